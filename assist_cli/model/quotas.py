@@ -1,0 +1,235 @@
+"""Every limit that Assist sets, and the one place where each of them is checked (mission, section 5).
+
+A quota is data: its name, the limit, the unit in which it counts, the code of its refusal and what to do about it.
+The functions check one value each; they return nothing, or raise QuotaExceeded, whose message names the limit and
+what was used. Exactly at the limit is allowed, one over is refused. Nothing is written or sent before its check.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from assist_cli.errors import Refused
+from assist_cli.model.secret import reveal
+
+
+class QuotaExceeded(Refused):
+    """A value is over its limit. You get it before anything was written or sent, never after.
+
+    ``code`` tells which limit: the ``code`` of its Quota.
+    """
+
+
+@dataclass(frozen=True)
+class Quota:
+    """One limit: what is counted (``unit``) and how much of it is allowed (``limit``)."""
+
+    name: str
+    limit: int
+    unit: str
+    code: str
+    subject: str
+    advice: str
+
+
+SCRIPT = Quota(
+    name="script",
+    limit=16_384,
+    unit="base64 characters",
+    code="ScriptExceedLimit",
+    subject="this script with its parameters",
+    advice="shorten the script, or send its data as a file first: assist send --help",
+)
+RENDERED = Quota(
+    name="rendered-script",
+    limit=256 * 1024,
+    unit="bytes",
+    code="RenderedScriptExceedLimit",
+    subject="the script with its parameters put in",
+    advice="put long values in fewer places: set a variable once and use that",
+)
+FILE = Quota(
+    name="file",
+    limit=32_768,
+    unit="base64 characters",
+    code="FileExceedLimit",
+    subject="this file",
+    advice="24,576 bytes fit: split the file, or compress it",
+)
+PARAMETERS = Quota(
+    name="parameters",
+    limit=20,
+    unit="keys",
+    code="ParameterCountExceedLimit",
+    subject="the custom parameters of this command",
+    advice="split the command, or join some values in one parameter",
+)
+PARAMETER_NAME = Quota(
+    name="parameter-name",
+    limit=64,
+    unit="characters",
+    code="ParameterNameExceedLimit",
+    subject="the name of this parameter",
+    advice="choose a shorter name",
+)
+COMMANDS = Quota(
+    name="commands",
+    limit=500,
+    unit="commands",
+    code="CommandCountExceedQuota",
+    subject="the saved commands",
+    advice="delete one (assist command delete NAME), or raise the limit: assist quota set commands N",
+)
+INTERVAL = Quota(
+    name="interval",
+    limit=10,
+    unit="seconds at least",
+    code="IntervalExceedLimit",
+    subject="the smallest gap between two firings",
+    advice="leave at least 10 seconds between any two firings",
+)
+TIMEOUT = Quota(
+    name="timeout",
+    limit=86_400,
+    unit="seconds",
+    code="TimeoutExceedLimit",
+    subject="this timeout",
+    advice="give a whole number of seconds from 1 to 86400",
+)
+NAME = Quota(
+    name="name",
+    limit=128,
+    unit="characters",
+    code="NameExceedLimit",
+    subject="this name",
+    advice="choose a shorter name",
+)
+DESCRIPTION = Quota(
+    name="description",
+    limit=512,
+    unit="characters",
+    code="DescriptionExceedLimit",
+    subject="this description",
+    advice="shorten the description",
+)
+WORKING_DIR = Quota(
+    name="working-dir",
+    limit=200,
+    unit="characters",
+    code="WorkingDirExceedLimit",
+    subject="this working directory",
+    advice="use a shorter path, or change the directory inside the script",
+)
+USERNAME = Quota(
+    name="username",
+    limit=255,
+    unit="characters",
+    code="UsernameExceedLimit",
+    subject="this user name",
+    advice="check the name of the user",
+)
+FILE_NAME = Quota(
+    name="file-name",
+    limit=255,
+    unit="bytes",
+    code="FileNameExceedLimit",
+    subject="this file name",
+    advice="choose a shorter name: --name",
+)
+TARGET_DIR = Quota(
+    name="target-dir",
+    limit=255,
+    unit="characters",
+    code="TargetDirExceedLimit",
+    subject="this target directory",
+    advice="use a shorter path",
+)
+
+ALL = (
+    COMMANDS,
+    SCRIPT,
+    RENDERED,
+    PARAMETERS,
+    PARAMETER_NAME,
+    FILE,
+    INTERVAL,
+    TIMEOUT,
+    NAME,
+    DESCRIPTION,
+    WORKING_DIR,
+    USERNAME,
+    FILE_NAME,
+    TARGET_DIR,
+)
+
+
+def base64_length(size: int) -> int:
+    """The number of base64 characters that ``size`` bytes encode to."""
+    return (size + 2) // 3 * 4
+
+
+def script_size(content: bytes, parameters: Mapping[str, object] | None = None) -> int:
+    """What a script counts: base64(script) plus base64(its parameters as compact JSON, when there are any).
+
+    A secret counts with the value that it has, so the size of a refused one can be told and the value cannot.
+    """
+    size = base64_length(len(content))
+    if parameters:
+        text = json.dumps(dict(parameters), ensure_ascii=False, separators=(",", ":"), default=reveal)
+        size += base64_length(len(text.encode("utf-8", "surrogatepass")))
+    return size
+
+
+def check_script(content: bytes, parameters: Mapping[str, object] | None = None) -> None:
+    """Raise QuotaExceeded when a script with its parameters counts more than 16,384."""
+    _at_most(SCRIPT, script_size(content, parameters))
+
+
+def check_rendered(content: bytes) -> None:
+    """Raise QuotaExceeded when a script, with the values put in, is larger than 256 KiB."""
+    _at_most(RENDERED, len(content))
+
+
+def check_file(content: bytes) -> None:
+    """Raise QuotaExceeded when a file to send counts more than 32,768."""
+    _at_most(FILE, base64_length(len(content)))
+
+
+def check_parameter_count(count: int) -> None:
+    """Raise QuotaExceeded when a command has more than 20 distinct keys."""
+    _at_most(PARAMETERS, count)
+
+
+def check_command_count(count: int, limit: int) -> None:
+    """Raise QuotaExceeded when ``count`` commands, the new one among them, are more than the ``limit`` that is set."""
+    if count > limit:
+        raise QuotaExceeded(
+            f"cannot save this command: {limit:,} of {limit:,} commands are used",
+            code=COMMANDS.code,
+            hint=COMMANDS.advice,
+        )
+
+
+def check_timeout(seconds: int) -> None:
+    """Raise QuotaExceeded when a timeout is not within 1 to 86,400 seconds."""
+    if seconds < 1:
+        raise QuotaExceeded(
+            f"cannot accept a timeout of {seconds} s: the least is 1 s", code=TIMEOUT.code, hint=TIMEOUT.advice
+        )
+    _at_most(TIMEOUT, seconds)
+
+
+def check_length(quota: Quota, text: str) -> None:
+    """Raise QuotaExceeded when ``text`` is longer than ``quota`` allows, in bytes or in characters as its unit says."""
+    _at_most(quota, len(text.encode("utf-8", "surrogatepass")) if quota.unit == "bytes" else len(text))
+
+
+def _at_most(quota: Quota, used: int) -> None:
+    if used > quota.limit:
+        raise QuotaExceeded(
+            f"cannot accept {quota.subject}: {used:,} of at most {quota.limit:,} {quota.unit}",
+            code=quota.code,
+            hint=quota.advice,
+        )

@@ -1,0 +1,43 @@
+"""Secret values: a type that prints as asterisks, and a mask for bytes that might repeat one (mission, section 4)."""
+
+from __future__ import annotations
+
+MASK = "********"
+
+
+class Secret:
+    """A value that must not be seen. ``str``, ``repr``, ``format`` and f-strings give asterisks; JSON and pickle refuse it.
+
+    Only ``reveal()`` gives the value; call it where the value leaves for the instance, and nowhere else.
+    """
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        return self._value
+
+    def __str__(self) -> str:
+        return MASK
+
+    def __repr__(self) -> str:
+        return f"Secret({MASK})"
+
+    def __format__(self, spec: str) -> str:
+        return format(MASK, spec)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and other._value == self._value
+
+    def __hash__(self) -> int:
+        return hash((Secret, self._value))
+
+    def __reduce__(self) -> str | tuple[object, ...]:
+        raise TypeError("cannot pickle a secret")
+
+
+def reveal(value: object) -> object:
+    """The value of a Secret; anything else as it is."""
+    return value.reveal() if isinstance(value, Secret) else value
