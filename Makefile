@@ -1,0 +1,68 @@
+# What a person or a machine does with a checkout. `make` alone lists it.
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check fmt bench dist clean
+.DELETE_ON_ERROR:
+SHELL := /bin/sh
+
+# The first Python that starts (a version manager's stand-in may not), is 3.10 or newer and can make an environment.
+PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3.10 python3; do \
+	"$$python" -c 'import ensurepip, sys; sys.exit(sys.version_info < (3, 10))' >/dev/null 2>&1 \
+	&& echo "$$python" && break; done)
+
+VENV := .venv
+BIN := $(VENV)/bin
+PROGRAM := $(VENV)/program.stamp
+TOOLS := $(VENV)/tools.stamp
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install
+WORKERS ?= auto
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' Makefile
+
+setup: $(TOOLS) ## Make .venv with the programs and the tools to work on them
+
+demo: $(PROGRAM) ## Run a first script on this machine and look at what is kept of it
+	@sh docs/demo.sh $(BIN)
+
+test: check ## Check the code, then run all tests (in parallel, in random order)
+	@$(BIN)/python -m pytest -q -n $(WORKERS)
+
+check: $(TOOLS) ## Lint, format, types, and who may import whom
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check --quiet
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo
+
+fmt: $(TOOLS) ## Put the code into its form
+	@$(BIN)/ruff check --fix --select I --quiet
+	@$(BIN)/ruff format
+
+bench: $(TOOLS) ## Measure start, run and idle cost against their budgets
+	@$(BIN)/python benchmarks/startup.py
+	@$(BIN)/python benchmarks/run_local.py
+	@$(BIN)/python benchmarks/agent_idle.py
+
+dist: $(TOOLS) ## Build the wheel into dist/
+	@$(BIN)/python -m pip --disable-pip-version-check --quiet wheel --no-deps --wheel-dir dist .
+	@ls dist
+
+clean: ## Remove what the other targets made
+	rm -rf $(VENV) build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find assist_cli agentd tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# An environment whose Python or pip is missing (a moved checkout, an interrupted build) is made anew.
+$(PROGRAM): pyproject.toml
+	@if ! $(BIN)/python -m pip --version >/dev/null 2>&1; then \
+		test -n "$(PYTHON)" || { echo "make: cannot find a Python 3.10 or newer with venv (on Debian and Ubuntu: apt-get install python3-venv)" >&2; exit 1; }; \
+		echo "Making $(VENV) with $(PYTHON)" >&2; \
+		"$(PYTHON)" -m venv --clear $(VENV); \
+	fi
+	@echo "Installing Assist into $(VENV)" >&2
+	@$(PIP) -e .
+	@touch $@
+
+$(TOOLS): $(PROGRAM)
+	@echo "Installing the tools into $(VENV)" >&2
+	@$(PIP) -e '.[dev]'
+	@touch $@

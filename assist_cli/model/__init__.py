@@ -1,0 +1,1 @@
+"""What is true: frozen dataclasses and pure functions."""
