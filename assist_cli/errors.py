@@ -1,0 +1,176 @@
+"""What can go wrong, as one tree, and the exit statuses of the program (cli.md section 1).
+
+::
+
+    AssistError                  code, exit status, "cannot …", hint
+    ├── UsageError            2  the words of the command line do not fit together
+    ├── Refused              65  a value, a quota or a state forbids it; nothing was run or written
+    │   ├── InvalidParameter     a value is not allowed
+    │   └── Conflict             the state forbids it: it exists already, it is in use, another one runs
+    ├── NotFound             66  no such command, instance, invocation
+    ├── AgentError           69  an agent was asked and gave no answer that helps
+    │   ├── ClientNotRunning     nothing listens there
+    │   ├── ClientNotOnline      it cannot be reached, or did not answer in time
+    │   ├── ClientAuthFailed     it is not who it should be, or does not take us for who we are
+    │   ├── ClientNeedUpgrade    it speaks another version of the protocol
+    │   ├── ConnectionLost       it was reached, and then the connection ended
+    │   └── AgentRefused         it answered a request with an error; the code is the agent's
+    ├── LocalFailure         74  this machine failed us
+    │   ├── DatabaseFailure      the database cannot be read or written
+    │   └── FileFailure          a file cannot be read or written
+    ├── GaveUpWaiting        75  the time to wait is over; what runs goes on
+    ├── NotPermitted         77  the system or a role forbids it
+    └── Interrupted         130  a person stopped watching; what runs goes on
+
+The *code* is for programs: stable, and the API's word where the API has one. A class has a default, and each rule
+that has a code of its own passes it to the instance. The *message* is for people: it starts with "cannot", quotes
+the value that was given and ends without a full stop. The *hint* says what to do next.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class ExitStatus(IntEnum):
+    """How the program ends, the same on every command. A script's own status comes beside these."""
+
+    DONE = 0
+    FAILED = 1
+    USAGE = 2
+    REFUSED = 65
+    NOT_FOUND = 66
+    UNREACHABLE = 69
+    BUG = 70
+    LOCAL_FAILURE = 74
+    GAVE_UP_WAITING = 75
+    NOT_PERMITTED = 77
+    TIMED_OUT = 124
+    INTERRUPTED = 130
+
+
+class AssistError(Exception):
+    """The root: what Assist raises on purpose. Anything else that escapes is a bug."""
+
+    code = "OperationFailed"
+    exit_status = ExitStatus.FAILED
+
+    def __init__(self, message: str, *, hint: str = "", code: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.code = code or type(self).code
+
+
+class UsageError(AssistError):
+    """Options or arguments contradict each other. Not for a single bad value: that is Refused."""
+
+    code = "InvalidUsage"
+    exit_status = ExitStatus.USAGE
+
+
+class Refused(AssistError):
+    """A rule forbids it. You get it before anything was run, sent or written, never after."""
+
+    code = "OperationRefused"
+    exit_status = ExitStatus.REFUSED
+
+
+class InvalidParameter(Refused):
+    """A value is not of the kind that is asked for."""
+
+    code = "InvalidParameter"
+
+
+class Conflict(Refused):
+    """The value is good and the present state does not allow it."""
+
+    code = "IncorrectState"
+
+
+class NotFound(AssistError):
+    """A name, an id or a pattern means nothing here, or more than one thing."""
+
+    code = "NotFound"
+    exit_status = ExitStatus.NOT_FOUND
+
+
+class AgentError(AssistError):
+    """An agent could not do its part. The code is the ErrorCode that a record ends with because of it."""
+
+    code = "ClientNotResponse"
+    exit_status = ExitStatus.UNREACHABLE
+
+
+class ClientNotRunning(AgentError):
+    """Nothing listens at the address, or the embedded agent cannot be started. No byte was sent."""
+
+    code = "ClientNotRunning"
+
+
+class ClientNotOnline(AgentError):
+    """The address cannot be reached, or nobody answered there in time. Nothing was asked of an agent."""
+
+    code = "ClientNotOnline"
+
+
+class ClientAuthFailed(AgentError):
+    """A certificate, a host key or a user id is not the one that is expected. No request was sent."""
+
+    code = "ClientAuthFailed"
+
+
+class ClientNeedUpgrade(AgentError):
+    """The agent is too old or too new for this controller. It was greeted and asked for nothing."""
+
+    code = "ClientNeedUpgrade"
+
+
+class ConnectionLost(AgentError):
+    """The connection ended after the greeting: what was asked may have been done, and no answer will come."""
+
+
+class AgentRefused(AgentError):
+    """The agent answered a request with an error. The connection is in order, the request was not done."""
+
+    exit_status = ExitStatus.FAILED
+
+
+class LocalFailure(AssistError):
+    """The machine that Assist runs on failed it."""
+
+    code = "LocalFailure"
+    exit_status = ExitStatus.LOCAL_FAILURE
+
+
+class DatabaseFailure(LocalFailure):
+    """The database cannot be opened, read or written; a change that was under way was undone."""
+
+    code = "DatabaseFailure"
+
+
+class FileFailure(LocalFailure):
+    """A file or folder of this machine cannot be read or written."""
+
+    code = "FileFailure"
+
+
+class GaveUpWaiting(AssistError):
+    """The time that the user gave for waiting is over. What was waited for goes on."""
+
+    code = "GaveUpWaiting"
+    exit_status = ExitStatus.GAVE_UP_WAITING
+
+
+class NotPermitted(AssistError):
+    """The operating system, or the role of an access key, does not allow it."""
+
+    code = "NotPermitted"
+    exit_status = ExitStatus.NOT_PERMITTED
+
+
+class Interrupted(AssistError):
+    """A person pressed Ctrl-C, or closed the pipe. What was sent goes on."""
+
+    code = "Interrupted"
+    exit_status = ExitStatus.INTERRUPTED

@@ -1,0 +1,44 @@
+"""Identifiers: a letter for the kind, a dash, and a ULID in lower case, as in ``t-01kbdk5g8w3m9v6yx2r4hq7cne``.
+
+A ULID is 26 characters of Crockford's base32 (no i, l, o, u): 10 for the time in milliseconds, 16 of chance. Ids of
+one kind sort by the time they were made, and any unique prefix of one names it.
+"""
+
+from __future__ import annotations
+
+import secrets
+from enum import Enum
+
+ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+TIME_LENGTH = 10
+CHANCE_LENGTH = 16
+SHORT_LENGTH = 2 + TIME_LENGTH
+
+
+class Kind(str, Enum):
+    """What an id names; the value is its prefix."""
+
+    INVOCATION = "t-"
+    RECORD = "r-"
+    COMMAND = "c-"
+    INSTANCE = "i-"
+    FILE = "f-"
+
+
+def new_id(kind: Kind, now_ms: int) -> str:
+    """A new id of ``kind``, made at ``now_ms`` (milliseconds since the epoch)."""
+    return kind.value + _base32(now_ms, TIME_LENGTH) + _base32(secrets.randbits(80), CHANCE_LENGTH)
+
+
+def is_prefix(text: str, kind: Kind) -> bool:
+    """Whether ``text`` is an id of ``kind`` or could be the beginning of one: ``t-01k3`` is, ``backup`` is not."""
+    rest = text[len(kind.value) :]
+    return text.startswith(kind.value) and len(rest) <= TIME_LENGTH + CHANCE_LENGTH and all(c in ALPHABET for c in rest)
+
+
+def _base32(number: int, length: int) -> str:
+    digits = []
+    for _ in range(length):
+        number, digit = divmod(number, 32)
+        digits.append(ALPHABET[digit])
+    return "".join(reversed(digits))

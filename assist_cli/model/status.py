@@ -1,0 +1,89 @@
+"""The three levels of status: five values for a record and an instance, six for an invocation (mission section 2)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import Enum
+
+
+class InvocationStatus(str, Enum):
+    """How one record stands, or an invocation on one instance. Finished is not success: read the exit code."""
+
+    RUNNING = "Running"
+    STOPPING = "Stopping"
+    STOPPED = "Stopped"
+    FINISHED = "Finished"
+    FAILED = "Failed"
+
+    __str__ = str.__str__
+
+    @property
+    def is_final(self) -> bool:
+        return self not in OPEN
+
+
+class InvokeStatus(str, Enum):
+    """How an invocation stands as a whole."""
+
+    RUNNING = "Running"
+    STOPPING = "Stopping"
+    STOPPED = "Stopped"
+    FAILED = "Failed"
+    FINISHED = "Finished"
+    PARTIAL_FAILED = "PartialFailed"
+
+    __str__ = str.__str__
+
+    @property
+    def is_final(self) -> bool:
+        return self not in (InvokeStatus.RUNNING, InvokeStatus.STOPPING)
+
+
+OPEN = frozenset({InvocationStatus.RUNNING, InvocationStatus.STOPPING})
+
+MOVES = {
+    InvocationStatus.RUNNING: frozenset(
+        {InvocationStatus.STOPPING, InvocationStatus.FINISHED, InvocationStatus.FAILED}
+    ),
+    InvocationStatus.STOPPING: frozenset(
+        {InvocationStatus.STOPPED, InvocationStatus.FINISHED, InvocationStatus.FAILED}
+    ),
+    InvocationStatus.STOPPED: frozenset(),
+    InvocationStatus.FINISHED: frozenset(),
+    InvocationStatus.FAILED: frozenset(),
+}
+
+UNANSWERED = "ClientNotResponse"
+
+
+def invoke_status(statuses: Iterable[InvocationStatus]) -> InvokeStatus:
+    """The status of an invocation whose instances have these (at least one): the table of mission section 2.
+
+    The first row that matches wins, and the order of the instances says nothing.
+    """
+    present = set(statuses)
+    if not present:
+        raise ValueError("an invocation has at least one instance")
+    if InvocationStatus.RUNNING in present:
+        return InvokeStatus.RUNNING
+    if InvocationStatus.STOPPING in present:
+        return InvokeStatus.STOPPING
+    ended = present - {InvocationStatus.STOPPED}
+    if not ended:
+        return InvokeStatus.STOPPED
+    if ended == {InvocationStatus.FAILED}:
+        return InvokeStatus.FAILED
+    if ended == {InvocationStatus.FINISHED}:
+        return InvokeStatus.FINISHED
+    return InvokeStatus.PARTIAL_FAILED
+
+
+def may_become(old: InvocationStatus, new: InvocationStatus, *, error_code: str = "") -> bool:
+    """Whether a record that stands at ``old`` with ``error_code`` may be found to stand at ``new``.
+
+    A final state never changes, with one exception: a record that was closed because nobody answered may be
+    corrected by its true result. Stopped is reached by way of Stopping, which nobody may have seen.
+    """
+    if old is InvocationStatus.FAILED and error_code == UNANSWERED:
+        return new.is_final
+    return new in MOVES[old] or any(new in MOVES[between] for between in MOVES[old])

@@ -1,0 +1,75 @@
+"""Where state lives. ``ASSIST_HOME`` overrides all of it; else it is the platform's folder for a user's data.
+
+::
+
+    ASSIST_HOME/            0700
+      assist.db             the history and everything else that is remembered, 0600
+      agent/                the embedded agent: its socket, spool and instance id
+      logs/                 agentd.log, and a report for each bug that was met
+      senders/              one locked file for each process that is sending (see operations.dispatch)
+      pki/                  the certificate authority of the fleet
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from assist_cli.errors import FileFailure
+
+
+@dataclass(frozen=True)
+class Home:
+    """One ASSIST_HOME. Naming a path creates nothing; the folders that are asked for by ``folder`` are made."""
+
+    root: Path
+
+    @property
+    def database(self) -> Path:
+        return self.root / "assist.db"
+
+    @property
+    def agent(self) -> Path:
+        return self.root / "agent"
+
+    @property
+    def logs(self) -> Path:
+        return self.root / "logs"
+
+    @property
+    def senders(self) -> Path:
+        return self.root / "senders"
+
+    @property
+    def pki(self) -> Path:
+        return self.root / "pki"
+
+    def folder(self, path: Path) -> Path:
+        """``path``, made with mode 0700 when it is absent. Raises FileFailure when it cannot be made."""
+        try:
+            self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+            path.mkdir(mode=0o700, exist_ok=True)
+        except OSError as error:
+            raise FileFailure(
+                f"cannot make the folder '{path}': {error.strerror}",
+                hint="set ASSIST_HOME to a folder that you may write to",
+            ) from error
+        return path
+
+
+def home() -> Home:
+    """The home that this process uses: ``ASSIST_HOME``, or the platform's folder for user data."""
+    override = os.environ.get("ASSIST_HOME")
+    return Home(Path(override).absolute() if override else _user_data() / "assist")
+
+
+def _user_data() -> Path:
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Application Support"
+    stated = os.environ.get("XDG_DATA_HOME", "")
+    # The XDG base directory specification: a relative path is to be ignored.
+    return Path(stated) if Path(stated).is_absolute() else Path.home() / ".local" / "share"
