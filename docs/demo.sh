@@ -24,7 +24,7 @@ show invocation show -
 cat <<END
 
 That was a real agent, started just now as a process of yours; it ends by itself after 15 idle minutes.
-The history is in $(python -c 'from assist_cli import paths; print(paths.home())')
+The history is in $(python -c 'from assist_cli import paths; print(paths.home().root)')
 
 Type next:
   . .venv/bin/activate

@@ -1,0 +1,76 @@
+"""What every test stands on: a world of its own, and a check that it leaves nothing behind.
+
+Each test has its own HOME and ASSIST_HOME. One that leaks a thread, a descriptor or a process fails, with the name of
+what it left. Fixtures for most tests: ``home`` and ``assist``.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import hypothesis
+import pytest
+
+from tests.support import leaks, processes
+from tests.support.program import Program
+
+# A slow machine is not a wrong one: pytest's own timeout guards against what never ends.
+hypothesis.settings.register_profile("assist", deadline=None)
+hypothesis.settings.load_profile("assist")
+
+# Anything of these would change what is printed, or where it is kept.
+_UNWANTED = (
+    "CLICOLOR", "CLICOLOR_FORCE", "COLUMNS", "FORCE_COLOR", "LINES", "NO_COLOR", "PY_COLORS", "TERMINAL_WIDTH", "TZ",
+    "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_RUNTIME_DIR", "XDG_STATE_HOME",
+)  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def no_leaks(isolation: Path) -> Iterator[None]:
+    """Fails a test that leaves a thread, a descriptor or a process behind."""
+    before = leaks.snapshot()
+    yield
+    left = leaks.since(before) + processes.end_all(isolation)
+    if left:
+        pytest.fail("the test left behind:\n  " + "\n  ".join(left), pytrace=False)
+
+
+@pytest.fixture(autouse=True)
+def isolation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder that is this test's whole world. HOME exists and is empty, ASSIST_HOME does not exist yet."""
+    for name in list(os.environ):
+        if name in _UNWANTED or name.startswith(("ASSIST_", "LC_")):
+            monkeypatch.delenv(name)
+    user_home = tmp_path / "user"
+    user_home.mkdir()
+    monkeypatch.setenv("HOME", str(user_home))
+    monkeypatch.setenv("USERPROFILE", str(user_home))
+    monkeypatch.setenv("ASSIST_HOME", str(tmp_path / "assist"))
+    monkeypatch.setenv("LANG", "C.UTF-8")
+    monkeypatch.setenv("TERM", "dumb")
+    monkeypatch.setenv("PYTHONWARNINGS", "error")
+    return tmp_path
+
+
+@pytest.fixture
+def home(isolation: Path, no_leaks: None) -> Iterator[Path]:
+    """The ASSIST_HOME of this test. An agent that was started in it is stopped at the end."""
+    path = isolation / "assist"
+    yield path
+    processes.stop_agent(path / "agent")
+
+
+@pytest.fixture
+def assist(home: Path) -> Iterator[Program]:
+    """The installed ``assist``: call it to run it, ``start`` it to talk to it while it runs."""
+    with Program("assist", folder=home.parent) as program:
+        yield program
+
+
+@pytest.fixture
+def agentd(home: Path) -> Iterator[Program]:
+    """The installed ``agentd``."""
+    with Program("agentd", folder=home.parent) as program:
+        yield program

@@ -1,0 +1,47 @@
+"""The old Pythons under which the agent has to run, where this machine has them."""
+
+from __future__ import annotations
+
+import functools
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+# The oldest that is promised, one in the middle, the newest that is known.
+VERSIONS = ("3.6", "3.8", "3.13")
+
+
+@functools.cache
+def find(version: str) -> Path | None:
+    """An interpreter of this version that starts: from PATH, or from pyenv, whose stand-ins on PATH may not start."""
+    candidates = [Path(found)] if (found := shutil.which(f"python{version}")) else []
+    if root := _pyenv():
+        candidates += sorted(root.glob(f"versions/{version}.*/bin/python"))
+    for candidate in candidates:
+        told = subprocess.run(
+            [candidate, "-I", "-S", "-c", "import sys; print('%d.%d' % sys.version_info[:2])"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            check=False,
+        )
+        if told.returncode == 0 and told.stdout.decode().strip() == version:
+            return candidate
+    return None
+
+
+def need(version: str) -> Path:
+    """The same, or the test is skipped."""
+    found = find(version)
+    if found is None:
+        pytest.skip(f"no Python {version} on this machine")
+    return found
+
+
+def _pyenv() -> Path | None:
+    if stated := os.environ.get("PYENV_ROOT"):
+        return Path(stated)
+    program = shutil.which("pyenv")
+    return Path(program).resolve().parent.parent if program else None

@@ -1,0 +1,121 @@
+"""Processes that belong to a test, found in /proc. Where there is none, nothing is found and nothing is checked."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+import socket
+import struct
+import time
+from pathlib import Path
+
+GUARD = 10.0  # seconds that an agent may take to stop
+
+
+def children(parent: int) -> set[int]:
+    """The children of a process, those among them that are dead but not waited for too."""
+    return {pid for pid in _all() if _parent(pid) == parent}
+
+
+def stop_agent(folder: Path) -> None:
+    """Stop the agent that listens in ``folder``, if there is one, and wait until it is gone."""
+    pid = listener(folder / "agentd.sock")
+    if pid is not None:
+        _end(pid, signal.SIGTERM)
+
+
+def listener(path: Path) -> int | None:
+    """The process that listens on a unix socket, as the kernel names it; None when nobody does."""
+    if not hasattr(socket, "SO_PEERCRED"):
+        return None
+    with socket.socket(socket.AF_UNIX) as door, contextlib.suppress(OSError):
+        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            door.connect(f"/proc/self/fd/{folder}/{path.name}")  # however long the path is
+        finally:
+            os.close(folder)
+        pid: int = struct.unpack("3i", door.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))[0]
+        return pid
+    return None
+
+
+def end_all(folder: Path) -> list[str]:
+    """Kill what still runs with ``folder`` in its words or its environment, and describe each.
+
+    That is how an agent, a shim or a detached sender is recognised: each of them was started for a home in there. They
+    get a moment to end by themselves first, since a shim outlives its script by as long as it takes to write the
+    result.
+    """
+    end = time.monotonic() + 2
+    while (found := _mentioning(folder)) and time.monotonic() < end:
+        time.sleep(0.02)  # they are no children of ours, so there is no event to wait for
+    described = [f"process {describe(pid)}" for pid in sorted(found)]
+    for pid in found:
+        _end(pid, signal.SIGKILL)
+    return described
+
+
+def describe(pid: int) -> str:
+    """``1234 python -m agentd serve`` or ``1234 (defunct)``."""
+    words = _read(pid, "cmdline").replace(b"\0", b" ").decode("utf-8", "replace").strip()
+    return f"{pid} {words or '(defunct)'}"
+
+
+def _end(pid: int, number: int) -> None:
+    """Send a signal and wait for the process to be gone; kill it when it takes too long."""
+    try:
+        handle = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return
+    try:
+        signal.pidfd_send_signal(handle, number)
+        if not _gone(handle, GUARD):
+            signal.pidfd_send_signal(handle, signal.SIGKILL)
+            _gone(handle, GUARD)
+            raise AssertionError(f"process {pid} did not end after signal {number}")
+    finally:
+        os.close(handle)
+
+
+def _gone(handle: int, seconds: float) -> bool:
+    """Whether the process of a pidfd has ended, within ``seconds``."""
+    poll = select.poll()
+    poll.register(handle, select.POLLIN)
+    return bool(poll.poll(seconds * 1000))
+
+
+def _mentioning(folder: Path) -> set[int]:
+    """Living processes other than this one with ``folder`` in their words or environment."""
+    text = os.fsencode(folder) + b"/"
+    own = os.getpid()
+    return {
+        pid
+        for pid in _all()
+        if pid != own and (text in _read(pid, "cmdline") or text in _read(pid, "environ")) and not _defunct(pid)
+    }
+
+
+def _all() -> list[int]:
+    try:
+        return [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
+    except FileNotFoundError:
+        return []
+
+
+def _read(pid: int, name: str) -> bytes:
+    try:
+        return Path("/proc", str(pid), name).read_bytes()
+    except OSError:  # it has ended, or it is another user's
+        return b""
+
+
+def _parent(pid: int) -> int:
+    fields = _read(pid, "stat").rpartition(b")")[2].split()
+    return int(fields[1]) if len(fields) > 1 else 0
+
+
+def _defunct(pid: int) -> bool:
+    fields = _read(pid, "stat").rpartition(b")")[2].split()
+    return not fields or fields[0] in (b"Z", b"X")
