@@ -6,6 +6,7 @@
     ├── UsageError            2  the words of the command line do not fit together
     ├── Refused              65  a value, a quota or a state forbids it; nothing was run or written
     │   ├── InvalidParameter     a value is not allowed
+    │   ├── QuotaExceeded        a value is over its limit
     │   └── Conflict             the state forbids it: it exists already, it is in use, another one runs
     ├── NotFound             66  no such command, instance, invocation
     ├── AgentError           69  an agent was asked and gave no answer that helps
@@ -80,6 +81,12 @@ class InvalidParameter(Refused):
     """A value is not of the kind that is asked for."""
 
     code = "InvalidParameter"
+
+
+class QuotaExceeded(Refused):
+    """A value is over its limit. The code tells which limit, the message what was used of it."""
+
+    code = "QuotaExceeded"
 
 
 class Conflict(Refused):

@@ -11,15 +11,8 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from assist_cli.errors import Refused
+from assist_cli.errors import QuotaExceeded
 from assist_cli.model.secret import reveal
-
-
-class QuotaExceeded(Refused):
-    """A value is over its limit. You get it before anything was written or sent, never after.
-
-    ``code`` tells which limit: the ``code`` of its Quota.
-    """
 
 
 @dataclass(frozen=True)
@@ -219,6 +212,16 @@ def check_timeout(seconds: int) -> None:
             f"cannot accept a timeout of {seconds} s: the least is 1 s", code=TIMEOUT.code, hint=TIMEOUT.advice
         )
     _at_most(TIMEOUT, seconds)
+
+
+def check_interval(seconds: float) -> None:
+    """Raise QuotaExceeded when two firings are ``seconds`` apart, and that is less than 10."""
+    if seconds < INTERVAL.limit:
+        raise QuotaExceeded(
+            f"cannot run every {seconds:g} s: the least is {INTERVAL.limit} s",
+            code=INTERVAL.code,
+            hint=INTERVAL.advice,
+        )
 
 
 def check_length(quota: Quota, text: str) -> None:

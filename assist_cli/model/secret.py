@@ -6,7 +6,7 @@ MASK = "********"
 
 
 class Secret:
-    """A value that must not be seen. ``str``, ``repr``, ``format`` and f-strings give asterisks; JSON and pickle refuse it.
+    """A value that must not be seen: it prints as asterisks in every way, and JSON and pickle refuse it.
 
     Only ``reveal()`` gives the value; call it where the value leaves for the instance, and nowhere else.
     """

@@ -1,0 +1,166 @@
+"""A saved script and its versions (mission, section 3).
+
+A command has a name and a description, which may change, and versions, which never do. The functions say what the
+fields may hold; they return the value in the form that is stored, or raise InvalidParameter.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import Enum
+
+from assist_cli.errors import InvalidParameter
+from assist_cli.model import names, parameters, quotas
+
+DEFAULT_TIMEOUT = 60
+
+
+class CommandType(str, Enum):
+    """What runs a script. The values are the API's names."""
+
+    SHELL = "RunShellScript"
+    BAT = "RunBatScript"
+    POWERSHELL = "RunPowerShellScript"
+
+
+_TYPE_WORDS = {
+    "shell": CommandType.SHELL,
+    "bat": CommandType.BAT,
+    "powershell": CommandType.POWERSHELL,
+    **{kind.value.lower(): kind for kind in CommandType},
+}
+_TYPE_OF_EXTENSION = {
+    ".bat": CommandType.BAT,
+    ".cmd": CommandType.BAT,
+    ".ps1": CommandType.POWERSHELL,
+}
+
+
+@dataclass(frozen=True)
+class CommandVersion:
+    """One immutable state of a command: what is run, and how.
+
+    ``content`` is the script as it was given, ``timeout`` is in seconds, ``working_dir`` None is the home of the
+    run-as user. ``definitions`` are what the command says of its parameters; ``signature()`` adds those of the content.
+    """
+
+    content: bytes
+    type: CommandType = CommandType.SHELL
+    working_dir: str | None = None
+    timeout: int = DEFAULT_TIMEOUT
+    parameters_enabled: bool = False
+    definitions: tuple[parameters.Definition, ...] = ()
+    number: int = 1
+    created: datetime | None = None
+
+    def template(self) -> parameters.Template:
+        """The content in pieces; one piece when parameters are off."""
+        if self.parameters_enabled:
+            return parameters.parse(self.content)
+        return parameters.Template((self.content,))
+
+    def signature(self) -> tuple[parameters.Definition, ...]:
+        """Every key that this version has; empty when parameters are off."""
+        return parameters.signature(self.template(), self.definitions)
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command with its newest version or, where one was asked for, that version.
+
+    ``invocations`` counts how often any version of it was invoked.
+    """
+
+    id: str
+    name: str
+    description: str
+    created: datetime
+    modified: datetime
+    latest: int
+    version: CommandVersion
+    invocations: int = 0
+
+
+def checked_version(version: CommandVersion) -> CommandVersion:
+    """The version as it is stored, or Refused: every rule of sections 3 to 5 that a version can break."""
+    if not version.content.strip():
+        raise InvalidParameter(
+            "cannot save an empty script", code="InvalidContent", hint="give it with -f FILE or -c TEXT"
+        )
+    check_working_dir(version.working_dir)
+    quotas.check_timeout(version.timeout)
+    if version.definitions and not version.parameters_enabled:
+        parameters.refuse_disabled(dict.fromkeys((entry.key for entry in version.definitions), ""))
+    for definition in version.definitions:
+        parameters.check_definition(definition)
+    defaults = {entry.key: entry.default for entry in version.signature() if entry.default is not None}
+    quotas.check_script(version.content, defaults)
+    return replace(version, definitions=_telling(version))
+
+
+def _telling(version: CommandVersion) -> tuple[parameters.Definition, ...]:
+    """The definitions that say more than the content: a bare one whose key stands in the content says nothing."""
+    in_content = {key.lower() for key in version.template().keys}
+    return tuple(entry for entry in version.definitions if not (entry.bare and entry.key.lower() in in_content))
+
+
+def checked_description(description: str) -> str:
+    """A description of one line and at most 512 characters, or Refused."""
+    quotas.check_length(quotas.DESCRIPTION, description)
+    if not names.is_text_line(description):
+        raise InvalidParameter(
+            f"cannot use the description {description!r}: it has a control character",
+            code="InvalidDescription",
+            hint="write it in one line of plain text",
+        )
+    return description
+
+
+def check_working_dir(path: str | None) -> None:
+    """Raise Refused unless ``path`` is None or an absolute path of Unix or Windows of at most 200 characters."""
+    if path is None:
+        return
+    quotas.check_length(quotas.WORKING_DIR, path)
+    if not path.isprintable() or not re.match(r"/|[A-Za-z]:[\\/]|\\\\", path):
+        raise InvalidParameter(
+            f"cannot use the working directory {path!r}: it is no absolute path",
+            code="InvalidWorkingDir",
+            hint="give it from the root on: /srv/app or C:\\srv\\app",
+        )
+
+
+def check_username(name: str | None) -> None:
+    """Raise Refused unless ``name`` is None or could be the name of a user of an instance."""
+    if name is None:
+        return
+    quotas.check_length(quotas.USERNAME, name)
+    if not name or not name.isprintable() or name.startswith("-") or ":" in name:
+        raise InvalidParameter(
+            f"cannot run as the user {name!r}: that is no user name",
+            code="InvalidUsername",
+            hint="give the name of a user of the instance",
+        )
+
+
+def type_from_word(word: str) -> CommandType:
+    """The type that a person names: ``shell``, ``bat``, ``powershell`` or an API name, without case."""
+    found = _TYPE_WORDS.get(word.lower())
+    if found is None:
+        raise InvalidParameter(
+            f"cannot use the type {word!r}: there is none of this name",
+            code="InvalidCommandType",
+            hint="the types are shell, bat and powershell",
+        )
+    return found
+
+
+def type_of_script(content: bytes, file_name: str | None = None) -> CommandType:
+    """The type told by the extension of the file, else by the shebang line; a shell script when neither tells."""
+    extension = re.search(r"\.[^./\\]*\Z", file_name or "")
+    if extension and extension[0].lower() in _TYPE_OF_EXTENSION:
+        return _TYPE_OF_EXTENSION[extension[0].lower()]
+    if re.match(rb"#![^\n]*\b(?:pwsh|powershell)\b", content):
+        return CommandType.POWERSHELL
+    return CommandType.SHELL

@@ -1,0 +1,350 @@
+"""Custom parameters: ``{{key}}`` in a script, what a command says about its keys, and the values of one invocation.
+
+A script is bytes, and so is what comes out: whatever is not a parameter passes unchanged, whatever its encoding.
+A parameter is ``{{key}}`` or ``{{key|sh}}``; white space and line breaks around the key are ignored. ``{{key}}`` puts
+the value in as it is, and a value in a script is code; ``{{key|sh}}`` puts it in as one quoted word of a POSIX shell.
+Values are put in once, side by side, so one that looks like a parameter stays text. Keys are compared without case.
+
+Whatever else stands in double braces is text: ``{{.Names}}`` of a Go template, ``{{}}``, ``{{a b}}``.
+
+The rules are those of mission, section 4.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from assist_cli.errors import InvalidParameter
+from assist_cli.model import quotas
+from assist_cli.model.secret import Secret
+
+BUILTINS = ("ACS::InstanceId", "ACS::InstanceName", "ACS::InvokeId", "ACS::CommandId", "ACS::RegionId")
+
+_RESERVED = "acs::"
+_KEY = re.compile(r"[A-Za-z0-9_-]+")
+_SLOT = re.compile(
+    rb"\{\{\s*(?P<key>(?:acs::)?[A-Za-z0-9_-]+)\s*(?P<filter>\|\s*(?:[A-Za-z0-9_-]+\s*)?)?\}\}", re.IGNORECASE
+)
+
+Value = str | Secret
+
+
+@dataclass(frozen=True)
+class Slot:
+    """One place of a script where a value goes."""
+
+    key: str
+    quoted: bool
+    source: bytes
+
+
+@dataclass(frozen=True)
+class Template:
+    """A script in pieces: bytes that stay, and slots. Joined in order, with each slot's source, they are the script."""
+
+    pieces: tuple[bytes | Slot, ...]
+
+    @property
+    def slots(self) -> tuple[Slot, ...]:
+        return tuple(piece for piece in self.pieces if isinstance(piece, Slot))
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The distinct custom keys in order of appearance, each in its first spelling; no built-ins."""
+        seen: dict[str, str] = {}
+        for slot in self.slots:
+            if not slot.key.lower().startswith(_RESERVED):
+                seen.setdefault(slot.key.lower(), slot.key)
+        return tuple(seen.values())
+
+
+@dataclass(frozen=True)
+class Definition:
+    """What a command says about one key. A key without a default must be given.
+
+    ``pattern`` is a regular expression that must match the whole value.
+    """
+
+    key: str
+    description: str = ""
+    default: str | None = None
+    choices: tuple[str, ...] = ()
+    pattern: str | None = None
+    secret: bool = False
+
+    @property
+    def required(self) -> bool:
+        return self.default is None
+
+    @property
+    def bare(self) -> bool:
+        """Nothing is said but the name, as for a key that only stands in the content."""
+        return self == Definition(self.key)
+
+
+def parse(content: bytes) -> Template:
+    """Find the parameters of a script.
+
+    Raises InvalidParameter for a built-in that does not exist and for a filter other than ``sh``, QuotaExceeded for a
+    key over 64 characters.
+    """
+    pieces: list[bytes | Slot] = []
+    position = 0
+    for match in _SLOT.finditer(content):
+        if match.start() > position:
+            pieces.append(content[position : match.start()])
+        pieces.append(_slot(match))
+        position = match.end()
+    if position < len(content):
+        pieces.append(content[position:])
+    return Template(tuple(pieces))
+
+
+def _slot(match: re.Match[bytes]) -> Slot:
+    key = match["key"].decode("ascii")
+    if key.lower().startswith(_RESERVED):
+        if key.lower() not in {name.lower() for name in BUILTINS}:
+            raise InvalidParameter(
+                f"cannot use the built-in parameter {key!r}: there is none of this name",
+                code="InvalidSystemBuiltInParameter",
+                hint="the built-in ones are " + ", ".join(BUILTINS),
+            )
+    else:
+        quotas.check_length(quotas.PARAMETER_NAME, key)
+    filter_name = match["filter"] and match["filter"].strip(b"| \t\r\n\f\v").decode("ascii")
+    if filter_name is not None and filter_name.lower() != "sh":
+        raise InvalidParameter(
+            f"cannot use the filter {filter_name!r} of {key!r}: there is none of this name",
+            code="InvalidParameterFilter",
+            hint=f"write {{{{{key}|sh}}}} for one quoted shell word, or {{{{{key}}}}} for the value as it is",
+        )
+    return Slot(key, quoted=filter_name is not None, source=match[0])
+
+
+def render(template: Template, values: Mapping[str, str]) -> bytes:
+    """Put the values in, each once; keys are found without case. The result is at most 256 KiB, or QuotaExceeded.
+
+    ``values`` holds every key of the template and, for those it uses, the built-ins. A missing one is a KeyError.
+    """
+    found = {key.lower(): value for key, value in values.items()}
+    pieces = []
+    for piece in template.pieces:
+        if isinstance(piece, Slot):
+            value = found[piece.key.lower()]
+            pieces.append((shell_word(value) if piece.quoted else value).encode("utf-8"))
+        else:
+            pieces.append(piece)
+    script = b"".join(pieces)
+    quotas.check_rendered(script)
+    return script
+
+
+def shell_word(value: str) -> str:
+    """The value as one quoted word of a POSIX shell."""
+    return shlex.quote(value)
+
+
+def environment_name(key: str) -> str:
+    """The environment variable that gives a parameter to the script: ``db-host`` → ``ASSIST_PARAM_DB_HOST``."""
+    return "ASSIST_PARAM_" + key.upper().replace("-", "_")
+
+
+def check_definition(definition: Definition) -> None:
+    """Raise InvalidParameter or QuotaExceeded when a definition is not one."""
+    key = definition.key
+    quotas.check_length(quotas.PARAMETER_NAME, key)
+    if not _KEY.fullmatch(key):
+        raise _invalid_definition(key, "a name has letters, digits, '-' and '_' only")
+    quotas.check_length(quotas.DESCRIPTION, definition.description)
+    if definition.secret and (definition.default is not None or definition.choices):
+        raise _invalid_definition(key, "a secret has no default and no choices, for they would be stored")
+    if definition.pattern is not None:
+        try:
+            re.compile(definition.pattern)
+        except (re.error, OverflowError, RecursionError) as error:
+            raise _invalid_definition(key, f"its pattern is no regular expression ({error})") from error
+    if len(set(definition.choices)) != len(definition.choices):
+        raise _invalid_definition(key, "a choice stands twice")
+    for value in definition.choices:
+        check_value(Definition(key, pattern=definition.pattern), value)
+    if definition.default is not None:
+        check_value(definition, definition.default)
+
+
+def _invalid_definition(key: str, reason: str) -> InvalidParameter:
+    return InvalidParameter(
+        f"cannot define the parameter {key!r}: {reason}",
+        code="InvalidParameterDefinition",
+        hint="see assist help parameters",
+    )
+
+
+def signature(template: Template, definitions: Iterable[Definition]) -> tuple[Definition, ...]:
+    """All keys of a command: those that it defines, then those that only its content has.
+
+    Raises InvalidParameter when a key is defined twice or two keys share an environment variable, QuotaExceeded for
+    more than 20 keys.
+    """
+    found: dict[str, Definition] = {}
+    for definition in definitions:
+        if definition.key.lower() in found:
+            raise _invalid_definition(definition.key, "it is defined twice (case does not tell keys apart)")
+        found[definition.key.lower()] = definition
+    for key in template.keys:
+        found.setdefault(key.lower(), Definition(key))
+    quotas.check_parameter_count(len(found))
+    variables: dict[str, str] = {}
+    for definition in found.values():
+        other = variables.setdefault(environment_name(definition.key), definition.key)
+        if other != definition.key:
+            raise _invalid_definition(
+                definition.key, f"{other!r} has the same environment variable {environment_name(other)}"
+            )
+    return tuple(found.values())
+
+
+def missing(definitions: Iterable[Definition], given: Mapping[str, Value]) -> tuple[Definition, ...]:
+    """The parameters that must still be given."""
+    known = {key.lower() for key in given}
+    return tuple(entry for entry in definitions if entry.required and entry.key.lower() not in known)
+
+
+def resolve(definitions: Iterable[Definition], given: Mapping[str, Value]) -> dict[str, Value]:
+    """The value of every key of a command, defaults filled in, spelled as the command spells its keys.
+
+    ``definitions`` is the signature of the command. Raises InvalidParameter with the code ParameterDuplicated,
+    ParameterNotMatched, MissingParameter, SecretByValue or InvalidParameterValue.
+    """
+    definitions = tuple(definitions)
+    values: dict[str, Value] = {}
+    for key, value in given.items():
+        if key.lower() in values:
+            raise InvalidParameter(
+                f"cannot take the parameter {key!r} twice",
+                code="ParameterDuplicated",
+                hint="case does not tell keys apart",
+            )
+        values[key.lower()] = value
+    _refuse_unknown(definitions, given)
+    absent = missing(definitions, given)
+    if absent:
+        raise InvalidParameter(
+            "cannot run without the parameter" + _listed(entry.key for entry in absent),
+            code="MissingParameter",
+            hint=f"give it with {_how_to_give(absent[0])}",
+        )
+    resolved: dict[str, Value] = {}
+    for definition in definitions:
+        value = values.get(definition.key.lower(), definition.default or "")
+        check_value(definition, value)
+        resolved[definition.key] = value
+    return resolved
+
+
+def _refuse_unknown(definitions: tuple[Definition, ...], given: Mapping[str, Value]) -> None:
+    known = {entry.key.lower() for entry in definitions}
+    extra = [key for key in given if key.lower() not in known]
+    if extra:
+        names = ", ".join(entry.key for entry in definitions)
+        raise InvalidParameter(
+            "cannot take the parameter" + _listed(extra) + ": the command has none of this name",
+            code="ParameterNotMatched",
+            hint=f"its parameters: {names}" if names else "it has no parameters",
+        )
+
+
+def _listed(keys: Iterable[str]) -> str:
+    quoted = [repr(key) for key in keys]
+    return ("s " if len(quoted) > 1 else " ") + ", ".join(quoted)
+
+
+def _how_to_give(definition: Definition) -> str:
+    return f"--secret {definition.key}=env:VARIABLE" if definition.secret else f"-p {definition.key}=VALUE"
+
+
+def check_value(definition: Definition, value: Value) -> None:
+    """Raise InvalidParameter when a parameter cannot have this value. The text of a Secret is not told."""
+    if definition.secret and not isinstance(value, Secret):
+        raise InvalidParameter(
+            f"cannot take the secret parameter {definition.key!r} as plain text",
+            code="SecretByValue",
+            hint=f"give a reference: {_how_to_give(definition)}",
+        )
+    text = value.reveal() if isinstance(value, Secret) else value
+    shown = "this value" if isinstance(value, Secret) else _shortened(value)
+    reason = None
+    if "\0" in text:
+        reason = "it has a NUL character"
+    elif not _is_unicode(text):
+        reason = "it is not UTF-8 text"
+    elif definition.choices and text not in definition.choices:
+        reason = "it is none of " + ", ".join(repr(choice) for choice in definition.choices)
+    elif definition.pattern is not None and not re.fullmatch(definition.pattern, text):
+        reason = f"it does not match the pattern {definition.pattern!r}"
+    if reason:
+        raise InvalidParameter(
+            f"cannot use {shown} for the parameter {definition.key!r}: {reason}",
+            code="InvalidParameterValue",
+            hint=definition.description or "see the command: assist command show NAME",
+        )
+
+
+def _shortened(value: str) -> str:
+    return repr(value if len(value) <= 60 else value[:57] + "…")
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def refuse_disabled(given: Mapping[str, Value]) -> None:
+    """Raise InvalidParameter when values are given to a command whose parameters are off."""
+    if given:
+        raise InvalidParameter(
+            "cannot take parameters: the command has them off",
+            code="ParameterDisabled",
+            hint="make a version that has them: assist command clone NAME --enable-parameters",
+        )
+
+
+def bare_keys(template: Template) -> tuple[str, ...]:
+    """The custom keys that stand as ``{{key}}`` somewhere: there a value is code to the script."""
+    return tuple(
+        key
+        for key in template.keys
+        if any(slot.key.lower() == key.lower() and not slot.quoted for slot in template.slots)
+    )
+
+
+def keys_inside_quotes(template: Template) -> tuple[str, ...]:
+    """The keys that stand as ``{{key|sh}}`` between quotes of the same line, where the quoting of ``sh`` is undone."""
+    found: dict[str, None] = {}
+    line = b""
+    for piece in template.pieces:
+        if isinstance(piece, Slot):
+            if piece.quoted and _open_quote(line):
+                found[piece.key] = None
+            continue
+        line = (line + piece).rpartition(b"\n")[2]
+    return tuple(found)
+
+
+def _open_quote(line: bytes) -> bool:
+    """Whether a shell that has read ``line`` stands inside quotes."""
+    quote = b""
+    position = 0
+    while position < len(line):
+        character = line[position : position + 1]
+        if character == b"\\" and quote != b"'":
+            position += 1
+        elif character in (b"'", b'"') and quote in (b"", character):
+            quote = b"" if quote else character
+        position += 1
+    return bool(quote)
