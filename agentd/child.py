@@ -1,0 +1,81 @@
+"""Children of the agent: processes that may block, so that the agent need not.
+
+A child is forked from the agent, so what it works on reaches it through memory: no content, environment or secret is
+in a file or an argv. It says a few things back through a pipe, one JSON object a line, and ends by ``os._exit``.
+"""
+
+import gc
+import json
+import os
+import signal
+import sys
+import traceback
+
+from agentd import processes
+
+
+class Channel:
+    """The child's end of the pipe to the agent."""
+
+    def __init__(self, descriptor, lock):
+        self._descriptor = descriptor
+        self._lock = lock
+
+    def say(self, **words):
+        """Tell the agent; an agent that is gone is no reason to stop."""
+        try:
+            os.write(self._descriptor, json.dumps(words).encode("ascii") + b"\n")
+        except OSError:
+            pass
+
+    def settle(self):
+        """Let go of the agent's lock: from here on its successor can find all that this child does."""
+        os.close(self._lock)
+
+
+def start(body, order, lock):
+    """Run ``body(order, channel)`` in a process of its own. Returns its pid and the descriptor that it speaks on.
+
+    ``lock`` is the descriptor of the agent's lock, which the child holds until it says otherwise. Raises OSError.
+    """
+    reading, writing = os.pipe()
+    try:
+        pid = os.fork()
+    except OSError:
+        os.close(reading)
+        os.close(writing)
+        raise
+    if pid == 0:
+        _live(body, order, writing, lock)
+    os.close(writing)
+    os.set_blocking(reading, False)
+    return pid, reading
+
+
+def _live(body, order, writing, lock):
+    """The whole life of the child; it never returns into the agent's loop."""
+    status = 1
+    try:
+        gc.disable()  # a collection would write to, and so copy, every page shared with the agent
+        signal.set_wakeup_fd(-1)
+        processes.default_signals()
+        os.setsid()
+        _close_all_but({0, 1, 2, writing, lock})
+        body(order, Channel(writing, lock))
+        status = 0
+    except BaseException:
+        traceback.print_exc(file=sys.stderr)
+        sys.stderr.flush()
+    finally:
+        os._exit(status)
+
+
+def _close_all_but(keep):
+    """Close every descriptor that the agent had open: listeners, connections, the loop's own."""
+    for name in os.listdir("/dev/fd"):
+        descriptor = int(name)
+        if descriptor not in keep:
+            try:
+                os.close(descriptor)
+            except OSError:
+                continue  # the one that listed the folder

@@ -1,0 +1,126 @@
+"""Where one agent keeps its things, and the few settings that it has.
+
+Everything of an agent lies in one folder, so several agents on one machine are several folders. ``agentd.conf`` in
+it holds ``name = value`` lines; ``#`` starts a comment. Unknown names are errors, so that a misspelt limit is seen.
+"""
+
+import os
+import platform
+import secrets
+import sys
+import time
+
+from agentd import disk
+
+DEFAULTS = {
+    "script_dir": "" if os.name == "nt" else "/tmp",
+    "path": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    "task_limit": 100,
+    "spool_limit": 1024 * 1024 * 1024,
+    "keep_days": 30,
+    "connection_limit": 256,
+    "greeting_seconds": 10,
+    "memory_limit": 200 * 1024 * 1024,
+    "descriptor_limit": 1000,
+    "listen": "",
+}
+
+_DIGITS = "0123456789abcdefghjkmnpqrstvwxyz"
+
+
+class ConfigError(Exception):
+    """A setting or the folder of the agent cannot be used; the text is one line for people."""
+
+
+class Config:
+    """The folder of an agent, its files, and its settings as attributes (see DEFAULTS; sizes are bytes)."""
+
+    def __init__(self, home):
+        self.home = os.path.abspath(home)
+        self.spool = os.path.join(self.home, "spool")
+        self.pki = os.path.join(self.home, "pki")
+        self.socket = os.path.join(self.home, "agentd.sock")
+        self.lock = os.path.join(self.home, "agentd.lock")
+        self.conf = os.path.join(self.home, "agentd.conf")
+        self.guard = os.path.join(self.home, "guard.json")
+        for name, value in DEFAULTS.items():
+            setattr(self, name, value)
+        self.script_dir = self.script_dir or os.path.join(self.home, "work", "script")
+
+    def read(self):
+        """Make the folder when it is missing and read the settings. Raises ConfigError. Returns self."""
+        try:
+            disk.make_private(self.home)
+            disk.make_private(self.spool)
+        except OSError as error:
+            raise ConfigError("cannot use the folder %s: %s" % (self.home, error.strerror)) from None
+        try:
+            with open(self.conf, encoding="utf-8") as lines:
+                for number, line in enumerate(lines, 1):
+                    self._set(line.split("#", 1)[0].strip(), number)
+        except FileNotFoundError:
+            pass
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError("cannot read %s: %s" % (self.conf, error)) from None
+        return self
+
+    def _set(self, line, number):
+        if not line:
+            return
+        name, equals, value = (part.strip() for part in line.partition("="))
+        if not equals or name not in DEFAULTS:
+            raise ConfigError("cannot use line %d of %s: '%s' is no setting" % (number, self.conf, line))
+        if isinstance(DEFAULTS[name], int):
+            if not value.isdigit():
+                raise ConfigError("cannot use line %d of %s: '%s' is no number" % (number, self.conf, value))
+            value = int(value)
+        setattr(self, name, value)
+
+    def instance_id(self):
+        """The id of this instance, made on the first start. Raises ConfigError."""
+        path = os.path.join(self.home, "instance-id")
+        try:
+            try:
+                with open(path, encoding="ascii") as file:
+                    return file.read().strip()
+            except FileNotFoundError:
+                made = new_instance_id()
+                disk.write_whole(path, made.encode("ascii") + b"\n")
+                return made
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError("cannot use %s: %s" % (path, error)) from None
+
+
+def new_instance_id():
+    """``i-`` and 26 letters and digits: 48 bits of time in milliseconds, 80 bits of chance."""
+    number = int(time.time() * 1000) << 80 | secrets.randbits(80)
+    return "i-" + "".join(_DIGITS[number >> shift & 31] for shift in range(125, -1, -5))
+
+
+def default_home():
+    """The folder of an agent that was told none: the system's for root, else the user's state folder."""
+    if os.name == "nt":
+        return os.path.join(os.environ.get("PROGRAMDATA", "C:\\ProgramData"), "assist-agentd")
+    if os.geteuid() == 0:
+        return "/var/lib/assist-agentd"
+    state = os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")
+    return os.path.join(state, "assist-agentd")
+
+
+def boot_id():
+    """What changes with every start of the machine; empty where the system does not tell."""
+    try:
+        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
+            return file.read().strip()
+    except OSError:
+        return ""
+
+
+def describe():
+    """Facts about this machine for ``agent.hello``."""
+    return {
+        "hostname": platform.node(),
+        "os": platform.system(),
+        "arch": platform.machine(),
+        "python": "%d.%d.%d" % sys.version_info[:3],
+    }

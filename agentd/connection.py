@@ -1,0 +1,100 @@
+"""One connection of a controller: lines in, lines out, and who it is that speaks."""
+
+import asyncio
+
+from agentd import protocol
+
+
+class Peer:
+    """Who is at the other end: the uid behind a unix socket or the subject of a TLS certificate.
+
+    ``controller`` is what the controller calls itself; over TLS the certificate says it.
+    """
+
+    def __init__(self, uid=None, controller=None):
+        self.uid = uid
+        self.controller = controller
+
+    def owner(self):
+        """The form that goes into a record's journal."""
+        return {"controller": self.controller, "uid": self.uid}
+
+    def may_see(self, owner):
+        """A record belongs to the controller that made it; root on the unix socket sees all."""
+        if self.uid == 0:
+            return True
+        if not owner or owner["controller"] != self.controller:
+            return False
+        return self.uid is None or owner["uid"] is None or self.uid == owner["uid"]
+
+
+class Connection(asyncio.Protocol):
+    """Speaks the protocol for one peer.
+
+    A peer that does not read what it asked for is not read from either, and its watchers wait, so that it costs no
+    memory and delays nobody.
+    """
+
+    def __init__(self, server, identify):
+        self.loop = server.loop
+        self.peer = None
+        self.greeted = False
+        self.writable = True
+        self.watchers = set()
+        self._server = server
+        self._identify = identify
+        self._decoder = protocol.Decoder()
+        self._transport = None
+        self._patience = None
+
+    def connection_made(self, transport):
+        self._transport = transport
+        self.peer = self._identify(transport)
+        if self.peer is None or not self._server.welcome(self):
+            transport.abort()
+            return
+        self._patience = self.loop.call_later(self._server.settings.greeting_seconds, self._lose_patience)
+
+    def connection_lost(self, error):
+        if self._patience is not None:
+            self._patience.cancel()
+        for watcher in list(self.watchers):
+            watcher.close()
+        self._server.farewell(self)
+
+    def _lose_patience(self):
+        if not self.greeted:
+            self._server.log("a connection said nothing valid in time: closed")
+            self._transport.abort()
+
+    def data_received(self, data):
+        try:
+            messages = self._decoder.feed(data)
+        except protocol.ProtocolError as error:
+            self._server.log("a connection broke the protocol: %s" % error)
+            self.send(protocol.failure(None, protocol.PARSE_ERROR, str(error)))
+            self._transport.close()
+            return
+        for message in messages:
+            self._server.handle(self, message)
+
+    def pause_writing(self):
+        self.writable = False
+        self._transport.pause_reading()
+
+    def resume_writing(self):
+        self.writable = True
+        if not self._transport.is_closing():
+            self._transport.resume_reading()
+        for watcher in self.watchers:
+            watcher.wake()
+
+    def send(self, message):
+        if not self._transport.is_closing():
+            self._transport.write(protocol.encode(message))
+
+    def notify(self, method, params):
+        self.send(protocol.notification(method, params))
+
+    def close(self):
+        self._transport.close()

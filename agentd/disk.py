@@ -1,0 +1,69 @@
+"""Files that are written whole or not at all, and folders that belong to their owner alone."""
+
+import errno
+import os
+
+
+def make_private(folder):
+    """Make ``folder`` (and its parents) unless it is there; mode 0700 whatever the umask. Raises OSError.
+
+    A folder that is there already must belong to this user and be writable by nobody else.
+    """
+    parent = os.path.dirname(os.path.abspath(folder))
+    if not os.path.isdir(parent):
+        os.makedirs(parent, exist_ok=True)
+    try:
+        os.mkdir(folder, 0o700)
+    except FileExistsError:
+        check_private(folder)
+    else:
+        os.chmod(folder, 0o700)
+
+
+def check_private(folder):
+    """Raise PermissionError when someone else could change what is in ``folder``."""
+    if os.name != "posix":
+        return
+    status = os.stat(folder)
+    if status.st_uid != os.geteuid() or status.st_mode & 0o022:
+        raise PermissionError(errno.EPERM, "belongs to another user or is writable by one", folder)
+
+
+def sync_folder(folder):
+    """Make the names in ``folder`` survive a power cut."""
+    if os.name != "posix":
+        return
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_all(descriptor, data):
+    """Write every byte of ``data``. Raises OSError."""
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+def write_whole(path, data, mode=0o600, sync=True):
+    """Put ``data`` (bytes) at ``path``: the old file or the new one is seen, never a piece. Raises OSError."""
+    folder = os.path.dirname(path)
+    temporary = "%s.%d.tmp" % (path, os.getpid())
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+    try:
+        try:
+            if hasattr(os, "fchmod"):
+                os.fchmod(descriptor, mode)
+            write_all(descriptor, data)
+            if sync:
+                os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+    if sync:
+        sync_folder(folder)

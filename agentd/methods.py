@@ -1,0 +1,210 @@
+"""What can be asked of an agent: one table of methods, who may call them and what they take.
+
+Nothing is reachable but through this table. A method that is not ``open`` needs ``agent.hello`` first, by which the
+caller says which controller it is; what it may see is then decided record by record.
+"""
+
+import collections
+import os
+import time
+
+import agentd
+from agentd import config, files, protocol, shim, spool
+from agentd.tasks import Refused, Watcher
+
+Method = collections.namedtuple("Method", "call open fields")
+Field = collections.namedtuple("Field", "types required default")
+
+
+class BadParams(Exception):
+    """The params are not what the method takes."""
+
+
+def need(*types):
+    return Field(types, True, None)
+
+
+def may(default, *types):
+    return Field(types, False, default)
+
+
+def check(fields, params):
+    """The params a method takes, checked, with defaults; unknown ones are left out. Raises BadParams."""
+    if not isinstance(params, dict):
+        raise BadParams("params is not an object")
+    values = {}
+    for name, field in fields.items():
+        value = params.get(name, field.default)
+        if name not in params and field.required:
+            raise BadParams("'%s' is missing" % name)
+        wrong_bool = isinstance(value, bool) and bool not in field.types
+        if (name in params or field.required) and (wrong_bool or not isinstance(value, field.types)):
+            raise BadParams("'%s' has the wrong type" % name)
+        if isinstance(value, str) and "\0" in value:
+            raise BadParams("'%s' has a NUL character" % name)
+        values[name] = value
+    return values
+
+
+async def hello(server, connection, params):
+    version = params["protocol"]
+    if not version or version[0] != protocol.VERSION[0]:
+        raise Refused("ClientNeedUpgrade", "this agent speaks protocol %d.%d" % protocol.VERSION)
+    if connection.peer.controller is None:
+        connection.peer.controller = params["controller"]
+    elif connection.peer.controller != params["controller"]:
+        raise Refused("ClientAuthFailed", "the certificate is for controller '%s'" % connection.peer.controller)
+    connection.greeted = True
+    return dict(
+        config.describe(),
+        protocol=list(protocol.VERSION),
+        agent=agentd.__version__,
+        instance=server.instance,
+        boot=config.boot_id(),
+        started=server.started,
+        features=["tasks", "files"],
+    )
+
+
+async def status(server, connection, params):
+    tasks = server.tasks
+    return {
+        "uptime": time.time() - server.started,
+        "running": tasks.running,
+        "total": tasks.total,
+        "rss": _resident_bytes(),
+        "cpu": sum(os.times()[:2]),
+        "files": _open_files(),
+        "spool": tasks.spool_bytes,
+        "guard": server.guard_report(),
+    }
+
+
+async def run(server, connection, params):
+    _unpack(params, "content")
+    if not 1 <= params["timeout"] <= 86400:
+        raise BadParams("'timeout' is not between 1 and 86400")
+    environment = params["environment"]
+    for name, value in environment.items():
+        if not isinstance(value, str) or "\0" in name + value or "=" in name or not name:
+            raise BadParams("'environment' holds what cannot be a variable")
+    params["environment"] = dict(
+        environment,
+        ASSIST_RECORD_ID=params["record"],
+        ASSIST_INVOKE_ID=params["invocation"],
+        ASSIST_COMMAND_ID=params["command"] or "",
+        ASSIST_INSTANCE_ID=server.instance,
+    )
+    task, known = await server.tasks.accept(shim.run, params, connection.peer)
+    return dict(task.public(), known=known)
+
+
+async def watch(server, connection, params):
+    task = server.tasks.get(params["record"], connection.peer)
+    budget = params["budget"]
+    if params["offset"] < 0 or (budget is not None and budget < 0):
+        raise BadParams("'offset' or 'budget' is negative")
+    if task.state != spool.FORGOTTEN:
+        Watcher(task, connection, params["offset"], budget)
+    return task.public()
+
+
+async def get(server, connection, params):
+    task = server.tasks.get(params["record"], connection.peer)
+    if params["offset"] < 0:
+        raise BadParams("'offset' is negative")
+    found, following = task.output(params["offset"])
+    return dict(task.public(), result=task.result, output=found, next=following)
+
+
+async def stop(server, connection, params):
+    task = server.tasks.get(params["record"], connection.peer)
+    server.tasks.stop(task)
+    return task.public()
+
+
+async def listing(server, connection, params):
+    found, following = server.tasks.page(params["cursor"], connection.peer)
+    return {"tasks": found, "next": following}
+
+
+async def forget(server, connection, params):
+    if len(params["records"]) > 1000:
+        raise BadParams("'records' has more than 1000")
+    return {"forgotten": server.tasks.forget(params["records"], connection.peer)}
+
+
+async def put(server, connection, params):
+    _unpack(params, "content")
+    task, _ = await server.tasks.accept(files.put, params, connection.peer)
+    await server.tasks.ended(task)
+    return dict(task.public(), result=task.result)
+
+
+def _unpack(params, name):
+    try:
+        params[name] = protocol.unpack(params[name])
+    except ValueError as error:
+        raise BadParams("'%s': %s" % (name, error)) from None
+
+
+def _resident_bytes():
+    try:
+        with open("/proc/self/statm", encoding="ascii") as file:
+            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except OSError:
+        return None
+
+
+def _open_files():
+    try:
+        return len(os.listdir("/dev/fd"))
+    except OSError:
+        return None
+
+
+NULLABLE = type(None)
+
+METHODS = {
+    "agent.hello": Method(hello, True, {"protocol": need(list), "client": may("", str), "controller": need(str)}),
+    "agent.status": Method(status, False, {}),
+    "task.run": Method(
+        run,
+        False,
+        {
+            "record": need(str),
+            "invocation": may("", str),
+            "command": may(None, str, NULLABLE),
+            "type": need(str),
+            "content": need(str),
+            "directory": may(None, str, NULLABLE),
+            "timeout": need(int),
+            "username": may(None, str, NULLABLE),
+            "environment": may({}, dict),
+            "keep_script": may(False, bool),
+        },
+    ),
+    "task.watch": Method(
+        watch, False, {"record": need(str), "offset": may(0, int), "budget": may(None, int, NULLABLE)}
+    ),
+    "task.get": Method(get, False, {"record": need(str), "offset": may(0, int)}),
+    "task.stop": Method(stop, False, {"record": need(str)}),
+    "task.list": Method(listing, False, {"cursor": may("", str)}),
+    "task.forget": Method(forget, False, {"records": need(list)}),
+    "file.put": Method(
+        put,
+        False,
+        {
+            "record": need(str),
+            "invocation": may("", str),
+            "name": need(str),
+            "directory": need(str),
+            "content": need(str),
+            "sha256": need(str),
+            "mode": may("0644", str),
+            "owner": may(None, str, NULLABLE),
+            "group": may(None, str, NULLABLE),
+            "overwrite": may(False, bool),
+        },
+    ),
+}

@@ -1,0 +1,159 @@
+"""What a script printed, kept apart by stream and in order of arrival, in segments on disk.
+
+A segment is a file ``output-OFFSET``: frames, one after the other, each a header (stream, milliseconds since the
+epoch, length) and its bytes. OFFSET counts what the script produced before, so a hole between two segments shows how
+much is missing there. The writer keeps the first half and the last half of its budget and drops segments between.
+The reader follows a writer that is still at work, in another process, without a word between them.
+"""
+
+import errno
+import os
+import struct
+import time
+
+STREAMS = ("stdout", "stderr")
+READ = 64 * 1024  # what the writer takes from a pipe at once: no frame is longer
+SEGMENT = 1024 * 1024
+HEAD_SEGMENTS = 33  # 33 + 33: with the headers of the frames, 64 MiB of output fit whole
+TAIL_SEGMENTS = 33
+
+_HEADER = struct.Struct("!BQI")
+_NAME = "output-%014d"
+
+
+def _offsets(folder):
+    return sorted(int(name[7:]) for name in os.listdir(folder) if name.startswith("output-"))
+
+
+class Writer:
+    """Appends to the segments of ``folder``; the only writer of that folder."""
+
+    def __init__(self, folder, segment=SEGMENT, head=HEAD_SEGMENTS, tail=TAIL_SEGMENTS):
+        self.produced = 0
+        self.dropped = 0
+        self._folder = folder
+        self._limit = segment
+        self._head = head
+        self._tail = tail
+        self._segments = []  # (offset, bytes of output in it), the first is the oldest
+        self._file = None
+        self._size = 0
+        self._bytes = 0
+
+    def append(self, stream, data):
+        """Keep ``data`` of ``stream`` (1 stdout, 2 stderr); where the disk has no room it is counted as dropped."""
+        frame = _HEADER.pack(stream, int(time.time() * 1000), len(data)) + data
+        try:
+            if self._file is None or self._size >= self._limit:
+                self._next()
+            written = os.write(self._file, frame)
+            if written < len(frame):
+                os.ftruncate(self._file, self._size)
+                os.lseek(self._file, self._size, os.SEEK_SET)
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        except OSError:
+            self.dropped += len(data)
+            self.close()  # the next one that fits starts a segment of its own, at its true offset
+        else:
+            self._size += len(frame)
+            self._bytes += len(data)
+        self.produced += len(data)
+
+    def _next(self):
+        self.close()
+        path = os.path.join(self._folder, _NAME % self.produced)
+        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        self._size = self._bytes = 0
+        self._start = self.produced
+        if len(self._segments) >= self._head + self._tail:
+            offset, size = self._segments.pop(self._head)
+            os.unlink(os.path.join(self._folder, _NAME % offset))
+            self.dropped += size
+
+    def close(self):
+        if self._file is not None:
+            os.close(self._file)
+            self._segments.append((self._start, self._bytes))
+            self._file = None
+
+
+class Reader:
+    """Reads the output of one record from ``offset`` on, while it grows or afterwards."""
+
+    def __init__(self, folder, offset=0):
+        self.offset = offset
+        self._folder = folder
+        self._file = None
+        self._start = -1  # the offset that names the open segment
+        self._place = 0  # where its next frame begins in the file
+        self._reached = 0  # the offset of that frame
+
+    def read(self, limit, end=None):
+        """The next chunks, roughly ``limit`` bytes in all; an empty list when there is nothing new.
+
+        A chunk is ``(stream, offset, data)`` with the stream's name, or ``(None, offset, bytes missing)``. ``end`` is
+        what was produced in all, once that is known: what is missing before it is reported too. Raises OSError.
+        """
+        chunks = []
+        while limit > 0:
+            found = self._frames(max(limit, 2 * READ)) if self._file else []
+            if not found and not self._turn(chunks):
+                break
+            chunks += found
+            limit -= sum(len(data) for _, _, data in found)
+        if end is not None and limit > 0 and self.offset < end:
+            chunks.append((None, self.offset, end - self.offset))
+            self.offset = end
+        return chunks
+
+    def close(self):
+        if self._file:
+            self._file.close()
+            self._file = None
+
+    def _frames(self, limit):
+        """The chunks in the next ``limit`` bytes of the open segment, neighbours of one stream joined."""
+        self._file.seek(self._place)
+        block = self._file.read(limit)
+        joined = []
+        at = 0
+        while len(block) - at >= _HEADER.size:
+            stream, _, length = _HEADER.unpack_from(block, at)
+            body = at + _HEADER.size
+            if body + length > len(block):
+                break
+            skip = min(max(self.offset - self._reached, 0), length)
+            if skip < length:
+                if not joined or joined[-1][0] != stream:
+                    joined.append((stream, self.offset, []))
+                joined[-1][2].append(block[body + skip : body + length])
+                self.offset += length - skip
+            self._reached += length
+            at = body + length
+        self._place += at
+        return [(STREAMS[stream - 1], offset, b"".join(parts)) for stream, offset, parts in joined]
+
+    def _turn(self, chunks):
+        """Go on to the segment that has our offset, past a gap where there is one; False when there is none yet."""
+        starts = _offsets(self._folder)
+        if self._file is None:
+            later = [start for start in starts if start <= self.offset][-1:] or starts
+        else:
+            later = [start for start in starts if start > self._start]
+            if later:  # the writer has left this segment for good, so one more look sees all of it
+                found = self._frames(SEGMENT)
+                if found:
+                    chunks += found
+                    return True
+        for start in later:
+            try:
+                file = open(os.path.join(self._folder, _NAME % start), "rb", buffering=0)
+            except FileNotFoundError:
+                continue  # dropped since we looked
+            self.close()
+            self._file, self._start, self._place, self._reached = file, start, 0, start
+            if start > self.offset:
+                chunks.append((None, self.offset, start - self.offset))
+                self.offset = start
+            return True
+        return False

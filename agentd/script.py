@@ -1,0 +1,142 @@
+"""A script becomes a file and the words that run it: interpreter, user, folder, environment.
+
+Everything here may block (user look-ups, disks) and is called in the shim only, never in the agent.
+"""
+
+import os
+import pwd
+import shutil
+import stat
+
+from agentd import disk
+
+SHELL = "RunShellScript"
+BAT = "RunBatScript"
+POWERSHELL = "RunPowerShellScript"
+
+_ENDINGS = {SHELL: ".sh", BAT: ".bat", POWERSHELL: ".ps1"}
+
+
+class Refusal(Exception):
+    """The script cannot be started; ``code`` is the ErrorCode of the record, the text its ErrorInfo."""
+
+    def __init__(self, code, info):
+        super(Refusal, self).__init__(info)
+        self.code = code
+
+
+class Account:
+    """The user a script runs as: name, uid, gid, groups, home, shell; ``switch`` when that is not the agent's own."""
+
+    def __init__(self, username):
+        try:
+            entry = pwd.getpwnam(username) if username else pwd.getpwuid(os.geteuid())
+        except KeyError:
+            if username:
+                raise Refusal("AccountNotExists", "there is no user '%s' on this instance" % username) from None
+            # a container may run under a uid that has no name
+            entry = pwd.struct_passwd((str(os.geteuid()), "", os.geteuid(), os.getegid(), "", "/", "/bin/sh"))
+        self.name, self.uid, self.gid = entry.pw_name, entry.pw_uid, entry.pw_gid
+        self.home, self.shell = entry.pw_dir, entry.pw_shell or "/bin/sh"
+        self.switch = self.uid != os.geteuid()
+        if self.switch and os.geteuid() != 0:
+            info = "the agent runs as uid %d and only root can run a script as '%s'" % (os.geteuid(), username)
+            raise Refusal("ExecutionException", info)
+        self.groups = os.getgrouplist(self.name, self.gid) if self.switch else []
+
+    def become(self):
+        """Give up the agent's identity for this one; called in the child, before it starts the interpreter."""
+        os.setgroups(self.groups)
+        os.setgid(self.gid)
+        os.setuid(self.uid)
+
+
+def command_words(kind, content, path):
+    """The argv that runs the script at ``path``. The interpreter is always named, so a noexec folder is no obstacle.
+
+    Raises Refusal (``CommandNotApplicable``, ``ExecutionException``).
+    """
+    if kind == BAT:
+        raise Refusal("CommandNotApplicable", "a Bat script runs on Windows only")
+    if kind == POWERSHELL:
+        program = shutil.which("pwsh")
+        if program is None:
+            raise Refusal("CommandNotApplicable", "a PowerShell script needs 'pwsh' and this instance has none")
+        return [program, "-NoLogo", "-NoProfile", "-NonInteractive", "-File", path]
+    if kind != SHELL:
+        raise Refusal("CommandNotApplicable", "this agent knows no script type '%s'" % kind)
+    if not content.startswith(b"#!"):
+        return ["/bin/sh", path]
+    words = os.fsdecode(content[2:].split(b"\n", 1)[0]).strip().split(None, 1)
+    if not words:
+        return ["/bin/sh", path]
+    if not os.path.exists(words[0]):
+        raise Refusal("ExecutionException", "the interpreter '%s' of the script's first line does not exist" % words[0])
+    return words + [path]
+
+
+def file_path(folder, record, kind):
+    """Where the script of ``record`` is put; PowerShell and cmd go by the ending of the name."""
+    return os.path.join(folder, "assist-%s%s" % (record, _ENDINGS.get(kind, "")))
+
+
+def write_file(path, content, account):
+    """Save the script: a new file, mode 0700, owned by ``account``; whatever is there already stays untouched.
+
+    Raises Refusal (``ScriptFileExisted``, ``ExecutionException``).
+    """
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        descriptor = os.open(path, flags, 0o700)
+    except FileExistsError:
+        info = "'%s' exists already and is not overwritten" % path
+        raise Refusal("ScriptFileExisted", info) from None
+    except OSError as error:
+        raise Refusal("ExecutionException", "cannot save the script as '%s': %s" % (path, error.strerror)) from None
+    try:
+        if account.switch:
+            os.fchown(descriptor, account.uid, account.gid)
+        os.fchmod(descriptor, 0o700)
+        disk.write_all(descriptor, content)
+    except OSError as error:
+        os.unlink(path)
+        raise Refusal("ExecutionException", "cannot save the script as '%s': %s" % (path, error.strerror)) from None
+    finally:
+        os.close(descriptor)
+
+
+def remove_file(path):
+    """Take the script away; only a plain file of that name, and it is no error when there is none."""
+    try:
+        if stat.S_ISREG(os.lstat(path).st_mode):
+            os.unlink(path)
+    except OSError:
+        pass
+
+
+def working_directory(asked, account):
+    """The folder to start in: the one asked for, else the user's home, else ``/``.
+
+    Raises Refusal (``WorkingDirectoryNotExist``) when one was asked for and is not there.
+    """
+    if asked:
+        if not os.path.isdir(asked):
+            raise Refusal("WorkingDirectoryNotExist", "there is no folder '%s' on this instance" % asked)
+        return asked
+    return account.home if os.path.isdir(account.home) else "/"
+
+
+def environment(account, path, extra):
+    """A clean, login-like environment, and on top of it ``extra``: the ids and the parameters of this run."""
+    values = {
+        "HOME": account.home,
+        "USER": account.name,
+        "LOGNAME": account.name,
+        "SHELL": account.shell,
+        "PATH": path,
+        "LANG": os.environ.get("LANG") or "C.UTF-8",
+    }
+    if os.environ.get("TZ"):
+        values["TZ"] = os.environ["TZ"]
+    values.update(extra)
+    return values

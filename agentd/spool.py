@@ -1,0 +1,239 @@
+"""The journal: one folder for each record, and what is known of a record after any crash.
+
+Making the folder is the claim, so a record id runs at most once. In it::
+
+    request.json    what was accepted (ids, limits, a hash of the content; never content or environment), on disk
+                    before anything starts; a folder without it never started
+    process.json    the script's process: pid and start time
+    shim.pid        the shim's: pid, start time, boot id
+    alive           a FIFO held open by the shim: a byte in it says "look again", its end of file "the shim is gone"
+    output-*        what the script printed, see ``output``
+    stopping        there once a stop has begun
+    result.json     how it ended; its room on the disk is reserved when the record is accepted
+
+``.gone`` holds an empty file for each record that was forgotten, so that a late second delivery still does not run.
+"""
+
+import errno
+import json
+import os
+import re
+import shutil
+import time
+
+from agentd import config, disk, processes
+
+RUNNING = "Running"
+STOPPING = "Stopping"
+STOPPED = "Stopped"
+FINISHED = "Finished"
+FAILED = "Failed"
+FORGOTTEN = "Forgotten"
+
+PROGRESS = b"o"
+ENDED = b"f"
+
+_GONE = ".gone"
+_RESULT_ROOM = 4096
+_RECORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}\Z")
+
+
+class Claimed(Exception):
+    """The record was accepted before."""
+
+
+class Spool:
+    """All records of one agent."""
+
+    def __init__(self, path):
+        self.path = path
+        self._gone = os.path.join(path, _GONE)
+
+    def prepare(self):
+        """Make the folders. Raises OSError."""
+        disk.make_private(self.path)
+        disk.make_private(self._gone)
+
+    def folder(self, record):
+        return Folder(os.path.join(self.path, record))
+
+    def records(self):
+        """The ids of all records that have a folder, sorted."""
+        return sorted(name for name in os.listdir(self.path) if is_record(name))
+
+    def is_gone(self, record):
+        return os.path.exists(os.path.join(self._gone, record))
+
+    def claim(self, record, request):
+        """Make ``record`` ours and put ``request`` (a dict) in its journal; afterwards it survives a power cut.
+
+        Returns its Folder, with the bell open. Raises Claimed when it was accepted before, and OSError, with nothing
+        left behind, when the disk does not take it.
+        """
+        folder = self.folder(record)
+        if self.is_gone(record):
+            raise Claimed(record)
+        try:
+            os.mkdir(folder.path, 0o700)
+        except FileExistsError:
+            raise Claimed(record) from None
+        try:
+            folder.open_bell()
+            folder.note_shim()
+            folder.reserve()
+            folder.write("request.json", request)
+            disk.sync_folder(folder.path)
+            disk.sync_folder(self.path)
+        except BaseException:
+            shutil.rmtree(folder.path, ignore_errors=True)
+            raise
+        return folder
+
+    def forget(self, record):
+        """Remove what is left of a finished record; its id stays known. Raises OSError."""
+        os.close(os.open(os.path.join(self._gone, record), os.O_WRONLY | os.O_CREAT, 0o600))
+        shutil.rmtree(self.folder(record).path, ignore_errors=True)
+
+    def forget_for_good(self, days):
+        """Drop the ids of records that were forgotten more than ``days`` ago."""
+        limit = time.time() - days * 86400
+        with os.scandir(self._gone) as entries:
+            for entry in entries:
+                if entry.stat().st_mtime < limit:
+                    os.unlink(entry.path)
+
+
+class Folder:
+    """One record on disk."""
+
+    def __init__(self, path):
+        self.path = path
+        self.bell = None
+
+    def name(self, name):
+        return os.path.join(self.path, name)
+
+    def exists(self):
+        return os.path.isdir(self.path)
+
+    def open_bell(self):
+        """Hold ``alive`` open as the process that owns this record."""
+        path = self.name("alive")
+        try:
+            os.mkfifo(path, 0o600)
+        except FileExistsError:
+            pass
+        self.bell = os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+
+    def ring(self, byte):
+        """Tell whoever listens to look again. A full bell has been rung already."""
+        try:
+            os.write(self.bell, byte)
+        except BlockingIOError:
+            pass
+
+    def listen(self):
+        """A descriptor that has something to read when the record has news, and ends when its shim is gone."""
+        return os.open(self.name("alive"), os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+
+    def is_tended(self):
+        """Whether a shim holds this record."""
+        try:
+            descriptor = self.listen()
+        except FileNotFoundError:
+            return False
+        try:
+            return os.read(descriptor, 1) != b""
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(descriptor)
+
+    def reserve(self):
+        """Take the room that the result will need, so that a full disk cannot swallow it."""
+        descriptor = os.open(self.name("result.tmp"), os.O_WRONLY | os.O_CREAT, 0o600)
+        try:
+            if hasattr(os, "posix_fallocate"):
+                os.posix_fallocate(descriptor, 0, _RESULT_ROOM)
+            else:
+                disk.write_all(descriptor, b" " * _RESULT_ROOM)
+        except OSError as error:
+            if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL):
+                raise
+            disk.write_all(descriptor, b" " * _RESULT_ROOM)
+        finally:
+            os.close(descriptor)
+
+    def finish(self, result):
+        """Put ``result`` (a dict) in the journal, for good, and ring. Raises OSError."""
+        data = json.dumps(result, separators=(",", ":")).encode("ascii")
+        descriptor = os.open(self.name("result.tmp"), os.O_WRONLY | os.O_CREAT, 0o600)
+        try:
+            disk.write_all(descriptor, data)
+            os.ftruncate(descriptor, len(data))
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        os.replace(self.name("result.tmp"), self.name("result.json"))
+        disk.sync_folder(self.path)
+        if self.bell is not None:
+            self.ring(ENDED)
+
+    def write(self, name, value):
+        """A small JSON file of the journal, on disk when this returns. Raises OSError."""
+        descriptor = os.open(self.name(name), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        try:
+            disk.write_all(descriptor, json.dumps(value).encode("ascii"))
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def read(self, name):
+        """The same back; None when it is not there or was cut off by a crash."""
+        try:
+            with open(self.name(name), encoding="ascii") as file:
+                return json.load(file)
+        except (OSError, ValueError):
+            return None
+
+    def note_shim(self):
+        """Write down who tends this record."""
+        me = os.getpid()
+        self._jot("shim.pid", [me, processes.start_time(me), config.boot_id()])
+
+    def note_script(self, pid):
+        self._jot("process.json", [pid, processes.start_time(pid), config.boot_id()])
+
+    def _jot(self, name, value):
+        """Like write, for what only matters until the next boot: whole, but not forced to the disk."""
+        disk.write_whole(self.name(name), json.dumps(value).encode("ascii"), sync=False)
+
+    def process(self, name):
+        """The pid in ``shim.pid`` or ``process.json`` when that very process still lives, else None."""
+        noted = self.read(name)
+        if noted and noted[2] == config.boot_id() and processes.is_running(noted[0], noted[1]):
+            return noted[0]
+        return None
+
+    def mark_stopping(self):
+        os.close(os.open(self.name("stopping"), os.O_WRONLY | os.O_CREAT, 0o600))
+
+    def state(self):
+        """One of the five states, read from the disk; a record without a result is Running or Stopping."""
+        result = self.read("result.json")
+        if result is not None:
+            return result["state"]
+        return STOPPING if os.path.exists(self.name("stopping")) else RUNNING
+
+    def size(self):
+        """The bytes this record takes on the disk."""
+        try:
+            with os.scandir(self.path) as entries:
+                return sum(entry.stat().st_blocks * 512 for entry in entries)
+        except OSError:
+            return 0
+
+
+def is_record(text):
+    """Whether ``text`` may be a record id: such a text is safe as the name of a folder."""
+    return isinstance(text, str) and _RECORD.match(text) is not None

@@ -1,0 +1,409 @@
+"""The table of tasks: what runs now, who watches it, and what the spool knows of the rest.
+
+The agent keeps in memory only the records that are being run. All others are looked up in the spool when somebody
+asks, so ten thousand finished records cost nothing. Each living record has a bell (``spool``): the agent sleeps until
+one rings.
+"""
+
+import asyncio
+import json
+import os
+import shutil
+import signal
+import time
+
+from agentd import child, config, output, protocol, shim, spool
+
+_SWEEP_DELAY = 1.0  # seconds over which acknowledged records are gathered
+_MEASURE_EVERY = 86400.0  # seconds between two looks at the age and size of the whole spool
+_RETRY = 5.0  # seconds until a process that could not be started is tried again
+_LIST_PAGE = 500
+
+
+class Refused(Exception):
+    """The agent does not do what it was asked; ``code`` is the ErrorCode for the wire."""
+
+    def __init__(self, code, info):
+        super(Refused, self).__init__(info)
+        self.code = code
+
+
+class Task:
+    """One record: whose it is, its state and, when it has ended, its result."""
+
+    def __init__(self, record, folder, owner, state=spool.RUNNING):
+        self.record = record
+        self.folder = folder
+        self.owner = owner
+        self.state = state
+        self.result = None
+        self.refusal = None
+        self.accepted = None  # a future while nobody knows yet whether it will be
+        self.bell = None  # the descriptor that we listen on
+        self.watchers = set()
+        self.waiting = []  # futures of those who wait for the result
+
+    def public(self):
+        return {"record": self.record, "state": self.state}
+
+    def output(self, offset):
+        """One page of output from ``offset`` on, in the form of the wire, and where the next begins or None."""
+        if self.state == spool.FORGOTTEN:
+            return [], None
+        end = None if self.result is None else self.result["output_bytes"]
+        reader = output.Reader(self.folder.path, offset)
+        try:
+            chunks = reader.read(protocol.PAGE_LIMIT, end)
+        finally:
+            reader.close()
+        more = chunks and reader.offset != end
+        return [_public_chunk(*chunk) for chunk in chunks], reader.offset if more else None
+
+
+def _public_chunk(stream, offset, data):
+    if stream is None:
+        return {"offset": offset, "bytes": data}
+    return {"offset": offset, "stream": stream, "data": protocol.pack(data)}
+
+
+class Watcher:
+    """Sends the output of a task to one connection, as fast as that connection takes it.
+
+    With a ``budget`` it sends the first half of so many bytes as they come and, once the task has ended, the last half.
+    """
+
+    def __init__(self, task, connection, offset, budget):
+        self._task = task
+        self._connection = connection
+        self._reader = output.Reader(task.folder.path, offset)
+        self._budget = budget
+        self._head = None if budget is None else budget // 2
+        self._begin = offset
+        self._waiting = False
+        task.watchers.add(self)
+        connection.watchers.add(self)
+        self.wake()
+
+    def wake(self):
+        """There may be news, or room in the connection; look soon."""
+        if not self._waiting:
+            self._waiting = True
+            self._connection.loop.call_soon(self._pump)
+
+    def close(self):
+        self._reader.close()
+        self._task.watchers.discard(self)
+        self._connection.watchers.discard(self)
+
+    def _pump(self):
+        self._waiting = False
+        if self not in self._connection.watchers or not self._connection.writable:
+            return
+        end = None if self._task.result is None else self._task.result["output_bytes"]
+        if self._head is not None and self._reader.offset >= self._head:
+            if end is None:
+                return
+            self._go_to_tail(end)
+        chunks = self._reader.read(protocol.PAGE_LIMIT, end)
+        for stream, offset, data in chunks:
+            self._tell(stream, offset, data)
+        if chunks:
+            self.wake()
+        elif end is not None:
+            self._connection.notify("task.finished", {"record": self._task.record, "result": self._task.result})
+            self.close()
+
+    def _tell(self, stream, offset, data):
+        if self._head is not None and stream is not None:
+            data = data[: max(self._head - offset, 0)]
+        if data:
+            words = dict(_public_chunk(stream, offset, data), record=self._task.record)
+            self._connection.notify("task.gap" if stream is None else "task.output", words)
+
+    def _go_to_tail(self, end):
+        """Leave out what lies between the two halves of the budget, and go on with the second."""
+        here = max(self._head, self._begin)
+        tail = max(end - (self._budget - self._head), here)
+        self._head = None
+        if tail > here:
+            self._tell(None, here, tail - here)
+        self._reader.close()
+        self._reader = output.Reader(self._task.folder.path, tail)
+
+
+class Tasks:
+    """All records of one agent. Everything here runs on the agent's loop and waits for no disk worth the name."""
+
+    def __init__(self, loop, settings, instance, lock, log):
+        self.total = 0
+        self.spool_bytes = 0
+        self._loop = loop
+        self._settings = settings
+        self._instance = instance
+        self._lock = lock
+        self._log = log
+        self._spool = spool.Spool(settings.spool)
+        self._living = {}
+        self._acknowledged = set()
+        self._sweeping = False
+        self._measured = None  # when the spool was last measured (monotonic seconds)
+
+    @property
+    def running(self):
+        return len(self._living)
+
+    def recover(self):
+        """Take up every record that has no result: adopt those that are tended, bury the others. Raises OSError."""
+        self._spool.prepare()
+        for record in self._spool.records():
+            folder = self._spool.folder(record)
+            if os.path.exists(folder.name("result.json")):
+                continue
+            journal = folder.read("request.json")
+            tended = folder.is_tended()
+            if journal is None and not tended:
+                self._log("record %s was never started: dropped" % record)
+                shutil.rmtree(folder.path, ignore_errors=True)
+                continue
+            journal = journal or {}
+            self._living[record] = task = Task(record, folder, journal.get("peer"), folder.state())
+            if tended:
+                self._log("record %s is running: adopted" % record)
+                self._listen(task)
+            else:
+                self._log("record %s has lost its shim: being closed" % record)
+                self._loop.create_task(self._bury(task, journal.get("boot") != config.boot_id()))
+        self._sweep_soon()
+
+    def find(self, record, peer):
+        """The Task of ``record``, running or finished; None when nothing is known of it.
+
+        Raises Refused (``RecordNotFound``) when it is not this peer's.
+        """
+        if not spool.is_record(record):
+            return None
+        if record in self._acknowledged or self._spool.is_gone(record):
+            return Task(record, self._spool.folder(record), None, spool.FORGOTTEN)
+        task = self._living.get(record)
+        if task is None:
+            task = self._load(record)
+        if task is not None and not peer.may_see(task.owner):
+            raise Refused("RecordNotFound", "there is no record '%s'" % record)
+        return task
+
+    def get(self, record, peer):
+        """Like find. Raises Refused when nothing is known of it."""
+        task = self.find(record, peer)
+        if task is None:
+            raise Refused("RecordNotFound", "there is no record '%s'" % record)
+        return task
+
+    def page(self, cursor, peer):
+        """Public forms of the records after ``cursor`` that ``peer`` may see, and the next cursor or None."""
+        records = [record for record in self._spool.records() if record > cursor]
+        found = []
+        for record in records[:_LIST_PAGE]:
+            try:
+                task = self.find(record, peer)
+            except Refused:
+                continue
+            if task is not None and task.state != spool.FORGOTTEN:
+                found.append(task.public())
+        return found, records[_LIST_PAGE - 1] if len(records) > _LIST_PAGE else None
+
+    async def accept(self, body, order, peer):
+        """Have a child run ``body`` with ``order``: a dict with the record's id and all it needs.
+
+        Returns the Task and whether it was known before. Once this returns the record is in the journal and runs at
+        most once, whatever happens. Raises Refused.
+        """
+        record = order["record"]
+        task = self.find(record, peer)
+        known = task is not None
+        if not known:
+            task = self._admit(record, peer)
+            order = dict(
+                order,
+                spool=self._settings.spool,
+                script_dir=self._settings.script_dir,
+                path=self._settings.path,
+                peer=task.owner,
+                boot=config.boot_id(),
+            )
+            try:
+                words = await self._spawn(body, order)
+            except OSError as error:
+                words = {"refused": "ExecutionException", "info": "cannot start a process: %s" % error.strerror}
+            self._settle(task, words)
+        elif task.accepted is not None:
+            await asyncio.wait([task.accepted])
+        if task.refusal is not None:
+            raise task.refusal
+        return task, known
+
+    def _admit(self, record, peer):
+        if not spool.is_record(record):
+            raise Refused("ExecutionException", "'%s' cannot be a record id" % record[:80])
+        if len(self._living) >= self._settings.task_limit:
+            info = "this instance is running %d tasks, which is its limit" % len(self._living)
+            raise Refused("TaskConcurrencyLimit", info)
+        task = Task(record, self._spool.folder(record), peer.owner())
+        task.accepted = self._loop.create_future()
+        self._living[record] = task
+        return task
+
+    def _settle(self, task, words):
+        """What the child said about accepting the record, or None when it died before it could."""
+        if words is None and task.folder.exists():
+            words = {"accepted": True}  # it is in the journal, so it is closed in the way that any other orphan is
+        words = words or {"refused": "ExecutionException", "info": "the process that was to run it died at once"}
+        if words.get("accepted"):
+            self._listen(task)
+        else:
+            del self._living[task.record]
+            task.refusal = Refused(words["refused"], words["info"])
+        task.accepted.set_result(None)
+        task.accepted = None
+
+    async def ended(self, task):
+        """Wait until ``task`` has its result."""
+        if task.result is None and task.state != spool.FORGOTTEN:
+            future = self._loop.create_future()
+            task.waiting.append(future)
+            await future
+
+    def stop(self, task):
+        """Begin to end a task; it is Stopping until its whole tree is gone. A task that has ended stays as it is."""
+        if task.result is None and task.state != spool.FORGOTTEN:
+            pid = task.folder.process("shim.pid")
+            if pid is not None:
+                os.kill(pid, signal.SIGTERM)
+                task.state = spool.STOPPING
+
+    def forget(self, records, peer):
+        """The controller has these results: their room may be used again. Returns those that were finished."""
+        dropped = []
+        for record in records:
+            task = self.find(record, peer)
+            if task is not None and task.result is not None:
+                self._acknowledged.add(record)
+                dropped.append(record)
+        if dropped:
+            self._sweep_soon()
+        return dropped
+
+    def _load(self, record):
+        """A finished record from the spool."""
+        folder = self._spool.folder(record)
+        result = folder.read("result.json")
+        if result is None:
+            return None
+        task = Task(record, folder, (folder.read("request.json") or {}).get("peer"), result["state"])
+        task.result = result
+        return task
+
+    def _spawn(self, body, order):
+        """Start a child; returns a future for the first thing it says (a dict), None when it ends without a word.
+
+        Raises OSError.
+        """
+        future = self._loop.create_future()
+        _, descriptor = child.start(body, order, self._lock)
+        heard = bytearray()
+
+        def listen():
+            data = os.read(descriptor, 4096)
+            heard.extend(data)
+            if not data or b"\n" in data:
+                self._loop.remove_reader(descriptor)
+                os.close(descriptor)
+                future.set_result(json.loads(heard.decode("ascii")) if b"\n" in heard else None)
+
+        self._loop.add_reader(descriptor, listen)
+        return future
+
+    def _listen(self, task):
+        """Wait for the bell of a record; a shim that has come and gone by now left no more than its result."""
+        task.bell = task.folder.listen()
+        self._loop.add_reader(task.bell, self._on_bell, task)
+        self._loop.call_soon(self._on_bell, task)
+
+    def _on_bell(self, task):
+        if task.bell is None:
+            return
+        try:
+            rung = os.read(task.bell, 65536)
+        except BlockingIOError:
+            return
+        if rung and spool.ENDED not in rung:
+            for watcher in task.watchers:
+                watcher.wake()
+            return
+        self._loop.remove_reader(task.bell)
+        os.close(task.bell)
+        task.bell = None
+        result = task.folder.read("result.json")
+        if result is not None:
+            self._finish(task, result)
+        else:
+            self._log("record %s has lost its shim: being closed" % task.record)
+            self._loop.create_task(self._bury(task, False))
+
+    def _finish(self, task, result):
+        task.result = result
+        task.state = result["state"]
+        del self._living[task.record]
+        self.total += 1
+        self.spool_bytes += task.folder.size()
+        for watcher in task.watchers:
+            watcher.wake()
+        for future in task.waiting:
+            future.set_result(None)
+        if self.spool_bytes > self._settings.spool_limit:
+            self._sweep_soon()
+
+    async def _bury(self, task, booted):
+        """Close a record that lost its shim, in a child of its own; tried again until it can be done."""
+        order = {"record": task.record, "spool": self._settings.spool, "booted": booted}
+        while await self._spawned(shim.bury, order) is None:
+            await asyncio.sleep(_RETRY)
+        self._listen(task)
+
+    async def _spawned(self, body, order):
+        """What the child said, None when it could not be started or died."""
+        try:
+            return await self._spawn(body, order)
+        except OSError as error:
+            self._log("cannot start a process: %s" % error.strerror)
+            return None
+
+    def _sweep_soon(self):
+        if not self._sweeping:
+            self._sweeping = True
+            self._loop.call_later(_SWEEP_DELAY, lambda: self._loop.create_task(self._sweep()))
+
+    async def _sweep(self):
+        records = sorted(self._acknowledged)
+        measure = (
+            self._measured is None
+            or time.monotonic() > self._measured + _MEASURE_EVERY
+            or self.spool_bytes > self._settings.spool_limit
+        )
+        order = {
+            "spool": self._settings.spool,
+            "records": records,
+            "measure": measure,
+            "limit": self._settings.spool_limit,
+            "keep_days": self._settings.keep_days,
+        }
+        words = await self._spawned(shim.sweep, order)
+        self._sweeping = False
+        if words is None:
+            self._loop.call_later(_RETRY, self._sweep_soon)
+            return
+        self._acknowledged.difference_update(records)
+        self.spool_bytes = max(self.spool_bytes - words["freed"], 0)
+        if measure:
+            self._measured, self.spool_bytes = time.monotonic(), words["bytes"]
+        if self._acknowledged:
+            self._sweep_soon()
