@@ -1,0 +1,95 @@
+"""The project as a whole: what its parts say about each other stays true."""
+
+from __future__ import annotations
+
+import ast
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import agentd
+import assist_cli
+
+ROOT = Path(__file__).parents[1]
+
+
+def files_of_the_project() -> list[Path]:
+    """What is committed, or would be: never what lies in .gitignore."""
+    try:
+        listed = subprocess.run(
+            ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+            cwd=ROOT,
+            capture_output=True,
+            check=True,
+        ).stdout
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("not a git checkout")
+    return [path for name in listed.decode().split("\0") if name and (path := ROOT / name).is_file()]
+
+
+def test_both_products_have_one_version() -> None:
+    assert agentd.__version__ == assist_cli.__version__
+    assert re.fullmatch(r"\d+\.\d+\.\d+", assist_cli.__version__)
+
+
+def test_the_changelog_knows_the_version() -> None:
+    """Its first heading is Unreleased or this version; what is under way is named there too."""
+    text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    first, second = (*re.findall(r"^## \[(.+?)\]", text, re.MULTILINE), "")[:2]
+    assert first == "Unreleased"
+    assert second == assist_cli.__version__ or f"under way is {assist_cli.__version__}." in text
+
+
+def test_the_agent_imports_the_standard_library_only() -> None:
+    found = set()
+    for path in (ROOT / "agentd").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                found |= {alias.name.split(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                assert node.level == 0, f"{path}: a relative import"
+                found.add((node.module or "").split(".")[0])
+    assert found - {"agentd"} <= sys.stdlib_module_names
+
+
+def test_no_file_knows_the_machine_it_was_written_on() -> None:
+    """Paths of one person's machine and names of package servers have no place in a project for everybody."""
+    folders = "|".join(["root", "work", "home/[a-z]"])
+    machine = re.compile(rf"(?<![\w.~-])/(?:{folders})/|pypi\.(?:org|python)|pythonhosted", re.ASCII)
+    seen = []
+    for path in files_of_the_project():
+        try:
+            lines = path.read_text(encoding="utf-8").splitlines()
+        except UnicodeDecodeError:
+            continue
+        seen += [
+            f"{path.relative_to(ROOT)}:{number}: {line.strip()}"
+            for number, line in enumerate(lines, 1)
+            if machine.search(line) and path != Path(__file__)
+        ]
+    assert seen == []
+
+
+@pytest.mark.parametrize(
+    "path", [*ROOT.glob("*.md"), *ROOT.glob(".github/*.md"), *ROOT.glob("docs/*.md")], ids=lambda path: path.name
+)
+def test_links_of_the_documents_lead_somewhere(path: Path) -> None:
+    for target in re.findall(r"\]\(([^)#]+)[^)]*\)", path.read_text(encoding="utf-8")):
+        if not target.startswith(("http:", "https:", "mailto:")):
+            assert (path.parent / target).exists(), f"{path.name} links to '{target}'"
+
+
+def test_every_target_of_make_is_in_its_help() -> None:
+    text = (ROOT / "Makefile").read_text(encoding="utf-8")
+    phony = set(re.search(r"^\.PHONY: (.+)$", text, re.MULTILINE)[1].split())  # type: ignore[index]
+    assert phony == set(re.findall(r"^([a-z]+):.*## \S", text, re.MULTILINE))
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="no make on this machine")
+def test_make_alone_prints_help() -> None:
+    done = subprocess.run(["make"], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=True)
+    assert b"make demo" in done.stdout
