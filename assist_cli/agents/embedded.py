@@ -1,0 +1,109 @@
+"""The agent of this machine that needs no installation: found at ASSIST_HOME/agent, started when it is needed.
+
+It is a background process of the user that outlives the program that started it and ends by itself when it was idle
+for a while. To connect is to connect, and only when nobody answers to start it, one at a time under a lock, so that
+two programs get one agent; the socket of an agent that was killed is replaced.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import select
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from assist_cli.agents import unix
+from assist_cli.agents.client import Client
+from assist_cli.errors import ClientNotRunning, FileFailure
+from assist_cli.paths import Home
+
+IDLE_EXIT_SECONDS = 900
+START_SECONDS = 15.0
+# A shell between us and the agent makes it a child of the system and not of ours: nobody has to wait for its end.
+IN_BACKGROUND = '"$@" &'
+
+log = logging.getLogger(__name__)
+
+
+def instance_id(home: Home) -> str | None:
+    """The id of this machine's instance; None when its agent was never started."""
+    try:
+        return (home.agent / "instance-id").read_text("ascii").strip() or None
+    except (OSError, UnicodeDecodeError):
+        return None
+
+
+async def connect(home: Home) -> Client:
+    """A connection to the embedded agent, which is started when it does not run; not greeted yet.
+
+    Raises ClientNotRunning, with the last line of its log, when it cannot be started.
+    """
+    socket = home.agent / "agentd.sock"
+    try:
+        return await unix.connect(socket)
+    except ClientNotRunning:
+        log.info("the agent of this machine does not run")
+    # The lock is waited for without the event loop: other instances of the invocation must not wait with us.
+    await asyncio.get_running_loop().run_in_executor(None, _start_unless_running, home, socket)
+    return await unix.connect(socket)
+
+
+def _start_unless_running(home: Home, socket: Path) -> None:
+    import fcntl
+
+    folder = home.folder(home.agent)
+    try:
+        lock = os.open(folder / "start.lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise FileFailure(f"cannot use the folder '{folder}': {error.strerror}") from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not unix.is_served(socket):
+            began = time.monotonic()
+            _start(home)
+            log.info("started the agent of this machine in %.2f s", time.monotonic() - began)
+    finally:
+        os.close(lock)
+
+
+def _start(home: Home) -> None:
+    """Start the agent and wait until it listens."""
+    journal = home.folder(home.logs) / "agentd.log"
+    ready, told = os.pipe()
+    try:
+        command = [
+            *(sys.executable, "-I", "-m", "agentd", "serve", "--home", str(home.agent)),
+            *("--idle-exit", str(IDLE_EXIT_SECONDS), "--ready-fd", str(told), "--log", str(journal)),
+        ]
+        try:
+            subprocess.run(
+                ["/bin/sh", "-c", IN_BACKGROUND, "sh", *command],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                pass_fds=[told],
+                start_new_session=True,
+                cwd="/",
+                check=True,
+            )
+        finally:
+            os.close(told)
+        selected, _, _ = select.select([ready], [], [], START_SECONDS)
+        if not selected or os.read(ready, 16) != b"ready\n":
+            raise ClientNotRunning(
+                f"cannot start the agent of this machine: {_last_line(journal)}", hint=f"its log is '{journal}'"
+            )
+    finally:
+        os.close(ready)
+
+
+def _last_line(journal: Path) -> str:
+    try:
+        lines = journal.read_text("utf-8", "replace").splitlines()
+    except OSError:
+        lines = []
+    return lines[-1] if lines else "it said nothing"

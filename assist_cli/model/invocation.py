@@ -1,0 +1,120 @@
+"""One execution of a command: the invocation, its instances, and their records (mission sections 1 and 2)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import Enum
+from types import MappingProxyType
+
+from assist_cli.model.command import CommandType
+from assist_cli.model.output import Output
+from assist_cli.model.status import InvocationStatus, InvokeStatus
+
+
+class RepeatMode(str, Enum):
+    """Whether an invocation runs once, or again and again until a person stops it."""
+
+    ONCE = "Once"
+    PERIOD = "Period"
+
+    __str__ = str.__str__
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a record ended. ``error_code`` and ``error_info`` are empty when all went well.
+
+    ``started`` is None when nothing started; both times are the instance's own where it told them.
+    """
+
+    status: InvocationStatus
+    exit_code: int | None = None
+    error_code: str = ""
+    error_info: str = ""
+    started: datetime | None = None
+    finished: datetime | None = None
+    output: Output = field(default_factory=Output)
+
+
+@dataclass(frozen=True)
+class Record:
+    """One firing on one instance; ``number`` counts them from 1.
+
+    ``sent`` is the moment after which bytes of it may have left, ``deadline`` the one after which the controller
+    closes it with what it knows, ``stopped`` the one when a stop was asked for. ``sender`` names the process that is to
+    send it. ``output`` is None where it was not asked for.
+    """
+
+    id: str
+    instance_id: str
+    number: int
+    status: InvocationStatus
+    deadline: datetime
+    sender: str = ""
+    exit_code: int | None = None
+    error_code: str = ""
+    error_info: str = ""
+    sent: datetime | None = None
+    started: datetime | None = None
+    finished: datetime | None = None
+    stopped: datetime | None = None
+    output: Output | None = None
+
+
+@dataclass(frozen=True)
+class InvocationInstance:
+    """An invocation on one of its instances: the name as it was then, its status, and the newest record.
+
+    ``repeats`` is the number of records so far.
+    """
+
+    instance_id: str
+    instance_name: str
+    status: InvocationStatus
+    repeats: int
+    record: Record
+
+
+@dataclass(frozen=True)
+class Invocation:
+    """One execution of a command on one or more instances, with what ran and how, as it was at that time.
+
+    ``content`` is the script before its parameters are put in; ``timeout`` is in seconds; ``command_name`` and
+    ``command_version`` are None for a script that was run without being saved; ``frequency`` is None for one that
+    runs once.
+    """
+
+    id: str
+    command_id: str
+    command_type: CommandType
+    content: bytes
+    timeout: int
+    status: InvokeStatus
+    created: datetime
+    instances: tuple[InvocationInstance, ...]
+    command_name: str | None = None
+    command_version: int | None = None
+    parameters: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    working_dir: str | None = None
+    username: str | None = None
+    keep_script: bool = False
+    repeat_mode: RepeatMode = RepeatMode.ONCE
+    frequency: str | None = None
+    finished: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Summary:
+    """An invocation in one line of a list: without output, with the number of its instances by status.
+
+    ``invocation`` has no instances, and of its content no more than the first 200 bytes.
+    """
+
+    invocation: Invocation
+    counts: Mapping[InvocationStatus, int]
+
+    @property
+    def instance_count(self) -> int:
+        return sum(self.counts.values())

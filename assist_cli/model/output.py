@@ -1,0 +1,217 @@
+"""What a script wrote: both streams in order of arrival, kept whole up to a budget, folded beyond it.
+
+The history holds 1 MiB a record (agent.md section 3): the first half and the last half of what arrived, and the
+number of bytes between. A cut never lands inside a UTF-8 character of either stream.
+"""
+
+from __future__ import annotations
+
+import codecs
+import itertools
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from enum import Enum
+
+BUDGET = 1024 * 1024
+MERGE_BELOW = 4096
+
+
+class Stream(str, Enum):
+    """Which of its two streams a script wrote to; the value is the wire's word."""
+
+    STDOUT = "stdout"
+    STDERR = "stderr"
+
+
+@dataclass(frozen=True)
+class Output:
+    """What is kept of a script's output.
+
+    ``data`` are the bytes of both streams in order of arrival. ``runs`` are the lengths of the stretches of one stream
+    that it is made of, in turn, stdout first (a run may be 0). When bytes were dropped, they stood at ``data[cut]``.
+    """
+
+    data: bytes = b""
+    runs: tuple[int, ...] = ()
+    cut: int = 0
+    dropped: int = 0
+
+    def pieces(self) -> Iterator[tuple[Stream, bytes]]:
+        """The stretches in order of arrival; a new one starts at the cut, so that none reaches across it."""
+        start = 0
+        for number, length in enumerate(self.runs):
+            stream = Stream.STDERR if number % 2 else Stream.STDOUT
+            end = start + length
+            edges = [start, self.cut, end] if self.dropped and start < self.cut < end else [start, end]
+            for left, right in itertools.pairwise(edges):
+                if left < right:
+                    yield stream, self.data[left:right]
+            start = end
+
+    def bytes_of(self, *streams: Stream) -> bytes:
+        """The bytes of these streams, in order of arrival."""
+        return b"".join(data for stream, data in self.pieces() if stream in streams)
+
+    def text_of(self, *streams: Stream) -> str:
+        """The same as text. Invalid bytes become U+FFFD; a character that the other stream cut in two comes whole."""
+        decoders = {stream: codecs.getincrementaldecoder("utf-8")("replace") for stream in streams}
+        parts: list[str] = []
+        position = 0
+        for stream, data in self.pieces():
+            if self.dropped and position == self.cut:
+                parts.extend(decoder.decode(b"", True) for decoder in decoders.values())
+            position += len(data)
+            if stream in decoders:
+                parts.append(decoders[stream].decode(data))
+        parts.extend(decoder.decode(b"", True) for decoder in decoders.values())
+        return "".join(parts)
+
+
+@dataclass
+class _Piece:
+    stream: Stream
+    data: bytearray
+
+
+class Fold:
+    """Takes output as it arrives and keeps the first and the last half of a budget of it.
+
+    It holds at most the budget and one piece more. ``offset`` is the number of bytes that the script produced so far,
+    kept or not.
+    """
+
+    def __init__(self, budget: int = BUDGET) -> None:
+        self._half = budget // 2
+        self._head: list[_Piece] = []
+        self._head_room = self._half
+        self._tail: deque[_Piece] = deque()
+        self._tail_size = 0
+        self._lost: set[Stream] = set()
+        self.offset = 0
+
+    def add(self, stream: Stream, data: bytes) -> None:
+        """Take the next bytes of a stream."""
+        self.offset += len(data)
+        if self._head_room:
+            first, data = data[: self._head_room], data[self._head_room :]
+            self._head_room -= len(first)
+            _append(self._head, stream, first)
+        if data:
+            _append(self._tail, stream, data)
+            self._tail_size += len(data)
+            while self._tail_size - len(self._tail[0].data) >= self._half:
+                self._lose(self._tail.popleft())
+
+    def skip(self, count: int) -> None:
+        """Note that the next ``count`` bytes are gone, of which stream nobody knows.
+
+        What is kept has one gap, so the tail so far is given up with them.
+        """
+        self.offset += count
+        self._head_room = 0
+        while self._tail:
+            self._lose(self._tail.popleft())
+        self._lost.update(Stream)
+
+    def output(self) -> Output:
+        """What is kept of all that came so far."""
+        head, tail = list(self._head), list(self._tail)
+        lost = set(self._lost)
+        excess = self._tail_size - self._half
+        if excess > 0:
+            lost.add(tail[0].stream)
+            tail[0] = _Piece(tail[0].stream, tail[0].data[excess:])
+        for stream in lost:
+            _remove_last(head, stream, _started(_last_bytes(head, stream)))
+            _remove_first(tail, stream, _continued(_first_bytes(tail, stream)))
+        cut = sum(len(piece.data) for piece in head)
+        pieces = head + tail
+        data = b"".join(piece.data for piece in pieces)
+        return Output(data=data, runs=_runs(pieces), cut=cut, dropped=self.offset - len(data))
+
+    def _lose(self, piece: _Piece) -> None:
+        self._tail_size -= len(piece.data)
+        self._lost.add(piece.stream)
+
+
+def _append(pieces: list[_Piece] | deque[_Piece], stream: Stream, data: bytes) -> None:
+    if pieces and pieces[-1].stream is stream and len(pieces[-1].data) < MERGE_BELOW:
+        pieces[-1].data += data
+    else:
+        pieces.append(_Piece(stream, bytearray(data)))
+
+
+def _runs(pieces: Iterable[_Piece]) -> tuple[int, ...]:
+    runs = [0]
+    current = Stream.STDOUT
+    for piece in pieces:
+        if piece.stream is not current:
+            runs.append(0)
+            current = piece.stream
+        runs[-1] += len(piece.data)
+    return tuple(runs) if any(runs) else ()
+
+
+# A UTF-8 character has up to four bytes, so what a cut leaves of one is at most the last or the first three.
+
+
+def _last_bytes(pieces: list[_Piece], stream: Stream) -> bytes:
+    found = b""
+    for piece in reversed(pieces):
+        if piece.stream is stream:
+            found = bytes(piece.data[-3:]) + found
+            if len(found) >= 3:
+                break
+    return found[-3:]
+
+
+def _first_bytes(pieces: list[_Piece], stream: Stream) -> bytes:
+    found = b""
+    for piece in pieces:
+        if piece.stream is stream:
+            found += bytes(piece.data[:3])
+            if len(found) >= 3:
+                break
+    return found[:3]
+
+
+def _started(end: bytes) -> int:
+    """How many bytes at the end are the beginning of a character."""
+    for count, byte in enumerate(reversed(end), 1):
+        if byte >= 0xC0:
+            length = 2 if byte < 0xE0 else 3 if byte < 0xF0 else 4
+            return count if count < length else 0
+        if byte < 0x80:
+            break
+    return 0
+
+
+def _continued(start: bytes) -> int:
+    """How many bytes at the start are the rest of a character."""
+    count = 0
+    for byte in start:
+        if not 0x80 <= byte < 0xC0:
+            break
+        count += 1
+    return count
+
+
+def _remove_last(pieces: list[_Piece], stream: Stream, count: int) -> None:
+    for index in range(len(pieces) - 1, -1, -1):
+        if not count:
+            return
+        if pieces[index].stream is stream:
+            taken = min(count, len(pieces[index].data))
+            pieces[index] = _Piece(stream, pieces[index].data[: len(pieces[index].data) - taken])
+            count -= taken
+
+
+def _remove_first(pieces: list[_Piece], stream: Stream, count: int) -> None:
+    for index, piece in enumerate(pieces):
+        if not count:
+            return
+        if piece.stream is stream:
+            taken = min(count, len(piece.data))
+            pieces[index] = _Piece(stream, piece.data[taken:])
+            count -= taken

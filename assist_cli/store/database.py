@@ -1,0 +1,204 @@
+"""The one database file: how it is made, opened, read and changed.
+
+SQLite in WAL mode: readers never wait for a writer, writers queue (busy timeout) and take their lock at the start
+(``BEGIN IMMEDIATE``), so that what a transaction has read is still true when it writes. A commit is on the disk before
+it returns (synchronous FULL), because what is sent next depends on it.
+
+The version of the schema is the file's ``user_version``; it is compared with plain SQL, and ``sqlite_utils``, which
+takes 100 ms to import, comes in only when a migration is due. A new file is built beside its name, complete, and then
+given the name: nobody ever sees half a database, and it has its mode 0600 from its first moment.
+
+Times are stored as whole milliseconds since the epoch.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+from assist_cli.errors import DatabaseFailure, NotPermitted
+
+SCHEMA_VERSION = 1
+BUSY_SECONDS = 10.0
+
+EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+MILLISECOND = timedelta(milliseconds=1)
+
+
+class Reader:
+    """Reads rows by SQL."""
+
+    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
+        self._connection = connection
+        self._path = path
+
+    def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[sqlite3.Row]:
+        """All rows. Raises DatabaseFailure."""
+        with _failures(self._path):
+            return self._connection.execute(sql, parameters).fetchall()
+
+    def first(self, sql: str, parameters: Sequence[Any] = ()) -> sqlite3.Row | None:
+        """The first row, or None. Raises DatabaseFailure."""
+        rows = self.query(sql, parameters)
+        return rows[0] if rows else None
+
+    def setting(self, name: str) -> str | None:
+        """What is remembered under a name; ``controller`` is always there: the name that agents know us by."""
+        row = self.first("SELECT value FROM settings WHERE name = ?", [name])
+        return None if row is None else str(row["value"])
+
+
+class Transaction(Reader):
+    """A change under way. What writes asks for one of these, so that nothing is written outside a transaction."""
+
+    def execute(self, sql: str, parameters: Sequence[Any] = ()) -> int:
+        """Run one statement; the number of rows that it changed."""
+        with _failures(self._path):
+            return self._connection.execute(sql, parameters).rowcount
+
+    def execute_many(self, sql: str, parameters: Iterable[Sequence[Any]]) -> None:
+        """Run one statement for each row of parameters."""
+        with _failures(self._path):
+            self._connection.executemany(sql, parameters)
+
+
+class Database(Reader):
+    """An open database. Close it, or use it as a context."""
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[Transaction]:
+        """A transaction that is the only writer from its first statement: committed at the end, or undone by an error.
+
+        Raises DatabaseFailure when the lock is not to be had within the busy timeout, and when the commit fails.
+        """
+        with _failures(self._path):
+            self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield Transaction(self._connection, self._path)
+            with _failures(self._path):
+                self._connection.execute("COMMIT")
+        except BaseException:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+            raise
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def __enter__(self) -> Database:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def open_database(path: Path) -> Database:
+    """The database at ``path``, made or migrated when that is due.
+
+    Raises DatabaseFailure (not a database, too new, locked for too long, disk) and NotPermitted.
+    """
+    if not path.exists():
+        _create(path)
+    with _failures(path):
+        connection = _connect(path)
+        try:
+            _migrate(connection, path)
+        except BaseException:
+            connection.close()
+            raise
+    return Database(connection, path)
+
+
+def to_ms(moment: datetime) -> int:
+    """A moment as it is stored."""
+    return (moment - EPOCH) // MILLISECOND
+
+
+def from_ms(stored: int) -> datetime:
+    """A stored moment, in UTC."""
+    return EPOCH + stored * MILLISECOND
+
+
+def to_ms_or_none(moment: datetime | None) -> int | None:
+    return None if moment is None else to_ms(moment)
+
+
+def from_ms_or_none(stored: int | None) -> datetime | None:
+    return None if stored is None else from_ms(stored)
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
+    connection.row_factory = sqlite3.Row
+    connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute("PRAGMA synchronous = FULL")
+    return connection
+
+
+def _create(path: Path) -> None:
+    """Build an empty database of the newest schema beside ``path`` and give it the name, unless another was faster."""
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    try:
+        os.close(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+        with _failures(path), contextlib.closing(_connect(draft)) as connection:
+            connection.execute("PRAGMA journal_mode = WAL")
+            _migrate(connection, path)
+        with contextlib.suppress(FileExistsError):
+            path.hardlink_to(draft)
+    except PermissionError as error:
+        raise NotPermitted(
+            f"cannot make the database '{path}': {error.strerror}",
+            hint="set ASSIST_HOME to a folder that you may write to",
+        ) from error
+    except OSError as error:
+        raise DatabaseFailure(f"cannot make the database '{path}': {error.strerror}") from error
+    finally:
+        for suffix in ("", "-wal", "-shm"):
+            draft.with_name(draft.name + suffix).unlink(missing_ok=True)
+
+
+def _migrate(connection: sqlite3.Connection, path: Path) -> None:
+    if _version(connection) == SCHEMA_VERSION:
+        return
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        version = _version(connection)
+        if version > SCHEMA_VERSION:
+            raise DatabaseFailure(
+                f"cannot use the database '{path}': it has schema {version}, and this Assist knows {SCHEMA_VERSION}",
+                hint="upgrade Assist, or set ASSIST_HOME to another folder",
+                code="DatabaseTooNew",
+            )
+        if version < SCHEMA_VERSION:
+            from assist_cli.store import migrations
+
+            migrations.apply(connection)
+            connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION:d}")
+        connection.execute("COMMIT")
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+
+@contextlib.contextmanager
+def _failures(path: Path) -> Iterator[None]:
+    """Say of what SQLite reports what it means for the user."""
+    try:
+        yield
+    except (sqlite3.ProgrammingError, sqlite3.IntegrityError):
+        raise  # ours: a wrong statement is a bug and not a failure of the disk
+    except sqlite3.Error as error:
+        raise DatabaseFailure(
+            f"cannot use the database '{path}': {error}",
+            hint="see that the disk has room, that the file is yours, and that no other program holds it",
+        ) from error
