@@ -88,6 +88,10 @@ async def run(server, connection, params):
     for name, value in environment.items():
         if not isinstance(value, str) or "\0" in name + value or "=" in name or not name:
             raise BadParams("'environment' holds what cannot be a variable")
+    secrets = params["secrets"]
+    if not all(isinstance(value, str) and value for value in secrets):
+        raise BadParams("'secrets' holds what is no text")
+    params["secrets"] = [value.encode("utf-8", "replace") for value in secrets]
     params["environment"] = dict(
         environment,
         ASSIST_RECORD_ID=params["record"],
@@ -181,6 +185,7 @@ METHODS = {
             "timeout": need(int),
             "username": may(None, str, NULLABLE),
             "environment": may({}, dict),
+            "secrets": may([], list),
             "keep_script": may(False, bool),
         },
     ),

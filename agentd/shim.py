@@ -11,14 +11,14 @@ import signal
 import subprocess
 import time
 
-from agentd import config, output, processes, script, spool
+from agentd import config, mask, output, processes, script, spool
 
 GRACE = 5.0  # seconds between TERM and KILL
 INSIST = 10.0  # seconds of KILL before a process that survives it is reported
 DRAIN = 1.0  # seconds to read on when the main process has ended and others still hold its pipes
 LOOK = 0.05  # seconds between two looks at a tree that is being ended
 
-_SECRETS = ("content", "environment")
+_SECRETS = ("content", "environment", "secrets")
 
 
 def accept(order, journal, channel):
@@ -106,6 +106,7 @@ class _Task:
         self._path = path
         self._ending = ending
         self._writer = output.Writer(folder.path)
+        self._masks = {stream: mask.Mask(order["secrets"]) for stream in (1, 2)}
         self._selector = selectors.DefaultSelector()
         self._main = None  # the Popen of the main process
         self._status = None  # its exit status, once it has one
@@ -119,6 +120,8 @@ class _Task:
         try:
             self._tend()
         finally:
+            for stream, hidden in self._masks.items():
+                self._keep(stream, hidden.rest())
             self._writer.close()
         self._conclude()
 
@@ -210,10 +213,15 @@ class _Task:
     def _read(self, pipe, stream):
         data = os.read(pipe.fileno(), output.READ)
         if data:
-            self._writer.append(stream, data)
-            self._folder.ring(spool.PROGRESS)
+            self._keep(stream, self._masks[stream].feed(data))
         else:
             self._selector.unregister(pipe)
+
+    def _keep(self, stream, data):
+        for at in range(0, len(data), output.READ):  # a mask may be longer than what it hides
+            self._writer.append(stream, data[at : at + output.READ])
+        if data:
+            self._folder.ring(spool.PROGRESS)
 
     def _on_signals(self):
         numbers = os.read(self._signals, 4096)
