@@ -43,7 +43,8 @@ class CommandVersion:
     """One immutable state of a command: what is run, and how.
 
     ``content`` is the script as it was given, ``timeout`` is in seconds, ``working_dir`` None is the home of the
-    run-as user. ``definitions`` are what the command says of its parameters; ``signature()`` adds those of the content.
+    run-as user. ``definitions`` are its parameters: those that the command defines and, once it is checked, those that
+    only stand in the content.
     """
 
     content: bytes
@@ -62,8 +63,13 @@ class CommandVersion:
         return parameters.Template((self.content,))
 
     def signature(self) -> tuple[parameters.Definition, ...]:
-        """Every key that this version has; empty when parameters are off."""
+        """Every key that this version has: those defined, then those of the content; empty when parameters are off."""
         return parameters.signature(self.template(), self.definitions)
+
+    def stated(self) -> tuple[parameters.Definition, ...]:
+        """The definitions that say more than the content: what another content keeps of them."""
+        in_content = {key.lower() for key in self.template().keys}
+        return tuple(entry for entry in self.definitions if not (entry.bare and entry.key.lower() in in_content))
 
 
 @dataclass(frozen=True)
@@ -95,15 +101,10 @@ def checked_version(version: CommandVersion) -> CommandVersion:
         parameters.refuse_disabled(dict.fromkeys((entry.key for entry in version.definitions), ""))
     for definition in version.definitions:
         parameters.check_definition(definition)
-    defaults = {entry.key: entry.default for entry in version.signature() if entry.default is not None}
+    definitions = version.signature()
+    defaults = {entry.key: entry.default for entry in definitions if entry.default is not None}
     quotas.check_script(version.content, defaults)
-    return replace(version, definitions=_telling(version))
-
-
-def _telling(version: CommandVersion) -> tuple[parameters.Definition, ...]:
-    """The definitions that say more than the content: a bare one whose key stands in the content says nothing."""
-    in_content = {key.lower() for key in version.template().keys}
-    return tuple(entry for entry in version.definitions if not (entry.bare and entry.key.lower() in in_content))
+    return replace(version, definitions=definitions)
 
 
 def checked_description(description: str) -> str:

@@ -13,10 +13,13 @@ class Secret:
 
     __slots__ = ("_value",)
 
-    def __init__(self, value: str) -> None:
+    def __init__(self, value: str | None) -> None:
         self._value = value
 
     def reveal(self) -> str:
+        """The value. One that comes from the history has none any more: that is a LookupError."""
+        if self._value is None:
+            raise LookupError("the value of this secret was not kept")
         return self._value
 
     def __str__(self) -> str:

@@ -130,15 +130,16 @@ def test_the_type_that_a_script_tells(name: str | None, content: bytes, kind: Co
     assert command.type_of_script(content, name) is kind
 
 
-def test_a_version_keeps_the_definitions_that_say_something() -> None:
+def test_a_version_knows_all_its_keys_and_which_were_stated() -> None:
     version = CommandVersion(
         b"{{a}} {{b}}",
         parameters_enabled=True,
         definitions=(Definition("A"), Definition("b", default="x"), Definition("only-in-the-environment")),
     )
     checked = command.checked_version(version)
-    assert [entry.key for entry in checked.definitions] == ["b", "only-in-the-environment"]
-    assert [entry.key for entry in checked.signature()] == ["b", "only-in-the-environment", "a"]
+    assert [entry.key for entry in checked.definitions] == ["A", "b", "only-in-the-environment"]
+    assert [entry.key for entry in checked.stated()] == ["b", "only-in-the-environment"]
+    assert command.checked_version(checked) == checked
 
 
 def test_parameters_that_are_off_are_text() -> None:

@@ -37,6 +37,12 @@ def test_secrets_are_compared_by_value() -> None:
     assert len({Secret("a"), Secret("a")}) == 1
 
 
+def test_a_secret_of_the_history_has_no_value() -> None:
+    assert str(Secret(None)) == MASK
+    with pytest.raises(LookupError):
+        Secret(None).reveal()
+
+
 def test_reveal_leaves_plain_values() -> None:
     assert reveal(Secret("a")) == "a"
     assert reveal("b") == "b"
