@@ -39,9 +39,9 @@ fmt: $(TOOLS) ## Put the code into its form
 	@$(BIN)/ruff format
 
 bench: $(TOOLS) ## Measure start, run and idle cost against their budgets
-	@$(BIN)/python benchmarks/startup.py
-	@$(BIN)/python benchmarks/run_local.py
-	@$(BIN)/python benchmarks/agent_idle.py
+	@broken=0; for name in startup run_local agent_idle; do \
+		$(BIN)/python -m benchmarks.$$name || broken=1; \
+	done; exit $$broken
 
 dist: $(TOOLS) ## Build the wheel into dist/
 	@$(BIN)/python -m pip --disable-pip-version-check --quiet wheel --no-deps --wheel-dir dist .

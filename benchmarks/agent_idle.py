@@ -1,0 +1,72 @@
+"""What an agent costs while nobody needs it: python -m benchmarks.agent_idle (Linux)."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.measure import ASSIST, Report, agent_of, command, throw_away_home
+
+RESIDENT = 24.0  # MiB
+SETTLE = 3.0  # seconds after the last run, in which the agent tidies up
+
+
+@dataclass(frozen=True)
+class Counters:
+    """What the kernel has counted for a process, all of its threads."""
+
+    wakes: int  # times it was given a processor after it had waited for something
+    preemptions: int  # times it was made to give up the processor
+    cpu: float  # seconds
+    resident: float  # MiB
+    descriptors: int
+
+    @classmethod
+    def of(cls, pid: int) -> Counters:
+        folder = Path("/proc", str(pid))
+        wakes = preemptions = 0
+        for status in folder.glob("task/*/status"):
+            fields = _fields(status)
+            wakes += int(fields["voluntary_ctxt_switches"])
+            preemptions += int(fields["nonvoluntary_ctxt_switches"])
+        times = (folder / "stat").read_text().rpartition(")")[2].split()[11:13]  # utime and stime, see proc(5)
+        return cls(
+            wakes=wakes,
+            preemptions=preemptions,
+            cpu=sum(map(int, times)) / os.sysconf("SC_CLK_TCK"),
+            resident=int(_fields(folder / "status")["VmRSS"].split()[0]) / 1024,
+            descriptors=len(list((folder / "fd").iterdir())),
+        )
+
+
+def _fields(path: Path) -> dict[str, str]:
+    return dict(line.split(":\t", 1) for line in path.read_text().splitlines() if ":\t" in line)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--runs", type=int, default=10, help="scripts that the agent runs before it is left alone")
+    options = parser.parse_args()
+
+    report = Report(f"An idle agent, {options.seconds:.0f} s after {options.runs} runs")
+    with throw_away_home() as environment:
+        for _ in range(options.runs):
+            command([ASSIST, "run", "--", "true"], environment)()
+        pid = agent_of(environment)
+        time.sleep(SETTLE)
+        before = Counters.of(pid)
+        time.sleep(options.seconds)
+        after = Counters.of(pid)
+    report.line(f"descriptors {after.descriptors}, processor time {after.cpu - before.cpu:.2f} s")
+    report.budget("resident memory", after.resident, RESIDENT, " MiB")
+    report.budget("wake-ups", after.wakes - before.wakes, 0)
+    report.budget("pre-emptions", after.preemptions - before.preemptions, 0)
+    report.end()
+
+
+if __name__ == "__main__":
+    main()

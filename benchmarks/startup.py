@@ -1,0 +1,36 @@
+"""How long a person waits for a command that does nothing: python -m benchmarks.startup."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from benchmarks.measure import ASSIST, Report, command, in_turns, throw_away_home
+
+RATIO = 1.5  # assist --version, against what importing typer alone takes
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--turns", type=int, default=15)
+    turns = parser.parse_args().turns
+
+    report = Report(f"Start-up, {turns} turns")
+    with throw_away_home() as environment:
+        programs = {
+            "python -c pass": [sys.executable, "-c", "pass"],
+            "python -c 'import typer'": [sys.executable, "-c", "import typer"],
+            "assist --version": [ASSIST, "--version"],
+            "assist --help": [ASSIST, "--help"],
+            "assist invocation list": [ASSIST, "invocation", "list"],
+        }
+        times = in_turns(turns, {name: command(words, environment) for name, words in programs.items()})
+    for taken in times.values():
+        report.line(taken)
+    ratio = times["assist --version"].median / times["python -c 'import typer'"].median
+    report.budget("assist --version, against importing typer", ratio, RATIO, " ×")
+    report.end()
+
+
+if __name__ == "__main__":
+    main()
