@@ -1,4 +1,4 @@
-"""The ``agentd`` command: serve, bridge, guard, status."""
+"""The ``agentd`` command: serve, guard, bridge, status."""
 
 import argparse
 import os
@@ -6,6 +6,8 @@ import sys
 
 import agentd
 from agentd import config
+
+UNREACHABLE = 69
 
 
 def main(words=None):
@@ -20,33 +22,49 @@ def main(words=None):
 
 
 def _parser():
-    parser = argparse.ArgumentParser(prog="agentd", description="The agent of Assist: runs what controllers send.")
+    parser = argparse.ArgumentParser(prog="agentd", description="The agent of Assist: it runs what controllers send.")
     parser.add_argument("--version", action="version", version="agentd " + agentd.__version__)
     actions = parser.add_subparsers(title="commands", metavar="COMMAND", dest="command")
     actions.required = True
-    for name, action, text in (("serve", _serve, "be the agent: listen, run scripts, receive files"),):
+
+    def add(name, action, text):
         command = actions.add_parser(name, help=text, description=text)
-        command.add_argument("--home", metavar="DIR", help="the folder of the agent (default: %s)" % config.default_home())
+        command.add_argument("--home", metavar="DIR", help="the agent's folder (default: %s)" % config.default_home())
         command.set_defaults(action=action)
-        if name == "serve":
-            command.add_argument("--idle-exit", type=int, metavar="SECONDS", help="end after so long without work")
-            command.add_argument("--ready-fd", type=int, metavar="N", help="say 'ready' on this descriptor")
-            command.add_argument("--log", metavar="FILE", help="append the log to FILE (default: standard error)")
+        return command
+
+    serve = add("serve", _serve, "be the agent: listen, run scripts, receive files")
+    guard = add("guard", _guard, "start the agent, watch it, and start it again when it fails")
+    for command in (serve, guard):
+        command.add_argument("--listen", metavar="ADDRESS:PORT", help="also listen here, with mutual TLS 1.3")
+        command.add_argument("--log", metavar="FILE", help="append the log to FILE (default: standard error)")
+    serve.add_argument("--idle-exit", type=int, metavar="SECONDS", help="end after so long without work")
+    serve.add_argument("--ready-fd", type=int, metavar="N", help="say 'ready' on this descriptor when it listens")
+    serve.add_argument("--lifeline", type=int, metavar="N", help="end when this descriptor does")
+    add("bridge", _bridge, "join standard input and output to the agent's socket")
+    add("status", _status, "show how the agent is").add_argument("--json", action="store_true", help="as one object")
     return parser
 
 
-def _complain(text):
+def _complain(text, status=1):
     sys.stderr.write("agentd: %s\n" % text)
-    return 1
+    return status
+
+
+def _log_to(path):
+    """Send what is written to standard error, by us and by every child, to the end of ``path``."""
+    if path:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        os.dup2(descriptor, 2)
+        os.close(descriptor)
 
 
 def _serve(options, settings):
     from agentd import server
 
-    if options.log:
-        descriptor = os.open(options.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        os.dup2(descriptor, 2)
-        os.close(descriptor)
+    settings.read()
+    settings.listen = options.listen or settings.listen
+    _log_to(options.log)
 
     def ready():
         if options.ready_fd is not None:
@@ -54,9 +72,52 @@ def _serve(options, settings):
             os.close(options.ready_fd)
 
     try:
-        server.serve(settings, options.idle_exit, ready)
+        server.serve(settings, options.idle_exit, options.lifeline, ready)
     except server.Taken:
         return _complain("cannot serve from %s: another agent runs there" % settings.home)
+    return 0
+
+
+def _guard(options, settings):
+    from agentd import guard
+
+    settings.read()
+    _log_to(options.log)
+    words = _own_words() + ["serve", "--home", settings.home]
+    if options.listen:
+        words += ["--listen", options.listen]
+    guard.Guard(settings, words).run()
+    return 0
+
+
+def _own_words():
+    """The argv that starts this very program again: from its archive, or as a module where it is installed."""
+    archive = getattr(agentd.__loader__, "archive", None)
+    if archive is None:
+        return [sys.executable, "-I", "-m", "agentd"]
+    # the name we were started by may be a link to the current version, and a restart is to follow it
+    given = os.path.abspath(sys.argv[0])
+    return [sys.executable, "-I", "-S", given if os.path.exists(given) else archive]
+
+
+def _bridge(_, settings):
+    from agentd import bridge
+
+    try:
+        bridge.join(settings.socket)
+    except bridge.Unreachable as error:
+        text = "cannot reach the agent at %s: %s; is it installed and running?" % (settings.socket, error)
+        return _complain(text, UNREACHABLE)
+    return 0
+
+
+def _status(options, settings):
+    from agentd import report
+
+    try:
+        report.show(settings.socket, options.json)
+    except report.Unreachable as error:
+        return _complain("cannot reach the agent at %s: %s" % (settings.socket, error), UNREACHABLE)
     return 0
 
 

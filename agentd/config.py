@@ -5,8 +5,6 @@ it holds ``name = value`` lines; ``#`` starts a comment. Unknown names are error
 """
 
 import os
-import platform
-import secrets
 import sys
 import time
 
@@ -22,6 +20,10 @@ DEFAULTS = {
     "greeting_seconds": 10,
     "memory_limit": 200 * 1024 * 1024,
     "descriptor_limit": 1000,
+    "sample_seconds": 15,
+    "sustain_seconds": 60,
+    "ping_seconds": 60,
+    "ping_patience": 30,
     "listen": "",
 }
 
@@ -93,7 +95,7 @@ class Config:
 
 def new_instance_id():
     """``i-`` and 26 letters and digits: 48 bits of time in milliseconds, 80 bits of chance."""
-    number = int(time.time() * 1000) << 80 | secrets.randbits(80)
+    number = int(time.time() * 1000) << 80 | int.from_bytes(os.urandom(10), "big")
     return "i-" + "".join(_DIGITS[number >> shift & 31] for shift in range(125, -1, -5))
 
 
@@ -118,9 +120,10 @@ def boot_id():
 
 def describe():
     """Facts about this machine for ``agent.hello``."""
+    name, node, _, _, machine = os.uname()
     return {
-        "hostname": platform.node(),
-        "os": platform.system(),
-        "arch": platform.machine(),
+        "hostname": node,
+        "os": name,
+        "arch": machine,
         "python": "%d.%d.%d" % sys.version_info[:3],
     }

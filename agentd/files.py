@@ -8,7 +8,6 @@ import hashlib
 import os
 import pwd
 import re
-import secrets
 
 from agentd import disk, shim, spool
 
@@ -98,7 +97,7 @@ def _group(name):
 
 def _write(anchor, name, content, mode, ids, overwrite):
     """Make ``name`` in the folder ``anchor``. A link at that name is replaced and never followed."""
-    temporary = ".assist-%s.tmp" % secrets.token_hex(8)
+    temporary = ".assist-%s.tmp" % os.urandom(8).hex()
     descriptor = os.open(
         temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=anchor
     )

@@ -16,7 +16,8 @@ agent.hello    protocol [major, minor], client, controller                   pro
 agent.status   (none)                                                        uptime, running, total, rss, cpu,
                                                                              files, spool, guard
 task.run       record, invocation, command, type, content (base64),          record, state, known
-               directory, timeout, username, environment, keep_script
+               directory, timeout, username, environment, secrets,
+               keep_script
 task.watch     record, offset, budget (null: everything)                     record, state; then notifications
 task.get       record, offset                                                record, state, result, output, next
 task.stop      record                                                        record, state
@@ -45,8 +46,6 @@ import binascii
 import contextlib
 import json
 import os
-import shutil
-import tempfile
 
 VERSION = (1, 0)
 LINE_LIMIT = 1024 * 1024
@@ -160,10 +159,15 @@ def reachable(path):
     if len(os.fsencode(path)) <= SOCKET_PATH_LIMIT:
         yield path
         return
+    import tempfile  # rarely needed, and it brings much along
+
     folder = tempfile.mkdtemp(prefix="assist-", dir="/tmp")
+    link = os.path.join(folder, "home")
     try:
-        link = os.path.join(folder, "home")
         os.symlink(os.path.dirname(os.path.abspath(path)), link)
-        yield os.path.join(link, os.path.basename(path))
+        try:
+            yield os.path.join(link, os.path.basename(path))
+        finally:
+            os.unlink(link)
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        os.rmdir(folder)

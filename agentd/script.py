@@ -5,7 +5,6 @@ Everything here may block (user look-ups, disks) and is called in the shim only,
 
 import os
 import pwd
-import shutil
 import stat
 
 from agentd import disk
@@ -59,6 +58,8 @@ def command_words(kind, content, path):
     if kind == BAT:
         raise Refusal("CommandNotApplicable", "a Bat script runs on Windows only")
     if kind == POWERSHELL:
+        import shutil  # rarely needed, and it brings much along
+
         program = shutil.which("pwsh")
         if program is None:
             raise Refusal("CommandNotApplicable", "a PowerShell script needs 'pwsh' and this instance has none")

@@ -10,16 +10,13 @@ import gc
 import json
 import os
 import signal
-import socket
-import struct
 import sys
 import time
 
-from agentd import methods, protocol
-from agentd.connection import Connection, Peer
+from agentd import doors, methods, protocol
 from agentd.tasks import Refused, Tasks
 
-_LOCK_PATIENCE = 10.0  # seconds: a shim that is just accepting holds the lock of an agent that was killed
+_LOCK_PATIENCE = 3.0  # seconds: a shim that is just accepting holds the lock of an agent that was killed
 
 
 class Taken(Exception):
@@ -29,16 +26,16 @@ class Taken(Exception):
 class Server:
     """One agent, from its start to its end."""
 
-    def __init__(self, loop, settings, idle_exit=None):
+    def __init__(self, loop, settings, idle_exit=None, lifeline=None):
         self.loop = loop
         self.settings = settings
         self.instance = settings.instance_id()
         self.started = time.time()
         self._idle_exit = idle_exit
+        self._lifeline = lifeline
         self._lock = _take_lock(settings.lock)
         self.tasks = Tasks(loop, settings, self.instance, self._lock, self.log)
         self._connections = set()
-        self._doors = []
         self._over = loop.create_future()
         self._active = time.monotonic()
 
@@ -47,32 +44,7 @@ class Server:
         sys.stderr.write("%s %s\n" % (time.strftime("%Y-%m-%dT%H:%M:%S%z"), text))
         sys.stderr.flush()
 
-    # the doors
-
-    def open_unix(self):
-        """Listen on the unix socket; the one of an agent that is gone is replaced. Raises OSError."""
-        path = self.settings.socket
-        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        with protocol.reachable(path) as name:
-            try:
-                os.unlink(name)
-            except FileNotFoundError:
-                pass
-            listener.bind(name)  # under the umask of serve(): 0600 from the first moment
-        os.chmod(path, 0o600)
-        listener.listen(128)
-        listener.setblocking(False)
-        self._doors.append(self._wait(self.loop.create_unix_server(self._connect(_unix_peer), sock=listener)))
-
-    def _connect(self, identify):
-        return lambda: Connection(self, identify)
-
-    def _wait(self, coroutine):
-        return self.loop.run_until_complete(coroutine)
-
-    # what connections call
-
-    def welcome(self, connection):
+    def admit(self, connection):
         """Take note of a new connection; False when there are too many."""
         if len(self._connections) >= self.settings.connection_limit:
             self.log("%d connections are open, which is the limit: one was refused" % len(self._connections))
@@ -94,14 +66,13 @@ class Server:
         elif method is None:
             text = "there is no method '%s'" % name[:80]
             connection.send(protocol.failure(number, protocol.METHOD_NOT_FOUND, text))
-        elif not (method.open or connection.greeted):
-            text = "'agent.hello' comes first"
-            connection.send(protocol.failure(number, protocol.REFUSED, text, "ClientAuthFailed"))
         else:
             self.loop.create_task(self._answer(connection, number, method, message.get("params", {})))
 
     async def _answer(self, connection, number, method, params):
         try:
+            if not (method.open or connection.greeted):
+                raise Refused("ClientAuthFailed", "'agent.hello' comes first")
             result = await method.call(self, connection, methods.check(method.fields, params))
             answer = protocol.response(number, result)
         except methods.BadParams as error:
@@ -122,14 +93,16 @@ class Server:
         except (OSError, ValueError):
             return None
 
-    # its life
-
     def run(self, on_ready):
         """Serve until told to end (SIGTERM, SIGINT, or idle for long enough)."""
         self.tasks.recover()
-        self.open_unix()
+        opened = [self.loop.run_until_complete(doors.open_unix(self))]
+        if self.settings.listen:
+            opened.append(self.loop.run_until_complete(doors.open_tls(self)))
         for number in (signal.SIGTERM, signal.SIGINT):
             self.loop.add_signal_handler(number, self.end, signal.Signals(number).name)
+        if self._lifeline is not None:
+            self.loop.add_reader(self._lifeline, self.end, "its guard is gone")
         if self._idle_exit:
             self.loop.call_later(self._idle_exit, self._look_if_idle)
         gc.collect()
@@ -137,13 +110,11 @@ class Server:
             gc.freeze()  # what is here now is shared with every child and need never be looked at again
         self.log("agent of instance %s serves on %s" % (self.instance, self.settings.socket))
         on_ready()
-        why = self._wait(self._over)
+        why = self.loop.run_until_complete(self._over)
         self.log("ends: %s" % why)
-        for door in self._doors:
-            door.close()
-        for connection in list(self._connections):
-            connection.close()
-        self._wait(asyncio.sleep(0))
+        for one in opened + list(self._connections):
+            one.close()
+        self.loop.run_until_complete(asyncio.sleep(0))
 
     def end(self, why):
         """Let run() return. Tasks go on under their shims."""
@@ -174,24 +145,17 @@ def _take_lock(path):
             time.sleep(0.02)
 
 
-def _unix_peer(transport):
-    """The user at the other end of a unix socket; None when it may not speak to this agent."""
-    peer = transport.get_extra_info("socket")
-    if hasattr(socket, "SO_PEERCRED"):
-        _, uid, _ = struct.unpack("3i", peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i")))
-    else:
-        uid = struct.unpack_from("=II", peer.getsockopt(0, 1, 76))[1]  # LOCAL_PEERCRED of the BSDs and macOS
-    return Peer(uid=uid) if uid in (0, os.geteuid()) else None
+def serve(settings, idle_exit=None, lifeline=None, on_ready=lambda: None):
+    """Be the agent of ``settings.home``. Raises ConfigError, Taken, OSError.
 
-
-def serve(settings, idle_exit=None, on_ready=lambda: None):
-    """Be the agent of ``settings.home``. Raises ConfigError, Taken, OSError."""
+    ``idle_exit``: end after so many seconds without a task or a connection. ``lifeline``: end when this descriptor
+    does. ``on_ready`` is called once the doors are open.
+    """
     os.umask(0o077)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the system reaps our children; what they did is in the spool
-    settings.read()
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     try:
-        Server(loop, settings, idle_exit).run(on_ready)
+        Server(loop, settings, idle_exit, lifeline).run(on_ready)
     finally:
         loop.close()

@@ -18,7 +18,6 @@ import errno
 import json
 import os
 import re
-import shutil
 import time
 
 from agentd import config, disk, processes
@@ -85,14 +84,14 @@ class Spool:
             disk.sync_folder(folder.path)
             disk.sync_folder(self.path)
         except BaseException:
-            shutil.rmtree(folder.path, ignore_errors=True)
+            folder.remove()
             raise
         return folder
 
     def forget(self, record):
         """Remove what is left of a finished record; its id stays known. Raises OSError."""
         os.close(os.open(os.path.join(self._gone, record), os.O_WRONLY | os.O_CREAT, 0o600))
-        shutil.rmtree(self.folder(record).path, ignore_errors=True)
+        self.folder(record).remove()
 
     def forget_for_good(self, days):
         """Drop the ids of records that were forgotten more than ``days`` ago."""
@@ -115,6 +114,15 @@ class Folder:
 
     def exists(self):
         return os.path.isdir(self.path)
+
+    def remove(self):
+        """Take all of it away; what cannot be removed now is found again by a later sweep."""
+        try:
+            for name in os.listdir(self.path):
+                os.unlink(self.name(name))
+            os.rmdir(self.path)
+        except OSError:
+            pass
 
     def open_bell(self):
         """Hold ``alive`` open as the process that owns this record."""

@@ -8,7 +8,6 @@ one rings.
 import asyncio
 import json
 import os
-import shutil
 import signal
 import time
 
@@ -104,7 +103,7 @@ class Watcher:
             if end is None:
                 return
             self._go_to_tail(end)
-        chunks = self._reader.read(protocol.PAGE_LIMIT, end)
+        chunks = self._reader.read(output.READ, end)
         for stream, offset, data in chunks:
             self._tell(stream, offset, data)
         if chunks:
@@ -163,7 +162,7 @@ class Tasks:
             tended = folder.is_tended()
             if journal is None and not tended:
                 self._log("record %s was never started: dropped" % record)
-                shutil.rmtree(folder.path, ignore_errors=True)
+                folder.remove()
                 continue
             journal = journal or {}
             self._living[record] = task = Task(record, folder, journal.get("peer"), folder.state())

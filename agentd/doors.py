@@ -1,0 +1,131 @@
+"""The ways in: the unix socket of this machine, and TCP with mutual TLS 1.3. There is no plain TCP.
+
+Over the unix socket the system says who calls. Over TLS the certificate says it: signed by this agent's own CA, made
+for the role ``controller``, and its common name is the controller's id.
+"""
+
+import asyncio
+import os
+import socket
+import ssl
+import struct
+
+from agentd import config, protocol
+from agentd.connection import Connection, Peer
+
+_HANDSHAKE_SECONDS = 10
+_BACKLOG = 128
+
+
+async def open_unix(server):
+    """Listen on the agent's socket; the one of an agent that is gone is replaced. Raises OSError."""
+    path = server.settings.socket
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    with protocol.reachable(path) as name:
+        try:
+            os.unlink(name)
+        except FileNotFoundError:
+            pass
+        listener.bind(name)  # under the agent's umask: 0600 from the first moment
+    listener.listen(_BACKLOG)
+    listener.setblocking(False)
+    return await server.loop.create_unix_server(lambda: Connection(server, _unix_peer), sock=listener)
+
+
+def _unix_peer(transport):
+    """The user at the other end; None when it may not speak to this agent."""
+    end = transport.get_extra_info("socket")
+    if hasattr(socket, "SO_PEERCRED"):
+        _, uid, _ = struct.unpack("3i", end.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i")))
+    else:
+        uid = struct.unpack_from("=II", end.getsockopt(0, 1, 76))[1]  # LOCAL_PEERCRED of macOS and the BSDs
+    return Peer(uid=uid) if uid in (0, os.geteuid()) else None
+
+
+async def open_tls(server):
+    """Listen on ``settings.listen`` (ADDRESS:PORT, a numeric address). Raises ConfigError, OSError."""
+    address, port = _address(server.settings.listen)
+    context = _context(server.settings.pki)
+    return await server.loop.create_server(lambda: _Gate(server, context), address, port, backlog=_BACKLOG)
+
+
+def _address(text):
+    address, colon, port = text.rpartition(":")
+    address = address.strip("[]")
+    for family in (socket.AF_INET, socket.AF_INET6):
+        try:
+            socket.inet_pton(family, address)
+        except OSError:
+            continue
+        if port.isdigit() and 0 < int(port) < 65536:
+            return address, int(port)
+    raise config.ConfigError("cannot listen on '%s': it has to be a numeric address and a port, like 0.0.0.0:7433" % text)
+
+
+def _context(folder):
+    """What a caller must prove. Raises ConfigError."""
+    if not getattr(ssl, "HAS_TLSv1_3", False) or not hasattr(ssl, "TLSVersion"):
+        raise config.ConfigError("cannot listen: this Python has no TLS 1.3; reach this agent by SSH")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    context.verify_mode = ssl.CERT_REQUIRED
+    try:
+        context.load_verify_locations(os.path.join(folder, "ca.pem"))
+        context.load_cert_chain(os.path.join(folder, "agent.pem"), os.path.join(folder, "agent.key"))
+    except OSError as error:
+        text = "cannot listen: the certificates in %s cannot be used: %s"
+        raise config.ConfigError(text % (folder, error.strerror or error)) from None
+    return context
+
+
+class _Gate(asyncio.Protocol):
+    """A TCP connection until its handshake is over: it counts, it has little time, and a refusal is logged."""
+
+    def __init__(self, server, context):
+        self._server = server
+        self._context = context
+        self._transport = None
+
+    def connection_made(self, transport):
+        self._transport = transport
+        transport.pause_reading()
+        if self._server.admit(self):
+            self._server.loop.create_task(self._shake_hands())
+        else:
+            transport.abort()
+
+    def close(self):
+        self._transport.abort()
+
+    async def _shake_hands(self):
+        loop, address = self._server.loop, self._transport.get_extra_info("peername")
+        self._transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        connection = Connection(self._server, self._tls_peer)
+        try:
+            secured = await loop.start_tls(
+                self._transport,
+                connection,
+                self._context,
+                server_side=True,
+                ssl_handshake_timeout=_HANDSHAKE_SECONDS,
+            )
+        except (OSError, asyncio.TimeoutError) as error:
+            self._server.log("refused %s: %s" % (address[0] if address else "a caller", _reason(error)))
+            self._transport.abort()
+        else:
+            connection.connection_made(secured)
+        finally:
+            self._server.farewell(self)
+
+    def _tls_peer(self, transport):
+        """The controller that the certificate names; None when it is not made for that role."""
+        certificate = transport.get_extra_info("peercert") or {}
+        subject = dict(pair for part in certificate.get("subject", ()) for pair in part)
+        if subject.get("organizationalUnitName") == "controller" and subject.get("commonName"):
+            return Peer(controller=subject["commonName"])
+        self._server.log("refused a certificate without the role controller: %s" % subject)
+        return None
+
+
+def _reason(error):
+    return getattr(error, "reason", None) or getattr(error, "verify_message", None) or error or type(error).__name__

@@ -1,0 +1,212 @@
+"""The guard: the watchdog of an agent, in a process of its own.
+
+It starts the agent, measures it from /proc, pings it over its socket, and starts it again when it has died, does not
+answer, or has been over its limits for a while. Tasks live in their shims and are never touched by a restart. It
+shares no code with the agent but the place of its files, needs no network, and writes what it knows to ``guard.json``.
+"""
+
+import collections
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+from agentd import disk, protocol
+
+_BACKOFF = (1.0, 60.0)  # seconds before a restart: the first, and the most
+_HEALTHY = 300.0  # seconds of health after which the next restart is again the first
+_TERM_SECONDS = 10.0
+_SAMPLES = 20
+
+Sample = collections.namedtuple("Sample", "time rss cpu files")
+
+
+class Guard:
+    """Watches over one agent until it is told to end (SIGTERM, SIGINT).
+
+    ``settings`` is the agent's Config: where its files are, its limits, and how often to look (``sample_seconds``,
+    ``sustain_seconds``, ``ping_seconds``). ``words`` is the argv of the agent without ``--lifeline``.
+    """
+
+    def __init__(self, settings, words, log=None):
+        self._settings = settings
+        self._words = words
+        self._log = log or _log
+        self._agent = None
+        self._lifeline = None
+        self._started = time.time()
+        self._restarts = 0
+        self._last = None  # the last restart: when and why
+        self._samples = collections.deque(maxlen=_SAMPLES)
+
+    def run(self):
+        """Guard until told to end. Raises OSError when the agent cannot be started at all."""
+        wake = _signals(signal.SIGTERM, signal.SIGINT, signal.SIGCHLD)
+        delay = _BACKOFF[0]
+        while True:
+            self._start()
+            begun = time.monotonic()
+            why = self._watch(wake)
+            if why is None:
+                self._end()
+                self._log("ends, and the agent with it; tasks go on")
+                return
+            self._end()
+            if time.monotonic() - begun >= _HEALTHY:
+                delay = _BACKOFF[0]
+            self._restarts += 1
+            self._last = {"time": time.time(), "why": why}
+            self._log("restarts the agent in %d s: %s" % (delay, why))
+            self._report()
+            if _wait(wake, delay, lambda: False):
+                return
+            delay = min(delay * 2, _BACKOFF[1])
+
+    def _start(self):
+        reading, self._lifeline = os.pipe()
+        try:
+            self._agent = subprocess.Popen(
+                self._words + ["--lifeline", str(reading)], stdin=subprocess.DEVNULL, pass_fds=[reading]
+            )
+        finally:
+            os.close(reading)
+        self._log("started the agent, pid %d" % self._agent.pid)
+        self._report()
+
+    def _watch(self, wake):
+        """Look at the agent again and again. Returns why it must be restarted, None when the guard is to end."""
+        over = None  # since when it has been over a limit
+        settings = self._settings
+        next_ping = time.monotonic() + settings.ping_seconds
+        while True:
+            if _wait(wake, settings.sample_seconds, self._is_dead):
+                return None
+            if self._is_dead():
+                return _cause_of_death(self._agent.returncode)
+            now = time.monotonic()
+            sample = self._measure()
+            excess = _excess(sample, settings)
+            over = (over or now) if excess else None
+            self._report()
+            if over is not None and now - over >= settings.sustain_seconds:
+                return "%s for %d s" % (excess, now - over)
+            if now >= next_ping:
+                next_ping = now + settings.ping_seconds
+                trouble = _ping(settings.socket, settings.ping_patience)
+                if trouble:
+                    return "it does not answer: %s" % trouble
+
+    def _is_dead(self):
+        return self._agent.poll() is not None
+
+    def _measure(self):
+        sample = _sample(self._agent.pid)
+        if sample is not None:
+            self._samples.append(sample)
+        return sample
+
+    def _end(self):
+        """Make sure that the agent is gone: asked first, then killed."""
+        os.close(self._lifeline)
+        if self._agent.poll() is None:
+            self._agent.terminate()
+            try:
+                self._agent.wait(_TERM_SECONDS)
+            except subprocess.TimeoutExpired:
+                self._agent.kill()
+                self._agent.wait()
+
+    def _report(self):
+        """Write ``guard.json``; a full disk must not keep the guard from its work."""
+        report = {
+            "pid": os.getpid(),
+            "started": self._started,
+            "agent_pid": self._agent.pid,
+            "restarts": self._restarts,
+            "last_restart": self._last,
+            "samples": [sample._asdict() for sample in self._samples],
+        }
+        try:
+            disk.write_whole(self._settings.guard, json.dumps(report).encode("ascii"), sync=False)
+        except OSError as error:
+            self._log("cannot write %s: %s" % (self._settings.guard, error.strerror))
+
+
+def _log(text):
+    sys.stderr.write("%s guard: %s\n" % (time.strftime("%Y-%m-%dT%H:%M:%S%z"), text))
+    sys.stderr.flush()
+
+
+def _signals(*numbers):
+    """A descriptor on which these signals arrive as bytes."""
+    reading, writing = os.pipe()
+    os.set_blocking(reading, False)
+    os.set_blocking(writing, False)
+    signal.set_wakeup_fd(writing)
+    for number in numbers:
+        signal.signal(number, lambda *_: None)
+    return reading
+
+
+def _wait(wake, seconds, enough):
+    """Sleep for ``seconds``, less when ``enough()`` turns true. Returns whether the guard was told to end."""
+    end = time.monotonic() + seconds
+    while not enough():
+        left = end - time.monotonic()
+        if left <= 0:
+            break
+        if select.select([wake], [], [], left)[0]:
+            heard = os.read(wake, 4096)
+            if signal.SIGTERM in heard or signal.SIGINT in heard:
+                return True
+    return False
+
+
+def _cause_of_death(status):
+    if status < 0:
+        return "it was killed by signal %d" % -status
+    return "it ended with status %d" % status
+
+
+def _sample(pid):
+    """Memory in bytes, CPU in seconds and open files of a process; None when it cannot be seen."""
+    try:
+        with open("/proc/%d/stat" % pid, "rb") as file:
+            fields = file.read().rpartition(b")")[2].split()
+        ticks = os.sysconf("SC_CLK_TCK")
+        files = len(os.listdir("/proc/%d/fd" % pid))
+        rss = int(fields[21]) * os.sysconf("SC_PAGE_SIZE")
+        return Sample(time.time(), rss, (int(fields[11]) + int(fields[12])) / ticks, files)
+    except OSError:
+        return None
+
+
+def _excess(sample, settings):
+    """Which limit is exceeded, as words; None when none is."""
+    if sample is None:
+        return None
+    if sample.rss > settings.memory_limit:
+        return "it used %d MiB of memory, over its limit of %d" % (sample.rss >> 20, settings.memory_limit >> 20)
+    if sample.files > settings.descriptor_limit:
+        return "it had %d open files, over its limit of %d" % (sample.files, settings.descriptor_limit)
+    return None
+
+
+def _ping(path, patience):
+    """Say hello and wait for any answer. Returns what went wrong, None when all is well."""
+    hello = b'{"jsonrpc":"2.0","id":1,"method":"agent.hello","params":{"protocol":[1,0],"controller":"guard"}}\n'
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as agent:
+        agent.settimeout(patience)
+        try:
+            with protocol.reachable(path) as name:
+                agent.connect(name)
+            agent.sendall(hello)
+            return None if agent.recv(4096) else "it closed the connection"
+        except socket.timeout:
+            return "nothing came in %d s" % patience
+        except OSError as error:
+            return error.strerror

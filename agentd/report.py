@@ -1,0 +1,84 @@
+"""``agentd status``: asks the agent of this machine how it is, and prints it for people or as JSON."""
+
+import json
+import socket
+import sys
+import time
+
+from agentd import protocol
+
+_PATIENCE = 10.0
+
+
+class Unreachable(Exception):
+    """The agent does not answer."""
+
+
+def show(path, as_json):
+    """Print the state of the agent that listens on ``path``. Raises Unreachable."""
+    hello, status = _ask(path)
+    if as_json:
+        sys.stdout.write(json.dumps(dict(hello, **status), indent=2, sort_keys=True) + "\n")
+    else:
+        for name, value in _lines(hello, status):
+            sys.stdout.write("%-10s %s\n" % (name, value))
+
+
+def _ask(path):
+    """The results of ``agent.hello`` and ``agent.status``."""
+    hello = {"protocol": list(protocol.VERSION), "client": "agentd status", "controller": "status"}
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as agent:
+        agent.settimeout(_PATIENCE)
+        try:
+            with protocol.reachable(path) as name:
+                agent.connect(name)
+            agent.sendall(protocol.encode(protocol.request(1, "agent.hello", hello)))
+            agent.sendall(protocol.encode(protocol.request(2, "agent.status", {})))
+            decoder, answers = protocol.Decoder(), {}
+            while len(answers) < 2:
+                data = agent.recv(65536)
+                if not data:
+                    raise Unreachable("it closed the connection")
+                answers.update((message["id"], message["result"]) for message in decoder.feed(data))
+        except socket.timeout:
+            raise Unreachable("nothing came in %d s" % _PATIENCE) from None
+        except OSError as error:
+            raise Unreachable(error.strerror) from None
+        except (protocol.ProtocolError, KeyError):
+            raise Unreachable("it did not answer as an agent does") from None
+    return answers[1], answers[2]
+
+
+def _lines(hello, status):
+    yield "agent", "%s, protocol %d.%d, Python %s" % (hello["agent"], *hello["protocol"], hello["python"])
+    yield "instance", "%s on %s (%s, %s)" % (hello["instance"], hello["hostname"], hello["os"], hello["arch"])
+    yield "up", _duration(status["uptime"])
+    yield "tasks", "%d running, %d done" % (status["running"], status["total"])
+    yield "memory", _bytes(status["rss"])
+    yield "cpu", "%.2f s" % status["cpu"]
+    yield "files", "%s open" % status["files"]
+    yield "spool", _bytes(status["spool"])
+    yield "guard", _guard_words(status["guard"])
+
+
+def _guard_words(guard):
+    if not guard:
+        return "none"
+    words = "pid %d, %d restarts" % (guard["pid"], guard["restarts"])
+    last = guard["last_restart"]
+    if last:
+        words += "; the last %s ago: %s" % (_duration(time.time() - last["time"]), last["why"])
+    return words
+
+
+def _bytes(number):
+    if number is None:
+        return "not known"
+    return "%.1f MiB" % (number / 1048576.0)
+
+
+def _duration(seconds):
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= size:
+            return "%.1f %s" % (seconds / float(size), unit)
+    return "%d s" % seconds
