@@ -10,6 +10,7 @@ from types import MappingProxyType
 
 from assist_cli.model.command import CommandType
 from assist_cli.model.output import Output
+from assist_cli.model.parameters import Value
 from assist_cli.model.status import InvocationStatus, InvokeStatus
 
 
@@ -81,7 +82,8 @@ class InvocationInstance:
 class Invocation:
     """One execution of a command on one or more instances, with what ran and how, as it was at that time.
 
-    ``content`` is the script before its parameters are put in; ``timeout`` is in seconds; ``command_name`` and
+    ``content`` is the script before its parameters are put in; text in braces is text unless ``parameters_enabled``. A
+    secret parameter is remembered without its value. ``timeout`` is in seconds; ``command_name`` and
     ``command_version`` are None for a script that was run without being saved; ``frequency`` is None for one that
     runs once.
     """
@@ -96,7 +98,8 @@ class Invocation:
     instances: tuple[InvocationInstance, ...]
     command_name: str | None = None
     command_version: int | None = None
-    parameters: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    parameters_enabled: bool = False
+    parameters: Mapping[str, Value] = field(default_factory=lambda: MappingProxyType({}))
     working_dir: str | None = None
     username: str | None = None
     keep_script: bool = False

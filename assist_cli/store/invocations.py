@@ -16,6 +16,8 @@ from assist_cli.model import ids
 from assist_cli.model.command import CommandType
 from assist_cli.model.invocation import Invocation, InvocationInstance, Outcome, Record, RepeatMode, Summary
 from assist_cli.model.output import Output
+from assist_cli.model.parameters import Value
+from assist_cli.model.secret import Secret
 from assist_cli.model.status import UNANSWERED, InvocationStatus, InvokeStatus, invoke_status, may_become
 from assist_cli.store.database import Reader, Transaction, from_ms, from_ms_or_none, to_ms, to_ms_or_none
 
@@ -27,8 +29,9 @@ def add(transaction: Transaction, invocation: Invocation) -> None:
     transaction.execute(
         """
         INSERT INTO invocations (id, status, created_at, finished_at, command_id, command_name, command_version,
-            command_type, repeat_mode, frequency, timeout, working_dir, username, keep_script, parameters, content)
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+            command_type, repeat_mode, frequency, timeout, working_dir, username, keep_script, parameters_enabled,
+            parameters, content)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
         """,
         [
             invocation.id,
@@ -45,7 +48,8 @@ def add(transaction: Transaction, invocation: Invocation) -> None:
             invocation.working_dir,
             invocation.username,
             invocation.keep_script,
-            json.dumps(dict(invocation.parameters), ensure_ascii=False),
+            invocation.parameters_enabled,
+            _packed(invocation.parameters),
             invocation.content,
         ],
     )
@@ -296,6 +300,17 @@ def _get_output(reader: Reader, record_id: str) -> Output:
     return Output(data=row["data"], runs=tuple(map(int, row["runs"].split())), cut=row["cut"], dropped=row["dropped"])
 
 
+def _packed(parameters: Mapping[str, Value]) -> str:
+    """Values as JSON; null stands for a secret, whose value is kept nowhere."""
+    return json.dumps(
+        {key: None if isinstance(value, Secret) else value for key, value in parameters.items()}, ensure_ascii=False
+    )
+
+
+def _unpacked(text: str) -> dict[str, Value]:
+    return {key: Secret(None) if value is None else value for key, value in json.loads(text).items()}
+
+
 def _record(row: sqlite3.Row, output: Output | None) -> Record:
     return Record(
         id=row["id"],
@@ -327,7 +342,8 @@ def _invocation(row: sqlite3.Row, content: bytes, instances: Collection[Invocati
         instances=tuple(instances),
         command_name=row["command_name"],
         command_version=row["command_version"],
-        parameters=json.loads(row["parameters"]),
+        parameters_enabled=bool(row["parameters_enabled"]),
+        parameters=_unpacked(row["parameters"]),
         working_dir=row["working_dir"],
         username=row["username"],
         keep_script=bool(row["keep_script"]),

@@ -1,0 +1,44 @@
+"""The audit log: appended in the transaction of the change that it tells of. The database refuses to change a line."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from assist_cli.model.audit import Actor, Entry
+from assist_cli.store.database import Reader, Transaction, from_ms, to_ms
+
+
+def append(transaction: Transaction, entry: Entry) -> None:
+    """Write one line."""
+    transaction.execute(
+        "INSERT INTO audit (at, login, uid, origin, action, subject, detail, outcome) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        [
+            to_ms(entry.time),
+            entry.actor.login,
+            entry.actor.uid,
+            entry.actor.origin,
+            entry.action,
+            entry.subject,
+            entry.detail,
+            entry.outcome,
+        ],
+    )
+
+
+def entries(reader: Reader, since: datetime | None = None, limit: int | None = None) -> list[Entry]:
+    """The newest lines first: those since a moment, and at most ``limit`` of them (None: all)."""
+    rows = reader.query(
+        "SELECT * FROM audit WHERE at >= ? ORDER BY id DESC LIMIT ?",
+        [0 if since is None else to_ms(since), -1 if limit is None else limit],
+    )
+    return [
+        Entry(
+            time=from_ms(row["at"]),
+            actor=Actor(row["login"], row["uid"], row["origin"]),
+            action=row["action"],
+            subject=row["subject"],
+            detail=row["detail"],
+            outcome=row["outcome"],
+        )
+        for row in rows
+    ]

@@ -1,0 +1,224 @@
+"""Saved commands and their versions. A deleted one is gone from here; the history holds what ran of it."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import unicodedata
+from collections.abc import Iterable
+from datetime import datetime
+
+from assist_cli.errors import Conflict, NotFound
+from assist_cli.model import ids, quotas
+from assist_cli.model.command import Command, CommandType, CommandVersion
+from assist_cli.model.parameters import Definition
+from assist_cli.store.database import Reader, Transaction, from_ms, to_ms
+
+_LIMIT = "quota.commands"
+
+
+def limit(reader: Reader) -> int:
+    """How many commands there may be."""
+    stored = reader.setting(_LIMIT)
+    return quotas.COMMANDS.limit if stored is None else int(stored)
+
+
+def set_limit(transaction: Transaction, value: int) -> None:
+    """Set how many commands there may be; those that exist stay."""
+    transaction.execute(
+        "INSERT INTO settings (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+        [_LIMIT, str(value)],
+    )
+
+
+def count(reader: Reader) -> int:
+    """How many commands exist."""
+    row = reader.first("SELECT count(*) AS count FROM commands")
+    assert row is not None
+    return int(row["count"])
+
+
+def create(transaction: Transaction, command: Command) -> None:
+    """Write a command with its first version. Raises QuotaExceeded, and Conflict when the name is taken."""
+    quotas.check_command_count(count(transaction) + 1, limit(transaction))
+    _refuse_taken(transaction, command.name)
+    transaction.execute(
+        """
+        INSERT INTO commands (id, name, description, created_at, modified_at, latest, invocations)
+        VALUES (?, ?, ?, ?, ?, ?, ?)
+        """,
+        [
+            command.id,
+            command.name,
+            command.description,
+            to_ms(command.created),
+            to_ms(command.modified),
+            command.version.number,
+            command.invocations,
+        ],
+    )
+    _add_version(transaction, command.id, command.version, command.modified)
+
+
+def add_version(transaction: Transaction, command_id: str, version: CommandVersion, now: datetime) -> int:
+    """Write a version after the newest one; its number."""
+    row = transaction.first("SELECT latest FROM commands WHERE id = ?", [command_id])
+    assert row is not None
+    number = int(row["latest"]) + 1
+    transaction.execute(
+        "UPDATE commands SET latest = ?, modified_at = ? WHERE id = ?", [number, to_ms(now), command_id]
+    )
+    _add_version(transaction, command_id, version, now, number)
+    return number
+
+
+def modify(transaction: Transaction, command_id: str, name: str, description: str, now: datetime) -> None:
+    """Change name and description in place. Raises Conflict when the name is another's."""
+    _refuse_taken(transaction, name, but=command_id)
+    transaction.execute(
+        "UPDATE commands SET name = ?, description = ?, modified_at = ? WHERE id = ?",
+        [name, description, to_ms(now), command_id],
+    )
+
+
+def delete(transaction: Transaction, command_id: str) -> None:
+    """Remove a command with its versions."""
+    transaction.execute("DELETE FROM commands WHERE id = ?", [command_id])
+
+
+def count_invocation(transaction: Transaction, command_id: str) -> None:
+    """Note that a command is invoked once more."""
+    transaction.execute("UPDATE commands SET invocations = invocations + 1 WHERE id = ?", [command_id])
+
+
+def open_invocations(reader: Reader, command_id: str) -> list[str]:
+    """The ids of the invocations of a command that are Running or Stopping."""
+    rows = reader.query(
+        "SELECT id FROM invocations WHERE command_id = ? AND status IN ('Running', 'Stopping') ORDER BY id",
+        [command_id],
+    )
+    return [row["id"] for row in rows]
+
+
+def find(reader: Reader, text: str) -> str:
+    """The id of the command that ``text`` names: its name, its id, or a unique prefix of that.
+
+    Raises NotFound, which says when a prefix names several.
+    """
+    row = reader.first("SELECT id FROM commands WHERE name = ?", [unicodedata.normalize("NFC", text)])
+    if row is not None:
+        return str(row["id"])
+    prefix = text.lower()
+    if len(prefix) > len(ids.Kind.COMMAND.value) and ids.is_prefix(prefix, ids.Kind.COMMAND):
+        rows = reader.query("SELECT id FROM commands WHERE id >= ? AND id < ? LIMIT 2", [prefix, prefix + "~"])
+        if len(rows) == 1:
+            return str(rows[0]["id"])
+        if rows:
+            raise NotFound(
+                f"cannot tell which command {text!r} means: more than one id begins so", hint="give more of it"
+            )
+    raise NotFound(f"cannot find a command {text!r}", hint="assist command list shows what there is")
+
+
+def get(reader: Reader, command_id: str, number: int | None = None) -> Command:
+    """A command with its newest version, or with the version of this number. Raises NotFound."""
+    row = reader.first(
+        "SELECT * FROM command_states WHERE id = ? AND number = coalesce(?, latest)", [command_id, number]
+    )
+    if row is not None:
+        return _command(row)
+    row = reader.first("SELECT name, latest FROM commands WHERE id = ?", [command_id])
+    if row is None:
+        raise NotFound(f"cannot find a command {command_id!r}", hint="assist command list shows what there is")
+    raise NotFound(
+        f"cannot find version {number} of {row['name']!r}: it has the versions 1 to {row['latest']}",
+        hint="assist command versions NAME shows them",
+    )
+
+
+def versions(reader: Reader, command_id: str) -> list[Command]:
+    """A command once for each of its versions, newest first."""
+    rows = reader.query("SELECT * FROM command_states WHERE id = ? ORDER BY number DESC", [command_id])
+    return [_command(row) for row in rows]
+
+
+def listing(reader: Reader) -> Iterable[Command]:
+    """Every command with its newest version, by name; without the content, which may be long."""
+    rows = reader.query(
+        """
+        SELECT id, name, description, created_at, modified_at, latest, invocations, number, version_at, type,
+            working_dir, timeout, parameters_enabled, definitions, x'' AS content
+        FROM command_states WHERE number = latest ORDER BY name
+        """
+    )
+    return map(_command, rows)
+
+
+def _refuse_taken(reader: Reader, name: str, *, but: str = "") -> None:
+    row = reader.first("SELECT id FROM commands WHERE name = ? AND id <> ?", [name, but])
+    if row is not None:
+        raise Conflict(
+            f"cannot use the name {name!r}: the command {row['id']} has it",
+            code="CommandNameExists",
+            hint="choose another name, or make a new version of that command: assist command clone NAME",
+        )
+
+
+def _add_version(
+    transaction: Transaction, command_id: str, version: CommandVersion, now: datetime, number: int = 1
+) -> None:
+    transaction.execute(
+        """
+        INSERT INTO command_versions (command_id, number, created_at, type, content, working_dir, timeout,
+            parameters_enabled, definitions)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+        """,
+        [
+            command_id,
+            number,
+            to_ms(version.created or now),
+            version.type.value,
+            version.content,
+            version.working_dir,
+            version.timeout,
+            version.parameters_enabled,
+            _packed(version.definitions),
+        ],
+    )
+
+
+def _packed(definitions: Iterable[Definition]) -> str:
+    rows = [
+        [entry.key, entry.description, entry.default, entry.choices, entry.pattern, entry.secret]
+        for entry in definitions
+    ]
+    return json.dumps(rows, ensure_ascii=False) if rows else ""
+
+
+def _unpacked(text: str) -> tuple[Definition, ...]:
+    return tuple(
+        Definition(key, description, default, tuple(choices), pattern, secret)
+        for key, description, default, choices, pattern, secret in (json.loads(text) if text else ())
+    )
+
+
+def _command(row: sqlite3.Row) -> Command:
+    return Command(
+        id=row["id"],
+        name=row["name"],
+        description=row["description"],
+        created=from_ms(row["created_at"]),
+        modified=from_ms(row["modified_at"]),
+        latest=row["latest"],
+        invocations=row["invocations"],
+        version=CommandVersion(
+            content=row["content"],
+            type=CommandType(row["type"]),
+            working_dir=row["working_dir"],
+            timeout=row["timeout"],
+            parameters_enabled=bool(row["parameters_enabled"]),
+            definitions=_unpacked(row["definitions"]),
+            number=row["number"],
+            created=from_ms(row["version_at"]),
+        ),
+    )
