@@ -43,9 +43,9 @@ bench: $(TOOLS) ## Measure start, run and idle cost against their budgets
 		$(BIN)/python -m benchmarks.$$name || broken=1; \
 	done; exit $$broken
 
-dist: $(TOOLS) ## Build the wheel into dist/
+dist: $(TOOLS) ## Build the wheel and agentd.pyz into dist/
 	@$(BIN)/python -m pip --disable-pip-version-check --quiet wheel --no-deps --wheel-dir dist .
-	@ls dist
+	@$(BIN)/python -m assist_cli.deploy.bundle dist/agentd.pyz
 
 clean: ## Remove what the other targets made
 	rm -rf $(VENV) build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache

@@ -50,7 +50,7 @@ async def open_tls(server):
 
 
 def _address(text):
-    address, colon, port = text.rpartition(":")
+    address, _, port = text.rpartition(":")
     address = address.strip("[]")
     for family in (socket.AF_INET, socket.AF_INET6):
         try:
@@ -59,7 +59,8 @@ def _address(text):
             continue
         if port.isdigit() and 0 < int(port) < 65536:
             return address, int(port)
-    raise config.ConfigError("cannot listen on '%s': it has to be a numeric address and a port, like 0.0.0.0:7433" % text)
+    wanted = "a numeric address and a port, like 0.0.0.0:7433"
+    raise config.ConfigError("cannot listen on '%s': it has to be %s" % (text, wanted))
 
 
 def _context(folder):

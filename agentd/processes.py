@@ -69,7 +69,8 @@ def _listing():
     """The same from ``ps``, for systems without /proc."""
     words = ["ps", "-A", "-o", "pid=,ppid=,pgid=,sess=,stat=,lstart="]
     found = {}
-    for line in subprocess.run(words, stdout=subprocess.PIPE, check=False).stdout.decode("ascii", "replace").splitlines():
+    listing = subprocess.run(words, stdout=subprocess.PIPE, check=False).stdout
+    for line in listing.decode("ascii", "replace").splitlines():
         fields = line.split(None, 5)
         if len(fields) == 6:
             session = int(fields[3], 16) if fields[3].strip("0") else 0

@@ -61,7 +61,7 @@ class Server:
         number = message.get("id")
         name = message.get("method")
         method = methods.METHODS.get(name) if isinstance(name, str) else None
-        if number is not None and not isinstance(number, (int, str)) or not isinstance(name, str):
+        if not isinstance(name, str) or not isinstance(number, (int, str, type(None))):
             connection.send(protocol.failure(None, protocol.INVALID_REQUEST, "this is no request"))
         elif method is None:
             text = "there is no method '%s'" % name[:80]

@@ -1,0 +1,1 @@
+"""How an agent gets to where it runs."""
