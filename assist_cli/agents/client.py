@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections import deque
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -84,6 +84,11 @@ class Client(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._ended: ConnectionLost | None = None
 
+    @property
+    def is_open(self) -> bool:
+        """Whether it can be used: it was made and has not ended."""
+        return self._transport is not None and self._ended is None and not self._transport.is_closing()
+
     # requests
 
     async def greet(self, controller: str, version: str) -> Greeting:
@@ -126,7 +131,9 @@ class Client(asyncio.Protocol):
         finally:
             self._answers.pop(number, None)
 
-    async def watch(self, record: str, *, offset: int = 0, budget: int | None = None) -> AsyncIterator[WatchEvent]:
+    async def watch(
+        self, record: str, *, offset: int = 0, budget: int | None = None
+    ) -> AsyncGenerator[WatchEvent, None]:
         """Follow a task from ``offset`` on: chunks and gaps in order, and its TaskResult at the end.
 
         With a ``budget`` no more than its first and last half come. Raises AgentRefused (RecordNotFound; or

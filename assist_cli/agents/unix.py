@@ -19,7 +19,7 @@ async def connect(path: Path) -> Client:
     """
     loop = asyncio.get_running_loop()
     try:
-        with protocol.reachable(path) as name:
+        with protocol.reachable(str(path)) as name:
             _, client = await loop.create_unix_connection(lambda: Client(str(path)), name)
     except PermissionError as error:
         raise ClientAuthFailed(
@@ -34,7 +34,7 @@ async def connect(path: Path) -> Client:
 
 def is_served(path: Path) -> bool:
     """Whether somebody listens at ``path`` at this moment."""
-    with socket.socket(socket.AF_UNIX) as probe, contextlib.suppress(OSError), protocol.reachable(path) as name:
+    with socket.socket(socket.AF_UNIX) as probe, contextlib.suppress(OSError), protocol.reachable(str(path)) as name:
         probe.connect(name)
         return True
     return False

@@ -1,0 +1,228 @@
+"""How records end: what agents tell becomes outcomes, outcomes become history, and deadlines close the rest.
+
+The agent keeps what it ran until the controller has written it down (``task.forget``), so whoever looks next can fetch
+what a killed ``assist`` left behind. A record is asked for when it is not final and nobody else is at work on it; it is
+closed without its agent when its sender died before sending, and when its deadline has passed (mission section 2).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta, timezone
+from typing import Protocol
+
+from assist_cli.agents.client import Chunk, Client, Gap, TaskResult, task_result
+from assist_cli.errors import AgentError, AgentRefused
+from assist_cli.model.invocation import Outcome, Record
+from assist_cli.model.output import BUDGET, Fold, Stream
+from assist_cli.model.status import UNANSWERED, InvocationStatus
+from assist_cli.operations.controller import Controller
+from assist_cli.operations.reach import Line, line_to
+from assist_cli.operations.senders import is_alive
+from assist_cli.store import invocations
+
+# What was written to a connection by a sender that died since may be read by the agent only now.
+SETTLING = timedelta(seconds=5)
+LOOK_AGAIN_SECONDS = 0.2
+BEYOND_ANY_OUTPUT = 2**62
+
+log = logging.getLogger(__name__)
+
+
+class Listener(Protocol):
+    """Takes output as it comes: the bytes of one stream, or word that so many bytes cannot be had."""
+
+    def output(self, instance: str, stream: Stream, data: bytes) -> None: ...
+
+    def missing(self, instance: str, count: int) -> None: ...
+
+
+def settle(controller: Controller, outcomes: Mapping[str, Outcome]) -> None:
+    """Write how records ended, by record id. Raises DatabaseFailure; the agents keep what they have, then."""
+    if outcomes:
+        with controller.database.transaction() as transaction:
+            invocations.settle(transaction, outcomes)
+
+
+async def conclude(controller: Controller, line: Line, outcomes: Mapping[str, Outcome]) -> None:
+    """Write how records of one instance ended, and let its agent drop what it kept of them.
+
+    It keeps what belongs to a record that is closed unanswered: that is what may correct it.
+    """
+    settle(controller, outcomes)
+    heard = [record_id for record_id, outcome in outcomes.items() if outcome.error_code != UNANSWERED]
+    if heard and line.is_open:
+        with contextlib.suppress(AgentError):
+            await (await line.client()).call("task.forget", {"records": heard})
+
+
+async def follow(
+    controller: Controller,
+    line: Line,
+    record: Record,
+    *,
+    name: str = "",
+    listener: Listener | None = None,
+    accepted: bool = False,
+) -> Outcome | None:
+    """Watch a record to its end; None when another process has fetched its outcome, which is in the database then.
+
+    With a ``listener`` all of the output comes, as it is produced, under the instance's ``name``; without, only what
+    the history holds. A lost connection is made again and the watch goes on where it was. ``accepted`` tells that the
+    agent was heard to accept the record. Past the record's deadline the outcome says so.
+    """
+    patience = (record.deadline - controller.now()).total_seconds()
+    try:
+        return await asyncio.wait_for(_follow(controller, line, record, name, listener, accepted), max(patience, 1.0))
+    except asyncio.TimeoutError:
+        return unanswered(controller.now())
+
+
+async def _follow(
+    controller: Controller, line: Line, record: Record, name: str, listener: Listener | None, accepted: bool
+) -> Outcome | None:
+    fold = Fold()
+
+    async def watch(client: Client) -> Outcome:
+        events = client.watch(record.id, offset=fold.offset, budget=None if listener else BUDGET)
+        async with contextlib.aclosing(events):
+            async for event in events:
+                if isinstance(event, TaskResult):
+                    return _outcome(event, fold)
+                _take(event, fold, name, listener)
+        raise AssertionError("a watch ends with a result")
+
+    while True:
+        try:
+            return await line.insist(watch)
+        except AgentRefused as refusal:
+            if refusal.code == "RecordForgotten":
+                return None
+            if refusal.code != "RecordNotFound":
+                raise
+            if accepted:
+                return unanswered(controller.now())
+            if not may_arrive(controller, record):
+                return _never_arrived(controller.now())
+            await asyncio.sleep(LOOK_AGAIN_SECONDS)
+
+
+def _take(event: Chunk | Gap, fold: Fold, name: str, listener: Listener | None) -> None:
+    if isinstance(event, Chunk):
+        fold.add(event.stream, event.data)
+        if listener:
+            listener.output(name, event.stream, event.data)
+    else:
+        fold.skip(event.count)
+        if listener:
+            listener.missing(name, event.count)
+
+
+async def look(controller: Controller, line: Line, record: Record) -> Outcome | None:
+    """How a record that is not final, or was closed unanswered, ended as far as can be known now; None: not yet."""
+    overdue = controller.now() > record.deadline
+    closed = unanswered(controller.now()) if overdue and not record.status.is_final else None
+    if is_alive(controller.home, record.sender) and not overdue:
+        return None
+    if record.sent is None:
+        return _never_arrived(controller.now())
+    try:
+        client = await line.client()
+        answer = await client.call("task.get", {"record": record.id, "offset": BEYOND_ANY_OUTPUT})
+        if answer["result"] is None:
+            return closed
+        if not answer["result"]["output_bytes"]:
+            return _outcome(task_result(answer["result"]), Fold())
+        return await follow(controller, line, record, accepted=True)
+    except AgentRefused as refusal:
+        if refusal.code == "RecordNotFound" and not record.status.is_final and not may_arrive(controller, record):
+            return _never_arrived(controller.now())
+        return closed
+    except AgentError as error:
+        log.info("%s", error)
+        return closed
+
+
+def reconcile(controller: Controller, found: Mapping[str, Iterable[Record]]) -> None:
+    """Ask the agents how records stand that are not final, and write it; ``found`` is as ``unsettled`` gives it.
+
+    What a living sender is at work on is left to it. An agent that cannot be reached is no error: its records stay as
+    they are until their deadline.
+    """
+    by_instance: dict[str, list[Record]] = {}
+    for record in (record for records in found.values() for record in records):
+        by_instance.setdefault(record.instance_id, []).append(record)
+    if by_instance:
+        asyncio.run(_reconcile(controller, by_instance))
+
+
+async def _reconcile(controller: Controller, by_instance: Mapping[str, list[Record]]) -> None:
+    await asyncio.gather(*(_ask(controller, instance, records) for instance, records in by_instance.items()))
+
+
+async def _ask(controller: Controller, instance_id: str, records: list[Record]) -> None:
+    with line_to(controller, instance_id) as line:
+        outcomes = {}
+        for record in records:
+            outcome = await look(controller, line, record)
+            if outcome is not None:
+                outcomes[record.id] = outcome
+        await conclude(controller, line, outcomes)
+
+
+def unanswered(now: datetime) -> Outcome:
+    """The outcome of a record whose deadline has passed and of which nothing is proven."""
+    return Outcome(
+        status=InvocationStatus.FAILED,
+        error_code=UNANSWERED,
+        error_info="nothing was heard of it until its deadline; it may have run",
+        finished=now,
+    )
+
+
+def _never_arrived(now: datetime) -> Outcome:
+    return Outcome(
+        status=InvocationStatus.FAILED,
+        error_code="DeliveryTimeout",
+        error_info="it was never delivered, and it will not run",
+        finished=now,
+    )
+
+
+def may_arrive(controller: Controller, record: Record) -> bool:
+    """Whether an agent that does not know the record may still come to know it."""
+    if is_alive(controller.home, record.sender):
+        return True
+    return record.sent is not None and controller.now() < record.sent + SETTLING
+
+
+def not_sent(now: datetime) -> Outcome:
+    """The outcome of a record that was stopped before any byte of it was sent."""
+    return Outcome(
+        status=InvocationStatus.STOPPED,
+        error_code="ExecutionInterrupted",
+        error_info="it was stopped before it was sent",
+        finished=now,
+    )
+
+
+def _outcome(result: TaskResult, fold: Fold) -> Outcome:
+    error_code, error_info = result.error_code, result.error_info
+    if result.state is InvocationStatus.FINISHED and result.exit_code and not error_code:
+        error_code, error_info = "ExitCodeNonzero", f"the script ended with exit code {result.exit_code}"
+    return Outcome(
+        status=result.state,
+        exit_code=result.exit_code,
+        error_code=error_code,
+        error_info=error_info,
+        started=_moment(result.started),
+        finished=_moment(result.finished),
+        output=fold.output(),
+    )
+
+
+def _moment(seconds: float | None) -> datetime | None:
+    return None if seconds is None else datetime.fromtimestamp(seconds, timezone.utc)

@@ -1,0 +1,43 @@
+"""What every operation works with: the home, its database, and the clock."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timezone
+
+from assist_cli.paths import Home
+from assist_cli.store.database import Database, open_database
+
+
+def utc_now() -> datetime:
+    return datetime.now(timezone.utc)
+
+
+@dataclass(frozen=True)
+class Controller:
+    """One controller at work. ``now`` gives the moment in UTC; a test may give it another clock."""
+
+    home: Home
+    database: Database
+    now: Callable[[], datetime] = utc_now
+
+    @property
+    def id(self) -> str:
+        """The name by which agents know this controller."""
+        name = self.database.setting("controller")
+        assert name is not None
+        return name
+
+    def now_ms(self) -> int:
+        """The moment as ids have it: milliseconds since the epoch."""
+        return int(self.now().timestamp() * 1000)
+
+
+@contextlib.contextmanager
+def open_controller(home: Home) -> Iterator[Controller]:
+    """The controller of a home, which is made on first use. Raises DatabaseFailure, FileFailure, NotPermitted."""
+    home.folder(home.root)
+    with open_database(home.database) as database:
+        yield Controller(home, database)

@@ -1,0 +1,147 @@
+"""Bringing an invocation to its instances: deliver each record, follow it where somebody watches, write how it ended.
+
+A record is noted as sent before its first byte leaves. From then on delivery is repeated over new connections until
+the agent has answered; it runs the record at most once, however often it comes (mission section 8).
+
+An outcome is written as soon as it is known. That an agent cannot be reached is an outcome too, and no error.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import time
+from dataclasses import replace
+
+from assist_cli.agents.client import Client
+from assist_cli.errors import AgentError, GaveUpWaiting
+from assist_cli.model.invocation import Invocation, InvocationInstance, Outcome, Record
+from assist_cli.model.status import InvocationStatus
+from assist_cli.operations.collect import Listener, conclude, follow, not_sent, unanswered
+from assist_cli.operations.controller import Controller
+from assist_cli.operations.invoke import lifetime
+from assist_cli.operations.reach import Line, line_to
+from assist_cli.store import invocations
+
+
+def send(controller: Controller, invocation: Invocation) -> None:
+    """Deliver an invocation that was recorded; return when every agent has it. Raises DatabaseFailure."""
+    asyncio.run(_Dispatch(controller, invocation).all(follow=False))
+
+
+def send_and_watch(
+    controller: Controller, invocation: Invocation, *, listener: Listener, patience: float | None = None
+) -> None:
+    """Deliver an invocation that was recorded, and follow it to its end.
+
+    After ``patience`` seconds GaveUpWaiting is raised; what was sent goes on, and nothing is left unsent.
+    """
+    asyncio.run(_Dispatch(controller, invocation, listener, patience).all(follow=True))
+
+
+def watch(controller: Controller, invocation: Invocation, *, listener: Listener, patience: float | None = None) -> None:
+    """Follow what is not final of an invocation that was sent by whomever; its output comes from the start.
+
+    Raises GaveUpWaiting as ``send_and_watch`` does.
+    """
+    asyncio.run(_Dispatch(controller, invocation, listener, patience).attend())
+
+
+class _Dispatch:
+    """One invocation on its way. ``patience`` is in seconds, from now."""
+
+    def __init__(
+        self,
+        controller: Controller,
+        invocation: Invocation,
+        listener: Listener | None = None,
+        patience: float | None = None,
+    ) -> None:
+        self._controller = controller
+        self._invocation = invocation
+        self._listener = listener
+        self._until = None if patience is None else time.monotonic() + patience
+
+    async def all(self, *, follow: bool) -> None:
+        """Send to every instance."""
+        await asyncio.gather(*(self._carry_out(place, follow=follow) for place in self._invocation.instances))
+
+    async def attend(self) -> None:
+        """Follow every record that is not final."""
+        open_places = [place for place in self._invocation.instances if not place.record.status.is_final]
+        await asyncio.gather(*(self._attend(place) for place in open_places))
+
+    async def _carry_out(self, place: InvocationInstance, *, follow: bool) -> None:
+        with line_to(self._controller, place.instance_id) as line:
+            record, outcome = await self._deliver(line, place.record)
+            if outcome is None and follow:
+                outcome = await self._follow(line, record, place.instance_name, accepted=True)
+            if outcome is not None:
+                await conclude(self._controller, line, {record.id: outcome})
+
+    async def _attend(self, place: InvocationInstance) -> None:
+        with line_to(self._controller, place.instance_id) as line:
+            outcome = await self._follow(line, place.record, place.instance_name, accepted=False)
+            if outcome is not None:
+                await conclude(self._controller, line, {place.record.id: outcome})
+
+    async def _deliver(self, line: Line, record: Record) -> tuple[Record, Outcome | None]:
+        """Hand a record to its agent. The record as it is now, and its outcome when it ended by this."""
+        try:
+            await line.client()
+        except AgentError as error:
+            return record, self._failed(error)
+        now = self._controller.now()
+        allowed = lifetime(self._invocation.timeout)
+        with self._controller.database.transaction() as transaction:
+            wanted = invocations.mark_sent(transaction, record.id, now, allowed)
+        if not wanted:
+            return record, not_sent(now)
+        record = replace(record, sent=now, deadline=now + allowed)
+        request = self._request(record)
+
+        async def run(client: Client) -> None:
+            await client.call("task.run", request)
+
+        try:
+            await asyncio.wait_for(line.insist(run), allowed.total_seconds())
+        except asyncio.TimeoutError:
+            return record, unanswered(self._controller.now())
+        except AgentError as error:
+            return record, self._failed(error)
+        return record, None
+
+    async def _follow(self, line: Line, record: Record, name: str, *, accepted: bool) -> Outcome | None:
+        following = follow(self._controller, line, record, name=name, listener=self._listener, accepted=accepted)
+        if self._until is None:
+            return await following
+        try:
+            return await asyncio.wait_for(following, max(self._until - time.monotonic(), 0.001))
+        except asyncio.TimeoutError:
+            raise GaveUpWaiting(
+                f"cannot wait any longer for {self._invocation.id}: it goes on",
+                hint=f"assist invocation wait {self._invocation.id}",
+            ) from None
+
+    def _request(self, record: Record) -> dict[str, object]:
+        invocation = self._invocation
+        return {
+            "record": record.id,
+            "invocation": invocation.id,
+            "command": invocation.command_id,
+            "type": invocation.command_type.value,
+            "content": base64.b64encode(invocation.content).decode("ascii"),
+            "directory": invocation.working_dir,
+            "timeout": invocation.timeout,
+            "username": invocation.username,
+            "environment": {},
+            "keep_script": invocation.keep_script,
+        }
+
+    def _failed(self, error: AgentError) -> Outcome:
+        return Outcome(
+            status=InvocationStatus.FAILED,
+            error_code=error.code,
+            error_info=error.message,
+            finished=self._controller.now(),
+        )

@@ -1,0 +1,40 @@
+"""Looking at what was run. Whoever looks first sees to it that what is shown is true (mission section 2)."""
+
+from __future__ import annotations
+
+from assist_cli.model.invocation import Invocation, Summary
+from assist_cli.operations.controller import Controller
+from assist_cli.store import invocations
+
+
+def find(controller: Controller, text: str) -> str:
+    """The id of the invocation that is meant: an id, the beginning of one, or ``-`` for the newest. Raises NotFound."""
+    return invocations.find(controller.database, text)
+
+
+def show(controller: Controller, invocation_id: str, *, output: bool) -> Invocation:
+    """An invocation with its instances and, where asked for, their output. Raises NotFound.
+
+    The agents of records that are not final are asked first.
+    """
+    _reconcile(controller, invocation_id)
+    return invocations.get(controller.database, invocation_id, output=output)
+
+
+def summaries(controller: Controller, *, limit: int | None) -> list[Summary]:
+    """The newest invocations first, at most ``limit`` of them. Agents are asked as for ``show``."""
+    _reconcile(controller, None)
+    return invocations.summaries(controller.database, limit)
+
+
+def short_ids(controller: Controller, ids: list[str]) -> dict[str, str]:
+    """For each id a beginning that names it alone."""
+    return invocations.short_ids(controller.database, ids)
+
+
+def _reconcile(controller: Controller, invocation_id: str | None) -> None:
+    found = invocations.unsettled(controller.database, invocation_id=invocation_id)
+    if found:
+        from assist_cli.operations import collect  # asyncio and the agents, which a look at the past does not need
+
+        collect.reconcile(controller, found)

@@ -1,0 +1,91 @@
+"""The way to one instance: a connection that is made when it is used, and made again when it was lost."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from assist_cli.agents import address
+from assist_cli.agents.client import Client
+from assist_cli.errors import ClientNotOnline, ClientNotRunning, ConnectionLost
+from assist_cli.model.instance import Instance
+from assist_cli.operations.controller import Controller
+from assist_cli.store import instances
+
+ATTEMPTS = 3
+PAUSES = (0.05, 0.1, 0.2, 0.5, 1.0)
+
+T = TypeVar("T")
+
+log = logging.getLogger(__name__)
+
+
+class Line:
+    """A line to the agent of one instance. Close it, or use it as a context."""
+
+    def __init__(self, controller: Controller, instance: Instance) -> None:
+        self._controller = controller
+        self._instance = instance
+        self._client: Client | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there is a connection at this moment."""
+        return self._client is not None and self._client.is_open
+
+    async def client(self) -> Client:
+        """A greeted connection. Raises AgentError when there is none to be had.
+
+        An agent that ends for being idle may do so just when it is called, so a connection that is lost at once is
+        tried again.
+        """
+        for attempt in range(1, ATTEMPTS + 1):
+            if self.is_open:
+                break
+            try:
+                self._client = await address.connect(
+                    self._instance.address,
+                    home=self._controller.home,
+                    controller=self._controller.id,
+                    instance=self._instance.id,
+                )
+            except (ConnectionLost, ClientNotRunning) as error:
+                log.info("%s: %s", self._instance.name, error)
+                if attempt == ATTEMPTS or isinstance(error, ClientNotRunning):
+                    raise
+        assert self._client is not None
+        return self._client
+
+    async def insist(self, work: Callable[[Client], Awaitable[T]]) -> T:
+        """Do ``work`` on a connection, and do it again on a new one each time the connection is lost.
+
+        It goes on until the work is done or the caller gives up (cancels). Other errors are the caller's.
+        """
+        losses = 0
+        while True:
+            try:
+                return await work(await self.client())
+            except (ConnectionLost, ClientNotRunning, ClientNotOnline) as error:
+                losses += 1
+                level = logging.WARNING if losses == len(PAUSES) else logging.INFO
+                log.log(level, "%s: %s; trying again", self._instance.name, error)
+                await asyncio.sleep(PAUSES[min(losses, len(PAUSES)) - 1])
+
+    def close(self) -> None:
+        if self._client is not None:
+            self._client.close()
+
+    def __enter__(self) -> Line:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def line_to(controller: Controller, instance_id: str) -> Line:
+    """A line to the instance of this id, which is or was registered."""
+    instance = instances.by_id(controller.database, instance_id)
+    assert instance is not None, "records refer to instances that exist"
+    return Line(controller, instance)

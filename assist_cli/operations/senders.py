@@ -1,0 +1,54 @@
+"""Who is sending: a record that is to be sent names its sender, and anybody can see whether that one still lives.
+
+A sender holds the lock of a file of its own for as long as it lives; the system lets go of it however it dies. So a
+record whose sender died before sending is closed at the next look, and one whose sender is at work is left to it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+from collections.abc import Iterator
+
+from assist_cli.errors import FileFailure
+from assist_cli.paths import Home
+
+
+@contextlib.contextmanager
+def sender(home: Home) -> Iterator[str]:
+    """Be a sender; gives the token that goes into the records. Raises FileFailure."""
+    import fcntl
+
+    token = secrets.token_hex(8)
+    path = home.folder(home.senders) / token
+    try:
+        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise FileFailure(f"cannot make the file '{path}': {error.strerror}") from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield token
+    finally:
+        path.unlink(missing_ok=True)
+        os.close(descriptor)
+
+
+def is_alive(home: Home, token: str) -> bool:
+    """Whether the sender that has this token is at work. The file of a dead one is cleared away."""
+    import fcntl
+
+    path = home.senders / token
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    else:
+        path.unlink(missing_ok=True)
+        return False
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,59 @@
+"""Stopping what runs: Running becomes Stopping here, and Stopped when the agent says that the whole tree is gone."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+
+from assist_cli.agents.client import Client
+from assist_cli.errors import AgentRefused
+from assist_cli.model.invocation import Invocation, InvocationInstance, Outcome, Record
+from assist_cli.operations.collect import LOOK_AGAIN_SECONDS, conclude, follow, may_arrive, not_sent
+from assist_cli.operations.controller import Controller
+from assist_cli.operations.reach import Line, line_to
+from assist_cli.store import invocations
+
+PATIENCE_SECONDS = 15.0  # TERM, 5 s, KILL, and then some
+
+
+def stop(controller: Controller, invocation_id: str) -> Invocation:
+    """Stop an invocation on all of its instances and wait for that; what ended by itself first stays as it ended.
+
+    An instance that does not answer stays Stopping, until it does or its deadline passes. Raises NotFound.
+    """
+    with controller.database.transaction() as transaction:
+        invocations.mark_stopping(transaction, invocation_id, controller.now())
+    invocation = invocations.get(controller.database, invocation_id, output=False)
+    open_places = [place for place in invocation.instances if not place.record.status.is_final]
+    if open_places:
+        asyncio.run(_stop_all(controller, open_places))
+    return invocations.get(controller.database, invocation_id, output=True)
+
+
+async def _stop_all(controller: Controller, places: list[InvocationInstance]) -> None:
+    await asyncio.gather(*(_stop_within_patience(controller, place.record) for place in places))
+
+
+async def _stop_within_patience(controller: Controller, record: Record) -> None:
+    with line_to(controller, record.instance_id) as line, contextlib.suppress(asyncio.TimeoutError):
+        outcome = await asyncio.wait_for(_stop(controller, line, record), PATIENCE_SECONDS)
+        if outcome is not None:
+            await conclude(controller, line, {record.id: outcome})
+
+
+async def _stop(controller: Controller, line: Line, record: Record) -> Outcome | None:
+    if record.sent is None:
+        return not_sent(controller.now())  # and it will not be: its sender sends only what is Running
+
+    async def ask(client: Client) -> None:
+        await client.call("task.stop", {"record": record.id})
+
+    while True:
+        try:
+            await line.insist(ask)
+            break
+        except AgentRefused:
+            if not may_arrive(controller, record):
+                break
+            await asyncio.sleep(LOOK_AGAIN_SECONDS)
+    return await follow(controller, line, record)
