@@ -165,3 +165,17 @@ def type_of_script(content: bytes, file_name: str | None = None) -> CommandType:
     if re.match(rb"#![^\n]*\b(?:pwsh|powershell)\b", content):
         return CommandType.POWERSHELL
     return CommandType.SHELL
+
+
+def parse_reference(text: str) -> tuple[str, int | None]:
+    """What NAME or NAME@VERSION means: the name, and the number of the version or None for the newest."""
+    name, at, number = text.rpartition("@")
+    if not at:
+        return text, None
+    if not re.fullmatch(r"[1-9][0-9]{0,8}", number, re.ASCII):
+        raise InvalidParameter(
+            f"cannot use the version {number!r} of {name!r}: it is no number",
+            code="InvalidVersion",
+            hint="write NAME@1 for the first version, NAME for the newest",
+        )
+    return name, int(number)

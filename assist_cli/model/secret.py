@@ -1,8 +1,9 @@
-"""Secret values: a type that prints as asterisks, and a mask for bytes that might repeat one (mission, section 4)."""
+"""Secret values: a type that prints as asterisks, and the texts that would give one away (mission, section 4)."""
 
 from __future__ import annotations
 
 MASK = "********"
+SHORTEST_LINE = 8
 
 
 class Secret:
@@ -44,3 +45,14 @@ class Secret:
 def reveal(value: object) -> object:
     """The value of a Secret; anything else as it is."""
     return value.reveal() if isinstance(value, Secret) else value
+
+
+def spellings(secret: Secret) -> set[str]:
+    """The texts by which output may give a secret away: its own, its longer lines, and how shells quote it.
+
+    An empty secret has none. A line of less than 8 characters is too common to hide by itself.
+    """
+    text = secret.reveal()
+    found = {text, text.strip(), text.replace("'", "'\"'\"'"), text.replace("'", "'\\''")}
+    found.update(line for line in text.splitlines() if len(line) >= SHORTEST_LINE)
+    return found - {""}

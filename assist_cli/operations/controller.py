@@ -1,12 +1,14 @@
-"""What every operation works with: the home, its database, and the clock."""
+"""What every operation works with: the home, its database, the clock, and who acts."""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
 
+from assist_cli.model.audit import Actor
+from assist_cli.operations.actor import local_actor
 from assist_cli.paths import Home
 from assist_cli.store.database import Database, open_database
 
@@ -17,11 +19,15 @@ def utc_now() -> datetime:
 
 @dataclass(frozen=True)
 class Controller:
-    """One controller at work. ``now`` gives the moment in UTC; a test may give it another clock."""
+    """One controller at work. ``now`` gives the moment in UTC; a test may give it another clock.
+
+    ``actor`` is who answers for what is done, in the audit log.
+    """
 
     home: Home
     database: Database
     now: Callable[[], datetime] = utc_now
+    actor: Actor = field(default_factory=local_actor)
 
     @property
     def id(self) -> str:

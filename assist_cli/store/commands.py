@@ -100,14 +100,20 @@ def open_invocations(reader: Reader, command_id: str) -> list[str]:
     return [row["id"] for row in rows]
 
 
+def named(reader: Reader, name: str) -> str | None:
+    """The id of the command that has exactly this name."""
+    row = reader.first("SELECT id FROM commands WHERE name = ?", [name])
+    return None if row is None else str(row["id"])
+
+
 def find(reader: Reader, text: str) -> str:
     """The id of the command that ``text`` names: its name, its id, or a unique prefix of that.
 
     Raises NotFound, which says when a prefix names several.
     """
-    row = reader.first("SELECT id FROM commands WHERE name = ?", [unicodedata.normalize("NFC", text)])
-    if row is not None:
-        return str(row["id"])
+    by_name = named(reader, unicodedata.normalize("NFC", text))
+    if by_name is not None:
+        return by_name
     prefix = text.lower()
     if len(prefix) > len(ids.Kind.COMMAND.value) and ids.is_prefix(prefix, ids.Kind.COMMAND):
         rows = reader.query("SELECT id FROM commands WHERE id >= ? AND id < ? LIMIT 2", [prefix, prefix + "~"])
@@ -155,10 +161,10 @@ def listing(reader: Reader) -> Iterable[Command]:
 
 
 def _refuse_taken(reader: Reader, name: str, *, but: str = "") -> None:
-    row = reader.first("SELECT id FROM commands WHERE name = ? AND id <> ?", [name, but])
-    if row is not None:
+    taken = named(reader, name)
+    if taken not in (None, but):
         raise Conflict(
-            f"cannot use the name {name!r}: the command {row['id']} has it",
+            f"cannot use the name {name!r}: the command {taken} has it",
             code="CommandNameExists",
             hint="choose another name, or make a new version of that command: assist command clone NAME",
         )

@@ -1,0 +1,61 @@
+"""Who acts on this machine, for the audit log: the login, the user id, and from where it came."""
+
+from __future__ import annotations
+
+import functools
+import getpass
+import ipaddress
+import os
+import socket
+import sys
+
+from assist_cli.model.audit import Actor
+
+
+@functools.cache
+def local_actor() -> Actor:
+    """The user of this process. What the environment says is used for where it came from, and never for who it is."""
+    if sys.platform == "win32":
+        return Actor(getpass.getuser(), None, socket.gethostname())
+    uid = os.getuid()
+    return Actor(_login_of(uid), uid, _origin(uid))
+
+
+def _login_of(uid: int) -> str:
+    import pwd
+
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
+
+
+def _origin(uid: int) -> str:
+    """Such as ``10.0.0.5, pts/3 of web1`` or ``bob by sudo, web1``."""
+    terminal = _terminal()
+    host = socket.gethostname()
+    words = [f"{terminal} of {host}" if terminal else host]
+    if peer := _ssh_peer():
+        words.insert(0, peer)
+    original = os.environ.get("SUDO_UID", "")
+    if uid == 0 and original.isdecimal():
+        words.insert(0, f"{_login_of(int(original))} by sudo")
+    return ", ".join(words)
+
+
+def _terminal() -> str:
+    for descriptor in range(3):
+        try:
+            return os.ttyname(descriptor).removeprefix("/dev/")
+        except OSError:
+            continue
+    return ""
+
+
+def _ssh_peer() -> str:
+    """The address at the other end of an SSH session, when the environment tells one."""
+    words = os.environ.get("SSH_CONNECTION", "").split()
+    try:
+        return str(ipaddress.ip_address(words[0])) if words else ""
+    except ValueError:
+        return ""

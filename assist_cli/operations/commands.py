@@ -1,0 +1,177 @@
+"""Saved commands: made, looked at, changed, versioned, deleted. A change and its audit line are one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from assist_cli.errors import Conflict, InvalidParameter
+from assist_cli.model import command as rules
+from assist_cli.model import names
+from assist_cli.model.audit import Entry
+from assist_cli.model.command import Command, CommandType, CommandVersion
+from assist_cli.model.ids import Kind, new_id
+from assist_cli.model.parameters import Definition
+from assist_cli.operations.controller import Controller
+from assist_cli.store import audit
+from assist_cli.store import commands as store
+from assist_cli.store.database import Transaction
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What a clone has that is different; None is what it has in common. ``working_dir`` may be empty: the default."""
+
+    content: bytes | None = None
+    type: CommandType | None = None
+    working_dir: str | None = None
+    timeout: int | None = None
+    parameters_enabled: bool | None = None
+    definitions: tuple[Definition, ...] | None = None
+
+    def applied(self, old: CommandVersion) -> CommandVersion:
+        """The version that comes of ``old``. Definitions are joined by key; those that are off are gone."""
+        enabled = old.parameters_enabled if self.parameters_enabled is None else self.parameters_enabled
+        kept = {entry.key.lower(): entry for entry in old.stated()} if enabled else {}
+        kept.update({entry.key.lower(): entry for entry in self.definitions or ()})
+        return CommandVersion(
+            content=old.content if self.content is None else self.content,
+            type=old.type if self.type is None else self.type,
+            working_dir=old.working_dir if self.working_dir is None else self.working_dir or None,
+            timeout=old.timeout if self.timeout is None else self.timeout,
+            parameters_enabled=enabled,
+            definitions=tuple(kept.values()),
+        )
+
+
+def create(controller: Controller, name: str, version: CommandVersion, description: str = "") -> Command:
+    """Save a script as a new command, version 1. Raises QuotaExceeded, InvalidParameter, Conflict."""
+    now = controller.now()
+    command = Command(
+        id=new_id(Kind.COMMAND, controller.now_ms()),
+        name=names.checked_name(name),
+        description=rules.checked_description(description),
+        created=now,
+        modified=now,
+        latest=1,
+        version=replace(rules.checked_version(version), number=1, created=now),
+    )
+    with controller.database.transaction() as transaction:
+        store.create(transaction, command)
+        _note(controller, transaction, "command.create", command)
+    return command
+
+
+def listing(controller: Controller) -> Iterable[Command]:
+    """All commands by name, without content."""
+    return store.listing(controller.database)
+
+
+def get(controller: Controller, reference: str) -> Command:
+    """The command that NAME or NAME@VERSION means, with that version or the newest. Raises NotFound."""
+    name, number = rules.parse_reference(reference)
+    return store.get(controller.database, store.find(controller.database, name), number)
+
+
+def versions(controller: Controller, name: str) -> list[Command]:
+    """The command once for each version, newest first. Raises NotFound."""
+    return store.versions(controller.database, store.find(controller.database, name))
+
+
+def modify(controller: Controller, name: str, new_name: str | None = None, description: str | None = None) -> Command:
+    """Change name and description in place; the versions stay as they are. Raises NotFound and as ``create`` does."""
+    with controller.database.transaction() as transaction:
+        old = store.get(transaction, store.find(transaction, name))
+        new = replace(
+            old,
+            name=old.name if new_name is None else names.checked_name(new_name),
+            description=old.description if description is None else rules.checked_description(description),
+            modified=controller.now(),
+        )
+        store.modify(transaction, old.id, new.name, new.description, new.modified)
+        details = []
+        if new.name != old.name:
+            details.append(f"name {old.name!r} to {new.name!r}")
+        if new.description != old.description:
+            details.append("description")
+        _note(controller, transaction, "command.modify", new, ", ".join(details))
+    return new
+
+
+def clone(controller: Controller, reference: str, changes: Changes, new_name: str | None = None) -> Command:
+    """Make a new version of a command, or with ``new_name`` a new command, from one of its versions.
+
+    Raises NotFound, InvalidParameter (nothing would change, among others), QuotaExceeded, Conflict.
+    """
+    name, number = rules.parse_reference(reference)
+    if new_name is not None:
+        source = get(controller, reference)
+        return create(controller, new_name, changes.applied(source.version), source.description)
+    with controller.database.transaction() as transaction:
+        command_id = store.find(transaction, name)
+        source = store.get(transaction, command_id, number)
+        latest = store.get(transaction, command_id)
+        version = rules.checked_version(changes.applied(source.version))
+        return _new_version(controller, transaction, latest, version, "command.clone", source.version.number)
+
+
+def rollback(controller: Controller, name: str, number: int) -> Command:
+    """Make the content and settings of an older version the newest. Raises NotFound, InvalidParameter."""
+    with controller.database.transaction() as transaction:
+        command_id = store.find(transaction, name)
+        source = store.get(transaction, command_id, number)
+        latest = store.get(transaction, command_id)
+        return _new_version(controller, transaction, latest, source.version, "command.rollback", number)
+
+
+def delete(controller: Controller, wanted: Sequence[str]) -> list[Command]:
+    """Delete commands, all or none. Raises NotFound, and Conflict while an invocation of one is not over."""
+    deleted = {}
+    with controller.database.transaction() as transaction:
+        for name in wanted:
+            command = store.get(transaction, store.find(transaction, name))
+            if command.id not in deleted:
+                _refuse_busy(transaction, command)
+                deleted[command.id] = command
+        for command in deleted.values():
+            store.delete(transaction, command.id)
+            _note(controller, transaction, "command.delete", command, f"{command.latest} versions")
+    return list(deleted.values())
+
+
+def _refuse_busy(transaction: Transaction, command: Command) -> None:
+    running = store.open_invocations(transaction, command.id)
+    if running:
+        more = f" and {len(running) - 1} more" if len(running) > 1 else ""
+        raise Conflict(
+            f"cannot delete the command {command.name!r}: its invocation {running[0]}{more} is not over",
+            code="CommandInUse",
+            hint=f"wait for it, or stop it: assist stop {running[0]}",
+        )
+
+
+def _new_version(
+    controller: Controller,
+    transaction: Transaction,
+    latest: Command,
+    version: CommandVersion,
+    action: str,
+    source: int,
+) -> Command:
+    now = controller.now()
+    version = replace(version, number=latest.latest + 1, created=now)
+    if replace(version, number=0, created=None) == replace(latest.version, number=0, created=None):
+        raise InvalidParameter(
+            f"cannot make a new version of {latest.name!r}: it would be the same as version {latest.latest}",
+            code="NothingChanged",
+            hint="change the content or a setting, or name a new command: assist command clone NAME --as NEW",
+        )
+    store.add_version(transaction, latest.id, version, now)
+    command = replace(latest, latest=version.number, version=version, modified=now)
+    _note(controller, transaction, action, command, f"version {version.number} from version {source}")
+    return command
+
+
+def _note(controller: Controller, transaction: Transaction, action: str, command: Command, detail: str = "") -> None:
+    subject = f"{command.name} ({command.id})"
+    audit.append(transaction, Entry(controller.now(), controller.actor, action, subject, detail))

@@ -1,0 +1,286 @@
+"""Commands as a JSON document, out of one home and into another: all versions, and nothing of the history.
+
+::
+
+    {"Format": "assist-commands", "FormatVersion": 1, "Commands": [{
+        "Name", "Description", "CreationTime", "ModifiedTime", "Versions": [{
+            "Version", "CreationTime", "Type", "ContentEncoding": "PlainText" | "Base64", "CommandContent",
+            "WorkingDir", "Timeout", "EnableParameter", "ParameterDefinitions": [{
+                "ParameterName", "Description", "DefaultValue", "Required", "PossibleValues", "PatternRegex", "Secret"
+    }]}]}]}
+
+Versions are in order, from 1. A script that is not UTF-8 text is in base64. What is imported is checked as if it were
+typed; ids are given anew, so that a history never takes another command for its own.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timezone
+from enum import Enum
+from typing import Any
+
+from assist_cli.errors import Conflict, InvalidParameter
+from assist_cli.model import command as rules
+from assist_cli.model import names, quotas
+from assist_cli.model.audit import Entry
+from assist_cli.model.command import Command, CommandVersion
+from assist_cli.model.ids import Kind, new_id
+from assist_cli.model.parameters import Definition
+from assist_cli.operations.controller import Controller
+from assist_cli.store import audit
+from assist_cli.store import commands as store
+from assist_cli.store.database import Reader, Transaction
+
+FORMAT = "assist-commands"
+FORMAT_VERSION = 1
+
+_TIME = "%Y-%m-%dT%H:%M:%SZ"
+
+
+class Clash(Enum):
+    """What to do with a command whose name is taken."""
+
+    REFUSE = "refuse"
+    RENAME = "rename"
+    SKIP = "skip"
+
+
+@dataclass(frozen=True)
+class Imported:
+    """What became of one command of a document: the command that was made, or None when it was skipped."""
+
+    name: str
+    command: Command | None
+
+
+def export(controller: Controller, wanted: Sequence[str]) -> dict[str, Any]:
+    """The document of these commands, or of all when none is named. Raises NotFound."""
+    database = controller.database
+    chosen = [store.find(database, name) for name in wanted] or [each.id for each in store.listing(database)]
+    return {
+        "Format": FORMAT,
+        "FormatVersion": FORMAT_VERSION,
+        "Commands": [_command_document(store.versions(database, command_id)) for command_id in dict.fromkeys(chosen)],
+    }
+
+
+def import_text(controller: Controller, text: str, clash: Clash = Clash.REFUSE) -> list[Imported]:
+    """Make the commands of a document, all or none.
+
+    Raises InvalidParameter (it is no such document, or something in it breaks a rule), QuotaExceeded and Conflict.
+    """
+    found = [_command(Place("Commands", each, number)) for number, each in enumerate(_commands_of(text), start=1)]
+    with controller.database.transaction() as transaction:
+        return [_take(controller, transaction, versions, clash) for versions in found]
+
+
+def definition_document(definition: Definition) -> dict[str, Any]:
+    """A definition with the API's names."""
+    return {
+        "ParameterName": definition.key,
+        "Description": definition.description,
+        "DefaultValue": definition.default,
+        "Required": definition.required,
+        "PossibleValues": list(definition.choices),
+        "PatternRegex": definition.pattern,
+        "Secret": definition.secret,
+    }
+
+
+def _command_document(versions: Sequence[Command]) -> dict[str, Any]:
+    newest = versions[0]
+    return {
+        "Name": newest.name,
+        "Description": newest.description,
+        "CreationTime": newest.created.strftime(_TIME),
+        "ModifiedTime": newest.modified.strftime(_TIME),
+        "Versions": [_version_document(each.version) for each in reversed(versions)],
+    }
+
+
+def _version_document(version: CommandVersion) -> dict[str, Any]:
+    try:
+        encoding, content = "PlainText", version.content.decode("utf-8")
+    except UnicodeDecodeError:
+        encoding, content = "Base64", base64.b64encode(version.content).decode("ascii")
+    return {
+        "Version": version.number,
+        "CreationTime": version.created.strftime(_TIME) if version.created else None,
+        "Type": version.type.value,
+        "ContentEncoding": encoding,
+        "CommandContent": content,
+        "WorkingDir": version.working_dir,
+        "Timeout": version.timeout,
+        "EnableParameter": version.parameters_enabled,
+        "ParameterDefinitions": [definition_document(each) for each in version.definitions],
+    }
+
+
+class Place:
+    """An object of the document and where it stands, for messages: ``Commands[2].Versions[1]``."""
+
+    def __init__(self, name: str, value: object, number: int = 0) -> None:
+        self.name = f"{name}[{number}]" if number else name
+        if not isinstance(value, Mapping):
+            raise self.wrong("is no object")
+        self._members = value
+
+    def wrong(self, reason: str) -> InvalidParameter:
+        return InvalidParameter(
+            f"cannot import: {self.name} {reason}",
+            code="InvalidDocument",
+            hint="give a file that was made by assist command export",
+        )
+
+    def text(self, key: str) -> str:
+        value = self.text_or_none(key)
+        if value is None:
+            raise self.wrong(f"has no {key}")
+        return value
+
+    def text_or_none(self, key: str) -> str | None:
+        value = self._members.get(key)
+        if value is not None and not isinstance(value, str):
+            raise self.wrong(f"has a {key} that is no text")
+        return value
+
+    def number(self, key: str) -> int:
+        value = self._members.get(key)
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise self.wrong(f"has a {key} that is no whole number")
+        return value
+
+    def flag(self, key: str) -> bool:
+        value = self._members.get(key, False)
+        if not isinstance(value, bool):
+            raise self.wrong(f"has a {key} that is neither true nor false")
+        return value
+
+    def list(self, key: str) -> Iterable[Any]:
+        value = self._members.get(key, [])
+        if not isinstance(value, list):
+            raise self.wrong(f"has a {key} that is no list")
+        return value
+
+    def places(self, key: str) -> Iterable[Place]:
+        return (Place(f"{self.name}.{key}", each, number) for number, each in enumerate(self.list(key), start=1))
+
+    def time(self, key: str) -> datetime:
+        try:
+            return datetime.strptime(self.text(key), _TIME).replace(tzinfo=timezone.utc)
+        except ValueError as error:
+            raise self.wrong(f"has a {key} that is no time like 2026-11-22T08:00:00Z") from error
+
+
+def _commands_of(text: str) -> Iterable[Any]:
+    try:
+        parsed = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise InvalidParameter(
+            f"cannot import: it is no JSON ({error})",
+            code="InvalidDocument",
+            hint="give a file that was made by assist command export",
+        ) from error
+    document = Place("the document", parsed)
+    if document.text_or_none("Format") != FORMAT:
+        raise document.wrong(f"is not of the format {FORMAT!r}")
+    if document.number("FormatVersion") != FORMAT_VERSION:
+        raise document.wrong(f"has another FormatVersion than {FORMAT_VERSION}")
+    return document.list("Commands")
+
+
+def _command(place: Place) -> list[Command]:
+    """A command of the document, once for each of its versions, oldest first; its id is not given yet."""
+    versions = [_version(each, number) for number, each in enumerate(place.places("Versions"), start=1)]
+    if not versions:
+        raise place.wrong("has no Versions")
+    return [
+        Command(
+            id="",
+            name=names.checked_name(place.text("Name")),
+            description=rules.checked_description(place.text_or_none("Description") or ""),
+            created=place.time("CreationTime"),
+            modified=place.time("ModifiedTime"),
+            latest=len(versions),
+            version=version,
+        )
+        for version in versions
+    ]
+
+
+def _version(place: Place, number: int) -> CommandVersion:
+    if place.number("Version") != number:
+        raise place.wrong(f"is not version {number}")
+    content = place.text("CommandContent").encode("utf-8", "replace")
+    encoding = place.text_or_none("ContentEncoding") or "PlainText"
+    if encoding == "Base64":
+        try:
+            content = base64.b64decode(content, validate=True)
+        except binascii.Error as error:
+            raise place.wrong("has a CommandContent that is no base64") from error
+    elif encoding != "PlainText":
+        raise place.wrong(f"has the ContentEncoding {encoding!r}, which is neither PlainText nor Base64")
+    return rules.checked_version(
+        CommandVersion(
+            content=content,
+            type=rules.type_from_word(place.text("Type")),
+            working_dir=place.text_or_none("WorkingDir"),
+            timeout=place.number("Timeout"),
+            parameters_enabled=place.flag("EnableParameter"),
+            definitions=tuple(map(_definition, place.places("ParameterDefinitions"))),
+            number=number,
+            created=place.time("CreationTime"),
+        )
+    )
+
+
+def _definition(place: Place) -> Definition:
+    choices = tuple(place.list("PossibleValues"))
+    if not all(isinstance(choice, str) for choice in choices):
+        raise place.wrong("has PossibleValues that are no texts")
+    return Definition(
+        key=place.text("ParameterName"),
+        description=place.text_or_none("Description") or "",
+        default=place.text_or_none("DefaultValue"),
+        choices=choices,
+        pattern=place.text_or_none("PatternRegex"),
+        secret=place.flag("Secret"),
+    )
+
+
+def _take(controller: Controller, transaction: Transaction, versions: Sequence[Command], clash: Clash) -> Imported:
+    first = replace(versions[0], id=new_id(Kind.COMMAND, controller.now_ms()))
+    wanted = first.name
+    if store.named(transaction, wanted):
+        if clash is Clash.SKIP:
+            return Imported(wanted, None)
+        if clash is Clash.REFUSE:
+            raise Conflict(
+                f"cannot import the command {wanted!r}: there is one of this name; nothing was imported",
+                code="CommandNameExists",
+                hint="add --rename to import it under another name, or --skip to leave it out",
+            )
+        first = replace(first, name=_free_name(transaction, wanted))
+    store.create(transaction, first)
+    for each in versions[1:]:
+        store.add_version(transaction, first.id, each.version, each.modified)
+    detail = f"{len(versions)} versions" + (f", as {wanted!r}" if first.name != wanted else "")
+    subject = f"{first.name} ({first.id})"
+    audit.append(transaction, Entry(controller.now(), controller.actor, "command.import", subject, detail))
+    return Imported(wanted, replace(versions[-1], id=first.id, name=first.name))
+
+
+def _free_name(reader: Reader, name: str) -> str:
+    """``NAME-2``, or the first number after that whose name is free."""
+    number = 2
+    while True:
+        ending = f"-{number}"
+        candidate = name[: quotas.NAME.limit - len(ending)] + ending
+        if not store.named(reader, candidate):
+            return candidate
+        number += 1
