@@ -112,11 +112,15 @@ class Invocation:
 class Summary:
     """An invocation in one line of a list: without output, with the number of its instances by status.
 
-    ``invocation`` has no instances, and of its content no more than the first 200 bytes.
+    ``invocation`` has no instances, and of its content no more than the first 200 bytes. ``instance_name`` is the name
+    of one of its instances, ``exit_code`` the highest that there is, ``nonzero`` the number of those that are not 0.
     """
 
     invocation: Invocation
     counts: Mapping[InvocationStatus, int]
+    instance_name: str
+    exit_code: int | None
+    nonzero: int
 
     @property
     def instance_count(self) -> int:

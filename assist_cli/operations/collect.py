@@ -106,7 +106,7 @@ async def _follow(
             if accepted:
                 return unanswered(controller.now())
             if not may_arrive(controller, record):
-                return _never_arrived(controller.now())
+                return never_arrived(controller.now())
             await asyncio.sleep(LOOK_AGAIN_SECONDS)
 
 
@@ -128,7 +128,7 @@ async def look(controller: Controller, line: Line, record: Record) -> Outcome | 
     if is_alive(controller.home, record.sender) and not overdue:
         return None
     if record.sent is None:
-        return _never_arrived(controller.now())
+        return never_arrived(controller.now())
     try:
         client = await line.client()
         answer = await client.call("task.get", {"record": record.id, "offset": BEYOND_ANY_OUTPUT})
@@ -139,7 +139,7 @@ async def look(controller: Controller, line: Line, record: Record) -> Outcome | 
         return await follow(controller, line, record, accepted=True)
     except AgentRefused as refusal:
         if refusal.code == "RecordNotFound" and not record.status.is_final and not may_arrive(controller, record):
-            return _never_arrived(controller.now())
+            return never_arrived(controller.now())
         return closed
     except AgentError as error:
         log.info("%s", error)
@@ -183,7 +183,8 @@ def unanswered(now: datetime) -> Outcome:
     )
 
 
-def _never_arrived(now: datetime) -> Outcome:
+def never_arrived(now: datetime) -> Outcome:
+    """The outcome of a record that no agent has, and that nobody will send."""
     return Outcome(
         status=InvocationStatus.FAILED,
         error_code="DeliveryTimeout",

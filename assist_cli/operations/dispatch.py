@@ -17,7 +17,7 @@ from assist_cli.agents.client import Client
 from assist_cli.errors import AgentError, GaveUpWaiting
 from assist_cli.model.invocation import Invocation, InvocationInstance, Outcome, Record
 from assist_cli.model.status import InvocationStatus
-from assist_cli.operations.collect import Listener, conclude, follow, not_sent, unanswered
+from assist_cli.operations.collect import Listener, conclude, follow, never_arrived, not_sent, settle, unanswered
 from assist_cli.operations.controller import Controller
 from assist_cli.operations.invoke import lifetime
 from assist_cli.operations.reach import Line, line_to
@@ -45,6 +45,14 @@ def watch(controller: Controller, invocation: Invocation, *, listener: Listener,
     Raises GaveUpWaiting as ``send_and_watch`` does.
     """
     asyncio.run(_Dispatch(controller, invocation, listener, patience).attend())
+
+
+def withdraw(controller: Controller, invocation_id: str) -> bool:
+    """Close the records that were not sent, which nobody will send now; whether anything else goes on."""
+    records = invocations.unsettled(controller.database, invocation_id=invocation_id).get(invocation_id, [])
+    unsent = [record for record in records if record.sent is None]
+    settle(controller, {record.id: never_arrived(controller.now()) for record in unsent})
+    return len(unsent) < len(records)
 
 
 class _Dispatch:

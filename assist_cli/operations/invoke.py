@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -9,10 +11,12 @@ from assist_cli.errors import InvalidParameter
 from assist_cli.model import command, quotas
 from assist_cli.model.command import CommandType
 from assist_cli.model.ids import Kind, new_id
+from assist_cli.model.instance import Instance
 from assist_cli.model.invocation import Invocation, InvocationInstance, Record
 from assist_cli.model.status import InvocationStatus, InvokeStatus
 from assist_cli.operations.controller import Controller
 from assist_cli.operations.instances import resolve
+from assist_cli.operations.senders import sender
 from assist_cli.store import invocations
 
 GRACE = timedelta(seconds=30)
@@ -31,14 +35,21 @@ class RunRequest:
     targets: tuple[str, ...] = ()
 
 
-def record(controller: Controller, request: RunRequest, sender: str) -> Invocation:
-    """Check the request and write the invocation, its instances and their records in one transaction.
+@contextlib.contextmanager
+def recorded(controller: Controller, request: RunRequest) -> Iterator[Invocation]:
+    """Record what is asked for, and be its sender until the end of the block.
 
-    ``sender`` is the token of the process that will send it. Raises Refused (QuotaExceeded, InvalidParameter), NotFound
-    and, where this machine's agent has to be started to learn its id, AgentError; nothing is written then.
+    Raises Refused (QuotaExceeded, InvalidParameter), NotFound and, where this machine's agent has to be started to
+    learn its id, AgentError; nothing is written then.
     """
     _check(request)
     instances = resolve(controller, request.targets)
+    with sender(controller.home) as token:
+        yield _record(controller, request, instances, token)
+
+
+def _record(controller: Controller, request: RunRequest, instances: list[Instance], token: str) -> Invocation:
+    """Write the invocation, its instances and their records in one transaction."""
     now, now_ms = controller.now(), controller.now_ms()
     invocation = Invocation(
         id=new_id(Kind.INVOCATION, now_ms),
@@ -62,7 +73,7 @@ def record(controller: Controller, request: RunRequest, sender: str) -> Invocati
                     instance_id=instance.id,
                     number=1,
                     status=InvocationStatus.RUNNING,
-                    sender=sender,
+                    sender=token,
                     deadline=now + lifetime(request.timeout),
                 ),
             )

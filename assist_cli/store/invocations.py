@@ -142,8 +142,8 @@ def settle(transaction: Transaction, outcomes: Mapping[str, Outcome]) -> list[st
         )
         _put_output(transaction, record_id, outcome.output)
         transaction.execute(
-            "UPDATE invocation_instances SET status = ? WHERE invocation_id = ? AND instance_id = ?",
-            [outcome.status.value, row["invocation_id"], row["instance_id"]],
+            "UPDATE invocation_instances SET status = ?, exit_code = ? WHERE invocation_id = ? AND instance_id = ?",
+            [outcome.status.value, outcome.exit_code, row["invocation_id"], row["instance_id"]],
         )
         touched.add(row["invocation_id"])
         written.append(record_id)
@@ -213,7 +213,7 @@ def summaries(reader: Reader, limit: int | None) -> list[Summary]:
         "SELECT *, substr(content, 1, ?) AS beginning FROM invocations WHERE id GLOB 't-*' ORDER BY id DESC LIMIT ?",
         [SUMMARY_BYTES, -1 if limit is None else limit],
     )
-    return [Summary(_invocation(row, row["beginning"], ()), _counts(reader, row["id"])) for row in rows]
+    return [_summary(reader, row) for row in rows]
 
 
 def unsettled(reader: Reader, *, invocation_id: str | None = None) -> dict[str, list[Record]]:
@@ -260,6 +260,24 @@ def _common(one: str, other: str) -> int:
         if left != right:
             return position
     return min(len(one), len(other))
+
+
+def _summary(reader: Reader, row: sqlite3.Row) -> Summary:
+    known = reader.first(
+        """
+        SELECT min(instance_name) AS name, max(exit_code) AS exit_code, count(nullif(exit_code, 0)) AS nonzero
+        FROM invocation_instances WHERE invocation_id = ?
+        """,
+        [row["id"]],
+    )
+    assert known is not None
+    return Summary(
+        invocation=_invocation(row, row["beginning"], ()),
+        counts=_counts(reader, row["id"]),
+        instance_name=known["name"],
+        exit_code=known["exit_code"],
+        nonzero=known["nonzero"],
+    )
 
 
 def _not_found(text: str) -> NotFound:

@@ -69,6 +69,7 @@ def _run(database: Database) -> None:
             position INTEGER NOT NULL,
             instance_name TEXT NOT NULL,
             status TEXT NOT NULL,
+            exit_code INTEGER,
             repeats INTEGER NOT NULL,
             PRIMARY KEY (invocation_id, instance_id)
         ) WITHOUT ROWID
