@@ -60,7 +60,7 @@ def _log_to(path):
 
 
 def _serve(options, settings):
-    from agentd import server
+    from agentd import lock, server
 
     settings.read()
     settings.listen = options.listen or settings.listen
@@ -73,7 +73,7 @@ def _serve(options, settings):
 
     try:
         server.serve(settings, options.idle_exit, options.lifeline, ready)
-    except server.Taken:
+    except lock.Taken:
         return _complain("cannot serve from %s: another agent runs there" % settings.home)
     return 0
 

@@ -1,4 +1,4 @@
-"""Children of the agent: processes that may block, so that the agent need not.
+"""Children of the agent: processes that may block, so that the agent need not (POSIX).
 
 A child is forked from the agent, so what it works on reaches it through memory: no content, environment or secret is
 in a file or an argv. It says a few things back through a pipe, one JSON object a line, and ends by ``os._exit``.
@@ -33,11 +33,30 @@ class Channel:
         os.close(self._lock)
 
 
-def start(body, order, lock):
-    """Run ``body(order, channel)`` in a process of its own. Returns its pid and the descriptor that it speaks on.
+def spawn(loop, body, order, lock):
+    """Run ``body(order, channel)`` in a process of its own. Returns a future for the first thing that it says, a
+    dict; None when it ends without a word.
 
-    ``lock`` is the descriptor of the agent's lock, which the child holds until it says otherwise. Raises OSError.
+    ``lock`` is the descriptor of the agent's lock, which the child holds until it has settled. Raises OSError.
     """
+    future = loop.create_future()
+    heard = bytearray()
+    descriptor = _fork(body, order, lock)
+
+    def listen():
+        data = os.read(descriptor, 4096)
+        heard.extend(data)
+        if not data or b"\n" in data:
+            loop.remove_reader(descriptor)
+            os.close(descriptor)
+            future.set_result(json.loads(heard.decode("ascii")) if b"\n" in heard else None)
+
+    loop.add_reader(descriptor, listen)
+    return future
+
+
+def _fork(body, order, lock):
+    """Start the child. Returns the descriptor that it speaks on."""
     reading, writing = os.pipe()
     try:
         pid = os.fork()
@@ -49,7 +68,7 @@ def start(body, order, lock):
         _live(body, order, writing, lock)
     os.close(writing)
     os.set_blocking(reading, False)
-    return pid, reading
+    return reading
 
 
 def _live(body, order, writing, lock):

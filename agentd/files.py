@@ -10,17 +10,10 @@ import pwd
 import re
 
 from agentd import disk, shim, spool
+from agentd.ending import Ending, Refusal
 
 CONTENT_LIMIT = 32768  # length of the content as base64
 _MODE = re.compile(r"0?[0-7]{3,4}\Z")
-
-
-class Refusal(Exception):
-    """The file is not taken; ``code`` is the ErrorCode of the record, the text its ErrorInfo."""
-
-    def __init__(self, code, info):
-        super(Refusal, self).__init__(info)
-        self.code = code
 
 
 def put(order, channel):
@@ -29,7 +22,7 @@ def put(order, channel):
     folder = shim.accept(order, journal, channel)
     if folder is None:
         return
-    ending = shim.Ending()
+    ending = Ending()
     try:
         _receive(order)
         ending.state = spool.FINISHED

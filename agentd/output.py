@@ -96,8 +96,9 @@ class Reader:
         """
         chunks = []
         while limit > 0:
+            place = self._place
             found = self._frames(max(limit, 2 * READ)) if self._file else []
-            if not found and not self._turn(chunks):
+            if self._place == place and not self._turn(chunks):
                 break
             chunks += found
             limit -= sum(len(data) for _, _, data in found)
@@ -141,9 +142,9 @@ class Reader:
         else:
             later = [start for start in starts if start > self._start]
             if later:  # the writer has left this segment for good, so one more look sees all of it
-                found = self._frames(SEGMENT)
-                if found:
-                    chunks += found
+                place = self._place
+                chunks += self._frames(SEGMENT)
+                if self._place > place:
                     return True
         for start in later:
             try:
@@ -157,3 +158,17 @@ class Reader:
                 self.offset = start
             return True
         return False
+
+
+def measure(folder):
+    """How many bytes a record that nobody writes any more has produced, and how many of them are gone."""
+    reader = Reader(folder)
+    dropped = 0
+    try:
+        while True:
+            chunks = reader.read(SEGMENT)
+            if not chunks:
+                return reader.offset, dropped
+            dropped += sum(data for stream, _, data in chunks if stream is None)
+    finally:
+        reader.close()

@@ -10,8 +10,13 @@ import ctypes
 import os
 import signal
 import subprocess
+import time
 
 Process = collections.namedtuple("Process", "parent group session zombie start")
+
+GRACE = 5.0  # seconds between TERM and KILL
+INSIST = 10.0  # seconds of KILL before a process that survives it is reported
+LOOK = 0.05  # seconds between two looks at a tree that is being ended
 
 _PR_SET_CHILD_SUBREAPER = 36
 
@@ -123,6 +128,36 @@ def send(pids, number):
 def is_running(pid, start):
     """Whether the very process that had ``pid`` at ``start`` still lives."""
     return start is not None and start_time(pid) == start
+
+
+def interrupt(pid):
+    """Ask a shim to end its task."""
+    os.kill(pid, signal.SIGTERM)
+
+
+def end_orphans(record, leader, start):
+    """End the tree of a task that nobody tends: TERM, the grace, KILL. Returns the pids that survived it.
+
+    ``leader`` is the script's main process, living or dead (its session keeps the number from being used again),
+    ``start`` its start time; both None when it is not known.
+    """
+    mark = b"ASSIST_RECORD_ID=" + record.encode("ascii")
+    if leader is not None and start_time(leader) not in (None, start):
+        leader = None
+    begun = time.monotonic()
+    number = signal.SIGTERM
+    while True:
+        members = marked(mark)
+        if leader is not None:
+            members |= descendants(leader, leader) | ({leader} if is_running(leader, start) else set())
+        if not members or time.monotonic() > begun + GRACE + INSIST:
+            return members
+        if number is not None:
+            send(members, number)
+            number = None
+        elif time.monotonic() > begun + GRACE:
+            send(members, signal.SIGKILL)
+        time.sleep(LOOK)
 
 
 def default_signals():

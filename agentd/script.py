@@ -4,50 +4,16 @@ Everything here may block (user look-ups, disks) and is called in the shim only,
 """
 
 import os
-import pwd
 import stat
 
 from agentd import disk
+from agentd.ending import Refusal
 
 SHELL = "RunShellScript"
 BAT = "RunBatScript"
 POWERSHELL = "RunPowerShellScript"
 
 _ENDINGS = {SHELL: ".sh", BAT: ".bat", POWERSHELL: ".ps1"}
-
-
-class Refusal(Exception):
-    """The script cannot be started; ``code`` is the ErrorCode of the record, the text its ErrorInfo."""
-
-    def __init__(self, code, info):
-        super(Refusal, self).__init__(info)
-        self.code = code
-
-
-class Account:
-    """The user a script runs as: name, uid, gid, groups, home, shell; ``switch`` when that is not the agent's own."""
-
-    def __init__(self, username):
-        try:
-            entry = pwd.getpwnam(username) if username else pwd.getpwuid(os.geteuid())
-        except KeyError:
-            if username:
-                raise Refusal("AccountNotExists", "there is no user '%s' on this instance" % username) from None
-            # a container may run under a uid that has no name
-            entry = pwd.struct_passwd((str(os.geteuid()), "", os.geteuid(), os.getegid(), "", "/", "/bin/sh"))
-        self.name, self.uid, self.gid = entry.pw_name, entry.pw_uid, entry.pw_gid
-        self.home, self.shell = entry.pw_dir, entry.pw_shell or "/bin/sh"
-        self.switch = self.uid != os.geteuid()
-        if self.switch and os.geteuid() != 0:
-            info = "the agent runs as uid %d and only root can run a script as '%s'" % (os.geteuid(), username)
-            raise Refusal("ExecutionException", info)
-        self.groups = os.getgrouplist(self.name, self.gid) if self.switch else []
-
-    def become(self):
-        """Give up the agent's identity for this one; called in the child, before it starts the interpreter."""
-        os.setgroups(self.groups)
-        os.setgid(self.gid)
-        os.setuid(self.uid)
 
 
 def command_words(kind, content, path):

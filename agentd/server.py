@@ -5,7 +5,6 @@ any moment: the next one finds all it needs in the spool.
 """
 
 import asyncio
-import fcntl
 import gc
 import json
 import os
@@ -13,14 +12,8 @@ import signal
 import sys
 import time
 
-from agentd import doors, methods, protocol
+from agentd import doors, lock, methods, protocol
 from agentd.tasks import Refused, Tasks
-
-_LOCK_PATIENCE = 3.0  # seconds: a shim that is just accepting holds the lock of an agent that was killed
-
-
-class Taken(Exception):
-    """Another agent runs in this folder."""
 
 
 class Server:
@@ -33,7 +26,7 @@ class Server:
         self.started = time.time()
         self._idle_exit = idle_exit
         self._lifeline = lifeline
-        self._lock = _take_lock(settings.lock)
+        self._lock = lock.take(settings.lock)
         self.tasks = Tasks(loop, settings, self.instance, self._lock, self.log)
         self._connections = set()
         self._over = loop.create_future()
@@ -130,23 +123,8 @@ class Server:
             self.loop.call_later(self._idle_exit - quiet, self._look_if_idle)
 
 
-def _take_lock(path):
-    """The descriptor that holds the lock of the agent's folder. Raises Taken."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    patience = time.monotonic() + _LOCK_PATIENCE
-    while True:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return descriptor
-        except BlockingIOError:
-            if time.monotonic() > patience:
-                os.close(descriptor)
-                raise Taken(path) from None
-            time.sleep(0.02)
-
-
 def serve(settings, idle_exit=None, lifeline=None, on_ready=lambda: None):
-    """Be the agent of ``settings.home``. Raises ConfigError, Taken, OSError.
+    """Be the agent of ``settings.home``. Raises ConfigError, lock.Taken, OSError.
 
     ``idle_exit``: end after so many seconds without a task or a connection. ``lifeline``: end when this descriptor
     does. ``on_ready`` is called once the doors are open.

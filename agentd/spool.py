@@ -6,7 +6,7 @@ Making the folder is the claim, so a record id runs at most once. In it::
                     before anything starts; a folder without it never started
     process.json    the script's process: pid and start time
     shim.pid        the shim's: pid, start time, boot id
-    alive           a FIFO held open by the shim: a byte in it says "look again", its end of file "the shim is gone"
+    alive           its bell: held by the shim as long as that lives
     output-*        what the script printed, see ``output``
     stopping        there once a stop has begun
     result.json     how it ended; its room on the disk is reserved when the record is accepted
@@ -20,7 +20,13 @@ import os
 import re
 import time
 
-from agentd import config, disk, processes
+from agentd import config, disk
+
+if os.name == "nt":
+    from agentd import bell_windows as bell
+    from agentd import processes_windows as processes
+else:
+    from agentd import bell, processes
 
 RUNNING = "Running"
 STOPPING = "Stopping"
@@ -28,9 +34,6 @@ STOPPED = "Stopped"
 FINISHED = "Finished"
 FAILED = "Failed"
 FORGOTTEN = "Forgotten"
-
-PROGRESS = b"o"
-ENDED = b"f"
 
 _GONE = ".gone"
 _RESULT_ROOM = 4096
@@ -77,8 +80,7 @@ class Spool:
         except FileExistsError:
             raise Claimed(record) from None
         try:
-            folder.open_bell()
-            folder.note_shim()
+            folder.hold()
             folder.reserve()
             folder.write("request.json", request)
             disk.sync_folder(folder.path)
@@ -107,7 +109,7 @@ class Folder:
 
     def __init__(self, path):
         self.path = path
-        self.bell = None
+        self._bell = None
 
     def name(self, name):
         return os.path.join(self.path, name)
@@ -124,38 +126,15 @@ class Folder:
         except OSError:
             pass
 
-    def open_bell(self):
-        """Hold ``alive`` open as the process that owns this record."""
-        path = self.name("alive")
-        try:
-            os.mkfifo(path, 0o600)
-        except FileExistsError:
-            pass
-        self.bell = os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+    def hold(self):
+        """Take this record into our care: note who we are, and hold its bell. Raises OSError."""
+        self._bell = bell.Bell(self.path)
+        self._note("shim.pid", os.getpid())
 
     def ring(self, byte):
-        """Tell whoever listens to look again. A full bell has been rung already."""
-        try:
-            os.write(self.bell, byte)
-        except BlockingIOError:
-            pass
-
-    def listen(self):
-        """A descriptor that has something to read when the record has news, and ends when its shim is gone."""
-        return os.open(self.name("alive"), os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-
-    def is_tended(self):
-        """Whether a shim holds this record."""
-        try:
-            descriptor = self.listen()
-        except FileNotFoundError:
-            return False
-        try:
-            return os.read(descriptor, 1) != b""
-        except BlockingIOError:
-            return True
-        finally:
-            os.close(descriptor)
+        """Tell the agent to look at this record again."""
+        if self._bell is not None:
+            self._bell.ring(byte)
 
     def reserve(self):
         """Take the room that the result will need, so that a full disk cannot swallow it."""
@@ -184,8 +163,7 @@ class Folder:
             os.close(descriptor)
         os.replace(self.name("result.tmp"), self.name("result.json"))
         disk.sync_folder(self.path)
-        if self.bell is not None:
-            self.ring(ENDED)
+        self.ring(bell.ENDED)
 
     def write(self, name, value):
         """A small JSON file of the journal, on disk when this returns. Raises OSError."""
@@ -204,27 +182,34 @@ class Folder:
         except (OSError, ValueError):
             return None
 
-    def note_shim(self):
-        """Write down who tends this record."""
-        me = os.getpid()
-        self._jot("shim.pid", [me, processes.start_time(me), config.boot_id()])
-
     def note_script(self, pid):
-        self._jot("process.json", [pid, processes.start_time(pid), config.boot_id()])
+        """Write down the main process of the script. Raises OSError."""
+        self._note("process.json", pid)
 
-    def _jot(self, name, value):
-        """Like write, for what only matters until the next boot: whole, but not forced to the disk."""
-        disk.write_whole(self.name(name), json.dumps(value).encode("ascii"), sync=False)
+    def _note(self, name, pid):
+        """Whole, but not forced to the disk: it only matters until the next boot."""
+        noted = [pid, processes.start_time(pid), config.boot_id()]
+        disk.write_whole(self.name(name), json.dumps(noted).encode("ascii"), sync=False)
 
-    def process(self, name):
-        """The pid in ``shim.pid`` or ``process.json`` when that very process still lives, else None."""
+    def shim(self):
+        """The pid of the process that tends this record, when that very process still lives, else None."""
+        pid, start = self._noted("shim.pid")
+        return pid if pid is not None and processes.is_running(pid, start) else None
+
+    def script(self):
+        """The pid and the start time of the script's main process, living or dead; (None, None) after a boot."""
+        return self._noted("process.json")
+
+    def _noted(self, name):
         noted = self.read(name)
-        if noted and noted[2] == config.boot_id() and processes.is_running(noted[0], noted[1]):
-            return noted[0]
-        return None
+        return (noted[0], noted[1]) if noted and noted[2] == config.boot_id() else (None, None)
 
     def mark_stopping(self):
-        os.close(os.open(self.name("stopping"), os.O_WRONLY | os.O_CREAT, 0o600))
+        """Let a later agent know that a stop has begun; a full disk must not keep it from that."""
+        try:
+            os.close(os.open(self.name("stopping"), os.O_WRONLY | os.O_CREAT, 0o600))
+        except OSError:
+            pass
 
     def state(self):
         """One of the five states, read from the disk; a record without a result is Running or Stopping."""

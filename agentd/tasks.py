@@ -6,12 +6,17 @@ one rings.
 """
 
 import asyncio
-import json
 import os
-import signal
 import time
 
-from agentd import child, config, output, protocol, shim, spool
+from agentd import config, janitor, output, protocol, shim, spool
+
+if os.name == "nt":
+    from agentd import bell_windows as bell
+    from agentd import child_windows as child
+    from agentd import processes_windows as processes
+else:
+    from agentd import bell, child, processes
 
 _SWEEP_DELAY = 1.0  # seconds over which acknowledged records are gathered
 _MEASURE_EVERY = 86400.0  # seconds between two looks at the age and size of the whole spool
@@ -38,7 +43,7 @@ class Task:
         self.result = None
         self.refusal = None
         self.accepted = None  # a future while nobody knows yet whether it will be
-        self.bell = None  # the descriptor that we listen on
+        self.bell = None  # the Listener while it is running
         self.watchers = set()
         self.waiting = []  # futures of those who wait for the result
 
@@ -159,7 +164,7 @@ class Tasks:
             if os.path.exists(folder.name("result.json")):
                 continue
             journal = folder.read("request.json")
-            tended = folder.is_tended()
+            tended = bell.is_held(folder.path)
             if journal is None and not tended:
                 self._log("record %s was never started: dropped" % record)
                 folder.remove()
@@ -274,9 +279,10 @@ class Tasks:
     def stop(self, task):
         """Begin to end a task; it is Stopping until its whole tree is gone. A task that has ended stays as it is."""
         if task.result is None and task.state != spool.FORGOTTEN:
-            pid = task.folder.process("shim.pid")
+            pid = task.folder.shim()
             if pid is not None:
-                os.kill(pid, signal.SIGTERM)
+                task.folder.mark_stopping()
+                processes.interrupt(pid)
                 task.state = spool.STOPPING
 
     def forget(self, records, peer):
@@ -302,45 +308,19 @@ class Tasks:
         return task
 
     def _spawn(self, body, order):
-        """Start a child; returns a future for the first thing it says (a dict), None when it ends without a word.
-
-        Raises OSError.
-        """
-        future = self._loop.create_future()
-        _, descriptor = child.start(body, order, self._lock)
-        heard = bytearray()
-
-        def listen():
-            data = os.read(descriptor, 4096)
-            heard.extend(data)
-            if not data or b"\n" in data:
-                self._loop.remove_reader(descriptor)
-                os.close(descriptor)
-                future.set_result(json.loads(heard.decode("ascii")) if b"\n" in heard else None)
-
-        self._loop.add_reader(descriptor, listen)
-        return future
+        """Start a child; a future for what it says. Raises OSError."""
+        return child.spawn(self._loop, body, order, self._lock)
 
     def _listen(self, task):
-        """Wait for the bell of a record; a shim that has come and gone by now left no more than its result."""
-        task.bell = task.folder.listen()
-        self._loop.add_reader(task.bell, self._on_bell, task)
-        self._loop.call_soon(self._on_bell, task)
+        """Wait for the bell of a record."""
+        task.bell = bell.Listener(self._loop, task.folder.path, lambda rung: self._on_bell(task, rung))
 
-    def _on_bell(self, task):
-        if task.bell is None:
-            return
-        try:
-            rung = os.read(task.bell, 65536)
-        except BlockingIOError:
-            return
-        if rung and spool.ENDED not in rung:
+    def _on_bell(self, task, rung):
+        if rung and bell.ENDED not in rung:
             for watcher in task.watchers:
                 watcher.wake()
             return
-        self._loop.remove_reader(task.bell)
-        os.close(task.bell)
-        task.bell = None
+        task.bell.close()
         result = task.folder.read("result.json")
         if result is not None:
             self._finish(task, result)
@@ -395,7 +375,7 @@ class Tasks:
             "limit": self._settings.spool_limit,
             "keep_days": self._settings.keep_days,
         }
-        words = await self._spawned(shim.sweep, order)
+        words = await self._spawned(janitor.sweep, order)
         self._sweeping = False
         if words is None:
             self._loop.call_later(_RETRY, self._sweep_soon)

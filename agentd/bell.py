@@ -1,0 +1,74 @@
+"""A record's bell: how its shim, in another process, tells the agent to look again (POSIX).
+
+It is a FIFO in the record's folder. The shim holds it open and writes a byte when there is news; whoever listens sees
+its end of file the moment the shim is gone. So nobody polls, and a later agent can take the place of an earlier one.
+"""
+
+import os
+
+PROGRESS = b"o"
+ENDED = b"f"
+
+_NAME = "alive"
+
+
+class Bell:
+    """The shim's end: while it is held, the record is tended. Raises OSError."""
+
+    def __init__(self, folder):
+        path = os.path.join(folder, _NAME)
+        try:
+            os.mkfifo(path, 0o600)
+        except FileExistsError:
+            pass
+        self._descriptor = os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+
+    def ring(self, byte):
+        """Tell whoever listens. A full bell has been rung already."""
+        try:
+            os.write(self._descriptor, byte)
+        except BlockingIOError:
+            pass
+
+
+class Listener:
+    """The agent's end: calls ``heard`` with what was rung, and with ``b""`` when nobody holds it. Raises OSError."""
+
+    def __init__(self, loop, folder, heard):
+        self._loop = loop
+        self._heard = heard
+        self._descriptor = _open(folder)
+        loop.add_reader(self._descriptor, self._listen)
+        loop.call_soon(self._listen)  # a holder that has come and gone before we opened it is never reported
+
+    def _listen(self):
+        if self._descriptor is None:
+            return
+        try:
+            rung = os.read(self._descriptor, 65536)
+        except BlockingIOError:
+            return
+        self._heard(rung)
+
+    def close(self):
+        self._loop.remove_reader(self._descriptor)
+        os.close(self._descriptor)
+        self._descriptor = None
+
+
+def is_held(folder):
+    """Whether a shim tends this record now."""
+    try:
+        descriptor = _open(folder)
+    except FileNotFoundError:
+        return False
+    try:
+        return os.read(descriptor, 1) != b""
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+
+
+def _open(folder):
+    return os.open(os.path.join(folder, _NAME), os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)

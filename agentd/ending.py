@@ -1,0 +1,51 @@
+"""How a record ends: the result that is written in the journal, and the refusals that lead to one."""
+
+import time
+
+from agentd import spool
+
+
+class Refusal(Exception):
+    """It cannot be done; ``code`` is the ErrorCode of the record, the text its ErrorInfo."""
+
+    def __init__(self, code, info):
+        super(Refusal, self).__init__(info)
+        self.code = code
+
+
+class Ending:
+    """What will be the result of a record."""
+
+    def __init__(self):
+        self.state = spool.FAILED
+        self.exit_code = None
+        self.error_code = self.error_info = ""
+        self.started = None
+        self.produced = self.dropped = 0
+        self.saved = False
+
+    def fail(self, code, info):
+        self.state, self.error_code, self.error_info = spool.FAILED, code, info
+
+    def fail_timeout(self, seconds):
+        self.fail("ExecutionTimeout", "it was still running after its timeout of %d s" % seconds)
+
+    def stop(self):
+        self.state, self.error_code, self.error_info = spool.STOPPED, "ExecutionInterrupted", "it was stopped"
+
+    def leave(self, pids):
+        """Some processes survived every attempt to end them."""
+        if pids:
+            self.error_info += "; still alive after KILL: pid %s" % ", ".join(map(str, sorted(pids)))
+
+    def document(self):
+        return {
+            "state": self.state,
+            "exit_code": self.exit_code,
+            "error_code": self.error_code,
+            "error_info": self.error_info[:1000],
+            "started": self.started,
+            "finished": time.time(),
+            "output_bytes": self.produced,
+            "dropped": self.dropped,
+        }
