@@ -83,6 +83,17 @@ def test_links_of_the_documents_lead_somewhere(path: Path) -> None:
             assert (path.parent / target).exists(), f"{path.name} links to '{target}'"
 
 
+def test_the_map_names_every_room() -> None:
+    """docs/architecture.md is the map of the tree; what differs by system only is named once."""
+    text = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+    rooms = [path for path in (ROOT / "agentd").glob("*.py") if not path.stem.endswith("_windows")]
+    rooms += [
+        path for path in (ROOT / "assist_cli").iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()
+    ]
+    names = {path.name if path.suffix else f"{path.name}/" for path in rooms} - {"__init__.py"}
+    assert {name for name in names if f"\n  {name} " not in text} == set()
+
+
 def test_every_target_of_make_is_in_its_help() -> None:
     text = (ROOT / "Makefile").read_text(encoding="utf-8")
     phony = set(re.search(r"^\.PHONY: (.+)$", text, re.MULTILINE)[1].split())  # type: ignore[index]
