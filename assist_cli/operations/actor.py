@@ -6,7 +6,7 @@ import functools
 import getpass
 import ipaddress
 import os
-import socket
+import platform
 import sys
 
 from assist_cli.model.audit import Actor
@@ -16,7 +16,7 @@ from assist_cli.model.audit import Actor
 def local_actor() -> Actor:
     """The user of this process. What the environment says is used for where it came from, and never for who it is."""
     if sys.platform == "win32":
-        return Actor(getpass.getuser(), None, socket.gethostname())
+        return Actor(getpass.getuser(), None, platform.node())
     uid = os.getuid()
     return Actor(_login_of(uid), uid, _origin(uid))
 
@@ -33,7 +33,7 @@ def _login_of(uid: int) -> str:
 def _origin(uid: int) -> str:
     """Such as ``10.0.0.5, pts/3 of web1`` or ``bob by sudo, web1``."""
     terminal = _terminal()
-    host = socket.gethostname()
+    host = platform.node()
     words = [f"{terminal} of {host}" if terminal else host]
     if peer := _ssh_peer():
         words.insert(0, peer)

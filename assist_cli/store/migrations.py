@@ -162,6 +162,10 @@ def _commands(database: Database) -> None:
         """,
         "CREATE INDEX audit_at ON audit (at)",
         """
+        CREATE TRIGGER audit_is_not_replaced BEFORE INSERT ON audit WHEN EXISTS (SELECT 1 FROM audit WHERE id = new.id)
+        BEGIN SELECT raise(ABORT, 'a line of the audit log cannot be replaced'); END
+        """,
+        """
         CREATE TRIGGER audit_is_not_changed BEFORE UPDATE ON audit
         BEGIN SELECT raise(ABORT, 'a line of the audit log cannot be changed'); END
         """,

@@ -1,0 +1,40 @@
+"""A controller with a home of its own and a clock that the test moves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+
+from assist_cli.model.audit import Actor
+from assist_cli.operations.controller import Controller
+from assist_cli.paths import Home
+from assist_cli.store.database import open_database
+
+
+class Clock:
+    """Stands still until the test moves it."""
+
+    def __init__(self) -> None:
+        self.moment = datetime(2026, 11, 22, 8, tzinfo=timezone.utc)
+
+    def __call__(self) -> datetime:
+        return self.moment
+
+    def forward(self, seconds: float) -> None:
+        self.moment += timedelta(seconds=seconds)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def controller(tmp_path: Path, clock: Clock) -> Iterator[Controller]:
+    home = Home(tmp_path / "controller")
+    home.folder(home.root)
+    with open_database(home.database) as database:
+        yield Controller(home, database, clock, Actor("ann", 1000, "pts/1 of desk"))

@@ -1,0 +1,188 @@
+"""The life of a saved command, and the line that each change leaves in the audit log."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from assist_cli.errors import Conflict, InvalidParameter, NotFound, QuotaExceeded
+from assist_cli.model.command import CommandType, CommandVersion
+from assist_cli.model.parameters import Definition
+from assist_cli.operations import commands
+from assist_cli.operations.commands import Changes
+from assist_cli.operations.controller import Controller
+from assist_cli.store import audit
+from assist_cli.store import commands as store
+
+SERVICE = Definition("service", pattern="[a-z]+")
+VERSION = CommandVersion(
+    b"systemctl restart {{service|sh}}\n", timeout=30, parameters_enabled=True, definitions=(SERVICE,)
+)
+
+
+def trail(controller: Controller) -> list[tuple[str, str, str]]:
+    """(action, name of the subject, detail), oldest first."""
+    found = audit.entries(controller.database)
+    assert all(str(entry.actor) == "ann (uid 1000) from pts/1 of desk" for entry in found)
+    return [(entry.action, entry.subject.split(" ")[0], entry.detail) for entry in reversed(found)]
+
+
+def test_create_and_get(controller: Controller) -> None:
+    made = commands.create(controller, "restart", VERSION, "restarts a unit")
+    assert made.version == replace(VERSION, number=1, created=controller.now())
+    for reference in ("restart", "restart@1", made.id, made.id[:10]):
+        assert commands.get(controller, reference) == made
+    assert list(commands.listing(controller)) == [replace(made, version=replace(made.version, content=b""))]
+    assert trail(controller) == [("command.create", "restart", "")]
+
+
+@pytest.mark.parametrize("reference", ["other", "restart@2", "c-", "c-zzzz"])
+def test_what_is_not_there(controller: Controller, reference: str) -> None:
+    commands.create(controller, "restart", VERSION)
+    with pytest.raises(NotFound):
+        commands.get(controller, reference)
+
+
+@pytest.mark.parametrize("reference", ["restart@", "restart@0", "restart@x", "restart@-1", "restart@٣"])
+def test_what_is_no_version(controller: Controller, reference: str) -> None:
+    commands.create(controller, "restart", VERSION)
+    with pytest.raises(InvalidParameter) as refused:
+        commands.get(controller, reference)
+    assert refused.value.code == "InvalidVersion"
+
+
+def test_a_prefix_that_names_two(controller: Controller) -> None:
+    made = commands.create(controller, "one", VERSION)
+    commands.create(controller, "two", VERSION)
+    with pytest.raises(NotFound, match="more than one"):
+        commands.get(controller, made.id[:8])
+
+
+def test_a_name_is_used_once_and_free_again(controller: Controller) -> None:
+    commands.create(controller, "café", VERSION)
+    with pytest.raises(Conflict) as refused:
+        commands.create(controller, "cafe\u0301", VERSION)
+    assert refused.value.code == "CommandNameExists"
+    commands.delete(controller, ["cafe\u0301"])
+    commands.create(controller, "café", VERSION)
+    assert [action for action, _, _ in trail(controller)] == ["command.create", "command.delete", "command.create"]
+
+
+def test_modify_changes_no_version(controller: Controller) -> None:
+    made = commands.create(controller, "restart", VERSION)
+    commands.modify(controller, "restart", new_name="renew", description="as new")
+    assert commands.get(controller, "renew") == replace(made, name="renew", description="as new")
+    commands.modify(controller, "renew", new_name="renew")
+    commands.create(controller, "other", VERSION)
+    with pytest.raises(Conflict):
+        commands.modify(controller, "renew", new_name="other")
+    assert trail(controller)[1] == ("command.modify", "renew", "name 'restart' to 'renew', description")
+
+
+def test_clone_makes_a_version_and_leaves_the_old_ones(controller: Controller) -> None:
+    first = commands.create(controller, "restart", VERSION)
+    second = commands.clone(controller, "restart", Changes(timeout=90))
+    assert second.version.number == second.latest == 2
+    assert second.version.timeout == 90
+    assert second.version.content == VERSION.content
+    assert second.version.definitions == (SERVICE,)
+    assert commands.get(controller, "restart@1").version == first.version
+    assert commands.get(controller, "restart").version == second.version
+    assert [each.version.number for each in commands.versions(controller, "restart")] == [2, 1]
+    assert trail(controller)[1] == ("command.clone", "restart", "version 2 from version 1")
+
+
+def test_clone_of_everything(controller: Controller) -> None:
+    commands.create(controller, "restart", replace(VERSION, working_dir="/srv"))
+    changes = Changes(b"dir", CommandType.BAT, "", 5, parameters_enabled=False)
+    made = commands.clone(controller, "restart", changes)
+    assert made.version == CommandVersion(b"dir", CommandType.BAT, None, 5, number=2, created=controller.now())
+
+
+def test_clone_keeps_what_was_stated_of_the_keys(controller: Controller) -> None:
+    commands.create(
+        controller,
+        "restart",
+        CommandVersion(b"{{a}} {{b}}", parameters_enabled=True, definitions=(Definition("b", default="1"),)),
+    )
+    made = commands.clone(controller, "restart", Changes(content=b"{{c}}", definitions=(Definition("d"),)))
+    assert [entry.key for entry in made.version.definitions] == ["b", "d", "c"]
+
+
+def test_clone_under_a_new_name_is_a_new_command(controller: Controller) -> None:
+    commands.create(controller, "restart", VERSION, "restarts a unit")
+    commands.clone(controller, "restart", Changes(timeout=90))
+    made = commands.clone(controller, "restart@1", Changes(), "copy")
+    assert (made.latest, made.description, made.version.timeout) == (1, "restarts a unit", 30)
+    assert commands.get(controller, "restart").latest == 2
+
+
+def test_a_clone_that_changes_nothing_is_refused(controller: Controller) -> None:
+    commands.create(controller, "restart", VERSION)
+    with pytest.raises(InvalidParameter) as refused:
+        commands.clone(controller, "restart", Changes(timeout=30))
+    assert refused.value.code == "NothingChanged"
+    assert len(trail(controller)) == 1
+
+
+def test_rollback_is_a_new_version_with_the_old_content(controller: Controller) -> None:
+    commands.create(controller, "restart", VERSION)
+    commands.clone(controller, "restart", Changes(content=b"true", timeout=9))
+    made = commands.rollback(controller, "restart", 1)
+    assert made.version.number == 3
+    assert (made.version.content, made.version.timeout) == (VERSION.content, 30)
+    with pytest.raises(InvalidParameter, match="the same as version 3"):
+        commands.rollback(controller, "restart", 3)
+    assert trail(controller)[2] == ("command.rollback", "restart", "version 3 from version 1")
+
+
+def test_delete_is_all_or_none(controller: Controller) -> None:
+    commands.create(controller, "one", VERSION)
+    commands.create(controller, "two", VERSION)
+    with pytest.raises(NotFound):
+        commands.delete(controller, ["one", "three"])
+    assert len(list(commands.listing(controller))) == 2
+    deleted = commands.delete(controller, ["one", "two", "one"])
+    assert [each.name for each in deleted] == ["one", "two"]
+    assert list(commands.listing(controller)) == []
+    assert [line[:2] for line in trail(controller)[2:]] == [("command.delete", "one"), ("command.delete", "two")]
+
+
+def test_the_quota_of_commands(controller: Controller) -> None:
+    with controller.database.transaction() as transaction:
+        store.set_limit(transaction, 2)
+    commands.create(controller, "one", VERSION)
+    commands.create(controller, "two", VERSION)
+    with pytest.raises(QuotaExceeded) as refused:
+        commands.create(controller, "three", VERSION)
+    assert refused.value.code == "CommandCountExceedQuota"
+    commands.clone(controller, "one", Changes(timeout=9))  # a version is no command
+    with pytest.raises(QuotaExceeded):
+        commands.clone(controller, "one", Changes(), "three")
+    commands.delete(controller, ["two"])
+    commands.clone(controller, "one", Changes(), "three")
+
+
+def test_the_audit_log_is_not_changed(controller: Controller) -> None:
+    commands.create(controller, "one", VERSION)
+    for statement in (
+        "UPDATE audit SET login = 'bob'",
+        "DELETE FROM audit",
+        "INSERT OR REPLACE INTO audit SELECT * FROM audit",
+    ):
+        with pytest.raises(sqlite3.IntegrityError), controller.database.transaction() as transaction:
+            transaction.execute(statement)
+    assert len(trail(controller)) == 1
+
+
+def test_nothing_but_the_store_of_the_audit_log_names_its_table() -> None:
+    """Append is all that the code can do to it: nowhere else is there SQL on it, and there no UPDATE or DELETE."""
+    package = Path(commands.__file__).parents[1]
+    for path in package.rglob("*.py"):
+        text = path.read_text(encoding="utf-8")
+        if path.parent.name == "store" and path.name != "migrations.py":
+            assert "UPDATE audit" not in text, path
+            assert "DELETE FROM audit" not in text, path
