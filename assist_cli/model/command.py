@@ -93,7 +93,7 @@ def checked_version(version: CommandVersion) -> CommandVersion:
     """The version as it is stored, or Refused: every rule of sections 3 to 5 that a version can break."""
     if not version.content.strip():
         raise InvalidParameter(
-            "cannot save an empty script", code="InvalidContent", hint="give it with -f FILE or -c TEXT"
+            "cannot use an empty script", code="InvalidContent", hint="give it with -f FILE or -c TEXT"
         )
     check_working_dir(version.working_dir)
     quotas.check_timeout(version.timeout)

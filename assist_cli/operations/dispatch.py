@@ -17,6 +17,7 @@ from assist_cli.agents.client import Client
 from assist_cli.errors import AgentError, GaveUpWaiting
 from assist_cli.model.invocation import Invocation, InvocationInstance, Outcome, Record
 from assist_cli.model.status import InvocationStatus
+from assist_cli.operations import render
 from assist_cli.operations.collect import Listener, conclude, follow, never_arrived, not_sent, settle, unanswered
 from assist_cli.operations.controller import Controller
 from assist_cli.operations.invoke import lifetime
@@ -81,7 +82,7 @@ class _Dispatch:
 
     async def _carry_out(self, place: InvocationInstance, *, follow: bool) -> None:
         with line_to(self._controller, place.instance_id) as line:
-            record, outcome = await self._deliver(line, place.record)
+            record, outcome = await self._deliver(line, place)
             if outcome is None and follow:
                 outcome = await self._follow(line, record, place.instance_name, accepted=True)
             if outcome is not None:
@@ -93,8 +94,9 @@ class _Dispatch:
             if outcome is not None:
                 await conclude(self._controller, line, {place.record.id: outcome})
 
-    async def _deliver(self, line: Line, record: Record) -> tuple[Record, Outcome | None]:
+    async def _deliver(self, line: Line, place: InvocationInstance) -> tuple[Record, Outcome | None]:
         """Hand a record to its agent. The record as it is now, and its outcome when it ended by this."""
+        record = place.record
         try:
             await line.client()
         except AgentError as error:
@@ -106,7 +108,7 @@ class _Dispatch:
         if not wanted:
             return record, not_sent(now)
         record = replace(record, sent=now, deadline=now + allowed)
-        request = self._request(record)
+        request = self._request(place, record)
 
         async def run(client: Client) -> None:
             await client.call("task.run", request)
@@ -131,18 +133,20 @@ class _Dispatch:
                 hint=f"assist invocation wait {self._invocation.id}",
             ) from None
 
-    def _request(self, record: Record) -> dict[str, object]:
+    def _request(self, place: InvocationInstance, record: Record) -> dict[str, object]:
         invocation = self._invocation
+        script = render.script(invocation, place, self._controller.id)
         return {
             "record": record.id,
             "invocation": invocation.id,
             "command": invocation.command_id,
             "type": invocation.command_type.value,
-            "content": base64.b64encode(invocation.content).decode("ascii"),
+            "content": base64.b64encode(script).decode("ascii"),
             "directory": invocation.working_dir,
             "timeout": invocation.timeout,
             "username": invocation.username,
-            "environment": {},
+            "environment": render.environment(invocation),
+            "secrets": render.secrets(invocation),
             "keep_script": invocation.keep_script,
         }
 

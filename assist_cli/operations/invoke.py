@@ -1,30 +1,39 @@
-"""An invocation from the request to the record of it: resolve, check, write. Nothing is sent here."""
+"""An invocation from the request to the record of it: resolve, render, check, write. Nothing is sent here."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
-from assist_cli.errors import InvalidParameter
-from assist_cli.model import command, quotas
-from assist_cli.model.command import CommandType
+from assist_cli.errors import NotFound, Refused
+from assist_cli.model import command, parameters, quotas
+from assist_cli.model.audit import Entry
+from assist_cli.model.command import CommandType, CommandVersion
 from assist_cli.model.ids import Kind, new_id
 from assist_cli.model.instance import Instance
 from assist_cli.model.invocation import Invocation, InvocationInstance, Record
+from assist_cli.model.parameters import Definition, Value
+from assist_cli.model.secret import Secret
 from assist_cli.model.status import InvocationStatus, InvokeStatus
+from assist_cli.operations import commands, render
 from assist_cli.operations.controller import Controller
 from assist_cli.operations.instances import resolve
 from assist_cli.operations.senders import sender
-from assist_cli.store import invocations
+from assist_cli.store import audit, invocations
+from assist_cli.store import commands as store
 
 GRACE = timedelta(seconds=30)
+NAMES_IN_AUDIT = 5
 
 
 @dataclass(frozen=True)
 class RunRequest:
-    """A script to run once, without saving it. ``timeout`` is in seconds; ``targets`` empty means this machine."""
+    """A script to run once, without saving it. ``timeout`` is in seconds; ``targets`` empty means this machine.
+
+    ``parameters`` None means that they are off, and what stands in double braces is text.
+    """
 
     content: bytes
     type: CommandType = CommandType.SHELL
@@ -32,32 +41,123 @@ class RunRequest:
     working_dir: str | None = None
     username: str | None = None
     keep_script: bool = False
+    parameters: Mapping[str, Value] | None = None
     targets: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class InvokeRequest:
+    """A saved command to run: NAME, NAME@VERSION or an id. ``timeout`` and ``working_dir`` None are the command's."""
+
+    command: str
+    parameters: Mapping[str, Value] = field(default_factory=dict)
+    timeout: int | None = None
+    working_dir: str | None = None
+    username: str | None = None
+    keep_script: bool = False
+    targets: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What will run, checked: a version with its values; of a saved command also its id and name."""
+
+    version: CommandVersion
+    values: Mapping[str, Value]
+    command_id: str | None = None
+    command_name: str | None = None
+
+
 @contextlib.contextmanager
-def recorded(controller: Controller, request: RunRequest) -> Iterator[Invocation]:
+def recorded(controller: Controller, request: RunRequest | InvokeRequest) -> Iterator[Invocation]:
     """Record what is asked for, and be its sender until the end of the block.
 
-    Raises Refused (QuotaExceeded, InvalidParameter), NotFound and, where this machine's agent has to be started to
-    learn its id, AgentError; nothing is written then.
+    The invocation that it gives has the values of its secrets, which the history has not. Raises Refused
+    (QuotaExceeded, InvalidParameter), NotFound and, where this machine's agent has to be started to learn its id,
+    AgentError; nothing is written then.
     """
-    _check(request)
+    plan = _plan_of_script(request) if isinstance(request, RunRequest) else _plan_of_command(controller, request)
+    command.check_username(request.username)
+    if request.keep_script and any(isinstance(value, Secret) for value in plan.values.values()):
+        raise Refused(
+            "cannot keep the script on the instance: a secret is put into it",
+            code="KeepScriptWithSecret",
+            hint="leave out --keep-script",
+        )
     instances = resolve(controller, request.targets)
     with sender(controller.home) as token:
-        yield _record(controller, request, instances, token)
+        invocation = _invocation(controller, request, plan, instances, token)
+        for place in invocation.instances:
+            render.script(invocation, place, controller.id)  # refused now, and not when half of them have it
+        _write(controller, invocation)
+        yield invocation
 
 
-def _record(controller: Controller, request: RunRequest, instances: list[Instance], token: str) -> Invocation:
-    """Write the invocation, its instances and their records in one transaction."""
-    now, now_ms = controller.now(), controller.now_ms()
-    invocation = Invocation(
-        id=new_id(Kind.INVOCATION, now_ms),
-        command_id=new_id(Kind.COMMAND, now_ms),
-        command_type=request.type,
+def missing(controller: Controller, request: InvokeRequest) -> Sequence[Definition]:
+    """The parameters that the command needs and the request does not give. Raises NotFound."""
+    version = commands.get(controller, request.command).version
+    return parameters.missing(version.definitions, request.parameters) if version.parameters_enabled else ()
+
+
+def lifetime(timeout: int) -> timedelta:
+    """How long after its dispatch a record may stay open (mission section 2)."""
+    return timedelta(seconds=timeout) + GRACE
+
+
+def _plan_of_script(request: RunRequest) -> _Plan:
+    """A script that is not saved has the keys that are given, and those in its content."""
+    given = request.parameters or {}
+    version = CommandVersion(
         content=request.content,
-        timeout=request.timeout,
+        type=request.type,
         working_dir=request.working_dir,
+        timeout=request.timeout,
+        parameters_enabled=request.parameters is not None,
+        definitions=tuple(Definition(key, secret=isinstance(value, Secret)) for key, value in given.items()),
+    )
+    version = command.checked_version(version)
+    return _Plan(version, _values(version, given))
+
+
+def _plan_of_command(controller: Controller, request: InvokeRequest) -> _Plan:
+    saved = commands.get(controller, request.command)
+    version = replace(
+        saved.version,
+        timeout=saved.version.timeout if request.timeout is None else request.timeout,
+        working_dir=saved.version.working_dir if request.working_dir is None else request.working_dir,
+    )
+    version = command.checked_version(version)
+    return _Plan(version, _values(version, request.parameters), saved.id, saved.name)
+
+
+def _values(version: CommandVersion, given: Mapping[str, Value]) -> Mapping[str, Value]:
+    if not version.parameters_enabled:
+        parameters.refuse_disabled(given)
+        return {}
+    values = parameters.resolve(version.definitions, given)
+    quotas.check_script(version.content, values)
+    return values
+
+
+def _invocation(
+    controller: Controller,
+    request: RunRequest | InvokeRequest,
+    plan: _Plan,
+    instances: Sequence[Instance],
+    token: str,
+) -> Invocation:
+    now, now_ms = controller.now(), controller.now_ms()
+    return Invocation(
+        id=new_id(Kind.INVOCATION, now_ms),
+        command_id=plan.command_id or new_id(Kind.COMMAND, now_ms),
+        command_name=plan.command_name,
+        command_version=plan.version.number if plan.command_id else None,
+        command_type=plan.version.type,
+        content=plan.version.content,
+        parameters_enabled=plan.version.parameters_enabled,
+        parameters=plan.values,
+        timeout=plan.version.timeout,
+        working_dir=plan.version.working_dir,
         username=request.username,
         keep_script=request.keep_script,
         status=InvokeStatus.RUNNING,
@@ -74,28 +174,44 @@ def _record(controller: Controller, request: RunRequest, instances: list[Instanc
                     number=1,
                     status=InvocationStatus.RUNNING,
                     sender=token,
-                    deadline=now + lifetime(request.timeout),
+                    deadline=now + lifetime(plan.version.timeout),
                 ),
             )
             for instance in instances
         ),
     )
+
+
+def _write(controller: Controller, invocation: Invocation) -> None:
+    """Write the invocation, its instances, their records and the audit line in one transaction."""
+    saved = invocation.command_name is not None
     with controller.database.transaction() as transaction:
+        if saved and not store.count_invocation(transaction, invocation.command_id):
+            raise NotFound(
+                f"cannot invoke {invocation.command_name!r}: it was deleted just now",
+                hint="assist command list shows what there is",
+            )
         invocations.add(transaction, invocation)
-    return invocation
-
-
-def lifetime(timeout: int) -> timedelta:
-    """How long after its dispatch a record may stay open (mission section 2)."""
-    return timedelta(seconds=timeout) + GRACE
-
-
-def _check(request: RunRequest) -> None:
-    if not request.content.strip():
-        raise InvalidParameter(
-            "cannot run an empty script", code="InvalidContent", hint="give it with -c TEXT, -f FILE, or after --"
+        audit.append(
+            transaction,
+            Entry(
+                invocation.created,
+                controller.actor,
+                "invocation.invoke" if saved else "invocation.run",
+                invocation.id,
+                _detail(invocation),
+            ),
         )
-    quotas.check_script(request.content)
-    quotas.check_timeout(request.timeout)
-    command.check_working_dir(request.working_dir)
-    command.check_username(request.username)
+
+
+def _detail(invocation: Invocation) -> str:
+    """Such as ``restart@2 on web1, web2 with service``: parameters by name, values never."""
+    what = f"a script of {len(invocation.content)} bytes"
+    if invocation.command_name is not None:
+        what = f"{invocation.command_name}@{invocation.command_version}"
+    names = [place.instance_name for place in invocation.instances]
+    shown = ", ".join(names[:NAMES_IN_AUDIT])
+    if len(names) > NAMES_IN_AUDIT:
+        shown += f" and {len(names) - NAMES_IN_AUDIT} more"
+    keys = ", ".join(invocation.parameters)
+    return f"{what} on {shown}" + (f" with {keys}" if keys else "")

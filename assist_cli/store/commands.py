@@ -86,9 +86,9 @@ def delete(transaction: Transaction, command_id: str) -> None:
     transaction.execute("DELETE FROM commands WHERE id = ?", [command_id])
 
 
-def count_invocation(transaction: Transaction, command_id: str) -> None:
-    """Note that a command is invoked once more."""
-    transaction.execute("UPDATE commands SET invocations = invocations + 1 WHERE id = ?", [command_id])
+def count_invocation(transaction: Transaction, command_id: str) -> bool:
+    """Note that a command is invoked once more; False when it does not exist any more."""
+    return transaction.execute("UPDATE commands SET invocations = invocations + 1 WHERE id = ?", [command_id]) == 1
 
 
 def open_invocations(reader: Reader, command_id: str) -> list[str]:
