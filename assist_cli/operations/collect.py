@@ -16,13 +16,14 @@ from typing import Protocol
 
 from assist_cli.agents.client import Chunk, Client, Gap, TaskResult, task_result
 from assist_cli.errors import AgentError, AgentRefused
+from assist_cli.model.audit import Entry
 from assist_cli.model.invocation import Outcome, Record
 from assist_cli.model.output import BUDGET, Fold, Stream
 from assist_cli.model.status import UNANSWERED, InvocationStatus
 from assist_cli.operations.controller import Controller
 from assist_cli.operations.reach import Line, line_to
 from assist_cli.operations.senders import is_alive
-from assist_cli.store import invocations
+from assist_cli.store import audit, invocations
 
 # What was written to a connection by a sender that died since may be read by the agent only now.
 SETTLING = timedelta(seconds=5)
@@ -41,10 +42,17 @@ class Listener(Protocol):
 
 
 def settle(controller: Controller, outcomes: Mapping[str, Outcome]) -> None:
-    """Write how records ended, by record id. Raises DatabaseFailure; the agents keep what they have, then."""
+    """Write how records ended, by record id. Raises DatabaseFailure; the agents keep what they have, then.
+
+    That one was closed unanswered, and is corrected now, is told in the audit log.
+    """
     if outcomes:
         with controller.database.transaction() as transaction:
-            invocations.settle(transaction, outcomes)
+            for record_id, before in invocations.settle(transaction, outcomes).items():
+                if before.is_final:
+                    detail = f"{before} ({UNANSWERED}) to {outcomes[record_id].status}"
+                    entry = Entry(controller.now(), controller.actor, "record.correct", record_id, detail)
+                    audit.append(transaction, entry)
 
 
 async def conclude(controller: Controller, line: Line, outcomes: Mapping[str, Outcome]) -> None:

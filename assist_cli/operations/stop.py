@@ -7,11 +7,12 @@ import contextlib
 
 from assist_cli.agents.client import Client
 from assist_cli.errors import AgentRefused
+from assist_cli.model.audit import Entry
 from assist_cli.model.invocation import Invocation, InvocationInstance, Outcome, Record
 from assist_cli.operations.collect import LOOK_AGAIN_SECONDS, conclude, follow, may_arrive, not_sent
 from assist_cli.operations.controller import Controller
 from assist_cli.operations.reach import Line, line_to
-from assist_cli.store import invocations
+from assist_cli.store import audit, invocations
 
 PATIENCE_SECONDS = 15.0  # TERM, 5 s, KILL, and then some
 
@@ -22,7 +23,10 @@ def stop(controller: Controller, invocation_id: str) -> Invocation:
     An instance that does not answer stays Stopping, until it does or its deadline passes. Raises NotFound.
     """
     with controller.database.transaction() as transaction:
-        invocations.mark_stopping(transaction, invocation_id, controller.now())
+        count = invocations.mark_stopping(transaction, invocation_id, controller.now())
+        if count:
+            detail = f"{count} running"
+            audit.append(transaction, Entry(controller.now(), controller.actor, "invocation.stop", invocation_id, detail))
     invocation = invocations.get(controller.database, invocation_id, output=False)
     open_places = [place for place in invocation.instances if not place.record.status.is_final]
     if open_places:

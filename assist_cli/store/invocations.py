@@ -95,9 +95,9 @@ def mark_sent(transaction: Transaction, record_id: str, now: datetime, lifetime:
     return changed == 1
 
 
-def mark_stopping(transaction: Transaction, invocation_id: str, now: datetime) -> None:
-    """Note that a person asked to stop what is Running of an invocation."""
-    transaction.execute(
+def mark_stopping(transaction: Transaction, invocation_id: str, now: datetime) -> int:
+    """Note that a person asked to stop what is Running of an invocation; the number of records that this is news for."""
+    changed = transaction.execute(
         "UPDATE records SET status = ?, stopped_at = ? WHERE invocation_id = ? AND status = ?",
         [InvocationStatus.STOPPING.value, to_ms(now), invocation_id, InvocationStatus.RUNNING.value],
     )
@@ -106,14 +106,15 @@ def mark_stopping(transaction: Transaction, invocation_id: str, now: datetime) -
         [InvocationStatus.STOPPING.value, invocation_id, InvocationStatus.RUNNING.value],
     )
     _update_status(transaction, invocation_id)
+    return changed
 
 
-def settle(transaction: Transaction, outcomes: Mapping[str, Outcome]) -> list[str]:
-    """Write how records ended, by record id; the ids of those that it was news for.
+def settle(transaction: Transaction, outcomes: Mapping[str, Outcome]) -> dict[str, InvocationStatus]:
+    """Write how records ended, by record id; how those that it was news for stood before.
 
     A record that is final already stays as it is, but for the one correction that ``may_become`` allows.
     """
-    written = []
+    written = {}
     touched = set()
     for record_id, outcome in outcomes.items():
         row = transaction.first(
@@ -146,7 +147,7 @@ def settle(transaction: Transaction, outcomes: Mapping[str, Outcome]) -> list[st
             [outcome.status.value, outcome.exit_code, row["invocation_id"], row["instance_id"]],
         )
         touched.add(row["invocation_id"])
-        written.append(record_id)
+        written[record_id] = old
     for invocation_id in touched:
         _update_status(transaction, invocation_id)
     return written
