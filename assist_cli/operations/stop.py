@@ -25,8 +25,8 @@ def stop(controller: Controller, invocation_id: str) -> Invocation:
     with controller.database.transaction() as transaction:
         count = invocations.mark_stopping(transaction, invocation_id, controller.now())
         if count:
-            detail = f"{count} running"
-            audit.append(transaction, Entry(controller.now(), controller.actor, "invocation.stop", invocation_id, detail))
+            entry = Entry(controller.now(), controller.actor, "invocation.stop", invocation_id, f"{count} running")
+            audit.append(transaction, entry)
     invocation = invocations.get(controller.database, invocation_id, output=False)
     open_places = [place for place in invocation.instances if not place.record.status.is_final]
     if open_places:
