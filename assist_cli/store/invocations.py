@@ -96,7 +96,7 @@ def mark_sent(transaction: Transaction, record_id: str, now: datetime, lifetime:
 
 
 def mark_stopping(transaction: Transaction, invocation_id: str, now: datetime) -> int:
-    """Note that a person asked to stop what is Running of an invocation; the number of records that now are Stopping."""
+    """Note that a person asked to stop what is Running of an invocation; the number of those records."""
     changed = transaction.execute(
         "UPDATE records SET status = ?, stopped_at = ? WHERE invocation_id = ? AND status = ?",
         [InvocationStatus.STOPPING.value, to_ms(now), invocation_id, InvocationStatus.RUNNING.value],
