@@ -33,8 +33,8 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def controller(tmp_path: Path, clock: Clock) -> Iterator[Controller]:
-    home = Home(tmp_path / "controller")
-    home.folder(home.root)
-    with open_database(home.database) as database:
-        yield Controller(home, database, clock, Actor("ann", 1000, "pts/1 of desk"))
+def controller(home: Path, clock: Clock) -> Iterator[Controller]:
+    rooms = Home(home)
+    rooms.folder(rooms.root)
+    with open_database(rooms.database) as database:
+        yield Controller(rooms, database, clock, Actor("ann", 1000, "pts/1 of desk"))
