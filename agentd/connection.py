@@ -4,6 +4,8 @@ import asyncio
 
 from agentd import protocol
 
+_PENDING_LIMIT = 64  # requests of one connection that may be under way
+
 
 class Peer:
     """Who is at the other end: the uid behind a unix socket or the subject of a TLS certificate.
@@ -41,6 +43,8 @@ class Connection(asyncio.Protocol):
         self.greeted = False
         self.writable = True
         self.watchers = set()
+        self._pending = 0
+        self._hearing = True
         self._server = server
         self._identify = identify
         self._decoder = protocol.Decoder()
@@ -84,16 +88,37 @@ class Connection(asyncio.Protocol):
         for message in messages:
             self._server.handle(self, message)
 
+    def begin(self):
+        """A request is being answered."""
+        self._pending += 1
+        self._regulate()
+
+    def answer(self, message):
+        """It has been."""
+        self._pending -= 1
+        self.send(message)
+        self._regulate()
+
     def pause_writing(self):
         self.writable = False
-        self._transport.pause_reading()
+        self._regulate()
 
     def resume_writing(self):
         self.writable = True
-        if not self._transport.is_closing():
-            self._transport.resume_reading()
+        self._regulate()
         for watcher in self.watchers:
             watcher.wake()
+
+    def _regulate(self):
+        """Read on only while the peer takes its answers and has not asked for too much at once."""
+        hear = self.writable and self._pending < _PENDING_LIMIT
+        if hear is self._hearing or self._transport.is_closing():
+            return
+        self._hearing = hear
+        if hear:
+            self._transport.resume_reading()
+        else:
+            self._transport.pause_reading()
 
     def send(self, message):
         if not self._transport.is_closing():

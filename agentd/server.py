@@ -60,6 +60,7 @@ class Server:
             text = "there is no method '%s'" % name[:80]
             connection.send(protocol.failure(number, protocol.METHOD_NOT_FOUND, text))
         else:
+            connection.begin()
             self.loop.create_task(self._answer(connection, number, method, message.get("params", {})))
 
     async def _answer(self, connection, number, method, params):
@@ -76,7 +77,11 @@ class Server:
             self.log("a request failed: %s" % error)
             text = "the agent cannot do this now: %s" % error.strerror
             answer = protocol.failure(number, protocol.INTERNAL_ERROR, text, "ExecutionException")
-        connection.send(answer)
+        except Exception as error:
+            self.log("a bug: %s of '%s': %r" % (type(error).__name__, number, error))
+            connection.answer(protocol.failure(number, protocol.INTERNAL_ERROR, "there is a bug in this agent"))
+            raise
+        connection.answer(answer)
 
     def guard_report(self):
         """What the guard last wrote about this agent; None where there is no guard."""
