@@ -17,7 +17,7 @@ from typing import Protocol
 from assist_cli.agents.client import Chunk, Client, Gap, TaskResult, task_result
 from assist_cli.errors import AgentError, AgentRefused
 from assist_cli.model.audit import Entry
-from assist_cli.model.invocation import Outcome, Record
+from assist_cli.model.invocation import InvocationInstance, Outcome, Record
 from assist_cli.model.output import BUDGET, Fold, Stream
 from assist_cli.model.status import UNANSWERED, InvocationStatus
 from assist_cli.operations.controller import Controller
@@ -58,13 +58,18 @@ def settle(controller: Controller, outcomes: Mapping[str, Outcome]) -> None:
 async def conclude(controller: Controller, line: Line, outcomes: Mapping[str, Outcome]) -> None:
     """Write how records of one instance ended, and let its agent drop what it kept of them.
 
-    It keeps what belongs to a record that is closed unanswered: that is what may correct it.
+    It keeps what the history has not: output beyond the budget, until its own limits, and what belongs to a record that
+    is closed unanswered, for that may correct it.
     """
     settle(controller, outcomes)
-    heard = [record_id for record_id, outcome in outcomes.items() if outcome.error_code != UNANSWERED]
-    if heard and line.is_open:
+    whole = [
+        record_id
+        for record_id, outcome in outcomes.items()
+        if outcome.error_code != UNANSWERED and not outcome.output.dropped
+    ]
+    if whole and line.is_open:
         with contextlib.suppress(AgentError):
-            await (await line.client()).call("task.forget", {"records": heard})
+            await (await line.client()).call("task.forget", {"records": whole})
 
 
 async def follow(
@@ -121,12 +126,27 @@ async def _follow(
 def _take(event: Chunk | Gap, fold: Fold, name: str, listener: Listener | None) -> None:
     if isinstance(event, Chunk):
         fold.add(event.stream, event.data)
-        if listener:
-            listener.output(name, event.stream, event.data)
     else:
         fold.skip(event.count)
-        if listener:
-            listener.missing(name, event.count)
+    if listener:
+        _tell(event, name, listener)
+
+
+def _tell(event: Chunk | Gap, name: str, listener: Listener) -> None:
+    if isinstance(event, Chunk):
+        listener.output(name, event.stream, event.data)
+    else:
+        listener.missing(name, event.count)
+
+
+async def fetch(controller: Controller, place: InvocationInstance, listener: Listener) -> None:
+    """Let ``listener`` have the output of a finished record from its agent, as far as the agent still has it."""
+    with line_to(controller, place.instance_id) as line, contextlib.suppress(AgentError):
+        client = await line.client()
+        async with contextlib.aclosing(client.watch(place.record.id)) as events:
+            async for event in events:
+                if not isinstance(event, TaskResult):
+                    _tell(event, place.instance_name, listener)
 
 
 async def look(controller: Controller, line: Line, record: Record) -> Outcome | None:

@@ -18,7 +18,7 @@ from assist_cli.errors import AgentError, GaveUpWaiting
 from assist_cli.model.invocation import Invocation, InvocationInstance, Outcome, Record
 from assist_cli.model.status import InvocationStatus
 from assist_cli.operations import render
-from assist_cli.operations.collect import Listener, conclude, follow, never_arrived, not_sent, settle, unanswered
+from assist_cli.operations.collect import Listener, conclude, fetch, follow, never_arrived, not_sent, settle, unanswered
 from assist_cli.operations.controller import Controller
 from assist_cli.operations.invoke import lifetime
 from assist_cli.operations.reach import Line, line_to
@@ -31,7 +31,7 @@ def send(controller: Controller, invocation: Invocation) -> None:
 
 
 def send_and_watch(
-    controller: Controller, invocation: Invocation, *, listener: Listener, patience: float | None = None
+    controller: Controller, invocation: Invocation, *, listener: Listener | None, patience: float | None = None
 ) -> None:
     """Deliver an invocation that was recorded, and follow it to its end.
 
@@ -40,10 +40,13 @@ def send_and_watch(
     asyncio.run(_Dispatch(controller, invocation, listener, patience).all(follow=True))
 
 
-def watch(controller: Controller, invocation: Invocation, *, listener: Listener, patience: float | None = None) -> None:
+def watch(
+    controller: Controller, invocation: Invocation, *, listener: Listener | None, patience: float | None = None
+) -> None:
     """Follow what is not final of an invocation that was sent by whomever; its output comes from the start.
 
-    Raises GaveUpWaiting as ``send_and_watch`` does.
+    Of what is final the agents are asked for output that the history does not hold whole. Raises GaveUpWaiting as
+    ``send_and_watch`` does.
     """
     asyncio.run(_Dispatch(controller, invocation, listener, patience).attend())
 
@@ -76,9 +79,8 @@ class _Dispatch:
         await asyncio.gather(*(self._carry_out(place, follow=follow) for place in self._invocation.instances))
 
     async def attend(self) -> None:
-        """Follow every record that is not final."""
-        open_places = [place for place in self._invocation.instances if not place.record.status.is_final]
-        await asyncio.gather(*(self._attend(place) for place in open_places))
+        """Follow every record that is not final, and fetch what is left of the others."""
+        await asyncio.gather(*(self._attend(place) for place in self._invocation.instances))
 
     async def _carry_out(self, place: InvocationInstance, *, follow: bool) -> None:
         with line_to(self._controller, place.instance_id) as line:
@@ -89,6 +91,10 @@ class _Dispatch:
                 await conclude(self._controller, line, {record.id: outcome})
 
     async def _attend(self, place: InvocationInstance) -> None:
+        if place.record.status.is_final:
+            if self._listener is not None and place.record.output and place.record.output.dropped:
+                await fetch(self._controller, place, self._listener)
+            return
         with line_to(self._controller, place.instance_id) as line:
             outcome = await self._follow(line, place.record, place.instance_name, accepted=False)
             if outcome is not None:

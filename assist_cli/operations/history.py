@@ -21,6 +21,11 @@ def show(controller: Controller, invocation_id: str, *, output: bool) -> Invocat
     return invocations.get(controller.database, invocation_id, output=output)
 
 
+def recall(controller: Controller, invocation_id: str) -> Invocation:
+    """An invocation with all output, as it was last written; nobody is asked. Raises NotFound."""
+    return invocations.get(controller.database, invocation_id, output=True)
+
+
 def summaries(controller: Controller, *, limit: int | None) -> list[Summary]:
     """The newest invocations first, at most ``limit`` of them. Agents are asked as for ``show``."""
     _reconcile(controller, None)

@@ -1,0 +1,56 @@
+"""The root application: what there is, and what is said before the command."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar
+
+import typer
+
+from assist_cli import __version__
+from assist_cli.cli import options
+from assist_cli.cli.boundary import Boundary
+
+
+class Root(Boundary):
+    """The commands, in the order of the help."""
+
+    table: ClassVar[dict[str, str]] = {
+        "run": "assist_cli.cli.run:app",
+        "stop": "assist_cli.cli.invocation:stop_app",
+        "invocation": "assist_cli.cli.invocation:app",
+        "help": "assist_cli.cli.help:app",
+    }
+
+
+app = typer.Typer(
+    cls=Root,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=options.examples("assist run -- uname -a", "assist invocation list"),
+)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"assist {__version__}")
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True)
+def root(
+    context: typer.Context,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print data and errors only.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Explain what happens, on stderr.")] = False,
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it.")] = False,
+) -> None:
+    """Run scripts, send files and keep schedules on one machine or on thousands.
+
+    Nothing starts by itself; every run is kept in a history on this machine.
+    """
+    if verbose:
+        import logging
+
+        logging.basicConfig(level=logging.INFO, format="%(message)s")
+    options.print_help(context)

@@ -1,0 +1,139 @@
+"""Where errors end: the group of the root application.
+
+What Assist raises on purpose becomes one line, a hint and its exit status; a wrong command line likewise, with status
+2; a pipe that its reader closed ends in silence. Anything else is a bug: one line, and a report in ASSIST_HOME/logs.
+Commands are imported when they are used.
+"""
+
+from __future__ import annotations
+
+import importlib
+import itertools
+import os
+import platform
+import sys
+import traceback
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any, ClassVar
+
+import typer
+import typer.main
+from typer.core import TyperGroup
+
+from assist_cli import __version__
+from assist_cli.cli.output import Format, Printer
+from assist_cli.errors import AssistError, ExitStatus, UsageError
+from assist_cli.paths import home
+
+# Typer exports the leaves of this branch of its tree; what they have in common is what is caught here.
+TyperUsageError: Any = typer.BadParameter.__base__
+
+
+class Boundary(TyperGroup):
+    """A group that lets no exception out. ``table`` says for each command where its Typer application is."""
+
+    table: ClassVar[Mapping[str, str]] = {}
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.commands: Any = _Commands(self.table)
+
+    def main(self, args: Sequence[str] | None = None, prog_name: str | None = None, *_: Any, **settings: Any) -> Any:
+        words = list(sys.argv[1:] if args is None else args)
+        settings["standalone_mode"] = False
+        try:
+            status = super().main(words, prog_name or "assist", **settings)
+        except AssistError as error:
+            status = _report(error, words)
+        except TyperUsageError as error:
+            status = _report(_wrong_words(error), words)
+        except typer.Abort:
+            status = ExitStatus.INTERRUPTED
+        except Exception as error:  # a bug: the report keeps what happened, the user gets one line
+            status = _report(_bug(error), words)
+        sys.exit(status)
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            result = super().invoke(ctx)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            # What is still buffered must not be tried again when the interpreter ends.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit(ExitStatus.INTERRUPTED) from None
+        return result
+
+
+class _Commands(Mapping[str, Any]):
+    """The commands of the root group, each imported when it is asked for."""
+
+    def __init__(self, table: Mapping[str, str]) -> None:
+        self._table = table
+
+    def __getitem__(self, name: str) -> Any:
+        module, _, attribute = self._table[name].partition(":")
+        command = typer.main.get_command(getattr(importlib.import_module(module), attribute))
+        command.name = name
+        return command
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._table)
+
+    def __len__(self) -> int:
+        return len(self._table)
+
+
+def _report(error: AssistError, words: Sequence[str]) -> ExitStatus:
+    Printer(format=_format_asked_for(words)).error(error)
+    return error.exit_status
+
+
+def _format_asked_for(words: Sequence[str]) -> Format:
+    """The form that ``-o`` asks for, found without a parser: the words may be what is wrong."""
+    options = list(words[: words.index("--")] if "--" in words else words)
+    for form in (Format.JSON, Format.JSONL):
+        joined = {f"-o{form.value}", f"--output={form.value}"}
+        split = {("-o", form.value), ("--output", form.value)}
+        if joined & set(options) or split & set(itertools.pairwise(options)):
+            return form
+    return Format.TABLE
+
+
+def _wrong_words(error: Any) -> UsageError:
+    message = error.format_message().rstrip(".")
+    path = error.ctx.command_path if error.ctx else "assist"
+    return UsageError(
+        f"cannot understand this: {message[:1].lower()}{message[1:]}", hint=HINTS.get(path, f"see {path} --help")
+    )
+
+
+HINTS = {"assist run": "words to run stand after --, as in: assist run -- uname -a"}
+
+
+def _bug(error: Exception) -> AssistError:
+    text = "".join(traceback.format_exception(error))
+    try:
+        where = f"the report is '{_write_report(text)}'"
+    except (AssistError, OSError):
+        sys.stderr.write(text)
+        where = "the report stands above"
+    failure = AssistError(
+        f"cannot go on: there is a bug in Assist ({type(error).__name__})", hint=where, code="InternalError"
+    )
+    failure.exit_status = ExitStatus.BUG
+    return failure
+
+
+def _write_report(text: str) -> Path:
+    """Keep a traceback; without the words of the command line, which may hold what nobody else should read."""
+    now = datetime.now(timezone.utc)
+    path = home().folder(home().logs) / f"bug-{now:%Y%m%dT%H%M%S}-{os.getpid()}.txt"
+    head = (
+        f"assist {__version__}, Python {platform.python_version()}, {platform.platform()}, {now:%Y-%m-%dT%H:%M:%SZ}\n\n"
+    )
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8", errors="replace") as file:
+        file.write(head + text)
+    return path

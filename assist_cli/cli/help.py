@@ -1,0 +1,44 @@
+"""``assist help``: what does not belong to one command."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from assist_cli.cli import options
+from assist_cli.errors import NotFound
+
+app = options.application()
+
+TOPICS = {
+    "exit-status": """\
+How every command ends. run and invocation wait end with the script's own status when exactly one
+instance ran and the script came to its end; else:
+
+    0  done, and every script finished with 0
+    1  something that was run or sent did not succeed
+    2  the command line makes no sense
+   65  refused: a value, a quota or a state; nothing was run or written
+   66  no such command, instance or invocation
+   69  of all the agents that were asked, none could be reached
+   70  a bug in Assist; a report was written
+   74  the database or a file of this machine failed
+   75  gave up waiting; what was sent goes on
+   77  not permitted
+  124  the one instance ran into its timeout
+  130  interrupted; what was sent goes on
+""",
+}
+
+
+@app.command("help", epilog=options.examples("assist help", "assist help exit-status"))
+def help_(topic: Annotated[str | None, typer.Argument(metavar="[TOPIC]", help="What to read about.")] = None) -> None:
+    """Read about a topic that concerns several commands."""
+    if topic is None:
+        typer.echo("Topics, each read with assist help TOPIC:\n\n" + "\n".join(f"  {name}" for name in TOPICS))
+        typer.echo("\nOf a command: assist COMMAND --help")
+        return
+    if topic not in TOPICS:
+        raise NotFound(f"cannot find the topic '{topic}'", hint="assist help lists what there is")
+    typer.echo(TOPICS[topic].rstrip())

@@ -1,0 +1,270 @@
+"""``assist invocation``: what was run and how it went; to see it through, and to stop it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+from typing import Annotated
+
+import typer
+
+from assist_cli.cli import documents, options
+from assist_cli.cli.documents import Encoding
+from assist_cli.cli.output import Cell, Column, Format, Printer, Style
+from assist_cli.cli.watching import Streams, watch
+from assist_cli.cli.wording import ago, clock, count, escape, one_line, took
+from assist_cli.errors import ExitStatus, NotFound, UsageError
+from assist_cli.model.invocation import Invocation, InvocationInstance, Summary
+from assist_cli.model.output import Output, Stream
+from assist_cli.model.status import InvocationStatus, InvokeStatus
+from assist_cli.operations import history
+from assist_cli.operations.controller import open_controller
+from assist_cli.paths import home
+
+LIST_LENGTH = 20
+SHOWN_LINES = 10
+
+app = options.application("What was run, and how it went. IDs may be short (t-01k3); - is the newest.")
+stop_app = options.application()
+
+Id = Annotated[str, typer.Argument(metavar="ID", help="An id, its beginning, or - for the newest.")]
+
+STYLES = {
+    "Running": Style.BUSY,
+    "Stopping": Style.BUSY,
+    "Stopped": Style.ODD,
+    "Finished": Style.GOOD,
+    "Failed": Style.BAD,
+    "PartialFailed": Style.BAD,
+}
+
+
+@app.command("list", epilog=options.examples("assist invocation list", "assist invocation list -n 5 -o json"))
+def list_(
+    context: typer.Context,
+    number: Annotated[
+        int, typer.Option("--number", "-n", min=0, help="At most so many, newest first; 0 for all.")
+    ] = LIST_LENGTH,
+    output: options.Output = Format.TABLE,
+    plain: options.Plain = False,
+) -> None:
+    """List what was run, the newest first."""
+    printer = options.printer(context, output, plain=plain)
+    with open_controller(home()) as controller:
+        found = history.summaries(controller, limit=number + 1 if number else None)
+        shown = found[:number] if number else found
+        short = history.short_ids(controller, [each.invocation.id for each in shown])
+        now = controller.now()
+    if printer.is_json:
+        printer.documents(documents.summary(each) for each in shown)
+        return
+    if not shown:
+        printer.talk("Nothing was run yet. Try: assist run -- uname -a")
+        return
+    columns = [
+        Column("ID"),
+        Column("STATUS"),
+        Column("INSTANCE"),
+        Column("CREATED"),
+        Column("TOOK", right=True),
+        Column("COMMAND", flexible=True),
+    ]
+    printer.table(columns, (_row(each, short[each.invocation.id], now) for each in shown))
+    if len(found) > len(shown):
+        printer.talk(f"These are the newest {number}; assist invocation list -n 0 shows all.")
+
+
+@app.command(epilog=options.examples("assist invocation show -", "assist invocation show t-01k3 -o json"))
+def show(
+    context: typer.Context,
+    id: Id,
+    output: options.Output = Format.TABLE,
+    plain: options.Plain = False,
+    encoding: options.EncodingOption = Encoding.TEXT,
+) -> None:
+    """Show one invocation: what ran, how it went on each instance, and the end of what it printed."""
+    printer = options.printer(context, output, plain=plain)
+    with open_controller(home()) as controller:
+        found = history.show(controller, history.find(controller, id), output=True)
+        now = controller.now()
+    if printer.is_json:
+        printer.document(documents.invocation(found, encoding))
+        return
+    _print_head(printer, found, now)
+    _print_instances(printer, found, now)
+    if len(found.instances) == 1:
+        _print_end_of_output(printer, found)
+
+
+@app.command(epilog=options.examples("assist invocation wait -", "assist invocation wait t-01k3 --wait 10m"))
+def wait(
+    context: typer.Context,
+    id: Id,
+    patience: options.Patience = None,
+    output: options.Output = Format.TABLE,
+    encoding: options.EncodingOption = Encoding.TEXT,
+) -> None:
+    """Come back to an invocation: print its whole output and end just as assist run would."""
+    printer = options.printer(context, output)
+    with open_controller(home()) as controller:
+        from assist_cli.operations import dispatch
+
+        found = history.recall(controller, history.find(controller, id))
+        status = watch(
+            printer,
+            controller,
+            found,
+            lambda listener: dispatch.watch(controller, found, listener=listener, patience=patience),
+            encoding,
+        )
+    raise typer.Exit(status)
+
+
+@app.command(
+    "output", epilog=options.examples("assist invocation output -", "assist invocation output t-01k3 --stderr")
+)
+def output_(
+    context: typer.Context,
+    id: Id,
+    instance: Annotated[str | None, typer.Option("--instance", "-i", metavar="NAME", help="Of this instance.")] = None,
+    stdout: Annotated[bool, typer.Option("--stdout", help="Only what it wrote to stdout.")] = False,
+    stderr: Annotated[bool, typer.Option("--stderr", help="Only what it wrote to stderr, on stdout.")] = False,
+    full: Annotated[bool, typer.Option("--full", help="Ask the agent for what the history does not hold.")] = False,
+) -> None:
+    """Print what an invocation wrote, byte for byte: stdout to stdout and stderr to stderr."""
+    if stdout and stderr:
+        raise UsageError("cannot print only stdout and only stderr", hint="leave both out to get both")
+    printer = options.printer(context)
+    with open_controller(home()) as controller:
+        found = history.show(controller, history.find(controller, id), output=True)
+        place = _place(found, instance)
+        only = Stream.STDOUT if stdout else Stream.STDERR if stderr else None
+        streams = Streams(printer, only=only)
+        kept = place.record.output or Output()
+        if full and kept.dropped:
+            from assist_cli.operations import dispatch
+
+            dispatch.watch(controller, replace(found, instances=(place,)), listener=streams)
+        streams.replay(place.instance_name, kept)
+        streams.close()
+        if not place.status.is_final:
+            printer.talk(f"It is {place.status}; what it prints comes with: assist invocation wait {found.id}")
+
+
+@app.command(epilog=options.examples("assist invocation stop -", "assist stop t-01k3"))
+@stop_app.command(epilog=options.examples("assist stop -", "assist stop t-01k3 -o json"))
+def stop(context: typer.Context, id: Id, output: options.Output = Format.TABLE) -> None:
+    """Stop an invocation: TERM to all of its processes, and KILL after 5 s. What has ended stays as it ended."""
+    printer = options.printer(context, output)
+    with open_controller(home()) as controller:
+        from assist_cli.operations.stop import stop as stop_invocation
+
+        found = stop_invocation(controller, history.find(controller, id))
+    if printer.is_json:
+        printer.document(documents.invocation(found))
+    else:
+        printer.line(f"{found.id}: {printer.paint(found.status.value, STYLES[found.status.value])}")
+    if not found.status.is_final:
+        printer.talk("It has not ended yet; its agent was told, or will be when it can be reached.")
+        raise typer.Exit(ExitStatus.GAVE_UP_WAITING)
+
+
+def _place(invocation: Invocation, name: str | None) -> InvocationInstance:
+    places = [each for each in invocation.instances if name in (None, each.instance_name, each.instance_id)]
+    if not places:
+        raise NotFound(
+            f"cannot find the instance '{name}' in {invocation.id}", hint=f"assist invocation show {invocation.id}"
+        )
+    if len(places) > 1:
+        raise UsageError(
+            f"cannot tell which output: it ran on {len(places)} instances", hint="name one with --instance"
+        )
+    return places[0]
+
+
+def _row(summary: Summary, short: str, now: datetime) -> list[Cell | str]:
+    invocation = summary.invocation
+    length = "" if invocation.finished is None else took(invocation.finished - invocation.created)
+    text = invocation.command_name or one_line(invocation.content.decode("utf-8", "replace"))
+    if invocation.command_name:
+        text += f"@{invocation.command_version}"
+    instances = summary.instance_name if summary.instance_count == 1 else f"{summary.instance_count} instances"
+    return [short, _summary_status(summary), instances, ago(invocation.created, now), length, text]
+
+
+def _summary_status(summary: Summary) -> Cell:
+    """The status, and what Finished hides: exit codes."""
+    status = summary.invocation.status
+    if not summary.nonzero:
+        return Cell(status.value, STYLES[status.value])
+    what = f"exit {summary.exit_code}" if summary.instance_count == 1 else f"{summary.nonzero} not 0"
+    return Cell(f"{status.value}, {what}", Style.ODD if status is InvokeStatus.FINISHED else STYLES[status.value])
+
+
+def _print_head(printer: Printer, invocation: Invocation, now: datetime) -> None:
+    status = printer.paint(invocation.status.value, STYLES[invocation.status.value])
+    printer.line(f"{printer.paint(invocation.id, Style.STRONG)}  {status}")
+    when = f"{ago(invocation.created, now)} ({clock(invocation.created)})"
+    if invocation.finished is not None:
+        when += f", took {took(invocation.finished - invocation.created)}"
+    settings = [invocation.command_type.value, f"timeout {invocation.timeout} s"]
+    if invocation.username:
+        settings.append(f"user {invocation.username}")
+    if invocation.working_dir:
+        settings.append(f"in {invocation.working_dir}")
+    rows = [("Created", when), ("Settings", ", ".join(settings))]
+    if invocation.command_name is not None:
+        rows.insert(0, ("Command", f"{invocation.command_name}@{invocation.command_version}"))
+    if invocation.parameters:
+        rows.append(("Parameters", ", ".join(f"{key}={value}" for key, value in invocation.parameters.items())))
+    for title, text in rows:
+        printer.line(f"  {printer.paint(title.ljust(10), Style.QUIET)} {escape(text)}")
+    script = invocation.content.decode("utf-8", "replace").splitlines()
+    for number, line in enumerate(script[:SHOWN_LINES]):
+        title = "" if number else "Script"
+        printer.line(f"  {printer.paint(title.ljust(10), Style.QUIET)} {escape(line, keep=chr(9))}")
+    if len(script) > SHOWN_LINES:
+        printer.line(" " * 13 + printer.paint(f"… {count(len(script) - SHOWN_LINES, 'more line')}", Style.QUIET))
+
+
+def _print_instances(printer: Printer, invocation: Invocation, now: datetime) -> None:
+    columns = [
+        Column("INSTANCE"),
+        Column("STATUS"),
+        Column("EXIT", right=True),
+        Column("STARTED"),
+        Column("TOOK", right=True),
+        Column("WHY", flexible=True),
+    ]
+    printer.line()
+    printer.table(columns, (_instance_row(place, now) for place in invocation.instances))
+
+
+def _instance_row(place: InvocationInstance, now: datetime) -> list[Cell | str]:
+    record = place.record
+    odd = place.status is InvocationStatus.FINISHED and record.exit_code != 0
+    length = "" if record.started is None or record.finished is None else took(record.finished - record.started)
+    why = f"{record.error_code}: {record.error_info}" if record.error_code else ""
+    return [
+        place.instance_name,
+        Cell(place.status.value, Style.ODD if odd else STYLES[place.status.value]),
+        "" if record.exit_code is None else str(record.exit_code),
+        "" if record.started is None else ago(record.started, now),
+        length,
+        why,
+    ]
+
+
+def _print_end_of_output(printer: Printer, invocation: Invocation) -> None:
+    output = invocation.instances[0].record.output or Output()
+    lines = output.text_of(*Stream).splitlines()
+    printer.line()
+    if not lines:
+        printer.line(printer.paint("No output.", Style.QUIET))
+        return
+    hidden = len(lines) - SHOWN_LINES
+    if hidden > 0 or output.dropped:
+        size = count(len(output.data) + output.dropped, "byte")
+        printer.line(printer.paint(f"The end of {size}; all: assist invocation output {invocation.id}:", Style.QUIET))
+    for line in lines[-SHOWN_LINES:]:
+        printer.line(escape(line, keep="\t"))

@@ -1,0 +1,71 @@
+"""What the commands have in common: how an application is made, shared options, and the Printer that they ask for."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from assist_cli.cli.documents import Encoding
+from assist_cli.cli.output import Format, Printer
+from assist_cli.cli.wording import seconds_of
+from assist_cli.errors import ExitStatus
+
+
+def duration(text: str | float) -> float:
+    """A duration in seconds: ``90`` ``30s`` ``10m`` ``2h`` ``30d``; a default comes as the number that it is."""
+    seconds = seconds_of(str(text))
+    if seconds is None:
+        raise typer.BadParameter(f"'{text}' is no duration; write 30s, 10m, 2h or 1d")
+    return seconds
+
+
+def whole_seconds(text: str | int) -> int:
+    """A duration in whole seconds."""
+    seconds = duration(text)
+    if seconds != int(seconds):
+        raise typer.BadParameter(f"'{text}' is not a whole number of seconds")
+    return int(seconds)
+
+
+Targets = Annotated[
+    list[str] | None, typer.Option("--instance", "-i", metavar="NAME", help="Where to run; default: local.")
+]
+Patience = Annotated[
+    float | None,
+    typer.Option("--wait", metavar="TIME", parser=duration, help="Wait no longer than this; it goes on (status 75)."),
+]
+Output = Annotated[Format, typer.Option("--output", "-o", help="How to print data.")]
+Plain = Annotated[bool, typer.Option("--plain", help="Tables without lines and cuts.")]
+EncodingOption = Annotated[Encoding, typer.Option("--encoding", help="How JSON holds scripts and output.")]
+
+
+def application(help: str | None = None) -> typer.Typer:
+    """An application of one command, or with ``help`` the group of a noun, which alone prints its help."""
+    app = typer.Typer(
+        help=help,
+        add_completion=False,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    if help is not None:
+        app.callback(invoke_without_command=True)(print_help)
+    return app
+
+
+def print_help(context: typer.Context) -> None:
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help(), err=True)
+        raise typer.Exit(ExitStatus.USAGE)
+
+
+def examples(*lines: str) -> str:
+    """The end of a help text."""
+    return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
+
+
+def printer(context: typer.Context, output: Format = Format.TABLE, *, plain: bool = False) -> Printer:
+    """The Printer of a command: what ``-q`` and ``-v`` say before it, and ``-o`` and ``--plain`` after it."""
+    root = context.find_root().params
+    return Printer(quiet=root["quiet"], verbose=root["verbose"], format=output, plain=plain)

@@ -1,0 +1,182 @@
+"""The one place that prints. stdout is data, stderr is talk.
+
+A Printer knows how much to say (``-q``, ``-v``) and in which form the data goes out (``-o``). Tables are drawn with
+rich on a terminal; into a pipe, and with ``--plain``, they are columns of text two spaces apart and cut nowhere. Colour
+is for terminals without ``NO_COLOR``, and never says what the words do not.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import TextIO
+
+from assist_cli.cli.wording import escape
+from assist_cli.errors import AssistError
+
+
+class Format(str, Enum):
+    """The forms of data on stdout."""
+
+    TABLE = "table"
+    JSON = "json"
+    JSONL = "jsonl"
+
+
+class Style(str, Enum):
+    """What a colour stands for; the value is rich's word for it."""
+
+    PLAIN = ""
+    GOOD = "green"
+    BAD = "red"
+    ODD = "yellow"
+    BUSY = "cyan"
+    QUIET = "dim"
+    STRONG = "bold"
+
+
+_ANSI = {
+    Style.GOOD: "32",
+    Style.BAD: "31",
+    Style.ODD: "33",
+    Style.BUSY: "36",
+    Style.QUIET: "2",
+    Style.STRONG: "1",
+}
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A text in a table, with its colour."""
+
+    text: str
+    style: Style = Style.PLAIN
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a table. A ``flexible`` one gives way where the terminal is narrow, and ends in an ellipsis then."""
+
+    title: str
+    flexible: bool = False
+    right: bool = False
+
+
+class Printer:
+    """Prints for one command."""
+
+    def __init__(
+        self, *, quiet: bool = False, verbose: bool = False, format: Format = Format.TABLE, plain: bool = False
+    ) -> None:
+        self.verbose = verbose
+        self._quiet = quiet
+        self._format = format
+        self._plain = plain
+
+    @property
+    def is_json(self) -> bool:
+        return self._format is not Format.TABLE
+
+    # stderr: talk
+
+    def talk(self, text: str) -> None:
+        """Say something to the person; ``-q`` silences it."""
+        if not self._quiet:
+            self.warn(text)
+
+    def warn(self, text: str) -> None:
+        """Say what must be known even then."""
+        self._say(escape(text))
+
+    def error(self, error: AssistError) -> None:
+        """An error in one line, and its hint; where JSON is asked for, one object in one line."""
+        if self.is_json:
+            words = {"Code": error.code, "Message": error.message, "Hint": error.hint or None}
+            self._say(json.dumps(words, ensure_ascii=False))
+            return
+        self._say(f"{_paint('error:', Style.BAD, sys.stderr)} {escape(error.message)}")
+        if error.hint:
+            self._say(f"{_paint('hint:', Style.BUSY, sys.stderr)} {escape(error.hint)}")
+
+    def _say(self, text: str) -> None:
+        sys.stdout.flush()
+        print(text, file=sys.stderr, flush=True)
+
+    # stdout: data
+
+    def line(self, text: str = "") -> None:
+        """A line of data; what may hold control characters was escaped before."""
+        print(text)
+
+    def paint(self, text: str, style: Style) -> str:
+        """The text in a colour, where stdout shows colours. Control characters are escaped."""
+        return _paint(escape(text), style, sys.stdout)
+
+    def raw(self, data: bytes, *, error: bool = False) -> None:
+        """Bytes as they are, at once: to stdout, or to stderr."""
+        stream = sys.stderr if error else sys.stdout
+        stream.flush()
+        stream.buffer.write(data)
+        stream.buffer.flush()
+
+    def document(self, document: object) -> None:
+        """One JSON document: indented, or in one line where lines of JSON are asked for."""
+        print(json.dumps(document, ensure_ascii=False, indent=2 if self._format is Format.JSON else None))
+
+    def documents(self, documents: Iterable[object]) -> None:
+        """A list of JSON documents: an array, or one a line."""
+        if self._format is Format.JSON:
+            self.document(list(documents))
+        else:
+            for document in documents:
+                self.document(document)
+
+    def table(self, columns: Sequence[Column], rows: Iterable[Sequence[Cell | str]]) -> None:
+        """A table for people."""
+        cells = [[cell if isinstance(cell, Cell) else Cell(cell) for cell in row] for row in rows]
+        if self._plain or not sys.stdout.isatty():
+            _print_columns(columns, cells)
+        else:
+            _draw(columns, cells)
+
+
+def _paint(text: str, style: Style, stream: TextIO) -> str:
+    if style is Style.PLAIN or os.environ.get("NO_COLOR") or not stream.isatty():
+        return text
+    return f"\x1b[{_ANSI[style]}m{text}\x1b[0m"
+
+
+def _print_columns(columns: Sequence[Column], rows: Sequence[Sequence[Cell]]) -> None:
+    table = [[column.title for column in columns], *([escape(cell.text) or "-" for cell in row] for row in rows)]
+    widths = [max(map(len, texts)) for texts in zip(*table, strict=True)]
+    for texts in table:
+        padded = (
+            text.rjust(width) if column.right else text.ljust(width)
+            for text, width, column in zip(texts, widths, columns, strict=True)
+        )
+        print("  ".join(padded).rstrip())
+
+
+def _draw(columns: Sequence[Column], rows: Sequence[Sequence[Cell]]) -> None:
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="bold", border_style="dim", expand=False)
+    for column in columns:
+        table.add_column(
+            column.title,
+            justify="right" if column.right else "left",
+            no_wrap=True,
+            overflow="ellipsis",
+            min_width=12 if column.flexible else None,
+            ratio=1 if column.flexible else None,
+        )
+    for row in rows:
+        table.add_row(*(Text(escape(cell.text), style=cell.style.value) for cell in row))
+    Console(file=sys.stdout, highlight=False).print(table)

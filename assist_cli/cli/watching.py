@@ -1,0 +1,147 @@
+"""What watching an invocation looks like, and how the program ends by it (cli.md sections 1 and 3).
+
+One instance: its stdout goes to stdout and its stderr to stderr as they come, nothing added.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from assist_cli.cli import documents
+from assist_cli.cli.documents import Encoding
+from assist_cli.cli.output import Printer
+from assist_cli.cli.wording import count
+from assist_cli.errors import ExitStatus, GaveUpWaiting, Interrupted
+from assist_cli.model.invocation import Invocation
+from assist_cli.model.output import Output, Stream
+from assist_cli.model.status import InvocationStatus
+from assist_cli.operations import history
+from assist_cli.operations.controller import Controller
+
+SECOND_PRESS_SECONDS = 2.0
+NOT_REACHED = frozenset({"ClientNotRunning", "ClientNotOnline", "ClientAuthFailed", "ClientNeedUpgrade"})
+
+
+class Streams:
+    """The listener that lets output through as it comes, and counts the bytes that cannot be had.
+
+    With ``only``, no more than that stream goes out, and it goes to stdout.
+    """
+
+    def __init__(self, printer: Printer, *, only: Stream | None = None) -> None:
+        self._printer = printer
+        self._only = only
+        self._seen = 0
+        self._missing = 0
+
+    def output(self, instance: str, stream: Stream, data: bytes) -> None:
+        self._seen += len(data)
+        if self._only in (None, stream):
+            self._printer.raw(data, error=stream is Stream.STDERR and self._only is None)
+
+    def missing(self, instance: str, count: int) -> None:
+        self._seen += count
+        self._missing += count
+
+    def replay(self, instance: str, output: Output) -> None:
+        """Let through what the history holds beyond what came by itself."""
+        position = 0
+        for stream, data in output.pieces():
+            if output.dropped and position == output.cut:
+                position += output.dropped
+                self.missing(instance, max(position - self._seen, 0))
+            begin = max(self._seen - position, 0)
+            position += len(data)
+            if begin < len(data):
+                self.output(instance, stream, data[begin:])
+
+    def close(self) -> None:
+        """Say what is missing; the output does not tell."""
+        if self._missing:
+            self._printer.warn(f"{count(self._missing, 'byte')} of the output are missing in the middle")
+
+
+def watch(
+    printer: Printer,
+    controller: Controller,
+    invocation: Invocation,
+    follow: Callable[[Streams | None], None],
+    encoding: Encoding = Encoding.TEXT,
+) -> int:
+    """Show an invocation while ``follow`` brings it to its end; the exit status.
+
+    ``follow`` takes the listener for the output, None where only the document is wanted.
+    """
+    streams = None if printer.is_json else Streams(printer)
+    gave_up = None
+    try:
+        follow(streams)
+    except KeyboardInterrupt:
+        return _interrupted(printer, controller, invocation)
+    except GaveUpWaiting as error:
+        gave_up = error
+    ended = history.show(controller, invocation.id, output=True)
+    if streams is None:
+        printer.document(documents.invocation(ended, encoding))
+    elif gave_up is not None:
+        raise gave_up
+    else:
+        for place in ended.instances:
+            streams.replay(place.instance_name, place.record.output or Output())
+        streams.close()
+        tell_failures(printer, ended)
+    return exit_status(ended)
+
+
+def tell_failures(printer: Printer, invocation: Invocation) -> None:
+    """Say which records did not come to their own end, and why."""
+    for place in invocation.instances:
+        record = place.record
+        if record.status.is_final and record.status is not InvocationStatus.FINISHED:
+            printer.talk(f"{place.instance_name}: {record.status} ({record.error_code}): {record.error_info}")
+
+
+def exit_status(invocation: Invocation) -> int:
+    """How the program ends: by the one script's own status, or by what became of all."""
+    records = [place.record for place in invocation.instances]
+    if not all(record.status.is_final for record in records):
+        return ExitStatus.GAVE_UP_WAITING
+    if len(records) == 1:
+        if records[0].status is InvocationStatus.FINISHED:
+            return _own_status(records[0].exit_code or 0)
+        if records[0].error_code == "ExecutionTimeout":
+            return ExitStatus.TIMED_OUT
+    if all(record.error_code in NOT_REACHED for record in records):
+        return ExitStatus.UNREACHABLE
+    succeeded = all(record.status is InvocationStatus.FINISHED and not record.exit_code for record in records)
+    return ExitStatus.DONE if succeeded else ExitStatus.FAILED
+
+
+def _own_status(exit_code: int) -> int:
+    # A system has eight bits for it; a longer code of Windows that ends in zeros is still no success.
+    return exit_code & 0xFF or (ExitStatus.FAILED if exit_code else ExitStatus.DONE)
+
+
+def _interrupted(printer: Printer, controller: Controller, invocation: Invocation) -> int:
+    """Stop watching; stop the invocation itself when Ctrl-C comes again at once."""
+    from assist_cli.operations import dispatch, stop
+
+    if not dispatch.withdraw(controller, invocation.id):
+        raise Interrupted("cannot go on: interrupted before anything was sent, and it will not run")
+    goes_on = f"{invocation.id} goes on"
+    back = f"assist invocation wait {invocation.id}"
+    if printer.is_json:
+        printer.error(Interrupted(f"cannot go on watching: interrupted, and {goes_on}", hint=back))
+    else:
+        printer.warn("")
+        printer.warn(f"Interrupted; {goes_on}. Come back to it with: {back}")
+        printer.talk("Ctrl-C again within 2 s stops it.")
+    try:
+        time.sleep(SECOND_PRESS_SECONDS)
+    except KeyboardInterrupt:
+        printer.talk(f"Stopping {invocation.id} …")
+        stopped = stop.stop(controller, invocation.id)
+        tell_failures(printer, stopped)
+        return exit_status(stopped)
+    return ExitStatus.INTERRUPTED

@@ -1,0 +1,75 @@
+"""How times, sizes and foreign text read to a person."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timedelta
+
+# Control characters, line and paragraph separators, and what turns the direction of text: none may reach a terminal.
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+_WHITE_SPACE = re.compile(r"[ \t\r\f\v]+")
+
+_UNITS = (("d", 86_400), ("h", 3600), ("min", 60), ("s", 1))
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)(s|m|h|d)?", re.IGNORECASE)
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+
+
+def escape(text: str, *, keep: str = "") -> str:
+    """The text with each control character written out (``\\x1b``), but for those in ``keep``."""
+    return _CONTROL.sub(lambda found: found[0] if found[0] in keep else _written_out(found[0]), text)
+
+
+def _written_out(character: str) -> str:
+    return repr(character)[1:-1] if character != "\x7f" else "\\x7f"
+
+
+def one_line(text: str) -> str:
+    """A script as one line: its lines side by side, white space closed up, control characters written out."""
+    lines = (_WHITE_SPACE.sub(" ", line).strip() for line in text.split("\n"))
+    return escape(" ↵ ".join(line for line in lines if line))
+
+
+def ago(moment: datetime, now: datetime) -> str:
+    """A moment seen from now: ``3 s ago``, ``2 min ago``; its local date when it is more than a month old."""
+    seconds = (now - moment).total_seconds()
+    if seconds < 0:
+        return "in " + _rough(-seconds) if seconds < -1 else "now"
+    if seconds > 30 * 86_400:
+        return moment.astimezone().strftime("%Y-%m-%d")
+    return _rough(seconds) + " ago" if seconds >= 1 else "now"
+
+
+def _rough(seconds: float) -> str:
+    for unit, length in _UNITS:
+        if seconds >= length:
+            return f"{int(seconds // length)} {unit}"
+    return "0 s"
+
+
+def took(length: timedelta) -> str:
+    """How long something took: ``0.12 s``, ``4.1 s``, ``2 min 5 s``, ``3 h 20 min``."""
+    seconds = length.total_seconds()
+    if seconds < 1:
+        return f"{max(seconds, 0):.2f} s"
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    larger = next(index for index, (_, size) in enumerate(_UNITS) if seconds >= size)
+    (unit, size), (smaller, small_size) = _UNITS[larger], _UNITS[larger + 1]
+    rest = int(seconds % size // small_size)
+    return f"{int(seconds // size)} {unit}" + (f" {rest} {smaller}" if rest else "")
+
+
+def clock(moment: datetime) -> str:
+    """A moment in local time, to the second."""
+    return moment.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def seconds_of(text: str) -> float | None:
+    """The seconds of a duration as people write it (``90``, ``30s``, ``10m``, ``2h``, ``30d``); None for other text."""
+    found = _DURATION.fullmatch(text.strip())
+    return float(found[1]) * _SECONDS[(found[2] or "s").lower()] if found else None
+
+
+def count(number: int, one: str, many: str = "") -> str:
+    """``1 byte``, ``1,234 bytes``."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
