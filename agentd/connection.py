@@ -94,9 +94,10 @@ class Connection(asyncio.Protocol):
         self._regulate()
 
     def answer(self, message):
-        """It has been."""
+        """It has been; one that came without an id wants no answer."""
         self._pending -= 1
-        self.send(message)
+        if message["id"] is not None:
+            self.send(message)
         self._regulate()
 
     def pause_writing(self):
