@@ -25,6 +25,21 @@ class Account:
             raise Refusal("ExecutionException", info)
         self.groups = os.getgrouplist(self.name, self.gid) if self.switch else []
 
+    def can_enter(self, folder):
+        """Whether this user may work in ``folder``; seen with its rights, since the agent's own may be more."""
+        if not self.switch:
+            return os.path.isdir(folder) and os.access(folder, os.X_OK)
+        uid, gid, groups = os.geteuid(), os.getegid(), os.getgroups()
+        try:
+            os.setgroups(self.groups)
+            os.setegid(self.gid)
+            os.seteuid(self.uid)
+            return os.path.isdir(folder) and os.access(folder, os.X_OK, effective_ids=True)
+        finally:
+            os.seteuid(uid)
+            os.setegid(gid)
+            os.setgroups(groups)
+
     def become(self):
         """Give up the agent's identity for this one; called in the child, before it starts the interpreter."""
         os.setgroups(self.groups)

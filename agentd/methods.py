@@ -104,7 +104,7 @@ async def run(server, connection, params):
 
 
 async def watch(server, connection, params):
-    task = server.tasks.get(params["record"], connection.peer)
+    task = await server.tasks.get(params["record"], connection.peer)
     budget = params["budget"]
     if params["offset"] < 0 or (budget is not None and budget < 0):
         raise BadParams("'offset' or 'budget' is negative")
@@ -114,7 +114,7 @@ async def watch(server, connection, params):
 
 
 async def get(server, connection, params):
-    task = server.tasks.get(params["record"], connection.peer)
+    task = await server.tasks.get(params["record"], connection.peer)
     if params["offset"] < 0:
         raise BadParams("'offset' is negative")
     found, following = task.output(params["offset"])
@@ -122,7 +122,7 @@ async def get(server, connection, params):
 
 
 async def stop(server, connection, params):
-    task = server.tasks.get(params["record"], connection.peer)
+    task = await server.tasks.get(params["record"], connection.peer)
     server.tasks.stop(task)
     return task.public()
 

@@ -84,13 +84,15 @@ def remove_file(path):
 def working_directory(asked, account):
     """The folder to start in: the one asked for, else the user's home, else ``/``.
 
-    Raises Refusal (``WorkingDirectoryNotExist``) when one was asked for and is not there.
+    Raises Refusal (``WorkingDirectoryNotExist``) when one was asked for that is not there or not open to the user.
     """
     if asked:
         if not os.path.isdir(asked):
             raise Refusal("WorkingDirectoryNotExist", "there is no folder '%s' on this instance" % asked)
+        if not account.can_enter(asked):
+            raise Refusal("WorkingDirectoryNotExist", "user '%s' cannot enter the folder '%s'" % (account.name, asked))
         return asked
-    return account.home if os.path.isdir(account.home) else "/"
+    return account.home if account.can_enter(account.home) else "/"
 
 
 def environment(account, path, extra):

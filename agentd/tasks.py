@@ -195,10 +195,12 @@ class Tasks:
             raise Refused("RecordNotFound", "there is no record '%s'" % record)
         return task
 
-    def get(self, record, peer):
-        """Like find. Raises Refused when nothing is known of it."""
+    async def get(self, record, peer):
+        """Like find, once it is decided whether the record is accepted. Raises Refused when nothing is known of it."""
         task = self.find(record, peer)
-        if task is None:
+        if task is not None and task.accepted is not None:
+            await asyncio.wait([task.accepted])
+        if task is None or task.refusal is not None:
             raise Refused("RecordNotFound", "there is no record '%s'" % record)
         return task
 
