@@ -1,0 +1,98 @@
+"""An agent for each test, under the oldest Python that is promised and under the newest that is known."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from assist_cli.deploy import bundle
+from tests.support import interpreters
+from tests.support.agent import Agent, Client
+
+OLDEST, NEWEST = "3.6", "3.13"
+BETWEEN = ("3.7", "3.8", "3.9", "3.10", "3.11", "3.12")
+
+# For tests of what may differ from one Python to the next: the two ends always, those between when asked for.
+EVERY_PYTHON = [
+    *(OLDEST, NEWEST),
+    *(pytest.param(version, marks=[pytest.mark.old_python, pytest.mark.soak]) for version in BETWEEN),
+]
+
+
+@pytest.fixture(scope="session")
+def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """``agentd.pyz``, as it is shipped."""
+    path = tmp_path_factory.mktemp("archive") / "agentd.pyz"
+    bundle.write(path)
+    path.parent.chmod(0o755)
+    return path
+
+
+@pytest.fixture
+def python(request: pytest.FixtureRequest) -> Path:
+    """The interpreter that the agent of this test runs under: the newest, unless the test is about each."""
+    version = getattr(request, "param", None)
+    if version:
+        return interpreters.need(version)
+    return interpreters.find(NEWEST) or Path(sys.executable)
+
+
+MakeAgent = Callable[..., Agent]
+
+
+@pytest.fixture
+def make_agent(archive: Path, python: Path, isolation: Path, no_leaks: None) -> Iterator[MakeAgent]:
+    """Makes agents that are not started yet; what still runs of them at the end is stopped."""
+    made: list[Agent] = []
+
+    def make(folder: Path = isolation, **settings: object) -> Agent:
+        made.append(Agent(archive, python, folder, settings))
+        return made[-1]
+
+    yield make
+    for agent in made:
+        agent.close()
+
+
+@pytest.fixture
+def agent(make_agent: MakeAgent) -> Agent:
+    """An agent with its usual settings, listening."""
+    return make_agent().start()
+
+
+@pytest.fixture
+def client(agent: Agent) -> Client:
+    return agent.connect()
+
+
+@pytest.fixture
+def root() -> None:
+    """For tests that mount, change user or give files away."""
+    if os.geteuid() != 0:
+        pytest.skip("needs root")
+
+
+@pytest.fixture
+def public() -> Iterator[Path]:
+    """A folder that other users can enter, which pytest's own are not."""
+    folder = Path(tempfile.mkdtemp(prefix="assist-public-"))
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def mounts(root: None, isolation: Path) -> None:
+    """For tests that mount: it may be forbidden to root too, in a container."""
+    place = isolation / "mount-probe"
+    place.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "tmpfs", place], stderr=subprocess.DEVNULL, check=False).returncode:
+        pytest.skip("this root may not mount")
+    subprocess.run(["umount", place], check=True)
