@@ -56,6 +56,14 @@ class CommandVersion:
     number: int = 1
     created: datetime | None = None
 
+    @property
+    def runs_in_a_shell(self) -> bool:
+        """Whether a POSIX shell reads the content: it is a shell script whose shebang line names nothing else."""
+        if self.type is not CommandType.SHELL:
+            return False
+        shebang = re.match(rb"#!([^\n]*)", self.content)
+        return shebang is None or re.search(rb"\b(?:ba|da|k|z|a)?sh\b", shebang[1]) is not None
+
     def template(self) -> parameters.Template:
         """The content in pieces; one piece when parameters are off."""
         if self.parameters_enabled:

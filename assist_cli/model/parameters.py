@@ -315,12 +315,16 @@ def refuse_disabled(given: Mapping[str, Value]) -> None:
 
 
 def bare_keys(template: Template) -> tuple[str, ...]:
-    """The custom keys that stand as ``{{key}}`` somewhere: there a value is code to the script."""
-    return tuple(
-        key
-        for key in template.keys
-        if any(slot.key.lower() == key.lower() and not slot.quoted for slot in template.slots)
-    )
+    """The keys that stand as ``{{key}}`` somewhere, where a value is code to the script.
+
+    A name of an instance is among them, since people choose it; the other built-ins are ids.
+    """
+    found: dict[str, str] = {}
+    for slot in template.slots:
+        key = slot.key.lower()
+        if not slot.quoted and (key == "acs::instancename" or not key.startswith(_RESERVED)):
+            found.setdefault(key, slot.key)
+    return tuple(found.values())
 
 
 def keys_inside_quotes(template: Template) -> tuple[str, ...]:

@@ -142,6 +142,20 @@ def test_a_version_knows_all_its_keys_and_which_were_stated() -> None:
     assert command.checked_version(checked) == checked
 
 
+@pytest.mark.parametrize(
+    ("content", "kind", "expected"),
+    [
+        (b"ls", CommandType.SHELL, True),
+        (b"#!/bin/bash -e\nls", CommandType.SHELL, True),
+        (b"#!/usr/bin/env zsh\nls", CommandType.SHELL, True),
+        (b"#!/usr/bin/python3\n# sh", CommandType.SHELL, False),
+        (b"dir", CommandType.BAT, False),
+    ],
+)
+def test_what_a_shell_reads(content: bytes, kind: CommandType, expected: bool) -> None:
+    assert CommandVersion(content, kind).runs_in_a_shell is expected
+
+
 def test_parameters_that_are_off_are_text() -> None:
     version = command.checked_version(CommandVersion(b"{{a}} {{ACS::Nothing}} {{b|c}}"))
     assert version.signature() == ()

@@ -259,8 +259,8 @@ def test_parameters_that_are_off() -> None:
 
 
 def test_bare_keys() -> None:
-    template = parameters.parse(b"{{a}} {{b|sh}} {{c|sh}} {{C}} {{ACS::InstanceId}}")
-    assert parameters.bare_keys(template) == ("a", "c")
+    template = parameters.parse(b"{{a}} {{b|sh}} {{c|sh}} {{C}} {{ACS::InstanceId}} {{ACS::InstanceName}}")
+    assert parameters.bare_keys(template) == ("a", "C", "ACS::InstanceName")
 
 
 @pytest.mark.parametrize(
