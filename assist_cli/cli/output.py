@@ -112,9 +112,21 @@ class Printer:
         """A line of data; what may hold control characters was escaped before."""
         print(text)
 
-    def paint(self, text: str, style: Style) -> str:
-        """The text in a colour, where stdout shows colours. Control characters are escaped."""
-        return _paint(escape(text), style, sys.stdout)
+    def paint(self, text: str, style: Style, *, keep: str = "") -> str:
+        """The text in a colour, where stdout shows colours. Control characters but those to ``keep`` are escaped."""
+        return _paint(escape(text, keep=keep), style, sys.stdout)
+
+    def script(self, text: str, language: str) -> None:
+        """A script, in the colours of its language where stdout shows colours; it was escaped before."""
+        text = text.removesuffix("\n")
+        if not _shows_colours(sys.stdout):
+            print(text)
+            return
+        from rich.console import Console
+        from rich.syntax import Syntax
+
+        painted = Syntax("", language, theme="ansi_dark", background_color="default").highlight(text)
+        Console(file=sys.stdout, highlight=False).print(painted, soft_wrap=True, end="")
 
     def raw(self, data: bytes, *, error: bool = False) -> None:
         """Bytes as they are, at once: to stdout, or to stderr."""
@@ -145,9 +157,13 @@ class Printer:
 
 
 def _paint(text: str, style: Style, stream: TextIO) -> str:
-    if style is Style.PLAIN or os.environ.get("NO_COLOR") or not stream.isatty():
+    if style is Style.PLAIN or not _shows_colours(stream):
         return text
     return f"\x1b[{_ANSI[style]}m{text}\x1b[0m"
+
+
+def _shows_colours(stream: TextIO) -> bool:
+    return stream.isatty() and not os.environ.get("NO_COLOR")
 
 
 def _print_columns(columns: Sequence[Column], rows: Sequence[Sequence[Cell]]) -> None:

@@ -94,6 +94,44 @@ def watch(
     return exit_status(ended)
 
 
+def carry_out(
+    printer: Printer,
+    controller: Controller,
+    invocation: Invocation,
+    *,
+    detach: bool,
+    patience: float | None,
+    encoding: Encoding,
+) -> int:
+    """Send an invocation that was recorded, and watch it unless it is to be detached; the exit status."""
+    from assist_cli.operations import dispatch  # asyncio, which a refused request does not need
+
+    if detach:
+        dispatch.send(controller, invocation)
+        return _tell_detached(printer, history.show(controller, invocation.id, output=False))
+    return watch(
+        printer,
+        controller,
+        invocation,
+        lambda listener: dispatch.send_and_watch(controller, invocation, listener=listener, patience=patience),
+        encoding,
+    )
+
+
+def _tell_detached(printer: Printer, invocation: Invocation) -> int:
+    """The id on stdout, how to come back on stderr; the exit status."""
+    if printer.is_json:
+        printer.document(documents.started(invocation))
+    else:
+        printer.line(invocation.id)
+    if invocation.status.is_final:
+        tell_failures(printer, invocation)
+        return exit_status(invocation)
+    if not printer.is_json:
+        printer.talk(f"It runs; see it through with: assist invocation wait {invocation.id}")
+    return ExitStatus.DONE
+
+
 def tell_failures(printer: Printer, invocation: Invocation) -> None:
     """Say which records did not come to their own end, and why."""
     for place in invocation.instances:

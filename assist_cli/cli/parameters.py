@@ -1,0 +1,85 @@
+"""Parameters on the command line: the options that give them, and asking a person for those that are missing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Annotated
+
+import typer
+
+from assist_cli.cli.output import Printer
+from assist_cli.cli.wording import escape
+from assist_cli.errors import InvalidParameter
+from assist_cli.model import parameters as rules
+from assist_cli.model.command import CommandVersion
+from assist_cli.model.parameters import Definition, Value
+from assist_cli.model.secret import Secret
+from assist_cli.operations import parameters
+
+Pairs = Annotated[
+    list[str] | None,
+    typer.Option("--param", "-p", metavar="KEY=VALUE", help="A parameter of the script; may be repeated."),
+]
+Document = Annotated[
+    str | None, typer.Option("--params", metavar="JSON|@FILE", help="Parameters as a JSON object, or a file of it.")
+]
+Secrets = Annotated[
+    list[str] | None,
+    typer.Option("--secret", metavar="KEY=REF", help="A secret parameter; REF is env:VARIABLE or @FILE."),
+]
+
+
+def given(pairs: Sequence[str] | None, document: str | None, secrets: Sequence[str] | None) -> dict[str, Value] | None:
+    """The values that the options give; None when there are no such options."""
+    if not pairs and document is None and not secrets:
+        return None
+    return parameters.gather(pairs or (), document, secrets or ())
+
+
+def ask(definitions: Iterable[Definition]) -> dict[str, Value]:
+    """Ask a person, on stderr, for a value of each; again when it is not allowed, and unseen where it is secret."""
+    answers: dict[str, Value] = {}
+    for definition in definitions:
+        if definition.description:
+            typer.echo(escape(definition.description), err=True)
+        while definition.key not in answers:
+            answer = typer.prompt(
+                _question(definition), hide_input=definition.secret, default="", show_default=False, err=True
+            )
+            value = Secret(answer) if definition.secret else answer
+            try:
+                rules.check_value(definition, value)
+            except InvalidParameter as error:
+                typer.echo(escape(error.message), err=True)
+            else:
+                answers[definition.key] = value
+    return answers
+
+
+def _question(definition: Definition) -> str:
+    return definition.key + (f" ({', '.join(map(escape, definition.choices))})" if definition.choices else "")
+
+
+def described(definition: Definition) -> str:
+    """A definition in one line, as ``required, one of soft, hard: how to restart``."""
+    words = ["secret"] if definition.secret else []
+    words.append("required" if definition.default is None else f"default {definition.default!r}")
+    if definition.choices:
+        words.append("one of " + ", ".join(definition.choices))
+    if definition.pattern is not None:
+        words.append(f"pattern {definition.pattern}")
+    return ", ".join(words) + (f": {definition.description}" if definition.description else "")
+
+
+def warn_of_code(printer: Printer, version: CommandVersion) -> None:
+    """Say which parameters of a shell script a value could turn into code, and how to write them safely."""
+    for warning in _warnings(version):
+        printer.talk(f"warning: {warning}")
+
+
+def _warnings(version: CommandVersion) -> Iterable[str]:
+    template = version.template()
+    for key in rules.bare_keys(template) if version.runs_in_a_shell else ():
+        yield f"a value of {{{{{key}}}}} is code to the shell; {{{{{key}|sh}}}} keeps it one word"
+    for key in rules.keys_inside_quotes(template):
+        yield f"{{{{{key}|sh}}}} stands between quotes, which undo its own; take the quotes around it away"

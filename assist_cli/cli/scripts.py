@@ -1,0 +1,135 @@
+"""Scripts on the command line: where one comes from, the editor, and how one is shown and compared."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import shlex
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from assist_cli.cli.output import Printer, Style
+from assist_cli.cli.wording import escape
+from assist_cli.errors import FileFailure, Refused, UsageError
+from assist_cli.model.command import CommandType
+
+_EXTENSIONS = {CommandType.SHELL: ".sh", CommandType.BAT: ".bat", CommandType.POWERSHELL: ".ps1"}
+_LANGUAGES = {CommandType.BAT: "bat", CommandType.POWERSHELL: "powershell"}
+_INTERPRETERS = (("python", "python"), ("perl", "perl"), ("ruby", "ruby"), ("node", "javascript"), ("awk", "awk"))
+
+
+def given(text: str | None, file: str | None) -> bytes | None:
+    """The script that ``-c TEXT`` or ``-f FILE`` gives, None when neither is there. Raises FileFailure, UsageError."""
+    if text is not None and file is not None:
+        raise UsageError("cannot take a script twice", hint="give -c TEXT or -f FILE")
+    if text is not None:
+        return encoded(text)
+    return None if file is None else read(file)
+
+
+def encoded(text: str) -> bytes:
+    """Text of the command line as bytes: what came as bytes that are no UTF-8 leaves as it came."""
+    return text.encode("utf-8", "surrogateescape")
+
+
+def read(file: str) -> bytes:
+    """The bytes of a file, or of stdin for ``-``. Raises FileFailure."""
+    if file == "-":
+        return sys.stdin.buffer.read()
+    try:
+        return Path(file).read_bytes()
+    except OSError as error:
+        raise FileFailure(f"cannot read the script '{file}': {error.strerror}") from error
+
+
+def edited(content: bytes, kind: CommandType) -> bytes:
+    """What a person makes of a script in ``$VISUAL`` or ``$EDITOR``.
+
+    Raises FileFailure when the editor does not start or fails, Refused when nothing was changed.
+    """
+    editor = os.environ.get("VISUAL") or os.environ.get("EDITOR") or ("notepad" if sys.platform == "win32" else "vi")
+    with tempfile.TemporaryDirectory(prefix="assist-") as folder:
+        path = Path(folder, "script" + _EXTENSIONS[kind])
+        path.write_bytes(content)
+        try:
+            subprocess.run([*shlex.split(editor), str(path)], check=True)
+            saved = path.read_bytes()
+        except (OSError, ValueError, subprocess.CalledProcessError) as error:
+            raise FileFailure(
+                f"cannot edit the script with '{editor}': {error}", hint="set EDITOR, or give the script with -f FILE"
+            ) from error
+    if saved == content:
+        raise Refused("cannot go on: the script was not changed in the editor", code="NothingChanged")
+    return saved
+
+
+def is_interactive() -> bool:
+    """Whether a person can be asked: the terminal is there to read from and to talk on."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def show(printer: Printer, content: bytes, kind: CommandType) -> None:
+    """Print a script: in colours on a terminal, control characters written out."""
+    printer.script(escape(content.decode("utf-8", "replace"), keep="\n\t"), _language(content, kind))
+
+
+def difference(old: bytes, new: bytes, names: tuple[str, str]) -> list[str]:
+    """The unified diff of two scripts, a line each, with control characters written out."""
+    before, after = (_lines(content) for content in (old, new))
+    return list(difflib.unified_diff(before, after, *names, lineterm=""))
+
+
+def print_difference(printer: Printer, lines: Sequence[str]) -> None:
+    """Print a unified diff: what went in red, what came in green."""
+    for line in lines:
+        printer.line(printer.paint(line, _style(line), keep="\t"))
+
+
+def quote(words: Sequence[str], kind: CommandType) -> bytes:
+    """A script that runs these words as they are."""
+    return encoded(_QUOTE[kind](words) + "\n")
+
+
+def _language(content: bytes, kind: CommandType) -> str:
+    if kind in _LANGUAGES:
+        return _LANGUAGES[kind]
+    first = content.partition(b"\n")[0].decode("ascii", "replace")
+    if first.startswith("#!"):
+        for word, language in _INTERPRETERS:
+            if re.search(rf"\b{word}", first):
+                return language
+    return "bash"
+
+
+def _lines(content: bytes) -> list[str]:
+    lines = [escape(line, keep="\t") for line in content.decode("utf-8", "replace").split("\n")]
+    if lines[-1]:
+        lines[-1] += "  (no end of line)"
+    else:
+        lines.pop()
+    return lines
+
+
+def _style(line: str) -> Style:
+    if line.startswith(("+++", "---")):
+        return Style.STRONG
+    return {"+": Style.GOOD, "-": Style.BAD, "@": Style.BUSY}.get(line[:1], Style.PLAIN)
+
+
+def _quote_powershell(words: Sequence[str]) -> str:
+    return "& " + " ".join("'" + word.replace("'", "''") + "'" for word in words)
+
+
+def _quote_bat(words: Sequence[str]) -> str:
+    return " ".join('"' + word.replace("%", "%%").replace('"', '""') + '"' for word in words)
+
+
+_QUOTE = {
+    CommandType.SHELL: shlex.join,
+    CommandType.POWERSHELL: _quote_powershell,
+    CommandType.BAT: _quote_bat,
+}
