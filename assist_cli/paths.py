@@ -12,7 +12,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import secrets
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,6 +65,34 @@ def home() -> Home:
     """The home that this process uses: ``ASSIST_HOME``, or the platform's folder for user data."""
     override = os.environ.get("ASSIST_HOME")
     return Home(Path(override).absolute() if override else _user_data() / "assist")
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Put ``data`` at ``path``, mode 0600: the old file or the new one is seen, never a piece. Raises FileFailure."""
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    try:
+        try:
+            descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(descriptor)
+            draft.replace(path)
+            _sync_folder(path.parent)
+        finally:
+            draft.unlink(missing_ok=True)
+    except OSError as error:
+        raise FileFailure(f"cannot write the file '{path}': {error.strerror}") from error
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the names in ``folder`` survive a power cut, where the system lets one."""
+    with contextlib.suppress(PermissionError):  # Windows opens no folders
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def _user_data() -> Path:

@@ -1,14 +1,9 @@
-"""Addresses of agents, and the one way to connect to any of them.
-
-``local`` is the embedded agent of this machine, ``unix:PATH`` the agent behind a unix socket.
-"""
+"""The one way to connect to an agent, whatever its address (see ``route`` for the forms)."""
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from assist_cli import __version__
-from assist_cli.agents import embedded, unix
+from assist_cli.agents import route
 from assist_cli.agents.client import Client
 from assist_cli.errors import ClientAuthFailed, InvalidParameter
 from assist_cli.paths import Home
@@ -22,15 +17,7 @@ async def connect(address: str, *, home: Home, controller: str, instance: str | 
     Raises InvalidParameter for what is no address, and AgentError: ClientNotRunning, ClientNotOnline, ClientAuthFailed
     (another agent answers there), ClientNeedUpgrade, ConnectionLost.
     """
-    scheme, _, rest = address.partition(":")
-    if address == LOCAL:
-        client = await embedded.connect(home)
-    elif scheme == "unix" and rest:
-        client = await unix.connect(Path(rest))
-    else:
-        raise InvalidParameter(
-            f"cannot use the address '{address}'", hint="an address is local or unix:PATH", code="InvalidAddress"
-        )
+    client = await _reach(route.parse(address), home, instance)
     try:
         greeting = await client.greet(controller, __version__)
         if instance is not None and greeting.instance != instance:
@@ -42,3 +29,20 @@ async def connect(address: str, *, home: Home, controller: str, instance: str | 
         client.close()
         raise
     return client
+
+
+async def _reach(way: route.Route, home: Home, instance: str | None) -> Client:
+    """Each transport is imported when it is used."""
+    if isinstance(way, route.Local):
+        from assist_cli.agents import embedded
+
+        return await embedded.connect(home)
+    if isinstance(way, route.Unix):
+        from assist_cli.agents import unix
+
+        return await unix.connect(way.path)
+    if isinstance(way, route.Tls):
+        from assist_cli.agents import tls
+
+        return await tls.connect(way, home, instance)
+    raise InvalidParameter(f"cannot use the address '{way}': there is no SSH yet", code="InvalidAddress")

@@ -15,7 +15,14 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from agentd import protocol
-from assist_cli.errors import AgentRefused, ClientNeedUpgrade, ClientNotOnline, ConnectionLost
+from assist_cli.errors import (
+    AgentError,
+    AgentRefused,
+    ClientAuthFailed,
+    ClientNeedUpgrade,
+    ClientNotOnline,
+    ConnectionLost,
+)
 from assist_cli.model.output import Stream
 from assist_cli.model.status import InvocationStatus
 
@@ -82,7 +89,7 @@ class Client(asyncio.Protocol):
         self._answers: dict[int, asyncio.Future[Any]] = {}
         self._watches: dict[str, _Watch] = {}
         self._transport: asyncio.Transport | None = None
-        self._ended: ConnectionLost | None = None
+        self._ended: AgentError | None = None
 
     @property
     def is_open(self) -> bool:
@@ -94,7 +101,8 @@ class Client(asyncio.Protocol):
     async def greet(self, controller: str, version: str) -> Greeting:
         """Say who we are; the first request of a connection.
 
-        Raises ClientNotOnline when there is no answer in time, ClientNeedUpgrade, AgentRefused, ConnectionLost.
+        Raises ClientNotOnline when there is no answer in time, ClientAuthFailed, ClientNeedUpgrade, AgentRefused,
+        ConnectionLost.
         """
         params = {"protocol": list(protocol.VERSION), "client": f"assist {version}", "controller": controller}
         try:
@@ -104,7 +112,9 @@ class Client(asyncio.Protocol):
                 f"cannot talk to the agent at {self._peer}: it does not answer", hint="see its log, or restart it"
             ) from None
         except AgentRefused as refusal:
-            raise self._need_upgrade(refusal.message) if refusal.code == ClientNeedUpgrade.code else refusal from None
+            if refusal.code == ClientNeedUpgrade.code:
+                raise self._need_upgrade(refusal.message) from None
+            raise self._not_accepted(refusal.message) if refusal.code == ClientAuthFailed.code else refusal from None
         major, minor = answer["protocol"]
         if major != protocol.VERSION[0] or abs(minor - protocol.VERSION[1]) > 1:
             raise self._need_upgrade(f"it speaks protocol {major}.{minor}")
@@ -168,6 +178,12 @@ class Client(asyncio.Protocol):
             hint=f"this Assist speaks protocol {ours}; upgrade the older of the two",
         )
 
+    def _not_accepted(self, why: str) -> ClientAuthFailed:
+        return ClientAuthFailed(
+            f"cannot talk to the agent at {self._peer}: it does not accept this controller: {why}",
+            hint="an agent serves the controller that installed it",
+        )
+
     # what the event loop calls
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -177,7 +193,7 @@ class Client(asyncio.Protocol):
         try:
             messages = self._decoder.feed(data)
         except protocol.ProtocolError as error:
-            self._end(f"cannot understand the agent at {self._peer}: {error}")
+            self._end(ConnectionLost(f"cannot understand the agent at {self._peer}: {error}"))
             self.close()
             return
         for message in messages:
@@ -187,10 +203,12 @@ class Client(asyncio.Protocol):
                 self._answered(message)
 
     def connection_lost(self, error: Exception | None) -> None:
-        self._end(f"cannot hear the agent at {self._peer} any more: {error or 'it closed the connection'}")
+        """The transport has ended; one that knows what it means for an agent says so by an AgentError."""
+        why = f"cannot hear the agent at {self._peer} any more: {error or 'it closed the connection'}"
+        self._end(error if isinstance(error, AgentError) else ConnectionLost(why))
 
-    def _end(self, why: str) -> None:
-        self._ended = self._ended or ConnectionLost(why)
+    def _end(self, why: AgentError) -> None:
+        self._ended = self._ended or why
         for answer in self._answers.values():
             if not answer.done():
                 answer.set_exception(self._ended)
@@ -198,15 +216,20 @@ class Client(asyncio.Protocol):
             watch.end(self._ended)
 
     def _answered(self, message: Mapping[str, Any]) -> None:
+        failure = message.get("error")
+        code = ((failure or {}).get("data") or {}).get("code", "ExecutionException")
+        text = str((failure or {}).get("message", ""))
+        if failure is not None and message.get("id") is None:  # it is about the connection, which ends by it
+            lost = ConnectionLost(f"cannot go on with the agent at {self._peer}: {text}")
+            self._end(self._not_accepted(text) if code == ClientAuthFailed.code else lost)
+            return
         answer = self._answers.get(message.get("id", 0))
         if answer is None or answer.done():
             return
-        failure = message.get("error")
         if failure is None:
             answer.set_result(message.get("result"))
         else:
-            code = (failure.get("data") or {}).get("code", "ExecutionException")
-            answer.set_exception(AgentRefused(str(failure.get("message", "")), code=code))
+            answer.set_exception(AgentRefused(text, code=code))
 
     def _notified(self, method: str, params: Mapping[str, Any]) -> None:
         watch = self._watches.get(params.get("record", ""))
@@ -244,14 +267,14 @@ class _Watch:
 
     def __init__(self) -> None:
         self.events: deque[WatchEvent] = deque()
-        self._error: ConnectionLost | None = None
+        self._error: AgentError | None = None
         self._waiting: asyncio.Future[None] | None = None
 
     def add(self, event: WatchEvent) -> None:
         self.events.append(event)
         self._wake()
 
-    def end(self, error: ConnectionLost) -> None:
+    def end(self, error: AgentError) -> None:
         self._error = error
         self._wake()
 

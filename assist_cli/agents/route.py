@@ -1,0 +1,101 @@
+"""Addresses as people write them, and the parts that they have.
+
+``local`` is the embedded agent of this machine; ``unix:PATH`` the agent behind a unix socket; ``tls:HOST[:PORT]`` an
+agent that listens, reached by mutual TLS; ``ssh:[USER@]HOST[:PORT][?sudo]`` one that is reached by way of SSH
+(``destination`` has its form). An IPv6 address stands in brackets: ``tls:[2001:db8::5]:7433``.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from assist_cli.agents import destination
+from assist_cli.agents.destination import Destination
+from assist_cli.errors import InvalidParameter
+
+TLS_PORT = 7433
+
+_PLACE = re.compile(
+    r"(?:\[(?P<six>[0-9A-Fa-f:.]+(?:%[\w.-]+)?)\]|(?P<name>\w[\w.-]*))(?::(?P<port>[0-9]{1,5}))?", re.ASCII
+)
+
+
+@dataclass(frozen=True)
+class Local:
+    """The embedded agent of this machine."""
+
+    def __str__(self) -> str:
+        return "local"
+
+
+@dataclass(frozen=True)
+class Unix:
+    """The agent behind a unix socket."""
+
+    path: Path
+
+    def __str__(self) -> str:
+        return f"unix:{self.path}"
+
+
+@dataclass(frozen=True)
+class Tls:
+    """An agent that listens on a port. ``host`` is a name or an address, without brackets."""
+
+    host: str
+    port: int = TLS_PORT
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"tls:{host}:{self.port}"
+
+
+@dataclass(frozen=True)
+class Ssh:
+    """An agent that is reached by way of SSH."""
+
+    destination: Destination
+
+    def __str__(self) -> str:
+        return f"ssh:{self.destination}"
+
+
+Route = Local | Unix | Tls | Ssh
+
+
+def parse(address: str) -> Route:
+    """The route that an address names; its text is the address in full.
+
+    Raises InvalidParameter (InvalidAddress), which says what is wrong with it.
+    """
+    scheme, _, rest = address.partition(":")
+    if address == "local":
+        return Local()
+    if scheme == "unix" and rest and "\0" not in rest:
+        return Unix(Path(rest).absolute())
+    if scheme == "tls":
+        return _tls(address, rest)
+    if scheme == "ssh":
+        return Ssh(destination.parse(rest))
+    raise _refused(address, "it has no path" if scheme == "unix" else "it does not say which way")
+
+
+def _tls(address: str, place: str) -> Tls:
+    found = _PLACE.fullmatch(place)
+    if found is None:
+        bare = place.count(":") > 1 and "[" not in place
+        raise _refused(address, "an IPv6 address stands in brackets" if bare else f"'{place}' is no HOST[:PORT]")
+    port = int(found["port"]) if found["port"] else TLS_PORT
+    if not 0 < port < 65536:
+        raise _refused(address, f"{port} is no port; they go from 1 to 65535")
+    return Tls(found["six"] or found["name"], port)
+
+
+def _refused(address: str, why: str) -> InvalidParameter:
+    return InvalidParameter(
+        f"cannot use the address '{address}': {why}",
+        hint="an address is local, unix:PATH, tls:HOST[:PORT] or ssh:[USER@]HOST[:PORT][?sudo]",
+        code="InvalidAddress",
+    )

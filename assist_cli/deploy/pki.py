@@ -1,0 +1,244 @@
+"""The certificates of the fleet: one authority for each ASSIST_HOME, made on first need.
+
+::
+
+    pki/  0700
+      ca.pem  ca.key                  the authority; its key never leaves this machine
+      controller.pem  controller.key  what this controller shows to agents
+
+Keys are ECDSA P-256. A certificate says in its subject who bears it and for what: the common name is an instance id
+or the controller's id, the organizational unit is the role, ``agent`` or ``controller``, and the extended key usage
+lets an agent be a server only and a controller a client only. The authority signs these and nothing that could sign
+again (path length 0).
+
+The controller's certificate is renewed here when its end comes near; an agent's when its instance is upgraded with
+``--rotate``. In front of each certificate stands the line ``valid until …``, so that its end can be read without
+parsing it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from assist_cli.errors import FileFailure
+from assist_cli.paths import Home, write_whole
+
+if TYPE_CHECKING:
+    from cryptography import x509
+    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+
+AUTHORITY_LIFETIME = timedelta(days=3650)
+LIFETIME = timedelta(days=730)
+# How long before its end a certificate is due for renewal, and for a warning.
+NEAR_END = timedelta(days=30)
+# A machine whose clock is behind must not take a new certificate for one of the future.
+BACKDATED = timedelta(days=1)
+
+_VALID_UNTIL = re.compile(rb"valid until (\S+)\n")
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """What one end of a connection needs, as PEM: its certificate, its private key, and the authority's certificate."""
+
+    certificate: bytes
+    key: bytes = field(repr=False)
+    authority: bytes
+
+
+def agent_credentials(home: Home, controller: str, instance: str, now: datetime) -> Credentials:
+    """A new key and certificate for the agent of an instance, by its id. Raises FileFailure."""
+    with _locked(home):
+        authority = _Authority.of(home, controller, now)
+    return authority.issue(instance, "agent", now)
+
+
+def prepare(home: Home, controller: str, now: datetime) -> None:
+    """See to it that this controller has a certificate that is good for a while. Raises FileFailure.
+
+    It costs one look at a small file when there is nothing to do.
+    """
+    until = _stated_end(home.pki / "controller.pem")
+    if until is not None and until - now > NEAR_END:
+        return
+    with _locked(home):
+        issued = _Authority.of(home, controller, now).issue(controller, "controller", now)
+        write_whole(home.pki / "controller.key", issued.key)
+        write_whole(home.pki / "controller.pem", issued.certificate)
+
+
+def ends(home: Home) -> dict[str, datetime]:
+    """When the certificates of this controller end, by what they are; those that exist."""
+    found = {"authority": _stated_end(home.pki / "ca.pem"), "controller": _stated_end(home.pki / "controller.pem")}
+    return {name: moment for name, moment in found.items() if moment is not None}
+
+
+class _Authority:
+    """The authority of a home, with the power to sign."""
+
+    def __init__(self, certificate: x509.Certificate, pem: bytes, key: EllipticCurvePrivateKey) -> None:
+        self._certificate = certificate
+        self._pem = pem
+        self._key = key
+
+    @classmethod
+    def of(cls, home: Home, controller: str, now: datetime) -> _Authority:
+        """The one that is there, or a new one. Raises FileFailure."""
+        certificate_path, key_path = home.pki / "ca.pem", home.pki / "ca.key"
+        if not certificate_path.exists():
+            key, certificate = _new_authority(controller, now)
+            write_whole(key_path, _key_pem(key))
+            write_whole(certificate_path, _certificate_pem(certificate))  # last: with it the authority exists
+        return cls._read(certificate_path, key_path)
+
+    @classmethod
+    def _read(cls, certificate_path: Path, key_path: Path) -> _Authority:
+        from cryptography import x509
+        from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+        from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+        hint = "bring it back from a copy; without it every agent has to be installed again"
+        try:
+            pem = certificate_path.read_bytes()
+            key = load_pem_private_key(key_path.read_bytes(), password=None)
+            certificate = x509.load_pem_x509_certificate(pem)
+        except OSError as error:
+            raise FileFailure(f"cannot read '{error.filename}': {error.strerror}", hint=hint) from error
+        except ValueError:
+            raise FileFailure(f"cannot use '{certificate_path}' and its key: they are no PEM", hint=hint) from None
+        if not isinstance(key, EllipticCurvePrivateKey) or key.public_key() != certificate.public_key():
+            raise FileFailure(f"cannot use '{key_path}': it is not the key of '{certificate_path}'", hint=hint)
+        return cls(certificate, pem, key)
+
+    def issue(self, name: str, role: str, now: datetime) -> Credentials:
+        """A new key, and a certificate for it that makes ``name`` a bearer of ``role``."""
+        from cryptography import x509
+        from cryptography.hazmat.primitives import hashes
+        from cryptography.hazmat.primitives.asymmetric import ec
+        from cryptography.x509.oid import ExtendedKeyUsageOID
+
+        usage = ExtendedKeyUsageOID.SERVER_AUTH if role == "agent" else ExtendedKeyUsageOID.CLIENT_AUTH
+        key = ec.generate_private_key(ec.SECP256R1())
+        until = min(now + LIFETIME, self._certificate.not_valid_after_utc)
+        certificate = (
+            _builder(name, role, key, now, until)
+            .issuer_name(self._certificate.subject)
+            .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+            .add_extension(_key_usage(signs_certificates=False), critical=True)
+            .add_extension(x509.ExtendedKeyUsage([usage]), critical=True)
+            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), critical=False)
+            .sign(self._key, hashes.SHA256())
+        )
+        return Credentials(_certificate_pem(certificate), _key_pem(key), self._pem)
+
+
+def _new_authority(controller: str, now: datetime) -> tuple[EllipticCurvePrivateKey, x509.Certificate]:
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    key = ec.generate_private_key(ec.SECP256R1())
+    builder = _builder(controller, "authority", key, now, now + AUTHORITY_LIFETIME)
+    certificate = (
+        builder.issuer_name(_subject(controller, "authority"))
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(_key_usage(signs_certificates=True), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    return key, certificate
+
+
+def _builder(
+    name: str, role: str, key: EllipticCurvePrivateKey, now: datetime, until: datetime
+) -> x509.CertificateBuilder:
+    """What all certificates have in common: subject, key, serial number, dates."""
+    from cryptography import x509
+
+    return (
+        x509.CertificateBuilder()
+        .subject_name(_subject(name, role))
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - BACKDATED)
+        .not_valid_after(until)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+    )
+
+
+def _subject(name: str, role: str) -> x509.Name:
+    from cryptography import x509
+    from cryptography.x509.oid import NameOID
+
+    return x509.Name(
+        [
+            x509.NameAttribute(NameOID.ORGANIZATION_NAME, "Assist"),
+            x509.NameAttribute(NameOID.ORGANIZATIONAL_UNIT_NAME, role),
+            x509.NameAttribute(NameOID.COMMON_NAME, name),
+        ]
+    )
+
+
+def _key_usage(*, signs_certificates: bool) -> x509.KeyUsage:
+    from cryptography import x509
+
+    return x509.KeyUsage(
+        digital_signature=not signs_certificates,
+        key_cert_sign=signs_certificates,
+        crl_sign=signs_certificates,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        encipher_only=False,
+        decipher_only=False,
+    )
+
+
+def _certificate_pem(certificate: x509.Certificate) -> bytes:
+    from cryptography.hazmat.primitives.serialization import Encoding
+
+    head = f"valid until {certificate.not_valid_after_utc:%Y-%m-%dT%H:%M:%SZ}\n"
+    return head.encode("ascii") + certificate.public_bytes(Encoding.PEM)
+
+
+def _key_pem(key: EllipticCurvePrivateKey) -> bytes:
+    from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+
+
+def _stated_end(path: Path) -> datetime | None:
+    """The end that stands in front of a certificate of ours; None where there is none."""
+    try:
+        found = _VALID_UNTIL.match(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise FileFailure(f"cannot read '{path}': {error.strerror}") from error
+    if found is None:
+        return None
+    return datetime.strptime(found[1].decode("ascii"), "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=timezone.utc)
+
+
+@contextlib.contextmanager
+def _locked(home: Home) -> Iterator[None]:
+    """One process at a time makes certificates for a home; there is never a second authority."""
+    import fcntl
+
+    path = home.folder(home.pki) / "lock"
+    try:
+        descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise FileFailure(f"cannot use the folder '{home.pki}': {error.strerror}") from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
