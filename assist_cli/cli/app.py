@@ -43,7 +43,9 @@ def root(
     context: typer.Context,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print data and errors only.")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Explain what happens, on stderr.")] = False,
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
 ) -> None:
     """Run scripts, send files and keep schedules on one machine or on thousands.
 

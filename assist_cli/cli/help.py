@@ -34,7 +34,7 @@ instance ran and the script came to its end; else:
 
 @app.command("help", epilog=options.examples("assist help", "assist help exit-status"))
 def help_(topic: Annotated[str | None, typer.Argument(metavar="[TOPIC]", help="What to read about.")] = None) -> None:
-    """Read about a topic that concerns several commands."""
+    """Read about a topic, such as exit-status."""
     if topic is None:
         typer.echo("Topics, each read with assist help TOPIC:\n\n" + "\n".join(f"  {name}" for name in TOPICS))
         typer.echo("\nOf a command: assist COMMAND --help")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Annotated
@@ -43,12 +44,12 @@ STYLES = {
 def list_(
     context: typer.Context,
     number: Annotated[
-        int, typer.Option("--number", "-n", min=0, help="At most so many, newest first; 0 for all.")
+        int, typer.Option("--number", "-n", min=0, metavar="N", help="At most so many; 0: all.")
     ] = LIST_LENGTH,
     output: options.Output = Format.TABLE,
     plain: options.Plain = False,
 ) -> None:
-    """List what was run, the newest first."""
+    """List what was run, newest first."""
     printer = options.printer(context, output, plain=plain)
     with open_controller(home()) as controller:
         found = history.summaries(controller, limit=number + 1 if number else None)
@@ -71,7 +72,7 @@ def list_(
     ]
     printer.table(columns, (_row(each, short[each.invocation.id], now) for each in shown))
     if len(found) > len(shown):
-        printer.talk(f"These are the newest {number}; assist invocation list -n 0 shows all.")
+        printer.talk("There are older ones; all of them: assist invocation list -n 0")
 
 
 @app.command(epilog=options.examples("assist invocation show -", "assist invocation show t-01k3 -o json"))
@@ -82,7 +83,10 @@ def show(
     plain: options.Plain = False,
     encoding: options.EncodingOption = Encoding.TEXT,
 ) -> None:
-    """Show one invocation: what ran, how it went on each instance, and the end of what it printed."""
+    """Show what ran and how it went.
+
+    That is the script and its settings, each instance, and the end of what was printed.
+    """
     printer = options.printer(context, output, plain=plain)
     with open_controller(home()) as controller:
         found = history.show(controller, history.find(controller, id), output=True)
@@ -104,7 +108,10 @@ def wait(
     output: options.Output = Format.TABLE,
     encoding: options.EncodingOption = Encoding.TEXT,
 ) -> None:
-    """Come back to an invocation: print its whole output and end just as assist run would."""
+    """Come back to what runs, or ran.
+
+    Prints the whole output from the start, and ends with the same exit status, as assist run would.
+    """
     printer = options.printer(context, output)
     with open_controller(home()) as controller:
         from assist_cli.operations import dispatch
@@ -131,7 +138,11 @@ def output_(
     stderr: Annotated[bool, typer.Option("--stderr", help="Only what it wrote to stderr, on stdout.")] = False,
     full: Annotated[bool, typer.Option("--full", help="Ask the agent for what the history does not hold.")] = False,
 ) -> None:
-    """Print what an invocation wrote, byte for byte: stdout to stdout and stderr to stderr."""
+    """Print the output, byte for byte.
+
+    What went to stdout goes to stdout, what went to stderr to stderr. The history holds the first and the last 512 KiB
+    of a long output; the instance keeps more of it for a while.
+    """
     if stdout and stderr:
         raise UsageError("cannot print only stdout and only stderr", hint="leave both out to get both")
     printer = options.printer(context)
@@ -154,7 +165,10 @@ def output_(
 @app.command(epilog=options.examples("assist invocation stop -", "assist stop t-01k3"))
 @stop_app.command(epilog=options.examples("assist stop -", "assist stop t-01k3 -o json"))
 def stop(context: typer.Context, id: Id, output: options.Output = Format.TABLE) -> None:
-    """Stop an invocation: TERM to all of its processes, and KILL after 5 s. What has ended stays as it ended."""
+    """Stop what runs.
+
+    All of its processes get TERM, and KILL after 5 s. What has ended by itself stays as it ended.
+    """
     printer = options.printer(context, output)
     with open_controller(home()) as controller:
         from assist_cli.operations.stop import stop as stop_invocation
@@ -189,21 +203,22 @@ def _row(summary: Summary, short: str, now: datetime) -> list[Cell | str]:
     if invocation.command_name:
         text += f"@{invocation.command_version}"
     instances = summary.instance_name if summary.instance_count == 1 else f"{summary.instance_count} instances"
-    return [short, _summary_status(summary), instances, ago(invocation.created, now), length, text]
+    status = _status(invocation.status, [summary.exit_code or 0] * summary.nonzero, summary.instance_count)
+    return [short, status, instances, ago(invocation.created, now), length, text]
 
 
-def _summary_status(summary: Summary) -> Cell:
-    """The status, and what Finished hides: exit codes."""
-    status = summary.invocation.status
-    if not summary.nonzero:
+def _status(status: InvokeStatus, exit_codes: Sequence[int], instances: int) -> Cell:
+    """The status, and what Finished hides: the exit codes that are not 0."""
+    if not exit_codes or status not in (InvokeStatus.FINISHED, InvokeStatus.PARTIAL_FAILED):
         return Cell(status.value, STYLES[status.value])
-    what = f"exit {summary.exit_code}" if summary.instance_count == 1 else f"{summary.nonzero} not 0"
+    what = f"exit {exit_codes[0]}" if instances == 1 else f"{len(exit_codes)} not 0"
     return Cell(f"{status.value}, {what}", Style.ODD if status is InvokeStatus.FINISHED else STYLES[status.value])
 
 
 def _print_head(printer: Printer, invocation: Invocation, now: datetime) -> None:
-    status = printer.paint(invocation.status.value, STYLES[invocation.status.value])
-    printer.line(f"{printer.paint(invocation.id, Style.STRONG)}  {status}")
+    exit_codes = [place.record.exit_code for place in invocation.instances if place.record.exit_code]
+    status = _status(invocation.status, exit_codes, len(invocation.instances))
+    printer.line(f"{printer.paint(invocation.id, Style.STRONG)}  {printer.paint(status.text, status.style)}")
     when = f"{ago(invocation.created, now)} ({clock(invocation.created)})"
     if invocation.finished is not None:
         when += f", took {took(invocation.finished - invocation.created)}"
@@ -238,33 +253,37 @@ def _print_instances(printer: Printer, invocation: Invocation, now: datetime) ->
     ]
     printer.line()
     printer.table(columns, (_instance_row(place, now) for place in invocation.instances))
+    for place in invocation.instances:
+        if place.record.error_info and place.status is not InvocationStatus.FINISHED:
+            printer.line(f"{escape(place.instance_name)}: {escape(place.record.error_info)}")
 
 
 def _instance_row(place: InvocationInstance, now: datetime) -> list[Cell | str]:
     record = place.record
     odd = place.status is InvocationStatus.FINISHED and record.exit_code != 0
     length = "" if record.started is None or record.finished is None else took(record.finished - record.started)
-    why = f"{record.error_code}: {record.error_info}" if record.error_code else ""
     return [
         place.instance_name,
         Cell(place.status.value, Style.ODD if odd else STYLES[place.status.value]),
         "" if record.exit_code is None else str(record.exit_code),
         "" if record.started is None else ago(record.started, now),
         length,
-        why,
+        record.error_code,
     ]
 
 
 def _print_end_of_output(printer: Printer, invocation: Invocation) -> None:
     output = invocation.instances[0].record.output or Output()
-    lines = output.text_of(*Stream).splitlines()
+    size = count(len(output.data) + output.dropped, "byte")
+    all_of_it = f"assist invocation output {invocation.id}"
     printer.line()
+    if b"\0" in output.data:
+        printer.line(printer.paint(f"{size} of binary output: {all_of_it}", Style.QUIET))
+        return
+    lines = output.text_of(*Stream).splitlines()
     if not lines:
         printer.line(printer.paint("No output.", Style.QUIET))
-        return
-    hidden = len(lines) - SHOWN_LINES
-    if hidden > 0 or output.dropped:
-        size = count(len(output.data) + output.dropped, "byte")
-        printer.line(printer.paint(f"The end of {size}; all: assist invocation output {invocation.id}:", Style.QUIET))
+    elif len(lines) > SHOWN_LINES:
+        printer.line(printer.paint(f"The last {SHOWN_LINES} lines of {size}: {all_of_it}", Style.QUIET))
     for line in lines[-SHOWN_LINES:]:
         printer.line(escape(line, keep="\t"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta, timezone
 from typing import Annotated
 
 import typer
@@ -10,6 +11,8 @@ from assist_cli.cli.documents import Encoding
 from assist_cli.cli.output import Format, Printer
 from assist_cli.cli.wording import seconds_of
 from assist_cli.errors import ExitStatus
+
+LONGEST_SECONDS = 100 * 366 * 86_400
 
 
 def duration(text: str | float) -> float:
@@ -28,16 +31,31 @@ def whole_seconds(text: str | int) -> int:
     return int(seconds)
 
 
+def moment(text: str) -> datetime:
+    """A moment in the past: so long ago (``2h``, ``30d``), or a local date and time (``2026-11-22``, ``2026-11-22 08:00``)."""
+    seconds = seconds_of(text)
+    if seconds is not None:
+        return datetime.now(timezone.utc) - timedelta(seconds=min(seconds, LONGEST_SECONDS))
+    try:
+        return datetime.fromisoformat(text).astimezone(timezone.utc)
+    except (ValueError, OverflowError):
+        raise typer.BadParameter(f"'{text}' is no time; write 2h, 30d, 2026-11-22 or '2026-11-22 08:00'") from None
+
+
+Since = Annotated[
+    datetime | None,
+    typer.Option("--since", metavar="TIME", parser=moment, help="Not older than 2h, 30d, 2026-11-22 …"),
+]
 Targets = Annotated[
     list[str] | None, typer.Option("--instance", "-i", metavar="NAME", help="Where to run; default: local.")
 ]
 Patience = Annotated[
     float | None,
-    typer.Option("--wait", metavar="TIME", parser=duration, help="Wait no longer than this; it goes on (status 75)."),
+    typer.Option("--wait", metavar="TIME", parser=duration, help="Wait no longer; it goes on (75)."),
 ]
-Output = Annotated[Format, typer.Option("--output", "-o", help="How to print data.")]
+Output = Annotated[Format, typer.Option("--output", "-o", metavar="FORM", help="table, json or jsonl.")]
 Plain = Annotated[bool, typer.Option("--plain", help="Tables without lines and cuts.")]
-EncodingOption = Annotated[Encoding, typer.Option("--encoding", help="How JSON holds scripts and output.")]
+EncodingOption = Annotated[Encoding, typer.Option("--encoding", metavar="FORM", help="Bytes in JSON: text or base64.")]
 
 
 def application(help: str | None = None) -> typer.Typer:

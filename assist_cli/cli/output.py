@@ -183,16 +183,12 @@ def _draw(columns: Sequence[Column], rows: Sequence[Sequence[Cell]]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="bold", border_style="dim", expand=False)
+    # Only a flexible column gives way: rich narrows those that may wrap, and its cells are cut instead of wrapped.
+    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="bold", border_style="dim")
     for column in columns:
-        table.add_column(
-            column.title,
-            justify="right" if column.right else "left",
-            no_wrap=True,
-            overflow="ellipsis",
-            min_width=12 if column.flexible else None,
-            ratio=1 if column.flexible else None,
-        )
+        table.add_column(column.title, justify="right" if column.right else "left", no_wrap=not column.flexible)
     for row in rows:
-        table.add_row(*(Text(escape(cell.text), style=cell.style.value) for cell in row))
+        table.add_row(
+            *(Text(escape(cell.text), style=cell.style.value, no_wrap=True, overflow="ellipsis") for cell in row)
+        )
     Console(file=sys.stdout, highlight=False).print(table)

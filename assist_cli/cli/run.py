@@ -25,13 +25,15 @@ app = options.application()
 )
 def run(
     context: typer.Context,
-    words: Annotated[list[str] | None, typer.Argument(metavar="[-- WORD...]")] = None,
+    words: Annotated[
+        list[str] | None, typer.Argument(metavar="[-- WORD...]", help="A program and its words, run as they are.")
+    ] = None,
     text: Annotated[str | None, typer.Option("--command", "-c", metavar="TEXT", help="The script as text.")] = None,
     file: Annotated[str | None, typer.Option("--file", "-f", metavar="FILE", help="The script; - is stdin.")] = None,
     instance: options.Targets = None,
     type: Annotated[str | None, typer.Option("--type", help="shell, bat or powershell.", metavar="TYPE")] = None,
     timeout: Annotated[
-        int, typer.Option("--timeout", metavar="TIME", parser=options.whole_seconds, help="Stop it after so long.")
+        int, typer.Option("--timeout", metavar="TIME", parser=options.whole_seconds, help="Stop it then: 90, 10m, 2h.")
     ] = DEFAULT_TIMEOUT,
     working_dir: Annotated[
         str | None, typer.Option("--workdir", metavar="DIR", help="Where to run; default: the user's home.")
@@ -48,10 +50,11 @@ def run(
     output: options.Output = Format.TABLE,
     encoding: options.EncodingOption = Encoding.TEXT,
 ) -> None:
-    """Run a script once, without saving it, and show what it prints as it comes.
+    """Run a script once and show what it prints.
 
-    The script is words after --, text with -c, or a file with -f; a shebang line is honoured. The exit status is the
-    script's own, and 124 when its time ran out. With a parameter, {{key}} in the script is a place for its value.
+    The script is words after --, text with -c, or a file with -f; a shebang line is honoured. It is not saved, but the
+    history keeps what ran. The exit status is the script's own, and 124 when its time ran out. With a parameter,
+    {{key}} in the script is a place for its value.
     """
     printer = options.printer(context, output)
     content, kind = _script(words, text, file, type)

@@ -32,11 +32,13 @@ def one_line(text: str) -> str:
 def ago(moment: datetime, now: datetime) -> str:
     """A moment seen from now: ``3 s ago``, ``2 min ago``; its local date when it is more than a month old."""
     seconds = (now - moment).total_seconds()
+    if abs(seconds) < 1:
+        return "just now"
     if seconds < 0:
-        return "in " + _rough(-seconds) if seconds < -1 else "now"
+        return "in " + _rough(-seconds)
     if seconds > 30 * 86_400:
         return moment.astimezone().strftime("%Y-%m-%d")
-    return _rough(seconds) + " ago" if seconds >= 1 else "now"
+    return _rough(seconds) + " ago"
 
 
 def _rough(seconds: float) -> str:
