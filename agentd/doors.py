@@ -70,6 +70,9 @@ def _context(folder):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_3
     context.verify_mode = ssl.CERT_REQUIRED
+    context.options |= ssl.OP_NO_TICKET
+    if hasattr(context, "num_tickets"):  # Python 3.8
+        context.num_tickets = 0  # nobody resumes a session, and tickets are a third of a handshake's work
     try:
         context.load_verify_locations(os.path.join(folder, "ca.pem"))
         context.load_cert_chain(os.path.join(folder, "agent.pem"), os.path.join(folder, "agent.key"))
