@@ -56,14 +56,7 @@ class Output:
     def text_of(self, *streams: Stream) -> str:
         """The same as text. Invalid bytes become U+FFFD; a character that the other stream cut in two comes whole."""
         decoders = {stream: codecs.getincrementaldecoder("utf-8")("replace") for stream in streams}
-        parts: list[str] = []
-        position = 0
-        for stream, data in self.pieces():
-            if self.dropped and position == self.cut:
-                parts.extend(decoder.decode(b"", True) for decoder in decoders.values())
-            position += len(data)
-            if stream in decoders:
-                parts.append(decoders[stream].decode(data))
+        parts = [decoders[stream].decode(data) for stream, data in self.pieces() if stream in decoders]
         parts.extend(decoder.decode(b"", True) for decoder in decoders.values())
         return "".join(parts)
 

@@ -1,0 +1,45 @@
+"""Identifiers: their form, their order, and what may be the beginning of one."""
+
+from __future__ import annotations
+
+import re
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from assist_cli.model.ids import ALPHABET, SHORT_LENGTH, Kind, is_prefix, new_id
+
+LAST_MS = 2**48 - 1
+times = st.integers(0, LAST_MS)
+kinds = st.sampled_from(Kind)
+
+
+@given(kinds, times)
+def test_an_id_is_its_kind_and_26_characters(kind: Kind, now_ms: int) -> None:
+    assert re.fullmatch(rf"{kind.value}[{ALPHABET}]{{26}}", new_id(kind, now_ms))
+
+
+@given(times, times)
+def test_ids_sort_by_time(one: int, other: int) -> None:
+    ids = new_id(Kind.RECORD, one), new_id(Kind.RECORD, other)
+    if one != other:
+        assert (ids[0] < ids[1]) == (one < other)
+
+
+@given(times)
+def test_the_short_form_is_the_time(now_ms: int) -> None:
+    assert new_id(Kind.RECORD, now_ms)[:SHORT_LENGTH] == new_id(Kind.RECORD, now_ms)[:SHORT_LENGTH]
+
+
+def test_ids_of_one_moment_differ() -> None:
+    assert len({new_id(Kind.RECORD, 0) for _ in range(1000)}) == 1000
+
+
+@given(kinds, times, st.integers(2, 28))
+def test_each_beginning_of_an_id_may_be_one(kind: Kind, now_ms: int, length: int) -> None:
+    assert is_prefix(new_id(kind, now_ms)[:length], kind)
+
+
+def test_what_cannot_be_the_beginning_of_an_id() -> None:
+    for text in ("", "t", "backup", "r-01", "t-0l", "t-01K3", "t-" + "0" * 27, "t-01 "):
+        assert not is_prefix(text, Kind.INVOCATION), text
