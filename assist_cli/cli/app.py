@@ -16,8 +16,12 @@ class Root(Boundary):
 
     table: ClassVar[dict[str, str]] = {
         "run": "assist_cli.cli.run:app",
+        "invoke": "assist_cli.cli.invoke:app",
         "stop": "assist_cli.cli.invocation:stop_app",
         "invocation": "assist_cli.cli.invocation:app",
+        "command": "assist_cli.cli.command:app",
+        "quota": "assist_cli.cli.quota:app",
+        "audit": "assist_cli.cli.audit:app",
         "help": "assist_cli.cli.help:app",
     }
 

@@ -7,12 +7,17 @@ base64 where that is asked for.
 from __future__ import annotations
 
 import base64
+from collections.abc import Iterable
 from datetime import datetime, timezone
 from enum import Enum
 from typing import Any
 
+from assist_cli.model.audit import Entry
+from assist_cli.model.command import Command
 from assist_cli.model.invocation import Invocation, InvocationInstance, Record, Summary
 from assist_cli.model.output import Output, Stream
+from assist_cli.operations.exchange import definition_document
+from assist_cli.operations.quotas import Usage
 
 Document = dict[str, Any]
 
@@ -47,6 +52,67 @@ def summary(summary: Summary) -> Document:
 def started(invocation: Invocation) -> Document:
     """What ``--detach`` prints."""
     return {"InvokeId": invocation.id, "CommandId": invocation.command_id}
+
+
+def command(found: Command, encoding: Encoding = Encoding.TEXT, *, content: bool = True) -> Document:
+    """``command show`` and, without the content, one object of ``command list``."""
+    version = found.version
+    return {
+        "CommandId": found.id,
+        "Name": found.name,
+        "Description": found.description,
+        "Type": version.type.value,
+        "Version": version.number,
+        "LatestVersion": found.latest,
+        **({"CommandContent": _bytes(version.content, encoding)} if content else {}),
+        "WorkingDir": version.working_dir,
+        "Timeout": version.timeout,
+        "EnableParameter": version.parameters_enabled,
+        "ParameterDefinitions": [definition_document(each) for each in version.definitions],
+        "CreationTime": time(found.created),
+        "ModifiedTime": time(found.modified),
+        "InvokeTimes": found.invocations,
+    }
+
+
+def difference(
+    old: Command, new: Command, settings: Iterable[tuple[str, str | None, str | None]], lines: Iterable[str]
+) -> Document:
+    """What ``command diff`` prints: settings before and after, and a unified diff of the scripts."""
+    return {
+        "Name": new.name,
+        "From": old.version.number,
+        "To": new.version.number,
+        "Settings": [{"Setting": title, "From": before, "To": after} for title, before, after in settings],
+        "ContentDiff": "".join(line + "\n" for line in lines),
+    }
+
+
+def saved(command: Command) -> Document:
+    """What ``command create``, ``clone``, ``rollback`` and ``import`` print of what they made."""
+    return {"CommandId": command.id, "Name": command.name, "Version": command.version.number}
+
+
+def audit_entry(entry: Entry) -> Document:
+    """One object of ``audit list``."""
+    return {
+        "Time": time(entry.time),
+        "Actor": str(entry.actor),
+        "Action": entry.action,
+        "Subject": entry.subject,
+        "Detail": entry.detail,
+        "Outcome": entry.outcome,
+    }
+
+
+def usage(usage: Usage) -> Document:
+    """One object of ``quota``."""
+    return {
+        "Quota": usage.quota.name,
+        "Limit": usage.quota.limit,
+        "Used": usage.used,
+        "Unit": usage.quota.unit,
+    }
 
 
 def time(moment: datetime | None) -> str | None:

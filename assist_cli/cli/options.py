@@ -32,7 +32,7 @@ def whole_seconds(text: str | int) -> int:
 
 
 def moment(text: str) -> datetime:
-    """A moment in the past: so long ago (``2h``, ``30d``), or a local date and time (``2026-11-22``, ``2026-11-22 08:00``)."""
+    """A moment in the past: so long ago (``2h``), or a local date or time (``2026-11-22``, ``2026-11-22 08:00``)."""
     seconds = seconds_of(text)
     if seconds is not None:
         return datetime.now(timezone.utc) - timedelta(seconds=min(seconds, LONGEST_SECONDS))

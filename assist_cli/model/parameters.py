@@ -288,7 +288,7 @@ def check_value(definition: Definition, value: Value) -> None:
         raise InvalidParameter(
             f"cannot use {shown} for the parameter {definition.key!r}: {reason}",
             code="InvalidParameterValue",
-            hint=definition.description or "see the command: assist command show NAME",
+            hint=f"{definition.key}: {definition.description}" if definition.description else "",
         )
 
 

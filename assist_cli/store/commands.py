@@ -38,6 +38,28 @@ def count(reader: Reader) -> int:
     return int(row["count"])
 
 
+def largest(reader: Reader) -> dict[quotas.Quota, int]:
+    """The most that a saved command uses of the limits that apply to each; empty when there is none."""
+    row = reader.first(
+        """
+        SELECT max(length(content)) AS content, max(timeout) AS timeout, max(length(name)) AS name,
+            max(length(description)) AS description, max(length(working_dir)) AS working_dir,
+            max(CASE definitions WHEN '' THEN 0 ELSE json_array_length(definitions) END) AS parameters
+        FROM command_states
+        """
+    )
+    if row is None or row["content"] is None:
+        return {}
+    return {
+        quotas.SCRIPT: quotas.base64_length(row["content"]),
+        quotas.PARAMETERS: row["parameters"],
+        quotas.TIMEOUT: row["timeout"],
+        quotas.NAME: row["name"],
+        quotas.DESCRIPTION: row["description"],
+        quotas.WORKING_DIR: row["working_dir"] or 0,
+    }
+
+
 def create(transaction: Transaction, command: Command) -> None:
     """Write a command with its first version. Raises QuotaExceeded, and Conflict when the name is taken."""
     quotas.check_command_count(count(transaction) + 1, limit(transaction))

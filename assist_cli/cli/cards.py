@@ -1,0 +1,133 @@
+"""How a saved command looks: in a line, in a list, whole, and beside another version of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from assist_cli.cli import parameters, scripts
+from assist_cli.cli.output import Column, Printer, Style
+from assist_cli.cli.wording import ago, clock, count, escape
+from assist_cli.model.command import Command, CommandVersion
+
+Setting = tuple[str, str | None, str | None]  # what, before, after
+
+
+def line(command: Command) -> str:
+    """``restart@2  c-01k…``: what was made."""
+    return f"{escape(command.name)}@{command.version.number}  {command.id}"
+
+
+def print_list(printer: Printer, found: Iterable[Command], now: datetime) -> bool:
+    """Print commands as a table; False when there is none."""
+    columns = [
+        Column("NAME"),
+        Column("VERSION", right=True),
+        Column("TYPE"),
+        Column("PARAMETERS", flexible=True),
+        Column("INVOKED", right=True),
+        Column("CHANGED"),
+        Column("DESCRIPTION", flexible=True),
+    ]
+    rows = [_row(each, now) for each in found]
+    if rows:
+        printer.table(columns, rows)
+    return bool(rows)
+
+
+def print_versions(printer: Printer, found: Iterable[Command], now: datetime) -> None:
+    """Print the versions of a command as a table."""
+    columns = [
+        Column("VERSION", right=True),
+        Column("CREATED"),
+        Column("TYPE"),
+        Column("TIMEOUT", right=True),
+        Column("BYTES", right=True),
+        Column("PARAMETERS", flexible=True),
+        Column("WORKDIR", flexible=True),
+    ]
+    printer.table(columns, (_version_row(each.version, now) for each in found))
+
+
+def print_card(printer: Printer, command: Command, now: datetime) -> None:
+    """Print all there is to know of a command, and its script at the end."""
+    version = command.version
+    name = printer.paint(f"{command.name}@{version.number}", Style.STRONG)
+    newest = "" if version.number == command.latest else f" of {command.latest}"
+    printer.line(f"{name}{newest}  {command.id}")
+    settings = [version.type.value, f"timeout {version.timeout} s"]
+    if version.working_dir:
+        settings.append(f"in {version.working_dir}")
+    rows = [("Settings", ", ".join(settings))]
+    if command.description:
+        rows.insert(0, ("About", command.description))
+    if version.created:
+        rows.append(("Created", f"{ago(version.created, now)} ({clock(version.created)})"))
+    rows.append(("Invoked", count(command.invocations, "time")))
+    rows += [(each.key, parameters.described(each)) for each in version.definitions]
+    width = max(len(title) for title, _ in rows)
+    for title, text in rows:
+        printer.line(f"  {printer.paint(title.ljust(width), Style.QUIET)}  {escape(text)}")
+    printer.line()
+    scripts.show(printer, version.content, version.type)
+
+
+def print_difference(printer: Printer, old: Command, new: Command) -> bool:
+    """Print what changed from one version to another; False when nothing did."""
+    settings, lines = changed_settings(old, new), changed_lines(old, new)
+    for title, before, after in settings:
+        then = printer.paint(before or "none", Style.BAD)
+        printer.line(f"{escape(title)}: {then} → {printer.paint(after or 'none', Style.GOOD)}")
+    scripts.print_difference(printer, lines)
+    return bool(settings or lines)
+
+
+def changed_settings(old: Command, new: Command) -> list[Setting]:
+    """Each setting and parameter that is not the same in two versions."""
+    before, after = _settings(old.version), _settings(new.version)
+    return [
+        (title, before.get(title), after.get(title))
+        for title in dict.fromkeys([*before, *after])
+        if before.get(title) != after.get(title)
+    ]
+
+
+def changed_lines(old: Command, new: Command) -> list[str]:
+    """The unified diff of two scripts."""
+    names = f"{old.name}@{old.version.number}", f"{new.name}@{new.version.number}"
+    return scripts.difference(old.version.content, new.version.content, names)
+
+
+def _settings(version: CommandVersion) -> dict[str, str | None]:
+    return {
+        "Type": version.type.value,
+        "Timeout": f"{version.timeout} s",
+        "WorkingDir": version.working_dir,
+        "EnableParameter": "yes" if version.parameters_enabled else "no",
+        **{f"Parameter {each.key}": parameters.described(each) for each in version.definitions},
+    }
+
+
+def _row(command: Command, now: datetime) -> Sequence[str]:
+    version = command.version
+    return [
+        command.name,
+        str(command.latest),
+        version.type.value,
+        ", ".join(each.key for each in version.definitions),
+        str(command.invocations),
+        ago(command.modified, now),
+        command.description,
+    ]
+
+
+def _version_row(version: CommandVersion, now: datetime) -> Sequence[str]:
+    return [
+        str(version.number),
+        ago(version.created, now) if version.created else "",
+        version.type.value,
+        f"{version.timeout} s",
+        str(len(version.content)),
+        ", ".join(each.key for each in version.definitions),
+        version.working_dir or "",
+    ]

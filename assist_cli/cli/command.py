@@ -1,0 +1,316 @@
+"""``assist command``: the library of scripts."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+
+from assist_cli.cli import cards, documents, options, parameters, scripts
+from assist_cli.cli.documents import Encoding
+from assist_cli.cli.output import Format, Printer
+from assist_cli.errors import UsageError
+from assist_cli.model.command import (
+    DEFAULT_TIMEOUT,
+    Command,
+    CommandType,
+    CommandVersion,
+    type_from_word,
+    type_of_script,
+)
+from assist_cli.operations import commands, exchange
+from assist_cli.operations.commands import Changes
+from assist_cli.operations.controller import open_controller
+from assist_cli.operations.exchange import Clash
+from assist_cli.operations.parameters import definition
+from assist_cli.paths import home
+
+app = options.application("Saved scripts: named, versioned, with parameters. To run one: assist invoke NAME")
+
+Name = Annotated[str, typer.Argument(metavar="NAME", help="A name, an id, or the beginning of an id.")]
+Reference = Annotated[
+    str, typer.Argument(metavar="NAME[@VERSION]", help="A name or an id; without a version the newest.")
+]
+Version = Annotated[int, typer.Argument(metavar="VERSION", min=1)]
+Text = Annotated[str | None, typer.Option("--command", "-c", metavar="TEXT", help="The script as text.")]
+File = Annotated[str | None, typer.Option("--file", "-f", metavar="FILE", help="The script; - is stdin.")]
+Description = Annotated[str | None, typer.Option("--description", metavar="TEXT", help="What it is for.")]
+Definitions = Annotated[
+    list[str] | None,
+    typer.Option("--param-def", metavar="'KEY …'", help="Say more of a parameter; see assist help parameters."),
+]
+
+
+@app.command(
+    epilog=options.examples(
+        "assist command create disk -c 'df -h'",
+        "assist command create restart -f restart.sh --param-def 'service required pattern=[a-z]+'",
+    )
+)
+def create(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A name that no other command has.")],
+    text: Text = None,
+    file: File = None,
+    type: Annotated[
+        str | None,
+        typer.Option("--type", metavar="TYPE", help="shell, bat or powershell; default: what the script tells."),
+    ] = None,
+    description: Description = None,
+    working_dir: Annotated[
+        str | None, typer.Option("--workdir", metavar="DIR", help="Where to run; default: the user's home.")
+    ] = None,
+    timeout: Annotated[
+        int, typer.Option("--timeout", metavar="TIME", parser=options.whole_seconds, help="Stop it after so long.")
+    ] = DEFAULT_TIMEOUT,
+    enable: Annotated[
+        bool, typer.Option("--enable-parameters", help="{{key}} in the script is a place for a value.")
+    ] = False,
+    definitions: Definitions = None,
+    output: options.Output = Format.TABLE,
+) -> None:
+    """Save a script as a new command.
+
+    Without -f and -c, $EDITOR opens on a terminal. --param-def enables parameters too.
+    """
+    printer = options.printer(context, output)
+    kind = type_from_word(type) if type else None
+    content = scripts.given(text, file)
+    if content is None:
+        content = _from_editor(b"", kind or CommandType.SHELL)
+    version = CommandVersion(
+        content=content,
+        type=kind or type_of_script(content, file),
+        working_dir=working_dir,
+        timeout=timeout,
+        parameters_enabled=enable or bool(definitions),
+        definitions=tuple(map(definition, definitions or ())),
+    )
+    with open_controller(home()) as controller:
+        made = commands.create(controller, name, version, description or "")
+    _print_saved(printer, made)
+    parameters.warn_of_code(printer, made.version)
+
+
+@app.command("list", epilog=options.examples("assist command list", "assist command list -o jsonl | jq .Name"))
+def list_(context: typer.Context, output: options.Output = Format.TABLE, plain: options.Plain = False) -> None:
+    """List the saved commands, by name."""
+    printer = options.printer(context, output, plain=plain)
+    with open_controller(home()) as controller:
+        found = commands.listing(controller)
+        now = controller.now()
+    if printer.is_json:
+        printer.documents(documents.command(each, content=False) for each in found)
+        return
+    if not cards.print_list(printer, found, now):
+        printer.talk("Nothing is saved yet. Try: assist command create disk -c 'df -h'")
+
+
+@app.command(epilog=options.examples("assist command show restart", "assist command show restart@1 -o json"))
+def show(
+    context: typer.Context,
+    reference: Reference,
+    output: options.Output = Format.TABLE,
+    encoding: options.EncodingOption = Encoding.TEXT,
+) -> None:
+    """Show a command: its settings, its parameters, and the script."""
+    printer = options.printer(context, output)
+    with open_controller(home()) as controller:
+        found = commands.get(controller, reference)
+        now = controller.now()
+    if printer.is_json:
+        printer.document(documents.command(found, encoding))
+        return
+    cards.print_card(printer, found, now)
+
+
+@app.command(epilog=options.examples("assist command versions restart", "assist command versions restart -o json"))
+def versions(
+    context: typer.Context,
+    name: Name,
+    output: options.Output = Format.TABLE,
+    plain: options.Plain = False,
+    encoding: options.EncodingOption = Encoding.TEXT,
+) -> None:
+    """List the versions of a command, newest first."""
+    printer = options.printer(context, output, plain=plain)
+    with open_controller(home()) as controller:
+        found = commands.versions(controller, name)
+        now = controller.now()
+    if printer.is_json:
+        printer.documents(documents.command(each, encoding) for each in found)
+        return
+    cards.print_versions(printer, found, now)
+
+
+@app.command(epilog=options.examples("assist command diff restart 1", "assist command diff restart 1 2"))
+def diff(
+    context: typer.Context,
+    name: Name,
+    old: Version,
+    new: Annotated[int | None, typer.Argument(metavar="[VERSION]", min=1, help="Default: the newest.")] = None,
+    output: options.Output = Format.TABLE,
+) -> None:
+    """Show what changed between two versions, in settings and in the script."""
+    printer = options.printer(context, output)
+    with open_controller(home()) as controller:
+        left = commands.get(controller, f"{name}@{old}")
+        right = commands.get(controller, name if new is None else f"{name}@{new}")
+    if printer.is_json:
+        settings, lines = cards.changed_settings(left, right), cards.changed_lines(left, right)
+        printer.document(documents.difference(left, right, settings, lines))
+    elif not cards.print_difference(printer, left, right):
+        printer.talk(f"Versions {left.version.number} and {right.version.number} are the same.")
+
+
+@app.command(
+    epilog=options.examples(
+        "assist command modify restart --name renew", "assist command modify disk --description 'free space'"
+    )
+)
+def modify(
+    context: typer.Context,
+    name: Name,
+    new_name: Annotated[str | None, typer.Option("--name", metavar="NEW", help="The new name.")] = None,
+    description: Description = None,
+) -> None:
+    """Change the name or the description, in place.
+
+    The script and its settings are changed by a new version: assist command clone
+    """
+    if new_name is None and description is None:
+        raise UsageError(
+            "cannot modify nothing", hint="give --name or --description; for the script: assist command clone"
+        )
+    with open_controller(home()) as controller:
+        made = commands.modify(controller, name, new_name, description)
+    options.printer(context).talk(f"Changed: {made.name}")
+
+
+@app.command(
+    epilog=options.examples(
+        "assist command clone restart --timeout 5m", "assist command clone restart@1 --as restart-old"
+    )
+)
+def clone(
+    context: typer.Context,
+    reference: Reference,
+    new_name: Annotated[
+        str | None, typer.Option("--as", metavar="NEW", help="Make a new command of this name.")
+    ] = None,
+    text: Text = None,
+    file: File = None,
+    type: Annotated[str | None, typer.Option("--type", metavar="TYPE", help="shell, bat or powershell.")] = None,
+    working_dir: Annotated[
+        str | None, typer.Option("--workdir", metavar="DIR", help="Where to run; '' is the user's home.")
+    ] = None,
+    timeout: Annotated[
+        int | None,
+        typer.Option("--timeout", metavar="TIME", parser=options.whole_seconds, help="Stop it after so long."),
+    ] = None,
+    enable: Annotated[
+        bool | None,
+        typer.Option("--enable-parameters/--disable-parameters", help="Whether {{key}} is a place for a value."),
+    ] = None,
+    definitions: Definitions = None,
+    output: options.Output = Format.TABLE,
+) -> None:
+    """Make a new version, or with --as a new command, that differs in what the options say.
+
+    Without any option, the script opens in $EDITOR on a terminal.
+    """
+    printer = options.printer(context, output)
+    content = scripts.given(text, file)
+    kind = type_from_word(type) if type else None
+    if kind is None and content is not None and file is not None:
+        told = type_of_script(content, file)
+        kind = told if told is not CommandType.SHELL else None  # a shell script is what has no other sign
+    changes = Changes(
+        content=content,
+        type=kind,
+        working_dir=working_dir,
+        timeout=timeout,
+        parameters_enabled=True if definitions and enable is None else enable,
+        definitions=tuple(map(definition, definitions or ())) or None,
+    )
+    with open_controller(home()) as controller:
+        if changes == Changes() and new_name is None:
+            old = commands.get(controller, reference).version
+            changes = Changes(content=_from_editor(old.content, old.type))
+        made = commands.clone(controller, reference, changes, new_name)
+    _print_saved(printer, made)
+    parameters.warn_of_code(printer, made.version)
+
+
+@app.command(epilog=options.examples("assist command rollback restart 1", "assist command rollback restart 2 -o json"))
+def rollback(context: typer.Context, name: Name, version: Version, output: options.Output = Format.TABLE) -> None:
+    """Make an older version the newest: as a new version, so that nothing is lost."""
+    printer = options.printer(context, output)
+    with open_controller(home()) as controller:
+        made = commands.rollback(controller, name, version)
+    _print_saved(printer, made)
+
+
+@app.command(epilog=options.examples("assist command delete restart", "assist command delete disk uptime"))
+def delete(
+    context: typer.Context,
+    wanted: Annotated[list[str], typer.Argument(metavar="NAME...", help="Names or ids.")],
+) -> None:
+    """Delete commands with all their versions. The history keeps what ran of them."""
+    with open_controller(home()) as controller:
+        deleted = commands.delete(controller, wanted)
+    options.printer(context).talk("Deleted: " + ", ".join(each.name for each in deleted))
+
+
+@app.command(epilog=options.examples("assist command export > commands.json", "assist command export restart disk"))
+def export(
+    context: typer.Context,
+    wanted: Annotated[list[str] | None, typer.Argument(metavar="[NAME...]", help="Default: all commands.")] = None,
+) -> None:
+    """Print commands with all their versions as JSON, for assist command import."""
+    with open_controller(home()) as controller:
+        document = exchange.export(controller, wanted or ())
+    options.printer(context).line(json.dumps(document, ensure_ascii=False, indent=2))
+
+
+@app.command("import", epilog=options.examples("assist command import commands.json", "assist command import - --skip"))
+def import_(
+    context: typer.Context,
+    file: Annotated[str, typer.Argument(metavar="FILE", help="What assist command export printed; - is stdin.")],
+    rename: Annotated[bool, typer.Option("--rename", help="Give a new name to what has a taken one.")] = False,
+    skip: Annotated[bool, typer.Option("--skip", help="Leave out what has a taken name.")] = False,
+    output: options.Output = Format.TABLE,
+) -> None:
+    """Save the commands of a file, with all their versions; all of them or none."""
+    if rename and skip:
+        raise UsageError("cannot both rename and skip", hint="give one of --rename and --skip")
+    printer = options.printer(context, output)
+    clash = Clash.RENAME if rename else Clash.SKIP if skip else Clash.REFUSE
+    text = scripts.read(file).decode("utf-8", "replace")
+    with open_controller(home()) as controller:
+        found = exchange.import_text(controller, text, clash)
+    made = [each.command for each in found if each.command is not None]
+    if printer.is_json:
+        printer.documents(map(documents.saved, made))
+    else:
+        for each in made:
+            printer.line(cards.line(each))
+    for entry in found:
+        if entry.command is None:
+            printer.talk(f"Skipped: {entry.name}")
+        elif entry.command.name != entry.name:
+            printer.talk(f"Renamed: {entry.name} to {entry.command.name}")
+
+
+def _from_editor(content: bytes, kind: CommandType) -> bytes:
+    if not scripts.is_interactive():
+        raise UsageError("cannot tell what to save: there is no script", hint="give it with -f FILE or -c TEXT")
+    return scripts.edited(content, kind)
+
+
+def _print_saved(printer: Printer, command: Command) -> None:
+    if printer.is_json:
+        printer.document(documents.saved(command))
+    else:
+        printer.line(cards.line(command))

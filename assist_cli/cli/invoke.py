@@ -1,0 +1,69 @@
+"""``assist invoke``: a saved command, with its parameters."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Annotated
+
+import typer
+
+from assist_cli.cli import options, parameters, scripts
+from assist_cli.cli.documents import Encoding
+from assist_cli.cli.output import Format
+from assist_cli.cli.watching import carry_out
+from assist_cli.operations.controller import open_controller
+from assist_cli.operations.invoke import InvokeRequest, missing, recorded
+from assist_cli.paths import home
+
+app = options.application()
+
+
+@app.command(
+    epilog=options.examples(
+        "assist invoke restart-service -p service=nginx", "assist invoke backup@3 --secret token=env:TOKEN"
+    )
+)
+def invoke(
+    context: typer.Context,
+    command: Annotated[str, typer.Argument(metavar="NAME[@VERSION]", help="The command; default: its newest version.")],
+    instance: options.Targets = None,
+    pairs: parameters.Pairs = None,
+    document: parameters.Document = None,
+    secrets: parameters.Secrets = None,
+    timeout: Annotated[
+        int | None,
+        typer.Option("--timeout", metavar="TIME", parser=options.whole_seconds, help="Default: the command's."),
+    ] = None,
+    working_dir: Annotated[
+        str | None, typer.Option("--workdir", metavar="DIR", help="Where to run; default: the command's.")
+    ] = None,
+    username: Annotated[
+        str | None, typer.Option("--user", metavar="NAME", help="Run as this user; default: the agent's own.")
+    ] = None,
+    keep_script: Annotated[bool, typer.Option("--keep-script", help="Leave the script file on the instance.")] = False,
+    detach: Annotated[bool, typer.Option("--detach", help="Print the id and return at once.")] = False,
+    patience: options.Patience = None,
+    output: options.Output = Format.TABLE,
+    encoding: options.EncodingOption = Encoding.TEXT,
+) -> None:
+    """Run a saved command, and show what it prints as it comes.
+
+    What it needs and is not given is asked for on a terminal, and refused elsewhere. Ends as assist run does.
+    """
+    printer = options.printer(context, output)
+    request = InvokeRequest(
+        command=command,
+        parameters=parameters.given(pairs, document, secrets) or {},
+        timeout=timeout,
+        working_dir=working_dir,
+        username=username,
+        keep_script=keep_script,
+        targets=tuple(instance or ()),
+    )
+    with open_controller(home()) as controller:
+        if scripts.is_interactive():
+            answers = parameters.ask(missing(controller, request))
+            request = replace(request, parameters={**request.parameters, **answers})
+        with recorded(controller, request) as invocation:
+            status = carry_out(printer, controller, invocation, detach=detach, patience=patience, encoding=encoding)
+    raise typer.Exit(status)

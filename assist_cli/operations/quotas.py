@@ -1,0 +1,62 @@
+"""What the limits are and how much of them is used; the one that a user may set."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from assist_cli.errors import InvalidParameter
+from assist_cli.model import quotas
+from assist_cli.model.audit import Entry
+from assist_cli.model.quotas import Quota
+from assist_cli.operations.controller import Controller
+from assist_cli.store import audit
+from assist_cli.store import commands as store
+
+HIGHEST = 1_000_000
+
+
+@dataclass(frozen=True)
+class Usage:
+    """A quota as it is set, and its use: of commands their number, of the others the largest that is saved.
+
+    ``used`` is None where nothing is saved that could be counted.
+    """
+
+    quota: Quota
+    used: int | None
+
+
+def usage(controller: Controller) -> list[Usage]:
+    """Every limit with its use."""
+    used = {
+        quotas.COMMANDS: store.count(controller.database),
+        **store.largest(controller.database),
+    }
+    return [
+        Usage(
+            replace(quota, limit=store.limit(controller.database)) if quota is quotas.COMMANDS else quota,
+            used.get(quota),
+        )
+        for quota in quotas.ALL
+    ]
+
+
+def set_limit(controller: Controller, name: str, value: int) -> None:
+    """Set the number of commands that may be saved; those that exist stay. Raises InvalidParameter."""
+    if name != quotas.COMMANDS.name:
+        raise InvalidParameter(
+            f"cannot set the quota {name!r}: only {quotas.COMMANDS.name!r} can be set",
+            code="InvalidQuota",
+            hint="assist quota set commands N",
+        )
+    if not 1 <= value <= HIGHEST:
+        raise InvalidParameter(
+            f"cannot set the quota {name!r} to {value}: it is not from 1 to {HIGHEST:,}",
+            code="InvalidQuota",
+            hint=f"the default is {quotas.COMMANDS.limit}",
+        )
+    with controller.database.transaction() as transaction:
+        before = store.limit(transaction)
+        store.set_limit(transaction, value)
+        detail = f"{before} to {value}"
+        audit.append(transaction, Entry(controller.now(), controller.actor, "quota.set", name, detail))
