@@ -80,6 +80,7 @@ def _live(body, order, writing, lock):
         processes.default_signals()
         os.setsid()
         _close_all_but({0, 1, 2, writing, lock})
+        _take_name("agentd-" + body.__name__)
         body(order, Channel(writing, lock))
         status = 0
     except BaseException:
@@ -87,6 +88,15 @@ def _live(body, order, writing, lock):
         sys.stderr.flush()
     finally:
         os._exit(status)
+
+
+def _take_name(name):
+    """Be told apart from the agent in ``ps`` and ``top``, where the system can do that."""
+    try:
+        with open("/proc/self/comm", "w", encoding="ascii") as file:
+            file.write(name)
+    except OSError:
+        pass
 
 
 def _close_all_but(keep):
