@@ -1,0 +1,221 @@
+"""Invocations in the store: what goes in comes out, and the three levels of status agree after every change."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from assist_cli.errors import NotFound
+from assist_cli.model.command import CommandType
+from assist_cli.model.ids import Kind, new_id
+from assist_cli.model.instance import Instance
+from assist_cli.model.invocation import Invocation, InvocationInstance, Outcome, Record
+from assist_cli.model.output import Output
+from assist_cli.model.status import InvocationStatus, InvokeStatus, invoke_status
+from assist_cli.store import instances, invocations
+from assist_cli.store.database import Database, open_database
+
+NOW = datetime(2026, 11, 22, 8, tzinfo=timezone.utc)
+MINUTE = timedelta(minutes=1)
+RUNNING, STOPPING, STOPPED, FINISHED, FAILED = InvocationStatus
+
+
+@pytest.fixture
+def database(isolation: Path) -> Iterator[Database]:
+    with open_database(isolation / "assist.db") as opened:
+        yield opened
+
+
+def make(database: Database, count: int = 1, *, at_ms: int = 1_000, **settings: object) -> Invocation:
+    """An invocation on so many instances, written."""
+    places = []
+    with database.transaction() as transaction:
+        for number in range(count):
+            instance = Instance(f"i-{number}", f"web{number}", "local", NOW)
+            instances.register(transaction, instance)
+            record = Record(
+                id=new_id(Kind.RECORD, at_ms), instance_id=instance.id, number=1, status=RUNNING,
+                deadline=NOW + MINUTE, sender="me",
+            )  # fmt: skip
+            places.append(InvocationInstance(instance.id, instance.name, RUNNING, 1, record))
+        invocation = Invocation(
+            id=new_id(Kind.INVOCATION, at_ms), command_id="c-1", command_type=CommandType.SHELL, content=b"\xff{{x}}",
+            timeout=60, status=InvokeStatus.RUNNING, created=NOW, instances=tuple(places),
+        )  # fmt: skip
+        invocation = replace(invocation, **settings)  # type: ignore[arg-type]
+        invocations.add(transaction, invocation)
+    return invocation
+
+
+def settle(database: Database, **outcomes: Outcome) -> list[str]:
+    """The ids of the records for which it was news."""
+    with database.transaction() as transaction:
+        return list(invocations.settle(transaction, outcomes))
+
+
+def levels_agree(database: Database, invocation_id: str) -> bool:
+    found = invocations.get(database, invocation_id, output=False)
+    (summary,) = (each for each in invocations.summaries(database, None) if each.invocation.id == invocation_id)
+    return (
+        all(place.status is place.record.status for place in found.instances)
+        and found.status is invoke_status(place.status for place in found.instances)
+        and found.status.is_final == (found.finished is not None)
+        and summary.invocation.status is found.status
+        and summary.counts == {status: n for status in InvocationStatus if (n := statuses(found).count(status))}
+    )
+
+
+def statuses(invocation: Invocation) -> list[InvocationStatus]:
+    return [place.status for place in invocation.instances]
+
+
+def test_what_goes_in_comes_out(database: Database) -> None:
+    invocation = make(database, 3, working_dir="/srv", username="ann", keep_script=True, parameters={"Ключ": "ü"})
+    assert invocations.get(database, invocation.id, output=False) == invocation
+
+
+def test_output_goes_in_and_comes_out(database: Database) -> None:
+    invocation = make(database)
+    record = invocation.instances[0].record.id
+    output = Output(data=b"out\x00err\xff", runs=(4, 4), cut=4, dropped=17)
+    outcome = Outcome(FINISHED, 3, "ExitCodeNonzero", "ended with 3", NOW, NOW + MINUTE, output)
+    assert settle(database, **{record: outcome}) == [record]
+    found = invocations.get(database, invocation.id, output=True)
+    assert found.instances[0].record.output == output
+    assert found.finished == NOW + MINUTE
+    assert found.instances[0].record.exit_code == 3
+    assert invocations.get(database, invocation.id, output=False).instances[0].record.output is None
+
+
+def test_a_final_record_stays_as_it_is(database: Database) -> None:
+    invocation = make(database)
+    record = invocation.instances[0].record.id
+    settle(database, **{record: Outcome(FINISHED, 0, finished=NOW)})
+    assert settle(database, **{record: Outcome(FAILED, error_code="DeliveryTimeout")}) == []
+    assert invocations.get(database, invocation.id, output=False).instances[0].record.exit_code == 0
+
+
+def test_an_unanswered_record_is_corrected_once(database: Database) -> None:
+    invocation = make(database)
+    record = invocation.instances[0].record.id
+    unanswered = Outcome(FAILED, error_code="ClientNotResponse", finished=NOW)
+    true = Outcome(FINISHED, 0, finished=NOW, output=Output(b"x", (1,)))
+    assert settle(database, **{record: unanswered}) == [record]
+    assert list(invocations.unsettled(database)) == []
+    assert list(invocations.unsettled(database, invocation_id=invocation.id)) == [invocation.id]
+    assert settle(database, **{record: true}) == [record]
+    assert settle(database, **{record: unanswered}) == []
+    assert levels_agree(database, invocation.id)
+    assert invocations.unsettled(database, invocation_id=invocation.id) == {}
+
+
+def test_a_record_that_nobody_knows_is_no_news(database: Database) -> None:
+    assert settle(database, nobody=Outcome(FINISHED, 0)) == []
+
+
+def test_only_what_runs_is_sent(database: Database) -> None:
+    invocation = make(database, 2)
+    first, second = (place.record.id for place in invocation.instances)
+    settle(database, **{first: Outcome(FAILED, error_code="DeliveryTimeout", finished=NOW)})
+    with database.transaction() as transaction:
+        assert not invocations.mark_sent(transaction, first, NOW, MINUTE)
+        assert invocations.mark_sent(transaction, second, NOW, 2 * MINUTE)
+        invocations.mark_stopping(transaction, invocation.id, NOW)
+        assert not invocations.mark_sent(transaction, second, NOW, MINUTE)
+    found = invocations.get(database, invocation.id, output=False)
+    assert found.instances[1].record.deadline == NOW + 2 * MINUTE
+    assert found.instances[1].record.stopped == NOW
+    assert found.status is InvokeStatus.STOPPING
+    assert levels_agree(database, invocation.id)
+
+
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.tuples(st.integers(0, 3), st.sampled_from([STOPPING, STOPPED, FINISHED, FAILED])), max_size=12))
+def test_the_levels_agree_after_every_change(database: Database, changes: list[tuple[int, InvocationStatus]]) -> None:
+    invocation = make(database, 4)
+    for number, status in changes:
+        record = invocation.instances[number].record.id
+        if status is STOPPING:
+            with database.transaction() as transaction:
+                invocations.mark_stopping(transaction, invocation.id, NOW)
+        else:
+            settle(database, **{record: Outcome(status, finished=NOW)})
+        assert levels_agree(database, invocation.id)
+
+
+def test_the_newest_come_first_and_no_more_than_asked_for(database: Database) -> None:
+    made = [make(database, at_ms=moment).id for moment in (1, 2, 3)]
+    assert [each.invocation.id for each in invocations.summaries(database, 2)] == made[:0:-1]
+    assert len(invocations.summaries(database, None)) == 3
+
+
+def test_a_summary_tells_exit_codes_and_not_the_whole_script(database: Database) -> None:
+    invocation = make(database, 3, content=b"x" * 1000)
+    codes = dict(zip((place.record.id for place in invocation.instances), (0, 2, 1), strict=True))
+    settle(database, **{record: Outcome(FINISHED, code, finished=NOW) for record, code in codes.items()})
+    (summary,) = invocations.summaries(database, None)
+    assert (summary.instance_count, summary.nonzero, summary.exit_code) == (3, 2, 2)
+    assert summary.counts == {FINISHED: 3}
+    assert len(summary.invocation.content) == 200
+
+
+def test_an_invocation_is_found_by_what_names_it(database: Database) -> None:
+    older = make(database, at_ms=1).id
+    newest = make(database, at_ms=10**12).id
+    assert invocations.find(database, newest) == newest
+    assert invocations.find(database, "-") == newest
+    assert invocations.find(database, older[:12]) == older
+    assert invocations.find(database, newest.upper()[:12].replace("T-", "t-")) == newest
+
+
+@pytest.mark.parametrize("text", ["", "t-", "t-zz", "backup", "c-1", "t-0'; DROP TABLE invocations", "--"])
+def test_what_names_nothing_is_not_found(database: Database, text: str) -> None:
+    make(database)
+    with pytest.raises(NotFound, match="cannot find an invocation"):
+        invocations.find(database, text)
+
+
+def test_a_beginning_of_several_is_said_to_be_so(database: Database) -> None:
+    make(database, at_ms=10**12)
+    make(database, at_ms=10**12 + 1)
+    with pytest.raises(NotFound, match="more than one"):
+        invocations.find(database, "t-0")
+
+
+def test_nothing_was_run_yet(database: Database) -> None:
+    with pytest.raises(NotFound, match="nothing was run yet"):
+        invocations.find(database, "-")
+
+
+def test_short_ids_name_one_each(database: Database) -> None:
+    made = [make(database, at_ms=10**12).id for _ in range(40)] + [make(database, at_ms=10**12 + 1).id]
+    short = invocations.short_ids(database, made)
+    for whole, beginning in short.items():
+        assert whole.startswith(beginning)
+        assert len(beginning) >= 12
+        assert invocations.find(database, beginning) == whole
+    assert len(short[made[-1]]) == 12
+
+
+def test_looking_up_costs_the_same_however_long_the_history(database: Database) -> None:
+    """The queries of the hot path are answered from indexes, without a scan and without a sort."""
+    statements = (
+        "SELECT max(id) AS id FROM invocations WHERE id GLOB 't-*'",
+        "SELECT *, substr(content, 1, 200) FROM invocations WHERE id GLOB 't-*' ORDER BY id DESC LIMIT 20",
+        "SELECT id FROM invocations WHERE id >= 't-0' AND id < 't-0~' LIMIT 2",
+        "SELECT max(id) FROM invocations WHERE id < 't-1'",
+        "SELECT status, count(*) FROM invocation_instances WHERE invocation_id = 't-1' GROUP BY status",
+        "SELECT * FROM records WHERE status IN ('Running', 'Stopping')",
+    )
+    for statement in statements:
+        plan = json.dumps([row["detail"] for row in database.query(f"EXPLAIN QUERY PLAN {statement}")])
+        assert "SCAN invocations" not in plan.replace("SCAN invocations USING", ""), plan
+        assert "SCAN records" not in plan.replace("SCAN records USING INDEX records_open", ""), plan
+        assert "ORDER BY" not in plan, plan
