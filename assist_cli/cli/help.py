@@ -29,6 +29,26 @@ instance ran and the script came to its end; else:
   124  the one instance ran into its timeout
   130  interrupted; what was sent goes on
 """,
+    "parameters": """\
+Places in a script for values that are given when it runs. A saved command has them when it was
+made with --enable-parameters or --param-def; assist run has them when a parameter is given.
+
+In the script (keys have letters, digits, - and _, and no case; 20 at most)
+  {{key|sh}}            the value as one quoted word of a shell: the safe way
+  "$ASSIST_PARAM_KEY"   the value as an environment variable: safe in every language
+  {{key}}               the value as it is: in a script, text is code
+  {{ACS::InstanceId}}   built in; also InstanceName, InvokeId, CommandId, RegionId
+
+Values
+  -p service=nginx      --params '{"service": "nginx"}'      --params @values.json
+  --secret token=env:TOKEN      --secret token=@token.txt
+  What is missing and has no default is asked for on a terminal, and refused elsewhere.
+  A secret is kept nowhere and stands as ******** in whatever the script prints.
+
+Definitions, one for each --param-def; words as in a shell, quotes around what has spaces
+  'KEY [required] [secret] [default=V] [choices=a,b] [pattern=RE] [description=TEXT]'
+  --param-def "service pattern=[a-z-]+ 'description=name of the unit'"
+""",
 }
 
 

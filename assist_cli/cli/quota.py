@@ -15,9 +15,13 @@ from assist_cli.paths import home
 app = options.application()
 
 
-@app.callback(invoke_without_command=True, epilog=options.examples("assist quota", "assist quota set commands 1000"))
+@app.callback(
+    invoke_without_command=True,
+    help="Show every limit and its use: of commands their number, else the largest that is saved.",
+    epilog=options.examples("assist quota", "assist quota set commands 1000"),
+)
 def quota(context: typer.Context, output: options.Output = Format.TABLE, plain: options.Plain = False) -> None:
-    """Show every limit and its use. USED is a number of commands, and else the largest that a command has."""
+    """``assist quota`` alone."""
     if context.invoked_subcommand is not None:
         return
     printer = options.printer(context, output, plain=plain)
