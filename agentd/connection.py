@@ -1,6 +1,7 @@
 """One connection of a controller: lines in, lines out, and who it is that speaks."""
 
 import asyncio
+import collections
 
 from agentd import protocol
 
@@ -43,6 +44,7 @@ class Connection(asyncio.Protocol):
         self.greeted = False
         self.writable = True
         self.watchers = set()
+        self._queue = collections.deque()  # futures of requests that wait for room
         self._pending = 0
         self._hearing = True
         self._server = server
@@ -67,6 +69,7 @@ class Connection(asyncio.Protocol):
             self._patience.cancel()
         for watcher in list(self.watchers):
             watcher.close()
+        self._admit_all()
         self._server.farewell(self)
 
     def _lose_patience(self):
@@ -109,6 +112,20 @@ class Connection(asyncio.Protocol):
         self._regulate()
         for watcher in self.watchers:
             watcher.wake()
+        self._admit_all()
+
+    def _admit_all(self):
+        while self._queue:
+            future = self._queue.popleft()
+            if not future.done():
+                future.set_result(None)
+
+    async def room(self):
+        """Wait until the peer has read enough to be given more."""
+        while not self.writable and not self._transport.is_closing():
+            future = self.loop.create_future()
+            self._queue.append(future)
+            await future
 
     def _regulate(self):
         """Read on only while the peer takes its answers and has not asked for too much at once."""

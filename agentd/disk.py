@@ -5,19 +5,27 @@ import os
 
 
 def make_private(folder):
-    """Make ``folder`` (and its parents) unless it is there; mode 0700 whatever the umask. Raises OSError.
+    """Make ``folder`` (and its parents) unless it is there; mode 0700 whatever the umask is. Raises OSError.
 
     A folder that is there already must belong to this user and be writable by nobody else.
     """
-    parent = os.path.dirname(os.path.abspath(folder))
-    if not os.path.isdir(parent):
-        os.makedirs(parent, exist_ok=True)
+    _make_parents(os.path.dirname(os.path.abspath(folder)))
     try:
         os.mkdir(folder, 0o700)
     except FileExistsError:
         check_private(folder)
     else:
         os.chmod(folder, 0o700)
+
+
+def _make_parents(folder):
+    """Make ``folder`` and all above it, writable by nobody else; os.makedirs leaves that to the umask."""
+    if not os.path.isdir(folder):
+        _make_parents(os.path.dirname(folder))
+        try:
+            os.mkdir(folder, 0o755)
+        except FileExistsError:
+            pass  # somebody was quicker
 
 
 def check_private(folder):

@@ -8,6 +8,7 @@ import hashlib
 import os
 import pwd
 import re
+import signal
 
 from agentd import disk, shim, spool
 from agentd.ending import Ending, Refusal
@@ -18,13 +19,16 @@ _MODE = re.compile(r"0?[0-7]{3,4}\Z")
 
 def put(order, channel):
     """Take ``order`` (the params of file.put) from accept to its result."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a stop comes too late for something as short as this
     journal = {key: value for key, value in order.items() if key != "content"}
+    temporary = journal["temporary"] = os.path.join(order["directory"], ".assist-%s.tmp" % order["record"])
     folder = shim.accept(order, journal, channel)
     if folder is None:
         return
+    os.umask(0o022)  # of folders that are made on the way; the file has its mode from the start
     ending = Ending()
     try:
-        _receive(order)
+        _receive(order, os.path.basename(temporary))
         ending.state = spool.FINISHED
     except Refusal as refusal:
         ending.fail(refusal.code, str(refusal))
@@ -34,7 +38,7 @@ def put(order, channel):
     folder.finish(ending.document())
 
 
-def _receive(order):
+def _receive(order, temporary):
     """Check everything, then write. Raises Refusal and, with the old file untouched, OSError."""
     name, directory, content = order["name"], order["directory"], order["content"]
     _check_name(name)
@@ -49,7 +53,7 @@ def _receive(order):
     os.makedirs(directory, 0o755, exist_ok=True)
     anchor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        _write(anchor, name, content, int(order["mode"], 8), (uid, gid), order["overwrite"])
+        _write(anchor, temporary, name, content, int(order["mode"], 8), (uid, gid), order["overwrite"])
     finally:
         os.close(anchor)
 
@@ -70,9 +74,9 @@ def _check_directory(directory):
 
 
 def _owner(name):
-    """The uid for ``name``; -1, which leaves it alone, when none was asked for."""
+    """The uid for ``name``; the agent's own when none was asked for."""
     if name is None:
-        return -1
+        return os.geteuid()
     try:
         return pwd.getpwnam(name).pw_uid
     except KeyError:
@@ -81,23 +85,21 @@ def _owner(name):
 
 def _group(name):
     if name is None:
-        return -1
+        return os.getegid()
     try:
         return grp.getgrnam(name).gr_gid
     except KeyError:
         raise Refusal("UserGroupNotExists", "there is no group '%s' on this instance" % name) from None
 
 
-def _write(anchor, name, content, mode, ids, overwrite):
+def _write(anchor, temporary, name, content, mode, ids, overwrite):
     """Make ``name`` in the folder ``anchor``. A link at that name is replaced and never followed."""
-    temporary = ".assist-%s.tmp" % os.urandom(8).hex()
     descriptor = os.open(
         temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=anchor
     )
     try:
         try:
-            if ids != (-1, -1):
-                os.fchown(descriptor, *ids)
+            os.fchown(descriptor, *ids)
             os.fchmod(descriptor, mode)
             disk.write_all(descriptor, content)
             os.fsync(descriptor)

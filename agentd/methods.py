@@ -40,10 +40,18 @@ def check(fields, params):
         wrong_bool = isinstance(value, bool) and bool not in field.types
         if (name in params or field.required) and (wrong_bool or not isinstance(value, field.types)):
             raise BadParams("'%s' has the wrong type" % name)
-        if isinstance(value, str) and "\0" in value:
-            raise BadParams("'%s' has a NUL character" % name)
+        if isinstance(value, str) and not _is_text(value):
+            raise BadParams("'%s' holds what is no text" % name)
         values[name] = value
     return values
+
+
+def _is_text(value):
+    """Whether the system can take this as a name or a value: UTF-8 without NUL."""
+    try:
+        return isinstance(value, str) and b"\0" not in value.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
 
 
 async def hello(server, connection, params):
@@ -86,12 +94,12 @@ async def run(server, connection, params):
         raise BadParams("'timeout' is not between 1 and 86400")
     environment = params["environment"]
     for name, value in environment.items():
-        if not isinstance(value, str) or "\0" in name + value or "=" in name or not name:
+        if not _is_text(value) or not _is_text(name) or "=" in name or not name:
             raise BadParams("'environment' holds what cannot be a variable")
     secrets = params["secrets"]
-    if not all(isinstance(value, str) and value for value in secrets):
+    if not all(_is_text(value) and value for value in secrets):
         raise BadParams("'secrets' holds what is no text")
-    params["secrets"] = [value.encode("utf-8", "replace") for value in secrets]
+    params["secrets"] = [value.encode("utf-8") for value in secrets]
     params["environment"] = dict(
         environment,
         ASSIST_RECORD_ID=params["record"],

@@ -13,6 +13,8 @@ import time
 
 STREAMS = ("stdout", "stderr")
 READ = 64 * 1024  # what the writer takes from a pipe at once: no frame is longer
+BLOCK = 2 * READ  # what the reader takes from a segment at once: it holds a whole frame, wherever that begins
+CHUNK_COST = 64  # bytes that a chunk takes on the wire beside its data
 SEGMENT = 1024 * 1024
 HEAD_SEGMENTS = 33  # 33 + 33: with the headers of the frames, 64 MiB of output fit whole
 TAIL_SEGMENTS = 33
@@ -22,7 +24,11 @@ _NAME = "output-%014d"
 
 
 def _offsets(folder):
-    return sorted(int(name[7:]) for name in os.listdir(folder) if name.startswith("output-"))
+    try:
+        names = os.listdir(folder)
+    except FileNotFoundError:
+        names = []  # the record was forgotten in the meantime
+    return sorted(int(name[7:]) for name in names if name.startswith("output-"))
 
 
 class Writer:
@@ -89,7 +95,7 @@ class Reader:
         self._reached = 0  # the offset of that frame
 
     def read(self, limit, end=None):
-        """The next chunks, roughly ``limit`` bytes in all; an empty list when there is nothing new.
+        """The next chunks, roughly ``limit`` bytes on the wire; an empty list when there is nothing new.
 
         A chunk is ``(stream, offset, data)`` with the stream's name, or ``(None, offset, bytes missing)``. ``end`` is
         what was produced in all, once that is known: what is missing before it is reported too. Raises OSError.
@@ -97,11 +103,13 @@ class Reader:
         chunks = []
         while limit > 0:
             place = self._place
-            found = self._frames(max(limit, 2 * READ)) if self._file else []
-            if self._place == place and not self._turn(chunks):
-                break
+            found = self._frames() if self._file else []
+            if self._place == place:
+                found = self._turn()
+                if found is None:
+                    break
             chunks += found
-            limit -= sum(len(data) for _, _, data in found)
+            limit -= sum(CHUNK_COST + (len(data) if stream else 0) for stream, _, data in found)
         if end is not None and limit > 0 and self.offset < end:
             chunks.append((None, self.offset, end - self.offset))
             self.offset = end
@@ -112,10 +120,10 @@ class Reader:
             self._file.close()
             self._file = None
 
-    def _frames(self, limit):
-        """The chunks in the next ``limit`` bytes of the open segment, neighbours of one stream joined."""
+    def _frames(self):
+        """The chunks in the next block of the open segment, neighbours of one stream joined."""
         self._file.seek(self._place)
-        block = self._file.read(limit)
+        block = self._file.read(BLOCK)
         joined = []
         at = 0
         while len(block) - at >= _HEADER.size:
@@ -134,18 +142,18 @@ class Reader:
         self._place += at
         return [(STREAMS[stream - 1], offset, b"".join(parts)) for stream, offset, parts in joined]
 
-    def _turn(self, chunks):
-        """Go on to the segment that has our offset, past a gap where there is one; False when there is none yet."""
+    def _turn(self):
+        """Go on to the segment that has our offset. Returns what was passed, a gap too; None when there is none yet."""
         starts = _offsets(self._folder)
         if self._file is None:
             later = [start for start in starts if start <= self.offset][-1:] or starts
         else:
             later = [start for start in starts if start > self._start]
-            if later:  # the writer has left this segment for good, so one more look sees all of it
+            if later:  # the writer has left this segment for good, so there is an end to looking again
                 place = self._place
-                chunks += self._frames(SEGMENT)
+                found = self._frames()
                 if self._place > place:
-                    return True
+                    return found
         for start in later:
             try:
                 file = open(os.path.join(self._folder, _NAME % start), "rb", buffering=0)
@@ -153,11 +161,10 @@ class Reader:
                 continue  # dropped since we looked
             self.close()
             self._file, self._start, self._place, self._reached = file, start, 0, start
-            if start > self.offset:
-                chunks.append((None, self.offset, start - self.offset))
-                self.offset = start
-            return True
-        return False
+            gap = [(None, self.offset, start - self.offset)] if start > self.offset else []
+            self.offset = max(self.offset, start)
+            return gap
+        return None
 
 
 def measure(folder):

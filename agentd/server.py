@@ -33,9 +33,12 @@ class Server:
         self._active = time.monotonic()
 
     def log(self, text):
-        """One line in the log, with the time."""
-        sys.stderr.write("%s %s\n" % (time.strftime("%Y-%m-%dT%H:%M:%S%z"), text))
-        sys.stderr.flush()
+        """One line in the log, with the time. A full disk or a closed pipe must not keep the agent from its work."""
+        try:
+            sys.stderr.write("%s %s\n" % (time.strftime("%Y-%m-%dT%H:%M:%S%z"), text))
+            sys.stderr.flush()
+        except OSError:
+            pass
 
     def admit(self, connection):
         """Take note of a new connection; False when there are too many."""
@@ -67,6 +70,7 @@ class Server:
         try:
             if not (method.open or connection.greeted):
                 raise Refused("ClientAuthFailed", "'agent.hello' comes first")
+            await connection.room()
             result = await method.call(self, connection, methods.check(method.fields, params))
             answer = protocol.response(number, result)
         except methods.BadParams as error:

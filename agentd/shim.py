@@ -71,6 +71,8 @@ def bury(order, channel):
     left = set() if order["booted"] else processes.end_orphans(order["record"], *folder.script())
     if journal.get("script") and not journal.get("keep_script"):
         script.remove_file(journal["script"])
+    if journal.get("temporary"):
+        script.remove_file(journal["temporary"])
     ending = Ending()
     ending.produced, ending.dropped = output.measure(folder.path)
     if order["booted"]:

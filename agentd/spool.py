@@ -36,7 +36,7 @@ FAILED = "Failed"
 FORGOTTEN = "Forgotten"
 
 _GONE = ".gone"
-_RESULT_ROOM = 4096
+_RESULT_ROOM = 16384  # more than the longest result takes, each character of its text written as an escape
 _RECORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}\Z")
 
 
@@ -61,7 +61,8 @@ class Spool:
 
     def records(self):
         """The ids of all records that have a folder, sorted."""
-        return sorted(name for name in os.listdir(self.path) if is_record(name))
+        with os.scandir(self.path) as entries:
+            return sorted(entry.name for entry in entries if is_record(entry.name) and entry.is_dir())
 
     def is_gone(self, record):
         return os.path.exists(os.path.join(self._gone, record))
@@ -81,6 +82,7 @@ class Spool:
             raise Claimed(record) from None
         try:
             folder.hold()
+            folder.note_shim()
             folder.reserve()
             folder.write("request.json", request)
             disk.sync_folder(folder.path)
@@ -92,6 +94,7 @@ class Spool:
 
     def forget(self, record):
         """Remove what is left of a finished record; its id stays known. Raises OSError."""
+        self.folder(record).drop_output()  # first of all: on a full disk the id needs its room
         os.close(os.open(os.path.join(self._gone, record), os.O_WRONLY | os.O_CREAT, 0o600))
         self.folder(record).remove()
 
@@ -126,10 +129,18 @@ class Folder:
         except OSError:
             pass
 
+    def drop_output(self):
+        """Free the room that the output takes."""
+        try:
+            for name in os.listdir(self.path):
+                if name.startswith("output-"):
+                    os.unlink(self.name(name))
+        except OSError:
+            pass
+
     def hold(self):
-        """Take this record into our care: note who we are, and hold its bell. Raises OSError."""
+        """Take this record into our care: hold its bell. Raises OSError."""
         self._bell = bell.Bell(self.path)
-        self._note("shim.pid", os.getpid())
 
     def ring(self, byte):
         """Tell the agent to look at this record again."""
@@ -182,9 +193,16 @@ class Folder:
         except (OSError, ValueError):
             return None
 
+    def note_shim(self):
+        """Write down who we are, so that a stop finds us. Raises OSError."""
+        self._note("shim.pid", os.getpid())
+
     def note_script(self, pid):
-        """Write down the main process of the script. Raises OSError."""
-        self._note("process.json", pid)
+        """Write down the main process of the script; where the disk is full its environment tells it as well."""
+        try:
+            self._note("process.json", pid)
+        except OSError:
+            pass
 
     def _note(self, name, pid):
         """Whole, but not forced to the disk: it only matters until the next boot."""

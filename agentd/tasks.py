@@ -82,7 +82,7 @@ class Watcher:
         self._reader = output.Reader(task.folder.path, offset)
         self._budget = budget
         self._head = None if budget is None else budget // 2
-        self._begin = offset
+        self._told = offset
         self._waiting = False
         task.watchers.add(self)
         connection.watchers.add(self)
@@ -108,7 +108,12 @@ class Watcher:
             if end is None:
                 return
             self._go_to_tail(end)
-        chunks = self._reader.read(output.READ, end)
+        try:
+            chunks = self._reader.read(output.READ, end)
+        except OSError:  # no descriptor is left: the watch goes on when there is one
+            self._waiting = True
+            self._connection.loop.call_later(_RETRY, self._pump)
+            return
         for stream, offset, data in chunks:
             self._tell(stream, offset, data)
         if chunks:
@@ -121,12 +126,13 @@ class Watcher:
         if self._head is not None and stream is not None:
             data = data[: max(self._head - offset, 0)]
         if data:
+            self._told = offset + (data if stream is None else len(data))
             words = dict(_public_chunk(stream, offset, data), record=self._task.record)
             self._connection.notify("task.gap" if stream is None else "task.output", words)
 
     def _go_to_tail(self, end):
         """Leave out what lies between the two halves of the budget, and go on with the second."""
-        here = max(self._head, self._begin)
+        here = self._told
         tail = max(end - (self._budget - self._head), here)
         self._head = None
         if tail > here:
@@ -260,8 +266,11 @@ class Tasks:
 
     def _settle(self, task, words):
         """What the child said about accepting the record, or None when it died before it could."""
-        if words is None and task.folder.exists():
-            words = {"accepted": True}  # it is in the journal, so it is closed in the way that any other orphan is
+        if words is None:
+            if task.folder.read("request.json"):
+                words = {"accepted": True}  # it is in the journal, so it is closed in the way that any other orphan is
+            else:
+                task.folder.remove()
         words = words or {"refused": "ExecutionException", "info": "the process that was to run it died at once"}
         if words.get("accepted"):
             self._listen(task)
@@ -314,8 +323,12 @@ class Tasks:
         return child.spawn(self._loop, body, order, self._lock)
 
     def _listen(self, task):
-        """Wait for the bell of a record."""
-        task.bell = bell.Listener(self._loop, task.folder.path, lambda rung: self._on_bell(task, rung))
+        """Wait for the bell of a record; when no descriptor is left for it, again later."""
+        try:
+            task.bell = bell.Listener(self._loop, task.folder.path, lambda rung: self._on_bell(task, rung))
+        except OSError as error:
+            self._log("cannot listen to record %s: %s" % (task.record, error.strerror))
+            self._loop.call_later(_RETRY, self._listen, task)
 
     def _on_bell(self, task, rung):
         if rung and bell.ENDED not in rung:
