@@ -33,14 +33,25 @@ def start_time(pid):
 
     With the boot id it tells a process from a later one that was given the same pid.
     """
+    return _look(pid).start
+
+
+def is_running(pid, start):
+    """Whether the very process that had ``pid`` at ``start`` still lives; not one that waits to be reaped."""
+    process = _look(pid)
+    return start is not None and process.start == start and not process.zombie
+
+
+def _look(pid):
+    """One Process; _NOBODY when there is none."""
     try:
         with open("/proc/%d/stat" % pid, "rb") as file:
-            return _parse_stat(file.read()).start
+            return _parse_stat(file.read())
     except FileNotFoundError:
         pass
     except (OSError, ValueError, IndexError):
-        return None
-    return None if os.path.isdir("/proc/self") else _listing().get(pid, _NOBODY).start
+        return _NOBODY
+    return _NOBODY if os.path.isdir("/proc/self") else _listing().get(pid, _NOBODY)
 
 
 def everyone():
@@ -125,14 +136,9 @@ def send(pids, number):
             continue
 
 
-def is_running(pid, start):
-    """Whether the very process that had ``pid`` at ``start`` still lives."""
-    return start is not None and start_time(pid) == start
-
-
 def interrupt(pid):
-    """Ask a shim to end its task."""
-    os.kill(pid, signal.SIGTERM)
+    """Ask a shim to end its task; one that is just ending needs no asking."""
+    send([pid], signal.SIGTERM)
 
 
 def end_orphans(record, leader, start):
