@@ -44,13 +44,12 @@ class Guard:
         self._samples = collections.deque(maxlen=_SAMPLES)
 
     def run(self):
-        """Guard until told to end. Raises OSError when the agent cannot be started at all."""
+        """Guard until told to end."""
         wake = _signals(signal.SIGTERM, signal.SIGINT, signal.SIGCHLD)
         delay = _BACKOFF[0]
         while True:
-            self._start()
             begun = time.monotonic()
-            why = self._watch(wake)
+            why = self._start() or self._watch(wake)
             if why is None:
                 self._end()
                 self._log("ends, and the agent with it; tasks go on")
@@ -67,15 +66,20 @@ class Guard:
             delay = min(delay * 2, _BACKOFF[1])
 
     def _start(self):
+        """Start the agent. Returns why that cannot be done, None when it is."""
+        self._agent = None
         reading, self._lifeline = os.pipe()
         try:
             self._agent = subprocess.Popen(
                 self._words + ["--lifeline", str(reading)], stdin=subprocess.DEVNULL, pass_fds=[reading]
             )
+        except OSError as error:
+            return "it cannot be started: %s" % error.strerror
         finally:
             os.close(reading)
         self._log("started the agent, pid %d" % self._agent.pid)
         self._report()
+        return None
 
     def _watch(self, wake):
         """Look at the agent again and again. Returns why it must be restarted, None when the guard is to end."""
@@ -98,6 +102,7 @@ class Guard:
                 next_ping = now + settings.ping_seconds
                 trouble = _ping(settings.socket, settings.ping_patience)
                 if trouble:
+                    self._agent.kill()  # it would not hear anything else, and it may be killed at any moment
                     return "it does not answer: %s" % trouble
 
     def _is_dead(self):
@@ -112,7 +117,7 @@ class Guard:
     def _end(self):
         """Make sure that the agent is gone: asked first, then killed."""
         os.close(self._lifeline)
-        if self._agent.poll() is None:
+        if self._agent is not None and self._agent.poll() is None:
             self._agent.terminate()
             try:
                 self._agent.wait(_TERM_SECONDS)
@@ -125,7 +130,7 @@ class Guard:
         report = {
             "pid": os.getpid(),
             "started": self._started,
-            "agent_pid": self._agent.pid,
+            "agent_pid": self._agent and self._agent.pid,
             "restarts": self._restarts,
             "last_restart": self._last,
             "samples": [sample._asdict() for sample in self._samples],
@@ -137,8 +142,11 @@ class Guard:
 
 
 def _log(text):
-    sys.stderr.write("%s guard: %s\n" % (time.strftime("%Y-%m-%dT%H:%M:%S%z"), text))
-    sys.stderr.flush()
+    try:
+        sys.stderr.write("%s guard: %s\n" % (time.strftime("%Y-%m-%dT%H:%M:%S%z"), text))
+        sys.stderr.flush()
+    except OSError:
+        pass  # a full disk must not keep the guard from its work
 
 
 def _signals(*numbers):
@@ -197,7 +205,10 @@ def _excess(sample, settings):
 
 
 def _ping(path, patience):
-    """Say hello and wait for any answer. Returns what went wrong, None when all is well."""
+    """Say hello and wait for any answer. Returns what went wrong, None when all is well.
+
+    To be turned away, because there are too many connections, is an answer.
+    """
     hello = b'{"jsonrpc":"2.0","id":1,"method":"agent.hello","params":{"protocol":[1,0],"controller":"guard"}}\n'
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as agent:
         agent.settimeout(patience)
@@ -205,7 +216,10 @@ def _ping(path, patience):
             with protocol.reachable(path) as name:
                 agent.connect(name)
             agent.sendall(hello)
-            return None if agent.recv(4096) else "it closed the connection"
+            agent.recv(4096)
+            return None
+        except (ConnectionResetError, BrokenPipeError):
+            return None
         except socket.timeout:
             return "nothing came in %d s" % patience
         except OSError as error:
