@@ -227,7 +227,7 @@ class Agent:
     def start(self, *words: str | Path, **options: Any) -> Agent:
         """Start it and wait until it listens. ``options`` go to Popen."""
         ready, told = os.pipe()
-        with open(self.log, "ab") as log:
+        with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 self.words("serve", "--ready-fd", str(told), *words),
                 stdin=subprocess.DEVNULL,
