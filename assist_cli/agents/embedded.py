@@ -25,6 +25,11 @@ IDLE_EXIT_SECONDS = 900
 START_SECONDS = 15.0
 # A shell between us and the agent makes it a child of the system and not of ours: nobody has to wait for its end.
 IN_BACKGROUND = '"$@" &'
+# What else the first user's environment holds, tokens above all, is not the agent's to keep for as long as it lives.
+INHERITED = (
+    *("HOME", "LANG", "LC_ALL", "LC_CTYPE", "LD_LIBRARY_PATH", "LOGNAME", "PATH", "SHELL", "TMPDIR", "TZ", "USER"),
+    *("XDG_RUNTIME_DIR", "XDG_STATE_HOME"),
+)
 
 log = logging.getLogger(__name__)
 
@@ -85,6 +90,7 @@ def _start(home: Home) -> None:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
+                env={name: os.environ[name] for name in INHERITED if name in os.environ},
                 pass_fds=[told],
                 start_new_session=True,
                 cwd="/",
