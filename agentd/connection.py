@@ -52,17 +52,19 @@ class Connection(asyncio.Protocol):
         self._decoder = protocol.Decoder()
         self._transport = None
         self._patience = None
-        self._early = bytearray()  # what came in one piece with the end of a handshake
 
     def connection_made(self, transport):
         self._transport = transport
         self.peer = self._identify(transport)
-        if self.peer is None or not self._server.admit(self):
+        if self.peer is None:
+            text = "this agent does not serve who you are"
+            self.send(protocol.failure(None, protocol.REFUSED, text, "ClientAuthFailed"))
+            transport.close()
+            return
+        if not self._server.admit(self):
             transport.abort()
             return
         self._patience = self.loop.call_later(self._server.settings.greeting_seconds, self._lose_patience)
-        if self._early:
-            self.data_received(bytes(self._early))
 
     def connection_lost(self, error):
         if self._patience is not None:
@@ -78,9 +80,6 @@ class Connection(asyncio.Protocol):
             self._transport.abort()
 
     def data_received(self, data):
-        if self._transport is None:
-            self._early += data
-            return
         try:
             messages = self._decoder.feed(data)
         except protocol.ProtocolError as error:

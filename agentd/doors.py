@@ -4,7 +4,6 @@ Over the unix socket the system says who calls. Over TLS the certificate says it
 for the role ``controller``, and its common name is the controller's id.
 """
 
-import asyncio
 import os
 import socket
 import ssl
@@ -12,8 +11,8 @@ import struct
 
 from agentd import config, protocol
 from agentd.connection import Connection, Peer
+from agentd.tunnel import Tunnel
 
-_HANDSHAKE_SECONDS = 10
 _BACKLOG = 128
 
 
@@ -46,7 +45,7 @@ async def open_tls(server):
     """Listen on ``settings.listen`` (ADDRESS:PORT, a numeric address). Raises ConfigError, OSError."""
     address, port = _address(server.settings.listen)
     context = _context(server.settings.pki)
-    return await server.loop.create_server(lambda: _Gate(server, context), address, port, backlog=_BACKLOG)
+    return await server.loop.create_server(lambda: _tunnel(server, context), address, port, backlog=_BACKLOG)
 
 
 def _address(text):
@@ -82,54 +81,15 @@ def _context(folder):
     return context
 
 
-class _Gate(asyncio.Protocol):
-    """A TCP connection until its handshake is over: it counts, it has little time, and a refusal is logged."""
+def _tunnel(server, context):
+    """What becomes of one TCP connection."""
 
-    def __init__(self, server, context):
-        self._server = server
-        self._context = context
-        self._transport = None
-
-    def connection_made(self, transport):
-        self._transport = transport
-        transport.pause_reading()
-        if self._server.admit(self):
-            self._server.loop.create_task(self._shake_hands())
-        else:
-            transport.abort()
-
-    def close(self):
-        self._transport.abort()
-
-    async def _shake_hands(self):
-        loop, address = self._server.loop, self._transport.get_extra_info("peername")
-        self._transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        connection = Connection(self._server, self._tls_peer)
-        try:
-            secured = await loop.start_tls(
-                self._transport,
-                connection,
-                self._context,
-                server_side=True,
-                ssl_handshake_timeout=_HANDSHAKE_SECONDS,
-            )
-        except (OSError, asyncio.TimeoutError) as error:
-            self._server.log("refused %s: %s" % (address[0] if address else "a caller", _reason(error)))
-            self._transport.abort()
-        else:
-            connection.connection_made(secured)
-        finally:
-            self._server.farewell(self)
-
-    def _tls_peer(self, transport):
+    def identify(tunnel):
         """The controller that the certificate names; None when it is not made for that role."""
-        certificate = transport.get_extra_info("peercert") or {}
-        subject = dict(pair for part in certificate.get("subject", ()) for pair in part)
+        subject = tunnel.subject()
         if subject.get("organizationalUnitName") == "controller" and subject.get("commonName"):
             return Peer(controller=subject["commonName"])
-        self._server.log("refused a certificate without the role controller: %s" % subject)
+        server.log("refused a certificate without the role controller: %s" % subject)
         return None
 
-
-def _reason(error):
-    return getattr(error, "reason", None) or getattr(error, "verify_message", None) or error or type(error).__name__
+    return Tunnel(server, context, lambda: Connection(server, identify))

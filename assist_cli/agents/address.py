@@ -2,27 +2,40 @@
 
 from __future__ import annotations
 
+import contextlib
+
 from assist_cli import __version__
 from assist_cli.agents import route
 from assist_cli.agents.client import Client
-from assist_cli.errors import ClientAuthFailed, InvalidParameter
+from assist_cli.errors import ClientAuthFailed, ConnectionLost, InvalidParameter
 from assist_cli.paths import Home
 
 LOCAL = "local"
+ATTEMPTS = 3
 
 
 async def connect(address: str, *, home: Home, controller: str, instance: str | None = None) -> Client:
     """A connection to the agent at ``address``, greeted as ``controller``; with ``instance``, only to that one.
 
-    Raises InvalidParameter for what is no address, and AgentError: ClientNotRunning, ClientNotOnline, ClientAuthFailed
-    (another agent answers there), ClientNeedUpgrade, ConnectionLost.
+    An agent that was killed, or ends for being idle, may do so just when it is called: a connection that is lost at
+    once is tried again. Raises InvalidParameter for what is no address, and AgentError: ClientNotRunning,
+    ClientNotOnline, ClientAuthFailed (another agent answers there), ClientNeedUpgrade, ConnectionLost.
     """
-    client = await _reach(route.parse(address), home, instance)
+    way = route.parse(address)
+    for _ in range(ATTEMPTS - 1):
+        with contextlib.suppress(ConnectionLost):
+            return await _greeted(way, home, controller, instance)
+    return await _greeted(way, home, controller, instance)
+
+
+async def _greeted(way: route.Route, home: Home, controller: str, instance: str | None) -> Client:
+    client = await _reach(way, home, instance)
     try:
         greeting = await client.greet(controller, __version__)
-        if instance is not None and greeting.instance != instance:
+        expected = instance or client.proven or greeting.instance
+        if greeting.instance != expected:
             raise ClientAuthFailed(
-                f"cannot use the agent at '{address}': it is {greeting.instance}, and {instance} is expected",
+                f"cannot use the agent at '{way}': it is {greeting.instance}, and {expected} is expected",
                 hint="the agent's folder was replaced; register the instance again",
             )
     except BaseException:

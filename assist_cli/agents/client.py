@@ -78,9 +78,13 @@ WatchEvent = Chunk | Gap | TaskResult
 
 
 class Client(asyncio.Protocol):
-    """One connection to an agent. ``peer`` names the other end in messages."""
+    """One connection to an agent. ``peer`` names the other end in messages.
+
+    ``proven`` is the instance id that the other end has proved, None where the transport proves none.
+    """
 
     greeting: Greeting
+    proven: str | None = None
 
     def __init__(self, peer: str) -> None:
         self._peer = peer

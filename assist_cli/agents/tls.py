@@ -44,7 +44,7 @@ async def connect(route: Tls, home: Home, instance: str | None = None) -> Client
     tunnel = Tunnel(context, client, str(route))
     try:
         await asyncio.wait_for(_shake_hands(tunnel, route), CONNECT_SECONDS)
-        _check(tunnel, route, instance)
+        client.proven = _proven(tunnel, route, instance)
     except BaseException as error:
         tunnel.abort()
         if isinstance(error, (OSError, asyncio.TimeoutError)):
@@ -91,6 +91,8 @@ class Tunnel(asyncio.Protocol, asyncio.Transport):
         self._below: asyncio.Transport | None = None
         self._error: Exception | None = None
         self._opened = False
+        self._over = False  # the TCP connection has ended
+        self._closed = False  # it is we who ended it
         self._paused = True
 
     def subject(self) -> dict[str, str]:
@@ -102,7 +104,10 @@ class Tunnel(asyncio.Protocol, asyncio.Transport):
         """Let the Client talk."""
         self._opened = True
         self._client.connection_made(self)
-        self.resume_reading()
+        if self._over:
+            self._end()
+        else:
+            self.resume_reading()
 
     # what the TCP transport calls
 
@@ -116,10 +121,12 @@ class Tunnel(asyncio.Protocol, asyncio.Transport):
         self._advance()
 
     def connection_lost(self, error: Exception | None) -> None:
+        self._over = True
+        self._error = self._error or error
         if not self.handshake.done():
-            self.handshake.set_exception(self._error or error or ConnectionResetError("it closed the connection"))
+            self.handshake.set_exception(self._error or ConnectionResetError("it closed the connection"))
         if self._opened:
-            self._client.connection_lost(self._error or error)
+            self._end()
 
     # what the Client calls
 
@@ -146,27 +153,36 @@ class Tunnel(asyncio.Protocol, asyncio.Transport):
         return self._below is None or self._below.is_closing()
 
     def close(self) -> None:
-        if self._below is not None and not self._below.is_closing():
+        if not self.is_closing():
+            assert self._below is not None
+            self._closed = True
             with contextlib.suppress(ssl.SSLError):  # it says goodbye and does not wait for the answer
                 self._tls.unwrap()
             self._flush()
             self._below.close()
 
     def abort(self) -> None:
+        self._closed = True
         if self._below is not None:
             self._below.abort()
 
     # TLS
 
+    def _end(self) -> None:
+        """Tell the Client that it is over, after all that came before: the last of it may say why."""
+        self._paused = False
+        self._advance()
+        self._client.connection_lost(self._error)
+
     def _advance(self) -> None:
         """Do what can be done with the bytes that have come."""
-        if self.is_closing():
+        if self._closed:
             return
         try:
             if not self.handshake.done():
                 self._tls.do_handshake()
                 self.handshake.set_result(None)
-            while not self._paused:
+            while not self._paused and not self._closed:
                 data = self._tls.read(CHUNK)
                 if not data:
                     self.close()
@@ -186,8 +202,8 @@ class Tunnel(asyncio.Protocol, asyncio.Transport):
             self._below.write(self._outgoing.read())
 
 
-def _check(tunnel: Tunnel, route: Tls, instance: str | None) -> None:
-    """The certificate is good; is it the right one?"""
+def _proven(tunnel: Tunnel, route: Tls, instance: str | None) -> str:
+    """The instance id in the agent's certificate, which is good; is it also the right one? Raises ClientAuthFailed."""
     subject = tunnel.subject()
     name = subject.get("commonName", "")
     if subject.get("organizationalUnitName") != "agent" or not name:
@@ -200,6 +216,7 @@ def _check(tunnel: Tunnel, route: Tls, instance: str | None) -> None:
             f"cannot use the agent at '{route}': it is {name}, and {instance} is expected",
             hint="another instance has this address now; register it again, or correct the address",
         )
+    return name
 
 
 def _context(home: Home) -> ssl.SSLContext:

@@ -1,0 +1,316 @@
+"""Mutual TLS: who is let in and who is not, from both ends, and what it is called (peers of this kind failed here).
+
+The numbers S5, S6, S12 and S14 name the known holes that a test is about.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import ssl
+import threading
+from collections.abc import Iterator
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+
+from agentd import protocol
+from assist_cli.agents import address, tls
+from assist_cli.agents.client import Client
+from assist_cli.deploy import pki
+from assist_cli.errors import AgentError, AgentRefused, ClientAuthFailed, ClientNotOnline, ClientNotRunning
+from assist_cli.paths import Home
+from tests.agents.conftest import CONTROLLER, Place
+from tests.support import certificates
+from tests.support.agent import new_record
+from tests.support.certificates import CLIENT, SERVER, Pair, mint
+
+OTHER = "i-01kbdk5g8w3m9v6yx2r4hq7cn0"
+DAY = timedelta(days=1)
+
+
+def reach(place: Place, controller: str = CONTROLLER) -> None:
+    async def work() -> None:
+        client = await place.connect("tls", controller)
+        client.close()
+
+    asyncio.run(work())
+
+
+def refused(place: Place, kind: type[AgentError] = ClientAuthFailed, controller: str = CONTROLLER) -> AgentError:
+    with pytest.raises(kind) as caught:
+        reach(place, controller)
+    assert type(caught.value) is kind
+    assert str(caught.value).startswith("cannot ")
+    assert caught.value.hint
+    return caught.value
+
+
+def authority(place: Place) -> Pair:
+    return certificates.read(place.home.pki, "ca")
+
+
+def give_agent(place: Place, pair: Pair, *, chain: bytes = b"", key: bytes | None = None) -> None:
+    folder = place.agent.home / "pki"
+    (folder / "agent.pem").write_bytes(pair.certificate_pem + chain)
+    (folder / "agent.key").write_bytes(key or pair.key_pem)
+
+
+def give_controller(place: Place, pair: Pair, *, chain: bytes = b"", key: bytes | None = None) -> None:
+    (place.home.pki / "controller.pem").write_bytes(pair.certificate_pem + chain)
+    (place.home.pki / "controller.key").write_bytes(key or pair.key_pem)
+
+
+# the agent is not the one that is meant
+
+
+def test_s12_an_agent_of_another_authority_is_refused(place: Place) -> None:
+    stranger = mint(None, "stranger", "authority", None, authority=True)
+    give_agent(place, mint(stranger, place.instance, "agent", SERVER))
+    place.start()
+    refused(place)
+
+
+def test_s12_a_certificate_signed_by_an_agent_is_refused(place: Place) -> None:
+    """An agent's key signs for another instance, and the whole chain is shown."""
+    middle = certificates.read(place.agent.home / "pki", "agent")
+    give_agent(place, mint(middle, place.instance, "agent", SERVER), chain=middle.certificate_pem)
+    place.start()
+    refused(place)
+
+
+def test_s12_a_self_signed_certificate_with_all_the_right_words_is_refused(place: Place) -> None:
+    give_agent(place, mint(None, place.instance, "agent", SERVER))
+    place.start()
+    refused(place)
+
+
+@pytest.mark.parametrize(("role", "usage"), [("controller", CLIENT), ("agent", CLIENT), ("controller", SERVER)])
+def test_s12_an_agent_with_a_certificate_of_another_role_is_refused(
+    place: Place, role: str, usage: certificates.x509.ObjectIdentifier
+) -> None:
+    give_agent(place, mint(authority(place), place.instance, role, usage))
+    place.start()
+    refused(place)
+
+
+def test_an_expired_agent_is_refused_and_the_hint_says_how_to_renew_it(place: Place) -> None:
+    give_agent(place, mint(authority(place), place.instance, "agent", SERVER, end=-DAY))
+    place.start()
+    error = refused(place)
+    assert "expired" in error.message
+    assert "--rotate" in error.hint
+
+
+def test_an_agent_of_the_future_is_refused_and_the_hint_names_the_clocks(place: Place) -> None:
+    give_agent(place, mint(authority(place), place.instance, "agent", SERVER, begin=DAY))
+    place.start()
+    assert "clock" in refused(place).hint
+
+
+def test_s5_the_certificate_of_another_instance_is_refused_and_both_are_named(place: Place) -> None:
+    give_agent(place, mint(authority(place), OTHER, "agent", SERVER))
+    place.start()
+    message = refused(place).message
+    assert OTHER in message
+    assert place.instance in message
+
+
+def test_s5_an_agent_that_says_another_id_than_its_certificate_is_refused(place: Place) -> None:
+    """Where no id is expected, as when an instance is added, the two have to agree."""
+    (place.agent.home / "instance-id").write_text(OTHER + "\n")
+    place.start()
+
+    async def work() -> None:
+        with pytest.raises(ClientAuthFailed):
+            await address.connect(place.address("tls"), home=place.home, controller=CONTROLLER)
+
+    asyncio.run(work())
+
+
+def test_s6_an_agent_without_the_key_of_its_certificate_is_refused(place: Place) -> None:
+    pair = certificates.read(place.agent.home / "pki", "agent")
+    give_agent(place, pair, key=pair.key_pem_without_the_key())
+    place.start()
+    refused(place)
+
+
+# the controller is not one that is let in
+
+
+def test_s6_a_controller_without_the_key_of_its_certificate_is_refused(started: Place) -> None:
+    pair = certificates.read(started.home.pki, "controller")
+    give_controller(started, pair, key=pair.key_pem_without_the_key())
+    refused(started)
+
+
+def test_s12_a_controller_of_another_authority_is_refused(started: Place) -> None:
+    stranger = mint(None, "stranger", "authority", None, authority=True)
+    give_controller(started, mint(stranger, CONTROLLER, "controller", CLIENT))
+    refused(started)
+
+
+@pytest.mark.parametrize(("role", "usage"), [("agent", SERVER), ("controller", SERVER), ("agent", CLIENT)])
+def test_s12_an_agent_is_no_controller(started: Place, role: str, usage: certificates.x509.ObjectIdentifier) -> None:
+    give_controller(started, mint(authority(started), started.instance, role, usage))
+    refused(started, controller=started.instance)
+
+
+def test_s12_a_controller_signed_by_an_agent_is_refused(started: Place) -> None:
+    middle = certificates.read(started.agent.home / "pki", "agent")
+    give_controller(started, mint(middle, CONTROLLER, "controller", CLIENT), chain=middle.certificate_pem)
+    refused(started)
+
+
+def test_an_expired_controller_is_refused(started: Place) -> None:
+    give_controller(started, mint(authority(started), CONTROLLER, "controller", CLIENT, end=-DAY))
+    refused(started)
+
+
+def test_s5_a_controller_cannot_speak_for_another(started: Place) -> None:
+    refused(started, controller="another")
+
+
+def test_s5_a_controller_sees_no_record_of_another(started: Place) -> None:
+    """Both have good certificates of one authority."""
+
+    async def work() -> None:
+        record = new_record()
+        first = await started.connect("tls")
+        content = protocol.pack(b"echo mine; sleep 60")
+        await first.call("task.run", {"record": record, "type": "RunShellScript", "content": content, "timeout": 60})
+        give_controller(started, mint(authority(started), "another", "controller", CLIENT))
+        second = await started.connect("tls", "another")
+        requests = [(method, {"record": record}) for method in ("task.get", "task.watch", "task.stop")]
+        for method, params in [*requests, ("task.forget", {"records": [record]})]:
+            with pytest.raises(AgentRefused) as caught:
+                await second.call(method, params)
+            assert caught.value.code == "RecordNotFound"
+        assert (await second.call("task.list", {}))["tasks"] == []
+        assert (await first.call("task.get", {"record": record}))["state"] == "Running"
+        await first.call("task.stop", {"record": record})
+        async with contextlib.aclosing(first.watch(record)) as events:
+            async for _ in events:
+                pass
+        first.close()
+        second.close()
+
+    asyncio.run(work())
+
+
+def test_a_home_without_certificates_says_so(started: Place, tmp_path: Path) -> None:
+    started.home = Home(tmp_path / "empty")
+    refused(started)
+
+
+def test_a_key_that_is_not_the_certificates_says_so(started: Place) -> None:
+    pair = certificates.read(started.home.pki, "controller")
+    give_controller(started, pair, key=mint(None, "x", "y", None).key_pem)
+    refused(started)
+
+
+# nobody, or somebody else, is there
+
+
+def test_nobody_listens(place: Place) -> None:
+    refused(place, ClientNotRunning)
+
+
+def test_a_host_that_does_not_exist(place: Place) -> None:
+    async def work() -> None:
+        with pytest.raises(ClientNotOnline):
+            await address.connect("tls:no-such-host.invalid", home=place.home, controller=CONTROLLER)
+
+    asyncio.run(work())
+
+
+@contextlib.contextmanager
+def listening(answer: bytes | None = None) -> Iterator[int]:
+    """Something that is no agent: it takes connections, says ``answer``, and nothing more (None: nothing at all)."""
+    with socket.create_server(("127.0.0.1", 0)) as door:
+        over = threading.Event()
+
+        def serve() -> None:
+            with door.accept()[0] as connection:
+                if answer is not None:
+                    connection.recv(4096)
+                    connection.sendall(answer)
+                    return
+                over.wait(30)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        try:
+            yield door.getsockname()[1]
+        finally:
+            over.set()
+            thread.join()
+
+
+def test_a_black_hole_is_given_up_in_time(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It takes the connection and never answers; ten seconds are made one for the test."""
+    monkeypatch.setattr(tls, "CONNECT_SECONDS", 1.0)
+    with listening() as place.port:
+        assert "no answer" in refused(place, ClientNotOnline).message
+
+
+def test_a_full_backlog_is_given_up_in_time(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A listener that accepts nothing: at some point the system does not even complete a connection."""
+    monkeypatch.setattr(tls, "CONNECT_SECONDS", 1.0)
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as door, contextlib.ExitStack() as stack:
+        place.port = door.getsockname()[1]
+        for _ in range(4):
+            filler = stack.enter_context(socket.socket())
+            filler.setblocking(False)
+            filler.connect_ex(("127.0.0.1", place.port))
+        refused(place, ClientNotOnline)
+
+
+def test_a_server_of_something_else_is_not_trusted(place: Place) -> None:
+    with listening(b"SSH-2.0-OpenSSH_9.2\r\n") as place.port:
+        assert "TLS 1.3" in refused(place).message
+
+
+def test_a_connection_that_ends_in_the_handshake(place: Place) -> None:
+    with listening(b"") as place.port:
+        refused(place, ClientNotOnline)
+
+
+def test_an_older_tls_is_refused_by_the_agent(started: Place) -> None:
+    context = ssl.create_default_context(cafile=str(started.home.pki / "ca.pem"))
+    context.check_hostname = False
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    context.load_cert_chain(started.home.pki / "controller.pem", started.home.pki / "controller.key")
+    with socket.create_connection(("127.0.0.1", started.port)) as plain, pytest.raises(ssl.SSLError):
+        context.wrap_socket(plain)
+
+
+# what it costs
+
+
+def test_a_connection_keeps_little_memory(started: Place) -> None:
+    """Two hundred open connections, far under the quarter of a MiB that asyncio's own TLS takes for each."""
+
+    async def work() -> None:
+        (await started.connect("tls")).close()
+        before = _resident()
+        clients: list[Client] = [await started.connect("tls") for _ in range(200)]
+        assert (_resident() - before) / 200 < 100 * 1024
+        for client in clients:
+            client.close()
+
+    asyncio.run(work())
+
+
+def _resident() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
+
+
+def test_new_certificates_are_used_without_a_restart(started: Place) -> None:
+    reach(started)
+    give_controller(started, mint(authority(started), CONTROLLER, "controller", CLIENT, end=-DAY))
+    refused(started)
+    pki.prepare(started.home, CONTROLLER, datetime.now(timezone.utc))
+    reach(started)

@@ -1,0 +1,143 @@
+"""What holds for every way to an agent, asked of each of them by the same tests."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Coroutine
+from typing import Any
+
+import pytest
+
+from agentd import protocol
+from assist_cli.agents.client import Chunk, Client, Gap, TaskResult
+from assist_cli.errors import ClientNotRunning, ConnectionLost
+from assist_cli.model.output import Stream
+from assist_cli.model.status import InvocationStatus
+from tests.agents.conftest import Place
+from tests.support.agent import new_record
+
+WAYS = ("unix", "tls")
+GUARD = 30.0
+
+pytestmark = pytest.mark.parametrize("way", WAYS)
+
+
+def within_reason(work: Coroutine[Any, Any, None]) -> None:
+    asyncio.run(asyncio.wait_for(work, GUARD))
+
+
+async def run(client: Client, script: str) -> str:
+    record = new_record()
+    params = {"record": record, "type": "RunShellScript", "content": protocol.pack(script.encode()), "timeout": 60}
+    answer = await client.call("task.run", params)
+    assert answer["known"] is False
+    return record
+
+
+async def watched(client: Client, record: str) -> tuple[bytes, bytes, TaskResult]:
+    """What came on both streams, and the result."""
+    streams = {Stream.STDOUT: bytearray(), Stream.STDERR: bytearray()}
+    async with contextlib.aclosing(client.watch(record)) as events:
+        async for event in events:
+            if isinstance(event, TaskResult):
+                return bytes(streams[Stream.STDOUT]), bytes(streams[Stream.STDERR]), event
+            assert not isinstance(event, Gap)
+            streams[event.stream] += event.data
+    raise AssertionError("a watch ends with a result")
+
+
+def test_the_agent_says_who_it_is(started: Place, way: str) -> None:
+    async def work() -> None:
+        client = await started.connect(way)
+        assert client.greeting.instance == started.instance
+        assert client.greeting.os == "Linux"
+        assert client.is_open
+        client.close()
+
+    within_reason(work())
+
+
+def test_a_script_runs_and_both_streams_come_apart(started: Place, way: str) -> None:
+    async def work() -> None:
+        client = await started.connect(way)
+        stdout, stderr, result = await watched(client, await run(client, "echo out; echo err >&2; exit 3"))
+        assert (stdout, stderr) == (b"out\n", b"err\n")
+        assert (result.state, result.exit_code) == (InvocationStatus.FINISHED, 3)
+        client.close()
+
+    within_reason(work())
+
+
+def test_many_watches_share_one_connection(started: Place, way: str) -> None:
+    async def work() -> None:
+        client = await started.connect(way)
+
+        async def one(number: int) -> bytes:
+            stdout, _, _ = await watched(client, await run(client, f"echo {number}"))
+            return stdout
+
+        found = await asyncio.gather(*(one(number) for number in range(10)))
+        assert found == [b"%d\n" % number for number in range(10)]
+        client.close()
+
+    within_reason(work())
+
+
+def test_big_output_comes_byte_for_byte_to_a_reader_that_pauses(started: Place, way: str) -> None:
+    """16 MiB; the reader lets the loop run between two events, and the connection waits for it."""
+    size = 16 * 1024 * 1024
+
+    async def work() -> None:
+        client = await started.connect(way)
+        record = await run(client, f"head -c {size} /dev/zero | tr '\\0' x")
+        offset = 0
+        async with contextlib.aclosing(client.watch(record)) as events:
+            async for event in events:
+                if isinstance(event, Chunk):
+                    assert event.offset == offset
+                    assert event.data.strip(b"x") == b""
+                    offset += len(event.data)
+                    await asyncio.sleep(0)
+        assert offset == size
+        client.close()
+
+    within_reason(work())
+
+
+def test_a_stop_reaches_the_script(started: Place, way: str) -> None:
+    async def work() -> None:
+        client = await started.connect(way)
+        record = await run(client, "echo begun; exec sleep 60")
+        stopping = False
+        async with contextlib.aclosing(client.watch(record)) as events:
+            async for event in events:
+                if isinstance(event, Chunk) and not stopping:
+                    stopping = True
+                    await client.call("task.stop", {"record": record})
+                elif isinstance(event, TaskResult):
+                    assert event.state is InvocationStatus.STOPPED
+        client.close()
+
+    within_reason(work())
+
+
+def test_a_lost_connection_is_told_to_everybody_who_waits(started: Place, way: str) -> None:
+    """The agent is killed under a watch: the watch ends, a request after it too, and the next connection is refused."""
+
+    async def work() -> None:
+        client = await started.connect(way)
+        record = await run(client, "echo begun; exec sleep 60")
+        with pytest.raises(ConnectionLost):
+            async with contextlib.aclosing(client.watch(record)) as events:
+                async for event in events:
+                    if isinstance(event, Chunk):
+                        started.agent.kill()
+        assert not client.is_open
+        with pytest.raises(ConnectionLost):
+            await client.call("agent.status", {})
+        with pytest.raises(ClientNotRunning):
+            await started.connect(way)
+
+    within_reason(work())
+    started.start()  # finds the task again, and the fixture stops it
