@@ -167,8 +167,12 @@ def end_orphans(record, leader, start):
 
 
 def default_signals():
-    """Give a new process the signal handling that programs expect; Python ignores SIGPIPE and we ignore SIGCHLD."""
-    for name in ("SIGCHLD", "SIGPIPE", "SIGTERM", "SIGINT", "SIGHUP", "SIGXFSZ"):
+    """Give a child the signal handling that programs expect, which the agent has changed.
+
+    All but SIGPIPE: an agent that is killed before it was told something must not take the child with it. Python gives
+    that one back to the programs it starts.
+    """
+    for name in ("SIGCHLD", "SIGTERM", "SIGINT", "SIGHUP", "SIGXFSZ"):
         number = getattr(signal, name, None)
         if number is not None:
             signal.signal(number, signal.SIG_DFL)
