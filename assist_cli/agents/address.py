@@ -58,4 +58,6 @@ async def _reach(way: route.Route, home: Home, instance: str | None) -> Client:
         from assist_cli.agents import tls
 
         return await tls.connect(way, home, instance)
-    raise InvalidParameter(f"cannot use the address '{way}': there is no SSH yet", code="InvalidAddress")
+    from assist_cli.agents.ssh import bridge
+
+    return await bridge.connect(way.destination)

@@ -60,11 +60,7 @@ async def connect(home: Home) -> Client:
 def _start_unless_running(home: Home, socket: Path) -> None:
     import fcntl
 
-    folder = home.folder(home.agent)
-    try:
-        lock = os.open(folder / "start.lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise FileFailure(f"cannot use the folder '{folder}': {error.strerror}") from error
+    lock = _open(home.folder(home.agent) / "start.lock", os.O_RDWR)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not unix.is_served(socket):
@@ -76,20 +72,21 @@ def _start_unless_running(home: Home, socket: Path) -> None:
 
 
 def _start(home: Home) -> None:
-    """Start the agent and wait until it listens."""
+    """Start the agent and wait until it listens. Its log is its standard error, whatever it may have to say."""
     journal = home.folder(home.logs) / "agentd.log"
+    log_file = _open(journal, os.O_WRONLY | os.O_APPEND)
     ready, told = os.pipe()
     try:
         command = [
             *(sys.executable, "-I", "-m", "agentd", "serve", "--home", str(home.agent)),
-            *("--idle-exit", str(IDLE_EXIT_SECONDS), "--ready-fd", str(told), "--log", str(journal)),
+            *("--idle-exit", str(IDLE_EXIT_SECONDS), "--ready-fd", str(told)),
         ]
         try:
             subprocess.run(
                 ["/bin/sh", "-c", IN_BACKGROUND, "sh", *command],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
+                stderr=log_file,
                 env={name: os.environ[name] for name in INHERITED if name in os.environ},
                 pass_fds=[told],
                 start_new_session=True,
@@ -105,6 +102,15 @@ def _start(home: Home) -> None:
             )
     finally:
         os.close(ready)
+        os.close(log_file)
+
+
+def _open(path: Path, flags: int) -> int:
+    """A descriptor of a private file, which is made when it is absent. Raises FileFailure."""
+    try:
+        return os.open(path, flags | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise FileFailure(f"cannot use the file '{path}': {error.strerror}") from error
 
 
 def _last_line(journal: Path) -> str:

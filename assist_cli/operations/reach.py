@@ -14,7 +14,6 @@ from assist_cli.model.instance import Instance
 from assist_cli.operations.controller import Controller
 from assist_cli.store import instances
 
-ATTEMPTS = 3
 PAUSES = (0.05, 0.1, 0.2, 0.5, 1.0)
 
 T = TypeVar("T")
@@ -36,26 +35,14 @@ class Line:
         return self._client is not None and self._client.is_open
 
     async def client(self) -> Client:
-        """A greeted connection. Raises AgentError when there is none to be had.
-
-        An agent that ends for being idle may do so just when it is called, so a connection that is lost at once is
-        tried again.
-        """
-        for attempt in range(1, ATTEMPTS + 1):
-            if self.is_open:
-                break
-            try:
-                self._client = await address.connect(
-                    self._instance.address,
-                    home=self._controller.home,
-                    controller=self._controller.id,
-                    instance=self._instance.id,
-                )
-            except (ConnectionLost, ClientNotRunning) as error:
-                log.info("%s: %s", self._instance.name, error)
-                if attempt == ATTEMPTS or isinstance(error, ClientNotRunning):
-                    raise
-        assert self._client is not None
+        """A greeted connection. Raises AgentError when there is none to be had."""
+        if self._client is None or not self._client.is_open:
+            self._client = await address.connect(
+                self._instance.address,
+                home=self._controller.home,
+                controller=self._controller.id,
+                instance=self._instance.id,
+            )
         return self._client
 
     async def insist(self, work: Callable[[Client], Awaitable[T]]) -> T:

@@ -14,7 +14,7 @@ import pytest
 
 from assist_cli.errors import DatabaseFailure
 from assist_cli.store import database
-from assist_cli.store.database import Transaction, from_ms, open_database, to_ms
+from assist_cli.store.database import Database, Transaction, from_ms, open_database, to_ms
 
 
 @pytest.fixture
@@ -71,10 +71,14 @@ def test_many_may_open_a_new_home_at_once_and_no_count_is_lost(path: Path) -> No
 
 
 def test_an_error_undoes_the_transaction(path: Path) -> None:
-    with open_database(path) as opened:
-        with pytest.raises(ZeroDivisionError), opened.transaction() as transaction:
+    def change_and_fail(database: Database) -> None:
+        with database.transaction() as transaction:
             set_number(transaction, 1)
-            _ = 1 / 0
+            raise LookupError
+
+    with open_database(path) as opened:
+        with pytest.raises(LookupError):
+            change_and_fail(opened)
         assert opened.setting("number") is None
         with opened.transaction() as transaction:
             set_number(transaction, 2)
