@@ -169,10 +169,10 @@ def end_orphans(record, leader, start):
 def default_signals():
     """Give a child the signal handling that programs expect, which the agent has changed.
 
-    All but SIGPIPE: an agent that is killed before it was told something must not take the child with it. Python gives
-    that one back to the programs it starts.
+    All but SIGPIPE and SIGXFSZ, which Python ignores and gives back to the programs it starts: an agent that is killed
+    before it was told something, or a limit on the size of files, must not take the child with it.
     """
-    for name in ("SIGCHLD", "SIGTERM", "SIGINT", "SIGHUP", "SIGXFSZ"):
+    for name in ("SIGCHLD", "SIGTERM", "SIGINT", "SIGHUP"):
         number = getattr(signal, name, None)
         if number is not None:
             signal.signal(number, signal.SIG_DFL)
