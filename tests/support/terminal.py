@@ -1,0 +1,92 @@
+"""A program on a terminal of its own: what a person sees of it, and types."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import re
+import select
+import struct
+import subprocess
+import termios
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+
+GUARD = 60.0  # seconds
+
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+
+
+class Terminal:
+    """``with Terminal(program.path, words, folder) as terminal`` runs a program until the end of the block."""
+
+    def __init__(
+        self,
+        program: Path,
+        words: list[str],
+        folder: Path,
+        *,
+        columns: int = 80,
+        env: Mapping[str, str] | None = None,
+    ) -> None:
+        self.raw = ""
+        self._ours, theirs = os.openpty()
+        try:
+            fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
+            self._process = subprocess.Popen(
+                [program, *words],
+                stdin=theirs,
+                stdout=theirs,
+                stderr=theirs,
+                cwd=folder,
+                env={**os.environ, "TERM": "xterm-256color", **(env or {})},
+                start_new_session=True,
+            )
+        finally:
+            os.close(theirs)
+
+    @property
+    def text(self) -> str:
+        """What was shown so far, without colours, line ends as they are written."""
+        return _COLOURS.sub("", self.raw).replace("\r\n", "\n")
+
+    def wait_for(self, text: str) -> None:
+        """Read on until ``text`` was shown."""
+        self._read(lambda: text in self.text)
+
+    def type(self, keys: str) -> None:
+        os.write(self._ours, keys.encode())
+
+    def end(self) -> int:
+        """Read to the end; the exit status."""
+        self._read(lambda: False)
+        return self._process.wait(GUARD)
+
+    def _read(self, enough: object) -> None:
+        assert callable(enough)
+        deadline = time.monotonic() + GUARD
+        while not enough():
+            ready, _, _ = select.select([self._ours], [], [], max(deadline - time.monotonic(), 0))
+            assert ready, f"nothing more came:\n{self.text}"
+            try:
+                data = os.read(self._ours, 65536)
+            except OSError:  # Linux says so when the last writer is gone
+                data = b""
+            if not data:
+                return
+            self.raw += data.decode("utf-8", "replace")
+
+    def __enter__(self) -> Terminal:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._process.poll() is None:
+            self._process.kill()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(GUARD)
+        os.close(self._ours)
