@@ -7,7 +7,7 @@ import contextlib
 from assist_cli import __version__
 from assist_cli.agents import route
 from assist_cli.agents.client import Client
-from assist_cli.errors import ClientAuthFailed, ConnectionLost, InvalidParameter
+from assist_cli.errors import ClientAuthFailed, ConnectionLost
 from assist_cli.paths import Home
 
 LOCAL = "local"

@@ -1,0 +1,1 @@
+"""Reaching agents by way of SSH: the one home of paramiko."""

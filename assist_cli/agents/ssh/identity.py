@@ -1,0 +1,142 @@
+"""Proving who the user is: keys of files and of the SSH agent, or a password that a person types.
+
+The order is that of ssh(1) where it matters: keys that were named, those that the SSH agent holds, the usual files. A
+file that is locked by a passphrase serves when the agent has its key.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import shlex
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from assist_cli.agents.ssh.config import Settings
+from assist_cli.errors import ClientAuthFailed
+
+if TYPE_CHECKING:
+    import paramiko
+
+PASSWORD_ATTEMPTS = 3
+_USUAL = ("id_ed25519", "id_ecdsa", "id_rsa")
+
+Ask = Callable[[str], str]
+
+
+class Identity:
+    """The ways in which a user can be proved to one sshd. ``words`` are those of an ssh to it, for hints."""
+
+    def __init__(self, settings: Settings, words: list[str], ask: Ask | None) -> None:
+        self._settings = settings
+        self._words = words
+        self._ask = ask
+        self._tried: list[str] = []
+        self._locked: list[Path] = []
+        self._unusable: list[str] = []
+
+    @property
+    def _place(self) -> str:
+        return self._words[-1]
+
+    def prove(self, transport: paramiko.Transport) -> str:
+        """Log in by the first way that is accepted. Returns which it was. Raises ClientAuthFailed."""
+        import paramiko
+
+        why = ""
+        try:
+            used = self._by_key(transport)
+            if used is not None:
+                return used
+            if self._ask is not None and transport.is_active():
+                return self._by_password(transport, self._ask)
+            if not self._tried:
+                transport.auth_none(self._settings.user)
+                return "nothing"
+        except paramiko.BadAuthenticationType as error:
+            why = f"it takes {' or '.join(error.allowed_types) or 'nothing'}"
+        except paramiko.AuthenticationException:
+            why = "the password is wrong" if self._ask else ""
+        except (paramiko.SSHException, OSError, EOFError) as error:
+            why = str(error) or type(error).__name__
+        raise self._refusal(why)
+
+    def _by_key(self, transport: paramiko.Transport) -> str | None:
+        import paramiko
+
+        for name, key in self._keys():
+            self._tried.append(name)
+            try:
+                further = transport.auth_publickey(self._settings.user, key)
+            except paramiko.BadAuthenticationType:
+                return None
+            except paramiko.AuthenticationException:
+                if transport.is_active():
+                    continue
+                raise self._refusal("it allows no further attempt") from None
+            if not further:
+                return name
+            raise self._refusal(f"it wants {' or '.join(further)} beside the key {name}")
+        return None
+
+    def _by_password(self, transport: paramiko.Transport, ask: Ask) -> str:
+        import paramiko
+
+        for attempt in range(1, PASSWORD_ATTEMPTS + 1):
+            try:
+                transport.auth_password(self._settings.user, ask(f"Password of {self._place}: "))
+                break
+            except paramiko.BadAuthenticationType:
+                raise
+            except paramiko.AuthenticationException:
+                if attempt == PASSWORD_ATTEMPTS or not transport.is_active():
+                    raise
+        return "password"
+
+    def _keys(self) -> Iterator[tuple[str, paramiko.PKey]]:
+        import paramiko
+
+        agent = paramiko.Agent()
+        try:
+            held = {key.asbytes(): key for key in agent.get_keys()}
+            for file in self._settings.identities:
+                yield from self._key_of(file, held)
+            if not self._settings.identities_only:
+                for key in list(held.values()):
+                    yield f"{key.comment or key.get_name()} of the SSH agent", key
+            if not self._settings.identities:
+                for name in _USUAL:
+                    yield from self._key_of(Path("~/.ssh").expanduser() / name, held)
+        finally:
+            agent.close()
+
+    def _key_of(self, file: Path, held: dict[bytes, paramiko.AgentKey]) -> Iterator[tuple[str, paramiko.PKey]]:
+        """The key of a file: from the SSH agent when that has it, for which the public half is enough."""
+        import paramiko
+
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            public = base64.b64decode(file.with_name(f"{file.name}.pub").read_bytes().split()[1])
+            if public in held:
+                yield str(file), held.pop(public)
+                return
+        try:
+            yield str(file), paramiko.PKey.from_path(file)
+        except (TypeError, paramiko.PasswordRequiredException):  # the TypeError is cryptography's for a locked key
+            self._locked.append(file)
+        except (OSError, ValueError, paramiko.SSHException, paramiko.pkey.UnknownKeyType) as error:
+            if file in self._settings.identities:
+                self._unusable.append(f"{file} cannot be used ({getattr(error, 'strerror', None) or error})")
+
+    def _refusal(self, why: str) -> ClientAuthFailed:
+        told = [
+            f"none of these keys is accepted: {', '.join(self._tried)}" if self._tried else "there is no key to try"
+        ]
+        told += [why] if why else []
+        told += [f"locked by a passphrase: {', '.join(map(str, self._locked))}"] if self._locked else []
+        told += self._unusable
+        if self._locked:
+            hint = f"unlock the key: {shlex.join(['ssh-add', str(self._locked[0])])}"
+        else:
+            hint = f"give it your key: {shlex.join(['ssh-copy-id', *self._words])}"
+        return ClientAuthFailed(f"cannot log in to '{self._place}': {'; '.join(told)}", hint=hint)

@@ -1,0 +1,353 @@
+"""Logging in by SSH as ssh(1) would, and doing things there.
+
+A login is made once for each destination and process, and kept until ``hang_up``, at the latest at the end of the
+process; whatever goes to that machine is a channel of it, and so is the way on through a jump host. It costs one
+thread, paramiko's own.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import logging
+import shlex
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from assist_cli.agents import destination as destinations
+from assist_cli.agents.destination import Destination
+from assist_cli.agents.ssh import config, known_hosts
+from assist_cli.agents.ssh.identity import Ask, Identity
+from assist_cli.errors import ClientAuthFailed, ClientNotOnline
+
+if TYPE_CHECKING:
+    import paramiko
+
+CONNECT_SECONDS = 10.0
+_RSA_SIGNATURES = ("rsa-sha2-512", "rsa-sha2-256")
+_SIZE = 64 * 1024
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Done:
+    """How a command on the other machine ended. ``status`` is None when a signal ended it."""
+
+    status: int | None
+    stdout: bytes
+    stderr: bytes
+
+
+class Login:
+    """A user of another machine, logged in. ``by`` tells the key, or that it was a password."""
+
+    def __init__(self, place: str, transport: paramiko.Transport, by: str, road: _Road) -> None:
+        self.place = place
+        self.by = by
+        self._transport = transport
+        self._road = road
+
+    @property
+    def is_open(self) -> bool:
+        return bool(self._transport.is_active())
+
+    def channel(self, command: str, seconds: float = CONNECT_SECONDS) -> paramiko.Channel:
+        """A channel on which the user's login shell runs ``command``. Raises ClientNotOnline."""
+        import paramiko
+
+        try:
+            channel = self._transport.open_session(timeout=max(seconds, 0.1))
+            channel.exec_command(command)
+        except (paramiko.SSHException, OSError, EOFError) as error:
+            raise ClientNotOnline(
+                f"cannot run anything on '{self.place}': {_words(error)}", hint="see the log of its sshd"
+            ) from error
+        return channel
+
+    def tunnel(self, host: str, port: int, seconds: float) -> paramiko.Channel:
+        """A channel that leads on to another machine. Raises ClientNotOnline."""
+        import paramiko
+
+        try:
+            return self._transport.open_channel("direct-tcpip", (host, port), ("127.0.0.1", 0), timeout=seconds)
+        except (paramiko.SSHException, OSError, EOFError) as error:
+            raise ClientNotOnline(
+                f"cannot reach '{host}' port {port} by way of '{self.place}': {_words(error)}",
+                hint="see whether the jump host can reach it and allows TCP forwarding",
+            ) from error
+
+    def run(self, command: str, stdin: bytes = b"", seconds: float = 60.0) -> Done:
+        """Run a command to its end, which is silent for no longer than ``seconds``. Raises ClientNotOnline."""
+        channel = self.channel(command)
+        try:
+            channel.settimeout(seconds)
+            channel.sendall(stdin)
+            channel.shutdown_write()
+            stdout = b"".join(iter(lambda: channel.recv(_SIZE), b""))
+            stderr = b"".join(iter(lambda: channel.recv_stderr(_SIZE), b""))
+            if not channel.status_event.wait(seconds) or not self.is_open:
+                raise EOFError("the connection ended")
+        except (OSError, EOFError) as error:  # a timeout is an OSError
+            raise ClientNotOnline(
+                f"cannot hear '{self.place}' any more: {_words(error)}", hint="see whether the machine is well"
+            ) from error
+        finally:
+            close(channel)
+        status = channel.recv_exit_status()
+        return Done(None if status < 0 else status, stdout, stderr)
+
+    def close(self) -> None:
+        """End the login and every channel of it."""
+        self._road.end()  # first, or the thread would look for its end ten times a second only
+        self._transport.close()
+        self._transport.join(CONNECT_SECONDS)
+
+
+@dataclass(frozen=True)
+class _Road:
+    """What carries the bytes of a login: a socket, or a channel of another login; ``proxy`` is who is behind it."""
+
+    stream: Any
+    proxy: subprocess.Popen[bytes] | None = None
+
+    def end(self) -> None:
+        with contextlib.suppress(OSError, EOFError):
+            self.stream.shutdown(socket.SHUT_RDWR)
+        self.stream.close()
+        if self.proxy is not None:
+            self.proxy.terminate()
+            self.proxy.wait()
+
+
+def close(channel: paramiko.Channel) -> None:
+    """Close a channel, whatever became of the login that it belongs to."""
+    import paramiko
+
+    with contextlib.suppress(paramiko.SSHException, OSError, EOFError):
+        channel.close()
+
+
+@dataclass
+class _Kept:
+    """The place of one login. Its lock is held while the login is made, so that nobody makes it a second time."""
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    login: Login | None = None
+
+
+_kept: dict[Destination, _Kept] = {}
+_kept_lock = threading.Lock()
+
+
+def log_in(
+    destination: Destination, *, accept_new: bool = False, ask: Ask | None = None, until: float | None = None
+) -> Login:
+    """The login for a destination: the one that is kept, or a new one, made by ``until`` (of the monotonic clock).
+
+    ``accept_new`` trusts the key of a host that is not known, and writes it to the user's known_hosts. ``ask`` gets a
+    prompt and returns a password. Blocks. Raises ClientNotOnline and ClientAuthFailed.
+    """
+    until = time.monotonic() + CONNECT_SECONDS if until is None else until
+    with _kept_lock:
+        if not _kept:
+            atexit.register(hang_up)
+        kept = _kept.setdefault(replace(destination, sudo=False), _Kept())
+    if not kept.lock.acquire(timeout=max(until - time.monotonic(), 0.0)):
+        raise _late(destination.place)
+    try:
+        if kept.login is None or not kept.login.is_open:
+            if kept.login is not None:
+                kept.login.close()
+            began = time.monotonic()
+            kept.login = _Attempt(destination, accept_new, ask, until).make()
+            log.info("logged in to %s by %s in %.2f s", destination.place, kept.login.by, time.monotonic() - began)
+        return kept.login
+    finally:
+        kept.lock.release()
+
+
+def hang_up() -> None:
+    """End every login of this process."""
+    with _kept_lock:
+        kept = list(_kept.values())
+        _kept.clear()
+        atexit.unregister(hang_up)
+    for one in kept:
+        if one.login is not None:
+            one.login.close()
+
+
+class _Attempt:
+    """One attempt to log in."""
+
+    def __init__(self, destination: Destination, accept_new: bool, ask: Ask | None, until: float) -> None:
+        self._destination = destination
+        self._settings = config.settings(destination)
+        self._accept_new = accept_new
+        self._ask = ask
+        self._until = until
+
+    def make(self) -> Login:
+        import paramiko
+
+        logging.getLogger("paramiko").setLevel(logging.CRITICAL)  # it logs what it raises, with tracebacks
+        road = self._road()
+        transport = None
+        try:
+            transport = paramiko.Transport(road.stream)
+            by = self._shake_hands(transport)
+        except BaseException:
+            road.end()
+            if transport is not None:
+                transport.close()
+            raise
+        return Login(self._destination.place, transport, by, road)
+
+    def _left(self) -> float:
+        """Seconds that are left. Raises ClientNotOnline when there are none."""
+        left = self._until - time.monotonic()
+        if left <= 0:
+            raise _late(self._destination.place)
+        return left
+
+    def _words(self) -> list[str]:
+        """The words of an ssh to the destination."""
+        words = ["-p", str(self._destination.port)] if self._destination.port else []
+        words += ["-i", self._destination.identity] if self._destination.identity else []
+        words += ["-o", f"ProxyJump={self._destination.jump}"] if self._destination.jump else []
+        return [*words, f"{self._settings.user}@{self._destination.host}"]
+
+    # the way there
+
+    def _road(self) -> _Road:
+        """Through a jump host, through a ProxyCommand, or straight."""
+        if self._settings.jump is not None:
+            *before, last = self._settings.jump.split(",")
+            hop = replace(destinations.parse(last.strip()), jump=",".join(before) or None)
+            if hop.host != self._destination.host:  # under "Host *" a jump host is named as its own
+                login = log_in(hop, accept_new=self._accept_new, ask=self._ask, until=self._until)
+                return _Road(login.tunnel(self._settings.host, self._settings.port, self._left()))
+        return self._proxied(self._settings.proxy) if self._settings.proxy else self._direct()
+
+    def _direct(self) -> _Road:
+        where = f"cannot reach '{self._destination.host}'"
+        host, port = self._settings.host, self._settings.port
+        try:
+            road = socket.create_connection((host, port), self._left())
+        except socket.gaierror as error:
+            raise ClientNotOnline(
+                f"{where}: the name '{host}' is not known", hint="correct it, or give it a HostName in ~/.ssh/config"
+            ) from error
+        except ConnectionRefusedError as error:
+            raise ClientNotOnline(
+                f"{where}: nothing listens on port {port}", hint="start sshd there, or name another port"
+            ) from error
+        except TimeoutError as error:
+            raise _late(self._destination.place) from error
+        except OSError as error:
+            raise ClientNotOnline(f"{where}: {_words(error)}", hint="see whether the machine is on") from error
+        road.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        road.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        return _Road(road)
+
+    def _proxied(self, command: str) -> _Road:
+        ours, theirs = socket.socketpair()
+        with theirs:
+            # the line is the user's own; what was put into it holds nothing that sh would heed (see destination)
+            proxy = subprocess.Popen(
+                ["/bin/sh", "-c", f"exec {command}"],
+                stdin=theirs.fileno(),
+                stdout=theirs.fileno(),
+                stderr=subprocess.DEVNULL,
+            )
+        return _Road(ours, proxy)
+
+    # who is there, and who we are
+
+    def _shake_hands(self, transport: paramiko.Transport) -> str:
+        """Agree on keys, check the host's, prove the user. Returns by what."""
+        import paramiko
+
+        settings = self._settings
+        entries = known_hosts.find([*settings.user_known_hosts, *settings.global_known_hosts], settings.key_name)
+        options = transport.get_security_options()
+        options.key_types = _preferred(_signatures(entry.kind for entry in entries), options.key_types)
+        transport.banner_timeout = transport.handshake_timeout = self._left()
+        try:
+            transport.start_client(timeout=self._left())
+            key = transport.get_remote_server_key()
+        except (paramiko.SSHException, OSError, EOFError) as error:
+            self._left()
+            raise ClientNotOnline(
+                f"cannot talk SSH with '{self._destination.host}' on port {settings.port}: {_words(error)}",
+                hint="see whether it is sshd that listens there, and its log",
+            ) from error
+        self._check_host_key(entries, key.get_name(), key.asbytes())
+        transport.auth_timeout = CONNECT_SECONDS
+        return Identity(settings, self._words(), self._ask).prove(transport)
+
+    def _check_host_key(self, entries: list[known_hosts.Entry], kind: str, key: bytes) -> None:
+        """Raises ClientAuthFailed unless the key is known, or the host is not and ``accept_new`` was said.
+
+        A host of which another key is known is a changed host, even if that key is of another kind.
+        """
+        host, seen = self._destination.host, f"{kind} {known_hosts.fingerprint(key)}"
+        for entry in entries:
+            if entry.marker == "@revoked" and entry.key == key:
+                raise ClientAuthFailed(
+                    f"cannot trust '{host}': line {entry.line} of {entry.file} revokes its host key, {seen}",
+                    hint="give the machine a new host key",
+                )
+        accepted = [entry for entry in entries if not entry.marker]
+        if any((entry.kind, entry.key) == (kind, key) for entry in accepted):
+            return
+        if accepted:
+            file, line = accepted[0].file, accepted[0].line
+            forget = shlex.join(["ssh-keygen", "-R", self._settings.key_name, "-f", str(file)])
+            raise ClientAuthFailed(
+                f"cannot trust '{host}': its host key is not the one in line {line} of {file}; it is {seen}",
+                hint=f"ask why: was it installed anew, or is somebody in between? To forget the old key: {forget}",
+            )
+        if not self._accept_new or not self._settings.user_known_hosts:
+            look = shlex.join(["ssh", *self._words(), "true"])
+            raise ClientAuthFailed(
+                f"cannot trust '{host}': its host key is not known; it is {seen}",
+                hint=f"compare it with the machine's own, then: {look} (or install with --accept-new)",
+            )
+        known_hosts.add(
+            self._settings.user_known_hosts[0],
+            self._settings.key_name,
+            kind,
+            key,
+            hashed=self._settings.hash_known_hosts,
+        )
+
+
+def _preferred(first: Iterable[str], possible: Iterable[str]) -> list[str]:
+    """All that is possible, in its order, but for what is to come first."""
+    rest = list(possible)
+    return list(dict.fromkeys([*(name for name in first if name in rest), *rest]))
+
+
+def _signatures(kinds: Iterable[str]) -> list[str]:
+    """The signature algorithms of these kinds of keys: RSA has several."""
+    return [name for kind in kinds for name in (_RSA_SIGNATURES if kind == "ssh-rsa" else (kind,))]
+
+
+def _words(error: BaseException) -> str:
+    """What an error says, as part of a line."""
+    said = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return " ".join(said.split()).rstrip(".")
+
+
+def _late(place: str) -> ClientNotOnline:
+    return ClientNotOnline(
+        f"cannot reach '{place}': no answer in {CONNECT_SECONDS:.0f} s",
+        hint="see whether the machine is on, and what is on the way to it",
+    )
