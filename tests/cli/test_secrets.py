@@ -1,0 +1,206 @@
+"""A canary as a secret: after whatever is done with it, it is found nowhere but where it must be (S15, S22)."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import signal
+import stat
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.program import Program
+
+# Prints the secret in every way: whole, in two pieces, on stderr, as the shell repeats it; waits in the middle.
+SCRIPT = """\
+[ {{token|sh}} = "$ASSIST_PARAM_TOKEN" ] && echo "equal $ASSIST_PARAM_TOKEN"
+printf '%.7s' "$ASSIST_PARAM_TOKEN"
+echo waiting > {{folder|sh}}/waiting
+head -n 1 {{folder|sh}}/go > /dev/null
+printf '%s\\n' "${ASSIST_PARAM_TOKEN#canary-}"
+echo "$ASSIST_PARAM_TOKEN" >&2
+set -x
+: "$ASSIST_PARAM_TOKEN"
+"""
+
+
+class Gate:
+    """Two pipes by which the script of a run says that it waits, and is told to go on."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        folder.mkdir()
+        os.mkfifo(folder / "waiting")
+        os.mkfifo(folder / "go")
+
+    def wait(self) -> None:
+        (self.folder / "waiting").read_text()
+
+    def open(self) -> None:
+        """Let the script go on; it need not have come so far."""
+        self._keys.write(b"go\n")
+
+    def __enter__(self) -> Gate:
+        self._keys = (self.folder / "go").open("r+b", buffering=0)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.open()
+        self._keys.close()
+
+
+@pytest.fixture
+def gate(isolation: Path) -> Iterator[Gate]:
+    with Gate(isolation / "gate") as gate:
+        yield gate
+
+
+class Canary:
+    """A secret like no other test's, and where it must not be found."""
+
+    def __init__(self) -> None:
+        self._mark = secrets.token_hex(8)
+        self.text = f"canary-{self._mark}'bird"
+        self.env = {"TOKEN": self.text}
+
+    def absent(self, *texts: bytes) -> None:
+        for text in texts:
+            assert self._mark.encode() not in text
+
+    def absent_in(self, folder: Path) -> None:
+        """In no file: database, WAL, spool, journal, logs, reports of bugs."""
+        files = [path for path in folder.rglob("*") if path.is_file()]
+        assert files
+        self.absent(*(path.read_bytes() for path in files))
+
+    def absent_among_processes(self, *, but: int) -> None:
+        """In no argv, and in no environment but that of the script, and of the process that was given it there."""
+        self.absent(subprocess.run(["ps", "axww"], stdout=subprocess.PIPE, check=True).stdout)
+        for folder in Path("/proc").glob("[0-9]*"):
+            try:
+                self.absent((folder / "cmdline").read_bytes())
+                environment = (folder / "environ").read_bytes()
+            except OSError:
+                continue
+            if b"ASSIST_PARAM_TOKEN=" not in environment and int(folder.name) != but:
+                self.absent(environment)
+
+    def script(self) -> Path:
+        """The script file that has it."""
+        found = []
+        for path in Path(tempfile.gettempdir()).glob("assist-*.sh"):
+            with contextlib.suppress(FileNotFoundError):
+                if self._mark.encode() in path.read_bytes():
+                    found.append(path)
+        (path,) = found
+        return path
+
+
+@pytest.fixture
+def canary() -> Canary:
+    return Canary()
+
+
+@pytest.mark.e2e
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="looks at other processes in /proc")
+@pytest.mark.parametrize("given", ["env:TOKEN", "@token"])
+def test_a_saved_command_with_a_secret(
+    assist: Program, home: Path, isolation: Path, gate: Gate, canary: Canary, given: str
+) -> None:
+    (isolation / "token").write_text(canary.text + "\n")
+    env = canary.env if given == "env:TOKEN" else {}
+    words = ["--param-def", "token secret", "--param-def", "folder"]
+    assert assist("command", "create", "secretive", "-c", SCRIPT, *words).returncode == 0
+    invoke = ["invoke", "secretive", "-p", f"folder={gate.folder}", "--secret", f"token={given}"]
+
+    process = assist.start("-v", *invoke, env=env)
+    gate.wait()
+    canary.absent_among_processes(but=process.pid)
+    canary.absent_in(home)
+    file = canary.script()
+    assert stat.S_IMODE(file.stat().st_mode) == 0o700
+    gate.open()
+    stdout, stderr = process.communicate()
+    assert process.returncode == 0
+    assert stdout == b"equal ********\n********\n"
+    assert stderr.count(b"********") == 2
+    canary.absent(stdout, stderr)
+    assert not file.exists()
+
+    for looking in (
+        ["invocation", "show", "-"],
+        ["invocation", "show", "-", "-o", "json"],
+        ["invocation", "list", "-o", "json"],
+        ["invocation", "output", "-", "--full"],
+        ["-v", "invocation", "wait", "-"],
+        ["audit", "list", "-o", "json"],
+        ["command", "show", "secretive", "-o", "json"],
+        ["command", "export"],
+    ):
+        done = assist(*looking, env=env)
+        assert done.returncode == 0
+        canary.absent(done.stdout, done.stderr)
+    assert b'"token": "********"' in assist("invocation", "show", "-", "-o", "json").stdout
+    canary.absent_in(home)
+
+
+@pytest.mark.e2e
+def test_a_crash_in_the_middle_tells_nothing(assist: Program, home: Path, gate: Gate, canary: Canary) -> None:
+    """Who looks afterwards does not know the secret, and its output is hidden all the same."""
+    process = assist.start(
+        "run", "-c", SCRIPT, "-p", f"folder={gate.folder}", "--secret", "token=env:TOKEN", env=canary.env
+    )
+    gate.wait()
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    gate.open()
+    done = assist("invocation", "wait", "-")
+    assert (done.returncode, done.stdout) == (0, b"equal ********\n********\n")
+    canary.absent(done.stderr)
+    canary.absent_in(home)
+
+
+@pytest.mark.e2e
+def test_errors_tell_nothing(assist: Program, home: Path, isolation: Path, canary: Canary) -> None:
+    strict = ["--param-def", "token secret pattern=[0-9]+"]
+    assert assist("command", "create", "strict", "-c", "echo {{token}}", *strict).returncode == 0
+    assert assist("command", "create", "long", "-c", "{{token}}" * 1000, "--param-def", "token secret").returncode == 0
+    (isolation / "huge").write_text(canary.text * 2000)
+    (isolation / "large").write_text(canary.text * 100)
+    secret = ["--secret", "token=env:TOKEN"]
+    for status, *words in [
+        (65, "invoke", "strict", *secret),
+        (65, "invoke", "long", "--secret", "token=@huge"),
+        (65, "invoke", "long", "--secret", "token=@large"),
+        (65, "invoke", "strict", *secret, *secret),
+        (65, "invoke", "strict", *secret, "-p", "other=x"),
+        (65, "run", "-c", "true", *secret, "--keep-script"),
+        (66, "invoke", "nothing", *secret),
+        (65, "run", "-c", "{{token|html}}", *secret),
+    ]:
+        for form in ([], ["-o", "json"]):
+            done = assist("-v", *words, *form, env=canary.env)
+            assert done.returncode == status, done.stderr
+            canary.absent(done.stdout, done.stderr)
+    canary.absent_in(home)
+
+
+@pytest.mark.e2e
+def test_a_secret_is_given_by_reference_only(assist: Program, home: Path, canary: Canary) -> None:
+    """What a person types by mistake is in the argv of that person; it is not repeated and not kept."""
+    assert assist("command", "create", "s", "-c", "echo {{token|sh}}", "--param-def", "token secret").returncode == 0
+    for words in (
+        ["-p", f"token={canary.text}"],
+        ["--params", f'{{"token": "{canary.text}"}}'],
+        ["--secret", f"token={canary.text}"],
+    ):
+        done = assist("-v", "invoke", "s", *words)
+        assert done.returncode == 65
+        assert b"cannot " in done.stderr
+        canary.absent(done.stdout, done.stderr)
+    canary.absent_in(home)
