@@ -1,0 +1,250 @@
+"""Every record reaches a final state, whoever was killed, and that state is true (mission sections 2 and 8)."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+
+from assist_cli.model.instance import LOCAL
+from assist_cli.model.invocation import Invocation, Record
+from assist_cli.model.output import BUDGET, Output, Stream
+from assist_cli.model.status import InvocationStatus, InvokeStatus
+from assist_cli.operations import dispatch, history, invoke, stop
+from assist_cli.operations.controller import Controller
+from assist_cli.operations.invoke import GRACE, RunRequest
+from assist_cli.store import instances, invocations
+from tests.operations.conftest import Clock
+from tests.support import processes
+
+TIMEOUT = 60
+GUARD = 30.0
+
+RUNNING, STOPPING, STOPPED, FINISHED, FAILED = InvocationStatus
+
+
+class Collector:
+    """A listener that keeps what comes."""
+
+    def __init__(self) -> None:
+        self.streams = {stream: b"" for stream in Stream}
+        self.gone = 0
+
+    def output(self, instance: str, stream: Stream, data: bytes) -> None:
+        self.streams[stream] += data
+
+    def missing(self, instance: str, count: int) -> None:
+        self.gone += count
+
+
+@pytest.fixture
+def now(clock: Clock) -> Clock:
+    """The clock of the test, at the present: the agent's times are of this day."""
+    clock.moment = datetime.now(timezone.utc).replace(microsecond=0)
+    return clock
+
+
+@pytest.fixture
+def fifo(isolation: Path) -> Path:
+    path = isolation / "fifo"
+    os.mkfifo(path)
+    return path
+
+
+def start(controller: Controller, script: str) -> Invocation:
+    """An invocation whose agent has it, and whose sender has left."""
+    with invoke.recorded(controller, RunRequest(script.encode(), timeout=TIMEOUT)) as invocation:
+        dispatch.send(controller, invocation)
+    return invocation
+
+
+def record_of(invocation: Invocation) -> Record:
+    (place,) = invocation.instances
+    return place.record
+
+
+def look(controller: Controller, invocation: Invocation) -> Record:
+    return record_of(history.show(controller, invocation.id, output=True))
+
+
+def look_until_it_ended(controller: Controller, invocation: Invocation) -> Record:
+    end = time.monotonic() + GUARD
+    while not (record := look(controller, invocation)).status.is_final:
+        assert time.monotonic() < end, "it did not end"
+        time.sleep(0.02)  # a look is what is tested; nothing tells when the next one would be worth it
+    return record
+
+
+def watch(controller: Controller, invocation: Invocation) -> Collector:
+    collector = Collector()
+    dispatch.watch(controller, history.recall(controller, invocation.id), listener=collector)
+    return collector
+
+
+@contextlib.contextmanager
+def unreachable(controller: Controller) -> Iterator[None]:
+    """This machine's agent goes on and cannot be reached."""
+    known = instances.by_name(controller.database, LOCAL)
+    assert known is not None
+    for address in ("unix:/nowhere/agentd.sock", known.address):
+        with controller.database.transaction() as transaction:
+            instances.register(transaction, replace(known, address=address))
+        if address != known.address:
+            yield
+
+
+def kill_agent(controller: Controller) -> None:
+    pid = processes.listener(controller.home.agent / "agentd.sock")
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+
+
+def mark_sent(controller: Controller, invocation: Invocation) -> None:
+    with controller.database.transaction() as transaction:
+        lifetime = timedelta(seconds=TIMEOUT) + GRACE
+        assert invocations.mark_sent(transaction, record_of(invocation).id, controller.now(), lifetime)
+
+
+def test_what_nobody_watched_is_fetched_by_a_look(controller: Controller, now: Clock) -> None:
+    record = look_until_it_ended(controller, start(controller, "echo out; echo err >&2; exit 3"))
+    assert (record.status, record.exit_code, record.error_code) == (FINISHED, 3, "ExitCodeNonzero")
+    assert record.output is not None
+    assert record.output.bytes_of(Stream.STDOUT) == b"out\n"
+    assert record.output.bytes_of(Stream.STDERR) == b"err\n"
+    assert record.started is not None
+    assert record.finished is not None
+
+
+def test_the_list_fetches_it_too(controller: Controller, now: Clock, fifo: Path) -> None:
+    start(controller, f"cat {fifo}")
+    ended = start(controller, "true")
+    look_until_it_ended(controller, ended)
+    statuses = [each.invocation.status for each in history.summaries(controller, limit=None)]
+    assert statuses == [InvokeStatus.FINISHED, InvokeStatus.RUNNING]
+    fifo.write_bytes(b"go\n")
+    end = time.monotonic() + GUARD
+    while not history.summaries(controller, limit=None)[1].invocation.status.is_final:
+        assert time.monotonic() < end
+        time.sleep(0.02)  # as above
+
+
+def test_a_killed_agent_is_asked_again_by_its_successor(controller: Controller, now: Clock, fifo: Path) -> None:
+    invocation = start(controller, f"echo before; cat {fifo}; exit 5")
+    kill_agent(controller)
+    assert look(controller, invocation).status is RUNNING
+    fifo.write_bytes(b"after\n")
+    record = look_until_it_ended(controller, invocation)
+    assert (record.exit_code, record.output and record.output.data) == (5, b"before\nafter\n")
+
+
+def test_a_second_watcher_gets_the_whole_output(controller: Controller, now: Clock, fifo: Path) -> None:
+    invocation = start(controller, f"echo a; cat {fifo}; echo c")
+    fifo.write_bytes(b"b\n")
+    assert watch(controller, invocation).streams[Stream.STDOUT] == b"a\nb\nc\n"
+    assert record_of(history.recall(controller, invocation.id)).status is FINISHED
+
+
+def test_long_output_stands_folded_and_is_whole_at_the_agent(controller: Controller, now: Clock) -> None:
+    size = 3 * BUDGET
+    invocation = start(controller, f"head -c {size} /dev/zero | tr '\\0' x")
+    kept = look_until_it_ended(controller, invocation).output
+    assert kept == Output(data=b"x" * BUDGET, runs=(BUDGET,), cut=BUDGET // 2, dropped=size - BUDGET)
+    assert watch(controller, invocation).streams[Stream.STDOUT] == b"x" * size
+
+
+def test_a_record_whose_sender_died_before_sending_is_closed_and_never_sent(
+    controller: Controller, now: Clock, isolation: Path
+) -> None:
+    sign = isolation / "ran"
+    with invoke.recorded(controller, RunRequest(f"touch {sign}".encode())) as invocation:
+        assert look(controller, invocation).status is RUNNING  # its sender lives
+    record = look(controller, invocation)
+    assert (record.status, record.error_code) == (FAILED, "DeliveryTimeout")
+    dispatch.send_and_watch(controller, invocation, listener=None)
+    assert look(controller, invocation) == record
+    assert not sign.exists()
+
+
+def test_what_was_to_be_sent_and_did_not_arrive(controller: Controller, now: Clock) -> None:
+    with invoke.recorded(controller, RunRequest(b"true")) as invocation:
+        mark_sent(controller, invocation)
+    assert look(controller, invocation).status is RUNNING  # its bytes may be under way
+    now.forward(6)
+    record = look(controller, invocation)
+    assert (record.status, record.error_code) == (FAILED, "DeliveryTimeout")
+
+
+def test_one_that_cannot_be_asked_is_open_until_its_deadline_and_corrected_when_it_is_heard(
+    controller: Controller, now: Clock, fifo: Path
+) -> None:
+    invocation = start(controller, f"cat {fifo}")
+    with unreachable(controller):
+        now.forward(TIMEOUT + GRACE.total_seconds() - 1)
+        assert look(controller, invocation).status is RUNNING
+        now.forward(2)
+        record = look(controller, invocation)
+        assert (record.status, record.error_code) == (FAILED, "ClientNotResponse")
+        assert history.show(controller, invocation.id, output=False).status is InvokeStatus.FAILED
+        fifo.write_bytes(b"true all along\n")
+    end = time.monotonic() + GUARD
+    while (record := look(controller, invocation)).error_code == "ClientNotResponse":
+        assert time.monotonic() < end
+        time.sleep(0.02)  # as above
+    assert (record.status, record.exit_code) == (FINISHED, 0)
+    assert record.output == Output(data=b"true all along\n", runs=(15,), cut=15)
+
+
+def test_one_that_still_runs_past_its_deadline_is_closed(controller: Controller, now: Clock, fifo: Path) -> None:
+    invocation = start(controller, f"cat {fifo}")
+    now.forward(TIMEOUT + GRACE.total_seconds() + 1)
+    assert look(controller, invocation).error_code == "ClientNotResponse"
+    fifo.write_bytes(b"")
+
+
+def test_looking_at_what_has_ended_starts_no_agent(controller: Controller, now: Clock) -> None:
+    invocation = start(controller, "true")
+    look_until_it_ended(controller, invocation)
+    processes.stop_agent(controller.home.agent)
+    look(controller, invocation)
+    history.summaries(controller, limit=None)
+    assert processes.listener(controller.home.agent / "agentd.sock") is None
+
+
+def test_stop_ends_the_tree_and_says_so(controller: Controller, now: Clock) -> None:
+    invocation = start(controller, "sleep 61 & sleep 62")
+    stopped = stop.stop(controller, invocation.id)
+    record = record_of(stopped)
+    assert (stopped.status, record.status) == (InvokeStatus.STOPPED, STOPPED)
+    assert record.stopped == now.moment
+    assert stop.stop(controller, invocation.id) == stopped
+
+
+def test_stop_comes_too_late(controller: Controller, now: Clock) -> None:
+    invocation = start(controller, "exit 4")
+    look_until_it_ended(controller, invocation)
+    assert record_of(stop.stop(controller, invocation.id)).exit_code == 4
+
+
+def test_what_is_stopped_before_it_is_sent_is_never_sent(controller: Controller, now: Clock, isolation: Path) -> None:
+    sign = isolation / "ran"
+    with invoke.recorded(controller, RunRequest(f"touch {sign}".encode())) as invocation:
+        assert stop.stop(controller, invocation.id).status is InvokeStatus.STOPPED
+        dispatch.send_and_watch(controller, invocation, listener=None)
+    assert look(controller, invocation).status is STOPPED
+    assert not sign.exists()
+
+
+def test_an_agent_that_does_not_run_is_an_outcome(controller: Controller, now: Clock) -> None:
+    look_until_it_ended(controller, start(controller, "true"))
+    with unreachable(controller), invoke.recorded(controller, RunRequest(b"true")) as invocation:
+        dispatch.send_and_watch(controller, invocation, listener=None)
+        record = look(controller, invocation)
+    assert (record.status, record.error_code, record.sent) == (FAILED, "ClientNotRunning", None)
+    assert record.error_info.startswith("cannot reach an agent at '/nowhere/agentd.sock'")

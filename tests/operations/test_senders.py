@@ -1,0 +1,46 @@
+"""Whether the process that is to send a record still lives."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from assist_cli.operations.senders import is_alive, sender
+from assist_cli.paths import Home
+
+BE_A_SENDER = """
+import pathlib, sys
+from assist_cli.operations.senders import sender
+from assist_cli.paths import Home
+with sender(Home(pathlib.Path(sys.argv[1]))) as token:
+    print(token, flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_it_lives_as_long_as_its_block(home: Path) -> None:
+    rooms = Home(home)
+    with sender(rooms) as token:
+        assert is_alive(rooms, token)
+        assert is_alive(rooms, token)
+    assert not is_alive(rooms, token)
+    assert list(rooms.senders.iterdir()) == []
+
+
+def test_one_that_is_killed_is_dead_at_once(home: Path) -> None:
+    rooms = Home(home)
+    with subprocess.Popen(
+        [sys.executable, "-c", BE_A_SENDER, home], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        token = process.stdout.readline().strip()
+        assert is_alive(rooms, token)
+        process.kill()
+        process.wait()
+        assert not is_alive(rooms, token)
+    assert list(rooms.senders.iterdir()) == []
+
+
+def test_one_that_never_was_is_dead(home: Path) -> None:
+    assert not is_alive(Home(home), "0123456789abcdef")
