@@ -22,7 +22,7 @@ def main() -> None:
         run = "assist run -- true"
         programs = {run: [ASSIST, "run", "--", "true"]}
         if ssh:
-            programs["ssh 127.0.0.1 true"] = [*ssh, "true"]
+            programs["ssh 127.0.0.1 true"] = [*ssh.words, "true"]
         times = in_turns(turns, {name: command(words, environment) for name, words in programs.items()})
     first = Times("the first run: the agent starts", tuple(_first_run() for _ in range(3)))
     for taken in (*times.values(), first):

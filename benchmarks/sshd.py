@@ -1,4 +1,8 @@
-"""A throw-away sshd on 127.0.0.1, to measure against: its own keys, its own configuration, a port of its own."""
+"""A throw-away sshd to measure against: its own keys, its own configuration, a port of its own.
+
+It lets in only who comes from 127.0.0.0/8 and holds its key. Told to listen on 0.0.0.0 it answers on every address of
+that network, so that one of it stands for as many hosts as are wanted: sshd takes no more than 16 addresses by name.
+"""
 
 from __future__ import annotations
 
@@ -11,13 +15,14 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 GUARD = 10.0  # seconds in which sshd must answer
 
 _SERVER = """
 Port {port}
-ListenAddress 127.0.0.1
+ListenAddress {address}
 HostKey {folder}/host_key
 PidFile none
 AuthorizedKeysFile {folder}/user_key.pub
@@ -27,9 +32,12 @@ UseDNS no
 PasswordAuthentication no
 KbdInteractiveAuthentication no
 PermitRootLogin prohibit-password
+AllowUsers {user}@127.0.0.0/8
+MaxStartups 2000
 PrintMotd no
 PrintLastLog no
 SetEnv HOME={folder}
+Subsystem sftp internal-sftp
 LogLevel ERROR
 """
 
@@ -49,32 +57,56 @@ Host *
 """
 
 
+@dataclass(frozen=True)
+class Server:
+    """The sshd: its port, and the files by which one gets in. ``config`` is for ssh itself and says all of it."""
+
+    folder: Path
+    port: int
+    user: str
+
+    @property
+    def config(self) -> Path:
+        return self.folder / "ssh_config"
+
+    @property
+    def key(self) -> Path:
+        return self.folder / "user_key"
+
+    @property
+    def words(self) -> list[str]:
+        """An ssh to 127.0.0.1, to be followed by a command."""
+        return ["ssh", "-F", str(self.config), "127.0.0.1"]
+
+
 @contextlib.contextmanager
-def throw_away() -> Iterator[list[str] | None]:
-    """The words of an ssh to it, to be followed by a command; None where there is no sshd or it lets nobody in."""
-    server, client = shutil.which("sshd", path=os.environ.get("PATH", "") + ":/usr/sbin"), shutil.which("ssh")
-    if not server or not client:
+def throw_away(address: str = "127.0.0.1", client: str = "") -> Iterator[Server | None]:
+    """A running one; None where there is no sshd or it lets nobody in.
+
+    ``address`` is where it listens, ``client`` what is added to the configuration of ssh.
+    """
+    program = shutil.which("sshd", path=os.environ.get("PATH", "") + ":/usr/sbin")
+    if not program or not shutil.which("ssh"):
         yield None
         return
     with tempfile.TemporaryDirectory(prefix="assist-sshd-") as name, contextlib.ExitStack() as stack:
-        folder = Path(name)
-        values = {"folder": folder, "port": _free_port(), "user": pwd.getpwuid(os.geteuid()).pw_name}
+        server = Server(Path(name), _free_port(), pwd.getpwuid(os.geteuid()).pw_name)
+        folder, values = server.folder, vars(server)
         for key in ("host_key", "user_key"):
             subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", folder / key], check=True)
         kind, public = (folder / "host_key.pub").read_text().split()[:2]
-        (folder / "known_hosts").write_text(f"[127.0.0.1]:{values['port']} {kind} {public}\n")
-        (folder / "sshd_config").write_text(_SERVER.format(**values))
-        (folder / "ssh_config").write_text(_CLIENT.format(**values))
+        (folder / "known_hosts").write_text(f"[127.*]:{server.port} {kind} {public}\n")
+        (folder / "sshd_config").write_text(_SERVER.format(**values, address=address))
+        server.config.write_text(_CLIENT.format(**values) + client)
         if os.geteuid() == 0:
             Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)  # where Debian's sshd, run by root, wants to be alone
         process = stack.enter_context(
             subprocess.Popen(
-                [server, "-D", "-f", folder / "sshd_config", "-E", folder / "sshd.log"], stdin=subprocess.DEVNULL
+                [program, "-D", "-f", folder / "sshd_config", "-E", folder / "sshd.log"], stdin=subprocess.DEVNULL
             )
         )
         stack.callback(process.terminate)
-        words = [client, "-F", str(folder / "ssh_config"), "127.0.0.1"]
-        yield words if _answers(process, [*words, "true"]) else None
+        yield server if _answers(process, [*server.words, "true"]) else None
 
 
 def _answers(process: subprocess.Popen[bytes], words: list[str]) -> bool:

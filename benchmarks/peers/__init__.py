@@ -1,0 +1,119 @@
+"""What people use instead, run as its makers mean it to be run: SSH tools, Ansible, and a floor that none can pass.
+
+Each peer runs ``echo hello`` on every host of a list, over connections that it makes for this one run. All SSH is
+spoken to one throw-away sshd and with curve25519 as the key exchange, which is quicker than Debian's default. The
+tools are installed into an environment of their own, next to the one that runs this.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import subprocess
+import sys
+import venv
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from benchmarks import sshd
+
+ANSIBLE = "ansible -m shell -f 50"
+FLOOR = "the floor: bare TLS"
+FLOOR_PORT = 7434
+
+PACKAGES = ("ansible-core", "asyncssh", "ClusterShell", "paramiko", "parallel-ssh")
+ENVIRONMENT = Path(sys.prefix, "peers")
+KEY_EXCHANGE = "  KexAlgorithms curve25519-sha256\n"
+HERE = Path(__file__).resolve().parent
+
+
+@dataclass(frozen=True)
+class Peer:
+    """A program that is compared with. ``words`` has ``{hosts}`` where the file with the list of hosts is named."""
+
+    name: str
+    words: Sequence[str]
+    environment: dict[str, str] = field(default_factory=dict)
+
+    def command(self, hosts: Path) -> list[str]:
+        return [word.replace("{hosts}", str(hosts)) for word in self.words]
+
+
+def install() -> dict[str, str]:
+    """Get what can be had of the tools. Returns what is missing and why, by name."""
+    missing = {}
+    python = ENVIRONMENT / "bin" / "python"
+    if not python.exists():
+        venv.create(ENVIRONMENT, with_pip=True)
+    for package in PACKAGES:
+        words = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", package]
+        if subprocess.run(words, capture_output=True, check=False).returncode:
+            missing[package] = "pip could not install it"
+    if not shutil.which("parallel-ssh"):
+        words = ["apt-get", "install", "--yes", "--no-install-recommends", "pssh"]
+        if os.geteuid() or not shutil.which("apt-get"):
+            missing["pssh"] = "it is a package of Debian, and this is no root on a Debian"
+        elif subprocess.run(words, capture_output=True, check=False).returncode:
+            missing["pssh"] = "apt-get could not install it"
+    return missing
+
+
+@contextlib.contextmanager
+def at_hand() -> Iterator[list[Peer]]:
+    """All that can be run here, with a sshd for them to talk to; a line is printed for what cannot."""
+    missing = install()
+    with sshd.throw_away("0.0.0.0", KEY_EXCHANGE) as server:
+        if server is None:
+            missing["sshd"] = "no sshd here lets us in (on Debian: apt-get install openssh-server)"
+        for name, why in missing.items():
+            print(f"  not compared with {name}: {why}")
+        yield [peer for name, peer in _peers(server) if name not in missing] if server else []
+
+
+def _peers(server: sshd.Server) -> Iterator[tuple[str, Peer]]:
+    """Every peer, after the name of the package that it needs."""
+    tools, config = ENVIRONMENT / "bin", str(server.config)
+
+    def script(name: str) -> list[str]:
+        return [str(tools / "python"), str(HERE / name), "{hosts}", str(server.port), server.user, str(server.key)]
+
+    yield "paramiko", Peer("paramiko, 32 threads", script("paramiko_pool.py"))
+    yield "asyncssh", Peer("asyncssh", script("asyncssh_many.py"))
+    yield "parallel-ssh", Peer("parallel-ssh", script("parallel_ssh.py"))
+    xargs = ["xargs", "-a", "{hosts}", "-P", "32", "-I", "{}"]
+    yield "ssh", Peer("xargs -P 32 ssh", [*xargs, "ssh", "-F", config, "{}", "echo", "hello"])
+    clush = [str(tools / "clush"), "--hostfile", "{hosts}", "-f", "64", "-o", f"-F {config}"]
+    yield "ClusterShell", Peer("clush -f 64", [*clush, "echo", "hello"])
+    pssh = ["parallel-ssh", "-h", "{hosts}", "-p", "64", "-t", "0", "-i", "-x", f"-F {config}"]
+    yield "pssh", Peer("pssh -p 64", [*pssh, "echo", "hello"])
+    ansible = [str(tools / "ansible"), "all", "-i", "{hosts}", "-f", "50"]
+    yield (
+        "ansible-core",
+        Peer(
+            ANSIBLE,
+            [*ansible, "-m", "shell", "-a", "echo hello"],
+            environment={
+                "ANSIBLE_SSH_ARGS": f"-F {config} -C -o ControlMaster=auto -o ControlPersist=1s",
+                "ANSIBLE_SSH_CONTROL_PATH_DIR": str(server.folder / "control"),
+                "ANSIBLE_LOCAL_TEMP": str(server.folder / "ansible"),
+                "ANSIBLE_PYTHON_INTERPRETER": "/usr/bin/python3",
+            },
+        ),
+    )
+
+
+@contextlib.contextmanager
+def floor(pki: Path, addresses: Sequence[str]) -> Iterator[Peer]:
+    """Not a tool but a measure: nearly nothing but the connections and the shells (see floor_server.py).
+
+    ``pki`` holds the certificates of a controller and of some agent of its.
+    """
+    server = [sys.executable, str(HERE / "floor_server.py"), str(pki), str(FLOOR_PORT), *addresses]
+    with subprocess.Popen(server, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        for _ in addresses:
+            process.stdout.readline()
+        yield Peer(FLOOR, [sys.executable, str(HERE / "floor.py"), "{hosts}", str(FLOOR_PORT), str(pki)])
+        process.communicate()

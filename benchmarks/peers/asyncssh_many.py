@@ -1,0 +1,31 @@
+"""echo hello by asyncssh, 100 connections at once: HOSTS PORT USER KEY"""
+
+import asyncio
+import sys
+from pathlib import Path
+
+import asyncssh
+
+hosts, port, user, key_file = sys.argv[1:]
+options = {
+    "port": int(port),
+    "username": user,
+    "client_keys": [asyncssh.read_private_key(key_file)],
+    "known_hosts": None,
+    "config": None,
+    "agent_path": None,
+    "login_timeout": 300,
+}
+
+
+async def run(host: str, turnstile: asyncio.Semaphore) -> None:
+    async with turnstile, asyncssh.connect(host, **options) as connection:
+        print((await connection.run("echo hello")).stdout, end="")
+
+
+async def main() -> None:
+    turnstile = asyncio.Semaphore(100)
+    await asyncio.gather(*(run(host, turnstile) for host in Path(hosts).read_text().split()))
+
+
+asyncio.run(main())

@@ -1,0 +1,206 @@
+"""A fleet on one machine: real agents, each with its own folder, id, certificate and address, and some that are bad.
+
+Every agent listens on an address of its own in 127.0.0.0/8 with mutual TLS, as it would on a network. They are forked
+from one parent (``nursery``), which shares the memory of their code between them: a thousand take about 3 GiB.
+Linux only: elsewhere 127.0.0.1 is the only address of that network.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import selectors
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+from agentd import config, processes
+from assist_cli.deploy import pki
+from assist_cli.model.instance import Instance
+from assist_cli.operations.controller import Controller
+from assist_cli.store import instances
+
+PORT = 7433
+START_SECONDS = 60.0  # for all of them to listen
+REST_SECONDS = 1.2  # an agent tidies up one second after its results were acknowledged
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@dataclass
+class Member:
+    """One instance of a fleet. ``pid`` is its agent's; None where there is none."""
+
+    name: str
+    home: Path
+    address: str
+    instance: str = field(default_factory=config.new_instance_id)
+    pid: int | None = None
+
+    @property
+    def endpoint(self) -> str:
+        """The address that a controller is told."""
+        return f"tls:{self.address}:{PORT}"
+
+
+class Fleet:
+    """``count`` instances, ``n1``, ``n2`` …, with certificates that ``controller`` has made; use it as a context.
+
+    The first ``refusing`` members have no agent, so that a connection is refused; with the next ``hanging`` it is made
+    and then nothing is ever said.
+    """
+
+    def __init__(
+        self, folder: Path, controller: Controller, count: int, *, refusing: int = 0, hanging: int = 0
+    ) -> None:
+        self._folder = folder
+        self._controller = controller
+        self._count = count
+        self._refusing = refusing
+        self._hanging = hanging
+        self._stack = contextlib.ExitStack()
+        self.members: list[Member] = []
+        self.start_seconds = 0.0
+
+    @property
+    def served(self) -> list[Member]:
+        """The members that have an agent."""
+        return [member for member in self.members if member.pid is not None]
+
+    @property
+    def refusing(self) -> list[Member]:
+        return self.members[: self._refusing]
+
+    @property
+    def hanging(self) -> list[Member]:
+        return self.members[self._refusing : self._refusing + self._hanging]
+
+    def __enter__(self) -> Fleet:
+        with self._stack as stack:
+            network = stack.enter_context(_network())
+            width = len(str(self._count))
+            for number in range(self._count):
+                address = f"{network}.{number // 250}.{number % 250 + 1}"
+                self.members.append(Member(f"n{number + 1:0{width}}", self._folder / str(number + 1), address))
+            for member in self.hanging:
+                stack.enter_context(socket.create_server((member.address, PORT), backlog=1024))
+            self._start(stack, self.members[self._refusing + self._hanging :])
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def _start(self, stack: contextlib.ExitStack, members: Sequence[Member]) -> None:
+        now = self._controller.now()
+        pki.prepare(self._controller.home, self._controller.id, now)
+        for member in members:
+            _furnish(member, pki.agent_credentials(self._controller.home, self._controller.id, member.instance, now))
+        by_home = {str(member.home): member for member in members}
+        began = time.monotonic()
+        nursery = stack.enter_context(_nursery(self._folder))
+        assert nursery.stdin is not None
+        assert nursery.stdout is not None
+        nursery.stdin.write("".join(f"{home}\t{member.address}:{PORT}\n" for home, member in by_home.items()).encode())
+        nursery.stdin.flush()
+        for line in _lines(nursery.stdout, len(by_home), began + START_SECONDS):
+            home, word = line.split("\t", 1)
+            if not word.isdigit():
+                raise RuntimeError(f"an agent of the fleet did not start: {word}")
+            by_home[home].pid = int(word)
+        self.start_seconds = time.monotonic() - began
+
+    def cut(self, member: Member) -> None:
+        """Take the power from a member: its agent and all that the agent has started die at once."""
+        assert member.pid is not None
+        os.kill(member.pid, signal.SIGSTOP)  # nothing new is started while we look for what there is
+        processes.send({member.pid, *processes.descendants(member.pid)}, signal.SIGKILL)
+        member.pid = None
+
+    def rest(self) -> None:
+        """Wait until the agents have tidied up after a run: what they do then is not to be counted for the next."""
+        end = time.monotonic() + START_SECONDS
+        busy = self.served
+        while busy and time.monotonic() < end:
+            time.sleep(REST_SECONDS)  # that is when they begin; there is no event for their being done
+            busy = [member for member in busy if _children(member.pid)]
+
+    def memory(self) -> float:
+        """MiB for each agent: its share of what it has in memory (PSS), all agents together by their number."""
+        return sum(_share(member.pid) for member in self.served) / len(self.served)
+
+
+def enlist(controller: Controller, members: Sequence[Member]) -> None:
+    """Let a controller know these instances."""
+    with controller.database.transaction() as transaction:
+        for member in members:
+            found = Instance(id=member.instance, name=member.name, address=member.endpoint, created=controller.now())
+            instances.register(transaction, found)
+
+
+def _furnish(member: Member, credentials: pki.Credentials) -> None:
+    """What an installation would have put there."""
+    for folder in (member.home, member.home / "pki", member.home / "scripts"):
+        folder.mkdir(mode=0o700)
+    (member.home / "instance-id").write_text(f"{member.instance}\n")
+    (member.home / "agentd.conf").write_text(f"script_dir = {member.home}/scripts\n")
+    (member.home / "pki" / "ca.pem").write_bytes(credentials.authority)
+    (member.home / "pki" / "agent.pem").write_bytes(credentials.certificate)
+    (member.home / "pki" / "agent.key").write_bytes(credentials.key)
+
+
+@contextlib.contextmanager
+def _network() -> Iterator[str]:
+    """The first half, ``127.N``, of addresses that are ours alone as long as we hold the last of them."""
+    for number in random.sample(range(64, 128), 64):
+        with contextlib.suppress(OSError), socket.create_server((f"127.{number}.255.254", PORT), reuse_port=False):
+            yield f"127.{number}"
+            return
+    raise RuntimeError("every network for a fleet is taken")
+
+
+@contextlib.contextmanager
+def _nursery(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """The parent of the agents; its folder is among its words, so that whoever looks for what a test left finds it."""
+    words = [sys.executable, "-m", "tests.support.nursery", f"{folder}/"]
+    with subprocess.Popen(words, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        try:
+            yield process
+        finally:
+            process.communicate(timeout=START_SECONDS)
+
+
+def _lines(stream: IO[bytes], count: int, end: float) -> Iterator[str]:
+    """``count`` lines, as they come. Raises RuntimeError when they have not come by ``end``."""
+    with selectors.DefaultSelector() as selector:
+        selector.register(stream, selectors.EVENT_READ)
+        rest = b""
+        while count:
+            if not selector.select(max(end - time.monotonic(), 0)):
+                raise RuntimeError(f"{count} agents of the fleet do not listen in time")
+            data = os.read(stream.fileno(), 65536)
+            if not data:
+                raise RuntimeError("the parent of the fleet's agents has died")
+            *lines, rest = (rest + data).split(b"\n")
+            count -= len(lines)
+            yield from (line.decode() for line in lines)
+
+
+def _children(pid: int | None) -> str:
+    try:
+        return Path(f"/proc/{pid}/task/{pid}/children").read_text().strip()
+    except OSError:
+        return ""
+
+
+def _share(pid: int | None) -> float:
+    for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+        if line.startswith("Pss:"):
+            return int(line.split()[1]) / 1024
+    return 0.0
