@@ -125,14 +125,17 @@ def test_a_stop_reaches_the_script(started: Place, way: str) -> None:
 def test_a_lost_connection_is_told_to_everybody_who_waits(started: Place, way: str) -> None:
     """The agent is killed under a watch: the watch ends, a request after it too, and the next connection is refused."""
 
+    async def watch(client: Client, record: str) -> None:
+        async with contextlib.aclosing(client.watch(record)) as events:
+            async for event in events:
+                if isinstance(event, Chunk):
+                    started.agent.kill()
+
     async def work() -> None:
         client = await started.connect(way)
         record = await run(client, "echo begun; exec sleep 60")
         with pytest.raises(ConnectionLost):
-            async with contextlib.aclosing(client.watch(record)) as events:
-                async for event in events:
-                    if isinstance(event, Chunk):
-                        started.agent.kill()
+            await watch(client, record)
         assert not client.is_open
         with pytest.raises(ConnectionLost):
             await client.call("agent.status", {})

@@ -1,0 +1,276 @@
+"""Which instances a person means, and how many names are said in few (cli.md section 2).
+
+A target is one of these; several stand in a comma list (commas in brackets belong to the range):
+
+==================  ==================================================================
+``i-01kbdk…``       an id, or a beginning that only one id has
+``web1``            a name
+``web*`` ``db?``    a glob: ``*`` any text, ``?`` any character
+``web[01-20,30]``   a range: numbers with their leading zeros, ``a-b/step`` too
+``@canary``         every instance that has the tag
+``@role=web``       every instance whose tag has this value; ``*`` and ``?`` in it too
+``!x``              takes away what ``x`` names, wherever in the list it stands
+==================  ==================================================================
+
+Whatever a target says, each part of it must name something: a misspelt ``!web03`` that took away nothing would let
+the command run where it must not. Only a name that is said exactly wins over what its characters would mean.
+
+Folding writes ranges too. It goes through the numbers of the names from the last to the first and puts together what
+differs in that number only; it never reads a name as anything but text, and takes about the same time for any names.
+(ClusterShell's NodeSet reads ``&``, ``^`` and ``!`` in names as operators, and takes seconds for some thousand names
+with four numbers, as addresses have.)
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import itertools
+import random
+import re
+import unicodedata
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from assist_cli.errors import InvalidParameter, NotFound
+from assist_cli.model import ids
+from assist_cli.model.instance import Instance
+
+RANGE_LIMIT = 100_000
+
+_BRACKETS = re.compile(r"\[([^\[\]]*)\]")
+_PART = re.compile(r"([0-9]{1,18})(?:-([0-9]{1,18})(?:/([0-9]{1,18}))?)?")
+_NUMBER = re.compile(r"([0-9]+)")
+_GLOB = re.compile(r"[*?]")
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What a person asked for: targets, or ``everything``, and of those ``pick`` by chance.
+
+    The same ``seed`` picks the same of the same instances; None picks anew each time.
+    """
+
+    targets: tuple[str, ...] = ()
+    everything: bool = False
+    pick: int | None = None
+    seed: int | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing was asked for, which means this machine."""
+        return not self.targets and not self.everything and self.pick is None
+
+
+def choose(instances: Sequence[Instance], selection: Selection) -> list[Instance]:
+    """The instances that a selection means, each once, in the order of their names.
+
+    With ``pick`` and no target it picks from all. Raises NotFound (InstanceNotExists) when a part of it names nothing
+    or nothing is left, and InvalidParameter for what is no target.
+    """
+    terms = [term for target in selection.targets for term in _split(target)]
+    wanted = [term for term in terms if not term.startswith("!")]
+    unwanted = [term[1:] for term in terms if term.startswith("!")]
+    everything = selection.everything or (selection.pick is not None and not wanted)
+    if unwanted and not wanted and not everything:
+        raise InvalidParameter(
+            f"cannot take '{unwanted[0]}' away from nothing",
+            hint="say from what: --all, or another target before it",
+            code="InvalidTarget",
+        )
+    index = _Index(instances)
+    found = {each.id: each for each in instances} if everything else {}
+    for term in wanted:
+        found.update((each.id, each) for each in index.find(term))
+    for term in unwanted:
+        for each in index.find(term):
+            found.pop(each.id, None)
+    if not found:
+        what = "instance is left" if unwanted else "instance is registered"
+        raise NotFound(
+            f"cannot find a target: no {what}",
+            hint="assist instance list shows what there is",
+            code="InstanceNotExists",
+        )
+    chosen = sorted(found.values(), key=lambda each: natural_key(each.name))
+    return chosen if selection.pick is None else _sample(chosen, selection.pick, selection.seed)
+
+
+def _sample(chosen: list[Instance], size: int, seed: int | None) -> list[Instance]:
+    """So many of them; from the ids and not from what else there is, so that a renamed one stays picked."""
+    if not 0 < size <= len(chosen):
+        raise InvalidParameter(
+            f"cannot pick {size} of {len(chosen)}: there are not so many" if size > 0 else f"cannot pick {size}",
+            hint=f"give --pick a number from 1 to {len(chosen)}",
+            code="InvalidPick",
+        )
+    by_id = sorted(chosen, key=lambda each: each.id)
+    picked = {each.id for each in random.Random(seed).sample(by_id, size)}
+    return [each for each in chosen if each.id in picked]
+
+
+def _split(target: str) -> list[str]:
+    masked = _BRACKETS.sub(lambda found: found[0].replace(",", "\0"), target)
+    terms = [unicodedata.normalize("NFC", term.strip().replace("\0", ",")) for term in masked.split(",")]
+    if not all(term.removeprefix("!") for term in terms):
+        raise InvalidParameter(
+            f"cannot use the target '{target}': a part of it is empty",
+            hint="assist help targets shows the forms",
+            code="InvalidTarget",
+        )
+    return terms
+
+
+class _Index:
+    """The instances by what they can be called."""
+
+    def __init__(self, instances: Sequence[Instance]) -> None:
+        self._instances = instances
+        self._by_name = {each.name: each for each in instances}
+
+    def find(self, term: str) -> list[Instance]:
+        """What one term names: at least one. Raises NotFound, InvalidParameter."""
+        if term in self._by_name:
+            return [self._by_name[term]]
+        if term.startswith("@"):
+            return self._tagged(term)
+        if ids.is_prefix(term, ids.Kind.INSTANCE):
+            return [self._by_id(term)]
+        if not _BRACKETS.search(term):
+            return self._named(term) or _nothing(term)
+        found: list[Instance] = []
+        missing = []
+        for name in _expanded(term):
+            named = self._named(name)
+            found += named
+            if not named:
+                missing.append(name)
+        return found if not missing else _nothing(fold(missing))
+
+    def _named(self, text: str) -> list[Instance]:
+        if _GLOB.search(text):
+            matches = _glob(text).match
+            return [each for each in self._instances if matches(each.name)]
+        found = self._by_name.get(text)
+        return [] if found is None else [found]
+
+    def _tagged(self, term: str) -> list[Instance]:
+        key, equals, value = term[1:].partition("=")
+        matches = _glob(value if equals else "*").match
+        return [each for each in self._instances if key in each.tags and matches(each.tags[key])] or _nothing(term)
+
+    def _by_id(self, term: str) -> Instance:
+        found = [each for each in self._instances if each.id.startswith(term)]
+        if len(found) > 1:
+            raise NotFound(
+                f"cannot tell which instance '{term}' is: {len(found)} ids begin so",
+                hint="write more of it, or use the name",
+                code="InstanceNotExists",
+            )
+        return found[0] if found else _nothing(term)[0]
+
+
+def _nothing(what: str) -> list[Instance]:
+    raise NotFound(
+        f"cannot find an instance '{what}'", hint="assist instance list shows what there is", code="InstanceNotExists"
+    )
+
+
+def _glob(text: str) -> re.Pattern[str]:
+    """``*`` and ``?`` mean something, and nothing else does."""
+    return re.compile(fnmatch.translate(text.replace("[", "[[]")))
+
+
+def _expanded(term: str) -> Iterator[str]:
+    """The names of a term with ranges. Raises InvalidParameter when it has too many, or is none."""
+    pieces = _BRACKETS.split(term)  # text, range, text, range, …, text
+    ranges = [_numbers(term, text) for text in pieces[1::2]]
+    size = 1
+    for parts in ranges:
+        size *= sum(len(numbers) for numbers, _ in parts)
+    if size > RANGE_LIMIT:
+        raise InvalidParameter(
+            f"cannot use the target '{term}': it has more than {RANGE_LIMIT} names",
+            hint="use a glob, as in web*",
+            code="InvalidTarget",
+        )
+    texts = [[f"{number:0{width}}" for numbers, width in parts for number in numbers] for parts in ranges]
+    for chosen in itertools.product(*texts):
+        yield "".join(itertools.chain.from_iterable(itertools.zip_longest(pieces[::2], chosen, fillvalue="")))
+
+
+def _numbers(term: str, text: str) -> list[tuple[range, int]]:
+    """``01-20/2,30`` as ranges, each with the width that its leading zeros ask for."""
+    parts = []
+    for part in text.split(","):
+        found = _PART.fullmatch(part.strip())
+        first, last, step = (found[1], found[2] or found[1], int(found[3] or 1)) if found else ("1", "0", 1)
+        if int(last) < int(first) or step < 1:
+            raise InvalidParameter(
+                f"cannot use the target '{term}': '[{text}]' is no range",
+                hint="write [1-20], [01-20], [1,3,5-9] or [0-10/2]",
+                code="InvalidTarget",
+            )
+        parts.append((range(int(first), int(last) + 1, step), len(first) if first.startswith("0") else 1))
+    return parts
+
+
+# many names in few
+
+
+def fold(names: Iterable[str]) -> str:
+    """The names as one comma list with ranges, in natural order: ``db1,web[01-20]``."""
+    return ",".join(folded(names))
+
+
+def folded(names: Iterable[str]) -> list[str]:
+    """The parts of the same."""
+    known = {tuple(_NUMBER.split(name)) for name in names}  # text, number, text, number, …, text
+    by_length: dict[int, set[tuple[str, ...]]] = defaultdict(set)
+    for pieces in known:
+        # A name with brackets, or with more digits than a number has, is left as it is.
+        plain = not {"[", "]"} & set("".join(pieces))
+        by_length[len(pieces) if plain else 0].add(pieces if plain else ("".join(pieces),))
+    parts = [part for length, group in by_length.items() for part in _merged(group, length)]
+    return sorted(("".join(part) for part in parts), key=natural_key)
+
+
+def _merged(group: set[tuple[str, ...]], length: int) -> set[tuple[str, ...]]:
+    for position in range(length - 2, 0, -2):
+        by_rest: dict[tuple[str, ...], list[str]] = defaultdict(list)
+        for pieces in group:
+            by_rest[pieces[:position] + pieces[position + 1 :]].append(pieces[position])
+        group = {
+            (*rest[:position], numbers[0] if len(numbers) == 1 else f"[{_ranges(numbers)}]", *rest[position:])
+            for rest, numbers in by_rest.items()
+        }
+    return group
+
+
+def _ranges(numbers: Iterable[str]) -> str:
+    """``1 2 08 09 10`` as ``1-2,08-10``: numbers that are written in one way stand together."""
+    by_width: dict[int, list[int]] = defaultdict(list)
+    for text in numbers:
+        by_width[len(text) if text.startswith("0") and text != "0" else 0].append(int(text))
+    # One without a leading zero joins those with leading zeros that have as many digits.
+    for width in by_width.keys() - {0}:
+        joining = {number for number in by_width.get(0, ()) if len(str(number)) == width}
+        by_width[width] += joining
+        by_width[0] = [number for number in by_width.get(0, ()) if number not in joining]
+    runs = [run for width, values in by_width.items() for run in _runs(sorted(values), width)]
+    return ",".join(text for *_, text in sorted(runs))
+
+
+def _runs(numbers: list[int], width: int) -> Iterator[tuple[int, int, str]]:
+    """The runs of whole numbers in a sorted list: the first number, the width, and the text of each."""
+    for _, group in itertools.groupby(enumerate(numbers), key=lambda pair: pair[1] - pair[0]):
+        run = [number for _, number in group]
+        ends = run if len(run) == 1 else (run[0], run[-1])
+        yield run[0], width, "-".join(f"{number:0{width or 1}}" for number in ends)
+
+
+def natural_key(name: str) -> tuple[tuple[int, int, str], ...]:
+    """Sorts names as people do: web2 before web10. Numbers sort by value, text as it is."""
+    return tuple(
+        (0, int(piece), piece) if position % 2 else (1, 0, piece) for position, piece in enumerate(_NUMBER.split(name))
+    )
