@@ -34,7 +34,7 @@ class Collector:
     """A listener that keeps what comes."""
 
     def __init__(self) -> None:
-        self.streams = {stream: b"" for stream in Stream}
+        self.streams = dict.fromkeys(Stream, b"")
         self.gone = 0
 
     def output(self, instance: str, stream: Stream, data: bytes) -> None:
@@ -124,6 +124,7 @@ def test_what_nobody_watched_is_fetched_by_a_look(controller: Controller, now: C
 
 def test_the_list_fetches_it_too(controller: Controller, now: Clock, fifo: Path) -> None:
     start(controller, f"cat {fifo}")
+    now.forward(1)
     ended = start(controller, "true")
     look_until_it_ended(controller, ended)
     statuses = [each.invocation.status for each in history.summaries(controller, limit=None)]
