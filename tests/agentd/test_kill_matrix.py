@@ -128,9 +128,8 @@ def test_the_shim_is_killed(agent: Agent, isolation: Path, boundary: str) -> Non
     except ProcessLookupError:
         assert boundary == "exited"
     assert gone(shim)
-    try:
-        client.answer(number)
-    except Refused as refusal:
+    refusal = client.refusal(number)
+    if refusal is not None:
         assert refusal.code == "ExecutionException"
         assert effect_of(effects, record) == []
         deliver(client, order)
@@ -161,12 +160,8 @@ def storm(agent: Agent, effects: Path, kills: int, victim: str, seed: int) -> No
             agent.kill()
             client = agent.start().connect()
     client = agent.connect()
-    for record, order in orders.items():
-        try:
-            deliver(client, order)
-        except Refused as refusal:
-            assert refusal.code == "TaskConcurrencyLimit"
-            raise
+    for order in orders.values():
+        deliver(client, order)
     states = [check(client, effects, record, pids.get(record)) for record in orders]
     assert len(states) == 3 * kills
     if victim == "agent":

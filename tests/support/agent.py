@@ -17,7 +17,6 @@ import ssl
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -44,38 +43,40 @@ class Closed(Exception):
     """The agent closed the connection."""
 
 
-@dataclass
 class Output:
     """What a watch told: the bytes of each stream, the holes (offset, bytes), and the result once there is one."""
 
-    begin: int = 0
-    stdout: bytes = b""
-    stderr: bytes = b""
-    chunks: list[tuple[str, int, int]] = field(default_factory=list)  # stream, offset, length
-    gaps: list[tuple[int, int]] = field(default_factory=list)
-    result: dict[str, Any] | None = None
+    def __init__(self, begin: int = 0) -> None:
+        self.offset = begin  # where the next byte stands: nothing is told twice and nothing left out silently
+        self.chunks: list[tuple[str, int, int]] = []  # stream, offset, length
+        self.gaps: list[tuple[int, int]] = []
+        self.result: dict[str, Any] | None = None
+        self._streams = {"stdout": bytearray(), "stderr": bytearray()}
 
     @property
-    def offset(self) -> int:
-        """Where the next byte stands: nothing is told twice and nothing is left out silently."""
-        return self.begin + len(self.stdout) + len(self.stderr) + sum(size for _, size in self.gaps)
+    def stdout(self) -> bytes:
+        return bytes(self._streams["stdout"])
+
+    @property
+    def stderr(self) -> bytes:
+        return bytes(self._streams["stderr"])
 
     def add(self, method: str, params: Mapping[str, Any]) -> None:
         """Take one notification; its offset must be where the last one ended."""
         if method == "task.finished":
             self.result = params["result"]
             return
-        assert params["offset"] == self.offset, f"{method} at {params['offset']}, expected {self.offset}"
+        offset = params["offset"]
+        assert offset == self.offset, f"{method} at {offset}, expected {self.offset}"
         if method == "task.gap":
-            self.gaps.append((params["offset"], params["bytes"]))
+            self.gaps.append((offset, params["bytes"]))
+            self.offset += params["bytes"]
             return
         data = protocol.unpack(params["data"])
         assert data
-        self.chunks.append((params["stream"], params["offset"], len(data)))
-        if params["stream"] == "stdout":
-            self.stdout += data
-        else:
-            self.stderr += data
+        self.chunks.append((params["stream"], offset, len(data)))
+        self._streams[params["stream"]] += data
+        self.offset += len(data)
 
 
 class Client:
@@ -117,6 +118,14 @@ class Client:
         if "error" in message:
             raise Refused(message["error"])
         return message["result"]
+
+    def refusal(self, number: int) -> Refused | None:
+        """How a request that was sent was refused; None when it was not. Raises Closed."""
+        try:
+            self.answer(number)
+        except Refused as refused:
+            return refused
+        return None
 
     def listen_until(self, enough: Callable[[], bool]) -> None:
         """Take in what comes until ``enough()``. Raises Closed."""

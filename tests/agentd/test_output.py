@@ -1,0 +1,198 @@
+"""Output from the pipe to the watcher: any offset, any number of watchers, any amount, whole or with exact holes."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from agentd import output, protocol
+from tests.support.agent import Agent, Client, resident_bytes
+
+MIB = 1 << 20
+posix = pytest.mark.skipif(os.name == "nt", reason="these scripts are for a Unix shell")
+
+
+@posix
+def test_a_watch_begins_at_any_offset(client: Client, isolation: Path) -> None:
+    """In the middle of a read, of a segment, at the end and beyond it; while it runs and afterwards."""
+    data = os.urandom(3 * MIB + 17)
+    (isolation / "data").write_bytes(data)
+    record = client.run(f"cat {isolation}/data; sleep 0.2")
+    assert client.finish(record, 5).stdout == data[5:]
+    for offset in (0, 1, 65535, 65536, 200_000, MIB - 1, MIB, MIB + 1, 3 * MIB, len(data) - 1, len(data)):
+        seen = client.finish(record, offset)
+        assert seen.stdout == data[offset:]
+        assert not seen.gaps
+    assert client.finish(record, len(data) + 1000).stdout == b""
+
+
+@posix
+def test_several_watchers_at_once_see_the_same(agent: Agent) -> None:
+    """From the beginning, from the middle and late; each on a connection of its own, and all of them everything."""
+    client = agent.connect()
+    record = client.run("for n in 1 2 3 4 5 6 7 8; do echo $n; sleep 0.03; done")
+    watchers = [(client, 0), (agent.connect(), 0), (agent.connect(), 4)]
+    seen = [(watcher, watcher.watch(record, offset)) for watcher, offset in watchers]
+    for watcher, told in seen:
+        watcher.listen_until(lambda told=told: told.result is not None)
+    whole = b"".join(b"%d\n" % number for number in range(1, 9))
+    assert [told.stdout for _, told in seen] == [whole, whole, whole[4:]]
+
+
+@posix
+def test_pages_tell_the_same_as_a_watch(client: Client) -> None:
+    record = client.run("head -c 700000 /dev/urandom; echo end >&2")
+    seen = client.finish(record)
+    streams = {"stdout": b"", "stderr": b""}
+    offset = 0
+    while offset is not None:
+        page = client.call("task.get", record=record, offset=offset)
+        for chunk in page["output"]:
+            streams[chunk["stream"]] += protocol.unpack(chunk["data"])
+        offset = page["next"]
+    assert (streams["stdout"], streams["stderr"]) == (seen.stdout, seen.stderr)
+
+
+@posix
+@pytest.mark.parametrize("size", [999, 1000, 1001, 300_000, 2_500_000])
+def test_a_budget_keeps_head_and_tail(client: Client, isolation: Path, size: int) -> None:
+    """The first half and the last half of it, and the bytes between are counted."""
+    data = os.urandom(size)
+    (isolation / "data").write_bytes(data)
+    seen = client.finish(client.run(f"cat {isolation}/data"), budget=1000)
+    if size <= 1000:
+        assert (seen.stdout, seen.gaps) == (data, [])
+    else:
+        assert seen.stdout == data[:500] + data[-500:]
+        assert seen.gaps == [(500, size - 1000)]
+
+
+@posix
+def test_a_head_comes_while_it_runs(agent: Agent, client: Client) -> None:
+    record = client.run("head -c 5000 /dev/zero; sleep 60")
+    seen = client.watch(record, budget=1000)
+    client.listen_until(lambda: len(seen.stdout) == 500)
+    client.call("task.stop", record=record)
+    client.listen_until(lambda: seen.result is not None)
+    assert seen.gaps == [(500, 4000)]
+    assert len(seen.stdout) == 1000
+
+
+@posix
+def test_more_than_the_spool_holds_keeps_head_and_tail(agent: Agent, client: Client) -> None:
+    """64 MiB of a record are kept; what is gone between is one hole, exactly as large as ``dropped`` says."""
+    size = 80_000_000
+    lines = size // 10
+    record = client.run(f"seq -f %09.0f 1 {lines}")
+    client.finish(record, budget=0)  # the end, without having read along
+    seen = client.finish(record)
+    assert seen.result is not None
+    assert seen.result["output_bytes"] == size
+    [(start, missing)] = seen.gaps
+    assert seen.result["dropped"] == missing > 0
+    whole = b"".join(b"%09d\n" % number for number in range(1, lines + 1))
+    assert seen.stdout == whole[:start] + whole[start + missing :]
+    assert start >= 32 * MIB * 0.99
+    assert size - start - missing >= 32 * MIB * 0.99
+    middle = client.finish(record, start + missing // 2)
+    assert middle.gaps == [(start + missing // 2, missing - missing // 2)]
+    assert middle.stdout == whole[start + missing :]
+    used = sum(path.stat().st_size for path in agent.folder(record).iterdir())
+    assert used < 67 * MIB
+
+
+@posix
+def test_a_slow_reader_delays_nobody_and_costs_no_memory(agent: Agent) -> None:
+    """It asked for 30 MB on three watches and for pages a thousand times, and takes none of it."""
+    client, slow = agent.connect(), agent.connect()
+    record = client.run("head -c 30000000 /dev/zero")
+    client.finish(record)
+    before = resident_bytes(agent.pid)
+    for _ in range(3):
+        slow.send("task.watch", record=record)
+    slow.door.setblocking(False)
+    asked = b"".join(
+        protocol.encode(protocol.request(9, "task.get", {"record": record, "offset": 0})) for _ in range(1000)
+    )
+    try:
+        slow.door.send(asked)
+    except BlockingIOError:
+        pytest.fail("the requests did not fit into the socket")
+    began = time.monotonic()
+    assert client.complete("echo quick").stdout == b"quick\n"
+    assert time.monotonic() - began < 3
+    assert len(client.finish(record).stdout) == 30_000_000
+    assert resident_bytes(agent.pid) - before < 12 * MIB
+
+
+@posix
+def test_a_watch_of_what_is_forgotten_ends(agent: Agent) -> None:
+    """Its output goes away under a slow watcher: it is told of a hole and of the end."""
+    client, slow = agent.connect(), agent.connect()
+    record = client.run("head -c 30000000 /dev/zero")
+    client.finish(record)
+    told = slow.watch(record)
+    client.call("task.forget", records=[record])
+    end = time.monotonic() + 20
+    while agent.folder(record).exists():
+        assert time.monotonic() < end
+    slow.listen_until(lambda: told.result is not None)
+    assert told.offset == 30_000_000
+    assert told.gaps
+
+
+# the writer and the reader alone
+
+CHUNKS = st.lists(st.tuples(st.sampled_from([1, 2]), st.binary(min_size=1, max_size=300)), max_size=60)
+
+
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(chunks=CHUNKS, offset=st.integers(0, 4000), looks=st.integers(1, 5))
+def test_what_is_written_is_read(tmp_path: Path, chunks: list[tuple[int, bytes]], offset: int, looks: int) -> None:
+    """Through tiny segments, some of them dropped, by a reader that looks in between: every byte or its hole, once."""
+    folder = tmp_path / os.urandom(8).hex()
+    folder.mkdir()
+    writer = output.Writer(str(folder), segment=500, head=2, tail=2)
+    reader = output.Reader(str(folder), offset)
+    whole = b"".join(data for _, data in chunks)
+    seen = []
+    for number, (stream, data) in enumerate(chunks):
+        writer.append(stream, data)
+        if number % looks == 0:
+            seen += reader.read(1000)
+    writer.close()
+    assert writer.produced == len(whole)
+    while found := reader.read(1000, writer.produced):
+        seen += found
+    reader.close()
+    at = min(offset, len(whole))
+    for stream, begin, data in seen:
+        assert begin == at
+        at += data if stream is None else len(data)
+        assert stream is None or whole[begin:at] == data
+    assert at == len(whole)
+    produced, dropped = output.measure(str(folder))
+    assert dropped == writer.dropped
+    assert produced == writer.produced or dropped
+
+
+def test_a_page_of_tiny_chunks_fits_in_a_line(tmp_path: Path) -> None:
+    """A script that alternates byte by byte between its streams is the worst there is."""
+    writer = output.Writer(str(tmp_path))
+    for number in range(60_000):
+        writer.append(1 + number % 2, b"x")
+    writer.close()
+    reader = output.Reader(str(tmp_path))
+    sizes = []
+    while found := reader.read(protocol.PAGE_LIMIT):
+        page = [{"offset": offset, "stream": stream, "data": protocol.pack(data)} for stream, offset, data in found]
+        sizes.append(len(json.dumps(page)))
+    reader.close()
+    assert max(sizes) < protocol.LINE_LIMIT
+    assert reader.offset == 60_000
