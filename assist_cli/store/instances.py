@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
+from collections.abc import Collection, Mapping
+from datetime import datetime
 
-from assist_cli.model.instance import Instance
-from assist_cli.store.database import Reader, Transaction, from_ms, to_ms
+from assist_cli.model.instance import Instance, Use
+from assist_cli.store.database import Reader, Transaction, from_ms, from_ms_or_none, to_ms, to_ms_or_none
 
 
 def by_name(reader: Reader, name: str) -> Instance | None:
@@ -20,6 +23,17 @@ def by_id(reader: Reader, instance_id: str) -> Instance | None:
     return None if row is None else _instance(row)
 
 
+def registered(reader: Reader) -> list[Instance]:
+    """All that were not removed, by name."""
+    return [_instance(row) for row in reader.query("SELECT * FROM instances WHERE removed_at IS NULL ORDER BY name")]
+
+
+def registered_by_id(reader: Reader, instance_id: str) -> Instance | None:
+    """The instance of this id, unless it was removed."""
+    row = reader.first("SELECT * FROM instances WHERE id = ? AND removed_at IS NULL", [instance_id])
+    return None if row is None else _instance(row)
+
+
 def register(transaction: Transaction, instance: Instance) -> None:
     """Remember an instance. Another one that bore its name is removed; one of the same id is updated."""
     transaction.execute(
@@ -28,12 +42,59 @@ def register(transaction: Transaction, instance: Instance) -> None:
     )
     transaction.execute(
         """
-        INSERT INTO instances (id, name, address, os_type, created_at) VALUES (?, ?, ?, ?, ?)
+        INSERT INTO instances (id, name, address, os_type, created_at, heard_at, tags) VALUES (?, ?, ?, ?, ?, ?, ?)
         ON CONFLICT (id) DO UPDATE SET
-            name = excluded.name, address = excluded.address, os_type = excluded.os_type, removed_at = NULL
+            name = excluded.name, address = excluded.address, os_type = excluded.os_type, heard_at = excluded.heard_at,
+            tags = excluded.tags, removed_at = NULL
         """,
-        [instance.id, instance.name, instance.address, instance.os_type, to_ms(instance.created)],
+        [
+            instance.id,
+            instance.name,
+            instance.address,
+            instance.os_type,
+            to_ms(instance.created),
+            to_ms_or_none(instance.heard),
+            _packed(instance.tags),
+        ],
     )
+
+
+def set_tags(transaction: Transaction, instance_id: str, tags: Mapping[str, str]) -> None:
+    transaction.execute("UPDATE instances SET tags = ? WHERE id = ?", [_packed(tags), instance_id])
+
+
+def rename(transaction: Transaction, instance_id: str, name: str) -> None:
+    """Give it another name, which no other one may bear."""
+    transaction.execute("UPDATE instances SET name = ? WHERE id = ?", [name, instance_id])
+
+
+def remove(transaction: Transaction, instance_id: str, now: datetime) -> None:
+    """Forget it but for the history; its name is free."""
+    transaction.execute("UPDATE instances SET removed_at = ? WHERE id = ?", [to_ms(now), instance_id])
+
+
+def note_heard(transaction: Transaction, instance_ids: Collection[str], now: datetime) -> None:
+    """Note that these have answered."""
+    transaction.execute_many(
+        "UPDATE instances SET heard_at = ? WHERE id = ?", ((to_ms(now), instance_id) for instance_id in instance_ids)
+    )
+
+
+def uses(reader: Reader, instance_ids: Collection[str]) -> dict[str, Use]:
+    """What was run on these instances; one on which nothing was run is not in it."""
+    rows = reader.query(
+        """
+        SELECT instance_id, COUNT(*) AS records, MAX(sent_at) AS sent_at,
+            SUM(status IN ('Running', 'Stopping')) AS open
+        FROM records WHERE instance_id IN (SELECT value FROM json_each(?)) GROUP BY instance_id
+        """,
+        [json.dumps(list(instance_ids))],
+    )
+    return {row["instance_id"]: Use(row["records"], row["open"], from_ms_or_none(row["sent_at"])) for row in rows}
+
+
+def _packed(tags: Mapping[str, str]) -> str:
+    return json.dumps(dict(sorted(tags.items())), ensure_ascii=False)
 
 
 def _instance(row: sqlite3.Row) -> Instance:
@@ -43,4 +104,6 @@ def _instance(row: sqlite3.Row) -> Instance:
         address=row["address"],
         os_type=row["os_type"],
         created=from_ms(row["created_at"]),
+        heard=from_ms_or_none(row["heard_at"]),
+        tags=json.loads(row["tags"]),
     )

@@ -175,3 +175,14 @@ def _commands(database: Database) -> None:
         """,
     ):
         database.execute(statement)
+
+
+@MIGRATIONS(name="0003_fleet")
+def _fleet(database: Database) -> None:
+    """Instances have tags, and are heard of."""
+    for statement in (
+        "ALTER TABLE instances ADD COLUMN tags TEXT NOT NULL DEFAULT '{}'",
+        "ALTER TABLE instances ADD COLUMN heard_at INTEGER",
+        "CREATE INDEX records_instance ON records (instance_id)",
+    ):
+        database.execute(statement)
