@@ -18,8 +18,8 @@ def line(command: Command) -> str:
     return f"{escape(command.name)}@{command.version.number}  {command.id}"
 
 
-def print_list(printer: Printer, found: Iterable[Command], now: datetime) -> bool:
-    """Print commands as a table; False when there is none."""
+def print_list(printer: Printer, found: Iterable[Command], now: datetime) -> None:
+    """Print commands as a table."""
     columns = [
         Column("NAME"),
         Column("VERSION", right=True),
@@ -29,10 +29,7 @@ def print_list(printer: Printer, found: Iterable[Command], now: datetime) -> boo
         Column("CHANGED"),
         Column("DESCRIPTION", flexible=True),
     ]
-    rows = [_row(each, now) for each in found]
-    if rows:
-        printer.table(columns, rows)
-    return bool(rows)
+    printer.table(columns, (_row(each, now) for each in found))
 
 
 def print_versions(printer: Printer, found: Iterable[Command], now: datetime) -> None:

@@ -26,6 +26,8 @@ from assist_cli.operations.exchange import Clash
 from assist_cli.operations.parameters import definition
 from assist_cli.paths import home
 
+LIST_LENGTH = 100
+
 app = options.application("Saved scripts: named, versioned, with parameters. To run one: assist invoke NAME")
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="A name, an id, or the beginning of an id.")]
@@ -93,18 +95,29 @@ def create(
     parameters.warn_of_code(printer, made.version)
 
 
-@app.command("list", epilog=options.examples("assist command list", "assist command list -o jsonl | jq .Name"))
-def list_(context: typer.Context, output: options.Output = Format.TABLE, plain: options.Plain = False) -> None:
+@app.command("list", epilog=options.examples("assist command list", "assist command list -n 0 -o jsonl | jq .Name"))
+def list_(
+    context: typer.Context,
+    number: Annotated[
+        int, typer.Option("--number", "-n", min=0, metavar="N", help="At most so many; 0: all.")
+    ] = LIST_LENGTH,
+    output: options.Output = Format.TABLE,
+    plain: options.Plain = False,
+) -> None:
     """List the saved commands, by name."""
     printer = options.printer(context, output, plain=plain)
     with open_controller(home()) as controller:
-        found = commands.listing(controller)
+        found = commands.listing(controller, number + 1 if number else None)
         now = controller.now()
+    shown = found[:number] if number else found
     if printer.is_json:
-        printer.documents(documents.command(each, content=False) for each in found)
-        return
-    if not cards.print_list(printer, found, now):
+        printer.documents(documents.command(each, content=False) for each in shown)
+    elif not shown:
         printer.talk("Nothing is saved yet. Try: assist command create disk -c 'df -h'")
+    else:
+        cards.print_list(printer, shown, now)
+    if len(found) > len(shown):
+        printer.talk("There are more; all of them: assist command list -n 0")
 
 
 @app.command(epilog=options.examples("assist command show restart", "assist command show restart@1 -o json"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from assist_cli.errors import Conflict, InvalidParameter
@@ -62,9 +62,9 @@ def create(controller: Controller, name: str, version: CommandVersion, descripti
     return command
 
 
-def listing(controller: Controller) -> Iterable[Command]:
-    """All commands by name, without content."""
-    return store.listing(controller.database)
+def listing(controller: Controller, limit: int | None = None) -> list[Command]:
+    """The commands by name, at most ``limit`` of them (None: all), without content."""
+    return store.listing(controller.database, limit)
 
 
 def get(controller: Controller, reference: str) -> Command:

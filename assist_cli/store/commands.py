@@ -170,16 +170,17 @@ def versions(reader: Reader, command_id: str) -> list[Command]:
     return [_command(row) for row in rows]
 
 
-def listing(reader: Reader) -> Iterable[Command]:
-    """Every command with its newest version, by name; without the content, which may be long."""
+def listing(reader: Reader, limit: int | None = None) -> list[Command]:
+    """The commands with their newest version, by name, at most ``limit`` of them (None: all); without the content."""
     rows = reader.query(
         """
         SELECT id, name, description, created_at, modified_at, latest, invocations, number, version_at, type,
             working_dir, timeout, parameters_enabled, definitions, x'' AS content
-        FROM command_states WHERE number = latest ORDER BY name
-        """
+        FROM command_states WHERE number = latest ORDER BY name LIMIT ?
+        """,
+        [-1 if limit is None else limit],
     )
-    return map(_command, rows)
+    return [_command(row) for row in rows]
 
 
 def _refuse_taken(reader: Reader, name: str, *, but: str = "") -> None:

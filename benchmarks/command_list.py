@@ -1,0 +1,58 @@
+"""What a long library costs the list of it: python -m benchmarks.command_list."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from assist_cli.model.command import CommandVersion
+from assist_cli.model.parameters import Definition
+from assist_cli.operations import commands, exchange, quotas
+from assist_cli.operations.controller import open_controller
+from assist_cli.paths import Home
+from benchmarks.measure import ASSIST, Report, command, in_turns, throw_away_home
+
+RATIO = 1.5  # against the list of an empty library
+FORMS = {"as a table": [], "as JSON": ["-o", "json"]}
+
+
+def fill(home: Home, number: int) -> None:
+    """Save so many commands, each with a script of 200 bytes and a parameter."""
+    version = CommandVersion(
+        b"#!/bin/sh\n".ljust(180, b"#") + b"\necho {{service|sh}}\n",
+        parameters_enabled=True,
+        definitions=(Definition("service", "the name of a unit", pattern="[a-z-]+"),),
+    )
+    with open_controller(home) as controller:
+        quotas.set_limit(controller, "commands", number)
+        commands.create(controller, "command", version, "restarts a unit and says how it is")
+        document = exchange.export(controller, ["command"])
+        (example,) = document["Commands"]
+        document["Commands"] = [{**example, "Name": f"command-{each:05}"} for each in range(1, number)]
+        exchange.import_text(controller, json.dumps(document))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--commands", type=int, default=10_000)
+    parser.add_argument("--turns", type=int, default=11)
+    options = parser.parse_args()
+
+    report = Report(f"assist command list, {options.commands:,} commands against none, {options.turns} turns")
+    with throw_away_home() as empty, throw_away_home() as full:
+        fill(Home(Path(full["ASSIST_HOME"])), options.commands)
+        for form, words in FORMS.items():
+            list_ = [ASSIST, "command", "list", *words]
+            times = in_turns(
+                options.turns, {f"none, {form}": command(list_, empty), f"all, {form}": command(list_, full)}
+            )
+            none, all_ = times.values()
+            report.line(none)
+            report.line(all_)
+            report.budget(f"all against none, {form}", all_.median / none.median, RATIO, " ×")
+    report.end()
+
+
+if __name__ == "__main__":
+    main()
