@@ -16,6 +16,7 @@
     │   ├── ClientNeedUpgrade    it speaks another version of the protocol
     │   ├── ConnectionLost       it was reached, and then the connection ended
     │   └── AgentRefused         it answered a request with an error; the code is the agent's
+    ├── InstallFailed         1  an agent could not be brought to a machine, or taken from it
     ├── LocalFailure         74  this machine failed us
     │   ├── DatabaseFailure      the database cannot be read or written
     │   └── FileFailure          a file cannot be read or written
@@ -141,6 +142,12 @@ class AgentRefused(AgentError):
     """The agent answered a request with an error. The connection is in order, the request was not done."""
 
     exit_status = ExitStatus.FAILED
+
+
+class InstallFailed(AssistError):
+    """A step of an installation failed on the machine; the hint says what is left there."""
+
+    code = "InstallFailed"
 
 
 class LocalFailure(AssistError):

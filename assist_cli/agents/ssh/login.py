@@ -15,7 +15,7 @@ import socket
 import subprocess
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -82,14 +82,24 @@ class Login:
                 hint="see whether the jump host can reach it and allows TCP forwarding",
             ) from error
 
-    def run(self, command: str, stdin: bytes = b"", seconds: float = 60.0) -> Done:
-        """Run a command to its end, which is silent for no longer than ``seconds``. Raises ClientNotOnline."""
+    def run(
+        self,
+        command: str,
+        stdin: bytes = b"",
+        seconds: float = 60.0,
+        each_line: Callable[[bytes], None] = lambda line: None,
+    ) -> Done:
+        """Run a command to its end; it is silent for no longer than ``seconds``. Raises ClientNotOnline.
+
+        ``each_line`` gets the lines of its output as they come.
+        """
         channel = self.channel(command)
         try:
             channel.settimeout(seconds)
             channel.sendall(stdin)
             channel.shutdown_write()
-            stdout = b"".join(iter(lambda: channel.recv(_SIZE), b""))
+            with channel.makefile("rb") as lines:
+                stdout = b"".join(_telling(lines, each_line))
             stderr = b"".join(iter(lambda: channel.recv_stderr(_SIZE), b""))
             if not channel.status_event.wait(seconds) or not self.is_open:
                 raise EOFError("the connection ended")
@@ -338,6 +348,12 @@ def _preferred(first: Iterable[str], possible: Iterable[str]) -> list[str]:
 def _signatures(kinds: Iterable[str]) -> list[str]:
     """The signature algorithms of these kinds of keys: RSA has several."""
     return [name for kind in kinds for name in (_RSA_SIGNATURES if kind == "ssh-rsa" else (kind,))]
+
+
+def _telling(lines: Iterable[bytes], each_line: Callable[[bytes], None]) -> Iterator[bytes]:
+    for line in lines:
+        each_line(line)
+        yield line
 
 
 def _words(error: BaseException) -> str:

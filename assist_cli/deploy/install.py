@@ -1,0 +1,272 @@
+"""Putting an agent on a machine: over a login of SSH, or by a script that its own agent runs.
+
+Everything that is done there is done by ``host``, whose text is sent along with its order as one line of JSON on
+standard input. No value of a user ever stands in a command line: what a shell sees are fixed words, and the path of
+the Python, which is taken from a fixed list.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import shlex
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from assist_cli import __version__
+from assist_cli.agents.ssh.login import Login
+from assist_cli.deploy import bundle, host, service
+from assist_cli.deploy.pki import Credentials
+from assist_cli.errors import Conflict, InstallFailed, Refused
+
+# Where a Python may be, the usual one first. CentOS and RHEL keep one for the system's own use.
+PYTHONS = (
+    "python3",
+    "/usr/libexec/platform-python",
+    *(f"python3.{minor}" for minor in range(14, 5, -1)),
+    "python36",
+)
+_INSTALLERS = {
+    "apt-get": "apt-get install -y python3",
+    "dnf": "dnf install -y python3",
+    "yum": "yum install -y python3",
+    "zypper": "zypper install -y python3",
+    "apk": "apk add python3",
+    "pacman": "pacman -S python",
+}
+_MARK = "assist: from here on"
+_PATIENCE = 120.0
+
+# Read by sh and by Pythons of any age; one line for each Python that is there: its path, its version, what it lacks.
+_PROBE = f"""\
+echo '{_MARK}'
+uname -s
+for tool in {" ".join(_INSTALLERS)}; do command -v $tool >/dev/null 2>&1 && break; done
+echo "$tool"
+for name in {" ".join(PYTHONS)}; do
+  path=$(command -v "$name" 2>/dev/null) && "$path" -c '
+import sys
+missing = []
+for name in "asyncio ctypes fcntl json select socket ssl subprocess zipimport zlib".split():
+    try:
+        __import__(name)
+    except ImportError:
+        missing.append(name)
+sys.stdout.write("%s %d.%d.%d %s\\n" % ((sys.argv[1],) + tuple(sys.version_info[:3]) + (",".join(missing),)))
+' "$path" 2>/dev/null
+done
+exit 0
+"""
+# No quote stands in it, so that it can stand in quotes.
+_RECEIVE = "import sys,json;o=json.loads(sys.stdin.buffer.readline().decode());exec(o[0],globals());main(*o[1:])"
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Found:
+    """What is on a machine before anything is done: see ``host.look``."""
+
+    home: str
+    user: str
+    root: bool
+    systemd: bool
+    lingers: bool
+    tls: bool
+    version: str | None
+    instance: str | None
+    authority: str | None
+
+    def belongs_to(self, authority: bytes) -> bool:
+        """Whether its agent is of this authority, or of nobody."""
+        return self.authority in (None, hashlib.sha256(authority).hexdigest())
+
+
+@dataclass(frozen=True)
+class Installed:
+    """What became of an installation. ``before``: the version that was there, None for a new agent."""
+
+    version: str
+    before: str | None
+    systemd: bool
+
+
+class Host:
+    """A machine on which we are logged in, and become root by sudo when ``sudo`` says so.
+
+    Raises, from every method: ClientNotOnline, InstallFailed.
+    """
+
+    def __init__(self, login: Login, *, sudo: bool) -> None:
+        self._login = login
+        self._become = "sudo -n " if sudo else ""
+        self._python = ""
+
+    @property
+    def place(self) -> str:
+        return self._login.place
+
+    def check(self) -> str:
+        """Find a Python for the agent; its version. Raises Refused when there is none, with what to install."""
+        done = self._login.run(f"exec {self._become}sh -s", _PROBE.encode())
+        lines = done.stdout.decode("utf-8", "replace").splitlines()
+        if _MARK not in lines:
+            said = done.stderr.decode("utf-8", "replace").strip().splitlines()[-1:] or ["its shell runs nothing"]
+            raise InstallFailed(
+                f"cannot install anything on '{self.place}': {said[0]}",
+                hint="sudo must not ask for a password there" if self._become else "log in there and try: sh -c true",
+            )
+        system, tool, *pythons = lines[lines.index(_MARK) + 1 :]
+        if system != "Linux":
+            raise Refused(
+                f"cannot install an agent on '{self.place}': it runs {system}, and this works for Linux",
+                hint="copy agentd.pyz there and start it by: python3 agentd.pyz guard",
+                code="CommandNotApplicable",
+            )
+        for python in pythons:
+            path, version, *lacking = python.split(" ")
+            if _is_new_enough(version) and not any(lacking):
+                self._python = path
+                return version
+        raise Refused(
+            f"cannot install an agent on '{self.place}': it needs Python 3.6 or newer, and {_describe(pythons)}",
+            hint=f"there, as root: {_INSTALLERS.get(tool, 'install python3')}",
+            code="ClientNeedUpgrade",
+        )
+
+    def look(self) -> Found:
+        """What is there already. ``check`` comes first."""
+        found = self._order("look", {}, _nobody)
+        return Found(**found)
+
+    def install(
+        self,
+        found: Found,
+        *,
+        instance: str,
+        credentials: Credentials | None,
+        listen: str | None,
+        progress: Progress,
+    ) -> Installed:
+        """Install, repair or upgrade the agent.
+
+        ``instance`` is the id of a new one. The machine is as it was when InstallFailed is raised, or the error says
+        what is left.
+        """
+        order = install_order(found.home, root=found.root, instance=instance, credentials=credentials, listen=listen)
+        return Installed(**self._order("install", order, progress))
+
+    def uninstall(self, *, force: bool, progress: Progress) -> list[str]:
+        """Stop the agent and remove it. Returns what is left of its folder because it is not the agent's."""
+        left: list[str] = self._order("uninstall", {"force": force}, progress)["left"]
+        return left
+
+    def _order(self, verb: str, order: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
+        # ASSIST_AGENTD_HOME is a variable of the login there, which sudo would not let through
+        command = f'exec {self._become}{self._python} -I -S -c "{_RECEIVE}" "$ASSIST_AGENTD_HOME"'
+        answers = _Answers(verb, self.place, progress)
+        done = self._login.run(f"exec sh -c '{command}'", _line(verb, order), _PATIENCE, answers.add)
+        return answers.result(done.stderr.decode("utf-8", "replace"))
+
+
+def install_order(
+    home: str, *, root: bool, instance: str, credentials: Credentials | None, listen: str | None
+) -> dict[str, Any]:
+    """The order for ``host.install`` that brings an agent of this version."""
+    archive = bundle.build()
+    files = {}
+    if credentials is not None:
+        files = {
+            "pki/ca.pem": (_packed(credentials.authority), 0o600),
+            "pki/agent.pem": (_packed(credentials.certificate), 0o600),
+            "pki/agent.key": (_packed(credentials.key), 0o600),
+        }
+    return {
+        "version": __version__,
+        "archive": _packed(archive),
+        "sha256": hashlib.sha256(archive).hexdigest(),
+        "files": files,
+        "conf": {"listen": listen} if listen else {},
+        "instance": instance,
+        "unit": service.unit(home, root=root),
+    }
+
+
+def script(home: str, python: str, verb: str, order: Mapping[str, Any]) -> bytes:
+    """A shell script that carries out an order on the machine where it runs; its output is for ``read_answers``."""
+    words = shlex.join([python, "-I", "-S", "-c", _RECEIVE, home])
+    return b"#!/bin/sh\nexec " + words.encode() + b" <<'ORDER'\n" + _line(verb, order) + b"ORDER\n"
+
+
+def read_answers(output: bytes, place: str, verb: str) -> dict[str, Any]:
+    """What such a script said at its end. Raises InstallFailed."""
+    answers = _Answers(verb, place, _nobody)
+    for line in output.splitlines():
+        answers.add(line)
+    return answers.result("")
+
+
+class _Answers:
+    """The lines that ``host`` says, and what a login shell may say before them."""
+
+    def __init__(self, verb: str, place: str, progress: Progress) -> None:
+        self._verb = verb
+        self._place = place
+        self._progress = progress
+        self._last: dict[str, Any] = {}
+
+    def add(self, line: bytes) -> None:
+        try:
+            found = json.loads(line)
+        except ValueError:
+            return
+        if isinstance(found, dict):
+            self._last = found
+            if len(found) == 1 and "step" in found:
+                self._progress(str(found["step"]))
+
+    def result(self, said: str) -> dict[str, Any]:
+        """The result. Raises Conflict and InstallFailed."""
+        if isinstance(self._last.get("result"), dict):
+            return dict(self._last["result"])
+        what = f"cannot {self._verb} the agent on '{self._place}'"
+        why = self._last.get("error") or (said.strip().splitlines() or ["the connection ended"])[-1]
+        if self._last.get("code"):
+            raise Conflict(f"{what}: {why}", code=self._last["code"], hint=self._last.get("hint", ""))
+        step, left = self._last.get("step", ""), self._last.get("left")
+        if left is None:
+            hint = "repeat it; what was begun there is still there"
+        elif left:
+            hint = f"this could not be taken back there: {'; '.join(left)}"
+        else:
+            hint = "nothing was changed there" if self._verb == "install" else "repeat it when that is in order"
+        raise InstallFailed(f"{what}, at the step '{step}': {why}" if step else f"{what}: {why}", hint=hint)
+
+
+def _line(verb: str, order: Mapping[str, Any]) -> bytes:
+    program = Path(host.__file__).read_text("utf-8")
+    return json.dumps([program, verb, order]).encode("ascii") + b"\n"
+
+
+def _packed(data: bytes) -> str:
+    return base64.b64encode(data).decode("ascii")
+
+
+def _nobody(_: str) -> None:
+    pass
+
+
+def _is_new_enough(version: str) -> bool:
+    return tuple(int(part) for part in version.split(".")[:2]) >= (3, 6)
+
+
+def _describe(pythons: list[str]) -> str:
+    if not pythons:
+        return "there is none"
+    path, version, *lacking = pythons[0].split(" ")
+    if not _is_new_enough(version):
+        return f"{path} is {version}"
+    return f"{path} ({version}) has no {', '.join(lacking[0].split(','))}"

@@ -1,0 +1,41 @@
+"""The systemd unit of an installed agent, as text (agent.md section 1).
+
+``KillMode=process`` and the shims' own sessions let scripts go on when the unit is stopped or restarted; nothing here
+limits memory or hides /tmp, because a script is to see the machine as it is.
+"""
+
+from __future__ import annotations
+
+_UNIT = """\
+# Made by 'assist instance install'; made anew when it is repeated. Changes belong into a drop-in:
+# systemctl {scope} edit assist-agentd
+[Unit]
+Description=Agent of Assist, and its guard
+After=network.target
+
+[Service]
+ExecStart={program} guard
+KillMode=process
+Restart=always
+RestartSec=5
+PrivateTmp=no
+TasksMax=infinity
+
+[Install]
+WantedBy={target}
+"""
+
+
+def unit(home: str, *, root: bool) -> str:
+    """The unit of the agent in ``home``: one of the system for root's agent, one of the user for another's."""
+    return _UNIT.format(
+        scope="--system" if root else "--user",
+        program=_quoted(f"{home}/agentd"),
+        target="multi-user.target" if root else "default.target",
+    )
+
+
+def _quoted(word: str) -> str:
+    """The program of a command line in a unit: no specifier, no escape (systemd.syntax(7), systemd.unit(5))."""
+    escaped = word.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
+    return f'"{escaped}"'

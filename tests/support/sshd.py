@@ -1,0 +1,157 @@
+"""A real sshd for a test: on an address of its own in 127.0.0.0/8, with its own keys, configuration and users' folder.
+
+Whoever logs in is the user who runs the tests, with HOME and the agent's folder inside the test's world.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import getpass
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+GUARD = 10.0  # seconds in which sshd must listen
+
+_CONFIG = """\
+Port {port}
+ListenAddress {address}
+HostKey {folder}/host_key
+PidFile none
+AuthorizedKeysFile {folder}/authorized_keys
+StrictModes no
+UsePAM no
+UseDNS no
+PasswordAuthentication no
+KbdInteractiveAuthentication no
+PermitRootLogin prohibit-password
+PrintMotd no
+PrintLastLog no
+MaxStartups 500:30:1000
+SetEnv HOME={home} ASSIST_AGENTD_HOME={agent} {environment}
+LogLevel VERBOSE
+{more}
+"""
+
+
+def program() -> str:
+    """sshd, or the test is skipped."""
+    found = shutil.which("sshd", path=os.environ.get("PATH", "") + ":/usr/sbin")
+    if found is None or shutil.which("ssh-keygen") is None:
+        pytest.skip("no sshd on this machine")
+    return found
+
+
+@dataclass(frozen=True)
+class Sshd:
+    """A running sshd. ``home`` is the HOME of who logs in, ``agent`` the folder for an agent, ``log`` what it says."""
+
+    address: str
+    port: int
+    folder: Path
+    home: Path
+    agent: Path
+    process: subprocess.Popen[bytes]
+
+    @property
+    def user(self) -> str:
+        return getpass.getuser()
+
+    @property
+    def place(self) -> str:
+        return f"{self.user}@{self.address}:{self.port}"
+
+    @property
+    def host_key(self) -> str:
+        """``TYPE KEY`` of the host key."""
+        return " ".join((self.folder / "host_key.pub").read_text().split()[:2])
+
+    @property
+    def known_as(self) -> str:
+        return f"[{self.address}]:{self.port}"
+
+    def log(self) -> str:
+        return (self.folder / "sshd.log").read_text()
+
+    def logins(self) -> int:
+        """How many times somebody was let in."""
+        return self.log().count("Accepted ")
+
+    def end_sessions(self) -> None:
+        """End every connection, as a broken network would: sshd's own processes for them are killed."""
+        from tests.support import processes
+
+        for pid in processes.children(self.process.pid):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, 9)
+
+
+def new_key(path: Path, passphrase: str = "", kind: str = "ed25519") -> str:
+    """Make a key pair; the public line."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    subprocess.run(["ssh-keygen", "-q", "-t", kind, "-N", passphrase, "-C", path.name, "-f", path], check=True)
+    return path.with_name(path.name + ".pub").read_text()
+
+
+@contextlib.contextmanager
+def serving(folder: Path, *, trusted: bool = True, more: str = "", environment: str = "") -> Iterator[Sshd]:
+    """An sshd that lets the user of this test in, by the key ~/.ssh/id_ed25519 that is made when it is absent.
+
+    ``trusted`` writes its host key to ~/.ssh/known_hosts.
+    """
+    sshd = program()
+    folder.mkdir(parents=True)
+    home, agent = folder / "home", folder / "agent"
+    home.mkdir()
+    user_key = Path("~/.ssh/id_ed25519").expanduser()
+    public = user_key.with_name("id_ed25519.pub").read_text() if user_key.exists() else new_key(user_key)
+    (folder / "authorized_keys").write_text(public)
+    new_key(folder / "host_key")
+    address, port = _free_place()
+    (folder / "sshd_config").write_text(
+        _CONFIG.format(
+            folder=folder, address=address, port=port, home=home, agent=agent, more=more, environment=environment
+        )
+    )
+    if os.geteuid() == 0:
+        Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)  # where Debian's sshd, run by root, wants to be alone
+    with subprocess.Popen(
+        [sshd, "-D", "-f", folder / "sshd_config", "-E", folder / "sshd.log"], stdin=subprocess.DEVNULL
+    ) as process:
+        server = Sshd(address, port, folder, home, agent, process)
+        try:
+            _wait_for(server)
+            if trusted:
+                with Path("~/.ssh/known_hosts").expanduser().open("a") as file:
+                    file.write(f"{server.known_as} {server.host_key}\n")
+            yield server
+        finally:
+            process.terminate()
+
+
+def _wait_for(server: Sshd) -> None:
+    end = time.monotonic() + GUARD
+    while server.process.poll() is None and time.monotonic() < end:
+        with socket.socket() as door:
+            if door.connect_ex((server.address, server.port)) == 0:
+                return
+        time.sleep(0.01)  # sshd tells nobody when it listens
+    raise AssertionError(f"sshd does not listen: {server.log()}")
+
+
+def _free_place() -> tuple[str, int]:
+    """An address and a port that nobody else has at this moment."""
+    chance = secrets.token_bytes(3)
+    address = f"127.{chance[0] % 250 + 2}.{chance[1]}.{chance[2] % 250 + 2}"
+    with socket.socket() as door:
+        door.bind((address, 0))
+        port: int = door.getsockname()[1]
+        return address, port
