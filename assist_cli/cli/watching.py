@@ -165,17 +165,13 @@ def _interrupted(printer: Printer, controller: Controller, invocation: Invocatio
     """Stop watching; stop the invocation itself when Ctrl-C comes again at once."""
     from assist_cli.operations import dispatch, stop
 
-    if not dispatch.withdraw(controller, invocation.id):
-        raise Interrupted("cannot go on: interrupted before anything was sent, and it will not run")
-    goes_on = f"{invocation.id} goes on"
-    back = f"assist invocation wait {invocation.id}"
-    if printer.is_json:
-        printer.error(Interrupted(f"cannot go on watching: interrupted, and {goes_on}", hint=back))
-    else:
-        printer.warn("")
-        printer.warn(f"Interrupted; {goes_on}. Come back to it with: {back}")
-        printer.talk("Ctrl-C again within 2 s stops it.")
     try:
+        dispatch.withdraw(controller, invocation.id)
+        known = history.recall(controller, invocation.id)
+        if known.status.is_final:
+            tell_failures(printer, known)
+            return ExitStatus.INTERRUPTED
+        _tell_that_it_goes_on(printer, invocation)
         time.sleep(SECOND_PRESS_SECONDS)
     except KeyboardInterrupt:
         printer.talk(f"Stopping {invocation.id} …")
@@ -183,3 +179,14 @@ def _interrupted(printer: Printer, controller: Controller, invocation: Invocatio
         tell_failures(printer, stopped)
         return exit_status(stopped)
     return ExitStatus.INTERRUPTED
+
+
+def _tell_that_it_goes_on(printer: Printer, invocation: Invocation) -> None:
+    back = f"assist invocation wait {invocation.id}"
+    if printer.is_json:
+        printer.error(Interrupted(f"cannot go on watching: interrupted, and {invocation.id} goes on", hint=back))
+        return
+    printer.warn("")
+    printer.warn(f"Interrupted, and {invocation.id} goes on. To come back to it:")
+    printer.warn(f"  {back}")
+    printer.talk("Ctrl-C again within 2 s stops it.")

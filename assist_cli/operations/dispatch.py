@@ -51,12 +51,10 @@ def watch(
     asyncio.run(_Dispatch(controller, invocation, listener, patience).attend())
 
 
-def withdraw(controller: Controller, invocation_id: str) -> bool:
-    """Close the records that were not sent, which nobody will send now; whether anything else goes on."""
+def withdraw(controller: Controller, invocation_id: str) -> None:
+    """Close the records that were not sent, which nobody will send now."""
     records = invocations.unsettled(controller.database, invocation_id=invocation_id).get(invocation_id, [])
-    unsent = [record for record in records if record.sent is None]
-    settle(controller, {record.id: never_arrived(controller.now()) for record in unsent})
-    return len(unsent) < len(records)
+    settle(controller, {record.id: never_arrived(controller.now()) for record in records if record.sent is None})
 
 
 class _Dispatch:
