@@ -16,14 +16,13 @@ from typing import Protocol
 
 from assist_cli.agents.client import Chunk, Client, Gap, TaskResult, task_result
 from assist_cli.errors import AgentError, AgentRefused
-from assist_cli.model.audit import Entry
 from assist_cli.model.invocation import InvocationInstance, Outcome, Record
 from assist_cli.model.output import BUDGET, Fold, Stream
 from assist_cli.model.status import UNANSWERED, InvocationStatus
 from assist_cli.operations.controller import Controller
+from assist_cli.operations.ledger import Ledger
 from assist_cli.operations.reach import Line, line_to
 from assist_cli.operations.senders import is_alive
-from assist_cli.store import audit, invocations
 
 # What was written to a connection by a sender that died since may be read by the agent only now.
 SETTLING = timedelta(seconds=5)
@@ -41,27 +40,13 @@ class Listener(Protocol):
     def missing(self, instance: str, count: int) -> None: ...
 
 
-def settle(controller: Controller, outcomes: Mapping[str, Outcome]) -> None:
-    """Write how records ended, by record id. Raises DatabaseFailure; the agents keep what they have, then.
-
-    That one was closed unanswered, and is corrected now, is told in the audit log.
-    """
-    if outcomes:
-        with controller.database.transaction() as transaction:
-            for record_id, before in invocations.settle(transaction, outcomes).items():
-                if before.is_final:
-                    detail = f"{before} ({UNANSWERED}) to {outcomes[record_id].status}"
-                    entry = Entry(controller.now(), controller.actor, "record.correct", record_id, detail)
-                    audit.append(transaction, entry)
-
-
-async def conclude(controller: Controller, line: Line, outcomes: Mapping[str, Outcome]) -> None:
+async def conclude(ledger: Ledger, line: Line, outcomes: Mapping[str, Outcome]) -> None:
     """Write how records of one instance ended, and let its agent drop what it kept of them.
 
     It keeps what the history has not: output beyond the budget, until its own limits, and what belongs to a record that
     is closed unanswered, for that may correct it.
     """
-    settle(controller, outcomes)
+    await ledger.settle(outcomes)
     whole = [
         record_id
         for record_id, outcome in outcomes.items()
@@ -188,17 +173,18 @@ def reconcile(controller: Controller, found: Mapping[str, Iterable[Record]]) -> 
 
 
 async def _reconcile(controller: Controller, by_instance: Mapping[str, list[Record]]) -> None:
-    await asyncio.gather(*(_ask(controller, instance, records) for instance, records in by_instance.items()))
+    ledger = Ledger(controller)
+    await asyncio.gather(*(_ask(controller, ledger, *asked) for asked in by_instance.items()))
 
 
-async def _ask(controller: Controller, instance_id: str, records: list[Record]) -> None:
+async def _ask(controller: Controller, ledger: Ledger, instance_id: str, records: list[Record]) -> None:
     with line_to(controller, instance_id) as line:
         outcomes = {}
         for record in records:
             outcome = await look(controller, line, record)
             if outcome is not None:
                 outcomes[record.id] = outcome
-        await conclude(controller, line, outcomes)
+        await conclude(ledger, line, outcomes)
 
 
 def unanswered(now: datetime) -> Outcome:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import time
 from dataclasses import replace
 
@@ -18,11 +19,30 @@ from assist_cli.errors import AgentError, GaveUpWaiting
 from assist_cli.model.invocation import Invocation, InvocationInstance, Outcome, Record
 from assist_cli.model.status import InvocationStatus
 from assist_cli.operations import render
-from assist_cli.operations.collect import Listener, conclude, fetch, follow, never_arrived, not_sent, settle, unanswered
+from assist_cli.operations.collect import Listener, conclude, fetch, follow, never_arrived, not_sent, unanswered
 from assist_cli.operations.controller import Controller
 from assist_cli.operations.invoke import lifetime
+from assist_cli.operations.ledger import Ledger, settle
 from assist_cli.operations.reach import Line, line_to
 from assist_cli.store import invocations
+
+DELIVERIES = 256  # instances that are connected to and handed their record at the same time
+SPARE_FILES = 64  # descriptors that are kept for everything but connections
+
+
+def connections() -> int:
+    """How many connections this process may have open at once: each instance has one for as long as it is followed.
+
+    The limit of open files is raised as far as the system lets us.
+    """
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+            soft = hard
+    return 2**16 if soft == resource.RLIM_INFINITY else max(soft - SPARE_FILES, 1)
 
 
 def send(controller: Controller, invocation: Invocation) -> None:
@@ -70,6 +90,9 @@ class _Dispatch:
         self._controller = controller
         self._invocation = invocation
         self._listener = listener
+        self._ledger = Ledger(controller)
+        self._room = asyncio.Semaphore(connections())
+        self._turn = asyncio.Semaphore(DELIVERIES)
         self._until = None if patience is None else time.monotonic() + patience
 
     async def all(self, *, follow: bool) -> None:
@@ -81,22 +104,25 @@ class _Dispatch:
         await asyncio.gather(*(self._attend(place) for place in self._invocation.instances))
 
     async def _carry_out(self, place: InvocationInstance, *, follow: bool) -> None:
-        with line_to(self._controller, place.instance_id) as line:
-            record, outcome = await self._deliver(line, place)
-            if outcome is None and follow:
-                outcome = await self._follow(line, record, place.instance_name, accepted=True)
-            if outcome is not None:
-                await conclude(self._controller, line, {record.id: outcome})
+        async with self._room:
+            with line_to(self._controller, place.instance_id) as line:
+                async with self._turn:
+                    record, outcome = await self._deliver(line, place)
+                if outcome is None and follow:
+                    outcome = await self._follow(line, record, place.instance_name, accepted=True)
+                if outcome is not None:
+                    await conclude(self._ledger, line, {record.id: outcome})
 
     async def _attend(self, place: InvocationInstance) -> None:
         if place.record.status.is_final:
             if self._listener is not None and place.record.output and place.record.output.dropped:
                 await fetch(self._controller, place, self._listener)
             return
-        with line_to(self._controller, place.instance_id) as line:
-            outcome = await self._follow(line, place.record, place.instance_name, accepted=False)
-            if outcome is not None:
-                await conclude(self._controller, line, {place.record.id: outcome})
+        async with self._room:
+            with line_to(self._controller, place.instance_id) as line:
+                outcome = await self._follow(line, place.record, place.instance_name, accepted=False)
+                if outcome is not None:
+                    await conclude(self._ledger, line, {place.record.id: outcome})
 
     async def _deliver(self, line: Line, place: InvocationInstance) -> tuple[Record, Outcome | None]:
         """Hand a record to its agent. The record as it is now, and its outcome when it ended by this."""
@@ -105,13 +131,11 @@ class _Dispatch:
             await line.client()
         except AgentError as error:
             return record, self._failed(error)
-        now = self._controller.now()
         allowed = lifetime(self._invocation.timeout)
-        with self._controller.database.transaction() as transaction:
-            wanted = invocations.mark_sent(transaction, record.id, now, allowed)
-        if not wanted:
-            return record, not_sent(now)
-        record = replace(record, sent=now, deadline=now + allowed)
+        sent = await self._ledger.mark_sent(record.id, allowed)
+        if sent is None:
+            return record, not_sent(self._controller.now())
+        record = replace(record, sent=sent, deadline=sent + allowed)
         request = self._request(place, record)
 
         async def run(client: Client) -> None:

@@ -11,6 +11,7 @@ from assist_cli.model.audit import Entry
 from assist_cli.model.invocation import Invocation, InvocationInstance, Outcome, Record
 from assist_cli.operations.collect import LOOK_AGAIN_SECONDS, conclude, follow, may_arrive, not_sent
 from assist_cli.operations.controller import Controller
+from assist_cli.operations.ledger import Ledger
 from assist_cli.operations.reach import Line, line_to
 from assist_cli.store import audit, invocations
 
@@ -35,14 +36,15 @@ def stop(controller: Controller, invocation_id: str) -> Invocation:
 
 
 async def _stop_all(controller: Controller, places: list[InvocationInstance]) -> None:
-    await asyncio.gather(*(_stop_within_patience(controller, place.record) for place in places))
+    ledger = Ledger(controller)
+    await asyncio.gather(*(_stop_within_patience(controller, ledger, place.record) for place in places))
 
 
-async def _stop_within_patience(controller: Controller, record: Record) -> None:
+async def _stop_within_patience(controller: Controller, ledger: Ledger, record: Record) -> None:
     with line_to(controller, record.instance_id) as line, contextlib.suppress(asyncio.TimeoutError):
         outcome = await asyncio.wait_for(_stop(controller, line, record), PATIENCE_SECONDS)
         if outcome is not None:
-            await conclude(controller, line, {record.id: outcome})
+            await conclude(ledger, line, {record.id: outcome})
 
 
 async def _stop(controller: Controller, line: Line, record: Record) -> Outcome | None:
