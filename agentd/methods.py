@@ -6,6 +6,7 @@ caller says which controller it is; what it may see is then decided record by re
 
 import collections
 import os
+import sys
 import time
 
 import agentd
@@ -85,6 +86,8 @@ async def status(server, connection, params):
         "files": _open_files(),
         "spool": tasks.spool_bytes,
         "guard": server.guard_report(),
+        "home": server.settings.home,
+        "program": sys.executable,
     }
 
 

@@ -14,7 +14,8 @@ agent.hello    protocol [major, minor], client, controller                   pro
                                                                              hostname, os, arch, python, started,
                                                                              features
 agent.status   (none)                                                        uptime, running, total, rss, cpu,
-                                                                             files, spool, guard
+                                                                             files, spool, guard, home (its
+                                                                             folder), program (its Python)
 task.run       record, invocation, command, type, content (base64),          record, state, known
                directory, timeout, username, environment, secrets,
                keep_script
