@@ -1,0 +1,247 @@
+"""Other users of the machine: they prepare, swap and watch the paths that the agent uses, and gain nothing."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import stat
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.agentd.conftest import MakeAgent
+from tests.agentd.test_files import CONTENT, order, put
+from tests.support.agent import Agent, Client, new_record
+
+pytestmark = [pytest.mark.skipif(os.name == "nt", reason="users and modes are those of Unix")]
+
+NOBODY = "nobody"
+
+
+def ended(result: dict[str, object]) -> tuple[object, object]:
+    return result["state"], result["error_code"]
+
+
+@pytest.fixture
+def shared(root: None) -> Iterator[Path]:
+    """A folder like /tmp: everybody may write, and nobody may touch what another has made."""
+    with tempfile.TemporaryDirectory(prefix="assist-shared-") as name:
+        Path(name).chmod(0o1777)
+        yield Path(name)
+
+
+@pytest.fixture
+def victim(make_agent: MakeAgent, shared: Path) -> Agent:
+    """An agent of root whose scripts lie in the shared folder."""
+    return make_agent(script_dir=shared).start()
+
+
+@pytest.fixture(scope="session")
+def python_of_all() -> str:
+    """An interpreter that other users may start, which one in somebody's home is not."""
+    found = shutil.which("python3", path="/usr/local/bin:/usr/bin:/bin")
+    if found is None:
+        pytest.skip("no Python here that every user may start")
+    return found
+
+
+def as_nobody(script: str, *words: str | Path) -> None:
+    """Do something as the attacker."""
+    subprocess.run(
+        ["/bin/sh", "-ec", script, "sh", *map(str, words)], user=NOBODY, group=pwd.getpwnam(NOBODY).pw_gid, check=True
+    )
+
+
+@pytest.mark.parametrize("prepared", ["echo mine > $1", "ln -s $2 $1", "ln -s /no/where $1", "mkdir $1", "mkfifo $1"])
+@pytest.mark.parametrize("username", [None, NOBODY])
+def test_s20_a_script_path_that_was_prepared(
+    victim: Agent, shared: Path, isolation: Path, prepared: str, username: str | None
+) -> None:
+    """Whatever stands where the script is to be: the run is refused, and it is neither followed nor touched."""
+    outside = isolation / "outside"
+    outside.write_text("root's")
+    record = new_record()
+    path = shared / f"assist-{record}.sh"
+    as_nobody(prepared, path, outside)
+    before = path.lstat()
+    client = victim.connect()
+    result = client.finish(client.run("echo ran", record, username=username)).result
+    assert result is not None
+    assert ended(result) == ("Failed", "ScriptFileExisted")
+    assert str(path) in result["error_info"]
+    assert path.lstat()[:7] == before[:7]
+    assert outside.read_text() == "root's"
+    assert not Path("/no/where").exists()
+
+
+@contextmanager
+def swapping(python: str, script: str, *words: str | Path) -> Iterator[None]:
+    """The attacker does something again and again, as fast as it can."""
+    process = subprocess.Popen([python, "-I", "-S", "-c", script, *map(str, words)], user=NOBODY)
+    try:
+        yield
+    finally:
+        process.kill()
+        process.wait()
+
+
+SWAP_SCRIPTS = """
+import os, sys
+folder, records = sys.argv[1], sys.argv[2:]
+while True:
+    for record in records:
+        path = os.path.join(folder, "assist-%s.sh" % record)
+        for act in (lambda: os.symlink("/etc/passwd", path), lambda: os.unlink(path),
+                    lambda: os.rename(path, path + ".taken"), lambda: os.link("/etc/hostname", path)):
+            try:
+                act()
+            except OSError:
+                pass
+"""
+
+
+def test_s20_a_script_path_that_is_swapped(victim: Agent, shared: Path, python_of_all: str) -> None:
+    """A script runs as it was sent or is refused; never another content, and nothing of the system is changed."""
+    passwd = Path("/etc/passwd").stat()
+    client = victim.connect()
+    records = [new_record() for _ in range(30)]
+    with swapping(python_of_all, SWAP_SCRIPTS, shared, *records):
+        for record in records:
+            seen = client.finish(client.run("echo ran", record))
+            assert seen.result is not None
+            if seen.result["error_code"]:
+                assert ended(seen.result) == ("Failed", "ScriptFileExisted")
+                assert seen.stdout == b""
+            else:
+                assert seen.stdout == b"ran\n"
+    assert Path("/etc/passwd").stat()[:8] == passwd[:8]
+
+
+SWAP_TARGETS = """
+import os, sys
+path, outside = sys.argv[1:]
+while True:
+    for act in (lambda: os.symlink(outside, path), lambda: os.unlink(path), lambda: os.rename(path, path + ".taken"),
+                lambda: os.symlink("/no/where", path), lambda: os.unlink(path)):
+        try:
+            act()
+        except OSError:
+            pass
+"""
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_s20_a_target_that_is_swapped(
+    victim: Agent, shared: Path, isolation: Path, python_of_all: str, overwrite: bool
+) -> None:
+    """A link at the name of a file is replaced or refused; what it points to is never opened, read or written."""
+    outside = isolation / "outside"
+    outside.write_text("root's")
+    client = victim.connect()
+    folder = shared / "open"
+    folder.mkdir()
+    folder.chmod(0o777)
+    with swapping(python_of_all, SWAP_TARGETS, folder / "file", outside):
+        for _ in range(40):
+            assert put(client, folder, overwrite=overwrite) in ("", "FileAlreadyExists")
+    assert outside.read_text() == "root's"
+    assert stat.S_IMODE(outside.stat().st_mode) == 0o644
+    assert not Path("/no/where").exists()
+    assert not list(folder.glob(".assist-*"))
+
+
+def test_s20_a_temporary_name_that_was_prepared(victim: Agent, shared: Path, isolation: Path) -> None:
+    """Whoever knows the record may take the name that the content has for a moment: the file fails, nothing else."""
+    outside = isolation / "outside"
+    outside.write_text("root's")
+    folder = shared / "open"
+    folder.mkdir()
+    folder.chmod(0o777)
+    sent = order(folder)
+    as_nobody("ln -s $1 $2", outside, folder / f".assist-{sent['record']}.tmp")
+    result = victim.connect().call("file.put", **sent)["result"]
+    assert ended(result) == ("Failed", "FileCreateFail")
+    assert outside.read_text() == "root's"
+    assert not (folder / "file").exists()
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o077])
+def test_s19_the_agents_files_belong_to_it_alone(make_agent: MakeAgent, isolation: Path, umask: int) -> None:
+    """Whatever the umask: no file or folder of it can be written by others, and none of its secrets can be read."""
+    agent = make_agent()
+    agent.home = isolation / "made" / "on" / "the" / "way"
+    before = os.umask(umask)
+    try:
+        agent.start("--log", isolation / "the.log")
+    finally:
+        os.umask(before)
+    client = agent.connect()
+    record = client.run("echo out; umask")
+    assert client.finish(record).stdout == b"out\n0022\n"
+    assert put(client, isolation / "target") == ""
+    forgotten = client.run("true")
+    client.finish(forgotten)
+    client.call("task.forget", records=[forgotten])
+    running = client.run("sleep 60")
+    agent.main(running)
+    found = [isolation / "made", *(isolation / "made").rglob("*"), isolation / "the.log"]
+    names = {path.name for path in found}
+    assert {"agentd.sock", "agentd.lock", "instance-id", "request.json", "result.json", "shim.pid", "alive"} <= names
+    for path in found:
+        status = path.lstat()
+        assert status.st_uid == os.geteuid(), path
+        assert not status.st_mode & 0o022, f"{path} is {oct(status.st_mode)}"
+    for path in (agent.home, *agent.home.rglob("*"), isolation / "the.log"):
+        assert not path.lstat().st_mode & 0o077, f"{path} is {oct(path.lstat().st_mode)}"
+
+
+@pytest.mark.parametrize("mode", [0o777, 0o770])
+def test_s19_a_folder_that_others_may_write_is_refused(make_agent: MakeAgent, mode: int) -> None:
+    agent = make_agent()
+    agent.home.chmod(mode)
+    done = subprocess.run(agent.words("serve"), capture_output=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.decode().count("\n") == 1
+    assert "another user" in done.stderr.decode()
+
+
+STRANGER = """
+import socket, sys
+door = socket.socket(socket.AF_UNIX)
+door.connect(sys.argv[1])
+try:
+    door.sendall(b'{"jsonrpc":"2.0","id":1,"method":"agent.hello","params":{}}\\n')
+    sys.exit(len(door.recv(100)))
+except OSError:
+    sys.exit(0)
+"""
+
+
+@pytest.mark.usefixtures("root")
+def test_another_user_may_not_speak_to_it(make_agent: MakeAgent, public: Path, python_of_all: str) -> None:
+    """Even where the file system would let it: the system says who calls, and a stranger is hung up on."""
+    agent = make_agent(public).start()
+    agent.home.chmod(0o711)
+    (agent.home / "agentd.sock").chmod(0o777)
+    words = [python_of_all, "-I", "-S", "-c", STRANGER, agent.home / "agentd.sock"]
+    subprocess.run(words, user=NOBODY, check=True)
+    assert agent.connect().complete("echo fine").stdout == b"fine\n"
+    agent.close()
+
+
+def test_s8_no_word_of_an_order_reaches_a_shell(client: Client, isolation: Path) -> None:
+    """Names, folders, users and values with everything that a shell would act upon are what they are, and no more."""
+    evil = f"x$(touch {isolation}/hacked)`touch {isolation}/hacked`;touch {isolation}/hacked;'\"|&"
+    seen = client.complete('printf %s "$ASSIST_PARAM_X"', environment={"ASSIST_PARAM_X": evil})
+    assert seen.stdout == evil.encode()
+    for params in ({"directory": evil}, {"username": evil}, {"type": evil}, {"command": evil, "invocation": evil}):
+        client.result("true", **params)
+    name = evil.replace("/", "")
+    assert put(client, isolation / "target", name) == ""
+    assert (isolation / "target" / name).read_bytes() == CONTENT
+    assert not (isolation / "hacked").exists()

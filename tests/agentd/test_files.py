@@ -1,0 +1,265 @@
+"""Sending a file (mission: "Sending files"): it is there whole, with its mode and owner, or it was never there."""
+
+from __future__ import annotations
+
+import grp
+import hashlib
+import os
+import pwd
+import signal
+import stat
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agentd import protocol
+from tests.agentd.conftest import EVERY_PYTHON, MakeAgent
+from tests.support.agent import Agent, Client, eventually, is_alive, new_record, small_disk
+
+pytestmark = [
+    pytest.mark.skipif(os.name == "nt", reason="owners and modes are those of Unix"),
+    pytest.mark.parametrize("python", EVERY_PYTHON, indirect=True),
+]
+
+CONTENT = bytes(range(256)) * 8
+
+
+def order(folder: Path | str, name: str = "file", content: bytes = CONTENT, **params: Any) -> dict[str, Any]:
+    """The params of file.put."""
+    return {
+        "record": new_record(),
+        "invocation": "f-1",
+        "name": name,
+        "directory": str(folder),
+        "content": protocol.pack(content),
+        "sha256": hashlib.sha256(content).hexdigest(),
+        **params,
+    }
+
+
+def put(client: Client, *words: Any, **params: Any) -> str:
+    """Send a file. Returns the ErrorCode, empty when all went well."""
+    answer = client.call("file.put", **order(*words, **params))
+    result = answer["result"]
+    assert answer["state"] == result["state"] == ("Failed" if result["error_code"] else "Finished")
+    assert bool(result["error_info"]) == bool(result["error_code"])
+    code: str = result["error_code"]
+    return code
+
+
+def test_a_file_arrives(client: Client, isolation: Path) -> None:
+    """With mode 0644 and the agent's own owner and group unless others are asked for, and with nothing beside it."""
+    assert put(client, isolation / "target") == ""
+    path = isolation / "target" / "file"
+    assert path.read_bytes() == CONTENT
+    status = path.stat()
+    assert (stat.S_IMODE(status.st_mode), status.st_uid, status.st_gid) == (0o644, os.geteuid(), os.getegid())
+    assert [entry.name for entry in path.parent.iterdir()] == ["file"]
+
+
+def test_folders_on_the_way_can_be_entered(client: Client, isolation: Path) -> None:
+    """They are made when they are absent, and are useless to the owner of the file when they are closed."""
+    assert put(client, isolation / "a" / "b" / "c") == ""
+    for folder in ("a", "a/b", "a/b/c"):
+        assert stat.S_IMODE((isolation / folder).stat().st_mode) == 0o755
+
+
+@pytest.mark.parametrize(("mode", "wanted"), [("0600", 0o600), ("755", 0o755), ("0777", 0o777), ("4755", 0o4755)])
+def test_the_mode_is_what_was_asked_for(client: Client, isolation: Path, mode: str, wanted: int) -> None:
+    assert put(client, isolation, mode=mode) == ""
+    assert stat.S_IMODE((isolation / "file").stat().st_mode) == wanted
+
+
+@pytest.mark.usefixtures("root")
+def test_owner_and_group(client: Client, isolation: Path) -> None:
+    group = grp.getgrgid(pwd.getpwnam("nobody").pw_gid).gr_name
+    assert put(client, isolation, owner="nobody", group=group, mode="4750") == ""
+    status = (isolation / "file").stat()
+    assert (status.st_uid, status.st_gid) == (pwd.getpwnam("nobody").pw_uid, grp.getgrnam(group).gr_gid)
+    assert stat.S_IMODE(status.st_mode) == 0o4750
+
+
+@pytest.mark.usefixtures("root")
+def test_the_group_is_roots_in_a_folder_of_a_group_too(client: Client, isolation: Path) -> None:
+    """A folder with the setgid bit gives its group to new files; here the default is root's."""
+    folder = isolation / "shared"
+    folder.mkdir()
+    os.chown(folder, -1, pwd.getpwnam("nobody").pw_gid)
+    folder.chmod(0o2775)
+    assert put(client, folder) == ""
+    assert (folder / "file").stat().st_gid == 0
+
+
+REFUSALS = [
+    ("FileNameInvalid", {"name": ""}),
+    ("FileNameInvalid", {"name": "."}),
+    ("FileNameInvalid", {"name": ".."}),
+    ("FileNameInvalid", {"name": "../file"}),
+    ("FileNameInvalid", {"name": "a/b"}),
+    ("FileNameInvalid", {"name": "a\\b"}),
+    ("FileNameInvalid", {"name": "a\nb"}),
+    ("FileNameInvalid", {"name": "ä" * 128}),
+    ("FilePathInvalid", {"folder": "relative"}),
+    ("FilePathInvalid", {"folder": ""}),
+    ("FilePathInvalid", {"folder": "/" + "x" * 255}),
+    ("FilePathInvalid", {"folder": "/tmp/a\nb"}),
+    ("FileAuthorityInvalid", {"mode": "rwx"}),
+    ("FileAuthorityInvalid", {"mode": "0888"}),
+    ("FileAuthorityInvalid", {"mode": "77777"}),
+    ("FileAuthorityInvalid", {"mode": ""}),
+    ("UserNotExists", {"owner": "no-such-user"}),
+    ("UserGroupNotExists", {"group": "no-such-group"}),
+    ("FileContentInvalid", {"sha256": hashlib.sha256(b"other").hexdigest()}),
+    ("FileContentInvalid", {"content": b"x" * 24577}),
+]
+
+
+@pytest.mark.parametrize(("code", "params"), REFUSALS, ids=lambda value: value if isinstance(value, str) else "")
+def test_what_is_refused(client: Client, isolation: Path, code: str, params: dict[str, Any]) -> None:
+    """Each with its own code, and nothing is made: no file, no folder."""
+    folder = isolation / "target"
+    assert put(client, params.get("folder", folder), **{k: v for k, v in params.items() if k != "folder"}) == code
+    assert not folder.exists()
+
+
+def test_the_limits_are_allowed(client: Client, isolation: Path) -> None:
+    assert put(client, isolation, "ä" * 127 + "b", b"x" * 24576) == ""
+    assert put(client, isolation, "empty", b"") == ""
+    assert (isolation / "empty").read_bytes() == b""
+
+
+@pytest.mark.parametrize("kind", ["file", "link", "dangling link", "fifo", "folder"])
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_s20_what_is_there_already(client: Client, isolation: Path, kind: str, overwrite: bool) -> None:
+    """Off: it stays as it is. On: a file, a link or a fifo is replaced, and what the link points to is untouched."""
+    folder, outside = isolation / "target", isolation / "outside"
+    folder.mkdir()
+    outside.write_text("outside")
+    path = folder / "file"
+    if kind == "file":
+        path.write_text("old")
+    elif kind == "fifo":
+        os.mkfifo(path)
+    elif kind == "folder":
+        path.mkdir()
+    else:
+        path.symlink_to(outside if kind == "link" else isolation / "nowhere")
+    before = path.lstat().st_ino
+    expected = "" if overwrite and kind != "folder" else "FileAlreadyExists"
+    assert put(client, folder, overwrite=overwrite) == expected
+    assert outside.read_text() == "outside"
+    assert not (isolation / "nowhere").exists()
+    assert [entry.name for entry in folder.iterdir()] == ["file"]
+    if expected:
+        assert path.lstat().st_ino == before
+    else:
+        assert not path.is_symlink()
+        assert path.read_bytes() == CONTENT
+
+
+def test_a_target_folder_that_is_a_file(client: Client, isolation: Path) -> None:
+    (isolation / "target").write_text("old")
+    assert put(client, isolation / "target") == "FilePathInvalid"
+    assert put(client, isolation / "target" / "below") in ("FilePathInvalid", "FileCreateFail")
+    assert (isolation / "target").read_text() == "old"
+
+
+@pytest.mark.usefixtures("mounts")
+def test_a_full_disk_leaves_the_old_file(client: Client, isolation: Path) -> None:
+    with small_disk(isolation / "small", "64k") as folder:
+        (folder / "file").write_text("old")
+        (folder / "filler").write_bytes(b"x" * 52_000)
+        assert put(client, folder, content=b"x" * 24_000, overwrite=True) == "FileCreateFail"
+        assert (folder / "file").read_text() == "old"
+        assert {entry.name for entry in folder.iterdir()} == {"file", "filler"}
+
+
+def test_s4_a_second_delivery_writes_once(client: Client, isolation: Path) -> None:
+    """It answers what the first has done, whatever has become of the file since."""
+    sent = order(isolation)
+    assert client.call("file.put", **sent)["state"] == "Finished"
+    (isolation / "file").unlink()
+    assert client.call("file.put", **sent)["state"] == "Finished"
+    assert not (isolation / "file").exists()
+
+
+def test_a_stop_does_not_tear_it(client: Client, isolation: Path) -> None:
+    """A record of a file that is stopped at once: the file is there, or the record is not known yet."""
+    for turn in range(20):
+        sent = order(isolation, f"file-{turn}")
+        number = client.send("file.put", **sent)
+        client.refusal(client.send("task.stop", record=sent["record"]))
+        assert client.answer(number)["state"] == "Finished"
+        assert (isolation / f"file-{turn}").read_bytes() == CONTENT
+
+
+def test_s21_its_mode_is_right_from_the_first_moment_it_has_a_name(client: Client, isolation: Path) -> None:
+    """Somebody looks at the folder all the time: whatever has the name has the mode and the whole content too."""
+    folder = isolation / "target"
+    folder.mkdir()
+    path, over, wrong = folder / "file", threading.Event(), []
+
+    def look() -> None:
+        while not over.is_set():
+            try:
+                with path.open("rb") as file:
+                    status, content = os.fstat(file.fileno()), file.read()
+            except FileNotFoundError:
+                continue
+            if stat.S_IMODE(status.st_mode) != 0o600 or content not in (b"a" * 20_000, b"b" * 20_000):
+                wrong.append((oct(status.st_mode), len(content)))
+
+    observer = threading.Thread(target=look)
+    observer.start()
+    try:
+        for turn in range(30):
+            assert (
+                put(client, folder, content=b"ab"[turn % 2 : turn % 2 + 1] * 20_000, mode="0600", overwrite=True) == ""
+            )
+    finally:
+        over.set()
+        observer.join()
+    assert wrong == []
+
+
+def test_an_interruption_leaves_the_old_file_or_the_new_one(make_agent: MakeAgent, isolation: Path) -> None:
+    """The process that writes is killed again and again; nothing else is in the folder at the next contact."""
+    agent = make_agent().start()
+    client = agent.connect()
+    folder = isolation / "target"
+    folder.mkdir()
+    (folder / "file").write_bytes(b"0" * 20_000)
+    old, killed = b"0" * 20_000, 0
+    for turn in range(1, 31):
+        new = b"%d" % (turn % 10) * 20_000
+        sent = order(folder, content=new, overwrite=True)
+        number = client.send("file.put", **sent)
+        killed += _kill_soon(agent, sent["record"], turn * 0.00007)
+        refusal = client.refusal(number)
+        content = (folder / "file").read_bytes()
+        assert content in (old, new)
+        old = content
+        if refusal is None:
+            state = client.call("task.get", record=sent["record"])["state"]
+            assert content == new or state == "Failed"
+        assert [entry.name for entry in folder.iterdir()] == ["file"]
+    assert killed >= 10
+
+
+def _kill_soon(agent: Agent, record: str, seconds: float) -> bool:
+    """Kill the process that tends a record a moment after it has begun. Whether it was still there."""
+    eventually(lambda: (agent.folder(record) / "shim.pid").exists())
+    pid = agent.shim(record)
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        pass
+    alive = is_alive(pid)
+    if alive:
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            return False
+    return alive
