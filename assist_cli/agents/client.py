@@ -42,6 +42,7 @@ class Greeting:
     boot: str
     hostname: str
     os: str
+    python: str = ""
 
 
 @dataclass(frozen=True)
@@ -129,6 +130,7 @@ class Client(asyncio.Protocol):
             boot=answer["boot"],
             hostname=answer["hostname"],
             os=answer["os"],
+            python=answer.get("python", ""),
         )
         return self.greeting
 

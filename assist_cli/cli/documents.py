@@ -13,7 +13,9 @@ from enum import Enum
 from typing import Any
 
 from assist_cli.model.audit import Entry
+from assist_cli.model.check import Check
 from assist_cli.model.command import Command
+from assist_cli.model.instance import Health, Instance, Use
 from assist_cli.model.invocation import Invocation, InvocationInstance, Record, Summary
 from assist_cli.model.output import Output, Stream
 from assist_cli.operations.exchange import definition_document
@@ -91,6 +93,41 @@ def difference(
 def saved(command: Command) -> Document:
     """What ``command create``, ``clone``, ``rollback`` and ``import`` print of what they made."""
     return {"CommandId": command.id, "Name": command.name, "Version": command.version.number}
+
+
+def instance(instance: Instance) -> Document:
+    """One object of ``instance list``, and ``instance show``."""
+    return {
+        "InstanceId": instance.id,
+        "InstanceName": instance.name,
+        "Address": instance.address,
+        "Tags": dict(instance.tags),
+        "OSType": instance.os_type,
+        "CreationTime": time(instance.created),
+    }
+
+
+def instance_status(instance: Instance, health: Health, use: Use) -> Document:
+    """One object of ``instance status``."""
+    return {
+        "InstanceId": instance.id,
+        "InstanceName": instance.name,
+        "CloudAssistantStatus": health.is_online,
+        "CloudAssistantVersion": health.agent or None,
+        "OSType": instance.os_type,
+        "ActiveTaskCount": health.running if health.is_online else None,
+        "InvocationCount": use.records,
+        "LastHeartbeatTime": time(instance.heard),
+        "LastInvokedTime": time(use.last_sent),
+        "Guard": health.guard,
+        "ErrorCode": health.error_code,
+        "ErrorInfo": health.error,
+    }
+
+
+def check(check: Check) -> Document:
+    """One object of ``doctor``."""
+    return {"Check": check.name, "Ok": check.ok, "Detail": check.detail, "Hint": check.hint or None}
 
 
 def audit_entry(entry: Entry) -> Document:

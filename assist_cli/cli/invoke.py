@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from assist_cli.cli import options, parameters, scripts
+from assist_cli.cli import options, parameters, scripts, targets
 from assist_cli.cli.documents import Encoding
 from assist_cli.cli.output import Format
 from assist_cli.cli.watching import carry_out
@@ -26,7 +26,11 @@ app = options.application()
 def invoke(
     context: typer.Context,
     command: Annotated[str, typer.Argument(metavar="NAME[@VERSION]", help="The command; default: its newest version.")],
-    instance: options.Targets = None,
+    instance: targets.Targets = None,
+    everything: targets.All = False,
+    pick: targets.Pick = None,
+    seed: targets.Seed = None,
+    preview: targets.Preview = False,
     pairs: parameters.Pairs = None,
     document: parameters.Document = None,
     secrets: parameters.Secrets = None,
@@ -51,6 +55,10 @@ def invoke(
     What it needs and is not given is asked for on a terminal, and refused elsewhere. Ends as assist run does.
     """
     printer = options.printer(context, output)
+    where = targets.selection(instance, everything, pick, seed)
+    if preview:
+        targets.preview(printer, where)
+        return
     request = InvokeRequest(
         command=command,
         parameters=parameters.given(pairs, document, secrets) or {},
@@ -58,7 +66,7 @@ def invoke(
         working_dir=working_dir,
         username=username,
         keep_script=keep_script,
-        targets=tuple(instance or ()),
+        targets=where,
     )
     with open_controller(home()) as controller:
         if scripts.is_interactive():

@@ -46,9 +46,6 @@ Since = Annotated[
     datetime | None,
     typer.Option("--since", metavar="TIME", parser=moment, help="Not older than 2h, 30d, 2026-11-22 …"),
 ]
-Targets = Annotated[
-    list[str] | None, typer.Option("--instance", "-i", metavar="NAME", help="Where to run; default: local.")
-]
 Patience = Annotated[
     float | None,
     typer.Option("--wait", metavar="TIME", parser=duration, help="Wait no longer; it goes on (75)."),

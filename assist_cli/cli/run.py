@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from assist_cli.cli import options, parameters, scripts
+from assist_cli.cli import options, parameters, scripts, targets
 from assist_cli.cli.documents import Encoding
 from assist_cli.cli.output import Format
 from assist_cli.cli.watching import carry_out
@@ -21,7 +21,7 @@ app = options.application()
 
 
 @app.command(
-    epilog=options.examples("assist run -- uname -a", "assist run -f backup.sh --timeout 10m --workdir /srv"),
+    epilog=options.examples("assist run -- uname -a", "assist run -i 'web*,!web03' -f backup.sh --timeout 10m"),
 )
 def run(
     context: typer.Context,
@@ -30,7 +30,11 @@ def run(
     ] = None,
     text: Annotated[str | None, typer.Option("--command", "-c", metavar="TEXT", help="The script as text.")] = None,
     file: Annotated[str | None, typer.Option("--file", "-f", metavar="FILE", help="The script; - is stdin.")] = None,
-    instance: options.Targets = None,
+    instance: targets.Targets = None,
+    everything: targets.All = False,
+    pick: targets.Pick = None,
+    seed: targets.Seed = None,
+    preview: targets.Preview = False,
     type: Annotated[str | None, typer.Option("--type", help="shell, bat or powershell.", metavar="TYPE")] = None,
     timeout: Annotated[
         int, typer.Option("--timeout", metavar="TIME", parser=options.whole_seconds, help="Stop it then: 90, 10m, 2h.")
@@ -57,6 +61,10 @@ def run(
     {{key}} in the script is a place for its value.
     """
     printer = options.printer(context, output)
+    where = targets.selection(instance, everything, pick, seed)
+    if preview:
+        targets.preview(printer, where)
+        return
     content, kind = _script(words, text, file, type)
     request = RunRequest(
         content=content,
@@ -66,7 +74,7 @@ def run(
         username=username,
         keep_script=keep_script,
         parameters=parameters.given(pairs, document, secrets),
-        targets=tuple(instance or ()),
+        targets=where,
     )
     with open_controller(home()) as controller, recorded(controller, request) as invocation:
         status = carry_out(printer, controller, invocation, detach=detach, patience=patience, encoding=encoding)

@@ -68,9 +68,9 @@ def choose(instances: Sequence[Instance], selection: Selection) -> list[Instance
     With ``pick`` and no target it picks from all. Raises NotFound (InstanceNotExists) when a part of it names nothing
     or nothing is left, and InvalidParameter for what is no target.
     """
-    terms = [term for target in selection.targets for term in _split(target)]
-    wanted = [term for term in terms if not term.startswith("!")]
-    unwanted = [term[1:] for term in terms if term.startswith("!")]
+    said = terms(selection)
+    wanted = [term for term in said if not term.startswith("!")]
+    unwanted = [term[1:] for term in said if term.startswith("!")]
     everything = selection.everything or (selection.pick is not None and not wanted)
     if unwanted and not wanted and not everything:
         raise InvalidParameter(
@@ -96,6 +96,11 @@ def choose(instances: Sequence[Instance], selection: Selection) -> list[Instance
     return chosen if selection.pick is None else _sample(chosen, selection.pick, selection.seed)
 
 
+def terms(selection: Selection) -> list[str]:
+    """The targets of a selection, one by one. Raises InvalidParameter for an empty one."""
+    return [term for target in selection.targets for term in _split(target)]
+
+
 def _sample(chosen: list[Instance], size: int, seed: int | None) -> list[Instance]:
     """So many of them; from the ids and not from what else there is, so that a renamed one stays picked."""
     if not 0 < size <= len(chosen):
@@ -111,14 +116,14 @@ def _sample(chosen: list[Instance], size: int, seed: int | None) -> list[Instanc
 
 def _split(target: str) -> list[str]:
     masked = _BRACKETS.sub(lambda found: found[0].replace(",", "\0"), target)
-    terms = [unicodedata.normalize("NFC", term.strip().replace("\0", ",")) for term in masked.split(",")]
-    if not all(term.removeprefix("!") for term in terms):
+    parts = [unicodedata.normalize("NFC", term.strip().replace("\0", ",")) for term in masked.split(",")]
+    if not all(part.removeprefix("!") for part in parts):
         raise InvalidParameter(
             f"cannot use the target '{target}': a part of it is empty",
             hint="assist help targets shows the forms",
             code="InvalidTarget",
         )
-    return terms
+    return parts
 
 
 class _Index:

@@ -17,6 +17,7 @@ from assist_cli.model.invocation import Invocation, InvocationInstance, Record
 from assist_cli.model.parameters import Definition, Value
 from assist_cli.model.secret import Secret
 from assist_cli.model.status import InvocationStatus, InvokeStatus
+from assist_cli.model.target import Selection
 from assist_cli.operations import commands, render
 from assist_cli.operations.controller import Controller
 from assist_cli.operations.instances import resolve
@@ -30,7 +31,7 @@ NAMES_IN_AUDIT = 5
 
 @dataclass(frozen=True)
 class RunRequest:
-    """A script to run once, without saving it. ``timeout`` is in seconds; ``targets`` empty means this machine.
+    """A script to run once, without saving it. ``timeout`` is in seconds; empty ``targets`` mean this machine.
 
     ``parameters`` None means that they are off, and what stands in double braces is text.
     """
@@ -42,7 +43,7 @@ class RunRequest:
     username: str | None = None
     keep_script: bool = False
     parameters: Mapping[str, Value] | None = None
-    targets: tuple[str, ...] = ()
+    targets: Selection = field(default_factory=Selection)
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ class InvokeRequest:
     working_dir: str | None = None
     username: str | None = None
     keep_script: bool = False
-    targets: tuple[str, ...] = ()
+    targets: Selection = field(default_factory=Selection)
 
 
 @dataclass(frozen=True)

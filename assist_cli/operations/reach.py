@@ -8,7 +8,8 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from assist_cli.agents import address
-from assist_cli.agents.client import Client
+from assist_cli.agents.client import Client, Greeting
+from assist_cli.deploy import pki
 from assist_cli.errors import ClientNotOnline, ClientNotRunning, ConnectionLost
 from assist_cli.model.instance import Instance
 from assist_cli.operations.controller import Controller
@@ -37,12 +38,7 @@ class Line:
     async def client(self) -> Client:
         """A greeted connection. Raises AgentError when there is none to be had."""
         if self._client is None or not self._client.is_open:
-            self._client = await address.connect(
-                self._instance.address,
-                home=self._controller.home,
-                controller=self._controller.id,
-                instance=self._instance.id,
-            )
+            self._client = await connect(self._controller, self._instance.address, self._instance.id)
         return self._client
 
     async def insist(self, work: Callable[[Client], Awaitable[T]]) -> T:
@@ -69,6 +65,23 @@ class Line:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+async def connect(controller: Controller, place: str, instance: str | None = None) -> Client:
+    """A greeted connection to the agent at an address; the certificate for it is made or renewed when it is due.
+
+    Raises as ``address.connect`` does, and FileFailure.
+    """
+    if place.startswith("tls:"):
+        pki.prepare(controller.home, controller.id, controller.now())
+    return await address.connect(place, home=controller.home, controller=controller.id, instance=instance)
+
+
+async def greet(controller: Controller, place: str) -> Greeting:
+    """Who the agent at an address says that it is. Raises as ``connect`` does."""
+    client = await connect(controller, place)
+    client.close()
+    return client.greeting
 
 
 def line_to(controller: Controller, instance_id: str) -> Line:

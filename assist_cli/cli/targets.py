@@ -1,0 +1,45 @@
+"""Which instances a command is for: the options that say it, and the preview (cli.md section 2)."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from assist_cli.cli import documents
+from assist_cli.cli.output import Printer
+from assist_cli.cli.wording import escape
+from assist_cli.errors import UsageError
+from assist_cli.model.target import Selection
+from assist_cli.operations import instances
+from assist_cli.operations.controller import open_controller
+from assist_cli.paths import home
+
+Targets = Annotated[
+    list[str] | None,
+    typer.Option("--instance", "-i", metavar="TARGET", help="web1, 'web*', web[01-20], @tag, '!x'; default: local."),
+]
+All = Annotated[bool, typer.Option("--all", help="All instances.")]
+Pick = Annotated[int | None, typer.Option("--pick", metavar="N", help="So many of them, by chance.")]
+Seed = Annotated[int | None, typer.Option("--seed", metavar="N", help="Pick the same ones each time.")]
+Preview = Annotated[bool, typer.Option("--preview", help="Only say which instances these are.")]
+
+
+def selection(
+    targets: list[str] | None, everything: bool = False, pick: int | None = None, seed: int | None = None
+) -> Selection:
+    """What the options ask for."""
+    if seed is not None and pick is None:
+        raise UsageError("cannot use --seed without --pick", hint="as in: assist run --all --pick 3 --seed 7 -- uptime")
+    return Selection(tuple(targets or ()), everything, pick, seed)
+
+
+def preview(printer: Printer, selection: Selection) -> None:
+    """Print the instances that are meant, a name a line."""
+    with open_controller(home()) as controller:
+        found = instances.resolve(controller, selection)
+    if printer.is_json:
+        printer.documents(map(documents.instance, found))
+        return
+    for each in found:
+        printer.line(escape(each.name))
