@@ -88,6 +88,8 @@ async def status(server, connection, params):
         "guard": server.guard_report(),
         "home": server.settings.home,
         "program": sys.executable,
+        "time": time.time(),
+        "free": _free_bytes(server.settings.home),
     }
 
 
@@ -169,6 +171,14 @@ def _resident_bytes():
             return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
     except OSError:
         return None
+
+
+def _free_bytes(folder):
+    try:
+        status = os.statvfs(folder)
+    except (AttributeError, OSError):  # Windows has no such call
+        return None
+    return status.f_bavail * status.f_frsize
 
 
 def _open_files():

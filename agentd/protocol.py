@@ -15,7 +15,8 @@ agent.hello    protocol [major, minor], client, controller                   pro
                                                                              features
 agent.status   (none)                                                        uptime, running, total, rss, cpu,
                                                                              files, spool, guard, home (its
-                                                                             folder), program (its Python)
+                                                                             folder), program (its Python),
+                                                                             time, free (bytes there)
 task.run       record, invocation, command, type, content (base64),          record, state, known
                directory, timeout, username, environment, secrets,
                keep_script
