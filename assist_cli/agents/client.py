@@ -12,6 +12,7 @@ import itertools
 from collections import deque
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, cast
 
 from agentd import protocol
@@ -81,11 +82,13 @@ WatchEvent = Chunk | Gap | TaskResult
 class Client(asyncio.Protocol):
     """One connection to an agent. ``peer`` names the other end in messages.
 
-    ``proven`` is the instance id that the other end has proved, None where the transport proves none.
+    ``proven`` is the instance id that the other end has proved, and ``certificate_ends`` the end of the certificate by
+    which it did; None where the transport proves none.
     """
 
     greeting: Greeting
     proven: str | None = None
+    certificate_ends: datetime | None = None
 
     def __init__(self, peer: str) -> None:
         self._peer = peer

@@ -18,6 +18,8 @@ import functools
 import ipaddress
 import socket
 import ssl
+from collections.abc import Mapping
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +46,8 @@ async def connect(route: Tls, home: Home, instance: str | None = None) -> Client
     tunnel = Tunnel(context, client, str(route))
     try:
         await asyncio.wait_for(_shake_hands(tunnel, route), CONNECT_SECONDS)
-        client.proven = _proven(tunnel, route, instance)
+        subject, client.certificate_ends = tunnel.certificate()
+        client.proven = _proven(subject, route, instance)
     except BaseException as error:
         tunnel.abort()
         if isinstance(error, (OSError, asyncio.TimeoutError)):
@@ -95,10 +98,11 @@ class Tunnel(asyncio.Protocol, asyncio.Transport):
         self._closed = False  # it is we who ended it
         self._paused = True
 
-    def subject(self) -> dict[str, str]:
-        """The subject of the agent's certificate, by the names that the ssl module has for its parts."""
-        certificate: Any = self._tls.getpeercert() or {}
-        return dict(pair for part in certificate.get("subject", ()) for pair in part)
+    def certificate(self) -> tuple[dict[str, str], datetime]:
+        """The agent's: its subject, by the names that the ssl module has for the parts, and its end."""
+        found: Any = self._tls.getpeercert()
+        subject = dict(pair for part in found["subject"] for pair in part)
+        return subject, datetime.fromtimestamp(ssl.cert_time_to_seconds(found["notAfter"]), timezone.utc)
 
     def open(self) -> None:
         """Let the Client talk."""
@@ -202,9 +206,8 @@ class Tunnel(asyncio.Protocol, asyncio.Transport):
             self._below.write(self._outgoing.read())
 
 
-def _proven(tunnel: Tunnel, route: Tls, instance: str | None) -> str:
+def _proven(subject: Mapping[str, str], route: Tls, instance: str | None) -> str:
     """The instance id in the agent's certificate, which is good; is it also the right one? Raises ClientAuthFailed."""
-    subject = tunnel.subject()
     name = subject.get("commonName", "")
     if subject.get("organizationalUnitName") != "agent" or not name:
         raise ClientAuthFailed(

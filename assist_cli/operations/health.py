@@ -1,0 +1,81 @@
+"""How instances are: each is asked, many at once, and what cannot be asked says why."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from assist_cli.errors import AgentError, ClientNotOnline
+from assist_cli.model.instance import Health, Instance, Use
+from assist_cli.operations import fanout, reach
+from assist_cli.operations.controller import Controller
+from assist_cli.store import instances as store
+
+ANSWER_SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class State:
+    """An instance, how it is now, and what was run on it."""
+
+    instance: Instance
+    health: Health
+    use: Use
+
+
+def states(controller: Controller, instances: Sequence[Instance]) -> list[State]:
+    """Ask these instances how they are, and note which have answered. No instance keeps another waiting."""
+    found = asyncio.run(fanout.each(instances, lambda instance: _ask(controller, instance)))
+    uses = store.uses(controller.database, [instance.id for instance in instances])
+    now = controller.now()
+    online = {instance.id for instance, health in zip(instances, found, strict=True) if health.is_online}
+    if online:
+        with controller.database.transaction() as transaction:
+            store.note_heard(transaction, online, now)
+    return [
+        State(
+            replace(instance, heard=now) if instance.id in online else instance,
+            health,
+            uses.get(instance.id, Use()),
+        )
+        for instance, health in zip(instances, found, strict=True)
+    ]
+
+
+async def _ask(controller: Controller, instance: Instance) -> Health:
+    try:
+        client = await reach.connect(controller, instance.address, instance.id)
+        try:
+            begin = time.time()
+            answer = await asyncio.wait_for(client.call("agent.status", {}), ANSWER_SECONDS)
+            end = time.time()
+        finally:
+            client.close()
+    except asyncio.TimeoutError:
+        silent = ClientNotOnline(
+            f"cannot talk to the agent at '{instance.address}': no answer in {ANSWER_SECONDS:.0f} s",
+            hint="see its log, or restart it",
+        )
+        return _unreached(silent)
+    except AgentError as error:
+        return _unreached(error)
+    greeting, told = client.greeting, answer.get("time")
+    return Health(
+        agent=greeting.agent,
+        protocol=".".join(map(str, greeting.protocol)),
+        python=greeting.python,
+        hostname=greeting.hostname,
+        running=answer["running"],
+        uptime=answer["uptime"],
+        spool_bytes=answer["spool"],
+        free_bytes=answer.get("free"),
+        clock_offset=None if told is None else told - (begin + end) / 2,
+        certificate_ends=client.certificate_ends,
+        guard=answer["guard"],
+    )
+
+
+def _unreached(error: AgentError) -> Health:
+    return Health(error_code=error.code, error=error.message, hint=error.hint)
