@@ -1,0 +1,68 @@
+"""Secrets at the agent: hidden before the spool, in no file but the script, and gone with it, also after a kill."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from tests.agentd.conftest import EVERY_PYTHON
+from tests.support.agent import Agent, Client, Refused, eventually
+
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="these scripts are for a Unix shell")
+
+CANARY = "canary-7c31"
+
+
+def holders(*folders: Path) -> list[Path]:
+    """The files that have the canary."""
+    return [
+        path
+        for folder in folders
+        for path in folder.rglob("*")
+        if path.is_file() and CANARY.encode() in path.read_bytes()
+    ]
+
+
+@pytest.mark.parametrize("python", EVERY_PYTHON, indirect=True)
+def test_output_is_hidden_in_each_stream(agent: Agent, client: Client) -> None:
+    """Split by time and by stream; what looks like the beginning of one is let through in the end."""
+    script = "printf canary; printf canary >&2; sleep 0.2; printf -- '-7c31|' ; printf -- '-7c31|' >&2; printf canary-7"
+    output = client.complete(script, secrets=[CANARY])
+    assert output.stdout == b"********|canary-7"
+    assert output.stderr == b"********|"
+    assert output.result is not None
+    assert output.result["output_bytes"] == len(output.stdout + output.stderr)
+    assert holders(agent.home) == []
+
+
+def test_the_script_file_has_it_and_is_removed(agent: Agent, client: Client, isolation: Path) -> None:
+    os.mkfifo(isolation / "go")
+    record = client.run(f"cat '{isolation}/go'; : {CANARY}", secrets=[CANARY], environment={"T": CANARY})
+    assert holders(agent.home, agent.scripts) == list(agent.scripts.iterdir())
+    (isolation / "go").write_text("go\n")
+    assert client.finish(record).stdout == b"go\n"
+    assert list(agent.scripts.iterdir()) == []
+    assert CANARY not in agent.log.read_text()
+
+
+def test_a_killed_shim_leaves_none_behind(agent: Agent, client: Client) -> None:
+    """Whoever buries the record removes the script, and the journal does not have the secret either."""
+    record = client.run(f"echo {CANARY}; sleep 60", secrets=[CANARY])
+    eventually(lambda: holders(agent.scripts))
+    os.kill(agent.shim(record), signal.SIGKILL)
+    output = client.finish(record)
+    assert output.result is not None
+    assert output.result["error_code"] == "ExecutionInterrupted"
+    assert CANARY.encode() not in output.stdout
+    eventually(lambda: not list(agent.scripts.iterdir()))
+    assert holders(agent.home) == []
+
+
+@pytest.mark.parametrize("value", [[""], [1], [None], "text"])
+def test_what_is_no_list_of_texts_is_refused(client: Client, value: object) -> None:
+    with pytest.raises(Refused) as refused:
+        client.run("true", secrets=value)
+    assert refused.value.number == -32602
