@@ -30,6 +30,15 @@ stop_app = options.application()
 
 Id = Annotated[str, typer.Argument(metavar="ID", help="An id, its beginning, or - for the newest.")]
 
+COLUMNS = (
+    Column("ID"),
+    Column("STATUS"),
+    Column("INSTANCE"),
+    Column("CREATED"),
+    Column("TOOK", right=True),
+    Column("COMMAND", flexible=True),
+)
+
 STYLES = {
     "Running": Style.BUSY,
     "Stopping": Style.BUSY,
@@ -58,19 +67,10 @@ def list_(
         now = controller.now()
     if printer.is_json:
         printer.documents(documents.summary(each) for each in shown)
-        return
-    if not shown:
+    elif shown:
+        printer.table(COLUMNS, (_row(each, short[each.invocation.id], now) for each in shown))
+    else:
         printer.talk("Nothing was run yet. Try: assist run -- uname -a")
-        return
-    columns = [
-        Column("ID"),
-        Column("STATUS"),
-        Column("INSTANCE"),
-        Column("CREATED"),
-        Column("TOOK", right=True),
-        Column("COMMAND", flexible=True),
-    ]
-    printer.table(columns, (_row(each, short[each.invocation.id], now) for each in shown))
     if len(found) > len(shown):
         printer.talk("There are older ones; all of them: assist invocation list -n 0")
 
