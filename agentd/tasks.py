@@ -297,10 +297,13 @@ class Tasks:
                 task.state = spool.STOPPING
 
     def forget(self, records, peer):
-        """The controller has these results: their room may be used again. Returns those that were finished."""
+        """The controller has these results: their room may be used again. Returns those that were finished and its."""
         dropped = []
         for record in records:
-            task = self.find(record, peer)
+            try:
+                task = self.find(record, peer)
+            except Refused:
+                continue  # as one that does not exist
             if task is not None and task.result is not None:
                 self._acknowledged.add(record)
                 dropped.append(record)
