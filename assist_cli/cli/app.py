@@ -20,8 +20,10 @@ class Root(Boundary):
         "stop": "assist_cli.cli.invocation:stop_app",
         "invocation": "assist_cli.cli.invocation:app",
         "command": "assist_cli.cli.command:app",
+        "instance": "assist_cli.cli.instance:app",
         "quota": "assist_cli.cli.quota:app",
         "audit": "assist_cli.cli.audit:app",
+        "doctor": "assist_cli.cli.doctor:app",
         "help": "assist_cli.cli.help:app",
     }
 

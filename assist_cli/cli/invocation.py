@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from assist_cli.cli import documents, options
+from assist_cli.cli import documents, options, targets
 from assist_cli.cli.documents import Encoding
 from assist_cli.cli.output import Cell, Column, Format, Printer, Style
 from assist_cli.cli.watching import Streams, watch
@@ -163,8 +163,18 @@ def output_(
 
 
 @app.command(epilog=options.examples("assist invocation stop -", "assist stop t-01k3"))
-@stop_app.command(epilog=options.examples("assist stop -", "assist stop t-01k3 -o json"))
-def stop(context: typer.Context, id: Id, output: options.Output = Format.TABLE) -> None:
+@stop_app.command(epilog=options.examples("assist stop -", "assist stop t-01k3 -i 'web*' -o json"))
+def stop(
+    context: typer.Context,
+    id: Id,
+    instance: Annotated[
+        list[str] | None,
+        typer.Option("--instance", "-i", metavar="TARGET", help="Only there; default: wherever it runs."),
+    ] = None,
+    pick: targets.Pick = None,
+    seed: targets.Seed = None,
+    output: options.Output = Format.TABLE,
+) -> None:
     """Stop what runs.
 
     All of its processes get TERM, and KILL after 5 s. What has ended by itself stays as it ended.
@@ -173,7 +183,9 @@ def stop(context: typer.Context, id: Id, output: options.Output = Format.TABLE) 
     with open_controller(home()) as controller:
         from assist_cli.operations.stop import stop as stop_invocation
 
-        found = stop_invocation(controller, history.find(controller, id))
+        found = stop_invocation(
+            controller, history.find(controller, id), targets.selection(instance, False, pick, seed)
+        )
     if printer.is_json:
         printer.document(documents.invocation(found))
     else:

@@ -17,7 +17,9 @@ from assist_cli.paths import home
 
 Targets = Annotated[
     list[str] | None,
-    typer.Option("--instance", "-i", metavar="TARGET", help="web1, 'web*', web[01-20], @tag, '!x'; default: local."),
+    typer.Option(
+        "--instance", "-i", metavar="TARGET", help="web1, 'web*', web[01-20], @role=web, '!x'; see help targets."
+    ),
 ]
 All = Annotated[bool, typer.Option("--all", help="All instances.")]
 Pick = Annotated[int | None, typer.Option("--pick", metavar="N", help="So many of them, by chance.")]

@@ -4,35 +4,52 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from dataclasses import replace
 
 from assist_cli.agents.client import Client
 from assist_cli.errors import AgentRefused
 from assist_cli.model.audit import Entry
 from assist_cli.model.invocation import Invocation, InvocationInstance, Outcome, Record
+from assist_cli.model.target import Selection, choose
 from assist_cli.operations.collect import LOOK_AGAIN_SECONDS, conclude, follow, may_arrive, not_sent
 from assist_cli.operations.controller import Controller
 from assist_cli.operations.ledger import Ledger
 from assist_cli.operations.reach import Line, line_to
-from assist_cli.store import audit, invocations
+from assist_cli.store import audit, instances, invocations
+from assist_cli.store.database import Reader
 
 PATIENCE_SECONDS = 15.0  # TERM, 5 s, KILL, and then some
 
 
-def stop(controller: Controller, invocation_id: str) -> Invocation:
-    """Stop an invocation on all of its instances and wait for that; what ended by itself first stays as it ended.
+def stop(controller: Controller, invocation_id: str, where: Selection | None = None) -> Invocation:
+    """Stop an invocation, on all of its instances or ``where`` it says, and wait for that.
 
-    An instance that does not answer stays Stopping, until it does or its deadline passes. Raises NotFound.
+    What ended by itself first stays as it ended. An instance that does not answer stays Stopping, until it does or its
+    deadline passes. Raises NotFound, also for a target that is none of its instances.
     """
     with controller.database.transaction() as transaction:
-        count = invocations.mark_stopping(transaction, invocation_id, controller.now())
+        invocation = invocations.get(transaction, invocation_id, output=False)
+        chosen = _chosen(transaction, invocation, where)
+        count = invocations.mark_stopping(transaction, invocation_id, chosen, controller.now())
         if count:
             entry = Entry(controller.now(), controller.actor, "invocation.stop", invocation_id, f"{count} running")
             audit.append(transaction, entry)
     invocation = invocations.get(controller.database, invocation_id, output=False)
-    open_places = [place for place in invocation.instances if not place.record.status.is_final]
+    open_places = [
+        place for place in invocation.instances if place.instance_id in chosen and not place.record.status.is_final
+    ]
     if open_places:
         asyncio.run(_stop_all(controller, open_places))
     return invocations.get(controller.database, invocation_id, output=True)
+
+
+def _chosen(reader: Reader, invocation: Invocation, where: Selection | None) -> set[str]:
+    """The ids of the instances that are meant, under the names that they had when it was invoked."""
+    ids = {place.instance_id: place.instance_name for place in invocation.instances}
+    if where is None or where.is_empty:
+        return set(ids)
+    known = [replace(instance, name=ids[instance.id]) for instance in instances.by_ids(reader, ids)]
+    return {instance.id for instance in choose(known, where)}
 
 
 async def _stop_all(controller: Controller, places: list[InvocationInstance]) -> None:

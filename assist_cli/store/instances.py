@@ -23,6 +23,15 @@ def by_id(reader: Reader, instance_id: str) -> Instance | None:
     return None if row is None else _instance(row)
 
 
+def by_ids(reader: Reader, instance_ids: Collection[str]) -> list[Instance]:
+    """The instances of these ids, removed or not, by name."""
+    rows = reader.query(
+        "SELECT * FROM instances WHERE id IN (SELECT value FROM json_each(?)) ORDER BY name",
+        [json.dumps(list(instance_ids))],
+    )
+    return [_instance(row) for row in rows]
+
+
 def registered(reader: Reader) -> list[Instance]:
     """All that were not removed, by name."""
     return [_instance(row) for row in reader.query("SELECT * FROM instances WHERE removed_at IS NULL ORDER BY name")]

@@ -95,15 +95,23 @@ def mark_sent(transaction: Transaction, record_id: str, now: datetime, lifetime:
     return changed == 1
 
 
-def mark_stopping(transaction: Transaction, invocation_id: str, now: datetime) -> int:
-    """Note that a person asked to stop what is Running of an invocation; the number of those records."""
+def mark_stopping(transaction: Transaction, invocation_id: str, instance_ids: Collection[str], now: datetime) -> int:
+    """Note that a person asked to stop what is Running of an invocation on these; the number of those records."""
+    which = json.dumps(list(instance_ids))
+    running, stopping = InvocationStatus.RUNNING.value, InvocationStatus.STOPPING.value
     changed = transaction.execute(
-        "UPDATE records SET status = ?, stopped_at = ? WHERE invocation_id = ? AND status = ?",
-        [InvocationStatus.STOPPING.value, to_ms(now), invocation_id, InvocationStatus.RUNNING.value],
+        """
+        UPDATE records SET status = ?, stopped_at = ? WHERE invocation_id = ? AND status = ?
+            AND instance_id IN (SELECT value FROM json_each(?))
+        """,
+        [stopping, to_ms(now), invocation_id, running, which],
     )
     transaction.execute(
-        "UPDATE invocation_instances SET status = ? WHERE invocation_id = ? AND status = ?",
-        [InvocationStatus.STOPPING.value, invocation_id, InvocationStatus.RUNNING.value],
+        """
+        UPDATE invocation_instances SET status = ? WHERE invocation_id = ? AND status = ?
+            AND instance_id IN (SELECT value FROM json_each(?))
+        """,
+        [stopping, invocation_id, running, which],
     )
     _update_status(transaction, invocation_id)
     return changed

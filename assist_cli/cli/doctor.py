@@ -1,0 +1,48 @@
+"""``assist doctor``: what is in order, and what to do where it is not."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from assist_cli.cli import documents, options
+from assist_cli.cli.output import Format, Style
+from assist_cli.cli.wording import escape
+from assist_cli.errors import ExitStatus
+from assist_cli.operations import doctor as operations
+from assist_cli.operations.controller import open_controller
+from assist_cli.paths import home
+
+app = options.application()
+
+
+@app.command(epilog=options.examples("assist doctor", "assist doctor web1"))
+def doctor(
+    context: typer.Context,
+    instance: Annotated[
+        str | None, typer.Argument(metavar="[INSTANCE]", help="A name or an id; default: this controller itself.")
+    ] = None,
+    output: options.Output = Format.TABLE,
+) -> None:
+    """Look over this controller, or the way to an instance and its agent.
+
+    Each line is in order, or says what to do. Ends with 0 when all is in order, else 1.
+    """
+    printer = options.printer(context, output)
+    with open_controller(home()) as controller:
+        if instance is None:
+            found = operations.examine_controller(controller)
+        else:
+            found = operations.examine_instance(controller, instance)
+    if printer.is_json:
+        printer.documents(map(documents.check, found))
+    else:
+        width = max(len(check.name) for check in found)
+        for check in found:
+            mark = printer.paint("ok  ", Style.GOOD) if check.ok else printer.paint("BAD ", Style.BAD)
+            printer.line(f"{mark} {check.name.ljust(width)}  {escape(check.detail)}")
+            if not check.ok and check.hint:
+                printer.line(f"{' ' * (width + 7)}{printer.paint('do:', Style.BUSY)} {escape(check.hint)}")
+    if not all(check.ok for check in found):
+        raise typer.Exit(ExitStatus.FAILED)

@@ -1,0 +1,242 @@
+"""``assist instance``: the machines that this controller knows."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from assist_cli.cli import documents, options, targets
+from assist_cli.cli.output import Cell, Column, Format, Printer, Style
+from assist_cli.cli.wording import ago, clock, escape
+from assist_cli.errors import ExitStatus, UsageError
+from assist_cli.model.instance import Instance
+from assist_cli.operations import instances
+from assist_cli.operations.controller import open_controller
+from assist_cli.paths import home
+
+if TYPE_CHECKING:
+    from assist_cli.operations import health
+
+app = options.application(
+    "Machines with an agent: which there are, and how they are. Forms of TARGET: assist help targets"
+)
+
+Name = Annotated[str, typer.Argument(metavar="NAME", help="A name, an id, or the beginning of an id.")]
+Tags = Annotated[
+    list[str] | None, typer.Option("--tag", metavar="K=V", help="A tag, as role=web; also without a value.")
+]
+Some = Annotated[list[str] | None, typer.Argument(metavar="[TARGET]...", help="The same, without -i; default: all.")]
+
+
+@app.command(
+    epilog=options.examples(
+        "assist instance add web1 tls:10.0.0.5 --tag role=web", "assist instance add db1 ssh:root@10.0.0.6"
+    )
+)
+def add(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A name that no other instance has.")],
+    address: Annotated[
+        str, typer.Argument(metavar="ADDRESS", help="tls:HOST[:PORT], ssh:[USER@]HOST[:PORT][?sudo] or unix:PATH.")
+    ],
+    tag: Tags = None,
+    output: options.Output = Format.TABLE,
+) -> None:
+    """Register an agent that is there already.
+
+    It is asked who it is first. The same instance again, under its name, gets the new address.
+    """
+    printer = options.printer(context, output)
+    given = None if tag is None else {key: value or "" for key, value in _pairs(tag).items()}
+    with open_controller(home()) as controller:
+        made = instances.add(controller, name, address, given)
+    if printer.is_json:
+        printer.document(documents.instance(made))
+    else:
+        printer.line(f"{escape(made.name)}  {made.id}")
+
+
+@app.command("list", epilog=options.examples("assist instance list", "assist instance list @role=web -o json"))
+def list_(
+    context: typer.Context,
+    some: Some = None,
+    instance: targets.Targets = None,
+    output: options.Output = Format.TABLE,
+    plain: options.Plain = False,
+) -> None:
+    """List the instances, by name. No agent is asked."""
+    printer = options.printer(context, output, plain=plain)
+    with open_controller(home()) as controller:
+        found = instances.listing(controller, targets.selection([*(some or ()), *(instance or ())]))
+        now = controller.now()
+    if printer.is_json:
+        printer.documents(map(documents.instance, found))
+        return
+    if not found:
+        printer.talk("No instance is registered. Try: assist instance install root@HOST")
+        return
+    columns = [
+        Column("NAME", flexible=True),
+        Column("ADDRESS", flexible=True),
+        Column("TAGS", flexible=True),
+        Column("OS"),
+        Column("HEARD"),
+        Column("ID", flexible=True),
+    ]
+    printer.table(
+        columns,
+        ([each.name, each.address, _tags(each), each.os_type or "", _heard(each, now), each.id] for each in found),
+    )
+
+
+@app.command(epilog=options.examples("assist instance show web1", "assist instance show web1 -o json"))
+def show(context: typer.Context, name: Name, output: options.Output = Format.TABLE) -> None:
+    """Show what is known of an instance. Its agent is not asked."""
+    printer = options.printer(context, output)
+    with open_controller(home()) as controller:
+        found = instances.get(controller, name)
+        now = controller.now()
+    if printer.is_json:
+        printer.document(documents.instance(found))
+        return
+    printer.line(f"{printer.paint(found.name, Style.STRONG)}  {found.id}")
+    rows = [
+        ("Address", found.address),
+        ("Tags", _tags(found) or "none"),
+        ("System", found.os_type or "not known"),
+        ("Created", f"{ago(found.created, now)} ({clock(found.created)})"),
+        ("Heard", "never" if found.heard is None else f"{ago(found.heard, now)} ({clock(found.heard)})"),
+    ]
+    for title, text in rows:
+        printer.line(f"  {printer.paint(title.ljust(7), Style.QUIET)}  {escape(text)}")
+
+
+@app.command(epilog=options.examples("assist instance status", "assist instance status 'web*' -o json"))
+def status(
+    context: typer.Context,
+    some: Some = None,
+    instance: targets.Targets = None,
+    pick: targets.Pick = None,
+    seed: targets.Seed = None,
+    output: options.Output = Format.TABLE,
+    plain: options.Plain = False,
+) -> None:
+    """Ask instances how they are.
+
+    Ends with 0 when all have answered, 69 when none has, else 1.
+    """
+    from assist_cli.operations import health  # asyncio and the agents, which the other verbs do not need
+
+    printer = options.printer(context, output, plain=plain)
+    with open_controller(home()) as controller:
+        selection = targets.selection([*(some or ()), *(instance or ())], False, pick, seed)
+        found = health.states(controller, instances.listing(controller, selection))
+        now = controller.now()
+    if printer.is_json:
+        printer.documents(documents.instance_status(each.instance, each.health, each.use) for each in found)
+    else:
+        _print_states(printer, found, now)
+    online = sum(each.health.is_online for each in found)
+    if online < len(found):
+        raise typer.Exit(ExitStatus.FAILED if online else ExitStatus.UNREACHABLE)
+
+
+@app.command(epilog=options.examples("assist instance tag web1 role=web canary", "assist instance tag web1 canary="))
+def tag(
+    context: typer.Context,
+    name: Name,
+    pairs: Annotated[list[str], typer.Argument(metavar="K=V...", help="K=V sets, K sets without a value, K= removes.")],
+    output: options.Output = Format.TABLE,
+) -> None:
+    """Set tags of an instance, or take them away."""
+    printer = options.printer(context, output)
+    changes = {key: "" if value is None else value or None for key, value in _pairs(pairs).items()}
+    with open_controller(home()) as controller:
+        changed = instances.tag(controller, name, changes)
+    if printer.is_json:
+        printer.document(documents.instance(changed))
+    else:
+        printer.talk(f"{changed.name}: {_tags(changed) or 'no tags'}")
+
+
+@app.command(epilog=options.examples("assist instance rename web1 web01", "assist instance rename i-01kbdk web01"))
+def rename(
+    context: typer.Context, name: Name, new_name: Annotated[str, typer.Argument(metavar="NEW", help="The new name.")]
+) -> None:
+    """Give an instance another name. The history keeps the old one."""
+    with open_controller(home()) as controller:
+        changed = instances.rename(controller, name, new_name)
+    options.printer(context).talk(f"Renamed: {changed.name}")
+
+
+@app.command(epilog=options.examples("assist instance remove web1", "assist instance remove web1 db1"))
+def remove(
+    context: typer.Context,
+    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Names or ids.")],
+) -> None:
+    """Forget instances. Their agents go on, and the history stays.
+
+    To take the agent off the machine too: assist instance uninstall
+    """
+    printer = options.printer(context)
+    with open_controller(home()) as controller:
+        for name in names:
+            printer.talk(f"Removed: {instances.remove(controller, name).name}")
+
+
+def _pairs(texts: list[str]) -> dict[str, str | None]:
+    """``K=V`` as key and value; the value of a key that stands alone is None."""
+    pairs: dict[str, str | None] = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        if not key or key in pairs:
+            raise UsageError(
+                f"cannot use the tag '{text}': {'its key stands twice' if key else 'it has no key'}",
+                hint="write role=web, or canary for a tag without a value",
+            )
+        pairs[key] = value if equals else None
+    return pairs
+
+
+def _tags(instance: Instance) -> str:
+    return " ".join(f"{key}={value}" if value else key for key, value in instance.tags.items())
+
+
+def _heard(instance: Instance, now: datetime) -> str:
+    return "never" if instance.heard is None else ago(instance.heard, now)
+
+
+def _print_states(printer: Printer, found: list[health.State], now: datetime) -> None:
+    columns = [
+        Column("NAME", flexible=True),
+        Column("STATE"),
+        Column("AGENT"),
+        Column("GUARD"),
+        Column("RUNNING", right=True),
+        Column("RUNS", right=True),
+        Column("LAST RUN"),
+        Column("HEARD"),
+    ]
+    printer.table(columns, (_state_row(each, now) for each in found))
+    for each in found:
+        if not each.health.is_online:
+            printer.talk(f"{each.instance.name}: {each.health.error}; {each.health.hint}")
+    if not found:
+        printer.talk("No instance is registered. Try: assist instance install root@HOST")
+
+
+def _state_row(state: health.State, now: datetime) -> list[Cell | str]:
+    found, use = state.health, state.use
+    guard = "" if not found.is_online else "none" if found.guard is None else f"{found.guard['restarts']} restarts"
+    return [
+        state.instance.name,
+        Cell("online", Style.GOOD) if found.is_online else Cell(found.error_code, Style.BAD),
+        found.agent,
+        guard,
+        str(found.running) if found.is_online else "",
+        str(use.records),
+        "never" if use.last_sent is None else ago(use.last_sent, now),
+        _heard(state.instance, now),
+    ]
