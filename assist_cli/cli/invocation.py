@@ -12,7 +12,7 @@ import typer
 from assist_cli.cli import documents, options, targets
 from assist_cli.cli.documents import Encoding
 from assist_cli.cli.output import Cell, Column, Format, Printer, Style
-from assist_cli.cli.watching import Streams, watch
+from assist_cli.cli.watching import Look, Streams, watch
 from assist_cli.cli.wording import ago, clock, count, escape, one_line, took
 from assist_cli.errors import ExitStatus, NotFound, UsageError
 from assist_cli.model.invocation import Invocation, InvocationInstance, Summary
@@ -105,6 +105,8 @@ def wait(
     context: typer.Context,
     id: Id,
     patience: options.Patience = None,
+    live: options.Live = False,
+    gather: options.Gather = False,
     output: options.Output = Format.TABLE,
     encoding: options.EncodingOption = Encoding.TEXT,
 ) -> None:
@@ -123,6 +125,7 @@ def wait(
             found,
             lambda listener: dispatch.watch(controller, found, listener=listener, patience=patience),
             encoding,
+            Look(live, gather),
         )
     raise typer.Exit(status)
 
@@ -156,8 +159,8 @@ def output_(
             from assist_cli.operations import dispatch
 
             dispatch.watch(controller, replace(found, instances=(place,)), listener=streams)
-        streams.replay(place.instance_name, kept)
-        streams.close()
+        streams.replay(place)
+        streams.close([])
         if not place.status.is_final:
             printer.talk(f"It is {place.status}; what it prints comes with: assist invocation wait {found.id}")
 

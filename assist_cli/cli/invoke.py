@@ -10,7 +10,7 @@ import typer
 from assist_cli.cli import options, parameters, scripts, targets
 from assist_cli.cli.documents import Encoding
 from assist_cli.cli.output import Format
-from assist_cli.cli.watching import carry_out
+from assist_cli.cli.watching import Look, carry_out
 from assist_cli.operations.controller import open_controller
 from assist_cli.operations.invoke import InvokeRequest, missing, recorded
 from assist_cli.paths import home
@@ -47,6 +47,8 @@ def invoke(
     keep_script: Annotated[bool, typer.Option("--keep-script", help="Leave the script file on the instance.")] = False,
     detach: Annotated[bool, typer.Option("--detach", help="Print the id and return at once.")] = False,
     patience: options.Patience = None,
+    live: options.Live = False,
+    gather: options.Gather = False,
     output: options.Output = Format.TABLE,
     encoding: options.EncodingOption = Encoding.TEXT,
 ) -> None:
@@ -73,5 +75,13 @@ def invoke(
             answers = parameters.ask(missing(controller, request))
             request = replace(request, parameters={**request.parameters, **answers})
         with recorded(controller, request) as invocation:
-            status = carry_out(printer, controller, invocation, detach=detach, patience=patience, encoding=encoding)
+            status = carry_out(
+                printer,
+                controller,
+                invocation,
+                detach=detach,
+                patience=patience,
+                encoding=encoding,
+                look=Look(live, gather),
+            )
     raise typer.Exit(status)

@@ -46,6 +46,8 @@ Since = Annotated[
     datetime | None,
     typer.Option("--since", metavar="TIME", parser=moment, help="Not older than 2h, 30d, 2026-11-22 …"),
 ]
+Live = Annotated[bool, typer.Option("--live", help="Several: only lines, as they come.")]
+Gather = Annotated[bool, typer.Option("--gather", help="Several: equal output together, at the end.")]
 Patience = Annotated[
     float | None,
     typer.Option("--wait", metavar="TIME", parser=duration, help="Wait no longer; it goes on (75)."),

@@ -73,7 +73,7 @@ class Printer:
         self, *, quiet: bool = False, verbose: bool = False, format: Format = Format.TABLE, plain: bool = False
     ) -> None:
         self.verbose = verbose
-        self._quiet = quiet
+        self.quiet = quiet
         self._format = format
         self._plain = plain
 
@@ -85,7 +85,7 @@ class Printer:
 
     def talk(self, text: str) -> None:
         """Say something to the person; ``-q`` silences it."""
-        if not self._quiet:
+        if not self.quiet:
             self.warn(text)
 
     def warn(self, text: str) -> None:
@@ -134,6 +134,17 @@ class Printer:
         stream.flush()
         stream.buffer.write(data)
         stream.buffer.flush()
+
+    def prefixed(self, name: str, line: bytes, *, error: bool = False) -> None:
+        """One line of an instance's output after its name: escaped on a terminal, as it is elsewhere."""
+        stream = sys.stderr if error else sys.stdout
+        if stream.isatty():
+            print(
+                f"{_paint(escape(name), Style.BUSY, stream)}: {escape(line.decode('utf-8', 'replace'), keep=chr(9))}",
+                file=stream,
+            )
+        else:
+            self.raw(b"%s: %s\n" % (name.encode(), line), error=error)
 
     def document(self, document: object) -> None:
         """One JSON document: indented, or in one line where lines of JSON are asked for."""

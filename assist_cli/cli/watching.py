@@ -5,26 +5,49 @@ One instance: its stdout goes to stdout and its stderr to stderr as they come, n
 
 from __future__ import annotations
 
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from assist_cli.cli import documents
 from assist_cli.cli.documents import Encoding
+from assist_cli.cli.gather import Fanout
 from assist_cli.cli.output import Printer
 from assist_cli.cli.wording import count
 from assist_cli.errors import ExitStatus, GaveUpWaiting, Interrupted
-from assist_cli.model.invocation import Invocation
+from assist_cli.model.invocation import Invocation, InvocationInstance
 from assist_cli.model.output import Output, Stream
 from assist_cli.model.status import InvocationStatus
 from assist_cli.operations import history
 from assist_cli.operations.controller import Controller
+from assist_cli.operations.listener import Listener
 
 SECOND_PRESS_SECONDS = 2.0
 NOT_REACHED = frozenset({"ClientNotRunning", "ClientNotOnline", "ClientAuthFailed", "ClientNeedUpgrade"})
 
 
-class Streams:
-    """The listener that lets output through as it comes, and counts the bytes that cannot be had.
+@dataclass(frozen=True)
+class Look:
+    """How several instances are shown: lines as they come (``live``), equal answers together (``gather``), or both.
+
+    When nothing is asked for, a terminal shows both, and anything else lines.
+    """
+
+    live: bool = False
+    gather: bool = False
+
+    @property
+    def lines(self) -> bool:
+        return self.live or not self.gather
+
+    @property
+    def groups(self) -> bool:
+        return self.gather or (sys.stdout.isatty() and not self.live)
+
+
+class Streams(Listener):
+    """One instance: the listener that lets output through as it comes, and counts the bytes that cannot be had.
 
     With ``only``, no more than that stream goes out, and it goes to stdout.
     """
@@ -40,12 +63,13 @@ class Streams:
         if self._only in (None, stream):
             self._printer.raw(data, error=stream is Stream.STDERR and self._only is None)
 
-    def missing(self, instance: str, count: int) -> None:
-        self._seen += count
-        self._missing += count
+    def missing(self, instance: str, size: int) -> None:
+        self._seen += size
+        self._missing += size
 
-    def replay(self, instance: str, output: Output) -> None:
+    def replay(self, place: InvocationInstance) -> None:
         """Let through what the history holds beyond what came by itself."""
+        instance, output = place.instance_name, place.record.output or Output()
         position = 0
         for stream, data in output.pieces():
             if output.dropped and position == output.cut:
@@ -56,42 +80,51 @@ class Streams:
             if begin < len(data):
                 self.output(instance, stream, data[begin:])
 
-    def close(self) -> None:
-        """Say what is missing; the output does not tell."""
+    def close(self, places: Sequence[InvocationInstance]) -> None:
+        """Say what the output does not tell: what is missing of it, and why there may be none."""
         if self._missing:
             self._printer.warn(f"{count(self._missing, 'byte')} of the output are missing in the middle")
+        tell_failures(self._printer, places)
 
 
 def watch(
     printer: Printer,
     controller: Controller,
     invocation: Invocation,
-    follow: Callable[[Streams | None], None],
+    follow: Callable[[Listener | None], None],
     encoding: Encoding = Encoding.TEXT,
+    look: Look = Look(),
 ) -> int:
     """Show an invocation while ``follow`` brings it to its end; the exit status.
 
     ``follow`` takes the listener for the output, None where only the document is wanted.
     """
-    streams = None if printer.is_json else Streams(printer)
+    view = None if printer.is_json else _view(printer, invocation, look)
     gave_up = None
     try:
-        follow(streams)
+        follow(view)
     except KeyboardInterrupt:
-        return _interrupted(printer, controller, invocation)
+        return _interrupted(printer, controller, invocation, view)
     except GaveUpWaiting as error:
         gave_up = error
     ended = history.show(controller, invocation.id, output=True)
-    if streams is None:
+    if view is None:
         printer.document(documents.invocation(ended, encoding))
-    elif gave_up is not None:
-        raise gave_up
-    else:
+        return exit_status(ended)
+    if gave_up is None or isinstance(view, Fanout):
         for place in ended.instances:
-            streams.replay(place.instance_name, place.record.output or Output())
-        streams.close()
-        tell_failures(printer, ended)
+            view.replay(place)
+        view.close(ended.instances)
+    if gave_up is not None:
+        raise gave_up
     return exit_status(ended)
+
+
+def _view(printer: Printer, invocation: Invocation, look: Look) -> Streams | Fanout:
+    if len(invocation.instances) == 1 and not look.gather and not look.live:
+        return Streams(printer)
+    names = [place.instance_name for place in invocation.instances]
+    return Fanout(printer, names, lines=look.lines, groups=look.groups)
 
 
 def carry_out(
@@ -102,6 +135,7 @@ def carry_out(
     detach: bool,
     patience: float | None,
     encoding: Encoding,
+    look: Look = Look(),
 ) -> int:
     """Send an invocation that was recorded, and watch it unless it is to be detached; the exit status."""
     from assist_cli.operations import dispatch  # asyncio, which a refused request does not need
@@ -115,6 +149,7 @@ def carry_out(
         invocation,
         lambda listener: dispatch.send_and_watch(controller, invocation, listener=listener, patience=patience),
         encoding,
+        look,
     )
 
 
@@ -125,16 +160,16 @@ def _tell_detached(printer: Printer, invocation: Invocation) -> int:
     else:
         printer.line(invocation.id)
     if invocation.status.is_final:
-        tell_failures(printer, invocation)
+        tell_failures(printer, invocation.instances)
         return exit_status(invocation)
     if not printer.is_json:
         printer.talk(f"It runs; see it through with: assist invocation wait {invocation.id}")
     return ExitStatus.DONE
 
 
-def tell_failures(printer: Printer, invocation: Invocation) -> None:
+def tell_failures(printer: Printer, places: Sequence[InvocationInstance]) -> None:
     """Say which records did not come to their own end, and why."""
-    for place in invocation.instances:
+    for place in places:
         record = place.record
         if record.status.is_final and record.status is not InvocationStatus.FINISHED:
             printer.talk(f"{place.instance_name}: {record.status} ({record.error_code}): {record.error_info}")
@@ -161,7 +196,9 @@ def _own_status(exit_code: int) -> int:
     return exit_code & 0xFF or (ExitStatus.FAILED if exit_code else ExitStatus.DONE)
 
 
-def _interrupted(printer: Printer, controller: Controller, invocation: Invocation) -> int:
+def _interrupted(
+    printer: Printer, controller: Controller, invocation: Invocation, view: Streams | Fanout | None
+) -> int:
     """Stop watching; stop the invocation itself when Ctrl-C comes again at once."""
     from assist_cli.operations import dispatch, stop
 
@@ -169,14 +206,16 @@ def _interrupted(printer: Printer, controller: Controller, invocation: Invocatio
         dispatch.withdraw(controller, invocation.id)
         known = history.recall(controller, invocation.id)
         if known.status.is_final:
-            tell_failures(printer, known)
+            tell_failures(printer, known.instances)
             return ExitStatus.INTERRUPTED
+        if isinstance(view, Fanout):
+            view.close(known.instances)
         _tell_that_it_goes_on(printer, invocation)
         time.sleep(SECOND_PRESS_SECONDS)
     except KeyboardInterrupt:
         printer.talk(f"Stopping {invocation.id} …")
         stopped = stop.stop(controller, invocation.id)
-        tell_failures(printer, stopped)
+        tell_failures(printer, stopped.instances)
         return exit_status(stopped)
     return ExitStatus.INTERRUPTED
 

@@ -12,15 +12,15 @@ import contextlib
 import logging
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta, timezone
-from typing import Protocol
 
 from assist_cli.agents.client import Chunk, Client, Gap, TaskResult, task_result
 from assist_cli.errors import AgentError, AgentRefused
 from assist_cli.model.invocation import InvocationInstance, Outcome, Record
-from assist_cli.model.output import BUDGET, Fold, Stream
+from assist_cli.model.output import BUDGET, Fold
 from assist_cli.model.status import UNANSWERED, InvocationStatus
 from assist_cli.operations.controller import Controller
 from assist_cli.operations.ledger import Ledger
+from assist_cli.operations.listener import Listener
 from assist_cli.operations.reach import Line, line_to
 from assist_cli.operations.senders import is_alive
 
@@ -30,14 +30,6 @@ LOOK_AGAIN_SECONDS = 0.2
 BEYOND_ANY_OUTPUT = 2**62
 
 log = logging.getLogger(__name__)
-
-
-class Listener(Protocol):
-    """Takes output as it comes: the bytes of one stream, or word that so many bytes cannot be had."""
-
-    def output(self, instance: str, stream: Stream, data: bytes) -> None: ...
-
-    def missing(self, instance: str, count: int) -> None: ...
 
 
 async def conclude(ledger: Ledger, line: Line, outcomes: Mapping[str, Outcome]) -> None:
@@ -85,7 +77,7 @@ async def _follow(
     fold = Fold()
 
     async def watch(client: Client) -> Outcome:
-        events = client.watch(record.id, offset=fold.offset, budget=None if listener else BUDGET)
+        events = client.watch(record.id, offset=fold.offset, budget=None if listener and listener.whole else BUDGET)
         async with contextlib.aclosing(events):
             async for event in events:
                 if isinstance(event, TaskResult):

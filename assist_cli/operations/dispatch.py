@@ -12,6 +12,7 @@ import asyncio
 import base64
 import contextlib
 import time
+from collections.abc import Awaitable, Iterable
 from dataclasses import replace
 
 from assist_cli.agents.client import Client
@@ -19,14 +20,16 @@ from assist_cli.errors import AgentError, GaveUpWaiting
 from assist_cli.model.invocation import Invocation, InvocationInstance, Outcome, Record
 from assist_cli.model.status import InvocationStatus
 from assist_cli.operations import render
-from assist_cli.operations.collect import Listener, conclude, fetch, follow, never_arrived, not_sent, unanswered
+from assist_cli.operations.collect import conclude, fetch, follow, never_arrived, not_sent, unanswered
 from assist_cli.operations.controller import Controller
 from assist_cli.operations.invoke import lifetime
 from assist_cli.operations.ledger import Ledger, settle
+from assist_cli.operations.listener import Listener
 from assist_cli.operations.reach import Line, line_to
 from assist_cli.store import invocations
 
 DELIVERIES = 256  # instances that are connected to and handed their record at the same time
+BEAT_SECONDS = 0.5
 SPARE_FILES = 64  # descriptors that are kept for everything but connections
 
 
@@ -77,6 +80,12 @@ def withdraw(controller: Controller, invocation_id: str) -> None:
     settle(controller, {record.id: never_arrived(controller.now()) for record in records if record.sent is None})
 
 
+async def _beat(listener: Listener) -> None:
+    while True:
+        await asyncio.sleep(BEAT_SECONDS)
+        listener.beat()
+
+
 class _Dispatch:
     """One invocation on its way. ``patience`` is in seconds, from now."""
 
@@ -97,21 +106,40 @@ class _Dispatch:
 
     async def all(self, *, follow: bool) -> None:
         """Send to every instance."""
-        await asyncio.gather(*(self._carry_out(place, follow=follow) for place in self._invocation.instances))
+        await self._accompany(self._carry_out(place, follow=follow) for place in self._invocation.instances)
 
     async def attend(self) -> None:
         """Follow every record that is not final, and fetch what is left of the others."""
-        await asyncio.gather(*(self._attend(place) for place in self._invocation.instances))
+        await self._accompany(self._attend(place) for place in self._invocation.instances)
+
+    async def _accompany(self, works: Iterable[Awaitable[None]]) -> None:
+        """Do all of it; meanwhile a live listener may redraw, and hears its keyboard."""
+        listener = self._listener
+        if listener is None or not listener.live:
+            await asyncio.gather(*works)
+            return
+        loop = asyncio.get_running_loop()
+        beats = loop.create_task(_beat(listener))
+        if listener.keyboard is not None:
+            loop.add_reader(listener.keyboard, listener.pressed)
+        try:
+            await asyncio.gather(*works)
+        finally:
+            beats.cancel()
+            if listener.keyboard is not None:
+                loop.remove_reader(listener.keyboard)
 
     async def _carry_out(self, place: InvocationInstance, *, follow: bool) -> None:
         async with self._room:
             with line_to(self._controller, place.instance_id) as line:
                 async with self._turn:
                     record, outcome = await self._deliver(line, place)
+                if self._listener is not None:
+                    self._listener.started(place.instance_name)
                 if outcome is None and follow:
                     outcome = await self._follow(line, record, place.instance_name, accepted=True)
                 if outcome is not None:
-                    await conclude(self._ledger, line, {record.id: outcome})
+                    await self._conclude(line, place, outcome)
 
     async def _attend(self, place: InvocationInstance) -> None:
         if place.record.status.is_final:
@@ -122,7 +150,12 @@ class _Dispatch:
             with line_to(self._controller, place.instance_id) as line:
                 outcome = await self._follow(line, place.record, place.instance_name, accepted=False)
                 if outcome is not None:
-                    await conclude(self._ledger, line, {place.record.id: outcome})
+                    await self._conclude(line, place, outcome)
+
+    async def _conclude(self, line: Line, place: InvocationInstance, outcome: Outcome) -> None:
+        await conclude(self._ledger, line, {place.record.id: outcome})
+        if self._listener is not None:
+            self._listener.ended(place.instance_name, outcome)
 
     async def _deliver(self, line: Line, place: InvocationInstance) -> tuple[Record, Outcome | None]:
         """Hand a record to its agent. The record as it is now, and its outcome when it ended by this."""

@@ -20,6 +20,7 @@ from assist_cli.model.status import InvocationStatus, InvokeStatus
 from assist_cli.operations import dispatch, history, invoke, stop
 from assist_cli.operations.controller import Controller
 from assist_cli.operations.invoke import GRACE, RunRequest
+from assist_cli.operations.listener import Listener
 from assist_cli.store import instances, invocations
 from tests.operations.conftest import Clock
 from tests.support import processes
@@ -30,7 +31,7 @@ GUARD = 30.0
 RUNNING, STOPPING, STOPPED, FINISHED, FAILED = InvocationStatus
 
 
-class Collector:
+class Collector(Listener):
     """A listener that keeps what comes."""
 
     def __init__(self) -> None:
@@ -40,8 +41,8 @@ class Collector:
     def output(self, instance: str, stream: Stream, data: bytes) -> None:
         self.streams[stream] += data
 
-    def missing(self, instance: str, count: int) -> None:
-        self.gone += count
+    def missing(self, instance: str, size: int) -> None:
+        self.gone += size
 
 
 @pytest.fixture

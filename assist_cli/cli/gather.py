@@ -1,0 +1,172 @@
+"""What an invocation on several instances looks like while it runs and when it has ended (cli.md section 3).
+
+Lines come as they are printed, each after the name of its instance. At the end the instances that answered alike are
+put together, the odd ones last, and one line says how all of them ended. In between a bar shows how far it is, and
+Enter who is still running.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Sequence
+from datetime import timedelta
+
+from assist_cli.cli.output import Printer, Style
+from assist_cli.cli.progress import Progress
+from assist_cli.cli.wording import count, escape, took
+from assist_cli.model.gathering import Group, gather, in_words, tally
+from assist_cli.model.invocation import InvocationInstance, Outcome
+from assist_cli.model.output import Output, Stream
+from assist_cli.model.status import InvocationStatus
+from assist_cli.model.target import fold
+from assist_cli.operations.listener import Listener
+
+_LATE_SHOWN = 20
+
+
+class Fanout(Listener):
+    """Shows ``names``, with their lines as they come (``lines``), by groups at the end (``groups``), or both."""
+
+    whole = False
+
+    def __init__(self, printer: Printer, names: Sequence[str], *, lines: bool, groups: bool) -> None:
+        self.live = sys.stderr.isatty()
+        self.keyboard = sys.stdin.fileno() if self.live and sys.stdin is not None and sys.stdin.isatty() else None
+        self._printer = printer
+        self._lines = lines
+        self._groups = groups
+        self._waiting = dict.fromkeys(names, time.monotonic())
+        self._outcomes: dict[str, Outcome | None] = dict.fromkeys(names)
+        self._rests: dict[tuple[str, Stream], bytearray] = {}
+        self._seen: set[str] = set()
+        self._progress = Progress(len(names), quiet=printer.quiet)
+
+    # what dispatch calls
+
+    def started(self, instance: str) -> None:
+        self._waiting[instance] = time.monotonic()
+
+    def output(self, instance: str, stream: Stream, data: bytes) -> None:
+        self._seen.add(instance)
+        if not self._lines:
+            return
+        rest = self._rests.setdefault((instance, stream), bytearray())
+        rest += data
+        *lines, left = rest.split(b"\n")
+        rest[:] = left
+        for line in lines:
+            self._line(instance, stream, bytes(line))
+
+    def missing(self, instance: str, size: int) -> None:
+        if self._lines:
+            self._progress.hide()
+            self._printer.warn(f"{instance}: {count(size, 'byte')} of the output are not shown")
+
+    def ended(self, instance: str, outcome: Outcome) -> None:
+        self._flush(instance)
+        self._waiting.pop(instance, None)
+        self._outcomes[instance] = outcome
+        if self._lines and outcome.status is not InvocationStatus.FINISHED:
+            self._progress.hide()
+            how = in_words(outcome.status, outcome.exit_code, outcome.error_code)
+            self._printer.talk(f"{instance}: {how}: {outcome.error_info}")
+        self.beat()
+
+    def beat(self) -> None:
+        ended = [outcome for outcome in self._outcomes.values() if outcome is not None]
+        hint = "Enter: who is running" if self.keyboard is not None else ""
+        self._progress.draw(len(ended), sum(not _is_well(outcome) for outcome in ended), hint)
+
+    def pressed(self) -> None:
+        """Enter was pressed: say who is still running, and since when."""
+        assert self.keyboard is not None
+        if os.tcgetpgrp(self.keyboard) != os.getpgrp():
+            return  # in the background the keys are the shell's
+        os.read(self.keyboard, 1024)
+        self._progress.step_back()
+        for line in self._who_is_late():
+            self._printer.warn(line)
+
+    # the end
+
+    def replay(self, place: InvocationInstance) -> None:
+        """Take an instance from the history that nothing was heard of: it ended before we looked."""
+        if place.instance_name not in self._seen and place.record.output is not None:
+            for stream, data in place.record.output.pieces():
+                self.output(place.instance_name, stream, data)
+        if place.record.status.is_final and self._outcomes[place.instance_name] is None:
+            self.ended(place.instance_name, _outcome(place))
+
+    def close(self, places: Sequence[InvocationInstance]) -> None:
+        """Print the groups and the sums."""
+        for name in self._outcomes:
+            self._flush(name)
+        self._progress.hide()
+        if self._groups:
+            for group in gather(places):
+                self._print(group)
+        if self._waiting:
+            for line in self._who_is_late():
+                self._printer.talk(line)
+        parts = ", ".join(f"{number} {how}" for how, number in tally(self._outcomes.values()).items())
+        length = took(timedelta(seconds=self._progress.seconds))
+        self._printer.talk(f"{count(len(self._outcomes), 'instance')} in {length}: {parts}")
+
+    def _line(self, instance: str, stream: Stream, line: bytes) -> None:
+        self._progress.hide()
+        self._printer.prefixed(instance, line, error=stream is Stream.STDERR)
+
+    def _flush(self, instance: str) -> None:
+        """A last line that has no end is a line."""
+        for stream in Stream:
+            rest = self._rests.pop((instance, stream), None)
+            if rest:
+                self._line(instance, stream, bytes(rest))
+
+    def _who_is_late(self) -> list[str]:
+        now = time.monotonic()
+        ages: dict[int, list[str]] = {}
+        for name, since in self._waiting.items():
+            ages.setdefault(int(now - since), []).append(name)
+        oldest = sorted(ages.items(), reverse=True)
+        lines = [f"running for {seconds} s: {fold(names)}" for seconds, names in oldest[:_LATE_SHOWN]]
+        others = sum(len(names) for _, names in oldest[_LATE_SHOWN:])
+        return lines + ([f"and {others} more"] if others else [])
+
+    def _print(self, group: Group) -> None:
+        answer = group.answer
+        how = in_words(answer.status, answer.exit_code, answer.error_code)
+        well = answer.status is InvocationStatus.FINISHED and not answer.exit_code
+        title = fold(group.names) + (f" ({len(group.names)})" if len(group.names) > 1 else "")
+        title += "" if well else f": {how}"
+        self._printer.line(self._printer.paint(f"--- {title} ---", Style.GOOD if well else Style.BAD))
+        if answer.status is not InvocationStatus.FINISHED and group.error_info:
+            self._printer.line(escape(group.error_info))
+        text = _text(group.output)
+        if text:
+            self._printer.line(text)
+        elif well:
+            self._printer.line(self._printer.paint("(no output)", Style.QUIET))
+
+
+def _text(output: Output) -> str:
+    """What was printed on both streams, fit for a terminal, with word of what is missing in it."""
+    parts: list[bytes] = []
+    position = 0
+    for _, data in output.pieces():
+        if output.dropped and position == output.cut:
+            parts.append(f"\n… {count(output.dropped, 'byte')} are missing here …\n".encode())
+        parts.append(data)
+        position += len(data)
+    return escape(b"".join(parts).decode("utf-8", "replace").removesuffix("\n"), keep="\t\n")
+
+
+def _is_well(outcome: Outcome) -> bool:
+    return outcome.status is InvocationStatus.FINISHED and not outcome.exit_code
+
+
+def _outcome(place: InvocationInstance) -> Outcome:
+    record = place.record
+    return Outcome(record.status, record.exit_code, record.error_code, record.error_info)

@@ -1,0 +1,65 @@
+"""One line at the bottom of a terminal that tells how far something has come."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import time
+from datetime import timedelta
+
+from assist_cli.cli.wording import took
+
+_WIDTH = 24
+_PAUSE_SECONDS = 0.1  # between two drawings: quicker than that nobody reads it
+_WIPE = "\r\x1b[2K"
+
+
+class Progress:
+    """Drawn on stderr when that is a terminal, and nowhere else. Hide it before anything else is printed."""
+
+    def __init__(self, total: int, *, quiet: bool) -> None:
+        self._total = total
+        self._shown = not quiet and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+        self._began = time.monotonic()
+        self._drawn_at = 0.0
+        self._visible = False
+
+    @property
+    def seconds(self) -> float:
+        """How long it has been going on."""
+        return time.monotonic() - self._began
+
+    def draw(self, done: int, bad: int, hint: str) -> None:
+        """Show that ``done`` have ended, ``bad`` of them not well; ``hint`` stands at the end where there is room."""
+        now = time.monotonic()
+        if not self._shown or now - self._drawn_at < _PAUSE_SECONDS:
+            return
+        self._drawn_at = now
+        filled = done * _WIDTH // max(self._total, 1)
+        bar = "█" * filled + "░" * (_WIDTH - filled)
+        text = (
+            f"{bar} {done}/{self._total}"
+            + (f", {bad} failed" if bad else "")
+            + f"  {took(timedelta(seconds=self.seconds))}"
+        )
+        columns = shutil.get_terminal_size().columns - 1
+        if len(text) + len(hint) + 2 <= columns:
+            text += "  " + hint
+        sys.stdout.flush()
+        sys.stderr.write(_WIPE + text[:columns])
+        sys.stderr.flush()
+        self._visible = True
+
+    def step_back(self) -> None:
+        """Take back the line that a person's Enter has begun."""
+        if self._visible:
+            sys.stderr.write("\x1b[1A")
+        self.hide()
+
+    def hide(self) -> None:
+        """Wipe it; the next drawing brings it back."""
+        if self._visible:
+            sys.stderr.write(_WIPE)
+            sys.stderr.flush()
+            self._visible = False

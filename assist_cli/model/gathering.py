@@ -1,0 +1,79 @@
+"""Instances that answered alike, put together: what makes the output of a thousand readable."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from assist_cli.model.invocation import InvocationInstance, Outcome
+from assist_cli.model.output import Output, Stream
+from assist_cli.model.status import InvocationStatus
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What is compared: how the record ended and, byte for byte, what it printed on either stream."""
+
+    status: InvocationStatus
+    exit_code: int | None
+    error_code: str
+    stdout: bytes
+    stderr: bytes
+    dropped: int
+
+
+@dataclass(frozen=True)
+class Group:
+    """Instances (their names, in order) with the same answer. ``error_info`` and ``output`` are the first one's."""
+
+    answer: Answer
+    names: tuple[str, ...]
+    error_info: str
+    output: Output
+
+
+def gather(places: Iterable[InvocationInstance]) -> list[Group]:
+    """The instances by answer: the largest group first, the odd ones last. Those that are not final are left out."""
+    found: dict[Answer, list[InvocationInstance]] = {}
+    for place in places:
+        if place.record.status.is_final:
+            found.setdefault(_answer(place), []).append(place)
+    groups = [
+        Group(
+            answer=answer,
+            names=tuple(member.instance_name for member in members),
+            error_info=members[0].record.error_info,
+            output=members[0].record.output or Output(),
+        )
+        for answer, members in found.items()
+    ]
+    return sorted(groups, key=lambda group: -len(group.names))
+
+
+def _answer(place: InvocationInstance) -> Answer:
+    record = place.record
+    output = record.output or Output()
+    return Answer(
+        status=record.status,
+        exit_code=record.exit_code,
+        error_code=record.error_code,
+        stdout=output.bytes_of(Stream.STDOUT),
+        stderr=output.bytes_of(Stream.STDERR),
+        dropped=output.dropped,
+    )
+
+
+def tally(outcomes: Iterable[Outcome | None]) -> dict[str, int]:
+    """How many ended in which way, in words, most frequent first; None stands for one that has not ended."""
+    counts: dict[str, int] = {}
+    for outcome in outcomes:
+        word = "still running" if outcome is None else in_words(outcome.status, outcome.exit_code, outcome.error_code)
+        counts[word] = counts.get(word, 0) + 1
+    return dict(sorted(counts.items(), key=lambda item: -item[1]))
+
+
+def in_words(status: InvocationStatus, exit_code: int | None, error_code: str) -> str:
+    """``Finished``, ``exit 3``, ``Failed (ExecutionTimeout)``, ``Stopped``."""
+    if status is InvocationStatus.FINISHED:
+        return f"exit {exit_code}" if exit_code else status.value
+    return f"{status} ({error_code})" if status is InvocationStatus.FAILED and error_code else status.value
