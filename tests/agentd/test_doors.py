@@ -416,19 +416,20 @@ def test_the_bridge_carries_both_ways(agent: Agent) -> None:
 def test_neither_way_of_the_bridge_waits_for_the_other(agent: Agent) -> None:
     """A controller that sends and reads a lot at once: the agent stops reading now and then, and nothing is stuck."""
     with agent.connect() as client:
-        record = client.run("head -c 8000000 /dev/zero")
-        client.finish(record)
+        records = [client.run("head -c 1500000 /dev/zero") for _ in range(8)]
+        for record in records:
+            client.finish(record)
     here, there = socket.socketpair()
     with subprocess.Popen(agent.words("bridge"), stdin=there, stdout=there) as bridge:
         there.close()
         with Client(here) as client:
-            output = client.watch(record)
+            outputs = [client.watch(record) for record in records]
             request = protocol.request(0, "task.run", client.order(b"#" * 15_000, "r-" + "x" * 70))
             sender = threading.Thread(target=client.write, args=(protocol.encode(request) * 200,))
             sender.start()
-            client.listen_until(lambda: output.result is not None)
+            client.listen_until(lambda: all(output.result for output in outputs))
             sender.join()
-            assert len(output.stdout) == 8_000_000
+            assert [len(output.stdout) for output in outputs] == [1_500_000] * 8
         bridge.wait(GUARD)
 
 
