@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 
@@ -12,14 +13,28 @@ def main() -> None:
     """Run the program with the words of the command line; ends the process with the exit status."""
     # Arguments and output are UTF-8 in any locale; bytes that are none come and go unchanged.
     words = [os.fsencode(word).decode("utf-8", "surrogateescape") for word in sys.argv[1:]]
-    for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(encoding="utf-8", errors="surrogateescape")  # type: ignore[union-attr]
+    _prepare_streams()
     if words == ["--version"]:
         sys.stdout.write(f"assist {__version__}\n")
         return
-    from assist_cli.cli.app import app
+    try:
+        from assist_cli.cli.app import app
 
-    app(words)
+        app(words)
+    except KeyboardInterrupt:  # while the program was still being read
+        sys.exit(130)
+
+
+def _prepare_streams() -> None:
+    """Have all three, so that no file takes the place of a closed one, and two of them speak UTF-8."""
+    for name, descriptor in (("stdin", 0), ("stdout", 1), ("stderr", 2)):
+        stream = getattr(sys, name)
+        if stream is None:
+            os.open(os.devnull, os.O_RDWR)  # the lowest free number, which is this one
+            stream = open(descriptor, "r" if descriptor == 0 else "w", encoding="utf-8")  # noqa: SIM115, PTH123
+            setattr(sys, name, stream)
+        if descriptor and isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding="utf-8", errors="surrogateescape")
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ import contextlib
 import logging
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta, timezone
+from typing import Any
 
 from assist_cli.agents.client import Chunk, Client, Gap, TaskResult, task_result
 from assist_cli.errors import AgentError, AgentRefused
@@ -27,6 +28,8 @@ from assist_cli.operations.senders import is_alive
 # What was written to a connection by a sender that died since may be read by the agent only now.
 SETTLING = timedelta(seconds=5)
 LOOK_AGAIN_SECONDS = 0.2
+ANSWER_SECONDS = 5.0  # a look at the history waits no longer for an agent
+FETCH_SECONDS = 15.0  # and no less for the output of what has ended, though its deadline is over
 BEYOND_ANY_OUTPUT = 2**62
 
 log = logging.getLogger(__name__)
@@ -66,7 +69,9 @@ async def follow(
     """
     patience = (record.deadline - controller.now()).total_seconds()
     try:
-        return await asyncio.wait_for(_follow(controller, line, record, name, listener, accepted), max(patience, 1.0))
+        return await asyncio.wait_for(
+            _follow(controller, line, record, name, listener, accepted), max(patience, FETCH_SECONDS)
+        )
     except asyncio.TimeoutError:
         return unanswered(controller.now())
 
@@ -135,8 +140,7 @@ async def look(controller: Controller, line: Line, record: Record) -> Outcome | 
     if record.sent is None:
         return never_arrived(controller.now())
     try:
-        client = await line.client()
-        answer = await client.call("task.get", {"record": record.id, "offset": BEYOND_ANY_OUTPUT})
+        answer = await asyncio.wait_for(_state(line, record), ANSWER_SECONDS)
         if answer["result"] is None:
             return closed
         if not answer["result"]["output_bytes"]:
@@ -149,6 +153,16 @@ async def look(controller: Controller, line: Line, record: Record) -> Outcome | 
     except AgentError as error:
         log.info("%s", error)
         return closed
+    except asyncio.TimeoutError:
+        log.info("the agent of %s does not answer", record.instance_id)
+        return closed
+
+
+async def _state(line: Line, record: Record) -> Mapping[str, Any]:
+    """What ``task.get`` says of a record, without its output."""
+    client = await line.client()
+    answer: Mapping[str, Any] = await client.call("task.get", {"record": record.id, "offset": BEYOND_ANY_OUTPUT})
+    return answer
 
 
 def reconcile(controller: Controller, found: Mapping[str, Iterable[Record]]) -> None:
