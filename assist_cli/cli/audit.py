@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Annotated
 
 import typer
 
 from assist_cli.cli import documents, options
 from assist_cli.cli.output import Cell, Column, Format, Style
-from assist_cli.cli.wording import clock
-from assist_cli.model.audit import DONE
+from assist_cli.cli.wording import ago
+from assist_cli.model import ids
+from assist_cli.model.audit import DONE, Entry
 from assist_cli.operations import trail
 from assist_cli.operations.controller import open_controller
 from assist_cli.paths import home
@@ -36,31 +39,30 @@ def list_(
         number = LIST_LENGTH if since is None else 0
     with open_controller(home()) as controller:
         found = trail.entries(controller, since=since, limit=number + 1 if number else None)
+        now = controller.now()
     shown = found[:number] if number else found
     if printer.is_json:
         printer.documents(map(documents.audit_entry, shown))
         return
     columns = [
-        Column("TIME"),
+        Column("WHEN"),
         Column("ACTION"),
         Column("SUBJECT", flexible=True),
         Column("DETAIL", flexible=True),
-        Column("OUTCOME"),
         Column("ACTOR", flexible=True),
     ]
-    printer.table(
-        columns,
-        (
-            [
-                clock(entry.time),
-                entry.action,
-                entry.subject,
-                entry.detail,
-                Cell(entry.outcome, Style.GOOD if entry.outcome == DONE else Style.BAD),
-                str(entry.actor),
-            ]
-            for entry in shown
-        ),
-    )
+    printer.table(columns, (_row(entry, now) for entry in shown))
     if len(found) > len(shown):
         printer.talk("There are older ones; all of them: assist audit list -n 0")
+
+
+def _row(entry: Entry, now: datetime) -> Sequence[Cell | str]:
+    """What was not done says so beside the action; an id is shortened as in the list of invocations."""
+    is_id = any(ids.is_prefix(entry.subject, kind) for kind in ids.Kind)
+    return [
+        ago(entry.time, now),
+        entry.action if entry.outcome == DONE else Cell(f"{entry.action}: {entry.outcome}", Style.BAD),
+        entry.subject[: ids.SHORT_LENGTH] if is_id else entry.subject,
+        entry.detail,
+        str(entry.actor),
+    ]

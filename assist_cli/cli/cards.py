@@ -21,12 +21,12 @@ def line(command: Command) -> str:
 def print_list(printer: Printer, found: Iterable[Command], now: datetime) -> None:
     """Print commands as a table."""
     columns = [
-        Column("NAME"),
+        Column("NAME", flexible=True),
         Column("VERSION", right=True),
         Column("TYPE"),
-        Column("PARAMETERS", flexible=True),
-        Column("INVOKED", right=True),
+        Column("RUNS", right=True),
         Column("CHANGED"),
+        Column("PARAMETERS", flexible=True),
         Column("DESCRIPTION", flexible=True),
     ]
     printer.table(columns, (_row(each, now) for each in found))
@@ -110,10 +110,10 @@ def _row(command: Command, now: datetime) -> Sequence[str]:
     return [
         command.name,
         str(command.latest),
-        version.type.value,
-        ", ".join(each.key for each in version.definitions),
-        str(command.invocations),
+        version.type.word,
+        f"{command.invocations:,}",
         ago(command.modified, now),
+        ", ".join(each.key for each in version.definitions),
         command.description,
     ]
 
@@ -122,9 +122,9 @@ def _version_row(version: CommandVersion, now: datetime) -> Sequence[str]:
     return [
         str(version.number),
         ago(version.created, now) if version.created else "",
-        version.type.value,
+        version.type.word,
         f"{version.timeout} s",
-        str(len(version.content)),
+        f"{len(version.content):,}",
         ", ".join(each.key for each in version.definitions),
         version.working_dir or "",
     ]

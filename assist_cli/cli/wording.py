@@ -10,7 +10,7 @@ _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-
 _WHITE_SPACE = re.compile(r"[ \t\r\f\v]+")
 
 _UNITS = (("d", 86_400), ("h", 3600), ("min", 60), ("s", 1))
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)(s|m|h|d)?", re.IGNORECASE)
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)([smhd])?", re.IGNORECASE | re.ASCII)
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 

@@ -24,11 +24,14 @@ class CommandType(str, Enum):
     BAT = "RunBatScript"
     POWERSHELL = "RunPowerShellScript"
 
+    @property
+    def word(self) -> str:
+        """The short name that people use: ``shell``, ``bat``, ``powershell``."""
+        return self.value.removeprefix("Run").removesuffix("Script").lower()
+
 
 _TYPE_WORDS = {
-    "shell": CommandType.SHELL,
-    "bat": CommandType.BAT,
-    "powershell": CommandType.POWERSHELL,
+    **{kind.word: kind for kind in CommandType},
     **{kind.value.lower(): kind for kind in CommandType},
 }
 _TYPE_OF_EXTENSION = {

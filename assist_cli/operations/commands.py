@@ -173,5 +173,5 @@ def _new_version(
 
 
 def _note(controller: Controller, transaction: Transaction, action: str, command: Command, detail: str = "") -> None:
-    subject = f"{command.name} ({command.id})"
-    audit.append(transaction, Entry(controller.now(), controller.actor, action, subject, detail))
+    detail = ", ".join(part for part in (detail, command.id) if part)
+    audit.append(transaction, Entry(controller.now(), controller.actor, action, command.name, detail))

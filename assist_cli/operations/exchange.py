@@ -269,9 +269,9 @@ def _take(controller: Controller, transaction: Transaction, versions: Sequence[C
     store.create(transaction, first)
     for each in versions[1:]:
         store.add_version(transaction, first.id, each.version, each.modified)
-    detail = f"{len(versions)} versions" + (f", as {wanted!r}" if first.name != wanted else "")
-    subject = f"{first.name} ({first.id})"
-    audit.append(transaction, Entry(controller.now(), controller.actor, "command.import", subject, detail))
+    renamed = f", renamed from {wanted!r}" if first.name != wanted else ""
+    detail = f"{len(versions)} versions{renamed}, {first.id}"
+    audit.append(transaction, Entry(controller.now(), controller.actor, "command.import", first.name, detail))
     return Imported(wanted, replace(versions[-1], id=first.id, name=first.name))
 
 

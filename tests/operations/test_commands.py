@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from dataclasses import replace
 from pathlib import Path
@@ -24,10 +25,10 @@ VERSION = CommandVersion(
 
 
 def trail(controller: Controller) -> list[tuple[str, str, str]]:
-    """(action, name of the subject, detail), oldest first."""
+    """(action, subject, detail without the id of the command), oldest first."""
     found = audit.entries(controller.database)
     assert all(str(entry.actor) == "ann (uid 1000) from pts/1 of desk" for entry in found)
-    return [(entry.action, entry.subject.split(" ")[0], entry.detail) for entry in reversed(found)]
+    return [(entry.action, entry.subject, re.sub(r"(, )?c-\w{26}$", "", entry.detail)) for entry in reversed(found)]
 
 
 def test_create_and_get(controller: Controller) -> None:

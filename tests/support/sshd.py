@@ -9,6 +9,7 @@ import contextlib
 import getpass
 import os
 import secrets
+import shlex
 import shutil
 import socket
 import subprocess
@@ -18,6 +19,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+from assist_cli.agents.ssh import login
+from tests.support import processes
+from tests.support.agent import Agent
 
 GUARD = 10.0  # seconds in which sshd must listen
 
@@ -78,17 +83,20 @@ class Sshd:
     def known_as(self) -> str:
         return f"[{self.address}]:{self.port}"
 
+    def let_in(self, public: str) -> None:
+        """Let the owner of another key in."""
+        with (self.folder / "authorized_keys").open("a") as file:
+            file.write(public)
+
     def log(self) -> str:
         return (self.folder / "sshd.log").read_text()
 
     def logins(self) -> int:
         """How many times somebody was let in."""
-        return self.log().count("Accepted ")
+        return self.log().count("Accepted publickey for ")
 
     def end_sessions(self) -> None:
         """End every connection, as a broken network would: sshd's own processes for them are killed."""
-        from tests.support import processes
-
         for pid in processes.children(self.process.pid):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, 9)
@@ -102,14 +110,17 @@ def new_key(path: Path, passphrase: str = "", kind: str = "ed25519") -> str:
 
 
 @contextlib.contextmanager
-def serving(folder: Path, *, trusted: bool = True, more: str = "", environment: str = "") -> Iterator[Sshd]:
+def serving(
+    folder: Path, *, agent: Path | None = None, trusted: bool = True, more: str = "", environment: str = ""
+) -> Iterator[Sshd]:
     """An sshd that lets the user of this test in, by the key ~/.ssh/id_ed25519 that is made when it is absent.
 
-    ``trusted`` writes its host key to ~/.ssh/known_hosts.
+    ``agent`` is the folder where an agent is, or will be. ``trusted`` writes the host key to ~/.ssh/known_hosts.
+    ``more`` are lines of its configuration, ``environment`` variables of those who log in.
     """
     sshd = program()
     folder.mkdir(parents=True)
-    home, agent = folder / "home", folder / "agent"
+    home, agent = folder / "home", agent or folder / "agent"
     home.mkdir()
     user_key = Path("~/.ssh/id_ed25519").expanduser()
     public = user_key.with_name("id_ed25519.pub").read_text() if user_key.exists() else new_key(user_key)
@@ -134,7 +145,22 @@ def serving(folder: Path, *, trusted: bool = True, more: str = "", environment: 
                     file.write(f"{server.known_as} {server.host_key}\n")
             yield server
         finally:
+            login.hang_up()
             process.terminate()
+
+
+@contextlib.contextmanager
+def beside(agent: Agent, folder: Path, environment: str = "") -> Iterator[Sshd]:
+    """An sshd on the machine of an agent, whose folder gets the launcher that an installed one has."""
+    with serving(folder, agent=agent.home, environment=environment) as server:
+        launcher(agent.home / "agentd", *agent.words("bridge"))
+        yield server
+
+
+def launcher(path: Path, *words: str) -> None:
+    """A program that runs these words."""
+    path.write_text(f"#!/bin/sh\nexec {shlex.join(words)}\n")
+    path.chmod(0o755)
 
 
 def _wait_for(server: Sshd) -> None:

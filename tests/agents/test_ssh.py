@@ -1,0 +1,363 @@
+"""Agents by way of a real sshd: one login for all, keys of hosts and users as ssh(1) has them, and what goes wrong."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from assist_cli.agents import destination
+from assist_cli.agents.client import Greeting
+from assist_cli.agents.destination import Destination
+from assist_cli.agents.ssh import bridge, login
+from assist_cli.errors import AgentError, ClientAuthFailed, ClientNotOnline, ClientNotRunning, ConnectionLost
+from tests.support import sshd
+from tests.support.place import Place
+from tests.support.sshd import Sshd, launcher
+
+GUARD = 30.0
+
+
+@pytest.fixture
+def server(isolation: Path, no_leaks: None) -> Iterator[Sshd]:
+    """An sshd on a machine without an agent."""
+    with sshd.serving(isolation / "sshd") as running:
+        yield running
+
+
+@pytest.fixture
+def installed(started: Place, isolation: Path) -> Iterator[Sshd]:
+    """An sshd on a machine with an agent."""
+    with sshd.beside(started.agent, isolation / "sshd") as running:
+        yield running
+
+
+def user_file(name: str) -> Path:
+    path = Path("~/.ssh").expanduser() / name
+    path.parent.mkdir(mode=0o700, exist_ok=True)
+    return path
+
+
+def to(server: Sshd, **more: object) -> Destination:
+    return Destination(server.address, server.user, server.port, **more)  # type: ignore[arg-type]
+
+
+def hello(where: Destination) -> Greeting:
+    async def work() -> Greeting:
+        client = await bridge.connect(where)
+        try:
+            return await client.greet("c0ffee", "1")
+        finally:
+            client.close()
+
+    return asyncio.run(asyncio.wait_for(work(), GUARD))
+
+
+def refusal(where: Destination, **more: object) -> AgentError:
+    with pytest.raises(AgentError) as caught:
+        login.log_in(where, **more)  # type: ignore[arg-type]
+    assert caught.value.message.startswith("cannot ")
+    return caught.value
+
+
+# one login
+
+
+def test_many_connections_are_one_login(installed: Sshd, started: Place) -> None:
+    where = to(installed)
+
+    async def work() -> None:
+        clients = await asyncio.gather(*(bridge.connect(where) for _ in range(5)))
+        greetings = await asyncio.gather(*(client.greet("c0ffee", "1") for client in clients))
+        assert {greeting.instance for greeting in greetings} == {started.instance}
+        for client in clients:
+            client.close()
+
+    asyncio.run(asyncio.wait_for(work(), GUARD))
+    hello(where)
+    assert installed.logins() == 1
+
+
+def test_a_login_that_was_lost_is_made_again(installed: Sshd) -> None:
+    async def work() -> None:
+        client = await bridge.connect(to(installed))
+        await client.greet("c0ffee", "1")
+        installed.end_sessions()
+        with pytest.raises(ConnectionLost):
+            while True:
+                await client.call("agent.status", {})
+
+    asyncio.run(asyncio.wait_for(work(), GUARD))
+    hello(to(installed))
+    assert installed.logins() == 2
+
+
+def test_what_the_login_shell_says_of_its_own_is_passed_over(installed: Sshd, started: Place) -> None:
+    (installed.home / ".bashrc").write_text('echo "{welcome}"; echo \'{"jsonrpc": "2.0"}\'\n')
+    assert hello(to(installed)).instance == started.instance
+
+
+def test_a_connection_that_nobody_waits_for_is_closed(installed: Sshd) -> None:
+    async def work() -> None:
+        with pytest.raises(asyncio.TimeoutError):
+            await asyncio.wait_for(bridge.connect(to(installed)), 0.01)
+
+    asyncio.run(work())
+    login.log_in(to(installed))  # waits for the login that is under way
+
+
+# who is there
+
+
+def test_an_unknown_host_key_is_refused_and_the_hint_is_what_to_type(isolation: Path, no_leaks: None) -> None:
+    with sshd.serving(isolation / "sshd", trusted=False) as server:
+        error = refusal(to(server))
+        assert isinstance(error, ClientAuthFailed)
+        assert "its host key is not known; it is ssh-ed25519 SHA256:" in error.message
+        assert f"ssh -p {server.port} {server.user}@{server.address} true" in error.hint
+        assert not user_file("known_hosts").exists()
+        assert server.logins() == 0
+
+
+def test_accept_new_writes_an_unknown_host_key_down_for_its_owner_alone(isolation: Path, no_leaks: None) -> None:
+    previous = os.umask(0)
+    try:
+        with sshd.serving(isolation / "sshd", trusted=False) as server:
+            login.log_in(to(server), accept_new=True)
+            login.hang_up()
+            login.log_in(to(server))
+            known = user_file("known_hosts")
+            assert len(known.read_text().splitlines()) == 1
+            assert known.stat().st_mode & 0o777 == 0o600
+            found = subprocess.run(
+                ["ssh-keygen", "-F", server.known_as, "-f", known], stdout=subprocess.PIPE, check=True
+            )
+            assert server.host_key in found.stdout.decode()
+    finally:
+        os.umask(previous)
+
+
+@pytest.mark.parametrize("kind", ["ed25519", "rsa"])
+def test_a_changed_host_key_is_refused_even_with_accept_new(isolation: Path, no_leaks: None, kind: str) -> None:
+    other = " ".join(sshd.new_key(isolation / "other", kind=kind).split()[:2])
+    with sshd.serving(isolation / "sshd", trusted=False) as server:
+        known = user_file("known_hosts")
+        known.write_text(f"# mine\n{server.known_as} {other}\n")
+        error = refusal(to(server), accept_new=True)
+        assert f"its host key is not the one in line 2 of {known}" in error.message
+        assert f"ssh-keygen -R '{server.known_as}' -f {known}" in error.hint
+        assert len(known.read_text().splitlines()) == 2
+
+
+def test_a_revoked_host_key_is_refused(server: Sshd) -> None:
+    with user_file("known_hosts").open("a") as file:
+        file.write(f"@revoked * {server.host_key}\n")
+    assert "revokes its host key" in refusal(to(server)).message
+
+
+# who we are
+
+
+def test_a_user_who_is_not_let_in_is_told_which_keys_were_tried(server: Sshd) -> None:
+    (server.folder / "authorized_keys").write_text("")
+    error = refusal(to(server))
+    assert isinstance(error, ClientAuthFailed)
+    assert str(user_file("id_ed25519")) in error.message
+    assert error.hint.endswith(f"ssh-copy-id -p {server.port} {server.user}@{server.address}")
+
+
+def test_without_any_key_the_message_says_what_sshd_takes(server: Sshd) -> None:
+    user_file("id_ed25519").unlink()
+    error = refusal(to(server))
+    assert "there is no key to try; it takes publickey" in error.message
+
+
+def test_a_key_that_was_named_is_used(server: Sshd, isolation: Path) -> None:
+    public = sshd.new_key(isolation / "keys" / "fleet key")
+    (server.folder / "authorized_keys").write_text(public)
+    where = destination.parse(str(to(server, identity=str(isolation / "keys" / "fleet key"))))
+    assert login.log_in(where).by == str(isolation / "keys" / "fleet key")
+
+
+def test_a_key_that_is_named_and_absent_is_named_in_the_error(server: Sshd, isolation: Path) -> None:
+    assert f"{isolation}/none cannot be used (No such file" in refusal(to(server, identity=f"{isolation}/none")).message
+
+
+def test_a_locked_key_is_used_through_the_ssh_agent_and_asked_for_otherwise(
+    server: Sshd, isolation: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = isolation / "locked"
+    (server.folder / "authorized_keys").write_text(sshd.new_key(key, passphrase="open sesame"))
+    monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
+    error = refusal(to(server, identity=str(key)))
+    assert f"locked by a passphrase: {key}" in error.message
+    assert error.hint == f"unlock the key: ssh-add {key}"
+
+    with ssh_agent(isolation / "agent.sock", key, "open sesame") as address:
+        monkeypatch.setenv("SSH_AUTH_SOCK", address)
+        assert login.log_in(to(server, identity=str(key))).by == str(key)
+        login.hang_up()
+        assert login.log_in(to(server)).by == "locked of the SSH agent"
+        login.hang_up()
+
+
+@contextlib.contextmanager
+def ssh_agent(path: Path, key: Path, passphrase: str) -> Iterator[str]:
+    """An SSH agent that holds one key."""
+    answer = path.with_name("answer")
+    launcher(answer, "echo", passphrase)
+    with subprocess.Popen(["ssh-agent", "-D", "-a", path], stdout=subprocess.PIPE) as process:
+        try:
+            assert process.stdout is not None
+            process.stdout.readline()  # it says where it listens, and does
+            environment = {**os.environ, "SSH_AUTH_SOCK": str(path), "SSH_ASKPASS": str(answer), "DISPLAY": "none"}
+            subprocess.run(
+                ["setsid", "-w", "ssh-add", "-q", key], env=environment, stdin=subprocess.DEVNULL, check=True
+            )
+            yield str(path)
+        finally:
+            process.terminate()
+
+
+# the way there
+
+
+def test_the_configuration_of_the_user_is_heeded(server: Sshd, isolation: Path) -> None:
+    public = sshd.new_key(isolation / "configured")
+    (server.folder / "authorized_keys").write_text(public)
+    known = isolation / "known"
+    user_file("known_hosts").rename(known)
+    user_file("config.d").mkdir()
+    user_file("config.d/fleet").write_text(
+        f"Host web*\n  HostName {server.address}\n  Port {server.port}\n  User {server.user}\n"
+        f"  IdentityFile {isolation}/configured\n  IdentitiesOnly yes\n"
+    )
+    user_file("config").write_text(f"Include config.d/*\nHost *\n  UserKnownHostsFile {known}\n  User nobody\n")
+    assert login.log_in(Destination("web1")).by == f"{isolation}/configured"
+
+
+def test_a_jump_host_is_one_login_for_all_that_go_through_it(server: Sshd, isolation: Path) -> None:
+    with sshd.serving(isolation / "one") as one, sshd.serving(isolation / "two") as two:
+        assert login.log_in(to(one, jump=server.place)).run("echo one").stdout == b"one\n"
+        user_file("config").write_text(f"Host {two.address}\n  ProxyJump {server.place}\n")
+        assert login.log_in(to(two)).run("echo two").stdout == b"two\n"
+        assert [each.logins() for each in (server, one, two)] == [1, 1, 1]
+
+
+def test_a_proxy_command_is_run_and_ended(server: Sshd, isolation: Path) -> None:
+    relay = isolation / "relay.py"
+    relay.write_text(
+        "import os, socket, sys, threading\n"
+        "door = socket.create_connection((sys.argv[1], int(sys.argv[2])))\n"
+        "def out():\n"
+        "    while data := door.recv(65536): os.write(1, data)\n"
+        "threading.Thread(target=out, daemon=True).start()\n"
+        "while data := os.read(0, 65536): door.sendall(data)\n"
+    )
+    user_file("config").write_text(
+        f"Host hidden\n  ProxyCommand {sys.executable} {relay} {server.address} {server.port}\n"
+    )
+    with user_file("known_hosts").open("a") as file:
+        file.write(f"hidden {server.host_key}\n")
+    assert login.log_in(Destination("hidden", server.user)).run("echo here").stdout == b"here\n"
+
+
+# what goes wrong
+
+
+def test_a_port_where_nothing_listens(server: Sshd) -> None:
+    server.process.terminate()
+    server.process.wait()
+    error = refusal(to(server))
+    assert isinstance(error, ClientNotOnline)
+    assert f"nothing listens on port {server.port}" in error.message
+
+
+def test_a_machine_that_takes_the_connection_and_says_nothing_is_given_up_in_time() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as door:
+        began = time.monotonic()
+        error = refusal(Destination("127.0.0.1", port=door.getsockname()[1]), until=began + 0.5)
+        assert isinstance(error, ClientNotOnline)
+        assert time.monotonic() - began < 3
+    login.hang_up()
+
+
+def test_something_else_than_sshd() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as door:
+        where = Destination("127.0.0.1", port=door.getsockname()[1])
+
+        async def work() -> AgentError:
+            with pytest.raises(AgentError) as caught:
+                await bridge.connect(where)
+            return caught.value
+
+        async def both() -> AgentError:
+            connecting = asyncio.ensure_future(work())
+            loop = asyncio.get_running_loop()
+            door.setblocking(False)
+            end, _ = await loop.sock_accept(door)
+            with end:
+                await loop.sock_sendall(end, b"HTTP/1.1 400 Bad Request\r\n" * 200)
+            return await connecting
+
+        assert isinstance(asyncio.run(asyncio.wait_for(both(), GUARD)), ClientNotOnline)
+    login.hang_up()
+
+
+def test_a_name_that_nobody_knows() -> None:
+    error = refusal(Destination("no-such-machine.invalid"))
+    assert isinstance(error, ClientNotOnline)
+    assert "the name 'no-such-machine.invalid' is not known" in error.message
+    login.hang_up()
+
+
+def silence(where: Destination) -> AgentError:
+    with pytest.raises(AgentError) as caught:
+        hello(where)
+    return caught.value
+
+
+def test_a_machine_without_an_agent_is_told_apart_from_one_whose_agent_does_not_run(server: Sshd) -> None:
+    error = silence(to(server))
+    assert isinstance(error, ClientNotRunning)
+    assert error.message == f"cannot reach the agent on '{server.place}': it is not installed"
+    assert error.hint == f"install it: assist instance install {server.place}"
+
+    server.agent.mkdir()
+    launcher(server.agent / "agentd", "sh", "-c", "echo gone >&2; exit 69")
+    error = silence(to(server))
+    assert isinstance(error, ClientNotRunning)
+    assert error.message == f"cannot reach the agent on '{server.place}': it does not run"
+
+
+SUDO = """\
+#!/bin/sh
+[ "$1" = -n ] || exit 9
+shift
+if [ -e "$HOME/no-sudo" ]; then echo "sudo: a password is required" >&2; exit 1; fi
+exec "$@"
+"""
+
+
+def test_sudo_is_told_not_to_ask_and_its_refusal_is_the_message(started: Place, isolation: Path) -> None:
+    """A stand-in for sudo that knows of one option: the real one asks the real sudoers of this machine."""
+    programs = isolation / "programs"
+    programs.mkdir()
+    (programs / "sudo").write_text(SUDO)
+    (programs / "sudo").chmod(0o755)
+    path = f"PATH={programs}:{os.environ['PATH']}"
+    with sshd.beside(started.agent, isolation / "sshd", environment=path) as server:
+        where = to(server, sudo=True)
+        assert hello(where).instance == started.instance
+        (server.home / "no-sudo").touch()
+        error = silence(where)
+        assert isinstance(error, ClientAuthFailed)
+        assert error.message == f"cannot become root on '{server.place}': sudo: a password is required"

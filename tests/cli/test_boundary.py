@@ -1,0 +1,213 @@
+"""Where errors end: one line and a hint, JSON where it is asked for, a report of a bug."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from assist_cli import __version__, errors
+from assist_cli.errors import AssistError, ExitStatus
+from tests.support.program import Program
+
+
+def tree(kind: type[AssistError] = AssistError) -> Iterator[type[AssistError]]:
+    yield kind
+    for child in kind.__subclasses__():
+        if child.__module__ == errors.__name__:
+            yield from tree(child)
+
+
+def test_the_tree_is_drawn_as_it_is() -> None:
+    drawn = re.findall(r"── (\w+) +(\d+)? ", errors.__doc__ or "")
+    assert {name for name, _ in drawn} == {kind.__name__ for kind in tree()} - {"AssistError"}
+    for name, status in drawn:
+        kind = getattr(errors, name)
+        assert kind.__doc__, name
+        if status:
+            assert kind.exit_status == int(status), name
+
+
+def test_each_has_a_code_and_a_status() -> None:
+    for kind in tree():
+        error = kind("cannot do it")
+        assert error.code
+        assert error.exit_status in list(ExitStatus)
+        assert kind("cannot do it", code="Special").code == "Special"
+
+
+def test_version_and_help(assist: Program) -> None:
+    assert assist("--version").stdout.decode() == f"assist {__version__}\n"
+    assert assist("-q", "--version").stdout.decode() == f"assist {__version__}\n"
+    for words in ([], ["run"], ["invocation"], ["invocation", "list"], ["stop"], ["help"]):
+        done = assist(*words, "--help")
+        assert done.returncode == 0
+        assert done.stderr == b""
+        assert b"Usage: assist" in done.stdout
+        assert max(map(len, done.stdout.decode().splitlines())) <= 80
+
+
+def test_nothing_asked_for_is_a_wrong_command_line(assist: Program) -> None:
+    for words in ([], ["invocation"]):
+        done = assist(*words)
+        assert (done.returncode, done.stdout) == (2, b"")
+        assert b"Usage: assist" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "message", "hint"),
+    [
+        (["frob"], "no such command 'frob'", "see assist --help"),
+        (["--frob"], "no such option: --frob", "see assist --help"),
+        (["invocation", "frob"], "no such command 'frob'", "see assist invocation --help"),
+        (["invocation", "show"], "missing argument 'ID'", "see assist invocation show --help"),
+        (["run", "uname", "-a"], "no such option: -a", "assist run -- uname -a"),
+        (["run"], "cannot tell what to run", "assist run -- uname -a"),
+        (["run", "-c", "true", "--", "true"], "cannot tell what to run", "assist run -- uname -a"),
+        (["run", "--timeout", "soon", "--", "true"], "'soon' is no duration", "assist run -- uname -a"),
+        (["run", "--timeout", "1.5", "--", "true"], "not a whole number", "assist run -- uname -a"),
+    ],
+)
+def test_a_wrong_command_line(assist: Program, words: list[str], message: str, hint: str) -> None:
+    done = assist(*words)
+    assert (done.returncode, done.stdout) == (2, b"")
+    first, second = done.stderr.decode().splitlines()
+    assert first.startswith("error: cannot ")
+    assert message in first
+    assert second.startswith("hint: ")
+    assert hint in second
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "status"),
+    [
+        (["run", "-o", "json", "-c", " "], "InvalidContent", 65),
+        (["run", "--output=json", "--timeout", "0", "--", "true"], "TimeoutExceedLimit", 65),
+        (["run", "--output", "json", "--timeout", "86401", "--", "true"], "TimeoutExceedLimit", 65),
+        (["run", "-ojsonl", "--workdir", "relative", "--", "true"], "InvalidWorkingDir", 65),
+        (["run", "-o", "json", "--workdir", "/" + "x" * 200, "--", "true"], "WorkingDirExceedLimit", 65),
+        (["run", "-o", "json", "--type", "cobol", "--", "true"], "InvalidCommandType", 65),
+        (["run", "-o", "json", "--user", "", "--", "true"], "InvalidUsername", 65),
+        (["run", "-o", "json", "-f", "/nonexistent"], "FileFailure", 74),
+        (["invocation", "show", "-", "-o", "json"], "NotFound", 66),
+        (["run", "-o", "json", "--nonsense"], "InvalidUsage", 2),
+    ],
+)
+def test_an_error_in_json(assist: Program, home: Path, words: list[str], code: str, status: int) -> None:
+    done = assist(*words)
+    assert (done.returncode, done.stdout) == (status, b"")
+    (line,) = done.stderr.decode().splitlines()
+    error = json.loads(line)
+    assert list(error) == ["Code", "Message", "Hint"]
+    assert error["Code"] == code
+    assert error["Message"].startswith("cannot ")
+    assert not error["Message"].endswith(".")
+    assert not (home / "agent").exists()
+
+
+def test_words_after_the_dashes_do_not_ask_for_json(assist: Program) -> None:
+    done = assist("run", "--type", "cobol", "--", "kubectl", "-o", "json")
+    assert done.stderr.startswith(b"error: cannot use the type 'cobol'")
+
+
+def test_an_argument_that_is_not_utf8_is_quoted_and_told(assist: Program) -> None:
+    done = subprocess.run([assist.path, b"invocation", b"show", b"t-\xff\x1b[31m"], capture_output=True, check=False)
+    assert done.returncode == 66
+    assert b"\x1b" not in done.stderr
+
+
+@pytest.mark.parametrize("locale", ["C", "POSIX", "de_DE.ISO-8859-1", "C.UTF-8"])
+def test_words_and_output_are_utf8_in_any_locale(assist: Program, locale: str) -> None:
+    done = assist("run", "--", "printf", "%s", "Grüße, 世界", env={"LANG": None, "LC_ALL": locale})
+    assert done.stdout.decode() == "Grüße, 世界"
+
+
+def test_a_broken_database(assist: Program, home: Path) -> None:
+    home.mkdir(mode=0o700)
+    (home / "assist.db").write_text("no database at all\n" * 100)
+    done = assist("invocation", "list")
+    assert done.returncode == 74
+    assert done.stderr.startswith(b"error: cannot use the database '")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_home_that_may_not_be_made(assist: Program) -> None:
+    assert assist("run", "--", "true", env={"ASSIST_HOME": "/proc/nowhere"}).returncode in (74, 77)
+
+
+BUG = """
+import sys
+from assist_cli.cli import app, invocation
+from assist_cli.operations import history
+def summaries(*_, **__):
+    secret = "do not tell"
+    raise KeyError("a bug")
+history.summaries = summaries
+app.app(["invocation", "list", *sys.argv[1:]])
+"""
+
+
+def test_a_bug_is_one_line_and_a_report(home: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", BUG], capture_output=True, check=False)
+    assert (done.returncode, done.stdout) == (70, b"")
+    first, second = done.stderr.decode().splitlines()
+    assert first == "error: cannot go on: there is a bug in Assist (KeyError)"
+    (report,) = (home / "logs").glob("bug-*.txt")
+    assert second == f"hint: the report is '{report}'"
+    assert stat.S_IMODE(report.stat().st_mode) == 0o600
+    assert "KeyError: 'a bug'" in report.read_text()
+    assert __version__ in report.read_text()
+
+
+def test_a_bug_in_json(home: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", BUG, "-o", "json"], capture_output=True, check=False)
+    assert (done.returncode, done.stdout) == (70, b"")
+    assert json.loads(done.stderr)["Code"] == "InternalError"
+
+
+def test_a_reader_that_leaves_ends_a_list_quietly(assist: Program) -> None:
+    assist("run", "--", "true")
+    process = subprocess.Popen([assist.path, "invocation", "list"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert process.stdout is not None
+    process.stdout.close()
+    assert process.stderr is not None
+    with process.stderr:
+        assert process.stderr.read() == b""
+    assert process.wait() == 130
+
+
+def test_topics(assist: Program) -> None:
+    assert b"exit-status" in assist("help").stdout
+    text = assist("help", "exit-status").stdout.decode()
+    for status in ExitStatus:
+        assert f"\n{status.value:>5}  " in text
+    assert assist("help", "nonsense").returncode == 66
+
+
+def test_version_imports_next_to_nothing() -> None:
+    script = (
+        "import sys; sys.argv = ['assist', '--version']\n"
+        "from assist_cli.__main__ import main; main()\n"
+        "print(sorted({'typer', 'asyncio', 'sqlite3', 'rich', 'sqlite_utils'} & set(sys.modules)))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[1] == "[]"
+
+
+def test_a_run_into_a_pipe_imports_nothing_for_tables(assist: Program) -> None:
+    assist("run", "--", "true")
+    script = (
+        "import sys\n"
+        "from assist_cli.cli.app import app\n"
+        "try:\n    app(['run', '--', 'true'])\n"
+        "finally:\n    print(sorted({'rich', 'sqlite_utils', 'paramiko', 'croniter', 'ssl_'} & set(sys.modules)))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"

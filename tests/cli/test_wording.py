@@ -1,0 +1,75 @@
+"""How times, durations and foreign text read."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from assist_cli.cli.wording import ago, count, escape, one_line, seconds_of, took
+
+NOW = datetime(2026, 11, 22, 8, tzinfo=timezone.utc)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        (0.4, "just now"), (1, "1 s ago"), (59.9, "59 s ago"), (60, "1 min ago"), (3599, "59 min ago"),
+        (3600, "1 h ago"), (86_399, "23 h ago"), (86_400, "1 d ago"), (30 * 86_400, "30 d ago"), (-0.5, "just now"),
+        (-90, "in 1 min"), (31 * 86_400, "2026-10-22"),
+    ],
+)  # fmt: skip
+def test_a_moment_seen_from_now(seconds: float, said: str) -> None:
+    assert ago(NOW - timedelta(seconds=seconds), NOW) == said
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        (-1, "0.00 s"), (0.124, "0.12 s"), (1, "1.0 s"), (59.94, "59.9 s"), (60, "1 min"), (125, "2 min 5 s"),
+        (3600, "1 h"), (12_000, "3 h 20 min"), (90_000, "1 d 1 h"),
+    ],
+)  # fmt: skip
+def test_how_long_it_took(seconds: float, said: str) -> None:
+    assert took(timedelta(seconds=seconds)) == said
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("0s", 0), ("90", 90), ("30s", 30), ("10m", 600), ("2h", 7200), ("30d", 2_592_000), ("1.5h", 5400),
+        (" 5M ", 300), ("", None), ("s", None), ("-1", None), ("1w", None), ("1 m", None), ("10m5s", None),
+        ("nan", None), ("١٢", None), ("1e3", None),
+    ],
+)  # fmt: skip
+def test_durations(text: str, seconds: float | None) -> None:
+    assert seconds_of(text) == seconds
+
+
+@given(st.text())
+def test_nothing_that_moves_the_cursor_is_left(text: str) -> None:
+    for shown in (escape(text), one_line(text)):
+        assert not any(ord(character) < 32 or 127 <= ord(character) < 160 for character in shown)
+        assert not set(shown) & set("\u2028\u2029\u202a\u202b\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f")
+
+
+@given(st.text(st.characters(exclude_categories=["C", "Z"])))
+def test_text_stays_text(text: str) -> None:
+    assert escape(text) == text
+    assert one_line(text) == text
+
+
+def test_what_is_escaped_can_be_read() -> None:
+    assert escape("a\x1b[31mb\x07\x7f\x9b\u202e") == "a\\x1b[31mb\\x07\\x7f\\x9b\\u202e"
+    assert escape("a\tb\n", keep="\t") == "a\tb\\n"
+
+
+def test_a_script_in_one_line() -> None:
+    assert one_line("#!/bin/sh\n\n  set   -e\n\techo\ta\r\n") == "#!/bin/sh ↵ set -e ↵ echo a"
+
+
+def test_counts() -> None:
+    assert [count(number, "byte") for number in (0, 1, 1234)] == ["0 bytes", "1 byte", "1,234 bytes"]
+    assert count(2, "entry", "entries") == "2 entries"
