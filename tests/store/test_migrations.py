@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sqlite3
 import subprocess
 import sys
@@ -150,6 +151,7 @@ while True:
 """
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="makes its processes by fork")
 def test_a_kill_at_any_statement_leaves_the_old_or_the_new(tmp_path: Path) -> None:
     make_first_schema(tmp_path / "old.db")
     run = subprocess.run(
