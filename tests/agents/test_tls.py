@@ -22,10 +22,10 @@ from assist_cli.agents.client import Client
 from assist_cli.deploy import pki
 from assist_cli.errors import AgentError, AgentRefused, ClientAuthFailed, ClientNotOnline, ClientNotRunning
 from assist_cli.paths import Home
-from tests.agents.conftest import CONTROLLER, Place
-from tests.support import certificates
+from tests.support import minting
 from tests.support.agent import new_record
-from tests.support.certificates import CLIENT, SERVER, Pair, mint
+from tests.support.minting import CLIENT, SERVER, Pair, mint
+from tests.support.place import CONTROLLER, Place
 
 OTHER = "i-01kbdk5g8w3m9v6yx2r4hq7cn0"
 DAY = timedelta(days=1)
@@ -49,7 +49,7 @@ def refused(place: Place, kind: type[AgentError] = ClientAuthFailed, controller:
 
 
 def authority(place: Place) -> Pair:
-    return certificates.read(place.home.pki, "ca")
+    return minting.read(place.home.pki, "ca")
 
 
 def give_agent(place: Place, pair: Pair, *, chain: bytes = b"", key: bytes | None = None) -> None:
@@ -75,7 +75,7 @@ def test_s12_an_agent_of_another_authority_is_refused(place: Place) -> None:
 
 def test_s12_a_certificate_signed_by_an_agent_is_refused(place: Place) -> None:
     """An agent's key signs for another instance, and the whole chain is shown."""
-    middle = certificates.read(place.agent.home / "pki", "agent")
+    middle = minting.read(place.agent.home / "pki", "agent")
     give_agent(place, mint(middle, place.instance, "agent", SERVER), chain=middle.certificate_pem)
     place.start()
     refused(place)
@@ -89,7 +89,7 @@ def test_s12_a_self_signed_certificate_with_all_the_right_words_is_refused(place
 
 @pytest.mark.parametrize(("role", "usage"), [("controller", CLIENT), ("agent", CLIENT), ("controller", SERVER)])
 def test_s12_an_agent_with_a_certificate_of_another_role_is_refused(
-    place: Place, role: str, usage: certificates.x509.ObjectIdentifier
+    place: Place, role: str, usage: minting.x509.ObjectIdentifier
 ) -> None:
     give_agent(place, mint(authority(place), place.instance, role, usage))
     place.start()
@@ -131,7 +131,7 @@ def test_s5_an_agent_that_says_another_id_than_its_certificate_is_refused(place:
 
 
 def test_s6_an_agent_without_the_key_of_its_certificate_is_refused(place: Place) -> None:
-    pair = certificates.read(place.agent.home / "pki", "agent")
+    pair = minting.read(place.agent.home / "pki", "agent")
     give_agent(place, pair, key=pair.key_pem_without_the_key())
     place.start()
     refused(place)
@@ -141,7 +141,7 @@ def test_s6_an_agent_without_the_key_of_its_certificate_is_refused(place: Place)
 
 
 def test_s6_a_controller_without_the_key_of_its_certificate_is_refused(started: Place) -> None:
-    pair = certificates.read(started.home.pki, "controller")
+    pair = minting.read(started.home.pki, "controller")
     give_controller(started, pair, key=pair.key_pem_without_the_key())
     refused(started)
 
@@ -153,13 +153,13 @@ def test_s12_a_controller_of_another_authority_is_refused(started: Place) -> Non
 
 
 @pytest.mark.parametrize(("role", "usage"), [("agent", SERVER), ("controller", SERVER), ("agent", CLIENT)])
-def test_s12_an_agent_is_no_controller(started: Place, role: str, usage: certificates.x509.ObjectIdentifier) -> None:
+def test_s12_an_agent_is_no_controller(started: Place, role: str, usage: minting.x509.ObjectIdentifier) -> None:
     give_controller(started, mint(authority(started), started.instance, role, usage))
     refused(started, controller=started.instance)
 
 
 def test_s12_a_controller_signed_by_an_agent_is_refused(started: Place) -> None:
-    middle = certificates.read(started.agent.home / "pki", "agent")
+    middle = minting.read(started.agent.home / "pki", "agent")
     give_controller(started, mint(middle, CONTROLLER, "controller", CLIENT), chain=middle.certificate_pem)
     refused(started)
 
@@ -206,7 +206,7 @@ def test_a_home_without_certificates_says_so(started: Place, tmp_path: Path) -> 
 
 
 def test_a_key_that_is_not_the_certificates_says_so(started: Place) -> None:
-    pair = certificates.read(started.home.pki, "controller")
+    pair = minting.read(started.home.pki, "controller")
     give_controller(started, pair, key=mint(None, "x", "y", None).key_pem)
     refused(started)
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,13 +15,25 @@ from assist_cli.agents.client import Chunk, Client, Gap, TaskResult
 from assist_cli.errors import ClientNotRunning, ConnectionLost
 from assist_cli.model.output import Stream
 from assist_cli.model.status import InvocationStatus
-from tests.agents.conftest import Place
+from tests.support import sshd
 from tests.support.agent import new_record
+from tests.support.place import Place
 
-WAYS = ("unix", "tls")
+WAYS = ("unix", "tls", "ssh")
 GUARD = 30.0
 
 pytestmark = pytest.mark.parametrize("way", WAYS)
+
+
+@pytest.fixture
+def started(place: Place, way: str, isolation: Path) -> Iterator[Place]:
+    """An agent that runs, with an sshd on its machine where SSH is the way."""
+    place.start()
+    with contextlib.ExitStack() as stack:
+        if way == "ssh":
+            server = stack.enter_context(sshd.beside(place.agent, isolation / "sshd"))
+            place.ssh = f"ssh:{server.place}"
+        yield place
 
 
 def within_reason(work: Coroutine[Any, Any, None]) -> None:

@@ -1,0 +1,68 @@
+"""One real agent with certificates, and the controller to which it belongs."""
+
+from __future__ import annotations
+
+import socket
+import sys
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+
+from assist_cli.agents import address
+from assist_cli.agents.client import Client
+from assist_cli.deploy import pki
+from assist_cli.paths import Home
+from tests.support import interpreters
+from tests.support.agent import Agent
+
+CONTROLLER = "c0ffee"
+INSTANCE = "i-01kbdk5g8w3m9v6yx2r4hq7cne"
+NEWEST = "3.13"
+
+
+@dataclass
+class Place:
+    """``agent`` listens on 127.0.0.1 and on its socket once it is started; ``home`` is its controller's."""
+
+    agent: Agent
+    home: Home
+    instance: str
+    port: int
+    ssh: str = ""  # its address by way of SSH, where there is an sshd
+
+    def address(self, way: str) -> str:
+        if way == "ssh":
+            return self.ssh
+        return f"unix:{self.agent.home}/agentd.sock" if way == "unix" else f"tls:127.0.0.1:{self.port}"
+
+    async def connect(self, way: str, controller: str = CONTROLLER) -> Client:
+        return await address.connect(self.address(way), home=self.home, controller=controller, instance=self.instance)
+
+    def put(self, credentials: pki.Credentials) -> None:
+        """Give the agent these certificates; it reads them when it starts."""
+        folder = self.agent.home / "pki"
+        folder.mkdir(mode=0o700, exist_ok=True)
+        (folder / "ca.pem").write_bytes(credentials.authority)
+        (folder / "agent.pem").write_bytes(credentials.certificate)
+        (folder / "agent.key").write_bytes(credentials.key)
+
+    def start(self) -> None:
+        self.agent.start("--listen", f"127.0.0.1:{self.port}")
+
+
+def furnish(archive: Path, folder: Path, home: Home, controller: str = CONTROLLER, instance: str = INSTANCE) -> Place:
+    """What an installation would have made of an agent in ``folder``; not started yet."""
+    now = datetime.now(timezone.utc)
+    pki.prepare(home, controller, now)
+    folder.mkdir(exist_ok=True)
+    agent = Agent(archive, interpreters.find(NEWEST) or Path(sys.executable), folder)
+    (agent.home / "instance-id").write_text(instance + "\n")
+    made = Place(agent, home, instance, free_port())
+    made.put(pki.agent_credentials(home, controller, instance, now))
+    return made
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 that was free just now."""
+    with socket.create_server(("127.0.0.1", 0)) as door:
+        return int(door.getsockname()[1])
