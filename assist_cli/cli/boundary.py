@@ -24,7 +24,7 @@ from typer.core import TyperGroup
 
 from assist_cli import __version__
 from assist_cli.cli.output import Format, Printer
-from assist_cli.errors import AssistError, ExitStatus, UsageError
+from assist_cli.errors import AssistError, ExitStatus, FileFailure, UsageError
 from assist_cli.paths import home
 
 # Typer exports the leaves of this branch of its tree; what they have in common is what is caught here.
@@ -52,7 +52,7 @@ class Boundary(TyperGroup):
         except typer.Abort:
             status = ExitStatus.INTERRUPTED
         except Exception as error:  # a bug: the report keeps what happened, the user gets one line
-            status = _report(_bug(error), words)
+            status = _report(_lost_output(error) or _bug(error), words)
         sys.exit(status)
 
     def invoke(self, ctx: Any) -> Any:
@@ -60,10 +60,22 @@ class Boundary(TyperGroup):
             result = super().invoke(ctx)
             sys.stdout.flush()
         except BrokenPipeError:
-            # What is still buffered must not be tried again when the interpreter ends.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            _let_go_of_stdout()
             raise typer.Exit(ExitStatus.INTERRUPTED) from None
         return result
+
+
+def _lost_output(error: Exception) -> FileFailure | None:
+    """What is said when stdout itself cannot be written: such an error, unlike others of the system, names no file."""
+    if not isinstance(error, OSError) or error.filename is not None:
+        return None
+    _let_go_of_stdout()
+    return FileFailure(f"cannot write the output: {error.strerror}", hint="see where stdout goes, and that it has room")
+
+
+def _let_go_of_stdout() -> None:
+    """What is still buffered must not be tried again when the interpreter ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 class _Commands(Mapping[str, Any]):

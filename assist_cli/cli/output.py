@@ -7,6 +7,7 @@ is for terminals without ``NO_COLOR``, and never says what the words do not.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
@@ -103,7 +104,8 @@ class Printer:
             self._say(f"{_paint('hint:', Style.BUSY, sys.stderr)} {escape(error.hint)}")
 
     def _say(self, text: str) -> None:
-        sys.stdout.flush()
+        with contextlib.suppress(OSError):  # stdout that fails is seen by what writes there
+            sys.stdout.flush()
         print(text, file=sys.stderr, flush=True)
 
     # stdout: data

@@ -183,6 +183,22 @@ def test_a_reader_that_leaves_ends_a_list_quietly(assist: Program) -> None:
     assert process.wait() == 130
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+def test_output_that_cannot_be_written_is_told(assist: Program) -> None:
+    for words in (["run", "--", "echo", "lost"], ["invocation", "list"], ["--help"]):
+        with Path("/dev/full").open("wb") as full:
+            done = subprocess.run([assist.path, *words], stdout=full, stderr=subprocess.PIPE, check=False)
+        assert done.returncode == 74, words
+        assert done.stderr.startswith(b"error: cannot write the output: No space left on device\n")
+
+
+def test_closed_streams_do_no_harm(assist: Program) -> None:
+    script = '"$0" run -- echo out <&- >&- 2>&- && "$0" --version >&-'
+    done = subprocess.run(["/bin/sh", "-c", script, assist.path], capture_output=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+    assert assist("invocation", "output", "-").stdout == b"out\n"
+
+
 def test_topics(assist: Program) -> None:
     assert b"exit-status" in assist("help").stdout
     text = assist("help", "exit-status").stdout.decode()
