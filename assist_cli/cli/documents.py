@@ -10,7 +10,7 @@ import base64
 from collections.abc import Iterable
 from datetime import datetime, timezone
 from enum import Enum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from assist_cli.model.audit import Entry
 from assist_cli.model.check import Check
@@ -20,6 +20,9 @@ from assist_cli.model.invocation import Invocation, InvocationInstance, Record, 
 from assist_cli.model.output import Output, Stream
 from assist_cli.operations.exchange import definition_document
 from assist_cli.operations.quotas import Usage
+
+if TYPE_CHECKING:
+    from assist_cli.operations.deployment import Upgrade
 
 Document = dict[str, Any]
 
@@ -122,6 +125,18 @@ def instance_status(instance: Instance, health: Health, use: Use) -> Document:
         "Guard": health.guard,
         "ErrorCode": health.error_code,
         "ErrorInfo": health.error,
+    }
+
+
+def upgrade(outcome: Upgrade) -> Document:
+    """What ``instance upgrade`` did on one instance."""
+    return {
+        "InstanceId": outcome.instance.id,
+        "InstanceName": outcome.instance.name,
+        "VersionBefore": outcome.before,
+        "Version": outcome.after,
+        "ErrorCode": outcome.error.code if outcome.error else "",
+        "ErrorInfo": outcome.error.message if outcome.error else "",
     }
 
 

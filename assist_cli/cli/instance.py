@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from assist_cli.cli import documents, options, targets
+from assist_cli.cli import documents, installing, options, targets
 from assist_cli.cli.output import Cell, Column, Format, Printer, Style
 from assist_cli.cli.wording import ago, clock, escape
-from assist_cli.errors import ExitStatus, UsageError
+from assist_cli.errors import ExitStatus
 from assist_cli.model.instance import Instance
 from assist_cli.operations import instances
 from assist_cli.operations.controller import open_controller
@@ -23,10 +23,9 @@ app = options.application(
     "Machines with an agent: which there are, and how they are. Forms of TARGET: assist help targets"
 )
 
+app.add_typer(installing.app)
+
 Name = Annotated[str, typer.Argument(metavar="NAME", help="A name, an id, or the beginning of an id.")]
-Tags = Annotated[
-    list[str] | None, typer.Option("--tag", metavar="K=V", help="A tag, as role=web; also without a value.")
-]
 Some = Annotated[list[str] | None, typer.Argument(metavar="[TARGET]...", help="The same, without -i; default: all.")]
 
 
@@ -41,7 +40,7 @@ def add(
     address: Annotated[
         str, typer.Argument(metavar="ADDRESS", help="tls:HOST[:PORT], ssh:[USER@]HOST[:PORT][?sudo] or unix:PATH.")
     ],
-    tag: Tags = None,
+    tag: targets.Tags = None,
     output: options.Output = Format.TABLE,
 ) -> None:
     """Register an agent that is there already.
@@ -49,7 +48,7 @@ def add(
     It is asked who it is first. The same instance again, under its name, gets the new address.
     """
     printer = options.printer(context, output)
-    given = None if tag is None else {key: value or "" for key, value in _pairs(tag).items()}
+    given = None if tag is None else targets.tags(tag)
     with open_controller(home()) as controller:
         made = instances.add(controller, name, address, given)
     if printer.is_json:
@@ -152,7 +151,7 @@ def tag(
 ) -> None:
     """Set tags of an instance, or take them away."""
     printer = options.printer(context, output)
-    changes = {key: "" if value is None else value or None for key, value in _pairs(pairs).items()}
+    changes = {key: "" if value is None else value or None for key, value in targets.pairs(pairs).items()}
     with open_controller(home()) as controller:
         changed = instances.tag(controller, name, changes)
     if printer.is_json:
@@ -184,20 +183,6 @@ def remove(
     with open_controller(home()) as controller:
         for name in names:
             printer.talk(f"Removed: {instances.remove(controller, name).name}")
-
-
-def _pairs(texts: list[str]) -> dict[str, str | None]:
-    """``K=V`` as key and value; the value of a key that stands alone is None."""
-    pairs: dict[str, str | None] = {}
-    for text in texts:
-        key, equals, value = text.partition("=")
-        if not key or key in pairs:
-            raise UsageError(
-                f"cannot use the tag '{text}': {'its key stands twice' if key else 'it has no key'}",
-                hint="write role=web, or canary for a tag without a value",
-            )
-        pairs[key] = value if equals else None
-    return pairs
 
 
 def _tags(instance: Instance) -> str:

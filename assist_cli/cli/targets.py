@@ -24,6 +24,9 @@ Targets = Annotated[
 All = Annotated[bool, typer.Option("--all", help="All instances.")]
 Pick = Annotated[int | None, typer.Option("--pick", metavar="N", help="So many of them, by chance.")]
 Seed = Annotated[int | None, typer.Option("--seed", metavar="N", help="Pick the same ones each time.")]
+Tags = Annotated[
+    list[str] | None, typer.Option("--tag", metavar="K=V", help="A tag, as role=web; also without a value.")
+]
 Preview = Annotated[bool, typer.Option("--preview", help="Only say which instances these are.")]
 
 
@@ -45,3 +48,22 @@ def preview(printer: Printer, selection: Selection) -> None:
         return
     for each in found:
         printer.line(escape(each.name))
+
+
+def pairs(texts: list[str]) -> dict[str, str | None]:
+    """``K=V`` as key and value; the value of a key that stands alone is None."""
+    pairs: dict[str, str | None] = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        if not key or key in pairs:
+            raise UsageError(
+                f"cannot use the tag '{text}': {'its key stands twice' if key else 'it has no key'}",
+                hint="write role=web, or canary for a tag without a value",
+            )
+        pairs[key] = value if equals else None
+    return pairs
+
+
+def tags(texts: list[str] | None) -> dict[str, str]:
+    """The tags that ``--tag`` gives to an instance."""
+    return {key: value or "" for key, value in pairs(texts or []).items()}

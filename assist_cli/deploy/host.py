@@ -176,7 +176,7 @@ def install(machine: Machine, order: Order, steps: Steps) -> Dict[str, Any]:
     """Install, repair or upgrade the agent.
 
     ``order``: version, archive (base64), sha256, files (name → [base64, mode]) that are written, conf (name → value)
-    that is set in agentd.conf, instance (the id of a new agent), unit (the text of the systemd unit).
+    that is set in agentd.conf, instance (the id of a new agent), units (the texts for root and for a user).
     """
     steps.begin("copy agentd-%s.pyz" % order["version"])
     archive = base64.b64decode(order["archive"])
@@ -212,7 +212,7 @@ def install(machine: Machine, order: Order, steps: Steps) -> Dict[str, Any]:
     if machine.manager:
         steps.begin("install the systemd unit %s" % machine.unit)
         steps.can_undo(lambda: machine.call_manager("daemon-reload"))
-        _put(machine.unit, order["unit"].encode("utf-8"), 0o644, steps)
+        _put(machine.unit, order["units"]["user" if "--user" in machine.manager else "root"].encode(), 0o644, steps)
         machine.call_manager("daemon-reload")
         if before is None:
             steps.can_undo(lambda: machine.call_manager("disable", UNIT))
@@ -463,10 +463,13 @@ _OUR_FOLDERS = ("pki", "spool", "work")
 
 
 def uninstall(machine: Machine, order: Order, steps: Steps) -> Dict[str, Any]:
-    """Stop the agent and remove all that is its own. ``order``: force, to do so although scripts run."""
+    """Stop the agent and remove all that is its own.
+
+    ``order``: force, to do so although scripts run; own, how many of these are the one that runs this.
+    """
     steps.begin("look for scripts that run")
     with contextlib.suppress(OSError, ValueError):
-        running = _ask(machine, "agent.status").get("running", 0)
+        running = _ask(machine, "agent.status").get("running", 0) - order.get("own", 0)
         if running and not order["force"]:
             raise Failure(
                 "%d of its scripts still run" % running,

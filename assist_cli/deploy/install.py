@@ -156,7 +156,7 @@ class Host:
         ``instance`` is the id of a new one. The machine is as it was when InstallFailed is raised, or the error says
         what is left.
         """
-        order = install_order(found.home, root=found.root, instance=instance, credentials=credentials, listen=listen)
+        order = install_order(found.home, instance=instance, credentials=credentials, listen=listen)
         return Installed(**self._order("install", order, progress))
 
     def uninstall(self, *, force: bool, progress: Progress) -> list[str]:
@@ -172,9 +172,7 @@ class Host:
         return answers.result(done.stderr.decode("utf-8", "replace"))
 
 
-def install_order(
-    home: str, *, root: bool, instance: str, credentials: Credentials | None, listen: str | None
-) -> dict[str, Any]:
+def install_order(home: str, *, instance: str, credentials: Credentials | None, listen: str | None) -> dict[str, Any]:
     """The order for ``host.install`` that brings an agent of this version."""
     archive = bundle.build()
     files = {}
@@ -191,7 +189,7 @@ def install_order(
         "files": files,
         "conf": {"listen": listen} if listen else {},
         "instance": instance,
-        "unit": service.unit(home, root=root),
+        "units": {"root": service.unit(home, root=True), "user": service.unit(home, root=False)},
     }
 
 
