@@ -12,6 +12,7 @@ from assist_cli.model.audit import Entry
 from assist_cli.model.command import Command, CommandType, CommandVersion
 from assist_cli.model.ids import Kind, new_id
 from assist_cli.model.parameters import Definition
+from assist_cli.operations import history
 from assist_cli.operations.controller import Controller
 from assist_cli.store import audit
 from assist_cli.store import commands as store
@@ -126,6 +127,9 @@ def rollback(controller: Controller, name: str, number: int) -> Command:
 
 def delete(controller: Controller, wanted: Sequence[str]) -> list[Command]:
     """Delete commands, all or none. Raises NotFound, and Conflict while an invocation of one is not over."""
+    for name in wanted:
+        for invocation_id in store.open_invocations(controller.database, store.find(controller.database, name)):
+            history.show(controller, invocation_id, output=False)  # its agent may know that it is over by now
     deleted = {}
     with controller.database.transaction() as transaction:
         for name in wanted:

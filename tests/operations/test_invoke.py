@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import shlex
+import time
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -110,6 +112,18 @@ def test_a_command_in_use_is_not_deleted(controller: Controller) -> None:
     commands.delete(controller, ["sleep"])
     actions = [entry.action for entry in audit.entries(controller.database)]
     assert actions == ["command.delete", "invocation.stop", "invocation.invoke", "command.create"]
+
+
+def test_a_command_is_deleted_when_its_agent_knows_that_it_is_over(controller: Controller) -> None:
+    """Though nobody has looked at what was detached since."""
+    commands.create(controller, "quick", CommandVersion(b"true"))
+    with invoke.recorded(controller, InvokeRequest("quick")) as invocation:
+        dispatch.send(controller, invocation)
+    deadline = time.monotonic() + 20
+    while list(commands.listing(controller)):
+        assert time.monotonic() < deadline
+        with contextlib.suppress(Conflict):
+            commands.delete(controller, ["quick"])
 
 
 @pytest.mark.parametrize(
