@@ -291,8 +291,12 @@ class Agent:
     def connect(self, controller: str = "tests", *, hello: bool = True) -> Client:
         """A new connection over the unix socket, closed at the end of the test."""
         door = socket.socket(socket.AF_UNIX)
-        with protocol.reachable(str(self.home / "agentd.sock")) as name:
-            door.connect(name)
+        try:
+            with protocol.reachable(str(self.home / "agentd.sock")) as name:
+                door.connect(name)
+        except OSError:
+            door.close()
+            raise
         client = Client(door, controller, hello=False)
         self._clients.append(client)
         if hello:

@@ -1,0 +1,204 @@
+"""The guard: it starts the agent again when it dies, grows or hangs, tells why, and never touches a task."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.agentd.conftest import NEWEST, OLDEST, MakeAgent
+from tests.support.agent import GUARD, Agent, Client, Closed, eventually, gone, is_alive
+
+pytestmark = [
+    pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="the guard measures with /proc"),
+    pytest.mark.parametrize("python", [OLDEST, NEWEST], indirect=True),
+]
+
+
+class Guarded:
+    """A guard and the agent that it looks after."""
+
+    def __init__(self, agent: Agent) -> None:
+        self.agent = agent
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> Guarded:
+        with self.agent.log.open("ab") as log:
+            self.process = subprocess.Popen(self.agent.words("guard"), stdin=subprocess.DEVNULL, stderr=log)
+        self.wait_for_agent()
+        return self
+
+    def wait_for_agent(self, other_than: int | None = None) -> int:
+        """The pid of the agent, once it listens; of a new one."""
+
+        def look() -> int | None:
+            with contextlib.suppress(OSError, ValueError, Closed):
+                pid: int | None = self.report()["agent_pid"]
+                if pid is not None and pid != other_than:
+                    self.agent.connect().close()
+                    return pid
+            return None
+
+        found: int = eventually(look)
+        return found
+
+    def report(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads((self.agent.home / "guard.json").read_text())
+        return found
+
+    def connect(self) -> Client:
+        return self.agent.connect()
+
+    def end(self, number: int = signal.SIGTERM) -> int:
+        assert self.process is not None
+        self.process.send_signal(number)
+        return self.process.wait(GUARD)
+
+
+@pytest.fixture
+def make_guarded(make_agent: MakeAgent) -> Iterator[Any]:
+    made: list[Guarded] = []
+
+    def make(**settings: object) -> Guarded:
+        made.append(Guarded(make_agent(**{"sample_seconds": 1, **settings})).start())
+        return made[-1]
+
+    yield make
+    for guarded in made:
+        with contextlib.suppress(OSError, Closed, AssertionError), guarded.connect() as client:
+            for record in guarded.agent.living(client):
+                client.call("task.stop", record=record)
+                client.finish(record)
+        if guarded.process is not None and guarded.process.poll() is None:
+            guarded.end()
+
+
+def test_an_agent_that_died_is_started_again(make_guarded: Any) -> None:
+    """With its tasks: the new one has adopted them. The second time it waits longer. Its status tells."""
+    guarded = make_guarded()
+    client = guarded.connect()
+    record = client.run("echo before; sleep 60")
+    main = guarded.agent.main(record)
+    first = guarded.report()["agent_pid"]
+    moments = [time.monotonic()]
+    pid = first
+    for _ in range(2):
+        os.kill(pid, signal.SIGKILL)
+        pid = guarded.wait_for_agent(other_than=pid)
+        moments.append(time.monotonic())
+    assert moments[1] - moments[0] >= 1
+    assert moments[2] - moments[1] >= 2
+    client = guarded.connect()
+    assert client.call("task.get", record=record)["state"] == "Running"
+    assert is_alive(main)
+    told = client.call("agent.status")["guard"]
+    assert told["restarts"] == 2
+    assert told["pid"] == guarded.process.pid
+    assert "signal 9" in told["last_restart"]["why"]
+    assert guarded.agent.log_text().count("guard: restarts the agent") == 2
+    words = subprocess.run(guarded.agent.words("status"), capture_output=True, check=True, text=True).stdout
+    assert "2 restarts" in words
+    assert "signal 9" in words
+
+
+def test_an_agent_that_is_over_its_limit_for_a_while_is_restarted(make_guarded: Any) -> None:
+    """One byte is over; it must last, and then it is told how much it was."""
+    guarded = make_guarded(memory_limit=1, sustain_seconds=2)
+    pid = guarded.report()["agent_pid"]
+    began = time.monotonic()
+    guarded.wait_for_agent(other_than=pid)
+    assert time.monotonic() - began > 2
+    why = guarded.report()["last_restart"]["why"]
+    assert "MiB of memory" in why
+    assert "for" in why
+    sample = guarded.report()["samples"][-1]
+    assert sample["rss"] > 5 << 20
+    assert sample["files"] > 3
+    assert gone(pid)
+
+
+def test_too_many_descriptors_count_too(make_guarded: Any) -> None:
+    guarded = make_guarded(descriptor_limit=2, sustain_seconds=1)
+    guarded.wait_for_agent(other_than=guarded.report()["agent_pid"])
+    assert "open files" in guarded.report()["last_restart"]["why"]
+
+
+def test_a_healthy_agent_is_left_alone(make_guarded: Any) -> None:
+    """It answers every ping, also when no further connection is admitted."""
+    guarded = make_guarded(ping_seconds=1, ping_patience=1, connection_limit=2)
+    pid = guarded.report()["agent_pid"]
+    clients = [guarded.connect(), guarded.connect()]
+    eventually(lambda: "which is the limit" in guarded.agent.log_text())  # the guard's own ping, turned away
+    samples = guarded.report()["samples"][-1]["time"]
+    eventually(lambda: guarded.report()["samples"][-1]["time"] > samples)
+    assert guarded.report()["agent_pid"] == pid
+    assert guarded.report()["restarts"] == 0
+    assert clients[0].complete("echo fine").stdout == b"fine\n"
+
+
+def test_an_agent_that_hangs_is_restarted(make_guarded: Any) -> None:
+    """It is there and does not answer. Its tasks go on, and what they printed meanwhile is whole."""
+    guarded = make_guarded(ping_seconds=1, ping_patience=1)
+    record = guarded.connect().run("i=0; while [ $i -lt 40 ]; do i=$((i+1)); echo $i; sleep 0.1; done")
+    main = guarded.agent.main(record)
+    pid = guarded.report()["agent_pid"]
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        guarded.wait_for_agent(other_than=pid)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGCONT)
+    assert "does not answer" in guarded.report()["last_restart"]["why"]
+    assert gone(pid)
+    assert is_alive(main)
+    output = guarded.connect().finish(record)
+    assert output.stdout == b"".join(b"%d\n" % number for number in range(1, 41))
+
+
+def test_a_guard_that_is_stopped_stops_the_agent_and_no_task(make_guarded: Any) -> None:
+    guarded = make_guarded()
+    record = guarded.connect().run("sleep 60")
+    main, pid = guarded.agent.main(record), guarded.report()["agent_pid"]
+    assert guarded.end() == 0
+    assert gone(pid)
+    assert is_alive(main)
+    guarded.start()
+    assert guarded.connect().call("task.get", record=record)["state"] == "Running"
+
+
+def test_a_guard_that_is_killed_takes_the_agent_with_it_and_the_next_takes_over(make_guarded: Any) -> None:
+    """No agent is left that nobody guards; a new guard starts one that adopts the tasks."""
+    guarded = make_guarded()
+    record = guarded.connect().run("sleep 60")
+    main, pid = guarded.agent.main(record), guarded.report()["agent_pid"]
+    guarded.end(signal.SIGKILL)
+    assert gone(pid)
+    assert "its guard is gone" in guarded.agent.log_text()
+    assert is_alive(main)
+    guarded.start()
+    client = guarded.connect()
+    assert client.call("task.get", record=record)["state"] == "Running"
+    client.call("task.stop", record=record)
+    assert (client.finish(record).result or {})["state"] == "Stopped"
+
+
+def test_an_agent_that_cannot_start_does_not_end_the_guard(make_agent: MakeAgent) -> None:
+    """Somebody else holds the folder: it is tried again, and works when the other has gone."""
+    agent = make_agent().start()
+    with agent.log.open("ab") as log:
+        guard = subprocess.Popen(agent.words("guard"), stdin=subprocess.DEVNULL, stderr=log)
+    try:
+        eventually(lambda: "it ended with status 1" in agent.log_text())
+        agent.stop()
+        eventually(lambda: agent.log_text().count("serves on") == 2)
+    finally:
+        guard.terminate()
+        assert guard.wait(GUARD) == 0
