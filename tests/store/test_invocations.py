@@ -20,7 +20,7 @@ from assist_cli.model.invocation import Invocation, InvocationInstance, Outcome,
 from assist_cli.model.output import Output
 from assist_cli.model.status import InvocationStatus, InvokeStatus, invoke_status
 from assist_cli.store import instances, invocations
-from assist_cli.store.database import Database, open_database
+from assist_cli.store.database import Database, Transaction, open_database
 
 NOW = datetime(2026, 11, 22, 8, tzinfo=timezone.utc)
 MINUTE = timedelta(minutes=1)
@@ -58,6 +58,10 @@ def settle(database: Database, **outcomes: Outcome) -> list[str]:
     """The ids of the records for which it was news."""
     with database.transaction() as transaction:
         return list(invocations.settle(transaction, outcomes))
+
+
+def stop(transaction: Transaction, invocation: Invocation, number: int) -> None:
+    invocations.mark_stopping(transaction, invocation.id, [invocation.instances[number].instance_id], NOW)
 
 
 def levels_agree(database: Database, invocation_id: str) -> bool:
@@ -127,7 +131,7 @@ def test_only_what_runs_is_sent(database: Database) -> None:
     with database.transaction() as transaction:
         assert not invocations.mark_sent(transaction, first, NOW, MINUTE)
         assert invocations.mark_sent(transaction, second, NOW, 2 * MINUTE)
-        invocations.mark_stopping(transaction, invocation.id, NOW)
+        stop(transaction, invocation, 1)
         assert not invocations.mark_sent(transaction, second, NOW, MINUTE)
     found = invocations.get(database, invocation.id, output=False)
     assert found.instances[1].record.deadline == NOW + 2 * MINUTE
@@ -144,7 +148,7 @@ def test_the_levels_agree_after_every_change(database: Database, changes: list[t
         record = invocation.instances[number].record.id
         if status is STOPPING:
             with database.transaction() as transaction:
-                invocations.mark_stopping(transaction, invocation.id, NOW)
+                stop(transaction, invocation, 1)
         else:
             settle(database, **{record: Outcome(status, finished=NOW)})
         assert levels_agree(database, invocation.id)
