@@ -31,7 +31,7 @@ def _prepare_streams() -> None:
         stream = getattr(sys, name)
         if stream is None:
             os.open(os.devnull, os.O_RDWR)  # the lowest free number, which is this one
-            stream = open(descriptor, "r" if descriptor == 0 else "w", encoding="utf-8", closefd=False)  # noqa: SIM115, PTH123
+            stream = open(descriptor, "r" if descriptor == 0 else "w", encoding="utf-8", closefd=False)  # noqa: SIM115
             setattr(sys, name, stream)
         if descriptor and isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(encoding="utf-8", errors="surrogateescape")
