@@ -158,7 +158,9 @@ def storm(agent: Agent, effects: Path, kills: int, victim: str, seed: int) -> No
                 continue
         if victim == "agent":
             agent.kill()
+            client.close()
             client = agent.start().connect()
+    client.close()
     client = agent.connect()
     for order in orders.values():
         deliver(client, order)
@@ -168,6 +170,7 @@ def storm(agent: Agent, effects: Path, kills: int, victim: str, seed: int) -> No
         assert set(states) == {"Finished"}
     for line in effects.read_text().splitlines():
         assert not is_alive(int(line.split()[1]))
+    client.close()
 
 
 @pytest.mark.parametrize(("victim", "kills"), [("agent", 60), ("shim", 20)])
