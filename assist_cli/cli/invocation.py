@@ -193,7 +193,7 @@ def stop(
         printer.document(documents.invocation(found))
     else:
         printer.line(f"{found.id}: {printer.paint(found.status.value, STYLES[found.status.value])}")
-    if not found.status.is_final:
+    if any(place.status is InvocationStatus.STOPPING for place in found.instances):
         printer.talk("It has not ended yet; its agent was told, or will be when it can be reached.")
         raise typer.Exit(ExitStatus.GAVE_UP_WAITING)
 
