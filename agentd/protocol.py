@@ -61,6 +61,7 @@ INTERNAL_ERROR = -32603
 REFUSED = -32000
 
 SOCKET_PATH_LIMIT = 100
+_DIGITS_LIMIT = 100
 
 
 class ProtocolError(Exception):
@@ -103,12 +104,19 @@ class Decoder:
 
 def _message(line):
     try:
-        message = json.loads(line.decode("utf-8"))
+        message = json.loads(line.decode("utf-8"), parse_int=_integer)
     except (ValueError, RecursionError) as error:
         raise ProtocolError("a line is not JSON: %s" % error) from None
     if not isinstance(message, dict):
         raise ProtocolError("a line is not a JSON object")
     return message
+
+
+def _integer(text):
+    """Old Pythons take many seconds for a number of a million digits."""
+    if len(text) > _DIGITS_LIMIT:
+        raise ValueError("a number has more than %d digits" % _DIGITS_LIMIT)
+    return int(text)
 
 
 def encode(message):
