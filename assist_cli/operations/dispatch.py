@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import contextlib
 import time
 from collections.abc import Awaitable, Iterable
 from dataclasses import replace
@@ -19,7 +18,7 @@ from assist_cli.agents.client import Client
 from assist_cli.errors import AgentError, GaveUpWaiting
 from assist_cli.model.invocation import Invocation, InvocationInstance, Outcome, Record
 from assist_cli.model.status import InvocationStatus
-from assist_cli.operations import render
+from assist_cli.operations import fanout, render
 from assist_cli.operations.collect import conclude, fetch, follow, never_arrived, not_sent, unanswered
 from assist_cli.operations.controller import Controller
 from assist_cli.operations.invoke import lifetime
@@ -30,22 +29,6 @@ from assist_cli.store import invocations
 
 DELIVERIES = 256  # instances that are connected to and handed their record at the same time
 BEAT_SECONDS = 0.5
-SPARE_FILES = 64  # descriptors that are kept for everything but connections
-
-
-def connections() -> int:
-    """How many connections this process may have open at once: each instance has one for as long as it is followed.
-
-    The limit of open files is raised as far as the system lets us.
-    """
-    import resource
-
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != hard:
-        with contextlib.suppress(OSError, ValueError):
-            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-            soft = hard
-    return 2**16 if soft == resource.RLIM_INFINITY else max(soft - SPARE_FILES, 1)
 
 
 def send(controller: Controller, invocation: Invocation) -> None:
@@ -100,7 +83,7 @@ class _Dispatch:
         self._invocation = invocation
         self._listener = listener
         self._ledger = Ledger(controller)
-        self._room = asyncio.Semaphore(connections())
+        self._room = asyncio.Semaphore(fanout.connections())
         self._turn = asyncio.Semaphore(DELIVERIES)
         self._until = None if patience is None else time.monotonic() + patience
 

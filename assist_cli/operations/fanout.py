@@ -3,36 +3,39 @@
 from __future__ import annotations
 
 import asyncio
-import sys
+import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
 CONCURRENCY = 256
-# What this process has open besides its connections: the database, locks, pipes, what a library opens for a moment.
-SPARE_DESCRIPTORS = 64
+SPARE_FILES = 64  # descriptors that are kept for everything but connections
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 
-def width(wanted: int = CONCURRENCY) -> int:
-    """How many connections may be open at once: ``wanted``, or fewer where the system allows fewer open files."""
-    if sys.platform == "win32":
-        return wanted
+def connections() -> int:
+    """How many connections this process may have open at once.
+
+    The limit of open files is raised as far as the system lets us.
+    """
     import resource
 
-    allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if allowed == resource.RLIM_INFINITY:
-        return wanted
-    return max(1, min(wanted, allowed - SPARE_DESCRIPTORS))
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+            soft = hard
+    return 2**16 if soft == resource.RLIM_INFINITY else max(soft - SPARE_FILES, 1)
 
 
-async def each(items: Sequence[T], work: Callable[[T], Awaitable[R]], *, at_once: int | None = None) -> list[R]:
-    """The result of ``work`` for each item, in their order; at most ``at_once`` (None: ``width()``) are at work.
+async def each(items: Sequence[T], work: Callable[[T], Awaitable[R]], *, at_once: int = CONCURRENCY) -> list[R]:
+    """The result of ``work`` for each item, in their order; at most ``at_once`` are at work, or fewer where the system
+    allows fewer connections.
 
     The first error ends it all, so ``work`` makes a value of what may happen to one item.
     """
-    room = asyncio.Semaphore(at_once or width())
+    room = asyncio.Semaphore(min(at_once, connections()))
 
     async def one(item: T) -> R:
         async with room:
