@@ -72,8 +72,8 @@ def install(
     )
     with open_controller(home()) as controller:
         done = deployment.install(controller, request, progress=_progress(printer), ask=_asker())
-    if done.boot:
-        printer.talk(f"note: {done.boot}")
+    for note in done.notes:
+        printer.talk(f"note: {note}")
     if printer.is_json:
         printer.document(documents.instance(done.instance))
     else:
@@ -102,7 +102,8 @@ def upgrade(
 
     def heard(outcome: Upgrade) -> None:
         if outcome.error is not None:
-            printer.warn(f"{outcome.instance.name}: {outcome.error.message}; {outcome.error.hint}")
+            hint = f"; {outcome.error.hint}" if outcome.error.hint else ""
+            printer.warn(f"{outcome.instance.name}: {outcome.error.message}{hint}")
         elif outcome.before != outcome.after or rotate:
             printer.talk(f"{outcome.instance.name}: {outcome.before} to {outcome.after}" + ", new key" * rotate)
         else:

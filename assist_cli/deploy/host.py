@@ -50,6 +50,7 @@ class Failure(Exception):
 
 def main(verb: str, order: Order) -> None:
     """Carry out one order and tell of it. ``sys.argv[1]`` is the agent's folder where it is not the usual one."""
+    os.umask(0o022)
     machine = Machine(sys.argv[1] if len(sys.argv) > 1 else "")
     steps = Steps()
     try:
@@ -206,7 +207,8 @@ def install(machine: Machine, order: Order, steps: Steps) -> Dict[str, Any]:
     conf = _configured(_read(machine.path("agentd.conf")) or b"", order["conf"])
     _put(machine.path("agentd.conf"), conf, 0o600, steps)
     _put(machine.path("agentd"), _launcher(machine), 0o700, steps)
-    _link(machine.path("python"), sys.executable, steps)
+    if sys.executable != machine.path("python"):  # as it is when the agent itself runs this
+        _link(machine.path("python"), sys.executable, steps)
     _link(machine.path("agentd.pyz"), name, steps)
 
     if machine.manager:
@@ -240,8 +242,8 @@ def _make_folder(path: str, steps: Steps) -> None:
         os.mkdir(path, 0o700)
         os.chmod(path, 0o700)
         steps.can_undo(lambda: shutil.rmtree(missing))
-    status = os.lstat(path)
-    if os.path.islink(path) or status.st_uid != os.geteuid() or status.st_mode & 0o022:
+    status = os.stat(path)
+    if status.st_uid != os.geteuid() or status.st_mode & 0o022:
         raise Failure("the folder %s belongs to another user, or one can write to it" % path)
 
 
@@ -389,12 +391,18 @@ def _runs(machine: Machine) -> bool:
 
 def _guard(machine: Machine) -> int:
     """The process of the guard, 0 when there is none."""
-    try:
-        pid = int(json.loads((_read(machine.path("guard.json")) or b"{}").decode())["pid"])
-    except (ValueError, KeyError):
-        return 0
+    pid = int(_report(machine).get("pid", 0))
     words = (_read("/proc/%d/cmdline" % pid) or b"").split(b"\0")
     return pid if b"guard" in words and os.fsencode(machine.home) in words else 0
+
+
+def _report(machine: Machine) -> Dict[str, Any]:
+    """What the guard last wrote: pid, restarts, last_restart …"""
+    try:
+        found = json.loads((_read(machine.path("guard.json")) or b"{}").decode())
+        return found if isinstance(found, dict) else {}
+    except ValueError:
+        return {}
 
 
 @contextlib.contextmanager
@@ -434,7 +442,7 @@ def _ask(machine: Machine, *methods: str) -> Dict[str, Any]:
 
 
 def _wait_for(machine: Machine, version: str) -> None:
-    """Wait until the agent of this version answers."""
+    """Wait until the agent of this version answers; no longer than until its guard has seen it end."""
     why = "it does not listen"
     for _ in _patience(START_SECONDS):
         try:
@@ -443,9 +451,13 @@ def _wait_for(machine: Machine, version: str) -> None:
                 return
             why = "version %s answers" % found
         except (OSError, ValueError):
-            continue
+            pass
+        if _guard(machine) and _report(machine).get("restarts"):
+            why = _report(machine)["last_restart"]["why"]
+            break
     log = (_read(machine.path("agentd.log")) or b"").decode("utf-8", "replace").splitlines()
-    raise Failure("the agent does not start: %s" % (why if machine.manager or not log else log[-1]))
+    said = [line for line in log if " guard: " not in line][-1:]
+    raise Failure("the agent does not start: %s" % (said[0] if said and not machine.manager else why))
 
 
 def _patience(seconds: float) -> Iterator[None]:
@@ -489,7 +501,7 @@ def uninstall(machine: Machine, order: Order, steps: Steps) -> Dict[str, Any]:
 
 def _remove(machine: Machine) -> List[str]:
     """Remove what an agent keeps in its folder. Returns what is not its own, and is left."""
-    if os.path.islink(machine.home) or not os.path.isdir(machine.home):
+    if not os.path.isdir(machine.home):
         return []
     for name in os.listdir(machine.home):
         path = machine.path(name)
@@ -498,6 +510,6 @@ def _remove(machine: Machine) -> List[str]:
         elif name in _OURS or name == "python" or name.startswith(("agentd-", "agentd.", "guard.json.")):
             os.unlink(path)
     left = sorted(os.listdir(machine.home))
-    if not left:
+    if not left and not os.path.islink(machine.home):
         os.rmdir(machine.home)
     return [machine.path(name) for name in left]

@@ -193,6 +193,11 @@ def install_order(home: str, *, instance: str, credentials: Credentials | None, 
     }
 
 
+def boot_line(home: str) -> str:
+    """The line of a crontab that starts the agent with the machine, where no systemd does."""
+    return f"@reboot {shlex.join([f'{home}/agentd', 'guard', '--log', f'{home}/agentd.log'])}"
+
+
 def script(home: str, python: str, verb: str, order: Mapping[str, Any]) -> bytes:
     """A shell script that carries out an order on the machine where it runs; its output is for ``read_answers``."""
     words = shlex.join([python, "-I", "-S", "-c", _RECEIVE, home])

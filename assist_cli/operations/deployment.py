@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from assist_cli import __version__
@@ -63,13 +63,12 @@ class InstallRequest:
 
 @dataclass(frozen=True)
 class Installation:
-    """What became of it. ``before``: the version that was there. ``boot``: what is left to do for it to survive a
-    restart of the machine, a line for people; empty when nothing is."""
+    """What became of it. ``before``: the version that was there. ``notes``: what is left to a person, once."""
 
     instance: Instance
     version: str
     before: str | None
-    boot: str
+    notes: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -120,7 +119,7 @@ def install(controller: Controller, request: InstallRequest, *, progress: Progre
         )
     done = host.install(found, instance=instance, credentials=credentials, listen=listen, progress=progress)
 
-    address = route.Tls(_host_of(destination), _port_of(listen)) if listen else route.Ssh(destination)
+    address = _listening(destination, listen) if listen else route.Ssh(destination)
     progress(f"say hello by {address}")
     try:
         registered = instances.add(controller, name, str(address), tags or None)
@@ -131,7 +130,7 @@ def install(controller: Controller, request: InstallRequest, *, progress: Progre
             code=error.code,
         ) from error
     _note(controller, "instance.install", registered, f"agent {done.version} at {address}")
-    return Installation(registered, done.version, done.before, _boot_line(found, login.by))
+    return Installation(registered, done.version, done.before, _notes(found, login.by))
 
 
 def upgrade(
@@ -143,6 +142,13 @@ def upgrade(
     Raises NotFound and InvalidParameter for the selection; what fails on an instance is its outcome.
     """
     chosen = [each for each in instances.listing(controller, selection) if each.name != LOCAL]
+    return asyncio.run(upgrade_all(controller, chosen, rotate=rotate, heard=heard))
+
+
+async def upgrade_all(
+    controller: Controller, chosen: Sequence[Instance], *, rotate: bool, heard: Callable[[Upgrade], None]
+) -> list[Upgrade]:
+    """The same for instances that are known."""
 
     async def one(instance: Instance) -> Upgrade:
         try:
@@ -153,7 +159,7 @@ def upgrade(
         heard(outcome)
         return outcome
 
-    outcomes = asyncio.run(fanout.each(chosen, one))
+    outcomes = await fanout.each(chosen, one)
     for outcome in outcomes:
         if outcome.error is None and (rotate or outcome.before != outcome.after):
             detail = f"agent {outcome.before} to {outcome.after}" + (", new key" if rotate else "")
@@ -219,32 +225,32 @@ def _destination(request: InstallRequest) -> destinations.Destination:
     return destinations.parse(str(flagged))
 
 
-def _host_of(destination: destinations.Destination) -> str:
-    """The host as the network knows it, which is what TLS is to connect to."""
+def _listening(destination: destinations.Destination, listen: str) -> route.Tls:
+    """Where an agent is reached that listens on ADDRESS:PORT: there, or when it is all addresses, where SSH goes."""
+    from ipaddress import ip_address
+
     from assist_cli.agents.ssh import config
 
-    return config.settings(destination).host
+    address, _, port = listen.rpartition(":")
+    number = ip_address(address.strip("[]"))
+    return route.Tls(config.settings(destination).host if number.is_unspecified else str(number), int(port))
 
 
-def _port_of(listen: str) -> int:
-    return int(listen.rpartition(":")[2])
-
-
-def _boot_line(found: deploy.Found, by: str) -> str:
+def _notes(found: deploy.Found, by: str) -> tuple[str, ...]:
     """What a person has to do once for the agent to be there after a restart, and for the next login."""
-    said = []
-    if not found.systemd:
-        said.append(
-            f"to start it when the machine starts, add this line by 'crontab -e' of {found.user} there: "
-            f"@reboot '{found.home}/agentd' guard --log '{found.home}/agentd.log'"
+    notes = []
+    if found.version is None and not found.systemd:
+        notes.append(
+            f"no systemd looks after it; to start it with the machine, by 'crontab -e' of {found.user} there: "
+            + deploy.boot_line(found.home)
         )
-    elif not found.lingers:
-        said.append(
+    if found.version is None and found.systemd and not found.lingers:
+        notes.append(
             f"to keep it when {found.user} is not logged in, there as root: loginctl enable-linger {found.user}"
         )
     if by == "password":
-        said.append("to reach it by SSH later, give it your key by ssh-copy-id: a password is asked for here only")
-    return "; ".join(said)
+        notes.append("to reach it by SSH later, give it your key by ssh-copy-id: a password is asked for here only")
+    return tuple(notes)
 
 
 async def _upgrade(controller: Controller, line: Line, instance: Instance, *, rotate: bool) -> Upgrade:
@@ -257,21 +263,21 @@ async def _upgrade(controller: Controller, line: Line, instance: Instance, *, ro
         credentials = pki.agent_credentials(controller.home, controller.id, instance.id, controller.now())
     state = await client.call("agent.status", {})
     order = deploy.install_order(state["home"], instance=instance.id, credentials=credentials, listen=None)
-    run = _Run(controller, deploy.script(state["home"], state["program"], "install", order))
+    job = Job(controller, deploy.script(state["home"], state["program"], "install", order))
     try:
-        await asyncio.wait_for(_through_losses(line, run), SCRIPT_SECONDS)
+        await asyncio.wait_for(_through_losses(line, job), SCRIPT_SECONDS)
     except asyncio.TimeoutError:
         raise ClientNotOnline(
             f"cannot hear '{instance.name}' since its upgrade began", hint=f"assist doctor {instance.name}"
         ) from None
-    deploy.read_answers(bytes(run.written), instance.name, "upgrade")
+    deploy.read_answers(bytes(job.written), instance.name, "upgrade")
     line.close()  # this connection may be one to the agent that was replaced
     return Upgrade(instance, before, (await line.client()).greeting.agent)
 
 
-async def _through_losses(line: Line, run: _Run) -> None:
-    await line.insist(run.deliver)
-    await line.insist(run.follow)
+async def _through_losses(line: Line, job: Job) -> None:
+    await line.insist(job.deliver)
+    await line.insist(job.follow)
 
 
 def _uninstall_over_ssh(destination: destinations.Destination, *, force: bool, progress: Progress) -> list[str]:
@@ -288,17 +294,17 @@ async def _uninstall_by_itself(controller: Controller, instance: Instance, *, fo
     with Line(controller, instance) as line:
         state = await (await line.client()).call("agent.status", {})
         order = {"force": force, "own": 1}
-        run = _Run(controller, deploy.script(state["home"], state["program"], "uninstall", order))
-        await line.insist(run.deliver)
+        job = Job(controller, deploy.script(state["home"], state["program"], "uninstall", order))
+        await line.insist(job.deliver)
         try:
-            await run.follow(await line.client())
+            await job.follow(await line.client())
         except (ConnectionLost, ClientNotOnline, ClientNotRunning):
             return []
-        deploy.read_answers(bytes(run.written), instance.name, "uninstall")
+        deploy.read_answers(bytes(job.written), instance.name, "uninstall")
         return []
 
 
-class _Run:
+class Job:
     """A script that an agent runs for us, beside the history. ``written`` is what it wrote so far."""
 
     def __init__(self, controller: Controller, script: bytes) -> None:

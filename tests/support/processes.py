@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import select
 import signal
@@ -24,6 +25,24 @@ def stop_agent(folder: Path) -> None:
     pid = listener(folder / "agentd.sock")
     if pid is not None:
         _end(pid, signal.SIGTERM)
+
+
+def stop_guarded(folder: Path) -> None:
+    """Stop the guard of the agent in ``folder``, and the agent with it, if there is one."""
+    try:
+        guard = int(json.loads((folder / "guard.json").read_text())["pid"])
+    except (OSError, ValueError, KeyError):
+        return
+    if b"guard" in _read(guard, "cmdline").split(b"\0"):
+        _end(guard, signal.SIGTERM)
+
+
+def gone(folder: Path, patience: float = GUARD) -> bool:
+    """Whether a folder is gone, or goes within ``patience`` seconds: it is removed by a process that is not ours."""
+    end = time.monotonic() + patience
+    while folder.exists() and time.monotonic() < end:
+        time.sleep(0.02)
+    return not folder.exists()
 
 
 def listener(path: Path) -> int | None:

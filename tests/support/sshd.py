@@ -139,7 +139,7 @@ def serving(
     ) as process:
         server = Sshd(address, port, folder, home, agent, process)
         try:
-            _wait_for(server)
+            wait_for(server)
             if trusted:
                 with Path("~/.ssh/known_hosts").expanduser().open("a") as file:
                     file.write(f"{server.known_as} {server.host_key}\n")
@@ -163,7 +163,8 @@ def launcher(path: Path, *words: str) -> None:
     path.chmod(0o755)
 
 
-def _wait_for(server: Sshd) -> None:
+def wait_for(server: Sshd) -> None:
+    """Return when it listens."""
     end = time.monotonic() + GUARD
     while server.process.poll() is None and time.monotonic() < end:
         with socket.socket() as door:
