@@ -13,7 +13,14 @@ from tests.support.program import Program
 ROOT = Path(__file__).parents[1]
 
 # Commands of the README that end with something else than 0, as the README says.
-STATUSES = {"echo err >&2; exit 3": 3, "--timeout 2": 124}
+STATUSES = {"echo err >&2; exit 3": 3, "--timeout 2": 124, "rm -rf /": 65}
+
+# The files that it speaks of; the services of this machine are left alone.
+FILES = {
+    "script.py": "#!/usr/bin/env python3\nprint('from a file')\n",
+    "restart.sh": "echo restarting {{service|sh}}\n",
+    "restart2.sh": "echo restarting {{service|sh}}\nsleep 0\n",
+}
 
 
 def tour() -> list[str]:
@@ -42,7 +49,8 @@ def test_the_demo_runs_without_a_terminal(assist: Program, home: Path, monkeypat
 def test_the_tour_of_the_readme_can_be_typed(assist: Program, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In order, in one home, each line as a shell takes it."""
     folder = home.parent
-    (folder / "script.py").write_text("#!/usr/bin/env python3\nprint('from a file')\n")
+    for name, text in FILES.items():
+        (folder / name).write_text(text)
     monkeypatch.setenv("PATH", str(assist.path.parent), prepend=":")
     for line in tour():
         done = subprocess.run(
