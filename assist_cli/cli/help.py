@@ -30,23 +30,25 @@ instance ran and the script came to its end; else:
   130  interrupted; what was sent goes on
 """,
     "targets": """\
-Which instances run, invoke, stop and instance are for. -i may be given again and again, and each may
-be a comma list. Quote what a shell would take for itself.
+Which instances run, invoke, stop and instance are for. -i may be given again
+and again, and each may be a comma list. Quote what a shell would take.
 
-  web1                  a name                  i-01k3        an id, or its beginning
-  'web*'  'db?'         a glob                  local         the agent of this machine: the default
-  'web[01-20]'          a range, also [1,3,5-9] and [0-10/2]
-  @canary               those with this tag
-  @role=web             those whose tag has this value; * and ? may be in it
-  '!web07'              takes it away, wherever in the list it stands
+  web1           a name
+  i-01k3         an id, or the beginning of one
+  local          the agent of this machine: the default
+  'web*' 'db?'   a glob
+  'web[01-20]'   a range, also [1,3,5-9] and [0-10/2]
+  @canary        those with this tag
+  @role=web      those whose tag has this value; * and ? may be in it
+  '!web07'       takes it away, wherever in the list it stands
 
-  --all                 every instance that is registered
-  --pick 3              three of them by chance; --seed 7 picks the same ones each time
-  --preview             print the names, and do nothing
+  --all          every instance that is registered
+  --pick 3       three of them by chance; --seed 7 picks the same ones each time
+  --preview      print the names, and do nothing
 
 What names nothing is an error, also behind !: nothing runs then.
 
-Addresses: unix:PATH   tls:HOST[:PORT]   ssh:[USER@]HOST[:PORT][?sudo]
+Addresses: unix:PATH  tls:HOST[:PORT]  ssh:[USER@]HOST[:PORT][?sudo]
 """,
     "parameters": """\
 Places in a script for values that are given when it runs. A saved command has them when it was

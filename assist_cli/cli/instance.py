@@ -12,6 +12,7 @@ from assist_cli.cli.output import Cell, Column, Format, Printer, Style
 from assist_cli.cli.wording import ago, clock, escape
 from assist_cli.errors import ExitStatus
 from assist_cli.model.instance import Instance
+from assist_cli.model.target import fold
 from assist_cli.operations import instances
 from assist_cli.operations.controller import open_controller
 from assist_cli.paths import home
@@ -205,9 +206,13 @@ def _print_states(printer: Printer, found: list[health.State], now: datetime) ->
         Column("HEARD"),
     ]
     printer.table(columns, (_state_row(each, now) for each in found))
+    silent: dict[tuple[str, str], list[health.State]] = {}
     for each in found:
         if not each.health.is_online:
-            printer.talk(f"{each.instance.name}: {each.health.error}; {each.health.hint}")
+            silent.setdefault((each.health.error_code, each.health.hint), []).append(each)
+    for (code, hint), several in silent.items():
+        what = several[0].health.error if len(several) == 1 else code
+        printer.talk(f"{fold(each.instance.name for each in several)}: {what}; {hint}")
     if not found:
         printer.talk("No instance is registered. Try: assist instance install root@HOST")
 

@@ -50,6 +50,7 @@ class Health:
     protocol: str = ""
     python: str = ""
     hostname: str = ""
+    os_type: str = ""
     running: int = 0
     uptime: float = 0.0
     spool_bytes: int | None = None

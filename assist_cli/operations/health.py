@@ -30,13 +30,15 @@ def states(controller: Controller, instances: Sequence[Instance]) -> list[State]
     found = asyncio.run(fanout.each(instances, lambda instance: _ask(controller, instance)))
     uses = store.uses(controller.database, [instance.id for instance in instances])
     now = controller.now()
-    online = {instance.id for instance, health in zip(instances, found, strict=True) if health.is_online}
+    online = {
+        instance.id: health.os_type for instance, health in zip(instances, found, strict=True) if health.is_online
+    }
     if online:
         with controller.database.transaction() as transaction:
             store.note_heard(transaction, online, now)
     return [
         State(
-            replace(instance, heard=now) if instance.id in online else instance,
+            replace(instance, heard=now, os_type=health.os_type) if health.is_online else instance,
             health,
             uses.get(instance.id, Use()),
         )
@@ -67,6 +69,7 @@ async def _ask(controller: Controller, instance: Instance) -> Health:
         protocol=".".join(map(str, greeting.protocol)),
         python=greeting.python,
         hostname=greeting.hostname,
+        os_type=greeting.os.lower(),
         running=answer["running"],
         uptime=answer["uptime"],
         spool_bytes=answer["spool"],

@@ -87,7 +87,7 @@ def tag(controller: Controller, name: str, changes: Mapping[str, str | None]) ->
                     hint=f"assist instance show {instance.name}",
                     code="TagNotExists",
                 )
-        changed = replace(instance, tags=tags)
+        changed = replace(instance, tags=dict(sorted(tags.items())))
         store.set_tags(transaction, instance.id, tags)
         said = (f"{key}={value}" if value else f"{key}=" if value is None else key for key, value in changes.items())
         _note(controller, transaction, "instance.tag", changed, ", ".join(said))

@@ -82,10 +82,11 @@ def remove(transaction: Transaction, instance_id: str, now: datetime) -> None:
     transaction.execute("UPDATE instances SET removed_at = ? WHERE id = ?", [to_ms(now), instance_id])
 
 
-def note_heard(transaction: Transaction, instance_ids: Collection[str], now: datetime) -> None:
-    """Note that these have answered."""
+def note_heard(transaction: Transaction, systems: Mapping[str, str], now: datetime) -> None:
+    """Note that these have answered, by their ids, and what systems they are."""
     transaction.execute_many(
-        "UPDATE instances SET heard_at = ? WHERE id = ?", ((to_ms(now), instance_id) for instance_id in instance_ids)
+        "UPDATE instances SET heard_at = ?, os_type = ? WHERE id = ?",
+        ((to_ms(now), system, instance_id) for instance_id, system in systems.items()),
     )
 
 
