@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 import shlex
-import subprocess
 import sys
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -51,6 +48,9 @@ def edited(content: bytes, kind: CommandType) -> bytes:
 
     Raises FileFailure when the editor does not start or fails, Refused when nothing was changed.
     """
+    import subprocess
+    import tempfile
+
     editor = os.environ.get("VISUAL") or os.environ.get("EDITOR") or ("notepad" if sys.platform == "win32" else "vi")
     with tempfile.TemporaryDirectory(prefix="assist-") as folder:
         path = Path(folder, "script" + _EXTENSIONS[kind])
@@ -79,6 +79,8 @@ def show(printer: Printer, content: bytes, kind: CommandType) -> None:
 
 def difference(old: bytes, new: bytes, names: tuple[str, str]) -> list[str]:
     """The unified diff of two scripts, a line each, with control characters written out."""
+    import difflib
+
     before, after = (_lines(content) for content in (old, new))
     return list(difflib.unified_diff(before, after, *names, lineterm=""))
 

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import functools
-import getpass
-import ipaddress
 import os
-import platform
 import sys
 
 from assist_cli.model.audit import Actor
@@ -16,6 +13,9 @@ from assist_cli.model.audit import Actor
 def local_actor() -> Actor:
     """The user of this process. What the environment says is used for where it came from, and never for who it is."""
     if sys.platform == "win32":
+        import getpass
+        import platform
+
         return Actor(getpass.getuser(), None, platform.node())
     uid = os.getuid()
     return Actor(_login_of(uid), uid, _origin(uid))
@@ -33,7 +33,7 @@ def _login_of(uid: int) -> str:
 def _origin(uid: int) -> str:
     """Such as ``10.0.0.5, pts/3 of web1`` or ``bob by sudo, web1``."""
     terminal = _terminal()
-    host = platform.node()
+    host = os.uname().nodename
     words = [f"{terminal} of {host}" if terminal else host]
     if peer := _ssh_peer():
         words.insert(0, peer)
@@ -55,7 +55,11 @@ def _terminal() -> str:
 def _ssh_peer() -> str:
     """The address at the other end of an SSH session, when the environment tells one."""
     words = os.environ.get("SSH_CONNECTION", "").split()
+    if not words:
+        return ""
+    import ipaddress
+
     try:
-        return str(ipaddress.ip_address(words[0])) if words else ""
+        return str(ipaddress.ip_address(words[0]))
     except ValueError:
         return ""
