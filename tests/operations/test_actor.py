@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pwd
+from collections.abc import Iterator
 
 import pytest
 
@@ -11,9 +12,11 @@ from assist_cli.operations.actor import local_actor
 
 
 @pytest.fixture(autouse=True)
-def nobody_in_between(monkeypatch: pytest.MonkeyPatch) -> None:
+def nobody_in_between(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for name in ("SSH_CONNECTION", "SUDO_UID", "SUDO_USER"):
         monkeypatch.delenv(name, raising=False)
+    yield
+    local_actor.cache_clear()
 
 
 def seen() -> str:
