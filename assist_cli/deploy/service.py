@@ -14,7 +14,7 @@ Description=Agent of Assist, and its guard
 After=network.target
 
 [Service]
-ExecStart={program} guard
+ExecStart=/bin/sh {program} guard
 KillMode=process
 Restart=always
 RestartSec=5
@@ -36,6 +36,9 @@ def unit(home: str, *, root: bool) -> str:
 
 
 def _quoted(word: str) -> str:
-    """The program of a command line in a unit: no specifier, no escape (systemd.syntax(7), systemd.unit(5))."""
-    escaped = word.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
+    """An argument in a unit that stands for itself: no escape, specifier or variable (systemd.service(5)).
+
+    The path of a program could not be that: systemd allows no quote or backslash in it.
+    """
+    escaped = word.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%").replace("$", "$$")
     return f'"{escaped}"'

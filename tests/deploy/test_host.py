@@ -1,0 +1,152 @@
+"""What is done on the machine itself: under old Pythons, and with systemd, of which a stand-in keeps the words."""
+
+from __future__ import annotations
+
+import os
+import stat
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from assist_cli import __version__
+from assist_cli.deploy import host
+from assist_cli.deploy import install as deploy
+from tests.support import interpreters, processes
+
+
+@pytest.fixture
+def folder(isolation: Path, no_leaks: None) -> Iterator[Path]:
+    """Where the agent goes; what runs there at the end is stopped."""
+    path = isolation / "agent"
+    yield path
+    processes.stop_guarded(path)
+
+
+def order(folder: Path, **changes: Any) -> dict[str, Any]:
+    made = deploy.install_order(str(folder), instance="i-01kbdk5g8w3m9v6yx2r4hq7cne", credentials=None, listen=None)
+    return {**made, **changes}
+
+
+@pytest.mark.old_python
+@pytest.mark.parametrize("version", interpreters.VERSIONS)
+def test_it_works_under_every_python_of_an_agent(folder: Path, version: str) -> None:
+    python = interpreters.need(version)
+
+    def carry_out(verb: str, words: dict[str, Any]) -> dict[str, Any]:
+        script = folder.with_name("order.sh")
+        script.write_bytes(deploy.script(str(folder), str(python), verb, words))
+        done = subprocess.run(["sh", script], stdout=subprocess.PIPE, check=True)
+        return deploy.read_answers(done.stdout, "web1", verb)
+
+    assert carry_out("look", {})["version"] is None
+    assert carry_out("install", order(folder)) == {"version": __version__, "before": None, "systemd": False}
+    assert carry_out("look", {})["version"] == __version__
+    said = subprocess.run([folder / "agentd", "status"], stdout=subprocess.PIPE, check=True).stdout.decode()
+    assert f"Python {version}." in said
+    assert carry_out("uninstall", {"force": False}) == {"left": []}
+    assert not folder.exists()
+
+
+SYSTEMCTL = """\
+#!/bin/sh
+echo "$*" >> '{words}'
+[ "$1" = start ] && [ -e '{broken}' ] && echo 'Job failed.' && exit 1
+[ "$1" = start ] && nohup '{program}' guard > /dev/null 2>&1 &
+exit 0
+"""
+
+
+class Systemd:
+    """A stand-in for systemctl, since no test may speak to the systemd of this machine."""
+
+    def __init__(self, folder: Path, agent: Path) -> None:
+        self.program = folder / "systemctl"
+        self.units = folder / "units"
+        self.broken = folder / "broken"
+        self._words = folder / "words"
+        self.program.write_text(SYSTEMCTL.format(words=self._words, broken=self.broken, program=agent / "agentd"))
+        self.program.chmod(0o755)
+
+    @property
+    def unit(self) -> Path:
+        return self.units / host.UNIT
+
+    def asked(self) -> list[str]:
+        """What it was asked since the last time."""
+        words = self._words.read_text().splitlines()
+        self._words.unlink()
+        return words
+
+
+@pytest.fixture
+def systemd(isolation: Path, folder: Path) -> Systemd:
+    return Systemd(isolation, folder)
+
+
+@pytest.fixture
+def machine(systemd: Systemd, folder: Path) -> host.Machine:
+    return host.Machine(str(folder), str(systemd.units), [str(systemd.program)])
+
+
+def test_systemd_is_told_and_told_again(machine: host.Machine, systemd: Systemd, folder: Path) -> None:
+    previous = os.umask(0o022)  # as main does
+    try:
+        assert host.install(machine, order(folder), host.Steps())["systemd"]
+    finally:
+        os.umask(previous)
+    assert systemd.asked() == ["daemon-reload", f"enable {host.UNIT}", f"stop {host.UNIT}", f"start {host.UNIT}"]
+    assert systemd.unit.read_text() == order(folder)["units"]["root"]
+    assert stat.S_IMODE(systemd.unit.stat().st_mode) == 0o644
+    assert not (folder / "agentd.log").exists()
+
+    host.install(machine, order(folder), host.Steps())
+    assert systemd.asked()[-2:] == [f"stop {host.UNIT}", f"start {host.UNIT}"]
+
+    assert host.uninstall(machine, {"force": False}, host.Steps()) == {"left": []}
+    assert systemd.asked() == [f"disable --now {host.UNIT}", f"stop {host.UNIT}", "daemon-reload"]
+    assert not systemd.unit.exists()
+
+
+def test_a_start_that_systemd_refuses_leaves_no_unit(machine: host.Machine, systemd: Systemd, folder: Path) -> None:
+    systemd.broken.touch()
+    steps = host.Steps()
+    with pytest.raises(host.Failure, match=r"systemctl start assist-agentd\.service: Job failed\."):
+        host.install(machine, order(folder), steps)
+    assert steps.undo() == []
+    assert not systemd.unit.exists()
+    assert not folder.exists()
+    assert systemd.asked()[-2:] == [f"disable {host.UNIT}", "daemon-reload"]
+
+
+def test_what_cannot_be_undone_is_said(machine: host.Machine, systemd: Systemd, folder: Path) -> None:
+    steps = host.Steps()
+
+    def back() -> None:
+        raise OSError(28, "No space left on device", "/etc/x")
+
+    steps.can_undo(back)
+    assert steps.undo() == ["[Errno 28] No space left on device: '/etc/x'"]
+
+
+def test_a_folder_that_others_can_write_to_is_refused(machine: host.Machine, folder: Path) -> None:
+    folder.mkdir()
+    folder.chmod(0o777)
+    with pytest.raises(host.Failure, match="one can write to it"):
+        host.install(machine, order(folder), host.Steps())
+    assert list(folder.iterdir()) == []
+
+
+def test_the_usual_folder_is_the_one_that_the_bridge_looks_into(monkeypatch: pytest.MonkeyPatch) -> None:
+    from assist_cli.agents.ssh import bridge
+
+    assert bridge.ROOT_FOLDER == host.ROOT_HOME
+    monkeypatch.delenv("ASSIST_AGENTD_HOME", raising=False)
+    shown = subprocess.run(
+        ["sh", "-c", f'[ "$(id -u)" = 0 ] && echo {bridge.ROOT_FOLDER} || echo {bridge.USER_FOLDER}'],
+        stdout=subprocess.PIPE,
+        check=True,
+    )
+    assert host.Machine(manager=[]).home == shown.stdout.decode().strip()

@@ -1,0 +1,40 @@
+"""The systemd units, as systemd itself reads them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from assist_cli.deploy import host, service
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="no systemd on this machine")
+@pytest.mark.parametrize("root", [True, False], ids=["system", "user"])
+@pytest.mark.parametrize("name", ["plain", 'it\'s 100% "mine" \\ $HOME'])
+def test_systemd_finds_nothing_wrong(tmp_path: Path, root: bool, name: str) -> None:
+    folder = tmp_path / name
+    folder.mkdir()
+    (folder / "agentd").write_text("#!/bin/sh\n")
+    (folder / "agentd").chmod(0o755)
+    unit = tmp_path / host.UNIT
+    unit.write_text(service.unit(str(folder), root=root))
+    done = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", "--recursive-errors=no", *([] if root else ["--user"]), unit],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        env={**os.environ, "XDG_RUNTIME_DIR": str(tmp_path)},
+        check=False,
+    )
+    assert (done.returncode, [line for line in done.stdout.decode().splitlines() if host.UNIT in line]) == (0, [])
+
+
+def test_scripts_outlive_the_unit_and_see_the_machine_as_it_is() -> None:
+    lines = service.unit("/var/lib/assist-agentd", root=True).splitlines()
+    assert 'ExecStart=/bin/sh "/var/lib/assist-agentd/agentd" guard' in lines
+    assert {"KillMode=process", "Restart=always", "PrivateTmp=no", "WantedBy=multi-user.target"} <= set(lines)
+    assert not any(line.startswith("MemoryMax") for line in lines)
+    assert "WantedBy=default.target" in service.unit("/home/ann/.local/state/assist-agentd", root=False)
