@@ -19,7 +19,7 @@ from agentd import methods, protocol
 from tests.agentd.conftest import NEWEST, OLDEST, MakeAgent
 from tests.support import interpreters
 from tests.support.agent import GUARD, Agent, Client, Closed, Refused, eventually
-from tests.support.certificates import SERVER, Authority, Pair
+from tests.support.certificates import SERVER, Authority, Pair, free_port
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="the doors of Windows are others")
 
@@ -121,28 +121,15 @@ class Site:
         folder.mkdir()
         self.authority = Authority(folder)
         self.controller = self.authority.issue("laptop")
-        with socket.socket() as door:
-            door.bind(("127.0.0.1", 0))
-            self.port = door.getsockname()[1]
-        pki = agent.home / "pki"
-        pki.mkdir(mode=0o700)
-        mine = self.authority.issue("i-agent", "agent")
-        (pki / "ca.pem").write_bytes(self.authority.own.certificate.read_bytes())
-        (pki / "agent.pem").write_bytes(mine.certificate.read_bytes())
-        (pki / "agent.key").write_bytes(mine.key.read_bytes())
-        self.mine = mine
+        self.authority.equip(agent.home / "pki")
+        self.port = free_port()
 
     def start(self) -> Site:
         self.agent.start("--listen", f"127.0.0.1:{self.port}")
         return self
 
     def context(self, pair: Pair | None) -> ssl.SSLContext:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.check_hostname = False
-        context.load_verify_locations(self.authority.own.certificate)
-        if pair is not None:
-            context.load_cert_chain(pair.certificate, pair.key)
-        return context
+        return self.authority.context(pair)
 
     def plain(self) -> socket.socket:
         return socket.create_connection(("127.0.0.1", self.port), GUARD)

@@ -170,9 +170,18 @@ class Client:
             **params,
         }
 
+    def expect(self, record: str, offset: int = 0) -> Output:
+        """Where what a watch tells of a record will be found."""
+        output = self.outputs[record] = Output(offset)
+        return output
+
+    def forget_answers(self) -> None:
+        """Drop answers that came and that nobody will ask for."""
+        self._answers.clear()
+
     def watch(self, record: str, offset: int = 0, budget: int | None = None) -> Output:
         """Begin to watch; the Output grows while this client listens."""
-        output = self.outputs[record] = Output(offset)
+        output = self.expect(record, offset)
         self.call("task.watch", record=record, offset=offset, budget=budget)
         return output
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime
+import socket
+import ssl
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,6 +47,23 @@ class Authority:
         key = ec.generate_private_key(ec.SECP256R1())
         return self._write(file or name, key, self._build(key, _subject(name, role), self, ca, days, usage))
 
+    def equip(self, pki: Path, name: str = "i-agent") -> None:
+        """Put into ``pki`` what an agent needs to listen with TLS."""
+        pki.mkdir(mode=0o700)
+        own = self.issue(name, "agent")
+        (pki / "ca.pem").write_bytes(self.own.certificate.read_bytes())
+        (pki / "agent.pem").write_bytes(own.certificate.read_bytes())
+        (pki / "agent.key").write_bytes(own.key.read_bytes())
+
+    def context(self, pair: Pair | None) -> ssl.SSLContext:
+        """How a caller with this certificate, or with none, reaches that agent."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname = False
+        context.load_verify_locations(self.own.certificate)
+        if pair is not None:
+            context.load_cert_chain(pair.certificate, pair.key)
+        return context
+
     @staticmethod
     def _build(
         key: ec.EllipticCurvePrivateKey,
@@ -80,6 +99,14 @@ class Authority:
             )
         )
         return pair
+
+
+def free_port() -> int:
+    """A TCP port of 127.0.0.1 that nobody listens on."""
+    with socket.socket() as door:
+        door.bind(("127.0.0.1", 0))
+        port: int = door.getsockname()[1]
+        return port
 
 
 SERVER = ExtendedKeyUsageOID.SERVER_AUTH

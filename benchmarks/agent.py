@@ -1,0 +1,223 @@
+"""What one agent can do and what it costs: python -m benchmarks.agent (Linux).
+
+A real ``agentd.pyz``, reached over mutual TLS by a plain client, with everything that it promises: each script is in
+the journal, on disk, before it starts. Beside it, in turns, a server that only executes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import socket
+import ssl
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from assist_cli.deploy import bundle
+from benchmarks.measure import Report, in_turns
+from tests.support.agent import Agent, Client, eventually, gone, new_record, private_bytes, resident_bytes
+from tests.support.certificates import Authority, Pair, free_port
+
+MIB = 1 << 20
+SCRIPTS_PER_SECOND = 150.0
+RESIDENT = 24.0  # MiB, idle
+CONCURRENT = 50
+EACH = 4.0  # MiB of private memory for each of them
+FINISHED = 10_000  # records in the spool
+START = 1.0  # seconds to start with so many
+NOT_SLOWER = 1.15  # a run with so many records, against one without; above 1 for the noise
+IN_FLIGHT = 16
+SERVER = Path(__file__).with_name("peers") / "exec_server.py"
+
+
+class Site:
+    """A CA, an agent that listens with TLS, and the server that only executes, on two ports of 127.0.0.1."""
+
+    def __init__(self, folder: Path) -> None:
+        certificates = folder / "pki"
+        certificates.mkdir()
+        self.authority = Authority(certificates)
+        self.controller = self.authority.issue("bench")
+        self._server = self.authority.issue("server", "agent")
+        archive = folder / "agentd.pyz"
+        bundle.write(archive)
+        self.agent = Agent(archive, Path(sys.executable), folder)
+        self.authority.equip(self.agent.home / "pki")
+        self.port, self.bare_port = free_port(), free_port()
+
+    def start(self) -> None:
+        self.agent.start("--listen", f"127.0.0.1:{self.port}")
+
+    def door(self, port: int) -> ssl.SSLSocket:
+        return self.authority.context(self.controller).wrap_socket(socket.create_connection(("127.0.0.1", port)))
+
+    def client(self) -> Client:
+        return Client(self.door(self.port), "bench")
+
+    @contextlib.contextmanager
+    def bare(self) -> Iterator[ssl.SSLSocket]:
+        """A connection to the server that only executes."""
+        pair: Pair = self._server
+        words = [
+            sys.executable,
+            SERVER,
+            str(self.bare_port),
+            self.authority.own.certificate,
+            pair.certificate,
+            pair.key,
+        ]
+        with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as server:
+            assert server.stdin is not None
+            assert server.stdout is not None
+            server.stdout.readline()
+            with self.door(self.bare_port) as door:
+                yield door
+            server.stdin.close()
+
+
+def through_agent(client: Client, scripts: int) -> None:
+    """Run and watch so many scripts to their end, some at a time, and let the agent forget them."""
+    waiting: list[str] = []
+    records = [new_record() for _ in range(scripts)]
+    for record in records:
+        client.send("task.run", **client.order("true", record))
+        client.expect(record)
+        client.send("task.watch", record=record)
+        waiting.append(record)
+        while len(waiting) >= IN_FLIGHT:
+            client.listen()
+            waiting = [one for one in waiting if client.outputs[one].result is None]
+    client.listen_until(lambda: all(client.outputs[record].result is not None for record in waiting))
+    for record in records:
+        result = client.outputs.pop(record).result
+        assert result is not None
+        assert result["exit_code"] == 0, result
+    client.forget_answers()
+
+
+def through_bare(door: ssl.SSLSocket, scripts: int) -> None:
+    sent = received = 0
+    rest = b""
+    while received < scripts:
+        while sent < scripts and sent - received < IN_FLIGHT:
+            door.sendall(json.dumps({"id": sent, "script": "true"}).encode() + b"\n")
+            sent += 1
+        *lines, rest = (rest + door.recv(1 << 16)).split(b"\n")
+        for line in lines:
+            assert json.loads(line)[1] == 0
+        received += len(lines)
+
+
+def throughput(report: Report, site: Site, turns: int, scripts: int) -> None:
+    with site.client() as client, site.bare() as door:
+        times = in_turns(
+            turns,
+            {
+                "agentd": lambda: through_agent(client, scripts),
+                "a bare server": lambda: through_bare(door, scripts),
+            },
+        )
+    for taken in times.values():
+        each = [seconds / scripts * 1000 for seconds in taken.seconds]
+        report.line(
+            f"{taken.name:<14} {1000 / statistics.median(each):6.0f} scripts/s   "
+            f"{statistics.median(each):5.2f} ms each, fastest turn {min(each):5.2f}"
+        )
+    ratio = times["agentd"].median / times["a bare server"].median
+    report.line(f"against a server that only executes: {ratio:.2f} × the time")
+    report.budget("a script", times["agentd"].median / scripts * 1000, 1000 / SCRIPTS_PER_SECOND, " ms")
+
+
+def memory(report: Report, site: Site) -> None:
+    """What concurrent tasks add: their shims' own pages and what the agent grew by; the scripts are not ours."""
+    agent = site.agent
+    with site.client() as client:
+        client.complete("true")
+        before = private_bytes(agent.pid)
+        records = [client.run("exec sleep 600") for _ in range(CONCURRENT)]
+        for record in records:
+            agent.main(record)
+        shims = [agent.shim(record) for record in records]
+        added = sum(map(private_bytes, shims)) + private_bytes(agent.pid) - before
+        for record in records:
+            client.call("task.stop", record=record)
+        for record in records:
+            client.finish(record)
+        assert all(map(gone, shims))
+    report.budget(f"private memory of each of {CONCURRENT} tasks", added / CONCURRENT / MIB, EACH, " MiB")
+
+
+def history(report: Report, site: Site, scripts: int) -> None:
+    """The cost of what is kept: a start and a run with an empty spool, and with very many finished records."""
+    agent = site.agent
+
+    def start() -> float:
+        begin = time.perf_counter()
+        site.start()
+        return time.perf_counter() - begin
+
+    def run() -> float:
+        with site.client() as client:
+            through_agent(client, scripts)
+            begin = time.perf_counter()
+            through_agent(client, scripts)
+            return time.perf_counter() - begin
+
+    empty = run()
+    agent.stop()
+    empty_start = start()
+    with site.client() as client:
+        source = agent.folder(client.run("true"))
+        client.finish(source.name)
+    agent.stop()
+    for number in range(FINISHED):
+        folder = agent.folder(f"r-old-{number:06}")
+        folder.mkdir(mode=0o700)
+        for name in ("request.json", "result.json"):
+            (folder / name).write_bytes((source / name).read_bytes())
+        os.mkfifo(folder / "alive")
+    full_start = start()
+    with site.client() as client:
+        eventually(lambda: client.call("agent.status")["spool"] > FINISHED)  # the first look at all of it is over
+    full = run()
+    report.line(f"a start {empty_start:.2f} s, with {FINISHED} records {full_start:.2f} s")
+    report.budget(f"a start with {FINISHED} records", full_start, START, " s")
+    report.budget(f"a run with {FINISHED} records, against one without", full / empty, NOT_SLOWER, " ×")
+    report.line(f"resident with {FINISHED} records {resident_bytes(agent.pid) / MIB:.1f} MiB")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--turns", type=int, default=5)
+    parser.add_argument("--scripts", type=int, default=300, help="of each turn")
+    options = parser.parse_args()
+
+    python = ".".join(map(str, sys.version_info[:3]))
+    report = Report(
+        f"One agent, Python {python}, {options.turns} turns of {options.scripts} scripts, {IN_FLIGHT} at once"
+    )
+    with tempfile.TemporaryDirectory(prefix="assist-benchmark-") as name:
+        site = Site(Path(name))
+        site.start()
+        try:
+            with site.client() as client:
+                client.complete("true")
+            report.budget("resident memory, idle", resident_bytes(site.agent.pid) / MIB, RESIDENT, " MiB")
+            throughput(report, site, options.turns, options.scripts)
+            memory(report, site)
+            report.line(f"resident after all that {resident_bytes(site.agent.pid) / MIB:.1f} MiB")
+            history(report, site, options.scripts)
+        finally:
+            site.agent.close()
+    report.end()
+
+
+if __name__ == "__main__":
+    main()
