@@ -5,6 +5,7 @@ any moment: the next one finds all it needs in the spool.
 """
 
 import asyncio
+import ctypes
 import gc
 import json
 import os
@@ -108,6 +109,7 @@ class Server:
         if self._idle_exit:
             self.loop.call_later(self._idle_exit, self._look_if_idle)
         gc.collect()
+        _give_back_memory()
         if hasattr(gc, "freeze"):
             gc.freeze()  # what is here now is shared with every child and need never be looked at again
         self.log("agent of instance %s serves on %s" % (self.instance, self.settings.socket))
@@ -130,6 +132,13 @@ class Server:
             self.end("idle for %d s" % quiet)
         else:
             self.loop.call_later(self._idle_exit - quiet, self._look_if_idle)
+
+
+def _give_back_memory():
+    """Reading our own code took some that is not needed again; a C library that can (glibc) gives it to the system."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if os.name == "posix" else None
+    if trim is not None:
+        trim(0)
 
 
 def serve(settings, idle_exit=None, lifeline=None, on_ready=lambda: None):
