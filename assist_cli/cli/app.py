@@ -17,6 +17,7 @@ class Root(Boundary):
     table: ClassVar[dict[str, str]] = {
         "run": "assist_cli.cli.run:app",
         "invoke": "assist_cli.cli.invoke:app",
+        "rerun": "assist_cli.cli.rerun:app",
         "stop": "assist_cli.cli.invocation:stop_app",
         "invocation": "assist_cli.cli.invocation:app",
         "command": "assist_cli.cli.command:app",

@@ -77,7 +77,7 @@ class Fanout(Listener):
     def beat(self) -> None:
         ended = [outcome for outcome in self._outcomes.values() if outcome is not None]
         hint = "Enter: who is running" if self.keyboard is not None else ""
-        self._progress.draw(len(ended), sum(not _is_well(outcome) for outcome in ended), hint)
+        self._progress.draw(len(ended), sum(not outcome.is_success for outcome in ended), hint)
 
     def pressed(self) -> None:
         """Enter was pressed: say who is still running, and since when."""
@@ -161,10 +161,6 @@ def _text(output: Output) -> str:
         parts.append(data)
         position += len(data)
     return escape(b"".join(parts).decode("utf-8", "replace").removesuffix("\n"), keep="\t\n")
-
-
-def _is_well(outcome: Outcome) -> bool:
-    return outcome.status is InvocationStatus.FINISHED and not outcome.exit_code
 
 
 def _outcome(place: InvocationInstance) -> Outcome:

@@ -124,8 +124,8 @@ def wait(
             controller,
             found,
             lambda listener: dispatch.watch(controller, found, listener=listener, patience=patience),
-            encoding,
-            Look(live, gather),
+            encoding=encoding,
+            look=Look(live, gather),
         )
     raise typer.Exit(status)
 

@@ -47,6 +47,10 @@ def invoke(
     keep_script: Annotated[bool, typer.Option("--keep-script", help="Leave the script file on the instance.")] = False,
     detach: Annotated[bool, typer.Option("--detach", help="Print the id and return at once.")] = False,
     patience: options.Patience = None,
+    canary: options.Canary = None,
+    batch: options.Batch = None,
+    max_errors: options.MaxErrors = None,
+    concurrency: options.Concurrency = None,
     live: options.Live = False,
     gather: options.Gather = False,
     output: options.Output = Format.TABLE,
@@ -57,6 +61,7 @@ def invoke(
     What it needs and is not given is asked for on a terminal, and refused elsewhere. Ends as assist run does.
     """
     printer = options.printer(context, output)
+    rollout = options.rollout(canary, batch, max_errors, concurrency)
     where = targets.selection(instance, everything, pick, seed)
     if preview:
         targets.preview(printer, where)
@@ -83,5 +88,6 @@ def invoke(
                 patience=patience,
                 encoding=encoding,
                 look=Look(live, gather),
+                rollout=rollout,
             )
     raise typer.Exit(status)

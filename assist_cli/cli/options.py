@@ -11,6 +11,7 @@ from assist_cli.cli.documents import Encoding
 from assist_cli.cli.output import Format, Printer
 from assist_cli.cli.wording import seconds_of
 from assist_cli.errors import ExitStatus
+from assist_cli.model.rollout import Rollout, share
 
 LONGEST_SECONDS = 100 * 366 * 86_400
 
@@ -48,6 +49,12 @@ Since = Annotated[
 ]
 Live = Annotated[bool, typer.Option("--live", help="Several: only lines, as they come.")]
 Gather = Annotated[bool, typer.Option("--gather", help="Several: equal output together, at the end.")]
+Canary = Annotated[int | None, typer.Option("--canary", metavar="N", min=1, help="Start with so many, then the rest.")]
+Batch = Annotated[str | None, typer.Option("--batch", metavar="N|N%", help="So many in a wave.")]
+MaxErrors = Annotated[
+    str | None, typer.Option("--max-errors", metavar="N|N%", help="Start no more when more than these failed.")
+]
+Concurrency = Annotated[int | None, typer.Option("--concurrency", metavar="N", min=1, help="So many at once.")]
 Patience = Annotated[
     float | None,
     typer.Option("--wait", metavar="TIME", parser=duration, help="Wait no longer; it goes on (75)."),
@@ -75,6 +82,16 @@ def print_help(context: typer.Context) -> None:
     if context.invoked_subcommand is None:
         typer.echo(context.get_help(), err=True)
         raise typer.Exit(ExitStatus.USAGE)
+
+
+def rollout(canary: int | None, batch: str | None, max_errors: str | None, concurrency: int | None) -> Rollout:
+    """What the options about waves ask for."""
+    return Rollout(
+        canary=canary,
+        batch=share(batch, "--batch", least=1) if batch else None,
+        max_errors=share(max_errors, "--max-errors", least=0) if max_errors else None,
+        concurrency=concurrency,
+    )
 
 
 def examples(*lines: str) -> str:

@@ -51,6 +51,10 @@ def run(
     keep_script: Annotated[bool, typer.Option("--keep-script", help="Leave the script file on the instance.")] = False,
     detach: Annotated[bool, typer.Option("--detach", help="Print the id and return at once.")] = False,
     patience: options.Patience = None,
+    canary: options.Canary = None,
+    batch: options.Batch = None,
+    max_errors: options.MaxErrors = None,
+    concurrency: options.Concurrency = None,
     live: options.Live = False,
     gather: options.Gather = False,
     output: options.Output = Format.TABLE,
@@ -63,6 +67,7 @@ def run(
     {{key}} in the script is a place for its value.
     """
     printer = options.printer(context, output)
+    rollout = options.rollout(canary, batch, max_errors, concurrency)
     where = targets.selection(instance, everything, pick, seed)
     if preview:
         targets.preview(printer, where)
@@ -87,6 +92,7 @@ def run(
             patience=patience,
             encoding=encoding,
             look=Look(live, gather),
+            rollout=rollout,
         )
     raise typer.Exit(status)
 

@@ -5,9 +5,11 @@ One instance: its stdout goes to stdout and its stderr to stderr as they come, n
 
 from __future__ import annotations
 
+import contextlib
+import signal
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from assist_cli.cli import documents
@@ -18,6 +20,7 @@ from assist_cli.cli.wording import count
 from assist_cli.errors import ExitStatus, GaveUpWaiting, Interrupted
 from assist_cli.model.invocation import Invocation, InvocationInstance
 from assist_cli.model.output import Output, Stream
+from assist_cli.model.rollout import Rollout
 from assist_cli.model.status import InvocationStatus
 from assist_cli.operations import history
 from assist_cli.operations.controller import Controller
@@ -92,20 +95,28 @@ def watch(
     controller: Controller,
     invocation: Invocation,
     follow: Callable[[Listener | None], None],
-    encoding: Encoding = Encoding.TEXT,
-    look: Look = Look(),
+    *,
+    encoding: Encoding,
+    look: Look,
+    leave: Callable[[], None] = lambda: None,
 ) -> int:
     """Show an invocation while ``follow`` brings it to its end; the exit status.
 
-    ``follow`` takes the listener for the output, None where only the document is wanted.
+    ``follow`` takes the listener for the output, None where only the document is wanted. ``leave`` is called when
+    nobody watches any longer: Ctrl-C, a closed terminal, or the patience is at its end.
     """
     view = None if printer.is_json else _view(printer, invocation, look)
     gave_up = None
     try:
-        follow(view)
+        with _hearing_hangups():
+            follow(view)
+    except _HungUp:
+        leave()
+        return ExitStatus.INTERRUPTED
     except KeyboardInterrupt:
-        return _interrupted(printer, controller, invocation, view)
+        return _interrupted(printer, controller, invocation, view, leave)
     except GaveUpWaiting as error:
+        leave()
         gave_up = error
     ended = history.show(controller, invocation.id, output=True)
     if view is None:
@@ -118,6 +129,28 @@ def watch(
     if gave_up is not None:
         raise gave_up
     return exit_status(ended)
+
+
+class _HungUp(KeyboardInterrupt):
+    """The terminal was closed."""
+
+
+@contextlib.contextmanager
+def _hearing_hangups() -> Iterator[None]:
+    """Raise _HungUp when the terminal is closed; whoever ignores that (nohup) goes on ignoring it."""
+
+    def hang_up(*_: object) -> None:
+        raise _HungUp
+
+    before = signal.getsignal(signal.SIGHUP)
+    if before is not signal.SIG_DFL:
+        yield
+        return
+    signal.signal(signal.SIGHUP, hang_up)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def _view(printer: Printer, invocation: Invocation, look: Look) -> Streams | Fanout:
@@ -135,21 +168,34 @@ def carry_out(
     detach: bool,
     patience: float | None,
     encoding: Encoding,
-    look: Look = Look(),
+    look: Look,
+    rollout: Rollout,
 ) -> int:
     """Send an invocation that was recorded, and watch it unless it is to be detached; the exit status."""
-    from assist_cli.operations import dispatch  # asyncio, which a refused request does not need
+    from assist_cli.operations import dispatch, handover  # asyncio, which a refused request does not need
+
+    def leave() -> None:
+        """What is not sent yet is not lost because nobody watches."""
+        places = history.recall(controller, invocation.id).instances
+        if any(place.record.is_unsent for place in places):
+            handover.hand_over(controller, invocation, rollout)
 
     if detach:
-        dispatch.send(controller, invocation)
-        return _tell_detached(printer, history.show(controller, invocation.id, output=False))
+        if rollout.is_plain and len(invocation.instances) == 1:
+            dispatch.send(controller, invocation)  # what goes wrong is told here and now
+        else:
+            leave()
+        return _tell_detached(printer, history.recall(controller, invocation.id))
     return watch(
         printer,
         controller,
         invocation,
-        lambda listener: dispatch.send_and_watch(controller, invocation, listener=listener, patience=patience),
-        encoding,
-        look,
+        lambda listener: dispatch.send_and_watch(
+            controller, invocation, listener=listener, patience=patience, rollout=rollout
+        ),
+        encoding=encoding,
+        look=look,
+        leave=leave,
     )
 
 
@@ -197,13 +243,17 @@ def _own_status(exit_code: int) -> int:
 
 
 def _interrupted(
-    printer: Printer, controller: Controller, invocation: Invocation, view: Streams | Fanout | None
+    printer: Printer,
+    controller: Controller,
+    invocation: Invocation,
+    view: Streams | Fanout | None,
+    leave: Callable[[], None],
 ) -> int:
     """Stop watching; stop the invocation itself when Ctrl-C comes again at once."""
-    from assist_cli.operations import dispatch, stop
+    from assist_cli.operations import stop
 
     try:
-        dispatch.withdraw(controller, invocation.id)
+        leave()
         known = history.recall(controller, invocation.id)
         if known.status.is_final:
             tell_failures(printer, known.instances)

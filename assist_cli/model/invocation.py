@@ -38,6 +38,11 @@ class Outcome:
     finished: datetime | None = None
     output: Output = field(default_factory=Output)
 
+    @property
+    def is_success(self) -> bool:
+        """Finished is not success; Finished with exit code 0 is."""
+        return self.status is InvocationStatus.FINISHED and not self.exit_code
+
 
 @dataclass(frozen=True)
 class Record:
@@ -62,6 +67,16 @@ class Record:
     finished: datetime | None = None
     stopped: datetime | None = None
     output: Output | None = None
+
+    @property
+    def is_success(self) -> bool:
+        """As of an Outcome."""
+        return self.status is InvocationStatus.FINISHED and not self.exit_code
+
+    @property
+    def is_unsent(self) -> bool:
+        """Whether it is still to be sent."""
+        return self.sent is None and not self.status.is_final
 
 
 @dataclass(frozen=True)

@@ -10,22 +10,23 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import sys
 import time
-from collections.abc import Awaitable, Iterable
+from collections.abc import Awaitable, Sequence
 from dataclasses import replace
 
 from assist_cli.agents.client import Client
 from assist_cli.errors import AgentError, GaveUpWaiting
 from assist_cli.model.invocation import Invocation, InvocationInstance, Outcome, Record
+from assist_cli.model.rollout import AT_ONCE, Rollout
 from assist_cli.model.status import InvocationStatus
 from assist_cli.operations import fanout, render
-from assist_cli.operations.collect import conclude, fetch, follow, never_arrived, not_sent, unanswered
+from assist_cli.operations.collect import conclude, fetch, follow, not_sent, not_started, unanswered
 from assist_cli.operations.controller import Controller
 from assist_cli.operations.invoke import lifetime
-from assist_cli.operations.ledger import Ledger, settle
+from assist_cli.operations.ledger import Ledger
 from assist_cli.operations.listener import Listener
 from assist_cli.operations.reach import Line, line_to
-from assist_cli.store import invocations
 
 DELIVERIES = 256  # instances that are connected to and handed their record at the same time
 BEAT_SECONDS = 0.5
@@ -37,13 +38,23 @@ def send(controller: Controller, invocation: Invocation) -> None:
 
 
 def send_and_watch(
-    controller: Controller, invocation: Invocation, *, listener: Listener | None, patience: float | None = None
+    controller: Controller,
+    invocation: Invocation,
+    *,
+    listener: Listener | None,
+    patience: float | None = None,
+    rollout: Rollout = AT_ONCE,
 ) -> None:
     """Deliver an invocation that was recorded, and follow it to its end.
 
-    After ``patience`` seconds GaveUpWaiting is raised; what was sent goes on, and nothing is left unsent.
+    After ``patience`` seconds GaveUpWaiting is raised; what was sent goes on, and what was not is left unsent.
     """
-    asyncio.run(_Dispatch(controller, invocation, listener, patience).all(follow=True))
+    asyncio.run(_Dispatch(controller, invocation, listener, patience, rollout).all(follow=True))
+
+
+def go_on(controller: Controller, invocation: Invocation, rollout: Rollout) -> None:
+    """Deliver what is not sent yet of an invocation, and follow all of it to its end."""
+    asyncio.run(_Dispatch(controller, invocation, None, None, rollout).rest())
 
 
 def watch(
@@ -55,12 +66,6 @@ def watch(
     ``send_and_watch`` does.
     """
     asyncio.run(_Dispatch(controller, invocation, listener, patience).attend())
-
-
-def withdraw(controller: Controller, invocation_id: str) -> None:
-    """Close the records that were not sent, which nobody will send now."""
-    records = invocations.unsettled(controller.database, invocation_id=invocation_id).get(invocation_id, [])
-    settle(controller, {record.id: never_arrived(controller.now()) for record in records if record.sent is None})
 
 
 async def _beat(listener: Listener) -> None:
@@ -78,35 +83,53 @@ class _Dispatch:
         invocation: Invocation,
         listener: Listener | None = None,
         patience: float | None = None,
+        rollout: Rollout = AT_ONCE,
     ) -> None:
         self._controller = controller
         self._invocation = invocation
         self._listener = listener
+        self._rollout = rollout
+        self._tolerated = rollout.tolerated(len(invocation.instances))
+        self._failures = 0
         self._ledger = Ledger(controller)
-        self._room = asyncio.Semaphore(fanout.connections())
+        self._room = asyncio.Semaphore(min(fanout.connections(), rollout.concurrency or sys.maxsize))
         self._turn = asyncio.Semaphore(DELIVERIES)
         self._until = None if patience is None else time.monotonic() + patience
 
     async def all(self, *, follow: bool) -> None:
         """Send to every instance."""
-        await self._accompany(self._carry_out(place, follow=follow) for place in self._invocation.instances)
+        await self._accompany(self._in_waves(self._invocation.instances, follow=follow))
+
+    async def rest(self) -> None:
+        """Send to those that nothing was sent to, and follow the others."""
+        begun: list[InvocationInstance] = []
+        unsent: list[InvocationInstance] = []
+        for place in self._invocation.instances:
+            (unsent if place.record.is_unsent else begun).append(place)
+        self._failures = sum(not place.record.is_success for place in begun if place.record.status.is_final)
+        await asyncio.gather(*map(self._attend, begun), self._in_waves([*begun, *unsent], len(begun), follow=True))
+
+    async def _in_waves(self, places: Sequence[InvocationInstance], begun: int = 0, *, follow: bool) -> None:
+        """Start ``places`` from position ``begun`` on, a wave when the one before it has ended."""
+        for wave in self._rollout.waves(len(places), begun):
+            await asyncio.gather(*(self._carry_out(places[position], follow=follow) for position in wave))
 
     async def attend(self) -> None:
         """Follow every record that is not final, and fetch what is left of the others."""
-        await self._accompany(self._attend(place) for place in self._invocation.instances)
+        await self._accompany(asyncio.gather(*map(self._attend, self._invocation.instances)))
 
-    async def _accompany(self, works: Iterable[Awaitable[None]]) -> None:
-        """Do all of it; meanwhile a live listener may redraw, and hears its keyboard."""
+    async def _accompany(self, work: Awaitable[object]) -> None:
+        """Do it; meanwhile a live listener may redraw, and hears its keyboard."""
         listener = self._listener
         if listener is None or not listener.live:
-            await asyncio.gather(*works)
+            await work
             return
         loop = asyncio.get_running_loop()
         beats = loop.create_task(_beat(listener))
         if listener.keyboard is not None:
             loop.add_reader(listener.keyboard, listener.pressed)
         try:
-            await asyncio.gather(*works)
+            await work
         finally:
             beats.cancel()
             if listener.keyboard is not None:
@@ -115,6 +138,10 @@ class _Dispatch:
     async def _carry_out(self, place: InvocationInstance, *, follow: bool) -> None:
         async with self._room:
             with line_to(self._controller, place.instance_id) as line:
+                if self._tolerated is not None and self._failures > self._tolerated:
+                    why = f"{self._failures} instances had failed, more than {self._rollout.max_errors}"
+                    await self._conclude(line, place, not_started(self._controller.now(), why))
+                    return
                 async with self._turn:
                     record, outcome = await self._deliver(line, place)
                 if self._listener is not None:
@@ -136,6 +163,7 @@ class _Dispatch:
                     await self._conclude(line, place, outcome)
 
     async def _conclude(self, line: Line, place: InvocationInstance, outcome: Outcome) -> None:
+        self._failures += not outcome.is_success
         await conclude(self._ledger, line, {place.record.id: outcome})
         if self._listener is not None:
             self._listener.ended(place.instance_name, outcome)

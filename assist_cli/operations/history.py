@@ -17,7 +17,7 @@ def show(controller: Controller, invocation_id: str, *, output: bool) -> Invocat
 
     The agents of records that are not final are asked first.
     """
-    _reconcile(controller, invocation_id)
+    refresh(controller, invocation_id)
     return invocations.get(controller.database, invocation_id, output=output)
 
 
@@ -28,7 +28,7 @@ def recall(controller: Controller, invocation_id: str) -> Invocation:
 
 def summaries(controller: Controller, *, limit: int | None) -> list[Summary]:
     """The newest invocations first, at most ``limit`` of them. Agents are asked as for ``show``."""
-    _reconcile(controller, None)
+    refresh(controller, None)
     return invocations.summaries(controller.database, limit)
 
 
@@ -37,7 +37,8 @@ def short_ids(controller: Controller, ids: list[str]) -> dict[str, str]:
     return invocations.short_ids(controller.database, ids)
 
 
-def _reconcile(controller: Controller, invocation_id: str | None) -> None:
+def refresh(controller: Controller, invocation_id: str | None) -> None:
+    """Ask the agents of records that are not final, of one invocation or (None) of all, how they stand."""
     found = invocations.unsettled(controller.database, invocation_id=invocation_id)
     if found:
         from assist_cli.operations import collect  # asyncio and the agents, which a look at the past does not need

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
-from assist_cli.errors import NotFound, Refused
+from assist_cli.errors import Conflict, NotFound, Refused
 from assist_cli.model import command, parameters, quotas
 from assist_cli.model.audit import Entry
 from assist_cli.model.command import CommandType, CommandVersion
@@ -60,34 +60,49 @@ class InvokeRequest:
 
 
 @dataclass(frozen=True)
+class RerunRequest:
+    """An invocation to run again as it was, on those of its instances that did not succeed, or on all of them.
+
+    The values of secrets are not remembered: they are given again.
+    """
+
+    invocation_id: str
+    everywhere: bool = False
+    secrets: Mapping[str, Value] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class _Plan:
-    """What will run, checked: a version with its values; of a saved command also its id and name."""
+    """What will run, checked, and where: a version with its values; of a saved command also its id and name."""
 
     version: CommandVersion
     values: Mapping[str, Value]
+    targets: Selection
+    username: str | None
+    keep_script: bool
     command_id: str | None = None
     command_name: str | None = None
 
 
 @contextlib.contextmanager
-def recorded(controller: Controller, request: RunRequest | InvokeRequest) -> Iterator[Invocation]:
+def recorded(controller: Controller, request: RunRequest | InvokeRequest | RerunRequest) -> Iterator[Invocation]:
     """Record what is asked for, and be its sender until the end of the block.
 
     The invocation that it gives has the values of its secrets, which the history has not. Raises Refused
     (QuotaExceeded, InvalidParameter), NotFound and, where this machine's agent has to be started to learn its id,
     AgentError; nothing is written then.
     """
-    plan = _plan_of_script(request) if isinstance(request, RunRequest) else _plan_of_command(controller, request)
-    command.check_username(request.username)
-    if request.keep_script and any(isinstance(value, Secret) for value in plan.values.values()):
+    plan = _plan(controller, request)
+    command.check_username(plan.username)
+    if plan.keep_script and any(isinstance(value, Secret) for value in plan.values.values()):
         raise Refused(
             "cannot keep the script on the instance: a secret is put into it",
             code="KeepScriptWithSecret",
             hint="leave out --keep-script",
         )
-    instances = resolve(controller, request.targets)
+    instances = resolve(controller, plan.targets)
     with sender(controller.home) as token:
-        invocation = _invocation(controller, request, plan, instances, token)
+        invocation = _invocation(controller, plan, instances, token)
         for place in invocation.instances:
             render.script(invocation, place, controller.id)  # refused now, and not when half of them have it
         _write(controller, invocation)
@@ -117,7 +132,7 @@ def _plan_of_script(request: RunRequest) -> _Plan:
         definitions=tuple(Definition(key, secret=isinstance(value, Secret)) for key, value in given.items()),
     )
     version = command.checked_version(version)
-    return _Plan(version, _values(version, given))
+    return _Plan(version, _values(version, given), request.targets, request.username, request.keep_script)
 
 
 def _plan_of_command(controller: Controller, request: InvokeRequest) -> _Plan:
@@ -128,7 +143,50 @@ def _plan_of_command(controller: Controller, request: InvokeRequest) -> _Plan:
         working_dir=saved.version.working_dir if request.working_dir is None else request.working_dir,
     )
     version = command.checked_version(version)
-    return _Plan(version, _values(version, request.parameters), saved.id, saved.name)
+    values = _values(version, request.parameters)
+    return _Plan(version, values, request.targets, request.username, request.keep_script, saved.id, saved.name)
+
+
+def _plan_of_rerun(controller: Controller, request: RerunRequest) -> _Plan:
+    """What ran then, from the history; a command that was deleted since is run as a script."""
+    then = invocations.get(controller.database, request.invocation_id, output=False)
+    if not then.status.is_final:
+        raise Conflict(f"cannot rerun {then.id}: it is {then.status} still", hint=f"assist invocation wait {then.id}")
+    again = [place for place in then.instances if request.everywhere or not place.record.is_success]
+    if not again:
+        raise Conflict(
+            f"cannot rerun {then.id}: it succeeded on every instance",
+            code="NothingToRerun",
+            hint=f"assist rerun {then.id} --all",
+        )
+    version = CommandVersion(
+        number=then.command_version or 1,
+        content=then.content,
+        type=then.command_type,
+        working_dir=then.working_dir,
+        timeout=then.timeout,
+        parameters_enabled=then.parameters_enabled,
+        definitions=tuple(Definition(key, secret=isinstance(value, Secret)) for key, value in then.parameters.items()),
+    )
+    known = {key: value for key, value in then.parameters.items() if not isinstance(value, Secret)}
+    saved = then.command_name is not None and store.exists(controller.database, then.command_id)
+    return _Plan(
+        version,
+        _values(version, {**known, **request.secrets}),
+        Selection(tuple(place.instance_id for place in again)),
+        then.username,
+        then.keep_script,
+        then.command_id if saved else None,
+        then.command_name if saved else None,
+    )
+
+
+def _plan(controller: Controller, request: RunRequest | InvokeRequest | RerunRequest) -> _Plan:
+    if isinstance(request, RunRequest):
+        return _plan_of_script(request)
+    if isinstance(request, InvokeRequest):
+        return _plan_of_command(controller, request)
+    return _plan_of_rerun(controller, request)
 
 
 def _values(version: CommandVersion, given: Mapping[str, Value]) -> Mapping[str, Value]:
@@ -142,7 +200,6 @@ def _values(version: CommandVersion, given: Mapping[str, Value]) -> Mapping[str,
 
 def _invocation(
     controller: Controller,
-    request: RunRequest | InvokeRequest,
     plan: _Plan,
     instances: Sequence[Instance],
     token: str,
@@ -159,8 +216,8 @@ def _invocation(
         parameters=plan.values,
         timeout=plan.version.timeout,
         working_dir=plan.version.working_dir,
-        username=request.username,
-        keep_script=request.keep_script,
+        username=plan.username,
+        keep_script=plan.keep_script,
         status=InvokeStatus.RUNNING,
         created=now,
         instances=tuple(

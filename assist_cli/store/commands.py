@@ -122,6 +122,11 @@ def open_invocations(reader: Reader, command_id: str) -> list[str]:
     return [row["id"] for row in rows]
 
 
+def exists(reader: Reader, command_id: str) -> bool:
+    """Whether the command of this id is there still."""
+    return reader.first("SELECT 1 FROM commands WHERE id = ?", [command_id]) is not None
+
+
 def named(reader: Reader, name: str) -> str | None:
     """The id of the command that has exactly this name."""
     row = reader.first("SELECT id FROM commands WHERE name = ?", [name])

@@ -95,6 +95,14 @@ def mark_sent(transaction: Transaction, record_id: str, now: datetime, lifetime:
     return changed == 1
 
 
+def take_over(transaction: Transaction, invocation_id: str, sender: str) -> None:
+    """Let another sender have the records that are not sent yet."""
+    transaction.execute(
+        "UPDATE records SET sender = ? WHERE invocation_id = ? AND status = ? AND sent_at IS NULL",
+        [sender, invocation_id, InvocationStatus.RUNNING.value],
+    )
+
+
 def mark_stopping(transaction: Transaction, invocation_id: str, instance_ids: Collection[str], now: datetime) -> int:
     """Note that a person asked to stop what is Running of an invocation on these; the number of those records."""
     which = json.dumps(list(instance_ids))

@@ -1,0 +1,65 @@
+"""``assist rerun``: an invocation once more, where it did not succeed."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from assist_cli.cli import options, parameters
+from assist_cli.cli.documents import Encoding
+from assist_cli.cli.output import Format
+from assist_cli.cli.watching import Look, carry_out
+from assist_cli.errors import UsageError
+from assist_cli.operations import history
+from assist_cli.operations.controller import open_controller
+from assist_cli.operations.invoke import RerunRequest, recorded
+from assist_cli.paths import home
+
+app = options.application()
+
+
+@app.command(epilog=options.examples("assist rerun -", "assist rerun t-01k3 --all"))
+def rerun(
+    context: typer.Context,
+    id: Annotated[str, typer.Argument(metavar="INVOCATION", help="An id, the beginning of one, or - for the newest.")],
+    failed: Annotated[
+        bool, typer.Option("--failed", help="Where it did not end with exit code 0; the default.")
+    ] = False,
+    everywhere: Annotated[bool, typer.Option("--all", help="On all of its instances.")] = False,
+    secrets: parameters.Secrets = None,
+    detach: Annotated[bool, typer.Option("--detach", help="Print the id and return at once.")] = False,
+    patience: options.Patience = None,
+    canary: options.Canary = None,
+    batch: options.Batch = None,
+    max_errors: options.MaxErrors = None,
+    concurrency: options.Concurrency = None,
+    live: options.Live = False,
+    gather: options.Gather = False,
+    output: options.Output = Format.TABLE,
+    encoding: options.EncodingOption = Encoding.TEXT,
+) -> None:
+    """Run again what ran: the same version, with the same parameters.
+
+    It runs where it did not succeed, or with --all everywhere. Secrets are not remembered, so they are given again.
+    """
+    if failed and everywhere:
+        raise UsageError("cannot rerun only the failed and all", hint="leave out one of --failed and --all")
+    printer = options.printer(context, output)
+    rollout = options.rollout(canary, batch, max_errors, concurrency)
+    given = parameters.given(None, None, secrets) or {}
+    with open_controller(home()) as controller:
+        request = RerunRequest(history.find(controller, id), everywhere, given)
+        history.refresh(controller, request.invocation_id)
+        with recorded(controller, request) as invocation:
+            status = carry_out(
+                printer,
+                controller,
+                invocation,
+                detach=detach,
+                patience=patience,
+                encoding=encoding,
+                look=Look(live, gather),
+                rollout=rollout,
+            )
+    raise typer.Exit(status)

@@ -1,0 +1,68 @@
+"""Going on in the background: what a person does not wait for is brought to its end by a process of its own.
+
+It is forked, so that what must not be written anywhere, the values of secrets, comes along in memory. It is a sender of
+its own: what it has to send carries its token from before this process lets go.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import traceback
+from dataclasses import replace
+
+from assist_cli.model.invocation import Invocation
+from assist_cli.model.rollout import Rollout
+from assist_cli.operations import dispatch
+from assist_cli.operations.controller import Controller, open_controller
+from assist_cli.operations.senders import sender
+from assist_cli.paths import Home
+from assist_cli.store import invocations
+
+log = logging.getLogger(__name__)
+
+
+def hand_over(controller: Controller, invocation: Invocation, rollout: Rollout) -> None:
+    """Let a background process send what is not sent of ``invocation`` and follow all of it to the end.
+
+    It has taken over when this returns. Raises OSError when there can be no such process.
+    """
+    reading, writing = os.pipe()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    pid = os.fork()
+    if pid == 0:
+        _live(controller.home, invocation, rollout, writing)
+    os.close(writing)
+    os.waitpid(pid, 0)
+    os.read(reading, 1)
+    os.close(reading)
+
+
+def _live(home: Home, invocation: Invocation, rollout: Rollout, writing: int) -> None:
+    """The whole life of the background process; it never returns into what its parent was doing."""
+    try:
+        os.setsid()
+        if os.fork():  # a child of the system, so that nobody has to wait for its end
+            os._exit(0)
+        _detach(home)
+        with open_controller(home) as controller, sender(home) as token:
+            with controller.database.transaction() as transaction:
+                invocations.take_over(transaction, invocation.id, token)
+            os.write(writing, b"1")
+            os.close(writing)
+            known = invocations.get(controller.database, invocation.id, output=False)
+            dispatch.go_on(controller, replace(known, parameters=invocation.parameters), rollout)
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        os._exit(0)
+
+
+def _detach(home: Home) -> None:
+    """Let go of the terminal; what goes wrong here stands in a log."""
+    null = os.open(os.devnull, os.O_RDWR)
+    journal = os.open(home.folder(home.logs) / "handover.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    for target, source in ((0, null), (1, journal), (2, journal)):
+        os.dup2(source, target)
