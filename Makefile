@@ -39,7 +39,7 @@ fmt: $(TOOLS) ## Put the code into its form
 	@$(BIN)/ruff format
 
 bench: $(TOOLS) ## Measure start, run and idle cost against their budgets
-	@broken=0; for name in startup run_local agent_idle; do \
+	@broken=0; for name in startup run_local agent_idle command_list; do \
 		$(BIN)/python -m benchmarks.$$name || broken=1; \
 	done; exit $$broken
 
