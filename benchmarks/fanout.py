@@ -1,0 +1,236 @@
+"""One line on many machines: python -m benchmarks.fanout (Linux; the peers are installed on the first run).
+
+``echo hello`` on 1 to 1,000 emulated instances over TLS, by ``assist run`` and by what people use instead, on the same
+loopback addresses in the same run. See docs/benchmarks.md for how it is taken and what it does not say.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import platform
+import shutil
+import statistics
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from assist_cli.operations.controller import open_controller
+from assist_cli.paths import Home
+from benchmarks import chart, peers
+from benchmarks.measure import ASSIST, Report
+from tests.support.fleet import Fleet, enlist
+
+RUN = "assist run --all"
+OF_THE_BEST = 0.5  # of the wall time of the quickest SSH tool
+OF_ANSIBLE = 0.1
+OF_THE_FLOOR = 2.0
+ONE_COLD = 0.35  # seconds for one instance
+RESIDENT = 150.0  # MiB, the client with LARGEST instances
+COMPARED = (100, 500)  # the numbers of instances for which there are budgets
+LARGEST = 1000  # more than the peers are asked for
+LINGERING = 1.5  # seconds for which ssh processes of Ansible stay
+DOCUMENT = Path(__file__).resolve().parents[1] / "docs" / "benchmarks.md"
+MEMORY = Path("/dev/shm")
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one run took. ``cpu`` and ``peak`` (MiB, of its largest process) are the program's own, not the hosts'."""
+
+    wall: float
+    cpu: float
+    peak: float
+
+
+@dataclass(frozen=True)
+class Contender:
+    """Somebody who runs echo hello on ``size`` instances, and what has to be waited for when it has."""
+
+    name: str
+    words: Callable[[int], Sequence[str]]
+    environment: Callable[[int], Mapping[str, str]]
+    rest: Callable[[], None] = lambda: None
+    once: bool = False
+    largest: int = LARGEST
+
+    def run(self, size: int) -> Cost:
+        """Raises RuntimeError when not every instance has answered."""
+        with tempfile.TemporaryFile() as output:
+            start = time.perf_counter()
+            process = subprocess.Popen(
+                self.words(size), env=self.environment(size), stdin=subprocess.DEVNULL, stdout=output, stderr=output
+            )
+            _, status, usage = os.wait4(process.pid, 0)
+            wall = time.perf_counter() - start
+            process.returncode = os.waitstatus_to_exitcode(status)
+            output.seek(0)
+            said = output.read()
+        if process.returncode or said.count(b"hello") != size:
+            raise RuntimeError(f"{self.name} failed on {size} instances: {said.decode('utf-8', 'replace')[-2000:]}")
+        return Cost(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
+
+
+Results = dict[int, dict[str, list[Cost]]]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--sizes", type=int, nargs="+", default=[1, 10, 100, 500, 1000], metavar="N")
+    parser.add_argument("--turns", type=int, default=5)
+    parser.add_argument("--without", nargs="*", default=[], metavar="PEER", help="leave out peers whose name has this")
+    parser.add_argument("--spools", type=Path, default=MEMORY if MEMORY.is_dir() else None, metavar="FOLDER")
+    parser.add_argument("--write-docs", action="store_true", help="put the figures into docs/benchmarks.md")
+    options = parser.parse_args()
+
+    report = Report(f"echo hello on many instances, {options.turns} turns")
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="assist-fanout-", dir=options.spools)))
+        contenders = stack.enter_context(_contenders(folder, options.sizes, report))
+        contenders = [one for one in contenders if not any(word in one.name for word in options.without)]
+        results = {size: _take(contenders, size, options.turns) for size in options.sizes}
+    for line in _table(results):
+        report.line(line)
+    _judge(report, results)
+    if options.write_docs:
+        _write(results, options.turns)
+    report.end()
+
+
+@contextlib.contextmanager
+def _contenders(folder: Path, sizes: Sequence[int], report: Report) -> Iterator[list[Contender]]:
+    """Everybody, with a fleet and hosts to run on: the first ``size`` addresses are the same for all."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("ASSIST_", "ANSIBLE_"))}
+    environment.update(HOME=str(folder), LANG="C.UTF-8", TERM="dumb")
+    base = Home(folder / "assist")
+    with contextlib.ExitStack() as stack:
+        with open_controller(base) as controller:
+            fleet = stack.enter_context(Fleet(_made(folder / "fleet"), controller, max(sizes)))
+        fleet.rest()
+        report.line(f"{max(sizes)} agents started in {fleet.start_seconds:.1f} s, {fleet.memory():.1f} MiB each (PSS)")
+        addresses = [member.address for member in fleet.members]
+        for size in sizes:
+            home = Home(Path(shutil.copytree(base.root, folder / f"assist-{size}")))
+            with open_controller(home) as controller:
+                enlist(controller, fleet.members[:size])
+            (folder / f"hosts-{size}").write_text("".join(f"{address}\n" for address in addresses[:size]))
+        _give_certificate(base, fleet)
+        floor = stack.enter_context(peers.floor(base.pki, addresses))
+        yield [
+            Contender(
+                RUN,
+                words=lambda size: [ASSIST, "run", "--all", "--", "echo", "hello"],
+                environment=lambda size: {**environment, "ASSIST_HOME": str(folder / f"assist-{size}")},
+                rest=fleet.rest,
+            ),
+            _contender(floor, folder, environment, LARGEST),
+            *(_contender(peer, folder, environment, max(COMPARED)) for peer in stack.enter_context(peers.at_hand())),
+        ]
+
+
+def _contender(peer: peers.Peer, folder: Path, environment: Mapping[str, str], largest: int) -> Contender:
+    slow = peer.name == peers.ANSIBLE
+    return Contender(
+        peer.name,
+        words=lambda size: peer.command(folder / f"hosts-{size}"),
+        environment=lambda size: {**environment, **peer.environment},
+        rest=(lambda: time.sleep(LINGERING)) if slow else lambda: None,
+        once=slow,
+        largest=largest,
+    )
+
+
+def _give_certificate(home: Home, fleet: Fleet) -> None:
+    """The floor's servers show the certificate of one agent of the fleet."""
+    for name in ("agent.pem", "agent.key"):
+        shutil.copy(fleet.members[0].home / "pki" / name, home.pki)
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir()
+    return folder
+
+
+def _take(contenders: Sequence[Contender], size: int, turns: int) -> dict[str, list[Cost]]:
+    """All of them on ``size`` instances, one after the other in turn, after one turn that does not count."""
+    able = [one for one in contenders if size <= one.largest]
+    costs: dict[str, list[Cost]] = {one.name: [] for one in able}
+    for turn in range(turns + 1):
+        for one in able:
+            if one.once and turn != 1:
+                continue
+            cost = one.run(size)
+            one.rest()
+            if turn:
+                costs[one.name].append(cost)
+    return costs
+
+
+def _median(costs: Sequence[Cost], what: str = "wall") -> float:
+    return statistics.median(getattr(cost, what) for cost in costs)
+
+
+def _ratio(ours: Sequence[Cost], theirs: Sequence[Cost]) -> float:
+    """Median of the ratios of turns that stood side by side."""
+    return statistics.median(one.wall / other.wall for one, other in zip(ours, theirs, strict=False))
+
+
+def _best(costs: Mapping[str, Sequence[Cost]]) -> str | None:
+    """The quickest SSH tool."""
+    tools = [name for name in costs if name not in (RUN, peers.FLOOR, peers.ANSIBLE)]
+    return min(tools, key=lambda name: _median(costs[name]), default=None)
+
+
+def _judge(report: Report, results: Results) -> None:
+    for size, costs in results.items():
+        ours = costs[RUN]
+        if size == 1:
+            report.budget("one instance", _median(ours), ONE_COLD, " s")
+        if size in COMPARED:
+            limits = ((_best(costs), OF_THE_BEST), (peers.ANSIBLE, OF_ANSIBLE), (peers.FLOOR, OF_THE_FLOOR))
+            for name, limit in limits:
+                if name in costs:
+                    report.budget(f"{size} instances, against {name}", _ratio(ours, costs[name]), limit, " ×")
+        if size == LARGEST:
+            report.budget(f"{size} instances, peak memory of the client", _median(ours, "peak"), RESIDENT, " MiB")
+
+
+def _table(results: Results) -> Iterator[str]:
+    """Rows of a Markdown table: wall seconds by number of instances, then what the controller itself took."""
+    names = list(dict.fromkeys(name for costs in results.values() for name in costs))
+    yield "| seconds for instances | " + " | ".join(f"{size:,}" for size in results) + " |"
+    yield "| --- |" + " ---: |" * len(results)
+    for name in names:
+        cells = (f"{_median(costs[name]):.2f}" if costs.get(name) else "–" for costs in results.values())
+        yield f"| {name} | " + " | ".join(cells) + " |"
+    for text, what, scale in (("processor time, ms an instance", "cpu", 1000.0), ("peak memory, MiB", "peak", 0.0)):
+        cells = (
+            f"{_median(costs[RUN], what) * scale / size if scale else _median(costs[RUN], what):.1f}"
+            for size, costs in results.items()
+        )
+        yield f"| `assist`: {text} | " + " | ".join(cells) + " |"
+
+
+def _write(results: Results, turns: int) -> None:
+    """Replace the figures in the document, between its two marks, and the plot beside it."""
+    lines = {
+        name: [(size, _median(costs[name])) for size, costs in results.items() if costs.get(name)]
+        for name in (RUN, _best(results[min(COMPARED)]) or "", peers.ANSIBLE, peers.FLOOR)
+    }
+    plot = DOCUMENT.with_name("fanout.svg")
+    plot.write_text(chart.draw({name: points for name, points in lines.items() if points}, "instances", "seconds"))
+    head, _, rest = DOCUMENT.read_text().partition("<!-- fanout: begin -->\n")
+    _, _, tail = rest.partition("<!-- fanout: end -->\n")
+    machine = (
+        f"{os.cpu_count()} processors, {platform.system()} {platform.machine()}, Python {platform.python_version()}"
+    )
+    body = "\n".join([*_table(results), "", f"Medians of {turns} turns on {machine}, instances and all."])
+    DOCUMENT.write_text(f"{head}<!-- fanout: begin -->\n{body}\n<!-- fanout: end -->\n{tail}")
+
+
+if __name__ == "__main__":
+    main()
