@@ -98,9 +98,13 @@ def _statuses(controller: Controller) -> Check:
 
 
 def _certificates(controller: Controller) -> Iterator[Check]:
-    """Those of this home, where there are any; the controller's own is renewed when it is used."""
+    """Those of this home, where there are any."""
+    hints = {
+        "authority": "install the instances anew, from a new ASSIST_HOME",
+        "controller": "nothing: it is renewed when an instance is reached by tls: the next time",
+    }
     for name, end in pki.ends(controller.home).items():
-        yield _ends(f"{name} certificate", end, controller.now(), "install the instances anew from a new ASSIST_HOME")
+        yield _ends(f"{name} certificate", end, controller.now(), hints[name])
 
 
 def _certificate_of(instance: Instance, found: Health, now: datetime) -> Iterator[Check]:
