@@ -72,6 +72,17 @@ def test_a_name_is_used_once_and_free_again(controller: Controller) -> None:
     assert [action for action, _, _ in trail(controller)] == ["command.create", "command.delete", "command.create"]
 
 
+@pytest.mark.parametrize("other", ["\u0430dmin", "adm\u0131n", "\uff41dmin", "Admin", "admin*", "adm%", "admin'--"])
+def test_names_that_look_or_work_alike_elsewhere_are_other_names(controller: Controller, other: str) -> None:
+    """S3: letters of other scripts, case, wildcards and quotes of SQL: each names itself and nothing else."""
+    commands.create(controller, "admin", VERSION)
+    with pytest.raises(NotFound):
+        commands.delete(controller, [other])
+    commands.create(controller, other, VERSION)
+    commands.delete(controller, [other])
+    assert [each.name for each in commands.listing(controller)] == ["admin"]
+
+
 def test_modify_changes_no_version(controller: Controller) -> None:
     made = commands.create(controller, "restart", VERSION)
     commands.modify(controller, "restart", new_name="renew", description="as new")
