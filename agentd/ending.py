@@ -1,8 +1,12 @@
 """How a record ends: the result that is written in the journal, and the refusals that lead to one."""
 
+import json
 import time
 
 from agentd import spool
+
+
+_INFO_ROOM = 3500  # bytes, each character beyond ASCII as an escape: with the rest it fits the room that was reserved
 
 
 class Refusal(Exception):
@@ -43,9 +47,15 @@ class Ending:
             "state": self.state,
             "exit_code": self.exit_code,
             "error_code": self.error_code,
-            "error_info": self.error_info[:1000],
+            "error_info": _fitting(self.error_info[:1000]),
             "started": self.started,
             "finished": time.time(),
             "output_bytes": self.produced,
             "dropped": self.dropped,
         }
+
+
+def _fitting(info):
+    while len(json.dumps(info)) > _INFO_ROOM:
+        info = info[: len(info) * 9 // 10]
+    return info

@@ -36,7 +36,7 @@ FAILED = "Failed"
 FORGOTTEN = "Forgotten"
 
 _GONE = ".gone"
-_RESULT_ROOM = 16384  # more than the longest result takes, each character of its text written as an escape
+_RESULT_ROOM = 4096  # one block of most disks: nothing is to be given back when the result is shorter
 _RECORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}\Z")
 
 
