@@ -46,14 +46,7 @@ class Identity:
 
         why = ""
         try:
-            used = self._by_key(transport)
-            if used is not None:
-                return used
-            if self._ask is not None and transport.is_active():
-                return self._by_password(transport, self._ask)
-            if not self._tried:
-                transport.auth_none(self._settings.user)
-                return "nothing"
+            return self._by_key(transport) or self._otherwise(transport)
         except paramiko.BadAuthenticationType as error:
             why = f"it takes {' or '.join(error.allowed_types) or 'nothing'}"
         except paramiko.AuthenticationException:
@@ -79,6 +72,18 @@ class Identity:
                 return name
             raise self._refusal(f"it wants {' or '.join(further)} beside the key {name}")
         return None
+
+    def _otherwise(self, transport: paramiko.Transport) -> str:
+        """To ask for nothing tells what is taken; a person is asked only where a password is."""
+        import paramiko
+
+        try:
+            transport.auth_none(self._settings.user)
+        except paramiko.BadAuthenticationType as error:
+            if self._ask is None or not {"password", "keyboard-interactive"} & set(error.allowed_types):
+                raise
+            return self._by_password(transport, self._ask)
+        return "nothing"
 
     def _by_password(self, transport: paramiko.Transport, ask: Ask) -> str:
         import paramiko
