@@ -5,7 +5,6 @@ import time
 
 from agentd import spool
 
-
 _INFO_ROOM = 3500  # bytes, each character beyond ASCII as an escape: with the rest it fits the room that was reserved
 
 

@@ -377,6 +377,14 @@ def test_a_full_disk_refuses_and_recovers_and_keeps_its_promises(make_agent: Mak
         agent.close()
 
 
+def test_a_result_fits_the_room_that_was_reserved_for_it(agent: Agent, client: Client) -> None:
+    """With the longest text that there is, each character of which takes twelve bytes."""
+    record = client.run("true", directory="/" + "\N{GRINNING FACE}" * 1000)
+    result = client.finish(record).result
+    assert ended(result) == ("Failed", "WorkingDirectoryNotExist")
+    assert (agent.folder(record) / "result.json").stat().st_size <= 4096
+
+
 @pytest.mark.usefixtures("mounts")
 def test_a_stop_and_a_lost_shim_on_a_full_disk(make_agent: MakeAgent) -> None:
     """Both need the disk, and both have to work when there is none left."""
