@@ -82,8 +82,8 @@ class Fanout(Listener):
     def pressed(self) -> None:
         """Enter was pressed: say who is still running, and since when."""
         assert self.keyboard is not None
-        if os.tcgetpgrp(self.keyboard) != os.getpgrp():
-            return  # in the background the keys are the shell's
+        if not _is_foreground(self.keyboard):
+            return  # the keys are the shell's
         os.read(self.keyboard, 1024)
         self._progress.step_back()
         for line in self._who_is_late():
@@ -149,6 +149,13 @@ class Fanout(Listener):
             self._printer.line(text)
         elif well:
             self._printer.line(self._printer.paint("(no output)", Style.QUIET))
+
+
+def _is_foreground(keyboard: int) -> bool:
+    try:
+        return os.tcgetpgrp(keyboard) == os.getpgrp()
+    except OSError:
+        return True  # it is not the terminal that controls us, so no shell shares it
 
 
 def _text(output: Output) -> str:

@@ -1,0 +1,119 @@
+"""Several instances on the command line: what is shown of them, waves, and going on in the background."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from assist_cli.operations.controller import open_controller
+from assist_cli.paths import Home
+from tests.support.fleet import Fleet, enlist
+from tests.support.program import Program
+from tests.support.terminal import Terminal
+
+pytestmark = pytest.mark.e2e
+
+NAMES = [f"n{number}" for number in range(1, 7)]
+
+
+@pytest.fixture
+def fleet(home: Path) -> Iterator[Fleet]:
+    """Six instances; nobody listens at the first one."""
+    folder = home.parent / "fleet"
+    folder.mkdir()
+    with open_controller(Home(home)) as controller, Fleet(folder, controller, 6, refusing=1) as fleet:
+        enlist(controller, fleet.members)
+        yield fleet
+
+
+def document(assist: Program, *words: str) -> dict[str, object]:
+    found = json.loads(assist(*words, "-o", "json").stdout)
+    assert isinstance(found, dict)
+    return found
+
+
+def statuses(found: dict[str, object]) -> dict[str, str]:
+    places = found["InvokeInstances"]
+    assert isinstance(places, list)
+    return {place["InstanceName"]: place["InvocationStatus"] for place in places}
+
+
+def test_into_a_pipe_go_lines_after_names_and_nothing_else(assist: Program, fleet: Fleet) -> None:
+    result = assist("run", "-i", "n[2-6]", "-c", "echo one; printf two; printf '\\033[2J' >&2")
+    assert sorted(result.stdout.splitlines()) == sorted(
+        f"{name}: {word}".encode() for name in NAMES[1:] for word in ("one", "two")
+    )
+    assert result.stderr.count(b": \x1b[2J\n") == 5
+    assert b"5 instances in" in result.stderr.splitlines()[-1]
+    assert result.returncode == 0
+
+
+def test_equal_answers_stand_together_and_the_odd_one_last(assist: Program, fleet: Fleet) -> None:
+    last = fleet.members[-1].instance
+    result = assist("run", "-i", "n[2-6]", "--gather", "-c", f'[ "$ASSIST_INSTANCE_ID" = {last} ] && exit 3; echo ok')
+    assert result.stdout.decode() == "--- n[2-5] (4) ---\nok\n--- n6: exit 3 ---\n"
+    assert result.returncode == 1
+
+
+def test_one_that_cannot_be_reached_is_told_and_delays_nobody(assist: Program, fleet: Fleet) -> None:
+    found = document(assist, "run", "--all", "-c", "true")
+    assert statuses(found) == {"n1": "Failed", **dict.fromkeys(NAMES[1:], "Finished")}
+    assert found["InvokeStatus"] == "PartialFailed"
+
+
+def test_no_more_are_started_when_too_many_failed(assist: Program, fleet: Fleet) -> None:
+    found = document(assist, "run", "--all", "--canary", "1", "--batch", "2", "--max-errors", "0", "-c", "true")
+    assert statuses(found) == {"n1": "Failed", **dict.fromkeys(NAMES[1:], "Stopped")}
+    again = document(assist, "rerun", "-", "--max-errors", "20%")
+    assert statuses(again) == {"n1": "Failed", **dict.fromkeys(NAMES[1:], "Finished")}
+    assert statuses(document(assist, "rerun", "-")) == {"n1": "Failed"}
+
+
+def test_a_rerun_is_what_ran_then(assist: Program, fleet: Fleet) -> None:
+    assist("command", "create", "greet", "-c", "echo {{who|sh}} one", "--enable-parameters")
+    assert assist("invoke", "greet", "-i", "n2", "-p", "who=you").stdout == b"you one\n"
+    assist("command", "clone", "greet", "-c", "echo {{who|sh}} two")
+    assert assist("rerun", "-", "--all").stdout == b"you one\n"
+    refused = assist("rerun", "-")
+    assert (refused.returncode, refused.stdout) == (65, b"")
+
+
+def test_a_terminal_shows_lines_groups_sums_and_who_is_late(assist: Program, fleet: Fleet, isolation: Path) -> None:
+    fifo = isolation / "fifo"
+    script = f"echo 'a\033[31mb'; [ \"$ASSIST_INSTANCE_ID\" != {fleet.members[5].instance} ] || read x < {fifo}"
+    os.mkfifo(fifo)
+    with Terminal(assist.path, ["run", "-i", "n[2-6]", "-c", script], isolation) as terminal:
+        terminal.wait_for("4/5")
+        terminal.type("\n")
+        terminal.wait_for("s: n6\n")
+        fifo.write_text("go\n")
+        assert terminal.end() == 0
+    for name in NAMES[1:]:
+        assert f"{name}: a\\x1b[31mb\n" in terminal.text
+    assert "--- n[2-6] (5) ---\na\\x1b[31mb\n" in terminal.text
+    assert terminal.text.rstrip().endswith("5 Finished")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
+def test_what_is_left_to_send_goes_on_in_the_background(assist: Program, fleet: Fleet, number: signal.Signals) -> None:
+    script = 'echo begun; sleep 1; [ "$ASSIST_PARAM_KEY" = canary ]'
+    words = ("run", "-i", "n[2-6]", "--batch", "1", "--secret", "key=env:KEY", "-c", script)
+    program = assist.start(*words, env={"KEY": "canary"})
+    assert program.stdout is not None
+    assert program.stdout.readline() == b"n2: begun\n"
+    program.send_signal(number)
+    assert program.wait(30) == 130
+    waited = assist("invocation", "wait", "-", "--gather")
+    assert waited.stdout == b"--- n[2-6] (5) ---\nbegun\n"
+    assert waited.returncode == 0
+
+
+def test_detached_waves_go_on_by_themselves(assist: Program, fleet: Fleet) -> None:
+    started = assist("run", "-i", "n[2-6]", "--concurrency", "2", "--detach", "--", "echo", "done")
+    assert started.stdout.startswith(b"t-")
+    assert assist("invocation", "wait", started.stdout.decode().strip()).stdout.count(b": done\n") == 5

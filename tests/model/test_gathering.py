@@ -1,0 +1,74 @@
+"""Instances that answered alike are put together, and no others."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+
+from assist_cli.model.gathering import gather, tally
+from assist_cli.model.invocation import InvocationInstance, Outcome, Record
+from assist_cli.model.output import Output
+from assist_cli.model.status import InvocationStatus
+
+NOW = datetime(2026, 11, 22, tzinfo=timezone.utc)
+FINISHED, FAILED, RUNNING = InvocationStatus.FINISHED, InvocationStatus.FAILED, InvocationStatus.RUNNING
+
+
+def place(
+    name: str,
+    out: bytes = b"",
+    err: bytes = b"",
+    exit_code: int = 0,
+    status: InvocationStatus = FINISHED,
+    code: str = "",
+) -> InvocationInstance:
+    record = Record(
+        id=f"r-{name}",
+        instance_id=f"i-{name}",
+        number=1,
+        status=status,
+        deadline=NOW,
+        exit_code=exit_code,
+        error_code=code,
+        output=Output(out + err, (len(out), len(err))),
+    )
+    return InvocationInstance(f"i-{name}", name, status, 1, record)
+
+
+def groups(*places: InvocationInstance) -> list[tuple[str, ...]]:
+    return [group.names for group in gather(places)]
+
+
+def test_equal_answers_are_one_group_and_the_odd_ones_come_last() -> None:
+    found = groups(place("a", b"1"), place("b", b"2"), place("c", b"2"), place("d", b"2"), place("e", b"1"))
+    assert found == [("b", "c", "d"), ("a", "e")]
+
+
+def test_another_exit_code_stream_or_status_is_another_answer() -> None:
+    found = groups(
+        place("a", b"x"),
+        place("b", b"x", exit_code=1),
+        place("c", b"", b"x"),
+        place("d", b"x", status=FAILED, code="ExecutionTimeout"),
+        place("e", b"x", status=FAILED, code="ClientNotResponse"),
+    )
+    assert len(found) == 5
+
+
+def test_the_name_of_the_script_file_makes_no_difference() -> None:
+    found = groups(place("a", err=b"/tmp/assist-r-a.sh: 1: nope"), place("b", err=b"/tmp/assist-r-b.sh: 1: nope"))
+    assert found == [("a", "b")]
+
+
+def test_what_runs_is_in_no_group() -> None:
+    assert groups(place("a", b"x", status=RUNNING), place("b", b"x")) == [("b",)]
+
+
+def test_the_sums_say_how_each_ended() -> None:
+    outcomes = [
+        Outcome(FINISHED, 0),
+        Outcome(FINISHED, 3),
+        Outcome(FINISHED, 0),
+        Outcome(FAILED, None, "ExecutionTimeout"),
+        None,
+    ]
+    assert tally(outcomes) == {"Finished": 2, "exit 3": 1, "Failed (ExecutionTimeout)": 1, "still running": 1}
