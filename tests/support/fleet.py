@@ -65,6 +65,7 @@ class Fleet:
         self._refusing = refusing
         self._hanging = hanging
         self._stack = contextlib.ExitStack()
+        self._nursery: subprocess.Popen[bytes] | None = None
         self.members: list[Member] = []
         self.start_seconds = 0.0
 
@@ -90,37 +91,45 @@ class Fleet:
                 self.members.append(Member(f"n{number + 1:0{width}}", self._folder / str(number + 1), address))
             for member in self.hanging:
                 stack.enter_context(socket.create_server((member.address, PORT), backlog=1024))
-            self._start(stack, self.members[self._refusing + self._hanging :])
+            self._found(stack, self.members[self._refusing + self._hanging :])
             self._stack = stack.pop_all()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._stack.close()
 
-    def _start(self, stack: contextlib.ExitStack, members: Sequence[Member]) -> None:
+    def _found(self, stack: contextlib.ExitStack, members: Sequence[Member]) -> None:
         now = self._controller.now()
         pki.prepare(self._controller.home, self._controller.id, now)
         for member in members:
             _furnish(member, pki.agent_credentials(self._controller.home, self._controller.id, member.instance, now))
-        by_home = {str(member.home): member for member in members}
+        self._nursery = stack.enter_context(_nursery(self._folder))
         began = time.monotonic()
-        nursery = stack.enter_context(_nursery(self._folder))
-        assert nursery.stdin is not None
-        assert nursery.stdout is not None
-        nursery.stdin.write("".join(f"{home}\t{member.address}:{PORT}\n" for home, member in by_home.items()).encode())
-        nursery.stdin.flush()
-        for line in _lines(nursery.stdout, len(by_home), began + START_SECONDS):
+        self.start(members)
+        self.start_seconds = time.monotonic() - began
+
+    def start(self, members: Sequence[Member]) -> None:
+        """Start the agents of members that have none, and wait until they listen. Raises RuntimeError."""
+        assert self._nursery is not None
+        assert self._nursery.stdin is not None
+        assert self._nursery.stdout is not None
+        by_home = {str(member.home): member for member in members}
+        orders = [f"{home}\t{member.address}:{PORT}\n" for home, member in by_home.items()]
+        self._nursery.stdin.write("".join(orders).encode())
+        self._nursery.stdin.flush()
+        for line in _lines(self._nursery.stdout, len(by_home), time.monotonic() + START_SECONDS):
             home, word = line.split("\t", 1)
             if not word.isdigit():
                 raise RuntimeError(f"an agent of the fleet did not start: {word}")
             by_home[home].pid = int(word)
-        self.start_seconds = time.monotonic() - began
 
     def cut(self, member: Member) -> None:
         """Take the power from a member: its agent and all that the agent has started die at once."""
         assert member.pid is not None
         os.kill(member.pid, signal.SIGSTOP)  # nothing new is started while we look for what there is
-        processes.send({member.pid, *processes.descendants(member.pid)}, signal.SIGKILL)
+        all_of_it = {member.pid, *processes.descendants(member.pid)}
+        processes.send(all_of_it, signal.SIGSTOP)  # nobody sees another one die
+        processes.send(all_of_it, signal.SIGKILL)
         member.pid = None
 
     def rest(self) -> None:

@@ -1,0 +1,179 @@
+"""Many real agents at once: each record runs once where it can, and every bad instance ends with the right code."""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from assist_cli.operations.controller import open_controller
+from assist_cli.paths import Home
+from tests.support.fleet import Fleet, Member, enlist
+from tests.support.program import Program
+from tests.support.terminal import Terminal
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="a fleet needs all of 127.0.0.0/8")
+
+long = pytest.mark.skipif("ASSIST_LONG_TESTS" not in os.environ, reason="takes minutes: set ASSIST_LONG_TESTS")
+
+ARRIVAL = 60.0  # seconds in which a record must have arrived, on a machine that is busy with all of them
+GRACE = 30.0  # seconds beyond its timeout after which a record is closed without an answer
+
+
+@contextlib.contextmanager
+def enlisted(home: Path, count: int, *, refusing: int = 0, hanging: int = 0) -> Iterator[Fleet]:
+    """A fleet that the controller of ``home`` knows."""
+    folder = home.parent / "fleet"
+    folder.mkdir()
+    with (
+        open_controller(Home(home)) as controller,
+        Fleet(folder, controller, count, refusing=refusing, hanging=hanging) as fleet,
+    ):
+        enlist(controller, fleet.members)
+        yield fleet
+
+
+@dataclass
+class Gate:
+    """A script that notes where it runs, and goes on when the gate is opened."""
+
+    folder: Path
+
+    def __post_init__(self) -> None:
+        os.mkfifo(self.folder / "gate")
+        (self.folder / "ran").touch()
+
+    @property
+    def script(self) -> str:
+        return f'echo "$ASSIST_INSTANCE_ID" >> {self.folder}/ran; : < {self.folder}/gate; echo hello'
+
+    def ran(self) -> list[str]:
+        """The ids of the instances where the script has begun, as often as it has."""
+        return (self.folder / "ran").read_text().split()
+
+    def wait_for(self, members: Sequence[Member]) -> None:
+        """Until it has begun on all of these."""
+        end = time.monotonic() + ARRIVAL
+        while missing := {member.instance for member in members}.difference(self.ran()):
+            assert time.monotonic() < end, f"{len(missing)} records have not arrived"
+            time.sleep(0.05)  # a file that grows in another process is no event
+
+    @contextlib.contextmanager
+    def opened(self) -> Iterator[None]:
+        """Whoever waits goes on, and so does who comes later."""
+        writer = os.open(self.folder / "gate", os.O_RDWR)
+        try:
+            yield
+        finally:
+            os.close(writer)
+
+
+def document(process: subprocess.Popen[bytes], timeout: float = 60) -> dict[str, Any]:
+    """What ``assist run -o json`` prints, by instance id."""
+    output, errors = process.communicate(timeout=timeout)
+    assert output, errors.decode()
+    found = json.loads(output)["InvokeInstances"]
+    assert len({one["InstanceId"] for one in found}) == len(found)
+    return {one["InstanceId"]: one for one in found}
+
+
+def endings(found: dict[str, Any], members: Sequence[Member]) -> collections.Counter[tuple[str, str, str]]:
+    """How often these ended how: status, error code, output."""
+    ended = (found[member.instance] for member in members)
+    return collections.Counter((one["InvocationStatus"], one["ErrorCode"], one["Output"]) for one in ended)
+
+
+def only(count: int, status: str, code: str, output: str = "") -> dict[tuple[str, str, str], int]:
+    return {(status, code, output): count}
+
+
+def test_r4_r5_none_is_lost_none_runs_twice_and_bad_ones_delay_nobody(home: Path, assist: Program) -> None:
+    gate = Gate(home.parent)
+    with enlisted(home, 100, refusing=10, hanging=5) as fleet:
+        dying, healthy = fleet.served[:5], fleet.served[5:]
+        process = assist.start("run", "--all", "--timeout", "60", "-o", "json", "-c", gate.script)
+        gate.wait_for([*dying, *healthy])
+        for member in dying:
+            fleet.cut(member)
+        fleet.start(dying)
+        with gate.opened():
+            found = document(process)
+    assert process.returncode == 1
+    assert endings(found, healthy) == only(80, "Finished", "", "hello\n")
+    assert endings(found, dying) == only(5, "Failed", "ExecutionInterrupted")
+    assert endings(found, fleet.refusing) == only(10, "Failed", "ClientNotRunning")
+    assert endings(found, fleet.hanging) == only(5, "Failed", "ClientNotOnline")
+    assert sorted(gate.ran()) == sorted(member.instance for member in [*dying, *healthy])
+    last = max(found[member.instance]["FinishTime"] for member in healthy)
+    assert last <= min(found[member.instance]["FinishTime"] for member in fleet.hanging)
+
+
+def test_r4_there_are_more_instances_than_open_files(home: Path, assist: Program) -> None:
+    words = [
+        "sh",
+        "-c",
+        'ulimit -n 80; exec "$0" "$@"',
+        str(assist.path),
+        "run",
+        "--all",
+        "-o",
+        "json",
+        "-c",
+        "echo hello",
+    ]
+    with enlisted(home, 50) as fleet:
+        process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        found = document(process)
+    assert process.returncode == 0
+    assert endings(found, fleet.members) == only(50, "Finished", "", "hello\n")
+
+
+HOSTILE = r"""printf '\033]0;owned\007\033[2J\033[1;1H\377\376 caf\351\n'; head -c 3000000 /dev/zero | tr '\0' a"""
+
+
+def test_r4_what_hostile_instances_print_leaves_the_terminal_as_it_is(home: Path, assist: Program) -> None:
+    words = ["run", "--all", "--gather", "-c", HOSTILE]
+    with enlisted(home, 5), Terminal(assist.path, words, home.parent) as terminal:
+        status = terminal.end()
+    assert status == 0
+    assert "owned" in terminal.text
+    assert "\x1b]" not in terminal.raw
+    assert "\x07" not in terminal.raw
+    assert "\x1b[2J" not in terminal.raw
+    assert re.search(r"n\[?1-5\]?", terminal.text)
+
+
+@long
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_r4_r5_the_same_with_a_thousand_of_which_some_never_come_back(home: Path, assist: Program) -> None:
+    gate = Gate(home.parent)
+    timeout = 60
+    with enlisted(home, 1000, refusing=100, hanging=50) as fleet:
+        dying, healthy = fleet.served[:50], fleet.served[50:]
+        began = time.monotonic()
+        process = assist.start("run", "--all", "--timeout", str(timeout), "-o", "json", "-c", gate.script)
+        gate.wait_for([*dying, *healthy])
+        arrived = time.monotonic() - began
+        for member in dying:
+            fleet.cut(member)
+        with gate.opened():
+            found = document(process, timeout=timeout + GRACE + 60)
+        took = time.monotonic() - began
+    assert endings(found, healthy) == only(800, "Finished", "", "hello\n")
+    assert endings(found, dying) == only(50, "Failed", "ClientNotResponse")
+    assert endings(found, fleet.refusing) == only(100, "Failed", "ClientNotRunning")
+    assert endings(found, fleet.hanging) == only(50, "Failed", "ClientNotOnline")
+    assert sorted(gate.ran()) == sorted(member.instance for member in [*dying, *healthy])
+    assert took < arrived + timeout + GRACE + 10
