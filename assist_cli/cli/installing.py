@@ -104,10 +104,10 @@ def upgrade(
         if outcome.error is not None:
             hint = f"; {outcome.error.hint}" if outcome.error.hint else ""
             printer.warn(f"{outcome.instance.name}: {outcome.error.message}{hint}")
-        elif outcome.before != outcome.after or rotate:
+        elif outcome.before != outcome.after:
             printer.talk(f"{outcome.instance.name}: {outcome.before} to {outcome.after}" + ", new key" * rotate)
         else:
-            printer.talk(f"{outcome.instance.name}: {outcome.after}, up to date")
+            printer.talk(f"{outcome.instance.name}: {outcome.after}, {'new key' if rotate else 'up to date'}")
 
     with open_controller(home()) as controller:
         outcomes = deployment.upgrade(controller, chosen, rotate=rotate, heard=heard)

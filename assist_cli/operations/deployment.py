@@ -36,6 +36,7 @@ from assist_cli.operations import fanout, instances
 from assist_cli.operations.controller import Controller
 from assist_cli.operations.reach import Line
 from assist_cli.store import audit
+from assist_cli.store import instances as store
 
 SCRIPT_SECONDS = 120
 
@@ -47,7 +48,8 @@ Ask = Callable[[str], str]
 class InstallRequest:
     """What to install where. ``place`` is [USER@]HOST[:PORT]; ``listen`` is [ADDRESS:]PORT, None to stay with SSH.
 
-    ``accept_new`` trusts a host key that is not known yet. Without a name, the host is the name.
+    ``accept_new`` trusts a host key that is not known yet. Without a name it is the one that the instance has, or the
+    host.
     """
 
     place: str
@@ -90,7 +92,7 @@ def install(controller: Controller, request: InstallRequest, *, progress: Progre
     from assist_cli.agents.ssh.login import log_in
 
     destination = _destination(request)
-    name = instances.checked_name(request.name or destination.host)
+    instances.checked_name(request.name or destination.host)
     tags = instances.checked_tags(request.tags)
     listen = listen_address(request.listen) if request.listen else None
 
@@ -102,7 +104,10 @@ def install(controller: Controller, request: InstallRequest, *, progress: Progre
     found = host.look()
     progress(f"found Python {python}" + (f" and agent {found.version}" if found.version else ""))
     instance = found.instance or ids.new_id(ids.Kind.INSTANCE, controller.now_ms())
+    known = store.registered_by_id(controller.database, instance)
+    name = instances.checked_name(request.name or (known.name if known else destination.host))
     instances.refuse_name_of_another(controller.database, name, instance)
+    instances.refuse_another_name(name, known)
     if listen and not found.tls:
         raise Conflict(
             f"cannot let the agent on '{destination.place}' listen: its Python {python} has no TLS 1.3",
@@ -119,7 +124,7 @@ def install(controller: Controller, request: InstallRequest, *, progress: Progre
         )
     done = host.install(found, instance=instance, credentials=credentials, listen=listen, progress=progress)
 
-    address = _listening(destination, listen) if listen else route.Ssh(destination)
+    address = _listening(destination, listen) if listen else _address_of(known) or route.Ssh(destination)
     progress(f"say hello by {address}")
     try:
         registered = instances.add(controller, name, str(address), tags or None)
@@ -234,6 +239,12 @@ def _listening(destination: destinations.Destination, listen: str) -> route.Tls:
     address, _, port = listen.rpartition(":")
     number = ip_address(address.strip("[]"))
     return route.Tls(config.settings(destination).host if number.is_unspecified else str(number), int(port))
+
+
+def _address_of(known: Instance | None) -> route.Route | None:
+    """The way to an instance that listens already, which a repair does not change."""
+    way = route.parse(known.address) if known else None
+    return way if isinstance(way, route.Tls) else None
 
 
 def _notes(found: deploy.Found, by: str) -> tuple[str, ...]:

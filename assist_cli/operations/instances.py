@@ -140,6 +140,16 @@ def refuse_name_of_another(reader: Reader, name: str, instance_id: str) -> None:
         )
 
 
+def refuse_another_name(name: str, known: Instance | None) -> None:
+    """Raise Conflict when an instance is registered, and under another name."""
+    if known is not None and known.name != name:
+        raise Conflict(
+            f"cannot add '{name}': the instance {known.id} is registered as '{known.name}'",
+            hint=f"assist instance rename {known.name} {name}",
+            code="InstanceExists",
+        )
+
+
 def checked_tags(tags: Mapping[str, str]) -> dict[str, str]:
     """Tags in the form that is stored; the rules are those of names. Raises InvalidParameter, QuotaExceeded."""
     return {
@@ -176,12 +186,7 @@ def checked_name(name: str) -> str:
 def _refuse_taken(transaction: Transaction, instance: Instance, known: Instance | None) -> None:
     """Raise Conflict when another instance bears the name, or this one is registered under another."""
     refuse_name_of_another(transaction, instance.name, instance.id)
-    if known is not None and known.name != instance.name:
-        raise Conflict(
-            f"cannot add '{instance.name}': the instance {instance.id} is registered as '{known.name}'",
-            hint=f"assist instance rename {known.name} {instance.name}",
-            code="InstanceExists",
-        )
+    refuse_another_name(instance.name, known)
 
 
 def _local(controller: Controller) -> Instance:

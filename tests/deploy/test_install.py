@@ -103,7 +103,7 @@ def test_an_agent_is_installed_used_repaired_and_uninstalled(controller: Control
 
     processes.stop_guarded(server.agent)
     (server.agent / "agentd").unlink()
-    again = install(controller, server)
+    again = install(controller, server, name=None)
     assert (again.instance.id, again.before, again.notes) == (done.instance.id, __version__, ())
     assert again.instance.tags == {"role": "web"}
     assert run(controller, again.instance, "echo again") == b"again\n"
@@ -269,6 +269,8 @@ def test_an_agent_that_listens_is_reached_by_tls_and_uninstalls_itself(controlle
     done = install(controller, server, listen=f"{server.address}:{port}")
     assert done.instance.address == f"tls:{server.address}:{port}"
     assert run(controller, done.instance, "echo by tls") == b"by tls\n"
+    assert install(controller, server).instance.address == done.instance.address
+    assert refusal(lambda: install(controller, server, name="web2")).code == "InstanceExists"
     assert deployment.uninstall(controller, "web1", force=False, progress=lambda _: None) == []
     assert processes.gone(server.agent)
 
