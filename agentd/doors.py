@@ -25,7 +25,8 @@ async def open_unix(server):
             os.unlink(name)
         except FileNotFoundError:
             pass
-        listener.bind(name)  # under the agent's umask: 0600 from the first moment
+        listener.bind(name)  # under the agent's umask nobody else may use it, from its first moment
+        os.chmod(name, 0o600)
     listener.listen(_BACKLOG)
     listener.setblocking(False)
     return await server.loop.create_unix_server(lambda: Connection(server, _unix_peer), sock=listener)
