@@ -1,6 +1,6 @@
 """Putting an agent on a machine: over a login of SSH, or by a script that its own agent runs.
 
-Everything that is done there is done by ``host``, whose text is sent along with its order as one line of JSON on
+Everything that is done there is done by ``host``, whose modules are sent along with the order as one line of JSON on
 standard input. No value of a user ever stands in a command line: what a shell sees are fixed words, and the path of
 the Python, which is taken from a fixed list.
 """
@@ -18,7 +18,8 @@ from typing import Any
 
 from assist_cli import __version__
 from assist_cli.agents.ssh.login import Login
-from assist_cli.deploy import bundle, host, service
+from assist_cli.deploy import bundle, service
+from assist_cli.deploy.host import changes, machine, orders
 from assist_cli.deploy.pki import Credentials
 from assist_cli.errors import Conflict, InstallFailed, Refused
 
@@ -60,15 +61,19 @@ sys.stdout.write("%s %d.%d.%d %s\\n" % ((sys.argv[1],) + tuple(sys.version_info[
 done
 exit 0
 """
-# No quote stands in it, so that it can stand in quotes.
-_RECEIVE = "import sys,json;o=json.loads(sys.stdin.buffer.readline().decode());exec(o[0],globals());main(*o[1:])"
+# Makes modules of the texts that come, and calls the last. No quote stands in it, so that it can stand in quotes.
+_RECEIVE = (
+    "import json,sys,types;sources,*order=json.loads(sys.stdin.buffer.readline().decode());"
+    "[exec(text,sys.modules.setdefault(name,types.ModuleType(name)).__dict__) for name,text in sources];"
+    "sys.modules[sources[-1][0]].main(*order)"
+)
 
 Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class Found:
-    """What is on a machine before anything is done: see ``host.look``."""
+    """What is on a machine before anything is done: see ``host.orders.look``."""
 
     home: str
     user: str
@@ -173,7 +178,7 @@ class Host:
 
 
 def install_order(home: str, *, instance: str, credentials: Credentials | None, listen: str | None) -> dict[str, Any]:
-    """The order for ``host.install`` that brings an agent of this version."""
+    """The order for ``host.orders.install`` that brings an agent of this version."""
     archive = bundle.build()
     files = {}
     if credentials is not None:
@@ -250,8 +255,10 @@ class _Answers:
 
 
 def _line(verb: str, order: Mapping[str, Any]) -> bytes:
-    program = Path(host.__file__).read_text("utf-8")
-    return json.dumps([program, verb, order]).encode("ascii") + b"\n"
+    sources = [
+        (module.__name__, Path(str(module.__file__)).read_text("utf-8")) for module in (changes, machine, orders)
+    ]
+    return json.dumps([sources, verb, order]).encode("ascii") + b"\n"
 
 
 def _packed(data: bytes) -> str:

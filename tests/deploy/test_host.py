@@ -12,8 +12,11 @@ from typing import Any
 import pytest
 
 from assist_cli import __version__
-from assist_cli.deploy import host
 from assist_cli.deploy import install as deploy
+from assist_cli.deploy.host import machine as place
+from assist_cli.deploy.host import orders
+from assist_cli.deploy.host.changes import Failure, Steps
+from assist_cli.deploy.host.machine import Machine
 from tests.support import interpreters, processes
 
 
@@ -72,7 +75,7 @@ class Systemd:
 
     @property
     def unit(self) -> Path:
-        return self.units / host.UNIT
+        return self.units / place.UNIT
 
     def asked(self) -> list[str]:
         """What it was asked since the last time."""
@@ -87,42 +90,42 @@ def systemd(isolation: Path, folder: Path) -> Systemd:
 
 
 @pytest.fixture
-def machine(systemd: Systemd, folder: Path) -> host.Machine:
-    return host.Machine(str(folder), str(systemd.units), [str(systemd.program)])
+def machine(systemd: Systemd, folder: Path) -> Machine:
+    return Machine(str(folder), str(systemd.units), [str(systemd.program)])
 
 
-def test_systemd_is_told_and_told_again(machine: host.Machine, systemd: Systemd, folder: Path) -> None:
+def test_systemd_is_told_and_told_again(machine: Machine, systemd: Systemd, folder: Path) -> None:
     previous = os.umask(0o022)  # as main does
     try:
-        assert host.install(machine, order(folder), host.Steps())["systemd"]
+        assert orders.install(machine, order(folder), Steps())["systemd"]
     finally:
         os.umask(previous)
-    assert systemd.asked() == ["daemon-reload", f"enable {host.UNIT}", f"stop {host.UNIT}", f"start {host.UNIT}"]
+    assert systemd.asked() == ["daemon-reload", f"enable {place.UNIT}", f"stop {place.UNIT}", f"start {place.UNIT}"]
     assert systemd.unit.read_text() == order(folder)["units"]["root"]
     assert stat.S_IMODE(systemd.unit.stat().st_mode) == 0o644
     assert not (folder / "agentd.log").exists()
 
-    host.install(machine, order(folder), host.Steps())
-    assert systemd.asked()[-2:] == [f"stop {host.UNIT}", f"start {host.UNIT}"]
+    orders.install(machine, order(folder), Steps())
+    assert systemd.asked()[-2:] == [f"stop {place.UNIT}", f"start {place.UNIT}"]
 
-    assert host.uninstall(machine, {"force": False}, host.Steps()) == {"left": []}
-    assert systemd.asked() == [f"disable --now {host.UNIT}", f"stop {host.UNIT}", "daemon-reload"]
+    assert orders.uninstall(machine, {"force": False}, Steps()) == {"left": []}
+    assert systemd.asked() == [f"disable --now {place.UNIT}", f"stop {place.UNIT}", "daemon-reload"]
     assert not systemd.unit.exists()
 
 
-def test_a_start_that_systemd_refuses_leaves_no_unit(machine: host.Machine, systemd: Systemd, folder: Path) -> None:
+def test_a_start_that_systemd_refuses_leaves_no_unit(machine: Machine, systemd: Systemd, folder: Path) -> None:
     systemd.broken.touch()
-    steps = host.Steps()
-    with pytest.raises(host.Failure, match=r"systemctl start assist-agentd\.service: Job failed\."):
-        host.install(machine, order(folder), steps)
+    steps = Steps()
+    with pytest.raises(Failure, match=r"systemctl start assist-agentd\.service: Job failed\."):
+        orders.install(machine, order(folder), steps)
     assert steps.undo() == []
     assert not systemd.unit.exists()
     assert not folder.exists()
-    assert systemd.asked()[-2:] == [f"disable {host.UNIT}", "daemon-reload"]
+    assert systemd.asked()[-2:] == [f"disable {place.UNIT}", "daemon-reload"]
 
 
-def test_what_cannot_be_undone_is_said(machine: host.Machine, systemd: Systemd, folder: Path) -> None:
-    steps = host.Steps()
+def test_what_cannot_be_undone_is_said(machine: Machine, systemd: Systemd, folder: Path) -> None:
+    steps = Steps()
 
     def back() -> None:
         raise OSError(28, "No space left on device", "/etc/x")
@@ -131,22 +134,22 @@ def test_what_cannot_be_undone_is_said(machine: host.Machine, systemd: Systemd, 
     assert steps.undo() == ["[Errno 28] No space left on device: '/etc/x'"]
 
 
-def test_a_folder_that_others_can_write_to_is_refused(machine: host.Machine, folder: Path) -> None:
+def test_a_folder_that_others_can_write_to_is_refused(machine: Machine, folder: Path) -> None:
     folder.mkdir()
     folder.chmod(0o777)
-    with pytest.raises(host.Failure, match="one can write to it"):
-        host.install(machine, order(folder), host.Steps())
+    with pytest.raises(Failure, match="one can write to it"):
+        orders.install(machine, order(folder), Steps())
     assert list(folder.iterdir()) == []
 
 
 def test_the_usual_folder_is_the_one_that_the_bridge_looks_into(monkeypatch: pytest.MonkeyPatch) -> None:
     from assist_cli.agents.ssh import bridge
 
-    assert bridge.ROOT_FOLDER == host.ROOT_HOME
+    assert bridge.ROOT_FOLDER == place.ROOT_HOME
     monkeypatch.delenv("ASSIST_AGENTD_HOME", raising=False)
     shown = subprocess.run(
         ["sh", "-c", f'[ "$(id -u)" = 0 ] && echo {bridge.ROOT_FOLDER} || echo {bridge.USER_FOLDER}'],
         stdout=subprocess.PIPE,
         check=True,
     )
-    assert host.Machine(manager=[]).home == shown.stdout.decode().strip()
+    assert Machine(manager=[]).home == shown.stdout.decode().strip()

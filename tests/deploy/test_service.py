@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from assist_cli.deploy import host, service
+from assist_cli.deploy import service
+from assist_cli.deploy.host import machine
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="no systemd on this machine")
@@ -20,7 +21,7 @@ def test_systemd_finds_nothing_wrong(tmp_path: Path, root: bool, name: str) -> N
     folder.mkdir()
     (folder / "agentd").write_text("#!/bin/sh\n")
     (folder / "agentd").chmod(0o755)
-    unit = tmp_path / host.UNIT
+    unit = tmp_path / machine.UNIT
     unit.write_text(service.unit(str(folder), root=root))
     done = subprocess.run(
         ["systemd-analyze", "verify", "--man=no", "--recursive-errors=no", *([] if root else ["--user"]), unit],
@@ -29,7 +30,7 @@ def test_systemd_finds_nothing_wrong(tmp_path: Path, root: bool, name: str) -> N
         env={**os.environ, "XDG_RUNTIME_DIR": str(tmp_path)},
         check=False,
     )
-    assert (done.returncode, [line for line in done.stdout.decode().splitlines() if host.UNIT in line]) == (0, [])
+    assert (done.returncode, [line for line in done.stdout.decode().splitlines() if machine.UNIT in line]) == (0, [])
 
 
 def test_scripts_outlive_the_unit_and_see_the_machine_as_it_is() -> None:

@@ -1,0 +1,220 @@
+"""The orders that a controller gives: look, install, uninstall.
+
+What is told comes as one line of JSON on standard input, never as words of a command; what is done comes back as lines
+of JSON on standard output::
+
+    {"step": "…"}       what it is about to do
+    {"result": {…}}     the last line when all went well
+    {"error": "…", "code": "…", "hint": "…", "step": "…", "left": […]}
+                        the last line when it failed: why, at which step, and what could not be undone
+"""
+
+import base64
+import contextlib
+import getpass
+import hashlib
+import os
+import shutil
+import ssl
+import subprocess
+import sys
+from typing import Any, Dict, List, Optional
+
+from assist_cli.deploy.host.changes import Failure, Steps, link, make_folder, put, read, say
+from assist_cli.deploy.host.machine import UNIT, Machine, ask, runs, start, stop, wait_for
+
+Order = Dict[str, Any]
+
+
+def main(verb: str, order: Order) -> None:
+    """Carry out one order and tell of it. ``sys.argv[1]`` is the agent's folder where it is not the usual one."""
+    os.umask(0o022)
+    machine = Machine(sys.argv[1] if len(sys.argv) > 1 else "")
+    steps = Steps()
+    try:
+        result = {"look": look, "install": install, "uninstall": uninstall}[verb](machine, order, steps)
+        say(result=result)
+    except Failure as failure:
+        say(error=str(failure), code=failure.code, hint=failure.hint, step=steps.current, left=steps.undo())
+    except OSError as error:
+        say(error=str(error), code="", hint="", step=steps.current, left=steps.undo())
+
+
+# look
+
+
+def look(machine: Machine, order: Order, steps: Steps) -> Dict[str, Any]:
+    """What is here already: the folder and its agent, and what would look after one."""
+    user = getpass.getuser()
+    authority = read(machine.path("pki", "ca.pem"))
+    return {
+        "home": machine.home,
+        "user": user,
+        "root": os.geteuid() == 0,
+        "systemd": bool(machine.manager),
+        "lingers": os.geteuid() == 0 or os.path.exists("/var/lib/systemd/linger/" + user),
+        "tls": bool(getattr(ssl, "HAS_TLSv1_3", False) and hasattr(ssl, "TLSVersion")),
+        "version": _version(machine),
+        "instance": (read(machine.path("instance-id")) or b"").decode("ascii", "replace").strip() or None,
+        "authority": hashlib.sha256(authority).hexdigest() if authority else None,
+    }
+
+
+def _version(machine: Machine) -> Optional[str]:
+    """The version that is installed, by the name of its archive."""
+    try:
+        name = os.path.basename(os.readlink(machine.path("agentd.pyz")))
+    except OSError:
+        return None
+    return name[len("agentd-") : -len(".pyz")]
+
+
+# install
+
+
+def install(machine: Machine, order: Order, steps: Steps) -> Dict[str, Any]:
+    """Install, repair or upgrade the agent.
+
+    ``order``: version, archive (base64), sha256, files (name → [base64, mode]) that are written, conf (name → value)
+    that is set in agentd.conf, instance (the id of a new agent), units (the texts for root and for a user).
+    """
+    steps.begin("copy agentd-%s.pyz" % order["version"])
+    archive = base64.b64decode(order["archive"])
+    if hashlib.sha256(archive).hexdigest() != order["sha256"]:
+        raise Failure("the archive did not arrive as it was sent: its SHA-256 differs")
+    before, ran = _version(machine), runs(machine)
+    if before and _numbers(before) > _numbers(order["version"]):
+        raise Failure(
+            "version %s is installed there, and %s is older" % (before, order["version"]),
+            "ClientNeedUpgrade",
+            "upgrade this Assist, or uninstall the agent there first",
+        )
+    if ran:
+        steps.can_undo(lambda: None if runs(machine) else start(machine))
+    make_folder(machine.home, steps)
+    name = "agentd-%s.pyz" % order["version"]
+    put(machine.path(name), archive, 0o700, steps)
+    _try(machine.path(name), order["version"])
+
+    steps.begin("write its key, certificate and settings")
+    if not os.path.exists(machine.path("instance-id")):
+        put(machine.path("instance-id"), order["instance"].encode("ascii") + b"\n", 0o600, steps)
+    if order["files"]:
+        make_folder(machine.path("pki"), steps)
+    for place, (content, mode) in sorted(order["files"].items()):
+        put(machine.path(*place.split("/")), base64.b64decode(content), mode, steps)
+    conf = _configured(read(machine.path("agentd.conf")) or b"", order["conf"])
+    put(machine.path("agentd.conf"), conf, 0o600, steps)
+    put(machine.path("agentd"), _launcher(machine), 0o700, steps)
+    if sys.executable != machine.path("python"):  # as it is when the agent itself runs this
+        link(machine.path("python"), sys.executable, steps)
+    link(machine.path("agentd.pyz"), name, steps)
+
+    if machine.manager:
+        steps.begin("install the systemd unit %s" % machine.unit)
+        steps.can_undo(lambda: machine.call_manager("daemon-reload"))
+        put(machine.unit, order["units"]["user" if "--user" in machine.manager else "root"].encode(), 0o644, steps)
+        machine.call_manager("daemon-reload")
+        if before is None:
+            steps.can_undo(lambda: machine.call_manager("disable", UNIT))
+        machine.call_manager("enable", UNIT)
+    steps.begin("restart the agent" if ran else "start the agent")
+    steps.can_undo(lambda: stop(machine))
+    stop(machine)
+    start(machine)
+    wait_for(machine, order["version"])
+    _forget_old(machine, {name, "agentd-%s.pyz" % before})
+    return {"version": order["version"], "before": before, "systemd": bool(machine.manager)}
+
+
+def _numbers(version: str) -> List[int]:
+    return [int(part) if part.isdigit() else 0 for part in version.split(".")]
+
+
+def _try(archive: str, version: str) -> None:
+    """See whether the archive starts here and is what it says."""
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", archive, "--version"],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    said = done.stdout.decode("utf-8", "replace").strip()
+    if said != "agentd " + version:
+        why = said.splitlines()[-1] if said else "it says nothing"
+        raise Failure("the archive is of no use to %s: %s" % (sys.executable, why))
+
+
+def _configured(old: bytes, settings: Dict[str, str]) -> bytes:
+    """The lines of agentd.conf with these settings; what else stands there stays."""
+    lines = [
+        line
+        for line in old.decode("utf-8", "replace").splitlines()
+        if line.split("#", 1)[0].partition("=")[0].strip() not in settings
+    ]
+    return "".join(line + "\n" for line in lines + ["%s = %s" % item for item in sorted(settings.items())]).encode()
+
+
+def _launcher(machine: Machine) -> bytes:
+    """A program that starts the agent of this folder: agentd serve, guard, bridge, status."""
+    python, archive, home = (
+        _quoted(path) for path in (machine.path("python"), machine.path("agentd.pyz"), machine.home)
+    )
+    return ('#!/bin/sh\nexec %s -I -S %s "$@" --home %s\n' % (python, archive, home)).encode("utf-8", "surrogateescape")
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "'\\''") + "'"
+
+
+def _forget_old(machine: Machine, kept: Any) -> None:
+    for name in os.listdir(machine.home):
+        if name.startswith("agentd-") and name.endswith(".pyz") and name not in kept:
+            os.unlink(machine.path(name))
+
+
+# uninstall
+
+_OURS = ("agentd", "agentd.conf", "agentd.lock", "agentd.log", "agentd.pyz", "agentd.sock", "guard.json", "instance-id")
+_OUR_FOLDERS = ("pki", "spool", "work")
+
+
+def uninstall(machine: Machine, order: Order, steps: Steps) -> Dict[str, Any]:
+    """Stop the agent and remove all that is its own.
+
+    ``order``: force, to do so although scripts run; own, how many of these are the one that runs this.
+    """
+    steps.begin("look for scripts that run")
+    with contextlib.suppress(OSError, ValueError):
+        running = ask(machine, "agent.status").get("running", 0) - order.get("own", 0)
+        if running and not order["force"]:
+            raise Failure(
+                "%d of its scripts still run" % running,
+                "IncorrectState",
+                "stop them or wait for them; with --force they go on and nobody hears of them",
+            )
+    steps.begin("stop the agent")
+    if machine.manager and os.path.exists(machine.unit):
+        machine.call_manager("disable", "--now", UNIT)
+    stop(machine)
+    steps.begin("remove %s" % machine.home)
+    if machine.manager and os.path.exists(machine.unit):
+        os.unlink(machine.unit)
+        machine.call_manager("daemon-reload")
+    return {"left": _remove(machine)}
+
+
+def _remove(machine: Machine) -> List[str]:
+    """Remove what an agent keeps in its folder. Returns what is not its own, and is left."""
+    if not os.path.isdir(machine.home):
+        return []
+    for name in os.listdir(machine.home):
+        path = machine.path(name)
+        if name in _OUR_FOLDERS and not os.path.islink(path):
+            shutil.rmtree(path)
+        elif name in _OURS or name == "python" or name.startswith(("agentd-", "agentd.", "guard.json.")):
+            os.unlink(path)
+    left = sorted(os.listdir(machine.home))
+    if not left and not os.path.islink(machine.home):
+        os.rmdir(machine.home)
+    return [machine.path(name) for name in left]
