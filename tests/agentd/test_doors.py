@@ -471,7 +471,7 @@ def test_a_caller_that_says_nothing_is_let_go(make_agent: MakeAgent) -> None:
     for client in (silent, rude):
         with pytest.raises(Closed):
             client.listen()
-    assert 0.5 < time.monotonic() - began < 5
+    assert 0.5 < time.monotonic() - began < 30
     assert polite.call("agent.status")["running"] == 0
 
 

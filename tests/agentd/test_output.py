@@ -126,7 +126,7 @@ def test_a_slow_reader_delays_nobody_and_costs_no_memory(agent: Agent) -> None:
         pytest.fail("the requests did not fit into the socket")
     began = time.monotonic()
     assert client.complete("echo quick").stdout == b"quick\n"
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 30
     assert len(client.finish(record).stdout) == 30_000_000
     assert resident_bytes(agent.pid) - before < 12 * MIB
 

@@ -31,7 +31,7 @@ def next_task_runs(agent: Agent) -> None:
     with agent.connect() as client:
         began = time.monotonic()
         assert client.complete("echo next").stdout == b"next\n"
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 30
     assert resident_bytes(agent.pid) < LIMIT
 
 

@@ -22,7 +22,7 @@ from typing import Any
 
 from agentd import protocol
 
-GUARD = 20.0  # seconds after which something that should have happened is an error of the test
+GUARD = 60.0  # seconds after which something that should have happened is an error of the test
 
 SHELL = "RunShellScript"
 
