@@ -13,8 +13,8 @@ app = options.application()
 
 TOPICS = {
     "exit-status": """\
-How every command ends. run and invocation wait end with the script's own status when exactly one
-instance ran and the script came to its end; else:
+How every command ends. run, invoke, rerun and invocation wait end with the script's own status
+when exactly one instance ran and the script came to its end; else:
 
     0  done, and every script finished with 0
     1  something that was run or sent did not succeed

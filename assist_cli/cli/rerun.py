@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
 
 import typer
 
-from assist_cli.cli import options, parameters
+from assist_cli.cli import options, parameters, scripts
 from assist_cli.cli.documents import Encoding
 from assist_cli.cli.output import Format
 from assist_cli.cli.watching import Look, carry_out
 from assist_cli.errors import UsageError
 from assist_cli.operations import history
 from assist_cli.operations.controller import open_controller
-from assist_cli.operations.invoke import RerunRequest, recorded
+from assist_cli.operations.invoke import RerunRequest, missing, recorded
 from assist_cli.paths import home
 
 app = options.application()
@@ -51,6 +52,8 @@ def rerun(
     with open_controller(home()) as controller:
         request = RerunRequest(history.find(controller, id), everywhere, given)
         history.refresh(controller, request.invocation_id)
+        if scripts.is_interactive():
+            request = replace(request, secrets={**given, **parameters.ask(missing(controller, request))})
         with recorded(controller, request) as invocation:
             status = carry_out(
                 printer,

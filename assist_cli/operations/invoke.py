@@ -109,8 +109,15 @@ def recorded(controller: Controller, request: RunRequest | InvokeRequest | Rerun
         yield invocation
 
 
-def missing(controller: Controller, request: InvokeRequest) -> Sequence[Definition]:
-    """The parameters that the command needs and the request does not give. Raises NotFound."""
+def missing(controller: Controller, request: InvokeRequest | RerunRequest) -> Sequence[Definition]:
+    """The parameters that are needed and that the request does not give. Raises NotFound."""
+    if isinstance(request, RerunRequest):
+        then = invocations.get(controller.database, request.invocation_id, output=False)
+        return [
+            Definition(key, secret=True)
+            for key, value in then.parameters.items()
+            if isinstance(value, Secret) and key not in request.secrets
+        ]
     version = commands.get(controller, request.command).version
     return parameters.missing(version.definitions, request.parameters) if version.parameters_enabled else ()
 

@@ -83,6 +83,17 @@ def test_a_rerun_is_what_ran_then(assist: Program, fleet: Fleet) -> None:
     assert (refused.returncode, refused.stdout) == (65, b"")
 
 
+def test_a_rerun_asks_again_for_secrets(assist: Program, fleet: Fleet, isolation: Path) -> None:
+    assist("run", "-i", "n2", "--secret", "key=env:KEY", "-c", "[ $ASSIST_PARAM_KEY = right ]", env={"KEY": "wrong"})
+    refused = assist("rerun", "-")
+    assert (refused.returncode, refused.stdout) == (65, b"")
+    with Terminal(assist.path, ["rerun", "-"], isolation) as terminal:
+        terminal.wait_for("key: ")
+        terminal.type("right\n")
+        assert terminal.end() == 0
+    assert "right" not in terminal.raw
+
+
 def test_a_terminal_shows_lines_groups_sums_and_who_is_late(assist: Program, fleet: Fleet, isolation: Path) -> None:
     fifo = isolation / "fifo"
     script = f"echo 'a\033[31mb'; [ \"$ASSIST_INSTANCE_ID\" != {fleet.members[5].instance} ] || read x < {fifo}"
