@@ -7,11 +7,16 @@ import sys
 import agentd
 from agentd import config
 
+if os.name == "nt":
+    from agentd import child_windows, kernel_windows
+
 UNREACHABLE = 69
 
 
 def main(words=None):
     """Run one of the agent's commands; returns its exit status."""
+    if os.name == "nt":
+        kernel_windows.keep_bytes()
     options = _parser().parse_args(words)
     try:
         return options.action(options, config.Config(options.home or config.default_home()))
@@ -41,6 +46,10 @@ def _parser():
     serve.add_argument("--idle-exit", type=int, metavar="SECONDS", help="end after so long without work")
     serve.add_argument("--ready-fd", type=int, metavar="N", help="say 'ready' on this descriptor when it listens")
     serve.add_argument("--lifeline", type=int, metavar="N", help="end when this descriptor does")
+    if os.name == "nt":
+        # there are no unix sockets to join or to ask; a child is this program again, and no command for people
+        actions.add_parser("child").set_defaults(action=_child, home=None)
+        return parser
     add("bridge", _bridge, "join standard input and output to the agent's socket")
     add("status", _status, "show how the agent is").add_argument("--json", action="store_true", help="as one object")
     return parser
@@ -57,14 +66,23 @@ def _log_to(path):
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         os.dup2(descriptor, 2)
         os.close(descriptor)
+        if os.name == "nt":
+            sys.stderr = open(2, "w", encoding="utf-8", closefd=False)  # what was there may write to a console only
+
+
+def _prepare(options, settings):
+    """Read the settings, and let the words that we were started with count more."""
+    settings.read()
+    settings.listen = options.listen or settings.listen
+    if os.name == "nt" and not settings.listen:
+        raise config.ConfigError("cannot serve: on Windows controllers come by TLS only, so tell where to --listen")
+    _log_to(options.log)
 
 
 def _serve(options, settings):
     from agentd import lock, server
 
-    settings.read()
-    settings.listen = options.listen or settings.listen
-    _log_to(options.log)
+    _prepare(options, settings)
 
     def ready():
         if options.ready_fd is not None:
@@ -81,23 +99,16 @@ def _serve(options, settings):
 def _guard(options, settings):
     from agentd import guard
 
-    settings.read()
-    _log_to(options.log)
-    words = _own_words() + ["serve", "--home", settings.home]
+    _prepare(options, settings)
+    words = config.own_words() + ["serve", "--home", settings.home]
     if options.listen:
         words += ["--listen", options.listen]
     guard.Guard(settings, words).run()
     return 0
 
 
-def _own_words():
-    """The argv that starts this very program again: from its archive, or as a module where it is installed."""
-    archive = getattr(agentd.__loader__, "archive", None)
-    if archive is None:
-        return [sys.executable, "-I", "-m", "agentd"]
-    # the name we were started by may be a link to the current version, and a restart is to follow it
-    given = os.path.abspath(sys.argv[0])
-    return [sys.executable, "-I", "-S", given if os.path.exists(given) else archive]
+def _child(*_):
+    child_windows.live()
 
 
 def _bridge(_, settings):

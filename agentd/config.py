@@ -8,11 +8,15 @@ import os
 import sys
 import time
 
+import agentd
 from agentd import disk
+
+if os.name == "nt":
+    from agentd import kernel_windows
 
 DEFAULTS = {
     "script_dir": "" if os.name == "nt" else "/tmp",
-    "path": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    "path": "" if os.name == "nt" else "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
     "task_limit": 100,
     "spool_limit": 1024 * 1024 * 1024,
     "keep_days": 30,
@@ -109,8 +113,20 @@ def default_home():
     return os.path.join(state, "assist-agentd")
 
 
+def own_words():
+    """The argv that starts this very program again: from its archive, or as a module where it is installed."""
+    archive = getattr(agentd.__loader__, "archive", None)
+    if archive is None:
+        return [sys.executable, "-I", "-m", "agentd"]
+    # the name we were started by may be a link to the current version, and a restart is to follow it
+    given = os.path.abspath(sys.argv[0])
+    return [sys.executable, "-I", "-S", given if os.path.exists(given) else archive]
+
+
 def boot_id():
     """What changes with every start of the machine; empty where the system does not tell."""
+    if os.name == "nt":
+        return kernel_windows.boot_id()
     try:
         with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
             return file.read().strip()
@@ -120,7 +136,11 @@ def boot_id():
 
 def describe():
     """Facts about this machine for ``agent.hello``."""
-    name, node, _, _, machine = os.uname()
+    if os.name == "nt":
+        name, node = "Windows", os.environ.get("COMPUTERNAME", "")
+        machine = os.environ.get("PROCESSOR_ARCHITECTURE", "")
+    else:
+        name, node, _, _, machine = os.uname()
     return {
         "hostname": node,
         "os": name,

@@ -3,6 +3,21 @@
 import errno
 import os
 
+if os.name == "nt":
+    from agentd.access_windows import check_private, make_folder
+else:
+
+    def make_folder(folder):
+        """Make a folder that is private from its first moment. Raises OSError."""
+        os.mkdir(folder, 0o700)
+        os.chmod(folder, 0o700)  # whatever the umask is
+
+    def check_private(folder):
+        """Raise PermissionError when someone else could change what is in ``folder``."""
+        status = os.stat(folder)
+        if status.st_uid != os.geteuid() or status.st_mode & 0o022:
+            raise PermissionError(errno.EPERM, "belongs to another user or is writable by one", folder)
+
 
 def make_private(folder):
     """Make ``folder`` (and its parents) unless it is there; mode 0700 whatever the umask is. Raises OSError.
@@ -11,11 +26,9 @@ def make_private(folder):
     """
     _make_parents(os.path.dirname(os.path.abspath(folder)))
     try:
-        os.mkdir(folder, 0o700)
+        make_folder(folder)
     except FileExistsError:
         check_private(folder)
-    else:
-        os.chmod(folder, 0o700)
 
 
 def _make_parents(folder):
@@ -28,15 +41,6 @@ def _make_parents(folder):
             pass  # somebody was quicker
 
 
-def check_private(folder):
-    """Raise PermissionError when someone else could change what is in ``folder``."""
-    if os.name != "posix":
-        return
-    status = os.stat(folder)
-    if status.st_uid != os.geteuid() or status.st_mode & 0o022:
-        raise PermissionError(errno.EPERM, "belongs to another user or is writable by one", folder)
-
-
 def sync_folder(folder):
     """Make the names in ``folder`` survive a power cut."""
     if os.name != "posix":
@@ -46,6 +50,11 @@ def sync_folder(folder):
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def room(status):
+    """The bytes that a file of this ``os.stat`` takes on the disk, as near as the system tells."""
+    return status.st_blocks * 512 if hasattr(status, "st_blocks") else status.st_size
 
 
 def write_all(descriptor, data):

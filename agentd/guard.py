@@ -1,6 +1,6 @@
 """The guard: the watchdog of an agent, in a process of its own.
 
-It starts the agent, measures it from /proc, pings it over its socket, and starts it again when it has died, does not
+It starts the agent, measures it, pings it over its socket, and starts it again when it has died, does not
 answer, or has been over its limits for a while. Tasks live in their shims and are never touched by a restart. It
 shares no code with the agent but the place of its files, needs no network, and writes what it knows to ``guard.json``.
 """
@@ -8,14 +8,16 @@ shares no code with the agent but the place of its files, needs no network, and 
 import collections
 import json
 import os
-import select
-import signal
-import socket
 import subprocess
 import sys
 import time
 
-from agentd import disk, protocol
+from agentd import disk
+
+if os.name == "nt":
+    from agentd import ward_windows as ward
+else:
+    from agentd import ward
 
 _BACKOFF = (1.0, 60.0)  # seconds before a restart: the first, and the most
 _HEALTHY = 300.0  # seconds of health after which the next restart is again the first
@@ -45,7 +47,7 @@ class Guard:
 
     def run(self):
         """Guard until told to end."""
-        wake = _signals(signal.SIGTERM, signal.SIGINT, signal.SIGCHLD)
+        wake = ward.ears()
         delay = _BACKOFF[0]
         while True:
             begun = time.monotonic()
@@ -61,22 +63,18 @@ class Guard:
             self._last = {"time": time.time(), "why": why}
             self._log("restarts the agent in %d s: %s" % (delay, why))
             self._report()
-            if _wait(wake, delay, lambda: False):
+            if ward.wait(wake, delay, lambda: False):
                 return
             delay = min(delay * 2, _BACKOFF[1])
 
     def _start(self):
         """Start the agent. Returns why that cannot be done, None when it is."""
         self._agent = None
-        reading, self._lifeline = os.pipe()
+        self._lifeline = ward.Lifeline()
         try:
-            self._agent = subprocess.Popen(
-                self._words + ["--lifeline", str(reading)], stdin=subprocess.DEVNULL, pass_fds=[reading]
-            )
+            self._agent = self._lifeline.start(self._words)
         except OSError as error:
             return "it cannot be started: %s" % error.strerror
-        finally:
-            os.close(reading)
         self._log("started the agent, pid %d" % self._agent.pid)
         self._report()
         return None
@@ -87,7 +85,7 @@ class Guard:
         settings = self._settings
         next_ping = time.monotonic() + settings.ping_seconds
         while True:
-            if _wait(wake, settings.sample_seconds, self._is_dead):
+            if ward.wait(wake, settings.sample_seconds, self._is_dead):
                 return None
             if self._is_dead():
                 return _cause_of_death(self._agent.returncode)
@@ -100,7 +98,7 @@ class Guard:
                 return "%s for %d s" % (excess, now - over)
             if now >= next_ping:
                 next_ping = now + settings.ping_seconds
-                trouble = _ping(settings.socket, settings.ping_patience)
+                trouble = ward.ping(settings.socket, settings.ping_patience)
                 if trouble:
                     self._agent.kill()  # it would not hear anything else, and it may be killed at any moment
                     return "it does not answer: %s" % trouble
@@ -109,14 +107,16 @@ class Guard:
         return self._agent.poll() is not None
 
     def _measure(self):
-        sample = _sample(self._agent.pid)
-        if sample is not None:
-            self._samples.append(sample)
+        usage = ward.usage(self._agent.pid)
+        if usage is None:
+            return None
+        sample = Sample(time.time(), *usage)
+        self._samples.append(sample)
         return sample
 
     def _end(self):
         """Make sure that the agent is gone: asked first, then killed."""
-        os.close(self._lifeline)
+        self._lifeline.close()
         if self._agent is not None and self._agent.poll() is None:
             self._agent.terminate()
             try:
@@ -149,48 +149,10 @@ def _log(text):
         pass  # a full disk must not keep the guard from its work
 
 
-def _signals(*numbers):
-    """A descriptor on which these signals arrive as bytes."""
-    reading, writing = os.pipe()
-    os.set_blocking(reading, False)
-    os.set_blocking(writing, False)
-    signal.set_wakeup_fd(writing)
-    for number in numbers:
-        signal.signal(number, lambda *_: None)
-    return reading
-
-
-def _wait(wake, seconds, enough):
-    """Sleep for ``seconds``, less when ``enough()`` turns true. Returns whether the guard was told to end."""
-    end = time.monotonic() + seconds
-    while not enough():
-        left = end - time.monotonic()
-        if left <= 0:
-            break
-        if select.select([wake], [], [], left)[0]:
-            heard = os.read(wake, 4096)
-            if signal.SIGTERM in heard or signal.SIGINT in heard:
-                return True
-    return False
-
-
 def _cause_of_death(status):
     if status < 0:
         return "it was killed by signal %d" % -status
     return "it ended with status %d" % status
-
-
-def _sample(pid):
-    """Memory in bytes, CPU in seconds and open files of a process; None when it cannot be seen."""
-    try:
-        with open("/proc/%d/stat" % pid, "rb") as file:
-            fields = file.read().rpartition(b")")[2].split()
-        ticks = os.sysconf("SC_CLK_TCK")
-        files = len(os.listdir("/proc/%d/fd" % pid))
-        rss = int(fields[21]) * os.sysconf("SC_PAGE_SIZE")
-        return Sample(time.time(), rss, (int(fields[11]) + int(fields[12])) / ticks, files)
-    except OSError:
-        return None
 
 
 def _excess(sample, settings):
@@ -202,25 +164,3 @@ def _excess(sample, settings):
     if sample.files > settings.descriptor_limit:
         return "it had %d open files, over its limit of %d" % (sample.files, settings.descriptor_limit)
     return None
-
-
-def _ping(path, patience):
-    """Say hello and wait for any answer. Returns what went wrong, None when all is well.
-
-    To be turned away, because there are too many connections, is an answer.
-    """
-    hello = b'{"jsonrpc":"2.0","id":1,"method":"agent.hello","params":{"protocol":[1,0],"controller":"guard"}}\n'
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as agent:
-        agent.settimeout(patience)
-        try:
-            with protocol.reachable(path) as name:
-                agent.connect(name)
-            agent.sendall(hello)
-            agent.recv(4096)
-            return None
-        except (ConnectionResetError, BrokenPipeError):
-            return None
-        except socket.timeout:
-            return "nothing came in %d s" % patience
-        except OSError as error:
-            return error.strerror

@@ -4,7 +4,7 @@ import os
 import time
 
 if os.name == "nt":
-    import msvcrt
+    from agentd import kernel_windows
 else:
     import fcntl
 
@@ -18,22 +18,24 @@ class Taken(Exception):
 
 def take(path):
     """The descriptor that holds the lock until it is closed, by us and by every child. Raises Taken, OSError."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600)
     patience = time.monotonic() + _PATIENCE
-    while not _try(descriptor):
+    while True:
+        descriptor = _try(path)
+        if descriptor is not None:
+            return descriptor
         if time.monotonic() > patience:
-            os.close(descriptor)
             raise Taken(path)
         time.sleep(_PAUSE)
-    return descriptor
 
 
-def _try(descriptor):
+def _try(path):
+    """The descriptor, None when another agent or a child of one holds the lock."""
+    if os.name == "nt":
+        return kernel_windows.open_alone(path)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        if os.name == "nt":
-            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-        else:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except (BlockingIOError, PermissionError):
-        return False
-    return True
+        os.close(descriptor)
+        return None
+    return descriptor

@@ -13,6 +13,9 @@ import agentd
 from agentd import config, files, protocol, shim, spool
 from agentd.tasks import Refused, Watcher
 
+if os.name == "nt":
+    from agentd import kernel_windows
+
 Method = collections.namedtuple("Method", "call open fields")
 Field = collections.namedtuple("Field", "types required default")
 
@@ -166,6 +169,8 @@ def _unpack(params, name):
 
 
 def _resident_bytes():
+    if os.name == "nt":
+        return kernel_windows.usage(os.getpid())[0]
     try:
         with open("/proc/self/statm", encoding="ascii") as file:
             return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
@@ -182,6 +187,8 @@ def _free_bytes(folder):
 
 
 def _open_files():
+    if os.name == "nt":
+        return kernel_windows.usage(os.getpid())[2]
     try:
         return len(os.listdir("/dev/fd"))
     except OSError:

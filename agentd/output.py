@@ -73,8 +73,11 @@ class Writer:
         self._start = self.produced
         if len(self._segments) >= self._head + self._tail:
             offset, size = self._segments.pop(self._head)
-            os.unlink(os.path.join(self._folder, _NAME % offset))
-            self.dropped += size
+            try:
+                os.unlink(os.path.join(self._folder, _NAME % offset))
+                self.dropped += size
+            except PermissionError:
+                pass  # somebody reads it now, and on Windows a file that is open stays
 
     def close(self):
         if self._file is not None:

@@ -99,11 +99,12 @@ class Server:
     def run(self, on_ready):
         """Serve until told to end (SIGTERM, SIGINT, or idle for long enough)."""
         self.tasks.recover()
-        opened = [self.loop.run_until_complete(doors.open_unix(self))]
+        opened, where = [], self.settings.listen
+        if os.name != "nt":
+            opened, where = [self.loop.run_until_complete(doors.open_unix(self))], self.settings.socket
         if self.settings.listen:
             opened.append(self.loop.run_until_complete(doors.open_tls(self)))
-        for number in (signal.SIGTERM, signal.SIGINT):
-            self.loop.add_signal_handler(number, self.end, signal.Signals(number).name)
+        self._heed_signals()
         if self._lifeline is not None:
             self.loop.add_reader(self._lifeline, self.end, "its guard is gone")
         if self._idle_exit:
@@ -112,13 +113,22 @@ class Server:
         _give_back_memory()
         if hasattr(gc, "freeze"):
             gc.freeze()  # what is here now is shared with every child and need never be looked at again
-        self.log("agent of instance %s serves on %s" % (self.instance, self.settings.socket))
+        self.log("agent of instance %s serves on %s" % (self.instance, where))
         on_ready()
         why = self.loop.run_until_complete(self._over)
         self.log("ends: %s" % why)
         for one in opened + list(self._connections):
             one.close()
         self.loop.run_until_complete(asyncio.sleep(0))
+
+    def _heed_signals(self):
+        """Have the system's word to end reach the loop."""
+        if os.name == "nt":  # where a loop knows of no signals
+            for number in (signal.SIGINT, signal.SIGBREAK):
+                signal.signal(number, lambda *_: self.loop.call_soon_threadsafe(self.end, "told to"))
+        else:
+            for number in (signal.SIGTERM, signal.SIGINT):
+                self.loop.add_signal_handler(number, self.end, signal.Signals(number).name)
 
     def end(self, why):
         """Let run() return. Tasks go on under their shims."""
@@ -148,7 +158,8 @@ def serve(settings, idle_exit=None, lifeline=None, on_ready=lambda: None):
     does. ``on_ready`` is called once the doors are open.
     """
     os.umask(0o077)
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the system reaps our children; what they did is in the spool
+    if hasattr(signal, "SIGCHLD"):
+        signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the system reaps our children; what they did is in the spool
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     try:

@@ -240,7 +240,7 @@ class Folder:
         """The bytes this record takes on the disk."""
         try:
             with os.scandir(self.path) as entries:
-                return sum(entry.stat().st_blocks * 512 for entry in entries)
+                return sum(disk.room(entry.stat()) for entry in entries)
         except OSError:
             return 0
 
