@@ -1,13 +1,26 @@
-"""The documents know what the code says: every code of an error has its line in docs/errors.md, and no other has."""
+"""The documents know what the code says.
+
+Every code of an error has its line in docs/errors.md, and no other has. Every command that a page shows exists, with
+those options. Every setting of the agent is told.
+"""
 
 from __future__ import annotations
 
 import ast
 import re
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+
+import pytest
+import typer.main
+
+from agentd.config import DEFAULTS
+from assist_cli.cli.app import app
 
 ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 # What names a code: keywords and keys, variables and attributes, and the calls whose words include one.
 NAMES = {"code", "error_code", "refused", "UNANSWERED"}
@@ -81,3 +94,33 @@ def test_the_page_of_codes_has_every_code_and_no_other() -> None:
     used, told = codes_in_the_code(), codes_on_the_page()
     assert used - told == set(), "codes that docs/errors.md does not explain"
     assert told - used == set(), "codes of docs/errors.md that nothing uses"
+
+
+def shown(path: Path) -> list[str]:
+    """The command lines of assist in the blocks of a page that show a terminal."""
+    blocks = re.findall(r"```(?:console|shell-session)\n(.*?)```", path.read_text(encoding="utf-8"), re.DOTALL)
+    return re.findall(r"^\$ (?:.*\| )?(assist .+)$", "\n".join(blocks), re.MULTILINE)
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_every_command_that_is_shown_exists_with_its_options(path: Path) -> None:
+    for line in shown(path):
+        words = shlex.split(line, comments=True)[1:]
+        command: Any = typer.main.get_command(app)
+        while hasattr(command, "commands") and words and not words[0].startswith("-"):
+            assert words[0] in command.commands, f"{line}: there is no '{words[0]}'"
+            command = command.commands[words.pop(0)]
+        known = {name for each in command.params for name in [*each.opts, *each.secondary_opts]} | {"-h", "--help"}
+        given = words[: words.index("--")] if "--" in words else words
+        # a value may start with a dash only behind an option that takes one, and no page has such a line
+        options = {word.partition("=")[0] for word in given if re.match(r"--?[a-z]", word)}
+        assert options <= known, f"{line}: {options - known}"
+
+
+def test_every_setting_of_the_agent_is_told_with_its_default() -> None:
+    text = (ROOT / "docs/agent.md").read_text(encoding="utf-8")
+    table = dict(re.findall(r"^\| `([a-z_]+)` \| `?([^|`]+)`? \|", text, re.MULTILINE))
+    assert table.keys() == DEFAULTS.keys()
+    assert {name: table[name] for name, value in DEFAULTS.items() if isinstance(value, int)} == {
+        name: str(value) for name, value in DEFAULTS.items() if isinstance(value, int)
+    }
