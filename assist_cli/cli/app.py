@@ -54,9 +54,9 @@ def root(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    """Run scripts, send files and keep schedules on one machine or on thousands.
+    """Run scripts on one machine or on thousands, and keep commands and their history.
 
-    Nothing starts by itself; every run is kept in a history on this machine.
+    Nothing starts by itself, and nothing is forgotten: all of it stands in one file on this machine.
     """
     if verbose:
         import logging

@@ -33,7 +33,7 @@ SCRIPT = Quota(
     unit="base64 characters",
     code="ScriptExceedLimit",
     subject="this script with its parameters",
-    advice="shorten the script, or send its data as a file first: assist send --help",
+    advice="shorten the script, or put its data on the instance another way",
 )
 RENDERED = Quota(
     name="rendered-script",

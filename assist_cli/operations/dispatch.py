@@ -139,7 +139,7 @@ class _Dispatch:
         async with self._room:
             with line_to(self._controller, place.instance_id) as line:
                 if self._tolerated is not None and self._failures > self._tolerated:
-                    why = f"{self._failures} instances had failed, more than {self._rollout.max_errors}"
+                    why = f"{self._failures} of {len(self._invocation.instances)} had failed, more than {self._rollout.max_errors}"
                     await self._conclude(line, place, not_started(self._controller.now(), why))
                     return
                 async with self._turn:
@@ -149,6 +149,7 @@ class _Dispatch:
                 if outcome is None and follow:
                     outcome = await self._follow(line, record, place.instance_name, accepted=True)
                 if outcome is not None:
+                    self._failures += not outcome.is_success
                     await self._conclude(line, place, outcome)
 
     async def _attend(self, place: InvocationInstance) -> None:
@@ -160,10 +161,10 @@ class _Dispatch:
             with line_to(self._controller, place.instance_id) as line:
                 outcome = await self._follow(line, place.record, place.instance_name, accepted=False)
                 if outcome is not None:
+                    self._failures += not outcome.is_success
                     await self._conclude(line, place, outcome)
 
     async def _conclude(self, line: Line, place: InvocationInstance, outcome: Outcome) -> None:
-        self._failures += not outcome.is_success
         await conclude(self._ledger, line, {place.record.id: outcome})
         if self._listener is not None:
             self._listener.ended(place.instance_name, outcome)

@@ -144,7 +144,7 @@ def settle(transaction: Transaction, outcomes: Mapping[str, Outcome]) -> dict[st
         transaction.execute(
             """
             UPDATE records SET status = ?, exit_code = ?, error_code = ?, error_info = ?, started_at = ?,
-                finished_at = ?
+                finished_at = ?, stopped_at = CASE WHEN ?1 = 'Stopped' THEN stopped_at END
             WHERE id = ?
             """,
             [

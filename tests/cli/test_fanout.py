@@ -69,6 +69,9 @@ def test_one_that_cannot_be_reached_is_told_and_delays_nobody(assist: Program, f
 def test_no_more_are_started_when_too_many_failed(assist: Program, fleet: Fleet) -> None:
     found = document(assist, "run", "--all", "--canary", "1", "--batch", "2", "--max-errors", "0", "-c", "true")
     assert statuses(found) == {"n1": "Failed", **dict.fromkeys(NAMES[1:], "Stopped")}
+    places = found["InvokeInstances"]
+    assert isinstance(places, list)
+    assert {place["ErrorInfo"] for place in places[1:]} == {"it was not started: 1 of 6 had failed, more than 0"}
     again = document(assist, "rerun", "-", "--max-errors", "20%")
     assert statuses(again) == {"n1": "Failed", **dict.fromkeys(NAMES[1:], "Finished")}
     assert statuses(document(assist, "rerun", "-")) == {"n1": "Failed"}
