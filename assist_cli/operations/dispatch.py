@@ -139,7 +139,8 @@ class _Dispatch:
         async with self._room:
             with line_to(self._controller, place.instance_id) as line:
                 if self._tolerated is not None and self._failures > self._tolerated:
-                    why = f"{self._failures} of {len(self._invocation.instances)} had failed, more than {self._rollout.max_errors}"
+                    total = len(self._invocation.instances)
+                    why = f"{self._failures} of {total} had failed, more than {self._rollout.max_errors}"
                     await self._conclude(line, place, not_started(self._controller.now(), why))
                     return
                 async with self._turn:
