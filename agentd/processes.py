@@ -151,18 +151,20 @@ def end_orphans(record, leader, start):
     if leader is not None and start_time(leader) not in (None, start):
         leader = None
     begun = time.monotonic()
-    number = signal.SIGTERM
+    asked = set()
     while True:
         members = marked(mark)
         if leader is not None:
             members |= descendants(leader, leader) | ({leader} if is_running(leader, start) else set())
         if not members or time.monotonic() > begun + GRACE + INSIST:
             return members
-        if number is not None:
-            send(members, number)
-            number = None
-        elif time.monotonic() > begun + GRACE:
+        if time.monotonic() > begun + GRACE:
             send(members, signal.SIGKILL)
+        elif not asked or leader is None or not is_running(leader, start):
+            new = members - asked
+            asked |= new
+            send(new, signal.SIGTERM)
+            send(new, signal.SIGCONT)
         time.sleep(LOOK)
 
 

@@ -41,6 +41,7 @@ class Runner:
         self._main = None  # the Popen of the main process
         self._status = None  # its exit status, once it has one
         self._cause = None  # why it is being ended: "stop" or "timeout"
+        self._asked = set()  # pids that were sent TERM
         self._left = set()  # pids that even KILL did not end
 
     def run(self, alarm):
@@ -122,6 +123,8 @@ class Runner:
             return False
         self._next_look = now + processes.LOOK
         members = self._members()
+        if self._status is not None:
+            self._ask(members)  # what the main process was just starting; before, it may be what tidies up for it
         if not members and self._status is not None:
             return not self._pipes_open() or self._linger(now)
         if now >= self._kill_at:
@@ -181,9 +184,14 @@ class Runner:
         self._cause = cause
         self._next_look = time.monotonic()
         self._kill_at = self._next_look + processes.GRACE
-        members = self._members()
-        processes.send(members, signal.SIGTERM)
-        processes.send(members, signal.SIGCONT)
+        self._ask(self._members())
+
+    def _ask(self, members):
+        """TERM, once for each."""
+        new = members - self._asked
+        self._asked |= new
+        processes.send(new, signal.SIGTERM)
+        processes.send(new, signal.SIGCONT)
 
     def _conclude(self):
         ending = self._ending

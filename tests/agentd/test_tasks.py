@@ -107,6 +107,29 @@ def test_a_stop_ends_a_session_of_its_own_and_a_double_fork(agent: Agent, client
     assert [is_alive(int(pid)) for pid in pids.read_text().split()] == [False] * 4
 
 
+def test_a_stop_in_the_middle_of_a_start_does_not_take_its_grace(client: Client) -> None:
+    """A child that the script was just starting did not hear TERM with the others: it hears it a moment later."""
+    script = "while :; do sh -c 'sleep 60'; done"
+    began = time.monotonic()
+    for _ in range(12):
+        record = client.run(script)
+        client.call("task.stop", record=record)
+        assert (client.finish(record).result or {})["state"] == "Stopped"
+    assert time.monotonic() - began < 12 * 5
+
+
+def test_what_tidies_up_after_a_stop_is_let(client: Client, isolation: Path) -> None:
+    """A script that handles TERM has the grace for it, and so have the programs it starts then."""
+    tidy = f"sleep 0.5; echo tidy >> {isolation}/done; exit 9"
+    record = client.run(f"trap '{tidy}' TERM; echo ready; while :; do sleep 1; done")
+    output = client.watch(record)
+    client.listen_until(lambda: output.stdout == b"ready\n")
+    client.call("task.stop", record=record)
+    client.listen_until(lambda: output.result is not None)
+    assert ended(output.result or {}) == ("Stopped", 9, "ExecutionInterrupted")
+    assert (isolation / "done").read_text() == "tidy\n"
+
+
 def test_a_stop_that_follows_at_once_is_not_lost(client: Client) -> None:
     """Sent behind the run without waiting for an answer, while the record is still being accepted."""
     record = "r-at-once"
@@ -169,7 +192,7 @@ def test_the_environment_is_a_clean_login_and_the_ids(agent: Agent, client: Clie
 
 def test_signals_and_umask_are_those_of_a_login(client: Client) -> None:
     """What Python and the agent ignore is not ignored by a script, and its files can be read."""
-    printed = client.complete("umask; grep -E 'SigBlk|SigIgn' /proc/$$/status").stdout.split()
+    printed = client.complete("umask; grep -E 'SigBlk|SigIgn' /proc/self/status").stdout.split()
     assert printed == [b"0022", b"SigBlk:", b"0" * 16, b"SigIgn:", b"0" * 16]
 
 
