@@ -1,4 +1,4 @@
-"""What can go wrong, as one tree, and the exit statuses of the program (cli.md section 1).
+"""What can go wrong, as one tree, and the exit statuses of the program (docs/cli.md section 1).
 
 ::
 

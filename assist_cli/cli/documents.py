@@ -1,4 +1,4 @@
-"""The JSON that commands print: declared shapes with the API's names (cli.md section 5).
+"""The JSON that commands print: declared shapes with the API's names (docs/cli.md section 5).
 
 Numbers are numbers, absent is null, times are UTC to the second, and text is UTF-8 with invalid bytes as U+FFFD, or
 base64 where that is asked for.

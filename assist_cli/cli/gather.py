@@ -1,4 +1,4 @@
-"""What an invocation on several instances looks like while it runs and when it has ended (cli.md section 3).
+"""What an invocation on several instances looks like while it runs and when it has ended (docs/cli.md section 3).
 
 Lines come as they are printed, each after the name of its instance. At the end the instances that answered alike are
 put together, the odd ones last, and one line says how all of them ended. In between a bar shows how far it is, and

@@ -1,4 +1,4 @@
-"""Which instances a command is for: the options that say it, and the preview (cli.md section 2)."""
+"""Which instances a command is for: the options that say it, and the preview (docs/cli.md section 2)."""
 
 from __future__ import annotations
 

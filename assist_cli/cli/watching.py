@@ -1,4 +1,4 @@
-"""What watching an invocation looks like, and how the program ends by it (cli.md sections 1 and 3).
+"""What watching an invocation looks like, and how the program ends by it (docs/cli.md sections 1 and 3).
 
 One instance: its stdout goes to stdout and its stderr to stderr as they come, nothing added.
 """

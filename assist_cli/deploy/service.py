@@ -1,4 +1,4 @@
-"""The systemd unit of an installed agent, as text (agent.md section 1).
+"""The systemd unit of an installed agent, as text (docs/agent.md).
 
 ``KillMode=process`` and the shims' own sessions let scripts go on when the unit is stopped or restarted; nothing here
 limits memory or hides /tmp, because a script is to see the machine as it is.

@@ -1,4 +1,4 @@
-"""A saved script and its versions (mission, section 3).
+"""A saved script and its versions (docs/rules.md section 3).
 
 A command has a name and a description, which may change, and versions, which never do. The functions say what the
 fields may hold; they return the value in the form that is stored, or raise InvalidParameter.

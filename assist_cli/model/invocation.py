@@ -1,4 +1,4 @@
-"""One execution of a command: the invocation, its instances, and their records (mission sections 1 and 2)."""
+"""One execution of a command: the invocation, its instances, and their records (docs/rules.md sections 1 and 2)."""
 
 from __future__ import annotations
 

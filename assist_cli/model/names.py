@@ -1,4 +1,4 @@
-"""What a name may look like: of commands, instances and tags (mission, section 3).
+"""What a name may look like: of commands, instances and tags (docs/rules.md section 3).
 
 A name is read by people, typed in shells and stands in lists that use ``@``, ``,`` and ``/`` themselves. It is compared
 in its composed form (Unicode NFC), so that two that look the same because of accents are the same.

@@ -1,6 +1,6 @@
 """What a script wrote: both streams in order of arrival, kept whole up to a budget, folded beyond it.
 
-The history holds 1 MiB a record (agent.md section 3): the first half and the last half of what arrived, and the
+The history holds 1 MiB a record (docs/agent.md): the first half and the last half of what arrived, and the
 number of bytes between. A cut never lands inside a UTF-8 character of either stream.
 """
 

@@ -7,7 +7,7 @@ Values are put in once, side by side, so one that looks like a parameter stays t
 
 Whatever else stands in double braces is text: ``{{.Names}}`` of a Go template, ``{{}}``, ``{{a b}}``.
 
-The rules are those of mission, section 4.
+The rules are those of docs/rules.md section 4.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Every limit that Assist sets, and the one place where each of them is checked (mission, section 5).
+"""Every limit that Assist sets, and the one place where each of them is checked (docs/rules.md section 5).
 
 A quota is data: its name, the limit, the unit in which it counts, the code of its refusal and what to do about it.
 The functions check one value each; they return nothing, or raise QuotaExceeded, whose message names the limit and

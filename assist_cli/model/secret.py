@@ -1,4 +1,4 @@
-"""Secret values: a type that prints as asterisks, and the texts that would give one away (mission, section 4)."""
+"""Secret values: a type that prints as asterisks, and the texts that would give one away (docs/rules.md section 4)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The three levels of status: five values for a record and an instance, six for an invocation (mission section 2)."""
+"""The three levels of status: five values for a record and an instance, six for an invocation.
+
+The rules are docs/rules.md section 2.
+"""
 
 from __future__ import annotations
 
@@ -57,7 +60,7 @@ UNANSWERED = "ClientNotResponse"
 
 
 def invoke_status(statuses: Iterable[InvocationStatus]) -> InvokeStatus:
-    """The status of an invocation whose instances have these (at least one): the table of mission section 2.
+    """The status of an invocation whose instances have these (at least one): the table of docs/rules.md section 2.
 
     The first row that matches wins, and the order of the instances says nothing.
     """

@@ -1,4 +1,4 @@
-"""Which instances a person means, and how many names are said in few (cli.md section 2).
+"""Which instances a person means, and how many names are said in few (docs/cli.md section 2).
 
 A target is one of these; several stand in a comma list (commas in brackets belong to the range):
 

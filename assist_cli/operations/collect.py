@@ -2,7 +2,7 @@
 
 The agent keeps what it ran until the controller has written it down (``task.forget``), so whoever looks next can fetch
 what a killed ``assist`` left behind. A record is asked for when it is not final and nobody else is at work on it; it is
-closed without its agent when its sender died before sending, and when its deadline has passed (mission section 2).
+closed without its agent when its sender died before sending, and when its deadline has passed: docs/rules.md section 2.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Bringing an invocation to its instances: deliver each record, follow it where somebody watches, write how it ended.
 
 A record is noted as sent before its first byte leaves. From then on delivery is repeated over new connections until
-the agent has answered; it runs the record at most once, however often it comes (mission section 8).
+the agent has answered; it runs the record at most once, however often it comes (docs/rules.md section 8).
 
 An outcome is written as soon as it is known. That an agent cannot be reached is an outcome too, and no error.
 """

@@ -1,4 +1,4 @@
-"""Looking at what was run. Whoever looks first sees to it that what is shown is true (mission section 2)."""
+"""Looking at what was run. Whoever looks first sees to it that what is shown is true (docs/rules.md section 2)."""
 
 from __future__ import annotations
 

@@ -123,7 +123,7 @@ def missing(controller: Controller, request: InvokeRequest | RerunRequest) -> Se
 
 
 def lifetime(timeout: int) -> timedelta:
-    """How long after its dispatch a record may stay open (mission section 2)."""
+    """How long after its dispatch a record may stay open (docs/rules.md section 2)."""
     return timedelta(seconds=timeout) + GRACE
 
 

@@ -1,7 +1,7 @@
 """What a user gives as parameters, and how it is written: ``key=value``, JSON, references to secrets, definitions.
 
 A secret is given by reference, ``env:VARIABLE`` or ``@FILE``, and is read when it is needed: its text is in no argv and
-is not stored. See mission, section 4.
+is not stored. See docs/rules.md section 4.
 """
 
 from __future__ import annotations

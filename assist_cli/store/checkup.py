@@ -14,7 +14,10 @@ def faults(reader: Reader) -> list[str]:
 
 
 def disagreements(reader: Reader) -> list[str]:
-    """Invocations whose status does not follow from their instances', or these from their records' (mission 2)."""
+    """Invocations whose status does not follow from their instances', or these from their records'.
+
+    The levels are those of docs/rules.md section 2.
+    """
     found = [
         row["id"]
         for row in reader.query(

@@ -1,4 +1,4 @@
-"""Sending a file (mission: "Sending files"): it is there whole, with its mode and owner, or it was never there."""
+"""Sending a file (docs/rules.md section 7): it is there whole, with its mode and owner, or it was never there."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from tests.support import processes
 from tests.support.program import Program
 from tests.support.terminal import Terminal
 
-# cli.md section 5, in its order.
+# docs/cli.md section 5, in its order.
 SHOW_KEYS = [
     "InvokeId", "CommandId", "CommandName", "CommandVersion", "CommandType", "CommandContent", "RepeatMode",
     "Frequency", "Parameters", "Timeout", "WorkingDir", "Username", "CreationTime", "FinishTime", "InvokeStatus",

@@ -1,4 +1,4 @@
-"""The table of mission section 2, walked over every combination, and the legal moves."""
+"""The table of docs/rules.md section 2, walked over every combination, and the legal moves."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every record reaches a final state, whoever was killed, and that state is true (mission sections 2 and 8)."""
+"""Every record reaches a final state, whoever was killed, and that state is true (docs/rules.md sections 2 and 8)."""
 
 from __future__ import annotations
 
