@@ -80,6 +80,8 @@ class Connection(asyncio.Protocol):
             self._transport.abort()
 
     def data_received(self, data):
+        if self._transport.is_closing():
+            return  # it was refused, or it broke the protocol
         try:
             messages = self._decoder.feed(data)
         except protocol.ProtocolError as error:

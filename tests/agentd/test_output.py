@@ -104,7 +104,7 @@ def test_more_than_the_spool_holds_keeps_head_and_tail(agent: Agent, client: Cli
     assert middle.gaps == [(start + missing // 2, missing - missing // 2)]
     assert middle.stdout == whole[start + missing :]
     used = sum(path.stat().st_size for path in agent.folder(record).iterdir())
-    assert used < 67 * MIB
+    assert used < 71 * MIB  # a segment ends after the frame that fills it
 
 
 @posix
