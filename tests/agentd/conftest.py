@@ -67,9 +67,25 @@ def agent(make_agent: MakeAgent) -> Agent:
     return make_agent().start()
 
 
+@pytest.fixture(scope="session")
+def common_agents(archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[Path, Agent]]:
+    """By its interpreter, an agent for all tests that need none of their own."""
+    pythons = {found for version in (OLDEST, NEWEST) if (found := interpreters.find(version))}
+    agents = {python: Agent(archive, python, tmp_path_factory.mktemp("common")).start() for python in pythons}
+    yield agents
+    for agent in agents.values():
+        agent.close()
+
+
 @pytest.fixture
-def client(agent: Agent) -> Client:
-    return agent.connect()
+def client(
+    request: pytest.FixtureRequest, python: Path, common_agents: dict[Path, Agent], no_leaks: None
+) -> Iterator[Client]:
+    """A connection to the agent of this test; where the test asks for none, to a common one."""
+    own = "agent" in request.fixturenames or python not in common_agents
+    agent = request.getfixturevalue("agent") if own else common_agents[python]
+    with agent.connect() as client:
+        yield client
 
 
 @pytest.fixture
