@@ -17,10 +17,9 @@ import pytest
 from tests.agentd.conftest import NEWEST, OLDEST, MakeAgent
 from tests.support.agent import GUARD, Agent, Client, Closed, eventually, gone, is_alive
 
-pytestmark = [
-    pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="the guard measures with /proc"),
-    pytest.mark.parametrize("python", [OLDEST, NEWEST], indirect=True),
-]
+pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="the guard measures with /proc")
+
+each_python = pytest.mark.parametrize("python", [OLDEST, NEWEST], indirect=True)
 
 
 class Guarded:
@@ -81,6 +80,7 @@ def make_guarded(make_agent: MakeAgent) -> Iterator[Any]:
             guarded.end()
 
 
+@each_python
 def test_an_agent_that_died_is_started_again(make_guarded: Any) -> None:
     """With its tasks: the new one has adopted them. The second time it waits longer. Its status tells."""
     guarded = make_guarded()
@@ -109,6 +109,7 @@ def test_an_agent_that_died_is_started_again(make_guarded: Any) -> None:
     assert "signal 9" in words
 
 
+@each_python
 def test_an_agent_that_is_over_its_limit_for_a_while_is_restarted(make_guarded: Any) -> None:
     """One byte is over; it must last, and then it is told how much it was."""
     guarded = make_guarded(memory_limit=1, sustain_seconds=2)
@@ -174,6 +175,7 @@ def test_a_guard_that_is_stopped_stops_the_agent_and_no_task(make_guarded: Any) 
     assert guarded.connect().call("task.get", record=record)["state"] == "Running"
 
 
+@each_python
 def test_a_guard_that_is_killed_takes_the_agent_with_it_and_the_next_takes_over(make_guarded: Any) -> None:
     """No agent is left that nobody guards; a new guard starts one that adopts the tasks."""
     guarded = make_guarded()

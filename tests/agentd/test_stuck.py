@@ -44,7 +44,6 @@ def stopped(client: Client, record: str) -> dict[str, object]:
 
 
 STUCK = {
-    "ignores TERM": "trap '' TERM; while :; do sleep 1; done",
     "waits for a child that ignores TERM": "sh -c \"trap '' TERM; while :; do sleep 1; done\"; true",
     "a session of its own that holds stdout": "setsid sh -c 'while :; do sleep 1; done' & wait",
     "a double fork that holds stdout": "(sleep 60 &) ; sleep 60",
