@@ -86,6 +86,8 @@ def client(
     agent = request.getfixturevalue("agent") if own else common_agents[python]
     with agent.connect() as client:
         yield client
+        if not own:
+            client.end_all()
 
 
 @pytest.fixture

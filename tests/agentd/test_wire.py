@@ -63,7 +63,7 @@ def test_garbage_closes_its_connection_and_no_other(agent: Agent, kind: str) -> 
         with pytest.raises(Closed):
             rude.listen()
     assert "broke the protocol" in agent.log_text()
-    assert other.call("agent.status")["running"] == 0
+    assert other.call("agent.status")["uptime"] > 0
     still_serves(agent)
 
 
@@ -74,12 +74,12 @@ def test_a_line_of_the_limit_is_taken(client: Client) -> None:
     line = protocol.encode(message)
     assert len(line) == protocol.LINE_LIMIT + 1  # the end of the line is not counted
     client.write(line)
-    assert client.answer(1)["running"] == 0
+    assert client.answer(1)["uptime"] > 0
 
 
 def test_empty_lines_mean_nothing(client: Client) -> None:
     client.write(b"\n \r\n\n")
-    assert client.call("agent.status")["running"] == 0
+    assert client.call("agent.status")["uptime"] > 0
 
 
 @pytest.mark.parametrize(
@@ -99,7 +99,7 @@ def test_what_is_no_request_is_told_so(client: Client, message: dict[str, Any]) 
     refusal = client.refusal(None)
     assert refusal is not None
     assert refusal.number == protocol.INVALID_REQUEST
-    assert client.call("agent.status")["running"] == 0
+    assert client.call("agent.status")["uptime"] > 0
 
 
 @pytest.mark.parametrize("name", ["", "agent", "agent.Hello", "task.run ", "__init__", "x" * 10_000, "\ud800"])
@@ -115,7 +115,7 @@ def test_requests_share_a_connection_and_overtake_each_other(client: Client) -> 
     """A slow answer does not hold a quick one, and each answer bears its own number."""
     numbers = [client.send("task.run", **client.order("sleep 0.1", f"r-{turn}")) for turn in range(10)]
     status = client.send("agent.status")
-    assert client.answer(status)["running"] >= 0
+    assert client.answer(status)["uptime"] > 0
     for turn, number in reversed(list(enumerate(numbers))):
         assert client.answer(number)["record"] == f"r-{turn}"
     for turn in range(10):

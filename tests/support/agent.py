@@ -87,6 +87,7 @@ class Client:
         self.controller = controller
         self.outputs: dict[str, Output] = {}
         self.agent: dict[str, Any] = {}
+        self.started: list[str] = []
         self._decoder = protocol.Decoder()
         self._answers: dict[int | None, dict[str, Any]] = {}
         door.settimeout(GUARD)
@@ -155,7 +156,14 @@ class Client:
         """Have a script accepted. Returns its record id."""
         record = record or new_record()
         self.call("task.run", **self.order(script, record, **params))
+        self.started.append(record)
         return record
+
+    def end_all(self) -> None:
+        """End what was begun with ``run`` here and still runs."""
+        for record in self.started:
+            if self.call("task.stop", record=record)["state"] == "Stopping":
+                self.finish(record, budget=0)
 
     def order(self, script: str | bytes, record: str, **params: Any) -> dict[str, Any]:
         """The params of task.run."""
