@@ -4,6 +4,7 @@ Everything of an agent lies in one folder, so several agents on one machine are 
 it holds ``name = value`` lines; ``#`` starts a comment. Unknown names are errors, so that a misspelt limit is seen.
 """
 
+import functools
 import os
 import sys
 import time
@@ -123,6 +124,7 @@ def own_words():
     return [sys.executable, "-I", "-S", given if os.path.exists(given) else archive]
 
 
+@functools.lru_cache(maxsize=None)
 def boot_id():
     """What changes with every start of the machine; empty where the system does not tell."""
     if os.name == "nt":
