@@ -106,6 +106,33 @@ def public() -> Iterator[Path]:
     shutil.rmtree(folder)
 
 
+@pytest.fixture(scope="session")
+def python_of_all() -> Path:
+    """An interpreter that other users may start, which one in somebody's home is not."""
+    found = shutil.which("python3", path="/usr/local/bin:/usr/bin:/bin")
+    if found is None:
+        pytest.skip("no Python here that every user may start")
+    return Path(found)
+
+
+@pytest.fixture
+def somebody(root: None) -> int:
+    """A uid that is nobody else's; it has no name."""
+    return 1_000_000 + os.getpid()
+
+
+@pytest.fixture
+def agent_of_somebody(make_agent: MakeAgent, archive: Path, public: Path, somebody: int, python_of_all: Path) -> Agent:
+    """An agent, not started yet, whose folder belongs to that user."""
+    agent = make_agent(public)
+    agent.python = python_of_all
+    agent.archive = public / archive.name
+    shutil.copy(archive, agent.archive)
+    for path in (public, agent.home, agent.scripts, *agent.home.iterdir()):
+        os.chown(path, somebody, somebody)
+    return agent
+
+
 @pytest.fixture
 def mounts(root: None, isolation: Path) -> None:
     """For tests that mount: it may be forbidden to root too, in a container."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import pwd
-import shutil
 import stat
 import subprocess
 import tempfile
@@ -39,15 +38,6 @@ def shared(root: None) -> Iterator[Path]:
 def victim(make_agent: MakeAgent, shared: Path) -> Agent:
     """An agent of root whose scripts lie in the shared folder."""
     return make_agent(script_dir=shared).start()
-
-
-@pytest.fixture(scope="session")
-def python_of_all() -> str:
-    """An interpreter that other users may start, which one in somebody's home is not."""
-    found = shutil.which("python3", path="/usr/local/bin:/usr/bin:/bin")
-    if found is None:
-        pytest.skip("no Python here that every user may start")
-    return found
 
 
 def as_nobody(script: str, *words: str | Path) -> None:

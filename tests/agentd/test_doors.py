@@ -198,24 +198,25 @@ def test_s5_controllers_do_not_see_each_others_records(site: Site) -> None:
     """Whatever method is called with the record of another, the answer is that there is none."""
     one, two = site.connect(), site.connect(site.authority.issue("desktop"), "desktop")
     record = one.run("sleep 60")
-    for method in ("task.get", "task.watch", "task.stop"):
-        with pytest.raises(Refused) as refusal:
-            two.call(method, record=record)
-        assert refusal.value.code == "RecordNotFound"
+    sees_nothing(two, record)
+    assert one.call("task.get", record=record)["state"] == "Running"
+    one.end_all()
+    sees_nothing(two, record)
+
+
+def sees_nothing(other: Client, record: str) -> None:
+    """A caller for whom a record does not exist, by every method that takes one."""
     for method, params in (
-        ("task.run", two.order("echo other", record)),
+        *((method, {"record": record}) for method in ("task.get", "task.watch", "task.stop")),
+        ("task.run", other.order("echo other", record)),
         ("file.put", {**PARAMS["file.put"], "record": record}),
     ):
         with pytest.raises(Refused) as refusal:
-            two.call(method, **params)
-        assert refusal.value.code == "RecordNotFound"
-    assert two.call("task.list")["tasks"] == []
-    assert two.call("task.forget", records=[record]) == {"forgotten": []}
-    assert one.call("task.get", record=record)["state"] == "Running"
-    one.call("task.stop", record=record)
-    one.finish(record)
-    assert two.call("task.forget", records=[record]) == {"forgotten": []}
-    assert two.call("task.list")["tasks"] == []
+            other.call(method, **params)
+        assert refusal.value.code == "RecordNotFound", method
+        assert refusal.value.message == f"there is no record '{record}'"
+    assert other.call("task.list")["tasks"] == []
+    assert other.call("task.forget", records=[record]) == {"forgotten": []}
 
 
 STRANGERS: dict[str, Callable[[Site], ssl.SSLContext]] = {
@@ -381,6 +382,25 @@ def test_two_agents_in_one_folder(agent: Agent) -> None:
 def test_the_socket_of_a_killed_agent_is_replaced(agent: Agent) -> None:
     agent.kill()
     assert agent.start().connect().complete("echo again").stdout == b"again\n"
+
+
+def test_s5_a_record_belongs_to_its_controller(agent_of_somebody: Agent, somebody: int) -> None:
+    """Another controller of the same user is told that there is no such record, whatever it asks; root sees all."""
+    agent = agent_of_somebody.start(user=somebody, group=somebody, extra_groups=[])
+    os.seteuid(somebody)  # it is this that the system tells the agent
+    try:
+        owner, other = agent.connect("owner"), agent.connect("other")
+    finally:
+        os.seteuid(0)
+    record = owner.run("sleep 60")
+    sees_nothing(other, record)
+    assert owner.call("task.get", record=record)["state"] == "Running"
+    root = agent.connect("whoever")
+    assert root.call("task.list")["tasks"] == [{"record": record, "state": "Running"}]
+    owner.end_all()
+    sees_nothing(other, record)
+    assert root.call("task.get", record=record)["state"] == "Stopped"
+    agent.close()
 
 
 # the bridge

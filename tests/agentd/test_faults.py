@@ -52,26 +52,10 @@ def test_no_descriptor_is_left_for_a_task(make_agent: MakeAgent) -> None:
 # EAGAIN on fork
 
 
-@pytest.mark.usefixtures("root")
-def test_no_process_is_left_for_a_task(make_agent: MakeAgent, public: Path) -> None:
+def test_no_process_is_left_for_a_task(agent_of_somebody: Agent, somebody: int) -> None:
     """An agent of another user, with a limit on its processes: refused with a reason, and running again afterwards."""
-    somebody = 1_000_000 + os.getpid()  # whose processes are counted apart
-    agent = make_agent(public)
-    for folder in (public, agent.home, agent.scripts, *agent.home.iterdir()):
-        os.chown(folder, somebody, somebody)
-    python = "/usr/bin/python3"
-    if not Path(python).exists():
-        pytest.skip("no Python here that every user may start")
-    agent.python = Path(python)
-    agent.archive = _copy(agent.archive, public)
-
-    def become() -> None:
-        resource.setrlimit(resource.RLIMIT_NPROC, (6, 6))
-        os.setgroups([])
-        os.setgid(somebody)
-        os.setuid(somebody)
-
-    agent.start(preexec_fn=become)
+    agent = agent_of_somebody
+    agent.start(user=somebody, group=somebody, extra_groups=[], preexec_fn=limited(resource.RLIMIT_NPROC, 6))
     client = agent.connect()
     running, refusals = [], []
     for number in range(8):
@@ -93,13 +77,6 @@ def test_no_process_is_left_for_a_task(make_agent: MakeAgent, public: Path) -> N
         )
     assert client.complete("exec echo room").stdout == b"room\n"
     agent.close()
-
-
-def _copy(archive: Path, folder: Path) -> Path:
-    copy = folder / archive.name
-    copy.write_bytes(archive.read_bytes())
-    copy.chmod(0o644)
-    return copy
 
 
 # the clock

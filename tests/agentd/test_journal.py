@@ -102,36 +102,6 @@ def test_the_list_has_pages(agent: Agent, client: Client) -> None:
     assert found == sorted([record, *(f"r-made-{number:05}" for number in range(1200))])
 
 
-# whose it is
-
-
-def test_s5_a_record_belongs_to_its_controller(make_agent: MakeAgent) -> None:
-    """Another controller of the same user is told that there is no such record, whatever it asks."""
-    if os.geteuid() != 0:
-        agent = make_agent().start()
-    else:
-        pytest.skip("root sees all records; see the next test")
-    owner, other = agent.connect("owner"), agent.connect("other")
-    record = owner.run("sleep 60")
-    _sees_nothing(other, record)
-    owner.call("task.stop", record=record)
-    owner.finish(record)
-    _sees_nothing(other, record)
-
-
-def _sees_nothing(other: Client, record: str) -> None:
-    for method in ("task.get", "task.watch", "task.stop"):
-        with pytest.raises(Refused) as refusal:
-            other.call(method, record=record)
-        assert refusal.value.code == "RecordNotFound"
-        assert refusal.value.message == f"there is no record '{record}'"
-    with pytest.raises(Refused) as refusal:
-        other.call("task.run", **other.order("echo other", record))
-    assert refusal.value.code == "RecordNotFound"
-    assert other.call("task.list")["tasks"] == []
-    assert other.call("task.forget", records=[record]) == {"forgotten": []}
-
-
 # adoption
 
 
