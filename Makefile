@@ -1,7 +1,7 @@
 # What a person or a machine does with a checkout. `make` alone lists it.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check fmt bench dist clean
+.PHONY: help setup demo test soak check fmt bench dist clean
 .DELETE_ON_ERROR:
 SHELL := /bin/sh
 
@@ -28,6 +28,9 @@ demo: $(PROGRAM) ## Run a first script on this machine and look at what is kept 
 test: check ## Check the code, then run all tests (in parallel, in random order)
 	@$(BIN)/python -m pytest -q -n $(WORKERS)
 
+soak: $(TOOLS) ## Kill and fuzz the agent for an hour, and run it under every Python from 3.6 on
+	@$(BIN)/python -m pytest -q -m soak
+
 check: $(TOOLS) ## Lint, format, types, and who may import whom
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check --quiet
@@ -39,7 +42,7 @@ fmt: $(TOOLS) ## Put the code into its form
 	@$(BIN)/ruff format
 
 bench: $(TOOLS) ## Measure start, run and idle cost against their budgets
-	@broken=0; for name in startup run_local agent_idle command_list; do \
+	@broken=0; for name in startup run_local agent_idle agent command_list; do \
 		$(BIN)/python -m benchmarks.$$name || broken=1; \
 	done; exit $$broken
 
