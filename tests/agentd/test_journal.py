@@ -347,6 +347,32 @@ def test_a_full_disk_refuses_and_recovers_and_keeps_its_promises(make_agent: Mak
         agent.close()
 
 
+@pytest.mark.usefixtures("mounts")
+def test_a_disk_that_becomes_full_at_any_step(make_agent: MakeAgent) -> None:
+    """With room for so many pages: the record is refused, or it runs to its end; never something between."""
+    agent = make_agent()
+    agent.spool.mkdir(mode=0o700)
+    seen = set()
+    with small_disk(agent.spool, "400k"):
+        client = agent.start().connect()
+        filler = agent.spool / "filler"
+        for pages in range(8):
+            _fill(filler)
+            os.truncate(filler, filler.stat().st_size - pages * 4096)
+            record = f"r-{pages}"
+            refusal = client.refusal(client.send("task.run", **client.order("echo said; exit 4", record)))
+            seen.add(refusal.code if refusal else None)
+            if refusal is None:
+                output = client.finish(record)
+                assert output.result is not None
+                assert (output.result["state"], output.result["exit_code"]) == ("Finished", 4)
+                assert len(output.stdout) + output.result["dropped"] == len(b"said\n")
+            else:
+                assert not agent.folder(record).exists()
+        agent.close()
+    assert seen == {None, "ExecutionException"}
+
+
 def test_a_result_fits_the_room_that_was_reserved_for_it(agent: Agent, client: Client) -> None:
     """With the longest text that there is, each character of which takes twelve bytes."""
     record = client.run("true", directory="/" + "\N{GRINNING FACE}" * 1000)
