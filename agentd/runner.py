@@ -187,9 +187,9 @@ class Runner:
         self._ask(self._members())
 
     def _ask(self, members):
-        """TERM, once for each."""
-        new = members - self._asked
-        self._asked |= new
+        """TERM, once for each: the main process first, so that it is not told of its children's end before."""
+        new = sorted(members - self._asked, key=lambda pid: pid != self._main.pid)
+        self._asked.update(new)
         processes.send(new, signal.SIGTERM)
         processes.send(new, signal.SIGCONT)
 
