@@ -12,25 +12,7 @@ import sys
 import traceback
 
 from agentd import processes
-
-
-class Channel:
-    """The child's end of the pipe to the agent."""
-
-    def __init__(self, descriptor, lock):
-        self._descriptor = descriptor
-        self._lock = lock
-
-    def say(self, **words):
-        """Tell the agent; an agent that is gone is no reason to stop."""
-        try:
-            os.write(self._descriptor, json.dumps(words).encode("ascii") + b"\n")
-        except OSError:
-            pass
-
-    def settle(self):
-        """Let go of the agent's lock: from here on its successor can find all that this child does."""
-        os.close(self._lock)
+from agentd.channel import Channel
 
 
 def spawn(loop, body, order, lock):
@@ -81,7 +63,7 @@ def _live(body, order, writing, lock):
         os.setsid()
         _close_all_but({0, 1, 2, writing, lock})
         _take_name("agentd-" + body.__name__)
-        body(order, Channel(writing, lock))
+        body(order, Channel(writing, lambda: os.close(lock)))
         status = 0
     except BaseException:
         traceback.print_exc(file=sys.stderr)

@@ -14,28 +14,10 @@ import sys
 import traceback
 
 from agentd import config, kernel_windows, protocol
+from agentd.channel import Channel
 
 _BYTES = "\0bytes"  # marks bytes in the JSON of an order; no name that a controller gives can hold a NUL
 _FLAGS = kernel_windows.CREATE_NO_WINDOW | kernel_windows.CREATE_NEW_PROCESS_GROUP
-
-
-class Channel:
-    """The child's end of the pipe to the agent."""
-
-    def __init__(self, descriptor, lock):
-        self._descriptor = descriptor
-        self._lock = lock
-
-    def say(self, **words):
-        """Tell the agent; an agent that is gone is no reason to stop."""
-        try:
-            os.write(self._descriptor, json.dumps(words).encode("ascii") + b"\n")
-        except OSError:
-            pass
-
-    def settle(self):
-        """Let go of the agent's lock: from here on its successor can find all that this child does."""
-        kernel_windows.close(self._lock)
 
 
 def spawn(loop, body, order, lock):
@@ -90,7 +72,7 @@ def live():
         parcel = json.loads(sys.stdin.buffer.read().decode("ascii"), object_hook=_unpack)
         lock = kernel_windows.share(parcel["agent"], parcel["lock"])  # fails, as it must, when the agent is gone
         body = getattr(importlib.import_module(parcel["module"]), parcel["function"])
-        body(parcel["order"], Channel(1, lock))
+        body(parcel["order"], Channel(1, lambda: kernel_windows.close(lock)))
         status = 0
     except BaseException:
         traceback.print_exc(file=sys.stderr)

@@ -11,7 +11,8 @@ import time
 
 import agentd
 from agentd import config, files, protocol, shim, spool
-from agentd.tasks import Refused, Watcher
+from agentd.tasks import Refused
+from agentd.watcher import Watcher
 
 if os.name == "nt":
     from agentd import kernel_windows

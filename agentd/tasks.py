@@ -10,6 +10,7 @@ import os
 import time
 
 from agentd import config, janitor, output, protocol, shim, spool
+from agentd.watcher import public_chunk
 
 if os.name == "nt":
     from agentd import bell_windows as bell
@@ -61,84 +62,7 @@ class Task:
         finally:
             reader.close()
         more = chunks and reader.offset != end
-        return [_public_chunk(*chunk) for chunk in chunks], reader.offset if more else None
-
-
-def _public_chunk(stream, offset, data):
-    if stream is None:
-        return {"offset": offset, "bytes": data}
-    return {"offset": offset, "stream": stream, "data": protocol.pack(data)}
-
-
-class Watcher:
-    """Sends the output of a task to one connection, as fast as that connection takes it.
-
-    With a ``budget`` it sends the first half of so many bytes as they come and, once the task has ended, the last half.
-    """
-
-    def __init__(self, task, connection, offset, budget):
-        self._task = task
-        self._connection = connection
-        self._reader = output.Reader(task.folder.path, offset)
-        self._budget = budget
-        self._head = None if budget is None else budget // 2
-        self._told = offset
-        self._waiting = False
-        task.watchers.add(self)
-        connection.watchers.add(self)
-        self.wake()
-
-    def wake(self):
-        """There may be news, or room in the connection; look soon."""
-        if not self._waiting:
-            self._waiting = True
-            self._connection.loop.call_soon(self._pump)
-
-    def close(self):
-        self._reader.close()
-        self._task.watchers.discard(self)
-        self._connection.watchers.discard(self)
-
-    def _pump(self):
-        self._waiting = False
-        if self not in self._connection.watchers or not self._connection.writable:
-            return
-        end = None if self._task.result is None else self._task.result["output_bytes"]
-        if self._head is not None and self._reader.offset >= self._head:
-            if end is None:
-                return
-            self._go_to_tail(end)
-        try:
-            chunks = self._reader.read(output.READ, end)
-        except OSError:  # no descriptor is left: the watch goes on when there is one
-            self._waiting = True
-            self._connection.loop.call_later(_RETRY, self._pump)
-            return
-        for stream, offset, data in chunks:
-            self._tell(stream, offset, data)
-        if chunks:
-            self.wake()
-        elif end is not None:
-            self._connection.notify("task.finished", {"record": self._task.record, "result": self._task.result})
-            self.close()
-
-    def _tell(self, stream, offset, data):
-        if self._head is not None and stream is not None:
-            data = data[: max(self._head - offset, 0)]
-        if data:
-            self._told = offset + (data if stream is None else len(data))
-            words = dict(_public_chunk(stream, offset, data), record=self._task.record)
-            self._connection.notify("task.gap" if stream is None else "task.output", words)
-
-    def _go_to_tail(self, end):
-        """Leave out what lies between the two halves of the budget, and go on with the second."""
-        here = self._told
-        tail = max(end - (self._budget - self._head), here)
-        self._head = None
-        if tail > here:
-            self._tell(None, here, tail - here)
-        self._reader.close()
-        self._reader = output.Reader(self._task.folder.path, tail)
+        return [public_chunk(*chunk) for chunk in chunks], reader.offset if more else None
 
 
 class Tasks:
