@@ -67,12 +67,13 @@ def home() -> Home:
     return Home(Path(override).absolute() if override else _user_data() / "assist")
 
 
-def write_whole(path: Path, data: bytes) -> None:
-    """Put ``data`` at ``path``, mode 0600: the old file or the new one is seen, never a piece. Raises FileFailure."""
+def write_whole(path: Path, data: bytes, mode: int = 0o600) -> None:
+    """Put ``data`` at ``path``: the old file or the new one is seen, never a piece. Raises FileFailure."""
     draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
         try:
             descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            draft.chmod(mode)  # whatever the umask
             with os.fdopen(descriptor, "wb") as file:
                 file.write(data)
                 file.flush()

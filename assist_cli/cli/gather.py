@@ -19,7 +19,7 @@ from assist_cli.cli.wording import count, escape, took
 from assist_cli.model.gathering import Group, gather, in_words, tally
 from assist_cli.model.invocation import InvocationInstance, Outcome
 from assist_cli.model.output import Output, Stream
-from assist_cli.model.status import InvocationStatus
+from assist_cli.model.status import InvocationStatus, is_success
 from assist_cli.model.target import fold
 from assist_cli.operations.listener import Listener
 
@@ -39,6 +39,7 @@ class Fanout(Listener):
         self._groups = groups
         self._waiting = dict.fromkeys(names, time.monotonic())
         self._outcomes: dict[str, Outcome | None] = dict.fromkeys(names)
+        self._ended = self._failed = 0  # of the outcomes, which are many when each is counted at each end
         self._rests: dict[tuple[str, Stream], bytearray] = {}
         self._seen: set[str] = set()
         self._progress = Progress(len(names), quiet=printer.quiet)
@@ -68,6 +69,8 @@ class Fanout(Listener):
         self._flush(instance)
         self._waiting.pop(instance, None)
         self._outcomes[instance] = outcome
+        self._ended += 1
+        self._failed += not outcome.is_success
         if self._lines and outcome.status is not InvocationStatus.FINISHED:
             self._progress.hide()
             how = in_words(outcome.status, outcome.exit_code, outcome.error_code)
@@ -75,9 +78,8 @@ class Fanout(Listener):
         self.beat()
 
     def beat(self) -> None:
-        ended = [outcome for outcome in self._outcomes.values() if outcome is not None]
         hint = "Enter: who is running" if self.keyboard is not None else ""
-        self._progress.draw(len(ended), sum(not outcome.is_success for outcome in ended), hint)
+        self._progress.draw(self._ended, self._failed, hint)
 
     def pressed(self) -> None:
         """Enter was pressed: say who is still running, and since when."""
@@ -138,7 +140,7 @@ class Fanout(Listener):
     def _print(self, group: Group) -> None:
         answer = group.answer
         how = in_words(answer.status, answer.exit_code, answer.error_code)
-        well = answer.status is InvocationStatus.FINISHED and not answer.exit_code
+        well = is_success(answer.status, answer.exit_code)
         title = fold(group.names) + (f" ({len(group.names)})" if len(group.names) > 1 else "")
         title += "" if well else f": {how}"
         self._printer.line(self._printer.paint(f"--- {title} ---", Style.GOOD if well else Style.BAD))

@@ -176,7 +176,7 @@ def carry_out(
 
     def leave() -> None:
         """What is not sent yet is not lost because nobody watches."""
-        places = history.recall(controller, invocation.id).instances
+        places = history.recall(controller, invocation.id, output=False).instances
         if any(place.record.is_unsent for place in places):
             handover.hand_over(controller, invocation, rollout)
 
@@ -185,7 +185,7 @@ def carry_out(
             dispatch.send(controller, invocation)  # what goes wrong is told here and now
         else:
             leave()
-        return _tell_detached(printer, history.recall(controller, invocation.id))
+        return _tell_detached(printer, history.recall(controller, invocation.id, output=False))
     return watch(
         printer,
         controller,
@@ -233,7 +233,7 @@ def exit_status(invocation: Invocation) -> int:
             return ExitStatus.TIMED_OUT
     if all(record.error_code in NOT_REACHED for record in records):
         return ExitStatus.UNREACHABLE
-    succeeded = all(record.status is InvocationStatus.FINISHED and not record.exit_code for record in records)
+    succeeded = all(record.is_success for record in records)
     return ExitStatus.DONE if succeeded else ExitStatus.FAILED
 
 

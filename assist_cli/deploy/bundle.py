@@ -8,12 +8,12 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import io
-import os
 import sys
 import zipfile
 from pathlib import Path
 
 from assist_cli.errors import FileFailure
+from assist_cli.paths import write_whole
 
 _TIME = (1980, 1, 1, 0, 0, 0)  # the earliest that the format knows
 _SHEBANG = b"#!/usr/bin/env python3\n"
@@ -57,14 +57,11 @@ def _add(archive: zipfile.ZipFile, name: str, data: bytes) -> None:
 def write(target: Path) -> str:
     """Put the archive at ``target``, executable, whole or not at all. Returns its SHA-256. Raises FileFailure."""
     data = build()
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_bytes(data)
-        temporary.chmod(0o755)
-        temporary.replace(target)
     except OSError as error:
-        raise FileFailure(f"cannot write '{target}': {error.strerror}") from None
+        raise FileFailure(f"cannot make the folder '{target.parent}': {error.strerror}") from None
+    write_whole(target, data, 0o755)
     return hashlib.sha256(data).hexdigest()
 
 

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from assist_cli.model.command import CommandType
 from assist_cli.model.output import Output
 from assist_cli.model.parameters import Value
-from assist_cli.model.status import InvocationStatus, InvokeStatus
+from assist_cli.model.status import InvocationStatus, InvokeStatus, is_success
 
 
 class RepeatMode(str, Enum):
@@ -40,8 +40,7 @@ class Outcome:
 
     @property
     def is_success(self) -> bool:
-        """Finished is not success; Finished with exit code 0 is."""
-        return self.status is InvocationStatus.FINISHED and not self.exit_code
+        return is_success(self.status, self.exit_code)
 
 
 @dataclass(frozen=True)
@@ -70,8 +69,7 @@ class Record:
 
     @property
     def is_success(self) -> bool:
-        """As of an Outcome."""
-        return self.status is InvocationStatus.FINISHED and not self.exit_code
+        return is_success(self.status, self.exit_code)
 
     @property
     def is_unsent(self) -> bool:

@@ -59,6 +59,11 @@ MOVES = {
 UNANSWERED = "ClientNotResponse"
 
 
+def is_success(status: InvocationStatus, exit_code: int | None) -> bool:
+    """Whether a script ran and did well: Finished is not success, Finished with exit code 0 is."""
+    return status is InvocationStatus.FINISHED and not exit_code
+
+
 def invoke_status(statuses: Iterable[InvocationStatus]) -> InvokeStatus:
     """The status of an invocation whose instances have these (at least one): the table of docs/rules.md section 2.
 

@@ -220,24 +220,9 @@ def may_arrive(controller: Controller, record: Record) -> bool:
     return record.sent is not None and controller.now() < record.sent + SETTLING
 
 
-def not_started(now: datetime, why: str) -> Outcome:
-    """The outcome of a record whose wave was called off."""
-    return Outcome(
-        status=InvocationStatus.STOPPED,
-        error_code="ExecutionInterrupted",
-        error_info=f"it was not started: {why}",
-        finished=now,
-    )
-
-
-def not_sent(now: datetime) -> Outcome:
-    """The outcome of a record that was stopped before any byte of it was sent."""
-    return Outcome(
-        status=InvocationStatus.STOPPED,
-        error_code="ExecutionInterrupted",
-        error_info="it was stopped before it was sent",
-        finished=now,
-    )
+def not_sent(now: datetime, why: str = "it was stopped before it was sent") -> Outcome:
+    """The outcome of a record that was stopped, or called off, before any byte of it was sent."""
+    return Outcome(status=InvocationStatus.STOPPED, error_code="ExecutionInterrupted", error_info=why, finished=now)
 
 
 def _outcome(result: TaskResult, fold: Fold) -> Outcome:

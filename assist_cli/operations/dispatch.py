@@ -21,7 +21,7 @@ from assist_cli.model.invocation import Invocation, InvocationInstance, Outcome,
 from assist_cli.model.rollout import AT_ONCE, Rollout
 from assist_cli.model.status import InvocationStatus
 from assist_cli.operations import fanout, render
-from assist_cli.operations.collect import conclude, fetch, follow, not_sent, not_started, unanswered
+from assist_cli.operations.collect import conclude, fetch, follow, not_sent, unanswered
 from assist_cli.operations.controller import Controller
 from assist_cli.operations.invoke import lifetime
 from assist_cli.operations.ledger import Ledger
@@ -139,9 +139,9 @@ class _Dispatch:
         async with self._room:
             with line_to(self._controller, place.instance_id) as line:
                 if self._tolerated is not None and self._failures > self._tolerated:
-                    total = len(self._invocation.instances)
-                    why = f"{self._failures} of {total} had failed, more than {self._rollout.max_errors}"
-                    await self._conclude(line, place, not_started(self._controller.now(), why))
+                    failed = f"{self._failures} of {len(self._invocation.instances)} had failed"
+                    why = f"it was not started: {failed}, more than {self._rollout.max_errors}"
+                    await self._conclude(line, place, not_sent(self._controller.now(), why))
                     return
                 async with self._turn:
                     record, outcome = await self._deliver(line, place)

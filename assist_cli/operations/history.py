@@ -21,9 +21,9 @@ def show(controller: Controller, invocation_id: str, *, output: bool) -> Invocat
     return invocations.get(controller.database, invocation_id, output=output)
 
 
-def recall(controller: Controller, invocation_id: str) -> Invocation:
-    """An invocation with all output, as it was last written; nobody is asked. Raises NotFound."""
-    return invocations.get(controller.database, invocation_id, output=True)
+def recall(controller: Controller, invocation_id: str, *, output: bool = True) -> Invocation:
+    """An invocation as it was last written; nobody is asked. Raises NotFound."""
+    return invocations.get(controller.database, invocation_id, output=output)
 
 
 def summaries(controller: Controller, *, limit: int | None) -> list[Summary]:
