@@ -273,12 +273,11 @@ def test_a_proxy_command_is_run_and_ended(server: Sshd, isolation: Path) -> None
 # what goes wrong
 
 
-def test_a_port_where_nothing_listens(server: Sshd) -> None:
-    server.process.terminate()
-    server.process.wait()
-    error = refusal(to(server))
+def test_a_port_where_nothing_listens() -> None:
+    address, port = sshd.free_place()
+    error = refusal(Destination(address, port=port))
     assert isinstance(error, ClientNotOnline)
-    assert f"nothing listens on port {server.port}" in error.message
+    assert f"nothing listens on port {port}" in error.message
 
 
 def test_a_machine_that_takes_the_connection_and_says_nothing_is_given_up_in_time() -> None:

@@ -126,7 +126,7 @@ def serving(
     public = user_key.with_name("id_ed25519.pub").read_text() if user_key.exists() else new_key(user_key)
     (folder / "authorized_keys").write_text(public)
     new_key(folder / "host_key")
-    address, port = _free_place()
+    address, port = free_place()
     (folder / "sshd_config").write_text(
         _CONFIG.format(
             folder=folder, address=address, port=port, home=home, agent=agent, more=more, environment=environment
@@ -174,7 +174,7 @@ def wait_for(server: Sshd) -> None:
     raise AssertionError(f"sshd does not listen: {server.log()}")
 
 
-def _free_place() -> tuple[str, int]:
+def free_place() -> tuple[str, int]:
     """An address and a port that nobody else has at this moment."""
     chance = secrets.token_bytes(3)
     address = f"127.{chance[0] % 250 + 2}.{chance[1]}.{chance[2] % 250 + 2}"
