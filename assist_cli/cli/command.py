@@ -92,7 +92,7 @@ def create(
     with open_controller(home()) as controller:
         made = commands.create(controller, name, version, description or "")
     _print_saved(printer, made)
-    parameters.warn_of_code(printer, made.version)
+    parameters.warn_of_keys(printer, made.version)
 
 
 @app.command("list", epilog=options.examples("assist command list", "assist command list -n 0 -o jsonl | jq .Name"))
@@ -253,7 +253,7 @@ def clone(
             changes = Changes(content=_from_editor(old.content, old.type))
         made = commands.clone(controller, reference, changes, new_name)
     _print_saved(printer, made)
-    parameters.warn_of_code(printer, made.version)
+    parameters.warn_of_keys(printer, made.version)
 
 
 @app.command(epilog=options.examples("assist command rollback restart 1", "assist command rollback restart 2 -o json"))

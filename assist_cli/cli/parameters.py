@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Sequence
 from typing import Annotated
 
@@ -71,13 +72,18 @@ def described(definition: Definition) -> str:
     return ", ".join(words) + (f": {definition.description}" if definition.description else "")
 
 
-def warn_of_code(printer: Printer, version: CommandVersion) -> None:
-    """Say which parameters of a shell script a value could turn into code, and how to write them safely."""
+def warn_of_keys(printer: Printer, version: CommandVersion) -> None:
+    """Say which keys of a script are no places for a value, and which a value could turn into code of a shell."""
     for warning in _warnings(version):
         printer.talk(f"warning: {warning}")
 
 
 def _warnings(version: CommandVersion) -> Iterable[str]:
+    if not version.parameters_enabled:
+        with contextlib.suppress(InvalidParameter):  # what could not be a key is text to everybody
+            for key in rules.parse(version.content).keys:
+                yield f"parameters are off, so {{{{{key}}}}} is plain text; --enable-parameters makes it a parameter"
+        return
     template = version.template()
     for key in rules.bare_keys(template) if version.runs_in_a_shell else ():
         yield f"a value of {{{{{key}}}}} is code to the shell; {{{{{key}|sh}}}} keeps it one word"

@@ -150,6 +150,10 @@ def test_a_bare_parameter_is_warned_of(assist: Program) -> None:
     assert assist("command", "create", "b", "-c", "echo {{x|sh}}", "--enable-parameters").stderr == b""
     python = "#!/usr/bin/env python3\nprint('{{x}}')"
     assert assist("command", "create", "c", "-c", python, "--enable-parameters").stderr == b""
+    off = assist("command", "create", "d", "-c", "echo {{x}}; docker ps --format '{{.Names}}'")
+    assert off.stderr.decode().splitlines() == [
+        "warning: parameters are off, so {{x}} is plain text; --enable-parameters makes it a parameter"
+    ]
 
 
 @pytest.mark.e2e
