@@ -18,7 +18,7 @@ from assist_cli.operations import dispatch
 from assist_cli.operations.controller import Controller, open_controller
 from assist_cli.operations.senders import sender
 from assist_cli.paths import Home
-from assist_cli.store import invocations
+from assist_cli.store import invocations, records
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +49,7 @@ def _live(home: Home, invocation: Invocation, rollout: Rollout, writing: int) ->
         _detach(home)
         with open_controller(home) as controller, sender(home) as token:
             with controller.database.transaction() as transaction:
-                invocations.take_over(transaction, invocation.id, token)
+                records.take_over(transaction, invocation.id, token)
             os.write(writing, b"1")
             os.close(writing)
             known = invocations.get(controller.database, invocation.id, output=False)

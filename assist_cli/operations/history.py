@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from assist_cli.model.invocation import Invocation, Summary
 from assist_cli.operations.controller import Controller
-from assist_cli.store import invocations
+from assist_cli.store import invocations, listing, records
 
 
 def find(controller: Controller, text: str) -> str:
@@ -29,17 +29,17 @@ def recall(controller: Controller, invocation_id: str, *, output: bool = True) -
 def summaries(controller: Controller, *, limit: int | None) -> list[Summary]:
     """The newest invocations first, at most ``limit`` of them. Agents are asked as for ``show``."""
     refresh(controller, None)
-    return invocations.summaries(controller.database, limit)
+    return listing.summaries(controller.database, limit)
 
 
 def short_ids(controller: Controller, ids: list[str]) -> dict[str, str]:
     """For each id a beginning that names it alone."""
-    return invocations.short_ids(controller.database, ids)
+    return listing.short_ids(controller.database, ids)
 
 
 def refresh(controller: Controller, invocation_id: str | None) -> None:
     """Ask the agents of records that are not final, of one invocation or (None) of all, how they stand."""
-    found = invocations.unsettled(controller.database, invocation_id=invocation_id)
+    found = records.unsettled(controller.database, invocation_id=invocation_id)
     if found:
         from assist_cli.operations import collect  # asyncio and the agents, which a look at the past does not need
 

@@ -15,7 +15,7 @@ from assist_cli.model.audit import Entry
 from assist_cli.model.invocation import Outcome
 from assist_cli.model.status import UNANSWERED
 from assist_cli.operations.controller import Controller
-from assist_cli.store import audit, invocations
+from assist_cli.store import audit, records
 from assist_cli.store.database import Transaction
 
 
@@ -66,7 +66,7 @@ class Ledger:
                 sent = {
                     record_id: now
                     for record_id, lifetime in sending.items()
-                    if invocations.mark_sent(transaction, record_id, now, lifetime)
+                    if records.mark_sent(transaction, record_id, now, lifetime)
                 }
                 _settle(self._controller, transaction, ended)
         except Exception as error:
@@ -77,7 +77,7 @@ class Ledger:
 
 def _settle(controller: Controller, transaction: Transaction, outcomes: Mapping[str, Outcome]) -> None:
     """That a record was closed unanswered, and is corrected now, is told in the audit log."""
-    for record_id, before in invocations.settle(transaction, outcomes).items():
+    for record_id, before in records.settle(transaction, outcomes).items():
         if before.is_final:
             detail = f"{before} ({UNANSWERED}) to {outcomes[record_id].status}"
             audit.append(transaction, Entry(controller.now(), controller.actor, "record.correct", record_id, detail))

@@ -15,7 +15,7 @@ from assist_cli.operations.collect import LOOK_AGAIN_SECONDS, conclude, follow, 
 from assist_cli.operations.controller import Controller
 from assist_cli.operations.ledger import Ledger
 from assist_cli.operations.reach import Line, line_to
-from assist_cli.store import audit, instances, invocations
+from assist_cli.store import audit, instances, invocations, records
 from assist_cli.store.database import Reader
 
 PATIENCE_SECONDS = 15.0  # TERM, 5 s, KILL, and then some
@@ -30,7 +30,7 @@ def stop(controller: Controller, invocation_id: str, where: Selection | None = N
     with controller.database.transaction() as transaction:
         invocation = invocations.get(transaction, invocation_id, output=False)
         chosen = _chosen(transaction, invocation, where)
-        count = invocations.mark_stopping(transaction, invocation_id, chosen, controller.now())
+        count = records.mark_stopping(transaction, invocation_id, chosen, controller.now())
         if count:
             entry = Entry(controller.now(), controller.actor, "invocation.stop", invocation_id, f"{count} running")
             audit.append(transaction, entry)

@@ -1,27 +1,13 @@
-"""Invocations, their instances, their records and what these wrote.
-
-The three levels of status are stored side by side; whatever changes a record's status changes the other two in the
-same transaction. A final state is not overwritten: ``model.status.may_become`` decides.
-"""
+"""Invocations whole: written with their instances and first records, found, and read again."""
 
 from __future__ import annotations
 
-import json
-import sqlite3
-from collections.abc import Collection, Iterable, Mapping
-from datetime import datetime, timedelta
-
 from assist_cli.errors import NotFound
 from assist_cli.model import ids
-from assist_cli.model.command import CommandType
-from assist_cli.model.invocation import Invocation, InvocationInstance, Outcome, Record, RepeatMode, Summary
-from assist_cli.model.output import Output
-from assist_cli.model.parameters import Value
-from assist_cli.model.secret import Secret
-from assist_cli.model.status import UNANSWERED, InvocationStatus, InvokeStatus, invoke_status, may_become
-from assist_cli.store.database import Reader, Transaction, from_ms, from_ms_or_none, to_ms, to_ms_or_none
-
-SUMMARY_BYTES = 200
+from assist_cli.model.invocation import Invocation, InvocationInstance
+from assist_cli.model.status import InvocationStatus
+from assist_cli.store.database import Reader, Transaction, to_ms, to_ms_or_none
+from assist_cli.store.packing import get_output, invocation_of, packed, record_of
 
 
 def add(transaction: Transaction, invocation: Invocation) -> None:
@@ -49,7 +35,7 @@ def add(transaction: Transaction, invocation: Invocation) -> None:
             invocation.username,
             invocation.keep_script,
             invocation.parameters_enabled,
-            _packed(invocation.parameters),
+            packed(invocation.parameters),
             invocation.content,
         ],
     )
@@ -81,92 +67,6 @@ def add(transaction: Transaction, invocation: Invocation) -> None:
             for each in invocation.instances
         ),
     )
-
-
-def mark_sent(transaction: Transaction, record_id: str, now: datetime, lifetime: timedelta) -> bool:
-    """Note that bytes of a record may leave from now on, and set its deadline; False when it is not to be sent.
-
-    That is so when it was stopped, or closed by somebody who took its sender for dead.
-    """
-    changed = transaction.execute(
-        "UPDATE records SET sent_at = ?, deadline_at = ? WHERE id = ? AND status = ?",
-        [to_ms(now), to_ms(now + lifetime), record_id, InvocationStatus.RUNNING.value],
-    )
-    return changed == 1
-
-
-def take_over(transaction: Transaction, invocation_id: str, sender: str) -> None:
-    """Let another sender have the records that are not sent yet."""
-    transaction.execute(
-        "UPDATE records SET sender = ? WHERE invocation_id = ? AND status = ? AND sent_at IS NULL",
-        [sender, invocation_id, InvocationStatus.RUNNING.value],
-    )
-
-
-def mark_stopping(transaction: Transaction, invocation_id: str, instance_ids: Collection[str], now: datetime) -> int:
-    """Note that a person asked to stop what is Running of an invocation on these; the number of those records."""
-    which = json.dumps(list(instance_ids))
-    running, stopping = InvocationStatus.RUNNING.value, InvocationStatus.STOPPING.value
-    changed = transaction.execute(
-        """
-        UPDATE records SET status = ?, stopped_at = ? WHERE invocation_id = ? AND status = ?
-            AND instance_id IN (SELECT value FROM json_each(?))
-        """,
-        [stopping, to_ms(now), invocation_id, running, which],
-    )
-    transaction.execute(
-        """
-        UPDATE invocation_instances SET status = ? WHERE invocation_id = ? AND status = ?
-            AND instance_id IN (SELECT value FROM json_each(?))
-        """,
-        [stopping, invocation_id, running, which],
-    )
-    _update_status(transaction, invocation_id)
-    return changed
-
-
-def settle(transaction: Transaction, outcomes: Mapping[str, Outcome]) -> dict[str, InvocationStatus]:
-    """Write how records ended, by record id; how those that it was news for stood before.
-
-    A record that is final already stays as it is, but for the one correction that ``may_become`` allows.
-    """
-    written = {}
-    touched = set()
-    for record_id, outcome in outcomes.items():
-        row = transaction.first(
-            "SELECT invocation_id, instance_id, status, error_code FROM records WHERE id = ?", [record_id]
-        )
-        if row is None:
-            continue
-        old = InvocationStatus(row["status"])
-        if not may_become(old, outcome.status, error_code=row["error_code"]):
-            continue
-        transaction.execute(
-            """
-            UPDATE records SET status = ?, exit_code = ?, error_code = ?, error_info = ?, started_at = ?,
-                finished_at = ?, stopped_at = CASE WHEN ?1 = 'Stopped' THEN stopped_at END
-            WHERE id = ?
-            """,
-            [
-                outcome.status.value,
-                outcome.exit_code,
-                outcome.error_code,
-                outcome.error_info,
-                to_ms_or_none(outcome.started),
-                to_ms_or_none(outcome.finished),
-                record_id,
-            ],
-        )
-        _put_output(transaction, record_id, outcome.output)
-        transaction.execute(
-            "UPDATE invocation_instances SET status = ?, exit_code = ? WHERE invocation_id = ? AND instance_id = ?",
-            [outcome.status.value, outcome.exit_code, row["invocation_id"], row["instance_id"]],
-        )
-        touched.add(row["invocation_id"])
-        written[record_id] = old
-    for invocation_id in touched:
-        _update_status(transaction, invocation_id)
-    return written
 
 
 def find(reader: Reader, text: str) -> str:
@@ -217,172 +117,12 @@ def get(reader: Reader, invocation_id: str, *, output: bool) -> Invocation:
             instance_name=each["instance_name"],
             status=InvocationStatus(each["instance_status"]),
             repeats=each["repeats"],
-            record=_record(each, _get_output(reader, each["id"]) if output else None),
+            record=record_of(each, get_output(reader, each["id"]) if output else None),
         )
         for each in rows
     )
-    return _invocation(row, row["content"], instances)
-
-
-def summaries(reader: Reader, limit: int | None) -> list[Summary]:
-    """The newest invocations first, at most ``limit`` of them (None: all)."""
-    rows = reader.query(
-        "SELECT *, substr(content, 1, ?) AS beginning FROM invocations WHERE id GLOB 't-*' ORDER BY id DESC LIMIT ?",
-        [SUMMARY_BYTES, -1 if limit is None else limit],
-    )
-    return [_summary(reader, row) for row in rows]
-
-
-def unsettled(reader: Reader, *, invocation_id: str | None = None) -> dict[str, list[Record]]:
-    """The records that may change yet, by invocation: the open ones of all, or of one invocation.
-
-    Of one, also those that were closed because nobody answered.
-    """
-    if invocation_id is None:
-        rows = reader.query("SELECT * FROM records WHERE status IN ('Running', 'Stopping')")
-    else:
-        rows = reader.query(
-            """
-            SELECT * FROM records WHERE invocation_id = ?
-                AND (status IN ('Running', 'Stopping') OR (status = 'Failed' AND error_code = ?))
-            """,
-            [invocation_id, UNANSWERED],
-        )
-    found: dict[str, list[Record]] = {}
-    for row in rows:
-        found.setdefault(row["invocation_id"], []).append(_record(row, None))
-    return found
-
-
-def short_ids(reader: Reader, invocation_ids: Iterable[str]) -> dict[str, str]:
-    """For each id the shortest beginning that names it alone, and not less than its time (12 characters)."""
-    return {each: each[: max(ids.SHORT_LENGTH, _shared(reader, each) + 1)] for each in invocation_ids}
-
-
-def _shared(reader: Reader, invocation_id: str) -> int:
-    """How many characters the id has in common with its nearest neighbours."""
-    row = reader.first(
-        """
-        SELECT (SELECT max(id) FROM invocations WHERE id < ?1) AS before,
-            (SELECT min(id) FROM invocations WHERE id > ?1) AS after
-        """,
-        [invocation_id],
-    )
-    assert row is not None
-    return max(_common(invocation_id, row["before"] or ""), _common(invocation_id, row["after"] or ""))
-
-
-def _common(one: str, other: str) -> int:
-    for position, (left, right) in enumerate(zip(one, other, strict=False)):
-        if left != right:
-            return position
-    return min(len(one), len(other))
-
-
-def _summary(reader: Reader, row: sqlite3.Row) -> Summary:
-    known = reader.first(
-        """
-        SELECT min(instance_name) AS name, max(exit_code) AS exit_code, count(nullif(exit_code, 0)) AS nonzero
-        FROM invocation_instances WHERE invocation_id = ?
-        """,
-        [row["id"]],
-    )
-    assert known is not None
-    return Summary(
-        invocation=_invocation(row, row["beginning"], ()),
-        counts=_counts(reader, row["id"]),
-        instance_name=known["name"],
-        exit_code=known["exit_code"],
-        nonzero=known["nonzero"],
-    )
+    return invocation_of(row, row["content"], instances)
 
 
 def _not_found(text: str) -> NotFound:
     return NotFound(f"cannot find an invocation '{text}'", hint="assist invocation list shows what there is")
-
-
-def _update_status(transaction: Transaction, invocation_id: str) -> None:
-    status = invoke_status(_counts(transaction, invocation_id))
-    finished = None
-    if status.is_final:
-        row = transaction.first("SELECT max(finished_at) AS at FROM records WHERE invocation_id = ?", [invocation_id])
-        finished = row["at"] if row else None
-    transaction.execute(
-        "UPDATE invocations SET status = ?, finished_at = ? WHERE id = ?", [status.value, finished, invocation_id]
-    )
-
-
-def _counts(reader: Reader, invocation_id: str) -> dict[InvocationStatus, int]:
-    rows = reader.query(
-        "SELECT status, count(*) AS count FROM invocation_instances WHERE invocation_id = ? GROUP BY status",
-        [invocation_id],
-    )
-    return {InvocationStatus(row["status"]): row["count"] for row in rows}
-
-
-def _put_output(transaction: Transaction, record_id: str, output: Output) -> None:
-    if output.data or output.dropped:
-        transaction.execute(
-            "INSERT OR REPLACE INTO outputs (record_id, runs, cut, dropped, data) VALUES (?, ?, ?, ?, ?)",
-            [record_id, " ".join(map(str, output.runs)), output.cut, output.dropped, output.data],
-        )
-
-
-def _get_output(reader: Reader, record_id: str) -> Output:
-    row = reader.first("SELECT * FROM outputs WHERE record_id = ?", [record_id])
-    if row is None:
-        return Output()
-    return Output(data=row["data"], runs=tuple(map(int, row["runs"].split())), cut=row["cut"], dropped=row["dropped"])
-
-
-def _packed(parameters: Mapping[str, Value]) -> str:
-    """Values as JSON; null stands for a secret, whose value is kept nowhere."""
-    return json.dumps(
-        {key: None if isinstance(value, Secret) else value for key, value in parameters.items()}, ensure_ascii=False
-    )
-
-
-def _unpacked(text: str) -> dict[str, Value]:
-    return {key: Secret(None) if value is None else value for key, value in json.loads(text).items()}
-
-
-def _record(row: sqlite3.Row, output: Output | None) -> Record:
-    return Record(
-        id=row["id"],
-        instance_id=row["instance_id"],
-        number=row["number"],
-        status=InvocationStatus(row["status"]),
-        deadline=from_ms(row["deadline_at"]),
-        sender=row["sender"],
-        exit_code=row["exit_code"],
-        error_code=row["error_code"],
-        error_info=row["error_info"],
-        sent=from_ms_or_none(row["sent_at"]),
-        started=from_ms_or_none(row["started_at"]),
-        finished=from_ms_or_none(row["finished_at"]),
-        stopped=from_ms_or_none(row["stopped_at"]),
-        output=output,
-    )
-
-
-def _invocation(row: sqlite3.Row, content: bytes, instances: Collection[InvocationInstance]) -> Invocation:
-    return Invocation(
-        id=row["id"],
-        command_id=row["command_id"],
-        command_type=CommandType(row["command_type"]),
-        content=content,
-        timeout=row["timeout"],
-        status=InvokeStatus(row["status"]),
-        created=from_ms(row["created_at"]),
-        instances=tuple(instances),
-        command_name=row["command_name"],
-        command_version=row["command_version"],
-        parameters_enabled=bool(row["parameters_enabled"]),
-        parameters=_unpacked(row["parameters"]),
-        working_dir=row["working_dir"],
-        username=row["username"],
-        keep_script=bool(row["keep_script"]),
-        repeat_mode=RepeatMode(row["repeat_mode"]),
-        frequency=row["frequency"],
-        finished=from_ms_or_none(row["finished_at"]),
-    )

@@ -21,7 +21,7 @@ from assist_cli.operations import dispatch, history, invoke, stop
 from assist_cli.operations.controller import Controller
 from assist_cli.operations.invoke import GRACE, RunRequest
 from assist_cli.operations.listener import Listener
-from assist_cli.store import instances, invocations
+from assist_cli.store import instances, records
 from tests.operations.conftest import Clock
 from tests.support import processes
 
@@ -110,7 +110,7 @@ def kill_agent(controller: Controller) -> None:
 def mark_sent(controller: Controller, invocation: Invocation) -> None:
     with controller.database.transaction() as transaction:
         lifetime = timedelta(seconds=TIMEOUT) + GRACE
-        assert invocations.mark_sent(transaction, record_of(invocation).id, controller.now(), lifetime)
+        assert records.mark_sent(transaction, record_of(invocation).id, controller.now(), lifetime)
 
 
 def test_what_nobody_watched_is_fetched_by_a_look(controller: Controller, now: Clock) -> None:

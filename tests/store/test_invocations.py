@@ -19,7 +19,7 @@ from assist_cli.model.instance import Instance
 from assist_cli.model.invocation import Invocation, InvocationInstance, Outcome, Record
 from assist_cli.model.output import Output
 from assist_cli.model.status import InvocationStatus, InvokeStatus, invoke_status
-from assist_cli.store import instances, invocations
+from assist_cli.store import instances, invocations, listing, records
 from assist_cli.store.database import Database, Transaction, open_database
 
 NOW = datetime(2026, 11, 22, 8, tzinfo=timezone.utc)
@@ -57,16 +57,16 @@ def make(database: Database, count: int = 1, *, at_ms: int = 1_000, **settings: 
 def settle(database: Database, **outcomes: Outcome) -> list[str]:
     """The ids of the records for which it was news."""
     with database.transaction() as transaction:
-        return list(invocations.settle(transaction, outcomes))
+        return list(records.settle(transaction, outcomes))
 
 
 def stop(transaction: Transaction, invocation: Invocation, number: int) -> None:
-    invocations.mark_stopping(transaction, invocation.id, [invocation.instances[number].instance_id], NOW)
+    records.mark_stopping(transaction, invocation.id, [invocation.instances[number].instance_id], NOW)
 
 
 def levels_agree(database: Database, invocation_id: str) -> bool:
     found = invocations.get(database, invocation_id, output=False)
-    (summary,) = (each for each in invocations.summaries(database, None) if each.invocation.id == invocation_id)
+    (summary,) = (each for each in listing.summaries(database, None) if each.invocation.id == invocation_id)
     return (
         all(place.status is place.record.status for place in found.instances)
         and found.status is invoke_status(place.status for place in found.instances)
@@ -112,12 +112,12 @@ def test_an_unanswered_record_is_corrected_once(database: Database) -> None:
     unanswered = Outcome(FAILED, error_code="ClientNotResponse", finished=NOW)
     true = Outcome(FINISHED, 0, finished=NOW, output=Output(b"x", (1,)))
     assert settle(database, **{record: unanswered}) == [record]
-    assert list(invocations.unsettled(database)) == []
-    assert list(invocations.unsettled(database, invocation_id=invocation.id)) == [invocation.id]
+    assert list(records.unsettled(database)) == []
+    assert list(records.unsettled(database, invocation_id=invocation.id)) == [invocation.id]
     assert settle(database, **{record: true}) == [record]
     assert settle(database, **{record: unanswered}) == []
     assert levels_agree(database, invocation.id)
-    assert invocations.unsettled(database, invocation_id=invocation.id) == {}
+    assert records.unsettled(database, invocation_id=invocation.id) == {}
 
 
 def test_a_record_that_nobody_knows_is_no_news(database: Database) -> None:
@@ -129,10 +129,10 @@ def test_only_what_runs_is_sent(database: Database) -> None:
     first, second = (place.record.id for place in invocation.instances)
     settle(database, **{first: Outcome(FAILED, error_code="DeliveryTimeout", finished=NOW)})
     with database.transaction() as transaction:
-        assert not invocations.mark_sent(transaction, first, NOW, MINUTE)
-        assert invocations.mark_sent(transaction, second, NOW, 2 * MINUTE)
+        assert not records.mark_sent(transaction, first, NOW, MINUTE)
+        assert records.mark_sent(transaction, second, NOW, 2 * MINUTE)
         stop(transaction, invocation, 1)
-        assert not invocations.mark_sent(transaction, second, NOW, MINUTE)
+        assert not records.mark_sent(transaction, second, NOW, MINUTE)
     found = invocations.get(database, invocation.id, output=False)
     assert found.instances[1].record.deadline == NOW + 2 * MINUTE
     assert found.instances[1].record.stopped == NOW
@@ -156,15 +156,15 @@ def test_the_levels_agree_after_every_change(database: Database, changes: list[t
 
 def test_the_newest_come_first_and_no_more_than_asked_for(database: Database) -> None:
     made = [make(database, at_ms=moment).id for moment in (1, 2, 3)]
-    assert [each.invocation.id for each in invocations.summaries(database, 2)] == made[:0:-1]
-    assert len(invocations.summaries(database, None)) == 3
+    assert [each.invocation.id for each in listing.summaries(database, 2)] == made[:0:-1]
+    assert len(listing.summaries(database, None)) == 3
 
 
 def test_a_summary_tells_exit_codes_and_not_the_whole_script(database: Database) -> None:
     invocation = make(database, 3, content=b"x" * 1000)
     codes = dict(zip((place.record.id for place in invocation.instances), (0, 2, 1), strict=True))
     settle(database, **{record: Outcome(FINISHED, code, finished=NOW) for record, code in codes.items()})
-    (summary,) = invocations.summaries(database, None)
+    (summary,) = listing.summaries(database, None)
     assert (summary.instance_count, summary.nonzero, summary.exit_code) == (3, 2, 2)
     assert summary.counts == {FINISHED: 3}
     assert len(summary.invocation.content) == 200
@@ -200,7 +200,7 @@ def test_nothing_was_run_yet(database: Database) -> None:
 
 def test_short_ids_name_one_each(database: Database) -> None:
     made = [make(database, at_ms=10**12).id for _ in range(40)] + [make(database, at_ms=10**12 + 1).id]
-    short = invocations.short_ids(database, made)
+    short = listing.short_ids(database, made)
     for whole, beginning in short.items():
         assert whole.startswith(beginning)
         assert len(beginning) >= 12

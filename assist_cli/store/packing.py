@@ -1,0 +1,91 @@
+"""How an invocation, a record and what it wrote lie in their tables, and how they come out again."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Collection, Mapping
+
+from assist_cli.model.command import CommandType
+from assist_cli.model.invocation import Invocation, InvocationInstance, Record, RepeatMode
+from assist_cli.model.output import Output
+from assist_cli.model.parameters import Value
+from assist_cli.model.secret import Secret
+from assist_cli.model.status import InvocationStatus, InvokeStatus
+from assist_cli.store.database import Reader, Transaction, from_ms, from_ms_or_none
+
+
+def invocation_of(row: sqlite3.Row, content: bytes, instances: Collection[InvocationInstance]) -> Invocation:
+    return Invocation(
+        id=row["id"],
+        command_id=row["command_id"],
+        command_type=CommandType(row["command_type"]),
+        content=content,
+        timeout=row["timeout"],
+        status=InvokeStatus(row["status"]),
+        created=from_ms(row["created_at"]),
+        instances=tuple(instances),
+        command_name=row["command_name"],
+        command_version=row["command_version"],
+        parameters_enabled=bool(row["parameters_enabled"]),
+        parameters=unpacked(row["parameters"]),
+        working_dir=row["working_dir"],
+        username=row["username"],
+        keep_script=bool(row["keep_script"]),
+        repeat_mode=RepeatMode(row["repeat_mode"]),
+        frequency=row["frequency"],
+        finished=from_ms_or_none(row["finished_at"]),
+    )
+
+
+def record_of(row: sqlite3.Row, output: Output | None) -> Record:
+    return Record(
+        id=row["id"],
+        instance_id=row["instance_id"],
+        number=row["number"],
+        status=InvocationStatus(row["status"]),
+        deadline=from_ms(row["deadline_at"]),
+        sender=row["sender"],
+        exit_code=row["exit_code"],
+        error_code=row["error_code"],
+        error_info=row["error_info"],
+        sent=from_ms_or_none(row["sent_at"]),
+        started=from_ms_or_none(row["started_at"]),
+        finished=from_ms_or_none(row["finished_at"]),
+        stopped=from_ms_or_none(row["stopped_at"]),
+        output=output,
+    )
+
+
+def put_output(transaction: Transaction, record_id: str, output: Output) -> None:
+    if output.data or output.dropped:
+        transaction.execute(
+            "INSERT OR REPLACE INTO outputs (record_id, runs, cut, dropped, data) VALUES (?, ?, ?, ?, ?)",
+            [record_id, " ".join(map(str, output.runs)), output.cut, output.dropped, output.data],
+        )
+
+
+def get_output(reader: Reader, record_id: str) -> Output:
+    row = reader.first("SELECT * FROM outputs WHERE record_id = ?", [record_id])
+    if row is None:
+        return Output()
+    return Output(data=row["data"], runs=tuple(map(int, row["runs"].split())), cut=row["cut"], dropped=row["dropped"])
+
+
+def counts(reader: Reader, invocation_id: str) -> dict[InvocationStatus, int]:
+    rows = reader.query(
+        "SELECT status, count(*) AS count FROM invocation_instances WHERE invocation_id = ? GROUP BY status",
+        [invocation_id],
+    )
+    return {InvocationStatus(row["status"]): row["count"] for row in rows}
+
+
+def packed(parameters: Mapping[str, Value]) -> str:
+    """Values as JSON; null stands for a secret, whose value is kept nowhere."""
+    return json.dumps(
+        {key: None if isinstance(value, Secret) else value for key, value in parameters.items()}, ensure_ascii=False
+    )
+
+
+def unpacked(text: str) -> dict[str, Value]:
+    return {key: Secret(None) if value is None else value for key, value in json.loads(text).items()}
