@@ -169,12 +169,12 @@ def end_orphans(record, leader, start):
 
 
 def default_signals():
-    """Give a child the signal handling that programs expect, which the agent has changed.
+    """Give a child the signal handling that programs expect, which the agent, or who started it, has changed.
 
     All but SIGPIPE and SIGXFSZ, which Python ignores and gives back to the programs it starts: an agent that is killed
     before it was told something, or a limit on the size of files, must not take the child with it.
     """
-    for name in ("SIGCHLD", "SIGTERM", "SIGINT", "SIGHUP"):
+    for name in ("SIGCHLD", "SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP"):
         number = getattr(signal, name, None)
         if number is not None:
             signal.signal(number, signal.SIG_DFL)

@@ -7,6 +7,7 @@ what it left. Fixtures for most tests: ``home`` and ``assist``.
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +20,11 @@ from tests.support.program import Program
 # A slow machine is not a wrong one: pytest's own timeout guards against what never ends.
 hypothesis.settings.register_profile("assist", deadline=None)
 hypothesis.settings.load_profile("assist")
+
+# A shell lets what it runs in the background ignore these, and programs that we start would inherit it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+if hasattr(signal, "SIGQUIT"):
+    signal.signal(signal.SIGQUIT, signal.SIG_DFL)
 
 # Anything of these would change what is printed, or where it is kept.
 _UNWANTED = (

@@ -192,12 +192,19 @@ def test_the_environment_is_a_clean_login_and_the_ids(agent: Agent, client: Clie
     }
 
 
-def test_signals_and_umask_are_those_of_a_login(client: Client) -> None:
-    """What Python and the agent ignore is not ignored by a script, and its files can be read.
+def test_signals_and_umask_are_those_of_a_login(make_agent: MakeAgent) -> None:
+    """What the agent ignores, or was made to ignore by who started it, a script does not; its files can be read.
 
     Two signals belong to the C library, and nobody can change what was inherited of them.
     """
-    printed = client.complete("umask; grep -E 'SigBlk|SigIgn' /proc/self/status").stdout.split()
+
+    def in_the_background_of_a_shell() -> None:
+        for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)
+
+    agent = make_agent().start(preexec_fn=in_the_background_of_a_shell)
+    with agent.connect() as client:
+        printed = client.complete("umask; grep -E 'SigBlk|SigIgn' /proc/self/status").stdout.split()
     assert printed[:4] == [b"0022", b"SigBlk:", b"0" * 16, b"SigIgn:"]
     assert int(printed[4], 16) & ~LIBRARY_SIGNALS == 0
 

@@ -47,9 +47,10 @@ def kept(doorkeeper: Doorkeeper) -> Iterator[Destination]:
 
         def serve() -> None:
             transport = paramiko.Transport(door.accept()[0])
-            transport.add_server_key(key)
-            transport.start_server(server=doorkeeper)
             ends.append(transport)
+            transport.add_server_key(key)
+            with contextlib.suppress(paramiko.SSHException, EOFError):  # whoever leaves at once
+                transport.start_server(server=doorkeeper)
 
         logging.getLogger("paramiko").setLevel(logging.CRITICAL)
         thread = threading.Thread(target=serve)
