@@ -23,6 +23,7 @@ class Root(Boundary):
         "command": "assist_cli.cli.command:app",
         "instance": "assist_cli.cli.instance:app",
         "quota": "assist_cli.cli.quota:app",
+        "accesskey": "assist_cli.cli.accesskey:app",
         "audit": "assist_cli.cli.audit:app",
         "doctor": "assist_cli.cli.doctor:app",
         "help": "assist_cli.cli.help:app",

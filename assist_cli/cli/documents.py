@@ -12,6 +12,7 @@ from datetime import datetime, timezone
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
+from assist_cli.model.access import AccessKey
 from assist_cli.model.audit import Entry
 from assist_cli.model.check import Check
 from assist_cli.model.command import Command
@@ -154,6 +155,24 @@ def audit_entry(entry: Entry) -> Document:
         "Subject": entry.subject,
         "Detail": entry.detail,
         "Outcome": entry.outcome,
+    }
+
+
+def new_access_key(key: AccessKey) -> Document:
+    """What ``accesskey create`` prints: the one place where the secret is told."""
+    return {"AccessKeyId": key.id, "AccessKeySecret": key.secret.reveal()}
+
+
+def access_key(key: AccessKey) -> Document:
+    """One object of ``accesskey list``."""
+    return {
+        "AccessKeyId": key.id,
+        "Name": key.name,
+        "Role": key.role.value,
+        "Scope": ",".join(key.scope) or None,
+        "Enabled": key.enabled,
+        "CreationTime": time(key.created),
+        "LastUsedTime": time(key.last_used),
     }
 
 

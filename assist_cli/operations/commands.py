@@ -13,7 +13,7 @@ from assist_cli.model.command import Command, CommandType, CommandVersion
 from assist_cli.model.ids import Kind, new_id
 from assist_cli.model.parameters import Definition
 from assist_cli.operations import history
-from assist_cli.operations.controller import Controller
+from assist_cli.operations.controller import Also, Controller
 from assist_cli.store import audit
 from assist_cli.store import commands as store
 from assist_cli.store.database import Transaction
@@ -45,10 +45,22 @@ class Changes:
         )
 
 
-def create(controller: Controller, name: str, version: CommandVersion, description: str = "") -> Command:
+def create(
+    controller: Controller, name: str, version: CommandVersion, description: str = "", *, also: Also | None = None
+) -> Command:
     """Save a script as a new command, version 1. Raises QuotaExceeded, InvalidParameter, Conflict."""
+    command = drafted(controller, name, version, description)
+    with controller.database.transaction() as transaction:
+        if also is not None:
+            also(transaction, command.id, ())
+        add(controller, transaction, command)
+    return command
+
+
+def drafted(controller: Controller, name: str, version: CommandVersion, description: str) -> Command:
+    """A new command, checked and not yet written. Raises QuotaExceeded, InvalidParameter."""
     now = controller.now()
-    command = Command(
+    return Command(
         id=new_id(Kind.COMMAND, controller.now_ms()),
         name=names.checked_name(name),
         description=rules.checked_description(description),
@@ -57,10 +69,12 @@ def create(controller: Controller, name: str, version: CommandVersion, descripti
         latest=1,
         version=replace(rules.checked_version(version), number=1, created=now),
     )
-    with controller.database.transaction() as transaction:
-        store.create(transaction, command)
-        _note(controller, transaction, "command.create", command)
-    return command
+
+
+def add(controller: Controller, transaction: Transaction, command: Command) -> None:
+    """Write a new command and its audit line. Raises QuotaExceeded, Conflict."""
+    store.create(transaction, command)
+    _note(controller, transaction, "command.create", command)
 
 
 def listing(controller: Controller, limit: int | None = None) -> list[Command]:

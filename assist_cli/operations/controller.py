@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 
 from assist_cli.model.audit import Actor
 from assist_cli.operations.actor import local_actor
 from assist_cli.paths import Home
-from assist_cli.store.database import Database, open_database
+from assist_cli.store.database import Database, Transaction, open_database
+
+# What else is written in the transaction that makes something: it is given the new id and the instances it is for.
+Also = Callable[[Transaction, str, Collection[str]], None]
 
 
 def utc_now() -> datetime:

@@ -10,7 +10,7 @@ from datetime import timedelta
 from assist_cli.errors import Conflict, NotFound, Refused
 from assist_cli.model import command, parameters, quotas
 from assist_cli.model.audit import Entry
-from assist_cli.model.command import CommandType, CommandVersion
+from assist_cli.model.command import Command, CommandType, CommandVersion
 from assist_cli.model.ids import Kind, new_id
 from assist_cli.model.instance import Instance
 from assist_cli.model.invocation import Invocation, InvocationInstance, Record
@@ -19,7 +19,7 @@ from assist_cli.model.secret import Secret
 from assist_cli.model.status import InvocationStatus, InvokeStatus
 from assist_cli.model.target import Selection
 from assist_cli.operations import commands, render
-from assist_cli.operations.controller import Controller
+from assist_cli.operations.controller import Also, Controller
 from assist_cli.operations.instances import resolve
 from assist_cli.operations.senders import sender
 from assist_cli.store import audit, invocations
@@ -31,9 +31,10 @@ NAMES_IN_AUDIT = 5
 
 @dataclass(frozen=True)
 class RunRequest:
-    """A script to run once, without saving it. ``timeout`` is in seconds; empty ``targets`` mean this machine.
+    """A script to run once. ``timeout`` is in seconds; empty ``targets`` mean this machine.
 
-    ``parameters`` None means that they are off, and what stands in double braces is text.
+    ``parameters`` None means that they are off, and what stands in double braces is text. It is not saved, unless
+    ``save_as`` names the command that it becomes, in the same transaction.
     """
 
     content: bytes
@@ -44,6 +45,8 @@ class RunRequest:
     keep_script: bool = False
     parameters: Mapping[str, Value] | None = None
     targets: Selection = field(default_factory=Selection)
+    save_as: str | None = None
+    description: str = ""
 
 
 @dataclass(frozen=True)
@@ -73,7 +76,10 @@ class RerunRequest:
 
 @dataclass(frozen=True)
 class _Plan:
-    """What will run, checked, and where: a version with its values; of a saved command also its id and name."""
+    """What will run, checked, and where: a version with its values; of a saved command also its id and name.
+
+    ``new`` is the command that is saved with it.
+    """
 
     version: CommandVersion
     values: Mapping[str, Value]
@@ -82,10 +88,13 @@ class _Plan:
     keep_script: bool
     command_id: str | None = None
     command_name: str | None = None
+    new: Command | None = None
 
 
 @contextlib.contextmanager
-def recorded(controller: Controller, request: RunRequest | InvokeRequest | RerunRequest) -> Iterator[Invocation]:
+def recorded(
+    controller: Controller, request: RunRequest | InvokeRequest | RerunRequest, *, also: Also | None = None
+) -> Iterator[Invocation]:
     """Record what is asked for, and be its sender until the end of the block.
 
     The invocation that it gives has the values of its secrets, which the history has not. Raises Refused
@@ -105,7 +114,7 @@ def recorded(controller: Controller, request: RunRequest | InvokeRequest | Rerun
         invocation = _invocation(controller, plan, instances, token)
         for place in invocation.instances:
             render.script(invocation, place, controller.id)  # refused now, and not when half of them have it
-        _write(controller, invocation)
+        _write(controller, invocation, plan.new, also)
         yield invocation
 
 
@@ -127,7 +136,7 @@ def lifetime(timeout: int) -> timedelta:
     return timedelta(seconds=timeout) + GRACE
 
 
-def _plan_of_script(request: RunRequest) -> _Plan:
+def _plan_of_script(controller: Controller, request: RunRequest) -> _Plan:
     """A script that is not saved has the keys that are given, and those in its content."""
     given = request.parameters or {}
     version = CommandVersion(
@@ -139,7 +148,11 @@ def _plan_of_script(request: RunRequest) -> _Plan:
         definitions=tuple(Definition(key, secret=isinstance(value, Secret)) for key, value in given.items()),
     )
     version = command.checked_version(version)
-    return _Plan(version, _values(version, given), request.targets, request.username, request.keep_script)
+    values = _values(version, given)
+    if request.save_as is None:
+        return _Plan(version, values, request.targets, request.username, request.keep_script)
+    new = commands.drafted(controller, request.save_as, version, request.description)
+    return _Plan(version, values, request.targets, request.username, request.keep_script, new.id, new.name, new)
 
 
 def _plan_of_command(controller: Controller, request: InvokeRequest) -> _Plan:
@@ -190,7 +203,7 @@ def _plan_of_rerun(controller: Controller, request: RerunRequest) -> _Plan:
 
 def _plan(controller: Controller, request: RunRequest | InvokeRequest | RerunRequest) -> _Plan:
     if isinstance(request, RunRequest):
-        return _plan_of_script(request)
+        return _plan_of_script(controller, request)
     if isinstance(request, InvokeRequest):
         return _plan_of_command(controller, request)
     return _plan_of_rerun(controller, request)
@@ -247,10 +260,14 @@ def _invocation(
     )
 
 
-def _write(controller: Controller, invocation: Invocation) -> None:
+def _write(controller: Controller, invocation: Invocation, new: Command | None, also: Also | None) -> None:
     """Write the invocation, its instances, their records and the audit line in one transaction."""
     saved = invocation.command_name is not None
     with controller.database.transaction() as transaction:
+        if also is not None:
+            also(transaction, invocation.id, [place.instance_id for place in invocation.instances])
+        if new is not None:
+            commands.add(controller, transaction, new)
         if saved and not store.count_invocation(transaction, invocation.command_id):
             raise NotFound(
                 f"cannot invoke {invocation.command_name!r}: it was deleted just now",

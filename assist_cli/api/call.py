@@ -1,0 +1,133 @@
+"""One call as it came: a value, before anything of it is believed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+from urllib.parse import parse_qsl
+
+from assist_cli.api.faults import Fault, invalid
+
+FIELDS = 2000  # a call of any action has fewer
+
+FORM = "application/x-www-form-urlencoded"
+JSON = "application/json"
+
+
+@dataclass(frozen=True)
+class Call:
+    """A request: ``query`` as it stands in the URL, ``headers`` with their names in lower case, in order.
+
+    ``client`` is the address of the other side, for the audit log.
+    """
+
+    method: str
+    path: str
+    query: bytes
+    headers: tuple[tuple[str, str], ...]
+    body: bytes = b""
+    client: str = ""
+
+    def header(self, name: str) -> str:
+        """The value of a header, "" when there is none. One that stands twice is nobody's. Raises Fault."""
+        found = [value for each, value in self.headers if each == name]
+        if len(found) > 1:
+            raise Fault("IncompleteSignature", f"(the header {name} stands more than once)")
+        return found[0].strip() if found else ""
+
+    @cached_property
+    def in_query(self) -> Mapping[str, str]:
+        """The parameters of the URL. Raises Fault."""
+        return _pairs(self.query)
+
+    @cached_property
+    def in_form(self) -> Mapping[str, str]:
+        """The parameters of a form in the body; none when it is something else. Raises Fault."""
+        return _pairs(self.body) if self._content_type == FORM else {}
+
+    @cached_property
+    def in_json(self) -> Mapping[str, str]:
+        """The members of a JSON object in the body; none when it is something else. Raises Fault."""
+        return _members(self.body) if self._content_type == JSON and self.body else {}
+
+    @property
+    def parameters(self) -> Mapping[str, str]:
+        """All of them, wherever they stand. Raises Fault for one that stands in two places."""
+        found: dict[str, str] = {}
+        for part in (self.in_query, self.in_form, self.in_json):
+            for name, value in part.items():
+                if name in found:
+                    raise invalid(_shown(name), "(it is given more than once)")
+                found[name] = value
+        return found
+
+    @property
+    def has_unread_body(self) -> bool:
+        """Whether the body is of no kind that is read."""
+        return bool(self.body) and self._content_type not in (FORM, JSON)
+
+    @property
+    def _content_type(self) -> str:
+        return self.header("content-type").partition(";")[0].strip().lower()
+
+
+def _pairs(text: bytes) -> dict[str, str]:
+    try:
+        pairs = parse_qsl(text.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=FIELDS)
+    except ValueError as error:  # among them what is no UTF-8
+        raise Fault("InvalidParameter.Query", f"({error})") from None
+    found: dict[str, str] = {}
+    for name, value in pairs:
+        if name in found:
+            raise invalid(_shown(name), "(it is given more than once)")
+        found[name] = value
+    return found
+
+
+def _members(text: bytes) -> dict[str, str]:
+    """A JSON object as flat parameters: lists as ``Name.1``, objects in them as ``Name.1.Key``, a map as JSON."""
+    try:
+        document = json.loads(text, parse_int=str, parse_float=str, parse_constant=_no_number)
+        found = {}
+        for name, value in _object(document).items():
+            if isinstance(value, list):
+                for number, each in enumerate(value, 1):
+                    if isinstance(each, dict):
+                        found.update({f"{name}.{number}.{key}": _text(member) for key, member in each.items()})
+                    else:
+                        found[f"{name}.{number}"] = _text(each)
+            elif value is not None:
+                found[name] = _text(value)
+        for name, value in found.items():
+            (name + value).encode()  # a lone surrogate is no text
+    except (ValueError, RecursionError) as error:
+        raise Fault("InvalidParameter.Body", f"(it is no JSON: {error})") from None
+    if len(found) > FIELDS:
+        raise Fault("InvalidParameter.Body", "(it has too many members)")
+    return found
+
+
+def _object(document: Any) -> dict[str, Any]:
+    if not isinstance(document, dict):
+        raise ValueError("no object")
+    return document
+
+
+def _no_number(text: str) -> str:
+    raise ValueError(f"{text} is no number")
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return value
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _shown(name: str) -> str:
+    """A name as it may stand in an answer."""
+    return name if name.isprintable() and len(name) <= 64 else "Query"

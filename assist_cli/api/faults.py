@@ -1,0 +1,225 @@
+"""What the API refuses, in the original's words: each code with its HTTP status and its message (docs/api.md).
+
+The set is not uniform, and is kept so: clients compare these codes. What is refused by an operation is said in the
+original's code too; ``of`` has the table, and what an action calls by another name stands in its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from assist_cli.errors import AgentError, AssistError, LocalFailure, NotPermitted
+
+
+class Fault(Exception):
+    """A call that is refused. ``detail`` is our own sentence behind the original's message."""
+
+    def __init__(self, code: str, detail: str = "", *, hint: str = "", message: str = "") -> None:
+        self.code = code
+        self.status, said = MESSAGES[code] if code in MESSAGES else _invalid(code)
+        said = message or said
+        self.message = f"{said} {detail}".rstrip() if detail else said
+        self.hint = hint
+        super().__init__(self.message)
+
+
+def missing(name: str) -> Fault:
+    """A parameter that must be given is not there, or is empty."""
+    return Fault(
+        "MissingParameter",
+        message=f'The input parameter "{name}" that is mandatory for processing this request is not supplied.',
+    )
+
+
+def invalid(name: str, detail: str = "") -> Fault:
+    """The value of a parameter is not of its kind, and there is no code of its own for that."""
+    return Fault(f"InvalidParameter.{name}", detail)
+
+
+def of(error: AssistError, words: Mapping[str, str]) -> Fault:
+    """What an operation refused, in the original's code: as ``words`` of the action has it, else as all have it."""
+    code = words.get(error.code) or CODES.get(error.code)
+    if code is None:
+        code = next((code for kind, code in KINDS.items() if isinstance(error, kind)), "Operation.Forbidden")
+    return Fault(code, f"({error.message})", hint=error.hint)
+
+
+def _invalid(code: str) -> tuple[int, str]:
+    kind, _, name = code.partition(".")
+    assert kind == "InvalidParameter", code
+    return 400, f"The specified parameter {name} is not valid."
+
+
+# The codes of refusals of operations (docs/errors.md), where every action says the same.
+CODES = {
+    "ScriptExceedLimit": "CmdContent.ExceedLimit",
+    "RenderedScriptExceedLimit": "CmdContent.ExceedLimit",
+    "FileExceedLimit": "FileSize.ExceedLimit",
+    "CommandCountExceedQuota": "CmdCount.ExceedQuota",
+    "ParameterCountExceedLimit": "CmdParamCount.ExceedLimit",
+    "ParameterNameExceedLimit": "CmdParamName.ExceedLimit",
+    "TimeoutExceedLimit": "InvalidTimeout.ExceedLimit",
+    "IntervalExceedLimit": "InvalidParam.Frequency",
+    "InvalidFrequency": "InvalidParam.Frequency",
+    "InvalidTimezone": "InvalidParam.Frequency",
+    "NameExceedLimit": "CmdName.ExceedLimit",
+    "DescriptionExceedLimit": "CmdDesc.ExceedLimit",
+    "WorkingDirExceedLimit": "InvalidParameter.WorkingDir",
+    "UsernameExceedLimit": "Username.ExceedLimit",
+    "FileNameExceedLimit": "FileName.ExceedLimit",
+    "TargetDirExceedLimit": "FileTargetDir.Invalid",
+    "InvalidName": "InvalidParameterCharacter.CommandName",
+    "InvalidDescription": "InvalidParameterCharacter.CommandDescription",
+    "InvalidContent": "MissingParameter",
+    "InvalidCommandType": "InvalidCmdType.NotFound",
+    "InvalidWorkingDir": "InvalidParameter.WorkingDir",
+    "InvalidUsername": "InvalidParameter.Username",
+    "InvalidParameterDefinition": "CmdParam.InvalidParamName",
+    "InvalidParameterFilter": "CmdParam.InvalidParamName",
+    "InvalidSystemBuiltInParameter": "CmdParam.InvalidParamName",
+    "MissingParameter": "Parameter.MissingValue",
+    "ParameterNotMatched": "Parameter.NotMatched",
+    "ParameterDisabled": "Parameter.Disabled",
+    "ParameterDuplicated": "ParameterKey.Duplicate",
+    "InvalidParameterValue": "InvalidParameter.Parameters",
+    "CommandInUse": "InvalidStatus.CmdIdInUse",
+    "InstanceNotExists": "InvalidInstance.NotFound",
+}
+
+KINDS: dict[type[AssistError], str] = {
+    AgentError: "InternalError.Dispatch",
+    LocalFailure: "ServiceUnavailable",
+    NotPermitted: "Forbidden.RAM",
+}
+
+_INVALID = "The specified parameter is invalid."
+
+MESSAGES: dict[str, tuple[int, str]] = {
+    # who calls
+    "MissingAccessKeyId": (400, "AccessKeyId is mandatory for this action."),
+    "MissingSignature": (400, "Signature is mandatory for this action."),
+    "MissingSignatureNonce": (400, "SignatureNonce is mandatory for this action."),
+    "MissingTimestamp": (400, "Timestamp is mandatory for this action."),
+    "IncompleteSignature": (400, "The request signature does not conform to Aliyun standards."),
+    "SignatureDoesNotMatch": (400, "Specified signature is not matched with our calculation."),
+    "SignatureNonceUsed": (400, "Specified signature nonce was used already."),
+    "InvalidTimeStamp.Format": (400, "Specified time stamp or date value is not well formatted."),
+    "InvalidTimeStamp.Expired": (400, "Specified time stamp or date value is expired."),
+    "InvalidAccessKeyId.NotFound": (404, "Specified access key is not found."),
+    "InvalidAccessKeyId.Inactive": (403, "Specified access key is disabled."),
+    "InvalidSecurityToken.Malformed": (400, "The specified parameter SecurityToken is not valid."),
+    "Forbidden.RAM": (403, "User not authorized to operate on the specified resource."),
+    # what is called
+    "InvalidAction.NotFound": (404, "Specified api is not found, please check your url and method."),
+    "InvalidVersion": (400, "Specified parameter Version is not valid."),
+    "MissingParameter": (400, "A mandatory parameter is not supplied."),
+    "InvalidRegionId.NotFound": (404, "The RegionId provided does not exist in our records."),
+    "InvalidResourceGroup.NotFound": (404, "The ResourceGroup provided does not exist in our records."),
+    "Operation.Forbidden": (403, "The operation is not permitted."),
+    "RequestTooLarge": (413, "The request body is too large."),
+    "Throttling.User": (503, "Request was denied due to user flow control."),
+    "ServiceUnavailable": (503, "The request has failed due to a temporary failure of the server."),
+    "InternalError": (500, "The request processing has failed due to some unknown error."),
+    "InternalError.Dispatch": (500, "An error occurred when you dispatched the request."),
+    # pages and tags
+    "InvalidParam.PageNumber": (400, _INVALID),
+    "InvalidParam.PageSize": (400, _INVALID),
+    "NumberExceed.Tags": (400, "The Tags parameter number is exceed."),
+    "MissingParameter.TagKey": (400, "You must specify Tag.N.Key."),
+    "Duplicate.TagKey": (400, "The Tag.N.Key contain duplicate key."),
+    "InvalidTagKey.Malformed": (400, "The specified Tag.n.Key is not valid."),
+    "InvalidTagValue.Malformed": (400, "The specified Tag.n.Value is not valid."),
+    "NumberExceed.ResourceTags": (400, "The ResourceTags parameter number is exceed."),
+    "MissingParameter.ResourceTagKey": (400, "You must specify ResourceTag.N.Key."),
+    "Duplicate.ResourceTagKey": (400, "The ResourceTag.N.Key contain duplicate key."),
+    "InvalidResourceTagKey.Malformed": (400, "The specified ResourceTag.N.Key is not valid."),
+    "InvalidResourceTagValue.Malformed": (400, "The specified ResourceTag.N.Value is not valid."),
+    "InvalidResourceTag.InstanceNotFound": (400, "No instance has the specified resource tags."),
+    "InvalidResourceTag.ConflictWithInstanceIds": (400, "ResourceTag and InstanceId exclude each other."),
+    # commands
+    "CmdContent.DecodeError": (400, "The CommandContent can not be base64 decoded."),
+    "CmdContent.ExceedLimit": (403, "The length of the command content exceeds the upper limit."),
+    "CmdName.ExceedLimit": (403, "The length of the command name exceeds the upper limit."),
+    "CmdDesc.ExceedLimit": (403, "The length of the command description exceeds the upper limit."),
+    "CmdCount.ExceedQuota": (403, "The total number of commands in the current region exceeds the quota."),
+    "CmdParam.EmptyKey": (400, "You must specify the parameter names."),
+    "CmdParam.InvalidParamName": (
+        400,
+        "Invalid parameter name. The name can contain only lowercase letters (a to z), uppercase letters (A to Z), "
+        "numbers (0 to 9), hyphens (-), and underscores (_).",
+    ),
+    "CmdParamCount.ExceedLimit": (403, "The maximum number of custom parameters is exceeded."),
+    "CmdParamName.ExceedLimit": (403, "The maximum length of a parameter name is exceeded."),
+    "InvalidCmdType.NotFound": (404, "The specified command type does not exist."),
+    "InvalidCommandType.NotFound": (404, "The specified command type does not exist."),
+    "InvalidCmdId.NotFound": (404, "The specified command ID does not exist."),
+    "InvalidStatus.CmdIdInUse": (403, "The specified commandId is in use by some runing Invocation."),
+    "InvalidName.LengthLimitExceeded": (403, "The length of the parameter Name exceeds the limit."),
+    "InvalidDescription.LengthLimitExceeded": (403, "The length of the parameter Description exceeds the limit."),
+    "InvalidParameterCharacter.CommandName": (403, "The command name contains illegal characters."),
+    "InvalidParameterCharacter.CommandDescription": (403, "The command description contains illegal characters."),
+    "InvalidLauncher.LengthLimitExceeded": (
+        403,
+        "The length of the parameter Launcher exceeds the limit of 1 KB characters.",
+    ),
+    "InvalidTimeout.ExceedLimit": (403, "The specified parameter Timeout exceeds the upper limit."),
+    # running them
+    "MissingParam.InstanceId": (400, "The parameter instanceId is missing or empty."),
+    "MissingParam.Frequency": (400, "The frequency must be specified when you create a timed task."),
+    "InvalidParam.Frequency": (400, "The specified frequency is invalid."),
+    "InvalidInstance.NotFound": (404, "The specified instance does not exist."),
+    "InvalidInstance.NotMatch": (400, "The specified instance type does not match the command."),
+    "InvalidInstanceId.NotFound": (404, "The specified instance ID does not exist."),
+    "InvalidInstanceId.OSTypeUnsupported": (403, "The operating system of the specified instance is not supported."),
+    "InvalidInstanceId.CountLimitExceeded": (403, "The number of instance IDs exceeds the upper limit."),
+    "InstanceIds.ExceedLimit": (403, "The number of instance IDs exceeds the upper limit."),
+    "InvalidInvokeId.NotFound": (404, "The specified invoke ID does not exist."),
+    "InvalidRepeatMode.NotFound": (404, "The specified repeat mode does not exist."),
+    "InvalidTerminationMode.NotFound": (404, "The specified termination mode does not exist."),
+    "InvalidContainerId.Malformed": (400, "The specified parameter ContainerId is not valid."),
+    "InvalidContainerName.Malformed": (400, "The specified parameter ContainerName is not valid."),
+    "InvalidClientToken.Malformed": (400, "The specified parameter ClientToken is not valid."),
+    "IdempotentParameterMismatch": (
+        403,
+        "The specified parameter has changed while using an already used clientToken.",
+    ),
+    "Username.ExceedLimit": (403, "The length of the username exceeds the upper limit."),
+    "WindowsPasswordName.ExceedLimit": (403, "The length of the WindowsPasswordName exceeds the upper limit."),
+    "ParameterStore.NotSupported": (403, "The parameter store is not supported."),
+    "Parameter.MissingValue": (400, "The parameter value of this command is required."),
+    "Parameter.Disabled": (
+        400,
+        "Parameters cannot be passed in when the command customization function is disabled.",
+    ),
+    "Parameter.NotMatched": (
+        403,
+        "The passed-in parameters do not match the parameters defined when you created the command.",
+    ),
+    "ParameterCount.ExceedLimit": (403, "The maximum number of parameters is exceeded."),
+    "ParameterKey.Duplicate": (403, "Parameter names cannot be duplicated."),
+    "ParameterKey.ExceedLimit": (403, "The maximum length of a parameter name is exceeded."),
+    "ParameterType.NotSupported": (403, "The type of the parameter value is not supported."),
+    # changing what runs
+    "InvalidParameters.KeyDuplicate": (400, "The specified parameter keys are duplicated."),
+    "InvalidParameters.KeyNotMatch": (400, "The specified parameter keys do not match the command."),
+    "InvalidParameters.KeyMalformed": (400, "The specified parameter key is not valid."),
+    "InvalidParameters.KeyEmpty": (400, "The specified parameter key is empty."),
+    "InvalidParameters.CountLimitExceeded": (403, "The number of parameters exceeds the upper limit."),
+    "InvalidParameters.KeyLengthLimitExceeded": (403, "The length of the parameter key exceeds the upper limit."),
+    "InvalidParameters.ValueTypeUnsupported": (403, "The type of the parameter value is not supported."),
+    "InvalidCommandContent.DecodeError": (400, "The CommandContent can not be base64 decoded."),
+    "InvalidCommandContent.LengthLimitExceeded": (403, "The length of the command content exceeds the upper limit."),
+    "InvalidOperation.RepeatModeUnsupported": (403, "The repeat mode of the invocation does not support this."),
+    "InvalidOperation.InvokeAlreadyFinished": (403, "The invocation has finished already."),
+    # files
+    "FileTargetDir.Invalid": (400, "The target directory of file is invalid."),
+    "FileMode.Invalid": (400, "The mode of file is invalid."),
+    "FileContent.DecodeError": (400, "The Content can not be base64 decoded."),
+    "FileContentType.Invalid": (400, "The ContentType of file is invalid."),
+    "FileSize.ExceedLimit": (403, "The length of file content exceeds limit."),
+    "FileName.ExceedLimit": (403, "The length of file name exceeds limit."),
+    "FileDesc.ExceedLimit": (403, "The length of file description exceeds limit."),
+    # plugins
+    "PluginName.MissingValue": (400, "The parameter Name is required for more than one instance."),
+    "InvalidPluginName.NotFound": (404, "The specified plugin name does not exist."),
+}

@@ -1,0 +1,194 @@
+"""Who a call says it is from, and whether that is so.
+
+Two forms, as the two generations of SDKs have them:
+
+- ``ACS3-HMAC-SHA256`` in the header ``Authorization``: action, version, time and nonce are headers too. A canonical
+  request of method, path, query, the signed headers and the hash of the body is hashed, and that is signed with the
+  secret, in hexadecimal.
+- ``HMAC-SHA1`` in the query, RPC style: all parameters but the signature, sorted and encoded, are signed with the
+  secret and ``&``, in base64.
+
+Pure functions over a call. Whatever could be changed on the way without anybody seeing it is refused: a header
+``x-acs-…`` that is not signed, a body that the signature does not cover, a field that stands twice, both forms at once.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import re
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from urllib.parse import quote
+
+from assist_cli.api.call import Call
+from assist_cli.api.faults import Fault
+
+ALGORITHM = "ACS3-HMAC-SHA256"
+METHOD = "HMAC-SHA1"
+
+# Parameters that belong to the signature or to every action, and to none of them as such.
+COMMON = frozenset(
+    {
+        "AccessKeyId",
+        "Action",
+        "Format",
+        "SecurityToken",
+        "Signature",
+        "SignatureMethod",
+        "SignatureNonce",
+        "SignatureType",
+        "SignatureVersion",
+        "Timestamp",
+        "Version",
+    }
+)
+_OLD_FIELDS = COMMON - {"Action", "Format", "Version", "SecurityToken"}
+_AUTHORIZATION = re.compile(
+    r"ACS3-HMAC-SHA256 +Credential=([^,\s]+), *SignedHeaders=([a-z0-9;_-]+), *Signature=([0-9a-f]{64})"
+)
+_MUST_BE_SIGNED = (
+    "host",
+    "x-acs-action",
+    "x-acs-content-sha256",
+    "x-acs-date",
+    "x-acs-signature-nonce",
+    "x-acs-version",
+)
+_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What a call says of itself; none of it is true before ``is_signed_with`` says so.
+
+    ``is_modern`` tells the form: ACS3, whose clients read JSON when they do not say what they read.
+    """
+
+    key_id: str
+    action: str
+    version: str
+    format: str
+    time: datetime
+    nonce: str
+    text: str
+    signature: str
+    is_modern: bool
+
+    def is_signed_with(self, secret: str) -> bool:
+        """Whether who made the call knows the secret; in a time that tells nothing of it."""
+        if self.is_modern:
+            right = hmac.new(secret.encode(), self.text.encode(), hashlib.sha256).hexdigest()
+        else:
+            digest = hmac.new(f"{secret}&".encode(), self.text.encode(), hashlib.sha1).digest()
+            right = base64.b64encode(digest).decode("ascii")
+        return hmac.compare_digest(right.encode(), self.signature.encode())
+
+
+def claim(call: Call) -> Claim:
+    """Who a call says it is from. Raises Fault for one that is not signed, or not as either form has it."""
+    authorization = call.header("authorization")
+    if call.in_json.keys() & _OLD_FIELDS:
+        raise Fault("IncompleteSignature", "(a signature stands in the query or in a header, and not in JSON)")
+    in_parameters = (call.in_query.keys() | call.in_form.keys()) & _OLD_FIELDS
+    if authorization:
+        if in_parameters:
+            raise Fault("IncompleteSignature", "(there are two: in the header Authorization and in the parameters)")
+        if call.in_query.get("SecurityToken") or call.header("x-acs-security-token"):
+            raise Fault("InvalidSecurityToken.Malformed", "(temporary access keys are not known here)")
+        return _modern(call, authorization)
+    if not in_parameters:
+        raise Fault("MissingAccessKeyId", "(the call is not signed)")
+    return _old(call)
+
+
+def encode(text: str) -> str:
+    """Percent-encoding as RFC 3986 has it: all but letters, digits and ``-_.~``."""
+    return quote(text, safe="~")
+
+
+def _modern(call: Call, authorization: str) -> Claim:
+    found = _AUTHORIZATION.fullmatch(authorization)
+    if found is None:
+        raise Fault(
+            "IncompleteSignature", f"(Authorization is not: {ALGORITHM} Credential=…,SignedHeaders=…,Signature=…)"
+        )
+    key_id, names, signature = found.groups()
+    signed = names.split(";")
+    present = {name for name, _ in call.headers}
+    needed = {*_MUST_BE_SIGNED, *(name for name in present if name.startswith("x-acs-"))}
+    if call.body:
+        needed.add("content-type")
+    absent = sorted(needed - set(signed)) or sorted(set(signed) - present)
+    if absent or len(set(signed)) != len(signed):
+        raise Fault(
+            "IncompleteSignature", f"(not signed: {', '.join(absent)})" if absent else "(a header stands twice)"
+        )
+    digest = hashlib.sha256(call.body).hexdigest()
+    if not hmac.compare_digest(digest.encode(), call.header("x-acs-content-sha256").encode()):
+        raise Fault("SignatureDoesNotMatch", "(x-acs-content-sha256 is not the hash of the body)")
+    if call.has_unread_body:
+        raise Fault("InvalidParameter.Body", "(it is no form and no JSON)")
+    query = "&".join(f"{encode(name)}={encode(value)}" for name, value in sorted(call.in_query.items()))
+    lines = [f"{name}:{call.header(name)}\n" for name in sorted(signed)]
+    canonical = "\n".join([call.method, call.path, query, "".join(lines), ";".join(sorted(signed)), digest])
+    return Claim(
+        key_id=key_id,
+        action=_agreed(call, "Action", call.header("x-acs-action")),
+        version=_agreed(call, "Version", call.header("x-acs-version")),
+        format=call.in_query.get("Format", ""),
+        time=_time(call.header("x-acs-date")),
+        nonce=_nonce(call.header("x-acs-signature-nonce")),
+        text=f"{ALGORITHM}\n{hashlib.sha256(canonical.encode()).hexdigest()}",
+        signature=signature,
+        is_modern=True,
+    )
+
+
+def _old(call: Call) -> Claim:
+    if call.body and not call.in_form:
+        raise Fault("InvalidParameter.Body", "(of a body this signature covers only a form)")
+    given = call.parameters
+    for name in ("AccessKeyId", "Signature", "SignatureNonce", "Timestamp"):
+        if not given.get(name):
+            raise Fault(f"Missing{name}")
+    if given.get("SecurityToken"):
+        raise Fault("InvalidSecurityToken.Malformed", "(temporary access keys are not known here)")
+    if given.get("SignatureMethod", "").upper() != METHOD or given.get("SignatureVersion", "1.0") != "1.0":
+        raise Fault("IncompleteSignature", f"(SignatureMethod is {METHOD}, and SignatureVersion 1.0)")
+    pairs = sorted((name, value) for name, value in given.items() if name != "Signature")
+    query = "&".join(f"{encode(name)}={encode(value)}" for name, value in pairs)
+    return Claim(
+        key_id=given["AccessKeyId"],
+        action=given.get("Action", ""),
+        version=given.get("Version", ""),
+        format=given.get("Format", ""),
+        time=_time(given["Timestamp"]),
+        nonce=_nonce(given["SignatureNonce"]),
+        text=f"{call.method}&%2F&{encode(query)}",
+        signature=given["Signature"],
+        is_modern=False,
+    )
+
+
+def _agreed(call: Call, name: str, value: str) -> str:
+    """What a header says; a parameter of the same meaning may say nothing else."""
+    if call.parameters.get(name, value) != value:
+        raise Fault("IncompleteSignature", f"({name} in the parameters is not that of the header)")
+    return value
+
+
+def _nonce(text: str) -> str:
+    if not 1 <= len(text) <= 128:
+        raise Fault("IncompleteSignature", "(a nonce has 1 to 128 characters)")
+    return text
+
+
+def _time(text: str) -> datetime:
+    try:
+        if not _TIME.fullmatch(text):
+            raise ValueError(text)
+        return datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=timezone.utc)
+    except ValueError:
+        raise Fault("InvalidTimeStamp.Format", "(it is like 2026-11-22T08:00:00Z)") from None

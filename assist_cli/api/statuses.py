@@ -1,0 +1,120 @@
+"""The fine statuses of the API, and the five of Assist: one table between them (docs/api.md).
+
+A record has one of five statuses and, when it is over, an exit code and an error code; the API's ``InvocationStatus``
+tells them apart in one word. The other way round, a fine status is of exactly one of the five.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import Enum
+
+from assist_cli.model.invocation import Record
+from assist_cli.model.status import InvocationStatus, InvokeStatus
+
+
+class Fine(str, Enum):
+    """How it stands on one instance, or (with Stopped and PartialFailed) altogether."""
+
+    PENDING = "Pending"
+    SCHEDULED = "Scheduled"
+    RUNNING = "Running"
+    SUCCESS = "Success"
+    FAILED = "Failed"
+    ERROR = "Error"
+    TIMEOUT = "Timeout"
+    INVALID = "Invalid"
+    ABORTED = "Aborted"
+    CANCELLED = "Cancelled"
+    STOPPING = "Stopping"
+    TERMINATED = "Terminated"
+    STOPPED = "Stopped"
+    PARTIAL_FAILED = "PartialFailed"
+
+    __str__ = str.__str__
+
+
+# What a fine status of an instance is in the words of docs/rules.md section 2.
+PLAIN = {
+    Fine.PENDING: InvocationStatus.RUNNING,
+    Fine.SCHEDULED: InvocationStatus.RUNNING,
+    Fine.RUNNING: InvocationStatus.RUNNING,
+    Fine.SUCCESS: InvocationStatus.FINISHED,
+    Fine.FAILED: InvocationStatus.FINISHED,
+    Fine.ERROR: InvocationStatus.FAILED,
+    Fine.TIMEOUT: InvocationStatus.FAILED,
+    Fine.INVALID: InvocationStatus.FAILED,
+    Fine.ABORTED: InvocationStatus.FAILED,
+    Fine.CANCELLED: InvocationStatus.STOPPED,
+    Fine.TERMINATED: InvocationStatus.STOPPED,
+    Fine.STOPPING: InvocationStatus.STOPPING,
+}
+
+# Why a record Failed: its ErrorCode tells which of the fine words that is. Any other one is Error.
+_FAILED = {
+    "ExecutionTimeout": Fine.TIMEOUT,
+    **dict.fromkeys(
+        (
+            "AccountNotExists",
+            "CommandNotApplicable",
+            "FileAlreadyExists",
+            "FileAuthorityInvalid",
+            "FileContentInvalid",
+            "FileNameInvalid",
+            "FilePathInvalid",
+            "UserGroupNotExists",
+            "UserNotExists",
+            "WorkingDirectoryNotExist",
+        ),
+        Fine.INVALID,
+    ),
+    **dict.fromkeys(
+        (
+            "ClientAuthFailed",
+            "ClientNeedUpgrade",
+            "ClientNotOnline",
+            "ClientNotRunning",
+            "DeliveryTimeout",
+            "InstanceNotExists",
+            "TaskConcurrencyLimit",
+        ),
+        Fine.ABORTED,
+    ),
+}
+
+# Codes that the original has by another name.
+ERROR_CODES = {"UserNotExists": "AccountNotExists"}
+
+
+def of_record(record: Record) -> Fine:
+    """How one record stands."""
+    if record.status is InvocationStatus.RUNNING:
+        return Fine.PENDING if record.sent is None else Fine.RUNNING
+    if record.status is InvocationStatus.STOPPING:
+        return Fine.STOPPING
+    if record.status is InvocationStatus.STOPPED:
+        return Fine.CANCELLED if record.started is None else Fine.TERMINATED
+    if record.status is InvocationStatus.FINISHED:
+        return Fine.FAILED if record.exit_code else Fine.SUCCESS
+    return _FAILED.get(record.error_code, Fine.ERROR)
+
+
+def of_all(statuses: Iterable[Fine]) -> Fine:
+    """How an invocation stands altogether: what is still under way in this order, then what came of it."""
+    present = set(statuses)
+    for status in (Fine.RUNNING, Fine.PENDING, Fine.SCHEDULED, Fine.STOPPING):
+        if status in present:
+            return status
+    ended = present - {Fine.CANCELLED, Fine.TERMINATED}
+    if not ended:
+        return Fine.STOPPED
+    if ended == {Fine.SUCCESS}:
+        return Fine.SUCCESS
+    return Fine.PARTIAL_FAILED if Fine.SUCCESS in ended else Fine.FAILED
+
+
+def filters(word: str) -> tuple[set[InvokeStatus], set[Fine]] | None:
+    """What ``InvokeStatus`` and ``InvocationStatus`` in a request ask for; None for a word that is no status."""
+    plain = {status for status in InvokeStatus if status.value == word}
+    fine = {status for status in Fine if status.value == word}
+    return (plain, fine) if plain or fine else None

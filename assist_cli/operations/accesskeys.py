@@ -1,0 +1,120 @@
+"""Access keys: made, looked at, disabled, enabled, deleted; and which instances one reaches now.
+
+A change and its audit line are one transaction.
+"""
+
+from __future__ import annotations
+
+import secrets
+import string
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+
+from assist_cli.errors import NotFound
+from assist_cli.model import access, names, target
+from assist_cli.model.access import AccessKey, Role
+from assist_cli.model.audit import Entry
+from assist_cli.model.instance import Instance
+from assist_cli.model.secret import Secret
+from assist_cli.model.target import Selection
+from assist_cli.operations.controller import Controller
+from assist_cli.store import accesskeys as store
+from assist_cli.store import audit, instances
+from assist_cli.store.database import Reader, Transaction
+
+ID_LENGTH = 20
+SECRET_LENGTH = 40
+USE_IS_NOTED = timedelta(minutes=1)  # and not at every call: each note is a commit
+
+
+def create(controller: Controller, name: str, role: Role, scope: Sequence[str] = ()) -> AccessKey:
+    """Make a key; the one time that its secret is told. Raises InvalidParameter, NotFound (a scope), Conflict."""
+    if scope:
+        selection = Selection(tuple(scope))
+        access.check_scope(target.terms(selection))
+        target.choose(instances.registered(controller.database), selection)  # what is misspelt is said now
+    key = AccessKey(
+        id="AK" + _random(string.ascii_uppercase + string.digits, ID_LENGTH),
+        name=names.checked_name(name),
+        role=role,
+        created=controller.now(),
+        scope=tuple(scope),
+        secret=Secret(_random(string.ascii_letters + string.digits, SECRET_LENGTH)),
+    )
+    with controller.database.transaction() as transaction:
+        store.add(transaction, key)
+        where = ", ".join(scope) or "all instances"
+        _note(controller, transaction, "accesskey.create", key, f"{role} on {where}")
+    return key
+
+
+def listing(controller: Controller) -> list[AccessKey]:
+    """All keys by name."""
+    return store.listing(controller.database)
+
+
+def set_enabled(controller: Controller, name: str, enabled: bool) -> AccessKey:
+    """Enable or disable the key of this name or id. A disabled one may do nothing from now on. Raises NotFound."""
+    with controller.database.transaction() as transaction:
+        key = store.find(transaction, name)
+        if store.set_enabled(transaction, key.id, enabled):
+            _note(controller, transaction, "accesskey.enable" if enabled else "accesskey.disable", key)
+    return replace(key, enabled=enabled)
+
+
+def delete(controller: Controller, name: str) -> AccessKey:
+    """Remove the key of this name or id. Raises NotFound."""
+    with controller.database.transaction() as transaction:
+        key = store.find(transaction, name)
+        store.delete(transaction, key.id)
+        _note(controller, transaction, "accesskey.delete", key)
+    return key
+
+
+def known(controller: Controller, key_id: str) -> AccessKey | None:
+    """The key of exactly this id with its secret, as it stands now; None when there is none."""
+    return store.with_secret(controller.database, key_id)
+
+
+def note_used(controller: Controller, key: AccessKey) -> None:
+    """Note that a key was used, unless that was noted a moment ago."""
+    now = controller.now()
+    if key.last_used is None or now - key.last_used >= USE_IS_NOTED:
+        with controller.database.transaction() as transaction:
+            store.note_used(transaction, key.id, now)
+
+
+def reached(reader: Reader, key: AccessKey) -> list[Instance]:
+    """The instances that a key reaches as they stand now; each part of its scope is looked up anew.
+
+    A part that names nothing any more reaches nothing. What is taken away must be there to be taken away: a scope
+    whose ``!x`` names nothing reaches nothing at all, for ``x`` may bear another name now.
+    """
+    known = instances.registered(reader)
+    if not key.scope:
+        return known
+    terms = target.terms(Selection(key.scope))
+    wanted = [term for term in terms if not term.startswith("!")]
+    try:
+        unwanted = {
+            each.id for term in terms if term.startswith("!") for each in target.choose(known, Selection((term[1:],)))
+        }
+    except NotFound:
+        return []
+    found: dict[str, Instance] = {}
+    for term in wanted:
+        try:
+            found.update((each.id, each) for each in target.choose(known, Selection((term,))))
+        except NotFound:
+            continue
+    return [each for each in found.values() if each.id not in unwanted]
+
+
+def _random(alphabet: str, length: int) -> str:
+    return "".join(secrets.choice(alphabet) for _ in range(length))
+
+
+def _note(controller: Controller, transaction: Transaction, action: str, key: AccessKey, detail: str = "") -> None:
+    detail = ", ".join(part for part in (detail, key.id) if part)
+    audit.append(transaction, Entry(controller.now(), controller.actor, action, key.name, detail))

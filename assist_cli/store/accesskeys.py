@@ -1,0 +1,89 @@
+"""Access keys, with their secrets: a signature can only be checked by who has the secret. The file is 0600."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from datetime import datetime
+
+from assist_cli.errors import Conflict, NotFound
+from assist_cli.model.access import AccessKey, Role
+from assist_cli.model.secret import Secret
+from assist_cli.store.database import Reader, Transaction, from_ms, from_ms_or_none, to_ms
+
+
+def add(transaction: Transaction, key: AccessKey) -> None:
+    """Write a key. Raises Conflict when its name is taken."""
+    taken = transaction.first("SELECT id FROM access_keys WHERE name = ?", [key.name])
+    if taken is not None:
+        raise Conflict(
+            f"cannot use the name {key.name!r}: the access key {taken['id']} has it",
+            code="AccessKeyNameExists",
+            hint="choose another name, or delete that key: assist accesskey delete NAME",
+        )
+    transaction.execute(
+        "INSERT INTO access_keys (id, name, secret, role, scope, enabled, created_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        [
+            key.id,
+            key.name,
+            key.secret.reveal(),
+            key.role.value,
+            json.dumps(key.scope, ensure_ascii=False),
+            key.enabled,
+            to_ms(key.created),
+        ],
+    )
+
+
+def listing(reader: Reader) -> list[AccessKey]:
+    """All keys by name, without their secrets."""
+    return [_key(row) for row in reader.query("SELECT * FROM access_keys ORDER BY name")]
+
+
+def find(reader: Reader, text: str) -> AccessKey:
+    """The key of exactly this name or id, without its secret. Raises NotFound."""
+    row = reader.first("SELECT * FROM access_keys WHERE name = ?1 OR id = ?1", [text])
+    if row is None:
+        raise NotFound(f"cannot find an access key {text!r}", hint="assist accesskey list shows what there is")
+    return _key(row)
+
+
+def with_secret(reader: Reader, key_id: str) -> AccessKey | None:
+    """The key of exactly this id, with its secret."""
+    row = reader.first("SELECT * FROM access_keys WHERE id = ?", [key_id])
+    return None if row is None else _key(row, Secret(row["secret"]))
+
+
+def is_enabled(reader: Reader, key_id: str) -> bool:
+    """Whether the key of this id is there and enabled."""
+    return reader.first("SELECT 1 FROM access_keys WHERE id = ? AND enabled", [key_id]) is not None
+
+
+def set_enabled(transaction: Transaction, key_id: str, enabled: bool) -> bool:
+    """Enable or disable a key; False when it was so already."""
+    return (
+        transaction.execute("UPDATE access_keys SET enabled = ?1 WHERE id = ?2 AND enabled <> ?1", [enabled, key_id])
+        == 1
+    )
+
+
+def note_used(transaction: Transaction, key_id: str, now: datetime) -> None:
+    transaction.execute("UPDATE access_keys SET used_at = ? WHERE id = ?", [to_ms(now), key_id])
+
+
+def delete(transaction: Transaction, key_id: str) -> None:
+    """Remove a key; what it did stays in the history."""
+    transaction.execute("DELETE FROM access_keys WHERE id = ?", [key_id])
+
+
+def _key(row: sqlite3.Row, secret: Secret | None = None) -> AccessKey:
+    return AccessKey(
+        id=row["id"],
+        name=row["name"],
+        role=Role(row["role"]),
+        created=from_ms(row["created_at"]),
+        scope=tuple(json.loads(row["scope"])),
+        enabled=bool(row["enabled"]),
+        last_used=from_ms_or_none(row["used_at"]),
+        secret=secret or Secret(None),
+    )

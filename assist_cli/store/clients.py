@@ -1,0 +1,58 @@
+"""What clients of the API say of what they make: labels of an invocation or a command, and tokens of their requests."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection
+from datetime import datetime
+
+from assist_cli.model.access import Labels
+from assist_cli.store.database import Reader, Transaction, to_ms
+
+
+def put_labels(transaction: Transaction, subject: str, labels: Labels) -> None:
+    """Write what a client says of the invocation or command of this id."""
+    transaction.execute(
+        "INSERT INTO labels (subject, access_key, name, description, tags) VALUES (?, ?, ?, ?, ?)",
+        [
+            subject,
+            labels.access_key,
+            labels.name,
+            labels.description,
+            json.dumps(dict(labels.tags), ensure_ascii=False),
+        ],
+    )
+
+
+def labels_of(reader: Reader, subjects: Collection[str]) -> dict[str, Labels]:
+    """The labels of these, by id; what has none is not in it."""
+    rows = reader.query(
+        "SELECT * FROM labels WHERE subject IN (SELECT value FROM json_each(?))", [json.dumps(list(subjects))]
+    )
+    return {
+        row["subject"]: Labels(row["access_key"], row["name"], row["description"], json.loads(row["tags"]))
+        for row in rows
+    }
+
+
+def token(reader: Reader, access_key: str, token: str) -> tuple[bytes, str] | None:
+    """The request that came with this token before, and what came of it: the id that it made."""
+    row = reader.first(
+        "SELECT request, subject FROM client_tokens WHERE access_key = ? AND token = ?", [access_key, token]
+    )
+    return None if row is None else (row["request"], row["subject"])
+
+
+def put_token(
+    transaction: Transaction, access_key: str, token: str, request: bytes, subject: str, now: datetime
+) -> None:
+    """Remember a token with what it made."""
+    transaction.execute(
+        "INSERT INTO client_tokens (access_key, token, request, subject, made_at) VALUES (?, ?, ?, ?, ?)",
+        [access_key, token, request, subject, to_ms(now)],
+    )
+
+
+def forget_tokens(transaction: Transaction, before: datetime) -> None:
+    """Forget the tokens that were made before a moment."""
+    transaction.execute("DELETE FROM client_tokens WHERE made_at < ?", [to_ms(before)])
