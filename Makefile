@@ -1,7 +1,7 @@
 # What a person or a machine does with a checkout. `make` alone lists it.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test soak check fmt bench dist clean
+.PHONY: help setup demo test soak check generated fmt bench dist clean
 .DELETE_ON_ERROR:
 SHELL := /bin/sh
 
@@ -18,7 +18,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install
 WORKERS ?= auto
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
 
 setup: $(TOOLS) ## Make .venv with the programs and the tools to work on them
 
@@ -31,18 +31,22 @@ test: check ## Check the code, then run all tests (in parallel, in random order)
 soak: $(TOOLS) ## Kill and fuzz the agent for an hour, and run it under every Python from 3.6 on
 	@$(BIN)/python -m pytest -q -m soak
 
-check: $(TOOLS) ## Lint, format, types, and who may import whom
+check: $(TOOLS) ## Lint, format, types, who may import whom, and whether generated files are fresh
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check --quiet
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
+	@$(BIN)/python docs/generate.py --check
+
+generated: $(TOOLS) ## Write what is made from the commands: what completion knows
+	@$(BIN)/python docs/generate.py
 
 fmt: $(TOOLS) ## Put the code into its form
 	@$(BIN)/ruff check --fix --select I --quiet
 	@$(BIN)/ruff format
 
 bench: $(TOOLS) ## Measure start, run and idle cost against their budgets
-	@broken=0; for name in startup run_local agent_idle agent command_list; do \
+	@broken=0; for name in startup completion run_local agent_idle agent command_list; do \
 		$(BIN)/python -m benchmarks.$$name || broken=1; \
 	done; exit $$broken
 

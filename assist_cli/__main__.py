@@ -17,6 +17,11 @@ def main() -> None:
     if words == ["--version"]:
         sys.stdout.write(f"assist {__version__}\n")
         return
+    if words[:2] == ["completion", "answer"] and len(words) == 3:
+        from assist_cli.cli.completion.answer import answer
+
+        answer(words[2])
+        return
     try:
         from assist_cli.cli.app import app
 

@@ -15,11 +15,11 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 from assist_cli.errors import FileFailure
+from assist_cli.folder import home_folder
 
 
 @dataclass(frozen=True)
@@ -63,8 +63,7 @@ class Home:
 
 def home() -> Home:
     """The home that this process uses: ``ASSIST_HOME``, or the platform's folder for user data."""
-    override = os.environ.get("ASSIST_HOME")
-    return Home(Path(override).absolute() if override else _user_data() / "assist")
+    return Home(Path(home_folder()))
 
 
 def write_whole(path: Path, data: bytes, mode: int = 0o600) -> None:
@@ -94,13 +93,3 @@ def _sync_folder(folder: Path) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
-
-
-def _user_data() -> Path:
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Application Support"
-    stated = os.environ.get("XDG_DATA_HOME", "")
-    # The XDG base directory specification: a relative path is to be ignored.
-    return Path(stated) if Path(stated).is_absolute() else Path.home() / ".local" / "share"

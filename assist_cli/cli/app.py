@@ -26,6 +26,7 @@ class Root(Boundary):
         "accesskey": "assist_cli.cli.accesskey:app",
         "audit": "assist_cli.cli.audit:app",
         "doctor": "assist_cli.cli.doctor:app",
+        "completion": "assist_cli.cli.completion.command:app",
         "help": "assist_cli.cli.help:app",
     }
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TextIO
 
-from assist_cli.cli.wording import escape
+from assist_cli.cli.wording import escape, pad, width
 from assist_cli.errors import AssistError
 
 
@@ -181,11 +181,10 @@ def _shows_colours(stream: TextIO) -> bool:
 
 def _print_columns(columns: Sequence[Column], rows: Sequence[Sequence[Cell]]) -> None:
     table = [[column.title for column in columns], *([escape(cell.text) or "-" for cell in row] for row in rows)]
-    widths = [max(map(len, texts)) for texts in zip(*table, strict=True)]
+    widths = [max(map(width, texts)) for texts in zip(*table, strict=True)]
     for texts in table:
         padded = (
-            text.rjust(width) if column.right else text.ljust(width)
-            for text, width, column in zip(texts, widths, columns, strict=True)
+            pad(text, size, right=column.right) for text, size, column in zip(texts, widths, columns, strict=True)
         )
         print("  ".join(padded).rstrip())
 

@@ -75,3 +75,18 @@ def seconds_of(text: str) -> float | None:
 def count(number: int, one: str, many: str = "") -> str:
     """``1 byte``, ``1,234 bytes``."""
     return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def width(text: str) -> int:
+    """How many columns of a terminal a text takes: a Chinese character takes two."""
+    if text.isascii():
+        return len(text)
+    from rich.cells import cell_len
+
+    return cell_len(text)
+
+
+def pad(text: str, columns: int, *, right: bool = False) -> str:
+    """The text with spaces to so many columns, behind it or, to the ``right``, before it."""
+    spaces = " " * (columns - width(text))
+    return spaces + text if right else text + spaces

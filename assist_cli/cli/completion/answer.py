@@ -1,0 +1,106 @@
+"""``assist completion answer SHELL``: what the scripts of the shells ask, with the line in the environment.
+
+The line, up to the cursor, is followed through the tree of ``words.json`` to the place at the cursor. The first line of
+the answer says what the rest is: ``words``, ``open`` (words that go on: no space behind them), or ``files`` and
+``folders``, which the shell itself knows. It never fails aloud: in the middle of a line there is no place for it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+from collections.abc import Iterable
+from typing import Any
+
+from assist_cli.cli.completion import shells, values
+from assist_cli.cli.completion.line import Line
+from assist_cli.cli.completion.values import Offer
+
+WORDS = os.path.join(os.path.dirname(__file__), "words.json")
+BY_THE_SHELL = ("files", "folders")
+
+
+def answer(shell: str) -> None:
+    """Print what ``shell`` shows for the line in its environment; on any error nothing."""
+    with contextlib.suppress(Exception):
+        text = os.fsencode(os.environ["COMP_LINE"]).decode("utf-8", "replace")
+        line = Line(text, os.environ.get("COMP_WORDBREAKS", "") if shell == "bash" else "")
+        with open(WORDS, encoding="utf-8") as file:
+            place = Place(json.load(file), line)
+        sys.stdout.write("\n".join([place.form, *shells.FORMS[shell](line, place.offers)]) + "\n")
+
+
+class Place:
+    """The place at the cursor: ``form`` is the first line of the answer, ``offers`` what fits there."""
+
+    def __init__(self, root: dict[str, Any], line: Line) -> None:
+        self._command = root
+        self._arguments: list[str] = []
+        self._ended = False
+        value = self._follow(line.words[1:])
+        prefix, text = "", line.last
+        if value is None and not self._ended and text.startswith("-"):
+            prefix, value = self._attached(text)
+        if value is None:
+            value = self._next(text)
+        self.form = value if value in BY_THE_SHELL else "words"
+        self.offers: list[Offer] = []
+        if self.form == "words":
+            found = self._offers(value, text[len(prefix) :])
+            self.offers = [(prefix + word, about) for word, about in found if (prefix + word).startswith(text)]
+        if self.offers and all(word.endswith("=") for word, _ in self.offers):
+            self.form = "open"
+
+    def _follow(self, words: list[str]) -> object:
+        """Go through whole words; what the last of them wants behind it: the kind of its value, or None."""
+        wanted: object = None
+        for word in words:
+            if wanted is not None:
+                wanted = None
+            elif self._ended or not word.startswith("-") or word == "-":
+                if not self._arguments and word in self._command["commands"]:
+                    self._command = self._command["commands"][word]
+                else:
+                    self._arguments.append(word)
+            elif word == "--":
+                self._ended = True
+            else:
+                wanted = self._options().get(word, {}).get("value")
+        return wanted
+
+    def _options(self) -> dict[str, Any]:
+        return {name: option for option in self._command["options"] for name in option["names"]}
+
+    def _attached(self, text: str) -> tuple[str, object]:
+        """``--name=value`` and ``-nvalue``: all before the value, and its kind; None where there is no such option."""
+        name, equals, _ = text.partition("=") if text.startswith("--") else (text[:2], text[2:], "")
+        value = self._options().get(name, {}).get("value") if equals else None
+        return (name + equals if text.startswith("--") else name, value) if value is not None else ("", None)
+
+    def _next(self, text: str) -> object:
+        """What stands next where no option wants a value: the name of a command or of an option, or an argument."""
+        if not self._ended and text.startswith("-"):
+            return self._names_of_options()
+        if self._command["commands"] and not self._arguments:
+            return [[name, command["help"]] for name, command in self._command["commands"].items()]
+        kinds = self._command["arguments"]
+        kind = kinds[min(len(self._arguments), len(kinds) - 1)] if kinds else None
+        if kinds and (len(self._arguments) < len(kinds) or self._command["repeats"]):
+            if kind == "program":
+                return "files" if self._ended else self._names_of_options()
+            if kind != "text":
+                return kind
+        return "text" if text or self._ended else self._names_of_options()
+
+    def _names_of_options(self) -> list[list[str]]:
+        """With a long name and a short one, the long one first."""
+        return [[name, option["help"]] for option in self._command["options"] for name in option["names"]]
+
+    def _offers(self, value: object, text: str) -> Iterable[Offer]:
+        if isinstance(value, list):
+            return [(word, about) for word, about in value]
+        if value == "zone":
+            return values.zones()
+        return values.offers(value, text, self._arguments) if value in values.KINDS else []

@@ -1,0 +1,76 @@
+"""The same words as each shell takes them, one a line.
+
+fish shows by itself what is said beside a word. zsh is told how each looks in its list, behind a tab. bash does no
+more than put words in: one is quoted here, begins where bash takes up (see ``Line.kept``), and carries what is said
+beside it only while several are listed.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+
+from assist_cli.cli.completion.line import Line
+from assist_cli.cli.completion.values import Offer
+from assist_cli.cli.wording import escape, pad, width
+
+# COMP_TYPE where words are listed: TAB, and the settings of readline that list at once; else they are put in by turns.
+_LISTING = ("9", "33", "63", "64")
+_PLAIN = "_./:=@%+,^-"
+_SPECIAL_IN_QUOTES = '"$`\\'
+_LEAST_ROOM = 10
+
+
+def for_bash(line: Line, offers: list[Offer]) -> Iterator[str]:
+    words = [_quoted(line.quote, word[line.kept :]) for word, _ in offers]
+    if len(words) == 1 or os.environ.get("COMP_TYPE", "9") not in _LISTING:
+        yield from words
+    else:
+        yield from _beside(words, offers, "  (", ")")
+
+
+def for_zsh(line: Line, offers: list[Offer]) -> Iterator[str]:
+    words = [escape(word) for word, _ in offers]
+    for (word, _), shown in zip(offers, _beside(words, offers, "  ", ""), strict=True):
+        yield f"{word}\t{shown}"
+
+
+def for_fish(line: Line, offers: list[Offer]) -> Iterator[str]:
+    for word, about in offers:
+        yield f"{word}\t{escape(about)}" if about else word
+
+
+FORMS: dict[str, Callable[[Line, list[Offer]], Iterator[str]]] = {
+    "bash": for_bash,
+    "zsh": for_zsh,
+    "fish": for_fish,
+}
+
+
+def _beside(words: list[str], offers: list[Offer], before: str, after: str) -> Iterator[str]:
+    """Each word with what is said beside it, in columns, cut where the terminal ends."""
+    longest = max(map(width, words), default=0)
+    room = int(os.environ.get("COLUMNS") or 80) - longest - len(before + after) - 2
+    for word, (_, about) in zip(words, offers, strict=True):
+        told = about and room >= _LEAST_ROOM
+        yield pad(word, longest) + before + _cut(escape(about), room) + after if told else word
+
+
+def _quoted(quote: str, text: str) -> str:
+    if quote == "'":
+        return text.replace("'", "'\\''")
+    return "".join(f"\\{each}" if _needs_quoting(each, quote) else each for each in text)
+
+
+def _needs_quoting(character: str, quote: str) -> bool:
+    if quote:
+        return character in _SPECIAL_IN_QUOTES
+    return character.isascii() and not character.isalnum() and character not in _PLAIN
+
+
+def _cut(text: str, room: int) -> str:
+    if width(text) <= room:
+        return text
+    while width(text) >= room:
+        text = text[:-1]
+    return text + "…"

@@ -1,0 +1,121 @@
+"""What can stand at a place, by the kind of the place: names of the database, zones, and what a command defines.
+
+Each function takes the beginning of the word at the cursor and gives whole words with what is said beside them; those
+that do not begin so are left out later. ``KINDS`` has the kinds that ``words.json`` may name.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Iterator
+from datetime import datetime, timezone
+
+from assist_cli.cli.wording import ago, one_line
+from assist_cli.folder import home_folder
+
+TYPE_CHECKING = False  # typing has it too, and takes 4 ms to import
+if TYPE_CHECKING:
+    from assist_cli.store.glimpse import Glimpse
+
+Offer = tuple[str, str]  # a word, and what is said beside it
+
+
+def offers(kind: str, text: str, arguments: list[str]) -> Iterator[Offer]:
+    """What a place of this kind takes. ``arguments`` are those of the command that stand before it."""
+    from assist_cli.store.glimpse import Glimpse
+
+    with contextlib.closing(Glimpse(os.path.join(home_folder(), "assist.db"))) as glimpse:
+        yield from KINDS[kind](glimpse, text, arguments)
+
+
+def _commands(glimpse: Glimpse, text: str, arguments: list[str]) -> Iterator[Offer]:
+    for name, description, _ in glimpse.commands():
+        yield name, description
+
+
+def _references(glimpse: Glimpse, text: str, arguments: list[str]) -> Iterator[Offer]:
+    """NAME, and behind an ``@`` its versions."""
+    name, at, _ = text.partition("@")
+    if at:
+        for number, about in _versions(glimpse, "", [name]):
+            yield f"{name}@{number}", about
+        return
+    for known, description, latest in glimpse.commands():
+        yield known, description or f"version {latest}"
+
+
+def _versions(glimpse: Glimpse, text: str, arguments: list[str]) -> Iterator[Offer]:
+    """The versions of the command that is the first argument."""
+    for number, created in glimpse.versions(arguments[0]):
+        yield str(number), f"of {_when(created)}"
+
+
+def _parameters(glimpse: Glimpse, text: str, arguments: list[str]) -> Iterator[Offer]:
+    """KEY=, and behind it the choices, of the command that is the first argument."""
+    name, _, version = arguments[0].partition("@")
+    key, equals, _ = text.partition("=")
+    for known, description, choices in glimpse.definitions(name, int(version) if version else None):
+        if not equals:
+            yield f"{known}=", description
+        elif known == key:
+            for choice in (choices or "").split("\n"):
+                yield f"{known}={choice}", ""
+
+
+def _instances(glimpse: Glimpse, text: str, arguments: list[str]) -> Iterator[Offer]:
+    yield from glimpse.instances()
+
+
+def _targets(glimpse: Glimpse, text: str, arguments: list[str]) -> Iterator[Offer]:
+    """The last one of a comma list: a name, or a tag behind ``@``; ``!`` before it takes it away."""
+    before = text[: text.rfind(",") + 1]
+    if text[len(before) :].startswith("!"):
+        before += "!"
+    if not text.startswith("@", len(before)):
+        known = list(glimpse.instances())
+        if "local" not in dict(known):
+            known.append(("local", "the agent of this machine"))
+        for name, address in known:
+            yield before + name, address
+    for key, value, number in glimpse.tags():
+        yield f"{before}@{key}={value}" if value else f"{before}@{key}", f"on {number}"
+
+
+def _invocations(glimpse: Glimpse, text: str, arguments: list[str]) -> Iterator[Offer]:
+    for id, status, created, name, version, content in glimpse.invocations(text.lower() or "t-"):
+        what = f"{name}@{version}" if name else one_line(content.decode("utf-8", "replace"))
+        yield id, f"{_when(created)}, {status}: {what}"
+
+
+def _places(glimpse: Glimpse, text: str, arguments: list[str]) -> Iterator[Offer]:
+    """The instances of the invocation that is the first argument."""
+    yield from glimpse.instances_of(arguments[0])
+
+
+def _access_keys(glimpse: Glimpse, text: str, arguments: list[str]) -> Iterator[Offer]:
+    yield from glimpse.access_keys()
+
+
+def zones() -> Iterator[Offer]:
+    """The names of the IANA time zones that this machine knows."""
+    from zoneinfo import available_timezones
+
+    yield from ((zone, "") for zone in sorted(available_timezones()))
+
+
+KINDS: dict[str, Callable[[Glimpse, str, list[str]], Iterator[Offer]]] = {
+    "command": _commands,
+    "reference": _references,
+    "version": _versions,
+    "parameter": _parameters,
+    "instance": _instances,
+    "targets": _targets,
+    "invocation": _invocations,
+    "place": _places,
+    "accesskey": _access_keys,
+}
+
+
+def _when(stored: int) -> str:
+    return ago(datetime.fromtimestamp(stored / 1000, timezone.utc), datetime.now(timezone.utc))

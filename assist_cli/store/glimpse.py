@@ -1,0 +1,96 @@
+"""What completion offers of the database: read as it lies there, in a few milliseconds; nothing is made or changed.
+
+A file that is absent, locked, or of a schema without these columns raises ``sqlite3.Error``: there is nothing to offer.
+Only ``sqlite3`` is imported, so that pressing Tab stays quick.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+
+MOST = 100  # ids, newest first: more than a person reads
+
+Pair = tuple[str, str]
+
+
+class Glimpse:
+    """A database that is looked at once. Raises ``sqlite3.Error``, here and in each method."""
+
+    def __init__(self, path: str) -> None:
+        # Where no other program has it open there is no log either, and SQLite would make one to read by.
+        mode = "mode=ro" if os.path.exists(f"{path}-wal") else "mode=ro&immutable=1"
+        name = path.replace("%", "%25").replace("?", "%3f").replace("#", "%23")
+        self._connection = sqlite3.connect(f"file:{name}?{mode}", uri=True, timeout=0)
+
+    def commands(self) -> list[tuple[str, str, int]]:
+        """Name, description and newest version of each command, by name."""
+        return self._rows("SELECT name, description, latest FROM commands ORDER BY name")
+
+    def versions(self, command: str) -> list[tuple[int, int]]:
+        """Number and time (milliseconds) of each version of a command, newest first."""
+        return self._rows(
+            """
+            SELECT number, version.created_at FROM command_versions AS version
+            JOIN commands ON commands.id = version.command_id WHERE name = ? ORDER BY number DESC
+            """,
+            command,
+        )
+
+    def definitions(self, command: str, version: int | None) -> list[tuple[str, str, str | None]]:
+        """Key, description and choices (by line) of each parameter that a version, or the newest, defines."""
+        return self._rows(
+            """
+            SELECT json_extract(entry.value, '$[0]'), json_extract(entry.value, '$[1]'),
+                (SELECT group_concat(value, char(10)) FROM json_each(entry.value, '$[3]'))
+            FROM command_states, json_each(nullif(definitions, '')) AS entry
+            WHERE name = ? AND number = coalesce(?, latest)
+            """,
+            command,
+            version,
+        )
+
+    def instances(self) -> list[Pair]:
+        """Name and address of each instance, by name."""
+        return self._rows("SELECT name, address FROM instances WHERE removed_at IS NULL ORDER BY name")
+
+    def tags(self) -> list[tuple[str, str, int]]:
+        """Key, value and number of instances of each tag."""
+        return self._rows(
+            """
+            SELECT entry.key, entry.value, count(*) FROM instances, json_each(tags) AS entry
+            WHERE removed_at IS NULL GROUP BY entry.key, entry.value ORDER BY entry.key, entry.value
+            """
+        )
+
+    def invocations(self, prefix: str) -> list[tuple[str, str, int, str | None, int | None, bytes]]:
+        """Id, status, time, command, version, beginning of the script of the newest whose ids begin with ``prefix``."""
+        return self._rows(
+            """
+            SELECT id, status, created_at, command_name, command_version, substr(content, 1, 200) FROM invocations
+            WHERE id >= ?1 AND id < ?1 || '~' ORDER BY id DESC LIMIT ?2
+            """,
+            prefix,
+            MOST,
+        )
+
+    def instances_of(self, invocation: str) -> list[Pair]:
+        """Name and status of the instances of the one invocation that ``invocation`` is the beginning of."""
+        return self._rows(
+            """
+            SELECT instance_name, status FROM invocation_instances WHERE invocation_id =
+                (SELECT CASE count(*) WHEN 1 THEN max(id) END FROM invocations WHERE id >= ?1 AND id < ?1 || '~')
+            ORDER BY position
+            """,
+            invocation,
+        )
+
+    def access_keys(self) -> list[Pair]:
+        """Name and role of each access key, by name."""
+        return self._rows("SELECT name, role FROM access_keys ORDER BY name")
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def _rows(self, sql: str, *parameters: str | int | None) -> list:  # type: ignore[type-arg]
+        return self._connection.execute(sql, parameters).fetchall()

@@ -1,0 +1,79 @@
+"""What pressing Tab costs with a long history: python -m benchmarks.completion."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import resource
+import statistics
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+from assist_cli.model.command import CommandVersion
+from assist_cli.model.ids import Kind, new_id
+from assist_cli.model.instance import Instance
+from assist_cli.operations import commands
+from assist_cli.operations.controller import open_controller
+from assist_cli.paths import Home
+from assist_cli.store import instances
+from benchmarks.measure import ASSIST, Report, throw_away_home
+
+BUDGET = 100  # ms of CPU
+LINES = ("run --", "run -i web0001,w", "run -i @role", "invocation show t-", "invoke c", "run --timezone Eu")
+
+
+def fill(home: Home, invocations: int, machines: int) -> None:
+    with open_controller(home) as controller, controller.database.transaction() as transaction:
+        for number in range(machines):
+            id, tags = new_id(Kind.INSTANCE, controller.now_ms()), {"role": "web" if number % 3 else "db"}
+            made = Instance(id=id, name=f"web{number:04}", address="tls:10.0.0.1", created=controller.now(), tags=tags)
+            instances.register(transaction, made)
+        for number in range(invocations):
+            at = controller.now_ms() - number * 60_000
+            transaction.execute(
+                """
+                INSERT INTO invocations (id, status, created_at, command_id, command_type, repeat_mode, timeout,
+                    keep_script, parameters, content)
+                VALUES (?, 'Finished', ?, ?, 'RunShellScript', 'Once', 60, 0, '{}', ?)
+                """,
+                [new_id(Kind.INVOCATION, at), at, new_id(Kind.COMMAND, at), b"uname -a; echo %d" % number],
+            )
+    with open_controller(home) as controller:
+        for number in range(100):
+            commands.create(controller, f"command-{number}", CommandVersion(b"true"))
+
+
+def cpu(words: list[str], environment: Mapping[str, str]) -> float:
+    """The CPU time of a program, in ms."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run(words, env=environment, stdin=subprocess.DEVNULL, capture_output=True, check=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return 1000 * (after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--invocations", type=int, default=10_000)
+    parser.add_argument("--instances", type=int, default=1_000)
+    parser.add_argument("--turns", type=int, default=11)
+    options = parser.parse_args()
+
+    report = Report(
+        f"Completion with {options.invocations:,} invocations and {options.instances:,} instances, CPU of "
+        f"{options.turns} turns"
+    )
+    with throw_away_home() as environment:
+        fill(Home(Path(environment["ASSIST_HOME"])), options.invocations, options.instances)
+        taken: dict[str, list[float]] = {line: [] for line in LINES}
+        for _ in range(options.turns):
+            for line, times in taken.items():
+                line_in = {**environment, "COMP_LINE": f"assist {line}", "PATH": os.environ["PATH"]}
+                times.append(cpu([ASSIST, "completion", "answer", "bash"], line_in))
+    for line, times in taken.items():
+        report.budget(f"assist {line}<Tab>", statistics.median(times), BUDGET, " ms")
+    report.end()
+
+
+if __name__ == "__main__":
+    main()

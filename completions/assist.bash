@@ -1,0 +1,20 @@
+# bash completion of assist. To have it: source this file, or: assist completion install bash
+_assist() {
+    local form line
+    COMPREPLY=()
+    {
+        IFS= read -r form || return 0
+        while IFS= read -r line; do COMPREPLY+=("$line"); done
+    } < <(
+        COMP_LINE=${COMP_LINE:0:COMP_POINT} COMP_TYPE=$COMP_TYPE COMP_WORDBREAKS=$COMP_WORDBREAKS COLUMNS=$COLUMNS \
+            assist completion answer bash 2>/dev/null
+    )
+    # Older ones than bash 4.4 sort by the alphabet whatever is said here, and the one of macOS does none of these.
+    case $form in
+        words) compopt -o nosort ;;
+        open) compopt -o nosort -o nospace ;;
+        files) compopt -o default ;;
+        folders) compopt -o dirnames ;;
+    esac 2>/dev/null
+}
+complete -F _assist assist

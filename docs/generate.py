@@ -1,0 +1,150 @@
+"""Everything that is made from the commands themselves: make generated.
+
+``assist_cli/cli/completion/words.json`` is what completion knows of them, and ``completions/`` has the scripts of the
+shells for who sources or packages them. With ``--check`` nothing is written, and the exit status is 1 where a file is
+not what it should be.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import typer.main
+
+from assist_cli.cli.app import app
+from assist_cli.cli.completion import values
+from assist_cli.cli.completion.answer import BY_THE_SHELL
+from assist_cli.cli.help import TOPICS
+from assist_cli.model.access import Role
+from assist_cli.model.command import CommandType
+from assist_cli.model.quotas import COMMANDS
+
+ROOT = Path(__file__).parents[1]
+SCRIPTS = ROOT / "assist_cli/cli/completion"
+
+# How a value is completed, by what stands for it in the help; where that differs by command, with its words before it.
+# "text" is anything, "program" is what stands behind --, a list is all that there is.
+KINDS: dict[str, str | list[str]] = {
+    "-- WORD": "program",
+    "ADDRESS": "text",
+    "DIR": "folders",
+    "FILE": "files",
+    "ID": "invocation",
+    "INSTANCE": "instance",
+    "INVOCATION": "invocation",
+    "JSON|@FILE": "text",
+    "KEY …": "text",
+    "KEY=REF": "text",
+    "KEY=VALUE": "parameter",
+    "K=V": "text",
+    "N": "text",
+    "N|N%": "text",
+    "NAME": "text",
+    "command NAME": "command",
+    "command create NAME": "text",
+    "instance NAME": "instance",
+    "instance add NAME": "text",
+    "instance install NAME": "text",
+    "invocation output NAME": "place",
+    "NAME[@VERSION]": "reference",
+    "NAME|ID": "accesskey",
+    "NEW": "text",
+    "ROLE": [role.value for role in Role],
+    "TARGET": "targets",
+    "TEXT": "text",
+    "TIME": "text",
+    "TOPIC": list(TOPICS),
+    "TYPE": [kind.word for kind in CommandType],
+    "VERSION": "version",
+    "ZONE": "zone",
+    "[ADDRESS:]PORT": "text",
+    "[USER@]HOST": "text",
+    "commands": [COMMANDS.name],
+}
+
+
+def kind_of(parameter: Any, path: str) -> object:
+    """How the value of a parameter is completed; None when it takes none."""
+    if getattr(parameter, "is_flag", False):
+        return None
+    if choices := getattr(parameter.type, "choices", None):
+        return [[getattr(each, "value", each), ""] for each in choices]
+    metavar = parameter.metavar.strip("'").removesuffix("...")
+    if metavar.startswith("[") and metavar.endswith("]"):
+        metavar = metavar[1:-1].removesuffix("...")
+    words = path.split()
+    for length in range(len(words), -1, -1):
+        kind = KINDS.get(" ".join([*words[:length], metavar]))
+        if kind is not None:
+            return [[each, ""] for each in kind] if isinstance(kind, list) else kind
+    raise SystemExit(
+        f"docs/generate.py: say in KINDS how {metavar!r} of 'assist {path}' is completed: one of "
+        f"{', '.join(['text', 'program', 'zone', *BY_THE_SHELL, *values.KINDS])}, or a list"
+    )
+
+
+def tree(command: Any, path: str = "") -> dict[str, Any]:
+    """What completion knows of a command and those below it."""
+    options = [each for each in command.params if each.param_type_name == "option" and not each.hidden]
+    arguments = [each for each in command.params if each.param_type_name == "argument"]
+    return {
+        "help": short_help(command),
+        "arguments": [kind_of(each, path) for each in arguments],
+        "repeats": any(each.nargs == -1 for each in arguments),
+        "options": [
+            {
+                "names": [*each.opts, *each.secondary_opts],
+                "help": sentence(each.help or ""),
+                "value": kind_of(each, path),
+            }
+            for each in options
+        ]
+        + [{"names": ["--help", "-h"], "help": "Show this help", "value": None}],
+        "commands": {
+            name: tree(below, f"{path} {name}".strip()) for name, below in commands_of(command) if not below.hidden
+        },
+    }
+
+
+def commands_of(command: Any) -> Iterator[tuple[str, Any]]:
+    for name in getattr(command, "commands", {}):
+        yield name, command.commands[name]
+
+
+def short_help(command: Any) -> str:
+    return sentence((command.help or "").strip().split("\n\n")[0].replace("\n", " ").split(". ")[0])
+
+
+def sentence(text: str) -> str:
+    return text.split("\b")[0].strip().removesuffix(".")
+
+
+def files() -> dict[Path, str]:
+    """What each file should be."""
+    root = typer.main.get_command(app)
+    made = {SCRIPTS / "words.json": json.dumps(tree(root), ensure_ascii=False, indent=1) + "\n"}
+    for script in SCRIPTS.glob("assist.*"):
+        made[ROOT / "completions" / script.name] = script.read_text(encoding="utf-8")
+    return made
+
+
+def main() -> None:
+    old = [path for path, text in files().items() if not path.exists() or path.read_text(encoding="utf-8") != text]
+    if "--check" in sys.argv[1:]:
+        if old:
+            names = ", ".join(str(path.relative_to(ROOT)) for path in old)
+            sys.exit(f"not what the commands say any more: {names}\nto make them anew: make generated")
+        return
+    for path, text in files().items():
+        if path in old:
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+            sys.stdout.write(f"{path.relative_to(ROOT)}\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,354 @@
+"""Completion: what is answered, and what a person gets who presses Tab in a real bash, zsh and fish."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from assist_cli.cli.completion.answer import answer
+from assist_cli.cli.completion.line import Line
+from assist_cli.model.access import Role
+from assist_cli.model.command import CommandVersion
+from assist_cli.model.ids import Kind, new_id
+from assist_cli.model.instance import Instance
+from assist_cli.model.parameters import Definition
+from assist_cli.operations import accesskeys, commands
+from assist_cli.operations.controller import open_controller
+from assist_cli.operations.invoke import RunRequest, recorded
+from assist_cli.paths import Home
+from assist_cli.store import instances
+from tests.support.program import Program
+from tests.support.terminal import Terminal
+
+SCRIPTS = Path(__file__).parents[2] / "completions"
+
+Ask = Callable[..., list[str]]
+
+
+@pytest.fixture
+def stocked(home: Path) -> Home:
+    """A home with two instances and some commands."""
+    rooms = Home(home)
+    with open_controller(rooms) as controller:
+        with controller.database.transaction() as transaction:
+            for name, tags in (("web1", {"role": "web", "canary": ""}), ("db1", {"role": "db"})):
+                id = new_id(Kind.INSTANCE, controller.now_ms())
+                made = Instance(id=id, name=name, address="unix:/nowhere", created=controller.now(), tags=tags)
+                instances.register(transaction, made)
+        levels = Definition("level", "how much", default="low", choices=("low", "high"))
+        version = CommandVersion(b"echo {{level|sh}}", parameters_enabled=True, definitions=(levels,))
+        for name, about in (("restart service", "a unit"), ("backup", "all"), ("copy:db", ""), ("备份", "")):
+            commands.create(controller, name, version, about)
+        accesskeys.create(controller, "ci", Role.OPERATOR)
+    return rooms
+
+
+@pytest.fixture
+def ask(home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Ask:
+    """The answer for a line up to the cursor, without its first line, which is the form when that is asked for."""
+
+    def asked(line: str, shell: str = "fish", form: str = "words", **env: str) -> list[str]:
+        with monkeypatch.context() as patch:
+            for name, value in {"COMP_LINE": f"assist {line}", "COLUMNS": "80", **env}.items():
+                patch.setenv(name, value)
+            answer(shell)
+        said = capsys.readouterr()
+        assert said.err == ""
+        told, *rest = said.out.splitlines() or [""]
+        assert told == form
+        return rest
+
+    return asked
+
+
+# a line as a shell reads it
+
+
+@pytest.mark.parametrize(
+    ("text", "words", "last", "quote"),
+    [
+        ("assist ", ["assist"], "", ""),
+        ("assist run", ["assist"], "run", ""),
+        (r"a my\ na", ["a"], "my na", ""),
+        ('a "my na', ["a"], "my na", '"'),
+        ("a 'my na", ["a"], "my na", "'"),
+        ("""a "it's" 'a "b' c""", ["a", "it's", 'a "b'], "c", ""),
+        (r'a "\$x \n" \n', ["a", r"$x \n"], "n", ""),
+        ("a '' ", ["a", ""], "", ""),
+        ("a one\\\ntwo", ["a"], "onetwo", ""),
+        ("a  \t b", ["a"], "b", ""),
+        ("a b\\", ["a"], "b", ""),
+        ("", [], "", ""),
+    ],
+)
+def test_a_line_is_read_as_a_shell_reads_it(text: str, words: list[str], last: str, quote: str) -> None:
+    line = Line(text)
+    assert (line.words, line.last, line.quote) == (words, last, quote)
+
+
+@pytest.mark.parametrize(
+    ("text", "replaced"),
+    [
+        ("a one:two", "two"), ("a --x=y", "y"), ("a web,@ca", "@ca"), ("a back@1", "@1"), (r"a one\:two", "one:two"),
+        ("a 'one:two", "one:two"), ("a x'one", "one"), ("a 'x'one", "one"), ("a plain", "plain"),
+    ],
+)  # fmt: skip
+def test_bash_takes_up_where_it_breaks_words(text: str, replaced: str) -> None:
+    line = Line(text, breaks=" \t\n\"'@><=;|&(:")
+    assert line.last[line.kept :] == replaced
+
+
+# what is answered
+
+
+def test_commands_and_options_with_what_they_do(ask: Ask) -> None:
+    assert "run\tRun a script once and show what it prints" in ask("")
+    assert ask("invo") == [
+        "invoke\tRun a saved command, and show what it prints as it comes",
+        "invocation\tWhat was run, and how it went",
+    ]
+    assert {"--instance", "-i", "--help"} <= {line.split("\t")[0] for line in ask("run -")}
+    assert ask("run --keep") == ["--keep-script\tLeave the script file on the instance"]
+    assert ask("-q invocation li") == ["list\tList what was run, newest first"]
+    assert ask("nonsense") == []
+
+
+@pytest.mark.parametrize(
+    ("line", "offered"),
+    [
+        ("invocation list -o ", ["table", "json", "jsonl"]),
+        ("invocation list --output=j", ["--output=json", "--output=jsonl"]),
+        ("run -oj", ["-ojson", "-ojsonl"]),
+        ("run --type p", ["powershell"]),
+        ("completion show ", ["bash", "zsh", "fish"]),
+        ("help exit", ["exit-status"]),
+        ("quota set ", ["commands"]),
+        ("run -- -", []),
+        ("run --timeout ", []),
+    ],
+)
+def test_words_that_are_known_without_a_database(ask: Ask, home: Path, line: str, offered: list[str]) -> None:
+    assert ask(line, form="files" if " -- " in line else "words") == offered
+    assert not home.exists()
+
+
+def test_files_and_folders_are_left_to_the_shell(ask: Ask) -> None:
+    assert ask("run -f scr", form="files") == ask("command import ", form="files") == []
+    assert ask("run -- cat ", form="files") == ask("run --file=scr", form="files") == []
+    assert ask("run --workdir /", form="folders") == []
+
+
+def test_names_of_the_database(ask: Ask, stocked: Home) -> None:
+    assert ask("command show ") == ["backup\tall", "copy:db\tversion 1", "restart service\ta unit", "备份\tversion 1"]
+    assert ask("command delete backup c") == ["copy:db"]
+    assert ask("command create b") == []  # a new name
+    assert ask("invoke backup@") == ["backup@1\tof just now"]
+    assert ask("command diff backup ") == ["1\tof just now"]
+    assert ask("invoke backup -p ", form="open") == ["level=\thow much"]
+    assert ask("invoke backup@1 -p level=") == ["level=low", "level=high"]
+    assert ask("instance show ") == ["db1\tunix:/nowhere", "web1\tunix:/nowhere"]
+    assert ask("instance add w") == []
+    assert ask("accesskey delete ") == ["ci\toperator"]
+
+
+def test_targets_in_comma_lists(ask: Ask, stocked: Home) -> None:
+    local = "local\tthe agent of this machine"
+    names = ["db1\tunix:/nowhere", "web1\tunix:/nowhere", local]
+    assert ask("run -i ") == [*names, "@canary\ton 1", "@role=db\ton 1", "@role=web\ton 1"]
+    assert ask("run -i db1,web1,l") == ["db1,web1," + local]
+    assert ask("run -i db1,@role=w") == ["db1,@role=web\ton 1"]
+    assert ask("run --instance=db1,@c") == ["--instance=db1,@canary\ton 1"]
+    assert ask("instance status '!w") == ["!web1\tunix:/nowhere"]
+
+
+def test_invocations_newest_first_with_what_ran_and_when(ask: Ask, stocked: Home) -> None:
+    with open_controller(stocked) as controller:
+        ids = []
+        for script in (b"uname -a\n", b"#!/bin/sh\necho \x1b[31mred\n"):
+            with recorded(controller, RunRequest(script)) as invocation:
+                ids.append(invocation.id)
+    assert ask("invocation show ") == [
+        f"{ids[1]}\tjust now, Running: #!/bin/sh ↵ echo \\x1b[31mred",
+        f"{ids[0]}\tjust now, Running: uname -a",
+    ]
+    assert ask(f"stop {ids[0]}") == [f"{ids[0]}\tjust now, Running: uname -a"]
+    assert ask(f"invocation output {ids[0]} -i ") == ["local\tRunning"]
+
+
+def test_time_zones(ask: Ask) -> None:
+    from assist_cli.cli.completion import values
+
+    assert {"UTC", "Europe/Berlin", "Asia/Shanghai"} <= {name for name, _ in values.zones()}
+
+
+# bash wants its words quoted, and beside them what fits
+
+
+def test_bash_gets_words_quoted_and_in_columns(ask: Ask, stocked: Home) -> None:
+    assert ask("invoke r", "bash") == ["restart\\ service"]
+    assert ask('invoke "r', "bash") == ["restart service"]
+    assert ask("command show ", "bash", COLUMNS="40") == [
+        "backup            (all)",
+        "copy:db           (version 1)",
+        "restart\\ service  (a unit)",
+        "备份              (version 1)",
+    ]
+    assert ask("command show ", "bash", COMP_TYPE="37")[0] == "backup"  # put in by turns: nothing beside it
+    assert ask("inv", "bash", COLUMNS="33")[1] == "invocation  (What was run, an…)"
+    assert ask("invoke copy:", "bash", COMP_WORDBREAKS=":=@ ") == ["db"]
+
+
+def test_zsh_is_told_how_each_looks(ask: Ask, stocked: Home) -> None:
+    assert ask("command show ", "zsh")[1:] == [
+        "copy:db\tcopy:db          version 1",
+        "restart service\trestart service  a unit",
+        "备份\t备份             version 1",
+    ]
+
+
+# nothing is made, changed, started or said
+
+
+def test_nothing_is_made(ask: Ask, assist: Program, stocked: Home) -> None:
+    before = {path: path.read_bytes() for path in stocked.root.rglob("*")}
+    for line in ("run -i l", "invoke ", "invocation show t-", "instance status "):
+        ask(line)
+    assert {path: path.read_bytes() for path in stocked.root.rglob("*")} == before
+
+
+def test_what_another_program_has_just_written_is_there(ask: Ask, stocked: Home) -> None:
+    with open_controller(stocked) as controller:
+        commands.create(controller, "fresh", CommandVersion(b"true"))
+        assert (stocked.root / "assist.db-wal").exists()
+        assert ask("invoke fre") == ["fresh\tversion 1"]
+
+
+def test_what_cannot_be_read_offers_nothing(ask: Ask, assist: Program, stocked: Home) -> None:
+    with contextlib.closing(sqlite3.connect(stocked.database)) as connection:
+        connection.execute("PRAGMA journal_mode = DELETE")
+        connection.execute("ALTER TABLE commands RENAME TO renamed")
+        connection.commit()
+    assert ask("invoke b", form="") == []
+    stocked.database.write_bytes(b"no database" * 1000)
+    assert ask("invoke b", form="") == []
+    stocked.database.unlink()
+    assert ask("invoke b", form="") == []
+    assert not stocked.database.exists()
+    done = assist("completion", "answer", "bash", env={"COMP_LINE": None})
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+
+
+@pytest.mark.e2e
+def test_the_program_answers(assist: Program, stocked: Home) -> None:
+    """In any locale, and without what is imported for a command."""
+    env = {"COMP_LINE": "assist invoke 备", "LC_ALL": "C", "PYTHONIOENCODING": None, "PYTHONPROFILEIMPORTTIME": "1"}
+    done = assist("completion", "answer", "zsh", env=env)
+    assert (done.returncode, done.stdout.decode()) == (0, "words\n备份\t备份  version 1\n")
+    assert not {b"typer", b"dataclasses", b"pathlib", b"inspect", b"assist_cli.cli.app"} & set(done.stderr.split())
+
+
+# in a real shell
+
+# In the shells, show prints the words that it is called with, and is completed as assist is.
+SHELLS = {
+    "bash": (
+        ["--norc", "--noprofile", "-i"],
+        "bind 'set enable-bracketed-paste off'; set +H; source {script}; complete -F _assist show",
+        "show() {{ printf '<%s>' \"$@\"; echo; }}",
+    ),
+    "zsh": (
+        ["-f", "-i"],
+        "autoload -Uz compinit; compinit -u -D; source {script}; compdef _assist show",
+        "show() {{ printf '<%s>' \"$@\"; echo; }}",
+    ),
+    "fish": (
+        ["--no-config", "-i"],
+        "source {script}; complete --command show --no-files --keep-order --arguments '(__assist_answer)'",
+        "function show; printf '<%s>' $argv; echo; end",
+    ),
+}
+
+TYPED = {
+    "inv": "<invo>",  # invocation and invoke
+    "invocation sh": "<invocation><show>",
+    "quota set c": "<quota><set><commands>",
+    "run --instance=web1,lo": "<run><--instance=web1,local>",
+    "run -i web1,db": "<run><-i><web1,db1>",
+    "run -i @role=d": "<run><-i><@role=db>",
+    "run -i web1,@ca": "<run><-i><web1,@canary>",
+    r"run -i \!lo": "<run><-i><!local>",
+    "run -i '!lo": "<run><-i><!local>",
+    "invoke res": "<invoke><restart service>",
+    'invoke "res': "<invoke><restart service>",
+    "invoke 'res": "<invoke><restart service>",
+    "invoke backup@": "<invoke><backup@1>",
+    "invoke copy:": "<invoke><copy:db>",
+    "invoke 备": "<invoke><备份>",
+    "invoke backup -p lev": "<invoke><backup><-p><level=>",
+    "invoke backup -p level=h": "<invoke><backup><-p><level=high>",
+    "run -f scr": "<run><-f><script.sh>",
+    "run --file=scr": "<run><--file=script.sh>",
+    "run --workdir fol": "<run><--workdir><folder",
+}
+
+
+@pytest.mark.e2e
+@pytest.mark.slow
+@pytest.mark.parametrize("shell", SHELLS)
+def test_tab_in_a_real_shell(
+    shell: str, assist: Program, stocked: Home, isolation: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = shutil.which(shell)
+    if program is None:
+        pytest.skip(f"no {shell} on this machine")
+    (isolation / "script.sh").touch()
+    (isolation / "folder").mkdir()
+    monkeypatch.setenv("PATH", str(assist.path.parent), prepend=":")
+    words, *setup = SHELLS[shell]
+    with Terminal(Path(program), words, isolation, columns=200) as terminal:
+        for line in [*setup, "echo RE''ADY"]:
+            terminal.type(line.format(script=SCRIPTS / f"assist.{shell}") + "\n")
+        terminal.wait_for("READY")
+        for typed, shown in TYPED.items():
+            terminal.raw = ""
+            terminal.type(f"show {typed}\t\n")
+            terminal.wait_for(shown)
+
+
+# install and show
+
+
+def test_show_prints_what_is_in_the_project(assist: Program) -> None:
+    done = assist("completion", "show", "zsh")
+    assert (done.returncode, done.stdout, done.stderr) == (0, (SCRIPTS / "assist.zsh").read_bytes(), b"")
+
+
+@pytest.mark.e2e
+def test_install_writes_one_file_and_one_line(assist: Program, isolation: Path) -> None:
+    user = isolation / "user"
+    started = user / ".bashrc"
+    started.write_text("alias ll='ls -l'")
+    for _ in range(2):
+        done = assist("completion", "install", "bash")
+        assert (done.returncode, done.stdout) == (0, b"")
+    script = user / ".local/share/bash-completion/completions/assist"
+    assert script.read_bytes() == (SCRIPTS / "assist.bash").read_bytes()
+    assert started.read_text().splitlines() == ["alias ll='ls -l'", f"source {script}  # completion of assist"]
+    assert assist("completion", "install", "zsh", env={"ZDOTDIR": str(isolation)}).returncode == 0
+    assert "source" in (isolation / ".zshrc").read_text()
+    assert assist("completion", "install", "fish").returncode == 0
+    assert (user / ".config/fish/completions/assist.fish").exists()
+    assert not (isolation / "assist").exists()
+
+
+def test_install_says_what_to_do_by_hand(assist: Program, isolation: Path) -> None:
+    (isolation / "user/.bashrc").mkdir()
+    done = assist("completion", "install", "bash")
+    assert done.returncode == 74
+    assert b"cannot write the file" in done.stderr
+    assert b"hint: write this line into it: source " in done.stderr
