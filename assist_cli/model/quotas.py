@@ -214,11 +214,11 @@ def check_timeout(seconds: int) -> None:
     _at_most(TIMEOUT, seconds)
 
 
-def check_interval(seconds: float) -> None:
-    """Raise QuotaExceeded when two firings are ``seconds`` apart, and that is less than 10."""
+def check_interval(seconds: float, which: str = "") -> None:
+    """Raise QuotaExceeded when two firings are ``seconds`` apart, and that is less than 10; ``which`` they are."""
     if seconds < INTERVAL.limit:
         raise QuotaExceeded(
-            f"cannot run every {seconds:g} s: the least is {INTERVAL.limit} s",
+            f"cannot run every {seconds:g} s: {which + '; ' if which else ''}the least is {INTERVAL.limit} s",
             code=INTERVAL.code,
             hint=INTERVAL.advice,
         )

@@ -1,0 +1,300 @@
+"""The forms of a frequency: rate, cron and at (docs/rules.md section 6)."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
+
+from assist_cli.errors import InvalidParameter
+from assist_cli.model import quotas
+from assist_cli.model.frequency import fields
+from assist_cli.model.frequency.cron import Cron, Gap, cron_of
+from assist_cli.model.frequency.zone import DAY, Zone, is_zone, zone_of
+
+LONGEST_TEXT = 1000
+LONGEST_DAYS = 1000  # between two firings of a rate, as the original's agent has it
+
+_RATE = re.compile(r"rate\(\s*(\d{1,9})\s*([smhd])\s*\)", re.ASCII | re.IGNORECASE)
+_AT = re.compile(r"at\((?P<inside>[^()]*)\)(?P<outside>[^()]*)", re.ASCII | re.IGNORECASE)
+_MOMENT = re.compile(
+    r"(\d{4})-(\d{1,2})-(\d{1,2})(?:(?:T|\s+)(\d{1,2}):(\d{2})(?::(\d{2}))?)?(?:\s*(Z|[+-]\d{2}:?\d{2})|\s+(\S+))?",
+    re.ASCII,
+)
+_FORM = re.compile(r"\s*(rate|at)\b", re.IGNORECASE)
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": DAY}
+_HELP = "assist help frequency has all forms"
+
+
+@dataclass(frozen=True)
+class Rate:
+    """So much time from each firing to the next."""
+
+    interval: timedelta
+
+    def next(self, after: datetime, anchor: datetime) -> datetime | None:
+        passed = max((after - anchor) // self.interval, 0)
+        try:
+            return anchor + (passed + 1) * self.interval
+        except OverflowError:
+            return None
+
+
+@dataclass(frozen=True)
+class Once:
+    """One moment."""
+
+    moment: int
+
+    def first(self, start: int) -> int | None:
+        return self.moment if self.moment >= start else None
+
+
+@dataclass(frozen=True)
+class Firing:
+    """A firing: when, what the clocks of its zone show then, and whether they are changed on that day.
+
+    ``note`` is ``gap`` when an hour of that day is left out and ``overlap`` when one comes twice; ``hours`` says which,
+    as ``02:00-03:00``.
+    """
+
+    time: datetime
+    local: datetime
+    note: str | None = None
+    hours: str | None = None
+
+
+@dataclass(frozen=True)
+class Frequency:
+    """When something runs again. A value without a clock: each moment is passed in, and what comes out is in UTC.
+
+    ``text`` is how it is stored and shown: ``rate(30s)``, ``0 */5 * * * *``, ``at(2026-12-01 02:00:00)``.
+    ``timezone`` is what its civil times stand in (``Asia/Shanghai``, ``UTC``, ``GMT+8:00``), and None for a rate.
+    ``restore`` makes it again from these two.
+    """
+
+    text: str
+    timezone: str | None
+    rule: Rate | Cron | Once = field(repr=False, compare=False)
+
+    @property
+    def is_once(self) -> bool:
+        """Whether it fires once only: ``at(…)``."""
+        return isinstance(self.rule, Once)
+
+    @property
+    def expression(self) -> str:
+        """It with its zone, as a person would write it and ``parse`` reads it."""
+        if self.timezone is None:
+            return self.text
+        return f"{self.text[:-1]} {self.timezone})" if self.is_once else f"{self.text} {self.timezone}"
+
+    def next(self, after: datetime, anchor: datetime) -> datetime | None:
+        """The first firing later than ``after``; None when there is none any more.
+
+        ``anchor`` is the moment of creation. From it a rate counts its intervals, the first firing being one interval
+        later; the other forms take no notice of it.
+        """
+        if isinstance(self.rule, Rate):
+            return self.rule.next(after, anchor)
+        found = self.rule.first(math.floor(after.timestamp()) + 1)
+        return None if found is None else datetime.fromtimestamp(found, timezone.utc)
+
+    def upcoming(self, after: datetime, anchor: datetime, count: int, *, zone: str = "UTC") -> list[Firing]:
+        """At most ``count`` firings later than ``after``, in order. Local times of a rate are those of ``zone``."""
+        clock = zone_of(self.timezone or zone)
+        firings: list[Firing] = []
+        while len(firings) < count and (following := self.next(after, anchor)) is not None:
+            firings.append(_firing(following, clock, marked=self.timezone is not None))
+            after = following
+        return firings
+
+    def smallest_gap(self, after: datetime) -> timedelta:
+        """The least time between two firings in a row from the day of ``after`` on, worked out from the civil fields.
+
+        It is a day when there is more between them, or no second one. A change of the clocks is not counted in.
+        """
+        if isinstance(self.rule, Rate):
+            return self.rule.interval
+        gap = _smallest_gap(self.rule, after, below=DAY) if isinstance(self.rule, Cron) else None
+        return timedelta(seconds=gap.seconds if gap else DAY)
+
+
+def parse(text: str, *, zone: str, now: datetime) -> Frequency:
+    """A frequency as people write it: ``rate(5m)``, a cron expression, ``at(2026-12-01 02:00:00)``.
+
+    ``zone`` is the time zone of an expression that names none. Raises InvalidParameter (InvalidFrequency) for what
+    cannot be read, never fires or is over at ``now``, and QuotaExceeded (IntervalExceedLimit) for what fires twice
+    within less than 10 s.
+    """
+    frequency = restore(text, zone)
+    _check(frequency, now)
+    return frequency
+
+
+def restore(text: str, timezone: str | None) -> Frequency:
+    """A frequency from its ``text`` and ``timezone``, as they were kept: only its form is looked at, not its firings.
+
+    So one that is over can be read too. Raises InvalidParameter.
+    """
+    if len(text) > LONGEST_TEXT:
+        raise _unreadable(text[:40] + "…", f"it is longer than {LONGEST_TEXT} characters")
+    form = _FORM.match(text)
+    if form and form[1].lower() == "rate":
+        return _rate(text.strip())
+    if form:
+        found = _AT.fullmatch(text.strip())
+        if found is None:
+            raise _unreadable(text, "it has the form at(2026-12-01 02:00:00), with a time zone behind it or none")
+        return _at(" ".join((found["inside"] + " " + found["outside"]).split()), timezone)
+    return _cron(text, timezone)
+
+
+def every(seconds: float) -> Frequency:
+    """A rate of so many seconds. Raises InvalidParameter, and QuotaExceeded when they are fewer than 10."""
+    if seconds != int(seconds):
+        raise _unreadable(f"{seconds:g} s", "it is not a whole number of seconds")
+    unit, length = next((unit, length) for unit, length in reversed(_UNITS.items()) if seconds % length == 0)
+    return _rate(f"rate({int(seconds) // length}{unit})")
+
+
+def cron(expression: str, *, zone: str, now: datetime) -> Frequency:
+    """A cron expression; a zone may stand behind it. Raises as ``parse`` does."""
+    frequency = _cron(expression, zone)
+    _check(frequency, now)
+    return frequency
+
+
+def at(moment: str, *, zone: str, now: datetime) -> Frequency:
+    """Once, at a civil time such as ``2026-12-01 02:00``; a zone may stand behind it. Raises as ``parse`` does."""
+    frequency = _at(moment, zone)
+    _check(frequency, now)
+    return frequency
+
+
+def once(moment: datetime, *, zone: str) -> Frequency:
+    """Once, at a moment that is known, in whole seconds; a part of a second is rounded up."""
+    clock = zone_of(zone)
+    second = math.ceil(moment.timestamp())
+    text = f"at({_civil(second + clock.offset(second)):%Y-%m-%d %H:%M:%S})"
+    return Frequency(text, clock.name, Once(second))
+
+
+def _rate(text: str) -> Frequency:
+    found = _RATE.fullmatch(text)
+    if found is None:
+        raise _unreadable(text, "a rate is a whole number with s, m, h or d, as in rate(5m), and has no time zone")
+    seconds = int(found[1]) * _UNITS[found[2].lower()]
+    quotas.check_interval(seconds)
+    if seconds > LONGEST_DAYS * DAY:
+        raise _unreadable(text, f"at most {LONGEST_DAYS} days can lie between two firings")
+    return Frequency(f"rate({int(found[1])}{found[2].lower()})", None, Rate(timedelta(seconds=seconds)))
+
+
+def _at(text: str, zone: str | None) -> Frequency:
+    found = _MOMENT.fullmatch(text.strip())
+    if found is None:
+        raise _unreadable(text, "a moment is written as 2026-12-01 02:00:00, with a time zone behind it or none")
+    clock = _clock(_offset_name(found[7]) or found[8], zone)
+    try:
+        civil = datetime(*(int(found[group] or 0) for group in range(1, 7)))  # type: ignore[arg-type]
+    except ValueError as error:
+        raise _unreadable(text, str(error)) from None
+    if not fields.FIRST_YEAR <= civil.year <= fields.LAST_YEAR:
+        raise _unreadable(text, f"the year is not from {fields.FIRST_YEAR} to {fields.LAST_YEAR}")
+    moment = clock.moment(int(civil.replace(tzinfo=timezone.utc).timestamp()))
+    return Frequency(f"at({civil:%Y-%m-%d %H:%M:%S})", clock.name, Once(moment))
+
+
+def _cron(text: str, zone: str | None) -> Frequency:
+    words = text.split()
+    named = words.pop() if len(words) > 7 or (len(words) > 5 and _is_zone(words[-1])) else None
+    if not 5 <= len(words) <= 7:
+        raise _unreadable(
+            text,
+            f"a cron expression has 6 fields (second minute hour day-of-month month day-of-week), 7 with the year or 5 "
+            f"without the second, and this has {len(words)}",
+        )
+    clock = _clock(named, zone)
+    words = [word.upper() for word in words]
+    rule = cron_of(fields.read(words), clock)
+    return Frequency(" ".join(words if len(words) > 5 else ["0", *words]), clock.name, rule)
+
+
+def _is_zone(word: str) -> bool:
+    """Whether the last word names a zone and no day: it looks like a zone, or there is one of that name."""
+    letters = re.match("[A-Za-z]*", word)
+    if letters is None or len(letters[0]) < 2 or letters[0].upper() in fields.DAY_NAMES:
+        return False
+    return "/" in word or letters[0].upper() in ("GMT", "UTC") or is_zone(word)
+
+
+def _clock(named: str | None, zone: str | None) -> Zone:
+    return zone_of(named or zone or "UTC")
+
+
+def _offset_name(text: str | None) -> str | None:
+    """``Z`` and ``+08:00``, the offsets of ISO 8601, as the zones that they are."""
+    if text is None:
+        return None
+    return "UTC" if text == "Z" else f"GMT{text[:3]}:{text[-2:]}"
+
+
+def _check(frequency: Frequency, now: datetime) -> None:
+    """Refuse what fires no more, and what fires too often."""
+    rule = frequency.rule
+    if isinstance(rule, Cron):
+        _check_days(rule, frequency)
+    if not isinstance(rule, Rate) and frequency.next(now, now) is None:
+        raise InvalidParameter(
+            f"cannot use the frequency '{frequency.expression}': it lies in the past",
+            code="InvalidFrequency",
+            hint=f"it is {now:%Y-%m-%d %H:%M:%S} UTC now; assist schedule preview shows what would come",
+        )
+    if isinstance(rule, Cron):
+        gap = _smallest_gap(rule, now, below=quotas.INTERVAL.limit)
+        if gap is not None:
+            quotas.check_interval(
+                gap.seconds,
+                f"the second field '{rule.fields.texts['second']}' fires at {_civil(gap.first)} and at "
+                f"{_civil(gap.second)}",
+            )
+
+
+def _smallest_gap(rule: Cron, after: datetime, below: int) -> Gap | None:
+    start = math.floor(after.timestamp())
+    return rule.smallest_gap(start + rule.zone.offset(start), below)
+
+
+def _check_days(rule: Cron, frequency: Frequency) -> None:
+    if rule.days.first(0) is None:
+        texts = rule.fields.texts
+        raise InvalidParameter(
+            f"cannot use the frequency '{frequency.text}': it never fires, for no day up to {fields.LAST_YEAR} is "
+            + " and ".join(f"{name} {text}" for name, text in texts.items() if name != "second" and text not in "*?"),
+            code="InvalidFrequency",
+            hint="change one of these fields; L is the last day of each month",
+        )
+
+
+def _firing(moment: datetime, zone: Zone, *, marked: bool) -> Firing:
+    second = math.floor(moment.timestamp())
+    offset = timedelta(seconds=zone.offset(second))
+    local = moment.astimezone(timezone(offset))
+    if marked:
+        for change in zone.changes(second - 2 * DAY, second + 2 * DAY):
+            start, end = map(_civil, change.hours)
+            if start.date() <= local.date() <= (end - timedelta(seconds=1)).date():
+                note = "gap" if change.is_gap else "overlap"
+                return Firing(moment, local, note, f"{start:%H:%M}-{end:%H:%M}")
+    return Firing(moment, local)
+
+
+def _civil(seconds: int) -> datetime:
+    return datetime.fromtimestamp(seconds, timezone.utc).replace(tzinfo=None)
+
+
+def _unreadable(text: str, reason: str) -> InvalidParameter:
+    return InvalidParameter(f"cannot use the frequency '{text}': {reason}", code="InvalidFrequency", hint=_HELP)

@@ -1,0 +1,180 @@
+"""Time zones, and when their clocks are changed.
+
+zoneinfo answers what the offset is at a moment and not when it changes, so the changes are searched for once in each
+stretch of a year, and kept. A change is found when its offset lasts for a day; the shortest that a zone has had in this
+century is some weeks.
+"""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import re
+import zoneinfo
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone, tzinfo
+
+from assist_cli.errors import InvalidParameter
+
+DAY = 86_400
+LONGEST_NAME = 64
+_STRETCH = 366 * DAY
+_GMT = re.compile(r"GMT([+-])(\d{1,2})(?::(\d{2}))?", re.ASCII | re.IGNORECASE)
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_+\-]*(?:/[A-Za-z0-9_+\-]+)*", re.ASCII)
+# These lie beside the zones and are none: "right" counts leap seconds, the others are whatever a machine was set to.
+_NO_ZONES = ("right/", "posix/", "posixrules", "localtime")
+
+
+@dataclass(frozen=True)
+class Change:
+    """The moment at which the clocks go from one offset to another, in seconds east of UTC."""
+
+    at: int
+    before: int
+    after: int
+
+    @property
+    def length(self) -> int:
+        """By how many seconds the clocks are moved."""
+        return abs(self.after - self.before)
+
+    @property
+    def is_gap(self) -> bool:
+        """Whether civil times are left out; else they come twice."""
+        return self.after > self.before
+
+    @property
+    def hours(self) -> tuple[int, int]:
+        """The civil times from the first to the one after the last that are left out, or come twice."""
+        first, second = sorted((self.at + self.before, self.at + self.after))
+        return first, second
+
+
+@dataclass(frozen=True)
+class _Stretch:
+    offset: int
+    changes: tuple[Change, ...]
+
+
+@dataclass(frozen=True)
+class Zone:
+    """A time zone under the name that people give it."""
+
+    name: str
+    rules: tzinfo
+
+    def offset(self, moment: int) -> int:
+        """What its clocks are ahead of UTC, in seconds."""
+        offset = _stretch(self.rules, moment // _STRETCH).offset
+        for change in self.changes(moment // _STRETCH * _STRETCH - 1, moment):
+            offset = change.after
+        return offset
+
+    def changes(self, after: int, to: int) -> list[Change]:
+        """The changes after one moment up to another, that one included."""
+        return [
+            change
+            for index in range(after // _STRETCH, to // _STRETCH + 1)
+            for change in _stretch(self.rules, index).changes
+            if after < change.at <= to
+        ]
+
+    def last_change(self, moment: int, margin: int = 0) -> Change | None:
+        """The change that is no longer ago than its own length, and ``margin`` seconds more."""
+        for change in reversed(self.changes(moment - DAY, moment)):
+            if moment < change.at + change.length + margin:
+                return change
+        return None
+
+    def quiet_until(self, moment: int) -> int:
+        """A moment up to which no clock is changed after this one: that of the next change, when it is near."""
+        end = (moment // _STRETCH + 1) * _STRETCH
+        changes = self.changes(moment, end)
+        return changes[0].at if changes else end
+
+    def moment(self, civil: int) -> int:
+        """When its clocks show this time: the first time if they do so twice, the end of the gap if they never do."""
+        offset = self.offset(civil - DAY)
+        for change in self.changes(civil - DAY, civil + DAY):
+            if civil < change.at + change.before:
+                break
+            if civil < change.at + change.after:
+                return change.at
+            offset = change.after
+        return civil - offset
+
+
+@functools.lru_cache(maxsize=1024)
+def _stretch(rules: tzinfo, index: int) -> _Stretch:
+    start = index * _STRETCH
+    first = offset = _offset(rules, start)
+    changes = []
+    for end in range(start + DAY, start + _STRETCH + 1, DAY):
+        after = _offset(rules, end)
+        if after != offset:
+            low, high = end - DAY, end  # low has the offset before, high the one after
+            while high - low > 1:
+                middle = (low + high) // 2
+                low, high = (middle, high) if _offset(rules, middle) == offset else (low, middle)
+            changes.append(Change(high, offset, after))
+            offset = after
+    if changes and changes[-1].at == start + _STRETCH:  # the next stretch begins with it
+        changes.pop()
+    before = _offset(rules, start - 1)
+    if before != first:
+        changes.insert(0, Change(start, before, first))
+    return _Stretch(before, tuple(changes))
+
+
+def _offset(rules: tzinfo, moment: int) -> int:
+    offset = datetime.fromtimestamp(moment, rules).utcoffset()
+    assert offset is not None
+    return int(offset.total_seconds())
+
+
+@functools.lru_cache(maxsize=1024)
+def zone_of(name: str) -> Zone:
+    """The zone of an IANA name, ``UTC`` or ``GMT+8:00``. Raises InvalidParameter."""
+    found = _GMT.fullmatch(name)
+    if found:
+        hours, minutes = int(found[2]), int(found[3] or 0)
+        if minutes < 60 and hours <= (14 if found[1] == "+" else 12):
+            offset = timedelta(hours=hours, minutes=minutes) * (1 if found[1] == "+" else -1)
+            return Zone(f"GMT{found[1]}{hours}:{minutes:02}", timezone(offset))
+        raise InvalidParameter(
+            f"cannot use the time zone '{name}': it is not from GMT-12:59 to GMT+14:59",
+            code="InvalidFrequency",
+            hint="write it as GMT+8:00, or give a name such as Asia/Shanghai",
+        )
+    if name.upper() == "UTC":
+        return Zone("UTC", timezone.utc)
+    rules = _rules(name)
+    if rules is None:
+        raise InvalidParameter(f"cannot find the time zone '{name}'", code="InvalidFrequency", hint=_advice(name))
+    return Zone(name, rules)
+
+
+def is_zone(name: str) -> bool:
+    """Whether there is a zone of this IANA name."""
+    return _rules(name) is not None
+
+
+def _rules(name: str) -> tzinfo | None:
+    if _NAME.fullmatch(name) is None or len(name) > LONGEST_NAME or name.startswith(_NO_ZONES):
+        return None
+    try:
+        return zoneinfo.ZoneInfo(name)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+        return None
+
+
+def _advice(name: str) -> str:
+    names = {each.lower(): each for each in sorted(zoneinfo.available_timezones())}
+    cities = {each.rpartition("/")[2]: each for each in names}
+    wanted = name.lower()
+    close = difflib.get_close_matches(wanted, names, 1, 0.85) or [
+        cities[city] for city in difflib.get_close_matches(wanted.rpartition("/")[2], cities, 1, 0.85)
+    ]
+    if close:
+        return f"did you mean {names[close[0]]}?"
+    return "give a name such as Europe/Berlin, UTC, or a distance such as GMT+8:00"

@@ -1,0 +1,380 @@
+"""When something runs again (docs/rules.md section 6)."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from assist_cli.errors import InvalidParameter, QuotaExceeded
+from assist_cli.model.frequency import Frequency, at, cron, every, once, parse, restore
+
+NOW = datetime(2026, 3, 28, 12, tzinfo=timezone.utc)
+CREATED = datetime(2026, 3, 28, 12, 0, 7, 250_000, tzinfo=timezone.utc)
+
+
+def read(text: str, zone: str = "UTC", now: datetime = NOW) -> Frequency:
+    return parse(text, zone=zone, now=now)
+
+
+def local(text: str, zone: str, start: datetime, count: int) -> list[str]:
+    """The next firings as the clocks of the zone show them, with the offset."""
+    moment = start.replace(tzinfo=ZoneInfo(zone)).astimezone(timezone.utc)
+    firings = read(text, zone, now=moment).upcoming(moment, moment, count)
+    return [each.local.isoformat(sep=" ") for each in firings]
+
+
+def days(text: str, count: int, now: datetime = NOW) -> list[str]:
+    """The days of the next firings."""
+    return [f"{each.time:%a %Y-%m-%d}" for each in read(text, now=now).upcoming(now, now, count)]
+
+
+# ---- rate
+
+
+def test_a_rate_counts_from_its_creation() -> None:
+    frequency = read("rate(30s)")
+    assert frequency.timezone is None
+    assert frequency.next(CREATED, CREATED) == CREATED + timedelta(seconds=30)
+    assert frequency.next(CREATED + timedelta(seconds=30), CREATED) == CREATED + timedelta(seconds=60)
+    assert frequency.next(CREATED + timedelta(days=400, seconds=1), CREATED) == CREATED + timedelta(
+        days=400, seconds=30
+    )
+    assert frequency.next(CREATED - timedelta(days=1), CREATED) == CREATED + timedelta(seconds=30)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("rate(10s)", 10), ("rate(5m)", 300), ("rate(2h)", 7200), (" RATE( 1 D ) ", 86_400)]
+)
+def test_rates_have_four_units(text: str, seconds: int) -> None:
+    assert read(text).smallest_gap(NOW) == timedelta(seconds=seconds)
+
+
+@pytest.mark.parametrize("text", ["rate(9s)", "rate(0s)", "rate(1s)", "rate(0d)"])
+def test_a_rate_of_less_than_ten_seconds_is_refused(text: str) -> None:
+    with pytest.raises(QuotaExceeded, match="the least is 10 s") as refused:
+        read(text)
+    assert refused.value.code == "IntervalExceedLimit"
+
+
+@pytest.mark.parametrize(
+    "text", ["rate(5)", "rate(5w)", "rate(-5m)", "rate(5m) UTC", "rate()", "rate(1001d)", "rate 5m"]
+)
+def test_what_is_no_rate_is_refused(text: str) -> None:
+    with pytest.raises(InvalidParameter):
+        read(text)
+
+
+def test_every_is_a_rate_in_its_largest_unit() -> None:
+    assert [every(seconds).text for seconds in (10, 90, 300, 7200, 86_400)] == [
+        *("rate(10s)", "rate(90s)", "rate(5m)", "rate(2h)", "rate(1d)")
+    ]
+    with pytest.raises(QuotaExceeded):
+        every(9)
+    with pytest.raises(InvalidParameter, match="whole number"):
+        every(10.5)
+
+
+# ---- the smallest gap
+
+
+@pytest.mark.parametrize(
+    ("text", "first", "second"),
+    [
+        ("0,55 * * * * *", "00:00:55", "00:01:00"),
+        ("*/7 * * * * *", "00:00:56", "00:01:00"),
+        ("0,5 0 0 * * *", "00:00:00", "00:00:05"),
+        ("* 0 0 1 1 ?", "00:00:00", "00:00:01"),
+        ("0,55 59,0 * * * *", "00:59:55", "01:00:00"),
+        ("0,55 0,59 0,23 * * *", "23:59:55", "2026-03-29 00:00:00"),
+    ],
+)
+def test_two_firings_that_are_too_close_are_shown(text: str, first: str, second: str) -> None:
+    with pytest.raises(QuotaExceeded) as refused:
+        read(text)
+    assert f"the second field '{text.split()[0]}' fires at " in refused.value.message
+    assert first in refused.value.message
+    assert second in refused.value.message
+
+
+@pytest.mark.parametrize(
+    ("text", "gap"),
+    [
+        ("0,55 0 * * * *", timedelta(seconds=55)),
+        ("*/10 * * * * *", timedelta(seconds=10)),
+        ("5,15,50 * * * * *", timedelta(seconds=10)),
+        ("0,55 0,59 0,23 L * *", timedelta(seconds=55)),  # the next day is never due
+        ("0,55 0,59 0,23 28 2 ?", timedelta(seconds=55)),
+        ("* * * * *", timedelta(minutes=1)),
+        ("0 59,0 * * * *", timedelta(minutes=1)),
+        ("0 50,0 0,8 * * *", timedelta(minutes=50)),
+        ("0 30 23,0 * * *", timedelta(hours=1)),
+        ("0 0 0,23 * * *", timedelta(hours=1)),
+        ("0 0 0,23 L * *", timedelta(hours=23)),
+        ("0 0 2 * * MON,THU", timedelta(days=1)),
+        ("0 0 2 1 1 ? 2027", timedelta(days=1)),
+        ("at(2026-12-01)", timedelta(days=1)),
+        ("rate(7d)", timedelta(days=7)),
+    ],
+)
+def test_the_smallest_gap_follows_from_the_fields(text: str, gap: timedelta) -> None:
+    assert read(text).smallest_gap(NOW) == gap
+
+
+def test_days_that_are_neighbours_only_in_some_years_are_found() -> None:
+    """28 February and 1 March are, but not in a leap year: with 2028 alone nothing is too close."""
+    with pytest.raises(QuotaExceeded, match="2027-02-28 23:59:55 and at 2027-03-01 00:00:00"):
+        read("0,55 0,59 0,23 28,1 2,3 ? 2027-2028")
+    assert read("0,55 0,59 0,23 28,1 2,3 ? 2028").smallest_gap(NOW) == timedelta(seconds=55)
+
+
+# ---- what never fires, and what is over
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("0 0 0 30 2 *", "day-of-month 30 and month 2"),
+        ("0 0 0 31 APR,JUN ?", "day-of-month 31 and month APR,JUN"),
+        ("0 0 0 29 2 ? 2027", "day-of-month 29 and month 2 and year 2027"),
+        ("0 0 0 ? 2 5#5 2027", "month 2 and day-of-week 5#5 and year 2027"),
+    ],
+)
+def test_what_never_fires_is_refused(text: str, named: str) -> None:
+    with pytest.raises(InvalidParameter, match="it never fires") as refused:
+        read(text)
+    assert named in refused.value.message
+
+
+@pytest.mark.parametrize("text", ["0 0 0 1 1 ? 2026", "0 0 0 * * ? 1999", "at(2026-03-28 12:00:00)", "at(1999-01-01)"])
+def test_what_is_over_is_refused(text: str) -> None:
+    with pytest.raises(InvalidParameter, match="lies in the past"):
+        read(text)
+
+
+def test_one_that_is_over_can_be_restored() -> None:
+    frequency = restore("at(2020-01-01 00:00:00)", "Asia/Shanghai")
+    assert frequency.next(NOW, NOW) is None
+    assert frequency.next(datetime(2019, 1, 1, tzinfo=timezone.utc), NOW) == datetime(
+        2019, 12, 31, 16, tzinfo=timezone.utc
+    )
+
+
+def test_a_firing_is_later_than_the_moment() -> None:
+    frequency = read("0 0 * * * *")
+    assert frequency.next(NOW, NOW) == NOW + timedelta(hours=1)
+    assert frequency.next(NOW - timedelta(microseconds=1), NOW) == NOW
+    assert frequency.next(NOW + timedelta(microseconds=1), NOW) == NOW + timedelta(hours=1)
+
+
+# ---- at
+
+
+@pytest.mark.parametrize(
+    ("text", "stored", "zone"),
+    [
+        ("at(2026-12-01 02:00:00)", "at(2026-12-01 02:00:00)", "Europe/Berlin"),
+        ("at(2026-12-01 02:00 Asia/Shanghai)", "at(2026-12-01 02:00:00)", "Asia/Shanghai"),
+        ("at(2026-12-01T02:00) Asia/Shanghai", "at(2026-12-01 02:00:00)", "Asia/Shanghai"),
+        ("At( 2026-12-1   2:00 UTC )", "at(2026-12-01 02:00:00)", "UTC"),
+        ("at(2026-12-01T02:00:00Z)", "at(2026-12-01 02:00:00)", "UTC"),
+        ("at(2026-12-01T02:00:00-03:30)", "at(2026-12-01 02:00:00)", "GMT-3:30"),
+        ("at(2026-12-01)", "at(2026-12-01 00:00:00)", "Europe/Berlin"),
+    ],
+)
+def test_at_fires_once(text: str, stored: str, zone: str) -> None:
+    frequency = read(text, "Europe/Berlin")
+    assert (frequency.text, frequency.timezone, frequency.is_once) == (stored, zone, True)
+    [firing] = frequency.upcoming(NOW, NOW, 5)
+    assert f"at({firing.local:%Y-%m-%d %H:%M:%S})" == stored
+    assert parse(frequency.expression, zone="UTC", now=NOW) == frequency
+
+
+def test_at_as_a_word_and_as_a_moment() -> None:
+    assert at("2026-12-01 02:00", zone="Asia/Shanghai", now=NOW).expression == "at(2026-12-01 02:00:00 Asia/Shanghai)"
+    later = once(NOW + timedelta(minutes=10, microseconds=1), zone="Asia/Shanghai")
+    assert later.text == "at(2026-03-28 20:10:01)"
+    assert later.next(NOW, NOW) == NOW + timedelta(minutes=10, seconds=1)
+
+
+# ---- cron: its fields
+
+
+@pytest.mark.parametrize(
+    ("text", "stored"),
+    [
+        ("*/5 * * * *", "0 */5 * * * *"),
+        ("0  */5 * * *  *", "0 */5 * * * *"),
+        ("0 0 9 ? jan mon-fri", "0 0 9 ? JAN MON-FRI"),
+        ("0 0 9 * * * 2027", "0 0 9 * * * 2027"),
+    ],
+)
+def test_cron_has_five_six_or_seven_fields(text: str, stored: str) -> None:
+    frequency = cron(text, zone="Asia/Shanghai", now=NOW)
+    assert (frequency.text, frequency.timezone, frequency.is_once) == (stored, "Asia/Shanghai", False)
+    assert parse(frequency.expression, zone="UTC", now=NOW) == frequency
+    assert restore(frequency.text, frequency.timezone) == frequency
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("0 0 0 L * ?", ["Tue 2026-03-31", "Thu 2026-04-30", "Sun 2026-05-31"]),
+        ("0 0 0 15,L 2 ?", ["Mon 2027-02-15", "Sun 2027-02-28", "Tue 2028-02-15", "Tue 2028-02-29"]),
+        ("0 0 0 ? * L5", ["Fri 2026-04-24", "Fri 2026-05-29"]),
+        ("0 0 0 ? * 5L", ["Fri 2026-04-24", "Fri 2026-05-29"]),
+        ("0 0 0 ? * FRIL", ["Fri 2026-04-24", "Fri 2026-05-29"]),
+        ("0 0 0 ? * 7L", ["Sun 2026-03-29", "Sun 2026-04-26"]),
+        ("0 0 0 ? * 5#2", ["Fri 2026-04-10", "Fri 2026-05-08"]),
+        ("0 0 0 ? * FRI#5", ["Fri 2026-05-29", "Fri 2026-07-31"]),
+        ("0 0 0 ? * MON#1,3,5L", ["Wed 2026-04-01", "Mon 2026-04-06", "Wed 2026-04-08"]),
+        ("0 0 0 ? * 0", ["Sun 2026-03-29", "Sun 2026-04-05"]),
+        ("0 0 0 ? * 7", ["Sun 2026-03-29", "Sun 2026-04-05"]),
+        ("0 0 0 ? * 5-7", ["Sun 2026-03-29", "Fri 2026-04-03", "Sat 2026-04-04"]),
+        ("0 0 0 ? * SAT-MON", ["Sun 2026-03-29", "Mon 2026-03-30", "Sat 2026-04-04"]),
+        ("0 0 0 ? * 1/2", ["Mon 2026-03-30", "Wed 2026-04-01", "Fri 2026-04-03", "Mon 2026-04-06"]),
+        (
+            "0 0 0 1,15 * MON",
+            ["Mon 2026-03-30", "Wed 2026-04-01", "Mon 2026-04-06", "Mon 2026-04-13", "Wed 2026-04-15"],
+        ),
+        ("0 0 0 13 * FRI#2", ["Fri 2026-04-10", "Mon 2026-04-13", "Fri 2026-05-08", "Wed 2026-05-13"]),
+        ("0 0 0 31 2 MON", ["Mon 2027-02-01", "Mon 2027-02-08"]),
+        ("0 0 0 1 NOV-JAN ?", ["Sun 2026-11-01", "Tue 2026-12-01", "Fri 2027-01-01", "Mon 2027-11-01"]),
+        ("0 0 0 29 2 ?", ["Tue 2028-02-29", "Sun 2032-02-29"]),
+        ("0 0 0 1 1 ? 2028/30", ["Sat 2028-01-01", "Tue 2058-01-01", "Thu 2088-01-01"]),
+        ("0 0 0 31 12 ? 2099", ["Thu 2099-12-31"]),
+    ],
+)
+def test_days(text: str, expected: list[str]) -> None:
+    assert days(text, len(expected)) == expected
+
+
+def test_years_end_with_2099() -> None:
+    frequency = read("0 0 0 ? * THU")
+    assert frequency.next(datetime(2099, 12, 30, tzinfo=timezone.utc), NOW) == datetime(
+        2099, 12, 31, tzinfo=timezone.utc
+    )
+    assert frequency.next(datetime(2099, 12, 31, tzinfo=timezone.utc), NOW) is None
+
+
+def test_over_the_end_of_a_year() -> None:
+    late = datetime(2027, 12, 31, 23, 59, 55, tzinfo=timezone.utc)
+    assert read("*/10 * * * * *").next(late, NOW) == datetime(2028, 1, 1, tzinfo=timezone.utc)
+    assert read("0 0 22-2/2 * * *").next(late, NOW) == datetime(2028, 1, 1, tzinfo=timezone.utc)
+
+
+@pytest.mark.parametrize(
+    ("text", "field"),
+    [
+        ("60 * * * * *", "second"),
+        ("? * * * * *", "second"),
+        ("0 61 * * * *", "minute"),
+        ("0 */0 * * * *", "minute"),
+        ("0 */90 * * * *", "minute"),
+        ("0 0 24 * * *", "hour"),
+        ("0 0 1- * * *", "hour"),
+        ("0 0 0 0 * *", "day-of-month"),
+        ("0 0 0 15W * *", "day-of-month"),
+        ("0 0 0 L-3 * *", "day-of-month"),
+        ("0 0 0 1 13 *", "month"),
+        ("0 0 0 1 MAI *", "month"),
+        ("0 0 0 * * 8", "day-of-week"),
+        ("0 0 0 * * MOX", "day-of-week"),
+        ("0 0 0 * * L", "day-of-week"),
+        ("0 0 0 * * 5#6", "day-of-week"),
+        ("0 0 0 * * 1,,2", "day-of-week"),
+        ("0 0 0 * * * 2100", "year"),
+        ("0 0 0 * * * 2030-2027", "year"),
+        ("0 0 ٣ * * *", "hour"),
+    ],
+)
+def test_a_refusal_names_the_field(text: str, field: str) -> None:
+    with pytest.raises(InvalidParameter, match=f"cannot use the {field} field '") as refused:
+        read(text)
+    assert refused.value.code == "InvalidFrequency"
+    assert refused.value.hint
+
+
+@pytest.mark.parametrize(
+    "text", ["", " ", "hello", "* * * *", "@daily", "0 0 0 * * * 2027 UTC UTC", "0 " * 600, "at()"]
+)
+def test_what_has_no_form_is_refused(text: str) -> None:
+    with pytest.raises(InvalidParameter, match="cannot"):
+        read(text)
+
+
+# ---- time zones
+
+
+@pytest.mark.parametrize(
+    ("text", "zone", "hour"),
+    [
+        ("0 0 9 * * * Asia/Shanghai", "Asia/Shanghai", 1),
+        ("0 9 * * * Asia/Shanghai", "Asia/Shanghai", 1),
+        ("0 0 9 * * * 2026-2030 Asia/Shanghai", "Asia/Shanghai", 1),
+        ("0 0 9 ? * MON-SUN Singapore", "Singapore", 1),
+        ("0 0 9 * * ? UTC", "UTC", 9),
+        ("0 0 9 * * ? utc", "UTC", 9),
+        ("0 0 9 * * ? GMT+8:00", "GMT+8:00", 1),
+        ("0 0 9 * * ? gmt+08", "GMT+8:00", 1),
+        ("0 0 9 * * ? GMT-3:30", "GMT-3:30", 12),
+        ("0 0 9 * * ?", "America/Sao_Paulo", 12),
+    ],
+)
+def test_a_zone_stands_behind_the_expression(text: str, zone: str, hour: int) -> None:
+    frequency = read(text, "America/Sao_Paulo")
+    assert frequency.timezone == zone
+    firing = frequency.next(NOW, NOW)
+    assert firing is not None
+    assert (firing.hour, firing.minute) == (hour, 30 if zone == "GMT-3:30" else 0)
+
+
+@pytest.mark.parametrize(
+    ("zone", "hint"),
+    [
+        ("Asia/Shangai", "Asia/Shanghai"),
+        ("asia/shanghai", "Asia/Shanghai"),
+        ("Europe/Shanghai", "Asia/Shanghai"),
+        ("Nowhere/Land", "Europe/Berlin"),
+        ("GMT+14:60", "GMT"),
+        ("GMT+15:00", "GMT"),
+        ("GMT-13:00", "GMT"),
+        ("right/UTC", ""),
+        ("Asia/../../etc/passwd", ""),
+        ("America/", ""),
+    ],
+)
+def test_a_zone_that_is_not_known_is_refused(zone: str, hint: str) -> None:
+    with pytest.raises(InvalidParameter, match="time zone") as refused:
+        read(f"0 0 9 * * ? {zone}")
+    assert hint in refused.value.hint
+    with pytest.raises(InvalidParameter, match="time zone"):
+        read("0 0 9 * * ?", zone)
+
+
+# ---- clocks that are changed
+
+
+def test_fixed_hours_fire_once_where_clocks_are_changed() -> None:
+    assert local("0 30 2 * * *", "Europe/Berlin", datetime(2026, 3, 28), 3) == [
+        *("2026-03-28 02:30:00+01:00", "2026-03-29 03:00:00+02:00", "2026-03-30 02:30:00+02:00")
+    ]
+    assert local("0 30 2 * * *", "Europe/Berlin", datetime(2026, 10, 24), 3) == [
+        *("2026-10-24 02:30:00+02:00", "2026-10-25 02:30:00+02:00", "2026-10-26 02:30:00+01:00")
+    ]
+
+
+def test_a_wildcard_in_the_hour_goes_on() -> None:
+    assert local("*/10 * * * * *", "Europe/Berlin", datetime(2026, 3, 29, 1, 59, 35), 4) == [
+        *("2026-03-29 01:59:40+01:00", "2026-03-29 01:59:50+01:00"),
+        *("2026-03-29 03:00:00+02:00", "2026-03-29 03:00:10+02:00"),
+    ]
+    assert local("0 0 */2 * * *", "Europe/Berlin", datetime(2026, 3, 28, 23), 4) == [
+        *("2026-03-29 00:00:00+01:00", "2026-03-29 03:00:00+02:00"),
+        *("2026-03-29 04:00:00+02:00", "2026-03-29 06:00:00+02:00"),
+    ]
+    assert local("0 30 * * * *", "Europe/Berlin", datetime(2026, 10, 25, 1), 4) == [
+        *("2026-10-25 01:30:00+02:00", "2026-10-25 02:30:00+02:00"),
+        *("2026-10-25 02:30:00+01:00", "2026-10-25 03:30:00+01:00"),
+    ]
