@@ -19,6 +19,7 @@ from assist_cli.model.command import Command
 from assist_cli.model.instance import Health, Instance, Use
 from assist_cli.model.invocation import Invocation, InvocationInstance, Record, Summary
 from assist_cli.model.output import Output, Stream
+from assist_cli.model.transfer import Transfer
 from assist_cli.operations.exchange import definition_document
 from assist_cli.operations.quotas import Usage
 
@@ -36,7 +37,9 @@ class Encoding(str, Enum):
 
 
 def invocation(invocation: Invocation, encoding: Encoding = Encoding.TEXT) -> Document:
-    """``invocation show``, and what ``run -o json`` prints at its end."""
+    """``invocation show``, and what ``run -o json`` prints at its end; for a file ``file show``."""
+    if invocation.transfer is not None:
+        return _file(invocation, invocation.transfer)
     return {
         **_beginning(invocation),
         "CommandContent": _bytes(invocation.content, encoding),
@@ -57,7 +60,7 @@ def summary(summary: Summary) -> Document:
 
 def started(invocation: Invocation) -> Document:
     """What ``--detach`` prints."""
-    return {"InvokeId": invocation.id, "CommandId": invocation.command_id}
+    return {"InvokeId": invocation.id, "CommandId": invocation.command_id or None}
 
 
 def command(found: Command, encoding: Encoding = Encoding.TEXT, *, content: bool = True) -> Document:
@@ -191,7 +194,31 @@ def time(moment: datetime | None) -> str | None:
     return None if moment is None else moment.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def _file(invocation: Invocation, transfer: Transfer) -> Document:
+    return {
+        "InvokeId": invocation.id,
+        "Name": transfer.name,
+        "TargetDir": transfer.directory,
+        "FileMode": transfer.mode,
+        "FileOwner": transfer.owner,
+        "FileGroup": transfer.group,
+        "Overwrite": transfer.overwrite,
+        "InvokeStatus": invocation.status.value,
+        "InvokeInstances": [
+            {
+                "InstanceId": place.instance_id,
+                "InstanceName": place.instance_name,
+                "InvocationStatus": place.status.value,
+                "ErrorCode": place.record.error_code,
+                "ErrorInfo": place.record.error_info,
+            }
+            for place in invocation.instances
+        ],
+    }
+
+
 def _beginning(invocation: Invocation) -> Document:
+    assert invocation.command_type is not None
     return {
         "InvokeId": invocation.id,
         "CommandId": invocation.command_id,

@@ -27,16 +27,22 @@ _LATE_SHOWN = 20
 
 
 class Fanout(Listener):
-    """Shows ``names``, with their lines as they come (``lines``), by groups at the end (``groups``), or both."""
+    """Shows ``names``, with their lines as they come (``lines``), by groups at the end (``groups``), or both.
+
+    ``silence`` stands for the output of a group where all went well and that printed nothing.
+    """
 
     whole = False
 
-    def __init__(self, printer: Printer, names: Sequence[str], *, lines: bool, groups: bool) -> None:
+    def __init__(
+        self, printer: Printer, names: Sequence[str], *, lines: bool, groups: bool, silence: str = "(no output)"
+    ) -> None:
         self.live = sys.stderr.isatty()
         self.keyboard = sys.stdin.fileno() if self.live and sys.stdin is not None and sys.stdin.isatty() else None
         self._printer = printer
         self._lines = lines
         self._groups = groups
+        self._silence = silence
         self._waiting = dict.fromkeys(names, time.monotonic())
         self._outcomes: dict[str, Outcome | None] = dict.fromkeys(names)
         self._ended = self._failed = 0  # of the outcomes, which are many when each is counted at each end
@@ -150,7 +156,7 @@ class Fanout(Listener):
         if text:
             self._printer.line(text)
         elif well:
-            self._printer.line(self._printer.paint("(no output)", Style.QUIET))
+            self._printer.line(self._printer.paint(self._silence, Style.QUIET))
 
 
 def _is_foreground(keyboard: int) -> bool:

@@ -13,8 +13,8 @@ app = options.application()
 
 TOPICS = {
     "exit-status": """\
-How every command ends. run, invoke, rerun and invocation wait end with the script's own status
-when exactly one instance ran and the script came to its end; else:
+How every command ends. run, invoke, rerun, send and invocation wait share these; with the
+script's own status when exactly one instance ran and the script came to its end; else:
 
     0  done, and every script finished with 0
     1  something that was run or sent did not succeed
@@ -30,7 +30,7 @@ when exactly one instance ran and the script came to its end; else:
   130  interrupted; what was sent goes on
 """,
     "targets": """\
-Which instances run, invoke, stop and instance are for. -i may be given again
+Which instances run, invoke, send, stop and instance are for. -i may be given again
 and again, and each may be a comma list. Quote what a shell would take.
 
   web1           a name

@@ -11,7 +11,7 @@ import typer
 
 from assist_cli.cli import documents, options, targets
 from assist_cli.cli.documents import Encoding
-from assist_cli.cli.output import Cell, Column, Format, Printer, Style
+from assist_cli.cli.output import STYLES, Cell, Column, Format, Printer, Style
 from assist_cli.cli.watching import Look, Streams, watch
 from assist_cli.cli.wording import ago, clock, count, escape, one_line, took
 from assist_cli.errors import ExitStatus, NotFound, UsageError
@@ -38,15 +38,6 @@ COLUMNS = (
     Column("TOOK", right=True),
     Column("COMMAND", flexible=True),
 )
-
-STYLES = {
-    "Running": Style.BUSY,
-    "Stopping": Style.BUSY,
-    "Stopped": Style.ODD,
-    "Finished": Style.GOOD,
-    "Failed": Style.BAD,
-    "PartialFailed": Style.BAD,
-}
 
 
 @app.command("list", epilog=options.examples("assist invocation list", "assist invocation list -n 5 -o json"))
@@ -118,7 +109,7 @@ def wait(
     with open_controller(home()) as controller:
         from assist_cli.operations import dispatch
 
-        found = history.recall(controller, history.find(controller, id))
+        found = history.recall(controller, history.find(controller, id, files=True))
         status = watch(
             printer,
             controller,
@@ -187,7 +178,7 @@ def stop(
         from assist_cli.operations.stop import stop as stop_invocation
 
         found = stop_invocation(
-            controller, history.find(controller, id), targets.selection(instance, False, pick, seed)
+            controller, history.find(controller, id, files=True), targets.selection(instance, False, pick, seed)
         )
     if printer.is_json:
         printer.document(documents.invocation(found))
@@ -237,6 +228,7 @@ def _print_head(printer: Printer, invocation: Invocation, now: datetime) -> None
     when = f"{ago(invocation.created, now)} ({clock(invocation.created)})"
     if invocation.finished is not None:
         when += f", took {took(invocation.finished - invocation.created)}"
+    assert invocation.command_type is not None
     settings = [invocation.command_type.value, f"timeout {invocation.timeout} s"]
     if invocation.username:
         settings.append(f"user {invocation.username}")

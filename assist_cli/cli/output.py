@@ -40,6 +40,15 @@ class Style(str, Enum):
     STRONG = "bold"
 
 
+STYLES = {
+    "Running": Style.BUSY,
+    "Stopping": Style.BUSY,
+    "Stopped": Style.ODD,
+    "Finished": Style.GOOD,
+    "Failed": Style.BAD,
+    "PartialFailed": Style.BAD,
+}
+
 _ANSI = {
     Style.GOOD: "32",
     Style.BAD: "31",

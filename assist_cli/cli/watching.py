@@ -22,6 +22,7 @@ from assist_cli.model.invocation import Invocation, InvocationInstance
 from assist_cli.model.output import Output, Stream
 from assist_cli.model.rollout import Rollout
 from assist_cli.model.status import InvocationStatus
+from assist_cli.model.transfer import Transfer
 from assist_cli.operations import history
 from assist_cli.operations.controller import Controller
 from assist_cli.operations.listener import Listener
@@ -52,12 +53,14 @@ class Look:
 class Streams(Listener):
     """One instance: the listener that lets output through as it comes, and counts the bytes that cannot be had.
 
-    With ``only``, no more than that stream goes out, and it goes to stdout.
+    With ``only``, no more than that stream goes out, and it goes to stdout. ``arrived`` is what to say of an instance
+    where all went well, empty where what it printed tells enough.
     """
 
-    def __init__(self, printer: Printer, *, only: Stream | None = None) -> None:
+    def __init__(self, printer: Printer, *, only: Stream | None = None, arrived: str = "") -> None:
         self._printer = printer
         self._only = only
+        self._arrived = arrived
         self._seen = 0
         self._missing = 0
 
@@ -88,6 +91,10 @@ class Streams(Listener):
         if self._missing:
             self._printer.warn(f"{count(self._missing, 'byte')} of the output are missing in the middle")
         tell_failures(self._printer, places)
+        if self._arrived:
+            for place in places:
+                if place.record.is_success:
+                    self._printer.talk(f"{place.instance_name}: {self._arrived}")
 
 
 def watch(
@@ -154,10 +161,18 @@ def _hearing_hangups() -> Iterator[None]:
 
 
 def _view(printer: Printer, invocation: Invocation, look: Look) -> Streams | Fanout:
+    transfer = invocation.transfer
     if len(invocation.instances) == 1 and not look.gather and not look.live:
-        return Streams(printer)
+        return Streams(printer, arrived=file_in_words(transfer) if transfer else "")
     names = [place.instance_name for place in invocation.instances]
+    if transfer:
+        return Fanout(printer, names, lines=False, groups=True, silence=file_in_words(transfer))
     return Fanout(printer, names, lines=look.lines, groups=look.groups)
+
+
+def file_in_words(transfer: Transfer) -> str:
+    """``/etc/app/app.conf, 1,204 bytes``: what was sent, and where it is."""
+    return f"{transfer.path}, {count(transfer.size, 'byte')}"
 
 
 def carry_out(
@@ -209,7 +224,8 @@ def _tell_detached(printer: Printer, invocation: Invocation) -> int:
         tell_failures(printer, invocation.instances)
         return exit_status(invocation)
     if not printer.is_json:
-        printer.talk(f"It runs; see it through with: assist invocation wait {invocation.id}")
+        what = "It is on its way" if invocation.transfer else "It runs"
+        printer.talk(f"{what}; see it through with: assist invocation wait {invocation.id}")
     return ExitStatus.DONE
 
 

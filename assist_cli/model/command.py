@@ -135,7 +135,7 @@ def check_working_dir(path: str | None) -> None:
     if path is None:
         return
     quotas.check_length(quotas.WORKING_DIR, path)
-    if not path.isprintable() or not re.match(r"/|[A-Za-z]:[\\/]|\\\\", path):
+    if not names.is_absolute_path(path):
         raise InvalidParameter(
             f"cannot use the working directory {path!r}: it is no absolute path",
             code="InvalidWorkingDir",
@@ -148,7 +148,7 @@ def check_username(name: str | None) -> None:
     if name is None:
         return
     quotas.check_length(quotas.USERNAME, name)
-    if not name or not name.isprintable() or name.startswith("-") or ":" in name:
+    if not names.is_account(name):
         raise InvalidParameter(
             f"cannot run as the user {name!r}: that is no user name",
             code="InvalidUsername",

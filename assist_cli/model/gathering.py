@@ -12,11 +12,15 @@ from assist_cli.model.status import InvocationStatus
 
 @dataclass(frozen=True)
 class Answer:
-    """What is compared: how the record ended and what it printed on either stream, but for the record's own id."""
+    """What is compared: how the record ended and what it printed on either stream, but for the record's own id.
+
+    ``why`` is what the instance said; that an agent was not reached is one answer, whatever stood in the way.
+    """
 
     status: InvocationStatus
     exit_code: int | None
     error_code: str
+    why: str
     stdout: bytes
     stderr: bytes
     dropped: int
@@ -59,6 +63,7 @@ def _answer(place: InvocationInstance) -> Answer:
         status=record.status,
         exit_code=record.exit_code,
         error_code=record.error_code,
+        why=record.error_info.replace(record.id, "") if record.sent else "",
         stdout=output.bytes_of(Stream.STDOUT).replace(own, b""),
         stderr=output.bytes_of(Stream.STDERR).replace(own, b""),
         dropped=output.dropped,

@@ -1,4 +1,7 @@
-"""One execution of a command: the invocation, its instances, and their records (docs/rules.md sections 1 and 2)."""
+"""One execution of a command, or of sending a file: the invocation, its instances, and their records.
+
+See docs/rules.md sections 1 and 2.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from assist_cli.model.command import CommandType
 from assist_cli.model.output import Output
 from assist_cli.model.parameters import Value
 from assist_cli.model.status import InvocationStatus, InvokeStatus, is_success
+from assist_cli.model.transfer import Transfer
 
 
 class RepeatMode(str, Enum):
@@ -99,16 +103,19 @@ class Invocation:
     secret parameter is remembered without its value. ``timeout`` is in seconds; ``command_name`` and
     ``command_version`` are None for a script that was run without being saved; ``frequency`` is None for one that
     runs once.
+
+    Of a file that is sent, the ``transfer`` tells what it is. There is no command then, and the content is there while
+    it is being sent and not remembered.
     """
 
     id: str
-    command_id: str
-    command_type: CommandType
     content: bytes
     timeout: int
     status: InvokeStatus
     created: datetime
     instances: tuple[InvocationInstance, ...]
+    command_id: str = ""
+    command_type: CommandType | None = None
     command_name: str | None = None
     command_version: int | None = None
     parameters_enabled: bool = False
@@ -119,6 +126,7 @@ class Invocation:
     repeat_mode: RepeatMode = RepeatMode.ONCE
     frequency: str | None = None
     finished: datetime | None = None
+    transfer: Transfer | None = None
 
 
 @dataclass(frozen=True)

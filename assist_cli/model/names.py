@@ -1,4 +1,4 @@
-"""What a name may look like: of commands, instances and tags (docs/rules.md section 3).
+"""What a name may look like: of commands, instances and tags, and of things of an instance (docs/rules.md section 3).
 
 A name is read by people, typed in shells and stands in lists that use ``@``, ``,`` and ``/`` themselves. It is compared
 in its composed form (Unicode NFC), so that two that look the same because of accents are the same.
@@ -6,6 +6,7 @@ in its composed form (Unicode NFC), so that two that look the same because of ac
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 from assist_cli.errors import InvalidParameter
@@ -48,3 +49,13 @@ def checked_name(name: str, what: str = "name") -> str:
 def is_text_line(text: str) -> bool:
     """Whether a text is one line that a terminal shows as it is: no control, no invisible, no direction character."""
     return text.translate(_JOINERS).isprintable()
+
+
+def is_absolute_path(path: str) -> bool:
+    """Whether this can be a path of Unix or Windows that begins at the root."""
+    return path.isprintable() and re.match(r"/|[A-Za-z]:[\\/]|\\\\", path) is not None
+
+
+def is_account(name: str) -> bool:
+    """Whether this could be the name of a user or a group of an instance."""
+    return bool(name) and name.isprintable() and not name.startswith("-") and ":" not in name

@@ -185,9 +185,9 @@ def check_rendered(content: bytes) -> None:
     _at_most(RENDERED, len(content))
 
 
-def check_file(content: bytes) -> None:
-    """Raise QuotaExceeded when a file to send counts more than 32,768."""
-    _at_most(FILE, base64_length(len(content)))
+def check_file(size: int) -> None:
+    """Raise QuotaExceeded when a file to send, of ``size`` bytes, counts more than 32,768."""
+    _at_most(FILE, base64_length(size))
 
 
 def check_parameter_count(count: int) -> None:

@@ -144,7 +144,7 @@ async def look(controller: Controller, line: Line, record: Record) -> Outcome | 
         if answer["result"] is None:
             return closed
         if not answer["result"]["output_bytes"]:
-            return _outcome(task_result(answer["result"]), Fold())
+            return without_output(answer["result"])
         return await follow(controller, line, record, accepted=True)
     except AgentRefused as refusal:
         if refusal.code == "RecordNotFound" and not record.status.is_final and not may_arrive(controller, record):
@@ -223,6 +223,11 @@ def may_arrive(controller: Controller, record: Record) -> bool:
 def not_sent(now: datetime, why: str = "it was stopped before it was sent") -> Outcome:
     """The outcome of a record that was stopped, or called off, before any byte of it was sent."""
     return Outcome(status=InvocationStatus.STOPPED, error_code="ExecutionInterrupted", error_info=why, finished=now)
+
+
+def without_output(result: Mapping[str, Any]) -> Outcome:
+    """The outcome of a record that wrote nothing, from its result on the wire."""
+    return _outcome(task_result(result), Fold())
 
 
 def _outcome(result: TaskResult, fold: Fold) -> Outcome:

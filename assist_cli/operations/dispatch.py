@@ -1,5 +1,7 @@
 """Bringing an invocation to its instances: deliver each record, follow it where somebody watches, write how it ended.
 
+Scripts and files go the same way. A script is followed once it is accepted; the answer to a file is its result.
+
 A record is noted as sent before its first byte leaves. From then on delivery is repeated over new connections until
 the agent has answered; it runs the record at most once, however often it comes (docs/rules.md section 8).
 
@@ -9,11 +11,12 @@ An outcome is written as soon as it is known. That an agent cannot be reached is
 from __future__ import annotations
 
 import asyncio
-import base64
+import math
 import sys
 import time
 from collections.abc import Awaitable, Sequence
 from dataclasses import replace
+from typing import Any
 
 from assist_cli.agents.client import Client
 from assist_cli.errors import AgentError, GaveUpWaiting
@@ -21,7 +24,7 @@ from assist_cli.model.invocation import Invocation, InvocationInstance, Outcome,
 from assist_cli.model.rollout import AT_ONCE, Rollout
 from assist_cli.model.status import InvocationStatus
 from assist_cli.operations import fanout, render
-from assist_cli.operations.collect import conclude, fetch, follow, not_sent, unanswered
+from assist_cli.operations.collect import conclude, fetch, follow, not_sent, unanswered, without_output
 from assist_cli.operations.controller import Controller
 from assist_cli.operations.invoke import lifetime
 from assist_cli.operations.ledger import Ledger
@@ -30,6 +33,7 @@ from assist_cli.operations.reach import Line, line_to
 
 DELIVERIES = 256  # instances that are connected to and handed their record at the same time
 BEAT_SECONDS = 0.5
+SHORTEST_WAIT = 0.001  # seconds in which what is to be done begins at least
 
 
 def send(controller: Controller, invocation: Invocation) -> None:
@@ -171,58 +175,59 @@ class _Dispatch:
             self._listener.ended(place.instance_name, outcome)
 
     async def _deliver(self, line: Line, place: InvocationInstance) -> tuple[Record, Outcome | None]:
-        """Hand a record to its agent. The record as it is now, and its outcome when it ended by this."""
+        """Hand a record to its agent. The record as it is now, and its outcome when it ended by this.
+
+        The patience is for what follows: for a script its end, for a file the answer.
+        """
         record = place.record
+        is_file = self._invocation.transfer is not None
         try:
             await line.client()
         except AgentError as error:
             return record, self._failed(error)
+        if is_file and self._time_left() <= 0:
+            raise self._gave_up()
         allowed = lifetime(self._invocation.timeout)
         sent = await self._ledger.mark_sent(record.id, allowed)
         if sent is None:
             return record, not_sent(self._controller.now())
         record = replace(record, sent=sent, deadline=sent + allowed)
-        request = self._request(place, record)
+        method, params = render.request(self._invocation, place, self._controller.id)
 
-        async def run(client: Client) -> None:
-            await client.call("task.run", request)
+        async def hand_over(client: Client) -> Any:
+            return await client.call(method, params)
 
+        longest = allowed.total_seconds()
+        seconds = min(longest, max(self._time_left(), SHORTEST_WAIT)) if is_file else longest
         try:
-            await asyncio.wait_for(line.insist(run), allowed.total_seconds())
+            answer = await asyncio.wait_for(line.insist(hand_over), seconds)
         except asyncio.TimeoutError:
+            if seconds < longest:
+                raise self._gave_up() from None
             return record, unanswered(self._controller.now())
         except AgentError as error:
             return record, self._failed(error)
-        return record, None
+        result = answer.get("result")
+        return record, without_output(result) if result else None
 
     async def _follow(self, line: Line, record: Record, name: str, *, accepted: bool) -> Outcome | None:
         following = follow(self._controller, line, record, name=name, listener=self._listener, accepted=accepted)
         if self._until is None:
             return await following
         try:
-            return await asyncio.wait_for(following, max(self._until - time.monotonic(), 0.001))
+            return await asyncio.wait_for(following, max(self._time_left(), SHORTEST_WAIT))
         except asyncio.TimeoutError:
-            raise GaveUpWaiting(
-                f"cannot wait any longer for {self._invocation.id}: it goes on",
-                hint=f"assist invocation wait {self._invocation.id}",
-            ) from None
+            raise self._gave_up() from None
 
-    def _request(self, place: InvocationInstance, record: Record) -> dict[str, object]:
-        invocation = self._invocation
-        script = render.script(invocation, place, self._controller.id)
-        return {
-            "record": record.id,
-            "invocation": invocation.id,
-            "command": invocation.command_id,
-            "type": invocation.command_type.value,
-            "content": base64.b64encode(script).decode("ascii"),
-            "directory": invocation.working_dir,
-            "timeout": invocation.timeout,
-            "username": invocation.username,
-            "environment": render.environment(invocation),
-            "secrets": render.secrets(invocation),
-            "keep_script": invocation.keep_script,
-        }
+    def _time_left(self) -> float:
+        """The seconds that the person will still wait."""
+        return math.inf if self._until is None else self._until - time.monotonic()
+
+    def _gave_up(self) -> GaveUpWaiting:
+        return GaveUpWaiting(
+            f"cannot wait any longer for {self._invocation.id}: it goes on",
+            hint=f"assist invocation wait {self._invocation.id}",
+        )
 
     def _failed(self, error: AgentError) -> Outcome:
         return Outcome(

@@ -1,7 +1,7 @@
 """Going on in the background: what a person does not wait for is brought to its end by a process of its own.
 
-It is forked, so that what must not be written anywhere, the values of secrets, comes along in memory. It is a sender of
-its own: what it has to send carries its token from before this process lets go.
+It is forked, so that what must not be written anywhere, the values of secrets and the content of files, comes along in
+memory. It is a sender of its own: what it has to send carries its token from before this process lets go.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def _live(home: Home, invocation: Invocation, rollout: Rollout, writing: int) ->
             os.write(writing, b"1")
             os.close(writing)
             known = invocations.get(controller.database, invocation.id, output=False)
-            dispatch.go_on(controller, replace(known, parameters=invocation.parameters), rollout)
+            dispatch.go_on(controller, replace(invocation, instances=known.instances), rollout)
     except BaseException:
         traceback.print_exc()
     finally:

@@ -7,9 +7,12 @@ from assist_cli.operations.controller import Controller
 from assist_cli.store import invocations, listing, records
 
 
-def find(controller: Controller, text: str) -> str:
-    """The id of the invocation that is meant: an id, the beginning of one, or ``-`` for the newest. Raises NotFound."""
-    return invocations.find(controller.database, text)
+def find(controller: Controller, text: str, *, files: bool = False) -> str:
+    """The id of the invocation that is meant: an id, the beginning of one, or ``-`` for the newest run.
+
+    That of a file is found with ``files`` only. Raises NotFound.
+    """
+    return invocations.find(controller.database, text, invocations.BOTH if files else invocations.RUNS)
 
 
 def show(controller: Controller, invocation_id: str, *, output: bool) -> Invocation:

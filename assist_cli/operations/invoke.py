@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from assist_cli.errors import Conflict, NotFound, Refused
 from assist_cli.model import command, parameters, quotas
@@ -170,6 +170,8 @@ def _plan_of_command(controller: Controller, request: InvokeRequest) -> _Plan:
 def _plan_of_rerun(controller: Controller, request: RerunRequest) -> _Plan:
     """What ran then, from the history; a command that was deleted since is run as a script."""
     then = invocations.get(controller.database, request.invocation_id, output=False)
+    if then.command_type is None:
+        raise Conflict(f"cannot rerun {then.id}: it is a file, and only its size is remembered", hint="send it again")
     if not then.status.is_final:
         raise Conflict(f"cannot rerun {then.id}: it is {then.status} still", hint=f"assist invocation wait {then.id}")
     again = [place for place in then.instances if request.everywhere or not place.record.is_success]
@@ -240,23 +242,30 @@ def _invocation(
         keep_script=plan.keep_script,
         status=InvokeStatus.RUNNING,
         created=now,
-        instances=tuple(
-            InvocationInstance(
+        instances=first_records(instances, token, plan.version.timeout, now),
+    )
+
+
+def first_records(
+    instances: Sequence[Instance], token: str, timeout: int, now: datetime
+) -> tuple[InvocationInstance, ...]:
+    """Each of these instances with the record that the sender of this ``token`` is to bring there."""
+    return tuple(
+        InvocationInstance(
+            instance_id=instance.id,
+            instance_name=instance.name,
+            status=InvocationStatus.RUNNING,
+            repeats=1,
+            record=Record(
+                id=new_id(Kind.RECORD, int(now.timestamp() * 1000)),
                 instance_id=instance.id,
-                instance_name=instance.name,
+                number=1,
                 status=InvocationStatus.RUNNING,
-                repeats=1,
-                record=Record(
-                    id=new_id(Kind.RECORD, now_ms),
-                    instance_id=instance.id,
-                    number=1,
-                    status=InvocationStatus.RUNNING,
-                    sender=token,
-                    deadline=now + lifetime(plan.version.timeout),
-                ),
-            )
-            for instance in instances
-        ),
+                sender=token,
+                deadline=now + lifetime(timeout),
+            ),
+        )
+        for instance in instances
     )
 
 
@@ -291,9 +300,12 @@ def _detail(invocation: Invocation) -> str:
     what = f"a script of {len(invocation.content)} bytes"
     if invocation.command_name is not None:
         what = f"{invocation.command_name}@{invocation.command_version}"
+    keys = ", ".join(invocation.parameters)
+    return f"{what} on {places_in_audit(invocation)}" + (f" with {keys}" if keys else "")
+
+
+def places_in_audit(invocation: Invocation) -> str:
+    """Its instances by name, the first of many."""
     names = [place.instance_name for place in invocation.instances]
     shown = ", ".join(names[:NAMES_IN_AUDIT])
-    if len(names) > NAMES_IN_AUDIT:
-        shown += f" and {len(names) - NAMES_IN_AUDIT} more"
-    keys = ", ".join(invocation.parameters)
-    return f"{what} on {shown}" + (f" with {keys}" if keys else "")
+    return f"{shown} and {len(names) - NAMES_IN_AUDIT} more" if len(names) > NAMES_IN_AUDIT else shown

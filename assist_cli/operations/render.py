@@ -1,14 +1,25 @@
-"""What leaves for one instance: the script with its values put in, the environment, and the texts to hide in output.
+"""What leaves for one instance: a file, or the script with its values put in, the environment, and the texts to hide.
 
 Only this module asks secrets for their values. What it returns goes onto the wire and nowhere else.
 """
 
 from __future__ import annotations
 
+import base64
+
 from assist_cli.model import parameters
 from assist_cli.model.invocation import Invocation, InvocationInstance
 from assist_cli.model.parameters import Value
 from assist_cli.model.secret import Secret, spellings
+from assist_cli.model.transfer import Transfer
+
+
+def request(invocation: Invocation, place: InvocationInstance, region: str) -> tuple[str, dict[str, object]]:
+    """The method and the params (docs/protocol.md) that hand the record of ``place`` to its agent."""
+    common: dict[str, object] = {"record": place.record.id, "invocation": invocation.id}
+    if invocation.transfer is not None:
+        return "file.put", {**common, **_file(invocation.transfer, invocation.content)}
+    return "task.run", {**common, **_task(invocation, script(invocation, place, region))}
 
 
 def script(invocation: Invocation, place: InvocationInstance, region: str) -> bytes:
@@ -38,6 +49,38 @@ def secrets(invocation: Invocation) -> list[str]:
         if isinstance(value, Secret):
             found.update(spellings(value))
     return sorted(found)
+
+
+def _task(invocation: Invocation, content: bytes) -> dict[str, object]:
+    assert invocation.command_type is not None
+    return {
+        "command": invocation.command_id,
+        "type": invocation.command_type.value,
+        "content": _packed(content),
+        "directory": invocation.working_dir,
+        "timeout": invocation.timeout,
+        "username": invocation.username,
+        "environment": environment(invocation),
+        "secrets": secrets(invocation),
+        "keep_script": invocation.keep_script,
+    }
+
+
+def _file(transfer: Transfer, content: bytes) -> dict[str, object]:
+    return {
+        "name": transfer.name,
+        "directory": transfer.directory,
+        "content": _packed(content),
+        "sha256": transfer.sha256,
+        "mode": transfer.mode,
+        "owner": transfer.owner,
+        "group": transfer.group,
+        "overwrite": transfer.overwrite,
+    }
+
+
+def _packed(content: bytes) -> str:
+    return base64.b64encode(content).decode("ascii")
 
 
 def _plain(value: Value) -> str:

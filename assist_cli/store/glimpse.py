@@ -63,12 +63,14 @@ class Glimpse:
             """
         )
 
-    def invocations(self, prefix: str) -> list[tuple[str, str, int, str | None, int | None, bytes]]:
-        """Id, status, time, command, version, beginning of the script of the newest whose ids begin with ``prefix``."""
+    def invocations(self, prefix: str) -> list[tuple[str, str, int, str | None, int | None, bytes, str | None]]:
+        """Of the newest whose ids begin with ``prefix``: id, status, time, command, version, beginning of the script,
+        and the name of a file."""
         return self._rows(
             """
-            SELECT id, status, created_at, command_name, command_version, substr(content, 1, 200) FROM invocations
-            WHERE id >= ?1 AND id < ?1 || '~' ORDER BY id DESC LIMIT ?2
+            SELECT id, status, created_at, command_name, command_version, substr(content, 1, 200),
+                (SELECT name FROM transfers WHERE invocation_id = invocations.id)
+            FROM invocations WHERE id >= ?1 AND id < ?1 || '~' ORDER BY id DESC LIMIT ?2
             """,
             prefix,
             MOST,

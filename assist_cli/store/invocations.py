@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from assist_cli.errors import NotFound
 from assist_cli.model import ids
+from assist_cli.model.ids import Kind
 from assist_cli.model.invocation import Invocation, InvocationInstance
 from assist_cli.model.status import InvocationStatus
 from assist_cli.store.database import Reader, Transaction, to_ms, to_ms_or_none
-from assist_cli.store.packing import get_output, invocation_of, packed, record_of
+from assist_cli.store.packing import get_output, get_transfer, invocation_of, packed, put_transfer, record_of
+
+RUNS = (Kind.INVOCATION,)
+FILES = (Kind.FILE,)
+BOTH = (*RUNS, *FILES)
+
+_NOUNS = {Kind.INVOCATION: "invocation", Kind.FILE: "file"}
+_FIRST_STEPS = {
+    Kind.INVOCATION: ("nothing was run yet", "assist run -- uname -a"),
+    Kind.FILE: ("nothing was sent yet", "assist send FILE --to DIR"),
+}
 
 
 def add(transaction: Transaction, invocation: Invocation) -> None:
-    """Write an invocation with its instances and their first records."""
+    """Write an invocation with its instances and their first records. The content of a file stays out of it."""
     transaction.execute(
         """
         INSERT INTO invocations (id, status, created_at, finished_at, command_id, command_name, command_version,
@@ -27,7 +40,7 @@ def add(transaction: Transaction, invocation: Invocation) -> None:
             invocation.command_id,
             invocation.command_name,
             invocation.command_version,
-            invocation.command_type.value,
+            invocation.command_type.value if invocation.command_type else "",
             invocation.repeat_mode.value,
             invocation.frequency,
             invocation.timeout,
@@ -36,9 +49,11 @@ def add(transaction: Transaction, invocation: Invocation) -> None:
             invocation.keep_script,
             invocation.parameters_enabled,
             packed(invocation.parameters),
-            invocation.content,
+            b"" if invocation.transfer else invocation.content,
         ],
     )
+    if invocation.transfer:
+        put_transfer(transaction, invocation.id, invocation.transfer)
     transaction.execute_many(
         """
         INSERT INTO invocation_instances (invocation_id, instance_id, position, instance_name, status, repeats)
@@ -69,26 +84,31 @@ def add(transaction: Transaction, invocation: Invocation) -> None:
     )
 
 
-def find(reader: Reader, text: str) -> str:
+def find(reader: Reader, text: str, kinds: Sequence[Kind] = RUNS) -> str:
     """The id of the invocation that ``text`` names: an id, a unique prefix of one, or ``-`` for the newest.
 
-    Raises NotFound, which says when a prefix names several.
+    It is of one of these ``kinds``, the newest of the first. Raises NotFound, which says when a prefix names several.
     """
     if text == "-":
-        row = reader.first("SELECT max(id) AS id FROM invocations WHERE id GLOB 't-*'")
+        row = reader.first("SELECT max(id) AS id FROM invocations WHERE id >= ? AND id < ?", _range(kinds[0].value))
         if row is None or row["id"] is None:
-            raise NotFound("cannot find the newest invocation: nothing was run yet", hint="assist run -- uname -a")
+            why, hint = _FIRST_STEPS[kinds[0]]
+            raise NotFound(f"cannot find the newest {_NOUNS[kinds[0]]}: {why}", hint=hint)
         return str(row["id"])
     prefix = text.lower()
-    if len(prefix) > len(ids.Kind.INVOCATION.value) and ids.is_prefix(prefix, ids.Kind.INVOCATION):
-        rows = reader.query("SELECT id FROM invocations WHERE id >= ? AND id < ? LIMIT 2", [prefix, prefix + "~"])
-        if len(rows) == 1:
-            return str(rows[0]["id"])
-        if rows:
-            raise NotFound(
-                f"cannot tell which invocation '{text}' means: more than one id begins so", hint="give more of it"
-            )
-    raise _not_found(text)
+    kind = next((each for each in BOTH if prefix != each.value and ids.is_prefix(prefix, each)), None)
+    if kind is None:
+        raise _not_found(text, kinds[0])
+    if kind not in kinds:
+        raise _not_found(text, kinds[0], hint=f"assist {_NOUNS[kind]} show {text}")
+    rows = reader.query("SELECT id FROM invocations WHERE id >= ? AND id < ? LIMIT 2", _range(prefix))
+    if not rows:
+        raise _not_found(text, kind)
+    if len(rows) > 1:
+        raise NotFound(
+            f"cannot tell which {_NOUNS[kind]} '{text}' means: more than one id begins so", hint="give more of it"
+        )
+    return str(rows[0]["id"])
 
 
 def get(reader: Reader, invocation_id: str, *, output: bool) -> Invocation:
@@ -98,9 +118,7 @@ def get(reader: Reader, invocation_id: str, *, output: bool) -> Invocation:
     """
     row = reader.first("SELECT * FROM invocations WHERE id = ?", [invocation_id])
     if row is None:
-        raise NotFound(
-            f"cannot find an invocation '{invocation_id}'", hint="assist invocation list shows what there is"
-        )
+        raise _not_found(invocation_id, Kind.INVOCATION)
     rows = reader.query(
         """
         SELECT records.*, place.instance_name, place.status AS instance_status, place.repeats
@@ -121,8 +139,24 @@ def get(reader: Reader, invocation_id: str, *, output: bool) -> Invocation:
         )
         for each in rows
     )
-    return invocation_of(row, row["content"], instances)
+    return invocation_of(row, row["content"], instances, get_transfer(reader, row["id"]))
 
 
-def _not_found(text: str) -> NotFound:
-    return NotFound(f"cannot find an invocation '{text}'", hint="assist invocation list shows what there is")
+def newest(reader: Reader, kind: Kind, limit: int | None) -> list[Invocation]:
+    """The newest of a kind first, at most ``limit`` of them (None: all), without output."""
+    rows = reader.query(
+        "SELECT id FROM invocations WHERE id >= ? AND id < ? ORDER BY id DESC LIMIT ?",
+        [*_range(kind.value), -1 if limit is None else limit],
+    )
+    return [get(reader, row["id"], output=False) for row in rows]
+
+
+def _range(prefix: str) -> tuple[str, str]:
+    """Between these are the ids that begin so."""
+    return prefix, prefix + "~"
+
+
+def _not_found(text: str, kind: Kind, hint: str = "") -> NotFound:
+    noun = _NOUNS[kind]
+    article = "an" if kind is Kind.INVOCATION else "a"
+    return NotFound(f"cannot find {article} {noun} '{text}'", hint=hint or f"assist {noun} list shows what there is")

@@ -235,3 +235,23 @@ def _access(database: Database) -> None:
         """,
     ):
         database.execute(statement)
+
+
+@MIGRATIONS(name="0005_transfers")
+def _transfers(database: Database) -> None:
+    """Files that are sent: invocations without a command, and never their content."""
+    database.execute(
+        """
+        CREATE TABLE transfers (
+            invocation_id TEXT PRIMARY KEY REFERENCES invocations (id) ON DELETE CASCADE,
+            name TEXT NOT NULL,
+            directory TEXT NOT NULL,
+            size INTEGER NOT NULL,
+            sha256 TEXT NOT NULL,
+            mode TEXT NOT NULL,
+            owner TEXT,
+            group_name TEXT,
+            overwrite INTEGER NOT NULL
+        ) WITHOUT ROWID
+        """
+    )

@@ -1,4 +1,4 @@
-"""How an invocation, a record and what it wrote lie in their tables, and how they come out again."""
+"""How an invocation, what it sends, a record and what it wrote lie in their tables, and how they come out again."""
 
 from __future__ import annotations
 
@@ -12,14 +12,18 @@ from assist_cli.model.output import Output
 from assist_cli.model.parameters import Value
 from assist_cli.model.secret import Secret
 from assist_cli.model.status import InvocationStatus, InvokeStatus
+from assist_cli.model.transfer import Transfer
 from assist_cli.store.database import Reader, Transaction, from_ms, from_ms_or_none
 
 
-def invocation_of(row: sqlite3.Row, content: bytes, instances: Collection[InvocationInstance]) -> Invocation:
+def invocation_of(
+    row: sqlite3.Row, content: bytes, instances: Collection[InvocationInstance], transfer: Transfer | None = None
+) -> Invocation:
+    """Of a file that was sent the fields of the command are empty."""
     return Invocation(
         id=row["id"],
         command_id=row["command_id"],
-        command_type=CommandType(row["command_type"]),
+        command_type=CommandType(row["command_type"]) if row["command_type"] else None,
         content=content,
         timeout=row["timeout"],
         status=InvokeStatus(row["status"]),
@@ -35,6 +39,7 @@ def invocation_of(row: sqlite3.Row, content: bytes, instances: Collection[Invoca
         repeat_mode=RepeatMode(row["repeat_mode"]),
         frequency=row["frequency"],
         finished=from_ms_or_none(row["finished_at"]),
+        transfer=transfer,
     )
 
 
@@ -70,6 +75,42 @@ def get_output(reader: Reader, record_id: str) -> Output:
     if row is None:
         return Output()
     return Output(data=row["data"], runs=tuple(map(int, row["runs"].split())), cut=row["cut"], dropped=row["dropped"])
+
+
+def put_transfer(transaction: Transaction, invocation_id: str, transfer: Transfer) -> None:
+    transaction.execute(
+        """
+        INSERT INTO transfers (invocation_id, name, directory, size, sha256, mode, owner, group_name, overwrite)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+        """,
+        [
+            invocation_id,
+            transfer.name,
+            transfer.directory,
+            transfer.size,
+            transfer.sha256,
+            transfer.mode,
+            transfer.owner,
+            transfer.group,
+            transfer.overwrite,
+        ],
+    )
+
+
+def get_transfer(reader: Reader, invocation_id: str) -> Transfer | None:
+    row = reader.first("SELECT * FROM transfers WHERE invocation_id = ?", [invocation_id])
+    if row is None:
+        return None
+    return Transfer(
+        name=row["name"],
+        directory=row["directory"],
+        size=row["size"],
+        sha256=row["sha256"],
+        mode=row["mode"],
+        owner=row["owner"],
+        group=row["group_name"],
+        overwrite=bool(row["overwrite"]),
+    )
 
 
 def counts(reader: Reader, invocation_id: str) -> dict[InvocationStatus, int]:

@@ -17,7 +17,7 @@ from assist_cli.model.secret import Secret
 BOUNDARIES: list[tuple[str, str, Callable[[int], None], int, str]] = [
     ("script", "ScriptExceedLimit", lambda n: quotas.check_script(b"x" * n), 12_288, "16,388 of at most 16,384"),
     ("rendered", "RenderedScriptExceedLimit", lambda n: quotas.check_rendered(b"x" * n), 262_144, "262,145"),
-    ("file", "FileExceedLimit", lambda n: quotas.check_file(b"x" * n), 24_576, "32,772 of at most 32,768"),
+    ("file", "FileExceedLimit", lambda n: quotas.check_file(n), 24_576, "32,772 of at most 32,768"),
     ("parameters", "ParameterCountExceedLimit", quotas.check_parameter_count, 20, "21 of at most 20 keys"),
     ("timeout", "TimeoutExceedLimit", quotas.check_timeout, 86_400, "86,401 of at most 86,400 seconds"),
     ("commands", "CommandCountExceedQuota", lambda n: quotas.check_command_count(n, 500), 500, "500 of 500"),

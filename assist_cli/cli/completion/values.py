@@ -83,8 +83,16 @@ def _targets(glimpse: Glimpse, text: str, arguments: list[str]) -> Iterator[Offe
 
 
 def _invocations(glimpse: Glimpse, text: str, arguments: list[str]) -> Iterator[Offer]:
-    for id, status, created, name, version, content in glimpse.invocations(text.lower() or "t-"):
-        what = f"{name}@{version}" if name else one_line(content.decode("utf-8", "replace"))
+    yield from _ids(glimpse, text.lower() or "t-")
+
+
+def _files(glimpse: Glimpse, text: str, arguments: list[str]) -> Iterator[Offer]:
+    yield from _ids(glimpse, text.lower() or "f-")
+
+
+def _ids(glimpse: Glimpse, prefix: str) -> Iterator[Offer]:
+    for id, status, created, name, version, content, file in glimpse.invocations(prefix):
+        what = f"{name}@{version}" if name else file or one_line(content.decode("utf-8", "replace"))
         yield id, f"{_when(created)}, {status}: {what}"
 
 
@@ -112,6 +120,7 @@ KINDS: dict[str, Callable[[Glimpse, str, list[str]], Iterator[Offer]]] = {
     "instance": _instances,
     "targets": _targets,
     "invocation": _invocations,
+    "file": _files,
     "place": _places,
     "accesskey": _access_keys,
 }

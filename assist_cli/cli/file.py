@@ -1,0 +1,146 @@
+"""``assist file``: what was sent, and who has it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import datetime
+from typing import Annotated
+
+import typer
+
+from assist_cli.cli import documents, options
+from assist_cli.cli.output import STYLES, Cell, Column, Format, Printer, Style
+from assist_cli.cli.watching import file_in_words
+from assist_cli.cli.wording import ago, clock, count, escape, took
+from assist_cli.model.gathering import gather, in_words
+from assist_cli.model.invocation import Invocation
+from assist_cli.model.target import fold
+from assist_cli.model.transfer import Transfer
+from assist_cli.operations import files, history
+from assist_cli.operations.controller import open_controller
+from assist_cli.paths import home
+
+LIST_LENGTH = 20
+
+app = options.application("What was sent, and who has it. IDs may be short (f-01k3); - is the newest.")
+
+COLUMNS = (
+    Column("ID"),
+    Column("STATUS"),
+    Column("INSTANCE"),
+    Column("CREATED"),
+    Column("FILE", flexible=True),
+    Column("WHY", flexible=True),
+)
+
+
+@app.command("list", epilog=options.examples("assist file list", "assist file list -n 5 -o json"))
+def list_(
+    context: typer.Context,
+    number: Annotated[
+        int, typer.Option("--number", "-n", min=0, metavar="N", help="At most so many; 0: all.")
+    ] = LIST_LENGTH,
+    output: options.Output = Format.TABLE,
+    plain: options.Plain = False,
+) -> None:
+    """List what was sent, newest first."""
+    printer = options.printer(context, output, plain=plain)
+    with open_controller(home()) as controller:
+        found = files.listing(controller, limit=number + 1 if number else None)
+        shown = found[:number] if number else found
+        short = history.short_ids(controller, [each.id for each in shown])
+        now = controller.now()
+    if printer.is_json:
+        printer.documents(documents.invocation(each) for each in shown)
+    elif shown:
+        printer.table(COLUMNS, (_row(each, short[each.id], now) for each in shown))
+    else:
+        printer.talk("Nothing was sent yet. Try: assist send FILE --to DIR")
+    if len(found) > len(shown):
+        printer.talk("There are older ones; all of them: assist file list -n 0")
+
+
+@app.command(epilog=options.examples("assist file show -", "assist file show f-01k3 -o json"))
+def show(
+    context: typer.Context,
+    id: Annotated[str, typer.Argument(metavar="ID", help="An id, its beginning, or - for the newest.")],
+    output: options.Output = Format.TABLE,
+    plain: options.Plain = False,
+) -> None:
+    """Show what was sent, and what became of it on each instance.
+
+    Instances of the same outcome stand together.
+    """
+    printer = options.printer(context, output, plain=plain)
+    with open_controller(home()) as controller:
+        found = history.show(controller, files.find(controller, id), output=False)
+        now = controller.now()
+    if printer.is_json:
+        printer.document(documents.invocation(found))
+        return
+    _print_head(printer, found, _transfer(found), now)
+    _print_outcomes(printer, found)
+
+
+def _transfer(invocation: Invocation) -> Transfer:
+    assert invocation.transfer is not None
+    return invocation.transfer
+
+
+def _row(invocation: Invocation, short: str, now: datetime) -> list[Cell | str]:
+    places = invocation.instances
+    codes = Counter(place.record.error_code for place in places if place.record.error_code)
+    why = ", ".join(code if len(places) == 1 else f"{number} {code}" for code, number in codes.most_common())
+    return [
+        short,
+        Cell(invocation.status.value, STYLES[invocation.status.value]),
+        places[0].instance_name if len(places) == 1 else count(len(places), "instance"),
+        ago(invocation.created, now),
+        _transfer(invocation).path,
+        why,
+    ]
+
+
+def _print_head(printer: Printer, invocation: Invocation, transfer: Transfer, now: datetime) -> None:
+    status = invocation.status.value
+    printer.line(f"{printer.paint(invocation.id, Style.STRONG)}  {printer.paint(status, STYLES[status])}")
+    when = f"{ago(invocation.created, now)} ({clock(invocation.created)})"
+    if invocation.finished is not None:
+        when += f", took {took(invocation.finished - invocation.created)}"
+    settings = [f"mode {transfer.mode}"]
+    if transfer.owner:
+        settings.append(f"owner {transfer.owner}")
+    if transfer.group:
+        settings.append(f"group {transfer.group}")
+    if transfer.overwrite:
+        settings.append("overwrite")
+    settings.append(f"timeout {invocation.timeout} s")
+    rows = (
+        ("File", file_in_words(transfer)),
+        ("SHA-256", transfer.sha256),
+        ("Settings", ", ".join(settings)),
+        ("Created", when),
+    )
+    for title, text in rows:
+        printer.line(f"  {printer.paint(title.ljust(10), Style.QUIET)} {escape(text)}")
+
+
+def _print_outcomes(printer: Printer, invocation: Invocation) -> None:
+    """Who has it, who has not and why, and of whom it is not known yet; the odd ones last."""
+    groups = gather(invocation.instances)
+    columns = [Column("OUTCOME"), Column("NUMBER", right=True), Column("INSTANCES", flexible=True)]
+    rows: list[list[Cell | str]] = []
+    for group in groups:
+        answer = group.answer
+        how = Cell(in_words(answer.status, answer.exit_code, answer.error_code), STYLES[answer.status.value])
+        rows.append([how, f"{len(group.names):,}", fold(group.names)])
+    pending: dict[str, list[str]] = {}
+    for place in invocation.instances:
+        if not place.record.status.is_final:
+            pending.setdefault(place.status.value, []).append(place.instance_name)
+    rows += [[Cell(status, STYLES[status]), f"{len(names):,}", fold(names)] for status, names in pending.items()]
+    printer.line()
+    printer.table(columns, rows)
+    for group in groups:
+        if group.error_info:
+            printer.line(f"{escape(fold(group.names))}: {escape(group.error_info)}")

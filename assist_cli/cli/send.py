@@ -1,0 +1,121 @@
+"""``assist send``: a small file, whole, to one instance or many."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from assist_cli.cli import options, targets
+from assist_cli.cli.documents import Encoding
+from assist_cli.cli.output import Format
+from assist_cli.cli.watching import Look, carry_out
+from assist_cli.errors import FileFailure, UsageError
+from assist_cli.model import quotas
+from assist_cli.model.transfer import DEFAULT_MODE, DEFAULT_TIMEOUT
+from assist_cli.operations.controller import open_controller
+from assist_cli.operations.files import SendRequest, recorded
+from assist_cli.paths import home
+
+READ_AT_MOST = 1 << 20  # of what has no size, as a pipe; far more than may be sent
+
+app = options.application()
+
+
+@app.command(
+    epilog=options.examples(
+        "assist send app.conf -i 'web*' --to /etc/app --owner app --mode 0640",
+        "make-key | assist send - --name app.key --to /etc/app --overwrite",
+    ),
+)
+def send(
+    context: typer.Context,
+    file: Annotated[str, typer.Argument(metavar="FILE|-", help="What to send; - is stdin.")],
+    directory: Annotated[
+        str, typer.Option("--to", metavar="DIR", help="The folder there, from the root on; made when it is missing.")
+    ],
+    instance: targets.Targets = None,
+    everything: targets.All = False,
+    pick: targets.Pick = None,
+    seed: targets.Seed = None,
+    preview: targets.Preview = False,
+    name: Annotated[
+        str | None, typer.Option("--name", metavar="NAME", help="What it is called there; default: as here.")
+    ] = None,
+    mode: Annotated[str, typer.Option("--mode", metavar="MODE", help="As for chmod, in octal.")] = DEFAULT_MODE,
+    owner: Annotated[
+        str | None, typer.Option("--owner", metavar="USER", help="Whose it becomes; default: the agent's user.")
+    ] = None,
+    group: Annotated[
+        str | None, typer.Option("--group", metavar="GROUP", help="Its group; default: the agent's.")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a file that is there.")] = False,
+    timeout: Annotated[
+        int, typer.Option("--timeout", metavar="TIME", parser=options.whole_seconds, help="Wait so long for an answer.")
+    ] = DEFAULT_TIMEOUT,
+    detach: Annotated[bool, typer.Option("--detach", help="Print the id and return at once.")] = False,
+    patience: options.Patience = None,
+    canary: options.Canary = None,
+    batch: options.Batch = None,
+    max_errors: options.MaxErrors = None,
+    concurrency: options.Concurrency = None,
+    output: options.Output = Format.TABLE,
+) -> None:
+    """Send a file of up to 24,576 bytes.
+
+    It arrives whole, with its mode and owner, or not at all: whatever happens on the way, the old file stands until the
+    new one is there. A file that exists already is left as it is, unless --overwrite is given. The history keeps its
+    size and SHA-256, never its content.
+    """
+    printer = options.printer(context, output)
+    rollout = options.rollout(canary, batch, max_errors, concurrency)
+    where = targets.selection(instance, everything, pick, seed)
+    if preview:
+        targets.preview(printer, where)
+        return
+    if file == "-" and name is None:
+        raise UsageError(
+            "cannot tell what the file is to be called: standard input has no name", hint="give it one: --name app.conf"
+        )
+    request = SendRequest(
+        content=_read(file),
+        name=Path(file).name if name is None else name,
+        directory=directory,
+        mode=mode,
+        owner=owner,
+        group=group,
+        overwrite=overwrite,
+        timeout=timeout,
+        targets=where,
+    )
+    with open_controller(home()) as controller, recorded(controller, request) as invocation:
+        status = carry_out(
+            printer,
+            controller,
+            invocation,
+            detach=detach,
+            patience=patience,
+            encoding=Encoding.TEXT,
+            look=Look(),
+            rollout=rollout,
+        )
+    raise typer.Exit(status)
+
+
+def _read(file: str) -> bytes:
+    """The content of a file, or of stdin for ``-``. Raises FileFailure, and QuotaExceeded with the size that it has."""
+    stdin = file == "-"
+    try:
+        with open(0 if stdin else file, "rb", closefd=not stdin) as source:
+            status = os.fstat(source.fileno())
+            if stat.S_ISREG(status.st_mode):
+                quotas.check_file(status.st_size)
+            content = source.read(READ_AT_MOST)
+    except OSError as error:
+        what = "standard input" if stdin else f"the file '{file}'"
+        raise FileFailure(f"cannot read {what}: {error.strerror}") from error
+    quotas.check_file(len(content))
+    return content

@@ -1,0 +1,112 @@
+"""A file on its way: what it is called, where it goes and whose it becomes (docs/rules.md section 7).
+
+Its content is no part of the history: files carry keys and passwords. What is kept is the size and the SHA-256, which
+tell whether a file is the one that was sent.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+
+from assist_cli.errors import InvalidParameter
+from assist_cli.model import names, quotas
+
+DEFAULT_MODE = "0644"
+DEFAULT_TIMEOUT = 60
+
+_MODE = re.compile(r"0?[0-7]{3,4}", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Transfer:
+    """What is sent. ``directory`` is absolute on the instance, ``mode`` octal in four digits, ``size`` in bytes.
+
+    ``owner`` and ``group`` None are the agent's own. ``sha256`` is in hexadecimal.
+    """
+
+    name: str
+    directory: str
+    size: int
+    sha256: str
+    mode: str = DEFAULT_MODE
+    owner: str | None = None
+    group: str | None = None
+    overwrite: bool = False
+
+    @property
+    def path(self) -> str:
+        """Where it will be found."""
+        separator = "/" if self.directory.startswith("/") else "\\"
+        return self.directory.rstrip(separator) + separator + self.name
+
+
+def checked(
+    content: bytes,
+    name: str,
+    directory: str,
+    *,
+    mode: str = DEFAULT_MODE,
+    owner: str | None = None,
+    group: str | None = None,
+    overwrite: bool = False,
+) -> Transfer:
+    """The transfer of a file with this content. Raises InvalidParameter and QuotaExceeded."""
+    quotas.check_file(len(content))
+    _check_name(name)
+    _check_directory(directory)
+    _check_account(owner, "owner")
+    _check_account(group, "group")
+    return Transfer(
+        name=name,
+        directory=directory,
+        size=len(content),
+        sha256=hashlib.sha256(content).hexdigest(),
+        mode=_checked_mode(mode),
+        owner=owner,
+        group=group,
+        overwrite=overwrite,
+    )
+
+
+def _check_name(name: str) -> None:
+    quotas.check_length(quotas.FILE_NAME, name)
+    if name in ("", ".", "..") or "/" in name or "\\" in name or not name.isprintable():
+        raise InvalidParameter(
+            f"cannot send a file under the name {name!r}: it can be the name of no file",
+            code="FileNameInvalid",
+            hint="give it a name of its own, without slashes and control characters: --name app.conf",
+        )
+
+
+def _check_directory(directory: str) -> None:
+    quotas.check_length(quotas.TARGET_DIR, directory)
+    if not names.is_absolute_path(directory):
+        raise InvalidParameter(
+            f"cannot send a file to {directory!r}: it is no absolute path",
+            code="FilePathInvalid",
+            hint="give it from the root on: --to /etc/app",
+        )
+
+
+def _checked_mode(mode: str) -> str:
+    if not _MODE.fullmatch(mode):
+        raise InvalidParameter(
+            f"cannot give a file the mode {mode!r}: it is no octal number of three or four digits",
+            code="FileAuthorityInvalid",
+            hint="as for chmod: --mode 0640",
+        )
+    return f"{int(mode, 8):04o}"
+
+
+def _check_account(name: str | None, what: str) -> None:
+    if name is None:
+        return
+    quotas.check_length(quotas.USERNAME, name)
+    if not names.is_account(name):
+        raise InvalidParameter(
+            f"cannot give a file to the {what} {name!r}: that is no name of one",
+            code="InvalidUsername",
+            hint=f"give the name of a {'user' if what == 'owner' else 'group'} of the instance",
+        )
