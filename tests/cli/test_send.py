@@ -191,10 +191,10 @@ def test_a_file_that_may_not_be_read(assist: Program, isolation: Path, target: P
 
 
 def test_standard_input_that_cannot_be_read(assist: Program, target: Path) -> None:
-    script = f"exec {assist.path} send - --name x --to {target} < /"
+    script = f"exec {assist.path} send - --name x --to {target} 0> /dev/null"
     refused = subprocess.run(["/bin/sh", "-c", script], capture_output=True, check=False)
     assert (refused.returncode, refused.stdout) == (74, b"")
-    assert refused.stderr == b"error: cannot read standard input: Is a directory\n"
+    assert refused.stderr == b"error: cannot read standard input: Bad file descriptor\n"
 
 
 def test_the_content_is_in_no_file_of_either_side(assist: Program, home: Path, isolation: Path, target: Path) -> None:
