@@ -34,6 +34,7 @@ KINDS: dict[str, str | list[str]] = {
     "DIR": "folders",
     "FILE": "files",
     "FILE|-": "files",
+    "FREQUENCY": "text",
     "GROUP": "text",
     "ID": "invocation",
     "file ID": "file",

@@ -24,6 +24,7 @@ class Root(Boundary):
         "file": "assist_cli.cli.file:app",
         "command": "assist_cli.cli.command:app",
         "instance": "assist_cli.cli.instance:app",
+        "schedule": "assist_cli.cli.schedule:app",
         "quota": "assist_cli.cli.quota:app",
         "accesskey": "assist_cli.cli.accesskey:app",
         "audit": "assist_cli.cli.audit:app",

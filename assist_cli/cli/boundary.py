@@ -121,7 +121,10 @@ def _wrong_words(error: Any) -> UsageError:
     )
 
 
-HINTS = {"assist run": "words to run stand after --, as in: assist run -- uname -a"}
+HINTS = {
+    "assist run": "words to run stand after --, as in: assist run -- uname -a",
+    "assist schedule preview": "a frequency is one word, in quotes: assist schedule preview '0 30 2 * * *'",
+}
 
 
 def _bug(error: Exception) -> AssistError:

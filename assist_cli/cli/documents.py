@@ -24,6 +24,7 @@ from assist_cli.operations.exchange import definition_document
 from assist_cli.operations.quotas import Usage
 
 if TYPE_CHECKING:
+    from assist_cli.model.frequency import Firing
     from assist_cli.operations.deployment import Upgrade
 
 Document = dict[str, Any]
@@ -176,6 +177,15 @@ def access_key(key: AccessKey) -> Document:
         "Enabled": key.enabled,
         "CreationTime": time(key.created),
         "LastUsedTime": time(key.last_used),
+    }
+
+
+def firing(firing: Firing) -> Document:
+    """One object of ``schedule preview``."""
+    return {
+        "Time": time(firing.time),
+        "LocalTime": firing.local.isoformat(timespec="seconds"),
+        "Note": firing.note,
     }
 
 

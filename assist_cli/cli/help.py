@@ -50,6 +50,29 @@ What names nothing is an error, also behind !: nothing runs then.
 
 Addresses: unix:PATH  tls:HOST[:PORT]  ssh:[USER@]HOST[:PORT][?sudo]
 """,
+    "frequency": """\
+When something runs again, or later. Look first: assist schedule preview '...'
+
+  rate(30s)  rate(5m)  rate(2h)  rate(1d)  again and again, from its creation on
+  at(2026-12-01 02:00:00)                   once
+  SECOND MINUTE HOUR DAY-OF-MONTH MONTH DAY-OF-WEEK [YEAR]       cron
+  MINUTE HOUR DAY-OF-MONTH MONTH DAY-OF-WEEK                     at second 0
+
+Fields of cron: *  1,15  8-18  */10  5/20  MON-FRI  NOV-FEB; years up to 2099
+  day of month  L  the last one; ? is any day
+  day of week   0 and 7  Sunday; 5L or L5  the last Friday; 5#2  the second one
+  Both days given: either may fit.
+
+A time zone stands behind cron, or in at: Asia/Shanghai, UTC, GMT+8:00; without
+one it is this machine's. '0 30 2 * * * UTC'    'at(2026-12-01 02:00 UTC)'
+
+Any two firings are at least 10 s apart: '0,55 * * * * *' is refused, as second
+55 and the 0 after it are 5 s apart.
+
+Where clocks are changed: with fixed hours a time that is left out fires when
+the gap ends, and one that comes twice fires the first time. With * or a step
+as the hour it goes on as elapsed time says. A rate is elapsed time anyway.
+""",
     "parameters": """\
 Places in a script for values that are given when it runs. A saved command has them when it was
 made with --enable-parameters or --param-def; assist run has them when a parameter is given.
