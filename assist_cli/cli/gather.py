@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 from assist_cli.cli.output import Printer, Style
@@ -134,14 +134,7 @@ class Fanout(Listener):
                 self._line(instance, stream, bytes(rest))
 
     def _who_is_late(self) -> list[str]:
-        now = time.monotonic()
-        ages: dict[int, list[str]] = {}
-        for name, since in self._waiting.items():
-            ages.setdefault(int(now - since), []).append(name)
-        oldest = sorted(ages.items(), reverse=True)
-        lines = [f"running for {seconds} s: {fold(names)}" for seconds, names in oldest[:_LATE_SHOWN]]
-        others = sum(len(names) for _, names in oldest[_LATE_SHOWN:])
-        return lines + ([f"and {others} more"] if others else [])
+        return running_for(self._waiting, time.monotonic(), _LATE_SHOWN)
 
     def _print(self, group: Group) -> None:
         answer = group.answer
@@ -157,6 +150,17 @@ class Fanout(Listener):
             self._printer.line(text)
         elif well:
             self._printer.line(self._printer.paint(self._silence, Style.QUIET))
+
+
+def running_for(since: Mapping[str, float], now: float, most: int) -> list[str]:
+    """Who runs since when, the oldest first, in ``most`` lines at most and one for the others; times in seconds."""
+    ages: dict[int, list[str]] = {}
+    for name, began in since.items():
+        ages.setdefault(int(now - began), []).append(name)
+    oldest = sorted(ages.items(), reverse=True)
+    lines = [f"running for {seconds} s: {fold(names)}" for seconds, names in oldest[:most]]
+    others = sum(len(names) for _, names in oldest[most:])
+    return lines + ([f"and {others} more"] if others else [])
 
 
 def _is_foreground(keyboard: int) -> bool:

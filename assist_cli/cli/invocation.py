@@ -9,10 +9,11 @@ from typing import Annotated
 
 import typer
 
-from assist_cli.cli import documents, options, targets
+from assist_cli.cli import documents, options, targets, watching
+from assist_cli.cli.board import Board
 from assist_cli.cli.documents import Encoding
 from assist_cli.cli.output import STYLES, Cell, Column, Format, Printer, Style
-from assist_cli.cli.watching import Look, Streams, watch
+from assist_cli.cli.watching import Look, Streams
 from assist_cli.cli.wording import ago, clock, count, escape, one_line, took
 from assist_cli.errors import ExitStatus, NotFound, UsageError
 from assist_cli.model.invocation import Invocation, InvocationInstance, Summary
@@ -110,7 +111,7 @@ def wait(
         from assist_cli.operations import dispatch
 
         found = history.recall(controller, history.find(controller, id, files=True))
-        status = watch(
+        status = watching.watch(
             printer,
             controller,
             found,
@@ -118,6 +119,38 @@ def wait(
             encoding=encoding,
             look=Look(live, gather),
         )
+    raise typer.Exit(status)
+
+
+@app.command(epilog=options.examples("assist invocation watch -", "assist invocation watch t-01k3 --wait 10m"))
+def watch(
+    context: typer.Context,
+    id: Id,
+    patience: options.Patience = None,
+    output: options.Output = Format.TABLE,
+    plain: options.Plain = False,
+    encoding: options.EncodingOption = Encoding.TEXT,
+) -> None:
+    """Watch how it stands until it ends: who still runs and since when, who failed and why.
+
+    The view is redrawn in place on a terminal; elsewhere, and with --plain, each change is a line. Ends with the exit
+    status of invocation wait.
+    """
+    printer = options.printer(context, output)
+    with open_controller(home()) as controller:
+        from assist_cli.operations import dispatch
+
+        found = history.recall(controller, history.find(controller, id, files=True), output=False)
+        with Board(printer, controller, found, plain=plain or printer.is_json) as board:
+            status = watching.watch(
+                printer,
+                controller,
+                found,
+                lambda listener: dispatch.watch(controller, found, listener=listener, patience=patience),
+                encoding=encoding,
+                look=Look(),
+                board=board,
+            )
     raise typer.Exit(status)
 
 

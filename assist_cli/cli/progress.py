@@ -7,6 +7,7 @@ import shutil
 import sys
 import time
 from datetime import timedelta
+from typing import TextIO
 
 from assist_cli.cli.wording import took
 
@@ -15,12 +16,27 @@ _PAUSE_SECONDS = 0.1  # between two drawings: quicker than that nobody reads it
 _WIPE = "\r\x1b[2K"
 
 
+def can_redraw(stream: TextIO) -> bool:
+    """Whether what was written there can be written over."""
+    return stream.isatty() and os.environ.get("TERM") != "dumb"
+
+
+def bar(done: int, total: int, width: int = _WIDTH) -> str:
+    filled = done * width // max(total, 1)
+    return "█" * filled + "░" * (width - filled)
+
+
+def so_far(done: int, total: int, bad: int) -> str:
+    """A bar and its numbers: of ``total``, so many have ended, ``bad`` of them not well."""
+    return f"{bar(done, total)} {done}/{total}" + (f", {bad} failed" if bad else "")
+
+
 class Progress:
     """Drawn on stderr when that is a terminal, and nowhere else. Hide it before anything else is printed."""
 
     def __init__(self, total: int, *, quiet: bool) -> None:
         self._total = total
-        self._shown = not quiet and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+        self._shown = not quiet and can_redraw(sys.stderr)
         self._began = time.monotonic()
         self._drawn_at = 0.0
         self._visible = False
@@ -36,13 +52,7 @@ class Progress:
         if not self._shown or now - self._drawn_at < _PAUSE_SECONDS:
             return
         self._drawn_at = now
-        filled = done * _WIDTH // max(self._total, 1)
-        bar = "█" * filled + "░" * (_WIDTH - filled)
-        text = (
-            f"{bar} {done}/{self._total}"
-            + (f", {bad} failed" if bad else "")
-            + f"  {took(timedelta(seconds=self.seconds))}"
-        )
+        text = f"{so_far(done, self._total, bad)}  {took(timedelta(seconds=self.seconds))}"
         columns = shutil.get_terminal_size().columns - 1
         if len(text) + len(hint) + 2 <= columns:
             text += "  " + hint

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from assist_cli.cli import documents
+from assist_cli.cli.board import Board
 from assist_cli.cli.documents import Encoding
 from assist_cli.cli.gather import Fanout
 from assist_cli.cli.output import Printer
@@ -106,13 +107,15 @@ def watch(
     encoding: Encoding,
     look: Look,
     leave: Callable[[], None] = lambda: None,
+    board: Board | None = None,
 ) -> int:
     """Show an invocation while ``follow`` brings it to its end; the exit status.
 
     ``follow`` takes the listener for the output, None where only the document is wanted. ``leave`` is called when
-    nobody watches any longer: Ctrl-C, a closed terminal, or the patience is at its end.
+    nobody watches any longer: Ctrl-C, a closed terminal, or the patience is at its end. A ``board`` shows it in place
+    of what ``look`` says.
     """
-    view = None if printer.is_json else _view(printer, invocation, look)
+    view = None if printer.is_json else board or _view(printer, invocation, look)
     gave_up = None
     try:
         with _hearing_hangups():
@@ -129,7 +132,7 @@ def watch(
     if view is None:
         printer.document(documents.invocation(ended, encoding))
         return exit_status(ended)
-    if gave_up is None or isinstance(view, Fanout):
+    if gave_up is None or not isinstance(view, Streams):
         for place in ended.instances:
             view.replay(place)
         view.close(ended.instances)
@@ -262,7 +265,7 @@ def _interrupted(
     printer: Printer,
     controller: Controller,
     invocation: Invocation,
-    view: Streams | Fanout | None,
+    view: Streams | Fanout | Board | None,
     leave: Callable[[], None],
 ) -> int:
     """Stop watching; stop the invocation itself when Ctrl-C comes again at once."""
@@ -274,7 +277,7 @@ def _interrupted(
         if known.status.is_final:
             tell_failures(printer, known.instances)
             return ExitStatus.INTERRUPTED
-        if isinstance(view, Fanout):
+        if view is not None and not isinstance(view, Streams):
             view.close(known.instances)
         _tell_that_it_goes_on(printer, invocation)
         time.sleep(SECOND_PRESS_SECONDS)

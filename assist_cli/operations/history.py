@@ -29,6 +29,11 @@ def recall(controller: Controller, invocation_id: str, *, output: bool = True) -
     return invocations.get(controller.database, invocation_id, output=output)
 
 
+def changes(controller: Controller) -> object:
+    """A mark that differs from an earlier one when the history may have changed since; it costs next to nothing."""
+    return controller.database.changes()
+
+
 def summaries(controller: Controller, *, limit: int | None) -> list[Summary]:
     """The newest invocations first, at most ``limit`` of them. Agents are asked as for ``show``."""
     refresh(controller, None)

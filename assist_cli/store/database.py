@@ -88,6 +88,12 @@ class Database(Reader):
                 self._connection.execute("ROLLBACK")
             raise
 
+    def changes(self) -> tuple[int, int]:
+        """A mark that is another one when anybody has changed something since: other programs, or this connection."""
+        with _failures(self._path):
+            others = self._connection.execute("PRAGMA data_version").fetchone()[0]
+        return others, self._connection.total_changes
+
     def close(self) -> None:
         self._connection.close()
 

@@ -7,6 +7,7 @@ import fcntl
 import os
 import re
 import select
+import signal
 import struct
 import subprocess
 import termios
@@ -59,6 +60,10 @@ class Terminal:
 
     def type(self, keys: str) -> None:
         os.write(self._ours, keys.encode())
+
+    def interrupt(self) -> None:
+        """What Ctrl-C does where this is the terminal of a shell."""
+        self._process.send_signal(signal.SIGINT)
 
     def end(self) -> int:
         """Read to the end; the exit status."""

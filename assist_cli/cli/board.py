@@ -1,0 +1,183 @@
+"""One invocation as it stands: a live view on a terminal, a line for each change elsewhere (docs/cli.md section 4).
+
+It shows what the history says, whoever writes it: the program that follows the agents here, or another one.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from assist_cli.cli.gather import running_for
+from assist_cli.cli.output import Cell, Printer, Style
+from assist_cli.cli.progress import can_redraw, so_far
+from assist_cli.cli.screen import Line, Screen
+from assist_cli.cli.wording import clock, count, escape, one_line, took
+from assist_cli.model.gathering import in_words
+from assist_cli.model.invocation import Invocation, InvocationInstance
+from assist_cli.model.status import InvocationStatus, InvokeStatus
+from assist_cli.model.target import fold
+from assist_cli.operations import history
+from assist_cli.operations.controller import Controller
+from assist_cli.operations.listener import Listener
+
+RUNNING_LINES = 6
+WAITING = "waiting"
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How an invocation stands on some of its instances, in words, and why."""
+
+    word: str
+    why: str
+    style: Style
+
+
+class Board(Listener):
+    """Shows one invocation until the end of the block. It looks at the history whenever that has changed."""
+
+    whole = False
+    live = True
+
+    def __init__(self, printer: Printer, controller: Controller, invocation: Invocation, *, plain: bool) -> None:
+        self._printer = printer
+        self._controller = controller
+        self._invocation = invocation
+        self._changes: object = None
+        self._told: dict[str, Standing] = {}
+        self._screen = None if plain or not can_redraw(sys.stdout) else Screen()
+
+    def __enter__(self) -> Board:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._screen is not None:
+            self._screen.close()
+
+    def beat(self) -> None:
+        changes = history.changes(self._controller)
+        if changes != self._changes:
+            self._changes = changes
+            self._invocation = history.recall(self._controller, self._invocation.id, output=False)
+            self._tell()
+        self._draw()
+
+    def replay(self, place: InvocationInstance) -> None:
+        """What it shows is in the history; so is how this one ended."""
+
+    def close(self, places: Sequence[InvocationInstance]) -> None:
+        """Show how it stands now, and say it in one line."""
+        self._changes = None
+        self.beat()
+        if self._screen is not None:
+            self._screen.close()
+        length = took(_length(self._invocation, self._controller.now()))
+        parts = ", ".join(f"{number} {word}" for word, number in tally(places).items())
+        self._printer.talk(f"{count(len(places), 'instance')} in {length}: {parts}")
+
+    def _draw(self) -> None:
+        if self._screen is not None:
+            columns, lines = self._screen.size
+            self._screen.draw(frame(self._invocation, self._controller.now(), columns, lines - 1))
+
+    def _tell(self) -> None:
+        """A line for those whose standing has changed alike."""
+        if self._screen is not None:
+            return
+        changed: dict[Standing, list[str]] = {}
+        for place in self._invocation.instances:
+            now = standing(place)
+            if self._told.get(place.instance_name) != now:
+                self._told[place.instance_name] = now
+                changed.setdefault(now, []).append(place.instance_name)
+        for how, names in changed.items():
+            text = f"{clock(self._controller.now())}  {fold(names)}: {how.word}" + (f": {how.why}" if how.why else "")
+            self._printer.raw(f"{escape(text)}\n".encode("utf-8", "surrogateescape"))
+
+
+def standing(place: InvocationInstance) -> Standing:
+    """How it stands on one instance."""
+    record = place.record
+    if not record.status.is_final:
+        if record.sent is None:
+            return Standing(WAITING, "", Style.QUIET)
+        return Standing("running" if record.status is InvocationStatus.RUNNING else "stopping", "", Style.BUSY)
+    word = in_words(record.status, record.exit_code, record.error_code)
+    if record.status is InvocationStatus.FINISHED:
+        return Standing(word, "", Style.GOOD if record.is_success else Style.BAD)
+    return Standing(word, record.error_info, Style.ODD if record.status is InvocationStatus.STOPPED else Style.BAD)
+
+
+def tally(places: Sequence[InvocationInstance]) -> dict[str, int]:
+    """How many stand in which way, most first."""
+    counts: dict[str, int] = {}
+    for place in places:
+        word = standing(place).word
+        counts[word] = counts.get(word, 0) + 1
+    return dict(sorted(counts.items(), key=lambda item: -item[1]))
+
+
+def frame(invocation: Invocation, now: datetime, columns: int, lines: int) -> list[Line]:
+    """What is shown of an invocation in so much room."""
+    groups: dict[Standing, list[str]] = {}
+    for place in invocation.instances:
+        groups.setdefault(standing(place), []).append(place.instance_name)
+    ended = [place.record for place in invocation.instances if place.record.status.is_final]
+    bad = sum(not record.is_success for record in ended)
+    total = len(invocation.instances)
+    length = took(_length(invocation, now))
+    head: list[Line] = [
+        [
+            Cell(invocation.id, Style.STRONG),
+            Cell("  "),
+            Cell(invocation.status.value, _style(invocation)),
+            Cell(f"  {_what(invocation)}"),
+        ],
+        [Cell(f"{so_far(len(ended), total, bad)}  {length}")],
+        [Cell(", ".join(f"{number} {word}" for word, number in tally(invocation.instances).items()))],
+    ]
+    since = {
+        place.instance_name: place.record.sent.timestamp()
+        for place in invocation.instances
+        if place.record.sent is not None and not place.record.status.is_final
+    }
+    late = running_for(since, now.timestamp(), RUNNING_LINES)
+    body: list[Line] = [[Cell(line, Style.BUSY)] for line in late]
+    for how in sorted((each for each in groups if each.style is not Style.BUSY), key=_rank):
+        names = groups[how]
+        number = f" ({len(names)})" if len(names) > 1 else ""
+        line = [Cell(f"{how.word}{number}", how.style), Cell(f": {fold(names)}")]
+        body.append([*line, Cell(f"  {how.why}", Style.QUIET)] if how.why else line)
+    room = lines - len(head)
+    if len(body) > room:
+        body = [*body[: max(room - 1, 0)], [Cell(f"… {count(len(body) - room + 1, 'more line')}", Style.QUIET)]]
+    return [*head, *body][:lines]
+
+
+def _rank(how: Standing) -> tuple[int, str]:
+    """What went wrong stands before what is to come, and that before what went well."""
+    order = (Style.BAD, Style.ODD, Style.QUIET, Style.GOOD)
+    return order.index(how.style), how.word
+
+
+def _style(invocation: Invocation) -> Style:
+    if not invocation.status.is_final:
+        return Style.BUSY
+    if invocation.status is InvokeStatus.STOPPED:
+        return Style.ODD
+    return Style.GOOD if all(place.record.is_success for place in invocation.instances) else Style.BAD
+
+
+def _what(invocation: Invocation) -> str:
+    if invocation.transfer is not None:
+        return invocation.transfer.path
+    if invocation.command_name is not None:
+        return f"{invocation.command_name}@{invocation.command_version}"
+    return one_line(invocation.content.decode("utf-8", "replace"))
+
+
+def _length(invocation: Invocation, now: datetime) -> timedelta:
+    return (invocation.finished or now) - invocation.created

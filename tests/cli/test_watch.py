@@ -1,0 +1,161 @@
+"""One invocation, watched: the live view, its lines elsewhere, and how both end."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+
+from assist_cli.cli.board import frame
+from assist_cli.cli.screen import Line
+from assist_cli.model.command import CommandType
+from assist_cli.model.invocation import Invocation, InvocationInstance, Record
+from assist_cli.model.status import InvocationStatus, InvokeStatus
+from assist_cli.operations.controller import open_controller
+from assist_cli.paths import Home
+from tests.support.fleet import Fleet, enlist
+from tests.support.program import Program
+from tests.support.terminal import Terminal
+
+NOW = datetime(2026, 11, 22, 8, tzinfo=timezone.utc)
+
+e2e = pytest.mark.e2e
+
+
+@pytest.fixture
+def fleet(home: Path) -> Iterator[Fleet]:
+    """Four instances; nobody listens at the first one."""
+    folder = home.parent / "fleet"
+    folder.mkdir()
+    with open_controller(Home(home)) as controller, Fleet(folder, controller, 4, refusing=1) as fleet:
+        enlist(controller, fleet.members)
+        yield fleet
+
+
+def place(name: str, status: InvocationStatus = InvocationStatus.RUNNING, **facts: object) -> InvocationInstance:
+    record = Record(id=f"r-{name}", instance_id=f"i-{name}", number=1, status=status, deadline=NOW, **facts)  # type: ignore[arg-type]
+    return InvocationInstance(f"i-{name}", name, status, 1, record)
+
+
+def invocation(places: Sequence[InvocationInstance]) -> Invocation:
+    return Invocation(
+        id="t-01kbdk5g8w3m9v6yx2r4hq7cne",
+        command_id="c-1",
+        command_type=CommandType.SHELL,
+        content=b"sleep 5\nuptime\n",
+        timeout=60,
+        status=InvokeStatus.RUNNING,
+        created=NOW - timedelta(seconds=72),
+        instances=tuple(places),
+    )
+
+
+def texts(lines: Sequence[Line]) -> list[str]:
+    return ["".join(cell.text for cell in line) for line in lines]
+
+
+def test_the_view_tells_who_runs_since_when_and_who_failed_and_why() -> None:
+    lost = {"error_code": "ClientNotOnline", "error_info": "cannot reach it"}
+    sent = NOW - timedelta(seconds=70)
+    shown = frame(
+        invocation(
+            [
+                place("web1", InvocationStatus.FAILED, **lost),
+                place("web2", InvocationStatus.FAILED, **lost),
+                place("web3", InvocationStatus.FINISHED, exit_code=3),
+                place("web4", InvocationStatus.FINISHED, exit_code=0),
+                place("web5", sent=sent),
+                place("web6", sent=sent),
+                place("web7"),
+            ]
+        ),
+        NOW,
+        columns=80,
+        lines=20,
+    )
+    assert texts(shown) == [
+        "t-01kbdk5g8w3m9v6yx2r4hq7cne  Running  sleep 5 ↵ uptime",
+        "█████████████░░░░░░░░░░░ 4/7, 3 failed  1 min 12 s",
+        "2 Failed (ClientNotOnline), 2 running, 1 exit 3, 1 Finished, 1 waiting",
+        "running for 70 s: web[5-6]",
+        "Failed (ClientNotOnline) (2): web[1-2]  cannot reach it",
+        "exit 3: web3",
+        "waiting: web7",
+        "Finished: web4",
+    ]
+
+
+def test_the_view_is_no_higher_than_its_room() -> None:
+    shown = frame(
+        invocation([place(f"w{code}", InvocationStatus.FINISHED, exit_code=code) for code in range(30)]), NOW, 80, 10
+    )
+    assert len(shown) == 10
+    assert texts(shown)[-1] == "… 24 more lines"
+
+
+@e2e
+def test_elsewhere_each_change_is_a_line(assist: Program, fleet: Fleet, isolation: Path) -> None:
+    fifo = isolation / "fifo"
+    os.mkfifo(fifo)
+    script = f"[ $ASSIST_INSTANCE_ID != {fleet.members[3].instance} ] && exit 3; read x < {fifo}"
+    assist("run", "--all", "--detach", "-c", script)
+    with assist.start("invocation", "watch", "-") as program:
+        assert program.stdout is not None
+        seen: dict[str, str] = {}
+        for line in program.stdout:
+            names, _, how = line.decode().rstrip("\n").split(maxsplit=2)[2].partition(": ")
+            seen[names] = how
+            if how == "running" and names.endswith("n4"):
+                fifo.write_text("go\n")
+        assert program.stderr is not None
+        sums = program.stderr.read().decode()
+    assert seen["n1"].startswith("Failed (ClientNotRunning): cannot reach")
+    assert seen["n4"] == "Finished"
+    assert "exit 3" in seen.values()
+    assert "4 instances in" in sums
+    assert program.returncode == 1
+
+
+@e2e
+def test_a_terminal_shows_one_view_and_ctrl_c_leaves_it(assist: Program, home: Path, isolation: Path) -> None:
+    fifo = isolation / "fifo"
+    os.mkfifo(fifo)
+    assist("run", "--detach", "-c", f"read x < {fifo}; exit 4")
+    with Terminal(assist.path, ["invocation", "watch", "-"], isolation) as terminal:
+        terminal.wait_for("s: local")
+        terminal.interrupt()
+        terminal.wait_for("goes on")
+        assert terminal.end() == 130
+    assert terminal.raw.rindex("\x1b[?25h") > terminal.raw.rindex("\x1b[?25l"), "the cursor is back"
+    with Terminal(assist.path, ["invocation", "watch", "-"], isolation) as terminal:
+        terminal.wait_for("s: local")
+        fifo.write_text("go\n")
+        assert terminal.end() == 4
+    assert "exit 4: local" in terminal.text
+
+
+@e2e
+def test_what_another_program_ends_is_seen(assist: Program, home: Path, isolation: Path) -> None:
+    assist("run", "--detach", "-c", "sleep 600")
+    with Terminal(assist.path, ["invocation", "watch", "-"], isolation, columns=40) as terminal:
+        terminal.wait_for("s: local")
+        assist("stop", "-")
+        assert terminal.end() == 1
+    assert "Stopped: local" in terminal.text
+
+
+@e2e
+def test_it_can_be_given_up_and_printed_as_a_document(assist: Program, home: Path) -> None:
+    started = assist.start("run", "-c", "echo begun; sleep 600")
+    assert started.stdout is not None
+    assert started.stdout.readline() == b"begun\n"
+    assert assist("invocation", "watch", "-", "--wait", "1s").returncode == 75
+    started.send_signal(signal.SIGINT)
+    assert started.wait(60) == 130
+    assist("stop", "-")
+    ended = assist("invocation", "watch", "-", "-o", "json")
+    assert (ended.returncode, b'"InvokeStatus": "Stopped"' in ended.stdout) == (1, True)
