@@ -59,6 +59,19 @@ def summary(summary: Summary) -> Document:
     }
 
 
+def result(invocation_id: str, place: InvocationInstance, encoding: Encoding = Encoding.TEXT) -> Document:
+    """One object of ``invocation results``: a record, on its instance."""
+    record = place.record
+    return {
+        "InvokeId": invocation_id,
+        "RecordId": record.id,
+        "InstanceId": place.instance_id,
+        "InstanceName": place.instance_name,
+        "InvokeRecordStatus": record.status.value,
+        **_record(record, record.number, encoding),
+    }
+
+
 def started(invocation: Invocation) -> Document:
     """What ``--detach`` prints."""
     return {"InvokeId": invocation.id, "CommandId": invocation.command_id or None}

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
 from typing import Annotated
 
 import typer
 
-from assist_cli.cli import documents, options, targets, watching
+from assist_cli.cli import documents, options, runs, targets, watching
 from assist_cli.cli.board import Board
 from assist_cli.cli.documents import Encoding
-from assist_cli.cli.output import STYLES, Cell, Column, Format, Printer, Style
+from assist_cli.cli.output import STYLES, Format
 from assist_cli.cli.watching import Look, Streams
-from assist_cli.cli.wording import ago, clock, count, escape, one_line, took
 from assist_cli.errors import ExitStatus, NotFound, UsageError
-from assist_cli.model.invocation import Invocation, InvocationInstance, Summary
+from assist_cli.model.invocation import Filter, Invocation, InvocationInstance
 from assist_cli.model.output import Output, Stream
 from assist_cli.model.status import InvocationStatus, InvokeStatus
 from assist_cli.operations import history
@@ -24,26 +21,32 @@ from assist_cli.operations.controller import open_controller
 from assist_cli.paths import home
 
 LIST_LENGTH = 20
-SHOWN_LINES = 10
+LISTED_INSTANCES = 20
 
 app = options.application("What was run, and how it went. IDs may be short (t-01k3); - is the newest.")
 stop_app = options.application()
 
 Id = Annotated[str, typer.Argument(metavar="ID", help="An id, its beginning, or - for the newest.")]
 
-COLUMNS = (
-    Column("ID"),
-    Column("STATUS"),
-    Column("INSTANCE"),
-    Column("CREATED"),
-    Column("TOOK", right=True),
-    Column("COMMAND", flexible=True),
+
+@app.command(
+    "list",
+    epilog=options.examples("assist invocation list", "assist invocation list --status failed -i web1 --since 2d"),
 )
-
-
-@app.command("list", epilog=options.examples("assist invocation list", "assist invocation list -n 5 -o json"))
 def list_(
     context: typer.Context,
+    status: Annotated[
+        list[InvokeStatus] | None,
+        typer.Option("--status", metavar="STATUS", case_sensitive=False, help="Running, Failed, PartialFailed …"),
+    ] = None,
+    command: Annotated[
+        str | None, typer.Option("--command", metavar="NAME", help="Of this command, also when it was deleted.")
+    ] = None,
+    instance: Annotated[
+        list[str] | None, typer.Option("--instance", "-i", metavar="TARGET", help="That ran there.")
+    ] = None,
+    since: options.Since = None,
+    periodic: Annotated[bool, typer.Option("--periodic", help="That run again and again.")] = False,
     number: Annotated[
         int, typer.Option("--number", "-n", min=0, metavar="N", help="At most so many; 0: all.")
     ] = LIST_LENGTH,
@@ -53,14 +56,24 @@ def list_(
     """List what was run, newest first."""
     printer = options.printer(context, output, plain=plain)
     with open_controller(home()) as controller:
-        found = history.summaries(controller, limit=number + 1 if number else None)
+        wanted = history.filtered(
+            controller,
+            statuses=status or (),
+            command=command,
+            where=targets.selection(instance),
+            since=since,
+            periodic=periodic,
+        )
+        found = history.summaries(controller, limit=number + 1 if number else None, wanted=wanted)
         shown = found[:number] if number else found
         short = history.short_ids(controller, [each.invocation.id for each in shown])
         now = controller.now()
     if printer.is_json:
         printer.documents(documents.summary(each) for each in shown)
     elif shown:
-        printer.table(COLUMNS, (_row(each, short[each.invocation.id], now) for each in shown))
+        runs.print_list(printer, shown, short, now)
+    elif wanted != Filter():
+        printer.talk("Nothing that was run is like this.")
     else:
         printer.talk("Nothing was run yet. Try: assist run -- uname -a")
     if len(found) > len(shown):
@@ -71,25 +84,63 @@ def list_(
 def show(
     context: typer.Context,
     id: Id,
+    all_: Annotated[bool, typer.Option("--all", help="Many instances: a line for each of them.")] = False,
     output: options.Output = Format.TABLE,
     plain: options.Plain = False,
     encoding: options.EncodingOption = Encoding.TEXT,
 ) -> None:
     """Show what ran and how it went.
 
-    That is the script and its settings, each instance, and the end of what was printed.
+    That is the script and its settings, each instance, and the end of what was printed. Of more than 20 instances, how
+    many came to which end, and which ones.
     """
     printer = options.printer(context, output, plain=plain)
     with open_controller(home()) as controller:
-        found = history.show(controller, history.find(controller, id), output=True)
+        invocation_id = history.find(controller, id)
+        # The output of many is read where it is shown: in the document.
+        found = history.show(controller, invocation_id, output=printer.is_json)
+        if not printer.is_json and len(found.instances) == 1:
+            found = history.recall(controller, invocation_id)
         now = controller.now()
     if printer.is_json:
         printer.document(documents.invocation(found, encoding))
         return
-    _print_head(printer, found, now)
-    _print_instances(printer, found, now)
+    runs.print_head(printer, found, now)
+    printer.line()
+    if all_ or len(found.instances) <= LISTED_INSTANCES:
+        runs.print_instances(printer, found.instances, now)
+    else:
+        runs.print_endings(printer, found.instances)
+        printer.talk(f"One line for each: assist invocation show {found.id} --all")
     if len(found.instances) == 1:
-        _print_end_of_output(printer, found)
+        runs.print_end_of_output(printer, found)
+
+
+@app.command(
+    epilog=options.examples("assist invocation results -", "assist invocation results t-01k3 -i 'web*' -o jsonl")
+)
+def results(
+    context: typer.Context,
+    id: Id,
+    instance: Annotated[
+        list[str] | None, typer.Option("--instance", "-i", metavar="TARGET", help="Only there; default: all.")
+    ] = None,
+    every: Annotated[
+        bool, typer.Option("--history", help="Every record, newest first, of what runs again and again.")
+    ] = False,
+    output: options.Output = Format.TABLE,
+    plain: options.Plain = False,
+    encoding: options.EncodingOption = Encoding.TEXT,
+) -> None:
+    """List how it went on each instance, with what was printed last."""
+    printer = options.printer(context, output, plain=plain)
+    with open_controller(home()) as controller:
+        invocation_id = history.find(controller, id)
+        found = history.results(controller, invocation_id, targets.selection(instance), every=every)
+        if printer.is_json:
+            printer.documents(documents.result(invocation_id, place, encoding) for place in found)
+        else:
+            runs.print_results(printer, list(found), controller.now())
 
 
 @app.command(epilog=options.examples("assist invocation wait -", "assist invocation wait t-01k3 --wait 10m"))
@@ -233,97 +284,3 @@ def _place(invocation: Invocation, name: str | None) -> InvocationInstance:
             f"cannot tell which output: it ran on {len(places)} instances", hint="name one with --instance"
         )
     return places[0]
-
-
-def _row(summary: Summary, short: str, now: datetime) -> list[Cell | str]:
-    invocation = summary.invocation
-    length = "" if invocation.finished is None else took(invocation.finished - invocation.created)
-    text = invocation.command_name or one_line(invocation.content.decode("utf-8", "replace"))
-    if invocation.command_name:
-        text += f"@{invocation.command_version}"
-    instances = summary.instance_name if summary.instance_count == 1 else f"{summary.instance_count} instances"
-    status = _status(invocation.status, [summary.exit_code or 0] * summary.nonzero, summary.instance_count)
-    return [short, status, instances, ago(invocation.created, now), length, text]
-
-
-def _status(status: InvokeStatus, exit_codes: Sequence[int], instances: int) -> Cell:
-    """The status, and what Finished hides: the exit codes that are not 0."""
-    if not exit_codes or status not in (InvokeStatus.FINISHED, InvokeStatus.PARTIAL_FAILED):
-        return Cell(status.value, STYLES[status.value])
-    what = f"exit {exit_codes[0]}" if instances == 1 else f"{len(exit_codes)} not 0"
-    return Cell(f"{status.value}, {what}", Style.ODD if status is InvokeStatus.FINISHED else STYLES[status.value])
-
-
-def _print_head(printer: Printer, invocation: Invocation, now: datetime) -> None:
-    exit_codes = [place.record.exit_code for place in invocation.instances if place.record.exit_code]
-    status = _status(invocation.status, exit_codes, len(invocation.instances))
-    printer.line(f"{printer.paint(invocation.id, Style.STRONG)}  {printer.paint(status.text, status.style)}")
-    when = f"{ago(invocation.created, now)} ({clock(invocation.created)})"
-    if invocation.finished is not None:
-        when += f", took {took(invocation.finished - invocation.created)}"
-    assert invocation.command_type is not None
-    settings = [invocation.command_type.value, f"timeout {invocation.timeout} s"]
-    if invocation.username:
-        settings.append(f"user {invocation.username}")
-    if invocation.working_dir:
-        settings.append(f"in {invocation.working_dir}")
-    rows = [("Created", when), ("Settings", ", ".join(settings))]
-    if invocation.command_name is not None:
-        rows.insert(0, ("Command", f"{invocation.command_name}@{invocation.command_version}"))
-    if invocation.parameters:
-        rows.append(("Parameters", ", ".join(f"{key}={value}" for key, value in invocation.parameters.items())))
-    for title, text in rows:
-        printer.line(f"  {printer.paint(title.ljust(10), Style.QUIET)} {escape(text)}")
-    script = invocation.content.decode("utf-8", "replace").splitlines()
-    for number, line in enumerate(script[:SHOWN_LINES]):
-        title = "" if number else "Script"
-        printer.line(f"  {printer.paint(title.ljust(10), Style.QUIET)} {escape(line, keep=chr(9))}")
-    if len(script) > SHOWN_LINES:
-        printer.line(" " * 13 + printer.paint(f"… {count(len(script) - SHOWN_LINES, 'more line')}", Style.QUIET))
-
-
-def _print_instances(printer: Printer, invocation: Invocation, now: datetime) -> None:
-    columns = [
-        Column("INSTANCE"),
-        Column("STATUS"),
-        Column("EXIT", right=True),
-        Column("STARTED"),
-        Column("TOOK", right=True),
-        Column("WHY", flexible=True),
-    ]
-    printer.line()
-    printer.table(columns, (_instance_row(place, now) for place in invocation.instances))
-    for place in invocation.instances:
-        if place.record.error_info and place.status is not InvocationStatus.FINISHED:
-            printer.line(f"{escape(place.instance_name)}: {escape(place.record.error_info)}")
-
-
-def _instance_row(place: InvocationInstance, now: datetime) -> list[Cell | str]:
-    record = place.record
-    odd = place.status is InvocationStatus.FINISHED and record.exit_code != 0
-    length = "" if record.started is None or record.finished is None else took(record.finished - record.started)
-    return [
-        place.instance_name,
-        Cell(place.status.value, Style.ODD if odd else STYLES[place.status.value]),
-        "" if record.exit_code is None else str(record.exit_code),
-        "" if record.started is None else ago(record.started, now),
-        length,
-        record.error_code,
-    ]
-
-
-def _print_end_of_output(printer: Printer, invocation: Invocation) -> None:
-    output = invocation.instances[0].record.output or Output()
-    size = count(len(output.data) + output.dropped, "byte")
-    all_of_it = f"assist invocation output {invocation.id}"
-    printer.line()
-    if b"\0" in output.data:
-        printer.line(printer.paint(f"{size} of binary output: {all_of_it}", Style.QUIET))
-        return
-    lines = output.text_of(*Stream).splitlines()
-    if not lines:
-        printer.line(printer.paint("No output.", Style.QUIET))
-    elif len(lines) > SHOWN_LINES:
-        printer.line(printer.paint(f"The last {SHOWN_LINES} lines of {size}: {all_of_it}", Style.QUIET))
-    for line in lines[-SHOWN_LINES:]:
-        printer.line(escape(line, keep="\t"))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from assist_cli.model.invocation import InvocationInstance, Outcome
 from assist_cli.model.output import Output, Stream
-from assist_cli.model.status import InvocationStatus
+from assist_cli.model.status import InvocationStatus, is_success
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,40 @@ class Group:
     names: tuple[str, ...]
     error_info: str
     output: Output
+
+
+@dataclass(frozen=True)
+class Ending:
+    """Instances (their names, in order) on which an invocation stands alike. ``error_info`` is the first one's."""
+
+    status: InvocationStatus
+    exit_code: int | None
+    error_code: str
+    names: tuple[str, ...]
+    error_info: str
+    is_same_info: bool
+
+    @property
+    def is_success(self) -> bool:
+        return is_success(self.status, self.exit_code)
+
+
+def endings(places: Iterable[InvocationInstance]) -> list[Ending]:
+    """The instances by how they stand, whatever they printed: the largest group first."""
+    found: dict[tuple[InvocationStatus, int | None, str], list[InvocationInstance]] = {}
+    for place in places:
+        record = place.record
+        found.setdefault((place.status, record.exit_code, record.error_code), []).append(place)
+    groups = [
+        Ending(
+            *alike,
+            names=tuple(member.instance_name for member in members),
+            error_info=members[0].record.error_info,
+            is_same_info=len({member.record.error_info for member in members}) == 1,
+        )
+        for alike, members in found.items()
+    ]
+    return sorted(groups, key=lambda group: -len(group.names))
 
 
 def gather(places: Iterable[InvocationInstance]) -> list[Group]:

@@ -31,6 +31,11 @@ def new_id(kind: Kind, now_ms: int) -> str:
     return kind.value + _base32(now_ms, TIME_LENGTH) + _base32(secrets.randbits(80), CHANCE_LENGTH)
 
 
+def earliest(kind: Kind, since_ms: int) -> str:
+    """What sorts before every id of ``kind`` that was made at or after a moment, and after all that are older."""
+    return kind.value + _base32(max(since_ms, 0), TIME_LENGTH)
+
+
 def is_prefix(text: str, kind: Kind) -> bool:
     """Whether ``text`` is an id of ``kind`` or could be the beginning of one: ``t-01k3`` is, ``backup`` is not."""
     rest = text[len(kind.value) :]

@@ -146,3 +146,18 @@ class Summary:
     @property
     def instance_count(self) -> int:
         return sum(self.counts.values())
+
+
+@dataclass(frozen=True)
+class Filter:
+    """Which invocations are wanted: all of the conditions that are given hold.
+
+    ``statuses`` are any of these. ``command_ids`` and ``instance_ids`` are ids, None for any; ``since`` is when it was
+    made.
+    """
+
+    statuses: tuple[InvokeStatus, ...] = ()
+    command_ids: tuple[str, ...] | None = None
+    instance_ids: tuple[str, ...] | None = None
+    since: datetime | None = None
+    periodic: bool = False

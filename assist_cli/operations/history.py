@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
-from assist_cli.model.invocation import Invocation, Summary
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from assist_cli.errors import NotFound
+from assist_cli.model.invocation import Filter, Invocation, InvocationInstance, Summary
+from assist_cli.model.status import InvokeStatus
+from assist_cli.model.target import Selection, choose
 from assist_cli.operations.controller import Controller
-from assist_cli.store import invocations, listing, records
+from assist_cli.store import commands, instances, invocations, listing, records
+from assist_cli.store.database import Reader
 
 
 def find(controller: Controller, text: str, *, files: bool = False) -> str:
@@ -34,10 +42,67 @@ def changes(controller: Controller) -> object:
     return controller.database.changes()
 
 
-def summaries(controller: Controller, *, limit: int | None) -> list[Summary]:
-    """The newest invocations first, at most ``limit`` of them. Agents are asked as for ``show``."""
+def results(
+    controller: Controller, invocation_id: str, where: Selection | None = None, *, every: bool = False
+) -> Iterator[InvocationInstance]:
+    """The instances of an invocation, or those that ``where`` means, each with its newest record and its output.
+
+    With ``every`` an instance comes once for each of its records, newest first. Agents are asked as for ``show``.
+    Raises NotFound.
+    """
+    found = show(controller, invocation_id, output=not every)
+    wanted = chosen(controller.database, found, where)
+    for place in found.instances:
+        if place.instance_id not in wanted:
+            continue
+        if not every:
+            yield place
+            continue
+        for record in invocations.records(controller.database, invocation_id, place.instance_id):
+            yield replace(place, record=record)
+
+
+def chosen(reader: Reader, invocation: Invocation, where: Selection | None) -> set[str]:
+    """The ids of the instances of an invocation that are meant, under the names that they had when it was invoked.
+
+    All of them when nothing is selected. Raises NotFound for a target that is none of its instances.
+    """
+    ids = {place.instance_id: place.instance_name for place in invocation.instances}
+    if where is None or where.is_empty:
+        return set(ids)
+    known = [replace(instance, name=ids[instance.id]) for instance in instances.by_ids(reader, ids)]
+    return {instance.id for instance in choose(known, where)}
+
+
+def filtered(
+    controller: Controller,
+    *,
+    statuses: Sequence[InvokeStatus] = (),
+    command: str | None = None,
+    where: Selection | None = None,
+    since: datetime | None = None,
+    periodic: bool = False,
+) -> Filter:
+    """A filter for ``summaries``. ``command`` is the name or the id of a command, also of one that is gone by now.
+
+    ``where`` means instances by their names of today. Raises NotFound for what was never there.
+    """
+    return Filter(
+        statuses=tuple(statuses),
+        command_ids=None if command is None else _commands(controller.database, command),
+        instance_ids=None if where is None or where.is_empty else known(controller.database, where),
+        since=since,
+        periodic=periodic,
+    )
+
+
+def summaries(controller: Controller, *, limit: int | None, wanted: Filter | None = None) -> list[Summary]:
+    """The newest invocations first that ``wanted`` lets through, at most ``limit`` of them (None: all).
+
+    Agents are asked as for ``show``.
+    """
     refresh(controller, None)
-    return listing.summaries(controller.database, limit)
+    return listing.summaries(controller.database, limit, wanted)
 
 
 def short_ids(controller: Controller, ids: list[str]) -> dict[str, str]:
@@ -52,3 +117,23 @@ def refresh(controller: Controller, invocation_id: str | None) -> None:
         from assist_cli.operations import collect  # asyncio and the agents, which a look at the past does not need
 
         collect.reconcile(controller, found)
+
+
+def _commands(reader: Reader, text: str) -> tuple[str, ...]:
+    """The ids of the commands that bear this name, or bore it when they ran."""
+    found = set(listing.commands_run(reader, text))
+    try:
+        found.add(commands.find(reader, text))
+    except NotFound:
+        if not found:
+            raise
+    return tuple(found)
+
+
+def known(reader: Reader, where: Selection) -> tuple[str, ...]:
+    """Those that are registered; where these do not have it, also those that were removed."""
+    try:
+        found = choose(instances.registered(reader), where)
+    except NotFound:
+        found = choose(instances.known(reader), where)
+    return tuple(each.id for each in found)

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from dataclasses import replace
 
 from assist_cli.agents.client import Client
 from assist_cli.errors import AgentRefused
 from assist_cli.model.audit import Entry
 from assist_cli.model.invocation import Invocation, InvocationInstance, Outcome, Record
-from assist_cli.model.target import Selection, choose
+from assist_cli.model.target import Selection
+from assist_cli.operations import history
 from assist_cli.operations.collect import LOOK_AGAIN_SECONDS, conclude, follow, may_arrive, not_sent
 from assist_cli.operations.controller import Controller
 from assist_cli.operations.ledger import Ledger
 from assist_cli.operations.reach import Line, line_to
-from assist_cli.store import audit, instances, invocations, records
-from assist_cli.store.database import Reader
+from assist_cli.store import audit, invocations, records
 
 PATIENCE_SECONDS = 15.0  # TERM, 5 s, KILL, and then some
 
@@ -29,7 +28,7 @@ def stop(controller: Controller, invocation_id: str, where: Selection | None = N
     """
     with controller.database.transaction() as transaction:
         invocation = invocations.get(transaction, invocation_id, output=False)
-        chosen = _chosen(transaction, invocation, where)
+        chosen = history.chosen(transaction, invocation, where)
         count = records.mark_stopping(transaction, invocation_id, chosen, controller.now())
         if count:
             entry = Entry(controller.now(), controller.actor, "invocation.stop", invocation_id, f"{count} running")
@@ -41,15 +40,6 @@ def stop(controller: Controller, invocation_id: str, where: Selection | None = N
     if open_places:
         asyncio.run(_stop_all(controller, open_places))
     return invocations.get(controller.database, invocation_id, output=True)
-
-
-def _chosen(reader: Reader, invocation: Invocation, where: Selection | None) -> set[str]:
-    """The ids of the instances that are meant, under the names that they had when it was invoked."""
-    ids = {place.instance_id: place.instance_name for place in invocation.instances}
-    if where is None or where.is_empty:
-        return set(ids)
-    known = [replace(instance, name=ids[instance.id]) for instance in instances.by_ids(reader, ids)]
-    return {instance.id for instance in choose(known, where)}
 
 
 async def _stop_all(controller: Controller, places: list[InvocationInstance]) -> None:

@@ -24,7 +24,7 @@ from typing import Any
 
 from assist_cli.errors import DatabaseFailure, NotPermitted
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 BUSY_SECONDS = 10.0
 
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
@@ -157,6 +157,7 @@ def _create(path: Path) -> None:
     try:
         os.close(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
         with _failures(path), contextlib.closing(_connect(draft)) as connection:
+            connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # what is pruned is given back step by step
             connection.execute("PRAGMA journal_mode = WAL")
             _migrate(connection, path)
         with contextlib.suppress(FileExistsError):
@@ -176,6 +177,8 @@ def _create(path: Path) -> None:
 def _migrate(connection: sqlite3.Connection, path: Path) -> None:
     if _version(connection) == SCHEMA_VERSION:
         return
+    # A table is changed by making a new one in its place; what refers to it must not go with the old one meanwhile.
+    connection.execute("PRAGMA foreign_keys = OFF")
     connection.execute("BEGIN IMMEDIATE")
     try:
         version = _version(connection)
@@ -194,6 +197,7 @@ def _migrate(connection: sqlite3.Connection, path: Path) -> None:
     except BaseException:
         connection.execute("ROLLBACK")
         raise
+    connection.execute("PRAGMA foreign_keys = ON")
 
 
 def _version(connection: sqlite3.Connection) -> int:

@@ -37,6 +37,11 @@ def registered(reader: Reader) -> list[Instance]:
     return [_instance(row) for row in reader.query("SELECT * FROM instances WHERE removed_at IS NULL ORDER BY name")]
 
 
+def known(reader: Reader) -> list[Instance]:
+    """All that ever were, also those that were removed; of two with one name the newer one comes last."""
+    return [_instance(row) for row in reader.query("SELECT * FROM instances ORDER BY name, created_at")]
+
+
 def registered_by_id(reader: Reader, instance_id: str) -> Instance | None:
     """The instance of this id, unless it was removed."""
     row = reader.first("SELECT * FROM instances WHERE id = ? AND removed_at IS NULL", [instance_id])

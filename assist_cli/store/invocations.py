@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from assist_cli.errors import NotFound
 from assist_cli.model import ids
 from assist_cli.model.ids import Kind
-from assist_cli.model.invocation import Invocation, InvocationInstance
+from assist_cli.model.invocation import Invocation, InvocationInstance, Record
 from assist_cli.model.status import InvocationStatus
 from assist_cli.store.database import Reader, Transaction, to_ms, to_ms_or_none
-from assist_cli.store.packing import get_output, get_transfer, invocation_of, packed, put_transfer, record_of
+from assist_cli.store.packing import get_transfer, invocation_of, packed, put_transfer, record_of
 
 RUNS = (Kind.INVOCATION,)
 FILES = (Kind.FILE,)
@@ -121,13 +121,14 @@ def get(reader: Reader, invocation_id: str, *, output: bool) -> Invocation:
         raise _not_found(invocation_id, Kind.INVOCATION)
     rows = reader.query(
         """
-        SELECT records.*, place.instance_name, place.status AS instance_status, place.repeats
+        SELECT records.*, place.instance_name, place.status AS instance_status, place.repeats, runs, cut, dropped, data
         FROM invocation_instances AS place
         JOIN records ON records.invocation_id = place.invocation_id
             AND records.instance_id = place.instance_id AND records.number = place.repeats
+        LEFT JOIN outputs ON ? AND outputs.record_id = records.id
         WHERE place.invocation_id = ? ORDER BY place.position
         """,
-        [invocation_id],
+        [output, invocation_id],
     )
     instances = tuple(
         InvocationInstance(
@@ -135,11 +136,23 @@ def get(reader: Reader, invocation_id: str, *, output: bool) -> Invocation:
             instance_name=each["instance_name"],
             status=InvocationStatus(each["instance_status"]),
             repeats=each["repeats"],
-            record=record_of(each, get_output(reader, each["id"]) if output else None),
+            record=record_of(each, output=output),
         )
         for each in rows
     )
     return invocation_of(row, row["content"], instances, get_transfer(reader, row["id"]))
+
+
+def records(reader: Reader, invocation_id: str, instance_id: str) -> list[Record]:
+    """All records of an invocation on one instance with what they wrote, newest first."""
+    rows = reader.query(
+        """
+        SELECT records.*, runs, cut, dropped, data FROM records LEFT JOIN outputs ON outputs.record_id = records.id
+        WHERE invocation_id = ? AND instance_id = ? ORDER BY records.number DESC
+        """,
+        [invocation_id, instance_id],
+    )
+    return [record_of(row, output=True) for row in rows]
 
 
 def newest(reader: Reader, kind: Kind, limit: int | None) -> list[Invocation]:

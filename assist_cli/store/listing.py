@@ -2,60 +2,77 @@
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Iterable
+import json
+from collections import defaultdict
+from collections.abc import Collection, Iterable
+from typing import Any
 
 from assist_cli.model import ids
-from assist_cli.model.invocation import Summary
-from assist_cli.store.database import Reader
-from assist_cli.store.packing import counts, invocation_of
+from assist_cli.model.invocation import Filter, Summary
+from assist_cli.model.status import InvocationStatus
+from assist_cli.store.database import Reader, to_ms
+from assist_cli.store.packing import invocation_of
 
 SUMMARY_BYTES = 200
+FEW_RECORDS = 20_000
 
 
-def summaries(reader: Reader, limit: int | None) -> list[Summary]:
-    """The newest invocations first, at most ``limit`` of them (None: all)."""
+def summaries(reader: Reader, limit: int | None, wanted: Filter | None = None) -> list[Summary]:
+    """The newest invocations first that a filter lets through, at most ``limit`` of them (None: all)."""
+    conditions, values = _conditions(reader, wanted or Filter())
+    which = " AND ".join(conditions)
     rows = reader.query(
-        "SELECT *, substr(content, 1, ?) AS beginning FROM invocations WHERE id GLOB 't-*' ORDER BY id DESC LIMIT ?",
-        [SUMMARY_BYTES, -1 if limit is None else limit],
+        f"SELECT *, substr(content, 1, ?) AS beginning FROM invocations WHERE {which} ORDER BY id DESC LIMIT ?",  # noqa: S608  texts from below
+        [SUMMARY_BYTES, *values, -1 if limit is None else limit],
     )
-    return [_summary(reader, row) for row in rows]
+    groups = defaultdict(list)
+    for group in reader.query(
+        """
+        SELECT invocation_id, status, count(*) AS count, min(instance_name) AS name, max(exit_code) AS exit_code,
+            count(nullif(exit_code, 0)) AS nonzero
+        FROM invocation_instances WHERE invocation_id IN (SELECT value FROM json_each(?)) GROUP BY 1, 2
+        """,
+        [json.dumps([row["id"] for row in rows])],
+    ):
+        groups[group["invocation_id"]].append(group)
+    return [
+        Summary(
+            invocation=invocation_of(row, row["beginning"], ()),
+            counts={InvocationStatus(group["status"]): group["count"] for group in groups[row["id"]]},
+            instance_name=min((group["name"] for group in groups[row["id"]]), default=""),
+            exit_code=max(
+                (group["exit_code"] for group in groups[row["id"]] if group["exit_code"] is not None), default=None
+            ),
+            nonzero=sum(group["nonzero"] for group in groups[row["id"]]),
+        )
+        for row in rows
+    ]
+
+
+def commands_run(reader: Reader, text: str) -> list[str]:
+    """The ids of the commands that bore this name when they were run, or have this id, whatever became of them."""
+    rows = reader.query(
+        "SELECT DISTINCT command_id FROM invocations WHERE command_name = ?1 OR command_id = ?1", [text]
+    )
+    return [row["command_id"] for row in rows]
 
 
 def short_ids(reader: Reader, invocation_ids: Iterable[str]) -> dict[str, str]:
     """For each id the shortest beginning that names it alone, and not less than its time (12 characters)."""
-    return {each: each[: max(ids.SHORT_LENGTH, _shared(reader, each) + 1)] for each in invocation_ids}
-
-
-def _summary(reader: Reader, row: sqlite3.Row) -> Summary:
-    known = reader.first(
+    rows = reader.query(
         """
-        SELECT min(instance_name) AS name, max(exit_code) AS exit_code, count(nullif(exit_code, 0)) AS nonzero
-        FROM invocation_instances WHERE invocation_id = ?
+        SELECT value AS id, (SELECT max(id) FROM invocations WHERE id < value) AS before,
+            (SELECT min(id) FROM invocations WHERE id > value) AS after
+        FROM json_each(?)
         """,
-        [row["id"]],
+        [json.dumps(list(invocation_ids))],
     )
-    assert known is not None
-    return Summary(
-        invocation=invocation_of(row, row["beginning"], ()),
-        counts=counts(reader, row["id"]),
-        instance_name=known["name"],
-        exit_code=known["exit_code"],
-        nonzero=known["nonzero"],
-    )
+    return {row["id"]: row["id"][: max(ids.SHORT_LENGTH, _shared(**dict(row)) + 1)] for row in rows}
 
 
-def _shared(reader: Reader, invocation_id: str) -> int:
+def _shared(id: str, before: str | None, after: str | None) -> int:
     """How many characters the id has in common with its nearest neighbours."""
-    row = reader.first(
-        """
-        SELECT (SELECT max(id) FROM invocations WHERE id < ?1) AS before,
-            (SELECT min(id) FROM invocations WHERE id > ?1) AS after
-        """,
-        [invocation_id],
-    )
-    assert row is not None
-    return max(_common(invocation_id, row["before"] or ""), _common(invocation_id, row["after"] or ""))
+    return max(_common(id, before or ""), _common(id, after or ""))
 
 
 def _common(one: str, other: str) -> int:
@@ -63,3 +80,37 @@ def _common(one: str, other: str) -> int:
         if left != right:
             return position
     return min(len(one), len(other))
+
+
+def _conditions(reader: Reader, wanted: Filter) -> tuple[list[str], list[Any]]:
+    """What a filter asks for, as SQL that an index answers."""
+    conditions, values = ["id GLOB 't-*'"], []
+    if wanted.statuses:
+        conditions.append("status IN (SELECT value FROM json_each(?))")
+        values.append(json.dumps([status.value for status in wanted.statuses]))
+    if wanted.command_ids is not None:
+        conditions.append("command_id IN (SELECT value FROM json_each(?))")
+        values.append(json.dumps(list(wanted.command_ids)))
+    if wanted.since is not None:
+        conditions.append("id >= ?")
+        values.append(ids.earliest(ids.Kind.INVOCATION, to_ms(wanted.since)))
+    if wanted.periodic:
+        conditions.append("repeat_mode = 'Period'")
+    if wanted.instance_ids is not None:
+        conditions.append(_on_instances(reader, wanted.instance_ids))
+        values.append(json.dumps(list(wanted.instance_ids)))
+    return conditions, values
+
+
+def _on_instances(reader: Reader, instance_ids: Collection[str]) -> str:
+    """Where little was run on these, it is looked up; where much was, whoever goes back in time soon meets it."""
+    found = reader.query(
+        "SELECT 1 FROM records WHERE instance_id IN (SELECT value FROM json_each(?)) LIMIT ?",
+        [json.dumps(list(instance_ids)), FEW_RECORDS],
+    )
+    if len(found) < FEW_RECORDS:
+        return "id IN (SELECT invocation_id FROM records WHERE instance_id IN (SELECT value FROM json_each(?)))"
+    return """
+        EXISTS (SELECT 1 FROM invocation_instances WHERE invocation_id = id
+            AND instance_id IN (SELECT value FROM json_each(?)))
+        """

@@ -43,7 +43,8 @@ def invocation_of(
     )
 
 
-def record_of(row: sqlite3.Row, output: Output | None) -> Record:
+def record_of(row: sqlite3.Row, *, output: bool = False) -> Record:
+    """With ``output``, the row has the columns of it too; they are null where nothing was printed."""
     return Record(
         id=row["id"],
         instance_id=row["instance_id"],
@@ -58,8 +59,14 @@ def record_of(row: sqlite3.Row, output: Output | None) -> Record:
         started=from_ms_or_none(row["started_at"]),
         finished=from_ms_or_none(row["finished_at"]),
         stopped=from_ms_or_none(row["stopped_at"]),
-        output=output,
+        output=_output_of(row) if output else None,
     )
+
+
+def _output_of(row: sqlite3.Row) -> Output:
+    if row["data"] is None:
+        return Output()
+    return Output(data=row["data"], runs=tuple(map(int, row["runs"].split())), cut=row["cut"], dropped=row["dropped"])
 
 
 def put_output(transaction: Transaction, record_id: str, output: Output) -> None:
@@ -68,13 +75,6 @@ def put_output(transaction: Transaction, record_id: str, output: Output) -> None
             "INSERT OR REPLACE INTO outputs (record_id, runs, cut, dropped, data) VALUES (?, ?, ?, ?, ?)",
             [record_id, " ".join(map(str, output.runs)), output.cut, output.dropped, output.data],
         )
-
-
-def get_output(reader: Reader, record_id: str) -> Output:
-    row = reader.first("SELECT * FROM outputs WHERE record_id = ?", [record_id])
-    if row is None:
-        return Output()
-    return Output(data=row["data"], runs=tuple(map(int, row["runs"].split())), cut=row["cut"], dropped=row["dropped"])
 
 
 def put_transfer(transaction: Transaction, invocation_id: str, transfer: Transfer) -> None:
@@ -111,14 +111,6 @@ def get_transfer(reader: Reader, invocation_id: str) -> Transfer | None:
         group=row["group_name"],
         overwrite=bool(row["overwrite"]),
     )
-
-
-def counts(reader: Reader, invocation_id: str) -> dict[InvocationStatus, int]:
-    rows = reader.query(
-        "SELECT status, count(*) AS count FROM invocation_instances WHERE invocation_id = ? GROUP BY status",
-        [invocation_id],
-    )
-    return {InvocationStatus(row["status"]): row["count"] for row in rows}
 
 
 def packed(parameters: Mapping[str, Value]) -> str:

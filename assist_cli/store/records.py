@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from assist_cli.model.invocation import Outcome, Record
 from assist_cli.model.status import UNANSWERED, InvocationStatus, invoke_status, may_become
 from assist_cli.store.database import Reader, Transaction, to_ms, to_ms_or_none
-from assist_cli.store.packing import counts, put_output, record_of
+from assist_cli.store.packing import put_output, record_of
 
 
 def mark_sent(transaction: Transaction, record_id: str, now: datetime, lifetime: timedelta) -> bool:
@@ -119,12 +119,12 @@ def unsettled(reader: Reader, *, invocation_id: str | None = None) -> dict[str, 
         )
     found: dict[str, list[Record]] = {}
     for row in rows:
-        found.setdefault(row["invocation_id"], []).append(record_of(row, None))
+        found.setdefault(row["invocation_id"], []).append(record_of(row))
     return found
 
 
 def _update_status(transaction: Transaction, invocation_id: str) -> None:
-    status = invoke_status(counts(transaction, invocation_id))
+    status = invoke_status(_counts(transaction, invocation_id))
     finished = None
     if status.is_final:
         row = transaction.first("SELECT max(finished_at) AS at FROM records WHERE invocation_id = ?", [invocation_id])
@@ -132,3 +132,11 @@ def _update_status(transaction: Transaction, invocation_id: str) -> None:
     transaction.execute(
         "UPDATE invocations SET status = ?, finished_at = ? WHERE id = ?", [status.value, finished, invocation_id]
     )
+
+
+def _counts(reader: Reader, invocation_id: str) -> dict[InvocationStatus, int]:
+    rows = reader.query(
+        "SELECT status, count(*) AS count FROM invocation_instances WHERE invocation_id = ? GROUP BY status",
+        [invocation_id],
+    )
+    return {InvocationStatus(row["status"]): row["count"] for row in rows}

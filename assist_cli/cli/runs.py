@@ -1,0 +1,178 @@
+"""How an invocation looks: in a list, whole, and, where it ran on many instances, by how it ended on them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+
+from assist_cli.cli.output import STYLES, Cell, Column, Printer, Style
+from assist_cli.cli.wording import ago, clock, count, escape, one_line, took
+from assist_cli.model.gathering import Ending, endings
+from assist_cli.model.invocation import Invocation, InvocationInstance, Summary
+from assist_cli.model.output import Output, Stream
+from assist_cli.model.status import InvocationStatus, InvokeStatus
+from assist_cli.model.target import fold
+
+SHOWN_LINES = 10
+
+COLUMNS = (
+    Column("ID"),
+    Column("STATUS"),
+    Column("INSTANCE"),
+    Column("CREATED"),
+    Column("TOOK", right=True),
+    Column("COMMAND", flexible=True),
+)
+
+
+def print_list(printer: Printer, found: Iterable[Summary], short: Mapping[str, str], now: datetime) -> None:
+    """Print invocations as a table; ``short`` has their ids as they are shown."""
+    printer.table(COLUMNS, (_row(each, short[each.invocation.id], now) for each in found))
+
+
+def _row(summary: Summary, short: str, now: datetime) -> list[Cell | str]:
+    invocation = summary.invocation
+    length = "" if invocation.finished is None else took(invocation.finished - invocation.created)
+    text = invocation.command_name or one_line(invocation.content.decode("utf-8", "replace"))
+    if invocation.command_name:
+        text += f"@{invocation.command_version}"
+    instances = summary.instance_name if summary.instance_count == 1 else f"{summary.instance_count} instances"
+    status = _status(invocation.status, [summary.exit_code or 0] * summary.nonzero, summary.instance_count)
+    return [short, status, instances, ago(invocation.created, now), length, text]
+
+
+def _status(status: InvokeStatus, exit_codes: Sequence[int], instances: int) -> Cell:
+    """The status, and what Finished hides: the exit codes that are not 0."""
+    if not exit_codes or status not in (InvokeStatus.FINISHED, InvokeStatus.PARTIAL_FAILED):
+        return Cell(status.value, STYLES[status.value])
+    what = f"exit {exit_codes[0]}" if instances == 1 else f"{len(exit_codes)} not 0"
+    return Cell(f"{status.value}, {what}", Style.ODD if status is InvokeStatus.FINISHED else STYLES[status.value])
+
+
+def print_head(printer: Printer, invocation: Invocation, now: datetime) -> None:
+    exit_codes = [place.record.exit_code for place in invocation.instances if place.record.exit_code]
+    status = _status(invocation.status, exit_codes, len(invocation.instances))
+    printer.line(f"{printer.paint(invocation.id, Style.STRONG)}  {printer.paint(status.text, status.style)}")
+    when = f"{ago(invocation.created, now)} ({clock(invocation.created)})"
+    if invocation.finished is not None:
+        when += f", took {took(invocation.finished - invocation.created)}"
+    assert invocation.command_type is not None
+    settings = [invocation.command_type.value, f"timeout {invocation.timeout} s"]
+    if invocation.username:
+        settings.append(f"user {invocation.username}")
+    if invocation.working_dir:
+        settings.append(f"in {invocation.working_dir}")
+    rows = [("Created", when), ("Settings", ", ".join(settings))]
+    if invocation.command_name is not None:
+        rows.insert(0, ("Command", f"{invocation.command_name}@{invocation.command_version}"))
+    if invocation.parameters:
+        rows.append(("Parameters", ", ".join(f"{key}={value}" for key, value in invocation.parameters.items())))
+    for title, text in rows:
+        printer.line(f"  {printer.paint(title.ljust(10), Style.QUIET)} {escape(text)}")
+    script = invocation.content.decode("utf-8", "replace").splitlines()
+    for number, line in enumerate(script[:SHOWN_LINES]):
+        title = "" if number else "Script"
+        printer.line(f"  {printer.paint(title.ljust(10), Style.QUIET)} {escape(line, keep=chr(9))}")
+    if len(script) > SHOWN_LINES:
+        printer.line(" " * 13 + printer.paint(f"… {count(len(script) - SHOWN_LINES, 'more line')}", Style.QUIET))
+
+
+def print_instances(printer: Printer, places: Sequence[InvocationInstance], now: datetime) -> None:
+    """Print a line for each instance, and why it did not come to its own end."""
+    columns = [
+        Column("INSTANCE"),
+        Column("STATUS"),
+        Column("EXIT", right=True),
+        Column("STARTED"),
+        Column("TOOK", right=True),
+        Column("WHY", flexible=True),
+    ]
+    printer.table(columns, ([*_instance_row(place, place.status, now), place.record.error_code] for place in places))
+    for place in places:
+        if place.record.error_info and place.status is not InvocationStatus.FINISHED:
+            printer.line(f"{escape(place.instance_name)}: {escape(place.record.error_info)}")
+
+
+def print_endings(printer: Printer, places: Sequence[InvocationInstance]) -> None:
+    """Print how many instances came to which end, and of those that did not do well which ones and why."""
+    found = endings(places)
+    columns = [Column("COUNT", right=True), Column("STATUS"), Column("WHY"), Column("INSTANCES", flexible=True)]
+    printer.table(columns, (_ending_row(each) for each in found))
+    for ending in found:
+        if not ending.is_success and ending.status.is_final:
+            printer.line()
+            title = printer.paint(_why(ending) or ending.status.value, _style(ending))
+            printer.line(f"{title}: {escape(fold(ending.names))}")
+            if ending.error_info and ending.status is not InvocationStatus.FINISHED:
+                whose = "" if ending.is_same_info else f"{ending.names[0]}: "
+                printer.line(f"  {escape(whose + ending.error_info)}")
+
+
+def print_results(printer: Printer, places: Sequence[InvocationInstance], now: datetime) -> None:
+    """Print a line for each record, with the last line that it wrote."""
+    columns = [
+        Column("INSTANCE"),
+        Column("STATUS"),
+        Column("EXIT", right=True),
+        Column("STARTED"),
+        Column("TOOK", right=True),
+        Column("LAST LINE", flexible=True),
+    ]
+    printer.table(columns, ([*_instance_row(place, place.record.status, now), _last_line(place)] for place in places))
+
+
+def _last_line(place: InvocationInstance) -> str:
+    """What it wrote last, or where it did not run to its end why."""
+    record = place.record
+    if record.error_info and record.status is not InvocationStatus.FINISHED:
+        return f"{record.error_code}: {record.error_info}"
+    data = (record.output or Output()).data
+    if b"\0" in data[-200:]:
+        return "(binary output)"
+    return data.rstrip().rpartition(b"\n")[2].decode("utf-8", "replace")
+
+
+def _ending_row(ending: Ending) -> list[Cell | str]:
+    status = Cell(ending.status.value, _style(ending))
+    return [f"{len(ending.names):,}", status, _why(ending), fold(ending.names)]
+
+
+def _why(ending: Ending) -> str:
+    if ending.status is InvocationStatus.FINISHED:
+        return f"exit {ending.exit_code}" if ending.exit_code else ""
+    return ending.error_code
+
+
+def _style(ending: Ending) -> Style:
+    odd = ending.status is InvocationStatus.FINISHED and not ending.is_success
+    return Style.ODD if odd else STYLES[ending.status.value]
+
+
+def _instance_row(place: InvocationInstance, status: InvocationStatus, now: datetime) -> list[Cell | str]:
+    record = place.record
+    odd = status is InvocationStatus.FINISHED and record.exit_code != 0
+    length = "" if record.started is None or record.finished is None else took(record.finished - record.started)
+    return [
+        place.instance_name,
+        Cell(status.value, Style.ODD if odd else STYLES[status.value]),
+        "" if record.exit_code is None else str(record.exit_code),
+        "" if record.started is None else ago(record.started, now),
+        length,
+    ]
+
+
+def print_end_of_output(printer: Printer, invocation: Invocation) -> None:
+    output = invocation.instances[0].record.output or Output()
+    size = count(len(output.data) + output.dropped, "byte")
+    all_of_it = f"assist invocation output {invocation.id}"
+    printer.line()
+    if b"\0" in output.data:
+        printer.line(printer.paint(f"{size} of binary output: {all_of_it}", Style.QUIET))
+        return
+    lines = output.text_of(*Stream).splitlines()
+    if not lines:
+        printer.line(printer.paint("No output.", Style.QUIET))
+    elif len(lines) > SHOWN_LINES:
+        printer.line(printer.paint(f"The last {SHOWN_LINES} lines of {size}: {all_of_it}", Style.QUIET))
+    for line in lines[-SHOWN_LINES:]:
+        printer.line(escape(line, keep="\t"))

@@ -1,0 +1,132 @@
+"""The history of a fleet: filtered, at one glance, record by record."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from assist_cli.model.instance import Instance
+from assist_cli.operations.controller import Controller, open_controller
+from assist_cli.paths import Home
+from tests.support import past
+from tests.support.program import Program
+from tests.support.terminal import Terminal
+
+# docs/cli.md section 5, in its order.
+RESULT_KEYS = [
+    "InvokeId", "RecordId", "InstanceId", "InstanceName", "InvokeRecordStatus", "ExitCode", "Output", "Stdout",
+    "Stderr", "Dropped", "Repeats", "StartTime", "FinishTime", "StopTime", "ErrorCode", "ErrorInfo",
+]  # fmt: skip
+
+
+@pytest.fixture
+def controller(home: Path) -> Iterator[Controller]:
+    with open_controller(Home(home)) as opened:
+        yield opened
+
+
+@pytest.fixture
+def web(controller: Controller) -> list[Instance]:
+    return past.register(controller.database, [f"web{number:03}" for number in range(1, 201)], controller.now())
+
+
+@pytest.fixture
+def wide(controller: Controller, web: list[Instance]) -> str:
+    """A run on 200 instances: 180 are well, 12 ended with 3, 5 and 3 could not be reached, each in its own way."""
+    now = controller.now()
+    outcomes = [past.finished("all is well\n", at=now)] * 180 + [past.finished("no\n", 3, at=now)] * 12
+    outcomes += [past.failed("ClientNotOnline", f"cannot reach 10.0.0.{number}", at=now) for number in range(5)]
+    outcomes += [past.failed("ClientNotRunning", "nothing listens there", at=now)] * 3
+    return past.write(controller.database, past.invocation_on(web, now, content=b"check"), outcomes).id
+
+
+def documents(assist: Program, *words: str) -> Any:
+    done = assist(*words, "-o", "json")
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_many_instances_at_one_glance(assist: Program, wide: str) -> None:
+    done = assist("invocation", "show", wide)
+    lines = done.stdout.decode().splitlines()
+    assert lines[0] == f"{wide}  PartialFailed, 12 not 0"
+    assert [re.split("  +", line.strip()) for line in lines[6:10]] == [
+        ["180", "Finished", "-", "web[001-180]"],
+        ["12", "Finished", "exit 3", "web[181-192]"],
+        ["5", "Failed", "ClientNotOnline", "web[193-197]"],
+        ["3", "Failed", "ClientNotRunning", "web[198-200]"],
+    ]
+    assert lines[10:] == [
+        "",
+        "exit 3: web[181-192]",
+        "",
+        "ClientNotOnline: web[193-197]",
+        "  web193: cannot reach 10.0.0.0",
+        "",
+        "ClientNotRunning: web[198-200]",
+        "  nothing listens there",
+    ]
+    assert f"assist invocation show {wide} --all" in done.stderr.decode()
+    assert len(assist("invocation", "show", wide, "--all").stdout.decode().splitlines()) > 200
+
+
+@pytest.mark.parametrize("columns", [80, 200])
+def test_the_glance_fits_a_terminal(assist: Program, wide: str, isolation: Path, columns: int) -> None:
+    with Terminal(assist.path, ["invocation", "show", wide], isolation, columns=columns) as terminal:
+        assert terminal.end() == 0
+    assert max(map(len, terminal.text.splitlines())) <= columns
+    assert len(terminal.text.splitlines()) < 24
+    assert "web[001-180]" in terminal.text
+
+
+def test_results_are_one_object_for_each_instance(assist: Program, wide: str, web: list[Instance]) -> None:
+    found = documents(assist, "invocation", "results", wide)
+    assert len(found) == 200
+    assert all(list(each) == RESULT_KEYS for each in found)
+    assert {each["InvokeId"] for each in found} == {wide}
+    first, last = found[0], found[-1]
+    assert (first["InstanceId"], first["InvokeRecordStatus"], first["Stdout"]) == (
+        web[0].id,
+        "Finished",
+        "all is well\n",
+    )
+    assert (last["InvokeRecordStatus"], last["ErrorCode"]) == ("Failed", "ClientNotRunning")
+    some = documents(assist, "invocation", "results", wide, "-i", "web[001-003],!web002", "--history")
+    assert [each["InstanceName"] for each in some] == ["web001", "web003"]
+    assert assist("invocation", "results", wide, "-i", "db1").returncode == 66
+    table = assist("invocation", "results", wide, "-i", "web001,web193").stdout.decode().splitlines()
+    assert table[1].endswith("all is well")
+    assert table[2].endswith("ClientNotOnline: cannot reach 10.0.0.0")
+
+
+def test_the_list_is_filtered(assist: Program, controller: Controller, web: list[Instance]) -> None:
+    now = controller.now()
+    named = {"command_id": "c-01kbdk5g8w3m9v6yx2r4hq7cne", "command_name": "disk", "command_version": 2}
+    old = past.invocation_on(web[:1], now - timedelta(days=3), **named)
+    new = past.invocation_on(web[1:3], now - timedelta(hours=1))
+    past.write(controller.database, old, [past.finished(at=now)])
+    past.write(controller.database, new, [past.failed("ClientNotOnline", "it is away", at=now)] * 2)
+
+    def listed(*words: str) -> list[str]:
+        return [each["InvokeId"] for each in documents(assist, "invocation", "list", *words)]
+
+    assert listed() == [new.id, old.id]
+    assert listed("--status", "failed") == [new.id]
+    assert listed("--status", "Failed", "--status", "FINISHED") == [new.id, old.id]
+    assert listed("--command", "disk") == listed("--command", old.command_id) == [old.id]
+    assert listed("--since", "2d") == [new.id]
+    assert listed("-i", "web001") == [old.id]
+    assert listed("-i", "web*") == [new.id, old.id]
+    assert listed("--periodic") == []
+    assert assist("invocation", "list", "--periodic").stderr == b"Nothing that was run is like this.\n"
+    assert assist("invocation", "list", "--command", "nobody").returncode == 66
+    assert assist("invocation", "list", "-i", "nobody").returncode == 66
+    assert assist("invocation", "list", "--status", "good").returncode == 2
+    assert assist("instance", "remove", "web001").returncode == 0
+    assert listed("-i", "web001") == [old.id]

@@ -1,0 +1,79 @@
+"""A history that nobody ran: invocations with their outcomes, written as a fan-out would have written them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from assist_cli.model.command import CommandType
+from assist_cli.model.ids import Kind, new_id
+from assist_cli.model.instance import Instance
+from assist_cli.model.invocation import Invocation, InvocationInstance, Outcome, Record
+from assist_cli.model.output import Output
+from assist_cli.model.status import InvocationStatus, InvokeStatus
+from assist_cli.store import instances, invocations, records
+from assist_cli.store.database import Database, to_ms
+
+
+def register(database: Database, names: Sequence[str], now: datetime) -> list[Instance]:
+    """Instances of these names, which no agent stands behind."""
+    made = [Instance(new_id(Kind.INSTANCE, to_ms(now)), name, f"unix:/nowhere/{name}.sock", now) for name in names]
+    with database.transaction() as transaction:
+        for instance in made:
+            instances.register(transaction, instance)
+    return made
+
+
+def invocation_on(where: Sequence[Instance], moment: datetime, **settings: Any) -> Invocation:
+    """An invocation that runs, and is not written yet."""
+    known = {"command_id": new_id(Kind.COMMAND, to_ms(moment)), "content": b"true", **settings}
+    return Invocation(
+        id=new_id(Kind.INVOCATION, to_ms(moment)),
+        command_type=CommandType.SHELL,
+        timeout=60,
+        status=InvokeStatus.RUNNING,
+        created=moment,
+        instances=tuple(
+            InvocationInstance(
+                instance_id=each.id,
+                instance_name=each.name,
+                status=InvocationStatus.RUNNING,
+                repeats=1,
+                record=Record(
+                    id=new_id(Kind.RECORD, to_ms(moment)),
+                    instance_id=each.id,
+                    number=1,
+                    status=InvocationStatus.RUNNING,
+                    deadline=moment + timedelta(seconds=90),
+                ),
+            )
+            for each in where
+        ),
+        **known,
+    )
+
+
+def write(database: Database, invocation: Invocation, outcomes: Sequence[Outcome | None]) -> Invocation:
+    """Write it, with an outcome for each instance in turn; None leaves that one open."""
+    ended = {
+        place.record.id: outcome
+        for place, outcome in zip(invocation.instances, outcomes, strict=True)
+        if outcome is not None
+    }
+    with database.transaction() as transaction:
+        invocations.add(transaction, invocation)
+        records.settle(transaction, ended)
+    return invocation
+
+
+def finished(text: str = "", exit_code: int = 0, *, at: datetime | None = None) -> Outcome:
+    """It came to its end, and had printed this."""
+    data = text.encode()
+    output = Output(data, (len(data),)) if data else Output()
+    code, info = ("ExitCodeNonzero", f"the script ended with exit code {exit_code}") if exit_code else ("", "")
+    return Outcome(InvocationStatus.FINISHED, exit_code, code, info, at, at, output)
+
+
+def failed(code: str, info: str, *, at: datetime | None = None) -> Outcome:
+    return Outcome(InvocationStatus.FAILED, None, code, info, finished=at)
