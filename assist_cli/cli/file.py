@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from datetime import datetime
 from typing import Annotated
 
@@ -11,9 +10,10 @@ import typer
 from assist_cli.cli import documents, options
 from assist_cli.cli.output import STYLES, Cell, Column, Format, Printer, Style
 from assist_cli.cli.watching import file_in_words
-from assist_cli.cli.wording import ago, clock, count, escape, took
+from assist_cli.cli.wording import ago, clock, escape, took
 from assist_cli.model.gathering import gather, in_words
 from assist_cli.model.invocation import Invocation
+from assist_cli.model.status import InvocationStatus
 from assist_cli.model.target import fold
 from assist_cli.model.transfer import Transfer
 from assist_cli.operations import files, history
@@ -30,7 +30,6 @@ COLUMNS = (
     Column("INSTANCE"),
     Column("CREATED"),
     Column("FILE", flexible=True),
-    Column("WHY", flexible=True),
 )
 
 
@@ -88,16 +87,17 @@ def _transfer(invocation: Invocation) -> Transfer:
 
 
 def _row(invocation: Invocation, short: str, now: datetime) -> list[Cell | str]:
-    places = invocation.instances
-    codes = Counter(place.record.error_code for place in places if place.record.error_code)
-    why = ", ".join(code if len(places) == 1 else f"{number} {code}" for code, number in codes.most_common())
+    places, transfer = invocation.instances, _transfer(invocation)
+    failed = [place.record.error_code for place in places if place.status is InvocationStatus.FAILED]
+    status = invocation.status.value
+    if failed:
+        status += f" ({failed[0]})" if len(places) == 1 else f", {len(failed)} failed"
     return [
         short,
-        Cell(invocation.status.value, STYLES[invocation.status.value]),
-        places[0].instance_name if len(places) == 1 else count(len(places), "instance"),
+        Cell(status, STYLES[invocation.status.value]),
+        places[0].instance_name if len(places) == 1 else f"{len(places)} instances",
         ago(invocation.created, now),
-        _transfer(invocation).path,
-        why,
+        f"{transfer.name} → {transfer.directory}",
     ]
 
 

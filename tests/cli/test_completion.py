@@ -17,8 +17,10 @@ from assist_cli.model.command import CommandVersion
 from assist_cli.model.ids import Kind, new_id
 from assist_cli.model.instance import Instance
 from assist_cli.model.parameters import Definition
-from assist_cli.operations import accesskeys, commands
+from assist_cli.model.target import Selection
+from assist_cli.operations import accesskeys, commands, files
 from assist_cli.operations.controller import open_controller
+from assist_cli.operations.files import SendRequest
 from assist_cli.operations.invoke import RunRequest, recorded
 from assist_cli.paths import Home
 from assist_cli.store import instances
@@ -178,6 +180,17 @@ def test_invocations_newest_first_with_what_ran_and_when(ask: Ask, stocked: Home
     ]
     assert ask(f"stop {ids[0]}") == [f"{ids[0]}\tjust now, Running: uname -a"]
     assert ask(f"invocation output {ids[0]} -i ") == ["local\tRunning"]
+
+
+def test_files_with_their_names(ask: Ask, stocked: Home) -> None:
+    with open_controller(stocked) as controller:
+        request = SendRequest(b"x", "app.conf", "/etc/app", targets=Selection(("web1",)))
+        with files.recorded(controller, request) as invocation:
+            pass
+    offered = [f"{invocation.id}\tjust now, Running: app.conf"]
+    assert ask("file show ") == offered
+    assert ask("stop f-") == offered
+    assert ask("invocation wait ") == []
 
 
 def test_time_zones(ask: Ask) -> None:

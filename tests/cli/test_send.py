@@ -94,7 +94,8 @@ def test_what_is_shown_of_it(assist: Program, source: Path, target: Path) -> Non
     assert "mode 0640" in shown
     lines = assist("file", "list").stdout.decode().splitlines()
     assert [line.split()[1] for line in lines] == ["STATUS", "Failed", "Finished"]
-    assert lines[1].endswith("FileAlreadyExists")
+    assert "  Failed (FileAlreadyExists)  local  " in lines[1]
+    assert lines[1].endswith(f"app.conf → {target}")
 
 
 def test_files_and_runs_are_apart(assist: Program, source: Path, target: Path) -> None:

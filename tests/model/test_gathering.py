@@ -20,6 +20,8 @@ def place(
     exit_code: int = 0,
     status: InvocationStatus = FINISHED,
     code: str = "",
+    info: str = "",
+    sent: bool = True,
 ) -> InvocationInstance:
     record = Record(
         id=f"r-{name}",
@@ -29,6 +31,8 @@ def place(
         deadline=NOW,
         exit_code=exit_code,
         error_code=code,
+        error_info=info,
+        sent=NOW if sent else None,
         output=Output(out + err, (len(out), len(err))),
     )
     return InvocationInstance(f"i-{name}", name, status, 1, record)
@@ -57,6 +61,23 @@ def test_another_exit_code_stream_or_status_is_another_answer() -> None:
 def test_the_name_of_the_script_file_makes_no_difference() -> None:
     found = groups(place("a", err=b"/tmp/assist-r-a.sh: 1: nope"), place("b", err=b"/tmp/assist-r-b.sh: 1: nope"))
     assert found == [("a", "b")]
+
+
+def test_another_reason_of_the_instance_is_another_answer() -> None:
+    found = groups(
+        place("a", status=FAILED, code="FileCreateFail", info="No space left on device"),
+        place("b", status=FAILED, code="FileCreateFail", info="Read-only file system"),
+        place("c", status=FAILED, code="ScriptFileExisted", info="/tmp/assist-r-c.sh is there"),
+        place("d", status=FAILED, code="ScriptFileExisted", info="/tmp/assist-r-d.sh is there"),
+    )
+    assert found == [("c", "d"), ("a",), ("b",)]
+
+
+def test_instances_that_are_not_reached_have_one_answer() -> None:
+    found = groups(
+        *(place(name, status=FAILED, code="ClientNotRunning", info=f"not at {name}", sent=False) for name in "abc")
+    )
+    assert found == [("a", "b", "c")]
 
 
 def test_what_runs_is_in_no_group() -> None:

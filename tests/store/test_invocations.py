@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Iterator
 from dataclasses import replace
@@ -19,6 +20,7 @@ from assist_cli.model.instance import Instance
 from assist_cli.model.invocation import Invocation, InvocationInstance, Outcome, Record
 from assist_cli.model.output import Output
 from assist_cli.model.status import InvocationStatus, InvokeStatus, invoke_status
+from assist_cli.model.transfer import checked
 from assist_cli.store import instances, invocations, listing, records
 from assist_cli.store.database import Database, Transaction, open_database
 
@@ -198,6 +200,31 @@ def test_nothing_was_run_yet(database: Database) -> None:
         invocations.find(database, "-")
 
 
+def test_files_and_runs_have_one_table_and_are_found_apart(database: Database) -> None:
+    moments = itertools.count(10**12)
+    runs = [make(database, at_ms=next(moments)).id for _ in range(2)]
+    transfer = checked(b"secret", "app.conf", "/etc/app", owner="app", overwrite=True)
+    made = [
+        make(
+            database, id=new_id(Kind.FILE, next(moments)), content=b"secret", transfer=transfer, command_id="",
+            command_type=None,
+        )
+        for _ in range(2)
+    ]  # fmt: skip
+    files = [each.id for each in made]
+    assert invocations.find(database, "-") == runs[1]
+    assert invocations.find(database, "-", invocations.FILES) == files[1]
+    assert invocations.find(database, files[0], invocations.BOTH) == files[0]
+    assert invocations.find(database, runs[0][:20], invocations.BOTH) == runs[0]
+    for text, kinds, hint in ((files[0], invocations.RUNS, "file"), (runs[0], invocations.FILES, "invocation")):
+        with pytest.raises(NotFound) as refused:
+            invocations.find(database, text, kinds)
+        assert refused.value.hint == f"assist {hint} show {text}"
+    assert [each.id for each in invocations.newest(database, Kind.FILE, None)] == files[::-1]
+    assert invocations.newest(database, Kind.FILE, 1) == [replace(made[1], content=b"")]
+    assert [each.invocation.id for each in listing.summaries(database, None)] == runs[::-1]
+
+
 def test_short_ids_name_one_each(database: Database) -> None:
     made = [make(database, at_ms=10**12).id for _ in range(40)] + [make(database, at_ms=10**12 + 1).id]
     short = listing.short_ids(database, made)
@@ -211,7 +238,8 @@ def test_short_ids_name_one_each(database: Database) -> None:
 def test_looking_up_costs_the_same_however_long_the_history(database: Database) -> None:
     """The queries of the hot path are answered from indexes, without a scan and without a sort."""
     statements = (
-        "SELECT max(id) AS id FROM invocations WHERE id GLOB 't-*'",
+        "SELECT max(id) AS id FROM invocations WHERE id >= 't-' AND id < 't-~'",
+        "SELECT id FROM invocations WHERE id >= 'f-' AND id < 'f-~' ORDER BY id DESC LIMIT 20",
         "SELECT *, substr(content, 1, 200) FROM invocations WHERE id GLOB 't-*' ORDER BY id DESC LIMIT 20",
         "SELECT id FROM invocations WHERE id >= 't-0' AND id < 't-0~' LIMIT 2",
         "SELECT max(id) FROM invocations WHERE id < 't-1'",

@@ -1,0 +1,132 @@
+"""A file for several instances: who has it and who has not, waves, and going on in the background."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from assist_cli.operations.controller import open_controller
+from assist_cli.paths import Home
+from tests.support.agent import eventually
+from tests.support.fleet import Fleet, enlist
+from tests.support.program import Program
+from tests.support.terminal import Terminal
+
+pytestmark = pytest.mark.e2e
+
+CONTENT = b"key = value\n"
+
+
+@pytest.fixture
+def fleet(home: Path) -> Iterator[Fleet]:
+    """Six instances on one disk, so that one of them may find what another has written; nobody listens at the first."""
+    folder = home.parent / "fleet"
+    folder.mkdir()
+    with open_controller(Home(home)) as controller, Fleet(folder, controller, 6, refusing=1) as fleet:
+        enlist(controller, fleet.members)
+        yield fleet
+
+
+@pytest.fixture
+def source(isolation: Path) -> Path:
+    path = isolation / "app.conf"
+    path.write_bytes(CONTENT)
+    return path
+
+
+@pytest.fixture
+def path(isolation: Path) -> Path:
+    """Where the file will be."""
+    return isolation / "target" / "app.conf"
+
+
+def document(assist: Program, *words: str | Path) -> Any:
+    return json.loads(assist(*words, "-o", "json").stdout)
+
+
+def outcomes(found: Any) -> dict[str, str]:
+    return {each["InstanceName"]: each["ErrorCode"] or each["InvocationStatus"] for each in found["InvokeInstances"]}
+
+
+def test_equal_outcomes_stand_together_and_the_odd_one_last(
+    assist: Program, fleet: Fleet, source: Path, path: Path
+) -> None:
+    done = assist("send", source, "--all", "--to", path.parent, "--overwrite")
+    assert done.returncode == 1
+    unreached = f"cannot reach an agent at '{fleet.members[0].endpoint}': nothing listens there"
+    assert done.stdout.decode() == (
+        f"--- n[2-6] (5) ---\n{path}, 12 bytes\n--- n1: Failed (ClientNotRunning) ---\n{unreached}\n"
+    )
+    assert done.stderr.decode().splitlines()[-1].endswith(": 5 Finished, 1 Failed (ClientNotRunning)")
+    shown = assist("file", "show", "-").stdout.decode()
+    assert "Finished                        5  n[2-6]\n" in shown
+    assert "Failed (ClientNotRunning)       1  n1\n" in shown
+    assert shown.endswith(f"n1: {unreached}\n")
+    assert "PartialFailed, 1 failed" in assist("file", "list").stdout.decode()
+    assert assist("send", source, "-i", "n1", "--to", path.parent).returncode == 69
+
+
+def test_who_had_it_already_is_told_apart(assist: Program, fleet: Fleet, source: Path, path: Path) -> None:
+    """Without --overwrite the first one that comes has it, and it is written once."""
+    found = document(assist, "send", source, "-i", "n[2-6]", "--to", path.parent)
+    assert sorted(outcomes(found).values()) == ["FileAlreadyExists"] * 4 + ["Finished"]
+    assert found["InvokeStatus"] == "PartialFailed"
+    assert document(assist, "invocation", "wait", found["InvokeId"]) == found
+    assert path.read_bytes() == CONTENT
+
+
+def test_no_more_are_begun_when_too_many_failed(assist: Program, fleet: Fleet, source: Path, path: Path) -> None:
+    words = ("send", source, "-i", "n[2-6]", "--to", path.parent, "--canary", "2", "--max-errors", "0")
+    assert assist(*words, "--preview").stdout.decode().split() == ["n2", "n3", "n4", "n5", "n6"]
+    assert not path.exists()
+    found = outcomes(document(assist, *words))
+    assert sorted([found.pop("n2"), found.pop("n3")]) == ["FileAlreadyExists", "Finished"]
+    assert found == dict.fromkeys(["n4", "n5", "n6"], "ExecutionInterrupted")
+
+
+def test_a_detached_file_goes_its_way(assist: Program, fleet: Fleet, source: Path, path: Path) -> None:
+    words = ("send", source, "-i", "n[2-6]", "--to", path.parent, "--overwrite", "--concurrency", "2", "--detach")
+    id = assist(*words).stdout.decode().strip()
+    assert id.startswith("f-")
+    waited = assist("invocation", "wait", id)
+    assert (waited.returncode, waited.stdout.decode()) == (0, f"--- n[2-6] (5) ---\n{path}, 12 bytes\n")
+
+
+def test_what_is_left_to_send_goes_on_in_the_background(
+    assist: Program, fleet: Fleet, source: Path, path: Path
+) -> None:
+    """The second instance stands still, so that it is known what is sent and what is not when Ctrl-C comes."""
+    still = fleet.members[2].pid
+    assert still is not None
+    os.kill(still, signal.SIGSTOP)
+    try:
+        words = ("send", source, "-i", "n[2-6]", "--to", path.parent, "--overwrite", "--concurrency", "1")
+        program = assist.start(*words)
+        eventually(path.exists)
+        path.unlink()
+        program.send_signal(signal.SIGINT)
+        assert program.wait(30) == 130
+    finally:
+        os.kill(still, signal.SIGCONT)
+    source.write_bytes(b"not this one")  # what was read is what is sent
+    found = document(assist, "file", "show", "-")
+    waited = document(assist, "invocation", "wait", found["InvokeId"])
+    assert outcomes(waited) == dict.fromkeys(["n2", "n3", "n4", "n5", "n6"], "Finished")
+    assert path.read_bytes() == CONTENT
+
+
+def test_on_a_terminal_there_is_a_bar_and_no_lines(
+    assist: Program, fleet: Fleet, source: Path, path: Path, isolation: Path
+) -> None:
+    words = ["send", str(source), "--all", "--to", str(path.parent), "--overwrite"]
+    with Terminal(assist.path, words, isolation) as terminal:
+        assert terminal.end() == 1
+    shown = terminal.text[terminal.text.index("--- n[2-6]") :]
+    assert shown.count("Failed (ClientNotRunning)") == 2  # its group, and the sums
+    assert "6 instances in " in shown

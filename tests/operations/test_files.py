@@ -1,0 +1,230 @@
+"""A file reaches a final state as a script does, that state is true, and it is written once (docs/rules.md)."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import json
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime, timezone
+from pathlib import Path
+
+import pytest
+
+from assist_cli.errors import GaveUpWaiting
+from assist_cli.model.instance import LOCAL
+from assist_cli.model.invocation import Invocation, Record
+from assist_cli.model.status import InvocationStatus, InvokeStatus
+from assist_cli.operations import dispatch, files, history, render, stop
+from assist_cli.operations.controller import Controller
+from assist_cli.operations.files import SendRequest
+from assist_cli.operations.invoke import lifetime
+from assist_cli.operations.reach import line_to
+from assist_cli.store import instances, records
+from tests.operations.conftest import Clock
+
+CONTENT = b"key = value\n"
+TIMEOUT = 60
+TRIES = 50
+
+RUNNING, STOPPING, STOPPED, FINISHED, FAILED = InvocationStatus
+
+
+@pytest.fixture
+def now(clock: Clock) -> Clock:
+    """The clock of the test, at the present: the agent's times are of this day."""
+    clock.moment = datetime.now(timezone.utc).replace(microsecond=0)
+    return clock
+
+
+@pytest.fixture
+def path(isolation: Path) -> Path:
+    """Where the file will be."""
+    return isolation / "target" / "app.conf"
+
+
+def request(path: Path, **settings: object) -> SendRequest:
+    return replace(SendRequest(CONTENT, path.name, str(path.parent), timeout=TIMEOUT), **settings)  # type: ignore[arg-type]
+
+
+def record_of(invocation: Invocation) -> Record:
+    (place,) = invocation.instances
+    return place.record
+
+
+def look(controller: Controller, invocation: Invocation) -> Record:
+    return record_of(history.show(controller, invocation.id, output=True))
+
+
+def mark_sent(controller: Controller, invocation: Invocation) -> None:
+    with controller.database.transaction() as transaction:
+        assert records.mark_sent(transaction, record_of(invocation).id, controller.now(), lifetime(TIMEOUT))
+
+
+def deliver(controller: Controller, invocation: Invocation) -> None:
+    """What a sender does, that is killed before it can write down what the agent answers."""
+
+    async def ask() -> None:
+        (place,) = invocation.instances
+        with line_to(controller, place.instance_id) as line:
+            await (await line.client()).call(*render.request(invocation, place, controller.id))
+
+    mark_sent(controller, invocation)
+    asyncio.run(ask())
+
+
+@contextlib.contextmanager
+def unreachable(controller: Controller) -> Iterator[None]:
+    """This machine's agent goes on and cannot be reached."""
+    known = instances.by_name(controller.database, LOCAL)
+    assert known is not None
+    for address in ("unix:/nowhere/agentd.sock", known.address):
+        with controller.database.transaction() as transaction:
+            instances.register(transaction, replace(known, address=address))
+        if address != known.address:
+            yield
+
+
+def test_it_is_finished_when_it_is_there(controller: Controller, now: Clock, path: Path) -> None:
+    with files.recorded(controller, request(path)) as invocation:
+        dispatch.send_and_watch(controller, invocation, listener=None)
+    found = history.recall(controller, invocation.id)
+    assert path.read_bytes() == CONTENT
+    assert found.status is InvokeStatus.FINISHED
+    assert (record_of(found).exit_code, record_of(found).is_success) == (None, True)
+    assert found == replace(
+        invocation, content=b"", status=found.status, finished=found.finished, instances=found.instances
+    )
+    assert files.listing(controller, limit=None) == [history.recall(controller, invocation.id, output=False)]
+    assert history.summaries(controller, limit=None) == []
+
+
+def test_a_second_delivery_writes_nothing(controller: Controller, now: Clock, path: Path) -> None:
+    """It comes back with the outcome of the first, whatever has become of the file since."""
+    with files.recorded(controller, request(path, overwrite=True)) as invocation:
+        deliver(controller, invocation)
+        path.write_bytes(b"changed since")
+        dispatch.send_and_watch(controller, invocation, listener=None)
+    assert look(controller, invocation).status is FINISHED
+    assert path.read_bytes() == b"changed since"
+
+
+def test_what_a_killed_sender_delivered_is_told_by_a_look(controller: Controller, now: Clock, path: Path) -> None:
+    with files.recorded(controller, request(path)) as invocation:
+        deliver(controller, invocation)
+        assert look(controller, invocation).status is RUNNING  # its sender lives
+    record = look(controller, invocation)
+    assert (record.status, record.error_code) == (FINISHED, "")
+
+
+def test_a_refusal_is_told_too(controller: Controller, now: Clock, path: Path) -> None:
+    with files.recorded(controller, request(path, owner="nobody-of-that-name")) as invocation:
+        deliver(controller, invocation)
+    assert files.listing(controller, limit=1)[0].status is InvokeStatus.FAILED
+    record = look(controller, invocation)
+    assert (record.status, record.error_code) == (FAILED, "UserNotExists")
+    assert record.error_info == "there is no user 'nobody-of-that-name' on this instance"
+    assert not path.parent.exists()
+
+
+def test_one_whose_sender_died_before_sending_is_closed_and_never_sent(
+    controller: Controller, now: Clock, path: Path
+) -> None:
+    with files.recorded(controller, request(path)) as invocation:
+        assert look(controller, invocation).status is RUNNING
+    record = look(controller, invocation)
+    assert (record.status, record.error_code) == (FAILED, "DeliveryTimeout")
+    dispatch.send_and_watch(controller, invocation, listener=None)
+    assert look(controller, invocation) == record
+    assert not path.exists()
+
+
+def test_one_that_was_to_be_sent_and_did_not_arrive(controller: Controller, now: Clock, path: Path) -> None:
+    with files.recorded(controller, request(path)) as invocation:
+        mark_sent(controller, invocation)
+    assert look(controller, invocation).status is RUNNING  # its bytes may be under way
+    now.forward(6)
+    assert look(controller, invocation).error_code == "DeliveryTimeout"
+
+
+def test_one_that_cannot_be_asked_is_open_until_its_deadline_and_corrected_when_it_is_heard(
+    controller: Controller, now: Clock, path: Path
+) -> None:
+    with files.recorded(controller, request(path)) as invocation:
+        deliver(controller, invocation)
+    with unreachable(controller):
+        now.forward(lifetime(TIMEOUT).total_seconds() - 1)
+        assert look(controller, invocation).status is RUNNING
+        now.forward(2)
+        record = look(controller, invocation)
+        assert (record.status, record.error_code) == (FAILED, "ClientNotResponse")
+    record = look(controller, invocation)
+    assert (record.status, record.error_code) == (FINISHED, "")
+
+
+def test_an_agent_that_cannot_be_reached_is_an_outcome(controller: Controller, now: Clock, path: Path) -> None:
+    with files.recorded(controller, request(path)) as first:
+        dispatch.send(controller, first)
+    with unreachable(controller), files.recorded(controller, request(path)) as invocation:
+        dispatch.send_and_watch(controller, invocation, listener=None)
+        record = look(controller, invocation)
+    assert (record.status, record.error_code, record.sent) == (FAILED, "ClientNotRunning", None)
+
+
+def test_what_is_stopped_before_it_is_sent_is_never_sent(controller: Controller, now: Clock, path: Path) -> None:
+    with files.recorded(controller, request(path)) as invocation:
+        assert stop.stop(controller, invocation.id).status is InvokeStatus.STOPPED
+        dispatch.send_and_watch(controller, invocation, listener=None)
+    assert look(controller, invocation).status is STOPPED
+    assert not path.exists()
+
+
+def test_a_stop_that_comes_too_late_finds_it_there(controller: Controller, now: Clock, path: Path) -> None:
+    with files.recorded(controller, request(path)) as invocation:
+        deliver(controller, invocation)
+    stopped = stop.stop(controller, invocation.id)
+    assert (stopped.status, record_of(stopped).error_code) == (InvokeStatus.FINISHED, "")
+    assert path.read_bytes() == CONTENT
+
+
+def test_whoever_waits_no_longer_does_not_keep_it_from_arriving(controller: Controller, now: Clock, path: Path) -> None:
+    for number in itertools.count():
+        assert number < TRIES, "it was never caught in time"
+        with files.recorded(controller, request(path, name=str(number))) as invocation, frozen(controller, invocation):
+            try:
+                dispatch.send_and_watch(controller, invocation, listener=None, patience=3.0)
+            except GaveUpWaiting:
+                break
+    dispatch.watch(controller, history.recall(controller, invocation.id), listener=None)
+    assert look(controller, invocation).status is FINISHED
+    assert (path.parent / str(number)).read_bytes() == CONTENT
+
+
+@contextlib.contextmanager
+def frozen(controller: Controller, invocation: Invocation) -> Iterator[None]:
+    """The process that writes a file stands still as soon as it is seen, if it is seen in time, until the end."""
+    noted = controller.home.agent / "spool" / record_of(invocation).id / "shim.pid"
+    over, stopped = threading.Event(), []
+
+    def watch() -> None:
+        while not over.is_set() and not stopped:
+            with contextlib.suppress(OSError, ValueError):  # it is not there yet, or gone already
+                pid = json.loads(noted.read_text())[0]
+                os.kill(pid, signal.SIGSTOP)
+                stopped.append(pid)
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        yield
+    finally:
+        over.set()
+        watcher.join()
+        for pid in stopped:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
