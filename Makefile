@@ -50,9 +50,13 @@ bench: $(TOOLS) ## Measure start, run and idle cost against their budgets
 		$(BIN)/python -m benchmarks.$$name || broken=1; \
 	done; exit $$broken
 
-dist: $(TOOLS) ## Build the wheel and agentd.pyz into dist/
+dist: $(TOOLS) ## Build dist/assist, which needs only a Python, the wheel, agentd.pyz and their SHA256SUMS
+	@rm -rf dist
+	@$(PIP) 'uv>=0.9'
 	@$(BIN)/python -m pip --disable-pip-version-check --quiet wheel --no-deps --wheel-dir dist .
-	@$(BIN)/python -m assist_cli.deploy.bundle dist/agentd.pyz
+	@$(BIN)/python -m assist_cli.deploy.bundle dist/agentd.pyz >/dev/null
+	@$(BIN)/python onefile/build.py dist/assist_cli-*.whl dist/assist
+	@cd dist && sha256sum -- * >SHA256SUMS && cat SHA256SUMS
 
 clean: ## Remove what the other targets made
 	rm -rf $(VENV) build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache

@@ -16,6 +16,7 @@ import sys
 import time
 from pathlib import Path
 
+from agentd import protocol
 from assist_cli.agents import unix
 from assist_cli.agents.client import Client
 from assist_cli.errors import ClientNotRunning, FileFailure
@@ -25,6 +26,8 @@ IDLE_EXIT_SECONDS = 900
 START_SECONDS = 15.0
 # A shell between us and the agent makes it a child of the system and not of ours: nobody has to wait for its end.
 IN_BACKGROUND = '"$@" &'
+# Not by -m: where we run from a folder that was unpacked, a Python of its own does not know it. It needs no site.
+FROM_FOLDER = "import sys; sys.path.insert(0, sys.argv.pop(1)); from agentd.__main__ import main; sys.exit(main())"
 # What else the first user's environment holds, tokens above all, is not the agent's to keep for as long as it lives.
 INHERITED = (
     *("HOME", "LANG", "LC_ALL", "LC_CTYPE", "LD_LIBRARY_PATH", "LOGNAME", "PATH", "SHELL", "TMPDIR", "TZ", "USER"),
@@ -78,7 +81,8 @@ def _start(home: Home) -> None:
     ready, told = os.pipe()
     try:
         command = [
-            *(sys.executable, "-I", "-m", "agentd", "serve", "--home", str(home.agent)),
+            *(sys.executable, "-I", "-S", "-c", FROM_FOLDER, str(Path(protocol.__file__).parents[1])),
+            *("serve", "--home", str(home.agent)),
             *("--idle-exit", str(IDLE_EXIT_SECONDS), "--ready-fd", str(told)),
         ]
         try:

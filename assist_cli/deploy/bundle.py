@@ -32,10 +32,10 @@ def build() -> bytes:
     """The bytes of ``agentd.pyz``, made from the ``agentd`` package that is installed here."""
     buffer = io.BytesIO()
     buffer.write(_SHEBANG)
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
-        _add(archive, "__main__.py", _MAIN.encode())
+    with zipfile.ZipFile(buffer, "w") as archive:
+        add(archive, "__main__.py", _MAIN.encode())
         for path in sorted(_source().glob("*.py")):
-            _add(archive, f"agentd/{path.name}", path.read_bytes())
+            add(archive, f"agentd/{path.name}", path.read_bytes())
     return buffer.getvalue()
 
 
@@ -46,12 +46,12 @@ def _source() -> Path:
     return Path(spec.origin).parent
 
 
-def _add(archive: zipfile.ZipFile, name: str, data: bytes) -> None:
+def add(archive: zipfile.ZipFile, name: str, data: bytes, compression: int = zipfile.ZIP_DEFLATED) -> None:
+    """Put a file into an archive, the same way whenever and wherever that is done."""
     entry = zipfile.ZipInfo(name, _TIME)
     entry.create_system = 3  # Unix, wherever it is built
     entry.external_attr = 0o644 << 16
-    entry.compress_type = zipfile.ZIP_DEFLATED
-    archive.writestr(entry, data)
+    archive.writestr(entry, data, compression, compresslevel=9)
 
 
 def write(target: Path) -> str:
