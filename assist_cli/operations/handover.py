@@ -31,9 +31,10 @@ def hand_over(controller: Controller, invocation: Invocation, rollout: Rollout) 
     reading, writing = os.pipe()
     sys.stdout.flush()
     sys.stderr.flush()
-    pid = os.fork()
-    if pid == 0:
-        _live(controller.home, invocation, rollout, writing)
+    with controller.database.away():
+        pid = os.fork()
+        if pid == 0:
+            _live(controller.home, invocation, rollout, writing)
     os.close(writing)
     os.waitpid(pid, 0)
     os.read(reading, 1)

@@ -94,6 +94,20 @@ class Database(Reader):
             others = self._connection.execute("PRAGMA data_version").fetchone()[0]
         return others, self._connection.total_changes
 
+    @contextlib.contextmanager
+    def away(self) -> Iterator[None]:
+        """Not connected until the end of the block, in which this process may be forked.
+
+        SQLite takes a connection that a child has inherited for its own and holds no lock for it; then the file is
+        tidied up under the child's hands, and what it writes is lost.
+        """
+        self._connection.close()
+        try:
+            yield
+        finally:
+            with _failures(self._path):
+                self._connection = _connect(self._path)
+
     def close(self) -> None:
         self._connection.close()
 

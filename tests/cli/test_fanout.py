@@ -131,3 +131,11 @@ def test_detached_waves_go_on_by_themselves(assist: Program, fleet: Fleet) -> No
     started = assist("run", "-i", "n[2-6]", "--concurrency", "2", "--detach", "--", "echo", "done")
     assert started.stdout.startswith(b"t-")
     assert assist("invocation", "wait", started.stdout.decode().strip()).stdout.count(b": done\n") == 5
+
+
+def test_what_goes_on_in_the_background_is_written_though_nobody_else_has_the_database_open(assist: Program) -> None:
+    """The program that let go of it ends before it does, and nothing that it leaves is taken along."""
+    for _ in range(3):
+        assist("run", "--detach", "--batch", "1", "-c", "sleep 0.5; echo done")
+        waited = assist("invocation", "wait", "-")
+        assert (waited.stdout, waited.returncode) == (b"done\n", 0)
