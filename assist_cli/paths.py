@@ -6,6 +6,7 @@
       assist.db             the history and everything else that is remembered, 0600
       agent/                the embedded agent: its socket, spool and instance id
       logs/                 agentd.log, and a report for each bug that was met
+      nonces.db             calls of the API that were answered a moment ago
       senders/              one locked file for each process that is sending (see operations.dispatch)
       pki/                  the certificate authority of the fleet
 """
@@ -18,7 +19,7 @@ import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
-from assist_cli.errors import FileFailure
+from assist_cli.errors import FileFailure, InvalidParameter
 from assist_cli.folder import home_folder
 
 
@@ -45,6 +46,10 @@ class Home:
         return self.root / "senders"
 
     @property
+    def nonces(self) -> Path:
+        return self.root / "nonces.db"
+
+    @property
     def pki(self) -> Path:
         return self.root / "pki"
 
@@ -64,6 +69,21 @@ class Home:
 def home() -> Home:
     """The home that this process uses: ``ASSIST_HOME``, or the platform's folder for user data."""
     return Home(Path(home_folder()))
+
+
+def region() -> str:
+    """The name of this controller to clients of the API and to scripts (``ACS::RegionId``): ``ASSIST_REGION``.
+
+    Raises InvalidParameter for one that SDKs do not take.
+    """
+    name = os.environ.get("ASSIST_REGION") or "local"
+    if not all(character.isascii() and (character.isalnum() or character in "-_") for character in name):
+        raise InvalidParameter(
+            f"cannot use the region {name!r} of ASSIST_REGION: only letters, digits, '-' and '_' may stand in it",
+            hint="unset ASSIST_REGION, or set it to a name like local",
+            code="InvalidRegion",
+        )
+    return name
 
 
 def write_whole(path: Path, data: bytes, mode: int = 0o600) -> None:

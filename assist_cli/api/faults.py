@@ -14,9 +14,10 @@ from assist_cli.errors import AgentError, AssistError, LocalFailure, NotPermitte
 class Fault(Exception):
     """A call that is refused. ``detail`` is our own sentence behind the original's message."""
 
-    def __init__(self, code: str, detail: str = "", *, hint: str = "", message: str = "") -> None:
+    def __init__(self, code: str, detail: str = "", *, hint: str = "", message: str = "", status: int = 0) -> None:
         self.code = code
-        self.status, said = MESSAGES[code] if code in MESSAGES else _invalid(code)
+        usual, said = MESSAGES[code] if code in MESSAGES else _invalid(code)
+        self.status = status or usual
         said = message or said
         self.message = f"{said} {detail}".rstrip() if detail else said
         self.hint = hint
@@ -39,6 +40,8 @@ def invalid(name: str, detail: str = "") -> Fault:
 def of(error: AssistError, words: Mapping[str, str]) -> Fault:
     """What an operation refused, in the original's code: as ``words`` of the action has it, else as all have it."""
     code = words.get(error.code) or CODES.get(error.code)
+    if code is None and error.code in MESSAGES:
+        code = error.code
     if code is None:
         code = next((code for kind, code in KINDS.items() if isinstance(error, kind)), "Operation.Forbidden")
     return Fault(code, f"({error.message})", hint=error.hint)
@@ -116,6 +119,7 @@ MESSAGES: dict[str, tuple[int, str]] = {
     "InvalidRegionId.NotFound": (404, "The RegionId provided does not exist in our records."),
     "InvalidResourceGroup.NotFound": (404, "The ResourceGroup provided does not exist in our records."),
     "Operation.Forbidden": (403, "The operation is not permitted."),
+    "RequestTimeout": (408, "The request did not arrive in time."),
     "RequestTooLarge": (413, "The request body is too large."),
     "Throttling.User": (503, "Request was denied due to user flow control."),
     "ServiceUnavailable": (503, "The request has failed due to a temporary failure of the server."),

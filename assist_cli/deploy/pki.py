@@ -74,6 +74,22 @@ def prepare(home: Home, controller: str, now: datetime) -> None:
         write_whole(home.pki / "controller.pem", issued.certificate)
 
 
+def names_of(certificate: Path) -> list[str]:
+    """The names of hosts that the certificate of a PEM file is for. Raises FileFailure."""
+    from cryptography import x509
+
+    try:
+        found = x509.load_pem_x509_certificate(certificate.read_bytes())
+        names = found.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except OSError as error:
+        raise FileFailure(f"cannot read the certificate '{certificate}': {error.strerror}") from error
+    except ValueError as error:
+        raise FileFailure(f"cannot read the certificate '{certificate}': it is none ({error})") from error
+    except x509.ExtensionNotFound:
+        return []
+    return names.get_values_for_type(x509.DNSName)
+
+
 def ends(home: Home) -> dict[str, datetime]:
     """When the certificates of this controller end, by what they are; those that exist."""
     found = {"authority": _stated_end(home.pki / "ca.pem"), "controller": _stated_end(home.pki / "controller.pem")}

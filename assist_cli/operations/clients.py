@@ -69,3 +69,8 @@ class Request:
                 hint="a new request needs a new token",
             )
         raise Repeated(subject)
+
+
+def labels_of(controller: Controller, subjects: Collection[str]) -> dict[str, Labels]:
+    """What clients said of these invocations and commands, by id; of others they said nothing."""
+    return store.labels_of(controller.database, subjects)

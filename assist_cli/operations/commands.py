@@ -88,13 +88,27 @@ def get(controller: Controller, reference: str) -> Command:
     return store.get(controller.database, store.find(controller.database, name), number)
 
 
+def of_id(controller: Controller, command_id: str) -> Command | None:
+    """The command of exactly this id, with its newest version."""
+    return store.get(controller.database, command_id) if store.exists(controller.database, command_id) else None
+
+
 def versions(controller: Controller, name: str) -> list[Command]:
     """The command once for each version, newest first. Raises NotFound."""
     return store.versions(controller.database, store.find(controller.database, name))
 
 
-def modify(controller: Controller, name: str, new_name: str | None = None, description: str | None = None) -> Command:
-    """Change name and description in place; the versions stay as they are. Raises NotFound and as ``create`` does."""
+def modify(
+    controller: Controller,
+    name: str,
+    new_name: str | None = None,
+    description: str | None = None,
+    changes: Changes | None = None,
+) -> Command:
+    """Change name and description in place; ``changes`` that change something make a new version, all or nothing.
+
+    Raises NotFound and as ``create`` does.
+    """
     with controller.database.transaction() as transaction:
         old = store.get(transaction, store.find(transaction, name))
         new = replace(
@@ -110,6 +124,9 @@ def modify(controller: Controller, name: str, new_name: str | None = None, descr
         if new.description != old.description:
             details.append("description")
         _note(controller, transaction, "command.modify", new, ", ".join(details))
+        version = None if changes is None else rules.checked_version(changes.applied(old.version))
+        if version is not None and not _is_same(version, old.version):
+            new = _new_version(controller, transaction, new, version, "command.clone", old.version.number)
     return new
 
 
@@ -168,6 +185,11 @@ def _refuse_busy(transaction: Transaction, command: Command) -> None:
         )
 
 
+def _is_same(one: CommandVersion, other: CommandVersion) -> bool:
+    """Whether two versions differ in nothing that is run."""
+    return replace(one, number=0, created=None) == replace(other, number=0, created=None)
+
+
 def _new_version(
     controller: Controller,
     transaction: Transaction,
@@ -178,7 +200,7 @@ def _new_version(
 ) -> Command:
     now = controller.now()
     version = replace(version, number=latest.latest + 1, created=now)
-    if replace(version, number=0, created=None) == replace(latest.version, number=0, created=None):
+    if _is_same(version, latest.version):
         raise InvalidParameter(
             f"cannot make a new version of {latest.name!r}: it would be the same as version {latest.latest}",
             code="NothingChanged",

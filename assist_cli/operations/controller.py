@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import queue
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -50,3 +51,33 @@ def open_controller(home: Home) -> Iterator[Controller]:
     home.folder(home.root)
     with open_database(home.database) as database:
         yield Controller(home, database)
+
+
+class Controllers:
+    """Controllers of a home for the threads of a server: each has one for as long as it needs it. Close them.
+
+    One is opened when none is free, and kept for the next: opening a database costs more than most of what is asked.
+    """
+
+    def __init__(self, home: Home) -> None:
+        home.folder(home.root)
+        self._home = home
+        self._free: queue.LifoQueue[Controller] = queue.LifoQueue()
+
+    @contextlib.contextmanager
+    def one(self) -> Iterator[Controller]:
+        """A controller that nobody else has meanwhile. Raises DatabaseFailure, NotPermitted."""
+        try:
+            controller = self._free.get_nowait()
+        except queue.Empty:
+            controller = Controller(self._home, open_database(self._home.database, any_thread=True))
+        try:
+            yield controller
+        finally:
+            self._free.put(controller)
+
+    def close(self) -> None:
+        """Close all that are free, which is all of them when the threads are gone."""
+        with contextlib.suppress(queue.Empty):
+            while True:
+                self._free.get_nowait().database.close()

@@ -41,6 +41,11 @@ def send(controller: Controller, invocation: Invocation) -> None:
     asyncio.run(_Dispatch(controller, invocation).all(follow=False))
 
 
+async def carry(controller: Controller, invocation: Invocation) -> None:
+    """Deliver an invocation that was recorded, and follow it to its end, in a loop that has other things to do."""
+    await _Dispatch(controller, invocation).all(follow=True)
+
+
 def send_and_watch(
     controller: Controller,
     invocation: Invocation,

@@ -13,7 +13,7 @@ from assist_cli.model.invocation import Invocation
 from assist_cli.model.status import InvokeStatus
 from assist_cli.model.target import Selection
 from assist_cli.operations import history
-from assist_cli.operations.controller import Controller
+from assist_cli.operations.controller import Also, Controller
 from assist_cli.operations.instances import resolve
 from assist_cli.operations.invoke import first_records, places_in_audit
 from assist_cli.operations.senders import sender
@@ -39,8 +39,10 @@ class SendRequest:
 
 
 @contextlib.contextmanager
-def recorded(controller: Controller, request: SendRequest) -> Iterator[Invocation]:
-    """Record a file that is to be sent, and be its sender until the end of the block.
+def recorded(
+    controller: Controller, request: SendRequest, *, also: Also | None = None, token: str | None = None
+) -> Iterator[Invocation]:
+    """Record a file that is to be sent, and be its sender until the end of the block; or let it be that of ``token``.
 
     The invocation that it gives has the content, which the history has not. Raises Refused (QuotaExceeded,
     InvalidParameter), NotFound and, where this machine's agent has to be started to learn its id, AgentError; nothing
@@ -57,7 +59,7 @@ def recorded(controller: Controller, request: SendRequest) -> Iterator[Invocatio
     )
     quotas.check_timeout(request.timeout)
     instances = resolve(controller, request.targets)
-    with sender(controller.home) as token:
+    with contextlib.nullcontext(token) if token else sender(controller.home) as by:
         now = controller.now()
         invocation = Invocation(
             id=new_id(Kind.FILE, controller.now_ms()),
@@ -65,11 +67,13 @@ def recorded(controller: Controller, request: SendRequest) -> Iterator[Invocatio
             timeout=request.timeout,
             status=InvokeStatus.RUNNING,
             created=now,
-            instances=first_records(instances, token, request.timeout, now),
+            instances=first_records(instances, by, request.timeout, now),
             transfer=checked,
         )
         detail = f"{checked.size} bytes as {checked.path} on {places_in_audit(invocation)}"
         with controller.database.transaction() as transaction:
+            if also is not None:
+                also(transaction, invocation.id, [place.instance_id for place in invocation.instances])
             invocations.add(transaction, invocation)
             audit.append(transaction, Entry(now, controller.actor, "file.send", invocation.id, detail))
         yield invocation

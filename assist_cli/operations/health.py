@@ -25,9 +25,12 @@ class State:
     use: Use
 
 
-def states(controller: Controller, instances: Sequence[Instance]) -> list[State]:
-    """Ask these instances how they are, and note which have answered. No instance keeps another waiting."""
-    found = asyncio.run(fanout.each(instances, lambda instance: _ask(controller, instance)))
+def states(controller: Controller, instances: Sequence[Instance], *, patience: float | None = None) -> list[State]:
+    """Ask these instances how they are, and note which have answered. No instance keeps another waiting.
+
+    One that has not answered after ``patience`` seconds (None: as long as it may take) is not online.
+    """
+    found = asyncio.run(fanout.each(instances, lambda instance: _within(patience, controller, instance)))
     uses = store.uses(controller.database, [instance.id for instance in instances])
     now = controller.now()
     online = {
@@ -44,6 +47,15 @@ def states(controller: Controller, instances: Sequence[Instance]) -> list[State]
         )
         for instance, health in zip(instances, found, strict=True)
     ]
+
+
+async def _within(patience: float | None, controller: Controller, instance: Instance) -> Health:
+    try:
+        return await asyncio.wait_for(_ask(controller, instance), patience)
+    except asyncio.TimeoutError:
+        return _unreached(
+            ClientNotOnline(f"cannot talk to the agent at '{instance.address}': no answer in {patience:g} s")
+        )
 
 
 async def _ask(controller: Controller, instance: Instance) -> Health:

@@ -93,29 +93,30 @@ class _Plan:
 
 @contextlib.contextmanager
 def recorded(
-    controller: Controller, request: RunRequest | InvokeRequest | RerunRequest, *, also: Also | None = None
+    controller: Controller,
+    request: RunRequest | InvokeRequest | RerunRequest,
+    *,
+    also: Also | None = None,
+    token: str | None = None,
 ) -> Iterator[Invocation]:
-    """Record what is asked for, and be its sender until the end of the block.
+    """Record what is asked for, and be its sender until the end of the block; or let it be that of ``token``.
 
     The invocation that it gives has the values of its secrets, which the history has not. Raises Refused
     (QuotaExceeded, InvalidParameter), NotFound and, where this machine's agent has to be started to learn its id,
     AgentError; nothing is written then.
     """
-    plan = _plan(controller, request)
-    command.check_username(plan.username)
-    if plan.keep_script and any(isinstance(value, Secret) for value in plan.values.values()):
-        raise Refused(
-            "cannot keep the script on the instance: a secret is put into it",
-            code="KeepScriptWithSecret",
-            hint="leave out --keep-script",
-        )
-    instances = resolve(controller, plan.targets)
-    with sender(controller.home) as token:
-        invocation = _invocation(controller, plan, instances, token)
-        for place in invocation.instances:
-            render.script(invocation, place, controller.id)  # refused now, and not when half of them have it
+    plan, instances = _checked(controller, request)
+    with contextlib.nullcontext(token) if token else sender(controller.home) as by:
+        invocation = _invocation(controller, plan, instances, by)
+        _check_rendering(controller, invocation)
         _write(controller, invocation, plan.new, also)
         yield invocation
+
+
+def check(controller: Controller, request: RunRequest | InvokeRequest) -> None:
+    """Raise as ``recorded`` does, and write nothing."""
+    plan, instances = _checked(controller, request)
+    _check_rendering(controller, _invocation(controller, plan, instances, ""))
 
 
 def missing(controller: Controller, request: InvokeRequest | RerunRequest) -> Sequence[Definition]:
@@ -134,6 +135,27 @@ def missing(controller: Controller, request: InvokeRequest | RerunRequest) -> Se
 def lifetime(timeout: int) -> timedelta:
     """How long after its dispatch a record may stay open (docs/rules.md section 2)."""
     return timedelta(seconds=timeout) + GRACE
+
+
+def _checked(
+    controller: Controller, request: RunRequest | InvokeRequest | RerunRequest
+) -> tuple[_Plan, Sequence[Instance]]:
+    """What is asked for, as a plan that can be carried out, and the instances that it is for."""
+    plan = _plan(controller, request)
+    command.check_username(plan.username)
+    if plan.keep_script and any(isinstance(value, Secret) for value in plan.values.values()):
+        raise Refused(
+            "cannot keep the script on the instance: a secret is put into it",
+            code="KeepScriptWithSecret",
+            hint="leave out --keep-script",
+        )
+    return plan, resolve(controller, plan.targets)
+
+
+def _check_rendering(controller: Controller, invocation: Invocation) -> None:
+    """Refuse now, and not when half of the instances have it, what is too long with its values put in."""
+    for place in invocation.instances:
+        render.script(invocation, place, controller.id)
 
 
 def _plan_of_script(controller: Controller, request: RunRequest) -> _Plan:

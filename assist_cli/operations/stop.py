@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Collection
 
 from assist_cli.agents.client import Client
 from assist_cli.errors import AgentRefused
 from assist_cli.model.audit import Entry
-from assist_cli.model.invocation import Invocation, InvocationInstance, Outcome, Record
+from assist_cli.model.invocation import Invocation, Outcome, Record
 from assist_cli.model.target import Selection
 from assist_cli.operations import history
 from assist_cli.operations.collect import LOOK_AGAIN_SECONDS, conclude, follow, may_arrive, not_sent
@@ -26,6 +27,14 @@ def stop(controller: Controller, invocation_id: str, where: Selection | None = N
     What ended by itself first stays as it ended. An instance that does not answer stays Stopping, until it does or its
     deadline passes. Raises NotFound, also for a target that is none of its instances.
     """
+    stopping = begin(controller, invocation_id, where)
+    if stopping:
+        asyncio.run(finish(controller, invocation_id, stopping))
+    return invocations.get(controller.database, invocation_id, output=True)
+
+
+def begin(controller: Controller, invocation_id: str, where: Selection | None = None) -> list[str]:
+    """Note that it is to be stopped; the ids of the instances whose agents are to be told. Raises NotFound."""
     with controller.database.transaction() as transaction:
         invocation = invocations.get(transaction, invocation_id, output=False)
         chosen = history.chosen(transaction, invocation, where)
@@ -33,18 +42,25 @@ def stop(controller: Controller, invocation_id: str, where: Selection | None = N
         if count:
             entry = Entry(controller.now(), controller.actor, "invocation.stop", invocation_id, f"{count} running")
             audit.append(transaction, entry)
-    invocation = invocations.get(controller.database, invocation_id, output=False)
-    open_places = [
-        place for place in invocation.instances if place.instance_id in chosen and not place.record.status.is_final
+    after = invocations.get(controller.database, invocation_id, output=False)
+    return [
+        place.instance_id
+        for place in after.instances
+        if place.instance_id in chosen and not place.record.status.is_final
     ]
-    if open_places:
-        asyncio.run(_stop_all(controller, open_places))
-    return invocations.get(controller.database, invocation_id, output=True)
 
 
-async def _stop_all(controller: Controller, places: list[InvocationInstance]) -> None:
+async def finish(controller: Controller, invocation_id: str, instance_ids: Collection[str]) -> None:
+    """Have the agents of these end what runs there of an invocation, and write how it ended."""
+    invocation = invocations.get(controller.database, invocation_id, output=False)
     ledger = Ledger(controller)
-    await asyncio.gather(*(_stop_within_patience(controller, ledger, place.record) for place in places))
+    await asyncio.gather(
+        *(
+            _stop_within_patience(controller, ledger, place.record)
+            for place in invocation.instances
+            if place.instance_id in instance_ids and not place.record.status.is_final
+        )
+    )
 
 
 async def _stop_within_patience(controller: Controller, ledger: Ledger, record: Record) -> None:

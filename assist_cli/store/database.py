@@ -118,15 +118,17 @@ class Database(Reader):
         self.close()
 
 
-def open_database(path: Path) -> Database:
+def open_database(path: Path, *, any_thread: bool = False) -> Database:
     """The database at ``path``, made or migrated when that is due.
+
+    It is for the thread that opens it, or with ``any_thread`` for one at a time.
 
     Raises DatabaseFailure (not a database, too new, locked for too long, disk) and NotPermitted.
     """
     if not path.exists():
         _create(path)
     with _failures(path):
-        connection = _connect(path)
+        connection = _connect(path, any_thread=any_thread)
         try:
             _migrate(connection, path)
         except BaseException:
@@ -153,8 +155,8 @@ def from_ms_or_none(stored: int | None) -> datetime | None:
     return None if stored is None else from_ms(stored)
 
 
-def _connect(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
+def _connect(path: Path, *, any_thread: bool = False) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=not any_thread)
     try:
         connection.row_factory = sqlite3.Row
         connection.execute("PRAGMA foreign_keys = ON")

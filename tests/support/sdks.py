@@ -5,6 +5,8 @@ Importing them takes seconds and megabytes, so that happens where they are used.
 
 from __future__ import annotations
 
+import json
+import re
 import socket
 import threading
 from collections.abc import Callable
@@ -39,13 +41,13 @@ def new_request(action: str, **fields: Any) -> Any:
     return getattr(models, f"{action}Request")().from_map({"RegionId": REGION, **fields})
 
 
-def old(key_id: str, secret: str, endpoint: str) -> Any:
+def old(key_id: str, secret: str, endpoint: str, region: str = REGION) -> Any:
     """A client of aliyun-python-sdk-core: the old SDK, that asks once and does not try again."""
     from aliyunsdkcore.client import AcsClient
 
     host, _, port = endpoint.partition(":")
-    client = AcsClient(key_id, secret, REGION, port=int(port), auto_retry=False, timeout=60)
-    client.add_endpoint(REGION, "Ecs", host)
+    client = AcsClient(key_id, secret, region, port=int(port), auto_retry=False, timeout=60)
+    client.add_endpoint(region, "Ecs", host)
     return client
 
 
@@ -58,6 +60,68 @@ def old_request(action: str, **fields: Any) -> Any:
     for name, value in fields.items():
         getattr(request, f"set_{name}")(value)
     return request
+
+
+class Refused(Exception):
+    """What either SDK raises for a call that was refused."""
+
+    def __init__(self, code: str, status: int, message: str) -> None:
+        super().__init__(f"{status} {code}: {message}")
+        self.code = code
+        self.status = status
+
+
+class Sdk:
+    """One of the SDKs as a test uses it: ``sdk("RunCommand", InstanceId=[…])`` is the answer as a document."""
+
+    def __init__(self, key_id: str, secret: str, endpoint: str) -> None:
+        self._arguments = key_id, secret, endpoint
+
+    def __call__(self, action: str, **fields: Any) -> Any:
+        raise NotImplementedError
+
+
+class New(Sdk):
+    """alibabacloud_ecs20140526."""
+
+    def __call__(self, action: str, **fields: Any) -> Any:
+        method = re.sub(r"(?<!^)(?=[A-Z])", "_", action).lower()
+        try:
+            answer = getattr(new(*self._arguments), method)(new_request(action, **fields))
+        except Exception as error:
+            if not getattr(error, "code", None):
+                raise
+            status = getattr(error, "status_code", None) or getattr(error, "statusCode", None)
+            raise Refused(error.code, status, str(error)) from error
+        finally:
+            _close_connections()
+        return answer.body.to_map()
+
+
+def _close_connections() -> None:
+    """Today's SDK keeps its connections for as long as the process lives."""
+    from darabonba.core import DaraCore
+
+    for session in DaraCore._sessions.values():
+        session.close()
+
+
+class Old(Sdk):
+    """aliyun-python-sdk-ecs. It calls lists by other names, and sends maps as they are given."""
+
+    def __call__(self, action: str, **fields: Any) -> Any:
+        from aliyunsdkcore.acs_exception.exceptions import ServerException
+
+        named, region = {}, fields.pop("RegionId", REGION)
+        for name, value in fields.items():
+            is_list = isinstance(value, list)
+            named[name + "s" if is_list else name] = json.dumps(value) if isinstance(value, dict) else value
+        client = old(*self._arguments, region)
+        try:
+            answer = client.do_action_with_exception(old_request(action, **named))
+        except ServerException as error:
+            raise Refused(error.get_error_code(), error.get_http_status(), error.get_error_msg()) from error
+        return json.loads(answer)
 
 
 def captured(send: Callable[[str], object]) -> Call:

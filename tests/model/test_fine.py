@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from assist_cli.api import statuses
-from assist_cli.api.statuses import PLAIN, Fine
+from assist_cli.model import fine as statuses
+from assist_cli.model.fine import PLAIN, Fine
 from assist_cli.model.invocation import Record
 from assist_cli.model.status import InvocationStatus, invoke_status
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from enum import Enum
 
-from assist_cli.model.invocation import Record
-from assist_cli.model.status import InvocationStatus, InvokeStatus
+from assist_cli.model.invocation import InvocationInstance, Record
+from assist_cli.model.status import InvocationStatus
 
 
 class Fine(str, Enum):
@@ -51,7 +51,7 @@ PLAIN = {
 }
 
 # Why a record Failed: its ErrorCode tells which of the fine words that is. Any other one is Error.
-_FAILED = {
+FAILED = {
     "ExecutionTimeout": Fine.TIMEOUT,
     **dict.fromkeys(
         (
@@ -82,9 +82,6 @@ _FAILED = {
     ),
 }
 
-# Codes that the original has by another name.
-ERROR_CODES = {"UserNotExists": "AccountNotExists"}
-
 
 def of_record(record: Record) -> Fine:
     """How one record stands."""
@@ -96,7 +93,18 @@ def of_record(record: Record) -> Fine:
         return Fine.CANCELLED if record.started is None else Fine.TERMINATED
     if record.status is InvocationStatus.FINISHED:
         return Fine.FAILED if record.exit_code else Fine.SUCCESS
-    return _FAILED.get(record.error_code, Fine.ERROR)
+    return FAILED.get(record.error_code, Fine.ERROR)
+
+
+def of_place(place: InvocationInstance) -> Fine:
+    """How an invocation stands on one instance. One that is to run there again is Scheduled between its records."""
+    if place.status is InvocationStatus.RUNNING and (place.record.number == 0 or place.record.status.is_final):
+        return Fine.SCHEDULED
+    if place.status is InvocationStatus.STOPPING:
+        return Fine.STOPPING
+    if place.status is InvocationStatus.STOPPED:
+        return Fine.CANCELLED if place.record.started is None else Fine.TERMINATED
+    return of_record(place.record)
 
 
 def of_all(statuses: Iterable[Fine]) -> Fine:
@@ -111,10 +119,3 @@ def of_all(statuses: Iterable[Fine]) -> Fine:
     if ended == {Fine.SUCCESS}:
         return Fine.SUCCESS
     return Fine.PARTIAL_FAILED if Fine.SUCCESS in ended else Fine.FAILED
-
-
-def filters(word: str) -> tuple[set[InvokeStatus], set[Fine]] | None:
-    """What ``InvokeStatus`` and ``InvocationStatus`` in a request ask for; None for a word that is no status."""
-    plain = {status for status in InvokeStatus if status.value == word}
-    fine = {status for status in Fine if status.value == word}
-    return (plain, fine) if plain or fine else None

@@ -1,0 +1,53 @@
+"""What can be asked: one table. Each action names the least role that may, what it takes, and who does it.
+
+``words`` are the codes by which an action says what others say otherwise: the original's set is not uniform.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from assist_cli.api import commands, files, instances, invocations
+from assist_cli.api.caller import Caller
+from assist_cli.api.forms import Document
+from assist_cli.api.parameters import Given, Takes
+from assist_cli.model.access import Role
+
+VERSION = "2014-05-26"
+
+
+@dataclass(frozen=True)
+class Action:
+    """One action: ``role`` is the least that may, ``carry_out`` gives the answer without its RequestId."""
+
+    name: str
+    role: Role
+    takes: Takes
+    carry_out: Callable[[Caller, Given], Document]
+    words: Mapping[str, str] = field(default_factory=dict)
+
+
+_INVOKE = {
+    "ParameterCountExceedLimit": "ParameterCount.ExceedLimit",
+    "ParameterNameExceedLimit": "ParameterKey.ExceedLimit",
+}
+
+_TABLE = (
+    Action("RunCommand", Role.OPERATOR, invocations.RUN, invocations.run),
+    Action("InvokeCommand", Role.OPERATOR, invocations.INVOKE, invocations.invoke, _INVOKE),
+    Action("StopInvocation", Role.OPERATOR, invocations.STOP, invocations.halt),
+    Action("DescribeInvocations", Role.VIEWER, invocations.DESCRIBE, invocations.describe),
+    Action("DescribeInvocationResults", Role.VIEWER, invocations.RESULTS, invocations.results),
+    Action("SendFile", Role.OPERATOR, files.SEND, files.send, files.WORDS),
+    Action("DescribeSendFileResults", Role.VIEWER, files.RESULTS, files.results),
+    Action("CreateCommand", Role.ADMIN, commands.CREATE, commands.create),
+    Action("ModifyCommand", Role.ADMIN, commands.MODIFY, commands.modify),
+    Action("DeleteCommand", Role.ADMIN, commands.DELETE, commands.delete),
+    Action("DescribeCommands", Role.VIEWER, commands.DESCRIBE, commands.describe),
+    Action("InstallCloudAssistant", Role.ADMIN, instances.INSTALL, instances.install),
+    Action("DescribeCloudAssistantStatus", Role.VIEWER, instances.STATUS, instances.status),
+    Action("ListPluginStatus", Role.VIEWER, instances.PLUGINS, instances.plugins),
+)
+
+ACTIONS = {action.name: action for action in _TABLE}

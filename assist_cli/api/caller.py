@@ -1,0 +1,111 @@
+"""Who calls, once that is proven: the key, what it reaches, and the controller that does what it asks."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from assist_cli.api.faults import Fault
+from assist_cli.api.parameters import Given
+from assist_cli.model import ids
+from assist_cli.model.access import AccessKey, Labels, Role
+from assist_cli.model.instance import Instance
+from assist_cli.model.target import Selection
+from assist_cli.operations import accesskeys, instances
+from assist_cli.operations.clients import Request
+from assist_cli.operations.controller import Also, Controller
+from assist_cli.operations.courier import Courier
+
+MOST_INSTANCES = 100
+FEWER_INSTANCES = 50
+
+
+@dataclass(frozen=True)
+class Caller:
+    """One call of a key that was found to be its own."""
+
+    key: AccessKey
+    controller: Controller
+    courier: Courier
+    action: str
+
+    def need(self, role: Role) -> None:
+        """Raise Fault unless the key has this role."""
+        if not self.key.role.may(role):
+            raise Fault(
+                "Forbidden.RAM", f"({self.action} needs the role {role}, and {self.key.name} is {self.key.role})"
+            )
+
+    @functools.cached_property
+    def known(self) -> dict[str, Instance]:
+        """All instances that are registered, by id."""
+        return {each.id: each for each in instances.listing(self.controller, Selection())}
+
+    @functools.cached_property
+    def reached(self) -> frozenset[str]:
+        """The ids of the instances that the key reaches."""
+        return frozenset(each.id for each in accesskeys.reached(self.controller.database, self.key))
+
+    @property
+    def seen(self) -> frozenset[str] | None:
+        """What a look is limited to; None when it is not."""
+        return self.reached if self.key.scope else None
+
+    def instances(
+        self, given: Given, *, most: int = MOST_INSTANCES, tags: int = 20, too_many: int = 403
+    ) -> list[Instance]:
+        """The instances that a call names, each by its whole id or all by their tags; the key reaches every one.
+
+        Raises Fault.
+        """
+        named = given.listed("InstanceId")
+        wanted = given.tags("ResourceTag", tags)
+        if len(named) > most:
+            raise Fault("InstanceIds.ExceedLimit", f"({len(named)} of at most {most})", status=too_many)
+        if named and wanted:
+            raise Fault("InvalidResourceTag.ConflictWithInstanceIds")
+        if wanted:
+            found = [each for each in self.known.values() if wanted.items() <= dict(each.tags).items()]
+            if not found:
+                raise Fault("InvalidResourceTag.InstanceNotFound")
+        elif named:
+            found = [self.instance(each) for each in named]
+        else:
+            raise Fault("MissingParam.InstanceId")
+        if len(found) > most:
+            raise Fault("InstanceIds.ExceedLimit", f"({len(found)} of at most {most})")
+        self.check_scope(each.id for each in found)
+        return found
+
+    def instance(self, instance_id: str) -> Instance:
+        """The instance of exactly this id. Raises Fault."""
+        if instance_id not in self.known:
+            raise Fault("InvalidInstance.NotFound", f"({instance_id!r:.60})")
+        return self.known[instance_id]
+
+    def check_scope(self, instance_ids: Iterable[str]) -> None:
+        """Raise Fault unless the key reaches every one of these."""
+        beyond = sorted(set(instance_ids) - self.reached) if self.key.scope else []
+        if beyond:
+            raise Fault("Forbidden.RAM", f"({beyond[0]} is not in the scope of {self.key.name})")
+
+    def request(self, given: Given, labels: Labels) -> Request:
+        """What comes with a request that makes something: the same one with the same token is done once."""
+        token = given.text("ClientToken")
+        if token is not None and not (len(token) <= 64 and token.isascii() and token.isprintable()):
+            raise Fault("InvalidClientToken.Malformed", "(it has at most 64 ASCII characters)")
+        said = {name: value for name, value in given.values.items() if name != "ClientToken"}
+        text = json.dumps([self.action, said], sort_keys=True)
+        return Request(self.key, labels, token, hashlib.sha256(text.encode()).digest())
+
+    def also(self, request: Request) -> Also:
+        """The same, for the transaction in which it is made."""
+        return functools.partial(request.enter, self.controller)
+
+
+def is_id(text: str, *kinds: ids.Kind) -> bool:
+    """Whether a text is a whole id of one of these kinds. The beginning of one is none, to a program."""
+    return len(text) == ids.LENGTH and any(ids.is_prefix(text, kind) for kind in kinds)

@@ -1,0 +1,149 @@
+"""Saved commands: CreateCommand, ModifyCommand, DeleteCommand, DescribeCommands."""
+
+from __future__ import annotations
+
+import re
+
+from assist_cli.api import pages, requests, views
+from assist_cli.api.caller import Caller
+from assist_cli.api.faults import Fault
+from assist_cli.api.forms import Document
+from assist_cli.api.parameters import Given, Kind, chosen_encoding, decoded, takes
+from assist_cli.model import quotas
+from assist_cli.model.access import Labels
+from assist_cli.model.command import DEFAULT_TIMEOUT, Command, CommandVersion
+from assist_cli.operations import clients, commands
+
+USUAL = "Base64"
+
+CREATE = takes(
+    ClientToken=Kind.TEXT,
+    CommandContent=Kind.TEXT,
+    ContentEncoding=Kind.TEXT,
+    Description=Kind.TEXT,
+    EnableParameter=Kind.FLAG,
+    Launcher=Kind.TEXT,
+    Name=Kind.TEXT,
+    Tag=Kind.TAGS,
+    Timeout=Kind.NUMBER,
+    Type=Kind.TEXT,
+    WorkingDir=Kind.TEXT,
+)
+MODIFY = takes(
+    CommandContent=Kind.TEXT,
+    CommandId=Kind.TEXT,
+    Description=Kind.TEXT,
+    Launcher=Kind.TEXT,
+    Name=Kind.TEXT,
+    Timeout=Kind.NUMBER,
+    WorkingDir=Kind.TEXT,
+)
+DELETE = takes(CommandId=Kind.TEXT)
+DESCRIBE = takes(
+    **pages.PAGED,
+    CommandId=Kind.TEXT,
+    ContentEncoding=Kind.TEXT,
+    Description=Kind.TEXT,
+    Latest=Kind.FLAG,
+    Name=Kind.TEXT,
+    Provider=Kind.TEXT,
+    Tag=Kind.TAGS,
+    Type=Kind.TEXT,
+)
+
+
+def create(caller: Caller, given: Given) -> Document:
+    """Save a command."""
+    kind = requests.command_type(given.needed("Type"))
+    content = decoded(given.needed("CommandContent"), given.text("ContentEncoding"), USUAL, "CmdContent.DecodeError")
+    requests.refuse_launcher(given)
+    request = caller.request(given, Labels(caller.key.id, tags=given.tags("Tag")))
+    name = given.needed("Name")
+    version = CommandVersion(
+        content=content,
+        type=kind,
+        working_dir=given.text("WorkingDir"),
+        timeout=requests.timeout(given) or DEFAULT_TIMEOUT,
+        parameters_enabled=given.flag("EnableParameter"),
+    )
+
+    def make() -> Document:
+        made = commands.create(
+            caller.controller, name, version, given.text("Description") or "", also=caller.also(request)
+        )
+        return {"CommandId": made.id}
+
+    return requests.once(request, caller, make, lambda made: {"CommandId": made})
+
+
+def modify(caller: Caller, given: Given) -> Document:
+    """Change name and description in place; another content, directory or timeout makes a new version."""
+    requests.refuse_launcher(given)
+    content = given.text("CommandContent")
+    changes = commands.Changes(
+        content=None if content is None else decoded(content, None, USUAL, "CmdContent.DecodeError"),
+        working_dir=given.text("WorkingDir"),
+        timeout=requests.timeout(given),
+    )
+    found = _saved(caller, requests.command_id(given))
+    commands.modify(caller.controller, found.id, given.text("Name"), given.text("Description"), changes)
+    return {}
+
+
+def delete(caller: Caller, given: Given) -> Document:
+    """Remove a command that no invocation is at work on."""
+    commands.delete(caller.controller, [_saved(caller, requests.command_id(given)).id])
+    return {}
+
+
+def describe(caller: Caller, given: Given) -> Document:
+    """The commands that a call asks for, newest first. There are no public ones, so each is its author's."""
+    page = pages.asked(given)
+    kind, tags = given.text("Type"), given.tags("Tag")
+    if kind is not None:
+        requests.command_type(kind, "InvalidCommandType.NotFound")
+    filters = {
+        name: _matcher(given.text(name), quota, code)
+        for name, quota, code in (
+            ("Name", quotas.NAME, "InvalidName.LengthLimitExceeded"),
+            ("Description", quotas.DESCRIPTION, "InvalidDescription.LengthLimitExceeded"),
+        )
+    }
+    found = [
+        each
+        for each in sorted(commands.listing(caller.controller), key=lambda each: each.id, reverse=True)
+        if given.text("CommandId") in (None, each.id)
+        and kind in (None, each.version.type.value)
+        and not given.text("Provider")
+        and filters["Name"].fullmatch(each.name)
+        and filters["Description"].fullmatch(each.description)
+    ]
+    labels = clients.labels_of(caller.controller, [each.id for each in found])
+    if tags:
+        found = [each for each in found if views.has_tags(labels.get(each.id, views.NONE), tags)]
+    shown = page.of(found, lambda each: each.id)
+    encoding = chosen_encoding(given.text("ContentEncoding"), USUAL)
+    items = [
+        views.command(commands.get(caller.controller, each.id), labels.get(each.id, views.NONE), encoding)
+        for each in shown[: page.size]
+    ]
+    return {**views.nested("Commands", "Command", items), **page.told([each.id for each in shown], len(found))}
+
+
+def _saved(caller: Caller, command_id: str) -> Command:
+    """The command of exactly this id. Raises Fault."""
+    found = commands.of_id(caller.controller, command_id)
+    if found is None:
+        raise Fault("InvalidCmdId.NotFound")
+    return found
+
+
+def _matcher(text: str | None, quota: quotas.Quota, code: str) -> re.Pattern[str]:
+    """What a filter means: ``*`` at its beginning, its end or both is any text, and anything else is itself."""
+    if text is None:
+        return re.compile(".*", re.DOTALL)
+    if len(text) > quota.limit:
+        raise Fault(code)
+    inner = text.removeprefix("*").removesuffix("*")
+    before, after = text.startswith("*"), text.endswith("*")
+    return re.compile(f"{'.*' if before else ''}{re.escape(inner)}{'.*' if after else ''}", re.DOTALL)

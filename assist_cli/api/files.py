@@ -1,0 +1,117 @@
+"""Files: SendFile, DescribeSendFileResults."""
+
+from __future__ import annotations
+
+from assist_cli.api import pages, requests, views
+from assist_cli.api.caller import FEWER_INSTANCES, Caller
+from assist_cli.api.faults import Fault, invalid
+from assist_cli.api.forms import Document
+from assist_cli.api.parameters import Given, Kind, decoded, takes
+from assist_cli.model import names
+from assist_cli.model.access import Labels
+from assist_cli.model.command import checked_description
+from assist_cli.model.fine import Fine
+from assist_cli.model.ids import Kind as Id
+from assist_cli.model.page import Wanted
+from assist_cli.model.transfer import DEFAULT_MODE, DEFAULT_TIMEOUT
+from assist_cli.operations import clients, files
+from assist_cli.operations import pages as history_pages
+from assist_cli.operations.files import SendRequest
+
+SEND = takes(
+    ClientToken=Kind.TEXT,
+    Content=Kind.TEXT,
+    ContentType=Kind.TEXT,
+    Description=Kind.TEXT,
+    FileGroup=Kind.TEXT,
+    FileMode=Kind.TEXT,
+    FileOwner=Kind.TEXT,
+    InstanceId=Kind.LIST,
+    Name=Kind.TEXT,
+    Overwrite=Kind.FLAG,
+    Tag=Kind.TAGS,
+    TargetDir=Kind.TEXT,
+    Timeout=Kind.NUMBER,
+)
+RESULTS = takes(
+    **pages.PAGED,
+    InstanceId=Kind.TEXT,
+    InvocationStatus=Kind.TEXT,
+    InvokeId=Kind.TEXT,
+    Name=Kind.TEXT,
+    Tag=Kind.TAGS,
+)
+WORDS = {
+    "DescriptionExceedLimit": "FileDesc.ExceedLimit",
+    "FileAuthorityInvalid": "FileMode.Invalid",
+    "FileNameInvalid": "InvalidParameter.Name",
+    "FilePathInvalid": "FileTargetDir.Invalid",
+    "InvalidDescription": "InvalidParameter.Description",
+}
+
+PLAIN = "PlainText"
+LONGEST_ACCOUNT = 64
+
+
+def send(caller: Caller, given: Given) -> Document:
+    """Send a file."""
+    kind = given.text("ContentType")
+    if kind is not None and kind.lower() not in ("plaintext", "base64"):
+        raise Fault("FileContentType.Invalid", "(it is PlainText or Base64)")
+    content = decoded(given.needed("Content"), kind, PLAIN, "FileContent.DecodeError")
+    description = checked_description(given.text("Description") or "")
+    where = caller.instances(given, most=FEWER_INSTANCES)
+    asked = SendRequest(
+        content=content,
+        name=given.needed("Name"),
+        directory=given.needed("TargetDir"),
+        mode=given.text("FileMode") or DEFAULT_MODE,
+        owner=_account(given, "FileOwner"),
+        group=_account(given, "FileGroup"),
+        overwrite=given.flag("Overwrite"),
+        timeout=requests.timeout(given) or DEFAULT_TIMEOUT,
+        targets=requests.selection(where),
+    )
+    request = caller.request(given, Labels(caller.key.id, "", description, given.tags("Tag")))
+
+    def make() -> Document:
+        with files.recorded(
+            caller.controller, asked, also=caller.also(request), token=caller.courier.token
+        ) as invocation:
+            caller.courier.take(invocation)
+        return {"InvokeId": invocation.id}
+
+    return requests.once(request, caller, make, lambda made: {"InvokeId": made})
+
+
+def results(caller: Caller, given: Given) -> Document:
+    """The files that were sent, newest first, and how that went."""
+    page = pages.asked(given)
+    status = given.text("InvocationStatus")
+    if status is not None and status not in {fine.value for fine in Fine}:
+        raise invalid("InvocationStatus")
+    wanted = Wanted(
+        kind=Id.FILE,
+        invocation_id=given.text("InvokeId"),
+        instance_id=given.text("InstanceId"),
+        file_name=given.text("Name"),
+        status=status,
+        tags=given.tags("Tag"),
+        among=caller.seen,
+    )
+    found, total = history_pages.invocations_of(caller.controller, wanted, page.slice, output=False)
+    keys = [each.id for each in found]
+    labels = clients.labels_of(caller.controller, keys)
+    items = [
+        views.file(each, views.seen(each, wanted.instance_id, caller.seen), labels.get(each.id, views.NONE))
+        for each in found[: page.size]
+    ]
+    return {**views.nested("Invocations", "Invocation", items), **page.told(keys, total)}
+
+
+def _account(given: Given, name: str) -> str | None:
+    """An owner or a group. Raises Fault."""
+    found = given.text(name)
+    if found is not None and (len(found) > LONGEST_ACCOUNT or not names.is_account(found)):
+        raise invalid(name)
+    return found

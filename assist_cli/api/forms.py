@@ -1,0 +1,77 @@
+"""How an answer is written: JSON, or XML as the old protocol has it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from xml.sax.saxutils import escape
+
+from assist_cli.api.faults import Fault
+
+Document = dict[str, Any]
+
+JSON = "JSON"
+XML = "XML"
+_TYPES = {JSON: "application/json;charset=utf-8", XML: "text/xml;charset=utf-8"}
+_NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What goes back."""
+
+    status: int
+    type: str
+    body: bytes
+
+
+def chosen(word: str, *, is_modern: bool) -> str:
+    """The form that a client asks for. Who asks for none reads XML in the old protocol, and JSON in today's."""
+    if not word:
+        return JSON if is_modern else XML
+    if word.upper() not in _TYPES:
+        raise Fault("InvalidParameter.Format", "(it is JSON or XML)")
+    return word.upper()
+
+
+def answer(form: str, action: str, document: Document, request_id: str) -> Reply:
+    """What an action answers."""
+    return _reply(form, 200, f"{action}Response", {"RequestId": request_id, **document})
+
+
+def refusal(form: str, fault: Fault, request_id: str, host: str) -> Reply:
+    """What a call that is refused is told."""
+    document = {
+        "RequestId": request_id,
+        "HostId": host,
+        "Code": fault.code,
+        "Message": fault.message,
+        "Recommend": fault.hint,
+    }
+    return _reply(form, fault.status, "Error", document)
+
+
+def _reply(form: str, status: int, root: str, document: Document) -> Reply:
+    if form == JSON:
+        text = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
+    else:
+        text = f'<?xml version="1.0" encoding="UTF-8"?>{_element(root, document)}'
+    return Reply(status, _TYPES[form], text.encode("utf-8", "replace"))
+
+
+def _element(name: str, value: Any) -> str:
+    """A list is its elements side by side, and what is not there is left out; characters XML has not are U+FFFD."""
+    if value is None:
+        return ""
+    if isinstance(value, list):
+        return "".join(_element(name, each) for each in value)
+    if isinstance(value, Mapping):
+        inner = "".join(_element(key, each) for key, each in value.items())
+    elif isinstance(value, bool):
+        inner = "true" if value else "false"
+    else:
+        inner = escape(_NO_XML.sub("\ufffd", str(value)))
+    return f"<{name}>{inner}</{name}>"

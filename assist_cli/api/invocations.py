@@ -1,0 +1,276 @@
+"""What runs: RunCommand, InvokeCommand, StopInvocation, DescribeInvocations, DescribeInvocationResults."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from assist_cli.api import pages, requests, views
+from assist_cli.api.caller import FEWER_INSTANCES, Caller, is_id
+from assist_cli.api.faults import Fault, invalid
+from assist_cli.api.forms import Document
+from assist_cli.api.parameters import Given, Kind, chosen_encoding, decoded, takes
+from assist_cli.errors import NotFound
+from assist_cli.model import parameters, quotas
+from assist_cli.model.access import Labels, Role
+from assist_cli.model.command import DEFAULT_TIMEOUT, checked_description
+from assist_cli.model.fine import Fine
+from assist_cli.model.ids import Kind as Id
+from assist_cli.model.ids import new_id
+from assist_cli.model.instance import Instance
+from assist_cli.model.invocation import Invocation
+from assist_cli.model.names import is_text_line
+from assist_cli.model.page import Wanted
+from assist_cli.model.parameters import Definition
+from assist_cli.model.status import InvokeStatus
+from assist_cli.model.target import Selection
+from assist_cli.operations import clients, commands, history, stop
+from assist_cli.operations import pages as history_pages
+from assist_cli.operations.clients import Request
+from assist_cli.operations.invoke import InvokeRequest, RunRequest, check, recorded
+
+RUN = takes(
+    **requests.RUNNING,
+    CommandContent=Kind.TEXT,
+    ContentEncoding=Kind.TEXT,
+    Description=Kind.TEXT,
+    EnableParameter=Kind.FLAG,
+    KeepCommand=Kind.FLAG,
+    Name=Kind.TEXT,
+    Type=Kind.TEXT,
+)
+INVOKE = takes(**requests.RUNNING, CommandId=Kind.TEXT)
+STOP = takes(InstanceId=Kind.LIST, InvokeId=Kind.TEXT)
+DESCRIBE = takes(
+    **pages.PAGED,
+    CommandId=Kind.TEXT,
+    CommandName=Kind.TEXT,
+    CommandType=Kind.TEXT,
+    ContentEncoding=Kind.TEXT,
+    IncludeOutput=Kind.FLAG,
+    InstanceId=Kind.TEXT,
+    InvokeId=Kind.TEXT,
+    InvokeStatus=Kind.TEXT,
+    RepeatMode=Kind.TEXT,
+    Tag=Kind.TAGS,
+    Timed=Kind.FLAG,
+)
+RESULTS = takes(
+    **pages.PAGED,
+    CommandId=Kind.TEXT,
+    ContentEncoding=Kind.TEXT,
+    IncludeHistory=Kind.FLAG,
+    InstanceId=Kind.TEXT,
+    InvokeId=Kind.TEXT,
+    InvokeRecordStatus=Kind.TEXT,
+    Tag=Kind.TAGS,
+)
+
+INVOKE_TAGS = 10  # of ResourceTag; RunCommand takes twice as many
+
+
+def run(caller: Caller, given: Given) -> Document:
+    """Run a script, and with KeepCommand save it as a command too."""
+    kind = requests.command_type(given.needed("Type"))
+    content = decoded(
+        given.needed("CommandContent"), given.text("ContentEncoding"), "PlainText", "CmdContent.DecodeError"
+    )
+    requests.refuse_foreign(given)
+    keep, name = given.flag("KeepCommand"), given.text("Name")
+    if keep:
+        caller.need(Role.ADMIN)
+    description = checked_description(given.text("Description") or "")
+    if name is not None and not is_text_line(name):
+        raise Fault("InvalidParameterCharacter.CommandName")
+    quotas.check_length(quotas.NAME, name or "")
+    enabled = given.flag("EnableParameter")
+    definitions = [Definition(key) for key in parameters.parse(content).keys] if enabled else []
+    values = requests.values(given, definitions, count="CmdParamCount.ExceedLimit", length="CmdParamName.ExceedLimit")
+    if not enabled:
+        parameters.refuse_disabled(values)
+    parameters.resolve(definitions, values)
+    where = caller.instances(given)
+    requests.check_systems(where, kind)
+    if keep and name is None:
+        name = "cmd-" + new_id(Id.COMMAND, caller.controller.now_ms()).removeprefix(Id.COMMAND.value)
+    labels = Labels(caller.key.id, name or "", description, given.tags("Tag"))
+    return _start(
+        caller,
+        given,
+        where,
+        RunRequest(
+            content=content,
+            type=kind,
+            timeout=requests.timeout(given) or DEFAULT_TIMEOUT,
+            working_dir=given.text("WorkingDir"),
+            username=given.text("Username"),
+            parameters=values if enabled else None,
+            targets=requests.selection(where),
+            save_as=name if keep else None,
+            description=description,
+        ),
+        caller.request(given, labels),
+        ("CommandId", "InvokeId"),
+    )
+
+
+def invoke(caller: Caller, given: Given) -> Document:
+    """Run a saved command."""
+    requests.refuse_foreign(given)
+    found = commands.of_id(caller.controller, requests.command_id(given))
+    if found is None:
+        raise Fault("InvalidCmdId.NotFound")
+    values = requests.values(
+        given, found.version.definitions, count="ParameterCount.ExceedLimit", length="ParameterKey.ExceedLimit"
+    )
+    where = caller.instances(given, tags=INVOKE_TAGS)
+    requests.check_systems(where, found.version.type)
+    labels = Labels(caller.key.id, found.name, found.description, given.tags("Tag"))
+    return _start(
+        caller,
+        given,
+        where,
+        InvokeRequest(
+            command=found.id,
+            parameters=values,
+            timeout=requests.timeout(given),
+            working_dir=given.text("WorkingDir"),
+            username=given.text("Username"),
+            targets=requests.selection(where),
+        ),
+        caller.request(given, labels),
+        ("InvokeId",),
+    )
+
+
+def halt(caller: Caller, given: Given) -> Document:
+    """Stop an invocation; the agents are told after the call is answered."""
+    invoke_id = given.needed("InvokeId")
+    ids = given.listed("InstanceId")
+    if len(ids) > FEWER_INSTANCES:
+        raise Fault("InstanceIds.ExceedLimit", f"({len(ids)} of at most {FEWER_INSTANCES})")
+    found = _visible(caller, invoke_id)
+    known = [place.instance_id for place in found.instances]
+    if not set(ids) <= set(known):
+        raise Fault("InvalidInstanceId.NotFound")
+    meant = ids or known
+    caller.check_scope(meant)
+    stopping = stop.begin(caller.controller, found.id, Selection(tuple(ids)))
+    caller.courier.stop(found.id, stopping)
+    return {}
+
+
+def describe(caller: Caller, given: Given) -> Document:
+    """Invocations, newest first, with what is run and how it stands."""
+    page = pages.asked(given)
+    mode, status = given.text("RepeatMode"), given.text("InvokeStatus")
+    if mode not in (None, "Once", "Period", "NextRebootOnly", "EveryReboot"):
+        raise Fault("InvalidRepeatMode.NotFound")
+    _check_status("InvokeStatus", status, InvokeStatus, (Fine.SUCCESS, Fine.PENDING, Fine.SCHEDULED))
+    kind = given.text("CommandType")
+    if kind is not None:
+        requests.command_type(kind, "InvalidCommandType.NotFound")
+    wanted = Wanted(
+        invocation_id=given.text("InvokeId"),
+        instance_id=given.text("InstanceId"),
+        command_id=given.text("CommandId"),
+        command_name=given.text("CommandName"),
+        command_type=kind,
+        periodic=None if mode is None else mode == "Period",
+        timed=given.flag("Timed") if "Timed" in given.values else None,
+        status=status,
+        tags=given.tags("Tag"),
+        among=caller.seen,
+    )
+    output = given.flag("IncludeOutput") and bool(wanted.invocation_id or wanted.instance_id)
+    found: list[Invocation] = []
+    total = 0
+    if mode not in ("NextRebootOnly", "EveryReboot"):  # there are none of these
+        found, total = history_pages.invocations_of(caller.controller, wanted, page.slice, output=output)
+    keys = [each.id for each in found]
+    labels = clients.labels_of(caller.controller, keys)
+    encoding = chosen_encoding(given.text("ContentEncoding"), "Base64")
+    items = [
+        views.invocation(
+            each,
+            views.seen(each, wanted.instance_id, caller.seen),
+            labels.get(each.id, views.NONE),
+            encoding,
+            output=output,
+        )
+        for each in found[: page.size]
+    ]
+    return {**views.nested("Invocations", "Invocation", items), **page.told(keys, total)}
+
+
+def results(caller: Caller, given: Given) -> Document:
+    """Records, newest first, with their output; the paging stands inside of ``Invocation`` here."""
+    page = pages.asked(given)
+    status = given.text("InvokeRecordStatus")
+    _check_status("InvokeRecordStatus", status, InvokeStatus, Fine)
+    every = given.flag("IncludeHistory")
+    if every and given.text("InvokeId") is None:
+        raise Fault("MissingParameter", "(IncludeHistory needs InvokeId)")
+    wanted = Wanted(
+        invocation_id=given.text("InvokeId"),
+        instance_id=given.text("InstanceId"),
+        command_id=given.text("CommandId"),
+        status=status,
+        tags=given.tags("Tag"),
+        among=caller.seen,
+    )
+    found, total = history_pages.results_of(caller.controller, wanted, page.slice, every=every)
+    labels = clients.labels_of(caller.controller, {each.invocation.id for each in found})
+    encoding = chosen_encoding(given.text("ContentEncoding"), "Base64")
+    items = [views.result(each, labels.get(each.invocation.id, views.NONE), encoding) for each in found[: page.size]]
+    told = page.told([each.record.id for each in found], total)
+    return {"Invocation": {**views.nested("InvocationResults", "InvocationResult", items), **told}}
+
+
+def _start(
+    caller: Caller,
+    given: Given,
+    where: list[Instance],
+    asked: RunRequest | InvokeRequest,
+    request: Request,
+    told: tuple[str, ...],
+) -> Document:
+    """Record what is asked for, and leave it to the server to send; or, in a dry run, only check it."""
+    frequency = requests.frequency(given)
+    if given.text("RepeatMode") == "DryRun":
+        check(caller.controller, asked)
+        requests.check_agents(caller, where)
+        return {}
+
+    def make() -> Document:
+        assert frequency is None
+        with recorded(caller.controller, asked, also=caller.also(request), token=caller.courier.token) as invocation:
+            caller.courier.take(invocation)
+        return answer(invocation)
+
+    def answer(invocation: Invocation) -> Document:
+        ids = {"CommandId": invocation.command_id, "InvokeId": invocation.id}
+        return {name: ids[name] for name in told}
+
+    return requests.once(
+        request, caller, make, lambda made: answer(history.recall(caller.controller, made, output=False))
+    )
+
+
+def _visible(caller: Caller, invoke_id: str) -> Invocation:
+    """The invocation of exactly this id, when an instance of it is in the scope of the key. Raises Fault."""
+    try:
+        if not is_id(invoke_id, Id.INVOCATION, Id.FILE):
+            raise NotFound(invoke_id)
+        found = history.recall(caller.controller, invoke_id, output=False)
+    except NotFound:
+        raise Fault("InvalidInvokeId.NotFound") from None
+    if not views.seen(found, None, caller.seen):
+        raise Fault("InvalidInvokeId.NotFound")
+    return found
+
+
+def _check_status(name: str, word: str | None, plain: Iterable[InvokeStatus], fine: Iterable[Fine]) -> None:
+    """Raise Fault for what is no status."""
+    known = {status.value for status in plain} | {status.value for status in fine}
+    if word is not None and word not in known:
+        raise invalid(name, f"(it is one of {', '.join(sorted(known))})")

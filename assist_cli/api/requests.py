@@ -1,0 +1,163 @@
+"""What RunCommand and InvokeCommand have in common: when, where and with which values something runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+from assist_cli.api import patterns
+from assist_cli.api.caller import Caller
+from assist_cli.api.faults import Fault, invalid
+from assist_cli.api.forms import Document
+from assist_cli.api.parameters import Given, Kind, Takes
+from assist_cli.model import ids, quotas
+from assist_cli.model.command import CommandType
+from assist_cli.model.instance import Instance
+from assist_cli.model.parameters import Definition, Value
+from assist_cli.model.secret import Secret
+from assist_cli.model.target import Selection
+from assist_cli.operations import health
+from assist_cli.operations.clients import Repeated, Request
+
+SHORTEST = 10  # a shorter timeout counts as this, as the original has it
+
+# What both take; each is read here but for the content.
+RUNNING: Takes = {
+    "ClientToken": Kind.TEXT,
+    "ContainerId": Kind.TEXT,
+    "ContainerName": Kind.TEXT,
+    "Frequency": Kind.TEXT,
+    "InstanceId": Kind.LIST,
+    "Launcher": Kind.TEXT,
+    "OssOutputDelivery": Kind.TEXT,
+    "Parameters": Kind.MAP,
+    "RepeatMode": Kind.TEXT,
+    "ResourceTag": Kind.TAGS,
+    "Tag": Kind.TAGS,
+    "TerminationMode": Kind.TEXT,
+    "Timed": Kind.FLAG,
+    "Timeout": Kind.NUMBER,
+    "Username": Kind.TEXT,
+    "WindowsPasswordName": Kind.TEXT,
+    "WorkingDir": Kind.TEXT,
+}
+
+
+def refuse_foreign(given: Given) -> None:
+    """Raise Fault for what the original can and Assist cannot: each in the code that the original has for it."""
+    if given.text("ContainerId"):
+        raise Fault("InvalidContainerId.Malformed", "(scripts run on instances here, and not in containers)")
+    if given.text("ContainerName"):
+        raise Fault("InvalidContainerName.Malformed", "(scripts run on instances here, and not in containers)")
+    password = given.text("WindowsPasswordName")
+    if password is not None:
+        code = "WindowsPasswordName.ExceedLimit" if len(password) > 255 else "ParameterStore.NotSupported"
+        raise Fault(code, "(passwords are not kept here)")
+    if given.text("OssOutputDelivery"):
+        raise invalid("OssOutputDelivery", "(the history keeps the output)")
+    refuse_launcher(given)
+    if given.text("TerminationMode") not in (None, "Process", "ProcessTree"):
+        raise Fault("InvalidTerminationMode.NotFound", "(it is Process or ProcessTree, and the tree is always ended)")
+
+
+def refuse_launcher(given: Given) -> None:
+    """Raise Fault for a launcher: here a script names its interpreter itself."""
+    launcher = given.text("Launcher")
+    if launcher is not None:
+        if len(launcher) > 1024:
+            raise Fault("InvalidLauncher.LengthLimitExceeded")
+        raise invalid("Launcher", "(begin the script with the line #! and its interpreter)")
+
+
+def command_type(word: str, code: str = "InvalidCmdType.NotFound") -> CommandType:
+    """The type of this name, case as written. Raises Fault."""
+    try:
+        return CommandType(word)
+    except ValueError:
+        raise Fault(code, f"(the types are {', '.join(kind.value for kind in CommandType)})") from None
+
+
+def timeout(given: Given) -> int | None:
+    """The timeout that is asked for, and no less than 10 s."""
+    number = given.number("Timeout")
+    return None if number is None else max(number, SHORTEST)
+
+
+def frequency(given: Given) -> str | None:
+    """When it runs again; None for once and now. Raises Fault."""
+    mode, text = given.text("RepeatMode"), given.text("Frequency")
+    if mode not in (None, "Once", "Period", "DryRun"):
+        more = " (nothing of Assist starts when an instance does)" if mode in ("NextRebootOnly", "EveryReboot") else ""
+        raise Fault("InvalidRepeatMode.NotFound", f"(it is Once, Period or DryRun){more}")
+    if text is None and (mode == "Period" or given.flag("Timed")):
+        raise Fault("MissingParam.Frequency")
+    return text
+
+
+def values(given: Given, definitions: Iterable[Definition], *, count: str, length: str) -> dict[str, Value]:
+    """The custom parameters that a call gives to a command of these ``definitions``. Raises Fault.
+
+    ``count`` and ``length`` are the codes for too many of them, and for a name that is too long.
+    """
+    members = given.members("Parameters") or []
+    if len(members) > quotas.PARAMETERS.limit:
+        raise Fault(count, f"({len(members)} of at most {quotas.PARAMETERS.limit})")
+    secret = {entry.key.lower() for entry in definitions if entry.secret}
+    found: dict[str, Value] = {}
+    plain: dict[str, str] = {}
+    for key, value in members:
+        if not key:
+            raise Fault("CmdParam.EmptyKey")
+        if len(key) > quotas.PARAMETER_NAME.limit:
+            raise Fault(length)
+        if any(key.lower() == known.lower() for known in found):
+            raise Fault("ParameterKey.Duplicate")
+        plain[key] = text(value)
+        found[key] = Secret(plain[key]) if key.lower() in secret else plain[key]
+    patterns.check_time(definitions, plain)
+    return found
+
+
+def text(value: object) -> str:
+    """The value of a parameter: text, a number, true or false. Raises Fault."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return value
+    raise Fault("ParameterType.NotSupported", "(a value is text, a number, true or false)")
+
+
+def selection(instances: Sequence[Instance]) -> Selection:
+    """Exactly these."""
+    return Selection(tuple(each.id for each in instances))
+
+
+def check_systems(instances: Iterable[Instance], kind: CommandType) -> None:
+    """Raise Fault when an instance cannot run this type; where it is not known the agent says it."""
+    for each in instances:
+        windows = each.os_type == "windows"
+        if each.os_type and ((kind is CommandType.BAT and not windows) or (kind is CommandType.SHELL and windows)):
+            raise Fault("InvalidInstance.NotMatch", f"({each.id} is {each.os_type} and does not run {kind.value})")
+
+
+def check_agents(caller: Caller, instances: Sequence[Instance]) -> None:
+    """What a dry run asks of the instances: that their agents answer. Raises Fault."""
+    for state in health.states(caller.controller, instances):
+        if not state.health.is_online:
+            raise Fault("Operation.Forbidden", f"({state.instance.id}: {state.health.error})", hint=state.health.hint)
+
+
+def once(request: Request, caller: Caller, make: Callable[[], Document], again: Callable[[str], Document]) -> Document:
+    """What ``make`` answers; for a request that came before what ``again`` says of the id that it made then."""
+    try:
+        request.refuse_repeated(caller.controller.database)
+        return make()
+    except Repeated as repeated:
+        return again(repeated.subject)
+
+
+def command_id(given: Given) -> str:
+    """The id of a command, whole. Raises Fault."""
+    found = given.needed("CommandId")
+    if not (len(found) == ids.LENGTH and ids.is_prefix(found, ids.Kind.COMMAND)):
+        raise Fault("InvalidCmdId.NotFound")
+    return found

@@ -1,0 +1,192 @@
+"""The API on the network: where it listens, with TLS or without, and how long it waits for those who are slow.
+
+Plain HTTP is for this machine. To be reached from others it takes a certificate, or the word that the network is
+trusted: a signature keeps a call from being changed or repeated, and not from being read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ipaddress
+import platform
+import socket
+from collections.abc import AsyncIterator, Collection, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
+
+from assist_cli.api.app import application
+from assist_cli.api.gateway import Gateway
+from assist_cli.deploy import pki
+from assist_cli.errors import Conflict, FileFailure, InvalidParameter, UsageError
+from assist_cli.operations import fanout
+from assist_cli.operations.controller import Controllers
+from assist_cli.operations.courier import Courier
+from assist_cli.paths import Home, region
+from assist_cli.store.nonces import Nonces
+
+THREADS = 16
+HEAD_BYTES = 1 << 20  # the SDKs put everything into the URL
+HEAD_SECONDS = 30.0
+IDLE_SECONDS = 75.0
+GOODBYE_SECONDS = 5.0
+BACKLOG = 2048
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the API is served. ``certificate`` and ``key`` are PEM files; without them it is plain HTTP."""
+
+    host: str
+    port: int
+    certificate: Path | None = None
+    key: Path | None = None
+
+    @property
+    def is_loopback(self) -> bool:
+        return self.host == "localhost" or ipaddress.ip_address(self.host).is_loopback
+
+    def url(self, port: int) -> str:
+        """How a client reaches it."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{'https' if self.certificate else 'http'}://{host}:{port}"
+
+
+def place(address: str, certificate: Path | None, key: Path | None, *, insecure: bool) -> Place:
+    """What the options ask for. Raises UsageError and InvalidParameter, among others for plain HTTP on a network."""
+    host, colon, port = address.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]")
+    try:
+        if not colon or not port.isdecimal() or int(port) > 65535:
+            raise ValueError(address)
+        if host != "localhost":
+            ipaddress.ip_address(host)
+    except ValueError:
+        raise InvalidParameter(
+            f"cannot serve at {address!r}: that is no address and port",
+            hint="as in: --api 127.0.0.1:8320, or --api '[::1]:8320'",
+            code="InvalidAddress",
+        ) from None
+    if (certificate is None) != (key is None):
+        raise UsageError("cannot use one of --api-cert and --api-key without the other", hint="give both files")
+    found = Place(host, int(port), certificate, key)
+    if certificate is None and not found.is_loopback and not insecure:
+        raise InvalidParameter(
+            f"cannot serve plain HTTP at {address!r}: whoever is on the way could read scripts and their output",
+            hint="give --api-cert and --api-key; or --insecure, where the network is trusted",
+            code="PlainHttpRefused",
+        )
+    return found
+
+
+@contextlib.asynccontextmanager
+async def serving(home: Home, place: Place, courier: Courier) -> AsyncIterator[str]:
+    """Serve the API in this event loop for as long as the block lasts; gives its URL.
+
+    Raises Conflict where it cannot listen, FileFailure for a certificate, DatabaseFailure.
+    """
+    with contextlib.ExitStack() as stack:
+        nonces = Nonces(home.nonces)
+        stack.callback(nonces.close)
+        controllers = Controllers(home)
+        stack.callback(controllers.close)
+        threads = stack.enter_context(ThreadPoolExecutor(THREADS, thread_name_prefix="api"))
+        gateway = Gateway(controllers, region(), nonces, courier)
+        config = uvicorn.Config(
+            application(gateway, threads, _names(place)),
+            http=_Patient,
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,  # a URL has the script in it
+            proxy_headers=False,
+            server_header=False,
+            ssl_certfile=place.certificate,
+            ssl_keyfile=place.key,
+            h11_max_incomplete_event_size=HEAD_BYTES,
+            timeout_keep_alive=int(IDLE_SECONDS),
+            timeout_graceful_shutdown=int(GOODBYE_SECONDS),
+            limit_concurrency=fanout.connections() // 2,  # the other half is for agents
+        )
+        try:
+            config.load()
+        except OSError as error:
+            why = error.strerror or str(error)
+            raise FileFailure(
+                f"cannot use the certificate '{place.certificate}' with the key '{place.key}': {why}",
+                hint="both are PEM files, and they belong together",
+            ) from error
+        door = stack.enter_context(_door(place))
+        server = _Server(config)
+        task = asyncio.get_running_loop().create_task(server.serve([door]))
+        try:
+            yield place.url(door.getsockname()[1])
+        finally:
+            server.should_exit = True
+            await task
+
+
+@contextlib.contextmanager
+def _door(place: Place) -> Iterator[socket.socket]:
+    try:
+        family = socket.AF_INET6 if ":" in place.host else socket.AF_INET
+        door = socket.create_server((place.host, place.port), family=family, backlog=BACKLOG)
+    except OSError as error:
+        raise Conflict(
+            f"cannot listen at {place.host}:{place.port}: {error.strerror}", hint="take another port", code="PortInUse"
+        ) from error
+    with door:
+        yield door
+
+
+def _names(place: Place) -> Collection[str]:
+    """By which names, besides addresses, a client may call this server."""
+    if place.certificate is not None:
+        return {name.lower() for name in pki.names_of(place.certificate)}
+    return {"localhost"} if place.is_loopback else {"localhost", platform.node().lower()}
+
+
+class _Server(uvicorn.Server):
+    """One that leaves signals to who runs it."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+class _Patient(H11Protocol):
+    """A connection whose other side has half a minute for the head of each request, however many bytes it sends."""
+
+    _deadline: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._watch()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        self._watch()
+
+    def on_response_complete(self) -> None:
+        self._give_up_watching()
+        super().on_response_complete()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._give_up_watching()
+        super().connection_lost(exc)
+
+    def _watch(self) -> None:
+        cycle: RequestResponseCycle | None = self.cycle  # None before the first request
+        if cycle is not None and not cycle.response_complete:
+            self._give_up_watching()
+        elif self._deadline is None:
+            self._deadline = self.loop.call_later(HEAD_SECONDS, self.transport.close)
+
+    def _give_up_watching(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None

@@ -1,0 +1,170 @@
+"""The history in pages, newest first, for clients that ask with filters: invocations, and the records in them.
+
+A page begins after an id, or so many rows from the first one. Conditions are constant pieces of SQL; what a client says
+only ever is a value in them.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from typing import Any
+
+from assist_cli.model.fine import FAILED, Fine
+from assist_cli.model.page import Result, Slice, Wanted
+from assist_cli.model.status import InvocationStatus, InvokeStatus
+from assist_cli.store.database import Reader
+from assist_cli.store.packing import invocation_of, record_of
+
+# model.fine.of_record, for the rows of a record.
+_FINE = f"""
+    CASE record.status
+        WHEN 'Running' THEN CASE WHEN record.sent_at IS NULL THEN 'Pending' ELSE 'Running' END
+        WHEN 'Stopping' THEN 'Stopping'
+        WHEN 'Stopped' THEN CASE WHEN record.started_at IS NULL THEN 'Cancelled' ELSE 'Terminated' END
+        WHEN 'Finished' THEN CASE WHEN record.exit_code <> 0 THEN 'Failed' ELSE 'Success' END
+        ELSE coalesce((
+            SELECT value FROM json_each('{json.dumps({code: fine.value for code, fine in FAILED.items()})}')
+            WHERE key = record.error_code
+        ), 'Error')
+    END
+"""
+_OF_IT = "record.invocation_id = invocation.id AND record.status IN ('Running', 'Stopping')"
+_OPEN = f"EXISTS (SELECT 1 FROM records AS record WHERE {_OF_IT})"
+_OPEN_SENT = f"EXISTS (SELECT 1 FROM records AS record WHERE {_OF_IT} AND record.sent_at IS NOT NULL)"
+_PLACE = "SELECT 1 FROM invocation_instances AS place WHERE place.invocation_id = invocation.id"
+_NEWEST = (
+    "record.invocation_id = place.invocation_id AND record.instance_id = place.instance_id"
+    " AND record.number = place.repeats"
+)
+_WHOLE = {
+    Fine.SUCCESS.value: f"invocation.status = 'Finished' AND NOT EXISTS ({_PLACE} AND place.exit_code <> 0)",
+    Fine.PENDING.value: f"invocation.status = 'Running' AND {_OPEN} AND NOT {_OPEN_SENT}",
+    Fine.SCHEDULED.value: f"invocation.status = 'Running' AND NOT {_OPEN}",
+}
+
+
+def invocation_ids(reader: Reader, wanted: Wanted, part: Slice) -> tuple[list[str], int]:
+    """The ids of a page of invocations, and how many there are in all."""
+    conditions, values = _of_invocations(wanted)
+    at_place = wanted.instance_id is not None and wanted.status != InvokeStatus.PARTIAL_FAILED.value
+    if wanted.instance_id is not None:
+        condition, more = _of_place(wanted.status if at_place else None)
+        conditions.append(f"EXISTS ({_PLACE} AND place.instance_id = ?{condition})")
+        values += [wanted.instance_id, *more]
+    if wanted.status in _WHOLE and not at_place:
+        conditions.append(_WHOLE[wanted.status])
+    elif wanted.status in set(InvokeStatus) and not at_place:
+        conditions.append("invocation.status = ?")
+        values.append(wanted.status)
+    elif wanted.status is not None and not at_place:  # what only an instance can be: one of them is
+        condition, more = _of_place(wanted.status)
+        conditions.append(f"EXISTS ({_PLACE}{condition})")
+        values += more
+    rows, total = _page(reader, "invocation.id", "FROM invocations AS invocation", conditions, values, part)
+    return [row["id"] for row in rows], total
+
+
+def results(reader: Reader, wanted: Wanted, part: Slice, *, history: bool) -> tuple[list[Result], int]:
+    """A page of records with what they wrote, the newest of each instance or with ``history`` all of them."""
+    conditions, values = _of_invocations(wanted)
+    if wanted.instance_id is not None:
+        conditions.append("record.instance_id = ?")
+        values.append(wanted.instance_id)
+    if wanted.among is not None:
+        conditions.append("record.instance_id IN (SELECT value FROM json_each(?))")
+        values.append(json.dumps(list(wanted.among)))
+    if wanted.status is not None:
+        conditions.append("record.status = ?" if wanted.status in set(InvocationStatus) else f"{_FINE} = ?")
+        values.append(wanted.status)
+    join = """
+        FROM records AS record
+        JOIN invocation_instances AS place ON place.invocation_id = record.invocation_id
+            AND place.instance_id = record.instance_id
+        JOIN invocations AS invocation ON invocation.id = record.invocation_id
+    """
+    if not history:
+        conditions.append("record.number = place.repeats")
+    rows, total = _page(reader, "record.id", join, conditions, values, part)
+    return [_result(reader, row["id"]) for row in rows], total
+
+
+def _of_invocations(wanted: Wanted) -> tuple[list[str], list[Any]]:
+    """The conditions on an invocation, and their values."""
+    conditions, values = ["invocation.id >= ?", "invocation.id < ?"], [wanted.kind.value, wanted.kind.value + "~"]
+    for column, value in (
+        ("id", wanted.invocation_id),
+        ("command_id", wanted.command_id),
+        ("command_type", wanted.command_type),
+    ):
+        if value is not None:
+            conditions.append(f"invocation.{column} = ?")
+            values.append(value)
+    if wanted.command_name is not None:
+        conditions.append(
+            "coalesce(invocation.command_name, (SELECT name FROM labels WHERE subject = invocation.id)) = ?"
+        )
+        values.append(wanted.command_name)
+    if wanted.file_name is not None:
+        conditions.append("(SELECT name FROM transfers WHERE invocation_id = invocation.id) = ?")
+        values.append(wanted.file_name)
+    if wanted.periodic is not None:
+        conditions.append(f"invocation.frequency IS {'NOT ' if wanted.periodic else ''}NULL")
+    if wanted.timed is not None:
+        negated = "" if wanted.timed else "NOT "
+        conditions.append(
+            f"{negated}(invocation.frequency IS NOT NULL AND invocation.status IN ('Running', 'Stopping'))"
+        )
+    for key, value in wanted.tags.items():
+        conditions.append(
+            "EXISTS (SELECT 1 FROM labels, json_each(labels.tags) AS tag WHERE subject = invocation.id"
+            f" AND tag.key = ?{' AND tag.value = ?' if value else ''})"
+        )
+        values += [key, value] if value else [key]
+    if wanted.among is not None:
+        conditions.append(f"EXISTS ({_PLACE} AND place.instance_id IN (SELECT value FROM json_each(?)))")
+        values.append(json.dumps(list(wanted.among)))
+    return conditions, values
+
+
+def _of_place(status: str | None) -> tuple[str, list[str]]:
+    """The condition of a status on one instance, and its values."""
+    if status is None:
+        return "", []
+    if status in set(InvocationStatus):
+        return " AND place.status = ?", [status]
+    newest = f"FROM records AS record WHERE {_NEWEST}"
+    if status == Fine.SCHEDULED.value:
+        is_open = f"EXISTS (SELECT 1 {newest} AND record.status IN ('Running', 'Stopping'))"
+        return f" AND place.status = 'Running' AND NOT {is_open}", []
+    return f" AND (SELECT {_FINE} {newest}) = ?", [status]
+
+
+def _page(
+    reader: Reader, key: str, join: str, conditions: list[str], values: list[Any], part: Slice
+) -> tuple[list[sqlite3.Row], int]:
+    where = " AND ".join(conditions)
+    row = reader.first(f"SELECT count(*) AS count {join} WHERE {where}", values)
+    assert row is not None
+    if part.after is not None:
+        where, values = f"{where} AND {key} < ?", [*values, part.after]
+    rows = reader.query(
+        f"SELECT {key} AS id {join} WHERE {where} ORDER BY {key} DESC LIMIT ? OFFSET ?",
+        [*values, part.limit, part.offset],
+    )
+    return rows, int(row["count"])
+
+
+def _result(reader: Reader, record_id: str) -> Result:
+    record = reader.first(
+        """
+        SELECT records.*, place.repeats, runs, cut, dropped, data FROM records
+        JOIN invocation_instances AS place USING (invocation_id, instance_id)
+        LEFT JOIN outputs ON outputs.record_id = records.id WHERE records.id = ?
+        """,
+        [record_id],
+    )
+    assert record is not None
+    row = reader.first("SELECT * FROM invocations WHERE id = ?", [record["invocation_id"]])
+    assert row is not None
+    return Result(invocation_of(row, row["content"], ()), record["repeats"], record_of(record, output=True))
