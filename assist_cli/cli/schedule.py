@@ -60,8 +60,9 @@ def preview(
     if printer.is_json:
         printer.documents(map(documents.firing, firings))
         return
-    columns = [Column(asked.timezone or zone), Column("UTC"), Column("WHEN"), Column("NOTE")]
+    columns = [Column("LOCAL TIME"), Column("UTC"), Column("WHEN"), Column("NOTE")]
     printer.table(columns, (_row(firing, now) for firing in firings))
+    printer.talk(f"Local times are those of {asked.timezone or zone}.")
     if any(firing.note for firing in firings):
         printer.talk("gap: clocks leave out these times on that day; overlap: they show them twice.")
     if len(firings) < number:
@@ -69,9 +70,8 @@ def preview(
 
 
 def _row(firing: Firing, now: datetime) -> Sequence[Cell | str]:
-    local = firing.local.isoformat(sep=" ", timespec="seconds")
     return [
-        f"{firing.local:%a} {local[:-6]} {local[-6:]}",
+        f"{firing.local:%a %Y-%m-%d %H:%M:%S}",
         f"{firing.time:%Y-%m-%d %H:%M:%S}",
         ago(firing.time, now),
         Cell(f"{firing.note} {firing.hours}" if firing.note else "", Style.ODD),

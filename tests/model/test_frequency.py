@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
+import random
 from datetime import datetime, timedelta, timezone
 from zoneinfo import ZoneInfo
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from assist_cli.errors import InvalidParameter, QuotaExceeded
 from assist_cli.model.frequency import Frequency, at, cron, every, once, parse, restore
+from assist_cli.model.frequency.fields import HOUR, MINUTE, SECOND, values
+from tests.support.expressions import expression, field_text
 
+TIMES = (SECOND, MINUTE, HOUR)
 NOW = datetime(2026, 3, 28, 12, tzinfo=timezone.utc)
 CREATED = datetime(2026, 3, 28, 12, 0, 7, 250_000, tzinfo=timezone.utc)
 
@@ -72,8 +80,9 @@ def test_every_is_a_rate_in_its_largest_unit() -> None:
     ]
     with pytest.raises(QuotaExceeded):
         every(9)
-    with pytest.raises(InvalidParameter, match="whole number"):
-        every(10.5)
+    for seconds in (10.5, float("inf"), 1e300, -10.5):
+        with pytest.raises(InvalidParameter):
+            every(seconds)
 
 
 # ---- the smallest gap
@@ -127,6 +136,17 @@ def test_days_that_are_neighbours_only_in_some_years_are_found() -> None:
     with pytest.raises(QuotaExceeded, match="2027-02-28 23:59:55 and at 2027-03-01 00:00:00"):
         read("0,55 0,59 0,23 28,1 2,3 ? 2027-2028")
     assert read("0,55 0,59 0,23 28,1 2,3 ? 2028").smallest_gap(NOW) == timedelta(seconds=55)
+
+
+def test_the_smallest_gap_is_that_of_all_times_of_a_day() -> None:
+    """Against each second of a day and the first of the next."""
+    chance = random.Random(41)
+    for _ in range(300):
+        text = " ".join(field_text(chance, field, wildcard=0.15) for field in TIMES)
+        seconds, minutes, hours = (values(field, word) for field, word in zip(TIMES, text.split(), strict=True))
+        times = [hour * 3600 + minute * 60 + second for hour in hours for minute in minutes for second in seconds]
+        smallest = min(later - time for time, later in itertools.pairwise([*times, times[0] + 86_400]))
+        assert restore(f"{text} * * *", "UTC").smallest_gap(NOW) == timedelta(seconds=smallest), text
 
 
 # ---- what never fires, and what is over
@@ -196,6 +216,8 @@ def test_at_as_a_word_and_as_a_moment() -> None:
     later = once(NOW + timedelta(minutes=10, microseconds=1), zone="Asia/Shanghai")
     assert later.text == "at(2026-03-28 20:10:01)"
     assert later.next(NOW, NOW) == NOW + timedelta(minutes=10, seconds=1)
+    with pytest.raises(InvalidParameter, match="the year"):
+        once(NOW + timedelta(days=36_500), zone="UTC")
 
 
 # ---- cron: its fields
@@ -374,7 +396,57 @@ def test_a_wildcard_in_the_hour_goes_on() -> None:
         *("2026-03-29 00:00:00+01:00", "2026-03-29 03:00:00+02:00"),
         *("2026-03-29 04:00:00+02:00", "2026-03-29 06:00:00+02:00"),
     ]
+    assert [each[11:16] for each in local("0 0 */2 * * *", "Europe/Berlin", datetime(2026, 10, 24, 23), 4)] == [
+        *("00:00", "02:00", "02:00", "04:00")
+    ]
     assert local("0 30 * * * *", "Europe/Berlin", datetime(2026, 10, 25, 1), 4) == [
         *("2026-10-25 01:30:00+02:00", "2026-10-25 02:30:00+02:00"),
         *("2026-10-25 02:30:00+01:00", "2026-10-25 03:30:00+01:00"),
     ]
+
+
+# ---- whatever is written
+
+
+PIECES = st.sampled_from(
+    [
+        *"*?,-/#LW 0123456789",
+        "rate(",
+        "at(",
+        ")",
+        "MON",
+        "JAN",
+        "2026-12-01",
+        "02:00",
+        "UTC",
+        "GMT+",
+        "Asia/",
+        "\n",
+        "é",
+    ]
+)
+
+
+@given(st.one_of(st.text(), st.lists(PIECES).map("".join), st.lists(PIECES, min_size=5, max_size=8).map(" ".join)))
+@example("0 0 0 * * * GMT+99999999999:00")
+@example("at(9999-12-31 23:59:59)")
+@example("at(0001-01-01 00:00 GMT+14:00)")
+@example("rate(999999999d)")
+@example("0 0 0 1/9999 * *")
+@example("0 0 0 * * * Asia/" + "a" * 500)
+def test_what_cannot_be_read_is_refused_and_nothing_else_happens(text: str) -> None:
+    for read_it in (parse, cron, at):
+        with contextlib.suppress(InvalidParameter, QuotaExceeded):
+            frequency = read_it(text, zone="Europe/Berlin", now=NOW)
+            following = frequency.next(NOW, NOW)
+            assert following is not None
+            assert following > NOW
+
+
+def test_what_is_stored_reads_the_same() -> None:
+    chance = random.Random(42)
+    for _ in range(500):
+        frequency = restore(expression(chance), "Asia/Shanghai")
+        assert restore(frequency.text, frequency.timezone) == frequency
+        assert restore(frequency.expression, "UTC") == frequency
+        assert restore(frequency.expression, "UTC").next(NOW, NOW) == frequency.next(NOW, NOW)

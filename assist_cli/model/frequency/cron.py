@@ -82,16 +82,16 @@ class Cron:
             start = until
 
     def _counts(self, firing: int) -> bool:
-        """Whether it is not closer to one before it than a change of the clocks alone could bring it.
+        """Whether it is one of its own, and not closer than the least gap to one before it.
 
-        All offsets are whole minutes, and one clock alone leaves the least gap between any two, so three in a row
-        are never all too close: looking at the one before is enough.
+        Only a change of the clocks brings two so close: one clock alone leaves the gap between any two. Offsets are
+        whole minutes, so a third in a row is never close to both, and one that does not count itself takes none away.
         """
         if self.zone.last_change(firing, INTERVAL.limit) is None:
             return True
         before = self._candidate(firing - INTERVAL.limit + 1)
         assert before is not None
-        return before == firing or not self._counts(before)
+        return before == firing or self._candidate(before - INTERVAL.limit + 1) != before
 
     def first_civil(self, civil: int) -> int | None:
         """The first civil time of the expression that is not before ``civil``."""

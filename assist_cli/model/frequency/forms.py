@@ -154,8 +154,10 @@ def restore(text: str, timezone: str | None) -> Frequency:
 
 def every(seconds: float) -> Frequency:
     """A rate of so many seconds. Raises InvalidParameter, and QuotaExceeded when they are fewer than 10."""
-    if seconds != int(seconds):
+    if not float(seconds).is_integer():
         raise _unreadable(f"{seconds:g} s", "it is not a whole number of seconds")
+    if seconds > LONGEST_DAYS * DAY:
+        raise _unreadable(f"{seconds:g} s", f"at most {LONGEST_DAYS} days can lie between two firings")
     unit, length = next((unit, length) for unit, length in reversed(_UNITS.items()) if seconds % length == 0)
     return _rate(f"rate({int(seconds) // length}{unit})")
 
@@ -175,11 +177,12 @@ def at(moment: str, *, zone: str, now: datetime) -> Frequency:
 
 
 def once(moment: datetime, *, zone: str) -> Frequency:
-    """Once, at a moment that is known, in whole seconds; a part of a second is rounded up."""
+    """Once, at a moment that is known, in whole seconds; a part of a second is rounded up. Raises InvalidParameter."""
     clock = zone_of(zone)
     second = math.ceil(moment.timestamp())
-    text = f"at({_civil(second + clock.offset(second)):%Y-%m-%d %H:%M:%S})"
-    return Frequency(text, clock.name, Once(second))
+    civil = _civil(second + clock.offset(second))
+    _check_year(civil, f"{moment:%Y-%m-%d %H:%M:%S}")
+    return Frequency(f"at({civil:%Y-%m-%d %H:%M:%S})", clock.name, Once(second))
 
 
 def _rate(text: str) -> Frequency:
@@ -202,10 +205,14 @@ def _at(text: str, zone: str | None) -> Frequency:
         civil = datetime(*(int(found[group] or 0) for group in range(1, 7)))  # type: ignore[arg-type]
     except ValueError as error:
         raise _unreadable(text, str(error)) from None
-    if not fields.FIRST_YEAR <= civil.year <= fields.LAST_YEAR:
-        raise _unreadable(text, f"the year is not from {fields.FIRST_YEAR} to {fields.LAST_YEAR}")
+    _check_year(civil, text)
     moment = clock.moment(int(civil.replace(tzinfo=timezone.utc).timestamp()))
     return Frequency(f"at({civil:%Y-%m-%d %H:%M:%S})", clock.name, Once(moment))
+
+
+def _check_year(civil: datetime, text: str) -> None:
+    if not fields.FIRST_YEAR <= civil.year <= fields.LAST_YEAR:
+        raise _unreadable(text, f"the year is not from {fields.FIRST_YEAR} to {fields.LAST_YEAR}")
 
 
 def _cron(text: str, zone: str | None) -> Frequency:
@@ -243,17 +250,10 @@ def _offset_name(text: str | None) -> str | None:
 
 
 def _check(frequency: Frequency, now: datetime) -> None:
-    """Refuse what fires no more, and what fires too often."""
+    """Refuse what never fires, fires too often, or fires no more."""
     rule = frequency.rule
     if isinstance(rule, Cron):
         _check_days(rule, frequency)
-    if not isinstance(rule, Rate) and frequency.next(now, now) is None:
-        raise InvalidParameter(
-            f"cannot use the frequency '{frequency.expression}': it lies in the past",
-            code="InvalidFrequency",
-            hint=f"it is {now:%Y-%m-%d %H:%M:%S} UTC now; assist schedule preview shows what would come",
-        )
-    if isinstance(rule, Cron):
         gap = _smallest_gap(rule, now, below=quotas.INTERVAL.limit)
         if gap is not None:
             quotas.check_interval(
@@ -261,6 +261,12 @@ def _check(frequency: Frequency, now: datetime) -> None:
                 f"the second field '{rule.fields.texts['second']}' fires at {_civil(gap.first)} and at "
                 f"{_civil(gap.second)}",
             )
+    if not isinstance(rule, Rate) and frequency.next(now, now) is None:
+        raise InvalidParameter(
+            f"cannot use the frequency '{frequency.expression}': it lies in the past",
+            code="InvalidFrequency",
+            hint=f"name a time to come: it is {now:%Y-%m-%d %H:%M:%S} UTC now",
+        )
 
 
 def _smallest_gap(rule: Cron, after: datetime, below: int) -> Gap | None:
