@@ -16,8 +16,10 @@ from assist_cli.model.access import AccessKey
 from assist_cli.model.audit import Entry
 from assist_cli.model.check import Check
 from assist_cli.model.command import Command
+from assist_cli.model.comparison import Comparison
+from assist_cli.model.gathering import Answer
 from assist_cli.model.instance import Health, Instance, Use
-from assist_cli.model.invocation import Invocation, InvocationInstance, Record, Summary
+from assist_cli.model.invocation import Hit, Invocation, InvocationInstance, Record, Summary
 from assist_cli.model.output import Output, Stream
 from assist_cli.model.transfer import Transfer
 from assist_cli.operations.exchange import definition_document
@@ -70,6 +72,46 @@ def result(invocation_id: str, place: InvocationInstance, encoding: Encoding = E
         "InvokeRecordStatus": record.status.value,
         **_record(record, record.number, encoding),
     }
+
+
+def hit(hit: Hit) -> Document:
+    """One object of ``invocation search``."""
+    return {
+        "InvokeId": hit.invocation_id,
+        "RecordId": hit.record_id,
+        "InstanceId": hit.instance_id,
+        "InstanceName": hit.instance_name,
+        "CommandName": hit.command_name,
+        "Time": time(hit.time),
+        "Snippet": hit.snippet,
+    }
+
+
+def comparison(old_id: str, new_id: str, found: Comparison) -> Document:
+    """What ``invocation diff`` prints: the instances that answer differently, by how."""
+    return {
+        "From": old_id,
+        "To": new_id,
+        "Same": list(found.same),
+        "Differences": [
+            {
+                "InstanceNames": list(each.names),
+                "From": _ending(each.before),
+                "To": _ending(each.after),
+                "StdoutDiff": "".join(f"{line}\n" for line in each.stdout),
+                "StderrDiff": "".join(f"{line}\n" for line in each.stderr),
+            }
+            for each in found.differences
+        ],
+        "OnlyFrom": list(found.only_before),
+        "OnlyTo": list(found.only_after),
+        "NotOver": list(found.not_over),
+    }
+
+
+def pruned(invocations: int, records: int, freed: int) -> Document:
+    """What ``invocation prune`` did."""
+    return {"Invocations": invocations, "Records": records, "FreedBytes": freed}
 
 
 def started(invocation: Invocation) -> Document:
@@ -289,6 +331,10 @@ def _record(record: Record, repeats: int, encoding: Encoding) -> Document:
         "ErrorCode": record.error_code,
         "ErrorInfo": record.error_info,
     }
+
+
+def _ending(answer: Answer) -> Document:
+    return {"InvocationStatus": answer.status.value, "ExitCode": answer.exit_code, "ErrorCode": answer.error_code}
 
 
 def _output(output: Output, encoding: Encoding, *streams: Stream) -> str:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from assist_cli.cli import documents, options, runs, targets, watching
+from assist_cli.cli import archive, documents, options, runs, targets, watching
 from assist_cli.cli.board import Board
 from assist_cli.cli.documents import Encoding
 from assist_cli.cli.output import STYLES, Format
@@ -25,6 +25,7 @@ LISTED_INSTANCES = 20
 
 app = options.application("What was run, and how it went. IDs may be short (t-01k3); - is the newest.")
 stop_app = options.application()
+app.add_typer(archive.app)
 
 Id = Annotated[str, typer.Argument(metavar="ID", help="An id, its beginning, or - for the newest.")]
 

@@ -25,6 +25,11 @@ class Answer:
     stderr: bytes
     dropped: int
 
+    @property
+    def ending(self) -> tuple[InvocationStatus, int | None, str]:
+        """How it ended, whatever was printed."""
+        return self.status, self.exit_code, self.error_code
+
 
 @dataclass(frozen=True)
 class Group:
@@ -75,7 +80,7 @@ def gather(places: Iterable[InvocationInstance]) -> list[Group]:
     found: dict[Answer, list[InvocationInstance]] = {}
     for place in places:
         if place.record.status.is_final:
-            found.setdefault(_answer(place), []).append(place)
+            found.setdefault(answer_of(place), []).append(place)
     groups = [
         Group(
             answer=answer,
@@ -88,8 +93,11 @@ def gather(places: Iterable[InvocationInstance]) -> list[Group]:
     return sorted(groups, key=lambda group: -len(group.names))
 
 
-def _answer(place: InvocationInstance) -> Answer:
-    """Shells name the script's file in their complaints, and that has the record's id in it: no difference."""
+def answer_of(place: InvocationInstance) -> Answer:
+    """What an instance answered.
+
+    Shells name the script's file in their complaints, and that has the record's id in it: no difference.
+    """
     record = place.record
     output = record.output or Output()
     own = record.id.encode()

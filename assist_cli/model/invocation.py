@@ -161,3 +161,20 @@ class Filter:
     instance_ids: tuple[str, ...] | None = None
     since: datetime | None = None
     periodic: bool = False
+
+
+@dataclass(frozen=True)
+class Hit:
+    """A place in the history that has the words that were looked for.
+
+    In what a record printed, or, where ``record_id``, ``instance_id`` and ``instance_name`` are None, in the script of
+    the invocation or in the names of its command and its instances. ``snippet`` is what stands around the words.
+    """
+
+    invocation_id: str
+    record_id: str | None
+    instance_id: str | None
+    instance_name: str | None
+    command_name: str | None
+    time: datetime
+    snippet: str

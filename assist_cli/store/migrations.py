@@ -328,7 +328,9 @@ def _history(database: Database) -> None:
         """
         CREATE VIEW invocation_texts AS
         SELECT number, id, created_at, command_name, content, (
-            SELECT group_concat(instance_name, ' ') FROM invocation_instances WHERE invocation_id = invocations.id
+            SELECT group_concat(instance_name, ' ') FROM (
+                SELECT instance_name FROM invocation_instances WHERE invocation_id = invocations.id ORDER BY position
+            )
         ) AS instance_names
         FROM invocations
         """,

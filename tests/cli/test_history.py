@@ -130,3 +130,88 @@ def test_the_list_is_filtered(assist: Program, controller: Controller, web: list
     assert assist("invocation", "list", "--status", "good").returncode == 2
     assert assist("instance", "remove", "web001").returncode == 0
     assert listed("-i", "web001") == [old.id]
+
+
+def test_search_for_programs_and_for_people(assist: Program, controller: Controller, web: list[Instance]) -> None:
+    now = controller.now()
+    run = past.invocation_on(web[:3], now, command_id="c-1", command_name="disk", command_version=1)
+    outcomes = [past.finished(f"/dev/sda1\nNo space left on device\n{rest}", at=now) for rest in ("", "", "really")]
+    past.write(controller.database, run, outcomes)
+    hits = documents(assist, "invocation", "search", "no space LEFT")
+    assert [list(each) for each in hits] == [
+        ["InvokeId", "RecordId", "InstanceId", "InstanceName", "CommandName", "Time", "Snippet"]
+    ] * 3
+    assert [each["InstanceName"] for each in hits] == ["web003", "web002", "web001"]
+    assert hits[2]["Snippet"] == "/dev/sda1\nNo space left on device\n"
+    lines = assist("invocation", "search", "no space left").stdout.decode().splitlines()
+    assert [re.split("  +", line)[1:] for line in lines[1:]] == [
+        ["web003", "just now", "disk", "/dev/sda1 ↵ No space left on device ↵ really"],
+        ["web[001-002]", "just now", "disk", "/dev/sda1 ↵ No space left on device"],
+    ] or "ago" in lines[1]
+    nothing = assist("invocation", "search", "marzipan")
+    assert (nothing.returncode, nothing.stdout) == (0, b"")
+    assert nothing.stderr == b"'marzipan' stands nowhere in the history.\n"
+    assert assist("invocation", "search", "...").returncode == 65
+    more = assist("invocation", "search", "no space left", "-n", "2", "-o", "json")
+    assert len(json.loads(more.stdout)) == 2
+    assert b"older ones" in more.stderr
+
+
+def test_diff_for_programs_and_for_people(assist: Program, controller: Controller, web: list[Instance]) -> None:
+    now = controller.now()
+    old = past.invocation_on(web[:3], now - timedelta(hours=1), content=b"check")
+    new = past.invocation_on(web[:4], now, content=b"check")
+    past.write(controller.database, old, [past.finished("on\n", at=now)] * 3)
+    past.write(
+        controller.database,
+        new,
+        [past.finished("off\n", 2, at=now)] * 2 + [past.finished("on\n", at=now)] * 2,
+    )
+    done = assist("invocation", "diff", old.id, "-")
+    assert done.returncode == 1
+    assert done.stdout.decode().splitlines() == [
+        "=== web[001-002] (2): Finished → exit 2 ===",
+        "--- stdout before",
+        "+++ stdout after",
+        "@@ -1 +1 @@",
+        "-on",
+        "+off",
+        "Only in the second: web004",
+    ]
+    assert done.stderr == b"2 of 3 instances answer differently.\n"
+    document = json.loads(assist("invocation", "diff", old.id, new.id, "-o", "json").stdout)
+    assert list(document) == ["From", "To", "Same", "Differences", "OnlyFrom", "OnlyTo", "NotOver"]
+    (difference,) = document["Differences"]
+    assert difference == {
+        "InstanceNames": ["web001", "web002"],
+        "From": {"InvocationStatus": "Finished", "ExitCode": 0, "ErrorCode": ""},
+        "To": {"InvocationStatus": "Finished", "ExitCode": 2, "ErrorCode": "ExitCodeNonzero"},
+        "StdoutDiff": "--- stdout before\n+++ stdout after\n@@ -1 +1 @@\n-on\n+off\n",
+        "StderrDiff": "",
+    }
+    assert assist("invocation", "diff", new.id, new.id).returncode == 0
+
+
+def test_prune_asks_where_somebody_can_answer(
+    assist: Program, controller: Controller, web: list[Instance], isolation: Path
+) -> None:
+    now = controller.now()
+    for days in (1, 200):
+        then = now - timedelta(days=days)
+        past.write(controller.database, past.invocation_on(web[:2], then), [past.finished("x", at=then)] * 2)
+    assert assist("invocation", "prune").returncode == 2
+    assert assist("invocation", "prune", "--keep", "1", "--older-than", "1d").returncode == 2
+    refused = assist("invocation", "prune", "--older-than", "180d")
+    assert refused.returncode == 65
+    assert b"cannot prune 1 invocation with 2 records without being told to" in refused.stderr
+    words = ["invocation", "prune", "--older-than", "180d"]
+    for answer, status, left in (("n\r", 130, 2), ("y\r", 0, 1)):
+        with Terminal(assist.path, words, isolation) as terminal:
+            terminal.wait_for("Forget 1 invocation with 2 records for good? [y/N]:")
+            terminal.type(answer)
+            assert terminal.end() == status
+        assert len(documents(assist, "invocation", "list")) == left
+    done = documents(assist, "invocation", "prune", "--keep", "0", "--yes")
+    assert (done["Invocations"], done["Records"]) == (1, 2)
+    assert documents(assist, "invocation", "list") == []
+    assert [each["Action"] for each in documents(assist, "audit", "list")] == ["invocation.prune"] * 2

@@ -1,0 +1,102 @@
+"""Two invocations of the same command side by side: on which instances the answer is another one now."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from assist_cli.model.gathering import Answer, answer_of
+from assist_cli.model.invocation import InvocationInstance
+
+COMPARED_LINES = 20_000  # of both outputs; more take too long to be laid side by side
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Instances (their names, in order) whose answer has changed in the same way.
+
+    ``before`` and ``after`` are the answers of the first one; ``stdout`` and ``stderr`` unified diffs, a line each,
+    without lines where that stream is the same.
+    """
+
+    names: tuple[str, ...]
+    before: Answer
+    after: Answer
+    stdout: tuple[str, ...]
+    stderr: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Names of instances: those that answer as they did, those that do not, those that stand on one side only.
+
+    ``not_over`` are those of which one of the records has not ended.
+    """
+
+    same: tuple[str, ...]
+    differences: tuple[Difference, ...]
+    only_before: tuple[str, ...]
+    only_after: tuple[str, ...]
+    not_over: tuple[str, ...]
+
+
+def compare(old: Iterable[InvocationInstance], new: Iterable[InvocationInstance]) -> Comparison:
+    """Compare the newest records of two invocations, instance by instance; the largest group of changes first."""
+    before = {place.instance_id: place for place in old}
+    after = {place.instance_id: place for place in new}
+    same, not_over = [], []
+    pairs: dict[tuple[Answer, Answer], list[str]] = defaultdict(list)
+    for instance_id in before.keys() & after.keys():
+        left, right = before[instance_id], after[instance_id]
+        if not (left.record.status.is_final and right.record.status.is_final):
+            not_over.append(right.instance_name)
+        elif (answers := (answer_of(left), answer_of(right)))[0] == answers[1]:
+            same.append(right.instance_name)
+        else:
+            pairs[answers].append(right.instance_name)
+    return Comparison(
+        same=tuple(sorted(same)),
+        differences=_grouped(pairs),
+        only_before=tuple(sorted(before[each].instance_name for each in before.keys() - after.keys())),
+        only_after=tuple(sorted(after[each].instance_name for each in after.keys() - before.keys())),
+        not_over=tuple(sorted(not_over)),
+    )
+
+
+def _grouped(pairs: dict[tuple[Answer, Answer], list[str]]) -> tuple[Difference, ...]:
+    """Those that differ by the same lines belong together, whatever else they printed."""
+    groups: dict[object, list[Difference]] = defaultdict(list)
+    for (before, after), names in pairs.items():
+        stdout = changed_lines(before.stdout, after.stdout, "stdout")
+        stderr = changed_lines(before.stderr, after.stderr, "stderr")
+        how = before.ending, after.ending, stdout, stderr
+        groups[how].append(Difference(tuple(names), before, after, stdout, stderr))
+    found = [
+        Difference(
+            tuple(sorted(name for each in alike for name in each.names)),
+            *(alike[0].before, alike[0].after, alike[0].stdout, alike[0].stderr),
+        )
+        for alike in groups.values()
+    ]
+    return tuple(sorted(found, key=lambda each: (-len(each.names), each.names)))
+
+
+def changed_lines(before: bytes, after: bytes, stream: str) -> tuple[str, ...]:
+    """The unified diff of what was printed then and now."""
+    if before == after:
+        return ()
+    left, right = (data.decode("utf-8", "replace").splitlines() for data in (before, after))
+    names = f"{stream} before", f"{stream} after"
+    if left == right:
+        return (f"--- {names[0]}", f"+++ {names[1]}", "the lines are the same and the bytes are not")
+    if len(left) + len(right) > COMPARED_LINES:
+        return (f"--- {names[0]}: {len(left):,} lines", f"+++ {names[1]}: {len(right):,} lines")
+    return tuple(unified(left, right, *names))
+
+
+def unified(before: Sequence[str], after: Sequence[str], name_before: str, name_after: str) -> list[str]:
+    """A unified diff, a line each."""
+    import difflib
+
+    return list(difflib.unified_diff(before, after, name_before, name_after, lineterm=""))

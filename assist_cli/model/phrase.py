@@ -1,0 +1,58 @@
+"""What a person looks for in a text: words that follow each other, whatever stands between them."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from assist_cli.errors import InvalidParameter
+
+BEFORE = 40  # characters that are shown around the words
+AFTER = 100
+
+_WORD = re.compile(r"[^\W_]+")
+
+
+@dataclass(frozen=True)
+class Phrase:
+    """Some text with a word in it; with ``open_end`` its last word may go on."""
+
+    text: str
+    open_end: bool
+
+    def snippet(self, texts: Iterable[str]) -> str:
+        """What stands around the words in the first text that has them, or the beginning of the first one."""
+        known = [each for each in texts if each]
+        plain = map(_without_accents, known)
+        between = r"[\W_]+".join(map(re.escape, _WORD.findall(self.text)))
+        pattern = re.compile(rf"(?<![^\W_]){between}" + ("" if self.open_end else r"(?![^\W_])"), re.IGNORECASE)
+        for text in (*known, *plain):
+            found = pattern.search(text)
+            if found:
+                return _around(text, found.start(), found.end())
+        return _around(known[0], 0, 0) if known else ""
+
+
+def parse(text: str) -> Phrase:
+    """A phrase from what was typed; a star at the end stands for the rest of the last word.
+
+    Raises InvalidParameter when there is no word in it.
+    """
+    words = text.rstrip("*")
+    if not _WORD.search(words):
+        raise InvalidParameter(
+            f"cannot search for '{text}': there is no word in it",
+            hint="letters and digits are looked for, as in: assist invocation search 'No space left'",
+        )
+    return Phrase(words, text.endswith("*"))
+
+
+def _around(text: str, start: int, end: int) -> str:
+    left, right = max(start - BEFORE, 0), min(end + AFTER, len(text))
+    return ("…" if left else "") + text[left:right] + ("…" if right < len(text) else "")
+
+
+def _without_accents(text: str) -> str:
+    return "".join(each for each in unicodedata.normalize("NFD", text) if not unicodedata.combining(each))

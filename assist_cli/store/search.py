@@ -1,0 +1,217 @@
+"""Looking for words in what was printed, in scripts, and in the names of commands and instances.
+
+Two indexes of words (FTS5) refer to the texts where they lie. Nothing that runs waits for them: ``index_some`` takes up
+what was written since it was called last, a little in each transaction, and two settings hold how far it has come.
+Numbers of texts only grow, so what is behind the mark is in the index, and what is beyond it is not.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Collection, Iterator
+from datetime import datetime
+
+from assist_cli.model import ids
+from assist_cli.model.ids import Kind
+from assist_cli.model.invocation import Hit
+from assist_cli.model.phrase import Phrase
+from assist_cli.store.database import Reader, Transaction, from_ms, to_ms
+
+TEXTS = 2_000  # in one transaction, which others who write wait for
+TEXT_BYTES = 2 * 1024 * 1024
+MERGED_PAGES = 500
+
+_OUTPUTS = "search.outputs"
+_INVOCATIONS = "search.invocations"
+
+
+def behind(reader: Reader) -> int:
+    """About how many texts are not in the indexes yet."""
+    row = reader.first("SELECT (SELECT max(number) FROM outputs), (SELECT max(number) FROM invocations)")
+    assert row is not None
+    return max((row[0] or 0) - _mark(reader, _OUTPUTS), 0) + max((row[1] or 0) - _mark(reader, _INVOCATIONS), 0)
+
+
+def index_some(transaction: Transaction) -> int:
+    """Take up the next texts; how many these were, 0 when there are no more."""
+    mark = _mark(transaction, _OUTPUTS)
+    rows = transaction.query(
+        "SELECT number, length(data) AS size FROM outputs WHERE number > ? ORDER BY number LIMIT ?", [mark, TEXTS]
+    )
+    if rows:
+        end, count = _as_many_as_fit(rows)
+        transaction.execute(
+            "INSERT INTO output_words (rowid, data) SELECT number, data FROM outputs WHERE number > ? AND number <= ?",
+            [mark, end],
+        )
+        _set_mark(transaction, _OUTPUTS, end)
+        return count
+    mark = _mark(transaction, _INVOCATIONS)
+    rows = transaction.query(
+        "SELECT number, length(content) AS size FROM invocations WHERE number > ? ORDER BY number LIMIT ?",
+        [mark, TEXTS],
+    )
+    if rows:
+        end, count = _as_many_as_fit(rows)
+        transaction.execute(
+            """
+            INSERT INTO invocation_words (rowid, command_name, content, instance_names)
+            SELECT number, command_name, content, instance_names FROM invocation_texts
+            WHERE number > ? AND number <= ?
+            """,
+            [mark, end],
+        )
+        _set_mark(transaction, _INVOCATIONS, end)
+        return count
+    return 0
+
+
+def remove(transaction: Transaction, numbers: Collection[int], output_numbers: Collection[int]) -> None:
+    """Take invocations and outputs out of the indexes, by their numbers, before they themselves are gone."""
+    transaction.execute(
+        """
+        INSERT INTO output_words (output_words, rowid, data)
+        SELECT 'delete', number, data FROM outputs
+        WHERE number IN (SELECT value FROM json_each(?)) AND number <= ?
+        """,
+        [json.dumps(list(output_numbers)), _mark(transaction, _OUTPUTS)],
+    )
+    transaction.execute(
+        """
+        INSERT INTO invocation_words (invocation_words, rowid, command_name, content, instance_names)
+        SELECT 'delete', number, command_name, content, instance_names FROM invocation_texts
+        WHERE number IN (SELECT value FROM json_each(?)) AND number <= ?
+        """,
+        [json.dumps(list(numbers)), _mark(transaction, _INVOCATIONS)],
+    )
+
+
+def tidy_some(transaction: Transaction, *, begin: bool = False) -> bool:
+    """Rewrite a part of the index without what was removed from it; False when nothing is left to do.
+
+    ``begin`` asks for the whole of it to be rewritten, by this and the next calls.
+    """
+    before = _changes(transaction)
+    pages = -MERGED_PAGES if begin else MERGED_PAGES
+    transaction.execute("INSERT INTO output_words (output_words, rank) VALUES ('merge', ?)", [pages])
+    return _changes(transaction) - before > 1
+
+
+def search(
+    reader: Reader,
+    wanted: Phrase,
+    *,
+    instance_ids: Collection[str] | None = None,
+    since: datetime | None = None,
+    limit: int | None = None,
+) -> list[Hit]:
+    """The newest hits first, at most ``limit`` of them (None: all)."""
+    since_ms = 0 if since is None else to_ms(since)
+    where = None if instance_ids is None else json.dumps(list(instance_ids))
+    most = -1 if limit is None else limit
+    hits = [
+        *_in_outputs(reader, wanted, where, since_ms, most),
+        *_in_invocations(reader, wanted, where, since_ms, most),
+    ]
+    return sorted(hits, key=lambda hit: hit.time, reverse=True)[:limit]
+
+
+def _in_outputs(reader: Reader, wanted: Phrase, where: str | None, since_ms: int, limit: int) -> Iterator[Hit]:
+    """The order of the joins is the one of the tables, so that it ends with the last hit that is wanted.
+
+    What stands around the words is found here: ``snippet`` of FTS5 takes minutes where a text has a word very often.
+    """
+    rows = reader.query(
+        """
+        SELECT records.id AS record_id, invocation_id, instance_id, instance_name, command_name,
+            coalesce(records.started_at, records.finished_at, created_at) AS at, outputs.number
+        FROM output_words
+        CROSS JOIN outputs ON outputs.number = output_words.rowid
+        CROSS JOIN records ON records.id = outputs.record_id
+        CROSS JOIN invocation_instances AS place USING (invocation_id, instance_id)
+        CROSS JOIN invocations ON invocations.id = invocation_id
+        WHERE output_words MATCH ?1 AND output_words.rowid >= (
+                SELECT coalesce(min(number), 9e18) FROM outputs WHERE record_id >= ?2
+            )
+            AND records.id >= ?2 AND (?3 IS NULL OR instance_id IN (SELECT value FROM json_each(?3)))
+        ORDER BY output_words.rowid DESC LIMIT ?4
+        """,
+        [_query(wanted), ids.earliest(Kind.RECORD, since_ms), where, limit],
+    )
+    for row in rows:
+        text = reader.first("SELECT data FROM outputs WHERE number = ?", [row["number"]])
+        yield _hit(row, wanted.snippet([] if text is None else [_text(text["data"])]))
+
+
+def _in_invocations(reader: Reader, wanted: Phrase, where: str | None, since_ms: int, limit: int) -> Iterator[Hit]:
+    rows = reader.query(
+        """
+        SELECT NULL AS record_id, texts.id AS invocation_id, NULL AS instance_id, NULL AS instance_name,
+            texts.command_name, texts.created_at AS at, texts.number
+        FROM invocation_words
+        CROSS JOIN invocations AS texts ON texts.number = invocation_words.rowid
+        WHERE invocation_words MATCH ?1 AND texts.id GLOB 't-*' AND texts.id >= ?2 AND (?3 IS NULL OR EXISTS (
+            SELECT 1 FROM invocation_instances
+            WHERE invocation_id = texts.id AND instance_id IN (SELECT value FROM json_each(?3))
+        ))
+        ORDER BY invocation_words.rowid DESC LIMIT ?4
+        """,
+        [_query(wanted), ids.earliest(Kind.INVOCATION, since_ms), where, limit],
+    )
+    for row in rows:
+        text = reader.first("SELECT * FROM invocation_texts WHERE number = ?", [row["number"]])
+        texts = [] if text is None else [text["command_name"], _text(text["content"]), text["instance_names"]]
+        yield _hit(row, wanted.snippet(texts))
+
+
+def _query(wanted: Phrase) -> str:
+    """A phrase as FTS5 writes it, in which nothing but the star at its end means something."""
+    quoted = wanted.text.replace('"', '""').replace("\0", " ")
+    return f'"{quoted}"' + ("*" if wanted.open_end else "")
+
+
+def _text(data: bytes) -> str:
+    return data.decode("utf-8", "replace")
+
+
+def _hit(row: sqlite3.Row, snippet: str) -> Hit:
+    return Hit(
+        invocation_id=row["invocation_id"],
+        record_id=row["record_id"],
+        instance_id=row["instance_id"],
+        instance_name=row["instance_name"],
+        command_name=row["command_name"],
+        time=from_ms(row["at"]),
+        snippet=snippet,
+    )
+
+
+def _as_many_as_fit(rows: Collection[sqlite3.Row]) -> tuple[int, int]:
+    """The number of the last text that goes into one transaction, one at least, and how many these are."""
+    size = end = count = 0
+    for row in rows:
+        size += row["size"]
+        if count and size > TEXT_BYTES:
+            break
+        end = row["number"]
+        count += 1
+    return end, count
+
+
+def _changes(reader: Reader) -> int:
+    """The rows that this connection has changed; FTS5 counts one where it found nothing to merge."""
+    row = reader.first("SELECT total_changes()")
+    assert row is not None
+    return int(row[0])
+
+
+def _mark(reader: Reader, name: str) -> int:
+    return int(reader.setting(name) or 0)
+
+
+def _set_mark(transaction: Transaction, name: str, value: int) -> None:
+    transaction.execute(
+        "INSERT INTO settings (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+        [name, str(value)],
+    )

@@ -1,0 +1,216 @@
+"""Looking for words in the history, comparing what is in it, and forgetting it."""
+
+from __future__ import annotations
+
+import os
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from assist_cli.errors import Conflict, InvalidParameter, NotFound
+from assist_cli.model.instance import Instance
+from assist_cli.model.invocation import Hit, RepeatMode
+from assist_cli.model.status import InvokeStatus
+from assist_cli.model.target import Selection
+from assist_cli.operations import history, prune, search, trail
+from assist_cli.operations.compare import compare
+from assist_cli.operations.controller import Controller
+from assist_cli.store import checkup, listing
+from assist_cli.store import search as index
+from tests.operations.conftest import Clock
+from tests.support import past
+
+DAY = timedelta(days=1)
+
+
+@pytest.fixture
+def web(controller: Controller) -> list[Instance]:
+    return past.register(controller.database, ["web1", "web2", "web3"], controller.now())
+
+
+def run(controller: Controller, where: list[Instance], texts: list[str | None], **settings: object) -> str:
+    """The id of a run that printed these; None is one that is not over."""
+    outcomes = [None if text is None else past.finished(text, at=controller.now()) for text in texts]
+    invocation = past.invocation_on(where, controller.now(), **settings)
+    return past.write(controller.database, invocation, outcomes).id
+
+
+def found(controller: Controller, text: str, **conditions: object) -> list[tuple[str, str | None]]:
+    return [(hit.invocation_id, hit.instance_name) for hit in search.search(controller, text, **conditions)]  # type: ignore[arg-type]
+
+
+def test_words_are_found_in_their_order_whatever_stands_between(controller: Controller, web: list[Instance]) -> None:
+    told = run(controller, web, ["write: No space\n left on /dev/sda1\n", "left no space", "space"])
+    assert found(controller, "no SPACE left") == [(told, "web1")]
+    assert found(controller, "/dev/sda1") == [(told, "web1")]
+    assert found(controller, "dev sd*") == [(told, "web1")]
+    assert found(controller, "dev sd") == []
+    assert found(controller, 'no "space" AND left') == []
+    (hit,) = search.search(controller, "sda1")
+    assert hit == Hit(
+        told, hit.record_id, web[0].id, "web1", None, controller.now(), "write: No space\n left on /dev/sda1\n"
+    )
+
+
+def test_scripts_and_names_are_found_and_no_secret_is(controller: Controller, web: list[Instance]) -> None:
+    named = run(controller, web[:2], ["x", "y"], command_name="restart-all", content=b"systemctl restart nginx")
+    for text in ("restart all", "nginx", "web2"):
+        assert found(controller, text) == [(named, None)]
+    (hit,) = search.search(controller, "nginx")
+    assert (hit.record_id, hit.command_name, hit.snippet) == (None, "restart-all", "systemctl restart nginx")
+
+
+def test_the_newest_first_and_no_more_than_asked_for(controller: Controller, web: list[Instance], clock: Clock) -> None:
+    runs = []
+    for _ in range(4):
+        clock.forward(86_400)
+        runs.insert(0, run(controller, web[:2], ["a needle", "hay"], content=b"echo needle"))
+    assert [each for each, _ in found(controller, "needle", limit=3)] == [runs[0], runs[0], runs[1]]
+    assert len(found(controller, "needle")) == 8
+    assert {each for each, _ in found(controller, "needle", since=clock.moment - 1.5 * DAY)} == set(runs[:2])
+    assert found(controller, "needle", since=clock.moment + DAY) == []
+    assert [name for _, name in found(controller, "needle", where=Selection(("web2",)))] == [None] * 4
+    assert found(controller, "needle", where=Selection(("web3",))) == []
+    with pytest.raises(NotFound):
+        search.search(controller, "needle", where=Selection(("db1",)))
+
+
+@pytest.mark.parametrize("text", ["", "*", "!!!", '"', " - "])
+def test_what_has_no_word_is_refused(controller: Controller, text: str) -> None:
+    with pytest.raises(InvalidParameter, match="there is no word in it"):
+        search.search(controller, text)
+
+
+def test_any_bytes_may_be_searched(controller: Controller, web: list[Instance]) -> None:
+    """Binary output and broken UTF-8 go in and come out, and every document is taken up in bounded steps."""
+    text = "grün \N{SNOWMAN} \udcff\x00 tail\n"
+    invocation = past.invocation_on(web[:1], controller.now())
+    outcome = past.finished("x", at=controller.now())
+    data = text.encode("utf-8", "surrogateescape") * 100_000
+    output = type(outcome.output)(data[: 1024 * 1024], (1024 * 1024,))
+    past.write(controller.database, invocation, [type(outcome)(outcome.status, 0, output=output)])
+    assert found(controller, "grun") == found(controller, "tail") == [(invocation.id, "web1")]
+    assert "�" in search.search(controller, "tail", limit=1)[0].snippet
+    assert index.behind(controller.database) == 0
+
+
+def test_one_transaction_takes_up_no_more_than_its_share(
+    controller: Controller, web: list[Instance], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(controller, web, ["one", "two", "three"])
+    monkeypatch.setattr(index, "TEXT_BYTES", 6)
+    taken = []
+    while not taken or taken[-1]:
+        with controller.database.transaction() as transaction:
+            taken.append(index.index_some(transaction))
+    assert taken == [2, 1, 1, 0]
+
+
+def test_who_answers_differently_now(controller: Controller, web: list[Instance], clock: Clock) -> None:
+    same = {"command_id": "c-1", "content": b"check"}
+    old = run(controller, web, ["ok 1\n", "ok 2\n", "fine\n"], **same)
+    clock.forward(60)
+    more = past.register(controller.database, ["web4"], controller.now())
+    now = controller.now()
+    new = past.invocation_on([*web[:3], *more], now, **same)
+    outcomes = [
+        past.finished("bad 1\n", 3, at=now),
+        past.finished("bad 2\n", 3, at=now),
+        past.finished("fine\n", at=now),
+    ]
+    past.write(controller.database, new, [*outcomes, None])
+    told = compare(controller, old, new.id)
+    assert told.same == ("web3",)
+    assert (told.only_before, told.only_after, told.not_over) == ((), ("web4",), ())
+    assert [each.names for each in told.differences] == [("web1",), ("web2",)]
+    assert told.differences[0].stdout == ("--- stdout before", "+++ stdout after", "@@ -1 +1 @@", "-ok 1", "+bad 1")
+    assert told.differences[0].before.exit_code == 0
+    assert told.differences[0].after.ending[1:] == (3, "ExitCodeNonzero")
+    assert compare(controller, old, old).differences == ()
+    with pytest.raises(Conflict) as refused:
+        compare(controller, old, run(controller, web, ["", "", ""], content=b"another"))
+    assert refused.value.code == "DifferentCommands"
+
+
+def test_equal_changes_stand_together(controller: Controller, web: list[Instance]) -> None:
+    """Also where the rest of the output differs, and the record's own id stands in it."""
+    before = [f"{name}\nstate: on\n" for name in ("a", "a", "b")]
+    after = [f"{name}\nstate: off\n" for name in ("a", "a", "b")]
+    told = compare(controller, run(controller, web, before), run(controller, web, after))
+    assert [each.names for each in told.differences] == [("web1", "web2"), ("web3",)]
+
+
+def test_what_is_old_is_forgotten_and_what_is_open_is_not(
+    controller: Controller, web: list[Instance], clock: Clock
+) -> None:
+    old = run(controller, web, ["old needle"] * 3)
+    going_on = run(controller, web[:1], [None], content=b"open needle")
+    clock.forward(86_400)
+    new = run(controller, web, ["new needle"] * 3)
+    search.catch_up(controller)
+    what = prune.limit(controller, older_than=timedelta(hours=12))
+    assert prune.count(controller, what) == (1, 3)
+    done = prune.prune_history(controller, what)
+    assert (done.invocations, done.records) == (1, 3)
+    assert prune.prune_history(controller, what).invocations == 0
+    assert history.recall(controller, going_on).status is InvokeStatus.RUNNING
+    assert {each for each, _ in found(controller, "needle")} == {going_on, new}
+    with pytest.raises(NotFound):
+        history.recall(controller, old)
+    assert checkup.faults(controller.database) == []
+    assert checkup.disagreements(controller.database) == []
+    (line,) = [each for each in trail.entries(controller, since=None, limit=None) if each.action == "invocation.prune"]
+    assert line.detail == "1 invocations, 3 records: ended before 2026-11-22 20:00:00 UTC"
+
+
+def test_the_newest_are_kept(controller: Controller, web: list[Instance], clock: Clock) -> None:
+    runs = []
+    for text in ("one", "two", None, "three"):
+        clock.forward(1)
+        runs.append(run(controller, web[:1], [text]))
+    done = prune.prune_history(controller, prune.limit(controller, keep=1))
+    assert (done.invocations, done.records) == (2, 2)
+    assert [each.invocation.id for each in listing.summaries(controller.database, None)] == [runs[3], runs[2]]
+    assert prune.prune_history(controller, prune.limit(controller, keep=0)).invocations == 1
+    assert [each.invocation.id for each in listing.summaries(controller.database, None)] == [runs[2]]
+
+
+def test_of_what_runs_again_and_again_old_records_go(controller: Controller, web: list[Instance], clock: Clock) -> None:
+    again = {"repeat_mode": RepeatMode.PERIOD, "frequency": "rate(1h)"}
+    periodic = run(controller, web[:1], ["first"], **again)
+    with controller.database.transaction() as transaction:
+        transaction.execute("UPDATE invocation_instances SET status = 'Running', repeats = 2")
+        transaction.execute("UPDATE invocations SET status = 'Running', finished_at = NULL")
+        transaction.execute(
+            """
+            INSERT INTO records (id, invocation_id, instance_id, number, status, sender, deadline_at, finished_at)
+            SELECT 'r-2', invocation_id, instance_id, 2, status, sender, deadline_at, finished_at FROM records
+            """
+        )
+    clock.forward(86_400)
+    done = prune.prune_history(controller, prune.limit(controller, older_than=timedelta(hours=1)))
+    assert (done.invocations, done.records) == (0, 1)
+    assert [place.record.id for place in history.results(controller, periodic, every=True)] == ["r-2"]
+
+
+def test_the_file_becomes_smaller_and_others_write_meanwhile(
+    controller: Controller, web: list[Instance], clock: Clock
+) -> None:
+    for _ in range(300):
+        run(controller, web, [os.urandom(4000).hex()] * 3)
+    search.catch_up(controller)
+    controller.database.query("PRAGMA wal_checkpoint(TRUNCATE)")
+    path = Path(controller.home.database)
+    before = path.stat().st_size
+    clock.forward(86_400)
+    last = run(controller, web, ["kept"] * 3)
+    done = prune.prune_history(controller, prune.limit(controller, older_than=timedelta(hours=1)))
+    assert done.invocations == 300
+    assert path.stat().st_size < before / 4
+    assert done.freed > before / 2
+    assert found(controller, "kept") == [(last, "web3"), (last, "web2"), (last, "web1")]
+    assert checkup.faults(controller.database) == []
+    with controller.database.transaction() as transaction:
+        transaction.execute("INSERT INTO output_words (output_words) VALUES ('integrity-check')")
+        transaction.execute("INSERT INTO invocation_words (invocation_words) VALUES ('integrity-check')")
