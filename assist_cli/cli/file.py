@@ -9,12 +9,11 @@ import typer
 
 from assist_cli.cli import documents, options
 from assist_cli.cli.output import STYLES, Cell, Column, Format, Printer, Style
+from assist_cli.cli.runs import print_endings
 from assist_cli.cli.watching import file_in_words
 from assist_cli.cli.wording import ago, clock, escape, took
-from assist_cli.model.gathering import gather, in_words
 from assist_cli.model.invocation import Invocation
 from assist_cli.model.status import InvocationStatus
-from assist_cli.model.target import fold
 from assist_cli.model.transfer import Transfer
 from assist_cli.operations import files, history
 from assist_cli.operations.controller import open_controller
@@ -78,7 +77,8 @@ def show(
         printer.document(documents.invocation(found))
         return
     _print_head(printer, found, _transfer(found), now)
-    _print_outcomes(printer, found)
+    printer.line()
+    print_endings(printer, found.instances)
 
 
 def _transfer(invocation: Invocation) -> Transfer:
@@ -123,24 +123,3 @@ def _print_head(printer: Printer, invocation: Invocation, transfer: Transfer, no
     )
     for title, text in rows:
         printer.line(f"  {printer.paint(title.ljust(10), Style.QUIET)} {escape(text)}")
-
-
-def _print_outcomes(printer: Printer, invocation: Invocation) -> None:
-    """Who has it, who has not and why, and of whom it is not known yet; the odd ones last."""
-    groups = gather(invocation.instances)
-    columns = [Column("OUTCOME"), Column("NUMBER", right=True), Column("INSTANCES", flexible=True)]
-    rows: list[list[Cell | str]] = []
-    for group in groups:
-        answer = group.answer
-        how = Cell(in_words(answer.status, answer.exit_code, answer.error_code), STYLES[answer.status.value])
-        rows.append([how, f"{len(group.names):,}", fold(group.names)])
-    pending: dict[str, list[str]] = {}
-    for place in invocation.instances:
-        if not place.record.status.is_final:
-            pending.setdefault(place.status.value, []).append(place.instance_name)
-    rows += [[Cell(status, STYLES[status]), f"{len(names):,}", fold(names)] for status, names in pending.items()]
-    printer.line()
-    printer.table(columns, rows)
-    for group in groups:
-        if group.error_info:
-            printer.line(f"{escape(fold(group.names))}: {escape(group.error_info)}")
