@@ -55,7 +55,7 @@ def outcomes(found: Any) -> dict[str, str]:
 
 
 def test_equal_outcomes_stand_together_and_the_odd_one_last(
-    assist: Program, fleet: Fleet, source: Path, path: Path
+    assist: Program, fleet: Fleet, source: Path, path: Path, isolation: Path
 ) -> None:
     done = assist("send", source, "--all", "--to", path.parent, "--overwrite")
     assert done.returncode == 1
@@ -65,29 +65,33 @@ def test_equal_outcomes_stand_together_and_the_odd_one_last(
     )
     assert done.stderr.decode().splitlines()[-1].endswith(": 5 Finished, 1 Failed (ClientNotRunning)")
     shown = assist("file", "show", "-").stdout.decode()
-    assert "Finished                        5  n[2-6]\n" in shown
-    assert "Failed (ClientNotRunning)       1  n1\n" in shown
-    assert shown.endswith(f"n1: {unreached}\n")
+    assert "    5  Finished  -                 n[2-6]\n" in shown
+    assert "    1  Failed    ClientNotRunning  n1\n" in shown
+    assert shown.endswith(f"ClientNotRunning: n1\n  {unreached}\n")
     assert "PartialFailed, 1 failed" in assist("file", "list").stdout.decode()
     assert assist("send", source, "-i", "n1", "--to", path.parent).returncode == 69
+    words = ["send", str(source), "--all", "--to", str(path.parent), "--overwrite"]
+    with Terminal(assist.path, words, isolation) as terminal:
+        assert terminal.end() == 1
+    shown = terminal.text[terminal.text.index("--- n[2-6]") :]
+    assert shown.count("Failed (ClientNotRunning)") == 2  # its group, and the sums
+    assert "6 instances in " in shown
 
 
-def test_who_had_it_already_is_told_apart(assist: Program, fleet: Fleet, source: Path, path: Path) -> None:
+def test_who_had_it_already_is_told_apart_and_ends_a_rollout(
+    assist: Program, fleet: Fleet, source: Path, path: Path
+) -> None:
     """Without --overwrite the first one that comes has it, and it is written once."""
-    found = document(assist, "send", source, "-i", "n[2-6]", "--to", path.parent)
-    assert sorted(outcomes(found).values()) == ["FileAlreadyExists"] * 4 + ["Finished"]
-    assert found["InvokeStatus"] == "PartialFailed"
-    assert document(assist, "invocation", "wait", found["InvokeId"]) == found
-    assert path.read_bytes() == CONTENT
-
-
-def test_no_more_are_begun_when_too_many_failed(assist: Program, fleet: Fleet, source: Path, path: Path) -> None:
-    words = ("send", source, "-i", "n[2-6]", "--to", path.parent, "--canary", "2", "--max-errors", "0")
+    words = ("send", source, "-i", "n[2-6]", "--to", path.parent)
     assert assist(*words, "--preview").stdout.decode().split() == ["n2", "n3", "n4", "n5", "n6"]
     assert not path.exists()
-    found = outcomes(document(assist, *words))
+    sent = document(assist, *words, "--canary", "2", "--max-errors", "0")
+    found = outcomes(sent)
     assert sorted([found.pop("n2"), found.pop("n3")]) == ["FileAlreadyExists", "Finished"]
     assert found == dict.fromkeys(["n4", "n5", "n6"], "ExecutionInterrupted")
+    assert sent["InvokeStatus"] == "PartialFailed"
+    assert document(assist, "invocation", "wait", sent["InvokeId"]) == sent
+    assert path.read_bytes() == CONTENT
 
 
 def test_a_detached_file_goes_its_way(assist: Program, fleet: Fleet, source: Path, path: Path) -> None:
@@ -119,14 +123,3 @@ def test_what_is_left_to_send_goes_on_in_the_background(
     waited = document(assist, "invocation", "wait", found["InvokeId"])
     assert outcomes(waited) == dict.fromkeys(["n2", "n3", "n4", "n5", "n6"], "Finished")
     assert path.read_bytes() == CONTENT
-
-
-def test_on_a_terminal_there_is_a_bar_and_no_lines(
-    assist: Program, fleet: Fleet, source: Path, path: Path, isolation: Path
-) -> None:
-    words = ["send", str(source), "--all", "--to", str(path.parent), "--overwrite"]
-    with Terminal(assist.path, words, isolation) as terminal:
-        assert terminal.end() == 1
-    shown = terminal.text[terminal.text.index("--- n[2-6]") :]
-    assert shown.count("Failed (ClientNotRunning)") == 2  # its group, and the sums
-    assert "6 instances in " in shown

@@ -9,12 +9,11 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from assist_cli.model.instance import Instance
-from assist_cli.model.invocation import Record
+from assist_cli.model.invocation import Invocation, Record
 from assist_cli.model.target import Selection
 from assist_cli.operations import dispatch, files, history
 from assist_cli.operations.controller import open_controller
@@ -26,61 +25,50 @@ from tests.support.program import Program
 pytestmark = pytest.mark.e2e
 
 
-@pytest.fixture
-def source(isolation: Path) -> Path:
-    path = isolation / "app.conf"
-    path.write_text("key = value\n")
-    return path
-
-
-def document(assist: Program, home: Path, *words: str | Path) -> Any:
-    return json.loads(assist(*words, "-o", "json", env={"ASSIST_HOME": str(home)}).stdout)
-
-
-def test_each_home_has_its_own_history_of_the_agent_they_share(
-    assist: Program, home: Path, isolation: Path, source: Path
-) -> None:
+def test_each_home_has_its_own_history_of_the_agent_they_share(assist: Program, home: Path, isolation: Path) -> None:
     other = isolation / "other"
-    seen = {}
-    document(assist, home, "run", "-c", "true")
-    document(assist, other, "instance", "add", "shared", f"unix:{home}/agent/agentd.sock")
-    for mine, name in ((home, "local"), (other, "shared")):
-        run = document(assist, mine, "run", "-i", name, "-c", "echo mine")
-        file = document(assist, mine, "send", source, "-i", name, "--to", isolation / name)
-        assert (run["InvokeStatus"], file["InvokeStatus"]) == ("Finished", "Finished")
-        seen[mine] = (run["InvokeId"], file["InvokeId"])
-    (health,) = document(assist, other, "instance", "status", "shared")
-    assert health["InvocationCount"] >= 1
-    for mine, others in ((home, seen[other]), (other, seen[home])):
-        runs = [each["InvokeId"] for each in document(assist, mine, "invocation", "list")]
-        sent = [each["InvokeId"] for each in document(assist, mine, "file", "list")]
-        assert set(others) & {*runs, *sent} == set()
-        assert set(seen[mine]) <= {*runs, *sent}
-        for words in (["invocation", "show", others[0]], ["file", "show", others[1]], ["stop", others[1]]):
-            refused = assist(*words, env={"ASSIST_HOME": str(mine)})
+    places = ((home, "local", "local"), (other, "shared", f"unix:{home}/agent/agentd.sock"))
+    sent, instance = {}, ""
+    for mine, name, address in places:
+        with send(mine, name, address, isolation / name, instance) as (invocation, record):
+            assert record.is_success
+            sent[mine], instance = invocation.id, record.instance_id
+    for mine, others in ((home, sent[other]), (other, sent[home])):
+        env = {"ASSIST_HOME": str(mine)}
+        listed = json.loads(assist("file", "list", "-o", "json", env=env).stdout)
+        assert [each["InvokeId"] for each in listed] == [sent[mine]]
+        for words in (["file", "show", others], ["stop", others]):
+            refused = assist(*words, env=env)
             assert (refused.returncode, refused.stdout) == (66, b"")
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to be somebody else")
 def test_the_agent_of_one_user_is_not_there_for_another(home: Path, isolation: Path) -> None:
     """Whoever is not root and not its user is not let in, and reads that as the outcome."""
-    assert send(home, "local", "local", isolation / "target").is_success  # also imports all that a user may not read
-    with somebody() as folder:
-        record = send(folder / "home", "shared", f"unix:{home}/agent/agentd.sock", folder / "target")
+    with send(home, "local", "local", isolation / "target") as (_, record):
+        assert record.is_success  # and all is imported that another user may not read
+    with (
+        somebody() as folder,
+        send(folder / "home", "shared", f"unix:{home}/agent/agentd.sock", folder / "target") as (_, record),
+    ):
         assert (record.error_code, record.sent) == ("ClientAuthFailed", None)
         assert not (folder / "target").exists()
 
 
-def send(home: Path, name: str, address: str, target: Path) -> Record:
+@contextlib.contextmanager
+def send(
+    home: Path, name: str, address: str, target: Path, instance: str = "i-1"
+) -> Iterator[tuple[Invocation, Record]]:
+    """A file from a home to an instance that it knows by this address and id, and what became of it."""
     with open_controller(Home(home)) as controller:
         if name != "local":
             with controller.database.transaction() as transaction:
-                instances.register(transaction, Instance("i-1", name, address, controller.now()))
+                instances.register(transaction, Instance(instance, name, address, controller.now()))
         request = SendRequest(b"x", "file", str(target), targets=Selection((name,)))
         with files.recorded(controller, request) as invocation:
             dispatch.send_and_watch(controller, invocation, listener=None)
         (place,) = history.recall(controller, invocation.id).instances
-    return place.record
+        yield invocation, place.record
 
 
 @contextlib.contextmanager
