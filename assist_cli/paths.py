@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -88,7 +87,7 @@ def region() -> str:
 
 def write_whole(path: Path, data: bytes, mode: int = 0o600) -> None:
     """Put ``data`` at ``path``: the old file or the new one is seen, never a piece. Raises FileFailure."""
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    draft = path.with_name(f".{path.name}.{os.urandom(8).hex()}")
     try:
         try:
             descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import typer
 
@@ -32,6 +32,14 @@ class Root(Boundary):
         "completion": "assist_cli.cli.completion.command:app",
         "help": "assist_cli.cli.help:app",
     }
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """The list of the help; no command is imported for its one line."""
+        from assist_cli.cli.completion.answer import tree
+
+        known = tree()["commands"]
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, known[name]["help"] + ".") for name in self.table])
 
 
 app = typer.Typer(

@@ -8,8 +8,7 @@ from typing import Annotated
 import typer
 
 from assist_cli.cli import cards, documents, options, parameters, scripts
-from assist_cli.cli.documents import Encoding
-from assist_cli.cli.output import Format, Printer
+from assist_cli.cli.output import Encoding, Format, Printer
 from assist_cli.errors import UsageError
 from assist_cli.model.command import (
     DEFAULT_TIMEOUT,

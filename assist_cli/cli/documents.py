@@ -9,34 +9,26 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterable
 from datetime import datetime, timezone
-from enum import Enum
 from typing import TYPE_CHECKING, Any
 
-from assist_cli.model.access import AccessKey
-from assist_cli.model.audit import Entry
-from assist_cli.model.check import Check
-from assist_cli.model.command import Command
-from assist_cli.model.comparison import Comparison
-from assist_cli.model.gathering import Answer
-from assist_cli.model.instance import Health, Instance, Use
-from assist_cli.model.invocation import Hit, Invocation, InvocationInstance, Record, Summary
+from assist_cli.cli.output import Encoding
 from assist_cli.model.output import Output, Stream
-from assist_cli.model.transfer import Transfer
-from assist_cli.operations.exchange import definition_document
-from assist_cli.operations.quotas import Usage
 
 if TYPE_CHECKING:
+    from assist_cli.model.access import AccessKey
+    from assist_cli.model.audit import Entry
+    from assist_cli.model.check import Check
+    from assist_cli.model.command import Command
+    from assist_cli.model.comparison import Comparison
     from assist_cli.model.frequency import Firing
+    from assist_cli.model.gathering import Answer
+    from assist_cli.model.instance import Health, Instance, Use
+    from assist_cli.model.invocation import Hit, Invocation, InvocationInstance, Record, Summary
+    from assist_cli.model.transfer import Transfer
     from assist_cli.operations.deployment import Upgrade
+    from assist_cli.operations.quotas import Usage
 
 Document = dict[str, Any]
-
-
-class Encoding(str, Enum):
-    """How CommandContent, Output, Stdout and Stderr are written."""
-
-    TEXT = "text"
-    BASE64 = "base64"
 
 
 def invocation(invocation: Invocation, encoding: Encoding = Encoding.TEXT) -> Document:
@@ -122,6 +114,8 @@ def started(invocation: Invocation) -> Document:
 def command(found: Command, encoding: Encoding = Encoding.TEXT, *, content: bool = True) -> Document:
     """``command show`` and, without the content, one object of ``command list``."""
     version = found.version
+    from assist_cli.operations.exchange import definition_document  # with the store, and few documents need it
+
     return {
         "CommandId": found.id,
         "Name": found.name,

@@ -7,11 +7,8 @@ from typing import Annotated
 
 import typer
 
-from assist_cli.cli import archive, documents, options, runs, targets, watching
-from assist_cli.cli.board import Board
-from assist_cli.cli.documents import Encoding
-from assist_cli.cli.output import STYLES, Format
-from assist_cli.cli.watching import Look, Streams
+from assist_cli.cli import archive, documents, options, runs, targets
+from assist_cli.cli.output import STYLES, Encoding, Format
 from assist_cli.errors import ExitStatus, NotFound, UsageError
 from assist_cli.model.invocation import Filter, Invocation, InvocationInstance
 from assist_cli.model.output import Output, Stream
@@ -158,10 +155,11 @@ def wait(
 
     Prints the whole output from the start, and ends with the same exit status, as assist run would.
     """
+    from assist_cli.cli import watching
+    from assist_cli.operations import dispatch
+
     printer = options.printer(context, output)
     with open_controller(home()) as controller:
-        from assist_cli.operations import dispatch
-
         found = history.recall(controller, history.find(controller, id, files=True))
         status = watching.watch(
             printer,
@@ -169,7 +167,7 @@ def wait(
             found,
             lambda listener: dispatch.watch(controller, found, listener=listener, patience=patience),
             encoding=encoding,
-            look=Look(live, gather),
+            look=watching.Look(live, gather),
         )
     raise typer.Exit(status)
 
@@ -188,10 +186,12 @@ def watch(
     The view is redrawn in place on a terminal; elsewhere, and with --plain, each change is a line. Ends with the exit
     status of invocation wait.
     """
+    from assist_cli.cli import watching
+    from assist_cli.cli.board import Board
+    from assist_cli.operations import dispatch
+
     printer = options.printer(context, output)
     with open_controller(home()) as controller:
-        from assist_cli.operations import dispatch
-
         found = history.recall(controller, history.find(controller, id, files=True), output=False)
         with Board(printer, controller, found, plain=plain or printer.is_json) as board:
             status = watching.watch(
@@ -200,7 +200,7 @@ def watch(
                 found,
                 lambda listener: dispatch.watch(controller, found, listener=listener, patience=patience),
                 encoding=encoding,
-                look=Look(),
+                look=watching.Look(),
                 board=board,
             )
     raise typer.Exit(status)
@@ -222,6 +222,8 @@ def output_(
     What went to stdout goes to stdout, what went to stderr to stderr. The history holds the first and the last 512 KiB
     of a long output; the instance keeps more of it for a while.
     """
+    from assist_cli.cli.watching import Streams
+
     if stdout and stderr:
         raise UsageError("cannot print only stdout and only stderr", hint="leave both out to get both")
     printer = options.printer(context)

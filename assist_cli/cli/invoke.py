@@ -8,8 +8,7 @@ from typing import Annotated
 import typer
 
 from assist_cli.cli import options, parameters, scripts, targets
-from assist_cli.cli.documents import Encoding
-from assist_cli.cli.output import Format
+from assist_cli.cli.output import Encoding, Format
 from assist_cli.cli.watching import Look, carry_out
 from assist_cli.operations.controller import open_controller
 from assist_cli.operations.invoke import InvokeRequest, missing, recorded

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from assist_cli.cli.documents import Encoding
-from assist_cli.cli.output import Format, Printer
+from assist_cli.cli.output import Encoding, Format, Printer
 from assist_cli.cli.wording import seconds_of
 from assist_cli.errors import ExitStatus
-from assist_cli.model.rollout import Rollout, share
+
+if TYPE_CHECKING:
+    from assist_cli.model.rollout import Rollout
 
 LONGEST_SECONDS = 100 * 366 * 86_400
 
@@ -86,6 +87,8 @@ def print_help(context: typer.Context) -> None:
 
 def rollout(canary: int | None, batch: str | None, max_errors: str | None, concurrency: int | None) -> Rollout:
     """What the options about waves ask for."""
+    from assist_cli.model.rollout import Rollout, share
+
     return Rollout(
         canary=canary,
         batch=share(batch, "--batch", least=1) if batch else None,

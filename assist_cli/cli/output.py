@@ -28,6 +28,13 @@ class Format(str, Enum):
     JSONL = "jsonl"
 
 
+class Encoding(str, Enum):
+    """How CommandContent, Output, Stdout and Stderr are written."""
+
+    TEXT = "text"
+    BASE64 = "base64"
+
+
 class Style(str, Enum):
     """What a colour stands for; the value is rich's word for it."""
 

@@ -8,8 +8,7 @@ from typing import Annotated
 import typer
 
 from assist_cli.cli import options, parameters, scripts
-from assist_cli.cli.documents import Encoding
-from assist_cli.cli.output import Format
+from assist_cli.cli.output import Encoding, Format
 from assist_cli.cli.watching import Look, carry_out
 from assist_cli.errors import UsageError
 from assist_cli.operations import history

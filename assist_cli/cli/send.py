@@ -10,8 +10,7 @@ from typing import Annotated
 import typer
 
 from assist_cli.cli import options, targets
-from assist_cli.cli.documents import Encoding
-from assist_cli.cli.output import Format
+from assist_cli.cli.output import Encoding, Format
 from assist_cli.cli.watching import Look, carry_out
 from assist_cli.errors import FileFailure, UsageError
 from assist_cli.model import quotas

@@ -14,9 +14,8 @@ from dataclasses import dataclass
 
 from assist_cli.cli import documents
 from assist_cli.cli.board import Board
-from assist_cli.cli.documents import Encoding
 from assist_cli.cli.gather import Fanout
-from assist_cli.cli.output import Printer
+from assist_cli.cli.output import Encoding, Printer
 from assist_cli.cli.wording import count
 from assist_cli.errors import ExitStatus, GaveUpWaiting, Interrupted
 from assist_cli.model.invocation import Invocation, InvocationInstance

@@ -25,7 +25,6 @@ from __future__ import annotations
 
 import fnmatch
 import itertools
-import random
 import re
 import unicodedata
 from collections import defaultdict
@@ -110,6 +109,8 @@ def _sample(chosen: list[Instance], size: int, seed: int | None) -> list[Instanc
             code="InvalidPick",
         )
     by_id = sorted(chosen, key=lambda each: each.id)
+    import random  # takes 5 ms, and few pick
+
     picked = {each.id for each in random.Random(seed).sample(by_id, size)}
     return [each for each in chosen if each.id in picked]
 

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta, timezone
@@ -169,7 +168,7 @@ def _connect(path: Path, *, any_thread: bool = False) -> sqlite3.Connection:
 
 def _create(path: Path) -> None:
     """Build an empty database of the newest schema beside ``path`` and give it the name, unless another was faster."""
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    draft = path.with_name(f".{path.name}.{os.urandom(8).hex()}")
     try:
         os.close(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
         with _failures(path), contextlib.closing(_connect(draft)) as connection:

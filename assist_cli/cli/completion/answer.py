@@ -27,9 +27,15 @@ def answer(shell: str) -> None:
     with contextlib.suppress(Exception):
         text = os.fsencode(os.environ["COMP_LINE"]).decode("utf-8", "replace")
         line = Line(text, os.environ.get("COMP_WORDBREAKS", "") if shell == "bash" else "")
-        with open(WORDS, encoding="utf-8") as file:
-            place = Place(json.load(file), line)
+        place = Place(tree(), line)
         sys.stdout.write("\n".join([place.form, *shells.FORMS[shell](line, place.offers)]) + "\n")
+
+
+def tree() -> dict[str, Any]:
+    """What is known of the commands without importing them: ``help``, ``options``, ``arguments`` and ``commands``."""
+    with open(WORDS, encoding="utf-8") as file:
+        known: dict[str, Any] = json.load(file)
+    return known
 
 
 class Place:

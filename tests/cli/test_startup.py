@@ -1,0 +1,70 @@
+"""Start-up: what the quick commands import.
+
+Time depends on the machine, imports do not. What is not allowed here makes every start slower: import it where it is
+used, or say here why it is worth it. `make bench` measures the time itself.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from assist_cli.operations.controller import open_controller
+from assist_cli.paths import Home
+
+# Our own rooms that take part in showing the history; nothing there reaches an agent.
+OF_THE_HISTORY = ("cli", "errors", "folder", "model", "operations", "paths", "store")
+
+
+def imported(code: str) -> set[str]:
+    """Every module that a Python imports to run this."""
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-c", code], stdin=subprocess.DEVNULL, capture_output=True, check=True
+    )
+    lines = done.stderr.decode().splitlines()
+    return {line.rpartition("|")[2].strip() for line in lines if line.startswith("import time:")}
+
+
+def assist(*words: str, beyond: str = "") -> tuple[set[str], set[str]]:
+    """What ``assist`` imports beyond these: its own modules, and the packages of others."""
+    program = f"import sys; sys.argv[1:] = {list(words)!r}; from assist_cli.__main__ import main; main()"
+    found = imported(program) - imported(f"import {beyond}" if beyond else "pass")
+    ours = {name.removeprefix("assist_cli.") for name in found if name.startswith("assist_cli.")}
+    others = {name.partition(".")[0] for name in found if not name.startswith("assist_cli")}
+    return ours, {name for name in others if not name.startswith("_")}
+
+
+def rooms(modules: set[str]) -> set[str]:
+    return {name.partition(".")[0] for name in modules} - {"__main__"}
+
+
+def test_the_version_imports_nothing() -> None:
+    assert assist("--version") == ({"__main__"}, set())
+
+
+def test_completion_imports_no_command(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COMP_LINE", "assist invoke ")
+    ours, others = assist("completion", "answer", "bash", beyond="contextlib, datetime, json, re, sqlite3, typing")
+    assert rooms(ours) == {"cli", "folder", "store"}
+    assert {name for name in ours if name.startswith("cli.") and "completion" not in name} == {"cli.wording"}
+    assert others == set()
+
+
+def test_help_imports_no_command() -> None:
+    ours, others = assist("--help", beyond="typer")
+    assert rooms(ours) == {"cli", "errors", "folder", "paths"}
+    assert others <= {"dataclasses", "json", "typer"}  # typer: the parts of it that only a command needs
+
+
+def test_the_history_is_shown_without_agents(home: Path) -> None:
+    with open_controller(Home(home)):
+        pass
+    ours, others = assist("invocation", "list", beyond="typer")
+    assert rooms(ours) == set(OF_THE_HISTORY)
+    assert not {name for name in ours if name in ("cli.watching", "cli.board", "cli.gather", "store.migrations")}
+    assert others <= {
+        *("base64", "binascii", "dataclasses", "json", "pwd", "shlex", "sqlite3", "struct", "typer", "unicodedata")
+    }
