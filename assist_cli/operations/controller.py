@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import queue
+from collections import deque
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -62,22 +62,21 @@ class Controllers:
     def __init__(self, home: Home) -> None:
         home.folder(home.root)
         self._home = home
-        self._free: queue.LifoQueue[Controller] = queue.LifoQueue()
+        self._free: deque[Controller] = deque()  # its methods are atomic
 
     @contextlib.contextmanager
     def one(self) -> Iterator[Controller]:
         """A controller that nobody else has meanwhile. Raises DatabaseFailure, NotPermitted."""
         try:
-            controller = self._free.get_nowait()
-        except queue.Empty:
+            controller = self._free.pop()
+        except IndexError:
             controller = Controller(self._home, open_database(self._home.database, any_thread=True))
         try:
             yield controller
         finally:
-            self._free.put(controller)
+            self._free.append(controller)
 
     def close(self) -> None:
         """Close all that are free, which is all of them when the threads are gone."""
-        with contextlib.suppress(queue.Empty):
-            while True:
-                self._free.get_nowait().database.close()
+        while self._free:
+            self._free.pop().database.close()
