@@ -32,6 +32,7 @@ KINDS: dict[str, str | list[str]] = {
     "-- WORD": "program",
     "ADDRESS": "text",
     "DIR": "folders",
+    "EXPR": "text",
     "FILE": "files",
     "FILE|-": "files",
     "FREQUENCY": "text",

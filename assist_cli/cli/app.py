@@ -25,6 +25,7 @@ class Root(Boundary):
         "command": "assist_cli.cli.command:app",
         "instance": "assist_cli.cli.instance:app",
         "schedule": "assist_cli.cli.schedule:app",
+        "serve": "assist_cli.cli.serve:app",
         "quota": "assist_cli.cli.quota:app",
         "accesskey": "assist_cli.cli.accesskey:app",
         "audit": "assist_cli.cli.audit:app",

@@ -24,9 +24,11 @@ if TYPE_CHECKING:
     from assist_cli.model.gathering import Answer
     from assist_cli.model.instance import Health, Instance, Use
     from assist_cli.model.invocation import Hit, Invocation, InvocationInstance, Record, Summary
+    from assist_cli.model.schedule import Slot
     from assist_cli.model.transfer import Transfer
     from assist_cli.operations.deployment import Upgrade
     from assist_cli.operations.quotas import Usage
+    from assist_cli.operations.scheduling import Planned
 
 Document = dict[str, Any]
 
@@ -235,6 +237,33 @@ def firing(firing: Firing) -> Document:
         "Time": time(firing.time),
         "LocalTime": firing.local.isoformat(timespec="seconds"),
         "Note": firing.note,
+    }
+
+
+def schedule(planned: Planned) -> Document:
+    """One object of ``schedule list``, and ``schedule show``."""
+    return {
+        "InvokeId": planned.invocation.id,
+        "CommandName": planned.invocation.command_name,
+        "RepeatMode": planned.invocation.repeat_mode.value,
+        "Frequency": planned.schedule.frequency,
+        "Timezone": planned.schedule.timezone,
+        "InvokeStatus": planned.invocation.status.value,
+        "Paused": planned.schedule.paused is not None,
+        "NextTime": time(planned.schedule.next if planned.is_waiting else None),
+        "LastTime": time(planned.schedule.last),
+        "InstanceCount": len(planned.invocation.instances),
+    }
+
+
+def slot(slot: Slot) -> Document:
+    """One object of ``schedule slots``."""
+    return {
+        "DueTime": time(slot.due),
+        "InstanceId": slot.instance_id,
+        "Outcome": slot.outcome.value,
+        "LatenessSeconds": None if slot.lateness is None else round(slot.lateness.total_seconds(), 3),
+        "RecordId": slot.record_id,
     }
 
 

@@ -9,8 +9,8 @@ import typer
 
 from assist_cli.cli import archive, documents, options, runs, targets
 from assist_cli.cli.output import STYLES, Encoding, Format
-from assist_cli.errors import ExitStatus, NotFound, UsageError
-from assist_cli.model.invocation import Filter, Invocation, InvocationInstance
+from assist_cli.errors import Conflict, ExitStatus, NotFound, UsageError
+from assist_cli.model.invocation import Filter, Invocation, InvocationInstance, RepeatMode
 from assist_cli.model.output import Output, Stream
 from assist_cli.model.status import InvocationStatus, InvokeStatus
 from assist_cli.operations import history
@@ -161,6 +161,7 @@ def wait(
     printer = options.printer(context, output)
     with open_controller(home()) as controller:
         found = history.recall(controller, history.find(controller, id, files=True))
+        _refuse_endless(found)
         status = watching.watch(
             printer,
             controller,
@@ -274,6 +275,17 @@ def stop(
     if any(place.status is InvocationStatus.STOPPING for place in found.instances):
         printer.talk("It has not ended yet; its agent was told, or will be when it can be reached.")
         raise typer.Exit(ExitStatus.GAVE_UP_WAITING)
+
+
+def _refuse_endless(invocation: Invocation) -> None:
+    """Raise Conflict for what has no end to wait for, or is not due yet."""
+    if invocation.status.is_final or (invocation.repeat_mode is RepeatMode.ONCE and invocation.instances[0].repeats):
+        return
+    again = invocation.repeat_mode is RepeatMode.PERIOD
+    what = "runs again and again, until it is stopped" if again else "is not due yet"
+    raise Conflict(
+        f"cannot wait for {invocation.id}: it {what}", hint=f"assist schedule show {invocation.id} tells when it runs"
+    )
 
 
 def _place(invocation: Invocation, name: str | None) -> InvocationInstance:

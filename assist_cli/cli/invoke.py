@@ -7,11 +7,11 @@ from typing import Annotated
 
 import typer
 
-from assist_cli.cli import options, parameters, scripts, targets
+from assist_cli.cli import options, parameters, scripts, targets, timing
 from assist_cli.cli.output import Encoding, Format
 from assist_cli.cli.watching import Look, carry_out
 from assist_cli.operations.controller import open_controller
-from assist_cli.operations.invoke import InvokeRequest, missing, recorded
+from assist_cli.operations.invoke import InvokeRequest, missing, recorded, schedule
 from assist_cli.paths import home
 
 app = options.application()
@@ -44,6 +44,14 @@ def invoke(
         str | None, typer.Option("--user", metavar="NAME", help="Run as this user; default: the agent's own.")
     ] = None,
     keep_script: Annotated[bool, typer.Option("--keep-script", help="Leave the script file on the instance.")] = False,
+    every: timing.Every = None,
+    cron: timing.Cron = None,
+    timezone: timing.Timezone = None,
+    at: timing.At = None,
+    in_: timing.In = None,
+    jitter: timing.Jitter = None,
+    missed: timing.MissedOption = None,
+    keep: timing.Keep = None,
     detach: Annotated[bool, typer.Option("--detach", help="Print the id and return at once.")] = False,
     patience: options.Patience = None,
     canary: options.Canary = None,
@@ -61,6 +69,7 @@ def invoke(
     """
     printer = options.printer(context, output)
     rollout = options.rollout(canary, batch, max_errors, concurrency)
+    when = timing.timing(every, cron, timezone, at, in_, jitter, missed, keep, rollout=rollout)
     where = targets.selection(instance, everything, pick, seed)
     if preview:
         targets.preview(printer, where)
@@ -76,8 +85,13 @@ def invoke(
     )
     with open_controller(home()) as controller:
         if scripts.is_interactive():
-            answers = parameters.ask(missing(controller, request))
+            # what runs later has its secrets by reference, and not as somebody types them now
+            asked = [each for each in missing(controller, request) if when is None or not each.secret]
+            answers = parameters.ask(asked)
             request = replace(request, parameters={**request.parameters, **answers})
+        if when is not None:
+            timing.tell(printer, controller, *schedule(controller, request, when))
+            return
         with recorded(controller, request) as invocation:
             status = carry_out(
                 printer,

@@ -7,13 +7,13 @@ from typing import Annotated
 
 import typer
 
-from assist_cli.cli import options, parameters, scripts, targets
+from assist_cli.cli import options, parameters, scripts, targets, timing
 from assist_cli.cli.output import Encoding, Format
 from assist_cli.cli.watching import Look, carry_out
 from assist_cli.errors import UsageError
 from assist_cli.model.command import DEFAULT_TIMEOUT, CommandType, type_from_word, type_of_script
 from assist_cli.operations.controller import open_controller
-from assist_cli.operations.invoke import RunRequest, recorded
+from assist_cli.operations.invoke import RunRequest, recorded, schedule
 from assist_cli.paths import home
 
 app = options.application()
@@ -48,6 +48,14 @@ def run(
     document: parameters.Document = None,
     secrets: parameters.Secrets = None,
     keep_script: Annotated[bool, typer.Option("--keep-script", help="Leave the script file on the instance.")] = False,
+    every: timing.Every = None,
+    cron: timing.Cron = None,
+    timezone: timing.Timezone = None,
+    at: timing.At = None,
+    in_: timing.In = None,
+    jitter: timing.Jitter = None,
+    missed: timing.MissedOption = None,
+    keep: timing.Keep = None,
     detach: Annotated[bool, typer.Option("--detach", help="Print the id and return at once.")] = False,
     patience: options.Patience = None,
     canary: options.Canary = None,
@@ -67,6 +75,7 @@ def run(
     """
     printer = options.printer(context, output)
     rollout = options.rollout(canary, batch, max_errors, concurrency)
+    when = timing.timing(every, cron, timezone, at, in_, jitter, missed, keep, rollout=rollout)
     where = targets.selection(instance, everything, pick, seed)
     if preview:
         targets.preview(printer, where)
@@ -82,6 +91,10 @@ def run(
         parameters=parameters.given(pairs, document, secrets),
         targets=where,
     )
+    if when is not None:
+        with open_controller(home()) as controller:
+            timing.tell(printer, controller, *schedule(controller, request, when))
+        return
     with open_controller(home()) as controller, recorded(controller, request) as invocation:
         status = carry_out(
             printer,

@@ -1,27 +1,145 @@
-"""``assist schedule``: what runs again and again, or later."""
+"""``assist schedule``: what runs again or later, what became of its due times; to pause it and to resume it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from assist_cli.cli import documents, options
-from assist_cli.cli.output import Cell, Column, Format, Style
-from assist_cli.cli.wording import ago
+from assist_cli.cli.output import Cell, Column, Format, Printer, Style
+from assist_cli.cli.wording import ago, clock, count, escape, one_line, took
 from assist_cli.errors import UsageError
 from assist_cli.model import frequency
 from assist_cli.model.frequency import Firing
 from assist_cli.model.frequency.zone import zone_of
+from assist_cli.model.schedule import Missed, Slot, SlotOutcome
+from assist_cli.operations import history
 from assist_cli.operations.clock import local_zone
-from assist_cli.operations.controller import utc_now
+from assist_cli.operations.controller import open_controller, utc_now
+from assist_cli.paths import home
 
+if TYPE_CHECKING:
+    from assist_cli.operations.scheduling import Planned
+
+LIST_LENGTH = 20
 PREVIEW_LENGTH = 20
 MOST = 10_000
 
-app = options.application("What runs again and again, or later.")
+app = options.application("What runs again and again, or later. To end it: assist stop ID.")
+
+Id = Annotated[str, typer.Argument(metavar="ID", help="An id of an invocation, its beginning, or - for the newest.")]
+
+COLUMNS = (
+    Column("ID"),
+    Column("STATUS"),
+    Column("FREQUENCY"),
+    Column("NEXT"),
+    Column("LAST"),
+    Column("ON"),
+    Column("COMMAND", flexible=True),
+)
+SLOT_COLUMNS = (Column("DUE"), Column("INSTANCE"), Column("OUTCOME"), Column("LATE", right=True), Column("RECORD"))
+
+STYLES = {
+    SlotOutcome.RAN: Style.GOOD,
+    SlotOutcome.LATE: Style.ODD,
+    SlotOutcome.MADE_UP: Style.ODD,
+    SlotOutcome.SKIPPED_OVERLAP: Style.ODD,
+    SlotOutcome.MISSED_DOWN: Style.BAD,
+    SlotOutcome.NOT_DELIVERED: Style.BAD,
+    SlotOutcome.PENDING: Style.BUSY,
+}
+
+
+@app.command("list", epilog=options.examples("assist schedule list", "assist schedule list --ended -o json"))
+def list_(
+    context: typer.Context,
+    ended: Annotated[bool, typer.Option("--ended", help="Those that are over too.")] = False,
+    output: options.Output = Format.TABLE,
+    plain: options.Plain = False,
+) -> None:
+    """List what runs again, or later: the newest first."""
+    from assist_cli.operations import scheduling
+
+    printer = options.printer(context, output, plain=plain)
+    with open_controller(home()) as controller:
+        found = scheduling.listing(controller, ended=ended)
+        short = history.short_ids(controller, [each.invocation.id for each in found])
+        now = controller.now()
+        served = scheduling.is_served(controller)
+    if printer.is_json:
+        printer.documents(map(documents.schedule, found))
+    elif found:
+        printer.table(COLUMNS, (_row(each, short[each.invocation.id], now) for each in found))
+    else:
+        printer.talk("Nothing runs again, or later. Try: assist run --every 30s -- uptime")
+    if not served and any(each.is_waiting for each in found):
+        printer.talk("Nobody serves, so nothing runs. To serve: assist serve, or for good: assist service install")
+
+
+@app.command(epilog=options.examples("assist schedule show -", "assist schedule show t-01k3 -o json"))
+def show(context: typer.Context, id: Id, output: options.Output = Format.TABLE) -> None:
+    """Show one schedule: when it runs next, and how it is kept."""
+    from assist_cli.operations import scheduling
+
+    printer = options.printer(context, output)
+    with open_controller(home()) as controller:
+        found = scheduling.show(controller, history.find(controller, id))
+        now = controller.now()
+    if printer.is_json:
+        printer.document(documents.schedule(found))
+        return
+    _print(printer, found, now)
+
+
+@app.command(epilog=options.examples("assist schedule slots -", "assist schedule slots t-01k3 -n 0 -o jsonl"))
+def slots(
+    context: typer.Context,
+    id: Id,
+    number: Annotated[
+        int, typer.Option("--number", "-n", min=0, metavar="N", help="At most so many; 0: all.")
+    ] = LIST_LENGTH,
+    output: options.Output = Format.TABLE,
+    plain: options.Plain = False,
+) -> None:
+    """List what became of each due time, the newest first.
+
+    Ran, Late (by more than 1 s) and MadeUp: its agent took it; how it went is in the record. SkippedOverlap: the run
+    before was not over. MissedDown: nobody served. NotDelivered: its agent could not be reached.
+    """
+    from assist_cli.operations import scheduling
+
+    printer = options.printer(context, output, plain=plain)
+    with open_controller(home()) as controller:
+        invocation_id = history.find(controller, id)
+        ledger = scheduling.ledger(controller, invocation_id, limit=number or None)
+        if printer.is_json:
+            printer.documents(map(documents.slot, ledger))
+            return
+        found = list(ledger)
+        names = scheduling.instance_names(controller, invocation_id)
+    if found:
+        printer.table(SLOT_COLUMNS, (_slot_row(each, names) for each in found))
+    else:
+        printer.talk("It was not due yet.")
+
+
+@app.command(epilog=options.examples("assist schedule pause -", "assist schedule pause t-01k3"))
+def pause(context: typer.Context, id: Id, output: options.Output = Format.TABLE) -> None:
+    """Let it run no more until it is resumed.
+
+    What runs of it now goes on. Due times of a pause are left out, and not made up.
+    """
+    _change(context, id, output, "pause")
+
+
+@app.command(epilog=options.examples("assist schedule resume -", "assist schedule resume t-01k3"))
+def resume(context: typer.Context, id: Id, output: options.Output = Format.TABLE) -> None:
+    """Let it run again, from its next due time on."""
+    _change(context, id, output, "resume")
 
 
 @app.command(
@@ -61,7 +179,7 @@ def preview(
         printer.documents(map(documents.firing, firings))
         return
     columns = [Column("LOCAL TIME"), Column("UTC"), Column("WHEN"), Column("NOTE")]
-    printer.table(columns, (_row(firing, now) for firing in firings))
+    printer.table(columns, (_firing_row(firing, now) for firing in firings))
     printer.talk(f"Local times are those of {asked.timezone or zone}.")
     if any(firing.note for firing in firings):
         printer.talk("gap: clocks leave out these times on that day; overlap: they show them twice.")
@@ -69,7 +187,85 @@ def preview(
         printer.talk("It does not fire again.")
 
 
-def _row(firing: Firing, now: datetime) -> Sequence[Cell | str]:
+def _change(context: typer.Context, id: str, output: Format, what: str) -> None:
+    from assist_cli.operations import scheduling
+
+    printer = options.printer(context, output)
+    with open_controller(home()) as controller:
+        change = scheduling.pause if what == "pause" else scheduling.resume
+        found = change(controller, history.find(controller, id))
+        now = controller.now()
+    if printer.is_json:
+        printer.document(documents.schedule(found))
+        return
+    printer.line(f"{found.invocation.id}: {_state(found).text}, next {_next(found, now)}")
+
+
+def _print(printer: Printer, found: Planned, now: datetime) -> None:
+    schedule, invocation = found.schedule, found.invocation
+    state = _state(found)
+    printer.line(f"{printer.paint(invocation.id, Style.STRONG)}  {printer.paint(state.text, state.style)}")
+    frequency = schedule.frequency + (f" in {schedule.timezone}" if schedule.timezone else "")
+    rows = [
+        ("Frequency", frequency),
+        ("Next", _next(found, now) + (f" ({clock(schedule.next)})" if found.is_waiting and schedule.next else "")),
+        ("Last", f"{ago(schedule.last, now)} ({clock(schedule.last)})" if schedule.last else "-"),
+        ("On", ", ".join(place.instance_name for place in invocation.instances)),
+        ("Command", _command(found)),
+        ("Missed", "left out" if schedule.missed is Missed.SKIP else "run once, when somebody serves again"),
+        ("Keeps", f"{count(schedule.keep, 'record')} of each instance"),
+    ]
+    if schedule.jitter:
+        rows.append(("Jitter", f"the instances spread over {took(schedule.jitter)}"))
+    if schedule.secrets:
+        rows.append(("Secrets", ", ".join(f"{key} from {reference}" for key, reference in schedule.secrets.items())))
+    for title, text in rows:
+        printer.line(f"  {printer.paint(title.ljust(10), Style.QUIET)} {escape(text)}")
+
+
+def _row(found: Planned, short: str, now: datetime) -> list[Cell | str]:
+    schedule, places = found.schedule, found.invocation.instances
+    return [
+        short,
+        _state(found),
+        schedule.frequency,
+        _next(found, now),
+        ago(schedule.last, now) if schedule.last else "",
+        places[0].instance_name if len(places) == 1 else f"{len(places)} instances",
+        _command(found),
+    ]
+
+
+def _state(found: Planned) -> Cell:
+    if found.schedule.paused is not None and not found.invocation.status.is_final:
+        return Cell("Paused", Style.ODD)
+    status = found.invocation.status
+    return Cell(
+        status.value,
+        {"Running": Style.BUSY, "Stopping": Style.BUSY, "Finished": Style.GOOD}.get(status.value, Style.ODD),
+    )
+
+
+def _next(found: Planned, now: datetime) -> str:
+    if not found.is_waiting or found.schedule.next is None:
+        return "-"
+    return ago(found.schedule.next, now) if found.schedule.next > now else "now"
+
+
+def _command(found: Planned) -> str:
+    invocation = found.invocation
+    if invocation.command_name is not None:
+        return f"{invocation.command_name}@{invocation.command_version}"
+    return one_line(invocation.content.decode("utf-8", "replace"))
+
+
+def _slot_row(slot: Slot, names: Mapping[str, str]) -> list[Cell | str]:
+    late = "" if slot.lateness is None else took(slot.lateness)
+    name = names[slot.instance_id]
+    return [clock(slot.due), name, Cell(slot.outcome.value, STYLES[slot.outcome]), late, slot.record_id or ""]
+
+
+def _firing_row(firing: Firing, now: datetime) -> Sequence[Cell | str]:
     return [
         f"{firing.local:%a %Y-%m-%d %H:%M:%S}",
         f"{firing.time:%Y-%m-%d %H:%M:%S}",

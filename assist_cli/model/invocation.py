@@ -31,7 +31,8 @@ class RepeatMode(str, Enum):
 class Outcome:
     """How a record ended. ``error_code`` and ``error_info`` are empty when all went well.
 
-    ``started`` is None when nothing started; both times are the instance's own where it told them.
+    ``started`` is None when nothing started; both times are the instance's own where it told them. ``accepted`` tells
+    that the agent had the record.
     """
 
     status: InvocationStatus
@@ -41,6 +42,7 @@ class Outcome:
     started: datetime | None = None
     finished: datetime | None = None
     output: Output = field(default_factory=Output)
+    accepted: bool = False
 
     @property
     def is_success(self) -> bool:
@@ -81,11 +83,16 @@ class Record:
         return self.sent is None and not self.status.is_final
 
 
+def no_record(instance_id: str, status: InvocationStatus, now: datetime) -> Record:
+    """What stands in the place of a record before the first one is due: it has no id, and no number but 0."""
+    return Record(id="", instance_id=instance_id, number=0, status=status, deadline=now)
+
+
 @dataclass(frozen=True)
 class InvocationInstance:
     """An invocation on one of its instances: the name as it was then, its status, and the newest record.
 
-    ``repeats`` is the number of records so far.
+    ``repeats`` is the number of records so far; when there is none, ``record`` is what ``no_record`` makes.
     """
 
     instance_id: str
@@ -102,7 +109,7 @@ class Invocation:
     ``content`` is the script before its parameters are put in; text in braces is text unless ``parameters_enabled``. A
     secret parameter is remembered without its value. ``timeout`` is in seconds; ``command_name`` and
     ``command_version`` are None for a script that was run without being saved; ``frequency`` is None for one that
-    runs once.
+    runs at once.
 
     Of a file that is sent, the ``transfer`` tells what it is. There is no command then, and the content is there while
     it is being sent and not remembered.

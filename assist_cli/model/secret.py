@@ -9,13 +9,15 @@ SHORTEST_LINE = 8
 class Secret:
     """A value that must not be seen: it prints as asterisks in every way, and JSON and pickle refuse it.
 
-    Only ``reveal()`` gives the value; call it where the value leaves for the instance, and nowhere else.
+    Only ``reveal()`` gives the value; call it where the value leaves for the instance, and nowhere else. ``reference``
+    tells where the value was read, so that it can be read there again; None when it was typed in.
     """
 
-    __slots__ = ("_value",)
+    __slots__ = ("_value", "reference")
 
-    def __init__(self, value: str | None) -> None:
+    def __init__(self, value: str | None, reference: str | None = None) -> None:
         self._value = value
+        self.reference = reference
 
     def reveal(self) -> str:
         """The value. One that comes from the history has none any more: that is a LookupError."""

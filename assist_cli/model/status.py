@@ -86,6 +86,19 @@ def invoke_status(statuses: Iterable[InvocationStatus]) -> InvokeStatus:
     return InvokeStatus.PARTIAL_FAILED
 
 
+def instance_status(before: InvocationStatus, record: InvocationStatus, *, periodic: bool) -> InvocationStatus:
+    """The status of an invocation on an instance that stood at ``before``, when its record there stands at ``record``.
+
+    One that runs once stands where its record does. A periodic one is Running, whatever its records do, until a person
+    stops it; then it is Stopping for as long as a record is open, and Stopped.
+    """
+    if not periodic:
+        return record
+    if before is InvocationStatus.STOPPING and record.is_final:
+        return InvocationStatus.STOPPED
+    return before
+
+
 def may_become(old: InvocationStatus, new: InvocationStatus, *, error_code: str = "") -> bool:
     """Whether a record that stands at ``old`` with ``error_code`` may be found to stand at ``new``.
 

@@ -242,6 +242,7 @@ def _outcome(result: TaskResult, fold: Fold) -> Outcome:
         started=_moment(result.started),
         finished=_moment(result.finished),
         output=fold.output(),
+        accepted=True,
     )
 
 

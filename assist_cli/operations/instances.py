@@ -127,6 +127,15 @@ def refuse_in_use(reader: Reader, instance: Instance) -> None:
             hint="assist invocation list --status Running shows them; wait for them, or stop them",
             code="InstanceInUse",
         )
+    from assist_cli.store import schedules  # a look at the history needs none of it
+
+    waiting = schedules.on_instance(reader, instance.id)
+    if waiting:
+        raise Conflict(
+            f"cannot remove the instance '{instance.name}': {waiting[0]} is to run there again",
+            hint=f"assist stop {waiting[0]} -i {instance.name}",
+            code="InstanceInUse",
+        )
 
 
 def refuse_name_of_another(reader: Reader, name: str, instance_id: str) -> None:

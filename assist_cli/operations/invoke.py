@@ -7,14 +7,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from assist_cli.errors import Conflict, NotFound, Refused
+from assist_cli.errors import Conflict, InvalidParameter, NotFound, Refused
 from assist_cli.model import command, parameters, quotas
 from assist_cli.model.audit import Entry
 from assist_cli.model.command import Command, CommandType, CommandVersion
 from assist_cli.model.ids import Kind, new_id
 from assist_cli.model.instance import Instance
-from assist_cli.model.invocation import Invocation, InvocationInstance, Record
+from assist_cli.model.invocation import Invocation, InvocationInstance, Record, RepeatMode, no_record
 from assist_cli.model.parameters import Definition, Value
+from assist_cli.model.schedule import LATEST, Schedule, Timing
 from assist_cli.model.secret import Secret
 from assist_cli.model.status import InvocationStatus, InvokeStatus
 from assist_cli.model.target import Selection
@@ -22,7 +23,7 @@ from assist_cli.operations import commands, render
 from assist_cli.operations.controller import Also, Controller
 from assist_cli.operations.instances import resolve
 from assist_cli.operations.senders import sender
-from assist_cli.store import audit, invocations
+from assist_cli.store import audit, invocations, schedules
 from assist_cli.store import commands as store
 
 GRACE = timedelta(seconds=30)
@@ -119,6 +120,41 @@ def check(controller: Controller, request: RunRequest | InvokeRequest) -> None:
     _check_rendering(controller, _invocation(controller, plan, instances, ""))
 
 
+def schedule(
+    controller: Controller, request: RunRequest | InvokeRequest, timing: Timing, *, also: Also | None = None
+) -> tuple[Invocation, Schedule]:
+    """Record what is to run again and again, or later. The server fires it (``serve``); nothing is sent here.
+
+    Raises as ``recorded`` does, and Refused for a secret that cannot be read again when it is needed.
+    """
+    plan, instances = _checked(controller, request)
+    references = _references(plan.values)
+    first = _invocation(controller, plan, instances, None)
+    timing.check(first.created)
+    since = first.created - LATEST if timing.frequency.is_once else first.created  # a moment that was to come just now
+    upcoming = timing.frequency.next(since, first.created)
+    if upcoming is None:
+        raise InvalidParameter(f"cannot run at '{timing.frequency.text}': that is over", code="InvalidFrequency")
+    once = timing.frequency.is_once
+    invocation = replace(
+        first, repeat_mode=RepeatMode.ONCE if once else RepeatMode.PERIOD, frequency=timing.frequency.text
+    )
+    _check_rendering(controller, invocation)
+    made = Schedule(
+        invocation_id=invocation.id,
+        frequency=timing.frequency.text,
+        timezone=timing.frequency.timezone,
+        anchor=invocation.created,
+        next=upcoming,
+        jitter=timing.jitter,
+        missed=timing.missed,
+        keep=timing.keep,
+        secrets=references,
+    )
+    _write(controller, invocation, plan.new, also, made)
+    return invocation, made
+
+
 def missing(controller: Controller, request: InvokeRequest | RerunRequest) -> Sequence[Definition]:
     """The parameters that are needed and that the request does not give. Raises NotFound."""
     if isinstance(request, RerunRequest):
@@ -156,6 +192,21 @@ def _check_rendering(controller: Controller, invocation: Invocation) -> None:
     """Refuse now, and not when half of the instances have it, what is too long with its values put in."""
     for place in invocation.instances:
         render.script(invocation, place, controller.id)
+
+
+def _references(values: Mapping[str, Value]) -> dict[str, str]:
+    """Where the secrets can be read at each firing. Raises Refused for one that was typed in."""
+    found = {}
+    for key, value in values.items():
+        if isinstance(value, Secret):
+            if value.reference is None:
+                raise Refused(
+                    f"cannot run later with the secret {key!r} as it was typed in: it is kept nowhere",
+                    code="SecretWithoutReference",
+                    hint=f"--secret {key}=env:VARIABLE or --secret {key}=@FILE, which are read at each run",
+                )
+            found[key] = value.reference
+    return found
 
 
 def _plan_of_script(controller: Controller, request: RunRequest) -> _Plan:
@@ -246,8 +297,9 @@ def _invocation(
     controller: Controller,
     plan: _Plan,
     instances: Sequence[Instance],
-    token: str,
+    token: str | None,
 ) -> Invocation:
+    """The invocation, with records that the sender of this ``token`` is to send; without one there are none yet."""
     now, now_ms = controller.now(), controller.now_ms()
     return Invocation(
         id=new_id(Kind.INVOCATION, now_ms),
@@ -264,7 +316,17 @@ def _invocation(
         keep_script=plan.keep_script,
         status=InvokeStatus.RUNNING,
         created=now,
-        instances=first_records(instances, token, plan.version.timeout, now),
+        instances=_no_records(instances, now)
+        if token is None
+        else first_records(instances, token, plan.version.timeout, now),
+    )
+
+
+def _no_records(instances: Sequence[Instance], now: datetime) -> tuple[InvocationInstance, ...]:
+    """Each of these instances before it is due there."""
+    running = InvocationStatus.RUNNING
+    return tuple(
+        InvocationInstance(each.id, each.name, running, 0, no_record(each.id, running, now)) for each in instances
     )
 
 
@@ -291,8 +353,14 @@ def first_records(
     )
 
 
-def _write(controller: Controller, invocation: Invocation, new: Command | None, also: Also | None) -> None:
-    """Write the invocation, its instances, their records and the audit line in one transaction."""
+def _write(
+    controller: Controller,
+    invocation: Invocation,
+    new: Command | None,
+    also: Also | None,
+    schedule: Schedule | None = None,
+) -> None:
+    """Write the invocation, its instances, their records or its schedule, and the audit line in one transaction."""
     saved = invocation.command_name is not None
     with controller.database.transaction() as transaction:
         if also is not None:
@@ -305,6 +373,8 @@ def _write(controller: Controller, invocation: Invocation, new: Command | None, 
                 hint="assist command list shows what there is",
             )
         invocations.add(transaction, invocation)
+        if schedule is not None:
+            schedules.add(transaction, schedule)
         audit.append(
             transaction,
             Entry(
@@ -323,7 +393,8 @@ def _detail(invocation: Invocation) -> str:
     if invocation.command_name is not None:
         what = f"{invocation.command_name}@{invocation.command_version}"
     keys = ", ".join(invocation.parameters)
-    return f"{what} on {places_in_audit(invocation)}" + (f" with {keys}" if keys else "")
+    when = f", {invocation.frequency}" if invocation.frequency else ""
+    return f"{what} on {places_in_audit(invocation)}" + (f" with {keys}" if keys else "") + when
 
 
 def places_in_audit(invocation: Invocation) -> str:

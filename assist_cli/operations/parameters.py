@@ -50,9 +50,10 @@ def secret(key: str, reference: str) -> Secret:
                 code="SecretNotFound",
                 hint=f"set it: read -rs {variable} && export {variable}",
             )
-        return Secret(value)
+        return Secret(value, reference)
     if reference.startswith("@"):
-        return Secret(_file(reference[1:]).removesuffix("\n").removesuffix("\r"))
+        text = _file(reference[1:]).removesuffix("\n").removesuffix("\r")
+        return Secret(text, f"@{Path(reference[1:]).absolute()}")
     raise InvalidParameter(  # what was given may be the secret itself, so it is not repeated
         f"cannot use what is given for the secret {key!r}: it is no reference",
         code="SecretByValue",

@@ -16,7 +16,7 @@ from assist_cli.operations.collect import LOOK_AGAIN_SECONDS, conclude, follow, 
 from assist_cli.operations.controller import Controller
 from assist_cli.operations.ledger import Ledger
 from assist_cli.operations.reach import Line, line_to
-from assist_cli.store import audit, invocations, records
+from assist_cli.store import audit, invocations, records, schedules, slots
 
 PATIENCE_SECONDS = 15.0  # TERM, 5 s, KILL, and then some
 
@@ -39,6 +39,8 @@ def begin(controller: Controller, invocation_id: str, where: Selection | None = 
         invocation = invocations.get(transaction, invocation_id, output=False)
         chosen = history.chosen(transaction, invocation, where)
         count = records.mark_stopping(transaction, invocation_id, chosen, controller.now())
+        if not slots.places(transaction, invocation_id):
+            schedules.end(transaction, invocation_id)
         if count:
             entry = Entry(controller.now(), controller.actor, "invocation.stop", invocation_id, f"{count} running")
             audit.append(transaction, entry)
@@ -74,15 +76,21 @@ async def _stop(controller: Controller, line: Line, record: Record) -> Outcome |
     if record.sent is None:
         return not_sent(controller.now())  # and it will not be: its sender sends only what is Running
 
-    async def ask(client: Client) -> None:
+    await ask(controller, line, record)
+    return await follow(controller, line, record)
+
+
+async def ask(controller: Controller, line: Line, record: Record) -> None:
+    """Tell the agent to end a record that was sent, as soon as it can be told."""
+
+    async def tell(client: Client) -> None:
         await client.call("task.stop", {"record": record.id})
 
     while True:
         try:
-            await line.insist(ask)
+            await line.insist(tell)
             break
         except AgentRefused:
             if not may_arrive(controller, record):
                 break
             await asyncio.sleep(LOOK_AGAIN_SECONDS)
-    return await follow(controller, line, record)

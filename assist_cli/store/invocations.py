@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from assist_cli.errors import NotFound
 from assist_cli.model import ids
 from assist_cli.model.ids import Kind
-from assist_cli.model.invocation import Invocation, InvocationInstance, Record
+from assist_cli.model.invocation import Invocation, InvocationInstance, Record, no_record
 from assist_cli.model.status import InvocationStatus
-from assist_cli.store.database import Reader, Transaction, to_ms, to_ms_or_none
+from assist_cli.store.database import Reader, Transaction, from_ms, to_ms, to_ms_or_none
 from assist_cli.store.packing import get_transfer, invocation_of, packed, put_transfer, record_of
 
 RUNS = (Kind.INVOCATION,)
@@ -80,6 +80,7 @@ def add(transaction: Transaction, invocation: Invocation) -> None:
                 to_ms(each.record.deadline),
             )
             for each in invocation.instances
+            if each.repeats
         ),
     )
 
@@ -121,9 +122,10 @@ def get(reader: Reader, invocation_id: str, *, output: bool) -> Invocation:
         raise _not_found(invocation_id, Kind.INVOCATION)
     rows = reader.query(
         """
-        SELECT records.*, place.instance_name, place.status AS instance_status, place.repeats, runs, cut, dropped, data
+        SELECT records.*, place.instance_id AS place_id, place.instance_name, place.status AS instance_status,
+            place.repeats, runs, cut, dropped, data
         FROM invocation_instances AS place
-        JOIN records ON records.invocation_id = place.invocation_id
+        LEFT JOIN records ON records.invocation_id = place.invocation_id
             AND records.instance_id = place.instance_id AND records.number = place.repeats
         LEFT JOIN outputs ON ? AND outputs.record_id = records.id
         WHERE place.invocation_id = ? ORDER BY place.position
@@ -132,11 +134,13 @@ def get(reader: Reader, invocation_id: str, *, output: bool) -> Invocation:
     )
     instances = tuple(
         InvocationInstance(
-            instance_id=each["instance_id"],
+            instance_id=each["place_id"],
             instance_name=each["instance_name"],
             status=InvocationStatus(each["instance_status"]),
             repeats=each["repeats"],
-            record=record_of(each, output=output),
+            record=record_of(each, output=output)
+            if each["repeats"]
+            else no_record(each["place_id"], InvocationStatus(each["instance_status"]), from_ms(row["created_at"])),
         )
         for each in rows
     )
@@ -153,6 +157,14 @@ def records(reader: Reader, invocation_id: str, instance_id: str) -> list[Record
         [invocation_id, instance_id],
     )
     return [record_of(row, output=True) for row in rows]
+
+
+def what(reader: Reader, invocation_id: str) -> Invocation:
+    """What an invocation runs and how, without its instances. Raises NotFound."""
+    row = reader.first("SELECT * FROM invocations WHERE id = ?", [invocation_id])
+    if row is None:
+        raise _not_found(invocation_id, Kind.INVOCATION)
+    return invocation_of(row, row["content"], (), get_transfer(reader, row["id"]))
 
 
 def newest(reader: Reader, kind: Kind, limit: int | None) -> list[Invocation]:

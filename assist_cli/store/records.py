@@ -7,13 +7,41 @@ same transaction. A final state is not overwritten: ``model.status.may_become`` 
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 
-from assist_cli.model.invocation import Outcome, Record
-from assist_cli.model.status import UNANSWERED, InvocationStatus, invoke_status, may_become
+from assist_cli.model.invocation import Outcome, Record, RepeatMode
+from assist_cli.model.status import UNANSWERED, InvocationStatus, instance_status, invoke_status, may_become
 from assist_cli.store.database import Reader, Transaction, to_ms, to_ms_or_none
 from assist_cli.store.packing import put_output, record_of
+
+
+def add(transaction: Transaction, invocation_id: str, found: Iterable[Record]) -> None:
+    """Write the next record of each of these instances of an invocation; what it has sent already is sent."""
+    found = list(found)
+    transaction.execute_many(
+        """
+        INSERT INTO records (id, invocation_id, instance_id, number, status, sender, deadline_at, sent_at)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+        """,
+        (
+            (
+                each.id,
+                invocation_id,
+                each.instance_id,
+                each.number,
+                each.status.value,
+                each.sender,
+                to_ms(each.deadline),
+                to_ms_or_none(each.sent),
+            )
+            for each in found
+        ),
+    )
+    transaction.execute_many(
+        "UPDATE invocation_instances SET repeats = ? WHERE invocation_id = ? AND instance_id = ?",
+        ((each.number, invocation_id, each.instance_id) for each in found),
+    )
 
 
 def mark_sent(transaction: Transaction, record_id: str, now: datetime, lifetime: timedelta) -> bool:
@@ -36,25 +64,40 @@ def take_over(transaction: Transaction, invocation_id: str, sender: str) -> None
     )
 
 
+def adopt(transaction: Transaction, record_id: str, sender: str) -> None:
+    """Let another sender have a record, sent or not."""
+    transaction.execute("UPDATE records SET sender = ? WHERE id = ?", [sender, record_id])
+
+
 def mark_stopping(transaction: Transaction, invocation_id: str, instance_ids: Collection[str], now: datetime) -> int:
-    """Note that a person asked to stop what is Running of an invocation on these; the number of those records."""
+    """Note that a person asked to stop what is Running of an invocation on these; the number of those instances.
+
+    Where no record is open, because it is between two firings or before its first, it is Stopped by this.
+    """
     which = json.dumps(list(instance_ids))
-    running, stopping = InvocationStatus.RUNNING.value, InvocationStatus.STOPPING.value
-    changed = transaction.execute(
+    running, stopping, stopped = (
+        InvocationStatus.RUNNING.value,
+        InvocationStatus.STOPPING.value,
+        InvocationStatus.STOPPED.value,
+    )
+    transaction.execute(
         """
         UPDATE records SET status = ?, stopped_at = ? WHERE invocation_id = ? AND status = ?
             AND instance_id IN (SELECT value FROM json_each(?))
         """,
         [stopping, to_ms(now), invocation_id, running, which],
     )
-    transaction.execute(
+    changed = transaction.execute(
         """
-        UPDATE invocation_instances SET status = ? WHERE invocation_id = ? AND status = ?
-            AND instance_id IN (SELECT value FROM json_each(?))
+        UPDATE invocation_instances SET status = CASE WHEN EXISTS (
+            SELECT 1 FROM records WHERE records.invocation_id = ?3 AND records.status = ?1
+                AND records.instance_id = invocation_instances.instance_id
+        ) THEN ?1 ELSE ?2 END
+        WHERE invocation_id = ?3 AND status = ?4 AND instance_id IN (SELECT value FROM json_each(?5))
         """,
-        [stopping, invocation_id, running, which],
+        [stopping, stopped, invocation_id, running, which],
     )
-    _update_status(transaction, invocation_id)
+    _update_status(transaction, invocation_id, now)
     return changed
 
 
@@ -64,10 +107,17 @@ def settle(transaction: Transaction, outcomes: Mapping[str, Outcome]) -> dict[st
     A record that is final already stays as it is, but for the one correction that ``may_become`` allows.
     """
     written = {}
-    touched = set()
+    touched: dict[str, datetime | None] = {}
     for record_id, outcome in outcomes.items():
         row = transaction.first(
-            "SELECT invocation_id, instance_id, status, error_code FROM records WHERE id = ?", [record_id]
+            """
+            SELECT invocation_id, instance_id, records.number, records.status, error_code, repeats,
+                place.status AS instance_status, repeat_mode
+            FROM records JOIN invocation_instances AS place USING (invocation_id, instance_id)
+            JOIN invocations ON invocations.id = invocation_id
+            WHERE records.id = ?
+            """,
+            [record_id],
         )
         if row is None:
             continue
@@ -91,14 +141,20 @@ def settle(transaction: Transaction, outcomes: Mapping[str, Outcome]) -> dict[st
             ],
         )
         put_output(transaction, record_id, outcome.output)
-        transaction.execute(
-            "UPDATE invocation_instances SET status = ?, exit_code = ? WHERE invocation_id = ? AND instance_id = ?",
-            [outcome.status.value, outcome.exit_code, row["invocation_id"], row["instance_id"]],
-        )
-        touched.add(row["invocation_id"])
+        touched[row["invocation_id"]] = outcome.finished
+        if row["number"] == row["repeats"]:  # an older one says nothing about how the instance stands
+            status = instance_status(
+                InvocationStatus(row["instance_status"]),
+                outcome.status,
+                periodic=row["repeat_mode"] == RepeatMode.PERIOD.value,
+            )
+            transaction.execute(
+                "UPDATE invocation_instances SET status = ?, exit_code = ? WHERE invocation_id = ? AND instance_id = ?",
+                [status.value, outcome.exit_code, row["invocation_id"], row["instance_id"]],
+            )
         written[record_id] = old
-    for invocation_id in touched:
-        _update_status(transaction, invocation_id)
+    for invocation_id, now in touched.items():
+        _update_status(transaction, invocation_id, now)
     return written
 
 
@@ -123,12 +179,13 @@ def unsettled(reader: Reader, *, invocation_id: str | None = None) -> dict[str, 
     return found
 
 
-def _update_status(transaction: Transaction, invocation_id: str) -> None:
+def _update_status(transaction: Transaction, invocation_id: str, now: datetime | None) -> None:
+    """Let the invocation follow from its instances. What ends without a record's end, ends ``now``."""
     status = invoke_status(_counts(transaction, invocation_id))
     finished = None
     if status.is_final:
         row = transaction.first("SELECT max(finished_at) AS at FROM records WHERE invocation_id = ?", [invocation_id])
-        finished = row["at"] if row else None
+        finished = row["at"] if row and row["at"] is not None else to_ms_or_none(now)
     transaction.execute(
         "UPDATE invocations SET status = ?, finished_at = ? WHERE id = ?", [status.value, finished, invocation_id]
     )

@@ -1,0 +1,199 @@
+"""When an invocation runs again, or later: schedules, what is due of them, and the ledger of their slots.
+
+The rules are docs/rules.md section 6. Times are moments in UTC; a frequency knows its own zone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import Enum
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from assist_cli.errors import InvalidParameter
+
+if TYPE_CHECKING:
+    from assist_cli.model.frequency import Frequency
+
+KEEP = 1000
+LATE = timedelta(seconds=1)
+LATEST = timedelta(seconds=60)
+OFTEN = timedelta(hours=1)
+LOOK_BACK = timedelta(minutes=1)
+MOMENT = timedelta(milliseconds=1)
+
+
+class Missed(str, Enum):
+    """What becomes of due times at which nobody served: nothing, or one run for all of them."""
+
+    SKIP = "skip"
+    RUN_ONCE = "run-once"
+
+    __str__ = str.__str__
+
+
+class SlotOutcome(str, Enum):
+    """What became of a due time on an instance. Ran, Late and MadeUp tell that the agent has accepted the record."""
+
+    PENDING = "Pending"
+    RAN = "Ran"
+    LATE = "Late"
+    MADE_UP = "MadeUp"
+    SKIPPED_OVERLAP = "SkippedOverlap"
+    MISSED_DOWN = "MissedDown"
+    NOT_DELIVERED = "NotDelivered"
+
+    __str__ = str.__str__
+
+
+@dataclass(frozen=True)
+class Timing:
+    """When a person wants something to run: the frequency, and how it is kept.
+
+    ``jitter`` spreads the instances of one firing over so long; ``keep`` is the number of records of each instance.
+    """
+
+    frequency: Frequency
+    jitter: timedelta = timedelta(0)
+    missed: Missed = Missed.SKIP
+    keep: int = KEEP
+
+    def check(self, now: datetime) -> None:
+        """Raise InvalidParameter when the jitter or the number of records cannot be."""
+        if self.keep < 1:
+            raise InvalidParameter(
+                f"cannot keep {self.keep} records: the newest one is always kept", hint=f"--keep {KEEP}"
+            )
+        longest = self.frequency.smallest_gap(now) / 2
+        if self.jitter > longest:
+            raise InvalidParameter(
+                f"cannot spread the instances over {self.jitter.total_seconds():g} s: "
+                "that is more than half of the time between two runs",
+                hint=f"--jitter {longest.total_seconds():g}s at most",
+            )
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """The schedule of one invocation.
+
+    ``anchor`` is where intervals are counted from, ``next`` the due time that comes next (None: it is over) and
+    ``last`` the newest that has fired. ``secrets`` are references by key, read anew at each firing.
+    """
+
+    invocation_id: str
+    frequency: str
+    timezone: str | None
+    anchor: datetime
+    next: datetime | None
+    last: datetime | None = None
+    jitter: timedelta = timedelta(0)
+    missed: Missed = Missed.SKIP
+    keep: int = KEEP
+    paused: datetime | None = None
+    secrets: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+
+@dataclass(frozen=True)
+class Slot:
+    """One due time on one instance. ``lateness`` and ``record_id`` are None where nothing was to be sent."""
+
+    instance_id: str
+    due: datetime
+    outcome: SlotOutcome
+    lateness: timedelta | None = None
+    record_id: str | None = None
+
+
+@dataclass(frozen=True)
+class Turn:
+    """What a schedule asks for at a moment.
+
+    ``fires`` is the due time to run now, None when there is none; ``made_up`` tells that it runs in place of those
+    that were missed. The due times from ``missed`` on that come before ``fires``, or else before now, were missed;
+    None when there are none. ``next`` is the one that follows, None when it is the last.
+    """
+
+    fires: datetime | None
+    made_up: bool
+    missed: datetime | None
+    next: datetime | None
+
+
+def turn(schedule: Schedule, frequency: Frequency, now: datetime) -> Turn:
+    """What is to be done at ``now`` of a schedule whose next due time has come."""
+    assert schedule.next is not None
+    newest = _newest(schedule, frequency, now)
+    following = frequency.next(newest, schedule.anchor)
+    if now - newest <= patience(newest, following):
+        return Turn(newest, False, schedule.next if schedule.next < newest else None, following)
+    if schedule.missed is Missed.RUN_ONCE:
+        return Turn(newest, True, schedule.next if schedule.next < newest else None, following)
+    return Turn(None, False, schedule.next, following)
+
+
+def patience(due: datetime, following: datetime | None) -> timedelta:
+    """How late a firing may be and still run: half the interval or 60 s, whichever is less."""
+    return LATEST if following is None else min((following - due) / 2, LATEST)
+
+
+def offset(instance_id: str, jitter: timedelta) -> timedelta:
+    """By how much an instance comes after the others in each firing; from its id, so that it stays the same."""
+    if not jitter:
+        return jitter
+    share = int.from_bytes(hashlib.sha256(instance_id.encode()).digest()[:8], "big") / 2**64
+    return jitter * share
+
+
+def after_step(schedule: Schedule, frequency: Frequency, now: datetime, step: timedelta | None) -> datetime | None:
+    """The next due time after the clock was set back to ``now`` (by ``step``, None when that is not known).
+
+    What runs at least once an hour goes on by the new time as if nothing had happened; what runs seldom does not run
+    again at a time that it has had already.
+    """
+    upcoming = frequency.next(now, schedule.anchor)
+    if schedule.last is None or upcoming is None or upcoming > schedule.last:
+        return upcoming
+    following = frequency.next(schedule.last, schedule.anchor)
+    if following is None or following - schedule.last > OFTEN:
+        return following
+    if step is None:
+        return upcoming
+    soonest = schedule.last + step + (following - schedule.last) / 2
+    return frequency.next(max(now, soonest), schedule.anchor)
+
+
+def due_times(
+    frequency: Frequency, anchor: datetime, first: datetime, until: datetime, limit: int | None
+) -> Iterator[datetime]:
+    """The due times from ``first``, which is one, until before ``until``: the newest first, ``limit`` at most."""
+    end, back = until, LOOK_BACK
+    while end > first and limit != 0:
+        begin = max(end - back, first)
+        found = [begin] if begin == first else []
+        due = frequency.next(begin if found else begin - MOMENT, anchor)
+        while due is not None and due < end:
+            found.append(due)
+            due = frequency.next(due, anchor)
+        yield from reversed(found if limit is None else found[-limit:])
+        limit = None if limit is None else limit - min(len(found), limit)
+        end, back = begin, back if found else back * 2
+
+
+def _newest(schedule: Schedule, frequency: Frequency, now: datetime) -> datetime:
+    """The newest due time that is not after ``now``, found from the end: an absence may have had millions of them."""
+    assert schedule.next is not None
+    newest: datetime = schedule.next
+    back = LOOK_BACK
+    while now - back > schedule.next:
+        found = frequency.next(now - back, schedule.anchor)
+        if found is not None and found <= now:
+            newest = found
+            break
+        back *= 2
+    while (following := frequency.next(newest, schedule.anchor)) is not None and following <= now:
+        newest = following
+    return newest

@@ -1,0 +1,47 @@
+"""The time of day beside a clock that nobody sets, so that a step of the one is seen by the other.
+
+The other one goes on while the machine sleeps, where the system has such a clock: a sleep is time that has passed, and
+no step.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+STEP = timedelta(seconds=0.5)  # what is less is lost in how the clocks are read, or is how time is kept in order
+READING_SECONDS = 0.05
+READINGS = 5
+
+
+def elapsed_seconds() -> float:
+    """The seconds since the machine was started."""
+    boottime = getattr(time, "CLOCK_BOOTTIME", None)
+    return time.monotonic() if boottime is None else time.clock_gettime(boottime)
+
+
+class Clock:
+    """``wall`` gives the moment in UTC, ``elapsed`` seconds that nobody sets."""
+
+    def __init__(self, wall: Callable[[], datetime], elapsed: Callable[[], float] = elapsed_seconds) -> None:
+        self._wall = wall
+        self._elapsed = elapsed
+        self._before = self._read()
+
+    def look(self) -> tuple[datetime, timedelta]:
+        """The moment, and by how much the clock was set since the last look: zero when it was not."""
+        wall, elapsed = self._read()
+        step = (wall - self._before[0]) - timedelta(seconds=elapsed - self._before[1])
+        self._before = wall, elapsed
+        return wall, step if abs(step) >= STEP else timedelta(0)
+
+    def _read(self) -> tuple[datetime, float]:
+        """Both clocks at one moment, as far as the machine lets us."""
+        for _ in range(READINGS):
+            before = self._elapsed()
+            wall = self._wall()
+            after = self._elapsed()
+            if after - before < READING_SECONDS:
+                break
+        return wall, after

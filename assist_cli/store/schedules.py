@@ -1,0 +1,168 @@
+"""Schedules: when an invocation runs again or later. What people change in them has a new revision each time."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from datetime import datetime, timedelta
+
+from assist_cli.model.schedule import Missed, Schedule
+from assist_cli.store.database import (
+    MILLISECOND,
+    Reader,
+    Transaction,
+    from_ms,
+    from_ms_or_none,
+    to_ms,
+    to_ms_or_none,
+)
+
+_NEXT_REVISION = "(SELECT coalesce(max(revision), 0) + 1 FROM schedules)"
+
+
+def add(transaction: Transaction, schedule: Schedule) -> None:
+    """Write the schedule of an invocation that was written just now."""
+    transaction.execute(
+        f"""
+        INSERT INTO schedules (invocation_id, frequency, timezone, anchor_at, next_at, jitter_ms, missed, keep, secrets,
+            revision)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, {_NEXT_REVISION})
+        """,  # noqa: S608
+        [
+            schedule.invocation_id,
+            schedule.frequency,
+            schedule.timezone,
+            to_ms(schedule.anchor),
+            to_ms_or_none(schedule.next),
+            schedule.jitter // MILLISECOND,
+            schedule.missed.value,
+            schedule.keep,
+            json.dumps(dict(schedule.secrets)),
+        ],
+    )
+
+
+def get(reader: Reader, invocation_id: str) -> Schedule | None:
+    """The schedule of an invocation; None when it has none."""
+    row = reader.first("SELECT * FROM schedules WHERE invocation_id = ?", [invocation_id])
+    return None if row is None else _schedule(row)
+
+
+def changed(reader: Reader, revision: int) -> tuple[int, dict[str, int | None]]:
+    """What people changed since a revision (0: all): the newest revision, and the next due time of each in ms.
+
+    None means that it does not fire: it is over, or paused.
+    """
+    rows = reader.query(
+        "SELECT invocation_id, revision, CASE WHEN paused_at IS NULL THEN next_at END AS next_at FROM schedules"
+        " WHERE revision > ?",
+        [revision],
+    )
+    newest = max((row["revision"] for row in rows), default=revision)
+    return newest, {row["invocation_id"]: row["next_at"] for row in rows}
+
+
+def ids(reader: Reader) -> list[str]:
+    """The invocations that have a schedule, also one that is over; newest first."""
+    rows = reader.query("SELECT invocation_id FROM schedules ORDER BY invocation_id DESC")
+    return [row["invocation_id"] for row in rows]
+
+
+def count_open(reader: Reader) -> int:
+    """How many will fire again, those that are paused left out."""
+    row = reader.first("SELECT count(*) AS count FROM schedules WHERE next_at IS NOT NULL AND paused_at IS NULL")
+    assert row is not None
+    return int(row["count"])
+
+
+def on_instance(reader: Reader, instance_id: str) -> list[str]:
+    """The ids of the invocations that will fire on an instance again."""
+    rows = reader.query(
+        """
+        SELECT invocation_id FROM schedules JOIN invocation_instances AS place USING (invocation_id)
+        WHERE next_at IS NOT NULL AND place.instance_id = ? AND place.status = 'Running' ORDER BY invocation_id
+        """,
+        [instance_id],
+    )
+    return [row["invocation_id"] for row in rows]
+
+
+def advance(transaction: Transaction, schedule: Schedule, upcoming: datetime | None, last: datetime | None) -> bool:
+    """Let the due time after ``schedule.next`` be the next; False when somebody else has changed the schedule.
+
+    It is by this that a due time fires once, whoever is killed.
+    """
+    changed = transaction.execute(
+        """
+        UPDATE schedules SET next_at = ?, last_at = coalesce(?, last_at)
+        WHERE invocation_id = ? AND next_at = ? AND paused_at IS NULL
+        """,
+        [to_ms_or_none(upcoming), to_ms_or_none(last), schedule.invocation_id, to_ms_or_none(schedule.next)],
+    )
+    return changed == 1
+
+
+def pause(transaction: Transaction, invocation_id: str, now: datetime) -> None:
+    transaction.execute(
+        f"UPDATE schedules SET paused_at = ?, revision = {_NEXT_REVISION} WHERE invocation_id = ?",  # noqa: S608
+        [to_ms(now), invocation_id],
+    )
+
+
+def resume(transaction: Transaction, invocation_id: str, upcoming: datetime) -> None:
+    """Let it fire again, from this due time on."""
+    transaction.execute(
+        f"UPDATE schedules SET paused_at = NULL, next_at = ?, revision = {_NEXT_REVISION} WHERE invocation_id = ?",  # noqa: S608
+        [to_ms(upcoming), invocation_id],
+    )
+
+
+def end(transaction: Transaction, invocation_id: str) -> None:
+    """Let it fire no more."""
+    transaction.execute(
+        f"UPDATE schedules SET next_at = NULL, revision = {_NEXT_REVISION} WHERE invocation_id = ?",  # noqa: S608
+        [invocation_id],
+    )
+
+
+def shift_intervals(transaction: Transaction, step: timedelta) -> None:
+    """Move what counts elapsed time along with a clock that was set."""
+    transaction.execute(
+        """
+        UPDATE schedules SET anchor_at = anchor_at + ?1, next_at = next_at + ?1, last_at = last_at + ?1
+        WHERE frequency GLOB 'rate(*' AND next_at IS NOT NULL
+        """,
+        [step // MILLISECOND],
+    )
+
+
+def ahead(reader: Reader, now: datetime) -> list[Schedule]:
+    """Those that have fired or were made, by their own word, after now: the clock was set back since."""
+    rows = reader.query(
+        "SELECT * FROM schedules WHERE next_at IS NOT NULL AND coalesce(last_at, anchor_at) > ?", [to_ms(now)]
+    )
+    return [_schedule(row) for row in rows]
+
+
+def set_next(transaction: Transaction, invocation_id: str, upcoming: datetime | None, anchor: datetime) -> None:
+    """Correct the next due time after the clock was set."""
+    transaction.execute(
+        "UPDATE schedules SET next_at = ?, anchor_at = ? WHERE invocation_id = ?",
+        [to_ms_or_none(upcoming), to_ms(anchor), invocation_id],
+    )
+
+
+def _schedule(row: sqlite3.Row) -> Schedule:
+    return Schedule(
+        invocation_id=row["invocation_id"],
+        frequency=row["frequency"],
+        timezone=row["timezone"],
+        anchor=from_ms(row["anchor_at"]),
+        next=from_ms_or_none(row["next_at"]),
+        last=from_ms_or_none(row["last_at"]),
+        jitter=row["jitter_ms"] * MILLISECOND,
+        missed=Missed(row["missed"]),
+        keep=row["keep"],
+        paused=from_ms_or_none(row["paused_at"]),
+        secrets=json.loads(row["secrets"]),
+    )

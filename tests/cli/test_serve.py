@@ -1,0 +1,138 @@
+"""``assist serve`` and what runs by it, as a person meets them; the agent is this machine's own."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.program import Program
+
+pytestmark = pytest.mark.e2e
+
+GUARD = 60.0
+
+
+def listed(assist: Program, *words: str) -> Any:
+    done = assist(*words, "-o", "json")
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def until(condition: Any) -> None:
+    end = time.monotonic() + GUARD
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.1)  # it is another process that gets there; nothing tells us when
+
+
+@pytest.mark.slow
+def test_it_fires_what_is_made_while_it_serves_and_ends_when_it_is_told(assist: Program, isolation: Path) -> None:
+    journal = isolation / "journal"
+    assert listed(assist, "schedule", "list") == []
+    with assist.start("-v", "serve") as server:
+        made = assist("run", "--in", "1s", "-c", f"echo $ASSIST_RECORD_ID >> {journal}")
+        assert made.returncode == 0
+        later = made.stdout.decode().strip()
+        made = assist("run", "--every", "10s", "--", "true")
+        assert b"Nobody serves" not in made.stderr
+        again = made.stdout.decode().strip()
+        until(journal.exists)
+        (slot,) = listed(assist, "schedule", "slots", later)
+        until(lambda: listed(assist, "invocation", "show", later)["InvokeStatus"] == "Finished")
+        assert journal.read_text().split() == [slot["RecordId"]]
+        assert slot["Outcome"] in ("Ran", "Late", "Pending")
+        (shown,) = listed(assist, "schedule", "list")
+        assert (shown["InvokeId"], shown["RepeatMode"], shown["Frequency"], shown["Paused"]) == (
+            *(again, "Period", "rate(10s)"),
+            False,
+        )
+        other = assist("serve")
+        assert other.returncode == 65
+        assert f"process {server.pid} on this machine".encode() in other.stderr
+        detached = assist("run", "--detach", "-c", "sleep 0.3; echo done").stdout.decode().strip()
+        until(lambda: stored(assist, detached) == "Finished")
+        server.send_signal(signal.SIGTERM)
+        _, log = server.communicate(timeout=GUARD)
+    assert server.returncode == 0
+    assert b"Traceback" not in log
+    lines = log.decode().splitlines()
+    assert " serving " in lines[0]
+    assert lines[-2].endswith("ending, by SIGTERM")
+    made = assist("run", "--every", "1h", "--", "true")
+    assert b"Nobody serves, so nothing will run. To serve: assist serve" in made.stderr
+
+
+def stored(assist: Program, invocation_id: str) -> str:
+    """The status that the database has, with nobody asked."""
+    import sqlite3
+    from contextlib import closing
+
+    with closing(sqlite3.connect(Path(os.environ["ASSIST_HOME"], "assist.db"))) as connection:
+        ((status,),) = connection.execute("SELECT status FROM invocations WHERE id = ?", [invocation_id])
+    return str(status)
+
+
+def test_once_does_what_is_due_and_ends(assist: Program, isolation: Path) -> None:
+    journal = isolation / "journal"
+    made = assist("run", "--in", "0s", "-c", f"echo ran >> {journal}")
+    assert b"Nobody serves" in made.stderr
+    until(lambda: assist("-q", "serve", "--once").returncode == 0 and journal.exists())
+    assert journal.read_text() == "ran\n"
+
+
+def test_an_interrupt_ends_it_too(assist: Program) -> None:
+    with assist.start("serve") as server:
+        assert server.stderr is not None
+        assert b"serving" in server.stderr.readline()
+        server.send_signal(signal.SIGINT)
+        server.communicate(timeout=GUARD)
+    assert server.returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "message"),
+    [
+        (["--every", "9s"], 65, "10"),
+        (["--cron", "0,55 * * * * *"], 65, "10"),
+        (["--every", "30s", "--at", "2099-01-01"], 2, "--every and --at contradict each other"),
+        (["--timezone", "UTC"], 2, "--timezone"),
+        (["--every", "30s", "--timezone", "UTC"], 2, "--timezone"),
+        (["--keep", "5"], 2, "--keep"),
+        (["--every", "30s", "--keep", "0"], 65, "the newest one is always kept"),
+        (["--every", "10s", "--jitter", "6s"], 65, "more than half"),
+        (["--at", "2020-01-01"], 65, "past"),
+        (["--every", "30s", "--canary", "1"], 2, "--canary"),
+    ],
+)
+def test_what_cannot_be_is_refused(assist: Program, words: list[str], status: int, message: str) -> None:
+    done = assist("run", *words, "--", "true")
+    assert done.returncode == status, done.stderr
+    assert message in done.stderr.decode()
+    assert b"Traceback" not in done.stderr
+
+
+def test_what_has_no_schedule_is_told(assist: Program) -> None:
+    assist("run", "--", "true")
+    done = assist("schedule", "slots", "-")
+    assert done.returncode == 66
+    assert b"cannot find a schedule" in done.stderr
+
+
+def test_pause_resume_stop(assist: Program) -> None:
+    made = assist("run", "--every", "1h", "--", "true").stdout.decode().strip()
+    assert listed(assist, "schedule", "pause", made)["Paused"] is True
+    assert listed(assist, "schedule", "show", made)["NextTime"] is None
+    assert listed(assist, "schedule", "resume", "-")["Paused"] is False
+    done = assist("invocation", "wait", made)
+    assert done.returncode == 65
+    assert b"it runs again and again" in done.stderr
+    assert listed(assist, "stop", made)["InvokeStatus"] == "Stopped"
+    assert assist("schedule", "pause", made).returncode == 65
+    assert listed(assist, "schedule", "list") == []
+    assert len(listed(assist, "schedule", "list", "--ended")) == 1

@@ -1,0 +1,424 @@
+"""The server fires what is due, once, and the ledger tells what became of it (docs/rules.md section 6)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+
+from assist_cli.errors import Conflict, InvalidParameter, Refused
+from assist_cli.model import frequency
+from assist_cli.model.command import CommandVersion
+from assist_cli.model.schedule import Missed, Timing
+from assist_cli.model.secret import Secret
+from assist_cli.model.status import InvocationStatus, InvokeStatus
+from assist_cli.model.target import Selection
+from assist_cli.operations import commands, instances, invoke, parameters, scheduling, stop
+from assist_cli.operations.invoke import InvokeRequest, RunRequest
+from assist_cli.operations.senders import sender
+from assist_cli.operations.serve import lease
+from assist_cli.paths import Home
+from assist_cli.store import invocations, records
+from assist_cli.store.database import open_database
+from assist_cli.store.lease import Lease, take
+from tests.support.world import World
+
+START = datetime(2026, 11, 22, 8, tzinfo=timezone.utc)
+EVERY = frequency.every(10)
+TIMEOUT = 60
+
+RUNNING, STOPPING, STOPPED, FINISHED, FAILED = InvocationStatus
+
+
+@pytest.fixture
+def world(home: Path) -> Iterator[World]:
+    rooms = Home(home)
+    rooms.folder(rooms.root)
+    with open_database(rooms.database) as ours, open_database(rooms.database) as theirs:
+        yield World(rooms, ours, theirs, START, size=3)
+
+
+def status(world: World, invocation_id: str) -> tuple[InvokeStatus, list[InvocationStatus]]:
+    found = invocations.get(world.controller.database, invocation_id, output=False)
+    return found.status, [place.status for place in found.instances]
+
+
+def test_each_due_time_runs_once(world: World) -> None:
+    async def story() -> None:
+        async with world.agents(), world.serving():
+            made = world.schedule(EVERY, on=("n1", "n2"))
+            await world.forward(35)
+            assert world.outcomes(made) == ["Ran"] * 6
+            assert [(slot.due - START).total_seconds() for slot in world.slots(made)] == [10, 10, 20, 20, 30, 30]
+            assert sorted(world.moments(made)) == [10, 10, 20, 20, 30, 30]
+            assert status(world, made) == (InvokeStatus.RUNNING, [RUNNING, RUNNING])
+            found = invocations.get(world.controller.database, made, output=False)
+            assert [(each.repeats, each.record.number, each.record.status) for each in found.instances] == [
+                (3, 3, FINISHED)
+            ] * 2
+
+    asyncio.run(story())
+
+
+def test_a_restart_at_the_very_moment_loses_nothing_and_repeats_nothing(world: World) -> None:
+    async def story() -> None:
+        made = world.schedule(EVERY)
+        async with world.agents():
+            for _ in range(5):
+                async with world.serving(killed=True):
+                    await world.forward(9)
+                await world.forward(3)
+            async with world.serving():
+                await world.forward(1)
+        assert set(world.outcomes(made)) <= {"Ran", "Late"}
+        assert [slot.due for slot in world.slots(made)] == [START + timedelta(seconds=10 * n) for n in range(1, 7)]
+        assert len(world.moments(made)) == 6
+
+    asyncio.run(story())
+
+
+def test_what_a_server_had_written_and_not_sent_is_sent_by_the_next(world: World) -> None:
+    async def story() -> None:
+        made = world.schedule(EVERY)
+        async with world.serving(killed=True) as server:
+            world.step(10)
+            world.elapsed += 10
+            server.turn()  # written; its delivery has not had a moment yet
+        assert world.outcomes(made) == ["Pending"]
+        async with world.agents(), world.serving():
+            await world.forward(2)
+        assert world.outcomes(made) == ["Ran"]
+        assert len(world.moments(made)) == 1
+
+    asyncio.run(story())
+
+
+def test_when_it_is_too_late_it_is_closed_and_never_sent(world: World) -> None:
+    async def story() -> None:
+        made = world.schedule(EVERY)
+        async with world.serving(killed=True) as server:
+            world.step(10)
+            world.elapsed += 10
+            server.turn()
+        async with world.agents():
+            await world.forward(7)
+            async with world.serving():
+                await world.forward(1)
+        # what it had sent, and no agent knows, may have been under way for some seconds
+        assert world.moments(made) == []
+
+    asyncio.run(story())
+
+
+def test_while_the_run_before_goes_on_a_due_time_is_left_out_and_not_queued(world: World) -> None:
+    async def story() -> None:
+        made = world.schedule(EVERY, on=("n1", "n2"))
+        world.arrivals.lasting.add(made)
+        async with world.agents():
+            async with world.serving(killed=True):
+                await world.forward(11)
+                first, other = world.arrivals.of(made)
+                world.arrivals.end(first)
+                await world.forward(10)
+            async with world.serving():  # it knows, though it is another one
+                await world.forward(10)
+                world.arrivals.lasting.clear()
+                for record in world.arrivals.of(made):
+                    if record not in world.arrivals.ended:
+                        world.arrivals.end(record)
+                await world.forward(10)
+        found = {
+            name: [slot.outcome.value for slot in world.slots(made) if slot.instance_id == place]
+            for name, place in zip(("n1", "n2"), world.sockets, strict=False)
+        }
+        assert sorted(found.values()) == [
+            ["Ran", "Ran", "SkippedOverlap", "Ran"],
+            ["Ran", "SkippedOverlap", "SkippedOverlap", "Ran"],
+        ]
+        assert other != first
+
+    asyncio.run(story())
+
+
+def test_while_nobody_served_due_times_were_missed(world: World) -> None:
+    async def story() -> None:
+        made = world.schedule(EVERY)
+        again = world.schedule(EVERY, missed=Missed.RUN_ONCE)
+        async with world.agents():
+            await world.forward(57)
+            async with world.serving():
+                await world.forward(5)
+        assert world.outcomes(made) == ["MissedDown"] * 5 + ["Ran"]
+        assert world.outcomes(again) == ["MissedDown"] * 4 + ["MadeUp", "Ran"]
+        assert (len(world.moments(made)), len(world.moments(again))) == (1, 2)
+        (row,) = world.controller.database.query(
+            "SELECT count(*) AS count FROM slots WHERE invocation_id = ? AND outcome = 'MissedDown'", [made]
+        )
+        assert row["count"] == 1
+
+    asyncio.run(story())
+
+
+def test_what_is_late_runs_and_says_so(world: World) -> None:
+    async def story() -> None:
+        made = world.schedule(EVERY)
+        async with world.agents():
+            await world.forward(14)
+            async with world.serving():
+                await world.forward(1)
+        (slot,) = world.slots(made)
+        assert (slot.outcome.value, slot.lateness) == ("Late", timedelta(seconds=4))
+
+    asyncio.run(story())
+
+
+def test_what_cannot_be_delivered_is_told(world: World) -> None:
+    async def story() -> None:
+        made = world.schedule(EVERY)
+        async with world.serving():
+            await world.forward(11)
+        assert world.outcomes(made) == ["NotDelivered"]
+        (place,) = invocations.get(world.controller.database, made, output=False).instances
+        assert (place.status, place.record.status, place.record.error_code) == (RUNNING, FAILED, "ClientNotRunning")
+
+    asyncio.run(story())
+
+
+def test_instances_are_spread(world: World) -> None:
+    async def story() -> None:
+        made = world.schedule(EVERY, on=("n1", "n2", "n3"), jitter=5)
+        async with world.agents(), world.serving():
+            await world.forward(30)
+        moments = world.moments(made)
+        assert len(moments) >= 6
+        assert world.outcomes(made)[:6] == ["Ran"] * 6
+        first, second = sorted(moments)[:3], sorted(moments)[3:6]
+        assert [round(each - 10, 2) for each in second] == [round(each, 2) for each in first]
+        assert 10 <= first[0] < first[1] < first[2] < 15
+
+    asyncio.run(story())
+
+
+def test_a_spread_firing_is_stopped_before_it_is_sent(world: World) -> None:
+    async def story() -> None:
+        made = world.schedule(EVERY, on=("n1", "n2", "n3"), jitter=5)
+        async with world.agents(), world.serving():
+            await world.forward(10)
+            with world.controller.database.transaction() as transaction:
+                records.mark_stopping(transaction, made, list(world.sockets), world.wall)
+            await world.forward(5)
+        assert status(world, made)[0] is InvokeStatus.STOPPED
+        assert len(world.moments(made)) < 3
+        assert set(world.outcomes(made)) <= {"Ran", "NotDelivered"}
+
+    asyncio.run(story())
+
+
+def test_what_runs_once_runs_once(world: World) -> None:
+    async def story() -> None:
+        made = world.schedule(frequency.at("2026-11-22 08:00:30", zone="UTC", now=START))
+        async with world.agents(), world.serving():
+            await world.forward(29)
+            assert status(world, made) == (InvokeStatus.RUNNING, [RUNNING])
+            await world.forward(60)
+        assert status(world, made) == (InvokeStatus.FINISHED, [FINISHED])
+        assert (world.moments(made), world.outcomes(made)) == ([30], ["Ran"])
+        assert scheduling.listing(world.controller) == []
+
+    asyncio.run(story())
+
+
+def test_what_was_to_run_once_and_was_missed_has_failed(world: World) -> None:
+    async def story() -> None:
+        made = world.schedule(frequency.at("2026-11-22 08:00:30", zone="UTC", now=START))
+        async with world.agents():
+            await world.forward(100)
+            async with world.serving():
+                await world.forward(1)
+        assert status(world, made) == (InvokeStatus.FAILED, [FAILED])
+        (place,) = invocations.get(world.controller.database, made, output=False).instances
+        assert (place.record.error_code, place.record.error_info.startswith("nobody served at")) == (
+            "DeliveryTimeout",
+            True,
+        )
+        assert (world.moments(made), world.outcomes(made)) == ([], ["MissedDown"])
+
+    asyncio.run(story())
+
+
+def test_paused_it_does_not_run_and_resumed_it_does(world: World) -> None:
+    async def story() -> None:
+        made = world.schedule(EVERY)
+        async with world.agents(), world.serving():
+            await world.forward(11)
+            assert scheduling.pause(world.controller, made).schedule.paused == world.wall
+            await world.forward(20)
+            assert len(world.moments(made)) == 1
+            assert scheduling.resume(world.controller, made).schedule.next == START + timedelta(seconds=40)
+            await world.forward(10)
+        assert world.moments(made) == [10, 40]
+        assert world.outcomes(made) == ["Ran", "Ran"]
+
+    asyncio.run(story())
+
+
+def test_stopped_it_is_over(world: World) -> None:
+    async def story() -> None:
+        made = world.schedule(EVERY, on=("n1", "n2"))
+        async with world.agents(), world.serving():
+            await world.forward(11)
+            stopped = stop_it(world, made, "n1")
+            assert stopped == (InvokeStatus.RUNNING, [STOPPED, RUNNING])
+            await world.forward(10)
+            assert len(world.moments(made)) == 3
+            assert stop_it(world, made) == (InvokeStatus.STOPPED, [STOPPED, STOPPED])
+            await world.forward(20)
+            assert len(world.moments(made)) == 3
+        with pytest.raises(Conflict, match="was stopped"):
+            scheduling.pause(world.controller, made)
+
+    asyncio.run(story())
+
+
+def stop_it(world: World, invocation_id: str, *names: str) -> tuple[InvokeStatus, list[InvocationStatus]]:
+    """Stop between two records: no agent has to be asked."""
+    stop.stop(world.controller, invocation_id, Selection(names))
+    return status(world, invocation_id)
+
+
+def test_a_record_that_is_to_stop_is_told_by_the_server_when_nobody_else_does(world: World) -> None:
+    async def story() -> None:
+        made = world.schedule(EVERY)
+        world.arrivals.lasting.add(made)
+        async with world.agents(), world.serving():
+            await world.forward(11)
+            with world.controller.database.transaction() as transaction:
+                records.mark_stopping(transaction, made, list(world.sockets), world.wall)
+            assert status(world, made) == (InvokeStatus.STOPPING, [STOPPING])
+            await world.forward(2)
+        assert status(world, made) == (InvokeStatus.STOPPED, [STOPPED])
+        assert world.outcomes(made) == ["Ran"]
+
+    asyncio.run(story())
+
+
+def test_what_somebody_left_open_is_seen_through(world: World) -> None:
+    async def story() -> None:
+        async with world.agents():
+            request = RunRequest(b"true", timeout=TIMEOUT, targets=Selection(("n1",)))
+            with invoke.recorded(world.controller, request) as unsent:
+                pass
+            with invoke.recorded(world.controller, request) as sent:
+                (place,) = sent.instances
+                with world.controller.database.transaction() as transaction:
+                    records.mark_sent(transaction, place.record.id, world.wall, timedelta(seconds=TIMEOUT))
+                world.arrivals.take(place.record.id, sent.id, b"true")
+            async with world.serving():
+                await world.forward(1)
+        assert status(world, sent.id) == (InvokeStatus.FINISHED, [FINISHED])
+        assert status(world, unsent.id) == (InvokeStatus.FAILED, [FAILED])
+
+    asyncio.run(story())
+
+
+def test_secrets_are_read_at_each_firing_and_written_nowhere(
+    world: World, isolation: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = isolation / "token"
+    file.write_text("first-canary\n")
+    request = RunRequest(
+        b"echo {{token}}", parameters=parameters.gather(secrets=[f"token=@{file}"]), targets=Selection(("n1",))
+    )
+
+    async def story() -> None:
+        made = world.schedule(EVERY, request=request)
+        async with world.agents(), world.serving():
+            await world.forward(11)
+            file.write_text("second-canary\n")
+            await world.forward(10)
+            file.unlink()
+            await world.forward(10)
+        assert world.outcomes(made) == ["Ran", "Ran", "NotDelivered"]
+        (place,) = invocations.get(world.controller.database, made, output=False).instances
+        assert (place.record.error_code, str(file) in place.record.error_info) == ("ExecutionException", True)
+        assert [b"first-canary" in each for each in world.arrivals.contents] == [True, False]
+        assert [b"second-canary" in each for each in world.arrivals.contents] == [False, True]
+
+    asyncio.run(story())
+    for path in world.controller.home.root.iterdir():
+        if path.is_file():
+            assert b"canary" not in path.read_bytes(), path
+
+
+def test_a_secret_that_was_typed_in_cannot_run_later(world: World) -> None:
+    request = RunRequest(b"echo {{token}}", parameters={"token": Secret("x")}, targets=Selection(("n1",)))
+    with pytest.raises(Refused) as refused:
+        world.schedule(EVERY, request=request)
+    assert refused.value.code == "SecretWithoutReference"
+
+
+def test_what_is_to_run_again_is_in_use(world: World) -> None:
+    commands.create(world.controller, "job", CommandVersion(b"true"))
+    invocation, _ = invoke.schedule(world.controller, InvokeRequest("job", targets=Selection(("n1",))), Timing(EVERY))
+    with pytest.raises(Conflict):
+        commands.delete(world.controller, ["job"])
+    with pytest.raises(Conflict, match="is to run there again"):
+        instances.remove(world.controller, "n1")
+    stop_it(world, invocation.id)
+    instances.remove(world.controller, "n1")
+    commands.delete(world.controller, ["job"])
+
+
+def test_what_lies_in_the_past_is_refused(world: World) -> None:
+    late = frequency.at("2026-11-22 08:00:30", zone="UTC", now=START)
+    world.wall += timedelta(minutes=5)
+    with pytest.raises(InvalidParameter):
+        world.schedule(late)
+
+
+def test_one_server_serves(world: World) -> None:
+    with sender(world.controller.home) as first, sender(world.controller.home) as second:
+        lease.take(world.controller, first)
+        with pytest.raises(Conflict) as refused:
+            lease.take(world.controller, second)
+        assert refused.value.code == "ServerRunning"
+        lease.give_up(world.controller, first)
+        lease.take(world.controller, second)
+
+
+def test_one_that_died_on_this_machine_is_replaced_at_once(world: World) -> None:
+    with sender(world.controller.home) as first:
+        lease.take(world.controller, first)
+    assert lease.holder(world.controller) is None
+    with sender(world.controller.home) as second:
+        lease.take(world.controller, second)
+        found = lease.holder(world.controller)
+        assert found is not None
+        assert found.owner == second
+
+
+def test_one_elsewhere_that_died_is_replaced_within_half_a_minute(world: World) -> None:
+    with world.controller.database.transaction() as transaction:
+        take(transaction, Lease("0123456789abcdef", "elsewhere", 1, world.wall + lease.TERM))
+    with sender(world.controller.home) as token:
+        world.wall += timedelta(seconds=29)
+        with pytest.raises(Conflict, match="on elsewhere"):
+            lease.take(world.controller, token)
+        world.wall += timedelta(seconds=1)
+        lease.take(world.controller, token)
+
+
+def test_one_that_has_lost_its_lease_fires_no_more(world: World) -> None:
+    async def story() -> None:
+        made = world.schedule(EVERY)
+        async with world.agents(), world.serving() as server:
+            with world.controller.database.transaction() as transaction:
+                take(transaction, Lease("0123456789abcdef", "elsewhere", 1, world.wall + lease.TERM))
+            await world.forward(11)
+            assert isinstance(server.failure, Conflict)
+        assert world.outcomes(made) == []
+
+    asyncio.run(story())

@@ -1,0 +1,255 @@
+"""Schedules, their slots, and what is kept of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+
+from assist_cli.model.command import CommandType
+from assist_cli.model.instance import Instance
+from assist_cli.model.invocation import Invocation, InvocationInstance, Outcome, Record, RepeatMode, no_record
+from assist_cli.model.schedule import Schedule, Slot, SlotOutcome
+from assist_cli.model.status import InvocationStatus, InvokeStatus
+from assist_cli.store import instances, invocations, records, schedules, slots
+from assist_cli.store.database import Database, open_database
+
+NOW = datetime(2026, 11, 22, 8, tzinfo=timezone.utc)
+RUNNING, STOPPING, STOPPED, FINISHED, FAILED = InvocationStatus
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    with open_database(tmp_path / "assist.db") as database:
+        yield database
+
+
+def after(seconds: float) -> datetime:
+    return NOW + timedelta(seconds=seconds)
+
+
+def plan(database: Database, name: str = "t-1", *, on: tuple[str, ...] = ("i-1",)) -> Schedule:
+    """A schedule of every 10 s."""
+    schedule = Schedule(name, "rate(10s)", None, NOW, after(10), keep=3, secrets={"token": "env:TOKEN"})
+    with database.transaction() as transaction:
+        for each in on:
+            instances.register(transaction, Instance(id=each, name=f"n{each}", address="local", created=NOW))
+        invocations.add(
+            transaction,
+            Invocation(
+                id=name, command_id="c-1", command_type=CommandType.SHELL, content=b"true", timeout=60,
+                status=InvokeStatus.RUNNING, created=NOW, repeat_mode=RepeatMode.PERIOD, frequency="rate(10s)",
+                instances=tuple(
+                    InvocationInstance(each, f"n{each}", RUNNING, 0, no_record(each, RUNNING, NOW)) for each in on
+                ),
+            ),
+        )  # fmt: skip
+        schedules.add(transaction, schedule)
+    return schedule
+
+
+def fire(database: Database, number: int, outcome: Outcome | None = None, *, name: str = "t-1", on: str = "i-1") -> str:
+    """Record a firing, and how it ended."""
+    record = Record(f"r-{name}-{on}-{number}", on, number, RUNNING, after(90), sent=NOW)
+    with database.transaction() as transaction:
+        records.add(transaction, name, [record])
+        slots.add(transaction, name, [Slot(on, after(number * 10), SlotOutcome.PENDING, timedelta(0), record.id)])
+        if outcome is not None:
+            records.settle(transaction, {record.id: outcome})
+            slots.settle(transaction, {record.id: outcome.accepted})
+    return record.id
+
+
+GOOD = Outcome(FINISHED, 0, accepted=True, finished=NOW)
+BAD = Outcome(FINISHED, 1, error_code="ExitCodeNonzero", accepted=True, finished=NOW)
+LOST = Outcome(FAILED, error_code="ClientNotOnline", finished=NOW)
+
+
+def outcomes(database: Database, name: str = "t-1") -> list[SlotOutcome]:
+    return [each.slot.outcome for each in slots.listing(database, name, limit=None)]
+
+
+def statuses(database: Database, name: str = "t-1") -> tuple[InvokeStatus, list[InvocationStatus]]:
+    found = invocations.get(database, name, output=False)
+    return found.status, [place.status for place in found.instances]
+
+
+def test_it_comes_out_as_it_went_in(database: Database) -> None:
+    schedule = plan(database)
+    assert schedules.get(database, "t-1") == schedule
+    assert schedules.get(database, "t-2") is None
+
+
+def test_before_its_first_record_there_is_none(database: Database) -> None:
+    plan(database)
+    (place,) = invocations.get(database, "t-1", output=True).instances
+    assert (place.repeats, place.record.id, place.record.number, place.record.status) == (0, "", 0, RUNNING)
+
+
+def test_a_due_time_is_passed_once(database: Database) -> None:
+    schedule = plan(database)
+    with database.transaction() as transaction:
+        assert schedules.advance(transaction, schedule, after(20), after(10))
+        assert not schedules.advance(transaction, schedule, after(20), after(10))
+    found = schedules.get(database, "t-1")
+    assert found is not None
+    assert (found.next, found.last) == (after(20), after(10))
+
+
+def test_a_paused_one_is_not_passed(database: Database) -> None:
+    schedule = plan(database)
+    with database.transaction() as transaction:
+        schedules.pause(transaction, "t-1", NOW)
+        assert not schedules.advance(transaction, schedule, after(20), after(10))
+
+
+def test_only_what_people_change_is_read_again(database: Database) -> None:
+    schedule = plan(database)
+    plan(database, "t-2")
+    revision, found = schedules.changed(database, 0)
+    assert found == dict.fromkeys(("t-1", "t-2"), 1_795_334_410_000)
+    assert schedules.changed(database, revision) == (revision, {})
+    with database.transaction() as transaction:
+        schedules.advance(transaction, schedule, after(20), after(10))
+    assert schedules.changed(database, revision) == (revision, {})
+    with database.transaction() as transaction:
+        schedules.pause(transaction, "t-2", NOW)
+    assert schedules.changed(database, revision) == (revision + 1, {"t-2": None})
+    with database.transaction() as transaction:
+        schedules.resume(transaction, "t-2", after(50))
+    assert schedules.changed(database, revision + 1) == (revision + 2, {"t-2": 1_795_334_450_000})
+
+
+def test_records_come_and_go_and_it_runs_on(database: Database) -> None:
+    plan(database, on=("i-1", "i-2"))
+    fire(database, 1, GOOD)
+    fire(database, 1, LOST, on="i-2")
+    assert statuses(database) == (InvokeStatus.RUNNING, [RUNNING, RUNNING])
+    assert sorted(outcomes(database)) == [SlotOutcome.NOT_DELIVERED, SlotOutcome.RAN]
+
+
+def test_stopped_between_two_records_it_is_stopped(database: Database) -> None:
+    plan(database, on=("i-1", "i-2"))
+    fire(database, 1, GOOD)
+    with database.transaction() as transaction:
+        assert records.mark_stopping(transaction, "t-1", ["i-1"], after(15)) == 1
+    assert statuses(database) == (InvokeStatus.RUNNING, [STOPPED, RUNNING])
+    assert [place.instance_id for place in slots.places(database, "t-1")] == ["i-2"]
+    with database.transaction() as transaction:
+        assert records.mark_stopping(transaction, "t-1", ["i-1", "i-2"], after(17)) == 1
+    assert statuses(database) == (InvokeStatus.STOPPED, [STOPPED, STOPPED])
+    assert invocations.get(database, "t-1", output=False).finished is not None
+
+
+@pytest.mark.parametrize("ending", [Outcome(STOPPED, 143, accepted=True, finished=NOW), GOOD, BAD, LOST])
+def test_stopped_in_a_record_it_is_stopping_until_that_ends(database: Database, ending: Outcome) -> None:
+    plan(database)
+    record = fire(database, 1)
+    with database.transaction() as transaction:
+        records.mark_stopping(transaction, "t-1", ["i-1"], after(15))
+    assert statuses(database) == (InvokeStatus.STOPPING, [STOPPING])
+    with database.transaction() as transaction:
+        records.settle(transaction, {record: ending})
+    assert statuses(database) == (InvokeStatus.STOPPED, [STOPPED])
+    (place,) = invocations.get(database, "t-1", output=False).instances
+    assert place.record.status is ending.status
+
+
+def test_a_slot_may_turn_out_to_have_run(database: Database) -> None:
+    plan(database)
+    record = fire(database, 1, Outcome(FAILED, error_code="ClientNotResponse"))
+    assert outcomes(database) == [SlotOutcome.NOT_DELIVERED]
+    with database.transaction() as transaction:
+        slots.settle(transaction, {record: True})
+        slots.settle(transaction, {record: False})
+    assert outcomes(database) == [SlotOutcome.RAN]
+
+
+def test_late_is_more_than_a_second(database: Database) -> None:
+    plan(database)
+    for number, seconds in ((1, 1.0), (2, 1.001)):
+        record = fire(database, number)
+        with database.transaction() as transaction:
+            slots.note_lateness(transaction, {record: timedelta(seconds=seconds)})
+            slots.settle(transaction, {record: True})
+            records.settle(transaction, {record: GOOD})
+    assert outcomes(database) == [SlotOutcome.LATE, SlotOutcome.RAN]
+
+
+def numbers(database: Database) -> list[int]:
+    return [row["number"] for row in database.query("SELECT number FROM records ORDER BY number")]
+
+
+def prune(database: Database, keep: int) -> None:
+    with database.transaction() as transaction:
+        slots.prune(transaction, "t-1", keep)
+
+
+def test_the_newest_records_are_kept_and_of_the_older_ones_the_failures(database: Database) -> None:
+    plan(database)
+    for number in range(1, 21):
+        fire(database, number, BAD if number % 4 == 0 else GOOD)
+    prune(database, 3)
+    assert numbers(database) == [8, 12, 16, 18, 19, 20]  # 20, 19, 18; of 4, 8, 12, 16 the newest three
+    assert [int(each.slot.record_id.rpartition("-")[2]) for each in slots.listing(database, "t-1", limit=None)
+            if each.slot.record_id] == [20, 19, 18, 16, 12, 8]  # fmt: skip
+    prune(database, 3)
+    assert len(numbers(database)) == 6
+
+
+def test_what_is_open_is_kept(database: Database) -> None:
+    plan(database)
+    fire(database, 1)
+    for number in range(2, 7):
+        fire(database, number, GOOD)
+    prune(database, 2)
+    assert numbers(database) == [1, 5, 6]
+
+
+def test_when_everything_fails_twice_as_much_is_kept_and_no_more(database: Database) -> None:
+    plan(database)
+    for number in range(1, 21):
+        fire(database, number, LOST)
+    prune(database, 4)
+    assert numbers(database) == list(range(13, 21))
+
+
+def test_skipped_slots_go_too(database: Database) -> None:
+    plan(database)
+    with database.transaction() as transaction:
+        slots.add(transaction, "t-1", [Slot("i-1", after(each), SlotOutcome.SKIPPED_OVERLAP) for each in range(20)])
+        slots.add_missed(transaction, "t-1", ["i-1"], after(30), after(3000))
+    prune(database, 5)
+    found = slots.listing(database, "t-1", limit=None)
+    assert len(found) == 5
+    assert (found[0].slot.outcome, found[0].until) == (SlotOutcome.MISSED_DOWN, after(3000))
+
+
+def test_what_it_runs_takes_its_schedule_and_slots_along(database: Database) -> None:
+    plan(database)
+    fire(database, 1, GOOD)
+    with database.transaction() as transaction:
+        transaction.execute("DELETE FROM invocations")
+    for table in ("schedules", "slots", "records"):
+        assert database.query(f"SELECT * FROM {table}") == []
+
+
+def test_intervals_are_moved_and_other_forms_stay(database: Database) -> None:
+    plan(database)
+    plan(database, "t-2")
+    with database.transaction() as transaction:
+        transaction.execute("UPDATE schedules SET frequency = '0 0 * * * *' WHERE invocation_id = 't-2'")
+        schedules.shift_intervals(transaction, timedelta(hours=-1))
+    moved, stays = schedules.get(database, "t-1"), schedules.get(database, "t-2")
+    assert moved is not None
+    assert stays is not None
+    assert (moved.next, moved.anchor, stays.next) == (after(10 - 3600), after(-3600), after(10))
+
+
+def test_a_secret_is_written_as_where_it_is(database: Database) -> None:
+    plan(database)
+    (row,) = database.query("SELECT secrets FROM schedules")
+    assert json.loads(row["secrets"]) == {"token": "env:TOKEN"}

@@ -1,0 +1,150 @@
+"""A stand-in for many agents: it takes records and says at once that they have ended. Nothing is run.
+
+As a program (``python -m tests.support.standin FOLDER NUMBER``) it listens at ``FOLDER/N.sock``, prints ``ready`` and,
+when its input ends, writes what has come to ``FOLDER/arrivals``, a line for each record: its id, its invocation and
+the time of day.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sys
+import time
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+from agentd import protocol
+
+
+@dataclass
+class Arrivals:
+    """What has come to the stand-ins that share it: record id → invocation and moment, each record once.
+
+    A record of an invocation in ``lasting`` does not end until ``end`` is called.
+    """
+
+    records: dict[str, tuple[str, float]] = field(default_factory=dict)
+    contents: list[bytes] = field(default_factory=list)
+    deliveries: int = 0
+    lasting: set[str] = field(default_factory=set)
+    clock: Callable[[], float] = time.time
+    ended: dict[str, dict[str, Any]] = field(default_factory=dict)
+    watchers: dict[str, list[StandIn]] = field(default_factory=dict)
+
+    def take(self, record: str, invocation: str, content: bytes) -> None:
+        self.deliveries += 1
+        if record not in self.records:
+            self.contents.append(content)
+            self.records[record] = (invocation, self.clock())
+            if invocation not in self.lasting:
+                self.end(record)
+
+    def end(self, record: str, state: str = "Finished") -> None:
+        """Let a record end."""
+        now = time.time()
+        self.ended[record] = {
+            "state": state, "exit_code": 0 if state == "Finished" else 143, "error_code": "", "error_info": "",
+            "started": now, "finished": now, "output_bytes": 0,
+        }  # fmt: skip
+        for watcher in self.watchers.pop(record, ()):
+            watcher.finished(record)
+
+    def of(self, invocation: str) -> list[str]:
+        """The records of an invocation in the order in which they came."""
+        return [record for record, (whose, _) in self.records.items() if whose == invocation]
+
+
+class StandIn(asyncio.Protocol):
+    """One connection to a stand-in of this ``instance``."""
+
+    def __init__(self, instance: str, arrivals: Arrivals) -> None:
+        self._instance = instance
+        self._arrivals = arrivals
+        self._decoder = protocol.Decoder()
+        self._transport: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+
+    def data_received(self, data: bytes) -> None:
+        for message in self._decoder.feed(data):
+            self._answer(message["id"], message["method"], message["params"])
+
+    def _answer(self, number: int, method: str, params: dict[str, Any]) -> None:
+        record = params.get("record", "")
+        if method == "agent.hello":
+            self._say(protocol.response(number, self._greeting()))
+        elif method == "task.run":
+            self._arrivals.take(record, params["invocation"], protocol.unpack(params["content"]))
+            self._say(protocol.response(number, {"record": record, "state": self._state(record), "known": False}))
+        elif method == "task.forget":
+            self._say(protocol.response(number, {"forgotten": params["records"]}))
+        elif record not in self._arrivals.records:
+            self._say(protocol.failure(number, protocol.REFUSED, "there is no such record", "RecordNotFound"))
+        elif method == "task.stop":
+            if record not in self._arrivals.ended:
+                self._arrivals.end(record, "Stopped")
+            self._say(protocol.response(number, {"record": record, "state": self._state(record)}))
+        elif method == "task.watch":
+            self._say(protocol.response(number, {"record": record, "state": self._state(record)}))
+            if record in self._arrivals.ended:
+                self.finished(record)
+            else:
+                self._arrivals.watchers.setdefault(record, []).append(self)
+        elif method == "task.get":
+            result = self._arrivals.ended.get(record)
+            words = {"record": record, "state": self._state(record), "result": result, "output": [], "next": None}
+            self._say(protocol.response(number, words))
+        else:
+            raise AssertionError(f"nobody was to ask a stand-in for {method}")
+
+    def finished(self, record: str) -> None:
+        self._say(protocol.notification("task.finished", {"record": record, "result": self._arrivals.ended[record]}))
+
+    def _state(self, record: str) -> str:
+        return str(self._arrivals.ended.get(record, {"state": "Running"})["state"])
+
+    def _greeting(self) -> dict[str, Any]:
+        return {
+            "protocol": list(protocol.VERSION), "agent": "stand-in", "instance": self._instance, "boot": "b",
+            "hostname": self._instance, "os": "Linux", "python": "", "started": 0, "features": ["tasks"],
+        }  # fmt: skip
+
+    def _say(self, message: dict[str, Any]) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.write(protocol.encode(message))
+
+
+@contextlib.asynccontextmanager
+async def listening(sockets: dict[str, Path], arrivals: Arrivals) -> AsyncIterator[None]:
+    """Stand-ins for these instances (id → socket), in this event loop."""
+    loop = asyncio.get_running_loop()
+    doors = []
+    try:
+        for instance, path in sockets.items():
+            with protocol.reachable(str(path)) as name:
+                doors.append(await loop.create_unix_server(lambda instance=instance: StandIn(instance, arrivals), name))
+        yield
+    finally:
+        for door in doors:
+            door.close()
+        for path in sockets.values():
+            path.unlink(missing_ok=True)
+
+
+async def _main(folder: Path, number: int) -> None:
+    arrivals = Arrivals()
+    sockets = {f"i-{each:026}": folder / f"{each}.sock" for each in range(number)}
+    async with listening(sockets, arrivals):
+        sys.stdout.write("ready\n")
+        sys.stdout.flush()
+        await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
+    lines = (f"{record} {invocation} {moment:.6f}\n" for record, (invocation, moment) in arrivals.records.items())
+    (folder / "arrivals").write_text("".join(lines))
+
+
+if __name__ == "__main__":
+    asyncio.run(_main(Path(sys.argv[1]), int(sys.argv[2])))

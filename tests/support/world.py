@@ -1,0 +1,127 @@
+"""A server in a world whose clocks the test moves, with stand-ins for agents: hours of firing take a moment.
+
+People and the server have a connection to the database each, as they have in life.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from assist_cli.model.audit import Actor
+from assist_cli.model.frequency import Frequency
+from assist_cli.model.instance import Instance
+from assist_cli.model.schedule import Missed, Slot, Timing
+from assist_cli.model.target import Selection
+from assist_cli.operations import invoke, scheduling
+from assist_cli.operations.controller import Controller
+from assist_cli.operations.invoke import RunRequest
+from assist_cli.operations.senders import sender
+from assist_cli.operations.serve import lease
+from assist_cli.operations.serve.clock import Clock
+from assist_cli.operations.serve.server import Server
+from assist_cli.paths import Home
+from assist_cli.store import instances
+from assist_cli.store.database import Database
+from tests.support.standin import Arrivals, listening
+
+GUARD = 30.0
+
+
+class World:
+    """``wall`` is what the clock shows, ``elapsed`` the seconds that have really passed."""
+
+    def __init__(self, home: Home, ours: Database, theirs: Database, start: datetime, *, size: int = 1) -> None:
+        self.wall = start
+        self.elapsed = 0.0
+        self.controller = Controller(home, ours, lambda: self.wall, Actor("ann", 1000, "desk"))
+        self._servers = replace(self.controller, database=theirs)
+        self.arrivals = Arrivals(clock=lambda: self.elapsed)
+        self.sockets = {f"i-{each:026}": home.root / f"{each}.sock" for each in range(1, size + 1)}
+        with ours.transaction() as transaction:
+            for number, (each, path) in enumerate(self.sockets.items(), start=1):
+                found = Instance(id=each, name=f"n{number}", address=f"unix:{path}", created=start)
+                instances.register(transaction, found)
+        self.server: Server | None = None
+
+    def schedule(
+        self,
+        frequency: Frequency,
+        *,
+        on: Sequence[str] = ("n1",),
+        jitter: float = 0,
+        missed: Missed = Missed.SKIP,
+        request: RunRequest | None = None,
+    ) -> str:
+        """Make a schedule; its id."""
+        chosen = RunRequest(b"true", targets=Selection(tuple(on))) if request is None else request
+        timing = Timing(frequency, timedelta(seconds=jitter), missed)
+        invocation, _ = invoke.schedule(self.controller, chosen, timing)
+        return invocation.id
+
+    @contextlib.asynccontextmanager
+    async def agents(self) -> AsyncIterator[None]:
+        """The agents can be reached."""
+        async with listening(self.sockets, self.arrivals):
+            yield
+
+    @contextlib.asynccontextmanager
+    async def serving(self, *, killed: bool = False) -> AsyncIterator[Server]:
+        """A server lives for as long as the block; at its end it leaves, or dies as by SIGKILL."""
+        with sender(self.controller.home) as token:
+            lease.take(self._servers, token)
+            self.server = server = Server(self._servers, token, Clock(self.controller.now, lambda: self.elapsed))
+            await server.begin()
+            try:
+                yield server
+            finally:
+                self.server = None
+                if killed:
+                    await server.let_go()
+                else:
+                    await server.leave()
+                    lease.give_up(self._servers, token)
+
+    async def forward(self, seconds: float) -> None:
+        """Let time pass, with the server at work where there is one."""
+        end = self.elapsed + seconds
+        while True:
+            wait = GUARD
+            if self.server is not None:
+                wait = self.server.turn()
+                await self.settle()
+            left = end - self.elapsed
+            if left <= 0:
+                return
+            self._pass(min(max(wait, 0), left))
+
+    def step(self, seconds: float) -> None:
+        """Set the clock; no time passes."""
+        self.wall += timedelta(seconds=seconds)
+
+    async def settle(self) -> None:
+        """Wait until what was fired has come to its agent, and what has ended is written."""
+        assert self.server is not None
+        end = time.monotonic() + GUARD
+        while any(each not in self.arrivals.records or each in self.arrivals.ended for each in self.server.under_way):
+            assert time.monotonic() < end, "it does not settle"
+            await asyncio.sleep(0)
+
+    def slots(self, invocation_id: str) -> list[Slot]:
+        """The ledger, the oldest first."""
+        return [*scheduling.recall(self.controller, invocation_id, limit=None)][::-1]
+
+    def outcomes(self, invocation_id: str) -> list[str]:
+        return [slot.outcome.value for slot in self.slots(invocation_id)]
+
+    def moments(self, invocation_id: str) -> list[float]:
+        """When its records came to their agents, in seconds that have really passed."""
+        return [self.arrivals.records[record][1] for record in self.arrivals.of(invocation_id)]
+
+    def _pass(self, seconds: float) -> None:
+        self.elapsed += seconds
+        self.wall += timedelta(seconds=seconds)
