@@ -9,9 +9,9 @@ import typer
 
 from assist_cli.cli import documents, options
 from assist_cli.cli.output import STYLES, Cell, Column, Format, Printer, Style
-from assist_cli.cli.runs import print_endings
+from assist_cli.cli.runs import created, print_endings, print_rows
 from assist_cli.cli.watching import file_in_words
-from assist_cli.cli.wording import ago, clock, escape, took
+from assist_cli.cli.wording import ago
 from assist_cli.model.invocation import Invocation
 from assist_cli.model.status import InvocationStatus
 from assist_cli.model.transfer import Transfer
@@ -104,9 +104,6 @@ def _row(invocation: Invocation, short: str, now: datetime) -> list[Cell | str]:
 def _print_head(printer: Printer, invocation: Invocation, transfer: Transfer, now: datetime) -> None:
     status = invocation.status.value
     printer.line(f"{printer.paint(invocation.id, Style.STRONG)}  {printer.paint(status, STYLES[status])}")
-    when = f"{ago(invocation.created, now)} ({clock(invocation.created)})"
-    if invocation.finished is not None:
-        when += f", took {took(invocation.finished - invocation.created)}"
     settings = [f"mode {transfer.mode}"]
     if transfer.owner:
         settings.append(f"owner {transfer.owner}")
@@ -119,7 +116,6 @@ def _print_head(printer: Printer, invocation: Invocation, transfer: Transfer, no
         ("File", file_in_words(transfer)),
         ("SHA-256", transfer.sha256),
         ("Settings", ", ".join(settings)),
-        ("Created", when),
+        ("Created", created(invocation, now)),
     )
-    for title, text in rows:
-        printer.line(f"  {printer.paint(title.ljust(10), Style.QUIET)} {escape(text)}")
+    print_rows(printer, rows)

@@ -53,28 +53,38 @@ def print_head(printer: Printer, invocation: Invocation, now: datetime) -> None:
     exit_codes = [place.record.exit_code for place in invocation.instances if place.record.exit_code]
     status = _status(invocation.status, exit_codes, len(invocation.instances))
     printer.line(f"{printer.paint(invocation.id, Style.STRONG)}  {printer.paint(status.text, status.style)}")
-    when = f"{ago(invocation.created, now)} ({clock(invocation.created)})"
-    if invocation.finished is not None:
-        when += f", took {took(invocation.finished - invocation.created)}"
     assert invocation.command_type is not None
     settings = [invocation.command_type.value, f"timeout {invocation.timeout} s"]
     if invocation.username:
         settings.append(f"user {invocation.username}")
     if invocation.working_dir:
         settings.append(f"in {invocation.working_dir}")
-    rows = [("Created", when), ("Settings", ", ".join(settings))]
+    rows = [("Created", created(invocation, now)), ("Settings", ", ".join(settings))]
     if invocation.command_name is not None:
         rows.insert(0, ("Command", f"{invocation.command_name}@{invocation.command_version}"))
     if invocation.parameters:
         rows.append(("Parameters", ", ".join(f"{key}={value}" for key, value in invocation.parameters.items())))
-    for title, text in rows:
-        printer.line(f"  {printer.paint(title.ljust(10), Style.QUIET)} {escape(text)}")
+    print_rows(printer, rows)
     script = invocation.content.decode("utf-8", "replace").splitlines()
     for number, line in enumerate(script[:SHOWN_LINES]):
         title = "" if number else "Script"
         printer.line(f"  {printer.paint(title.ljust(10), Style.QUIET)} {escape(line, keep=chr(9))}")
     if len(script) > SHOWN_LINES:
         printer.line(" " * 13 + printer.paint(f"… {count(len(script) - SHOWN_LINES, 'more line')}", Style.QUIET))
+
+
+def created(invocation: Invocation, now: datetime) -> str:
+    """When it was made, and how long it took when it is over."""
+    when = f"{ago(invocation.created, now)} ({clock(invocation.created)})"
+    if invocation.finished is not None:
+        when += f", took {took(invocation.finished - invocation.created)}"
+    return when
+
+
+def print_rows(printer: Printer, rows: Iterable[tuple[str, str]]) -> None:
+    """Print what there is to say, each after its title."""
+    for title, text in rows:
+        printer.line(f"  {printer.paint(title.ljust(10), Style.QUIET)} {escape(text)}")
 
 
 def print_instances(printer: Printer, places: Sequence[InvocationInstance], now: datetime) -> None:
