@@ -132,16 +132,23 @@ async def fetch(controller: Controller, place: InvocationInstance, listener: Lis
 
 
 async def look(controller: Controller, line: Line, record: Record) -> Outcome | None:
-    """How a record that is not final, or was closed unanswered, ended as far as can be known now; None: not yet."""
+    """How a record that is not final, or was closed unanswered, ended as far as can be known now; None: not yet.
+
+    An agent that still runs what was to be stopped is told so again: whoever told it first may not have reached it.
+    """
     overdue = controller.now() > record.deadline
     closed = unanswered(controller.now()) if overdue and not record.status.is_final else None
-    if is_alive(controller.home, record.sender) and not overdue:
+    attended = is_alive(controller.home, record.sender) and not overdue
+    stopping = record.status is InvocationStatus.STOPPING
+    if attended and (record.sent is None or not stopping):
         return None
     if record.sent is None:
-        return never_arrived(controller.now())
+        return not_sent(controller.now()) if stopping else never_arrived(controller.now())
     try:
         answer = await asyncio.wait_for(_state(line, record), ANSWER_SECONDS)
-        if answer["result"] is None:
+        if answer["result"] is None and stopping:
+            await asyncio.wait_for(tell_to_stop(await line.client(), record), ANSWER_SECONDS)
+        if answer["result"] is None or attended:
             return closed
         if not answer["result"]["output_bytes"]:
             return without_output(answer["result"])
@@ -156,6 +163,11 @@ async def look(controller: Controller, line: Line, record: Record) -> Outcome | 
     except asyncio.TimeoutError:
         log.info("the agent of %s does not answer", record.instance_id)
         return closed
+
+
+async def tell_to_stop(client: Client, record: Record) -> None:
+    """Have an agent end what it runs of a record; it says no to one that it does not know (AgentRefused)."""
+    await client.call("task.stop", {"record": record.id})
 
 
 async def _state(line: Line, record: Record) -> Mapping[str, Any]:

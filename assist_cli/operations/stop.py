@@ -12,7 +12,7 @@ from assist_cli.model.audit import Entry
 from assist_cli.model.invocation import Invocation, Outcome, Record
 from assist_cli.model.target import Selection
 from assist_cli.operations import history
-from assist_cli.operations.collect import LOOK_AGAIN_SECONDS, conclude, follow, may_arrive, not_sent
+from assist_cli.operations.collect import LOOK_AGAIN_SECONDS, conclude, follow, may_arrive, not_sent, tell_to_stop
 from assist_cli.operations.controller import Controller
 from assist_cli.operations.ledger import Ledger
 from assist_cli.operations.reach import Line, line_to
@@ -84,7 +84,7 @@ async def ask(controller: Controller, line: Line, record: Record) -> None:
     """Tell the agent to end a record that was sent, as soon as it can be told."""
 
     async def tell(client: Client) -> None:
-        await client.call("task.stop", {"record": record.id})
+        await tell_to_stop(client, record)
 
     while True:
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import signal
@@ -21,6 +22,7 @@ from assist_cli.operations import dispatch, history, invoke, stop
 from assist_cli.operations.controller import Controller
 from assist_cli.operations.invoke import GRACE, RunRequest
 from assist_cli.operations.listener import Listener
+from assist_cli.operations.reach import line_to
 from assist_cli.store import instances, records
 from tests.operations.conftest import Clock
 from tests.support import processes
@@ -241,6 +243,74 @@ def test_what_is_stopped_before_it_is_sent_is_never_sent(controller: Controller,
         dispatch.send_and_watch(controller, invocation, listener=None)
     assert look(controller, invocation).status is STOPPED
     assert not sign.exists()
+
+
+def test_what_cannot_be_reached_is_stopped_when_somebody_looks_and_it_can(
+    controller: Controller, now: Clock, fifo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stop, "PATIENCE_SECONDS", 0.2)
+    invocation = start(controller, f"cat {fifo}")
+    with unreachable(controller):
+        for _ in range(2):  # a second stop changes nothing
+            stopped = stop.stop(controller, invocation.id)
+            assert (stopped.status, record_of(stopped).status) == (InvokeStatus.STOPPING, STOPPING)
+            now.forward(1)
+        assert look(controller, invocation).status is STOPPING
+    record = look_until_it_ended(controller, invocation)
+    assert (record.status, record.error_code) == (STOPPED, "ExecutionInterrupted")
+    assert record.stopped == now.moment - timedelta(seconds=2)
+
+
+def test_what_cannot_be_reached_is_closed_by_its_deadline_though_it_was_to_be_stopped(
+    controller: Controller, now: Clock, fifo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stop, "PATIENCE_SECONDS", 0.2)
+    invocation = start(controller, f"cat {fifo}")
+    with unreachable(controller):
+        stop.stop(controller, invocation.id)
+        now.forward(TIMEOUT + GRACE.total_seconds() + 1)
+        record = look(controller, invocation)
+        assert (record.status, record.error_code, record.stopped) == (FAILED, "ClientNotResponse", None)
+    fifo.write_bytes(b"")
+
+
+def test_what_had_just_ended_stays_as_it_ended(controller: Controller, now: Clock) -> None:
+    invocation = start(controller, "exit 4")
+
+    async def ended() -> bool:
+        with line_to(controller, invocation.instances[0].instance_id) as line:
+            client = await line.client()
+            return (await client.call("task.get", {"record": record_of(invocation).id}))["result"] is not None
+
+    end = time.monotonic() + GUARD
+    while not asyncio.run(ended()):
+        assert time.monotonic() < end
+        time.sleep(0.02)  # the agent is asked, and not through the history, which would know it then
+    assert record_of(history.recall(controller, invocation.id)).status is RUNNING
+    record = record_of(stop.stop(controller, invocation.id))
+    assert (record.status, record.exit_code, record.stopped) == (FINISHED, 4, None)
+
+
+def test_a_stop_whose_program_was_killed_is_brought_to_its_end_by_a_look(
+    controller: Controller, now: Clock, fifo: Path
+) -> None:
+    """Both what its agent has, and what was not sent yet."""
+    running = start(controller, f"cat {fifo}")
+    stop.begin(controller, running.id)
+    assert look_until_it_ended(controller, running).status is STOPPED
+    with invoke.recorded(controller, RunRequest(b"true")) as unsent:
+        stop.begin(controller, unsent.id)
+        assert look(controller, unsent).status is STOPPING  # its sender lives, and will see it
+    assert look(controller, unsent).status is STOPPED
+
+
+def test_what_is_watched_is_told_again_and_left_to_its_watcher(controller: Controller, now: Clock, fifo: Path) -> None:
+    with invoke.recorded(controller, RunRequest(f"cat {fifo}".encode(), timeout=TIMEOUT)) as invocation:
+        dispatch.send(controller, invocation)
+        stop.begin(controller, invocation.id)
+        assert look(controller, invocation).status is STOPPING
+        watch(controller, invocation)
+        assert look(controller, invocation).status is STOPPED
 
 
 def test_an_agent_that_does_not_run_is_an_outcome(controller: Controller, now: Clock) -> None:
