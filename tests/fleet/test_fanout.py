@@ -17,9 +17,7 @@ from typing import Any
 
 import pytest
 
-from assist_cli.operations.controller import open_controller
-from assist_cli.paths import Home
-from tests.support.fleet import Fleet, Member, enlist
+from tests.support.fleet import Member, enlisted
 from tests.support.program import Program
 from tests.support.terminal import Terminal
 
@@ -29,19 +27,6 @@ long = pytest.mark.skipif("ASSIST_LONG_TESTS" not in os.environ, reason="takes m
 
 ARRIVAL = 60.0  # seconds in which a record must have arrived, on a machine that is busy with all of them
 GRACE = 30.0  # seconds beyond its timeout after which a record is closed without an answer
-
-
-@contextlib.contextmanager
-def enlisted(home: Path, count: int, *, refusing: int = 0, hanging: int = 0) -> Iterator[Fleet]:
-    """A fleet that the controller of ``home`` knows."""
-    folder = home.parent / "fleet"
-    folder.mkdir()
-    with (
-        open_controller(Home(home)) as controller,
-        Fleet(folder, controller, count, refusing=refusing, hanging=hanging) as fleet,
-    ):
-        enlist(controller, fleet.members)
-        yield fleet
 
 
 @dataclass

@@ -24,7 +24,8 @@ from typing import IO
 from agentd import config, processes
 from assist_cli.deploy import pki
 from assist_cli.model.instance import Instance
-from assist_cli.operations.controller import Controller
+from assist_cli.operations.controller import Controller, open_controller
+from assist_cli.paths import Home
 from assist_cli.store import instances
 
 PORT = 7433
@@ -151,6 +152,19 @@ def enlist(controller: Controller, members: Sequence[Member]) -> None:
         for member in members:
             found = Instance(id=member.instance, name=member.name, address=member.endpoint, created=controller.now())
             instances.register(transaction, found)
+
+
+@contextlib.contextmanager
+def enlisted(home: Path, count: int, *, refusing: int = 0, hanging: int = 0) -> Iterator[Fleet]:
+    """A fleet that the controller of ``home`` knows."""
+    folder = home.parent / "fleet"
+    folder.mkdir()
+    with (
+        open_controller(Home(home)) as controller,
+        Fleet(folder, controller, count, refusing=refusing, hanging=hanging) as fleet,
+    ):
+        enlist(controller, fleet.members)
+        yield fleet
 
 
 def _furnish(member: Member, credentials: pki.Credentials) -> None:

@@ -1,0 +1,174 @@
+"""``assist`` dies, or its disk fails it, on the way to 20 instances: the history is true then, and nothing is lost.
+
+Each script appends a line to a file of effects: its record's id. Whatever happened, a record has one line at most, one
+that is Finished has exactly one, and one of which is said that it will not run has none.
+"""
+
+from __future__ import annotations
+
+import collections
+import ctypes
+import json
+import random
+import resource
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from assist_cli.model.invocation import Record
+from assist_cli.model.status import InvocationStatus
+from assist_cli.operations import history
+from assist_cli.operations.controller import open_controller
+from assist_cli.paths import Home
+from assist_cli.store import checkup, records
+from tests.support.fleet import ROOT, enlisted
+from tests.support.program import Program
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="a fleet needs all of 127.0.0.0/8")
+
+COUNT = 20
+KILLS = 6
+GUARD = 120.0
+PR_CAPBSET_DROP, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH = 24, 1, 2
+
+
+@pytest.fixture
+def effects(home: Path) -> Iterator[Path]:
+    """Where scripts leave their lines, while a fleet is there to run them."""
+    path = home.parent / "effects"
+    path.touch()
+    with enlisted(home, COUNT):
+        yield path
+
+
+def script(effects: Path, body: str = "echo done") -> str:
+    return f'echo "$ASSIST_RECORD_ID" >> {effects}; {body}'
+
+
+def killed_at(number: int, effects: Path) -> int:
+    """Run on all instances and die at this boundary; how many there were, 0 when it died."""
+    count = effects.with_name("count")
+    count.unlink(missing_ok=True)
+    words = [sys.executable, "-m", "tests.support.killed", str(number), str(count)]
+    done = subprocess.run(
+        [*words, "run", "--all", "--timeout", "60", "-c", script(effects)],
+        cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, timeout=GUARD,
+    )  # fmt: skip
+    assert done.returncode in (0, -signal.SIGKILL), done.stderr
+    return int(count.read_text()) if count.exists() else 0
+
+
+def assert_consistent(home: Path) -> None:
+    with open_controller(Home(home)) as controller:
+        assert checkup.faults(controller.database) == []
+        assert checkup.disagreements(controller.database) == []
+
+
+def settled(home: Path) -> list[Record]:
+    """All records, with what they printed, once somebody has looked often enough that every one of them has ended."""
+    end = time.monotonic() + GUARD
+    with open_controller(Home(home)) as controller:
+        while True:
+            listed = history.summaries(controller, limit=None)
+            if not records.unsettled(controller.database):
+                break
+            assert time.monotonic() < end, listed
+            time.sleep(0.3)  # what was cut off while it was sent is believed to be lost after 5 s
+        shown = [history.show(controller, one.invocation.id, output=True) for one in listed]
+    return [place.record for one in shown for place in one.instances]
+
+
+def assert_true(found: list[Record], effects: Path, output: bytes = b"done\n") -> None:
+    ran = collections.Counter(effects.read_text().split())
+    assert set(ran.values()) <= {1}, "a record ran twice"
+    for record in found:
+        if record.status is InvocationStatus.FINISHED:
+            assert record.id in ran
+            assert record.output is not None
+            assert record.output.data == output
+        else:
+            assert (record.status, record.error_code) == (InvocationStatus.FAILED, "DeliveryTimeout")
+            assert record.id not in ran
+    assert ran.keys() <= {record.id for record in found}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_r1_r8_a_kill_at_any_boundary(home: Path, effects: Path) -> None:
+    number = killed_at(0, effects)
+    assert number > 3 * COUNT
+    chance = random.Random(2026)
+    step = number // KILLS
+    for begin in range(1, number, step):
+        killed_at(begin + chance.randrange(step), effects)
+        assert_consistent(home)
+    found = settled(home)
+    assert_true(found, effects)
+    assert len(found) > COUNT * KILLS / 2
+    assert {record.status for record in found} == {InvocationStatus.FINISHED, InvocationStatus.FAILED}
+    assert_consistent(home)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+def test_r1_r8_a_kill_at_every_boundary(home: Path, effects: Path) -> None:
+    number = killed_at(0, effects)
+    for boundary in range(1, number + 1):
+        killed_at(boundary, effects)
+        assert_consistent(home)
+        if boundary % 50 == 0:
+            assert_true(settled(home), effects)
+    assert_true(settled(home), effects)
+    assert_consistent(home)
+
+
+def failing(assist: Program, prepare: Callable[[], None], *words: str) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(
+        [assist.path, *words], preexec_fn=prepare, stdin=subprocess.DEVNULL, capture_output=True, timeout=GUARD
+    )
+
+
+def limited(size: int) -> Callable[[], None]:
+    """No file may become longer than this; further writes fail, as they do on a disk that is full."""
+    return lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+
+
+def without_override() -> None:
+    """Permissions hold for root too."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    for capability in (CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH):
+        libc.prctl(PR_CAPBSET_DROP, capability, 0, 0, 0)  # without effect for those who are not root
+
+
+@pytest.mark.timeout(300)
+def test_r4_what_cannot_be_recorded_is_not_sent(home: Path, assist: Program, effects: Path) -> None:
+    database = home / "assist.db"
+    # Too little for the shared memory of SQLite; too little for what is to be recorded; a file that it may only read.
+    for mode, prepare in ((0o600, limited(4096)), (0o600, limited(64 * 1024)), (0o400, without_override)):
+        database.chmod(mode)
+        done = failing(assist, prepare, "run", "--all", "-c", script(effects))
+        database.chmod(0o600)
+        assert done.returncode == 74, done.stderr
+        assert done.stderr.startswith(b"error: cannot use the database")
+        assert done.stderr.count(b"\n") == 2  # the error, and its hint
+    assert settled(home) == []
+    assert effects.read_text() == ""
+    assert_consistent(home)
+
+
+@pytest.mark.timeout(300)
+def test_r4_a_disk_that_becomes_full_loses_no_result(home: Path, assist: Program, effects: Path) -> None:
+    body = "head -c 200000 /dev/zero | tr '\\0' x; echo done"
+    done = failing(assist, limited(1024 * 1024), "run", "--all", "-o", "json", "-c", script(effects, body))
+    assert done.returncode == 74, done.stderr
+    assert json.loads(done.stderr.splitlines()[-1])["Code"] == "DatabaseFailure"
+    assert_consistent(home)
+    found = settled(home)
+    assert len(found) == COUNT
+    assert_true(found, effects, b"x" * 200_000 + b"done\n")
+    assert len(effects.read_text().split()) > COUNT / 2
