@@ -9,6 +9,7 @@
       nonces.db             calls of the API that were answered a moment ago
       senders/              one locked file for each process that is sending (see operations.dispatch)
       pki/                  the certificate authority of the fleet
+      notify.key            what notifications are signed with; notify.lock: held by whoever delivers them
 """
 
 from __future__ import annotations
@@ -47,6 +48,14 @@ class Home:
     @property
     def nonces(self) -> Path:
         return self.root / "nonces.db"
+
+    @property
+    def notify_key(self) -> Path:
+        return self.root / "notify.key"
+
+    @property
+    def notify_lock(self) -> Path:
+        return self.root / "notify.lock"
 
     @property
     def pki(self) -> Path:

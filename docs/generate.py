@@ -21,6 +21,7 @@ from assist_cli.cli.completion.answer import BY_THE_SHELL
 from assist_cli.cli.help import TOPICS
 from assist_cli.model.access import Role
 from assist_cli.model.command import CommandType
+from assist_cli.model.notice import Occasion
 from assist_cli.model.quotas import COMMANDS
 
 ROOT = Path(__file__).parents[1]
@@ -67,7 +68,9 @@ KINDS: dict[str, str | list[str]] = {
     "TEXT": "text",
     "TIME": "text",
     "TOPIC": list(TOPICS),
+    "URL|CMD": "program",
     "USER": "text",
+    "WHEN": [each.value for each in Occasion],
     "TYPE": [kind.word for kind in CommandType],
     "VERSION": "version",
     "ZONE": "zone",

@@ -28,6 +28,7 @@ class Root(Boundary):
         "serve": "assist_cli.cli.serve:app",
         "quota": "assist_cli.cli.quota:app",
         "accesskey": "assist_cli.cli.accesskey:app",
+        "notify": "assist_cli.cli.notify:app",
         "audit": "assist_cli.cli.audit:app",
         "doctor": "assist_cli.cli.doctor:app",
         "completion": "assist_cli.cli.completion.command:app",

@@ -94,16 +94,19 @@ def show(
     """
     printer = options.printer(context, output, plain=plain)
     with open_controller(home()) as controller:
+        from assist_cli.operations import notify
+
         invocation_id = history.find(controller, id)
         # The output of many is read where it is shown: in the document.
         found = history.show(controller, invocation_id, output=printer.is_json)
         if not printer.is_json and len(found.instances) == 1:
             found = history.recall(controller, invocation_id)
+        told = notify.state(controller, found.id)
         now = controller.now()
     if printer.is_json:
         printer.document(documents.invocation(found, encoding))
         return
-    runs.print_head(printer, found, now)
+    runs.print_head(printer, found, now, told)
     printer.line()
     if all_ or len(found.instances) <= LISTED_INSTANCES:
         runs.print_instances(printer, found.instances, now)

@@ -60,6 +60,8 @@ def invoke(
     concurrency: options.Concurrency = None,
     live: options.Live = False,
     gather: options.Gather = False,
+    notify: options.Notify = None,
+    notify_on: options.NotifyOn = None,
     output: options.Output = Format.TABLE,
     encoding: options.EncodingOption = Encoding.TEXT,
 ) -> None:
@@ -74,6 +76,7 @@ def invoke(
     if preview:
         targets.preview(printer, where)
         return
+    also = options.notification(notify, notify_on)
     request = InvokeRequest(
         command=command,
         parameters=parameters.given(pairs, document, secrets) or {},
@@ -90,9 +93,9 @@ def invoke(
             answers = parameters.ask(asked)
             request = replace(request, parameters={**request.parameters, **answers})
         if when is not None:
-            timing.tell(printer, controller, *schedule(controller, request, when))
+            timing.tell(printer, controller, *schedule(controller, request, when, also=also))
             return
-        with recorded(controller, request) as invocation:
+        with recorded(controller, request, also=also) as invocation:
             status = carry_out(
                 printer,
                 controller,

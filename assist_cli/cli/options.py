@@ -9,10 +9,11 @@ import typer
 
 from assist_cli.cli.output import Encoding, Format, Printer
 from assist_cli.cli.wording import seconds_of
-from assist_cli.errors import ExitStatus
+from assist_cli.errors import ExitStatus, UsageError
 
 if TYPE_CHECKING:
     from assist_cli.model.rollout import Rollout
+    from assist_cli.operations.controller import Also
 
 LONGEST_SECONDS = 100 * 366 * 86_400
 
@@ -60,6 +61,10 @@ Patience = Annotated[
     float | None,
     typer.Option("--wait", metavar="TIME", parser=duration, help="Wait no longer; it goes on (75)."),
 ]
+Notify = Annotated[
+    str | None, typer.Option("--notify", metavar="URL|CMD", help="Tell how it ended: a URL, a program, or @FILE.")
+]
+NotifyOn = Annotated[str | None, typer.Option("--notify-on", metavar="WHEN", help="end (default), or failure only.")]
 Output = Annotated[Format, typer.Option("--output", "-o", metavar="FORM", help="table, json or jsonl.")]
 Plain = Annotated[bool, typer.Option("--plain", help="Tables without lines and cuts.")]
 EncodingOption = Annotated[Encoding, typer.Option("--encoding", metavar="FORM", help="Bytes in JSON: text or base64.")]
@@ -95,6 +100,22 @@ def rollout(canary: int | None, batch: str | None, max_errors: str | None, concu
         max_errors=share(max_errors, "--max-errors", least=0) if max_errors else None,
         concurrency=concurrency,
     )
+
+
+def notification(target: str | None, occasion: str | None) -> Also | None:
+    """What ``--notify`` and ``--notify-on`` ask to be written with an invocation."""
+    if target is None:
+        if occasion is not None:
+            raise UsageError("cannot tell whom to notify", hint="give --notify URL, or a program, with --notify-on")
+        return None
+    from assist_cli.model.notice import Occasion, Wish
+    from assist_cli.operations import notify
+
+    try:
+        wanted = Occasion(occasion or Occasion.END)
+    except ValueError:
+        raise typer.BadParameter(f"'{occasion}' is no occasion to notify; write end or failure") from None
+    return notify.asking(notify.checked(Wish(target, wanted)))
 
 
 def examples(*lines: str) -> str:

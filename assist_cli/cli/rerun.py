@@ -36,6 +36,8 @@ def rerun(
     concurrency: options.Concurrency = None,
     live: options.Live = False,
     gather: options.Gather = False,
+    notify: options.Notify = None,
+    notify_on: options.NotifyOn = None,
     output: options.Output = Format.TABLE,
     encoding: options.EncodingOption = Encoding.TEXT,
 ) -> None:
@@ -47,13 +49,14 @@ def rerun(
         raise UsageError("cannot rerun only the failed and all", hint="leave out one of --failed and --all")
     printer = options.printer(context, output)
     rollout = options.rollout(canary, batch, max_errors, concurrency)
+    also = options.notification(notify, notify_on)
     given = parameters.given(None, None, secrets) or {}
     with open_controller(home()) as controller:
         request = RerunRequest(history.find(controller, id), everywhere, given)
         history.refresh(controller, request.invocation_id)
         if scripts.is_interactive():
             request = replace(request, secrets={**given, **parameters.ask(missing(controller, request))})
-        with recorded(controller, request) as invocation:
+        with recorded(controller, request, also=also) as invocation:
             status = carry_out(
                 printer,
                 controller,

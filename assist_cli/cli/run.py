@@ -64,6 +64,8 @@ def run(
     concurrency: options.Concurrency = None,
     live: options.Live = False,
     gather: options.Gather = False,
+    notify: options.Notify = None,
+    notify_on: options.NotifyOn = None,
     output: options.Output = Format.TABLE,
     encoding: options.EncodingOption = Encoding.TEXT,
 ) -> None:
@@ -81,6 +83,7 @@ def run(
         targets.preview(printer, where)
         return
     content, kind = _script(words, text, file, type)
+    also = options.notification(notify, notify_on)
     request = RunRequest(
         content=content,
         type=kind,
@@ -93,9 +96,9 @@ def run(
     )
     if when is not None:
         with open_controller(home()) as controller:
-            timing.tell(printer, controller, *schedule(controller, request, when))
+            timing.tell(printer, controller, *schedule(controller, request, when, also=also))
         return
-    with open_controller(home()) as controller, recorded(controller, request) as invocation:
+    with open_controller(home()) as controller, recorded(controller, request, also=also) as invocation:
         status = carry_out(
             printer,
             controller,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from assist_cli.cli.output import STYLES, Cell, Column, Printer, Style
 from assist_cli.cli.wording import ago, clock, count, escape, one_line, took
@@ -12,6 +13,9 @@ from assist_cli.model.invocation import Invocation, InvocationInstance, Summary
 from assist_cli.model.output import Output, Stream
 from assist_cli.model.status import InvocationStatus, InvokeStatus
 from assist_cli.model.target import fold
+
+if TYPE_CHECKING:
+    from assist_cli.operations.notify import Told
 
 SHOWN_LINES = 10
 
@@ -49,7 +53,7 @@ def _status(status: InvokeStatus, exit_codes: Sequence[int], instances: int) -> 
     return Cell(f"{status.value}, {what}", Style.ODD if status is InvokeStatus.FINISHED else STYLES[status.value])
 
 
-def print_head(printer: Printer, invocation: Invocation, now: datetime) -> None:
+def print_head(printer: Printer, invocation: Invocation, now: datetime, told: Told | None) -> None:
     exit_codes = [place.record.exit_code for place in invocation.instances if place.record.exit_code]
     status = _status(invocation.status, exit_codes, len(invocation.instances))
     printer.line(f"{printer.paint(invocation.id, Style.STRONG)}  {printer.paint(status.text, status.style)}")
@@ -64,6 +68,8 @@ def print_head(printer: Printer, invocation: Invocation, now: datetime) -> None:
         rows.insert(0, ("Command", f"{invocation.command_name}@{invocation.command_version}"))
     if invocation.parameters:
         rows.append(("Parameters", ", ".join(f"{key}={value}" for key, value in invocation.parameters.items())))
+    if told is not None:
+        rows.append(("Notify", _told(told)))
     print_rows(printer, rows)
     script = invocation.content.decode("utf-8", "replace").splitlines()
     for number, line in enumerate(script[:SHOWN_LINES]):
@@ -85,6 +91,19 @@ def print_rows(printer: Printer, rows: Iterable[tuple[str, str]]) -> None:
     """Print what there is to say, each after its title."""
     for title, text in rows:
         printer.line(f"  {printer.paint(title.ljust(10), Style.QUIET)} {escape(text)}")
+
+
+def _told(told: Told) -> str:
+    """Whom to tell when, and what became of that."""
+    to = f"{told.where} on {told.occasion}"
+    if told.notice is None:
+        return to
+    attempts = count(told.notice.attempts, "attempt")
+    if told.notice.is_delivered:
+        return f"{to}: delivered ({told.notice.answer})"
+    if told.notice.is_over:
+        return f"{to}: given up after {attempts}: {told.notice.answer}"
+    return f"{to}: {attempts} so far" + (f": {told.notice.answer}" if told.notice.answer else "")
 
 
 def print_instances(printer: Printer, places: Sequence[InvocationInstance], now: datetime) -> None:

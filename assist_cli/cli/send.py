@@ -61,6 +61,8 @@ def send(
     batch: options.Batch = None,
     max_errors: options.MaxErrors = None,
     concurrency: options.Concurrency = None,
+    notify: options.Notify = None,
+    notify_on: options.NotifyOn = None,
     output: options.Output = Format.TABLE,
 ) -> None:
     """Send a file of up to 24,576 bytes.
@@ -79,6 +81,7 @@ def send(
         raise UsageError(
             "cannot tell what the file is to be called: standard input has no name", hint="give it one: --name app.conf"
         )
+    also = options.notification(notify, notify_on)
     request = SendRequest(
         content=_read(file),
         name=Path(file).name if name is None else name,
@@ -90,7 +93,7 @@ def send(
         timeout=timeout,
         targets=where,
     )
-    with open_controller(home()) as controller, recorded(controller, request) as invocation:
+    with open_controller(home()) as controller, recorded(controller, request, also=also) as invocation:
         status = carry_out(
             printer,
             controller,

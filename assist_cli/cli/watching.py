@@ -189,19 +189,20 @@ def carry_out(
     rollout: Rollout,
 ) -> int:
     """Send an invocation that was recorded, and watch it unless it is to be detached; the exit status."""
-    from assist_cli.operations import dispatch, handover  # asyncio, which a refused request does not need
+    from assist_cli.operations import dispatch, handover, notify  # asyncio, which a refused request does not need
 
     def leave() -> None:
-        """What is not sent yet is not lost because nobody watches."""
-        places = history.recall(controller, invocation.id, output=False).instances
-        if any(place.record.is_unsent for place in places):
+        """What is not sent yet is not lost because nobody watches, nor is who is to be told of the end."""
+        known = history.recall(controller, invocation.id, output=False)
+        unsent = any(place.record.is_unsent for place in known.instances)
+        if unsent or (not known.status.is_final and notify.is_wanted(controller, invocation.id)):
             handover.hand_over(controller, invocation, rollout)
 
     if detach:
         if rollout.is_plain and len(invocation.instances) == 1:
             dispatch.send(controller, invocation)  # what goes wrong is told here and now
-        else:
-            leave()
+        leave()
+        notify.hurry(controller)
         return _tell_detached(printer, history.recall(controller, invocation.id, output=False))
     return watch(
         printer,

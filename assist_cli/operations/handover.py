@@ -14,7 +14,7 @@ from dataclasses import replace
 
 from assist_cli.model.invocation import Invocation
 from assist_cli.model.rollout import Rollout
-from assist_cli.operations import dispatch
+from assist_cli.operations import dispatch, notify
 from assist_cli.operations.controller import Controller, open_controller
 from assist_cli.operations.senders import sender
 from assist_cli.paths import Home
@@ -55,6 +55,7 @@ def _live(home: Home, invocation: Invocation, rollout: Rollout, writing: int) ->
             os.close(writing)
             known = invocations.get(controller.database, invocation.id, output=False)
             dispatch.go_on(controller, replace(invocation, instances=known.instances), rollout)
+            notify.hurry(controller)
     except BaseException:
         traceback.print_exc()
     finally:

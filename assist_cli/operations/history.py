@@ -11,7 +11,7 @@ from assist_cli.model.invocation import Filter, Invocation, InvocationInstance, 
 from assist_cli.model.status import InvokeStatus
 from assist_cli.model.target import Selection, choose
 from assist_cli.operations.controller import Controller
-from assist_cli.store import commands, instances, invocations, listing, records
+from assist_cli.store import commands, instances, invocations, listing, notices, records
 from assist_cli.store.database import Reader
 
 
@@ -117,6 +117,10 @@ def refresh(controller: Controller, invocation_id: str | None) -> None:
         from assist_cli.operations import collect  # asyncio and the agents, which a look at the past does not need
 
         collect.reconcile(controller, found)
+    if notices.are_waiting(controller.database):
+        from assist_cli.operations import notify
+
+        notify.hurry(controller)
 
 
 def _commands(reader: Reader, text: str) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from assist_cli.model.audit import Entry
 from assist_cli.model.invocation import Outcome
 from assist_cli.model.status import UNANSWERED
 from assist_cli.operations.controller import Controller
-from assist_cli.store import audit, records, slots
+from assist_cli.store import audit, notices, records, slots
 from assist_cli.store.database import Transaction
 
 SOON_SECONDS = 0.2
@@ -101,6 +101,8 @@ def _settle(controller: Controller, transaction: Transaction, outcomes: Mapping[
     """That a record was closed unanswered, and is corrected now, is told in the audit log."""
     written = records.settle(transaction, outcomes)
     slots.settle(transaction, {record_id: outcomes[record_id].accepted for record_id in written})
+    if written:
+        notices.note_ends(transaction, written, controller.now())
     for record_id, before in written.items():
         if before.is_final:
             detail = f"{before} ({UNANSWERED}) to {outcomes[record_id].status}"

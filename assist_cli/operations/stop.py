@@ -11,7 +11,7 @@ from assist_cli.errors import AgentRefused
 from assist_cli.model.audit import Entry
 from assist_cli.model.invocation import Invocation, Outcome, Record
 from assist_cli.model.target import Selection
-from assist_cli.operations import history
+from assist_cli.operations import history, notify
 from assist_cli.operations.collect import LOOK_AGAIN_SECONDS, conclude, follow, may_arrive, not_sent, tell_to_stop
 from assist_cli.operations.controller import Controller
 from assist_cli.operations.ledger import Ledger
@@ -30,6 +30,7 @@ def stop(controller: Controller, invocation_id: str, where: Selection | None = N
     stopping = begin(controller, invocation_id, where)
     if stopping:
         asyncio.run(finish(controller, invocation_id, stopping))
+        notify.hurry(controller)
     return invocations.get(controller.database, invocation_id, output=True)
 
 

@@ -76,6 +76,11 @@ def end_all(folder: Path) -> list[str]:
     return described
 
 
+def running(folder: Path, word: str) -> set[int]:
+    """The processes that were started for a home in ``folder`` with ``word`` among their words."""
+    return {pid for pid in _mentioning(folder) if word.encode() in _read(pid, "cmdline").split(b"\0")}
+
+
 def describe(pid: int) -> str:
     """``1234 python -m agentd serve`` or ``1234 (defunct)``."""
     words = _read(pid, "cmdline").replace(b"\0", b" ").decode("utf-8", "replace").strip()

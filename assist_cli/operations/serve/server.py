@@ -22,6 +22,7 @@ from datetime import datetime, timedelta
 
 from assist_cli.errors import AssistError, Conflict
 from assist_cli.model import schedule as rules
+from assist_cli.operations import notify
 from assist_cli.operations.controller import Controller
 from assist_cli.operations.ledger import Ledger
 from assist_cli.operations.senders import sender
@@ -103,7 +104,14 @@ class Server:
         try:
             await self.begin()
             log.info("serving %s, process %d, %d schedules", self._controller.home.root, os.getpid(), len(self._agenda))
-            duties = [asyncio.create_task(self._keep_lease()), asyncio.create_task(tidy.keep_tidy(self._controller))]
+            duties = [
+                asyncio.create_task(duty)
+                for duty in (
+                    self._keep_lease(),
+                    tidy.keep_tidy(self._controller),
+                    notify.keep_telling(self._controller),
+                )
+            ]
             try:
                 while not self._stopped.is_set():
                     await self._pause(self.turn())
