@@ -38,7 +38,7 @@ check: $(TOOLS) ## Lint, format, types, who may import whom, and whether generat
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/python docs/generate.py --check
 
-generated: $(TOOLS) ## Write what is made from the commands: what completion knows
+generated: $(TOOLS) ## Write what is made from the commands: completion, reference, manual
 	@$(BIN)/python docs/generate.py
 
 fmt: $(TOOLS) ## Put the code into its form

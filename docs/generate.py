@@ -1,20 +1,24 @@
 """Everything that is made from the commands themselves: make generated.
 
 ``assist_cli/cli/completion/words.json`` is what completion knows of them, and ``completions/`` has the scripts of the
-shells for who sources or packages them. With ``--check`` nothing is written, and the exit status is 1 where a file is
-not what it should be.
+shells for who sources or packages them. ``docs/reference.md`` is their help as one page, and ``man/`` has it as manual
+pages, one for the program and one for each of its first words. With ``--check`` nothing is written, and the exit status
+is 1 where a file is not what it should be.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import typer
 import typer.main
 
+from assist_cli import __version__
 from assist_cli.cli.app import app
 from assist_cli.cli.completion import values
 from assist_cli.cli.completion.answer import BY_THE_SHELL
@@ -136,27 +140,91 @@ def sentence(text: str) -> str:
     return text.split("\b")[0].strip().removesuffix(".")
 
 
+def pages(command: Any, path: str = "assist") -> Iterator[tuple[str, Any]]:
+    """A command and those below it, each with the words that call it."""
+    yield path, command
+    for name, below in commands_of(command):
+        if not below.hidden:
+            yield from pages(below, f"{path} {name}")
+
+
+def help_of(path: str, command: Any) -> str:
+    names = ["-h", "--help"]
+    with typer.Context(command, info_name=path, terminal_width=80, help_option_names=names) as context:
+        return str(command.get_help(context))
+
+
+def reference(root: Any) -> str:
+    """All help texts as one page of Markdown."""
+    lines = [
+        "# Reference",
+        "",
+        "The help of every command, made from the commands themselves by `make generated`. What the program promises",
+        "is in [cli.md](cli.md), and `assist help` has pages about targets, parameters, frequencies and exit statuses.",
+    ]
+    for path, command in pages(root):
+        lines += ["", f"## {path}", "", "```text", help_of(path, command), "```"]
+    return "\n".join(lines) + "\n"
+
+
+def manual(path: str, found: list[tuple[str, Any]]) -> str:
+    """A manual page, of a command and those below it: man-pages(7)."""
+    (_, command), *below = found
+    name = path.replace(" ", "-")
+    lines = [
+        f'.TH {name.upper()} 1 "" "Assist {__version__}" "Assist"',
+        ".SH NAME",
+        f"{name} \\- {roff(short_help(command))}",
+        ".SH SYNOPSIS",
+    ]
+    for words, each in found:
+        usage = " ".join(help_of(words, each).split("\n\n")[0].split()).removeprefix(f"Usage: {words}").strip()
+        lines += [f".B {roff(words)}", roff(usage), ".br"]
+    for words, each in found:
+        rest = help_of(words, each).partition("\n\n")[2]
+        lines += [f".SH {roff(words.upper())}" if below else ".SH DESCRIPTION", ".nf", roff(rest), ".fi"]
+    others = "assist-COMMAND(1) for each command, assist help TOPIC" if path == "assist" else "assist(1)"
+    return "\n".join([*lines, ".SH SEE ALSO", others]) + "\n"
+
+
+def roff(text: str) -> str:
+    """Text that roff prints as it is."""
+    lines = text.replace("\\", "\\e").replace("-", "\\-").replace("'", "\\(aq").splitlines()
+    return "\n".join(f"\\&{line}" if line.startswith(".") else line for line in lines)
+
+
 def files() -> dict[Path, str]:
     """What each file should be."""
     root = typer.main.get_command(app)
     made = {SCRIPTS / "words.json": json.dumps(tree(root), ensure_ascii=False, indent=1) + "\n"}
     for script in SCRIPTS.glob("assist.*"):
         made[ROOT / "completions" / script.name] = script.read_text(encoding="utf-8")
+    made[ROOT / "docs/reference.md"] = reference(root)
+    made[ROOT / "man/assist.1"] = manual("assist", [("assist", root)])
+    for name, command in commands_of(root):
+        path = f"assist {name}"
+        made[ROOT / "man" / f"assist-{name}.1"] = manual(path, list(pages(command, path)))
     return made
 
 
 def main() -> None:
-    old = [path for path, text in files().items() if not path.exists() or path.read_text(encoding="utf-8") != text]
+    os.environ["COLUMNS"] = "80"  # whatever the terminal
+    made = files()
+    there = {path for folder in ("completions", "man") for path in (ROOT / folder).glob("*")}
+    old = [path for path, text in made.items() if not path.exists() or path.read_text(encoding="utf-8") != text]
+    old += sorted(there - made.keys())
     if "--check" in sys.argv[1:]:
         if old:
             names = ", ".join(str(path.relative_to(ROOT)) for path in old)
             sys.exit(f"not what the commands say any more: {names}\nto make them anew: make generated")
         return
-    for path, text in files().items():
-        if path in old:
+    for path in old:
+        if path in made:
             path.parent.mkdir(exist_ok=True)
-            path.write_text(text, encoding="utf-8")
-            sys.stdout.write(f"{path.relative_to(ROOT)}\n")
+            path.write_text(made[path], encoding="utf-8")
+        else:
+            path.unlink()
+        sys.stdout.write(f"{path.relative_to(ROOT)}\n")
 
 
 if __name__ == "__main__":

@@ -22,8 +22,9 @@ from assist_cli.paths import write_whole
 VERSIONS = ("3.10", "3.11", "3.12", "3.13", "3.14")
 SHEBANG = b"#!/usr/bin/env python3\n"
 
-# pip is wanted by sqlite-utils for a command that nobody can reach here, and bin/ starts by a path of this machine.
-LEFT_OUT = ("bin/", "pip/", "pip-")
+# pip is wanted by sqlite-utils for a command that nobody can reach here, bin/ starts by a path of this machine, and
+# what belongs into share/ of a system is not found by it in a cache.
+LEFT_OUT = ("bin/", "share/", "pip/", "pip-")
 # What tells how and where it was installed, and so differs from one build to the next.
 RECORDS = {"RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "uv_build.json", "uv_cache.json"}
 

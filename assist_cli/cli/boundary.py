@@ -20,9 +20,9 @@ from typing import Any, ClassVar
 
 import typer
 import typer.main
-from typer.core import TyperGroup
 
 from assist_cli import __version__
+from assist_cli.cli.forms import Noun
 from assist_cli.cli.output import Format, Printer
 from assist_cli.errors import AssistError, ExitStatus, FileFailure, UsageError
 from assist_cli.paths import home
@@ -31,7 +31,7 @@ from assist_cli.paths import home
 TyperUsageError: Any = typer.BadParameter.__base__
 
 
-class Boundary(TyperGroup):
+class Boundary(Noun):
     """A group that lets no exception out. ``table`` says for each command where its Typer application is."""
 
     table: ClassVar[Mapping[str, str]] = {}
@@ -114,11 +114,13 @@ def _format_asked_for(words: Sequence[str]) -> Format:
 
 
 def _wrong_words(error: Any) -> UsageError:
-    message = error.format_message().rstrip(".")
+    possible = getattr(error, "possibilities", None)  # options that look like the one that there is not
+    message = (error.message if possible else error.format_message()).rstrip(".")
     path = error.ctx.command_path if error.ctx else "assist"
-    return UsageError(
-        f"cannot understand this: {message[:1].lower()}{message[1:]}", hint=HINTS.get(path, f"see {path} --help")
-    )
+    hint = HINTS.get(path, f"see {path} --help")
+    if possible:
+        hint = f"did you mean {' or '.join(possible)}? see {path} --help"
+    return UsageError(f"cannot understand this: {message[:1].lower()}{message[1:]}", hint=hint)
 
 
 HINTS = {

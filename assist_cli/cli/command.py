@@ -46,7 +46,7 @@ Definitions = Annotated[
 @app.command(
     epilog=options.examples(
         "assist command create disk -c 'df -h'",
-        "assist command create restart -f restart.sh --param-def 'service required pattern=[a-z]+'",
+        "assist command create restart -f restart.sh --param-def 'service required'",
     )
 )
 def create(

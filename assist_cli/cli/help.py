@@ -8,6 +8,7 @@ import typer
 
 from assist_cli.cli import options
 from assist_cli.errors import NotFound
+from assist_cli.model.names import meant
 
 app = options.application()
 
@@ -104,5 +105,7 @@ def help_(topic: Annotated[str | None, typer.Argument(metavar="[TOPIC]", help="W
         typer.echo("\nOf a command: assist COMMAND --help")
         return
     if topic not in TOPICS:
-        raise NotFound(f"cannot find the topic '{topic}'", hint="assist help lists what there is")
+        raise NotFound(
+            f"cannot find the topic '{topic}'", hint=f"{meant(topic, TOPICS)}assist help lists what there is"
+        )
     typer.echo(TOPICS[topic].rstrip())

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from assist_cli.cli.forms import Application, Noun
 from assist_cli.cli.output import Encoding, Format, Printer
 from assist_cli.cli.wording import seconds_of
 from assist_cli.errors import ExitStatus, UsageError
@@ -72,7 +73,8 @@ EncodingOption = Annotated[Encoding, typer.Option("--encoding", metavar="FORM", 
 
 def application(help: str | None = None) -> typer.Typer:
     """An application of one command, or with ``help`` the group of a noun, which alone prints its help."""
-    app = typer.Typer(
+    app = Application(
+        cls=Noun,
         help=help,
         add_completion=False,
         rich_markup_mode=None,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable
 
 from assist_cli.errors import InvalidParameter
 from assist_cli.model import ids, quotas
@@ -59,3 +60,11 @@ def is_absolute_path(path: str) -> bool:
 def is_account(name: str) -> bool:
     """Whether this could be the name of a user or a group of an instance."""
     return bool(name) and name.isprintable() and not name.startswith("-") and ":" not in name
+
+
+def meant(name: str, known: Iterable[str]) -> str:
+    """The beginning of a hint for a name that there is not: ``did you mean 'backup'? ``, or nothing."""
+    import difflib
+
+    near = difflib.get_close_matches(name, list(known), n=3, cutoff=0.7)
+    return f"did you mean {' or '.join(map(repr, near))}? " if near else ""

@@ -32,7 +32,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from assist_cli.errors import InvalidParameter, NotFound
-from assist_cli.model import ids
+from assist_cli.model import ids, names
 from assist_cli.model.instance import Instance
 
 RANGE_LIMIT = 100_000
@@ -143,7 +143,7 @@ class _Index:
         if ids.is_prefix(term, ids.Kind.INSTANCE):
             return [self._by_id(term)]
         if not _BRACKETS.search(term):
-            return self._named(term) or _nothing(term)
+            return self._named(term) or _nothing(term, self._by_name)
         found: list[Instance] = []
         missing = []
         for name in _expanded(term):
@@ -176,9 +176,11 @@ class _Index:
         return found[0] if found else _nothing(term)[0]
 
 
-def _nothing(what: str) -> list[Instance]:
+def _nothing(what: str, known: Iterable[str] = ()) -> list[Instance]:
     raise NotFound(
-        f"cannot find an instance '{what}'", hint="assist instance list shows what there is", code="InstanceNotExists"
+        f"cannot find an instance '{what}'",
+        hint=f"{names.meant(what, known)}assist instance list shows what there is",
+        code="InstanceNotExists",
     )
 
 

@@ -11,6 +11,7 @@ from datetime import datetime
 from assist_cli.errors import Conflict, NotFound
 from assist_cli.model import ids, quotas
 from assist_cli.model.command import Command, CommandType, CommandVersion
+from assist_cli.model.names import meant
 from assist_cli.model.parameters import Definition
 from assist_cli.store.database import Reader, Transaction, from_ms, to_ms
 
@@ -150,7 +151,8 @@ def find(reader: Reader, text: str) -> str:
             raise NotFound(
                 f"cannot tell which command {text!r} means: more than one id begins so", hint="give more of it"
             )
-    raise NotFound(f"cannot find a command {text!r}", hint="assist command list shows what there is")
+    near = meant(text, (row["name"] for row in reader.query("SELECT name FROM commands")))
+    raise NotFound(f"cannot find a command {text!r}", hint=f"{near}assist command list shows what there is")
 
 
 def get(reader: Reader, command_id: str, number: int | None = None) -> Command:

@@ -1,0 +1,99 @@
+"""Help: every command shows two real examples, and what was meant is said where a word is wrong."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import typer
+import typer.main
+
+from assist_cli.cli.app import app
+from assist_cli.cli.forms import HEADINGS
+from assist_cli.model.names import meant
+from tests.support.program import Program
+
+SCREEN = 50  # lines; what has headings for its many options takes more
+WITH_HEADINGS = 70
+
+
+def commands(command: Any, path: str = "assist") -> Iterator[tuple[str, Any]]:
+    for name in getattr(command, "commands", {}):
+        below = command.commands[name]
+        if not below.hidden:
+            yield f"{path} {name}", below
+            yield from commands(below, f"{path} {name}")
+
+
+COMMANDS = dict(commands(typer.main.get_command(app)))
+LEAVES = {path: command for path, command in COMMANDS.items() if not getattr(command, "commands", {})}
+
+
+def options_of(command: Any) -> set[str]:
+    return {name for each in command.params for name in [*each.opts, *each.secondary_opts]} | {"-h", "--help"}
+
+
+@pytest.mark.parametrize("path", LEAVES)
+def test_two_examples_that_can_be_typed(path: str) -> None:
+    examples = (LEAVES[path].epilog or "").split("Examples:\n")[-1].splitlines()
+    lines = [line.strip() for line in examples if re.search(r"\bassist\b", line)]
+    assert len(lines) >= 2
+    for line in lines:
+        words = shlex.split(line.partition("assist ")[2].partition(" | ")[0].partition(" > ")[0].rstrip(")"))
+        command: Any = typer.main.get_command(app)
+        while hasattr(command, "commands") and words and words[0] in command.commands:
+            command = command.commands[words.pop(0)]
+        given = words[: words.index("--")] if "--" in words else words
+        used = {word.partition("=")[0] for word in given if re.match(r"--?[a-z]", word)}
+        assert used <= options_of(command), line
+
+
+@pytest.mark.parametrize("path", COMMANDS)
+def test_help_fits_a_screen(path: str) -> None:
+    with typer.Context(COMMANDS[path], info_name=path) as context:
+        lines = COMMANDS[path].get_help(context).splitlines()
+    assert len(lines) <= (WITH_HEADINGS if f"{next(iter(HEADINGS))}:" in lines else SCREEN)
+    assert max(map(len, lines)) <= 80
+
+
+def test_headings_name_options_that_there_are() -> None:
+    names = [name for names in HEADINGS.values() for name in names]
+    assert len(names) == len(set(names))
+    known = {name for command in LEAVES.values() for name in options_of(command)}
+    assert set(names) <= known
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        (["runn"], "did you mean 'run'? see assist --help"),
+        (["invocation", "lst"], "did you mean 'list'? see assist invocation --help"),
+        (["xyzzy"], "see assist --help"),
+        (["quota", "--plian"], "did you mean --plain? see assist quota --help"),
+    ],
+)
+def test_what_was_meant_by_a_wrong_word(
+    words: list[str], hint: str, capsys: pytest.CaptureFixture[str], home: object
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        app(words)
+    assert ended.value.code == 2
+    assert capsys.readouterr().err.splitlines()[1] == f"hint: {hint}"
+
+
+@pytest.mark.e2e
+def test_what_was_meant_by_a_wrong_name(assist: Program) -> None:
+    assist("command", "create", "backup", "-c", "true")
+    done = assist("command", "show", "bakcup")
+    assert done.returncode == 66
+    assert b"hint: did you mean 'backup'? assist command list shows what there is" in done.stderr
+    done = assist("help", "exit-staus")
+    assert b"hint: did you mean 'exit-status'? assist help lists" in done.stderr
+
+
+def test_names_that_look_alike() -> None:
+    assert meant("web01", ["web1", "db1"]) == "did you mean 'web1'? "
+    assert meant("other", ["web1"]) == ""
