@@ -57,7 +57,6 @@ def prune_history(controller: Controller, what: Limit) -> Pruned:
                     transaction, Entry(controller.now(), controller.actor, "invocation.prune", "history", detail)
                 )
                 told = True
-            search.remove(transaction, batch.numbers, batch.output_numbers)
             prune.delete(transaction, batch)
     _tidy(controller, records)
     while prune.free_some(database):

@@ -429,3 +429,25 @@ def _notices(database: Database) -> None:
         "CREATE INDEX notices_waiting ON notices (next_at) WHERE next_at IS NOT NULL",
     ):
         database.execute(statement)
+
+
+@MIGRATIONS(name="0009_words")
+def _words(database: Database) -> None:
+    """Whoever deletes a text takes its words out of the index, where they are in it by then."""
+    for statement in (
+        """
+        CREATE TRIGGER output_words_go BEFORE DELETE ON outputs
+        WHEN old.number <= (SELECT CAST(value AS INTEGER) FROM settings WHERE name = 'search.outputs')
+        BEGIN INSERT INTO output_words (output_words, rowid, data) VALUES ('delete', old.number, old.data); END
+        """,
+        """
+        CREATE TRIGGER invocation_words_go BEFORE DELETE ON invocations
+        WHEN old.number <= (SELECT CAST(value AS INTEGER) FROM settings WHERE name = 'search.invocations')
+        BEGIN
+            INSERT INTO invocation_words (invocation_words, rowid, command_name, content, instance_names)
+            SELECT 'delete', number, command_name, content, instance_names FROM invocation_texts
+            WHERE number = old.number;
+        END
+        """,
+    ):
+        database.execute(statement)

@@ -17,11 +17,11 @@ PAGES = 1_000
 
 # In the order of an index, so that the next few are found without looking at all.
 _OLD = """
-    SELECT number, id FROM invocations
+    SELECT id FROM invocations
     WHERE finished_at < ?1 AND created_at < ?1 AND status NOT IN ('Running', 'Stopping') ORDER BY finished_at LIMIT ?2
     """
 _BEYOND = """
-    SELECT number, id FROM invocations
+    SELECT id FROM invocations
     WHERE number <= (SELECT number FROM invocations ORDER BY number DESC LIMIT 1 OFFSET ?1)
         AND status NOT IN ('Running', 'Stopping') ORDER BY number LIMIT ?2
     """
@@ -45,12 +45,10 @@ class Limit:
 
 @dataclass(frozen=True)
 class Batch:
-    """What goes in one transaction: invocations by id, records by id, and the numbers of texts that go with them."""
+    """What goes in one transaction, by ids: whole invocations, or records of what goes on."""
 
     invocation_ids: tuple[str, ...]
     record_ids: tuple[str, ...]
-    numbers: tuple[int, ...]
-    output_numbers: tuple[int, ...]
 
     @property
     def is_empty(self) -> bool:
@@ -66,31 +64,15 @@ def count(reader: Reader, limit: Limit) -> tuple[int, int]:
 
 def batch(reader: Reader, limit: Limit) -> Batch:
     """What goes next: whole invocations, and when there are none left, records of what goes on."""
-    chosen: list[sqlite3.Row] = []
+    chosen: list[str] = []
     size = 0
     for row in _invocations(reader, limit, RECORDS):
         size += _size(reader, row["id"])
         if chosen and size > RECORDS:
             break
-        chosen.append(row)
-    invocation_ids = tuple(row["id"] for row in chosen)
-    if chosen:
-        records = reader.query(
-            "SELECT id FROM records WHERE invocation_id IN (SELECT value FROM json_each(?))",
-            [json.dumps(invocation_ids)],
-        )
-    else:
-        records = _old_records(reader, limit, RECORDS)
-    record_ids = tuple(row["id"] for row in records)
-    texts = reader.query(
-        "SELECT number FROM outputs WHERE record_id IN (SELECT value FROM json_each(?))", [json.dumps(record_ids)]
-    )
-    return Batch(
-        invocation_ids,
-        record_ids,
-        tuple(row["number"] for row in chosen),
-        tuple(row["number"] for row in texts),
-    )
+        chosen.append(row["id"])
+    rows = () if chosen else _old_records(reader, limit, RECORDS)
+    return Batch(tuple(chosen), tuple(row["id"] for row in rows))
 
 
 def delete(transaction: Transaction, what: Batch) -> None:

@@ -2,7 +2,8 @@
 
 Two indexes of words (FTS5) refer to the texts where they lie. Nothing that runs waits for them: ``index_some`` takes up
 what was written since it was called last, a little in each transaction, and two settings hold how far it has come.
-Numbers of texts only grow, so what is behind the mark is in the index, and what is beyond it is not.
+Numbers of texts only grow, so what is behind the mark is in the index, and what is beyond it is not. A text that is
+deleted takes its words with it (a trigger).
 """
 
 from __future__ import annotations
@@ -65,26 +66,6 @@ def index_some(transaction: Transaction) -> int:
         _set_mark(transaction, _INVOCATIONS, end)
         return count
     return 0
-
-
-def remove(transaction: Transaction, numbers: Collection[int], output_numbers: Collection[int]) -> None:
-    """Take invocations and outputs out of the indexes, by their numbers, before they themselves are gone."""
-    transaction.execute(
-        """
-        INSERT INTO output_words (output_words, rowid, data)
-        SELECT 'delete', number, data FROM outputs
-        WHERE number IN (SELECT value FROM json_each(?)) AND number <= ?
-        """,
-        [json.dumps(list(output_numbers)), _mark(transaction, _OUTPUTS)],
-    )
-    transaction.execute(
-        """
-        INSERT INTO invocation_words (invocation_words, rowid, command_name, content, instance_names)
-        SELECT 'delete', number, command_name, content, instance_names FROM invocation_texts
-        WHERE number IN (SELECT value FROM json_each(?)) AND number <= ?
-        """,
-        [json.dumps(list(numbers)), _mark(transaction, _INVOCATIONS)],
-    )
 
 
 def tidy_some(transaction: Transaction, *, begin: bool = False) -> bool:
