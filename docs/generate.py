@@ -36,6 +36,7 @@ SCRIPTS = ROOT / "assist_cli/cli/completion"
 KINDS: dict[str, str | list[str]] = {
     "-- WORD": "program",
     "ADDRESS": "text",
+    "ADDRESS:PORT": "text",
     "DIR": "folders",
     "EXPR": "text",
     "FILE": "files",

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from assist_cli.api import commands, files, instances, invocations
+from assist_cli.api import commands, files, instances, invocations, schedules
 from assist_cli.api.caller import Caller
 from assist_cli.api.forms import Document
 from assist_cli.api.parameters import Given, Takes
@@ -37,6 +37,7 @@ _TABLE = (
     Action("RunCommand", Role.OPERATOR, invocations.RUN, invocations.run),
     Action("InvokeCommand", Role.OPERATOR, invocations.INVOKE, invocations.invoke, _INVOKE),
     Action("StopInvocation", Role.OPERATOR, invocations.STOP, invocations.halt),
+    Action("ModifyInvocationAttribute", Role.OPERATOR, schedules.MODIFY, schedules.modify, schedules.WORDS),
     Action("DescribeInvocations", Role.VIEWER, invocations.DESCRIBE, invocations.describe),
     Action("DescribeInvocationResults", Role.VIEWER, invocations.RESULTS, invocations.results),
     Action("SendFile", Role.OPERATOR, files.SEND, files.send, files.WORDS),

@@ -20,6 +20,7 @@ from assist_cli.api.gateway import Gateway
 
 BODY_BYTES = 1 << 20
 BODY_SECONDS = 30.0
+DROPPED_BYTES = 16 << 20
 
 
 def application(gateway: Gateway, threads: Executor, names: Collection[str]) -> Starlette:
@@ -51,14 +52,21 @@ def application(gateway: Gateway, threads: Executor, names: Collection[str]) -> 
 
 
 async def _body(request: Request) -> bytes:
-    """The body, at most 1 MiB of it. Raises Fault."""
-    if int(request.headers.get("content-length", "0")) > BODY_BYTES:
-        raise Fault("RequestTooLarge", f"(at most {BODY_BYTES:,} bytes)")
+    """The body, at most 1 MiB of it. Raises Fault.
+
+    Some of what is too much is read and dropped: a client that cannot send does not read why.
+    """
     body = bytearray()
+    dropped = 0
     async for piece in request.stream():
-        body += piece
-        if len(body) > BODY_BYTES:
-            raise Fault("RequestTooLarge", f"(at most {BODY_BYTES:,} bytes)")
+        if len(body) + len(piece) <= BODY_BYTES and not dropped:
+            body += piece
+        else:
+            dropped += len(piece)
+        if dropped > DROPPED_BYTES:
+            break
+    if dropped:
+        raise Fault("RequestTooLarge", f"(at most {BODY_BYTES:,} bytes)")
     return bytes(body)
 
 

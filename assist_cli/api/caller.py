@@ -15,9 +15,9 @@ from assist_cli.model.access import AccessKey, Labels, Role
 from assist_cli.model.instance import Instance
 from assist_cli.model.target import Selection
 from assist_cli.operations import accesskeys, instances
+from assist_cli.operations.background import Background
 from assist_cli.operations.clients import Request
 from assist_cli.operations.controller import Also, Controller
-from assist_cli.operations.courier import Courier
 
 MOST_INSTANCES = 100
 FEWER_INSTANCES = 50
@@ -29,7 +29,7 @@ class Caller:
 
     key: AccessKey
     controller: Controller
-    courier: Courier
+    background: Background
     action: str
 
     def need(self, role: Role) -> None:
@@ -101,9 +101,9 @@ class Caller:
         text = json.dumps([self.action, said], sort_keys=True)
         return Request(self.key, labels, token, hashlib.sha256(text.encode()).digest())
 
-    def also(self, request: Request) -> Also:
-        """The same, for the transaction in which it is made."""
-        return functools.partial(request.enter, self.controller)
+    def also(self, request: Request, *, labelled: bool = True) -> Also:
+        """The same, for the transaction in which it is made; without labels for what is there and has its own."""
+        return functools.partial(request.enter, self.controller, labelled=labelled)
 
 
 def is_id(text: str, *kinds: ids.Kind) -> bool:

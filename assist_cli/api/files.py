@@ -76,9 +76,9 @@ def send(caller: Caller, given: Given) -> Document:
 
     def make() -> Document:
         with files.recorded(
-            caller.controller, asked, also=caller.also(request), token=caller.courier.token
+            caller.controller, asked, also=caller.also(request), token=caller.background.token
         ) as invocation:
-            caller.courier.take(invocation)
+            caller.background.take(invocation)
         return {"InvokeId": invocation.id}
 
     return requests.once(request, caller, make, lambda made: {"InvokeId": made})

@@ -24,8 +24,8 @@ from assist_cli.errors import AssistError
 from assist_cli.model.access import AccessKey
 from assist_cli.model.audit import Actor
 from assist_cli.operations import accesskeys
+from assist_cli.operations.background import Background
 from assist_cli.operations.controller import Controller, Controllers
-from assist_cli.operations.courier import Courier
 from assist_cli.store.nonces import Nonces
 
 WINDOW = timedelta(minutes=15)  # how far a clock may be off
@@ -40,7 +40,7 @@ class Gateway:
     controllers: Controllers
     region: str
     nonces: Nonces
-    courier: Courier
+    background: Background
 
     def answer(self, call: Call) -> Reply:
         """What goes back; never an exception."""
@@ -67,7 +67,7 @@ class Gateway:
             form = forms.chosen(claim.format, is_modern=claim.is_modern)
             action = _action(claim)
             actor = Actor(f"access key {key.name} ({key.id})", None, f"{call.client} by the API")
-            caller = Caller(key, replace(controller, actor=actor), self.courier, action.name)
+            caller = Caller(key, replace(controller, actor=actor), self.background, action.name)
             accesskeys.note_used(controller, key)
             return forms.answer(form, action.name, self._carry_out(caller, action, call.parameters), request_id)
 

@@ -22,7 +22,7 @@ def install(caller: Caller, given: Given) -> Document:
     for each in found:
         if each.os_type == "windows":
             raise Fault("InvalidInstanceId.OSTypeUnsupported", f"({each.id})")
-    caller.courier.install([each.id for each in found])
+    caller.background.install([each.id for each in found])
     return {}
 
 

@@ -26,7 +26,7 @@ from assist_cli.model.target import Selection
 from assist_cli.operations import clients, commands, history, stop
 from assist_cli.operations import pages as history_pages
 from assist_cli.operations.clients import Request
-from assist_cli.operations.invoke import InvokeRequest, RunRequest, check, recorded
+from assist_cli.operations.invoke import InvokeRequest, RunRequest, check, recorded, schedule
 
 RUN = takes(
     **requests.RUNNING,
@@ -155,7 +155,7 @@ def halt(caller: Caller, given: Given) -> Document:
     meant = ids or known
     caller.check_scope(meant)
     stopping = stop.begin(caller.controller, found.id, Selection(tuple(ids)))
-    caller.courier.stop(found.id, stopping)
+    caller.background.stop(found.id, stopping)
     return {}
 
 
@@ -235,16 +235,17 @@ def _start(
     told: tuple[str, ...],
 ) -> Document:
     """Record what is asked for, and leave it to the server to send; or, in a dry run, only check it."""
-    frequency = requests.frequency(given)
+    timing = requests.timing(given, caller.controller.now())
     if given.text("RepeatMode") == "DryRun":
         check(caller.controller, asked)
         requests.check_agents(caller, where)
         return {}
 
     def make() -> Document:
-        assert frequency is None
-        with recorded(caller.controller, asked, also=caller.also(request), token=caller.courier.token) as invocation:
-            caller.courier.take(invocation)
+        if timing is not None:
+            return answer(schedule(caller.controller, asked, timing, also=caller.also(request))[0])
+        with recorded(caller.controller, asked, also=caller.also(request), token=caller.background.token) as invocation:
+            caller.background.take(invocation)
         return answer(invocation)
 
     def answer(invocation: Invocation) -> Document:

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
 
 from assist_cli.api import patterns
 from assist_cli.api.caller import Caller
 from assist_cli.api.faults import Fault, invalid
 from assist_cli.api.forms import Document
 from assist_cli.api.parameters import Given, Kind, Takes
-from assist_cli.model import ids, quotas
+from assist_cli.model import frequency, ids, quotas
 from assist_cli.model.command import CommandType
 from assist_cli.model.instance import Instance
 from assist_cli.model.parameters import Definition, Value
+from assist_cli.model.schedule import Timing
 from assist_cli.model.secret import Secret
 from assist_cli.model.target import Selection
 from assist_cli.operations import health
 from assist_cli.operations.clients import Repeated, Request
+from assist_cli.operations.clock import local_zone
 
 SHORTEST = 10  # a shorter timeout counts as this, as the original has it
 
@@ -82,15 +85,15 @@ def timeout(given: Given) -> int | None:
     return None if number is None else max(number, SHORTEST)
 
 
-def frequency(given: Given) -> str | None:
-    """When it runs again; None for once and now. Raises Fault."""
+def timing(given: Given, now: datetime) -> Timing | None:
+    """When it runs again, or later; None for now. Raises Fault, InvalidParameter and QuotaExceeded."""
     mode, text = given.text("RepeatMode"), given.text("Frequency")
     if mode not in (None, "Once", "Period", "DryRun"):
         more = " (nothing of Assist starts when an instance does)" if mode in ("NextRebootOnly", "EveryReboot") else ""
         raise Fault("InvalidRepeatMode.NotFound", f"(it is Once, Period or DryRun){more}")
     if text is None and (mode == "Period" or given.flag("Timed")):
         raise Fault("MissingParam.Frequency")
-    return text
+    return None if text is None else Timing(frequency.parse(text, zone=local_zone(), now=now))
 
 
 def values(given: Given, definitions: Iterable[Definition], *, count: str, length: str) -> dict[str, Value]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ipaddress
+import logging
 import platform
 import socket
 from collections.abc import AsyncIterator, Collection, Iterator
@@ -24,17 +25,20 @@ from assist_cli.api.gateway import Gateway
 from assist_cli.deploy import pki
 from assist_cli.errors import Conflict, FileFailure, InvalidParameter, UsageError
 from assist_cli.operations import fanout
-from assist_cli.operations.controller import Controllers
-from assist_cli.operations.courier import Courier
+from assist_cli.operations.background import Background, background
+from assist_cli.operations.controller import Controller, Controllers
 from assist_cli.paths import Home, region
 from assist_cli.store.nonces import Nonces
 
 THREADS = 16
+LOG = "uvicorn.error"  # of everything that happens
 HEAD_BYTES = 1 << 20  # the SDKs put everything into the URL
 HEAD_SECONDS = 30.0
 IDLE_SECONDS = 75.0
 GOODBYE_SECONDS = 5.0
 BACKLOG = 2048
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -84,18 +88,27 @@ def place(address: str, certificate: Path | None, key: Path | None, *, insecure:
 
 
 @contextlib.asynccontextmanager
-async def serving(home: Home, place: Place, courier: Courier) -> AsyncIterator[str]:
-    """Serve the API in this event loop for as long as the block lasts; gives its URL.
+async def service(place: Place, controller: Controller) -> AsyncIterator[None]:
+    """The API as a service of the server (operations.serve), in its event loop for as long as the block lasts.
 
     Raises Conflict where it cannot listen, FileFailure for a certificate, DatabaseFailure.
     """
+    async with background(controller) as after, _serving(controller.home, place, after) as url:
+        log.info("the API is at %s", url)
+        yield
+
+
+@contextlib.asynccontextmanager
+async def _serving(home: Home, place: Place, background: Background) -> AsyncIterator[str]:
+    """Serve; gives the URL."""
+    logging.getLogger(LOG).setLevel(logging.ERROR)  # that strangers send nonsense is not worth a line
     with contextlib.ExitStack() as stack:
         nonces = Nonces(home.nonces)
         stack.callback(nonces.close)
         controllers = Controllers(home)
         stack.callback(controllers.close)
         threads = stack.enter_context(ThreadPoolExecutor(THREADS, thread_name_prefix="api"))
-        gateway = Gateway(controllers, region(), nonces, courier)
+        gateway = Gateway(controllers, region(), nonces, background)
         config = uvicorn.Config(
             application(gateway, threads, _names(place)),
             http=_Patient,

@@ -10,7 +10,7 @@ import typer
 
 from assist_cli.cli import documents, options
 from assist_cli.cli.output import Cell, Column, Format, Style
-from assist_cli.cli.wording import ago
+from assist_cli.cli.wording import ago, count
 from assist_cli.model.access import AccessKey, Role, role_from_word
 from assist_cli.operations import accesskeys
 from assist_cli.operations.controller import open_controller
@@ -79,26 +79,32 @@ def list_(context: typer.Context, output: options.Output = Format.TABLE, plain: 
 
 @app.command(epilog=options.examples("assist accesskey disable ci", "assist accesskey disable AK7Q3W…"))
 def disable(context: typer.Context, key: Key) -> None:
-    """Disable a key: from now on it may do nothing. Enable it again with enable."""
+    """Disable a key: from now on it may do nothing, and what it scheduled is paused. Enable it again with enable."""
     with open_controller(home()) as controller:
-        found = accesskeys.set_enabled(controller, key, False)
-    options.printer(context).talk(f"{found.name} is disabled.")
+        found, paused = accesskeys.disable(controller, key)
+    options.printer(context).talk(f"{found.name} is disabled{_and_paused(paused)}")
 
 
 @app.command(epilog=options.examples("assist accesskey enable ci", "assist accesskey enable AK7Q3W…"))
 def enable(context: typer.Context, key: Key) -> None:
-    """Enable a key that was disabled."""
+    """Enable a key that was disabled. Its schedules stay paused until you resume them: assist schedule resume ID."""
     with open_controller(home()) as controller:
-        found = accesskeys.set_enabled(controller, key, True)
+        found = accesskeys.enable(controller, key)
     options.printer(context).talk(f"{found.name} is enabled.")
 
 
 @app.command(epilog=options.examples("assist accesskey delete ci", "assist accesskey delete AK7Q3W…"))
 def delete(context: typer.Context, key: Key) -> None:
-    """Delete a key. What was done with it stays in the history and in the audit log."""
+    """Delete a key, and pause what it scheduled. What was done stays in the history and in the audit log."""
     with open_controller(home()) as controller:
-        found = accesskeys.delete(controller, key)
-    options.printer(context).talk(f"{found.name} is deleted.")
+        found, paused = accesskeys.delete(controller, key)
+    options.printer(context).talk(f"{found.name} is deleted{_and_paused(paused)}")
+
+
+def _and_paused(schedules: int) -> str:
+    if not schedules:
+        return "."
+    return f", and {count(schedules, 'schedule')} of it paused: assist schedule list shows them."
 
 
 def _row(key: AccessKey, now: datetime) -> Sequence[Cell | str]:

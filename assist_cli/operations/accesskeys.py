@@ -20,7 +20,7 @@ from assist_cli.model.secret import Secret
 from assist_cli.model.target import Selection
 from assist_cli.operations.controller import Controller
 from assist_cli.store import accesskeys as store
-from assist_cli.store import audit, instances
+from assist_cli.store import audit, clients, instances, schedules
 from assist_cli.store.database import Reader, Transaction
 
 ID_LENGTH = 20
@@ -54,22 +54,36 @@ def listing(controller: Controller) -> list[AccessKey]:
     return store.listing(controller.database)
 
 
-def set_enabled(controller: Controller, name: str, enabled: bool) -> AccessKey:
-    """Enable or disable the key of this name or id. A disabled one may do nothing from now on. Raises NotFound."""
+def enable(controller: Controller, name: str) -> AccessKey:
+    """Enable the key of this name or id; its schedules stay paused until somebody resumes them. Raises NotFound."""
     with controller.database.transaction() as transaction:
         key = store.find(transaction, name)
-        if store.set_enabled(transaction, key.id, enabled):
-            _note(controller, transaction, "accesskey.enable" if enabled else "accesskey.disable", key)
-    return replace(key, enabled=enabled)
+        if store.set_enabled(transaction, key.id, True):
+            _note(controller, transaction, "accesskey.enable", key)
+    return replace(key, enabled=True)
 
 
-def delete(controller: Controller, name: str) -> AccessKey:
-    """Remove the key of this name or id. Raises NotFound."""
+def disable(controller: Controller, name: str) -> tuple[AccessKey, int]:
+    """Disable the key of this name or id: it may do nothing from now on, and what it scheduled is paused.
+
+    Gives the number of those schedules too. Raises NotFound.
+    """
+    with controller.database.transaction() as transaction:
+        key = store.find(transaction, name)
+        if store.set_enabled(transaction, key.id, False):
+            _note(controller, transaction, "accesskey.disable", key)
+        paused = _pause_schedules(controller, transaction, key)
+    return replace(key, enabled=False), paused
+
+
+def delete(controller: Controller, name: str) -> tuple[AccessKey, int]:
+    """Remove the key of this name or id; what it scheduled is paused, as for ``disable``. Raises NotFound."""
     with controller.database.transaction() as transaction:
         key = store.find(transaction, name)
         store.delete(transaction, key.id)
         _note(controller, transaction, "accesskey.delete", key)
-    return key
+        paused = _pause_schedules(controller, transaction, key)
+    return key, paused
 
 
 def known(controller: Controller, key_id: str) -> AccessKey | None:
@@ -109,6 +123,16 @@ def reached(reader: Reader, key: AccessKey) -> list[Instance]:
         except NotFound:
             continue
     return [each for each in found.values() if each.id not in unwanted]
+
+
+def _pause_schedules(controller: Controller, transaction: Transaction, key: AccessKey) -> int:
+    found = clients.running_schedules(transaction, key.id)
+    for invocation_id in found:
+        schedules.pause(transaction, invocation_id, controller.now())
+        detail = f"the access key {key.name} may not any more"
+        entry = Entry(controller.now(), controller.actor, "schedule.pause", invocation_id, detail)
+        audit.append(transaction, entry)
+    return len(found)
 
 
 def _random(alphabet: str, length: int) -> str:

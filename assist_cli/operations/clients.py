@@ -40,9 +40,15 @@ class Request:
     fingerprint: bytes
 
     def enter(
-        self, controller: Controller, transaction: Transaction, subject: str, instance_ids: Collection[str] = ()
+        self,
+        controller: Controller,
+        transaction: Transaction,
+        subject: str,
+        instance_ids: Collection[str] = (),
+        *,
+        labelled: bool = True,
     ) -> None:
-        """Write what comes with what is being made, ``subject``, on these instances.
+        """Write what comes with what is being made, ``subject``, on these instances; the labels when it has none yet.
 
         Raises NotPermitted when the key may not any more, Repeated and Conflict as ``repeated`` has them.
         """
@@ -51,7 +57,8 @@ class Request:
         if self.key.scope and not {each.id for each in reached(transaction, self.key)}.issuperset(instance_ids):
             raise NotPermitted(f"cannot go beyond the scope of the access key {self.key.id}", code="BeyondScope")
         self.refuse_repeated(transaction)
-        store.put_labels(transaction, subject, self.labels)
+        if labelled:
+            store.put_labels(transaction, subject, self.labels)
         if self.token is not None:
             store.forget_tokens(transaction, controller.now() - TOKENS_LAST)
             store.put_token(transaction, self.key.id, self.token, self.fingerprint, subject, controller.now())

@@ -10,7 +10,7 @@ from datetime import datetime, timezone
 
 from assist_cli.model.audit import Actor
 from assist_cli.operations.actor import local_actor
-from assist_cli.paths import Home
+from assist_cli.paths import Home, region
 from assist_cli.store.database import Database, Transaction, open_database
 
 # What else is written in the transaction that makes something: it is given the new id and the instances it is for.
@@ -39,6 +39,11 @@ class Controller:
         name = self.database.setting("controller")
         assert name is not None
         return name
+
+    @property
+    def region(self) -> str:
+        """The name by which scripts and clients of the API know this controller. Raises InvalidParameter."""
+        return region()
 
     def now_ms(self) -> int:
         """The moment as ids have it: milliseconds since the epoch."""

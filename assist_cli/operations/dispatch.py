@@ -41,9 +41,9 @@ def send(controller: Controller, invocation: Invocation) -> None:
     asyncio.run(_Dispatch(controller, invocation).all(follow=False))
 
 
-async def carry(controller: Controller, invocation: Invocation) -> None:
-    """Deliver an invocation that was recorded, and follow it to its end, in a loop that has other things to do."""
-    await _Dispatch(controller, invocation).all(follow=True)
+async def carry(controller: Controller, invocation: Invocation, ledger: Ledger) -> None:
+    """Deliver an invocation that was recorded, and follow it to its end, in a loop where others write too."""
+    await _Dispatch(controller, invocation, ledger=ledger).all(follow=True)
 
 
 def send_and_watch(
@@ -93,6 +93,7 @@ class _Dispatch:
         listener: Listener | None = None,
         patience: float | None = None,
         rollout: Rollout = AT_ONCE,
+        ledger: Ledger | None = None,
     ) -> None:
         self._controller = controller
         self._invocation = invocation
@@ -100,7 +101,7 @@ class _Dispatch:
         self._rollout = rollout
         self._tolerated = rollout.tolerated(len(invocation.instances))
         self._failures = 0
-        self._ledger = Ledger(controller)
+        self._ledger = ledger or Ledger(controller)
         self._room = asyncio.Semaphore(min(fanout.connections(), rollout.concurrency or sys.maxsize))
         self._turn = asyncio.Semaphore(DELIVERIES)
         self._until = None if patience is None else time.monotonic() + patience
@@ -197,7 +198,7 @@ class _Dispatch:
         if sent is None:
             return record, not_sent(self._controller.now())
         record = replace(record, sent=sent, deadline=sent + allowed)
-        method, params = render.request(self._invocation, place, self._controller.id)
+        method, params = render.request(self._invocation, place, self._controller.region)
 
         async def hand_over(client: Client) -> Any:
             return await client.call(method, params)

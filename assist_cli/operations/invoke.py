@@ -191,7 +191,7 @@ def _checked(
 def _check_rendering(controller: Controller, invocation: Invocation) -> None:
     """Refuse now, and not when half of the instances have it, what is too long with its values put in."""
     for place in invocation.instances:
-        render.script(invocation, place, controller.id)
+        render.script(invocation, place, controller.region)
 
 
 def _references(values: Mapping[str, Value]) -> dict[str, str]:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from assist_cli.errors import Conflict, NotFound
 from assist_cli.model import schedule as rules
 from assist_cli.model.audit import Entry
-from assist_cli.model.frequency import restore
+from assist_cli.model.frequency import Frequency, restore
+from assist_cli.model.instance import Instance
 from assist_cli.model.invocation import Invocation
 from assist_cli.model.schedule import Schedule, Slot
 from assist_cli.model.status import InvokeStatus
 from assist_cli.operations import history
-from assist_cli.operations.controller import Controller
+from assist_cli.operations.controller import Also, Controller
 from assist_cli.operations.serve import lease
 from assist_cli.store import audit, invocations, schedules, slots
 from assist_cli.store.database import Reader
@@ -109,6 +110,39 @@ def resume(controller: Controller, invocation_id: str) -> Planned:
             schedules.resume(transaction, invocation_id, upcoming)
             audit.append(transaction, Entry(controller.now(), controller.actor, "schedule.resume", invocation_id))
     return show(controller, invocation_id)
+
+
+def change(
+    controller: Controller,
+    invocation_id: str,
+    frequency: Frequency | None,
+    joining: Sequence[Instance],
+    *,
+    also: Also | None = None,
+) -> None:
+    """Give a periodic invocation another frequency, and more instances. Raises NotFound, Conflict, InvalidParameter.
+
+    The new frequency counts from now on; the script that it runs stays what it is.
+    """
+    with controller.database.transaction() as transaction:
+        found = _planned(transaction, invocation_id)
+        _refuse_over(found)
+        if also is not None:
+            also(transaction, invocation_id, [each.id for each in joining])
+        details = []
+        if frequency is not None and frequency.text != found.schedule.frequency:
+            now = controller.now()
+            rules.Timing(frequency, jitter=found.schedule.jitter, keep=found.schedule.keep).check(now)
+            upcoming = frequency.next(now, now)
+            assert upcoming is not None, "one that never fires again is refused where it is read"
+            schedules.change(transaction, invocation_id, frequency.text, frequency.timezone, now, upcoming)
+            details.append(f"{found.schedule.frequency} to {frequency.text}")
+        if joining:
+            schedules.join(transaction, invocation_id, joining)
+            details.append("also on " + ", ".join(each.name for each in joining))
+        if details:
+            entry = Entry(controller.now(), controller.actor, "schedule.change", invocation_id, ", ".join(details))
+            audit.append(transaction, entry)
 
 
 def _refuse_over(found: Planned) -> None:

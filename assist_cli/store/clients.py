@@ -35,6 +35,18 @@ def labels_of(reader: Reader, subjects: Collection[str]) -> dict[str, Labels]:
     }
 
 
+def running_schedules(reader: Reader, access_key: str) -> list[str]:
+    """The ids of the invocations that a key made and that will fire again."""
+    rows = reader.query(
+        """
+        SELECT invocation_id FROM schedules JOIN labels ON labels.subject = invocation_id
+        WHERE labels.access_key = ? AND next_at IS NOT NULL AND paused_at IS NULL ORDER BY invocation_id
+        """,
+        [access_key],
+    )
+    return [row["invocation_id"] for row in rows]
+
+
 def token(reader: Reader, access_key: str, token: str) -> tuple[bytes, str] | None:
     """The request that came with this token before, and what came of it: the id that it made."""
     row = reader.first(

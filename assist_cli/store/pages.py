@@ -46,6 +46,8 @@ _WHOLE = {
 
 def invocation_ids(reader: Reader, wanted: Wanted, part: Slice) -> tuple[list[str], int]:
     """The ids of a page of invocations, and how many there are in all."""
+    if wanted.among is not None and wanted.instance_id is not None and wanted.instance_id not in wanted.among:
+        return [], 0
     conditions, values = _of_invocations(wanted)
     at_place = wanted.instance_id is not None and wanted.status != InvokeStatus.PARTIAL_FAILED.value
     if wanted.instance_id is not None:

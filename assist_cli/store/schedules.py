@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
+from assist_cli.model.instance import Instance
 from assist_cli.model.schedule import Missed, Schedule
 from assist_cli.store.database import (
     MILLISECOND,
@@ -114,6 +116,36 @@ def resume(transaction: Transaction, invocation_id: str, upcoming: datetime) -> 
     transaction.execute(
         f"UPDATE schedules SET paused_at = NULL, next_at = ?, revision = {_NEXT_REVISION} WHERE invocation_id = ?",  # noqa: S608
         [to_ms(upcoming), invocation_id],
+    )
+
+
+def change(
+    transaction: Transaction,
+    invocation_id: str,
+    frequency: str,
+    timezone: str | None,
+    anchor: datetime,
+    upcoming: datetime,
+) -> None:
+    """Give it another frequency, which counts from ``anchor`` on."""
+    transaction.execute(
+        f"""
+        UPDATE schedules SET frequency = ?, timezone = ?, anchor_at = ?, next_at = ?, revision = {_NEXT_REVISION}
+        WHERE invocation_id = ?
+        """,  # noqa: S608
+        [frequency, timezone, to_ms(anchor), to_ms(upcoming), invocation_id],
+    )
+    transaction.execute("UPDATE invocations SET frequency = ? WHERE id = ?", [frequency, invocation_id])
+
+
+def join(transaction: Transaction, invocation_id: str, instances: Iterable[Instance]) -> None:
+    """Let it run on these too, from its next due time on."""
+    transaction.execute_many(
+        """
+        INSERT INTO invocation_instances (invocation_id, instance_id, position, instance_name, status, repeats)
+        SELECT ?1, ?2, 1 + max(position), ?3, 'Running', 0 FROM invocation_instances WHERE invocation_id = ?1
+        """,
+        ((invocation_id, each.id, each.name) for each in instances),
     )
 
 

@@ -384,6 +384,83 @@ def test_there_are_no_plugins(sdk: Sdk, service: Service):
     assert listed == {"InstanceId": service.local.id, "PluginStatusSet": {"PluginStatus": []}}
 
 
+# what runs again
+
+
+def test_what_runs_again_from_its_first_run_to_its_stop(sdk: Sdk, service: Service):
+    made = sdk(
+        "RunCommand", Type=SHELL, CommandContent="echo again", Frequency="*/10 * * * * ?", InstanceId=[service.local.id]
+    )
+    invoke_id = made["InvokeId"]
+    (found,) = sdk("DescribeInvocations", InvokeId=invoke_id, Timed=True, RepeatMode="Period")["Invocations"][
+        "Invocation"
+    ]
+    expected = {"InvokeStatus": "Running", "RepeatMode": "Period", "Timed": True, "Frequency": "*/10 * * * * ?"}
+    assert {name: found[name] for name in expected} == expected
+    assert found["InvocationStatus"] in ("Scheduled", "Pending", "Running")
+    for _ in polls():
+        records = results(sdk, invoke_id, IncludeHistory=True, ContentEncoding="PlainText")
+        if records and records[-1]["InvocationStatus"] == "Success":
+            break
+    assert (records[-1]["Output"], records[-1]["InvokeRecordStatus"]) == ("again\n", "Finished")
+    assert records[0]["Repeats"] >= 1
+    sdk("StopInvocation", InvokeId=invoke_id)
+    for _ in polls():
+        (found,) = sdk("DescribeInvocations", InvokeId=invoke_id)["Invocations"]["Invocation"]
+        if found["InvokeStatus"] == "Stopped":
+            break
+    assert found["InvocationStatus"] == "Stopped"
+    assert sdk("DescribeInvocations", InvokeId=invoke_id, Timed=True)["TotalCount"] == 0
+
+
+def test_a_frequency_and_the_instances_may_be_changed(sdk: Sdk, service: Service):
+    away, more = service.instance(), service.instance()
+    script = {"CommandContent": "echo {{a}}", "EnableParameter": True, "Parameters": {"a": "1"}}
+    made = sdk("RunCommand", Type=SHELL, Frequency="rate(1h)", InstanceId=[away.id], **script)
+    change = {"InvokeId": made["InvokeId"], "InstanceId": [away.id, more.id]}
+    same = {"CommandContent": b64("echo {{a}}"), "EnableParameter": True, "Parameters": {"a": "1"}}
+    changed = sdk("ModifyInvocationAttribute", Frequency="rate(2h)", **change, **same)
+    check_shape("ModifyInvocationAttribute", changed)
+    assert changed["CommandId"] == made["CommandId"]
+    (found,) = sdk("DescribeInvocations", InvokeId=made["InvokeId"])["Invocations"]["Invocation"]
+    assert found["Frequency"] == "rate(2h)"
+    places = found["InvokeInstances"]["InvokeInstance"]
+    assert [(each["InstanceId"], each["InvocationStatus"]) for each in places] == [
+        (away.id, "Scheduled"),
+        (more.id, "Scheduled"),
+    ]
+    for fields, status, code in (
+        ({"Frequency": "rate(5s)"}, 400, "InvalidParameter.Frequency"),
+        ({"Frequency": "never"}, 400, "InvalidParameter.Frequency"),
+        ({"Frequency": "at(2099-01-01 00:00:00)"}, 400, "InvalidParameter.Frequency"),
+        ({"InstanceId": ["i-none"]}, 404, "InvalidInstanceId.NotFound"),
+        ({"CommandContent": b64("echo other")}, 403, "Operation.Forbidden"),
+        ({"CommandContent": "é"}, 400, "InvalidCommandContent.DecodeError"),
+        ({"CommandContent": b64("x" * 12_289)}, 403, "InvalidCommandContent.LengthLimitExceeded"),
+        ({"Parameters": {"a": "2"}}, 403, "Operation.Forbidden"),
+        ({"Parameters": {"b": "1"}}, 400, "InvalidParameters.KeyNotMatch"),
+        ({"Parameters": {"": "1"}}, 400, "InvalidParameters.KeyEmpty"),
+        ({"Parameters": {"a b": "1"}}, 400, "InvalidParameters.KeyMalformed"),
+        ({"Parameters": {"a": "1", "A": "1"}}, 400, "InvalidParameters.KeyDuplicate"),
+        ({"Parameters": {"k" * 65: "1"}}, 403, "InvalidParameters.KeyLengthLimitExceeded"),
+        ({"Parameters": {"a": ["1"]}}, 403, "InvalidParameters.ValueTypeUnsupported"),
+        ({"Parameters": {f"k{n}": "1" for n in range(21)}}, 403, "InvalidParameters.CountLimitExceeded"),
+        ({"InvokeId": "t-none"}, 404, "InvalidInvokeId.NotFound"),
+        ({"InstanceId": [f"i-{n:026}" for n in range(101)]}, 403, "InvalidInstanceId.CountLimitExceeded"),
+    ):
+        with pytest.raises(Refused) as refused:
+            sdk("ModifyInvocationAttribute", **{"InvokeId": made["InvokeId"], **fields})
+        assert (refused.value.code, refused.value.status) == (code, status), fields
+    sdk("StopInvocation", InvokeId=made["InvokeId"])
+    with pytest.raises(Refused) as refused:
+        sdk("ModifyInvocationAttribute", InvokeId=made["InvokeId"], Frequency="rate(3h)")
+    assert refused.value.code == "InvalidOperation.InvokeAlreadyFinished"
+    once = sdk("RunCommand", Type=SHELL, CommandContent="true", InstanceId=[away.id])
+    with pytest.raises(Refused) as refused:
+        sdk("ModifyInvocationAttribute", InvokeId=once["InvokeId"], Frequency="rate(3h)")
+    assert refused.value.code == "InvalidOperation.RepeatModeUnsupported"
+
+
 # pages and filters
 
 
@@ -462,7 +539,7 @@ def test_invocations_are_filtered(new: Sdk, service: Service):
 # the same request twice
 
 
-@pytest.mark.parametrize("action", ["RunCommand", "InvokeCommand", "CreateCommand", "SendFile"])
+@pytest.mark.parametrize("action", ["RunCommand", "InvokeCommand", "CreateCommand", "SendFile", "Scheduled"])
 def test_a_token_makes_a_request_once(new: Sdk, service: Service, isolation: Any, action: str):
     command_id = new("CreateCommand", Name=unique(), Type=SHELL, CommandContent=b64("true"))["CommandId"]
     fields = {
@@ -474,9 +551,16 @@ def test_a_token_makes_a_request_once(new: Sdk, service: Service, isolation: Any
             "Name": unique(),
         },
         "InvokeCommand": {"CommandId": command_id, "InstanceId": [service.local.id]},
+        "Scheduled": {
+            "Type": SHELL,
+            "CommandContent": "true",
+            "InstanceId": [service.local.id],
+            "Frequency": "at(2099-01-01 00:00:00)",
+        },
         "CreateCommand": {"Name": unique(), "Type": SHELL, "CommandContent": b64("true")},
         "SendFile": {"Name": "f", "TargetDir": str(isolation), "Content": "x", "InstanceId": [service.local.id]},
     }[action]
+    action = "RunCommand" if action == "Scheduled" else action
     token = unique()
     first = new(action, ClientToken=token, **fields)
     again = new(action, ClientToken=token, **fields)
@@ -486,7 +570,11 @@ def test_a_token_makes_a_request_once(new: Sdk, service: Service, isolation: Any
     assert (refused.value.status, refused.value.code) == (403, "IdempotentParameterMismatch")
     for name in first.keys() & {"InvokeId"}:
         for _ in polls():
-            if action == "SendFile" or results(new, first[name])[0]["InvocationStatus"] in OVER:
+            if (
+                action == "SendFile"
+                or "Frequency" in fields
+                or results(new, first[name])[0]["InvocationStatus"] in OVER
+            ):
                 break
 
 

@@ -7,7 +7,7 @@ import json
 from urllib.parse import urlencode
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assist_cli.api import parameters
@@ -66,6 +66,7 @@ json_values = st.recursive(
 )
 
 
+@settings(max_examples=50)
 @given(st.dictionaries(st.sampled_from(["Name", "InstanceId", "Tag", "Parameters", "Timed"]), json_values))
 def test_any_json_is_read_or_refused(document: dict[str, object]):
     call = Call("POST", "/", b"", (("content-type", JSON),), json.dumps(document).encode())
@@ -73,6 +74,7 @@ def test_any_json_is_read_or_refused(document: dict[str, object]):
         read(dict(call.parameters))
 
 
+@settings(max_examples=30)
 @given(st.dictionaries(st.sampled_from(["Name", "RegionId"]), st.text(max_size=30), max_size=2))
 def test_query_and_form_say_the_same(flat: dict[str, str]):
     text = urlencode(flat).encode()

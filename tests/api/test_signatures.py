@@ -37,7 +37,7 @@ def old_sdk() -> Call:
     return sdks.captured(lambda endpoint: sdks.old(KEY, SECRET, endpoint).do_action_with_exception(request))
 
 
-@pytest.fixture(scope="module", params=["new", "new, old form", "old"])
+@pytest.fixture(scope="module", params=["new", "new, old form", "old"], ids=str)
 def call(request: pytest.FixtureRequest) -> Call:
     makers: dict[str, Callable[[], Call]] = {
         "new": new_sdk,
@@ -65,9 +65,9 @@ def test_what_an_sdk_signs_is_signed(call: Call):
     assert (call.parameters["InstanceId.1"], call.parameters["InstanceId.2"]) == ("i-1", "i-2")
 
 
-@pytest.mark.parametrize("secret", ["", SECRET + "x", SECRET[:-1], SECRET + "&", "ü"])
-def test_another_secret_is_not_it(call: Call, secret: str):
-    assert not signatures.claim(call).is_signed_with(secret)
+def test_another_secret_is_not_it(call: Call):
+    for secret in ("", SECRET + "x", SECRET[:-1], SECRET + "&", "ü"):
+        assert not signatures.claim(call).is_signed_with(secret)
 
 
 def with_query(call: Call, change: Callable[[dict[str, str]], object]) -> Call:
@@ -85,10 +85,11 @@ def refused(call: Call) -> str:
     return "" if claim.is_signed_with(SECRET) else "SignatureDoesNotMatch"
 
 
-@pytest.mark.parametrize("name", ["CommandContent", "InstanceId.2", "Type"])
-def test_a_changed_parameter_is_not_signed(call: Call, name: str):
-    assert refused(with_query(call, lambda query: query.update({name: query[name] + "x"}))) == "SignatureDoesNotMatch"
-    assert refused(with_query(call, lambda query: query.pop(name))) == "SignatureDoesNotMatch"
+def test_a_changed_parameter_is_not_signed(call: Call):
+    for name in ("CommandContent", "InstanceId.2", "Type"):
+        longer = {name: call.parameters[name] + "x"}
+        assert refused(with_query(call, lambda query, longer=longer: query.update(longer))) == "SignatureDoesNotMatch"
+        assert refused(with_query(call, lambda query, name=name: query.pop(name))) == "SignatureDoesNotMatch"
 
 
 def test_an_added_parameter_is_not_signed(call: Call):

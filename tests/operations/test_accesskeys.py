@@ -69,14 +69,15 @@ def test_names_are_unique(controller: Controller):
 def test_disable_enable_and_delete_are_audited(controller: Controller):
     made = accesskeys.create(controller, "ci", Role.VIEWER)
     for name, enabled in (("ci", False), (made.id, False), ("ci", True)):
-        assert accesskeys.set_enabled(controller, name, enabled).enabled is enabled
+        changed = accesskeys.enable(controller, name) if enabled else accesskeys.disable(controller, name)[0]
+        assert changed.enabled is enabled
         found = accesskeys.known(controller, made.id)
         assert found is not None
         assert found.enabled is enabled
     accesskeys.delete(controller, "ci")
     assert accesskeys.known(controller, made.id) is None
     with pytest.raises(NotFound):
-        accesskeys.set_enabled(controller, "ci", False)
+        accesskeys.disable(controller, "ci")
     actions = [entry.action for entry in trail.entries(controller, since=None, limit=None)]
     assert actions == ["accesskey.delete", "accesskey.enable", "accesskey.disable", "accesskey.create"]
 
@@ -152,7 +153,7 @@ def enter(controller: Controller, request: Request, subject: str, *where: str) -
 def test_s7_a_key_that_was_disabled_meanwhile_makes_nothing(controller: Controller):
     key = accesskeys.create(controller, "ci", Role.OPERATOR)
     request = Request(key, Labels(key.id), "token", b"1")
-    accesskeys.set_enabled(controller, "ci", False)
+    accesskeys.disable(controller, "ci")
     with pytest.raises(NotPermitted):
         enter(controller, request, "t-1")
     assert clients.labels_of(controller.database, ["t-1"]) == {}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import contextlib
 import hashlib
@@ -10,8 +9,10 @@ import hmac
 import http.client
 import json
 import os
+import re
 import subprocess
-import sys
+import sysconfig
+import time
 import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -21,20 +22,17 @@ from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
 from agentd import config
-from assist_cli.api.server import Place, serving
 from assist_cli.model.access import AccessKey, Role
 from assist_cli.model.instance import Instance
 from assist_cli.model.target import Selection
 from assist_cli.operations import accesskeys, instances
 from assist_cli.operations.controller import open_controller, utc_now
-from assist_cli.operations.courier import courier
 from assist_cli.paths import Home
 from assist_cli.store import instances as store
 from tests.support import processes
 
 VERSION = "2014-05-26"
 GUARD = 60.0
-ROOT = Path(__file__).resolve().parents[2]
 
 
 @dataclass(frozen=True)
@@ -100,29 +98,40 @@ def service(folder: Path) -> Iterator[Service]:
 
 
 @contextlib.contextmanager
-def served(home: Path) -> Iterator[str]:
-    """The URL at which a process serves the API of a home for as long as the block lasts."""
-    words = [sys.executable, "-m", "tests.support.api"]
+def served(home: Path, *words: str, address: str = "127.0.0.1:0") -> Iterator[str]:
+    """The URL at which ``assist serve --api`` serves a home for as long as the block lasts; its log is beside that."""
+    with started(home, *words, address=address) as (process, url):
+        yield url
+        process.terminate()
+        assert process.wait(GUARD) == 0
+
+
+@contextlib.contextmanager
+def started(home: Path, *words: str, address: str = "127.0.0.1:0") -> Iterator[tuple[subprocess.Popen[bytes], str]]:
+    """The process too; it is killed at the end if it is still there."""
+    log = home.with_name("serve.log")
+    program = Path(sysconfig.get_path("scripts")) / "assist"
     environment = {**os.environ, "ASSIST_HOME": str(home)}
-    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT, env=environment) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        try:
-            yield process.stdout.readline().decode().strip()
-        finally:
-            process.stdin.close()
-            process.wait(GUARD)
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [program, "serve", "--api", address, *words], stdin=subprocess.DEVNULL, stderr=output, env=environment
+        )
+    try:
+        yield process, _url(process, log)
+    finally:
+        process.kill()
+        process.wait(GUARD)
 
 
-async def serve() -> None:
-    with open_controller(Home(Path(os.environ["ASSIST_HOME"]))) as controller:
-        async with (
-            courier(controller) as carrier,
-            serving(controller.home, Place("127.0.0.1", 0), carrier) as url,
-        ):
-            sys.stdout.write(f"{url}\n")
-            sys.stdout.flush()
-            await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
+def _url(process: subprocess.Popen[bytes], log: Path) -> str:
+    """What the log says of where it serves: there is no other event to wait for."""
+    end = time.monotonic() + GUARD
+    while time.monotonic() < end and process.poll() is None:
+        found = re.search(r"the API is at (\S+)\n", log.read_text())
+        if found:
+            return found[1]
+        time.sleep(0.02)
+    raise AssertionError(f"it does not serve: {log.read_text()}")
 
 
 @dataclass(frozen=True)
@@ -217,7 +226,3 @@ class Signer:
 
 def _encoded(query: Mapping[str, str]) -> str:
     return "&".join(f"{quote(name, safe='~')}={quote(value, safe='~')}" for name, value in sorted(query.items()))
-
-
-if __name__ == "__main__":
-    asyncio.run(serve())

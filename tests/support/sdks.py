@@ -5,6 +5,8 @@ Importing them takes seconds and megabytes, so that happens where they are used.
 
 from __future__ import annotations
 
+import functools
+import gc
 import json
 import re
 import socket
@@ -18,10 +20,20 @@ from assist_cli.api.call import Call
 REGION = "local"
 
 
+@functools.cache
+def _read() -> None:
+    """Import them, and let collections of garbage pass over all that they bring."""
+    import alibabacloud_ecs20140526.client  # noqa: F401
+
+    gc.collect()
+    gc.freeze()
+
+
 def new(
     key_id: str, secret: str, endpoint: str, *, protocol: str = "http", ca: str = "", old_form: bool = False
 ) -> Any:
     """A client of alibabacloud_ecs20140526: today's SDK. ``old_form`` has it sign as the old one does."""
+    _read()
     from alibabacloud_ecs20140526.client import Client
     from alibabacloud_tea_openapi.models import Config
 
@@ -43,6 +55,7 @@ def new_request(action: str, **fields: Any) -> Any:
 
 def old(key_id: str, secret: str, endpoint: str, region: str = REGION) -> Any:
     """A client of aliyun-python-sdk-core: the old SDK, that asks once and does not try again."""
+    _read()
     from aliyunsdkcore.client import AcsClient
 
     host, _, port = endpoint.partition(":")

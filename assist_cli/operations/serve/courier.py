@@ -84,7 +84,7 @@ class Courier:
                 return record, not_sent(self._controller.now())
             record = replace(record, sent=sent, deadline=sent + allowed)
         try:
-            request = render.request(delivery.with_secrets(), delivery.place, self._controller.id)
+            request = render.request(delivery.with_secrets(), delivery.place, self._controller.region)
         except AssistError as error:
             return record, self._failed("ExecutionException", error.message)
 

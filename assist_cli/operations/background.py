@@ -1,8 +1,8 @@
 """What goes on in a server after it has answered: invocations are sent and followed, stopped, agents are upgraded.
 
-All of it runs in the event loop of the server; it is asked for from any thread. What was recorded in the name of this
-courier (its ``token``) is sent by it and nobody else: when the server is killed, what it had not sent is closed at the
-next look, and what it had sent is asked for (docs/rules.md section 2). The values of secrets stay in memory.
+All of it runs in the event loop of the server; it is asked for from any thread. What was recorded with its ``token`` is
+sent by it and nobody else: when the server is killed, what it had not sent is closed at the next look, and what it had
+sent is asked for (docs/rules.md section 2). The values of secrets stay in memory.
 """
 
 from __future__ import annotations
@@ -18,23 +18,25 @@ from assist_cli.model.invocation import Invocation
 from assist_cli.model.target import Selection
 from assist_cli.operations import deployment, dispatch, instances, stop
 from assist_cli.operations.controller import Controller
+from assist_cli.operations.ledger import Ledger
 from assist_cli.operations.senders import sender
 
 log = logging.getLogger(__name__)
 
 
-class Courier:
-    """Made by ``courier``, in the event loop that it works in. ``controller`` was opened in the thread of that loop."""
+class Background:
+    """Made by ``background``, in the event loop that it works in; ``controller`` was opened in the thread of that."""
 
     def __init__(self, controller: Controller, token: str) -> None:
         self.token = token
         self._controller = controller
+        self._ledger = Ledger(controller)
         self._loop = asyncio.get_running_loop()
         self._tasks: set[asyncio.Task[None]] = set()
 
     def take(self, invocation: Invocation) -> None:
-        """Send an invocation that was recorded with this courier's token, and follow it to its end."""
-        self._soon(f"sending {invocation.id}", dispatch.carry(self._controller, invocation))
+        """Send an invocation that was recorded with its token, and follow it to its end."""
+        self._soon(f"sending {invocation.id}", dispatch.carry(self._controller, invocation, self._ledger))
 
     def stop(self, invocation_id: str, instance_ids: Sequence[str]) -> None:
         """Have the agents of these end what is Stopping of an invocation."""
@@ -75,10 +77,10 @@ class Courier:
 
 
 @contextlib.asynccontextmanager
-async def courier(controller: Controller) -> AsyncIterator[Courier]:
-    """A courier in the running event loop, for as long as the block lasts. Raises FileFailure."""
+async def background(controller: Controller) -> AsyncIterator[Background]:
+    """One in the running event loop, for as long as the block lasts. Raises FileFailure."""
     with sender(controller.home) as token:
-        made = Courier(controller, token)
+        made = Background(controller, token)
         try:
             yield made
         finally:
