@@ -26,6 +26,7 @@ class Root(Boundary):
         "instance": "assist_cli.cli.instance:app",
         "schedule": "assist_cli.cli.schedule:app",
         "serve": "assist_cli.cli.serve:app",
+        "service": "assist_cli.cli.service:app",
         "quota": "assist_cli.cli.quota:app",
         "accesskey": "assist_cli.cli.accesskey:app",
         "notify": "assist_cli.cli.notify:app",

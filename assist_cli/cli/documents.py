@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from assist_cli.operations.deployment import Upgrade
     from assist_cli.operations.quotas import Usage
     from assist_cli.operations.scheduling import Planned
+    from assist_cli.operations.service import State
 
 Document = dict[str, Any]
 
@@ -253,6 +254,18 @@ def schedule(planned: Planned) -> Document:
         "NextTime": time(planned.schedule.next if planned.is_waiting else None),
         "LastTime": time(planned.schedule.last),
         "InstanceCount": len(planned.invocation.instances),
+    }
+
+
+def service(state: State) -> Document:
+    """What ``service install`` and ``status`` print."""
+    return {
+        "Unit": str(state.unit),
+        "Installed": state.is_installed,
+        "Enabled": state.is_enabled,
+        "Active": state.is_active,
+        "Lingers": state.lingers,
+        "ProcessId": state.process,
     }
 
 

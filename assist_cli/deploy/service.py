@@ -1,10 +1,12 @@
-"""The systemd unit of an installed agent, as text (docs/agent.md).
+"""The systemd units of an installed agent and of the server, as text (docs/agent.md, docs/schedules.md).
 
 ``KillMode=process`` and the shims' own sessions let scripts go on when the unit is stopped or restarted; nothing here
 limits memory or hides /tmp, because a script is to see the machine as it is.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 _UNIT = """\
 # Made by 'assist instance install'; made anew when it is repeated. Changes belong into a drop-in:
@@ -26,6 +28,39 @@ WantedBy={target}
 """
 
 
+_SERVER = """\
+# Made by 'assist service install'. Changes belong into a drop-in: systemctl {scope} edit assist
+[Unit]
+Description=Assist: fires what is due, and sees through what is open
+After=network.target
+
+[Service]
+ExecStart={program} serve
+Environment={home}
+EnvironmentFile=-{environment}
+KillMode=process
+Restart=always
+RestartSec=5
+
+[Install]
+WantedBy={target}
+"""
+
+
+def server_unit(program: Sequence[str], home: str, environment: str, *, root: bool) -> str:
+    """The unit of the server of ``home``; ``environment`` is a file with variables for it, which need not exist.
+
+    The agent of this machine, which a server may start, goes on when the unit is stopped, with what it runs.
+    """
+    return _SERVER.format(
+        scope="--system" if root else "--user",
+        program=" ".join(map(_quoted, program)),
+        home=_without_variables(f"ASSIST_HOME={home}"),
+        environment=environment.replace("%", "%%"),
+        target="multi-user.target" if root else "default.target",
+    )
+
+
 def unit(home: str, *, root: bool) -> str:
     """The unit of the agent in ``home``: one of the system for root's agent, one of the user for another's."""
     return _UNIT.format(
@@ -33,6 +68,12 @@ def unit(home: str, *, root: bool) -> str:
         program=_quoted(f"{home}/agentd"),
         target="multi-user.target" if root else "default.target",
     )
+
+
+def _without_variables(word: str) -> str:
+    """A quoted word of a setting where $ means nothing: escapes and specifiers do (systemd.exec(5))."""
+    escaped = word.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
+    return f'"{escaped}"'
 
 
 def _quoted(word: str) -> str:

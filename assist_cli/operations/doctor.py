@@ -16,7 +16,8 @@ from assist_cli.model.instance import LOCAL, Health, Instance
 from assist_cli.model.target import Selection
 from assist_cli.operations import health, instances
 from assist_cli.operations.controller import Controller
-from assist_cli.store import checkup
+from assist_cli.operations.serve import lease
+from assist_cli.store import checkup, schedules
 
 FREE_BYTES = 256 * 1024 * 1024
 CLOCK_SECONDS = 5.0
@@ -32,6 +33,7 @@ def examine_controller(controller: Controller) -> list[Check]:
         _statuses(controller),
         *_certificates(controller),
         _own_agent(controller),
+        _server(controller),
         _register(controller),
     ]
 
@@ -131,6 +133,18 @@ def _own_agent(controller: Controller) -> Check:
     if not state.health.is_online:
         return Check("agent", False, state.health.error, state.health.hint)
     return Check("agent", True, f"{state.instance.id} runs, version {state.health.agent}")
+
+
+def _server(controller: Controller) -> Check:
+    """Whether somebody serves, where there is something to fire."""
+    server = lease.holder(controller)
+    waiting = schedules.count_open(controller.database)
+    if server is not None:
+        return Check("server", True, f"process {server.pid} on {server.host}, {waiting} schedules")
+    if waiting:
+        hint = "assist serve, or for good: assist service install"
+        return Check("server", False, f"nobody serves, and {waiting} schedules wait", hint)
+    return Check("server", True, "nobody serves, and nothing waits for it")
 
 
 def _register(controller: Controller) -> Check:

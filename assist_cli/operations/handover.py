@@ -1,7 +1,8 @@
-"""Going on in the background: what a person does not wait for is brought to its end by a process of its own.
+"""Going on in the background: what a person does not wait for is brought to its end by somebody else.
 
-It is forked, so that what must not be written anywhere, the values of secrets and the content of files, comes along in
-memory. It is a sender of its own: what it has to send carries its token from before this process lets go.
+That is the server, where one runs, or a process of its own. This is forked, so that what must not be written anywhere,
+the values of secrets and the content of files, comes along in memory. It is a sender of its own: what it has to send
+carries its token from before this process lets go.
 """
 
 from __future__ import annotations
@@ -14,9 +15,11 @@ from dataclasses import replace
 
 from assist_cli.model.invocation import Invocation
 from assist_cli.model.rollout import Rollout
+from assist_cli.model.secret import Secret
 from assist_cli.operations import dispatch, notify
 from assist_cli.operations.controller import Controller, open_controller
 from assist_cli.operations.senders import sender
+from assist_cli.operations.serve import lease
 from assist_cli.paths import Home
 from assist_cli.store import invocations, records
 
@@ -24,10 +27,26 @@ log = logging.getLogger(__name__)
 
 
 def hand_over(controller: Controller, invocation: Invocation, rollout: Rollout) -> None:
-    """Let a background process send what is not sent of ``invocation`` and follow all of it to the end.
+    """Let somebody else send what is not sent of ``invocation``, and see all of it through.
 
-    It has taken over when this returns. Raises OSError when there can be no such process.
+    The server does it where one runs and can: it knows what the database knows, and that is no secrets, no content of a
+    file, and nothing of waves. It has been taken over when this returns. Raises OSError when there can be no process.
     """
+    if not _to_server(controller, invocation, rollout):
+        _to_a_process(controller, invocation, rollout)
+
+
+def _to_server(controller: Controller, invocation: Invocation, rollout: Rollout) -> bool:
+    server = lease.holder(controller)
+    hidden = any(isinstance(value, Secret) for value in invocation.parameters.values())
+    if server is None or hidden or invocation.transfer is not None or not rollout.is_plain:
+        return False
+    with controller.database.transaction() as transaction:
+        records.take_over(transaction, invocation.id, server.owner)
+    return True
+
+
+def _to_a_process(controller: Controller, invocation: Invocation, rollout: Rollout) -> None:
     reading, writing = os.pipe()
     sys.stdout.flush()
     sys.stderr.flush()

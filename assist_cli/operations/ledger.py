@@ -18,7 +18,7 @@ from assist_cli.operations.controller import Controller
 from assist_cli.store import audit, notices, records, slots
 from assist_cli.store.database import Transaction
 
-SOON_SECONDS = 0.2
+SOON_SECONDS = 1.0
 
 
 def settle(controller: Controller, outcomes: Mapping[str, Outcome]) -> None:
@@ -37,6 +37,7 @@ class Ledger:
         self._due: dict[str, datetime] = {}
         self._ended: dict[str, Outcome] = {}
         self._accepted: set[str] = set()
+        self._will_write = False
         self._batch: asyncio.Future[dict[str, datetime]] | None = None
 
     async def mark_sent(self, record_id: str, lifetime: timedelta, *, due: datetime | None = None) -> datetime | None:
@@ -52,12 +53,14 @@ class Ledger:
 
     def note_accepted(self, record_id: str) -> None:
         """Note that the agent has accepted a record of a schedule; it is written soon, or with what comes before."""
-        if not self._accepted:
+        if not self._will_write:
+            self._will_write = True
             asyncio.get_running_loop().call_later(SOON_SECONDS, self.write_accepted)
         self._accepted.add(record_id)
 
     def write_accepted(self) -> None:
         """Write now what is to be written soon."""
+        self._will_write = False
         if self._accepted and self._batch is None:
             self._batch = asyncio.get_running_loop().create_future()
             self._batch.add_done_callback(asyncio.Future.exception)  # nobody waits for it: it is known from the record
@@ -67,6 +70,7 @@ class Ledger:
         """Write how records ended, by record id."""
         if outcomes:
             self._ended.update(outcomes)
+            self._accepted.difference_update(outcomes)  # the outcome tells that too
             await self._written()
 
     async def _written(self) -> dict[str, datetime]:

@@ -7,6 +7,7 @@ less to do the next time.
 
 from __future__ import annotations
 
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -40,6 +41,17 @@ def count(controller: Controller, what: Limit) -> tuple[int, int]:
 
 def prune_history(controller: Controller, what: Limit) -> Pruned:
     """Forget it, and make the database smaller. What is open stays, whatever its age."""
+    going = steps(controller, what)
+    while True:
+        try:
+            next(going)
+        except StopIteration as end:
+            pruned: Pruned = end.value
+            return pruned
+
+
+def steps(controller: Controller, what: Limit) -> Generator[None, None, Pruned]:
+    """The same a step at a time, so that a server may do what is due between two of them."""
     database = controller.database
     before = prune.size(database)
     invocations, records = prune.count(database, what)
@@ -58,14 +70,15 @@ def prune_history(controller: Controller, what: Limit) -> Pruned:
                 )
                 told = True
             prune.delete(transaction, batch)
-    _tidy(controller, records)
+        yield
+    yield from _tidy(controller, records)
     while prune.free_some(database):
-        pass
+        yield
     prune.shorten(database)
     return Pruned(invocations, records, max(before - prune.size(database), 0))
 
 
-def _tidy(controller: Controller, gone: int) -> None:
+def _tidy(controller: Controller, gone: int) -> Iterator[None]:
     """Rewrite the index of words when much of it is gone; a little is rewritten in passing, by what comes later."""
     if gone * TIDY_SHARE < prune.outputs(controller.database):
         return
@@ -74,6 +87,7 @@ def _tidy(controller: Controller, gone: int) -> None:
         with controller.database.transaction() as transaction:
             going_on = search.tidy_some(transaction, begin=begin)
         begin = False
+        yield
 
 
 def _in_words(what: Limit) -> str:

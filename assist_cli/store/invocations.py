@@ -164,7 +164,7 @@ def what(reader: Reader, invocation_id: str) -> Invocation:
     row = reader.first("SELECT * FROM invocations WHERE id = ?", [invocation_id])
     if row is None:
         raise _not_found(invocation_id, Kind.INVOCATION)
-    return invocation_of(row, row["content"], (), get_transfer(reader, row["id"]))
+    return invocation_of(row, row["content"], (), None if row["command_type"] else get_transfer(reader, row["id"]))
 
 
 def newest(reader: Reader, kind: Kind, limit: int | None) -> list[Invocation]:

@@ -141,7 +141,6 @@ def settle(transaction: Transaction, outcomes: Mapping[str, Outcome]) -> dict[st
             ],
         )
         put_output(transaction, record_id, outcome.output)
-        touched[row["invocation_id"]] = outcome.finished
         if row["number"] == row["repeats"]:  # an older one says nothing about how the instance stands
             status = instance_status(
                 InvocationStatus(row["instance_status"]),
@@ -152,6 +151,8 @@ def settle(transaction: Transaction, outcomes: Mapping[str, Outcome]) -> dict[st
                 "UPDATE invocation_instances SET status = ?, exit_code = ? WHERE invocation_id = ? AND instance_id = ?",
                 [status.value, outcome.exit_code, row["invocation_id"], row["instance_id"]],
             )
+            if status.value != row["instance_status"]:
+                touched[row["invocation_id"]] = outcome.finished
         written[record_id] = old
     for invocation_id, now in touched.items():
         _update_status(transaction, invocation_id, now)

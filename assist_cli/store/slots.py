@@ -149,42 +149,42 @@ def listing(
     return found if limit is None else found[:limit]
 
 
-def prune(transaction: Transaction, invocation_id: str, keep: int) -> None:
-    """Remove what is old of a schedule: of each instance the newest ``keep`` records and slots stay.
+def old_records(reader: Reader, invocation_id: str, keep: int) -> list[str]:
+    """The ids of the records of a schedule that are not to be kept.
 
-    Of the older records those that did not succeed stay too, the newest ``keep`` of them, with their slots.
+    Of each instance the newest ``keep`` are, and of the older ones the newest ``keep`` of those that did not succeed.
     """
+    rows = reader.query(
+        """
+        SELECT id FROM (
+            SELECT id, good, row_number() OVER (PARTITION BY instance_id, good ORDER BY number DESC) AS rank FROM (
+                SELECT records.id, records.instance_id, number,
+                    records.status = 'Finished' AND records.exit_code = 0 AS good
+                FROM invocation_instances AS place JOIN records ON records.invocation_id = place.invocation_id
+                    AND records.instance_id = place.instance_id AND records.number <= place.repeats - ?2
+                WHERE place.invocation_id = ?1 AND records.status NOT IN ('Running', 'Stopping')
+            )
+        ) WHERE good OR rank > ?2
+        """,
+        [invocation_id, keep],
+    )
+    return [row["id"] for row in rows]
+
+
+def prune(transaction: Transaction, invocation_id: str, keep: int) -> None:
+    """Remove the slots whose record is gone, or that had none; of each instance the newest ``keep`` stay."""
     for row in transaction.query(
-        "SELECT instance_id, repeats FROM invocation_instances WHERE invocation_id = ?", [invocation_id]
+        "SELECT instance_id FROM invocation_instances WHERE invocation_id = ?", [invocation_id]
     ):
-        _prune(transaction, [invocation_id, row["instance_id"]], row["repeats"] - keep, keep)
-
-
-def _prune(transaction: Transaction, place: list[str], newest: int, keep: int) -> None:
-    """Remove what is old on one instance; ``newest`` is the number of the newest record that is old."""
-    if newest > 0:
         transaction.execute(
             """
-            DELETE FROM records WHERE invocation_id = ?1 AND instance_id = ?2 AND number <= ?3
-                AND status NOT IN ('Running', 'Stopping')
-                AND ((status = 'Finished' AND exit_code = 0) OR number < (
-                    SELECT min(number) FROM (
-                        SELECT number FROM records WHERE invocation_id = ?1 AND instance_id = ?2 AND number <= ?3
-                            AND NOT (status = 'Finished' AND exit_code = 0) ORDER BY number DESC LIMIT ?4
-                    )
-                ))
+            DELETE FROM slots WHERE invocation_id = ?1 AND instance_id = ?2 AND number <= (
+                SELECT number FROM slots WHERE invocation_id = ?1 AND instance_id = ?2
+                ORDER BY number DESC LIMIT 1 OFFSET ?3
+            ) AND (record_id IS NULL OR NOT EXISTS (SELECT 1 FROM records WHERE records.id = record_id))
             """,
-            [*place, newest, keep],
+            [invocation_id, row["instance_id"], keep],
         )
-    transaction.execute(
-        """
-        DELETE FROM slots WHERE invocation_id = ?1 AND instance_id = ?2 AND number <= (
-            SELECT number FROM slots WHERE invocation_id = ?1 AND instance_id = ?2
-            ORDER BY number DESC LIMIT 1 OFFSET ?3
-        ) AND (record_id IS NULL OR NOT EXISTS (SELECT 1 FROM records WHERE records.id = record_id))
-        """,
-        [*place, keep],
-    )
 
 
 def _entry(row: sqlite3.Row) -> Entry:

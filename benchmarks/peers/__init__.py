@@ -43,14 +43,7 @@ class Peer:
 
 def install() -> dict[str, str]:
     """Get what can be had of the tools. Returns what is missing and why, by name."""
-    missing = {}
-    python = ENVIRONMENT / "bin" / "python"
-    if not python.exists():
-        venv.create(ENVIRONMENT, with_pip=True)
-    for package in PACKAGES:
-        words = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", package]
-        if subprocess.run(words, capture_output=True, check=False).returncode:
-            missing[package] = "pip could not install it"
+    missing = {package: "pip could not install it" for package in PACKAGES if with_package(package) is None}
     if not shutil.which("parallel-ssh"):
         words = ["apt-get", "install", "--yes", "--no-install-recommends", "pssh"]
         if os.geteuid() or not shutil.which("apt-get"):
@@ -58,6 +51,15 @@ def install() -> dict[str, str]:
         elif subprocess.run(words, capture_output=True, check=False).returncode:
             missing["pssh"] = "apt-get could not install it"
     return missing
+
+
+def with_package(package: str) -> Path | None:
+    """The Python of the environment of the peers, which has this package; None when it cannot be had."""
+    python = ENVIRONMENT / "bin" / "python"
+    if not python.exists():
+        venv.create(ENVIRONMENT, with_pip=True)
+    words = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", package]
+    return None if subprocess.run(words, capture_output=True, check=False).returncode else python
 
 
 @contextlib.contextmanager

@@ -12,14 +12,15 @@ import pytest
 from assist_cli.errors import Conflict, InvalidParameter, Refused
 from assist_cli.model import frequency
 from assist_cli.model.command import CommandVersion
+from assist_cli.model.rollout import AT_ONCE
 from assist_cli.model.schedule import Missed, Timing
 from assist_cli.model.secret import Secret
 from assist_cli.model.status import InvocationStatus, InvokeStatus
 from assist_cli.model.target import Selection
-from assist_cli.operations import commands, instances, invoke, parameters, scheduling, stop
+from assist_cli.operations import commands, handover, instances, invoke, parameters, scheduling, stop
 from assist_cli.operations.invoke import InvokeRequest, RunRequest
 from assist_cli.operations.senders import sender
-from assist_cli.operations.serve import lease
+from assist_cli.operations.serve import lease, tidy
 from assist_cli.paths import Home
 from assist_cli.store import invocations, records
 from assist_cli.store.database import open_database
@@ -420,5 +421,32 @@ def test_one_that_has_lost_its_lease_fires_no_more(world: World) -> None:
             await world.forward(11)
             assert isinstance(server.failure, Conflict)
         assert world.outcomes(made) == []
+
+    asyncio.run(story())
+
+
+def test_what_is_handed_over_to_the_server_is_sent_by_it(world: World) -> None:
+    async def story() -> None:
+        request = RunRequest(b"true", targets=Selection(("n1", "n2")))
+        async with world.agents(), world.serving():
+            with invoke.recorded(world.controller, request) as left:
+                handover.hand_over(world.controller, left, AT_ONCE)
+            await world.forward(1)
+        assert status(world, left.id) == (InvokeStatus.FINISHED, [FINISHED, FINISHED])
+        assert len(world.moments(left.id)) == 2
+
+    asyncio.run(story())
+
+
+def test_old_records_and_slots_go(world: World) -> None:
+    async def story() -> None:
+        made = world.schedule(EVERY, keep=3)
+        async with world.agents(), world.serving():
+            await world.forward(101)
+            assert len(world.slots(made)) == 10
+            tidy.tidy(world.controller, made)
+            await world.forward(10)
+        assert [slot.due for slot in world.slots(made)] == [START + timedelta(seconds=10 * n) for n in range(8, 12)]
+        assert len(invocations.records(world.controller.database, made, next(iter(world.sockets)))) == 4
 
     asyncio.run(story())

@@ -15,6 +15,7 @@ from assist_cli.model.invocation import Invocation, InvocationInstance, Outcome,
 from assist_cli.model.schedule import Schedule, Slot, SlotOutcome
 from assist_cli.model.status import InvocationStatus, InvokeStatus
 from assist_cli.store import instances, invocations, records, schedules, slots
+from assist_cli.store import prune as old
 from assist_cli.store.database import Database, open_database
 
 NOW = datetime(2026, 11, 22, 8, tzinfo=timezone.utc)
@@ -185,6 +186,8 @@ def numbers(database: Database) -> list[int]:
 
 def prune(database: Database, keep: int) -> None:
     with database.transaction() as transaction:
+        gone = slots.old_records(transaction, "t-1", keep)
+        old.delete(transaction, old.Batch((), tuple(gone)))
         slots.prune(transaction, "t-1", keep)
 
 

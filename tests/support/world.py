@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from assist_cli.model.audit import Actor
 from assist_cli.model.frequency import Frequency
 from assist_cli.model.instance import Instance
-from assist_cli.model.schedule import Missed, Slot, Timing
+from assist_cli.model.schedule import KEEP, Missed, Slot, Timing
 from assist_cli.model.target import Selection
 from assist_cli.operations import invoke, scheduling
 from assist_cli.operations.controller import Controller
@@ -55,11 +55,12 @@ class World:
         on: Sequence[str] = ("n1",),
         jitter: float = 0,
         missed: Missed = Missed.SKIP,
+        keep: int = KEEP,
         request: RunRequest | None = None,
     ) -> str:
         """Make a schedule; its id."""
         chosen = RunRequest(b"true", targets=Selection(tuple(on))) if request is None else request
-        timing = Timing(frequency, timedelta(seconds=jitter), missed)
+        timing = Timing(frequency, timedelta(seconds=jitter), missed, keep)
         invocation, _ = invoke.schedule(self.controller, chosen, timing)
         return invocation.id
 

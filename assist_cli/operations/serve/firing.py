@@ -22,7 +22,7 @@ from assist_cli.operations.controller import Controller
 from assist_cli.operations.invoke import lifetime
 from assist_cli.operations.senders import is_alive
 from assist_cli.operations.serve import lease
-from assist_cli.operations.serve.journal import clock
+from assist_cli.operations.serve.journal import Clock
 from assist_cli.store import invocations, records, schedules, slots
 from assist_cli.store.database import Transaction, to_ms_or_none
 from assist_cli.store.slots import Place
@@ -154,7 +154,7 @@ class _Turn:
             made_up=self._turn.made_up,
         )
         self._skip([place for place in self._places if place.is_busy], self._turn.fires)
-        log.debug("%s: due at %s, on %d instances", self._invocation.id, clock(self._turn.fires), len(made))
+        log.debug("%s: due at %s, on %d instances", self._invocation.id, Clock(self._turn.fires), len(made))
         return made
 
     def _delivery(self, place: Place, due: datetime) -> Delivery:
@@ -190,7 +190,7 @@ class _Turn:
     def _miss(self, first: datetime) -> None:
         """Nobody served at these due times."""
         until = self._turn.fires or self._turn.next
-        log.warning("%s: nobody served at %s%s", self._invocation.id, clock(first), "" if until is None else " ff.")
+        log.warning("%s: nobody served at %s%s", self._invocation.id, Clock(first), "" if until is None else " ff.")
         if until is not None:
             ids = [place.instance_id for place in self._places]
             slots.add_missed(self._transaction, self._invocation.id, ids, first, until)
@@ -200,7 +200,7 @@ class _Turn:
         outcome = Outcome(
             status=InvocationStatus.FAILED,
             error_code="DeliveryTimeout",
-            error_info=f"nobody served at {clock(first)}, when it was due; it will not run",
+            error_info=f"nobody served at {Clock(first)}, when it was due; it will not run",
             finished=self._now,
         )
         records.add(self._transaction, self._invocation.id, made)

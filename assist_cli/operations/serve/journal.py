@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 
 
-def clock(moment: datetime) -> str:
-    """A moment in local time, to the second."""
-    return moment.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+@dataclass(frozen=True)
+class Clock:
+    """A moment that is shown in local time, to the second, if it is shown at all."""
+
+    moment: datetime
+
+    def __str__(self) -> str:
+        return self.moment.astimezone().strftime("%Y-%m-%d %H:%M:%S")

@@ -40,7 +40,7 @@ LOOK_AGAIN_SECONDS = 1.0
 FIRST_LOOK_SECONDS = 2.0
 LEAVING_SECONDS = 5.0
 ARRIVING_SECONDS = 0.05
-AT_ONCE = 100  # schedules that are fired in one transaction
+AT_ONCE = 250  # schedules that are fired in one transaction, which others who write wait for
 
 log = logging.getLogger(__name__)
 
@@ -206,9 +206,11 @@ class Server:
         return first is not None and first <= to_ms(self._controller.now())
 
     def _fire(self, now: datetime) -> float:
-        """Fire what is due, not more of it than is quickly written; the seconds until more is."""
-        due = self._agenda.due(to_ms(now), AT_ONCE)
-        if due:
+        """Fire what is due; the seconds until more is.
+
+        All of it is written before the loop does anything else: what is due goes before what has come back.
+        """
+        while due := self._agenda.due(to_ms(now), AT_ONCE):
             try:
                 fired = firing.fire(self._controller, self._token, due, now)
             except BaseException:

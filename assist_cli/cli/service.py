@@ -1,0 +1,61 @@
+"""``assist service``: the server as a service of systemd."""
+
+from __future__ import annotations
+
+import typer
+
+from assist_cli.cli import documents, options
+from assist_cli.cli.output import Format, Printer, Style
+from assist_cli.cli.wording import escape
+from assist_cli.operations import service as operations
+from assist_cli.operations.controller import open_controller
+from assist_cli.operations.service import State, Systemd
+from assist_cli.paths import home
+
+app = options.application(
+    "The server, started with the machine: by systemd, for the user, or for root by the system's."
+)
+
+
+@app.command(epilog=options.examples("assist service install", "sudo assist service install"))
+def install(context: typer.Context, output: options.Output = Format.TABLE) -> None:
+    """Have the server started, now and with the machine.
+
+    It writes a unit of the user; for root, one of the system. Variables for it, such as those of secrets, are read from
+    the file environment in ASSIST_HOME. Without systemd it says what to do instead.
+    """
+    printer = options.printer(context, output)
+    with open_controller(home()) as controller:
+        _show(printer, operations.install(controller, Systemd()))
+
+
+@app.command(epilog=options.examples("assist service status", "assist service status -o json"))
+def status(context: typer.Context, output: options.Output = Format.TABLE) -> None:
+    """Show the service, and whether somebody serves."""
+    printer = options.printer(context, output)
+    with open_controller(home()) as controller:
+        _show(printer, operations.state(controller, Systemd()))
+
+
+@app.command(epilog=options.examples("assist service uninstall", "sudo assist service uninstall"))
+def uninstall(context: typer.Context) -> None:
+    """End the service, and take its unit away. Schedules stay; they run when somebody serves again."""
+    printer = options.printer(context)
+    if not operations.uninstall(Systemd()):
+        printer.talk("There is no service.")
+
+
+def _show(printer: Printer, state: State) -> None:
+    if printer.is_json:
+        printer.document(documents.service(state))
+        return
+    unit = f"{state.unit}, {'enabled' if state.is_enabled else 'not enabled'}"
+    rows = [
+        ("unit", unit if state.is_installed else "none: assist service install", state.is_enabled),
+        ("state", "runs" if state.is_active else "does not run", state.is_active),
+        ("server", f"process {state.process}" if state.process else "nobody serves", state.process is not None),
+    ]
+    for name, text, good in rows:
+        printer.line(f"{name:<7} {printer.paint(escape(text), Style.GOOD if good else Style.ODD)}")
+    if state.is_installed and not state.lingers:
+        printer.talk("It ends when you log out. To keep it: sudo loginctl enable-linger $USER")

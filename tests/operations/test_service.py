@@ -1,0 +1,125 @@
+"""The server as a service: what systemd is told, and what it makes of the unit."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from assist_cli.deploy import service as units
+from assist_cli.errors import Conflict, InstallFailed
+from assist_cli.operations import service
+from assist_cli.operations.controller import Controller
+from assist_cli.operations.doctor import examine_controller
+from assist_cli.operations.senders import sender
+from assist_cli.operations.serve import lease
+from assist_cli.operations.service import Systemd
+
+SYSTEMCTL = """#!/bin/sh
+shift
+echo "$@" >> '{words}'
+[ "$1" != restart ] || [ ! -e '{broken}' ] || {{ echo 'Job failed.' >&2; exit 1; }}
+"""
+
+
+class StandIn(Systemd):
+    """A stand-in for systemctl, since no test may speak to the systemd of this machine."""
+
+    def __init__(self, folder: Path, *, root: bool) -> None:
+        program, self._words_file, self.broken = folder / "systemctl", folder / "words", folder / "broken"
+        program.write_text(SYSTEMCTL.format(words=self._words_file, broken=self.broken))
+        program.chmod(0o755)
+        super().__init__(root=root, units=folder / "units", program=str(program))
+
+    def asked(self) -> list[str]:
+        """What it was asked since the last time, questions left out."""
+        words = self._words_file.read_text().splitlines()
+        self._words_file.unlink()
+        return [line for line in words if not line.startswith(("is-", "show-"))]
+
+
+@pytest.fixture
+def systemd(isolation: Path) -> StandIn:
+    return StandIn(isolation, root=True)
+
+
+def test_it_is_installed_and_installed_again_and_taken_away(controller: Controller, systemd: StandIn) -> None:
+    for _ in range(2):
+        found = service.install(controller, systemd)
+        assert systemd.asked() == ["daemon-reload", "enable assist.service", "restart assist.service"]
+        assert (found.is_installed, found.is_enabled, found.is_active, found.process) == (True, True, True, None)
+    assert systemd.unit.stat().st_mode & 0o777 == 0o644
+    assert f'Environment="ASSIST_HOME={controller.home.root}"' in systemd.unit.read_text().splitlines()
+    assert service.uninstall(systemd)
+    assert systemd.asked() == ["disable --now assist.service", "daemon-reload"]
+    assert not systemd.unit.exists()
+    assert not service.uninstall(systemd)
+    assert not service.state(controller, systemd).is_installed
+
+
+def test_the_service_of_another_home_is_left_alone(controller: Controller, systemd: StandIn) -> None:
+    systemd.unit.parent.mkdir()
+    systemd.unit.write_text(units.server_unit(["assist"], "/another", "/another/environment", root=True))
+    with pytest.raises(Conflict) as refused:
+        service.install(controller, systemd)
+    assert refused.value.code == "ServiceExists"
+
+
+def test_what_systemd_refuses_is_told(controller: Controller, systemd: StandIn) -> None:
+    systemd.broken.touch()
+    with pytest.raises(InstallFailed, match=r"restart assist\.service: Job failed\."):
+        service.install(controller, systemd)
+
+
+def test_without_systemd_it_says_what_to_do(controller: Controller, isolation: Path) -> None:
+    nothing = Systemd(root=True, units=isolation / "units", program="no-such-systemctl")
+    with pytest.raises(Conflict, match="no systemd") as refused:
+        service.install(controller, nothing)
+    assert f"ASSIST_HOME={controller.home.root}" in refused.value.hint
+    assert " serve" in refused.value.hint
+    assert not nothing.unit.exists()
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="no systemd on this machine")
+@pytest.mark.parametrize("root", [True, False], ids=["system", "user"])
+@pytest.mark.parametrize("name", ["plain", 'it\'s 100% "mine" \\ $HOME'])
+def test_systemd_finds_nothing_wrong(tmp_path: Path, root: bool, name: str) -> None:
+    unit = tmp_path / service.UNIT
+    home = str(tmp_path / name)
+    unit.write_text(units.server_unit(service.program(), home, f"{home}/environment", root=root))
+    done = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", "--recursive-errors=no", *([] if root else ["--user"]), unit],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        env={**os.environ, "XDG_RUNTIME_DIR": str(tmp_path)},
+        check=False,
+    )
+    assert (done.returncode, [line for line in done.stdout.decode().splitlines() if service.UNIT in line]) == (0, [])
+
+
+def test_doctor_says_when_nobody_serves(controller: Controller) -> None:
+    def server() -> tuple[bool, str]:
+        (found,) = [check for check in examine_controller(controller) if check.name == "server"]
+        return found.ok, found.detail
+
+    assert server() == (True, "nobody serves, and nothing waits for it")
+    with controller.database.transaction() as transaction:
+        transaction.execute("PRAGMA defer_foreign_keys = ON")
+        transaction.execute(
+            "INSERT INTO invocations (id, status, created_at, command_id, command_type, repeat_mode, timeout,"
+            " keep_script, parameters, content) VALUES ('t-1', 'Stopped', 1, 'c-1', 'RunShellScript', 'Period', 60, 0,"
+            " '{}', x'')"
+        )
+        transaction.execute(
+            "INSERT INTO schedules (invocation_id, frequency, anchor_at, next_at, jitter_ms, missed, keep, secrets,"
+            " revision) VALUES ('t-1', 'rate(10s)', 1, 1, 0, 'skip', 1, '{}', 1)"
+        )
+    assert server() == (False, "nobody serves, and 1 schedules wait")
+    with sender(controller.home) as token:
+        lease.take(controller, token)
+        ok, detail = server()
+    assert ok
+    assert detail.startswith(f"process {os.getpid()} on ")
