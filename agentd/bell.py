@@ -30,6 +30,10 @@ class Bell:
         except BlockingIOError:
             pass
 
+    def close(self):
+        """Hold it no longer."""
+        os.close(self._descriptor)
+
 
 class Listener:
     """The agent's end: calls ``heard`` with what was rung, and with ``b""`` when nobody holds it. Raises OSError."""

@@ -27,6 +27,9 @@ class Bell:
     def ring(self, byte):
         """Nothing to do: who listens sees it in the folder."""
 
+    def close(self):
+        """Nothing to do: it is held by the process, which ends with its order."""
+
 
 class Listener:
     """The agent's end: calls ``heard`` with what is new, and with ``b""`` when nobody holds it. Raises OSError."""

@@ -1,69 +1,144 @@
 """Children of the agent: processes that may block, so that the agent need not (POSIX).
 
-A child is forked from the agent, so what it works on reaches it through memory: no content, environment or secret is
-in a file or an argv. It says a few things back through a pipe, one JSON object a line, and ends by ``os._exit``.
+A child is forked from the agent, and all that it works on reaches it through a socket that the two share: no content,
+environment or secret is in a file or an argv. It says a few things back, one JSON object a line.
+
+A fork costs several times what an order does: every page that either of the two touches afterwards is copied. So a
+child that has done its order, and keeps nothing of it, waits for another one. It works for one agent at most: when that
+is gone it ends, at once or when its order is done.
 """
 
+import functools
 import gc
 import json
 import os
 import signal
+import socket
+import struct
 import sys
 import traceback
 
-from agentd import processes
-from agentd.channel import Channel
+from agentd import channel, processes
+
+_IDLE = 1  # children that may wait for an order
+_ORDERS = 100  # after which a child ends: it does not look for circles in its memory
+_BLOCK = 64 * 1024
+_LOCK = struct.Struct("i")
 
 
-def spawn(loop, body, order, lock):
-    """Run ``body(order, channel)`` in a process of its own. Returns a future for the first thing that it says, a
-    dict; None when it ends without a word.
+class Children:
+    """The children of one agent. ``lock`` is the descriptor of its lock, which a child holds until it has settled."""
 
-    ``lock`` is the descriptor of the agent's lock, which the child holds until it has settled. Raises OSError.
-    """
-    future = loop.create_future()
-    heard = bytearray()
-    descriptor = _fork(body, order, lock)
+    def __init__(self, loop, lock):
+        self._loop = loop
+        self._lock = lock
+        self._idle = []
 
-    def listen():
-        data = os.read(descriptor, 4096)
-        heard.extend(data)
-        if not data or b"\n" in data:
-            loop.remove_reader(descriptor)
-            os.close(descriptor)
-            future.set_result(json.loads(heard.decode("ascii")) if b"\n" in heard else None)
-
-    loop.add_reader(descriptor, listen)
-    return future
-
-
-def _fork(body, order, lock):
-    """Start the child. Returns the descriptor that it speaks on."""
-    reading, writing = os.pipe()
-    try:
-        pid = os.fork()
-    except OSError:
-        os.close(reading)
-        os.close(writing)
-        raise
-    if pid == 0:
-        _live(body, order, writing, lock)
-    os.close(writing)
-    os.set_blocking(reading, False)
-    return reading
+    def spawn(self, body, order):
+        """Have a child call ``body(order, channel)``. Returns a future for the first thing that it says, a dict;
+        None when it ends without a word. Raises OSError.
+        """
+        parcel = channel.pack(body, order)
+        while self._idle:
+            try:
+                return self._idle.pop().give(parcel, self._lock)
+            except OSError:
+                continue  # it was killed while it waited
+        return _Child(self._loop, self._idle).give(parcel, self._lock)
 
 
-def _live(body, order, writing, lock):
+class _Child:
+    """One of them, as the agent sees it. It is in the list ``idle`` while it waits for an order."""
+
+    def __init__(self, loop, idle):
+        self._loop = loop
+        self._idle = idle
+        self._future = None  # for the first thing that it says about its order
+        self._heard = b""
+        self._unsent = b""
+        self._end = _fork()
+        loop.add_reader(self._end, self._listen)
+
+    def give(self, parcel, lock):
+        """Hand it an order, and the lock with it. Raises OSError when it is gone."""
+        sent = self._end.sendmsg([parcel], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, _LOCK.pack(lock))])
+        self._future = self._loop.create_future()
+        self._unsent = parcel[sent:]
+        if self._unsent:
+            self._loop.add_writer(self._end, self._send)
+        return self._future
+
+    def _send(self):
+        try:
+            self._unsent = self._unsent[self._end.send(self._unsent) :]
+        except BlockingIOError:
+            return
+        except OSError:
+            self._unsent = b""  # it is gone, which is heard as well
+        if not self._unsent:
+            self._loop.remove_writer(self._end)
+
+    def _listen(self):
+        try:
+            data = self._end.recv(_BLOCK)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""  # it was killed before it took its order
+        if not data:
+            self._part()
+            return
+        *lines, self._heard = (self._heard + data).split(b"\n")
+        for line in lines:
+            words = json.loads(line.decode("ascii"))
+            if "idle" not in words:
+                self._tell(words)
+            elif len(self._idle) < _IDLE:
+                self._tell(None)
+                self._idle.append(self)
+            else:
+                self._part()
+
+    def _tell(self, words):
+        if self._future is not None:
+            self._future.set_result(words)
+            self._future = None
+
+    def _part(self):
+        """It is gone, or will be when it sees that we are."""
+        self._tell(None)
+        if self in self._idle:
+            self._idle.remove(self)
+        self._loop.remove_reader(self._end)
+        self._loop.remove_writer(self._end)
+        self._end.close()
+
+
+def _fork():
+    """Start a child. Returns the agent's end of the socket between the two."""
+    ours, theirs = socket.socketpair()
+    with theirs:
+        try:
+            pid = os.fork()
+        except OSError:
+            ours.close()
+            raise
+        if pid == 0:
+            _live(theirs)
+    ours.setblocking(False)
+    return ours
+
+
+def _live(end):
     """The whole life of the child; it never returns into the agent's loop."""
     status = 1
     try:
         gc.disable()  # a collection would write to, and so copy, every page shared with the agent
         signal.set_wakeup_fd(-1)
-        processes.default_signals()
         os.setsid()
-        _close_all_but({0, 1, 2, writing, lock})
-        _take_name("agentd-" + body.__name__)
-        body(order, Channel(writing, lambda: os.close(lock)))
+        _close_all_but({0, 1, 2, end.fileno()})
+        processes.adopt_orphans()
+        _obey(end)
         status = 0
     except BaseException:
         traceback.print_exc(file=sys.stderr)
@@ -72,11 +147,52 @@ def _live(body, order, writing, lock):
         os._exit(status)
 
 
+def _obey(end):
+    """Do one order after the other, as long as the agent has some and nothing of the last one is left."""
+    for number in range(_ORDERS):
+        os.umask(0o077)
+        processes.default_signals()
+        if number:
+            _take_name("agentd-idle")
+            channel.say(end.fileno(), idle=True)
+        line, lock = _receive(end)
+        if not line:
+            return
+        body, order, _ = channel.unpack(line)
+        _take_name("agentd-" + body.__name__)
+        speech = channel.Channel(end.fileno(), functools.partial(os.close, lock))
+        body(order, speech)
+        speech.settle()
+        if order.get("secrets") or _has_children():
+            return
+
+
+def _receive(end):
+    """The next order, and the descriptor of the agent's lock; an empty one when the agent is gone."""
+    data, extra, _, _ = end.recvmsg(_BLOCK, socket.CMSG_SPACE(_LOCK.size))
+    parts = [data]
+    while parts[-1] and not parts[-1].endswith(b"\n"):
+        parts.append(end.recv(_BLOCK))
+    if not parts[-1]:
+        return b"", None
+    return b"".join(parts), _LOCK.unpack(extra[0][2])[0]
+
+
+def _has_children():
+    """Whether something is left that would be taken for a part of the next order."""
+    try:
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+    except ChildProcessError:
+        return False
+    return True
+
+
 def _take_name(name):
     """Be told apart from the agent in ``ps`` and ``top``, where the system can do that."""
     try:
-        with open("/proc/self/comm", "w", encoding="ascii") as file:
-            file.write(name)
+        with open("/proc/self/comm", "wb", buffering=0) as file:
+            file.write(name.encode("ascii"))
     except OSError:
         pass
 

@@ -5,7 +5,7 @@ reaches it through its standard input, so no content, environment or secret is i
 things back on its standard output, one JSON object a line.
 """
 
-import importlib
+import functools
 import json
 import msvcrt
 import os
@@ -13,36 +13,32 @@ import subprocess
 import sys
 import traceback
 
-from agentd import config, kernel_windows, protocol
-from agentd.channel import Channel
+from agentd import channel, config, kernel_windows
 
-_BYTES = "\0bytes"  # marks bytes in the JSON of an order; no name that a controller gives can hold a NUL
 _FLAGS = kernel_windows.CREATE_NO_WINDOW | kernel_windows.CREATE_NEW_PROCESS_GROUP
 
 
-def spawn(loop, body, order, lock):
-    """Run ``body(order, channel)`` in a process of its own. Returns a future for the first thing that it says, a
-    dict; None when it ends without a word. The future raises OSError when there can be no such process.
+class Children:
+    """The children of one agent. ``lock`` is the descriptor of its lock, which a child holds until it has settled."""
 
-    ``lock`` is the descriptor of the agent's lock, which the child holds until it has settled.
-    """
-    # a start takes long enough, and its pipe holds little enough, to be waited for in a thread
-    return loop.run_in_executor(None, _converse, body, order, msvcrt.get_osfhandle(lock))
+    def __init__(self, loop, lock):
+        self._loop = loop
+        self._lock = msvcrt.get_osfhandle(lock)
+
+    def spawn(self, body, order):
+        """Have a child call ``body(order, channel)``. Returns a future for the first thing that it says, a dict;
+        None when it ends without a word. The future raises OSError when there can be no such process.
+        """
+        parcel = channel.pack(body, order, agent=os.getpid(), lock=self._lock)
+        # a start takes long enough, and its pipe holds little enough, to be waited for in a thread
+        return self._loop.run_in_executor(None, _converse, parcel)
 
 
-def _converse(body, order, lock):
+def _converse(parcel):
     """Start the child, give it its order, and return what it says first."""
-    parcel = {
-        "module": body.__module__,
-        "function": body.__name__,
-        "agent": os.getpid(),
-        "lock": lock,
-        "order": order,
-    }
-    text = json.dumps(parcel, default=lambda value: {_BYTES: protocol.pack(value)})
     child = _start()
     try:
-        child.stdin.write(text.encode("ascii"))
+        child.stdin.write(parcel)
         child.stdin.close()
     except OSError:
         pass  # it died already, and so says nothing
@@ -69,17 +65,12 @@ def live():
     """The whole life of the child; it never returns."""
     status = 1
     try:
-        parcel = json.loads(sys.stdin.buffer.read().decode("ascii"), object_hook=_unpack)
-        lock = kernel_windows.share(parcel["agent"], parcel["lock"])  # fails, as it must, when the agent is gone
-        body = getattr(importlib.import_module(parcel["module"]), parcel["function"])
-        body(parcel["order"], Channel(1, lambda: kernel_windows.close(lock)))
+        body, order, agent = channel.unpack(sys.stdin.buffer.read())
+        lock = kernel_windows.share(agent["agent"], agent["lock"])  # fails, as it must, when the agent is gone
+        body(order, channel.Channel(1, functools.partial(kernel_windows.close, lock)))
         status = 0
     except BaseException:
         traceback.print_exc(file=sys.stderr)
         sys.stderr.flush()
     finally:
         os._exit(status)
-
-
-def _unpack(found):
-    return protocol.unpack(found[_BYTES]) if _BYTES in found else found

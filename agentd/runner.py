@@ -1,5 +1,6 @@
 """A script from its file to its exit (POSIX): one loop over both pipes, signals and deadlines."""
 
+import contextlib
 import os
 import selectors
 import signal
@@ -13,8 +14,9 @@ from agentd.ending import Refusal
 DRAIN = 1.0  # seconds to read on when the main process has ended and others still hold its pipes
 
 
+@contextlib.contextmanager
 def alarm():
-    """Turn the signals that matter to a Runner into bytes on a descriptor, which is returned.
+    """Turn the signals that matter to a Runner into bytes on a descriptor, which is given.
 
     Done before the record is accepted, so that a stop which follows at once is heard.
     """
@@ -24,7 +26,12 @@ def alarm():
     signal.set_wakeup_fd(writing)
     for number in (signal.SIGCHLD, signal.SIGTERM):
         signal.signal(number, lambda *_: None)
-    return reading
+    try:
+        yield reading
+    finally:
+        signal.set_wakeup_fd(-1)
+        os.close(reading)
+        os.close(writing)
 
 
 class Runner:
@@ -47,15 +54,17 @@ class Runner:
     def run(self, alarm):
         """See it through. Raises Refusal, OSError and SubprocessError when it could not be started."""
         self._alarm = alarm
-        self._selector.register(alarm, selectors.EVENT_READ, self._on_signals)
-        processes.adopt_orphans()
-        self._start()
-        try:
-            self._tend()
-        finally:
-            for stream, hidden in self._masks.items():
-                self._keep(stream, hidden.rest())
-            self._writer.close()
+        with self._selector:
+            self._selector.register(alarm, selectors.EVENT_READ, self._on_signals)
+            self._start()
+            try:
+                self._tend()
+            finally:
+                for stream, hidden in self._masks.items():
+                    self._keep(stream, hidden.rest())
+                self._writer.close()
+                self._main.stdout.close()
+                self._main.stderr.close()
         self._conclude()
 
     def _start(self):

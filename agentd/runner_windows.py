@@ -4,6 +4,7 @@ Pipes cannot be waited for together here, so each is read by a thread, and one m
 script shares the console of its shim, which nobody sees: that is how a CTRL_BREAK reaches it.
 """
 
+import contextlib
 import os
 import queue
 import signal
@@ -22,10 +23,12 @@ _NO_FOLDER = 267  # ERROR_DIRECTORY
 _MAIN = 0  # where what is brought comes from, when it is none of the streams
 
 
+@contextlib.contextmanager
 def alarm():
-    """Let no key of the console, which is the script's too, end the shim. A stop is a file, so nothing is returned."""
+    """Let no key of the console, which is the script's too, end the shim. A stop is a file, so nothing is given."""
     for number in (signal.SIGINT, signal.SIGBREAK):
         signal.signal(number, signal.SIG_IGN)
+    yield
 
 
 class Runner:

@@ -37,7 +37,11 @@ def accept(order, journal, channel):
 
 def run(order, channel):
     """Take ``order`` (a dict: the params of task.run and the settings it needs) from accept to exit."""
-    alarm = runner.alarm()
+    with runner.alarm() as alarm:
+        _run(order, channel, alarm)
+
+
+def _run(order, channel, alarm):
     journal = {key: value for key, value in order.items() if key not in _SECRETS}
     journal["content_sha256"] = hashlib.sha256(order["content"]).hexdigest()
     journal["script"] = script.file_path(order["script_dir"], order["record"], order["type"])

@@ -88,6 +88,7 @@ class Spool:
             disk.sync_folder(folder.path)
             disk.sync_folder(self.path)
         except BaseException:
+            folder.let_go()
             folder.remove()
             raise
         return folder
@@ -142,6 +143,12 @@ class Folder:
         """Take this record into our care: hold its bell. Raises OSError."""
         self._bell = bell.Bell(self.path)
 
+    def let_go(self):
+        """Out of our care again: whoever listens is told."""
+        if self._bell is not None:
+            self._bell.close()
+            self._bell = None
+
     def ring(self, byte):
         """Tell the agent to look at this record again."""
         if self._bell is not None:
@@ -163,7 +170,7 @@ class Folder:
             os.close(descriptor)
 
     def finish(self, result):
-        """Put ``result`` (a dict) in the journal, for good, and ring. Raises OSError."""
+        """Put ``result`` (a dict) in the journal, for good, ring, and let go. Raises OSError."""
         data = json.dumps(result, separators=(",", ":")).encode("ascii")
         descriptor = os.open(self.name("result.tmp"), os.O_WRONLY | os.O_CREAT, 0o600)
         try:
@@ -175,6 +182,7 @@ class Folder:
         os.replace(self.name("result.tmp"), self.name("result.json"))
         disk.sync_folder(self.path)
         self.ring(bell.ENDED)
+        self.let_go()
 
     def write(self, name, value):
         """A small JSON file of the journal, on disk when this returns. Raises OSError."""

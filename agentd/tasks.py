@@ -74,7 +74,7 @@ class Tasks:
         self._loop = loop
         self._settings = settings
         self._instance = instance
-        self._lock = lock
+        self._children = child.Children(loop, lock)
         self._log = log
         self._spool = spool.Spool(settings.spool)
         self._living = {}
@@ -167,7 +167,7 @@ class Tasks:
                 boot=config.boot_id(),
             )
             try:
-                words = await self._spawn(body, order)
+                words = await self._hand_over(task, body, order)
             except OSError as error:
                 words = {"refused": "ExecutionException", "info": "cannot start a process: %s" % error.strerror}
             self._settle(task, words)
@@ -188,14 +188,23 @@ class Tasks:
         self._living[record] = task
         return task
 
+    async def _hand_over(self, task, body, order):
+        """What a child says about accepting the record. Raises OSError.
+
+        One that waited may be killed just when it is given an order. As long as the record is not in the journal it has
+        not started, so another child may have it.
+        """
+        for _ in range(2):
+            words = await self._children.spawn(body, order)
+            if words is None and task.folder.read("request.json"):
+                return {"accepted": True}  # it is closed in the way that any other orphan is
+            if words is not None:
+                return words
+            task.folder.remove()
+        return {"refused": "ExecutionException", "info": "the process that was to run it died at once"}
+
     def _settle(self, task, words):
-        """What the child said about accepting the record, or None when it died before it could."""
-        if words is None:
-            if task.folder.read("request.json"):
-                words = {"accepted": True}  # it is in the journal, so it is closed in the way that any other orphan is
-            else:
-                task.folder.remove()
-        words = words or {"refused": "ExecutionException", "info": "the process that was to run it died at once"}
+        """What the child said about accepting the record."""
         if words.get("accepted"):
             self._listen(task)
         else:
@@ -215,7 +224,8 @@ class Tasks:
         """Begin to end a task; it is Stopping until its whole tree is gone. A task that has ended stays as it is."""
         if task.result is None and task.state != spool.FORGOTTEN:
             pid = task.folder.shim()
-            if pid is not None:
+            # with the result there it has ended, and its shim may be tending another
+            if pid is not None and not os.path.exists(task.folder.name("result.json")):
                 task.folder.mark_stopping()
                 processes.interrupt(pid)
                 task.state = spool.STOPPING
@@ -244,10 +254,6 @@ class Tasks:
         task = Task(record, folder, (folder.read("request.json") or {}).get("peer"), result["state"])
         task.result = result
         return task
-
-    def _spawn(self, body, order):
-        """Start a child; a future for what it says. Raises OSError."""
-        return child.spawn(self._loop, body, order, self._lock)
 
     def _listen(self, task):
         """Wait for the bell of a record; when no descriptor is left for it, again later."""
@@ -293,7 +299,7 @@ class Tasks:
     async def _spawned(self, body, order):
         """What the child said, None when it could not be started or died."""
         try:
-            return await self._spawn(body, order)
+            return await self._children.spawn(body, order)
         except OSError as error:
             self._log("cannot start a process: %s" % error.strerror)
             return None

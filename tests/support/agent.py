@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from agentd import protocol
+from tests.support.processes import children
 
 GUARD = 60.0  # seconds after which something that should have happened is an error of the test
 
@@ -341,6 +342,11 @@ class Agent:
         """The pid of the process that tends a record."""
         return int(self.journal(record, "shim.pid")[0])
 
+    def idle(self) -> int:
+        """The pid of the child that waits for an order, once there is one."""
+        found: list[int] = eventually(lambda: [pid for pid in children(self.pid) if is_idle(pid)])
+        return found[0]
+
     def main(self, record: str) -> int:
         """The pid of the main process of a script, once it is noted."""
         path = self.folder(record) / "process.json"
@@ -367,6 +373,14 @@ def is_alive(pid: int) -> bool:
     except (FileNotFoundError, ProcessLookupError):
         return False
     return state not in (b"Z", b"X")
+
+
+def is_idle(pid: int) -> bool:
+    """Whether a process is a child of an agent that waits for an order."""
+    try:
+        return Path(f"/proc/{pid}/comm").read_text() == "agentd-idle\n"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 def gone(pid: int, seconds: float = GUARD) -> bool:

@@ -30,6 +30,7 @@ from assist_cli.store import instances
 
 PORT = 7433
 START_SECONDS = 60.0  # for all of them to listen
+IDLE = "agentd-idle"  # a child that waits for an order
 REST_SECONDS = 1.2  # an agent tidies up one second after its results were acknowledged
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -139,7 +140,7 @@ class Fleet:
         busy = self.served
         while busy and time.monotonic() < end:
             time.sleep(REST_SECONDS)  # that is when they begin; there is no event for their being done
-            busy = [member for member in busy if _children(member.pid)]
+            busy = [member for member in busy if any(name != IDLE for name in _children(member.pid))]
 
     def memory(self) -> float:
         """MiB for each agent: its share of what it has in memory (PSS), all agents together by their number."""
@@ -215,11 +216,13 @@ def _lines(stream: IO[bytes], count: int, end: float) -> Iterator[str]:
             yield from (line.decode() for line in lines)
 
 
-def _children(pid: int | None) -> str:
+def _children(pid: int | None) -> list[str]:
+    """The names of the children of an agent."""
     try:
-        return Path(f"/proc/{pid}/task/{pid}/children").read_text().strip()
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        return [Path(f"/proc/{child}/comm").read_text().strip() for child in children]
     except OSError:
-        return ""
+        return []
 
 
 def _share(pid: int | None) -> float:
