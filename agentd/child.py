@@ -20,7 +20,8 @@ import traceback
 
 from agentd import channel, processes
 
-_IDLE = 1  # children that may wait for an order
+_IDLE = 1  # children that may wait for longer than a moment
+_MOMENT = 1.0  # seconds
 _ORDERS = 100  # after which a child ends: it does not look for circles in its memory
 _BLOCK = 64 * 1024
 _LOCK = struct.Struct("i")
@@ -32,7 +33,8 @@ class Children:
     def __init__(self, loop, lock):
         self._loop = loop
         self._lock = lock
-        self._idle = []
+        self._idle = []  # those who wait for an order, the last of them the one that was busy last
+        self._thinning = False
 
     def spawn(self, body, order):
         """Have a child call ``body(order, channel)``. Returns a future for the first thing that it says, a dict;
@@ -44,15 +46,32 @@ class Children:
                 return self._idle.pop().give(parcel, self._lock)
             except OSError:
                 continue  # it was killed while it waited
-        return _Child(self._loop, self._idle).give(parcel, self._lock)
+        return _Child(self._loop, self._welcome, self._miss).give(parcel, self._lock)
+
+    def _welcome(self, child):
+        """It waits for an order. Where many are at work at once the next one comes soon."""
+        self._idle.append(child)
+        if len(self._idle) > _IDLE and not self._thinning:
+            self._thinning = True
+            self._loop.call_later(_MOMENT, self._thin_out)
+
+    def _thin_out(self):
+        self._thinning = False
+        while len(self._idle) > _IDLE:
+            self._idle[0].part()
+
+    def _miss(self, child):
+        if child in self._idle:
+            self._idle.remove(child)
 
 
 class _Child:
-    """One of them, as the agent sees it. It is in the list ``idle`` while it waits for an order."""
+    """One of them, as the agent sees it. It calls ``waits`` with itself when its order is done, and ``gone`` after."""
 
-    def __init__(self, loop, idle):
+    def __init__(self, loop, waits, gone):
         self._loop = loop
-        self._idle = idle
+        self._waits = waits
+        self._gone = gone
         self._future = None  # for the first thing that it says about its order
         self._heard = b""
         self._unsent = b""
@@ -86,29 +105,26 @@ class _Child:
         except OSError:
             data = b""  # it was killed before it took its order
         if not data:
-            self._part()
+            self.part()
             return
         *lines, self._heard = (self._heard + data).split(b"\n")
         for line in lines:
             words = json.loads(line.decode("ascii"))
-            if "idle" not in words:
-                self._tell(words)
-            elif len(self._idle) < _IDLE:
+            if "idle" in words:
                 self._tell(None)
-                self._idle.append(self)
+                self._waits(self)
             else:
-                self._part()
+                self._tell(words)
 
     def _tell(self, words):
         if self._future is not None:
             self._future.set_result(words)
             self._future = None
 
-    def _part(self):
+    def part(self):
         """It is gone, or will be when it sees that we are."""
         self._tell(None)
-        if self in self._idle:
-            self._idle.remove(self)
+        self._gone(self)
         self._loop.remove_reader(self._end)
         self._loop.remove_writer(self._end)
         self._end.close()

@@ -116,18 +116,33 @@ async def run(server, connection, params):
         ASSIST_COMMAND_ID=params["command"] or "",
         ASSIST_INSTANCE_ID=server.instance,
     )
+    asked = params.pop("watch")
+    if asked is not None:
+        asked = _check_watch(check(WATCH, asked))
     task, known = await server.tasks.accept(shim.run, params, connection.peer)
-    return dict(task.public(), known=known)
+    watching = asked is not None and _watch(task, connection, asked)
+    return dict(task.public(), known=known, watching=watching)
 
 
 async def watch(server, connection, params):
     task = await server.tasks.get(params["record"], connection.peer)
+    _watch(task, connection, _check_watch(params))
+    return task.public()
+
+
+def _check_watch(params):
     budget = params["budget"]
     if params["offset"] < 0 or (budget is not None and budget < 0):
         raise BadParams("'offset' or 'budget' is negative")
-    if task.state != spool.FORGOTTEN:
-        Watcher(task, connection, params["offset"], budget)
-    return task.public()
+    return params
+
+
+def _watch(task, connection, params):
+    """Begin to send a task to a connection; False when nothing of it is left."""
+    if task.state == spool.FORGOTTEN:
+        return False
+    Watcher(task, connection, params["offset"], params["budget"])
+    return True
 
 
 async def get(server, connection, params):
@@ -198,6 +213,8 @@ def _open_files():
 
 NULLABLE = type(None)
 
+WATCH = {"offset": may(0, int), "budget": may(None, int, NULLABLE)}
+
 METHODS = {
     "agent.hello": Method(hello, True, {"protocol": need(list), "client": may("", str), "controller": need(str)}),
     "agent.status": Method(status, False, {}),
@@ -216,11 +233,10 @@ METHODS = {
             "environment": may({}, dict),
             "secrets": may([], list),
             "keep_script": may(False, bool),
+            "watch": may(None, dict, NULLABLE),
         },
     ),
-    "task.watch": Method(
-        watch, False, {"record": need(str), "offset": may(0, int), "budget": may(None, int, NULLABLE)}
-    ),
+    "task.watch": Method(watch, False, dict(WATCH, record=need(str))),
     "task.get": Method(get, False, {"record": need(str), "offset": may(0, int)}),
     "task.stop": Method(stop, False, {"record": need(str)}),
     "task.list": Method(listing, False, {"cursor": may("", str)}),

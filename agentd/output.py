@@ -91,6 +91,7 @@ class Reader:
 
     def __init__(self, folder, offset=0):
         self.offset = offset
+        self.is_behind = False  # the last read gave as much as it was asked for, and there may be more
         self._folder = folder
         self._file = None
         self._start = -1  # the offset that names the open segment
@@ -105,14 +106,18 @@ class Reader:
         """
         chunks = []
         while limit > 0:
-            place = self._place
-            found = self._frames() if self._file else []
-            if self._place == place:
-                found = self._turn()
-                if found is None:
-                    break
+            try:
+                found = self._step()
+            except OSError:
+                if not chunks:
+                    raise
+                limit = 0  # what was read is given first, and the next read meets the same again
+                break
+            if found is None:
+                break
             chunks += found
             limit -= sum(CHUNK_COST + (len(data) if stream else 0) for stream, _, data in found)
+        self.is_behind = limit <= 0
         if end is not None and limit > 0 and self.offset < end:
             chunks.append((None, self.offset, end - self.offset))
             self.offset = end
@@ -122,6 +127,12 @@ class Reader:
         if self._file:
             self._file.close()
             self._file = None
+
+    def _step(self):
+        """What is next in the open segment, or in the one after it; None when there is nothing new."""
+        place = self._place
+        found = self._frames() if self._file else []
+        return self._turn() if self._place == place else found
 
     def _frames(self):
         """The chunks in the next block of the open segment, neighbours of one stream joined."""

@@ -45,7 +45,7 @@ def is_running(pid, start):
 def _look(pid):
     """One Process; _NOBODY when there is none."""
     try:
-        with open("/proc/%d/stat" % pid, "rb") as file:
+        with open("/proc/%d/stat" % pid, "rb", buffering=0) as file:
             return _parse_stat(file.read())
     except FileNotFoundError:
         pass

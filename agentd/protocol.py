@@ -17,9 +17,9 @@ agent.status   (none)                                                        upt
                                                                              files, spool, guard, home (its
                                                                              folder), program (its Python),
                                                                              time, free (bytes there)
-task.run       record, invocation, command, type, content (base64),          record, state, known
-               directory, timeout, username, environment, secrets,
-               keep_script
+task.run       record, invocation, command, type, content (base64),          record, state, known, watching;
+               directory, timeout, username, environment, secrets,           with watch: then notifications
+               keep_script, watch {offset, budget}
 task.watch     record, offset, budget (null: everything)                     record, state; then notifications
 task.get       record, offset                                                record, state, result, output, next
 task.stop      record                                                        record, state
@@ -35,10 +35,10 @@ data), ``task.gap`` (record, offset, bytes: so many from there are gone or beyon
 ``next`` is the offset of the following page, null when there is none yet.
 
 A *state* is one of the five of a record: Running, Stopping, Stopped, Finished, Failed; ``known`` tells that the agent
-had this record before. A *result* has: state, exit_code (null when there is none), error_code and error_info
-(empty when all went well), started (null when nothing started), finished, output_bytes (all that was produced) and
-dropped (those of them that the spool no longer holds). After ``task.forget`` a record answers with the state
-"Forgotten" and no result.
+had this record before, ``watching`` that the watch asked for by ``watch`` has begun, as by ``task.watch``. A *result*
+has: state, exit_code (null when there is none), error_code and error_info (empty when all went well), started (null
+when nothing started), finished, output_bytes (all that was produced) and dropped (those of them that the spool no
+longer holds). After ``task.forget`` a record answers with the state "Forgotten" and no result.
 
 An error is a JSON-RPC error whose ``data.code`` is the ErrorCode that a record would carry, or ``RecordNotFound``.
 """

@@ -196,8 +196,8 @@ class Folder:
     def read(self, name):
         """The same back; None when it is not there or was cut off by a crash."""
         try:
-            with open(self.name(name), encoding="ascii") as file:
-                return json.load(file)
+            with open(self.name(name), "rb", buffering=0) as file:
+                return json.loads(file.read().decode("ascii"))
         except (OSError, ValueError):
             return None
 

@@ -10,9 +10,13 @@ import ssl
 
 _HANDSHAKE_SECONDS = 10
 _CHUNK = 64 * 1024
+_BUFFER = memoryview(bytearray(_CHUNK))  # for all: what comes is taken out of it at once
+
+# without a buffer of ours, each piece that comes costs a mapping of 256 KiB; Python 3.6, which cannot listen, has none
+_Protocol = getattr(asyncio, "BufferedProtocol", asyncio.Protocol)
 
 
-class Tunnel(asyncio.Protocol):
+class Tunnel(_Protocol):
     """The protocol of a TCP transport, and after the handshake the transport of a Connection.
 
     It counts as a connection from its first moment, and has little time. A caller that is refused is told so, and is
@@ -40,9 +44,12 @@ class Tunnel(asyncio.Protocol):
         else:
             transport.abort()
 
-    def data_received(self, data):
+    def get_buffer(self, hint):
+        return _BUFFER
+
+    def buffer_updated(self, size):
         if not self._refused:
-            self._incoming.write(data)
+            self._incoming.write(_BUFFER[:size])
             self._advance()
 
     def connection_lost(self, error):

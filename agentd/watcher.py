@@ -50,19 +50,24 @@ class Watcher:
             if end is None:
                 return
             self._go_to_tail(end)
-        try:
-            chunks = self._reader.read(output.READ, end)
-        except OSError:  # no descriptor is left: the watch goes on when there is one
-            self._waiting = True
-            self._connection.loop.call_later(_RETRY, self._pump)
-            return
-        for stream, offset, data in chunks:
-            self._tell(stream, offset, data)
-        if chunks:
-            self.wake()
-        elif end is not None:
+        if not self._has_told(end):
+            try:
+                chunks = self._reader.read(output.READ, end)
+            except OSError:  # no descriptor is left: the watch goes on when there is one
+                self._waiting = True
+                self._connection.loop.call_later(_RETRY, self._pump)
+                return
+            for stream, offset, data in chunks:
+                self._tell(stream, offset, data)
+        if self._has_told(end):
             self._connection.notify("task.finished", {"record": self._task.record, "result": self._task.result})
             self.close()
+        elif self._reader.is_behind or end is not None:  # else the bell is heard when there is more
+            self.wake()
+
+    def _has_told(self, end):
+        """Whether all is sent of a task that has produced ``end`` bytes, None as long as it goes on."""
+        return end is not None and self._reader.offset >= end and (self._head is None or end <= self._head)
 
     def _tell(self, stream, offset, data):
         if self._head is not None and stream is not None:

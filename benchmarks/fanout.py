@@ -1,7 +1,8 @@
 """One line on many machines: python -m benchmarks.fanout (Linux; the peers are installed on the first run).
 
 ``echo hello`` on 1 to 1,000 emulated instances over TLS, by ``assist run`` and by what people use instead, on the same
-loopback addresses in the same run. See docs/benchmarks.md for how it is taken and what it does not say.
+loopback addresses in the same run; and a file to 100 of them, by ``assist send``. See docs/benchmarks.md for how it is
+taken and what it does not say.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from assist_cli.operations.controller import open_controller
@@ -26,12 +27,15 @@ from benchmarks.measure import ASSIST, Report
 from tests.support.fleet import Fleet, enlist
 
 RUN = "assist run --all"
+SEND = "assist send --all"
 OF_THE_BEST = 0.5  # of the wall time of the quickest SSH tool
 OF_ANSIBLE = 0.1
 OF_THE_FLOOR = 2.0
 ONE_COLD = 0.35  # seconds for one instance
 RESIDENT = 150.0  # MiB, the client with LARGEST instances
 COMPARED = (100, 500)  # the numbers of instances for which there are budgets
+SENT_TO = 100  # instances that are sent a file
+FILE_BYTES = 20 * 1024
 LARGEST = 1000  # more than the peers are asked for
 LINGERING = 1.5  # seconds for which ssh processes of Ansible stay
 DOCUMENT = Path(__file__).resolve().parents[1] / "docs" / "benchmarks.md"
@@ -47,13 +51,21 @@ class Cost:
     peak: float
 
 
+def has_said_hello(said: bytes, size: int) -> bool:
+    return said.count(b"hello") == size
+
+
 @dataclass(frozen=True)
 class Contender:
-    """Somebody who runs echo hello on ``size`` instances, and what has to be waited for when it has."""
+    """Somebody who runs echo hello on ``size`` instances, or does what ``has_done`` sees in its output.
+
+    ``rest`` waits for what has to be waited for when it has.
+    """
 
     name: str
     words: Callable[[int], Sequence[str]]
     environment: Callable[[int], Mapping[str, str]]
+    has_done: Callable[[bytes, int], bool] = has_said_hello
     rest: Callable[[], None] = lambda: None
     once: bool = False
     largest: int = LARGEST
@@ -70,7 +82,7 @@ class Contender:
             process.returncode = os.waitstatus_to_exitcode(status)
             output.seek(0)
             said = output.read()
-        if process.returncode or said.count(b"hello") != size:
+        if process.returncode or not self.has_done(said, size):
             raise RuntimeError(f"{self.name} failed on {size} instances: {said.decode('utf-8', 'replace')[-2000:]}")
         return Cost(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
 
@@ -91,22 +103,34 @@ def main() -> None:
     report = Report(f"echo hello on many instances, {options.turns} turns")
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="assist-fanout-", dir=options.spools)))
-        contenders = stack.enter_context(_contenders(folder, options.sizes, options.ansible, report))
-        contenders = [one for one in contenders if not any(word in one.name for word in options.without)]
-        results = {size: _take(contenders, size, options.turns) for size in options.sizes}
-    for line in _table(results):
+        both = stack.enter_context(_contenders(folder, options.sizes, options.ansible, report))
+        runners, senders = (
+            [one for one in some if not any(word in one.name for word in options.without)] for some in both
+        )
+        results = {size: _take(runners, size, options.turns) for size in options.sizes}
+        sent = _take(senders, SENT_TO, options.turns) if SENT_TO in options.sizes else {}
+    lines = [*_table(results), "", *_table_of_sending(sent)]
+    promises = [*_promises(results), *_promises_of_sending(sent)]
+    for line in lines:
         report.line(line)
-    for promise in _promises(results):
+    for promise in promises:
         report.budget(*promise)
     if options.write_docs:
-        _write(results, options.turns)
+        _write(results, lines, promises, options.turns)
     report.end()
 
 
 @contextlib.contextmanager
-def _contenders(folder: Path, sizes: Sequence[int], ansible: int, report: Report) -> Iterator[list[Contender]]:
-    """Everybody, with a fleet and hosts to run on: the first ``size`` addresses are the same for all."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("ASSIST_", "ANSIBLE_"))}
+def _contenders(
+    folder: Path, sizes: Sequence[int], ansible: int, report: Report
+) -> Iterator[tuple[list[Contender], list[Contender]]]:
+    """Those who run and those who send, with a fleet and hosts to do it on.
+
+    The first ``size`` addresses are the same for all. The environment says nothing to Python: a program that was
+    installed has its bytecode.
+    """
+    own = ("ASSIST_", "ANSIBLE_", "PYTHON")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(own)}
     environment.update(HOME=str(folder), LANG="C.UTF-8", TERM="dumb")
     base = Home(folder / "assist")
     with contextlib.ExitStack() as stack:
@@ -122,26 +146,50 @@ def _contenders(folder: Path, sizes: Sequence[int], ansible: int, report: Report
             (folder / f"hosts-{size}").write_text("".join(f"{address}\n" for address in addresses[:size]))
         _give_certificate(base, fleet)
         floor = stack.enter_context(peers.floor(base.pki, addresses))
-        yield [
-            Contender(
-                RUN,
-                words=lambda size: [ASSIST, "run", "--all", "--", "echo", "hello"],
+        runners, senders = stack.enter_context(peers.at_hand())
+        sent, arrived = folder / "to-send", _made(folder / "sent") / "file"
+        sent.write_bytes(os.urandom(FILE_BYTES))
+
+        def has_arrived(said: bytes, size: int) -> bool:
+            whole = arrived.read_bytes() == sent.read_bytes()
+            arrived.unlink()
+            return whole
+
+        def ours(name: str, *words: str) -> Contender:
+            return Contender(
+                name,
+                words=lambda size: [ASSIST, *words],
                 environment=lambda size: {**environment, "ASSIST_HOME": str(folder / f"assist-{size}")},
+                has_done=has_said_hello if name == RUN else has_arrived,
                 rest=fleet.rest,
-            ),
-            _contender(floor, folder, environment, LARGEST),
-            *(
-                _contender(peer, folder, environment, ansible if peer.name == peers.ANSIBLE else max(COMPARED))
-                for peer in stack.enter_context(peers.at_hand())
-            ),
-        ]
+            )
+
+        yield (
+            [
+                ours(RUN, "run", "--all", "--", "echo", "hello"),
+                _contender(floor, folder, environment, LARGEST),
+                *(
+                    _contender(peer, folder, environment, ansible if peer.name == peers.ANSIBLE else max(COMPARED))
+                    for peer in runners
+                ),
+            ],
+            [
+                ours(SEND, "send", str(sent), "--all", "--to", str(arrived.parent), "--name", "file", "--overwrite"),
+                *(
+                    replace(_contender(peer, folder, environment, SENT_TO, file=sent, to=arrived), has_done=has_arrived)
+                    for peer in senders
+                ),
+            ],
+        )
 
 
-def _contender(peer: peers.Peer, folder: Path, environment: Mapping[str, str], largest: int) -> Contender:
+def _contender(
+    peer: peers.Peer, folder: Path, environment: Mapping[str, str], largest: int, **paths: Path
+) -> Contender:
     slow = peer.name == peers.ANSIBLE
     return Contender(
         peer.name,
-        words=lambda size: peer.command(folder / f"hosts-{size}"),
+        words=lambda size: peer.command(hosts=folder / f"hosts-{size}", **paths),
         environment=lambda size: {**environment, **peer.environment},
         rest=(lambda: time.sleep(LINGERING)) if slow else lambda: None,
         once=slow,
@@ -186,7 +234,7 @@ def _ratio(ours: Sequence[Cost], theirs: Sequence[Cost]) -> float:
 
 def _best(costs: Mapping[str, Sequence[Cost]]) -> str | None:
     """The quickest SSH tool."""
-    tools = [name for name in costs if name not in (RUN, peers.FLOOR, peers.ANSIBLE)]
+    tools = [name for name in costs if name not in (RUN, SEND, peers.FLOOR, peers.ANSIBLE)]
     return min(tools, key=lambda name: _median(costs[name]), default=None)
 
 
@@ -205,6 +253,22 @@ def _promises(results: Results) -> Iterator[tuple[str, float, float, str]]:
             yield f"{size:,} instances, peak memory of the client", _median(ours, "peak"), RESIDENT, " MiB"
 
 
+def _promises_of_sending(costs: Mapping[str, Sequence[Cost]]) -> Iterator[tuple[str, float, float, str]]:
+    best = _best(costs)
+    if best:
+        yield f"a file to {SENT_TO} instances, against {best}", _ratio(costs[SEND], costs[best]), OF_THE_BEST, " ×"
+
+
+def _table_of_sending(costs: Mapping[str, Sequence[Cost]]) -> Iterator[str]:
+    """Rows of a Markdown table: wall seconds of each for the file."""
+    if not costs:
+        return
+    yield f"| seconds for a file of {FILE_BYTES // 1024} KB to {SENT_TO} instances | |"
+    yield "| --- | ---: |"
+    for name, taken in costs.items():
+        yield f"| {name} | {_median(taken):.2f} |"
+
+
 def _table(results: Results) -> Iterator[str]:
     """Rows of a Markdown table: wall seconds by number of instances, then what the controller itself took."""
     names = list(dict.fromkeys(name for costs in results.values() for name in costs))
@@ -221,7 +285,9 @@ def _table(results: Results) -> Iterator[str]:
         yield f"| `assist`: {text} | " + " | ".join(cells) + " |"
 
 
-def _write(results: Results, turns: int) -> None:
+def _write(
+    results: Results, table: Sequence[str], promises: Sequence[tuple[str, float, float, str]], turns: int
+) -> None:
     """Replace the figures in the document, between its two marks, and the plot beside it."""
     lines = {
         name: [(size, _median(costs[name])) for size, costs in results.items() if costs.get(name)]
@@ -237,10 +303,10 @@ def _write(results: Results, turns: int) -> None:
     taken = f"Medians of {turns} turns on {machine}, instances and all; ratios are medians of those of each turn."
     judged = [
         f"| {name} | {value:.2f}{unit} | {limit:g}{unit} | {'kept' if value <= limit else '**broken**'} |"
-        for name, value, limit, unit in _promises(results)
+        for name, value, limit, unit in promises
     ]
     head_of_judged = ["| promise | measured | budget | |", "| --- | ---: | ---: | --- |"]
-    body = "\n".join([*_table(results), "", *head_of_judged, *judged, "", taken])
+    body = "\n".join([*table, "", *head_of_judged, *judged, "", taken])
     DOCUMENT.write_text(f"{head}<!-- fanout: begin -->\n{body}\n<!-- fanout: end -->\n{tail}")
 
 

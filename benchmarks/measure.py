@@ -84,7 +84,8 @@ def throw_away_home() -> Iterator[dict[str, str]]:
     """An environment with an empty ASSIST_HOME; the agent that was started in it is stopped at the end."""
     with tempfile.TemporaryDirectory(prefix="assist-benchmark-") as folder:
         home = Path(folder, "assist")
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("ASSIST_")}
+        # nothing is said to Python: a program that was installed has its bytecode
+        environment = {name: value for name, value in os.environ.items() if not name.startswith(("ASSIST_", "PYTHON"))}
         environment.update(HOME=folder, ASSIST_HOME=str(home), LANG="C.UTF-8", TERM="dumb")
         try:
             yield environment

@@ -150,6 +150,28 @@ class Client(asyncio.Protocol):
         finally:
             self._answers.pop(number, None)
 
+    def tell(self, method: str, params: Mapping[str, Any]) -> None:
+        """Say something that needs no answer; where the connection has ended it is lost."""
+        if self.is_open:
+            assert self._transport is not None
+            self._transport.write(protocol.encode(protocol.notification(method, dict(params))))
+
+    async def run(self, params: Mapping[str, Any], *, budget: int | None = None) -> Any:
+        """The result of ``task.run``, and with it, unless the agent is too old, the watch that ``watch`` goes on with.
+
+        That is from the beginning and with this ``budget``. Raises as ``call``.
+        """
+        record = params["record"]
+        self._watches[record] = _Watch()
+        watching = False
+        try:
+            answer = await self.call("task.run", {**params, "watch": {"offset": 0, "budget": budget}})
+            watching = answer.get("watching", False)
+        finally:
+            if not watching:
+                del self._watches[record]
+        return answer
+
     async def watch(
         self, record: str, *, offset: int = 0, budget: int | None = None
     ) -> AsyncGenerator[WatchEvent, None]:
@@ -159,11 +181,13 @@ class Client(asyncio.Protocol):
         RecordForgotten when the controller has acknowledged the result and its output is gone) and ConnectionLost. One
         watch of a record at a time on one connection.
         """
-        watch = self._watches[record] = _Watch()
+        begun = record in self._watches
+        watch = self._watches.setdefault(record, _Watch())
         try:
-            answer = await self.call("task.watch", {"record": record, "offset": offset, "budget": budget})
-            if answer["state"] == "Forgotten":
-                raise AgentRefused(f"cannot follow {record}: its output was fetched before", code="RecordForgotten")
+            if not begun:
+                answer = await self.call("task.watch", {"record": record, "offset": offset, "budget": budget})
+                if answer["state"] == "Forgotten":
+                    raise AgentRefused(f"cannot follow {record}: its output was fetched before", code="RecordForgotten")
             while True:
                 event = await watch.next()
                 if len(watch.events) == QUEUE_LOW:

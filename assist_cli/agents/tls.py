@@ -31,6 +31,8 @@ from assist_cli.paths import Home
 CONNECT_SECONDS = 10.0
 CHUNK = 64 * 1024
 
+_BUFFER = memoryview(bytearray(CHUNK))  # for all connections: what comes is taken out of it at once
+
 _NOT_YET_VALID, _EXPIRED = 9, 10  # X509_V_ERR_CERT_NOT_YET_VALID, X509_V_ERR_CERT_HAS_EXPIRED
 
 
@@ -78,7 +80,7 @@ async def _addresses(loop: asyncio.AbstractEventLoop, route: Tls) -> list[str]:
         return list(dict.fromkeys(str(address[0]) for *_, address in found))
 
 
-class Tunnel(asyncio.Protocol, asyncio.Transport):
+class Tunnel(asyncio.BufferedProtocol, asyncio.Transport):
     """TLS between two that know nothing of it: the protocol of a TCP transport, and the transport of a Client.
 
     ``handshake`` ends when the other end has proved who it is. Nothing reaches the Client before ``open``.
@@ -120,8 +122,11 @@ class Tunnel(asyncio.Protocol, asyncio.Transport):
         self._below = transport
         self._advance()
 
-    def data_received(self, data: bytes) -> None:
-        self._incoming.write(data)
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return _BUFFER
+
+    def buffer_updated(self, nbytes: int) -> None:
+        self._incoming.write(_BUFFER[:nbytes])
         self._advance()
 
     def connection_lost(self, error: Exception | None) -> None:
@@ -199,7 +204,8 @@ class Tunnel(asyncio.Protocol, asyncio.Transport):
             self._flush()  # our alert tells the other end why
             self.abort()
             return
-        self._flush()
+        if self._opened or not self.handshake.done():
+            self._flush()  # else our last word of the handshake leaves with the greeting that is about to be said
 
     def _flush(self) -> None:
         if self._below is not None and self._outgoing.pending:

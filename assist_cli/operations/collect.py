@@ -47,9 +47,8 @@ async def conclude(ledger: Ledger, line: Line, outcomes: Mapping[str, Outcome]) 
         for record_id, outcome in outcomes.items()
         if outcome.error_code != UNANSWERED and not outcome.output.dropped
     ]
-    if whole and line.is_open:
-        with contextlib.suppress(AgentError):
-            await (await line.client()).call("task.forget", {"records": whole})
+    if whole:
+        line.tell("task.forget", {"records": whole})
 
 
 async def follow(
@@ -76,13 +75,18 @@ async def follow(
         return unanswered(controller.now())
 
 
+def budget(listener: Listener | None) -> int | None:
+    """How much output is wanted of a record: all of it only where somebody sees all of it."""
+    return None if listener and listener.whole else BUDGET
+
+
 async def _follow(
     controller: Controller, line: Line, record: Record, name: str, listener: Listener | None, accepted: bool
 ) -> Outcome | None:
     fold = Fold()
 
     async def watch(client: Client) -> Outcome:
-        events = client.watch(record.id, offset=fold.offset, budget=None if listener and listener.whole else BUDGET)
+        events = client.watch(record.id, offset=fold.offset, budget=budget(listener))
         async with contextlib.aclosing(events):
             async for event in events:
                 if isinstance(event, TaskResult):

@@ -24,7 +24,7 @@ from assist_cli.model.invocation import Invocation, InvocationInstance, Outcome,
 from assist_cli.model.rollout import AT_ONCE, Rollout
 from assist_cli.model.status import InvocationStatus
 from assist_cli.operations import fanout, render
-from assist_cli.operations.collect import conclude, fetch, follow, not_sent, unanswered, without_output
+from assist_cli.operations.collect import budget, conclude, fetch, follow, not_sent, unanswered, without_output
 from assist_cli.operations.controller import Controller
 from assist_cli.operations.invoke import lifetime
 from assist_cli.operations.ledger import Ledger
@@ -154,7 +154,7 @@ class _Dispatch:
                     await self._conclude(line, place, not_sent(self._controller.now(), why))
                     return
                 async with self._turn:
-                    record, outcome = await self._deliver(line, place)
+                    record, outcome = await self._deliver(line, place, follow=follow)
                 if self._listener is not None:
                     self._listener.started(place.instance_name)
                 if outcome is None and follow:
@@ -180,10 +180,11 @@ class _Dispatch:
         if self._listener is not None:
             self._listener.ended(place.instance_name, outcome)
 
-    async def _deliver(self, line: Line, place: InvocationInstance) -> tuple[Record, Outcome | None]:
+    async def _deliver(self, line: Line, place: InvocationInstance, *, follow: bool) -> tuple[Record, Outcome | None]:
         """Hand a record to its agent. The record as it is now, and its outcome when it ended by this.
 
-        The patience is for what follows: for a script its end, for a file the answer.
+        With ``follow`` the watch of a script begins with it. The patience is for what follows: for a script its end,
+        for a file the answer.
         """
         record = place.record
         is_file = self._invocation.transfer is not None
@@ -201,6 +202,8 @@ class _Dispatch:
         method, params = render.request(self._invocation, place, self._controller.region)
 
         async def hand_over(client: Client) -> Any:
+            if follow and not is_file:
+                return await client.run(params, budget=budget(self._listener))
             return await client.call(method, params)
 
         longest = allowed.total_seconds()

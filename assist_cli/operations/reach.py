@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, TypeVar
 
 from assist_cli.agents import address
 from assist_cli.agents.client import Client, Greeting
@@ -34,6 +34,11 @@ class Line:
     def is_open(self) -> bool:
         """Whether there is a connection at this moment."""
         return self._client is not None and self._client.is_open
+
+    def tell(self, method: str, params: Mapping[str, Any]) -> None:
+        """Say something that needs no answer; nobody is told when there is no connection at this moment."""
+        if self._client is not None:
+            self._client.tell(method, params)
 
     async def client(self) -> Client:
         """A greeted connection. Raises AgentError when there is none to be had."""

@@ -1,8 +1,8 @@
 """What people use instead, run as its makers mean it to be run: SSH tools, Ansible, and a floor that none can pass.
 
-Each peer runs ``echo hello`` on every host of a list, over connections that it makes for this one run. All SSH is
-spoken to one throw-away sshd and with curve25519 as the key exchange, which is quicker than Debian's default. The
-tools are installed into an environment of their own, next to the one that runs this.
+Each peer runs ``echo hello`` on every host of a list, or brings a file there, over connections that it makes for this
+one run. All SSH is spoken to one throw-away sshd and with curve25519 as the key exchange, which is quicker than
+Debian's default. The tools are installed into an environment of their own, next to the one that runs this.
 """
 
 from __future__ import annotations
@@ -31,14 +31,20 @@ HERE = Path(__file__).resolve().parent
 
 @dataclass(frozen=True)
 class Peer:
-    """A program that is compared with. ``words`` has ``{hosts}`` where the file with the list of hosts is named."""
+    """A program that is compared with. ``words`` has ``{hosts}`` where the file with the list of hosts is named.
+
+    One that sends has ``{file}`` and ``{to}`` too: what it sends, and where to.
+    """
 
     name: str
     words: Sequence[str]
     environment: dict[str, str] = field(default_factory=dict)
 
-    def command(self, hosts: Path) -> list[str]:
-        return [word.replace("{hosts}", str(hosts)) for word in self.words]
+    def command(self, **paths: Path) -> list[str]:
+        words = list(self.words)
+        for name, path in paths.items():
+            words = [word.replace(f"{{{name}}}", str(path)) for word in words]
+        return words
 
 
 def install() -> dict[str, str]:
@@ -63,18 +69,24 @@ def with_package(package: str) -> Path | None:
 
 
 @contextlib.contextmanager
-def at_hand() -> Iterator[list[Peer]]:
-    """All that can be run here, with a sshd for them to talk to; a line is printed for what cannot."""
+def at_hand() -> Iterator[tuple[list[Peer], list[Peer]]]:
+    """All that can be run here, and all that can send, with a sshd for them; a line is printed for what cannot."""
     missing = install()
     with sshd.throw_away("0.0.0.0", KEY_EXCHANGE) as server:
         if server is None:
             missing["sshd"] = "no sshd here lets us in (on Debian: apt-get install openssh-server)"
         for name, why in missing.items():
             print(f"  not compared with {name}: {why}")
-        yield [peer for name, peer in _peers(server) if name not in missing] if server else []
+        if server is None:
+            yield [], []
+            return
+        runners, senders = (
+            [peer for name, peer in found if name not in missing] for found in (_runners(server), _senders(server))
+        )
+        yield runners, senders
 
 
-def _peers(server: sshd.Server) -> Iterator[tuple[str, Peer]]:
+def _runners(server: sshd.Server) -> Iterator[tuple[str, Peer]]:
     """Every peer, after the name of the package that it needs."""
     tools, config = ENVIRONMENT / "bin", str(server.config)
 
@@ -104,6 +116,19 @@ def _peers(server: sshd.Server) -> Iterator[tuple[str, Peer]]:
             },
         ),
     )
+
+
+def _senders(server: sshd.Server) -> Iterator[tuple[str, Peer]]:
+    """The same for those that bring a file."""
+    tools, config = ENVIRONMENT / "bin", str(server.config)
+    script = [str(tools / "python"), str(HERE / "asyncssh_send.py"), "{hosts}", "{file}", "{to}"]
+    yield "asyncssh", Peer("asyncssh, sftp", [*script, str(server.port), server.user, str(server.key)])
+    xargs = ["xargs", "-a", "{hosts}", "-P", "32", "-I", "[]"]
+    yield "ssh", Peer("xargs -P 32 scp", [*xargs, "scp", "-q", "-F", config, "{file}", "[]:{to}"])
+    clush = [str(tools / "clush"), "--hostfile", "{hosts}", "-f", "64", "-S", "-o", f"-F {config}"]
+    yield "ClusterShell", Peer("clush -f 64 --copy", [*clush, "--copy", "{file}", "--dest", "{to}"])
+    pssh = ["parallel-scp", "-h", "{hosts}", "-p", "64", "-t", "0", "-x", f"-F {config}"]
+    yield "pssh", Peer("pscp -p 64", [*pssh, "{file}", "{to}"])
 
 
 @contextlib.contextmanager

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from agentd import output, protocol
-from tests.support.agent import Agent, Client, resident_bytes
+from tests.support.agent import Agent, Client, new_record, resident_bytes
 
 MIB = 1 << 20
 posix = pytest.mark.skipif(os.name == "nt", reason="these scripts are for a Unix shell")
@@ -46,6 +46,32 @@ def test_several_watchers_at_once_see_the_same(agent: Agent) -> None:
 
 
 @posix
+def test_a_task_may_be_watched_from_its_start(client: Client) -> None:
+    """What is asked of a watch may come with the task; a second delivery is watched from where it says."""
+    for budget, stdout in ((None, b"0123456789"), (4, b"0189"), (0, b"")):
+        record = new_record()
+        output = client.expect(record)
+        order = client.order("printf 0123456789", record, watch={"offset": 0, "budget": budget})
+        answer = client.call("task.run", **order)
+        assert (answer["known"], answer["watching"]) == (False, True)
+        assert client.told(output).stdout == stdout
+        output = client.expect(record, 8)
+        assert client.call("task.run", **{**order, "watch": {"offset": 8}})["known"]
+        assert client.told(output).stdout == b"89"
+    client.call("task.forget", records=[record])
+    answer = client.call("task.run", **order)
+    assert (answer["state"], answer["watching"]) == ("Forgotten", False)
+    assert client.call("task.run", **client.order("true", new_record()))["watching"] is False
+
+
+def test_what_wants_no_answer_gets_none(client: Client) -> None:
+    """A controller that has what it needs says so and goes."""
+    record = client.run("true")
+    client.finish(record)
+    client.write(protocol.encode(protocol.notification("task.forget", {"records": [record]})))
+    assert client.call("task.watch", record=record)["state"] == "Forgotten"
+
+
 def test_pages_tell_the_same_as_a_watch(client: Client) -> None:
     record = client.run("head -c 700000 /dev/urandom; echo end >&2")
     seen = client.finish(record)

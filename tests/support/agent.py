@@ -196,7 +196,10 @@ class Client:
 
     def finish(self, record: str, offset: int = 0, budget: int | None = None) -> Output:
         """Watch a record to its end."""
-        output = self.watch(record, offset, budget)
+        return self.told(self.watch(record, offset, budget))
+
+    def told(self, output: Output) -> Output:
+        """The same, once all of it has come."""
         self.listen_until(lambda: output.result is not None)
         return output
 

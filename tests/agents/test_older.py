@@ -1,0 +1,63 @@
+"""An agent that is one minor version back: it leaves out what it does not know, and the controller does without."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+from agentd import protocol
+from assist_cli.agents import unix
+from assist_cli.agents.client import Chunk, TaskResult
+from assist_cli.model.status import InvocationStatus
+
+RESULT = {
+    "state": "Finished",
+    "exit_code": 0,
+    "error_code": "",
+    "error_info": "",
+    "started": 1.0,
+    "finished": 2.0,
+    "output_bytes": 2,
+}
+
+
+class Older:
+    """The end of such an agent: it watches when it is asked by ``task.watch``, and not before."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        decoder = protocol.Decoder()
+        while data := await reader.read(65536):
+            for message in decoder.feed(data):
+                self.asked.append(message["method"])
+                answer = {"record": "r-1", "state": "Running"}
+                writer.write(protocol.encode(protocol.response(message["id"], answer)))
+                if message["method"] == "task.watch":
+                    self._tell(writer, "task.output", stream="stdout", offset=0, data=protocol.pack(b"hi"))
+                    self._tell(writer, "task.finished", result=RESULT)
+        writer.close()
+
+    def _tell(self, writer: asyncio.StreamWriter, method: str, **params: Any) -> None:
+        writer.write(protocol.encode(protocol.notification(method, {"record": "r-1", **params})))
+
+
+def test_a_watch_that_did_not_come_with_the_task_is_asked_for(isolation: Path) -> None:
+    older = Older()
+
+    async def work() -> list[object]:
+        async with await asyncio.start_unix_server(older.serve, isolation / "agentd.sock"):
+            client = await unix.connect(isolation / "agentd.sock")
+            await client.run({"record": "r-1"})
+            events = [event async for event in client.watch("r-1")]
+            client.close()
+            return events
+
+    chunk, result = asyncio.run(asyncio.wait_for(work(), 30))
+    assert isinstance(chunk, Chunk)
+    assert chunk.data == b"hi"
+    assert isinstance(result, TaskResult)
+    assert result.state is InvocationStatus.FINISHED
+    assert older.asked == ["task.run", "task.watch"]
