@@ -20,6 +20,7 @@ class Root(Boundary):
         "rerun": "assist_cli.cli.rerun:app",
         "send": "assist_cli.cli.send:app",
         "stop": "assist_cli.cli.invocation:stop_app",
+        "top": "assist_cli.cli.top:app",
         "invocation": "assist_cli.cli.invocation:app",
         "file": "assist_cli.cli.file:app",
         "command": "assist_cli.cli.command:app",

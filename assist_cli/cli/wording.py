@@ -35,13 +35,14 @@ def ago(moment: datetime, now: datetime) -> str:
     if abs(seconds) < 1:
         return "just now"
     if seconds < 0:
-        return "in " + _rough(-seconds)
+        return "in " + span(-seconds)
     if seconds > 30 * 86_400:
         return moment.astimezone().strftime("%Y-%m-%d")
-    return _rough(seconds) + " ago"
+    return span(seconds) + " ago"
 
 
-def _rough(seconds: float) -> str:
+def span(seconds: float) -> str:
+    """A time in its largest unit: ``3 s``, ``2 min``, ``5 d``."""
     for unit, length in _UNITS:
         if seconds >= length:
             return f"{int(seconds // length)} {unit}"

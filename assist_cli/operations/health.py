@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from assist_cli.agents.client import Client
 from assist_cli.errors import AgentError, ClientNotOnline
 from assist_cli.model.instance import Health, Instance, Use
 from assist_cli.operations import fanout, reach
@@ -49,32 +50,11 @@ def states(controller: Controller, instances: Sequence[Instance], *, patience: f
     ]
 
 
-async def _within(patience: float | None, controller: Controller, instance: Instance) -> Health:
-    try:
-        return await asyncio.wait_for(_ask(controller, instance), patience)
-    except asyncio.TimeoutError:
-        return _unreached(
-            ClientNotOnline(f"cannot talk to the agent at '{instance.address}': no answer in {patience:g} s")
-        )
-
-
-async def _ask(controller: Controller, instance: Instance) -> Health:
-    try:
-        client = await reach.connect(controller, instance.address, instance.id)
-        try:
-            begin = time.time()
-            answer = await asyncio.wait_for(client.call("agent.status", {}), ANSWER_SECONDS)
-            end = time.time()
-        finally:
-            client.close()
-    except asyncio.TimeoutError:
-        silent = ClientNotOnline(
-            f"cannot talk to the agent at '{instance.address}': no answer in {ANSWER_SECONDS:.0f} s",
-            hint="see its log, or restart it",
-        )
-        return _unreached(silent)
-    except AgentError as error:
-        return _unreached(error)
+async def hear(client: Client) -> Health:
+    """How the agent says that it is. Raises AgentError."""
+    begin = time.time()
+    answer = await client.call("agent.status", {})
+    end = time.time()
     greeting, told = client.greeting, answer.get("time")
     return Health(
         agent=greeting.agent,
@@ -92,5 +72,33 @@ async def _ask(controller: Controller, instance: Instance) -> Health:
     )
 
 
-def _unreached(error: AgentError) -> Health:
+def silent(instance: Instance, seconds: float, hint: str = "") -> Health:
+    """What is known of one that did not answer for so long."""
+    message = f"cannot talk to the agent at '{instance.address}': no answer in {seconds:g} s"
+    return unreached(ClientNotOnline(message, hint=hint))
+
+
+def unreached(error: AgentError) -> Health:
+    """What is known of one that cannot be asked."""
     return Health(error_code=error.code, error=error.message, hint=error.hint)
+
+
+async def _within(patience: float | None, controller: Controller, instance: Instance) -> Health:
+    try:
+        return await asyncio.wait_for(_ask(controller, instance), patience)
+    except asyncio.TimeoutError:
+        assert patience is not None
+        return silent(instance, patience)
+
+
+async def _ask(controller: Controller, instance: Instance) -> Health:
+    try:
+        client = await reach.connect(controller, instance.address, instance.id)
+        try:
+            return await asyncio.wait_for(hear(client), ANSWER_SECONDS)
+        finally:
+            client.close()
+    except asyncio.TimeoutError:
+        return silent(instance, ANSWER_SECONDS, "see its log, or restart it")
+    except AgentError as error:
+        return unreached(error)

@@ -23,7 +23,7 @@ from typing import Any
 
 from assist_cli.errors import DatabaseFailure, NotPermitted
 
-SCHEMA_VERSION = 9
+SCHEMA_VERSION = 10
 BUSY_SECONDS = 10.0
 
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)

@@ -451,3 +451,14 @@ def _words(database: Database) -> None:
         """,
     ):
         database.execute(statement)
+
+
+@MIGRATIONS(name="0010_overview")
+def _overview(database: Database) -> None:
+    """What failed last is found without a look at what did not fail."""
+    database.execute(
+        """
+        CREATE INDEX records_failed ON records (finished_at)
+        WHERE status = 'Failed' OR (status = 'Finished' AND exit_code <> 0)
+        """
+    )

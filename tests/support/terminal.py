@@ -31,12 +31,13 @@ class Terminal:
         folder: Path,
         *,
         columns: int = 80,
+        lines: int = 40,
         env: Mapping[str, str] | None = None,
     ) -> None:
         self.raw = ""
         self._ours, theirs = os.openpty()
         try:
-            fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
+            fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
             self._process = subprocess.Popen(
                 [program, *words],
                 stdin=theirs,
@@ -61,9 +62,19 @@ class Terminal:
     def type(self, keys: str) -> None:
         os.write(self._ours, keys.encode())
 
-    def interrupt(self) -> None:
-        """What Ctrl-C does where this is the terminal of a shell."""
-        self._process.send_signal(signal.SIGINT)
+    @property
+    def echoes(self) -> bool:
+        """Whether what is typed is shown, as it is where no program has changed that."""
+        return bool(termios.tcgetattr(self._ours)[3] & termios.ECHO)
+
+    def resize(self, columns: int, lines: int) -> None:
+        """Give it another size, as a person does who pulls at the corner of the window."""
+        fcntl.ioctl(self._ours, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
+        self._process.send_signal(signal.SIGWINCH)  # the kernel tells the terminal's own session only
+
+    def interrupt(self, number: signal.Signals = signal.SIGINT) -> None:
+        """What Ctrl-C does where this is the terminal of a shell; or another signal."""
+        self._process.send_signal(number)
 
     def end(self) -> int:
         """Read to the end; the exit status."""

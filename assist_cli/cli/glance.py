@@ -1,0 +1,215 @@
+"""The fleet on one screen: sections of lines that share the room there is (docs/cli.md section 4)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from assist_cli.cli.output import Cell, Style
+from assist_cli.cli.progress import bar
+from assist_cli.cli.screen import Line
+from assist_cli.cli.wording import ago, escape, one_line, pad, span, width
+from assist_cli.model.ids import SHORT_LENGTH
+from assist_cli.model.instance import Health, Instance
+from assist_cli.model.overview import Failure, Firing, Running
+from assist_cli.model.target import fold
+from assist_cli.operations.overview import RESTING, Overview
+
+WIDE_COLUMNS = 140
+GAP = "  "
+NAME_COLUMNS = 24
+LOAD_COLUMNS = 10
+BAR_COLUMNS = 10
+SECTION_LINES = 6  # where all sections are below each other, at most so many of each but the instances
+
+
+def frame(overview: Overview, columns: int, lines: int) -> list[Line]:
+    """What is shown in so much room: beside the instances where that is wide, else all below each other."""
+    head = [_clipped(_head(overview), columns), []]
+    room = max(lines - len(head), 0)
+    if columns < WIDE_COLUMNS:
+        others = _sections(overview, SECTION_LINES)
+        rest = sum(len(section) + 1 for section in others)
+        above = _instances(overview, columns, max(room - rest, 4))
+        return [*head, *(_clipped(line, columns) for line in _below([above, *others]))][:lines]
+    left_columns = columns * 2 // 5
+    left = _instances(overview, left_columns, room)
+    right = _below(_sections(overview, max(room // 3 - 1, 2)))
+    height = min(max(len(left), len(right)), room)
+    left, right = ([*side, *[[]] * (height - len(side))][:height] for side in (left, right))
+    right_columns = columns - left_columns - len(GAP)
+    body = [
+        [*_filled(_clipped(one, left_columns), left_columns), Cell(GAP), *_clipped(other, right_columns)]
+        for one, other in zip(left, right, strict=True)
+    ]
+    return [*head, *body][:lines]
+
+
+def _head(overview: Overview) -> Line:
+    heard = [overview.health[each.id] for each in overview.instances if each.id in overview.health]
+    up = sum(health.is_online for health in heard)
+    down = sum(not health.is_online and health is not RESTING for health in heard)
+    tasks = sum(health.running for health in heard)
+    cells = [
+        Cell("assist top", Style.STRONG),
+        Cell(overview.now.astimezone().strftime("  %H:%M:%S  ")),
+        Cell(f"{len(overview.instances)} instances: "),
+        Cell(f"{up} up", Style.GOOD if up else Style.QUIET),
+        Cell(f", {down} down", Style.BAD if down else Style.QUIET),
+    ]
+    waiting = len(overview.instances) - len(heard)
+    if waiting:
+        cells.append(Cell(f", {waiting} not heard of yet", Style.QUIET))
+    return [*cells, Cell(f"; {tasks} tasks")]
+
+
+def _instances(overview: Overview, columns: int, room: int) -> list[Line]:
+    if not overview.instances:
+        return [_title("INSTANCES"), [Cell("none is registered: assist instance install root@HOST", Style.QUIET)]]
+    down: dict[str, list[Instance]] = {}
+    others: list[Instance] = []
+    for each in overview.instances:
+        health = overview.health.get(each.id)
+        if health is None or health is RESTING or health.is_online:
+            others.append(each)
+        else:
+            down.setdefault(health.error_code, []).append(each)
+    names = min(max(width(escape(each.name)) for each in overview.instances), NAME_COLUMNS)
+    others.sort(key=lambda each: _urgency(overview.health.get(each.id)))
+    rows: list[Line] = [
+        _title(f"{pad('INSTANCE', names)}{GAP}{pad('STATE', 8)}{GAP}{pad('TASKS', LOAD_COLUMNS + 6)}UP FOR")
+    ]
+    for several in down.values():
+        rows += [_down(several, overview)]
+    shown = others if len(others) + len(rows) <= room else others[: max(room - len(rows) - 1, 1)]
+    rows += [_instance(each, overview.health.get(each.id), names) for each in shown]
+    if len(shown) < len(others):
+        rows.append([Cell(f"… and {len(others) - len(shown)} more", Style.QUIET)])
+    return rows
+
+
+def _down(several: Sequence[Instance], overview: Overview) -> Line:
+    """Those that cannot be asked for the same reason; of one alone also the sentence."""
+    first = overview.health[several[0].id]
+    number = f" ({len(several)})" if len(several) > 1 else ""
+    why = GAP + one_line(first.error) if len(several) == 1 else ""
+    return [
+        Cell(f"{fold(each.name for each in several)}{number}{GAP}"),
+        Cell(first.error_code, Style.BAD),
+        Cell(why, Style.QUIET),
+    ]
+
+
+def _urgency(health: Health | None) -> tuple[int, int]:
+    """What has most to do stands first."""
+    if health is None:
+        return 1, 0
+    return (2, 0) if health is RESTING else (0, -health.running)
+
+
+def _instance(instance: Instance, health: Health | None, names: int) -> Line:
+    name = Cell(fitted(instance.name, names) + GAP)
+    if health is None:
+        return [name, Cell("…", Style.QUIET)]
+    if health is RESTING:
+        return [name, Cell("resting", Style.QUIET)]
+    return [
+        name,
+        Cell(pad("up", 8) + GAP, Style.GOOD),
+        Cell(pad(str(health.running), 5, right=True) + " ", Style.STRONG if health.running else Style.QUIET),
+        Cell(pad("▪" * min(health.running, LOAD_COLUMNS), LOAD_COLUMNS), Style.BUSY),
+        Cell(span(health.uptime), Style.QUIET),
+    ]
+
+
+def _sections(overview: Overview, room: int) -> list[list[Line]]:
+    next_title = "NEXT" if overview.is_served else "NEXT, when a server runs: assist serve"
+    sections = [_section("RUNNING", [_running(each, overview) for each in overview.running], room, "nothing runs")]
+    if overview.firings:
+        sections.append(_section(next_title, [_firing(each, overview) for each in overview.firings], room, ""))
+    sections.append(_section("FAILED", _failed(overview), room, "nothing"))
+    return sections
+
+
+def _section(title: str, rows: Sequence[Line], room: int, nothing: str) -> list[Line]:
+    if not rows:
+        return [_title(title), [Cell(nothing, Style.QUIET)]]
+    return [_title(title), *rows[: max(room - 1, 1)]]
+
+
+def _running(each: Running, overview: Overview) -> Line:
+    done = each.total - each.open
+    failed = f", {each.bad} failed" if each.bad else ""
+    return [
+        Cell(each.invocation_id[:SHORT_LENGTH] + GAP, Style.STRONG),
+        Cell(bar(done, each.total, BAR_COLUMNS), Style.BUSY),
+        Cell(f" {done}/{each.total}{failed}", Style.BAD if each.bad else Style.PLAIN),
+        Cell(f"{GAP}{ago(each.created, overview.now)}{GAP}", Style.QUIET),
+        Cell(one_line(each.what)),
+    ]
+
+
+def _firing(each: Firing, overview: Overview) -> Line:
+    return [
+        Cell(pad(ago(each.due, overview.now), 10) + GAP, Style.BUSY),
+        Cell(each.invocation_id[:SHORT_LENGTH] + GAP, Style.STRONG),
+        Cell(escape(each.frequency) + GAP, Style.QUIET),
+        Cell(one_line(each.what)),
+    ]
+
+
+def _failed(overview: Overview) -> list[Line]:
+    """What failed in the same way in the same invocation stands together."""
+    groups: dict[tuple[str, str], list[Failure]] = {}
+    for each in overview.failures:
+        how = f"exit {each.exit_code}" if each.exit_code else each.error_code
+        groups.setdefault((each.invocation_id, how), []).append(each)
+    return [
+        [
+            Cell(pad(ago(several[0].when, overview.now), 10) + GAP, Style.QUIET),
+            Cell(invocation_id[:SHORT_LENGTH] + GAP, Style.STRONG),
+            Cell(how + GAP, Style.BAD),
+            Cell(fold(each.instance_name for each in several) + GAP),
+            Cell(one_line(several[0].what), Style.QUIET),
+        ]
+        for (invocation_id, how), several in groups.items()
+    ]
+
+
+def _title(text: str) -> Line:
+    return [Cell(text, Style.QUIET)]
+
+
+def _below(sections: Sequence[Sequence[Line]]) -> list[Line]:
+    """Sections below each other, with an empty line between them."""
+    found: list[Line] = []
+    for section in sections:
+        found += [[], *section] if found else section
+    return found
+
+
+def fitted(text: str, columns: int) -> str:
+    """A text cut, or filled up, to so many columns."""
+    text = escape(text)
+    if width(text) > columns:
+        while text and width(text) > columns - 1:
+            text = text[:-1]
+        text += "…"
+    return pad(text, columns)
+
+
+def _clipped(line: Line, columns: int) -> Line:
+    """The line cut to so many columns."""
+    cells, left = [], columns
+    for cell in line:
+        size = width(cell.text)
+        if size > left:
+            if left > 0:
+                cells.append(Cell(fitted(cell.text, left), cell.style))
+            return cells
+        cells.append(cell)
+        left -= size
+    return cells
+
+
+def _filled(line: Line, columns: int) -> Line:
+    return [*line, Cell(" " * (columns - sum(width(cell.text) for cell in line)))]

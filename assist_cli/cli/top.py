@@ -1,0 +1,75 @@
+"""``assist top``: the fleet and what runs on it, live."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from typing import Annotated
+
+import typer
+
+from assist_cli.cli import glance, options
+from assist_cli.cli.progress import can_redraw
+from assist_cli.cli.screen import Screen
+from assist_cli.operations import overview
+from assist_cli.operations.controller import open_controller
+from assist_cli.paths import home
+
+ALL_LINES = 10_000
+
+app = options.application()
+
+
+@app.command(epilog=options.examples("assist top", "assist top --once"))
+def top(
+    context: typer.Context,
+    once: Annotated[bool, typer.Option("--once", help="Print it once, all of it, and end.")] = False,
+) -> None:
+    """Watch the fleet: how instances are, what runs, what runs next, and what failed last.
+
+    q leaves. It looks, and starts nothing. Without a terminal it is printed once.
+    """
+    printer = options.printer(context)
+    with open_controller(home()) as controller:
+        if once or not can_redraw(sys.stdout):
+            columns = shutil.get_terminal_size().columns
+            for line in glance.frame(overview.look(controller), columns, ALL_LINES):
+                printer.line("".join(printer.paint(cell.text, cell.style) for cell in line).rstrip())
+            return
+        with _keys() as keyboard, contextlib.closing(Screen(whole=True)) as screen:
+            overview.observe(controller, _View(screen, keyboard))
+
+
+class _View(overview.Viewer):
+    def __init__(self, screen: Screen, keyboard: int | None) -> None:
+        self.keyboard = keyboard
+        self._screen = screen
+
+    def draw(self, overview: overview.Overview) -> None:
+        self._screen.draw(glance.frame(overview, *self._screen.size))
+
+    def pressed(self) -> bool:
+        assert self.keyboard is not None
+        keys = os.read(self.keyboard, 1024)
+        return not keys or b"q" in keys.lower()
+
+
+@contextlib.contextmanager
+def _keys() -> Iterator[int | None]:
+    """The terminal that is typed at, which gives each key at once and shows none, until the end of the block."""
+    import termios
+    import tty
+
+    if sys.stdin is None or not sys.stdin.isatty():
+        yield None
+        return
+    keyboard = sys.stdin.fileno()
+    before = termios.tcgetattr(keyboard)
+    try:
+        tty.setcbreak(keyboard)
+        yield keyboard
+    finally:
+        termios.tcsetattr(keyboard, termios.TCSADRAIN, before)

@@ -1,0 +1,95 @@
+"""What a glance at the whole needs to know, by queries that do not grow with the history."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from assist_cli.model.overview import Failure, Firing, Running
+from assist_cli.store.database import Reader, from_ms
+
+SHOWN_BYTES = 100
+_WHAT = f"""
+    coalesce(invocations.command_name || coalesce('@' || invocations.command_version, ''), transfers.name,
+        CAST(substr(invocations.content, 1, {SHOWN_BYTES}) AS TEXT)) AS what
+"""
+
+
+def running(reader: Reader, limit: int) -> list[Running]:
+    """The invocations that have open records, newest first, at most ``limit`` of them."""
+    rows = reader.query(
+        f"""
+        SELECT invocations.id, invocations.created_at, invocations.repeat_mode = 'Period' AS periodic, open.count,
+            {_WHAT},
+            (SELECT count(*) FROM invocation_instances WHERE invocation_id = invocations.id) AS total,
+            (SELECT count(*) FROM invocation_instances WHERE invocation_id = invocations.id
+                AND (status = 'Failed' OR (status = 'Finished' AND exit_code <> 0))) AS bad
+        FROM (
+            SELECT invocation_id AS id, count(*) AS count FROM records WHERE status IN ('Running', 'Stopping')
+            GROUP BY 1 ORDER BY 1 DESC LIMIT ?
+        ) AS open JOIN invocations ON invocations.id = open.id
+        LEFT JOIN transfers ON transfers.invocation_id = invocations.id
+        ORDER BY invocations.created_at DESC
+        """,  # noqa: S608 - a text from above
+        [limit],
+    )
+    return [
+        Running(
+            invocation_id=row["id"],
+            what=_text(row),
+            created=from_ms(row["created_at"]),
+            periodic=bool(row["periodic"]),
+            total=row["total"],
+            open=row["count"],
+            bad=row["bad"],
+        )
+        for row in rows
+    ]
+
+
+def firings(reader: Reader, limit: int) -> list[Firing]:
+    """What runs next, the soonest first."""
+    rows = reader.query(
+        f"""
+        SELECT invocations.id, {_WHAT}, schedules.frequency, schedules.next_at
+        FROM schedules JOIN invocations ON invocations.id = schedules.invocation_id
+        LEFT JOIN transfers ON transfers.invocation_id = invocations.id
+        WHERE schedules.next_at IS NOT NULL AND schedules.paused_at IS NULL
+        ORDER BY schedules.next_at LIMIT ?
+        """,  # noqa: S608 - a text from above
+        [limit],
+    )
+    return [Firing(row["id"], _text(row), row["frequency"], from_ms(row["next_at"])) for row in rows]
+
+
+def failures(reader: Reader, limit: int) -> list[Failure]:
+    """The newest records that failed or did not end with exit code 0."""
+    rows = reader.query(
+        f"""
+        SELECT records.invocation_id AS id, records.exit_code, records.error_code, records.finished_at,
+            place.instance_name, {_WHAT}
+        FROM records JOIN invocations ON invocations.id = records.invocation_id
+        JOIN invocation_instances AS place ON place.invocation_id = records.invocation_id
+            AND place.instance_id = records.instance_id
+        LEFT JOIN transfers ON transfers.invocation_id = invocations.id
+        WHERE (records.status = 'Failed' OR (records.status = 'Finished' AND records.exit_code <> 0))
+            AND records.finished_at IS NOT NULL
+        ORDER BY records.finished_at DESC LIMIT ?
+        """,  # noqa: S608 - a text from above
+        [limit],
+    )
+    return [
+        Failure(
+            invocation_id=row["id"],
+            instance_name=row["instance_name"],
+            what=_text(row),
+            when=from_ms(row["finished_at"]),
+            exit_code=row["exit_code"],
+            error_code=row["error_code"],
+        )
+        for row in rows
+    ]
+
+
+def _text(row: sqlite3.Row) -> str:
+    what = row["what"]
+    return what.decode("utf-8", "replace") if isinstance(what, bytes) else str(what or "")

@@ -1,0 +1,140 @@
+"""The fleet at one glance: what is shown in how much room, and how the live view behaves on a terminal."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Sequence
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+
+from assist_cli.cli.glance import frame
+from assist_cli.cli.screen import Line
+from assist_cli.cli.wording import width
+from assist_cli.model.instance import Health, Instance
+from assist_cli.model.overview import Failure, Firing, Running
+from assist_cli.operations.controller import open_controller
+from assist_cli.operations.overview import Overview
+from assist_cli.paths import Home
+from tests.support.fleet import Fleet, enlist
+from tests.support.program import Program
+from tests.support.terminal import Terminal
+
+NOW = datetime(2026, 11, 22, 8, tzinfo=timezone.utc)
+REFUSED = Health(error_code="ClientNotRunning", error="nothing listens there")
+
+e2e = pytest.mark.e2e
+
+
+def overview(count: int = 30, *, is_served: bool = True) -> Overview:
+    """``web1`` and ``web2`` are down, the last one was not heard of, ``web3`` has most to do."""
+    instances = [Instance(f"i-{number}", f"web{number}", "tls:x", NOW) for number in range(1, count + 1)]
+    health = {each.id: Health(running=0, uptime=7200) for each in instances[:-1]}
+    health |= {"i-1": REFUSED, "i-2": REFUSED, "i-3": Health(running=12, uptime=30)}
+    return Overview(
+        NOW,
+        instances,
+        health,
+        [Running("t-01kbdk5g8w3m9v6yx2r4hq7cne", "restart@2", NOW - timedelta(seconds=5), False, 20, 5, 1)],
+        [Firing("t-01kbdk5g8w3m9v6yx2r4hq7cnf", "true", "rate(30s)", NOW + timedelta(seconds=7))],
+        [
+            Failure("t-01kbdk5g8w3m9v6yx2r4hq7cng", f"db{number}", "backup", NOW - timedelta(minutes=2), 3, "")
+            for number in range(1, 5)
+        ],
+        is_served,
+    )
+
+
+def texts(lines: Sequence[Line]) -> list[str]:
+    return ["".join(cell.text for cell in line).rstrip() for line in lines]
+
+
+def test_a_small_terminal_has_all_of_it() -> None:
+    shown = texts(frame(overview(), 80, 24))
+    assert shown[0].endswith("30 instances: 27 up, 2 down, 1 not heard of yet; 12 tasks")
+    assert shown[3:5] == ["web[1-2] (2)  ClientNotRunning", "web3   up           12 ▪▪▪▪▪▪▪▪▪▪30 s"]
+    assert shown[-8:] == [
+        "RUNNING",
+        "t-01kbdk5g8w  ███████░░░ 15/20, 1 failed  5 s ago  restart@2",
+        "",
+        "NEXT",
+        "in 7 s      t-01kbdk5g8w  rate(30s)  true",
+        "",
+        "FAILED",
+        "2 min ago   t-01kbdk5g8w  exit 3  db[1-4]  backup",
+    ]
+    assert len(shown) == 24
+    assert any(line.startswith("… and ") for line in shown)
+
+
+@pytest.mark.parametrize(
+    ("columns", "lines"), [(20, 5), (40, 10), (80, 24), (139, 24), (140, 24), (200, 60), (300, 12)]
+)
+@pytest.mark.parametrize("count", [0, 1, 3, 1000])
+def test_it_keeps_to_its_room(columns: int, lines: int, count: int) -> None:
+    found = overview(max(count, 3))
+    if count < 3:
+        found = Overview(NOW, found.instances[:count], {}, (), (), (), True)
+    shown = frame(found, columns, lines)
+    assert len(shown) <= lines
+    assert all(width(text) <= columns for text in texts(shown))
+
+
+def test_a_wide_terminal_has_two_columns_that_align_whatever_the_names() -> None:
+    found = overview()
+    named = [Instance(each.id, "机器" + each.name, each.address, NOW) for each in found.instances]
+    shown = texts(
+        frame(Overview(NOW, named, found.health, found.running, found.firings, found.failures, False), 200, 40)
+    )
+    titles = ("RUNNING", "NEXT, when a server runs: assist serve", "FAILED")
+    starts = {width(row[: row.index(title)]) for title in titles for row in shown if title in row}
+    assert starts == {200 * 2 // 5 + 2}
+
+
+@e2e
+def test_without_a_terminal_it_is_printed_once_and_starts_nothing(assist: Program, home: Path) -> None:
+    result = assist("top")
+    assert (result.returncode, result.stderr) == (0, b"")
+    assert b"none is registered" in result.stdout
+    assert not (home / "agent" / "agentd.sock").exists()
+
+
+@e2e
+def test_it_is_live_is_resized_and_gives_the_terminal_back(assist: Program, home: Path, isolation: Path) -> None:
+    folder = isolation / "fleet"
+    folder.mkdir()
+    fifo = isolation / "fifo"
+    os.mkfifo(fifo)
+    with open_controller(Home(home)) as controller, Fleet(folder, controller, 3, refusing=1, hanging=1) as fleet:
+        enlist(controller, fleet.members)
+        with Terminal(assist.path, ["top"], isolation, lines=24) as terminal:
+            terminal.wait_for("1 up, 1 down")
+            assert "n1  ClientNotRunning" in terminal.text
+            started = assist("run", "-i", "n3", "--detach", "-c", f"read x < {fifo}; exit 3").stdout.decode()[:12]
+            terminal.wait_for(f"{started}  ░░░░░░░░░░ 0/1")
+            assert not terminal.echoes
+            fifo.write_text("go\n")
+            assist("invocation", "wait", "-")
+            terminal.wait_for("exit 3  n3")
+            before = len(terminal.raw)
+            terminal.resize(200, 50)
+            terminal.wait_for("INSTANCE  STATE     TASKS           UP FOR" + " " * 40)
+            assert len(terminal.raw) > before
+            terminal.type("xq")
+            assert terminal.end() == 0
+            assert terminal.echoes
+    assert terminal.raw.rindex("\x1b[?1049l") > terminal.raw.rindex("\x1b[?1049h")
+    assert terminal.raw.rindex("\x1b[?25h") > terminal.raw.rindex("\x1b[?25l")
+
+
+@e2e
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_leaves_it_too(assist: Program, isolation: Path, number: signal.Signals) -> None:
+    with Terminal(assist.path, ["top"], isolation) as terminal:
+        terminal.wait_for("none is registered")
+        terminal.interrupt(number)
+        assert terminal.end() == 0
+        assert terminal.echoes
+    assert terminal.raw.rindex("\x1b[?1049l") > terminal.raw.rindex("\x1b[?1049h")
