@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ipaddress
 import logging
 import platform
 import socket
@@ -24,6 +23,7 @@ from assist_cli.api.app import application
 from assist_cli.api.gateway import Gateway
 from assist_cli.deploy import pki
 from assist_cli.errors import Conflict, FileFailure, InvalidParameter, UsageError
+from assist_cli.model import endpoint
 from assist_cli.operations import fanout
 from assist_cli.operations.background import Background, background
 from assist_cli.operations.controller import Controller, Controllers
@@ -52,7 +52,7 @@ class Place:
 
     @property
     def is_loopback(self) -> bool:
-        return self.host == "localhost" or ipaddress.ip_address(self.host).is_loopback
+        return endpoint.is_loopback(self.host)
 
     def url(self, port: int) -> str:
         """How a client reaches it."""
@@ -62,22 +62,10 @@ class Place:
 
 def place(address: str, certificate: Path | None, key: Path | None, *, insecure: bool) -> Place:
     """What the options ask for. Raises UsageError and InvalidParameter, among others for plain HTTP on a network."""
-    host, colon, port = address.rpartition(":")
-    host = host.removeprefix("[").removesuffix("]")
-    try:
-        if not colon or not port.isdecimal() or int(port) > 65535:
-            raise ValueError(address)
-        if host != "localhost":
-            ipaddress.ip_address(host)
-    except ValueError:
-        raise InvalidParameter(
-            f"cannot serve at {address!r}: that is no address and port",
-            hint="as in: --api 127.0.0.1:8320, or --api '[::1]:8320'",
-            code="InvalidAddress",
-        ) from None
+    host, port = endpoint.parse(address, "--api 127.0.0.1:8320")
     if (certificate is None) != (key is None):
         raise UsageError("cannot use one of --api-cert and --api-key without the other", hint="give both files")
-    found = Place(host, int(port), certificate, key)
+    found = Place(host, port, certificate, key)
     if certificate is None and not found.is_loopback and not insecure:
         raise InvalidParameter(
             f"cannot serve plain HTTP at {address!r}: whoever is on the way could read scripts and their output",

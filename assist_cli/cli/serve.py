@@ -13,7 +13,8 @@ import typer
 
 from assist_cli.cli import options
 from assist_cli.cli.wording import escape
-from assist_cli.errors import LocalFailure, UsageError
+from assist_cli.errors import InvalidParameter, LocalFailure, UsageError
+from assist_cli.model import endpoint
 from assist_cli.operations.controller import open_controller
 from assist_cli.paths import home
 
@@ -37,6 +38,9 @@ def serve(
     insecure: Annotated[
         bool, typer.Option("--insecure", help="By plain HTTP on a network too, where anybody may read along.")
     ] = False,
+    metrics: Annotated[
+        str | None, typer.Option("--metrics", metavar="ADDRESS:PORT", help="Figures for Prometheus, at /metrics.")
+    ] = None,
 ) -> None:
     """Fire what is due, and see through what is open.
 
@@ -44,7 +48,12 @@ def serve(
     started with the machine: assist service install.
     """
     printer = options.printer(context)
-    services = _api(api, certificate, key, insecure=insecure, once=once)
+    if insecure and api is None and metrics is None:
+        raise UsageError("cannot use --insecure without --api or --metrics", hint="--metrics 0.0.0.0:9464 --insecure")
+    services = [
+        *_api(api, certificate, key, insecure=insecure, once=once),
+        *_metrics(metrics, insecure=insecure, once=once),
+    ]
     _keep_log(quiet=printer.quiet, verbose=printer.verbose)
     with open_controller(home()) as controller:
         from assist_cli.operations.serve import server
@@ -57,22 +66,44 @@ def _api(
 ) -> list[Service]:
     """The HTTP API as a service of the server, where it is asked for."""
     if address is None:
-        if certificate or key or insecure:
-            raise UsageError(
-                "cannot use --api-cert, --api-key and --insecure without --api", hint="--api 127.0.0.1:8320"
-            )
+        if certificate or key:
+            raise UsageError("cannot use --api-cert and --api-key without --api", hint="--api 127.0.0.1:8320")
         return []
     if once:
         raise UsageError("cannot serve an API once", hint="leave out --once, or --api")
     try:
         from assist_cli.api import server
     except ModuleNotFoundError as error:
-        raise LocalFailure(
-            f"cannot serve the API: the package {error.name} is not installed",
-            hint="pip install 'assist-cli[api]'",
-            code="ExtraNotInstalled",
-        ) from error
+        raise _not_installed("the API", error, "api") from error
     return [functools.partial(server.service, server.place(address, certificate, key, insecure=insecure))]
+
+
+def _metrics(address: str | None, *, insecure: bool, once: bool) -> list[Service]:
+    """The figures as a service of the server, where they are asked for."""
+    if address is None:
+        return []
+    if once:
+        raise UsageError("cannot serve metrics once", hint="leave out --once, or --metrics")
+    host, port = endpoint.parse(address, "--metrics 127.0.0.1:9464")
+    if not insecure and not endpoint.is_loopback(host):
+        raise InvalidParameter(
+            f"cannot serve metrics at {address!r}: whoever reaches it could read names of instances",
+            hint="127.0.0.1 and a proxy in front of it; or --insecure, where the network is trusted",
+            code="PlainHttpRefused",
+        )
+    try:
+        from assist_cli.operations import metrics
+    except ModuleNotFoundError as error:
+        raise _not_installed("metrics", error, "metrics") from error
+    return [functools.partial(metrics.service, host, port)]
+
+
+def _not_installed(what: str, error: ModuleNotFoundError, extra: str) -> LocalFailure:
+    return LocalFailure(
+        f"cannot serve {what}: the package {error.name} is not installed",
+        hint=f"pip install 'assist-cli[{extra}]'",
+        code="ExtraNotInstalled",
+    )
 
 
 class _Line(logging.Formatter):
@@ -92,5 +123,5 @@ def _keep_log(*, quiet: bool, verbose: bool) -> None:
     handler.setFormatter(_Line())
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     level = logging.DEBUG if verbose else logging.WARNING if quiet else logging.INFO
-    for name in ("assist_cli.operations.serve", "assist_cli.api"):
+    for name in ("assist_cli.operations.serve", "assist_cli.operations.metrics", "assist_cli.api"):
         logging.getLogger(name).setLevel(level)

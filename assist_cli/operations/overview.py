@@ -75,7 +75,7 @@ def observe(controller: Controller, viewer: Viewer) -> None:
 
 
 async def _look(controller: Controller) -> Overview:
-    watch = _Watch(controller)
+    watch = Watch(controller)
     watch.read()
     await watch.ask()
     watch.close()
@@ -96,7 +96,7 @@ async def _observe(controller: Controller, viewer: Viewer) -> None:
         done.set()
         again.set()
 
-    watch = _Watch(controller)
+    watch = Watch(controller)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, leave)
     loop.add_signal_handler(signal.SIGWINCH, again.set)
@@ -120,8 +120,8 @@ async def _observe(controller: Controller, viewer: Viewer) -> None:
         watch.close()
 
 
-class _Watch:
-    """What is known at a moment."""
+class Watch:
+    """What is known, brought up to date when it is asked for."""
 
     def __init__(self, controller: Controller) -> None:
         self._controller = controller
@@ -157,11 +157,19 @@ class _Watch:
             self._is_served,
         )
 
-    async def keep_asking(self) -> None:
+    def heard(self) -> list[tuple[Instance, Health]]:
+        """Who was asked, and how they are; an agent that rests is left out. It may be called from any thread."""
+        known = dict(self._health)
+        return [
+            (each, known[each.id]) for each in self._instances if each.id in known and known[each.id] is not RESTING
+        ]
+
+    async def keep_asking(self, pause: float = PAUSE_SECONDS) -> None:
+        """Ask them again and again, with so many seconds between, or more where a round takes much time."""
         while True:
             began = time.process_time()
             await self.ask()
-            await asyncio.sleep(max(PAUSE_SECONDS, SHARE * (time.process_time() - began)))
+            await asyncio.sleep(max(pause, SHARE * (time.process_time() - began)))
 
     async def ask(self) -> None:
         """Ask every instance how it is."""

@@ -1,0 +1,28 @@
+"""An address and a port at which something is served: ``127.0.0.1:8320``, ``[::1]:8320``, ``localhost:8320``."""
+
+from __future__ import annotations
+
+import ipaddress
+
+from assist_cli.errors import InvalidParameter
+
+
+def parse(text: str, option: str) -> tuple[str, int]:
+    """The host and the port. Raises InvalidParameter; ``option`` is how it was given, with an address that is one."""
+    host, colon, port = text.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]")
+    try:
+        if not colon or not port.isdecimal() or int(port) > 65535:
+            raise ValueError(text)
+        if host != "localhost":
+            ipaddress.ip_address(host)
+    except ValueError:
+        raise InvalidParameter(
+            f"cannot serve at {text!r}: that is no address and port", hint=f"as in: {option}", code="InvalidAddress"
+        ) from None
+    return host, int(port)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach it."""
+    return host == "localhost" or ipaddress.ip_address(host).is_loopback
