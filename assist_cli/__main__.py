@@ -14,8 +14,7 @@ def main() -> None:
     # Arguments and output are UTF-8 in any locale; bytes that are none come and go unchanged.
     words = [os.fsencode(word).decode("utf-8", "surrogateescape") for word in sys.argv[1:]]
     _prepare_streams()
-    if words == ["--version"]:
-        sys.stdout.write(f"assist {__version__}\n")
+    if words == ["--version"] and _told_version():
         return
     if words[:2] == ["completion", "answer"] and len(words) == 3:
         from assist_cli.cli.completion.answer import answer
@@ -28,6 +27,16 @@ def main() -> None:
         app(words)
     except KeyboardInterrupt:  # while the program was still being read
         sys.exit(130)
+
+
+def _told_version() -> bool:
+    """Print it; False where that fails, which the rest of the program knows how to say."""
+    try:
+        sys.stdout.write(f"assist {__version__}\n")
+        sys.stdout.flush()
+    except OSError:
+        return False
+    return True
 
 
 def _prepare_streams() -> None:

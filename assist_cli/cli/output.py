@@ -83,6 +83,9 @@ class Column:
     right: bool = False
 
 
+LEAST_OF_A_FLEXIBLE = 8
+
+
 class Printer:
     """Prints for one command."""
 
@@ -211,6 +214,10 @@ def _draw(columns: Sequence[Column], rows: Sequence[Sequence[Cell]]) -> None:
     from rich.table import Table
     from rich.text import Text
 
+    console = Console(file=sys.stdout, highlight=False)
+    if console.width < _least_width(columns, rows):
+        _print_columns(columns, rows)  # lines that the terminal breaks are better than columns without letters
+        return
     # Only a flexible column gives way: rich narrows those that may wrap, and its cells are cut instead of wrapped.
     table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="bold", border_style="dim")
     for column in columns:
@@ -219,4 +226,14 @@ def _draw(columns: Sequence[Column], rows: Sequence[Sequence[Cell]]) -> None:
         table.add_row(
             *(Text(escape(cell.text), style=cell.style.value, no_wrap=True, overflow="ellipsis") for cell in row)
         )
-    Console(file=sys.stdout, highlight=False).print(table)
+    console.print(table)
+
+
+def _least_width(columns: Sequence[Column], rows: Sequence[Sequence[Cell]]) -> int:
+    """What a drawn table takes at least: what does not give way, a little of what does, and what is between."""
+    least = 3 * (len(columns) - 1)
+    for position, column in enumerate(columns):
+        texts = [column.title, *(escape(row[position].text) for row in rows)]
+        longest = max(map(width, texts))
+        least += min(longest, LEAST_OF_A_FLEXIBLE) if column.flexible else longest
+    return least

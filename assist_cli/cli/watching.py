@@ -151,6 +151,9 @@ def _hearing_hangups() -> Iterator[None]:
     def hang_up(*_: object) -> None:
         raise _HungUp
 
+    if sys.platform == "win32":  # which has no such signal
+        yield
+        return
     before = signal.getsignal(signal.SIGHUP)
     if before is not signal.SIG_DFL:
         yield
