@@ -149,21 +149,20 @@ def offset(instance_id: str, jitter: timedelta) -> timedelta:
 
 
 def after_step(schedule: Schedule, frequency: Frequency, now: datetime, step: timedelta | None) -> datetime | None:
-    """The next due time after the clock was set back to ``now`` (by ``step``, None when that is not known).
+    """The next due time after the clock was set to ``now`` (by ``step``; None: set back, while nobody served).
 
-    What runs at least once an hour goes on by the new time as if nothing had happened; what runs seldom does not run
-    again at a time that it has had already.
+    What runs at least once an hour goes on by the new time as if nothing had happened. What runs seldom does not run
+    again at a time that it has had already, and what a step ahead has passed over is due still.
     """
-    upcoming = frequency.next(now, schedule.anchor)
-    if schedule.last is None or upcoming is None or upcoming > schedule.last:
-        return upcoming
-    following = frequency.next(schedule.last, schedule.anchor)
-    if following is None or following - schedule.last > OFTEN:
-        return following
-    if step is None:
-        return upcoming
-    soonest = schedule.last + step + (following - schedule.last) / 2
-    return frequency.next(max(now, soonest), schedule.anchor)
+    ahead = step is not None and step > timedelta(0)
+    if schedule.last is not None:
+        following = frequency.next(schedule.last, schedule.anchor)
+        if following is not None and following - schedule.last <= OFTEN:
+            soonest = now if step is None else schedule.last + step + (following - schedule.last) / 2
+            return frequency.next(max(now, soonest), schedule.anchor)
+        if now < schedule.last:
+            return following
+    return schedule.next if ahead else frequency.next(now, schedule.anchor)
 
 
 def due_times(

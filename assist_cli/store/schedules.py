@@ -176,6 +176,14 @@ def ahead(reader: Reader, now: datetime) -> list[Schedule]:
     return [_schedule(row) for row in rows]
 
 
+def passed_over(reader: Reader, before: datetime, now: datetime) -> list[Schedule]:
+    """Those whose next due time lies between these: where the clock was set ahead, it has not come but was left out."""
+    rows = reader.query(
+        "SELECT * FROM schedules WHERE next_at > ? AND next_at <= ? AND paused_at IS NULL", [to_ms(before), to_ms(now)]
+    )
+    return [_schedule(row) for row in rows]
+
+
 def set_next(transaction: Transaction, invocation_id: str, upcoming: datetime | None, anchor: datetime) -> None:
     """Correct the next due time after the clock was set."""
     transaction.execute(

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -100,6 +100,10 @@ class World:
                 return
             self._pass(min(max(wait, 0), left))
 
+    def skip(self, seconds: float) -> None:
+        """Let time pass in which no server has a turn."""
+        self._pass(seconds)
+
     def step(self, seconds: float) -> None:
         """Set the clock; no time passes."""
         self.wall += timedelta(seconds=seconds)
@@ -111,6 +115,13 @@ class World:
         while any(each not in self.arrivals.records or each in self.arrivals.ended for each in self.server.under_way):
             assert time.monotonic() < end, "it does not settle"
             await asyncio.sleep(0)
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Wait for what comes in its own time, and not by the clocks of this world."""
+        end = time.monotonic() + GUARD
+        while not condition():
+            assert time.monotonic() < end
+            await asyncio.sleep(0.05)
 
     def slots(self, invocation_id: str) -> list[Slot]:
         """The ledger, the oldest first."""

@@ -108,6 +108,16 @@ def take_up(controller: Controller, token: str, now: datetime) -> list[Delivery]
     return found
 
 
+def move(transaction: Transaction, schedule: Schedule, now: datetime, step: timedelta | None) -> None:
+    """Let a schedule go on after the clock was set to ``now``; ``step`` is as in ``model.schedule.after_step``."""
+    frequency = frequency_of(schedule.frequency, schedule.timezone)
+    upcoming = rules.after_step(schedule, frequency, now, step)
+    if schedule.next is not None and upcoming is not None and schedule.next < upcoming and schedule.next <= now:
+        ids = [place.instance_id for place in slots.places(transaction, schedule.invocation_id)]
+        slots.add_missed(transaction, schedule.invocation_id, ids, schedule.next, upcoming)
+    schedules.set_next(transaction, schedule.invocation_id, upcoming, schedule.anchor)
+
+
 class _Turn:
     """One turn of one schedule, inside of the transaction that moves the schedule on."""
 

@@ -13,15 +13,15 @@ import asyncio
 import contextlib
 import heapq
 import logging
+import math
 import os
 import signal
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 from assist_cli.errors import AssistError, Conflict
-from assist_cli.model import schedule as rules
 from assist_cli.operations import notify
 from assist_cli.operations.controller import Controller
 from assist_cli.operations.ledger import Ledger
@@ -114,7 +114,7 @@ class Server:
             ]
             try:
                 while not self._stopped.is_set():
-                    await self._pause(self.turn())
+                    await self._pause(min(self.turn(), TICK_SECONDS))
             finally:
                 for duty in duties:
                     duty.cancel()
@@ -161,9 +161,9 @@ class Server:
         self._lines.close()
 
     @property
-    def under_way(self) -> set[str]:
-        """The records that somebody is at work on here."""
-        return {*self._courier.under_way, *self._collector.under_way}
+    def under_way(self) -> Collection[str]:
+        """The records that it has fired, or was handed, and that have not ended."""
+        return self._courier.under_way
 
     def turn(self) -> float:
         """Do what is to be done now; the seconds for which nothing is."""
@@ -222,10 +222,10 @@ class Server:
             self._deliver(fired.deliveries, now)
         while self._held and self._held[0][0] <= to_ms(now):
             self._courier.carry(heapq.heappop(self._held)[2])
-        first = min(
-            (each for each in (self._agenda.first(), self._held[0][0] if self._held else None) if each), default=0
-        )
-        return min((first - to_ms(self._controller.now())) / 1000, TICK_SECONDS) if first else TICK_SECONDS
+        coming = [due for due, _, _ in self._held[:1]]
+        if (first := self._agenda.first()) is not None:
+            coming.append(first)
+        return min([math.inf, *((due - to_ms(self._controller.now())) / 1000 for due in coming)])
 
     def _deliver(self, deliveries: Iterable[firing.Delivery], now: datetime) -> None:
         """Send what is due on its way, and hold the rest until then."""
@@ -244,10 +244,8 @@ class Server:
         with self._controller.database.transaction() as transaction:
             lease.check(transaction, self._token)
             schedules.shift_intervals(transaction, step)
-            for each in schedules.ahead(transaction, now):
-                frequency = firing.frequency_of(each.frequency, each.timezone)
-                upcoming = rules.after_step(each, frequency, now, step)
-                schedules.set_next(transaction, each.invocation_id, upcoming, each.anchor)
+            for each in [*schedules.ahead(transaction, now), *schedules.passed_over(transaction, now - step, now)]:
+                firing.move(transaction, each, now, step)
         self._held = [
             (to_ms(each.when + step), record_id, replace(each, when=each.when + step))
             for _, record_id, each in self._held
@@ -261,10 +259,7 @@ class Server:
             return
         with self._controller.database.transaction() as transaction:
             for each in found:
-                anchored = replace(each, anchor=min(each.anchor, now))
-                frequency = firing.frequency_of(each.frequency, each.timezone)
-                upcoming = rules.after_step(anchored, frequency, now, None)
-                schedules.set_next(transaction, each.invocation_id, upcoming, anchored.anchor)
+                firing.move(transaction, replace(each, anchor=min(each.anchor, now)), now, None)
 
     def _reload(self) -> None:
         _, found = schedules.changed(self._controller.database, 0)

@@ -1,0 +1,92 @@
+"""``assist serve`` killed at random, with a real agent: afterwards ledger and journal tell the same, and once each.
+
+The short form kills 20 times and serves 12 s at the end; the long one kills 200 times and serves a minute.
+"""
+
+from __future__ import annotations
+
+import random
+import signal
+import time
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+
+from assist_cli.model import frequency
+from assist_cli.model.schedule import SlotOutcome
+from assist_cli.operations import scheduling
+from assist_cli.operations.controller import open_controller
+from assist_cli.paths import Home
+from tests.support import checker
+from tests.support.program import Program
+
+pytestmark = pytest.mark.e2e
+
+SCHEDULES = 6
+GUARD = 60.0
+
+
+def serve_and_kill(assist: Program, home: Path, rounds: int, last: float) -> None:
+    """Kill a server again and again, let the last one serve for ``last`` seconds, and hold everything together."""
+    chance = random.Random(rounds)
+    journal = home.parent / "journal"
+    assist("run", "--", "true")  # the agent is up
+    script = f"echo $ASSIST_RECORD_ID $ASSIST_INVOKE_ID $(date +%s.%N) >> {journal}"
+    made = []
+    for _ in range(SCHEDULES):
+        made.append(assist("run", "--every", "10s", "-c", script).stdout.decode().strip())
+        time.sleep(chance.uniform(0, 0.5))  # so that they are due at different moments
+    served: list[tuple[datetime, datetime]] = []
+    for _ in range(rounds):
+        begin, _ = serve(assist, chance.uniform(0.05, 0.9), signal.SIGKILL)
+        served.append((begin, datetime.now(timezone.utc)))
+    begin, log = serve(assist, last, signal.SIGTERM)
+    served.append((begin, datetime.now(timezone.utc)))
+    assert b"Traceback" not in log
+    for each in made:
+        assert assist("stop", each).returncode == 0
+    lines = [line.split() for line in journal.read_text().splitlines()]
+    assert len({record for record, _, _ in lines}) == len(lines), "a record ran twice"
+    ran = 0
+    with open_controller(Home(home)) as controller:
+        for each in made:
+            found = scheduling.show(controller, each)
+            slots = [*scheduling.ledger(controller, each, limit=None)]
+            arrivals = {
+                record: datetime.fromtimestamp(float(moment), timezone.utc)
+                for record, invocation, moment in lines
+                if invocation == each
+            }
+            end = max(slot.due for slot in slots)
+            assert end > served[-1][1] - timedelta(seconds=11)
+            outcomes = checker.check(
+                slots, arrivals, frequency.every(10), found.schedule.anchor, end, served, timedelta(seconds=3)
+            )
+            ran += outcomes[SlotOutcome.RAN] + outcomes[SlotOutcome.LATE]
+    assert ran >= SCHEDULES * 2
+
+
+def serve(assist: Program, seconds: float, number: int) -> tuple[datetime, bytes]:
+    """Serve for so long, and end by a signal: since when it served, and what else it said."""
+    with assist.start("serve") as server:
+        assert server.stderr is not None
+        assert b"serving" in server.stderr.readline()
+        begin = datetime.now(timezone.utc)
+        time.sleep(seconds)  # it is time that is tested
+        server.send_signal(number)
+        _, log = server.communicate(timeout=GUARD)
+    assert server.returncode == (0 if number == signal.SIGTERM else -number)
+    return begin, log
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+def test_twenty_kills(assist: Program, home: Path) -> None:
+    serve_and_kill(assist, home, rounds=20, last=12)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(1200)
+def test_two_hundred_kills(assist: Program, home: Path) -> None:
+    serve_and_kill(assist, home, rounds=200, last=60)
