@@ -47,7 +47,7 @@ class Board(Listener):
         self._controller = controller
         self._invocation = invocation
         self._changes: object = None
-        self._told: dict[str, Standing] = {}
+        self._told: dict[str, tuple[str, Standing]] = {}
         self._screen = None if plain or not can_redraw(sys.stdout) else Screen()
 
     def __enter__(self) -> Board:
@@ -90,8 +90,8 @@ class Board(Listener):
         changed: dict[Standing, list[str]] = {}
         for place in self._invocation.instances:
             now = standing(place)
-            if self._told.get(place.instance_name) != now:
-                self._told[place.instance_name] = now
+            if self._told.get(place.instance_name) != (place.record.id, now):
+                self._told[place.instance_name] = place.record.id, now
                 changed.setdefault(now, []).append(place.instance_name)
         for how, names in changed.items():
             text = f"{clock(self._controller.now())}  {fold(names)}: {how.word}" + (f": {how.why}" if how.why else "")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -16,6 +16,9 @@ from assist_cli.model.status import InvocationStatus, InvokeStatus
 from assist_cli.operations import history
 from assist_cli.operations.controller import open_controller
 from assist_cli.paths import home
+
+if TYPE_CHECKING:
+    from assist_cli.operations.listener import Listener
 
 LIST_LENGTH = 20
 LISTED_INSTANCES = 20
@@ -187,8 +190,8 @@ def watch(
 ) -> None:
     """Watch how it stands until it ends: who still runs and since when, who failed and why.
 
-    The view is redrawn in place on a terminal; elsewhere, and with --plain, each change is a line. Ends with the exit
-    status of invocation wait.
+    The view is redrawn in place on a terminal; elsewhere, and with --plain, each change is a line. What runs again and
+    again is watched until it is stopped. Ends with the exit status of invocation wait.
     """
     from assist_cli.cli import watching
     from assist_cli.cli.board import Board
@@ -197,12 +200,19 @@ def watch(
     printer = options.printer(context, output)
     with open_controller(home()) as controller:
         found = history.recall(controller, history.find(controller, id, files=True), output=False)
+
+        def follow(listener: Listener | None) -> None:
+            if _is_scheduled(found):
+                history.outlast(controller, found.id, listener=listener, patience=patience)
+            else:
+                dispatch.watch(controller, found, listener=listener, patience=patience)
+
         with Board(printer, controller, found, plain=plain or printer.is_json) as board:
             status = watching.watch(
                 printer,
                 controller,
                 found,
-                lambda listener: dispatch.watch(controller, found, listener=listener, patience=patience),
+                follow,
                 encoding=encoding,
                 look=watching.Look(),
                 board=board,
@@ -282,12 +292,19 @@ def stop(
 
 def _refuse_endless(invocation: Invocation) -> None:
     """Raise Conflict for what has no end to wait for, or is not due yet."""
-    if invocation.status.is_final or (invocation.repeat_mode is RepeatMode.ONCE and invocation.instances[0].repeats):
+    if not _is_scheduled(invocation):
         return
     again = invocation.repeat_mode is RepeatMode.PERIOD
     what = "runs again and again, until it is stopped" if again else "is not due yet"
     raise Conflict(
         f"cannot wait for {invocation.id}: it {what}", hint=f"assist schedule show {invocation.id} tells when it runs"
+    )
+
+
+def _is_scheduled(invocation: Invocation) -> bool:
+    """Whether it runs again, or has not run yet: the server makes its records."""
+    return not invocation.status.is_final and (
+        invocation.repeat_mode is RepeatMode.PERIOD or not invocation.instances[0].repeats
     )
 
 

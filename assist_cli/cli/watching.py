@@ -282,7 +282,7 @@ def _interrupted(
             return ExitStatus.INTERRUPTED
         if view is not None and not isinstance(view, Streams):
             view.close(known.instances)
-        _tell_that_it_goes_on(printer, invocation)
+        _tell_that_it_goes_on(printer, invocation, "watch" if isinstance(view, Board) else "wait")
         time.sleep(SECOND_PRESS_SECONDS)
     except KeyboardInterrupt:
         printer.talk(f"Stopping {invocation.id} …")
@@ -292,8 +292,8 @@ def _interrupted(
     return ExitStatus.INTERRUPTED
 
 
-def _tell_that_it_goes_on(printer: Printer, invocation: Invocation) -> None:
-    back = f"assist invocation wait {invocation.id}"
+def _tell_that_it_goes_on(printer: Printer, invocation: Invocation, verb: str) -> None:
+    back = f"assist invocation {verb} {invocation.id}"
     if printer.is_json:
         printer.error(Interrupted(f"cannot go on watching: interrupted, and {invocation.id} goes on", hint=back))
         return

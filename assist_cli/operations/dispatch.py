@@ -28,11 +28,10 @@ from assist_cli.operations.collect import budget, conclude, fetch, follow, not_s
 from assist_cli.operations.controller import Controller
 from assist_cli.operations.invoke import lifetime
 from assist_cli.operations.ledger import Ledger
-from assist_cli.operations.listener import Listener
+from assist_cli.operations.listener import BEAT_SECONDS, Listener
 from assist_cli.operations.reach import Line, line_to
 
 DELIVERIES = 256  # instances that are connected to and handed their record at the same time
-BEAT_SECONDS = 0.5
 SHORTEST_WAIT = 0.001  # seconds in which what is to be done begins at least
 
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from assist_cli.errors import NotFound
+from assist_cli.errors import GaveUpWaiting, NotFound
 from assist_cli.model.invocation import Filter, Invocation, InvocationInstance, Summary
 from assist_cli.model.status import InvokeStatus
 from assist_cli.model.target import Selection, choose
 from assist_cli.operations.controller import Controller
+from assist_cli.operations.listener import BEAT_SECONDS, Listener
 from assist_cli.store import commands, instances, invocations, listing, notices, records
 from assist_cli.store.database import Reader
 
@@ -108,6 +110,26 @@ def summaries(controller: Controller, *, limit: int | None, wanted: Filter | Non
 def short_ids(controller: Controller, ids: list[str]) -> dict[str, str]:
     """For each id a beginning that names it alone."""
     return listing.short_ids(controller.database, ids)
+
+
+def outlast(controller: Controller, invocation_id: str, *, listener: Listener | None, patience: float | None) -> None:
+    """Be there until an invocation ends that runs again and again: until a person stops it. Raises GaveUpWaiting.
+
+    Nobody is asked: the server, by which it runs, writes how its records end.
+    """
+    until = None if patience is None else time.monotonic() + patience
+    before: object = None
+    while True:
+        now = changes(controller)
+        if now != before:
+            before = now
+            if invocations.get(controller.database, invocation_id, output=False).status.is_final:
+                return
+        if listener is not None:
+            listener.beat()
+        if until is not None and time.monotonic() > until:
+            raise GaveUpWaiting(f"cannot wait any longer for {invocation_id}: it goes on")
+        time.sleep(BEAT_SECONDS)
 
 
 def refresh(controller: Controller, invocation_id: str | None) -> None:

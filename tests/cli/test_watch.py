@@ -159,3 +159,22 @@ def test_it_can_be_given_up_and_printed_as_a_document(assist: Program, home: Pat
     assist("stop", "-")
     ended = assist("invocation", "watch", "-", "-o", "json")
     assert (ended.returncode, b'"InvokeStatus": "Stopped"' in ended.stdout) == (1, True)
+
+
+@e2e
+@pytest.mark.slow
+def test_what_runs_again_is_watched_until_it_is_stopped(assist: Program, home: Path) -> None:
+    server = assist.start("serve")
+    assist("run", "--every", "10s", "--", "true")
+    with assist.start("invocation", "watch", "-") as program:
+        assert program.stdout is not None
+        assert program.stdout.readline().endswith(b"local: waiting\n")
+        while not program.stdout.readline().endswith(b"local: Finished\n"):
+            assert program.poll() is None
+        assist("stop", "-")
+        assert b"local: Finished" not in program.stdout.read()
+    assert program.returncode == 0
+    assert assist("run", "--every", "1h", "--", "true").returncode == 0
+    assert assist("invocation", "watch", "-", "--wait", "1s").returncode == 75
+    server.send_signal(signal.SIGTERM)
+    assert server.wait(60) == 0
