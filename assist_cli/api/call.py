@@ -33,10 +33,17 @@ class Call:
 
     def header(self, name: str) -> str:
         """The value of a header, "" when there is none. One that stands twice is nobody's. Raises Fault."""
-        found = [value for each, value in self.headers if each == name]
+        found = self._by_name.get(name, ())
         if len(found) > 1:
             raise Fault("IncompleteSignature", f"(the header {name} stands more than once)")
         return found[0].strip() if found else ""
+
+    @cached_property
+    def _by_name(self) -> Mapping[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for name, value in self.headers:
+            found.setdefault(name, []).append(value)
+        return found
 
     @cached_property
     def in_query(self) -> Mapping[str, str]:
@@ -53,7 +60,7 @@ class Call:
         """The members of a JSON object in the body; none when it is something else. Raises Fault."""
         return _members(self.body) if self._content_type == JSON and self.body else {}
 
-    @property
+    @cached_property
     def parameters(self) -> Mapping[str, str]:
         """All of them, wherever they stand. Raises Fault for one that stands in two places."""
         found: dict[str, str] = {}

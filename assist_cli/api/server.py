@@ -133,14 +133,21 @@ async def _serving(home: Home, place: Place, background: Background) -> AsyncIte
 
 @contextlib.contextmanager
 def _door(place: Place) -> Iterator[socket.socket]:
-    try:
-        family = socket.AF_INET6 if ":" in place.host else socket.AF_INET
-        door = socket.create_server((place.host, place.port), family=family, backlog=BACKLOG)
-    except OSError as error:
-        raise Conflict(
-            f"cannot listen at {place.host}:{place.port}: {error.strerror}", hint="take another port", code="PortInUse"
-        ) from error
-    with door:
+    """Where calls come in. It says that it is TCP: only then asyncio sends an answer without waiting for an ACK."""
+    family = socket.AF_INET6 if ":" in place.host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP) as door:
+        door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            door.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        try:
+            door.bind((place.host, place.port))
+            door.listen(BACKLOG)
+        except OSError as error:
+            raise Conflict(
+                f"cannot listen at {place.host}:{place.port}: {error.strerror}",
+                hint="take another port",
+                code="PortInUse",
+            ) from error
         yield door
 
 

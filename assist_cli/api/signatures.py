@@ -189,6 +189,6 @@ def _time(text: str) -> datetime:
     try:
         if not _TIME.fullmatch(text):
             raise ValueError(text)
-        return datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=timezone.utc)
+        return datetime.fromisoformat(text.removesuffix("Z")).replace(tzinfo=timezone.utc)
     except ValueError:
         raise Fault("InvalidTimeStamp.Format", "(it is like 2026-11-22T08:00:00Z)") from None

@@ -74,6 +74,9 @@ def prepare(home: Home, controller: str, now: datetime) -> None:
         write_whole(home.pki / "controller.pem", issued.certificate)
 
 
+_PEM = "name a PEM file with the certificate of the server first"
+
+
 def names_of(certificate: Path) -> list[str]:
     """The names of hosts that the certificate of a PEM file is for. Raises FileFailure."""
     from cryptography import x509
@@ -82,9 +85,9 @@ def names_of(certificate: Path) -> list[str]:
         found = x509.load_pem_x509_certificate(certificate.read_bytes())
         names = found.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except OSError as error:
-        raise FileFailure(f"cannot read the certificate '{certificate}': {error.strerror}") from error
+        raise FileFailure(f"cannot read the certificate '{certificate}': {error.strerror}", hint=_PEM) from error
     except ValueError as error:
-        raise FileFailure(f"cannot read the certificate '{certificate}': it is none ({error})") from error
+        raise FileFailure(f"cannot read the certificate '{certificate}': it is none ({error})", hint=_PEM) from error
     except x509.ExtensionNotFound:
         return []
     return names.get_values_for_type(x509.DNSName)

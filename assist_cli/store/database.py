@@ -16,6 +16,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
+import threading
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -28,6 +29,8 @@ BUSY_SECONDS = 10.0
 
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 MILLISECOND = timedelta(milliseconds=1)
+
+_TURNS: dict[Path, threading.Lock] = {}
 
 
 class Reader:
@@ -76,16 +79,28 @@ class Database(Reader):
 
         Raises DatabaseFailure when the lock is not to be had within the busy timeout, and when the commit fails.
         """
-        with _failures(self._path):
-            self._connection.execute("BEGIN IMMEDIATE")
-        try:
-            yield Transaction(self._connection, self._path)
+        with self._turn():
             with _failures(self._path):
-                self._connection.execute("COMMIT")
-        except BaseException:
-            if self._connection.in_transaction:
-                self._connection.execute("ROLLBACK")
-            raise
+                self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield Transaction(self._connection, self._path)
+                with _failures(self._path):
+                    self._connection.execute("COMMIT")
+            except BaseException:
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+                raise
+
+    @contextlib.contextmanager
+    def _turn(self) -> Iterator[None]:
+        """Write when the other threads of this process have written: SQLite waits by sleeping and trying again."""
+        turn = _TURNS.setdefault(self._path, threading.Lock())
+        if not turn.acquire(timeout=BUSY_SECONDS):
+            raise DatabaseFailure(f"cannot use the database '{self._path}': it is locked by another thread")
+        try:
+            yield
+        finally:
+            turn.release()
 
     def changes(self) -> tuple[int, int]:
         """A mark that is another one when anybody has changed something since: other programs, or this connection."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+from collections.abc import Iterator
 from urllib.parse import urlencode
 
 import pytest
@@ -11,9 +12,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assist_cli.api import parameters
+from assist_cli.api.actions import ACTIONS
 from assist_cli.api.call import FORM, JSON, Call
 from assist_cli.api.faults import Fault
+from assist_cli.api.gateway import Gateway
 from assist_cli.api.parameters import Given, Kind, Takes
+from assist_cli.model.access import Role
+from assist_cli.model.instance import Instance
+from assist_cli.operations import accesskeys
+from assist_cli.operations.controller import Controllers
+from assist_cli.paths import Home
+from assist_cli.store import instances
+from assist_cli.store.nonces import Nonces
+from tests.support.api import Signer
 
 TAKES = parameters.takes(
     Name=Kind.TEXT, Timeout=Kind.NUMBER, Timed=Kind.FLAG, InstanceId=Kind.LIST, Tag=Kind.TAGS, Parameters=Kind.MAP
@@ -81,6 +92,56 @@ def test_query_and_form_say_the_same(flat: dict[str, str]):
     in_query = Call("POST", "/", text, ())
     in_form = Call("POST", "/", b"", (("content-type", FORM + "; charset=utf-8"),), text)
     assert in_query.parameters == in_form.parameters == flat
+
+
+@pytest.fixture(scope="module")
+def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Gateway, Signer]]:
+    """Every action behind its signature, with nothing that would send what is asked for."""
+    home = Home(tmp_path_factory.mktemp("gateway") / "assist")
+    controllers = Controllers(home)
+    with controllers.one() as controller:
+        key = accesskeys.create(controller, "ci", Role.ADMIN)
+        away = Instance("i-" + "0" * 26, "away", "tls:127.0.0.1:1", controller.now(), "linux")
+        with controller.database.transaction() as transaction:
+            instances.register(transaction, away)
+    nonces = Nonces(home.nonces)
+    yield Gateway(controllers, "local", nonces, Nobody()), Signer("http://127.0.0.1:1", key.id, key.secret.reveal())  # type: ignore[arg-type]
+    nonces.close()
+    controllers.close()
+
+
+class Nobody:
+    """Takes what was recorded, and does nothing with it."""
+
+    token = "nobody"
+
+    def take(self, invocation: object) -> None: ...
+    def stop(self, invocation_id: str, instance_ids: object) -> None: ...
+    def install(self, instance_ids: object) -> None: ...
+
+
+odd = st.one_of(
+    st.sampled_from(
+        ["true", "1", "0", "-1", "99999", "RunShellScript", "Base64", "dHJ1ZQ==", "{}", '{"a": 1}', "/tmp", "Once"]
+    ),
+    st.sampled_from(["i-" + "0" * 26, "Running", "Success", "rate(1h)", "t-" + "0" * 26, "c-" + "0" * 26, "*", "0644"]),
+    st.text(max_size=12),
+)
+
+
+@settings(max_examples=150)
+@given(st.sampled_from(sorted(ACTIONS)), st.data())
+def test_no_call_of_any_action_meets_a_bug(gateway: tuple[Gateway, Signer], action: str, data: st.DataObject):
+    door, signer = gateway
+    given: dict[str, str] = {}
+    for name, kind in ACTIONS[action].takes.items():
+        if name == "RegionId" or not data.draw(st.booleans()):
+            continue
+        suffix = {Kind.LIST: ".1", Kind.TAGS: ".1.Key"}.get(kind, "")
+        given[name + suffix] = data.draw(odd)
+    target, headers = signer.modern(action, **given)
+    answer = door.answer(Call("POST", "/", target.partition("?")[2].encode(), tuple(headers.items())))
+    assert answer.status < 500, answer.body
 
 
 def test_each_kind_is_read():

@@ -5,7 +5,9 @@ from __future__ import annotations
 import datetime
 import socket
 import ssl
+from collections.abc import Sequence
 from dataclasses import dataclass
+from ipaddress import ip_address
 from pathlib import Path
 
 from cryptography import x509
@@ -42,10 +44,12 @@ class Authority:
         days: tuple[int, int] = (-1, 30),
         usage: x509.ObjectIdentifier | None = None,
         file: str | None = None,
+        hosts: Sequence[str] = (),
     ) -> Pair:
-        """A certificate for ``name`` in ``role``, valid from and to so many days from now."""
+        """A certificate for ``name`` in ``role``, valid from and to so many days from now, for these ``hosts``."""
         key = ec.generate_private_key(ec.SECP256R1())
-        return self._write(file or name, key, self._build(key, _subject(name, role), self, ca, days, usage))
+        built = self._build(key, _subject(name, role), self, ca, days, usage, hosts)
+        return self._write(file or name, key, built)
 
     def equip(self, pki: Path, name: str = "i-agent") -> None:
         """Put into ``pki`` what an agent needs to listen with TLS."""
@@ -72,6 +76,7 @@ class Authority:
         ca: bool = False,
         days: tuple[int, int] = (-1, 30),
         usage: x509.ObjectIdentifier | None = None,
+        hosts: Sequence[str] = (),
     ) -> x509.Certificate:
         now = datetime.datetime.now(datetime.timezone.utc)
         builder = (
@@ -86,6 +91,9 @@ class Authority:
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
             .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer._key.public_key()), critical=False)
         )
+        if hosts:
+            names = [x509.IPAddress(ip_address(host)) if host[0].isdigit() else x509.DNSName(host) for host in hosts]
+            builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
         if usage is not None:
             builder = builder.add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
         return builder.sign(issuer._key, hashes.SHA256())

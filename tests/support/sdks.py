@@ -87,8 +87,9 @@ class Refused(Exception):
 class Sdk:
     """One of the SDKs as a test uses it: ``sdk("RunCommand", InstanceId=[…])`` is the answer as a document."""
 
-    def __init__(self, key_id: str, secret: str, endpoint: str) -> None:
+    def __init__(self, key_id: str, secret: str, endpoint: str, **settings: str) -> None:
         self._arguments = key_id, secret, endpoint
+        self._settings = settings
 
     def __call__(self, action: str, **fields: Any) -> Any:
         raise NotImplementedError
@@ -100,7 +101,7 @@ class New(Sdk):
     def __call__(self, action: str, **fields: Any) -> Any:
         method = re.sub(r"(?<!^)(?=[A-Z])", "_", action).lower()
         try:
-            answer = getattr(new(*self._arguments), method)(new_request(action, **fields))
+            answer = getattr(new(*self._arguments, **self._settings), method)(new_request(action, **fields))
         except Exception as error:
             if not getattr(error, "code", None):
                 raise

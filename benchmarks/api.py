@@ -1,0 +1,187 @@
+"""What the HTTP API can answer: python -m benchmarks.api (Linux).
+
+``assist serve --api`` with a scheduler that runs 100 schedules beside it. Clients of processes of their own sign each
+call anew, as the SDKs do, and keep their connections. DescribeInvocations asks for one invocation; RunCommand runs
+``true`` on one instance, whose agent is a real one, and is timed to its answer.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import http.client
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from assist_cli.model import frequency
+from assist_cli.model.access import Role
+from assist_cli.model.schedule import Timing
+from assist_cli.model.target import Selection
+from assist_cli.operations import accesskeys, instances
+from assist_cli.operations.controller import open_controller, utc_now
+from assist_cli.operations.invoke import RunRequest, schedule
+from assist_cli.paths import Home
+from benchmarks.measure import Report
+from tests.support import api, processes
+from tests.support.api import Signer
+
+SCHEDULES = 100
+INTERVAL = 10  # seconds between two runs of each
+CLIENTS = 50
+PROCESSES = 2  # that the clients are shared among
+PER_SECOND = 300.0  # signed DescribeInvocations, at 50 clients
+SLOWEST = 100.0  # ms, of 99 in a hundred of them
+
+
+class Client:
+    """One connection, and a signature for each call."""
+
+    def __init__(self, signer: Signer) -> None:
+        url = urlsplit(signer.url)
+        self._signer = signer
+        self._connection = http.client.HTTPConnection(url.hostname or "", url.port, timeout=60)
+
+    def call(self, action: str, given: dict[str, str]) -> tuple[float, bytes]:
+        """The seconds from before it is signed until its answer is there, and that."""
+        begin = time.perf_counter()
+        target, headers = self._signer.modern(action, **given)
+        self._connection.request("POST", target, headers=headers)
+        answer = self._connection.getresponse()
+        body = answer.read()
+        if answer.status != 200:
+            raise RuntimeError(body)
+        return time.perf_counter() - begin, body
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+def attack(order: dict[str, object]) -> list[float]:
+    """The life of a process of clients: each calls again as soon as it has its answer, until the time is over."""
+    import threading
+
+    signer = Signer(*order["signer"])  # type: ignore[misc]
+    end = time.monotonic() + float(order["seconds"])  # type: ignore[arg-type]
+    taken: list[float] = []
+
+    def one() -> None:
+        client = Client(signer)
+        with contextlib.closing(client):
+            while time.monotonic() < end:
+                taken.append(client.call(order["action"], order["given"])[0])  # type: ignore[arg-type]
+
+    threads = [threading.Thread(target=one) for _ in range(int(order["clients"]))]  # type: ignore[call-overload]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return taken
+
+
+def measured(signer: Signer, action: str, given: dict[str, str], clients: int, seconds: float) -> list[float]:
+    """The seconds of each call of so many clients that call all at once for a while."""
+    shares = [clients] if clients < PROCESSES else [clients // PROCESSES] * PROCESSES
+    running = []
+    for share in shares:
+        order = {
+            "signer": [signer.url, signer.key, signer.secret],
+            "action": action,
+            "given": given,
+            "clients": share,
+            "seconds": seconds,
+        }
+        process = subprocess.Popen(
+            [sys.executable, "-m", "benchmarks.api", "--clients"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+        assert process.stdin is not None
+        process.stdin.write(json.dumps(order).encode())
+        process.stdin.close()
+        running.append(process)
+    taken: list[float] = []
+    for process in running:
+        assert process.stdout is not None
+        with process, process.stdout:
+            taken += json.loads(process.stdout.read())
+    return taken
+
+
+@contextlib.contextmanager
+def site() -> Iterator[tuple[Signer, str, int]]:
+    """A server with its schedules: who signs, the instance that it runs on, and its process."""
+    with tempfile.TemporaryDirectory(prefix="assist-benchmark-", ignore_cleanup_errors=True) as folder:
+        home = Path(folder, "assist")
+        os.environ["ASSIST_HOME"] = str(home)
+        with open_controller(Home(home)) as controller:
+            key = accesskeys.create(controller, "bench", Role.ADMIN)
+            (local,) = instances.resolve(controller, Selection())
+            now = utc_now()
+            for _ in range(SCHEDULES):
+                timing = Timing(frequency.parse(f"rate({INTERVAL}s)", zone="UTC", now=now))
+                schedule(controller, RunRequest(b"true", targets=Selection((local.id,))), timing)
+        try:
+            with api.started(home) as (process, url):
+                yield Signer.of(url, key), local.id, process.pid
+                process.terminate()
+                process.wait()
+        finally:
+            processes.stop_agent(home / "agent")
+
+
+def cpu_seconds(pid: int) -> float:
+    """The processor time that a process has used."""
+    fields = Path("/proc", str(pid), "stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def told(taken: list[float], seconds: float) -> str:
+    """Such as ``412 a second   p50 2.1 ms   p99 9.8 ms``."""
+    cuts = statistics.quantiles(taken, n=100)
+    return f"{len(taken) / seconds:6.0f} a second   p50 {cuts[49] * 1000:6.1f} ms   p99 {cuts[98] * 1000:6.1f} ms"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=10.0, help="of each measurement")
+    parser.add_argument("--clients", action="store_true", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.clients:
+        json.dump(attack(json.load(sys.stdin)), sys.stdout)
+        return
+
+    seconds = options.seconds
+    python = ".".join(map(str, sys.version_info[:3]))
+    load = os.getloadavg()[0]
+    report = Report(
+        f"The HTTP API, Python {python}, {os.cpu_count()} processors, load {load:.1f}; "
+        f"{SCHEDULES} schedules run every {INTERVAL} s beside it"
+    )
+    with site() as (signer, instance_id, pid):
+        run = {"Type": "RunShellScript", "CommandContent": "true", "InstanceId__1": instance_id}
+        client = Client(signer)
+        with contextlib.closing(client):
+            invoke_id = json.loads(client.call("RunCommand", run)[1])["InvokeId"]
+        describe = {"InvokeId": invoke_id}
+        for action, given in (("DescribeInvocations", describe), ("RunCommand", run)):
+            for clients in (1, CLIENTS):
+                before = cpu_seconds(pid)
+                taken = measured(signer, action, given, clients, seconds)
+                cost = (cpu_seconds(pid) - before) / len(taken) * 1000
+                report.line(f"{action:<20} {clients:3} clients {told(taken, seconds)}   {cost:.2f} ms of CPU")
+                if action == "DescribeInvocations" and clients == CLIENTS:
+                    slowest = statistics.quantiles(taken, n=100)[98] * 1000
+                    each = seconds / len(taken) * 1000
+                    report.budget("a signed DescribeInvocations", each, 1000 / PER_SECOND, " ms")
+                    report.budget(f"99 of 100 of them at {CLIENTS} clients", slowest, SLOWEST, " ms")
+    report.end()
+
+
+if __name__ == "__main__":
+    main()
