@@ -46,7 +46,7 @@ fmt: $(TOOLS) ## Put the code into its form
 	@$(BIN)/ruff format
 
 bench: $(TOOLS) ## Measure start, run and idle cost against their budgets
-	@broken=0; for name in startup completion run_local agent_idle agent command_list; do \
+	@broken=0; for name in startup completion run_local agent_idle agent command_list scheduler; do \
 		$(BIN)/python -m benchmarks.$$name || broken=1; \
 	done; exit $$broken
 

@@ -71,7 +71,8 @@ class StandIn(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         for message in self._decoder.feed(data):
-            self._answer(message["id"], message["method"], message["params"])
+            if "id" in message:  # a notification, such as task.forget, asks for no answer
+                self._answer(message["id"], message["method"], message["params"])
 
     def _answer(self, number: int, method: str, params: dict[str, Any]) -> None:
         record = params.get("record", "")
@@ -79,9 +80,10 @@ class StandIn(asyncio.Protocol):
             self._say(protocol.response(number, self._greeting()))
         elif method == "task.run":
             self._arrivals.take(record, params["invocation"], protocol.unpack(params["content"]))
-            self._say(protocol.response(number, {"record": record, "state": self._state(record), "known": False}))
-        elif method == "task.forget":
-            self._say(protocol.response(number, {"forgotten": params["records"]}))
+            words = {"record": record, "state": self._state(record), "known": False, "watching": "watch" in params}
+            self._say(protocol.response(number, words))
+            if "watch" in params:
+                self._watch(record)
         elif record not in self._arrivals.records:
             self._say(protocol.failure(number, protocol.REFUSED, "there is no such record", "RecordNotFound"))
         elif method == "task.stop":
@@ -90,16 +92,19 @@ class StandIn(asyncio.Protocol):
             self._say(protocol.response(number, {"record": record, "state": self._state(record)}))
         elif method == "task.watch":
             self._say(protocol.response(number, {"record": record, "state": self._state(record)}))
-            if record in self._arrivals.ended:
-                self.finished(record)
-            else:
-                self._arrivals.watchers.setdefault(record, []).append(self)
+            self._watch(record)
         elif method == "task.get":
             result = self._arrivals.ended.get(record)
             words = {"record": record, "state": self._state(record), "result": result, "output": [], "next": None}
             self._say(protocol.response(number, words))
         else:
             raise AssertionError(f"nobody was to ask a stand-in for {method}")
+
+    def _watch(self, record: str) -> None:
+        if record in self._arrivals.ended:
+            self.finished(record)
+        else:
+            self._arrivals.watchers.setdefault(record, []).append(self)
 
     def finished(self, record: str) -> None:
         self._say(protocol.notification("task.finished", {"record": record, "result": self._arrivals.ended[record]}))

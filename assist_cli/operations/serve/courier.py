@@ -11,7 +11,7 @@ from assist_cli.errors import AgentError, AssistError
 from assist_cli.model.invocation import Outcome, Record
 from assist_cli.model.status import InvocationStatus
 from assist_cli.operations import render
-from assist_cli.operations.collect import conclude, follow, not_sent, unanswered
+from assist_cli.operations.collect import budget, conclude, follow, not_sent, unanswered
 from assist_cli.operations.controller import Controller
 from assist_cli.operations.invoke import lifetime
 from assist_cli.operations.ledger import Ledger
@@ -84,12 +84,12 @@ class Courier:
                 return record, not_sent(self._controller.now())
             record = replace(record, sent=sent, deadline=sent + allowed)
         try:
-            request = render.request(delivery.with_secrets(), delivery.place, self._controller.region)
+            _, params = render.request(delivery.with_secrets(), delivery.place, self._controller.region)
         except AssistError as error:
             return record, self._failed("ExecutionException", error.message)
 
         async def run(client: Client) -> None:
-            await client.call(*request)
+            await client.run(params, budget=budget(None))
 
         try:
             await asyncio.wait_for(line.insist(run), allowed.total_seconds())
