@@ -263,9 +263,9 @@ def test_new_content_makes_a_new_version(new: Sdk):
         assert (found["CommandContent"], found["Version"]) == (content, version)
 
 
-def test_run_command_keeps_what_it_is_told_to_keep(sdk: Sdk, service: Service):
+def test_run_command_keeps_what_it_is_told_to_keep(new: Sdk, service: Service):
     name = unique()
-    made = sdk(
+    made = new(
         "RunCommand",
         Type=SHELL,
         CommandContent=b64("true"),
@@ -274,16 +274,16 @@ def test_run_command_keeps_what_it_is_told_to_keep(sdk: Sdk, service: Service):
         Name=name,
         InstanceId=[service.local.id],
     )
-    (found,) = sdk("DescribeCommands", CommandId=made["CommandId"])["Commands"]["Command"]
+    (found,) = new("DescribeCommands", CommandId=made["CommandId"])["Commands"]["Command"]
     assert (found["Name"], found["InvokeTimes"]) == (name, 1)
-    assert ended(sdk, made["InvokeId"])["InvocationStatus"] == "Success"
-    unnamed = sdk("RunCommand", Type=SHELL, CommandContent="true", KeepCommand=True, InstanceId=[service.local.id])
-    (found,) = sdk("DescribeCommands", CommandId=unnamed["CommandId"])["Commands"]["Command"]
+    assert ended(new, made["InvokeId"])["InvocationStatus"] == "Success"
+    unnamed = new("RunCommand", Type=SHELL, CommandContent="true", KeepCommand=True, InstanceId=[service.local.id])
+    (found,) = new("DescribeCommands", CommandId=unnamed["CommandId"])["Commands"]["Command"]
     assert found["Name"].startswith("cmd-")
-    kept_not = sdk("RunCommand", Type=SHELL, CommandContent="true", Name=name, InstanceId=[service.local.id])
-    assert sdk("DescribeCommands", CommandId=kept_not["CommandId"])["Commands"]["Command"] == []
+    kept_not = new("RunCommand", Type=SHELL, CommandContent="true", Name=name, InstanceId=[service.local.id])
+    assert new("DescribeCommands", CommandId=kept_not["CommandId"])["Commands"]["Command"] == []
     for invoke_id in (unnamed["InvokeId"], kept_not["InvokeId"]):
-        ended(sdk, invoke_id)
+        ended(new, invoke_id)
 
 
 def test_stop_invocation_ends_what_runs(sdk: Sdk, service: Service):
@@ -311,13 +311,13 @@ def test_an_instance_that_does_not_answer_is_aborted(new: Sdk, service: Service)
     assert by_instance[away.id]["ErrorCode"] in ("ClientNotRunning", "ClientNotOnline")
 
 
-def test_instances_are_found_by_their_tags(sdk: Sdk, service: Service):
+def test_instances_are_found_by_their_tags(new: Sdk, service: Service):
     value = unique()
     away = service.instance(role=value, zone="a")
     service.instance(role="other", zone="a")
     tags = [{"Key": "role", "Value": value}, {"Key": "zone", "Value": "a"}]
-    made = sdk("RunCommand", Type=SHELL, CommandContent="true", ResourceTag=tags)
-    assert [each["InstanceId"] for each in results(sdk, made["InvokeId"])] == [away.id]
+    made = new("RunCommand", Type=SHELL, CommandContent="true", ResourceTag=tags)
+    assert [each["InstanceId"] for each in results(new, made["InvokeId"])] == [away.id]
 
 
 def test_a_file_from_send_to_results(sdk: Sdk, service: Service, isolation: Any):
@@ -387,30 +387,30 @@ def test_there_are_no_plugins(sdk: Sdk, service: Service):
 # what runs again
 
 
-def test_what_runs_again_from_its_first_run_to_its_stop(sdk: Sdk, service: Service):
-    made = sdk(
+def test_what_runs_again_from_its_first_run_to_its_stop(new: Sdk, service: Service):
+    made = new(
         "RunCommand", Type=SHELL, CommandContent="echo again", Frequency="*/10 * * * * ?", InstanceId=[service.local.id]
     )
     invoke_id = made["InvokeId"]
-    (found,) = sdk("DescribeInvocations", InvokeId=invoke_id, Timed=True, RepeatMode="Period")["Invocations"][
+    (found,) = new("DescribeInvocations", InvokeId=invoke_id, Timed=True, RepeatMode="Period")["Invocations"][
         "Invocation"
     ]
     expected = {"InvokeStatus": "Running", "RepeatMode": "Period", "Timed": True, "Frequency": "*/10 * * * * ?"}
     assert {name: found[name] for name in expected} == expected
     assert found["InvocationStatus"] in ("Scheduled", "Pending", "Running")
     for _ in polls():
-        records = results(sdk, invoke_id, IncludeHistory=True, ContentEncoding="PlainText")
+        records = results(new, invoke_id, IncludeHistory=True, ContentEncoding="PlainText")
         if records and records[-1]["InvocationStatus"] == "Success":
             break
     assert (records[-1]["Output"], records[-1]["InvokeRecordStatus"]) == ("again\n", "Finished")
     assert records[0]["Repeats"] >= 1
-    sdk("StopInvocation", InvokeId=invoke_id)
+    new("StopInvocation", InvokeId=invoke_id)
     for _ in polls():
-        (found,) = sdk("DescribeInvocations", InvokeId=invoke_id)["Invocations"]["Invocation"]
+        (found,) = new("DescribeInvocations", InvokeId=invoke_id)["Invocations"]["Invocation"]
         if found["InvokeStatus"] == "Stopped":
             break
     assert found["InvocationStatus"] == "Stopped"
-    assert sdk("DescribeInvocations", InvokeId=invoke_id, Timed=True)["TotalCount"] == 0
+    assert new("DescribeInvocations", InvokeId=invoke_id, Timed=True)["TotalCount"] == 0
 
 
 def test_a_frequency_and_the_instances_may_be_changed(sdk: Sdk, service: Service):
@@ -581,15 +581,15 @@ def test_a_token_makes_a_request_once(new: Sdk, service: Service, isolation: Any
 # what is refused because of how things stand
 
 
-def test_a_command_in_use_is_not_deleted(sdk: Sdk, service: Service):
-    made = sdk("CreateCommand", Name=unique(), Type=SHELL, CommandContent=b64("exec sleep 600"), Timeout=700)
-    started = sdk("InvokeCommand", CommandId=made["CommandId"], InstanceId=[service.local.id])
+def test_a_command_in_use_is_not_deleted(new: Sdk, service: Service):
+    made = new("CreateCommand", Name=unique(), Type=SHELL, CommandContent=b64("exec sleep 600"), Timeout=700)
+    started = new("InvokeCommand", CommandId=made["CommandId"], InstanceId=[service.local.id])
     with pytest.raises(Refused) as refused:
-        sdk("DeleteCommand", CommandId=made["CommandId"])
+        new("DeleteCommand", CommandId=made["CommandId"])
     assert (refused.value.code, refused.value.status) == ("InvalidStatus.CmdIdInUse", 403)
-    sdk("StopInvocation", InvokeId=started["InvokeId"])
-    ended(sdk, started["InvokeId"])
-    sdk("DeleteCommand", CommandId=made["CommandId"])
+    new("StopInvocation", InvokeId=started["InvokeId"])
+    ended(new, started["InvokeId"])
+    new("DeleteCommand", CommandId=made["CommandId"])
 
 
 def test_the_quota_of_commands_is_that_of_the_command_line(service: Service, new: Sdk):

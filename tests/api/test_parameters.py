@@ -129,7 +129,7 @@ odd = st.one_of(
 )
 
 
-@settings(max_examples=150)
+@settings(max_examples=80)
 @given(st.sampled_from(sorted(ACTIONS)), st.data())
 def test_no_call_of_any_action_meets_a_bug(gateway: tuple[Gateway, Signer], action: str, data: st.DataObject):
     door, signer = gateway
