@@ -115,7 +115,7 @@ def test_commands_and_options_with_what_they_do(ask: Ask) -> None:
         "invocation\tWhat was run, and how it went",
     ]
     assert {"--instance", "-i", "--help"} <= {line.split("\t")[0] for line in ask("run -")}
-    assert ask("run --keep") == ["--keep-script\tLeave the script file on the instance"]
+    assert ask("run --keep-") == ["--keep-script\tLeave the script file on the instance"]
     assert ask("-q invocation li") == ["list\tList what was run, newest first"]
     assert ask("nonsense") == []
 
