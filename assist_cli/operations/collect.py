@@ -24,6 +24,7 @@ from assist_cli.operations.ledger import Ledger
 from assist_cli.operations.listener import Listener
 from assist_cli.operations.reach import Line, line_to
 from assist_cli.operations.senders import is_alive
+from assist_cli.store import records
 
 # What was written to a connection by a sender that died since may be read by the agent only now.
 SETTLING = timedelta(seconds=5)
@@ -64,15 +65,32 @@ async def follow(
 
     With a ``listener`` all of the output comes, as it is produced, under the instance's ``name``; without, only what
     the history holds. A lost connection is made again and the watch goes on where it was. ``accepted`` tells that the
-    agent was heard to accept the record. Past the record's deadline the outcome says so.
+    agent was heard to accept the record. Past the record's deadline, which counts from when it was sent, the outcome
+    says so.
     """
-    patience = (record.deadline - controller.now()).total_seconds()
+    following = asyncio.ensure_future(_follow(controller, line, record, name, listener, accepted))
     try:
-        return await asyncio.wait_for(
-            _follow(controller, line, record, name, listener, accepted), max(patience, FETCH_SECONDS)
-        )
-    except asyncio.TimeoutError:
-        return unanswered(controller.now())
+        while True:
+            patience = (record.deadline - controller.now()).total_seconds()
+            await asyncio.wait([following], timeout=max(patience, FETCH_SECONDS))
+            if following.done():
+                return following.result()
+            known = records.get(controller.database, record.id)
+            if known is None or known.status.is_final:
+                return None
+            if is_overdue(controller, known):
+                return unanswered(controller.now())
+            record = known
+    finally:
+        following.cancel()
+        await asyncio.wait([following])
+
+
+def is_overdue(controller: Controller, record: Record) -> bool:
+    """Whether its time is over; one that still waits for a sender that is at work has not begun to have any."""
+    if record.sent is None and is_alive(controller.home, record.sender):
+        return False
+    return controller.now() > record.deadline
 
 
 def budget(listener: Listener | None) -> int | None:
@@ -140,7 +158,7 @@ async def look(controller: Controller, line: Line, record: Record) -> Outcome | 
 
     An agent that still runs what was to be stopped is told so again: whoever told it first may not have reached it.
     """
-    overdue = controller.now() > record.deadline
+    overdue = is_overdue(controller, record)
     closed = unanswered(controller.now()) if overdue and not record.status.is_final else None
     attended = is_alive(controller.home, record.sender) and not overdue
     stopping = record.status is InvocationStatus.STOPPING
@@ -188,7 +206,7 @@ def reconcile(controller: Controller, found: Mapping[str, Iterable[Record]]) -> 
     they are until their deadline.
     """
     by_instance: dict[str, list[Record]] = {}
-    for record in (record for records in found.values() for record in records):
+    for record in (record for several in found.values() for record in several):
         by_instance.setdefault(record.instance_id, []).append(record)
     if by_instance:
         asyncio.run(_reconcile(controller, by_instance))
@@ -199,10 +217,10 @@ async def _reconcile(controller: Controller, by_instance: Mapping[str, list[Reco
     await asyncio.gather(*(_ask(controller, ledger, *asked) for asked in by_instance.items()))
 
 
-async def _ask(controller: Controller, ledger: Ledger, instance_id: str, records: list[Record]) -> None:
+async def _ask(controller: Controller, ledger: Ledger, instance_id: str, found: list[Record]) -> None:
     with line_to(controller, instance_id) as line:
         outcomes = {}
-        for record in records:
+        for record in found:
             outcome = await look(controller, line, record)
             if outcome is not None:
                 outcomes[record.id] = outcome

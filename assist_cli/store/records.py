@@ -159,6 +159,12 @@ def settle(transaction: Transaction, outcomes: Mapping[str, Outcome]) -> dict[st
     return written
 
 
+def get(reader: Reader, record_id: str) -> Record | None:
+    """A record as it stands, without its output; None when it was removed."""
+    row = reader.first("SELECT * FROM records WHERE id = ?", [record_id])
+    return None if row is None else record_of(row)
+
+
 def unsettled(reader: Reader, *, invocation_id: str | None = None) -> dict[str, list[Record]]:
     """The records that may change yet, by invocation: the open ones of all, or of one invocation.
 

@@ -15,15 +15,16 @@ from pathlib import Path
 import pytest
 
 from assist_cli.model.instance import LOCAL
-from assist_cli.model.invocation import Invocation, Record
+from assist_cli.model.invocation import Invocation, Outcome, Record
 from assist_cli.model.output import BUDGET, Output, Stream
 from assist_cli.model.status import InvocationStatus, InvokeStatus
-from assist_cli.operations import dispatch, history, invoke, stop
+from assist_cli.operations import collect, dispatch, history, invoke, stop
 from assist_cli.operations.controller import Controller
 from assist_cli.operations.invoke import GRACE, RunRequest
 from assist_cli.operations.listener import Listener
 from assist_cli.operations.reach import line_to
 from assist_cli.store import instances, records
+from assist_cli.store.database import open_database
 from tests.operations.conftest import Clock
 from tests.support import processes
 
@@ -174,6 +175,42 @@ def test_a_record_whose_sender_died_before_sending_is_closed_and_never_sent(
     dispatch.send_and_watch(controller, invocation, listener=None)
     assert look(controller, invocation) == record
     assert not sign.exists()
+
+
+def test_what_waits_for_its_wave_has_its_time_from_when_it_is_sent(controller: Controller, now: Clock) -> None:
+    with invoke.recorded(controller, RunRequest(b"echo sent", timeout=1)) as invocation:
+        now.forward(1000)
+        assert look(controller, invocation).status is RUNNING, "its sender is at work"
+        dispatch.send(controller, invocation)
+    record = look_until_it_ended(controller, invocation)
+    assert (record.status, record.exit_code) == (FINISHED, 0)
+
+
+def test_who_follows_what_waits_for_its_wave_goes_on_when_it_is_sent(
+    controller: Controller, now: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(collect, "FETCH_SECONDS", 0.2)
+    with invoke.recorded(controller, RunRequest(b"sleep 1; echo sent", timeout=5)) as invocation:
+        waiting = history.recall(controller, invocation.id)
+        now.forward(1000)
+
+        async def both() -> Outcome | None:
+            with line_to(controller, record_of(waiting).instance_id) as line:
+                following = asyncio.ensure_future(collect.follow(controller, line, record_of(waiting)))
+                await asyncio.sleep(1)  # some times longer than it waits between its looks at the deadline
+                assert not following.done()
+                await asyncio.to_thread(send_elsewhere, controller, invocation)
+                return await following
+
+        outcome = asyncio.run(both())
+    assert outcome is not None
+    assert (outcome.status, outcome.output.data) == (FINISHED, b"sent\n")
+
+
+def send_elsewhere(controller: Controller, invocation: Invocation) -> None:
+    """As another program does, with a connection of its own."""
+    with open_database(controller.home.database) as database:
+        dispatch.send(replace(controller, database=database), invocation)
 
 
 def test_what_was_to_be_sent_and_did_not_arrive(controller: Controller, now: Clock) -> None:

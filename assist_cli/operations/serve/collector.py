@@ -56,7 +56,11 @@ class Collector:
                     self._attend(record)
                 elif record.sender == self._token and record.is_unsent and record.status is InvocationStatus.RUNNING:
                     self._send(invocation_id, record)
-                elif record.sender != self._token and alive[record.sender] and now <= record.deadline:
+                elif (
+                    record.sender != self._token
+                    and alive[record.sender]
+                    and (record.is_unsent or now <= record.deadline)
+                ):
                     others = True
                 else:
                     self._begin(record, self._see_through(record))
