@@ -55,7 +55,7 @@ dist: $(TOOLS) ## Build dist/assist, which needs only a Python, the wheel, agent
 	@$(PIP) 'uv>=0.9'
 	@$(BIN)/python -m pip --disable-pip-version-check --quiet wheel --no-deps --wheel-dir dist .
 	@$(BIN)/python -m assist_cli.deploy.bundle dist/agentd.pyz >/dev/null
-	@$(BIN)/python onefile/build.py dist/assist_cli-*.whl dist/assist
+	@$(BIN)/python -m assist_cli.deploy.onefile.build dist/assist_cli-*.whl dist/assist
 	@cd dist && sha256sum -- * >SHA256SUMS && cat SHA256SUMS
 
 clean: ## Remove what the other targets made

@@ -1,9 +1,9 @@
 """Everything that is made from the commands themselves: make generated.
 
 ``assist_cli/cli/completion/words.json`` is what completion knows of them, and ``completions/`` has the scripts of the
-shells for who sources or packages them. ``docs/reference.md`` is their help as one page, and ``man/`` has it as manual
-pages, one for the program and one for each of its first words. With ``--check`` nothing is written, and the exit status
-is 1 where a file is not what it should be.
+shells for who sources or packages them. ``docs/reference.md`` is their help as one page, and ``docs/man/`` has it as
+manual pages, one for the program and one for each of its first words. With ``--check`` nothing is written, and the exit
+status is 1 where a file is not what it should be.
 """
 
 from __future__ import annotations
@@ -201,17 +201,17 @@ def files() -> dict[Path, str]:
     for script in SCRIPTS.glob("assist.*"):
         made[ROOT / "completions" / script.name] = script.read_text(encoding="utf-8")
     made[ROOT / "docs/reference.md"] = reference(root)
-    made[ROOT / "man/assist.1"] = manual("assist", [("assist", root)])
+    made[ROOT / "docs/man/assist.1"] = manual("assist", [("assist", root)])
     for name, command in commands_of(root):
         path = f"assist {name}"
-        made[ROOT / "man" / f"assist-{name}.1"] = manual(path, list(pages(command, path)))
+        made[ROOT / "docs/man" / f"assist-{name}.1"] = manual(path, list(pages(command, path)))
     return made
 
 
 def main() -> None:
     os.environ["COLUMNS"] = "80"  # whatever the terminal
     made = files()
-    there = {path for folder in ("completions", "man") for path in (ROOT / folder).glob("*")}
+    there = {path for folder in ("completions", "docs/man") for path in (ROOT / folder).glob("*")}
     old = [path for path, text in made.items() if not path.exists() or path.read_text(encoding="utf-8") != text]
     old += sorted(there - made.keys())
     if "--check" in sys.argv[1:]:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from onefile import build
+from assist_cli.deploy.onefile import build
 from tests.support import processes
 
 ROOT = Path(__file__).parents[1]
@@ -97,7 +97,7 @@ def test_the_real_one_runs_where_nothing_is_installed(isolation: Path, monkeypat
     subprocess.run([*pip, "wheel", "--no-deps", "--wheel-dir", isolation, ROOT], check=True)
     (wheel,) = isolation.glob("*.whl")
     for path in (target, isolation / "again"):
-        subprocess.run([sys.executable, ROOT / "onefile/build.py", wheel, path], check=True)
+        subprocess.run([sys.executable, "-m", "assist_cli.deploy.onefile.build", wheel, path], check=True)
     assert target.read_bytes() == (isolation / "again").read_bytes()
     agent = user / ".local/share/assist/agent"
     try:

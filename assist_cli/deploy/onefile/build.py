@@ -1,4 +1,6 @@
-"""``dist/assist``: the program with all that it needs, as one file: python onefile/build.py WHEEL TARGET.
+"""``dist/assist``: the program with all that it needs, as one file.
+
+Made by ``python -m assist_cli.deploy.onefile.build WHEEL TARGET``.
 
 Everything is resolved once for each Python by uv, which heeds the markers of that version. What several of them share
 is kept once: there is one part for each set of versions, an archive of its own inside of the outer one, so that a start
