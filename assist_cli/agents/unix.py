@@ -26,9 +26,10 @@ async def connect(path: Path) -> Client:
             f"cannot talk to the agent at '{path}': {error.strerror}", hint="an agent serves its own user, and root"
         ) from error
     except OSError as error:
-        raise ClientNotRunning(
-            f"cannot reach an agent at '{path}': {error.strerror}", hint="start it: agentd serve --home DIR"
-        ) from error
+        hint = "start it: agentd serve --home DIR"
+        if path.is_dir():
+            hint = f"that is a folder; the socket of an agent is in it: unix:{path / 'agentd.sock'}"
+        raise ClientNotRunning(f"cannot reach an agent at '{path}': {error.strerror}", hint=hint) from error
     return client
 
 

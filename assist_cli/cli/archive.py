@@ -13,7 +13,7 @@ import typer
 from assist_cli.cli import documents, options, scripts, targets
 from assist_cli.cli.output import Column, Format, Printer, Style
 from assist_cli.cli.wording import ago, count, escape, one_line
-from assist_cli.errors import ExitStatus, Refused, UsageError
+from assist_cli.errors import Refused, UsageError
 from assist_cli.model.comparison import Comparison, Difference
 from assist_cli.model.gathering import in_words
 from assist_cli.model.invocation import Hit
@@ -45,18 +45,21 @@ def search(
     ] = None,
     since: options.Since = None,
     number: Annotated[
-        int, typer.Option("--number", "-n", min=0, metavar="N", help="At most so many; 0: all.")
-    ] = LIST_LENGTH,
+        int | None,
+        typer.Option("--number", "-n", min=0, metavar="N", help="At most so many; 0: all. Default: 20, in JSON 1000."),
+    ] = None,
     output: options.Output = Format.TABLE,
     plain: options.Plain = False,
 ) -> None:
-    """Search what was printed, the scripts, and the names of commands and instances.
+    """Search the whole history for words.
 
-    The newest places come first. The case of letters and what stands between words do not count.
+    They are looked for in what was printed, in scripts, and in the names of commands and instances. The newest
+    places come first. The case of letters and what stands between words do not count.
     """
     from assist_cli.operations import search as searching
 
     printer = options.printer(context, output, plain=plain)
+    number = options.list_length(number, printer, LIST_LENGTH)
     with open_controller(home()) as controller:
         found = searching.search(
             controller,
@@ -89,9 +92,9 @@ def search(
 
 @app.command(epilog=options.examples("assist invocation diff t-01k3 -", "assist invocation diff t-01k3 t-01k7 -o json"))
 def diff(context: typer.Context, old: One, new: Other, output: options.Output = Format.TABLE) -> None:
-    """Compare two invocations of one command: which instances answer differently now, and how.
+    """Compare two invocations of one command.
 
-    Instances with the same difference stand together. Ends with 0 when all answer alike, and with 1 when not.
+    It tells which instances answer differently now, and how. Instances with the same difference stand together.
     """
     from assist_cli.operations.compare import compare
 
@@ -103,10 +106,6 @@ def diff(context: typer.Context, old: One, new: Other, output: options.Output = 
         printer.document(documents.comparison(old_id, new_id, found))
     else:
         _print_comparison(printer, found)
-    if found.differences:
-        raise typer.Exit(ExitStatus.FAILED)
-    if found.not_over:
-        raise typer.Exit(ExitStatus.GAVE_UP_WAITING)
 
 
 @app.command(
@@ -122,9 +121,10 @@ def prune(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     output: options.Output = Format.TABLE,
 ) -> None:
-    """Forget old invocations, with all that they printed, and give the room on the disk back.
+    """Forget old invocations, with all that they printed.
 
-    What is not over stays. Others may work meanwhile. The audit log keeps its lines.
+    The room on the disk is given back. What is not over stays. Others may work meanwhile. The audit log keeps its
+    lines.
     """
     if (older_than is None) == (keep is None):
         raise UsageError("cannot tell what to prune", hint="give one of --older-than and --keep")

@@ -28,30 +28,31 @@ def list_(
     since: options.Since = None,
     number: Annotated[
         int | None,
-        typer.Option("--number", "-n", min=0, metavar="N", help="At most so many; 0: all. Default: 20, or all since."),
+        typer.Option("--number", "-n", min=0, metavar="N", help="At most so many; 0: all. Default: 20, in JSON 1000."),
     ] = None,
     output: options.Output = Format.TABLE,
     plain: options.Plain = False,
 ) -> None:
-    """List who did what, newest first."""
+    """List who did what, newest first. With --since it is all of it."""
     printer = options.printer(context, output, plain=plain)
-    if number is None:
-        number = LIST_LENGTH if since is None else 0
+    if number is None and since is not None:
+        number = 0
+    number = options.list_length(number, printer, LIST_LENGTH)
     with open_controller(home()) as controller:
         found = trail.entries(controller, since=since, limit=number + 1 if number else None)
         now = controller.now()
     shown = found[:number] if number else found
     if printer.is_json:
         printer.documents(map(documents.audit_entry, shown))
-        return
-    columns = [
-        Column("WHEN"),
-        Column("ACTION"),
-        Column("SUBJECT", flexible=True),
-        Column("DETAIL", flexible=True),
-        Column("ACTOR", flexible=True),
-    ]
-    printer.table(columns, (_row(entry, now) for entry in shown))
+    else:
+        columns = [
+            Column("WHEN"),
+            Column("ACTION"),
+            Column("SUBJECT", flexible=True),
+            Column("DETAIL", flexible=True),
+            Column("ACTOR", flexible=True),
+        ]
+        printer.table(columns, (_row(entry, now) for entry in shown))
     if len(found) > len(shown):
         printer.talk("There are older ones; all of them: assist audit list -n 0")
 

@@ -117,7 +117,9 @@ def _wrong_words(error: Any) -> UsageError:
     possible = getattr(error, "possibilities", None)  # options that look like the one that there is not
     message = (error.message if possible else error.format_message()).rstrip(".")
     path = error.ctx.command_path if error.ctx else "assist"
-    hint = HINTS.get(path, f"see {path} --help")
+    hint = f"see {path} --help"
+    if not isinstance(error, typer.BadParameter):  # no value is wrong: it is a word too many
+        hint = HINTS.get(path, hint)
     if possible:
         hint = f"did you mean {' or '.join(possible)}? see {path} --help"
     return UsageError(f"cannot understand this: {message[:1].lower()}{message[1:]}", hint=hint)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated
 
 import typer
@@ -98,13 +97,15 @@ def create(
 def list_(
     context: typer.Context,
     number: Annotated[
-        int, typer.Option("--number", "-n", min=0, metavar="N", help="At most so many; 0: all.")
-    ] = LIST_LENGTH,
+        int | None,
+        typer.Option("--number", "-n", min=0, metavar="N", help="At most so many; 0: all. Default: 100, in JSON 1000."),
+    ] = None,
     output: options.Output = Format.TABLE,
     plain: options.Plain = False,
 ) -> None:
     """List the saved commands, by name."""
     printer = options.printer(context, output, plain=plain)
+    number = options.list_length(number, printer, LIST_LENGTH)
     with open_controller(home()) as controller:
         found = commands.listing(controller, number + 1 if number else None)
         now = controller.now()
@@ -164,7 +165,7 @@ def diff(
     new: Annotated[int | None, typer.Argument(metavar="[VERSION]", min=1, help="Default: the newest.")] = None,
     output: options.Output = Format.TABLE,
 ) -> None:
-    """Show what changed between two versions, in settings and in the script."""
+    """Show how two versions differ, in settings and in the script."""
     printer = options.printer(context, output)
     with open_controller(home()) as controller:
         left = commands.get(controller, f"{name}@{old}")
@@ -214,6 +215,7 @@ def clone(
     text: Text = None,
     file: File = None,
     type: Annotated[str | None, typer.Option("--type", metavar="TYPE", help="shell, bat or powershell.")] = None,
+    description: Description = None,
     working_dir: Annotated[
         str | None, typer.Option("--workdir", metavar="DIR", help="Where to run; '' is the user's home.")
     ] = None,
@@ -228,9 +230,10 @@ def clone(
     definitions: Definitions = None,
     output: options.Output = Format.TABLE,
 ) -> None:
-    """Make a new version, or with --as a new command, that differs in what the options say.
+    """Make a new version, or with --as a new command.
 
-    Without any option, the script opens in $EDITOR on a terminal.
+    It differs in what the options say. Without any option, the script opens in $EDITOR on a terminal. The
+    description is of all versions.
     """
     printer = options.printer(context, output)
     content = scripts.given(text, file)
@@ -250,14 +253,17 @@ def clone(
         if changes == Changes() and new_name is None:
             old = commands.get(controller, reference).version
             changes = Changes(content=_from_editor(old.content, old.type))
-        made = commands.clone(controller, reference, changes, new_name)
+        made = commands.clone(controller, reference, changes, new_name, description)
     _print_saved(printer, made)
     parameters.warn_of_keys(printer, made.version)
 
 
 @app.command(epilog=options.examples("assist command rollback restart 1", "assist command rollback restart 2 -o json"))
 def rollback(context: typer.Context, name: Name, version: Version, output: options.Output = Format.TABLE) -> None:
-    """Make an older version the newest: as a new version, so that nothing is lost."""
+    """Make an older version the newest.
+
+    It becomes a new version, so that nothing is lost.
+    """
     printer = options.printer(context, output)
     with open_controller(home()) as controller:
         made = commands.rollback(controller, name, version)
@@ -279,11 +285,13 @@ def delete(
 def export(
     context: typer.Context,
     wanted: Annotated[list[str] | None, typer.Argument(metavar="[NAME...]", help="Default: all commands.")] = None,
+    output: options.Output = Format.JSON,
 ) -> None:
-    """Print commands with all their versions as JSON, for assist command import."""
+    """Print commands with all their versions, for assist command import."""
+    printer = options.printer(context, Format.JSONL if output is Format.JSONL else Format.JSON)
     with open_controller(home()) as controller:
         document = exchange.export(controller, wanted or ())
-    options.printer(context).line(json.dumps(document, ensure_ascii=False, indent=2))
+    printer.document(document)
 
 
 @app.command("import", epilog=options.examples("assist command import commands.json", "assist command import - --skip"))
@@ -294,7 +302,10 @@ def import_(
     skip: Annotated[bool, typer.Option("--skip", help="Leave out what has a taken name.")] = False,
     output: options.Output = Format.TABLE,
 ) -> None:
-    """Save the commands of a file, with all their versions; all of them or none."""
+    """Save the commands of a file, with all their versions.
+
+    All of them are saved, or none.
+    """
     if rename and skip:
         raise UsageError("cannot both rename and skip", hint="give one of --rename and --skip")
     printer = options.printer(context, output)

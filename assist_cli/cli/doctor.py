@@ -27,7 +27,8 @@ def doctor(
 ) -> None:
     """Look over this controller, or the way to an instance and its agent.
 
-    Each line is in order, or says what to do. Ends with 0 when all is in order, else 1.
+    Each line is in order, or says what to do. Ends with 0 when all is in order, 69 when the instance cannot be reached,
+    else 1.
     """
     printer = options.printer(context, output)
     with open_controller(home()) as controller:
@@ -44,5 +45,6 @@ def doctor(
             printer.line(f"{mark} {check.name.ljust(width)}  {escape(check.detail)}")
             if not check.ok and check.hint:
                 printer.line(f"{' ' * (width + 7)}{printer.paint('do:', Style.BUSY)} {escape(check.hint)}")
-    if not all(check.ok for check in found):
-        raise typer.Exit(ExitStatus.FAILED)
+    bad = {check.name for check in found if not check.ok}
+    if bad:
+        raise typer.Exit(ExitStatus.UNREACHABLE if operations.ROUTE in bad else ExitStatus.FAILED)

@@ -180,8 +180,6 @@ def instance_status(instance: Instance, health: Health, use: Use) -> Document:
         "LastHeartbeatTime": time(instance.heard),
         "LastInvokedTime": time(use.last_sent),
         "Guard": health.guard,
-        "ErrorCode": health.error_code,
-        "ErrorInfo": health.error,
     }
 
 

@@ -36,13 +36,15 @@ COLUMNS = (
 def list_(
     context: typer.Context,
     number: Annotated[
-        int, typer.Option("--number", "-n", min=0, metavar="N", help="At most so many; 0: all.")
-    ] = LIST_LENGTH,
+        int | None,
+        typer.Option("--number", "-n", min=0, metavar="N", help="At most so many; 0: all. Default: 20, in JSON 1000."),
+    ] = None,
     output: options.Output = Format.TABLE,
     plain: options.Plain = False,
 ) -> None:
     """List what was sent, newest first."""
     printer = options.printer(context, output, plain=plain)
+    number = options.list_length(number, printer, LIST_LENGTH)
     with open_controller(home()) as controller:
         found = files.listing(controller, limit=number + 1 if number else None)
         shown = found[:number] if number else found

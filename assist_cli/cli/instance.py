@@ -118,8 +118,10 @@ def status(
     context: typer.Context,
     some: Some = None,
     instance: targets.Targets = None,
+    everything: targets.All = False,
     pick: targets.Pick = None,
     seed: targets.Seed = None,
+    preview: targets.Preview = False,
     output: options.Output = Format.TABLE,
     plain: options.Plain = False,
 ) -> None:
@@ -131,13 +133,18 @@ def status(
 
     printer = options.printer(context, output, plain=plain)
     with open_controller(home()) as controller:
-        selection = targets.selection([*(some or ()), *(instance or ())], False, pick, seed)
-        found = health.states(controller, instances.listing(controller, selection))
+        selection = targets.selection([*(some or ()), *(instance or ())], everything, pick, seed)
+        meant = instances.listing(controller, selection)
+        if preview:
+            targets.print_preview(printer, meant)
+            return
+        found = health.states(controller, meant)
         now = controller.now()
     if printer.is_json:
         printer.documents(documents.instance_status(each.instance, each.health, each.use) for each in found)
     else:
         _print_states(printer, found, now)
+    _tell_silent(printer, found)
     online = sum(each.health.is_online for each in found)
     if online < len(found):
         raise typer.Exit(ExitStatus.FAILED if online else ExitStatus.UNREACHABLE)
@@ -206,6 +213,10 @@ def _print_states(printer: Printer, found: list[health.State], now: datetime) ->
         Column("HEARD"),
     ]
     printer.table(columns, (_state_row(each, now) for each in found))
+
+
+def _tell_silent(printer: Printer, found: list[health.State]) -> None:
+    """Say why those that cannot be reached cannot."""
     silent: dict[tuple[str, str], list[health.State]] = {}
     for each in found:
         if not each.health.is_online:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,7 +10,7 @@ import typer
 
 from assist_cli.cli import archive, documents, options, runs, targets
 from assist_cli.cli.output import STYLES, Encoding, Format
-from assist_cli.errors import Conflict, ExitStatus, NotFound, UsageError
+from assist_cli.errors import Conflict, ExitStatus, UsageError
 from assist_cli.model.invocation import Filter, Invocation, InvocationInstance, RepeatMode
 from assist_cli.model.output import Output, Stream
 from assist_cli.model.status import InvocationStatus, InvokeStatus
@@ -49,13 +50,15 @@ def list_(
     since: options.Since = None,
     periodic: Annotated[bool, typer.Option("--periodic", help="That run again and again.")] = False,
     number: Annotated[
-        int, typer.Option("--number", "-n", min=0, metavar="N", help="At most so many; 0: all.")
-    ] = LIST_LENGTH,
+        int | None,
+        typer.Option("--number", "-n", min=0, metavar="N", help="At most so many; 0: all. Default: 20, in JSON 1000."),
+    ] = None,
     output: options.Output = Format.TABLE,
     plain: options.Plain = False,
 ) -> None:
     """List what was run, newest first."""
     printer = options.printer(context, output, plain=plain)
+    number = options.list_length(number, printer, LIST_LENGTH)
     with open_controller(home()) as controller:
         wanted = history.filtered(
             controller,
@@ -188,7 +191,9 @@ def watch(
     plain: options.Plain = False,
     encoding: options.EncodingOption = Encoding.TEXT,
 ) -> None:
-    """Watch how it stands until it ends: who still runs and since when, who failed and why.
+    """Watch how it stands until it ends.
+
+    It tells who still runs and since when, who failed and why.
 
     The view is redrawn in place on a terminal; elsewhere, and with --plain, each change is a line. What runs again and
     again is watched until it is stopped. Ends with the exit status of invocation wait.
@@ -226,7 +231,9 @@ def watch(
 def output_(
     context: typer.Context,
     id: Id,
-    instance: Annotated[str | None, typer.Option("--instance", "-i", metavar="NAME", help="Of this instance.")] = None,
+    instance: Annotated[
+        list[str] | None, typer.Option("--instance", "-i", metavar="NAME", help="Of this instance.")
+    ] = None,
     stdout: Annotated[bool, typer.Option("--stdout", help="Only what it wrote to stdout.")] = False,
     stderr: Annotated[bool, typer.Option("--stderr", help="Only what it wrote to stderr, on stdout.")] = False,
     full: Annotated[bool, typer.Option("--full", help="Ask the agent for what the history does not hold.")] = False,
@@ -243,7 +250,7 @@ def output_(
     printer = options.printer(context)
     with open_controller(home()) as controller:
         found = history.show(controller, history.find(controller, id), output=True)
-        place = _place(found, instance)
+        place = _only(history.places(controller, found, targets.selection(instance)))
         only = Stream.STDOUT if stdout else Stream.STDERR if stderr else None
         streams = Streams(printer, only=only)
         kept = place.record.output or Output()
@@ -266,8 +273,10 @@ def stop(
         list[str] | None,
         typer.Option("--instance", "-i", metavar="TARGET", help="Only there; default: wherever it runs."),
     ] = None,
+    everything: targets.All = False,
     pick: targets.Pick = None,
     seed: targets.Seed = None,
+    preview: targets.Preview = False,
     output: options.Output = Format.TABLE,
 ) -> None:
     """Stop what runs.
@@ -275,12 +284,15 @@ def stop(
     All of its processes get TERM, and KILL after 5 s. What has ended by itself stays as it ended.
     """
     printer = options.printer(context, output)
+    where = targets.selection(instance, everything, pick, seed)
     with open_controller(home()) as controller:
+        invocation_id = history.find(controller, id, files=True)
+        if preview:
+            targets.print_preview(printer, history.members(controller, invocation_id, where))
+            return
         from assist_cli.operations.stop import stop as stop_invocation
 
-        found = stop_invocation(
-            controller, history.find(controller, id, files=True), targets.selection(instance, False, pick, seed)
-        )
+        found = stop_invocation(controller, invocation_id, where)
     if printer.is_json:
         printer.document(documents.invocation(found))
     else:
@@ -308,12 +320,7 @@ def _is_scheduled(invocation: Invocation) -> bool:
     )
 
 
-def _place(invocation: Invocation, name: str | None) -> InvocationInstance:
-    places = [each for each in invocation.instances if name in (None, each.instance_name, each.instance_id)]
-    if not places:
-        raise NotFound(
-            f"cannot find the instance '{name}' in {invocation.id}", hint=f"assist invocation show {invocation.id}"
-        )
+def _only(places: Sequence[InvocationInstance]) -> InvocationInstance:
     if len(places) > 1:
         raise UsageError(
             f"cannot tell which output: it ran on {len(places)} instances", hint="name one with --instance"

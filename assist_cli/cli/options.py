@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from assist_cli.model.rollout import Rollout
     from assist_cli.operations.controller import Also
 
+JSON_LENGTH = 1000
 LONGEST_SECONDS = 100 * 366 * 86_400
 
 
@@ -90,6 +91,13 @@ def print_help(context: typer.Context) -> None:
     if context.invoked_subcommand is None:
         typer.echo(context.get_help(), err=True)
         raise typer.Exit(ExitStatus.USAGE)
+
+
+def list_length(number: int | None, printer: Printer, rows: int) -> int:
+    """How many a list shows, 0 for all: what ``-n`` says, else so many ``rows`` of a table, and more for a program."""
+    if number is None:
+        return JSON_LENGTH if printer.is_json else rows
+    return number
 
 
 def rollout(canary: int | None, batch: str | None, max_errors: str | None, concurrency: int | None) -> Rollout:

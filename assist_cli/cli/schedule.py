@@ -100,8 +100,9 @@ def slots(
     context: typer.Context,
     id: Id,
     number: Annotated[
-        int, typer.Option("--number", "-n", min=0, metavar="N", help="At most so many; 0: all.")
-    ] = LIST_LENGTH,
+        int | None,
+        typer.Option("--number", "-n", min=0, metavar="N", help="At most so many; 0: all. Default: 20, in JSON all."),
+    ] = None,
     output: options.Output = Format.TABLE,
     plain: options.Plain = False,
 ) -> None:
@@ -115,16 +116,19 @@ def slots(
     printer = options.printer(context, output, plain=plain)
     with open_controller(home()) as controller:
         invocation_id = history.find(controller, id)
-        ledger = scheduling.ledger(controller, invocation_id, limit=number or None)
         if printer.is_json:
-            printer.documents(map(documents.slot, ledger))
+            printer.documents(map(documents.slot, scheduling.ledger(controller, invocation_id, limit=number or None)))
             return
-        found = list(ledger)
+        number = options.list_length(number, printer, LIST_LENGTH)
+        found = list(scheduling.ledger(controller, invocation_id, limit=number + 1 if number else None))
         names = scheduling.instance_names(controller, invocation_id)
-    if found:
-        printer.table(SLOT_COLUMNS, (_slot_row(each, names) for each in found))
+    shown = found[:number] if number else found
+    if shown:
+        printer.table(SLOT_COLUMNS, (_slot_row(each, names) for each in shown))
     else:
         printer.talk("It was not due yet.")
+    if len(found) > len(shown):
+        printer.talk("There are older ones; all of them with -n 0")
 
 
 @app.command(epilog=options.examples("assist schedule pause -", "assist schedule pause t-01k3"))
@@ -161,9 +165,10 @@ def preview(
     output: options.Output = Format.TABLE,
     plain: options.Plain = False,
 ) -> None:
-    """Show the next firings of a frequency, and the days on which clocks are changed.
+    """Show the next firings of a frequency.
 
-    Nothing is made. What runs follows from the same rules; they stand in assist help frequency.
+    Those on days on which clocks are changed are marked. Nothing is made. What runs follows from the same rules; they
+    stand in assist help frequency.
     """
     printer = options.printer(context, output, plain=plain)
     now = utc_now()

@@ -91,7 +91,7 @@ def print_difference(printer: Printer, lines: Sequence[str]) -> None:
 
 def quote(words: Sequence[str], kind: CommandType) -> bytes:
     """A script that runs these words as they are."""
-    return encoded(_QUOTE[kind](words) + "\n")
+    return encoded(_QUOTE[kind](words))
 
 
 def _language(content: bytes, kind: CommandType) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
@@ -10,6 +11,7 @@ from assist_cli.cli import documents
 from assist_cli.cli.output import Printer
 from assist_cli.cli.wording import escape
 from assist_cli.errors import UsageError
+from assist_cli.model.instance import Instance
 from assist_cli.model.target import Selection
 from assist_cli.operations import instances
 from assist_cli.operations.controller import open_controller
@@ -43,6 +45,11 @@ def preview(printer: Printer, selection: Selection) -> None:
     """Print the instances that are meant, a name a line."""
     with open_controller(home()) as controller:
         found = instances.resolve(controller, selection)
+    print_preview(printer, found)
+
+
+def print_preview(printer: Printer, found: Sequence[Instance]) -> None:
+    """Print these instances, a name a line."""
     if printer.is_json:
         printer.documents(map(documents.instance, found))
         return

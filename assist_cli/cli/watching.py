@@ -123,7 +123,7 @@ def watch(
         leave()
         return ExitStatus.INTERRUPTED
     except KeyboardInterrupt:
-        return _interrupted(printer, controller, invocation, view, leave)
+        return _interrupted(printer, controller, invocation, view, leave, encoding)
     except GaveUpWaiting as error:
         leave()
         gave_up = error
@@ -270,6 +270,7 @@ def _interrupted(
     invocation: Invocation,
     view: Streams | Fanout | Board | None,
     leave: Callable[[], None],
+    encoding: Encoding,
 ) -> int:
     """Stop watching; stop the invocation itself when Ctrl-C comes again at once."""
     from assist_cli.operations import stop
@@ -287,6 +288,8 @@ def _interrupted(
     except KeyboardInterrupt:
         printer.talk(f"Stopping {invocation.id} …")
         stopped = stop.stop(controller, invocation.id)
+        if printer.is_json:
+            printer.document(documents.invocation(stopped, encoding))
         tell_failures(printer, stopped.instances)
         return exit_status(stopped)
     return ExitStatus.INTERRUPTED

@@ -190,3 +190,8 @@ def parse_reference(text: str) -> tuple[str, int | None]:
             hint="write NAME@1 for the first version, NAME for the newest",
         )
     return name, int(number)
+
+
+def versions_in_words(number: int) -> str:
+    """``1 version``, ``3 versions``."""
+    return "1 version" if number == 1 else f"{number} versions"

@@ -111,38 +111,36 @@ def modify(
     """
     with controller.database.transaction() as transaction:
         old = store.get(transaction, store.find(transaction, name))
-        new = replace(
-            old,
-            name=old.name if new_name is None else names.checked_name(new_name),
-            description=old.description if description is None else rules.checked_description(description),
-            modified=controller.now(),
-        )
-        store.modify(transaction, old.id, new.name, new.description, new.modified)
-        details = []
-        if new.name != old.name:
-            details.append(f"name {old.name!r} to {new.name!r}")
-        if new.description != old.description:
-            details.append("description")
-        _note(controller, transaction, "command.modify", new, ", ".join(details))
+        new = _modified(controller, transaction, old, new_name, description)
         version = None if changes is None else rules.checked_version(changes.applied(old.version))
         if version is not None and not _is_same(version, old.version):
             new = _new_version(controller, transaction, new, version, "command.clone", old.version.number)
     return new
 
 
-def clone(controller: Controller, reference: str, changes: Changes, new_name: str | None = None) -> Command:
+def clone(
+    controller: Controller,
+    reference: str,
+    changes: Changes,
+    new_name: str | None = None,
+    description: str | None = None,
+) -> Command:
     """Make a new version of a command, or with ``new_name`` a new command, from one of its versions.
 
-    Raises NotFound, InvalidParameter (nothing would change, among others), QuotaExceeded, Conflict.
+    A ``description`` is that of the new command, or of all versions. Raises NotFound, InvalidParameter (nothing would
+    change, among others), QuotaExceeded, Conflict.
     """
     name, number = rules.parse_reference(reference)
     if new_name is not None:
         source = get(controller, reference)
-        return create(controller, new_name, changes.applied(source.version), source.description)
+        said = source.description if description is None else description
+        return create(controller, new_name, changes.applied(source.version), said)
     with controller.database.transaction() as transaction:
         command_id = store.find(transaction, name)
         source = store.get(transaction, command_id, number)
         latest = store.get(transaction, command_id)
+        if description is not None:
+            latest = _modified(controller, transaction, latest, None, description)
         version = rules.checked_version(changes.applied(source.version))
         return _new_version(controller, transaction, latest, version, "command.clone", source.version.number)
 
@@ -170,8 +168,27 @@ def delete(controller: Controller, wanted: Sequence[str]) -> list[Command]:
                 deleted[command.id] = command
         for command in deleted.values():
             store.delete(transaction, command.id)
-            _note(controller, transaction, "command.delete", command, f"{command.latest} versions")
+            _note(controller, transaction, "command.delete", command, rules.versions_in_words(command.latest))
     return list(deleted.values())
+
+
+def _modified(
+    controller: Controller, transaction: Transaction, old: Command, new_name: str | None, description: str | None
+) -> Command:
+    new = replace(
+        old,
+        name=old.name if new_name is None else names.checked_name(new_name),
+        description=old.description if description is None else rules.checked_description(description),
+        modified=controller.now(),
+    )
+    store.modify(transaction, old.id, new.name, new.description, new.modified)
+    details = []
+    if new.name != old.name:
+        details.append(f"name {old.name!r} to {new.name!r}")
+    if new.description != old.description:
+        details.append("description")
+    _note(controller, transaction, "command.modify", new, ", ".join(details))
+    return new
 
 
 def _refuse_busy(transaction: Transaction, command: Command) -> None:

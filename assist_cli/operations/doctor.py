@@ -22,6 +22,7 @@ from assist_cli.store import checkup, schedules
 FREE_BYTES = 256 * 1024 * 1024
 CLOCK_SECONDS = 5.0
 SHOWN = 3
+ROUTE = "route"  # the check that fails when the agent cannot be reached
 
 
 def examine_controller(controller: Controller) -> list[Check]:
@@ -46,10 +47,10 @@ def examine_instance(controller: Controller, name: str) -> list[Check]:
     tags = ", ".join(f"{key}={value}" if value else key for key, value in instance.tags.items())
     checks = [Check("name", True, f"{instance.name} is {instance.id}" + (f", tags {tags}" if tags else ""))]
     if not found.is_online:
-        return [*checks, Check("route", False, f"{instance.address}: {found.error} ({found.error_code})", found.hint)]
+        return [*checks, Check(ROUTE, False, f"{instance.address}: {found.error} ({found.error_code})", found.hint)]
     return [
         *checks,
-        Check("route", True, f"{instance.address} leads to {found.hostname}"),
+        Check(ROUTE, True, f"{instance.address} leads to {found.hostname}"),
         *_certificate_of(instance, found, controller.now()),
         _agent(instance, found),
         Check("python", True, found.python),

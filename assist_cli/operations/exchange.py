@@ -270,7 +270,7 @@ def _take(controller: Controller, transaction: Transaction, versions: Sequence[C
     for each in versions[1:]:
         store.add_version(transaction, first.id, each.version, each.modified)
     renamed = f", renamed from {wanted!r}" if first.name != wanted else ""
-    detail = f"{len(versions)} versions{renamed}, {first.id}"
+    detail = f"{rules.versions_in_words(len(versions))}{renamed}, {first.id}"
     audit.append(transaction, Entry(controller.now(), controller.actor, "command.import", first.name, detail))
     return Imported(wanted, replace(versions[-1], id=first.id, name=first.name))
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from assist_cli.errors import GaveUpWaiting, NotFound
+from assist_cli.model.instance import Instance
 from assist_cli.model.invocation import Filter, Invocation, InvocationInstance, Summary
 from assist_cli.model.status import InvokeStatus
 from assist_cli.model.target import Selection, choose
@@ -53,10 +54,7 @@ def results(
     Raises NotFound.
     """
     found = show(controller, invocation_id, output=not every)
-    wanted = chosen(controller.database, found, where)
-    for place in found.instances:
-        if place.instance_id not in wanted:
-            continue
+    for place in places(controller, found, where):
         if not every:
             yield place
             continue
@@ -64,16 +62,26 @@ def results(
             yield replace(place, record=record)
 
 
+def places(controller: Controller, invocation: Invocation, where: Selection | None) -> list[InvocationInstance]:
+    """The instances of an invocation that ``chosen`` means, as they are in it. Raises NotFound."""
+    wanted = chosen(controller.database, invocation, where)
+    return [place for place in invocation.instances if place.instance_id in wanted]
+
+
 def chosen(reader: Reader, invocation: Invocation, where: Selection | None) -> set[str]:
     """The ids of the instances of an invocation that are meant, under the names that they had when it was invoked.
 
     All of them when nothing is selected. Raises NotFound for a target that is none of its instances.
     """
-    ids = {place.instance_id: place.instance_name for place in invocation.instances}
     if where is None or where.is_empty:
-        return set(ids)
-    known = [replace(instance, name=ids[instance.id]) for instance in instances.by_ids(reader, ids)]
-    return {instance.id for instance in choose(known, where)}
+        return {place.instance_id for place in invocation.instances}
+    return {instance.id for instance in choose(_members(reader, invocation), where)}
+
+
+def members(controller: Controller, invocation_id: str, where: Selection) -> list[Instance]:
+    """The instances of an invocation that ``chosen`` means, by name. Raises NotFound."""
+    found = _members(controller.database, recall(controller, invocation_id, output=False))
+    return choose(found, Selection(everything=True) if where.is_empty else where)
 
 
 def filtered(
@@ -143,6 +151,11 @@ def refresh(controller: Controller, invocation_id: str | None) -> None:
         from assist_cli.operations import notify
 
         notify.hurry(controller)
+
+
+def _members(reader: Reader, invocation: Invocation) -> list[Instance]:
+    names = {place.instance_id: place.instance_name for place in invocation.instances}
+    return [replace(instance, name=names[instance.id]) for instance in instances.by_ids(reader, names)]
 
 
 def _commands(reader: Reader, text: str) -> tuple[str, ...]:

@@ -44,6 +44,8 @@ class Line:
         """A greeted connection. Raises AgentError when there is none to be had."""
         if self._client is None or not self._client.is_open:
             self._client = await connect(self._controller, self._instance.address, self._instance.id)
+            version = self._client.greeting.agent
+            log.info("%s: reached at %s, agent %s", self._instance.name, self._instance.address, version)
         return self._client
 
     async def insist(self, work: Callable[[Client], Awaitable[T]]) -> T:

@@ -71,8 +71,8 @@ def test_nothing_asked_for_is_a_wrong_command_line(assist: Program) -> None:
         (["run", "uname", "-a"], "no such option: -a", "assist run -- uname -a"),
         (["run"], "cannot tell what to run", "assist run -- uname -a"),
         (["run", "-c", "true", "--", "true"], "cannot tell what to run", "assist run -- uname -a"),
-        (["run", "--timeout", "soon", "--", "true"], "'soon' is no duration", "assist run -- uname -a"),
-        (["run", "--timeout", "1.5", "--", "true"], "not a whole number", "assist run -- uname -a"),
+        (["run", "--timeout", "soon", "--", "true"], "'soon' is no duration", "see assist run --help"),
+        (["run", "--timeout", "1.5", "--", "true"], "not a whole number", "see assist run --help"),
     ],
 )
 def test_a_wrong_command_line(assist: Program, words: list[str], message: str, hint: str) -> None:

@@ -161,6 +161,9 @@ def test_export_and_import_through_a_pipe(assist: Program, isolation: Path, scri
     document(assist, "command", "create", "restart", "-f", script, "--param-def", DEFINITION)
     document(assist, "command", "clone", "restart", "--timeout", "9")
     exported = assist("command", "export").stdout
+    assert assist("command", "export", "-o", "json").stdout == exported
+    (line,) = assist("command", "export", "restart", "-o", "jsonl").stdout.splitlines()
+    assert json.loads(line) == json.loads(exported)
     other = {"ASSIST_HOME": str(isolation / "other")}
     taken = assist("command", "import", "-", input=exported, env=other)
     assert taken.returncode == 0

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.e2e
 LIST_KEYS = {"InstanceId", "InstanceName", "Address", "Tags", "OSType", "CreationTime"}
 STATUS_KEYS = {
     "InstanceId", "InstanceName", "CloudAssistantStatus", "CloudAssistantVersion", "OSType", "ActiveTaskCount",
-    "InvocationCount", "LastHeartbeatTime", "LastInvokedTime", "Guard", "ErrorCode", "ErrorInfo",
+    "InvocationCount", "LastHeartbeatTime", "LastInvokedTime", "Guard",
 }  # fmt: skip
 IDS = [f"i-01kbdk5g8w3m9v6yx2r4hq7c{letter}e" for letter in "abc"]
 
@@ -89,6 +89,7 @@ def test_the_life_of_an_instance(assist: Program, fleet: list[Place]) -> None:
     done = assist("run", "-i", "web2", "--", "sh", "-c", "echo $ASSIST_INSTANCE_ID; exit 3")
     assert (done.returncode, done.stdout.decode().strip()) == (3, second["InstanceId"])
 
+    assert assist("instance", "status", "--all", "--preview").stdout == b"web1\nweb2\n"
     states = document(assist, "instance", "status")
     assert [set(state) for state in states] == [STATUS_KEYS] * 2
     assert [(state["CloudAssistantStatus"], state["InvocationCount"]) for state in states] == [(True, 0), (True, 1)]
@@ -154,11 +155,18 @@ def test_a_stop_on_one_leaves_the_other(assist: Program, fleet: list[Place]) -> 
     assert document(assist, "stop", id)["InvokeStatus"] == "Stopped"
 
 
+def test_the_folder_of_an_agent_is_not_its_socket(assist: Program, isolation: Path) -> None:
+    done = assist("instance", "add", "web1", f"unix:{isolation}")
+    assert done.returncode == 69
+    assert f"unix:{isolation}/agentd.sock" in done.stderr.decode()
+
+
 def test_an_instance_that_is_gone_is_told_beside_the_others(assist: Program, fleet: list[Place]) -> None:
     fleet[0].agent.stop()
     first, second = document(assist, "instance", "status", status=1)
-    assert (first["CloudAssistantStatus"], first["ErrorCode"]) == (False, "ClientNotRunning")
-    assert (second["CloudAssistantStatus"], second["ErrorCode"]) == (True, "")
+    assert (first["CloudAssistantStatus"], first["CloudAssistantVersion"]) == (False, None)
+    assert (second["CloudAssistantStatus"], second["Guard"]) == (True, None)
+    assert b"web1: cannot" in assist("instance", "status", "-o", "json").stderr
     table = assist("instance", "status", "--plain")
     assert b"web1  ClientNotRunning" in table.stdout
     assert b"systemctl start" in table.stderr
@@ -210,7 +218,7 @@ def test_the_doctor_of_an_instance(assist: Program, fleet: list[Place]) -> None:
     assert checks["guard"]["Hint"]
     fleet[0].agent.stop()
     text = assist("doctor", "web1")
-    assert text.returncode == 1
+    assert text.returncode == 69
     assert b"BAD  route" in text.stdout
     assert b"systemctl start" in text.stdout
 

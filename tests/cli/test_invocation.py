@@ -189,13 +189,19 @@ def test_output_by_stream(assist: Program, three: list[str]) -> None:
     only = assist("invocation", "output", three[2], "--stderr")
     assert (only.stdout, only.stderr) == (b"second line\n", b"")
     assert assist("invocation", "output", three[2], "--stdout", "-i", "local").stdout == b"first line\n"
+    (place,) = document(assist, "invocation", "show", three[2])["InvokeInstances"]
+    of_prefix = assist("invocation", "output", three[2], "--stderr", "-i", place["InstanceId"][:12])
+    assert of_prefix.stdout == b"second line\n"
     assert assist("invocation", "output", three[2], "-i", "web1").returncode == 66
     assert assist("invocation", "output", three[2], "--stdout", "--stderr").returncode == 2
 
 
 def test_stop(assist: Program) -> None:
     assist("run", "--detach", "--", "sleep", "60")
-    stopped = document(assist, "stop", "-")
+    assert assist("stop", "-", "--all", "--preview").stdout == b"local\n"
+    running = document(assist, "invocation", "show", "-")
+    assert (running["InvokeStatus"], running["CommandContent"]) == ("Running", "sleep 60")
+    stopped = document(assist, "stop", "-", "--all")
     assert stopped["InvokeStatus"] == "Stopped"
     (place,) = stopped["InvokeInstances"]
     assert (place["InvocationStatus"], place["ErrorCode"]) == ("Stopped", "ExecutionInterrupted")

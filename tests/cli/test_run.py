@@ -203,6 +203,18 @@ def test_interrupted_twice_it_is_stopped(assist: Program) -> None:
     assert newest(assist)["InvokeStatus"] == "Stopped"
 
 
+def test_interrupted_twice_there_is_a_document_all_the_same(assist: Program, fifo: Path) -> None:
+    with assist.start("run", "-o", "json", "-c", f"echo > {fifo}; exec sleep 60") as process:
+        fifo.read_bytes()
+        process.send_signal(signal.SIGINT)
+        assert process.stderr is not None
+        assert json.loads(process.stderr.readline())["Code"] == "Interrupted"
+        process.send_signal(signal.SIGINT)
+        stdout, _ = process.communicate()
+    assert process.returncode == 1
+    assert json.loads(stdout)["InvokeStatus"] == "Stopped"
+
+
 def test_a_killed_program_leaves_a_script_that_goes_on(assist: Program, fifo: Path, home: Path) -> None:
     with assist.start("run", "-c", f"echo a; cat {fifo}; exit 4") as process:
         assert read_line(process) == b"a\n"

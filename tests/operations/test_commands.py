@@ -127,9 +127,22 @@ def test_clone_keeps_what_was_stated_of_the_keys(controller: Controller) -> None
 def test_clone_under_a_new_name_is_a_new_command(controller: Controller) -> None:
     commands.create(controller, "restart", VERSION, "restarts a unit")
     commands.clone(controller, "restart", Changes(timeout=90))
+    other = commands.clone(controller, "restart", Changes(), "other", "starts another")
+    assert commands.get(controller, other.id).description == "starts another"
     made = commands.clone(controller, "restart@1", Changes(), "copy")
     assert (made.latest, made.description, made.version.timeout) == (1, "restarts a unit", 30)
     assert commands.get(controller, "restart").latest == 2
+
+
+def test_a_clone_with_a_description_gives_it_to_all_versions(controller: Controller) -> None:
+    commands.create(controller, "restart", VERSION, "old")
+    commands.clone(controller, "restart", Changes(timeout=90), description="new")
+    assert [(each.version.number, each.description) for each in commands.versions(controller, "restart")] == [
+        (2, "new"), (1, "new"),
+    ]  # fmt: skip
+    with pytest.raises(InvalidParameter):  # and then it is not described anew either
+        commands.clone(controller, "restart", Changes(), description="newer")
+    assert commands.get(controller, "restart").description == "new"
 
 
 def test_a_clone_that_changes_nothing_is_refused(controller: Controller) -> None:
