@@ -134,8 +134,9 @@ def prune(
     with open_controller(home()) as controller:
         age = None if older_than is None else timedelta(seconds=min(older_than, options.LONGEST_SECONDS))
         limit = pruning.limit(controller, older_than=age, keep=keep)
-        if not yes:
-            _ask(*pruning.count(controller, limit))
+        invocations, records = pruning.count(controller, limit)
+        if (invocations or records) and not yes:
+            _ask(invocations, records)
         done = pruning.prune_history(controller, limit)
     if printer.is_json:
         printer.document(documents.pruned(done.invocations, done.records, done.freed))

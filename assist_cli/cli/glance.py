@@ -161,7 +161,7 @@ def _failed(overview: Overview) -> list[Line]:
     """What failed in the same way in the same invocation stands together."""
     groups: dict[tuple[str, str], list[Failure]] = {}
     for each in overview.failures:
-        how = f"exit {each.exit_code}" if each.exit_code else each.error_code
+        how = f"exit {each.exit_code}" if each.error_code == "ExitCodeNonzero" else each.error_code
         groups.setdefault((each.invocation_id, how), []).append(each)
     return [
         [

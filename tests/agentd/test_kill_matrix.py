@@ -172,7 +172,7 @@ def storm(agent: Agent, effects: Path, kills: int, victim: str, seed: int) -> No
 
 @pytest.mark.parametrize(
     ("python", "victim", "kills"),
-    [(NEWEST, "agent", 60), (NEWEST, "shim", 20), (OLDEST, "agent", 15), (OLDEST, "shim", 10)],
+    [(NEWEST, "agent", 25), (NEWEST, "shim", 15), (OLDEST, "agent", 8), (OLDEST, "shim", 8)],
     indirect=["python"],
 )
 def test_random_kills(make_agent: MakeAgent, isolation: Path, victim: str, kills: int) -> None:

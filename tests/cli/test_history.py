@@ -211,6 +211,8 @@ def test_prune_asks_where_somebody_can_answer(
             terminal.type(answer)
             assert terminal.end() == status
         assert len(documents(assist, "invocation", "list")) == left
+    nothing = assist(*words)
+    assert (nothing.returncode, nothing.stderr[:24]) == (0, b"Pruned: 0 invocations wi")
     done = documents(assist, "invocation", "prune", "--keep", "0", "--yes")
     assert (done["Invocations"], done["Records"]) == (1, 2)
     assert documents(assist, "invocation", "list") == []

@@ -40,7 +40,14 @@ def overview(count: int = 30, *, is_served: bool = True) -> Overview:
         [Running("t-01kbdk5g8w3m9v6yx2r4hq7cne", "restart@2", NOW - timedelta(seconds=5), False, 20, 5, 1)],
         [Firing("t-01kbdk5g8w3m9v6yx2r4hq7cnf", "true", "rate(30s)", NOW + timedelta(seconds=7))],
         [
-            Failure("t-01kbdk5g8w3m9v6yx2r4hq7cng", f"db{number}", "backup", NOW - timedelta(minutes=2), 3, "")
+            Failure(
+                "t-01kbdk5g8w3m9v6yx2r4hq7cng",
+                f"db{number}",
+                "backup",
+                NOW - timedelta(minutes=2),
+                3,
+                "ExitCodeNonzero",
+            )
             for number in range(1, 5)
         ],
         is_served,

@@ -200,7 +200,9 @@ class _Turn:
     def _miss(self, first: datetime) -> None:
         """Nobody served at these due times."""
         until = self._turn.fires or self._turn.next
-        log.warning("%s: nobody served at %s%s", self._invocation.id, Clock(first), "" if until is None else " ff.")
+        log.warning(
+            "%s: nobody served at %s%s", self._invocation.id, Clock(first), "" if until is None else " and after"
+        )
         if until is not None:
             ids = [place.instance_id for place in self._places]
             slots.add_missed(self._transaction, self._invocation.id, ids, first, until)
