@@ -1,7 +1,8 @@
 """Who is sending: a record that is to be sent names its sender, and anybody can see whether that one still lives.
 
 A sender holds the lock of a file of its own for as long as it lives; the system lets go of it however it dies. So a
-record whose sender died before sending is closed at the next look, and one whose sender is at work is left to it.
+record whose sender died before sending is closed at the next look, and one whose sender is at work is left to it. The
+files that the dead left are cleared away by whoever asks for them, and by the next sender.
 """
 
 from __future__ import annotations
@@ -18,20 +19,31 @@ from assist_cli.paths import Home
 @contextlib.contextmanager
 def sender(home: Home) -> Iterator[str]:
     """Be a sender; gives the token that goes into the records. Raises FileFailure."""
-    import fcntl
-
-    token = secrets.token_hex(8)
-    path = home.folder(home.senders) / token
+    for left in home.folder(home.senders).iterdir():
+        is_alive(home, left.name)  # takes it away where its sender died without a record, or after all had ended
+    token, descriptor = _locked(home)
     try:
-        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise FileFailure(f"cannot make the file '{path}': {error.strerror}") from error
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield token
     finally:
-        path.unlink(missing_ok=True)
+        (home.senders / token).unlink(missing_ok=True)
         os.close(descriptor)
+
+
+def _locked(home: Home) -> tuple[str, int]:
+    """The token of a new file, and the descriptor that holds its lock. Raises FileFailure."""
+    import fcntl
+
+    while True:
+        token = secrets.token_hex(8)
+        path = home.senders / token
+        try:
+            descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise FileFailure(f"cannot make the file '{path}': {error.strerror}") from error
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        if os.fstat(descriptor).st_nlink:
+            return token, descriptor
+        os.close(descriptor)  # another sender had it in the moment before it was locked, and took it for a dead one's
 
 
 def is_alive(home: Home, token: str) -> bool:

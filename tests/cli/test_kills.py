@@ -51,6 +51,7 @@ def test_the_history_is_true_whoever_was_killed(assist: Program, home: Path, iso
         else:
             assert (place["ErrorCode"], words[1] in ran) == ("DeliveryTimeout", False)
     assert ran.keys() <= {document["CommandContent"].split()[1] for document in shown if "echo" in str(document)}
+    assert assist("run", "--", "true").returncode == 0
     assert list((home / "senders").iterdir()) == []
     with sqlite3.connect(home / "assist.db") as connection:
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)

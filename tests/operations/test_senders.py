@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from assist_cli.operations.senders import is_alive, sender
@@ -39,6 +40,33 @@ def test_one_that_is_killed_is_dead_at_once(home: Path) -> None:
         process.kill()
         process.wait()
         assert not is_alive(rooms, token)
+    assert list(rooms.senders.iterdir()) == []
+
+
+def test_what_the_dead_left_is_cleared_away_by_the_next(home: Path) -> None:
+    rooms = Home(home)
+    with sender(rooms) as living:
+        with subprocess.Popen(
+            [sys.executable, "-c", BE_A_SENDER, home], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        ) as process:
+            assert process.stdout is not None
+            dead = process.stdout.readline().strip()
+            process.kill()
+        assert {each.name for each in rooms.senders.iterdir()} == {living, dead}
+        with sender(rooms) as another:
+            assert {each.name for each in rooms.senders.iterdir()} == {living, another}
+        assert is_alive(rooms, living)
+
+
+def test_many_that_begin_at_once_do_not_take_each_other_for_dead(home: Path) -> None:
+    rooms = Home(home)
+
+    def begin(_: int) -> bool:
+        with sender(rooms) as token:
+            return is_alive(rooms, token)
+
+    with ThreadPoolExecutor(16) as pool:
+        assert all(pool.map(begin, range(400)))
     assert list(rooms.senders.iterdir()) == []
 
 
