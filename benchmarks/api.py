@@ -1,7 +1,7 @@
 """What the HTTP API can answer: python -m benchmarks.api (Linux).
 
-``assist serve --api`` with a scheduler that runs 100 schedules beside it. Clients of processes of their own sign each
-call anew, as the SDKs do, and keep their connections. DescribeInvocations asks for one invocation; RunCommand runs
+``assist serve --api`` runs 100 schedules beside it, spread over their period. Clients in processes of their own sign
+each call anew, as the SDKs do, and keep their connections. DescribeInvocations asks for one invocation; RunCommand runs
 ``true`` on one instance, whose agent is a real one, and is timed to its answer.
 """
 
@@ -18,6 +18,8 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -122,10 +124,11 @@ def site() -> Iterator[tuple[Signer, str, int]]:
         with open_controller(Home(home)) as controller:
             key = accesskeys.create(controller, "bench", Role.ADMIN)
             (local,) = instances.resolve(controller, Selection())
-            now = utc_now()
-            for _ in range(SCHEDULES):
-                timing = Timing(frequency.parse(f"rate({INTERVAL}s)", zone="UTC", now=now))
-                schedule(controller, RunRequest(b"true", targets=Selection((local.id,))), timing)
+            timing = Timing(frequency.parse(f"rate({INTERVAL}s)", zone="UTC", now=utc_now()))
+            for number in range(SCHEDULES):
+                since = utc_now() - timedelta(seconds=INTERVAL * (1 - number / SCHEDULES))
+                made_then = replace(controller, now=lambda since=since: since)
+                schedule(made_then, RunRequest(b"true", targets=Selection((local.id,))), timing)
         try:
             with api.started(home) as (process, url):
                 yield Signer.of(url, key), local.id, process.pid

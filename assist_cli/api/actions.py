@@ -1,6 +1,7 @@
 """What can be asked: one table. Each action names the least role that may, what it takes, and who does it.
 
 ``words`` are the codes by which an action says what others say otherwise: the original's set is not uniform.
+``waits`` tells that an action may wait, for the disk or for agents; the others only read.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ class Action:
     takes: Takes
     carry_out: Callable[[Caller, Given], Document]
     words: Mapping[str, str] = field(default_factory=dict)
+    waits: bool = True
 
 
 _INVOKE = {
@@ -38,17 +40,17 @@ _TABLE = (
     Action("InvokeCommand", Role.OPERATOR, invocations.INVOKE, invocations.invoke, _INVOKE),
     Action("StopInvocation", Role.OPERATOR, invocations.STOP, invocations.halt),
     Action("ModifyInvocationAttribute", Role.OPERATOR, schedules.MODIFY, schedules.modify, schedules.WORDS),
-    Action("DescribeInvocations", Role.VIEWER, invocations.DESCRIBE, invocations.describe),
-    Action("DescribeInvocationResults", Role.VIEWER, invocations.RESULTS, invocations.results),
+    Action("DescribeInvocations", Role.VIEWER, invocations.DESCRIBE, invocations.describe, waits=False),
+    Action("DescribeInvocationResults", Role.VIEWER, invocations.RESULTS, invocations.results, waits=False),
     Action("SendFile", Role.OPERATOR, files.SEND, files.send, files.WORDS),
-    Action("DescribeSendFileResults", Role.VIEWER, files.RESULTS, files.results),
+    Action("DescribeSendFileResults", Role.VIEWER, files.RESULTS, files.results, waits=False),
     Action("CreateCommand", Role.ADMIN, commands.CREATE, commands.create),
     Action("ModifyCommand", Role.ADMIN, commands.MODIFY, commands.modify),
     Action("DeleteCommand", Role.ADMIN, commands.DELETE, commands.delete),
-    Action("DescribeCommands", Role.VIEWER, commands.DESCRIBE, commands.describe),
+    Action("DescribeCommands", Role.VIEWER, commands.DESCRIBE, commands.describe, waits=False),
     Action("InstallCloudAssistant", Role.ADMIN, instances.INSTALL, instances.install),
     Action("DescribeCloudAssistantStatus", Role.VIEWER, instances.STATUS, instances.status),
-    Action("ListPluginStatus", Role.VIEWER, instances.PLUGINS, instances.plugins),
+    Action("ListPluginStatus", Role.VIEWER, instances.PLUGINS, instances.plugins, waits=False),
 )
 
 ACTIONS = {action.name: action for action in _TABLE}

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
-from collections.abc import Collection
+import re
+from collections.abc import Awaitable, Callable, Collection, MutableMapping
 from concurrent.futures import Executor
+from dataclasses import replace
+from typing import Any
 
-from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response
-from starlette.routing import Route
-
+from assist_cli.api.actions import ACTIONS
 from assist_cli.api.call import Call
 from assist_cli.api.faults import Fault
 from assist_cli.api.forms import Reply
@@ -22,62 +20,86 @@ BODY_BYTES = 1 << 20
 BODY_SECONDS = 30.0
 DROPPED_BYTES = 16 << 20
 
+_ACTION = re.compile(rb"(?:^|&)Action=(\w+)")
 
-def application(gateway: Gateway, threads: Executor, names: Collection[str]) -> Starlette:
-    """The application; what may block runs in ``threads``.
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+
+class Application:
+    """The application; what may block runs in threads: of ``readers`` what only reads, of ``waiters`` the rest.
 
     ``names`` are those by which this server may be called. An address always may: it is a name that a page in a
     browser could turn on this server (DNS rebinding).
     """
 
-    async def call(request: Request) -> Response:
-        call = _call(request, b"")
+    def __init__(self, gateway: Gateway, readers: Executor, waiters: Executor, names: Collection[str]) -> None:
+        self._gateway = gateway
+        self._readers = readers
+        self._waiters = waiters
+        self._names = names
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        """One request. Of one whose client is gone there is nobody to answer."""
+        call = _call(scope)
         try:
-            _check_host(call, names)
-            call = _call(request, await asyncio.wait_for(_body(request), BODY_SECONDS))
+            if call.path != "/" or call.method not in ("GET", "POST"):
+                raise Fault("InvalidAction.NotFound")
+            _check_host(call, self._names)
+            body = await asyncio.wait_for(_body(receive), BODY_SECONDS)
         except Fault as fault:
-            return _response(gateway.refuse(call, fault), close=True)
+            await _send(send, self._gateway.refuse(call, fault), close=True)
         except asyncio.TimeoutError:
-            return _response(gateway.refuse(call, Fault("RequestTimeout")), close=True)
-        loop = asyncio.get_running_loop()
-        return _response(await loop.run_in_executor(threads, gateway.answer, call))
-
-    async def elsewhere(request: Request, _: Exception) -> Response:
-        return _response(gateway.refuse(_call(request, b""), Fault("InvalidAction.NotFound")), close=True)
-
-    return Starlette(
-        routes=[Route("/", call, methods=["GET", "POST"])],
-        exception_handlers={HTTPException: elsewhere, ClientDisconnect: elsewhere},
-    )
+            await _send(send, self._gateway.refuse(call, Fault("RequestTimeout")), close=True)
+        else:
+            if body is None:
+                return
+            threads = self._waiters if _may_wait(scope) else self._readers
+            loop = asyncio.get_running_loop()
+            await _send(send, await loop.run_in_executor(threads, self._gateway.answer, replace(call, body=body)))
 
 
-async def _body(request: Request) -> bytes:
-    """The body, at most 1 MiB of it. Raises Fault.
+async def _body(receive: Receive) -> bytes | None:
+    """The body, at most 1 MiB of it; None when the client went away. Raises Fault.
 
     Some of what is too much is read and dropped: a client that cannot send does not read why.
     """
     body = bytearray()
     dropped = 0
-    async for piece in request.stream():
+    more = True
+    while more and dropped <= DROPPED_BYTES:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
+        piece = message.get("body", b"")
+        more = message.get("more_body", False)
         if len(body) + len(piece) <= BODY_BYTES and not dropped:
             body += piece
         else:
             dropped += len(piece)
-        if dropped > DROPPED_BYTES:
-            break
     if dropped:
         raise Fault("RequestTooLarge", f"(at most {BODY_BYTES:,} bytes)")
     return bytes(body)
 
 
-def _call(request: Request, body: bytes) -> Call:
+def _may_wait(scope: Message) -> bool:
+    """Whether a call may take long, as it says itself: it is not proven yet, and decides only who waits with whom."""
+    name = next((value for header, value in scope["headers"] if header == b"x-acs-action"), None)
+    if name is None and (found := _ACTION.search(scope["query_string"])):
+        name = found[1]
+    action = ACTIONS.get((name or b"").decode("latin-1"))
+    return action is None or action.waits
+
+
+def _call(scope: Message) -> Call:
+    """A call without its body."""
     return Call(
-        method=request.method,
-        path=request.scope["raw_path"].decode("latin-1"),
-        query=request.scope["query_string"],
-        headers=tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in request.scope["headers"]),
-        body=body,
-        client=request.client.host if request.client else "",
+        method=scope["method"],
+        path=scope["raw_path"].decode("latin-1"),
+        query=scope["query_string"],
+        headers=tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]),
+        client=scope["client"][0] if scope["client"] else "",
     )
 
 
@@ -92,6 +114,9 @@ def _check_host(call: Call, names: Collection[str]) -> None:
             raise Fault("Operation.Forbidden", "(this server has not the name that stands in Host)") from None
 
 
-def _response(reply: Reply, *, close: bool = False) -> Response:
-    headers = {"Connection": "close"} if close else None
-    return Response(reply.body, reply.status, headers, reply.type)
+async def _send(send: Send, reply: Reply, *, close: bool = False) -> None:
+    headers = [(b"content-type", reply.type.encode()), (b"content-length", str(len(reply.body)).encode())]
+    if close:
+        headers.append((b"connection", b"close"))
+    await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+    await send({"type": "http.response.body", "body": reply.body})

@@ -19,7 +19,7 @@ from pathlib import Path
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
-from assist_cli.api.app import application
+from assist_cli.api.app import Application
 from assist_cli.api.gateway import Gateway
 from assist_cli.deploy import pki
 from assist_cli.errors import Conflict, FileFailure, InvalidParameter, UsageError
@@ -30,7 +30,8 @@ from assist_cli.operations.controller import Controller, Controllers
 from assist_cli.paths import Home, region
 from assist_cli.store.nonces import Nonces
 
-THREADS = 16
+READERS = 2  # threads for what only reads: more of them take the interpreter from each other
+WAITERS = 16  # threads for what waits for the disk, or for agents
 LOG = "uvicorn.error"  # of everything that happens
 HEAD_BYTES = 1 << 20  # the SDKs put everything into the URL
 HEAD_SECONDS = 30.0
@@ -95,10 +96,11 @@ async def _serving(home: Home, place: Place, background: Background) -> AsyncIte
         stack.callback(nonces.close)
         controllers = Controllers(home)
         stack.callback(controllers.close)
-        threads = stack.enter_context(ThreadPoolExecutor(THREADS, thread_name_prefix="api"))
+        readers = stack.enter_context(ThreadPoolExecutor(READERS, thread_name_prefix="reader"))
+        waiters = stack.enter_context(ThreadPoolExecutor(WAITERS, thread_name_prefix="waiter"))
         gateway = Gateway(controllers, region(), nonces, background)
         config = uvicorn.Config(
-            application(gateway, threads, _names(place)),
+            Application(gateway, readers, waiters, _names(place)),
             http=_Patient,
             ws="none",
             lifespan="off",

@@ -146,15 +146,16 @@ def _page(
     reader: Reader, key: str, join: str, conditions: list[str], values: list[Any], part: Slice
 ) -> tuple[list[sqlite3.Row], int]:
     where = " AND ".join(conditions)
-    row = reader.first(f"SELECT count(*) AS count {join} WHERE {where}", values)
-    assert row is not None
-    if part.after is not None:
-        where, values = f"{where} AND {key} < ?", [*values, part.after]
+    after = "" if part.after is None else f" AND {key} < ?"
     rows = reader.query(
-        f"SELECT {key} AS id {join} WHERE {where} ORDER BY {key} DESC LIMIT ? OFFSET ?",
-        [*values, part.limit, part.offset],
+        f"SELECT {key} AS id {join} WHERE {where}{after} ORDER BY {key} DESC LIMIT ? OFFSET ?",
+        [*values, *([part.after] if after else []), part.limit, part.offset],
     )
-    return rows, int(row["count"])
+    if not after and not part.offset and len(rows) < part.limit:
+        return rows, len(rows)  # that is all there is
+    counted = reader.first(f"SELECT count(*) AS count {join} WHERE {where}", values)
+    assert counted is not None
+    return rows, int(counted["count"])
 
 
 def _result(reader: Reader, record_id: str) -> Result:
