@@ -2,37 +2,28 @@
 
 Scripts and files go the same way. A script is followed once it is accepted; the answer to a file is its result.
 
-A record is noted as sent before its first byte leaves. From then on delivery is repeated over new connections until
-the agent has answered; it runs the record at most once, however often it comes (docs/rules.md section 8).
-
 An outcome is written as soon as it is known. That an agent cannot be reached is an outcome too, and no error.
 """
 
 from __future__ import annotations
 
 import asyncio
-import math
 import sys
 import time
 from collections.abc import Awaitable, Sequence
-from dataclasses import replace
-from typing import Any
 
-from assist_cli.agents.client import Client
-from assist_cli.errors import AgentError, GaveUpWaiting
+from assist_cli.errors import GaveUpWaiting
 from assist_cli.model.invocation import Invocation, InvocationInstance, Outcome, Record
 from assist_cli.model.rollout import AT_ONCE, Rollout
-from assist_cli.model.status import InvocationStatus
 from assist_cli.operations import fanout, render
-from assist_cli.operations.collect import budget, conclude, fetch, follow, not_sent, unanswered, without_output
+from assist_cli.operations.collect import budget, conclude, fetch, follow, not_sent
 from assist_cli.operations.controller import Controller
-from assist_cli.operations.invoke import lifetime
+from assist_cli.operations.delivery import SHORTEST_WAIT, Request, deliver
 from assist_cli.operations.ledger import Ledger
 from assist_cli.operations.listener import BEAT_SECONDS, Listener
 from assist_cli.operations.reach import Line, line_to
 
 DELIVERIES = 256  # instances that are connected to and handed their record at the same time
-SHORTEST_WAIT = 0.001  # seconds in which what is to be done begins at least
 
 
 def send(controller: Controller, invocation: Invocation) -> None:
@@ -185,62 +176,34 @@ class _Dispatch:
         With ``follow`` the watch of a script begins with it. The patience is for what follows: for a script its end,
         for a file the answer.
         """
-        record = place.record
-        is_file = self._invocation.transfer is not None
-        try:
-            await line.client()
-        except AgentError as error:
-            return record, self._failed(error)
-        if is_file and self._time_left() <= 0:
-            raise self._gave_up()
-        allowed = lifetime(self._invocation.timeout)
-        sent = await self._ledger.mark_sent(record.id, allowed)
-        if sent is None:
-            return record, not_sent(self._controller.now())
-        record = replace(record, sent=sent, deadline=sent + allowed)
-        method, params = render.request(self._invocation, place, self._controller.region)
+        invocation = self._invocation
+        is_file = invocation.transfer is not None
 
-        async def hand_over(client: Client) -> Any:
+        def prepare() -> Request:
+            method, params = render.request(invocation, place, self._controller.region)
             if follow and not is_file:
-                return await client.run(params, budget=budget(self._listener))
-            return await client.call(method, params)
+                return lambda client: client.run(params, budget=budget(self._listener))
+            return lambda client: client.call(method, params)
 
-        longest = allowed.total_seconds()
-        seconds = min(longest, max(self._time_left(), SHORTEST_WAIT)) if is_file else longest
+        until = self._until if is_file else None
         try:
-            answer = await asyncio.wait_for(line.insist(hand_over), seconds)
+            return await deliver(
+                self._controller, self._ledger, line, place.record, invocation.timeout, prepare, until=until
+            )
         except asyncio.TimeoutError:
-            if seconds < longest:
-                raise self._gave_up() from None
-            return record, unanswered(self._controller.now())
-        except AgentError as error:
-            return record, self._failed(error)
-        result = answer.get("result")
-        return record, without_output(result) if result else None
+            raise self._gave_up() from None
 
     async def _follow(self, line: Line, record: Record, name: str, *, accepted: bool) -> Outcome | None:
         following = follow(self._controller, line, record, name=name, listener=self._listener, accepted=accepted)
         if self._until is None:
             return await following
         try:
-            return await asyncio.wait_for(following, max(self._time_left(), SHORTEST_WAIT))
+            return await asyncio.wait_for(following, max(self._until - time.monotonic(), SHORTEST_WAIT))
         except asyncio.TimeoutError:
             raise self._gave_up() from None
-
-    def _time_left(self) -> float:
-        """The seconds that the person will still wait."""
-        return math.inf if self._until is None else self._until - time.monotonic()
 
     def _gave_up(self) -> GaveUpWaiting:
         return GaveUpWaiting(
             f"cannot wait any longer for {self._invocation.id}: it goes on",
             hint=f"assist invocation wait {self._invocation.id}",
-        )
-
-    def _failed(self, error: AgentError) -> Outcome:
-        return Outcome(
-            status=InvocationStatus.FAILED,
-            error_code=error.code,
-            error_info=error.message,
-            finished=self._controller.now(),
         )

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import replace
 
-from assist_cli.agents.client import Client
-from assist_cli.errors import AgentError, AssistError
+from assist_cli.errors import AssistError
 from assist_cli.model.invocation import Outcome, Record
 from assist_cli.model.status import InvocationStatus
 from assist_cli.operations import render
-from assist_cli.operations.collect import budget, conclude, follow, not_sent, unanswered
+from assist_cli.operations.collect import budget, conclude, follow
 from assist_cli.operations.controller import Controller
-from assist_cli.operations.invoke import lifetime
+from assist_cli.operations.delivery import Request, deliver
 from assist_cli.operations.ledger import Ledger
 from assist_cli.operations.reach import Line
 from assist_cli.operations.serve.firing import Delivery
@@ -71,33 +69,9 @@ class Courier:
                 await conclude(self._ledger, line, {record.id: outcome})
 
     async def _deliver(self, line: Line, delivery: Delivery) -> tuple[Record, Outcome | None]:
-        """Hand a record to its agent. The record as it is now, and its outcome when it ended by this."""
-        record = delivery.record
-        try:
-            await line.client()
-        except AgentError as error:
-            return record, self._failed(error.code, error.message)
-        allowed = lifetime(delivery.invocation.timeout)
-        if record.sent is None:
-            sent = await self._ledger.mark_sent(record.id, allowed, due=delivery.when)
-            if sent is None:
-                return record, not_sent(self._controller.now())
-            record = replace(record, sent=sent, deadline=sent + allowed)
-        try:
+        def prepare() -> Request:
             _, params = render.request(delivery.with_secrets(), delivery.place, self._controller.region)
-        except AssistError as error:
-            return record, self._failed("ExecutionException", error.message)
+            return lambda client: client.run(params, budget=budget(None))
 
-        async def run(client: Client) -> None:
-            await client.run(params, budget=budget(None))
-
-        try:
-            await asyncio.wait_for(line.insist(run), allowed.total_seconds())
-        except asyncio.TimeoutError:
-            return record, unanswered(self._controller.now())
-        except AgentError as error:
-            return record, self._failed(error.code, error.message)
-        return record, None
-
-    def _failed(self, code: str, why: str) -> Outcome:
-        return Outcome(status=InvocationStatus.FAILED, error_code=code, error_info=why, finished=self._controller.now())
+        timeout = delivery.invocation.timeout
+        return await deliver(self._controller, self._ledger, line, delivery.record, timeout, prepare, due=delivery.when)

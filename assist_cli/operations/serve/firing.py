@@ -14,10 +14,11 @@ from datetime import datetime, timedelta
 from assist_cli.model import schedule as rules
 from assist_cli.model.frequency import Frequency, restore
 from assist_cli.model.ids import Kind, new_id
-from assist_cli.model.invocation import Invocation, InvocationInstance, Outcome, Record
+from assist_cli.model.invocation import Invocation, InvocationInstance, Record
 from assist_cli.model.schedule import Schedule, Slot, SlotOutcome, Turn
 from assist_cli.model.status import InvocationStatus
 from assist_cli.operations import parameters
+from assist_cli.operations.collect import failed
 from assist_cli.operations.controller import Controller
 from assist_cli.operations.invoke import lifetime
 from assist_cli.operations.senders import is_alive
@@ -209,12 +210,8 @@ class _Turn:
             return
         # It was to run once: its records end here, with the reason.
         made = [self._record(place, self._now, sent=None) for place in self._places]
-        outcome = Outcome(
-            status=InvocationStatus.FAILED,
-            error_code="DeliveryTimeout",
-            error_info=f"nobody served at {Clock(first)}, when it was due; it will not run",
-            finished=self._now,
-        )
+        why = f"nobody served at {Clock(first)}, when it was due; it will not run"
+        outcome = failed("DeliveryTimeout", why, self._now)
         records.add(self._transaction, self._invocation.id, made)
         records.settle(self._transaction, {record.id: outcome for record in made})
         slots.add(
