@@ -10,7 +10,6 @@ from __future__ import annotations
 import importlib
 import itertools
 import os
-import platform
 import sys
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
@@ -147,6 +146,8 @@ def _bug(error: Exception) -> AssistError:
 
 def _write_report(text: str) -> Path:
     """Keep a traceback; without the words of the command line, which may hold what nobody else should read."""
+    import platform
+
     now = datetime.now(timezone.utc)
     path = home().folder(home().logs) / f"bug-{now:%Y%m%dT%H%M%S}-{os.getpid()}.txt"
     head = (

@@ -13,7 +13,6 @@ from assist_cli.cli.output import Printer, Style
 from assist_cli.cli.wording import escape
 from assist_cli.errors import FileFailure, Refused, UsageError
 from assist_cli.model.command import CommandType
-from assist_cli.model.comparison import unified
 
 _EXTENSIONS = {CommandType.SHELL: ".sh", CommandType.BAT: ".bat", CommandType.POWERSHELL: ".ps1"}
 _LANGUAGES = {CommandType.BAT: "bat", CommandType.POWERSHELL: "powershell"}
@@ -80,6 +79,8 @@ def show(printer: Printer, content: bytes, kind: CommandType) -> None:
 
 def difference(old: bytes, new: bytes, names: tuple[str, str]) -> list[str]:
     """The unified diff of two scripts, a line each, with control characters written out."""
+    from assist_cli.model.comparison import unified  # which a run does not need
+
     return unified(_lines(old), _lines(new), *names)
 
 

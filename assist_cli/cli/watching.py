@@ -11,10 +11,9 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from assist_cli.cli import documents
-from assist_cli.cli.board import Board
-from assist_cli.cli.gather import Fanout
 from assist_cli.cli.output import Encoding, Printer
 from assist_cli.cli.wording import count
 from assist_cli.errors import ExitStatus, GaveUpWaiting, Interrupted
@@ -26,6 +25,10 @@ from assist_cli.model.transfer import Transfer
 from assist_cli.operations import history
 from assist_cli.operations.controller import Controller
 from assist_cli.operations.listener import Listener
+
+if TYPE_CHECKING:
+    from assist_cli.cli.board import Board
+    from assist_cli.cli.gather import Fanout
 
 SECOND_PRESS_SECONDS = 2.0
 NOT_REACHED = frozenset({"ClientNotRunning", "ClientNotOnline", "ClientAuthFailed", "ClientNeedUpgrade"})
@@ -123,7 +126,7 @@ def watch(
         leave()
         return ExitStatus.INTERRUPTED
     except KeyboardInterrupt:
-        return _interrupted(printer, controller, invocation, view, leave, encoding)
+        return _interrupted(printer, controller, invocation, view, "watch" if board else "wait", leave, encoding)
     except GaveUpWaiting as error:
         leave()
         gave_up = error
@@ -169,6 +172,8 @@ def _view(printer: Printer, invocation: Invocation, look: Look) -> Streams | Fan
     transfer = invocation.transfer
     if len(invocation.instances) == 1 and not look.gather and not look.live:
         return Streams(printer, arrived=file_in_words(transfer) if transfer else "")
+    from assist_cli.cli.gather import Fanout  # which most runs do not need
+
     names = [place.instance_name for place in invocation.instances]
     if transfer:
         return Fanout(printer, names, lines=False, groups=True, silence=file_in_words(transfer))
@@ -269,10 +274,11 @@ def _interrupted(
     controller: Controller,
     invocation: Invocation,
     view: Streams | Fanout | Board | None,
+    verb: str,
     leave: Callable[[], None],
     encoding: Encoding,
 ) -> int:
-    """Stop watching; stop the invocation itself when Ctrl-C comes again at once."""
+    """Stop watching; stop the invocation itself when Ctrl-C comes again at once. ``verb`` is how to come back."""
     from assist_cli.operations import stop
 
     try:
@@ -283,7 +289,7 @@ def _interrupted(
             return ExitStatus.INTERRUPTED
         if view is not None and not isinstance(view, Streams):
             view.close(known.instances)
-        _tell_that_it_goes_on(printer, invocation, "watch" if isinstance(view, Board) else "wait")
+        _tell_that_it_goes_on(printer, invocation, verb)
         time.sleep(SECOND_PRESS_SECONDS)
     except KeyboardInterrupt:
         printer.talk(f"Stopping {invocation.id} …")

@@ -5,7 +5,6 @@ The rules are docs/rules.md section 6. Times are moments in UTC; a frequency kno
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -144,6 +143,8 @@ def offset(instance_id: str, jitter: timedelta) -> timedelta:
     """By how much an instance comes after the others in each firing; from its id, so that it stays the same."""
     if not jitter:
         return jitter
+    import hashlib  # which takes longer to import than all of this module
+
     share = int.from_bytes(hashlib.sha256(instance_id.encode()).digest()[:8], "big") / 2**64
     return jitter * share
 

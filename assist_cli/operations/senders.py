@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 from collections.abc import Iterator
 
 from assist_cli.errors import FileFailure
@@ -34,7 +33,7 @@ def _locked(home: Home) -> tuple[str, int]:
     import fcntl
 
     while True:
-        token = secrets.token_hex(8)
+        token = os.urandom(8).hex()
         path = home.senders / token
         try:
             descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600)
