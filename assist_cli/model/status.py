@@ -86,17 +86,18 @@ def invoke_status(statuses: Iterable[InvocationStatus]) -> InvokeStatus:
     return InvokeStatus.PARTIAL_FAILED
 
 
-def instance_status(before: InvocationStatus, record: InvocationStatus, *, periodic: bool) -> InvocationStatus:
-    """The status of an invocation on an instance that stood at ``before``, when its record there stands at ``record``.
+def instance_status(before: InvocationStatus, newest: InvocationStatus | None, *, periodic: bool) -> InvocationStatus:
+    """The status of an invocation on an instance that stood at ``before``, when its newest record there is ``newest``.
 
     One that runs once stands where its record does. A periodic one is Running, whatever its records do, until a person
-    stops it; then it is Stopping for as long as a record is open, and Stopped.
+    stops it; then it is Stopping for as long as a record is open, and Stopped. Before the first record (None) both are
+    Running, or Stopped. What stands as it must is not changed by this.
     """
-    if not periodic:
-        return record
-    if before is InvocationStatus.STOPPING and record.is_final:
-        return InvocationStatus.STOPPED
-    return before
+    if newest is not None and not periodic:
+        return newest
+    if before is InvocationStatus.RUNNING and newest is not InvocationStatus.STOPPING:
+        return InvocationStatus.RUNNING
+    return InvocationStatus.STOPPED if newest is None or newest.is_final else InvocationStatus.STOPPING
 
 
 def may_become(old: InvocationStatus, new: InvocationStatus, *, error_code: str = "") -> bool:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
+import json
+
 from assist_cli.model.invocation import RepeatMode
-from assist_cli.model.status import InvocationStatus, invoke_status
+from assist_cli.model.status import InvocationStatus, instance_status, invoke_status
 from assist_cli.store.database import Reader
 
 
@@ -16,7 +19,7 @@ def faults(reader: Reader) -> list[str]:
 def disagreements(reader: Reader) -> list[str]:
     """Invocations whose status does not follow from their instances', or these from their records'.
 
-    The levels are those of docs/rules.md section 2.
+    The levels are those of docs/rules.md section 2, also for what runs again and again.
     """
     found = [
         row["id"]
@@ -34,12 +37,22 @@ def disagreements(reader: Reader) -> list[str]:
         for row in reader.query(
             """
             SELECT DISTINCT place.invocation_id FROM invocation_instances AS place
-            JOIN invocations ON invocations.id = place.invocation_id AND invocations.repeat_mode = ?
-            JOIN records ON records.invocation_id = place.invocation_id
+            JOIN invocations ON invocations.id = place.invocation_id
+            LEFT JOIN records ON records.invocation_id = place.invocation_id
                 AND records.instance_id = place.instance_id AND records.number = place.repeats
-            WHERE records.status <> place.status
+            WHERE repeat_mode || ' ' || place.status || ' ' || coalesce(records.status, '')
+                IN (SELECT value FROM json_each(?))
             """,
-            [RepeatMode.ONCE.value],
+            [json.dumps(_impossible())],
         )
     ]
     return list(dict.fromkeys(found))
+
+
+def _impossible() -> list[str]:
+    """How an instance and its newest record (empty: none yet) never stand together, by the mode of the invocation."""
+    return [
+        f"{mode.value} {status} {newest or ''}"
+        for mode, status, newest in itertools.product(RepeatMode, InvocationStatus, (None, *InvocationStatus))
+        if instance_status(status, newest, periodic=mode is RepeatMode.PERIOD) is not status
+    ]

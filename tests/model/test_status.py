@@ -6,7 +6,7 @@ import itertools
 
 import pytest
 
-from assist_cli.model.status import InvocationStatus, InvokeStatus, invoke_status, may_become
+from assist_cli.model.status import InvocationStatus, InvokeStatus, instance_status, invoke_status, may_become
 
 RUNNING, STOPPING, STOPPED, FINISHED, FAILED = InvocationStatus
 
@@ -38,6 +38,18 @@ def test_the_order_of_the_instances_says_nothing() -> None:
 def test_an_invocation_has_an_instance() -> None:
     with pytest.raises(ValueError, match="at least one"):
         invoke_status([])
+
+
+def test_an_instance_stands_as_its_newest_record_unless_it_runs_again_and_again() -> None:
+    """Then it is Running until a person stops it, and Stopping or Stopped from then on."""
+    for before, newest in itertools.product(InvocationStatus, repeat=2):
+        assert instance_status(before, newest, periodic=False) is newest
+        stopped = before is not RUNNING or newest is STOPPING
+        expected = RUNNING if not stopped else STOPPED if newest.is_final else STOPPING
+        assert instance_status(before, newest, periodic=True) is expected
+    for periodic in (False, True):
+        assert instance_status(RUNNING, None, periodic=periodic) is RUNNING
+        assert instance_status(STOPPING, None, periodic=periodic) is STOPPED
 
 
 def test_the_values_are_the_words_of_the_api() -> None:

@@ -22,7 +22,7 @@ from assist_cli.operations.invoke import InvokeRequest, RunRequest
 from assist_cli.operations.senders import sender
 from assist_cli.operations.serve import lease, tidy
 from assist_cli.paths import Home
-from assist_cli.store import invocations, records
+from assist_cli.store import checkup, invocations, records
 from assist_cli.store.database import open_database
 from assist_cli.store.lease import Lease, take
 from tests.support.world import World
@@ -43,6 +43,7 @@ def world(home: Path) -> Iterator[World]:
 
 
 def status(world: World, invocation_id: str) -> tuple[InvokeStatus, list[InvocationStatus]]:
+    assert checkup.disagreements(world.controller.database) == []
     found = invocations.get(world.controller.database, invocation_id, output=False)
     return found.status, [place.status for place in found.instances]
 

@@ -20,6 +20,7 @@ from assist_cli.model import frequency
 from assist_cli.model.frequency import Frequency
 from assist_cli.model.schedule import Missed, SlotOutcome
 from assist_cli.paths import Home
+from assist_cli.store import checkup
 from assist_cli.store.database import open_database
 from tests.support import checker
 from tests.support.world import World
@@ -49,6 +50,7 @@ def checked(
         for record, (whose, moment) in world.arrivals.records.items()
         if whose == invocation_id
     }
+    assert checkup.disagreements(world.controller.database) == []
     return checker.check(world.slots(invocation_id), arrivals, found, start, world.wall, served)
 
 

@@ -14,7 +14,7 @@ from assist_cli.model.instance import Instance
 from assist_cli.model.invocation import Invocation, InvocationInstance, Outcome, Record, RepeatMode, no_record
 from assist_cli.model.schedule import Schedule, Slot, SlotOutcome
 from assist_cli.model.status import InvocationStatus, InvokeStatus
-from assist_cli.store import instances, invocations, records, schedules, slots
+from assist_cli.store import checkup, instances, invocations, records, schedules, slots
 from assist_cli.store import prune as old
 from assist_cli.store.database import Database, open_database
 
@@ -74,6 +74,7 @@ def outcomes(database: Database, name: str = "t-1") -> list[SlotOutcome]:
 
 
 def statuses(database: Database, name: str = "t-1") -> tuple[InvokeStatus, list[InvocationStatus]]:
+    assert checkup.disagreements(database) == []
     found = invocations.get(database, name, output=False)
     return found.status, [place.status for place in found.instances]
 
@@ -157,6 +158,31 @@ def test_stopped_in_a_record_it_is_stopping_until_that_ends(database: Database, 
     assert statuses(database) == (InvokeStatus.STOPPED, [STOPPED])
     (place,) = invocations.get(database, "t-1", output=False).instances
     assert place.record.status is ending.status
+
+
+@pytest.mark.parametrize(
+    ("newest", "possible"),
+    [
+        (None, {RUNNING, STOPPED}),
+        (RUNNING, {RUNNING, STOPPING}),
+        (STOPPING, {STOPPING}),
+        (STOPPED, {RUNNING, STOPPED}),
+        (FINISHED, {RUNNING, STOPPED}),
+        (FAILED, {RUNNING, STOPPED}),
+    ],
+)
+def test_the_doctor_sees_how_it_cannot_stand(
+    database: Database, newest: InvocationStatus | None, possible: set[InvocationStatus]
+) -> None:
+    plan(database)
+    if newest is not None:
+        fire(database, 1)
+    for status in InvocationStatus:
+        with database.transaction() as transaction:
+            transaction.execute("UPDATE records SET status = ?", [newest])
+            transaction.execute("UPDATE invocation_instances SET status = ?", [status.value])
+            transaction.execute("UPDATE invocations SET status = ?", [status.value])
+        assert checkup.disagreements(database) == ([] if status in possible else ["t-1"]), status
 
 
 def test_a_slot_may_turn_out_to_have_run(database: Database) -> None:
