@@ -22,7 +22,7 @@ from assist_cli.model.parameters import Value
 from assist_cli.model.secret import Secret
 from assist_cli.model.target import Selection
 from assist_cli.model.transfer import DEFAULT_MODE
-from assist_cli.operations import dispatch, files, history, invoke
+from assist_cli.operations import dispatch, files, history, invoke, plans
 from assist_cli.operations.controller import Controller
 from assist_cli.store.database import open_database
 
@@ -102,7 +102,7 @@ class Assist:
         if not isinstance(script, str | bytes):
             script = shlex.join(script)
         given = _values(parameters, secrets)
-        request = invoke.RunRequest(
+        request = plans.RunRequest(
             content=script.encode() if isinstance(script, str) else script,
             type=type_from_word(type),
             timeout=timeout,
@@ -128,7 +128,7 @@ class Assist:
         patience: float | None = None,
     ) -> Run:
         """Run a saved command, NAME or NAME@VERSION; ``timeout`` and ``working_dir`` are its own unless given."""
-        request = invoke.InvokeRequest(
+        request = plans.InvokeRequest(
             command=command,
             parameters=_values(parameters, secrets),
             timeout=timeout,

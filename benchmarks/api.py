@@ -29,7 +29,8 @@ from assist_cli.model.schedule import Timing
 from assist_cli.model.target import Selection
 from assist_cli.operations import accesskeys, instances
 from assist_cli.operations.controller import open_controller, utc_now
-from assist_cli.operations.invoke import RunRequest, schedule
+from assist_cli.operations.invoke import schedule
+from assist_cli.operations.plans import RunRequest
 from assist_cli.paths import Home
 from benchmarks.measure import Report
 from tests.support import api, processes

@@ -26,7 +26,8 @@ from assist_cli.model.target import Selection
 from assist_cli.operations import clients, commands, history, stop
 from assist_cli.operations import pages as history_pages
 from assist_cli.operations.clients import Request
-from assist_cli.operations.invoke import InvokeRequest, RunRequest, check, recorded, schedule
+from assist_cli.operations.invoke import check, recorded, schedule
+from assist_cli.operations.plans import InvokeRequest, RunRequest
 
 RUN = takes(
     **requests.RUNNING,

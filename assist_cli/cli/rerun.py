@@ -13,7 +13,8 @@ from assist_cli.cli.watching import Look, carry_out
 from assist_cli.errors import UsageError
 from assist_cli.operations import history
 from assist_cli.operations.controller import open_controller
-from assist_cli.operations.invoke import RerunRequest, missing, recorded
+from assist_cli.operations.invoke import recorded
+from assist_cli.operations.plans import RerunRequest, missing
 from assist_cli.paths import home
 
 app = options.application()

@@ -21,7 +21,8 @@ from assist_cli.model.target import Selection
 from assist_cli.operations import accesskeys, commands, files
 from assist_cli.operations.controller import open_controller
 from assist_cli.operations.files import SendRequest
-from assist_cli.operations.invoke import RunRequest, recorded
+from assist_cli.operations.invoke import recorded
+from assist_cli.operations.plans import RunRequest
 from assist_cli.paths import Home
 from assist_cli.store import instances
 from tests.support.program import Program

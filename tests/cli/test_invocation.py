@@ -11,7 +11,8 @@ import pytest
 
 from assist_cli.operations import dispatch
 from assist_cli.operations.controller import open_controller
-from assist_cli.operations.invoke import RunRequest, recorded
+from assist_cli.operations.invoke import recorded
+from assist_cli.operations.plans import RunRequest
 from assist_cli.paths import Home
 from tests.support import processes
 from tests.support.program import Program

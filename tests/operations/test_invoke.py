@@ -17,10 +17,10 @@ from assist_cli.model.invocation import Invocation
 from assist_cli.model.output import Stream
 from assist_cli.model.parameters import Definition, Value
 from assist_cli.model.secret import MASK, Secret
-from assist_cli.operations import commands, dispatch, history, invoke, stop
+from assist_cli.operations import commands, dispatch, history, invoke, plans, stop
 from assist_cli.operations.commands import Changes
 from assist_cli.operations.controller import Controller
-from assist_cli.operations.invoke import InvokeRequest, RunRequest
+from assist_cli.operations.plans import InvokeRequest, RunRequest
 from assist_cli.store import audit
 
 CANARY = "canary 'n' $(bird)"
@@ -159,10 +159,10 @@ def test_a_script_and_its_parameters_exactly_at_the_limit(controller: Controller
 
 def test_missing_parameters_are_told_before(controller: Controller) -> None:
     commands.create(controller, "echo", ECHO)
-    assert invoke.missing(controller, InvokeRequest("echo")) == (Definition("word"),)
-    assert invoke.missing(controller, InvokeRequest("echo", {"Word": "x"})) == ()
+    assert plans.missing(controller, InvokeRequest("echo")) == (Definition("word"),)
+    assert plans.missing(controller, InvokeRequest("echo", {"Word": "x"})) == ()
     commands.create(controller, "off", CommandVersion(b"{{word}}"))
-    assert invoke.missing(controller, InvokeRequest("off")) == ()
+    assert plans.missing(controller, InvokeRequest("off")) == ()
 
 
 def test_a_secret_reaches_the_script_and_nothing_else(controller: Controller) -> None:

@@ -20,8 +20,9 @@ from assist_cli.model.output import BUDGET, Output, Stream
 from assist_cli.model.status import InvocationStatus, InvokeStatus
 from assist_cli.operations import collect, dispatch, history, invoke, stop
 from assist_cli.operations.controller import Controller
-from assist_cli.operations.invoke import GRACE, RunRequest
+from assist_cli.operations.invoke import GRACE
 from assist_cli.operations.listener import Listener
+from assist_cli.operations.plans import RunRequest
 from assist_cli.operations.reach import line_to
 from assist_cli.store import instances, records
 from assist_cli.store.database import open_database

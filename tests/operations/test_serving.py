@@ -18,7 +18,7 @@ from assist_cli.model.secret import Secret
 from assist_cli.model.status import InvocationStatus, InvokeStatus
 from assist_cli.model.target import Selection
 from assist_cli.operations import commands, handover, instances, invoke, parameters, scheduling, stop
-from assist_cli.operations.invoke import InvokeRequest, RunRequest
+from assist_cli.operations.plans import InvokeRequest, RunRequest
 from assist_cli.operations.senders import sender
 from assist_cli.operations.serve import lease, tidy
 from assist_cli.paths import Home

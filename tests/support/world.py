@@ -19,7 +19,7 @@ from assist_cli.model.schedule import KEEP, Missed, Slot, Timing
 from assist_cli.model.target import Selection
 from assist_cli.operations import invoke, scheduling
 from assist_cli.operations.controller import Controller
-from assist_cli.operations.invoke import RunRequest
+from assist_cli.operations.plans import RunRequest
 from assist_cli.operations.senders import sender
 from assist_cli.operations.serve import lease
 from assist_cli.operations.serve.clock import Clock
