@@ -7,20 +7,20 @@ from typing import Annotated
 
 import typer
 
-from assist_cli.cli import options, parameters, scripts
+from assist_cli.cli import options, parameters, scripts, timing
 from assist_cli.cli.output import Encoding, Format
 from assist_cli.cli.watching import Look, carry_out
 from assist_cli.errors import UsageError
 from assist_cli.operations import history
 from assist_cli.operations.controller import open_controller
-from assist_cli.operations.invoke import recorded
+from assist_cli.operations.invoke import recorded, schedule
 from assist_cli.operations.plans import RerunRequest, missing
 from assist_cli.paths import home
 
 app = options.application()
 
 
-@app.command(epilog=options.examples("assist rerun -", "assist rerun t-01k3 --all"))
+@app.command(epilog=options.examples("assist rerun - --timeout 10m", "assist rerun t-01k3 --all --every 1h"))
 def rerun(
     context: typer.Context,
     id: Annotated[str, typer.Argument(metavar="INVOCATION", help="An id, the beginning of one, or - for the newest.")],
@@ -29,6 +29,24 @@ def rerun(
     ] = False,
     everywhere: Annotated[bool, typer.Option("--all", help="On all of its instances.")] = False,
     secrets: parameters.Secrets = None,
+    timeout: Annotated[
+        int | None, typer.Option("--timeout", metavar="TIME", parser=options.whole_seconds, help="Default: as then.")
+    ] = None,
+    working_dir: Annotated[
+        str | None, typer.Option("--workdir", metavar="DIR", help="Where to run; default: as then.")
+    ] = None,
+    username: Annotated[
+        str | None, typer.Option("--user", metavar="NAME", help="Run as this user; default: as then.")
+    ] = None,
+    keep_script: Annotated[bool, typer.Option("--keep-script", help="Leave the script file on the instance.")] = False,
+    every: timing.Every = None,
+    cron: timing.Cron = None,
+    timezone: timing.Timezone = None,
+    at: timing.At = None,
+    in_: timing.In = None,
+    jitter: timing.Jitter = None,
+    missed: timing.MissedOption = None,
+    keep: timing.Keep = None,
     detach: Annotated[bool, typer.Option("--detach", help="Print the id and return at once.")] = False,
     patience: options.Patience = None,
     canary: options.Canary = None,
@@ -44,17 +62,29 @@ def rerun(
 ) -> None:
     """Run again what ran: the same version, with the same parameters.
 
-    It runs where it did not succeed, or with --all everywhere. Secrets are not remembered, so they are given again.
+    It runs where it did not succeed, or with --all everywhere. Secrets are not remembered: they are given again.
     """
     if failed and everywhere:
         raise UsageError("cannot rerun only the failed and all", hint="leave out one of --failed and --all")
     printer = options.printer(context, output)
     rollout = options.rollout(canary, batch, max_errors, concurrency)
+    when = timing.timing(every, cron, timezone, at, in_, jitter, missed, keep, rollout=rollout)
     also = options.notification(notify, notify_on)
     given = parameters.given(None, None, secrets) or {}
     with open_controller(home()) as controller:
-        request = RerunRequest(history.find(controller, id), everywhere, given)
+        request = RerunRequest(
+            invocation_id=history.find(controller, id),
+            everywhere=everywhere,
+            secrets=given,
+            timeout=timeout,
+            working_dir=working_dir,
+            username=username,
+            keep_script=keep_script,
+        )
         history.refresh(controller, request.invocation_id)
+        if when is not None:
+            timing.tell(printer, controller, *schedule(controller, request, when, also=also))
+            return
         if scripts.is_interactive():
             request = replace(request, secrets={**given, **parameters.ask(missing(controller, request))})
         with recorded(controller, request, also=also) as invocation:

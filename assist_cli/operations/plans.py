@@ -56,12 +56,17 @@ class InvokeRequest:
 class RerunRequest:
     """An invocation to run again as it was, on those of its instances that did not succeed, or on all of them.
 
-    The values of secrets are not remembered: they are given again.
+    The values of secrets are not remembered: they are given again. ``timeout``, ``working_dir`` and ``username`` None
+    are what they were then, and the script is kept on the instance if it was then, or now with ``keep_script``.
     """
 
     invocation_id: str
     everywhere: bool = False
     secrets: Mapping[str, Value] = field(default_factory=dict)
+    timeout: int | None = None
+    working_dir: str | None = None
+    username: str | None = None
+    keep_script: bool = False
 
 
 Request = RunRequest | InvokeRequest | RerunRequest
@@ -170,19 +175,20 @@ def _plan_of_rerun(controller: Controller, request: RerunRequest) -> Plan:
         number=then.command_version or 1,
         content=then.content,
         type=then.command_type,
-        working_dir=then.working_dir,
-        timeout=then.timeout,
+        working_dir=then.working_dir if request.working_dir is None else request.working_dir,
+        timeout=then.timeout if request.timeout is None else request.timeout,
         parameters_enabled=then.parameters_enabled,
         definitions=tuple(Definition(key, secret=isinstance(value, Secret)) for key, value in then.parameters.items()),
     )
+    version = command.checked_version(version)
     known = {key: value for key, value in then.parameters.items() if not isinstance(value, Secret)}
     saved = then.command_name is not None and store.exists(controller.database, then.command_id)
     return Plan(
         version,
         _values(version, {**known, **request.secrets}),
         Selection(tuple(place.instance_id for place in again)),
-        then.username,
-        then.keep_script,
+        then.username if request.username is None else request.username,
+        then.keep_script or request.keep_script,
         then.command_id if saved else None,
         then.command_name if saved else None,
     )

@@ -84,12 +84,22 @@ def test_a_rerun_is_what_ran_then(assist: Program, fleet: Fleet) -> None:
     assert assist("rerun", "-", "--all").stdout == b"you one\n"
     refused = assist("rerun", "-")
     assert (refused.returncode, refused.stdout) == (65, b"")
+    words = ("--all", "--timeout", "7", "--workdir", "/tmp", "--user", "nobody", "--in", "1h")
+    made = document(assist, "rerun", "-", *words)
+    assert list(made) == ["InvokeId", "CommandId"]
+    later = document(assist, "invocation", "show", str(made["InvokeId"]))
+    assert (later["CommandVersion"], later["Parameters"]) == (1, {"who": "you"})
+    assert (later["Timeout"], later["WorkingDir"], later["Username"]) == (7, "/tmp", "nobody")
+    assert str(later["Frequency"]).startswith("at(")
+    assert statuses(later) == {"n2": "Running"}
 
 
 def test_a_rerun_asks_again_for_secrets(assist: Program, fleet: Fleet, isolation: Path) -> None:
     assist("run", "-i", "n2", "--secret", "key=env:KEY", "-c", "[ $ASSIST_PARAM_KEY = right ]", env={"KEY": "wrong"})
     refused = assist("rerun", "-")
     assert (refused.returncode, refused.stdout) == (65, b"")
+    refused = assist("rerun", "-", "--keep-script", "--secret", "key=env:KEY", env={"KEY": "right"})
+    assert (refused.returncode, b"cannot keep the script" in refused.stderr) == (65, True)
     with Terminal(assist.path, ["rerun", "-"], isolation) as terminal:
         terminal.wait_for("key: ")
         terminal.type("right\n")
