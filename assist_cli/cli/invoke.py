@@ -25,7 +25,7 @@ app = options.application()
 )
 def invoke(
     context: typer.Context,
-    command: Annotated[str, typer.Argument(metavar="NAME[@VERSION]", help="The command; default: its newest version.")],
+    command: Annotated[str, typer.Argument(metavar="NAME[@VERSION]", help="The command, by default the newest.")],
     instance: targets.Targets = None,
     everything: targets.All = False,
     pick: targets.Pick = None,

@@ -19,7 +19,7 @@ from assist_cli.operations import parameters
 
 Pairs = Annotated[
     list[str] | None,
-    typer.Option("--param", "-p", metavar="KEY=VALUE", help="A parameter of the script; may be repeated."),
+    typer.Option("--param", "-p", metavar="KEY=VALUE", help="A value for {{key}} in the script; may be repeated."),
 ]
 Document = Annotated[
     str | None, typer.Option("--params", metavar="JSON|@FILE", help="Parameters as a JSON object, or a file of it.")

@@ -23,7 +23,7 @@ app = options.application()
 @app.command(epilog=options.examples("assist rerun - --timeout 10m", "assist rerun t-01k3 --all --every 1h"))
 def rerun(
     context: typer.Context,
-    id: Annotated[str, typer.Argument(metavar="INVOCATION", help="An id, the beginning of one, or - for the newest.")],
+    id: Annotated[str, typer.Argument(metavar="INVOCATION", help="An id, its beginning, or - (the newest).")],
     failed: Annotated[
         bool, typer.Option("--failed", help="Where it did not end with exit code 0; the default.")
     ] = False,

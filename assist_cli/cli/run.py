@@ -72,9 +72,7 @@ def run(
 ) -> None:
     """Run a script once and show what it prints.
 
-    The script is words after --, text with -c, or a file with -f; a shebang line is honoured. It is not saved, but the
-    history keeps what ran. The exit status is the script's own, and 124 when its time ran out. With a parameter,
-    {{key}} in the script is a place for its value.
+    It is not saved, but the history keeps what ran. The exit status is the script's own, and 124 when its time ran out.
     """
     printer = options.printer(context, output)
     rollout = options.rollout(canary, batch, max_errors, concurrency)

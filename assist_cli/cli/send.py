@@ -33,9 +33,7 @@ app = options.application()
 def send(
     context: typer.Context,
     file: Annotated[str, typer.Argument(metavar="FILE|-", help="What to send; - is stdin.")],
-    directory: Annotated[
-        str, typer.Option("--to", metavar="DIR", help="The folder there, from the root on; made when it is missing.")
-    ],
+    directory: Annotated[str, typer.Option("--to", metavar="DIR", help="From the root on; made when missing.")],
     instance: targets.Targets = None,
     everything: targets.All = False,
     pick: targets.Pick = None,

@@ -19,9 +19,7 @@ from assist_cli.paths import home
 
 Targets = Annotated[
     list[str] | None,
-    typer.Option(
-        "--instance", "-i", metavar="TARGET", help="web1, 'web*', web[01-20], @role=web, '!x'; see help targets."
-    ),
+    typer.Option("--instance", "-i", metavar="TARGET", help="web1, 'web*', web[1-9], @role=web; help targets."),
 ]
 All = Annotated[bool, typer.Option("--all", help="All instances.")]
 Pick = Annotated[int | None, typer.Option("--pick", metavar="N", help="So many of them, by chance.")]
