@@ -227,19 +227,19 @@ async def _ask(controller: Controller, ledger: Ledger, instance_id: str, found: 
         await conclude(ledger, line, outcomes)
 
 
-def failed(code: str, why: str, now: datetime) -> Outcome:
+def failed(now: datetime, *, code: str, why: str) -> Outcome:
     """The outcome of a record that could not be executed."""
     return Outcome(status=InvocationStatus.FAILED, error_code=code, error_info=why, finished=now)
 
 
 def unanswered(now: datetime) -> Outcome:
     """The outcome of a record whose deadline has passed and of which nothing is proven."""
-    return failed(UNANSWERED, "nothing was heard of it until its deadline; it may have run", now)
+    return failed(now, code=UNANSWERED, why="nothing was heard of it until its deadline; it may have run")
 
 
 def never_arrived(now: datetime) -> Outcome:
     """The outcome of a record that no agent has, and that nobody will send."""
-    return failed("DeliveryTimeout", "it was never delivered, and it will not run", now)
+    return failed(now, code="DeliveryTimeout", why="it was never delivered, and it will not run")
 
 
 def may_arrive(controller: Controller, record: Record) -> bool:

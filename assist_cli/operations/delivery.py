@@ -53,7 +53,7 @@ async def deliver(
     try:
         await line.client()
     except AgentError as error:
-        return record, failed(error.code, error.message, controller.now())
+        return record, failed(controller.now(), code=error.code, why=error.message)
     if _left(until) <= 0:
         raise asyncio.TimeoutError
     allowed = lifetime(timeout)
@@ -65,7 +65,7 @@ async def deliver(
     try:
         request = prepare()
     except AssistError as error:
-        return record, failed("ExecutionException", error.message, controller.now())
+        return record, failed(controller.now(), code="ExecutionException", why=error.message)
     longest = allowed.total_seconds()
     seconds = min(longest, max(_left(until), SHORTEST_WAIT))
     try:
@@ -75,7 +75,7 @@ async def deliver(
             raise
         return record, unanswered(controller.now())
     except AgentError as error:
-        return record, failed(error.code, error.message, controller.now())
+        return record, failed(controller.now(), code=error.code, why=error.message)
     result = answer.get("result")  # that of a file is its answer already
     return record, without_output(result) if result else None
 

@@ -211,7 +211,7 @@ class _Turn:
         # It was to run once: its records end here, with the reason.
         made = [self._record(place, self._now, sent=None) for place in self._places]
         why = f"nobody served at {Clock(first)}, when it was due; it will not run"
-        outcome = failed("DeliveryTimeout", why, self._now)
+        outcome = failed(self._now, code="DeliveryTimeout", why=why)
         records.add(self._transaction, self._invocation.id, made)
         records.settle(self._transaction, {record.id: outcome for record in made})
         slots.add(
