@@ -19,6 +19,7 @@ from assist_cli.operations.controller import open_controller
 from assist_cli.paths import home
 
 if TYPE_CHECKING:
+    from assist_cli.operations.controller import Controller
     from assist_cli.operations.listener import Listener
 
 LIST_LENGTH = 20
@@ -162,20 +163,21 @@ def wait(
 ) -> None:
     """Come back to what runs, or ran.
 
-    Prints the whole output from the start, and ends with the same exit status, as assist run would.
+    Prints the whole output from the start, and ends with the same exit status, as assist run would. What runs again and
+    again ends when it is stopped: say with --wait how long to wait for that.
     """
     from assist_cli.cli import watching
-    from assist_cli.operations import dispatch
 
     printer = options.printer(context, output)
     with open_controller(home()) as controller:
         found = history.recall(controller, history.find(controller, id, files=True))
-        _refuse_endless(found)
+        if patience is None:
+            _refuse_endless(found)
         status = watching.watch(
             printer,
             controller,
             found,
-            lambda listener: dispatch.watch(controller, found, listener=listener, patience=patience),
+            lambda listener: _follow(controller, found, listener, patience),
             encoding=encoding,
             look=watching.Look(live, gather),
         )
@@ -200,24 +202,16 @@ def watch(
     """
     from assist_cli.cli import watching
     from assist_cli.cli.board import Board
-    from assist_cli.operations import dispatch
 
     printer = options.printer(context, output)
     with open_controller(home()) as controller:
         found = history.recall(controller, history.find(controller, id, files=True), output=False)
-
-        def follow(listener: Listener | None) -> None:
-            if _is_scheduled(found):
-                history.outlast(controller, found.id, listener=listener, patience=patience)
-            else:
-                dispatch.watch(controller, found, listener=listener, patience=patience)
-
         with Board(printer, controller, found, plain=plain or printer.is_json) as board:
             status = watching.watch(
                 printer,
                 controller,
                 found,
-                follow,
+                lambda listener: _follow(controller, found, listener, patience),
                 encoding=encoding,
                 look=watching.Look(),
                 board=board,
@@ -300,6 +294,16 @@ def stop(
     if any(place.status is InvocationStatus.STOPPING for place in found.instances):
         printer.talk("It has not ended yet; its agent was told, or will be when it can be reached.")
         raise typer.Exit(ExitStatus.GAVE_UP_WAITING)
+
+
+def _follow(controller: Controller, invocation: Invocation, listener: Listener | None, patience: float | None) -> None:
+    """Be there until it ends. Raises GaveUpWaiting."""
+    if _is_scheduled(invocation):
+        history.outlast(controller, invocation.id, listener=listener, patience=patience)
+        return
+    from assist_cli.operations import dispatch
+
+    dispatch.watch(controller, invocation, listener=listener, patience=patience)
 
 
 def _refuse_endless(invocation: Invocation) -> None:

@@ -133,7 +133,7 @@ def watch(
     ended = history.show(controller, invocation.id, output=True)
     if view is None:
         printer.document(documents.invocation(ended, encoding))
-        return exit_status(ended)
+        return exit_status(ended) if ended.status.is_final else ExitStatus.GAVE_UP_WAITING
     if gave_up is None or not isinstance(view, Streams):
         for place in ended.instances:
             view.replay(place)

@@ -132,6 +132,10 @@ def test_pause_resume_stop(assist: Program) -> None:
     done = assist("invocation", "wait", made)
     assert done.returncode == 65
     assert b"it runs again and again" in done.stderr
+    done = assist("invocation", "wait", made, "--wait", "0.1s")
+    assert (done.returncode, done.stdout) == (75, b"")
+    assert b"it goes on" in done.stderr
+    assert assist("invocation", "wait", made, "--wait", "0.1s", "-o", "json").returncode == 75
     assert listed(assist, "stop", made)["InvokeStatus"] == "Stopped"
     assert assist("schedule", "pause", made).returncode == 65
     assert listed(assist, "schedule", "list") == []
