@@ -201,9 +201,8 @@ class _Turn:
     def _miss(self, first: datetime) -> None:
         """Nobody served at these due times."""
         until = self._turn.fires or self._turn.next
-        log.warning(
-            "%s: nobody served at %s%s", self._invocation.id, Clock(first), "" if until is None else " and after"
-        )
+        when = f"at {Clock(first)}" if until is None else f"from {Clock(first)} on"
+        log.warning("%s: nobody served %s", self._invocation.id, when)
         if until is not None:
             ids = [place.instance_id for place in self._places]
             slots.add_missed(self._transaction, self._invocation.id, ids, first, until)
