@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from assist_cli.cli.output import Cell, Style
 from assist_cli.cli.progress import bar
 from assist_cli.cli.screen import Line
-from assist_cli.cli.wording import ago, escape, one_line, pad, span, width
+from assist_cli.cli.wording import ago, count, due, escape, one_line, pad, span, width
 from assist_cli.model.ids import SHORT_LENGTH
 from assist_cli.model.instance import Health, Instance
-from assist_cli.model.overview import Failure, Firing, Running
+from assist_cli.model.overview import Failure, Running
 from assist_cli.model.target import fold
 from assist_cli.operations.overview import RESTING, Overview
 
@@ -19,6 +19,7 @@ GAP = "  "
 NAME_COLUMNS = 24
 LOAD_COLUMNS = 10
 BAR_COLUMNS = 10
+WHEN_COLUMNS = 10
 SECTION_LINES = 6  # where all sections are below each other, at most so many of each but the instances
 
 
@@ -52,14 +53,14 @@ def _head(overview: Overview) -> Line:
     cells = [
         Cell("assist top", Style.STRONG),
         Cell(overview.now.astimezone().strftime("  %H:%M:%S  ")),
-        Cell(f"{len(overview.instances)} instances: "),
+        Cell(f"{count(len(overview.instances), 'instance')}: "),
         Cell(f"{up} up", Style.GOOD if up else Style.QUIET),
         Cell(f", {down} down", Style.BAD if down else Style.QUIET),
     ]
     waiting = len(overview.instances) - len(heard)
     if waiting:
         cells.append(Cell(f", {waiting} not heard of yet", Style.QUIET))
-    return [*cells, Cell(f"; {tasks} tasks")]
+    return [*cells, Cell(f"; {count(tasks, 'task')}")]
 
 
 def _instances(overview: Overview, columns: int, room: int) -> list[Line]:
@@ -125,7 +126,7 @@ def _sections(overview: Overview, room: int) -> list[list[Line]]:
     next_title = "NEXT" if overview.is_served else "NEXT, when a server runs: assist serve"
     sections = [_section("RUNNING", [_running(each, overview) for each in overview.running], room, "nothing runs")]
     if overview.firings:
-        sections.append(_section(next_title, [_firing(each, overview) for each in overview.firings], room, ""))
+        sections.append(_section(next_title, _firings(overview), room, ""))
     sections.append(_section("FAILED", _failed(overview), room, "nothing"))
     return sections
 
@@ -148,12 +149,17 @@ def _running(each: Running, overview: Overview) -> Line:
     ]
 
 
-def _firing(each: Firing, overview: Overview) -> Line:
+def _firings(overview: Overview) -> list[Line]:
+    when = [due(each.due, overview.now) for each in overview.firings]
+    columns = max(WHEN_COLUMNS, *map(width, when))
     return [
-        Cell(pad(ago(each.due, overview.now), 10) + GAP, Style.BUSY),
-        Cell(each.invocation_id[:SHORT_LENGTH] + GAP, Style.STRONG),
-        Cell(escape(each.frequency) + GAP, Style.QUIET),
-        Cell(one_line(each.what)),
+        [
+            Cell(pad(text, columns) + GAP, Style.BUSY if each.due > overview.now else Style.ODD),
+            Cell(each.invocation_id[:SHORT_LENGTH] + GAP, Style.STRONG),
+            Cell(escape(each.frequency) + GAP, Style.QUIET),
+            Cell(one_line(each.what)),
+        ]
+        for text, each in zip(when, overview.firings, strict=True)
     ]
 
 
@@ -165,7 +171,7 @@ def _failed(overview: Overview) -> list[Line]:
         groups.setdefault((each.invocation_id, how), []).append(each)
     return [
         [
-            Cell(pad(ago(several[0].when, overview.now), 10) + GAP, Style.QUIET),
+            Cell(pad(ago(several[0].when, overview.now), WHEN_COLUMNS) + GAP, Style.QUIET),
             Cell(invocation_id[:SHORT_LENGTH] + GAP, Style.STRONG),
             Cell(how + GAP, Style.BAD),
             Cell(fold(each.instance_name for each in several) + GAP),

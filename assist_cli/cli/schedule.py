@@ -10,7 +10,7 @@ import typer
 
 from assist_cli.cli import documents, options
 from assist_cli.cli.output import Cell, Column, Format, Printer, Style
-from assist_cli.cli.wording import ago, clock, count, escape, one_line, took
+from assist_cli.cli.wording import ago, clock, count, due, escape, one_line, took
 from assist_cli.errors import UsageError
 from assist_cli.model import frequency
 from assist_cli.model.frequency import Firing
@@ -254,7 +254,7 @@ def _state(found: Planned) -> Cell:
 def _next(found: Planned, now: datetime) -> str:
     if not found.is_waiting or found.schedule.next is None:
         return "-"
-    return ago(found.schedule.next, now) if found.schedule.next > now else "now"
+    return due(found.schedule.next, now)
 
 
 def _command(found: Planned) -> str:

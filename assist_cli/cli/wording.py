@@ -41,6 +41,14 @@ def ago(moment: datetime, now: datetime) -> str:
     return span(seconds) + " ago"
 
 
+def due(moment: datetime, now: datetime) -> str:
+    """A moment at which something is to happen, seen from now: ``in 7 s``, ``now``, ``55 min overdue``."""
+    late = (now - moment).total_seconds()
+    if late >= 1:
+        return span(late) + " overdue"
+    return "now" if late > -1 else ago(moment, now)
+
+
 def span(seconds: float) -> str:
     """A time in its largest unit: ``3 s``, ``2 min``, ``5 d``."""
     for unit, length in _UNITS:

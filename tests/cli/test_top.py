@@ -38,7 +38,10 @@ def overview(count: int = 30, *, is_served: bool = True) -> Overview:
         instances,
         health,
         [Running("t-01kbdk5g8w3m9v6yx2r4hq7cne", "restart@2", NOW - timedelta(seconds=5), False, 20, 5, 1)],
-        [Firing("t-01kbdk5g8w3m9v6yx2r4hq7cnf", "true", "rate(30s)", NOW + timedelta(seconds=7))],
+        [
+            Firing("t-01kbdk5g8w3m9v6yx2r4hq7cne", "date", "rate(1h)", NOW - timedelta(minutes=55)),
+            Firing("t-01kbdk5g8w3m9v6yx2r4hq7cnf", "true", "rate(30s)", NOW + timedelta(seconds=7)),
+        ],
         [
             Failure(
                 "t-01kbdk5g8w3m9v6yx2r4hq7cng",
@@ -62,12 +65,13 @@ def test_a_small_terminal_has_all_of_it() -> None:
     shown = texts(frame(overview(), 80, 24))
     assert shown[0].endswith("30 instances: 27 up, 2 down, 1 not heard of yet; 12 tasks")
     assert shown[3:5] == ["web[1-2] (2)  ClientNotRunning", "web3   up           12 ▪▪▪▪▪▪▪▪▪▪30 s"]
-    assert shown[-8:] == [
+    assert shown[-9:] == [
         "RUNNING",
         "t-01kbdk5g8w  ███████░░░ 15/20, 1 failed  5 s ago  restart@2",
         "",
         "NEXT",
-        "in 7 s      t-01kbdk5g8w  rate(30s)  true",
+        "55 min overdue  t-01kbdk5g8w  rate(1h)  date",
+        "in 7 s          t-01kbdk5g8w  rate(30s)  true",
         "",
         "FAILED",
         "2 min ago   t-01kbdk5g8w  exit 3  db[1-4]  backup",
