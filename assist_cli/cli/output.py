@@ -84,6 +84,7 @@ class Column:
 
 
 LEAST_OF_A_FLEXIBLE = 8
+GAP = "  "
 
 
 class Printer:
@@ -205,7 +206,7 @@ def _print_columns(columns: Sequence[Column], rows: Sequence[Sequence[Cell]]) ->
         padded = (
             pad(text, size, right=column.right) for text, size, column in zip(texts, widths, columns, strict=True)
         )
-        print("  ".join(padded).rstrip())
+        print(GAP.join(padded).rstrip())
 
 
 def _draw(columns: Sequence[Column], rows: Sequence[Sequence[Cell]]) -> None:
@@ -219,7 +220,14 @@ def _draw(columns: Sequence[Column], rows: Sequence[Sequence[Cell]]) -> None:
         _print_columns(columns, rows)  # lines that the terminal breaks are better than columns without letters
         return
     # Only a flexible column gives way: rich narrows those that may wrap, and its cells are cut instead of wrapped.
-    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="bold", border_style="dim")
+    table = Table(
+        box=SIMPLE_HEAD,
+        show_edge=False,
+        pad_edge=False,
+        padding=(0, len(GAP) - 1, 0, 0),  # beside the column of its own that stands between two
+        header_style="bold",
+        border_style="dim",
+    )
     for column in columns:
         table.add_column(column.title, justify="right" if column.right else "left", no_wrap=not column.flexible)
     for row in rows:
@@ -231,7 +239,7 @@ def _draw(columns: Sequence[Column], rows: Sequence[Sequence[Cell]]) -> None:
 
 def _least_width(columns: Sequence[Column], rows: Sequence[Sequence[Cell]]) -> int:
     """What a drawn table takes at least: what does not give way, a little of what does, and what is between."""
-    least = 3 * (len(columns) - 1)
+    least = len(GAP) * (len(columns) - 1)
     for position, column in enumerate(columns):
         texts = [column.title, *(escape(row[position].text) for row in rows)]
         longest = max(map(width, texts))

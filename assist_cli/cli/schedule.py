@@ -35,10 +35,10 @@ Id = Annotated[str, typer.Argument(metavar="ID", help="An id of an invocation, i
 COLUMNS = (
     Column("ID"),
     Column("STATUS"),
-    Column("FREQUENCY"),
+    Column("FREQUENCY", flexible=True),
     Column("NEXT"),
     Column("LAST"),
-    Column("ON"),
+    Column("ON", flexible=True),
     Column("COMMAND", flexible=True),
 )
 SLOT_COLUMNS = (Column("DUE"), Column("INSTANCE"), Column("OUTCOME"), Column("LATE", right=True), Column("RECORD"))

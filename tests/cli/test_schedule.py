@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -84,3 +85,12 @@ def test_it_fits_a_terminal_of_eighty_columns(assist: Program, isolation: Path) 
     assert max(map(len, terminal.text.splitlines())) <= 80
     assert " overlap 02:00-03:00" in terminal.text
     assert "…" not in terminal.text
+
+
+def test_a_long_command_is_cut_and_its_row_stays_one_line(assist: Program, isolation: Path) -> None:
+    assert assist("run", "--at", "2099-12-01 02:00:00", "-c", "echo long\n" * 20).returncode == 0
+    with Terminal(assist.path, ["schedule", "list"], isolation) as terminal:
+        assert terminal.end() == 0
+    (row,) = (line for line in terminal.text.splitlines() if line.startswith("t-"))
+    assert re.fullmatch(r"t-\w+  Running  at\(2099-12-.*…  in \d+ d +local  echo long.*…", row)
+    assert max(map(len, terminal.text.splitlines()[:3])) <= 80
