@@ -34,6 +34,11 @@ _UNWANTED = (
 )  # fmt: skip
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """Twice as many tests at once as there are processors: for half of its time a test waits for something."""
+    return 2 * (os.cpu_count() or 1)
+
+
 @pytest.fixture(autouse=True)
 def no_leaks(isolation: Path) -> Iterator[None]:
     """Fails a test that leaves a thread, a descriptor or a process behind."""

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from agentd import methods, protocol
-from tests.agentd.conftest import NEWEST, OLDEST, MakeAgent
+from tests.agentd.conftest import EVERY_PYTHON, OLDEST, MakeAgent
 from tests.support import interpreters
 from tests.support.agent import GUARD, Agent, Client, Closed, Refused, eventually
 from tests.support.certificates import SERVER, Authority, Pair, free_port
@@ -361,7 +361,7 @@ def test_without_certificates_it_does_not_listen(make_agent: MakeAgent) -> None:
 # the unix socket
 
 
-@pytest.mark.parametrize("python", [OLDEST, NEWEST], indirect=True)
+@pytest.mark.parametrize("python", EVERY_PYTHON, indirect=True)
 def test_a_path_that_is_too_long_for_a_socket(make_agent: MakeAgent, isolation: Path) -> None:
     agent = make_agent()
     agent.home = isolation / ("long" * 40)
@@ -406,7 +406,7 @@ def test_s5_a_record_belongs_to_its_controller(agent_of_somebody: Agent, somebod
 # the bridge
 
 
-@pytest.mark.parametrize("python", [OLDEST, NEWEST], indirect=True)
+@pytest.mark.parametrize("python", EVERY_PYTHON, indirect=True)
 def test_the_bridge_carries_both_ways(agent: Agent) -> None:
     with subprocess.Popen(agent.words("bridge"), stdin=subprocess.PIPE, stdout=subprocess.PIPE) as bridge:
         assert bridge.stdin is not None
@@ -451,7 +451,7 @@ def test_a_bridge_to_nowhere(make_agent: MakeAgent) -> None:
 # status
 
 
-@pytest.mark.parametrize("python", [OLDEST, NEWEST], indirect=True)
+@pytest.mark.parametrize("python", EVERY_PYTHON, indirect=True)
 def test_status_for_people_and_for_programs(agent: Agent) -> None:
     client = agent.connect()
     client.complete("true")

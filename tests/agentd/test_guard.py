@@ -14,12 +14,12 @@ from typing import Any
 
 import pytest
 
-from tests.agentd.conftest import NEWEST, OLDEST, MakeAgent
+from tests.agentd.conftest import EVERY_PYTHON, MakeAgent
 from tests.support.agent import GUARD, Agent, Client, Closed, eventually, gone, is_alive
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="the guard measures with /proc")
 
-each_python = pytest.mark.parametrize("python", [OLDEST, NEWEST], indirect=True)
+each_python = pytest.mark.parametrize("python", EVERY_PYTHON, indirect=True)
 
 
 class Guarded:

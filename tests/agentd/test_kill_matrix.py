@@ -172,7 +172,7 @@ def storm(agent: Agent, effects: Path, kills: int, victim: str, seed: int) -> No
 
 @pytest.mark.parametrize(
     ("python", "victim", "kills"),
-    [(NEWEST, "agent", 25), (NEWEST, "shim", 15), (OLDEST, "agent", 8), (OLDEST, "shim", 8)],
+    [(NEWEST, "agent", 12), (NEWEST, "shim", 8), (OLDEST, "agent", 5), (OLDEST, "shim", 5)],
     indirect=["python"],
 )
 def test_random_kills(make_agent: MakeAgent, isolation: Path, victim: str, kills: int) -> None:

@@ -12,12 +12,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from agentd import methods, protocol
-from tests.agentd.conftest import NEWEST, OLDEST, MakeAgent
+from tests.agentd.conftest import EVERY_PYTHON, MakeAgent
 from tests.support.agent import Agent, Client, Closed, Refused, resident_bytes
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="there is no unix socket")
 
-each_python = pytest.mark.parametrize("python", [OLDEST, NEWEST], indirect=True)
+each_python = pytest.mark.parametrize("python", EVERY_PYTHON, indirect=True)
 
 MIB = 1 << 20
 

@@ -58,6 +58,7 @@ class Terminal:
     def wait_for(self, text: str) -> None:
         """Read on until ``text`` was shown."""
         self._read(lambda: text in self.text)
+        assert text in self.text, f"it ended, by {self._process.wait(GUARD)}, after:\n{self.text}"
 
     def type(self, keys: str) -> None:
         os.write(self._ours, keys.encode())
