@@ -1,4 +1,4 @@
-"""An agent for each test: under the newest Python that is known, or the oldest that is promised where that may differ."""
+"""An agent for each test: under the newest Python there is, or under the oldest promised where that may differ."""
 
 from __future__ import annotations
 

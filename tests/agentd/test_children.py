@@ -87,8 +87,11 @@ def test_a_refusal_is_not_the_end(agent: Agent) -> None:
     child = agent.idle()
     held = descriptors(child)
     assert state(client.result("true", directory="/missing")) == ("Failed", "WorkingDirectoryNotExist")
+    assert agent.idle() == child
     assert state(client.result("true", username="no-such-user")) == ("Failed", "AccountNotExists")
+    assert agent.idle() == child
     assert state(client.result("#!/missing/program\n")) == ("Failed", "ExecutionException")
+    assert agent.idle() == child
     assert client.complete("echo fine").stdout == b"fine\n"
     assert agent.idle() == child
     assert descriptors(child) == held

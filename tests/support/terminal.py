@@ -10,6 +10,7 @@ import select
 import signal
 import struct
 import subprocess
+import sys
 import termios
 import time
 from collections.abc import Mapping
@@ -17,6 +18,12 @@ from pathlib import Path
 from types import TracebackType
 
 GUARD = 60.0  # seconds
+
+# A session of its own, and the terminal is that of the session, as for what a person starts.
+_ON_IT = (
+    "import fcntl, os, sys, termios; os.setsid(); fcntl.ioctl(0, termios.TIOCSCTTY, 0); "
+    "os.execv(sys.argv[1], sys.argv[1:])"
+)
 
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -39,13 +46,12 @@ class Terminal:
         try:
             fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
             self._process = subprocess.Popen(
-                [program, *words],
+                [sys.executable, "-I", "-S", "-c", _ON_IT, program, *words],
                 stdin=theirs,
                 stdout=theirs,
                 stderr=theirs,
                 cwd=folder,
                 env={**os.environ, "TERM": "xterm-256color", **(env or {})},
-                start_new_session=True,
             )
         finally:
             os.close(theirs)
@@ -71,7 +77,6 @@ class Terminal:
     def resize(self, columns: int, lines: int) -> None:
         """Give it another size, as a person does who pulls at the corner of the window."""
         fcntl.ioctl(self._ours, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
-        self._process.send_signal(signal.SIGWINCH)  # the kernel tells the terminal's own session only
 
     def interrupt(self, number: signal.Signals = signal.SIGINT) -> None:
         """What Ctrl-C does where this is the terminal of a shell; or another signal."""

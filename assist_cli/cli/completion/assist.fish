@@ -5,9 +5,9 @@ function __assist_answer
     set -l option (string match -r -- '^--[^=]*=' $word)
     switch "$answer[1]"
         case files
-            printf '%s\n' $option(__fish_complete_path (string replace -- "$option" '' $word))
+            printf '%s\n' "$option"(__fish_complete_path (string replace -- "$option" '' $word))
         case folders
-            printf '%s\n' $option(__fish_complete_directories (string replace -- "$option" '' $word))
+            printf '%s\n' "$option"(__fish_complete_directories (string replace -- "$option" '' $word))
         case '*'
             printf '%s\n' $answer[2..-1]
     end
