@@ -5,7 +5,7 @@ import os
 import sys
 
 import agentd
-from agentd import config
+from agentd import config, log
 
 if os.name == "nt":
     from agentd import child_windows, kernel_windows
@@ -42,7 +42,9 @@ def _parser():
     guard = add("guard", _guard, "start the agent, watch it, and start it again when it fails")
     for command in (serve, guard):
         command.add_argument("--listen", metavar="ADDRESS:PORT", help="also listen here, with mutual TLS 1.3")
-        command.add_argument("--log", metavar="FILE", help="append the log to FILE (default: standard error)")
+        command.add_argument(
+            "--log", metavar="FILE", help="append the log to FILE, and keep it short (default: stderr)"
+        )
     serve.add_argument("--idle-exit", type=int, metavar="SECONDS", help="end after so long without work")
     serve.add_argument("--ready-fd", type=int, metavar="N", help="say 'ready' on this descriptor when it listens")
     serve.add_argument("--lifeline", type=int, metavar="N", help="end when this descriptor does")
@@ -60,29 +62,19 @@ def _complain(text, status=1):
     return status
 
 
-def _log_to(path):
-    """Send what is written to standard error, by us and by every child, to the end of ``path``."""
-    if path:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        os.dup2(descriptor, 2)
-        os.close(descriptor)
-        if os.name == "nt":
-            sys.stderr = open(2, "w", encoding="utf-8", closefd=False)  # what was there may write to a console only
-
-
 def _prepare(options, settings):
-    """Read the settings, and let the words that we were started with count more."""
+    """Read the settings, and let the words that we were started with count more. Returns the log."""
     settings.read()
     settings.listen = options.listen or settings.listen
     if os.name == "nt" and not settings.listen:
         raise config.ConfigError("cannot serve: on Windows controllers come by TLS only, so tell where to --listen")
-    _log_to(options.log)
+    return log.Log(options.log)
 
 
 def _serve(options, settings):
     from agentd import lock, server
 
-    _prepare(options, settings)
+    journal = _prepare(options, settings)
 
     def ready():
         if options.ready_fd is not None:
@@ -90,7 +82,7 @@ def _serve(options, settings):
             os.close(options.ready_fd)
 
     try:
-        server.serve(settings, options.idle_exit, options.lifeline, ready)
+        server.serve(settings, journal, options.idle_exit, options.lifeline, ready)
     except lock.Taken:
         return _complain("cannot serve from %s: another agent runs there" % settings.home)
     return 0
@@ -99,11 +91,11 @@ def _serve(options, settings):
 def _guard(options, settings):
     from agentd import guard
 
-    _prepare(options, settings)
+    journal = _prepare(options, settings)
     words = config.own_words() + ["serve", "--home", settings.home]
     if options.listen:
         words += ["--listen", options.listen]
-    guard.Guard(settings, words).run()
+    guard.Guard(settings, words, journal).run()
     return 0
 
 

@@ -2,14 +2,14 @@
 
 It starts the agent, measures it, pings it over its socket, and starts it again when it has died, does not
 answer, or has been over its limits for a while. Tasks live in their shims and are never touched by a restart. It
-shares no code with the agent but the place of its files, needs no network, and writes what it knows to ``guard.json``.
+shares no code with the agent but the place of its files and the log, needs no network, and writes what it knows to
+``guard.json``.
 """
 
 import collections
 import json
 import os
 import subprocess
-import sys
 import time
 
 from agentd import disk
@@ -31,13 +31,14 @@ class Guard:
     """Watches over one agent until it is told to end (SIGTERM, SIGINT).
 
     ``settings`` is the agent's Config: where its files are, its limits, and how often to look (``sample_seconds``,
-    ``sustain_seconds``, ``ping_seconds``). ``words`` is the argv of the agent without ``--lifeline``.
+    ``sustain_seconds``, ``ping_seconds``). ``words`` is the argv of the agent without ``--lifeline``, ``log`` a Log, to
+    which the agent writes as well.
     """
 
-    def __init__(self, settings, words, log=None):
+    def __init__(self, settings, words, log):
         self._settings = settings
         self._words = words
-        self._log = log or _log
+        self._journal = log
         self._agent = None
         self._lifeline = None
         self._started = time.time()
@@ -94,6 +95,7 @@ class Guard:
             excess = _excess(sample, settings)
             over = (over or now) if excess else None
             self._report()
+            self._journal.shorten()
             if over is not None and now - over >= settings.sustain_seconds:
                 return "%s for %d s" % (excess, now - over)
             if now >= next_ping:
@@ -140,13 +142,8 @@ class Guard:
         except OSError as error:
             self._log("cannot write %s: %s" % (self._settings.guard, error.strerror))
 
-
-def _log(text):
-    try:
-        sys.stderr.write("%s guard: %s\n" % (time.strftime("%Y-%m-%dT%H:%M:%S%z"), text))
-        sys.stderr.flush()
-    except OSError:
-        pass  # a full disk must not keep the guard from its work
+    def _log(self, text):
+        self._journal.write("guard: %s" % text)
 
 
 def _cause_of_death(status):

@@ -10,7 +10,6 @@ import gc
 import json
 import os
 import signal
-import sys
 import time
 
 from agentd import doors, lock, methods, protocol
@@ -20,9 +19,10 @@ from agentd.tasks import Refused, Tasks
 class Server:
     """One agent, from its start to its end."""
 
-    def __init__(self, loop, settings, idle_exit=None, lifeline=None):
+    def __init__(self, loop, settings, log, idle_exit=None, lifeline=None):
         self.loop = loop
         self.settings = settings
+        self.log = log.write
         self.instance = settings.instance_id()
         self.started = time.time()
         self._idle_exit = idle_exit
@@ -32,14 +32,6 @@ class Server:
         self._connections = set()
         self._over = loop.create_future()
         self._active = time.monotonic()
-
-    def log(self, text):
-        """One line in the log, with the time. A full disk or a closed pipe must not keep the agent from its work."""
-        try:
-            sys.stderr.write("%s %s\n" % (time.strftime("%Y-%m-%dT%H:%M:%S%z"), text))
-            sys.stderr.flush()
-        except OSError:
-            pass
 
     def admit(self, connection):
         """Take note of a new connection; False when there are too many."""
@@ -151,8 +143,8 @@ def _give_back_memory():
         trim(0)
 
 
-def serve(settings, idle_exit=None, lifeline=None, on_ready=lambda: None):
-    """Be the agent of ``settings.home``. Raises ConfigError, lock.Taken, OSError.
+def serve(settings, log, idle_exit=None, lifeline=None, on_ready=lambda: None):
+    """Be the agent of ``settings.home``, with a Log. Raises ConfigError, lock.Taken, OSError.
 
     ``idle_exit``: end after so many seconds without a task or a connection. ``lifeline``: end when this descriptor
     does. ``on_ready`` is called once the doors are open.
@@ -163,6 +155,6 @@ def serve(settings, idle_exit=None, lifeline=None, on_ready=lambda: None):
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     try:
-        Server(loop, settings, idle_exit, lifeline).run(on_ready)
+        Server(loop, settings, log, idle_exit, lifeline).run(on_ready)
     finally:
         loop.close()

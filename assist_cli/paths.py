@@ -5,7 +5,7 @@
     ASSIST_HOME/            0700
       assist.db             the history and everything else that is remembered, 0600
       agent/                the embedded agent: its socket, spool and instance id
-      logs/                 agentd.log, and a report for each bug that was met
+      logs/                 agentd.log, those of processes in the background, and a report for each bug that was met
       nonces.db             calls of the API that were answered a moment ago
       senders/              one locked file for each process that is sending (see operations.dispatch)
       pki/                  the certificate authority of the fleet
@@ -21,6 +21,8 @@ from pathlib import Path
 
 from assist_cli.errors import FileFailure, InvalidParameter
 from assist_cli.folder import home_folder
+
+LONGEST_LOG = 1024 * 1024  # bytes
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,20 @@ class Home:
                 hint="set ASSIST_HOME to a folder that you may write to",
             ) from error
         return path
+
+    def journal(self, name: str) -> int:
+        """A descriptor that appends to a log; one that has become long begins anew, and what it was stays beside it.
+
+        Raises FileFailure.
+        """
+        path = self.folder(self.logs) / name
+        try:
+            with contextlib.suppress(FileNotFoundError):
+                if path.stat().st_size > LONGEST_LOG:
+                    path.replace(path.with_name(f"{name}.1"))
+            return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        except OSError as error:
+            raise FileFailure(f"cannot write the file '{path}': {error.strerror}") from error
 
 
 def home() -> Home:

@@ -82,7 +82,7 @@ def _start(home: Home) -> None:
     try:
         command = [
             *(sys.executable, "-I", "-S", "-c", FROM_FOLDER, str(Path(protocol.__file__).parents[1])),
-            *("serve", "--home", str(home.agent)),
+            *("serve", "--home", str(home.agent), "--log", str(journal)),
             *("--idle-exit", str(IDLE_EXIT_SECONDS), "--ready-fd", str(told)),
         ]
         try:

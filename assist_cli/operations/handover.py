@@ -84,6 +84,6 @@ def _live(home: Home, invocation: Invocation, rollout: Rollout, writing: int) ->
 def _detach(home: Home) -> None:
     """Let go of the terminal; what goes wrong here stands in a log."""
     null = os.open(os.devnull, os.O_RDWR)
-    journal = os.open(home.folder(home.logs) / "handover.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    journal = home.journal("handover.log")
     for target, source in ((0, null), (1, journal), (2, journal)):
         os.dup2(source, target)

@@ -141,7 +141,7 @@ def start(home: Home) -> None:
     from assist_cli.agents.embedded import IN_BACKGROUND
 
     program = [sys.executable, "-I", "-c", _PROGRAM, json.dumps(sys.path), *DELIVER]
-    journal = os.open(home.folder(home.logs) / "notify.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    journal = home.journal("notify.log")
     try:
         subprocess.run(
             ["/bin/sh", "-c", IN_BACKGROUND, "sh", *program],

@@ -29,9 +29,9 @@ class Guarded:
         self.agent = agent
         self.process: subprocess.Popen[bytes] | None = None
 
-    def start(self) -> Guarded:
+    def start(self, *words: str | Path) -> Guarded:
         with self.agent.log.open("ab") as log:
-            self.process = subprocess.Popen(self.agent.words("guard"), stdin=subprocess.DEVNULL, stderr=log)
+            self.process = subprocess.Popen(self.agent.words("guard", *words), stdin=subprocess.DEVNULL, stderr=log)
         self.wait_for_agent()
         return self
 
@@ -192,6 +192,26 @@ def test_a_guard_that_is_killed_takes_the_agent_with_it_and_the_next_takes_over(
     assert client.call("task.get", record=record)["state"] == "Running"
     client.call("task.stop", record=record)
     assert (client.finish(record).result or {})["state"] == "Stopped"
+
+
+def test_a_log_begins_anew_when_it_has_become_long(make_agent: MakeAgent) -> None:
+    """Also by what somebody else has written; its end stays, and all go on in the same file."""
+    guarded = Guarded(make_agent(sample_seconds=1))
+    log, before = guarded.agent.log, guarded.agent.log.with_name("agent.log.1")
+    log.write_bytes(b"x" * (2 << 20) + b" first\n")
+    guarded.start("--log", log)
+    try:
+        assert before.read_bytes().endswith(b" first\n")
+        assert before.stat().st_size == 1 << 20
+        assert before.stat().st_mode & 0o077 == 0
+        with log.open("ab") as file:
+            file.write(b"y" * (1 << 20) + b" second\n")
+        eventually(lambda: before.read_bytes().endswith(b" second\n") and log.stat().st_size == 0)
+    finally:
+        assert guarded.end() == 0
+    agent, guard = log.read_text().splitlines()
+    assert " ends: " in agent
+    assert " guard: ends" in guard
 
 
 def test_an_agent_that_cannot_start_does_not_end_the_guard(make_agent: MakeAgent) -> None:

@@ -68,6 +68,14 @@ def test_it_is_started_on_first_use_and_found_again(rooms: Home) -> None:
     assert (rooms.logs / "agentd.log").read_text()
 
 
+def test_its_log_begins_anew_when_it_has_become_long(rooms: Home) -> None:
+    log = rooms.folder(rooms.logs) / "agentd.log"
+    log.write_bytes(b"x" * (1 << 20) + b" the end\n")
+    instance_of(rooms)
+    assert log.with_name("agentd.log.1").read_text().endswith(" the end\n")
+    assert log.read_text().count("serves on") == 1
+
+
 def test_it_is_nobodys_child_and_has_its_own_session(rooms: Home) -> None:
     instance_of(rooms)
     pid = listener(rooms)

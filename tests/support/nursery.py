@@ -16,6 +16,7 @@ import traceback
 
 from agentd import processes, server
 from agentd.config import Config
+from agentd.log import Log
 
 
 def main() -> None:
@@ -53,7 +54,7 @@ def _be_agent(home: str, listen: str) -> None:
         try:
             settings = Config(home).read()
             settings.listen = listen
-            server.serve(settings, on_ready=lambda: say(os.getpid()))
+            server.serve(settings, Log(), on_ready=lambda: say(os.getpid()))
         except Exception as error:
             say(error)
             raise

@@ -1,0 +1,51 @@
+"""The log: lines with the time on standard error, which is a file where ``--log`` names one.
+
+The guard, the agent and their children have that file open together, and each appends to it. So one that has become
+long is not exchanged for another, of which all would have to be told: its end is copied into a second file, and then it
+is cut. Only the process that was given the name does so. What another one writes in that very moment may be lost.
+"""
+
+import os
+import sys
+import time
+
+from agentd import disk
+
+LONGEST = 1024 * 1024  # bytes, of each of the two files
+
+
+class Log:
+    """Writes to the end of the file at ``path``, and so do all children from now on; None: to standard error as it is.
+
+    Raises OSError.
+    """
+
+    def __init__(self, path=None):
+        self._path = path and os.path.abspath(path)
+        if not path:
+            return
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        os.dup2(descriptor, 2)
+        os.close(descriptor)
+        if os.name == "nt":
+            sys.stderr = open(2, "w", encoding="utf-8", closefd=False)  # what was there may write to a console only
+
+    def write(self, text):
+        """Write one line. A full disk or a closed pipe must not keep anybody from their work."""
+        self.shorten()
+        try:
+            sys.stderr.write("%s %s\n" % (time.strftime("%Y-%m-%dT%H:%M:%S%z"), text))
+            sys.stderr.flush()
+        except OSError:
+            pass
+
+    def shorten(self):
+        """Begin the file anew when it has become too long, whoever wrote that."""
+        try:
+            if self._path and os.fstat(2).st_size > LONGEST:
+                with open(self._path, "rb") as file:
+                    file.seek(-LONGEST, os.SEEK_END)
+                    disk.write_whole(self._path + ".1", file.read(), sync=False)
+                os.ftruncate(2, 0)
+        except OSError:
+            pass  # as above
