@@ -54,8 +54,9 @@ class Record:
     """One firing on one instance; ``number`` counts them from 1.
 
     ``sent`` is the moment after which bytes of it may have left, ``deadline`` the one after which the controller
-    closes it with what it knows, ``stopped`` the one when a stop was asked for. ``sender`` names the process that is to
-    send it. ``output`` is None where it was not asked for.
+    closes it with what it knows, ``stopped`` the one when a stop was asked for; the newest one of a periodic invocation
+    has it also when it had ended before. ``sender`` names the process that is to send it. ``output`` is None where it
+    was not asked for.
     """
 
     id: str

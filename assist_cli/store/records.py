@@ -72,7 +72,8 @@ def adopt(transaction: Transaction, record_id: str, sender: str) -> None:
 def mark_stopping(transaction: Transaction, invocation_id: str, instance_ids: Collection[str], now: datetime) -> int:
     """Note that a person asked to stop what is Running of an invocation on these; the number of those instances.
 
-    Where no record is open, because it is between two firings or before its first, it is Stopped by this.
+    Where no record is open, because it is between two firings or before its first, it is Stopped by this, and the
+    newest record there has the moment.
     """
     which = json.dumps(list(instance_ids))
     running, stopping, stopped = (
@@ -87,6 +88,15 @@ def mark_stopping(transaction: Transaction, invocation_id: str, instance_ids: Co
         """,
         [stopping, to_ms(now), invocation_id, running, which],
     )
+    transaction.execute(
+        """
+        UPDATE records SET stopped_at = ? WHERE invocation_id = ? AND stopped_at IS NULL AND (instance_id, number) IN (
+            SELECT instance_id, repeats FROM invocation_instances
+            WHERE invocation_id = ?2 AND status = ? AND instance_id IN (SELECT value FROM json_each(?))
+        )
+        """,
+        [to_ms(now), invocation_id, running, which],
+    )
     changed = transaction.execute(
         """
         UPDATE invocation_instances SET status = CASE WHEN EXISTS (
@@ -97,7 +107,8 @@ def mark_stopping(transaction: Transaction, invocation_id: str, instance_ids: Co
         """,
         [stopping, stopped, invocation_id, running, which],
     )
-    _update_status(transaction, invocation_id, now)
+    if changed:
+        _update_status(transaction, invocation_id, now)
     return changed
 
 
@@ -124,10 +135,11 @@ def settle(transaction: Transaction, outcomes: Mapping[str, Outcome]) -> dict[st
         old = InvocationStatus(row["status"])
         if not may_become(old, outcome.status, error_code=row["error_code"]):
             continue
+        is_periodic = row["repeat_mode"] == RepeatMode.PERIOD.value  # however its record ended, it was stopped there
         transaction.execute(
             """
             UPDATE records SET status = ?, exit_code = ?, error_code = ?, error_info = ?, started_at = ?,
-                finished_at = ?, stopped_at = CASE WHEN ?1 = 'Stopped' THEN stopped_at END
+                finished_at = ?, stopped_at = CASE WHEN ?1 = 'Stopped' OR ? THEN stopped_at END
             WHERE id = ?
             """,
             [
@@ -137,6 +149,7 @@ def settle(transaction: Transaction, outcomes: Mapping[str, Outcome]) -> dict[st
                 outcome.error_info,
                 to_ms_or_none(outcome.started),
                 to_ms_or_none(outcome.finished),
+                is_periodic,
                 record_id,
             ],
         )
@@ -145,7 +158,7 @@ def settle(transaction: Transaction, outcomes: Mapping[str, Outcome]) -> dict[st
             status = instance_status(
                 InvocationStatus(row["instance_status"]),
                 outcome.status,
-                periodic=row["repeat_mode"] == RepeatMode.PERIOD.value,
+                periodic=is_periodic,
             )
             transaction.execute(
                 "UPDATE invocation_instances SET status = ?, exit_code = ? WHERE invocation_id = ? AND instance_id = ?",
@@ -187,12 +200,22 @@ def unsettled(reader: Reader, *, invocation_id: str | None = None) -> dict[str, 
 
 
 def _update_status(transaction: Transaction, invocation_id: str, now: datetime | None) -> None:
-    """Let the invocation follow from its instances. What ends without a record's end, ends ``now``."""
+    """Let the invocation follow from its instances; it ends with its last record, or by this, ``now``.
+
+    One that runs again and again ends no sooner than when it was stopped.
+    """
     status = invoke_status(_counts(transaction, invocation_id))
     finished = None
     if status.is_final:
-        row = transaction.first("SELECT max(finished_at) AS at FROM records WHERE invocation_id = ?", [invocation_id])
-        finished = row["at"] if row and row["at"] is not None else to_ms_or_none(now)
+        row = transaction.first(
+            """
+            SELECT max(records.finished_at), max(CASE repeat_mode WHEN 'Period' THEN stopped_at END)
+            FROM records JOIN invocations ON invocations.id = invocation_id WHERE invocation_id = ?
+            """,
+            [invocation_id],
+        )
+        moments = [to_ms_or_none(now), *(row or ())]
+        finished = max((moment for moment in moments if moment is not None), default=None)
     transaction.execute(
         "UPDATE invocations SET status = ?, finished_at = ? WHERE id = ?", [status.value, finished, invocation_id]
     )

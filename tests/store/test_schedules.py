@@ -143,7 +143,10 @@ def test_stopped_between_two_records_it_is_stopped(database: Database) -> None:
     with database.transaction() as transaction:
         assert records.mark_stopping(transaction, "t-1", ["i-1", "i-2"], after(17)) == 1
     assert statuses(database) == (InvokeStatus.STOPPED, [STOPPED, STOPPED])
-    assert invocations.get(database, "t-1", output=False).finished is not None
+    with database.transaction() as transaction:
+        assert records.mark_stopping(transaction, "t-1", ["i-1", "i-2"], after(20)) == 0
+    found = invocations.get(database, "t-1", output=False)
+    assert (found.finished, found.instances[0].record.stopped) == (after(17), after(15))
 
 
 @pytest.mark.parametrize("ending", [Outcome(STOPPED, 143, accepted=True, finished=NOW), GOOD, BAD, LOST])
@@ -156,8 +159,10 @@ def test_stopped_in_a_record_it_is_stopping_until_that_ends(database: Database, 
     with database.transaction() as transaction:
         records.settle(transaction, {record: ending})
     assert statuses(database) == (InvokeStatus.STOPPED, [STOPPED])
-    (place,) = invocations.get(database, "t-1", output=False).instances
-    assert place.record.status is ending.status
+    found = invocations.get(database, "t-1", output=False)
+    (place,) = found.instances
+    assert (place.record.status, place.record.stopped) == (ending.status, after(15))
+    assert found.finished == max(after(15), place.record.finished or NOW)
 
 
 @pytest.mark.parametrize(
