@@ -44,7 +44,7 @@ def invoke(
     username: Annotated[
         str | None, typer.Option("--user", metavar="NAME", help="Run as this user; default: the agent's own.")
     ] = None,
-    keep_script: Annotated[bool, typer.Option("--keep-script", help="Leave the script file on the instance.")] = False,
+    keep_script: options.KeepScript = False,
     every: timing.Every = None,
     cron: timing.Cron = None,
     timezone: timing.Timezone = None,
@@ -53,7 +53,7 @@ def invoke(
     jitter: timing.Jitter = None,
     missed: timing.MissedOption = None,
     keep: timing.Keep = None,
-    detach: Annotated[bool, typer.Option("--detach", help="Print the id and return at once.")] = False,
+    detach: options.Detach = False,
     patience: options.Patience = None,
     canary: options.Canary = None,
     batch: options.Batch = None,

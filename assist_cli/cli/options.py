@@ -51,6 +51,8 @@ Since = Annotated[
     datetime | None,
     typer.Option("--since", metavar="TIME", parser=moment, help="Not older than 2h, 30d, 2026-11-22 …"),
 ]
+KeepScript = Annotated[bool, typer.Option("--keep-script", help="Leave the script file on the instance.")]
+Detach = Annotated[bool, typer.Option("--detach", help="Print the id and return at once.")]
 Live = Annotated[bool, typer.Option("--live", help="Several: only lines, as they come.")]
 Gather = Annotated[bool, typer.Option("--gather", help="Several: equal output together, at the end.")]
 Canary = Annotated[int | None, typer.Option("--canary", metavar="N", min=1, help="Start with so many, then the rest.")]

@@ -38,7 +38,7 @@ def rerun(
     username: Annotated[
         str | None, typer.Option("--user", metavar="NAME", help="Run as this user; default: as then.")
     ] = None,
-    keep_script: Annotated[bool, typer.Option("--keep-script", help="Leave the script file on the instance.")] = False,
+    keep_script: options.KeepScript = False,
     every: timing.Every = None,
     cron: timing.Cron = None,
     timezone: timing.Timezone = None,
@@ -47,7 +47,7 @@ def rerun(
     jitter: timing.Jitter = None,
     missed: timing.MissedOption = None,
     keep: timing.Keep = None,
-    detach: Annotated[bool, typer.Option("--detach", help="Print the id and return at once.")] = False,
+    detach: options.Detach = False,
     patience: options.Patience = None,
     canary: options.Canary = None,
     batch: options.Batch = None,

@@ -53,7 +53,7 @@ def send(
     timeout: Annotated[
         int, typer.Option("--timeout", metavar="TIME", parser=options.whole_seconds, help="Wait so long for an answer.")
     ] = DEFAULT_TIMEOUT,
-    detach: Annotated[bool, typer.Option("--detach", help="Print the id and return at once.")] = False,
+    detach: options.Detach = False,
     patience: options.Patience = None,
     canary: options.Canary = None,
     batch: options.Batch = None,
