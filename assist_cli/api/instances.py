@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from assist_cli.api import pages, views
+from assist_cli.api import pages, requests, views
 from assist_cli.api.caller import FEWER_INSTANCES, MOST_INSTANCES, Caller
 from assist_cli.api.faults import Fault, invalid
 from assist_cli.api.forms import Document
 from assist_cli.api.parameters import Given, Kind, takes
-from assist_cli.operations import health
 
 INSTALL = takes(InstanceId=Kind.LIST)
 STATUS = takes(**pages.PAGED, InstanceId=Kind.LIST, OSType=Kind.TEXT)
@@ -40,7 +39,7 @@ def status(caller: Caller, given: Given) -> Document:
         each for each in sorted(named, key=lambda each: each.id, reverse=True) if system in (None, views.system(each))
     ]
     shown = page.of(found, lambda each: each.id)
-    states = health.states(caller.controller, shown[: page.size])
+    states = requests.states(caller, shown[: page.size])
     items = [views.status(each.instance, each.health, each.use) for each in states]
     told = page.told([each.id for each in shown], len(found))
     return {**views.nested("InstanceCloudAssistantStatusSet", "InstanceCloudAssistantStatus", items), **told}

@@ -21,6 +21,7 @@ from assist_cli.operations import health
 from assist_cli.operations.clients import Repeated, Request
 from assist_cli.operations.clock import local_zone
 
+ANSWER_SECONDS = 5.0  # SDKs wait 10 s for an answer
 SHORTEST = 10  # a shorter timeout counts as this, as the original has it
 
 # What both take; each is read here but for the content.
@@ -142,9 +143,14 @@ def check_systems(instances: Iterable[Instance], kind: CommandType) -> None:
             raise Fault("InvalidInstance.NotMatch", f"({each.id} is {each.os_type} and does not run {kind.value})")
 
 
+def states(caller: Caller, instances: Sequence[Instance]) -> list[health.State]:
+    """How these instances are: each is asked now. One that does not answer keeps no client waiting for long."""
+    return health.states(caller.controller, instances, patience=ANSWER_SECONDS)
+
+
 def check_agents(caller: Caller, instances: Sequence[Instance]) -> None:
     """What a dry run asks of the instances: that their agents answer. Raises Fault."""
-    for state in health.states(caller.controller, instances):
+    for state in states(caller, instances):
         if not state.health.is_online:
             raise Fault("Operation.Forbidden", f"({state.instance.id}: {state.health.error})", hint=state.health.hint)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import socket
 import time
 import uuid
 from collections.abc import Iterator
@@ -359,6 +360,15 @@ def test_a_file_from_send_to_results(sdk: Sdk, service: Service, isolation: Any)
             len(sdk("DescribeSendFileResults", InvocationStatus="Success", **filters)["Invocations"]["Invocation"]) == 1
         )
     assert sdk("DescribeInvocations", InvokeId=made["InvokeId"])["Invocations"]["Invocation"] == []
+
+
+def test_one_that_hangs_keeps_no_client_waiting(new: Sdk, service: Service):
+    """An SDK waits 10 s for an answer by itself."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # whoever comes is let in, and told nothing
+        hung = service.instance(f"tls:127.0.0.1:{silent.getsockname()[1]}")
+        fields = {"Type": SHELL, "CommandContent": "true", "RepeatMode": "DryRun"}
+        with pytest.raises(Refused, match=r"no answer in 5 s"):
+            new("RunCommand", InstanceId=[service.local.id, hung.id], **fields)
 
 
 def test_how_agents_are(sdk: Sdk, service: Service):

@@ -73,11 +73,9 @@ class Service:
         with open_controller(self.home) as controller:
             return accesskeys.create(controller, f"key-{uuid.uuid4().hex}", role, scope)
 
-    def instance(self, **tags: str) -> Instance:
+    def instance(self, address: str = "tls:127.0.0.1:1", **tags: str) -> Instance:
         """An instance that nobody answers for."""
-        made = Instance(
-            config.new_instance_id(), f"x{uuid.uuid4().hex}", "tls:127.0.0.1:1", utc_now(), "linux", tags=tags
-        )
+        made = Instance(config.new_instance_id(), f"x{uuid.uuid4().hex}", address, utc_now(), "linux", tags=tags)
         with open_controller(self.home) as controller, controller.database.transaction() as transaction:
             store.register(transaction, made)
         return made
