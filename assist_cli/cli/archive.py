@@ -22,8 +22,6 @@ from assist_cli.operations import history
 from assist_cli.operations.controller import open_controller
 from assist_cli.paths import home
 
-LIST_LENGTH = 20
-
 app = options.application()
 
 One = Annotated[str, typer.Argument(metavar="ID1", help="The older one: an id, its beginning, or - for the newest.")]
@@ -44,10 +42,7 @@ def search(
         list[str] | None, typer.Option("--instance", "-i", metavar="TARGET", help="Only what ran there.")
     ] = None,
     since: options.Since = None,
-    number: Annotated[
-        int | None,
-        typer.Option("--number", "-n", min=0, metavar="N", help="At most so many; 0: all. Default: 20, in JSON 1000."),
-    ] = None,
+    number: options.Number = None,
     output: options.Output = Format.TABLE,
     plain: options.Plain = False,
 ) -> None:
@@ -59,7 +54,7 @@ def search(
     from assist_cli.operations import search as searching
 
     printer = options.printer(context, output, plain=plain)
-    number = options.list_length(number, printer, LIST_LENGTH)
+    number = options.list_length(number, printer)
     with open_controller(home()) as controller:
         found = searching.search(
             controller,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated
 
 import typer
 
@@ -17,8 +16,6 @@ from assist_cli.operations import trail
 from assist_cli.operations.controller import open_controller
 from assist_cli.paths import home
 
-LIST_LENGTH = 20
-
 app = options.application("Who did what. A line is written with the change that it tells of, and never changed.")
 
 
@@ -26,10 +23,7 @@ app = options.application("Who did what. A line is written with the change that 
 def list_(
     context: typer.Context,
     since: options.Since = None,
-    number: Annotated[
-        int | None,
-        typer.Option("--number", "-n", min=0, metavar="N", help="At most so many; 0: all. Default: 20, in JSON 1000."),
-    ] = None,
+    number: options.Number = None,
     output: options.Output = Format.TABLE,
     plain: options.Plain = False,
 ) -> None:
@@ -37,7 +31,7 @@ def list_(
     printer = options.printer(context, output, plain=plain)
     if number is None and since is not None:
         number = 0
-    number = options.list_length(number, printer, LIST_LENGTH)
+    number = options.list_length(number, printer)
     with open_controller(home()) as controller:
         found = trail.entries(controller, since=since, limit=number + 1 if number else None)
         now = controller.now()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated
 
 import typer
 
@@ -19,8 +18,6 @@ from assist_cli.operations import files, history
 from assist_cli.operations.controller import open_controller
 from assist_cli.paths import home
 
-LIST_LENGTH = 20
-
 app = options.application("What was sent, and who has it. IDs may be short (f-01k3); - is the newest.")
 
 COLUMNS = (
@@ -35,16 +32,13 @@ COLUMNS = (
 @app.command("list", epilog=options.examples("assist file list", "assist file list -n 5 -o json"))
 def list_(
     context: typer.Context,
-    number: Annotated[
-        int | None,
-        typer.Option("--number", "-n", min=0, metavar="N", help="At most so many; 0: all. Default: 20, in JSON 1000."),
-    ] = None,
+    number: options.Number = None,
     output: options.Output = Format.TABLE,
     plain: options.Plain = False,
 ) -> None:
     """List what was sent, newest first."""
     printer = options.printer(context, output, plain=plain)
-    number = options.list_length(number, printer, LIST_LENGTH)
+    number = options.list_length(number, printer)
     with open_controller(home()) as controller:
         found = files.listing(controller, limit=number + 1 if number else None)
         shown = found[:number] if number else found
@@ -63,7 +57,7 @@ def list_(
 @app.command(epilog=options.examples("assist file show -", "assist file show f-01k3 -o json"))
 def show(
     context: typer.Context,
-    id: Annotated[str, typer.Argument(metavar="ID", help="An id, its beginning, or - for the newest.")],
+    id: options.Id,
     output: options.Output = Format.TABLE,
     plain: options.Plain = False,
 ) -> None:

@@ -22,14 +22,11 @@ if TYPE_CHECKING:
     from assist_cli.operations.controller import Controller
     from assist_cli.operations.listener import Listener
 
-LIST_LENGTH = 20
 LISTED_INSTANCES = 20
 
 app = options.application("What was run, and how it went. IDs may be short (t-01k3); - is the newest.")
 stop_app = options.application()
 app.add_typer(archive.app)
-
-Id = Annotated[str, typer.Argument(metavar="ID", help="An id, its beginning, or - for the newest.")]
 
 
 @app.command(
@@ -50,16 +47,13 @@ def list_(
     ] = None,
     since: options.Since = None,
     periodic: Annotated[bool, typer.Option("--periodic", help="That run again and again.")] = False,
-    number: Annotated[
-        int | None,
-        typer.Option("--number", "-n", min=0, metavar="N", help="At most so many; 0: all. Default: 20, in JSON 1000."),
-    ] = None,
+    number: options.Number = None,
     output: options.Output = Format.TABLE,
     plain: options.Plain = False,
 ) -> None:
     """List what was run, newest first."""
     printer = options.printer(context, output, plain=plain)
-    number = options.list_length(number, printer, LIST_LENGTH)
+    number = options.list_length(number, printer)
     with open_controller(home()) as controller:
         wanted = history.filtered(
             controller,
@@ -88,7 +82,7 @@ def list_(
 @app.command(epilog=options.examples("assist invocation show -", "assist invocation show t-01k3 -o json"))
 def show(
     context: typer.Context,
-    id: Id,
+    id: options.Id,
     all_: Annotated[bool, typer.Option("--all", help="Many instances: a line for each of them.")] = False,
     output: options.Output = Format.TABLE,
     plain: options.Plain = False,
@@ -129,7 +123,7 @@ def show(
 )
 def results(
     context: typer.Context,
-    id: Id,
+    id: options.Id,
     instance: Annotated[
         list[str] | None, typer.Option("--instance", "-i", metavar="TARGET", help="Only there; default: all.")
     ] = None,
@@ -154,7 +148,7 @@ def results(
 @app.command(epilog=options.examples("assist invocation wait -", "assist invocation wait t-01k3 --wait 10m"))
 def wait(
     context: typer.Context,
-    id: Id,
+    id: options.Id,
     patience: options.Patience = None,
     live: options.Live = False,
     gather: options.Gather = False,
@@ -187,7 +181,7 @@ def wait(
 @app.command(epilog=options.examples("assist invocation watch -", "assist invocation watch t-01k3 --wait 10m"))
 def watch(
     context: typer.Context,
-    id: Id,
+    id: options.Id,
     patience: options.Patience = None,
     output: options.Output = Format.TABLE,
     plain: options.Plain = False,
@@ -224,7 +218,7 @@ def watch(
 )
 def output_(
     context: typer.Context,
-    id: Id,
+    id: options.Id,
     instance: Annotated[
         list[str] | None, typer.Option("--instance", "-i", metavar="NAME", help="Of this instance.")
     ] = None,
@@ -262,7 +256,7 @@ def output_(
 @stop_app.command(epilog=options.examples("assist stop -", "assist stop t-01k3 -i 'web*' -o json"))
 def stop(
     context: typer.Context,
-    id: Id,
+    id: options.Id,
     instance: Annotated[
         list[str] | None,
         typer.Option("--instance", "-i", metavar="TARGET", help="Only there; default: wherever it runs."),

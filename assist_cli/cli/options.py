@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from assist_cli.model.rollout import Rollout
     from assist_cli.operations.controller import Also
 
+LIST_LENGTH = 20
 JSON_LENGTH = 1000
 LONGEST_SECONDS = 100 * 366 * 86_400
 
@@ -53,6 +54,11 @@ Since = Annotated[
 ]
 KeepScript = Annotated[bool, typer.Option("--keep-script", help="Leave the script file on the instance.")]
 Detach = Annotated[bool, typer.Option("--detach", help="Print the id and return at once.")]
+Id = Annotated[str, typer.Argument(metavar="ID", help="An id, its beginning, or - for the newest.")]
+Number = Annotated[
+    int | None,
+    typer.Option("--number", "-n", min=0, metavar="N", help="At most so many; 0: all. Default: 20, in JSON 1000."),
+]
 Live = Annotated[bool, typer.Option("--live", help="Several: only lines, as they come.")]
 Gather = Annotated[bool, typer.Option("--gather", help="Several: equal output together, at the end.")]
 Canary = Annotated[int | None, typer.Option("--canary", metavar="N", min=1, help="Start with so many, then the rest.")]
@@ -95,7 +101,7 @@ def print_help(context: typer.Context) -> None:
         raise typer.Exit(ExitStatus.USAGE)
 
 
-def list_length(number: int | None, printer: Printer, rows: int) -> int:
+def list_length(number: int | None, printer: Printer, rows: int = LIST_LENGTH) -> int:
     """How many a list shows, 0 for all: what ``-n`` says, else so many ``rows`` of a table, and more for a program."""
     if number is None:
         return JSON_LENGTH if printer.is_json else rows

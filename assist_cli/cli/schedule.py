@@ -24,7 +24,6 @@ from assist_cli.paths import home
 if TYPE_CHECKING:
     from assist_cli.operations.scheduling import Planned
 
-LIST_LENGTH = 20
 PREVIEW_LENGTH = 20
 MOST = 10_000
 
@@ -119,7 +118,7 @@ def slots(
         if printer.is_json:
             printer.documents(map(documents.slot, scheduling.ledger(controller, invocation_id, limit=number or None)))
             return
-        number = options.list_length(number, printer, LIST_LENGTH)
+        number = options.list_length(number, printer)
         found = list(scheduling.ledger(controller, invocation_id, limit=number + 1 if number else None))
         names = scheduling.instance_names(controller, invocation_id)
     shown = found[:number] if number else found
