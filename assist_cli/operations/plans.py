@@ -9,6 +9,7 @@ from assist_cli.errors import Conflict, Refused
 from assist_cli.model import command, parameters, quotas
 from assist_cli.model.command import Command, CommandType, CommandVersion
 from assist_cli.model.instance import Instance
+from assist_cli.model.invocation import RepeatMode
 from assist_cli.model.parameters import Definition, Value
 from assist_cli.model.secret import Secret
 from assist_cli.model.target import Selection
@@ -163,7 +164,8 @@ def _plan_of_rerun(controller: Controller, request: RerunRequest) -> Plan:
     if then.command_type is None:
         raise Conflict(f"cannot rerun {then.id}: it is a file, and only its size is remembered", hint="send it again")
     if not then.status.is_final:
-        raise Conflict(f"cannot rerun {then.id}: it is {then.status} still", hint=f"assist invocation wait {then.id}")
+        end_it = "stop" if then.repeat_mode is RepeatMode.PERIOD else "invocation wait"
+        raise Conflict(f"cannot rerun {then.id}: it is {then.status} still", hint=f"assist {end_it} {then.id}")
     again = [place for place in then.instances if request.everywhere or not place.record.is_success]
     if not again:
         raise Conflict(

@@ -193,8 +193,16 @@ def test_the_content_is_in_no_file_of_either_side(assist: Program, home: Path, i
     assert assist("send", "-", "--name", "key", "--to", target, input=canary).returncode == 0
     assert assist("send", "-", "--name", "key", "--to", target, input=canary).returncode == 1
     found = [path for path in isolation.rglob("*") if path.is_file()]
-    assert {path for path in found if canary in path.read_bytes()} == {target / "key"}
+    assert {path for path in found if canary in content(path)} == {target / "key"}
     assert any(path.name == "assist.db" for path in found)
+
+
+def content(path: Path) -> bytes:
+    """What is in a file; nothing when the agent has dropped it meanwhile, for the history has it."""
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return b""
 
 
 def test_it_is_sent_in_the_background_too(assist: Program, source: Path, target: Path) -> None:
