@@ -1,6 +1,6 @@
 """``assist serve`` killed at random, with a real agent: afterwards ledger and journal tell the same, and once each.
 
-The short form kills 8 times and serves 40 s at the end: about a minute; the long one kills 200 times and serves a minute.
+The short form kills 8 times and serves 40 s at the end, a minute in all; the long one kills 200 times.
 """
 
 from __future__ import annotations
