@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import secrets
 import signal
+import sqlite3
 import stat
 import subprocess
 import tempfile
@@ -64,13 +66,13 @@ class Canary:
     """A secret like no other test's, and where it must not be found."""
 
     def __init__(self) -> None:
-        self._mark = secrets.token_hex(8)
-        self.text = f"canary-{self._mark}'bird"
+        self.word = secrets.token_hex(8)
+        self.text = f"canary-{self.word}'bird"
         self.env = {"TOKEN": self.text}
 
     def absent(self, *texts: bytes) -> None:
         for text in texts:
-            assert self._mark.encode() not in text
+            assert self.word.encode() not in text
 
     def absent_in(self, folder: Path) -> None:
         """In no file: database, WAL, spool, journal, logs, reports of bugs."""
@@ -95,10 +97,21 @@ class Canary:
         found = []
         for path in Path(tempfile.gettempdir()).glob("assist-*.sh"):
             with contextlib.suppress(FileNotFoundError):
-                if self._mark.encode() in path.read_bytes():
+                if self.word.encode() in path.read_bytes():
                     found.append(path)
         (path,) = found
         return path
+
+
+def indexed(home: Path) -> set[str]:
+    """The words of both indexes in which the history is searched."""
+    found = set()
+    with contextlib.closing(sqlite3.connect(home / "assist.db")) as database:
+        for table in ("output_words", "invocation_words"):
+            database.execute(f"CREATE VIRTUAL TABLE temp.terms USING fts5vocab('main', '{table}', 'row')")
+            found.update(row[0] for row in database.execute("SELECT term FROM temp.terms"))
+            database.execute("DROP TABLE temp.terms")
+    return found
 
 
 @pytest.fixture
@@ -162,6 +175,12 @@ def test_a_crash_in_the_middle_tells_nothing(assist: Program, home: Path, gate: 
     done = assist("invocation", "wait", "-")
     assert (done.returncode, done.stdout) == (0, b"equal ********\n********\n")
     canary.absent(done.stderr)
+    hits = json.loads(assist("invocation", "search", "equal", "-o", "json").stdout)
+    assert "equal ********" in [hit["Snippet"].splitlines()[0] for hit in hits]
+    assert assist("invocation", "search", canary.word).stdout == b""
+    words = indexed(home)
+    assert "equal" in words
+    assert not words & {canary.word, "bird"}
     canary.absent_in(home)
 
 
