@@ -19,6 +19,7 @@ from assist_cli.errors import AgentError, AgentRefused
 from assist_cli.model.invocation import InvocationInstance, Outcome, Record
 from assist_cli.model.output import BUDGET, Fold
 from assist_cli.model.status import UNANSWERED, InvocationStatus
+from assist_cli.operations import fanout
 from assist_cli.operations.controller import Controller
 from assist_cli.operations.ledger import Ledger
 from assist_cli.operations.listener import Listener
@@ -205,20 +206,23 @@ def reconcile(controller: Controller, found: Mapping[str, Iterable[Record]]) -> 
     What a living sender is at work on is left to it. An agent that cannot be reached is no error: its records stay as
     they are until their deadline.
     """
+    asked = [record for several in found.values() for record in several]
+    if asked:
+        asyncio.run(ask(controller, asked))
+
+
+async def ask(controller: Controller, found: Iterable[Record]) -> None:
+    """Ask the agents how these records stand, and write what there is to be known."""
     by_instance: dict[str, list[Record]] = {}
-    for record in (record for several in found.values() for record in several):
+    for record in found:
         by_instance.setdefault(record.instance_id, []).append(record)
-    if by_instance:
-        asyncio.run(_reconcile(controller, by_instance))
-
-
-async def _reconcile(controller: Controller, by_instance: Mapping[str, list[Record]]) -> None:
     ledger = Ledger(controller)
-    await asyncio.gather(*(_ask(controller, ledger, *asked) for asked in by_instance.items()))
+    await fanout.each(list(by_instance.values()), lambda several: _ask(controller, ledger, several))
 
 
-async def _ask(controller: Controller, ledger: Ledger, instance_id: str, found: list[Record]) -> None:
-    with line_to(controller, instance_id) as line:
+async def _ask(controller: Controller, ledger: Ledger, found: list[Record]) -> None:
+    """The same for records of one instance."""
+    with line_to(controller, found[0].instance_id) as line:
         outcomes = {}
         for record in found:
             outcome = await look(controller, line, record)

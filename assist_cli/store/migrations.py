@@ -462,3 +462,9 @@ def _overview(database: Database) -> None:
         WHERE status = 'Failed' OR (status = 'Finished' AND exit_code <> 0)
         """
     )
+
+
+@MIGRATIONS(name="0011_unanswered")
+def _unanswered(database: Database) -> None:
+    """What may be corrected yet is found without a look at all the rest."""
+    database.execute("CREATE INDEX records_unanswered ON records (finished_at) WHERE error_code = 'ClientNotResponse'")

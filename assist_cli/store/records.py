@@ -199,6 +199,15 @@ def unsettled(reader: Reader, *, invocation_id: str | None = None) -> dict[str, 
     return found
 
 
+def unanswered(reader: Reader, since: datetime) -> list[Record]:
+    """The records that were closed since then because nobody answered, and may be corrected."""
+    rows = reader.query(
+        f"SELECT * FROM records WHERE error_code = '{UNANSWERED}' AND finished_at > ?",  # noqa: S608
+        [to_ms(since)],
+    )
+    return [record_of(row) for row in rows]
+
+
 def _update_status(transaction: Transaction, invocation_id: str, now: datetime | None) -> None:
     """Let the invocation follow from its instances; it ends with its last record, or by this, ``now``.
 

@@ -18,12 +18,13 @@ from assist_cli.model.instance import LOCAL
 from assist_cli.model.invocation import Invocation, Outcome, Record
 from assist_cli.model.output import BUDGET, Output, Stream
 from assist_cli.model.status import InvocationStatus, InvokeStatus
-from assist_cli.operations import collect, dispatch, history, invoke, stop
+from assist_cli.operations import collect, dispatch, history, invoke, stop, trail
 from assist_cli.operations.controller import Controller
 from assist_cli.operations.invoke import GRACE
 from assist_cli.operations.listener import Listener
 from assist_cli.operations.plans import RunRequest
 from assist_cli.operations.reach import line_to
+from assist_cli.operations.serve import collector
 from assist_cli.store import instances, records
 from assist_cli.store.database import open_database
 from tests.operations.conftest import Clock
@@ -241,6 +242,23 @@ def test_one_that_cannot_be_asked_is_open_until_its_deadline_and_corrected_when_
         time.sleep(0.02)  # as above
     assert (record.status, record.exit_code) == (FINISHED, 0)
     assert record.output == Output(data=b"true all along\n", runs=(15,), cut=15)
+    (told,) = [each for each in trail.entries(controller, since=None, limit=None) if each.action == "record.correct"]
+    assert (told.subject, told.detail) == (record.id, "Failed (ClientNotResponse) to Finished")
+
+
+def test_the_server_corrects_what_nobody_looks_at(controller: Controller, now: Clock) -> None:
+    invocation = start(controller, "exit 3")
+    with unreachable(controller):
+        now.forward(TIMEOUT + GRACE.total_seconds() + 1)
+        assert look(controller, invocation).error_code == "ClientNotResponse"
+        asyncio.run(collector.correct(controller))
+        assert record_of(history.recall(controller, invocation.id)).error_code == "ClientNotResponse"
+    end = time.monotonic() + GUARD
+    while (record := record_of(history.recall(controller, invocation.id))).status is not FINISHED:
+        assert time.monotonic() < end
+        asyncio.run(collector.correct(controller))
+    assert (record.exit_code, record.error_code) == (3, "ExitCodeNonzero")
+    assert records.unanswered(controller.database, now.moment - timedelta(days=1)) == []
 
 
 def test_one_that_still_runs_past_its_deadline_is_closed(controller: Controller, now: Clock, fifo: Path) -> None:

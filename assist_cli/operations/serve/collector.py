@@ -1,7 +1,7 @@
 """Seeing through whatever is open and nobody else is at work on: detached runs, and what somebody left who was killed.
 
 What is handed over to the server is sent, what was sent is followed to its end, what is to stop is told so, and what
-nobody will send, or whose deadline is over, is closed.
+nobody will send, or whose deadline is over, is closed. What was closed because nobody answered is asked for again.
 """
 
 from __future__ import annotations
@@ -9,12 +9,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Coroutine
+from datetime import timedelta
 
 from assist_cli.errors import AgentError, AssistError
 from assist_cli.model.invocation import Outcome, Record
 from assist_cli.model.status import InvocationStatus
 from assist_cli.operations import stop
-from assist_cli.operations.collect import conclude, follow, never_arrived, not_sent
+from assist_cli.operations.collect import ask, conclude, follow, never_arrived, not_sent
 from assist_cli.operations.controller import Controller
 from assist_cli.operations.ledger import Ledger
 from assist_cli.operations.senders import is_alive
@@ -24,8 +25,25 @@ from assist_cli.operations.serve.lines import Lines
 from assist_cli.store import invocations, records
 
 PAUSE_SECONDS = 30.0  # after an agent has refused to tell
+CORRECTION_SECONDS = 60.0
+CORRECTIBLE = timedelta(days=30)  # for so long an agent knows what it ran
 
 log = logging.getLogger(__name__)
+
+
+async def keep_correcting(controller: Controller) -> None:
+    """Look again and again for what may be corrected, as its agent may be heard by now."""
+    while True:
+        await asyncio.sleep(CORRECTION_SECONDS)
+        try:
+            await correct(controller)
+        except AssistError as error:
+            log.error("%s", error)
+
+
+async def correct(controller: Controller) -> None:
+    """Ask for what was closed because nobody answered, and write how it truly ended (docs/rules.md section 2)."""
+    await ask(controller, records.unanswered(controller.database, controller.now() - CORRECTIBLE))
 
 
 class Collector:

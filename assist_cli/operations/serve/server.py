@@ -26,7 +26,7 @@ from assist_cli.operations import notify
 from assist_cli.operations.controller import Controller
 from assist_cli.operations.ledger import Ledger
 from assist_cli.operations.senders import sender
-from assist_cli.operations.serve import firing, lease, tidy
+from assist_cli.operations.serve import collector, firing, lease, tidy
 from assist_cli.operations.serve.agenda import Agenda
 from assist_cli.operations.serve.clock import Clock
 from assist_cli.operations.serve.collector import Collector
@@ -108,6 +108,7 @@ class Server:
                 asyncio.create_task(duty)
                 for duty in (
                     self._keep_lease(),
+                    collector.keep_correcting(self._controller),
                     tidy.keep_tidy(self._controller),
                     notify.keep_telling(self._controller),
                 )
