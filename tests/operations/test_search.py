@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from datetime import timedelta
 from pathlib import Path
@@ -16,6 +17,7 @@ from assist_cli.model.target import Selection
 from assist_cli.operations import history, prune, search, trail
 from assist_cli.operations.compare import compare
 from assist_cli.operations.controller import Controller
+from assist_cli.operations.serve import tidy
 from assist_cli.store import checkup, listing
 from assist_cli.store import search as index
 from tests.operations.conftest import Clock
@@ -174,6 +176,16 @@ def test_the_newest_are_kept(controller: Controller, web: list[Instance], clock:
     assert [each.invocation.id for each in listing.summaries(controller.database, None)] == [runs[3], runs[2]]
     assert prune.prune_history(controller, prune.limit(controller, keep=0)).invocations == 1
     assert [each.invocation.id for each in listing.summaries(controller.database, None)] == [runs[2]]
+
+
+def test_the_server_forgets_what_ended_half_a_year_ago(
+    controller: Controller, web: list[Instance], clock: Clock
+) -> None:
+    run(controller, web, ["old"] * 3)
+    for days, left in ((179, 1), (2, 0)):
+        clock.forward(days * 86_400)
+        asyncio.run(tidy.forget_what_is_old(controller))
+        assert len(listing.summaries(controller.database, None)) == left
 
 
 def test_of_what_runs_again_and_again_old_records_go(controller: Controller, web: list[Instance], clock: Clock) -> None:

@@ -17,10 +17,10 @@ from assist_cli.model.schedule import Missed, Timing
 from assist_cli.model.secret import Secret
 from assist_cli.model.status import InvocationStatus, InvokeStatus
 from assist_cli.model.target import Selection
-from assist_cli.operations import commands, handover, instances, invoke, parameters, scheduling, stop
+from assist_cli.operations import collect, commands, handover, instances, invoke, parameters, scheduling, stop
 from assist_cli.operations.plans import InvokeRequest, RunRequest
 from assist_cli.operations.senders import sender
-from assist_cli.operations.serve import lease, tidy
+from assist_cli.operations.serve import collector, lease, tidy
 from assist_cli.paths import Home
 from assist_cli.store import checkup, invocations, records
 from assist_cli.store.database import open_database
@@ -322,6 +322,30 @@ def test_what_somebody_left_open_is_seen_through(world: World) -> None:
                 await world.forward(1)
         assert status(world, sent.id) == (InvokeStatus.FINISHED, [FINISHED])
         assert status(world, unsent.id) == (InvokeStatus.FAILED, [FAILED])
+
+    asyncio.run(story())
+
+
+def test_what_is_overdue_is_closed_and_corrected_when_its_agent_is_heard(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(collect, "FETCH_SECONDS", 0.05)
+
+    async def story() -> None:
+        request = RunRequest(b"true", timeout=TIMEOUT, targets=Selection(("n1",)))
+        with invoke.recorded(world.controller, request) as sent:
+            (place,) = sent.instances
+            with world.controller.database.transaction() as transaction:
+                records.mark_sent(transaction, place.record.id, world.wall, timedelta(seconds=TIMEOUT))
+        world.arrivals.take(place.record.id, sent.id, b"true")
+        world.skip(TIMEOUT + 1)
+        async with world.serving():
+            await world.until(lambda: status(world, sent.id) == (InvokeStatus.FAILED, [FAILED]))
+        (found,) = records.unanswered(world.controller.database, START)
+        assert found.id == place.record.id
+        async with world.agents():
+            await collector.correct(world.controller)
+        assert status(world, sent.id) == (InvokeStatus.FINISHED, [FINISHED])
 
     asyncio.run(story())
 
