@@ -213,10 +213,18 @@ def _take(contenders: Sequence[Contender], size: int, turns: int) -> dict[str, l
     able = [one for one in contenders if size <= one.largest]
     costs: dict[str, list[Cost]] = {one.name: [] for one in able}
     for turn in range(turns + 1):
-        for one in able:
+        for one in [*able]:
             if one.once and turn != 1:
                 continue
-            cost = one.run(size)
+            try:
+                cost = one.run(size)
+            except RuntimeError as error:
+                if one.name in (RUN, SEND):
+                    raise
+                print(error)  # a peer that loses an instance has no figure, and is no reason to have none
+                able.remove(one)
+                costs[one.name].clear()
+                continue
             one.rest()
             if turn:
                 costs[one.name].append(cost)

@@ -110,5 +110,15 @@ def test_the_real_one_runs_where_nothing_is_installed(isolation: Path, monkeypat
         done = run(target, "instance", "add", "web1", "tls:127.0.0.1:1", home=user)
         assert done.returncode == 69
         assert b"cannot reach" in done.stderr
+        words = [sys.executable, "-I", target, "serve", "--api", "127.0.0.1:0", "--metrics", "127.0.0.1:0"]
+        with subprocess.Popen(words, env={"HOME": str(user), "PATH": os.defpath}, stderr=subprocess.PIPE) as server:
+            assert server.stderr is not None
+            said = [server.stderr.readline() for _ in range(3)]
+            server.terminate()
+        assert [b"".join(word for word in (b"API", b"metrics", b"serving") if word in line) for line in said] == [
+            b"API",
+            b"metrics",
+            b"serving",
+        ]
     finally:
         processes.stop_agent(agent)

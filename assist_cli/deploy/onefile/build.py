@@ -22,6 +22,7 @@ from assist_cli.deploy import bundle
 from assist_cli.paths import write_whole
 
 VERSIONS = ("3.10", "3.11", "3.12", "3.13", "3.14")
+EXTRAS = "[api,metrics]"  # who has one file cannot add to it
 SHEBANG = b"#!/usr/bin/env python3\n"
 
 # pip is wanted by sqlite-utils for a command that nobody can reach here, bin/ starts by a path of this machine, and
@@ -34,12 +35,20 @@ Files = dict[str, bytes]
 
 
 def resolved(wheel: Path, version: str) -> Files:
-    """The wheel and all that it needs under this Python, by their paths in site-packages."""
+    """The wheel and all that it needs under this Python, or may need, by their paths in site-packages."""
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run(
             [
                 *(sys.executable, "-m", "uv", "pip", "install", "--quiet", "--target", folder, "--link-mode", "copy"),
-                *("--only-binary", ":all:", "--python", sys.executable, "--python-version", version, str(wheel)),
+                *(
+                    "--only-binary",
+                    ":all:",
+                    "--python",
+                    sys.executable,
+                    "--python-version",
+                    version,
+                    f"{wheel}{EXTRAS}",
+                ),
             ],
             check=True,
         )
