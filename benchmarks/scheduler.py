@@ -47,22 +47,26 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def plan(controller: Controller, anchors: Sequence[datetime], frequency: str, period: timedelta) -> None:
-    """Schedules that count from these moments, each on a stand-in of its own."""
+    """Schedules that are due a period after these moments, each on a stand-in of its own.
+
+    They were made a period before them: what was made after the server began is taken for a clock that was set back.
+    """
     running = InvocationStatus.RUNNING
     with controller.database.transaction() as transaction:
-        for number, anchor in enumerate(anchors):
+        for number, before in enumerate(anchors):
+            made = before - period
             instance = f"i-{number:026}"
             address = f"unix:{controller.home.root}/{number}.sock"
-            instances.register(transaction, Instance(instance, f"n{number}", address, created=anchor))
-            before = no_record(instance, running, anchor)
+            instances.register(transaction, Instance(instance, f"n{number}", address, created=made))
+            empty = no_record(instance, running, made)
             invocation = Invocation(
                 id=new_id(Kind.INVOCATION, controller.now_ms()), command_id=new_id(Kind.COMMAND, controller.now_ms()),
                 command_type=CommandType.SHELL, content=b"uptime\n", timeout=60, status=InvokeStatus.RUNNING,
-                created=anchor, repeat_mode=RepeatMode.PERIOD, frequency=frequency,
-                instances=(InvocationInstance(instance, f"n{number}", running, 0, before),),
+                created=made, repeat_mode=RepeatMode.PERIOD, frequency=frequency,
+                instances=(InvocationInstance(instance, f"n{number}", running, 0, empty),),
             )  # fmt: skip
             invocations.add(transaction, invocation)
-            schedules.add(transaction, Schedule(invocation.id, frequency, None, anchor, anchor + period))
+            schedules.add(transaction, Schedule(invocation.id, frequency, None, made, before + period))
 
 
 @contextlib.contextmanager
