@@ -33,6 +33,13 @@ def clock() -> Clock:
 
 
 @pytest.fixture
+def now(clock: Clock) -> Clock:
+    """The clock of the test, at the present: the agent's times are of this day."""
+    clock.moment = datetime.now(timezone.utc).replace(microsecond=0)
+    return clock
+
+
+@pytest.fixture
 def controller(home: Path, clock: Clock) -> Iterator[Controller]:
     rooms = Home(home)
     rooms.folder(rooms.root)

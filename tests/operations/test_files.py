@@ -11,35 +11,26 @@ import signal
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import datetime, timezone
 from pathlib import Path
 
 import pytest
 
 from assist_cli.errors import GaveUpWaiting
-from assist_cli.model.instance import LOCAL
-from assist_cli.model.invocation import Invocation, Record
+from assist_cli.model.invocation import Invocation
 from assist_cli.model.status import InvocationStatus, InvokeStatus
 from assist_cli.operations import dispatch, files, history, render, stop
 from assist_cli.operations.controller import Controller
 from assist_cli.operations.files import SendRequest
 from assist_cli.operations.invoke import lifetime
 from assist_cli.operations.reach import line_to
-from assist_cli.store import instances, records
 from tests.operations.conftest import Clock
+from tests.support.open_records import look, mark_sent, record_of, unreachable
 
 CONTENT = b"key = value\n"
 TIMEOUT = 60
 TRIES = 50
 
 RUNNING, STOPPING, STOPPED, FINISHED, FAILED = InvocationStatus
-
-
-@pytest.fixture
-def now(clock: Clock) -> Clock:
-    """The clock of the test, at the present: the agent's times are of this day."""
-    clock.moment = datetime.now(timezone.utc).replace(microsecond=0)
-    return clock
 
 
 @pytest.fixture
@@ -52,20 +43,6 @@ def request(path: Path, **settings: object) -> SendRequest:
     return replace(SendRequest(CONTENT, path.name, str(path.parent), timeout=TIMEOUT), **settings)  # type: ignore[arg-type]
 
 
-def record_of(invocation: Invocation) -> Record:
-    (place,) = invocation.instances
-    return place.record
-
-
-def look(controller: Controller, invocation: Invocation) -> Record:
-    return record_of(history.show(controller, invocation.id, output=True))
-
-
-def mark_sent(controller: Controller, invocation: Invocation) -> None:
-    with controller.database.transaction() as transaction:
-        assert records.mark_sent(transaction, record_of(invocation).id, controller.now(), lifetime(TIMEOUT))
-
-
 def deliver(controller: Controller, invocation: Invocation) -> None:
     """What a sender does, that is killed before it can write down what the agent answers."""
 
@@ -76,18 +53,6 @@ def deliver(controller: Controller, invocation: Invocation) -> None:
 
     mark_sent(controller, invocation)
     asyncio.run(ask())
-
-
-@contextlib.contextmanager
-def unreachable(controller: Controller) -> Iterator[None]:
-    """This machine's agent goes on and cannot be reached."""
-    known = instances.by_name(controller.database, LOCAL)
-    assert known is not None
-    for address in ("unix:/nowhere/agentd.sock", known.address):
-        with controller.database.transaction() as transaction:
-            instances.register(transaction, replace(known, address=address))
-        if address != known.address:
-            yield
 
 
 def test_it_is_finished_when_it_is_there(controller: Controller, now: Clock, path: Path) -> None:

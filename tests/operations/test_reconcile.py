@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import signal
 import time
-from collections.abc import Iterator
 from dataclasses import replace
-from datetime import datetime, timedelta, timezone
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from assist_cli.model.instance import LOCAL
 from assist_cli.model.invocation import Invocation, Outcome, Record
 from assist_cli.model.output import BUDGET, Output, Stream
 from assist_cli.model.status import InvocationStatus, InvokeStatus
@@ -25,10 +22,11 @@ from assist_cli.operations.listener import Listener
 from assist_cli.operations.plans import RunRequest
 from assist_cli.operations.reach import line_to
 from assist_cli.operations.serve import collector
-from assist_cli.store import instances, records
+from assist_cli.store import records
 from assist_cli.store.database import open_database
 from tests.operations.conftest import Clock
 from tests.support import processes
+from tests.support.open_records import look, mark_sent, record_of, unreachable
 
 TIMEOUT = 60
 GUARD = 30.0
@@ -51,13 +49,6 @@ class Collector(Listener):
 
 
 @pytest.fixture
-def now(clock: Clock) -> Clock:
-    """The clock of the test, at the present: the agent's times are of this day."""
-    clock.moment = datetime.now(timezone.utc).replace(microsecond=0)
-    return clock
-
-
-@pytest.fixture
 def fifo(isolation: Path) -> Path:
     path = isolation / "fifo"
     os.mkfifo(path)
@@ -69,15 +60,6 @@ def start(controller: Controller, script: str) -> Invocation:
     with invoke.recorded(controller, RunRequest(script.encode(), timeout=TIMEOUT)) as invocation:
         dispatch.send(controller, invocation)
     return invocation
-
-
-def record_of(invocation: Invocation) -> Record:
-    (place,) = invocation.instances
-    return place.record
-
-
-def look(controller: Controller, invocation: Invocation) -> Record:
-    return record_of(history.show(controller, invocation.id, output=True))
 
 
 def look_until_it_ended(controller: Controller, invocation: Invocation) -> Record:
@@ -94,28 +76,10 @@ def watch(controller: Controller, invocation: Invocation) -> Collector:
     return collector
 
 
-@contextlib.contextmanager
-def unreachable(controller: Controller) -> Iterator[None]:
-    """This machine's agent goes on and cannot be reached."""
-    known = instances.by_name(controller.database, LOCAL)
-    assert known is not None
-    for address in ("unix:/nowhere/agentd.sock", known.address):
-        with controller.database.transaction() as transaction:
-            instances.register(transaction, replace(known, address=address))
-        if address != known.address:
-            yield
-
-
 def kill_agent(controller: Controller) -> None:
     pid = processes.listener(controller.home.agent / "agentd.sock")
     assert pid is not None
     os.kill(pid, signal.SIGKILL)
-
-
-def mark_sent(controller: Controller, invocation: Invocation) -> None:
-    with controller.database.transaction() as transaction:
-        lifetime = timedelta(seconds=TIMEOUT) + GRACE
-        assert records.mark_sent(transaction, record_of(invocation).id, controller.now(), lifetime)
 
 
 def test_what_nobody_watched_is_fetched_by_a_look(controller: Controller, now: Clock) -> None:

@@ -1,0 +1,42 @@
+"""An invocation on this machine alone: its one record, and how it comes into the states that a look has to see."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import replace
+
+from assist_cli.model.instance import LOCAL
+from assist_cli.model.invocation import Invocation, Record
+from assist_cli.operations import history
+from assist_cli.operations.controller import Controller
+from assist_cli.operations.invoke import lifetime
+from assist_cli.store import instances, records
+
+
+def record_of(invocation: Invocation) -> Record:
+    (place,) = invocation.instances
+    return place.record
+
+
+def look(controller: Controller, invocation: Invocation) -> Record:
+    return record_of(history.show(controller, invocation.id, output=True))
+
+
+def mark_sent(controller: Controller, invocation: Invocation) -> None:
+    """Note it as sent, as its sender does before the first byte."""
+    with controller.database.transaction() as transaction:
+        allowed = lifetime(invocation.timeout)
+        assert records.mark_sent(transaction, record_of(invocation).id, controller.now(), allowed)
+
+
+@contextlib.contextmanager
+def unreachable(controller: Controller) -> Iterator[None]:
+    """This machine's agent goes on and cannot be reached."""
+    known = instances.by_name(controller.database, LOCAL)
+    assert known is not None
+    for address in ("unix:/nowhere/agentd.sock", known.address):
+        with controller.database.transaction() as transaction:
+            instances.register(transaction, replace(known, address=address))
+        if address != known.address:
+            yield
