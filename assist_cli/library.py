@@ -22,8 +22,9 @@ from assist_cli.model.parameters import Value
 from assist_cli.model.secret import Secret
 from assist_cli.model.target import Selection
 from assist_cli.model.transfer import DEFAULT_MODE
-from assist_cli.operations import dispatch, files, history, invoke, plans
 from assist_cli.operations.controller import Controller
+from assist_cli.operations.history import history
+from assist_cli.operations.runs import dispatch, files, plans, recording
 from assist_cli.store.database import open_database
 
 __all__ = ["Assist", "Result", "Run"]
@@ -111,7 +112,7 @@ class Assist:
             parameters=given or None,
             targets=_selection(on),
         )
-        with invoke.recorded(self._controller, request) as invocation:
+        with recording.recorded(self._controller, request) as invocation:
             return self._carry_out(invocation, detach, patience)
 
     def invoke(
@@ -136,7 +137,7 @@ class Assist:
             username=username,
             targets=_selection(on),
         )
-        with invoke.recorded(self._controller, request) as invocation:
+        with recording.recorded(self._controller, request) as invocation:
             return self._carry_out(invocation, detach, patience)
 
     def send(

@@ -7,7 +7,7 @@
       agent/                the embedded agent: its socket, spool and instance id
       logs/                 agentd.log, those of processes in the background, and a report for each bug that was met
       nonces.db             calls of the API that were answered a moment ago
-      senders/              one locked file for each process that is sending (see operations.dispatch)
+      senders/              one locked file for each process that is sending (see operations.runs.senders)
       pki/                  the certificate authority of the fleet
       notify.key            what notifications are signed with; notify.lock: held by whoever delivers them
 """

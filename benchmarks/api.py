@@ -27,10 +27,11 @@ from assist_cli.model import frequency
 from assist_cli.model.access import Role
 from assist_cli.model.schedule import Timing
 from assist_cli.model.target import Selection
-from assist_cli.operations import accesskeys, instances
+from assist_cli.operations.access import accesskeys
 from assist_cli.operations.controller import open_controller, utc_now
-from assist_cli.operations.invoke import schedule
-from assist_cli.operations.plans import RunRequest
+from assist_cli.operations.fleet import instances
+from assist_cli.operations.runs.plans import RunRequest
+from assist_cli.operations.runs.recording import schedule
 from assist_cli.paths import Home
 from benchmarks.measure import Report
 from tests.support import api, processes

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from assist_cli.model.command import CommandVersion
 from assist_cli.model.parameters import Definition
-from assist_cli.operations import commands, exchange, quotas
+from assist_cli.operations.commands import commands, exchange, quotas
 from assist_cli.operations.controller import open_controller
 from assist_cli.paths import Home
 from benchmarks.measure import ASSIST, Report, command, in_turns, throw_away_home

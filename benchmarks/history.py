@@ -21,9 +21,9 @@ from assist_cli.model.instance import Instance
 from assist_cli.model.invocation import Invocation, Outcome
 from assist_cli.model.output import Output
 from assist_cli.model.status import InvocationStatus
-from assist_cli.operations import search
 from assist_cli.operations.controller import Controller, open_controller
-from assist_cli.operations.ledger import Ledger
+from assist_cli.operations.history import search
+from assist_cli.operations.runs.batch_writer import BatchWriter
 from assist_cli.paths import Home
 from assist_cli.store import instances, invocations, prune, records
 from benchmarks.measure import ASSIST, Report, Times, command, in_turns, throw_away_home
@@ -114,7 +114,7 @@ def seconds_to_write(controller: Controller) -> float:
     outcomes = _outcomes(invocation, random.Random(7))
 
     async def write() -> float:
-        ledger = Ledger(controller)
+        ledger = BatchWriter(controller)
         begin = time.perf_counter()
         rest = iter(outcomes.items())
         while together := list(itertools.islice(rest, 50)):

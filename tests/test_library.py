@@ -15,7 +15,7 @@ import assist_cli
 from assist_cli import Assist, library
 from assist_cli.errors import GaveUpWaiting, NotFound, QuotaExceeded
 from assist_cli.model.command import CommandVersion
-from assist_cli.operations import commands
+from assist_cli.operations.commands import commands
 from assist_cli.operations.controller import open_controller
 from assist_cli.paths import Home
 

@@ -14,10 +14,11 @@ from assist_cli.model import ids
 from assist_cli.model.access import AccessKey, Labels, Role
 from assist_cli.model.instance import Instance
 from assist_cli.model.target import Selection
-from assist_cli.operations import accesskeys, instances
-from assist_cli.operations.background import Background
-from assist_cli.operations.clients import Request
+from assist_cli.operations.access import accesskeys
+from assist_cli.operations.access.clients import Request
 from assist_cli.operations.controller import Also, Controller
+from assist_cli.operations.fleet import instances
+from assist_cli.operations.server.background import Background
 
 MOST_INSTANCES = 100
 FEWER_INSTANCES = 50

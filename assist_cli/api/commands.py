@@ -12,7 +12,9 @@ from assist_cli.api.parameters import Given, Kind, chosen_encoding, decoded, tak
 from assist_cli.model import quotas
 from assist_cli.model.access import Labels
 from assist_cli.model.command import DEFAULT_TIMEOUT, Command, CommandVersion
-from assist_cli.operations import clients, commands
+from assist_cli.operations.access import clients
+from assist_cli.operations.commands import commands
+from assist_cli.operations.runs import reconcile
 
 USUAL = "Base64"
 
@@ -92,7 +94,9 @@ def modify(caller: Caller, given: Given) -> Document:
 
 def delete(caller: Caller, given: Given) -> Document:
     """Remove a command that no invocation is at work on."""
-    commands.delete(caller.controller, [_saved(caller, requests.command_id(given)).id])
+    command_id = _saved(caller, requests.command_id(given)).id
+    reconcile.refresh_commands(caller.controller, [command_id])
+    commands.delete(caller.controller, [command_id])
     return {}
 
 

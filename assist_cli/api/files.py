@@ -14,9 +14,10 @@ from assist_cli.model.fine import Fine
 from assist_cli.model.ids import Kind as Id
 from assist_cli.model.page import Wanted
 from assist_cli.model.transfer import DEFAULT_MODE, DEFAULT_TIMEOUT
-from assist_cli.operations import clients, files
-from assist_cli.operations import pages as history_pages
-from assist_cli.operations.files import SendRequest
+from assist_cli.operations.access import clients
+from assist_cli.operations.history import pages as history_pages
+from assist_cli.operations.runs import files
+from assist_cli.operations.runs.files import SendRequest
 
 SEND = takes(
     ClientToken=Kind.TEXT,

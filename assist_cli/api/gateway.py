@@ -23,9 +23,9 @@ from assist_cli.api.signatures import Claim
 from assist_cli.errors import AssistError
 from assist_cli.model.access import AccessKey
 from assist_cli.model.audit import Actor
-from assist_cli.operations import accesskeys
-from assist_cli.operations.background import Background
+from assist_cli.operations.access import accesskeys
 from assist_cli.operations.controller import Controller, Controllers
+from assist_cli.operations.server.background import Background
 from assist_cli.store.nonces import Nonces
 
 WINDOW = timedelta(minutes=15)  # how far a clock may be off

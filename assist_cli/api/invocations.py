@@ -23,11 +23,14 @@ from assist_cli.model.page import Wanted
 from assist_cli.model.parameters import Definition
 from assist_cli.model.status import InvokeStatus
 from assist_cli.model.target import Selection
-from assist_cli.operations import clients, commands, history, stop
-from assist_cli.operations import pages as history_pages
-from assist_cli.operations.clients import Request
-from assist_cli.operations.invoke import check, recorded, schedule
-from assist_cli.operations.plans import InvokeRequest, RunRequest
+from assist_cli.operations.access import clients
+from assist_cli.operations.access.clients import Request
+from assist_cli.operations.commands import commands
+from assist_cli.operations.history import history
+from assist_cli.operations.history import pages as history_pages
+from assist_cli.operations.runs import stop
+from assist_cli.operations.runs.plans import InvokeRequest, RunRequest
+from assist_cli.operations.runs.recording import check, recorded, schedule
 
 RUN = takes(
     **requests.RUNNING,

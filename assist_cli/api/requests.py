@@ -17,9 +17,9 @@ from assist_cli.model.parameters import Definition, Value
 from assist_cli.model.schedule import Timing
 from assist_cli.model.secret import Secret
 from assist_cli.model.target import Selection
-from assist_cli.operations import health
-from assist_cli.operations.clients import Repeated, Request
-from assist_cli.operations.clock import local_zone
+from assist_cli.operations.access.clients import Repeated, Request
+from assist_cli.operations.fleet import health
+from assist_cli.operations.local_zone import local_zone
 
 ANSWER_SECONDS = 5.0  # SDKs wait 10 s for an answer
 SHORTEST = 10  # a shorter timeout counts as this, as the original has it

@@ -17,8 +17,9 @@ from assist_cli.model.access import Labels
 from assist_cli.model.ids import Kind as Id
 from assist_cli.model.instance import Instance
 from assist_cli.model.invocation import Invocation, RepeatMode
-from assist_cli.operations import history, scheduling
-from assist_cli.operations.clock import local_zone
+from assist_cli.operations.history import history
+from assist_cli.operations.local_zone import local_zone
+from assist_cli.operations.server import schedules
 
 MODIFY = takes(
     ClientToken=Kind.TEXT,
@@ -53,7 +54,7 @@ def modify(caller: Caller, given: Given) -> Document:
     request = caller.request(given, Labels(caller.key.id))
 
     def make() -> Document:
-        scheduling.change(caller.controller, found.id, other, joining, also=caller.also(request, labelled=False))
+        schedules.change(caller.controller, found.id, other, joining, also=caller.also(request, labelled=False))
         return {"CommandId": found.command_id}
 
     return requests.once(request, caller, make, lambda _: {"CommandId": found.command_id})

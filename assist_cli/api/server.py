@@ -24,9 +24,9 @@ from assist_cli.api.gateway import Gateway
 from assist_cli.deploy import pki
 from assist_cli.errors import Conflict, FileFailure, InvalidParameter, UsageError
 from assist_cli.model import endpoint
-from assist_cli.operations import fanout
-from assist_cli.operations.background import Background, background
 from assist_cli.operations.controller import Controller, Controllers
+from assist_cli.operations.fleet import concurrency
+from assist_cli.operations.server.background import Background, background
 from assist_cli.paths import Home, region
 from assist_cli.store.nonces import Nonces
 
@@ -78,7 +78,7 @@ def place(address: str, certificate: Path | None, key: Path | None, *, insecure:
 
 @contextlib.asynccontextmanager
 async def service(place: Place, controller: Controller) -> AsyncIterator[None]:
-    """The API as a service of the server (operations.serve), in its event loop for as long as the block lasts.
+    """The API as a service of the server (operations.server), in its event loop for as long as the block lasts.
 
     Raises Conflict where it cannot listen, FileFailure for a certificate, DatabaseFailure.
     """
@@ -113,7 +113,7 @@ async def _serving(home: Home, place: Place, background: Background) -> AsyncIte
             h11_max_incomplete_event_size=HEAD_BYTES,
             timeout_keep_alive=int(IDLE_SECONDS),
             timeout_graceful_shutdown=int(GOODBYE_SECONDS),
-            limit_concurrency=fanout.connections() // 2,  # the other half is for agents
+            limit_concurrency=concurrency.connections() // 2,  # the other half is for agents
         )
         try:
             config.load()

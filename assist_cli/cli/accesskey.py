@@ -12,7 +12,7 @@ from assist_cli.cli import documents, options
 from assist_cli.cli.output import Cell, Column, Format, Style
 from assist_cli.cli.wording import ago, count
 from assist_cli.model.access import AccessKey, Role, role_from_word
-from assist_cli.operations import accesskeys
+from assist_cli.operations.access import accesskeys
 from assist_cli.operations.controller import open_controller
 from assist_cli.paths import home
 

@@ -18,8 +18,8 @@ from assist_cli.model.comparison import Comparison, Difference
 from assist_cli.model.gathering import in_words
 from assist_cli.model.invocation import Hit
 from assist_cli.model.target import fold
-from assist_cli.operations import history
 from assist_cli.operations.controller import open_controller
+from assist_cli.operations.history import history
 from assist_cli.paths import home
 
 app = options.application()
@@ -51,7 +51,7 @@ def search(
     They are looked for in what was printed, in scripts, and in the names of commands and instances. The newest
     places come first. The case of letters and what stands between words do not count.
     """
-    from assist_cli.operations import search as searching
+    from assist_cli.operations.history import search as searching
 
     printer = options.printer(context, output, plain=plain)
     number = options.list_length(number, printer)
@@ -91,7 +91,7 @@ def diff(context: typer.Context, old: One, new: Other, output: options.Output = 
 
     It tells which instances answer differently now, and how. Instances with the same difference stand together.
     """
-    from assist_cli.operations.compare import compare
+    from assist_cli.operations.history.compare import compare
 
     printer = options.printer(context, output)
     with open_controller(home()) as controller:
@@ -123,7 +123,7 @@ def prune(
     """
     if (older_than is None) == (keep is None):
         raise UsageError("cannot tell what to prune", hint="give one of --older-than and --keep")
-    from assist_cli.operations import prune as pruning
+    from assist_cli.operations.history import prune as pruning
 
     printer = options.printer(context, output)
     with open_controller(home()) as controller:

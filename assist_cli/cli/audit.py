@@ -12,8 +12,8 @@ from assist_cli.cli.output import Cell, Column, Format, Style
 from assist_cli.cli.wording import ago
 from assist_cli.model import ids
 from assist_cli.model.audit import DONE, Entry
-from assist_cli.operations import trail
 from assist_cli.operations.controller import open_controller
+from assist_cli.operations.history import audit
 from assist_cli.paths import home
 
 app = options.application("Who did what. A line is written with the change that it tells of, and never changed.")
@@ -33,7 +33,7 @@ def list_(
         number = 0
     number = options.list_length(number, printer)
     with open_controller(home()) as controller:
-        found = trail.entries(controller, since=since, limit=number + 1 if number else None)
+        found = audit.entries(controller, since=since, limit=number + 1 if number else None)
         now = controller.now()
     shown = found[:number] if number else found
     if printer.is_json:

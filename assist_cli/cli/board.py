@@ -19,9 +19,9 @@ from assist_cli.model.gathering import in_words
 from assist_cli.model.invocation import Invocation, InvocationInstance
 from assist_cli.model.status import InvocationStatus, InvokeStatus
 from assist_cli.model.target import fold
-from assist_cli.operations import history
 from assist_cli.operations.controller import Controller
-from assist_cli.operations.listener import Listener
+from assist_cli.operations.history import history
+from assist_cli.operations.runs.listener import Listener
 
 RUNNING_LINES = 6
 WAITING = "waiting"

@@ -10,8 +10,8 @@ from assist_cli.cli import documents, options
 from assist_cli.cli.output import Format, Style
 from assist_cli.cli.wording import escape
 from assist_cli.errors import ExitStatus
-from assist_cli.operations import doctor as operations
 from assist_cli.operations.controller import open_controller
+from assist_cli.operations.observe import doctor as operations
 from assist_cli.paths import home
 
 app = options.application()

@@ -26,10 +26,10 @@ if TYPE_CHECKING:
     from assist_cli.model.invocation import Hit, Invocation, InvocationInstance, Record, Summary
     from assist_cli.model.schedule import Slot
     from assist_cli.model.transfer import Transfer
-    from assist_cli.operations.deployment import Upgrade
-    from assist_cli.operations.quotas import Usage
-    from assist_cli.operations.scheduling import Planned
-    from assist_cli.operations.service import State
+    from assist_cli.operations.commands.quotas import Usage
+    from assist_cli.operations.fleet.deployment import Upgrade
+    from assist_cli.operations.server.schedules import Planned
+    from assist_cli.operations.server.service import State
 
 Document = dict[str, Any]
 
@@ -117,7 +117,7 @@ def started(invocation: Invocation) -> Document:
 def command(found: Command, encoding: Encoding = Encoding.TEXT, *, content: bool = True) -> Document:
     """``command show`` and, without the content, one object of ``command list``."""
     version = found.version
-    from assist_cli.operations.exchange import definition_document  # with the store, and few documents need it
+    from assist_cli.operations.commands.exchange import definition_document  # with the store, and few documents need it
 
     return {
         "CommandId": found.id,

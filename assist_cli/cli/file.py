@@ -14,8 +14,9 @@ from assist_cli.cli.wording import ago
 from assist_cli.model.invocation import Invocation
 from assist_cli.model.status import InvocationStatus
 from assist_cli.model.transfer import Transfer
-from assist_cli.operations import files, history
 from assist_cli.operations.controller import open_controller
+from assist_cli.operations.history import history
+from assist_cli.operations.runs import files
 from assist_cli.paths import home
 
 app = options.application("What was sent, and who has it. IDs may be short (f-01k3); - is the newest.")

@@ -21,7 +21,7 @@ from assist_cli.model.invocation import InvocationInstance, Outcome
 from assist_cli.model.output import Output, Stream
 from assist_cli.model.status import InvocationStatus, is_success
 from assist_cli.model.target import fold
-from assist_cli.operations.listener import Listener
+from assist_cli.operations.runs.listener import Listener
 
 _LATE_SHOWN = 20
 

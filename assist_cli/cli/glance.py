@@ -12,7 +12,7 @@ from assist_cli.model.ids import SHORT_LENGTH
 from assist_cli.model.instance import Health, Instance
 from assist_cli.model.overview import Failure, Running
 from assist_cli.model.target import fold
-from assist_cli.operations.overview import RESTING, Overview
+from assist_cli.operations.observe.overview import RESTING, Overview
 
 WIDE_COLUMNS = 140
 GAP = "  "

@@ -17,7 +17,7 @@ from assist_cli.paths import home
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from assist_cli.operations.deployment import Upgrade
+    from assist_cli.operations.fleet.deployment import Upgrade
 
 app = options.application()
 
@@ -56,7 +56,7 @@ def install(
 
     Again on the same machine, it repairs or upgrades. A failure leaves the machine as it was, or says what is left.
     """
-    from assist_cli.operations import deployment
+    from assist_cli.operations.fleet import deployment
 
     printer = options.printer(context, output)
     request = deployment.InstallRequest(
@@ -93,7 +93,7 @@ def upgrade(
 
     Ends with 0 when all are up to date, 69 when none could be reached, else 1.
     """
-    from assist_cli.operations import deployment
+    from assist_cli.operations.fleet import deployment
 
     printer = options.printer(context, output)
     chosen = targets.selection([*(some or ()), *(instance or ())], everything)
@@ -129,7 +129,7 @@ def uninstall(
 
     Refused while scripts of it run. To forget the instance only: assist instance remove
     """
-    from assist_cli.operations import deployment
+    from assist_cli.operations.fleet import deployment
 
     printer = options.printer(context)
     with open_controller(home()) as controller:

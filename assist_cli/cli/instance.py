@@ -13,12 +13,12 @@ from assist_cli.cli.wording import ago, clock, escape
 from assist_cli.errors import ExitStatus
 from assist_cli.model.instance import Instance
 from assist_cli.model.target import fold
-from assist_cli.operations import instances
 from assist_cli.operations.controller import open_controller
+from assist_cli.operations.fleet import instances
 from assist_cli.paths import home
 
 if TYPE_CHECKING:
-    from assist_cli.operations import health
+    from assist_cli.operations.fleet import health
 
 app = options.application(
     "Machines with an agent: which there are, and how they are. Forms of TARGET: assist help targets"
@@ -129,7 +129,7 @@ def status(
 
     Ends with 0 when all have answered, 69 when none has, else 1.
     """
-    from assist_cli.operations import health  # asyncio and the agents, which the other verbs do not need
+    from assist_cli.operations.fleet import health  # asyncio and the agents, which the other verbs do not need
 
     printer = options.printer(context, output, plain=plain)
     with open_controller(home()) as controller:

@@ -14,13 +14,14 @@ from assist_cli.errors import Conflict, ExitStatus, UsageError
 from assist_cli.model.invocation import Filter, Invocation, InvocationInstance, RepeatMode
 from assist_cli.model.output import Output, Stream
 from assist_cli.model.status import InvocationStatus, InvokeStatus
-from assist_cli.operations import history
 from assist_cli.operations.controller import open_controller
+from assist_cli.operations.history import history
+from assist_cli.operations.runs import members
 from assist_cli.paths import home
 
 if TYPE_CHECKING:
     from assist_cli.operations.controller import Controller
-    from assist_cli.operations.listener import Listener
+    from assist_cli.operations.runs.listener import Listener
 
 LISTED_INSTANCES = 20
 
@@ -95,14 +96,14 @@ def show(
     """
     printer = options.printer(context, output, plain=plain)
     with open_controller(home()) as controller:
-        from assist_cli.operations import notify
+        from assist_cli.operations.notify import wishes
 
         invocation_id = history.find(controller, id)
         # The output of many is read where it is shown: in the document.
         found = history.show(controller, invocation_id, output=printer.is_json)
         if not printer.is_json and len(found.instances) == 1:
             found = history.recall(controller, invocation_id)
-        told = notify.state(controller, found.id)
+        told = wishes.state(controller, found.id)
         now = controller.now()
     if printer.is_json:
         printer.document(documents.invocation(found, encoding))
@@ -243,7 +244,7 @@ def output_(
         streams = Streams(printer, only=only)
         kept = place.record.output or Output()
         if full and kept.dropped:
-            from assist_cli.operations import dispatch
+            from assist_cli.operations.runs import dispatch
 
             dispatch.watch(controller, replace(found, instances=(place,)), listener=streams)
         streams.replay(place)
@@ -276,9 +277,9 @@ def stop(
     with open_controller(home()) as controller:
         invocation_id = history.find(controller, id, files=True)
         if preview:
-            targets.print_preview(printer, history.members(controller, invocation_id, where))
+            targets.print_preview(printer, members.members(controller, invocation_id, where))
             return
-        from assist_cli.operations.stop import stop as stop_invocation
+        from assist_cli.operations.runs.stop import stop as stop_invocation
 
         found = stop_invocation(controller, invocation_id, where)
     if printer.is_json:
@@ -295,7 +296,7 @@ def _follow(controller: Controller, invocation: Invocation, listener: Listener |
     if _is_scheduled(invocation):
         history.outlast(controller, invocation.id, listener=listener, patience=patience)
         return
-    from assist_cli.operations import dispatch
+    from assist_cli.operations.runs import dispatch
 
     dispatch.watch(controller, invocation, listener=listener, patience=patience)
 

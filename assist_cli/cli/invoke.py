@@ -11,8 +11,8 @@ from assist_cli.cli import options, parameters, scripts, targets, timing
 from assist_cli.cli.output import Encoding, Format
 from assist_cli.cli.watching import Look, carry_out
 from assist_cli.operations.controller import open_controller
-from assist_cli.operations.invoke import recorded, schedule
-from assist_cli.operations.plans import InvokeRequest, missing
+from assist_cli.operations.runs.plans import InvokeRequest, missing
+from assist_cli.operations.runs.recording import recorded, schedule
 from assist_cli.paths import home
 
 app = options.application()

@@ -41,11 +41,11 @@ def sample(
 
     It looks like the document of a run on one instance. Ends with 1 when it was not taken.
     """
-    from assist_cli.operations import messenger, notify
+    from assist_cli.operations.notify import messenger, wishes
 
     printer = options.printer(context, output)
     with open_controller(home()) as controller:
-        where = notify.target_of(controller, target)
+        where = wishes.target_of(controller, target)
         document = _sample(controller)
         began = time.monotonic()
         answer = messenger.attempt(controller, where, f"{document.id}.test", documents.invocation(document))
@@ -65,7 +65,7 @@ def deliver() -> None:
 
     Every look at the history and assist serve start this in the background where something waits.
     """
-    from assist_cli.operations import messenger
+    from assist_cli.operations.notify import messenger
 
     logging.basicConfig(format="%(asctime)s %(message)s")
     with open_controller(home()) as controller:

@@ -127,13 +127,13 @@ def notification(target: str | None, occasion: str | None) -> Also | None:
             raise UsageError("cannot tell whom to notify", hint="give --notify URL, or a program, with --notify-on")
         return None
     from assist_cli.model.notice import Occasion, Wish
-    from assist_cli.operations import notify
+    from assist_cli.operations.notify import wishes
 
     try:
         wanted = Occasion(occasion or Occasion.END)
     except ValueError:
         raise typer.BadParameter(f"'{occasion}' is no occasion to notify; write end or failure") from None
-    return notify.asking(notify.checked(Wish(target, wanted)))
+    return wishes.asking(wishes.checked(Wish(target, wanted)))
 
 
 def examples(*lines: str) -> str:

@@ -15,7 +15,7 @@ from assist_cli.model import parameters as rules
 from assist_cli.model.command import CommandVersion
 from assist_cli.model.parameters import Definition, Value
 from assist_cli.model.secret import Secret
-from assist_cli.operations import parameters
+from assist_cli.operations.commands import parameters
 
 Pairs = Annotated[
     list[str] | None,

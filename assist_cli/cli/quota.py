@@ -8,7 +8,7 @@ import typer
 
 from assist_cli.cli import documents, options
 from assist_cli.cli.output import Column, Format
-from assist_cli.operations import quotas
+from assist_cli.operations.commands import quotas
 from assist_cli.operations.controller import open_controller
 from assist_cli.paths import home
 

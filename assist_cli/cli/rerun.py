@@ -11,10 +11,11 @@ from assist_cli.cli import options, parameters, scripts, timing
 from assist_cli.cli.output import Encoding, Format
 from assist_cli.cli.watching import Look, carry_out
 from assist_cli.errors import UsageError
-from assist_cli.operations import history
 from assist_cli.operations.controller import open_controller
-from assist_cli.operations.invoke import recorded, schedule
-from assist_cli.operations.plans import RerunRequest, missing
+from assist_cli.operations.history import history
+from assist_cli.operations.runs import reconcile
+from assist_cli.operations.runs.plans import RerunRequest, missing
+from assist_cli.operations.runs.recording import recorded, schedule
 from assist_cli.paths import home
 
 app = options.application()
@@ -81,7 +82,7 @@ def rerun(
             username=username,
             keep_script=keep_script,
         )
-        history.refresh(controller, request.invocation_id)
+        reconcile.refresh(controller, request.invocation_id)
         if when is not None:
             timing.tell(printer, controller, *schedule(controller, request, when, also=also))
             return

@@ -13,8 +13,8 @@ from assist_cli.cli.watching import Look, carry_out
 from assist_cli.errors import UsageError
 from assist_cli.model.command import DEFAULT_TIMEOUT, CommandType, type_from_word, type_of_script
 from assist_cli.operations.controller import open_controller
-from assist_cli.operations.invoke import recorded, schedule
-from assist_cli.operations.plans import RunRequest
+from assist_cli.operations.runs.plans import RunRequest
+from assist_cli.operations.runs.recording import recorded, schedule
 from assist_cli.paths import home
 
 app = options.application()

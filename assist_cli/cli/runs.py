@@ -15,7 +15,7 @@ from assist_cli.model.status import InvocationStatus, InvokeStatus
 from assist_cli.model.target import fold
 
 if TYPE_CHECKING:
-    from assist_cli.operations.notify import Told
+    from assist_cli.operations.notify.wishes import Told
 
 SHOWN_LINES = 10
 

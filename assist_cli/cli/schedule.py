@@ -16,13 +16,13 @@ from assist_cli.model import frequency
 from assist_cli.model.frequency import Firing
 from assist_cli.model.frequency.zone import zone_of
 from assist_cli.model.schedule import Missed, Slot, SlotOutcome
-from assist_cli.operations import history
-from assist_cli.operations.clock import local_zone
 from assist_cli.operations.controller import open_controller, utc_now
+from assist_cli.operations.history import history
+from assist_cli.operations.local_zone import local_zone
 from assist_cli.paths import home
 
 if TYPE_CHECKING:
-    from assist_cli.operations.scheduling import Planned
+    from assist_cli.operations.server.schedules import Planned
 
 PREVIEW_LENGTH = 20
 MOST = 10_000
@@ -61,14 +61,14 @@ def list_(
     plain: options.Plain = False,
 ) -> None:
     """List what runs again, or later: the newest first."""
-    from assist_cli.operations import scheduling
+    from assist_cli.operations.server import schedules
 
     printer = options.printer(context, output, plain=plain)
     with open_controller(home()) as controller:
-        found = scheduling.listing(controller, ended=ended)
+        found = schedules.listing(controller, ended=ended)
         short = history.short_ids(controller, [each.invocation.id for each in found])
         now = controller.now()
-        served = scheduling.is_served(controller)
+        served = schedules.is_served(controller)
     if printer.is_json:
         printer.documents(map(documents.schedule, found))
     elif found:
@@ -82,11 +82,11 @@ def list_(
 @app.command(epilog=options.examples("assist schedule show -", "assist schedule show t-01k3 -o json"))
 def show(context: typer.Context, id: Id, output: options.Output = Format.TABLE) -> None:
     """Show one schedule: when it runs next, and how it is kept."""
-    from assist_cli.operations import scheduling
+    from assist_cli.operations.server import schedules
 
     printer = options.printer(context, output)
     with open_controller(home()) as controller:
-        found = scheduling.show(controller, history.find(controller, id))
+        found = schedules.show(controller, history.find(controller, id))
         now = controller.now()
     if printer.is_json:
         printer.document(documents.schedule(found))
@@ -110,17 +110,19 @@ def slots(
     Ran, Late (by more than 1 s) and MadeUp: its agent took it; how it went is in the record. SkippedOverlap: the run
     before was not over. MissedDown: nobody served. NotDelivered: its agent could not be reached.
     """
-    from assist_cli.operations import scheduling
+    from assist_cli.operations.server import schedules
 
     printer = options.printer(context, output, plain=plain)
     with open_controller(home()) as controller:
         invocation_id = history.find(controller, id)
         if printer.is_json:
-            printer.documents(map(documents.slot, scheduling.ledger(controller, invocation_id, limit=number or None)))
+            printer.documents(
+                map(documents.slot, schedules.list_slots(controller, invocation_id, limit=number or None))
+            )
             return
         number = options.list_length(number, printer)
-        found = list(scheduling.ledger(controller, invocation_id, limit=number + 1 if number else None))
-        names = scheduling.instance_names(controller, invocation_id)
+        found = list(schedules.list_slots(controller, invocation_id, limit=number + 1 if number else None))
+        names = schedules.instance_names(controller, invocation_id)
     shown = found[:number] if number else found
     if shown:
         printer.table(SLOT_COLUMNS, (_slot_row(each, names) for each in shown))
@@ -192,11 +194,11 @@ def preview(
 
 
 def _change(context: typer.Context, id: str, output: Format, what: str) -> None:
-    from assist_cli.operations import scheduling
+    from assist_cli.operations.server import schedules
 
     printer = options.printer(context, output)
     with open_controller(home()) as controller:
-        change = scheduling.pause if what == "pause" else scheduling.resume
+        change = schedules.pause if what == "pause" else schedules.resume
         found = change(controller, history.find(controller, id))
         now = controller.now()
     if printer.is_json:

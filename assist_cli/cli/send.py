@@ -16,7 +16,7 @@ from assist_cli.errors import FileFailure, UsageError
 from assist_cli.model import quotas
 from assist_cli.model.transfer import DEFAULT_MODE, DEFAULT_TIMEOUT
 from assist_cli.operations.controller import open_controller
-from assist_cli.operations.files import SendRequest, recorded
+from assist_cli.operations.runs.files import SendRequest, recorded
 from assist_cli.paths import home
 
 READ_AT_MOST = 1 << 20  # of what has no size, as a pipe; far more than may be sent

@@ -19,7 +19,7 @@ from assist_cli.operations.controller import open_controller
 from assist_cli.paths import home
 
 if TYPE_CHECKING:
-    from assist_cli.operations.serve.server import Service
+    from assist_cli.operations.server.server import Service
 
 app = options.application()
 
@@ -56,7 +56,7 @@ def serve(
     ]
     _keep_log(quiet=printer.quiet, verbose=printer.verbose)
     with open_controller(home()) as controller:
-        from assist_cli.operations.serve import server
+        from assist_cli.operations.server import server
 
         server.serve(controller, once=once, services=services)
 
@@ -92,7 +92,7 @@ def _metrics(address: str | None, *, insecure: bool, once: bool) -> list[Service
             code="PlainHttpRefused",
         )
     try:
-        from assist_cli.operations import metrics
+        from assist_cli.operations.observe import metrics
     except ModuleNotFoundError as error:
         raise _not_installed("metrics", error, "metrics") from error
     return [functools.partial(metrics.service, host, port)]
@@ -123,5 +123,5 @@ def _keep_log(*, quiet: bool, verbose: bool) -> None:
     handler.setFormatter(_Line())
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     level = logging.DEBUG if verbose else logging.WARNING if quiet else logging.INFO
-    for name in ("assist_cli.operations.serve", "assist_cli.operations.metrics", "assist_cli.api"):
+    for name in ("assist_cli.operations.server", "assist_cli.operations.observe.metrics", "assist_cli.api"):
         logging.getLogger(name).setLevel(level)

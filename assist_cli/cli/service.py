@@ -7,9 +7,9 @@ import typer
 from assist_cli.cli import documents, options
 from assist_cli.cli.output import Format, Printer, Style
 from assist_cli.cli.wording import escape
-from assist_cli.operations import service as operations
 from assist_cli.operations.controller import open_controller
-from assist_cli.operations.service import State, Systemd
+from assist_cli.operations.server import service as operations
+from assist_cli.operations.server.service import State, Systemd
 from assist_cli.paths import home
 
 app = options.application(

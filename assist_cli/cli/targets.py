@@ -13,8 +13,8 @@ from assist_cli.cli.wording import escape
 from assist_cli.errors import UsageError
 from assist_cli.model.instance import Instance
 from assist_cli.model.target import Selection
-from assist_cli.operations import instances
 from assist_cli.operations.controller import open_controller
+from assist_cli.operations.fleet import instances
 from assist_cli.paths import home
 
 Targets = Annotated[

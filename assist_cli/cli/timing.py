@@ -79,7 +79,7 @@ def timing(
             hint="leave them out; --jitter spreads the instances",
         )
     from assist_cli.model import frequency
-    from assist_cli.operations.clock import local_zone
+    from assist_cli.operations.local_zone import local_zone
 
     now = datetime.now(timezone.utc)
     zone = zone or local_zone()
@@ -97,7 +97,7 @@ def timing(
 
 def tell(printer: Printer, controller: Controller, invocation: Invocation, schedule: Schedule) -> None:
     """The id on stdout; on stderr when it runs first, and that somebody must serve, where nobody does."""
-    from assist_cli.operations import scheduling
+    from assist_cli.operations.server import schedules
 
     if printer.is_json:
         printer.document(documents.started(invocation))
@@ -108,5 +108,5 @@ def tell(printer: Printer, controller: Controller, invocation: Invocation, sched
         printer.talk(
             f"{schedule.frequency} on {where}, first at {clock(schedule.next)}; to end it: assist stop {invocation.id}"
         )
-    if not scheduling.is_served(controller):
+    if not schedules.is_served(controller):
         printer.talk("Nobody serves, so nothing will run. To serve: assist serve, or for good: assist service install")

@@ -14,8 +14,8 @@ import typer
 from assist_cli.cli import glance, options
 from assist_cli.cli.progress import can_redraw
 from assist_cli.cli.screen import Screen
-from assist_cli.operations import overview
 from assist_cli.operations.controller import open_controller
+from assist_cli.operations.observe import overview
 from assist_cli.paths import home
 
 ALL_LINES = 10_000

@@ -22,9 +22,9 @@ from assist_cli.model.output import Output, Stream
 from assist_cli.model.rollout import Rollout
 from assist_cli.model.status import InvocationStatus
 from assist_cli.model.transfer import Transfer
-from assist_cli.operations import history
 from assist_cli.operations.controller import Controller
-from assist_cli.operations.listener import Listener
+from assist_cli.operations.history import history
+from assist_cli.operations.runs.listener import Listener
 
 if TYPE_CHECKING:
     from assist_cli.cli.board import Board
@@ -197,20 +197,22 @@ def carry_out(
     rollout: Rollout,
 ) -> int:
     """Send an invocation that was recorded, and watch it unless it is to be detached; the exit status."""
-    from assist_cli.operations import dispatch, handover, notify  # asyncio, which a refused request does not need
+    from assist_cli.operations.notify import wishes
+    from assist_cli.operations.runs import dispatch
+    from assist_cli.operations.server import handover
 
     def leave() -> None:
         """What is not sent yet is not lost because nobody watches, nor is who is to be told of the end."""
         known = history.recall(controller, invocation.id, output=False)
         unsent = any(place.record.is_unsent for place in known.instances)
-        if unsent or (not known.status.is_final and notify.is_wanted(controller, invocation.id)):
+        if unsent or (not known.status.is_final and wishes.is_wanted(controller, invocation.id)):
             handover.hand_over(controller, invocation, rollout)
 
     if detach:
         if rollout.is_plain and len(invocation.instances) == 1:
             dispatch.send(controller, invocation)  # what goes wrong is told here and now
         leave()
-        notify.hurry(controller)
+        wishes.hurry(controller)
         return _tell_detached(printer, history.recall(controller, invocation.id, output=False))
     return watch(
         printer,
@@ -279,7 +281,7 @@ def _interrupted(
     encoding: Encoding,
 ) -> int:
     """Stop watching; stop the invocation itself when Ctrl-C comes again at once. ``verb`` is how to come back."""
-    from assist_cli.operations import stop
+    from assist_cli.operations.runs import stop
 
     try:
         leave()

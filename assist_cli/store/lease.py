@@ -10,7 +10,7 @@ from assist_cli.store.database import Reader, Transaction, from_ms, to_ms
 
 @dataclass(frozen=True)
 class Lease:
-    """``owner`` is the token of a sender (operations.senders); ``host`` and ``pid`` say where it is."""
+    """``owner`` is the token of a sender (operations.runs.senders); ``host`` and ``pid`` say where it is."""
 
     owner: str
     host: str

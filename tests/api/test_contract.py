@@ -603,7 +603,7 @@ def test_a_command_in_use_is_not_deleted(new: Sdk, service: Service):
 
 
 def test_the_quota_of_commands_is_that_of_the_command_line(service: Service, new: Sdk):
-    from assist_cli.operations import quotas
+    from assist_cli.operations.commands import quotas
     from assist_cli.operations.controller import open_controller
 
     with open_controller(service.home) as controller:

@@ -19,7 +19,7 @@ from assist_cli.api.gateway import Gateway
 from assist_cli.api.parameters import Given, Kind, Takes
 from assist_cli.model.access import Role
 from assist_cli.model.instance import Instance
-from assist_cli.operations import accesskeys
+from assist_cli.operations.access import accesskeys
 from assist_cli.operations.controller import Controllers
 from assist_cli.paths import Home
 from assist_cli.store import instances

@@ -21,8 +21,10 @@ from assist_cli.api.actions import ACTIONS
 from assist_cli.model.access import Role
 from assist_cli.model.command import CommandVersion
 from assist_cli.model.parameters import Definition
-from assist_cli.operations import accesskeys, commands, scheduling
+from assist_cli.operations.access import accesskeys
+from assist_cli.operations.commands import commands
 from assist_cli.operations.controller import open_controller
+from assist_cli.operations.server import schedules
 from assist_cli.store import instances
 from tests.support import api
 from tests.support.api import GUARD, Service, Signer
@@ -158,7 +160,7 @@ def test_s7_what_a_disabled_key_scheduled_is_paused(service: Service):
         assert accesskeys.disable(controller, made["disabled"][0].id)[1] == 1
         assert accesskeys.delete(controller, made["deleted"][0].id)[1] == 1
         accesskeys.enable(controller, made["disabled"][0].id)
-        paused = {name: scheduling.show(controller, made[name][1]).schedule.paused for name in made}
+        paused = {name: schedules.show(controller, made[name][1]).schedule.paused for name in made}
     assert paused["disabled"] is not None
     assert paused["deleted"] is not None
     assert paused["other"] is None

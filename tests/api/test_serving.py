@@ -19,8 +19,9 @@ from assist_cli.api.server import place
 from assist_cli.errors import InvalidParameter
 from assist_cli.model.access import Role
 from assist_cli.model.target import Selection
-from assist_cli.operations import accesskeys, instances
+from assist_cli.operations.access import accesskeys
 from assist_cli.operations.controller import open_controller
+from assist_cli.operations.fleet import instances
 from assist_cli.paths import Home
 from tests.support import api, processes, sdks
 from tests.support.api import GUARD, Service, Signer

@@ -145,7 +145,7 @@ def test_a_home_that_may_not_be_made(assist: Program) -> None:
 BUG = """
 import sys
 from assist_cli.cli import app, invocation
-from assist_cli.operations import history
+from assist_cli.operations.history import history
 def summaries(*_, **__):
     secret = "do not tell"
     raise KeyError("a bug")

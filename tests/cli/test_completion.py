@@ -18,11 +18,13 @@ from assist_cli.model.ids import Kind, new_id
 from assist_cli.model.instance import Instance
 from assist_cli.model.parameters import Definition
 from assist_cli.model.target import Selection
-from assist_cli.operations import accesskeys, commands, files
+from assist_cli.operations.access import accesskeys
+from assist_cli.operations.commands import commands
 from assist_cli.operations.controller import open_controller
-from assist_cli.operations.files import SendRequest
-from assist_cli.operations.invoke import recorded
-from assist_cli.operations.plans import RunRequest
+from assist_cli.operations.runs import files
+from assist_cli.operations.runs.files import SendRequest
+from assist_cli.operations.runs.plans import RunRequest
+from assist_cli.operations.runs.recording import recorded
 from assist_cli.paths import Home
 from assist_cli.store import instances
 from tests.support.program import Program

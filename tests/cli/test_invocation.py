@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from assist_cli.operations import dispatch
 from assist_cli.operations.controller import open_controller
-from assist_cli.operations.invoke import recorded
-from assist_cli.operations.plans import RunRequest
+from assist_cli.operations.runs import dispatch
+from assist_cli.operations.runs.plans import RunRequest
+from assist_cli.operations.runs.recording import recorded
 from assist_cli.paths import Home
 from tests.support import processes
 from tests.support.program import Program

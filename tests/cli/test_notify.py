@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from assist_cli.model.audit import Entry
-from assist_cli.operations import history, trail
 from assist_cli.operations.controller import open_controller
+from assist_cli.operations.history import audit
+from assist_cli.operations.runs import reconcile
 from assist_cli.paths import Home
 from tests.support import processes
 from tests.support.program import Program
@@ -36,7 +37,7 @@ def told(home: Path, number: int) -> list[Entry]:
     end = time.monotonic() + GUARD
     with open_controller(Home(home)) as controller:
         while True:
-            entries = trail.entries(controller, since=None, limit=None)
+            entries = audit.entries(controller, since=None, limit=None)
             found = [entry for entry in entries if entry.action == "notify.deliver"]
             if len(found) >= number:
                 return found
@@ -61,7 +62,7 @@ def test_nobody_waits_for_a_receiver_and_each_end_is_told_once(assist: Program, 
         first = receiver.next()
         with open_controller(Home(home)) as controller:
             for _ in range(20):
-                history.refresh(controller, None)
+                reconcile.refresh(controller, None)
         receiver.gate.set()
         found = told(home, 1)
         assert receiver.deliveries.empty()

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from assist_cli.operations import files
 from assist_cli.operations.controller import open_controller
+from assist_cli.operations.runs import files
 from assist_cli.paths import Home
 from tests.support.program import Program
 

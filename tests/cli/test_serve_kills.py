@@ -15,8 +15,8 @@ import pytest
 
 from assist_cli.model import frequency
 from assist_cli.model.schedule import SlotOutcome
-from assist_cli.operations import scheduling
 from assist_cli.operations.controller import open_controller
+from assist_cli.operations.server import schedules
 from assist_cli.paths import Home
 from tests.support import checker
 from tests.support.program import Program
@@ -51,8 +51,8 @@ def serve_and_kill(assist: Program, home: Path, rounds: int, last: float) -> Non
     ran = 0
     with open_controller(Home(home)) as controller:
         for each in made:
-            found = scheduling.show(controller, each)
-            slots = [*scheduling.ledger(controller, each, limit=None)]
+            found = schedules.show(controller, each)
+            slots = [*schedules.list_slots(controller, each, limit=None)]
             arrivals = {
                 record: datetime.fromtimestamp(float(moment), timezone.utc)
                 for record, invocation, moment in lines

@@ -17,7 +17,8 @@ import pytest
 from assist_cli.model.command import CommandVersion
 from assist_cli.model.ids import Kind, new_id
 from assist_cli.model.instance import Instance
-from assist_cli.operations import accesskeys, commands
+from assist_cli.operations.access import accesskeys
+from assist_cli.operations.commands import commands
 from assist_cli.operations.controller import open_controller
 from assist_cli.paths import Home
 from assist_cli.store import instances

@@ -16,7 +16,7 @@ from assist_cli.cli.wording import width
 from assist_cli.model.instance import Health, Instance
 from assist_cli.model.overview import Failure, Firing, Running
 from assist_cli.operations.controller import open_controller
-from assist_cli.operations.overview import Overview
+from assist_cli.operations.observe.overview import Overview
 from assist_cli.paths import Home
 from tests.support.fleet import Fleet, enlist
 from tests.support.program import Program

@@ -15,9 +15,10 @@ import pytest
 from assist_cli.model.instance import Instance
 from assist_cli.model.invocation import Invocation, Record
 from assist_cli.model.target import Selection
-from assist_cli.operations import dispatch, files, history
 from assist_cli.operations.controller import open_controller
-from assist_cli.operations.files import SendRequest
+from assist_cli.operations.history import history
+from assist_cli.operations.runs import dispatch, files
+from assist_cli.operations.runs.files import SendRequest
 from assist_cli.paths import Home
 from assist_cli.store import instances
 from tests.support.program import Program

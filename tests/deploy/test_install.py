@@ -28,10 +28,10 @@ from assist_cli.deploy.install import Host
 from assist_cli.errors import AssistError, Conflict, InstallFailed, Refused
 from assist_cli.model.instance import Instance
 from assist_cli.model.target import Selection
-from assist_cli.operations import deployment, instances
 from assist_cli.operations.controller import Controller, open_controller
-from assist_cli.operations.deployment import Installation, InstallRequest
-from assist_cli.operations.reach import Line
+from assist_cli.operations.fleet import deployment, instances
+from assist_cli.operations.fleet.connection import AgentConnection
+from assist_cli.operations.fleet.deployment import Installation, InstallRequest
 from assist_cli.paths import Home
 from tests.support import processes, sshd
 from tests.support.place import free_port
@@ -70,7 +70,7 @@ def run(controller: Controller, instance: Instance, script: str) -> bytes:
     """What a script writes on an instance."""
 
     async def work() -> bytes:
-        with Line(controller, instance) as line:
+        with AgentConnection(controller, instance) as line:
             job = deployment.Job(controller, script.encode())
             await line.insist(job.deliver)
             await line.insist(job.follow)
@@ -350,7 +350,7 @@ def test_a_script_that_runs_through_an_upgrade_loses_nothing(controller: Control
     os.mkfifo(gate)
 
     async def work() -> tuple[bytes, list[deployment.Upgrade]]:
-        with Line(controller, done.instance) as line:
+        with AgentConnection(controller, done.instance) as line:
             assert (await line.client()).greeting.agent == "0.0.9"
             job = deployment.Job(controller, f"echo before; read word < '{gate}'; echo $word".encode())
             await line.insist(job.deliver)
@@ -389,7 +389,7 @@ def test_uninstall_is_refused_while_scripts_run_unless_it_is_forced(controller: 
     os.mkfifo(gate)
 
     async def begin() -> None:
-        with Line(controller, done.instance) as line:
+        with AgentConnection(controller, done.instance) as line:
             job = deployment.Job(controller, f"read word < '{gate}'; echo $word > '{server.home}/said'".encode())
             await line.insist(job.deliver)
 

@@ -22,8 +22,8 @@ import pytest
 
 from assist_cli.model.invocation import Record
 from assist_cli.model.status import InvocationStatus
-from assist_cli.operations import history
 from assist_cli.operations.controller import open_controller
+from assist_cli.operations.history import history
 from assist_cli.paths import Home
 from assist_cli.store import checkup, records
 from tests.support.fleet import ROOT, enlisted

@@ -13,9 +13,10 @@ from assist_cli.errors import Conflict, InvalidParameter, NotFound, NotPermitted
 from assist_cli.model.access import Labels, Role
 from assist_cli.model.instance import Instance
 from assist_cli.model.secret import MASK
-from assist_cli.operations import accesskeys, trail
-from assist_cli.operations.clients import Repeated, Request
+from assist_cli.operations.access import accesskeys
+from assist_cli.operations.access.clients import Repeated, Request
 from assist_cli.operations.controller import Controller
+from assist_cli.operations.history import audit
 from assist_cli.store import clients, instances
 from tests.operations.conftest import Clock
 
@@ -46,7 +47,7 @@ def test_the_secret_is_told_once(controller: Controller):
     assert found.secret.reveal() == secret
     assert secret not in repr(found)
     assert str(found.secret) == MASK
-    assert not any(secret in repr(entry) for entry in trail.entries(controller, since=None, limit=None))
+    assert not any(secret in repr(entry) for entry in audit.entries(controller, since=None, limit=None))
     assert controller.home.database.stat().st_mode & 0o777 == 0o600
 
 
@@ -78,7 +79,7 @@ def test_disable_enable_and_delete_are_audited(controller: Controller):
     assert accesskeys.known(controller, made.id) is None
     with pytest.raises(NotFound):
         accesskeys.disable(controller, "ci")
-    actions = [entry.action for entry in trail.entries(controller, since=None, limit=None)]
+    actions = [entry.action for entry in audit.entries(controller, since=None, limit=None)]
     assert actions == ["accesskey.delete", "accesskey.enable", "accesskey.disable", "accesskey.create"]
 
 

@@ -12,8 +12,8 @@ import pytest
 from assist_cli.errors import Conflict, InvalidParameter, NotFound, QuotaExceeded
 from assist_cli.model.command import CommandType, CommandVersion
 from assist_cli.model.parameters import Definition
-from assist_cli.operations import commands
-from assist_cli.operations.commands import Changes
+from assist_cli.operations.commands import commands
+from assist_cli.operations.commands.commands import Changes
 from assist_cli.operations.controller import Controller
 from assist_cli.store import audit
 from assist_cli.store import commands as store

@@ -13,10 +13,10 @@ import pytest
 from assist_cli.errors import AssistError, Conflict, InvalidParameter, NotFound, QuotaExceeded
 from assist_cli.model.command import CommandType, CommandVersion
 from assist_cli.model.parameters import Definition
-from assist_cli.operations import commands, exchange
-from assist_cli.operations.commands import Changes
+from assist_cli.operations.commands import commands, exchange
+from assist_cli.operations.commands.commands import Changes
+from assist_cli.operations.commands.exchange import Clash
 from assist_cli.operations.controller import Controller
-from assist_cli.operations.exchange import Clash
 from assist_cli.paths import Home
 from assist_cli.store import audit
 from assist_cli.store import commands as store

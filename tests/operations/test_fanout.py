@@ -6,7 +6,7 @@ import asyncio
 import subprocess
 import sys
 
-from assist_cli.operations import fanout
+from assist_cli.operations.fleet import concurrency
 
 
 def test_results_stand_in_the_order_of_the_items_and_few_are_at_work() -> None:
@@ -21,7 +21,7 @@ def test_results_stand_in_the_order_of_the_items_and_few_are_at_work() -> None:
         busy -= 1
         return item * 2
 
-    found = asyncio.run(fanout.each(range(100), work, at_once=8))
+    found = asyncio.run(concurrency.each(range(100), work, at_once=8))
     assert found == [item * 2 for item in range(100)]
     assert most == 8
 
@@ -29,11 +29,11 @@ def test_results_stand_in_the_order_of_the_items_and_few_are_at_work() -> None:
 PROBE = """
 import resource
 resource.setrlimit(resource.RLIMIT_NOFILE, (100, 100))
-from assist_cli.operations import fanout
-print(fanout.connections())
+from assist_cli.operations.fleet import concurrency
+print(concurrency.connections())
 """
 
 
 def test_r4_fewer_open_files_mean_fewer_connections() -> None:
     done = subprocess.run([sys.executable, "-c", PROBE], stdout=subprocess.PIPE, check=True)
-    assert int(done.stdout) == 100 - fanout.SPARE_FILES
+    assert int(done.stdout) == 100 - concurrency.SPARE_FILES

@@ -17,12 +17,13 @@ import pytest
 
 from assist_cli.errors import GaveUpWaiting
 from assist_cli.model.invocation import Invocation
+from assist_cli.model.lifecycle import lifetime
 from assist_cli.model.status import InvocationStatus, InvokeStatus
-from assist_cli.operations import dispatch, files, history, render, stop
 from assist_cli.operations.controller import Controller
-from assist_cli.operations.files import SendRequest
-from assist_cli.operations.invoke import lifetime
-from assist_cli.operations.reach import line_to
+from assist_cli.operations.fleet.connection import connection_to
+from assist_cli.operations.history import history
+from assist_cli.operations.runs import dispatch, files, payload, stop
+from assist_cli.operations.runs.files import SendRequest
 from tests.operations.conftest import Clock
 from tests.support.open_records import look, mark_sent, record_of, unreachable
 
@@ -48,8 +49,8 @@ def deliver(controller: Controller, invocation: Invocation) -> None:
 
     async def ask() -> None:
         (place,) = invocation.instances
-        with line_to(controller, place.instance_id) as line:
-            await (await line.client()).call(*render.request(invocation, place, controller.id))
+        with connection_to(controller, place.instance_id) as line:
+            await (await line.client()).call(*payload.request(invocation, place, controller.id))
 
     mark_sent(controller, invocation)
     asyncio.run(ask())

@@ -17,10 +17,12 @@ from assist_cli.model.invocation import Invocation
 from assist_cli.model.output import Stream
 from assist_cli.model.parameters import Definition, Value
 from assist_cli.model.secret import MASK, Secret
-from assist_cli.operations import commands, dispatch, history, invoke, plans, stop
-from assist_cli.operations.commands import Changes
+from assist_cli.operations.commands import commands
+from assist_cli.operations.commands.commands import Changes
 from assist_cli.operations.controller import Controller
-from assist_cli.operations.plans import InvokeRequest, RunRequest
+from assist_cli.operations.history import history
+from assist_cli.operations.runs import dispatch, reconcile, recording
+from assist_cli.operations.runs.plans import InvokeRequest, RunRequest
 from assist_cli.store import audit
 
 CANARY = "canary 'n' $(bird)"
@@ -28,7 +30,7 @@ CANARY = "canary 'n' $(bird)"
 
 def run(controller: Controller, request: RunRequest | InvokeRequest) -> Invocation:
     """The invocation at its end, as the history has it."""
-    with invoke.recorded(controller, request) as invocation:
+    with recording.recorded(controller, request) as invocation:
         dispatch.send_and_watch(controller, invocation, listener=None)
     return history.show(controller, invocation.id, output=True)
 
@@ -102,7 +104,7 @@ def test_the_history_of_a_deleted_command_is_whole(controller: Controller) -> No
 
 def test_a_command_in_use_is_not_deleted(controller: Controller) -> None:
     commands.create(controller, "sleep", CommandVersion(b"exec sleep 60"))
-    with invoke.recorded(controller, InvokeRequest("sleep")) as invocation:
+    with recording.recorded(controller, InvokeRequest("sleep")) as invocation:
         dispatch.send(controller, invocation)
     with pytest.raises(Conflict) as refused:
         commands.delete(controller, ["sleep"])
@@ -117,12 +119,13 @@ def test_a_command_in_use_is_not_deleted(controller: Controller) -> None:
 def test_a_command_is_deleted_when_its_agent_knows_that_it_is_over(controller: Controller) -> None:
     """Though nobody has looked at what was detached since."""
     commands.create(controller, "quick", CommandVersion(b"true"))
-    with invoke.recorded(controller, InvokeRequest("quick")) as invocation:
+    with recording.recorded(controller, InvokeRequest("quick")) as invocation:
         dispatch.send(controller, invocation)
     deadline = time.monotonic() + 20
     while list(commands.listing(controller)):
         assert time.monotonic() < deadline
         with contextlib.suppress(Conflict):
+            reconcile.refresh_commands(controller, ["quick"])
             commands.delete(controller, ["quick"])
 
 

@@ -9,7 +9,7 @@ import pytest
 from assist_cli.errors import FileFailure, InvalidParameter
 from assist_cli.model.parameters import Definition
 from assist_cli.model.secret import Secret
-from assist_cli.operations import parameters
+from assist_cli.operations.commands import parameters
 
 
 def test_pairs() -> None:

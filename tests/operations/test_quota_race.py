@@ -7,7 +7,7 @@ import sys
 from collections import Counter
 
 from assist_cli.model.command import CommandVersion
-from assist_cli.operations import commands
+from assist_cli.operations.commands import commands
 from assist_cli.operations.controller import Controller
 from assist_cli.store import audit
 from assist_cli.store import commands as store
@@ -21,7 +21,7 @@ RACE = """
 import os, sys
 from assist_cli.errors import AssistError
 from assist_cli.model.command import CommandVersion
-from assist_cli.operations import commands
+from assist_cli.operations.commands import commands
 from assist_cli.operations.controller import open_controller
 from assist_cli.paths import home
 

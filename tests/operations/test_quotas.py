@@ -8,8 +8,9 @@ from assist_cli.errors import InvalidParameter
 from assist_cli.model import quotas as rules
 from assist_cli.model.command import CommandVersion
 from assist_cli.model.parameters import Definition
-from assist_cli.operations import commands, quotas, trail
+from assist_cli.operations.commands import commands, quotas
 from assist_cli.operations.controller import Controller
+from assist_cli.operations.history import audit
 from tests.operations.conftest import Clock
 
 
@@ -45,7 +46,7 @@ def test_use_is_the_number_of_commands_and_else_the_largest(controller: Controll
 def test_the_number_of_commands_is_set(controller: Controller) -> None:
     quotas.set_limit(controller, "commands", 10_000)
     assert quotas.usage(controller)[0].quota.limit == 10_000
-    (line,) = trail.entries(controller, since=None, limit=None)
+    (line,) = audit.entries(controller, since=None, limit=None)
     assert (line.action, line.subject, line.detail) == ("quota.set", "commands", "500 to 10000")
 
 
@@ -54,13 +55,13 @@ def test_what_cannot_be_set(controller: Controller, name: str, value: int) -> No
     with pytest.raises(InvalidParameter) as refused:
         quotas.set_limit(controller, name, value)
     assert refused.value.code == "InvalidQuota"
-    assert trail.entries(controller, since=None, limit=None) == []
+    assert audit.entries(controller, since=None, limit=None) == []
 
 
 def test_looking_back(controller: Controller, clock: Clock) -> None:
     for number in range(3):
         commands.create(controller, f"c{number}", CommandVersion(b"true"))
         clock.forward(60)
-    newest = trail.entries(controller, since=None, limit=2)
+    newest = audit.entries(controller, since=None, limit=2)
     assert [entry.subject for entry in newest] == ["c2", "c1"]
-    assert trail.entries(controller, since=newest[0].time, limit=None) == newest[:1]
+    assert audit.entries(controller, since=newest[0].time, limit=None) == newest[:1]

@@ -13,15 +13,16 @@ from pathlib import Path
 import pytest
 
 from assist_cli.model.invocation import Invocation, Outcome, Record
+from assist_cli.model.lifecycle import GRACE
 from assist_cli.model.output import BUDGET, Output, Stream
 from assist_cli.model.status import InvocationStatus, InvokeStatus
-from assist_cli.operations import collect, dispatch, history, invoke, stop, trail
 from assist_cli.operations.controller import Controller
-from assist_cli.operations.invoke import GRACE
-from assist_cli.operations.listener import Listener
-from assist_cli.operations.plans import RunRequest
-from assist_cli.operations.reach import line_to
-from assist_cli.operations.serve import collector
+from assist_cli.operations.fleet.connection import connection_to
+from assist_cli.operations.history import audit, history
+from assist_cli.operations.runs import dispatch, follow, recording, stop
+from assist_cli.operations.runs.listener import Listener
+from assist_cli.operations.runs.plans import RunRequest
+from assist_cli.operations.server import recovery
 from assist_cli.store import records
 from assist_cli.store.database import open_database
 from tests.operations.conftest import Clock
@@ -34,7 +35,7 @@ GUARD = 30.0
 RUNNING, STOPPING, STOPPED, FINISHED, FAILED = InvocationStatus
 
 
-class Collector(Listener):
+class Recovery(Listener):
     """A listener that keeps what comes."""
 
     def __init__(self) -> None:
@@ -57,7 +58,7 @@ def fifo(isolation: Path) -> Path:
 
 def start(controller: Controller, script: str) -> Invocation:
     """An invocation whose agent has it, and whose sender has left."""
-    with invoke.recorded(controller, RunRequest(script.encode(), timeout=TIMEOUT)) as invocation:
+    with recording.recorded(controller, RunRequest(script.encode(), timeout=TIMEOUT)) as invocation:
         dispatch.send(controller, invocation)
     return invocation
 
@@ -70,10 +71,10 @@ def look_until_it_ended(controller: Controller, invocation: Invocation) -> Recor
     return record
 
 
-def watch(controller: Controller, invocation: Invocation) -> Collector:
-    collector = Collector()
-    dispatch.watch(controller, history.recall(controller, invocation.id), listener=collector)
-    return collector
+def watch(controller: Controller, invocation: Invocation) -> Recovery:
+    recovery = Recovery()
+    dispatch.watch(controller, history.recall(controller, invocation.id), listener=recovery)
+    return recovery
 
 
 def kill_agent(controller: Controller) -> None:
@@ -134,7 +135,7 @@ def test_a_record_whose_sender_died_before_sending_is_closed_and_never_sent(
     controller: Controller, now: Clock, isolation: Path
 ) -> None:
     sign = isolation / "ran"
-    with invoke.recorded(controller, RunRequest(f"touch {sign}".encode())) as invocation:
+    with recording.recorded(controller, RunRequest(f"touch {sign}".encode())) as invocation:
         assert look(controller, invocation).status is RUNNING  # its sender lives
     record = look(controller, invocation)
     assert (record.status, record.error_code) == (FAILED, "DeliveryTimeout")
@@ -144,7 +145,7 @@ def test_a_record_whose_sender_died_before_sending_is_closed_and_never_sent(
 
 
 def test_what_waits_for_its_wave_has_its_time_from_when_it_is_sent(controller: Controller, now: Clock) -> None:
-    with invoke.recorded(controller, RunRequest(b"echo sent", timeout=1)) as invocation:
+    with recording.recorded(controller, RunRequest(b"echo sent", timeout=1)) as invocation:
         now.forward(1000)
         assert look(controller, invocation).status is RUNNING, "its sender is at work"
         dispatch.send(controller, invocation)
@@ -155,14 +156,14 @@ def test_what_waits_for_its_wave_has_its_time_from_when_it_is_sent(controller: C
 def test_who_follows_what_waits_for_its_wave_goes_on_when_it_is_sent(
     controller: Controller, now: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(collect, "FETCH_SECONDS", 0.2)
-    with invoke.recorded(controller, RunRequest(b"sleep 1; echo sent", timeout=5)) as invocation:
+    monkeypatch.setattr(follow, "FETCH_SECONDS", 0.2)
+    with recording.recorded(controller, RunRequest(b"sleep 1; echo sent", timeout=5)) as invocation:
         waiting = history.recall(controller, invocation.id)
         now.forward(1000)
 
         async def both() -> Outcome | None:
-            with line_to(controller, record_of(waiting).instance_id) as line:
-                following = asyncio.ensure_future(collect.follow(controller, line, record_of(waiting)))
+            with connection_to(controller, record_of(waiting).instance_id) as line:
+                following = asyncio.ensure_future(follow.follow(controller, line, record_of(waiting)))
                 await asyncio.sleep(1)  # some times longer than it waits between its looks at the deadline
                 assert not following.done()
                 await asyncio.to_thread(send_elsewhere, controller, invocation)
@@ -180,7 +181,7 @@ def send_elsewhere(controller: Controller, invocation: Invocation) -> None:
 
 
 def test_what_was_to_be_sent_and_did_not_arrive(controller: Controller, now: Clock) -> None:
-    with invoke.recorded(controller, RunRequest(b"true")) as invocation:
+    with recording.recorded(controller, RunRequest(b"true")) as invocation:
         mark_sent(controller, invocation)
     assert look(controller, invocation).status is RUNNING  # its bytes may be under way
     now.forward(6)
@@ -206,7 +207,7 @@ def test_one_that_cannot_be_asked_is_open_until_its_deadline_and_corrected_when_
         time.sleep(0.02)  # as above
     assert (record.status, record.exit_code) == (FINISHED, 0)
     assert record.output == Output(data=b"true all along\n", runs=(15,), cut=15)
-    (told,) = [each for each in trail.entries(controller, since=None, limit=None) if each.action == "record.correct"]
+    (told,) = [each for each in audit.entries(controller, since=None, limit=None) if each.action == "record.correct"]
     assert (told.subject, told.detail) == (record.id, "Failed (ClientNotResponse) to Finished")
 
 
@@ -215,12 +216,12 @@ def test_the_server_corrects_what_nobody_looks_at(controller: Controller, now: C
     with unreachable(controller):
         now.forward(TIMEOUT + GRACE.total_seconds() + 1)
         assert look(controller, invocation).error_code == "ClientNotResponse"
-        asyncio.run(collector.correct(controller))
+        asyncio.run(recovery.correct(controller))
         assert record_of(history.recall(controller, invocation.id)).error_code == "ClientNotResponse"
     end = time.monotonic() + GUARD
     while (record := record_of(history.recall(controller, invocation.id))).status is not FINISHED:
         assert time.monotonic() < end
-        asyncio.run(collector.correct(controller))
+        asyncio.run(recovery.correct(controller))
     assert (record.exit_code, record.error_code) == (3, "ExitCodeNonzero")
     assert records.unanswered(controller.database, now.moment - timedelta(days=1)) == []
 
@@ -258,7 +259,7 @@ def test_stop_comes_too_late(controller: Controller, now: Clock) -> None:
 
 def test_what_is_stopped_before_it_is_sent_is_never_sent(controller: Controller, now: Clock, isolation: Path) -> None:
     sign = isolation / "ran"
-    with invoke.recorded(controller, RunRequest(f"touch {sign}".encode())) as invocation:
+    with recording.recorded(controller, RunRequest(f"touch {sign}".encode())) as invocation:
         assert stop.stop(controller, invocation.id).status is InvokeStatus.STOPPED
         dispatch.send_and_watch(controller, invocation, listener=None)
     assert look(controller, invocation).status is STOPPED
@@ -298,7 +299,7 @@ def test_what_had_just_ended_stays_as_it_ended(controller: Controller, now: Cloc
     invocation = start(controller, "exit 4")
 
     async def ended() -> bool:
-        with line_to(controller, invocation.instances[0].instance_id) as line:
+        with connection_to(controller, invocation.instances[0].instance_id) as line:
             client = await line.client()
             return (await client.call("task.get", {"record": record_of(invocation).id}))["result"] is not None
 
@@ -318,14 +319,14 @@ def test_a_stop_whose_program_was_killed_is_brought_to_its_end_by_a_look(
     running = start(controller, f"cat {fifo}")
     stop.begin(controller, running.id)
     assert look_until_it_ended(controller, running).status is STOPPED
-    with invoke.recorded(controller, RunRequest(b"true")) as unsent:
+    with recording.recorded(controller, RunRequest(b"true")) as unsent:
         stop.begin(controller, unsent.id)
         assert look(controller, unsent).status is STOPPING  # its sender lives, and will see it
     assert look(controller, unsent).status is STOPPED
 
 
 def test_what_is_watched_is_told_again_and_left_to_its_watcher(controller: Controller, now: Clock, fifo: Path) -> None:
-    with invoke.recorded(controller, RunRequest(f"cat {fifo}".encode(), timeout=TIMEOUT)) as invocation:
+    with recording.recorded(controller, RunRequest(f"cat {fifo}".encode(), timeout=TIMEOUT)) as invocation:
         dispatch.send(controller, invocation)
         stop.begin(controller, invocation.id)
         assert look(controller, invocation).status is STOPPING
@@ -335,7 +336,7 @@ def test_what_is_watched_is_told_again_and_left_to_its_watcher(controller: Contr
 
 def test_an_agent_that_does_not_run_is_an_outcome(controller: Controller, now: Clock) -> None:
     look_until_it_ended(controller, start(controller, "true"))
-    with unreachable(controller), invoke.recorded(controller, RunRequest(b"true")) as invocation:
+    with unreachable(controller), recording.recorded(controller, RunRequest(b"true")) as invocation:
         dispatch.send_and_watch(controller, invocation, listener=None)
         record = look(controller, invocation)
     assert (record.status, record.error_code, record.sent) == (FAILED, "ClientNotRunning", None)

@@ -14,10 +14,10 @@ from assist_cli.model.instance import Instance
 from assist_cli.model.invocation import Hit, RepeatMode
 from assist_cli.model.status import InvokeStatus
 from assist_cli.model.target import Selection
-from assist_cli.operations import history, prune, search, trail
-from assist_cli.operations.compare import compare
 from assist_cli.operations.controller import Controller
-from assist_cli.operations.serve import tidy
+from assist_cli.operations.history import audit, history, prune, search
+from assist_cli.operations.history.compare import compare
+from assist_cli.operations.server import cleaner
 from assist_cli.store import checkup, listing
 from assist_cli.store import search as index
 from tests.operations.conftest import Clock
@@ -162,7 +162,7 @@ def test_what_is_old_is_forgotten_and_what_is_open_is_not(
         history.recall(controller, old)
     assert checkup.faults(controller.database) == []
     assert checkup.disagreements(controller.database) == []
-    (line,) = [each for each in trail.entries(controller, since=None, limit=None) if each.action == "invocation.prune"]
+    (line,) = [each for each in audit.entries(controller, since=None, limit=None) if each.action == "invocation.prune"]
     assert line.detail == "1 invocations, 3 records: ended before 2026-11-22 20:00:00 UTC"
 
 
@@ -184,7 +184,7 @@ def test_the_server_forgets_what_ended_half_a_year_ago(
     run(controller, web, ["old"] * 3)
     for days, left in ((179, 1), (2, 0)):
         clock.forward(days * 86_400)
-        asyncio.run(tidy.forget_what_is_old(controller))
+        asyncio.run(cleaner.forget_what_is_old(controller))
         assert len(listing.summaries(controller.database, None)) == left
 
 

@@ -7,12 +7,12 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from assist_cli.operations.senders import is_alive, sender
+from assist_cli.operations.runs.senders import is_alive, sender
 from assist_cli.paths import Home
 
 BE_A_SENDER = """
 import pathlib, sys
-from assist_cli.operations.senders import sender
+from assist_cli.operations.runs.senders import sender
 from assist_cli.paths import Home
 with sender(Home(pathlib.Path(sys.argv[1]))) as token:
     print(token, flush=True)

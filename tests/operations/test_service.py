@@ -11,12 +11,11 @@ import pytest
 
 from assist_cli.deploy import service as units
 from assist_cli.errors import Conflict, InstallFailed
-from assist_cli.operations import service
 from assist_cli.operations.controller import Controller
-from assist_cli.operations.doctor import examine_controller
-from assist_cli.operations.senders import sender
-from assist_cli.operations.serve import lease
-from assist_cli.operations.service import Systemd
+from assist_cli.operations.observe.doctor import examine_controller
+from assist_cli.operations.runs.senders import sender
+from assist_cli.operations.server import lease, service
+from assist_cli.operations.server.service import Systemd
 
 SYSTEMCTL = """#!/bin/sh
 shift

@@ -17,10 +17,12 @@ from assist_cli.model.schedule import Missed, Timing
 from assist_cli.model.secret import Secret
 from assist_cli.model.status import InvocationStatus, InvokeStatus
 from assist_cli.model.target import Selection
-from assist_cli.operations import collect, commands, handover, instances, invoke, parameters, scheduling, stop
-from assist_cli.operations.plans import InvokeRequest, RunRequest
-from assist_cli.operations.senders import sender
-from assist_cli.operations.serve import collector, lease, tidy
+from assist_cli.operations.commands import commands, parameters
+from assist_cli.operations.fleet import instances
+from assist_cli.operations.runs import follow, recording, stop
+from assist_cli.operations.runs.plans import InvokeRequest, RunRequest
+from assist_cli.operations.runs.senders import sender
+from assist_cli.operations.server import cleaner, handover, lease, recovery, schedules
 from assist_cli.paths import Home
 from assist_cli.store import checkup, invocations, records
 from assist_cli.store.database import open_database
@@ -228,7 +230,7 @@ def test_what_runs_once_runs_once(world: World) -> None:
             await world.forward(60)
         assert status(world, made) == (InvokeStatus.FINISHED, [FINISHED])
         assert (world.moments(made), world.outcomes(made)) == ([30], ["Ran"])
-        assert scheduling.listing(world.controller) == []
+        assert schedules.listing(world.controller) == []
 
     asyncio.run(story())
 
@@ -256,10 +258,10 @@ def test_paused_it_does_not_run_and_resumed_it_does(world: World) -> None:
         made = world.schedule(EVERY)
         async with world.agents(), world.serving():
             await world.forward(11)
-            assert scheduling.pause(world.controller, made).schedule.paused == world.wall
+            assert schedules.pause(world.controller, made).schedule.paused == world.wall
             await world.forward(20)
             assert len(world.moments(made)) == 1
-            assert scheduling.resume(world.controller, made).schedule.next == START + timedelta(seconds=40)
+            assert schedules.resume(world.controller, made).schedule.next == START + timedelta(seconds=40)
             await world.forward(10)
         assert world.moments(made) == [10, 40]
         assert world.outcomes(made) == ["Ran", "Ran"]
@@ -280,7 +282,7 @@ def test_stopped_it_is_over(world: World) -> None:
             await world.forward(20)
             assert len(world.moments(made)) == 3
         with pytest.raises(Conflict, match="was stopped"):
-            scheduling.pause(world.controller, made)
+            schedules.pause(world.controller, made)
 
     asyncio.run(story())
 
@@ -311,9 +313,9 @@ def test_what_somebody_left_open_is_seen_through(world: World) -> None:
     async def story() -> None:
         async with world.agents():
             request = RunRequest(b"true", timeout=TIMEOUT, targets=Selection(("n1",)))
-            with invoke.recorded(world.controller, request) as unsent:
+            with recording.recorded(world.controller, request) as unsent:
                 pass
-            with invoke.recorded(world.controller, request) as sent:
+            with recording.recorded(world.controller, request) as sent:
                 (place,) = sent.instances
                 with world.controller.database.transaction() as transaction:
                     records.mark_sent(transaction, place.record.id, world.wall, timedelta(seconds=TIMEOUT))
@@ -329,11 +331,11 @@ def test_what_somebody_left_open_is_seen_through(world: World) -> None:
 def test_what_is_overdue_is_closed_and_corrected_when_its_agent_is_heard(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(collect, "FETCH_SECONDS", 0.05)
+    monkeypatch.setattr(follow, "FETCH_SECONDS", 0.05)
 
     async def story() -> None:
         request = RunRequest(b"true", timeout=TIMEOUT, targets=Selection(("n1",)))
-        with invoke.recorded(world.controller, request) as sent:
+        with recording.recorded(world.controller, request) as sent:
             (place,) = sent.instances
             with world.controller.database.transaction() as transaction:
                 records.mark_sent(transaction, place.record.id, world.wall, timedelta(seconds=TIMEOUT))
@@ -344,7 +346,7 @@ def test_what_is_overdue_is_closed_and_corrected_when_its_agent_is_heard(
         (found,) = records.unanswered(world.controller.database, START)
         assert found.id == place.record.id
         async with world.agents():
-            await collector.correct(world.controller)
+            await recovery.correct(world.controller)
         assert status(world, sent.id) == (InvokeStatus.FINISHED, [FINISHED])
 
     asyncio.run(story())
@@ -388,7 +390,9 @@ def test_a_secret_that_was_typed_in_cannot_run_later(world: World) -> None:
 
 def test_what_is_to_run_again_is_in_use(world: World) -> None:
     commands.create(world.controller, "job", CommandVersion(b"true"))
-    invocation, _ = invoke.schedule(world.controller, InvokeRequest("job", targets=Selection(("n1",))), Timing(EVERY))
+    invocation, _ = recording.schedule(
+        world.controller, InvokeRequest("job", targets=Selection(("n1",))), Timing(EVERY)
+    )
     with pytest.raises(Conflict):
         commands.delete(world.controller, ["job"])
     with pytest.raises(Conflict, match="is to run there again"):
@@ -454,7 +458,7 @@ def test_what_is_handed_over_to_the_server_is_sent_by_it(world: World) -> None:
     async def story() -> None:
         request = RunRequest(b"true", targets=Selection(("n1", "n2")))
         async with world.agents(), world.serving():
-            with invoke.recorded(world.controller, request) as left:
+            with recording.recorded(world.controller, request) as left:
                 handover.hand_over(world.controller, left, AT_ONCE)
             await world.forward(1)
         assert status(world, left.id) == (InvokeStatus.FINISHED, [FINISHED, FINISHED])
@@ -469,7 +473,7 @@ def test_old_records_and_slots_go(world: World) -> None:
         async with world.agents(), world.serving():
             await world.forward(101)
             assert len(world.slots(made)) == 10
-            tidy.tidy(world.controller, made)
+            cleaner.tidy(world.controller, made)
             await world.forward(10)
         assert [slot.due for slot in world.slots(made)] == [START + timedelta(seconds=10 * n) for n in range(8, 12)]
         assert len(invocations.records(world.controller.database, made, next(iter(world.sockets)))) == 4

@@ -14,7 +14,7 @@ import pytest
 
 from assist_cli.errors import InvalidParameter
 from assist_cli.model.notice import Answer
-from assist_cli.operations import webhook
+from assist_cli.operations.notify import webhook
 from assist_cli.paths import Home
 from tests.support import minting
 from tests.support.receiver import Receiver

@@ -15,7 +15,7 @@ import sqlite_utils
 from assist_cli.errors import DatabaseFailure, ExitStatus
 from assist_cli.model.command import CommandVersion
 from assist_cli.model.output import Stream
-from assist_cli.operations import commands
+from assist_cli.operations.commands import commands
 from assist_cli.operations.controller import open_controller
 from assist_cli.paths import Home
 from assist_cli.store import invocations

@@ -25,8 +25,9 @@ from agentd import config
 from assist_cli.model.access import AccessKey, Role
 from assist_cli.model.instance import Instance
 from assist_cli.model.target import Selection
-from assist_cli.operations import accesskeys, instances
+from assist_cli.operations.access import accesskeys
 from assist_cli.operations.controller import open_controller, utc_now
+from assist_cli.operations.fleet import instances
 from assist_cli.paths import Home
 from assist_cli.store import instances as store
 from tests.support import processes

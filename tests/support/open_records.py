@@ -8,9 +8,9 @@ from dataclasses import replace
 
 from assist_cli.model.instance import LOCAL
 from assist_cli.model.invocation import Invocation, Record
-from assist_cli.operations import history
+from assist_cli.model.lifecycle import lifetime
 from assist_cli.operations.controller import Controller
-from assist_cli.operations.invoke import lifetime
+from assist_cli.operations.history import history
 from assist_cli.store import instances, records
 
 

@@ -17,13 +17,13 @@ from assist_cli.model.frequency import Frequency
 from assist_cli.model.instance import Instance
 from assist_cli.model.schedule import KEEP, Missed, Slot, Timing
 from assist_cli.model.target import Selection
-from assist_cli.operations import invoke, scheduling
 from assist_cli.operations.controller import Controller
-from assist_cli.operations.plans import RunRequest
-from assist_cli.operations.senders import sender
-from assist_cli.operations.serve import lease
-from assist_cli.operations.serve.clock import Clock
-from assist_cli.operations.serve.server import Server
+from assist_cli.operations.runs import recording
+from assist_cli.operations.runs.plans import RunRequest
+from assist_cli.operations.runs.senders import sender
+from assist_cli.operations.server import lease, schedules
+from assist_cli.operations.server.clock import Clock
+from assist_cli.operations.server.server import Server
 from assist_cli.paths import Home
 from assist_cli.store import instances
 from assist_cli.store.database import Database
@@ -61,7 +61,7 @@ class World:
         """Make a schedule; its id."""
         chosen = RunRequest(b"true", targets=Selection(tuple(on))) if request is None else request
         timing = Timing(frequency, timedelta(seconds=jitter), missed, keep)
-        invocation, _ = invoke.schedule(self.controller, chosen, timing)
+        invocation, _ = recording.schedule(self.controller, chosen, timing)
         return invocation.id
 
     @contextlib.asynccontextmanager
@@ -125,7 +125,7 @@ class World:
 
     def slots(self, invocation_id: str) -> list[Slot]:
         """The ledger, the oldest first."""
-        return [*scheduling.recall(self.controller, invocation_id, limit=None)][::-1]
+        return [*schedules.recall(self.controller, invocation_id, limit=None)][::-1]
 
     def outcomes(self, invocation_id: str) -> list[str]:
         return [slot.outcome.value for slot in self.slots(invocation_id)]

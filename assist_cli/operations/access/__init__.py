@@ -1,0 +1,1 @@
+"""Access: keys of the API, and requests that clients repeat."""

@@ -1,0 +1,1 @@
+"""Saved commands: their versions, parameters and quotas, in and out as JSON."""

@@ -1,0 +1,233 @@
+"""Saved commands: made, looked at, changed, versioned, deleted. A change and its audit line are one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from assist_cli.errors import Conflict, InvalidParameter
+from assist_cli.model import command as rules
+from assist_cli.model import names
+from assist_cli.model.audit import Entry
+from assist_cli.model.command import Command, CommandType, CommandVersion
+from assist_cli.model.ids import Kind, new_id
+from assist_cli.model.parameters import Definition
+from assist_cli.operations.controller import Also, Controller
+from assist_cli.store import audit
+from assist_cli.store import commands as store
+from assist_cli.store.database import Transaction
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What a clone has that is different; None is what it has in common. ``working_dir`` may be empty: the default."""
+
+    content: bytes | None = None
+    type: CommandType | None = None
+    working_dir: str | None = None
+    timeout: int | None = None
+    parameters_enabled: bool | None = None
+    definitions: tuple[Definition, ...] | None = None
+
+    def applied(self, old: CommandVersion) -> CommandVersion:
+        """The version that comes of ``old``. Definitions are joined by key; those that are off are gone."""
+        enabled = old.parameters_enabled if self.parameters_enabled is None else self.parameters_enabled
+        kept = {entry.key.lower(): entry for entry in old.stated()} if enabled else {}
+        kept.update({entry.key.lower(): entry for entry in self.definitions or ()})
+        return CommandVersion(
+            content=old.content if self.content is None else self.content,
+            type=old.type if self.type is None else self.type,
+            working_dir=old.working_dir if self.working_dir is None else self.working_dir or None,
+            timeout=old.timeout if self.timeout is None else self.timeout,
+            parameters_enabled=enabled,
+            definitions=tuple(kept.values()),
+        )
+
+
+def create(
+    controller: Controller, name: str, version: CommandVersion, description: str = "", *, also: Also | None = None
+) -> Command:
+    """Save a script as a new command, version 1. Raises QuotaExceeded, InvalidParameter, Conflict."""
+    command = drafted(controller, name, version, description)
+    with controller.database.transaction() as transaction:
+        if also is not None:
+            also(transaction, command.id, ())
+        add(controller, transaction, command)
+    return command
+
+
+def drafted(controller: Controller, name: str, version: CommandVersion, description: str) -> Command:
+    """A new command, checked and not yet written. Raises QuotaExceeded, InvalidParameter."""
+    now = controller.now()
+    return Command(
+        id=new_id(Kind.COMMAND, controller.now_ms()),
+        name=names.checked_name(name),
+        description=rules.checked_description(description),
+        created=now,
+        modified=now,
+        latest=1,
+        version=replace(rules.checked_version(version), number=1, created=now),
+    )
+
+
+def add(controller: Controller, transaction: Transaction, command: Command) -> None:
+    """Write a new command and its audit line. Raises QuotaExceeded, Conflict."""
+    store.create(transaction, command)
+    _note(controller, transaction, "command.create", command)
+
+
+def listing(controller: Controller, limit: int | None = None) -> list[Command]:
+    """The commands by name, at most ``limit`` of them (None: all), without content."""
+    return store.listing(controller.database, limit)
+
+
+def get(controller: Controller, reference: str) -> Command:
+    """The command that NAME or NAME@VERSION means, with that version or the newest. Raises NotFound."""
+    name, number = rules.parse_reference(reference)
+    return store.get(controller.database, store.find(controller.database, name), number)
+
+
+def of_id(controller: Controller, command_id: str) -> Command | None:
+    """The command of exactly this id, with its newest version."""
+    return store.get(controller.database, command_id) if store.exists(controller.database, command_id) else None
+
+
+def versions(controller: Controller, name: str) -> list[Command]:
+    """The command once for each version, newest first. Raises NotFound."""
+    return store.versions(controller.database, store.find(controller.database, name))
+
+
+def modify(
+    controller: Controller,
+    name: str,
+    new_name: str | None = None,
+    description: str | None = None,
+    changes: Changes | None = None,
+) -> Command:
+    """Change name and description in place; ``changes`` that change something make a new version, all or nothing.
+
+    Raises NotFound and as ``create`` does.
+    """
+    with controller.database.transaction() as transaction:
+        old = store.get(transaction, store.find(transaction, name))
+        new = _modified(controller, transaction, old, new_name, description)
+        version = None if changes is None else rules.checked_version(changes.applied(old.version))
+        if version is not None and not _is_same(version, old.version):
+            new = _new_version(controller, transaction, new, version, "command.clone", old.version.number)
+    return new
+
+
+def clone(
+    controller: Controller,
+    reference: str,
+    changes: Changes,
+    new_name: str | None = None,
+    description: str | None = None,
+) -> Command:
+    """Make a new version of a command, or with ``new_name`` a new command, from one of its versions.
+
+    A ``description`` is that of the new command, or of all versions. Raises NotFound, InvalidParameter (nothing would
+    change, among others), QuotaExceeded, Conflict.
+    """
+    name, number = rules.parse_reference(reference)
+    if new_name is not None:
+        source = get(controller, reference)
+        said = source.description if description is None else description
+        return create(controller, new_name, changes.applied(source.version), said)
+    with controller.database.transaction() as transaction:
+        command_id = store.find(transaction, name)
+        source = store.get(transaction, command_id, number)
+        latest = store.get(transaction, command_id)
+        if description is not None:
+            latest = _modified(controller, transaction, latest, None, description)
+        version = rules.checked_version(changes.applied(source.version))
+        return _new_version(controller, transaction, latest, version, "command.clone", source.version.number)
+
+
+def rollback(controller: Controller, name: str, number: int) -> Command:
+    """Make the content and settings of an older version the newest. Raises NotFound, InvalidParameter."""
+    with controller.database.transaction() as transaction:
+        command_id = store.find(transaction, name)
+        source = store.get(transaction, command_id, number)
+        latest = store.get(transaction, command_id)
+        return _new_version(controller, transaction, latest, source.version, "command.rollback", number)
+
+
+def delete(controller: Controller, wanted: Sequence[str]) -> list[Command]:
+    """Delete commands, all or none. Raises NotFound, and Conflict while an invocation of one is not over.
+
+    An agent may know that it is over by now: ``runs.reconcile.refresh_commands`` asks.
+    """
+    deleted = {}
+    with controller.database.transaction() as transaction:
+        for name in wanted:
+            command = store.get(transaction, store.find(transaction, name))
+            if command.id not in deleted:
+                _refuse_busy(transaction, command)
+                deleted[command.id] = command
+        for command in deleted.values():
+            store.delete(transaction, command.id)
+            _note(controller, transaction, "command.delete", command, rules.versions_in_words(command.latest))
+    return list(deleted.values())
+
+
+def _modified(
+    controller: Controller, transaction: Transaction, old: Command, new_name: str | None, description: str | None
+) -> Command:
+    new = replace(
+        old,
+        name=old.name if new_name is None else names.checked_name(new_name),
+        description=old.description if description is None else rules.checked_description(description),
+        modified=controller.now(),
+    )
+    store.modify(transaction, old.id, new.name, new.description, new.modified)
+    details = []
+    if new.name != old.name:
+        details.append(f"name {old.name!r} to {new.name!r}")
+    if new.description != old.description:
+        details.append("description")
+    _note(controller, transaction, "command.modify", new, ", ".join(details))
+    return new
+
+
+def _refuse_busy(transaction: Transaction, command: Command) -> None:
+    running = store.open_invocations(transaction, command.id)
+    if running:
+        more = f" and {len(running) - 1} more" if len(running) > 1 else ""
+        raise Conflict(
+            f"cannot delete the command {command.name!r}: its invocation {running[0]}{more} is not over",
+            code="CommandInUse",
+            hint=f"wait for it, or stop it: assist stop {running[0]}",
+        )
+
+
+def _is_same(one: CommandVersion, other: CommandVersion) -> bool:
+    """Whether two versions differ in nothing that is run."""
+    return replace(one, number=0, created=None) == replace(other, number=0, created=None)
+
+
+def _new_version(
+    controller: Controller,
+    transaction: Transaction,
+    latest: Command,
+    version: CommandVersion,
+    action: str,
+    source: int,
+) -> Command:
+    now = controller.now()
+    version = replace(version, number=latest.latest + 1, created=now)
+    if _is_same(version, latest.version):
+        raise InvalidParameter(
+            f"cannot make a new version of {latest.name!r}: it would be the same as version {latest.latest}",
+            code="NothingChanged",
+            hint="change the content or a setting, or name a new command: assist command clone NAME --as NEW",
+        )
+    store.add_version(transaction, latest.id, version, now)
+    command = replace(latest, latest=version.number, version=version, modified=now)
+    _note(controller, transaction, action, command, f"version {version.number} from version {source}")
+    return command
+
+
+def _note(controller: Controller, transaction: Transaction, action: str, command: Command, detail: str = "") -> None:
+    detail = ", ".join(part for part in (detail, command.id) if part)
+    audit.append(transaction, Entry(controller.now(), controller.actor, action, command.name, detail))

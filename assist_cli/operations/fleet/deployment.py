@@ -1,0 +1,346 @@
+"""Bringing agents to machines, keeping them up to date, and taking them away.
+
+The first way to a machine is SSH. Once an agent is there, it is upgraded by a script that it runs itself, whatever the
+way to it: scripts live on under their shims while guard and agent are replaced, and so does this one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from assist_cli import __version__
+from assist_cli.agents import destination as destinations
+from assist_cli.agents import route
+from assist_cli.agents.client import Chunk, Client
+from assist_cli.deploy import install as deploy
+from assist_cli.deploy import pki
+from assist_cli.errors import (
+    AgentError,
+    AssistError,
+    ClientNotOnline,
+    ClientNotRunning,
+    Conflict,
+    ConnectionLost,
+    InstallFailed,
+    InvalidParameter,
+)
+from assist_cli.model import ids
+from assist_cli.model.audit import Entry
+from assist_cli.model.command import CommandType
+from assist_cli.model.instance import LOCAL, Instance
+from assist_cli.model.target import Selection
+from assist_cli.operations.controller import Controller
+from assist_cli.operations.fleet import concurrency, instances
+from assist_cli.operations.fleet.connection import AgentConnection
+from assist_cli.store import audit
+from assist_cli.store import instances as store
+
+SCRIPT_SECONDS = 120
+
+Progress = Callable[[str], None]
+Ask = Callable[[str], str]
+
+
+@dataclass(frozen=True)
+class InstallRequest:
+    """What to install where. ``place`` is [USER@]HOST[:PORT]; ``listen`` is [ADDRESS:]PORT, None to stay with SSH.
+
+    ``accept_new`` trusts a host key that is not known yet. Without a name it is the one that the instance has, or the
+    host.
+    """
+
+    place: str
+    name: str | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+    listen: str | None = None
+    sudo: bool = False
+    port: int | None = None
+    identity: str | None = None
+    jump: str | None = None
+    accept_new: bool = False
+
+
+@dataclass(frozen=True)
+class Installation:
+    """What became of it. ``before``: the version that was there. ``notes``: what is left to a person, once."""
+
+    instance: Instance
+    version: str
+    before: str | None
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Upgrade:
+    """What became of the upgrade of one instance: its versions before and after, or the error."""
+
+    instance: Instance
+    before: str | None = None
+    after: str | None = None
+    error: AssistError | None = None
+
+
+def install(controller: Controller, request: InstallRequest, *, progress: Progress, ask: Ask | None) -> Installation:
+    """Install an agent, or repair or upgrade the one that is there, and register it.
+
+    ``progress`` hears each step; ``ask`` gets a prompt and returns a password, None when there is nobody to ask.
+    Raises InvalidParameter, Conflict, Refused (nothing was done), AgentError, InstallFailed.
+    """
+    from assist_cli.agents.ssh.login import log_in
+
+    destination = _destination(request)
+    instances.checked_name(request.name or destination.host)
+    tags = instances.checked_tags(request.tags)
+    listen = listen_address(request.listen) if request.listen else None
+
+    progress(f"log in to {destination.place}")
+    login = log_in(destination, accept_new=request.accept_new, ask=ask)
+    host = deploy.Host(login, sudo=request.sudo)
+    progress("look for a Python")
+    python = host.check()
+    found = host.look()
+    progress(f"found Python {python}" + (f" and agent {found.version}" if found.version else ""))
+    instance = found.instance or ids.new_id(ids.Kind.INSTANCE, controller.now_ms())
+    known = store.registered_by_id(controller.database, instance)
+    name = instances.checked_name(request.name or (known.name if known else destination.host))
+    instances.refuse_name_of_another(controller.database, name, instance)
+    instances.refuse_another_name(name, known)
+    if listen and not found.tls:
+        raise Conflict(
+            f"cannot let the agent on '{destination.place}' listen: its Python {python} has no TLS 1.3",
+            hint="leave out --listen: it is reached by SSH",
+            code="CommandNotApplicable",
+        )
+    credentials = pki.agent_credentials(controller.home, controller.id, instance, controller.now())
+    if not found.belongs_to(credentials.authority):
+        raise Conflict(
+            f"cannot install the agent on '{destination.place}': it belongs to another controller",
+            hint=f"add it as it is: assist instance add {name} {route.Ssh(destination)}; or take it over: rm "
+            f"{found.home}/pki/ca.pem there, and repeat",
+            code="ClientAuthFailed",
+        )
+    done = host.install(found, instance=instance, credentials=credentials, listen=listen, progress=progress)
+
+    address = _listening(destination, listen) if listen else _address_of(known) or route.Ssh(destination)
+    progress(f"say hello by {address}")
+    try:
+        registered = instances.add(controller, name, str(address), tags or None)
+    except AgentError as error:
+        raise InstallFailed(
+            f"cannot register '{name}': its agent runs, and {error.message.removeprefix('cannot ')} failed",
+            hint=f"{error.hint}; then: assist instance add {name} {address}",
+            code=error.code,
+        ) from error
+    _note(controller, "instance.install", registered, f"agent {done.version} at {address}")
+    return Installation(registered, done.version, done.before, _notes(found, login.by))
+
+
+def upgrade(
+    controller: Controller, selection: Selection, *, rotate: bool, heard: Callable[[Upgrade], None]
+) -> list[Upgrade]:
+    """Bring the agents of these instances to this version; with ``rotate`` give them new keys and certificates too.
+
+    One that has this version already is left alone unless it gets a new key. ``heard`` gets each outcome as it comes.
+    Raises NotFound and InvalidParameter for the selection; what fails on an instance is its outcome.
+    """
+    chosen = [each for each in instances.listing(controller, selection) if each.name != LOCAL]
+    return asyncio.run(upgrade_all(controller, chosen, rotate=rotate, heard=heard))
+
+
+async def upgrade_all(
+    controller: Controller, chosen: Sequence[Instance], *, rotate: bool, heard: Callable[[Upgrade], None]
+) -> list[Upgrade]:
+    """The same for instances that are known."""
+
+    async def one(instance: Instance) -> Upgrade:
+        try:
+            with AgentConnection(controller, instance) as line:
+                outcome = await _upgrade(controller, line, instance, rotate=rotate)
+        except AssistError as error:
+            outcome = Upgrade(instance, error=error)
+        heard(outcome)
+        return outcome
+
+    outcomes = await concurrency.each(chosen, one)
+    for outcome in outcomes:
+        if outcome.error is None and (rotate or outcome.before != outcome.after):
+            detail = f"agent {outcome.before} to {outcome.after}" + (", new key" if rotate else "")
+            _note(controller, "instance.upgrade", outcome.instance, detail)
+    return outcomes
+
+
+def uninstall(controller: Controller, name: str, *, force: bool, progress: Progress) -> list[str]:
+    """Stop the agent of an instance, remove it from its machine, and forget the instance; its history stays.
+
+    Refused while scripts of it run, unless ``force`` is given: then they go on to their end and nobody hears of them.
+    Returns what stays in its folder there because it is not the agent's. Raises NotFound, Conflict, AgentError,
+    InstallFailed.
+    """
+    instance = instances.get(controller, name)
+    instances.refuse_in_use(controller.database, instance)
+    way = route.parse(instance.address)
+    if isinstance(way, route.Local):
+        raise Conflict(
+            "cannot uninstall the agent of this machine: it is a part of Assist", hint="it ends when it is idle"
+        )
+    try:
+        if isinstance(way, route.Ssh):
+            left = _uninstall_over_ssh(way.destination, force=force, progress=progress)
+        else:
+            progress("let the agent remove itself")
+            left = asyncio.run(_uninstall_by_itself(controller, instance, force=force))
+    except (ClientNotOnline, ClientNotRunning) as error:
+        error.hint += f"; when the machine is gone for good: assist instance remove {instance.name}"
+        raise
+    instances.remove(controller, instance.name)
+    _note(controller, "instance.uninstall", instance, f"at {instance.address}")
+    return left
+
+
+def listen_address(text: str) -> str:
+    """ADDRESS:PORT for an agent to listen on, from [ADDRESS:]PORT; without an address all of them."""
+    import ipaddress
+
+    address, _, port = text.rpartition(":")
+    try:
+        number = ipaddress.ip_address(address.strip("[]") or "0.0.0.0")  # noqa: S104  whoever gives a port alone wants all addresses
+        if port.isascii() and port.isdigit() and 0 < int(port) < 65536:
+            return f"[{number}]:{int(port)}" if number.version == 6 else f"{number}:{int(port)}"
+    except ValueError:
+        pass
+    raise InvalidParameter(
+        f"cannot let an agent listen on '{text}'", hint="give a port or ADDRESS:PORT, like 7433 or 10.0.0.5:7433"
+    )
+
+
+def _destination(request: InstallRequest) -> destinations.Destination:
+    destination = destinations.parse(request.place)
+    if request.port is not None and destination.port not in (None, request.port):
+        raise InvalidParameter(f"cannot use both port {destination.port} and port {request.port}", hint="give one")
+    flagged = replace(
+        destination,
+        sudo=request.sudo or destination.sudo,
+        port=request.port or destination.port,
+        identity=request.identity or destination.identity,
+        jump=request.jump or destination.jump,
+    )
+    return destinations.parse(str(flagged))
+
+
+def _listening(destination: destinations.Destination, listen: str) -> route.Tls:
+    """Where an agent is reached that listens on ADDRESS:PORT: there, or when it is all addresses, where SSH goes."""
+    from ipaddress import ip_address
+
+    from assist_cli.agents.ssh import config
+
+    address, _, port = listen.rpartition(":")
+    number = ip_address(address.strip("[]"))
+    return route.Tls(config.settings(destination).host if number.is_unspecified else str(number), int(port))
+
+
+def _address_of(known: Instance | None) -> route.Route | None:
+    """The way to an instance that listens already, which a repair does not change."""
+    way = route.parse(known.address) if known else None
+    return way if isinstance(way, route.Tls) else None
+
+
+def _notes(found: deploy.Found, by: str) -> tuple[str, ...]:
+    """What a person has to do once for the agent to be there after a restart, and for the next login."""
+    notes = []
+    if found.version is None and not found.systemd:
+        notes.append(
+            f"no systemd looks after it; to start it with the machine, by 'crontab -e' of {found.user} there: "
+            + deploy.boot_line(found.home)
+        )
+    if found.version is None and found.systemd and not found.lingers:
+        notes.append(
+            f"to keep it when {found.user} is not logged in, there as root: loginctl enable-linger {found.user}"
+        )
+    if by == "password":
+        notes.append("to reach it by SSH later, give it your key by ssh-copy-id: a password is asked for here only")
+    return tuple(notes)
+
+
+async def _upgrade(controller: Controller, line: AgentConnection, instance: Instance, *, rotate: bool) -> Upgrade:
+    client = await line.client()
+    before = client.greeting.agent
+    if before == __version__ and not rotate:
+        return Upgrade(instance, before, before)
+    credentials = None
+    if rotate:
+        credentials = pki.agent_credentials(controller.home, controller.id, instance.id, controller.now())
+    state = await client.call("agent.status", {})
+    order = deploy.install_order(state["home"], instance=instance.id, credentials=credentials, listen=None)
+    job = Job(controller, deploy.script(state["home"], state["program"], "install", order))
+    try:
+        await asyncio.wait_for(_through_losses(line, job), SCRIPT_SECONDS)
+    except asyncio.TimeoutError:
+        raise ClientNotOnline(
+            f"cannot hear '{instance.name}' since its upgrade began", hint=f"assist doctor {instance.name}"
+        ) from None
+    deploy.read_answers(bytes(job.written), instance.name, "upgrade")
+    line.close()  # this connection may be one to the agent that was replaced
+    return Upgrade(instance, before, (await line.client()).greeting.agent)
+
+
+async def _through_losses(line: AgentConnection, job: Job) -> None:
+    await line.insist(job.deliver)
+    await line.insist(job.follow)
+
+
+def _uninstall_over_ssh(destination: destinations.Destination, *, force: bool, progress: Progress) -> list[str]:
+    from assist_cli.agents.ssh.login import log_in
+
+    progress(f"log in to {destination.place}")
+    host = deploy.Host(log_in(destination), sudo=destination.sudo)
+    host.check()
+    return host.uninstall(force=force, progress=progress)
+
+
+async def _uninstall_by_itself(controller: Controller, instance: Instance, *, force: bool) -> list[str]:
+    """The agent runs a script that ends the agent: silence is the sign that it is done."""
+    with AgentConnection(controller, instance) as line:
+        state = await (await line.client()).call("agent.status", {})
+        order = {"force": force, "own": 1}
+        job = Job(controller, deploy.script(state["home"], state["program"], "uninstall", order))
+        await line.insist(job.deliver)
+        try:
+            await job.follow(await line.client())
+        except (ConnectionLost, ClientNotOnline, ClientNotRunning):
+            return []
+        deploy.read_answers(bytes(job.written), instance.name, "uninstall")
+        return []
+
+
+class Job:
+    """A script that an agent runs for us, beside the history. ``written`` is what it wrote so far."""
+
+    def __init__(self, controller: Controller, script: bytes) -> None:
+        self._record = ids.new_id(ids.Kind.RECORD, controller.now_ms())
+        self._script = script
+        self.written = bytearray()
+
+    async def deliver(self, client: Client) -> None:
+        request = {
+            "record": self._record,
+            "type": CommandType.SHELL.value,
+            "content": base64.b64encode(self._script).decode("ascii"),
+            "timeout": SCRIPT_SECONDS,
+        }
+        await client.call("task.run", request)
+
+    async def follow(self, client: Client) -> None:
+        """Take what it writes, from where we are, until it has ended."""
+        async for event in client.watch(self._record, offset=len(self.written)):
+            if isinstance(event, Chunk):
+                self.written.extend(event.data)
+        await client.call("task.forget", {"records": [self._record]})
+
+
+def _note(controller: Controller, action: str, instance: Instance, detail: str) -> None:
+    with controller.database.transaction() as transaction:
+        subject = f"{instance.name} ({instance.id})"
+        audit.append(transaction, Entry(controller.now(), controller.actor, action, subject, detail))

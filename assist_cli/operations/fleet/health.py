@@ -1,0 +1,104 @@
+"""How instances are: each is asked, many at once, and what cannot be asked says why."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from assist_cli.agents.client import Client
+from assist_cli.errors import AgentError, ClientNotOnline
+from assist_cli.model.instance import Health, Instance, Use
+from assist_cli.operations.controller import Controller
+from assist_cli.operations.fleet import concurrency, connection
+from assist_cli.store import instances as store
+
+ANSWER_SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class State:
+    """An instance, how it is now, and what was run on it."""
+
+    instance: Instance
+    health: Health
+    use: Use
+
+
+def states(controller: Controller, instances: Sequence[Instance], *, patience: float | None = None) -> list[State]:
+    """Ask these instances how they are, and note which have answered. No instance keeps another waiting.
+
+    One that has not answered after ``patience`` seconds (None: as long as it may take) is not online.
+    """
+    found = asyncio.run(concurrency.each(instances, lambda instance: _within(patience, controller, instance)))
+    uses = store.uses(controller.database, [instance.id for instance in instances])
+    now = controller.now()
+    online = {
+        instance.id: health.os_type for instance, health in zip(instances, found, strict=True) if health.is_online
+    }
+    if online:
+        with controller.database.transaction() as transaction:
+            store.note_heard(transaction, online, now)
+    return [
+        State(
+            replace(instance, heard=now, os_type=health.os_type) if health.is_online else instance,
+            health,
+            uses.get(instance.id, Use()),
+        )
+        for instance, health in zip(instances, found, strict=True)
+    ]
+
+
+async def hear(client: Client) -> Health:
+    """How the agent says that it is. Raises AgentError."""
+    begin = time.time()
+    answer = await client.call("agent.status", {})
+    end = time.time()
+    greeting, told = client.greeting, answer.get("time")
+    return Health(
+        agent=greeting.agent,
+        protocol=".".join(map(str, greeting.protocol)),
+        python=greeting.python,
+        hostname=greeting.hostname,
+        os_type=greeting.os.lower(),
+        running=answer["running"],
+        uptime=answer["uptime"],
+        spool_bytes=answer["spool"],
+        free_bytes=answer.get("free"),
+        clock_offset=None if told is None else told - (begin + end) / 2,
+        certificate_ends=client.certificate_ends,
+        guard=answer["guard"],
+    )
+
+
+def silent(instance: Instance, seconds: float, hint: str = "") -> Health:
+    """What is known of one that did not answer for so long."""
+    message = f"cannot talk to the agent at '{instance.address}': no answer in {seconds:g} s"
+    return unreached(ClientNotOnline(message, hint=hint))
+
+
+def unreached(error: AgentError) -> Health:
+    """What is known of one that cannot be asked."""
+    return Health(error_code=error.code, error=error.message, hint=error.hint)
+
+
+async def _within(patience: float | None, controller: Controller, instance: Instance) -> Health:
+    try:
+        return await asyncio.wait_for(_ask(controller, instance), patience)
+    except asyncio.TimeoutError:
+        assert patience is not None
+        return silent(instance, patience)
+
+
+async def _ask(controller: Controller, instance: Instance) -> Health:
+    try:
+        client = await connection.connect(controller, instance.address, instance.id)
+        try:
+            return await asyncio.wait_for(hear(client), ANSWER_SECONDS)
+        finally:
+            client.close()
+    except asyncio.TimeoutError:
+        return silent(instance, ANSWER_SECONDS, "see its log, or restart it")
+    except AgentError as error:
+        return unreached(error)

@@ -1,0 +1,233 @@
+"""The register of instances: which there are, which of them a user means, and how one is added, changed and removed.
+
+A change and its audit line are one transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from assist_cli.errors import Conflict, InvalidParameter, NotFound
+from assist_cli.model import names, target
+from assist_cli.model.audit import Entry
+from assist_cli.model.instance import LOCAL, Instance
+from assist_cli.model.target import Selection
+from assist_cli.operations.controller import Controller
+from assist_cli.store import audit
+from assist_cli.store import instances as store
+from assist_cli.store.database import Reader, Transaction
+
+
+def resolve(controller: Controller, selection: Selection) -> list[Instance]:
+    """The instances that a selection means, each once, by name; ``local`` when nothing is selected.
+
+    Raises NotFound for a target that names nothing, InvalidParameter for what is none, and AgentError when ``local``
+    has no id yet and cannot be started.
+    """
+    if selection.is_empty:
+        return [_local(controller)]
+    if LOCAL in target.terms(selection):
+        _local(controller)
+    return target.choose(store.registered(controller.database), selection)
+
+
+def listing(controller: Controller, selection: Selection) -> list[Instance]:
+    """All that are registered, by name; with a selection only those that it means. Asks no agent."""
+    known = store.registered(controller.database)
+    if not selection.is_empty:
+        return target.choose(known, selection)
+    return sorted(known, key=lambda each: target.natural_key(each.name))
+
+
+def get(controller: Controller, name: str) -> Instance:
+    """The instance of this name, or whose id this is or begins so. Raises NotFound."""
+    return _get(store.registered(controller.database), name)
+
+
+def add(controller: Controller, name: str, address: str, tags: Mapping[str, str] | None = None) -> Instance:
+    """Register the agent at an address, which is asked who it is first.
+
+    Registering the same instance again under its name corrects its address, and its tags where some are given. Raises
+    InvalidParameter for a name, a tag or an address, Conflict when the name or the instance is taken, and AgentError.
+    """
+    from assist_cli.agents import route
+
+    name = checked_name(name)
+    tags = None if tags is None else checked_tags(tags)
+    way = route.parse(address)
+    if isinstance(way, route.Local):
+        raise InvalidParameter(
+            "cannot add the agent of this machine: it is there without being added",
+            hint="assist run -- uname -a runs on it",
+            code="InvalidAddress",
+        )
+    met = _meet(controller, name, str(way))
+    with controller.database.transaction() as transaction:
+        known = store.registered_by_id(transaction, met.id)
+        _refuse_taken(transaction, met, known)
+        kept = known.tags if known else {}
+        instance = replace(met, created=known.created if known else met.created, tags=kept if tags is None else tags)
+        store.register(transaction, instance)
+        _note(controller, transaction, "instance.add", instance, f"at {instance.address}")
+    return instance
+
+
+def tag(controller: Controller, name: str, changes: Mapping[str, str | None]) -> Instance:
+    """Set tags of an instance; a value of None takes the tag away. Raises NotFound, InvalidParameter."""
+    with controller.database.transaction() as transaction:
+        instance = _get(store.registered(transaction), name)
+        tags = dict(instance.tags)
+        for key, value in changes.items():
+            if value is not None:
+                tags.update(checked_tags({key: value}))
+            elif tags.pop(names.checked_name(key, "tag"), None) is None:
+                raise NotFound(
+                    f"cannot take the tag '{key}' from '{instance.name}': it has none of that name",
+                    hint=f"assist instance show {instance.name}",
+                    code="TagNotExists",
+                )
+        changed = replace(instance, tags=dict(sorted(tags.items())))
+        store.set_tags(transaction, instance.id, tags)
+        said = (f"{key}={value}" if value else f"{key}=" if value is None else key for key, value in changes.items())
+        _note(controller, transaction, "instance.tag", changed, ", ".join(said))
+    return changed
+
+
+def rename(controller: Controller, name: str, new_name: str) -> Instance:
+    """Give an instance another name; the history keeps the old one. Raises NotFound, InvalidParameter, Conflict."""
+    new_name = checked_name(new_name)
+    with controller.database.transaction() as transaction:
+        instance = _get(store.registered(transaction), name)
+        if instance.name == LOCAL:
+            raise Conflict("cannot rename 'local': it is always this machine", code="NameReserved")
+        changed = replace(instance, name=new_name)
+        _refuse_taken(transaction, changed, changed)
+        store.rename(transaction, instance.id, new_name)
+        _note(controller, transaction, "instance.rename", changed, f"name {instance.name!r} to {new_name!r}")
+    return changed
+
+
+def remove(controller: Controller, name: str) -> Instance:
+    """Forget an instance; its agent goes on, and the history stays. Raises NotFound, Conflict while something runs."""
+    with controller.database.transaction() as transaction:
+        instance = _get(store.registered(transaction), name)
+        refuse_in_use(transaction, instance)
+        store.remove(transaction, instance.id, controller.now())
+        _note(controller, transaction, "instance.remove", instance, f"at {instance.address}")
+    return instance
+
+
+def refuse_in_use(reader: Reader, instance: Instance) -> None:
+    """Raise Conflict while an invocation of the instance is not over."""
+    use = store.uses(reader, [instance.id]).get(instance.id)
+    if use is not None and use.open:
+        raise Conflict(
+            f"cannot remove the instance '{instance.name}': {use.open} of its invocations are not over",
+            hint="assist invocation list --status Running shows them; wait for them, or stop them",
+            code="InstanceInUse",
+        )
+    from assist_cli.store import schedules  # a look at the history needs none of it
+
+    waiting = schedules.on_instance(reader, instance.id)
+    if waiting:
+        raise Conflict(
+            f"cannot remove the instance '{instance.name}': {waiting[0]} is to run there again",
+            hint=f"assist stop {waiting[0]} -i {instance.name}",
+            code="InstanceInUse",
+        )
+
+
+def refuse_name_of_another(reader: Reader, name: str, instance_id: str) -> None:
+    """Raise Conflict when an instance other than this one bears the name."""
+    bearer = store.by_name(reader, name)
+    if bearer is not None and bearer.id != instance_id:
+        raise Conflict(
+            f"cannot use the name '{name}': the instance {bearer.id} at '{bearer.address}' bears it",
+            hint=f"take another name, or free it: assist instance remove {name}",
+            code="InstanceNameExists",
+        )
+
+
+def refuse_another_name(name: str, known: Instance | None) -> None:
+    """Raise Conflict when an instance is registered, and under another name."""
+    if known is not None and known.name != name:
+        raise Conflict(
+            f"cannot add '{name}': the instance {known.id} is registered as '{known.name}'",
+            hint=f"assist instance rename {known.name} {name}",
+            code="InstanceExists",
+        )
+
+
+def checked_tags(tags: Mapping[str, str]) -> dict[str, str]:
+    """Tags in the form that is stored; the rules are those of names. Raises InvalidParameter, QuotaExceeded."""
+    return {
+        names.checked_name(key, "tag"): names.checked_name(value, "value of a tag") if value else ""
+        for key, value in tags.items()
+    }
+
+
+def _get(known: Sequence[Instance], name: str) -> Instance:
+    found = target.choose(known, Selection((name,))) if known else []
+    if not found:
+        raise NotFound(
+            f"cannot find an instance '{name}': none is registered",
+            hint="assist instance install or assist instance add registers one",
+            code="InstanceNotExists",
+        )
+    if len(found) > 1:
+        raise InvalidParameter(
+            f"cannot tell which instance is meant: '{name}' names {len(found)}", hint="name one", code="InvalidTarget"
+        )
+    return found[0]
+
+
+def checked_name(name: str) -> str:
+    """The name in the form that is stored. Raises InvalidParameter, QuotaExceeded, Conflict for ``local``."""
+    name = names.checked_name(name, "name")
+    if name == LOCAL:
+        raise Conflict(
+            "cannot use the name 'local': it is always this machine", hint="take another name", code="NameReserved"
+        )
+    return name
+
+
+def _refuse_taken(transaction: Transaction, instance: Instance, known: Instance | None) -> None:
+    """Raise Conflict when another instance bears the name, or this one is registered under another."""
+    refuse_name_of_another(transaction, instance.name, instance.id)
+    refuse_another_name(instance.name, known)
+
+
+def _local(controller: Controller) -> Instance:
+    """The instance of this machine. Its id is its agent's, which gets one when it is started for the first time."""
+    from assist_cli.agents import embedded
+
+    known = store.by_name(controller.database, LOCAL)
+    if known is not None and known.id == embedded.instance_id(controller.home):
+        return known
+    instance = replace(_meet(controller, LOCAL, LOCAL), tags=known.tags if known else {})
+    with controller.database.transaction() as transaction:
+        store.register(transaction, instance)
+    return instance
+
+
+def _meet(controller: Controller, name: str, address: str) -> Instance:
+    """The instance that answers at an address. Raises AgentError."""
+    import asyncio
+
+    from assist_cli.operations.fleet import connection
+
+    greeting = asyncio.run(connection.greet(controller, address))
+    return Instance(
+        id=greeting.instance,
+        name=name,
+        address=address,
+        os_type=greeting.os.lower(),
+        created=controller.now(),
+        heard=controller.now(),
+    )
+
+
+def _note(controller: Controller, transaction: Transaction, action: str, instance: Instance, detail: str = "") -> None:
+    subject = f"{instance.name} ({instance.id})"
+    audit.append(transaction, Entry(controller.now(), controller.actor, action, subject, detail))

@@ -1,0 +1,94 @@
+"""Connections that are kept: one connection to each instance, used by all that goes there."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import time
+from collections import OrderedDict
+from collections.abc import AsyncIterator
+
+from assist_cli.agents.client import Client
+from assist_cli.errors import AgentError
+from assist_cli.model.instance import Instance
+from assist_cli.operations.controller import Controller
+from assist_cli.operations.fleet import concurrency
+from assist_cli.operations.fleet.connection import AgentConnection
+from assist_cli.store import instances
+
+PAUSE_SECONDS = 0.5
+LONGEST_PAUSE_SECONDS = 30.0
+
+
+class SharedConnection(AgentConnection):
+    """A connection that many use at once. After a failure it backs off; until then it gives the same error again."""
+
+    users = 0
+
+    def __init__(self, controller: Controller, instance_id: str) -> None:
+        super().__init__(controller, _instance(controller, instance_id))
+        self._lock = asyncio.Lock()
+        self._failures = 0
+        self._again = 0.0
+        self._error: AgentError | None = None
+
+    async def client(self) -> Client:
+        if self.is_open:
+            return await super().client()
+        async with self._lock:
+            if self._error is not None and time.monotonic() < self._again:
+                raise self._error
+            self._instance = _instance(self._controller, self._instance.id)  # its address may be another one by now
+            try:
+                client = await super().client()
+            except AgentError as error:
+                pause = min(PAUSE_SECONDS * 2**self._failures, LONGEST_PAUSE_SECONDS)
+                self._again = time.monotonic() + pause * random.uniform(0.5, 1)
+                self._failures, self._error = min(self._failures + 1, 10), error
+                raise
+            self._failures, self._error = 0, None
+            return client
+
+
+class ConnectionPool:
+    """The lines of a server, no more of them than the system allows connections."""
+
+    def __init__(self, controller: Controller) -> None:
+        self._controller = controller
+        self._most = concurrency.connections()
+        self._connections: OrderedDict[str, SharedConnection] = OrderedDict()
+
+    @contextlib.asynccontextmanager
+    async def connection(self, instance_id: str) -> AsyncIterator[SharedConnection]:
+        """The connection to an instance, for as long as it is used."""
+        connection = self._connections.get(instance_id)
+        if connection is None:
+            self._make_room()
+            connection = self._connections[instance_id] = SharedConnection(self._controller, instance_id)
+        self._connections.move_to_end(instance_id)
+        connection.users += 1
+        try:
+            yield connection
+        finally:
+            connection.users -= 1
+
+    def close(self) -> None:
+        for connection in self._connections.values():
+            connection.close()
+
+    def _make_room(self) -> None:
+        """Close what was not used for the longest time, when there are too many."""
+        if len(self._connections) < self._most:
+            return
+        for instance_id, connection in self._connections.items():
+            if not connection.users:
+                connection.close()
+                del self._connections[instance_id]
+                return
+
+
+def _instance(controller: Controller, instance_id: str) -> Instance:
+    found = instances.by_id(controller.database, instance_id)
+    assert found is not None, "records refer to instances that exist"
+    return found

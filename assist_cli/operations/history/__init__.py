@@ -1,0 +1,1 @@
+"""The history: what ran, shown, searched, compared and pruned."""

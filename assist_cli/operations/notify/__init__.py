@@ -1,0 +1,1 @@
+"""Notifications: who is told how an invocation ended, and the process that tells them."""

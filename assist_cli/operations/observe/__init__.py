@@ -1,0 +1,1 @@
+"""Observing: the fleet on one screen, metrics, and the doctor."""

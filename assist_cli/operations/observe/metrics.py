@@ -1,0 +1,161 @@
+"""Figures for Prometheus, as a service of the server: docs/monitoring.md says what each of them is.
+
+Each scrape reads the database on a connection of its own, in a thread of the web server, so that the loop which fires
+what is due does nothing for it. Agents are asked by the loop, every half a minute, over connections that are kept.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import threading
+from collections import Counter
+from collections.abc import AsyncIterator, Iterable
+
+from prometheus_client import CollectorRegistry, ProcessCollector, start_http_server
+from prometheus_client.metrics_core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    InfoMetricFamily,
+    Metric,
+)
+from prometheus_client.registry import Collector
+
+from assist_cli import __version__
+from assist_cli.errors import Conflict
+from assist_cli.model.schedule import SlotOutcome
+from assist_cli.model.status import InvokeStatus
+from assist_cli.operations.controller import Controller, open_controller
+from assist_cli.operations.observe.overview import Watch
+from assist_cli.paths import Home
+from assist_cli.store import figures
+
+ASKING_SECONDS = 30.0
+BUCKETS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+
+log = logging.getLogger(__name__)
+
+
+@contextlib.asynccontextmanager
+async def service(host: str, port: int, controller: Controller) -> AsyncIterator[None]:
+    """The figures at ``http://host:port/metrics`` for as long as the block lasts. Raises Conflict."""
+    watch = Watch(controller)
+    registry = CollectorRegistry()
+    registry.register(_Figures(controller.home, watch))
+    ProcessCollector(registry=registry)
+    try:
+        server, thread = start_http_server(port, host, registry)
+    except OSError as error:
+        raise Conflict(
+            f"cannot serve metrics at {host} port {port}: {error.strerror}",
+            hint="choose another port, or end who has it",
+        ) from error
+    log.info("the metrics are at http://%s:%d/metrics", f"[{host}]" if ":" in host else host, server.server_port)
+    asking = asyncio.get_running_loop().create_task(watch.keep_asking(ASKING_SECONDS))
+    try:
+        yield
+    finally:
+        asking.cancel()
+        await asyncio.wait([asking])
+        watch.close()
+        await asyncio.to_thread(server.shutdown)
+        thread.join()
+        server.server_close()
+
+
+class _Figures(Collector):
+    """Reads the figures at each scrape; counts what has come to the ledger of slots since the server began."""
+
+    def __init__(self, home: Home, watch: Watch) -> None:
+        self._home = home
+        self._watch = watch
+        self._lock = threading.Lock()
+        self._outcomes: Counter[SlotOutcome] = Counter()
+        self._late: Counter[float] = Counter()
+        self._lateness = 0.0
+        self._pending: set[int] = set()
+        with open_controller(home) as controller:
+            self._newest = figures.newest_slot(controller.database)
+
+    def describe(self) -> Iterable[Metric]:
+        """Nothing is read before the first scrape."""
+        return ()
+
+    def collect(self) -> Iterable[Metric]:
+        with self._lock, open_controller(self._home) as controller:
+            self._count(figures.slots(controller.database, self._newest, self._pending))
+            by_status = figures.invocations(controller.database)
+            return [
+                InfoMetricFamily("assist_build", "The version of Assist", {"version": __version__}),
+                _gauge(
+                    "assist_invocations",
+                    "Invocations in the history",
+                    "status",
+                    {status.value: by_status.get(status.value, 0) for status in InvokeStatus},
+                ),
+                _gauge(
+                    "assist_records_open",
+                    "Records that have not ended: waiting to be sent, running, being stopped",
+                    "state",
+                    figures.open_records(controller.database),
+                ),
+                _gauge(
+                    "assist_schedules", "Schedules that are not over", "state", figures.schedules(controller.database)
+                ),
+                GaugeMetricFamily(
+                    "assist_notifications_waiting",
+                    "Ends of invocations that wait to be told",
+                    figures.waiting_notices(controller.database),
+                ),
+                *self._firings(),
+                *self._instances(),
+            ]
+
+    def _count(self, found: Iterable[figures.SlotFigure]) -> None:
+        for slot in found:
+            self._newest = max(self._newest, slot.number)
+            if slot.outcome is SlotOutcome.PENDING:
+                self._pending.add(slot.number)
+                continue
+            self._pending.discard(slot.number)
+            self._outcomes[slot.outcome] += 1
+            if slot.lateness is not None:
+                self._lateness += slot.lateness
+                self._late[next((bucket for bucket in BUCKETS if slot.lateness <= bucket), float("inf"))] += 1
+
+    def _firings(self) -> list[Metric]:
+        outcomes = CounterMetricFamily(
+            "assist_firings",
+            "Due times on instances since the server began, by what became of them",
+            labels=["outcome"],
+        )
+        for outcome in SlotOutcome:
+            if outcome is not SlotOutcome.PENDING:
+                outcomes.add_metric([outcome.value], self._outcomes[outcome])
+        total, buckets = 0, []
+        for bucket in (*BUCKETS, float("inf")):
+            total += self._late[bucket]
+            buckets.append(("+Inf" if bucket == float("inf") else str(bucket), total))
+        lateness = HistogramMetricFamily(
+            "assist_firing_lateness_seconds", "By how much records were sent after their due time", labels=[]
+        )
+        lateness.add_metric([], buckets, self._lateness)
+        return [outcomes, lateness]
+
+    def _instances(self) -> list[Metric]:
+        up = GaugeMetricFamily("assist_instance_up", "Whether the agent of an instance answered", labels=["instance"])
+        tasks = GaugeMetricFamily("assist_instance_tasks", "Tasks that run on an instance", labels=["instance"])
+        for instance, health in self._watch.heard():
+            up.add_metric([instance.name], health.is_online)
+            if health.is_online:
+                tasks.add_metric([instance.name], health.running)
+        return [up, tasks]
+
+
+def _gauge(name: str, text: str, label: str, values: dict[str, int]) -> GaugeMetricFamily:
+    family = GaugeMetricFamily(name, text, labels=[label])
+    for value, number in values.items():
+        family.add_metric([value], number)
+    return family

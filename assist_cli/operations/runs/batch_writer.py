@@ -1,0 +1,113 @@
+"""How outcomes are written: one at a time, or, in a fan-out, many in one commit.
+
+A commit waits for the disk, and a fan-out has two of them for each instance: before a record is sent, and when it has
+ended. What instances want written while the loop is busy with others is written together, in one transaction; whoever
+asked goes on when it is on the disk.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+from assist_cli.model.audit import Entry
+from assist_cli.model.invocation import Outcome
+from assist_cli.model.status import UNANSWERED
+from assist_cli.operations.controller import Controller
+from assist_cli.store import audit, notices, records, slots
+from assist_cli.store.database import Transaction
+
+SOON_SECONDS = 1.0
+
+
+def settle(controller: Controller, outcomes: Mapping[str, Outcome]) -> None:
+    """Write how records ended, by record id. Raises DatabaseFailure; the agents keep what they have, then."""
+    if outcomes:
+        with controller.database.transaction() as transaction:
+            _settle(controller, transaction, outcomes)
+
+
+class BatchWriter:
+    """Writes for the tasks of one event loop. What it raises (DatabaseFailure) reaches all whose writes it undid."""
+
+    def __init__(self, controller: Controller) -> None:
+        self._controller = controller
+        self._sending: dict[str, timedelta] = {}
+        self._due: dict[str, datetime] = {}
+        self._ended: dict[str, Outcome] = {}
+        self._accepted: set[str] = set()
+        self._will_write = False
+        self._batch: asyncio.Future[dict[str, datetime]] | None = None
+
+    async def mark_sent(self, record_id: str, lifetime: timedelta, *, due: datetime | None = None) -> datetime | None:
+        """Note that bytes of a record may leave from now on, and which moment that is.
+
+        Its deadline is a ``lifetime`` later. None when it is not to be sent: it was stopped, or is closed. Of one that
+        was ``due`` at a time it is noted how late it is.
+        """
+        self._sending[record_id] = lifetime
+        if due is not None:
+            self._due[record_id] = due
+        return (await self._written()).get(record_id)
+
+    def note_accepted(self, record_id: str) -> None:
+        """Note that the agent has accepted a record of a schedule; it is written soon, or with what comes before."""
+        if not self._will_write:
+            self._will_write = True
+            asyncio.get_running_loop().call_later(SOON_SECONDS, self.write_accepted)
+        self._accepted.add(record_id)
+
+    def write_accepted(self) -> None:
+        """Write now what is to be written soon."""
+        self._will_write = False
+        if self._accepted and self._batch is None:
+            self._batch = asyncio.get_running_loop().create_future()
+            self._batch.add_done_callback(asyncio.Future.exception)  # nobody waits for it: it is known from the record
+            self._write(self._batch)
+
+    async def settle(self, outcomes: Mapping[str, Outcome]) -> None:
+        """Write how records ended, by record id."""
+        if outcomes:
+            self._ended.update(outcomes)
+            self._accepted.difference_update(outcomes)  # the outcome tells that too
+            await self._written()
+
+    async def _written(self) -> dict[str, datetime]:
+        """Wait for the batch that is being gathered; it is written when the loop has run what is ready now."""
+        if self._batch is None:
+            loop = asyncio.get_running_loop()
+            self._batch = loop.create_future()
+            loop.call_soon(self._write, self._batch)
+        return await asyncio.shield(self._batch)
+
+    def _write(self, batch: asyncio.Future[dict[str, datetime]]) -> None:
+        sending, due, ended, accepted = self._sending, self._due, self._ended, self._accepted
+        self._sending, self._due, self._ended, self._accepted, self._batch = {}, {}, {}, set(), None
+        now = self._controller.now()
+        try:
+            with self._controller.database.transaction() as transaction:
+                sent = {
+                    record_id: now
+                    for record_id, lifetime in sending.items()
+                    if records.mark_sent(transaction, record_id, now, lifetime)
+                }
+                slots.note_lateness(transaction, {each: max(now - due[each], timedelta(0)) for each in due})
+                slots.settle(transaction, dict.fromkeys(accepted, True))
+                _settle(self._controller, transaction, ended)
+        except Exception as error:
+            batch.set_exception(error)
+        else:
+            batch.set_result(sent)
+
+
+def _settle(controller: Controller, transaction: Transaction, outcomes: Mapping[str, Outcome]) -> None:
+    """That a record was closed unanswered, and is corrected now, is told in the audit log."""
+    written = records.settle(transaction, outcomes)
+    slots.settle(transaction, {record_id: outcomes[record_id].accepted for record_id in written})
+    if written:
+        notices.note_ends(transaction, written, controller.now())
+    for record_id, before in written.items():
+        if before.is_final:
+            detail = f"{before} ({UNANSWERED}) to {outcomes[record_id].status}"
+            audit.append(transaction, Entry(controller.now(), controller.actor, "record.correct", record_id, detail))

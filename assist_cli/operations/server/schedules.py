@@ -1,0 +1,165 @@
+"""Schedules as people see and change them: listed with what they run, their slots, paused and resumed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from assist_cli.errors import Conflict, NotFound
+from assist_cli.model import schedule as rules
+from assist_cli.model.audit import Entry
+from assist_cli.model.frequency import Frequency, restore
+from assist_cli.model.instance import Instance
+from assist_cli.model.invocation import Invocation
+from assist_cli.model.schedule import Schedule, Slot
+from assist_cli.model.status import InvokeStatus
+from assist_cli.operations.controller import Also, Controller
+from assist_cli.operations.runs import reconcile
+from assist_cli.operations.server import lease
+from assist_cli.store import audit, invocations, schedules, slots
+from assist_cli.store.database import Reader
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A schedule, and the invocation that runs by it."""
+
+    schedule: Schedule
+    invocation: Invocation
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether it will run again, or at all."""
+        return self.schedule.next is not None and self.schedule.paused is None
+
+
+def is_served(controller: Controller) -> bool:
+    """Whether there is a server, by which schedules run."""
+    return lease.holder(controller) is not None
+
+
+def instance_names(controller: Controller, invocation_id: str) -> dict[str, str]:
+    """The instances of an invocation: the names that they had then, by id."""
+    found = invocations.get(controller.database, invocation_id, output=False)
+    return {place.instance_id: place.instance_name for place in found.instances}
+
+
+def listing(controller: Controller, *, ended: bool = False) -> list[Planned]:
+    """Those that are not over, newest first; with ``ended`` all that there were."""
+    found = [_planned(controller.database, each) for each in schedules.ids(controller.database)]
+    return [each for each in found if ended or not each.invocation.status.is_final]
+
+
+def show(controller: Controller, invocation_id: str) -> Planned:
+    """One of them. Raises NotFound, also for an invocation that has none."""
+    return _planned(controller.database, invocation_id)
+
+
+def list_slots(controller: Controller, invocation_id: str, *, limit: int | None) -> Iterator[Slot]:
+    """What became of the due times, the newest first, at most ``limit`` of them (None: all). Raises NotFound.
+
+    The agents of records that are not final are asked first, as for ``history.show``.
+    """
+    _schedule(controller.database, invocation_id)
+    reconcile.refresh(controller, invocation_id)
+    yield from recall(controller, invocation_id, limit=limit)
+
+
+def recall(controller: Controller, invocation_id: str, *, limit: int | None) -> Iterator[Slot]:
+    """The ledger as it was last written; nobody is asked. Raises NotFound."""
+    found = _schedule(controller.database, invocation_id)
+    frequency = restore(found.frequency, found.timezone)
+    left = limit
+    for entry in slots.listing(controller.database, invocation_id, limit=limit):
+        if entry.until is None:
+            lines = [entry.slot]
+        else:
+            dues = rules.due_times(frequency, found.anchor, entry.slot.due, entry.until, left)
+            lines = [replace(entry.slot, due=due) for due in dues]
+        for line in lines:
+            if left == 0:
+                return
+            yield line
+            left = None if left is None else left - 1
+
+
+def pause(controller: Controller, invocation_id: str) -> Planned:
+    """Let it fire no more until it is resumed; its due times of that time are none. Raises NotFound, Conflict."""
+    with controller.database.transaction() as transaction:
+        found = _planned(transaction, invocation_id)
+        _refuse_over(found)
+        if found.schedule.paused is None:
+            schedules.pause(transaction, invocation_id, controller.now())
+            audit.append(transaction, Entry(controller.now(), controller.actor, "schedule.pause", invocation_id))
+    return show(controller, invocation_id)
+
+
+def resume(controller: Controller, invocation_id: str) -> Planned:
+    """Let it fire again, from its next due time on. Raises NotFound, Conflict."""
+    with controller.database.transaction() as transaction:
+        found = _planned(transaction, invocation_id)
+        _refuse_over(found)
+        if found.schedule.paused is not None:
+            schedule = found.schedule
+            upcoming = restore(schedule.frequency, schedule.timezone).next(controller.now(), schedule.anchor)
+            if upcoming is None:
+                raise Conflict(
+                    f"cannot resume {invocation_id}: its time is over",
+                    hint=f"assist stop {invocation_id}, and give another time",
+                )
+            schedules.resume(transaction, invocation_id, upcoming)
+            audit.append(transaction, Entry(controller.now(), controller.actor, "schedule.resume", invocation_id))
+    return show(controller, invocation_id)
+
+
+def change(
+    controller: Controller,
+    invocation_id: str,
+    frequency: Frequency | None,
+    joining: Sequence[Instance],
+    *,
+    also: Also | None = None,
+) -> None:
+    """Give a periodic invocation another frequency, and more instances. Raises NotFound, Conflict, InvalidParameter.
+
+    The new frequency counts from now on; the script that it runs stays what it is.
+    """
+    with controller.database.transaction() as transaction:
+        found = _planned(transaction, invocation_id)
+        _refuse_over(found)
+        if also is not None:
+            also(transaction, invocation_id, [each.id for each in joining])
+        details = []
+        if frequency is not None and frequency.text != found.schedule.frequency:
+            now = controller.now()
+            rules.Timing(frequency, jitter=found.schedule.jitter, keep=found.schedule.keep).check(now)
+            upcoming = frequency.next(now, now)
+            assert upcoming is not None, "one that never fires again is refused where it is read"
+            schedules.change(transaction, invocation_id, frequency.text, frequency.timezone, now, upcoming)
+            details.append(f"{found.schedule.frequency} to {frequency.text}")
+        if joining:
+            schedules.join(transaction, invocation_id, joining)
+            details.append("also on " + ", ".join(each.name for each in joining))
+        if details:
+            entry = Entry(controller.now(), controller.actor, "schedule.change", invocation_id, ", ".join(details))
+            audit.append(transaction, entry)
+
+
+def _refuse_over(found: Planned) -> None:
+    if found.schedule.next is None:
+        why = "was stopped" if found.invocation.status is InvokeStatus.STOPPED else "has run"
+        raise Conflict(f"cannot change the schedule of {found.invocation.id}: it {why}, and does not run again")
+
+
+def _planned(reader: Reader, invocation_id: str) -> Planned:
+    return Planned(_schedule(reader, invocation_id), invocations.get(reader, invocation_id, output=False))
+
+
+def _schedule(reader: Reader, invocation_id: str) -> Schedule:
+    found = schedules.get(reader, invocation_id)
+    if found is None:
+        raise NotFound(
+            f"cannot find a schedule of {invocation_id}: it ran once, at once",
+            hint="assist schedule list shows what runs again, or later",
+        )
+    return found

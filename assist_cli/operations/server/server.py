@@ -1,0 +1,280 @@
+"""The loop of the server.
+
+It sleeps until something is due and no longer than a tick, since at each tick it looks whether the clock was set, and
+whether another process has changed the database; both cost next to nothing. What takes time has tasks of its own: a
+delivery for each record that is fired (``deliverer``), and one for each that
+somebody else has left open (``recovery``).
+
+Other services may live in the same loop: see ``Service``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import heapq
+import logging
+import math
+import os
+import signal
+from collections.abc import Callable, Collection, Iterable, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from assist_cli.errors import AssistError, Conflict
+from assist_cli.operations.controller import Controller
+from assist_cli.operations.fleet.pool import ConnectionPool
+from assist_cli.operations.notify import wishes
+from assist_cli.operations.runs.batch_writer import BatchWriter
+from assist_cli.operations.runs.senders import sender
+from assist_cli.operations.server import cleaner, firing, lease, recovery
+from assist_cli.operations.server.agenda import Agenda
+from assist_cli.operations.server.clock import Clock
+from assist_cli.operations.server.deliverer import Deliverer
+from assist_cli.operations.server.recovery import Recovery
+from assist_cli.store import schedules
+from assist_cli.store.database import to_ms
+
+TICK_SECONDS = 0.5
+LOOK_AGAIN_SECONDS = 1.0
+FIRST_LOOK_SECONDS = 2.0
+LEAVING_SECONDS = 5.0
+ARRIVING_SECONDS = 0.05
+AT_ONCE = 250  # schedules that are fired in one transaction, which others who write wait for
+
+log = logging.getLogger(__name__)
+
+# What else is to live in the loop of the server, from when it serves until it ends, as the HTTP API does: a function
+# that gives an asynchronous context. It is entered when the lease is had, and left before that is given up.
+Service = Callable[[Controller], AbstractAsyncContextManager[object]]
+
+
+def serve(controller: Controller, *, once: bool = False, services: Sequence[Service] = ()) -> None:
+    """Serve until SIGTERM or SIGINT; with ``once`` only do what is due now.
+
+    Raises Conflict (ServerRunning) when another one serves or takes over, DatabaseFailure and FileFailure.
+    """
+    with sender(controller.home) as token:
+        lease.take(controller, token)
+        try:
+            asyncio.run(_serve(controller, token, once, services))
+        finally:
+            lease.give_up(controller, token)
+
+
+async def _serve(controller: Controller, token: str, once: bool, services: Sequence[Service]) -> None:
+    server = Server(controller, token)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, server.stop, number)
+    async with contextlib.AsyncExitStack() as stack:
+        for service in services:
+            await stack.enter_async_context(service(controller))
+        await (server.once() if once else server.run())
+
+
+class Server:
+    """One server at work. ``clock`` is another one in tests only."""
+
+    def __init__(self, controller: Controller, token: str, clock: Clock | None = None) -> None:
+        self._controller = controller
+        self._token = token
+        self._clock = clock or Clock(controller.now)
+        self._agenda = Agenda()
+        self._held: list[tuple[int, str, firing.Delivery]] = []
+        self._revision = 0
+        self._changes = -1
+        self._writer = BatchWriter(controller)
+        self._pool = ConnectionPool(controller)
+        self._deliverer = Deliverer(controller, self._writer, self._pool)
+        self._recovery = Recovery(controller, token, self._writer, self._pool, self._deliverer)
+        self._others = False
+        self._look_again = 0.0
+        self._stopped = asyncio.Event()
+        self.failure: AssistError | None = None
+
+    def stop(self, number: int | None = None) -> None:
+        """Come to an end: fire nothing more, and leave what runs to whoever looks next."""
+        if number is not None:
+            log.info("ending, by %s", signal.Signals(number).name)
+        self._stopped.set()
+
+    async def run(self) -> None:
+        """Serve until ``stop``."""
+        try:
+            await self.begin()
+            log.info("serving %s, process %d, %d schedules", self._controller.home.root, os.getpid(), len(self._agenda))
+            duties = [
+                asyncio.create_task(duty)
+                for duty in (
+                    self._keep_lease(),
+                    recovery.keep_correcting(self._controller),
+                    cleaner.keep_clean(self._controller),
+                    wishes.keep_telling(self._controller),
+                )
+            ]
+            try:
+                while not self._stopped.is_set():
+                    await self._pause(min(self.turn(), TICK_SECONDS))
+            finally:
+                for duty in duties:
+                    duty.cancel()
+                await asyncio.wait(duties)
+        finally:
+            await self.leave()
+        if self.failure is not None:
+            raise self.failure
+
+    async def once(self) -> None:
+        """Fire what is due now, bring it to the agents, and fetch what has ended meanwhile."""
+        try:
+            await self.begin()
+            self.turn()
+            while self._agenda.first() is not None and self._is_due():
+                self.turn()
+        finally:
+            await self.leave()
+
+    async def begin(self) -> None:
+        """Take up what was left, and learn what there is to do."""
+        now, _ = self._clock.look()
+        self._correct_what_is_ahead(now)
+        self._deliver(firing.take_up(self._controller, self._token, now), now)
+        self._notice_changes()
+        # what the agents have ended while nobody served is not to be taken for what still runs
+        await self._recovery.settled(FIRST_LOOK_SECONDS)
+
+    async def leave(self) -> None:
+        """Let what is under way arrive, and go."""
+        loop = asyncio.get_running_loop()
+        end = loop.time() + LEAVING_SECONDS
+        while (waiting := self._deliverer.unaccepted()) and loop.time() < end:
+            await asyncio.wait(waiting, timeout=ARRIVING_SECONDS)
+        self._writer.write_accepted()
+        await self.let_go()
+        log.info("ended")
+
+    async def let_go(self) -> None:
+        """Drop everything as it is; what is open stays so, for whoever looks next."""
+        tasks = self._recovery.cancel() + self._deliverer.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+        self._pool.close()
+
+    @property
+    def under_way(self) -> Collection[str]:
+        """The records that it has fired, or was handed, and that have not ended."""
+        return self._deliverer.under_way
+
+    def turn(self) -> float:
+        """Do what is to be done now; the seconds for which nothing is."""
+        try:
+            now, step = self._clock.look()
+            if step:
+                self._take_step(now, step)
+            self._notice_changes()
+            return self._fire(now)
+        except Conflict as error:  # another one serves
+            self.failure = error
+            self.stop()
+        except AssistError as error:
+            log.error("%s", error)
+        return TICK_SECONDS
+
+    async def _pause(self, seconds: float) -> None:
+        if seconds <= 0:
+            await asyncio.sleep(0)
+            return
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self._stopped.wait(), seconds)
+
+    def _notice_changes(self) -> None:
+        """Read what people have changed in schedules, and look for records that nobody is at work on."""
+        loop = asyncio.get_running_loop()
+        changes, _ = self._controller.database.changes()
+        if changes != self._changes:
+            self._changes = changes
+            self._revision, changed = schedules.changed(self._controller.database, self._revision)
+            for invocation_id, due in changed.items():
+                self._agenda.put(invocation_id, due)
+        elif not self._others or loop.time() < self._look_again:
+            return
+        self._others = self._recovery.scan()
+        self._look_again = loop.time() + LOOK_AGAIN_SECONDS
+
+    def _is_due(self) -> bool:
+        first = self._agenda.first()
+        return first is not None and first <= to_ms(self._controller.now())
+
+    def _fire(self, now: datetime) -> float:
+        """Fire what is due; the seconds until more is.
+
+        All of it is written before the loop does anything else: what is due goes before what has come back.
+        """
+        while due := self._agenda.due(to_ms(now), AT_ONCE):
+            try:
+                fired = firing.fire(self._controller, self._token, due, now)
+            except BaseException:
+                for invocation_id in due:
+                    self._agenda.put(invocation_id, to_ms(now))
+                raise
+            for invocation_id, upcoming in fired.upcoming.items():
+                self._agenda.put(invocation_id, upcoming)
+            self._deliver(fired.deliveries, now)
+        while self._held and self._held[0][0] <= to_ms(now):
+            self._deliverer.carry(heapq.heappop(self._held)[2])
+        coming = [due for due, _, _ in self._held[:1]]
+        if (first := self._agenda.first()) is not None:
+            coming.append(first)
+        return min([math.inf, *((due - to_ms(self._controller.now())) / 1000 for due in coming)])
+
+    def _deliver(self, deliveries: Iterable[firing.Delivery], now: datetime) -> None:
+        """Send what is due on its way, and hold the rest until then."""
+        for delivery in deliveries:
+            if delivery.when <= now:
+                self._deliverer.carry(delivery)
+            else:
+                heapq.heappush(self._held, (to_ms(delivery.when), delivery.record.id, delivery))
+
+    def _take_step(self, now: datetime, step: timedelta) -> None:
+        """The clock was set: intervals go on as if it had not been, and what follows the time of day follows it.
+
+        What was passed over by a step ahead is overdue, as after an absence.
+        """
+        log.warning("the clock was set by %+.1f s", step.total_seconds())
+        with self._controller.database.transaction() as transaction:
+            lease.check(transaction, self._token)
+            schedules.shift_intervals(transaction, step)
+            for each in [*schedules.ahead(transaction, now), *schedules.passed_over(transaction, now - step, now)]:
+                firing.move(transaction, each, now, step)
+        self._held = [
+            (to_ms(each.when + step), record_id, replace(each, when=each.when + step))
+            for _, record_id, each in self._held
+        ]
+        self._reload()
+
+    def _correct_what_is_ahead(self, now: datetime) -> None:
+        """The clock was set back while nobody served."""
+        found = schedules.ahead(self._controller.database, now)
+        if not found:
+            return
+        with self._controller.database.transaction() as transaction:
+            for each in found:
+                firing.move(transaction, replace(each, anchor=min(each.anchor, now)), now, None)
+
+    def _reload(self) -> None:
+        _, found = schedules.changed(self._controller.database, 0)
+        for invocation_id, due in found.items():
+            self._agenda.put(invocation_id, due)
+
+    async def _keep_lease(self) -> None:
+        while True:
+            await asyncio.sleep(lease.RENEWAL_SECONDS)
+            try:
+                lease.renew(self._controller, self._token)
+            except Conflict as error:
+                self.failure = error
+                self.stop()
+            except AssistError as error:
+                log.error("%s", error)
