@@ -21,7 +21,7 @@ from assist_cli.operations.commands import commands
 from assist_cli.operations.commands.commands import Changes
 from assist_cli.operations.controller import Controller
 from assist_cli.operations.history import history
-from assist_cli.operations.runs import dispatch, reconcile, recording
+from assist_cli.operations.runs import dispatch, plans, reconcile, recording, stop
 from assist_cli.operations.runs.plans import InvokeRequest, RunRequest
 from assist_cli.store import audit
 
