@@ -14,7 +14,7 @@ from assist_cli.model.access import Labels
 from assist_cli.model.command import DEFAULT_TIMEOUT, Command, CommandVersion
 from assist_cli.operations.access import clients
 from assist_cli.operations.commands import commands
-from assist_cli.operations.runs import reconcile
+from assist_cli.operations.runs import refresh
 
 USUAL = "Base64"
 
@@ -95,7 +95,7 @@ def modify(caller: Caller, given: Given) -> Document:
 def delete(caller: Caller, given: Given) -> Document:
     """Remove a command that no invocation is at work on."""
     command_id = _saved(caller, requests.command_id(given)).id
-    reconcile.refresh_commands(caller.controller, [command_id])
+    refresh.refresh_commands(caller.controller, [command_id])
     commands.delete(caller.controller, [command_id])
     return {}
 

@@ -22,7 +22,7 @@ from assist_cli.operations.commands.commands import Changes
 from assist_cli.operations.commands.exchange import Clash
 from assist_cli.operations.commands.parameters import definition
 from assist_cli.operations.controller import open_controller
-from assist_cli.operations.runs import reconcile
+from assist_cli.operations.runs import refresh
 from assist_cli.paths import home
 
 LIST_LENGTH = 100
@@ -278,7 +278,7 @@ def delete(
 ) -> None:
     """Delete commands with all their versions. The history keeps what ran of them."""
     with open_controller(home()) as controller:
-        reconcile.refresh_commands(controller, wanted)
+        refresh.refresh_commands(controller, wanted)
         deleted = commands.delete(controller, wanted)
     options.printer(context).talk("Deleted: " + ", ".join(each.name for each in deleted))
 

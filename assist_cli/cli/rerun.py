@@ -13,7 +13,7 @@ from assist_cli.cli.watching import Look, carry_out
 from assist_cli.errors import UsageError
 from assist_cli.operations.controller import open_controller
 from assist_cli.operations.history import history
-from assist_cli.operations.runs import reconcile
+from assist_cli.operations.runs import refresh
 from assist_cli.operations.runs.plans import RerunRequest, missing
 from assist_cli.operations.runs.recording import recorded, schedule
 from assist_cli.paths import home
@@ -82,7 +82,7 @@ def rerun(
             username=username,
             keep_script=keep_script,
         )
-        reconcile.refresh(controller, request.invocation_id)
+        refresh.refresh(controller, request.invocation_id)
         if when is not None:
             timing.tell(printer, controller, *schedule(controller, request, when, also=also))
             return

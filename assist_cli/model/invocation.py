@@ -55,8 +55,9 @@ class Record:
 
     ``sent`` is the moment after which bytes of it may have left, ``deadline`` the one after which the controller
     closes it with what it knows, ``stopped`` the one when a stop was asked for; the newest one of a periodic invocation
-    has it also when it had ended before. ``sender`` names the process that is to send it. ``output`` is None where it
-    was not asked for.
+    has it also when it had ended before. ``sent_elapsed`` is ``sent`` in seconds since the start ``boot`` of the
+    controller's machine, while the record is open. ``sender`` names the process that is to send it, ``accepted`` tells
+    that its agent was heard to accept it. ``output`` is None where it was not asked for.
     """
 
     id: str
@@ -72,6 +73,9 @@ class Record:
     started: datetime | None = None
     finished: datetime | None = None
     stopped: datetime | None = None
+    accepted: bool = False
+    sent_elapsed: float | None = None
+    boot: str = ""
     output: Output | None = None
 
     @property
@@ -82,6 +86,19 @@ class Record:
     def is_unsent(self) -> bool:
         """Whether it is still to be sent."""
         return self.sent is None and not self.status.is_final
+
+    def outcome(self) -> Outcome:
+        """The outcome of a record that has ended, without its output where that was not asked for."""
+        return Outcome(
+            status=self.status,
+            exit_code=self.exit_code,
+            error_code=self.error_code,
+            error_info=self.error_info,
+            started=self.started,
+            finished=self.finished,
+            output=self.output or Output(),
+            accepted=self.accepted,
+        )
 
 
 def no_record(instance_id: str, status: InvocationStatus, now: datetime) -> Record:

@@ -1,15 +1,441 @@
-"""The life of a record: its deadline."""
+"""The life of a record: the one place that knows what happens to it next.
+
+Whoever meets a record that is open (a person's run, a look at the history, the server, a stop) gathers facts, calls
+``decide``, does what it says, and decides nothing. The rules are docs/rules.md section 2; the table of ``ROWS`` stands
+in docs/architecture.md.
+"""
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import Enum
+
+from assist_cli.model.invocation import Outcome, Record
+from assist_cli.model.moment import Moment
+from assist_cli.model.schedule import LATE, SlotOutcome
+from assist_cli.model.status import UNANSWERED, InvocationStatus
 
 GRACE = timedelta(seconds=30)
+SETTLING = timedelta(seconds=5)  # what a sender that died has written may be read by the agent only now
+UNKNOWN_RETRY_SECONDS = 0.2
+RETRY_SECONDS = 1.0
+
+
+class Sender(Enum):
+    """The process that is to send a record, as seen from this one."""
+
+    BUSY = "a task of this process is at work on it"
+    MINE = "this process, by the task that asks"
+    OTHER = "another process, which lives"
+    GONE = "a process that has died"
+
+
+class Heard(Enum):
+    """What its agent was last heard to say of a record."""
+
+    NOT_ASKED = "not asked yet"
+    UNREACHABLE = "no connection"
+    SILENT = "no answer in time"
+    REFUSED = "it refuses what was sent"
+    UNKNOWN = "it does not know the record"
+    FORGOTTEN = "it has dropped the record on our word"
+    OPEN = "it has the record, which has not ended"
+    ENDED = "the record has ended"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What was heard. ``outcome`` comes with ENDED; ``code`` and ``why`` with UNREACHABLE, SILENT and REFUSED."""
+
+    heard: Heard
+    outcome: Outcome | None = None
+    code: str = ""
+    why: str = ""
+
+
+NOT_ASKED = Answer(Heard.NOT_ASKED)
+
+
+@dataclass(frozen=True)
+class Now:
+    """It may start at once."""
+
+
+@dataclass(frozen=True)
+class Later:
+    """It may start in this many ``seconds``."""
+
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Never:
+    """It will not start; its ``outcome`` says why."""
+
+    outcome: Outcome
+
+
+NOW = Now()
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known of a record beside what is written of it.
+
+    ``can_send``: this process has the content, the secrets and the file. ``accepted``: the agent was heard to accept
+    it. ``told``: the agent was told to stop it by this process.
+    """
+
+    sender: Sender
+    start: Now | Later | Never = NOW
+    can_send: bool = False
+    accepted: bool = False
+    told: bool = False
+    answer: Answer = NOT_ASKED
+
+
+@dataclass(frozen=True)
+class Ask:
+    """Ask its agent how it stands."""
+
+
+@dataclass(frozen=True)
+class Send:
+    """Deliver it; ``adopt`` it first, since its sender has died."""
+
+    adopt: bool
+
+
+@dataclass(frozen=True)
+class Follow:
+    """Follow it until it ends, or its deadline passes."""
+
+
+@dataclass(frozen=True)
+class TellStop:
+    """Tell its agent to stop it."""
+
+
+@dataclass(frozen=True)
+class Close:
+    """Write its outcome; with ``forget`` its agent may drop what the history has."""
+
+    outcome: Outcome
+    forget: bool = True
+
+
+@dataclass(frozen=True)
+class Leave:
+    """Do nothing for ``seconds``, and look again then; None: there is nothing to wait for."""
+
+    seconds: float | None = None
+
+
+Action = Ask | Send | Follow | TellStop | Close | Leave
+
+
+class Standing(Enum):
+    """The status of a record as far as its next step depends on it."""
+
+    RUNNING = "Running"
+    STOPPING = "Stopping"
+    UNANSWERED = f"closed as {UNANSWERED}"
+    FINAL = "final"
+
+
+class Sent(Enum):
+    """Whether bytes of a record may have left, and whether those of a dead sender must have arrived by now."""
+
+    NO = "no"
+    SETTLING = "a moment ago"
+    SETTLED = "yes"
+
+
+@dataclass(frozen=True)
+class Case:
+    """One combination of everything that ``decide`` looks at."""
+
+    standing: Standing
+    sent: Sent
+    late: bool
+    facts: Facts
+    now: datetime
+
+    @property
+    def heard(self) -> Heard:
+        return self.facts.answer.heard
+
+
+class ImpossibleCase(ValueError):
+    """A combination of facts that cannot be: the driver that gathered them has a bug."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of the table: ``when`` and ``then`` are its words, ``matches`` and ``act`` their meaning."""
+
+    when: str
+    then: str
+    matches: Callable[[Case], bool] = field(repr=False)
+    act: Callable[[Case], Action] = field(repr=False)
+
+
+def decide(record: Record, facts: Facts, now: Moment) -> Action:
+    """Return what is to be done next about a record. Raises ImpossibleCase.
+
+    A record that was heard to be accepted once counts as accepted, whoever heard it.
+    """
+    return row_of(case_of(record, facts, now))[1]
+
+
+def row_of(case: Case) -> tuple[Row, Action]:
+    """Return the first row that matches, and its action. Raises ImpossibleCase."""
+    for why, matches in IMPOSSIBLE:
+        if matches(case):
+            raise ImpossibleCase(f"{why}: {case}")
+    for row in ROWS:
+        if row.matches(case):
+            return row, row.act(case)
+    raise AssertionError("the last row matches all that is left")
+
+
+def case_of(record: Record, facts: Facts, now: Moment) -> Case:
+    """Return the combination that a record and what is known of it stand for."""
+    if record.status is InvocationStatus.FAILED and record.error_code == UNANSWERED:
+        standing = Standing.UNANSWERED
+    elif record.status.is_final:
+        standing = Standing.FINAL
+    else:
+        standing = Standing(record.status.value)
+    if record.sent is None:
+        return Case(standing, Sent.NO, False, facts, now.wall)
+    sent = Sent.SETTLING if since_sent(record, now) < SETTLING.total_seconds() else Sent.SETTLED
+    return Case(standing, sent, time_left(record, now) < 0, facts, now.wall)
+
+
+def since_sent(record: Record, now: Moment) -> float:
+    """Return the seconds since a record was sent, by the clock that nobody sets where it is still the same one."""
+    assert record.sent is not None
+    if record.sent_elapsed is not None and record.boot == now.boot != "":
+        return now.elapsed - record.sent_elapsed
+    return (now.wall - record.sent).total_seconds()
+
+
+def time_left(record: Record, now: Moment) -> float:
+    """Return the seconds from now to the deadline of a record that was sent; negative when it is late."""
+    assert record.sent is not None
+    return (record.deadline - record.sent).total_seconds() - since_sent(record, now)
 
 
 def lifetime(timeout: int) -> timedelta:
-    """Return how long after its dispatch a record may stay open, given its ``timeout`` in seconds.
-
-    The rule is docs/rules.md section 2.
-    """
+    """Return how long after its dispatch a record may stay open, given its ``timeout`` in seconds."""
     return timedelta(seconds=timeout) + GRACE
+
+
+def slot_outcome(accepted: bool, *, made_up: bool, lateness: timedelta) -> SlotOutcome:
+    """Return what a slot becomes when it is known whether the agent has accepted its record (docs/rules.md 6)."""
+    if not accepted:
+        return SlotOutcome.NOT_DELIVERED
+    if made_up:
+        return SlotOutcome.MADE_UP
+    return SlotOutcome.LATE if lateness > LATE else SlotOutcome.RAN
+
+
+def failed(now: datetime, *, code: str, why: str) -> Outcome:
+    """The outcome of a record that could not be executed."""
+    return Outcome(status=InvocationStatus.FAILED, error_code=code, error_info=why, finished=now)
+
+
+def unanswered(now: datetime) -> Outcome:
+    """The outcome of a record whose deadline has passed and of which nothing is proven."""
+    return failed(now, code=UNANSWERED, why="nothing was heard of it until its deadline; it may have run")
+
+
+def lost(now: datetime) -> Outcome:
+    """The outcome of a record that the agent has accepted, and knows no more."""
+    return failed(now, code=UNANSWERED, why="its agent had accepted it and does not know it any more; it may have run")
+
+
+def never_arrived(now: datetime, why: str = "it was never delivered, and it will not run") -> Outcome:
+    """The outcome of a record that no agent has, and that nobody will send."""
+    return failed(now, code="DeliveryTimeout", why=why)
+
+
+def stopped_unsent(now: datetime, why: str = "it was stopped before it was sent") -> Outcome:
+    """The outcome of a record that was stopped, or called off, before any byte of it was sent."""
+    return Outcome(status=InvocationStatus.STOPPED, error_code="ExecutionInterrupted", error_info=why, finished=now)
+
+
+_UNHEARD = frozenset({Heard.UNREACHABLE, Heard.SILENT, Heard.REFUSED})
+
+
+def _reported(case: Case) -> Outcome:
+    """The outcome that the agent told."""
+    assert case.facts.answer.outcome is not None
+    return case.facts.answer.outcome
+
+
+def _refused(case: Case) -> Outcome:
+    """The outcome of a delivery that failed."""
+    return failed(case.now, code=case.facts.answer.code, why=case.facts.answer.why)
+
+
+def _called_off(case: Case) -> Outcome:
+    assert isinstance(case.facts.start, Never)
+    return case.facts.start.outcome
+
+
+def _later(case: Case) -> float:
+    assert isinstance(case.facts.start, Later)
+    return case.facts.start.seconds
+
+
+def _may_send(case: Case) -> bool:
+    facts = case.facts
+    return (
+        case.standing is Standing.RUNNING
+        and facts.can_send
+        and not facts.accepted
+        and case.heard is Heard.NOT_ASKED
+        and not isinstance(facts.start, Never)
+    )
+
+
+def _is_attended(case: Case) -> bool:
+    """Another process is at work on it, and its time is not over."""
+    return case.facts.sender is Sender.OTHER and not case.late
+
+
+# What cannot be, whoever looks.
+IMPOSSIBLE: tuple[tuple[str, Callable[[Case], bool]], ...] = (
+    ("the time of what is not sent has not begun", lambda c: c.sent is Sent.NO and c.late),
+    ("its time is over, and it was sent a moment ago", lambda c: c.sent is Sent.SETTLING and c.late),
+    (
+        "no agent can know what is not sent",
+        lambda c: (
+            c.sent is Sent.NO
+            and (c.facts.accepted or c.facts.told or c.heard not in _UNHEARD | {Heard.NOT_ASKED})
+            and c.standing is not Standing.FINAL
+        ),
+    ),
+    ("nobody is told to stop what is Running", lambda c: c.facts.told and c.standing is Standing.RUNNING),
+    ("it waits, and was sent", lambda c: c.sent is not Sent.NO and isinstance(c.facts.start, Later)),
+    ("unanswered, and not sent", lambda c: c.standing is Standing.UNANSWERED and c.sent is Sent.NO),
+    ("only its sender can send it", lambda c: c.facts.can_send and c.facts.sender in (Sender.BUSY, Sender.OTHER)),
+    ("only its sender is refused", lambda c: c.heard is Heard.REFUSED and c.facts.sender is not Sender.MINE),
+    ("it is refused, and was accepted", lambda c: c.heard is Heard.REFUSED and c.facts.accepted),
+    ("who is at work on it asks", lambda c: c.facts.sender is Sender.BUSY and c.heard is not Heard.NOT_ASKED),
+)
+
+# First match wins.
+ROWS: tuple[Row, ...] = (
+    Row("final", "leave it", lambda c: c.standing is Standing.FINAL, lambda c: Leave()),
+    Row(
+        "closed unanswered, not asked",
+        "ask",
+        lambda c: c.standing is Standing.UNANSWERED and c.heard is Heard.NOT_ASKED,
+        lambda c: Ask(),
+    ),
+    Row(
+        "closed unanswered, and it has ended",
+        "correct it by the true result",
+        lambda c: c.standing is Standing.UNANSWERED and c.heard is Heard.ENDED,
+        lambda c: Close(_reported(c)),
+    ),
+    Row("closed unanswered", "leave it", lambda c: c.standing is Standing.UNANSWERED, lambda c: Leave()),
+    Row(
+        "not sent, Stopping",
+        "close: Stopped",
+        lambda c: c.sent is Sent.NO and c.standing is Standing.STOPPING,
+        lambda c: Close(stopped_unsent(c.now)),
+    ),
+    Row(
+        "not sent, its sender is at work",
+        "leave it",
+        lambda c: c.sent is Sent.NO and c.facts.sender in (Sender.BUSY, Sender.OTHER),
+        lambda c: Leave(RETRY_SECONDS),
+    ),
+    Row(
+        "not sent, will not start",
+        "close, with the reason",
+        lambda c: c.sent is Sent.NO and isinstance(c.facts.start, Never),
+        lambda c: Close(_called_off(c)),
+    ),
+    Row(
+        "not sent, the agent cannot be reached or refuses",
+        "close: Failed, with its code",
+        lambda c: c.sent is Sent.NO and c.heard in _UNHEARD,
+        lambda c: Close(_refused(c)),
+    ),
+    Row(
+        "not sent, ours, starts later",
+        "leave it until then",
+        lambda c: c.sent is Sent.NO and c.facts.sender is Sender.MINE and isinstance(c.facts.start, Later),
+        lambda c: Leave(_later(c)),
+    ),
+    Row(
+        "Running, we can send it, nobody was heard to accept it",
+        "send; adopt it where its sender is gone",
+        _may_send,
+        lambda c: Send(adopt=c.facts.sender is Sender.GONE),
+    ),
+    Row(
+        "not sent",
+        "close: DeliveryTimeout",
+        lambda c: c.sent is Sent.NO,
+        lambda c: Close(never_arrived(c.now)),
+    ),
+    Row(
+        "it has ended",
+        "close, with its result; forget, unless another process follows it",
+        lambda c: c.heard is Heard.ENDED,
+        lambda c: Close(_reported(c), forget=not _is_attended(c)),
+    ),
+    Row(
+        "Stopping, not told, not asked or not ended",
+        "tell it to stop",
+        lambda c: c.standing is Standing.STOPPING and not c.facts.told and c.heard in (Heard.NOT_ASKED, Heard.OPEN),
+        lambda c: TellStop(),
+    ),
+    Row(
+        "a task of ours is at work on it",
+        "leave it",
+        lambda c: c.facts.sender is Sender.BUSY,
+        lambda c: Leave(),
+    ),
+    Row(
+        "Running, another process is at work on it, not late, not asked",
+        "leave it, and look again soon",
+        lambda c: c.standing is Standing.RUNNING and _is_attended(c) and c.heard is Heard.NOT_ASKED,
+        lambda c: Leave(RETRY_SECONDS),
+    ),
+    Row("not asked", "ask", lambda c: c.heard is Heard.NOT_ASKED, lambda c: Ask()),
+    Row("not ended, not late", "follow it", lambda c: c.heard is Heard.OPEN and not c.late, lambda c: Follow()),
+    Row(
+        "unknown to the agent, which had accepted it",
+        "close: ClientNotResponse",
+        lambda c: c.heard is Heard.UNKNOWN and c.facts.accepted,
+        lambda c: Close(lost(c.now)),
+    ),
+    Row(
+        "unknown to the agent, and nothing can be under way",
+        "close: DeliveryTimeout",
+        lambda c: c.heard is Heard.UNKNOWN and c.facts.sender is not Sender.OTHER and c.sent is Sent.SETTLED,
+        lambda c: Close(never_arrived(c.now)),
+    ),
+    Row(
+        "the agent refuses it",
+        "close: Failed, with its code",
+        lambda c: c.heard is Heard.REFUSED,
+        lambda c: Close(_refused(c)),
+    ),
+    Row("late", "close: ClientNotResponse", lambda c: c.late, lambda c: Close(unanswered(c.now))),
+    Row(
+        "anything else",
+        "leave it, and look again soon",
+        lambda c: True,
+        lambda c: Leave(UNKNOWN_RETRY_SECONDS if c.heard is Heard.UNKNOWN else RETRY_SECONDS),
+    ),
+)

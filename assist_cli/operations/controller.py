@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 import contextlib
+import functools
+import time
 from collections import deque
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Awaitable, Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from assist_cli.model.audit import Actor
+from assist_cli.model.moment import Moment
+from assist_cli.model.timeouts import Timeouts
 from assist_cli.operations.actor import local_actor
 from assist_cli.paths import Home, region
 from assist_cli.store.database import Database, Transaction, open_database
+
+if TYPE_CHECKING:
+    from assist_cli.agents.client import Client
+
+# A greeted connection to the agent of the instance of this id.
+Connect = Callable[[str], Awaitable["Client"]]
 
 # What else is written in the transaction that makes something: it is given the new id and the instances it is for.
 Also = Callable[[Transaction, str, Collection[str]], None]
@@ -21,17 +33,37 @@ def utc_now() -> datetime:
     return datetime.now(timezone.utc)
 
 
+def elapsed_seconds() -> float:
+    """Return the seconds since the machine was started, by a clock that nobody sets; sleep counts where it can."""
+    boottime = getattr(time, "CLOCK_BOOTTIME", None)
+    return time.monotonic() if boottime is None else time.clock_gettime(boottime)
+
+
+@functools.cache
+def boot_id() -> str:
+    """Return the name of the start that ``elapsed_seconds`` counts from; empty where the system has none."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
+    except OSError:
+        return ""
+
+
 @dataclass(frozen=True)
 class Controller:
-    """One controller at work. ``now`` gives the moment in UTC; a test may give it another clock.
+    """One controller at work; ``actor`` is who answers for what is done, in the audit log.
 
-    ``actor`` is who answers for what is done, in the audit log.
+    ``now`` gives the moment in UTC, ``elapsed`` the seconds since the machine's start ``boot``. ``connect`` is another
+    way to the agents than their addresses (None: the addresses). A test may give its own, and shorter ``timeouts``.
     """
 
     home: Home
     database: Database
     now: Callable[[], datetime] = utc_now
     actor: Actor = field(default_factory=local_actor)
+    elapsed: Callable[[], float] = elapsed_seconds
+    boot: str = field(default_factory=boot_id)
+    connect: Connect | None = None
+    timeouts: Timeouts = field(default_factory=Timeouts)
 
     @property
     def id(self) -> str:
@@ -44,6 +76,10 @@ class Controller:
     def region(self) -> str:
         """The name by which scripts and clients of the API know this controller. Raises InvalidParameter."""
         return region()
+
+    def moment(self) -> Moment:
+        """Return the moment on both clocks."""
+        return Moment(self.now(), self.elapsed(), self.boot)
 
     def now_ms(self) -> int:
         """The moment as ids have it: milliseconds since the epoch."""

@@ -468,3 +468,17 @@ def _overview(database: Database) -> None:
 def _unanswered(database: Database) -> None:
     """What may be corrected yet is found without a look at all the rest."""
     database.execute("CREATE INDEX records_unanswered ON records (finished_at) WHERE error_code = 'ClientNotResponse'")
+
+
+@MIGRATIONS(name="0012_elapsed")
+def _elapsed(database: Database) -> None:
+    """When a record was sent by a clock that nobody sets, and whether its agent was heard to accept it.
+
+    ``sent_elapsed`` is in ms since the start of the machine that ``boot`` names; both are empty when it has ended.
+    """
+    for statement in (
+        "ALTER TABLE records ADD COLUMN accepted INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE records ADD COLUMN sent_elapsed INTEGER",
+        "ALTER TABLE records ADD COLUMN boot TEXT NOT NULL DEFAULT ''",
+    ):
+        database.execute(statement)

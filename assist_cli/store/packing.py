@@ -59,6 +59,9 @@ def record_of(row: sqlite3.Row, *, output: bool = False) -> Record:
         started=from_ms_or_none(row["started_at"]),
         finished=from_ms_or_none(row["finished_at"]),
         stopped=from_ms_or_none(row["stopped_at"]),
+        accepted=bool(row["accepted"]),
+        sent_elapsed=None if row["sent_elapsed"] is None else row["sent_elapsed"] / 1000,
+        boot=row["boot"],
         output=_output_of(row) if output else None,
     )
 

@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 
 from assist_cli.model.invocation import Outcome, Record, RepeatMode
+from assist_cli.model.moment import Moment
 from assist_cli.model.status import UNANSWERED, InvocationStatus, instance_status, invoke_status, may_become
 from assist_cli.store.database import Reader, Transaction, to_ms, to_ms_or_none
 from assist_cli.store.packing import put_output, record_of
@@ -21,8 +22,9 @@ def add(transaction: Transaction, invocation_id: str, found: Iterable[Record]) -
     found = list(found)
     transaction.execute_many(
         """
-        INSERT INTO records (id, invocation_id, instance_id, number, status, sender, deadline_at, sent_at)
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+        INSERT INTO records (id, invocation_id, instance_id, number, status, sender, deadline_at, sent_at,
+            sent_elapsed, boot)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
         """,
         (
             (
@@ -34,6 +36,8 @@ def add(transaction: Transaction, invocation_id: str, found: Iterable[Record]) -
                 each.sender,
                 to_ms(each.deadline),
                 to_ms_or_none(each.sent),
+                None if each.sent_elapsed is None else int(each.sent_elapsed * 1000),
+                each.boot,
             )
             for each in found
         ),
@@ -44,16 +48,30 @@ def add(transaction: Transaction, invocation_id: str, found: Iterable[Record]) -
     )
 
 
-def mark_sent(transaction: Transaction, record_id: str, now: datetime, lifetime: timedelta) -> bool:
+def mark_sent(transaction: Transaction, record_id: str, now: Moment, lifetime: timedelta) -> bool:
     """Note that bytes of a record may leave from now on, and set its deadline; False when it is not to be sent.
 
     That is so when it was stopped, or closed by somebody who took its sender for dead.
     """
     changed = transaction.execute(
-        "UPDATE records SET sent_at = ?, deadline_at = ? WHERE id = ? AND status = ?",
-        [to_ms(now), to_ms(now + lifetime), record_id, InvocationStatus.RUNNING.value],
+        """
+        UPDATE records SET sent_at = ?, deadline_at = ?, sent_elapsed = ?, boot = ? WHERE id = ? AND status = ?
+        """,
+        [
+            to_ms(now.wall),
+            to_ms(now.wall + lifetime),
+            int(now.elapsed * 1000),
+            now.boot,
+            record_id,
+            InvocationStatus.RUNNING.value,
+        ],
     )
     return changed == 1
+
+
+def mark_accepted(transaction: Transaction, record_ids: Iterable[str]) -> None:
+    """Note that the agents of these records were heard to accept them."""
+    transaction.execute_many("UPDATE records SET accepted = 1 WHERE id = ?", ((each,) for each in record_ids))
 
 
 def take_over(transaction: Transaction, invocation_id: str, sender: str) -> None:
@@ -139,7 +157,8 @@ def settle(transaction: Transaction, outcomes: Mapping[str, Outcome]) -> dict[st
         transaction.execute(
             """
             UPDATE records SET status = ?, exit_code = ?, error_code = ?, error_info = ?, started_at = ?,
-                finished_at = ?, stopped_at = CASE WHEN ?1 = 'Stopped' OR ? THEN stopped_at END
+                finished_at = ?, stopped_at = CASE WHEN ?1 = 'Stopped' OR ? THEN stopped_at END,
+                sent_elapsed = NULL, boot = ''
             WHERE id = ?
             """,
             [

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from assist_cli.model.invocation import Record
-from assist_cli.model.schedule import LATE, Slot, SlotOutcome
+from assist_cli.model.lifecycle import slot_outcome
+from assist_cli.model.schedule import Slot, SlotOutcome
 from assist_cli.store.database import (
     MILLISECOND,
     Reader,
@@ -113,14 +114,17 @@ def settle(transaction: Transaction, accepted: Mapping[str, bool]) -> None:
 
     That it has, stays; that it has not, may turn out to be wrong.
     """
-    transaction.execute_many(
-        """
-        UPDATE slots SET outcome = CASE WHEN NOT ?2 THEN 'NotDelivered' WHEN made_up THEN 'MadeUp'
-            WHEN lateness_ms > ?3 THEN 'Late' ELSE 'Ran' END
-        WHERE record_id = ?1 AND (outcome = 'Pending' OR (?2 AND outcome = 'NotDelivered'))
-        """,
-        ((record_id, heard, LATE // MILLISECOND) for record_id, heard in accepted.items()),
-    )
+    for record_id, heard in accepted.items():
+        for row in transaction.query(
+            """
+            SELECT number, made_up, lateness_ms FROM slots
+            WHERE record_id = ?1 AND (outcome = 'Pending' OR (?2 AND outcome = 'NotDelivered'))
+            """,
+            [record_id, heard],
+        ):
+            lateness = (row["lateness_ms"] or 0) * MILLISECOND
+            outcome = slot_outcome(heard, made_up=bool(row["made_up"]), lateness=lateness)
+            transaction.execute("UPDATE slots SET outcome = ? WHERE number = ?", [outcome.value, row["number"]])
 
 
 def waiting(reader: Reader) -> list[Waiting]:

@@ -14,7 +14,7 @@ import pytest
 from assist_cli.model.audit import Entry
 from assist_cli.operations.controller import open_controller
 from assist_cli.operations.history import audit
-from assist_cli.operations.runs import reconcile
+from assist_cli.operations.runs import refresh
 from assist_cli.paths import Home
 from tests.support import processes
 from tests.support.program import Program
@@ -62,7 +62,7 @@ def test_nobody_waits_for_a_receiver_and_each_end_is_told_once(assist: Program, 
         first = receiver.next()
         with open_controller(Home(home)) as controller:
             for _ in range(20):
-                reconcile.refresh(controller, None)
+                refresh.refresh(controller, None)
         receiver.gate.set()
         found = told(home, 1)
         assert receiver.deliveries.empty()

@@ -15,16 +15,22 @@ from assist_cli.store.database import open_database
 
 
 class Clock:
-    """Stands still until the test moves it."""
+    """Stands still until the test moves it; ``elapsed`` is the other clock, which nobody sets."""
 
     def __init__(self) -> None:
         self.moment = datetime(2026, 11, 22, 8, tzinfo=timezone.utc)
+        self.seconds = 1000.0
 
     def __call__(self) -> datetime:
         return self.moment
 
+    def elapsed(self) -> float:
+        return self.seconds
+
     def forward(self, seconds: float) -> None:
+        """Let time pass."""
         self.moment += timedelta(seconds=seconds)
+        self.seconds += seconds
 
 
 @pytest.fixture
@@ -44,4 +50,4 @@ def controller(home: Path, clock: Clock) -> Iterator[Controller]:
     rooms = Home(home)
     rooms.folder(rooms.root)
     with open_database(rooms.database) as database:
-        yield Controller(rooms, database, clock, Actor("ann", 1000, "pts/1 of desk"))
+        yield Controller(rooms, database, clock, Actor("ann", 1000, "pts/1 of desk"), clock.elapsed)

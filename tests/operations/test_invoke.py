@@ -21,7 +21,7 @@ from assist_cli.operations.commands import commands
 from assist_cli.operations.commands.commands import Changes
 from assist_cli.operations.controller import Controller
 from assist_cli.operations.history import history
-from assist_cli.operations.runs import dispatch, plans, reconcile, recording, stop
+from assist_cli.operations.runs import dispatch, plans, recording, refresh, stop
 from assist_cli.operations.runs.plans import InvokeRequest, RunRequest
 from assist_cli.store import audit
 
@@ -125,7 +125,7 @@ def test_a_command_is_deleted_when_its_agent_knows_that_it_is_over(controller: C
     while list(commands.listing(controller)):
         assert time.monotonic() < deadline
         with contextlib.suppress(Conflict):
-            reconcile.refresh_commands(controller, ["quick"])
+            refresh.refresh_commands(controller, ["quick"])
             commands.delete(controller, ["quick"])
 
 

@@ -156,7 +156,7 @@ def rollback(controller: Controller, name: str, number: int) -> Command:
 def delete(controller: Controller, wanted: Sequence[str]) -> list[Command]:
     """Delete commands, all or none. Raises NotFound, and Conflict while an invocation of one is not over.
 
-    An agent may know that it is over by now: ``runs.reconcile.refresh_commands`` asks.
+    An agent may know that it is over by now: ``runs.refresh.refresh_commands`` asks.
     """
     deleted = {}
     with controller.database.transaction() as transaction:

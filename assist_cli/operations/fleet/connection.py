@@ -43,12 +43,17 @@ class AgentConnection:
     async def client(self) -> Client:
         """A greeted connection. Raises AgentError when there is none to be had."""
         if self._client is None or not self._client.is_open:
-            self._client = await connect(self._controller, self._instance.address, self._instance.id)
+            self._client = await self._connect()
             version = self._client.greeting.agent
             log.info("%s: reached at %s, agent %s", self._instance.name, self._instance.address, version)
         return self._client
 
-    async def insist(self, work: Callable[[Client], Awaitable[T]]) -> T:
+    async def _connect(self) -> Client:
+        if self._controller.connect is not None:
+            return await self._controller.connect(self._instance.id)
+        return await connect(self._controller, self._instance.address, self._instance.id)
+
+    async def retry(self, work: Callable[[Client], Awaitable[T]]) -> T:
         """Do ``work`` on a connection, and do it again on a new one each time the connection is lost.
 
         It goes on until the work is done or the caller gives up (cancels). Other errors are the caller's.

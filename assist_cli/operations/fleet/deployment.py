@@ -287,8 +287,8 @@ async def _upgrade(controller: Controller, line: AgentConnection, instance: Inst
 
 
 async def _through_losses(line: AgentConnection, job: Job) -> None:
-    await line.insist(job.deliver)
-    await line.insist(job.follow)
+    await line.retry(job.deliver)
+    await line.retry(job.follow)
 
 
 def _uninstall_over_ssh(destination: destinations.Destination, *, force: bool, progress: Progress) -> list[str]:
@@ -306,7 +306,7 @@ async def _uninstall_by_itself(controller: Controller, instance: Instance, *, fo
         state = await (await line.client()).call("agent.status", {})
         order = {"force": force, "own": 1}
         job = Job(controller, deploy.script(state["home"], state["program"], "uninstall", order))
-        await line.insist(job.deliver)
+        await line.retry(job.deliver)
         try:
             await job.follow(await line.client())
         except (ConnectionLost, ClientNotOnline, ClientNotRunning):

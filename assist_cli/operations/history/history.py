@@ -12,7 +12,7 @@ from assist_cli.model.invocation import Filter, Invocation, InvocationInstance, 
 from assist_cli.model.status import InvokeStatus
 from assist_cli.model.target import Selection, choose
 from assist_cli.operations.controller import Controller
-from assist_cli.operations.runs import members, reconcile
+from assist_cli.operations.runs import members, refresh
 from assist_cli.operations.runs.listener import BEAT_SECONDS, Listener
 from assist_cli.store import commands, instances, invocations, listing
 from assist_cli.store.database import Reader
@@ -31,7 +31,7 @@ def show(controller: Controller, invocation_id: str, *, output: bool) -> Invocat
 
     The agents of records that are not final are asked first.
     """
-    reconcile.refresh(controller, invocation_id)
+    refresh.refresh(controller, invocation_id)
     return invocations.get(controller.database, invocation_id, output=output)
 
 
@@ -95,7 +95,7 @@ def summaries(controller: Controller, *, limit: int | None, wanted: Filter | Non
 
     Agents are asked as for ``show``.
     """
-    reconcile.refresh(controller, None)
+    refresh.refresh(controller, None)
     return listing.summaries(controller.database, limit, wanted)
 
 

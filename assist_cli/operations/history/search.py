@@ -14,7 +14,7 @@ from assist_cli.model.invocation import Hit
 from assist_cli.model.target import Selection
 from assist_cli.operations.controller import Controller
 from assist_cli.operations.history import history
-from assist_cli.operations.runs import reconcile
+from assist_cli.operations.runs import refresh
 from assist_cli.store import search as store
 
 MANY = 20_000  # texts; that takes a second or more
@@ -38,7 +38,7 @@ def search(
     """
     wanted = phrase.parse(text)
     instance_ids = None if where is None or where.is_empty else history.known(controller.database, where)
-    reconcile.refresh(controller, None)
+    refresh.refresh(controller, None)
     number = store.behind(controller.database)
     if number > MANY:
         tell(number)

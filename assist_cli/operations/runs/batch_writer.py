@@ -1,4 +1,4 @@
-"""How outcomes are written: one at a time, or, in a fan-out, many in one commit.
+"""Writing what happens to records: many of them in one commit.
 
 A commit waits for the disk, and a fan-out has two of them for each instance: before a record is sent, and when it has
 ended. What instances want written while the loop is busy with others is written together, in one transaction; whoever
@@ -13,19 +13,11 @@ from datetime import datetime, timedelta
 
 from assist_cli.model.audit import Entry
 from assist_cli.model.invocation import Outcome
+from assist_cli.model.moment import Moment
 from assist_cli.model.status import UNANSWERED
 from assist_cli.operations.controller import Controller
 from assist_cli.store import audit, notices, records, slots
 from assist_cli.store.database import Transaction
-
-SOON_SECONDS = 1.0
-
-
-def settle(controller: Controller, outcomes: Mapping[str, Outcome]) -> None:
-    """Write how records ended, by record id. Raises DatabaseFailure; the agents keep what they have, then."""
-    if outcomes:
-        with controller.database.transaction() as transaction:
-            _settle(controller, transaction, outcomes)
 
 
 class BatchWriter:
@@ -38,9 +30,9 @@ class BatchWriter:
         self._ended: dict[str, Outcome] = {}
         self._accepted: set[str] = set()
         self._will_write = False
-        self._batch: asyncio.Future[dict[str, datetime]] | None = None
+        self._batch: asyncio.Future[dict[str, Moment]] | None = None
 
-    async def mark_sent(self, record_id: str, lifetime: timedelta, *, due: datetime | None = None) -> datetime | None:
+    async def mark_sent(self, record_id: str, lifetime: timedelta, *, due: datetime | None = None) -> Moment | None:
         """Note that bytes of a record may leave from now on, and which moment that is.
 
         Its deadline is a ``lifetime`` later. None when it is not to be sent: it was stopped, or is closed. Of one that
@@ -52,10 +44,11 @@ class BatchWriter:
         return (await self._written()).get(record_id)
 
     def note_accepted(self, record_id: str) -> None:
-        """Note that the agent has accepted a record of a schedule; it is written soon, or with what comes before."""
+        """Note that the agent has accepted a record; it is written soon, or with what comes before."""
         if not self._will_write:
             self._will_write = True
-            asyncio.get_running_loop().call_later(SOON_SECONDS, self.write_accepted)
+            soon = self._controller.timeouts.accepted_soon
+            asyncio.get_running_loop().call_later(soon, self.write_accepted)
         self._accepted.add(record_id)
 
     def write_accepted(self) -> None:
@@ -73,7 +66,7 @@ class BatchWriter:
             self._accepted.difference_update(outcomes)  # the outcome tells that too
             await self._written()
 
-    async def _written(self) -> dict[str, datetime]:
+    async def _written(self) -> dict[str, Moment]:
         """Wait for the batch that is being gathered; it is written when the loop has run what is ready now."""
         if self._batch is None:
             loop = asyncio.get_running_loop()
@@ -81,10 +74,10 @@ class BatchWriter:
             loop.call_soon(self._write, self._batch)
         return await asyncio.shield(self._batch)
 
-    def _write(self, batch: asyncio.Future[dict[str, datetime]]) -> None:
+    def _write(self, batch: asyncio.Future[dict[str, Moment]]) -> None:
         sending, due, ended, accepted = self._sending, self._due, self._ended, self._accepted
         self._sending, self._due, self._ended, self._accepted, self._batch = {}, {}, {}, set(), None
-        now = self._controller.now()
+        now = self._controller.moment()
         try:
             with self._controller.database.transaction() as transaction:
                 sent = {
@@ -92,7 +85,8 @@ class BatchWriter:
                     for record_id, lifetime in sending.items()
                     if records.mark_sent(transaction, record_id, now, lifetime)
                 }
-                slots.note_lateness(transaction, {each: max(now - due[each], timedelta(0)) for each in due})
+                slots.note_lateness(transaction, {each: max(now.wall - due[each], timedelta(0)) for each in due})
+                records.mark_accepted(transaction, accepted)
                 slots.settle(transaction, dict.fromkeys(accepted, True))
                 _settle(self._controller, transaction, ended)
         except Exception as error:

@@ -13,16 +13,18 @@ import time
 from collections.abc import Awaitable, Sequence
 
 from assist_cli.errors import GaveUpWaiting
-from assist_cli.model.invocation import Invocation, InvocationInstance, Outcome, Record
+from assist_cli.model.invocation import Invocation, InvocationInstance, Outcome
+from assist_cli.model.lifecycle import NOW, Never, Now, stopped_unsent
 from assist_cli.model.rollout import AT_ONCE, Rollout
 from assist_cli.operations.controller import Controller
 from assist_cli.operations.fleet import concurrency
 from assist_cli.operations.fleet.connection import AgentConnection, connection_to
 from assist_cli.operations.runs import payload
 from assist_cli.operations.runs.batch_writer import BatchWriter
-from assist_cli.operations.runs.delivery import SHORTEST_WAIT, Request, deliver
-from assist_cli.operations.runs.follow import budget, conclude, fetch, follow, not_sent
+from assist_cli.operations.runs.delivery import Delivery, Request
+from assist_cli.operations.runs.follow import budget, fetch
 from assist_cli.operations.runs.listener import BEAT_SECONDS, Listener
+from assist_cli.operations.runs.worker import RecordWorker
 
 DELIVERIES = 256  # instances that are connected to and handed their record at the same time
 
@@ -95,11 +97,14 @@ class _Dispatch:
         self._writer = writer or BatchWriter(controller)
         self._room = asyncio.Semaphore(min(concurrency.connections(), rollout.concurrency or sys.maxsize))
         self._turn = asyncio.Semaphore(DELIVERIES)
-        self._until = None if patience is None else time.monotonic() + patience
+        self._until = None if patience is None else time.monotonic() + patience  # the clock of the loop
 
     async def all(self, *, follow: bool) -> None:
         """Send to every instance."""
-        await self._accompany(self._in_waves(self._invocation.instances, follow=follow))
+        try:
+            await self._accompany(self._in_waves(self._invocation.instances, follow=follow))
+        finally:
+            self._writer.write_accepted()
 
     async def rest(self) -> None:
         """Send to those that nothing was sent to, and follow the others."""
@@ -139,20 +144,16 @@ class _Dispatch:
     async def _carry_out(self, place: InvocationInstance, *, follow: bool) -> None:
         async with self._room:
             with connection_to(self._controller, place.instance_id) as connection:
-                if self._tolerated is not None and self._failures > self._tolerated:
-                    failed = f"{self._failures} of {len(self._invocation.instances)} had failed"
-                    why = f"it was not started: {failed}, more than {self._rollout.max_errors}"
-                    await self._conclude(connection, place, not_sent(self._controller.now(), why))
-                    return
+                start = self._start()
+                delivery = self._delivery(place, follow=follow)
+                worker = self._worker(connection, place, token=place.record.sender, start=start, delivery=delivery)
                 async with self._turn:
-                    record, outcome = await self._deliver(connection, place, follow=follow)
-                if self._listener is not None:
+                    outcome = await self._within_patience(worker.send())
+                if self._listener is not None and start is NOW:
                     self._listener.started(place.instance_name)
                 if outcome is None and follow:
-                    outcome = await self._follow(connection, record, place.instance_name, accepted=True)
-                if outcome is not None:
-                    self._failures += not outcome.is_success
-                    await self._conclude(connection, place, outcome)
+                    outcome = await self._within_patience(worker.finish())
+                self._ended(place, outcome)
 
     async def _attend(self, place: InvocationInstance) -> None:
         if place.record.status.is_final:
@@ -161,23 +162,43 @@ class _Dispatch:
             return
         async with self._room:
             with connection_to(self._controller, place.instance_id) as connection:
-                outcome = await self._follow(connection, place.record, place.instance_name, accepted=False)
-                if outcome is not None:
-                    self._failures += not outcome.is_success
-                    await self._conclude(connection, place, outcome)
+                worker = self._worker(connection, place)
+                self._ended(place, await self._within_patience(worker.watch()))
 
-    async def _conclude(self, connection: AgentConnection, place: InvocationInstance, outcome: Outcome) -> None:
-        await conclude(self._writer, connection, {place.record.id: outcome})
-        if self._listener is not None:
-            self._listener.ended(place.instance_name, outcome)
+    def _worker(
+        self,
+        connection: AgentConnection,
+        place: InvocationInstance,
+        *,
+        token: str | None = None,
+        start: Now | Never = NOW,
+        delivery: Delivery | None = None,
+    ) -> RecordWorker:
+        return RecordWorker(
+            self._controller,
+            self._writer,
+            connection,
+            place.record,
+            token=token,
+            start=start,
+            delivery=delivery,
+            name=place.instance_name,
+            listener=self._listener,
+            until=self._until,
+        )
 
-    async def _deliver(
-        self, connection: AgentConnection, place: InvocationInstance, *, follow: bool
-    ) -> tuple[Record, Outcome | None]:
-        """Hand a record to its agent. The record as it is now, and its outcome when it ended by this.
+    def _start(self) -> Now | Never:
+        """When a record may start: not any more when more have failed than are tolerated."""
+        if self._tolerated is None or self._failures <= self._tolerated:
+            return NOW
+        failed = f"{self._failures} of {len(self._invocation.instances)} had failed"
+        why = f"it was not started: {failed}, more than {self._rollout.max_errors}"
+        return Never(stopped_unsent(self._controller.now(), why))
 
-        With ``follow`` the watch of a script begins with it. The patience is for what follows: for a script its end,
-        for a file the answer.
+    def _delivery(self, place: InvocationInstance, *, follow: bool) -> Delivery:
+        """The delivery of a record. With ``follow`` the watch of a script begins with it.
+
+        The patience is for what follows: for a script its end, for a file the answer.
         """
         invocation = self._invocation
         is_file = invocation.transfer is not None
@@ -188,22 +209,18 @@ class _Dispatch:
                 return lambda client: client.run(params, budget=budget(self._listener))
             return lambda client: client.call(method, params)
 
-        until = self._until if is_file else None
-        try:
-            return await deliver(
-                self._controller, self._writer, connection, place.record, invocation.timeout, prepare, until=until
-            )
-        except asyncio.TimeoutError:
-            raise self._gave_up() from None
+        return Delivery(invocation.timeout, prepare, until=self._until if is_file else None)
 
-    async def _follow(
-        self, connection: AgentConnection, record: Record, name: str, *, accepted: bool
-    ) -> Outcome | None:
-        following = follow(self._controller, connection, record, name=name, listener=self._listener, accepted=accepted)
-        if self._until is None:
-            return await following
+    def _ended(self, place: InvocationInstance, outcome: Outcome | None) -> None:
+        if outcome is None:
+            return
+        self._failures += not outcome.is_success
+        if self._listener is not None:
+            self._listener.ended(place.instance_name, outcome)
+
+    async def _within_patience(self, work: Awaitable[Outcome | None]) -> Outcome | None:
         try:
-            return await asyncio.wait_for(following, max(self._until - time.monotonic(), SHORTEST_WAIT))
+            return await work
         except asyncio.TimeoutError:
             raise self._gave_up() from None
 

@@ -14,7 +14,7 @@ from assist_cli.model.status import InvokeStatus
 from assist_cli.model.target import Selection
 from assist_cli.operations.controller import Also, Controller
 from assist_cli.operations.fleet.instances import resolve
-from assist_cli.operations.runs import reconcile
+from assist_cli.operations.runs import refresh
 from assist_cli.operations.runs.recording import first_records, places_in_audit
 from assist_cli.operations.runs.senders import sender
 from assist_cli.store import audit, invocations
@@ -86,5 +86,5 @@ def find(controller: Controller, text: str) -> str:
 
 def listing(controller: Controller, *, limit: int | None) -> list[Invocation]:
     """The files that were sent, newest first, at most ``limit`` of them. The agents of open records are asked first."""
-    reconcile.refresh(controller, None)
+    refresh.refresh(controller, None)
     return invocations.newest(controller.database, Kind.FILE, limit)

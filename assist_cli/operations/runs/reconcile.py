@@ -1,32 +1,37 @@
-"""Reconciling with the agents before somebody looks: records that are open are asked for, and what is known is written.
-
-This module is loaded by every look at the history, so what talks to agents is imported only when a record is open.
-"""
+"""Reconciling with the agents: they are asked how records stand that may change yet, and what they tell is written."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 
+from assist_cli.model.invocation import Record
 from assist_cli.operations.controller import Controller
-from assist_cli.store import commands, notices, records
+from assist_cli.operations.fleet import concurrency
+from assist_cli.operations.fleet.connection import connection_to
+from assist_cli.operations.runs.batch_writer import BatchWriter
+from assist_cli.operations.runs.worker import RecordWorker
 
 
-def refresh(controller: Controller, invocation_id: str | None) -> None:
-    """Ask the agents of records that are not final, of one invocation or (None) of all, how they stand."""
-    found = records.unsettled(controller.database, invocation_id=invocation_id)
-    if found:
-        from assist_cli.operations.runs import follow  # asyncio and the agents, which a look at the past does not need
+def reconcile(controller: Controller, found: Iterable[Record]) -> None:
+    """Look once at each of these records. Raises DatabaseFailure.
 
-        follow.reconcile(controller, found)
-    if notices.are_waiting(controller.database):
-        from assist_cli.operations.notify import wishes
-
-        wishes.hurry(controller)
+    What a living sender is at work on is left to it, but for a stop. An agent that cannot be reached is no error: its
+    records stay as they are until their deadline.
+    """
+    asyncio.run(reconcile_all(controller, found))
 
 
-def refresh_commands(controller: Controller, names: Iterable[str]) -> None:
-    """The same for the invocations of these saved commands. Raises NotFound."""
-    for name in names:
-        command_id = commands.find(controller.database, name)
-        for invocation_id in commands.open_invocations(controller.database, command_id):
-            refresh(controller, invocation_id)
+async def reconcile_all(controller: Controller, found: Iterable[Record]) -> None:
+    """The same in an event loop."""
+    by_instance: dict[str, list[Record]] = {}
+    for record in found:
+        by_instance.setdefault(record.instance_id, []).append(record)
+    writer = BatchWriter(controller)
+
+    async def look(several: list[Record]) -> None:
+        with connection_to(controller, several[0].instance_id) as connection:
+            for record in several:
+                await RecordWorker(controller, writer, connection, record).look()
+
+    await concurrency.each(list(by_instance.values()), look)

@@ -6,20 +6,16 @@ import asyncio
 import contextlib
 from collections.abc import Collection
 
-from assist_cli.agents.client import Client
-from assist_cli.errors import AgentRefused
 from assist_cli.model.audit import Entry
-from assist_cli.model.invocation import Invocation, Outcome, Record
+from assist_cli.model.invocation import Invocation, Record
 from assist_cli.model.target import Selection
 from assist_cli.operations.controller import Controller
-from assist_cli.operations.fleet.connection import AgentConnection, connection_to
+from assist_cli.operations.fleet.connection import connection_to
 from assist_cli.operations.notify import wishes
 from assist_cli.operations.runs import members
 from assist_cli.operations.runs.batch_writer import BatchWriter
-from assist_cli.operations.runs.follow import LOOK_AGAIN_SECONDS, conclude, follow, may_arrive, not_sent, tell_to_stop
+from assist_cli.operations.runs.worker import RecordWorker
 from assist_cli.store import audit, invocations, records, schedules, slots
-
-PATIENCE_SECONDS = 15.0  # TERM, 5 s, KILL, and then some
 
 
 def stop(controller: Controller, invocation_id: str, where: Selection | None = None) -> Invocation:
@@ -60,39 +56,15 @@ async def finish(controller: Controller, invocation_id: str, instance_ids: Colle
     writer = BatchWriter(controller)
     await asyncio.gather(
         *(
-            _stop_within_patience(controller, writer, place.record)
+            _stop(controller, writer, place.record)
             for place in invocation.instances
             if place.instance_id in instance_ids and not place.record.status.is_final
         )
     )
 
 
-async def _stop_within_patience(controller: Controller, writer: BatchWriter, record: Record) -> None:
+async def _stop(controller: Controller, writer: BatchWriter, record: Record) -> None:
+    """Wait until a record has ended, and no longer than a person is to wait for that."""
     with connection_to(controller, record.instance_id) as connection, contextlib.suppress(asyncio.TimeoutError):
-        outcome = await asyncio.wait_for(_stop(controller, connection, record), PATIENCE_SECONDS)
-        if outcome is not None:
-            await conclude(writer, connection, {record.id: outcome})
-
-
-async def _stop(controller: Controller, connection: AgentConnection, record: Record) -> Outcome | None:
-    if record.sent is None:
-        return not_sent(controller.now())  # and it will not be: its sender sends only what is Running
-
-    await ask(controller, connection, record)
-    return await follow(controller, connection, record)
-
-
-async def ask(controller: Controller, connection: AgentConnection, record: Record) -> None:
-    """Tell the agent to end a record that was sent, as soon as it can be told."""
-
-    async def tell(client: Client) -> None:
-        await tell_to_stop(client, record)
-
-    while True:
-        try:
-            await connection.insist(tell)
-            break
-        except AgentRefused:
-            if not may_arrive(controller, record):
-                break
-            await asyncio.sleep(LOOK_AGAIN_SECONDS)
+        worker = RecordWorker(controller, writer, connection, record)
+        await asyncio.wait_for(worker.finish(), controller.timeouts.stop)

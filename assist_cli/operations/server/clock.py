@@ -6,19 +6,14 @@ no step.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
+
+from assist_cli.operations.controller import elapsed_seconds
 
 STEP = timedelta(seconds=0.5)  # what is less is lost in how the clocks are read, or is how time is kept in order
 READING_SECONDS = 0.05
 READINGS = 5
-
-
-def elapsed_seconds() -> float:
-    """The seconds since the machine was started."""
-    boottime = getattr(time, "CLOCK_BOOTTIME", None)
-    return time.monotonic() if boottime is None else time.clock_gettime(boottime)
 
 
 class Clock:

@@ -1,4 +1,4 @@
-"""Bringing records to their agents over connections that are kept, and following them to their end."""
+"""Delivering records that are due over connections that are kept, and following them to their end."""
 
 from __future__ import annotations
 
@@ -6,35 +6,35 @@ import asyncio
 import logging
 
 from assist_cli.errors import AssistError
-from assist_cli.model.invocation import Outcome, Record
 from assist_cli.model.status import InvocationStatus
 from assist_cli.operations.controller import Controller
-from assist_cli.operations.fleet.connection import AgentConnection
 from assist_cli.operations.fleet.pool import ConnectionPool
 from assist_cli.operations.runs import payload
 from assist_cli.operations.runs.batch_writer import BatchWriter
-from assist_cli.operations.runs.delivery import Request, deliver
-from assist_cli.operations.runs.follow import budget, conclude, follow
-from assist_cli.operations.server.firing import Delivery
+from assist_cli.operations.runs.delivery import Delivery, Request
+from assist_cli.operations.runs.follow import budget
+from assist_cli.operations.runs.worker import RecordWorker
+from assist_cli.operations.server.firing import DueRecord
 
 log = logging.getLogger(__name__)
 
 
 class Deliverer:
-    """Carries each delivery in a task of its own. A record is in ``under_way`` for as long as one is at work on it."""
+    """Has a task for each record that is due. A record is in ``under_way`` for as long as one is at work on it."""
 
-    def __init__(self, controller: Controller, writer: BatchWriter, lines: ConnectionPool) -> None:
+    def __init__(self, controller: Controller, token: str, writer: BatchWriter, pool: ConnectionPool) -> None:
         self._controller = controller
+        self._token = token
         self._writer = writer
-        self._pool = lines
+        self._pool = pool
         self.under_way: dict[str, asyncio.Task[None]] = {}
         self._unaccepted: set[str] = set()
 
-    def carry(self, delivery: Delivery) -> None:
-        """Begin to bring a record to its agent."""
-        record_id = delivery.record.id
+    def carry(self, due: DueRecord) -> None:
+        """Begin to deliver a record."""
+        record_id = due.record.id
         self._unaccepted.add(record_id)
-        task = asyncio.get_running_loop().create_task(self._carry(delivery))
+        task = asyncio.get_running_loop().create_task(self._carry(due))
         self.under_way[record_id] = task
         task.add_done_callback(lambda done: self._done(record_id, done))
 
@@ -55,25 +55,27 @@ class Deliverer:
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("cannot see %s through: %s", record_id, error, exc_info=not isinstance(error, AssistError))
 
-    async def _carry(self, delivery: Delivery) -> None:
-        async with self._pool.connection(delivery.place.instance_id) as connection:
-            record, outcome = await self._deliver(connection, delivery)
-            self._unaccepted.discard(record.id)
+    async def _carry(self, due: DueRecord) -> None:
+        async with self._pool.connection(due.place.instance_id) as connection:
+            worker = RecordWorker(
+                self._controller,
+                self._writer,
+                connection,
+                due.record,
+                token=self._token,
+                delivery=self._delivery(due),
+            )
+            outcome = await worker.send()
+            self._unaccepted.discard(due.record.id)
             if outcome is None:
-                self._writer.note_accepted(record.id)
-                outcome = await follow(self._controller, connection, record, accepted=True)
-            elif outcome.status is InvocationStatus.FAILED:
-                name = delivery.place.instance_name
-                log.warning("%s: not delivered to %s: %s", delivery.invocation.id, name, outcome.error_info)
-            if outcome is not None:
-                await conclude(self._writer, connection, {record.id: outcome})
+                await worker.finish()
+            elif outcome.status is InvocationStatus.FAILED and not outcome.accepted:
+                name = due.place.instance_name
+                log.warning("%s: not delivered to %s: %s", due.invocation.id, name, outcome.error_info)
 
-    async def _deliver(self, connection: AgentConnection, delivery: Delivery) -> tuple[Record, Outcome | None]:
+    def _delivery(self, due: DueRecord) -> Delivery:
         def prepare() -> Request:
-            _, params = payload.request(delivery.with_secrets(), delivery.place, self._controller.region)
+            _, params = payload.request(due.with_secrets(), due.place, self._controller.region)
             return lambda client: client.run(params, budget=budget(None))
 
-        timeout = delivery.invocation.timeout
-        return await deliver(
-            self._controller, self._writer, connection, delivery.record, timeout, prepare, due=delivery.when
-        )
+        return Delivery(due.invocation.timeout, prepare, due=due.when, noted=due.noted)

@@ -15,13 +15,24 @@ from assist_cli.model import schedule as rules
 from assist_cli.model.frequency import Frequency, restore
 from assist_cli.model.ids import Kind, new_id
 from assist_cli.model.invocation import Invocation, InvocationInstance, Record
-from assist_cli.model.lifecycle import lifetime
+from assist_cli.model.lifecycle import (
+    NOW,
+    Close,
+    Facts,
+    Never,
+    Now,
+    Send,
+    Sender,
+    decide,
+    lifetime,
+    never_arrived,
+)
+from assist_cli.model.moment import Moment
 from assist_cli.model.schedule import Schedule, Slot, SlotOutcome, Turn
 from assist_cli.model.status import InvocationStatus
 from assist_cli.operations.commands import parameters
 from assist_cli.operations.controller import Controller
-from assist_cli.operations.runs.follow import failed
-from assist_cli.operations.runs.senders import is_alive
+from assist_cli.operations.runs.worker import sender_of
 from assist_cli.operations.server import lease
 from assist_cli.store import invocations, records, schedules, slots
 from assist_cli.store.database import Transaction, to_ms_or_none
@@ -41,13 +52,17 @@ class LocalTime:
 
 
 @dataclass(frozen=True)
-class Delivery:
-    """A record that is to be brought to its agent at ``when``; where the secrets are, which its invocation lacks."""
+class DueRecord:
+    """A record that is to be delivered at ``when``; where the ``secrets`` are, which its invocation lacks.
+
+    ``noted`` is the moment that is written already as when it was sent, though nothing of it has left.
+    """
 
     invocation: Invocation
     place: InvocationInstance
     when: datetime
     secrets: Mapping[str, str] = field(default_factory=dict)
+    noted: Moment | None = None
 
     @property
     def record(self) -> Record:
@@ -63,7 +78,7 @@ class Delivery:
 class Fired:
     """What came of looking at schedules: what is to be delivered, and when each is due next (ms; None: never)."""
 
-    deliveries: list[Delivery] = field(default_factory=list)
+    deliveries: list[DueRecord] = field(default_factory=list)
     upcoming: dict[str, int | None] = field(default_factory=dict)
 
 
@@ -92,7 +107,7 @@ def fire(controller: Controller, token: str, due: Iterable[str], now: datetime) 
     return fired
 
 
-def take_up(controller: Controller, token: str, now: datetime) -> list[Delivery]:
+def take_up(controller: Controller, token: str, now: datetime) -> list[DueRecord]:
     """Take over what a server that died was sending, where it is not too late; what is to be delivered.
 
     Whether it was sent already is not known, and does not matter: a record runs once, however often it comes.
@@ -102,11 +117,16 @@ def take_up(controller: Controller, token: str, now: datetime) -> list[Delivery]
         lease.check(transaction, token)
         for each in slots.waiting(transaction):
             schedule = schedules.get(transaction, each.invocation_id)
-            if schedule is None or is_alive(controller.home, each.record.sender):
+            sender = sender_of(controller, each.record)
+            if schedule is None or sender is not Sender.GONE:
                 continue
             when = each.due + rules.offset(each.record.instance_id, schedule.jitter)
             following = frequency_of(schedule.frequency, schedule.timezone).next(each.due, schedule.anchor)
+            start: Now | Never = NOW
             if now - when > rules.patience(each.due, following):
+                start = Never(never_arrived(now))
+            facts = Facts(sender, start=start, can_send=True, accepted=each.record.accepted)
+            if not isinstance(decide(each.record, facts, controller.moment()), Send):
                 continue
             records.adopt(transaction, each.record.id, token)
             slots.note_lateness(transaction, {each.record.id: max(now - when, timedelta(0))})
@@ -114,7 +134,7 @@ def take_up(controller: Controller, token: str, now: datetime) -> list[Delivery]
                 each.record.instance_id, each.instance_name, each.record.status, each.record.number, each.record
             )
             invocation = invocations.what(transaction, each.invocation_id)
-            found.append(Delivery(invocation, place, when, schedule.secrets))
+            found.append(DueRecord(invocation, place, when, schedule.secrets))
     return found
 
 
@@ -149,15 +169,15 @@ class _Turn:
         self._invocation = invocations.what(transaction, schedule.invocation_id)
         self._places = slots.places(transaction, schedule.invocation_id)
 
-    def take(self) -> list[Delivery]:
+    def take(self) -> list[DueRecord]:
         """Write what the turn asks for; what is to be delivered."""
         if self._turn.missed is not None:
             self._miss(self._turn.missed)
         if self._turn.fires is None:
             return []
         free = [place for place in self._places if not place.is_busy]
-        made = [self._delivery(place, self._turn.fires) for place in free]
-        records.add(self._transaction, self._invocation.id, (each.record for each in made))
+        made = [self._due(place, self._turn.fires) for place in free]
+        records.add(self._transaction, self._invocation.id, map(_as_written, made))
         slots.add(
             self._transaction,
             self._invocation.id,
@@ -177,23 +197,22 @@ class _Turn:
         log.debug("%s: due at %s, on %d instances", self._invocation.id, LocalTime(self._turn.fires), len(made))
         return made
 
-    def _delivery(self, place: Place, due: datetime) -> Delivery:
+    def _due(self, place: Place, due: datetime) -> DueRecord:
         when = due + rules.offset(place.instance_id, self._schedule.jitter)
-        at_once = when <= self._now
-        record = self._record(place, max(when, self._now), sent=self._now if at_once else None)
+        noted = replace(self._controller.moment(), wall=self._now) if when <= self._now else None
+        record = self._record(place, max(when, self._now))
         found = InvocationInstance(
             place.instance_id, place.instance_name, InvocationStatus.RUNNING, place.repeats + 1, record
         )
-        return Delivery(self._invocation, found, when, self._schedule.secrets)
+        return DueRecord(self._invocation, found, when, self._schedule.secrets, noted)
 
-    def _record(self, place: Place, when: datetime, sent: datetime | None) -> Record:
+    def _record(self, place: Place, when: datetime) -> Record:
         return Record(
             id=new_id(Kind.RECORD, self._controller.now_ms()),
             instance_id=place.instance_id,
             number=place.repeats + 1,
             status=InvocationStatus.RUNNING,
             sender=self._token,
-            sent=sent,
             deadline=when + lifetime(self._invocation.timeout),
         )
 
@@ -217,13 +236,24 @@ class _Turn:
             slots.add_missed(self._transaction, self._invocation.id, ids, first, until)
             return
         # It was to run once: its records end here, with the reason.
-        made = [self._record(place, self._now, sent=None) for place in self._places]
+        made = [self._record(place, self._now) for place in self._places]
         why = f"nobody served at {LocalTime(first)}, when it was due; it will not run"
-        outcome = failed(self._now, code="DeliveryTimeout", why=why)
+        missed = Facts(Sender.MINE, start=Never(never_arrived(self._now, why)))
         records.add(self._transaction, self._invocation.id, made)
-        records.settle(self._transaction, {record.id: outcome for record in made})
+        for record in made:
+            action = decide(record, missed, self._controller.moment())
+            assert isinstance(action, Close)
+            records.settle(self._transaction, {record.id: action.outcome})
         slots.add(
             self._transaction,
             self._invocation.id,
             (Slot(record.instance_id, first, SlotOutcome.MISSED_DOWN, None, record.id) for record in made),
         )
+
+
+def _as_written(due: DueRecord) -> Record:
+    """The record as it is written: one that is due at once counts as sent, which saves a commit."""
+    if due.noted is None:
+        return due.record
+    noted = due.noted
+    return replace(due.record, sent=noted.wall, sent_elapsed=noted.elapsed, boot=noted.boot)

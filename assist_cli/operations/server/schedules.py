@@ -14,7 +14,7 @@ from assist_cli.model.invocation import Invocation
 from assist_cli.model.schedule import Schedule, Slot
 from assist_cli.model.status import InvokeStatus
 from assist_cli.operations.controller import Also, Controller
-from assist_cli.operations.runs import reconcile
+from assist_cli.operations.runs import refresh
 from assist_cli.operations.server import lease
 from assist_cli.store import audit, invocations, schedules, slots
 from assist_cli.store.database import Reader
@@ -61,7 +61,7 @@ def list_slots(controller: Controller, invocation_id: str, *, limit: int | None)
     The agents of records that are not final are asked first, as for ``history.show``.
     """
     _schedule(controller.database, invocation_id)
-    reconcile.refresh(controller, invocation_id)
+    refresh.refresh(controller, invocation_id)
     yield from recall(controller, invocation_id, limit=limit)
 
 

@@ -82,12 +82,12 @@ class Server:
         self._token = token
         self._clock = clock or Clock(controller.now)
         self._agenda = Agenda()
-        self._held: list[tuple[int, str, firing.Delivery]] = []
+        self._held: list[tuple[int, str, firing.DueRecord]] = []
         self._revision = 0
         self._changes = -1
         self._writer = BatchWriter(controller)
         self._pool = ConnectionPool(controller)
-        self._deliverer = Deliverer(controller, self._writer, self._pool)
+        self._deliverer = Deliverer(controller, token, self._writer, self._pool)
         self._recovery = Recovery(controller, token, self._writer, self._pool, self._deliverer)
         self._others = False
         self._look_again = 0.0
@@ -229,7 +229,7 @@ class Server:
             coming.append(first)
         return min([math.inf, *((due - to_ms(self._controller.now())) / 1000 for due in coming)])
 
-    def _deliver(self, deliveries: Iterable[firing.Delivery], now: datetime) -> None:
+    def _deliver(self, deliveries: Iterable[firing.DueRecord], now: datetime) -> None:
         """Send what is due on its way, and hold the rest until then."""
         for delivery in deliveries:
             if delivery.when <= now:

@@ -1,0 +1,19 @@
+"""A point in time on two clocks, so that a clock that is set does not end what runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+
+@dataclass(frozen=True)
+class Moment:
+    """``wall`` is the time of day in UTC, ``elapsed`` the seconds since the start of the machine, named by ``boot``.
+
+    Nobody sets the second clock; it counts sleep where the system has such a clock. Where the start has no name
+    (``boot`` is empty), or is another one, only the first can be compared.
+    """
+
+    wall: datetime
+    elapsed: float
+    boot: str

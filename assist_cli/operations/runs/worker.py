@@ -1,0 +1,205 @@
+"""Working on one record: gather facts, let ``model.lifecycle`` decide, do what it says, and again."""
+
+from __future__ import annotations
+
+import asyncio
+
+from assist_cli.model.invocation import Outcome, Record
+from assist_cli.model.lifecycle import (
+    NOT_ASKED,
+    NOW,
+    Answer,
+    Ask,
+    Close,
+    Facts,
+    Heard,
+    Later,
+    Leave,
+    Never,
+    Now,
+    Send,
+    Sender,
+    TellStop,
+    decide,
+    time_left,
+)
+from assist_cli.model.status import UNANSWERED, InvocationStatus
+from assist_cli.operations.controller import Controller
+from assist_cli.operations.fleet.connection import AgentConnection
+from assist_cli.operations.runs import follow, senders
+from assist_cli.operations.runs.batch_writer import BatchWriter
+from assist_cli.operations.runs.delivery import SHORTEST_WAIT, Delivery, deliver
+from assist_cli.operations.runs.listener import Listener
+from assist_cli.store import records
+
+
+def sender_of(controller: Controller, record: Record, token: str | None = None) -> Sender:
+    """Return who is to send a record, for the process that has this ``token`` of a sender, or none."""
+    if token is not None and record.sender == token:
+        return Sender.MINE
+    return Sender.OTHER if senders.is_alive(controller.home, record.sender) else Sender.GONE
+
+
+async def conclude(writer: BatchWriter, connection: AgentConnection, record_id: str, action: Close) -> None:
+    """Write how a record of one instance ended, and let its agent drop what the history has of it.
+
+    The agent keeps what the history has not: output beyond the budget, until its own limits, and what belongs to a
+    record that is closed unanswered, for that may correct it.
+    """
+    outcome = action.outcome
+    await writer.settle({record_id: outcome})
+    if action.forget and outcome.accepted and outcome.error_code != UNANSWERED and not outcome.output.dropped:
+        connection.tell("task.forget", {"records": [record_id]})
+
+
+class RecordWorker:
+    """Work on one record over a connection to its agent.
+
+    ``token`` is that of the sender that this process is, if it is one. With a ``delivery`` the record can be sent by
+    it. A ``listener`` hears of it under the instance's ``name``. ``until`` is a moment of the loop's clock at which who
+    waits gives up; what was sent goes on.
+    """
+
+    def __init__(
+        self,
+        controller: Controller,
+        writer: BatchWriter,
+        connection: AgentConnection,
+        record: Record,
+        *,
+        token: str | None = None,
+        start: Now | Later | Never = NOW,
+        delivery: Delivery | None = None,
+        name: str = "",
+        listener: Listener | None = None,
+        until: float | None = None,
+    ) -> None:
+        self.record = record
+        self._controller = controller
+        self._writer = writer
+        self._connection = connection
+        self._token = token
+        self._start = start
+        self._delivery = delivery
+        self._name = name
+        self._listener = listener
+        self._until = until
+        self._answer = NOT_ASKED
+        self._accepted = False
+        self._told = False
+
+    async def send(self) -> Outcome | None:
+        """Work until the agent has the record; its outcome when it is closed by then.
+
+        Raises TimeoutError at ``until``, and DatabaseFailure.
+        """
+        return await self._work(follows=False)
+
+    async def look(self) -> Outcome | None:
+        """Do what can be done without waiting for the record; its outcome when it is closed by this."""
+        return await self._work(follows=False, waits=False)
+
+    async def finish(self) -> Outcome | None:
+        """Work until the record is closed; None when another process has closed it, or has fetched its result.
+
+        Raises as ``send``.
+        """
+        return await self._work()
+
+    async def watch(self) -> Outcome | None:
+        """The same, and follow the record also while another process is at work on it."""
+        return await self._work(watches=True)
+
+    async def _work(self, *, follows: bool = True, waits: bool = True, watches: bool = False) -> Outcome | None:
+        while True:
+            facts, moment = self._facts(watches=watches), self._controller.moment()
+            action = decide(self.record, facts, moment)
+            if isinstance(action, Close):
+                await conclude(self._writer, self._connection, self.record.id, action)
+                return action.outcome
+            if isinstance(action, Leave):
+                if action.seconds is None or not waits:
+                    return None
+                await self._sleep(action.seconds)
+                if not self._read():
+                    return None
+            elif isinstance(action, Send):
+                if not await self._send() and self.record.status.is_final:
+                    return self.record.outcome()
+            elif isinstance(action, TellStop):
+                self._hear(await follow.tell_stop(self._controller, self._connection, self.record))
+                self._told = True
+            elif isinstance(action, Ask):
+                self._hear(await follow.ask(self._controller, self._connection, self.record))
+            elif follows:
+                self._hear(await self._follow(time_left(self.record, moment)))
+            else:
+                return None
+
+    def _facts(self, *, watches: bool) -> Facts:
+        sender = sender_of(self._controller, self.record, self._token)
+        answer = self._answer
+        if watches and answer.heard is Heard.NOT_ASKED and sender is Sender.OTHER and self.record.sent is not None:
+            answer = follow.OPEN  # whether it is so turns out by following it
+        return Facts(
+            sender,
+            start=self._start if self.record.sent is None else NOW,
+            can_send=self._delivery is not None and sender in (Sender.MINE, Sender.GONE),
+            accepted=self._accepted or self.record.accepted,
+            told=self._told and self.record.status is not InvocationStatus.RUNNING,
+            answer=answer,
+        )
+
+    def _hear(self, answer: Answer) -> None:
+        self._answer = answer
+        if answer.heard in (Heard.OPEN, Heard.ENDED):
+            self._accepted = True
+
+    async def _send(self) -> bool:
+        """Deliver the record, once; whether it was to be sent."""
+        assert self._delivery is not None
+        record, answer = await deliver(self._controller, self._writer, self._connection, self.record, self._delivery)
+        self._delivery = None
+        if record is None:
+            self._read()
+            return False
+        self.record = record
+        self._hear(answer)
+        if answer.heard is Heard.OPEN:
+            self._writer.note_accepted(record.id)
+        return True
+
+    async def _follow(self, seconds: float) -> Answer:
+        following = follow.follow(
+            self._controller,
+            self._connection,
+            self.record,
+            seconds=seconds,
+            name=self._name,
+            listener=self._listener,
+        )
+        if self._until is None:
+            return await following
+        return await asyncio.wait_for(following, max(self._left(), SHORTEST_WAIT))
+
+    async def _sleep(self, seconds: float) -> None:
+        if self._until is None:
+            await asyncio.sleep(seconds)
+            return
+        left = self._left()
+        await asyncio.sleep(min(seconds, max(left, 0)))
+        if seconds >= left:
+            raise asyncio.TimeoutError
+
+    def _left(self) -> float:
+        assert self._until is not None
+        return self._until - asyncio.get_running_loop().time()
+
+    def _read(self) -> bool:
+        """Read the record anew, as others may have changed it; whether it is there still."""
+        known = records.get(self._controller.database, self.record.id)
+        if known is None:
+            return False
+        self.record = known
+        self._answer = NOT_ASKED
+        return True
