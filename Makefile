@@ -20,32 +20,33 @@ WORKERS ?= auto
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
 
-setup: $(TOOLS) ## Make .venv with the programs and the tools to work on them
+setup: $(TOOLS) ## Create .venv with the programs and the development tools
 
-demo: $(PROGRAM) ## Run a first script on this machine and look at what is kept of it
+demo: $(PROGRAM) ## Run a first script on this machine and show its record in the history
 	@sh docs/demo.sh $(BIN)
 
-test: check ## Check the code, then run all tests (in parallel, in random order)
+test: check ## Run the checks, then all tests (in parallel, in random order)
 	@$(BIN)/python -m pytest -q -n $(WORKERS)
 
 soak: $(TOOLS) ## Kill and fuzz the agent for an hour, and run it under every Python from 3.6 on
 	@$(BIN)/python -m pytest -q -m soak
 
-check: $(TOOLS) ## Lint, format, types, who may import whom, and whether generated files are fresh
+check: $(TOOLS) ## Check style, format, types, imports between modules, words, and that generated files are fresh
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check --quiet
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/python docs/generate.py --check
+	@$(BIN)/python docs/phrases.py
 
-generated: $(TOOLS) ## Write what is made from the commands: completion, reference, manual
+generated: $(TOOLS) ## Generate completion, reference and man pages from the commands
 	@$(BIN)/python docs/generate.py
 
-fmt: $(TOOLS) ## Put the code into its form
+fmt: $(TOOLS) ## Format the code
 	@$(BIN)/ruff check --fix --select I --quiet
 	@$(BIN)/ruff format
 
-bench: $(TOOLS) ## Measure start, run and idle cost against their budgets
+bench: $(TOOLS) ## Measure the cost of start, run and idle against their budgets
 	@broken=0; for name in startup completion run_local agent_idle agent command_list scheduler; do \
 		$(BIN)/python -m benchmarks.$$name || broken=1; \
 	done; exit $$broken
@@ -58,11 +59,11 @@ dist: $(TOOLS) ## Build dist/assist, which needs only a Python, the wheel, agent
 	@$(BIN)/python -m assist_cli.deploy.onefile.build dist/assist_cli-*.whl dist/assist
 	@cd dist && sha256sum -- * >SHA256SUMS && cat SHA256SUMS
 
-clean: ## Remove what the other targets made
+clean: ## Remove what the other targets created
 	rm -rf $(VENV) build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find assist_cli agentd tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# An environment whose Python or pip is missing (a moved checkout, an interrupted build) is made anew.
+# An environment whose Python or pip is missing (a moved checkout, an interrupted build) is created again.
 $(PROGRAM): pyproject.toml
 	@if ! $(BIN)/python -m pip --version >/dev/null 2>&1; then \
 		test -n "$(PYTHON)" || { echo "make: cannot find a Python 3.10 or newer with venv (on Debian and Ubuntu: apt-get install python3-venv)" >&2; exit 1; }; \

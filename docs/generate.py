@@ -86,7 +86,7 @@ KINDS: dict[str, str | list[str]] = {
 
 
 def kind_of(parameter: Any, path: str) -> object:
-    """How the value of a parameter is completed; None when it takes none."""
+    """Return the kind of completion of a parameter's value; None when it takes none."""
     if getattr(parameter, "is_flag", False):
         return None
     if choices := getattr(parameter.type, "choices", None):
@@ -106,7 +106,7 @@ def kind_of(parameter: Any, path: str) -> object:
 
 
 def tree(command: Any, path: str = "") -> dict[str, Any]:
-    """What completion knows of a command and those below it."""
+    """Return what completion knows of a command and those below it."""
     options = [each for each in command.params if each.param_type_name == "option" and not each.hidden]
     arguments = [each for each in command.params if each.param_type_name == "argument"]
     return {
@@ -195,7 +195,7 @@ def roff(text: str) -> str:
 
 
 def files() -> dict[Path, str]:
-    """What each file should be."""
+    """Return the content that each file should have."""
     root = typer.main.get_command(app)
     made = {SCRIPTS / "words.json": json.dumps(tree(root), ensure_ascii=False, indent=1) + "\n"}
     for script in SCRIPTS.glob("assist.*"):
@@ -217,7 +217,7 @@ def main() -> None:
     if "--check" in sys.argv[1:]:
         if old:
             names = ", ".join(str(path.relative_to(ROOT)) for path in old)
-            sys.exit(f"not what the commands say any more: {names}\nto make them anew: make generated")
+            sys.exit(f"cannot accept stale files: {names}\nhint: make generated")
         return
     for path in old:
         if path in made:

@@ -47,17 +47,17 @@ def as_nobody(script: str, *words: str | Path) -> None:
     )
 
 
-@pytest.mark.parametrize("prepared", ["echo mine > $1", "ln -s $2 $1", "ln -s /no/where $1", "mkdir $1", "mkfifo $1"])
+@pytest.mark.parametrize("prepared", ["echo mine > $1", "ln -s $2 $1", "ln -s $3 $1", "mkdir $1", "mkfifo $1"])
 @pytest.mark.parametrize("username", [None, NOBODY])
-def test_s20_a_script_path_that_was_prepared(
+def test_a_prepared_script_path_is_refused(
     victim: Agent, shared: Path, isolation: Path, prepared: str, username: str | None
 ) -> None:
     """Whatever stands where the script is to be: the run is refused, and it is neither followed nor touched."""
-    outside = isolation / "outside"
+    outside, missing = isolation / "outside", isolation / "missing"
     outside.write_text("root's")
     record = new_record()
     path = shared / f"assist-{record}.sh"
-    as_nobody(prepared, path, outside)
+    as_nobody(prepared, path, outside, missing)
     before = path.lstat()
     client = victim.connect()
     result = client.finish(client.run("echo ran", record, username=username)).result
@@ -66,7 +66,7 @@ def test_s20_a_script_path_that_was_prepared(
     assert str(path) in result["error_info"]
     assert path.lstat()[:7] == before[:7]
     assert outside.read_text() == "root's"
-    assert not Path("/no/where").exists()
+    assert not missing.exists()
 
 
 @contextmanager
@@ -95,7 +95,7 @@ while True:
 """
 
 
-def test_s20_a_script_path_that_is_swapped(victim: Agent, shared: Path, python_of_all: str) -> None:
+def test_a_script_path_that_is_swapped_runs_no_other_content(victim: Agent, shared: Path, python_of_all: str) -> None:
     """A script runs as it was sent or is refused; never another content, and nothing of the system is changed."""
     passwd = Path("/etc/passwd").stat()
     client = victim.connect()
@@ -114,10 +114,10 @@ def test_s20_a_script_path_that_is_swapped(victim: Agent, shared: Path, python_o
 
 SWAP_TARGETS = """
 import os, sys
-path, outside = sys.argv[1:]
+path, outside, missing = sys.argv[1:]
 while True:
     for act in (lambda: os.symlink(outside, path), lambda: os.unlink(path), lambda: os.rename(path, path + ".taken"),
-                lambda: os.symlink("/no/where", path), lambda: os.unlink(path)):
+                lambda: os.symlink(missing, path), lambda: os.unlink(path)):
         try:
             act()
         except OSError:
@@ -126,26 +126,26 @@ while True:
 
 
 @pytest.mark.parametrize("overwrite", [False, True])
-def test_s20_a_target_that_is_swapped(
+def test_a_target_that_is_swapped_leaves_what_it_points_to(
     victim: Agent, shared: Path, isolation: Path, python_of_all: str, overwrite: bool
 ) -> None:
     """A link at the name of a file is replaced or refused; what it points to is never opened, read or written."""
-    outside = isolation / "outside"
+    outside, missing = isolation / "outside", isolation / "missing"
     outside.write_text("root's")
     client = victim.connect()
     folder = shared / "open"
     folder.mkdir()
     folder.chmod(0o777)
-    with swapping(python_of_all, SWAP_TARGETS, folder / "file", outside):
+    with swapping(python_of_all, SWAP_TARGETS, folder / "file", outside, missing):
         for _ in range(40):
             assert put(client, folder, overwrite=overwrite) in ("", "FileAlreadyExists")
     assert outside.read_text() == "root's"
     assert stat.S_IMODE(outside.stat().st_mode) == 0o644
-    assert not Path("/no/where").exists()
+    assert not missing.exists()
     assert not list(folder.glob(".assist-*"))
 
 
-def test_s20_a_temporary_name_that_was_prepared(victim: Agent, shared: Path, isolation: Path) -> None:
+def test_a_prepared_temporary_name_fails_the_file_alone(victim: Agent, shared: Path, isolation: Path) -> None:
     """Whoever knows the record may take the name that the content has for a moment: the file fails, nothing else."""
     outside = isolation / "outside"
     outside.write_text("root's")
@@ -161,7 +161,7 @@ def test_s20_a_temporary_name_that_was_prepared(victim: Agent, shared: Path, iso
 
 
 @pytest.mark.parametrize("umask", [0o000, 0o077])
-def test_s19_the_agents_files_belong_to_it_alone(make_agent: MakeAgent, isolation: Path, umask: int) -> None:
+def test_the_agents_files_belong_to_it_alone(make_agent: MakeAgent, isolation: Path, umask: int) -> None:
     """Whatever the umask: no file or folder of it can be written by others, and none of its secrets can be read."""
     agent = make_agent()
     agent.home = isolation / "made" / "on" / "the" / "way"
@@ -191,7 +191,7 @@ def test_s19_the_agents_files_belong_to_it_alone(make_agent: MakeAgent, isolatio
 
 
 @pytest.mark.parametrize("mode", [0o777, 0o770])
-def test_s19_a_folder_that_others_may_write_is_refused(make_agent: MakeAgent, mode: int) -> None:
+def test_a_folder_that_others_may_write_is_refused(make_agent: MakeAgent, mode: int) -> None:
     agent = make_agent()
     agent.home.chmod(mode)
     done = subprocess.run(agent.words("serve"), capture_output=True, check=False)
@@ -233,7 +233,7 @@ def test_another_user_may_not_speak_to_it(make_agent: MakeAgent, public: Path, p
     agent.close()
 
 
-def test_s8_no_word_of_an_order_reaches_a_shell(client: Client, isolation: Path) -> None:
+def test_no_word_of_an_order_reaches_a_shell(client: Client, isolation: Path) -> None:
     """Names, folders, users and values with everything that a shell would act upon are what they are, and no more."""
     evil = f"x$(touch {isolation}/hacked)`touch {isolation}/hacked`;touch {isolation}/hacked;'\"|&"
     seen = client.complete('printf %s "$ASSIST_PARAM_X"', environment={"ASSIST_PARAM_X": evil})

@@ -80,17 +80,17 @@ def test_who_knew_a_secret_serves_no_more(agent: Agent) -> None:
     assert client.complete("echo fine").stdout == b"fine\n"
 
 
-def test_a_refusal_is_not_the_end(agent: Agent) -> None:
+def test_a_refusal_is_not_the_end(agent: Agent, isolation: Path) -> None:
     """One that could not accept, or not start, its task is as good as new."""
     client = agent.connect()
     client.complete("true")
     child = agent.idle()
     held = descriptors(child)
-    assert state(client.result("true", directory="/missing")) == ("Failed", "WorkingDirectoryNotExist")
+    assert state(client.result("true", directory=str(isolation / "missing"))) == ("Failed", "WorkingDirectoryNotExist")
     assert agent.idle() == child
     assert state(client.result("true", username="no-such-user")) == ("Failed", "AccountNotExists")
     assert agent.idle() == child
-    assert state(client.result("#!/missing/program\n")) == ("Failed", "ExecutionException")
+    assert state(client.result(f"#!{isolation}/missing\n")) == ("Failed", "ExecutionException")
     assert agent.idle() == child
     assert client.complete("echo fine").stdout == b"fine\n"
     assert agent.idle() == child

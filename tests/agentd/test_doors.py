@@ -24,7 +24,7 @@ from tests.support.certificates import SERVER, Authority, Pair, free_port
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="the doors of Windows are others")
 
 
-# S1: one table of who may call what
+# one table of who may call what
 
 OPEN, GREETED, OWNER = "before hello too", "after hello", "after hello, and only on records of one's own"
 
@@ -53,7 +53,7 @@ PARAMS: dict[str, dict[str, object]] = {
 }
 
 
-def test_s1_every_method_has_its_row() -> None:
+def test_every_method_has_its_row() -> None:
     """A new method is given its place here before it can be called by anybody."""
     assert methods.METHODS.keys() == ACCESS.keys() == PARAMS.keys()
     assert {name for name, method in methods.METHODS.items() if method.open} == {
@@ -61,7 +61,7 @@ def test_s1_every_method_has_its_row() -> None:
     }
 
 
-def test_s1_nothing_answers_before_hello(agent: Agent) -> None:
+def test_nothing_answers_before_hello(agent: Agent) -> None:
     """Each refused with good params, and nothing has happened."""
     for name in ACCESS.keys() - {"agent.hello"}:
         client = agent.connect(hello=False)
@@ -71,7 +71,7 @@ def test_s1_nothing_answers_before_hello(agent: Agent) -> None:
     assert agent.connect().call("task.list")["tasks"] == []
 
 
-def test_s2_everything_answers_after_hello(agent: Agent, isolation: Path) -> None:
+def test_everything_answers_after_hello(agent: Agent, isolation: Path) -> None:
     """The table is true the other way round too: with good params no method is refused for want of a right."""
     client = agent.connect()
     record = client.run("true")
@@ -86,7 +86,7 @@ def test_s2_everything_answers_after_hello(agent: Agent, isolation: Path) -> Non
 
 
 @pytest.mark.parametrize("version", [[], [0, 9], [2, 0], ["1", 0], [None]])
-def test_s5_another_version_is_refused(agent: Agent, version: list[object]) -> None:
+def test_another_version_is_refused(agent: Agent, version: list[object]) -> None:
     client = agent.connect(hello=False)
     with pytest.raises(Refused) as refusal:
         client.call("agent.hello", protocol=version, controller="tests")
@@ -102,7 +102,7 @@ def test_another_minor_version_is_welcome(agent: Agent, minor: int) -> None:
     assert client.call("agent.hello", protocol=[1, minor], controller="tests")["protocol"] == list(protocol.VERSION)
 
 
-def test_s5_a_connection_does_not_change_its_controller(agent: Agent) -> None:
+def test_a_connection_does_not_change_its_controller(agent: Agent) -> None:
     client = agent.connect("one")
     with pytest.raises(Refused) as refusal:
         client.call("agent.hello", protocol=[1, 0], controller="two")
@@ -194,7 +194,7 @@ def test_the_certificate_says_who_the_controller_is(site: Site) -> None:
     assert refusal.value.code == "ClientAuthFailed"
 
 
-def test_s5_controllers_do_not_see_each_others_records(site: Site) -> None:
+def test_controllers_do_not_see_each_others_records(site: Site) -> None:
     """Whatever method is called with the record of another, the answer is that there is none."""
     one, two = site.connect(), site.connect(site.authority.issue("desktop"), "desktop")
     record = one.run("sleep 60")
@@ -224,9 +224,9 @@ STRANGERS: dict[str, Callable[[Site], ssl.SSLContext]] = {
     "of another CA": lambda site: site.context(_other(site).issue("laptop", file="other-laptop")),
     "expired": lambda site: site.context(site.authority.issue("old", days=(-30, -1))),
     "not valid yet": lambda site: site.context(site.authority.issue("future", days=(1, 30))),
-    "S12 signed by itself": lambda site: site.context(_other(site).own),
-    "S12 signed by a controller": lambda site: site.context(_below(site, ca=False)),
-    "S12 for servers only": lambda site: site.context(site.authority.issue("server", usage=SERVER)),
+    "signed by itself": lambda site: site.context(_other(site).own),
+    "signed by a controller": lambda site: site.context(_below(site, ca=False)),
+    "for servers only": lambda site: site.context(site.authority.issue("server", usage=SERVER)),
     "TLS 1.2": lambda site: _limited(site.context(site.controller)),
 }
 
@@ -257,22 +257,22 @@ def _limited(context: ssl.SSLContext) -> ssl.SSLContext:
 
 
 @pytest.mark.parametrize("kind", STRANGERS)
-def test_s12_a_stranger_is_refused_and_logged(site: Site, kind: str) -> None:
+def test_a_stranger_is_refused_and_logged(site: Site, kind: str) -> None:
     assert "refused 127.0.0.1: " in site.refused(STRANGERS[kind](site))
     assert site.connect().complete("echo fine").stdout == b"fine\n"
 
 
 @pytest.mark.parametrize("role", [None, "agent", "controllers", "Controller", ""])
-def test_s12_the_right_ca_with_the_wrong_role(site: Site, role: str | None) -> None:
+def test_the_right_ca_with_the_wrong_role(site: Site, role: str | None) -> None:
     """Above all the certificate of an agent: who holds one machine does not hold the others."""
     assert "without the role" in site.refused(site.context(site.authority.issue("wrong", role or None)))
 
 
-def test_s12_the_cas_own_certificate_is_no_controllers(site: Site) -> None:
+def test_the_cas_own_certificate_is_no_controllers(site: Site) -> None:
     assert "refused" in site.refused(site.context(site.authority.own))
 
 
-def test_s6_a_certificate_without_its_key_proves_nothing(site: Site) -> None:
+def test_a_certificate_without_its_key_proves_nothing(site: Site) -> None:
     """The certificate of a controller is no secret: it is shown in every handshake of TLS 1.2."""
     mine = site.authority.issue("thief", "agent")
     context = site.context(None)
@@ -384,7 +384,7 @@ def test_the_socket_of_a_killed_agent_is_replaced(agent: Agent) -> None:
     assert agent.start().connect().complete("echo again").stdout == b"again\n"
 
 
-def test_s5_a_record_belongs_to_its_controller(agent_of_somebody: Agent, somebody: int) -> None:
+def test_a_record_belongs_to_its_controller(agent_of_somebody: Agent, somebody: int) -> None:
     """Another controller of the same user is told that there is no such record, whatever it asks; root sees all."""
     agent = agent_of_somebody.start(user=somebody, group=somebody, extra_groups=[])
     os.seteuid(somebody)  # it is this that the system tells the agent

@@ -135,7 +135,9 @@ def test_the_limits_are_allowed(client: Client, isolation: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["file", "link", "dangling link", "fifo", "folder"])
 @pytest.mark.parametrize("overwrite", [False, True])
-def test_s20_what_is_there_already(client: Client, isolation: Path, kind: str, overwrite: bool) -> None:
+def test_what_is_there_already_gives_way_to_overwrite_alone(
+    client: Client, isolation: Path, kind: str, overwrite: bool
+) -> None:
     """Off: it stays as it is. On: a file, a link or a fifo is replaced, and what the link points to is untouched."""
     folder, outside = isolation / "target", isolation / "outside"
     folder.mkdir()
@@ -205,7 +207,7 @@ def test_a_folder_that_may_not_be_written_to(agent_of_somebody: Agent, public: P
     assert list(folder.iterdir()) == []
 
 
-def test_s4_a_second_delivery_writes_once(client: Client, isolation: Path) -> None:
+def test_a_second_delivery_writes_once(client: Client, isolation: Path) -> None:
     """It answers what the first has done, whatever has become of the file since."""
     sent = order(isolation)
     assert client.call("file.put", **sent)["state"] == "Finished"
@@ -224,7 +226,7 @@ def test_a_stop_does_not_tear_it(client: Client, isolation: Path) -> None:
         assert (isolation / f"file-{turn}").read_bytes() == CONTENT
 
 
-def test_s21_its_mode_is_right_from_the_first_moment_it_has_a_name(client: Client, isolation: Path) -> None:
+def test_its_mode_is_right_from_the_first_moment_it_has_a_name(client: Client, isolation: Path) -> None:
     """Somebody looks at the folder all the time: whatever has the name has the mode and the whole content too."""
     folder = isolation / "target"
     folder.mkdir()

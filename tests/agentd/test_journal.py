@@ -37,7 +37,7 @@ def ended(result: dict[str, object] | None) -> tuple[object, object]:
 # at most once
 
 
-def test_s4_delivered_twice_at_once_runs_once(agent: Agent, isolation: Path) -> None:
+def test_delivered_twice_at_once_runs_once(agent: Agent, isolation: Path) -> None:
     """On two connections, without waiting: both are told that it runs, and it runs once."""
     effects = isolation / "effects"
     first, second = agent.connect(), agent.connect()
@@ -51,7 +51,7 @@ def test_s4_delivered_twice_at_once_runs_once(agent: Agent, isolation: Path) -> 
     assert len(lines) == len(set(lines)) == 10
 
 
-def test_s4_delivered_late_runs_once(agent: Agent, isolation: Path) -> None:
+def test_delivered_late_runs_once(agent: Agent, isolation: Path) -> None:
     """After its end, after it was forgotten, and after a restart of the agent, each time with other content."""
     effects = isolation / "effects"
     client = agent.connect()
@@ -416,7 +416,7 @@ def _fill(path: Path) -> None:
 # secrets
 
 
-def test_s15_s22_a_secret_is_nowhere_but_in_the_script(agent: Agent, client: Client, isolation: Path) -> None:
+def test_a_secret_is_nowhere_but_in_the_script(agent: Agent, client: Client, isolation: Path) -> None:
     """Neither in the spool nor in any argv nor in the log, also where the script prints it, in pieces too."""
     secret = "canary-8472-ü"
     go = isolation / "go"

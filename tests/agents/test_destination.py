@@ -35,7 +35,7 @@ def test_a_destination_is_read_and_written_alike(text: str, meant: Destination) 
         *("web1?jump=a?sudo", "a/b", "[::1", "web1?jump=a,,b"),
     ],
 )
-def test_s8_what_is_no_destination_or_means_something_to_a_shell_is_refused(text: str) -> None:
+def test_what_is_no_destination_or_means_something_to_a_shell_is_refused(text: str) -> None:
     with pytest.raises(InvalidParameter) as caught:
         parse(text)
     assert caught.value.code == "InvalidAddress"

@@ -1,7 +1,4 @@
-"""Mutual TLS: who is let in and who is not, from both ends, and what it is called (peers of this kind failed here).
-
-The numbers S5, S6, S12 and S14 name the known holes that a test is about.
-"""
+"""Mutual TLS: who is let in and who is not, from both ends, and what it is called (peers of this kind failed here)."""
 
 from __future__ import annotations
 
@@ -66,14 +63,14 @@ def give_controller(place: Place, pair: Pair, *, chain: bytes = b"", key: bytes 
 # the agent is not the one that is meant
 
 
-def test_s12_an_agent_of_another_authority_is_refused(place: Place) -> None:
+def test_an_agent_of_another_authority_is_refused(place: Place) -> None:
     stranger = mint(None, "stranger", "authority", None, authority=True)
     give_agent(place, mint(stranger, place.instance, "agent", SERVER))
     place.start()
     refused(place)
 
 
-def test_s12_a_certificate_signed_by_an_agent_is_refused(place: Place) -> None:
+def test_a_certificate_signed_by_an_agent_is_refused(place: Place) -> None:
     """An agent's key signs for another instance, and the whole chain is shown."""
     middle = minting.read(place.agent.home / "pki", "agent")
     give_agent(place, mint(middle, place.instance, "agent", SERVER), chain=middle.certificate_pem)
@@ -81,14 +78,14 @@ def test_s12_a_certificate_signed_by_an_agent_is_refused(place: Place) -> None:
     refused(place)
 
 
-def test_s12_a_self_signed_certificate_with_all_the_right_words_is_refused(place: Place) -> None:
+def test_a_self_signed_certificate_with_all_the_right_words_is_refused(place: Place) -> None:
     give_agent(place, mint(None, place.instance, "agent", SERVER))
     place.start()
     refused(place)
 
 
 @pytest.mark.parametrize(("role", "usage"), [("controller", CLIENT), ("agent", CLIENT), ("controller", SERVER)])
-def test_s12_an_agent_with_a_certificate_of_another_role_is_refused(
+def test_an_agent_with_a_certificate_of_another_role_is_refused(
     place: Place, role: str, usage: minting.x509.ObjectIdentifier
 ) -> None:
     give_agent(place, mint(authority(place), place.instance, role, usage))
@@ -110,7 +107,7 @@ def test_an_agent_of_the_future_is_refused_and_the_hint_names_the_clocks(place: 
     assert "clock" in refused(place).hint
 
 
-def test_s5_the_certificate_of_another_instance_is_refused_and_both_are_named(place: Place) -> None:
+def test_the_certificate_of_another_instance_is_refused_and_both_are_named(place: Place) -> None:
     give_agent(place, mint(authority(place), OTHER, "agent", SERVER))
     place.start()
     message = refused(place).message
@@ -118,7 +115,7 @@ def test_s5_the_certificate_of_another_instance_is_refused_and_both_are_named(pl
     assert place.instance in message
 
 
-def test_s5_an_agent_that_says_another_id_than_its_certificate_is_refused(place: Place) -> None:
+def test_an_agent_that_says_another_id_than_its_certificate_is_refused(place: Place) -> None:
     """Where no id is expected, as when an instance is added, the two have to agree."""
     (place.agent.home / "instance-id").write_text(OTHER + "\n")
     place.start()
@@ -130,7 +127,7 @@ def test_s5_an_agent_that_says_another_id_than_its_certificate_is_refused(place:
     asyncio.run(work())
 
 
-def test_s6_an_agent_without_the_key_of_its_certificate_is_refused(place: Place) -> None:
+def test_an_agent_without_the_key_of_its_certificate_is_refused(place: Place) -> None:
     pair = minting.read(place.agent.home / "pki", "agent")
     give_agent(place, pair, key=pair.key_pem_without_the_key())
     place.start()
@@ -140,25 +137,25 @@ def test_s6_an_agent_without_the_key_of_its_certificate_is_refused(place: Place)
 # the controller is not one that is let in
 
 
-def test_s6_a_controller_without_the_key_of_its_certificate_is_refused(started: Place) -> None:
+def test_a_controller_without_the_key_of_its_certificate_is_refused(started: Place) -> None:
     pair = minting.read(started.home.pki, "controller")
     give_controller(started, pair, key=pair.key_pem_without_the_key())
     refused(started)
 
 
-def test_s12_a_controller_of_another_authority_is_refused(started: Place) -> None:
+def test_a_controller_of_another_authority_is_refused(started: Place) -> None:
     stranger = mint(None, "stranger", "authority", None, authority=True)
     give_controller(started, mint(stranger, CONTROLLER, "controller", CLIENT))
     refused(started)
 
 
 @pytest.mark.parametrize(("role", "usage"), [("agent", SERVER), ("controller", SERVER), ("agent", CLIENT)])
-def test_s12_an_agent_is_no_controller(started: Place, role: str, usage: minting.x509.ObjectIdentifier) -> None:
+def test_an_agent_is_no_controller(started: Place, role: str, usage: minting.x509.ObjectIdentifier) -> None:
     give_controller(started, mint(authority(started), started.instance, role, usage))
     refused(started, controller=started.instance)
 
 
-def test_s12_a_controller_signed_by_an_agent_is_refused(started: Place) -> None:
+def test_a_controller_signed_by_an_agent_is_refused(started: Place) -> None:
     middle = minting.read(started.agent.home / "pki", "agent")
     give_controller(started, mint(middle, CONTROLLER, "controller", CLIENT), chain=middle.certificate_pem)
     refused(started)
@@ -169,11 +166,11 @@ def test_an_expired_controller_is_refused(started: Place) -> None:
     refused(started)
 
 
-def test_s5_a_controller_cannot_speak_for_another(started: Place) -> None:
+def test_a_controller_cannot_speak_for_another(started: Place) -> None:
     refused(started, controller="another")
 
 
-def test_s5_a_controller_sees_no_record_of_another(started: Place) -> None:
+def test_a_controller_sees_no_record_of_another(started: Place) -> None:
     """Both have good certificates of one authority."""
 
     async def work() -> None:

@@ -1,4 +1,4 @@
-"""What the API must withstand, by the numbers of the list of attacks that others met (S1 to S28)."""
+"""Attacks on the API: calls without a valid signature, replay, other keys' instances, hostile text, size and time."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ def count(service: Service) -> int:
     return int(service.signer().call("DescribeInvocations").document["TotalCount"])
 
 
-# S1, S2, S11: every action, for everybody
+# every action, for everybody
 
 
-def test_s1_no_action_answers_a_call_that_is_not_signed(service: Service):
+def test_no_action_answers_a_call_that_is_not_signed(service: Service):
     signer = service.signer()
     for action, method in itertools.product(ALL, ("GET", "POST")):
         target = f"/?Action={action}&Version={api.VERSION}&RegionId=local&Format=JSON"
@@ -53,7 +53,7 @@ def test_s1_no_action_answers_a_call_that_is_not_signed(service: Service):
         assert signer.send(method, "/?RegionId=local&Format=JSON", headers).code == "MissingAccessKeyId"
 
 
-def test_s1_no_action_answers_a_wrong_key_a_wrong_secret_or_an_old_call(service: Service):
+def test_no_action_answers_a_wrong_key_a_wrong_secret_or_an_old_call(service: Service):
     signer = service.signer()
     old = datetime.now(timezone.utc) - timedelta(minutes=16)
     for action in ALL:
@@ -65,7 +65,7 @@ def test_s1_no_action_answers_a_wrong_key_a_wrong_secret_or_an_old_call(service:
         assert signer.send("GET", signer.classic(action, now=old, Format="JSON")).code == "InvalidTimeStamp.Expired"
 
 
-def test_s2_each_role_may_what_the_table_says_and_no_more(service: Service):
+def test_each_role_may_what_the_table_says_and_no_more(service: Service):
     for role, action in itertools.product(Role, ALL):
         refused = codes(service.signer(role), action)
         if role.may(ACTIONS[action].role):
@@ -74,22 +74,22 @@ def test_s2_each_role_may_what_the_table_says_and_no_more(service: Service):
             assert refused == {"Forbidden.RAM"}, (role, action)
 
 
-def test_s2_the_table_says_what_it_should():
+def test_the_table_says_what_it_should():
     by_role = {role: {name for name in ALL if ACTIONS[name].role is role} for role in Role}
     assert by_role[Role.VIEWER] == {name for name in ALL if name.startswith(("Describe", "List"))}
     assert by_role[Role.ADMIN] == {"CreateCommand", "ModifyCommand", "DeleteCommand", "InstallCloudAssistant"}
 
 
-def test_s2_to_save_a_command_takes_the_role_for_it(service: Service):
+def test_to_save_a_command_takes_the_role_for_it(service: Service):
     given = {"Type": "RunShellScript", "CommandContent": "true", "InstanceId__1": service.local.id}
     refused = service.signer(Role.OPERATOR).call("RunCommand", KeepCommand="true", **given)
     assert (refused.status, refused.code) == (403, "Forbidden.RAM")
 
 
-# S4: replay, clocks
+# replay, clocks
 
 
-def test_s4_a_call_is_answered_once(service: Service):
+def test_a_call_is_answered_once(service: Service):
     signer = service.signer()
     target, headers = signer.modern("DescribeCommands")
     classic = signer.classic("DescribeCommands", Format="JSON")
@@ -100,7 +100,7 @@ def test_s4_a_call_is_answered_once(service: Service):
         assert signer.send("GET", classic).code == "SignatureNonceUsed"
 
 
-def test_s4_a_nonce_belongs_to_its_key(service: Service):
+def test_a_nonce_belongs_to_its_key(service: Service):
     nonce = uuid.uuid4().hex
     for role in (Role.ADMIN, Role.VIEWER):
         signer = service.signer(role)
@@ -110,7 +110,7 @@ def test_s4_a_nonce_belongs_to_its_key(service: Service):
         )
 
 
-def test_s4_a_call_is_not_answered_again_by_the_next_server(tmp_path: Path):
+def test_a_call_is_not_answered_again_by_the_next_server(tmp_path: Path):
     home = tmp_path / "assist"
     with open_controller(api.Home(home)) as controller:
         key = accesskeys.create(controller, "ci", Role.ADMIN)
@@ -133,10 +133,10 @@ def test_a_clock_may_be_off_by_a_quarter_of_an_hour(service: Service, minutes: i
     assert signer.send("GET", signer.classic("DescribeCommands", now=now, Format="JSON")).code == code
 
 
-# S7: what is disabled
+# what is disabled
 
 
-def test_s7_a_disabled_key_stops_at_once(service: Service):
+def test_a_disabled_key_stops_at_once(service: Service):
     key = service.key(Role.ADMIN)
     signer = Signer.of(service.url, key)
     assert codes(signer, "DescribeCommands") == {""}
@@ -149,7 +149,7 @@ def test_s7_a_disabled_key_stops_at_once(service: Service):
         assert codes(signer, "DescribeCommands") == {"InvalidAccessKeyId.NotFound"}
 
 
-def test_s7_what_a_disabled_key_scheduled_is_paused(service: Service):
+def test_what_a_disabled_key_scheduled_is_paused(service: Service):
     made = {}
     for name in ("disabled", "deleted", "other"):
         key = service.key(Role.OPERATOR)
@@ -166,10 +166,10 @@ def test_s7_what_a_disabled_key_scheduled_is_paused(service: Service):
     assert paused["other"] is None
 
 
-# S9, S10, S16: whose instances
+# whose instances
 
 
-def test_s9_a_target_is_checked_instance_by_instance(service: Service):
+def test_a_target_is_checked_instance_by_instance(service: Service):
     team = uuid.uuid4().hex
     web, db = service.instance(role=team, tier="web"), service.instance(role=team, tier="db")
     signer = Signer.of(service.url, service.key(Role.OPERATOR, f"@tier=web,!{db.name}"))
@@ -191,7 +191,7 @@ def test_s9_a_target_is_checked_instance_by_instance(service: Service):
     assert signer.call("RunCommand", **script, InstanceId__1=web.id).status == 200
 
 
-def test_s9_a_tag_counts_as_it_stands(service: Service):
+def test_a_tag_counts_as_it_stands(service: Service):
     team = uuid.uuid4().hex
     web = service.instance(role=team)
     signer = Signer.of(service.url, service.key(Role.OPERATOR, f"@role={team}"))
@@ -202,7 +202,7 @@ def test_s9_a_tag_counts_as_it_stands(service: Service):
     assert signer.call("RunCommand", **script).code == "Forbidden.RAM"
 
 
-def test_s10_the_beginning_of_an_id_is_no_id(service: Service):
+def test_the_beginning_of_an_id_is_no_id(service: Service):
     signer = service.signer()
     script = {"Type": "RunShellScript", "CommandContent": "true"}
     made = signer.call("RunCommand", **script, InstanceId__1=service.instance().id).document
@@ -228,7 +228,7 @@ def test_s10_the_beginning_of_an_id_is_no_id(service: Service):
         )
 
 
-def test_s16_a_key_sees_what_it_reaches_and_nothing_of_others(service: Service):
+def test_a_key_sees_what_it_reaches_and_nothing_of_others(service: Service):
     web, db = service.instance(), service.instance()
     mine = Signer.of(service.url, service.key(Role.OPERATOR, web.name))
     script = {"Type": "RunShellScript", "CommandContent": "echo SECRET"}
@@ -267,7 +267,7 @@ def test_s16_a_key_sees_what_it_reaches_and_nothing_of_others(service: Service):
     assert mine.call("StopInvocation", InvokeId=both, InstanceId__1=web.id).status == 200
 
 
-# S8, S3: hostile names
+# hostile names
 
 
 HOSTILE = [
@@ -281,7 +281,7 @@ HOSTILE = [
 ]
 
 
-def test_s8_no_text_of_a_client_reaches_a_shell(service: Service, isolation: Path):
+def test_no_text_of_a_client_reaches_a_shell(service: Service, isolation: Path):
     proof = isolation / "PROOF"
     for text in HOSTILE:
         offer(service, isolation, proof, text)
@@ -321,10 +321,10 @@ def over(signer: Signer, invoke_id: str) -> None:
     raise AssertionError(f"{invoke_id} is not over")
 
 
-# S15, S22: secrets
+# secrets
 
 
-def test_s22_a_secret_parameter_is_nowhere_afterwards(service: Service):
+def test_a_secret_parameter_is_nowhere_afterwards(service: Service):
     canary = f"canary-{uuid.uuid4().hex}"
     with open_controller(service.home) as controller:
         version = CommandVersion(
@@ -346,7 +346,7 @@ def test_s22_a_secret_parameter_is_nowhere_afterwards(service: Service):
     assert holding(service.home.root, canary) == []
 
 
-def test_s15_the_secret_of_a_key_is_in_the_database_and_nowhere_else(service: Service):
+def test_the_secret_of_a_key_is_in_the_database_and_nowhere_else(service: Service):
     key = service.key(Role.ADMIN)
     signer = Signer.of(service.url, key)
     assert codes(signer, "DescribeCommands") == {""}
@@ -366,10 +366,10 @@ def holding(root: Path, text: str) -> list[Path]:
     return found
 
 
-# S18: who is meant
+# who is meant
 
 
-def test_s18_a_call_for_another_host_is_refused(service: Service):
+def test_a_call_for_another_host_is_refused(service: Service):
     """DNS rebinding: the page of a stranger is given a name that means this machine."""
     for host in ["evil.example", "evil.example:80", "localhost.evil.example", "127.0.0.1.evil.example", ""]:
         other = Signer(f"http://{host}", service.signer().key, service.signer().secret)
@@ -377,7 +377,7 @@ def test_s18_a_call_for_another_host_is_refused(service: Service):
         assert service.signer().send("POST", target, headers).code in ("Operation.Forbidden", "IncompleteSignature")
 
 
-def test_s18_the_names_of_this_machine_are_its_own(service: Service):
+def test_the_names_of_this_machine_are_its_own(service: Service):
     for host in ["localhost", "LOCALHOST:1", "127.0.0.1", "[::1]:8320"]:
         other = Signer(f"http://{host}", service.signer().key, service.signer().secret)
         target, headers = other.modern("DescribeCommands")

@@ -141,18 +141,18 @@ def test_a_header_of_ours_that_is_not_signed_is_refused(modern: Call):
 @pytest.mark.parametrize(
     "name", ["authorization", "host", "x-acs-action", "x-acs-date", "x-acs-signature-nonce", "x-acs-content-sha256"]
 )
-def test_s11_a_doubled_header_is_refused(modern: Call, name: str):
+def test_a_doubled_header_is_refused(modern: Call, name: str):
     assert refused(replace(modern, headers=(*modern.headers, (name, modern.header(name))))) == "IncompleteSignature"
 
 
 @pytest.mark.parametrize("name", ["AccessKeyId", "Signature", "SignatureNonce", "Timestamp"])
-def test_s11_a_field_of_the_old_form_that_is_missing_or_empty_or_doubled_is_refused(classic: Call, name: str):
+def test_a_field_of_the_old_form_that_is_missing_or_empty_or_doubled_is_refused(classic: Call, name: str):
     assert refused(with_query(classic, lambda query: query.pop(name))) == f"Missing{name}"
     assert refused(with_query(classic, lambda query: query.update({name: ""}))) == f"Missing{name}"
     assert refused(replace(classic, query=classic.query + f"&{name}=x".encode())) == f"InvalidParameter.{name}"
 
 
-def test_s11_a_call_that_is_not_signed_is_refused(call: Call):
+def test_a_call_that_is_not_signed_is_refused(call: Call):
     bare = header(call, "authorization", None)
     bare = with_query(
         bare,

@@ -95,7 +95,7 @@ def test_a_wrong_command_line(assist: Program, words: list[str], message: str, h
         (["run", "-o", "json", "--workdir", "/" + "x" * 200, "--", "true"], "WorkingDirExceedLimit", 65),
         (["run", "-o", "json", "--type", "cobol", "--", "true"], "InvalidCommandType", 65),
         (["run", "-o", "json", "--user", "", "--", "true"], "InvalidUsername", 65),
-        (["run", "-o", "json", "-f", "/nonexistent"], "FileFailure", 74),
+        (["run", "-o", "json", "-f", "missing"], "FileFailure", 74),
         (["invocation", "show", "-", "-o", "json"], "NotFound", 66),
         (["run", "-o", "json", "--nonsense"], "InvalidUsage", 2),
     ],

@@ -178,7 +178,7 @@ def test_export_and_import_through_a_pipe(assist: Program, isolation: Path, scri
 
 @pytest.mark.e2e
 def test_hostile_words_are_shown_escaped(assist: Program) -> None:
-    """S23: what stands in a script or a message of an error never reaches a terminal as a control sequence."""
+    """What stands in a script or a message of an error never reaches a terminal as a control sequence."""
     document(assist, "command", "create", "evil", "-c", "echo '\x1b]0;title\a\x1b[2J'\r\u202e")
     for words in (
         ["command", "show", "evil"],

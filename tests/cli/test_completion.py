@@ -43,7 +43,7 @@ def stocked(home: Path) -> Home:
         with controller.database.transaction() as transaction:
             for name, tags in (("web1", {"role": "web", "canary": ""}), ("db1", {"role": "db"})):
                 id = new_id(Kind.INSTANCE, controller.now_ms())
-                made = Instance(id=id, name=name, address="unix:/nowhere", created=controller.now(), tags=tags)
+                made = Instance(id=id, name=name, address="tls:192.0.2.1", created=controller.now(), tags=tags)
                 instances.register(transaction, made)
         levels = Definition("level", "how much", default="low", choices=("low", "high"))
         version = CommandVersion(b"echo {{level|sh}}", parameters_enabled=True, definitions=(levels,))
@@ -156,19 +156,19 @@ def test_names_of_the_database(ask: Ask, stocked: Home) -> None:
     assert ask("command diff backup ") == ["1\tof just now"]
     assert ask("invoke backup -p ", form="open") == ["level=\thow much"]
     assert ask("invoke backup@1 -p level=") == ["level=low", "level=high"]
-    assert ask("instance show ") == ["db1\tunix:/nowhere", "web1\tunix:/nowhere"]
+    assert ask("instance show ") == ["db1\ttls:192.0.2.1", "web1\ttls:192.0.2.1"]
     assert ask("instance add w") == []
     assert ask("accesskey delete ") == ["ci\toperator"]
 
 
 def test_targets_in_comma_lists(ask: Ask, stocked: Home) -> None:
     local = "local\tthe agent of this machine"
-    names = ["db1\tunix:/nowhere", "web1\tunix:/nowhere", local]
+    names = ["db1\ttls:192.0.2.1", "web1\ttls:192.0.2.1", local]
     assert ask("run -i ") == [*names, "@canary\ton 1", "@role=db\ton 1", "@role=web\ton 1"]
     assert ask("run -i db1,web1,l") == ["db1,web1," + local]
     assert ask("run -i db1,@role=w") == ["db1,@role=web\ton 1"]
     assert ask("run --instance=db1,@c") == ["--instance=db1,@canary\ton 1"]
-    assert ask("instance status '!w") == ["!web1\tunix:/nowhere"]
+    assert ask("instance status '!w") == ["!web1\ttls:192.0.2.1"]
 
 
 def test_invocations_newest_first_with_what_ran_and_when(ask: Ask, stocked: Home) -> None:

@@ -197,7 +197,7 @@ def test_the_same_instance_again_gets_the_new_address_and_keeps_its_tags(assist:
     assert assist("run", "-i", "web1", "--", "echo", "over unix").stdout == b"over unix\n"
 
 
-def test_s8_hostile_names_and_addresses_do_nothing(assist: Program, fleet: list[Place], isolation: Path) -> None:
+def test_hostile_names_and_addresses_do_nothing(assist: Program, fleet: list[Place], isolation: Path) -> None:
     """They are refused, or stay text in every place where they are shown."""
     canary = isolation / "canary"
     for text in (f"$(touch {canary})", f"; touch {canary}", "'\"", "a\nb", "\x1b]0;x\x07"):

@@ -46,7 +46,7 @@ def three(home: Path) -> list[str]:
         for request in (
             RunRequest(b"echo first line; echo second line >&2"),
             RunRequest(b"set -e\n\techo 'a\x1b[31mb'\nexit 3"),
-            RunRequest(b"true", working_dir="/nonexistent"),
+            RunRequest(b"true", working_dir=str(home / "missing")),
         ):
             with recorded(controller, request) as invocation:
                 dispatch.send_and_watch(controller, invocation, listener=None)
@@ -167,11 +167,11 @@ def test_show_for_people(assist: Program, three: list[str]) -> None:
     assert "\x1b" not in text
 
 
-def test_show_of_what_failed(assist: Program, three: list[str]) -> None:
+def test_show_of_what_failed(assist: Program, three: list[str], home: Path) -> None:
     text = assist("invocation", "show", "-").stdout.decode()
     assert "local     Failed" in text
     assert "WorkingDirectoryNotExist" in text
-    assert "local: there is no folder '/nonexistent' on this instance" in text
+    assert f"local: there is no folder '{home}/missing' on this instance" in text
     assert "No output." in text
 
 

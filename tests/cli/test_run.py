@@ -109,8 +109,8 @@ def test_the_script_file_goes_unless_it_is_to_stay(assist: Program) -> None:
         Path(kept).unlink()
 
 
-def test_a_missing_working_directory(assist: Program) -> None:
-    done = assist("run", "--workdir", "/nonexistent", "--", "true")
+def test_a_missing_working_directory(assist: Program, isolation: Path) -> None:
+    done = assist("run", "--workdir", isolation / "missing", "--", "true")
     assert done.returncode == 1
     assert b"local: Failed (WorkingDirectoryNotExist): " in done.stderr
 

@@ -1,4 +1,4 @@
-"""A canary as a secret: after whatever is done with it, it is found nowhere but where it must be (S15, S22)."""
+"""A canary as a secret: after whatever is done with it, it is found nowhere but where it must be."""
 
 from __future__ import annotations
 

@@ -115,7 +115,7 @@ def test_an_agent_is_installed_used_repaired_and_uninstalled(controller: Control
     assert server.logins() == 1
 
 
-def test_s14_two_installations_share_no_secret_and_the_archive_has_none(
+def test_two_installations_share_no_secret_and_the_archive_has_none(
     controller: Controller, server: Sshd, isolation: Path
 ) -> None:
     with sshd.serving(isolation / "other") as other:
@@ -133,7 +133,7 @@ def test_s14_two_installations_share_no_secret_and_the_archive_has_none(
 
 
 @pytest.mark.parametrize("umask", ["000", "077"])
-def test_s19_what_is_installed_belongs_to_its_user_and_nobody_else_can_write_to_it(
+def test_what_is_installed_belongs_to_its_user_and_nobody_else_can_write_to_it(
     controller: Controller, server: Sshd, umask: str
 ) -> None:
     (server.home / ".bashrc").write_text(f"umask {umask}\n")
@@ -153,7 +153,7 @@ def test_s19_what_is_installed_belongs_to_its_user_and_nobody_else_can_write_to_
 HOSTILE = "$(touch pwned) `touch pwned`; touch pwned #'\"\\ %i"
 
 
-def test_s8_s13_no_name_tag_or_folder_reaches_a_shell(controller: Controller, server: Sshd, isolation: Path) -> None:
+def test_no_name_tag_or_folder_reaches_a_shell(controller: Controller, server: Sshd, isolation: Path) -> None:
     folder = isolation / HOSTILE
     (server.home / ".bashrc").write_text(f"export ASSIST_AGENTD_HOME={shlex.quote(str(folder))}\n")
     done = install(controller, server, name=HOSTILE, tags={HOSTILE: HOSTILE})
@@ -209,7 +209,7 @@ def of_version(version: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("damage", ["altered", "truncated"])
-def test_s24_an_archive_that_is_not_what_was_sent_is_refused(server: Sshd, damage: str) -> None:
+def test_an_archive_that_is_not_what_was_sent_is_refused(server: Sshd, damage: str) -> None:
     good = base64.b64decode(order(server)["archive"])
     bad = good[:-1] if damage == "truncated" else good[:-1] + bytes([good[-1] ^ 1])
     error = refusal(lambda: send(server, "install", order(server, archive=base64.b64encode(bad).decode())))
@@ -218,7 +218,7 @@ def test_s24_an_archive_that_is_not_what_was_sent_is_refused(server: Sshd, damag
     assert not server.agent.exists()
 
 
-def test_s24_an_archive_that_does_not_start_is_refused(server: Sshd) -> None:
+def test_an_archive_that_does_not_start_is_refused(server: Sshd) -> None:
     data = b"#!/usr/bin/env python3\nno archive"
     words = {"archive": base64.b64encode(data).decode(), "sha256": hashlib.sha256(data).hexdigest()}
     error = refusal(lambda: send(server, "install", order(server, **words)))
@@ -227,7 +227,7 @@ def test_s24_an_archive_that_does_not_start_is_refused(server: Sshd) -> None:
     assert not server.agent.exists()
 
 
-def test_s24_an_older_version_is_refused(server: Sshd) -> None:
+def test_an_older_version_is_refused(server: Sshd) -> None:
     send(server, "install", order(server, **of_version("7.10.0")))
     before = everything(server.agent)
     error = refusal(lambda: send(server, "install", order(server, **of_version("7.9.0"))))

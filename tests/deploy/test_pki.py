@@ -60,7 +60,7 @@ def test_who_bears_a_certificate_and_for_what(rooms: Home) -> None:
         assert certificate.not_valid_before_utc < NOW
 
 
-def test_s12_the_authority_signs_nothing_that_could_sign(rooms: Home) -> None:
+def test_the_authority_signs_nothing_that_could_sign(rooms: Home) -> None:
     pki.prepare(rooms, CONTROLLER, NOW)
     authority = x509.load_pem_x509_certificate((rooms.pki / "ca.pem").read_bytes())
     constraints = authority.extensions.get_extension_for_class(x509.BasicConstraints)
@@ -107,7 +107,7 @@ def test_the_ends_can_be_read(rooms: Home) -> None:
     assert pki.ends(rooms) == {"authority": NOW + pki.AUTHORITY_LIFETIME, "controller": NOW + pki.LIFETIME}
 
 
-def test_s14_two_homes_and_two_agents_share_no_secret(isolation: Path) -> None:
+def test_two_homes_and_two_agents_share_no_secret(isolation: Path) -> None:
     seen = set()
     for name in ("a", "b"):
         home = Home(isolation / name)

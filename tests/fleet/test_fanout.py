@@ -83,7 +83,7 @@ def only(count: int, status: str, code: str, output: str = "") -> dict[tuple[str
     return {(status, code, output): count}
 
 
-def test_r4_r5_none_is_lost_none_runs_twice_and_bad_ones_delay_nobody(home: Path, assist: Program) -> None:
+def test_none_is_lost_none_runs_twice_and_bad_ones_delay_nobody(home: Path, assist: Program) -> None:
     gate = Gate(home.parent)
     with enlisted(home, 100, refusing=10, hanging=5) as fleet:
         dying, healthy = fleet.served[:5], fleet.served[5:]
@@ -104,7 +104,7 @@ def test_r4_r5_none_is_lost_none_runs_twice_and_bad_ones_delay_nobody(home: Path
     assert last <= min(found[member.instance]["FinishTime"] for member in fleet.hanging)
 
 
-def test_r4_there_are_more_instances_than_open_files(home: Path, assist: Program) -> None:
+def test_more_instances_than_open_files_all_run(home: Path, assist: Program) -> None:
     words = [
         "sh",
         "-c",
@@ -127,7 +127,7 @@ def test_r4_there_are_more_instances_than_open_files(home: Path, assist: Program
 HOSTILE = r"""printf '\033]0;owned\007\033[2J\033[1;1H\377\376 caf\351\n'; head -c 3000000 /dev/zero | tr '\0' a"""
 
 
-def test_r4_what_hostile_instances_print_leaves_the_terminal_as_it_is(home: Path, assist: Program) -> None:
+def test_what_hostile_instances_print_leaves_the_terminal_as_it_is(home: Path, assist: Program) -> None:
     words = ["run", "--all", "--gather", "-c", HOSTILE]
     with enlisted(home, 5), Terminal(assist.path, words, home.parent) as terminal:
         status = terminal.end()
@@ -142,7 +142,7 @@ def test_r4_what_hostile_instances_print_leaves_the_terminal_as_it_is(home: Path
 @long
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_r4_r5_the_same_with_a_thousand_of_which_some_never_come_back(home: Path, assist: Program) -> None:
+def test_a_thousand_instances_of_which_some_never_come_back(home: Path, assist: Program) -> None:
     gate = Gate(home.parent)
     timeout = 60
     with enlisted(home, 1000, refusing=100, hanging=50) as fleet:

@@ -99,7 +99,7 @@ def assert_true(found: list[Record], effects: Path, output: bytes = b"done\n") -
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-def test_r1_r8_a_kill_at_any_boundary(home: Path, effects: Path) -> None:
+def test_a_kill_at_some_boundaries_leaves_a_true_history(home: Path, effects: Path) -> None:
     number = killed_at(0, effects)
     assert number > 3 * COUNT
     chance = random.Random(2026)
@@ -116,7 +116,7 @@ def test_r1_r8_a_kill_at_any_boundary(home: Path, effects: Path) -> None:
 
 @pytest.mark.soak
 @pytest.mark.timeout(3600)
-def test_r1_r8_a_kill_at_every_boundary(home: Path, effects: Path) -> None:
+def test_a_kill_at_every_boundary_leaves_a_true_history(home: Path, effects: Path) -> None:
     number = killed_at(0, effects)
     for boundary in range(1, number + 1):
         killed_at(boundary, effects)
@@ -146,7 +146,7 @@ def without_override() -> None:
 
 
 @pytest.mark.timeout(300)
-def test_r4_what_cannot_be_recorded_is_not_sent(home: Path, assist: Program, effects: Path) -> None:
+def test_what_cannot_be_recorded_is_not_sent(home: Path, assist: Program, effects: Path) -> None:
     database = home / "assist.db"
     # Too little for the shared memory of SQLite; too little for what is to be recorded; a file that it may only read.
     for mode, prepare in ((0o600, limited(4096)), (0o600, limited(64 * 1024)), (0o400, without_override)):
@@ -162,7 +162,7 @@ def test_r4_what_cannot_be_recorded_is_not_sent(home: Path, assist: Program, eff
 
 
 @pytest.mark.timeout(300)
-def test_r4_a_disk_that_becomes_full_loses_no_result(home: Path, assist: Program, effects: Path) -> None:
+def test_a_disk_that_becomes_full_loses_no_result(home: Path, assist: Program, effects: Path) -> None:
     body = "head -c 200000 /dev/zero | tr '\\0' x; echo done"
     done = failing(assist, limited(1024 * 1024), "run", "--all", "-o", "json", "-c", script(effects, body))
     assert done.returncode == 74, done.stderr

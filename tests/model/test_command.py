@@ -43,7 +43,7 @@ def test_names_that_are_allowed(name: str) -> None:
     ],
 )
 def test_hostile_names_are_refused(name: str) -> None:
-    """S3, S8, S23: paths, options, lists, control and invisible characters, names that look like an id."""
+    """Paths, options, lists, control and invisible characters, names that look like an id."""
     with pytest.raises(InvalidParameter) as refused:
         names.checked_name(name)
     assert refused.value.code == "InvalidName"

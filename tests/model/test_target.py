@@ -1,4 +1,4 @@
-"""Targets and folded names: what a person may write, and that both ways lead back (R10)."""
+"""Targets and folded names: what a person may write, and that both ways lead back."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ def test_nobody_registered() -> None:
 
 
 @given(st.text(max_size=40))
-def test_s3_no_text_does_harm(text: str) -> None:
+def test_no_text_does_harm(text: str) -> None:
     with contextlib.suppress(AssistError):
         assert names(text)
 
@@ -207,13 +207,13 @@ NAMES = st.lists(
 
 
 @given(NAMES)
-def test_r10_what_is_folded_expands_to_the_same_names(given_names: list[str]) -> None:
+def test_what_is_folded_expands_to_the_same_names(given_names: list[str]) -> None:
     known = sorted({unicodedata.normalize("NFC", name) for name in given_names})
     assert sorted(expanded(fold(known), known)) == known
 
 
 @given(NAMES)
-def test_r10_folding_what_was_expanded_gives_the_text_again(given_names: list[str]) -> None:
+def test_folding_what_was_expanded_gives_the_text_again(given_names: list[str]) -> None:
     known = list({unicodedata.normalize("NFC", name) for name in given_names})
     text = fold(known)
     assert fold(expanded(text, known)) == text
@@ -231,7 +231,7 @@ def irregular(kind: str, count: int) -> list[str]:
 
 
 @pytest.mark.parametrize("kind", ["addresses", "hashes", "letters"])
-def test_r10_ten_thousand_irregular_names_take_no_second(kind: str) -> None:
+def test_ten_thousand_irregular_names_take_no_second(kind: str) -> None:
     given_names = irregular(kind, 10_000)
     begin = time.process_time()
     parts = folded(given_names)

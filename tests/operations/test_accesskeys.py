@@ -52,7 +52,7 @@ def test_the_secret_is_told_once(controller: Controller):
 
 
 @pytest.mark.parametrize("text", ["AK", "", "%", "ci", "CI"])
-def test_s10_only_the_whole_id_is_a_key(controller: Controller, text: str):
+def test_only_the_whole_id_is_a_key(controller: Controller, text: str):
     made = accesskeys.create(controller, "ci", Role.VIEWER)
     assert accesskeys.known(controller, text) is None
     assert accesskeys.known(controller, made.id[:-1]) is None
@@ -105,7 +105,7 @@ def test_a_scope_is_looked_up_when_it_counts(controller: Controller):
     assert accesskeys.reached(controller.database, key) == []
 
 
-def test_s10_a_name_in_a_scope_is_a_whole_name(controller: Controller):
+def test_a_name_in_a_scope_is_a_whole_name(controller: Controller):
     for name in ("ops", "ops-admin", "xops", "OPS"):
         register(controller, name, team=name)
     assert reached(controller, "ops") == ["ops"]
@@ -113,7 +113,7 @@ def test_s10_a_name_in_a_scope_is_a_whole_name(controller: Controller):
 
 
 @given(others=st.lists(st.text("opsx-1*?[]", min_size=1, max_size=6), max_size=6))
-def test_s10_no_other_name_is_ever_meant(others: list[str]):
+def test_no_other_name_is_ever_meant(others: list[str]):
     from assist_cli.model.target import Selection, choose
 
     known = [Instance(f"i-{number:026}", name, "", Clock()()) for number, name in enumerate({"ops", *others})]
@@ -151,7 +151,7 @@ def enter(controller: Controller, request: Request, subject: str, *where: str) -
         request.enter(controller, transaction, subject, where)
 
 
-def test_s7_a_key_that_was_disabled_meanwhile_makes_nothing(controller: Controller):
+def test_a_key_that_was_disabled_meanwhile_makes_nothing(controller: Controller):
     key = accesskeys.create(controller, "ci", Role.OPERATOR)
     request = Request(key, Labels(key.id), "token", b"1")
     accesskeys.disable(controller, "ci")
@@ -160,7 +160,7 @@ def test_s7_a_key_that_was_disabled_meanwhile_makes_nothing(controller: Controll
     assert clients.labels_of(controller.database, ["t-1"]) == {}
 
 
-def test_s9_an_instance_that_left_the_scope_meanwhile_is_refused(controller: Controller):
+def test_an_instance_that_left_the_scope_meanwhile_is_refused(controller: Controller):
     web1 = register(controller, "web1", role="web")
     db1 = register(controller, "db1", role="db")
     key = accesskeys.create(controller, "ci", Role.OPERATOR, ["@role=web"])

@@ -74,7 +74,7 @@ def test_a_name_is_used_once_and_free_again(controller: Controller) -> None:
 
 @pytest.mark.parametrize("other", ["\u0430dmin", "adm\u0131n", "\uff41dmin", "Admin", "admin*", "adm%", "admin'--"])
 def test_names_that_look_or_work_alike_elsewhere_are_other_names(controller: Controller, other: str) -> None:
-    """S3: letters of other scripts, case, wildcards and quotes of SQL: each names itself and nothing else."""
+    """Letters of other scripts, case, wildcards and quotes of SQL: each names itself and nothing else."""
     commands.create(controller, "admin", VERSION)
     with pytest.raises(NotFound):
         commands.delete(controller, [other])

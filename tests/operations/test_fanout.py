@@ -34,6 +34,6 @@ print(concurrency.connections())
 """
 
 
-def test_r4_fewer_open_files_mean_fewer_connections() -> None:
+def test_fewer_open_files_mean_fewer_connections() -> None:
     done = subprocess.run([sys.executable, "-c", PROBE], stdout=subprocess.PIPE, check=True)
     assert int(done.stdout) == 100 - concurrency.SPARE_FILES

@@ -200,7 +200,7 @@ def test_a_script_with_a_secret_is_not_kept(controller: Controller) -> None:
 
 
 def test_names_are_words_and_never_code(controller: Controller) -> None:
-    """S8: what a user may choose never reaches a shell but as the script itself."""
+    """What a user may choose never reaches a shell but as the script itself."""
     hostile = "$(touch x); `touch x` 'touch\" & | > x"
     commands.create(controller, hostile, CommandVersion(b"ls -A; printf '%s' {{v|sh}}", parameters_enabled=True))
     folder = controller.home.root / "here $(touch x);'"

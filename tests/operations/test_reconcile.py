@@ -340,4 +340,4 @@ def test_an_agent_that_does_not_run_is_an_outcome(controller: Controller, now: C
         dispatch.send_and_watch(controller, invocation, listener=None)
         record = look(controller, invocation)
     assert (record.status, record.error_code, record.sent) == (FAILED, "ClientNotRunning", None)
-    assert record.error_info.startswith("cannot reach an agent at '/nowhere/agentd.sock'")
+    assert record.error_info.startswith(f"cannot reach an agent at '{controller.home.root}/missing.sock'")

@@ -35,7 +35,7 @@ def unreachable(controller: Controller) -> Iterator[None]:
     """This machine's agent goes on and cannot be reached."""
     known = instances.by_name(controller.database, LOCAL)
     assert known is not None
-    for address in ("unix:/nowhere/agentd.sock", known.address):
+    for address in (f"unix:{controller.home.root}/missing.sock", known.address):
         with controller.database.transaction() as transaction:
             instances.register(transaction, replace(known, address=address))
         if address != known.address:

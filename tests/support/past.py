@@ -12,13 +12,17 @@ from assist_cli.model.instance import Instance
 from assist_cli.model.invocation import Invocation, InvocationInstance, Outcome, Record
 from assist_cli.model.output import Output
 from assist_cli.model.status import InvocationStatus, InvokeStatus
+from assist_cli.paths import home
 from assist_cli.store import instances, invocations, records
 from assist_cli.store.database import Database, to_ms
 
 
 def register(database: Database, names: Sequence[str], now: datetime) -> list[Instance]:
     """Instances of these names, which no agent stands behind."""
-    made = [Instance(new_id(Kind.INSTANCE, to_ms(now)), name, f"unix:/nowhere/{name}.sock", now) for name in names]
+    made = [
+        Instance(new_id(Kind.INSTANCE, to_ms(now)), name, f"unix:{home().root}/missing/{name}.sock", now)
+        for name in names
+    ]
     with database.transaction() as transaction:
         for instance in made:
             instances.register(transaction, instance)

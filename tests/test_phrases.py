@@ -1,0 +1,56 @@
+"""The check of words finds what .github/STYLE.md tells to avoid, and names where it is and what is better."""
+
+from __future__ import annotations
+
+import pytest
+
+from docs import phrases
+
+STYLE = phrases.STYLE.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("It runs again and again.", 1),
+        ("One.\n\nAgain and\nagain it runs.", 3),
+        ('say("it runs again "\n    "and again")', 1),
+        ("# It runs\n# again and again.", 2),
+    ],
+)
+def test_a_phrase_to_avoid_is_found_also_across_lines(text: str, line: int) -> None:
+    (found,) = phrases.faults("docs/page.md", text, STYLE)
+    assert found.startswith(f"docs/page.md:{line}: avoid 'again and again', prefer: periodic")
+
+
+def test_every_fault_is_found_in_the_order_of_lines() -> None:
+    found = phrases.faults("page.md", "The ledger\nruns again and again,\ntwo ledgers at once.", STYLE)
+    assert [line.split("'")[0] for line in found] == [f"page.md:{number}: avoid " for number in (1, 2, 3, 3)]
+
+
+@pytest.mark.parametrize("text", ["Let it run again, and retry.", "authorized_keys", "an outdoor antechamber"])
+def test_other_words_are_left_alone(text: str) -> None:
+    assert phrases.faults("page.md", text, STYLE) == []
+
+
+def test_a_docstring_begins_with_no_question_word() -> None:
+    source = '"""Words."""\n\nclass A:\n    """How it goes."""\n\n    async def b(self):\n        """Whether: so."""\n'
+    assert [line.split(",")[0] for line in phrases.faults("a.py", source, STYLE)] == [
+        "a.py:4: a docstring begins with 'How'",
+        "a.py:7: a docstring begins with 'Whether'",
+    ]
+
+
+def test_no_better_word_is_one_to_avoid() -> None:
+    better = "\n".join(phrases.table("avoid", STYLE).values())
+    assert phrases.faults("prefer", better, STYLE) == []
+
+
+def test_a_style_without_its_table_is_refused() -> None:
+    with pytest.raises(SystemExit, match="no table of 'avoid'"):
+        phrases.faults("page.md", "text", "# Style\n")
+
+
+@pytest.mark.parametrize("pattern", phrases.CLEAN)
+def test_what_is_held_to_it_exists(pattern: str) -> None:
+    assert list(phrases.ROOT.glob(pattern))
