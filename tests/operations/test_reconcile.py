@@ -16,12 +16,15 @@ from assist_cli.model.invocation import Invocation, Outcome, Record
 from assist_cli.model.lifecycle import GRACE
 from assist_cli.model.output import BUDGET, Output, Stream
 from assist_cli.model.status import InvocationStatus, InvokeStatus
+from assist_cli.model.timeouts import Timeouts
 from assist_cli.operations.controller import Controller
 from assist_cli.operations.fleet.connection import connection_to
 from assist_cli.operations.history import audit, history
-from assist_cli.operations.runs import dispatch, follow, recording, stop
+from assist_cli.operations.runs import dispatch, recording, stop
+from assist_cli.operations.runs.batch_writer import BatchWriter
 from assist_cli.operations.runs.listener import Listener
 from assist_cli.operations.runs.plans import RunRequest
+from assist_cli.operations.runs.worker import RecordWorker
 from assist_cli.operations.server import recovery
 from assist_cli.store import records
 from assist_cli.store.database import open_database
@@ -153,18 +156,16 @@ def test_what_waits_for_its_wave_has_its_time_from_when_it_is_sent(controller: C
     assert (record.status, record.exit_code) == (FINISHED, 0)
 
 
-def test_who_follows_what_waits_for_its_wave_goes_on_when_it_is_sent(
-    controller: Controller, now: Clock, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(follow, "FETCH_SECONDS", 0.2)
+def test_who_follows_what_waits_for_its_wave_goes_on_when_it_is_sent(controller: Controller, now: Clock) -> None:
     with recording.recorded(controller, RunRequest(b"sleep 1; echo sent", timeout=5)) as invocation:
         waiting = history.recall(controller, invocation.id)
         now.forward(1000)
 
         async def both() -> Outcome | None:
-            with connection_to(controller, record_of(waiting).instance_id) as line:
-                following = asyncio.ensure_future(follow.follow(controller, line, record_of(waiting)))
-                await asyncio.sleep(1)  # some times longer than it waits between its looks at the deadline
+            with connection_to(controller, record_of(waiting).instance_id) as connection:
+                worker = RecordWorker(controller, BatchWriter(controller), connection, record_of(waiting))
+                following = asyncio.ensure_future(worker.watch())
+                await asyncio.sleep(1)  # it looks again meanwhile, as nothing tells it when the record is sent
                 assert not following.done()
                 await asyncio.to_thread(send_elsewhere, controller, invocation)
                 return await following
@@ -267,9 +268,9 @@ def test_what_is_stopped_before_it_is_sent_is_never_sent(controller: Controller,
 
 
 def test_what_cannot_be_reached_is_stopped_when_somebody_looks_and_it_can(
-    controller: Controller, now: Clock, fifo: Path, monkeypatch: pytest.MonkeyPatch
+    controller: Controller, now: Clock, fifo: Path
 ) -> None:
-    monkeypatch.setattr(stop, "PATIENCE_SECONDS", 0.2)
+    controller = replace(controller, timeouts=Timeouts(stop=0.2))
     invocation = start(controller, f"cat {fifo}")
     with unreachable(controller):
         for _ in range(2):  # a second stop changes nothing
@@ -283,9 +284,9 @@ def test_what_cannot_be_reached_is_stopped_when_somebody_looks_and_it_can(
 
 
 def test_what_cannot_be_reached_is_closed_by_its_deadline_though_it_was_to_be_stopped(
-    controller: Controller, now: Clock, fifo: Path, monkeypatch: pytest.MonkeyPatch
+    controller: Controller, now: Clock, fifo: Path
 ) -> None:
-    monkeypatch.setattr(stop, "PATIENCE_SECONDS", 0.2)
+    controller = replace(controller, timeouts=Timeouts(stop=0.2))
     invocation = start(controller, f"cat {fifo}")
     with unreachable(controller):
         stop.stop(controller, invocation.id)
@@ -321,8 +322,7 @@ def test_a_stop_whose_program_was_killed_is_brought_to_its_end_by_a_look(
     assert look_until_it_ended(controller, running).status is STOPPED
     with recording.recorded(controller, RunRequest(b"true")) as unsent:
         stop.begin(controller, unsent.id)
-        assert look(controller, unsent).status is STOPPING  # its sender lives, and will see it
-    assert look(controller, unsent).status is STOPPED
+        assert look(controller, unsent).status is STOPPED  # though its sender lives: it sends only what is Running
 
 
 def test_what_is_watched_is_told_again_and_left_to_its_watcher(controller: Controller, now: Clock, fifo: Path) -> None:

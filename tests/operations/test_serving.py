@@ -17,9 +17,10 @@ from assist_cli.model.schedule import Missed, Timing
 from assist_cli.model.secret import Secret
 from assist_cli.model.status import InvocationStatus, InvokeStatus
 from assist_cli.model.target import Selection
+from assist_cli.model.timeouts import Timeouts
 from assist_cli.operations.commands import commands, parameters
 from assist_cli.operations.fleet import instances
-from assist_cli.operations.runs import follow, recording, stop
+from assist_cli.operations.runs import recording, stop
 from assist_cli.operations.runs.plans import InvokeRequest, RunRequest
 from assist_cli.operations.runs.senders import sender
 from assist_cli.operations.server import cleaner, handover, lease, recovery, schedules
@@ -318,7 +319,9 @@ def test_what_somebody_left_open_is_seen_through(world: World) -> None:
             with recording.recorded(world.controller, request) as sent:
                 (place,) = sent.instances
                 with world.controller.database.transaction() as transaction:
-                    records.mark_sent(transaction, place.record.id, world.wall, timedelta(seconds=TIMEOUT))
+                    records.mark_sent(
+                        transaction, place.record.id, world.controller.moment(), timedelta(seconds=TIMEOUT)
+                    )
                 world.arrivals.take(place.record.id, sent.id, b"true")
             async with world.serving():
                 await world.forward(1)
@@ -329,16 +332,16 @@ def test_what_somebody_left_open_is_seen_through(world: World) -> None:
 
 
 def test_what_is_overdue_is_closed_and_corrected_when_its_agent_is_heard(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: World,
 ) -> None:
-    monkeypatch.setattr(follow, "FETCH_SECONDS", 0.05)
+    world.hurry(Timeouts(fetch=0.05))
 
     async def story() -> None:
         request = RunRequest(b"true", timeout=TIMEOUT, targets=Selection(("n1",)))
         with recording.recorded(world.controller, request) as sent:
             (place,) = sent.instances
             with world.controller.database.transaction() as transaction:
-                records.mark_sent(transaction, place.record.id, world.wall, timedelta(seconds=TIMEOUT))
+                records.mark_sent(transaction, place.record.id, world.controller.moment(), timedelta(seconds=TIMEOUT))
         world.arrivals.take(place.record.id, sent.id, b"true")
         world.skip(TIMEOUT + 1)
         async with world.serving():

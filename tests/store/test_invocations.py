@@ -131,10 +131,10 @@ def test_only_what_runs_is_sent(database: Database) -> None:
     first, second = (place.record.id for place in invocation.instances)
     settle(database, **{first: Outcome(FAILED, error_code="DeliveryTimeout", finished=NOW)})
     with database.transaction() as transaction:
-        assert not records.mark_sent(transaction, first, NOW, MINUTE)
+        assert not records.mark_sent(transaction, first, MOMENT, MINUTE)
         assert records.mark_sent(transaction, second, NOW, 2 * MINUTE)
         stop(transaction, invocation, 1)
-        assert not records.mark_sent(transaction, second, NOW, MINUTE)
+        assert not records.mark_sent(transaction, second, MOMENT, MINUTE)
     found = invocations.get(database, invocation.id, output=False)
     assert found.instances[1].record.deadline == NOW + 2 * MINUTE
     assert found.instances[1].record.stopped == NOW

@@ -27,7 +27,7 @@ def mark_sent(controller: Controller, invocation: Invocation) -> None:
     """Note it as sent, as its sender does before the first byte."""
     with controller.database.transaction() as transaction:
         allowed = lifetime(invocation.timeout)
-        assert records.mark_sent(transaction, record_of(invocation).id, controller.now(), allowed)
+        assert records.mark_sent(transaction, record_of(invocation).id, controller.moment(), allowed)
 
 
 @contextlib.contextmanager

@@ -17,6 +17,7 @@ from assist_cli.model.frequency import Frequency
 from assist_cli.model.instance import Instance
 from assist_cli.model.schedule import KEEP, Missed, Slot, Timing
 from assist_cli.model.target import Selection
+from assist_cli.model.timeouts import Timeouts
 from assist_cli.operations.controller import Controller
 from assist_cli.operations.runs import recording
 from assist_cli.operations.runs.plans import RunRequest
@@ -38,7 +39,7 @@ class World:
     def __init__(self, home: Home, ours: Database, theirs: Database, start: datetime, *, size: int = 1) -> None:
         self.wall = start
         self.elapsed = 0.0
-        self.controller = Controller(home, ours, lambda: self.wall, Actor("ann", 1000, "desk"))
+        self.controller = Controller(home, ours, lambda: self.wall, Actor("ann", 1000, "desk"), lambda: self.elapsed)
         self._servers = replace(self.controller, database=theirs)
         self.arrivals = Arrivals(clock=lambda: self.elapsed)
         self.sockets = {f"i-{each:026}": home.root / f"{each}.sock" for each in range(1, size + 1)}
@@ -63,6 +64,11 @@ class World:
         timing = Timing(frequency, timedelta(seconds=jitter), missed, keep)
         invocation, _ = recording.schedule(self.controller, chosen, timing)
         return invocation.id
+
+    def hurry(self, timeouts: Timeouts) -> None:
+        """Wait no longer than these."""
+        self.controller = replace(self.controller, timeouts=timeouts)
+        self._servers = replace(self._servers, timeouts=timeouts)
 
     @contextlib.asynccontextmanager
     async def agents(self) -> AsyncIterator[None]:
