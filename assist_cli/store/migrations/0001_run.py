@@ -1,4 +1,4 @@
-"""Instances, and what was run on them."""
+"""Instances, invocations, records and their output."""
 
 from __future__ import annotations
 

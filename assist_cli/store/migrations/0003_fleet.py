@@ -1,4 +1,4 @@
-"""Instances have tags, and are heard of."""
+"""Tags of instances, and when each was last heard of."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who may call the API, and what clients say of what they make there: labels, and tokens against doing it twice."""
+"""Access keys of the API, labels that clients give to what they make, and tokens against doing it twice."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A long history is quick to list by any filter, is searched, and can be pruned.
+"""Indexes for a long history: to list it by any filter, to search it and to prune it.
 
 An index of words refers to its texts by number; so these have numbers that are never given twice, and that no
 VACUUM changes. The indexes of words are filled by ``search``, not by what writes the texts.

@@ -1,4 +1,4 @@
-"""What runs again or later, what became of each due time, and who serves.
+"""Schedules, their slots (each due time and its outcome), and the lease of the server.
 
 ``revision`` counts the changes that people make, so that a server reads no more than those. A slot with
 ``until_at`` stands for all due times from ``due_at`` until before that.

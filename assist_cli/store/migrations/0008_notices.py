@@ -1,4 +1,4 @@
-"""Who is to be told of the end of an invocation, and the ends that wait to be told or were.
+"""Notifications: who is notified of the end of an invocation, and the attempts.
 
 A wish is written before its invocation, in the same transaction. ``firing_at`` is the due time of what runs again
 and again, 0 for what runs once.

@@ -1,4 +1,4 @@
-"""Whoever deletes a text takes its words out of the index, where they are in it by then."""
+"""Triggers that take the words of a deleted text out of the index, where they are in it by then."""
 
 from __future__ import annotations
 

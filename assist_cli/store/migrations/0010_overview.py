@@ -1,4 +1,4 @@
-"""What failed last is found without a look at what did not fail."""
+"""An index of the records that failed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What may be corrected yet is found without a look at all the rest."""
+"""An index of the records that were closed unanswered, which may be corrected yet."""
 
 from __future__ import annotations
 
