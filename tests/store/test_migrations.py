@@ -1,7 +1,7 @@
 """A database of an earlier schema comes along with its data, a newer one is refused, and a kill costs nothing.
 
-``schemas/`` has a database as Assist left it after each step, with data: what that Assist wrote itself, dumped by
-``sqlite3 assist.db .dump`` and ``PRAGMA user_version``. A released step is held to it, too.
+``schemas/`` has a database with data after each step, as the program of that time wrote it (the first: its store, when
+there was no program yet), dumped by ``sqlite3 assist.db .dump``, and its ``user_version``. Steps are held to it, too.
 """
 
 from __future__ import annotations
