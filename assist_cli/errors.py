@@ -7,7 +7,7 @@
     ├── Refused              65  a value, a quota or a state forbids it; nothing was run or written
     │   ├── InvalidParameter     a value is not allowed
     │   ├── QuotaExceeded        a value is over its limit
-    │   └── Conflict             the state forbids it: it exists already, it is in use, another one runs
+    │   └── Conflict             the state forbids it: it exists already, it is in use, another one runs, it is too new
     ├── NotFound             66  no such command, instance, invocation
     ├── AgentError           69  an agent was asked and gave no answer that helps
     │   ├── ClientNotRunning     nothing listens there

@@ -87,6 +87,7 @@ CODES = {
     "InvalidParameterValue": "InvalidParameter.Parameters",
     "CommandInUse": "InvalidStatus.CmdIdInUse",
     "InstanceNotExists": "InvalidInstance.NotFound",
+    "DatabaseTooNew": "ServiceUnavailable",
 }
 
 KINDS: dict[type[AssistError], str] = {

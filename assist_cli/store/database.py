@@ -4,9 +4,11 @@ SQLite in WAL mode: readers never wait for a writer, writers queue (busy timeout
 (``BEGIN IMMEDIATE``), so that what a transaction has read is still true when it writes. A commit is on the disk before
 it returns (synchronous FULL), because what is sent next depends on it.
 
-The version of the schema is the file's ``user_version``; it is compared with plain SQL, and ``sqlite_utils``, which
-takes 100 ms to import, comes in only when a migration is due. A new file is built beside its name, complete, and then
-given the name: nobody ever sees half a database, and it has its mode 0600 from its first moment.
+The version of the schema is the number of migrations, and the file's ``user_version``. It is compared with plain SQL,
+and ``sqlite_utils``, which takes 100 ms to import, comes in only when a migration is due. Each transaction compares it
+again: a newer Assist may have migrated the file meanwhile, and this one must not write what it does not know. A new
+file is built beside its name, complete, and then given the name: nobody ever sees half a database, and it has its mode
+0600 from its first moment.
 
 Times are stored as whole milliseconds since the epoch.
 """
@@ -22,9 +24,12 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
-from assist_cli.errors import DatabaseFailure, NotPermitted
+from assist_cli.errors import Conflict, DatabaseFailure, NotPermitted
 
-SCHEMA_VERSION = 10
+# The migrations by name, in their order. The files are listed and not imported, which would make each start slower;
+# once for each process, since what an upgrade puts there later is not the code that runs here.
+STEPS = sorted({file.stem for file in (Path(__file__).parent / "migrations").iterdir() if file.name[0].isdigit()})
+SCHEMA_VERSION = len(STEPS)
 BUSY_SECONDS = 10.0
 
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
@@ -77,12 +82,15 @@ class Database(Reader):
     def transaction(self) -> Iterator[Transaction]:
         """A transaction that is the only writer from its first statement: committed at the end, or undone by an error.
 
-        Raises DatabaseFailure when the lock is not to be had within the busy timeout, and when the commit fails.
+        Raises DatabaseFailure when the lock is not to be had within the busy timeout, and when the commit fails, and
+        Conflict (DatabaseTooNew) when a newer Assist has migrated the file.
         """
         with self._turn():
             with _failures(self._path):
                 self._connection.execute("BEGIN IMMEDIATE")
             try:
+                with _failures(self._path):
+                    _refuse_newer(self._connection, self._path)
                 yield Transaction(self._connection, self._path)
                 with _failures(self._path):
                     self._connection.execute("COMMIT")
@@ -103,9 +111,13 @@ class Database(Reader):
             turn.release()
 
     def changes(self) -> tuple[int, int]:
-        """A mark that is another one when anybody has changed something since: other programs, or this connection."""
+        """A mark that is another one when anybody has changed something since: other programs, or this connection.
+
+        Raises Conflict (DatabaseTooNew) when a newer Assist has migrated the file.
+        """
         with _failures(self._path):
             others = self._connection.execute("PRAGMA data_version").fetchone()[0]
+            _refuse_newer(self._connection, self._path)
         return others, self._connection.total_changes
 
     @contextlib.contextmanager
@@ -137,7 +149,7 @@ def open_database(path: Path, *, any_thread: bool = False) -> Database:
 
     It is for the thread that opens it, or with ``any_thread`` for one at a time.
 
-    Raises DatabaseFailure (not a database, too new, locked for too long, disk) and NotPermitted.
+    Raises DatabaseFailure (not a database, locked for too long, disk), Conflict (DatabaseTooNew) and NotPermitted.
     """
     if not path.exists():
         _create(path)
@@ -211,23 +223,28 @@ def _migrate(connection: sqlite3.Connection, path: Path) -> None:
     connection.execute("PRAGMA foreign_keys = OFF")
     connection.execute("BEGIN IMMEDIATE")
     try:
-        version = _version(connection)
-        if version > SCHEMA_VERSION:
-            raise DatabaseFailure(
-                f"cannot use the database '{path}': it has schema {version}, and this Assist knows {SCHEMA_VERSION}",
-                hint="upgrade Assist, or set ASSIST_HOME to another folder",
-                code="DatabaseTooNew",
-            )
-        if version < SCHEMA_VERSION:
+        _refuse_newer(connection, path)
+        if _version(connection) < SCHEMA_VERSION:
             from assist_cli.store import migrations
 
-            migrations.apply(connection)
+            migrations.apply(connection, STEPS)
             connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION:d}")
         connection.execute("COMMIT")
     except BaseException:
         connection.execute("ROLLBACK")
         raise
     connection.execute("PRAGMA foreign_keys = ON")
+
+
+def _refuse_newer(connection: sqlite3.Connection, path: Path) -> None:
+    version = _version(connection)
+    if version > SCHEMA_VERSION:
+        raise Conflict(
+            f"cannot use the database '{path}': a newer Assist has changed it to schema {version}, "
+            f"and this one knows {SCHEMA_VERSION}",
+            hint="use the newer Assist, or set ASSIST_HOME to another folder",
+            code="DatabaseTooNew",
+        )
 
 
 def _version(connection: sqlite3.Connection) -> int:

@@ -10,7 +10,7 @@ from assist_cli.model.ids import Kind
 from assist_cli.model.invocation import Invocation, InvocationInstance, Record, no_record
 from assist_cli.model.status import InvocationStatus
 from assist_cli.store.database import Reader, Transaction, from_ms, to_ms, to_ms_or_none
-from assist_cli.store.packing import get_transfer, invocation_of, packed, put_transfer, record_of
+from assist_cli.store.rows import get_transfer, invocation_of, packed, put_transfer, record_of
 
 RUNS = (Kind.INVOCATION,)
 FILES = (Kind.FILE,)

@@ -11,7 +11,7 @@ from assist_cli.model import ids
 from assist_cli.model.invocation import Filter, Summary
 from assist_cli.model.status import InvocationStatus
 from assist_cli.store.database import Reader, to_ms
-from assist_cli.store.packing import invocation_of
+from assist_cli.store.rows import invocation_of
 
 SUMMARY_BYTES = 200
 FEW_RECORDS = 20_000

@@ -14,7 +14,7 @@ from assist_cli.model.fine import FAILED, Fine
 from assist_cli.model.page import Result, Slice, Wanted
 from assist_cli.model.status import InvocationStatus, InvokeStatus
 from assist_cli.store.database import Reader
-from assist_cli.store.packing import invocation_of, record_of
+from assist_cli.store.rows import invocation_of, record_of
 
 # model.fine.of_record, for the rows of a record.
 _FINE = f"""

@@ -14,7 +14,7 @@ from assist_cli.model.invocation import Outcome, Record, RepeatMode
 from assist_cli.model.moment import Moment
 from assist_cli.model.status import UNANSWERED, InvocationStatus, instance_status, invoke_status, may_become
 from assist_cli.store.database import Reader, Transaction, to_ms, to_ms_or_none
-from assist_cli.store.packing import put_output, record_of
+from assist_cli.store.rows import put_output, record_of
 
 
 def add(transaction: Transaction, invocation_id: str, found: Iterable[Record]) -> None:

@@ -22,7 +22,7 @@ from assist_cli.store.database import (
     from_ms_or_none,
     to_ms,
 )
-from assist_cli.store.packing import record_of
+from assist_cli.store.rows import record_of
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
+from assist_cli.api import faults
 from assist_cli.api.actions import ACTIONS
+from assist_cli.errors import Conflict
 from assist_cli.model.access import Role
 from tests.support import sdks
 from tests.support.api import Service
@@ -270,3 +272,8 @@ def test_the_old_sdk_gets_the_same(service: Service, places: dict[str, str]):
     sdk = sdks.Old(key.id, key.secret.reveal(), service.endpoint)
     expected = [(asked, (status, code)) for asked, status, code in REFUSED[:-2:6]]
     assert [(asked, code_of(sdk, places, asked)) for asked, _ in expected] == expected
+
+
+def test_the_database_of_a_newer_assist_is_a_failure_of_the_server() -> None:
+    fault = faults.of(Conflict("cannot use the database", code="DatabaseTooNew"), {})
+    assert (fault.code, fault.status) == ("ServiceUnavailable", 503)

@@ -24,6 +24,8 @@ from assist_cli.operations.runs import recording, stop
 from assist_cli.operations.runs.plans import InvokeRequest, RunRequest
 from assist_cli.operations.runs.senders import sender
 from assist_cli.operations.server import cleaner, handover, lease, recovery, schedules
+from assist_cli.operations.server.clock import Clock
+from assist_cli.operations.server.server import Server
 from assist_cli.paths import Home
 from assist_cli.store import checkup, invocations, records
 from assist_cli.store.database import open_database
@@ -455,6 +457,29 @@ def test_one_that_has_lost_its_lease_fires_no_more(world: World) -> None:
         assert world.outcomes(made) == []
 
     asyncio.run(story())
+
+
+def test_once_ends_when_another_one_has_taken_over(world: World) -> None:
+    looks = []
+
+    def elapsed() -> float:
+        looks.append(world.elapsed)
+        if len(looks) == 5:  # two for each look: when the clock is made, at the beginning, and now in its turn
+            with world.controller.database.transaction() as transaction:
+                take(transaction, Lease("0123456789abcdef", "elsewhere", 1, world.wall + lease.TERM))
+        return world.elapsed
+
+    async def story(token: str) -> None:
+        server = Server(world.controller, token, Clock(world.controller.now, elapsed))
+        with pytest.raises(Conflict, match="taken over"):
+            await server.once()
+
+    made = world.schedule(EVERY)
+    world.skip(11)
+    with sender(world.controller.home) as token:
+        lease.take(world.controller, token)
+        asyncio.run(story(token))
+    assert world.outcomes(made) == []
 
 
 def test_what_is_handed_over_to_the_server_is_sent_by_it(world: World) -> None:

@@ -18,6 +18,7 @@ from assist_cli.model.command import CommandType
 from assist_cli.model.ids import Kind, new_id
 from assist_cli.model.instance import Instance
 from assist_cli.model.invocation import Invocation, InvocationInstance, Outcome, Record
+from assist_cli.model.moment import Moment
 from assist_cli.model.output import Output
 from assist_cli.model.status import InvocationStatus, InvokeStatus, invoke_status
 from assist_cli.model.transfer import checked
@@ -25,6 +26,7 @@ from assist_cli.store import instances, invocations, listing, records
 from assist_cli.store.database import Database, Transaction, open_database
 
 NOW = datetime(2026, 11, 22, 8, tzinfo=timezone.utc)
+MOMENT = Moment(NOW, 0.0, "boot")
 MINUTE = timedelta(minutes=1)
 RUNNING, STOPPING, STOPPED, FINISHED, FAILED = InvocationStatus
 

@@ -1,4 +1,8 @@
-"""A database of an earlier schema comes along with its data, a newer one is refused, and a kill costs nothing."""
+"""A database of an earlier schema comes along with its data, a newer one is refused, and a kill costs nothing.
+
+``schemas/`` has a database with data after each step, as the program of that time wrote it (the first: its store, when
+there was no program yet), dumped by ``sqlite3 assist.db .dump``, and its ``user_version``. Steps are held to it, too.
+"""
 
 from __future__ import annotations
 
@@ -10,80 +14,148 @@ import sys
 from pathlib import Path
 
 import pytest
-import sqlite_utils
 
-from assist_cli.errors import DatabaseFailure, ExitStatus
+from assist_cli.errors import Conflict, ExitStatus
+from assist_cli.model import phrase
 from assist_cli.model.command import CommandVersion
-from assist_cli.model.output import Stream
 from assist_cli.operations.commands import commands
 from assist_cli.operations.controller import open_controller
+from assist_cli.operations.history import search
 from assist_cli.paths import Home
-from assist_cli.store import invocations
-from assist_cli.store.database import SCHEMA_VERSION, open_database
-from assist_cli.store.migrations import MIGRATIONS
+from assist_cli.store import invocations, listing, migrations
+from assist_cli.store import search as words
+from assist_cli.store.database import SCHEMA_VERSION, STEPS, open_database
 
-INVOCATION = "t-01kbdk5g8w3m9v6yx2r4hq7cne"
+DUMPS = sorted((Path(__file__).parent / "schemas").glob("*.sql"))
+each_schema = pytest.mark.parametrize("dump", DUMPS, ids=lambda dump: dump.stem)
+
+Rows = list[dict[str, object]]
 
 
-def make_first_schema(path: Path) -> None:
-    """A database as the first schema left it, with an invocation in it."""
-    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
+def restore(dump: Path, path: Path) -> None:
+    """Make the database that was dumped."""
+    with contextlib.closing(sqlite3.connect(path)) as connection:
         connection.execute("PRAGMA journal_mode = WAL")
+        connection.executescript(dump.read_text(encoding="utf-8"))
+
+
+def version_of(path: Path) -> int:
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+
+def steps_of(path: Path) -> list[str]:
+    """The steps that a database has taken, in the order in which it has."""
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        return [name for (name,) in connection.execute("SELECT name FROM _sqlite_migrations ORDER BY id")]
+
+
+def schema_of(path: Path) -> set[tuple[str, str, str]]:
+    """Kind, name and text of all in a database, but for the table of the steps: sqlite-utils makes that."""
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        return set(
+            connection.execute("SELECT type, name, sql FROM sqlite_master WHERE tbl_name <> '_sqlite_migrations'")
+        )
+
+
+def new_schema(folder: Path) -> set[tuple[str, str, str]]:
+    open_database(folder / "new.db").close()
+    return schema_of(folder / "new.db")
+
+
+def data_of(path: Path) -> dict[str, Rows]:
+    """The rows of each table. Left out are the steps, and what SQLite keeps for itself."""
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.row_factory = sqlite3.Row
+        tables = [
+            name
+            for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+            if not name.startswith(("sqlite_", "_sqlite_"))
+        ]
+        return {name: [dict(row) for row in connection.execute(f"SELECT * FROM {name}")] for name in tables}
+
+
+def is_among(old: dict[str, object], rows: Rows) -> bool:
+    return any(old.items() <= row.items() for row in rows)
+
+
+def test_there_is_a_database_of_each_step_up_to_the_newest_dump() -> None:
+    assert [dump.stem for dump in DUMPS] == STEPS[: len(DUMPS)]
+    assert len(DUMPS) >= 11
+
+
+def test_the_steps_are_numbered_without_a_gap() -> None:
+    assert [int(name[:4]) for name in STEPS] == list(range(1, SCHEMA_VERSION + 1))
+
+
+@each_schema
+def test_the_steps_up_to_it_still_make_the_schema_that_they_made(dump: Path, tmp_path: Path) -> None:
+    restore(dump, tmp_path / "old.db")
+    with contextlib.closing(sqlite3.connect(tmp_path / "made.db", isolation_level=None)) as connection:
         connection.execute("BEGIN")
-        MIGRATIONS.apply(sqlite_utils.Database(connection, execute_plugins=False), stop_before="0002_commands")
-        connection.execute("PRAGMA user_version = 1")
-        insert(connection, "instances", id="i-1", name="local", address="local", os_type="linux", created_at=1)
-        insert(
-            connection, "invocations", id=INVOCATION, status="Finished", created_at=1_000, finished_at=2_000,
-            command_id="c-1", command_type="RunShellScript", repeat_mode="Once", timeout=60, keep_script=0,
-            parameters="{}", content=b"echo {{x}}",
-        )  # fmt: skip
-        insert(
-            connection, "invocation_instances", invocation_id=INVOCATION, instance_id="i-1", position=0,
-            instance_name="local", status="Finished", repeats=1,
-        )  # fmt: skip
-        insert(
-            connection, "records", id="r-1", invocation_id=INVOCATION, instance_id="i-1", number=1,
-            status="Finished", exit_code=0, sender="s", deadline_at=9_000, sent_at=1_500,
-        )  # fmt: skip
-        insert(connection, "outputs", record_id="r-1", runs="5", cut=0, dropped=0, data=b"{{x}}")
+        migrations.apply(connection, STEPS[: STEPS.index(dump.stem) + 1])
         connection.execute("COMMIT")
+    assert schema_of(tmp_path / "made.db") == schema_of(tmp_path / "old.db")
 
 
-def insert(connection: sqlite3.Connection, table: str, **values: object) -> None:
-    places = ", ".join("?" * len(values))
-    connection.execute(f"INSERT INTO {table} ({', '.join(values)}) VALUES ({places})", list(values.values()))
-
-
-def check_data(path: Path) -> None:
-    with open_database(path) as database:
-        old = invocations.get(database, INVOCATION, output=True)
-        assert (old.content, old.parameters, old.parameters_enabled) == (b"echo {{x}}", {}, False)
-        (place,) = old.instances
-        assert place.record.output is not None
-        assert place.record.output.text_of(Stream.STDOUT) == "{{x}}"
-
-
-def test_the_data_comes_along(tmp_path: Path) -> None:
-    home = Home(tmp_path)
-    make_first_schema(home.database)
-    check_data(home.database)
-    with contextlib.closing(sqlite3.connect(home.database)) as connection:
-        assert connection.execute("PRAGMA user_version").fetchone() == (SCHEMA_VERSION,)
+@each_schema
+def test_it_becomes_the_same_schema_as_a_new_one(dump: Path, tmp_path: Path) -> None:
+    path = tmp_path / "old.db"
+    restore(dump, path)
+    assert steps_of(path) == STEPS[: STEPS.index(dump.stem) + 1]
+    open_database(path).close()
+    assert schema_of(path) == new_schema(tmp_path)
+    assert steps_of(path) == STEPS
+    assert version_of(path) == len(STEPS)
+    with contextlib.closing(sqlite3.connect(path)) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
+
+
+@each_schema
+def test_the_data_comes_along(dump: Path, tmp_path: Path) -> None:
+    path = tmp_path / "old.db"
+    restore(dump, path)
+    before = data_of(path)
+    assert len(before["records"]) > 3
+    assert len(before["outputs"]) > 1
+    open_database(path).close()
+    after = data_of(path)
+    for table, rows in before.items():
+        assert len(after[table]) == len(rows), table
+        assert [row for row in rows if not is_among(row, after[table])] == [], table
+
+
+@each_schema
+def test_the_data_is_used(dump: Path, tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    restore(dump, home.database)
     with open_controller(home) as controller:
+        database = controller.database
+        history = [
+            invocations.get(database, summary.invocation.id, output=True)
+            for summary in listing.summaries(database, None)
+        ]
+        assert len(history) >= 3
+        assert any(place.record.output and place.record.output.data for run in history for place in run.instances)
+        search.catch_up(controller)
+        assert words.search(database, phrase.parse("hello from the past"), instance_ids=None, since=None, limit=None)
+        assert words.behind(database) == 0
         commands.create(controller, "new", CommandVersion(b"true"))
 
 
-def test_it_is_the_same_schema_as_a_new_one(tmp_path: Path) -> None:
-    make_first_schema(tmp_path / "old.db")
-    assert schema_of(tmp_path / "old.db") == schema_of(tmp_path / "new.db")
-
-
-def schema_of(path: Path) -> set[tuple[str, str]]:
-    with open_database(path) as database:
-        return {(row["name"], row["sql"]) for row in database.query("SELECT name, sql FROM sqlite_master")}
+def test_version_10_is_that_of_ten_steps_and_of_eleven(tmp_path: Path) -> None:
+    """The eleventh came without a number of its own, so only the names of the steps tell whether it was taken."""
+    missing = {}
+    for dump in DUMPS[9:11]:
+        path = tmp_path / f"{dump.stem}.db"
+        restore(dump, path)
+        assert version_of(path) == 10
+        missing[dump.stem] = [name for kind, name, _ in new_schema(tmp_path) - schema_of(path) if kind == "index"]
+        open_database(path).close()
+        assert version_of(path) == SCHEMA_VERSION
+    assert "records_unanswered" in missing["0010_overview"]
+    assert "records_unanswered" not in missing["0011_unanswered"]
 
 
 def test_a_newer_schema_is_refused_and_left_alone(tmp_path: Path) -> None:
@@ -93,23 +165,39 @@ def test_a_newer_schema_is_refused_and_left_alone(tmp_path: Path) -> None:
     with contextlib.closing(sqlite3.connect(path)) as connection:
         connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
     before = path.read_bytes()
-    with pytest.raises(DatabaseFailure) as refused:
+    with pytest.raises(Conflict) as refused:
         open_database(path)
     assert refused.value.code == "DatabaseTooNew"
-    assert refused.value.exit_status == ExitStatus.LOCAL_FAILURE
+    assert refused.value.exit_status == ExitStatus.REFUSED
     assert f"schema {SCHEMA_VERSION + 1}" in str(refused.value)
+    assert refused.value.hint
     assert path.read_bytes() == before
 
 
+def test_a_newer_schema_is_noticed_by_who_has_the_database_open(tmp_path: Path) -> None:
+    path = tmp_path / "assist.db"
+    with open_database(path) as database:
+        database.changes()
+        with contextlib.closing(sqlite3.connect(path)) as connection:
+            connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
+        before = path.read_bytes()
+        with pytest.raises(Conflict, match="newer Assist"), database.transaction() as transaction:
+            transaction.execute("INSERT INTO settings VALUES ('half', 'x')")
+        with pytest.raises(Conflict, match="newer Assist"):
+            database.changes()
+        assert database.setting("half") is None
+        assert path.read_bytes() == before
+
+
 # Opens copies of a database in children, each of which kills itself one statement later than the one before, until one
-# comes to the end. Prints the schema that each kill left.
+# comes to the end. Prints how many were killed with the old schema left, and how many with the new; another fails.
 KILL_AT_EVERY_STATEMENT = """
 import os, shutil, signal, sqlite3, sys
 from pathlib import Path
 from assist_cli.store import migrations
 from assist_cli.store.database import open_database
 
-old, copy = map(Path, sys.argv[1:])
+old, new, copy = map(Path, sys.argv[1:])
 left = 0
 
 def count(statement):
@@ -123,7 +211,20 @@ def connect(*words, **settings):
     connection.set_trace_callback(count)
     return connection
 
+def state(path):
+    connection = real_connect(path)
+    assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    version, = connection.execute("PRAGMA user_version").fetchone()
+    steps = {name for name, in connection.execute("SELECT name FROM _sqlite_migrations")}
+    schema = set(
+        connection.execute("SELECT type, name, sql FROM sqlite_master WHERE tbl_name <> '_sqlite_migrations'")
+    )
+    connection.close()
+    return version, steps, schema
+
 real_connect = sqlite3.connect
+states = [state(old), state(new)]
+killed = [0, 0]
 statement = 0
 while True:
     statement += 1
@@ -137,32 +238,31 @@ while True:
         open_database(copy).close()
         os._exit(0)
     _, status = os.waitpid(pid, 0)
-    check = sqlite3.connect(copy)
-    assert check.execute("PRAGMA integrity_check").fetchone() == ("ok",)
-    tables = {name for name, in check.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-    version, = check.execute("PRAGMA user_version").fetchone()
-    assert ("audit" in tables) == ("commands" in tables) == (version > 1), (version, tables)
-    check.close()
-    print(version)
+    found = states.index(state(copy))
     if status == 0:
         break
     assert os.WTERMSIG(status) == signal.SIGKILL
+    killed[found] += 1
     open_database(copy).close()
+    assert state(copy) == states[1]
+print(*killed)
 """
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="makes its processes by fork")
-def test_a_kill_at_any_statement_leaves_the_old_or_the_new(tmp_path: Path) -> None:
-    make_first_schema(tmp_path / "old.db")
+@pytest.mark.parametrize("dump", [DUMPS[0], DUMPS[9]], ids=lambda dump: dump.stem)
+def test_a_kill_at_any_statement_leaves_the_old_or_the_new(dump: Path, tmp_path: Path) -> None:
+    restore(dump, tmp_path / "old.db")
+    new_schema(tmp_path)
+    before = data_of(tmp_path / "old.db")
     run = subprocess.run(
-        [sys.executable, "-c", KILL_AT_EVERY_STATEMENT, tmp_path / "old.db", tmp_path / "copy.db"],
+        [sys.executable, "-c", KILL_AT_EVERY_STATEMENT, *(tmp_path / name for name in ("old.db", "new.db", "copy.db"))],
         stdout=subprocess.PIPE,
         text=True,
         check=True,
     )
-    versions = [int(line) for line in run.stdout.split()]
-    assert versions == sorted(versions)
-    assert versions[0] == 1
-    assert versions[-1] == SCHEMA_VERSION
-    assert len(versions) > 20
-    check_data(tmp_path / "copy.db")
+    killed_before, killed_after = map(int, run.stdout.split())
+    assert killed_before > 10
+    assert killed_after > 0
+    after = data_of(tmp_path / "copy.db")
+    assert all(is_among(row, after[table]) for table, rows in before.items() for row in rows)

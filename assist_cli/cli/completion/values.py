@@ -16,46 +16,46 @@ from assist_cli.folder import home_folder
 
 TYPE_CHECKING = False  # typing has it too, and takes 4 ms to import
 if TYPE_CHECKING:
-    from assist_cli.store.glimpse import Glimpse
+    from assist_cli.store.completion import CompletionQueries
 
 Offer = tuple[str, str]  # a word, and what is said beside it
 
 
 def offers(kind: str, text: str, arguments: list[str]) -> Iterator[Offer]:
     """What a place of this kind takes. ``arguments`` are those of the command that stand before it."""
-    from assist_cli.store.glimpse import Glimpse
+    from assist_cli.store.completion import CompletionQueries
 
-    with contextlib.closing(Glimpse(os.path.join(home_folder(), "assist.db"))) as glimpse:
-        yield from KINDS[kind](glimpse, text, arguments)
+    with contextlib.closing(CompletionQueries(os.path.join(home_folder(), "assist.db"))) as queries:
+        yield from KINDS[kind](queries, text, arguments)
 
 
-def _commands(glimpse: Glimpse, text: str, arguments: list[str]) -> Iterator[Offer]:
-    for name, description, _ in glimpse.commands():
+def _commands(queries: CompletionQueries, text: str, arguments: list[str]) -> Iterator[Offer]:
+    for name, description, _ in queries.commands():
         yield name, description
 
 
-def _references(glimpse: Glimpse, text: str, arguments: list[str]) -> Iterator[Offer]:
+def _references(queries: CompletionQueries, text: str, arguments: list[str]) -> Iterator[Offer]:
     """NAME, and behind an ``@`` its versions."""
     name, at, _ = text.partition("@")
     if at:
-        for number, about in _versions(glimpse, "", [name]):
+        for number, about in _versions(queries, "", [name]):
             yield f"{name}@{number}", about
         return
-    for known, description, latest in glimpse.commands():
+    for known, description, latest in queries.commands():
         yield known, description or f"version {latest}"
 
 
-def _versions(glimpse: Glimpse, text: str, arguments: list[str]) -> Iterator[Offer]:
+def _versions(queries: CompletionQueries, text: str, arguments: list[str]) -> Iterator[Offer]:
     """The versions of the command that is the first argument."""
-    for number, created in glimpse.versions(arguments[0]):
+    for number, created in queries.versions(arguments[0]):
         yield str(number), f"of {_when(created)}"
 
 
-def _parameters(glimpse: Glimpse, text: str, arguments: list[str]) -> Iterator[Offer]:
+def _parameters(queries: CompletionQueries, text: str, arguments: list[str]) -> Iterator[Offer]:
     """KEY=, and behind it the choices, of the command that is the first argument."""
     name, _, version = arguments[0].partition("@")
     key, equals, _ = text.partition("=")
-    for known, description, choices in glimpse.definitions(name, int(version) if version else None):
+    for known, description, choices in queries.definitions(name, int(version) if version else None):
         if not equals:
             yield f"{known}=", description
         elif known == key:
@@ -63,46 +63,46 @@ def _parameters(glimpse: Glimpse, text: str, arguments: list[str]) -> Iterator[O
                 yield f"{known}={choice}", ""
 
 
-def _instances(glimpse: Glimpse, text: str, arguments: list[str]) -> Iterator[Offer]:
-    yield from glimpse.instances()
+def _instances(queries: CompletionQueries, text: str, arguments: list[str]) -> Iterator[Offer]:
+    yield from queries.instances()
 
 
-def _targets(glimpse: Glimpse, text: str, arguments: list[str]) -> Iterator[Offer]:
+def _targets(queries: CompletionQueries, text: str, arguments: list[str]) -> Iterator[Offer]:
     """The last one of a comma list: a name, or a tag behind ``@``; ``!`` before it takes it away."""
     before = text[: text.rfind(",") + 1]
     if text[len(before) :].startswith("!"):
         before += "!"
     if not text.startswith("@", len(before)):
-        known = list(glimpse.instances())
+        known = list(queries.instances())
         if "local" not in dict(known):
             known.append(("local", "the agent of this machine"))
         for name, address in known:
             yield before + name, address
-    for key, value, number in glimpse.tags():
+    for key, value, number in queries.tags():
         yield f"{before}@{key}={value}" if value else f"{before}@{key}", f"on {number}"
 
 
-def _invocations(glimpse: Glimpse, text: str, arguments: list[str]) -> Iterator[Offer]:
-    yield from _ids(glimpse, text.lower() or "t-")
+def _invocations(queries: CompletionQueries, text: str, arguments: list[str]) -> Iterator[Offer]:
+    yield from _ids(queries, text.lower() or "t-")
 
 
-def _files(glimpse: Glimpse, text: str, arguments: list[str]) -> Iterator[Offer]:
-    yield from _ids(glimpse, text.lower() or "f-")
+def _files(queries: CompletionQueries, text: str, arguments: list[str]) -> Iterator[Offer]:
+    yield from _ids(queries, text.lower() or "f-")
 
 
-def _ids(glimpse: Glimpse, prefix: str) -> Iterator[Offer]:
-    for id, status, created, name, version, content, file in glimpse.invocations(prefix):
+def _ids(queries: CompletionQueries, prefix: str) -> Iterator[Offer]:
+    for id, status, created, name, version, content, file in queries.invocations(prefix):
         what = f"{name}@{version}" if name else file or one_line(content.decode("utf-8", "replace"))
         yield id, f"{_when(created)}, {status}: {what}"
 
 
-def _places(glimpse: Glimpse, text: str, arguments: list[str]) -> Iterator[Offer]:
+def _places(queries: CompletionQueries, text: str, arguments: list[str]) -> Iterator[Offer]:
     """The instances of the invocation that is the first argument."""
-    yield from glimpse.instances_of(arguments[0])
+    yield from queries.instances_of(arguments[0])
 
 
-def _access_keys(glimpse: Glimpse, text: str, arguments: list[str]) -> Iterator[Offer]:
-    yield from glimpse.access_keys()
+def _access_keys(queries: CompletionQueries, text: str, arguments: list[str]) -> Iterator[Offer]:
+    yield from queries.access_keys()
 
 
 def zones() -> Iterator[Offer]:
@@ -112,7 +112,7 @@ def zones() -> Iterator[Offer]:
     yield from ((zone, "") for zone in sorted(available_timezones()))
 
 
-KINDS: dict[str, Callable[[Glimpse, str, list[str]], Iterator[Offer]]] = {
+KINDS: dict[str, Callable[[CompletionQueries, str, list[str]], Iterator[Offer]]] = {
     "command": _commands,
     "reference": _references,
     "version": _versions,

@@ -53,7 +53,8 @@ Service = Callable[[Controller], AbstractAsyncContextManager[object]]
 def serve(controller: Controller, *, once: bool = False, services: Sequence[Service] = ()) -> None:
     """Serve until SIGTERM or SIGINT; with ``once`` only do what is due now.
 
-    Raises Conflict (ServerRunning) when another one serves or takes over, DatabaseFailure and FileFailure.
+    Raises Conflict when another one serves or takes over (ServerRunning) and when a newer Assist has migrated the
+    database (DatabaseTooNew), DatabaseFailure and FileFailure.
     """
     with sender(controller.home) as token:
         lease.take(controller, token)
@@ -131,10 +132,12 @@ class Server:
         try:
             await self.begin()
             self.turn()
-            while self._agenda.first() is not None and self._is_due():
+            while not self._stopped.is_set() and self._is_due():
                 self.turn()
         finally:
             await self.leave()
+        if self.failure is not None:
+            raise self.failure
 
     async def begin(self) -> None:
         """Take up what was left, and learn what there is to do."""
@@ -175,7 +178,7 @@ class Server:
                 self._take_step(now, step)
             self._notice_changes()
             return self._fire(now)
-        except Conflict as error:  # another one serves
+        except Conflict as error:  # another one serves, or the database is beyond us
             self.failure = error
             self.stop()
         except AssistError as error:

@@ -1,4 +1,4 @@
-"""How an invocation, what it sends, a record and what it wrote lie in their tables, and how they come out again."""
+"""Rows of invocations, transfers, records and outputs: from the model and back."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from assist_cli.store.database import Reader, Transaction, from_ms, from_ms_or_n
 def invocation_of(
     row: sqlite3.Row, content: bytes, instances: Collection[InvocationInstance], transfer: Transfer | None = None
 ) -> Invocation:
-    """Of a file that was sent the fields of the command are empty."""
+    """An invocation from its row. Of a file that was sent the fields of the command are empty."""
     return Invocation(
         id=row["id"],
         command_id=row["command_id"],
@@ -44,7 +44,7 @@ def invocation_of(
 
 
 def record_of(row: sqlite3.Row, *, output: bool = False) -> Record:
-    """With ``output``, the row has the columns of it too; they are null where nothing was printed."""
+    """A record from its row. With ``output``, the row has its columns too; null where nothing was printed."""
     return Record(
         id=row["id"],
         instance_id=row["instance_id"],

@@ -1,4 +1,4 @@
-"""What completion offers of the database: read as it lies there, in a few milliseconds; nothing is made or changed.
+"""Queries for shell completion, on the database as it lies there, in a few milliseconds; nothing is made or changed.
 
 A file that is absent, locked, or of a schema without these columns raises ``sqlite3.Error``: there is nothing to offer.
 Only ``sqlite3`` is imported, so that pressing Tab stays quick.
@@ -14,8 +14,8 @@ MOST = 100  # ids, newest first: more than a person reads
 Pair = tuple[str, str]
 
 
-class Glimpse:
-    """A database that is looked at once. Raises ``sqlite3.Error``, here and in each method."""
+class CompletionQueries:
+    """One read-only connection to the database. Raises ``sqlite3.Error``, here and in each method."""
 
     def __init__(self, path: str) -> None:
         # Where no other program has it open there is no log either, and SQLite would make one to read by.
