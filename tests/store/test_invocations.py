@@ -134,7 +134,7 @@ def test_only_what_runs_is_sent(database: Database) -> None:
     settle(database, **{first: Outcome(FAILED, error_code="DeliveryTimeout", finished=NOW)})
     with database.transaction() as transaction:
         assert not records.mark_sent(transaction, first, MOMENT, MINUTE)
-        assert records.mark_sent(transaction, second, NOW, 2 * MINUTE)
+        assert records.mark_sent(transaction, second, MOMENT, 2 * MINUTE)
         stop(transaction, invocation, 1)
         assert not records.mark_sent(transaction, second, MOMENT, MINUTE)
     found = invocations.get(database, invocation.id, output=False)

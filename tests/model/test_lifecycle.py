@@ -1,0 +1,235 @@
+"""What happens to a record next: every combination of facts has one row, no row is idle, and no answer is a lie."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from collections.abc import Iterator
+from datetime import datetime, timedelta, timezone
+
+import pytest
+
+from assist_cli.model.invocation import Outcome, Record
+from assist_cli.model.lifecycle import (
+    GRACE,
+    IMPOSSIBLE,
+    NOW,
+    ROWS,
+    SETTLING,
+    Action,
+    Answer,
+    Ask,
+    Case,
+    Close,
+    Facts,
+    Follow,
+    Heard,
+    ImpossibleCase,
+    Later,
+    Leave,
+    Never,
+    Send,
+    Sender,
+    Sent,
+    Standing,
+    TellStop,
+    case_of,
+    decide,
+    lifetime,
+    row_of,
+    slot_outcome,
+    time_left,
+)
+from assist_cli.model.moment import Moment
+from assist_cli.model.schedule import SlotOutcome
+from assist_cli.model.status import UNANSWERED, InvocationStatus, may_become
+
+WALL = datetime(2026, 11, 22, 8, tzinfo=timezone.utc)
+TOLD = Outcome(InvocationStatus.FINISHED, exit_code=0, accepted=True)
+CALLED_OFF = Outcome(InvocationStatus.STOPPED, error_code="ExecutionInterrupted", error_info="it was called off")
+STARTS = (NOW, Later(5.0), Never(CALLED_OFF))
+BOTH = (False, True)
+
+
+def answers() -> Iterator[Answer]:
+    for heard in Heard:
+        yield Answer(heard, TOLD if heard is Heard.ENDED else None, "Code", "why")
+
+
+CASES = [
+    Case(standing, sent, late, Facts(sender, start, can_send, accepted, told, answer), WALL)
+    for standing, sent, late, sender, start, can_send, accepted, told, answer in itertools.product(
+        Standing, Sent, BOTH, Sender, STARTS, BOTH, BOTH, BOTH, list(answers())
+    )
+]
+
+
+def possible() -> Iterator[tuple[Case, Action, str]]:
+    for case in CASES:
+        if not any(matches(case) for _, matches in IMPOSSIBLE):
+            row, action = row_of(case)
+            yield case, action, row.when
+
+
+ALL = list(possible())
+
+
+def test_the_table_is_short_and_its_rows_have_words_of_their_own() -> None:
+    assert len(ROWS) <= 25
+    assert len({row.when for row in ROWS}) == len(ROWS)
+
+
+def test_every_row_is_used_and_every_impossible_case_is_one() -> None:
+    used = Counter(when for _, _, when in ALL)
+    assert set(used) == {row.when for row in ROWS}
+    alone: dict[str, Case] = {}
+    for case in CASES:
+        whys = [why for why, matches in IMPOSSIBLE if matches(case)]
+        if len(whys) == 1:
+            alone.setdefault(whys[0], case)
+    assert set(alone) == {why for why, _ in IMPOSSIBLE}, "one is impossible by another already"
+    for case in alone.values():
+        with pytest.raises(ImpossibleCase):
+            row_of(case)
+
+
+def test_what_is_final_is_left_alone() -> None:
+    assert {action for case, action, _ in ALL if case.standing is Standing.FINAL} == {Leave()}
+
+
+def test_what_was_closed_unanswered_changes_by_a_true_result_alone() -> None:
+    for case, action, _ in ALL:
+        if case.standing is Standing.UNANSWERED:
+            assert isinstance(action, (Ask, Leave)) or action == Close(TOLD)
+
+
+def test_only_its_sender_sends_what_runs_and_nobody_sends_what_was_accepted() -> None:
+    for case, action, _ in ALL:
+        if isinstance(action, Send):
+            assert case.standing is Standing.RUNNING
+            assert case.facts.can_send
+            assert not case.facts.accepted
+            assert action.adopt is (case.facts.sender is Sender.GONE)
+
+
+def test_nothing_is_closed_as_never_delivered_that_may_have_run() -> None:
+    for case, action, _ in ALL:
+        if isinstance(action, Close) and action.outcome.error_code == "DeliveryTimeout":
+            assert case.sent is Sent.NO or (case.heard is Heard.UNKNOWN and not case.facts.accepted)
+            assert case.sent is not Sent.SETTLING
+
+
+def test_who_is_at_work_is_left_alone_until_the_deadline_but_for_a_stop() -> None:
+    for case, action, _ in ALL:
+        attended = case.facts.sender in (Sender.BUSY, Sender.OTHER) and not case.late
+        if attended and case.standing is Standing.RUNNING and case.heard is Heard.NOT_ASKED:
+            assert isinstance(action, Leave)
+        if attended and isinstance(action, Close) and case.standing is Standing.RUNNING:
+            assert not action.forget or case.facts.accepted, "its output is left to who follows it"
+
+
+def test_what_is_late_is_closed_at_the_first_answer() -> None:
+    """No agent keeps a record open for good: an honest one by its silence, another one by what it says."""
+    for case, action, _ in ALL:
+        if case.late and case.standing in (Standing.RUNNING, Standing.STOPPING):
+            told = case.standing is Standing.RUNNING or case.facts.told
+            if case.heard is not Heard.NOT_ASKED and (told or case.heard is not Heard.OPEN):
+                assert isinstance(action, Close)
+
+
+def test_a_stop_reaches_the_agent_before_anything_else() -> None:
+    for case, action, _ in ALL:
+        if case.standing is Standing.STOPPING and not case.facts.told:
+            if case.sent is Sent.NO:
+                assert isinstance(action, Close)
+                assert action.outcome.status is InvocationStatus.STOPPED
+            elif case.heard in (Heard.NOT_ASKED, Heard.OPEN):
+                assert isinstance(action, TellStop)
+
+
+def test_every_close_is_a_legal_move() -> None:
+    before = {
+        Standing.RUNNING: (InvocationStatus.RUNNING, ""),
+        Standing.STOPPING: (InvocationStatus.STOPPING, ""),
+        Standing.UNANSWERED: (InvocationStatus.FAILED, UNANSWERED),
+    }
+    for case, action, _ in ALL:
+        if isinstance(action, Close):
+            old, code = before[case.standing]
+            assert may_become(old, action.outcome.status, error_code=code)
+
+
+# records as they come to the table
+
+
+def record(**values: object) -> Record:
+    given: dict[str, object] = {
+        "id": "r-1",
+        "instance_id": "i-1",
+        "number": 1,
+        "status": InvocationStatus.RUNNING,
+        "deadline": WALL + lifetime(60),
+        **values,
+    }
+    return Record(**given)  # type: ignore[arg-type]
+
+
+def at(seconds: float, *, step: float = 0.0, boot: str = "b") -> Moment:
+    """So long after it was sent, with a clock that was set by ``step`` meanwhile."""
+    return Moment(WALL + timedelta(seconds=seconds + step), 100.0 + seconds, boot)
+
+
+SENT = {"sent": WALL, "sent_elapsed": 100.0, "boot": "b"}
+GONE = Facts(Sender.GONE)
+
+
+@pytest.mark.parametrize("step", [3600, -3600, 0])
+def test_a_clock_that_is_set_neither_ends_nor_prolongs_what_runs(step: float) -> None:
+    asked = Facts(Sender.GONE, accepted=True, answer=Answer(Heard.OPEN))
+    assert decide(record(**SENT), asked, at(89, step=step)) == Follow()
+    action = decide(record(**SENT), asked, at(91, step=step))
+    assert isinstance(action, Close)
+    assert action.outcome.error_code == UNANSWERED
+
+
+def test_after_a_restart_of_the_machine_the_time_of_day_counts() -> None:
+    assert time_left(record(**SENT), at(50, step=7, boot="another")) == 33
+    assert time_left(record(sent=WALL), at(50, step=7)) == 33
+
+
+def test_what_was_just_sent_may_arrive_yet() -> None:
+    unknown = Facts(Sender.GONE, answer=Answer(Heard.UNKNOWN))
+    settling = SETTLING.total_seconds()
+    assert isinstance(decide(record(**SENT), unknown, at(settling - 0.1, step=3600)), Leave)
+    action = decide(record(**SENT), unknown, at(settling + 0.1))
+    assert isinstance(action, Close)
+    assert action.outcome.error_code == "DeliveryTimeout"
+
+
+def test_an_agent_that_lost_what_it_had_accepted_makes_no_lie() -> None:
+    action = decide(
+        record(**SENT, accepted=True), Facts(Sender.GONE, accepted=True, answer=Answer(Heard.UNKNOWN)), at(60)
+    )
+    assert isinstance(action, Close)
+    assert action.outcome.error_code == UNANSWERED
+
+
+def test_a_deadline_is_timeout_and_grace_after_it_was_sent() -> None:
+    assert lifetime(60) == timedelta(seconds=60) + GRACE
+    assert not case_of(record(**SENT), GONE, at(90)).late
+    assert case_of(record(**SENT), GONE, at(90.1)).late
+    assert not case_of(record(deadline=WALL), GONE, at(1000)).late, "the time of what waits has not begun"
+
+
+@pytest.mark.parametrize(
+    ("accepted", "made_up", "late", "outcome"),
+    [
+        (True, False, 0.2, SlotOutcome.RAN),
+        (True, False, 1.2, SlotOutcome.LATE),
+        (True, True, 1.2, SlotOutcome.MADE_UP),
+        (False, False, 0.0, SlotOutcome.NOT_DELIVERED),
+        (False, True, 9.0, SlotOutcome.NOT_DELIVERED),
+    ],
+)
+def test_what_a_slot_becomes(accepted: bool, made_up: bool, late: float, outcome: SlotOutcome) -> None:
+    assert slot_outcome(accepted, made_up=made_up, lateness=timedelta(seconds=late)) is outcome
