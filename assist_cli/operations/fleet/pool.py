@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator
 
@@ -36,15 +35,16 @@ class SharedConnection(AgentConnection):
     async def client(self) -> Client:
         if self.is_open:
             return await super().client()
+        loop = asyncio.get_running_loop()
         async with self._lock:
-            if self._error is not None and time.monotonic() < self._again:
+            if self._error is not None and loop.time() < self._again:
                 raise self._error
             self._instance = _instance(self._controller, self._instance.id)  # its address may be another one by now
             try:
                 client = await super().client()
             except AgentError as error:
                 pause = min(PAUSE_SECONDS * 2**self._failures, LONGEST_PAUSE_SECONDS)
-                self._again = time.monotonic() + pause * random.uniform(0.5, 1)
+                self._again = loop.time() + pause * random.uniform(0.5, 1)
                 self._failures, self._error = min(self._failures + 1, 10), error
                 raise
             self._failures, self._error = 0, None

@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Any
 
 from assist_cli.agents.client import Client
-from assist_cli.errors import AgentError, AgentRefused, AssistError
+from assist_cli.errors import AgentError, AgentRefused, AssistError, ClientNotOnline, ConnectionLost
 from assist_cli.model.invocation import Record
 from assist_cli.model.lifecycle import NOT_ASKED, Answer, Heard, lifetime
 from assist_cli.model.moment import Moment
@@ -56,6 +56,8 @@ async def deliver(
     """
     try:
         await connection.client()
+    except ConnectionLost as error:  # before anything of the record could leave
+        return record, Answer(Heard.UNREACHABLE, code=ClientNotOnline.code, why=error.message)
     except AgentError as error:
         return record, Answer(Heard.UNREACHABLE, code=error.code, why=error.message)
     if _left(delivery.until) <= 0:

@@ -1,0 +1,234 @@
+"""Thousands of histories of records in virtual time, each from a seed, and what must hold after every one of them.
+
+At most one start; an end at the latest at the first look after the deadline; final states change only as
+docs/rules.md section 2 allows; a stop reaches; an outcome is no lie; and who is at work on a record is left alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from assist_cli.errors import AssistError
+from assist_cli.model import frequency
+from assist_cli.model.invocation import Record
+from assist_cli.model.schedule import Timing
+from assist_cli.model.status import UNANSWERED, InvocationStatus, may_become
+from assist_cli.model.target import Selection
+from assist_cli.operations.runs import dispatch, recording, stop
+from assist_cli.operations.runs.batch_writer import BatchWriter
+from assist_cli.operations.runs.plans import RunRequest
+from assist_cli.operations.runs.reconcile import reconcile_all
+from assist_cli.operations.runs.senders import sender
+from assist_cli.operations.server import lease
+from assist_cli.operations.server.clock import Clock
+from assist_cli.operations.server.server import TICK_SECONDS, Server
+from assist_cli.paths import Home
+from assist_cli.store import records
+from tests.support.simulation import Process, Simulation
+
+TIMEOUTS = (5, 15, 40)
+SHORT = 15  # histories of each kind in make test
+LONG = 2000
+
+
+@dataclass
+class History:
+    """One history under way: what was run, and by whom."""
+
+    world: Simulation
+    random: Random
+    timeout: int
+    stopped: set[str]
+
+    def started(self) -> Process:
+        """A process that is a sender, and its token in ``token``."""
+        process = Process(self.world)
+        hold = contextlib.ExitStack()
+        self.token = hold.enter_context(sender(self.world.home))
+        process.leaves.append(hold.close)
+        return process
+
+    def run(self) -> tuple[Process, str]:
+        """A person runs something on all instances, and follows it."""
+        process = self.started()
+        names = tuple(f"n{number}" for number in range(1, len(self.world.agents) + 1))
+        request = RunRequest(b"true", timeout=self.timeout, targets=Selection(names))
+        with recording.recorded(process.controller, request, token=self.token) as invocation:
+            process.begin(dispatch.carry(process.controller, invocation, BatchWriter(process.controller)))
+        return process, invocation.id
+
+    def schedule(self) -> str:
+        """A person makes a schedule."""
+        names = tuple(f"n{number}" for number in range(1, len(self.world.agents) + 1))
+        request = RunRequest(b"true", timeout=self.timeout, targets=Selection(names))
+        timing = Timing(frequency.every(10), timedelta(seconds=self.random.choice((0, 4))))
+        invocation, _ = recording.schedule(self.world.controller, request, timing)
+        return invocation.id
+
+    def serve(self) -> Process:
+        """A server begins, in place of one that has died."""
+        process = self.started()
+        token = self.token
+        lease.take(process.controller, token)
+        server = Server(process.controller, token, Clock(process.controller.now, process.controller.elapsed))
+
+        async def life() -> None:
+            await server.begin()
+            while process.alive and server.failure is None:
+                await asyncio.sleep(min(max(server.turn(), 0.01), TICK_SECONDS))
+
+        async def ends() -> None:
+            try:
+                await life()
+            finally:
+                await server.let_go()
+
+        process.begin(ends())
+        return process
+
+    async def look(self, found: list[Record]) -> None:
+        process = Process(self.world)
+        process.begin(reconcile_all(process.controller, found))
+        await process.end()
+
+    async def stop(self, invocation_id: str) -> None:
+        process = Process(self.world)
+        self.stopped.update(stop.begin(process.controller, invocation_id))
+        process.begin(stop.finish(process.controller, invocation_id, list(self.world.agents)))
+        if self.random.random() < 0.3:
+            await asyncio.sleep(self.random.uniform(0, 1))
+            process.kill()
+        await process.end()
+
+    def unsettled(self, invocation_id: str) -> list[Record]:
+        """What is open, and what was closed unanswered and may be corrected."""
+        return records.unsettled(self.world.database, invocation_id=invocation_id).get(invocation_id, [])
+
+    def all(self, invocation_id: str) -> list[Record]:
+        rows = self.world.database.query("SELECT id FROM records WHERE invocation_id = ?", [invocation_id])
+        found = [records.get(self.world.database, row["id"]) for row in rows]
+        return [each for each in found if each is not None]
+
+
+def check(history: History, invocation_id: str) -> None:
+    """What must hold when all is over."""
+    world = history.world
+    for row in world.database.query("SELECT * FROM moves ORDER BY number"):
+        old, new = InvocationStatus(row["old"]), InvocationStatus(row["new"])
+        assert may_become(old, new, error_code=row["code"] or ""), tuple(row)
+    for record in history.all(invocation_id):
+        agent = world.agents[record.instance_id]
+        starts = agent.starts[record.id]
+        accepted = agent.accepted.get(record.id)
+        lost = [each for each in agent.wiped if accepted is not None and each >= accepted]
+        assert starts <= 1 or lost, "it ran twice"
+        assert record.status.is_final, f"{record} is open after its deadline"
+        if record.error_code == UNANSWERED:
+            continue
+        early = accepted is not None and any(each < accepted + 1.5 for each in lost)  # before that was on the disk
+        if record.error_code in ("DeliveryTimeout", "ClientNotRunning", "ClientNotOnline"):
+            assert not starts or early, f"it has run: {record}"
+        if record.status is InvocationStatus.FINISHED:
+            assert starts
+        task = agent.tasks.get(record.id)
+        if record.instance_id in history.stopped and task is not None:
+            assert task.end() <= world.loop.now, "it runs on, though it was stopped"
+
+
+async def events(history: History, invocation_id: str, runner: Process | None, *, storm: bool) -> None:
+    """Let things happen, at random moments, to a run or a schedule."""
+    world, random = history.world, history.random
+    server: Process | None = history.serve() if runner is None or random.random() < 0.5 else None
+    for _ in range(random.randint(2, 9)):
+        await asyncio.sleep(random.uniform(0, history.timeout / 2))
+        kind = random.choice(("look", "look", "stop", "step", "kill", "serve", "crash", "silent", "wipe", "interrupt"))
+        agent = random.choice(list(world.agents.values()))
+        if kind == "look":
+            await history.look(history.unsettled(invocation_id))
+        elif kind == "stop" and random.random() < 0.5:
+            await history.stop(invocation_id)
+        elif kind == "step":
+            world.step += timedelta(seconds=random.choice((-3600, -30, 30, 3600)))
+        elif not storm:
+            continue
+        elif kind == "kill":
+            victim = random.choice((runner, server))
+            if victim is not None and victim.alive:
+                victim.kill()
+        elif kind == "serve" and (server is None or not server.alive):
+            with contextlib.suppress(AssistError):
+                server = history.serve()
+        elif kind == "crash":
+            agent.crash(random.choice((0.5, 5.0, 60.0)))
+        elif kind == "silent":
+            agent.silent_until = world.loop.now + random.uniform(1, 40)
+        elif kind == "wipe" and random.random() < 0.3:
+            agent.wipe()
+        elif kind == "interrupt":
+            agent.interrupt()
+    if runner is None:
+        await history.stop(invocation_id)
+    world.trouble = 0.0
+    await asyncio.sleep(2 * history.timeout + 120)
+    for process in (runner, server):
+        if process is not None and process.alive and (process is server or not process.tasks[0].done()):
+            process.kill()
+        if process is not None:
+            await process.end()
+    await history.look(history.unsettled(invocation_id))
+
+
+def live(home: Path, seed: int, *, storm: bool, periodic: bool) -> tuple[History, str]:
+    """Let one history happen, and check it."""
+    random = Random(seed)
+    trouble = random.choice((0.0, 0.02, 0.1)) if storm else 0.0
+    world = Simulation(Home(home), seed, trouble=trouble, size=random.randint(1, 3))
+    history = History(world, random, random.choice(TIMEOUTS), set())
+    made: list[str] = []
+
+    async def story() -> None:
+        runner = None
+        if periodic:
+            made.append(history.schedule())
+        else:
+            runner, invocation_id = history.run()
+            made.append(invocation_id)
+        await events(history, made[0], runner, storm=storm)
+        check(history, made[0])
+        if not storm and not periodic:
+            for record in history.all(made[0]):
+                assert record.error_code not in (UNANSWERED, "DeliveryTimeout"), f"nothing was wrong: {record}"
+
+    world.run(story())
+    return history, made[0]
+
+
+def kinds(count: int) -> list[tuple[str, int]]:
+    return [(kind, count) for kind in ("calm", "storm", "periodic", "periodic storm")]
+
+
+@pytest.mark.parametrize(("kind", "count"), kinds(SHORT), ids=lambda each: str(each))
+def test_histories(kind: str, count: int, tmp_path: Path) -> None:
+    histories(kind, range(count), tmp_path)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize(("kind", "count"), kinds(LONG), ids=lambda each: str(each))
+def test_thousands_of_histories(kind: str, count: int, tmp_path: Path) -> None:
+    histories(kind, range(SHORT, SHORT + count), tmp_path)
+
+
+def histories(kind: str, seeds: range, folder: Path) -> None:
+    for seed in seeds:
+        try:
+            live(folder / str(seed), seed, storm="storm" in kind, periodic="periodic" in kind)
+        except BaseException as error:
+            raise AssertionError(f"{kind}, seed {seed}") from error
