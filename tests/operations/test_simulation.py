@@ -15,7 +15,6 @@ from random import Random
 
 import pytest
 
-from assist_cli.errors import AssistError
 from assist_cli.model import frequency
 from assist_cli.model.invocation import Record
 from assist_cli.model.schedule import Timing
@@ -45,7 +44,6 @@ class History:
     world: Simulation
     random: Random
     timeout: int
-    stopped: set[str]
 
     def started(self) -> Process:
         """A process that is a sender, and its token in ``token``."""
@@ -94,18 +92,43 @@ class History:
         return process
 
     async def look(self, found: list[Record]) -> None:
+        """Somebody looks; what is to be stopped, and can be told so, is told so by that."""
         process = Process(self.world)
         process.begin(reconcile_all(process.controller, found))
         await process.end()
+        if self.world.trouble:
+            return
+        for record in found:
+            agent = self.world.agents[record.instance_id]
+            task = agent.tasks.get(record.id)
+            if record.status is InvocationStatus.STOPPING and task is not None and agent.is_well():
+                assert task.stopped is not None or task.end() <= self.world.loop.now, "it was not told to stop"
 
-    async def stop(self, invocation_id: str) -> None:
+    async def stop(self, invocation_id: str, *, killed: bool = False) -> None:
+        """Somebody stops it; what can be told so has ended by that, unless the program is killed meanwhile."""
         process = Process(self.world)
-        self.stopped.update(stop.begin(process.controller, invocation_id))
+        stop.begin(process.controller, invocation_id)
+        open_records = [each for each in self.unsettled(invocation_id) if not each.status.is_final]
         process.begin(stop.finish(process.controller, invocation_id, list(self.world.agents)))
-        if self.random.random() < 0.3:
+        if killed:
             await asyncio.sleep(self.random.uniform(0, 1))
             process.kill()
+        well = [each for each in open_records if self.world.agents[each.instance_id].is_well()]
         await process.end()
+        if killed or self.world.trouble:
+            return
+        for record in well:
+            known = records.get(self.world.database, record.id)
+            if known is not None and self.world.agents[record.instance_id].is_well():
+                assert known.status.is_final, f"it was to be stopped: {known}"
+
+    async def hand_over(self, invocation_id: str, runner: Process) -> None:
+        """Who runs it leaves, and the server sends what is not sent yet."""
+        holder = lease.holder(self.world.controller)
+        assert holder is not None
+        with runner.controller.database.transaction() as transaction:
+            records.take_over(transaction, invocation_id, holder.owner)
+        runner.kill()
 
     def unsettled(self, invocation_id: str) -> list[Record]:
         """What is open, and what was closed unanswered and may be corrected."""
@@ -137,34 +160,37 @@ def check(history: History, invocation_id: str) -> None:
             assert not starts or early, f"it has run: {record}"
         if record.status is InvocationStatus.FINISHED:
             assert starts
-        task = agent.tasks.get(record.id)
-        if record.instance_id in history.stopped and task is not None:
-            assert task.end() <= world.loop.now, "it runs on, though it was stopped"
+        if record.status is InvocationStatus.STOPPED and record.sent is None:
+            assert not starts, "it was stopped before it was sent"
+
+
+GAPS = (0.0, 0.02, 0.1, 0.4, 1.0, 3.0, 6.0)  # seconds between two events
+CALM = ("look", "look", "look", "step", "step", "stop")
+STORM = (*CALM, "stop", "kill", "kill", "kill", "serve", "serve", "crash", "silent", "wipe", "interrupt", "hand over")
 
 
 async def events(history: History, invocation_id: str, runner: Process | None, *, storm: bool) -> None:
     """Let things happen, at random moments, to a run or a schedule."""
     world, random = history.world, history.random
     server: Process | None = history.serve() if runner is None or random.random() < 0.5 else None
-    for _ in range(random.randint(2, 9)):
-        await asyncio.sleep(random.uniform(0, history.timeout / 2))
-        kind = random.choice(("look", "look", "stop", "step", "kill", "serve", "crash", "silent", "wipe", "interrupt"))
+    for _ in range(random.randint(3, 25)):
+        await asyncio.sleep(random.choice(GAPS) * random.uniform(0.5, 1.5))
+        kind = random.choice(STORM if storm else CALM)
         agent = random.choice(list(world.agents.values()))
         if kind == "look":
             await history.look(history.unsettled(invocation_id))
-        elif kind == "stop" and random.random() < 0.5:
-            await history.stop(invocation_id)
+        elif kind == "stop" and random.random() < 0.3:
+            await history.stop(invocation_id, killed=storm and random.random() < 0.3)
         elif kind == "step":
             world.step += timedelta(seconds=random.choice((-3600, -30, 30, 3600)))
-        elif not storm:
-            continue
         elif kind == "kill":
             victim = random.choice((runner, server))
             if victim is not None and victim.alive:
                 victim.kill()
         elif kind == "serve" and (server is None or not server.alive):
-            with contextlib.suppress(AssistError):
-                server = history.serve()
+            server = history.serve()
+        elif kind == "hand over" and runner is not None and runner.alive and server is not None and server.alive:
+            await history.hand_over(invocation_id, runner)
         elif kind == "crash":
             agent.crash(random.choice((0.5, 5.0, 60.0)))
         elif kind == "silent":
@@ -175,12 +201,13 @@ async def events(history: History, invocation_id: str, runner: Process | None, *
             agent.interrupt()
     if runner is None:
         await history.stop(invocation_id)
+    await asyncio.sleep(history.timeout + 70)
     world.trouble = 0.0
-    await asyncio.sleep(2 * history.timeout + 120)
+    await asyncio.sleep(history.timeout + 70)
     for process in (runner, server):
-        if process is not None and process.alive and (process is server or not process.tasks[0].done()):
-            process.kill()
         if process is not None:
+            if process.alive and (process is server or not process.tasks[0].done()):
+                process.kill()
             await process.end()
     await history.look(history.unsettled(invocation_id))
 
@@ -189,8 +216,8 @@ def live(home: Path, seed: int, *, storm: bool, periodic: bool) -> tuple[History
     """Let one history happen, and check it."""
     random = Random(seed)
     trouble = random.choice((0.0, 0.02, 0.1)) if storm else 0.0
-    world = Simulation(Home(home), seed, trouble=trouble, size=random.randint(1, 3))
-    history = History(world, random, random.choice(TIMEOUTS), set())
+    world = Simulation(Home(home), seed, trouble=trouble, size=random.randint(1, 4))
+    history = History(world, random, random.choice(TIMEOUTS))
     made: list[str] = []
 
     async def story() -> None:

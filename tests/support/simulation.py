@@ -103,6 +103,10 @@ class MemoryAgent:
         self.silent_until = 0.0
         self.connections: set[MemoryConnection] = set()
 
+    def is_well(self) -> bool:
+        """It can be reached, and answers."""
+        return self.world.loop.now >= max(self.down_until, self.silent_until)
+
     def crash(self, seconds: float) -> None:
         """The agent dies and is away for so long; its shims go on."""
         self.down_until = self.world.loop.now + seconds
@@ -367,7 +371,7 @@ class Simulation:
 
     def duration(self) -> float:
         """How long the next script takes: most are short."""
-        return self.random.choice((0.0, 0.1, 1.0, 5.0)) + self.random.expovariate(1 / 8)
+        return self.random.choice((0.0, 0.1, 3.0, 10.0, 30.0)) * self.random.uniform(0.5, 1.5)
 
     def latency(self) -> float:
         """How long a message takes; now and then one is very late."""
