@@ -140,12 +140,13 @@ class History:
         return [each for each in found if each is not None]
 
 
-def check(history: History, invocation_id: str) -> None:
+def check(history: History, invocation_id: str, *, storm: bool) -> None:
     """What must hold when all is over."""
     world = history.world
     for row in world.database.query("SELECT * FROM moves ORDER BY number"):
         old, new = InvocationStatus(row["old"]), InvocationStatus(row["new"])
         assert may_become(old, new, error_code=row["code"] or ""), tuple(row)
+        assert storm or row["new_code"] not in (UNANSWERED, "DeliveryTimeout"), "nothing was wrong, and it was given up"
     for record in history.all(invocation_id):
         agent = world.agents[record.instance_id]
         starts = agent.starts[record.id]
@@ -173,13 +174,14 @@ async def events(history: History, invocation_id: str, runner: Process | None, *
     """Let things happen, at random moments, to a run or a schedule."""
     world, random = history.world, history.random
     server: Process | None = history.serve() if runner is None or random.random() < 0.5 else None
-    for _ in range(random.randint(3, 25)):
+    begin = random.choice((STORM if storm else CALM, ("stop",), ("kill",) if storm else ("look",)))
+    for number in range(random.randint(3, 25)):
         await asyncio.sleep(random.choice(GAPS) * random.uniform(0.5, 1.5))
-        kind = random.choice(STORM if storm else CALM)
+        kind = random.choice(STORM if storm else CALM) if number else random.choice(begin)
         agent = random.choice(list(world.agents.values()))
         if kind == "look":
             await history.look(history.unsettled(invocation_id))
-        elif kind == "stop" and random.random() < 0.3:
+        elif kind == "stop" and (number == 0 or random.random() < 0.3):
             await history.stop(invocation_id, killed=storm and random.random() < 0.3)
         elif kind == "step":
             world.step += timedelta(seconds=random.choice((-3600, -30, 30, 3600)))
@@ -187,6 +189,8 @@ async def events(history: History, invocation_id: str, runner: Process | None, *
             victim = random.choice((runner, server))
             if victim is not None and victim.alive:
                 victim.kill()
+                await asyncio.sleep(random.choice(GAPS))
+                await history.look(history.unsettled(invocation_id))
         elif kind == "serve" and (server is None or not server.alive):
             server = history.serve()
         elif kind == "hand over" and runner is not None and runner.alive and server is not None and server.alive:
@@ -228,10 +232,7 @@ def live(home: Path, seed: int, *, storm: bool, periodic: bool) -> tuple[History
             runner, invocation_id = history.run()
             made.append(invocation_id)
         await events(history, made[0], runner, storm=storm)
-        check(history, made[0])
-        if not storm and not periodic:
-            for record in history.all(made[0]):
-                assert record.error_code not in (UNANSWERED, "DeliveryTimeout"), f"nothing was wrong: {record}"
+        check(history, made[0], storm=storm)
 
     world.run(story())
     return history, made[0]

@@ -375,7 +375,7 @@ class Simulation:
 
     def latency(self) -> float:
         """How long a message takes; now and then one is very late."""
-        late = self.random.random() < self.trouble / 2
+        late = self.random.random() < 2 * self.trouble
         return self.random.uniform(0.3, LATE_ARRIVAL - 0.5) if late else self.random.uniform(*LATENCY)
 
     def breaks(self) -> bool:
