@@ -25,6 +25,7 @@ from assist_cli.cli.completion.answer import BY_THE_SHELL
 from assist_cli.cli.help import TOPICS
 from assist_cli.model.access import Role
 from assist_cli.model.command import CommandType
+from assist_cli.model.lifecycle import ROWS
 from assist_cli.model.notice import Occasion
 from assist_cli.model.quotas import COMMANDS
 
@@ -194,6 +195,22 @@ def roff(text: str) -> str:
     return "\n".join(f"\\&{line}" if line.startswith(".") else line for line in lines)
 
 
+def filled(path: Path, name: str, lines: Iterable[str]) -> str:
+    """Return the text of a page with these lines between the comments that name them."""
+    begin, end = f"<!-- {name}: made by make generated -->", f"<!-- end of {name} -->"
+    before, _, rest = path.read_text(encoding="utf-8").partition(begin)
+    _, _, after = rest.partition(end)
+    return "\n".join([before + begin, "", *lines, "", end + after])
+
+
+def life_of_a_record() -> Iterator[str]:
+    """The table of model/lifecycle.py as Markdown."""
+    yield "| # | when | then |"
+    yield "| --- | --- | --- |"
+    for number, row in enumerate(ROWS, start=1):
+        yield f"| {number} | {row.when} | {row.then} |"
+
+
 def files() -> dict[Path, str]:
     """Return the content that each file should have."""
     root = typer.main.get_command(app)
@@ -201,6 +218,8 @@ def files() -> dict[Path, str]:
     for script in SCRIPTS.glob("assist.*"):
         made[ROOT / "completions" / script.name] = script.read_text(encoding="utf-8")
     made[ROOT / "docs/reference.md"] = reference(root)
+    architecture = ROOT / "docs/architecture.md"
+    made[architecture] = filled(architecture, "rows", life_of_a_record())
     made[ROOT / "docs/man/assist.1"] = manual("assist", [("assist", root)])
     for name, command in commands_of(root):
         path = f"assist {name}"
