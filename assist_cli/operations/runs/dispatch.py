@@ -153,7 +153,7 @@ class _Dispatch:
                     self._listener.started(place.instance_name)
                 if outcome is None and follow:
                     outcome = await self._within_patience(worker.finish())
-                self._ended(place, outcome)
+                self._ended(place, outcome, counts=start is NOW)
 
     async def _attend(self, place: InvocationInstance) -> None:
         if place.record.status.is_final:
@@ -211,10 +211,11 @@ class _Dispatch:
 
         return Delivery(invocation.timeout, prepare, until=self._until if is_file else None)
 
-    def _ended(self, place: InvocationInstance, outcome: Outcome | None) -> None:
+    def _ended(self, place: InvocationInstance, outcome: Outcome | None, *, counts: bool = True) -> None:
+        """Tell the listener of an outcome; one that was not started ``counts`` for no failure."""
         if outcome is None:
             return
-        self._failures += not outcome.is_success
+        self._failures += counts and not outcome.is_success
         if self._listener is not None:
             self._listener.ended(place.instance_name, outcome)
 
