@@ -97,8 +97,8 @@ class MemoryAgent:
         self.instance = instance
         self.tasks: dict[str, Task] = {}
         self.starts: Counter[str] = Counter()
-        self.accepted: dict[str, float] = {}
         self.wiped: list[float] = []
+        self.unheard: set[str] = set()
         self.down_until = 0.0
         self.silent_until = 0.0
         self.connections: set[MemoryConnection] = set()
@@ -114,8 +114,10 @@ class MemoryAgent:
             connection.lose()
 
     def wipe(self) -> None:
-        """Its spool is lost."""
+        """Its spool is lost; nobody can know of what it had accepted, where that was not written by then."""
         self.wiped.append(self.world.loop.now)
+        rows = self.world.database.query("SELECT id FROM records WHERE accepted = 0")
+        self.unheard.update(self.tasks.keys() & {row["id"] for row in rows})
         self.tasks.clear()
         self.crash(0.5)
 
@@ -169,7 +171,6 @@ class MemoryAgent:
         known = record in self.tasks
         if not known:
             self.starts[record] += 1
-            self.accepted.setdefault(record, now)
             self.tasks[record] = Task(now, now + self.world.duration(), params["timeout"])
             self._schedule(record)
         task = self.tasks[record]
