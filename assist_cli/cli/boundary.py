@@ -21,8 +21,8 @@ import typer
 import typer.main
 
 from assist_cli import __version__
-from assist_cli.cli.forms import Noun
 from assist_cli.cli.output import Format, Printer
+from assist_cli.cli.typer_classes import Noun
 from assist_cli.errors import AssistError, ExitStatus, FileFailure, UsageError
 from assist_cli.paths import home
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from assist_cli.cli import documents, options, targets
+from assist_cli.cli.formatting import escape
 from assist_cli.cli.output import Format, Printer
-from assist_cli.cli.wording import escape
 from assist_cli.errors import AgentError, ExitStatus, UsageError
 from assist_cli.operations.controller import open_controller
 from assist_cli.paths import home

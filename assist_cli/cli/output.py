@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TextIO
 
-from assist_cli.cli.wording import escape, pad, width
+from assist_cli.cli.formatting import escape, pad, width
 from assist_cli.errors import AssistError
 
 

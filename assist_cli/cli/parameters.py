@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
+from assist_cli.cli.formatting import escape
 from assist_cli.cli.output import Printer
-from assist_cli.cli.wording import escape
 from assist_cli.errors import InvalidParameter
 from assist_cli.model import parameters as rules
 from assist_cli.model.command import CommandVersion

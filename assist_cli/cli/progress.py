@@ -9,7 +9,7 @@ import time
 from datetime import timedelta
 from typing import TextIO
 
-from assist_cli.cli.wording import took
+from assist_cli.cli.formatting import took
 
 _WIDTH = 24
 _PAUSE_SECONDS = 0.1  # between two drawings: quicker than that nobody reads it

@@ -9,8 +9,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
+from assist_cli.cli.formatting import escape
 from assist_cli.cli.output import Cell
-from assist_cli.cli.wording import escape
 
 Line = Sequence[Cell]
 

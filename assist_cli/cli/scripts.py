@@ -9,8 +9,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from assist_cli.cli.formatting import escape
 from assist_cli.cli.output import Printer, Style
-from assist_cli.cli.wording import escape
 from assist_cli.errors import FileFailure, Refused, UsageError
 from assist_cli.model.command import CommandType
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from assist_cli.cli import options
-from assist_cli.cli.wording import escape
+from assist_cli.cli.formatting import escape
 from assist_cli.errors import InvalidParameter, LocalFailure, UsageError
 from assist_cli.model import endpoint
 from assist_cli.operations.controller import open_controller

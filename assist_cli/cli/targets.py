@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from assist_cli.cli import documents
+from assist_cli.cli.formatting import escape
 from assist_cli.cli.output import Printer
-from assist_cli.cli.wording import escape
 from assist_cli.errors import UsageError
 from assist_cli.model.instance import Instance
 from assist_cli.model.target import Selection

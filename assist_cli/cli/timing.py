@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from assist_cli.cli import documents, options
+from assist_cli.cli.formatting import clock, count
 from assist_cli.cli.output import Printer
-from assist_cli.cli.wording import clock, count
 from assist_cli.errors import UsageError
 from assist_cli.model.invocation import Invocation
 from assist_cli.model.rollout import Rollout

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from assist_cli.cli import glance, options
+from assist_cli.cli import fleet_screen, options
 from assist_cli.cli.progress import can_redraw
 from assist_cli.cli.screen import Screen
 from assist_cli.operations.controller import open_controller
@@ -36,7 +36,7 @@ def top(
     with open_controller(home()) as controller:
         if once or not can_redraw(sys.stdout):
             columns = shutil.get_terminal_size().columns
-            for line in glance.frame(overview.look(controller), columns, ALL_LINES):
+            for line in fleet_screen.frame(overview.look(controller), columns, ALL_LINES):
                 printer.line("".join(printer.paint(cell.text, cell.style) for cell in line).rstrip())
             return
         with _keys() as keyboard, contextlib.closing(Screen(whole=True)) as screen:
@@ -49,7 +49,7 @@ class _View(overview.Viewer):
         self._screen = screen
 
     def draw(self, overview: overview.Overview) -> None:
-        self._screen.draw(glance.frame(overview, *self._screen.size))
+        self._screen.draw(fleet_screen.frame(overview, *self._screen.size))
 
     def pressed(self) -> bool:
         assert self.keyboard is not None

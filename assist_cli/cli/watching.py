@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from assist_cli.cli import documents
+from assist_cli.cli.formatting import count
 from assist_cli.cli.output import Encoding, Printer
-from assist_cli.cli.wording import count
 from assist_cli.errors import ExitStatus, GaveUpWaiting, Interrupted
 from assist_cli.model.invocation import Invocation, InvocationInstance
 from assist_cli.model.output import Output, Stream
@@ -27,8 +27,8 @@ from assist_cli.operations.history import history
 from assist_cli.operations.runs.listener import Listener
 
 if TYPE_CHECKING:
-    from assist_cli.cli.board import Board
-    from assist_cli.cli.gather import Fanout
+    from assist_cli.cli.fanout import Fanout
+    from assist_cli.cli.invocation_screen import InvocationScreen
 
 SECOND_PRESS_SECONDS = 2.0
 NOT_REACHED = frozenset({"ClientNotRunning", "ClientNotOnline", "ClientAuthFailed", "ClientNeedUpgrade"})
@@ -109,15 +109,15 @@ def watch(
     encoding: Encoding,
     look: Look,
     leave: Callable[[], None] = lambda: None,
-    board: Board | None = None,
+    screen: InvocationScreen | None = None,
 ) -> int:
     """Show an invocation while ``follow`` brings it to its end; the exit status.
 
     ``follow`` takes the listener for the output, None where only the document is wanted. ``leave`` is called when
-    nobody watches any longer: Ctrl-C, a closed terminal, or the patience is at its end. A ``board`` shows it in place
+    nobody watches any longer: Ctrl-C, a closed terminal, or the patience is at its end. A ``screen`` shows it in place
     of what ``look`` says.
     """
-    view = None if printer.is_json else board or _view(printer, invocation, look)
+    view = None if printer.is_json else screen or _view(printer, invocation, look)
     gave_up = None
     try:
         with _hearing_hangups():
@@ -126,7 +126,7 @@ def watch(
         leave()
         return ExitStatus.INTERRUPTED
     except KeyboardInterrupt:
-        return _interrupted(printer, controller, invocation, view, "watch" if board else "wait", leave, encoding)
+        return _interrupted(printer, controller, invocation, view, "watch" if screen else "wait", leave, encoding)
     except GaveUpWaiting as error:
         leave()
         gave_up = error
@@ -172,7 +172,7 @@ def _view(printer: Printer, invocation: Invocation, look: Look) -> Streams | Fan
     transfer = invocation.transfer
     if len(invocation.instances) == 1 and not look.gather and not look.live:
         return Streams(printer, arrived=file_in_words(transfer) if transfer else "")
-    from assist_cli.cli.gather import Fanout  # which most runs do not need
+    from assist_cli.cli.fanout import Fanout  # which most runs do not need
 
     names = [place.instance_name for place in invocation.instances]
     if transfer:
@@ -275,7 +275,7 @@ def _interrupted(
     printer: Printer,
     controller: Controller,
     invocation: Invocation,
-    view: Streams | Fanout | Board | None,
+    view: Streams | Fanout | InvocationScreen | None,
     verb: str,
     leave: Callable[[], None],
     encoding: Encoding,

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 
 from assist_cli.cli.completion.line import Line
 from assist_cli.cli.completion.values import Offer
-from assist_cli.cli.wording import escape, pad, width
+from assist_cli.cli.formatting import escape, pad, width
 
 # COMP_TYPE where words are listed: TAB, and the settings of readline that list at once; else they are put in by turns.
 _LISTING = ("9", "33", "63", "64")

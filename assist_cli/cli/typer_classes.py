@@ -1,4 +1,4 @@
-"""What kinds of commands there are to Typer: nouns that know what was meant, and commands of many options."""
+"""The classes that Typer makes our commands of: nouns that know what was meant, and commands of many options."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Noun(TyperGroup):
         return super().resolve_command(ctx, args)
 
 
-class Command(TyperCommand):
+class CliCommand(TyperCommand):
     """A command; one of many options shows them close together, under headings, so that they fit a screen."""
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
@@ -55,11 +55,11 @@ class Command(TyperCommand):
                 formatter.write_dl([(name.ljust(columns), text) for name, text in records])
 
 
-class Application(typer.Typer):
+class CliApplication(typer.Typer):
     """An application whose commands are such ones."""
 
     def command(self, name: str | None = None, **settings: Any) -> Any:
-        return super().command(name, **{"cls": Command, **settings})
+        return super().command(name, **{"cls": CliCommand, **settings})
 
 
 MANY = 15

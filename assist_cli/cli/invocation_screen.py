@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from assist_cli.cli.gather import running_for
+from assist_cli.cli.fanout import running_for
+from assist_cli.cli.formatting import clock, count, escape, one_line, took
 from assist_cli.cli.output import Cell, Printer, Style
 from assist_cli.cli.progress import can_redraw, so_far
 from assist_cli.cli.screen import Line, Screen
-from assist_cli.cli.wording import clock, count, escape, one_line, took
 from assist_cli.model.gathering import in_words
 from assist_cli.model.invocation import Invocation, InvocationInstance
 from assist_cli.model.status import InvocationStatus, InvokeStatus
@@ -36,7 +36,7 @@ class Standing:
     style: Style
 
 
-class Board(Listener):
+class InvocationScreen(Listener):
     """Shows one invocation until the end of the block. It looks at the history whenever that has changed."""
 
     whole = False
@@ -50,7 +50,7 @@ class Board(Listener):
         self._told: dict[str, tuple[str, Standing]] = {}
         self._screen = None if plain or not can_redraw(sys.stdout) else Screen()
 
-    def __enter__(self) -> Board:
+    def __enter__(self) -> InvocationScreen:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -13,9 +13,9 @@ import time
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
+from assist_cli.cli.formatting import count, escape, took
 from assist_cli.cli.output import Printer, Style
 from assist_cli.cli.progress import Progress
-from assist_cli.cli.wording import count, escape, took
 from assist_cli.model.gathering import Group, gather, in_words, tally
 from assist_cli.model.invocation import InvocationInstance, Outcome
 from assist_cli.model.output import Output, Stream

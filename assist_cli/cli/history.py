@@ -11,8 +11,8 @@ from typing import Annotated
 import typer
 
 from assist_cli.cli import documents, options, scripts, targets
+from assist_cli.cli.formatting import ago, count, escape, one_line
 from assist_cli.cli.output import Column, Format, Printer, Style
-from assist_cli.cli.wording import ago, count, escape, one_line
 from assist_cli.errors import Refused, UsageError
 from assist_cli.model.comparison import Comparison, Difference
 from assist_cli.model.gathering import in_words
