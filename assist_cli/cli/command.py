@@ -79,7 +79,7 @@ def create(
     kind = type_from_word(type) if type else None
     content = scripts.given(text, file)
     if content is None:
-        content = _from_editor(b"", kind or CommandType.SHELL)
+        content = _from_editor(printer, b"", kind or CommandType.SHELL)
     version = CommandVersion(
         content=content,
         type=kind or type_of_script(content, file),
@@ -253,7 +253,7 @@ def clone(
     with open_controller(home()) as controller:
         if changes == Changes() and new_name is None:
             old = commands.get(controller, reference).version
-            changes = Changes(content=_from_editor(old.content, old.type))
+            changes = Changes(content=_from_editor(printer, old.content, old.type))
         made = commands.clone(controller, reference, changes, new_name, description)
     _print_saved(printer, made)
     parameters.warn_of_keys(printer, made.version)
@@ -328,8 +328,8 @@ def import_(
             printer.talk(f"Renamed: {entry.name} to {entry.command.name}")
 
 
-def _from_editor(content: bytes, kind: CommandType) -> bytes:
-    if not scripts.is_interactive():
+def _from_editor(printer: Printer, content: bytes, kind: CommandType) -> bytes:
+    if not printer.can_ask:
         raise UsageError("cannot tell what to save: there is no script", hint="give it with -f FILE or -c TEXT")
     return scripts.edited(content, kind)
 

@@ -199,10 +199,10 @@ def watch(
     from assist_cli.cli import watching
     from assist_cli.cli.invocation_screen import InvocationScreen
 
-    printer = options.printer(context, output)
+    printer = options.printer(context, output, plain=plain)
     with open_controller(home()) as controller:
         found = history.recall(controller, history.find(controller, id, files=True), output=False)
-        with InvocationScreen(printer, controller, found, plain=plain or printer.is_json) as screen:
+        with InvocationScreen(printer, controller, found) as screen:
             status = watching.watch(
                 printer,
                 controller,

@@ -97,7 +97,7 @@ def application(help: str | None = None) -> typer.Typer:
 
 def print_help(context: typer.Context) -> None:
     if context.invoked_subcommand is None:
-        typer.echo(context.get_help(), err=True)
+        printer(context).log(context.get_help())
         raise typer.Exit(ExitStatus.USAGE)
 
 

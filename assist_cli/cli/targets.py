@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from assist_cli.cli import documents
 from assist_cli.cli.formatting import escape
 from assist_cli.cli.output import Printer
 from assist_cli.errors import UsageError
@@ -49,6 +48,8 @@ def preview(printer: Printer, selection: Selection) -> None:
 def print_preview(printer: Printer, found: Sequence[Instance]) -> None:
     """Print these instances, a name a line."""
     if printer.is_json:
+        from assist_cli.cli import documents
+
         printer.documents(map(documents.instance, found))
         return
     for each in found:

@@ -48,9 +48,8 @@ class Look:
     def lines(self) -> bool:
         return self.live or not self.gather
 
-    @property
-    def groups(self) -> bool:
-        return self.gather or (sys.stdout.isatty() and not self.live)
+    def groups(self, *, terminal: bool) -> bool:
+        return self.gather or (terminal and not self.live)
 
 
 class Streams(Listener):
@@ -177,7 +176,7 @@ def _view(printer: Printer, invocation: Invocation, look: Look) -> Streams | Fan
     names = [place.instance_name for place in invocation.instances]
     if transfer:
         return Fanout(printer, names, lines=False, groups=True, silence=file_in_words(transfer))
-    return Fanout(printer, names, lines=look.lines, groups=look.groups)
+    return Fanout(printer, names, lines=look.lines, groups=look.groups(terminal=printer.stdout_is_terminal))
 
 
 def file_in_words(transfer: Transfer) -> str:

@@ -49,7 +49,10 @@ def test_completion_imports_no_command(home: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("COMP_LINE", "assist invoke ")
     ours, others = assist("completion", "answer", "bash", beyond="contextlib, datetime, json, re, sqlite3, typing")
     assert rooms(ours) == {"cli", "folder", "store"}
-    assert {name for name in ours if name.startswith("cli.") and "completion" not in name} == {"cli.formatting"}
+    assert {name for name in ours if name.startswith("cli.") and "completion" not in name} == {
+        "cli.formatting",
+        "cli.streams",
+    }
     assert others == set()
 
 
