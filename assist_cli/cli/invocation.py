@@ -233,7 +233,7 @@ def output_(
     What went to stdout goes to stdout, what went to stderr to stderr. The history holds the first and the last 512 KiB
     of a long output; the instance keeps more of it for a while.
     """
-    from assist_cli.cli.watching import Streams
+    from assist_cli.cli.pass_through import PassThrough
 
     if stdout and stderr:
         raise UsageError("cannot print only stdout and only stderr", hint="leave both out to get both")
@@ -242,14 +242,14 @@ def output_(
         found = history.show(controller, history.find(controller, id), output=True)
         place = _only(history.places(controller, found, targets.selection(instance)))
         only = Stream.STDOUT if stdout else Stream.STDERR if stderr else None
-        streams = Streams(printer, only=only)
+        passed = PassThrough(printer, only=only)
         kept = place.record.output or Output()
         if full and kept.dropped:
             from assist_cli.operations.runs import dispatch
 
-            dispatch.watch(controller, replace(found, instances=(place,)), listener=streams)
-        streams.replay(place)
-        streams.close([])
+            dispatch.watch(controller, replace(found, instances=(place,)), listener=passed)
+        passed.replay(place)
+        passed.close([])
         if not place.status.is_final:
             printer.talk(f"It is {place.status}; what it prints comes with: assist invocation wait {found.id}")
 
