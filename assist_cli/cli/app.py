@@ -9,6 +9,7 @@ import typer
 from assist_cli import __version__
 from assist_cli.cli import options
 from assist_cli.cli.boundary import Boundary
+from assist_cli.cli.output import Printer
 
 
 class Root(Boundary):
@@ -58,7 +59,9 @@ app = typer.Typer(
 
 def _version(asked: bool) -> None:
     if asked:
-        typer.echo(f"assist {__version__}")
+        printer = Printer()
+        printer.line(f"assist {__version__}")
+        printer.flush()
         raise typer.Exit
 
 
@@ -78,5 +81,8 @@ def root(
     if verbose:
         import logging
 
-        logging.basicConfig(level=logging.INFO, format="%(message)s")
+        from assist_cli.cli.log import LogHandler
+
+        handler = LogHandler(options.printer(context))
+        logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[handler])
     options.print_help(context)

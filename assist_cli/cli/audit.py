@@ -8,8 +8,8 @@ from datetime import datetime
 import typer
 
 from assist_cli.cli import documents, options
+from assist_cli.cli.formatting import ago
 from assist_cli.cli.output import Cell, Column, Format, Style
-from assist_cli.cli.wording import ago
 from assist_cli.model import ids
 from assist_cli.model.audit import DONE, Entry
 from assist_cli.operations.controller import open_controller

@@ -21,8 +21,8 @@ import typer
 import typer.main
 
 from assist_cli import __version__
-from assist_cli.cli.forms import Noun
 from assist_cli.cli.output import Format, Printer
+from assist_cli.cli.typer_classes import Noun
 from assist_cli.errors import AssistError, ExitStatus, FileFailure, UsageError
 from assist_cli.paths import home
 
@@ -57,9 +57,9 @@ class Boundary(Noun):
     def invoke(self, ctx: Any) -> Any:
         try:
             result = super().invoke(ctx)
-            sys.stdout.flush()
+            Printer().flush()
         except BrokenPipeError:
-            _let_go_of_stdout()
+            Printer().discard()
             raise typer.Exit(ExitStatus.INTERRUPTED) from None
         return result
 
@@ -68,13 +68,8 @@ def _lost_output(error: Exception) -> FileFailure | None:
     """What is said when stdout itself cannot be written: such an error, unlike others of the system, names no file."""
     if not isinstance(error, OSError) or error.filename is not None:
         return None
-    _let_go_of_stdout()
+    Printer().discard()
     return FileFailure(f"cannot write the output: {error.strerror}", hint="see where stdout goes, and that it has room")
-
-
-def _let_go_of_stdout() -> None:
-    """What is still buffered must not be tried again when the interpreter ends."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 class _Commands(Mapping[str, Any]):
@@ -135,7 +130,7 @@ def _bug(error: Exception) -> AssistError:
     try:
         where = f"the report is '{_write_report(text)}'"
     except (AssistError, OSError):
-        sys.stderr.write(text)
+        Printer().log(text.removesuffix("\n"))
         where = "the report stands above"
     failure = AssistError(
         f"cannot go on: there is a bug in Assist ({type(error).__name__})", hint=where, code="InternalError"

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from assist_cli.cli import cards, documents, options, parameters, scripts
+from assist_cli.cli import command_view, documents, options, parameters, scripts
 from assist_cli.cli.output import Encoding, Format, Printer
 from assist_cli.errors import UsageError
 from assist_cli.model.command import (
@@ -79,7 +79,7 @@ def create(
     kind = type_from_word(type) if type else None
     content = scripts.given(text, file)
     if content is None:
-        content = _from_editor(b"", kind or CommandType.SHELL)
+        content = _from_editor(printer, b"", kind or CommandType.SHELL)
     version = CommandVersion(
         content=content,
         type=kind or type_of_script(content, file),
@@ -116,7 +116,7 @@ def list_(
     elif not shown:
         printer.talk("Nothing is saved yet. Try: assist command create disk -c 'df -h'")
     else:
-        cards.print_list(printer, shown, now)
+        command_view.print_list(printer, shown, now)
     if len(found) > len(shown):
         printer.talk("There are more; all of them: assist command list -n 0")
 
@@ -136,7 +136,7 @@ def show(
     if printer.is_json:
         printer.document(documents.command(found, encoding))
         return
-    cards.print_card(printer, found, now)
+    command_view.print_details(printer, found, now)
 
 
 @app.command(epilog=options.examples("assist command versions restart", "assist command versions restart -o json"))
@@ -155,7 +155,7 @@ def versions(
     if printer.is_json:
         printer.documents(documents.command(each, encoding) for each in found)
         return
-    cards.print_versions(printer, found, now)
+    command_view.print_versions(printer, found, now)
 
 
 @app.command(epilog=options.examples("assist command diff restart 1", "assist command diff restart 1 2"))
@@ -172,9 +172,9 @@ def diff(
         left = commands.get(controller, f"{name}@{old}")
         right = commands.get(controller, name if new is None else f"{name}@{new}")
     if printer.is_json:
-        settings, lines = cards.changed_settings(left, right), cards.changed_lines(left, right)
+        settings, lines = command_view.changed_settings(left, right), command_view.changed_lines(left, right)
         printer.document(documents.difference(left, right, settings, lines))
-    elif not cards.print_difference(printer, left, right):
+    elif not command_view.print_difference(printer, left, right):
         printer.talk(f"Versions {left.version.number} and {right.version.number} are the same.")
 
 
@@ -253,7 +253,7 @@ def clone(
     with open_controller(home()) as controller:
         if changes == Changes() and new_name is None:
             old = commands.get(controller, reference).version
-            changes = Changes(content=_from_editor(old.content, old.type))
+            changes = Changes(content=_from_editor(printer, old.content, old.type))
         made = commands.clone(controller, reference, changes, new_name, description)
     _print_saved(printer, made)
     parameters.warn_of_keys(printer, made.version)
@@ -320,7 +320,7 @@ def import_(
         printer.documents(map(documents.saved, made))
     else:
         for each in made:
-            printer.line(cards.line(each))
+            printer.line(command_view.line(each))
     for entry in found:
         if entry.command is None:
             printer.talk(f"Skipped: {entry.name}")
@@ -328,8 +328,8 @@ def import_(
             printer.talk(f"Renamed: {entry.name} to {entry.command.name}")
 
 
-def _from_editor(content: bytes, kind: CommandType) -> bytes:
-    if not scripts.is_interactive():
+def _from_editor(printer: Printer, content: bytes, kind: CommandType) -> bytes:
+    if not printer.can_ask:
         raise UsageError("cannot tell what to save: there is no script", hint="give it with -f FILE or -c TEXT")
     return scripts.edited(content, kind)
 
@@ -338,4 +338,4 @@ def _print_saved(printer: Printer, command: Command) -> None:
     if printer.is_json:
         printer.document(documents.saved(command))
     else:
-        printer.line(cards.line(command))
+        printer.line(command_view.line(command))

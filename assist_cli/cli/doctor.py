@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from assist_cli.cli import documents, options
+from assist_cli.cli.formatting import escape
 from assist_cli.cli.output import Format, Style
-from assist_cli.cli.wording import escape
 from assist_cli.errors import ExitStatus
 from assist_cli.operations.controller import open_controller
 from assist_cli.operations.observe import doctor as operations

@@ -7,10 +7,10 @@ from datetime import datetime
 import typer
 
 from assist_cli.cli import documents, options
+from assist_cli.cli.formatting import ago
+from assist_cli.cli.invocation_view import created, print_endings, print_rows
 from assist_cli.cli.output import STYLES, Cell, Column, Format, Printer, Style
-from assist_cli.cli.runs import created, print_endings, print_rows
 from assist_cli.cli.watching import file_in_words
-from assist_cli.cli.wording import ago
 from assist_cli.model.invocation import Invocation
 from assist_cli.model.status import InvocationStatus
 from assist_cli.model.transfer import Transfer

@@ -98,14 +98,18 @@ Definitions, one for each --param-def; words as in a shell, quotes around what h
 
 
 @app.command("help", epilog=options.examples("assist help", "assist help exit-status"))
-def help_(topic: Annotated[str | None, typer.Argument(metavar="[TOPIC]", help="What to read about.")] = None) -> None:
+def help_(
+    context: typer.Context,
+    topic: Annotated[str | None, typer.Argument(metavar="[TOPIC]", help="What to read about.")] = None,
+) -> None:
     """Read about a topic, such as exit-status."""
+    printer = options.printer(context)
     if topic is None:
-        typer.echo("Topics, each read with assist help TOPIC:\n\n" + "\n".join(f"  {name}" for name in TOPICS))
-        typer.echo("\nOf a command: assist COMMAND --help")
+        printer.line("Topics, each read with assist help TOPIC:\n\n" + "\n".join(f"  {name}" for name in TOPICS))
+        printer.line("\nOf a command: assist COMMAND --help")
         return
     if topic not in TOPICS:
         raise NotFound(
             f"cannot find the topic '{topic}'", hint=f"{meant(topic, TOPICS)}assist help lists what there is"
         )
-    typer.echo(TOPICS[topic].rstrip())
+    printer.line(TOPICS[topic].rstrip())

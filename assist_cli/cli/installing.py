@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import sys
+import functools
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from assist_cli.cli import documents, options, targets
+from assist_cli.cli.formatting import escape
 from assist_cli.cli.output import Format, Printer
-from assist_cli.cli.wording import escape
 from assist_cli.errors import AgentError, ExitStatus, UsageError
 from assist_cli.operations.controller import open_controller
 from assist_cli.paths import home
@@ -71,7 +71,7 @@ def install(
         accept_new=accept_new,
     )
     with open_controller(home()) as controller:
-        done = deployment.install(controller, request, progress=_progress(printer), ask=_asker())
+        done = deployment.install(controller, request, progress=_progress(printer), ask=_asker(printer))
     for note in done.notes:
         printer.talk(f"note: {note}")
     if printer.is_json:
@@ -146,8 +146,6 @@ def _progress(printer: Printer) -> Callable[[str], None]:
     return progress
 
 
-def _asker() -> Callable[[str], str] | None:
-    """Asks a person for a password, where there is one."""
-    import getpass
-
-    return getpass.getpass if sys.stdin.isatty() and sys.stderr.isatty() else None
+def _asker(printer: Printer) -> Callable[[str], str] | None:
+    """Ask a person for a password, where there is one."""
+    return functools.partial(printer.ask, hidden=True) if printer.can_ask else None

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from assist_cli.cli import documents, installing, options, targets
+from assist_cli.cli.formatting import ago, clock, escape
 from assist_cli.cli.output import Cell, Column, Format, Printer, Style
-from assist_cli.cli.wording import ago, clock, escape
 from assist_cli.errors import ExitStatus
 from assist_cli.model.instance import Instance
 from assist_cli.model.target import fold

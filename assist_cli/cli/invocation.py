@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from assist_cli.cli import archive, documents, options, runs, targets
+from assist_cli.cli import documents, invocation_view, options, targets
+from assist_cli.cli.history import app as history_app
 from assist_cli.cli.output import STYLES, Encoding, Format
 from assist_cli.errors import Conflict, ExitStatus, UsageError
 from assist_cli.model.invocation import Filter, Invocation, InvocationInstance, RepeatMode
@@ -27,7 +28,7 @@ LISTED_INSTANCES = 20
 
 app = options.application("What was run, and how it went. IDs may be short (t-01k3); - is the newest.")
 stop_app = options.application()
-app.add_typer(archive.app)
+app.add_typer(history_app)
 
 
 @app.command(
@@ -71,7 +72,7 @@ def list_(
     if printer.is_json:
         printer.documents(documents.summary(each) for each in shown)
     elif shown:
-        runs.print_list(printer, shown, short, now)
+        invocation_view.print_list(printer, shown, short, now)
     elif wanted != Filter():
         printer.talk("Nothing that was run is like this.")
     else:
@@ -108,15 +109,15 @@ def show(
     if printer.is_json:
         printer.document(documents.invocation(found, encoding))
         return
-    runs.print_head(printer, found, now, told)
+    invocation_view.print_head(printer, found, now, told)
     printer.line()
     if all_ or len(found.instances) <= LISTED_INSTANCES:
-        runs.print_instances(printer, found.instances, now)
+        invocation_view.print_instances(printer, found.instances, now)
     else:
-        runs.print_endings(printer, found.instances)
+        invocation_view.print_endings(printer, found.instances)
         printer.talk(f"One line for each: assist invocation show {found.id} --all")
     if len(found.instances) == 1:
-        runs.print_end_of_output(printer, found)
+        invocation_view.print_end_of_output(printer, found)
 
 
 @app.command(
@@ -143,7 +144,7 @@ def results(
         if printer.is_json:
             printer.documents(documents.result(invocation_id, place, encoding) for place in found)
         else:
-            runs.print_results(printer, list(found), controller.now())
+            invocation_view.print_results(printer, list(found), controller.now())
 
 
 @app.command(epilog=options.examples("assist invocation wait -", "assist invocation wait t-01k3 --wait 10m"))
@@ -196,12 +197,12 @@ def watch(
     again is watched until it is stopped. Ends with the exit status of invocation wait.
     """
     from assist_cli.cli import watching
-    from assist_cli.cli.board import Board
+    from assist_cli.cli.invocation_screen import InvocationScreen
 
-    printer = options.printer(context, output)
+    printer = options.printer(context, output, plain=plain)
     with open_controller(home()) as controller:
         found = history.recall(controller, history.find(controller, id, files=True), output=False)
-        with Board(printer, controller, found, plain=plain or printer.is_json) as board:
+        with InvocationScreen(printer, controller, found) as screen:
             status = watching.watch(
                 printer,
                 controller,
@@ -209,7 +210,7 @@ def watch(
                 lambda listener: _follow(controller, found, listener, patience),
                 encoding=encoding,
                 look=watching.Look(),
-                board=board,
+                screen=screen,
             )
     raise typer.Exit(status)
 
@@ -232,7 +233,7 @@ def output_(
     What went to stdout goes to stdout, what went to stderr to stderr. The history holds the first and the last 512 KiB
     of a long output; the instance keeps more of it for a while.
     """
-    from assist_cli.cli.watching import Streams
+    from assist_cli.cli.pass_through import PassThrough
 
     if stdout and stderr:
         raise UsageError("cannot print only stdout and only stderr", hint="leave both out to get both")
@@ -241,14 +242,14 @@ def output_(
         found = history.show(controller, history.find(controller, id), output=True)
         place = _only(history.places(controller, found, targets.selection(instance)))
         only = Stream.STDOUT if stdout else Stream.STDERR if stderr else None
-        streams = Streams(printer, only=only)
+        passed = PassThrough(printer, only=only)
         kept = place.record.output or Output()
         if full and kept.dropped:
             from assist_cli.operations.runs import dispatch
 
-            dispatch.watch(controller, replace(found, instances=(place,)), listener=streams)
-        streams.replay(place)
-        streams.close([])
+            dispatch.watch(controller, replace(found, instances=(place,)), listener=passed)
+        passed.replay(place)
+        passed.close([])
         if not place.status.is_final:
             printer.talk(f"It is {place.status}; what it prints comes with: assist invocation wait {found.id}")
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from assist_cli.cli import options, parameters, scripts, targets, timing
+from assist_cli.cli import options, parameters, targets, timing
 from assist_cli.cli.output import Encoding, Format
 from assist_cli.cli.watching import Look, carry_out
 from assist_cli.operations.controller import open_controller
@@ -88,10 +88,10 @@ def invoke(
         targets=where,
     )
     with open_controller(home()) as controller:
-        if scripts.is_interactive():
+        if printer.can_ask:
             # what runs later has its secrets by reference, and not as somebody types them now
             asked = [each for each in missing(controller, request) if when is None or not each.secret]
-            answers = parameters.ask(asked)
+            answers = parameters.ask(printer, asked)
             request = replace(request, parameters={**request.parameters, **answers})
         if when is not None:
             timing.tell(printer, controller, *schedule(controller, request, when, also=also))

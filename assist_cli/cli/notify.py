@@ -10,8 +10,8 @@ from typing import Annotated
 import typer
 
 from assist_cli.cli import documents, options
+from assist_cli.cli.formatting import escape, took
 from assist_cli.cli.output import Format, Style
-from assist_cli.cli.wording import escape, took
 from assist_cli.errors import ExitStatus
 from assist_cli.model.command import CommandType
 from assist_cli.model.ids import Kind, new_id

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from assist_cli.cli.forms import Application, Noun
+from assist_cli.cli.formatting import seconds_of
 from assist_cli.cli.output import Encoding, Format, Printer
-from assist_cli.cli.wording import seconds_of
+from assist_cli.cli.typer_classes import CliApplication, Noun
 from assist_cli.errors import ExitStatus, UsageError
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ EncodingOption = Annotated[Encoding, typer.Option("--encoding", metavar="FORM", 
 
 def application(help: str | None = None) -> typer.Typer:
     """An application of one command, or with ``help`` the group of a noun, which alone prints its help."""
-    app = Application(
+    app = CliApplication(
         cls=Noun,
         help=help,
         add_completion=False,
@@ -97,7 +97,7 @@ def application(help: str | None = None) -> typer.Typer:
 
 def print_help(context: typer.Context) -> None:
     if context.invoked_subcommand is None:
-        typer.echo(context.get_help(), err=True)
+        printer(context).log(context.get_help())
         raise typer.Exit(ExitStatus.USAGE)
 
 

@@ -1,23 +1,30 @@
-"""The one place that prints. stdout is data, stderr is talk.
+"""The Printer: all that a command prints or asks. stdout is data, stderr is talk.
 
-A Printer knows how much to say (``-q``, ``-v``) and in which form the data goes out (``-o``). Tables are drawn with
-rich on a terminal; into a pipe, and with ``--plain``, they are columns of text two spaces apart and cut nowhere. Colour
-is for terminals without ``NO_COLOR``, and never says what the words do not.
+A Printer knows how much to say (``-q``, ``-v``), in which form the data goes out (``-o``, ``--plain``), and whether it
+writes to terminals. Every byte of the command line goes through one, and it alone draws progress: a line at the bottom
+of stderr, which is wiped before anything else is written.
+
+Tables are drawn with rich on a terminal; into a pipe, and with ``--plain``, they are columns of text two spaces apart
+and cut nowhere. Colour never says what the words do not.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
-import os
-import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import TextIO
+from typing import TYPE_CHECKING
 
-from assist_cli.cli.wording import escape, pad, width
+import typer
+
+from assist_cli.cli.formatting import escape, pad, width
+from assist_cli.cli.streams import OutputStream, StatusLine, Streams
 from assist_cli.errors import AssistError
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 
 class Format(str, Enum):
@@ -29,14 +36,14 @@ class Format(str, Enum):
 
 
 class Encoding(str, Enum):
-    """How CommandContent, Output, Stdout and Stderr are written."""
+    """The form of CommandContent, Output, Stdout and Stderr in JSON."""
 
     TEXT = "text"
     BASE64 = "base64"
 
 
 class Style(str, Enum):
-    """What a colour stands for; the value is rich's word for it."""
+    """The meaning of a colour; the value is rich's word for it."""
 
     PLAIN = ""
     GOOD = "green"
@@ -56,7 +63,8 @@ STYLES = {
     "PartialFailed": Style.BAD,
 }
 
-_ANSI = {
+_COLOURS = {
+    Style.PLAIN: "",
     Style.GOOD: "32",
     Style.BAD: "31",
     Style.ODD: "33",
@@ -88,19 +96,57 @@ GAP = "  "
 
 
 class Printer:
-    """Prints for one command."""
+    """Prints for one command. ``streams`` are those of the process unless a test gives others."""
 
     def __init__(
-        self, *, quiet: bool = False, verbose: bool = False, format: Format = Format.TABLE, plain: bool = False
+        self,
+        *,
+        quiet: bool = False,
+        verbose: bool = False,
+        format: Format = Format.TABLE,
+        plain: bool = False,
+        streams: Streams | None = None,
     ) -> None:
         self.verbose = verbose
         self.quiet = quiet
         self._format = format
         self._plain = plain
+        self._streams = streams or Streams()
+        self._status = StatusLine(self._streams.stderr, above=self._streams.stdout)
 
     @property
     def is_json(self) -> bool:
         return self._format is not Format.TABLE
+
+    # terminals
+
+    @property
+    def stdout_is_terminal(self) -> bool:
+        return self._streams.stdout.is_terminal
+
+    @property
+    def stderr_is_terminal(self) -> bool:
+        return self._streams.stderr.is_terminal
+
+    @property
+    def can_redraw(self) -> bool:
+        """True where data can be drawn over what was drawn before: on a terminal, without ``--plain`` and JSON."""
+        return not self._plain and not self.is_json and self._streams.stdout.can_redraw
+
+    @property
+    def can_ask(self) -> bool:
+        """True where a person can be asked: stdin and stderr are terminals."""
+        return self._streams.stdin.is_terminal and self.stderr_is_terminal
+
+    @property
+    def keyboard(self) -> int | None:
+        """The descriptor of stdin where that is a terminal."""
+        return self._streams.stdin.fileno() if self._streams.stdin.is_terminal else None
+
+    @property
+    def columns(self) -> int:
+        """The width of stdout."""
+        return self._streams.stdout.columns
 
     # stderr: talk
 
@@ -111,66 +157,107 @@ class Printer:
 
     def warn(self, text: str) -> None:
         """Say what must be known even then."""
-        self._say(escape(text))
+        self.log(escape(text))
 
     def error(self, error: AssistError) -> None:
         """An error in one line, and its hint; where JSON is asked for, one object in one line."""
         if self.is_json:
             words = {"Code": error.code, "Message": error.message, "Hint": error.hint or None}
-            self._say(json.dumps(words, ensure_ascii=False))
+            self.log(json.dumps(words, ensure_ascii=False))
             return
-        self._say(f"{_paint('error:', Style.BAD, sys.stderr)} {escape(error.message)}")
+        painted = self._streams.stderr.painted
+        self.log(f"{painted('error:', _COLOURS[Style.BAD])} {escape(error.message)}")
         if error.hint:
-            self._say(f"{_paint('hint:', Style.BUSY, sys.stderr)} {escape(error.hint)}")
+            self.log(f"{painted('hint:', _COLOURS[Style.BUSY])} {escape(error.hint)}")
 
-    def _say(self, text: str) -> None:
-        with contextlib.suppress(OSError):  # stdout that fails is seen by what writes there
-            sys.stdout.flush()
-        print(text, file=sys.stderr, flush=True)
+    def log(self, text: str) -> None:
+        """Write a line to stderr as it is: what may hold control characters was escaped before."""
+        self._flush_data()
+        stderr = self._output(error=True)
+        stderr.write(f"{text}\n")
+        stderr.flush()
+
+    # stderr and stdin: questions
+
+    def ask(self, prompt: str, *, hidden: bool = False) -> str:
+        """Ask a person on stderr; what is typed is not shown if ``hidden``. Raises typer.Abort on Ctrl-C and at EOF."""
+        self._flush_data()
+        try:
+            if hidden:
+                import getpass
+
+                return getpass.getpass(prompt)
+            stderr = self._output(error=True)
+            stderr.write(prompt)
+            stderr.flush()
+            answer = self._streams.stdin.read_line()
+        except (EOFError, KeyboardInterrupt):
+            if hidden:
+                self.log("")
+            raise typer.Abort from None
+        if not answer:
+            raise typer.Abort
+        return answer.removesuffix("\n")
+
+    def confirm(self, question: str) -> bool:
+        """Ask a person for yes or no, which is the default. Raises typer.Abort as ``ask`` does."""
+        while True:
+            answer = self.ask(f"{question} [y/N]: ").strip().lower()
+            if answer in ("", "n", "no", "y", "yes"):
+                return answer.startswith("y")
+            self.log("Error: invalid input")
+
+    # stderr: progress
+
+    def progress(self, text: str, hint: str = "") -> None:
+        """Show how far it is in a line at the bottom of a terminal, and the hint after it where there is room.
+
+        It is not shown with ``-q``, nor where stderr is not a terminal.
+        """
+        if not self.quiet:
+            self._status.draw(text, hint)
+
+    def remove_enter(self) -> None:
+        """Remove the progress and the line that a person's Enter has begun below it."""
+        self._status.step_back()
 
     # stdout: data
 
     def line(self, text: str = "") -> None:
         """A line of data; what may hold control characters was escaped before."""
-        print(text)
+        self._output().write(f"{text}\n")
 
     def paint(self, text: str, style: Style, *, keep: str = "") -> str:
         """The text in a colour, where stdout shows colours. Control characters but those to ``keep`` are escaped."""
-        return _paint(escape(text, keep=keep), style, sys.stdout)
+        return self._streams.stdout.painted(escape(text, keep=keep), _COLOURS[style])
 
     def script(self, text: str, language: str) -> None:
         """A script, in the colours of its language where stdout shows colours; it was escaped before."""
         text = text.removesuffix("\n")
-        if not _shows_colours(sys.stdout):
-            print(text)
+        if not self._streams.stdout.shows_colours:
+            self.line(text)
             return
-        from rich.console import Console
         from rich.syntax import Syntax
 
         painted = Syntax("", language, theme="ansi_dark", background_color="default").highlight(text)
-        Console(file=sys.stdout, highlight=False).print(painted, soft_wrap=True, end="")
+        self.console().print(painted, soft_wrap=True, end="")
 
     def raw(self, data: bytes, *, error: bool = False) -> None:
-        """Bytes as they are, at once: to stdout, or to stderr."""
-        stream = sys.stderr if error else sys.stdout
-        stream.flush()
-        stream.buffer.write(data)
-        stream.buffer.flush()
+        """Bytes as they are, without delay: to stdout, or to stderr."""
+        self._output(error=error).write_bytes(data)
 
     def prefixed(self, name: str, line: bytes, *, error: bool = False) -> None:
         """One line of an instance's output after its name: escaped on a terminal, as it is elsewhere."""
-        stream = sys.stderr if error else sys.stdout
-        if stream.isatty():
-            print(
-                f"{_paint(escape(name), Style.BUSY, stream)}: {escape(line.decode('utf-8', 'replace'), keep=chr(9))}",
-                file=stream,
-            )
+        stream = self._output(error=error)
+        if stream.is_terminal:
+            painted = stream.painted(escape(name), _COLOURS[Style.BUSY])
+            stream.write(f"{painted}: {escape(line.decode('utf-8', 'replace'), keep=chr(9))}\n")
         else:
-            self.raw(b"%s: %s\n" % (name.encode(), line), error=error)
+            stream.write_bytes(b"%s: %s\n" % (name.encode(), line))
 
     def document(self, document: object) -> None:
         """One JSON document: indented, or in one line where lines of JSON are asked for."""
-        print(json.dumps(document, ensure_ascii=False, indent=2 if self._format is Format.JSON else None))
+        self.line(json.dumps(document, ensure_ascii=False, indent=2 if self._format is Format.JSON else None))
 
     def documents(self, documents: Iterable[object]) -> None:
         """A list of JSON documents: an array, or one a line."""
@@ -183,62 +270,70 @@ class Printer:
     def table(self, columns: Sequence[Column], rows: Iterable[Sequence[Cell | str]]) -> None:
         """A table for people."""
         cells = [[cell if isinstance(cell, Cell) else Cell(cell) for cell in row] for row in rows]
-        if self._plain or not sys.stdout.isatty():
-            _print_columns(columns, cells)
+        if self._plain or not self.stdout_is_terminal:
+            self._print_columns(columns, cells)
         else:
-            _draw(columns, cells)
+            self._draw_table(columns, cells)
 
+    def console(self) -> Console:
+        """rich on stdout, for what it alone can draw."""
+        return self._output().console()
 
-def _paint(text: str, style: Style, stream: TextIO) -> str:
-    if style is Style.PLAIN or not _shows_colours(stream):
-        return text
-    return f"\x1b[{_ANSI[style]}m{text}\x1b[0m"
+    def flush(self) -> None:
+        """Write what is still buffered of the data."""
+        self._streams.stdout.flush()
 
+    def discard(self) -> None:
+        """Discard what is still buffered of the data, and all that follows: stdout cannot be written."""
+        self._streams.stdout.discard()
 
-def _shows_colours(stream: TextIO) -> bool:
-    return stream.isatty() and not os.environ.get("NO_COLOR")
+    def _output(self, *, error: bool = False) -> OutputStream:
+        """stdout or stderr, ready to be written to: no progress stands where the text is to be."""
+        self._status.wipe()
+        return self._streams.stderr if error else self._streams.stdout
 
+    def _flush_data(self) -> None:
+        with contextlib.suppress(OSError):  # stdout that fails is seen by what writes there
+            self.flush()
 
-def _print_columns(columns: Sequence[Column], rows: Sequence[Sequence[Cell]]) -> None:
-    table = [[column.title for column in columns], *([escape(cell.text) or "-" for cell in row] for row in rows)]
-    widths = [max(map(width, texts)) for texts in zip(*table, strict=True)]
-    for texts in table:
-        padded = (
-            pad(text, size, right=column.right) for text, size, column in zip(texts, widths, columns, strict=True)
+    def _print_columns(self, columns: Sequence[Column], rows: Sequence[Sequence[Cell]]) -> None:
+        table = [[column.title for column in columns], *([escape(cell.text) or "-" for cell in row] for row in rows)]
+        widths = [max(map(width, texts)) for texts in zip(*table, strict=True)]
+        for texts in table:
+            padded = (
+                pad(text, size, right=column.right) for text, size, column in zip(texts, widths, columns, strict=True)
+            )
+            self.line(GAP.join(padded).rstrip())
+
+    def _draw_table(self, columns: Sequence[Column], rows: Sequence[Sequence[Cell]]) -> None:
+        from rich.box import SIMPLE_HEAD
+        from rich.table import Table
+        from rich.text import Text
+
+        console = self.console()
+        if console.width < _least_width(columns, rows):
+            self._print_columns(columns, rows)  # lines that the terminal breaks are better than columns without letters
+            return
+        # Only a flexible column gives way: rich narrows those that may wrap, and its cells are cut instead of wrapped.
+        table = Table(
+            box=SIMPLE_HEAD,
+            show_edge=False,
+            pad_edge=False,
+            padding=(0, len(GAP) - 1, 0, 0),  # beside the column of its own that stands between two
+            header_style="bold",
+            border_style="dim",
         )
-        print(GAP.join(padded).rstrip())
-
-
-def _draw(columns: Sequence[Column], rows: Sequence[Sequence[Cell]]) -> None:
-    from rich.box import SIMPLE_HEAD
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    console = Console(file=sys.stdout, highlight=False)
-    if console.width < _least_width(columns, rows):
-        _print_columns(columns, rows)  # lines that the terminal breaks are better than columns without letters
-        return
-    # Only a flexible column gives way: rich narrows those that may wrap, and its cells are cut instead of wrapped.
-    table = Table(
-        box=SIMPLE_HEAD,
-        show_edge=False,
-        pad_edge=False,
-        padding=(0, len(GAP) - 1, 0, 0),  # beside the column of its own that stands between two
-        header_style="bold",
-        border_style="dim",
-    )
-    for column in columns:
-        table.add_column(column.title, justify="right" if column.right else "left", no_wrap=not column.flexible)
-    for row in rows:
-        table.add_row(
-            *(Text(escape(cell.text), style=cell.style.value, no_wrap=True, overflow="ellipsis") for cell in row)
-        )
-    console.print(table)
+        for column in columns:
+            table.add_column(column.title, justify="right" if column.right else "left", no_wrap=not column.flexible)
+        for row in rows:
+            table.add_row(
+                *(Text(escape(cell.text), style=cell.style.value, no_wrap=True, overflow="ellipsis") for cell in row)
+            )
+        console.print(table)
 
 
 def _least_width(columns: Sequence[Column], rows: Sequence[Sequence[Cell]]) -> int:
-    """What a drawn table takes at least: what does not give way, a little of what does, and what is between."""
+    """The least width of a drawn table: what does not give way, a little of what does, and what is between."""
     least = len(GAP) * (len(columns) - 1)
     for position, column in enumerate(columns):
         texts = [column.title, *(escape(row[position].text) for row in rows)]

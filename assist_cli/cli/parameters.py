@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
+from assist_cli.cli.formatting import escape
 from assist_cli.cli.output import Printer
-from assist_cli.cli.wording import escape
 from assist_cli.errors import InvalidParameter
 from assist_cli.model import parameters as rules
 from assist_cli.model.command import CommandVersion
@@ -37,21 +37,19 @@ def given(pairs: Sequence[str] | None, document: str | None, secrets: Sequence[s
     return parameters.gather(pairs or (), document, secrets or ())
 
 
-def ask(definitions: Iterable[Definition]) -> dict[str, Value]:
+def ask(printer: Printer, definitions: Iterable[Definition]) -> dict[str, Value]:
     """Ask a person, on stderr, for a value of each; again when it is not allowed, and unseen where it is secret."""
     answers: dict[str, Value] = {}
     for definition in definitions:
         if definition.description:
-            typer.echo(escape(definition.description), err=True)
+            printer.warn(definition.description)
         while definition.key not in answers:
-            answer = typer.prompt(
-                _question(definition), hide_input=definition.secret, default="", show_default=False, err=True
-            )
+            answer = printer.ask(f"{_question(definition)}: ", hidden=definition.secret)
             value = Secret(answer) if definition.secret else answer
             try:
                 rules.check_value(definition, value)
             except InvalidParameter as error:
-                typer.echo(escape(error.message), err=True)
+                printer.warn(error.message)
             else:
                 answers[definition.key] = value
     return answers

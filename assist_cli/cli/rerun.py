@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from assist_cli.cli import options, parameters, scripts, timing
+from assist_cli.cli import options, parameters, timing
 from assist_cli.cli.output import Encoding, Format
 from assist_cli.cli.watching import Look, carry_out
 from assist_cli.errors import UsageError
@@ -86,8 +86,8 @@ def rerun(
         if when is not None:
             timing.tell(printer, controller, *schedule(controller, request, when, also=also))
             return
-        if scripts.is_interactive():
-            request = replace(request, secrets={**given, **parameters.ask(missing(controller, request))})
+        if printer.can_ask:
+            request = replace(request, secrets={**given, **parameters.ask(printer, missing(controller, request))})
         with recorded(controller, request, also=also) as invocation:
             status = carry_out(
                 printer,

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from assist_cli.cli import documents, options
+from assist_cli.cli.formatting import ago, clock, count, due, escape, one_line, took
 from assist_cli.cli.output import Cell, Column, Format, Printer, Style
-from assist_cli.cli.wording import ago, clock, count, due, escape, one_line, took
 from assist_cli.errors import UsageError
 from assist_cli.model import frequency
 from assist_cli.model.frequency import Firing

@@ -6,11 +6,10 @@ out in one write, so that nothing flickers.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 
-from assist_cli.cli.output import Cell
-from assist_cli.cli.wording import escape
+from assist_cli.cli.formatting import escape
+from assist_cli.cli.output import Cell, Printer
 
 Line = Sequence[Cell]
 
@@ -18,11 +17,10 @@ Line = Sequence[Cell]
 class Screen:
     """Drawn where the cursor is, and left standing at the end; a ``whole`` one gives back what was there before."""
 
-    def __init__(self, *, whole: bool = False) -> None:
-        from rich.console import Console
+    def __init__(self, printer: Printer, *, whole: bool = False) -> None:
         from rich.live import Live
 
-        self._console = Console(file=sys.stdout, highlight=False)
+        self._console = printer.console()
         self._live = Live(
             console=self._console,
             screen=whole,

@@ -9,8 +9,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from assist_cli.cli.formatting import escape
 from assist_cli.cli.output import Printer, Style
-from assist_cli.cli.wording import escape
+from assist_cli.cli.streams import Streams
 from assist_cli.errors import FileFailure, Refused, UsageError
 from assist_cli.model.command import CommandType
 
@@ -36,7 +37,7 @@ def encoded(text: str) -> bytes:
 def read(file: str) -> bytes:
     """The bytes of a file, or of stdin for ``-``. Raises FileFailure."""
     if file == "-":
-        return sys.stdin.buffer.read()
+        return Streams().stdin.read()
     try:
         return Path(file).read_bytes()
     except OSError as error:
@@ -65,11 +66,6 @@ def edited(content: bytes, kind: CommandType) -> bytes:
     if saved == content:
         raise Refused("cannot go on: the script was not changed in the editor", code="NothingChanged")
     return saved
-
-
-def is_interactive() -> bool:
-    """Whether a person can be asked: the terminal is there to read from and to talk on."""
-    return sys.stdin.isatty() and sys.stderr.isatty()
 
 
 def show(printer: Printer, content: bytes, kind: CommandType) -> None:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import functools
 import logging
 import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from assist_cli.cli import options
-from assist_cli.cli.wording import escape
+from assist_cli.cli.formatting import escape
+from assist_cli.cli.log import LogHandler
+from assist_cli.cli.output import Printer
 from assist_cli.errors import InvalidParameter, LocalFailure, UsageError
 from assist_cli.model import endpoint
 from assist_cli.operations.controller import open_controller
@@ -54,7 +55,7 @@ def serve(
         *_api(api, certificate, key, insecure=insecure, once=once),
         *_metrics(metrics, insecure=insecure, once=once),
     ]
-    _keep_log(quiet=printer.quiet, verbose=printer.verbose)
+    _keep_log(printer)
     with open_controller(home()) as controller:
         from assist_cli.operations.server import server
 
@@ -109,19 +110,19 @@ def _not_installed(what: str, error: ModuleNotFoundError, extra: str) -> LocalFa
 class _Line(logging.Formatter):
     """``2026-11-22 08:00:00 text``; where the journal of the system adds the time, only the text."""
 
-    def __init__(self) -> None:
-        bare = "JOURNAL_STREAM" in os.environ and not sys.stderr.isatty()
+    def __init__(self, printer: Printer) -> None:
+        bare = "JOURNAL_STREAM" in os.environ and not printer.stderr_is_terminal
         super().__init__("%(message)s" if bare else "%(asctime)s %(message)s", "%Y-%m-%d %H:%M:%S")
 
     def format(self, record: logging.LogRecord) -> str:
         return escape(super().format(record), keep="\n" if record.exc_info else "")
 
 
-def _keep_log(*, quiet: bool, verbose: bool) -> None:
+def _keep_log(printer: Printer) -> None:
     """What is worth a line: what begins and ends, what did not run as it should; each firing with ``-v``."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_Line())
+    handler = LogHandler(printer)
+    handler.setFormatter(_Line(printer))
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
-    level = logging.DEBUG if verbose else logging.WARNING if quiet else logging.INFO
+    level = logging.DEBUG if printer.verbose else logging.WARNING if printer.quiet else logging.INFO
     for name in ("assist_cli.operations.server", "assist_cli.operations.observe.metrics", "assist_cli.api"):
         logging.getLogger(name).setLevel(level)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import typer
 
 from assist_cli.cli import documents, options
+from assist_cli.cli.formatting import escape
 from assist_cli.cli.output import Format, Printer, Style
-from assist_cli.cli.wording import escape
 from assist_cli.operations.controller import open_controller
 from assist_cli.operations.server import service as operations
 from assist_cli.operations.server.service import State, Systemd

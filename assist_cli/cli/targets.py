@@ -7,9 +7,8 @@ from typing import Annotated
 
 import typer
 
-from assist_cli.cli import documents
+from assist_cli.cli.formatting import escape
 from assist_cli.cli.output import Printer
-from assist_cli.cli.wording import escape
 from assist_cli.errors import UsageError
 from assist_cli.model.instance import Instance
 from assist_cli.model.target import Selection
@@ -49,6 +48,8 @@ def preview(printer: Printer, selection: Selection) -> None:
 def print_preview(printer: Printer, found: Sequence[Instance]) -> None:
     """Print these instances, a name a line."""
     if printer.is_json:
+        from assist_cli.cli import documents
+
         printer.documents(map(documents.instance, found))
         return
     for each in found:

@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from assist_cli.cli import documents, options
+from assist_cli.cli import options
+from assist_cli.cli.formatting import clock, count
 from assist_cli.cli.output import Printer
-from assist_cli.cli.wording import clock, count
 from assist_cli.errors import UsageError
 from assist_cli.model.invocation import Invocation
 from assist_cli.model.rollout import Rollout
@@ -100,6 +100,8 @@ def tell(printer: Printer, controller: Controller, invocation: Invocation, sched
     from assist_cli.operations.server import schedules
 
     if printer.is_json:
+        from assist_cli.cli import documents
+
         printer.document(documents.started(invocation))
     else:
         printer.line(invocation.id)

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
-import sys
 from collections.abc import Iterator
 from typing import Annotated
 
 import typer
 
-from assist_cli.cli import glance, options
-from assist_cli.cli.progress import can_redraw
+from assist_cli.cli import fleet_screen, options
 from assist_cli.cli.screen import Screen
 from assist_cli.operations.controller import open_controller
 from assist_cli.operations.observe import overview
@@ -34,12 +31,11 @@ def top(
     """
     printer = options.printer(context)
     with open_controller(home()) as controller:
-        if once or not can_redraw(sys.stdout):
-            columns = shutil.get_terminal_size().columns
-            for line in glance.frame(overview.look(controller), columns, ALL_LINES):
+        if once or not printer.can_redraw:
+            for line in fleet_screen.frame(overview.look(controller), printer.columns, ALL_LINES):
                 printer.line("".join(printer.paint(cell.text, cell.style) for cell in line).rstrip())
             return
-        with _keys() as keyboard, contextlib.closing(Screen(whole=True)) as screen:
+        with _keys(printer.keyboard) as keyboard, contextlib.closing(Screen(printer, whole=True)) as screen:
             overview.observe(controller, _View(screen, keyboard))
 
 
@@ -49,7 +45,7 @@ class _View(overview.Viewer):
         self._screen = screen
 
     def draw(self, overview: overview.Overview) -> None:
-        self._screen.draw(glance.frame(overview, *self._screen.size))
+        self._screen.draw(fleet_screen.frame(overview, *self._screen.size))
 
     def pressed(self) -> bool:
         assert self.keyboard is not None
@@ -58,15 +54,14 @@ class _View(overview.Viewer):
 
 
 @contextlib.contextmanager
-def _keys() -> Iterator[int | None]:
-    """The terminal that is typed at, which gives each key at once and shows none, until the end of the block."""
+def _keys(keyboard: int | None) -> Iterator[int | None]:
+    """The terminal that is typed at, which gives each key unbuffered and shows none, until the end of the block."""
     import termios
     import tty
 
-    if sys.stdin is None or not sys.stdin.isatty():
+    if keyboard is None:
         yield None
         return
-    keyboard = sys.stdin.fileno()
     before = termios.tcgetattr(keyboard)
     try:
         tty.setcbreak(keyboard)

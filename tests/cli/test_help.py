@@ -12,7 +12,7 @@ import typer
 import typer.main
 
 from assist_cli.cli.app import app
-from assist_cli.cli.forms import HEADINGS, TOGETHER
+from assist_cli.cli.typer_classes import HEADINGS, TOGETHER
 from assist_cli.model.names import meant
 from tests.support.program import Program
 

@@ -49,7 +49,10 @@ def test_completion_imports_no_command(home: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("COMP_LINE", "assist invoke ")
     ours, others = assist("completion", "answer", "bash", beyond="contextlib, datetime, json, re, sqlite3, typing")
     assert rooms(ours) == {"cli", "folder", "store"}
-    assert {name for name in ours if name.startswith("cli.") and "completion" not in name} == {"cli.wording"}
+    assert {name for name in ours if name.startswith("cli.") and "completion" not in name} == {
+        "cli.formatting",
+        "cli.streams",
+    }
     assert others == set()
 
 
@@ -64,7 +67,9 @@ def test_the_history_is_shown_without_agents(home: Path) -> None:
         pass
     ours, others = assist("invocation", "list", beyond="typer")
     assert rooms(ours) == set(OF_THE_HISTORY)
-    assert not {name for name in ours if name in ("cli.watching", "cli.board", "cli.gather", "store.migrations")}
+    assert not {
+        name for name in ours if name in ("cli.watching", "cli.invocation_screen", "cli.fanout", "store.migrations")
+    }
     assert others <= {
         *("base64", "binascii", "dataclasses", "json", "pwd", "shlex", "sqlite3", "struct", "typer", "unicodedata")
     }

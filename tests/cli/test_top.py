@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from assist_cli.cli.glance import frame
+from assist_cli.cli.fleet_screen import frame
+from assist_cli.cli.formatting import width
 from assist_cli.cli.screen import Line
-from assist_cli.cli.wording import width
 from assist_cli.model.instance import Health, Instance
 from assist_cli.model.overview import Failure, Firing, Running
 from assist_cli.operations.controller import open_controller

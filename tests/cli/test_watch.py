@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from assist_cli.cli.board import frame
+from assist_cli.cli.invocation_screen import frame
 from assist_cli.cli.screen import Line
 from assist_cli.model.command import CommandType
 from assist_cli.model.invocation import Invocation, InvocationInstance, Record

@@ -10,13 +10,13 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import sys
 from collections.abc import Iterable
 from typing import Any
 
 from assist_cli.cli.completion import shells, values
 from assist_cli.cli.completion.line import Line
 from assist_cli.cli.completion.values import Offer
+from assist_cli.cli.streams import Streams
 
 WORDS = os.path.join(os.path.dirname(__file__), "words.json")
 BY_THE_SHELL = ("files", "folders")
@@ -28,7 +28,7 @@ def answer(shell: str) -> None:
         text = os.fsencode(os.environ["COMP_LINE"]).decode("utf-8", "replace")
         line = Line(text, os.environ.get("COMP_WORDBREAKS", "") if shell == "bash" else "")
         place = Place(tree(), line)
-        sys.stdout.write("\n".join([place.form, *shells.FORMS[shell](line, place.offers)]) + "\n")
+        Streams().stdout.write("\n".join([place.form, *shells.FORMS[shell](line, place.offers)]) + "\n")
 
 
 def tree() -> dict[str, Any]:

@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterator
 
 from assist_cli.cli.completion.line import Line
 from assist_cli.cli.completion.values import Offer
-from assist_cli.cli.wording import escape, pad, width
+from assist_cli.cli.formatting import escape, pad, width
+from assist_cli.cli.streams import Streams
 
 # COMP_TYPE where words are listed: TAB, and the settings of readline that list at once; else they are put in by turns.
 _LISTING = ("9", "33", "63", "64")
@@ -50,7 +51,7 @@ FORMS: dict[str, Callable[[Line, list[Offer]], Iterator[str]]] = {
 def _beside(words: list[str], offers: list[Offer], before: str, after: str) -> Iterator[str]:
     """Each word with what is said beside it, in columns, cut where the terminal ends."""
     longest = max(map(width, words), default=0)
-    room = int(os.environ.get("COLUMNS") or 80) - longest - len(before + after) - 2
+    room = Streams().stdout.columns - longest - len(before + after) - 2
     for word, (_, about) in zip(words, offers, strict=True):
         told = about and room >= _LEAST_ROOM
         yield pad(word, longest) + before + _cut(escape(about), room) + after if told else word

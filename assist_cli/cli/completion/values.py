@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable, Iterator
 from datetime import datetime, timezone
 
-from assist_cli.cli.wording import ago, one_line
+from assist_cli.cli.formatting import ago, one_line
 from assist_cli.folder import home_folder
 
 TYPE_CHECKING = False  # typing has it too, and takes 4 ms to import

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from assist_cli.cli.formatting import ago, clock, count, escape, one_line, took
 from assist_cli.cli.output import STYLES, Cell, Column, Printer, Style
-from assist_cli.cli.wording import ago, clock, count, escape, one_line, took
 from assist_cli.model.gathering import Ending, endings
 from assist_cli.model.invocation import Invocation, InvocationInstance, Summary
 from assist_cli.model.output import Output, Stream

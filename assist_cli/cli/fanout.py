@@ -8,14 +8,12 @@ Enter who is still running.
 from __future__ import annotations
 
 import os
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
+from assist_cli.cli.formatting import count, escape, so_far, took
 from assist_cli.cli.output import Printer, Style
-from assist_cli.cli.progress import Progress
-from assist_cli.cli.wording import count, escape, took
 from assist_cli.model.gathering import Group, gather, in_words, tally
 from assist_cli.model.invocation import InvocationInstance, Outcome
 from assist_cli.model.output import Output, Stream
@@ -37,18 +35,18 @@ class Fanout(Listener):
     def __init__(
         self, printer: Printer, names: Sequence[str], *, lines: bool, groups: bool, silence: str = "(no output)"
     ) -> None:
-        self.live = sys.stderr.isatty()
-        self.keyboard = sys.stdin.fileno() if self.live and sys.stdin is not None and sys.stdin.isatty() else None
+        self.live = printer.stderr_is_terminal
+        self.keyboard = printer.keyboard if self.live else None
         self._printer = printer
         self._lines = lines
         self._groups = groups
         self._silence = silence
-        self._waiting = dict.fromkeys(names, time.monotonic())
+        self._began = time.monotonic()
+        self._waiting = dict.fromkeys(names, self._began)
         self._outcomes: dict[str, Outcome | None] = dict.fromkeys(names)
         self._ended = self._failed = 0  # of the outcomes, which are many when each is counted at each end
         self._rests: dict[tuple[str, Stream], bytearray] = {}
         self._seen: set[str] = set()
-        self._progress = Progress(len(names), quiet=printer.quiet)
 
     # what dispatch calls
 
@@ -68,7 +66,6 @@ class Fanout(Listener):
 
     def missing(self, instance: str, size: int) -> None:
         if self._lines:
-            self._progress.hide()
             self._printer.warn(f"{instance}: {count(size, 'byte')} of the output are not shown")
 
     def ended(self, instance: str, outcome: Outcome) -> None:
@@ -78,14 +75,13 @@ class Fanout(Listener):
         self._ended += 1
         self._failed += not outcome.is_success
         if self._lines and outcome.status is not InvocationStatus.FINISHED:
-            self._progress.hide()
             how = in_words(outcome.status, outcome.exit_code, outcome.error_code)
             self._printer.talk(f"{instance}: {how}: {outcome.error_info}")
         self.beat()
 
     def beat(self) -> None:
         hint = "Enter: who is running" if self.keyboard is not None else ""
-        self._progress.draw(self._ended, self._failed, hint)
+        self._printer.progress(f"{so_far(self._ended, len(self._outcomes), self._failed)}  {self._length()}", hint)
 
     def pressed(self) -> None:
         """Enter was pressed: say who is still running, and since when."""
@@ -93,7 +89,7 @@ class Fanout(Listener):
         if not _is_foreground(self.keyboard):
             return  # the keys are the shell's
         os.read(self.keyboard, 1024)
-        self._progress.step_back()
+        self._printer.remove_enter()
         for line in self._who_is_late():
             self._printer.warn(line)
 
@@ -111,7 +107,6 @@ class Fanout(Listener):
         """Print the groups and the sums."""
         for name in self._outcomes:
             self._flush(name)
-        self._progress.hide()
         if self._groups:
             for group in gather(places):
                 self._print(group)
@@ -119,11 +114,12 @@ class Fanout(Listener):
             for line in self._who_is_late():
                 self._printer.talk(line)
         parts = ", ".join(f"{number} {how}" for how, number in tally(self._outcomes.values()).items())
-        length = took(timedelta(seconds=self._progress.seconds))
-        self._printer.talk(f"{count(len(self._outcomes), 'instance')} in {length}: {parts}")
+        self._printer.talk(f"{count(len(self._outcomes), 'instance')} in {self._length()}: {parts}")
+
+    def _length(self) -> str:
+        return took(timedelta(seconds=time.monotonic() - self._began))
 
     def _line(self, instance: str, stream: Stream, line: bytes) -> None:
-        self._progress.hide()
         self._printer.prefixed(instance, line, error=stream is Stream.STDERR)
 
     def _flush(self, instance: str) -> None:

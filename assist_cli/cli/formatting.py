@@ -9,6 +9,8 @@ from datetime import datetime, timedelta
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 _WHITE_SPACE = re.compile(r"[ \t\r\f\v]+")
 
+BAR_COLUMNS = 24
+
 _UNITS = (("d", 86_400), ("h", 3600), ("min", 60), ("s", 1))
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)([smhd])?", re.IGNORECASE | re.ASCII)
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
@@ -99,3 +101,14 @@ def pad(text: str, columns: int, *, right: bool = False) -> str:
     """The text with spaces to so many columns, behind it or, to the ``right``, before it."""
     spaces = " " * (columns - width(text))
     return spaces + text if right else text + spaces
+
+
+def bar(done: int, total: int, columns: int = BAR_COLUMNS) -> str:
+    """A bar that is filled as far as ``done`` is of ``total``."""
+    filled = done * columns // max(total, 1)
+    return "█" * filled + "░" * (columns - filled)
+
+
+def so_far(done: int, total: int, bad: int) -> str:
+    """A bar and its numbers: of ``total``, so many have ended, ``bad`` of them not well."""
+    return f"{bar(done, total)} {done}/{total}" + (f", {bad} failed" if bad else "")

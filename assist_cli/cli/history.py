@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from itertools import groupby
@@ -11,8 +10,8 @@ from typing import Annotated
 import typer
 
 from assist_cli.cli import documents, options, scripts, targets
+from assist_cli.cli.formatting import ago, count, escape, one_line
 from assist_cli.cli.output import Column, Format, Printer, Style
-from assist_cli.cli.wording import ago, count, escape, one_line
 from assist_cli.errors import Refused, UsageError
 from assist_cli.model.comparison import Comparison, Difference
 from assist_cli.model.gathering import in_words
@@ -131,7 +130,7 @@ def prune(
         limit = pruning.limit(controller, older_than=age, keep=keep)
         invocations, records = pruning.count(controller, limit)
         if (invocations or records) and not yes:
-            _ask(invocations, records)
+            _ask(printer, invocations, records)
         done = pruning.prune_history(controller, limit)
     if printer.is_json:
         printer.document(documents.pruned(done.invocations, done.records, done.freed))
@@ -140,14 +139,15 @@ def prune(
         printer.talk(f"Pruned: {what}; the database is {done.freed / 2**20:.1f} MiB smaller.")
 
 
-def _ask(invocations: int, records: int) -> None:
+def _ask(printer: Printer, invocations: int, records: int) -> None:
     """Raises Refused where nobody can be asked, and typer.Abort when the answer is no."""
     what = f"{count(invocations, 'invocation')} with {count(records, 'record')}"
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+    if not printer.can_ask:
         raise Refused(
             f"cannot prune {what} without being told to", code="NotConfirmed", hint="give --yes where nobody is asked"
         )
-    typer.confirm(f"Forget {what} for good?", abort=True, err=True)
+    if not printer.confirm(f"Forget {what} for good?"):
+        raise typer.Abort
 
 
 def _row(hits: Sequence[Hit], short: dict[str, str], now: datetime) -> Sequence[str]:

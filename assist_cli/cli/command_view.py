@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from assist_cli.cli import parameters, scripts
+from assist_cli.cli.formatting import ago, clock, count, escape
 from assist_cli.cli.output import Column, Printer, Style
-from assist_cli.cli.wording import ago, clock, count, escape
 from assist_cli.model.command import Command, CommandVersion
 
 Setting = tuple[str, str | None, str | None]  # what, before, after
@@ -46,7 +46,7 @@ def print_versions(printer: Printer, found: Iterable[Command], now: datetime) ->
     printer.table(columns, (_version_row(each.version, now) for each in found))
 
 
-def print_card(printer: Printer, command: Command, now: datetime) -> None:
+def print_details(printer: Printer, command: Command, now: datetime) -> None:
     """Print all there is to know of a command, and its script at the end."""
     version = command.version
     name = printer.paint(f"{command.name}@{version.number}", Style.STRONG)

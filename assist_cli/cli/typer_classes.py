@@ -1,4 +1,4 @@
-"""What kinds of commands there are to Typer: nouns that know what was meant, and commands of many options."""
+"""The classes that Typer makes our commands of: nouns that know what was meant, and commands of many options."""
 
 from __future__ import annotations
 
@@ -7,10 +7,29 @@ from typing import Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from assist_cli.cli.output import Printer
 from assist_cli.errors import UsageError
 
 
-class Noun(TyperGroup):
+class _PrintsHelp:
+    """A command that prints its help with the Printer, where Typer would write to stdout itself."""
+
+    def get_help_option(self, ctx: Any) -> Any:
+        option = super().get_help_option(ctx)  # type: ignore[misc]
+        if option is not None:
+            option.callback = _print_help
+        return option
+
+
+def _print_help(ctx: Any, option: Any, asked: bool) -> None:
+    if asked and not ctx.resilient_parsing:
+        printer = Printer()
+        printer.line(ctx.get_help())
+        printer.flush()
+        ctx.exit()
+
+
+class Noun(_PrintsHelp, TyperGroup):
     """A group that says, of a word that is none of its commands, which one was meant."""
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
@@ -25,7 +44,7 @@ class Noun(TyperGroup):
         return super().resolve_command(ctx, args)
 
 
-class Command(TyperCommand):
+class CliCommand(_PrintsHelp, TyperCommand):
     """A command; one of many options shows them close together, under headings, so that they fit a screen."""
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
@@ -55,11 +74,11 @@ class Command(TyperCommand):
                 formatter.write_dl([(name.ljust(columns), text) for name, text in records])
 
 
-class Application(typer.Typer):
+class CliApplication(typer.Typer):
     """An application whose commands are such ones."""
 
     def command(self, name: str | None = None, **settings: Any) -> Any:
-        return super().command(name, **{"cls": Command, **settings})
+        return super().command(name, **{"cls": CliCommand, **settings})
 
 
 MANY = 15

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from assist_cli.cli.formatting import ago, bar, count, due, escape, one_line, pad, span, width
 from assist_cli.cli.output import Cell, Style
-from assist_cli.cli.progress import bar
 from assist_cli.cli.screen import Line
-from assist_cli.cli.wording import ago, count, due, escape, one_line, pad, span, width
 from assist_cli.model.ids import SHORT_LENGTH
 from assist_cli.model.instance import Health, Instance
 from assist_cli.model.overview import Failure, Running

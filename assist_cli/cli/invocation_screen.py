@@ -5,16 +5,14 @@ It shows what the history says, whoever writes it: the program that follows the 
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from assist_cli.cli.gather import running_for
+from assist_cli.cli.fanout import running_for
+from assist_cli.cli.formatting import clock, count, escape, one_line, so_far, took
 from assist_cli.cli.output import Cell, Printer, Style
-from assist_cli.cli.progress import can_redraw, so_far
 from assist_cli.cli.screen import Line, Screen
-from assist_cli.cli.wording import clock, count, escape, one_line, took
 from assist_cli.model.gathering import in_words
 from assist_cli.model.invocation import Invocation, InvocationInstance
 from assist_cli.model.status import InvocationStatus, InvokeStatus
@@ -36,21 +34,21 @@ class Standing:
     style: Style
 
 
-class Board(Listener):
+class InvocationScreen(Listener):
     """Shows one invocation until the end of the block. It looks at the history whenever that has changed."""
 
     whole = False
     live = True
 
-    def __init__(self, printer: Printer, controller: Controller, invocation: Invocation, *, plain: bool) -> None:
+    def __init__(self, printer: Printer, controller: Controller, invocation: Invocation) -> None:
         self._printer = printer
         self._controller = controller
         self._invocation = invocation
         self._changes: object = None
         self._told: dict[str, tuple[str, Standing]] = {}
-        self._screen = None if plain or not can_redraw(sys.stdout) else Screen()
+        self._screen = Screen(printer) if printer.can_redraw else None
 
-    def __enter__(self) -> Board:
+    def __enter__(self) -> InvocationScreen:
         return self
 
     def __exit__(self, *_: object) -> None:

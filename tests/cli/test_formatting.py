@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assist_cli.cli.wording import ago, count, escape, one_line, seconds_of, took
+from assist_cli.cli.formatting import ago, count, escape, one_line, seconds_of, took
 
 NOW = datetime(2026, 11, 22, 8, tzinfo=timezone.utc)
 

@@ -1,0 +1,137 @@
+"""Stop watching while the invocation continues: --detach, Ctrl-C, a closed terminal (docs/cli.md section 3).
+
+What is not sent yet is passed to the server or to a process in the background, so that nothing is lost.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+
+from assist_cli.cli.exit_status import exit_status
+from assist_cli.cli.output import Encoding, Printer
+from assist_cli.cli.pass_through import tell_failures
+from assist_cli.errors import ExitStatus, Interrupted
+from assist_cli.model.invocation import Invocation, InvocationInstance
+from assist_cli.model.rollout import Rollout
+from assist_cli.operations.controller import Controller
+from assist_cli.operations.history import history
+
+SECOND_PRESS_SECONDS = 2.0
+
+
+class HungUp(KeyboardInterrupt):
+    """The terminal was closed."""
+
+
+@contextlib.contextmanager
+def hangups_raised() -> Iterator[None]:
+    """Raise HungUp when the terminal is closed; whoever ignores that (nohup) goes on ignoring it."""
+
+    def hang_up(*_: object) -> None:
+        raise HungUp
+
+    if sys.platform == "win32":  # which has no such signal
+        yield
+        return
+    before = signal.getsignal(signal.SIGHUP)
+    if before is not signal.SIG_DFL:
+        yield
+        return
+    signal.signal(signal.SIGHUP, hang_up)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def detach(printer: Printer, controller: Controller, invocation: Invocation, rollout: Rollout) -> int:
+    """Send an invocation that was recorded, without watching it: print its id on stdout; the exit status.
+
+    On one instance it is sent from here, so that a failure is told here and now.
+    """
+    from assist_cli.operations.notify import wishes
+    from assist_cli.operations.runs import dispatch
+
+    if rollout.is_plain and len(invocation.instances) == 1:
+        dispatch.send(controller, invocation)
+    hand_over(controller, invocation, rollout)
+    wishes.hurry(controller)
+    known = history.recall(controller, invocation.id, output=False)
+    if printer.is_json:
+        from assist_cli.cli import documents
+
+        printer.document(documents.started(known))
+    else:
+        printer.line(known.id)
+    if known.status.is_final:
+        tell_failures(printer, known.instances)
+        return exit_status(known)
+    if not printer.is_json:
+        what = "It is on its way" if known.transfer else "It runs"
+        printer.talk(f"{what}; see it through with: assist invocation wait {known.id}")
+    return ExitStatus.DONE
+
+
+def hand_over(controller: Controller, invocation: Invocation, rollout: Rollout) -> None:
+    """Pass on what is not sent yet, and the notification of its end, to the server or a process in the background."""
+    from assist_cli.operations.notify import wishes
+
+    known = history.recall(controller, invocation.id, output=False)
+    unsent = any(place.record.is_unsent for place in known.instances)
+    if unsent or (not known.status.is_final and wishes.is_wanted(controller, invocation.id)):
+        from assist_cli.operations.server import handover
+
+        handover.hand_over(controller, invocation, rollout)
+
+
+def interrupted(
+    printer: Printer,
+    controller: Controller,
+    invocation: Invocation,
+    verb: str,
+    *,
+    leave: Callable[[], None],
+    show: Callable[[Sequence[InvocationInstance]], None],
+    encoding: Encoding,
+) -> int:
+    """Stop watching after Ctrl-C, and stop the invocation itself when it comes again within 2 s; the exit status.
+
+    ``show`` prints what has come so far, ``leave`` passes on what is not sent, and ``verb`` of ``assist invocation``
+    is how to come back.
+    """
+    try:
+        leave()
+        known = history.recall(controller, invocation.id)
+        if known.status.is_final:
+            tell_failures(printer, known.instances)
+            return ExitStatus.INTERRUPTED
+        show(known.instances)
+        _tell_that_it_goes_on(printer, invocation, verb)
+        time.sleep(SECOND_PRESS_SECONDS)
+    except KeyboardInterrupt:
+        from assist_cli.operations.runs import stop
+
+        printer.talk(f"Stopping {invocation.id} …")
+        stopped = stop.stop(controller, invocation.id)
+        if printer.is_json:
+            from assist_cli.cli import documents
+
+            printer.document(documents.invocation(stopped, encoding))
+        tell_failures(printer, stopped.instances)
+        return exit_status(stopped)
+    return ExitStatus.INTERRUPTED
+
+
+def _tell_that_it_goes_on(printer: Printer, invocation: Invocation, verb: str) -> None:
+    back = f"assist invocation {verb} {invocation.id}"
+    if printer.is_json:
+        printer.error(Interrupted(f"cannot go on watching: interrupted, and {invocation.id} goes on", hint=back))
+        return
+    printer.warn("")
+    printer.warn(f"Interrupted, and {invocation.id} goes on. To come back to it:")
+    printer.warn(f"  {back}")
+    printer.talk("Ctrl-C again within 2 s stops it.")

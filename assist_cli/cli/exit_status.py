@@ -1,0 +1,30 @@
+"""The exit status that an invocation gives the program (docs/cli.md section 1)."""
+
+from __future__ import annotations
+
+from assist_cli.errors import ExitStatus
+from assist_cli.model.invocation import Invocation
+from assist_cli.model.status import InvocationStatus
+
+NOT_REACHED = frozenset({"ClientNotRunning", "ClientNotOnline", "ClientAuthFailed", "ClientNeedUpgrade"})
+
+
+def exit_status(invocation: Invocation) -> int:
+    """The exit code of the script where one instance has finished it, else a status for all of its instances."""
+    records = [place.record for place in invocation.instances]
+    if not invocation.status.is_final or not all(record.status.is_final for record in records):
+        return ExitStatus.GAVE_UP_WAITING
+    if len(records) == 1:
+        if records[0].status is InvocationStatus.FINISHED:
+            return _own_status(records[0].exit_code or 0)
+        if records[0].error_code == "ExecutionTimeout":
+            return ExitStatus.TIMED_OUT
+    if all(record.error_code in NOT_REACHED for record in records):
+        return ExitStatus.UNREACHABLE
+    succeeded = all(record.is_success for record in records)
+    return ExitStatus.DONE if succeeded else ExitStatus.FAILED
+
+
+def _own_status(exit_code: int) -> int:
+    # A system has eight bits for it; a longer code of Windows that ends in zeros is still no success.
+    return exit_code & 0xFF or (ExitStatus.FAILED if exit_code else ExitStatus.DONE)

@@ -1,0 +1,272 @@
+"""The Printer: what goes to stdout and stderr, on a terminal and elsewhere, and that nothing goes there past it."""
+
+from __future__ import annotations
+
+import ast
+import io
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+import assist_cli.cli
+from assist_cli.cli.app import app
+from assist_cli.cli.output import Cell, Column, Format, Printer, Style
+from assist_cli.cli.streams import Streams
+from assist_cli.errors import Refused
+from assist_cli.operations.controller import open_controller
+from assist_cli.paths import Home
+from tests.support.program import Program
+from tests.support.terminal import Terminal
+
+CLI = Path(assist_cli.cli.__file__).parent
+THE_ONE = CLI / "streams.py"
+WIPE = "\r\x1b[2K"
+
+
+class Captured:
+    """A Printer and what it writes. ``typed`` is what a person types."""
+
+    def __init__(self, *, terminal: bool, typed: str = "", quiet: bool = False, plain: bool = False) -> None:
+        self._stdout, self._stderr = (io.TextIOWrapper(io.BytesIO(), "utf-8", newline="") for _ in range(2))
+        stdin = io.TextIOWrapper(io.BytesIO(typed.encode()), "utf-8")
+        self.printer = Printer(
+            quiet=quiet, plain=plain, streams=Streams(stdin, self._stdout, self._stderr, terminal=terminal)
+        )
+
+    @property
+    def out(self) -> str:
+        return self._text(self._stdout)
+
+    @property
+    def err(self) -> str:
+        return self._text(self._stderr)
+
+    def _text(self, stream: io.TextIOWrapper) -> str:
+        stream.flush()
+        buffer = stream.buffer
+        assert isinstance(buffer, io.BytesIO)
+        return buffer.getvalue().decode()
+
+
+@pytest.fixture(autouse=True)
+def surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("COLUMNS", "40")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+
+
+# no other module of the command line writes, or knows a terminal
+
+
+def names(tree: ast.AST) -> Iterator[str]:
+    """Attributes, names and imports as they stand in the code, and its strings but for docstrings."""
+    documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    docstrings = {id(node.body[0].value) for node in ast.walk(tree) if isinstance(node, documented) and _has_one(node)}  # type: ignore[attr-defined]
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.Attribute, ast.Name)):
+            yield ast.unparse(node)
+        elif isinstance(node, ast.ImportFrom):
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docstrings:
+            yield node.value
+
+
+def _has_one(node: ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    return ast.get_docstring(node, clean=False) is not None
+
+
+OF_A_TERMINAL = re.compile(
+    r"sys\.(__)?(stdin|stdout|stderr)(__)?|.*\bisatty|.*get_terminal_size|NO_COLOR|COLUMNS|TERM|(?s:.*)\x1b\[.*"
+    r"|typer\.(echo|secho|prompt|confirm)|.*StreamHandler|rich\.console\.Console"
+)
+
+
+def test_only_one_module_writes_and_knows_a_terminal() -> None:
+    found = {
+        (path.name, name)
+        for path in CLI.rglob("*.py")
+        for name in names(ast.parse(path.read_text(encoding="utf-8")))
+        if path != THE_ONE and OF_A_TERMINAL.fullmatch(name)
+    }
+    constants = {("file.py", "COLUMNS"), ("schedule.py", "COLUMNS"), ("invocation_view.py", "COLUMNS")}  # of tables
+    assert found - constants == {("output.py", "rich.console.Console")}  # the type of what it gives
+
+
+def test_what_is_looked_for_is_found_in_the_one() -> None:
+    found = {name for name in names(ast.parse(THE_ONE.read_text())) if OF_A_TERMINAL.fullmatch(name)}
+    assert found >= {"self.file.isatty", "os.get_terminal_size", "NO_COLOR", "COLUMNS", "TERM", WIPE}
+
+
+# streams
+
+
+def test_streams_are_looked_up_when_they_are_written_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    printer = Printer()
+    for text in ("one", "two"):
+        stdout, stderr = (io.TextIOWrapper(io.BytesIO(), "utf-8") for _ in range(2))
+        monkeypatch.setattr(sys, "stdout", stdout)
+        monkeypatch.setattr(sys, "stderr", stderr)
+        printer.line(text)
+        printer.raw(b"\xff")
+        printer.warn(text)
+        assert stdout.buffer.getvalue() == text.encode() + b"\n\xff"  # type: ignore[attr-defined]
+        assert stderr.buffer.getvalue() == text.encode() + b"\n"  # type: ignore[attr-defined]
+
+
+def test_the_program_can_be_called_repeatedly_in_one_process(home: Path) -> None:
+    runner = CliRunner()
+    with open_controller(Home(home)):
+        pass
+    for words, status, out, err in (
+        (["help", "targets"], 0, "Which instances", ""),
+        (["quota", "-o", "jsonl"], 0, '{"Quota": "commands"', ""),
+        (["invocation", "show", "t-none"], 66, "", "error: cannot find"),
+        (["quota", "--help"], 0, "Usage: assist quota", ""),
+        (["--version"], 0, "assist ", ""),
+        (["instance"], 2, "", "Usage: assist instance"),
+    ):
+        done = runner.invoke(app, words, prog_name="assist")
+        assert (done.exit_code, done.stdout[: len(out)], done.stderr[: len(err)]) == (status, out, err), words
+        assert bool(done.stdout) == bool(out), words
+
+
+# terminals
+
+
+def test_each_stream_is_asked_by_itself() -> None:
+    streams = Streams(terminal=True)
+    streams.stdout = Streams(terminal=False).stdout
+    printer = Printer(streams=streams)
+    assert (printer.stdout_is_terminal, printer.stderr_is_terminal, printer.can_redraw) == (False, True, False)
+    assert printer.can_ask
+    streams.stdin = Streams(terminal=False).stdin
+    assert (printer.can_ask, printer.keyboard) == (False, None)
+
+
+def test_what_can_be_drawn_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = Streams(terminal=True)
+    assert Printer(streams=terminal).can_redraw
+    assert not Printer(streams=terminal, plain=True).can_redraw
+    assert not Printer(streams=terminal, format=Format.JSON).can_redraw
+    monkeypatch.setenv("TERM", "dumb")
+    assert not Printer(streams=terminal).can_redraw
+
+
+@pytest.mark.parametrize(("told", "columns"), [("133", 133), ("0", 80), ("wide", 80), ("", 80)])
+def test_the_width(told: str, columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", told)
+    assert Captured(terminal=True).printer.columns == columns
+
+
+def test_colours_are_for_terminals_that_want_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert Captured(terminal=True).printer.paint("\x1bbad", Style.BAD) == "\x1b[31m\\x1bbad\x1b[0m"
+    assert Captured(terminal=False).printer.paint("\x1bbad", Style.BAD) == "\\x1bbad"
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert Captured(terminal=True).printer.paint("\x1bbad", Style.BAD) == "\\x1bbad"
+
+
+def test_an_error_is_painted_where_stderr_is_a_terminal() -> None:
+    for terminal, text in (
+        (False, "error: cannot do it\nhint: do that\n"),
+        (True, "\x1b[31merror:\x1b[0m cannot do it\n\x1b[36mhint:\x1b[0m do that\n"),
+    ):
+        captured = Captured(terminal=terminal)
+        captured.printer.error(Refused("cannot do it", hint="do that"))
+        assert (captured.out, captured.err) == ("", text)
+
+
+def test_a_table_is_drawn_on_a_terminal_and_written_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    columns, rows = (Column("ID"), Column("WHAT", flexible=True)), [("1", Cell("x" * 50))]
+    texts = {}
+    for terminal, plain in ((True, False), (True, True), (False, False)):
+        captured = Captured(terminal=terminal, plain=plain)
+        captured.printer.table(columns, rows)
+        texts[terminal, plain] = captured.out
+    assert texts[False, False] == texts[True, True] == f"ID  WHAT\n1   {'x' * 50}\n"
+    drawn = texts[True, False]
+    assert "─" in drawn
+    assert f"{'x' * 35}…" in drawn
+    assert "\x1b[1m" in drawn
+
+
+# progress
+
+
+def test_progress_is_wiped_before_anything_is_written() -> None:
+    for write in (
+        lambda printer: printer.line("text"),
+        lambda printer: printer.raw(b"text\n"),
+        lambda printer: printer.prefixed("web1", b"text"),
+        lambda printer: printer.warn("text"),
+        lambda printer: printer.table([Column("ID")], [["text"]]),
+        lambda printer: printer.raw(b"text\n", error=True),
+    ):
+        captured = Captured(terminal=True)
+        captured.printer.progress("1/2", "Enter: more")
+        assert captured.err == f"{WIPE}1/2  Enter: more"
+        write(captured.printer)
+        assert captured.err.startswith(f"{WIPE}1/2  Enter: more{WIPE}")
+        assert "text" in captured.out + captured.err
+        assert captured.err.count(WIPE) == 2
+
+
+def test_progress_fits_its_line_and_is_not_drawn_too_often() -> None:
+    captured = Captured(terminal=True)
+    captured.printer.progress("x" * 30, "a hint that has no room")
+    captured.printer.progress("too early")
+    assert captured.err == WIPE + "x" * 30
+    captured.printer.remove_enter()
+    assert captured.err == f"{WIPE}{'x' * 30}\x1b[1A{WIPE}"
+    captured = Captured(terminal=True)
+    captured.printer.progress("x" * 90)
+    assert captured.err == WIPE + "x" * 39
+
+
+def test_progress_is_for_terminals_that_can_redraw_and_not_quiet(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    all_of_them = [Captured(terminal=False), Captured(terminal=True, quiet=True), Captured(terminal=True)]
+    for captured, shown in zip(all_of_them, (False, False, True), strict=True):
+        captured.printer.progress("1/2")
+        captured.printer.line("text")
+        assert bool(captured.err) is shown
+    monkeypatch.setenv("TERM", "dumb")
+    dumb = Captured(terminal=True)
+    dumb.printer.progress("1/2")
+    assert dumb.err == ""
+
+
+# questions
+
+
+def test_a_question_is_asked_on_stderr() -> None:
+    captured = Captured(terminal=True, typed="an answer \n\n")
+    assert captured.printer.ask("key: ") == "an answer "
+    assert captured.printer.ask("key: ") == ""
+    with pytest.raises(typer.Abort):
+        captured.printer.ask("key: ")
+    assert (captured.out, captured.err) == ("", "key: " * 3)
+
+
+def test_a_question_of_yes_or_no() -> None:
+    for typed, answer in (("y\n", True), ("YES\n", True), ("n\n", False), ("\n", False), ("what?\nyes\n", True)):
+        captured = Captured(terminal=True, typed=typed)
+        assert captured.printer.confirm("Really?") is answer, typed
+        assert captured.err.startswith("Really? [y/N]: ")
+        assert captured.out == ""
+        assert ("Error: invalid input\n" in captured.err) is ("what" in typed)
+
+
+@pytest.mark.e2e
+def test_a_question_leaves_no_byte_on_stdout(assist: Program, isolation: Path) -> None:
+    assist("command", "create", "greet", "-c", "echo hello {{who}}", "--param-def", "who required")
+    words = ["-c", f"exec {assist.path} invoke greet >out"]
+    with Terminal(Path("/bin/sh"), words, isolation) as terminal:
+        terminal.wait_for("who: ")
+        terminal.type("you\n")
+        assert terminal.end() == 0
+    assert (isolation / "out").read_bytes() == b"hello you\n"
