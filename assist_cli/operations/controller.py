@@ -43,7 +43,7 @@ def elapsed_seconds() -> float:
 def boot_id() -> str:
     """Return the name of the start that ``elapsed_seconds`` counts from; empty where the system has none."""
     try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
+        return Path("/proc/sys/kernel/random/boot_id").read_text("utf-8").strip()
     except OSError:
         return ""
 
