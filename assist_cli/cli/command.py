@@ -34,8 +34,6 @@ Reference = Annotated[
     str, typer.Argument(metavar="NAME[@VERSION]", help="A name or an id; without a version the newest.")
 ]
 Version = Annotated[int, typer.Argument(metavar="VERSION", min=1)]
-Text = Annotated[str | None, typer.Option("--command", "-c", metavar="TEXT", help="The script as text.")]
-File = Annotated[str | None, typer.Option("--file", "-f", metavar="FILE", help="The script; - is stdin.")]
 Description = Annotated[str | None, typer.Option("--description", metavar="TEXT", help="What it is for.")]
 Definitions = Annotated[
     list[str] | None,
@@ -51,9 +49,9 @@ Definitions = Annotated[
 )
 def create(
     context: typer.Context,
+    *,
     name: Annotated[str, typer.Argument(metavar="NAME", help="A name that no other command has.")],
-    text: Text = None,
-    file: File = None,
+    script: scripts.ScriptOptions,
     type: Annotated[
         str | None,
         typer.Option("--type", metavar="TYPE", help="shell, bat or powershell; default: what the script tells."),
@@ -77,12 +75,12 @@ def create(
     """
     printer = options.printer(context, output)
     kind = type_from_word(type) if type else None
-    content = scripts.given(text, file)
+    content = script.content()
     if content is None:
         content = _from_editor(printer, b"", kind or CommandType.SHELL)
     version = CommandVersion(
         content=content,
-        type=kind or type_of_script(content, file),
+        type=kind or type_of_script(content, script.file),
         working_dir=working_dir,
         timeout=timeout,
         parameters_enabled=enable or bool(definitions),
@@ -209,12 +207,12 @@ def modify(
 )
 def clone(
     context: typer.Context,
+    *,
     reference: Reference,
     new_name: Annotated[
         str | None, typer.Option("--as", metavar="NEW", help="Make a new command of this name.")
     ] = None,
-    text: Text = None,
-    file: File = None,
+    script: scripts.ScriptOptions,
     type: Annotated[str | None, typer.Option("--type", metavar="TYPE", help="shell, bat or powershell.")] = None,
     description: Description = None,
     working_dir: Annotated[
@@ -237,10 +235,10 @@ def clone(
     description is of all versions.
     """
     printer = options.printer(context, output)
-    content = scripts.given(text, file)
+    content = script.content()
     kind = type_from_word(type) if type else None
-    if kind is None and content is not None and file is not None:
-        told = type_of_script(content, file)
+    if kind is None and content is not None and script.file is not None:
+        told = type_of_script(content, script.file)
         kind = told if told is not CommandType.SHELL else None  # a shell script is what has no other sign
     changes = Changes(
         content=content,

@@ -58,7 +58,7 @@ def search(
         found = searching.search(
             controller,
             text,
-            where=targets.selection(instance),
+            where=targets.TargetOptions(instance).selection(),
             since=since,
             limit=number + 1 if number else None,
             tell=lambda texts: printer.talk(f"Making {texts:,} texts searchable first; the next time it is quick."),

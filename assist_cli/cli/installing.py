@@ -96,7 +96,7 @@ def upgrade(
     from assist_cli.operations.fleet import deployment
 
     printer = options.printer(context, output)
-    chosen = targets.selection([*(some or ()), *(instance or ())], everything)
+    chosen = targets.TargetOptions(instance, everything).selection(some)
     if chosen.is_empty:
         raise UsageError("cannot upgrade: it is not said which instances", hint="assist instance upgrade --all")
 

@@ -69,7 +69,7 @@ def list_(
     """List the instances, by name. No agent is asked."""
     printer = options.printer(context, output, plain=plain)
     with open_controller(home()) as controller:
-        found = instances.listing(controller, targets.selection([*(some or ()), *(instance or ())]))
+        found = instances.listing(controller, targets.TargetOptions(instance).selection(some))
         now = controller.now()
     if printer.is_json:
         printer.documents(map(documents.instance, found))
@@ -116,12 +116,9 @@ def show(context: typer.Context, name: Name, output: options.Output = Format.TAB
 @app.command(epilog=options.examples("assist instance status", "assist instance status 'web*' -o json"))
 def status(
     context: typer.Context,
+    *,
     some: Some = None,
-    instance: targets.Targets = None,
-    everything: targets.All = False,
-    pick: targets.Pick = None,
-    seed: targets.Seed = None,
-    preview: targets.Preview = False,
+    target: targets.TargetOptions,
     output: options.Output = Format.TABLE,
     plain: options.Plain = False,
 ) -> None:
@@ -133,9 +130,8 @@ def status(
 
     printer = options.printer(context, output, plain=plain)
     with open_controller(home()) as controller:
-        selection = targets.selection([*(some or ()), *(instance or ())], everything, pick, seed)
-        meant = instances.listing(controller, selection)
-        if preview:
+        meant = instances.listing(controller, target.selection(some))
+        if target.preview:
             targets.print_preview(printer, meant)
             return
         found = health.states(controller, meant)

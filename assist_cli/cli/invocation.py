@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -29,6 +29,16 @@ LISTED_INSTANCES = 20
 app = options.application("What was run, and how it went. IDs may be short (t-01k3); - is the newest.")
 stop_app = options.application()
 app.add_typer(history_app)
+
+
+@dataclass(frozen=True)
+class MemberOptions(targets.TargetOptions):
+    """Options of which instances of an invocation a command is for."""
+
+    instance: Annotated[
+        list[str] | None,
+        typer.Option("--instance", "-i", metavar="TARGET", help="Only there; default: wherever it runs."),
+    ] = None
 
 
 @app.command(
@@ -61,7 +71,7 @@ def list_(
             controller,
             statuses=status or (),
             command=command,
-            where=targets.selection(instance),
+            where=targets.TargetOptions(instance).selection(),
             since=since,
             periodic=periodic,
         )
@@ -140,7 +150,7 @@ def results(
     printer = options.printer(context, output, plain=plain)
     with open_controller(home()) as controller:
         invocation_id = history.find(controller, id)
-        found = history.results(controller, invocation_id, targets.selection(instance), every=every)
+        found = history.results(controller, invocation_id, targets.TargetOptions(instance).selection(), every=every)
         if printer.is_json:
             printer.documents(documents.result(invocation_id, place, encoding) for place in found)
         else:
@@ -240,7 +250,7 @@ def output_(
     printer = options.printer(context)
     with open_controller(home()) as controller:
         found = history.show(controller, history.find(controller, id), output=True)
-        place = _only(history.places(controller, found, targets.selection(instance)))
+        place = _only(history.places(controller, found, targets.TargetOptions(instance).selection()))
         only = Stream.STDOUT if stdout else Stream.STDERR if stderr else None
         passed = PassThrough(printer, only=only)
         kept = place.record.output or Output()
@@ -258,15 +268,9 @@ def output_(
 @stop_app.command(epilog=options.examples("assist stop -", "assist stop t-01k3 -i 'web*' -o json"))
 def stop(
     context: typer.Context,
+    *,
     id: options.Id,
-    instance: Annotated[
-        list[str] | None,
-        typer.Option("--instance", "-i", metavar="TARGET", help="Only there; default: wherever it runs."),
-    ] = None,
-    everything: targets.All = False,
-    pick: targets.Pick = None,
-    seed: targets.Seed = None,
-    preview: targets.Preview = False,
+    target: MemberOptions,
     output: options.Output = Format.TABLE,
 ) -> None:
     """Stop what runs.
@@ -274,10 +278,10 @@ def stop(
     All of its processes get TERM, and KILL after 5 s. What has ended by itself stays as it ended.
     """
     printer = options.printer(context, output)
-    where = targets.selection(instance, everything, pick, seed)
+    where = target.selection()
     with open_controller(home()) as controller:
         invocation_id = history.find(controller, id, files=True)
-        if preview:
+        if target.preview:
             targets.print_preview(printer, members.members(controller, invocation_id, where))
             return
         from assist_cli.operations.runs.stop import stop as stop_invocation

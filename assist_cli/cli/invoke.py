@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from assist_cli.cli import options, parameters, targets, timing
+from assist_cli.cli import launching, options, parameters, targets
 from assist_cli.cli.output import Encoding, Format
-from assist_cli.cli.watching import Look, carry_out
+from assist_cli.cli.watching import carry_out
 from assist_cli.operations.controller import open_controller
 from assist_cli.operations.runs.plans import InvokeRequest, missing
 from assist_cli.operations.runs.recording import recorded, schedule
@@ -25,15 +25,10 @@ app = options.application()
 )
 def invoke(
     context: typer.Context,
+    *,
     command: Annotated[str, typer.Argument(metavar="NAME[@VERSION]", help="The command, by default the newest.")],
-    instance: targets.Targets = None,
-    everything: targets.All = False,
-    pick: targets.Pick = None,
-    seed: targets.Seed = None,
-    preview: targets.Preview = False,
-    pairs: parameters.Pairs = None,
-    document: parameters.Document = None,
-    secrets: parameters.Secrets = None,
+    target: targets.TargetOptions,
+    given: parameters.ParameterOptions,
     timeout: Annotated[
         int | None,
         typer.Option("--timeout", metavar="TIME", parser=options.whole_seconds, help="Default: the command's."),
@@ -45,24 +40,11 @@ def invoke(
         str | None, typer.Option("--user", metavar="NAME", help="Run as this user; default: the agent's own.")
     ] = None,
     keep_script: options.KeepScript = False,
-    every: timing.Every = None,
-    cron: timing.Cron = None,
-    timezone: timing.Timezone = None,
-    at: timing.At = None,
-    in_: timing.In = None,
-    jitter: timing.Jitter = None,
-    missed: timing.MissedOption = None,
-    keep: timing.Keep = None,
-    detach: options.Detach = False,
-    patience: options.Patience = None,
-    canary: options.Canary = None,
-    batch: options.Batch = None,
-    max_errors: options.MaxErrors = None,
-    concurrency: options.Concurrency = None,
-    live: options.Live = False,
-    gather: options.Gather = False,
-    notify: options.Notify = None,
-    notify_on: options.NotifyOn = None,
+    when: launching.ScheduleOptions,
+    watch: launching.WatchOptions,
+    waves: launching.WaveOptions,
+    view: launching.ViewOptions,
+    notify: launching.NotifyOptions,
     output: options.Output = Format.TABLE,
     encoding: options.EncodingOption = Encoding.TEXT,
 ) -> None:
@@ -71,16 +53,16 @@ def invoke(
     What it needs and is not given is asked for on a terminal, and refused elsewhere. Ends as assist run does.
     """
     printer = options.printer(context, output)
-    rollout = options.rollout(canary, batch, max_errors, concurrency)
-    when = timing.timing(every, cron, timezone, at, in_, jitter, missed, keep, rollout=rollout)
-    where = targets.selection(instance, everything, pick, seed)
-    if preview:
+    rollout = waves.rollout()
+    timing = when.timing(rollout)
+    where = target.selection()
+    if target.preview:
         targets.preview(printer, where)
         return
-    also = options.notification(notify, notify_on)
+    also = notify.also()
     request = InvokeRequest(
         command=command,
-        parameters=parameters.given(pairs, document, secrets) or {},
+        parameters=given.values() or {},
         timeout=timeout,
         working_dir=working_dir,
         username=username,
@@ -90,21 +72,21 @@ def invoke(
     with open_controller(home()) as controller:
         if printer.can_ask:
             # what runs later has its secrets by reference, and not as somebody types them now
-            asked = [each for each in missing(controller, request) if when is None or not each.secret]
+            asked = [each for each in missing(controller, request) if timing is None or not each.secret]
             answers = parameters.ask(printer, asked)
             request = replace(request, parameters={**request.parameters, **answers})
-        if when is not None:
-            timing.tell(printer, controller, *schedule(controller, request, when, also=also))
+        if timing is not None:
+            launching.tell_scheduled(printer, controller, *schedule(controller, request, timing, also=also))
             return
         with recorded(controller, request, also=also) as invocation:
             status = carry_out(
                 printer,
                 controller,
                 invocation,
-                detach=detach,
-                patience=patience,
+                detach=watch.detach,
+                patience=watch.patience,
                 encoding=encoding,
-                look=Look(live, gather),
+                look=view.look(),
                 rollout=rollout,
             )
     raise typer.Exit(status)

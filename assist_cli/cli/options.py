@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from assist_cli.cli.formatting import seconds_of
 from assist_cli.cli.output import Encoding, Format, Printer
-from assist_cli.cli.typer_classes import CliApplication, Noun
-from assist_cli.errors import ExitStatus, UsageError
-
-if TYPE_CHECKING:
-    from assist_cli.model.rollout import Rollout
-    from assist_cli.operations.controller import Also
+from assist_cli.cli.typer_classes import SHOWN, CliApplication, Noun
+from assist_cli.errors import ExitStatus
 
 LIST_LENGTH = 20
 JSON_LENGTH = 1000
@@ -53,7 +49,6 @@ Since = Annotated[
     typer.Option("--since", metavar="TIME", parser=moment, help="Not older than 2h, 30d, 2026-11-22 …"),
 ]
 KeepScript = Annotated[bool, typer.Option("--keep-script", help="Leave the script file on the instance.")]
-Detach = Annotated[bool, typer.Option("--detach", help="Print the id and return at once.")]
 Id = Annotated[str, typer.Argument(metavar="ID", help="An id, its beginning, or - for the newest.")]
 Number = Annotated[
     int | None,
@@ -61,23 +56,19 @@ Number = Annotated[
 ]
 Live = Annotated[bool, typer.Option("--live", help="Several: only lines, as they come.")]
 Gather = Annotated[bool, typer.Option("--gather", help="Several: equal output together, at the end.")]
-Canary = Annotated[int | None, typer.Option("--canary", metavar="N", min=1, help="Start with so many, then the rest.")]
-Batch = Annotated[str | None, typer.Option("--batch", metavar="N|N%", help="So many in a wave.")]
-MaxErrors = Annotated[
-    str | None, typer.Option("--max-errors", metavar="N|N%", help="Start no more when more than these failed.")
-]
-Concurrency = Annotated[int | None, typer.Option("--concurrency", metavar="N", min=1, help="So many at once.")]
 Patience = Annotated[
     float | None,
     typer.Option("--wait", metavar="TIME", parser=duration, help="Wait no longer; it goes on (75)."),
 ]
-Notify = Annotated[
-    str | None, typer.Option("--notify", metavar="URL|CMD", help="Tell how it ended: a URL, a program, or @FILE.")
+Output = Annotated[
+    Format,
+    typer.Option("--output", "-o", metavar="FORM", help="table, json or jsonl.", rich_help_panel=SHOWN),
 ]
-NotifyOn = Annotated[str | None, typer.Option("--notify-on", metavar="WHEN", help="end (default), or failure only.")]
-Output = Annotated[Format, typer.Option("--output", "-o", metavar="FORM", help="table, json or jsonl.")]
 Plain = Annotated[bool, typer.Option("--plain", help="Tables without lines and cuts.")]
-EncodingOption = Annotated[Encoding, typer.Option("--encoding", metavar="FORM", help="Bytes in JSON: text or base64.")]
+EncodingOption = Annotated[
+    Encoding,
+    typer.Option("--encoding", metavar="FORM", help="Bytes in JSON: text or base64.", rich_help_panel=SHOWN),
+]
 
 
 def application(help: str | None = None) -> typer.Typer:
@@ -106,34 +97,6 @@ def list_length(number: int | None, printer: Printer, rows: int = LIST_LENGTH) -
     if number is None:
         return JSON_LENGTH if printer.is_json else rows
     return number
-
-
-def rollout(canary: int | None, batch: str | None, max_errors: str | None, concurrency: int | None) -> Rollout:
-    """What the options about waves ask for."""
-    from assist_cli.model.rollout import Rollout, share
-
-    return Rollout(
-        canary=canary,
-        batch=share(batch, "--batch", least=1) if batch else None,
-        max_errors=share(max_errors, "--max-errors", least=0) if max_errors else None,
-        concurrency=concurrency,
-    )
-
-
-def notification(target: str | None, occasion: str | None) -> Also | None:
-    """What ``--notify`` and ``--notify-on`` ask to be written with an invocation."""
-    if target is None:
-        if occasion is not None:
-            raise UsageError("cannot tell whom to notify", hint="give --notify URL, or a program, with --notify-on")
-        return None
-    from assist_cli.model.notice import Occasion, Wish
-    from assist_cli.operations.notify import wishes
-
-    try:
-        wanted = Occasion(occasion or Occasion.END)
-    except ValueError:
-        raise typer.BadParameter(f"'{occasion}' is no occasion to notify; write end or failure") from None
-    return wishes.asking(wishes.checked(Wish(target, wanted)))
 
 
 def examples(*lines: str) -> str:

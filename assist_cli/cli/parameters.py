@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Annotated
 
 import typer
 
 from assist_cli.cli.formatting import escape
 from assist_cli.cli.output import Printer
+from assist_cli.cli.typer_classes import Group
 from assist_cli.errors import InvalidParameter
 from assist_cli.model import parameters as rules
 from assist_cli.model.command import CommandVersion
@@ -17,24 +19,31 @@ from assist_cli.model.parameters import Definition, Value
 from assist_cli.model.secret import Secret
 from assist_cli.operations.commands import parameters
 
-Pairs = Annotated[
-    list[str] | None,
-    typer.Option("--param", "-p", metavar="KEY=VALUE", help="A value for {{key}} in the script; may be repeated."),
-]
-Document = Annotated[
-    str | None, typer.Option("--params", metavar="JSON|@FILE", help="Parameters as a JSON object, or a file of it.")
-]
 Secrets = Annotated[
     list[str] | None,
     typer.Option("--secret", metavar="KEY=REF", help="A secret parameter; REF is env:VARIABLE or @FILE."),
 ]
 
 
-def given(pairs: Sequence[str] | None, document: str | None, secrets: Sequence[str] | None) -> dict[str, Value] | None:
-    """The values that the options give; None when there are no such options."""
-    if not pairs and document is None and not secrets:
-        return None
-    return parameters.gather(pairs or (), document, secrets or ())
+@dataclass(frozen=True)
+class ParameterOptions(Group):
+    """Options that give values to the parameters of a script."""
+
+    pairs: Annotated[
+        list[str] | None,
+        typer.Option("--param", "-p", metavar="KEY=VALUE", help="A value for {{key}} in the script; may be repeated."),
+    ] = None
+    document: Annotated[
+        str | None,
+        typer.Option("--params", metavar="JSON|@FILE", help="Parameters as a JSON object, or a file of it."),
+    ] = None
+    secrets: Secrets = None
+
+    def values(self) -> dict[str, Value] | None:
+        """Return the values by key, None when there are no such options. Raises InvalidParameter, FileFailure."""
+        if not self.pairs and self.document is None and not self.secrets:
+            return None
+        return parameters.gather(self.pairs or (), self.document, self.secrets or ())
 
 
 def ask(printer: Printer, definitions: Iterable[Definition]) -> dict[str, Value]:

@@ -7,9 +7,10 @@ from typing import Annotated
 
 import typer
 
-from assist_cli.cli import options, parameters, timing
+from assist_cli.cli import launching, options, parameters
 from assist_cli.cli.output import Encoding, Format
-from assist_cli.cli.watching import Look, carry_out
+from assist_cli.cli.typer_classes import WHERE
+from assist_cli.cli.watching import carry_out
 from assist_cli.errors import UsageError
 from assist_cli.operations.controller import open_controller
 from assist_cli.operations.history import history
@@ -24,11 +25,12 @@ app = options.application()
 @app.command(epilog=options.examples("assist rerun - --timeout 10m", "assist rerun t-01k3 --all --every 1h"))
 def rerun(
     context: typer.Context,
+    *,
     id: Annotated[str, typer.Argument(metavar="INVOCATION", help="An id, its beginning, or - (the newest).")],
     failed: Annotated[
         bool, typer.Option("--failed", help="Where it did not end with exit code 0; the default.")
     ] = False,
-    everywhere: Annotated[bool, typer.Option("--all", help="On all of its instances.")] = False,
+    everywhere: Annotated[bool, typer.Option("--all", help="On all of its instances.", rich_help_panel=WHERE)] = False,
     secrets: parameters.Secrets = None,
     timeout: Annotated[
         int | None, typer.Option("--timeout", metavar="TIME", parser=options.whole_seconds, help="Default: as then.")
@@ -40,24 +42,11 @@ def rerun(
         str | None, typer.Option("--user", metavar="NAME", help="Run as this user; default: as then.")
     ] = None,
     keep_script: options.KeepScript = False,
-    every: timing.Every = None,
-    cron: timing.Cron = None,
-    timezone: timing.Timezone = None,
-    at: timing.At = None,
-    in_: timing.In = None,
-    jitter: timing.Jitter = None,
-    missed: timing.MissedOption = None,
-    keep: timing.Keep = None,
-    detach: options.Detach = False,
-    patience: options.Patience = None,
-    canary: options.Canary = None,
-    batch: options.Batch = None,
-    max_errors: options.MaxErrors = None,
-    concurrency: options.Concurrency = None,
-    live: options.Live = False,
-    gather: options.Gather = False,
-    notify: options.Notify = None,
-    notify_on: options.NotifyOn = None,
+    when: launching.ScheduleOptions,
+    watch: launching.WatchOptions,
+    waves: launching.WaveOptions,
+    view: launching.ViewOptions,
+    notify: launching.NotifyOptions,
     output: options.Output = Format.TABLE,
     encoding: options.EncodingOption = Encoding.TEXT,
 ) -> None:
@@ -68,10 +57,10 @@ def rerun(
     if failed and everywhere:
         raise UsageError("cannot rerun only the failed and all", hint="leave out one of --failed and --all")
     printer = options.printer(context, output)
-    rollout = options.rollout(canary, batch, max_errors, concurrency)
-    when = timing.timing(every, cron, timezone, at, in_, jitter, missed, keep, rollout=rollout)
-    also = options.notification(notify, notify_on)
-    given = parameters.given(None, None, secrets) or {}
+    rollout = waves.rollout()
+    timing = when.timing(rollout)
+    also = notify.also()
+    given = parameters.ParameterOptions(secrets=secrets).values() or {}
     with open_controller(home()) as controller:
         request = RerunRequest(
             invocation_id=history.find(controller, id),
@@ -83,8 +72,8 @@ def rerun(
             keep_script=keep_script,
         )
         refresh.refresh(controller, request.invocation_id)
-        if when is not None:
-            timing.tell(printer, controller, *schedule(controller, request, when, also=also))
+        if timing is not None:
+            launching.tell_scheduled(printer, controller, *schedule(controller, request, timing, also=also))
             return
         if printer.can_ask:
             request = replace(request, secrets={**given, **parameters.ask(printer, missing(controller, request))})
@@ -93,10 +82,10 @@ def rerun(
                 printer,
                 controller,
                 invocation,
-                detach=detach,
-                patience=patience,
+                detach=watch.detach,
+                patience=watch.patience,
                 encoding=encoding,
-                look=Look(live, gather),
+                look=view.look(),
                 rollout=rollout,
             )
     raise typer.Exit(status)

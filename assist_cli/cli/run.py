@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from assist_cli.cli import options, parameters, scripts, targets, timing
+from assist_cli.cli import launching, options, parameters, scripts, targets
 from assist_cli.cli.output import Encoding, Format
-from assist_cli.cli.watching import Look, carry_out
+from assist_cli.cli.watching import carry_out
 from assist_cli.errors import UsageError
 from assist_cli.model.command import DEFAULT_TIMEOUT, CommandType, type_from_word, type_of_script
 from assist_cli.operations.controller import open_controller
@@ -25,16 +25,12 @@ app = options.application()
 )
 def run(
     context: typer.Context,
+    *,
     words: Annotated[
         list[str] | None, typer.Argument(metavar="[-- WORD...]", help="A program and its words, run as they are.")
     ] = None,
-    text: Annotated[str | None, typer.Option("--command", "-c", metavar="TEXT", help="The script as text.")] = None,
-    file: Annotated[str | None, typer.Option("--file", "-f", metavar="FILE", help="The script; - is stdin.")] = None,
-    instance: targets.Targets = None,
-    everything: targets.All = False,
-    pick: targets.Pick = None,
-    seed: targets.Seed = None,
-    preview: targets.Preview = False,
+    script: scripts.ScriptOptions,
+    target: targets.TargetOptions,
     type: Annotated[str | None, typer.Option("--type", help="shell, bat or powershell.", metavar="TYPE")] = None,
     timeout: Annotated[
         int, typer.Option("--timeout", metavar="TIME", parser=options.whole_seconds, help="Stop it then: 90, 10m, 2h.")
@@ -45,28 +41,13 @@ def run(
     username: Annotated[
         str | None, typer.Option("--user", metavar="NAME", help="Run as this user; default: the agent's own.")
     ] = None,
-    pairs: parameters.Pairs = None,
-    document: parameters.Document = None,
-    secrets: parameters.Secrets = None,
+    given: parameters.ParameterOptions,
     keep_script: options.KeepScript = False,
-    every: timing.Every = None,
-    cron: timing.Cron = None,
-    timezone: timing.Timezone = None,
-    at: timing.At = None,
-    in_: timing.In = None,
-    jitter: timing.Jitter = None,
-    missed: timing.MissedOption = None,
-    keep: timing.Keep = None,
-    detach: options.Detach = False,
-    patience: options.Patience = None,
-    canary: options.Canary = None,
-    batch: options.Batch = None,
-    max_errors: options.MaxErrors = None,
-    concurrency: options.Concurrency = None,
-    live: options.Live = False,
-    gather: options.Gather = False,
-    notify: options.Notify = None,
-    notify_on: options.NotifyOn = None,
+    when: launching.ScheduleOptions,
+    watch: launching.WatchOptions,
+    waves: launching.WaveOptions,
+    view: launching.ViewOptions,
+    notify: launching.NotifyOptions,
     output: options.Output = Format.TABLE,
     encoding: options.EncodingOption = Encoding.TEXT,
 ) -> None:
@@ -75,14 +56,14 @@ def run(
     It is not saved, but the history keeps what ran. The exit status is the script's own, and 124 when its time ran out.
     """
     printer = options.printer(context, output)
-    rollout = options.rollout(canary, batch, max_errors, concurrency)
-    when = timing.timing(every, cron, timezone, at, in_, jitter, missed, keep, rollout=rollout)
-    where = targets.selection(instance, everything, pick, seed)
-    if preview:
+    rollout = waves.rollout()
+    timing = when.timing(rollout)
+    where = target.selection()
+    if target.preview:
         targets.preview(printer, where)
         return
-    content, kind = _script(words, text, file, type)
-    also = options.notification(notify, notify_on)
+    content, kind = _script(words, script, type)
+    also = notify.also()
     request = RunRequest(
         content=content,
         type=kind,
@@ -90,32 +71,30 @@ def run(
         working_dir=working_dir,
         username=username,
         keep_script=keep_script,
-        parameters=parameters.given(pairs, document, secrets),
+        parameters=given.values(),
         targets=where,
     )
-    if when is not None:
+    if timing is not None:
         with open_controller(home()) as controller:
-            timing.tell(printer, controller, *schedule(controller, request, when, also=also))
+            launching.tell_scheduled(printer, controller, *schedule(controller, request, timing, also=also))
         return
     with open_controller(home()) as controller, recorded(controller, request, also=also) as invocation:
         status = carry_out(
             printer,
             controller,
             invocation,
-            detach=detach,
-            patience=patience,
+            detach=watch.detach,
+            patience=watch.patience,
             encoding=encoding,
-            look=Look(live, gather),
+            look=view.look(),
             rollout=rollout,
         )
     raise typer.Exit(status)
 
 
-def _script(
-    words: Sequence[str] | None, text: str | None, file: str | None, word: str | None
-) -> tuple[bytes, CommandType]:
+def _script(words: Sequence[str] | None, script: scripts.ScriptOptions, word: str | None) -> tuple[bytes, CommandType]:
     """The one script that is given, and its type: the one that is named, else the one that the file tells."""
-    if sum(given is not None and given != [] for given in (words, text, file)) != 1:
+    if sum(given is not None and given != [] for given in (words, script.text, script.file)) != 1:
         raise UsageError(
             "cannot tell what to run: give words after --, or -c TEXT, or -f FILE, and one of them only",
             hint="assist run -- uname -a",
@@ -124,5 +103,5 @@ def _script(
     if words:
         kind = kind or CommandType.SHELL
         return scripts.quote(words, kind), kind
-    content = scripts.given(text, file) or b""
-    return content, kind or type_of_script(content, file)
+    content = script.content() or b""
+    return content, kind or type_of_script(content, script.file)

@@ -7,11 +7,16 @@ import re
 import shlex
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from assist_cli.cli.formatting import escape
 from assist_cli.cli.output import Printer, Style
 from assist_cli.cli.streams import Streams
+from assist_cli.cli.typer_classes import Group
 from assist_cli.errors import FileFailure, Refused, UsageError
 from assist_cli.model.command import CommandType
 
@@ -20,13 +25,20 @@ _LANGUAGES = {CommandType.BAT: "bat", CommandType.POWERSHELL: "powershell"}
 _INTERPRETERS = (("python", "python"), ("perl", "perl"), ("ruby", "ruby"), ("node", "javascript"), ("awk", "awk"))
 
 
-def given(text: str | None, file: str | None) -> bytes | None:
-    """The script that ``-c TEXT`` or ``-f FILE`` gives, None when neither is there. Raises FileFailure, UsageError."""
-    if text is not None and file is not None:
-        raise UsageError("cannot take a script twice", hint="give -c TEXT or -f FILE")
-    if text is not None:
-        return encoded(text)
-    return None if file is None else read(file)
+@dataclass(frozen=True)
+class ScriptOptions(Group):
+    """Options that give a script."""
+
+    text: Annotated[str | None, typer.Option("--command", "-c", metavar="TEXT", help="The script as text.")] = None
+    file: Annotated[str | None, typer.Option("--file", "-f", metavar="FILE", help="The script; - is stdin.")] = None
+
+    def content(self) -> bytes | None:
+        """Return the script, None when there is no such option. Raises FileFailure, UsageError."""
+        if self.text is not None and self.file is not None:
+            raise UsageError("cannot take a script twice", hint="give -c TEXT or -f FILE")
+        if self.text is not None:
+            return encoded(self.text)
+        return None if self.file is None else read(self.file)
 
 
 def encoded(text: str) -> bytes:

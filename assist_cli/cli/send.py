@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from assist_cli.cli import options, targets
+from assist_cli.cli import launching, options, targets
 from assist_cli.cli.output import Encoding, Format
 from assist_cli.cli.watching import Look, carry_out
 from assist_cli.errors import FileFailure, UsageError
@@ -32,13 +32,10 @@ app = options.application()
 )
 def send(
     context: typer.Context,
+    *,
     file: Annotated[str, typer.Argument(metavar="FILE|-", help="What to send; - is stdin.")],
     directory: Annotated[str, typer.Option("--to", metavar="DIR", help="From the root on; made when missing.")],
-    instance: targets.Targets = None,
-    everything: targets.All = False,
-    pick: targets.Pick = None,
-    seed: targets.Seed = None,
-    preview: targets.Preview = False,
+    target: targets.TargetOptions,
     name: Annotated[
         str | None, typer.Option("--name", metavar="NAME", help="What it is called there; default: as here.")
     ] = None,
@@ -53,14 +50,9 @@ def send(
     timeout: Annotated[
         int, typer.Option("--timeout", metavar="TIME", parser=options.whole_seconds, help="Wait so long for an answer.")
     ] = DEFAULT_TIMEOUT,
-    detach: options.Detach = False,
-    patience: options.Patience = None,
-    canary: options.Canary = None,
-    batch: options.Batch = None,
-    max_errors: options.MaxErrors = None,
-    concurrency: options.Concurrency = None,
-    notify: options.Notify = None,
-    notify_on: options.NotifyOn = None,
+    watch: launching.WatchOptions,
+    waves: launching.WaveOptions,
+    notify: launching.NotifyOptions,
     output: options.Output = Format.TABLE,
 ) -> None:
     """Send a file of up to 24,576 bytes.
@@ -70,16 +62,16 @@ def send(
     size and SHA-256, never its content.
     """
     printer = options.printer(context, output)
-    rollout = options.rollout(canary, batch, max_errors, concurrency)
-    where = targets.selection(instance, everything, pick, seed)
-    if preview:
+    rollout = waves.rollout()
+    where = target.selection()
+    if target.preview:
         targets.preview(printer, where)
         return
     if file == "-" and name is None:
         raise UsageError(
             "cannot tell what the file is to be called: standard input has no name", hint="give it one: --name app.conf"
         )
-    also = options.notification(notify, notify_on)
+    also = notify.also()
     request = SendRequest(
         content=_read(file),
         name=Path(file).name if name is None else name,
@@ -96,8 +88,8 @@ def send(
             printer,
             controller,
             invocation,
-            detach=detach,
-            patience=patience,
+            detach=watch.detach,
+            patience=watch.patience,
             encoding=Encoding.TEXT,
             look=Look(),
             rollout=rollout,

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Annotated
 
 import typer
 
 from assist_cli.cli.formatting import escape
 from assist_cli.cli.output import Printer
+from assist_cli.cli.typer_classes import WHERE, Group
 from assist_cli.errors import UsageError
 from assist_cli.model.instance import Instance
 from assist_cli.model.target import Selection
@@ -21,21 +23,34 @@ Targets = Annotated[
     typer.Option("--instance", "-i", metavar="TARGET", help="web1, 'web*', web[1-9], @role=web; help targets."),
 ]
 All = Annotated[bool, typer.Option("--all", help="All instances.")]
-Pick = Annotated[int | None, typer.Option("--pick", metavar="N", help="So many of them, by chance.")]
-Seed = Annotated[int | None, typer.Option("--seed", metavar="N", help="Pick the same ones each time.")]
 Tags = Annotated[
     list[str] | None, typer.Option("--tag", metavar="K=V", help="A tag, as role=web; also without a value.")
 ]
-Preview = Annotated[bool, typer.Option("--preview", help="Only say which instances these are.")]
 
 
-def selection(
-    targets: list[str] | None, everything: bool = False, pick: int | None = None, seed: int | None = None
-) -> Selection:
-    """What the options ask for."""
-    if seed is not None and pick is None:
-        raise UsageError("cannot use --seed without --pick", hint="as in: assist run --all --pick 3 --seed 7 -- uptime")
-    return Selection(tuple(targets or ()), everything, pick, seed)
+@dataclass(frozen=True)
+class TargetOptions(Group):
+    """Options of which instances a command is for."""
+
+    heading = WHERE
+    together = (("pick", "seed", "So many by chance; with a seed the same ones again."),)
+
+    instance: Targets = None
+    everything: All = False
+    pick: Annotated[int | None, typer.Option("--pick", metavar="N", help="So many of them, by chance.")] = None
+    seed: Annotated[int | None, typer.Option("--seed", metavar="N", help="Pick the same ones each time.")] = None
+    preview: Annotated[bool, typer.Option("--preview", help="Only say which instances these are.")] = False
+
+    def selection(self, more: Sequence[str] | None = None) -> Selection:
+        """Return the instances that are asked for, with ``more`` targets that were given without an option.
+
+        Raises UsageError for a seed without a number to pick.
+        """
+        if self.seed is not None and self.pick is None:
+            raise UsageError(
+                "cannot use --seed without --pick", hint="as in: assist run --all --pick 3 --seed 7 -- uptime"
+            )
+        return Selection((*(more or ()), *(self.instance or ())), self.everything, self.pick, self.seed)
 
 
 def preview(printer: Printer, selection: Selection) -> None:

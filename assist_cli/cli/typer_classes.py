@@ -1,14 +1,38 @@
-"""The classes that Typer makes our commands of: nouns that know what was meant, and commands of many options."""
+"""The kinds of commands, as subclasses of Typer's own, and groups of options that several commands have.
+
+A group is a frozen dataclass. A command takes it as one argument; Typer reads each field as a parameter::
+
+    @dataclass(frozen=True)
+    class WaveOptions(Group):
+        heading = WAVES
+        canary: Annotated[int | None, typer.Option("--canary", help="Start with so many, then the rest.")] = None
+
+    @app.command()
+    def run(context: typer.Context, *, waves: WaveOptions) -> None: ...
+"""
 
 from __future__ import annotations
 
-from typing import Any
+import functools
+import inspect
+from collections.abc import Callable
+from dataclasses import fields
+from typing import Any, ClassVar, get_type_hints
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 
 from assist_cli.cli.output import Printer
 from assist_cli.errors import UsageError
+
+MANY = 15  # parameters; the help of a command with so many has these sections, in this order
+HEADINGS = BOTH, WHERE, WHEN, WAVES, SHOWN = (
+    "Arguments and options",
+    "Where it runs",
+    "When it runs",
+    "Waves",
+    "What is shown",
+)
 
 
 class _PrintsHelp:
@@ -44,8 +68,19 @@ class Noun(_PrintsHelp, TyperGroup):
         return super().resolve_command(ctx, args)
 
 
+class Group:
+    """Base class of the groups of options. A group also has their checks, and makes of them what the model knows.
+
+    A long help shows them under ``heading``, which is one of HEADINGS. ``together`` has pairs of fields that share a
+    line there, with the text of that line.
+    """
+
+    heading: ClassVar[str | None] = None
+    together: ClassVar[tuple[tuple[str, str, str], ...]] = ()
+
+
 class CliCommand(_PrintsHelp, TyperCommand):
-    """A command; one of many options shows them close together, under headings, so that they fit a screen."""
+    """A command. The help of one with many options is set close, under headings, so that it fits a screen."""
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         """An argument that must be given stands there as it is, where Typer puts braces around it."""
@@ -53,61 +88,80 @@ class CliCommand(_PrintsHelp, TyperCommand):
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         parameters = self.get_params(ctx)
-        many = len(parameters) >= MANY
-        titles = (BOTH, *HEADINGS) if many else ("Arguments", "Options")
-        sections: dict[str, list[tuple[str, str]]] = {title: [] for title in titles}
-        for parameter in parameters:
-            record = parameter.get_help_record(ctx)
-            if record is not None:
-                sections[_heading(parameter, many)].append(record)
-        found = {title: _joined(records) if many else records for title, records in sections.items() if records}
-        if not many:
-            for title, records in found.items():
-                with formatter.section(title):
-                    formatter.write_dl(records)
+        records = {each.name: record for each in parameters if (record := each.get_help_record(ctx)) is not None}
+        if len(parameters) < MANY:
+            for title, kind in (("Arguments", "argument"), ("Options", "option")):
+                found = [
+                    records[each.name] for each in parameters if each.name in records and each.param_type_name == kind
+                ]
+                if found:
+                    with formatter.section(title):
+                        formatter.write_dl(found)
             return
-        columns = max(len(name) for records in found.values() for name, _ in records)
+        headings = {each.name: getattr(each, "rich_help_panel", None) for each in parameters}
+        for group in getattr(self.callback, "groups", ()):
+            headings.update((field.name, group.heading) for field in fields(group))
+            for one, other, text in group.together:
+                records[one] = (f"{records[one][0]}, {records.pop(other)[0]}", text)
+        sections: dict[str, list[tuple[str, str]]] = {heading: [] for heading in HEADINGS}
+        for name, record in records.items():
+            sections[headings[name] or BOTH].append(record)
+        columns = max(len(names) for names, _ in records.values())
         formatter.write_paragraph()
-        for title, records in found.items():
-            formatter.write_heading(title)
+        for heading, found in sections.items():
+            if not found:
+                continue
+            formatter.write_heading(heading)
             with formatter.indentation():
-                formatter.write_dl([(name.ljust(columns), text) for name, text in records])
+                formatter.write_dl([(names.ljust(columns), text) for names, text in found])
 
 
 class CliApplication(typer.Typer):
-    """An application whose commands are such ones."""
+    """An application of such commands. Their functions may take groups of options."""
 
     def command(self, name: str | None = None, **settings: Any) -> Any:
-        return super().command(name, **{"cls": CliCommand, **settings})
+        register = super().command(name, **{"cls": CliCommand, **settings})
+
+        def decorate(function: Callable[..., None]) -> Callable[..., None]:
+            register(_expanded(function))
+            return function
+
+        return decorate
 
 
-MANY = 15
-BOTH = "Arguments and options"
-HEADINGS = {
-    "Where it runs": ("--instance", "--all", "--pick", "--seed", "--preview"),
-    "When it runs": ("--every", "--cron", "--timezone", "--at", "--in", "--jitter", "--missed", "--keep"),
-    "Waves": ("--canary", "--batch", "--max-errors", "--concurrency"),
-    "What is shown": ("--detach", "--wait", "--live", "--gather", "--output", "--encoding", "--notify", "--notify-on"),
-}
+def _expanded(function: Callable[..., None]) -> Callable[..., None]:
+    """Return ``function`` as Typer calls it: in the place of each group, its fields as parameters.
 
-# Of many options, these stand in one line.
-TOGETHER = {
-    ("--pick", "--seed"): "So many by chance; with a seed the same ones again.",
-    ("--at", "--in"): "Once: '2026-12-01 02:00', or 10m from now.",
-    ("--detach", "--wait"): "Return at once; or wait no longer, it goes on (75).",
-    ("--live", "--gather"): "Several: only lines, as they come; only groups.",
-}
+    ``groups`` of what is returned are the groups, for the help. Typer copies it to the callback of its command.
+    """
+    signature = inspect.signature(function, eval_str=True)
+    groups: dict[str, Any] = {}
+    parameters: list[inspect.Parameter] = []
+    for parameter in signature.parameters.values():
+        if isinstance(parameter.annotation, type) and issubclass(parameter.annotation, Group):
+            groups[parameter.name] = parameter.annotation
+            parameters += _parameters(parameter.annotation)
+        else:
+            parameters.append(parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY))
+
+    @functools.wraps(function)
+    def callback(**values: Any) -> None:
+        given = {
+            name: group(**{field.name: values.pop(field.name) for field in fields(group)})
+            for name, group in groups.items()
+        }
+        function(**values, **given)
+
+    vars(callback).update(__signature__=signature.replace(parameters=parameters), groups=tuple(groups.values()))
+    callback.__annotations__ = {}  # evaluated already, in the signature
+    return callback
 
 
-def _joined(records: list[tuple[str, str]]) -> list[tuple[str, str]]:
-    found = {name.split()[0]: (name, text) for name, text in records}
-    for (one, other), text in TOGETHER.items():
-        if one in found and other in found:
-            found[one] = (f"{found[one][0]}, {found.pop(other)[0]}", text)
-    return list(found.values())
-
-
-def _heading(parameter: Any, many: bool) -> str:
-    if many:
-        return next((title for title, names in HEADINGS.items() if set(names) & set(parameter.opts)), BOTH)
-    return "Arguments" if parameter.param_type_name == "argument" else "Options"
+def _parameters(group: Any) -> list[inspect.Parameter]:
+    hints = get_type_hints(group, include_extras=True)
+    return [
+        inspect.Parameter(
+            field.name, inspect.Parameter.KEYWORD_ONLY, default=field.default, annotation=hints[field.name]
+        )
+        for field in fields(group)
+    ]

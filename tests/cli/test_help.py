@@ -12,7 +12,6 @@ import typer
 import typer.main
 
 from assist_cli.cli.app import app
-from assist_cli.cli.typer_classes import HEADINGS, TOGETHER
 from assist_cli.model.names import meant
 from tests.support.program import Program
 
@@ -56,13 +55,6 @@ def test_help_fits_a_screen(path: str) -> None:
         lines = COMMANDS[path].get_help(context).splitlines()
     assert len(lines) < SCREEN
     assert max(map(len, lines)) <= 80
-
-
-def test_headings_name_options_that_there_are() -> None:
-    names = [name for names in HEADINGS.values() for name in names]
-    assert len(names) == len(set(names))
-    known = {name for command in LEAVES.values() for name in options_of(command)}
-    assert {*names, *(name for pair in TOGETHER for name in pair)} <= known
 
 
 @pytest.mark.parametrize(

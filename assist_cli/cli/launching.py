@@ -1,0 +1,203 @@
+"""Groups of options that run, invoke, rerun and send share (docs/cli.md section 3)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from assist_cli.cli import documents, options
+from assist_cli.cli.formatting import clock, count
+from assist_cli.cli.output import Printer
+from assist_cli.cli.typer_classes import SHOWN, WAVES, WHEN, Group
+from assist_cli.errors import UsageError
+from assist_cli.model.invocation import Invocation
+from assist_cli.model.rollout import Rollout, share
+from assist_cli.model.schedule import KEEP, Missed, Schedule, Timing
+from assist_cli.operations.controller import Also, Controller
+
+if TYPE_CHECKING:
+    from assist_cli.cli.watching import Look
+
+
+@dataclass(frozen=True)
+class ScheduleOptions(Group):
+    """Options of periodic invocations, and of those that run once, later."""
+
+    heading = WHEN
+    together = (("at", "in_", "Once: '2026-12-01 02:00', or 10m from now."),)
+
+    every: Annotated[
+        float | None,
+        typer.Option("--every", metavar="TIME", parser=options.duration, help="Again and again: 30s, 5m, 2h, 1d."),
+    ] = None
+    cron: Annotated[
+        str | None, typer.Option("--cron", metavar="EXPR", help="By the clock: 'sec min hour day month weekday'.")
+    ] = None
+    timezone: Annotated[
+        str | None, typer.Option("--timezone", metavar="ZONE", help="Of --cron and --at; default: this machine's.")
+    ] = None
+    at: Annotated[str | None, typer.Option("--at", metavar="TIME", help="Once, then: '2026-12-01 02:00'.")] = None
+    in_: Annotated[
+        float | None, typer.Option("--in", metavar="TIME", parser=options.duration, help="Once, so long from now: 10m.")
+    ] = None
+    jitter: Annotated[
+        float | None,
+        typer.Option("--jitter", metavar="TIME", parser=options.duration, help="Spread the instances over so long."),
+    ] = None
+    missed: Annotated[
+        Missed | None, typer.Option("--missed", metavar="skip|run-once", help="When nobody served; default: skip.")
+    ] = None
+    keep: Annotated[
+        int | None, typer.Option("--keep", metavar="N", help=f"So many records of each instance; default: {KEEP}.")
+    ] = None
+
+    def timing(self, rollout: Rollout) -> Timing | None:
+        """Return the timing that is asked for, None when it is to run now, which alone may be in waves.
+
+        Raises UsageError, InvalidParameter, QuotaExceeded.
+        """
+        times = {"--every": self.every, "--cron": self.cron, "--at": self.at, "--in": self.in_}
+        given = [name for name, value in times.items() if value is not None]
+        if len(given) > 1:
+            raise UsageError(
+                f"cannot tell when to run: {' and '.join(given)} contradict each other", hint="give one of them"
+            )
+        if self.timezone is not None and self.cron is None and self.at is None:
+            raise UsageError("cannot use --timezone here: it is for --cron and --at", hint="leave it out")
+        if not given:
+            settings = {"--jitter": self.jitter, "--missed": self.missed, "--keep": self.keep}
+            for name, value in settings.items():
+                if value is not None:
+                    raise UsageError(
+                        f"cannot use {name}: it is for what runs again, or later", hint="add --every, or --cron"
+                    )
+            return None
+        if not rollout.is_plain:
+            raise UsageError(
+                "cannot run in waves later: --canary, --batch, --max-errors and --concurrency are for what runs now",
+                hint="leave them out; --jitter spreads the instances",
+            )
+        from assist_cli.model import frequency
+        from assist_cli.operations.local_zone import local_zone
+
+        now = datetime.now(timezone.utc)
+        zone = self.timezone or local_zone()
+        if self.every is not None:
+            found = frequency.every(self.every)
+        elif self.cron is not None:
+            found = frequency.cron(self.cron, zone=zone, now=now)
+        elif self.at is not None:
+            found = frequency.at(self.at, zone=zone, now=now)
+        else:
+            assert self.in_ is not None
+            found = frequency.once(now + timedelta(seconds=self.in_), zone=zone)
+        jitter = timedelta(seconds=self.jitter or 0)
+        return Timing(found, jitter, self.missed or Missed.SKIP, KEEP if self.keep is None else self.keep)
+
+
+@dataclass(frozen=True)
+class WaveOptions(Group):
+    """Options of the waves in which instances are started."""
+
+    heading = WAVES
+
+    canary: Annotated[
+        int | None, typer.Option("--canary", metavar="N", min=1, help="Start with so many, then the rest.")
+    ] = None
+    batch: Annotated[str | None, typer.Option("--batch", metavar="N|N%", help="So many in a wave.")] = None
+    max_errors: Annotated[
+        str | None, typer.Option("--max-errors", metavar="N|N%", help="Start no more when more than these failed.")
+    ] = None
+    concurrency: Annotated[
+        int | None,
+        typer.Option("--concurrency", metavar="N", min=1, help="So many at once."),
+    ] = None
+
+    def rollout(self) -> Rollout:
+        """Return the rollout that is asked for. Raises InvalidParameter."""
+        return Rollout(
+            canary=self.canary,
+            batch=share(self.batch, "--batch", least=1) if self.batch else None,
+            max_errors=share(self.max_errors, "--max-errors", least=0) if self.max_errors else None,
+            concurrency=self.concurrency,
+        )
+
+
+@dataclass(frozen=True)
+class WatchOptions(Group):
+    """Options of how long somebody watches."""
+
+    heading = SHOWN
+    together = (("detach", "patience", "Return at once; or wait no longer, it goes on (75)."),)
+
+    detach: Annotated[bool, typer.Option("--detach", help="Print the id and return at once.")] = False
+    patience: options.Patience = None
+
+
+@dataclass(frozen=True)
+class ViewOptions(Group):
+    """Options of how several instances are shown."""
+
+    heading = SHOWN
+    together = (("live", "gather", "Several: only lines, as they come; only groups."),)
+
+    live: options.Live = False
+    gather: options.Gather = False
+
+    def look(self) -> Look:
+        """Return the look that is asked for."""
+        from assist_cli.cli.watching import Look
+
+        return Look(self.live, self.gather)
+
+
+@dataclass(frozen=True)
+class NotifyOptions(Group):
+    """Options of who is told how it ended."""
+
+    heading = SHOWN
+
+    notify: Annotated[
+        str | None, typer.Option("--notify", metavar="URL|CMD", help="Tell how it ended: a URL, a program, or @FILE.")
+    ] = None
+    notify_on: Annotated[
+        str | None, typer.Option("--notify-on", metavar="WHEN", help="end (default), or failure only.")
+    ] = None
+
+    def also(self) -> Also | None:
+        """Return what is to be written with an invocation, None when nobody is to be told.
+
+        Raises UsageError, typer.BadParameter, InvalidParameter, NotFound, FileFailure.
+        """
+        if self.notify is None:
+            if self.notify_on is not None:
+                raise UsageError("cannot tell whom to notify", hint="give --notify URL, or a program, with --notify-on")
+            return None
+        from assist_cli.model.notice import Occasion, Wish
+        from assist_cli.operations.notify import wishes
+
+        try:
+            wanted = Occasion(self.notify_on or Occasion.END)
+        except ValueError:
+            raise typer.BadParameter(f"'{self.notify_on}' is no occasion to notify; write end or failure") from None
+        return wishes.asking(wishes.checked(Wish(self.notify, wanted)))
+
+
+def tell_scheduled(printer: Printer, controller: Controller, invocation: Invocation, schedule: Schedule) -> None:
+    """The id on stdout; on stderr when it runs first, and that somebody must serve, where nobody does."""
+    from assist_cli.operations.server import schedules
+
+    if printer.is_json:
+        printer.document(documents.started(invocation))
+    else:
+        printer.line(invocation.id)
+        assert schedule.next is not None
+        where = count(len(invocation.instances), "instance")
+        printer.talk(
+            f"{schedule.frequency} on {where}, first at {clock(schedule.next)}; to end it: assist stop {invocation.id}"
+        )
+    if not schedules.is_served(controller):
+        printer.talk("Nobody serves, so nothing will run. To serve: assist serve, or for good: assist service install")
