@@ -21,7 +21,7 @@ from assist_cli.cli.launching import NotifyOptions, ScheduleOptions, ViewOptions
 from assist_cli.cli.parameters import ParameterOptions
 from assist_cli.cli.scripts import ScriptOptions
 from assist_cli.cli.targets import TargetOptions
-from assist_cli.cli.typer_classes import BOTH, HEADINGS, WAVES, Application, Group
+from assist_cli.cli.typer_classes import BOTH, HEADINGS, WAVES, CliApplication, Group
 from assist_cli.cli.watching import Look
 from assist_cli.errors import FileFailure, InvalidParameter, QuotaExceeded, UsageError
 from assist_cli.model.rollout import AT_ONCE, Rollout, Share
@@ -120,7 +120,7 @@ class ColourOptions(Group):
 
 def example() -> tuple[typer.Typer, list[object]]:
     """An application of one command that takes a group between two options of its own, and what it was called with."""
-    made = Application(rich_markup_mode=None, add_completion=False)
+    made = CliApplication(rich_markup_mode=None, add_completion=False)
     called: list[object] = []
 
     @made.command()
