@@ -5,21 +5,23 @@ import os
 import sys
 
 import agentd
-from agentd import config, log
+from agentd import config, log, platform, program
 
-if os.name == "nt":
-    from agentd import child_windows, kernel_windows
+local_socket = platform.load("local_socket")
+system = platform.load("system")
 
 UNREACHABLE = 69
 
 
 def main(words=None):
     """Run one of the agent's commands; returns its exit status."""
-    if os.name == "nt":
-        kernel_windows.keep_bytes()
+    words = sys.argv[1:] if words is None else words
+    system.prepare()
+    if words == [program.CHILD]:
+        platform.load("children").become_child()
     options = _parser().parse_args(words)
     try:
-        return options.action(options, config.Config(options.home or config.default_home()))
+        return options.action(options, config.Config(options.home or system.default_home()))
     except config.ConfigError as error:
         return _complain(str(error))
     except OSError as error:
@@ -34,7 +36,7 @@ def _parser():
 
     def add(name, action, text):
         command = actions.add_parser(name, help=text, description=text)
-        command.add_argument("--home", metavar="DIR", help="the agent's folder (default: %s)" % config.default_home())
+        command.add_argument("--home", metavar="DIR", help="the agent's folder (default: %s)" % system.default_home())
         command.set_defaults(action=action)
         return command
 
@@ -48,12 +50,10 @@ def _parser():
     serve.add_argument("--idle-exit", type=int, metavar="SECONDS", help="end after so long without work")
     serve.add_argument("--ready-fd", type=int, metavar="N", help="say 'ready' on this descriptor when it listens")
     serve.add_argument("--lifeline", type=int, metavar="N", help="end when this descriptor does")
-    if os.name == "nt":
-        # there are no unix sockets to join or to ask; a child is this program again, and no command for people
-        actions.add_parser("child").set_defaults(action=_child, home=None)
-        return parser
-    add("bridge", _bridge, "join standard input and output to the agent's socket")
-    add("status", _status, "show how the agent is").add_argument("--json", action="store_true", help="as one object")
+    if local_socket.AVAILABLE:
+        add("bridge", _bridge, "join standard input and output to the agent's socket")
+        status = add("status", _status, "show how the agent is")
+        status.add_argument("--json", action="store_true", help="as one object")
     return parser
 
 
@@ -66,7 +66,7 @@ def _prepare(options, settings):
     """Read the settings, and let the words that we were started with count more. Returns the log."""
     settings.read()
     settings.listen = options.listen or settings.listen
-    if os.name == "nt" and not settings.listen:
+    if not (local_socket.AVAILABLE or settings.listen):
         raise config.ConfigError("cannot serve: on Windows controllers come by TLS only, so tell where to --listen")
     return log.Log(options.log)
 
@@ -92,15 +92,11 @@ def _guard(options, settings):
     from agentd import guard
 
     journal = _prepare(options, settings)
-    words = config.own_words() + ["serve", "--home", settings.home]
+    words = program.own_words() + ["serve", "--home", settings.home]
     if options.listen:
         words += ["--listen", options.listen]
     guard.Guard(settings, words, journal).run()
     return 0
-
-
-def _child(*_):
-    child_windows.live()
 
 
 def _bridge(_, settings):

@@ -4,7 +4,7 @@ import os
 import select
 import socket
 
-from agentd import protocol
+from agentd.wire import protocol
 
 _SIZE = 64 * 1024
 

@@ -4,7 +4,7 @@ import importlib
 import json
 import os
 
-from agentd import protocol
+from agentd.wire import protocol
 
 _BYTES = "\0bytes"  # marks bytes in the JSON of an order; no name that a controller gives can hold a NUL
 

@@ -3,7 +3,7 @@
 import asyncio
 import collections
 
-from agentd import protocol
+from agentd.wire import protocol
 
 _PENDING_LIMIT = 64  # requests of one connection that may be under way
 

@@ -3,7 +3,7 @@
 import json
 import time
 
-from agentd import spool
+from agentd.wire import protocol
 
 _INFO_ROOM = 3500  # bytes, each character beyond ASCII as an escape: with the rest it fits the room that was reserved
 
@@ -20,21 +20,24 @@ class Ending:
     """What will be the result of a record."""
 
     def __init__(self):
-        self.state = spool.FAILED
+        self.state = protocol.FAILED
         self.exit_code = None
         self.error_code = self.error_info = ""
         self.started = None
         self.produced = self.dropped = 0
         self.saved = False
 
+    def finish(self):
+        self.state = protocol.FINISHED
+
     def fail(self, code, info):
-        self.state, self.error_code, self.error_info = spool.FAILED, code, info
+        self.state, self.error_code, self.error_info = protocol.FAILED, code, info
 
     def fail_timeout(self, seconds):
         self.fail("ExecutionTimeout", "it was still running after its timeout of %d s" % seconds)
 
     def stop(self):
-        self.state, self.error_code, self.error_info = spool.STOPPED, "ExecutionInterrupted", "it was stopped"
+        self.state, self.error_code, self.error_info = protocol.STOPPED, "ExecutionInterrupted", "it was stopped"
 
     def leave(self, pids):
         """Some processes survived every attempt to end them."""

@@ -8,13 +8,10 @@ import os
 import re
 import signal
 
-from agentd import shim, spool
+from agentd import platform, shim
 from agentd.ending import Ending, Refusal
 
-if os.name == "nt":
-    from agentd import placing_windows as placing
-else:
-    from agentd import placing
+file_install = platform.load("file_install")
 
 CONTENT_LIMIT = 32768  # length of the content as base64
 _MODE = re.compile(r"0?[0-7]{3,4}\Z")
@@ -32,7 +29,7 @@ def put(order, channel):
     ending = Ending()
     try:
         _receive(order, os.path.basename(temporary))
-        ending.state = spool.FINISHED
+        ending.finish()
     except Refusal as refusal:
         ending.fail(refusal.code, str(refusal))
     except OSError as error:
@@ -45,18 +42,18 @@ def _receive(order, temporary):
     """Check everything, then write. Raises Refusal and, with the old file untouched, OSError."""
     content = order["content"]
     _check_name(order["name"])
-    placing.check_directory(order["directory"])
+    file_install.check_directory(order["directory"])
     if not _MODE.match(order["mode"]):
         raise Refusal("FileAuthorityInvalid", "'%s' is no mode; one is given like 0644" % order["mode"])
     if (len(content) + 2) // 3 * 4 > CONTENT_LIMIT:
         raise Refusal("FileContentInvalid", "the content is over 32 KB when encoded as base64")
     if hashlib.sha256(content).hexdigest() != order["sha256"]:
         raise Refusal("FileContentInvalid", "the content does not have the SHA-256 that was sent with it")
-    placing.place(order, temporary)
+    file_install.install(order, temporary)
 
 
 def _check_name(name):
-    if name in ("", ".", "..") or placing.FORBIDDEN.match(name) or not name.isprintable():
+    if name in ("", ".", "..") or file_install.FORBIDDEN.match(name) or not name.isprintable():
         raise Refusal("FileNameInvalid", "'%s' cannot be the name of a file" % name[:80])
     if len(name.encode("utf-8", "surrogatepass")) > 255:
         raise Refusal("FileNameInvalid", "the name of the file is longer than 255 bytes")

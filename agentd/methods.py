@@ -10,12 +10,12 @@ import sys
 import time
 
 import agentd
-from agentd import config, files, protocol, shim, spool
+from agentd import files, platform, shim
 from agentd.tasks import Refused
 from agentd.watcher import Watcher
+from agentd.wire import protocol
 
-if os.name == "nt":
-    from agentd import kernel_windows
+system = platform.load("system")
 
 Method = collections.namedtuple("Method", "call open fields")
 Field = collections.namedtuple("Field", "types required default")
@@ -69,12 +69,13 @@ async def hello(server, connection, params):
         raise Refused("ClientAuthFailed", "the certificate is for controller '%s'" % connection.peer.controller)
     connection.greeted = True
     return dict(
-        config.describe(),
+        system.describe(),
         protocol=list(protocol.VERSION),
         agent=agentd.__version__,
         instance=server.instance,
-        boot=config.boot_id(),
+        boot=system.boot_id(),
         started=server.started,
+        python="%d.%d.%d" % sys.version_info[:3],
         features=["tasks", "files"],
     )
 
@@ -85,15 +86,15 @@ async def status(server, connection, params):
         "uptime": time.time() - server.started,
         "running": tasks.running,
         "total": tasks.total,
-        "rss": _resident_bytes(),
+        "rss": system.resident_bytes(),
         "cpu": sum(os.times()[:2]),
-        "files": _open_files(),
+        "files": system.open_files(),
         "spool": tasks.spool_bytes,
         "guard": server.guard_report(),
         "home": server.settings.home,
         "program": sys.executable,
         "time": time.time(),
-        "free": _free_bytes(server.settings.home),
+        "free": system.free_bytes(server.settings.home),
     }
 
 
@@ -139,7 +140,7 @@ def _check_watch(params):
 
 def _watch(task, connection, params):
     """Begin to send a task to a connection; False when nothing of it is left."""
-    if task.state == spool.FORGOTTEN:
+    if task.state == protocol.FORGOTTEN:
         return False
     Watcher(task, connection, params["offset"], params["budget"])
     return True
@@ -182,33 +183,6 @@ def _unpack(params, name):
         params[name] = protocol.unpack(params[name])
     except ValueError as error:
         raise BadParams("'%s': %s" % (name, error)) from None
-
-
-def _resident_bytes():
-    if os.name == "nt":
-        return kernel_windows.usage(os.getpid())[0]
-    try:
-        with open("/proc/self/statm", encoding="ascii") as file:
-            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    except OSError:
-        return None
-
-
-def _free_bytes(folder):
-    try:
-        status = os.statvfs(folder)
-    except (AttributeError, OSError):  # Windows has no such call
-        return None
-    return status.f_bavail * status.f_frsize
-
-
-def _open_files():
-    if os.name == "nt":
-        return kernel_windows.usage(os.getpid())[2]
-    try:
-        return len(os.listdir("/dev/fd"))
-    except OSError:
-        return None
 
 
 NULLABLE = type(None)

@@ -5,7 +5,7 @@ import socket
 import sys
 import time
 
-from agentd import protocol
+from agentd.wire import protocol
 
 _PATIENCE = 10.0
 

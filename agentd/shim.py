@@ -8,14 +8,11 @@ import os
 import signal
 import subprocess
 
-from agentd import output, script, spool
+from agentd import output, platform, script, spool
 from agentd.ending import Ending, Refusal
 
-if os.name == "nt":
-    from agentd import processes_windows as processes
-    from agentd import runner_windows as runner
-else:
-    from agentd import processes, runner
+processes = platform.load("processes")
+runner = platform.load("runner")
 
 _SECRETS = ("content", "environment", "secrets")
 

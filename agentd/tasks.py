@@ -1,23 +1,22 @@
 """The table of tasks: what runs now, who watches it, and what the spool knows of the rest.
 
 The agent keeps in memory only the records that are being run. All others are looked up in the spool when somebody
-asks, so ten thousand finished records cost nothing. Each living record has a bell (``spool``): the agent sleeps until
-one rings.
+asks, so ten thousand finished records cost nothing. Each living record has a wakeup
+(``spool``): the agent sleeps until one comes.
 """
 
 import asyncio
 import os
 import time
 
-from agentd import config, janitor, output, protocol, shim, spool
+from agentd import janitor, output, platform, shim, spool
 from agentd.watcher import public_chunk
+from agentd.wire import protocol
 
-if os.name == "nt":
-    from agentd import bell_windows as bell
-    from agentd import child_windows as child
-    from agentd import processes_windows as processes
-else:
-    from agentd import bell, child, processes
+children = platform.load("children")
+processes = platform.load("processes")
+system = platform.load("system")
+wakeup = platform.load("wakeup")
 
 _SWEEP_DELAY = 1.0  # seconds over which acknowledged records are gathered
 _MEASURE_EVERY = 86400.0  # seconds between two looks at the age and size of the whole spool
@@ -36,7 +35,7 @@ class Refused(Exception):
 class Task:
     """One record: whose it is, its state and, when it has ended, its result."""
 
-    def __init__(self, record, folder, owner, state=spool.RUNNING):
+    def __init__(self, record, folder, owner, state=protocol.RUNNING):
         self.record = record
         self.folder = folder
         self.owner = owner
@@ -44,7 +43,7 @@ class Task:
         self.result = None
         self.refusal = None
         self.accepted = None  # a future while nobody knows yet whether it will be
-        self.bell = None  # the Listener while it is running
+        self.wakeup = None  # the WakeupListener while it is running
         self.watchers = set()
         self.waiting = []  # futures of those who wait for the result
 
@@ -53,7 +52,7 @@ class Task:
 
     def output(self, offset):
         """One page of output from ``offset`` on, in the form of the wire, and where the next begins or None."""
-        if self.state == spool.FORGOTTEN:
+        if self.state == protocol.FORGOTTEN:
             return [], None
         end = None if self.result is None else self.result["output_bytes"]
         reader = output.Reader(self.folder.path, offset)
@@ -74,7 +73,7 @@ class Tasks:
         self._loop = loop
         self._settings = settings
         self._instance = instance
-        self._children = child.Children(loop, lock)
+        self._children = children.Children(loop, lock)
         self._log = log
         self._spool = spool.Spool(settings.spool)
         self._living = {}
@@ -94,7 +93,7 @@ class Tasks:
             if os.path.exists(folder.name("result.json")):
                 continue
             journal = folder.read("request.json")
-            tended = bell.is_held(folder.path)
+            tended = wakeup.is_held(folder.path)
             if journal is None and not tended:
                 self._log("record %s was never started: dropped" % record)
                 folder.remove()
@@ -106,7 +105,7 @@ class Tasks:
                 self._listen(task)
             else:
                 self._log("record %s has lost its shim: being closed" % record)
-                self._loop.create_task(self._bury(task, journal.get("boot") != config.boot_id()))
+                self._loop.create_task(self._bury(task, journal.get("boot") != system.boot_id()))
         self._sweep_soon()
 
     def find(self, record, peer):
@@ -117,7 +116,7 @@ class Tasks:
         if not spool.is_record(record):
             return None
         if record in self._acknowledged or self._spool.is_gone(record):
-            return Task(record, self._spool.folder(record), None, spool.FORGOTTEN)
+            return Task(record, self._spool.folder(record), None, protocol.FORGOTTEN)
         task = self._living.get(record)
         if task is None:
             task = self._load(record)
@@ -143,7 +142,7 @@ class Tasks:
                 task = self.find(record, peer)
             except Refused:
                 continue
-            if task is not None and task.state != spool.FORGOTTEN:
+            if task is not None and task.state != protocol.FORGOTTEN:
                 found.append(task.public())
         return found, records[_LIST_PAGE - 1] if len(records) > _LIST_PAGE else None
 
@@ -164,7 +163,7 @@ class Tasks:
                 script_dir=self._settings.script_dir,
                 path=self._settings.path,
                 peer=task.owner,
-                boot=config.boot_id(),
+                boot=system.boot_id(),
             )
             try:
                 words = await self._hand_over(task, body, order)
@@ -215,20 +214,20 @@ class Tasks:
 
     async def ended(self, task):
         """Wait until ``task`` has its result."""
-        if task.result is None and task.state != spool.FORGOTTEN:
+        if task.result is None and task.state != protocol.FORGOTTEN:
             future = self._loop.create_future()
             task.waiting.append(future)
             await future
 
     def stop(self, task):
         """Begin to end a task; it is Stopping until its whole tree is gone. A task that has ended stays as it is."""
-        if task.result is None and task.state != spool.FORGOTTEN:
+        if task.result is None and task.state != protocol.FORGOTTEN:
             pid = task.folder.shim()
             # with the result there it has ended, and its shim may be tending another
             if pid is not None and not os.path.exists(task.folder.name("result.json")):
                 task.folder.mark_stopping()
                 processes.interrupt(pid)
-                task.state = spool.STOPPING
+                task.state = protocol.STOPPING
 
     def forget(self, records, peer):
         """The controller has these results: their room may be used again. Returns those that were finished and its."""
@@ -256,19 +255,19 @@ class Tasks:
         return task
 
     def _listen(self, task):
-        """Wait for the bell of a record; when no descriptor is left for it, again later."""
+        """Wait for the wakeup of a record; when no descriptor is left for it, again later."""
         try:
-            task.bell = bell.Listener(self._loop, task.folder.path, lambda rung: self._on_bell(task, rung))
+            task.wakeup = wakeup.WakeupListener(self._loop, task.folder.path, lambda sent: self._on_wakeup(task, sent))
         except OSError as error:
             self._log("cannot listen to record %s: %s" % (task.record, error.strerror))
             self._loop.call_later(_RETRY, self._listen, task)
 
-    def _on_bell(self, task, rung):
-        if rung and bell.ENDED not in rung:
+    def _on_wakeup(self, task, sent):
+        if sent and wakeup.ENDED not in sent:
             for watcher in task.watchers:
                 watcher.wake()
             return
-        task.bell.close()
+        task.wakeup.close()
         result = task.folder.read("result.json")
         if result is not None:
             self._finish(task, result)

@@ -1,6 +1,7 @@
 """Watching a task: its output goes to one connection, in order and no faster than that connection takes it."""
 
-from agentd import output, protocol
+from agentd import output
+from agentd.wire import protocol
 
 _RETRY = 5.0  # seconds until a descriptor that could not be had is tried for again
 
@@ -62,7 +63,7 @@ class Watcher:
         if self._has_told(end):
             self._connection.notify("task.finished", {"record": self._task.record, "result": self._task.result})
             self.close()
-        elif self._reader.is_behind or end is not None:  # else the bell is heard when there is more
+        elif self._reader.is_behind or end is not None:  # else a wakeup comes when there is more
             self.wake()
 
     def _has_told(self, end):

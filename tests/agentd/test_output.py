@@ -11,7 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from agentd import output, protocol
+from agentd import output
+from agentd.wire import protocol
 from tests.support.agent import Agent, Client, new_record, resident_bytes
 
 MIB = 1 << 20

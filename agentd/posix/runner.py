@@ -7,9 +7,10 @@ import signal
 import subprocess
 import time
 
-from agentd import bell, mask, output, processes, script, spool
-from agentd.account import Account
+from agentd import mask, output
 from agentd.ending import Refusal
+from agentd.posix import processes, script
+from agentd.posix.accounts import Account
 
 DRAIN = 1.0  # seconds to read on when the main process has ended and others still hold its pipes
 
@@ -165,7 +166,7 @@ class Runner:
         for at in range(0, len(data), output.READ):  # a mask may be longer than what it hides
             self._writer.append(stream, data[at : at + output.READ])
         if data:
-            self._folder.ring(bell.PROGRESS)
+            self._folder.announce_output()
 
     def _on_signals(self):
         numbers = os.read(self._alarm, 4096)
@@ -213,5 +214,5 @@ class Runner:
         elif self._cause == "stop":
             ending.stop()
         else:
-            ending.state = spool.FINISHED
+            ending.finish()
         ending.leave(self._left)

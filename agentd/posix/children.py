@@ -18,7 +18,8 @@ import struct
 import sys
 import traceback
 
-from agentd import channel, processes
+from agentd import channel
+from agentd.posix import processes
 
 _IDLE = 1  # children that may wait for longer than a moment
 _MOMENT = 1.0  # seconds
@@ -63,6 +64,10 @@ class Children:
     def _miss(self, child):
         if child in self._idle:
             self._idle.remove(child)
+
+
+def become_child():
+    """Do nothing: a child is forked here, and no program is started."""
 
 
 class _Child:

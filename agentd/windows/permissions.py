@@ -1,4 +1,4 @@
-"""Who may use a folder (Windows): only its owner, the system and the administrators.
+"""The rights on a folder (Windows): only its owner, the system and the administrators.
 
 Rights are read and written in the system's text form for them, SDDL: ``SY`` is the system, ``BA`` the administrators,
 ``OW`` whoever owns the thing, ``CO`` whoever makes something in it.

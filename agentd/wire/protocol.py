@@ -50,6 +50,14 @@ import json
 import os
 
 VERSION = (1, 0)
+
+RUNNING = "Running"
+STOPPING = "Stopping"
+STOPPED = "Stopped"
+FINISHED = "Finished"
+FAILED = "Failed"
+FORGOTTEN = "Forgotten"  # no state of a record, but the answer for one that is not kept any more
+
 LINE_LIMIT = 1024 * 1024
 PAGE_LIMIT = 256 * 1024
 

@@ -1,7 +1,7 @@
-"""The agent as its guard sees it: a process that is started, waited for and measured (Windows).
+"""The health of the agent, for its guard (Windows): it is started, waited for and measured.
 
-It has no door here that a guard without a certificate could ask at, so it is not pinged: an agent that hangs without
-growing is not noticed.
+There is no socket here on which a guard without a certificate could ask, so it is not pinged: an agent that hangs
+without growing is not noticed.
 """
 
 import signal
@@ -9,7 +9,7 @@ import subprocess
 import threading
 import time
 
-from agentd import kernel_windows
+from agentd.windows import _kernel
 
 _LOOK = 0.5  # seconds: a signal does not cut a wait short here
 
@@ -19,17 +19,15 @@ class Lifeline:
     agent starts is not in it. Raises OSError."""
 
     def __init__(self):
-        self._job = kernel_windows.Job(
-            kernel_windows.KILL_ON_JOB_CLOSE | kernel_windows.BREAKAWAY_OK | kernel_windows.SILENT_BREAKAWAY_OK
-        )
+        self._job = _kernel.Job(_kernel.KILL_ON_JOB_CLOSE | _kernel.BREAKAWAY_OK | _kernel.SILENT_BREAKAWAY_OK)
 
     def start(self, words):
         """The agent as a Popen. Raises OSError."""
-        flags = kernel_windows.CREATE_SUSPENDED | kernel_windows.CREATE_NEW_PROCESS_GROUP
+        flags = _kernel.CREATE_SUSPENDED | _kernel.CREATE_NEW_PROCESS_GROUP
         agent = subprocess.Popen(words, stdin=subprocess.DEVNULL, creationflags=flags)
         try:
             self._job.assign(int(agent._handle))
-            kernel_windows.resume(int(agent._handle))
+            _kernel.resume(int(agent._handle))
         except BaseException:
             agent.kill()
             raise
@@ -39,7 +37,7 @@ class Lifeline:
         self._job.close()
 
 
-def ears():
+def end_signals():
     """An event that is set once the guard is told to end."""
     told = threading.Event()
     for number in (signal.SIGINT, signal.SIGBREAK, signal.SIGTERM):
@@ -62,7 +60,7 @@ def wait(wake, seconds, enough):
 def usage(pid):
     """Memory in bytes, CPU in seconds and open handles of a process; None when it cannot be seen."""
     try:
-        return kernel_windows.usage(pid)
+        return _kernel.usage(pid)
     except OSError:
         return None
 

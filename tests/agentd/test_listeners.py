@@ -1,4 +1,4 @@
-"""The doors: who may come in by which, and what stands before every method."""
+"""The listeners: who may come in by which, and what stands before every method."""
 
 from __future__ import annotations
 
@@ -15,13 +15,14 @@ from pathlib import Path
 
 import pytest
 
-from agentd import methods, protocol
+from agentd import methods
+from agentd.wire import protocol
 from tests.agentd.conftest import EVERY_PYTHON, OLDEST, MakeAgent
 from tests.support import interpreters
 from tests.support.agent import GUARD, Agent, Client, Closed, Refused, eventually
 from tests.support.certificates import SERVER, Authority, Pair, free_port
 
-pytestmark = pytest.mark.skipif(os.name == "nt", reason="the doors of Windows are others")
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="the listeners of Windows are others")
 
 
 # one table of who may call what

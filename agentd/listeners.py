@@ -1,4 +1,4 @@
-"""The ways in: the unix socket of this machine, and TCP with mutual TLS 1.3. There is no plain TCP.
+"""The listeners: the unix socket of this machine, and TCP with mutual TLS 1.3. There is no plain TCP.
 
 Over the unix socket the system says who calls. Over TLS the certificate says it: signed by this agent's own CA, made
 for the role ``controller``, and its common name is the controller's id.
@@ -7,42 +7,36 @@ for the role ``controller``, and its common name is the controller's id.
 import os
 import socket
 import ssl
-import struct
 
-from agentd import config, protocol
+from agentd import config, platform
 from agentd.connection import Connection, Peer
-from agentd.tunnel import Tunnel
+from agentd.wire.tunnel import Tunnel
+
+local_socket = platform.load("local_socket")
 
 _BACKLOG = 128
 
 
-async def open_unix(server):
-    """Listen on the agent's socket; the one of an agent that is gone is replaced. Raises OSError."""
-    path = server.settings.socket
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    with protocol.reachable(path) as name:
-        try:
-            os.unlink(name)
-        except FileNotFoundError:
-            pass
-        listener.bind(name)  # under the agent's umask nobody else may use it, from its first moment
-        os.chmod(name, 0o600)
-    listener.listen(_BACKLOG)
-    listener.setblocking(False)
-    return await server.loop.create_unix_server(lambda: Connection(server, _unix_peer), sock=listener)
+async def open_all(server):
+    """Listen everywhere. Returns the listeners; each has ``close``. Raises ConfigError, OSError."""
+    opened = [await _open_local(server)]
+    if server.settings.listen:
+        opened.append(await _open_tls(server))
+    return [listener for listener in opened if listener is not None]
 
 
-def _unix_peer(transport):
+def _open_local(server):
+    """Listen on the agent's socket, where the system has such."""
+    return local_socket.listen(server.loop, server.settings.socket, lambda: Connection(server, _local_peer), _BACKLOG)
+
+
+def _local_peer(transport):
     """The user at the other end; None when it may not speak to this agent."""
-    end = transport.get_extra_info("socket")
-    if hasattr(socket, "SO_PEERCRED"):
-        _, uid, _ = struct.unpack("3i", end.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i")))
-    else:
-        uid = struct.unpack_from("=II", end.getsockopt(0, 1, 76))[1]  # LOCAL_PEERCRED of macOS and the BSDs
-    return Peer(uid=uid) if uid in (0, os.geteuid()) else None
+    uid = local_socket.caller(transport)
+    return None if uid is None else Peer(uid=uid)
 
 
-async def open_tls(server):
+async def _open_tls(server):
     """Listen on ``settings.listen`` (ADDRESS:PORT, a numeric address). Raises ConfigError, OSError."""
     address, port = _address(server.settings.listen)
     context = _context(server.settings.pki)

@@ -1,10 +1,10 @@
 """Processes of this machine (Windows): which one it is, and the end of what a task left behind.
 
-A script and all that it starts are in a job (``kernel_windows.Job``) that the shim holds. The system ends a job when
+A script and all that it starts are in a job (``_kernel.Job``) that the shim holds. The system ends a job when
 its holder is gone, so no process of a task outlives a shim that was killed, and nobody has to look for them.
 """
 
-from agentd import kernel_windows
+from agentd.windows import _kernel
 
 GRACE = 5.0  # seconds between CTRL_BREAK and the end of the job
 INSIST = 10.0  # seconds after that before a process that is still there is reported
@@ -18,13 +18,13 @@ def start_time(pid):
     It tells a process from a later one that was given the same pid.
     """
     try:
-        handle = kernel_windows.open_process(pid)
+        handle = _kernel.open_process(pid)
     except OSError:
         return None
     try:
-        return None if kernel_windows.has_ended(handle) else kernel_windows.start_time(handle)
+        return None if _kernel.has_ended(handle) else _kernel.start_time(handle)
     finally:
-        kernel_windows.close(handle)
+        _kernel.close(handle)
 
 
 def is_running(pid, start):
@@ -44,13 +44,13 @@ def end_orphans(record, leader, start):
     if leader is None or not is_running(leader, start):
         return set()
     try:
-        handle = kernel_windows.open_process(leader)
+        handle = _kernel.open_process(leader)
     except OSError:
         return {leader} if is_running(leader, start) else set()
     try:
-        kernel_windows.end(handle, KILLED)
-        return set() if kernel_windows.has_ended(handle, INSIST) else {leader}
+        _kernel.end(handle, KILLED)
+        return set() if _kernel.has_ended(handle, INSIST) else {leader}
     except OSError:
         return {leader}
     finally:
-        kernel_windows.close(handle)
+        _kernel.close(handle)

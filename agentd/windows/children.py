@@ -1,6 +1,6 @@
 """Children of the agent: processes that may block, so that the agent need not (Windows).
 
-There is no fork here: a child is a new interpreter that runs this program with the word ``child``. What it works on
+There is no fork here: a child is a new interpreter that runs this program with the word ``CHILD``. What it works on
 reaches it through its standard input, so no content, environment or secret is in a file or an argv. It says a few
 things back on its standard output, one JSON object a line.
 """
@@ -13,9 +13,10 @@ import subprocess
 import sys
 import traceback
 
-from agentd import channel, config, kernel_windows
+from agentd import channel, program
+from agentd.windows import _kernel
 
-_FLAGS = kernel_windows.CREATE_NO_WINDOW | kernel_windows.CREATE_NEW_PROCESS_GROUP
+_FLAGS = _kernel.CREATE_NO_WINDOW | _kernel.CREATE_NEW_PROCESS_GROUP
 
 
 class Children:
@@ -51,23 +52,23 @@ def _converse(parcel):
 def _start():
     """The child as a Popen, outside of the job that we are in when that lets it go."""
     try:
-        return _popen(_FLAGS | kernel_windows.CREATE_BREAKAWAY_FROM_JOB)
+        return _popen(_FLAGS | _kernel.CREATE_BREAKAWAY_FROM_JOB)
     except PermissionError:
         return _popen(_FLAGS)
 
 
 def _popen(flags):
-    words = config.own_words() + ["child"]
+    words = program.own_words() + [program.CHILD]
     return subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, creationflags=flags)
 
 
-def live():
+def become_child():
     """The whole life of the child; it never returns."""
     status = 1
     try:
         body, order, agent = channel.unpack(sys.stdin.buffer.read())
-        lock = kernel_windows.share(agent["agent"], agent["lock"])  # fails, as it must, when the agent is gone
-        body(order, channel.Channel(1, functools.partial(kernel_windows.close, lock)))
+        lock = _kernel.share(agent["agent"], agent["lock"])  # fails, as it must, when the agent is gone
+        body(order, channel.Channel(1, functools.partial(_kernel.close, lock)))
         status = 0
     except BaseException:
         traceback.print_exc(file=sys.stderr)

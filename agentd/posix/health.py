@@ -1,4 +1,4 @@
-"""The agent as its guard sees it: a process that is started, waited for, measured from /proc and pinged (POSIX)."""
+"""The health of the agent, for its guard (POSIX): it is started, waited for, measured from /proc and pinged."""
 
 import os
 import select
@@ -7,7 +7,7 @@ import socket
 import subprocess
 import time
 
-from agentd import protocol
+from agentd.wire import protocol
 
 
 class Lifeline:
@@ -29,7 +29,7 @@ class Lifeline:
         os.close(self._writing)
 
 
-def ears():
+def end_signals():
     """A descriptor on which the signals that concern a guard arrive as bytes."""
     reading, writing = os.pipe()
     os.set_blocking(reading, False)

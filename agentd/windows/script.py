@@ -1,4 +1,4 @@
-"""A script becomes a file and the words that run it (Windows): what differs from ``script``.
+"""The file of a script and the words that run it (Windows): interpreter, folder, environment.
 
 Batch and PowerShell read a script's bytes in their own ways; scripts arrive as UTF-8 and are saved in the form that
 each of them reads right.

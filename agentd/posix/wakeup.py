@@ -1,4 +1,4 @@
-"""A record's bell: how its shim, in another process, tells the agent to look again (POSIX).
+"""The wakeup of a record: how its shim, in another process, tells the agent to look again (POSIX).
 
 It is a FIFO in the record's folder. The shim holds it open and writes a byte when there is news; whoever listens sees
 its end of file the moment the shim is gone. So nobody polls, and a later agent can take the place of an earlier one.
@@ -12,8 +12,8 @@ ENDED = b"f"
 _NAME = "alive"
 
 
-class Bell:
-    """The shim's end: while it is held, the record is tended. Raises OSError."""
+class Wakeup:
+    """The shim's end: as long as it is held, the record has a shim. Raises OSError."""
 
     def __init__(self, folder):
         path = os.path.join(folder, _NAME)
@@ -23,8 +23,8 @@ class Bell:
             pass
         self._descriptor = os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
 
-    def ring(self, byte):
-        """Tell whoever listens. A full bell has been rung already."""
+    def send(self, byte):
+        """Tell whoever listens. A full pipe has news already."""
         try:
             os.write(self._descriptor, byte)
         except BlockingIOError:
@@ -35,12 +35,12 @@ class Bell:
         os.close(self._descriptor)
 
 
-class Listener:
-    """The agent's end: calls ``heard`` with what was rung, and with ``b""`` when nobody holds it. Raises OSError."""
+class WakeupListener:
+    """The agent's end: calls ``woken`` with what was sent, and with ``b""`` when nobody holds it. Raises OSError."""
 
-    def __init__(self, loop, folder, heard):
+    def __init__(self, loop, folder, woken):
         self._loop = loop
-        self._heard = heard
+        self._woken = woken
         self._descriptor = _open(folder)
         loop.add_reader(self._descriptor, self._listen)
         loop.call_soon(self._listen)  # a holder that has come and gone before we opened it is never reported
@@ -49,10 +49,10 @@ class Listener:
         if self._descriptor is None:
             return
         try:
-            rung = os.read(self._descriptor, 65536)
+            sent = os.read(self._descriptor, 65536)
         except BlockingIOError:
             return
-        self._heard(rung)
+        self._woken(sent)
 
     def close(self):
         self._loop.remove_reader(self._descriptor)
@@ -61,7 +61,7 @@ class Listener:
 
 
 def is_held(folder):
-    """Whether a shim tends this record now."""
+    """Whether a shim works on this record now."""
     try:
         descriptor = _open(folder)
     except FileNotFoundError:

@@ -12,9 +12,10 @@ import subprocess
 import threading
 import time
 
-from agentd import bell_windows, kernel_windows, mask, output, processes_windows, script_windows, spool
-from agentd.account_windows import Account
+from agentd import mask, output
 from agentd.ending import Refusal
+from agentd.windows import _kernel, processes, script
+from agentd.windows.accounts import Account
 
 DRAIN = 1.0  # seconds to read on when the main process has ended and others still hold its pipes
 
@@ -50,7 +51,7 @@ class Runner:
 
     def run(self, alarm):
         """See it through. Raises Refusal, OSError and SubprocessError when it could not be started."""
-        self._job = kernel_windows.Job(kernel_windows.KILL_ON_JOB_CLOSE)
+        self._job = _kernel.Job(_kernel.KILL_ON_JOB_CLOSE)
         self._start()
         try:
             self._tend()
@@ -63,12 +64,12 @@ class Runner:
     def _start(self):
         order = self._order
         account = Account(order["username"])
-        folder = script_windows.working_directory(order["directory"], account)
-        words = script_windows.command_words(order["type"], order["content"], self._path)
-        environment = script_windows.environment(account, order["path"], order["environment"])
-        script_windows.write_file(self._path, order["content"], account)
+        folder = script.working_directory(order["directory"], account)
+        words = script.command_words(order["type"], order["content"], self._path)
+        environment = script.environment(account, order["path"], order["environment"])
+        script.write_file(self._path, order["content"], account)
         self._ending.saved = True
-        kernel_windows.speak_utf8()
+        _kernel.speak_utf8()
         try:
             self._main = subprocess.Popen(
                 words,
@@ -78,7 +79,7 @@ class Runner:
                 cwd=folder,
                 env=environment,
                 bufsize=0,
-                creationflags=kernel_windows.CREATE_SUSPENDED | kernel_windows.CREATE_NEW_PROCESS_GROUP,
+                creationflags=_kernel.CREATE_SUSPENDED | _kernel.CREATE_NEW_PROCESS_GROUP,
             )
         except OSError as error:
             if error.winerror == _NO_FOLDER:
@@ -102,7 +103,7 @@ class Runner:
         try:
             self._job.assign(handle)
             self._folder.note_script(self._main.pid)
-            kernel_windows.resume(handle)
+            _kernel.resume(handle)
         except BaseException:
             self._main.kill()
             raise
@@ -125,7 +126,7 @@ class Runner:
             if self._cause is None and self._status is None and now >= self._deadline:
                 self._end("timeout")
             if now >= self._next_look:
-                self._next_look = now + processes_windows.LOOK
+                self._next_look = now + processes.LOOK
                 if self._look(now):
                     return
 
@@ -157,8 +158,8 @@ class Runner:
         if not members and self._status is not None:
             return not self._open or now >= self._drained
         if now >= self._kill_at:
-            self._job.end(processes_windows.KILLED)
-        if now >= self._kill_at + processes_windows.INSIST:
+            self._job.end(processes.KILLED)
+        if now >= self._kill_at + processes.INSIST:
             self._left = members
             return True
         return False
@@ -167,14 +168,14 @@ class Runner:
         for at in range(0, len(data), output.READ):  # a mask may be longer than what it hides
             self._writer.append(stream, data[at : at + output.READ])
         if data:
-            self._folder.ring(bell_windows.PROGRESS)
+            self._folder.announce_output()
 
     def _end(self, cause):
         """Begin to end the whole tree: CTRL_BREAK now, the end of the job after the grace."""
         self._cause = cause
-        self._kill_at = time.monotonic() + processes_windows.GRACE
+        self._kill_at = time.monotonic() + processes.GRACE
         try:
-            kernel_windows.interrupt(self._main.pid)
+            _kernel.interrupt(self._main.pid)
         except OSError:
             self._kill_at = time.monotonic()  # it cannot hear us
 
@@ -188,7 +189,7 @@ class Runner:
         elif self._cause == "stop":
             ending.stop()
         else:
-            ending.state = spool.FINISHED
+            ending.finish()
             self._job.release()  # what the script has left running on purpose goes on
         ending.leave(self._left)
 

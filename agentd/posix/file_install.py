@@ -1,4 +1,4 @@
-"""Where a file that is sent here goes, and whose it becomes (POSIX).
+"""Installing a file that is sent here (POSIX): its folder, owner, group and mode.
 
 Everything is done relative to the open folder, so nothing that is put in its place meanwhile can lead us elsewhere.
 """
@@ -23,7 +23,7 @@ def check_directory(directory):
         raise Refusal("FilePathInvalid", "'%s' is not a folder" % directory)
 
 
-def place(order, temporary):
+def install(order, temporary):
     """Make the file of ``order``, by way of the name ``temporary``. Raises Refusal and, with the old file untouched,
     OSError."""
     ids = _owner(order["owner"]), _group(order["group"])

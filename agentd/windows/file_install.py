@@ -1,4 +1,4 @@
-"""Where a file that is sent here goes (Windows). Owner, group and mode have no effect; the folder's rights hold."""
+"""Installing a file that is sent here (Windows). Owner, group and mode have no effect; the folder's rights hold."""
 
 import os
 import re
@@ -22,7 +22,7 @@ def check_directory(directory):
         raise Refusal("FilePathInvalid", "'%s' is not a folder" % directory)
 
 
-def place(order, temporary):
+def install(order, temporary):
     """Make the file of ``order``, by way of the name ``temporary``. Raises Refusal and, with the old file untouched,
     OSError."""
     folder = order["directory"]

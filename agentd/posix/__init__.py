@@ -1,0 +1,1 @@
+"""What depends on the system, for POSIX. ``windows`` has modules of the same names; ``platform`` chooses."""
