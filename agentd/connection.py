@@ -72,7 +72,7 @@ class Connection(asyncio.Protocol):
         for watcher in list(self.watchers):
             watcher.close()
         self._admit_all()
-        self._server.farewell(self)
+        self._server.release(self)
 
     def _lose_patience(self):
         if not self.greeted:

@@ -10,11 +10,13 @@ import ssl
 
 from agentd import config, platform
 from agentd.connection import Connection, Peer
-from agentd.wire.tunnel import Tunnel
+from agentd.wire.transport import TunnelTransport
+from agentd.wire.tunnel import TunnelState
 
 local_socket = platform.load("local_socket")
 
 _BACKLOG = 128
+_HANDSHAKE_SECONDS = 10
 
 
 async def open_all(server):
@@ -40,7 +42,7 @@ async def _open_tls(server):
     """Listen on ``settings.listen`` (ADDRESS:PORT, a numeric address). Raises ConfigError, OSError."""
     address, port = _address(server.settings.listen)
     context = _context(server.settings.pki)
-    return await server.loop.create_server(lambda: _tunnel(server, context), address, port, backlog=_BACKLOG)
+    return await server.loop.create_server(lambda: _TlsCaller(server, context), address, port, backlog=_BACKLOG)
 
 
 def _address(text):
@@ -76,15 +78,58 @@ def _context(folder):
     return context
 
 
-def _tunnel(server, context):
-    """What becomes of one TCP connection."""
+class _TlsCaller(TunnelTransport):
+    """A caller over TCP, from its first moment until it has a Connection.
 
-    def identify(tunnel):
+    It counts as a connection, and has little time. A caller that is refused is told so, and is given the rest of that
+    time to hang up, because what it still sends would undo the telling.
+    """
+
+    def __init__(self, server, context):
+        super(_TlsCaller, self).__init__(context, server_side=True)
+        self._server = server
+        self._deadline = None
+
+    def connection_made(self, transport):
+        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        super(_TlsCaller, self).connection_made(transport)
+        if self._server.admit(self):
+            self._deadline = self._server.loop.call_later(_HANDSHAKE_SECONDS, self._give_up)
+        else:
+            self.abort()
+
+    def established(self):
+        self._dismiss()
+        self.open(Connection(self._server, self._identify))
+
+    def failed(self, error):
+        address = self.get_extra_info("peername")
+        why = error.reason or getattr(error, "verify_message", None) or str(error)
+        self._server.log("refused %s: %s" % (address[0] if address else "a caller", why))
+        if self._above is None and self._below.can_write_eof():
+            self._below.write_eof()
+        else:
+            self.abort()
+
+    def connection_lost(self, error):
+        self._dismiss()
+        super(_TlsCaller, self).connection_lost(error)
+
+    def _dismiss(self):
+        """Count no longer, and have no more deadline."""
+        if self._deadline is not None:
+            self._deadline.cancel()
+        self._server.release(self)
+
+    def _give_up(self):
+        if self.tunnel.state is TunnelState.HANDSHAKE:
+            self._server.log("a handshake took too long: closed")
+        self.abort()
+
+    def _identify(self, _):
         """The controller that the certificate names; None when it is not made for that role."""
-        subject = tunnel.subject()
+        subject = self.tunnel.subject()
         if subject.get("organizationalUnitName") == "controller" and subject.get("commonName"):
             return Peer(controller=subject["commonName"])
-        server.log("refused a certificate without the role controller: %s" % subject)
+        self._server.log("refused a certificate without the role controller: %s" % subject)
         return None
-
-    return Tunnel(server, context, lambda: Connection(server, identify))

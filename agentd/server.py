@@ -43,7 +43,7 @@ class Server:
         self._connections.add(connection)
         return True
 
-    def farewell(self, connection):
+    def release(self, connection):
         self._connections.discard(connection)
         self._active = time.monotonic()
 

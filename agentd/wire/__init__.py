@@ -1,1 +1,1 @@
-"""The common ground of agent and controller, without input or output: the protocol, and TLS over memory."""
+"""The common ground of agent and controller: the protocol, and TLS over memory. Nothing here opens a connection."""
