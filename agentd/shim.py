@@ -34,11 +34,11 @@ def accept(order, journal, channel):
 
 def run(order, channel):
     """Take ``order`` (a dict: the params of task.run and the settings it needs) from accept to exit."""
-    with runner.alarm() as alarm:
-        _run(order, channel, alarm)
+    with runner.catch_signals() as signals:
+        _run(order, channel, signals)
 
 
-def _run(order, channel, alarm):
+def _run(order, channel, signals):
     journal = {key: value for key, value in order.items() if key not in _SECRETS}
     journal["content_sha256"] = hashlib.sha256(order["content"]).hexdigest()
     journal["script"] = script.file_path(order["script_dir"], order["record"], order["type"])
@@ -48,7 +48,7 @@ def _run(order, channel, alarm):
     os.umask(0o022)  # the script's; our own files are given their modes one by one
     ending = Ending()
     try:
-        runner.Runner(folder, order, journal["script"], ending).run(alarm)
+        runner.Runner(folder, order, journal["script"], ending, signals).run()
     except Refusal as refusal:
         ending.fail(refusal.code, str(refusal))
     except (OSError, subprocess.SubprocessError) as error:

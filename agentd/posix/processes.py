@@ -12,10 +12,10 @@ import signal
 import subprocess
 import time
 
+from agentd.base_runner import GRACE, SURVIVAL
+
 Process = collections.namedtuple("Process", "parent group session zombie start")
 
-GRACE = 5.0  # seconds between TERM and KILL
-INSIST = 10.0  # seconds of KILL before a process that survives it is reported
 LOOK = 0.05  # seconds between two looks at a tree that is being ended
 
 _PR_SET_CHILD_SUBREAPER = 36
@@ -156,7 +156,7 @@ def end_orphans(record, leader, start):
         members = marked(mark)
         if leader is not None:
             members |= descendants(leader, leader) | ({leader} if is_running(leader, start) else set())
-        if not members or time.monotonic() > begun + GRACE + INSIST:
+        if not members or time.monotonic() > begun + GRACE + SURVIVAL:
             return members
         if time.monotonic() > begun + GRACE:
             send(members, signal.SIGKILL)

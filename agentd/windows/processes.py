@@ -4,10 +4,9 @@ A script and all that it starts are in a job (``_kernel.Job``) that the shim hol
 its holder is gone, so no process of a task outlives a shim that was killed, and nobody has to look for them.
 """
 
+from agentd.base_runner import SURVIVAL
 from agentd.windows import _kernel
 
-GRACE = 5.0  # seconds between CTRL_BREAK and the end of the job
-INSIST = 10.0  # seconds after that before a process that is still there is reported
 LOOK = 0.1  # seconds between two looks at a tree that is being ended, or at the word to end it
 KILLED = 137  # the exit code of what is ended by force; the same as of a killed process elsewhere
 
@@ -49,7 +48,7 @@ def end_orphans(record, leader, start):
         return {leader} if is_running(leader, start) else set()
     try:
         _kernel.end(handle, KILLED)
-        return set() if _kernel.has_ended(handle, INSIST) else {leader}
+        return set() if _kernel.has_ended(handle, SURVIVAL) else {leader}
     except OSError:
         return {leader}
     finally:
