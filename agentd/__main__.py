@@ -1,11 +1,9 @@
 """The ``agentd`` command: serve, guard, bridge, status."""
 
-import argparse
 import os
 import sys
 
-import agentd
-from agentd import config, log, platform, program
+from agentd import command_line, config, log, platform, program
 
 local_socket = platform.load("local_socket")
 system = platform.load("system")
@@ -19,42 +17,13 @@ def main(words=None):
     system.prepare()
     if words == [program.CHILD]:
         platform.load("children").become_child()
-    options = _parser().parse_args(words)
+    options = command_line.parse(words)
     try:
-        return options.action(options, config.Config(options.home or system.default_home()))
+        return _COMMANDS[options.command](options, config.Config(options.home or system.default_home()))
     except config.ConfigError as error:
         return _complain(str(error))
     except OSError as error:
         return _complain("cannot go on: %s" % error)
-
-
-def _parser():
-    parser = argparse.ArgumentParser(prog="agentd", description="The agent of Assist: it runs what controllers send.")
-    parser.add_argument("--version", action="version", version="agentd " + agentd.__version__)
-    actions = parser.add_subparsers(title="commands", metavar="COMMAND", dest="command")
-    actions.required = True
-
-    def add(name, action, text):
-        command = actions.add_parser(name, help=text, description=text)
-        command.add_argument("--home", metavar="DIR", help="the agent's folder (default: %s)" % system.default_home())
-        command.set_defaults(action=action)
-        return command
-
-    serve = add("serve", _serve, "be the agent: listen, run scripts, receive files")
-    guard = add("guard", _guard, "start the agent, watch it, and start it again when it fails")
-    for command in (serve, guard):
-        command.add_argument("--listen", metavar="ADDRESS:PORT", help="also listen here, with mutual TLS 1.3")
-        command.add_argument(
-            "--log", metavar="FILE", help="append the log to FILE, and keep it short (default: stderr)"
-        )
-    serve.add_argument("--idle-exit", type=int, metavar="SECONDS", help="end after so long without work")
-    serve.add_argument("--ready-fd", type=int, metavar="N", help="say 'ready' on this descriptor when it listens")
-    serve.add_argument("--lifeline", type=int, metavar="N", help="end when this descriptor does")
-    if local_socket.AVAILABLE:
-        add("bridge", _bridge, "join standard input and output to the agent's socket")
-        status = add("status", _status, "show how the agent is")
-        status.add_argument("--json", action="store_true", help="as one object")
-    return parser
 
 
 def _complain(text, status=1):
@@ -72,7 +41,9 @@ def _prepare(options, settings):
 
 
 def _serve(options, settings):
-    from agentd import lock, server
+    # what compiling the first of them takes is used again by asyncio, which the last one loads
+    command_line.unload()
+    from agentd import lock, methods, server  # noqa: F401
 
     journal = _prepare(options, settings)
 
@@ -119,6 +90,8 @@ def _status(options, settings):
         return _complain("cannot reach the agent at %s: %s" % (settings.socket, error), UNREACHABLE)
     return 0
 
+
+_COMMANDS = {"serve": _serve, "guard": _guard, "bridge": _bridge, "status": _status}
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -3,12 +3,11 @@
 Done in a child of the agent and journaled like a task, so that a delivery that comes twice writes once.
 """
 
-import hashlib
 import os
 import re
 import signal
 
-from agentd import platform, shim
+from agentd import digest, platform, shim
 from agentd.ending import Ending, Refusal
 
 file_install = platform.load("file_install")
@@ -47,7 +46,7 @@ def _receive(order, temporary):
         raise Refusal("FileAuthorityInvalid", "'%s' is no mode; one is given like 0644" % order["mode"])
     if (len(content) + 2) // 3 * 4 > CONTENT_LIMIT:
         raise Refusal("FileContentInvalid", "the content is over 32 KB when encoded as base64")
-    if hashlib.sha256(content).hexdigest() != order["sha256"]:
+    if digest.sha256(content).hexdigest() != order["sha256"]:
         raise Refusal("FileContentInvalid", "the content does not have the SHA-256 that was sent with it")
     file_install.install(order, temporary)
 

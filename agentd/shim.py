@@ -3,12 +3,11 @@
 It writes the journal, saves the script, has the runner see it through, and writes the result.
 """
 
-import hashlib
 import os
 import signal
 import subprocess
 
-from agentd import output, platform, script, spool
+from agentd import digest, output, platform, script, spool
 from agentd.ending import Ending, Refusal
 
 processes = platform.load("processes")
@@ -40,7 +39,7 @@ def run(order, channel):
 
 def _run(order, channel, signals):
     journal = {key: value for key, value in order.items() if key not in _SECRETS}
-    journal["content_sha256"] = hashlib.sha256(order["content"]).hexdigest()
+    journal["content_sha256"] = digest.sha256(order["content"]).hexdigest()
     journal["script"] = script.file_path(order["script_dir"], order["record"], order["type"])
     folder = accept(order, journal, channel)
     if folder is None:
@@ -58,7 +57,7 @@ def _run(order, channel, signals):
     folder.finish(ending.document())
 
 
-def bury(order, channel):
+def close_orphan(order, channel):
     """End what is left of a record whose shim is gone without a result, and write that result.
 
     ``order``: record, spool, booted (whether the machine was restarted since). Called when an agent finds the record.

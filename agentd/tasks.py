@@ -5,7 +5,6 @@ asks, so ten thousand finished records cost nothing. Each living record has a wa
 (``spool``): the agent sleeps until one comes.
 """
 
-import asyncio
 import os
 import time
 
@@ -86,26 +85,26 @@ class Tasks:
         return len(self._living)
 
     def recover(self):
-        """Take up every record that has no result: adopt those that are tended, bury the others. Raises OSError."""
+        """Take up every record that has no result: adopt those that have a shim, close the others. Raises OSError."""
         self._spool.prepare()
         for record in self._spool.records():
             folder = self._spool.folder(record)
             if os.path.exists(folder.name("result.json")):
                 continue
             journal = folder.read("request.json")
-            tended = wakeup.is_held(folder.path)
-            if journal is None and not tended:
+            has_shim = wakeup.is_held(folder.path)
+            if journal is None and not has_shim:
                 self._log("record %s was never started: dropped" % record)
                 folder.remove()
                 continue
             journal = journal or {}
             self._living[record] = task = Task(record, folder, journal.get("peer"), folder.state())
-            if tended:
+            if has_shim:
                 self._log("record %s is running: adopted" % record)
                 self._listen(task)
             else:
                 self._log("record %s has lost its shim: being closed" % record)
-                self._loop.create_task(self._bury(task, journal.get("boot") != system.boot_id()))
+                self._close_orphan(task, journal.get("boot") != system.boot_id())
         self._sweep_soon()
 
     def find(self, record, peer):
@@ -128,7 +127,7 @@ class Tasks:
         """Like find, once it is decided whether the record is accepted. Raises Refused when nothing is known of it."""
         task = self.find(record, peer)
         if task is not None and task.accepted is not None:
-            await asyncio.wait([task.accepted])
+            await task.accepted
         if task is None or task.refusal is not None:
             raise Refused("RecordNotFound", "there is no record '%s'" % record)
         return task
@@ -171,7 +170,7 @@ class Tasks:
                 words = {"refused": "ExecutionException", "info": "cannot start a process: %s" % error.strerror}
             self._settle(task, words)
         elif task.accepted is not None:
-            await asyncio.wait([task.accepted])
+            await task.accepted
         if task.refusal is not None:
             raise task.refusal
         return task, known
@@ -273,7 +272,7 @@ class Tasks:
             self._finish(task, result)
         else:
             self._log("record %s has lost its shim: being closed" % task.record)
-            self._loop.create_task(self._bury(task, False))
+            self._close_orphan(task, False)
 
     def _finish(self, task, result):
         task.result = result
@@ -288,12 +287,16 @@ class Tasks:
         if self.spool_bytes > self._settings.spool_limit:
             self._sweep_soon()
 
-    async def _bury(self, task, booted):
+    def _close_orphan(self, task, booted):
         """Close a record that lost its shim, in a child of its own; tried again until it can be done."""
+        self._loop.create_task(self._try_to_close(task, booted))
+
+    async def _try_to_close(self, task, booted):
         order = {"record": task.record, "spool": self._settings.spool, "booted": booted}
-        while await self._spawned(shim.bury, order) is None:
-            await asyncio.sleep(_RETRY)
-        self._listen(task)
+        if await self._spawned(shim.close_orphan, order) is None:
+            self._loop.call_later(_RETRY, self._close_orphan, task, booted)
+        else:
+            self._listen(task)
 
     async def _spawned(self, body, order):
         """What the child said, None when it could not be started or died."""

@@ -7,9 +7,9 @@ certificate it does not send the alert that tells the other end why.
 import asyncio
 import ssl
 
-from agentd.wire.tunnel import CHUNK, Tunnel, TunnelState
+from agentd.wire.tunnel import Tunnel, TunnelState
 
-_BUFFER = memoryview(bytearray(CHUNK))  # for all connections: what comes is taken out of it at once
+_BUFFER = memoryview(bytearray(64 * 1024))  # for all connections: what comes is taken out of it at once
 
 # without a buffer of ours, each piece that comes costs a mapping of 256 KiB; Python 3.6, which has no TLS 1.3, has none
 _Protocol = getattr(asyncio, "BufferedProtocol", asyncio.Protocol)

@@ -6,7 +6,7 @@ It opens nothing and waits for nothing: ``transport`` puts it on a connection, a
 import enum
 import ssl
 
-CHUNK = 64 * 1024  # plain bytes that are read at once
+CHUNK = 16 * 1024  # plain bytes that are read at once: a record of TLS holds no more
 
 
 class TunnelState(enum.Enum):
