@@ -39,15 +39,15 @@ MOVES = {
 
 
 class BaseRunner:
-    """One script. ``ending`` takes how it ends. Times are monotonic seconds."""
+    """One script. ``result`` is a RecordResult that takes how it ends. Times are monotonic seconds."""
 
-    def __init__(self, folder, order, path, ending):
+    def __init__(self, folder, order, path, result):
         self.state = RunnerState.STARTING
         self._folder = folder
         self._order = order
         self._path = path
-        self._ending = ending
-        self._writer = output.Writer(folder.path)
+        self._result = result
+        self._writer = output.OutputWriter(folder.path)
         self._masks = {stream: mask.Mask(order["secrets"]) for stream in (1, 2)}
         self._main = None  # the Popen of the main process
         self._status = None  # its exit status, once it has one
@@ -106,13 +106,13 @@ class BaseRunner:
         words = script.command_words(order["type"], order["content"], self._path)
         environment = script.environment(account, order["path"], order["environment"])
         script.write_file(self._path, order["content"], account)
-        self._ending.saved = True
+        self._result.saved = True
         return words, folder, environment
 
     def _started(self, now):
         """The main process runs."""
         self._become(RunnerState.RUNNING)
-        self._ending.started = time.time()
+        self._result.started = time.time()
         self._deadline = now + self._order["timeout"]
 
     def _take(self, stream, data):
@@ -174,17 +174,17 @@ class BaseRunner:
         return not self._pipes_open() or now >= self._drained
 
     def _conclude(self):
-        ending = self._ending
-        ending.produced, ending.dropped = self._writer.produced, self._writer.dropped
+        result = self._result
+        result.produced, result.dropped = self._writer.produced, self._writer.dropped
         if self._status is not None:
-            ending.exit_code = self._exit_code()
+            result.exit_code = self._exit_code()
         if self._cause == TIMEOUT:
-            ending.fail_timeout(self._order["timeout"])
+            result.fail_timeout(self._order["timeout"])
         elif self._cause == STOP:
-            ending.stop()
+            result.stop()
         else:
-            ending.finish()
-        ending.leave(self._left)
+            result.finish()
+        result.leave(self._left)
 
     def _become(self, state):
         if state not in MOVES[self.state]:

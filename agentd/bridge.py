@@ -10,7 +10,7 @@ _SIZE = 64 * 1024
 
 
 class Unreachable(Exception):
-    """Nobody answers on the socket."""
+    """The agent of this machine does not answer."""
 
 
 def join(path, source=0, target=1):

@@ -8,7 +8,7 @@ import re
 import signal
 
 from agentd import digest, platform, shim
-from agentd.ending import Ending, Refusal
+from agentd.result import RecordResult, Refusal
 
 file_install = platform.load("file_install")
 
@@ -25,16 +25,16 @@ def put(order, channel):
     if folder is None:
         return
     os.umask(0o022)  # of folders that are made on the way; the file has its mode from the start
-    ending = Ending()
+    result = RecordResult()
     try:
         _receive(order, os.path.basename(temporary))
-        ending.finish()
+        result.finish()
     except Refusal as refusal:
-        ending.fail(refusal.code, str(refusal))
+        result.fail(refusal.code, str(refusal))
     except OSError as error:
         where = os.path.join(order["directory"], order["name"])
-        ending.fail("FileCreateFail", "cannot write '%s': %s" % (where, error.strerror))
-    folder.finish(ending.document())
+        result.fail("FileCreateFail", "cannot write '%s': %s" % (where, error.strerror))
+    folder.finish(result.document())
 
 
 def _receive(order, temporary):

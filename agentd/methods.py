@@ -11,7 +11,7 @@ import time
 
 import agentd
 from agentd import files, platform, shim
-from agentd.tasks import Refused
+from agentd.tasks import RequestRefused
 from agentd.watcher import Watcher
 from agentd.wire import protocol
 
@@ -62,11 +62,11 @@ def _is_text(value):
 async def hello(server, connection, params):
     version = params["protocol"]
     if not version or version[0] != protocol.VERSION[0]:
-        raise Refused("ClientNeedUpgrade", "this agent speaks protocol %d.%d" % protocol.VERSION)
+        raise RequestRefused("ClientNeedUpgrade", "this agent speaks protocol %d.%d" % protocol.VERSION)
     if connection.peer.controller is None:
         connection.peer.controller = params["controller"]
     elif connection.peer.controller != params["controller"]:
-        raise Refused("ClientAuthFailed", "the certificate is for controller '%s'" % connection.peer.controller)
+        raise RequestRefused("ClientAuthFailed", "the certificate is for controller '%s'" % connection.peer.controller)
     connection.greeted = True
     return dict(
         system.describe(),

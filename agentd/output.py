@@ -31,7 +31,7 @@ def _offsets(folder):
     return sorted(int(name[7:]) for name in names if name.startswith("output-"))
 
 
-class Writer:
+class OutputWriter:
     """Appends to the segments of ``folder``; the only writer of that folder."""
 
     def __init__(self, folder, segment=SEGMENT, head=HEAD_SEGMENTS, tail=TAIL_SEGMENTS):
@@ -86,7 +86,7 @@ class Writer:
             self._file = None
 
 
-class Reader:
+class OutputReader:
     """Reads the output of one record from ``offset`` on, while it grows or afterwards."""
 
     def __init__(self, folder, offset=0):
@@ -183,7 +183,7 @@ class Reader:
 
 def measure(folder):
     """How many bytes a record that nobody writes any more has produced, and how many of them are gone."""
-    reader = Reader(folder)
+    reader = OutputReader(folder)
     dropped = 0
     try:
         while True:

@@ -11,14 +11,14 @@ import os
 import time
 
 from agentd import listeners, lock, methods, platform
-from agentd.tasks import Refused, Tasks
+from agentd.tasks import RequestRefused, Tasks
 from agentd.wire import protocol
 
 signals = platform.load("signals")
 system = platform.load("system")
 
 
-class Server:
+class AgentServer:
     """One agent, from its start to its end."""
 
     def __init__(self, loop, settings, log, idle_exit=None, lifeline=None):
@@ -64,13 +64,13 @@ class Server:
     async def _answer(self, connection, number, method, params):
         try:
             if not (method.open or connection.greeted):
-                raise Refused("ClientAuthFailed", "'agent.hello' comes first")
+                raise RequestRefused("ClientAuthFailed", "'agent.hello' comes first")
             await connection.room()
             result = await method.call(self, connection, methods.check(method.fields, params))
             answer = protocol.response(number, result)
         except methods.BadParams as error:
             answer = protocol.failure(number, protocol.INVALID_PARAMS, str(error))
-        except Refused as refusal:
+        except RequestRefused as refusal:
             answer = protocol.failure(number, protocol.REFUSED, str(refusal), refusal.code)
         except OSError as error:
             self.log("a request failed: %s" % error)
@@ -137,6 +137,6 @@ def serve(settings, log, idle_exit=None, lifeline=None, on_ready=lambda: None):
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     try:
-        Server(loop, settings, log, idle_exit, lifeline).run(on_ready)
+        AgentServer(loop, settings, log, idle_exit, lifeline).run(on_ready)
     finally:
         loop.close()

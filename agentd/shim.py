@@ -8,7 +8,7 @@ import signal
 import subprocess
 
 from agentd import digest, output, platform, script, spool
-from agentd.ending import Ending, Refusal
+from agentd.result import RecordResult, Refusal
 
 processes = platform.load("processes")
 runner = platform.load("runner")
@@ -45,16 +45,16 @@ def _run(order, channel, signals):
     if folder is None:
         return
     os.umask(0o022)  # the script's; our own files are given their modes one by one
-    ending = Ending()
+    result = RecordResult()
     try:
-        runner.Runner(folder, order, journal["script"], ending, signals).run()
+        runner.Runner(folder, order, journal["script"], result, signals).run()
     except Refusal as refusal:
-        ending.fail(refusal.code, str(refusal))
+        result.fail(refusal.code, str(refusal))
     except (OSError, subprocess.SubprocessError) as error:
-        ending.fail("ExecutionException", "cannot start the script: %s" % error)
-    if ending.saved and not order["keep_script"]:
+        result.fail("ExecutionException", "cannot start the script: %s" % error)
+    if result.saved and not order["keep_script"]:
         script.remove_file(journal["script"])
-    folder.finish(ending.document())
+    folder.finish(result.document())
 
 
 def close_orphan(order, channel):
@@ -73,11 +73,11 @@ def close_orphan(order, channel):
         script.remove_file(journal["script"])
     if journal.get("temporary"):
         script.remove_file(journal["temporary"])
-    ending = Ending()
-    ending.produced, ending.dropped = output.measure(folder.path)
+    result = RecordResult()
+    result.produced, result.dropped = output.measure(folder.path)
     if order["booted"]:
-        ending.fail("InstanceRestarted", "the instance was restarted while it ran")
+        result.fail("InstanceRestarted", "the instance was restarted while it ran")
     else:
-        ending.fail("ExecutionInterrupted", "the process that tended it vanished; its exit code is not known")
-    ending.leave(left)
-    folder.finish(ending.document())
+        result.fail("ExecutionInterrupted", "the process that tended it vanished; its exit code is not known")
+    result.leave(left)
+    folder.finish(result.document())

@@ -23,11 +23,11 @@ _RETRY = 5.0  # seconds until a process that could not be started is tried again
 _LIST_PAGE = 500
 
 
-class Refused(Exception):
+class RequestRefused(Exception):
     """The agent does not do what it was asked; ``code`` is the ErrorCode for the wire."""
 
     def __init__(self, code, info):
-        super(Refused, self).__init__(info)
+        super(RequestRefused, self).__init__(info)
         self.code = code
 
 
@@ -54,7 +54,7 @@ class Task:
         if self.state == protocol.FORGOTTEN:
             return [], None
         end = None if self.result is None else self.result["output_bytes"]
-        reader = output.Reader(self.folder.path, offset)
+        reader = output.OutputReader(self.folder.path, offset)
         try:
             chunks = reader.read(protocol.PAGE_LIMIT, end)
         finally:
@@ -110,7 +110,7 @@ class Tasks:
     def find(self, record, peer):
         """The Task of ``record``, running or finished; None when nothing is known of it.
 
-        Raises Refused (``RecordNotFound``) when it is not this peer's.
+        Raises RequestRefused (``RecordNotFound``) when it is not this peer's.
         """
         if not spool.is_record(record):
             return None
@@ -120,16 +120,16 @@ class Tasks:
         if task is None:
             task = self._load(record)
         if task is not None and not peer.may_see(task.owner):
-            raise Refused("RecordNotFound", "there is no record '%s'" % record)
+            raise RequestRefused("RecordNotFound", "there is no record '%s'" % record)
         return task
 
     async def get(self, record, peer):
-        """Like find, once it is decided whether the record is accepted. Raises Refused when nothing is known of it."""
+        """Like find, once it is decided whether the record is accepted. Raises RequestRefused when it is not known."""
         task = self.find(record, peer)
         if task is not None and task.accepted is not None:
             await task.accepted
         if task is None or task.refusal is not None:
-            raise Refused("RecordNotFound", "there is no record '%s'" % record)
+            raise RequestRefused("RecordNotFound", "there is no record '%s'" % record)
         return task
 
     def page(self, cursor, peer):
@@ -139,7 +139,7 @@ class Tasks:
         for record in records[:_LIST_PAGE]:
             try:
                 task = self.find(record, peer)
-            except Refused:
+            except RequestRefused:
                 continue
             if task is not None and task.state != protocol.FORGOTTEN:
                 found.append(task.public())
@@ -149,7 +149,7 @@ class Tasks:
         """Have a child run ``body`` with ``order``: a dict with the record's id and all it needs.
 
         Returns the Task and whether it was known before. Once this returns the record is in the journal and runs at
-        most once, whatever happens. Raises Refused.
+        most once, whatever happens. Raises RequestRefused.
         """
         record = order["record"]
         task = self.find(record, peer)
@@ -177,10 +177,10 @@ class Tasks:
 
     def _admit(self, record, peer):
         if not spool.is_record(record):
-            raise Refused("ExecutionException", "'%s' cannot be a record id" % record[:80])
+            raise RequestRefused("ExecutionException", "'%s' cannot be a record id" % record[:80])
         if len(self._living) >= self._settings.task_limit:
             info = "this instance is running %d tasks, which is its limit" % len(self._living)
-            raise Refused("TaskConcurrencyLimit", info)
+            raise RequestRefused("TaskConcurrencyLimit", info)
         task = Task(record, self._spool.folder(record), peer.owner())
         task.accepted = self._loop.create_future()
         self._living[record] = task
@@ -207,7 +207,7 @@ class Tasks:
             self._listen(task)
         else:
             del self._living[task.record]
-            task.refusal = Refused(words["refused"], words["info"])
+            task.refusal = RequestRefused(words["refused"], words["info"])
         task.accepted.set_result(None)
         task.accepted = None
 
@@ -234,7 +234,7 @@ class Tasks:
         for record in records:
             try:
                 task = self.find(record, peer)
-            except Refused:
+            except RequestRefused:
                 continue  # as one that does not exist
             if task is not None and task.result is not None:
                 self._acknowledged.add(record)

@@ -7,7 +7,7 @@ _RETRY = 5.0  # seconds until a descriptor that could not be had is tried for ag
 
 
 def public_chunk(stream, offset, data):
-    """A chunk of a Reader in the form of the wire, without its record."""
+    """A chunk of an OutputReader in the form of the wire, without its record."""
     if stream is None:
         return {"offset": offset, "bytes": data}
     return {"offset": offset, "stream": stream, "data": protocol.pack(data)}
@@ -22,7 +22,7 @@ class Watcher:
     def __init__(self, task, connection, offset, budget):
         self._task = task
         self._connection = connection
-        self._reader = output.Reader(task.folder.path, offset)
+        self._reader = output.OutputReader(task.folder.path, offset)
         self._budget = budget
         self._head = None if budget is None else budget // 2
         self._told = offset
@@ -86,4 +86,4 @@ class Watcher:
         if tail > here:
             self._tell(None, here, tail - here)
         self._reader.close()
-        self._reader = output.Reader(self._task.folder.path, tail)
+        self._reader = output.OutputReader(self._task.folder.path, tail)

@@ -3,7 +3,7 @@
 import os
 import pwd
 
-from agentd.ending import Refusal
+from agentd.result import Refusal
 
 
 class Account:

@@ -35,7 +35,7 @@ class Children:
         self._loop = loop
         self._lock = lock
         self._idle = []  # those who wait for an order, the last of them the one that was busy last
-        self._thinning = False
+        self._trimming = False
 
     def spawn(self, body, order):
         """Have a child call ``body(order, channel)``. Returns a future for the first thing that it says, a dict;
@@ -47,21 +47,21 @@ class Children:
                 return self._idle.pop().give(parcel, self._lock)
             except OSError:
                 continue  # it was killed while it waited
-        return _Child(self._loop, self._welcome, self._miss).give(parcel, self._lock)
+        return _Child(self._loop, self._add_idle, self._drop_idle).give(parcel, self._lock)
 
-    def _welcome(self, child):
+    def _add_idle(self, child):
         """It waits for an order. Where many are at work at once the next one comes soon."""
         self._idle.append(child)
-        if len(self._idle) > _IDLE and not self._thinning:
-            self._thinning = True
-            self._loop.call_later(_MOMENT, self._thin_out)
+        if len(self._idle) > _IDLE and not self._trimming:
+            self._trimming = True
+            self._loop.call_later(_MOMENT, self._end_surplus)
 
-    def _thin_out(self):
-        self._thinning = False
+    def _end_surplus(self):
+        self._trimming = False
         while len(self._idle) > _IDLE:
-            self._idle[0].part()
+            self._idle[0].close()
 
-    def _miss(self, child):
+    def _drop_idle(self, child):
         if child in self._idle:
             self._idle.remove(child)
 
@@ -110,7 +110,7 @@ class _Child:
         except OSError:
             data = b""  # it was killed before it took its order
         if not data:
-            self.part()
+            self.close()
             return
         *lines, self._heard = (self._heard + data).split(b"\n")
         for line in lines:
@@ -126,8 +126,8 @@ class _Child:
             self._future.set_result(words)
             self._future = None
 
-    def part(self):
-        """It is gone, or will be when it sees that we are."""
+    def close(self):
+        """Forget it: it is gone, or will be when it sees that we are."""
         self._tell(None)
         self._gone(self)
         self._loop.remove_reader(self._end)
@@ -145,12 +145,12 @@ def _fork():
             ours.close()
             raise
         if pid == 0:
-            _live(theirs)
+            _run(theirs)
     ours.setblocking(False)
     return ours
 
 
-def _live(end):
+def _run(end):
     """The whole life of the child; it never returns into the agent's loop."""
     status = 1
     try:
@@ -159,7 +159,7 @@ def _live(end):
         os.setsid()
         _close_all_but({0, 1, 2, end.fileno()})
         processes.adopt_orphans()
-        _obey(end)
+        _do_orders(end)
         status = 0
     except BaseException:
         traceback.print_exc(file=sys.stderr)
@@ -168,7 +168,7 @@ def _live(end):
         os._exit(status)
 
 
-def _obey(end):
+def _do_orders(end):
     """Do one order after the other, as long as the agent has some and nothing of the last one is left."""
     for number in range(_ORDERS):
         os.umask(0o077)

@@ -9,7 +9,7 @@ import pwd
 import re
 
 from agentd import disk
-from agentd.ending import Refusal
+from agentd.result import Refusal
 
 FORBIDDEN = re.compile(r".*[/\\]")
 

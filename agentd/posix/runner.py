@@ -9,9 +9,9 @@ import time
 
 from agentd import output
 from agentd.base_runner import STOP, BaseRunner, RunnerState
-from agentd.ending import Refusal
 from agentd.posix import processes, script
 from agentd.posix.accounts import Account
+from agentd.result import Refusal
 
 
 @contextlib.contextmanager
@@ -37,8 +37,8 @@ def catch_signals():
 class Runner(BaseRunner):
     """A script from its start to its exit; ``signals`` is what ``catch_signals`` gives."""
 
-    def __init__(self, folder, order, path, ending, signals):
-        super(Runner, self).__init__(folder, order, path, ending)
+    def __init__(self, folder, order, path, result, signals):
+        super(Runner, self).__init__(folder, order, path, result)
         self._signals = signals
         self._selector = selectors.DefaultSelector()
         self._asked = set()  # pids that were sent TERM

@@ -6,7 +6,7 @@ Everything here may block (user look-ups, disks) and is called in the shim only,
 import os
 
 from agentd import disk
-from agentd.ending import Refusal
+from agentd.result import Refusal
 from agentd.script import BAT, POWERSHELL, SHELL
 
 

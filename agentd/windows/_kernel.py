@@ -256,7 +256,7 @@ def usage(pid):
 # jobs
 
 
-class Job:
+class ProcessJob:
     """Processes that are ended together: those that are assigned, and all that they start.
 
     It has no name. The name of a job is gone with the last handle on it, whatever still runs in it, so that after the

@@ -5,7 +5,7 @@ To run as another one Windows wants that user's password, and an agent knows no 
 
 import os
 
-from agentd.ending import Refusal
+from agentd.result import Refusal
 from agentd.windows import _kernel
 
 

@@ -4,7 +4,7 @@ import os
 import re
 
 from agentd import disk
-from agentd.ending import Refusal
+from agentd.result import Refusal
 
 # A colon would name a stream within a file, a dot or a blank at the end is lost, and some names are devices anywhere.
 FORBIDDEN = re.compile(

@@ -19,7 +19,7 @@ class Lifeline:
     agent starts is not in it. Raises OSError."""
 
     def __init__(self):
-        self._job = _kernel.Job(_kernel.KILL_ON_JOB_CLOSE | _kernel.BREAKAWAY_OK | _kernel.SILENT_BREAKAWAY_OK)
+        self._job = _kernel.ProcessJob(_kernel.KILL_ON_JOB_CLOSE | _kernel.BREAKAWAY_OK | _kernel.SILENT_BREAKAWAY_OK)
 
     def start(self, words):
         """The agent as a Popen. Raises OSError."""

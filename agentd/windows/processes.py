@@ -1,6 +1,6 @@
 """Processes of this machine (Windows): which one it is, and the end of what a task left behind.
 
-A script and all that it starts are in a job (``_kernel.Job``) that the shim holds. The system ends a job when
+A script and all that it starts are in a job (``_kernel.ProcessJob``) that the shim holds. The system ends a job when
 its holder is gone, so no process of a task outlives a shim that was killed, and nobody has to look for them.
 """
 

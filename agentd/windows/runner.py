@@ -14,7 +14,7 @@ import time
 
 from agentd import output
 from agentd.base_runner import STOP, BaseRunner, RunnerState
-from agentd.ending import Refusal
+from agentd.result import Refusal
 from agentd.windows import _kernel, processes, script
 from agentd.windows.accounts import Account
 
@@ -34,14 +34,14 @@ def catch_signals():
 class Runner(BaseRunner):
     """A script from its start to its exit; ``signals`` is what ``catch_signals`` gives."""
 
-    def __init__(self, folder, order, path, ending, signals):
-        super(Runner, self).__init__(folder, order, path, ending)
+    def __init__(self, folder, order, path, result, signals):
+        super(Runner, self).__init__(folder, order, path, result)
         self._brought = queue.Queue(_BACKLOG)  # (stream, bytes), none at its end; (_MAIN, exit status)
         self._open = {1, 2}  # the streams that have not ended
         self._told = False  # the main process was told to end
 
     def run(self):
-        self._job = _kernel.Job(_kernel.KILL_ON_JOB_CLOSE)
+        self._job = _kernel.ProcessJob(_kernel.KILL_ON_JOB_CLOSE)
         super(Runner, self).run()
         if self._cause is None:
             self._job.release()  # what the script has left running on purpose goes on

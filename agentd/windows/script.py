@@ -8,7 +8,7 @@ import codecs
 import os
 
 from agentd import disk
-from agentd.ending import Refusal
+from agentd.result import Refusal
 from agentd.script import BAT, POWERSHELL, SHELL
 
 # What a program may expect to find; the rest of the agent's own environment is not for scripts.

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from agentd.base_runner import DRAIN, GRACE, MOVES, STOP, SURVIVAL, BaseRunner, RunnerState
-from agentd.ending import Ending
+from agentd.result import RecordResult
 from agentd.spool import Folder
 
 TIMEOUT = 60
@@ -18,7 +18,7 @@ class Scripted(BaseRunner):  # type: ignore[misc]
     """A Runner whose system does what the test says."""
 
     def __init__(self, folder: Path) -> None:
-        super().__init__(Folder(str(folder)), {"secrets": [], "timeout": TIMEOUT}, "", Ending())
+        super().__init__(Folder(str(folder)), {"secrets": [], "timeout": TIMEOUT}, "", RecordResult())
         self.members = {7}
         self.pipes_open = True
         self.can_hear = True
@@ -43,7 +43,7 @@ class Scripted(BaseRunner):  # type: ignore[misc]
 
     def result(self) -> dict[str, object]:
         self._conclude()
-        found: dict[str, object] = self._ending.document()
+        found: dict[str, object] = self._result.document()
         return found
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from agentd.ending import Refusal
+from agentd.result import Refusal
 from agentd.windows import file_install, permissions, script
 from agentd.wire import protocol
 from tests.support.agent import Client, Closed, eventually, new_record

@@ -16,7 +16,7 @@ class Refusal(Exception):
         self.code = code
 
 
-class Ending:
+class RecordResult:
     """What will be the result of a record."""
 
     def __init__(self):
