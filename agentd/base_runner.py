@@ -79,11 +79,11 @@ class BaseRunner:
         raise NotImplementedError
 
     def _pipes_open(self):
-        """Whether there may be more output."""
+        """Return whether there may be more output."""
         raise NotImplementedError
 
     def _members(self):
-        """The pids of all that the script has started and that live, itself among them."""
+        """Return the pids of all that the script has started and that live, itself among them."""
         raise NotImplementedError
 
     def _terminate(self, members):
@@ -94,7 +94,7 @@ class BaseRunner:
         raise NotImplementedError
 
     def _exit_code(self):
-        """The exit code that the status of the main process stands for."""
+        """Return the exit code that the status of the main process stands for."""
         raise NotImplementedError
 
     # what is the same
@@ -170,7 +170,7 @@ class BaseRunner:
         return True
 
     def _is_drained(self, now):
-        """Whether the pipes of a main process that has ended are at their end, or have been read for long enough."""
+        """Return whether the pipes of a main process that has ended are at their end, or were read for long enough."""
         return not self._pipes_open() or now >= self._drained
 
     def _conclude(self):

@@ -1,4 +1,4 @@
-"""Where one agent keeps its things, and the few settings that it has.
+"""The folder of one agent, and the few settings that it has.
 
 Everything of an agent lies in one folder, so several agents on one machine are several folders. ``agentd.conf`` in
 it holds ``name = value`` lines; ``#`` starts a comment. Unknown names are errors, so that a misspelt limit is seen.

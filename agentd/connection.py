@@ -9,7 +9,7 @@ _PENDING_LIMIT = 64  # requests of one connection that may be under way
 
 
 class Peer:
-    """Who is at the other end: the uid behind a unix socket or the subject of a TLS certificate.
+    """The other end of a connection: the uid behind a unix socket or the subject of a TLS certificate.
 
     ``controller`` is what the controller calls itself; over TLS the certificate says it.
     """

@@ -60,7 +60,7 @@ def _address(text):
 
 
 def _context(folder):
-    """What a caller must prove. Raises ConfigError."""
+    """Return the SSLContext that says what a caller must prove. Raises ConfigError."""
     if not getattr(ssl, "HAS_TLSv1_3", False) or not hasattr(ssl, "TLSVersion"):
         raise config.ConfigError("cannot listen: this Python has no TLS 1.3; reach this agent by SSH")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

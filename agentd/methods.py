@@ -1,4 +1,4 @@
-"""What can be asked of an agent: one table of methods, who may call them and what they take.
+"""The methods that an agent answers: one table of them, who may call them and what they take.
 
 Nothing is reachable but through this table. A method that is not ``open`` needs ``agent.hello`` first, by which the
 caller says which controller it is; what it may see is then decided record by record.
@@ -52,7 +52,7 @@ def check(fields, params):
 
 
 def _is_text(value):
-    """Whether the system can take this as a name or a value: UTF-8 without NUL."""
+    """Return whether the system can take this as a name or a value: UTF-8 without NUL."""
     try:
         return isinstance(value, str) and b"\0" not in value.encode("utf-8")
     except UnicodeEncodeError:

@@ -1,4 +1,4 @@
-"""What a script printed, kept apart by stream and in order of arrival, in segments on disk.
+"""The output of a script, kept apart by stream and in order of arrival, in segments on disk.
 
 A segment is a file ``output-OFFSET``: frames, one after the other, each a header (stream, milliseconds since the
 epoch, length) and its bytes. OFFSET counts what the script produced before, so a hole between two segments shows how
@@ -129,7 +129,7 @@ class OutputReader:
             self._file = None
 
     def _step(self):
-        """What is next in the open segment, or in the one after it; None when there is nothing new."""
+        """Return what is next in the open segment, or in the one after it; None when there is nothing new."""
         place = self._place
         found = self._frames() if self._file else []
         return self._turn() if self._place == place else found
@@ -182,7 +182,7 @@ class OutputReader:
 
 
 def measure(folder):
-    """How many bytes a record that nobody writes any more has produced, and how many of them are gone."""
+    """Return the bytes that a record that nobody writes any more has produced, and how many of them are gone."""
     reader = OutputReader(folder)
     dropped = 0
     try:

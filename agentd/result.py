@@ -1,4 +1,4 @@
-"""How a record ends: the result that is written in the journal, and the refusals that lead to one."""
+"""The result of a record, as it is written in the journal, and the refusals that lead to one."""
 
 import json
 import time
@@ -17,7 +17,7 @@ class Refusal(Exception):
 
 
 class RecordResult:
-    """What will be the result of a record."""
+    """The result of a record while it is being found."""
 
     def __init__(self):
         self.state = protocol.FAILED

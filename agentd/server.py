@@ -83,7 +83,7 @@ class AgentServer:
         connection.answer(answer)
 
     def guard_report(self):
-        """What the guard last wrote about this agent; None where there is no guard."""
+        """Return what the guard last wrote about this agent; None where there is no guard."""
         try:
             with open(self.settings.guard, encoding="utf-8") as file:
                 return json.load(file)
@@ -113,7 +113,7 @@ class AgentServer:
         self.loop.run_until_complete(asyncio.sleep(0))
 
     def end(self, why):
-        """Let run() return. Tasks go on under their shims."""
+        """Have run() return. Tasks go on under their shims."""
         if not self._over.done():
             self._over.set_result(why)
 

@@ -226,7 +226,7 @@ class Folder:
         return (noted[0], noted[1]) if noted and noted[2] == system.boot_id() else (None, None)
 
     def mark_stopping(self):
-        """Let a later agent know that a stop has begun; a full disk must not keep it from that."""
+        """Note for a later agent that a stop has begun; a full disk must not keep it from that."""
         try:
             os.close(os.open(self.name("stopping"), os.O_WRONLY | os.O_CREAT, 0o600))
         except OSError:
@@ -249,5 +249,5 @@ class Folder:
 
 
 def is_record(text):
-    """Whether ``text`` may be a record id: such a text is safe as the name of a folder."""
+    """Return whether ``text`` may be a record id: such a text is safe as the name of a folder."""
     return isinstance(text, str) and _RECORD.match(text) is not None

@@ -187,7 +187,7 @@ class Tasks:
         return task
 
     async def _hand_over(self, task, body, order):
-        """What a child says about accepting the record. Raises OSError.
+        """Return what a child says about accepting the record. Raises OSError.
 
         One that waited may be killed just when it is given an order. As long as the record is not in the journal it has
         not started, so another child may have it.
@@ -202,7 +202,7 @@ class Tasks:
         return {"refused": "ExecutionException", "info": "the process that was to run it died at once"}
 
     def _settle(self, task, words):
-        """What the child said about accepting the record."""
+        """Take what the child said about accepting the record."""
         if words.get("accepted"):
             self._listen(task)
         else:
@@ -299,7 +299,7 @@ class Tasks:
             self._listen(task)
 
     async def _spawned(self, body, order):
-        """What the child said, None when it could not be started or died."""
+        """Return what the child said, None when it could not be started or died."""
         try:
             return await self._children.spawn(body, order)
         except OSError as error:

@@ -67,7 +67,7 @@ class Watcher:
             self.wake()
 
     def _has_told(self, end):
-        """Whether all is sent of a task that has produced ``end`` bytes, None as long as it goes on."""
+        """Return whether all is sent of a task that has produced ``end`` bytes, None as long as it goes on."""
         return end is not None and self._reader.offset >= end and (self._head is None or end <= self._head)
 
     def _tell(self, stream, offset, data):

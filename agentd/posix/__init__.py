@@ -1,1 +1,1 @@
-"""What depends on the system, for POSIX. ``windows`` has modules of the same names; ``platform`` chooses."""
+"""The parts that depend on the system, for POSIX. ``windows`` has modules of the same names; ``platform`` chooses."""

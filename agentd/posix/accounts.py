@@ -26,7 +26,7 @@ class Account:
         self.groups = os.getgrouplist(self.name, self.gid) if self.switch else []
 
     def can_enter(self, folder):
-        """Whether this user may work in ``folder``; seen with its rights, since the agent's own may be more."""
+        """Return whether this user may work in ``folder``; seen with its rights, since the agent's own may be more."""
         if not self.switch:
             return os.path.isdir(folder) and os.access(folder, os.X_OK)
         uid, gid, groups = os.geteuid(), os.getegid(), os.getgroups()

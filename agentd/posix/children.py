@@ -200,7 +200,7 @@ def _receive(end):
 
 
 def _has_children():
-    """Whether something is left that would be taken for a part of the next order."""
+    """Return whether something is left that would be taken for a part of the next order."""
     try:
         while os.waitpid(-1, os.WNOHANG)[0]:
             pass

@@ -29,7 +29,7 @@ def adopt_orphans():
 
 
 def start_time(pid):
-    """When the process was started, in the system's own unit; None when there is no such process.
+    """Return when the process was started, in the system's own unit; None when there is no such process.
 
     With the boot id it tells a process from a later one that was given the same pid.
     """
@@ -37,7 +37,7 @@ def start_time(pid):
 
 
 def is_running(pid, start):
-    """Whether the very process that had ``pid`` at ``start`` still lives; not one that waits to be reaped."""
+    """Return whether the very process that had ``pid`` at ``start`` still lives; not one that waits to be reaped."""
     process = _look(pid)
     return start is not None and process.start == start and not process.zombie
 
@@ -142,7 +142,7 @@ def interrupt(pid):
 
 
 def end_orphans(record, leader, start):
-    """End the tree of a task that nobody tends: TERM, the grace, KILL. Returns the pids that survived it.
+    """End the tree of a task that has lost its shim: TERM, the grace, KILL. Returns the pids that survived it.
 
     ``leader`` is the script's main process, living or dead (its session keeps the number from being used again),
     ``start`` its start time; both None when it is not known.

@@ -91,7 +91,7 @@ class Runner(BaseRunner):
                     self._next_look = now + processes.LOOK
 
     def _wake(self):
-        """When to look again without being called."""
+        """Return when to look again without being called."""
         if self.state is RunnerState.RUNNING:
             return self._deadline
         if self.state is RunnerState.DRAINING:

@@ -61,7 +61,7 @@ class WakeupListener:
 
 
 def is_held(folder):
-    """Whether a shim works on this record now."""
+    """Return whether a shim works on this record now."""
     try:
         descriptor = _open(folder)
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""What Windows offers and Python does not: processes, jobs, files that nobody else may open (by ctypes).
+"""System calls that Windows offers and Python does not: processes, jobs, files that nobody else may open (by ctypes).
 
 Every call raises OSError when the system refuses. A handle is a number; whoever is given one closes it.
 """
@@ -143,7 +143,7 @@ def close(handle):
 
 
 def boot_id():
-    """When the machine was started, by the clock of that moment: a later change of the clock does not change it."""
+    """Return when the machine was started, by the clock of that moment: a later change of it changes nothing."""
     told = _TimeOfDay()
     _NtQuerySystemInformation(_TIME_OF_DAY, byref(told), sizeof(told), None)
     return "%d" % (told.boot - told.boot_bias)
@@ -157,7 +157,7 @@ def user_name():
 
 
 def keep_bytes():
-    """Let files that ``os.open`` opens hold what is written to them; the system's default is to change line ends."""
+    """Have files that ``os.open`` opens hold what is written to them; the system's default is to change line ends."""
     _runtime._set_fmode(_O_BINARY)
 
 
@@ -199,12 +199,12 @@ def _opened(pid):
 
 
 def has_ended(handle, seconds=0):
-    """Whether the process of ``handle`` ends within ``seconds``."""
+    """Return whether the process of ``handle`` ends within ``seconds``."""
     return _WaitForSingleObject(handle, int(seconds * 1000)) != _STILL_RUNNING
 
 
 def start_time(handle):
-    """When the process of ``handle`` was started, in 100 ns of the system's clock at that moment."""
+    """Return when the process of ``handle`` was started, in 100 ns of the system's clock at that moment."""
     return _times(handle)[0]
 
 
@@ -240,7 +240,7 @@ def interrupt(leader):
 
 
 def resume(handle):
-    """Let a process run that was started suspended."""
+    """Resume a process that was started suspended."""
     _NtResumeProcess(handle)
 
 

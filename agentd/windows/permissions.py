@@ -29,7 +29,7 @@ class _Attributes(ctypes.Structure):
 
 
 def strangers(sddl, own):
-    """Who, beside the user ``own``, is given something by a descriptor in SDDL; its owner counts too.
+    """Return those, beside the user ``own``, who are given something by a descriptor in SDDL; its owner counts too.
 
     Everybody, as ``WD``, when there is no list of rights at all.
     """

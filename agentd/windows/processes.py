@@ -12,7 +12,7 @@ KILLED = 137  # the exit code of what is ended by force; the same as of a killed
 
 
 def start_time(pid):
-    """When the process was started, in 100 ns; None when there is no such process or it has ended.
+    """Return when the process was started, in 100 ns; None when there is no such process or it has ended.
 
     It tells a process from a later one that was given the same pid.
     """
@@ -27,7 +27,7 @@ def start_time(pid):
 
 
 def is_running(pid, start):
-    """Whether the very process that had ``pid`` at ``start`` still lives."""
+    """Return whether the very process that had ``pid`` at ``start`` still lives."""
     return start is not None and start_time(pid) == start
 
 
@@ -36,7 +36,7 @@ def interrupt(pid):
 
 
 def end_orphans(record, leader, start):
-    """See that a task that nobody tends has ended. Returns the pids that have not.
+    """End the tree of a task that has lost its shim. Returns the pids that survived it.
 
     Its job went with its shim. What can be left is ``leader``, the main process, when the system could not end it.
     """

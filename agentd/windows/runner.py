@@ -25,7 +25,7 @@ _MAIN = 0  # where what is brought comes from, when it is none of the streams
 
 @contextlib.contextmanager
 def catch_signals():
-    """Let no key of the console, which is the script's too, end the shim. A stop is a file, so nothing is given."""
+    """Keep keys of the console, which is the script's too, from ending the shim. Nothing is given: a stop is a file."""
     for number in (signal.SIGINT, signal.SIGBREAK):
         signal.signal(number, signal.SIG_IGN)
     yield
@@ -76,7 +76,7 @@ class Runner(BaseRunner):
             threading.Thread(target=bring, daemon=True).start()
 
     def _resume(self):
-        """Let the main process run, once it is in the job and noted: so nothing that it starts escapes."""
+        """Resume the main process, once it is in the job and noted: so nothing that it starts escapes."""
         handle = int(self._main._handle)
         try:
             self._job.assign(handle)

@@ -63,7 +63,7 @@ class WakeupListener:
 
 
 def is_held(folder):
-    """Whether a shim works on this record now."""
+    """Return whether a shim works on this record now."""
     return processes.is_running(*_holder(folder))
 
 

@@ -38,7 +38,7 @@ class TunnelTransport(_Protocol, asyncio.Transport):
         raise NotImplementedError
 
     def open(self, protocol: asyncio.Protocol) -> None:
-        """Let ``protocol`` talk to the other end. Nothing is read before."""
+        """Give the connection to ``protocol``. Nothing is read before."""
         self._above = protocol
         protocol.connection_made(self)
         asyncio.get_event_loop().call_soon(self._advance)  # what has come already
