@@ -1,60 +1,29 @@
 """The ``agentd`` command: serve, guard, bridge, status."""
 
-import argparse
 import os
 import sys
 
-import agentd
-from agentd import config, log
+from agentd import command_line, config, log, platform, program
 
-if os.name == "nt":
-    from agentd import child_windows, kernel_windows
+local_socket = platform.load("local_socket")
+system = platform.load("system")
 
 UNREACHABLE = 69
 
 
 def main(words=None):
     """Run one of the agent's commands; returns its exit status."""
-    if os.name == "nt":
-        kernel_windows.keep_bytes()
-    options = _parser().parse_args(words)
+    words = sys.argv[1:] if words is None else words
+    system.prepare()
+    if words == [program.CHILD]:
+        platform.load("children").become_child()
+    options = command_line.parse(words)
     try:
-        return options.action(options, config.Config(options.home or config.default_home()))
+        return _COMMANDS[options.command](options, config.Config(options.home or system.default_home()))
     except config.ConfigError as error:
         return _complain(str(error))
     except OSError as error:
         return _complain("cannot go on: %s" % error)
-
-
-def _parser():
-    parser = argparse.ArgumentParser(prog="agentd", description="The agent of Assist: it runs what controllers send.")
-    parser.add_argument("--version", action="version", version="agentd " + agentd.__version__)
-    actions = parser.add_subparsers(title="commands", metavar="COMMAND", dest="command")
-    actions.required = True
-
-    def add(name, action, text):
-        command = actions.add_parser(name, help=text, description=text)
-        command.add_argument("--home", metavar="DIR", help="the agent's folder (default: %s)" % config.default_home())
-        command.set_defaults(action=action)
-        return command
-
-    serve = add("serve", _serve, "be the agent: listen, run scripts, receive files")
-    guard = add("guard", _guard, "start the agent, watch it, and start it again when it fails")
-    for command in (serve, guard):
-        command.add_argument("--listen", metavar="ADDRESS:PORT", help="also listen here, with mutual TLS 1.3")
-        command.add_argument(
-            "--log", metavar="FILE", help="append the log to FILE, and keep it short (default: stderr)"
-        )
-    serve.add_argument("--idle-exit", type=int, metavar="SECONDS", help="end after so long without work")
-    serve.add_argument("--ready-fd", type=int, metavar="N", help="say 'ready' on this descriptor when it listens")
-    serve.add_argument("--lifeline", type=int, metavar="N", help="end when this descriptor does")
-    if os.name == "nt":
-        # there are no unix sockets to join or to ask; a child is this program again, and no command for people
-        actions.add_parser("child").set_defaults(action=_child, home=None)
-        return parser
-    add("bridge", _bridge, "join standard input and output to the agent's socket")
-    add("status", _status, "show how the agent is").add_argument("--json", action="store_true", help="as one object")
-    return parser
 
 
 def _complain(text, status=1):
@@ -66,13 +35,15 @@ def _prepare(options, settings):
     """Read the settings, and let the words that we were started with count more. Returns the log."""
     settings.read()
     settings.listen = options.listen or settings.listen
-    if os.name == "nt" and not settings.listen:
+    if not (local_socket.AVAILABLE or settings.listen):
         raise config.ConfigError("cannot serve: on Windows controllers come by TLS only, so tell where to --listen")
     return log.Log(options.log)
 
 
 def _serve(options, settings):
-    from agentd import lock, server
+    # what compiling the first of them takes is used again by asyncio, which the last one loads
+    command_line.unload()
+    from agentd import lock, methods, server  # noqa: F401
 
     journal = _prepare(options, settings)
 
@@ -92,15 +63,11 @@ def _guard(options, settings):
     from agentd import guard
 
     journal = _prepare(options, settings)
-    words = config.own_words() + ["serve", "--home", settings.home]
+    words = program.own_words() + ["serve", "--home", settings.home]
     if options.listen:
         words += ["--listen", options.listen]
     guard.Guard(settings, words, journal).run()
     return 0
-
-
-def _child(*_):
-    child_windows.live()
 
 
 def _bridge(_, settings):
@@ -123,6 +90,8 @@ def _status(options, settings):
         return _complain("cannot reach the agent at %s: %s" % (settings.socket, error), UNREACHABLE)
     return 0
 
+
+_COMMANDS = {"serve": _serve, "guard": _guard, "bridge": _bridge, "status": _status}
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -4,13 +4,13 @@ import os
 import select
 import socket
 
-from agentd import protocol
+from agentd.wire import protocol
 
 _SIZE = 64 * 1024
 
 
 class Unreachable(Exception):
-    """Nobody answers on the socket."""
+    """The agent of this machine does not answer."""
 
 
 def join(path, source=0, target=1):

@@ -1,10 +1,10 @@
-"""What the agent and a child of it tell each other: an order to the one, one JSON object a line back from it."""
+"""The channel between the agent and a child of it: an order to the one, one JSON object a line back from it."""
 
 import importlib
 import json
 import os
 
-from agentd import protocol
+from agentd.wire import protocol
 
 _BYTES = "\0bytes"  # marks bytes in the JSON of an order; no name that a controller gives can hold a NUL
 
@@ -21,7 +21,7 @@ class Channel:
         say(self._descriptor, **words)
 
     def settle(self):
-        """Let go of the agent's lock: from here on its successor can find all that this child does."""
+        """Release the agent's lock: from here on its successor can find all that this child does."""
         if self._let_go is not None:
             self._let_go()
             self._let_go = None

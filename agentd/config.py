@@ -1,23 +1,19 @@
-"""Where one agent keeps its things, and the few settings that it has.
+"""The folder of one agent, and the few settings that it has.
 
 Everything of an agent lies in one folder, so several agents on one machine are several folders. ``agentd.conf`` in
 it holds ``name = value`` lines; ``#`` starts a comment. Unknown names are errors, so that a misspelt limit is seen.
 """
 
-import functools
 import os
-import sys
 import time
 
-import agentd
-from agentd import disk
+from agentd import disk, folders, platform
 
-if os.name == "nt":
-    from agentd import kernel_windows
+system = platform.load("system")
 
 DEFAULTS = {
-    "script_dir": "" if os.name == "nt" else "/tmp",
-    "path": "" if os.name == "nt" else "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    "script_dir": system.SCRIPT_FOLDER,
+    "path": system.SEARCH_PATH,
     "task_limit": 100,
     "spool_limit": 1024 * 1024 * 1024,
     "keep_days": 30,
@@ -57,8 +53,8 @@ class Config:
     def read(self):
         """Make the folder when it is missing and read the settings. Raises ConfigError. Returns self."""
         try:
-            disk.make_private(self.home)
-            disk.make_private(self.spool)
+            folders.make_private(self.home)
+            folders.make_private(self.spool)
         except OSError as error:
             raise ConfigError("cannot use the folder %s: %s" % (self.home, error.strerror)) from None
         try:
@@ -102,50 +98,3 @@ def new_instance_id():
     """``i-`` and 26 letters and digits: 48 bits of time in milliseconds, 80 bits of chance."""
     number = int(time.time() * 1000) << 80 | int.from_bytes(os.urandom(10), "big")
     return "i-" + "".join(_DIGITS[number >> shift & 31] for shift in range(125, -1, -5))
-
-
-def default_home():
-    """The folder of an agent that was told none: the system's for root, else the user's state folder."""
-    if os.name == "nt":
-        return os.path.join(os.environ.get("PROGRAMDATA", "C:\\ProgramData"), "assist-agentd")
-    if os.geteuid() == 0:
-        return "/var/lib/assist-agentd"
-    state = os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")
-    return os.path.join(state, "assist-agentd")
-
-
-def own_words():
-    """The argv that starts this very program again: from its archive, or as a module where it is installed."""
-    archive = getattr(agentd.__loader__, "archive", None)
-    if archive is None:
-        return [sys.executable, "-I", "-m", "agentd"]
-    # the name we were started by may be a link to the current version, and a restart is to follow it
-    given = os.path.abspath(sys.argv[0])
-    return [sys.executable, "-I", "-S", given if os.path.exists(given) else archive]
-
-
-@functools.lru_cache(maxsize=None)
-def boot_id():
-    """What changes with every start of the machine; empty where the system does not tell."""
-    if os.name == "nt":
-        return kernel_windows.boot_id()
-    try:
-        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
-            return file.read().strip()
-    except OSError:
-        return ""
-
-
-def describe():
-    """Facts about this machine for ``agent.hello``."""
-    if os.name == "nt":
-        name, node = "Windows", os.environ.get("COMPUTERNAME", "")
-        machine = os.environ.get("PROCESSOR_ARCHITECTURE", "")
-    else:
-        name, node, _, _, machine = os.uname()
-    return {
-        "hostname": node,
-        "os": name,
-        "arch": machine,
-        "python": "%d.%d.%d" % sys.version_info[:3],
-    }

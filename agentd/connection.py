@@ -3,13 +3,13 @@
 import asyncio
 import collections
 
-from agentd import protocol
+from agentd.wire import protocol
 
 _PENDING_LIMIT = 64  # requests of one connection that may be under way
 
 
 class Peer:
-    """Who is at the other end: the uid behind a unix socket or the subject of a TLS certificate.
+    """The other end of a connection: the uid behind a unix socket or the subject of a TLS certificate.
 
     ``controller`` is what the controller calls itself; over TLS the certificate says it.
     """
@@ -46,12 +46,12 @@ class Connection(asyncio.Protocol):
         self.watchers = set()
         self._queue = collections.deque()  # futures of requests that wait for room
         self._pending = 0
-        self._hearing = True
+        self._reading = True
         self._server = server
         self._identify = identify
         self._decoder = protocol.Decoder()
         self._transport = None
-        self._patience = None
+        self._greeting_timer = None
 
     def connection_made(self, transport):
         self._transport = transport
@@ -64,17 +64,17 @@ class Connection(asyncio.Protocol):
         if not self._server.admit(self):
             transport.abort()
             return
-        self._patience = self.loop.call_later(self._server.settings.greeting_seconds, self._lose_patience)
+        self._greeting_timer = self.loop.call_later(self._server.settings.greeting_seconds, self._end_ungreeted)
 
     def connection_lost(self, error):
-        if self._patience is not None:
-            self._patience.cancel()
+        if self._greeting_timer is not None:
+            self._greeting_timer.cancel()
         for watcher in list(self.watchers):
             watcher.close()
         self._admit_all()
-        self._server.farewell(self)
+        self._server.release(self)
 
-    def _lose_patience(self):
+    def _end_ungreeted(self):
         if not self.greeted:
             self._server.log("a connection said nothing valid in time: closed")
             self._transport.abort()
@@ -130,11 +130,11 @@ class Connection(asyncio.Protocol):
 
     def _regulate(self):
         """Read on only while the peer takes its answers and has not asked for too much at once."""
-        hear = self.writable and self._pending < _PENDING_LIMIT
-        if hear is self._hearing or self._transport.is_closing():
+        read = self.writable and self._pending < _PENDING_LIMIT
+        if read is self._reading or self._transport.is_closing():
             return
-        self._hearing = hear
-        if hear:
+        self._reading = read
+        if read:
             self._transport.resume_reading()
         else:
             self._transport.pause_reading()

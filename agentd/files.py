@@ -3,18 +3,14 @@
 Done in a child of the agent and journaled like a task, so that a delivery that comes twice writes once.
 """
 
-import hashlib
 import os
 import re
 import signal
 
-from agentd import shim, spool
-from agentd.ending import Ending, Refusal
+from agentd import digest, platform, shim
+from agentd.result import RecordResult, Refusal
 
-if os.name == "nt":
-    from agentd import placing_windows as placing
-else:
-    from agentd import placing
+file_install = platform.load("file_install")
 
 CONTENT_LIMIT = 32768  # length of the content as base64
 _MODE = re.compile(r"0?[0-7]{3,4}\Z")
@@ -29,34 +25,34 @@ def put(order, channel):
     if folder is None:
         return
     os.umask(0o022)  # of folders that are made on the way; the file has its mode from the start
-    ending = Ending()
+    result = RecordResult()
     try:
         _receive(order, os.path.basename(temporary))
-        ending.state = spool.FINISHED
+        result.finish()
     except Refusal as refusal:
-        ending.fail(refusal.code, str(refusal))
+        result.fail(refusal.code, str(refusal))
     except OSError as error:
         where = os.path.join(order["directory"], order["name"])
-        ending.fail("FileCreateFail", "cannot write '%s': %s" % (where, error.strerror))
-    folder.finish(ending.document())
+        result.fail("FileCreateFail", "cannot write '%s': %s" % (where, error.strerror))
+    folder.finish(result.document())
 
 
 def _receive(order, temporary):
     """Check everything, then write. Raises Refusal and, with the old file untouched, OSError."""
     content = order["content"]
     _check_name(order["name"])
-    placing.check_directory(order["directory"])
+    file_install.check_directory(order["directory"])
     if not _MODE.match(order["mode"]):
         raise Refusal("FileAuthorityInvalid", "'%s' is no mode; one is given like 0644" % order["mode"])
     if (len(content) + 2) // 3 * 4 > CONTENT_LIMIT:
         raise Refusal("FileContentInvalid", "the content is over 32 KB when encoded as base64")
-    if hashlib.sha256(content).hexdigest() != order["sha256"]:
+    if digest.sha256(content).hexdigest() != order["sha256"]:
         raise Refusal("FileContentInvalid", "the content does not have the SHA-256 that was sent with it")
-    placing.place(order, temporary)
+    file_install.install(order, temporary)
 
 
 def _check_name(name):
-    if name in ("", ".", "..") or placing.FORBIDDEN.match(name) or not name.isprintable():
+    if name in ("", ".", "..") or file_install.FORBIDDEN.match(name) or not name.isprintable():
         raise Refusal("FileNameInvalid", "'%s' cannot be the name of a file" % name[:80])
     if len(name.encode("utf-8", "surrogatepass")) > 255:
         raise Refusal("FileNameInvalid", "the name of the file is longer than 255 bytes")

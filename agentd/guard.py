@@ -12,12 +12,9 @@ import os
 import subprocess
 import time
 
-from agentd import disk
+from agentd import disk, platform
 
-if os.name == "nt":
-    from agentd import ward_windows as ward
-else:
-    from agentd import ward
+health = platform.load("health")
 
 _BACKOFF = (1.0, 60.0)  # seconds before a restart: the first, and the most
 _HEALTHY = 300.0  # seconds of health after which the next restart is again the first
@@ -48,7 +45,7 @@ class Guard:
 
     def run(self):
         """Guard until told to end."""
-        wake = ward.ears()
+        wake = health.end_signals()
         delay = _BACKOFF[0]
         while True:
             begun = time.monotonic()
@@ -64,14 +61,14 @@ class Guard:
             self._last = {"time": time.time(), "why": why}
             self._log("restarts the agent in %d s: %s" % (delay, why))
             self._report()
-            if ward.wait(wake, delay, lambda: False):
+            if health.wait(wake, delay, lambda: False):
                 return
             delay = min(delay * 2, _BACKOFF[1])
 
     def _start(self):
         """Start the agent. Returns why that cannot be done, None when it is."""
         self._agent = None
-        self._lifeline = ward.Lifeline()
+        self._lifeline = health.Lifeline()
         try:
             self._agent = self._lifeline.start(self._words)
         except OSError as error:
@@ -86,7 +83,7 @@ class Guard:
         settings = self._settings
         next_ping = time.monotonic() + settings.ping_seconds
         while True:
-            if ward.wait(wake, settings.sample_seconds, self._is_dead):
+            if health.wait(wake, settings.sample_seconds, self._is_dead):
                 return None
             if self._is_dead():
                 return _cause_of_death(self._agent.returncode)
@@ -100,7 +97,7 @@ class Guard:
                 return "%s for %d s" % (excess, now - over)
             if now >= next_ping:
                 next_ping = now + settings.ping_seconds
-                trouble = ward.ping(settings.socket, settings.ping_patience)
+                trouble = health.ping(settings.socket, settings.ping_patience)
                 if trouble:
                     self._agent.kill()  # it would not hear anything else, and it may be killed at any moment
                     return "it does not answer: %s" % trouble
@@ -109,7 +106,7 @@ class Guard:
         return self._agent.poll() is not None
 
     def _measure(self):
-        usage = ward.usage(self._agent.pid)
+        usage = health.usage(self._agent.pid)
         if usage is None:
             return None
         sample = Sample(time.time(), *usage)

@@ -27,8 +27,8 @@ class Log:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         os.dup2(descriptor, 2)
         os.close(descriptor)
-        if os.name == "nt":
-            sys.stderr = open(2, "w", encoding="utf-8", closefd=False)  # what was there may write to a console only
+        # what was there may know the characters of a console only, or of an old locale
+        sys.stderr = open(2, "w", encoding="utf-8", errors="backslashreplace", closefd=False)
 
     def write(self, text):
         """Write one line. A full disk or a closed pipe must not keep anybody from their work."""

@@ -17,12 +17,12 @@ class Mask:
         self._covered = 0  # so many bytes of what is held are hidden already
 
     def feed(self, data):
-        """What can be shown of the stream so far and was not shown yet."""
+        """Return what can be shown of the stream so far and was not shown yet."""
         data = self._held + data
         return self._show(data, self._undecided(data))
 
     def rest(self):
-        """What is still held back, at the end of the stream."""
+        """Return what is still held back, at the end of the stream."""
         return self._show(self._held, len(self._held))
 
     def _show(self, data, end):
@@ -42,7 +42,7 @@ class Mask:
         return b"".join(shown)
 
     def _places(self, data):
-        """Where the values stand, overlapping ones too: (begin, end), in order."""
+        """Return the places of the values, overlapping ones too: (begin, end), in order."""
         found = []
         for value in self._values:
             begin = data.find(value)

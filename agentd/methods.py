@@ -1,4 +1,4 @@
-"""What can be asked of an agent: one table of methods, who may call them and what they take.
+"""The methods that an agent answers: one table of them, who may call them and what they take.
 
 Nothing is reachable but through this table. A method that is not ``open`` needs ``agent.hello`` first, by which the
 caller says which controller it is; what it may see is then decided record by record.
@@ -10,12 +10,12 @@ import sys
 import time
 
 import agentd
-from agentd import config, files, protocol, shim, spool
-from agentd.tasks import Refused
+from agentd import files, platform, shim
+from agentd.tasks import RequestRefused
 from agentd.watcher import Watcher
+from agentd.wire import protocol
 
-if os.name == "nt":
-    from agentd import kernel_windows
+system = platform.load("system")
 
 Method = collections.namedtuple("Method", "call open fields")
 Field = collections.namedtuple("Field", "types required default")
@@ -52,7 +52,7 @@ def check(fields, params):
 
 
 def _is_text(value):
-    """Whether the system can take this as a name or a value: UTF-8 without NUL."""
+    """Return whether the system can take this as a name or a value: UTF-8 without NUL."""
     try:
         return isinstance(value, str) and b"\0" not in value.encode("utf-8")
     except UnicodeEncodeError:
@@ -62,19 +62,20 @@ def _is_text(value):
 async def hello(server, connection, params):
     version = params["protocol"]
     if not version or version[0] != protocol.VERSION[0]:
-        raise Refused("ClientNeedUpgrade", "this agent speaks protocol %d.%d" % protocol.VERSION)
+        raise RequestRefused("ClientNeedUpgrade", "this agent speaks protocol %d.%d" % protocol.VERSION)
     if connection.peer.controller is None:
         connection.peer.controller = params["controller"]
     elif connection.peer.controller != params["controller"]:
-        raise Refused("ClientAuthFailed", "the certificate is for controller '%s'" % connection.peer.controller)
+        raise RequestRefused("ClientAuthFailed", "the certificate is for controller '%s'" % connection.peer.controller)
     connection.greeted = True
     return dict(
-        config.describe(),
+        system.describe(),
         protocol=list(protocol.VERSION),
         agent=agentd.__version__,
         instance=server.instance,
-        boot=config.boot_id(),
+        boot=system.boot_id(),
         started=server.started,
+        python="%d.%d.%d" % sys.version_info[:3],
         features=["tasks", "files"],
     )
 
@@ -85,15 +86,15 @@ async def status(server, connection, params):
         "uptime": time.time() - server.started,
         "running": tasks.running,
         "total": tasks.total,
-        "rss": _resident_bytes(),
+        "rss": system.resident_bytes(),
         "cpu": sum(os.times()[:2]),
-        "files": _open_files(),
+        "files": system.open_files(),
         "spool": tasks.spool_bytes,
         "guard": server.guard_report(),
         "home": server.settings.home,
         "program": sys.executable,
         "time": time.time(),
-        "free": _free_bytes(server.settings.home),
+        "free": system.free_bytes(server.settings.home),
     }
 
 
@@ -139,7 +140,7 @@ def _check_watch(params):
 
 def _watch(task, connection, params):
     """Begin to send a task to a connection; False when nothing of it is left."""
-    if task.state == spool.FORGOTTEN:
+    if task.state == protocol.FORGOTTEN:
         return False
     Watcher(task, connection, params["offset"], params["budget"])
     return True
@@ -182,33 +183,6 @@ def _unpack(params, name):
         params[name] = protocol.unpack(params[name])
     except ValueError as error:
         raise BadParams("'%s': %s" % (name, error)) from None
-
-
-def _resident_bytes():
-    if os.name == "nt":
-        return kernel_windows.usage(os.getpid())[0]
-    try:
-        with open("/proc/self/statm", encoding="ascii") as file:
-            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    except OSError:
-        return None
-
-
-def _free_bytes(folder):
-    try:
-        status = os.statvfs(folder)
-    except (AttributeError, OSError):  # Windows has no such call
-        return None
-    return status.f_bavail * status.f_frsize
-
-
-def _open_files():
-    if os.name == "nt":
-        return kernel_windows.usage(os.getpid())[2]
-    try:
-        return len(os.listdir("/dev/fd"))
-    except OSError:
-        return None
 
 
 NULLABLE = type(None)

@@ -1,4 +1,4 @@
-"""What a script printed, kept apart by stream and in order of arrival, in segments on disk.
+"""The output of a script, kept apart by stream and in order of arrival, in segments on disk.
 
 A segment is a file ``output-OFFSET``: frames, one after the other, each a header (stream, milliseconds since the
 epoch, length) and its bytes. OFFSET counts what the script produced before, so a hole between two segments shows how
@@ -31,7 +31,7 @@ def _offsets(folder):
     return sorted(int(name[7:]) for name in names if name.startswith("output-"))
 
 
-class Writer:
+class OutputWriter:
     """Appends to the segments of ``folder``; the only writer of that folder."""
 
     def __init__(self, folder, segment=SEGMENT, head=HEAD_SEGMENTS, tail=TAIL_SEGMENTS):
@@ -86,7 +86,7 @@ class Writer:
             self._file = None
 
 
-class Reader:
+class OutputReader:
     """Reads the output of one record from ``offset`` on, while it grows or afterwards."""
 
     def __init__(self, folder, offset=0):
@@ -129,7 +129,7 @@ class Reader:
             self._file = None
 
     def _step(self):
-        """What is next in the open segment, or in the one after it; None when there is nothing new."""
+        """Return what is next in the open segment, or in the one after it; None when there is nothing new."""
         place = self._place
         found = self._frames() if self._file else []
         return self._turn() if self._place == place else found
@@ -182,8 +182,8 @@ class Reader:
 
 
 def measure(folder):
-    """How many bytes a record that nobody writes any more has produced, and how many of them are gone."""
-    reader = Reader(folder)
+    """Return the bytes that a record that nobody writes any more has produced, and how many of them are gone."""
+    reader = OutputReader(folder)
     dropped = 0
     try:
         while True:

@@ -5,13 +5,10 @@ import socket
 import sys
 import time
 
-from agentd import protocol
+from agentd.bridge import Unreachable
+from agentd.wire import protocol
 
 _PATIENCE = 10.0
-
-
-class Unreachable(Exception):
-    """The agent does not answer."""
 
 
 def show(path, as_json):

@@ -5,18 +5,20 @@ any moment: the next one finds all it needs in the spool.
 """
 
 import asyncio
-import ctypes
 import gc
 import json
 import os
-import signal
 import time
 
-from agentd import doors, lock, methods, protocol
-from agentd.tasks import Refused, Tasks
+from agentd import listeners, lock, methods, platform
+from agentd.tasks import RequestRefused, Tasks
+from agentd.wire import protocol
+
+signals = platform.load("signals")
+system = platform.load("system")
 
 
-class Server:
+class AgentServer:
     """One agent, from its start to its end."""
 
     def __init__(self, loop, settings, log, idle_exit=None, lifeline=None):
@@ -41,7 +43,7 @@ class Server:
         self._connections.add(connection)
         return True
 
-    def farewell(self, connection):
+    def release(self, connection):
         self._connections.discard(connection)
         self._active = time.monotonic()
 
@@ -62,13 +64,13 @@ class Server:
     async def _answer(self, connection, number, method, params):
         try:
             if not (method.open or connection.greeted):
-                raise Refused("ClientAuthFailed", "'agent.hello' comes first")
+                raise RequestRefused("ClientAuthFailed", "'agent.hello' comes first")
             await connection.room()
             result = await method.call(self, connection, methods.check(method.fields, params))
             answer = protocol.response(number, result)
         except methods.BadParams as error:
             answer = protocol.failure(number, protocol.INVALID_PARAMS, str(error))
-        except Refused as refusal:
+        except RequestRefused as refusal:
             answer = protocol.failure(number, protocol.REFUSED, str(refusal), refusal.code)
         except OSError as error:
             self.log("a request failed: %s" % error)
@@ -81,7 +83,7 @@ class Server:
         connection.answer(answer)
 
     def guard_report(self):
-        """What the guard last wrote about this agent; None where there is no guard."""
+        """Return what the guard last wrote about this agent; None where there is no guard."""
         try:
             with open(self.settings.guard, encoding="utf-8") as file:
                 return json.load(file)
@@ -91,20 +93,17 @@ class Server:
     def run(self, on_ready):
         """Serve until told to end (SIGTERM, SIGINT, or idle for long enough)."""
         self.tasks.recover()
-        opened, where = [], self.settings.listen
-        if os.name != "nt":
-            opened, where = [self.loop.run_until_complete(doors.open_unix(self))], self.settings.socket
-        if self.settings.listen:
-            opened.append(self.loop.run_until_complete(doors.open_tls(self)))
-        self._heed_signals()
+        opened = self.loop.run_until_complete(listeners.open_all(self))
+        signals.set_up(self.loop, self.end)
         if self._lifeline is not None:
             self.loop.add_reader(self._lifeline, self.end, "its guard is gone")
         if self._idle_exit:
             self.loop.call_later(self._idle_exit, self._look_if_idle)
         gc.collect()
-        _give_back_memory()
+        system.give_back_memory()
         if hasattr(gc, "freeze"):
             gc.freeze()  # what is here now is shared with every child and need never be looked at again
+        where = self.settings.socket if listeners.local_socket.AVAILABLE else self.settings.listen
         self.log("agent of instance %s serves on %s" % (self.instance, where))
         on_ready()
         why = self.loop.run_until_complete(self._over)
@@ -113,17 +112,8 @@ class Server:
             one.close()
         self.loop.run_until_complete(asyncio.sleep(0))
 
-    def _heed_signals(self):
-        """Have the system's word to end reach the loop."""
-        if os.name == "nt":  # where a loop knows of no signals
-            for number in (signal.SIGINT, signal.SIGBREAK):
-                signal.signal(number, lambda *_: self.loop.call_soon_threadsafe(self.end, "told to"))
-        else:
-            for number in (signal.SIGTERM, signal.SIGINT):
-                self.loop.add_signal_handler(number, self.end, signal.Signals(number).name)
-
     def end(self, why):
-        """Let run() return. Tasks go on under their shims."""
+        """Have run() return. Tasks go on under their shims."""
         if not self._over.done():
             self._over.set_result(why)
 
@@ -136,25 +126,17 @@ class Server:
             self.loop.call_later(self._idle_exit - quiet, self._look_if_idle)
 
 
-def _give_back_memory():
-    """Reading our own code took some that is not needed again; a C library that can (glibc) gives it to the system."""
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if os.name == "posix" else None
-    if trim is not None:
-        trim(0)
-
-
 def serve(settings, log, idle_exit=None, lifeline=None, on_ready=lambda: None):
     """Be the agent of ``settings.home``, with a Log. Raises ConfigError, lock.Taken, OSError.
 
     ``idle_exit``: end after so many seconds without a task or a connection. ``lifeline``: end when this descriptor
-    does. ``on_ready`` is called once the doors are open.
+    does. ``on_ready`` is called once it listens.
     """
     os.umask(0o077)
-    if hasattr(signal, "SIGCHLD"):
-        signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the system reaps our children; what they did is in the spool
+    signals.leave_children()
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     try:
-        Server(loop, settings, log, idle_exit, lifeline).run(on_ready)
+        AgentServer(loop, settings, log, idle_exit, lifeline).run(on_ready)
     finally:
         loop.close()

@@ -3,19 +3,15 @@
 It writes the journal, saves the script, has the runner see it through, and writes the result.
 """
 
-import hashlib
 import os
 import signal
 import subprocess
 
-from agentd import output, script, spool
-from agentd.ending import Ending, Refusal
+from agentd import digest, output, platform, script, spool
+from agentd.result import RecordResult, Refusal
 
-if os.name == "nt":
-    from agentd import processes_windows as processes
-    from agentd import runner_windows as runner
-else:
-    from agentd import processes, runner
+processes = platform.load("processes")
+runner = platform.load("runner")
 
 _SECRETS = ("content", "environment", "secrets")
 
@@ -37,31 +33,31 @@ def accept(order, journal, channel):
 
 def run(order, channel):
     """Take ``order`` (a dict: the params of task.run and the settings it needs) from accept to exit."""
-    with runner.alarm() as alarm:
-        _run(order, channel, alarm)
+    with runner.catch_signals() as signals:
+        _run(order, channel, signals)
 
 
-def _run(order, channel, alarm):
+def _run(order, channel, signals):
     journal = {key: value for key, value in order.items() if key not in _SECRETS}
-    journal["content_sha256"] = hashlib.sha256(order["content"]).hexdigest()
+    journal["content_sha256"] = digest.sha256(order["content"]).hexdigest()
     journal["script"] = script.file_path(order["script_dir"], order["record"], order["type"])
     folder = accept(order, journal, channel)
     if folder is None:
         return
     os.umask(0o022)  # the script's; our own files are given their modes one by one
-    ending = Ending()
+    result = RecordResult()
     try:
-        runner.Runner(folder, order, journal["script"], ending).run(alarm)
+        runner.Runner(folder, order, journal["script"], result, signals).run()
     except Refusal as refusal:
-        ending.fail(refusal.code, str(refusal))
+        result.fail(refusal.code, str(refusal))
     except (OSError, subprocess.SubprocessError) as error:
-        ending.fail("ExecutionException", "cannot start the script: %s" % error)
-    if ending.saved and not order["keep_script"]:
+        result.fail("ExecutionException", "cannot start the script: %s" % error)
+    if result.saved and not order["keep_script"]:
         script.remove_file(journal["script"])
-    folder.finish(ending.document())
+    folder.finish(result.document())
 
 
-def bury(order, channel):
+def close_orphan(order, channel):
     """End what is left of a record whose shim is gone without a result, and write that result.
 
     ``order``: record, spool, booted (whether the machine was restarted since). Called when an agent finds the record.
@@ -77,11 +73,11 @@ def bury(order, channel):
         script.remove_file(journal["script"])
     if journal.get("temporary"):
         script.remove_file(journal["temporary"])
-    ending = Ending()
-    ending.produced, ending.dropped = output.measure(folder.path)
+    result = RecordResult()
+    result.produced, result.dropped = output.measure(folder.path)
     if order["booted"]:
-        ending.fail("InstanceRestarted", "the instance was restarted while it ran")
+        result.fail("InstanceRestarted", "the instance was restarted while it ran")
     else:
-        ending.fail("ExecutionInterrupted", "the process that tended it vanished; its exit code is not known")
-    ending.leave(left)
-    folder.finish(ending.document())
+        result.fail("ExecutionInterrupted", "the process that tended it vanished; its exit code is not known")
+    result.leave(left)
+    folder.finish(result.document())

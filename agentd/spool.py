@@ -6,7 +6,7 @@ Making the folder is the claim, so a record id runs at most once. In it::
                     before anything starts; a folder without it never started
     process.json    the script's process: pid and start time
     shim.pid        the shim's: pid, start time, boot id
-    alive           its bell: held by the shim as long as that lives
+    alive           its wakeup: held by the shim as long as that lives
     output-*        what the script printed, see ``output``
     stopping        there once a stop has begun
     result.json     how it ended; its room on the disk is reserved when the record is accepted
@@ -20,20 +20,12 @@ import os
 import re
 import time
 
-from agentd import config, disk
+from agentd import disk, folders, platform
+from agentd.wire import protocol
 
-if os.name == "nt":
-    from agentd import bell_windows as bell
-    from agentd import processes_windows as processes
-else:
-    from agentd import bell, processes
-
-RUNNING = "Running"
-STOPPING = "Stopping"
-STOPPED = "Stopped"
-FINISHED = "Finished"
-FAILED = "Failed"
-FORGOTTEN = "Forgotten"
+processes = platform.load("processes")
+system = platform.load("system")
+wakeup = platform.load("wakeup")
 
 _GONE = ".gone"
 _RESULT_ROOM = 4096  # one block of most disks: nothing is to be given back when the result is shorter
@@ -53,8 +45,8 @@ class Spool:
 
     def prepare(self):
         """Make the folders. Raises OSError."""
-        disk.make_private(self.path)
-        disk.make_private(self._gone)
+        folders.make_private(self.path)
+        folders.make_private(self._gone)
 
     def folder(self, record):
         return Folder(os.path.join(self.path, record))
@@ -70,7 +62,7 @@ class Spool:
     def claim(self, record, request):
         """Make ``record`` ours and put ``request`` (a dict) in its journal; afterwards it survives a power cut.
 
-        Returns its Folder, with the bell open. Raises Claimed when it was accepted before, and OSError, with nothing
+        Returns its Folder, with the wakeup held. Raises Claimed when it was accepted before, and OSError, with nothing
         left behind, when the disk does not take it.
         """
         folder = self.folder(record)
@@ -113,7 +105,7 @@ class Folder:
 
     def __init__(self, path):
         self.path = path
-        self._bell = None
+        self._wakeup = None
 
     def name(self, name):
         return os.path.join(self.path, name)
@@ -140,19 +132,22 @@ class Folder:
             pass
 
     def hold(self):
-        """Take this record into our care: hold its bell. Raises OSError."""
-        self._bell = bell.Bell(self.path)
+        """Be the shim of this record: hold its wakeup. Raises OSError."""
+        self._wakeup = wakeup.Wakeup(self.path)
 
     def let_go(self):
-        """Out of our care again: whoever listens is told."""
-        if self._bell is not None:
-            self._bell.close()
-            self._bell = None
+        """Be its shim no longer: whoever listens is told."""
+        if self._wakeup is not None:
+            self._wakeup.close()
+            self._wakeup = None
 
-    def ring(self, byte):
-        """Tell the agent to look at this record again."""
-        if self._bell is not None:
-            self._bell.ring(byte)
+    def announce_output(self):
+        """Tell the agent that there is more output."""
+        self._announce(wakeup.PROGRESS)
+
+    def _announce(self, byte):
+        if self._wakeup is not None:
+            self._wakeup.send(byte)
 
     def reserve(self):
         """Take the room that the result will need, so that a full disk cannot swallow it."""
@@ -170,7 +165,7 @@ class Folder:
             os.close(descriptor)
 
     def finish(self, result):
-        """Put ``result`` (a dict) in the journal, for good, ring, and let go. Raises OSError."""
+        """Put ``result`` (a dict) in the journal, for good, tell the agent, and let go. Raises OSError."""
         data = json.dumps(result, separators=(",", ":")).encode("ascii")
         descriptor = os.open(self.name("result.tmp"), os.O_WRONLY | os.O_CREAT, 0o600)
         try:
@@ -181,7 +176,7 @@ class Folder:
             os.close(descriptor)
         os.replace(self.name("result.tmp"), self.name("result.json"))
         disk.sync_folder(self.path)
-        self.ring(bell.ENDED)
+        self._announce(wakeup.ENDED)
         self.let_go()
 
     def write(self, name, value):
@@ -214,11 +209,11 @@ class Folder:
 
     def _note(self, name, pid):
         """Whole, but not forced to the disk: it only matters until the next boot."""
-        noted = [pid, processes.start_time(pid), config.boot_id()]
+        noted = [pid, processes.start_time(pid), system.boot_id()]
         disk.write_whole(self.name(name), json.dumps(noted).encode("ascii"), sync=False)
 
     def shim(self):
-        """The pid of the process that tends this record, when that very process still lives, else None."""
+        """The pid of the shim of this record, when that very process still lives, else None."""
         pid, start = self._noted("shim.pid")
         return pid if pid is not None and processes.is_running(pid, start) else None
 
@@ -228,10 +223,10 @@ class Folder:
 
     def _noted(self, name):
         noted = self.read(name)
-        return (noted[0], noted[1]) if noted and noted[2] == config.boot_id() else (None, None)
+        return (noted[0], noted[1]) if noted and noted[2] == system.boot_id() else (None, None)
 
     def mark_stopping(self):
-        """Let a later agent know that a stop has begun; a full disk must not keep it from that."""
+        """Note for a later agent that a stop has begun; a full disk must not keep it from that."""
         try:
             os.close(os.open(self.name("stopping"), os.O_WRONLY | os.O_CREAT, 0o600))
         except OSError:
@@ -242,7 +237,7 @@ class Folder:
         result = self.read("result.json")
         if result is not None:
             return result["state"]
-        return STOPPING if os.path.exists(self.name("stopping")) else RUNNING
+        return protocol.STOPPING if os.path.exists(self.name("stopping")) else protocol.RUNNING
 
     def size(self):
         """The bytes this record takes on the disk."""
@@ -254,5 +249,5 @@ class Folder:
 
 
 def is_record(text):
-    """Whether ``text`` may be a record id: such a text is safe as the name of a folder."""
+    """Return whether ``text`` may be a record id: such a text is safe as the name of a folder."""
     return isinstance(text, str) and _RECORD.match(text) is not None

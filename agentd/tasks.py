@@ -1,23 +1,21 @@
 """The table of tasks: what runs now, who watches it, and what the spool knows of the rest.
 
 The agent keeps in memory only the records that are being run. All others are looked up in the spool when somebody
-asks, so ten thousand finished records cost nothing. Each living record has a bell (``spool``): the agent sleeps until
-one rings.
+asks, so ten thousand finished records cost nothing. Each living record has a wakeup
+(``spool``): the agent sleeps until one comes.
 """
 
-import asyncio
 import os
 import time
 
-from agentd import config, janitor, output, protocol, shim, spool
+from agentd import janitor, output, platform, shim, spool
 from agentd.watcher import public_chunk
+from agentd.wire import protocol
 
-if os.name == "nt":
-    from agentd import bell_windows as bell
-    from agentd import child_windows as child
-    from agentd import processes_windows as processes
-else:
-    from agentd import bell, child, processes
+children = platform.load("children")
+processes = platform.load("processes")
+system = platform.load("system")
+wakeup = platform.load("wakeup")
 
 _SWEEP_DELAY = 1.0  # seconds over which acknowledged records are gathered
 _MEASURE_EVERY = 86400.0  # seconds between two looks at the age and size of the whole spool
@@ -25,18 +23,18 @@ _RETRY = 5.0  # seconds until a process that could not be started is tried again
 _LIST_PAGE = 500
 
 
-class Refused(Exception):
+class RequestRefused(Exception):
     """The agent does not do what it was asked; ``code`` is the ErrorCode for the wire."""
 
     def __init__(self, code, info):
-        super(Refused, self).__init__(info)
+        super(RequestRefused, self).__init__(info)
         self.code = code
 
 
 class Task:
     """One record: whose it is, its state and, when it has ended, its result."""
 
-    def __init__(self, record, folder, owner, state=spool.RUNNING):
+    def __init__(self, record, folder, owner, state=protocol.RUNNING):
         self.record = record
         self.folder = folder
         self.owner = owner
@@ -44,7 +42,7 @@ class Task:
         self.result = None
         self.refusal = None
         self.accepted = None  # a future while nobody knows yet whether it will be
-        self.bell = None  # the Listener while it is running
+        self.wakeup = None  # the WakeupListener while it is running
         self.watchers = set()
         self.waiting = []  # futures of those who wait for the result
 
@@ -53,10 +51,10 @@ class Task:
 
     def output(self, offset):
         """One page of output from ``offset`` on, in the form of the wire, and where the next begins or None."""
-        if self.state == spool.FORGOTTEN:
+        if self.state == protocol.FORGOTTEN:
             return [], None
         end = None if self.result is None else self.result["output_bytes"]
-        reader = output.Reader(self.folder.path, offset)
+        reader = output.OutputReader(self.folder.path, offset)
         try:
             chunks = reader.read(protocol.PAGE_LIMIT, end)
         finally:
@@ -74,7 +72,7 @@ class Tasks:
         self._loop = loop
         self._settings = settings
         self._instance = instance
-        self._children = child.Children(loop, lock)
+        self._children = children.Children(loop, lock)
         self._log = log
         self._spool = spool.Spool(settings.spool)
         self._living = {}
@@ -87,51 +85,51 @@ class Tasks:
         return len(self._living)
 
     def recover(self):
-        """Take up every record that has no result: adopt those that are tended, bury the others. Raises OSError."""
+        """Take up every record that has no result: adopt those that have a shim, close the others. Raises OSError."""
         self._spool.prepare()
         for record in self._spool.records():
             folder = self._spool.folder(record)
             if os.path.exists(folder.name("result.json")):
                 continue
             journal = folder.read("request.json")
-            tended = bell.is_held(folder.path)
-            if journal is None and not tended:
+            has_shim = wakeup.is_held(folder.path)
+            if journal is None and not has_shim:
                 self._log("record %s was never started: dropped" % record)
                 folder.remove()
                 continue
             journal = journal or {}
             self._living[record] = task = Task(record, folder, journal.get("peer"), folder.state())
-            if tended:
+            if has_shim:
                 self._log("record %s is running: adopted" % record)
                 self._listen(task)
             else:
                 self._log("record %s has lost its shim: being closed" % record)
-                self._loop.create_task(self._bury(task, journal.get("boot") != config.boot_id()))
+                self._close_orphan(task, journal.get("boot") != system.boot_id())
         self._sweep_soon()
 
     def find(self, record, peer):
         """The Task of ``record``, running or finished; None when nothing is known of it.
 
-        Raises Refused (``RecordNotFound``) when it is not this peer's.
+        Raises RequestRefused (``RecordNotFound``) when it is not this peer's.
         """
         if not spool.is_record(record):
             return None
         if record in self._acknowledged or self._spool.is_gone(record):
-            return Task(record, self._spool.folder(record), None, spool.FORGOTTEN)
+            return Task(record, self._spool.folder(record), None, protocol.FORGOTTEN)
         task = self._living.get(record)
         if task is None:
             task = self._load(record)
         if task is not None and not peer.may_see(task.owner):
-            raise Refused("RecordNotFound", "there is no record '%s'" % record)
+            raise RequestRefused("RecordNotFound", "there is no record '%s'" % record)
         return task
 
     async def get(self, record, peer):
-        """Like find, once it is decided whether the record is accepted. Raises Refused when nothing is known of it."""
+        """Like find, once it is decided whether the record is accepted. Raises RequestRefused when it is not known."""
         task = self.find(record, peer)
         if task is not None and task.accepted is not None:
-            await asyncio.wait([task.accepted])
+            await task.accepted
         if task is None or task.refusal is not None:
-            raise Refused("RecordNotFound", "there is no record '%s'" % record)
+            raise RequestRefused("RecordNotFound", "there is no record '%s'" % record)
         return task
 
     def page(self, cursor, peer):
@@ -141,9 +139,9 @@ class Tasks:
         for record in records[:_LIST_PAGE]:
             try:
                 task = self.find(record, peer)
-            except Refused:
+            except RequestRefused:
                 continue
-            if task is not None and task.state != spool.FORGOTTEN:
+            if task is not None and task.state != protocol.FORGOTTEN:
                 found.append(task.public())
         return found, records[_LIST_PAGE - 1] if len(records) > _LIST_PAGE else None
 
@@ -151,7 +149,7 @@ class Tasks:
         """Have a child run ``body`` with ``order``: a dict with the record's id and all it needs.
 
         Returns the Task and whether it was known before. Once this returns the record is in the journal and runs at
-        most once, whatever happens. Raises Refused.
+        most once, whatever happens. Raises RequestRefused.
         """
         record = order["record"]
         task = self.find(record, peer)
@@ -164,7 +162,7 @@ class Tasks:
                 script_dir=self._settings.script_dir,
                 path=self._settings.path,
                 peer=task.owner,
-                boot=config.boot_id(),
+                boot=system.boot_id(),
             )
             try:
                 words = await self._hand_over(task, body, order)
@@ -172,24 +170,24 @@ class Tasks:
                 words = {"refused": "ExecutionException", "info": "cannot start a process: %s" % error.strerror}
             self._settle(task, words)
         elif task.accepted is not None:
-            await asyncio.wait([task.accepted])
+            await task.accepted
         if task.refusal is not None:
             raise task.refusal
         return task, known
 
     def _admit(self, record, peer):
         if not spool.is_record(record):
-            raise Refused("ExecutionException", "'%s' cannot be a record id" % record[:80])
+            raise RequestRefused("ExecutionException", "'%s' cannot be a record id" % record[:80])
         if len(self._living) >= self._settings.task_limit:
             info = "this instance is running %d tasks, which is its limit" % len(self._living)
-            raise Refused("TaskConcurrencyLimit", info)
+            raise RequestRefused("TaskConcurrencyLimit", info)
         task = Task(record, self._spool.folder(record), peer.owner())
         task.accepted = self._loop.create_future()
         self._living[record] = task
         return task
 
     async def _hand_over(self, task, body, order):
-        """What a child says about accepting the record. Raises OSError.
+        """Return what a child says about accepting the record. Raises OSError.
 
         One that waited may be killed just when it is given an order. As long as the record is not in the journal it has
         not started, so another child may have it.
@@ -204,31 +202,31 @@ class Tasks:
         return {"refused": "ExecutionException", "info": "the process that was to run it died at once"}
 
     def _settle(self, task, words):
-        """What the child said about accepting the record."""
+        """Take what the child said about accepting the record."""
         if words.get("accepted"):
             self._listen(task)
         else:
             del self._living[task.record]
-            task.refusal = Refused(words["refused"], words["info"])
+            task.refusal = RequestRefused(words["refused"], words["info"])
         task.accepted.set_result(None)
         task.accepted = None
 
     async def ended(self, task):
         """Wait until ``task`` has its result."""
-        if task.result is None and task.state != spool.FORGOTTEN:
+        if task.result is None and task.state != protocol.FORGOTTEN:
             future = self._loop.create_future()
             task.waiting.append(future)
             await future
 
     def stop(self, task):
         """Begin to end a task; it is Stopping until its whole tree is gone. A task that has ended stays as it is."""
-        if task.result is None and task.state != spool.FORGOTTEN:
+        if task.result is None and task.state != protocol.FORGOTTEN:
             pid = task.folder.shim()
             # with the result there it has ended, and its shim may be tending another
             if pid is not None and not os.path.exists(task.folder.name("result.json")):
                 task.folder.mark_stopping()
                 processes.interrupt(pid)
-                task.state = spool.STOPPING
+                task.state = protocol.STOPPING
 
     def forget(self, records, peer):
         """The controller has these results: their room may be used again. Returns those that were finished and its."""
@@ -236,7 +234,7 @@ class Tasks:
         for record in records:
             try:
                 task = self.find(record, peer)
-            except Refused:
+            except RequestRefused:
                 continue  # as one that does not exist
             if task is not None and task.result is not None:
                 self._acknowledged.add(record)
@@ -256,25 +254,25 @@ class Tasks:
         return task
 
     def _listen(self, task):
-        """Wait for the bell of a record; when no descriptor is left for it, again later."""
+        """Wait for the wakeup of a record; when no descriptor is left for it, again later."""
         try:
-            task.bell = bell.Listener(self._loop, task.folder.path, lambda rung: self._on_bell(task, rung))
+            task.wakeup = wakeup.WakeupListener(self._loop, task.folder.path, lambda sent: self._on_wakeup(task, sent))
         except OSError as error:
             self._log("cannot listen to record %s: %s" % (task.record, error.strerror))
             self._loop.call_later(_RETRY, self._listen, task)
 
-    def _on_bell(self, task, rung):
-        if rung and bell.ENDED not in rung:
+    def _on_wakeup(self, task, sent):
+        if sent and wakeup.ENDED not in sent:
             for watcher in task.watchers:
                 watcher.wake()
             return
-        task.bell.close()
+        task.wakeup.close()
         result = task.folder.read("result.json")
         if result is not None:
             self._finish(task, result)
         else:
             self._log("record %s has lost its shim: being closed" % task.record)
-            self._loop.create_task(self._bury(task, False))
+            self._close_orphan(task, False)
 
     def _finish(self, task, result):
         task.result = result
@@ -289,15 +287,19 @@ class Tasks:
         if self.spool_bytes > self._settings.spool_limit:
             self._sweep_soon()
 
-    async def _bury(self, task, booted):
+    def _close_orphan(self, task, booted):
         """Close a record that lost its shim, in a child of its own; tried again until it can be done."""
+        self._loop.create_task(self._try_to_close(task, booted))
+
+    async def _try_to_close(self, task, booted):
         order = {"record": task.record, "spool": self._settings.spool, "booted": booted}
-        while await self._spawned(shim.bury, order) is None:
-            await asyncio.sleep(_RETRY)
-        self._listen(task)
+        if await self._spawned(shim.close_orphan, order) is None:
+            self._loop.call_later(_RETRY, self._close_orphan, task, booted)
+        else:
+            self._listen(task)
 
     async def _spawned(self, body, order):
-        """What the child said, None when it could not be started or died."""
+        """Return what the child said, None when it could not be started or died."""
         try:
             return await self._children.spawn(body, order)
         except OSError as error:

@@ -1,12 +1,13 @@
 """Watching a task: its output goes to one connection, in order and no faster than that connection takes it."""
 
-from agentd import output, protocol
+from agentd import output
+from agentd.wire import protocol
 
 _RETRY = 5.0  # seconds until a descriptor that could not be had is tried for again
 
 
 def public_chunk(stream, offset, data):
-    """A chunk of a Reader in the form of the wire, without its record."""
+    """A chunk of an OutputReader in the form of the wire, without its record."""
     if stream is None:
         return {"offset": offset, "bytes": data}
     return {"offset": offset, "stream": stream, "data": protocol.pack(data)}
@@ -21,7 +22,7 @@ class Watcher:
     def __init__(self, task, connection, offset, budget):
         self._task = task
         self._connection = connection
-        self._reader = output.Reader(task.folder.path, offset)
+        self._reader = output.OutputReader(task.folder.path, offset)
         self._budget = budget
         self._head = None if budget is None else budget // 2
         self._told = offset
@@ -62,11 +63,11 @@ class Watcher:
         if self._has_told(end):
             self._connection.notify("task.finished", {"record": self._task.record, "result": self._task.result})
             self.close()
-        elif self._reader.is_behind or end is not None:  # else the bell is heard when there is more
+        elif self._reader.is_behind or end is not None:  # else a wakeup comes when there is more
             self.wake()
 
     def _has_told(self, end):
-        """Whether all is sent of a task that has produced ``end`` bytes, None as long as it goes on."""
+        """Return whether all is sent of a task that has produced ``end`` bytes, None as long as it goes on."""
         return end is not None and self._reader.offset >= end and (self._head is None or end <= self._head)
 
     def _tell(self, stream, offset, data):
@@ -85,4 +86,4 @@ class Watcher:
         if tail > here:
             self._tell(None, here, tail - here)
         self._reader.close()
-        self._reader = output.Reader(self._task.folder.path, tail)
+        self._reader = output.OutputReader(self._task.folder.path, tail)

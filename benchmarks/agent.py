@@ -27,7 +27,7 @@ from tests.support.certificates import Authority, Pair, free_port
 
 MIB = 1 << 20
 SCRIPTS_PER_SECOND = 150.0
-RESIDENT = 24.0  # MiB, idle
+RESIDENT = 23.0  # MiB, idle
 CONCURRENT = 50
 EACH = 4.0  # MiB of private memory for each of them
 FINISHED = 10_000  # records in the spool

@@ -24,7 +24,7 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 # What names a code: keywords and keys, variables and attributes, and the calls whose words include one.
 NAMES = {"code", "error_code", "refused", "UNANSWERED"}
-CALLS = {"Refusal", "Refused", "Failure", "fail", "failed"}
+CALLS = {"Refusal", "Refused", "RequestRefused", "Failure", "fail", "failed"}
 CODE = re.compile(r"[A-Z][a-z]+(?:[A-Z][a-z]+)*")
 
 

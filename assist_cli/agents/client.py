@@ -1,4 +1,4 @@
-"""The controller's end of the wire (agentd.protocol): requests and watches over any byte stream.
+"""The controller's end of the wire (agentd.wire.protocol): requests and watches over any byte stream.
 
 A Client is an asyncio protocol, so that whatever carries bytes can be put under it: a unix socket, TLS, the pipe of
 an SSH session. The transports (``unix``, ``tls`` …) make the connection and call ``greet``; after that any number of
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
 
-from agentd import protocol
+from agentd.wire import protocol
 from assist_cli.errors import (
     AgentError,
     AgentRefused,

@@ -16,7 +16,7 @@ import sys
 import time
 from pathlib import Path
 
-from agentd import protocol
+from agentd.wire import protocol
 from assist_cli.agents import unix
 from assist_cli.agents.client import Client
 from assist_cli.errors import ClientNotRunning, FileFailure
@@ -81,7 +81,7 @@ def _start(home: Home) -> None:
     ready, told = os.pipe()
     try:
         command = [
-            *(sys.executable, "-I", "-S", "-c", FROM_FOLDER, str(Path(protocol.__file__).parents[1])),
+            *(sys.executable, "-I", "-S", "-c", FROM_FOLDER, str(Path(protocol.__file__).parents[2])),
             *("serve", "--home", str(home.agent), "--log", str(journal)),
             *("--idle-exit", str(IDLE_EXIT_SECONDS), "--ready-fd", str(told)),
         ]

@@ -3,9 +3,6 @@
 Both ends show a certificate of the home's authority. An agent is not known by its host name, which says nothing about
 who it is, but by its role and the instance id in its certificate.
 
-The layer between the socket and the Client is our own, over the TLS of the standard library without a socket
-(``SSLContext.wrap_bio``): asyncio's keeps a buffer of 256 KiB for each connection, which is 250 MiB for a thousand.
-
 In TLS 1.3 a client is done before the server has looked at the client's certificate. So the agent's refusal comes when
 the connection seems to be made, and is told to whoever waits for an answer.
 """
@@ -21,17 +18,14 @@ import ssl
 from collections.abc import Mapping
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
 
+from agentd.wire.transport import TunnelTransport
 from assist_cli.agents.client import Client
 from assist_cli.agents.route import Tls
 from assist_cli.errors import AgentError, ClientAuthFailed, ClientNotOnline, ClientNotRunning
 from assist_cli.paths import Home
 
 CONNECT_SECONDS = 10.0
-CHUNK = 64 * 1024
-
-_BUFFER = memoryview(bytearray(CHUNK))  # for all connections: what comes is taken out of it at once
 
 _NOT_YET_VALID, _EXPIRED = 9, 10  # X509_V_ERR_CERT_NOT_YET_VALID, X509_V_ERR_CERT_HAS_EXPIRED
 
@@ -45,30 +39,30 @@ async def connect(route: Tls, home: Home, instance: str | None = None) -> Client
     """
     context = _context(home)
     client = Client(str(route))
-    tunnel = Tunnel(context, client, str(route))
+    handshake = Handshake(context, str(route))
     try:
-        await asyncio.wait_for(_shake_hands(tunnel, route), CONNECT_SECONDS)
-        subject, client.certificate_ends = tunnel.certificate()
+        await asyncio.wait_for(_shake_hands(handshake, route), CONNECT_SECONDS)
+        subject, client.certificate_ends = handshake.certificate()
         client.proven = _proven(subject, route, instance)
     except BaseException as error:
-        tunnel.abort()
+        handshake.abort()
         if isinstance(error, (OSError, asyncio.TimeoutError)):
             raise _failure(route, error) from error
         raise
-    tunnel.open()
+    handshake.open(client)
     return client
 
 
-async def _shake_hands(tunnel: Tunnel, route: Tls) -> None:
+async def _shake_hands(handshake: Handshake, route: Tls) -> None:
     loop = asyncio.get_running_loop()
     *others, last = await _addresses(loop, route)
     for address in others:
         with contextlib.suppress(OSError):
-            await loop.create_connection(lambda: tunnel, address, route.port)
+            await loop.create_connection(lambda: handshake, address, route.port)
             break
     else:
-        await loop.create_connection(lambda: tunnel, last, route.port)
-    await tunnel.handshake
+        await loop.create_connection(lambda: handshake, last, route.port)
+    await handshake.done
 
 
 async def _addresses(loop: asyncio.AbstractEventLoop, route: Tls) -> list[str]:
@@ -80,136 +74,39 @@ async def _addresses(loop: asyncio.AbstractEventLoop, route: Tls) -> list[str]:
         return list(dict.fromkeys(str(address[0]) for *_, address in found))
 
 
-class Tunnel(asyncio.BufferedProtocol, asyncio.Transport):
-    """TLS between two that know nothing of it: the protocol of a TCP transport, and the transport of a Client.
+class Handshake(TunnelTransport):
+    """The way from a TCP connection to a Client. ``done`` ends when the other end has proved who it is."""
 
-    ``handshake`` ends when the other end has proved who it is. Nothing reaches the Client before ``open``.
-    """
-
-    def __init__(self, context: ssl.SSLContext, client: Client, peer: str) -> None:
-        super().__init__()
-        self.handshake: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-        self._tls = context.wrap_bio(self._incoming, self._outgoing)
-        self._client = client
+    def __init__(self, context: ssl.SSLContext, peer: str) -> None:
+        super().__init__(context, server_side=False)
+        self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._peer = peer
-        self._below: asyncio.Transport | None = None
         self._error: Exception | None = None
-        self._opened = False
-        self._over = False  # the TCP connection has ended
-        self._closed = False  # it is we who ended it
-        self._paused = True
+        self._lost = False
 
     def certificate(self) -> tuple[dict[str, str], datetime]:
         """The agent's: its subject, by the names that the ssl module has for the parts, and its end."""
-        found: Any = self._tls.getpeercert()
-        subject = dict(pair for part in found["subject"] for pair in part)
-        return subject, datetime.fromtimestamp(ssl.cert_time_to_seconds(found["notAfter"]), timezone.utc)
+        end = ssl.cert_time_to_seconds(self.tunnel.certificate()["notAfter"])
+        return self.tunnel.subject(), datetime.fromtimestamp(end, timezone.utc)
 
-    def open(self) -> None:
-        """Let the Client talk."""
-        self._opened = True
-        self._client.connection_made(self)
-        if self._over:
-            self._end()
-        else:
-            self.resume_reading()
+    def established(self) -> None:
+        self.done.set_result(None)
 
-    # what the TCP transport calls
+    def failed(self, error: ssl.SSLError) -> None:
+        self._error = _refusal(self._peer, error) if self.done.done() else error
+        self.abort()
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._below = transport
-        self._advance()
-
-    def get_buffer(self, sizehint: int) -> memoryview:
-        return _BUFFER
-
-    def buffer_updated(self, nbytes: int) -> None:
-        self._incoming.write(_BUFFER[:nbytes])
-        self._advance()
+    def open(self, protocol: asyncio.Protocol) -> None:
+        super().open(protocol)
+        if self._lost:
+            super().connection_lost(self._error)
 
     def connection_lost(self, error: Exception | None) -> None:
-        self._over = True
+        self._lost = True
         self._error = self._error or error
-        if not self.handshake.done():
-            self.handshake.set_exception(self._error or ConnectionResetError("it closed the connection"))
-        if self._opened:
-            self._end()
-
-    # what the Client calls
-
-    def get_extra_info(self, name: str, default: Any = None) -> Any:
-        return default if self._below is None else self._below.get_extra_info(name, default)
-
-    def write(self, data: bytes | bytearray | memoryview) -> None:
-        if not self.is_closing():
-            self._tls.write(data)
-            self._flush()
-
-    def pause_reading(self) -> None:
-        self._paused = True
-        if self._below is not None:
-            self._below.pause_reading()
-
-    def resume_reading(self) -> None:
-        if self._paused and self._below is not None:
-            self._paused = False
-            self._below.resume_reading()
-            asyncio.get_running_loop().call_soon(self._advance)  # what came before the pause
-
-    def is_closing(self) -> bool:
-        return self._below is None or self._below.is_closing()
-
-    def close(self) -> None:
-        if not self.is_closing():
-            assert self._below is not None
-            self._closed = True
-            with contextlib.suppress(ssl.SSLError):  # it says goodbye and does not wait for the answer
-                self._tls.unwrap()
-            self._flush()
-            self._below.close()
-
-    def abort(self) -> None:
-        self._closed = True
-        if self._below is not None:
-            self._below.abort()
-
-    # TLS
-
-    def _end(self) -> None:
-        """Tell the Client that it is over, after all that came before: the last of it may say why."""
-        self._paused = False
-        self._advance()
-        self._client.connection_lost(self._error)
-
-    def _advance(self) -> None:
-        """Do what can be done with the bytes that have come."""
-        if self._closed:
-            return
-        try:
-            if not self.handshake.done():
-                self._tls.do_handshake()
-                self.handshake.set_result(None)
-            while not self._paused and not self._closed:
-                data = self._tls.read(CHUNK)
-                if not data:
-                    self.close()
-                    return
-                self._client.data_received(data)
-        except ssl.SSLWantReadError:
-            pass
-        except ssl.SSLError as error:
-            self._error = error if not self.handshake.done() else _refusal(self._peer, error)
-            self._flush()  # our alert tells the other end why
-            self.abort()
-            return
-        if self._opened or not self.handshake.done():
-            self._flush()  # else our last word of the handshake leaves with the greeting that is about to be said
-
-    def _flush(self) -> None:
-        if self._below is not None and self._outgoing.pending:
-            self._below.write(self._outgoing.read())
+        if not self.done.done():
+            self.done.set_exception(self._error or ConnectionResetError("it closed the connection"))
+        super().connection_lost(self._error)
 
 
 def _proven(subject: Mapping[str, str], route: Tls, instance: str | None) -> str:

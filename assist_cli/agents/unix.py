@@ -7,7 +7,7 @@ import contextlib
 import socket
 from pathlib import Path
 
-from agentd import protocol
+from agentd.wire import protocol
 from assist_cli.agents.client import Client
 from assist_cli.errors import ClientAuthFailed, ClientNotRunning
 

@@ -34,8 +34,9 @@ def build() -> bytes:
     buffer.write(_SHEBANG)
     with zipfile.ZipFile(buffer, "w") as archive:
         add(archive, "__main__.py", _MAIN.encode())
-        for path in sorted(_source().glob("*.py")):
-            add(archive, f"agentd/{path.name}", path.read_bytes())
+        source = _source()
+        for path in sorted(source.rglob("*.py")):
+            add(archive, (source.name / path.relative_to(source)).as_posix(), path.read_bytes())
     return buffer.getvalue()
 
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from agentd import protocol
+from agentd.wire import protocol
 from tests.agentd.conftest import EVERY_PYTHON, MakeAgent
 from tests.support.agent import Agent, Client, eventually, is_alive, new_record, small_disk
 

@@ -82,7 +82,7 @@ while turn == 0 or status:
     if found.read("request.json") is None:
         found.remove()
     elif status:
-        assert in_a_child(shim.bury, {"spool": journal, "record": record, "booted": False}) == 0
+        assert in_a_child(shim.close_orphan, {"spool": journal, "record": record, "booted": False}) == 0
         assert found.state() in ("Failed", "Finished")
     names, then = look()
     assert then == seen and set(names) <= {"file"}, (turn, seen, then, names)

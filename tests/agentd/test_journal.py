@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from agentd import protocol
+from agentd.wire import protocol
 from tests.agentd.conftest import EVERY_PYTHON, MakeAgent
 from tests.support.agent import (
     Agent,

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from agentd import output, protocol
+from agentd import output
+from agentd.wire import protocol
 from tests.support.agent import Agent, Client, new_record, resident_bytes
 
 MIB = 1 << 20
@@ -177,8 +178,8 @@ def test_what_is_written_is_read(tmp_path: Path, chunks: list[tuple[int, bytes]]
     """Through tiny segments, some of them dropped, by a reader that looks in between: every byte or its hole, once."""
     folder = tmp_path / os.urandom(8).hex()
     folder.mkdir()
-    writer = output.Writer(str(folder), segment=500, head=2, tail=2)
-    reader = output.Reader(str(folder), offset)
+    writer = output.OutputWriter(str(folder), segment=500, head=2, tail=2)
+    reader = output.OutputReader(str(folder), offset)
     whole = b"".join(data for _, data in chunks)
     seen = []
     for number, (stream, data) in enumerate(chunks):
@@ -203,11 +204,11 @@ def test_what_is_written_is_read(tmp_path: Path, chunks: list[tuple[int, bytes]]
 
 def test_a_page_of_tiny_chunks_fits_in_a_line(tmp_path: Path) -> None:
     """A script that alternates byte by byte between its streams is the worst there is."""
-    writer = output.Writer(str(tmp_path))
+    writer = output.OutputWriter(str(tmp_path))
     for number in range(60_000):
         writer.append(1 + number % 2, b"x")
     writer.close()
-    reader = output.Reader(str(tmp_path))
+    reader = output.OutputReader(str(tmp_path))
     sizes = []
     while found := reader.read(protocol.PAGE_LIMIT):
         page = [{"offset": offset, "stream": stream, "data": protocol.pack(data)} for stream, offset, data in found]

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from agentd import protocol
+from agentd.wire import protocol
 from tests.support import interpreters
 
 # What travels, byte for byte. A change here is a change of the protocol.
@@ -181,7 +181,7 @@ def test_the_same_bytes_under_old_pythons(version: str) -> None:
     program = """
 import json, sys
 sys.path.insert(0, sys.argv[1])
-from agentd import protocol
+from agentd.wire import protocol
 for message in json.load(sys.stdin):
     line = protocol.encode(message)
     assert protocol.Decoder().feed(line) == [message]

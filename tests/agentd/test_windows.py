@@ -11,45 +11,64 @@ from typing import Any
 
 import pytest
 
-from agentd import access_windows, placing_windows, protocol, script_windows
-from agentd.ending import Refusal
+from agentd.result import Refusal
+from agentd.windows import file_install, permissions, script
+from agentd.wire import protocol
 from tests.support.agent import Client, Closed, eventually, new_record
 from tests.support.windows import BAT, HERE, POWERSHELL, Pulse, WindowsAgent, there
 
-SOURCE = Path(access_windows.__file__).parent
-TWINS = sorted(path for path in SOURCE.glob("*_windows.py") if (SOURCE / path.name.replace("_windows", "")).exists())
-COMMON = sorted(path for path in SOURCE.glob("*.py") if not path.stem.endswith("_windows"))
+SOURCE = Path(permissions.__file__).parents[1]
 
 
 # what can be seen from anywhere
 
 
-@pytest.mark.parametrize("path", sorted(SOURCE.glob("*_windows.py")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", sorted((SOURCE / "windows").glob("*.py")), ids=lambda path: path.stem)
 def test_it_is_written_for_the_oldest_python(path: Path) -> None:
     ast.parse(path.read_text(encoding="utf-8"), feature_version=(3, 6))
 
 
+def modules(package: str) -> set[str]:
+    """The names of its modules but for those of its own."""
+    return {path.stem for path in (SOURCE / package).glob("*.py") if path.stem == "__init__" or path.stem[0] != "_"}
+
+
+def test_both_systems_have_the_same_modules() -> None:
+    assert modules("posix") == modules("windows")
+
+
+def common() -> list[Path]:
+    """The modules of the agent that are the same for both systems."""
+    return sorted(path for path in SOURCE.rglob("*.py") if path.parent.name not in ("posix", "windows"))
+
+
 def seams() -> Iterator[tuple[str, str]]:
-    """(module, name that common code uses of it) for each module that has a twin for Windows."""
-    for path in COMMON:
+    """(module, name that common code uses of it) for each module that ``platform`` loads."""
+    for path in common():
         tree = ast.parse(path.read_text(encoding="utf-8"))
-        named = {
-            alias.asname
-            for node in ast.walk(tree)
-            if isinstance(node, ast.ImportFrom)
-            for alias in node.names
-            if alias.name.endswith("_windows") and alias.asname
-        }
+        aliases = {}
         for node in ast.walk(tree):
-            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in named:
-                yield node.value.id, node.attr
+            if isinstance(node, ast.Assign) and (module := loaded(node.value)):
+                aliases[ast.unparse(node.targets[0])] = module
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Attribute):
+                module = loaded(node.value) or (isinstance(node.value, ast.Name) and aliases.get(node.value.id))
+                if module:
+                    yield module, node.attr
 
 
-def surface(module: str) -> dict[str, list[str] | None]:
+def loaded(node: ast.AST) -> str | None:
+    """The module that ``platform.load("module")`` gives."""
+    if isinstance(node, ast.Call) and ast.unparse(node.func) == "platform.load":
+        return str(ast.literal_eval(node.args[0]))
+    return None
+
+
+def surface(package: str, module: str) -> dict[str, list[str] | None]:
     """The public names of a module, those of its classes too, with the parameters of what can be called."""
     found: dict[str, list[str] | None] = {}
-    for node in ast.parse((SOURCE / f"{module}.py").read_text(encoding="utf-8")).body:
-        if isinstance(node, ast.FunctionDef):
+    for node in ast.parse((SOURCE / package / f"{module}.py").read_text(encoding="utf-8")).body:
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
             found[node.name] = [argument.arg for argument in node.args.args]
         elif isinstance(node, ast.ClassDef):
             found[node.name] = None
@@ -61,24 +80,38 @@ def surface(module: str) -> dict[str, list[str] | None]:
     return {name: shape for name, shape in found.items() if "._" not in name.replace("__init__", "")}
 
 
-def test_a_twin_has_what_common_code_uses() -> None:
-    used = sorted(set(seams()))
-    assert {module for module, _ in used} == {"bell", "child", "placing", "processes", "runner", "ward"}
-    for module, name in used:
-        ours, theirs = surface(module), surface(f"{module}_windows")
+def test_both_systems_have_what_common_code_uses() -> None:
+    used = set(seams())
+    assert {module for module, _ in used} | {"accounts", "script"} == modules("posix") - {"__init__"}
+    for module, name in sorted(used):
+        ours, theirs = surface("posix", module), surface("windows", module)
+        assert name in ours, f"{module}.{name}"
         for member in [name, *(other for other in ours if other.startswith(f"{name}."))]:
             assert theirs.get(member, "missing") == ours[member], f"{module}.{member}"
 
 
-def test_what_the_script_twin_offers_is_called_as_elsewhere() -> None:
-    ours, theirs = surface("script"), surface("script_windows")
+def test_the_runners_call_their_scripts_and_accounts_alike() -> None:
+    """Those of the modules that common code does not load."""
+    ours, theirs = surface("posix", "script"), surface("windows", "script")
     same = {"command_words", "write_file", "working_directory", "environment"}
     assert {name: theirs[name] for name in same} == {name: ours[name] for name in same}
+    assert surface("windows", "accounts")["Account.__init__"] == surface("posix", "accounts")["Account.__init__"]
+
+
+@pytest.mark.parametrize("path", common(), ids=lambda path: path.stem)
+def test_the_system_is_asked_for_once(path: Path) -> None:
+    """No other common module looks at which system it is, or names one of the two packages."""
+    if path.stem != "platform":
+        text = path.read_text(encoding="utf-8")
+        assert "os.name" not in text
+        assert "sys.platform" not in text
+        assert "agentd.posix" not in text
+        assert "agentd.windows" not in text
 
 
 def test_batch_is_quoted_for_cmd_and_not_for_c(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SYSTEMROOT", "C:\\Windows")
-    line = script_windows.command_words(BAT, b"", "C:\\a & b (x86)\\assist-r.bat")
+    line = script.command_words(BAT, b"", "C:\\a & b (x86)\\assist-r.bat")
     assert isinstance(line, str)
     assert line.endswith(' /d /q /s /c ""C:\\a & b (x86)\\assist-r.bat""')
 
@@ -86,7 +119,7 @@ def test_batch_is_quoted_for_cmd_and_not_for_c(monkeypatch: pytest.MonkeyPatch) 
 def test_other_scripts_do_not_run_there() -> None:
     for kind in ("RunShellScript", "RunPerlScript"):
         with pytest.raises(Refusal) as refusal:
-            script_windows.command_words(kind, b"", "C:\\x")
+            script.command_words(kind, b"", "C:\\x")
         assert refusal.value.code == "CommandNotApplicable"
 
 
@@ -100,7 +133,7 @@ def test_other_scripts_do_not_run_there() -> None:
     ],
 )
 def test_batch_has_the_line_ends_of_windows(content: bytes, saved: bytes) -> None:
-    assert script_windows.as_batch(content) == saved
+    assert script.as_batch(content) == saved
 
 
 @pytest.mark.parametrize(
@@ -114,7 +147,7 @@ def test_batch_has_the_line_ends_of_windows(content: bytes, saved: bytes) -> Non
     ],
 )
 def test_powershell_is_told_that_it_reads_utf_8(content: bytes, saved: bytes) -> None:
-    assert script_windows.as_powershell(content) == saved
+    assert script.as_powershell(content) == saved
 
 
 def test_scripts_get_the_systems_variables_and_no_others(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -124,23 +157,23 @@ def test_scripts_get_the_systems_variables_and_no_others(monkeypatch: pytest.Mon
     class Someone:
         name, home = "bob", "C:\\Users\\bob"
 
-    found = script_windows.environment(Someone(), "", {"ASSIST_RECORD_ID": "r"})
+    found = script.environment(Someone(), "", {"ASSIST_RECORD_ID": "r"})
     assert found["PATHEXT"] == ".EXE"
     assert (found["USERNAME"], found["USERPROFILE"], found["ASSIST_RECORD_ID"]) == ("bob", "C:\\Users\\bob", "r")
     assert "TOKEN_OF_THE_AGENT" not in found
-    assert script_windows.environment(Someone(), "C:\\bin", {})["PATH"] == "C:\\bin"
+    assert script.environment(Someone(), "C:\\bin", {})["PATH"] == "C:\\bin"
 
 
 @pytest.mark.parametrize(
     "name", ["a:b", "con", "NUL.txt", "com1", "lpt9.log", "aux .x", "a.", "a ", "a?", "a*b", "<a", 'a"b', "a|b", "a/b"]
 )
 def test_what_windows_takes_for_something_else_is_no_name(name: str) -> None:
-    assert placing_windows.FORBIDDEN.match(name)
+    assert file_install.FORBIDDEN.match(name)
 
 
 @pytest.mark.parametrize("name", ["a", "a.txt", "console", "com", "com10", ".hidden", "prénom.txt", "a b"])
 def test_what_is_a_name(name: str) -> None:
-    assert not placing_windows.FORBIDDEN.match(name)
+    assert not file_install.FORBIDDEN.match(name)
 
 
 @pytest.mark.parametrize(
@@ -148,13 +181,13 @@ def test_what_is_a_name(name: str) -> None:
 )
 def test_a_target_folder_is_absolute(folder: str) -> None:
     with pytest.raises(Refusal) as refusal:
-        placing_windows.check_directory(folder)
+        file_install.check_directory(folder)
     assert refusal.value.code == "FilePathInvalid"
 
 
 @pytest.mark.parametrize("folder", ["C:\\x", "d:/x/y", "\\\\server\\share"])
 def test_these_are(folder: str) -> None:
-    placing_windows.check_directory(folder)
+    file_install.check_directory(folder)
 
 
 @pytest.mark.parametrize(
@@ -173,7 +206,7 @@ def test_these_are(folder: str) -> None:
 def test_a_folder_is_private_when_only_its_owner_the_system_and_administrators_are_named(
     sddl: str, others: set[str]
 ) -> None:
-    assert access_windows.strangers(sddl, "S-1-5-21-7") == others
+    assert permissions.strangers(sddl, "S-1-5-21-7") == others
 
 
 # on Windows

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from agentd import methods, protocol
+from agentd import methods
+from agentd.wire import protocol
 from tests.agentd.conftest import EVERY_PYTHON, MakeAgent
 from tests.support.agent import Agent, Client, Closed, Refused, resident_bytes
 

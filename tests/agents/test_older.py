@@ -6,7 +6,7 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
-from agentd import protocol
+from agentd.wire import protocol
 from assist_cli.agents import unix
 from assist_cli.agents.client import Chunk, TaskResult
 from assist_cli.model.status import InvocationStatus

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from agentd import protocol
+from agentd.wire import protocol
 from assist_cli.agents import address, tls
 from assist_cli.agents.client import Client
 from assist_cli.deploy import pki

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from agentd import protocol
+from agentd.wire import protocol
 from assist_cli.agents.client import Chunk, Client, Gap, TaskResult
 from assist_cli.errors import ClientNotRunning, ConnectionLost
 from assist_cli.model.output import Stream

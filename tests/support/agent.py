@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from agentd import protocol
+from agentd.wire import protocol
 from tests.support.processes import children
 
 GUARD = 60.0  # seconds after which something that should have happened is an error of the test

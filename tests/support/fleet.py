@@ -21,7 +21,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
-from agentd import config, processes
+from agentd import config
+from agentd.posix import processes
 from assist_cli.deploy import pki
 from assist_cli.model.instance import Instance
 from assist_cli.operations.controller import Controller, open_controller

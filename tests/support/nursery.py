@@ -14,9 +14,10 @@ import signal
 import sys
 import traceback
 
-from agentd import processes, server
+from agentd import server
 from agentd.config import Config
 from agentd.log import Log
+from agentd.posix import processes
 
 
 def main() -> None:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
-from agentd import protocol
+from agentd.wire import protocol
 
 
 @dataclass

@@ -1,0 +1,135 @@
+"""The listeners: the unix socket of this machine, and TCP with mutual TLS 1.3. There is no plain TCP.
+
+Over the unix socket the system says who calls. Over TLS the certificate says it: signed by this agent's own CA, made
+for the role ``controller``, and its common name is the controller's id.
+"""
+
+import os
+import socket
+import ssl
+
+from agentd import config, platform
+from agentd.connection import Connection, Peer
+from agentd.wire.transport import TunnelTransport
+from agentd.wire.tunnel import TunnelState
+
+local_socket = platform.load("local_socket")
+
+_BACKLOG = 128
+_HANDSHAKE_SECONDS = 10
+
+
+async def open_all(server):
+    """Listen everywhere. Returns the listeners; each has ``close``. Raises ConfigError, OSError."""
+    opened = [await _open_local(server)]
+    if server.settings.listen:
+        opened.append(await _open_tls(server))
+    return [listener for listener in opened if listener is not None]
+
+
+def _open_local(server):
+    """Listen on the agent's socket, where the system has such."""
+    return local_socket.listen(server.loop, server.settings.socket, lambda: Connection(server, _local_peer), _BACKLOG)
+
+
+def _local_peer(transport):
+    """The user at the other end; None when it may not speak to this agent."""
+    uid = local_socket.caller(transport)
+    return None if uid is None else Peer(uid=uid)
+
+
+async def _open_tls(server):
+    """Listen on ``settings.listen`` (ADDRESS:PORT, a numeric address). Raises ConfigError, OSError."""
+    address, port = _address(server.settings.listen)
+    context = _context(server.settings.pki)
+    return await server.loop.create_server(lambda: _TlsCaller(server, context), address, port, backlog=_BACKLOG)
+
+
+def _address(text):
+    address, _, port = text.rpartition(":")
+    address = address.strip("[]")
+    for family in (socket.AF_INET, socket.AF_INET6):
+        try:
+            socket.inet_pton(family, address)
+        except OSError:
+            continue
+        if port.isdigit() and 0 < int(port) < 65536:
+            return address, int(port)
+    wanted = "a numeric address and a port, like 0.0.0.0:7433"
+    raise config.ConfigError("cannot listen on '%s': it has to be %s" % (text, wanted))
+
+
+def _context(folder):
+    """Return the SSLContext that says what a caller must prove. Raises ConfigError."""
+    if not getattr(ssl, "HAS_TLSv1_3", False) or not hasattr(ssl, "TLSVersion"):
+        raise config.ConfigError("cannot listen: this Python has no TLS 1.3; reach this agent by SSH")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.options |= ssl.OP_NO_TICKET
+    if hasattr(context, "num_tickets"):  # Python 3.8
+        context.num_tickets = 0  # nobody resumes a session, and tickets are a third of a handshake's work
+    try:
+        context.load_verify_locations(os.path.join(folder, "ca.pem"))
+        context.load_cert_chain(os.path.join(folder, "agent.pem"), os.path.join(folder, "agent.key"))
+    except OSError as error:
+        text = "cannot listen: the certificates in %s cannot be used: %s"
+        raise config.ConfigError(text % (folder, error.strerror or error)) from None
+    return context
+
+
+class _TlsCaller(TunnelTransport):
+    """A caller over TCP, from its first moment until it has a Connection.
+
+    It counts as a connection, and has little time. A caller that is refused is told so, and is given the rest of that
+    time to hang up, because what it still sends would undo the telling.
+    """
+
+    def __init__(self, server, context):
+        super(_TlsCaller, self).__init__(context, server_side=True)
+        self._server = server
+        self._deadline = None
+
+    def connection_made(self, transport):
+        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        super(_TlsCaller, self).connection_made(transport)
+        if self._server.admit(self):
+            self._deadline = self._server.loop.call_later(_HANDSHAKE_SECONDS, self._give_up)
+        else:
+            self.abort()
+
+    def established(self):
+        self._dismiss()
+        self.open(Connection(self._server, self._identify))
+
+    def failed(self, error):
+        address = self.get_extra_info("peername")
+        why = error.reason or getattr(error, "verify_message", None) or str(error)
+        self._server.log("refused %s: %s" % (address[0] if address else "a caller", why))
+        if self._above is None and self._below.can_write_eof():
+            self._below.write_eof()
+        else:
+            self.abort()
+
+    def connection_lost(self, error):
+        self._dismiss()
+        super(_TlsCaller, self).connection_lost(error)
+
+    def _dismiss(self):
+        """Count no longer, and have no more deadline."""
+        if self._deadline is not None:
+            self._deadline.cancel()
+        self._server.release(self)
+
+    def _give_up(self):
+        if self.tunnel.state is TunnelState.HANDSHAKE:
+            self._server.log("a handshake took too long: closed")
+        self.abort()
+
+    def _identify(self, _):
+        """The controller that the certificate names; None when it is not made for that role."""
+        subject = self.tunnel.subject()
+        if subject.get("organizationalUnitName") == "controller" and subject.get("commonName"):
+            return Peer(controller=subject["commonName"])
+        self._server.log("refused a certificate without the role controller: %s" % subject)
+        return None

@@ -1,0 +1,1 @@
+"""The parts that depend on the system, for POSIX. ``windows`` has modules of the same names; ``platform`` chooses."""

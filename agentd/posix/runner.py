@@ -1,0 +1,148 @@
+"""A script from its start to its exit (POSIX): one loop over both pipes, signals and deadlines."""
+
+import contextlib
+import os
+import selectors
+import signal
+import subprocess
+import time
+
+from agentd import output
+from agentd.base_runner import STOP, BaseRunner, RunnerState
+from agentd.posix import processes, script
+from agentd.posix.accounts import Account
+from agentd.result import Refusal
+
+
+@contextlib.contextmanager
+def catch_signals():
+    """Turn the signals that matter to a Runner into bytes on a descriptor, which is given.
+
+    Done before the record is accepted, so that a stop which follows at once is heard.
+    """
+    reading, writing = os.pipe()
+    os.set_blocking(reading, False)
+    os.set_blocking(writing, False)
+    signal.set_wakeup_fd(writing)
+    for number in (signal.SIGCHLD, signal.SIGTERM):
+        signal.signal(number, lambda *_: None)
+    try:
+        yield reading
+    finally:
+        signal.set_wakeup_fd(-1)
+        os.close(reading)
+        os.close(writing)
+
+
+class Runner(BaseRunner):
+    """A script from its start to its exit; ``signals`` is what ``catch_signals`` gives."""
+
+    def __init__(self, folder, order, path, result, signals):
+        super(Runner, self).__init__(folder, order, path, result)
+        self._signals = signals
+        self._selector = selectors.DefaultSelector()
+        self._asked = set()  # pids that were sent TERM
+        self._next_look = 0.0  # at a tree that is being ended
+
+    def run(self):
+        with self._selector:
+            self._selector.register(self._signals, selectors.EVENT_READ, self._on_signals)
+            super(Runner, self).run()
+
+    def _start(self):
+        account = Account(self._order["username"])
+        words, folder, environment = self._save(script, account)
+        try:
+            self._main = subprocess.Popen(
+                words,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                cwd=folder,
+                env=environment,
+                bufsize=0,
+                start_new_session=True,
+                preexec_fn=account.become if account.switch else None,
+            )
+        except OSError as error:
+            if error.filename == folder:
+                info = "cannot enter the folder '%s': %s" % (folder, error.strerror)
+                raise Refusal("WorkingDirectoryNotExist", info) from None
+            raise
+        self._started(time.monotonic())
+        self._folder.note_script(self._main.pid)
+        for number, pipe in ((1, self._main.stdout), (2, self._main.stderr)):
+            self._selector.register(pipe, selectors.EVENT_READ, number)
+
+    def _follow(self):
+        with self._main.stdout, self._main.stderr:
+            while True:
+                for key, _ in self._selector.select(max(self._wake() - time.monotonic(), 0)):
+                    if callable(key.data):
+                        key.data()
+                    else:
+                        self._read(key.fileobj, key.data)
+                now = time.monotonic()
+                if now < self._next_look:
+                    continue
+                if self._look(now):
+                    return
+                if self.state in (RunnerState.ENDING, RunnerState.KILLING):
+                    self._next_look = now + processes.LOOK
+
+    def _wake(self):
+        """Return when to look again without being called."""
+        if self.state is RunnerState.RUNNING:
+            return self._deadline
+        if self.state is RunnerState.DRAINING:
+            return self._drained
+        return self._next_look
+
+    def _read(self, pipe, stream):
+        data = os.read(pipe.fileno(), output.READ)
+        if data:
+            self._take(stream, data)
+        else:
+            self._selector.unregister(pipe)
+
+    def _on_signals(self):
+        numbers = os.read(self._signals, 4096)
+        if signal.SIGCHLD in numbers:
+            self._reap()
+        if signal.SIGTERM in numbers and self.state is RunnerState.RUNNING:
+            self._end(STOP, time.monotonic())
+
+    def _reap(self):
+        """Collect every child that has ended: the main process and orphans that came to us."""
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            if pid == self._main.pid:
+                self._main.returncode = status
+                self._exited(status, time.monotonic())
+
+    def _pipes_open(self):
+        return len(self._selector.get_map()) > 1
+
+    def _members(self):
+        return processes.descendants(os.getpid(), self._main.pid)
+
+    def _terminate(self, members):
+        """TERM, once for each: the main process first, so that it is not told of its children's end before."""
+        new = sorted(members - self._asked, key=lambda pid: pid != self._main.pid)
+        self._asked.update(new)
+        processes.send(new, signal.SIGTERM)
+        processes.send(new, signal.SIGCONT)
+        return True
+
+    def _kill(self, members):
+        processes.send(members, signal.SIGKILL)
+
+    def _exit_code(self):
+        if os.WIFSIGNALED(self._status):
+            return 128 + os.WTERMSIG(self._status)
+        return os.WEXITSTATUS(self._status)

@@ -1,0 +1,91 @@
+"""The file of a script and the words that run it (POSIX): interpreter, user, folder, environment.
+
+Everything here may block (user look-ups, disks) and is called in the shim only, never in the agent.
+"""
+
+import os
+
+from agentd import disk
+from agentd.result import Refusal
+from agentd.script import BAT, POWERSHELL, SHELL
+
+
+def command_words(kind, content, path):
+    """The argv that runs the script at ``path``. The interpreter is always named, so a noexec folder is no obstacle.
+
+    Raises Refusal (``CommandNotApplicable``, ``ExecutionException``).
+    """
+    if kind == BAT:
+        raise Refusal("CommandNotApplicable", "a Bat script runs on Windows only")
+    if kind == POWERSHELL:
+        import shutil  # rarely needed, and it brings much along
+
+        program = shutil.which("pwsh")
+        if program is None:
+            raise Refusal("CommandNotApplicable", "a PowerShell script needs 'pwsh' and this instance has none")
+        return [program, "-NoLogo", "-NoProfile", "-NonInteractive", "-File", path]
+    if kind != SHELL:
+        raise Refusal("CommandNotApplicable", "this agent knows no script type '%s'" % kind)
+    if not content.startswith(b"#!"):
+        return ["/bin/sh", path]
+    words = os.fsdecode(content[2:].split(b"\n", 1)[0]).strip().split(None, 1)
+    if not words:
+        return ["/bin/sh", path]
+    if not os.path.exists(words[0]):
+        raise Refusal("ExecutionException", "the interpreter '%s' of the script's first line does not exist" % words[0])
+    return words + [path]
+
+
+def write_file(path, content, account):
+    """Save the script: a new file, mode 0700, owned by ``account``; whatever is there already stays untouched.
+
+    Raises Refusal (``ScriptFileExisted``, ``ExecutionException``).
+    """
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        descriptor = os.open(path, flags, 0o700)
+    except FileExistsError:
+        info = "'%s' exists already and is not overwritten" % path
+        raise Refusal("ScriptFileExisted", info) from None
+    except OSError as error:
+        raise Refusal("ExecutionException", "cannot save the script as '%s': %s" % (path, error.strerror)) from None
+    try:
+        if account.switch:
+            os.fchown(descriptor, account.uid, account.gid)
+        os.fchmod(descriptor, 0o700)
+        disk.write_all(descriptor, content)
+    except OSError as error:
+        os.unlink(path)
+        raise Refusal("ExecutionException", "cannot save the script as '%s': %s" % (path, error.strerror)) from None
+    finally:
+        os.close(descriptor)
+
+
+def working_directory(asked, account):
+    """The folder to start in: the one asked for, else the user's home, else ``/``.
+
+    Raises Refusal (``WorkingDirectoryNotExist``) when one was asked for that is not there or not open to the user.
+    """
+    if asked:
+        if not os.path.isdir(asked):
+            raise Refusal("WorkingDirectoryNotExist", "there is no folder '%s' on this instance" % asked)
+        if not account.can_enter(asked):
+            raise Refusal("WorkingDirectoryNotExist", "user '%s' cannot enter the folder '%s'" % (account.name, asked))
+        return asked
+    return account.home if account.can_enter(account.home) else "/"
+
+
+def environment(account, path, extra):
+    """A clean, login-like environment, and on top of it ``extra``: the ids and the parameters of this run."""
+    values = {
+        "HOME": account.home,
+        "USER": account.name,
+        "LOGNAME": account.name,
+        "SHELL": account.shell,
+        "PATH": path,
+        "LANG": os.environ.get("LANG") or "C.UTF-8",
+    }
+    if os.environ.get("TZ"):
+        values["TZ"] = os.environ["TZ"]
+    values.update(extra)
+    return values

@@ -1,0 +1,55 @@
+"""Installing a file that is sent here (Windows). Owner, group and mode have no effect; the folder's rights hold."""
+
+import os
+import re
+
+from agentd import disk
+from agentd.result import Refusal
+
+# A colon would name a stream within a file, a dot or a blank at the end is lost, and some names are devices anywhere.
+FORBIDDEN = re.compile(
+    r'.*[<>:"/\\|?*]|.*[. ]\Z|(?:con|prn|aux|nul|conin\$|conout\$|(?:com|lpt)[0-9¹²³])[ ]*(?:\..*)?\Z', re.IGNORECASE
+)
+_ABSOLUTE = re.compile(r"[A-Za-z]:[/\\]|\\\\[^/\\?.]")
+
+
+def check_directory(directory):
+    """Raise Refusal when this can be no target folder."""
+    if not _ABSOLUTE.match(directory) or len(directory) > 255 or not directory.isprintable():
+        text = "'%s' cannot be the target folder: it is an absolute path, like C:\\Data, of at most 255 characters"
+        raise Refusal("FilePathInvalid", text % directory[:80])
+    if os.path.lexists(directory) and not os.path.isdir(directory):
+        raise Refusal("FilePathInvalid", "'%s' is not a folder" % directory)
+
+
+def install(order, temporary):
+    """Make the file of ``order``, by way of the name ``temporary``. Raises Refusal and, with the old file untouched,
+    OSError."""
+    folder = order["directory"]
+    os.makedirs(folder, exist_ok=True)
+    temporary, target = os.path.join(folder, temporary), os.path.join(folder, order["name"])
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+    try:
+        try:
+            disk.write_all(descriptor, order["content"])
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        _name(temporary, target, order["overwrite"])
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+def _name(temporary, target, overwrite):
+    """Give the file its name. A link at that name is replaced and never followed."""
+    if overwrite:
+        if os.path.isdir(target) and not os.path.islink(target):
+            raise Refusal("FileAlreadyExists", "'%s' is a folder" % os.path.basename(target))
+        os.replace(temporary, target)
+        return
+    try:
+        os.rename(temporary, target)  # fails here when the name is taken: a check and the act in one
+    except FileExistsError:
+        info = "'%s' exists already and is not overwritten" % os.path.basename(target)
+        raise Refusal("FileAlreadyExists", info) from None

@@ -1,0 +1,126 @@
+"""The rights on a folder (Windows): only its owner, the system and the administrators.
+
+Rights are read and written in the system's text form for them, SDDL: ``SY`` is the system, ``BA`` the administrators,
+``OW`` whoever owns the thing, ``CO`` whoever makes something in it.
+"""
+
+import ctypes
+import errno
+import re
+from ctypes import byref, c_void_p, c_wchar_p, sizeof
+from ctypes.wintypes import BOOL, DWORD, HANDLE
+
+_PRIVATE = "D:P(A;OICI;FA;;;SY)(A;OICI;FA;;;BA)(A;OICI;FA;;;OW)"
+_TRUSTED = {"SY", "BA", "OW", "CO"}
+_SDDL = re.compile(r"(?:O:(?P<owner>[^:()]+?))?(?:D:(?P<flags>[A-Z_]*)(?P<entries>(?:\([^)]*\))*))?\Z")
+
+_REVISION = 1
+_OWNER_AND_RIGHTS = 1 | 4  # OWNER_SECURITY_INFORMATION | DACL_SECURITY_INFORMATION
+_OWNER = 1
+_FILE = 1  # SE_FILE_OBJECT
+_TOKEN_QUERY = 8
+_TOKEN_USER = 1
+
+
+class _Attributes(ctypes.Structure):
+    """SECURITY_ATTRIBUTES"""
+
+    _fields_ = [("size", DWORD), ("descriptor", c_void_p), ("inherit", BOOL)]
+
+
+def strangers(sddl, own):
+    """Return those, beside the user ``own``, who are given something by a descriptor in SDDL; its owner counts too.
+
+    Everybody, as ``WD``, when there is no list of rights at all.
+    """
+    parts = _SDDL.match(sddl)
+    if parts is None or parts.group("entries") is None or "NO_ACCESS_CONTROL" in parts.group("flags"):
+        return {"WD"}
+    found = {parts.group("owner")}
+    for entry in re.findall(r"\(([^)]*)\)", parts.group("entries")):
+        fields = entry.split(";")
+        if fields[0] not in ("D", "OD", "XD"):  # all but those that deny
+            found.add(fields[5])
+    return found - _TRUSTED - {own}
+
+
+def make_folder(path):
+    """Make a folder that is private from its first moment. Raises OSError."""
+    kernel, advapi = _libraries()
+    descriptor = _parse(advapi, _PRIVATE)
+    try:
+        attributes = _Attributes(sizeof(_Attributes), descriptor, False)
+        _need(kernel.CreateDirectoryW(c_wchar_p(path), byref(attributes)))
+    finally:
+        kernel.LocalFree(descriptor)
+
+
+def check_private(path):
+    """Raise PermissionError when someone else owns ``path`` or may use it."""
+    kernel, advapi = _libraries()
+    descriptor = c_void_p()
+    status = advapi.GetNamedSecurityInfoW(
+        c_wchar_p(path), _FILE, _OWNER_AND_RIGHTS, None, None, None, None, byref(descriptor)
+    )
+    if status:
+        raise ctypes.WinError(status)
+    try:
+        others = strangers(_text(kernel, advapi, descriptor, _OWNER_AND_RIGHTS), _own_name(kernel, advapi))
+    finally:
+        kernel.LocalFree(descriptor)
+    if others:
+        raise PermissionError(errno.EPERM, "belongs to, or can be used by, %s" % ", ".join(sorted(others)), path)
+
+
+def _libraries():
+    """Loaded where they are needed: this module can be read and its text forms be tested on any system."""
+    kernel = ctypes.WinDLL("kernel32", use_last_error=True)
+    kernel.LocalFree.argtypes = [c_void_p]
+    kernel.CloseHandle.argtypes = [HANDLE]
+    kernel.GetCurrentProcess.restype = HANDLE
+    advapi = ctypes.WinDLL("advapi32", use_last_error=True)
+    advapi.OpenProcessToken.argtypes = [HANDLE, DWORD, c_void_p]
+    advapi.GetTokenInformation.argtypes = [HANDLE, DWORD, c_void_p, DWORD, c_void_p]
+    advapi.ConvertSidToStringSidW.argtypes = [c_void_p, c_void_p]
+    advapi.ConvertStringSecurityDescriptorToSecurityDescriptorW.argtypes = [c_wchar_p, DWORD, c_void_p, c_void_p]
+    advapi.ConvertSecurityDescriptorToStringSecurityDescriptorW.argtypes = [c_void_p, DWORD, DWORD, c_void_p, c_void_p]
+    return kernel, advapi
+
+
+def _need(result):
+    if not result:
+        raise ctypes.WinError(ctypes.get_last_error())
+
+
+def _parse(advapi, sddl):
+    descriptor = c_void_p()
+    _need(advapi.ConvertStringSecurityDescriptorToSecurityDescriptorW(sddl, _REVISION, byref(descriptor), None))
+    return descriptor
+
+
+def _text(kernel, advapi, descriptor, parts):
+    text = c_wchar_p()
+    _need(advapi.ConvertSecurityDescriptorToStringSecurityDescriptorW(descriptor, _REVISION, parts, byref(text), None))
+    try:
+        return text.value
+    finally:
+        kernel.LocalFree(text)
+
+
+def _own_name(kernel, advapi):
+    """Our user as SDDL writes it: a number, or two letters for one of the users that every machine has."""
+    token, buffer, length, sid = HANDLE(), ctypes.create_string_buffer(256), DWORD(), c_wchar_p()
+    _need(advapi.OpenProcessToken(kernel.GetCurrentProcess(), _TOKEN_QUERY, byref(token)))
+    try:
+        _need(advapi.GetTokenInformation(token, _TOKEN_USER, buffer, len(buffer), byref(length)))
+    finally:
+        kernel.CloseHandle(token)
+    _need(advapi.ConvertSidToStringSidW(c_void_p.from_buffer(buffer), byref(sid)))
+    try:
+        descriptor = _parse(advapi, "O:" + sid.value)
+    finally:
+        kernel.LocalFree(sid)
+    try:
+        return _text(kernel, advapi, descriptor, _OWNER)[2:]
+    finally:
+        kernel.LocalFree(descriptor)

@@ -1,0 +1,138 @@
+"""A Tunnel on asyncio: below it a TCP transport, above it a protocol, and neither knows of TLS.
+
+asyncio's own TLS keeps a quarter of a MiB for each connection, which is 250 MiB for a thousand, and when it refuses a
+certificate it does not send the alert that tells the other end why.
+"""
+
+import asyncio
+import ssl
+
+from agentd.wire.tunnel import Tunnel, TunnelState
+
+_BUFFER = memoryview(bytearray(64 * 1024))  # for all connections: what comes is taken out of it at once
+
+# without a buffer of ours, each piece that comes costs a mapping of 256 KiB; Python 3.6, which has no TLS 1.3, has none
+_Protocol = getattr(asyncio, "BufferedProtocol", asyncio.Protocol)
+
+
+class TunnelTransport(_Protocol, asyncio.Transport):
+    """The protocol of a TCP transport, and the transport of the protocol that is given to ``open``.
+
+    Subclasses say what comes of it: ``established`` once the handshake is done, ``failed`` at an error of TLS.
+    """
+
+    def __init__(self, context: ssl.SSLContext, server_side: bool) -> None:
+        super(TunnelTransport, self).__init__()
+        self.tunnel = Tunnel(context, server_side)
+        self._below = None
+        self._above = None
+        self._paused = False
+        self._closed = False  # it is we who ended it
+
+    def established(self) -> None:
+        """The other end has proved who it is."""
+        raise NotImplementedError
+
+    def failed(self, error: ssl.SSLError) -> None:
+        """TLS has failed with this ssl.SSLError. The alert that says why is sent; the TCP connection is still open."""
+        raise NotImplementedError
+
+    def open(self, protocol: asyncio.Protocol) -> None:
+        """Give the connection to ``protocol``. Nothing is read before."""
+        self._above = protocol
+        protocol.connection_made(self)
+        asyncio.get_event_loop().call_soon(self._advance)  # what has come already
+
+    # what the TCP transport calls
+
+    def connection_made(self, transport):
+        self._below = transport
+        self._advance()
+
+    def get_buffer(self, sizehint):
+        return _BUFFER
+
+    def buffer_updated(self, nbytes):
+        self.tunnel.feed(_BUFFER[:nbytes])
+        self._advance()
+
+    def connection_lost(self, error) -> None:
+        """Tell the protocol, after all that came before: the last of it may say why."""
+        if self._above is not None:
+            self._paused = False
+            self._advance()
+            self._above.connection_lost(error)
+
+    def pause_writing(self):
+        if self._above is not None:
+            self._above.pause_writing()
+
+    def resume_writing(self):
+        if self._above is not None:
+            self._above.resume_writing()
+
+    # what the protocol calls
+
+    def get_extra_info(self, name, default=None):
+        return default if self._below is None else self._below.get_extra_info(name, default)
+
+    def write(self, data):
+        if not self.is_closing():
+            self.tunnel.write(data)
+            self._flush()
+
+    def pause_reading(self):
+        self._paused = True
+        self._below.pause_reading()
+
+    def resume_reading(self):
+        if self._paused:
+            self._paused = False
+            self._below.resume_reading()
+            asyncio.get_event_loop().call_soon(self._advance)  # what came before the pause
+
+    def is_closing(self):
+        return self._below is None or self._below.is_closing()
+
+    def close(self):
+        if not self.is_closing():
+            self._closed = True
+            self.tunnel.close()
+            self._flush()
+            self._below.close()
+
+    def abort(self) -> None:
+        self._closed = True
+        if self._below is not None:
+            self._below.abort()
+
+    # TLS
+
+    def _advance(self):
+        """Do what can be done with the bytes that have come."""
+        if self._closed:
+            return
+        tunnel = self.tunnel
+        try:
+            if tunnel.state is TunnelState.HANDSHAKE:
+                tunnel.shake_hands()
+                if tunnel.state is TunnelState.OPEN:
+                    self.established()
+            while self._above is not None and not (self._paused or self._closed):
+                data = tunnel.read()
+                if not data:
+                    break
+                self._above.data_received(data)
+        except ssl.SSLError as error:
+            self._flush()
+            self.failed(error)
+            return
+        if tunnel.state is TunnelState.CLOSED:
+            self.close()
+        elif self._above is not None or tunnel.state is TunnelState.HANDSHAKE:
+            self._flush()  # else our last word of the handshake leaves with the first that is said
+
+    def _flush(self):
+        data = self.tunnel.outgoing()
+        if data:
+            self._below.write(data)

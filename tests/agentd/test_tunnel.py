@@ -1,0 +1,128 @@
+"""TLS over memory: two ends that are joined without a network."""
+
+from __future__ import annotations
+
+import random
+import ssl
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from agentd.wire.tunnel import Tunnel, TunnelState
+from tests.support.certificates import Authority, Pair
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return Authority(tmp_path_factory.mktemp("authority"))
+
+
+def context(authority: Authority, own: Pair | None, purpose: int) -> ssl.SSLContext:
+    made = ssl.SSLContext(purpose)
+    made.check_hostname = False
+    made.verify_mode = ssl.CERT_REQUIRED
+    made.minimum_version = ssl.TLSVersion.TLSv1_3
+    made.load_verify_locations(authority.own.certificate)
+    if own is not None:
+        made.load_cert_chain(own.certificate, own.key)
+    return made
+
+
+def ends(authority: Authority, caller: Authority | None = None) -> tuple[Tunnel, Tunnel]:
+    """A client and a server; the client's certificate is of the authority ``caller``."""
+    theirs = (caller or authority).issue("tests")
+    client = Tunnel(context(authority, theirs, ssl.PROTOCOL_TLS_CLIENT), server_side=False)
+    server = Tunnel(context(authority, authority.issue("i-1", "agent"), ssl.PROTOCOL_TLS_SERVER), server_side=True)
+    return client, server
+
+
+def carry(source: Tunnel, target: Tunnel, piece: Callable[[], int] = lambda: 1 << 20) -> bool:
+    """Take what one end has for the other there, in pieces. Returns whether it had anything."""
+    data = source.outgoing()
+    at = 0
+    while at < len(data):
+        size = piece()
+        target.feed(data[at : at + size])
+        at += size
+    return bool(data)
+
+
+def shake_hands(client: Tunnel, server: Tunnel, piece: Callable[[], int] = lambda: 1 << 20) -> None:
+    while TunnelState.HANDSHAKE in (client.state, server.state):
+        for end, other in ((client, server), (server, client)):
+            if end.state is TunnelState.HANDSHAKE:
+                end.shake_hands()
+            carry(end, other, piece)
+
+
+def read_all(end: Tunnel) -> bytes:
+    return b"".join(iter(end.read, b""))
+
+
+def test_two_ends_meet_and_know_each_other(authority: Authority) -> None:
+    client, server = ends(authority)
+    with pytest.raises(ValueError, match="not done"):
+        server.subject()
+    shake_hands(client, server)
+    assert (client.state, server.state) == (TunnelState.OPEN, TunnelState.OPEN)
+    assert server.subject() == {"organizationalUnitName": "controller", "commonName": "tests"}
+    assert client.subject()["organizationalUnitName"] == "agent"
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_bytes_arrive_whole_however_they_are_cut(authority: Authority, seed: int) -> None:
+    chance = random.Random(seed)
+    client, server = ends(authority)
+    shake_hands(client, server, lambda: chance.choice((1, 2, 100)))
+    data = chance.randbytes(300_000)
+    for end, other in ((client, server), (server, client)):
+        end.write(data)
+        found = []
+        encrypted = end.outgoing()
+        while encrypted:
+            size = chance.choice((1, 1000, 20_000))
+            other.feed(encrypted[:size])
+            encrypted = encrypted[size:]
+            found.append(read_all(other))
+        assert b"".join(found) == data
+        assert other.state is TunnelState.OPEN
+
+
+def test_a_goodbye_comes_after_what_was_said_and_is_answered(authority: Authority) -> None:
+    client, server = ends(authority)
+    shake_hands(client, server)
+    client.write(b"last")
+    client.close()
+    assert client.state is TunnelState.CLOSED
+    carry(client, server)
+    assert server.read() == b"last"
+    assert server.state is TunnelState.OPEN
+    assert server.read() == b""
+    assert server.state is TunnelState.CLOSED
+    assert server.outgoing()
+    client.close()  # again, which says nothing
+    assert client.outgoing() == b""
+
+
+def test_a_stranger_is_refused_and_told_why(authority: Authority, tmp_path: Path) -> None:
+    """In TLS 1.3 the client is done before the server has looked at its certificate."""
+    client, server = ends(authority, Authority(tmp_path, "another"))
+    with pytest.raises(ssl.SSLCertVerificationError):
+        shake_hands(client, server)
+    assert (client.state, server.state) == (TunnelState.OPEN, TunnelState.FAILED)
+    carry(server, client)
+    with pytest.raises(ssl.SSLError, match="ALERT"):
+        client.read()
+    assert client.state is TunnelState.FAILED
+
+
+def test_what_is_no_tls_fails_and_what_follows_is_not_looked_at(authority: Authority) -> None:
+    _, server = ends(authority)
+    server.feed(b"GET / HTTP/1.1\r\n\r\n")
+    with pytest.raises(ssl.SSLError):
+        server.shake_hands()
+    assert server.state is TunnelState.FAILED
+    server.feed(b"more")
+    with pytest.raises(ValueError, match="cannot go from failed to"):
+        server.shake_hands()

@@ -1,0 +1,73 @@
+"""``agentd.pyz``: it has the whole agent, is the same whenever it is built, and runs under every promised Python."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+import agentd
+from assist_cli.deploy import bundle
+from tests.support import interpreters
+
+SOURCE = Path(agentd.__file__).parent
+PROMISED = 100 * 1024  # bytes
+
+# Each module is loaded from the archive alone; those of Windows can be loaded there only.
+LOAD_ALL = """
+import importlib, sys
+sys.path.insert(0, sys.argv[1])
+for name in sys.argv[2:]:
+    assert importlib.import_module(name).__file__.startswith(sys.argv[1]), name
+"""
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Path:
+    path = tmp_path / "agentd.pyz"
+    bundle.write(path)
+    return path
+
+
+def modules() -> list[str]:
+    """The names of all modules of the agent."""
+    paths = (path.relative_to(SOURCE.parent).with_suffix("") for path in SOURCE.rglob("*.py"))
+    return sorted(".".join(path.parts).removesuffix(".__init__") for path in paths)
+
+
+def test_it_has_every_module_as_it_is(archive: Path) -> None:
+    expected = {path.relative_to(SOURCE.parent).as_posix(): path.read_bytes() for path in SOURCE.rglob("*.py")}
+    assert {"agentd/wire/protocol.py", "agentd/posix/runner.py", "agentd/windows/runner.py"} <= expected.keys()
+    with zipfile.ZipFile(archive) as packed:
+        found = {name: packed.read(name) for name in packed.namelist()}
+    del found["__main__.py"]
+    assert found == expected
+
+
+def test_the_same_source_gives_the_same_bytes(archive: Path, tmp_path: Path) -> None:
+    again = tmp_path / "again.pyz"
+    digest = bundle.write(again)
+    assert again.read_bytes() == archive.read_bytes()
+    assert digest == hashlib.sha256(archive.read_bytes()).hexdigest()
+    names = zipfile.ZipFile(io.BytesIO(bundle.build())).namelist()
+    assert names == ["__main__.py", *sorted(names[1:])]
+
+
+def test_it_is_small(archive: Path) -> None:
+    assert archive.stat().st_size <= PROMISED
+
+
+@pytest.mark.parametrize(
+    "version", [None, *(pytest.param(version, marks=pytest.mark.old_python) for version in interpreters.VERSIONS)]
+)
+def test_it_runs_under_every_python(archive: Path, version: str | None) -> None:
+    python = interpreters.need(version) if version else Path(sys.executable)
+    told = subprocess.run([python, "-I", "-S", archive, "--version"], stdout=subprocess.PIPE, check=True)
+    assert told.stdout.decode().strip() == f"agentd {agentd.__version__}"
+    here = [name for name in modules() if not name.startswith("agentd.windows.")]
+    subprocess.run([python, "-I", "-S", "-c", LOAD_ALL, archive, *here], check=True)
