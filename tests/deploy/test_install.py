@@ -72,8 +72,8 @@ def run(controller: Controller, instance: Instance, script: str) -> bytes:
     async def work() -> bytes:
         with AgentConnection(controller, instance) as line:
             job = deployment.Job(controller, script.encode())
-            await line.insist(job.deliver)
-            await line.insist(job.follow)
+            await line.retry(job.deliver)
+            await line.retry(job.follow)
             return bytes(job.written)
 
     return asyncio.run(asyncio.wait_for(work(), 60))
@@ -353,10 +353,10 @@ def test_a_script_that_runs_through_an_upgrade_loses_nothing(controller: Control
         with AgentConnection(controller, done.instance) as line:
             assert (await line.client()).greeting.agent == "0.0.9"
             job = deployment.Job(controller, f"echo before; read word < '{gate}'; echo $word".encode())
-            await line.insist(job.deliver)
+            await line.retry(job.deliver)
             outcomes = await deployment.upgrade_all(controller, [done.instance], rotate=True, heard=lambda _: None)
             gate.write_text("after\n")
-            await line.insist(job.follow)
+            await line.retry(job.follow)
             return bytes(job.written), outcomes
 
     written, (outcome,) = asyncio.run(asyncio.wait_for(work(), 60))
@@ -391,7 +391,7 @@ def test_uninstall_is_refused_while_scripts_run_unless_it_is_forced(controller: 
     async def begin() -> None:
         with AgentConnection(controller, done.instance) as line:
             job = deployment.Job(controller, f"read word < '{gate}'; echo $word > '{server.home}/said'".encode())
-            await line.insist(job.deliver)
+            await line.retry(job.deliver)
 
     asyncio.run(begin())
     error = refusal(lambda: deployment.uninstall(controller, "web1", force=False, progress=lambda _: None))

@@ -15,7 +15,7 @@ from datetime import datetime, timedelta, timezone
 from random import Random
 from typing import Any, cast
 
-from agentd import protocol
+from agentd.wire import protocol
 from assist_cli.agents.client import Client
 from assist_cli.errors import ClientNotOnline, ClientNotRunning
 from assist_cli.model.audit import Actor
