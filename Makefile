@@ -39,7 +39,7 @@ check: $(TOOLS) ## Check style, format, types, imports between modules, words, a
 	@$(BIN)/python docs/generate.py --check
 	@$(BIN)/python docs/phrases.py
 
-generated: $(TOOLS) ## Generate completion, reference and man pages from the commands
+generated: $(TOOLS) ## Generate completion, reference, man pages and tables of error codes
 	@$(BIN)/python docs/generate.py
 
 fmt: $(TOOLS) ## Format the code

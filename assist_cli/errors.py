@@ -22,16 +22,19 @@
     │   └── FileFailure          a file cannot be read or written
     ├── GaveUpWaiting        75  the time to wait is over; what runs goes on
     ├── NotPermitted         77  the system or a role forbids it
-    └── Interrupted         130  a person stopped watching; what runs goes on
+    ├── Interrupted         130  a person stopped watching; what runs goes on
+    └── InternalError        70  a bug
 
 The *code* is for programs: stable, and the API's word where the API has one. A class has a default, and each rule
-that has a code of its own passes it to the instance. The *message* is for people: it starts with "cannot", quotes
-the value that was given and ends without a full stop. The *hint* says what to do next.
+that has a code of its own passes it to the instance: assist_cli/codes.py has them all. The *message* is for people: it
+starts with "cannot", quotes the value that was given and ends without a full stop. The *hint* says what to do next.
 """
 
 from __future__ import annotations
 
 from enum import IntEnum
+
+from assist_cli import codes
 
 
 class ExitStatus(IntEnum):
@@ -54,7 +57,7 @@ class ExitStatus(IntEnum):
 class AssistError(Exception):
     """The root: what Assist raises on purpose. Anything else that escapes is a bug."""
 
-    code = "OperationFailed"
+    code: str = codes.OPERATION_FAILED
     exit_status = ExitStatus.FAILED
 
     def __init__(self, message: str, *, hint: str = "", code: str = "") -> None:
@@ -67,71 +70,71 @@ class AssistError(Exception):
 class UsageError(AssistError):
     """Options or arguments contradict each other. Not for a single bad value: that is Refused."""
 
-    code = "InvalidUsage"
+    code = codes.INVALID_USAGE
     exit_status = ExitStatus.USAGE
 
 
 class Refused(AssistError):
     """A rule forbids it. You get it before anything was run, sent or written, never after."""
 
-    code = "OperationRefused"
+    code = codes.OPERATION_REFUSED
     exit_status = ExitStatus.REFUSED
 
 
 class InvalidParameter(Refused):
     """A value is not of the kind that is asked for."""
 
-    code = "InvalidParameter"
+    code = codes.INVALID_PARAMETER
 
 
 class QuotaExceeded(Refused):
     """A value is over its limit. The code tells which limit, the message what was used of it."""
 
-    code = "QuotaExceeded"
+    code = codes.QUOTA_EXCEEDED
 
 
 class Conflict(Refused):
     """The value is good and the present state does not allow it."""
 
-    code = "IncorrectState"
+    code = codes.INCORRECT_STATE
 
 
 class NotFound(AssistError):
     """A name, an id or a pattern means nothing here, or more than one thing."""
 
-    code = "NotFound"
+    code = codes.NOT_FOUND
     exit_status = ExitStatus.NOT_FOUND
 
 
 class AgentError(AssistError):
     """An agent could not do its part. The code is the ErrorCode that a record ends with because of it."""
 
-    code = "ClientNotResponse"
+    code = codes.CLIENT_NOT_RESPONSE
     exit_status = ExitStatus.UNREACHABLE
 
 
 class ClientNotRunning(AgentError):
     """Nothing listens at the address, or the embedded agent cannot be started. No byte was sent."""
 
-    code = "ClientNotRunning"
+    code = codes.CLIENT_NOT_RUNNING
 
 
 class ClientNotOnline(AgentError):
     """The address cannot be reached, or nobody answered there in time. Nothing was asked of an agent."""
 
-    code = "ClientNotOnline"
+    code = codes.CLIENT_NOT_ONLINE
 
 
 class ClientAuthFailed(AgentError):
     """A certificate, a host key or a user id is not the one that is expected. No request was sent."""
 
-    code = "ClientAuthFailed"
+    code = codes.CLIENT_AUTH_FAILED
 
 
 class ClientNeedUpgrade(AgentError):
     """The agent is too old or too new for this controller. It was greeted and asked for nothing."""
 
-    code = "ClientNeedUpgrade"
+    code = codes.CLIENT_NEED_UPGRADE
 
 
 class ConnectionLost(AgentError):
@@ -147,44 +150,51 @@ class AgentRefused(AgentError):
 class InstallFailed(AssistError):
     """A step of an installation failed on the machine; the hint says what is left there."""
 
-    code = "InstallFailed"
+    code = codes.INSTALL_FAILED
 
 
 class LocalFailure(AssistError):
     """The machine that Assist runs on failed it."""
 
-    code = "LocalFailure"
+    code = codes.LOCAL_FAILURE
     exit_status = ExitStatus.LOCAL_FAILURE
 
 
 class DatabaseFailure(LocalFailure):
     """The database cannot be opened, read or written; a change that was under way was undone."""
 
-    code = "DatabaseFailure"
+    code = codes.DATABASE_FAILURE
 
 
 class FileFailure(LocalFailure):
     """A file or folder of this machine cannot be read or written."""
 
-    code = "FileFailure"
+    code = codes.FILE_FAILURE
 
 
 class GaveUpWaiting(AssistError):
     """The time that the user gave for waiting is over. What was waited for goes on."""
 
-    code = "GaveUpWaiting"
+    code = codes.GAVE_UP_WAITING
     exit_status = ExitStatus.GAVE_UP_WAITING
 
 
 class NotPermitted(AssistError):
     """The operating system, or the role of an access key, does not allow it."""
 
-    code = "NotPermitted"
+    code = codes.NOT_PERMITTED
     exit_status = ExitStatus.NOT_PERMITTED
 
 
 class Interrupted(AssistError):
     """A person pressed Ctrl-C, or closed the pipe. What was sent goes on."""
 
-    code = "Interrupted"
+    code = codes.INTERRUPTED
     exit_status = ExitStatus.INTERRUPTED
+
+
+class InternalError(AssistError):
+    """A bug: an exception that is none of these reached the boundary. The hint says where its traceback is."""
+
+    code = codes.INTERNAL_ERROR
+    exit_status = ExitStatus.BUG

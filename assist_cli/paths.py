@@ -19,6 +19,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from assist_cli import codes
 from assist_cli.errors import FileFailure, InvalidParameter
 from assist_cli.folder import home_folder
 
@@ -105,7 +106,7 @@ def region() -> str:
         raise InvalidParameter(
             f"cannot use the region {name!r} of ASSIST_REGION: only letters, digits, '-' and '_' may stand in it",
             hint="unset ASSIST_REGION, or set it to a name like local",
-            code="InvalidRegion",
+            code=codes.INVALID_REGION,
         )
     return name
 

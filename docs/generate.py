@@ -1,8 +1,9 @@
-"""Everything that is made from the commands themselves: make generated.
+"""Everything that is made from the code itself: make generated.
 
 ``assist_cli/cli/completion/words.json`` is what completion knows of them, and ``completions/`` has the scripts of the
 shells for who sources or packages them. ``docs/reference.md`` is their help as one page, and ``docs/man/`` has it as
-manual pages, one for the program and one for each of its first words. With ``--check`` nothing is written, and the exit
+manual pages, one for the program and one for each of its first words. In ``docs/errors.md`` and
+``docs/architecture.md`` what stands between two comments is made. With ``--check`` nothing is written, and the exit
 status is 1 where a file is not what it should be.
 """
 
@@ -18,7 +19,7 @@ from typing import Any
 import typer
 import typer.main
 
-from assist_cli import __version__
+from assist_cli import __version__, codes
 from assist_cli.cli.app import app
 from assist_cli.cli.completion import values
 from assist_cli.cli.completion.answer import BY_THE_SHELL
@@ -195,10 +196,10 @@ def roff(text: str) -> str:
     return "\n".join(f"\\&{line}" if line.startswith(".") else line for line in lines)
 
 
-def filled(path: Path, name: str, lines: Iterable[str]) -> str:
+def filled(text: str, name: str, lines: Iterable[str]) -> str:
     """Return the text of a page with these lines between the comments that name them."""
     begin, end = f"<!-- {name}: made by make generated -->", f"<!-- end of {name} -->"
-    before, _, rest = path.read_text(encoding="utf-8").partition(begin)
+    before, _, rest = text.partition(begin)
     _, _, after = rest.partition(end)
     return "\n".join([before + begin, "", *lines, "", end + after])
 
@@ -211,6 +212,22 @@ def life_of_a_record() -> Iterator[str]:
         yield f"| {number} | {row.when} | {row.then} |"
 
 
+def table_of_codes(name: str) -> Iterator[str]:
+    """One table of codes, without a column that is empty, and without an exit status that all rows share."""
+    rows = [each for each in codes.EVERY if each.table == name]
+    cells = {
+        "code": [f"`{each}`" for each in rows],
+        "exit": [", ".join(map(str, each.exits)) for each in rows],
+        "meaning": [each.meaning.replace("|", r"\|") for each in rows],
+        "what to do": [each.advice for each in rows],
+    }
+    if len(set(cells["exit"])) == 1:
+        del cells["exit"]
+    columns = [[title, "---", *column] for title, column in cells.items() if any(column)]
+    for row in zip(*columns, strict=True):
+        yield f"| {' | '.join(row)} |"
+
+
 def files() -> dict[Path, str]:
     """Return the content that each file should have."""
     root = typer.main.get_command(app)
@@ -219,7 +236,11 @@ def files() -> dict[Path, str]:
         made[ROOT / "completions" / script.name] = script.read_text(encoding="utf-8")
     made[ROOT / "docs/reference.md"] = reference(root)
     architecture = ROOT / "docs/architecture.md"
-    made[architecture] = filled(architecture, "rows", life_of_a_record())
+    made[architecture] = filled(architecture.read_text(encoding="utf-8"), "rows", life_of_a_record())
+    errors = ROOT / "docs/errors.md"
+    made[errors] = errors.read_text(encoding="utf-8")
+    for name in dict.fromkeys(each.table for each in codes.EVERY):
+        made[errors] = filled(made[errors], f"{name} codes", table_of_codes(name))
     made[ROOT / "docs/man/assist.1"] = manual("assist", [("assist", root)])
     for name, command in commands_of(root):
         path = f"assist {name}"

@@ -16,6 +16,7 @@ from datetime import datetime
 from typing import Any, cast
 
 from agentd.wire import protocol
+from assist_cli import codes
 from assist_cli.errors import (
     AgentError,
     AgentRefused,
@@ -187,7 +188,9 @@ class Client(asyncio.Protocol):
             if not begun:
                 answer = await self.call("task.watch", {"record": record, "offset": offset, "budget": budget})
                 if answer["state"] == "Forgotten":
-                    raise AgentRefused(f"cannot follow {record}: its output was fetched before", code="RecordForgotten")
+                    raise AgentRefused(
+                        f"cannot follow {record}: its output was fetched before", code=codes.RECORD_FORGOTTEN
+                    )
             while True:
                 event = await watch.next()
                 if len(watch.events) == QUEUE_LOW:
@@ -250,7 +253,7 @@ class Client(asyncio.Protocol):
 
     def _answered(self, message: Mapping[str, Any]) -> None:
         failure = message.get("error")
-        code = ((failure or {}).get("data") or {}).get("code", "ExecutionException")
+        code = ((failure or {}).get("data") or {}).get("code", codes.EXECUTION_EXCEPTION)
         text = str((failure or {}).get("message", ""))
         if failure is not None and message.get("id") is None:  # it is about the connection, which ends by it
             lost = ConnectionLost(f"cannot go on with the agent at {self._peer}: {text}")

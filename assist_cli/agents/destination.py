@@ -15,6 +15,7 @@ import re
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, quote
 
+from assist_cli import codes
 from assist_cli.errors import InvalidParameter
 
 _FORM = re.compile(
@@ -82,5 +83,5 @@ def _refusal(text: str) -> InvalidParameter:
     return InvalidParameter(
         f"cannot use '{text}' as a destination of SSH",
         hint="it has the form [USER@]HOST[:PORT], with ?sudo behind it in an address",
-        code="InvalidAddress",
+        code=codes.INVALID_ADDRESS,
     )

@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from assist_cli import codes
 from assist_cli.agents import destination
 from assist_cli.agents.destination import Destination
 from assist_cli.errors import InvalidParameter
@@ -97,5 +98,5 @@ def _refused(address: str, why: str) -> InvalidParameter:
     return InvalidParameter(
         f"cannot use the address '{address}': {why}",
         hint="an address is local, unix:PATH, tls:HOST[:PORT] or ssh:[USER@]HOST[:PORT][?sudo]",
-        code="InvalidAddress",
+        code=codes.INVALID_ADDRESS,
     )

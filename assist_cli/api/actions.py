@@ -6,11 +6,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from assist_cli import codes
 from assist_cli.api import commands, files, instances, invocations, schedules
 from assist_cli.api.caller import Caller
+from assist_cli.api.faults import Words
 from assist_cli.api.forms import Document
 from assist_cli.api.parameters import Given, Takes
 from assist_cli.model.access import Role
@@ -26,13 +28,13 @@ class Action:
     role: Role
     takes: Takes
     carry_out: Callable[[Caller, Given], Document]
-    words: Mapping[str, str] = field(default_factory=dict)
+    words: Words = field(default_factory=dict)
     waits: bool = True
 
 
-_INVOKE = {
-    "ParameterCountExceedLimit": "ParameterCount.ExceedLimit",
-    "ParameterNameExceedLimit": "ParameterKey.ExceedLimit",
+_INVOKE: Words = {
+    codes.PARAMETER_COUNT_EXCEED_LIMIT: "ParameterCount.ExceedLimit",
+    codes.PARAMETER_NAME_EXCEED_LIMIT: "ParameterKey.ExceedLimit",
 }
 
 _TABLE = (

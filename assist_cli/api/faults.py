@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from assist_cli import codes
 from assist_cli.errors import AgentError, AssistError, LocalFailure, NotPermitted
+
+Words = Mapping[str, str]  # codes of errors (assist_cli/codes.py), each with the original's
 
 
 class Fault(Exception):
@@ -37,7 +40,7 @@ def invalid(name: str, detail: str = "") -> Fault:
     return Fault(f"InvalidParameter.{name}", detail)
 
 
-def of(error: AssistError, words: Mapping[str, str]) -> Fault:
+def of(error: AssistError, words: Words) -> Fault:
     """What an operation refused, in the original's code: as ``words`` of the action has it, else as all have it."""
     code = words.get(error.code) or CODES.get(error.code)
     if code is None and error.code in MESSAGES:
@@ -48,46 +51,45 @@ def of(error: AssistError, words: Mapping[str, str]) -> Fault:
 
 
 def _invalid(code: str) -> tuple[int, str]:
-    kind, _, name = code.partition(".")
-    assert kind == "InvalidParameter", code
+    name = code.removeprefix("InvalidParameter.")
+    assert name != code, code
     return 400, f"The specified parameter {name} is not valid."
 
 
-# The codes of refusals of operations (docs/errors.md), where every action says the same.
-CODES = {
-    "ScriptExceedLimit": "CmdContent.ExceedLimit",
-    "RenderedScriptExceedLimit": "CmdContent.ExceedLimit",
-    "FileExceedLimit": "FileSize.ExceedLimit",
-    "CommandCountExceedQuota": "CmdCount.ExceedQuota",
-    "ParameterCountExceedLimit": "CmdParamCount.ExceedLimit",
-    "ParameterNameExceedLimit": "CmdParamName.ExceedLimit",
-    "TimeoutExceedLimit": "InvalidTimeout.ExceedLimit",
-    "IntervalExceedLimit": "InvalidParam.Frequency",
-    "InvalidFrequency": "InvalidParam.Frequency",
-    "InvalidTimezone": "InvalidParam.Frequency",
-    "NameExceedLimit": "CmdName.ExceedLimit",
-    "DescriptionExceedLimit": "CmdDesc.ExceedLimit",
-    "WorkingDirExceedLimit": "InvalidParameter.WorkingDir",
-    "UsernameExceedLimit": "Username.ExceedLimit",
-    "FileNameExceedLimit": "FileName.ExceedLimit",
-    "TargetDirExceedLimit": "FileTargetDir.Invalid",
-    "InvalidName": "InvalidParameterCharacter.CommandName",
-    "InvalidDescription": "InvalidParameterCharacter.CommandDescription",
-    "InvalidContent": "MissingParameter",
-    "InvalidCommandType": "InvalidCmdType.NotFound",
-    "InvalidWorkingDir": "InvalidParameter.WorkingDir",
-    "InvalidUsername": "InvalidParameter.Username",
-    "InvalidParameterDefinition": "CmdParam.InvalidParamName",
-    "InvalidParameterFilter": "CmdParam.InvalidParamName",
-    "InvalidSystemBuiltInParameter": "CmdParam.InvalidParamName",
-    "MissingParameter": "Parameter.MissingValue",
-    "ParameterNotMatched": "Parameter.NotMatched",
-    "ParameterDisabled": "Parameter.Disabled",
-    "ParameterDuplicated": "ParameterKey.Duplicate",
-    "InvalidParameterValue": "InvalidParameter.Parameters",
-    "CommandInUse": "InvalidStatus.CmdIdInUse",
-    "InstanceNotExists": "InvalidInstance.NotFound",
-    "DatabaseTooNew": "ServiceUnavailable",
+# The codes of refusals of operations, where every action says the same.
+CODES: Words = {
+    codes.SCRIPT_EXCEED_LIMIT: "CmdContent.ExceedLimit",
+    codes.RENDERED_SCRIPT_EXCEED_LIMIT: "CmdContent.ExceedLimit",
+    codes.FILE_EXCEED_LIMIT: "FileSize.ExceedLimit",
+    codes.COMMAND_COUNT_EXCEED_QUOTA: "CmdCount.ExceedQuota",
+    codes.PARAMETER_COUNT_EXCEED_LIMIT: "CmdParamCount.ExceedLimit",
+    codes.PARAMETER_NAME_EXCEED_LIMIT: "CmdParamName.ExceedLimit",
+    codes.TIMEOUT_EXCEED_LIMIT: "InvalidTimeout.ExceedLimit",
+    codes.INTERVAL_EXCEED_LIMIT: "InvalidParam.Frequency",
+    codes.INVALID_FREQUENCY: "InvalidParam.Frequency",
+    codes.NAME_EXCEED_LIMIT: "CmdName.ExceedLimit",
+    codes.DESCRIPTION_EXCEED_LIMIT: "CmdDesc.ExceedLimit",
+    codes.WORKING_DIR_EXCEED_LIMIT: "InvalidParameter.WorkingDir",
+    codes.USERNAME_EXCEED_LIMIT: "Username.ExceedLimit",
+    codes.FILE_NAME_EXCEED_LIMIT: "FileName.ExceedLimit",
+    codes.TARGET_DIR_EXCEED_LIMIT: "FileTargetDir.Invalid",
+    codes.INVALID_NAME: "InvalidParameterCharacter.CommandName",
+    codes.INVALID_DESCRIPTION: "InvalidParameterCharacter.CommandDescription",
+    codes.INVALID_CONTENT: "MissingParameter",
+    codes.INVALID_COMMAND_TYPE: "InvalidCmdType.NotFound",
+    codes.INVALID_WORKING_DIR: "InvalidParameter.WorkingDir",
+    codes.INVALID_USERNAME: "InvalidParameter.Username",
+    codes.INVALID_PARAMETER_DEFINITION: "CmdParam.InvalidParamName",
+    codes.INVALID_PARAMETER_FILTER: "CmdParam.InvalidParamName",
+    codes.INVALID_SYSTEM_BUILT_IN_PARAMETER: "CmdParam.InvalidParamName",
+    codes.MISSING_PARAMETER: "Parameter.MissingValue",
+    codes.PARAMETER_NOT_MATCHED: "Parameter.NotMatched",
+    codes.PARAMETER_DISABLED: "Parameter.Disabled",
+    codes.PARAMETER_DUPLICATED: "ParameterKey.Duplicate",
+    codes.INVALID_PARAMETER_VALUE: "InvalidParameter.Parameters",
+    codes.COMMAND_IN_USE: "InvalidStatus.CmdIdInUse",
+    codes.INSTANCE_NOT_EXISTS: "InvalidInstance.NotFound",
+    codes.DATABASE_TOO_NEW: "ServiceUnavailable",
 }
 
 KINDS: dict[type[AssistError], str] = {

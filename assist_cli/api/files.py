@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from assist_cli import codes
 from assist_cli.api import pages, requests, views
 from assist_cli.api.caller import FEWER_INSTANCES, Caller
-from assist_cli.api.faults import Fault, invalid
+from assist_cli.api.faults import Fault, Words, invalid
 from assist_cli.api.forms import Document
 from assist_cli.api.parameters import Given, Kind, decoded, takes
 from assist_cli.model import names
@@ -42,12 +43,12 @@ RESULTS = takes(
     Name=Kind.TEXT,
     Tag=Kind.TAGS,
 )
-WORDS = {
-    "DescriptionExceedLimit": "FileDesc.ExceedLimit",
-    "FileAuthorityInvalid": "FileMode.Invalid",
-    "FileNameInvalid": "InvalidParameter.Name",
-    "FilePathInvalid": "FileTargetDir.Invalid",
-    "InvalidDescription": "InvalidParameter.Description",
+WORDS: Words = {
+    codes.DESCRIPTION_EXCEED_LIMIT: "FileDesc.ExceedLimit",
+    codes.FILE_AUTHORITY_INVALID: "FileMode.Invalid",
+    codes.FILE_NAME_INVALID: "InvalidParameter.Name",
+    codes.FILE_PATH_INVALID: "FileTargetDir.Invalid",
+    codes.INVALID_DESCRIPTION: "InvalidParameter.Description",
 }
 
 PLAIN = "PlainText"

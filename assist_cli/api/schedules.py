@@ -6,9 +6,10 @@ may join; another script, or other values, are another invocation.
 
 from __future__ import annotations
 
+from assist_cli import codes
 from assist_cli.api import requests, views
 from assist_cli.api.caller import MOST_INSTANCES, Caller, is_id
-from assist_cli.api.faults import Fault
+from assist_cli.api.faults import Fault, Words
 from assist_cli.api.forms import Document
 from assist_cli.api.parameters import Given, Kind, decoded, takes
 from assist_cli.errors import NotFound
@@ -31,10 +32,10 @@ MODIFY = takes(
     InvokeId=Kind.TEXT,
     Parameters=Kind.MAP,
 )
-WORDS = {
-    "InvalidFrequency": "InvalidParameter.Frequency",
-    "IntervalExceedLimit": "InvalidParameter.Frequency",
-    "IncorrectState": "InvalidOperation.InvokeAlreadyFinished",
+WORDS: Words = {
+    codes.INVALID_FREQUENCY: "InvalidParameter.Frequency",
+    codes.INTERVAL_EXCEED_LIMIT: "InvalidParameter.Frequency",
+    codes.INCORRECT_STATE: "InvalidOperation.InvokeAlreadyFinished",
 }
 _PINNED = "(an invocation pins what it runs: stop it, and run the other script)"
 

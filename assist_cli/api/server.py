@@ -19,6 +19,7 @@ from pathlib import Path
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
+from assist_cli import codes
 from assist_cli.api.app import Application
 from assist_cli.api.gateway import Gateway
 from assist_cli.deploy import pki
@@ -71,7 +72,7 @@ def place(address: str, certificate: Path | None, key: Path | None, *, insecure:
         raise InvalidParameter(
             f"cannot serve plain HTTP at {address!r}: whoever is on the way could read scripts and their output",
             hint="give --api-cert and --api-key; or --insecure, where the network is trusted",
-            code="PlainHttpRefused",
+            code=codes.PLAIN_HTTP_REFUSED,
         )
     return found
 
@@ -148,7 +149,7 @@ def _door(place: Place) -> Iterator[socket.socket]:
             raise Conflict(
                 f"cannot listen at {place.host}:{place.port}: {error.strerror}",
                 hint="take another port",
-                code="PortInUse",
+                code=codes.PORT_IN_USE,
             ) from error
         yield door
 

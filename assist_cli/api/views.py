@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timezone
 from typing import Any
 
+from assist_cli import codes
 from assist_cli.api.forms import Document
 from assist_cli.api.parameters import encoded
 from assist_cli.model import fine
@@ -218,7 +219,7 @@ def _file_place(found: Invocation, place: InvocationInstance) -> Document:
         "UpdateTime": _updated(found, record),
         "StartTime": time(record.started or record.sent),
         "FinishTime": time(record.finished),
-        "ErrorCode": {"UserNotExists": "AccountNotExists"}.get(record.error_code, record.error_code),
+        "ErrorCode": codes.ACCOUNT_NOT_EXISTS if record.error_code == codes.USER_NOT_EXISTS else record.error_code,
         "ErrorInfo": record.error_info,
     }
 

@@ -23,7 +23,7 @@ import typer.main
 from assist_cli import __version__
 from assist_cli.cli.output import Format, Printer
 from assist_cli.cli.typer_classes import Noun
-from assist_cli.errors import AssistError, ExitStatus, FileFailure, UsageError
+from assist_cli.errors import AssistError, ExitStatus, FileFailure, InternalError, UsageError
 from assist_cli.paths import home
 
 # Typer exports the leaves of this branch of its tree; what they have in common is what is caught here.
@@ -132,11 +132,7 @@ def _bug(error: Exception) -> AssistError:
     except (AssistError, OSError):
         Printer().log(text.removesuffix("\n"))
         where = "the report stands above"
-    failure = AssistError(
-        f"cannot go on: there is a bug in Assist ({type(error).__name__})", hint=where, code="InternalError"
-    )
-    failure.exit_status = ExitStatus.BUG
-    return failure
+    return InternalError(f"cannot go on: there is a bug in Assist ({type(error).__name__})", hint=where)
 
 
 def _write_report(text: str) -> Path:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from assist_cli import codes
 from assist_cli.errors import ExitStatus
 from assist_cli.model.invocation import Invocation
 from assist_cli.model.status import InvocationStatus
 
-NOT_REACHED = frozenset({"ClientNotRunning", "ClientNotOnline", "ClientAuthFailed", "ClientNeedUpgrade"})
+NOT_REACHED = frozenset(
+    {codes.CLIENT_NOT_RUNNING, codes.CLIENT_NOT_ONLINE, codes.CLIENT_AUTH_FAILED, codes.CLIENT_NEED_UPGRADE}
+)
 
 
 def exit_status(invocation: Invocation) -> int:
@@ -17,7 +20,7 @@ def exit_status(invocation: Invocation) -> int:
     if len(records) == 1:
         if records[0].status is InvocationStatus.FINISHED:
             return _own_status(records[0].exit_code or 0)
-        if records[0].error_code == "ExecutionTimeout":
+        if records[0].error_code == codes.EXECUTION_TIMEOUT:
             return ExitStatus.TIMED_OUT
     if all(record.error_code in NOT_REACHED for record in records):
         return ExitStatus.UNREACHABLE

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from assist_cli import codes
 from assist_cli.cli.formatting import ago, bar, count, due, escape, one_line, pad, span, width
 from assist_cli.cli.output import Cell, Style
 from assist_cli.cli.screen import Line
@@ -166,7 +167,7 @@ def _failed(overview: Overview) -> list[Line]:
     """What failed in the same way in the same invocation stands together."""
     groups: dict[tuple[str, str], list[Failure]] = {}
     for each in overview.failures:
-        how = f"exit {each.exit_code}" if each.error_code == "ExitCodeNonzero" else each.error_code
+        how = f"exit {each.exit_code}" if each.error_code == codes.EXIT_CODE_NONZERO else each.error_code
         groups.setdefault((each.invocation_id, how), []).append(each)
     return [
         [

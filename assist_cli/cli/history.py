@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from assist_cli import codes
 from assist_cli.cli import documents, options, scripts, targets
 from assist_cli.cli.formatting import ago, count, escape, one_line
 from assist_cli.cli.output import Column, Format, Printer, Style
@@ -144,7 +145,9 @@ def _ask(printer: Printer, invocations: int, records: int) -> None:
     what = f"{count(invocations, 'invocation')} with {count(records, 'record')}"
     if not printer.can_ask:
         raise Refused(
-            f"cannot prune {what} without being told to", code="NotConfirmed", hint="give --yes where nobody is asked"
+            f"cannot prune {what} without being told to",
+            code=codes.NOT_CONFIRMED,
+            hint="give --yes where nobody is asked",
         )
     if not printer.confirm(f"Forget {what} for good?"):
         raise typer.Abort

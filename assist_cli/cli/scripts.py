@@ -13,6 +13,7 @@ from typing import Annotated
 
 import typer
 
+from assist_cli import codes
 from assist_cli.cli.formatting import escape
 from assist_cli.cli.output import Printer, Style
 from assist_cli.cli.streams import Streams
@@ -76,7 +77,7 @@ def edited(content: bytes, kind: CommandType) -> bytes:
                 f"cannot edit the script with '{editor}': {error}", hint="set EDITOR, or give the script with -f FILE"
             ) from error
     if saved == content:
-        raise Refused("cannot go on: the script was not changed in the editor", code="NothingChanged")
+        raise Refused("cannot go on: the script was not changed in the editor", code=codes.NOTHING_CHANGED)
     return saved
 
 

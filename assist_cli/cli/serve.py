@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from assist_cli import codes
 from assist_cli.cli import options
 from assist_cli.cli.formatting import escape
 from assist_cli.cli.log import LogHandler
@@ -90,7 +91,7 @@ def _metrics(address: str | None, *, insecure: bool, once: bool) -> list[Service
         raise InvalidParameter(
             f"cannot serve metrics at {address!r}: whoever reaches it could read names of instances",
             hint="127.0.0.1 and a proxy in front of it; or --insecure, where the network is trusted",
-            code="PlainHttpRefused",
+            code=codes.PLAIN_HTTP_REFUSED,
         )
     try:
         from assist_cli.operations.observe import metrics
@@ -103,7 +104,7 @@ def _not_installed(what: str, error: ModuleNotFoundError, extra: str) -> LocalFa
     return LocalFailure(
         f"cannot serve {what}: the package {error.name} is not installed",
         hint=f"pip install 'assist-cli[{extra}]'",
-        code="ExtraNotInstalled",
+        code=codes.EXTRA_NOT_INSTALLED,
     )
 
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from assist_cli import __version__
+from assist_cli import __version__, codes
 from assist_cli.agents.ssh.login import Login
 from assist_cli.deploy import bundle, service
 from assist_cli.deploy.host import changes, machine, orders
@@ -129,7 +129,7 @@ class Host:
             raise Refused(
                 f"cannot install an agent on '{self.place}': it runs {system}, and this works for Linux",
                 hint="copy agentd.pyz there and start it by: python3 agentd.pyz guard",
-                code="CommandNotApplicable",
+                code=codes.COMMAND_NOT_APPLICABLE,
             )
         for python in pythons:
             path, version, *lacking = python.split(" ")
@@ -139,7 +139,7 @@ class Host:
         raise Refused(
             f"cannot install an agent on '{self.place}': it needs Python 3.6 or newer, and {_describe(pythons)}",
             hint=f"there, as root: {_INSTALLERS.get(tool, 'install python3')}",
-            code="ClientNeedUpgrade",
+            code=codes.CLIENT_NEED_UPGRADE,
         )
 
     def look(self) -> Found:

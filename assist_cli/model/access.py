@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import Enum
 from types import MappingProxyType
 
+from assist_cli import codes
 from assist_cli.errors import InvalidParameter
 from assist_cli.model import ids
 from assist_cli.model.secret import Secret
@@ -69,7 +70,7 @@ def role_from_word(word: str) -> Role:
     except ValueError:
         raise InvalidParameter(
             f"cannot use the role {word!r}: there is none of this name",
-            code="InvalidRole",
+            code=codes.INVALID_ROLE,
             hint=f"the roles are {', '.join(Role)}",
         ) from None
 
@@ -81,6 +82,6 @@ def check_scope(terms: list[str]) -> None:
         if ids.is_prefix(said, ids.Kind.INSTANCE) and len(said) != ids.LENGTH:
             raise InvalidParameter(
                 f"cannot use {said!r} in a scope: it is the beginning of an id, and more ids may come to begin so",
-                code="InvalidScope",
+                code=codes.INVALID_SCOPE,
                 hint="give the whole id, a name or a tag",
             )

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum
 
+from assist_cli import codes
 from assist_cli.errors import InvalidParameter
 from assist_cli.model import names, parameters, quotas
 
@@ -104,7 +105,7 @@ def checked_version(version: CommandVersion) -> CommandVersion:
     """The version as it is stored, or Refused: every rule of sections 3 to 5 that a version can break."""
     if not version.content.strip():
         raise InvalidParameter(
-            "cannot use an empty script", code="InvalidContent", hint="give it with -f FILE or -c TEXT"
+            "cannot use an empty script", code=codes.INVALID_CONTENT, hint="give it with -f FILE or -c TEXT"
         )
     check_working_dir(version.working_dir)
     quotas.check_timeout(version.timeout)
@@ -124,7 +125,7 @@ def checked_description(description: str) -> str:
     if not names.is_text_line(description):
         raise InvalidParameter(
             f"cannot use the description {description!r}: it has a control character",
-            code="InvalidDescription",
+            code=codes.INVALID_DESCRIPTION,
             hint="write it in one line of plain text",
         )
     return description
@@ -138,7 +139,7 @@ def check_working_dir(path: str | None) -> None:
     if not names.is_absolute_path(path):
         raise InvalidParameter(
             f"cannot use the working directory {path!r}: it is no absolute path",
-            code="InvalidWorkingDir",
+            code=codes.INVALID_WORKING_DIR,
             hint="give it from the root on: /srv/app or C:\\srv\\app",
         )
 
@@ -151,7 +152,7 @@ def check_username(name: str | None) -> None:
     if not names.is_account(name):
         raise InvalidParameter(
             f"cannot run as the user {name!r}: that is no user name",
-            code="InvalidUsername",
+            code=codes.INVALID_USERNAME,
             hint="give the name of a user of the instance",
         )
 
@@ -162,7 +163,7 @@ def type_from_word(word: str) -> CommandType:
     if found is None:
         raise InvalidParameter(
             f"cannot use the type {word!r}: there is none of this name",
-            code="InvalidCommandType",
+            code=codes.INVALID_COMMAND_TYPE,
             hint="the types are shell, bat and powershell",
         )
     return found
@@ -186,7 +187,7 @@ def parse_reference(text: str) -> tuple[str, int | None]:
     if not re.fullmatch(r"[1-9][0-9]{0,8}", number, re.ASCII):
         raise InvalidParameter(
             f"cannot use the version {number!r} of {name!r}: it is no number",
-            code="InvalidVersion",
+            code=codes.INVALID_VERSION,
             hint="write NAME@1 for the first version, NAME for the newest",
         )
     return name, int(number)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 
+from assist_cli import codes
 from assist_cli.errors import InvalidParameter
 
 
@@ -18,7 +19,9 @@ def parse(text: str, option: str) -> tuple[str, int]:
             ipaddress.ip_address(host)
     except ValueError:
         raise InvalidParameter(
-            f"cannot serve at {text!r}: that is no address and port", hint=f"as in: {option}", code="InvalidAddress"
+            f"cannot serve at {text!r}: that is no address and port",
+            hint=f"as in: {option}",
+            code=codes.INVALID_ADDRESS,
         ) from None
     return host, int(port)
 

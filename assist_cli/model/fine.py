@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from enum import Enum
 
+from assist_cli import codes
 from assist_cli.model.invocation import InvocationInstance, Record
 from assist_cli.model.status import InvocationStatus
 
@@ -51,32 +52,32 @@ PLAIN = {
 }
 
 # Why a record Failed: its ErrorCode tells which of the fine words that is. Any other one is Error.
-FAILED = {
-    "ExecutionTimeout": Fine.TIMEOUT,
+FAILED: dict[str, Fine] = {
+    codes.EXECUTION_TIMEOUT: Fine.TIMEOUT,
     **dict.fromkeys(
         (
-            "AccountNotExists",
-            "CommandNotApplicable",
-            "FileAlreadyExists",
-            "FileAuthorityInvalid",
-            "FileContentInvalid",
-            "FileNameInvalid",
-            "FilePathInvalid",
-            "UserGroupNotExists",
-            "UserNotExists",
-            "WorkingDirectoryNotExist",
+            codes.ACCOUNT_NOT_EXISTS,
+            codes.COMMAND_NOT_APPLICABLE,
+            codes.FILE_ALREADY_EXISTS,
+            codes.FILE_AUTHORITY_INVALID,
+            codes.FILE_CONTENT_INVALID,
+            codes.FILE_NAME_INVALID,
+            codes.FILE_PATH_INVALID,
+            codes.USER_GROUP_NOT_EXISTS,
+            codes.USER_NOT_EXISTS,
+            codes.WORKING_DIRECTORY_NOT_EXIST,
         ),
         Fine.INVALID,
     ),
     **dict.fromkeys(
         (
-            "ClientAuthFailed",
-            "ClientNeedUpgrade",
-            "ClientNotOnline",
-            "ClientNotRunning",
-            "DeliveryTimeout",
-            "InstanceNotExists",
-            "TaskConcurrencyLimit",
+            codes.CLIENT_AUTH_FAILED,
+            codes.CLIENT_NEED_UPGRADE,
+            codes.CLIENT_NOT_ONLINE,
+            codes.CLIENT_NOT_RUNNING,
+            codes.DELIVERY_TIMEOUT,
+            codes.INSTANCE_NOT_EXISTS,
+            codes.TASK_CONCURRENCY_LIMIT,
         ),
         Fine.ABORTED,
     ),

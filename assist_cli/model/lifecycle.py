@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum
 
+from assist_cli import codes
 from assist_cli.model.invocation import Outcome, Record
 from assist_cli.model.moment import Moment
 from assist_cli.model.schedule import LATE, SlotOutcome
@@ -260,12 +261,14 @@ def lost(now: datetime) -> Outcome:
 
 def never_arrived(now: datetime, why: str = "it was never delivered, and it will not run") -> Outcome:
     """The outcome of a record that no agent has, and that nobody will send."""
-    return failed(now, code="DeliveryTimeout", why=why)
+    return failed(now, code=codes.DELIVERY_TIMEOUT, why=why)
 
 
 def stopped_unsent(now: datetime, why: str = "it was stopped before it was sent") -> Outcome:
     """The outcome of a record that was stopped, or called off, before any byte of it was sent."""
-    return Outcome(status=InvocationStatus.STOPPED, error_code="ExecutionInterrupted", error_info=why, finished=now)
+    return Outcome(
+        status=InvocationStatus.STOPPED, error_code=codes.EXECUTION_INTERRUPTED, error_info=why, finished=now
+    )
 
 
 _UNHEARD = frozenset({Heard.UNREACHABLE, Heard.SILENT, Heard.REFUSED})

@@ -10,6 +10,7 @@ import re
 import unicodedata
 from collections.abc import Iterable
 
+from assist_cli import codes
 from assist_cli.errors import InvalidParameter
 from assist_cli.model import ids, quotas
 
@@ -41,7 +42,7 @@ def checked_name(name: str, what: str = "name") -> str:
     if reason:
         raise InvalidParameter(
             f"cannot use the {what} {name!r}: {reason}",
-            code="InvalidName",
+            code=codes.INVALID_NAME,
             hint="use letters of any script, digits and signs other than '@', ',' and '/'",
         )
     return name

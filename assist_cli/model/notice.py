@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 from urllib.parse import urlsplit
 
+from assist_cli import codes
 from assist_cli.errors import InvalidParameter
 
 REFERENCE = "@"
@@ -129,4 +130,4 @@ def _webhook(text: str) -> Webhook:
 
 
 def _refused(why: str, hint: str = "give a URL, @FILE, or a program and its words") -> InvalidParameter:
-    return InvalidParameter(f"cannot notify as asked: {why}", code="InvalidNotify", hint=hint)
+    return InvalidParameter(f"cannot notify as asked: {why}", code=codes.INVALID_NOTIFY, hint=hint)

@@ -17,6 +17,7 @@ import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from assist_cli import codes
 from assist_cli.errors import InvalidParameter
 from assist_cli.model import quotas
 from assist_cli.model.secret import Secret
@@ -109,7 +110,7 @@ def _slot(match: re.Match[bytes]) -> Slot:
         if key.lower() not in {name.lower() for name in BUILTINS}:
             raise InvalidParameter(
                 f"cannot use the built-in parameter {key!r}: there is none of this name",
-                code="InvalidSystemBuiltInParameter",
+                code=codes.INVALID_SYSTEM_BUILT_IN_PARAMETER,
                 hint="the built-in ones are " + ", ".join(BUILTINS),
             )
     else:
@@ -118,7 +119,7 @@ def _slot(match: re.Match[bytes]) -> Slot:
     if filter_name is not None and filter_name.lower() != "sh":
         raise InvalidParameter(
             f"cannot use the filter {filter_name!r} of {key!r}: there is none of this name",
-            code="InvalidParameterFilter",
+            code=codes.INVALID_PARAMETER_FILTER,
             hint=f"write {{{{{key}|sh}}}} for one quoted shell word, or {{{{{key}}}}} for the value as it is",
         )
     return Slot(key, quoted=filter_name is not None, source=match[0])
@@ -177,7 +178,7 @@ def check_definition(definition: Definition) -> None:
 def _invalid_definition(key: str, reason: str) -> InvalidParameter:
     return InvalidParameter(
         f"cannot define the parameter {key!r}: {reason}",
-        code="InvalidParameterDefinition",
+        code=codes.INVALID_PARAMETER_DEFINITION,
         hint="see assist help parameters",
     )
 
@@ -224,7 +225,7 @@ def resolve(definitions: Iterable[Definition], given: Mapping[str, Value]) -> di
         if key.lower() in values:
             raise InvalidParameter(
                 f"cannot take the parameter {key!r} twice",
-                code="ParameterDuplicated",
+                code=codes.PARAMETER_DUPLICATED,
                 hint="case does not tell keys apart",
             )
         values[key.lower()] = value
@@ -233,7 +234,7 @@ def resolve(definitions: Iterable[Definition], given: Mapping[str, Value]) -> di
     if absent:
         raise InvalidParameter(
             "cannot run without the parameter" + _listed(entry.key for entry in absent),
-            code="MissingParameter",
+            code=codes.MISSING_PARAMETER,
             hint=f"give it with {_how_to_give(absent[0])}",
         )
     resolved: dict[str, Value] = {}
@@ -251,7 +252,7 @@ def _refuse_unknown(definitions: tuple[Definition, ...], given: Mapping[str, Val
         names = ", ".join(entry.key for entry in definitions)
         raise InvalidParameter(
             "cannot take the parameter" + _listed(extra) + ": the command has none of this name",
-            code="ParameterNotMatched",
+            code=codes.PARAMETER_NOT_MATCHED,
             hint=f"its parameters: {names}" if names else "it has no parameters",
         )
 
@@ -270,7 +271,7 @@ def check_value(definition: Definition, value: Value) -> None:
     if definition.secret and not isinstance(value, Secret):
         raise InvalidParameter(
             f"cannot take the secret parameter {definition.key!r} as plain text",
-            code="SecretByValue",
+            code=codes.SECRET_BY_VALUE,
             hint=f"give a reference: {_how_to_give(definition)}",
         )
     text = value.reveal() if isinstance(value, Secret) else value
@@ -287,7 +288,7 @@ def check_value(definition: Definition, value: Value) -> None:
     if reason:
         raise InvalidParameter(
             f"cannot use {shown} for the parameter {definition.key!r}: {reason}",
-            code="InvalidParameterValue",
+            code=codes.INVALID_PARAMETER_VALUE,
             hint=f"{definition.key}: {definition.description}" if definition.description else "",
         )
 
@@ -309,7 +310,7 @@ def refuse_disabled(given: Mapping[str, Value]) -> None:
     if given:
         raise InvalidParameter(
             "cannot take parameters: the command has them off",
-            code="ParameterDisabled",
+            code=codes.PARAMETER_DISABLED,
             hint="make a version that has them: assist command clone NAME --enable-parameters",
         )
 

@@ -11,6 +11,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from assist_cli import codes
 from assist_cli.errors import QuotaExceeded
 from assist_cli.model.secret import reveal
 
@@ -31,7 +32,7 @@ SCRIPT = Quota(
     name="script",
     limit=16_384,
     unit="base64 characters",
-    code="ScriptExceedLimit",
+    code=codes.SCRIPT_EXCEED_LIMIT,
     subject="this script with its parameters",
     advice="shorten the script, or put its data on the instance another way",
 )
@@ -39,7 +40,7 @@ RENDERED = Quota(
     name="rendered-script",
     limit=256 * 1024,
     unit="bytes",
-    code="RenderedScriptExceedLimit",
+    code=codes.RENDERED_SCRIPT_EXCEED_LIMIT,
     subject="the script with its parameters put in",
     advice="put long values in fewer places: set a variable once and use that",
 )
@@ -47,7 +48,7 @@ FILE = Quota(
     name="file",
     limit=32_768,
     unit="base64 characters",
-    code="FileExceedLimit",
+    code=codes.FILE_EXCEED_LIMIT,
     subject="this file",
     advice="24,576 bytes fit: split the file, or compress it",
 )
@@ -55,7 +56,7 @@ PARAMETERS = Quota(
     name="parameters",
     limit=20,
     unit="keys",
-    code="ParameterCountExceedLimit",
+    code=codes.PARAMETER_COUNT_EXCEED_LIMIT,
     subject="the custom parameters of this command",
     advice="split the command, or join some values in one parameter",
 )
@@ -63,7 +64,7 @@ PARAMETER_NAME = Quota(
     name="parameter-name",
     limit=64,
     unit="characters",
-    code="ParameterNameExceedLimit",
+    code=codes.PARAMETER_NAME_EXCEED_LIMIT,
     subject="the name of this parameter",
     advice="choose a shorter name",
 )
@@ -71,7 +72,7 @@ COMMANDS = Quota(
     name="commands",
     limit=500,
     unit="commands",
-    code="CommandCountExceedQuota",
+    code=codes.COMMAND_COUNT_EXCEED_QUOTA,
     subject="the saved commands",
     advice="delete one (assist command delete NAME), or raise the limit: assist quota set commands N",
 )
@@ -79,7 +80,7 @@ INTERVAL = Quota(
     name="interval",
     limit=10,
     unit="seconds at least",
-    code="IntervalExceedLimit",
+    code=codes.INTERVAL_EXCEED_LIMIT,
     subject="the smallest gap between two firings",
     advice="leave at least 10 seconds between any two firings",
 )
@@ -87,7 +88,7 @@ TIMEOUT = Quota(
     name="timeout",
     limit=86_400,
     unit="seconds",
-    code="TimeoutExceedLimit",
+    code=codes.TIMEOUT_EXCEED_LIMIT,
     subject="this timeout",
     advice="give a whole number of seconds from 1 to 86400",
 )
@@ -95,7 +96,7 @@ NAME = Quota(
     name="name",
     limit=128,
     unit="characters",
-    code="NameExceedLimit",
+    code=codes.NAME_EXCEED_LIMIT,
     subject="this name",
     advice="choose a shorter name",
 )
@@ -103,7 +104,7 @@ DESCRIPTION = Quota(
     name="description",
     limit=512,
     unit="characters",
-    code="DescriptionExceedLimit",
+    code=codes.DESCRIPTION_EXCEED_LIMIT,
     subject="this description",
     advice="shorten the description",
 )
@@ -111,7 +112,7 @@ WORKING_DIR = Quota(
     name="working-dir",
     limit=200,
     unit="characters",
-    code="WorkingDirExceedLimit",
+    code=codes.WORKING_DIR_EXCEED_LIMIT,
     subject="this working directory",
     advice="use a shorter path, or change the directory inside the script",
 )
@@ -119,7 +120,7 @@ USERNAME = Quota(
     name="username",
     limit=255,
     unit="characters",
-    code="UsernameExceedLimit",
+    code=codes.USERNAME_EXCEED_LIMIT,
     subject="this user name",
     advice="check the name of the user",
 )
@@ -127,7 +128,7 @@ FILE_NAME = Quota(
     name="file-name",
     limit=255,
     unit="bytes",
-    code="FileNameExceedLimit",
+    code=codes.FILE_NAME_EXCEED_LIMIT,
     subject="this file name",
     advice="choose a shorter name: --name",
 )
@@ -135,7 +136,7 @@ TARGET_DIR = Quota(
     name="target-dir",
     limit=255,
     unit="characters",
-    code="TargetDirExceedLimit",
+    code=codes.TARGET_DIR_EXCEED_LIMIT,
     subject="this target directory",
     advice="use a shorter path",
 )

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from enum import Enum
 
+from assist_cli import codes
+
 
 class InvocationStatus(str, Enum):
     """How one record stands, or an invocation on one instance. Finished is not success: read the exit code."""
@@ -56,7 +58,7 @@ MOVES = {
     InvocationStatus.FAILED: frozenset(),
 }
 
-UNANSWERED = "ClientNotResponse"
+UNANSWERED = codes.CLIENT_NOT_RESPONSE
 
 
 def is_success(status: InvocationStatus, exit_code: int | None) -> bool:

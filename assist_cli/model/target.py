@@ -31,6 +31,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from assist_cli import codes
 from assist_cli.errors import InvalidParameter, NotFound
 from assist_cli.model import ids, names
 from assist_cli.model.instance import Instance
@@ -75,7 +76,7 @@ def choose(instances: Sequence[Instance], selection: Selection) -> list[Instance
         raise InvalidParameter(
             f"cannot take '{unwanted[0]}' away from nothing",
             hint="say from what: --all, or another target before it",
-            code="InvalidTarget",
+            code=codes.INVALID_TARGET,
         )
     index = _Index(instances)
     found = {each.id: each for each in instances} if everything else {}
@@ -89,7 +90,7 @@ def choose(instances: Sequence[Instance], selection: Selection) -> list[Instance
         raise NotFound(
             f"cannot find a target: no {what}",
             hint="assist instance list shows what there is",
-            code="InstanceNotExists",
+            code=codes.INSTANCE_NOT_EXISTS,
         )
     chosen = sorted(found.values(), key=lambda each: natural_key(each.name))
     return chosen if selection.pick is None else _sample(chosen, selection.pick, selection.seed)
@@ -106,7 +107,7 @@ def _sample(chosen: list[Instance], size: int, seed: int | None) -> list[Instanc
         raise InvalidParameter(
             f"cannot pick {size} of {len(chosen)}: there are not so many" if size > 0 else f"cannot pick {size}",
             hint=f"give --pick a number from 1 to {len(chosen)}",
-            code="InvalidPick",
+            code=codes.INVALID_PICK,
         )
     by_id = sorted(chosen, key=lambda each: each.id)
     import random  # takes 5 ms, and few pick
@@ -122,7 +123,7 @@ def _split(target: str) -> list[str]:
         raise InvalidParameter(
             f"cannot use the target '{target}': a part of it is empty",
             hint="assist help targets shows the forms",
-            code="InvalidTarget",
+            code=codes.INVALID_TARGET,
         )
     return parts
 
@@ -171,7 +172,7 @@ class _Index:
             raise NotFound(
                 f"cannot tell which instance '{term}' is: {len(found)} ids begin so",
                 hint="write more of it, or use the name",
-                code="InstanceNotExists",
+                code=codes.INSTANCE_NOT_EXISTS,
             )
         return found[0] if found else _nothing(term)[0]
 
@@ -180,7 +181,7 @@ def _nothing(what: str, known: Iterable[str] = ()) -> list[Instance]:
     raise NotFound(
         f"cannot find an instance '{what}'",
         hint=f"{names.meant(what, known)}assist instance list shows what there is",
-        code="InstanceNotExists",
+        code=codes.INSTANCE_NOT_EXISTS,
     )
 
 
@@ -200,7 +201,7 @@ def _expanded(term: str) -> Iterator[str]:
         raise InvalidParameter(
             f"cannot use the target '{term}': it has more than {RANGE_LIMIT} names",
             hint="use a glob, as in web*",
-            code="InvalidTarget",
+            code=codes.INVALID_TARGET,
         )
     texts = [[f"{number:0{width}}" for numbers, width in parts for number in numbers] for parts in ranges]
     for chosen in itertools.product(*texts):
@@ -217,7 +218,7 @@ def _numbers(term: str, text: str) -> list[tuple[range, int]]:
             raise InvalidParameter(
                 f"cannot use the target '{term}': '[{text}]' is no range",
                 hint="write [1-20], [01-20], [1,3,5-9] or [0-10/2]",
-                code="InvalidTarget",
+                code=codes.INVALID_TARGET,
             )
         parts.append((range(int(first), int(last) + 1, step), len(first) if first.startswith("0") else 1))
     return parts

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from assist_cli import codes
 from assist_cli.errors import InvalidParameter
 from assist_cli.model import names, quotas
 
@@ -76,7 +77,7 @@ def _check_name(name: str) -> None:
     if name in ("", ".", "..") or "/" in name or "\\" in name or not name.isprintable():
         raise InvalidParameter(
             f"cannot send a file under the name {name!r}: it can be the name of no file",
-            code="FileNameInvalid",
+            code=codes.FILE_NAME_INVALID,
             hint="give it a name of its own, without slashes and control characters: --name app.conf",
         )
 
@@ -86,7 +87,7 @@ def _check_directory(directory: str) -> None:
     if not names.is_absolute_path(directory):
         raise InvalidParameter(
             f"cannot send a file to {directory!r}: it is no absolute path",
-            code="FilePathInvalid",
+            code=codes.FILE_PATH_INVALID,
             hint="give it from the root on: --to /etc/app",
         )
 
@@ -95,7 +96,7 @@ def _checked_mode(mode: str) -> str:
     if not _MODE.fullmatch(mode):
         raise InvalidParameter(
             f"cannot give a file the mode {mode!r}: it is no octal number of three or four digits",
-            code="FileAuthorityInvalid",
+            code=codes.FILE_AUTHORITY_INVALID,
             hint="as for chmod: --mode 0640",
         )
     return f"{int(mode, 8):04o}"
@@ -108,6 +109,6 @@ def _check_account(name: str | None, what: str) -> None:
     if not names.is_account(name):
         raise InvalidParameter(
             f"cannot give a file to the {what} {name!r}: that is no name of one",
-            code="InvalidUsername",
+            code=codes.INVALID_USERNAME,
             hint=f"give the name of a {'user' if what == 'owner' else 'group'} of the instance",
         )

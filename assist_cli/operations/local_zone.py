@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from assist_cli import codes
 from assist_cli.errors import InvalidParameter
 from assist_cli.model.frequency import zone
 
@@ -20,7 +21,7 @@ def local_zone() -> str:
     if now.utcoffset() != now.astimezone(zone.zone_of(name).rules).utcoffset():
         raise InvalidParameter(
             f"cannot tell the name of this machine's time zone: it is not {name}",
-            code="InvalidFrequency",
+            code=codes.INVALID_FREQUENCY,
             hint="name one: --timezone, or TZ=Europe/Berlin in the environment",
         )
     return name

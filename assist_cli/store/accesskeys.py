@@ -6,6 +6,7 @@ import json
 import sqlite3
 from datetime import datetime
 
+from assist_cli import codes
 from assist_cli.errors import Conflict, NotFound
 from assist_cli.model.access import AccessKey, Role
 from assist_cli.model.secret import Secret
@@ -18,7 +19,7 @@ def add(transaction: Transaction, key: AccessKey) -> None:
     if taken is not None:
         raise Conflict(
             f"cannot use the name {key.name!r}: the access key {taken['id']} has it",
-            code="AccessKeyNameExists",
+            code=codes.ACCESS_KEY_NAME_EXISTS,
             hint="choose another name, or delete that key: assist accesskey delete NAME",
         )
     transaction.execute(

@@ -8,6 +8,7 @@ import unicodedata
 from collections.abc import Iterable
 from datetime import datetime
 
+from assist_cli import codes
 from assist_cli.errors import Conflict, NotFound
 from assist_cli.model import ids, quotas
 from assist_cli.model.command import Command, CommandType, CommandVersion
@@ -195,7 +196,7 @@ def _refuse_taken(reader: Reader, name: str, *, but: str = "") -> None:
     if taken not in (None, but):
         raise Conflict(
             f"cannot use the name {name!r}: the command {taken} has it",
-            code="CommandNameExists",
+            code=codes.COMMAND_NAME_EXISTS,
             hint="choose another name, or make a new version of that command: assist command clone NAME",
         )
 

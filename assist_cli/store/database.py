@@ -24,6 +24,7 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
+from assist_cli import codes
 from assist_cli.errors import Conflict, DatabaseFailure, NotPermitted
 
 # The migrations by name, in their order. The files are listed and not imported, which would make each start slower;
@@ -243,7 +244,7 @@ def _refuse_newer(connection: sqlite3.Connection, path: Path) -> None:
             f"cannot use the database '{path}': a newer Assist has changed it to schema {version}, "
             f"and this one knows {SCHEMA_VERSION}",
             hint="use the newer Assist, or set ASSIST_HOME to another folder",
-            code="DatabaseTooNew",
+            code=codes.DATABASE_TOO_NEW,
         )
 
 

@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from assist_cli import codes
 from assist_cli.errors import InvalidParameter
 
 FIRST_YEAR, LAST_YEAR = 1970, 2099
@@ -166,6 +167,6 @@ def _days_of_week(text: str) -> Sequence[tuple[str, str]]:
 def _wrong(field: Field, text: str, reason: str) -> InvalidParameter:
     return InvalidParameter(
         f"cannot use the {field.name} field '{text}': {reason}",
-        code="InvalidFrequency",
+        code=codes.INVALID_FREQUENCY,
         hint=f"{field.name} is for example {field.example}; assist help frequency has all forms",
     )

@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 
+from assist_cli import codes
 from assist_cli.errors import InvalidParameter
 from assist_cli.model import quotas
 from assist_cli.model.frequency import fields
@@ -264,7 +265,7 @@ def _check(frequency: Frequency, now: datetime) -> None:
     if not isinstance(rule, Rate) and frequency.next(now, now) is None:
         raise InvalidParameter(
             f"cannot use the frequency '{frequency.expression}': it lies in the past",
-            code="InvalidFrequency",
+            code=codes.INVALID_FREQUENCY,
             hint=f"name a time to come: it is {now:%Y-%m-%d %H:%M:%S} UTC now",
         )
 
@@ -280,7 +281,7 @@ def _check_days(rule: Cron, frequency: Frequency) -> None:
         raise InvalidParameter(
             f"cannot use the frequency '{frequency.text}': it never fires, for no day up to {fields.LAST_YEAR} is "
             + " and ".join(f"{name} {text}" for name, text in texts.items() if name != "second" and text not in "*?"),
-            code="InvalidFrequency",
+            code=codes.INVALID_FREQUENCY,
             hint="change one of these fields; L is the last day of each month",
         )
 
@@ -303,4 +304,4 @@ def _civil(seconds: int) -> datetime:
 
 
 def _unreadable(text: str, reason: str) -> InvalidParameter:
-    return InvalidParameter(f"cannot use the frequency '{text}': {reason}", code="InvalidFrequency", hint=_HELP)
+    return InvalidParameter(f"cannot use the frequency '{text}': {reason}", code=codes.INVALID_FREQUENCY, hint=_HELP)

@@ -14,6 +14,7 @@ import zoneinfo
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone, tzinfo
 
+from assist_cli import codes
 from assist_cli.errors import InvalidParameter
 
 DAY = 86_400
@@ -143,14 +144,14 @@ def zone_of(name: str) -> Zone:
             return Zone(f"GMT{found[1]}{hours}:{minutes:02}", timezone(offset))
         raise InvalidParameter(
             f"cannot use the time zone '{name}': it is not from GMT-12:59 to GMT+14:59",
-            code="InvalidFrequency",
+            code=codes.INVALID_FREQUENCY,
             hint="write it as GMT+8:00, or give a name such as Asia/Shanghai",
         )
     if name.upper() == "UTC":
         return Zone("UTC", timezone.utc)
     rules = _rules(name)
     if rules is None:
-        raise InvalidParameter(f"cannot find the time zone '{name}'", code="InvalidFrequency", hint=_advice(name))
+        raise InvalidParameter(f"cannot find the time zone '{name}'", code=codes.INVALID_FREQUENCY, hint=_advice(name))
     return Zone(name, rules)
 
 

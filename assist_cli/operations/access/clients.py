@@ -11,6 +11,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import timedelta
 
+from assist_cli import codes
 from assist_cli.errors import Conflict, NotPermitted
 from assist_cli.model.access import AccessKey, Labels
 from assist_cli.operations.access.accesskeys import reached
@@ -53,9 +54,11 @@ class Request:
         Raises NotPermitted when the key may not any more, Repeated and Conflict as ``repeated`` has them.
         """
         if not accesskeys.is_enabled(transaction, self.key.id):
-            raise NotPermitted(f"cannot use the access key {self.key.id}: it is disabled", code="AccessKeyDisabled")
+            raise NotPermitted(
+                f"cannot use the access key {self.key.id}: it is disabled", code=codes.ACCESS_KEY_DISABLED
+            )
         if self.key.scope and not {each.id for each in reached(transaction, self.key)}.issuperset(instance_ids):
-            raise NotPermitted(f"cannot go beyond the scope of the access key {self.key.id}", code="BeyondScope")
+            raise NotPermitted(f"cannot go beyond the scope of the access key {self.key.id}", code=codes.BEYOND_SCOPE)
         self.refuse_repeated(transaction)
         if labelled:
             store.put_labels(transaction, subject, self.labels)
@@ -72,7 +75,7 @@ class Request:
         if fingerprint != self.fingerprint:
             raise Conflict(
                 f"cannot use the client token {self.token!r}: another request came with it",
-                code="IdempotentParameterMismatch",
+                code=codes.IDEMPOTENT_PARAMETER_MISMATCH,
                 hint="a new request needs a new token",
             )
         raise Repeated(subject)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from assist_cli import codes
 from assist_cli.errors import Conflict, InvalidParameter
 from assist_cli.model import command as rules
 from assist_cli.model import names
@@ -196,7 +197,7 @@ def _refuse_busy(transaction: Transaction, command: Command) -> None:
         more = f" and {len(running) - 1} more" if len(running) > 1 else ""
         raise Conflict(
             f"cannot delete the command {command.name!r}: its invocation {running[0]}{more} is not over",
-            code="CommandInUse",
+            code=codes.COMMAND_IN_USE,
             hint=f"wait for it, or stop it: assist stop {running[0]}",
         )
 
@@ -219,7 +220,7 @@ def _new_version(
     if _is_same(version, latest.version):
         raise InvalidParameter(
             f"cannot make a new version of {latest.name!r}: it would be the same as version {latest.latest}",
-            code="NothingChanged",
+            code=codes.NOTHING_CHANGED,
             hint="change the content or a setting, or name a new command: assist command clone NAME --as NEW",
         )
     store.add_version(transaction, latest.id, version, now)

@@ -24,6 +24,7 @@ from datetime import datetime, timezone
 from enum import Enum
 from typing import Any
 
+from assist_cli import codes
 from assist_cli.errors import Conflict, InvalidParameter
 from assist_cli.model import command as rules
 from assist_cli.model import names, quotas
@@ -133,7 +134,7 @@ class Place:
     def wrong(self, reason: str) -> InvalidParameter:
         return InvalidParameter(
             f"cannot import: {self.name} {reason}",
-            code="InvalidDocument",
+            code=codes.INVALID_DOCUMENT,
             hint="give a file that was made by assist command export",
         )
 
@@ -183,7 +184,7 @@ def _commands_of(text: str) -> Iterable[Any]:
     except (ValueError, RecursionError) as error:
         raise InvalidParameter(
             f"cannot import: it is no JSON ({error})",
-            code="InvalidDocument",
+            code=codes.INVALID_DOCUMENT,
             hint="give a file that was made by assist command export",
         ) from error
     document = Place("the document", parsed)
@@ -262,7 +263,7 @@ def _take(controller: Controller, transaction: Transaction, versions: Sequence[C
         if clash is Clash.REFUSE:
             raise Conflict(
                 f"cannot import the command {wanted!r}: there is one of this name; nothing was imported",
-                code="CommandNameExists",
+                code=codes.COMMAND_NAME_EXISTS,
                 hint="add --rename to import it under another name, or --skip to leave it out",
             )
         first = replace(first, name=_free_name(transaction, wanted))

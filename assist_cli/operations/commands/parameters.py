@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from assist_cli import codes
 from assist_cli.errors import FileFailure, InvalidParameter
 from assist_cli.model.parameters import Definition, Value
 from assist_cli.model.secret import Secret
@@ -47,7 +48,7 @@ def secret(key: str, reference: str) -> Secret:
         if value is None:
             raise InvalidParameter(
                 f"cannot read the secret {key!r}: the environment variable {variable!r} is not set",
-                code="SecretNotFound",
+                code=codes.SECRET_NOT_FOUND,
                 hint=f"set it: read -rs {variable} && export {variable}",
             )
         return Secret(value, reference)
@@ -56,7 +57,7 @@ def secret(key: str, reference: str) -> Secret:
         return Secret(text, f"@{Path(reference[1:]).absolute()}")
     raise InvalidParameter(  # what was given may be the secret itself, so it is not repeated
         f"cannot use what is given for the secret {key!r}: it is no reference",
-        code="SecretByValue",
+        code=codes.SECRET_BY_VALUE,
         hint=f"give a reference: --secret {key}=env:VARIABLE or --secret {key}=@FILE",
     )
 
@@ -99,7 +100,7 @@ def definition(text: str) -> Definition:
 def _no_definition(text: str, reason: str) -> InvalidParameter:
     return InvalidParameter(
         f"cannot define a parameter by {text!r}: {reason}",
-        code="InvalidParameterDefinition",
+        code=codes.INVALID_PARAMETER_DEFINITION,
         hint="KEY [required] [secret] [default=V] [choices=a,b] [pattern=RE] [description=TEXT]",
     )
 
@@ -108,7 +109,9 @@ def _pair(text: str, form: str, *, secret: bool = False) -> tuple[str, str]:
     key, equals, value = text.partition("=")
     if not equals or not key:
         shown = "a secret" if secret else f"the parameter {text!r}"
-        raise InvalidParameter(f"cannot read {shown}: it is not KEY=VALUE", code="InvalidParameterForm", hint=form)
+        raise InvalidParameter(
+            f"cannot read {shown}: it is not KEY=VALUE", code=codes.INVALID_PARAMETER_FORM, hint=form
+        )
     return key, value
 
 
@@ -122,13 +125,13 @@ def _object(document: str) -> list[tuple[str, Any]]:
     except (ValueError, RecursionError) as error:
         raise InvalidParameter(
             f"cannot read the parameters as JSON: {error}",
-            code="InvalidParameterForm",
+            code=codes.INVALID_PARAMETER_FORM,
             hint="""--params '{"key": "value"}' or --params @FILE""",
         ) from error
     if not isinstance(found, _Members):
         raise InvalidParameter(
             "cannot read the parameters: the JSON is no object",
-            code="InvalidParameterForm",
+            code=codes.INVALID_PARAMETER_FORM,
             hint="""--params '{"key": "value"}' or --params @FILE""",
         )
     return found
@@ -145,7 +148,7 @@ def _text(key: str, value: object) -> str:
         return value
     raise InvalidParameter(
         f"cannot use the JSON value of the parameter {key!r}: it is no text and no number",
-        code="InvalidParameterValue",
+        code=codes.INVALID_PARAMETER_VALUE,
         hint="a value is a string, a number, true or false",
     )
 
@@ -154,7 +157,7 @@ def _add(given: dict[str, Value], key: str, value: Value) -> None:
     if any(key.lower() == known.lower() for known in given):
         raise InvalidParameter(
             f"cannot take the parameter {key!r} twice",
-            code="ParameterDuplicated",
+            code=codes.PARAMETER_DUPLICATED,
             hint="case does not tell keys apart",
         )
     given[key] = value

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from assist_cli import codes
 from assist_cli.errors import InvalidParameter
 from assist_cli.model import quotas
 from assist_cli.model.audit import Entry
@@ -46,13 +47,13 @@ def set_limit(controller: Controller, name: str, value: int) -> None:
     if name != quotas.COMMANDS.name:
         raise InvalidParameter(
             f"cannot set the quota {name!r}: only {quotas.COMMANDS.name!r} can be set",
-            code="InvalidQuota",
+            code=codes.INVALID_QUOTA,
             hint="assist quota set commands N",
         )
     if not 1 <= value <= HIGHEST:
         raise InvalidParameter(
             f"cannot set the quota {name!r} to {value}: it is not from 1 to {HIGHEST:,}",
-            code="InvalidQuota",
+            code=codes.INVALID_QUOTA,
             hint=f"the default is {quotas.COMMANDS.limit}",
         )
     with controller.database.transaction() as transaction:

@@ -11,7 +11,7 @@ import base64
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from assist_cli import __version__
+from assist_cli import __version__, codes
 from assist_cli.agents import destination as destinations
 from assist_cli.agents import route
 from assist_cli.agents.client import Chunk, Client
@@ -112,7 +112,7 @@ def install(controller: Controller, request: InstallRequest, *, progress: Progre
         raise Conflict(
             f"cannot let the agent on '{destination.place}' listen: its Python {python} has no TLS 1.3",
             hint="leave out --listen: it is reached by SSH",
-            code="CommandNotApplicable",
+            code=codes.COMMAND_NOT_APPLICABLE,
         )
     credentials = pki.agent_credentials(controller.home, controller.id, instance, controller.now())
     if not found.belongs_to(credentials.authority):
@@ -120,7 +120,7 @@ def install(controller: Controller, request: InstallRequest, *, progress: Progre
             f"cannot install the agent on '{destination.place}': it belongs to another controller",
             hint=f"add it as it is: assist instance add {name} {route.Ssh(destination)}; or take it over: rm "
             f"{found.home}/pki/ca.pem there, and repeat",
-            code="ClientAuthFailed",
+            code=codes.CLIENT_AUTH_FAILED,
         )
     done = host.install(found, instance=instance, credentials=credentials, listen=listen, progress=progress)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from assist_cli import codes
 from assist_cli.errors import Conflict, InvalidParameter, NotFound
 from assist_cli.model import names, target
 from assist_cli.model.audit import Entry
@@ -60,7 +61,7 @@ def add(controller: Controller, name: str, address: str, tags: Mapping[str, str]
         raise InvalidParameter(
             "cannot add the agent of this machine: it is there without being added",
             hint="assist run -- uname -a runs on it",
-            code="InvalidAddress",
+            code=codes.INVALID_ADDRESS,
         )
     met = _meet(controller, name, str(way))
     with controller.database.transaction() as transaction:
@@ -85,7 +86,7 @@ def tag(controller: Controller, name: str, changes: Mapping[str, str | None]) ->
                 raise NotFound(
                     f"cannot take the tag '{key}' from '{instance.name}': it has none of that name",
                     hint=f"assist instance show {instance.name}",
-                    code="TagNotExists",
+                    code=codes.TAG_NOT_EXISTS,
                 )
         changed = replace(instance, tags=dict(sorted(tags.items())))
         store.set_tags(transaction, instance.id, tags)
@@ -100,7 +101,7 @@ def rename(controller: Controller, name: str, new_name: str) -> Instance:
     with controller.database.transaction() as transaction:
         instance = _get(store.registered(transaction), name)
         if instance.name == LOCAL:
-            raise Conflict("cannot rename 'local': it is always this machine", code="NameReserved")
+            raise Conflict("cannot rename 'local': it is always this machine", code=codes.NAME_RESERVED)
         changed = replace(instance, name=new_name)
         _refuse_taken(transaction, changed, changed)
         store.rename(transaction, instance.id, new_name)
@@ -125,7 +126,7 @@ def refuse_in_use(reader: Reader, instance: Instance) -> None:
         raise Conflict(
             f"cannot remove the instance '{instance.name}': {use.open} of its invocations are not over",
             hint="assist invocation list --status Running shows them; wait for them, or stop them",
-            code="InstanceInUse",
+            code=codes.INSTANCE_IN_USE,
         )
     from assist_cli.store import schedules  # a look at the history needs none of it
 
@@ -134,7 +135,7 @@ def refuse_in_use(reader: Reader, instance: Instance) -> None:
         raise Conflict(
             f"cannot remove the instance '{instance.name}': {waiting[0]} is to run there again",
             hint=f"assist stop {waiting[0]} -i {instance.name}",
-            code="InstanceInUse",
+            code=codes.INSTANCE_IN_USE,
         )
 
 
@@ -145,7 +146,7 @@ def refuse_name_of_another(reader: Reader, name: str, instance_id: str) -> None:
         raise Conflict(
             f"cannot use the name '{name}': the instance {bearer.id} at '{bearer.address}' bears it",
             hint=f"take another name, or free it: assist instance remove {name}",
-            code="InstanceNameExists",
+            code=codes.INSTANCE_NAME_EXISTS,
         )
 
 
@@ -155,7 +156,7 @@ def refuse_another_name(name: str, known: Instance | None) -> None:
         raise Conflict(
             f"cannot add '{name}': the instance {known.id} is registered as '{known.name}'",
             hint=f"assist instance rename {known.name} {name}",
-            code="InstanceExists",
+            code=codes.INSTANCE_EXISTS,
         )
 
 
@@ -173,11 +174,13 @@ def _get(known: Sequence[Instance], name: str) -> Instance:
         raise NotFound(
             f"cannot find an instance '{name}': none is registered",
             hint="assist instance install or assist instance add registers one",
-            code="InstanceNotExists",
+            code=codes.INSTANCE_NOT_EXISTS,
         )
     if len(found) > 1:
         raise InvalidParameter(
-            f"cannot tell which instance is meant: '{name}' names {len(found)}", hint="name one", code="InvalidTarget"
+            f"cannot tell which instance is meant: '{name}' names {len(found)}",
+            hint="name one",
+            code=codes.INVALID_TARGET,
         )
     return found[0]
 
@@ -187,7 +190,7 @@ def checked_name(name: str) -> str:
     name = names.checked_name(name, "name")
     if name == LOCAL:
         raise Conflict(
-            "cannot use the name 'local': it is always this machine", hint="take another name", code="NameReserved"
+            "cannot use the name 'local': it is always this machine", hint="take another name", code=codes.NAME_RESERVED
         )
     return name
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from assist_cli import codes
 from assist_cli.errors import Conflict
 from assist_cli.model.comparison import Comparison
 from assist_cli.model.comparison import compare as compare_places
@@ -20,7 +21,7 @@ def compare(controller: Controller, old_id: str, new_id: str) -> Comparison:
     if old.command_id != new.command_id and not same_script:
         raise Conflict(
             f"cannot compare {old.id} and {new.id}: they did not run the same command",
-            code="DifferentCommands",
+            code=codes.DIFFERENT_COMMANDS,
             hint="assist invocation show tells what each of them ran",
         )
     return compare_places(old.instances, new.instances)

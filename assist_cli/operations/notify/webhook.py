@@ -19,7 +19,7 @@ import urllib.error
 import urllib.request
 from datetime import datetime
 
-from assist_cli import __version__
+from assist_cli import __version__, codes
 from assist_cli.errors import FileFailure, InvalidParameter
 from assist_cli.model.notice import Answer
 from assist_cli.model.secret import Secret
@@ -118,6 +118,6 @@ def _bytes_of(text: str, where: str) -> bytes:
     except (ValueError, binascii.Error) as error:
         raise InvalidParameter(
             f"cannot sign with what stands in {where}: it is no key",
-            code="InvalidNotify",
+            code=codes.INVALID_NOTIFY,
             hint=f"a key is {KEY_PREFIX} and the base64 of 24 to 64 bytes",
         ) from error

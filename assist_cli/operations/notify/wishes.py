@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from assist_cli import codes
 from assist_cli.errors import AssistError, FileFailure, InvalidParameter, NotFound
 from assist_cli.model.notice import Notice, Occasion, Program, Reference, Target, Webhook, Wish, parse
 from assist_cli.operations.controller import Also, Controller
@@ -170,7 +171,7 @@ def resolved(target: Target) -> Target:
     if isinstance(meant, Reference):
         raise InvalidParameter(
             f"cannot notify as '{target.path}' says: it names another file",
-            code="InvalidNotify",
+            code=codes.INVALID_NOTIFY,
             hint="its first line is a URL, or a program and its words",
         )
     return _found(meant) if isinstance(meant, Program) else meant

@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from assist_cli import codes
 from assist_cli.agents import unix
 from assist_cli.errors import AgentError
 from assist_cli.model.instance import LOCAL, Health, Instance
@@ -36,7 +37,7 @@ LISTED = 50
 FAILURES = 200
 
 # A look at it does not start the agent of this machine.
-RESTING = Health(error_code="ClientNotRunning", error="it is started when something runs on it")
+RESTING = Health(error_code=codes.CLIENT_NOT_RUNNING, error="it is started when something runs on it")
 
 
 @dataclass(frozen=True)

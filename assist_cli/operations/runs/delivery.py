@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from assist_cli import codes
 from assist_cli.agents.client import Client
 from assist_cli.errors import AgentError, AgentRefused, AssistError, ClientNotOnline, ConnectionLost
 from assist_cli.model.invocation import Record
@@ -76,7 +77,7 @@ async def deliver(
     except AssistError as error:
         if again:
             return record, NOT_ASKED
-        return record, Answer(Heard.REFUSED, code="ExecutionException", why=error.message)
+        return record, Answer(Heard.REFUSED, code=codes.EXECUTION_EXCEPTION, why=error.message)
     longest = allowed.total_seconds()
     seconds = min(longest, max(_left(delivery.until), SHORTEST_WAIT))
     try:

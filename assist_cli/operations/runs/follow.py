@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timezone
 from typing import Any
 
+from assist_cli import codes
 from assist_cli.agents.client import Chunk, Client, Gap, TaskResult, task_result
 from assist_cli.errors import AgentError, AgentRefused
 from assist_cli.model.invocation import InvocationInstance, Outcome, Record
@@ -108,9 +109,9 @@ def ended(result: Mapping[str, Any]) -> Answer:
 def _heard(error: AgentError) -> Answer:
     """The answer that an error of the agent, or on the way to it, is to a question."""
     if isinstance(error, AgentRefused):
-        if error.code == "RecordNotFound":
+        if error.code == codes.RECORD_NOT_FOUND:
             return Answer(Heard.UNKNOWN)
-        if error.code == "RecordForgotten":
+        if error.code == codes.RECORD_FORGOTTEN:
             return Answer(Heard.FORGOTTEN)
     return Answer(Heard.UNREACHABLE, code=error.code, why=error.message)
 
@@ -150,7 +151,7 @@ def _tell(event: Chunk | Gap, name: str, listener: Listener) -> None:
 def _outcome(result: TaskResult, fold: Fold) -> Outcome:
     error_code, error_info = result.error_code, result.error_info
     if result.state is InvocationStatus.FINISHED and result.exit_code and not error_code:
-        error_code, error_info = "ExitCodeNonzero", f"the script ended with exit code {result.exit_code}"
+        error_code, error_info = codes.EXIT_CODE_NONZERO, f"the script ended with exit code {result.exit_code}"
     return Outcome(
         status=result.state,
         exit_code=result.exit_code,

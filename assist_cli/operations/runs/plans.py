@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from assist_cli import codes
 from assist_cli.errors import Conflict, Refused
 from assist_cli.model import command, parameters, quotas
 from assist_cli.model.command import Command, CommandType, CommandVersion
@@ -100,7 +101,7 @@ def checked(controller: Controller, request: Request) -> tuple[Plan, Sequence[In
     if plan.keep_script and any(isinstance(value, Secret) for value in plan.values.values()):
         raise Refused(
             "cannot keep the script on the instance: a secret is put into it",
-            code="KeepScriptWithSecret",
+            code=codes.KEEP_SCRIPT_WITH_SECRET,
             hint="leave out --keep-script",
         )
     return plan, resolve(controller, plan.targets)
@@ -170,7 +171,7 @@ def _plan_of_rerun(controller: Controller, request: RerunRequest) -> Plan:
     if not again:
         raise Conflict(
             f"cannot rerun {then.id}: it succeeded on every instance",
-            code="NothingToRerun",
+            code=codes.NOTHING_TO_RERUN,
             hint=f"assist rerun {then.id} --all",
         )
     version = CommandVersion(

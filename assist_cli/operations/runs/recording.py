@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
+from assist_cli import codes
 from assist_cli.errors import InvalidParameter, NotFound, Refused
 from assist_cli.model.audit import Entry
 from assist_cli.model.command import Command
@@ -71,7 +72,7 @@ def schedule(
     since = first.created - LATEST if timing.frequency.is_once else first.created  # a moment that was to come just now
     upcoming = timing.frequency.next(since, first.created)
     if upcoming is None:
-        raise InvalidParameter(f"cannot run at '{timing.frequency.text}': that is over", code="InvalidFrequency")
+        raise InvalidParameter(f"cannot run at '{timing.frequency.text}': that is over", code=codes.INVALID_FREQUENCY)
     once = timing.frequency.is_once
     invocation = replace(
         first, repeat_mode=RepeatMode.ONCE if once else RepeatMode.PERIOD, frequency=timing.frequency.text
@@ -106,7 +107,7 @@ def _references(values: Mapping[str, Value]) -> dict[str, str]:
             if value.reference is None:
                 raise Refused(
                     f"cannot run later with the secret {key!r} as it was typed in: it is kept nowhere",
-                    code="SecretWithoutReference",
+                    code=codes.SECRET_WITHOUT_REFERENCE,
                     hint=f"--secret {key}=env:VARIABLE or --secret {key}=@FILE, which are read at each run",
                 )
             found[key] = value.reference

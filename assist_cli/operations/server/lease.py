@@ -11,6 +11,7 @@ import os
 import platform
 from datetime import timedelta
 
+from assist_cli import codes
 from assist_cli.errors import Conflict
 from assist_cli.operations.controller import Controller
 from assist_cli.operations.runs.senders import is_alive
@@ -36,7 +37,7 @@ def take(controller: Controller, token: str) -> None:
             raise Conflict(
                 f"cannot serve '{controller.home.root}': another server does, process {other.pid} {where}",
                 hint="one is enough; assist doctor looks whether it is well",
-                code="ServerRunning",
+                code=codes.SERVER_RUNNING,
             )
         store.take(transaction, Lease(token, platform.node(), os.getpid(), controller.now() + TERM))
 
@@ -65,7 +66,7 @@ def lost() -> Conflict:
     return Conflict(
         "cannot go on serving: another server has taken over",
         hint="this one was not heard of for half a minute, or its home was copied",
-        code="ServerRunning",
+        code=codes.SERVER_RUNNING,
     )
 
 

@@ -11,6 +11,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from assist_cli import codes
 from assist_cli.deploy import service
 from assist_cli.errors import Conflict, FileFailure, InstallFailed
 from assist_cli.operations.controller import Controller
@@ -82,7 +83,7 @@ def install(controller: Controller, systemd: Systemd) -> State:
         raise Conflict(
             f"cannot install the service: '{systemd.unit}' is that of another home",
             hint="assist service uninstall takes it away",
-            code="ServiceExists",
+            code=codes.SERVICE_EXISTS,
         )
     try:
         systemd.unit.parent.mkdir(parents=True, exist_ok=True)
@@ -137,7 +138,7 @@ def _refuse_without(controller: Controller, systemd: Systemd) -> None:
         raise Conflict(
             "cannot install a service: no systemd looks after this user here",
             hint=f"let what starts programs here run: {words}; in a crontab that is a line with @reboot before it",
-            code="NoServiceManager",
+            code=codes.NO_SERVICE_MANAGER,
         )
 
 
