@@ -22,6 +22,7 @@ from assist_cli.model.parameters import Value
 from assist_cli.model.secret import Secret
 from assist_cli.model.target import Selection
 from assist_cli.model.transfer import DEFAULT_MODE
+from assist_cli.operations.commands import commands
 from assist_cli.operations.controller import Controller
 from assist_cli.operations.history import history
 from assist_cli.operations.runs import dispatch, files, plans, recording
@@ -130,7 +131,7 @@ class Assist:
     ) -> Run:
         """Run a saved command, NAME or NAME@VERSION; ``timeout`` and ``working_dir`` are its own unless given."""
         request = plans.InvokeRequest(
-            command=command,
+            command=commands.get(self._controller, command),
             parameters=_values(parameters, secrets),
             timeout=timeout,
             working_dir=working_dir,

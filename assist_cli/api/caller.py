@@ -48,7 +48,7 @@ class Caller:
     @functools.cached_property
     def reached(self) -> frozenset[str]:
         """The ids of the instances that the key reaches."""
-        return frozenset(each.id for each in accesskeys.reached(self.controller.database, self.key))
+        return frozenset(each.id for each in accesskeys.reached(self.key, list(self.known.values())))
 
     @property
     def seen(self) -> frozenset[str] | None:

@@ -72,7 +72,7 @@ def send(caller: Caller, given: Given) -> Document:
         group=_account(given, "FileGroup"),
         overwrite=given.flag("Overwrite"),
         timeout=requests.timeout(given) or DEFAULT_TIMEOUT,
-        targets=requests.selection(where),
+        targets=tuple(where),
     )
     request = caller.request(given, Labels(caller.key.id, "", description, given.tags("Tag")))
 

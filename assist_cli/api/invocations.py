@@ -20,7 +20,6 @@ from assist_cli.model.instance import Instance
 from assist_cli.model.invocation import Invocation
 from assist_cli.model.names import is_text_line
 from assist_cli.model.page import Wanted
-from assist_cli.model.parameters import Definition
 from assist_cli.model.status import InvokeStatus
 from assist_cli.model.target import Selection
 from assist_cli.operations.access import clients
@@ -87,11 +86,9 @@ def run(caller: Caller, given: Given) -> Document:
         raise Fault("InvalidParameterCharacter.CommandName")
     quotas.check_length(quotas.NAME, name or "")
     enabled = given.flag("EnableParameter")
-    definitions = [Definition(key) for key in parameters.parse(content).keys] if enabled else []
-    values = requests.values(given, definitions, count="CmdParamCount.ExceedLimit", length="CmdParamName.ExceedLimit")
+    values = requests.values(given, (), count="CmdParamCount.ExceedLimit", length="CmdParamName.ExceedLimit")
     if not enabled:
         parameters.refuse_disabled(values)
-    parameters.resolve(definitions, values)
     where = caller.instances(given)
     requests.check_systems(where, kind)
     if keep and name is None:
@@ -108,7 +105,8 @@ def run(caller: Caller, given: Given) -> Document:
             working_dir=given.text("WorkingDir"),
             username=given.text("Username"),
             parameters=values if enabled else None,
-            targets=requests.selection(where),
+            only_named=True,
+            targets=tuple(where),
             save_as=name if keep else None,
             description=description,
         ),
@@ -134,12 +132,12 @@ def invoke(caller: Caller, given: Given) -> Document:
         given,
         where,
         InvokeRequest(
-            command=found.id,
+            command=found,
             parameters=values,
             timeout=requests.timeout(given),
             working_dir=given.text("WorkingDir"),
             username=given.text("Username"),
-            targets=requests.selection(where),
+            targets=tuple(where),
         ),
         caller.request(given, labels),
         ("InvokeId",),

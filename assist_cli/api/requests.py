@@ -16,7 +16,6 @@ from assist_cli.model.instance import Instance
 from assist_cli.model.parameters import Definition, Value
 from assist_cli.model.schedule import Timing
 from assist_cli.model.secret import Secret
-from assist_cli.model.target import Selection
 from assist_cli.operations.access.clients import Repeated, Request
 from assist_cli.operations.fleet import health
 from assist_cli.operations.local_zone import local_zone
@@ -128,11 +127,6 @@ def text(value: object) -> str:
     if isinstance(value, str):
         return value
     raise Fault("ParameterType.NotSupported", "(a value is text, a number, true or false)")
-
-
-def selection(instances: Sequence[Instance]) -> Selection:
-    """Exactly these."""
-    return Selection(tuple(each.id for each in instances))
 
 
 def check_systems(instances: Iterable[Instance], kind: CommandType) -> None:

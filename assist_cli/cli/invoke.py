@@ -10,6 +10,7 @@ import typer
 from assist_cli.cli import launching, options, parameters, targets
 from assist_cli.cli.output import Encoding, Format
 from assist_cli.cli.watching import carry_out
+from assist_cli.operations.commands import commands
 from assist_cli.operations.controller import open_controller
 from assist_cli.operations.runs.plans import InvokeRequest, missing
 from assist_cli.operations.runs.recording import recorded, schedule
@@ -60,19 +61,20 @@ def invoke(
         targets.preview(printer, where)
         return
     also = notify.also()
-    request = InvokeRequest(
-        command=command,
-        parameters=given.values() or {},
-        timeout=timeout,
-        working_dir=working_dir,
-        username=username,
-        keep_script=keep_script,
-        targets=where,
-    )
+    values = given.values() or {}
     with open_controller(home()) as controller:
+        request = InvokeRequest(
+            command=commands.get(controller, command),
+            parameters=values,
+            timeout=timeout,
+            working_dir=working_dir,
+            username=username,
+            keep_script=keep_script,
+            targets=where,
+        )
         if printer.can_ask:
             # what runs later has its secrets by reference, and not as somebody types them now
-            asked = [each for each in missing(controller, request) if timing is None or not each.secret]
+            asked = [each for each in missing(request) if timing is None or not each.secret]
             answers = parameters.ask(printer, asked)
             request = replace(request, parameters={**request.parameters, **answers})
         if timing is not None:

@@ -14,7 +14,6 @@ from assist_cli.cli.watching import carry_out
 from assist_cli.errors import UsageError
 from assist_cli.operations.controller import open_controller
 from assist_cli.operations.history import history
-from assist_cli.operations.runs import refresh
 from assist_cli.operations.runs.plans import RerunRequest, missing
 from assist_cli.operations.runs.recording import recorded, schedule
 from assist_cli.paths import home
@@ -63,7 +62,7 @@ def rerun(
     given = parameters.ParameterOptions(secrets=secrets).values() or {}
     with open_controller(home()) as controller:
         request = RerunRequest(
-            invocation_id=history.find(controller, id),
+            invocation=history.show(controller, history.find(controller, id), output=False),
             everywhere=everywhere,
             secrets=given,
             timeout=timeout,
@@ -71,12 +70,11 @@ def rerun(
             username=username,
             keep_script=keep_script,
         )
-        refresh.refresh(controller, request.invocation_id)
         if timing is not None:
             launching.tell_scheduled(printer, controller, *schedule(controller, request, timing, also=also))
             return
         if printer.can_ask:
-            request = replace(request, secrets={**given, **parameters.ask(printer, missing(controller, request))})
+            request = replace(request, secrets={**given, **parameters.ask(printer, missing(request))})
         with recorded(controller, request, also=also) as invocation:
             status = carry_out(
                 printer,

@@ -12,9 +12,10 @@ The rules are those of docs/rules.md section 4.
 
 from __future__ import annotations
 
+import functools
 import re
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from assist_cli import codes
@@ -86,6 +87,7 @@ class Definition:
         return self == Definition(self.key)
 
 
+@functools.lru_cache(maxsize=16)  # a script is looked at for each instance that it runs on
 def parse(content: bytes) -> Template:
     """Find the parameters of a script.
 
@@ -229,7 +231,7 @@ def resolve(definitions: Iterable[Definition], given: Mapping[str, Value]) -> di
                 hint="case does not tell keys apart",
             )
         values[key.lower()] = value
-    _refuse_unknown(definitions, given)
+    refuse_unknown(definitions, given)
     absent = missing(definitions, given)
     if absent:
         raise InvalidParameter(
@@ -245,7 +247,8 @@ def resolve(definitions: Iterable[Definition], given: Mapping[str, Value]) -> di
     return resolved
 
 
-def _refuse_unknown(definitions: tuple[Definition, ...], given: Mapping[str, Value]) -> None:
+def refuse_unknown(definitions: Sequence[Definition], given: Mapping[str, Value]) -> None:
+    """Raise InvalidParameter (ParameterNotMatched) for a key that is none of these."""
     known = {entry.key.lower() for entry in definitions}
     extra = [key for key in given if key.lower() not in known]
     if extra:

@@ -92,7 +92,7 @@ def choose(instances: Sequence[Instance], selection: Selection) -> list[Instance
             hint="assist instance list shows what there is",
             code=codes.INSTANCE_NOT_EXISTS,
         )
-    chosen = sorted(found.values(), key=lambda each: natural_key(each.name))
+    chosen = ordered(found.values())
     return chosen if selection.pick is None else _sample(chosen, selection.pick, selection.seed)
 
 
@@ -276,6 +276,11 @@ def _runs(numbers: list[int], width: int) -> Iterator[tuple[int, int, str]]:
         run = [number for _, number in group]
         ends = run if len(run) == 1 else (run[0], run[-1])
         yield run[0], width, "-".join(f"{number:0{width or 1}}" for number in ends)
+
+
+def ordered(instances: Iterable[Instance]) -> list[Instance]:
+    """The instances by name, as people sort names."""
+    return sorted(instances, key=lambda each: natural_key(each.name))
 
 
 def natural_key(name: str) -> tuple[tuple[int, int, str], ...]:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assist_cli.errors import Conflict, InvalidParameter, NotFound, NotPermitted
-from assist_cli.model.access import Labels, Role
+from assist_cli.model.access import AccessKey, Labels, Role
 from assist_cli.model.instance import Instance
 from assist_cli.model.secret import MASK
 from assist_cli.operations.access import accesskeys
@@ -29,9 +29,13 @@ def register(controller: Controller, name: str, **tags: str) -> str:
     return instance.id
 
 
+def reached_by(controller: Controller, key: AccessKey) -> list[Instance]:
+    return accesskeys.reached(key, instances.registered(controller.database))
+
+
 def reached(controller: Controller, *scope: str) -> list[str]:
     key = accesskeys.create(controller, f"k{len(accesskeys.listing(controller))}", Role.OPERATOR, scope)
-    return [each.name for each in accesskeys.reached(controller.database, key)]
+    return [each.name for each in reached_by(controller, key)]
 
 
 def test_the_secret_is_told_once(controller: Controller):
@@ -99,10 +103,10 @@ def test_a_scope_is_looked_up_when_it_counts(controller: Controller):
     web1 = register(controller, "web1", role="web")
     register(controller, "db1", role="db")
     key = accesskeys.create(controller, "ci", Role.OPERATOR, ["@role=web"])
-    assert [each.id for each in accesskeys.reached(controller.database, key)] == [web1]
+    assert [each.id for each in reached_by(controller, key)] == [web1]
     with controller.database.transaction() as transaction:
         instances.set_tags(transaction, web1, {"role": "db"})
-    assert accesskeys.reached(controller.database, key) == []
+    assert reached_by(controller, key) == []
 
 
 def test_a_name_in_a_scope_is_a_whole_name(controller: Controller):
@@ -127,8 +131,8 @@ def test_what_is_gone_from_a_scope_reaches_nothing(controller: Controller, clock
     with controller.database.transaction() as transaction:
         instances.remove(transaction, web2, clock())
     first, second = accesskeys.listing(controller)
-    assert [each.id for each in accesskeys.reached(controller.database, first)] == [web1]
-    assert accesskeys.reached(controller.database, second) == []  # nobody knows what web2 is called now
+    assert [each.id for each in reached_by(controller, first)] == [web1]
+    assert reached_by(controller, second) == []  # nobody knows what web2 is called now
 
 
 @pytest.mark.parametrize("scope", ["nothing", "!web1", "i-00000", "!i-0"])

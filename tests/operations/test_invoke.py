@@ -57,7 +57,7 @@ ECHO = CommandVersion(
 
 def test_a_saved_command_with_its_parameters(controller: Controller) -> None:
     made = commands.create(controller, "echo", ECHO)
-    ended = run(controller, InvokeRequest("echo", {"WORD": "a 'b' $c"}))
+    ended = run(controller, InvokeRequest(commands.get(controller, "echo"), {"WORD": "a 'b' $c"}))
     assert printed(ended) == "a 'b' $c|soft|a 'b' $c|soft|"
     assert (ended.command_id, ended.command_name, ended.command_version) == (made.id, "echo", 1)
     assert ended.content == ECHO.content
@@ -86,25 +86,28 @@ def test_a_version_is_pinned_and_settings_are_overridden(controller: Controller,
     commands.create(controller, "where", CommandVersion(b"echo 1; pwd", timeout=30))
     commands.clone(controller, "where", Changes(content=b"echo 2; pwd"))
     folder = str(tmp_path)
-    assert printed(run(controller, InvokeRequest("where", working_dir=folder))) == f"2\n{folder}\n"
-    ended = run(controller, InvokeRequest("where@1", timeout=9, working_dir=folder))
+    assert (
+        printed(run(controller, InvokeRequest(commands.get(controller, "where"), working_dir=folder)))
+        == f"2\n{folder}\n"
+    )
+    ended = run(controller, InvokeRequest(commands.get(controller, "where@1"), timeout=9, working_dir=folder))
     assert printed(ended) == f"1\n{folder}\n"
     assert (ended.command_version, ended.timeout, ended.working_dir) == (1, 9, folder)
 
 
 def test_the_history_of_a_deleted_command_is_whole(controller: Controller) -> None:
     commands.create(controller, "echo", ECHO)
-    before = run(controller, InvokeRequest("echo@1", {"word": "w"}))
+    before = run(controller, InvokeRequest(commands.get(controller, "echo@1"), {"word": "w"}))
     commands.clone(controller, "echo", Changes(content=b"echo other"))
     commands.delete(controller, ["echo"])
     assert history.show(controller, before.id, output=True) == before
     with pytest.raises(NotFound):
-        run(controller, InvokeRequest("echo", {"word": "w"}))
+        run(controller, InvokeRequest(commands.get(controller, "echo"), {"word": "w"}))
 
 
 def test_a_command_in_use_is_not_deleted(controller: Controller) -> None:
     commands.create(controller, "sleep", CommandVersion(b"exec sleep 60"))
-    with recording.recorded(controller, InvokeRequest("sleep")) as invocation:
+    with recording.recorded(controller, InvokeRequest(commands.get(controller, "sleep"))) as invocation:
         dispatch.send(controller, invocation)
     with pytest.raises(Conflict) as refused:
         commands.delete(controller, ["sleep"])
@@ -119,7 +122,7 @@ def test_a_command_in_use_is_not_deleted(controller: Controller) -> None:
 def test_a_command_is_deleted_when_its_agent_knows_that_it_is_over(controller: Controller) -> None:
     """Though nobody has looked at what was detached since."""
     commands.create(controller, "quick", CommandVersion(b"true"))
-    with recording.recorded(controller, InvokeRequest("quick")) as invocation:
+    with recording.recorded(controller, InvokeRequest(commands.get(controller, "quick"))) as invocation:
         dispatch.send(controller, invocation)
     deadline = time.monotonic() + 20
     while list(commands.listing(controller)):
@@ -145,7 +148,7 @@ def test_what_is_refused_is_not_written(
 ) -> None:
     commands.create(controller, "refused", version)
     with pytest.raises(AssistError) as refused:
-        run(controller, InvokeRequest("refused", given))
+        run(controller, InvokeRequest(commands.get(controller, "refused"), given))
     assert refused.value.code == code
     assert refused.value.exit_status == 65
     assert nothing_was_done(controller)
@@ -162,10 +165,10 @@ def test_a_script_and_its_parameters_exactly_at_the_limit(controller: Controller
 
 def test_missing_parameters_are_told_before(controller: Controller) -> None:
     commands.create(controller, "echo", ECHO)
-    assert plans.missing(controller, InvokeRequest("echo")) == (Definition("word"),)
-    assert plans.missing(controller, InvokeRequest("echo", {"Word": "x"})) == ()
+    assert plans.missing(InvokeRequest(commands.get(controller, "echo"))) == (Definition("word"),)
+    assert plans.missing(InvokeRequest(commands.get(controller, "echo"), {"Word": "x"})) == ()
     commands.create(controller, "off", CommandVersion(b"{{word}}"))
-    assert plans.missing(controller, InvokeRequest("off")) == ()
+    assert plans.missing(InvokeRequest(commands.get(controller, "off"))) == ()
 
 
 def test_a_secret_reaches_the_script_and_nothing_else(controller: Controller) -> None:
@@ -205,6 +208,6 @@ def test_names_are_words_and_never_code(controller: Controller) -> None:
     commands.create(controller, hostile, CommandVersion(b"ls -A; printf '%s' {{v|sh}}", parameters_enabled=True))
     folder = controller.home.root / "here $(touch x);'"
     folder.mkdir()
-    ended = run(controller, InvokeRequest(hostile, {"v": hostile}, working_dir=str(folder)))
+    ended = run(controller, InvokeRequest(commands.get(controller, hostile), {"v": hostile}, working_dir=str(folder)))
     assert printed(ended) == hostile
     assert shlex.split(shlex.quote(hostile)) == [hostile]

@@ -395,9 +395,8 @@ def test_a_secret_that_was_typed_in_cannot_run_later(world: World) -> None:
 
 def test_what_is_to_run_again_is_in_use(world: World) -> None:
     commands.create(world.controller, "job", CommandVersion(b"true"))
-    invocation, _ = recording.schedule(
-        world.controller, InvokeRequest("job", targets=Selection(("n1",))), Timing(EVERY)
-    )
+    request = InvokeRequest(commands.get(world.controller, "job"), targets=Selection(("n1",)))
+    invocation, _ = recording.schedule(world.controller, request, Timing(EVERY))
     with pytest.raises(Conflict):
         commands.delete(world.controller, ["job"])
     with pytest.raises(Conflict, match="is to run there again"):

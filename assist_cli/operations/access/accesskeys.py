@@ -21,7 +21,7 @@ from assist_cli.model.target import Selection
 from assist_cli.operations.controller import Controller
 from assist_cli.store import accesskeys as store
 from assist_cli.store import audit, clients, instances, schedules
-from assist_cli.store.database import Reader, Transaction
+from assist_cli.store.database import Transaction
 
 ID_LENGTH = 20
 SECRET_LENGTH = 40
@@ -99,15 +99,14 @@ def note_used(controller: Controller, key: AccessKey) -> None:
             store.note_used(transaction, key.id, now)
 
 
-def reached(reader: Reader, key: AccessKey) -> list[Instance]:
-    """The instances that a key reaches as they stand now; each part of its scope is looked up anew.
+def reached(key: AccessKey, known: Sequence[Instance]) -> list[Instance]:
+    """The instances that a key reaches, of all that are ``known``; each part of its scope is looked up anew.
 
     A part that names nothing any more reaches nothing. What is taken away must be there to be taken away: a scope
     whose ``!x`` names nothing reaches nothing at all, for ``x`` may bear another name now.
     """
-    known = instances.registered(reader)
     if not key.scope:
-        return known
+        return list(known)
     terms = target.terms(Selection(key.scope))
     wanted = [term for term in terms if not term.startswith("!")]
     try:

@@ -16,7 +16,7 @@ from assist_cli.errors import Conflict, NotPermitted
 from assist_cli.model.access import AccessKey, Labels
 from assist_cli.operations.access.accesskeys import reached
 from assist_cli.operations.controller import Controller
-from assist_cli.store import accesskeys
+from assist_cli.store import accesskeys, instances
 from assist_cli.store import clients as store
 from assist_cli.store.database import Reader, Transaction
 
@@ -57,7 +57,7 @@ class Request:
             raise NotPermitted(
                 f"cannot use the access key {self.key.id}: it is disabled", code=codes.ACCESS_KEY_DISABLED
             )
-        if self.key.scope and not {each.id for each in reached(transaction, self.key)}.issuperset(instance_ids):
+        if self.key.scope and not self._reached(transaction).issuperset(instance_ids):
             raise NotPermitted(f"cannot go beyond the scope of the access key {self.key.id}", code=codes.BEYOND_SCOPE)
         self.refuse_repeated(transaction)
         if labelled:
@@ -65,6 +65,9 @@ class Request:
         if self.token is not None:
             store.forget_tokens(transaction, controller.now() - TOKENS_LAST)
             store.put_token(transaction, self.key.id, self.token, self.fingerprint, subject, controller.now())
+
+    def _reached(self, reader: Reader) -> set[str]:
+        return {each.id for each in reached(self.key, instances.registered(reader))}
 
     def refuse_repeated(self, reader: Reader) -> None:
         """Raise Repeated when this was asked before, Conflict when something else was with the same token."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from assist_cli import codes
-from assist_cli.errors import Conflict, InvalidParameter
+from assist_cli.errors import Conflict, InvalidParameter, NotFound
 from assist_cli.model import command as rules
 from assist_cli.model import names
 from assist_cli.model.audit import Entry
@@ -90,7 +90,10 @@ def get(controller: Controller, reference: str) -> Command:
 
 def of_id(controller: Controller, command_id: str) -> Command | None:
     """The command of exactly this id, with its newest version."""
-    return store.get(controller.database, command_id) if store.exists(controller.database, command_id) else None
+    try:
+        return store.get(controller.database, command_id)
+    except NotFound:
+        return None
 
 
 def versions(controller: Controller, name: str) -> list[Command]:

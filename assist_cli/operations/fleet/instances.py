@@ -19,18 +19,22 @@ from assist_cli.store import audit
 from assist_cli.store import instances as store
 from assist_cli.store.database import Reader, Transaction
 
+Targets = Selection | tuple[Instance, ...]  # in the words of a person, or already looked up
 
-def resolve(controller: Controller, selection: Selection) -> list[Instance]:
-    """The instances that a selection means, each once, by name; ``local`` when nothing is selected.
 
-    Raises NotFound for a target that names nothing, InvalidParameter for what is none, and AgentError when ``local``
-    has no id yet and cannot be started.
+def resolve(controller: Controller, targets: Targets) -> list[Instance]:
+    """The instances that are meant, each once, by name; ``local`` for an empty selection.
+
+    Those that are looked up already are only put in order. Raises NotFound for a target that names nothing,
+    InvalidParameter for what is none, and AgentError when ``local`` has no id yet and cannot be started.
     """
-    if selection.is_empty:
+    if not isinstance(targets, Selection):
+        return target.ordered(targets)
+    if targets.is_empty:
         return [_local(controller)]
-    if LOCAL in target.terms(selection):
+    if LOCAL in target.terms(targets):
         _local(controller)
-    return target.choose(store.registered(controller.database), selection)
+    return target.choose(store.registered(controller.database), targets)
 
 
 def listing(controller: Controller, selection: Selection) -> list[Instance]:
@@ -38,7 +42,7 @@ def listing(controller: Controller, selection: Selection) -> list[Instance]:
     known = store.registered(controller.database)
     if not selection.is_empty:
         return target.choose(known, selection)
-    return sorted(known, key=lambda each: target.natural_key(each.name))
+    return target.ordered(known)
 
 
 def get(controller: Controller, name: str) -> Instance:

@@ -13,7 +13,7 @@ from assist_cli.model.invocation import Invocation
 from assist_cli.model.status import InvokeStatus
 from assist_cli.model.target import Selection
 from assist_cli.operations.controller import Also, Controller
-from assist_cli.operations.fleet.instances import resolve
+from assist_cli.operations.fleet.instances import Targets, resolve
 from assist_cli.operations.runs import refresh
 from assist_cli.operations.runs.recording import first_records, places_in_audit
 from assist_cli.operations.runs.senders import sender
@@ -35,7 +35,7 @@ class SendRequest:
     group: str | None = None
     overwrite: bool = False
     timeout: int = transfer.DEFAULT_TIMEOUT
-    targets: Selection = field(default_factory=Selection)
+    targets: Targets = field(default_factory=Selection)
 
 
 @contextlib.contextmanager

@@ -1,4 +1,8 @@
-"""What is asked for, and the plan that it becomes: a script with its settings and values, and where it is to run."""
+"""Requests, and the plan that one becomes: a script with its settings and values, and where it is to run.
+
+A request has what was looked up for it: the saved command, the invocation to repeat, and instances where whoever asks
+had to see them. Nothing of it is read from the database again; its parameters are resolved here and nowhere else.
+"""
 
 from __future__ import annotations
 
@@ -10,22 +14,22 @@ from assist_cli.errors import Conflict, Refused
 from assist_cli.model import command, parameters, quotas
 from assist_cli.model.command import Command, CommandType, CommandVersion
 from assist_cli.model.instance import Instance
-from assist_cli.model.invocation import RepeatMode
+from assist_cli.model.invocation import Invocation, RepeatMode
 from assist_cli.model.parameters import Definition, Value
 from assist_cli.model.secret import Secret
 from assist_cli.model.target import Selection
 from assist_cli.operations.commands import commands
 from assist_cli.operations.controller import Controller
-from assist_cli.operations.fleet.instances import resolve
+from assist_cli.operations.fleet.instances import Targets, resolve
 from assist_cli.store import commands as store
-from assist_cli.store import invocations
 
 
 @dataclass(frozen=True)
 class RunRequest:
     """A script to run once. ``timeout`` is in seconds; empty ``targets`` mean this machine.
 
-    ``parameters`` None means that they are off, and what stands in double braces is text. It is not saved, unless
+    ``parameters`` None means that they are off, and what stands in double braces is text. One that the script does not
+    name in braces is only in its environment, or with ``only_named`` refused. The script is not saved, unless
     ``save_as`` names the command that it becomes, in the same transaction.
     """
 
@@ -36,22 +40,23 @@ class RunRequest:
     username: str | None = None
     keep_script: bool = False
     parameters: Mapping[str, Value] | None = None
-    targets: Selection = field(default_factory=Selection)
+    only_named: bool = False
+    targets: Targets = field(default_factory=Selection)
     save_as: str | None = None
     description: str = ""
 
 
 @dataclass(frozen=True)
 class InvokeRequest:
-    """A saved command to run: NAME, NAME@VERSION or an id. ``timeout`` and ``working_dir`` None are the command's."""
+    """A saved command to run, in the version that it has. ``timeout`` and ``working_dir`` None are the command's."""
 
-    command: str
+    command: Command
     parameters: Mapping[str, Value] = field(default_factory=dict)
     timeout: int | None = None
     working_dir: str | None = None
     username: str | None = None
     keep_script: bool = False
-    targets: Selection = field(default_factory=Selection)
+    targets: Targets = field(default_factory=Selection)
 
 
 @dataclass(frozen=True)
@@ -62,7 +67,7 @@ class RerunRequest:
     are what they were then, and the script is kept on the instance if it was then, or now with ``keep_script``.
     """
 
-    invocation_id: str
+    invocation: Invocation
     everywhere: bool = False
     secrets: Mapping[str, Value] = field(default_factory=dict)
     timeout: int | None = None
@@ -83,7 +88,7 @@ class Plan:
 
     version: CommandVersion
     values: Mapping[str, Value]
-    targets: Selection
+    targets: Targets
     username: str | None
     keep_script: bool
     command_id: str | None = None
@@ -107,16 +112,15 @@ def checked(controller: Controller, request: Request) -> tuple[Plan, Sequence[In
     return plan, resolve(controller, plan.targets)
 
 
-def missing(controller: Controller, request: InvokeRequest | RerunRequest) -> Sequence[Definition]:
-    """The parameters that are needed and that the request does not give. Raises NotFound."""
+def missing(request: InvokeRequest | RerunRequest) -> Sequence[Definition]:
+    """The parameters that are needed and that the request does not give."""
     if isinstance(request, RerunRequest):
-        then = invocations.get(controller.database, request.invocation_id, output=False)
         return [
             Definition(key, secret=True)
-            for key, value in then.parameters.items()
+            for key, value in request.invocation.parameters.items()
             if isinstance(value, Secret) and key not in request.secrets
         ]
-    version = commands.get(controller, request.command).version
+    version = request.command.version
     return parameters.missing(version.definitions, request.parameters) if version.parameters_enabled else ()
 
 
@@ -124,13 +128,15 @@ def _plan(controller: Controller, request: Request) -> Plan:
     if isinstance(request, RunRequest):
         return _plan_of_script(controller, request)
     if isinstance(request, InvokeRequest):
-        return _plan_of_command(controller, request)
+        return _plan_of_command(request)
     return _plan_of_rerun(controller, request)
 
 
 def _plan_of_script(controller: Controller, request: RunRequest) -> Plan:
     """A script that is not saved has the keys that are given, and those in its content."""
     given = request.parameters or {}
+    if request.only_named:
+        parameters.refuse_unknown([Definition(key) for key in parameters.parse(request.content).keys], given)
     version = CommandVersion(
         content=request.content,
         type=request.type,
@@ -147,8 +153,8 @@ def _plan_of_script(controller: Controller, request: RunRequest) -> Plan:
     return Plan(version, values, request.targets, request.username, request.keep_script, new.id, new.name, new)
 
 
-def _plan_of_command(controller: Controller, request: InvokeRequest) -> Plan:
-    saved = commands.get(controller, request.command)
+def _plan_of_command(request: InvokeRequest) -> Plan:
+    saved = request.command
     version = replace(
         saved.version,
         timeout=saved.version.timeout if request.timeout is None else request.timeout,
@@ -160,8 +166,8 @@ def _plan_of_command(controller: Controller, request: InvokeRequest) -> Plan:
 
 
 def _plan_of_rerun(controller: Controller, request: RerunRequest) -> Plan:
-    """What ran then, from the history; a command that was deleted since is run as a script."""
-    then = invocations.get(controller.database, request.invocation_id, output=False)
+    """What ran then; a command that was deleted since is run as a script."""
+    then = request.invocation
     if then.command_type is None:
         raise Conflict(f"cannot rerun {then.id}: it is a file, and only its size is remembered", hint="send it again")
     if not then.status.is_final:
