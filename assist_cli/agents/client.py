@@ -70,14 +70,14 @@ class Chunk:
 
 
 @dataclass(frozen=True)
-class Gap:
+class OutputGap:
     """Bytes from ``offset`` on that cannot be had: they are gone, or beyond the budget of the watch."""
 
     offset: int
     count: int
 
 
-WatchEvent = Chunk | Gap | TaskResult
+WatchEvent = Chunk | OutputGap | TaskResult
 
 
 class Client(asyncio.Protocol):
@@ -274,7 +274,7 @@ class Client(asyncio.Protocol):
         if method == "task.output":
             watch.add(Chunk(Stream(params["stream"]), params["offset"], protocol.unpack(params["data"])))
         elif method == "task.gap":
-            watch.add(Gap(params["offset"], params["bytes"]))
+            watch.add(OutputGap(params["offset"], params["bytes"]))
         elif method == "task.finished":
             watch.add(task_result(params["result"]))
         if len(watch.events) >= QUEUE_HIGH and self._transport is not None:

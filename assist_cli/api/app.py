@@ -27,7 +27,7 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
 
-class Application:
+class AsgiApplication:
     """The application; what may block runs in threads: of ``readers`` what only reads, of ``waiters`` the rest.
 
     ``names`` are those by which this server may be called. An address always may: it is a name that a page in a

@@ -8,7 +8,7 @@ from assist_cli.api import pages, requests, views
 from assist_cli.api.caller import Caller
 from assist_cli.api.faults import Fault
 from assist_cli.api.forms import Document
-from assist_cli.api.parameters import Given, Kind, chosen_encoding, decoded, takes
+from assist_cli.api.parameters import Given, ValueKind, chosen_encoding, decoded, takes
 from assist_cli.model import quotas
 from assist_cli.model.access import Labels
 from assist_cli.model.command import DEFAULT_TIMEOUT, Command, CommandVersion
@@ -19,38 +19,38 @@ from assist_cli.operations.runs import refresh
 USUAL = "Base64"
 
 CREATE = takes(
-    ClientToken=Kind.TEXT,
-    CommandContent=Kind.TEXT,
-    ContentEncoding=Kind.TEXT,
-    Description=Kind.TEXT,
-    EnableParameter=Kind.FLAG,
-    Launcher=Kind.TEXT,
-    Name=Kind.TEXT,
-    Tag=Kind.TAGS,
-    Timeout=Kind.NUMBER,
-    Type=Kind.TEXT,
-    WorkingDir=Kind.TEXT,
+    ClientToken=ValueKind.TEXT,
+    CommandContent=ValueKind.TEXT,
+    ContentEncoding=ValueKind.TEXT,
+    Description=ValueKind.TEXT,
+    EnableParameter=ValueKind.FLAG,
+    Launcher=ValueKind.TEXT,
+    Name=ValueKind.TEXT,
+    Tag=ValueKind.TAGS,
+    Timeout=ValueKind.NUMBER,
+    Type=ValueKind.TEXT,
+    WorkingDir=ValueKind.TEXT,
 )
 MODIFY = takes(
-    CommandContent=Kind.TEXT,
-    CommandId=Kind.TEXT,
-    Description=Kind.TEXT,
-    Launcher=Kind.TEXT,
-    Name=Kind.TEXT,
-    Timeout=Kind.NUMBER,
-    WorkingDir=Kind.TEXT,
+    CommandContent=ValueKind.TEXT,
+    CommandId=ValueKind.TEXT,
+    Description=ValueKind.TEXT,
+    Launcher=ValueKind.TEXT,
+    Name=ValueKind.TEXT,
+    Timeout=ValueKind.NUMBER,
+    WorkingDir=ValueKind.TEXT,
 )
-DELETE = takes(CommandId=Kind.TEXT)
+DELETE = takes(CommandId=ValueKind.TEXT)
 DESCRIBE = takes(
     **pages.PAGED,
-    CommandId=Kind.TEXT,
-    ContentEncoding=Kind.TEXT,
-    Description=Kind.TEXT,
-    Latest=Kind.FLAG,
-    Name=Kind.TEXT,
-    Provider=Kind.TEXT,
-    Tag=Kind.TAGS,
-    Type=Kind.TEXT,
+    CommandId=ValueKind.TEXT,
+    ContentEncoding=ValueKind.TEXT,
+    Description=ValueKind.TEXT,
+    Latest=ValueKind.FLAG,
+    Name=ValueKind.TEXT,
+    Provider=ValueKind.TEXT,
+    Tag=ValueKind.TAGS,
+    Type=ValueKind.TEXT,
 )
 
 

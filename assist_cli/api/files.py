@@ -7,12 +7,12 @@ from assist_cli.api import pages, requests, views
 from assist_cli.api.caller import FEWER_INSTANCES, Caller
 from assist_cli.api.faults import Fault, Words, invalid
 from assist_cli.api.forms import Document
-from assist_cli.api.parameters import Given, Kind, decoded, takes
+from assist_cli.api.parameters import Given, ValueKind, decoded, takes
 from assist_cli.model import names
 from assist_cli.model.access import Labels
 from assist_cli.model.command import checked_description
 from assist_cli.model.fine import Fine
-from assist_cli.model.ids import Kind as Id
+from assist_cli.model.ids import Kind
 from assist_cli.model.page import Wanted
 from assist_cli.model.transfer import DEFAULT_MODE, DEFAULT_TIMEOUT
 from assist_cli.operations.access import clients
@@ -21,27 +21,27 @@ from assist_cli.operations.runs import files
 from assist_cli.operations.runs.files import SendRequest
 
 SEND = takes(
-    ClientToken=Kind.TEXT,
-    Content=Kind.TEXT,
-    ContentType=Kind.TEXT,
-    Description=Kind.TEXT,
-    FileGroup=Kind.TEXT,
-    FileMode=Kind.TEXT,
-    FileOwner=Kind.TEXT,
-    InstanceId=Kind.LIST,
-    Name=Kind.TEXT,
-    Overwrite=Kind.FLAG,
-    Tag=Kind.TAGS,
-    TargetDir=Kind.TEXT,
-    Timeout=Kind.NUMBER,
+    ClientToken=ValueKind.TEXT,
+    Content=ValueKind.TEXT,
+    ContentType=ValueKind.TEXT,
+    Description=ValueKind.TEXT,
+    FileGroup=ValueKind.TEXT,
+    FileMode=ValueKind.TEXT,
+    FileOwner=ValueKind.TEXT,
+    InstanceId=ValueKind.LIST,
+    Name=ValueKind.TEXT,
+    Overwrite=ValueKind.FLAG,
+    Tag=ValueKind.TAGS,
+    TargetDir=ValueKind.TEXT,
+    Timeout=ValueKind.NUMBER,
 )
 RESULTS = takes(
     **pages.PAGED,
-    InstanceId=Kind.TEXT,
-    InvocationStatus=Kind.TEXT,
-    InvokeId=Kind.TEXT,
-    Name=Kind.TEXT,
-    Tag=Kind.TAGS,
+    InstanceId=ValueKind.TEXT,
+    InvocationStatus=ValueKind.TEXT,
+    InvokeId=ValueKind.TEXT,
+    Name=ValueKind.TEXT,
+    Tag=ValueKind.TAGS,
 )
 WORDS: Words = {
     codes.DESCRIPTION_EXCEED_LIMIT: "FileDesc.ExceedLimit",
@@ -93,7 +93,7 @@ def results(caller: Caller, given: Given) -> Document:
     if status is not None and status not in {fine.value for fine in Fine}:
         raise invalid("InvocationStatus")
     wanted = Wanted(
-        kind=Id.FILE,
+        kind=Kind.FILE,
         invocation_id=given.text("InvokeId"),
         instance_id=given.text("InstanceId"),
         file_name=given.text("Name"),

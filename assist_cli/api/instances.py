@@ -6,11 +6,11 @@ from assist_cli.api import pages, requests, views
 from assist_cli.api.caller import FEWER_INSTANCES, MOST_INSTANCES, Caller
 from assist_cli.api.faults import Fault, invalid
 from assist_cli.api.forms import Document
-from assist_cli.api.parameters import Given, Kind, takes
+from assist_cli.api.parameters import Given, ValueKind, takes
 
-INSTALL = takes(InstanceId=Kind.LIST)
-STATUS = takes(**pages.PAGED, InstanceId=Kind.LIST, OSType=Kind.TEXT)
-PLUGINS = takes(**pages.PAGED, InstanceId=Kind.LIST, Name=Kind.TEXT)
+INSTALL = takes(InstanceId=ValueKind.LIST)
+STATUS = takes(**pages.PAGED, InstanceId=ValueKind.LIST, OSType=ValueKind.TEXT)
+PLUGINS = takes(**pages.PAGED, InstanceId=ValueKind.LIST, Name=ValueKind.TEXT)
 
 SYSTEMS = ("Windows", "Linux", "FreeBSD")
 

@@ -8,14 +8,13 @@ from assist_cli.api import pages, requests, views
 from assist_cli.api.caller import FEWER_INSTANCES, Caller, is_id
 from assist_cli.api.faults import Fault, invalid
 from assist_cli.api.forms import Document
-from assist_cli.api.parameters import Given, Kind, chosen_encoding, decoded, takes
+from assist_cli.api.parameters import Given, ValueKind, chosen_encoding, decoded, takes
 from assist_cli.errors import NotFound
 from assist_cli.model import parameters, quotas
 from assist_cli.model.access import Labels, Role
 from assist_cli.model.command import DEFAULT_TIMEOUT, checked_description
 from assist_cli.model.fine import Fine
-from assist_cli.model.ids import Kind as Id
-from assist_cli.model.ids import new_id
+from assist_cli.model.ids import Kind, new_id
 from assist_cli.model.instance import Instance
 from assist_cli.model.invocation import Invocation
 from assist_cli.model.names import is_text_line
@@ -33,39 +32,39 @@ from assist_cli.operations.runs.recording import check, recorded, schedule
 
 RUN = takes(
     **requests.RUNNING,
-    CommandContent=Kind.TEXT,
-    ContentEncoding=Kind.TEXT,
-    Description=Kind.TEXT,
-    EnableParameter=Kind.FLAG,
-    KeepCommand=Kind.FLAG,
-    Name=Kind.TEXT,
-    Type=Kind.TEXT,
+    CommandContent=ValueKind.TEXT,
+    ContentEncoding=ValueKind.TEXT,
+    Description=ValueKind.TEXT,
+    EnableParameter=ValueKind.FLAG,
+    KeepCommand=ValueKind.FLAG,
+    Name=ValueKind.TEXT,
+    Type=ValueKind.TEXT,
 )
-INVOKE = takes(**requests.RUNNING, CommandId=Kind.TEXT)
-STOP = takes(InstanceId=Kind.LIST, InvokeId=Kind.TEXT)
+INVOKE = takes(**requests.RUNNING, CommandId=ValueKind.TEXT)
+STOP = takes(InstanceId=ValueKind.LIST, InvokeId=ValueKind.TEXT)
 DESCRIBE = takes(
     **pages.PAGED,
-    CommandId=Kind.TEXT,
-    CommandName=Kind.TEXT,
-    CommandType=Kind.TEXT,
-    ContentEncoding=Kind.TEXT,
-    IncludeOutput=Kind.FLAG,
-    InstanceId=Kind.TEXT,
-    InvokeId=Kind.TEXT,
-    InvokeStatus=Kind.TEXT,
-    RepeatMode=Kind.TEXT,
-    Tag=Kind.TAGS,
-    Timed=Kind.FLAG,
+    CommandId=ValueKind.TEXT,
+    CommandName=ValueKind.TEXT,
+    CommandType=ValueKind.TEXT,
+    ContentEncoding=ValueKind.TEXT,
+    IncludeOutput=ValueKind.FLAG,
+    InstanceId=ValueKind.TEXT,
+    InvokeId=ValueKind.TEXT,
+    InvokeStatus=ValueKind.TEXT,
+    RepeatMode=ValueKind.TEXT,
+    Tag=ValueKind.TAGS,
+    Timed=ValueKind.FLAG,
 )
 RESULTS = takes(
     **pages.PAGED,
-    CommandId=Kind.TEXT,
-    ContentEncoding=Kind.TEXT,
-    IncludeHistory=Kind.FLAG,
-    InstanceId=Kind.TEXT,
-    InvokeId=Kind.TEXT,
-    InvokeRecordStatus=Kind.TEXT,
-    Tag=Kind.TAGS,
+    CommandId=ValueKind.TEXT,
+    ContentEncoding=ValueKind.TEXT,
+    IncludeHistory=ValueKind.FLAG,
+    InstanceId=ValueKind.TEXT,
+    InvokeId=ValueKind.TEXT,
+    InvokeRecordStatus=ValueKind.TEXT,
+    Tag=ValueKind.TAGS,
 )
 
 INVOKE_TAGS = 10  # of ResourceTag; RunCommand takes twice as many
@@ -92,7 +91,7 @@ def run(caller: Caller, given: Given) -> Document:
     where = caller.instances(given)
     requests.check_systems(where, kind)
     if keep and name is None:
-        name = "cmd-" + new_id(Id.COMMAND, caller.controller.now_ms()).removeprefix(Id.COMMAND.value)
+        name = "cmd-" + new_id(Kind.COMMAND, caller.controller.now_ms()).removeprefix(Kind.COMMAND.value)
     labels = Labels(caller.key.id, name or "", description, given.tags("Tag"))
     return _start(
         caller,
@@ -262,7 +261,7 @@ def _start(
 def _visible(caller: Caller, invoke_id: str) -> Invocation:
     """The invocation of exactly this id, when an instance of it is in the scope of the key. Raises Fault."""
     try:
-        if not is_id(invoke_id, Id.INVOCATION, Id.FILE):
+        if not is_id(invoke_id, Kind.INVOCATION, Kind.FILE):
             raise NotFound(invoke_id)
         found = history.recall(caller.controller, invoke_id, output=False)
     except NotFound:

@@ -10,14 +10,19 @@ from typing import TypeVar
 
 from assist_cli.api.faults import Fault
 from assist_cli.api.forms import Document
-from assist_cli.api.parameters import Given, Kind, Takes
+from assist_cli.api.parameters import Given, Takes, ValueKind
 from assist_cli.model.page import Slice
 
 MOST = 50
 USUAL = 10
 FAR = 1_000_000  # no list is so long, and numbers stay small
 
-PAGED: Takes = {"PageNumber": Kind.NUMBER, "PageSize": Kind.NUMBER, "MaxResults": Kind.NUMBER, "NextToken": Kind.TEXT}
+PAGED: Takes = {
+    "PageNumber": ValueKind.NUMBER,
+    "PageSize": ValueKind.NUMBER,
+    "MaxResults": ValueKind.NUMBER,
+    "NextToken": ValueKind.TEXT,
+}
 
 Item = TypeVar("Item")
 

@@ -20,7 +20,7 @@ from assist_cli.api.faults import Fault, invalid, missing
 from assist_cli.api.signatures import COMMON
 
 
-class Kind(Enum):
+class ValueKind(Enum):
     """How a parameter is written."""
 
     TEXT = "text"
@@ -31,7 +31,7 @@ class Kind(Enum):
     MAP = "map"  # a JSON object
 
 
-Takes = Mapping[str, Kind]
+Takes = Mapping[str, ValueKind]
 
 # Every action takes these. They name accounts and groups, which are not known here: see ``Given.refuse_foreign``.
 _FOREIGN = ("OwnerId", "OwnerAccount", "ResourceOwnerId", "ResourceOwnerAccount", "ResourceGroupId")
@@ -39,9 +39,9 @@ _LONGEST_NUMBER = 18
 _INDEX = re.compile(r"([1-9][0-9]{0,3})(?:\.(.+))?", re.ASCII | re.DOTALL)
 
 
-def takes(**kinds: Kind) -> Takes:
+def takes(**kinds: ValueKind) -> Takes:
     """The parameters of an action, with those that every action has."""
-    return {**kinds, "RegionId": Kind.TEXT, **dict.fromkeys(_FOREIGN, Kind.TEXT)}
+    return {**kinds, "RegionId": ValueKind.TEXT, **dict.fromkeys(_FOREIGN, ValueKind.TEXT)}
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ def read(takes: Takes, flat: Mapping[str, str]) -> Given:
             continue
         head, dot, rest = name.partition(".")
         kind = takes.get(head)
-        if kind is None or bool(dot) != (kind in (Kind.LIST, Kind.TAGS)):
+        if kind is None or bool(dot) != (kind in (ValueKind.LIST, ValueKind.TAGS)):
             shown = head if head.isidentifier() and len(head) <= 64 else "Name"
             raise invalid(shown, "(this action takes no such parameter)")
         if dot:
@@ -151,12 +151,12 @@ def encoded(data: bytes, encoding: str) -> str:
     return data.decode("utf-8", "replace")
 
 
-def _add(found: dict[int, Any], name: str, kind: Kind, rest: str, value: str) -> None:
+def _add(found: dict[int, Any], name: str, kind: ValueKind, rest: str, value: str) -> None:
     matched = _INDEX.fullmatch(rest)
-    if matched is None or (matched[2] is not None) != (kind is Kind.TAGS):
-        raise invalid(name, f"(it is written {name}.1{'.Key' if kind is Kind.TAGS else ''})")
+    if matched is None or (matched[2] is not None) != (kind is ValueKind.TAGS):
+        raise invalid(name, f"(it is written {name}.1{'.Key' if kind is ValueKind.TAGS else ''})")
     number, key = int(matched[1]), matched[2]
-    if kind is Kind.LIST:
+    if kind is ValueKind.LIST:
         found[number] = value
         return
     if key not in ("Key", "Value"):
@@ -164,16 +164,16 @@ def _add(found: dict[int, Any], name: str, kind: Kind, rest: str, value: str) ->
     found.setdefault(number, {})[key] = value
 
 
-def _value(name: str, kind: Kind, text: str) -> Any:
-    if kind is Kind.NUMBER:
+def _value(name: str, kind: ValueKind, text: str) -> Any:
+    if kind is ValueKind.NUMBER:
         if not re.fullmatch(rf"[+-]?[0-9]{{1,{_LONGEST_NUMBER}}}", text, re.ASCII):
             raise _no_number(name)
         return int(text)
-    if kind is Kind.FLAG:
+    if kind is ValueKind.FLAG:
         if text.lower() not in ("true", "false"):
             raise invalid(name, "(it is true or false)")
         return text.lower() == "true"
-    if kind is Kind.MAP:
+    if kind is ValueKind.MAP:
         return _members(name, text)
     return text
 

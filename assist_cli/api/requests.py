@@ -9,7 +9,7 @@ from assist_cli.api import patterns
 from assist_cli.api.caller import Caller
 from assist_cli.api.faults import Fault, invalid
 from assist_cli.api.forms import Document
-from assist_cli.api.parameters import Given, Kind, Takes
+from assist_cli.api.parameters import Given, Takes, ValueKind
 from assist_cli.model import frequency, ids, quotas
 from assist_cli.model.command import CommandType
 from assist_cli.model.instance import Instance
@@ -25,23 +25,23 @@ SHORTEST = 10  # a shorter timeout counts as this, as the original has it
 
 # What both take; each is read here but for the content.
 RUNNING: Takes = {
-    "ClientToken": Kind.TEXT,
-    "ContainerId": Kind.TEXT,
-    "ContainerName": Kind.TEXT,
-    "Frequency": Kind.TEXT,
-    "InstanceId": Kind.LIST,
-    "Launcher": Kind.TEXT,
-    "OssOutputDelivery": Kind.TEXT,
-    "Parameters": Kind.MAP,
-    "RepeatMode": Kind.TEXT,
-    "ResourceTag": Kind.TAGS,
-    "Tag": Kind.TAGS,
-    "TerminationMode": Kind.TEXT,
-    "Timed": Kind.FLAG,
-    "Timeout": Kind.NUMBER,
-    "Username": Kind.TEXT,
-    "WindowsPasswordName": Kind.TEXT,
-    "WorkingDir": Kind.TEXT,
+    "ClientToken": ValueKind.TEXT,
+    "ContainerId": ValueKind.TEXT,
+    "ContainerName": ValueKind.TEXT,
+    "Frequency": ValueKind.TEXT,
+    "InstanceId": ValueKind.LIST,
+    "Launcher": ValueKind.TEXT,
+    "OssOutputDelivery": ValueKind.TEXT,
+    "Parameters": ValueKind.MAP,
+    "RepeatMode": ValueKind.TEXT,
+    "ResourceTag": ValueKind.TAGS,
+    "Tag": ValueKind.TAGS,
+    "TerminationMode": ValueKind.TEXT,
+    "Timed": ValueKind.FLAG,
+    "Timeout": ValueKind.NUMBER,
+    "Username": ValueKind.TEXT,
+    "WindowsPasswordName": ValueKind.TEXT,
+    "WorkingDir": ValueKind.TEXT,
 }
 
 
@@ -137,7 +137,7 @@ def check_systems(instances: Iterable[Instance], kind: CommandType) -> None:
             raise Fault("InvalidInstance.NotMatch", f"({each.id} is {each.os_type} and does not run {kind.value})")
 
 
-def states(caller: Caller, instances: Sequence[Instance]) -> list[health.State]:
+def states(caller: Caller, instances: Sequence[Instance]) -> list[health.InstanceHealth]:
     """How these instances are: each is asked now. One that does not answer keeps no client waiting for long."""
     return health.states(caller.controller, instances, patience=ANSWER_SECONDS)
 

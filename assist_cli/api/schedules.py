@@ -11,11 +11,11 @@ from assist_cli.api import requests, views
 from assist_cli.api.caller import MOST_INSTANCES, Caller, is_id
 from assist_cli.api.faults import Fault, Words
 from assist_cli.api.forms import Document
-from assist_cli.api.parameters import Given, Kind, decoded, takes
+from assist_cli.api.parameters import Given, ValueKind, decoded, takes
 from assist_cli.errors import NotFound
 from assist_cli.model import frequency, quotas
 from assist_cli.model.access import Labels
-from assist_cli.model.ids import Kind as Id
+from assist_cli.model.ids import Kind
 from assist_cli.model.instance import Instance
 from assist_cli.model.invocation import Invocation, RepeatMode
 from assist_cli.operations.history import history
@@ -23,14 +23,14 @@ from assist_cli.operations.local_zone import local_zone
 from assist_cli.operations.server import schedules
 
 MODIFY = takes(
-    ClientToken=Kind.TEXT,
-    CommandContent=Kind.TEXT,
-    ContentEncoding=Kind.TEXT,
-    EnableParameter=Kind.FLAG,
-    Frequency=Kind.TEXT,
-    InstanceId=Kind.LIST,
-    InvokeId=Kind.TEXT,
-    Parameters=Kind.MAP,
+    ClientToken=ValueKind.TEXT,
+    CommandContent=ValueKind.TEXT,
+    ContentEncoding=ValueKind.TEXT,
+    EnableParameter=ValueKind.FLAG,
+    Frequency=ValueKind.TEXT,
+    InstanceId=ValueKind.LIST,
+    InvokeId=ValueKind.TEXT,
+    Parameters=ValueKind.MAP,
 )
 WORDS: Words = {
     codes.INVALID_FREQUENCY: "InvalidParameter.Frequency",
@@ -64,7 +64,7 @@ def modify(caller: Caller, given: Given) -> Document:
 def _periodic(caller: Caller, invoke_id: str) -> Invocation:
     """The periodic invocation of exactly this id that is not over, all of it in the scope of the key. Raises Fault."""
     try:
-        if not is_id(invoke_id, Id.INVOCATION):
+        if not is_id(invoke_id, Kind.INVOCATION):
             raise NotFound(invoke_id)
         found = history.recall(caller.controller, invoke_id, output=False)
     except NotFound:

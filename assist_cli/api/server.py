@@ -20,7 +20,7 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 from assist_cli import codes
-from assist_cli.api.app import Application
+from assist_cli.api.app import AsgiApplication
 from assist_cli.api.gateway import Gateway
 from assist_cli.deploy import pki
 from assist_cli.errors import Conflict, FileFailure, InvalidParameter, UsageError
@@ -44,7 +44,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Place:
+class ApiEndpoint:
     """Where the API is served. ``certificate`` and ``key`` are PEM files; without them it is plain HTTP."""
 
     host: str
@@ -62,12 +62,12 @@ class Place:
         return f"{'https' if self.certificate else 'http'}://{host}:{port}"
 
 
-def place(address: str, certificate: Path | None, key: Path | None, *, insecure: bool) -> Place:
+def place(address: str, certificate: Path | None, key: Path | None, *, insecure: bool) -> ApiEndpoint:
     """What the options ask for. Raises UsageError and InvalidParameter, among others for plain HTTP on a network."""
     host, port = endpoint.parse(address, "--api 127.0.0.1:8320")
     if (certificate is None) != (key is None):
         raise UsageError("cannot use one of --api-cert and --api-key without the other", hint="give both files")
-    found = Place(host, port, certificate, key)
+    found = ApiEndpoint(host, port, certificate, key)
     if certificate is None and not found.is_loopback and not insecure:
         raise InvalidParameter(
             f"cannot serve plain HTTP at {address!r}: whoever is on the way could read scripts and their output",
@@ -78,7 +78,7 @@ def place(address: str, certificate: Path | None, key: Path | None, *, insecure:
 
 
 @contextlib.asynccontextmanager
-async def service(place: Place, controller: Controller) -> AsyncIterator[None]:
+async def service(place: ApiEndpoint, controller: Controller) -> AsyncIterator[None]:
     """The API as a service of the server (operations.server), in its event loop for as long as the block lasts.
 
     Raises Conflict where it cannot listen, FileFailure for a certificate, DatabaseFailure.
@@ -89,7 +89,7 @@ async def service(place: Place, controller: Controller) -> AsyncIterator[None]:
 
 
 @contextlib.asynccontextmanager
-async def _serving(home: Home, place: Place, background: Background) -> AsyncIterator[str]:
+async def _serving(home: Home, place: ApiEndpoint, background: Background) -> AsyncIterator[str]:
     """Serve; gives the URL."""
     logging.getLogger(LOG).setLevel(logging.ERROR)  # that strangers send nonsense is not worth a line
     with contextlib.ExitStack() as stack:
@@ -101,7 +101,7 @@ async def _serving(home: Home, place: Place, background: Background) -> AsyncIte
         waiters = stack.enter_context(ThreadPoolExecutor(WAITERS, thread_name_prefix="waiter"))
         gateway = Gateway(controllers, region(), nonces, background)
         config = uvicorn.Config(
-            Application(gateway, readers, waiters, _names(place)),
+            AsgiApplication(gateway, readers, waiters, _names(place)),
             http=_Patient,
             ws="none",
             lifespan="off",
@@ -135,7 +135,7 @@ async def _serving(home: Home, place: Place, background: Background) -> AsyncIte
 
 
 @contextlib.contextmanager
-def _door(place: Place) -> Iterator[socket.socket]:
+def _door(place: ApiEndpoint) -> Iterator[socket.socket]:
     """Where calls come in. It says that it is TCP: only then asyncio sends an answer without waiting for an ACK."""
     family = socket.AF_INET6 if ":" in place.host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP) as door:
@@ -154,7 +154,7 @@ def _door(place: Place) -> Iterator[socket.socket]:
         yield door
 
 
-def _names(place: Place) -> Collection[str]:
+def _names(place: ApiEndpoint) -> Collection[str]:
     """By which names, besides addresses, a client may call this server."""
     if place.certificate is not None:
         return {name.lower() for name in pki.names_of(place.certificate)}

@@ -20,7 +20,7 @@ from assist_cli.model.command import Command
 from assist_cli.model.instance import Health, Instance, Use
 from assist_cli.model.invocation import Invocation, InvocationInstance, Record
 from assist_cli.model.output import Fold, Output, Stream
-from assist_cli.model.page import Result
+from assist_cli.model.page import InvocationResult
 from assist_cli.model.parameters import Definition
 
 OUTPUT_BYTES = 24 * 1024  # the original keeps no more, and counts the rest as dropped
@@ -93,7 +93,7 @@ def invocation(
     }
 
 
-def result(found: Result, labels: Labels, encoding: str) -> Document:
+def result(found: InvocationResult, labels: Labels, encoding: str) -> Document:
     """One ``InvocationResult`` of DescribeInvocationResults."""
     record = found.record
     text, dropped = _output(record, encoding)

@@ -11,7 +11,7 @@ from assist_cli.cli import documents, options
 from assist_cli.cli.formatting import ago
 from assist_cli.cli.output import Cell, Column, Format, Style
 from assist_cli.model import ids
-from assist_cli.model.audit import DONE, Entry
+from assist_cli.model.audit import DONE, AuditEntry
 from assist_cli.operations.controller import open_controller
 from assist_cli.operations.history import audit
 from assist_cli.paths import home
@@ -51,7 +51,7 @@ def list_(
         printer.talk("There are older ones; all of them: assist audit list -n 0")
 
 
-def _row(entry: Entry, now: datetime) -> Sequence[Cell | str]:
+def _row(entry: AuditEntry, now: datetime) -> Sequence[Cell | str]:
     """What was not done says so beside the action; an id is shortened as in the list of invocations."""
     is_id = any(ids.is_prefix(entry.subject, kind) for kind in ids.Kind)
     return [

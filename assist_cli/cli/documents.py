@@ -16,12 +16,12 @@ from assist_cli.model.output import Output, Stream
 
 if TYPE_CHECKING:
     from assist_cli.model.access import AccessKey
-    from assist_cli.model.audit import Entry
+    from assist_cli.model.audit import AuditEntry
     from assist_cli.model.check import Check
     from assist_cli.model.command import Command
     from assist_cli.model.comparison import Comparison
     from assist_cli.model.frequency import Firing
-    from assist_cli.model.gathering import Answer
+    from assist_cli.model.gathering import GroupKey
     from assist_cli.model.instance import Health, Instance, Use
     from assist_cli.model.invocation import Hit, Invocation, InvocationInstance, Record, Summary
     from assist_cli.model.schedule import Slot
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from assist_cli.operations.commands.quotas import Usage
     from assist_cli.operations.fleet.deployment import Upgrade
     from assist_cli.operations.server.schedules import Planned
-    from assist_cli.operations.server.service import State
+    from assist_cli.operations.server.service import ServiceState
 
 Document = dict[str, Any]
 
@@ -200,7 +200,7 @@ def check(check: Check) -> Document:
     return {"Check": check.name, "Ok": check.ok, "Detail": check.detail, "Hint": check.hint or None}
 
 
-def audit_entry(entry: Entry) -> Document:
+def audit_entry(entry: AuditEntry) -> Document:
     """One object of ``audit list``."""
     return {
         "Time": time(entry.time),
@@ -255,7 +255,7 @@ def schedule(planned: Planned) -> Document:
     }
 
 
-def service(state: State) -> Document:
+def service(state: ServiceState) -> Document:
     """What ``service install`` and ``status`` print."""
     return {
         "Unit": str(state.unit),
@@ -367,7 +367,7 @@ def _record(record: Record, repeats: int, encoding: Encoding) -> Document:
     }
 
 
-def _ending(answer: Answer) -> Document:
+def _ending(answer: GroupKey) -> Document:
     return {"InvocationStatus": answer.status.value, "ExitCode": answer.exit_code, "ErrorCode": answer.error_code}
 
 

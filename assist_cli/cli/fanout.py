@@ -14,7 +14,7 @@ from datetime import timedelta
 
 from assist_cli.cli.formatting import count, escape, so_far, took
 from assist_cli.cli.output import Printer, Style
-from assist_cli.model.gathering import Group, gather, in_words, tally
+from assist_cli.model.gathering import AnswerGroup, gather, in_words, tally
 from assist_cli.model.invocation import InvocationInstance, Outcome
 from assist_cli.model.output import Output, Stream
 from assist_cli.model.status import InvocationStatus, is_success
@@ -132,7 +132,7 @@ class Fanout(Listener):
     def _who_is_late(self) -> list[str]:
         return running_for(self._waiting, time.monotonic(), _LATE_SHOWN)
 
-    def _print(self, group: Group) -> None:
+    def _print(self, group: AnswerGroup) -> None:
         answer = group.answer
         how = in_words(answer.status, answer.exit_code, answer.error_code)
         well = is_success(answer.status, answer.exit_code)

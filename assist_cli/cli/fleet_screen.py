@@ -10,7 +10,7 @@ from assist_cli.cli.output import Cell, Style
 from assist_cli.cli.screen import Line
 from assist_cli.model.ids import SHORT_LENGTH
 from assist_cli.model.instance import Health, Instance
-from assist_cli.model.overview import Failure, Running
+from assist_cli.model.overview import FailedRecord, Running
 from assist_cli.model.target import fold
 from assist_cli.operations.observe.overview import RESTING, Overview
 
@@ -165,7 +165,7 @@ def _firings(overview: Overview) -> list[Line]:
 
 def _failed(overview: Overview) -> list[Line]:
     """What failed in the same way in the same invocation stands together."""
-    groups: dict[tuple[str, str], list[Failure]] = {}
+    groups: dict[tuple[str, str], list[FailedRecord]] = {}
     for each in overview.failures:
         how = f"exit {each.exit_code}" if each.error_code == codes.EXIT_CODE_NONZERO else each.error_code
         groups.setdefault((each.invocation_id, how), []).append(each)

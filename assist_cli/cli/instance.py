@@ -197,7 +197,7 @@ def _heard(instance: Instance, now: datetime) -> str:
     return "never" if instance.heard is None else ago(instance.heard, now)
 
 
-def _print_states(printer: Printer, found: list[health.State], now: datetime) -> None:
+def _print_states(printer: Printer, found: list[health.InstanceHealth], now: datetime) -> None:
     columns = [
         Column("NAME", flexible=True),
         Column("STATE"),
@@ -211,9 +211,9 @@ def _print_states(printer: Printer, found: list[health.State], now: datetime) ->
     printer.table(columns, (_state_row(each, now) for each in found))
 
 
-def _tell_silent(printer: Printer, found: list[health.State]) -> None:
+def _tell_silent(printer: Printer, found: list[health.InstanceHealth]) -> None:
     """Say why those that cannot be reached cannot."""
-    silent: dict[tuple[str, str], list[health.State]] = {}
+    silent: dict[tuple[str, str], list[health.InstanceHealth]] = {}
     for each in found:
         if not each.health.is_online:
             silent.setdefault((each.health.error_code, each.health.hint), []).append(each)
@@ -224,7 +224,7 @@ def _tell_silent(printer: Printer, found: list[health.State]) -> None:
         printer.talk("No instance is registered. Try: assist instance install root@HOST")
 
 
-def _state_row(state: health.State, now: datetime) -> list[Cell | str]:
+def _state_row(state: health.InstanceHealth, now: datetime) -> list[Cell | str]:
     found, use = state.health, state.use
     guard = "" if not found.is_online else "none" if found.guard is None else f"{found.guard['restarts']} restarts"
     return [

@@ -26,7 +26,7 @@ WAITING = "waiting"
 
 
 @dataclass(frozen=True)
-class Standing:
+class _Standing:
     """How an invocation stands on some of its instances, in words, and why."""
 
     word: str
@@ -45,7 +45,7 @@ class InvocationScreen(Listener):
         self._controller = controller
         self._invocation = invocation
         self._changes: object = None
-        self._told: dict[str, tuple[str, Standing]] = {}
+        self._told: dict[str, tuple[str, _Standing]] = {}
         self._screen = Screen(printer) if printer.can_redraw else None
 
     def __enter__(self) -> InvocationScreen:
@@ -85,7 +85,7 @@ class InvocationScreen(Listener):
         """A line for those whose standing has changed alike."""
         if self._screen is not None:
             return
-        changed: dict[Standing, list[str]] = {}
+        changed: dict[_Standing, list[str]] = {}
         for place in self._invocation.instances:
             now = standing(place)
             if self._told.get(place.instance_name) != (place.record.id, now):
@@ -96,17 +96,17 @@ class InvocationScreen(Listener):
             self._printer.raw(f"{escape(text)}\n".encode("utf-8", "surrogateescape"))
 
 
-def standing(place: InvocationInstance) -> Standing:
+def standing(place: InvocationInstance) -> _Standing:
     """How it stands on one instance."""
     record = place.record
     if not record.status.is_final:
         if record.sent is None:
-            return Standing(WAITING, "", Style.QUIET)
-        return Standing("running" if record.status is InvocationStatus.RUNNING else "stopping", "", Style.BUSY)
+            return _Standing(WAITING, "", Style.QUIET)
+        return _Standing("running" if record.status is InvocationStatus.RUNNING else "stopping", "", Style.BUSY)
     word = in_words(record.status, record.exit_code, record.error_code)
     if record.status is InvocationStatus.FINISHED:
-        return Standing(word, "", Style.GOOD if record.is_success else Style.BAD)
-    return Standing(word, record.error_info, Style.ODD if record.status is InvocationStatus.STOPPED else Style.BAD)
+        return _Standing(word, "", Style.GOOD if record.is_success else Style.BAD)
+    return _Standing(word, record.error_info, Style.ODD if record.status is InvocationStatus.STOPPED else Style.BAD)
 
 
 def tally(places: Sequence[InvocationInstance]) -> dict[str, int]:
@@ -120,7 +120,7 @@ def tally(places: Sequence[InvocationInstance]) -> dict[str, int]:
 
 def frame(invocation: Invocation, now: datetime, columns: int, lines: int) -> list[Line]:
     """What is shown of an invocation in so much room."""
-    groups: dict[Standing, list[str]] = {}
+    groups: dict[_Standing, list[str]] = {}
     for place in invocation.instances:
         groups.setdefault(standing(place), []).append(place.instance_name)
     ended = [place.record for place in invocation.instances if place.record.status.is_final]
@@ -155,7 +155,7 @@ def frame(invocation: Invocation, now: datetime, columns: int, lines: int) -> li
     return [*head, *body][:lines]
 
 
-def _rank(how: Standing) -> tuple[int, str]:
+def _rank(how: _Standing) -> tuple[int, str]:
     """What went wrong stands before what is to come, and that before what went well."""
     order = (Style.BAD, Style.ODD, Style.QUIET, Style.GOOD)
     return order.index(how.style), how.word

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from assist_cli.cli.formatting import ago, clock, count, escape, one_line, took
 from assist_cli.cli.output import STYLES, Cell, Column, Printer, Style
-from assist_cli.model.gathering import Ending, endings
+from assist_cli.model.gathering import EndingGroup, endings
 from assist_cli.model.invocation import Invocation, InvocationInstance, Summary
 from assist_cli.model.output import Output, Stream
 from assist_cli.model.status import InvocationStatus, InvokeStatus
@@ -161,18 +161,18 @@ def _last_line(place: InvocationInstance) -> str:
     return data.rstrip().rpartition(b"\n")[2].decode("utf-8", "replace")
 
 
-def _ending_row(ending: Ending) -> list[Cell | str]:
+def _ending_row(ending: EndingGroup) -> list[Cell | str]:
     status = Cell(ending.status.value, _style(ending))
     return [f"{len(ending.names):,}", status, _why(ending), fold(ending.names)]
 
 
-def _why(ending: Ending) -> str:
+def _why(ending: EndingGroup) -> str:
     if ending.status is InvocationStatus.FINISHED:
         return f"exit {ending.exit_code}" if ending.exit_code else ""
     return ending.error_code
 
 
-def _style(ending: Ending) -> Style:
+def _style(ending: EndingGroup) -> Style:
     odd = ending.status is InvocationStatus.FINISHED and not ending.is_success
     return Style.ODD if odd else STYLES[ending.status.value]
 

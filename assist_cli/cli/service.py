@@ -9,7 +9,7 @@ from assist_cli.cli.formatting import escape
 from assist_cli.cli.output import Format, Printer, Style
 from assist_cli.operations.controller import open_controller
 from assist_cli.operations.server import service as operations
-from assist_cli.operations.server.service import State, Systemd
+from assist_cli.operations.server.service import ServiceState, Systemd
 from assist_cli.paths import home
 
 app = options.application(
@@ -45,7 +45,7 @@ def uninstall(context: typer.Context) -> None:
         printer.talk("There is no service.")
 
 
-def _show(printer: Printer, state: State) -> None:
+def _show(printer: Printer, state: ServiceState) -> None:
     if printer.is_json:
         printer.document(documents.service(state))
         return

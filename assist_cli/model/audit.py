@@ -22,7 +22,7 @@ class Actor:
 
 
 @dataclass(frozen=True)
-class Entry:
+class AuditEntry:
     """One action: what was done (``command.create``), to what (a name and an id), and what there is to add.
 
     ``detail`` is a sentence for people; it names parameters and never tells their values.

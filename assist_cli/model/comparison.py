@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from assist_cli.model.gathering import Answer, answer_of
+from assist_cli.model.gathering import GroupKey, answer_of
 from assist_cli.model.invocation import InvocationInstance
 
 COMPARED_LINES = 20_000  # of both outputs; more take too long to be laid side by side
@@ -21,8 +21,8 @@ class Difference:
     """
 
     names: tuple[str, ...]
-    before: Answer
-    after: Answer
+    before: GroupKey
+    after: GroupKey
     stdout: tuple[str, ...]
     stderr: tuple[str, ...]
 
@@ -46,7 +46,7 @@ def compare(old: Iterable[InvocationInstance], new: Iterable[InvocationInstance]
     before = {place.instance_id: place for place in old}
     after = {place.instance_id: place for place in new}
     same, not_over = [], []
-    pairs: dict[tuple[Answer, Answer], list[str]] = defaultdict(list)
+    pairs: dict[tuple[GroupKey, GroupKey], list[str]] = defaultdict(list)
     for instance_id in before.keys() & after.keys():
         left, right = before[instance_id], after[instance_id]
         if not (left.record.status.is_final and right.record.status.is_final):
@@ -64,7 +64,7 @@ def compare(old: Iterable[InvocationInstance], new: Iterable[InvocationInstance]
     )
 
 
-def _grouped(pairs: dict[tuple[Answer, Answer], list[str]]) -> tuple[Difference, ...]:
+def _grouped(pairs: dict[tuple[GroupKey, GroupKey], list[str]]) -> tuple[Difference, ...]:
     """Those that differ by the same lines belong together, whatever else they printed."""
     groups: dict[object, list[Difference]] = defaultdict(list)
     for (before, after), names in pairs.items():

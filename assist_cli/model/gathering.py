@@ -11,7 +11,7 @@ from assist_cli.model.status import InvocationStatus, is_success
 
 
 @dataclass(frozen=True)
-class Answer:
+class GroupKey:
     """What is compared: how the record ended and what it printed on either stream, but for the record's own id.
 
     ``why`` is what the instance said; that an agent was not reached is one answer, whatever stood in the way.
@@ -32,17 +32,17 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class Group:
+class AnswerGroup:
     """Instances (their names, in order) with the same answer. ``error_info`` and ``output`` are the first one's."""
 
-    answer: Answer
+    answer: GroupKey
     names: tuple[str, ...]
     error_info: str
     output: Output
 
 
 @dataclass(frozen=True)
-class Ending:
+class EndingGroup:
     """Instances (their names, in order) on which an invocation stands alike. ``error_info`` is the first one's."""
 
     status: InvocationStatus
@@ -57,14 +57,14 @@ class Ending:
         return is_success(self.status, self.exit_code)
 
 
-def endings(places: Iterable[InvocationInstance]) -> list[Ending]:
+def endings(places: Iterable[InvocationInstance]) -> list[EndingGroup]:
     """The instances by how they stand, whatever they printed: the largest group first."""
     found: dict[tuple[InvocationStatus, int | None, str], list[InvocationInstance]] = {}
     for place in places:
         record = place.record
         found.setdefault((place.status, record.exit_code, record.error_code), []).append(place)
     groups = [
-        Ending(
+        EndingGroup(
             *alike,
             names=tuple(member.instance_name for member in members),
             error_info=members[0].record.error_info,
@@ -75,14 +75,14 @@ def endings(places: Iterable[InvocationInstance]) -> list[Ending]:
     return sorted(groups, key=lambda group: -len(group.names))
 
 
-def gather(places: Iterable[InvocationInstance]) -> list[Group]:
+def gather(places: Iterable[InvocationInstance]) -> list[AnswerGroup]:
     """The instances by answer: the largest group first, the odd ones last. Those that are not final are left out."""
-    found: dict[Answer, list[InvocationInstance]] = {}
+    found: dict[GroupKey, list[InvocationInstance]] = {}
     for place in places:
         if place.record.status.is_final:
             found.setdefault(answer_of(place), []).append(place)
     groups = [
-        Group(
+        AnswerGroup(
             answer=answer,
             names=tuple(member.instance_name for member in members),
             error_info=members[0].record.error_info,
@@ -93,7 +93,7 @@ def gather(places: Iterable[InvocationInstance]) -> list[Group]:
     return sorted(groups, key=lambda group: -len(group.names))
 
 
-def answer_of(place: InvocationInstance) -> Answer:
+def answer_of(place: InvocationInstance) -> GroupKey:
     """What an instance answered.
 
     Shells name the script's file in their complaints, and that has the record's id in it: no difference.
@@ -101,7 +101,7 @@ def answer_of(place: InvocationInstance) -> Answer:
     record = place.record
     output = record.output or Output()
     own = record.id.encode()
-    return Answer(
+    return GroupKey(
         status=record.status,
         exit_code=record.exit_code,
         error_code=record.error_code,

@@ -86,7 +86,7 @@ class Notice:
 
 
 @dataclass(frozen=True)
-class Answer:
+class NoticeResult:
     """What came back of an attempt, in words; ``again`` tells that another one may go better."""
 
     ok: bool

@@ -24,7 +24,7 @@ class Running:
 
 
 @dataclass(frozen=True)
-class Firing:
+class NextFiring:
     """When an invocation runs next."""
 
     invocation_id: str
@@ -34,7 +34,7 @@ class Firing:
 
 
 @dataclass(frozen=True)
-class Failure:
+class FailedRecord:
     """A record that failed, or ended with another exit code than 0."""
 
     invocation_id: str

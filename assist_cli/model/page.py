@@ -41,7 +41,7 @@ class Slice:
 
 
 @dataclass(frozen=True)
-class Result:
+class InvocationResult:
     """One record, and the invocation that it belongs to (which has no instances here)."""
 
     invocation: Invocation

@@ -35,7 +35,7 @@ Value = str | Secret
 
 
 @dataclass(frozen=True)
-class Slot:
+class Placeholder:
     """One place of a script where a value goes."""
 
     key: str
@@ -47,11 +47,11 @@ class Slot:
 class Template:
     """A script in pieces: bytes that stay, and slots. Joined in order, with each slot's source, they are the script."""
 
-    pieces: tuple[bytes | Slot, ...]
+    pieces: tuple[bytes | Placeholder, ...]
 
     @property
-    def slots(self) -> tuple[Slot, ...]:
-        return tuple(piece for piece in self.pieces if isinstance(piece, Slot))
+    def slots(self) -> tuple[Placeholder, ...]:
+        return tuple(piece for piece in self.pieces if isinstance(piece, Placeholder))
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -94,7 +94,7 @@ def parse(content: bytes) -> Template:
     Raises InvalidParameter for a built-in that does not exist and for a filter other than ``sh``, QuotaExceeded for a
     key over 64 characters.
     """
-    pieces: list[bytes | Slot] = []
+    pieces: list[bytes | Placeholder] = []
     position = 0
     for match in _SLOT.finditer(content):
         if match.start() > position:
@@ -106,7 +106,7 @@ def parse(content: bytes) -> Template:
     return Template(tuple(pieces))
 
 
-def _slot(match: re.Match[bytes]) -> Slot:
+def _slot(match: re.Match[bytes]) -> Placeholder:
     key = match["key"].decode("ascii")
     if key.lower().startswith(_RESERVED):
         if key.lower() not in {name.lower() for name in BUILTINS}:
@@ -124,7 +124,7 @@ def _slot(match: re.Match[bytes]) -> Slot:
             code=codes.INVALID_PARAMETER_FILTER,
             hint=f"write {{{{{key}|sh}}}} for one quoted shell word, or {{{{{key}}}}} for the value as it is",
         )
-    return Slot(key, quoted=filter_name is not None, source=match[0])
+    return Placeholder(key, quoted=filter_name is not None, source=match[0])
 
 
 def render(template: Template, values: Mapping[str, str]) -> bytes:
@@ -135,7 +135,7 @@ def render(template: Template, values: Mapping[str, str]) -> bytes:
     found = {key.lower(): value for key, value in values.items()}
     pieces = []
     for piece in template.pieces:
-        if isinstance(piece, Slot):
+        if isinstance(piece, Placeholder):
             value = found[piece.key.lower()]
             pieces.append((shell_word(value) if piece.quoted else value).encode("utf-8"))
         else:
@@ -336,7 +336,7 @@ def keys_inside_quotes(template: Template) -> tuple[str, ...]:
     found: dict[str, None] = {}
     line = b""
     for piece in template.pieces:
-        if isinstance(piece, Slot):
+        if isinstance(piece, Placeholder):
             if piece.quoted and _open_quote(line):
                 found[piece.key] = None
             continue

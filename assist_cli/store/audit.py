@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from assist_cli.model.audit import Actor, Entry
+from assist_cli.model.audit import Actor, AuditEntry
 from assist_cli.store.database import Reader, Transaction, from_ms, to_ms
 
 
-def append(transaction: Transaction, entry: Entry) -> None:
+def append(transaction: Transaction, entry: AuditEntry) -> None:
     """Write one line."""
     transaction.execute(
         "INSERT INTO audit (at, login, uid, origin, action, subject, detail, outcome) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
@@ -25,14 +25,14 @@ def append(transaction: Transaction, entry: Entry) -> None:
     )
 
 
-def entries(reader: Reader, since: datetime | None = None, limit: int | None = None) -> list[Entry]:
+def entries(reader: Reader, since: datetime | None = None, limit: int | None = None) -> list[AuditEntry]:
     """The newest lines first: those since a moment, and at most ``limit`` of them (None: all)."""
     rows = reader.query(
         "SELECT * FROM audit WHERE at >= ? ORDER BY id DESC LIMIT ?",
         [0 if since is None else to_ms(since), -1 if limit is None else limit],
     )
     return [
-        Entry(
+        AuditEntry(
             time=from_ms(row["at"]),
             actor=Actor(row["login"], row["uid"], row["origin"]),
             action=row["action"],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 
-from assist_cli.model.overview import Failure, Firing, Running
+from assist_cli.model.overview import FailedRecord, NextFiring, Running
 from assist_cli.store.database import Reader, from_ms
 
 SHOWN_BYTES = 100
@@ -46,7 +46,7 @@ def running(reader: Reader, limit: int) -> list[Running]:
     ]
 
 
-def firings(reader: Reader, limit: int) -> list[Firing]:
+def firings(reader: Reader, limit: int) -> list[NextFiring]:
     """What runs next, the soonest first."""
     rows = reader.query(
         f"""
@@ -58,10 +58,10 @@ def firings(reader: Reader, limit: int) -> list[Firing]:
         """,  # noqa: S608 - a text from above
         [limit],
     )
-    return [Firing(row["id"], _text(row), row["frequency"], from_ms(row["next_at"])) for row in rows]
+    return [NextFiring(row["id"], _text(row), row["frequency"], from_ms(row["next_at"])) for row in rows]
 
 
-def failures(reader: Reader, limit: int) -> list[Failure]:
+def failures(reader: Reader, limit: int) -> list[FailedRecord]:
     """The newest records that failed or did not end with exit code 0."""
     rows = reader.query(
         f"""
@@ -78,7 +78,7 @@ def failures(reader: Reader, limit: int) -> list[Failure]:
         [limit],
     )
     return [
-        Failure(
+        FailedRecord(
             invocation_id=row["id"],
             instance_name=row["instance_name"],
             what=_text(row),

@@ -11,7 +11,7 @@ import sqlite3
 from typing import Any
 
 from assist_cli.model.fine import FAILED, Fine
-from assist_cli.model.page import Result, Slice, Wanted
+from assist_cli.model.page import InvocationResult, Slice, Wanted
 from assist_cli.model.status import InvocationStatus, InvokeStatus
 from assist_cli.store.database import Reader
 from assist_cli.store.rows import invocation_of, record_of
@@ -67,7 +67,7 @@ def invocation_ids(reader: Reader, wanted: Wanted, part: Slice) -> tuple[list[st
     return [row["id"] for row in rows], total
 
 
-def results(reader: Reader, wanted: Wanted, part: Slice, *, history: bool) -> tuple[list[Result], int]:
+def results(reader: Reader, wanted: Wanted, part: Slice, *, history: bool) -> tuple[list[InvocationResult], int]:
     """A page of records with what they wrote, the newest of each instance or with ``history`` all of them."""
     conditions, values = _of_invocations(wanted)
     if wanted.instance_id is not None:
@@ -158,7 +158,7 @@ def _page(
     return rows, int(counted["count"])
 
 
-def _result(reader: Reader, record_id: str) -> Result:
+def _result(reader: Reader, record_id: str) -> InvocationResult:
     record = reader.first(
         """
         SELECT records.*, place.repeats, runs, cut, dropped, data FROM records
@@ -170,4 +170,4 @@ def _result(reader: Reader, record_id: str) -> Result:
     assert record is not None
     row = reader.first("SELECT * FROM invocations WHERE id = ?", [record["invocation_id"]])
     assert row is not None
-    return Result(invocation_of(row, row["content"], ()), record["repeats"], record_of(record, output=True))
+    return InvocationResult(invocation_of(row, row["content"], ()), record["repeats"], record_of(record, output=True))

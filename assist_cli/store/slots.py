@@ -26,7 +26,7 @@ from assist_cli.store.rows import record_of
 
 
 @dataclass(frozen=True)
-class Place:
+class ScheduledInstance:
     """An instance on which a scheduled invocation fires: how often it has, and whether the newest record is open."""
 
     instance_id: str
@@ -46,14 +46,14 @@ class Waiting:
 
 
 @dataclass(frozen=True)
-class Entry:
+class SlotRange:
     """A line of the ledger: a slot, or with ``until`` all due times from its own until before that."""
 
     slot: Slot
     until: datetime | None
 
 
-def places(reader: Reader, invocation_id: str) -> list[Place]:
+def places(reader: Reader, invocation_id: str) -> list[ScheduledInstance]:
     """The instances on which an invocation was not stopped, in their order."""
     rows = reader.query(
         """
@@ -66,7 +66,9 @@ def places(reader: Reader, invocation_id: str) -> list[Place]:
         """,
         [invocation_id],
     )
-    return [Place(row["instance_id"], row["instance_name"], row["repeats"], bool(row["busy"])) for row in rows]
+    return [
+        ScheduledInstance(row["instance_id"], row["instance_name"], row["repeats"], bool(row["busy"])) for row in rows
+    ]
 
 
 def add(transaction: Transaction, invocation_id: str, slots: Iterable[Slot], *, made_up: bool = False) -> None:
@@ -143,7 +145,7 @@ def waiting(reader: Reader) -> list[Waiting]:
 
 def listing(
     reader: Reader, invocation_id: str, *, instance_ids: Collection[str] | None = None, limit: int | None
-) -> list[Entry]:
+) -> list[SlotRange]:
     """The newest lines first, of all instances or of these, at most ``limit`` of them (None: all)."""
     rows = reader.query(
         "SELECT * FROM slots WHERE invocation_id = ? ORDER BY number DESC LIMIT ?",
@@ -191,7 +193,7 @@ def prune(transaction: Transaction, invocation_id: str, keep: int) -> None:
         )
 
 
-def _entry(row: sqlite3.Row) -> Entry:
+def _entry(row: sqlite3.Row) -> SlotRange:
     slot = Slot(
         instance_id=row["instance_id"],
         due=from_ms(row["due_at"]),
@@ -199,4 +201,4 @@ def _entry(row: sqlite3.Row) -> Entry:
         lateness=None if row["lateness_ms"] is None else row["lateness_ms"] * MILLISECOND,
         record_id=row["record_id"],
     )
-    return Entry(slot, from_ms_or_none(row["until_at"]))
+    return SlotRange(slot, from_ms_or_none(row["until_at"]))

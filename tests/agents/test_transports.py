@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from agentd.wire import protocol
-from assist_cli.agents.client import Chunk, Client, Gap, TaskResult
+from assist_cli.agents.client import Chunk, Client, OutputGap, TaskResult
 from assist_cli.errors import ClientNotRunning, ConnectionLost
 from assist_cli.model.output import Stream
 from assist_cli.model.status import InvocationStatus
@@ -55,7 +55,7 @@ async def watched(client: Client, record: str) -> tuple[bytes, bytes, TaskResult
         async for event in events:
             if isinstance(event, TaskResult):
                 return bytes(streams[Stream.STDOUT]), bytes(streams[Stream.STDERR]), event
-            assert not isinstance(event, Gap)
+            assert not isinstance(event, OutputGap)
             streams[event.stream] += event.data
     raise AssertionError("a watch ends with a result")
 

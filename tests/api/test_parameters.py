@@ -16,7 +16,7 @@ from assist_cli.api.actions import ACTIONS
 from assist_cli.api.call import FORM, JSON, Call
 from assist_cli.api.faults import Fault
 from assist_cli.api.gateway import Gateway
-from assist_cli.api.parameters import Given, Kind, Takes
+from assist_cli.api.parameters import Given, Takes, ValueKind
 from assist_cli.model.access import Role
 from assist_cli.model.instance import Instance
 from assist_cli.operations.access import accesskeys
@@ -27,7 +27,12 @@ from assist_cli.store.nonces import Nonces
 from tests.support.api import Signer
 
 TAKES = parameters.takes(
-    Name=Kind.TEXT, Timeout=Kind.NUMBER, Timed=Kind.FLAG, InstanceId=Kind.LIST, Tag=Kind.TAGS, Parameters=Kind.MAP
+    Name=ValueKind.TEXT,
+    Timeout=ValueKind.NUMBER,
+    Timed=ValueKind.FLAG,
+    InstanceId=ValueKind.LIST,
+    Tag=ValueKind.TAGS,
+    Parameters=ValueKind.MAP,
 )
 
 names = st.one_of(
@@ -137,7 +142,7 @@ def test_no_call_of_any_action_meets_a_bug(gateway: tuple[Gateway, Signer], acti
     for name, kind in ACTIONS[action].takes.items():
         if name == "RegionId" or not data.draw(st.booleans()):
             continue
-        suffix = {Kind.LIST: ".1", Kind.TAGS: ".1.Key"}.get(kind, "")
+        suffix = {ValueKind.LIST: ".1", ValueKind.TAGS: ".1.Key"}.get(kind, "")
         given[name + suffix] = data.draw(odd)
     target, headers = signer.modern(action, **given)
     answer = door.answer(Call("POST", "/", target.partition("?")[2].encode(), tuple(headers.items())))

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from assist_cli.model.audit import Entry
+from assist_cli.model.audit import AuditEntry
 from assist_cli.operations.controller import open_controller
 from assist_cli.operations.history import audit
 from assist_cli.operations.runs import refresh
@@ -32,7 +32,7 @@ def taker(home: Path) -> Path:
     return path
 
 
-def told(home: Path, number: int) -> list[Entry]:
+def told(home: Path, number: int) -> list[AuditEntry]:
     """The lines of the audit log that tell of deliveries, when there are so many."""
     end = time.monotonic() + GUARD
     with open_controller(Home(home)) as controller:

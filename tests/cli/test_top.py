@@ -14,7 +14,7 @@ from assist_cli.cli.fleet_screen import frame
 from assist_cli.cli.formatting import width
 from assist_cli.cli.screen import Line
 from assist_cli.model.instance import Health, Instance
-from assist_cli.model.overview import Failure, Firing, Running
+from assist_cli.model.overview import FailedRecord, NextFiring, Running
 from assist_cli.operations.controller import open_controller
 from assist_cli.operations.observe.overview import Overview
 from assist_cli.paths import Home
@@ -39,11 +39,11 @@ def overview(count: int = 30, *, is_served: bool = True) -> Overview:
         health,
         [Running("t-01kbdk5g8w3m9v6yx2r4hq7cne", "restart@2", NOW - timedelta(seconds=5), False, 20, 5, 1)],
         [
-            Firing("t-01kbdk5g8w3m9v6yx2r4hq7cne", "date", "rate(1h)", NOW - timedelta(minutes=55)),
-            Firing("t-01kbdk5g8w3m9v6yx2r4hq7cnf", "true", "rate(30s)", NOW + timedelta(seconds=7)),
+            NextFiring("t-01kbdk5g8w3m9v6yx2r4hq7cne", "date", "rate(1h)", NOW - timedelta(minutes=55)),
+            NextFiring("t-01kbdk5g8w3m9v6yx2r4hq7cnf", "true", "rate(30s)", NOW + timedelta(seconds=7)),
         ],
         [
-            Failure(
+            FailedRecord(
                 "t-01kbdk5g8w3m9v6yx2r4hq7cng",
                 f"db{number}",
                 "backup",

@@ -71,7 +71,7 @@ def run(controller: Controller, instance: Instance, script: str) -> bytes:
 
     async def work() -> bytes:
         with AgentConnection(controller, instance) as line:
-            job = deployment.Job(controller, script.encode())
+            job = deployment.UnrecordedTask(controller, script.encode())
             await line.retry(job.deliver)
             await line.retry(job.follow)
             return bytes(job.written)
@@ -352,7 +352,7 @@ def test_a_script_that_runs_through_an_upgrade_loses_nothing(controller: Control
     async def work() -> tuple[bytes, list[deployment.Upgrade]]:
         with AgentConnection(controller, done.instance) as line:
             assert (await line.client()).greeting.agent == "0.0.9"
-            job = deployment.Job(controller, f"echo before; read word < '{gate}'; echo $word".encode())
+            job = deployment.UnrecordedTask(controller, f"echo before; read word < '{gate}'; echo $word".encode())
             await line.retry(job.deliver)
             outcomes = await deployment.upgrade_all(controller, [done.instance], rotate=True, heard=lambda _: None)
             gate.write_text("after\n")
@@ -390,7 +390,9 @@ def test_uninstall_is_refused_while_scripts_run_unless_it_is_forced(controller: 
 
     async def begin() -> None:
         with AgentConnection(controller, done.instance) as line:
-            job = deployment.Job(controller, f"read word < '{gate}'; echo $word > '{server.home}/said'".encode())
+            job = deployment.UnrecordedTask(
+                controller, f"read word < '{gate}'; echo $word > '{server.home}/said'".encode()
+            )
             await line.retry(job.deliver)
 
     asyncio.run(begin())

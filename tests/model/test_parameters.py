@@ -44,10 +44,10 @@ def test_render_keeps_everything_that_is_not_a_parameter(script: bytes) -> None:
     template = pieces_or_nothing(script)
     if template is None:
         return
-    assert b"".join(p.source if isinstance(p, parameters.Slot) else p for p in template.pieces) == script
+    assert b"".join(p.source if isinstance(p, parameters.Placeholder) else p for p in template.pieces) == script
     kept = b"".join(p for p in template.pieces if isinstance(p, bytes))
     assert parameters.render(template, dict.fromkeys(template.keys, "")) == b"".join(
-        (b"''" if p.quoted else b"") if isinstance(p, parameters.Slot) else p for p in template.pieces
+        (b"''" if p.quoted else b"") if isinstance(p, parameters.Placeholder) else p for p in template.pieces
     )
     if not any(slot.quoted for slot in template.slots):
         assert parameters.render(template, dict.fromkeys(template.keys, "")) == kept

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from assist_cli.errors import InvalidParameter
-from assist_cli.model.notice import Answer
+from assist_cli.model.notice import NoticeResult
 from assist_cli.operations.notify import webhook
 from assist_cli.paths import Home
 from tests.support import minting
@@ -29,7 +29,7 @@ def home(isolation: Path) -> Home:
     return found
 
 
-def post(url: str, home: Home, body: bytes = b'{"InvokeId": "t-1"}') -> Answer:
+def post(url: str, home: Home, body: bytes = b'{"InvokeId": "t-1"}') -> NoticeResult:
     return webhook.post(url, "t-1.1", body, webhook.key(home), datetime.now(timezone.utc))
 
 
@@ -43,7 +43,7 @@ def is_genuine() -> Callable[[str, dict[str, str], bytes], bool]:
 
 def test_the_example_of_the_page_knows_the_signature_and_no_other(home: Home) -> None:
     with Receiver() as receiver:
-        assert post(receiver.url(), home) == Answer(True, "200 OK")
+        assert post(receiver.url(), home) == NoticeResult(True, "200 OK")
         came = receiver.next()
     key = home.notify_key.read_text().strip()
     check = is_genuine()
@@ -89,7 +89,9 @@ def test_no_redirect_is_followed(home: Home, status: int) -> None:
 def test_nobody_there_is_worth_another_attempt(home: Home) -> None:
     with socket.create_server(("127.0.0.1", 0)) as door:
         port = door.getsockname()[1]
-    assert post(f"http://127.0.0.1:{port}/secret", home) == Answer(False, "no answer: Connection refused", again=True)
+    assert post(f"http://127.0.0.1:{port}/secret", home) == NoticeResult(
+        False, "no answer: Connection refused", again=True
+    )
 
 
 def test_one_that_hangs_up_is_worth_another_attempt(home: Home) -> None:
@@ -130,7 +132,7 @@ def test_a_certificate_is_verified(home: Home, isolation: Path, monkeypatch: pyt
         assert not answer.ok
         assert "CERTIFICATE_VERIFY_FAILED" in answer.text
         monkeypatch.setenv("SSL_CERT_FILE", str(isolation / "ca.pem"))
-        assert post(receiver.url(), home) == Answer(True, "200 OK")
+        assert post(receiver.url(), home) == NoticeResult(True, "200 OK")
         assert not post(receiver.url("localhost"), home).ok, "the name is another one"
         receiver.next()
         assert receiver.deliveries.empty(), "what was not trusted got nothing"

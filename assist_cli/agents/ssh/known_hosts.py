@@ -22,7 +22,7 @@ SSH_PORT = 22
 
 
 @dataclass(frozen=True)
-class Entry:
+class KnownHost:
     """One line that speaks of the host that was looked for. ``marker`` is "", "@revoked" or "@cert-authority"."""
 
     marker: str
@@ -42,7 +42,7 @@ def fingerprint(key: bytes) -> str:
     return "SHA256:" + base64.b64encode(hashlib.sha256(key).digest()).decode("ascii").rstrip("=")
 
 
-def find(files: Iterable[Path], name: str) -> list[Entry]:
+def find(files: Iterable[Path], name: str) -> list[KnownHost]:
     """Every entry for ``name``, in the order of the files. What is absent, or no such line, is passed over."""
     return [entry for file in files for entry in _entries(file, name)]
 
@@ -65,7 +65,7 @@ def add(file: Path, name: str, kind: str, key: bytes, *, hashed: bool = False) -
         raise FileFailure(f"cannot write the host key to '{file}': {error.strerror}") from error
 
 
-def _entries(file: Path, name: str) -> Iterator[Entry]:
+def _entries(file: Path, name: str) -> Iterator[KnownHost]:
     try:
         lines = file.read_text("utf-8", "replace").splitlines()
     except OSError:
@@ -79,7 +79,7 @@ def _entries(file: Path, name: str) -> Iterator[Entry]:
             key = base64.b64decode(words[2], validate=True)
         except binascii.Error:
             continue
-        yield Entry(marker, words[1], key, file, number)
+        yield KnownHost(marker, words[1], key, file, number)
 
 
 def _matches(patterns: str, name: str) -> bool:

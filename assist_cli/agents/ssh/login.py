@@ -302,7 +302,7 @@ class _Attempt:
         transport.auth_timeout = CONNECT_SECONDS
         return Identity(settings, self._words(), self._ask).prove(transport)
 
-    def _check_host_key(self, entries: list[known_hosts.Entry], kind: str, key: bytes) -> None:
+    def _check_host_key(self, entries: list[known_hosts.KnownHost], kind: str, key: bytes) -> None:
         """Raises ClientAuthFailed unless the key is known, or the host is not and ``accept_new`` was said.
 
         A host of which another key is known is a changed host, even if that key is of another kind.

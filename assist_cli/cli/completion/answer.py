@@ -27,7 +27,7 @@ def answer(shell: str) -> None:
     with contextlib.suppress(Exception):
         text = os.fsencode(os.environ["COMP_LINE"]).decode("utf-8", "replace")
         line = Line(text, os.environ.get("COMP_WORDBREAKS", "") if shell == "bash" else "")
-        place = Place(tree(), line)
+        place = Cursor(tree(), line)
         Streams().stdout.write("\n".join([place.form, *shells.FORMS[shell](line, place.offers)]) + "\n")
 
 
@@ -38,7 +38,7 @@ def tree() -> dict[str, Any]:
     return known
 
 
-class Place:
+class Cursor:
     """The place at the cursor: ``form`` is the first line of the answer, ``offers`` what fits there."""
 
     def __init__(self, root: dict[str, Any], line: Line) -> None:

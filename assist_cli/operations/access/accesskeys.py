@@ -14,7 +14,7 @@ from datetime import timedelta
 from assist_cli.errors import NotFound
 from assist_cli.model import access, names, target
 from assist_cli.model.access import AccessKey, Role
-from assist_cli.model.audit import Entry
+from assist_cli.model.audit import AuditEntry
 from assist_cli.model.instance import Instance
 from assist_cli.model.secret import Secret
 from assist_cli.model.target import Selection
@@ -129,7 +129,7 @@ def _pause_schedules(controller: Controller, transaction: Transaction, key: Acce
     for invocation_id in found:
         schedules.pause(transaction, invocation_id, controller.now())
         detail = f"the access key {key.name} may not any more"
-        entry = Entry(controller.now(), controller.actor, "schedule.pause", invocation_id, detail)
+        entry = AuditEntry(controller.now(), controller.actor, "schedule.pause", invocation_id, detail)
         audit.append(transaction, entry)
     return len(found)
 
@@ -140,4 +140,4 @@ def _random(alphabet: str, length: int) -> str:
 
 def _note(controller: Controller, transaction: Transaction, action: str, key: AccessKey, detail: str = "") -> None:
     detail = ", ".join(part for part in (detail, key.id) if part)
-    audit.append(transaction, Entry(controller.now(), controller.actor, action, key.name, detail))
+    audit.append(transaction, AuditEntry(controller.now(), controller.actor, action, key.name, detail))

@@ -9,7 +9,7 @@ from assist_cli import codes
 from assist_cli.errors import Conflict, InvalidParameter, NotFound
 from assist_cli.model import command as rules
 from assist_cli.model import names
-from assist_cli.model.audit import Entry
+from assist_cli.model.audit import AuditEntry
 from assist_cli.model.command import Command, CommandType, CommandVersion
 from assist_cli.model.ids import Kind, new_id
 from assist_cli.model.parameters import Definition
@@ -234,4 +234,4 @@ def _new_version(
 
 def _note(controller: Controller, transaction: Transaction, action: str, command: Command, detail: str = "") -> None:
     detail = ", ".join(part for part in (detail, command.id) if part)
-    audit.append(transaction, Entry(controller.now(), controller.actor, action, command.name, detail))
+    audit.append(transaction, AuditEntry(controller.now(), controller.actor, action, command.name, detail))

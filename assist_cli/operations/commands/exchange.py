@@ -28,7 +28,7 @@ from assist_cli import codes
 from assist_cli.errors import Conflict, InvalidParameter
 from assist_cli.model import command as rules
 from assist_cli.model import names, quotas
-from assist_cli.model.audit import Entry
+from assist_cli.model.audit import AuditEntry
 from assist_cli.model.command import Command, CommandVersion
 from assist_cli.model.ids import Kind, new_id
 from assist_cli.model.parameters import Definition
@@ -75,7 +75,9 @@ def import_text(controller: Controller, text: str, clash: Clash = Clash.REFUSE) 
 
     Raises InvalidParameter (it is no such document, or something in it breaks a rule), QuotaExceeded and Conflict.
     """
-    found = [_command(Place("Commands", each, number)) for number, each in enumerate(_commands_of(text), start=1)]
+    found = [
+        _command(DocumentObject("Commands", each, number)) for number, each in enumerate(_commands_of(text), start=1)
+    ]
     with controller.database.transaction() as transaction:
         return [_take(controller, transaction, versions, clash) for versions in found]
 
@@ -122,7 +124,7 @@ def _version_document(version: CommandVersion) -> dict[str, Any]:
     }
 
 
-class Place:
+class DocumentObject:
     """An object of the document and where it stands, for messages: ``Commands[2].Versions[1]``."""
 
     def __init__(self, name: str, value: object, number: int = 0) -> None:
@@ -168,8 +170,10 @@ class Place:
             raise self.wrong(f"has a {key} that is no list")
         return value
 
-    def places(self, key: str) -> Iterable[Place]:
-        return (Place(f"{self.name}.{key}", each, number) for number, each in enumerate(self.list(key), start=1))
+    def places(self, key: str) -> Iterable[DocumentObject]:
+        return (
+            DocumentObject(f"{self.name}.{key}", each, number) for number, each in enumerate(self.list(key), start=1)
+        )
 
     def time(self, key: str) -> datetime:
         try:
@@ -187,7 +191,7 @@ def _commands_of(text: str) -> Iterable[Any]:
             code=codes.INVALID_DOCUMENT,
             hint="give a file that was made by assist command export",
         ) from error
-    document = Place("the document", parsed)
+    document = DocumentObject("the document", parsed)
     if document.text_or_none("Format") != FORMAT:
         raise document.wrong(f"is not of the format {FORMAT!r}")
     if document.number("FormatVersion") != FORMAT_VERSION:
@@ -195,7 +199,7 @@ def _commands_of(text: str) -> Iterable[Any]:
     return document.list("Commands")
 
 
-def _command(place: Place) -> list[Command]:
+def _command(place: DocumentObject) -> list[Command]:
     """A command of the document, once for each of its versions, oldest first; its id is not given yet."""
     versions = [_version(each, number) for number, each in enumerate(place.places("Versions"), start=1)]
     if not versions:
@@ -214,7 +218,7 @@ def _command(place: Place) -> list[Command]:
     ]
 
 
-def _version(place: Place, number: int) -> CommandVersion:
+def _version(place: DocumentObject, number: int) -> CommandVersion:
     if place.number("Version") != number:
         raise place.wrong(f"is not version {number}")
     content = place.text("CommandContent").encode("utf-8", "replace")
@@ -240,7 +244,7 @@ def _version(place: Place, number: int) -> CommandVersion:
     )
 
 
-def _definition(place: Place) -> Definition:
+def _definition(place: DocumentObject) -> Definition:
     choices = tuple(place.list("PossibleValues"))
     if not all(isinstance(choice, str) for choice in choices):
         raise place.wrong("has PossibleValues that are no texts")
@@ -272,7 +276,7 @@ def _take(controller: Controller, transaction: Transaction, versions: Sequence[C
         store.add_version(transaction, first.id, each.version, each.modified)
     renamed = f", renamed from {wanted!r}" if first.name != wanted else ""
     detail = f"{rules.versions_in_words(len(versions))}{renamed}, {first.id}"
-    audit.append(transaction, Entry(controller.now(), controller.actor, "command.import", first.name, detail))
+    audit.append(transaction, AuditEntry(controller.now(), controller.actor, "command.import", first.name, detail))
     return Imported(wanted, replace(versions[-1], id=first.id, name=first.name))
 
 

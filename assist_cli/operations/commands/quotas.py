@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from assist_cli import codes
 from assist_cli.errors import InvalidParameter
 from assist_cli.model import quotas
-from assist_cli.model.audit import Entry
+from assist_cli.model.audit import AuditEntry
 from assist_cli.model.quotas import Quota
 from assist_cli.operations.controller import Controller
 from assist_cli.store import audit
@@ -60,4 +60,4 @@ def set_limit(controller: Controller, name: str, value: int) -> None:
         before = store.limit(transaction)
         store.set_limit(transaction, value)
         detail = f"{before} to {value}"
-        audit.append(transaction, Entry(controller.now(), controller.actor, "quota.set", name, detail))
+        audit.append(transaction, AuditEntry(controller.now(), controller.actor, "quota.set", name, detail))

@@ -28,7 +28,7 @@ from assist_cli.errors import (
     InvalidParameter,
 )
 from assist_cli.model import ids
-from assist_cli.model.audit import Entry
+from assist_cli.model.audit import AuditEntry
 from assist_cli.model.command import CommandType
 from assist_cli.model.instance import LOCAL, Instance
 from assist_cli.model.target import Selection
@@ -274,7 +274,7 @@ async def _upgrade(controller: Controller, line: AgentConnection, instance: Inst
         credentials = pki.agent_credentials(controller.home, controller.id, instance.id, controller.now())
     state = await client.call("agent.status", {})
     order = deploy.install_order(state["home"], instance=instance.id, credentials=credentials, listen=None)
-    job = Job(controller, deploy.script(state["home"], state["program"], "install", order))
+    job = UnrecordedTask(controller, deploy.script(state["home"], state["program"], "install", order))
     try:
         await asyncio.wait_for(_through_losses(line, job), SCRIPT_SECONDS)
     except asyncio.TimeoutError:
@@ -286,7 +286,7 @@ async def _upgrade(controller: Controller, line: AgentConnection, instance: Inst
     return Upgrade(instance, before, (await line.client()).greeting.agent)
 
 
-async def _through_losses(line: AgentConnection, job: Job) -> None:
+async def _through_losses(line: AgentConnection, job: UnrecordedTask) -> None:
     await line.retry(job.deliver)
     await line.retry(job.follow)
 
@@ -305,7 +305,7 @@ async def _uninstall_by_itself(controller: Controller, instance: Instance, *, fo
     with AgentConnection(controller, instance) as line:
         state = await (await line.client()).call("agent.status", {})
         order = {"force": force, "own": 1}
-        job = Job(controller, deploy.script(state["home"], state["program"], "uninstall", order))
+        job = UnrecordedTask(controller, deploy.script(state["home"], state["program"], "uninstall", order))
         await line.retry(job.deliver)
         try:
             await job.follow(await line.client())
@@ -315,7 +315,7 @@ async def _uninstall_by_itself(controller: Controller, instance: Instance, *, fo
         return []
 
 
-class Job:
+class UnrecordedTask:
     """A script that an agent runs for us, beside the history. ``written`` is what it wrote so far."""
 
     def __init__(self, controller: Controller, script: bytes) -> None:
@@ -343,4 +343,4 @@ class Job:
 def _note(controller: Controller, action: str, instance: Instance, detail: str) -> None:
     with controller.database.transaction() as transaction:
         subject = f"{instance.name} ({instance.id})"
-        audit.append(transaction, Entry(controller.now(), controller.actor, action, subject, detail))
+        audit.append(transaction, AuditEntry(controller.now(), controller.actor, action, subject, detail))

@@ -18,7 +18,7 @@ ANSWER_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
-class State:
+class InstanceHealth:
     """An instance, how it is now, and what was run on it."""
 
     instance: Instance
@@ -26,7 +26,9 @@ class State:
     use: Use
 
 
-def states(controller: Controller, instances: Sequence[Instance], *, patience: float | None = None) -> list[State]:
+def states(
+    controller: Controller, instances: Sequence[Instance], *, patience: float | None = None
+) -> list[InstanceHealth]:
     """Ask these instances how they are, and note which have answered. No instance keeps another waiting.
 
     One that has not answered after ``patience`` seconds (None: as long as it may take) is not online.
@@ -41,7 +43,7 @@ def states(controller: Controller, instances: Sequence[Instance], *, patience: f
         with controller.database.transaction() as transaction:
             store.note_heard(transaction, online, now)
     return [
-        State(
+        InstanceHealth(
             replace(instance, heard=now, os_type=health.os_type) if health.is_online else instance,
             health,
             uses.get(instance.id, Use()),

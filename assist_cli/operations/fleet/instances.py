@@ -11,7 +11,7 @@ from dataclasses import replace
 from assist_cli import codes
 from assist_cli.errors import Conflict, InvalidParameter, NotFound
 from assist_cli.model import names, target
-from assist_cli.model.audit import Entry
+from assist_cli.model.audit import AuditEntry
 from assist_cli.model.instance import LOCAL, Instance
 from assist_cli.model.target import Selection
 from assist_cli.operations.controller import Controller
@@ -237,4 +237,4 @@ def _meet(controller: Controller, name: str, address: str) -> Instance:
 
 def _note(controller: Controller, transaction: Transaction, action: str, instance: Instance, detail: str = "") -> None:
     subject = f"{instance.name} ({instance.id})"
-    audit.append(transaction, Entry(controller.now(), controller.actor, action, subject, detail))
+    audit.append(transaction, AuditEntry(controller.now(), controller.actor, action, subject, detail))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from assist_cli.model.invocation import Invocation
-from assist_cli.model.page import Result, Slice, Wanted
+from assist_cli.model.page import InvocationResult, Slice, Wanted
 from assist_cli.operations.controller import Controller
 from assist_cli.store import invocations
 from assist_cli.store import pages as store
@@ -17,7 +17,9 @@ def invocations_of(
     return [invocations.get(controller.database, each, output=output) for each in ids], total
 
 
-def results_of(controller: Controller, wanted: Wanted, part: Slice, *, every: bool) -> tuple[list[Result], int]:
+def results_of(
+    controller: Controller, wanted: Wanted, part: Slice, *, every: bool
+) -> tuple[list[InvocationResult], int]:
     """Some of the records that are wanted, newest first, and how many there are in all.
 
     Of each instance it is the newest record, or with ``every`` all of them.

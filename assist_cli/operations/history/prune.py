@@ -11,7 +11,7 @@ from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 
-from assist_cli.model.audit import Entry
+from assist_cli.model.audit import AuditEntry
 from assist_cli.operations.controller import Controller
 from assist_cli.store import audit, prune, search
 from assist_cli.store.prune import Limit
@@ -66,7 +66,7 @@ def steps(controller: Controller, what: Limit) -> Generator[None, None, Pruned]:
             if not told:
                 detail = f"{invocations:,} invocations, {records:,} records: {_in_words(what)}"
                 audit.append(
-                    transaction, Entry(controller.now(), controller.actor, "invocation.prune", "history", detail)
+                    transaction, AuditEntry(controller.now(), controller.actor, "invocation.prune", "history", detail)
                 )
                 told = True
             prune.delete(transaction, batch)

@@ -18,9 +18,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from assist_cli.errors import AssistError
-from assist_cli.model.audit import DONE, Entry
+from assist_cli.model.audit import DONE, AuditEntry
 from assist_cli.model.invocation import Invocation
-from assist_cli.model.notice import Answer, Notice, Program, Target, Webhook, parse
+from assist_cli.model.notice import Notice, NoticeResult, Program, Target, Webhook, parse
 from assist_cli.operations.controller import Controller
 from assist_cli.operations.notify import webhook
 from assist_cli.operations.notify.wishes import lock, resolved
@@ -51,7 +51,7 @@ def deliver(controller: Controller, describe: Describe) -> None:
             _Courier(controller, describe).run()
 
 
-def attempt(controller: Controller, target: Target, id: str, document: object) -> Answer:
+def attempt(controller: Controller, target: Target, id: str, document: object) -> NoticeResult:
     """Tell one receiver, once. What goes wrong with it is the answer; raises FileFailure, InvalidParameter for ours."""
     body = json.dumps(document, ensure_ascii=False).encode("utf-8", "replace")
     if isinstance(target, Webhook):
@@ -65,7 +65,7 @@ class _Attempt:
     notice: Notice
     where: str
     began: float
-    answer: Future[Answer]
+    answer: Future[NoticeResult]
 
 
 class _Courier:
@@ -92,7 +92,7 @@ class _Courier:
         room = AT_ONCE - len(self._under_way)
         for notice in notices.due(self._controller.database, now, besides=self._under_way, most=room):
             document = self._describe(invocations.get(self._controller.database, notice.invocation_id, output=True))
-            answer: Future[Answer] = Future()
+            answer: Future[NoticeResult] = Future()
             under_way = _Attempt(notice, str(parse(notice.target)), time.monotonic(), answer)
             self._under_way[notice.number] = under_way
             # A thread that hangs must not keep the process from ending.
@@ -105,12 +105,12 @@ class _Courier:
             if each.answer.done():
                 self._write(each.notice, each.where, each.answer.result())
             elif now - each.began > LONGEST_SECONDS:
-                self._write(each.notice, each.where, Answer(False, "no answer that ends", again=True))
+                self._write(each.notice, each.where, NoticeResult(False, "no answer that ends", again=True))
             else:
                 continue
             del self._under_way[each.notice.number]
 
-    def _write(self, notice: Notice, where: str, answer: Answer) -> None:
+    def _write(self, notice: Notice, where: str, answer: NoticeResult) -> None:
         now = self._controller.now()
         again = None
         if not answer.ok:
@@ -123,27 +123,29 @@ class _Courier:
                 outcome = DONE if answer.ok else FAILED
                 detail = f"{where}: {answer.text}"
                 actor = self._controller.actor
-                audit.append(transaction, Entry(now, actor, "notify.deliver", notice.invocation_id, detail, outcome))
+                audit.append(
+                    transaction, AuditEntry(now, actor, "notify.deliver", notice.invocation_id, detail, outcome)
+                )
 
 
-def _attempt_in_thread(controller: Controller, notice: Notice, document: object, answer: Future[Answer]) -> None:
+def _attempt_in_thread(controller: Controller, notice: Notice, document: object, answer: Future[NoticeResult]) -> None:
     try:
         answer.set_result(attempt(controller, resolved(parse(notice.target)), notice.id, document))
     except AssistError as error:
-        answer.set_result(Answer(False, error.message))
+        answer.set_result(NoticeResult(False, error.message))
     except Exception as error:
         log.exception("%s: cannot notify", notice.invocation_id)
-        answer.set_result(Answer(False, f"there is a bug in Assist ({type(error).__name__})"))
+        answer.set_result(NoticeResult(False, f"there is a bug in Assist ({type(error).__name__})"))
 
 
-def _run(home: Home, program: Program, body: bytes) -> Answer:
+def _run(home: Home, program: Program, body: bytes) -> NoticeResult:
     environment = {name: value for name, value in os.environ.items() if name != webhook.KEY_VARIABLE}
     try:
         done = subprocess.run(
             program.words, input=body, stdout=2, stderr=2, env=environment, cwd=home.root, timeout=PROGRAM_SECONDS
         )
     except subprocess.TimeoutExpired:
-        return Answer(False, f"it did not end in {PROGRAM_SECONDS:.0f} s, and was killed")
+        return NoticeResult(False, f"it did not end in {PROGRAM_SECONDS:.0f} s, and was killed")
     except OSError as error:
-        return Answer(False, f"it cannot be started: {error.strerror}")
-    return Answer(done.returncode == 0, f"exit {done.returncode}")
+        return NoticeResult(False, f"it cannot be started: {error.strerror}")
+    return NoticeResult(done.returncode == 0, f"exit {done.returncode}")

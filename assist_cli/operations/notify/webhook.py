@@ -21,7 +21,7 @@ from datetime import datetime
 
 from assist_cli import __version__, codes
 from assist_cli.errors import FileFailure, InvalidParameter
-from assist_cli.model.notice import Answer
+from assist_cli.model.notice import NoticeResult
 from assist_cli.model.secret import Secret
 from assist_cli.paths import Home, write_whole
 
@@ -62,7 +62,7 @@ def signature(key: Secret, id: str, timestamp: int, body: bytes) -> str:
     return "v1," + base64.b64encode(digest).decode("ascii")
 
 
-def post(url: str, id: str, body: bytes, key: Secret, now: datetime) -> Answer:
+def post(url: str, id: str, body: bytes, key: Secret, now: datetime) -> NoticeResult:
     """Post a document, once. Whatever goes wrong is the answer."""
     timestamp = int(now.timestamp())
     request = urllib.request.Request(  # noqa: S310 - the URL is one of http or https: model.notice
@@ -79,14 +79,14 @@ def post(url: str, id: str, body: bytes, key: Secret, now: datetime) -> Answer:
     opener = urllib.request.build_opener(_StayHere)
     try:
         with opener.open(request, timeout=ANSWER_SECONDS) as response:
-            return Answer(True, f"{response.status} {response.reason}".strip())
+            return NoticeResult(True, f"{response.status} {response.reason}".strip())
     except urllib.error.HTTPError as error:
         with error:
             return _refusal(error.code, str(error.reason))
     except (OSError, http.client.HTTPException) as error:
         reason = error.reason if isinstance(error, urllib.error.URLError) else error
         why = getattr(reason, "strerror", None) or str(reason) or type(reason).__name__
-        return Answer(False, f"no answer: {why}"[:SHOWN_CHARACTERS], again=True)
+        return NoticeResult(False, f"no answer: {why}"[:SHOWN_CHARACTERS], again=True)
 
 
 def _make(home: Home) -> None:
@@ -103,11 +103,11 @@ def _make(home: Home) -> None:
         draft.unlink(missing_ok=True)
 
 
-def _refusal(status: int, reason: str) -> Answer:
+def _refusal(status: int, reason: str) -> NoticeResult:
     text = f"{status} {reason}".strip()[:SHOWN_CHARACTERS]
     if 300 <= status < 400:
-        return Answer(False, f"{text}: a redirect, which is not followed")
-    return Answer(False, text, again=status >= 500 or status in TRY_AGAIN)
+        return NoticeResult(False, f"{text}: a redirect, which is not followed")
+    return NoticeResult(False, text, again=status >= 500 or status in TRY_AGAIN)
 
 
 def _bytes_of(text: str, where: str) -> bytes:

@@ -18,7 +18,7 @@ from assist_cli import codes
 from assist_cli.agents import unix
 from assist_cli.errors import AgentError
 from assist_cli.model.instance import LOCAL, Health, Instance
-from assist_cli.model.overview import Failure, Firing, Running
+from assist_cli.model.overview import FailedRecord, NextFiring, Running
 from assist_cli.model.target import natural_key
 from assist_cli.operations.controller import Controller
 from assist_cli.operations.fleet import concurrency, health
@@ -48,8 +48,8 @@ class Overview:
     instances: Sequence[Instance]
     health: Mapping[str, Health]
     running: Sequence[Running]
-    firings: Sequence[Firing]
-    failures: Sequence[Failure]
+    firings: Sequence[NextFiring]
+    failures: Sequence[FailedRecord]
     is_served: bool
 
 
@@ -132,8 +132,8 @@ class Watch:
         self._instances: Sequence[Instance] = ()
         self._health: dict[str, Health] = {}
         self._running: Sequence[Running] = ()
-        self._firings: Sequence[Firing] = ()
-        self._failures: Sequence[Failure] = ()
+        self._firings: Sequence[NextFiring] = ()
+        self._failures: Sequence[FailedRecord] = ()
         self._is_served = False
 
     def read(self) -> None:

@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from assist_cli.model.audit import Entry
+from assist_cli.model.audit import AuditEntry
 from assist_cli.model.invocation import Outcome
 from assist_cli.model.moment import Moment
 from assist_cli.model.status import UNANSWERED
@@ -104,4 +104,6 @@ def _settle(controller: Controller, transaction: Transaction, outcomes: Mapping[
     for record_id, before in written.items():
         if before.is_final:
             detail = f"{before} ({UNANSWERED}) to {outcomes[record_id].status}"
-            audit.append(transaction, Entry(controller.now(), controller.actor, "record.correct", record_id, detail))
+            audit.append(
+                transaction, AuditEntry(controller.now(), controller.actor, "record.correct", record_id, detail)
+            )

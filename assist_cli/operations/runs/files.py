@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from assist_cli.model import quotas, transfer
-from assist_cli.model.audit import Entry
+from assist_cli.model.audit import AuditEntry
 from assist_cli.model.ids import Kind, new_id
 from assist_cli.model.invocation import Invocation
 from assist_cli.model.status import InvokeStatus
@@ -75,7 +75,7 @@ def recorded(
             if also is not None:
                 also(transaction, invocation.id, [place.instance_id for place in invocation.instances])
             invocations.add(transaction, invocation)
-            audit.append(transaction, Entry(now, controller.actor, "file.send", invocation.id, detail))
+            audit.append(transaction, AuditEntry(now, controller.actor, "file.send", invocation.id, detail))
         yield invocation
 
 

@@ -13,7 +13,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from assist_cli import codes
-from assist_cli.agents.client import Chunk, Client, Gap, TaskResult, task_result
+from assist_cli.agents.client import Chunk, Client, OutputGap, TaskResult, task_result
 from assist_cli.errors import AgentError, AgentRefused
 from assist_cli.model.invocation import InvocationInstance, Outcome, Record
 from assist_cli.model.lifecycle import NOT_ASKED, Answer, Heard
@@ -132,7 +132,7 @@ async def _answered(record: Record, asking: Awaitable[Answer], seconds: float) -
         return Answer(Heard.SILENT)
 
 
-def _take(event: Chunk | Gap, fold: Fold, name: str, listener: Listener | None) -> None:
+def _take(event: Chunk | OutputGap, fold: Fold, name: str, listener: Listener | None) -> None:
     if isinstance(event, Chunk):
         fold.add(event.stream, event.data)
     else:
@@ -141,7 +141,7 @@ def _take(event: Chunk | Gap, fold: Fold, name: str, listener: Listener | None) 
         _tell(event, name, listener)
 
 
-def _tell(event: Chunk | Gap, name: str, listener: Listener) -> None:
+def _tell(event: Chunk | OutputGap, name: str, listener: Listener) -> None:
     if isinstance(event, Chunk):
         listener.output(name, event.stream, event.data)
     else:

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from assist_cli import codes
 from assist_cli.errors import InvalidParameter, NotFound, Refused
-from assist_cli.model.audit import Entry
+from assist_cli.model.audit import AuditEntry
 from assist_cli.model.command import Command
 from assist_cli.model.ids import Kind, new_id
 from assist_cli.model.instance import Instance
@@ -198,7 +198,7 @@ def _write(
             schedules.add(transaction, schedule)
         audit.append(
             transaction,
-            Entry(
+            AuditEntry(
                 invocation.created,
                 controller.actor,
                 "invocation.invoke" if saved else "invocation.run",

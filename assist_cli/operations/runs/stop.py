@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import Collection
 
-from assist_cli.model.audit import Entry
+from assist_cli.model.audit import AuditEntry
 from assist_cli.model.invocation import Invocation, Record
 from assist_cli.model.target import Selection
 from assist_cli.operations.controller import Controller
@@ -40,7 +40,7 @@ def begin(controller: Controller, invocation_id: str, where: Selection | None = 
         if not slots.places(transaction, invocation_id):
             schedules.end(transaction, invocation_id)
         if count:
-            entry = Entry(controller.now(), controller.actor, "invocation.stop", invocation_id, f"{count} running")
+            entry = AuditEntry(controller.now(), controller.actor, "invocation.stop", invocation_id, f"{count} running")
             audit.append(transaction, entry)
     after = invocations.get(controller.database, invocation_id, output=False)
     return [

@@ -36,7 +36,7 @@ from assist_cli.operations.runs.worker import sender_of
 from assist_cli.operations.server import lease
 from assist_cli.store import invocations, records, schedules, slots
 from assist_cli.store.database import Transaction, to_ms_or_none
-from assist_cli.store.slots import Place
+from assist_cli.store.slots import ScheduledInstance
 
 log = logging.getLogger(__name__)
 
@@ -197,7 +197,7 @@ class _Turn:
         log.debug("%s: due at %s, on %d instances", self._invocation.id, LocalTime(self._turn.fires), len(made))
         return made
 
-    def _due(self, place: Place, due: datetime) -> DueRecord:
+    def _due(self, place: ScheduledInstance, due: datetime) -> DueRecord:
         when = due + rules.offset(place.instance_id, self._schedule.jitter)
         noted = replace(self._controller.moment(), wall=self._now) if when <= self._now else None
         record = self._record(place, max(when, self._now))
@@ -206,7 +206,7 @@ class _Turn:
         )
         return DueRecord(self._invocation, found, when, self._schedule.secrets, noted)
 
-    def _record(self, place: Place, when: datetime) -> Record:
+    def _record(self, place: ScheduledInstance, when: datetime) -> Record:
         return Record(
             id=new_id(Kind.RECORD, self._controller.now_ms()),
             instance_id=place.instance_id,
@@ -216,7 +216,7 @@ class _Turn:
             deadline=when + lifetime(self._invocation.timeout),
         )
 
-    def _skip(self, busy: list[Place], due: datetime) -> None:
+    def _skip(self, busy: list[ScheduledInstance], due: datetime) -> None:
         """The run before is not over there: this one is left out, and not queued."""
         for place in busy:
             log.warning("%s: left out on %s, the run before is not over", self._invocation.id, place.instance_name)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from assist_cli.errors import Conflict, NotFound
 from assist_cli.model import schedule as rules
-from assist_cli.model.audit import Entry
+from assist_cli.model.audit import AuditEntry
 from assist_cli.model.frequency import Frequency, restore
 from assist_cli.model.instance import Instance
 from assist_cli.model.invocation import Invocation
@@ -90,7 +90,7 @@ def pause(controller: Controller, invocation_id: str) -> Planned:
         _refuse_over(found)
         if found.schedule.paused is None:
             schedules.pause(transaction, invocation_id, controller.now())
-            audit.append(transaction, Entry(controller.now(), controller.actor, "schedule.pause", invocation_id))
+            audit.append(transaction, AuditEntry(controller.now(), controller.actor, "schedule.pause", invocation_id))
     return show(controller, invocation_id)
 
 
@@ -108,7 +108,7 @@ def resume(controller: Controller, invocation_id: str) -> Planned:
                     hint=f"assist stop {invocation_id}, and give another time",
                 )
             schedules.resume(transaction, invocation_id, upcoming)
-            audit.append(transaction, Entry(controller.now(), controller.actor, "schedule.resume", invocation_id))
+            audit.append(transaction, AuditEntry(controller.now(), controller.actor, "schedule.resume", invocation_id))
     return show(controller, invocation_id)
 
 
@@ -141,7 +141,7 @@ def change(
             schedules.join(transaction, invocation_id, joining)
             details.append("also on " + ", ".join(each.name for each in joining))
         if details:
-            entry = Entry(controller.now(), controller.actor, "schedule.change", invocation_id, ", ".join(details))
+            entry = AuditEntry(controller.now(), controller.actor, "schedule.change", invocation_id, ", ".join(details))
             audit.append(transaction, entry)
 
 

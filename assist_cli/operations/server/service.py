@@ -25,7 +25,7 @@ LINGERING = Path("/var/lib/systemd/linger")
 
 
 @dataclass(frozen=True)
-class State:
+class ServiceState:
     """The service as it is. ``unit`` is the file of it; ``process`` the server of the home, however it was started.
 
     ``lingers`` tells that it goes on when the user has logged out.
@@ -71,7 +71,7 @@ class Systemd:
             )
 
 
-def install(controller: Controller, systemd: Systemd) -> State:
+def install(controller: Controller, systemd: Systemd) -> ServiceState:
     """Write the unit, have it started now and with the machine. Again on the same home it does the same again.
 
     Raises Conflict (no systemd here; the unit is another home's), FileFailure and InstallFailed.
@@ -113,11 +113,11 @@ def uninstall(systemd: Systemd) -> bool:
     return True
 
 
-def state(controller: Controller, systemd: Systemd) -> State:
+def state(controller: Controller, systemd: Systemd) -> ServiceState:
     """How the service is, and whether somebody serves."""
     installed = systemd.unit.exists()
     server = lease.holder(controller)
-    return State(
+    return ServiceState(
         unit=systemd.unit,
         is_installed=installed,
         is_enabled=installed and systemd.asks("is-enabled", "--quiet", UNIT),
