@@ -169,7 +169,7 @@ class Assist:
 
     def wait(self, id: str = "-", *, patience: float | None = None) -> Run:
         """Wait until an invocation has ended: an id, its beginning, or ``-`` for the newest. Raises GaveUpWaiting."""
-        found = history.recall(self._controller, history.find(self._controller, id, files=True), output=False)
+        found = recording.recall(self._controller, history.find(self._controller, id, files=True), output=False)
         dispatch.watch(self._controller, found, listener=None, patience=patience)
         return self.results(found.id)
 

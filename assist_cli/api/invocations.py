@@ -24,9 +24,8 @@ from assist_cli.model.target import Selection
 from assist_cli.operations.access import clients
 from assist_cli.operations.access.clients import Request
 from assist_cli.operations.commands import commands
-from assist_cli.operations.history import history
 from assist_cli.operations.history import pages as history_pages
-from assist_cli.operations.runs import stop
+from assist_cli.operations.runs import recording, stop
 from assist_cli.operations.runs.plans import InvokeRequest, RunRequest
 from assist_cli.operations.runs.recording import check, recorded, schedule
 
@@ -254,7 +253,7 @@ def _start(
         return {name: ids[name] for name in told}
 
     return requests.once(
-        request, caller, make, lambda made: answer(history.recall(caller.controller, made, output=False))
+        request, caller, make, lambda made: answer(recording.recall(caller.controller, made, output=False))
     )
 
 
@@ -263,7 +262,7 @@ def _visible(caller: Caller, invoke_id: str) -> Invocation:
     try:
         if not is_id(invoke_id, Kind.INVOCATION, Kind.FILE):
             raise NotFound(invoke_id)
-        found = history.recall(caller.controller, invoke_id, output=False)
+        found = recording.recall(caller.controller, invoke_id, output=False)
     except NotFound:
         raise Fault("InvalidInvokeId.NotFound") from None
     if not views.seen(found, None, caller.seen):

@@ -18,8 +18,8 @@ from assist_cli.model.access import Labels
 from assist_cli.model.ids import Kind
 from assist_cli.model.instance import Instance
 from assist_cli.model.invocation import Invocation, RepeatMode
-from assist_cli.operations.history import history
 from assist_cli.operations.local_zone import local_zone
+from assist_cli.operations.runs import recording
 from assist_cli.operations.server import schedules
 
 MODIFY = takes(
@@ -66,7 +66,7 @@ def _periodic(caller: Caller, invoke_id: str) -> Invocation:
     try:
         if not is_id(invoke_id, Kind.INVOCATION):
             raise NotFound(invoke_id)
-        found = history.recall(caller.controller, invoke_id, output=False)
+        found = recording.recall(caller.controller, invoke_id, output=False)
     except NotFound:
         raise Fault("InvalidInvokeId.NotFound") from None
     if not views.seen(found, None, caller.seen):

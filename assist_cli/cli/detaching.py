@@ -18,7 +18,7 @@ from assist_cli.errors import ExitStatus, Interrupted
 from assist_cli.model.invocation import Invocation, InvocationInstance
 from assist_cli.model.rollout import Rollout
 from assist_cli.operations.controller import Controller
-from assist_cli.operations.history import history
+from assist_cli.operations.runs import recording
 
 SECOND_PRESS_SECONDS = 2.0
 
@@ -60,7 +60,7 @@ def detach(printer: Printer, controller: Controller, invocation: Invocation, rol
         dispatch.send(controller, invocation)
     hand_over(controller, invocation, rollout)
     wishes.hurry(controller)
-    known = history.recall(controller, invocation.id, output=False)
+    known = recording.recall(controller, invocation.id, output=False)
     if printer.is_json:
         from assist_cli.cli import documents
 
@@ -80,7 +80,7 @@ def hand_over(controller: Controller, invocation: Invocation, rollout: Rollout) 
     """Pass on what is not sent yet, and the notification of its end, to the server or a process in the background."""
     from assist_cli.operations.notify import wishes
 
-    known = history.recall(controller, invocation.id, output=False)
+    known = recording.recall(controller, invocation.id, output=False)
     unsent = any(place.record.is_unsent for place in known.instances)
     if unsent or (not known.status.is_final and wishes.is_wanted(controller, invocation.id)):
         from assist_cli.operations.server import handover
@@ -105,7 +105,7 @@ def interrupted(
     """
     try:
         leave()
-        known = history.recall(controller, invocation.id)
+        known = recording.recall(controller, invocation.id)
         if known.status.is_final:
             tell_failures(printer, known.instances)
             return ExitStatus.INTERRUPTED

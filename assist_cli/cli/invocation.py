@@ -17,7 +17,7 @@ from assist_cli.model.output import Output, Stream
 from assist_cli.model.status import InvocationStatus, InvokeStatus
 from assist_cli.operations.controller import open_controller
 from assist_cli.operations.history import history
-from assist_cli.operations.runs import members
+from assist_cli.operations.runs import members, recording
 from assist_cli.paths import home
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ def show(
         # The output of many is read where it is shown: in the document.
         found = history.show(controller, invocation_id, output=printer.is_json)
         if not printer.is_json and len(found.instances) == 1:
-            found = history.recall(controller, invocation_id)
+            found = recording.recall(controller, invocation_id)
         told = wishes.state(controller, found.id)
         now = controller.now()
     if printer.is_json:
@@ -176,7 +176,7 @@ def wait(
 
     printer = options.printer(context, output)
     with open_controller(home()) as controller:
-        found = history.recall(controller, history.find(controller, id, files=True))
+        found = recording.recall(controller, history.find(controller, id, files=True))
         if patience is None:
             _refuse_endless(found)
         status = watching.watch(
@@ -211,7 +211,7 @@ def watch(
 
     printer = options.printer(context, output, plain=plain)
     with open_controller(home()) as controller:
-        found = history.recall(controller, history.find(controller, id, files=True), output=False)
+        found = recording.recall(controller, history.find(controller, id, files=True), output=False)
         with InvocationScreen(printer, controller, found) as screen:
             status = watching.watch(
                 printer,

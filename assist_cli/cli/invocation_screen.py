@@ -19,6 +19,7 @@ from assist_cli.model.status import InvocationStatus, InvokeStatus
 from assist_cli.model.target import fold
 from assist_cli.operations.controller import Controller
 from assist_cli.operations.history import history
+from assist_cli.operations.runs import recording
 from assist_cli.operations.runs.listener import Listener
 
 RUNNING_LINES = 6
@@ -59,7 +60,7 @@ class InvocationScreen(Listener):
         changes = history.changes(self._controller)
         if changes != self._changes:
             self._changes = changes
-            self._invocation = history.recall(self._controller, self._invocation.id, output=False)
+            self._invocation = recording.recall(self._controller, self._invocation.id, output=False)
             self._tell()
         self._draw()
 

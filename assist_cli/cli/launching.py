@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from assist_cli.cli import documents, options
+from assist_cli.cli import options
 from assist_cli.cli.formatting import clock, count
 from assist_cli.cli.output import Printer
 from assist_cli.cli.typer_classes import SHOWN, WAVES, WHEN, Group
@@ -191,6 +191,8 @@ def tell_scheduled(printer: Printer, controller: Controller, invocation: Invocat
     from assist_cli.operations.server import schedules
 
     if printer.is_json:
+        from assist_cli.cli import documents
+
         printer.document(documents.started(invocation))
     else:
         printer.line(invocation.id)

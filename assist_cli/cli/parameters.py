@@ -17,7 +17,6 @@ from assist_cli.model import parameters as rules
 from assist_cli.model.command import CommandVersion
 from assist_cli.model.parameters import Definition, Value
 from assist_cli.model.secret import Secret
-from assist_cli.operations.commands import parameters
 
 Secrets = Annotated[
     list[str] | None,
@@ -43,6 +42,8 @@ class ParameterOptions(Group):
         """Return the values by key, None when there are no such options. Raises InvalidParameter, FileFailure."""
         if not self.pairs and self.document is None and not self.secrets:
             return None
+        from assist_cli.operations.commands import parameters
+
         return parameters.gather(self.pairs or (), self.document, self.secrets or ())
 
 

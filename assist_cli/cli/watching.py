@@ -20,7 +20,7 @@ from assist_cli.model.invocation import Invocation
 from assist_cli.model.rollout import Rollout
 from assist_cli.model.transfer import Transfer
 from assist_cli.operations.controller import Controller
-from assist_cli.operations.history import history
+from assist_cli.operations.runs import recording, refresh
 from assist_cli.operations.runs.listener import Listener
 
 if TYPE_CHECKING:
@@ -113,7 +113,9 @@ def watch(
     except GaveUpWaiting as error:
         leave()
         gave_up = error
-    ended = history.show(controller, invocation.id, output=True)
+
+    refresh.refresh(controller, invocation.id)
+    ended = recording.recall(controller, invocation.id)
     if view is None:
         from assist_cli.cli import documents
 

@@ -26,7 +26,6 @@ from assist_cli.model.target import Selection
 from assist_cli.operations.access import accesskeys
 from assist_cli.operations.commands import commands
 from assist_cli.operations.controller import Controller, open_controller
-from assist_cli.operations.history import history
 from assist_cli.operations.runs import plans, recording
 from assist_cli.operations.server.background import background
 from assist_cli.paths import Home
@@ -98,7 +97,7 @@ def test_a_call_reads_the_instances_once(watched: Watched, scope: tuple[str, ...
     asked = {"Type": "RunShellScript", "CommandContent": SCRIPT, "ContentEncoding": "Base64", "EnableParameter": "true"}
     made = called(watched, invocations.run, invocations.RUN, {**asked, **WHERE, **VALUES}, *scope)
     assert watched.reads("instances") == times
-    found = history.recall(watched.controller, made["InvokeId"])
+    found = recording.recall(watched.controller, made["InvokeId"])
     assert [each.instance_name for each in found.instances] == ["web1", "web2"]
 
 
@@ -124,7 +123,7 @@ def test_the_command_and_the_invocation_of_a_request_are_not_read_again(watched:
     assert watched.reads("instances") == 1
     assert watched.reads("commands", "command_states", "command_versions") == 0
 
-    again = plans.RerunRequest(replace(history.recall(watched.controller, invocation.id), status=ENDED))
+    again = plans.RerunRequest(replace(recording.recall(watched.controller, invocation.id), status=ENDED))
     watched.forget()
     with recording.recorded(watched.controller, again):
         assert plans.missing(again) == []

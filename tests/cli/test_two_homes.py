@@ -16,8 +16,7 @@ from assist_cli.model.instance import Instance
 from assist_cli.model.invocation import Invocation, Record
 from assist_cli.model.target import Selection
 from assist_cli.operations.controller import open_controller
-from assist_cli.operations.history import history
-from assist_cli.operations.runs import dispatch, files
+from assist_cli.operations.runs import dispatch, files, recording
 from assist_cli.operations.runs.files import SendRequest
 from assist_cli.paths import Home
 from assist_cli.store import instances
@@ -68,7 +67,7 @@ def send(
         request = SendRequest(b"x", "file", str(target), targets=Selection((name,)))
         with files.recorded(controller, request) as invocation:
             dispatch.send_and_watch(controller, invocation, listener=None)
-        (place,) = history.recall(controller, invocation.id).instances
+        (place,) = recording.recall(controller, invocation.id).instances
         yield invocation, place.record
 
 

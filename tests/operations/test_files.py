@@ -22,7 +22,7 @@ from assist_cli.model.status import InvocationStatus, InvokeStatus
 from assist_cli.operations.controller import Controller
 from assist_cli.operations.fleet.connection import connection_to
 from assist_cli.operations.history import history
-from assist_cli.operations.runs import dispatch, files, payload, stop
+from assist_cli.operations.runs import dispatch, files, payload, recording, stop
 from assist_cli.operations.runs.files import SendRequest
 from tests.operations.conftest import Clock
 from tests.support.open_records import look, mark_sent, record_of, unreachable
@@ -59,14 +59,14 @@ def deliver(controller: Controller, invocation: Invocation) -> None:
 def test_it_is_finished_when_it_is_there(controller: Controller, now: Clock, path: Path) -> None:
     with files.recorded(controller, request(path)) as invocation:
         dispatch.send_and_watch(controller, invocation, listener=None)
-    found = history.recall(controller, invocation.id)
+    found = recording.recall(controller, invocation.id)
     assert path.read_bytes() == CONTENT
     assert found.status is InvokeStatus.FINISHED
     assert (record_of(found).exit_code, record_of(found).is_success) == (None, True)
     assert found == replace(
         invocation, content=b"", status=found.status, finished=found.finished, instances=found.instances
     )
-    assert files.listing(controller, limit=None) == [history.recall(controller, invocation.id, output=False)]
+    assert files.listing(controller, limit=None) == [recording.recall(controller, invocation.id, output=False)]
     assert history.summaries(controller, limit=None) == []
 
 
@@ -166,7 +166,7 @@ def test_whoever_waits_no_longer_does_not_keep_it_from_arriving(controller: Cont
                 dispatch.send_and_watch(controller, invocation, listener=None, patience=3.0)
             except GaveUpWaiting:
                 break
-    dispatch.watch(controller, history.recall(controller, invocation.id), listener=None)
+    dispatch.watch(controller, recording.recall(controller, invocation.id), listener=None)
     assert look(controller, invocation).status is FINISHED
     assert (path.parent / str(number)).read_bytes() == CONTENT
 

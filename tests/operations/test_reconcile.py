@@ -76,7 +76,7 @@ def look_until_it_ended(controller: Controller, invocation: Invocation) -> Recor
 
 def watch(controller: Controller, invocation: Invocation) -> Recovery:
     recovery = Recovery()
-    dispatch.watch(controller, history.recall(controller, invocation.id), listener=recovery)
+    dispatch.watch(controller, recording.recall(controller, invocation.id), listener=recovery)
     return recovery
 
 
@@ -123,7 +123,7 @@ def test_a_second_watcher_gets_the_whole_output(controller: Controller, now: Clo
     invocation = start(controller, f"echo a; cat {fifo}; echo c")
     fifo.write_bytes(b"b\n")
     assert watch(controller, invocation).streams[Stream.STDOUT] == b"a\nb\nc\n"
-    assert record_of(history.recall(controller, invocation.id)).status is FINISHED
+    assert record_of(recording.recall(controller, invocation.id)).status is FINISHED
 
 
 def test_long_output_stands_folded_and_is_whole_at_the_agent(controller: Controller, now: Clock) -> None:
@@ -158,7 +158,7 @@ def test_what_waits_for_its_wave_has_its_time_from_when_it_is_sent(controller: C
 
 def test_who_follows_what_waits_for_its_wave_goes_on_when_it_is_sent(controller: Controller, now: Clock) -> None:
     with recording.recorded(controller, RunRequest(b"sleep 1; echo sent", timeout=5)) as invocation:
-        waiting = history.recall(controller, invocation.id)
+        waiting = recording.recall(controller, invocation.id)
         now.forward(1000)
 
         async def both() -> Outcome | None:
@@ -218,9 +218,9 @@ def test_the_server_corrects_what_nobody_looks_at(controller: Controller, now: C
         now.forward(TIMEOUT + GRACE.total_seconds() + 1)
         assert look(controller, invocation).error_code == "ClientNotResponse"
         asyncio.run(recovery.correct(controller))
-        assert record_of(history.recall(controller, invocation.id)).error_code == "ClientNotResponse"
+        assert record_of(recording.recall(controller, invocation.id)).error_code == "ClientNotResponse"
     end = time.monotonic() + GUARD
-    while (record := record_of(history.recall(controller, invocation.id))).status is not FINISHED:
+    while (record := record_of(recording.recall(controller, invocation.id))).status is not FINISHED:
         assert time.monotonic() < end
         asyncio.run(recovery.correct(controller))
     assert (record.exit_code, record.error_code) == (3, "ExitCodeNonzero")
@@ -308,7 +308,7 @@ def test_what_had_just_ended_stays_as_it_ended(controller: Controller, now: Cloc
     while not asyncio.run(ended()):
         assert time.monotonic() < end
         time.sleep(0.02)  # the agent is asked, and not through the history, which would know it then
-    assert record_of(history.recall(controller, invocation.id)).status is RUNNING
+    assert record_of(recording.recall(controller, invocation.id)).status is RUNNING
     record = record_of(stop.stop(controller, invocation.id))
     assert (record.status, record.exit_code, record.stopped) == (FINISHED, 4, None)
 

@@ -17,6 +17,7 @@ from assist_cli.model.target import Selection
 from assist_cli.operations.controller import Controller
 from assist_cli.operations.history import audit, history, prune, search
 from assist_cli.operations.history.compare import compare
+from assist_cli.operations.runs import recording
 from assist_cli.operations.server import cleaner
 from assist_cli.store import checkup, listing
 from assist_cli.store import search as index
@@ -156,10 +157,10 @@ def test_what_is_old_is_forgotten_and_what_is_open_is_not(
     done = prune.prune_history(controller, what)
     assert (done.invocations, done.records) == (1, 3)
     assert prune.prune_history(controller, what).invocations == 0
-    assert history.recall(controller, going_on).status is InvokeStatus.RUNNING
+    assert recording.recall(controller, going_on).status is InvokeStatus.RUNNING
     assert {each for each, _ in found(controller, "needle")} == {going_on, new}
     with pytest.raises(NotFound):
-        history.recall(controller, old)
+        recording.recall(controller, old)
     assert checkup.faults(controller.database) == []
     assert checkup.disagreements(controller.database) == []
     (line,) = [each for each in audit.entries(controller, since=None, limit=None) if each.action == "invocation.prune"]

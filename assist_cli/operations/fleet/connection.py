@@ -9,7 +9,6 @@ from typing import Any, TypeVar
 
 from assist_cli.agents import address
 from assist_cli.agents.client import Client, Greeting
-from assist_cli.deploy import pki
 from assist_cli.errors import ClientNotOnline, ClientNotRunning, ConnectionLost
 from assist_cli.model.instance import Instance
 from assist_cli.operations.controller import Controller
@@ -85,6 +84,8 @@ async def connect(controller: Controller, place: str, instance: str | None = Non
     Raises as ``address.connect`` does, and FileFailure.
     """
     if place.startswith("tls:"):
+        from assist_cli.deploy import pki
+
         pki.prepare(controller.home, controller.id, controller.now())
     return await address.connect(place, home=controller.home, controller=controller.id, instance=instance)
 

@@ -35,11 +35,6 @@ def show(controller: Controller, invocation_id: str, *, output: bool) -> Invocat
     return invocations.get(controller.database, invocation_id, output=output)
 
 
-def recall(controller: Controller, invocation_id: str, *, output: bool = True) -> Invocation:
-    """An invocation as it was last written; nobody is asked. Raises NotFound."""
-    return invocations.get(controller.database, invocation_id, output=output)
-
-
 def changes(controller: Controller) -> object:
     """A mark that differs from an earlier one when the history may have changed since; it costs next to nothing."""
     return controller.database.changes()

@@ -35,8 +35,15 @@ def budget(listener: Listener | None) -> int | None:
     return None if listener and listener.whole else BUDGET
 
 
-async def ask(controller: Controller, connection: AgentConnection, record: Record) -> Answer:
-    """Ask how a record stands. What has ended comes with its output, as much of it as the history holds."""
+async def ask(
+    controller: Controller,
+    connection: AgentConnection,
+    record: Record,
+    *,
+    name: str = "",
+    listener: Listener | None = None,
+) -> Answer:
+    """Ask how a record stands. What has ended comes with its output, which a ``listener`` is given as by ``follow``."""
 
     async def state(client: Client) -> Answer:
         found = await client.call("task.get", {"record": record.id, "offset": BEYOND_ANY_OUTPUT})
@@ -48,7 +55,7 @@ async def ask(controller: Controller, connection: AgentConnection, record: Recor
 
     answer = await _answered(record, _once(connection, state), controller.timeouts.answer)
     if answer.heard is Heard.ENDED and answer.outcome is None:
-        return await follow(controller, connection, record, seconds=0)
+        return await follow(controller, connection, record, seconds=0, name=name, listener=listener)
     return answer
 
 

@@ -18,7 +18,6 @@ from assist_cli.model.invocation import Invocation, RepeatMode
 from assist_cli.model.parameters import Definition, Value
 from assist_cli.model.secret import Secret
 from assist_cli.model.target import Selection
-from assist_cli.operations.commands import commands
 from assist_cli.operations.controller import Controller
 from assist_cli.operations.fleet.instances import Targets, resolve
 from assist_cli.store import commands as store
@@ -149,6 +148,8 @@ def _plan_of_script(controller: Controller, request: RunRequest) -> Plan:
     values = _values(version, given)
     if request.save_as is None:
         return Plan(version, values, request.targets, request.username, request.keep_script)
+    from assist_cli.operations.commands import commands  # a script is seldom saved by its run
+
     new = commands.drafted(controller, request.save_as, version, request.description)
     return Plan(version, values, request.targets, request.username, request.keep_script, new.id, new.name, new)
 

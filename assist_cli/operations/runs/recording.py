@@ -19,12 +19,11 @@ from assist_cli.model.parameters import Value
 from assist_cli.model.schedule import LATEST, Schedule, Timing
 from assist_cli.model.secret import Secret
 from assist_cli.model.status import InvocationStatus, InvokeStatus
-from assist_cli.operations.commands import commands
 from assist_cli.operations.controller import Also, Controller
 from assist_cli.operations.runs import payload, plans
 from assist_cli.operations.runs.plans import Plan, Request
 from assist_cli.operations.runs.senders import sender
-from assist_cli.store import audit, invocations, schedules
+from assist_cli.store import audit, invocations
 from assist_cli.store import commands as store
 
 NAMES_IN_AUDIT = 5
@@ -91,6 +90,11 @@ def schedule(
     )
     _write(controller, invocation, plan.new, also, made)
     return invocation, made
+
+
+def recall(controller: Controller, invocation_id: str, *, output: bool = True) -> Invocation:
+    """An invocation as it was last written; nobody is asked. Raises NotFound."""
+    return invocations.get(controller.database, invocation_id, output=output)
 
 
 def _check_rendering(controller: Controller, invocation: Invocation) -> None:
@@ -187,6 +191,8 @@ def _write(
         if also is not None:
             also(transaction, invocation.id, [place.instance_id for place in invocation.instances])
         if new is not None:
+            from assist_cli.operations.commands import commands  # a script is seldom saved by its run
+
             commands.add(controller, transaction, new)
         if saved and not store.count_invocation(transaction, invocation.command_id):
             raise NotFound(
@@ -195,6 +201,8 @@ def _write(
             )
         invocations.add(transaction, invocation)
         if schedule is not None:
+            from assist_cli.store import schedules
+
             schedules.add(transaction, schedule)
         audit.append(
             transaction,

@@ -130,7 +130,7 @@ class RecordWorker:
                 self._hear(await follow.tell_stop(self._controller, self._connection, self.record))
                 self._told = True
             elif isinstance(action, Ask):
-                self._hear(await follow.ask(self._controller, self._connection, self.record))
+                self._hear(await self._ask())
             elif follows:
                 self._hear(await self._follow(time_left(self.record, moment)))
             else:
@@ -168,6 +168,11 @@ class RecordWorker:
         if answer.heard is Heard.OPEN:
             self._writer.note_accepted(record.id)
         return True
+
+    async def _ask(self) -> Answer:
+        return await follow.ask(
+            self._controller, self._connection, self.record, name=self._name, listener=self._listener
+        )
 
     async def _follow(self, seconds: float) -> Answer:
         following = follow.follow(
