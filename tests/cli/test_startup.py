@@ -16,7 +16,7 @@ from assist_cli.operations.controller import open_controller
 from assist_cli.paths import Home
 
 # Our own rooms that take part in showing the history; nothing there reaches an agent.
-OF_THE_HISTORY = ("cli", "errors", "folder", "model", "operations", "paths", "store")
+OF_THE_HISTORY = ("cli", "codes", "errors", "folder", "model", "operations", "paths", "store")
 
 
 def imported(code: str) -> set[str]:
@@ -58,7 +58,7 @@ def test_completion_imports_no_command(home: Path, monkeypatch: pytest.MonkeyPat
 
 def test_help_imports_no_command() -> None:
     ours, others = assist("--help", beyond="typer")
-    assert rooms(ours) == {"cli", "errors", "folder", "paths"}
+    assert rooms(ours) == {"cli", "codes", "errors", "folder", "paths"}
     assert others <= {"dataclasses", "json", "typer"}  # typer: the parts of it that only a command needs
 
 
