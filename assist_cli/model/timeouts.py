@@ -80,7 +80,6 @@ class ViewTimeouts(NamedTuple):
     """What a person watches."""
 
     beat: float = 0.5  # between two calls to redraw a run that is followed
-    redraw: float = 0.1  # at least, between two drawings of progress: quicker than that nobody reads it
     second_press: float = 2.0  # for a second Ctrl-C, which stops the run
     overview: float = 1.0  # between two drawings of the overview
     ask: float = 5.0  # between two rounds of questions to all agents
