@@ -8,13 +8,16 @@ from assist_cli import __version__
 from assist_cli.agents import route
 from assist_cli.agents.client import Client
 from assist_cli.errors import ClientAuthFailed, ConnectionLost
+from assist_cli.model.timeouts import AgentTimeouts
 from assist_cli.paths import Home
 
 LOCAL = "local"
 ATTEMPTS = 3
 
 
-async def connect(address: str, *, home: Home, controller: str, instance: str | None = None) -> Client:
+async def connect(
+    address: str, *, home: Home, controller: str, timeouts: AgentTimeouts, instance: str | None = None
+) -> Client:
     """A connection to the agent at ``address``, greeted as ``controller``; with ``instance``, only to that one.
 
     An agent that was killed, or ends for being idle, may do so just when it is called: a connection that is lost at
@@ -24,14 +27,16 @@ async def connect(address: str, *, home: Home, controller: str, instance: str | 
     way = route.parse(address)
     for _ in range(ATTEMPTS - 1):
         with contextlib.suppress(ConnectionLost):
-            return await _greeted(way, home, controller, instance)
-    return await _greeted(way, home, controller, instance)
+            return await _greeted(way, home, controller, timeouts, instance)
+    return await _greeted(way, home, controller, timeouts, instance)
 
 
-async def _greeted(way: route.Route, home: Home, controller: str, instance: str | None) -> Client:
-    client = await _reach(way, home, instance)
+async def _greeted(
+    way: route.Route, home: Home, controller: str, timeouts: AgentTimeouts, instance: str | None
+) -> Client:
+    client = await _reach(way, home, timeouts, instance)
     try:
-        greeting = await client.greet(controller, __version__)
+        greeting = await client.greet(controller, __version__, timeouts.greeting)
         expected = instance or client.proven or greeting.instance
         if greeting.instance != expected:
             raise ClientAuthFailed(
@@ -44,12 +49,12 @@ async def _greeted(way: route.Route, home: Home, controller: str, instance: str 
     return client
 
 
-async def _reach(way: route.Route, home: Home, instance: str | None) -> Client:
+async def _reach(way: route.Route, home: Home, timeouts: AgentTimeouts, instance: str | None) -> Client:
     """Each transport is imported when it is used."""
     if isinstance(way, route.Local):
         from assist_cli.agents import embedded
 
-        return await embedded.connect(home)
+        return await embedded.connect(home, timeouts)
     if isinstance(way, route.Unix):
         from assist_cli.agents import unix
 
@@ -57,7 +62,7 @@ async def _reach(way: route.Route, home: Home, instance: str | None) -> Client:
     if isinstance(way, route.Tls):
         from assist_cli.agents import tls
 
-        return await tls.connect(way, home, instance)
+        return await tls.connect(way, home, timeouts, instance)
     from assist_cli.agents.ssh import bridge
 
-    return await bridge.connect(way.destination)
+    return await bridge.connect(way.destination, timeouts)

@@ -28,7 +28,6 @@ from assist_cli.errors import (
 from assist_cli.model.output import Stream
 from assist_cli.model.status import InvocationStatus
 
-GREETING_SECONDS = 10.0
 # A watcher that does not take what comes makes the connection stop reading at the one, and go on at the other.
 QUEUE_HIGH = 64
 QUEUE_LOW = 16
@@ -107,15 +106,15 @@ class Client(asyncio.Protocol):
 
     # requests
 
-    async def greet(self, controller: str, version: str) -> Greeting:
-        """Say who we are; the first request of a connection.
+    async def greet(self, controller: str, version: str, timeout: float) -> Greeting:
+        """Say who we are; the first request of a connection. ``timeout`` is in seconds.
 
         Raises ClientNotOnline when there is no answer in time, ClientAuthFailed, ClientNeedUpgrade, AgentRefused,
         ConnectionLost.
         """
         params = {"protocol": list(protocol.VERSION), "client": f"assist {version}", "controller": controller}
         try:
-            answer = await asyncio.wait_for(self.call("agent.hello", params), GREETING_SECONDS)
+            answer = await asyncio.wait_for(self.call("agent.hello", params), timeout)
         except asyncio.TimeoutError:
             raise ClientNotOnline(
                 f"cannot talk to the agent at {self._peer}: it does not answer", hint="see its log, or restart it"

@@ -20,10 +20,9 @@ from agentd.wire import protocol
 from assist_cli.agents import unix
 from assist_cli.agents.client import Client
 from assist_cli.errors import ClientNotRunning, FileFailure
+from assist_cli.model.timeouts import AgentTimeouts
 from assist_cli.paths import Home
 
-IDLE_EXIT_SECONDS = 900
-START_SECONDS = 15.0
 # A shell between us and the agent makes it a child of the system and not of ours: nobody has to wait for its end.
 IN_BACKGROUND = '"$@" &'
 # Not by -m: where we run from a folder that was unpacked, a Python of its own does not know it. It needs no site.
@@ -45,7 +44,7 @@ def instance_id(home: Home) -> str | None:
         return None
 
 
-async def connect(home: Home) -> Client:
+async def connect(home: Home, timeouts: AgentTimeouts) -> Client:
     """A connection to the embedded agent, which is started when it does not run; not greeted yet.
 
     Raises ClientNotRunning, with the last line of its log, when it cannot be started.
@@ -56,11 +55,11 @@ async def connect(home: Home) -> Client:
     except ClientNotRunning:
         log.info("the agent of this machine does not run")
     # The lock is waited for without the event loop: other instances of the invocation must not wait with us.
-    await asyncio.get_running_loop().run_in_executor(None, _start_unless_running, home, socket)
+    await asyncio.get_running_loop().run_in_executor(None, _start_unless_running, home, socket, timeouts)
     return await unix.connect(socket)
 
 
-def _start_unless_running(home: Home, socket: Path) -> None:
+def _start_unless_running(home: Home, socket: Path, timeouts: AgentTimeouts) -> None:
     import fcntl
 
     lock = _open(home.folder(home.agent) / "start.lock", os.O_RDWR)
@@ -68,13 +67,13 @@ def _start_unless_running(home: Home, socket: Path) -> None:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not unix.is_served(socket):
             began = time.monotonic()
-            _start(home)
+            _start(home, timeouts)
             log.info("started the agent of this machine in %.2f s", time.monotonic() - began)
     finally:
         os.close(lock)
 
 
-def _start(home: Home) -> None:
+def _start(home: Home, timeouts: AgentTimeouts) -> None:
     """Start the agent and wait until it listens. Its log is its standard error, whatever it may have to say."""
     journal = home.folder(home.logs) / "agentd.log"
     log_file = _open(journal, os.O_WRONLY | os.O_APPEND)
@@ -83,7 +82,7 @@ def _start(home: Home) -> None:
         command = [
             *(sys.executable, "-I", "-S", "-c", FROM_FOLDER, str(Path(protocol.__file__).parents[2])),
             *("serve", "--home", str(home.agent), "--log", str(journal)),
-            *("--idle-exit", str(IDLE_EXIT_SECONDS), "--ready-fd", str(told)),
+            *("--idle-exit", str(timeouts.idle), "--ready-fd", str(told)),
         ]
         try:
             subprocess.run(
@@ -99,7 +98,7 @@ def _start(home: Home) -> None:
             )
         finally:
             os.close(told)
-        selected, _, _ = select.select([ready], [], [], START_SECONDS)
+        selected, _, _ = select.select([ready], [], [], timeouts.start)
         if not selected or os.read(ready, 16) != b"ready\n":
             raise ClientNotRunning(
                 f"cannot start the agent of this machine: {_last_line(journal)}", hint=f"its log is '{journal}'"

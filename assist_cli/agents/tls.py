@@ -23,31 +23,30 @@ from agentd.wire.transport import TunnelTransport
 from assist_cli.agents.client import Client
 from assist_cli.agents.route import Tls
 from assist_cli.errors import AgentError, ClientAuthFailed, ClientNotOnline, ClientNotRunning
+from assist_cli.model.timeouts import AgentTimeouts
 from assist_cli.paths import Home
-
-CONNECT_SECONDS = 10.0
 
 _NOT_YET_VALID, _EXPIRED = 9, 10  # X509_V_ERR_CERT_NOT_YET_VALID, X509_V_ERR_CERT_HAS_EXPIRED
 
 
-async def connect(route: Tls, home: Home, instance: str | None = None) -> Client:
+async def connect(route: Tls, home: Home, timeouts: AgentTimeouts, instance: str | None = None) -> Client:
     """A connection to the agent at ``route``, not greeted yet; with ``instance``, only to the one of that id.
 
-    Raises ClientNotRunning when nothing listens there, ClientNotOnline when there is no way or no answer in
-    CONNECT_SECONDS, ClientAuthFailed when one of the two does not accept the other. A refusal by the agent may come
-    with the first request.
+    Raises ClientNotRunning when nothing listens there, ClientNotOnline when there is no way or no answer in time,
+    ClientAuthFailed when one of the two does not accept the other. A refusal by the agent may come with the first
+    request.
     """
     context = _context(home)
     client = Client(str(route))
     handshake = Handshake(context, str(route))
     try:
-        await asyncio.wait_for(_shake_hands(handshake, route), CONNECT_SECONDS)
+        await asyncio.wait_for(_shake_hands(handshake, route), timeouts.connect)
         subject, client.certificate_ends = handshake.certificate()
         client.proven = _proven(subject, route, instance)
     except BaseException as error:
         handshake.abort()
         if isinstance(error, (OSError, asyncio.TimeoutError)):
-            raise _failure(route, error) from error
+            raise _failure(route, error, timeouts.connect) from error
         raise
     handshake.open(client)
     return client
@@ -150,11 +149,11 @@ def _load(folder: Path, stamps: tuple[int, ...]) -> ssl.SSLContext:
     return context
 
 
-def _failure(route: Tls, error: Exception) -> AgentError:
-    """What a connection that was not made means."""
+def _failure(route: Tls, error: Exception, seconds: float) -> AgentError:
+    """What a connection that was not made in so many seconds means."""
     if isinstance(error, asyncio.TimeoutError):
         return ClientNotOnline(
-            f"cannot reach the agent at '{route}': no answer in {CONNECT_SECONDS:.0f} s",
+            f"cannot reach the agent at '{route}': no answer in {seconds:.0f} s",
             hint="is the machine up, and does its firewall let this port through?",
         )
     if isinstance(error, ssl.SSLCertVerificationError):

@@ -17,7 +17,6 @@ from assist_cli.api.forms import Reply
 from assist_cli.api.gateway import Gateway
 
 BODY_BYTES = 1 << 20
-BODY_SECONDS = 30.0
 DROPPED_BYTES = 16 << 20
 
 _ACTION = re.compile(rb"(?:^|&)Action=(\w+)")
@@ -30,15 +29,18 @@ Send = Callable[[Message], Awaitable[None]]
 class AsgiApplication:
     """The application; what may block runs in threads: of ``readers`` what only reads, of ``waiters`` the rest.
 
-    ``names`` are those by which this server may be called. An address always may: it is a name that a page in a
-    browser could turn on this server (DNS rebinding).
+    A body has to come within ``timeout`` seconds. ``names`` are those by which this server may be called. An address
+    always may: it is a name that a page in a browser could turn on this server (DNS rebinding).
     """
 
-    def __init__(self, gateway: Gateway, readers: Executor, waiters: Executor, names: Collection[str]) -> None:
+    def __init__(
+        self, gateway: Gateway, readers: Executor, waiters: Executor, names: Collection[str], timeout: float
+    ) -> None:
         self._gateway = gateway
         self._readers = readers
         self._waiters = waiters
         self._names = names
+        self._timeout = timeout
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """One request. Of one whose client is gone there is nobody to answer."""
@@ -47,7 +49,7 @@ class AsgiApplication:
             if call.path != "/" or call.method not in ("GET", "POST"):
                 raise Fault("InvalidAction.NotFound")
             _check_host(call, self._names)
-            body = await asyncio.wait_for(_body(receive), BODY_SECONDS)
+            body = await asyncio.wait_for(_body(receive), self._timeout)
         except Fault as fault:
             await _send(send, self._gateway.refuse(call, fault), close=True)
         except asyncio.TimeoutError:

@@ -84,7 +84,7 @@ def run(caller: Caller, given: Given) -> Document:
         raise Fault("InvalidParameterCharacter.CommandName")
     quotas.check_length(quotas.NAME, name or "")
     enabled = given.flag("EnableParameter")
-    values = requests.values(given, (), count="CmdParamCount.ExceedLimit", length="CmdParamName.ExceedLimit")
+    values = requests.values(caller, given, (), count="CmdParamCount.ExceedLimit", length="CmdParamName.ExceedLimit")
     if not enabled:
         parameters.refuse_disabled(values)
     where = caller.instances(given)
@@ -120,7 +120,7 @@ def invoke(caller: Caller, given: Given) -> Document:
     if found is None:
         raise Fault("InvalidCmdId.NotFound")
     values = requests.values(
-        given, found.version.definitions, count="ParameterCount.ExceedLimit", length="ParameterKey.ExceedLimit"
+        caller, given, found.version.definitions, count="ParameterCount.ExceedLimit", length="ParameterKey.ExceedLimit"
     )
     where = caller.instances(given, tags=INVOKE_TAGS)
     requests.check_systems(where, found.version.type)

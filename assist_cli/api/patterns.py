@@ -14,8 +14,6 @@ from collections.abc import Iterable, Mapping
 from assist_cli.api.faults import invalid
 from assist_cli.model.parameters import Definition
 
-SECONDS = 5.0  # of waiting; the processor may take 1
-
 _PROGRAM = """
 import json, re, resource, sys
 resource.setrlimit(resource.RLIMIT_CPU, (1, 1))
@@ -24,8 +22,11 @@ for pattern, text in json.load(sys.stdin):
 """
 
 
-def check_time(definitions: Iterable[Definition], values: Mapping[str, str]) -> None:
-    """Raise Fault when matching a value takes too long. Whether it matches, the operation says."""
+def check_time(definitions: Iterable[Definition], values: Mapping[str, str], timeout: float) -> None:
+    """Raise Fault when matching a value takes longer than ``timeout`` seconds, or 1 s of the processor.
+
+    Whether it matches, the operation says.
+    """
     by_key = {key.lower(): value for key, value in values.items()}
     pairs = [
         [entry.pattern, by_key[entry.key.lower()]]
@@ -40,7 +41,7 @@ def check_time(definitions: Iterable[Definition], values: Mapping[str, str]) -> 
             input=json.dumps(pairs).encode(),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            timeout=SECONDS,
+            timeout=timeout,
             check=True,
         )
     except (subprocess.TimeoutExpired, subprocess.CalledProcessError):

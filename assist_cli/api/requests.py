@@ -20,7 +20,6 @@ from assist_cli.operations.access.clients import Repeated, Request
 from assist_cli.operations.fleet import health
 from assist_cli.operations.local_zone import local_zone
 
-ANSWER_SECONDS = 5.0  # SDKs wait 10 s for an answer
 SHORTEST = 10  # a shorter timeout counts as this, as the original has it
 
 # What both take; each is read here but for the content.
@@ -96,7 +95,9 @@ def timing(given: Given, now: datetime) -> Timing | None:
     return None if text is None else Timing(frequency.parse(text, zone=local_zone(), now=now))
 
 
-def values(given: Given, definitions: Iterable[Definition], *, count: str, length: str) -> dict[str, Value]:
+def values(
+    caller: Caller, given: Given, definitions: Iterable[Definition], *, count: str, length: str
+) -> dict[str, Value]:
     """The custom parameters that a call gives to a command of these ``definitions``. Raises Fault.
 
     ``count`` and ``length`` are the codes for too many of them, and for a name that is too long.
@@ -116,7 +117,7 @@ def values(given: Given, definitions: Iterable[Definition], *, count: str, lengt
             raise Fault("ParameterKey.Duplicate")
         plain[key] = text(value)
         found[key] = Secret(plain[key]) if key.lower() in secret else plain[key]
-    patterns.check_time(definitions, plain)
+    patterns.check_time(definitions, plain, caller.controller.timeouts.api.pattern)
     return found
 
 
@@ -139,7 +140,7 @@ def check_systems(instances: Iterable[Instance], kind: CommandType) -> None:
 
 def states(caller: Caller, instances: Sequence[Instance]) -> list[health.InstanceHealth]:
     """How these instances are: each is asked now. One that does not answer keeps no client waiting for long."""
-    return health.states(caller.controller, instances, patience=ANSWER_SECONDS)
+    return health.states(caller.controller, instances, patience=caller.controller.timeouts.api.health)
 
 
 def check_agents(caller: Caller, instances: Sequence[Instance]) -> None:

@@ -28,16 +28,13 @@ from assist_cli.model import endpoint
 from assist_cli.operations.controller import Controller, Controllers
 from assist_cli.operations.fleet import concurrency
 from assist_cli.operations.server.background import Background, background
-from assist_cli.paths import Home, region
+from assist_cli.paths import region
 from assist_cli.store.nonces import Nonces
 
 READERS = 2  # threads for what only reads: more of them take the interpreter from each other
 WAITERS = 16  # threads for what waits for the disk, or for agents
 LOG = "uvicorn.error"  # of everything that happens
 HEAD_BYTES = 1 << 20  # the SDKs put everything into the URL
-HEAD_SECONDS = 30.0
-IDLE_SECONDS = 75.0
-GOODBYE_SECONDS = 5.0
 BACKLOG = 2048
 
 log = logging.getLogger(__name__)
@@ -83,25 +80,26 @@ async def service(place: ApiEndpoint, controller: Controller) -> AsyncIterator[N
 
     Raises Conflict where it cannot listen, FileFailure for a certificate, DatabaseFailure.
     """
-    async with background(controller) as after, _serving(controller.home, place, after) as url:
+    async with background(controller) as after, _serving(controller, place, after) as url:
         log.info("the API is at %s", url)
         yield
 
 
 @contextlib.asynccontextmanager
-async def _serving(home: Home, place: ApiEndpoint, background: Background) -> AsyncIterator[str]:
+async def _serving(controller: Controller, place: ApiEndpoint, background: Background) -> AsyncIterator[str]:
     """Serve; gives the URL."""
+    home, timeouts = controller.home, controller.timeouts
     logging.getLogger(LOG).setLevel(logging.ERROR)  # that strangers send nonsense is not worth a line
     with contextlib.ExitStack() as stack:
         nonces = Nonces(home.nonces)
         stack.callback(nonces.close)
-        controllers = Controllers(home)
+        controllers = Controllers(home, timeouts)
         stack.callback(controllers.close)
         readers = stack.enter_context(ThreadPoolExecutor(READERS, thread_name_prefix="reader"))
         waiters = stack.enter_context(ThreadPoolExecutor(WAITERS, thread_name_prefix="waiter"))
         gateway = Gateway(controllers, region(), nonces, background)
-        config = uvicorn.Config(
-            AsgiApplication(gateway, readers, waiters, _names(place)),
+        config = _Config(
+            AsgiApplication(gateway, readers, waiters, _names(place), timeouts.api.body),
             http=_Patient,
             ws="none",
             lifespan="off",
@@ -112,10 +110,11 @@ async def _serving(home: Home, place: ApiEndpoint, background: Background) -> As
             ssl_certfile=place.certificate,
             ssl_keyfile=place.key,
             h11_max_incomplete_event_size=HEAD_BYTES,
-            timeout_keep_alive=int(IDLE_SECONDS),
-            timeout_graceful_shutdown=int(GOODBYE_SECONDS),
+            timeout_keep_alive=timeouts.api.idle,
+            timeout_graceful_shutdown=timeouts.api.leave,
             limit_concurrency=concurrency.connections() // 2,  # the other half is for agents
         )
+        config.head = timeouts.api.head
         try:
             config.load()
         except OSError as error:
@@ -161,6 +160,12 @@ def _names(place: ApiEndpoint) -> Collection[str]:
     return {"localhost"} if place.is_loopback else {"localhost", platform.node().lower()}
 
 
+class _Config(uvicorn.Config):
+    """Settings, with how long a connection waits for the head of a request, in seconds."""
+
+    head: float
+
+
 class _Server(uvicorn.Server):
     """One that leaves signals to who runs it."""
 
@@ -170,8 +175,9 @@ class _Server(uvicorn.Server):
 
 
 class _Patient(H11Protocol):
-    """A connection whose other side has half a minute for the head of each request, however many bytes it sends."""
+    """A connection whose other side has so long for the head of each request, however many bytes it sends."""
 
+    config: _Config
     _deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -195,7 +201,7 @@ class _Patient(H11Protocol):
         if cycle is not None and not cycle.response_complete:
             self._give_up_watching()
         elif self._deadline is None:
-            self._deadline = self.loop.call_later(HEAD_SECONDS, self.transport.close)
+            self._deadline = self.loop.call_later(self.config.head, self.transport.close)
 
     def _give_up_watching(self) -> None:
         if self._deadline is not None:

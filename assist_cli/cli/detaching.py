@@ -20,8 +20,6 @@ from assist_cli.model.rollout import Rollout
 from assist_cli.operations.controller import Controller
 from assist_cli.operations.runs import recording
 
-SECOND_PRESS_SECONDS = 2.0
-
 
 class HungUp(KeyboardInterrupt):
     """The terminal was closed."""
@@ -98,7 +96,7 @@ def interrupted(
     show: Callable[[Sequence[InvocationInstance]], None],
     encoding: Encoding,
 ) -> int:
-    """Stop watching after Ctrl-C, and stop the invocation itself when it comes again within 2 s; the exit status.
+    """Stop watching after Ctrl-C, and stop the invocation itself when it comes again at once; the exit status.
 
     ``show`` prints what has come so far, ``leave`` passes on what is not sent, and ``verb`` of ``assist invocation``
     is how to come back.
@@ -110,8 +108,9 @@ def interrupted(
             tell_failures(printer, known.instances)
             return ExitStatus.INTERRUPTED
         show(known.instances)
-        _tell_that_it_goes_on(printer, invocation, verb)
-        time.sleep(SECOND_PRESS_SECONDS)
+        seconds = controller.timeouts.view.second_press
+        _tell_that_it_goes_on(printer, invocation, verb, seconds)
+        time.sleep(seconds)
     except KeyboardInterrupt:
         from assist_cli.operations.runs import stop
 
@@ -126,7 +125,7 @@ def interrupted(
     return ExitStatus.INTERRUPTED
 
 
-def _tell_that_it_goes_on(printer: Printer, invocation: Invocation, verb: str) -> None:
+def _tell_that_it_goes_on(printer: Printer, invocation: Invocation, verb: str, seconds: float) -> None:
     back = f"assist invocation {verb} {invocation.id}"
     if printer.is_json:
         printer.error(Interrupted(f"cannot go on watching: interrupted, and {invocation.id} goes on", hint=back))
@@ -134,4 +133,4 @@ def _tell_that_it_goes_on(printer: Printer, invocation: Invocation, verb: str) -
     printer.warn("")
     printer.warn(f"Interrupted, and {invocation.id} goes on. To come back to it:")
     printer.warn(f"  {back}")
-    printer.talk("Ctrl-C again within 2 s stops it.")
+    printer.talk(f"Ctrl-C again within {seconds:g} s stops it.")

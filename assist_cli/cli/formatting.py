@@ -13,7 +13,7 @@ BAR_COLUMNS = 24
 
 _UNITS = (("d", 86_400), ("h", 3600), ("min", 60), ("s", 1))
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)([smhd])?", re.IGNORECASE | re.ASCII)
-_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+_SECONDS_IN = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
 def escape(text: str, *, keep: str = "") -> str:
@@ -80,7 +80,7 @@ def clock(moment: datetime) -> str:
 def seconds_of(text: str) -> float | None:
     """The seconds of a duration as people write it (``90``, ``30s``, ``10m``, ``2h``, ``30d``); None for other text."""
     found = _DURATION.fullmatch(text.strip())
-    return float(found[1]) * _SECONDS[(found[2] or "s").lower()] if found else None
+    return float(found[1]) * _SECONDS_IN[(found[2] or "s").lower()] if found else None
 
 
 def count(number: int, one: str, many: str = "") -> str:

@@ -127,7 +127,7 @@ def prune(
 
     printer = options.printer(context, output)
     with open_controller(home()) as controller:
-        age = None if older_than is None else timedelta(seconds=min(older_than, options.LONGEST_SECONDS))
+        age = None if older_than is None else timedelta(seconds=min(older_than, options.HUNDRED_YEARS))
         limit = pruning.limit(controller, older_than=age, keep=keep)
         invocations, records = pruning.count(controller, limit)
         if (invocations or records) and not yes:

@@ -14,7 +14,7 @@ from assist_cli.errors import ExitStatus
 
 LIST_LENGTH = 20
 JSON_LENGTH = 1000
-LONGEST_SECONDS = 100 * 366 * 86_400
+HUNDRED_YEARS = 100 * 366 * 86_400  # in seconds
 
 
 def duration(text: str | float) -> float:
@@ -37,7 +37,7 @@ def moment(text: str) -> datetime:
     """A moment in the past: so long ago (``2h``), or a local date or time (``2026-11-22``, ``2026-11-22 08:00``)."""
     seconds = seconds_of(text)
     if seconds is not None:
-        return datetime.now(timezone.utc) - timedelta(seconds=min(seconds, LONGEST_SECONDS))
+        return datetime.now(timezone.utc) - timedelta(seconds=min(seconds, HUNDRED_YEARS))
     try:
         return datetime.fromisoformat(text).astimezone(timezone.utc)
     except (ValueError, OverflowError):

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 DEFAULT_COLUMNS = 80
-REDRAW_SECONDS = 0.1  # between two drawings of a status line: nobody reads faster
+DRAWINGS_A_SECOND = 10  # of a status line, at most: nobody reads faster
 _WIPE = "\r\x1b[2K"
 _UP = "\x1b[1A"
 
@@ -150,7 +150,7 @@ class StatusLine:
     def draw(self, text: str, hint: str = "") -> None:
         """Show a text, and after it the hint where there is room; not more often than every 0.1 s."""
         now = time.monotonic()
-        if now - self._drawn_at < REDRAW_SECONDS or not self._stream.can_redraw:
+        if now - self._drawn_at < 1 / DRAWINGS_A_SECOND or not self._stream.can_redraw:
             return
         self._drawn_at = now
         columns = self._stream.columns - 1

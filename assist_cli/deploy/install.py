@@ -22,6 +22,7 @@ from assist_cli.deploy import bundle, service
 from assist_cli.deploy.host import changes, machine, orders
 from assist_cli.deploy.pki import Credentials
 from assist_cli.errors import Conflict, InstallFailed, Refused
+from assist_cli.model.timeouts import InstallTimeouts
 
 # Where a Python may be, the usual one first. CentOS and RHEL keep one for the system's own use.
 PYTHONS = (
@@ -39,7 +40,6 @@ _INSTALLERS = {
     "pacman": "pacman -S python",
 }
 _MARK = "assist: from here on"
-_PATIENCE = 120.0
 
 # Read by sh and by Pythons of any age; one line for each Python that is there: its path, its version, what it lacks.
 _PROBE = f"""\
@@ -105,8 +105,9 @@ class Host:
     Raises, from every method: ClientNotOnline, InstallFailed.
     """
 
-    def __init__(self, login: Login, *, sudo: bool) -> None:
+    def __init__(self, login: Login, timeouts: InstallTimeouts, *, sudo: bool) -> None:
         self._login = login
+        self._timeouts = timeouts
         self._become = "sudo -n " if sudo else ""
         self._python = ""
 
@@ -173,7 +174,8 @@ class Host:
         # ASSIST_AGENTD_HOME is a variable of the login there, which sudo would not let through
         command = f'exec {self._become}{self._python} -I -S -c "{_RECEIVE}" "$ASSIST_AGENTD_HOME"'
         answers = _Answers(verb, self.place, progress)
-        done = self._login.run(f"exec sh -c '{command}'", _line(verb, order), _PATIENCE, answers.add)
+        line = _line(verb, order, self._timeouts)
+        done = self._login.run(f"exec sh -c '{command}'", line, self._timeouts.silence, answers.add)
         return answers.result(done.stderr.decode("utf-8", "replace"))
 
 
@@ -203,10 +205,10 @@ def boot_line(home: str) -> str:
     return f"@reboot {shlex.join([f'{home}/agentd', 'guard', '--log', f'{home}/agentd.log'])}"
 
 
-def script(home: str, python: str, verb: str, order: Mapping[str, Any]) -> bytes:
+def script(home: str, python: str, verb: str, order: Mapping[str, Any], timeouts: InstallTimeouts) -> bytes:
     """A shell script that carries out an order on the machine where it runs; its output is for ``read_answers``."""
     words = shlex.join([python, "-I", "-S", "-c", _RECEIVE, home])
-    return b"#!/bin/sh\nexec " + words.encode() + b" <<'ORDER'\n" + _line(verb, order) + b"ORDER\n"
+    return b"#!/bin/sh\nexec " + words.encode() + b" <<'ORDER'\n" + _line(verb, order, timeouts) + b"ORDER\n"
 
 
 def read_answers(output: bytes, place: str, verb: str) -> dict[str, Any]:
@@ -254,11 +256,11 @@ class _Answers:
         raise InstallFailed(f"{what}, at the step '{step}': {why}" if step else f"{what}: {why}", hint=hint)
 
 
-def _line(verb: str, order: Mapping[str, Any]) -> bytes:
+def _line(verb: str, order: Mapping[str, Any], timeouts: InstallTimeouts) -> bytes:
     sources = [
         (module.__name__, Path(str(module.__file__)).read_text("utf-8")) for module in (changes, machine, orders)
     ]
-    return json.dumps([sources, verb, order]).encode("ascii") + b"\n"
+    return json.dumps([sources, verb, {**order, "waits": timeouts._asdict()}]).encode("ascii") + b"\n"
 
 
 def _packed(data: bytes) -> str:

@@ -20,8 +20,8 @@ from assist_cli.model.status import UNANSWERED, InvocationStatus
 
 GRACE = timedelta(seconds=30)
 SETTLING = timedelta(seconds=5)  # what a sender that died has written may be read by the agent only now
-UNKNOWN_RETRY_SECONDS = 0.2
-RETRY_SECONDS = 1.0
+RETRY = 1.0  # seconds until what could not be done is tried again
+RETRY_UNKNOWN = 0.2  # the same where the agent does not know the record (yet)
 
 
 class Sender(Enum):
@@ -358,7 +358,7 @@ ROWS: tuple[Row, ...] = (
         "not sent, its sender is at work",
         "leave it",
         lambda c: c.sent is Sent.NO and c.facts.sender in (Sender.BUSY, Sender.OTHER),
-        lambda c: Leave(RETRY_SECONDS),
+        lambda c: Leave(RETRY),
     ),
     Row(
         "not sent, will not start",
@@ -412,7 +412,7 @@ ROWS: tuple[Row, ...] = (
         "Running, another process is at work on it, not late, not asked",
         "leave it, and look again soon",
         lambda c: c.standing is Standing.RUNNING and _is_attended(c) and c.heard is Heard.NOT_ASKED,
-        lambda c: Leave(RETRY_SECONDS),
+        lambda c: Leave(RETRY),
     ),
     Row("not asked", "ask", lambda c: c.heard is Heard.NOT_ASKED, lambda c: Ask()),
     Row("not ended, not late", "follow it", lambda c: c.heard is Heard.OPEN and not c.late, lambda c: Follow()),
@@ -439,6 +439,6 @@ ROWS: tuple[Row, ...] = (
         "anything else",
         "leave it, and look again soon",
         lambda c: True,
-        lambda c: Leave(UNKNOWN_RETRY_SECONDS if c.heard is Heard.UNKNOWN else RETRY_SECONDS),
+        lambda c: Leave(RETRY_UNKNOWN if c.heard is Heard.UNKNOWN else RETRY),
     ),
 )

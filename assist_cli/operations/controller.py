@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from assist_cli.model.audit import Actor
 from assist_cli.model.moment import Moment
-from assist_cli.model.timeouts import Timeouts
+from assist_cli.model.timeouts import DEFAULTS, Timeouts
 from assist_cli.operations.actor import local_actor
 from assist_cli.paths import Home, region
 from assist_cli.store.database import Database, Transaction, open_database
@@ -63,7 +63,7 @@ class Controller:
     elapsed: Callable[[], float] = elapsed_seconds
     boot: str = field(default_factory=boot_id)
     connect: Connect | None = None
-    timeouts: Timeouts = field(default_factory=Timeouts)
+    timeouts: Timeouts = DEFAULTS
 
     @property
     def id(self) -> str:
@@ -100,9 +100,10 @@ class Controllers:
     One is opened when none is free, and kept for the next: opening a database costs more than most of what is asked.
     """
 
-    def __init__(self, home: Home) -> None:
+    def __init__(self, home: Home, timeouts: Timeouts = DEFAULTS) -> None:
         home.folder(home.root)
         self._home = home
+        self._timeouts = timeouts
         self._free: deque[Controller] = deque()  # its methods are atomic
 
     @contextlib.contextmanager
@@ -111,7 +112,8 @@ class Controllers:
         try:
             controller = self._free.pop()
         except IndexError:
-            controller = Controller(self._home, open_database(self._home.database, any_thread=True))
+            database = open_database(self._home.database, any_thread=True, busy=self._timeouts.database)
+            controller = Controller(self._home, database, timeouts=self._timeouts)
         try:
             yield controller
         finally:

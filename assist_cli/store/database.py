@@ -26,12 +26,12 @@ from typing import Any
 
 from assist_cli import codes
 from assist_cli.errors import Conflict, DatabaseFailure, NotPermitted
+from assist_cli.model.timeouts import DEFAULTS
 
 # The migrations by name, in their order. The files are listed and not imported, which would make each start slower;
 # once for each process, since what an upgrade puts there later is not the code that runs here.
 STEPS = sorted({file.stem for file in (Path(__file__).parent / "migrations").iterdir() if file.name[0].isdigit()})
 SCHEMA_VERSION = len(STEPS)
-BUSY_SECONDS = 10.0
 
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 MILLISECOND = timedelta(milliseconds=1)
@@ -77,7 +77,14 @@ class Transaction(Reader):
 
 
 class Database(Reader):
-    """An open database. Close it, or use it as a context."""
+    """An open database. ``busy`` is how long it waits for others who write, in seconds.
+
+    Close it, or use it as a context.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, path: Path, busy: float) -> None:
+        super().__init__(connection, path)
+        self._busy = busy
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[Transaction]:
@@ -104,7 +111,7 @@ class Database(Reader):
     def _turn(self) -> Iterator[None]:
         """Write when the other threads of this process have written: SQLite waits by sleeping and trying again."""
         turn = _TURNS.setdefault(self._path, threading.Lock())
-        if not turn.acquire(timeout=BUSY_SECONDS):
+        if not turn.acquire(timeout=self._busy):
             raise DatabaseFailure(f"cannot use the database '{self._path}': it is locked by another thread")
         try:
             yield
@@ -133,7 +140,7 @@ class Database(Reader):
             yield
         finally:
             with _failures(self._path):
-                self._connection = _connect(self._path)
+                self._connection = _connect(self._path, self._busy)
 
     def close(self) -> None:
         self._connection.close()
@@ -145,23 +152,23 @@ class Database(Reader):
         self.close()
 
 
-def open_database(path: Path, *, any_thread: bool = False) -> Database:
+def open_database(path: Path, *, any_thread: bool = False, busy: float = DEFAULTS.database) -> Database:
     """The database at ``path``, made or migrated when that is due.
 
-    It is for the thread that opens it, or with ``any_thread`` for one at a time.
+    It is for the thread that opens it, or with ``any_thread`` for one at a time. ``busy`` is in seconds.
 
     Raises DatabaseFailure (not a database, locked for too long, disk), Conflict (DatabaseTooNew) and NotPermitted.
     """
     if not path.exists():
-        _create(path)
+        _create(path, busy)
     with _failures(path):
-        connection = _connect(path, any_thread=any_thread)
+        connection = _connect(path, busy, any_thread=any_thread)
         try:
             _migrate(connection, path)
         except BaseException:
             connection.close()
             raise
-    return Database(connection, path)
+    return Database(connection, path, busy)
 
 
 def to_ms(moment: datetime) -> int:
@@ -182,8 +189,8 @@ def from_ms_or_none(stored: int | None) -> datetime | None:
     return None if stored is None else from_ms(stored)
 
 
-def _connect(path: Path, *, any_thread: bool = False) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=not any_thread)
+def _connect(path: Path, busy: float, *, any_thread: bool = False) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, timeout=busy, isolation_level=None, check_same_thread=not any_thread)
     try:
         connection.row_factory = sqlite3.Row
         connection.execute("PRAGMA foreign_keys = ON")
@@ -194,12 +201,12 @@ def _connect(path: Path, *, any_thread: bool = False) -> sqlite3.Connection:
     return connection
 
 
-def _create(path: Path) -> None:
+def _create(path: Path, busy: float) -> None:
     """Build an empty database of the newest schema beside ``path`` and give it the name, unless another was faster."""
     draft = path.with_name(f".{path.name}.{os.urandom(8).hex()}")
     try:
         os.close(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
-        with _failures(path), contextlib.closing(_connect(draft)) as connection:
+        with _failures(path), contextlib.closing(_connect(draft, busy)) as connection:
             connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # what is pruned is given back step by step
             connection.execute("PRAGMA journal_mode = WAL")
             _migrate(connection, path)

@@ -17,9 +17,14 @@ SUMMARY_BYTES = 200
 FEW_RECORDS = 20_000
 
 
-def summaries(reader: Reader, limit: int | None, wanted: Filter | None = None) -> list[Summary]:
-    """The newest invocations first that a filter lets through, at most ``limit`` of them (None: all)."""
-    conditions, values = _conditions(reader, wanted or Filter())
+def summaries(
+    reader: Reader, limit: int | None, wanted: Filter | None = None, *, few: int = FEW_RECORDS
+) -> list[Summary]:
+    """The newest invocations first that a filter lets through, at most ``limit`` of them (None: all).
+
+    Fewer than ``few`` records of some instances are quicker looked up than met.
+    """
+    conditions, values = _conditions(reader, wanted or Filter(), few)
     which = " AND ".join(conditions)
     rows = reader.query(
         f"SELECT *, substr(content, 1, ?) AS beginning FROM invocations WHERE {which} ORDER BY id DESC LIMIT ?",  # noqa: S608  texts from below
@@ -82,7 +87,7 @@ def _common(one: str, other: str) -> int:
     return min(len(one), len(other))
 
 
-def _conditions(reader: Reader, wanted: Filter) -> tuple[list[str], list[Any]]:
+def _conditions(reader: Reader, wanted: Filter, few: int) -> tuple[list[str], list[Any]]:
     """What a filter asks for, as SQL that an index answers."""
     conditions, values = ["id GLOB 't-*'"], []
     if wanted.statuses:
@@ -97,18 +102,18 @@ def _conditions(reader: Reader, wanted: Filter) -> tuple[list[str], list[Any]]:
     if wanted.periodic:
         conditions.append("repeat_mode = 'Period'")
     if wanted.instance_ids is not None:
-        conditions.append(_on_instances(reader, wanted.instance_ids))
+        conditions.append(_on_instances(reader, wanted.instance_ids, few))
         values.append(json.dumps(list(wanted.instance_ids)))
     return conditions, values
 
 
-def _on_instances(reader: Reader, instance_ids: Collection[str]) -> str:
+def _on_instances(reader: Reader, instance_ids: Collection[str], few: int) -> str:
     """Where little was run on these, it is looked up; where much was, whoever goes back in time soon meets it."""
     found = reader.query(
         "SELECT 1 FROM records WHERE instance_id IN (SELECT value FROM json_each(?)) LIMIT ?",
-        [json.dumps(list(instance_ids)), FEW_RECORDS],
+        [json.dumps(list(instance_ids)), few],
     )
-    if len(found) < FEW_RECORDS:
+    if len(found) < few:
         return "id IN (SELECT invocation_id FROM records WHERE instance_id IN (SELECT value FROM json_each(?)))"
     return """
         EXISTS (SELECT 1 FROM invocation_instances WHERE invocation_id = id

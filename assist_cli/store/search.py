@@ -34,14 +34,14 @@ def behind(reader: Reader) -> int:
     return max((row[0] or 0) - _mark(reader, _OUTPUTS), 0) + max((row[1] or 0) - _mark(reader, _INVOCATIONS), 0)
 
 
-def index_some(transaction: Transaction) -> int:
-    """Take up the next texts; how many these were, 0 when there are no more."""
+def index_some(transaction: Transaction, *, most: int = TEXT_BYTES) -> int:
+    """Take up the next texts, of ``most`` bytes in all; how many these were, 0 when there are no more."""
     mark = _mark(transaction, _OUTPUTS)
     rows = transaction.query(
         "SELECT number, length(data) AS size FROM outputs WHERE number > ? ORDER BY number LIMIT ?", [mark, TEXTS]
     )
     if rows:
-        end, count = _as_many_as_fit(rows)
+        end, count = _as_many_as_fit(rows, most)
         transaction.execute(
             "INSERT INTO output_words (rowid, data) SELECT number, data FROM outputs WHERE number > ? AND number <= ?",
             [mark, end],
@@ -54,7 +54,7 @@ def index_some(transaction: Transaction) -> int:
         [mark, TEXTS],
     )
     if rows:
-        end, count = _as_many_as_fit(rows)
+        end, count = _as_many_as_fit(rows, most)
         transaction.execute(
             """
             INSERT INTO invocation_words (rowid, command_name, content, instance_names)
@@ -168,12 +168,12 @@ def _hit(row: sqlite3.Row, snippet: str) -> Hit:
     )
 
 
-def _as_many_as_fit(rows: Collection[sqlite3.Row]) -> tuple[int, int]:
+def _as_many_as_fit(rows: Collection[sqlite3.Row], most: int) -> tuple[int, int]:
     """The number of the last text that goes into one transaction, one at least, and how many these are."""
     size = end = count = 0
     for row in rows:
         size += row["size"]
-        if count and size > TEXT_BYTES:
+        if count and size > most:
             break
         end = row["number"]
         count += 1

@@ -17,15 +17,18 @@ import pytest
 from assist_cli.agents import address, embedded
 from assist_cli.agents.client import Client
 from assist_cli.errors import ClientAuthFailed, ClientNotRunning, InvalidParameter
+from assist_cli.model.timeouts import DEFAULTS
 from assist_cli.paths import Home
 from tests.support import processes
 
 CONNECT = """
 import asyncio, pathlib, sys
 from assist_cli.agents import address
+from assist_cli.model.timeouts import DEFAULTS
 from assist_cli.paths import Home
 async def connect():
-    client = await address.connect("local", home=Home(pathlib.Path(sys.argv[1])), controller="c")
+    home = Home(pathlib.Path(sys.argv[1]))
+    client = await address.connect("local", home=home, controller="c", timeouts=DEFAULTS.agent)
     print(client.greeting.instance)
     client.close()
 asyncio.run(connect())
@@ -38,7 +41,7 @@ def rooms(home: Path) -> Home:
 
 
 async def connect(rooms: Home, instance: str | None = None) -> Client:
-    return await address.connect("local", home=rooms, controller="c0ffee", instance=instance)
+    return await address.connect("local", home=rooms, controller="c0ffee", timeouts=DEFAULTS.agent, instance=instance)
 
 
 def instance_of(rooms: Home) -> str:
@@ -152,7 +155,7 @@ def test_a_start_does_not_hold_up_the_event_loop(rooms: Home) -> None:
 def test_what_is_no_address_is_refused(rooms: Home) -> None:
     async def work(text: str) -> None:
         with pytest.raises(InvalidParameter, match="cannot use the address"):
-            await address.connect(text, home=rooms, controller="c0ffee")
+            await address.connect(text, home=rooms, controller="c0ffee", timeouts=DEFAULTS.agent)
 
     for text in ("", "unix:", "http://web1", "Local"):
         asyncio.run(work(text))

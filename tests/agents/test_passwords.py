@@ -15,6 +15,7 @@ import pytest
 from assist_cli.agents.destination import Destination
 from assist_cli.agents.ssh import login
 from assist_cli.errors import ClientAuthFailed
+from assist_cli.model.timeouts import DEFAULTS
 
 PASSWORD = "open sesame"
 
@@ -72,8 +73,8 @@ def test_a_password_is_asked_for_again_and_passed_to_nobody_else(caplog: pytest.
             return next(answers)
 
         with caplog.at_level(logging.DEBUG):
-            assert login.log_in(where, ask=ask).by == "password"
-        assert login.log_in(where).by == "password"  # it is kept, and asks nobody
+            assert login.log_in(where, DEFAULTS.agent, ask=ask).by == "password"
+        assert login.log_in(where, DEFAULTS.agent).by == "password"  # it is kept, and asks nobody
     assert prompts == ["Password of ann@127.0.0.1: "] * 2
     assert doorkeeper.heard == ["wrong", PASSWORD]
     assert PASSWORD not in caplog.text
@@ -83,7 +84,7 @@ def test_three_wrong_passwords_are_enough() -> None:
     doorkeeper = Doorkeeper()
     with kept(doorkeeper) as where:
         with pytest.raises(ClientAuthFailed, match="the password is wrong") as caught:
-            login.log_in(where, ask=lambda prompt: "guess")
+            login.log_in(where, DEFAULTS.agent, ask=lambda prompt: "guess")
         assert "guess" not in caught.value.message + caught.value.hint
     assert doorkeeper.heard == ["guess"] * 3
 
@@ -91,5 +92,5 @@ def test_three_wrong_passwords_are_enough() -> None:
 def test_without_anybody_to_ask_none_is_tried() -> None:
     doorkeeper = Doorkeeper()
     with kept(doorkeeper) as where, pytest.raises(ClientAuthFailed, match="there is no key to try; it takes password"):
-        login.log_in(where)
+        login.log_in(where, DEFAULTS.agent)
     assert doorkeeper.heard == []

@@ -19,6 +19,7 @@ from assist_cli.agents.client import Greeting
 from assist_cli.agents.destination import Destination
 from assist_cli.agents.ssh import bridge, login
 from assist_cli.errors import AgentError, ClientAuthFailed, ClientNotOnline, ClientNotRunning, ConnectionLost
+from assist_cli.model.timeouts import DEFAULTS
 from tests.support import sshd
 from tests.support.place import Place
 from tests.support.sshd import Sshd, launcher
@@ -52,9 +53,9 @@ def to(server: Sshd, **more: object) -> Destination:
 
 def hello(where: Destination) -> Greeting:
     async def work() -> Greeting:
-        client = await bridge.connect(where)
+        client = await bridge.connect(where, DEFAULTS.agent)
         try:
-            return await client.greet("c0ffee", "1")
+            return await client.greet("c0ffee", "1", DEFAULTS.agent.greeting)
         finally:
             client.close()
 
@@ -63,7 +64,7 @@ def hello(where: Destination) -> Greeting:
 
 def refusal(where: Destination, **more: object) -> AgentError:
     with pytest.raises(AgentError) as caught:
-        login.log_in(where, **more)  # type: ignore[arg-type]
+        login.log_in(where, DEFAULTS.agent, **more)  # type: ignore[arg-type]
     assert caught.value.message.startswith("cannot ")
     return caught.value
 
@@ -75,8 +76,8 @@ def test_many_connections_are_one_login(installed: Sshd, started: Place) -> None
     where = to(installed)
 
     async def work() -> None:
-        clients = await asyncio.gather(*(bridge.connect(where) for _ in range(5)))
-        greetings = await asyncio.gather(*(client.greet("c0ffee", "1") for client in clients))
+        clients = await asyncio.gather(*(bridge.connect(where, DEFAULTS.agent) for _ in range(5)))
+        greetings = await asyncio.gather(*(client.greet("c0ffee", "1", DEFAULTS.agent.greeting) for client in clients))
         assert {greeting.instance for greeting in greetings} == {started.instance}
         for client in clients:
             client.close()
@@ -88,8 +89,8 @@ def test_many_connections_are_one_login(installed: Sshd, started: Place) -> None
 
 def test_a_login_that_was_lost_is_made_again(installed: Sshd) -> None:
     async def work() -> None:
-        client = await bridge.connect(to(installed))
-        await client.greet("c0ffee", "1")
+        client = await bridge.connect(to(installed), DEFAULTS.agent)
+        await client.greet("c0ffee", "1", DEFAULTS.agent.greeting)
         installed.end_sessions()
         with pytest.raises(ConnectionLost):
             while True:
@@ -108,10 +109,10 @@ def test_what_the_login_shell_says_of_its_own_is_passed_over(installed: Sshd, st
 def test_a_connection_that_nobody_waits_for_is_closed(installed: Sshd) -> None:
     async def work() -> None:
         with pytest.raises(asyncio.TimeoutError):
-            await asyncio.wait_for(bridge.connect(to(installed)), 0.01)
+            await asyncio.wait_for(bridge.connect(to(installed), DEFAULTS.agent), 0.01)
 
     asyncio.run(work())
-    login.log_in(to(installed))  # waits for the login that is under way
+    login.log_in(to(installed), DEFAULTS.agent)  # waits for the login that is under way
 
 
 # who is there
@@ -131,9 +132,9 @@ def test_accept_new_writes_an_unknown_host_key_down_for_its_owner_alone(isolatio
     previous = os.umask(0)
     try:
         with sshd.serving(isolation / "sshd", trusted=False) as server:
-            login.log_in(to(server), accept_new=True)
+            login.log_in(to(server), DEFAULTS.agent, accept_new=True)
             login.hang_up()
-            login.log_in(to(server))
+            login.log_in(to(server), DEFAULTS.agent)
             known = user_file("known_hosts")
             assert len(known.read_text().splitlines()) == 1
             assert known.stat().st_mode & 0o777 == 0o600
@@ -184,7 +185,7 @@ def test_a_key_that_was_named_is_used(server: Sshd, isolation: Path) -> None:
     public = sshd.new_key(isolation / "keys" / "fleet key")
     (server.folder / "authorized_keys").write_text(public)
     where = destination.parse(str(to(server, identity=str(isolation / "keys" / "fleet key"))))
-    assert login.log_in(where).by == str(isolation / "keys" / "fleet key")
+    assert login.log_in(where, DEFAULTS.agent).by == str(isolation / "keys" / "fleet key")
 
 
 def test_a_key_that_is_named_and_absent_is_named_in_the_error(server: Sshd, isolation: Path) -> None:
@@ -203,9 +204,9 @@ def test_a_locked_key_is_used_through_the_ssh_agent_and_asked_for_otherwise(
 
     with ssh_agent(isolation / "agent.sock", key, "open sesame") as address:
         monkeypatch.setenv("SSH_AUTH_SOCK", address)
-        assert login.log_in(to(server, identity=str(key))).by == str(key)
+        assert login.log_in(to(server, identity=str(key)), DEFAULTS.agent).by == str(key)
         login.hang_up()
-        assert login.log_in(to(server)).by == "locked of the SSH agent"
+        assert login.log_in(to(server), DEFAULTS.agent).by == "locked of the SSH agent"
         login.hang_up()
 
 
@@ -241,14 +242,14 @@ def test_the_configuration_of_the_user_is_heeded(server: Sshd, isolation: Path) 
         f"  IdentityFile {isolation}/configured\n  IdentitiesOnly yes\n"
     )
     user_file("config").write_text(f"Include config.d/*\nHost *\n  UserKnownHostsFile {known}\n  User nobody\n")
-    assert login.log_in(Destination("web1")).by == f"{isolation}/configured"
+    assert login.log_in(Destination("web1"), DEFAULTS.agent).by == f"{isolation}/configured"
 
 
 def test_a_jump_host_is_one_login_for_all_that_go_through_it(server: Sshd, isolation: Path) -> None:
     with sshd.serving(isolation / "one") as one, sshd.serving(isolation / "two") as two:
-        assert login.log_in(to(one, jump=server.place)).run("echo one").stdout == b"one\n"
+        assert login.log_in(to(one, jump=server.place), DEFAULTS.agent).run("echo one").stdout == b"one\n"
         user_file("config").write_text(f"Host {two.address}\n  ProxyJump {server.place}\n")
-        assert login.log_in(to(two)).run("echo two").stdout == b"two\n"
+        assert login.log_in(to(two), DEFAULTS.agent).run("echo two").stdout == b"two\n"
         assert [each.logins() for each in (server, one, two)] == [1, 1, 1]
 
 
@@ -267,7 +268,7 @@ def test_a_proxy_command_is_run_and_ended(server: Sshd, isolation: Path) -> None
     )
     with user_file("known_hosts").open("a") as file:
         file.write(f"hidden {server.host_key}\n")
-    assert login.log_in(Destination("hidden", server.user)).run("echo here").stdout == b"here\n"
+    assert login.log_in(Destination("hidden", server.user), DEFAULTS.agent).run("echo here").stdout == b"here\n"
 
 
 # what goes wrong
@@ -295,7 +296,7 @@ def test_something_else_than_sshd() -> None:
 
         async def work() -> AgentError:
             with pytest.raises(AgentError) as caught:
-                await bridge.connect(where)
+                await bridge.connect(where, DEFAULTS.agent)
             return caught.value
 
         async def both() -> AgentError:

@@ -14,10 +14,11 @@ from pathlib import Path
 import pytest
 
 from agentd.wire import protocol
-from assist_cli.agents import address, tls
+from assist_cli.agents import address
 from assist_cli.agents.client import Client
 from assist_cli.deploy import pki
 from assist_cli.errors import AgentError, AgentRefused, ClientAuthFailed, ClientNotOnline, ClientNotRunning
+from assist_cli.model.timeouts import DEFAULTS, AgentTimeouts
 from assist_cli.paths import Home
 from tests.support import minting
 from tests.support.agent import new_record
@@ -122,7 +123,7 @@ def test_an_agent_that_says_another_id_than_its_certificate_is_refused(place: Pl
 
     async def work() -> None:
         with pytest.raises(ClientAuthFailed):
-            await address.connect(place.address("tls"), home=place.home, controller=CONTROLLER)
+            await address.connect(place.address("tls"), home=place.home, controller=CONTROLLER, timeouts=DEFAULTS.agent)
 
     asyncio.run(work())
 
@@ -218,7 +219,9 @@ def test_nobody_listens(place: Place) -> None:
 def test_a_host_that_does_not_exist(place: Place) -> None:
     async def work() -> None:
         with pytest.raises(ClientNotOnline):
-            await address.connect("tls:no-such-host.invalid", home=place.home, controller=CONTROLLER)
+            await address.connect(
+                "tls:no-such-host.invalid", home=place.home, controller=CONTROLLER, timeouts=DEFAULTS.agent
+            )
 
     asyncio.run(work())
 
@@ -246,16 +249,16 @@ def listening(answer: bytes | None = None) -> Iterator[int]:
             thread.join()
 
 
-def test_a_black_hole_is_given_up_in_time(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_black_hole_is_given_up_in_time(place: Place) -> None:
     """It takes the connection and never answers; ten seconds are made one for the test."""
-    monkeypatch.setattr(tls, "CONNECT_SECONDS", 1.0)
+    place.timeouts = AgentTimeouts(connect=1.0)
     with listening() as place.port:
-        assert "no answer" in refused(place, ClientNotOnline).message
+        assert "no answer in 1 s" in refused(place, ClientNotOnline).message
 
 
-def test_a_full_backlog_is_given_up_in_time(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_backlog_is_given_up_in_time(place: Place) -> None:
     """A listener that accepts nothing: at some point the system does not even complete a connection."""
-    monkeypatch.setattr(tls, "CONNECT_SECONDS", 1.0)
+    place.timeouts = AgentTimeouts(connect=1.0)
     with socket.create_server(("127.0.0.1", 0), backlog=0) as door, contextlib.ExitStack() as stack:
         place.port = door.getsockname()[1]
         for _ in range(4):

@@ -23,6 +23,7 @@ from assist_cli.model.instance import Instance
 from assist_cli.model.parameters import Definition
 from assist_cli.model.status import InvokeStatus
 from assist_cli.model.target import Selection
+from assist_cli.model.timeouts import DEFAULTS
 from assist_cli.operations.access import accesskeys
 from assist_cli.operations.commands import commands
 from assist_cli.operations.controller import Controller, open_controller
@@ -49,7 +50,7 @@ class Watched:
         connection.row_factory = sqlite3.Row
         self._said: list[str] = []
         connection.set_trace_callback(self._said.append)
-        self.controller = Controller(home, Database(connection, home.database))
+        self.controller = Controller(home, Database(connection, home.database, DEFAULTS.database))
 
     def reads(self, *tables: str) -> int:
         """How many statements so far have read one of these tables."""

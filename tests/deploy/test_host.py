@@ -17,6 +17,7 @@ from assist_cli.deploy.host import machine as place
 from assist_cli.deploy.host import orders
 from assist_cli.deploy.host.changes import Failure, Steps
 from assist_cli.deploy.host.machine import Machine
+from assist_cli.model.timeouts import DEFAULTS
 from tests.support import interpreters, processes
 
 
@@ -40,7 +41,7 @@ def test_it_works_under_every_python_of_an_agent(folder: Path, version: str) -> 
 
     def carry_out(verb: str, words: dict[str, Any]) -> dict[str, Any]:
         script = folder.with_name("order.sh")
-        script.write_bytes(deploy.script(str(folder), str(python), verb, words))
+        script.write_bytes(deploy.script(str(folder), str(python), verb, words, DEFAULTS.install))
         done = subprocess.run(["sh", script], stdout=subprocess.PIPE, check=True)
         return deploy.read_answers(done.stdout, "web1", verb)
 
@@ -91,7 +92,7 @@ def systemd(isolation: Path, folder: Path) -> Systemd:
 
 @pytest.fixture
 def machine(systemd: Systemd, folder: Path) -> Machine:
-    return Machine(str(folder), str(systemd.units), [str(systemd.program)])
+    return Machine(DEFAULTS.install._asdict(), str(folder), str(systemd.units), [str(systemd.program)])
 
 
 def test_systemd_is_told_and_told_again(machine: Machine, systemd: Systemd, folder: Path) -> None:
@@ -152,4 +153,4 @@ def test_the_usual_folder_is_the_one_that_the_bridge_looks_into(monkeypatch: pyt
         stdout=subprocess.PIPE,
         check=True,
     )
-    assert Machine(manager=[]).home == shown.stdout.decode().strip()
+    assert Machine(DEFAULTS.install._asdict(), manager=[]).home == shown.stdout.decode().strip()

@@ -28,6 +28,7 @@ from assist_cli.deploy.install import Host
 from assist_cli.errors import AssistError, Conflict, InstallFailed, Refused
 from assist_cli.model.instance import Instance
 from assist_cli.model.target import Selection
+from assist_cli.model.timeouts import DEFAULTS
 from assist_cli.operations.controller import Controller, open_controller
 from assist_cli.operations.fleet import deployment, instances
 from assist_cli.operations.fleet.connection import AgentConnection
@@ -171,7 +172,11 @@ def test_no_name_tag_or_folder_reaches_a_shell(controller: Controller, server: S
 
 
 def host_of(server: Sshd) -> Host:
-    host = Host(login.log_in(Destination(server.address, server.user, server.port)), sudo=False)
+    host = Host(
+        login.log_in(Destination(server.address, server.user, server.port), DEFAULTS.agent),
+        DEFAULTS.install,
+        sudo=False,
+    )
     host.check()
     return host
 
@@ -186,7 +191,7 @@ def order(server: Sshd, **changes: Any) -> dict[str, Any]:
 def send(server: Sshd, verb: str, words: dict[str, Any]) -> dict[str, Any]:
     """Let the machine carry out an order as it stands."""
     script = server.folder / "order.sh"
-    script.write_bytes(deploy.script(str(server.agent), "/usr/bin/python3", verb, words))
+    script.write_bytes(deploy.script(str(server.agent), "/usr/bin/python3", verb, words, DEFAULTS.install))
     done = subprocess.run(["sh", script], stdout=subprocess.PIPE, check=True)
     return deploy.read_answers(done.stdout, "web1", verb)
 
@@ -328,7 +333,11 @@ def test_a_machine_whose_python_will_not_do_is_told_what_to_install(
         (programs / "python3").write_text(kind.format(python="/usr/bin/python3"))
         (programs / "python3").chmod(0o755)
     with sshd.serving(isolation / "sshd", environment=f"PATH={programs}") as server:
-        host = Host(login.log_in(Destination(server.address, server.user, server.port)), sudo=False)
+        host = Host(
+            login.log_in(Destination(server.address, server.user, server.port), DEFAULTS.agent),
+            DEFAULTS.install,
+            sudo=False,
+        )
         error = refusal(host.check)
         assert isinstance(error, Refused)
         assert why in error.message
@@ -405,7 +414,7 @@ def test_uninstall_is_refused_while_scripts_run_unless_it_is_forced(controller: 
 
 
 def test_what_host_is_told_is_one_line_of_json() -> None:
-    script = deploy.script("/var/lib/it's here", "/usr/bin/python3", "look", {"a": "'\nORDER\n"})
+    script = deploy.script("/var/lib/it's here", "/usr/bin/python3", "look", {"a": "'\nORDER\n"}, DEFAULTS.install)
     first, second, last, end = script.split(b"\n", 1)[1].split(b"\n")
-    assert json.loads(second)[1:] == ["look", {"a": "'\nORDER\n"}]
+    assert json.loads(second)[1:] == ["look", {"a": "'\nORDER\n", "waits": DEFAULTS.install._asdict()}]
     assert (first[:5], last, end) == (b"exec ", b"ORDER", b"")

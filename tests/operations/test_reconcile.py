@@ -16,7 +16,7 @@ from assist_cli.model.invocation import Invocation, Outcome, Record
 from assist_cli.model.lifecycle import GRACE
 from assist_cli.model.output import BUDGET, Output, Stream
 from assist_cli.model.status import InvocationStatus, InvokeStatus
-from assist_cli.model.timeouts import Timeouts
+from assist_cli.model.timeouts import AgentTimeouts, Timeouts
 from assist_cli.operations.controller import Controller
 from assist_cli.operations.fleet.connection import connection_to
 from assist_cli.operations.history import audit, history
@@ -270,7 +270,7 @@ def test_what_is_stopped_before_it_is_sent_is_never_sent(controller: Controller,
 def test_what_cannot_be_reached_is_stopped_when_somebody_looks_and_it_can(
     controller: Controller, now: Clock, fifo: Path
 ) -> None:
-    controller = replace(controller, timeouts=Timeouts(stop=0.2))
+    controller = replace(controller, timeouts=Timeouts(agent=AgentTimeouts(stop=0.2)))
     invocation = start(controller, f"cat {fifo}")
     with unreachable(controller):
         for _ in range(2):  # a second stop changes nothing
@@ -286,7 +286,7 @@ def test_what_cannot_be_reached_is_stopped_when_somebody_looks_and_it_can(
 def test_what_cannot_be_reached_is_closed_by_its_deadline_though_it_was_to_be_stopped(
     controller: Controller, now: Clock, fifo: Path
 ) -> None:
-    controller = replace(controller, timeouts=Timeouts(stop=0.2))
+    controller = replace(controller, timeouts=Timeouts(agent=AgentTimeouts(stop=0.2)))
     invocation = start(controller, f"cat {fifo}")
     with unreachable(controller):
         stop.stop(controller, invocation.id)

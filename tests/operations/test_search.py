@@ -98,15 +98,12 @@ def test_any_bytes_may_be_searched(controller: Controller, web: list[Instance]) 
     assert index.behind(controller.database) == 0
 
 
-def test_one_transaction_takes_up_no_more_than_its_share(
-    controller: Controller, web: list[Instance], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_one_transaction_takes_up_no_more_than_its_share(controller: Controller, web: list[Instance]) -> None:
     run(controller, web, ["one", "two", "three"])
-    monkeypatch.setattr(index, "TEXT_BYTES", 6)
     taken = []
     while not taken or taken[-1]:
         with controller.database.transaction() as transaction:
-            taken.append(index.index_some(transaction))
+            taken.append(index.index_some(transaction, most=6))
     assert taken == [2, 1, 1, 0]
 
 

@@ -17,7 +17,7 @@ from assist_cli.model.schedule import Missed, Timing
 from assist_cli.model.secret import Secret
 from assist_cli.model.status import InvocationStatus, InvokeStatus
 from assist_cli.model.target import Selection
-from assist_cli.model.timeouts import Timeouts
+from assist_cli.model.timeouts import AgentTimeouts, Timeouts
 from assist_cli.operations.commands import commands, parameters
 from assist_cli.operations.fleet import instances
 from assist_cli.operations.runs import recording, stop
@@ -336,7 +336,7 @@ def test_what_somebody_left_open_is_seen_through(world: World) -> None:
 def test_what_is_overdue_is_closed_and_corrected_when_its_agent_is_heard(
     world: World,
 ) -> None:
-    world.hurry(Timeouts(fetch=0.05))
+    world.hurry(Timeouts(agent=AgentTimeouts(fetch=0.05)))
 
     async def story() -> None:
         request = RunRequest(b"true", timeout=TIMEOUT, targets=Selection(("n1",)))

@@ -28,7 +28,7 @@ from assist_cli.operations.runs.reconcile import reconcile_all
 from assist_cli.operations.runs.senders import sender
 from assist_cli.operations.server import lease
 from assist_cli.operations.server.clock import Clock
-from assist_cli.operations.server.server import TICK_SECONDS, Server
+from assist_cli.operations.server.server import Server
 from assist_cli.paths import Home
 from assist_cli.store import records
 from tests.support.simulation import Process, Simulation
@@ -81,7 +81,7 @@ class History:
         async def life() -> None:
             await server.begin()
             while process.alive and server.failure is None:
-                await asyncio.sleep(min(max(server.turn(), 0.01), TICK_SECONDS))
+                await asyncio.sleep(min(max(server.turn(), 0.01), process.controller.timeouts.server.tick))
 
         async def ends() -> None:
             try:

@@ -14,6 +14,7 @@ import pytest
 
 from assist_cli.errors import InvalidParameter
 from assist_cli.model.notice import NoticeResult
+from assist_cli.model.timeouts import DEFAULTS
 from assist_cli.operations.notify import webhook
 from assist_cli.paths import Home
 from tests.support import minting
@@ -30,7 +31,7 @@ def home(isolation: Path) -> Home:
 
 
 def post(url: str, home: Home, body: bytes = b'{"InvokeId": "t-1"}') -> NoticeResult:
-    return webhook.post(url, "t-1.1", body, webhook.key(home), datetime.now(timezone.utc))
+    return webhook.post(url, "t-1.1", body, webhook.key(home), datetime.now(timezone.utc), DEFAULTS.notify.webhook)
 
 
 def is_genuine() -> Callable[[str, dict[str, str], bytes], bool]:

@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 
 from assist_cli.errors import DatabaseFailure
-from assist_cli.store import database
 from assist_cli.store.database import Database, Transaction, from_ms, open_database, to_ms
 
 
@@ -101,9 +100,8 @@ def test_a_folder_that_is_not_there_is_said(path: Path) -> None:
         open_database(path.parent / "nowhere" / "assist.db")
 
 
-def test_a_writer_that_waits_too_long_is_told(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(database, "BUSY_SECONDS", 0.05)
-    with open_database(path) as one, open_database(path) as other, one.transaction():
+def test_a_writer_that_waits_too_long_is_told(path: Path) -> None:
+    with open_database(path) as one, open_database(path, busy=0.05) as other, one.transaction():
         assert other.setting("controller")  # readers never wait
         with pytest.raises(DatabaseFailure, match="locked"), other.transaction():
             pass

@@ -11,6 +11,7 @@ from pathlib import Path
 from assist_cli.agents import address
 from assist_cli.agents.client import Client
 from assist_cli.deploy import pki
+from assist_cli.model.timeouts import DEFAULTS, AgentTimeouts
 from assist_cli.paths import Home
 from tests.support import interpreters
 from tests.support.agent import Agent
@@ -29,6 +30,7 @@ class Place:
     instance: str
     port: int
     ssh: str = ""  # its address by way of SSH, where there is an sshd
+    timeouts: AgentTimeouts = DEFAULTS.agent
 
     def address(self, way: str) -> str:
         if way == "ssh":
@@ -36,7 +38,13 @@ class Place:
         return f"unix:{self.agent.home}/agentd.sock" if way == "unix" else f"tls:127.0.0.1:{self.port}"
 
     async def connect(self, way: str, controller: str = CONTROLLER) -> Client:
-        return await address.connect(self.address(way), home=self.home, controller=controller, instance=self.instance)
+        return await address.connect(
+            self.address(way),
+            home=self.home,
+            controller=controller,
+            timeouts=self.timeouts,
+            instance=self.instance,
+        )
 
     def put(self, credentials: pki.Credentials) -> None:
         """Give the agent these certificates; it reads them when it starts."""

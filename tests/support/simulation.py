@@ -292,7 +292,7 @@ class Process:
             raise ClientNotOnline("cannot reach the agent: no route")
         client = Client(instance)
         client.connection_made(cast("asyncio.BaseTransport", MemoryConnection(agent, client, self)))
-        await client.greet(self.controller.id, "1")
+        await client.greet(self.controller.id, "1", self.controller.timeouts.agent.greeting)
         return client
 
     def begin(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:

@@ -21,6 +21,7 @@ from assist_cli.agents.client import Client
 from assist_cli.agents.destination import Destination
 from assist_cli.agents.ssh import login
 from assist_cli.errors import AgentError, ClientAuthFailed, ClientNotOnline, ClientNotRunning
+from assist_cli.model.timeouts import AgentTimeouts
 
 if TYPE_CHECKING:
     import paramiko
@@ -31,7 +32,6 @@ NOT_FOUND = 127
 _MARK = b"assist: the agent speaks from here on\n"
 _NOISE_LIMIT = 1024 * 1024
 _SIZE = 64 * 1024
-_PATIENCE = 5.0  # seconds for an exit status that follows the end of the output
 
 ROOT_FOLDER = "/var/lib/assist-agentd"
 USER_FOLDER = "${XDG_STATE_HOME:-$HOME/.local/state}/assist-agentd"
@@ -48,17 +48,17 @@ _ROOT_BRIDGE = f'echo "{_MARK.decode().strip()}"; exec sudo -n "${{ASSIST_AGENTD
 T = TypeVar("T")
 
 
-async def connect(destination: Destination) -> Client:
+async def connect(destination: Destination, timeouts: AgentTimeouts) -> Client:
     """A connection to the agent of a machine, not greeted yet.
 
     Raises ClientNotOnline and ClientAuthFailed. That there is no agent turns out when it is asked: then the answer is
     ClientNotRunning.
     """
-    until = time.monotonic() + login.CONNECT_SECONDS
-    opening = _in_thread(lambda: _open(destination, until), login.close)
+    until = time.monotonic() + timeouts.connect
+    opening = _in_thread(lambda: _open(destination, timeouts, until), login.close)
     try:
         # the threads keep to the time by themselves, but for looking up a name
-        channel = await asyncio.wait_for(opening, login.CONNECT_SECONDS + 1)
+        channel = await asyncio.wait_for(opening, timeouts.connect + 1)
     except asyncio.TimeoutError:
         raise ClientNotOnline(
             f"cannot reach '{destination.place}': its name could not be looked up in time",
@@ -66,12 +66,12 @@ async def connect(destination: Destination) -> Client:
         ) from None
     ours, theirs = socket.socketpair()
     _, client = await asyncio.get_running_loop().create_connection(lambda: _Bridged(destination), sock=ours)
-    _Carriers(channel, theirs, client).start()
+    _Carriers(channel, theirs, client, timeouts).start()
     return client
 
 
-def _open(destination: Destination, until: float) -> paramiko.Channel:
-    logged_in = login.log_in(destination, until=until)
+def _open(destination: Destination, timeouts: AgentTimeouts, until: float) -> paramiko.Channel:
+    logged_in = login.log_in(destination, timeouts, until=until)
     command = _ROOT_BRIDGE if destination.sudo else _BRIDGE
     return logged_in.channel(f"exec sh -c '{command}'", until - time.monotonic())
 
@@ -91,10 +91,13 @@ class _Bridged(Client):
 class _Carriers:
     """The two threads between a channel and a socket."""
 
-    def __init__(self, channel: paramiko.Channel, end: socket.socket, client: _Bridged) -> None:
+    def __init__(
+        self, channel: paramiko.Channel, end: socket.socket, client: _Bridged, timeouts: AgentTimeouts
+    ) -> None:
         self._channel = channel
         self._end = end
         self._client = client
+        self._timeouts = timeouts
         name = f"ssh {client.destination.place}"
         self._inward = threading.Thread(target=self._carry_in, name=f"{name}, in", daemon=True)
         self._outward = threading.Thread(target=self._carry_out, name=f"{name}, out", daemon=True)
@@ -147,12 +150,14 @@ class _Carriers:
     def _why_silent(self) -> AgentError | None:
         """What the end of a bridge that said nothing means; None when it is not known."""
         where = self._client.destination
-        status = self._channel.recv_exit_status() if self._channel.status_event.wait(_PATIENCE) else -1
+        known = self._channel.status_event.wait(self._timeouts.exit_status)
+        status = self._channel.recv_exit_status() if known else -1
         if status < 0:
             return None
         said = self._channel.recv_stderr(_SIZE).decode("utf-8", "replace").splitlines()[-1:]
         install = shlex.join(["assist", "instance", "install", where.place, *(["--sudo"] if where.sudo else [])])
-        if where.sudo and status != NOT_RUNNING and login.log_in(where).run("exec sudo -n true").status != 0:
+        logged_in = login.log_in(where, self._timeouts) if where.sudo and status != NOT_RUNNING else None
+        if logged_in is not None and logged_in.run("exec sudo -n true").status != 0:
             return ClientAuthFailed(
                 f"cannot become root on '{where.place}': {said[0] if said else 'sudo does not allow it'}",
                 hint="sudo must not ask for a password there (NOPASSWD in sudoers)",

@@ -24,11 +24,11 @@ from assist_cli.agents.destination import Destination
 from assist_cli.agents.ssh import config, known_hosts
 from assist_cli.agents.ssh.identity import Ask, Identity
 from assist_cli.errors import ClientAuthFailed, ClientNotOnline
+from assist_cli.model.timeouts import AgentTimeouts
 
 if TYPE_CHECKING:
     import paramiko
 
-CONNECT_SECONDS = 10.0
 _RSA_SIGNATURES = ("rsa-sha2-512", "rsa-sha2-256")
 _SIZE = 64 * 1024
 
@@ -47,18 +47,21 @@ class Done:
 class Login:
     """A user of another machine, logged in. ``by`` tells the key, or that it was a password."""
 
-    def __init__(self, place: str, transport: paramiko.Transport, by: str, road: _Road) -> None:
+    def __init__(
+        self, place: str, transport: paramiko.Transport, by: str, road: _Road, timeouts: AgentTimeouts
+    ) -> None:
         self.place = place
         self.by = by
         self._transport = transport
         self._road = road
+        self._timeouts = timeouts
 
     @property
     def is_open(self) -> bool:
         return bool(self._transport.is_active())
 
-    def channel(self, command: str, seconds: float = CONNECT_SECONDS) -> paramiko.Channel:
-        """A channel on which the user's login shell runs ``command``. Raises ClientNotOnline."""
+    def channel(self, command: str, seconds: float) -> paramiko.Channel:
+        """A channel on which the user's login shell runs ``command``, made in so long. Raises ClientNotOnline."""
         import paramiko
 
         try:
@@ -86,14 +89,15 @@ class Login:
         self,
         command: str,
         stdin: bytes = b"",
-        seconds: float = 60.0,
+        seconds: float | None = None,
         each_line: Callable[[bytes], None] = lambda line: None,
     ) -> Done:
-        """Run a command to its end; it is silent for no longer than ``seconds``. Raises ClientNotOnline.
+        """Run a command to its end; it is silent for no longer than ``seconds`` (None: as timeouts have it).
 
-        ``each_line`` gets the lines of its output as they come.
+        Raises ClientNotOnline. ``each_line`` gets the lines of its output as they come.
         """
-        channel = self.channel(command)
+        seconds = self._timeouts.silence if seconds is None else seconds
+        channel = self.channel(command, self._timeouts.connect)
         try:
             channel.settimeout(seconds)
             channel.sendall(stdin)
@@ -116,7 +120,7 @@ class Login:
         """End the login and every channel of it."""
         self._road.end()  # first, or the thread would look for its end ten times a second only
         self._transport.close()
-        self._transport.join(CONNECT_SECONDS)
+        self._transport.join(self._timeouts.connect)
 
 
 @dataclass(frozen=True)
@@ -156,26 +160,31 @@ _kept_lock = threading.Lock()
 
 
 def log_in(
-    destination: Destination, *, accept_new: bool = False, ask: Ask | None = None, until: float | None = None
+    destination: Destination,
+    timeouts: AgentTimeouts,
+    *,
+    accept_new: bool = False,
+    ask: Ask | None = None,
+    until: float | None = None,
 ) -> Login:
     """The login for a destination: the one that is kept, or a new one, made by ``until`` (of the monotonic clock).
 
     ``accept_new`` trusts the key of a host that is not known, and writes it to the user's known_hosts. ``ask`` gets a
     prompt and returns a password. Blocks. Raises ClientNotOnline and ClientAuthFailed.
     """
-    until = time.monotonic() + CONNECT_SECONDS if until is None else until
+    until = time.monotonic() + timeouts.connect if until is None else until
     with _kept_lock:
         if not _kept:
             atexit.register(hang_up)
         kept = _kept.setdefault(replace(destination, sudo=False), _Kept())
     if not kept.lock.acquire(timeout=max(until - time.monotonic(), 0.0)):
-        raise _late(destination.place)
+        raise _late(destination.place, timeouts)
     try:
         if kept.login is None or not kept.login.is_open:
             if kept.login is not None:
                 kept.login.close()
             began = time.monotonic()
-            kept.login = _Attempt(destination, accept_new, ask, until).make()
+            kept.login = _Attempt(destination, timeouts, accept_new, ask, until).make()
             log.info("logged in to %s by %s in %.2f s", destination.place, kept.login.by, time.monotonic() - began)
         return kept.login
     finally:
@@ -196,9 +205,12 @@ def hang_up() -> None:
 class _Attempt:
     """One attempt to log in."""
 
-    def __init__(self, destination: Destination, accept_new: bool, ask: Ask | None, until: float) -> None:
+    def __init__(
+        self, destination: Destination, timeouts: AgentTimeouts, accept_new: bool, ask: Ask | None, until: float
+    ) -> None:
         self._destination = destination
         self._settings = config.settings(destination)
+        self._timeouts = timeouts
         self._accept_new = accept_new
         self._ask = ask
         self._until = until
@@ -217,13 +229,13 @@ class _Attempt:
             if transport is not None:
                 transport.close()
             raise
-        return Login(self._destination.place, transport, by, road)
+        return Login(self._destination.place, transport, by, road, self._timeouts)
 
     def _left(self) -> float:
         """Seconds that are left. Raises ClientNotOnline when there are none."""
         left = self._until - time.monotonic()
         if left <= 0:
-            raise _late(self._destination.place)
+            raise _late(self._destination.place, self._timeouts)
         return left
 
     def _words(self) -> list[str]:
@@ -241,7 +253,7 @@ class _Attempt:
             *before, last = self._settings.jump.split(",")
             hop = replace(destinations.parse(last.strip()), jump=",".join(before) or None)
             if hop.host != self._destination.host:  # under "Host *" a jump host is named as its own
-                login = log_in(hop, accept_new=self._accept_new, ask=self._ask, until=self._until)
+                login = log_in(hop, self._timeouts, accept_new=self._accept_new, ask=self._ask, until=self._until)
                 return _Road(login.tunnel(self._settings.host, self._settings.port, self._left()))
         return self._proxied(self._settings.proxy) if self._settings.proxy else self._direct()
 
@@ -259,7 +271,7 @@ class _Attempt:
                 f"{where}: nothing listens on port {port}", hint="start sshd there, or name another port"
             ) from error
         except TimeoutError as error:
-            raise _late(self._destination.place) from error
+            raise _late(self._destination.place, self._timeouts) from error
         except OSError as error:
             raise ClientNotOnline(f"{where}: {_words(error)}", hint="see whether the machine is on") from error
         road.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -299,7 +311,7 @@ class _Attempt:
                 hint="see whether it is sshd that listens there, and its log",
             ) from error
         self._check_host_key(entries, key.get_name(), key.asbytes())
-        transport.auth_timeout = CONNECT_SECONDS
+        transport.auth_timeout = self._timeouts.connect
         return Identity(settings, self._words(), self._ask).prove(transport)
 
     def _check_host_key(self, entries: list[known_hosts.KnownHost], kind: str, key: bytes) -> None:
@@ -362,8 +374,8 @@ def _words(error: BaseException) -> str:
     return " ".join(said.split()).rstrip(".")
 
 
-def _late(place: str) -> ClientNotOnline:
+def _late(place: str, timeouts: AgentTimeouts) -> ClientNotOnline:
     return ClientNotOnline(
-        f"cannot reach '{place}': no answer in {CONNECT_SECONDS:.0f} s",
+        f"cannot reach '{place}': no answer in {timeouts.connect:.0f} s",
         hint="see whether the machine is on, and what is on the way to it",
     )

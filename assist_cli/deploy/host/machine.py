@@ -17,15 +17,15 @@ ROOT_HOME = "/var/lib/assist-agentd"
 UNIT = "assist-agentd.service"
 SYSTEM_UNITS = "/etc/systemd/system"
 SYSTEM_RUNS = "/run/systemd/system"  # sd_booted(3)
-START_SECONDS = 20.0
-STOP_SECONDS = 15.0
-PAUSE = 0.05
+
+Waits = Dict[str, float]  # in seconds; model.timeouts.InstallTimeouts has their names
 
 
 class Machine:
     """Where an agent lives here, for the user that we are. ``home`` is a folder of its own choice, or empty."""
 
-    def __init__(self, home: str = "", units: str = "", manager: Optional[List[str]] = None) -> None:
+    def __init__(self, waits: Waits, home: str = "", units: str = "", manager: Optional[List[str]] = None) -> None:
+        self.waits = waits
         root = os.geteuid() == 0
         state = os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")
         usual = ROOT_HOME if root else os.path.join(state, "assist-agentd")
@@ -94,7 +94,7 @@ def stop(machine: Machine) -> None:
         if pid:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGTERM)
-            for _ in _patience(STOP_SECONDS):
+            for _ in _moments(machine.waits["stop"], machine.waits["look"]):
                 if find(machine) != pid:
                     break
             else:
@@ -127,7 +127,7 @@ def _door(machine: Machine) -> Iterator[socket.socket]:
     folder = os.open(machine.home, os.O_RDONLY | os.O_DIRECTORY)
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as door:
-            door.settimeout(START_SECONDS)
+            door.settimeout(machine.waits["start"])
             door.connect("/proc/self/fd/%d/agentd.sock" % folder)  # however long the path is
             yield door
     finally:
@@ -160,7 +160,7 @@ def ask(machine: Machine, *methods: str) -> Dict[str, Any]:
 def wait_for(machine: Machine, version: str) -> None:
     """Wait until the agent of this version answers; no longer than until its guard has seen it end."""
     why = "it does not listen"
-    for _ in _patience(START_SECONDS):
+    for _ in _moments(machine.waits["start"], machine.waits["look"]):
         try:
             found = ask(machine).get("agent")
             if found == version:
@@ -176,9 +176,9 @@ def wait_for(machine: Machine, version: str) -> None:
     raise Failure("the agent does not start: %s" % (said[0] if said and not machine.manager else why))
 
 
-def _patience(seconds: float) -> Iterator[None]:
+def _moments(seconds: float, pause: float) -> Iterator[None]:
     """Moments to look again in; there is no event for what another program does."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         yield
-        time.sleep(PAUSE)
+        time.sleep(pause)

@@ -27,9 +27,12 @@ Order = Dict[str, Any]
 
 
 def main(verb: str, order: Order) -> None:
-    """Carry out one order and tell of it. ``sys.argv[1]`` is the agent's folder where it is not the usual one."""
+    """Carry out one order and tell of it. ``sys.argv[1]`` is the agent's folder where it is not the usual one.
+
+    Each order says in ``waits`` how long to wait for what (see ``machine.Waits``).
+    """
     os.umask(0o022)
-    machine = Machine(sys.argv[1] if len(sys.argv) > 1 else "")
+    machine = Machine(order["waits"], sys.argv[1] if len(sys.argv) > 1 else "")
     steps = Steps()
     try:
         result = {"look": look, "install": install, "uninstall": uninstall}[verb](machine, order, steps)

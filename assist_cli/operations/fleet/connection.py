@@ -14,8 +14,6 @@ from assist_cli.model.instance import Instance
 from assist_cli.operations.controller import Controller
 from assist_cli.store import instances
 
-PAUSES = (0.05, 0.1, 0.2, 0.5, 1.0)
-
 T = TypeVar("T")
 
 log = logging.getLogger(__name__)
@@ -57,15 +55,16 @@ class AgentConnection:
 
         It goes on until the work is done or the caller gives up (cancels). Other errors are the caller's.
         """
+        pauses = self._controller.timeouts.agent.retries
         losses = 0
         while True:
             try:
                 return await work(await self.client())
             except (ConnectionLost, ClientNotRunning, ClientNotOnline) as error:
                 losses += 1
-                level = logging.WARNING if losses == len(PAUSES) else logging.INFO
+                level = logging.WARNING if losses == len(pauses) else logging.INFO
                 log.log(level, "%s: %s; trying again", self._instance.name, error)
-                await asyncio.sleep(PAUSES[min(losses, len(PAUSES)) - 1])
+                await asyncio.sleep(pauses[min(losses, len(pauses)) - 1])
 
     def close(self) -> None:
         if self._client is not None:
@@ -87,7 +86,13 @@ async def connect(controller: Controller, place: str, instance: str | None = Non
         from assist_cli.deploy import pki
 
         pki.prepare(controller.home, controller.id, controller.now())
-    return await address.connect(place, home=controller.home, controller=controller.id, instance=instance)
+    return await address.connect(
+        place,
+        home=controller.home,
+        controller=controller.id,
+        timeouts=controller.timeouts.agent,
+        instance=instance,
+    )
 
 
 async def greet(controller: Controller, place: str) -> Greeting:

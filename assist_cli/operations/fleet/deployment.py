@@ -38,8 +38,6 @@ from assist_cli.operations.fleet.connection import AgentConnection
 from assist_cli.store import audit
 from assist_cli.store import instances as store
 
-SCRIPT_SECONDS = 120
-
 Progress = Callable[[str], None]
 Ask = Callable[[str], str]
 
@@ -97,8 +95,8 @@ def install(controller: Controller, request: InstallRequest, *, progress: Progre
     listen = listen_address(request.listen) if request.listen else None
 
     progress(f"log in to {destination.place}")
-    login = log_in(destination, accept_new=request.accept_new, ask=ask)
-    host = deploy.Host(login, sudo=request.sudo)
+    login = log_in(destination, controller.timeouts.agent, accept_new=request.accept_new, ask=ask)
+    host = deploy.Host(login, controller.timeouts.install, sudo=request.sudo)
     progress("look for a Python")
     python = host.check()
     found = host.look()
@@ -188,7 +186,7 @@ def uninstall(controller: Controller, name: str, *, force: bool, progress: Progr
         )
     try:
         if isinstance(way, route.Ssh):
-            left = _uninstall_over_ssh(way.destination, force=force, progress=progress)
+            left = _uninstall_over_ssh(controller, way.destination, force=force, progress=progress)
         else:
             progress("let the agent remove itself")
             left = asyncio.run(_uninstall_by_itself(controller, instance, force=force))
@@ -274,9 +272,10 @@ async def _upgrade(controller: Controller, line: AgentConnection, instance: Inst
         credentials = pki.agent_credentials(controller.home, controller.id, instance.id, controller.now())
     state = await client.call("agent.status", {})
     order = deploy.install_order(state["home"], instance=instance.id, credentials=credentials, listen=None)
-    job = UnrecordedTask(controller, deploy.script(state["home"], state["program"], "install", order))
+    timeouts = controller.timeouts.install
+    job = UnrecordedTask(controller, deploy.script(state["home"], state["program"], "install", order, timeouts))
     try:
-        await asyncio.wait_for(_through_losses(line, job), SCRIPT_SECONDS)
+        await asyncio.wait_for(_through_losses(line, job), timeouts.script)
     except asyncio.TimeoutError:
         raise ClientNotOnline(
             f"cannot hear '{instance.name}' since its upgrade began", hint=f"assist doctor {instance.name}"
@@ -291,11 +290,14 @@ async def _through_losses(line: AgentConnection, job: UnrecordedTask) -> None:
     await line.retry(job.follow)
 
 
-def _uninstall_over_ssh(destination: destinations.Destination, *, force: bool, progress: Progress) -> list[str]:
+def _uninstall_over_ssh(
+    controller: Controller, destination: destinations.Destination, *, force: bool, progress: Progress
+) -> list[str]:
     from assist_cli.agents.ssh.login import log_in
 
     progress(f"log in to {destination.place}")
-    host = deploy.Host(log_in(destination), sudo=destination.sudo)
+    login = log_in(destination, controller.timeouts.agent)
+    host = deploy.Host(login, controller.timeouts.install, sudo=destination.sudo)
     host.check()
     return host.uninstall(force=force, progress=progress)
 
@@ -305,7 +307,8 @@ async def _uninstall_by_itself(controller: Controller, instance: Instance, *, fo
     with AgentConnection(controller, instance) as line:
         state = await (await line.client()).call("agent.status", {})
         order = {"force": force, "own": 1}
-        job = UnrecordedTask(controller, deploy.script(state["home"], state["program"], "uninstall", order))
+        timeouts = controller.timeouts.install
+        job = UnrecordedTask(controller, deploy.script(state["home"], state["program"], "uninstall", order, timeouts))
         await line.retry(job.deliver)
         try:
             await job.follow(await line.client())
@@ -321,6 +324,7 @@ class UnrecordedTask:
     def __init__(self, controller: Controller, script: bytes) -> None:
         self._record = ids.new_id(ids.Kind.RECORD, controller.now_ms())
         self._script = script
+        self._timeout = controller.timeouts.install.script
         self.written = bytearray()
 
     async def deliver(self, client: Client) -> None:
@@ -328,7 +332,7 @@ class UnrecordedTask:
             "record": self._record,
             "type": CommandType.SHELL.value,
             "content": base64.b64encode(self._script).decode("ascii"),
-            "timeout": SCRIPT_SECONDS,
+            "timeout": self._timeout,
         }
         await client.call("task.run", request)
 

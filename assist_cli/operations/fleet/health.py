@@ -14,8 +14,6 @@ from assist_cli.operations.controller import Controller
 from assist_cli.operations.fleet import concurrency, connection
 from assist_cli.store import instances as store
 
-ANSWER_SECONDS = 10.0
-
 
 @dataclass(frozen=True)
 class InstanceHealth:
@@ -94,13 +92,14 @@ async def _within(patience: float | None, controller: Controller, instance: Inst
 
 
 async def _ask(controller: Controller, instance: Instance) -> Health:
+    seconds = controller.timeouts.agent.health
     try:
         client = await connection.connect(controller, instance.address, instance.id)
         try:
-            return await asyncio.wait_for(hear(client), ANSWER_SECONDS)
+            return await asyncio.wait_for(hear(client), seconds)
         finally:
             client.close()
     except asyncio.TimeoutError:
-        return silent(instance, ANSWER_SECONDS, "see its log, or restart it")
+        return silent(instance, seconds, "see its log, or restart it")
     except AgentError as error:
         return unreached(error)

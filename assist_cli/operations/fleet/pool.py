@@ -16,9 +16,6 @@ from assist_cli.operations.fleet import concurrency
 from assist_cli.operations.fleet.connection import AgentConnection
 from assist_cli.store import instances
 
-PAUSE_SECONDS = 0.5
-LONGEST_PAUSE_SECONDS = 30.0
-
 
 class SharedConnection(AgentConnection):
     """A connection that many use at once. After a failure it backs off; until then it gives the same error again."""
@@ -43,7 +40,8 @@ class SharedConnection(AgentConnection):
             try:
                 client = await super().client()
             except AgentError as error:
-                pause = min(PAUSE_SECONDS * 2**self._failures, LONGEST_PAUSE_SECONDS)
+                timeouts = self._controller.timeouts.agent
+                pause = min(timeouts.backoff * 2**self._failures, timeouts.longest_backoff)
                 self._again = loop.time() + pause * random.uniform(0.5, 1)
                 self._failures, self._error = min(self._failures + 1, 10), error
                 raise

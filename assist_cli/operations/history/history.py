@@ -13,7 +13,7 @@ from assist_cli.model.status import InvokeStatus
 from assist_cli.model.target import Selection, choose
 from assist_cli.operations.controller import Controller
 from assist_cli.operations.runs import members, refresh
-from assist_cli.operations.runs.listener import BEAT_SECONDS, Listener
+from assist_cli.operations.runs.listener import Listener
 from assist_cli.store import commands, instances, invocations, listing
 from assist_cli.store.database import Reader
 
@@ -116,7 +116,7 @@ def outlast(controller: Controller, invocation_id: str, *, listener: Listener | 
             listener.beat()
         if until is not None and time.monotonic() > until:
             raise GaveUpWaiting(f"cannot wait any longer for {invocation_id}: it goes on")
-        time.sleep(BEAT_SECONDS)
+        time.sleep(controller.timeouts.view.beat)
 
 
 def _commands(reader: Reader, text: str) -> tuple[str, ...]:

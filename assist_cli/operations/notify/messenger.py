@@ -27,11 +27,7 @@ from assist_cli.operations.notify.wishes import lock, resolved
 from assist_cli.paths import Home
 from assist_cli.store import audit, invocations, notices
 
-PAUSES = (1, 5, 30, 120, 600)  # seconds between one attempt and the next; after the last it is given up
 AT_ONCE = 16
-LOOK_SECONDS = 0.5
-PROGRAM_SECONDS = 60.0
-LONGEST_SECONDS = 90.0
 FAILED = "Failed"
 
 log = logging.getLogger(__name__)
@@ -53,11 +49,13 @@ def deliver(controller: Controller, describe: Describe) -> None:
 
 def attempt(controller: Controller, target: Target, id: str, document: object) -> NoticeResult:
     """Tell one receiver, once. What goes wrong with it is the answer; raises FileFailure, InvalidParameter for ours."""
+    timeouts = controller.timeouts.notify
     body = json.dumps(document, ensure_ascii=False).encode("utf-8", "replace")
     if isinstance(target, Webhook):
-        return webhook.post(target.url, id, body, webhook.key(controller.home), controller.now())
+        key = webhook.key(controller.home)
+        return webhook.post(target.url, id, body, key, controller.now(), timeouts.webhook)
     assert isinstance(target, Program)
-    return _run(controller.home, target, body)
+    return _run(controller.home, target, body, timeouts.program)
 
 
 @dataclass(frozen=True)
@@ -74,15 +72,16 @@ class _Courier:
     def __init__(self, controller: Controller, describe: Describe) -> None:
         self._controller = controller
         self._describe = describe
+        self._timeouts = controller.timeouts.notify
         self._under_way: dict[int, _Attempt] = {}
 
     def run(self) -> None:
         while True:
             self._begin()
             if self._under_way:
-                wait([each.answer for each in self._under_way.values()], LOOK_SECONDS, FIRST_COMPLETED)
+                wait([each.answer for each in self._under_way.values()], self._timeouts.look, FIRST_COMPLETED)
             elif notices.are_waiting(self._controller.database):
-                time.sleep(LOOK_SECONDS)  # until the next attempt is due; others may add to it meanwhile
+                time.sleep(self._timeouts.look)  # until the next attempt is due; others may add to it meanwhile
             else:
                 return
             self._settle()
@@ -104,7 +103,7 @@ class _Courier:
         for each in list(self._under_way.values()):
             if each.answer.done():
                 self._write(each.notice, each.where, each.answer.result())
-            elif now - each.began > LONGEST_SECONDS:
+            elif now - each.began > self._timeouts.attempt:
                 self._write(each.notice, each.where, NoticeResult(False, "no answer that ends", again=True))
             else:
                 continue
@@ -115,8 +114,8 @@ class _Courier:
         again = None
         if not answer.ok:
             log.warning("%s, attempt %d at %s: %s", notice.invocation_id, notice.attempts + 1, where, answer.text)
-            if answer.again and notice.attempts < len(PAUSES):
-                again = now + timedelta(seconds=PAUSES[notice.attempts])
+            if answer.again and notice.attempts < len(self._timeouts.retries):
+                again = now + timedelta(seconds=self._timeouts.retries[notice.attempts])
         with self._controller.database.transaction() as transaction:
             notices.note_attempt(transaction, notice.number, answer.text, delivered=answer.ok, again=again)
             if again is None:
@@ -138,14 +137,14 @@ def _attempt_in_thread(controller: Controller, notice: Notice, document: object,
         answer.set_result(NoticeResult(False, f"there is a bug in Assist ({type(error).__name__})"))
 
 
-def _run(home: Home, program: Program, body: bytes) -> NoticeResult:
+def _run(home: Home, program: Program, body: bytes, timeout: float) -> NoticeResult:
     environment = {name: value for name, value in os.environ.items() if name != webhook.KEY_VARIABLE}
     try:
         done = subprocess.run(
-            program.words, input=body, stdout=2, stderr=2, env=environment, cwd=home.root, timeout=PROGRAM_SECONDS
+            program.words, input=body, stdout=2, stderr=2, env=environment, cwd=home.root, timeout=timeout
         )
     except subprocess.TimeoutExpired:
-        return NoticeResult(False, f"it did not end in {PROGRAM_SECONDS:.0f} s, and was killed")
+        return NoticeResult(False, f"it did not end in {timeout:.0f} s, and was killed")
     except OSError as error:
         return NoticeResult(False, f"it cannot be started: {error.strerror}")
     return NoticeResult(done.returncode == 0, f"exit {done.returncode}")

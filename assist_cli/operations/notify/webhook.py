@@ -28,7 +28,6 @@ from assist_cli.paths import Home, write_whole
 KEY_VARIABLE = "ASSIST_NOTIFY_KEY"
 KEY_PREFIX = "whsec_"
 KEY_BYTES = 32
-ANSWER_SECONDS = 10.0
 TRY_AGAIN = frozenset({408, 425, 429})
 SHOWN_CHARACTERS = 200
 
@@ -62,8 +61,8 @@ def signature(key: Secret, id: str, timestamp: int, body: bytes) -> str:
     return "v1," + base64.b64encode(digest).decode("ascii")
 
 
-def post(url: str, id: str, body: bytes, key: Secret, now: datetime) -> NoticeResult:
-    """Post a document, once. Whatever goes wrong is the answer."""
+def post(url: str, id: str, body: bytes, key: Secret, now: datetime, timeout: float) -> NoticeResult:
+    """Post a document, once; ``timeout`` is in seconds. Whatever goes wrong is the answer."""
     timestamp = int(now.timestamp())
     request = urllib.request.Request(  # noqa: S310 - the URL is one of http or https: model.notice
         url,
@@ -78,7 +77,7 @@ def post(url: str, id: str, body: bytes, key: Secret, now: datetime) -> NoticeRe
     )
     opener = urllib.request.build_opener(_StayHere)
     try:
-        with opener.open(request, timeout=ANSWER_SECONDS) as response:
+        with opener.open(request, timeout=timeout) as response:
             return NoticeResult(True, f"{response.status} {response.reason}".strip())
     except urllib.error.HTTPError as error:
         with error:

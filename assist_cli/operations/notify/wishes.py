@@ -26,7 +26,6 @@ from assist_cli.operations.controller import Also, Controller
 from assist_cli.paths import Home
 from assist_cli.store import notices
 
-LOOK_SECONDS = 1.0
 DELIVER = ("notify", "deliver")
 
 # The program itself, found where this process has found it, whatever the working directory and the environment hold.
@@ -88,7 +87,7 @@ async def keep_telling(controller: Controller) -> None:
     import asyncio
 
     while True:
-        await asyncio.sleep(LOOK_SECONDS)
+        await asyncio.sleep(controller.timeouts.server.notices)
         try:
             if notices.are_waiting(controller.database):
                 await asyncio.to_thread(start, controller.home)

@@ -20,7 +20,7 @@ from assist_cli.operations.server import lease
 from assist_cli.store import checkup, schedules
 
 FREE_BYTES = 256 * 1024 * 1024
-CLOCK_SECONDS = 5.0
+CLOCK_TOLERANCE = 5.0  # seconds between two clocks
 SHOWN = 3
 ROUTE = "route"  # the check that fails when the agent cannot be reached
 
@@ -172,6 +172,6 @@ def _guard(instance: Instance, found: Health) -> Check:
 def _clock(found: Health) -> Check:
     if found.clock_offset is None:
         return Check("clock", True, "not told by this agent")
-    ok = abs(found.clock_offset) <= CLOCK_SECONDS
+    ok = abs(found.clock_offset) <= CLOCK_TOLERANCE
     way = "ahead" if found.clock_offset > 0 else "behind"
     return Check("clock", ok, f"{abs(found.clock_offset):.1f} s {way}", "" if ok else "set it by NTP, there or here")

@@ -32,7 +32,6 @@ from assist_cli.operations.observe.overview import Watch
 from assist_cli.paths import Home
 from assist_cli.store import figures
 
-ASKING_SECONDS = 30.0
 BUCKETS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 
 log = logging.getLogger(__name__)
@@ -53,7 +52,7 @@ async def service(host: str, port: int, controller: Controller) -> AsyncIterator
             hint="choose another port, or end who has it",
         ) from error
     log.info("the metrics are at http://%s:%d/metrics", f"[{host}]" if ":" in host else host, server.server_port)
-    asking = asyncio.get_running_loop().create_task(watch.keep_asking(ASKING_SECONDS))
+    asking = asyncio.get_running_loop().create_task(watch.keep_asking(controller.timeouts.view.metrics))
     try:
         yield
     finally:

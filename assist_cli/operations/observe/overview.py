@@ -28,11 +28,8 @@ from assist_cli.operations.server import schedules
 from assist_cli.store import instances as register
 from assist_cli.store import overview as store
 
-REDRAW_SECONDS = 1.0
-PAUSE_SECONDS = 5.0
 SHARE = 40  # a round of questions is followed by a pause of so many times its CPU time
 ASKED_AT_ONCE = 32
-ANSWER_SECONDS = 5.0
 LISTED = 50
 FAILURES = 200
 
@@ -104,14 +101,14 @@ async def _observe(controller: Controller, viewer: Viewer) -> None:
     loop.add_signal_handler(signal.SIGWINCH, again.set)
     if viewer.keyboard is not None:
         loop.add_reader(viewer.keyboard, press)
-    asking = loop.create_task(watch.keep_asking())
+    asking = loop.create_task(watch.keep_asking(controller.timeouts.view.ask))
     try:
         while not done.is_set():
             watch.read()
             viewer.draw(watch.overview())
             again.clear()
             with contextlib.suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(again.wait(), REDRAW_SECONDS)
+                await asyncio.wait_for(again.wait(), controller.timeouts.view.overview)
             if asking.done():
                 asking.result()
     finally:
@@ -166,7 +163,7 @@ class Watch:
             (each, known[each.id]) for each in self._instances if each.id in known and known[each.id] is not RESTING
         ]
 
-    async def keep_asking(self, pause: float = PAUSE_SECONDS) -> None:
+    async def keep_asking(self, pause: float) -> None:
         """Ask them again and again, with so many seconds between, or more where a round takes much time."""
         while True:
             began = time.process_time()
@@ -182,11 +179,12 @@ class Watch:
         if instance.name == LOCAL and not unix.is_served(self._controller.home.agent / "agentd.sock"):
             self._health[instance.id] = RESTING
             return
+        seconds = self._controller.timeouts.view.answer
         try:
             async with self._pool.connection(instance.id) as connection:
-                self._health[instance.id] = await asyncio.wait_for(_hear(connection), ANSWER_SECONDS)
+                self._health[instance.id] = await asyncio.wait_for(_hear(connection), seconds)
         except asyncio.TimeoutError:
-            self._health[instance.id] = health.silent(instance, ANSWER_SECONDS)
+            self._health[instance.id] = health.silent(instance, seconds)
         except AgentError as error:
             self._health[instance.id] = health.unreached(error)
 

@@ -47,7 +47,7 @@ class BatchWriter:
         """Note that the agent has accepted a record; it is written soon, or with what comes before."""
         if not self._will_write:
             self._will_write = True
-            soon = self._controller.timeouts.accepted_soon
+            soon = self._controller.timeouts.agent.accepted_soon
             asyncio.get_running_loop().call_later(soon, self.write_accepted)
         self._accepted.add(record_id)
 

@@ -24,8 +24,6 @@ from assist_cli.operations.fleet.connection import AgentConnection
 from assist_cli.operations.runs import follow
 from assist_cli.operations.runs.batch_writer import BatchWriter
 
-SHORTEST_WAIT = 0.001  # seconds in which what is to be done begins at least
-
 Request = Callable[[Client], Awaitable[Any]]
 
 
@@ -79,7 +77,7 @@ async def deliver(
             return record, NOT_ASKED
         return record, Answer(Heard.REFUSED, code=codes.EXECUTION_EXCEPTION, why=error.message)
     longest = allowed.total_seconds()
-    seconds = min(longest, max(_left(delivery.until), SHORTEST_WAIT))
+    seconds = min(longest, max(_left(delivery.until), controller.timeouts.agent.shortest))
     try:
         answer = await asyncio.wait_for(connection.retry(request), seconds)
     except asyncio.TimeoutError:

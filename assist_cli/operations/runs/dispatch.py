@@ -23,7 +23,7 @@ from assist_cli.operations.runs import payload
 from assist_cli.operations.runs.batch_writer import BatchWriter
 from assist_cli.operations.runs.delivery import Delivery, Request
 from assist_cli.operations.runs.follow import budget, fetch
-from assist_cli.operations.runs.listener import BEAT_SECONDS, Listener
+from assist_cli.operations.runs.listener import Listener
 from assist_cli.operations.runs.worker import RecordWorker
 
 DELIVERIES = 256  # instances that are connected to and handed their record at the same time
@@ -70,9 +70,9 @@ def watch(
     asyncio.run(_Dispatch(controller, invocation, listener, patience).attend())
 
 
-async def _beat(listener: Listener) -> None:
+async def _beat(listener: Listener, pause: float) -> None:
     while True:
-        await asyncio.sleep(BEAT_SECONDS)
+        await asyncio.sleep(pause)
         listener.beat()
 
 
@@ -131,7 +131,7 @@ class _Dispatch:
             await work
             return
         loop = asyncio.get_running_loop()
-        beats = loop.create_task(_beat(listener))
+        beats = loop.create_task(_beat(listener, self._controller.timeouts.view.beat))
         if listener.keyboard is not None:
             loop.add_reader(listener.keyboard, listener.pressed)
         try:

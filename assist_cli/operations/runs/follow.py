@@ -53,7 +53,7 @@ async def ask(
             return OPEN
         return Answer(Heard.ENDED) if found["result"]["output_bytes"] else ended(found["result"])
 
-    answer = await _answered(record, _once(connection, state), controller.timeouts.answer)
+    answer = await _answered(record, _once(connection, state), controller.timeouts.agent.answer)
     if answer.heard is Heard.ENDED and answer.outcome is None:
         return await follow(controller, connection, record, seconds=0, name=name, listener=listener)
     return answer
@@ -85,7 +85,7 @@ async def follow(
                 _take(event, fold, name, listener)
         raise AssertionError("a watch ends with a result")
 
-    return await _answered(record, connection.retry(watch), max(seconds, controller.timeouts.fetch))
+    return await _answered(record, connection.retry(watch), max(seconds, controller.timeouts.agent.fetch))
 
 
 async def tell_stop(controller: Controller, connection: AgentConnection, record: Record) -> Answer:
@@ -95,7 +95,7 @@ async def tell_stop(controller: Controller, connection: AgentConnection, record:
         found = await client.call("task.stop", {"record": record.id})
         return OPEN if found["state"] in ("Running", "Stopping") else NOT_ASKED
 
-    return await _answered(record, _once(connection, tell), controller.timeouts.answer)
+    return await _answered(record, _once(connection, tell), controller.timeouts.agent.answer)
 
 
 async def fetch(controller: Controller, place: InvocationInstance, listener: Listener) -> None:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from assist_cli.model.invocation import Outcome
 from assist_cli.model.output import Stream
 
-BEAT_SECONDS = 0.5
-
 
 class Listener:
     """Hears of an invocation while it is followed; ``instance`` is a name.

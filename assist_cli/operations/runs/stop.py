@@ -67,4 +67,4 @@ async def _stop(controller: Controller, writer: BatchWriter, record: Record) -> 
     """Wait until a record has ended, and no longer than a person is to wait for that."""
     with connection_to(controller, record.instance_id) as connection, contextlib.suppress(asyncio.TimeoutError):
         worker = RecordWorker(controller, writer, connection, record)
-        await asyncio.wait_for(worker.finish(), controller.timeouts.stop)
+        await asyncio.wait_for(worker.finish(), controller.timeouts.agent.stop)

@@ -28,7 +28,7 @@ from assist_cli.operations.controller import Controller
 from assist_cli.operations.fleet.connection import AgentConnection
 from assist_cli.operations.runs import follow, senders
 from assist_cli.operations.runs.batch_writer import BatchWriter
-from assist_cli.operations.runs.delivery import SHORTEST_WAIT, Delivery, deliver
+from assist_cli.operations.runs.delivery import Delivery, deliver
 from assist_cli.operations.runs.listener import Listener
 from assist_cli.store import records
 
@@ -185,7 +185,7 @@ class RecordWorker:
         )
         if self._until is None:
             return await following
-        return await asyncio.wait_for(following, max(self._left(), SHORTEST_WAIT))
+        return await asyncio.wait_for(following, max(self._left(), self._controller.timeouts.agent.shortest))
 
     async def _sleep(self, seconds: float) -> None:
         if self._until is None:

@@ -11,22 +11,21 @@ from assist_cli.operations.history import prune
 from assist_cli.store import prune as store
 from assist_cli.store import schedules, slots
 
-ROUND_SECONDS = 600.0
-ROUNDS_A_DAY = 144
-BREATH_SECONDS = 0.02  # between two schedules, so that what is due is not kept waiting
+ROUNDS_A_DAY = 144  # of ten minutes, see ServerTimeouts.cleaning
 
 log = logging.getLogger(__name__)
 
 
 async def keep_clean(controller: Controller) -> None:
     """Go through all schedules again and again; in the first round of each day through the whole history."""
+    timeouts = controller.timeouts.server
     rounds = 0
     while True:
-        await asyncio.sleep(ROUND_SECONDS)
+        await asyncio.sleep(timeouts.cleaning)
         try:
             for invocation_id in schedules.ids(controller.database):
                 tidy(controller, invocation_id)
-                await asyncio.sleep(BREATH_SECONDS)
+                await asyncio.sleep(timeouts.breath)
             if rounds % ROUNDS_A_DAY == 0:
                 await forget_what_is_old(controller)
             rounds += 1
@@ -49,4 +48,4 @@ def tidy(controller: Controller, invocation_id: str) -> None:
 async def forget_what_is_old(controller: Controller) -> None:
     """Forget what ended longer ago than the history is kept; step by step, with a breath after each."""
     for _ in prune.steps(controller, prune.limit(controller, older_than=prune.KEPT)):
-        await asyncio.sleep(BREATH_SECONDS)
+        await asyncio.sleep(controller.timeouts.server.breath)

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from assist_cli.operations.controller import elapsed_seconds
 
 STEP = timedelta(seconds=0.5)  # what is less is lost in how the clocks are read, or is how time is kept in order
-READING_SECONDS = 0.05
+READING = timedelta(milliseconds=50)  # if it took longer, the two clocks were not read at one moment
 READINGS = 5
 
 
@@ -37,6 +37,6 @@ class Clock:
             before = self._elapsed()
             wall = self._wall()
             after = self._elapsed()
-            if after - before < READING_SECONDS:
+            if timedelta(seconds=after - before) < READING:
                 break
         return wall, after

@@ -20,7 +20,6 @@ from assist_cli.store.database import Reader
 from assist_cli.store.lease import Lease
 
 TERM = timedelta(seconds=30)
-RENEWAL_SECONDS = 10.0
 
 
 def holder(controller: Controller) -> Lease | None:

@@ -25,7 +25,6 @@ from assist_cli.operations.server.deliverer import Deliverer
 from assist_cli.operations.server.firing import DueRecord
 from assist_cli.store import invocations, records
 
-CORRECTION_SECONDS = 60.0
 CORRECTIBLE = timedelta(days=30)  # for so long an agent knows what it ran
 
 log = logging.getLogger(__name__)
@@ -34,7 +33,7 @@ log = logging.getLogger(__name__)
 async def keep_correcting(controller: Controller) -> None:
     """Look regularly for what may be corrected, as its agent may be heard by now."""
     while True:
-        await asyncio.sleep(CORRECTION_SECONDS)
+        await asyncio.sleep(controller.timeouts.server.correction)
         try:
             await correct(controller)
         except AssistError as error:

@@ -36,11 +36,6 @@ from assist_cli.operations.server.recovery import Recovery
 from assist_cli.store import schedules
 from assist_cli.store.database import to_ms
 
-TICK_SECONDS = 0.5
-LOOK_AGAIN_SECONDS = 1.0
-FIRST_LOOK_SECONDS = 2.0
-LEAVING_SECONDS = 5.0
-ARRIVING_SECONDS = 0.05
 AT_ONCE = 250  # schedules that are fired in one transaction, which others who write wait for
 
 log = logging.getLogger(__name__)
@@ -81,6 +76,7 @@ class Server:
     def __init__(self, controller: Controller, token: str, clock: Clock | None = None) -> None:
         self._controller = controller
         self._token = token
+        self._timeouts = controller.timeouts.server
         self._clock = clock or Clock(controller.now)
         self._agenda = Agenda()
         self._held: list[tuple[int, str, firing.DueRecord]] = []
@@ -117,7 +113,7 @@ class Server:
             ]
             try:
                 while not self._stopped.is_set():
-                    await self._pause(min(self.turn(), TICK_SECONDS))
+                    await self._pause(min(self.turn(), self._timeouts.tick))
             finally:
                 for duty in duties:
                     duty.cancel()
@@ -146,14 +142,14 @@ class Server:
         self._deliver(firing.take_up(self._controller, self._token, now), now)
         self._notice_changes()
         # what the agents have ended while nobody served is not to be taken for what still runs
-        await self._recovery.settled(FIRST_LOOK_SECONDS)
+        await self._recovery.settled(self._timeouts.first_scan)
 
     async def leave(self) -> None:
         """Let what is under way arrive, and go."""
         loop = asyncio.get_running_loop()
-        end = loop.time() + LEAVING_SECONDS
+        end = loop.time() + self._timeouts.leave
         while (waiting := self._deliverer.unaccepted()) and loop.time() < end:
-            await asyncio.wait(waiting, timeout=ARRIVING_SECONDS)
+            await asyncio.wait(waiting, timeout=self._timeouts.arrival)
         self._writer.write_accepted()
         await self.let_go()
         log.info("ended")
@@ -183,7 +179,7 @@ class Server:
             self.stop()
         except AssistError as error:
             log.error("%s", error)
-        return TICK_SECONDS
+        return self._timeouts.tick
 
     async def _pause(self, seconds: float) -> None:
         if seconds <= 0:
@@ -204,7 +200,7 @@ class Server:
         elif not self._others or loop.time() < self._look_again:
             return
         self._others = self._recovery.scan()
-        self._look_again = loop.time() + LOOK_AGAIN_SECONDS
+        self._look_again = loop.time() + self._timeouts.rescan
 
     def _is_due(self) -> bool:
         first = self._agenda.first()
@@ -273,7 +269,7 @@ class Server:
 
     async def _keep_lease(self) -> None:
         while True:
-            await asyncio.sleep(lease.RENEWAL_SECONDS)
+            await asyncio.sleep(self._timeouts.renewal)
             try:
                 lease.renew(self._controller, self._token)
             except Conflict as error:
