@@ -53,7 +53,7 @@ bench: $(TOOLS) ## Measure the cost of start, run and idle against their budgets
 
 dist: $(TOOLS) ## Build dist/assist, which needs only a Python, the wheel, agentd.pyz and their SHA256SUMS
 	@rm -rf dist
-	@$(PIP) 'uv>=0.9'
+	@$(PIP) 'uv>=0.11'
 	@$(BIN)/python -m pip --disable-pip-version-check --quiet wheel --no-deps --wheel-dir dist .
 	@$(BIN)/python -m assist_cli.deploy.bundle dist/agentd.pyz >/dev/null
 	@$(BIN)/python -m assist_cli.deploy.onefile.build dist/assist_cli-*.whl dist/assist

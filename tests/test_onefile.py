@@ -93,7 +93,7 @@ def test_the_real_one_runs_where_nothing_is_installed(isolation: Path, monkeypat
     monkeypatch.delenv("PYTHONWARNINGS")  # pip has some
     user, target = isolation / "user", isolation / "assist"
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
-    subprocess.run([*pip, "install", "uv>=0.9"], check=True)
+    subprocess.run([*pip, "install", "uv>=0.11"], check=True)
     subprocess.run([*pip, "wheel", "--no-deps", "--wheel-dir", isolation, ROOT], check=True)
     (wheel,) = isolation.glob("*.whl")
     for path in (target, isolation / "again"):
