@@ -31,7 +31,7 @@ pytestmark = pytest.mark.e2e
 COMMANDS = {
     "--help": 0, "--version": 0, "accesskey list": 0, "audit list": 0, "command diff 备份 1": 0, "command export": 0,
     "command list": 0, "command show 备份": 0, "command versions 备份": 0, "completion show zsh": 0, "doctor": 0,
-    "doctor 数据库一": 1, "file list": 0, "file show -": 0, "help": 0, "help targets": 0, "instance list": 0,
+    "doctor 数据库一": 69, "file list": 0, "file show -": 0, "help": 0, "help targets": 0, "instance list": 0,
     "instance show 数据库一": 0, "instance status": 1, "invocation list": 0, "invocation output -": 0,
     "invocation results -": 0, "invocation search 你好": 0, "invocation show -": 0, "quota": 0, "run --help": 0,
     "run -- echo 你好": 0, "run -i local,数据库一 -- echo 你好": 1, "run -i local,数据库一 --gather -- echo 你好": 1,
