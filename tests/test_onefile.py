@@ -15,6 +15,8 @@ import pytest
 from assist_cli.deploy.onefile import build
 from tests.support import processes
 
+pytestmark = pytest.mark.usefixtures("starts_processes")
+
 ROOT = Path(__file__).parents[1]
 HERE = "{}.{}".format(*sys.version_info)
 ELSEWHERE = "2.7"
