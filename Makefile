@@ -1,7 +1,7 @@
 # What a person or a machine does with a checkout. `make` alone lists it.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test soak check generated fmt bench dist clean
+.PHONY: help setup demo test test-fast test-all soak check generated fmt bench dist clean
 .DELETE_ON_ERROR:
 SHELL := /bin/sh
 
@@ -16,20 +16,32 @@ PROGRAM := $(VENV)/program.stamp
 TOOLS := $(VENV)/tools.stamp
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install
 WORKERS ?= auto
+OPTIONS ?=
+PYTEST = $(BIN)/python -m pytest -q $(OPTIONS)
+# Tests that have an hour, by their own timeouts, are healthy when their stacks would be dumped.
+PATIENT := -o faulthandler_timeout=3900
+# Tests are compiled once, and not by each worker of each run.
+unexport PYTHONDONTWRITEBYTECODE
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
 
 setup: $(TOOLS) ## Create .venv with the programs and the development tools
 
 demo: $(PROGRAM) ## Run a first script on this machine and show its record in the history
 	@sh docs/demo.sh $(BIN)
 
-test: check ## Run the checks, then all tests (in parallel, in random order)
-	@$(BIN)/python -m pytest -q -n $(WORKERS)
+test: check ## Run the checks, then the tests (in parallel, in random order)
+	@$(PYTEST) -n $(WORKERS)
+
+test-fast: $(TOOLS) ## Run the tests that start no process: less than a minute
+	@$(PYTEST) -n $(WORKERS) -m 'not process and not long and not soak'
+
+test-all: check ## The same as test, and the tests that take minutes
+	@$(PYTEST) -n $(WORKERS) -m 'not soak' $(PATIENT)
 
 soak: $(TOOLS) ## Kill and fuzz the agent for an hour, and run it under every Python from 3.6 on
-	@$(BIN)/python -m pytest -q -m soak
+	@$(PYTEST) -m soak $(PATIENT)
 
 check: $(TOOLS) ## Check style, format, types, imports between modules, words, and that generated files are fresh
 	@$(BIN)/ruff check
@@ -53,7 +65,7 @@ bench: $(TOOLS) ## Measure the cost of start, run and idle against their budgets
 
 dist: $(TOOLS) ## Build dist/assist, which needs only a Python, the wheel, agentd.pyz and their SHA256SUMS
 	@rm -rf dist
-	@$(PIP) 'uv>=0.9'
+	@$(PIP) 'uv>=0.11'
 	@$(BIN)/python -m pip --disable-pip-version-check --quiet wheel --no-deps --wheel-dir dist .
 	@$(BIN)/python -m assist_cli.deploy.bundle dist/agentd.pyz >/dev/null
 	@$(BIN)/python -m assist_cli.deploy.onefile.build dist/assist_cli-*.whl dist/assist

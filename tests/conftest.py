@@ -1,11 +1,13 @@
 """What every test stands on: a world of its own, and a check that it leaves nothing behind.
 
 Each test has its own HOME and ASSIST_HOME. One that leaks a thread, a descriptor or a process fails, with the name of
-what it left. Fixtures for most tests: ``home`` and ``assist``.
+what it left. Fixtures for most tests: ``home`` and ``assist``. Whatever asks for ``starts_processes`` is marked
+``process``; any other test fails when it starts one.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 from collections.abc import Iterator
@@ -14,7 +16,8 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-from tests.support import leaks, processes
+from tests.support import leaks, processes, programs, starting
+from tests.support.application import Application
 from tests.support.program import Program
 
 # A slow machine is not a wrong one: pytest's own timeout guards against what never ends.
@@ -39,12 +42,43 @@ def pytest_xdist_auto_num_workers() -> int:
     return 2 * (os.cpu_count() or 1)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--need-programs", action="store_true", help="fail, and do not skip, for want of a program")
+    parser.addoption("--windows-python", metavar="WORDS", help="how to start a Python for Windows")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    programs.required = config.getoption("--need-programs")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what may start a process, before it is chosen by markers."""
+    for item in items:
+        if isinstance(item, pytest.Function) and "starts_processes" in item.fixturenames:
+            item.add_marker("process")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """Forbid processes to every other test, its fixtures included."""
+    with contextlib.nullcontext() if item.get_closest_marker("process") else starting.without_processes():
+        return (yield)
+
+
+@pytest.fixture(scope="session")
+def starts_processes() -> None:
+    """What a test, or a fixture, asks for that starts a process."""
+
+
 @pytest.fixture(autouse=True)
-def no_leaks(isolation: Path) -> Iterator[None]:
+def no_leaks(request: pytest.FixtureRequest, isolation: Path) -> Iterator[None]:
     """Fails a test that leaves a thread, a descriptor or a process behind."""
     before = leaks.snapshot()
     yield
-    left = leaks.since(before) + processes.end_all(isolation)
+    left = leaks.since(before)
+    if request.node.get_closest_marker("process"):
+        left += processes.end_all(isolation)
     if left:
         pytest.fail("the test left behind:\n  " + "\n  ".join(left), pytrace=False)
 
@@ -75,14 +109,20 @@ def home(isolation: Path, no_leaks: None) -> Iterator[Path]:
 
 
 @pytest.fixture
-def assist(home: Path) -> Iterator[Program]:
+def assist(home: Path) -> Application:
+    """The command line of ``assist``, in this process: call it to run a command."""
+    return Application(home.parent)
+
+
+@pytest.fixture
+def installed(starts_processes: None, home: Path) -> Iterator[Program]:
     """The installed ``assist``: call it to run it, ``start`` it to talk to it while it runs."""
     with Program("assist", folder=home.parent) as program:
         yield program
 
 
 @pytest.fixture
-def agentd(home: Path) -> Iterator[Program]:
+def agentd(starts_processes: None, home: Path) -> Iterator[Program]:
     """The installed ``agentd``."""
     with Program("agentd", folder=home.parent) as program:
         yield program

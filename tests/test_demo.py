@@ -30,13 +30,11 @@ def tour() -> list[str]:
     return [line for line in lines if re.search(r"\bassist\b", line)]
 
 
-@pytest.mark.e2e
-@pytest.mark.slow
-def test_the_demo_runs_without_a_terminal(assist: Program, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_demo_runs_without_a_terminal(installed: Program, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """HOME is empty, TERM is not set, and the history is where it says."""
     monkeypatch.delenv("TERM")
     done = subprocess.run(
-        ["sh", ROOT / "docs/demo.sh", assist.path.parent], stdin=subprocess.DEVNULL, capture_output=True, check=False
+        ["sh", ROOT / "docs/demo.sh", installed.path.parent], stdin=subprocess.DEVNULL, capture_output=True, check=False
     )
     assert (done.returncode, done.stderr) == (0, b"")
     assert b"Hello from " in done.stdout
@@ -44,14 +42,12 @@ def test_the_demo_runs_without_a_terminal(assist: Program, home: Path, monkeypat
     assert (home / "assist.db").exists()
 
 
-@pytest.mark.e2e
-@pytest.mark.slow
-def test_the_tour_of_the_readme_can_be_typed(assist: Program, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_tour_of_the_readme_can_be_typed(installed: Program, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In order, in one home, each line as a shell takes it."""
     folder = home.parent
     for name, text in FILES.items():
         (folder / name).write_text(text)
-    monkeypatch.setenv("PATH", str(assist.path.parent), prepend=":")
+    monkeypatch.setenv("PATH", str(installed.path.parent), prepend=":")
     for line in tour():
         done = subprocess.run(
             ["bash", "-c", f"set -o pipefail; {line}"],

@@ -49,6 +49,7 @@ def test_a_descriptor_is_found(tmp_path: Path) -> None:
         os.close(descriptor)
 
 
+@pytest.mark.usefixtures("starts_processes")
 def test_a_child_is_found_alive_and_dead() -> None:
     before = leaks.snapshot()
     with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as child:
@@ -58,6 +59,7 @@ def test_a_child_is_found_alive_and_dead() -> None:
         assert f"child process {child.pid} (defunct)" in leaks.since(before, patience=0)
 
 
+@pytest.mark.usefixtures("starts_processes")
 def test_a_process_that_lost_its_parent_is_found_and_ended(isolation: Path) -> None:
     words = ["sh", "-c", "sleep 60 >/dev/null 2>&1 & echo $!"]
     orphan = int(subprocess.run(words, stdout=subprocess.PIPE, check=True).stdout)

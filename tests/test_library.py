@@ -65,6 +65,7 @@ def test_the_page_tells_of_everything() -> None:
         assert name in text, name
 
 
+@pytest.mark.usefixtures("starts_processes")
 def test_it_is_imported_when_it_is_asked_for() -> None:
     code = "import sys, assist_cli; assert 'assist_cli.library' not in sys.modules; assist_cli.Assist; "
     subprocess.run([sys.executable, "-c", code + "assert 'assist_cli.library' in sys.modules"], check=True)
@@ -72,7 +73,7 @@ def test_it_is_imported_when_it_is_asked_for() -> None:
         _ = assist_cli.Other
 
 
-@pytest.mark.e2e
+@pytest.mark.usefixtures("starts_processes")
 def test_run_invoke_send_and_wait(controller: Assist, home: Path, isolation: Path) -> None:
     run = controller.run("echo out; echo err >&2; exit 3")
     (result,) = run.results

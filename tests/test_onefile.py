@@ -15,6 +15,8 @@ import pytest
 from assist_cli.deploy.onefile import build
 from tests.support import processes
 
+pytestmark = pytest.mark.usefixtures("starts_processes")
+
 ROOT = Path(__file__).parents[1]
 HERE = "{}.{}".format(*sys.version_info)
 ELSEWHERE = "2.7"
@@ -93,7 +95,7 @@ def test_the_real_one_runs_where_nothing_is_installed(isolation: Path, monkeypat
     monkeypatch.delenv("PYTHONWARNINGS")  # pip has some
     user, target = isolation / "user", isolation / "assist"
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
-    subprocess.run([*pip, "install", "uv>=0.9"], check=True)
+    subprocess.run([*pip, "install", "uv>=0.11"], check=True)
     subprocess.run([*pip, "wheel", "--no-deps", "--wheel-dir", isolation, ROOT], check=True)
     (wheel,) = isolation.glob("*.whl")
     for path in (target, isolation / "again"):

@@ -15,6 +15,7 @@ import pytest
 from assist_cli.deploy import bundle
 from tests.support import interpreters
 from tests.support.agent import Agent, Client
+from tests.support.programs import lack
 
 OLDEST, NEWEST = "3.6", "3.13"
 OTHERS = ("3.7", "3.8", "3.9", "3.10", "3.11", "3.12", NEWEST)
@@ -23,7 +24,7 @@ OTHERS = ("3.7", "3.8", "3.9", "3.10", "3.11", "3.12", NEWEST)
 # others when they are asked for.
 EVERY_PYTHON = [
     pytest.param(OLDEST if interpreters.find(OLDEST) else None, id="oldest"),
-    *(pytest.param(version, marks=[pytest.mark.old_python, pytest.mark.soak]) for version in OTHERS),
+    *(pytest.param(version, marks=pytest.mark.soak) for version in OTHERS),
 ]
 
 
@@ -49,7 +50,9 @@ MakeAgent = Callable[..., Agent]
 
 
 @pytest.fixture
-def make_agent(archive: Path, python: Path, isolation: Path, no_leaks: None) -> Iterator[MakeAgent]:
+def make_agent(
+    starts_processes: None, archive: Path, python: Path, isolation: Path, no_leaks: None
+) -> Iterator[MakeAgent]:
     """Makes agents that are not started yet; what still runs of them at the end is stopped."""
     made: list[Agent] = []
 
@@ -69,7 +72,9 @@ def agent(make_agent: MakeAgent) -> Agent:
 
 
 @pytest.fixture(scope="session")
-def common_agents(archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[Path, Agent]]:
+def common_agents(
+    starts_processes: None, archive: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[Path, Agent]]:
     """By its interpreter, an agent for all tests that need none of their own."""
     pythons = {found for version in (OLDEST, NEWEST) if (found := interpreters.find(version))}
     agents = {python: Agent(archive, python, tmp_path_factory.mktemp("common")).start() for python in pythons}
@@ -112,7 +117,7 @@ def python_of_all() -> Path:
     """An interpreter that other users may start, which one in somebody's home is not."""
     found = shutil.which("python3", path="/usr/local/bin:/usr/bin:/bin")
     if found is None:
-        pytest.skip("no Python here that every user may start")
+        lack("a Python that every user may start")
     return Path(found)
 
 
@@ -135,7 +140,7 @@ def agent_of_somebody(make_agent: MakeAgent, archive: Path, public: Path, somebo
 
 
 @pytest.fixture
-def mounts(root: None, isolation: Path) -> None:
+def mounts(starts_processes: None, root: None, isolation: Path) -> None:
     """For tests that mount: it may be forbidden to root too, in a container."""
     place = isolation / "mount-probe"
     place.mkdir()

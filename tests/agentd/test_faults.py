@@ -16,6 +16,7 @@ import pytest
 
 from tests.agentd.conftest import MakeAgent
 from tests.support.agent import Agent, Closed, Refused, eventually, is_alive, resident_bytes
+from tests.support.programs import lack, need
 
 pytestmark = [pytest.mark.skipif(sys.platform != "linux", reason="limits are set as Linux has them")]
 
@@ -122,13 +123,9 @@ def fake_clock(isolation: Path) -> Path:
         """
     )
     library = isolation / "clock.so"
-    try:
-        words = ["cc", "-shared", "-fPIC", "-w", "-o", library, source, "-ldl"]
-        done = subprocess.run(words, check=False, stderr=subprocess.DEVNULL)
-    except FileNotFoundError:
-        pytest.skip("no C compiler here to make another clock with")
-    if done.returncode:
-        pytest.skip("the C compiler here cannot make a library")
+    words = [need("cc"), "-shared", "-fPIC", "-w", "-o", library, source, "-ldl"]
+    if subprocess.run(words, check=False, stderr=subprocess.DEVNULL).returncode:
+        lack("the headers of the C library")
     return library
 
 

@@ -13,7 +13,10 @@ from tests.agentd.conftest import NEWEST, OLDEST, MakeAgent
 from tests.agentd.test_files import kill_soon, order
 from tests.support.agent import eventually
 
-pytestmark = pytest.mark.skipif(os.name == "nt", reason="modes and signals are those of Unix")
+pytestmark = [
+    pytest.mark.usefixtures("starts_processes"),
+    pytest.mark.skipif(os.name == "nt", reason="modes and signals are those of Unix"),
+]
 
 # Puts a file again and again, each time in a child that kills itself one system call later than the one before, until
 # one comes to its end. After each kill it does what an agent does that finds the record, and prints what is there then.

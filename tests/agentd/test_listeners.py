@@ -526,6 +526,7 @@ def _comes_in(agent: Agent) -> bool:
     return True
 
 
+@pytest.mark.usefixtures("starts_processes")
 def test_an_old_openssl_is_told_in_one_line(archive: Path, isolation: Path) -> None:
     """A Python without TLS 1.3 refuses to listen, and says how the host is reached then."""
     python = interpreters.need(OLDEST)

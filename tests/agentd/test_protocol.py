@@ -174,7 +174,7 @@ def test_an_error_of_a_peer_can_be_answered(garbage: bytes) -> None:
         assert decode(answer)[0]["error"]["code"] == protocol.PARSE_ERROR
 
 
-@pytest.mark.old_python
+@pytest.mark.usefixtures("starts_processes")
 @pytest.mark.parametrize("version", interpreters.VERSIONS)
 def test_the_same_bytes_under_old_pythons(version: str) -> None:
     """Golden messages go in as JSON and come out as lines; the deep one must not bring an old parser down."""

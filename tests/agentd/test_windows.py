@@ -15,7 +15,7 @@ from agentd.result import Refusal
 from agentd.windows import file_install, permissions, script
 from agentd.wire import protocol
 from tests.support.agent import Client, Closed, eventually, new_record
-from tests.support.windows import BAT, HERE, POWERSHELL, Pulse, WindowsAgent, there
+from tests.support.windows import BAT, HERE, POWERSHELL, Pulse, WindowsAgent, python, there
 
 SOURCE = Path(permissions.__file__).parents[1]
 
@@ -213,9 +213,11 @@ def test_a_folder_is_private_when_only_its_owner_the_system_and_administrators_a
 
 
 @pytest.fixture
-def agent(archive: Path, isolation: Path, no_leaks: None) -> Iterator[WindowsAgent]:
+def agent(
+    pytestconfig: pytest.Config, starts_processes: None, archive: Path, isolation: Path, no_leaks: None
+) -> Iterator[WindowsAgent]:
     """An agent that listens. Its folder is its own work: a first start makes it, and asks for certificates."""
-    agent = WindowsAgent(archive, isolation)
+    agent = WindowsAgent(python(pytestconfig.getoption("--windows-python")), archive, isolation)
     first = subprocess.run(agent.words("serve"), capture_output=True, timeout=60, check=False)
     assert first.returncode == 1
     assert b"the certificates in" in first.stderr

@@ -20,7 +20,7 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def place(archive: Path, isolation: Path, no_leaks: None) -> Iterator[Place]:
+def place(starts_processes: None, archive: Path, isolation: Path, no_leaks: None) -> Iterator[Place]:
     """An agent that is furnished and not started yet."""
     made = furnish(archive, isolation, Home(isolation / "assist"))
     yield made

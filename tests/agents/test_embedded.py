@@ -21,6 +21,8 @@ from assist_cli.model.timeouts import DEFAULTS
 from assist_cli.paths import Home
 from tests.support import processes
 
+pytestmark = pytest.mark.usefixtures("starts_processes")
+
 CONNECT = """
 import asyncio, pathlib, sys
 from assist_cli.agents import address

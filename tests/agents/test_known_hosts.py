@@ -9,6 +9,7 @@ import pytest
 
 from assist_cli.agents.ssh import known_hosts
 from assist_cli.errors import FileFailure
+from tests.support.programs import need
 
 KEY = "AAAAC3NzaC1lZDI1NTE5AAAAIKqWN9bR3n7yW7GSrAMNB5gPW2tMKmVQ4LBdOYkR0JOG"
 LINE = f"ssh-ed25519 {KEY}"
@@ -51,6 +52,7 @@ def test_markers_and_places_are_told_and_broken_lines_passed_over(tmp_path: Path
     ]
 
 
+@pytest.mark.usefixtures("starts_processes")
 @pytest.mark.parametrize("hashed", [False, True])
 def test_what_is_added_is_found_by_us_and_by_ssh_keygen(tmp_path: Path, hashed: bool) -> None:
     file = tmp_path / "ssh" / "known_hosts"
@@ -61,14 +63,15 @@ def test_what_is_added_is_found_by_us_and_by_ssh_keygen(tmp_path: Path, hashed: 
     known_hosts.add(file, name, entry.kind, entry.key, hashed=hashed)
     assert [found.line for found in known_hosts.find([file], name)] == [3]
     assert ("web1" in file.read_text()) is not hashed
-    done = subprocess.run(["ssh-keygen", "-F", "[web1]:2222", "-f", file], stdout=subprocess.PIPE, check=True)
+    done = subprocess.run([need("ssh-keygen"), "-F", "[web1]:2222", "-f", file], stdout=subprocess.PIPE, check=True)
     assert KEY in done.stdout.decode()
 
 
+@pytest.mark.usefixtures("starts_processes")
 def test_a_fingerprint_is_that_of_ssh_keygen(tmp_path: Path) -> None:
     file = tmp_path / "known"
     file.write_text(f"web1 {LINE}\n")
-    done = subprocess.run(["ssh-keygen", "-l", "-f", file], stdout=subprocess.PIPE, check=True)
+    done = subprocess.run([need("ssh-keygen"), "-l", "-f", file], stdout=subprocess.PIPE, check=True)
     assert known_hosts.fingerprint(known_hosts.find([file], "web1")[0].key) in done.stdout.decode()
 
 

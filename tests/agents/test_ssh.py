@@ -22,7 +22,10 @@ from assist_cli.errors import AgentError, ClientAuthFailed, ClientNotOnline, Cli
 from assist_cli.model.timeouts import DEFAULTS
 from tests.support import sshd
 from tests.support.place import Place
+from tests.support.programs import need
 from tests.support.sshd import Sshd, launcher
+
+pytestmark = pytest.mark.usefixtures("starts_processes")
 
 GUARD = 30.0
 
@@ -139,7 +142,7 @@ def test_accept_new_writes_an_unknown_host_key_down_for_its_owner_alone(isolatio
             assert len(known.read_text().splitlines()) == 1
             assert known.stat().st_mode & 0o777 == 0o600
             found = subprocess.run(
-                ["ssh-keygen", "-F", server.known_as, "-f", known], stdout=subprocess.PIPE, check=True
+                [need("ssh-keygen"), "-F", server.known_as, "-f", known], stdout=subprocess.PIPE, check=True
             )
             assert server.host_key in found.stdout.decode()
     finally:
@@ -215,13 +218,13 @@ def ssh_agent(path: Path, key: Path, passphrase: str) -> Iterator[str]:
     """An SSH agent that holds one key."""
     answer = path.with_name("answer")
     launcher(answer, "echo", passphrase)
-    with subprocess.Popen(["ssh-agent", "-D", "-a", path], stdout=subprocess.PIPE) as process:
+    with subprocess.Popen([need("ssh-agent"), "-D", "-a", path], stdout=subprocess.PIPE) as process:
         try:
             assert process.stdout is not None
             process.stdout.readline()  # it says where it listens, and does
             environment = {**os.environ, "SSH_AUTH_SOCK": str(path), "SSH_ASKPASS": str(answer), "DISPLAY": "none"}
             subprocess.run(
-                ["setsid", "-w", "ssh-add", "-q", key], env=environment, stdin=subprocess.DEVNULL, check=True
+                ["setsid", "-w", need("ssh-add"), "-q", key], env=environment, stdin=subprocess.DEVNULL, check=True
             )
             yield str(path)
         finally:

@@ -32,7 +32,7 @@ VOLATILE = {"hostname", "arch", "python", "agent", "instance", "boot", "started"
 
 
 @pytest.fixture
-def older(isolation: Path, no_leaks: None) -> Iterator[Place]:
+def older(starts_processes: None, isolation: Path, no_leaks: None) -> Iterator[Place]:
     """An agent of that version, listening."""
     made = furnish(DATA / "agentd-0.1.0.pyz", isolation, Home(isolation / "assist"))
     made.start()

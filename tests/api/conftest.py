@@ -10,7 +10,7 @@ from tests.support import api
 
 
 @pytest.fixture(scope="session")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[api.Service]:
+def service(starts_processes: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[api.Service]:
     """The API, with a key of each role and the agent of this machine."""
     with api.service(tmp_path_factory.mktemp("api")) as found:
         yield found

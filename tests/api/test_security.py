@@ -110,6 +110,7 @@ def test_a_nonce_belongs_to_its_key(service: Service):
         )
 
 
+@pytest.mark.usefixtures("starts_processes")
 def test_a_call_is_not_answered_again_by_the_next_server(tmp_path: Path):
     home = tmp_path / "assist"
     with open_controller(api.Home(home)) as controller:

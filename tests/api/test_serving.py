@@ -27,6 +27,9 @@ from tests.support import api, processes, sdks
 from tests.support.api import GUARD, Service, Signer
 from tests.support.certificates import Authority
 from tests.support.program import Program
+from tests.support.programs import need, need_localhost
+
+pytestmark = pytest.mark.usefixtures("starts_processes")
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "api.md"
 
@@ -36,6 +39,7 @@ def test_the_example_of_the_page_runs_with_another_endpoint(service: Service, is
         r"<!-- example: begin -->\n```python\n(.*?)```\n<!-- example: end -->", PAGE.read_text(), re.DOTALL
     )
     assert found
+    need("uptime")  # the script that it runs
     script = isolation / "example.py"
     script.write_text(found[1].replace("127.0.0.1:8320", service.endpoint))
     key = service.keys[Role.ADMIN]
@@ -69,14 +73,14 @@ def test_plain_http_is_for_this_machine():
         assert refused.value.code == "InvalidAddress"
 
 
-def test_what_cannot_be_served_is_refused_in_one_line(assist: Program):
+def test_what_cannot_be_served_is_refused_in_one_line(installed: Program):
     for words, status in (
         (["--api", "0.0.0.0:0"], 65),
         (["--api", "127.0.0.1:0", "--once"], 2),
         (["--api", "127.0.0.1:0", "--api-cert", "no.pem", "--api-key", "no.key"], 74),
         (["--api", "192.0.2.1:9", "--insecure"], 65),
     ):
-        done = assist("serve", *words)
+        done = installed("serve", *words)
         said = [line for line in done.stderr.decode().splitlines() if not re.match(r"\d{4}-", line)]
         assert (done.returncode, len(said)) == (status, 2), said
         assert said[0].startswith("error: cannot ")
@@ -88,6 +92,7 @@ def test_https_for_the_names_of_its_certificate(isolation: Path):
     with open_controller(Home(home)) as controller:
         key = accesskeys.create(controller, "ci", Role.VIEWER)
     authority = Authority(isolation)
+    need_localhost()
     pair = authority.issue("api", None, hosts=["localhost", "127.0.0.1"])
     words = ["--api-cert", str(pair.certificate), "--api-key", str(pair.key)]
     with api.served(home, *words, address="0.0.0.0:0") as url:

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.program import Program
+from tests.support.application import Application
 
 
-def test_from_create_to_delete(assist: Program, home: Path):
+def test_from_create_to_delete(assist: Application, home: Path):
     made = assist("accesskey", "create", "ci")
     assert made.returncode == 0
     key, secret = (line.split()[1] for line in made.stdout.decode().splitlines())
@@ -37,7 +37,7 @@ def test_from_create_to_delete(assist: Program, home: Path):
     assert (home / "assist.db").stat().st_mode & 0o777 == 0o600
 
 
-def test_json_has_the_secret_once(assist: Program):
+def test_json_has_the_secret_once(assist: Application):
     made = json.loads(assist("accesskey", "create", "wall", "--role", "viewer", "-o", "json").stdout)
     assert set(made) == {"AccessKeyId", "AccessKeySecret"}
     assert len(made["AccessKeySecret"]) == 40
@@ -54,7 +54,7 @@ def test_json_has_the_secret_once(assist: Program):
         (["delete", "nobody"], 66, "NotFound"),
     ],
 )
-def test_what_is_refused(assist: Program, words: list[str], status: int, code: str):
+def test_what_is_refused(assist: Application, words: list[str], status: int, code: str):
     done = assist("accesskey", *words, "-o", "json") if words[0] == "create" else assist("accesskey", *words)
     assert done.returncode == status
     if words[0] == "create":

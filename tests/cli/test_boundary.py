@@ -15,6 +15,7 @@ import pytest
 
 from assist_cli import __version__, errors
 from assist_cli.errors import AssistError, ExitStatus
+from tests.support.application import Application
 from tests.support.program import Program
 
 
@@ -43,7 +44,7 @@ def test_each_has_a_code_and_a_status() -> None:
         assert kind("cannot do it", code="Special").code == "Special"
 
 
-def test_version_and_help(assist: Program) -> None:
+def test_version_and_help(assist: Application) -> None:
     assert assist("--version").stdout.decode() == f"assist {__version__}\n"
     assert assist("-q", "--version").stdout.decode() == f"assist {__version__}\n"
     for words in ([], ["run"], ["invocation"], ["invocation", "list"], ["stop"], ["help"]):
@@ -54,7 +55,7 @@ def test_version_and_help(assist: Program) -> None:
         assert max(map(len, done.stdout.decode().splitlines())) <= 80
 
 
-def test_nothing_asked_for_is_a_wrong_command_line(assist: Program) -> None:
+def test_nothing_asked_for_is_a_wrong_command_line(assist: Application) -> None:
     for words in ([], ["invocation"]):
         done = assist(*words)
         assert (done.returncode, done.stdout) == (2, b"")
@@ -75,7 +76,7 @@ def test_nothing_asked_for_is_a_wrong_command_line(assist: Program) -> None:
         (["run", "--timeout", "1.5", "--", "true"], "not a whole number", "see assist run --help"),
     ],
 )
-def test_a_wrong_command_line(assist: Program, words: list[str], message: str, hint: str) -> None:
+def test_a_wrong_command_line(assist: Application, words: list[str], message: str, hint: str) -> None:
     done = assist(*words)
     assert (done.returncode, done.stdout) == (2, b"")
     first, second = done.stderr.decode().splitlines()
@@ -100,7 +101,7 @@ def test_a_wrong_command_line(assist: Program, words: list[str], message: str, h
         (["run", "-o", "json", "--nonsense"], "InvalidUsage", 2),
     ],
 )
-def test_an_error_in_json(assist: Program, home: Path, words: list[str], code: str, status: int) -> None:
+def test_an_error_in_json(assist: Application, home: Path, words: list[str], code: str, status: int) -> None:
     done = assist(*words)
     assert (done.returncode, done.stdout) == (status, b"")
     (line,) = done.stderr.decode().splitlines()
@@ -112,24 +113,24 @@ def test_an_error_in_json(assist: Program, home: Path, words: list[str], code: s
     assert not (home / "agent").exists()
 
 
-def test_words_after_the_dashes_do_not_ask_for_json(assist: Program) -> None:
+def test_words_after_the_dashes_do_not_ask_for_json(assist: Application) -> None:
     done = assist("run", "--type", "cobol", "--", "kubectl", "-o", "json")
     assert done.stderr.startswith(b"error: cannot use the type 'cobol'")
 
 
-def test_an_argument_that_is_not_utf8_is_quoted_and_told(assist: Program) -> None:
-    done = subprocess.run([assist.path, b"invocation", b"show", b"t-\xff\x1b[31m"], capture_output=True, check=False)
+def test_an_argument_that_is_not_utf8_is_quoted_and_told(installed: Program) -> None:
+    done = subprocess.run([installed.path, b"invocation", b"show", b"t-\xff\x1b[31m"], capture_output=True, check=False)
     assert done.returncode == 66
     assert b"\x1b" not in done.stderr
 
 
 @pytest.mark.parametrize("locale", ["C", "POSIX", "de_DE.ISO-8859-1", "C.UTF-8"])
-def test_words_and_output_are_utf8_in_any_locale(assist: Program, locale: str) -> None:
-    done = assist("run", "--", "printf", "%s", "Grüße, 世界", env={"LANG": None, "LC_ALL": locale})
+def test_words_and_output_are_utf8_in_any_locale(installed: Program, locale: str) -> None:
+    done = installed("run", "--", "printf", "%s", "Grüße, 世界", env={"LANG": None, "LC_ALL": locale})
     assert done.stdout.decode() == "Grüße, 世界"
 
 
-def test_a_broken_database(assist: Program, home: Path) -> None:
+def test_a_broken_database(assist: Application, home: Path) -> None:
     home.mkdir(mode=0o700)
     (home / "assist.db").write_text("no database at all\n" * 100)
     done = assist("invocation", "list")
@@ -138,7 +139,7 @@ def test_a_broken_database(assist: Program, home: Path) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
-def test_a_home_that_may_not_be_made(assist: Program) -> None:
+def test_a_home_that_may_not_be_made(assist: Application) -> None:
     assert assist("run", "--", "true", env={"ASSIST_HOME": "/proc/nowhere"}).returncode in (74, 77)
 
 
@@ -154,6 +155,7 @@ app.app(["invocation", "list", *sys.argv[1:]])
 """
 
 
+@pytest.mark.usefixtures("starts_processes")
 def test_a_bug_is_one_line_and_a_report(home: Path) -> None:
     done = subprocess.run([sys.executable, "-c", BUG], capture_output=True, check=False)
     assert (done.returncode, done.stdout) == (70, b"")
@@ -166,15 +168,16 @@ def test_a_bug_is_one_line_and_a_report(home: Path) -> None:
     assert __version__ in report.read_text()
 
 
+@pytest.mark.usefixtures("starts_processes")
 def test_a_bug_in_json(home: Path) -> None:
     done = subprocess.run([sys.executable, "-c", BUG, "-o", "json"], capture_output=True, check=False)
     assert (done.returncode, done.stdout) == (70, b"")
     assert json.loads(done.stderr)["Code"] == "InternalError"
 
 
-def test_a_reader_that_leaves_ends_a_list_quietly(assist: Program) -> None:
+def test_a_reader_that_leaves_ends_a_list_quietly(assist: Application, installed: Program) -> None:
     assist("run", "--", "true")
-    process = subprocess.Popen([assist.path, "invocation", "list"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process = subprocess.Popen([installed.path, "invocation", "list"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert process.stdout is not None
     process.stdout.close()
     assert process.stderr is not None
@@ -184,22 +187,22 @@ def test_a_reader_that_leaves_ends_a_list_quietly(assist: Program) -> None:
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
-def test_output_that_cannot_be_written_is_told(assist: Program) -> None:
+def test_output_that_cannot_be_written_is_told(installed: Program) -> None:
     for words in (["run", "--", "echo", "lost"], ["invocation", "list"], ["--help"]):
         with Path("/dev/full").open("wb") as full:
-            done = subprocess.run([assist.path, *words], stdout=full, stderr=subprocess.PIPE, check=False)
+            done = subprocess.run([installed.path, *words], stdout=full, stderr=subprocess.PIPE, check=False)
         assert done.returncode == 74, words
         assert done.stderr.startswith(b"error: cannot write the output: No space left on device\n")
 
 
-def test_closed_streams_do_no_harm(assist: Program) -> None:
+def test_closed_streams_do_no_harm(assist: Application, installed: Program) -> None:
     script = '"$0" run -- echo out <&- >&- 2>&- && "$0" --version >&-'
-    done = subprocess.run(["/bin/sh", "-c", script, assist.path], capture_output=True, check=False)
+    done = subprocess.run(["/bin/sh", "-c", script, installed.path], capture_output=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
     assert assist("invocation", "output", "-").stdout == b"out\n"
 
 
-def test_topics(assist: Program) -> None:
+def test_topics(assist: Application) -> None:
     assert b"exit-status" in assist("help").stdout
     text = assist("help", "exit-status").stdout.decode()
     for status in ExitStatus:
@@ -207,6 +210,7 @@ def test_topics(assist: Program) -> None:
     assert assist("help", "nonsense").returncode == 66
 
 
+@pytest.mark.usefixtures("starts_processes")
 def test_version_imports_next_to_nothing() -> None:
     script = (
         "import sys; sys.argv = ['assist', '--version']\n"
@@ -217,7 +221,8 @@ def test_version_imports_next_to_nothing() -> None:
     assert done.stdout.splitlines()[1] == "[]"
 
 
-def test_a_run_into_a_pipe_imports_nothing_for_tables(assist: Program) -> None:
+@pytest.mark.usefixtures("starts_processes")
+def test_a_run_into_a_pipe_imports_nothing_for_tables(assist: Application) -> None:
     assist("run", "--", "true")
     script = (
         "import sys\n"

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.application import Application
 from tests.support.program import Program
 from tests.support.terminal import Terminal
 
@@ -24,13 +25,13 @@ LIST_KEYS = {
 }  # fmt: skip
 
 
-def document(assist: Program, *words: str) -> Any:
+def document(assist: Application, *words: str) -> Any:
     done = assist(*words, "-o", "json")
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 
 
-def refused(assist: Program, status: int, *words: str) -> Any:
+def refused(assist: Application, status: int, *words: str) -> Any:
     """The error of a command that ends with this status, as JSON."""
     done = assist(*words, "-o", "json")
     assert (done.returncode, done.stdout) == (status, b"")
@@ -49,8 +50,8 @@ def script(isolation: Path) -> str:
     return str(path)
 
 
-@pytest.mark.e2e
-def test_the_life_of_a_command(assist: Program, script: str) -> None:
+@pytest.mark.usefixtures("starts_processes")
+def test_the_life_of_a_command(assist: Application, script: str) -> None:
     """The story of the README: create, invoke, clone, diff, invoke an old version, roll back, delete, look back."""
     made = document(assist, "command", "create", "restart-service", "-f", script, "--param-def", DEFINITION)
     assert set(made) == {"CommandId", "Name", "Version"}
@@ -87,8 +88,7 @@ def test_the_life_of_a_command(assist: Program, script: str) -> None:
     assert seen["InvokeInstances"][0]["Output"] == "restarting sshd\n"
 
 
-@pytest.mark.e2e
-def test_json_shapes(assist: Program, script: str) -> None:
+def test_json_shapes(assist: Application, script: str) -> None:
     document(assist, "command", "create", "restart", "-f", script, "--param-def", DEFINITION, "--description", "d")
     document(assist, "command", "clone", "restart", "--workdir", "/tmp")
     (listed,) = document(assist, "command", "list")
@@ -110,8 +110,7 @@ def test_json_shapes(assist: Program, script: str) -> None:
     assert quotas[0] == {"Quota": "commands", "Limit": 500, "Used": 1, "Unit": "commands"}
 
 
-@pytest.mark.e2e
-def test_errors_and_their_exit_status(assist: Program, script: str) -> None:
+def test_errors_and_their_exit_status(assist: Application, script: str) -> None:
     document(assist, "command", "create", "restart", "-f", script, "--param-def", DEFINITION)
     for status, code, *words in [
         (65, "CommandNameExists", "command", "create", "restart", "-c", "true"),
@@ -140,8 +139,7 @@ def test_errors_and_their_exit_status(assist: Program, script: str) -> None:
     assert len(document(assist, "command", "list")) == 1
 
 
-@pytest.mark.e2e
-def test_a_bare_parameter_is_warned_of(assist: Program) -> None:
+def test_a_bare_parameter_is_warned_of(assist: Application) -> None:
     done = assist("command", "create", "a", "-c", "echo {{x}} '{{y|sh}}'", "--enable-parameters")
     assert done.stderr.decode().splitlines() == [
         "warning: a value of {{x}} is code to the shell; {{x|sh}} keeps it one word",
@@ -156,8 +154,7 @@ def test_a_bare_parameter_is_warned_of(assist: Program) -> None:
     ]
 
 
-@pytest.mark.e2e
-def test_export_and_import_through_a_pipe(assist: Program, isolation: Path, script: str) -> None:
+def test_export_and_import_through_a_pipe(assist: Application, isolation: Path, script: str) -> None:
     document(assist, "command", "create", "restart", "-f", script, "--param-def", DEFINITION)
     document(assist, "command", "clone", "restart", "--timeout", "9")
     exported = assist("command", "export").stdout
@@ -176,8 +173,7 @@ def test_export_and_import_through_a_pipe(assist: Program, isolation: Path, scri
     assert (skipped.stdout, skipped.stderr) == (b"", b"Skipped: restart\n")
 
 
-@pytest.mark.e2e
-def test_hostile_words_are_shown_escaped(assist: Program) -> None:
+def test_hostile_words_are_shown_escaped(assist: Application) -> None:
     """What stands in a script or a message of an error never reaches a terminal as a control sequence."""
     document(assist, "command", "create", "evil", "-c", "echo '\x1b]0;title\a\x1b[2J'\r\u202e")
     for words in (
@@ -194,28 +190,28 @@ def test_hostile_words_are_shown_escaped(assist: Program) -> None:
         assert "\u202e" not in (done.stdout + done.stderr).decode()
 
 
-@pytest.mark.e2e
-def test_the_editor_opens_on_a_terminal(assist: Program, isolation: Path) -> None:
+def test_the_editor_opens_on_a_terminal(assist: Application, installed: Program, isolation: Path) -> None:
     editor = isolation / "editor"
     editor.write_text('#!/bin/sh\necho "echo edited" >> "$1"\n')
     editor.chmod(0o755)
     env = {"VISUAL": str(editor)}
-    with Terminal(assist.path, ["command", "create", "edited"], isolation, env=env) as terminal:
+    with Terminal(installed.path, ["command", "create", "edited"], isolation, env=env) as terminal:
         assert terminal.end() == 0
     assert document(assist, "command", "show", "edited")["CommandContent"] == "echo edited\n"
-    with Terminal(assist.path, ["command", "clone", "edited"], isolation, env=env) as terminal:
+    with Terminal(installed.path, ["command", "clone", "edited"], isolation, env=env) as terminal:
         assert terminal.end() == 0
     assert document(assist, "command", "show", "edited")["CommandContent"] == "echo edited\necho edited\n"
-    with Terminal(assist.path, ["command", "clone", "edited"], isolation, env={"VISUAL": "true"}) as terminal:
+    with Terminal(installed.path, ["command", "clone", "edited"], isolation, env={"VISUAL": "true"}) as terminal:
         assert terminal.end() == 65
     assert "not changed" in terminal.text
 
 
-@pytest.mark.e2e
-def test_missing_parameters_are_asked_for_on_a_terminal(assist: Program, isolation: Path) -> None:
+def test_missing_parameters_are_asked_for_on_a_terminal(
+    assist: Application, installed: Program, isolation: Path
+) -> None:
     words = ["--param-def", DEFINITION, "--param-def", "token secret"]
     document(assist, "command", "create", "ask", "-c", "echo {{service|sh}}; echo {{token|sh}} | wc -c", *words)
-    with Terminal(assist.path, ["invoke", "ask"], isolation) as terminal:
+    with Terminal(installed.path, ["invoke", "ask"], isolation) as terminal:
         terminal.wait_for("name of the unit\nservice: ")
         terminal.type("NO\n")
         terminal.wait_for("does not match the pattern")
@@ -233,15 +229,16 @@ def _timeless(text: str) -> str:
     return re.sub(r"\d+ s ago|just now", "AGO", text)
 
 
-@pytest.mark.e2e
-def test_colours_are_for_terminals_that_want_them(assist: Program, isolation: Path, script: str) -> None:
+def test_colours_are_for_terminals_that_want_them(
+    assist: Application, installed: Program, isolation: Path, script: str
+) -> None:
     document(assist, "command", "create", "restart", "-f", script)
     document(assist, "command", "clone", "restart", "-c", "echo other")
     for words in (["command", "show", "restart@1"], ["command", "diff", "restart", "1"]):
-        with Terminal(assist.path, words, isolation) as terminal:
+        with Terminal(installed.path, words, isolation) as terminal:
             assert terminal.end() == 0
         assert "\x1b[" in terminal.raw
-        with Terminal(assist.path, words, isolation, env={"NO_COLOR": "1"}) as plain:
+        with Terminal(installed.path, words, isolation, env={"NO_COLOR": "1"}) as plain:
             assert plain.end() == 0
         assert "\x1b[" not in plain.raw
         assert _timeless(plain.text) == _timeless(terminal.text) == _timeless(assist(*words).stdout.decode())

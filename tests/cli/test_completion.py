@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -27,7 +26,9 @@ from assist_cli.operations.runs.plans import RunRequest
 from assist_cli.operations.runs.recording import recorded
 from assist_cli.paths import Home
 from assist_cli.store import instances
+from tests.support.application import Application
 from tests.support.program import Program
+from tests.support.programs import need
 from tests.support.terminal import Terminal
 
 SCRIPTS = Path(__file__).parents[2] / "completions"
@@ -171,6 +172,7 @@ def test_targets_in_comma_lists(ask: Ask, stocked: Home) -> None:
     assert ask("instance status '!w") == ["!web1\ttls:192.0.2.1"]
 
 
+@pytest.mark.usefixtures("starts_processes")
 def test_invocations_newest_first_with_what_ran_and_when(ask: Ask, stocked: Home) -> None:
     with open_controller(stocked) as controller:
         ids = []
@@ -230,7 +232,7 @@ def test_zsh_is_told_how_each_looks(ask: Ask, stocked: Home) -> None:
 # nothing is made, changed, started or said
 
 
-def test_nothing_is_made(ask: Ask, assist: Program, stocked: Home) -> None:
+def test_nothing_is_made(ask: Ask, assist: Application, stocked: Home) -> None:
     before = {path: path.read_bytes() for path in stocked.root.rglob("*")}
     for line in ("run -i l", "invoke ", "invocation show t-", "instance status "):
         ask(line)
@@ -244,7 +246,7 @@ def test_what_another_program_has_just_written_is_there(ask: Ask, stocked: Home)
         assert ask("invoke fre") == ["fresh\tversion 1"]
 
 
-def test_what_cannot_be_read_offers_nothing(ask: Ask, assist: Program, stocked: Home) -> None:
+def test_what_cannot_be_read_offers_nothing(ask: Ask, assist: Application, stocked: Home) -> None:
     with contextlib.closing(sqlite3.connect(stocked.database)) as connection:
         connection.execute("PRAGMA journal_mode = DELETE")
         connection.execute("ALTER TABLE commands RENAME TO renamed")
@@ -259,11 +261,10 @@ def test_what_cannot_be_read_offers_nothing(ask: Ask, assist: Program, stocked: 
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
 
 
-@pytest.mark.e2e
-def test_the_program_answers(assist: Program, stocked: Home) -> None:
+def test_the_program_answers(installed: Program, stocked: Home) -> None:
     """In any locale, and without what is imported for a command."""
     env = {"COMP_LINE": "assist invoke 备", "LC_ALL": "C", "PYTHONIOENCODING": None, "PYTHONPROFILEIMPORTTIME": "1"}
-    done = assist("completion", "answer", "zsh", env=env)
+    done = installed("completion", "answer", "zsh", env=env)
     assert (done.returncode, done.stdout.decode()) == (0, "words\n备份\t备份  version 1\n")
     assert not {b"typer", b"dataclasses", b"pathlib", b"inspect", b"assist_cli.cli.app"} & set(done.stderr.split())
 
@@ -313,20 +314,16 @@ TYPED = {
 }
 
 
-@pytest.mark.e2e
-@pytest.mark.slow
 @pytest.mark.parametrize("shell", SHELLS)
 def test_tab_in_a_real_shell(
-    shell: str, assist: Program, stocked: Home, isolation: Path, monkeypatch: pytest.MonkeyPatch
+    shell: str, installed: Program, stocked: Home, isolation: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    program = shutil.which(shell)
-    if program is None:
-        pytest.skip(f"no {shell} on this machine")
+    program = need(shell)
     (isolation / "script.sh").touch()
     (isolation / "folder").mkdir()
-    monkeypatch.setenv("PATH", str(assist.path.parent), prepend=":")
+    monkeypatch.setenv("PATH", str(installed.path.parent), prepend=":")
     words, *setup = SHELLS[shell]
-    with Terminal(Path(program), words, isolation, columns=200) as terminal:
+    with Terminal(program, words, isolation, columns=200) as terminal:
         for line in [*setup, "echo RE''ADY"]:
             terminal.type(line.format(script=SCRIPTS / f"assist.{shell}") + "\n")
         terminal.wait_for("READY")
@@ -339,13 +336,12 @@ def test_tab_in_a_real_shell(
 # install and show
 
 
-def test_show_prints_what_is_in_the_project(assist: Program) -> None:
+def test_show_prints_what_is_in_the_project(assist: Application) -> None:
     done = assist("completion", "show", "zsh")
     assert (done.returncode, done.stdout, done.stderr) == (0, (SCRIPTS / "assist.zsh").read_bytes(), b"")
 
 
-@pytest.mark.e2e
-def test_install_writes_one_file_and_one_line(assist: Program, isolation: Path) -> None:
+def test_install_writes_one_file_and_one_line(assist: Application, isolation: Path) -> None:
     user = isolation / "user"
     started = user / ".bashrc"
     started.write_text("alias ll='ls -l'")
@@ -362,7 +358,7 @@ def test_install_writes_one_file_and_one_line(assist: Program, isolation: Path) 
     assert not (isolation / "assist").exists()
 
 
-def test_install_says_what_to_do_by_hand(assist: Program, isolation: Path) -> None:
+def test_install_says_what_to_do_by_hand(assist: Application, isolation: Path) -> None:
     (isolation / "user/.bashrc").mkdir()
     done = assist("completion", "install", "bash")
     assert done.returncode == 74

@@ -12,17 +12,16 @@ import pytest
 
 from assist_cli.operations.controller import open_controller
 from assist_cli.paths import Home
+from tests.support.application import Application
 from tests.support.fleet import Fleet, enlist
 from tests.support.program import Program
 from tests.support.terminal import Terminal
-
-pytestmark = pytest.mark.e2e
 
 NAMES = [f"n{number}" for number in range(1, 7)]
 
 
 @pytest.fixture
-def fleet(home: Path) -> Iterator[Fleet]:
+def fleet(starts_processes: None, home: Path) -> Iterator[Fleet]:
     """Six instances; nobody listens at the first one."""
     folder = home.parent / "fleet"
     folder.mkdir()
@@ -31,7 +30,7 @@ def fleet(home: Path) -> Iterator[Fleet]:
         yield fleet
 
 
-def document(assist: Program, *words: str) -> dict[str, object]:
+def document(assist: Application, *words: str) -> dict[str, object]:
     found = json.loads(assist(*words, "-o", "json").stdout)
     assert isinstance(found, dict)
     return found
@@ -43,7 +42,7 @@ def statuses(found: dict[str, object]) -> dict[str, str]:
     return {place["InstanceName"]: place["InvocationStatus"] for place in places}
 
 
-def test_into_a_pipe_go_lines_after_names_and_nothing_else(assist: Program, fleet: Fleet) -> None:
+def test_into_a_pipe_go_lines_after_names_and_nothing_else(assist: Application, fleet: Fleet) -> None:
     result = assist("run", "-i", "n[2-6]", "-c", "echo one; printf two; printf '\\033[2J' >&2")
     assert sorted(result.stdout.splitlines()) == sorted(
         f"{name}: {word}".encode() for name in NAMES[1:] for word in ("one", "two")
@@ -53,20 +52,20 @@ def test_into_a_pipe_go_lines_after_names_and_nothing_else(assist: Program, flee
     assert result.returncode == 0
 
 
-def test_equal_answers_stand_together_and_the_odd_one_last(assist: Program, fleet: Fleet) -> None:
+def test_equal_answers_stand_together_and_the_odd_one_last(assist: Application, fleet: Fleet) -> None:
     last = fleet.members[-1].instance
     result = assist("run", "-i", "n[2-6]", "--gather", "-c", f'[ "$ASSIST_INSTANCE_ID" = {last} ] && exit 3; echo ok')
     assert result.stdout.decode() == "--- n[2-5] (4) ---\nok\n--- n6: exit 3 ---\n"
     assert result.returncode == 1
 
 
-def test_one_that_cannot_be_reached_is_told_and_delays_nobody(assist: Program, fleet: Fleet) -> None:
+def test_one_that_cannot_be_reached_is_told_and_delays_nobody(assist: Application, fleet: Fleet) -> None:
     found = document(assist, "run", "--all", "-c", "true")
     assert statuses(found) == {"n1": "Failed", **dict.fromkeys(NAMES[1:], "Finished")}
     assert found["InvokeStatus"] == "PartialFailed"
 
 
-def test_no_more_are_started_when_too_many_failed(assist: Program, fleet: Fleet) -> None:
+def test_no_more_are_started_when_too_many_failed(assist: Application, fleet: Fleet) -> None:
     found = document(assist, "run", "--all", "--canary", "1", "--batch", "2", "--max-errors", "0", "-c", "true")
     assert statuses(found) == {"n1": "Failed", **dict.fromkeys(NAMES[1:], "Stopped")}
     places = found["InvokeInstances"]
@@ -77,7 +76,7 @@ def test_no_more_are_started_when_too_many_failed(assist: Program, fleet: Fleet)
     assert statuses(document(assist, "rerun", "-")) == {"n1": "Failed"}
 
 
-def test_a_rerun_is_what_ran_then(assist: Program, fleet: Fleet) -> None:
+def test_a_rerun_is_what_ran_then(assist: Application, fleet: Fleet) -> None:
     assist("command", "create", "greet", "-c", "echo {{who|sh}} one", "--enable-parameters")
     assert assist("invoke", "greet", "-i", "n2", "-p", "who=you").stdout == b"you one\n"
     assist("command", "clone", "greet", "-c", "echo {{who|sh}} two")
@@ -94,24 +93,24 @@ def test_a_rerun_is_what_ran_then(assist: Program, fleet: Fleet) -> None:
     assert statuses(later) == {"n2": "Running"}
 
 
-def test_a_rerun_asks_again_for_secrets(assist: Program, fleet: Fleet, isolation: Path) -> None:
+def test_a_rerun_asks_again_for_secrets(assist: Application, installed: Program, fleet: Fleet, isolation: Path) -> None:
     assist("run", "-i", "n2", "--secret", "key=env:KEY", "-c", "[ $ASSIST_PARAM_KEY = right ]", env={"KEY": "wrong"})
     refused = assist("rerun", "-")
     assert (refused.returncode, refused.stdout) == (65, b"")
     refused = assist("rerun", "-", "--keep-script", "--secret", "key=env:KEY", env={"KEY": "right"})
     assert (refused.returncode, b"cannot keep the script" in refused.stderr) == (65, True)
-    with Terminal(assist.path, ["rerun", "-"], isolation) as terminal:
+    with Terminal(installed.path, ["rerun", "-"], isolation) as terminal:
         terminal.wait_for("key: ")
         terminal.type("right\n")
         assert terminal.end() == 0
     assert "right" not in terminal.raw
 
 
-def test_a_terminal_shows_lines_groups_sums_and_who_is_late(assist: Program, fleet: Fleet, isolation: Path) -> None:
+def test_a_terminal_shows_lines_groups_sums_and_who_is_late(installed: Program, fleet: Fleet, isolation: Path) -> None:
     fifo = isolation / "fifo"
     script = f"echo 'a\033[31mb'; [ \"$ASSIST_INSTANCE_ID\" != {fleet.members[5].instance} ] || read x < {fifo}"
     os.mkfifo(fifo)
-    with Terminal(assist.path, ["run", "-i", "n[2-6]", "-c", script], isolation) as terminal:
+    with Terminal(installed.path, ["run", "-i", "n[2-6]", "-c", script], isolation) as terminal:
         terminal.wait_for("4/5")
         terminal.type("\n")
         terminal.wait_for("s: n6\n")
@@ -124,10 +123,12 @@ def test_a_terminal_shows_lines_groups_sums_and_who_is_late(assist: Program, fle
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
-def test_what_is_left_to_send_goes_on_in_the_background(assist: Program, fleet: Fleet, number: signal.Signals) -> None:
+def test_what_is_left_to_send_goes_on_in_the_background(
+    assist: Application, installed: Program, fleet: Fleet, number: signal.Signals
+) -> None:
     script = 'echo begun; sleep 1; [ "$ASSIST_PARAM_KEY" = canary ]'
     words = ("run", "-i", "n[2-6]", "--batch", "1", "--secret", "key=env:KEY", "-c", script)
-    program = assist.start(*words, env={"KEY": "canary"})
+    program = installed.start(*words, env={"KEY": "canary"})
     assert program.stdout is not None
     assert program.stdout.readline() == b"n2: begun\n"
     program.send_signal(number)
@@ -137,15 +138,17 @@ def test_what_is_left_to_send_goes_on_in_the_background(assist: Program, fleet: 
     assert waited.returncode == 0
 
 
-def test_detached_waves_go_on_by_themselves(assist: Program, fleet: Fleet) -> None:
-    started = assist("run", "-i", "n[2-6]", "--concurrency", "2", "--detach", "--", "echo", "done")
+def test_detached_waves_go_on_by_themselves(assist: Application, installed: Program, fleet: Fleet) -> None:
+    started = installed("run", "-i", "n[2-6]", "--concurrency", "2", "--detach", "--", "echo", "done")
     assert started.stdout.startswith(b"t-")
     assert assist("invocation", "wait", started.stdout.decode().strip()).stdout.count(b": done\n") == 5
 
 
-def test_what_goes_on_in_the_background_is_written_though_nobody_else_has_the_database_open(assist: Program) -> None:
+def test_what_goes_on_in_the_background_is_written_though_nobody_else_has_the_database_open(
+    assist: Application, installed: Program
+) -> None:
     """The program that let go of it ends before it does, and nothing that it leaves is taken along."""
     for _ in range(3):
-        assist("run", "--detach", "--batch", "1", "-c", "sleep 0.5; echo done")
+        installed("run", "--detach", "--batch", "1", "-c", "sleep 0.5; echo done")
         waited = assist("invocation", "wait", "-")
         assert (waited.stdout, waited.returncode) == (b"done\n", 0)

@@ -13,7 +13,7 @@ import typer.main
 
 from assist_cli.cli.app import app
 from assist_cli.model.names import meant
-from tests.support.program import Program
+from tests.support.application import Application
 
 SCREEN = 50  # lines
 
@@ -75,8 +75,7 @@ def test_what_was_meant_by_a_wrong_word(
     assert capsys.readouterr().err.splitlines()[1] == f"hint: {hint}"
 
 
-@pytest.mark.e2e
-def test_what_was_meant_by_a_wrong_name(assist: Program) -> None:
+def test_what_was_meant_by_a_wrong_name(assist: Application) -> None:
     assist("command", "create", "backup", "-c", "true")
     done = assist("command", "show", "bakcup")
     assert done.returncode == 66

@@ -15,6 +15,7 @@ from assist_cli.model.instance import Instance
 from assist_cli.operations.controller import Controller, open_controller
 from assist_cli.paths import Home
 from tests.support import past
+from tests.support.application import Application
 from tests.support.program import Program
 from tests.support.terminal import Terminal
 
@@ -46,13 +47,13 @@ def wide(controller: Controller, web: list[Instance]) -> str:
     return past.write(controller.database, past.invocation_on(web, now, content=b"check"), outcomes).id
 
 
-def documents(assist: Program, *words: str) -> Any:
+def documents(assist: Application, *words: str) -> Any:
     done = assist(*words, "-o", "json")
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 
 
-def test_many_instances_at_one_glance(assist: Program, wide: str) -> None:
+def test_many_instances_at_one_glance(assist: Application, wide: str) -> None:
     done = assist("invocation", "show", wide)
     lines = done.stdout.decode().splitlines()
     assert lines[0] == f"{wide}  PartialFailed, 12 not 0"
@@ -77,15 +78,15 @@ def test_many_instances_at_one_glance(assist: Program, wide: str) -> None:
 
 
 @pytest.mark.parametrize("columns", [80, 200])
-def test_the_glance_fits_a_terminal(assist: Program, wide: str, isolation: Path, columns: int) -> None:
-    with Terminal(assist.path, ["invocation", "show", wide], isolation, columns=columns) as terminal:
+def test_the_glance_fits_a_terminal(installed: Program, wide: str, isolation: Path, columns: int) -> None:
+    with Terminal(installed.path, ["invocation", "show", wide], isolation, columns=columns) as terminal:
         assert terminal.end() == 0
     assert max(map(len, terminal.text.splitlines())) <= columns
     assert len(terminal.text.splitlines()) < 24
     assert "web[001-180]" in terminal.text
 
 
-def test_results_are_one_object_for_each_instance(assist: Program, wide: str, web: list[Instance]) -> None:
+def test_results_are_one_object_for_each_instance(assist: Application, wide: str, web: list[Instance]) -> None:
     found = documents(assist, "invocation", "results", wide)
     assert len(found) == 200
     assert all(list(each) == RESULT_KEYS for each in found)
@@ -105,7 +106,7 @@ def test_results_are_one_object_for_each_instance(assist: Program, wide: str, we
     assert table[2].endswith("ClientNotOnline: cannot reach 10.0.0.0")
 
 
-def test_the_list_is_filtered(assist: Program, controller: Controller, web: list[Instance]) -> None:
+def test_the_list_is_filtered(assist: Application, controller: Controller, web: list[Instance]) -> None:
     now = controller.now()
     named = {"command_id": "c-01kbdk5g8w3m9v6yx2r4hq7cne", "command_name": "disk", "command_version": 2}
     old = past.invocation_on(web[:1], now - timedelta(days=3), **named)
@@ -132,7 +133,7 @@ def test_the_list_is_filtered(assist: Program, controller: Controller, web: list
     assert listed("-i", "web001") == [old.id]
 
 
-def test_search_for_programs_and_for_people(assist: Program, controller: Controller, web: list[Instance]) -> None:
+def test_search_for_programs_and_for_people(assist: Application, controller: Controller, web: list[Instance]) -> None:
     now = controller.now()
     run = past.invocation_on(web[:3], now, command_id="c-1", command_name="disk", command_version=1)
     outcomes = [past.finished(f"/dev/sda1\nNo space left on device\n{rest}", at=now) for rest in ("", "", "really")]
@@ -157,7 +158,7 @@ def test_search_for_programs_and_for_people(assist: Program, controller: Control
     assert b"older ones" in more.stderr
 
 
-def test_diff_for_programs_and_for_people(assist: Program, controller: Controller, web: list[Instance]) -> None:
+def test_diff_for_programs_and_for_people(assist: Application, controller: Controller, web: list[Instance]) -> None:
     now = controller.now()
     old = past.invocation_on(web[:3], now - timedelta(hours=1), content=b"check")
     new = past.invocation_on(web[:4], now, content=b"check")
@@ -193,7 +194,7 @@ def test_diff_for_programs_and_for_people(assist: Program, controller: Controlle
 
 
 def test_prune_asks_where_somebody_can_answer(
-    assist: Program, controller: Controller, web: list[Instance], isolation: Path
+    assist: Application, installed: Program, controller: Controller, web: list[Instance], isolation: Path
 ) -> None:
     now = controller.now()
     for days in (1, 200):
@@ -206,7 +207,7 @@ def test_prune_asks_where_somebody_can_answer(
     assert b"cannot prune 1 invocation with 2 records without being told to" in refused.stderr
     words = ["invocation", "prune", "--older-than", "180d"]
     for answer, status, left in (("n\r", 130, 2), ("y\r", 0, 1)):
-        with Terminal(assist.path, words, isolation) as terminal:
+        with Terminal(installed.path, words, isolation) as terminal:
             terminal.wait_for("Forget 1 invocation with 2 records for good? [y/N]:")
             terminal.type(answer)
             assert terminal.end() == status

@@ -9,21 +9,19 @@ from pathlib import Path
 import pytest
 
 from tests.support import processes, sshd
-from tests.support.program import Program
+from tests.support.application import Application
 from tests.support.sshd import Sshd
-
-pytestmark = pytest.mark.e2e
 
 
 @pytest.fixture
-def server(isolation: Path, no_leaks: None) -> Iterator[Sshd]:
+def server(starts_processes: None, isolation: Path, no_leaks: None) -> Iterator[Sshd]:
     """A machine whose host key is not known yet."""
     with sshd.serving(isolation / "sshd", trusted=False) as running:
         yield running
         processes.stop_guarded(running.agent)
 
 
-def test_from_a_machine_with_sshd_to_a_first_result_and_back(assist: Program, server: Sshd) -> None:
+def test_from_a_machine_with_sshd_to_a_first_result_and_back(assist: Application, server: Sshd) -> None:
     refused = assist("instance", "install", server.place, "--name", "web1")
     assert (refused.returncode, refused.stdout) == (69, b"")
     assert b"error: cannot trust" in refused.stderr
@@ -52,14 +50,14 @@ def test_from_a_machine_with_sshd_to_a_first_result_and_back(assist: Program, se
     }
 
 
-def test_an_installation_as_json_is_the_instance(assist: Program, server: Sshd) -> None:
+def test_an_installation_as_json_is_the_instance(assist: Application, server: Sshd) -> None:
     done = assist("instance", "install", server.place, "--accept-new", "-o", "json")
     document = json.loads(done.stdout)
     assert document["InstanceName"] == server.address
     assert document["Address"] == f"ssh:{server.place}"
 
 
-def test_what_is_refused_has_its_status_and_a_hint(assist: Program, server: Sshd) -> None:
+def test_what_is_refused_has_its_status_and_a_hint(assist: Application, server: Sshd) -> None:
     for words, status, text in (
         (["install", "$(id)"], 65, b"cannot use '$(id)' as a destination"),
         (["install", server.place, "--name", "a/b"], 65, b"cannot use the name 'a/b'"),

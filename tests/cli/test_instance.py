@@ -14,10 +14,9 @@ import pytest
 from assist_cli.deploy import bundle
 from assist_cli.operations.controller import open_controller
 from assist_cli.paths import Home
+from tests.support.application import Application
 from tests.support.place import Place, furnish
 from tests.support.program import Program
-
-pytestmark = pytest.mark.e2e
 
 LIST_KEYS = {"InstanceId", "InstanceName", "Address", "Tags", "OSType", "CreationTime"}
 STATUS_KEYS = {
@@ -35,7 +34,7 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def places(archive: Path, home: Path) -> Iterator[list[Place]]:
+def places(starts_processes: None, archive: Path, home: Path) -> Iterator[list[Place]]:
     """Two agents of this controller, started."""
     rooms = Home(home)
     with open_controller(rooms) as controller:
@@ -51,7 +50,7 @@ def places(archive: Path, home: Path) -> Iterator[list[Place]]:
 
 
 @pytest.fixture
-def fleet(assist: Program, places: list[Place]) -> list[Place]:
+def fleet(assist: Application, places: list[Place]) -> list[Place]:
     """The same, registered as web1 and web2."""
     for number, place in enumerate(places, 1):
         added = assist("instance", "add", f"web{number}", place.address("tls"), "--tag", "role=web")
@@ -60,13 +59,13 @@ def fleet(assist: Program, places: list[Place]) -> list[Place]:
     return places
 
 
-def document(assist: Program, *words: str, status: int = 0) -> Any:
+def document(assist: Application, *words: str, status: int = 0) -> Any:
     done = assist(*words, "-o", "json")
     assert done.returncode == status, done.stderr
     return json.loads(done.stdout)
 
 
-def refused(assist: Program, status: int, *words: str) -> Any:
+def refused(assist: Application, status: int, *words: str) -> Any:
     """The error of a command that ends with this status, as JSON."""
     done = assist(*words, "-o", "json")
     assert (done.returncode, done.stdout) == (status, b"")
@@ -75,11 +74,11 @@ def refused(assist: Program, status: int, *words: str) -> Any:
     return error
 
 
-def names(assist: Program, *words: str) -> list[str]:
+def names(assist: Application, *words: str) -> list[str]:
     return assist("run", *words, "--preview").stdout.decode().split()
 
 
-def test_the_life_of_an_instance(assist: Program, fleet: list[Place]) -> None:
+def test_the_life_of_an_instance(assist: Application, fleet: list[Place]) -> None:
     """Add, run, look, tag, rename, remove."""
     first, second = document(assist, "instance", "list")
     assert set(first) == LIST_KEYS
@@ -111,7 +110,7 @@ def test_the_life_of_an_instance(assist: Program, fleet: list[Place]) -> None:
     ]  # fmt: skip
 
 
-def test_targets_are_the_same_everywhere(assist: Program, fleet: list[Place]) -> None:
+def test_targets_are_the_same_everywhere(assist: Application, fleet: list[Place]) -> None:
     assert names(assist, "-i", "web[1-2]") == ["web1", "web2"]
     assert names(assist, "-i", "@role=web,!web1") == ["web2"]
     assert names(assist, "--all") == ["web1", "web2"]
@@ -136,14 +135,14 @@ def test_targets_are_the_same_everywhere(assist: Program, fleet: list[Place]) ->
     ],
 )
 def test_targets_that_name_nothing_run_nothing(
-    assist: Program, fleet: list[Place], words: list[str], status: int
+    assist: Application, fleet: list[Place], words: list[str], status: int
 ) -> None:
     refused(assist, status, "run", *words, "-c", "echo x")
     assert document(assist, "invocation", "list") == []
 
 
-def test_a_stop_on_one_leaves_the_other(assist: Program, fleet: list[Place]) -> None:
-    id = document(assist, "run", "-i", "web*", "--detach", "-c", "sleep 60")["InvokeId"]
+def test_a_stop_on_one_leaves_the_other(assist: Application, installed: Program, fleet: list[Place]) -> None:
+    id = document(installed, "run", "-i", "web*", "--detach", "-c", "sleep 60")["InvokeId"]
     stopped = document(assist, "stop", id, "-i", "web1")
     states = {each["InstanceName"]: each["InvocationStatus"] for each in stopped["InvokeInstances"]}
     assert states == {"web1": "Stopped", "web2": "Running"}
@@ -155,13 +154,13 @@ def test_a_stop_on_one_leaves_the_other(assist: Program, fleet: list[Place]) -> 
     assert document(assist, "stop", id)["InvokeStatus"] == "Stopped"
 
 
-def test_the_folder_of_an_agent_is_not_its_socket(assist: Program, isolation: Path) -> None:
+def test_the_folder_of_an_agent_is_not_its_socket(assist: Application, isolation: Path) -> None:
     done = assist("instance", "add", "web1", f"unix:{isolation}")
     assert done.returncode == 69
     assert f"unix:{isolation}/agentd.sock" in done.stderr.decode()
 
 
-def test_an_instance_that_is_gone_is_told_beside_the_others(assist: Program, fleet: list[Place]) -> None:
+def test_an_instance_that_is_gone_is_told_beside_the_others(assist: Application, fleet: list[Place]) -> None:
     fleet[0].agent.stop()
     first, second = document(assist, "instance", "status", status=1)
     assert (first["CloudAssistantStatus"], first["CloudAssistantVersion"]) == (False, None)
@@ -175,7 +174,7 @@ def test_an_instance_that_is_gone_is_told_beside_the_others(assist: Program, fle
     assert failed["InvokeInstances"][0]["ErrorCode"] == "ClientNotRunning"
 
 
-def test_what_is_taken_is_refused(assist: Program, fleet: list[Place]) -> None:
+def test_what_is_taken_is_refused(assist: Application, fleet: list[Place]) -> None:
     first, second = (place.address("tls") for place in fleet)
     assert refused(assist, 65, "instance", "add", "web1", second)["Code"] == "InstanceNameExists"
     assert refused(assist, 65, "instance", "add", "other", first)["Code"] == "InstanceExists"
@@ -190,14 +189,16 @@ def test_what_is_taken_is_refused(assist: Program, fleet: list[Place]) -> None:
     refused(assist, 69, "instance", "add", "x", "tls:127.0.0.1:1")
 
 
-def test_the_same_instance_again_gets_the_new_address_and_keeps_its_tags(assist: Program, fleet: list[Place]) -> None:
+def test_the_same_instance_again_gets_the_new_address_and_keeps_its_tags(
+    assist: Application, fleet: list[Place]
+) -> None:
     place = fleet[0]
     again = document(assist, "instance", "add", "web1", place.address("unix"))
     assert (again["Address"], again["Tags"]) == (place.address("unix"), {"role": "web"})
     assert assist("run", "-i", "web1", "--", "echo", "over unix").stdout == b"over unix\n"
 
 
-def test_hostile_names_and_addresses_do_nothing(assist: Program, fleet: list[Place], isolation: Path) -> None:
+def test_hostile_names_and_addresses_do_nothing(assist: Application, fleet: list[Place], isolation: Path) -> None:
     """They are refused, or stay text in every place where they are shown."""
     canary = isolation / "canary"
     for text in (f"$(touch {canary})", f"; touch {canary}", "'\"", "a\nb", "\x1b]0;x\x07"):
@@ -210,7 +211,7 @@ def test_hostile_names_and_addresses_do_nothing(assist: Program, fleet: list[Pla
     assert not canary.exists()
 
 
-def test_the_doctor_of_an_instance(assist: Program, fleet: list[Place]) -> None:
+def test_the_doctor_of_an_instance(assist: Application, fleet: list[Place]) -> None:
     checks = {check["Check"]: check for check in document(assist, "doctor", "web1", status=1)}
     assert {"name", "route", "certificate", "agent", "python", "guard", "clock", "disk", "tasks"} == set(checks)
     bad = {name for name, check in checks.items() if not check["Ok"]}
@@ -223,7 +224,8 @@ def test_the_doctor_of_an_instance(assist: Program, fleet: list[Place]) -> None:
     assert b"systemctl start" in text.stdout
 
 
-def test_the_doctor_of_the_controller(assist: Program, home: Path) -> None:
+@pytest.mark.usefixtures("starts_processes")
+def test_the_doctor_of_the_controller(assist: Application, home: Path) -> None:
     assert assist("run", "--", "false").returncode == 1
     checks = {check["Check"]: check for check in document(assist, "doctor")}
     assert {"home", "disk", "database", "statuses", "agent", "instances"} <= set(checks)

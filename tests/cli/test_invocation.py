@@ -15,6 +15,7 @@ from assist_cli.operations.runs.plans import RunRequest
 from assist_cli.operations.runs.recording import recorded
 from assist_cli.paths import Home
 from tests.support import processes
+from tests.support.application import Application
 from tests.support.program import Program
 from tests.support.terminal import Terminal
 
@@ -32,14 +33,14 @@ TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"
 ID = r"[0-9a-hjkmnp-tv-z]{26}"
 
 
-def document(assist: Program, *words: str) -> Any:
+def document(assist: Application, *words: str) -> Any:
     done = assist(*words, "-o", "json")
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 
 
 @pytest.fixture
-def three(home: Path) -> list[str]:
+def three(starts_processes: None, home: Path) -> list[str]:
     """The ids of three invocations, newest first: one that failed, one that ended with 3, one that is well."""
     ids = []
     with open_controller(Home(home)) as controller:
@@ -54,7 +55,7 @@ def three(home: Path) -> list[str]:
     return ids
 
 
-def test_the_document_of_show(assist: Program, three: list[str]) -> None:
+def test_the_document_of_show(assist: Application, three: list[str]) -> None:
     shown = document(assist, "invocation", "show", three[1])
     assert list(shown) == SHOW_KEYS
     (place,) = shown["InvokeInstances"]
@@ -79,7 +80,7 @@ def test_the_document_of_show(assist: Program, three: list[str]) -> None:
     }  # fmt: skip
 
 
-def test_the_documents_of_list(assist: Program, three: list[str]) -> None:
+def test_the_documents_of_list(assist: Application, three: list[str]) -> None:
     listed = document(assist, "invocation", "list")
     for each in listed:
         assert list(each) == [
@@ -91,33 +92,33 @@ def test_the_documents_of_list(assist: Program, three: list[str]) -> None:
     assert {each["InstanceCount"] for each in listed} == {1}
 
 
-def test_lines_of_json(assist: Program, three: list[str]) -> None:
+def test_lines_of_json(assist: Application, three: list[str]) -> None:
     lines = assist("invocation", "list", "-o", "jsonl").stdout.decode().splitlines()
     assert [json.loads(line)["InvokeId"] for line in lines] == three
     (line,) = assist("invocation", "show", "-", "-o", "jsonl").stdout.decode().splitlines()
     assert json.loads(line)["InvokeId"] == three[0]
 
 
-def test_an_empty_list(assist: Program) -> None:
+def test_an_empty_list(assist: Application) -> None:
     assert document(assist, "invocation", "list") == []
     done = assist("invocation", "list")
     assert (done.stdout, done.stderr) == (b"", b"Nothing was run yet. Try: assist run -- uname -a\n")
     assert assist("-q", "invocation", "list").stderr == b""
 
 
-def test_how_many(assist: Program, three: list[str]) -> None:
+def test_how_many(assist: Application, three: list[str]) -> None:
     done = assist("invocation", "list", "-n", "2", "-o", "json")
     assert [each["InvokeId"] for each in json.loads(done.stdout)] == three[:2]
     assert b"older ones" in done.stderr
     assert len(document(assist, "invocation", "list", "-n", "0")) == 3
 
 
-def test_beginnings_and_the_newest(assist: Program, three: list[str]) -> None:
+def test_beginnings_and_the_newest(assist: Application, three: list[str]) -> None:
     for text in (three[0], three[0][:12], "-"):
         assert document(assist, "invocation", "show", text)["InvokeId"] == three[0]
 
 
-def test_a_table_in_a_pipe_is_columns_and_is_not_cut(assist: Program, three: list[str]) -> None:
+def test_a_table_in_a_pipe_is_columns_and_is_not_cut(assist: Application, three: list[str]) -> None:
     lines = assist("invocation", "list", env={"COLUMNS": "40"}).stdout.decode().splitlines()
     assert lines[0].split() == ["ID", "STATUS", "INSTANCE", "CREATED", "TOOK", "COMMAND"]
     assert [re.split("  +", line)[:3] for line in lines[1:]] == [
@@ -130,8 +131,8 @@ def test_a_table_in_a_pipe_is_columns_and_is_not_cut(assist: Program, three: lis
 
 
 @pytest.mark.parametrize("columns", [80, 200])
-def test_a_table_on_a_terminal_fits(assist: Program, three: list[str], isolation: Path, columns: int) -> None:
-    with Terminal(assist.path, ["invocation", "list"], isolation, columns=columns) as terminal:
+def test_a_table_on_a_terminal_fits(installed: Program, three: list[str], isolation: Path, columns: int) -> None:
+    with Terminal(installed.path, ["invocation", "list"], isolation, columns=columns) as terminal:
         assert terminal.end() == 0
     lines = terminal.text.splitlines()
     assert max(map(len, lines)) <= columns
@@ -142,21 +143,21 @@ def test_a_table_on_a_terminal_fits(assist: Program, three: list[str], isolation
     assert "\x1b[33mFinished, exit 3" in terminal.raw
 
 
-def test_no_colour_where_none_is_wanted(assist: Program, three: list[str], isolation: Path) -> None:
+def test_no_colour_where_none_is_wanted(installed: Program, three: list[str], isolation: Path) -> None:
     for words in (["invocation", "list"], ["invocation", "show", "-"]):
-        with Terminal(assist.path, words, isolation, env={"NO_COLOR": "1"}) as terminal:
+        with Terminal(installed.path, words, isolation, env={"NO_COLOR": "1"}) as terminal:
             assert terminal.end() == 0
         assert "\x1b[3" not in terminal.raw
 
 
-def test_plain_on_a_terminal(assist: Program, three: list[str], isolation: Path) -> None:
-    with Terminal(assist.path, ["invocation", "list", "--plain"], isolation) as terminal:
+def test_plain_on_a_terminal(installed: Program, three: list[str], isolation: Path) -> None:
+    with Terminal(installed.path, ["invocation", "list", "--plain"], isolation) as terminal:
         assert terminal.end() == 0
     assert "\x1b" not in terminal.raw
     assert "─" not in terminal.raw
 
 
-def test_show_for_people(assist: Program, three: list[str]) -> None:
+def test_show_for_people(assist: Application, three: list[str]) -> None:
     text = assist("invocation", "show", three[1]).stdout.decode()
     lines = text.splitlines()
     assert lines[0] == f"{three[1]}  Finished, exit 3"
@@ -167,7 +168,7 @@ def test_show_for_people(assist: Program, three: list[str]) -> None:
     assert "\x1b" not in text
 
 
-def test_show_of_what_failed(assist: Program, three: list[str], home: Path) -> None:
+def test_show_of_what_failed(assist: Application, three: list[str], home: Path) -> None:
     text = assist("invocation", "show", "-").stdout.decode()
     assert "local     Failed" in text
     assert "WorkingDirectoryNotExist" in text
@@ -175,7 +176,8 @@ def test_show_of_what_failed(assist: Program, three: list[str], home: Path) -> N
     assert "No output." in text
 
 
-def test_show_of_long_and_of_binary_output(assist: Program) -> None:
+@pytest.mark.usefixtures("starts_processes")
+def test_show_of_long_and_of_binary_output(assist: Application) -> None:
     assist("run", "--", "seq", "1000")
     lines = assist("invocation", "show", "-").stdout.decode().splitlines()
     assert lines[-10:] == [str(number) for number in range(991, 1001)]
@@ -184,7 +186,7 @@ def test_show_of_long_and_of_binary_output(assist: Program) -> None:
     assert "1,000 bytes of binary output" in assist("invocation", "show", "-").stdout.decode()
 
 
-def test_output_by_stream(assist: Program, three: list[str]) -> None:
+def test_output_by_stream(assist: Application, three: list[str]) -> None:
     both = assist("invocation", "output", three[2])
     assert (both.stdout, both.stderr) == (b"first line\n", b"second line\n")
     only = assist("invocation", "output", three[2], "--stderr")
@@ -197,7 +199,8 @@ def test_output_by_stream(assist: Program, three: list[str]) -> None:
     assert assist("invocation", "output", three[2], "--stdout", "--stderr").returncode == 2
 
 
-def test_stop(assist: Program) -> None:
+@pytest.mark.usefixtures("starts_processes")
+def test_stop(assist: Application) -> None:
     assist("run", "--detach", "--", "sleep", "60")
     assert assist("stop", "-", "--all", "--preview").stdout == b"local\n"
     running = document(assist, "invocation", "show", "-")
@@ -211,14 +214,14 @@ def test_stop(assist: Program) -> None:
     assert (again.returncode, again.stdout.decode()) == (0, f"{stopped['InvokeId']}: Stopped\n")
 
 
-def test_a_look_starts_no_agent(assist: Program, three: list[str], home: Path) -> None:
+def test_a_look_starts_no_agent(assist: Application, three: list[str], home: Path) -> None:
     processes.stop_agent(home / "agent")
     for words in (["list"], ["show", "-"], ["output", "-"], ["wait", three[2]]):
         assert assist("invocation", *words).returncode == 0
     assert processes.listener(home / "agent" / "agentd.sock") is None
 
 
-def test_what_is_not_there(assist: Program, three: list[str]) -> None:
+def test_what_is_not_there(assist: Application, three: list[str]) -> None:
     for verb in ("show", "wait", "output", "stop"):
         done = assist("invocation", verb, "t-zz")
         assert (done.returncode, done.stdout) == (66, b"")

@@ -13,8 +13,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from tests.support import processes
 from tests.support.program import Program
 
@@ -22,15 +20,14 @@ ROUNDS = 10
 GUARD = 60.0
 
 
-@pytest.mark.slow
-def test_the_history_is_true_whoever_was_killed(assist: Program, home: Path, isolation: Path) -> None:
+def test_the_history_is_true_whoever_was_killed(installed: Program, home: Path, isolation: Path) -> None:
     journal = isolation / "journal"
     journal.touch()
     chance = random.Random(2026)
-    assist("run", "--", "true")
+    installed("run", "--", "true")
     for number in range(ROUNDS):
         script = f"echo {number} >> {journal}; sleep 0.1; echo out {number}"
-        with assist.start("run", "-c", script) as process:
+        with installed.start("run", "-c", script) as process:
             try:
                 process.wait(chance.uniform(0.1, 0.6))
             except subprocess.TimeoutExpired:
@@ -38,9 +35,9 @@ def test_the_history_is_true_whoever_was_killed(assist: Program, home: Path, iso
             agent = processes.listener(home / "agent" / "agentd.sock")
             if agent is not None and chance.random() < 0.3:
                 os.kill(agent, signal.SIGKILL)
-        assert assist("invocation", "list").returncode == 0
+        assert installed("invocation", "list").returncode == 0
 
-    shown = [show(assist, each["InvokeId"]) for each in ended(assist)]
+    shown = [show(installed, each["InvokeId"]) for each in ended(installed)]
     ran = collections.Counter(journal.read_text().split())
     assert set(ran.values()) <= {1}, "a script ran twice"
     for document in shown:
@@ -51,22 +48,22 @@ def test_the_history_is_true_whoever_was_killed(assist: Program, home: Path, iso
         else:
             assert (place["ErrorCode"], words[1] in ran) == ("DeliveryTimeout", False)
     assert ran.keys() <= {document["CommandContent"].split()[1] for document in shown if "echo" in str(document)}
-    assert assist("run", "--", "true").returncode == 0
+    assert installed("run", "--", "true").returncode == 0
     assert list((home / "senders").iterdir()) == []
     with sqlite3.connect(home / "assist.db") as connection:
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
     connection.close()
 
 
-def show(assist: Program, invocation_id: str) -> Any:
-    return json.loads(assist("invocation", "show", invocation_id, "-o", "json").stdout)
+def show(installed: Program, invocation_id: str) -> Any:
+    return json.loads(installed("invocation", "show", invocation_id, "-o", "json").stdout)
 
 
-def ended(assist: Program) -> list[Any]:
+def ended(installed: Program) -> list[Any]:
     """All invocations, once every one of them has ended."""
     deadline = time.monotonic() + GUARD
     while True:
-        listed = json.loads(assist("invocation", "list", "-n", "0", "-o", "json").stdout)
+        listed = json.loads(installed("invocation", "list", "-n", "0", "-o", "json").stdout)
         if all(each["InvokeStatus"] in ("Finished", "Failed") for each in listed):
             return list(listed)
         assert time.monotonic() < deadline, listed

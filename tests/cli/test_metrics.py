@@ -15,8 +15,6 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.support.program import Program
 
-pytestmark = pytest.mark.e2e
-
 GUARD = 60.0
 PAGE = Path(__file__).parents[2] / "docs" / "operations.md"
 
@@ -54,10 +52,10 @@ def until(url: str, condition: Callable[[Samples], bool]) -> Samples:
         time.sleep(0.2)  # what changes are figures of another process; a scrape is all that tells
 
 
-def test_the_figures_are_those_of_the_history(assist: Program, home: Path) -> None:
-    assist("run", "--", "true")
-    assist("run", "--", "false")
-    server = assist.start("serve", "--metrics", "127.0.0.1:0")
+def test_the_figures_are_those_of_the_history(installed: Program, home: Path) -> None:
+    installed("run", "--", "true")
+    installed("run", "--", "false")
+    server = installed.start("serve", "--metrics", "127.0.0.1:0")
     url = place_of(server)
     first = until(url, lambda found: ("assist_instance_up", ("local",)) in found)
     assert first["assist_invocations", ("Finished",)] == 2
@@ -65,19 +63,19 @@ def test_the_figures_are_those_of_the_history(assist: Program, home: Path) -> No
     assert first["assist_instance_up", ("local",)] == 1
     assert first["assist_firings_total", ("Ran",)] == 0
     assert any(name == "assist_build_info" for name, _ in first)
-    assist("run", "--in", "1s", "-c", "sleep 600")
+    installed("run", "--in", "1s", "-c", "sleep 600")
     fired = until(url, lambda found: found["assist_records_open", ("running",)] == 1)
     ran = until(url, lambda found: sum(found["assist_firings_total", (how,)] for how in ("Ran", "Late")) == 1)
     assert fired["assist_records_open", ("waiting",)] == 0
     assert ran["assist_firing_lateness_seconds_count", ()] == 1
     assert ran["assist_firing_lateness_seconds_bucket", ("+Inf",)] == 1
-    assist("stop", "-")
+    installed("stop", "-")
     until(url, lambda found: found["assist_invocations", ("Stopped",)] == 1)
     told = set(re.findall(r"^\| `(assist_[a-z_]+)", PAGE.read_text(encoding="utf-8"), re.MULTILINE))
     assert {name for name, _ in ran if name.startswith("assist_")} - told == {
         f"assist_firing_lateness_seconds_{part}" for part in ("bucket", "count", "sum")
     }
-    second = assist("serve", "--metrics", url.split("/")[2])
+    second = installed("serve", "--metrics", url.split("/")[2])
     assert second.returncode == 65
     server.send_signal(signal.SIGTERM)
     assert server.wait(GUARD) == 0
@@ -92,7 +90,7 @@ def test_the_figures_are_those_of_the_history(assist: Program, home: Path) -> No
         (("--insecure",), 2),
     ],
 )
-def test_what_cannot_be_is_refused(assist: Program, words: tuple[str, ...], status: int) -> None:
-    result = assist("serve", *words)
+def test_what_cannot_be_is_refused(installed: Program, words: tuple[str, ...], status: int) -> None:
+    result = installed("serve", *words)
     assert (result.returncode, result.stdout) == (status, b"")
     assert b"cannot" in result.stderr

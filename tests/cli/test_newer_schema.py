@@ -19,8 +19,6 @@ import assist_cli
 from assist_cli.store.database import SCHEMA_VERSION
 from tests.support.program import GUARD, Program
 
-pytestmark = pytest.mark.e2e
-
 Newer = Callable[..., "subprocess.CompletedProcess[bytes]"]
 
 STEP = '''"""A step of the future."""
@@ -54,33 +52,33 @@ def newer(home: Path, isolation: Path, monkeypatch: pytest.MonkeyPatch) -> Newer
     return run
 
 
-def test_an_older_program_refuses_the_database_in_one_line(assist: Program, newer: Newer, isolation: Path) -> None:
+def test_an_older_program_refuses_the_database_in_one_line(installed: Program, newer: Newer, isolation: Path) -> None:
     newer("invocation", "list")
     ran = isolation / "ran"
     for words in (["run", "-c", f"echo > {ran}"], ["invocation", "list"], ["serve"], ["serve", "--once"]):
-        refused = assist(*words)
+        refused = installed(*words)
         assert refused.returncode == 65, words
         assert refused.stdout == b""
         line, hint = refused.stderr.decode().splitlines()
         assert line.startswith("error: cannot use the database ")
         assert f"to schema {SCHEMA_VERSION + 1}, and this one knows {SCHEMA_VERSION}" in line
         assert hint.startswith("hint: use the newer Assist")
-    refused = assist("invocation", "list", "-o", "json")
+    refused = installed("invocation", "list", "-o", "json")
     assert json.loads(refused.stderr)["Code"] == "DatabaseTooNew"
     assert not ran.exists()
 
 
 def test_a_server_whose_database_is_migrated_ends_and_loses_nothing(
-    assist: Program, newer: Newer, isolation: Path
+    installed: Program, newer: Newer, isolation: Path
 ) -> None:
     running = isolation / "running"
     going_on = isolation / "going-on"
-    with assist.start("serve") as server:
+    with installed.start("serve") as server:
         assert server.stderr is not None
         assert b"serving" in server.stderr.readline()
         script = f"touch {running}; until test -e {going_on}; do sleep 0.1; done; echo done"
-        invocation = assist("run", "--in", "0s", "-c", script).stdout.decode().strip()
-        assert assist("run", "-c", f"until test -e {running}; do sleep 0.1; done").returncode == 0
+        invocation = installed("run", "--in", "0s", "-c", script).stdout.decode().strip()
+        assert installed("run", "-c", f"until test -e {running}; do sleep 0.1; done").returncode == 0
         newer("invocation", "list")
         _, log = server.communicate(timeout=GUARD)
     assert server.returncode == 65
@@ -95,11 +93,11 @@ def test_a_server_whose_database_is_migrated_ends_and_loses_nothing(
 
 
 def test_a_run_whose_database_is_migrated_ends_and_loses_nothing(
-    assist: Program, newer: Newer, isolation: Path
+    installed: Program, newer: Newer, isolation: Path
 ) -> None:
     going_on = isolation / "going-on"
     script = f"echo begun; until test -e {going_on}; do sleep 0.1; done; echo done"
-    with assist.start("run", "-c", script) as run:
+    with installed.start("run", "-c", script) as run:
         assert run.stdout is not None
         assert run.stdout.readline() == b"begun\n"
         newer("invocation", "list")

@@ -17,10 +17,11 @@ from assist_cli.operations.history import audit
 from assist_cli.operations.runs import refresh
 from assist_cli.paths import Home
 from tests.support import processes
+from tests.support.application import Application
 from tests.support.program import Program
 from tests.support.receiver import GUARD, Receiver
 
-pytestmark = pytest.mark.e2e
+pytestmark = pytest.mark.usefixtures("starts_processes")
 
 
 @pytest.fixture
@@ -45,7 +46,7 @@ def told(home: Path, number: int) -> list[AuditEntry]:
             time.sleep(0.05)  # the process that delivers is none of ours: there is no event to wait for
 
 
-def test_a_webhook_gets_the_document_of_invocation_show(assist: Program) -> None:
+def test_a_webhook_gets_the_document_of_invocation_show(assist: Application) -> None:
     with Receiver() as receiver:
         result = assist("run", "--notify", receiver.url(), "--", "echo", "hello")
         assert (result.stdout, result.stderr, result.returncode) == (b"hello\n", b"", 0)
@@ -55,7 +56,7 @@ def test_a_webhook_gets_the_document_of_invocation_show(assist: Program) -> None
     assert came.path == "/hook?key=abc"
 
 
-def test_nobody_waits_for_a_receiver_and_each_end_is_told_once(assist: Program, home: Path) -> None:
+def test_nobody_waits_for_a_receiver_and_each_end_is_told_once(assist: Application, home: Path) -> None:
     with Receiver() as receiver:
         receiver.gate.clear()
         assert assist("run", "--notify", receiver.url(), "--", "true").returncode == 0
@@ -70,7 +71,7 @@ def test_nobody_waits_for_a_receiver_and_each_end_is_told_once(assist: Program, 
     assert found[0].detail == f"http://127.0.0.1:{receiver.port}: 200 OK"
 
 
-def test_one_that_fails_is_tried_again_with_the_same_id(assist: Program, home: Path) -> None:
+def test_one_that_fails_is_tried_again_with_the_same_id(assist: Application, home: Path) -> None:
     with Receiver(500, 503, 200) as receiver:
         assist("run", "--notify", receiver.url(), "--", "true")
         ids = {receiver.next().headers["webhook-id"] for _ in range(3)}
@@ -80,7 +81,7 @@ def test_one_that_fails_is_tried_again_with_the_same_id(assist: Program, home: P
     assert b"Notify     http://127.0.0.1" in assist("invocation", "show", "-").stdout
 
 
-def test_a_refusal_is_final_and_told(assist: Program, home: Path) -> None:
+def test_a_refusal_is_final_and_told(assist: Application, home: Path) -> None:
     with Receiver(404) as receiver:
         assist("run", "--notify", receiver.url(), "--", "true")
         receiver.next()
@@ -92,7 +93,7 @@ def test_a_refusal_is_final_and_told(assist: Program, home: Path) -> None:
     assert b"key=abc" not in everything
 
 
-def test_on_failure_only_failures_are_told(assist: Program, home: Path, taker: Path) -> None:
+def test_on_failure_only_failures_are_told(assist: Application, home: Path, taker: Path) -> None:
     words = ("--notify-on", "failure", "--notify", f"{taker} taken")
     assist("run", *words, "--", "true")
     assert assist("run", *words, "--", "false").returncode == 1
@@ -102,11 +103,11 @@ def test_on_failure_only_failures_are_told(assist: Program, home: Path, taker: P
     assert document == json.loads(assist("invocation", "show", "-", "-o", "json").stdout)
 
 
-def test_what_nobody_watches_is_told_too(assist: Program, home: Path) -> None:
+def test_what_nobody_watches_is_told_too(assist: Application, installed: Program, home: Path) -> None:
     with Receiver() as receiver:
-        started = assist("run", "--detach", "--notify", receiver.url(), "-c", "sleep 0.2; echo end")
+        started = installed("run", "--detach", "--notify", receiver.url(), "-c", "sleep 0.2; echo end")
         assert json.loads(receiver.next().body)["InvokeId"] == started.stdout.decode().strip()
-        program = assist.start("run", "--notify", receiver.url(), "-c", "echo begun; sleep 1")
+        program = installed.start("run", "--notify", receiver.url(), "-c", "echo begun; sleep 1")
         assert program.stdout is not None
         assert program.stdout.readline() == b"begun\n"
         program.send_signal(signal.SIGINT)
@@ -118,7 +119,7 @@ def test_what_nobody_watches_is_told_too(assist: Program, home: Path) -> None:
         assert json.loads(receiver.next().body)["Name"] == "file"
 
 
-def test_what_a_killed_process_had_to_deliver_the_next_look_delivers(assist: Program, home: Path) -> None:
+def test_what_a_killed_process_had_to_deliver_the_next_look_delivers(assist: Application, home: Path) -> None:
     with Receiver() as receiver:
         receiver.gate.clear()
         assist("run", "--notify", receiver.url(), "--", "true")
@@ -132,7 +133,7 @@ def test_what_a_killed_process_had_to_deliver_the_next_look_delivers(assist: Pro
     assert len(told(home, 1)) == 1
 
 
-def test_a_secret_url_is_given_by_file_and_kept_nowhere(assist: Program, home: Path) -> None:
+def test_a_secret_url_is_given_by_file_and_kept_nowhere(assist: Application, home: Path) -> None:
     with Receiver() as receiver:
         (home.parent / "hook").write_text(receiver.url() + "canary\n")
         assist("run", "--notify", "@hook", "--", "true")
@@ -145,7 +146,7 @@ def test_a_secret_url_is_given_by_file_and_kept_nowhere(assist: Program, home: P
 @pytest.mark.parametrize(
     "target", ["https://ann:canary@example.com/", "no-such-program x", "@no-such-file", "ftp://x/y"]
 )
-def test_what_cannot_work_is_refused_before_anything_runs(assist: Program, home: Path, target: str) -> None:
+def test_what_cannot_work_is_refused_before_anything_runs(assist: Application, home: Path, target: str) -> None:
     result = assist("run", "--notify", target, "--", "touch", "ran")
     assert result.returncode in (65, 66, 74)
     assert result.stdout == b""
@@ -155,7 +156,7 @@ def test_what_cannot_work_is_refused_before_anything_runs(assist: Program, home:
     assert assist("run", "--notify", "true", "--notify-on", "canary", "--", "true").returncode == 2
 
 
-def test_a_sample_says_what_came_back(assist: Program, home: Path, taker: Path) -> None:
+def test_a_sample_says_what_came_back(assist: Application, home: Path, taker: Path) -> None:
     assert assist("notify", "test").returncode == 66
     with Receiver(200, 500) as receiver:
         good = json.loads(assist("notify", "test", receiver.url(), "-o", "json").stdout)
@@ -170,9 +171,8 @@ def test_a_sample_says_what_came_back(assist: Program, home: Path, taker: Path) 
     assert json.loads((taker.parent / "taken").read_text()).keys() == sample.keys()
 
 
-@pytest.mark.slow
-def test_a_server_tells_of_each_firing(assist: Program, home: Path) -> None:
-    server = assist.start("serve")
+def test_a_server_tells_of_each_firing(assist: Application, installed: Program, home: Path) -> None:
+    server = installed.start("serve")
     with Receiver() as receiver:
         words = ("--notify-on", "failure", "--notify", receiver.url())
         once = assist("run", "--in", "1s", *words, "-c", "exit 4").stdout.decode().strip()

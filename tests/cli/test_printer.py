@@ -261,10 +261,9 @@ def test_a_question_of_yes_or_no() -> None:
         assert ("Error: invalid input\n" in captured.err) is ("what" in typed)
 
 
-@pytest.mark.e2e
-def test_a_question_leaves_no_byte_on_stdout(assist: Program, isolation: Path) -> None:
-    assist("command", "create", "greet", "-c", "echo hello {{who}}", "--param-def", "who required")
-    words = ["-c", f"exec {assist.path} invoke greet >out"]
+def test_a_question_leaves_no_byte_on_stdout(installed: Program, isolation: Path) -> None:
+    installed("command", "create", "greet", "-c", "echo hello {{who}}", "--param-def", "who required")
+    words = ["-c", f"exec {installed.path} invoke greet >out"]
     with Terminal(Path("/bin/sh"), words, isolation) as terminal:
         terminal.wait_for("who: ")
         terminal.type("you\n")

@@ -13,7 +13,10 @@ from typing import Any
 import pytest
 
 from tests.support import processes
+from tests.support.application import Application
 from tests.support.program import Program
+
+pytestmark = pytest.mark.usefixtures("starts_processes")
 
 GUARD = 30.0
 
@@ -23,7 +26,7 @@ def read_line(process: subprocess.Popen[bytes]) -> bytes:
     return process.stdout.readline()
 
 
-def newest(assist: Program) -> Any:
+def newest(assist: Application) -> Any:
     return json.loads(assist("invocation", "show", "-", "-o", "json").stdout)
 
 
@@ -34,35 +37,35 @@ def fifo(isolation: Path) -> Path:
     return path
 
 
-def test_streams_are_apart_and_the_status_is_the_scripts_own(assist: Program) -> None:
+def test_streams_are_apart_and_the_status_is_the_scripts_own(assist: Application) -> None:
     done = assist("run", "-c", "echo out; echo err >&2; exit 3")
     assert (done.returncode, done.stdout, done.stderr) == (3, b"out\n", b"err\n")
 
 
-def test_words_are_run_as_they_are(assist: Program) -> None:
+def test_words_are_run_as_they_are(assist: Application) -> None:
     words = ["a b", "$HOME", "'", '"', "*", "", "\\", "ü", "-n", "--", "a\nb"]
     done = assist("run", "--", "printf", "%s|", *words)
     assert done.stdout.decode() == "".join(word + "|" for word in words)
 
 
-def test_a_file_with_a_shebang(assist: Program, isolation: Path) -> None:
+def test_a_file_with_a_shebang(assist: Application, isolation: Path) -> None:
     script = isolation / "which.py"
     script.write_text("#!/usr/bin/env python3\nimport sys\nprint('python', sys.stdin.read() == '')\n")
     assert assist("run", "-f", script).stdout == b"python True\n"
 
 
-def test_a_script_on_stdin_and_stdin_only_where_it_is_asked_for(assist: Program) -> None:
+def test_a_script_on_stdin_and_stdin_only_where_it_is_asked_for(assist: Application) -> None:
     assert assist("run", "-f", "-", input=b"echo from stdin").stdout == b"from stdin\n"
     assert assist("run", "-c", "cat; echo end", input=b"not for you").stdout == b"end\n"
 
 
-def test_binary_output_is_exact(assist: Program, isolation: Path) -> None:
+def test_binary_output_is_exact(assist: Application, isolation: Path) -> None:
     data = os.urandom(300_000)
     (isolation / "data").write_bytes(data)
     assert assist("run", "--", "cat", str(isolation / "data")).stdout == data
 
 
-def test_ten_megabytes_stream_whole_and_stand_folded(assist: Program, isolation: Path) -> None:
+def test_ten_megabytes_stream_whole_and_stand_folded(assist: Application, isolation: Path) -> None:
     data = os.urandom(10_000_000)
     (isolation / "data").write_bytes(data)
     assert assist("run", "--", "cat", str(isolation / "data")).stdout == data
@@ -77,14 +80,14 @@ def test_ten_megabytes_stream_whole_and_stand_folded(assist: Program, isolation:
     assert assist("invocation", "wait", "-").stdout == data
 
 
-def test_output_comes_as_it_is_written(assist: Program, fifo: Path) -> None:
-    with assist.start("run", "-c", f"echo first; cat {fifo}") as process:
+def test_output_comes_as_it_is_written(installed: Program, fifo: Path) -> None:
+    with installed.start("run", "-c", f"echo first; cat {fifo}") as process:
         assert read_line(process) == b"first\n"
         fifo.write_bytes(b"second\n")
         assert process.communicate()[0] == b"second\n"
 
 
-def test_the_timeout(assist: Program) -> None:
+def test_the_timeout(assist: Application) -> None:
     done = assist("run", "--timeout", "1", "--", "sleep", "60")
     assert done.returncode == 124
     assert done.stderr.decode() == "local: Failed (ExecutionTimeout): it was still running after its timeout of 1 s\n"
@@ -92,14 +95,14 @@ def test_the_timeout(assist: Program) -> None:
     assert (place["InvocationStatus"], place["ErrorCode"]) == ("Failed", "ExecutionTimeout")
 
 
-def test_settings_arrive(assist: Program, isolation: Path) -> None:
+def test_settings_arrive(assist: Application, isolation: Path) -> None:
     done = assist("run", "--workdir", str(isolation), "-c", "pwd; echo $ASSIST_INVOKE_ID")
     document = newest(assist)
     assert done.stdout.decode().split() == [str(isolation), document["InvokeId"]]
     assert (document["WorkingDir"], document["Timeout"], document["Username"]) == (str(isolation), 60, None)
 
 
-def test_the_script_file_goes_unless_it_is_to_stay(assist: Program) -> None:
+def test_the_script_file_goes_unless_it_is_to_stay(assist: Application) -> None:
     gone = assist("run", "-c", "echo $0").stdout.decode().strip()
     kept = assist("run", "--keep-script", "-c", "echo $0").stdout.decode().strip()
     try:
@@ -109,14 +112,14 @@ def test_the_script_file_goes_unless_it_is_to_stay(assist: Program) -> None:
         Path(kept).unlink()
 
 
-def test_a_missing_working_directory(assist: Program, isolation: Path) -> None:
+def test_a_missing_working_directory(assist: Application, isolation: Path) -> None:
     done = assist("run", "--workdir", isolation / "missing", "--", "true")
     assert done.returncode == 1
     assert b"local: Failed (WorkingDirectoryNotExist): " in done.stderr
 
 
 @pytest.mark.parametrize(("size", "status"), [(12_288, 0), (12_289, 65)])
-def test_the_largest_script(assist: Program, isolation: Path, size: int, status: int) -> None:
+def test_the_largest_script(assist: Application, isolation: Path, size: int, status: int) -> None:
     script = isolation / "script"
     script.write_bytes(b"#" * size)
     done = assist("run", "-f", script)
@@ -130,7 +133,7 @@ def test_the_largest_script(assist: Program, isolation: Path, size: int, status:
         assert len(listed) == 1
 
 
-def test_json_is_the_document_and_nothing_else(assist: Program) -> None:
+def test_json_is_the_document_and_nothing_else(assist: Application) -> None:
     done = assist("run", "-o", "json", "-c", "echo out; exit 2")
     assert (done.returncode, done.stderr) == (2, b"")
     document = json.loads(done.stdout)
@@ -138,7 +141,7 @@ def test_json_is_the_document_and_nothing_else(assist: Program) -> None:
     assert document["InvokeInstances"][0]["Stdout"] == "out\n"
 
 
-def test_bytes_in_json(assist: Program) -> None:
+def test_bytes_in_json(assist: Application) -> None:
     script = "printf '\\377\\303'; printf '\\251' >&2; printf '\\251'"
     (place,) = json.loads(assist("run", "-o", "json", "-c", script).stdout)["InvokeInstances"]
     assert place["Stdout"] == "\ufffdé"
@@ -148,12 +151,12 @@ def test_bytes_in_json(assist: Program) -> None:
     assert document["CommandContent"].startswith("cHJpbnRm")
 
 
-def test_detach_and_wait(assist: Program, fifo: Path) -> None:
+def test_detach_and_wait(assist: Application, installed: Program, fifo: Path) -> None:
     done = assist("run", "--detach", "-c", f"echo a; cat {fifo}; echo err >&2; exit 6")
     (line,) = done.stdout.decode().splitlines()
     assert done.returncode == 0
     assert f"assist invocation wait {line}" in done.stderr.decode()
-    with assist.start("invocation", "wait", line[:14]) as waiting:
+    with installed.start("invocation", "wait", line[:14]) as waiting:
         assert read_line(waiting) == b"a\n"
         fifo.write_bytes(b"b\n")
         stdout, stderr = waiting.communicate()
@@ -162,13 +165,13 @@ def test_detach_and_wait(assist: Program, fifo: Path) -> None:
     assert (again.returncode, again.stdout, again.stderr) == (6, b"a\nb\n", b"err\n")
 
 
-def test_detach_in_json(assist: Program) -> None:
+def test_detach_in_json(assist: Application) -> None:
     document = json.loads(assist("run", "--detach", "-o", "json", "--", "true").stdout)
     assert set(document) == {"InvokeId", "CommandId"}
     assert assist("invocation", "wait", document["InvokeId"]).returncode == 0
 
 
-def test_waiting_ends_and_the_script_goes_on(assist: Program, fifo: Path) -> None:
+def test_waiting_ends_and_the_script_goes_on(assist: Application, fifo: Path) -> None:
     done = assist("run", "--wait", "0.3", "-c", f"echo a; cat {fifo}")
     assert (done.returncode, done.stdout) == (75, b"a\n")
     assert b"assist invocation wait t-" in done.stderr
@@ -178,8 +181,8 @@ def test_waiting_ends_and_the_script_goes_on(assist: Program, fifo: Path) -> Non
     assert assist("invocation", "wait", "-").stdout == b"a\nb\n"
 
 
-def test_interrupted_once_it_goes_on(assist: Program, fifo: Path) -> None:
-    with assist.start("run", "-c", f"echo a; cat {fifo}") as process:
+def test_interrupted_once_it_goes_on(assist: Application, installed: Program, fifo: Path) -> None:
+    with installed.start("run", "-c", f"echo a; cat {fifo}") as process:
         assert read_line(process) == b"a\n"
         process.send_signal(signal.SIGINT)
         stderr = process.communicate()[1].decode()
@@ -190,8 +193,8 @@ def test_interrupted_once_it_goes_on(assist: Program, fifo: Path) -> None:
     assert assist("invocation", "wait", "-").stdout == b"a\nb\n"
 
 
-def test_interrupted_twice_it_is_stopped(assist: Program) -> None:
-    with assist.start("run", "-c", "echo a; exec sleep 60") as process:
+def test_interrupted_twice_it_is_stopped(assist: Application, installed: Program) -> None:
+    with installed.start("run", "-c", "echo a; exec sleep 60") as process:
         assert read_line(process) == b"a\n"
         process.send_signal(signal.SIGINT)
         assert process.stderr is not None
@@ -203,8 +206,8 @@ def test_interrupted_twice_it_is_stopped(assist: Program) -> None:
     assert newest(assist)["InvokeStatus"] == "Stopped"
 
 
-def test_interrupted_twice_there_is_a_document_all_the_same(assist: Program, fifo: Path) -> None:
-    with assist.start("run", "-o", "json", "-c", f"echo > {fifo}; exec sleep 60") as process:
+def test_interrupted_twice_there_is_a_document_all_the_same(installed: Program, fifo: Path) -> None:
+    with installed.start("run", "-o", "json", "-c", f"echo > {fifo}; exec sleep 60") as process:
         fifo.read_bytes()
         process.send_signal(signal.SIGINT)
         assert process.stderr is not None
@@ -215,8 +218,10 @@ def test_interrupted_twice_there_is_a_document_all_the_same(assist: Program, fif
     assert json.loads(stdout)["InvokeStatus"] == "Stopped"
 
 
-def test_a_killed_program_leaves_a_script_that_goes_on(assist: Program, fifo: Path, home: Path) -> None:
-    with assist.start("run", "-c", f"echo a; cat {fifo}; exit 4") as process:
+def test_a_killed_program_leaves_a_script_that_goes_on(
+    assist: Application, installed: Program, fifo: Path, home: Path
+) -> None:
+    with installed.start("run", "-c", f"echo a; cat {fifo}; exit 4") as process:
         assert read_line(process) == b"a\n"
         process.kill()
     assert newest(assist)["InvokeStatus"] == "Running"
@@ -227,9 +232,9 @@ def test_a_killed_program_leaves_a_script_that_goes_on(assist: Program, fifo: Pa
     assert list((home / "senders").iterdir()) == []
 
 
-def test_a_killed_agent_is_not_noticed(assist: Program, fifo: Path, home: Path, isolation: Path) -> None:
+def test_a_killed_agent_is_not_noticed(installed: Program, fifo: Path, home: Path, isolation: Path) -> None:
     count = isolation / "count"
-    with assist.start("-v", "run", "-c", f"echo ran >> {count}; echo a; cat {fifo}; exit 4") as process:
+    with installed.start("-v", "run", "-c", f"echo ran >> {count}; echo a; cat {fifo}; exit 4") as process:
         assert read_line(process) == b"a\n"
         agent = processes.listener(home / "agent" / "agentd.sock")
         assert agent is not None
@@ -242,8 +247,8 @@ def test_a_killed_agent_is_not_noticed(assist: Program, fifo: Path, home: Path, 
     assert processes.listener(home / "agent" / "agentd.sock") not in (None, agent)
 
 
-def test_a_reader_that_leaves_ends_it_quietly(assist: Program, fifo: Path) -> None:
-    with assist.start("run", "-c", f"echo a; cat {fifo}; echo b") as process:
+def test_a_reader_that_leaves_ends_it_quietly(assist: Application, installed: Program, fifo: Path) -> None:
+    with installed.start("run", "-c", f"echo a; cat {fifo}; echo b") as process:
         assert read_line(process) == b"a\n"
         assert process.stdout is not None
         process.stdout.close()
@@ -254,8 +259,8 @@ def test_a_reader_that_leaves_ends_it_quietly(assist: Program, fifo: Path) -> No
     assert assist("invocation", "wait", "-").stdout == b"a\nmore\nb\n"
 
 
-def test_ten_at_once_in_a_new_home(assist: Program, home: Path) -> None:
-    started = [assist.start("run", "-c", f"echo {number}; exit {number}") for number in range(10)]
+def test_ten_at_once_in_a_new_home(assist: Application, installed: Program, home: Path) -> None:
+    started = [installed.start("run", "-c", f"echo {number}; exit {number}") for number in range(10)]
     for number, process in enumerate(started):
         stdout, stderr = process.communicate()
         assert (process.returncode, stdout, stderr) == (number, f"{number}\n".encode(), b"")
@@ -263,7 +268,7 @@ def test_ten_at_once_in_a_new_home(assist: Program, home: Path) -> None:
     assert (home / "logs" / "agentd.log").read_text().count("serves on") == 1
 
 
-def test_the_agent_goes_on_without_the_program(assist: Program, home: Path) -> None:
+def test_the_agent_goes_on_without_the_program(assist: Application, home: Path) -> None:
     assist("run", "--", "true")
     first = processes.listener(home / "agent" / "agentd.sock")
     began = time.monotonic()
@@ -272,7 +277,7 @@ def test_the_agent_goes_on_without_the_program(assist: Program, home: Path) -> N
     assert processes.listener(home / "agent" / "agentd.sock") == first
 
 
-def test_an_agent_that_cannot_start(assist: Program, home: Path) -> None:
+def test_an_agent_that_cannot_start(assist: Application, home: Path) -> None:
     (home / "agent").mkdir(parents=True, mode=0o700)
     (home / "agent" / "agentd.conf").write_text("nonsense\n")
     done = assist("run", "--", "true")
@@ -280,7 +285,7 @@ def test_an_agent_that_cannot_start(assist: Program, home: Path) -> None:
     assert b"cannot start the agent of this machine: agentd: cannot use line 1" in done.stderr
 
 
-def test_an_agent_that_cannot_start_any_more_is_an_outcome(assist: Program, home: Path) -> None:
+def test_an_agent_that_cannot_start_any_more_is_an_outcome(assist: Application, home: Path) -> None:
     assist("run", "--", "true")
     processes.stop_agent(home / "agent")
     (home / "agent" / "agentd.conf").write_text("nonsense\n")

@@ -16,7 +16,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.application import Application
 from tests.support.program import Program
+from tests.support.programs import need
 
 # Prints the secret in every way: whole, in two pieces, on stderr, as the shell repeats it; waits in the middle.
 SCRIPT = """\
@@ -82,7 +84,7 @@ class Canary:
 
     def absent_among_processes(self, *, but: int) -> None:
         """In no argv, and in no environment but that of the script, and of the process that was given it there."""
-        self.absent(subprocess.run(["ps", "axww"], stdout=subprocess.PIPE, check=True).stdout)
+        self.absent(subprocess.run([need("ps"), "axww"], stdout=subprocess.PIPE, check=True).stdout)
         for folder in Path("/proc").glob("[0-9]*"):
             try:
                 self.absent((folder / "cmdline").read_bytes())
@@ -119,11 +121,10 @@ def canary() -> Canary:
     return Canary()
 
 
-@pytest.mark.e2e
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="looks at other processes in /proc")
 @pytest.mark.parametrize("given", ["env:TOKEN", "@token"])
 def test_a_saved_command_with_a_secret(
-    assist: Program, home: Path, isolation: Path, gate: Gate, canary: Canary, given: str
+    assist: Application, installed: Program, home: Path, isolation: Path, gate: Gate, canary: Canary, given: str
 ) -> None:
     (isolation / "token").write_text(canary.text + "\n")
     env = canary.env if given == "env:TOKEN" else {}
@@ -131,7 +132,7 @@ def test_a_saved_command_with_a_secret(
     assert assist("command", "create", "secretive", "-c", SCRIPT, *words).returncode == 0
     invoke = ["invoke", "secretive", "-p", f"folder={gate.folder}", "--secret", f"token={given}"]
 
-    process = assist.start("-v", *invoke, env=env)
+    process = installed.start("-v", *invoke, env=env)
     gate.wait()
     canary.absent_among_processes(but=process.pid)
     canary.absent_in(home)
@@ -162,10 +163,11 @@ def test_a_saved_command_with_a_secret(
     canary.absent_in(home)
 
 
-@pytest.mark.e2e
-def test_a_crash_in_the_middle_tells_nothing(assist: Program, home: Path, gate: Gate, canary: Canary) -> None:
+def test_a_crash_in_the_middle_tells_nothing(
+    assist: Application, installed: Program, home: Path, gate: Gate, canary: Canary
+) -> None:
     """Who looks afterwards does not know the secret, and its output is hidden all the same."""
-    process = assist.start(
+    process = installed.start(
         "run", "-c", SCRIPT, "-p", f"folder={gate.folder}", "--secret", "token=env:TOKEN", env=canary.env
     )
     gate.wait()
@@ -184,8 +186,8 @@ def test_a_crash_in_the_middle_tells_nothing(assist: Program, home: Path, gate: 
     canary.absent_in(home)
 
 
-@pytest.mark.e2e
-def test_errors_tell_nothing(assist: Program, home: Path, isolation: Path, canary: Canary) -> None:
+@pytest.mark.usefixtures("starts_processes")
+def test_errors_tell_nothing(assist: Application, home: Path, isolation: Path, canary: Canary) -> None:
     strict = ["--param-def", "token secret pattern=[0-9]+"]
     assert assist("command", "create", "strict", "-c", "echo {{token}}", *strict).returncode == 0
     assert assist("command", "create", "long", "-c", "{{token}}" * 1000, "--param-def", "token secret").returncode == 0
@@ -209,8 +211,7 @@ def test_errors_tell_nothing(assist: Program, home: Path, isolation: Path, canar
     canary.absent_in(home)
 
 
-@pytest.mark.e2e
-def test_a_secret_is_given_by_reference_only(assist: Program, home: Path, canary: Canary) -> None:
+def test_a_secret_is_given_by_reference_only(assist: Application, home: Path, canary: Canary) -> None:
     """What a person types by mistake is in the argv of that person; it is not repeated and not kept."""
     assert assist("command", "create", "s", "-c", "echo {{token|sh}}", "--param-def", "token secret").returncode == 0
     for words in (

@@ -15,9 +15,10 @@ import pytest
 from assist_cli.operations.controller import open_controller
 from assist_cli.operations.runs import files
 from assist_cli.paths import Home
+from tests.support.application import Application
 from tests.support.program import Program
 
-pytestmark = pytest.mark.e2e
+pytestmark = pytest.mark.usefixtures("starts_processes")
 
 BINARY = bytes(range(256)) * 96  # 24,576 bytes, exactly the limit
 
@@ -34,11 +35,11 @@ def target(isolation: Path) -> Path:
     return isolation / "etc" / "app"
 
 
-def document(assist: Program, *words: str | Path) -> Any:
+def document(assist: Application, *words: str | Path) -> Any:
     return json.loads(assist(*words, "-o", "json").stdout)
 
 
-def test_a_file_arrives_and_one_line_says_so(assist: Program, source: Path, target: Path) -> None:
+def test_a_file_arrives_and_one_line_says_so(assist: Application, source: Path, target: Path) -> None:
     done = assist("send", source, "--to", target)
     assert (done.returncode, done.stdout) == (0, b"")
     assert done.stderr.decode() == f"local: {target}/app.conf, 12 bytes\n"
@@ -48,7 +49,7 @@ def test_a_file_arrives_and_one_line_says_so(assist: Program, source: Path, targ
 
 
 def test_one_that_is_there_is_left_alone_unless_it_is_to_be_replaced(
-    assist: Program, source: Path, target: Path
+    assist: Application, source: Path, target: Path
 ) -> None:
     target.mkdir(parents=True)
     (target / "app.conf").write_text("old")
@@ -61,7 +62,7 @@ def test_one_that_is_there_is_left_alone_unless_it_is_to_be_replaced(
     assert stat.S_IMODE((target / "app.conf").stat().st_mode) == 0o600
 
 
-def test_what_is_shown_of_it(assist: Program, source: Path, target: Path) -> None:
+def test_what_is_shown_of_it(assist: Application, source: Path, target: Path) -> None:
     sent = document(assist, "send", source, "--to", target, "--mode", "640")
     assert sent == {
         "InvokeId": sent["InvokeId"],
@@ -97,7 +98,7 @@ def test_what_is_shown_of_it(assist: Program, source: Path, target: Path) -> Non
     assert lines[1].endswith(f"app.conf → {target}")
 
 
-def test_files_and_runs_are_apart(assist: Program, source: Path, target: Path) -> None:
+def test_files_and_runs_are_apart(assist: Application, source: Path, target: Path) -> None:
     """Each has its list, and - is the newest of its kind; wait and stop take both."""
     nothing = assist("file", "show", "-")
     assert (nothing.returncode, nothing.stdout) == (66, b"")
@@ -114,7 +115,7 @@ def test_files_and_runs_are_apart(assist: Program, source: Path, target: Path) -
     assert [each["Action"] for each in document(assist, "audit", "list")] == ["file.send", "invocation.run"]
 
 
-def test_standard_input_arrives_as_it_is_and_so_does_a_fifo(assist: Program, isolation: Path, target: Path) -> None:
+def test_standard_input_arrives_as_it_is_and_so_does_a_fifo(assist: Application, isolation: Path, target: Path) -> None:
     for content in (b"", b"\xff\0\r\nno end of line", BINARY):
         done = assist("send", "-", "--name", "file", "--to", target, "--overwrite", input=content)
         assert done.returncode == 0, done.stderr
@@ -131,7 +132,7 @@ def test_standard_input_arrives_as_it_is_and_so_does_a_fifo(assist: Program, iso
 
 @pytest.mark.parametrize("by", ["file", "stdin"])
 def test_one_byte_too_many_is_refused_before_anything_is_written(
-    assist: Program, home: Path, isolation: Path, target: Path, by: str
+    assist: Application, home: Path, isolation: Path, target: Path, by: str
 ) -> None:
     large = isolation / "large"
     large.write_bytes(BINARY + b"x")
@@ -159,7 +160,7 @@ def test_one_byte_too_many_is_refused_before_anything_is_written(
     ids=str,
 )
 def test_what_cannot_be_sent(
-    assist: Program, source: Path, home: Path, words: list[str], status: int, code: str
+    assist: Application, source: Path, home: Path, words: list[str], status: int, code: str
 ) -> None:
     refused = assist("send", *words, "-o", "json")
     assert (refused.returncode, refused.stdout) == (status, b"")
@@ -169,7 +170,7 @@ def test_what_cannot_be_sent(
             assert files.listing(controller, limit=None) == []
 
 
-def test_a_file_that_may_not_be_read(assist: Program, isolation: Path, target: Path) -> None:
+def test_a_file_that_may_not_be_read(assist: Application, isolation: Path, target: Path) -> None:
     """Root may read all but what the system gives to nobody."""
     secret = isolation / "secret"
     secret.write_text("x")
@@ -180,14 +181,16 @@ def test_a_file_that_may_not_be_read(assist: Program, isolation: Path, target: P
     assert refused.stderr.startswith(b"error: cannot read the file '")
 
 
-def test_standard_input_that_cannot_be_read(assist: Program, target: Path) -> None:
-    script = f"exec {assist.path} send - --name x --to {target} 0> /dev/null"
+def test_standard_input_that_cannot_be_read(installed: Program, target: Path) -> None:
+    script = f"exec {installed.path} send - --name x --to {target} 0> /dev/null"
     refused = subprocess.run(["/bin/sh", "-c", script], capture_output=True, check=False)
     assert (refused.returncode, refused.stdout) == (74, b"")
     assert refused.stderr == b"error: cannot read standard input: Bad file descriptor\n"
 
 
-def test_the_content_is_in_no_file_of_either_side(assist: Program, home: Path, isolation: Path, target: Path) -> None:
+def test_the_content_is_in_no_file_of_either_side(
+    assist: Application, home: Path, isolation: Path, target: Path
+) -> None:
     """Files carry keys: only the size and the digest are kept, of a file that arrived and of one that did not."""
     canary = b"canary-of-a-private-key"
     assert assist("send", "-", "--name", "key", "--to", target, input=canary).returncode == 0
@@ -205,7 +208,7 @@ def content(path: Path) -> bytes:
         return b""
 
 
-def test_it_is_sent_in_the_background_too(assist: Program, source: Path, target: Path) -> None:
+def test_it_is_sent_in_the_background_too(assist: Application, source: Path, target: Path) -> None:
     started = assist("send", source, "--to", target, "--detach")
     assert started.returncode == 0
     id = started.stdout.decode().strip()

@@ -14,17 +14,16 @@ import pytest
 from assist_cli.operations.controller import open_controller
 from assist_cli.paths import Home
 from tests.support.agent import eventually
+from tests.support.application import Application
 from tests.support.fleet import Fleet, enlist
 from tests.support.program import Program
 from tests.support.terminal import Terminal
-
-pytestmark = pytest.mark.e2e
 
 CONTENT = b"key = value\n"
 
 
 @pytest.fixture
-def fleet(home: Path) -> Iterator[Fleet]:
+def fleet(starts_processes: None, home: Path) -> Iterator[Fleet]:
     """Six instances on one disk, so that one of them may find what another has written; nobody listens at the first."""
     folder = home.parent / "fleet"
     folder.mkdir()
@@ -46,7 +45,7 @@ def path(isolation: Path) -> Path:
     return isolation / "target" / "app.conf"
 
 
-def document(assist: Program, *words: str | Path) -> Any:
+def document(assist: Application, *words: str | Path) -> Any:
     return json.loads(assist(*words, "-o", "json").stdout)
 
 
@@ -55,7 +54,7 @@ def outcomes(found: Any) -> dict[str, str]:
 
 
 def test_equal_outcomes_stand_together_and_the_odd_one_last(
-    assist: Program, fleet: Fleet, source: Path, path: Path, isolation: Path
+    assist: Application, installed: Program, fleet: Fleet, source: Path, path: Path, isolation: Path
 ) -> None:
     done = assist("send", source, "--all", "--to", path.parent, "--overwrite")
     assert done.returncode == 1
@@ -71,7 +70,7 @@ def test_equal_outcomes_stand_together_and_the_odd_one_last(
     assert "PartialFailed, 1 failed" in assist("file", "list").stdout.decode()
     assert assist("send", source, "-i", "n1", "--to", path.parent).returncode == 69
     words = ["send", str(source), "--all", "--to", str(path.parent), "--overwrite"]
-    with Terminal(assist.path, words, isolation) as terminal:
+    with Terminal(installed.path, words, isolation) as terminal:
         assert terminal.end() == 1
     shown = terminal.text[terminal.text.index("--- n[2-6]") :]
     assert shown.count("Failed (ClientNotRunning)") == 2  # its group, and the sums
@@ -79,7 +78,7 @@ def test_equal_outcomes_stand_together_and_the_odd_one_last(
 
 
 def test_who_had_it_already_is_told_apart_and_ends_a_rollout(
-    assist: Program, fleet: Fleet, source: Path, path: Path
+    assist: Application, fleet: Fleet, source: Path, path: Path
 ) -> None:
     """Without --overwrite the first one that comes has it, and it is written once."""
     words = ("send", source, "-i", "n[2-6]", "--to", path.parent)
@@ -94,16 +93,18 @@ def test_who_had_it_already_is_told_apart_and_ends_a_rollout(
     assert path.read_bytes() == CONTENT
 
 
-def test_a_detached_file_goes_its_way(assist: Program, fleet: Fleet, source: Path, path: Path) -> None:
+def test_a_detached_file_goes_its_way(
+    assist: Application, installed: Program, fleet: Fleet, source: Path, path: Path
+) -> None:
     words = ("send", source, "-i", "n[2-6]", "--to", path.parent, "--overwrite", "--concurrency", "2", "--detach")
-    id = assist(*words).stdout.decode().strip()
+    id = installed(*words).stdout.decode().strip()
     assert id.startswith("f-")
     waited = assist("invocation", "wait", id)
     assert (waited.returncode, waited.stdout.decode()) == (0, f"--- n[2-6] (5) ---\n{path}, 12 bytes\n")
 
 
 def test_what_is_left_to_send_goes_on_in_the_background(
-    assist: Program, fleet: Fleet, source: Path, path: Path
+    assist: Application, installed: Program, fleet: Fleet, source: Path, path: Path
 ) -> None:
     """The second instance stands still, so that it is known what is sent and what is not when Ctrl-C comes."""
     still = fleet.members[2].pid
@@ -111,7 +112,7 @@ def test_what_is_left_to_send_goes_on_in_the_background(
     os.kill(still, signal.SIGSTOP)
     try:
         words = ("send", source, "-i", "n[2-6]", "--to", path.parent, "--overwrite", "--concurrency", "1")
-        program = assist.start(*words)
+        program = installed.start(*words)
         eventually(path.exists)
         path.unlink()
         program.send_signal(signal.SIGINT)

@@ -11,14 +11,15 @@ from typing import Any
 
 import pytest
 
+from tests.support.application import Application
 from tests.support.program import Program
 
-pytestmark = pytest.mark.e2e
+pytestmark = pytest.mark.usefixtures("starts_processes")
 
 GUARD = 60.0
 
 
-def listed(assist: Program, *words: str) -> Any:
+def listed(assist: Application | Program, *words: str) -> Any:
     done = assist(*words, "-o", "json")
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
@@ -31,32 +32,31 @@ def until(condition: Any) -> None:
         time.sleep(0.1)  # it is another process that gets there; nothing tells us when
 
 
-@pytest.mark.slow
-def test_it_fires_what_is_made_while_it_serves_and_ends_when_it_is_told(assist: Program, isolation: Path) -> None:
+def test_it_fires_what_is_made_while_it_serves_and_ends_when_it_is_told(installed: Program, isolation: Path) -> None:
     journal = isolation / "journal"
-    assert listed(assist, "schedule", "list") == []
-    with assist.start("-v", "serve") as server:
-        made = assist("run", "--in", "1s", "-c", f"echo $ASSIST_RECORD_ID >> {journal}")
+    assert listed(installed, "schedule", "list") == []
+    with installed.start("-v", "serve") as server:
+        made = installed("run", "--in", "1s", "-c", f"echo $ASSIST_RECORD_ID >> {journal}")
         assert made.returncode == 0
         later = made.stdout.decode().strip()
-        made = assist("run", "--every", "10s", "--", "true")
+        made = installed("run", "--every", "10s", "--", "true")
         assert b"Nobody serves" not in made.stderr
         again = made.stdout.decode().strip()
         until(journal.exists)
-        (slot,) = listed(assist, "schedule", "slots", later)
-        until(lambda: listed(assist, "invocation", "show", later)["InvokeStatus"] == "Finished")
+        (slot,) = listed(installed, "schedule", "slots", later)
+        until(lambda: listed(installed, "invocation", "show", later)["InvokeStatus"] == "Finished")
         assert journal.read_text().split() == [slot["RecordId"]]
         assert slot["Outcome"] in ("Ran", "Late", "Pending")
-        (shown,) = listed(assist, "schedule", "list")
+        (shown,) = listed(installed, "schedule", "list")
         assert (shown["InvokeId"], shown["RepeatMode"], shown["Frequency"], shown["Paused"]) == (
             *(again, "Period", "rate(10s)"),
             False,
         )
-        other = assist("serve")
+        other = installed("serve")
         assert other.returncode == 65
         assert f"process {server.pid} on this machine".encode() in other.stderr
-        detached = assist("run", "--detach", "-c", "sleep 0.3; echo done").stdout.decode().strip()
-        until(lambda: stored(assist, detached) == "Finished")
+        detached = installed("run", "--detach", "-c", "sleep 0.3; echo done").stdout.decode().strip()
+        until(lambda: stored(installed, detached) == "Finished")
         server.send_signal(signal.SIGTERM)
         _, log = server.communicate(timeout=GUARD)
     assert server.returncode == 0
@@ -64,11 +64,11 @@ def test_it_fires_what_is_made_while_it_serves_and_ends_when_it_is_told(assist: 
     lines = log.decode().splitlines()
     assert " serving " in lines[0]
     assert lines[-2].endswith("ending, by SIGTERM")
-    made = assist("run", "--every", "1h", "--", "true")
+    made = installed("run", "--every", "1h", "--", "true")
     assert b"Nobody serves, so nothing will run. To serve: assist serve" in made.stderr
 
 
-def stored(assist: Program, invocation_id: str) -> str:
+def stored(installed: Program, invocation_id: str) -> str:
     """The status that the database has, with nobody asked."""
     import sqlite3
     from contextlib import closing
@@ -78,16 +78,16 @@ def stored(assist: Program, invocation_id: str) -> str:
     return str(status)
 
 
-def test_once_does_what_is_due_and_ends(assist: Program, isolation: Path) -> None:
+def test_once_does_what_is_due_and_ends(installed: Program, isolation: Path) -> None:
     journal = isolation / "journal"
-    made = assist("run", "--in", "0s", "-c", f"echo ran >> {journal}")
+    made = installed("run", "--in", "0s", "-c", f"echo ran >> {journal}")
     assert b"Nobody serves" in made.stderr
-    until(lambda: assist("-q", "serve", "--once").returncode == 0 and journal.exists())
+    until(lambda: installed("-q", "serve", "--once").returncode == 0 and journal.exists())
     assert journal.read_text() == "ran\n"
 
 
-def test_an_interrupt_ends_it_too(assist: Program) -> None:
-    with assist.start("serve") as server:
+def test_an_interrupt_ends_it_too(installed: Program) -> None:
+    with installed.start("serve") as server:
         assert server.stderr is not None
         assert b"serving" in server.stderr.readline()
         server.send_signal(signal.SIGINT)
@@ -110,21 +110,21 @@ def test_an_interrupt_ends_it_too(assist: Program) -> None:
         (["--every", "30s", "--canary", "1"], 2, "--canary"),
     ],
 )
-def test_what_cannot_be_is_refused(assist: Program, words: list[str], status: int, message: str) -> None:
+def test_what_cannot_be_is_refused(assist: Application, words: list[str], status: int, message: str) -> None:
     done = assist("run", *words, "--", "true")
     assert done.returncode == status, done.stderr
     assert message in done.stderr.decode()
     assert b"Traceback" not in done.stderr
 
 
-def test_what_has_no_schedule_is_told(assist: Program) -> None:
+def test_what_has_no_schedule_is_told(assist: Application) -> None:
     assist("run", "--", "true")
     done = assist("schedule", "slots", "-")
     assert done.returncode == 66
     assert b"cannot find a schedule" in done.stderr
 
 
-def test_pause_resume_stop(assist: Program) -> None:
+def test_pause_resume_stop(assist: Application) -> None:
     made = assist("run", "--every", "1h", "--", "true").stdout.decode().strip()
     assert listed(assist, "schedule", "pause", made)["Paused"] is True
     assert listed(assist, "schedule", "show", made)["NextTime"] is None

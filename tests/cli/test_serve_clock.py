@@ -9,11 +9,8 @@ import time
 from itertools import pairwise
 from pathlib import Path
 
-import pytest
-
 from tests.support.program import Program
-
-pytestmark = pytest.mark.e2e
+from tests.support.programs import lack
 
 GUARD = 60.0
 HOUR = 3600
@@ -24,7 +21,7 @@ def library() -> Path:
     """The library that gives a program another clock, or the test is skipped."""
     found = [path for pattern in LIBRARIES for path in Path("/").glob(pattern[1:])]
     if not found:
-        pytest.skip("no libfaketime on this machine")
+        lack("libfaketime")
     return found[0]
 
 
@@ -37,8 +34,7 @@ def count(journal: Path, least: int) -> list[float]:
     return moments
 
 
-@pytest.mark.slow
-def test_a_clock_that_is_set_ahead_and_back_while_it_serves(assist: Program, isolation: Path) -> None:
+def test_a_clock_that_is_set_ahead_and_back_while_it_serves(installed: Program, isolation: Path) -> None:
     """What runs every 10 s goes on every 10 s: no burst, no hour of silence, and nothing twice."""
     journal, clock = isolation / "journal", isolation / "clock"
     journal.touch()
@@ -50,17 +46,17 @@ def test_a_clock_that_is_set_ahead_and_back_while_it_serves(assist: Program, iso
         "FAKETIME_DONT_FAKE_MONOTONIC": "1",
         "NO_FAKE_STAT": "1",
     }
-    assist("run", "--", "true")  # its agent has the true clock, as one on another machine would
-    with assist.start("serve", env=faked) as server:
+    installed("run", "--", "true")  # its agent has the true clock, as one on another machine would
+    with installed.start("serve", env=faked) as server:
         assert server.stderr is not None
         assert b"serving" in server.stderr.readline()
-        made = assist("run", "--every", "10s", "-c", f"date +%s.%N >> {journal}").stdout.decode().strip()
+        made = installed("run", "--every", "10s", "-c", f"date +%s.%N >> {journal}").stdout.decode().strip()
         count(journal, 1)
         clock.write_text(f"+{HOUR}")
         count(journal, 2)
         clock.write_text("+0")
         moments = count(journal, 3)
-        assert assist("stop", made).returncode == 0
+        assert installed("stop", made).returncode == 0
         server.terminate()
         log = server.communicate(timeout=GUARD)[1].decode()
     assert all(after - before > 9 for before, after in pairwise(moments))

@@ -21,31 +21,29 @@ from assist_cli.paths import Home
 from tests.support import checker
 from tests.support.program import Program
 
-pytestmark = pytest.mark.e2e
-
 SCHEDULES = 6
 GUARD = 60.0
 
 
-def serve_and_kill(assist: Program, home: Path, rounds: int, last: float) -> None:
+def serve_and_kill(installed: Program, home: Path, rounds: int, last: float) -> None:
     """Kill a server again and again, let the last one serve for ``last`` seconds, and hold everything together."""
     chance = random.Random(rounds)
     journal = home.parent / "journal"
-    assist("run", "--", "true")  # the agent is up
+    installed("run", "--", "true")  # the agent is up
     script = f"echo $ASSIST_RECORD_ID $ASSIST_INVOKE_ID $(date +%s.%N) >> {journal}"
     made = []
     for _ in range(SCHEDULES):
-        made.append(assist("run", "--every", "10s", "-c", script).stdout.decode().strip())
+        made.append(installed("run", "--every", "10s", "-c", script).stdout.decode().strip())
         time.sleep(chance.uniform(0, 0.5))  # so that they are due at different moments
     served: list[tuple[datetime, datetime]] = []
     for _ in range(rounds):
-        begin, _ = serve(assist, chance.uniform(0.05, 0.9), signal.SIGKILL)
+        begin, _ = serve(installed, chance.uniform(0.05, 0.9), signal.SIGKILL)
         served.append((begin, datetime.now(timezone.utc)))
-    begin, log = serve(assist, last, signal.SIGTERM)
+    begin, log = serve(installed, last, signal.SIGTERM)
     served.append((begin, datetime.now(timezone.utc)))
     assert b"Traceback" not in log
     for each in made:
-        assert assist("stop", each).returncode == 0
+        assert installed("stop", each).returncode == 0
     lines = [line.split() for line in journal.read_text().splitlines()]
     assert len({record for record, _, _ in lines}) == len(lines), "a record ran twice"
     ran = 0
@@ -67,9 +65,9 @@ def serve_and_kill(assist: Program, home: Path, rounds: int, last: float) -> Non
     assert ran >= SCHEDULES * 4
 
 
-def serve(assist: Program, seconds: float, number: int) -> tuple[datetime, bytes]:
+def serve(installed: Program, seconds: float, number: int) -> tuple[datetime, bytes]:
     """Serve for so long, and end by a signal: since when it served, and what else it said."""
-    with assist.start("serve") as server:
+    with installed.start("serve") as server:
         assert server.stderr is not None
         assert b"serving" in server.stderr.readline()
         begin = datetime.now(timezone.utc)
@@ -80,12 +78,11 @@ def serve(assist: Program, seconds: float, number: int) -> tuple[datetime, bytes
     return begin, log
 
 
-@pytest.mark.slow
-def test_a_few_kills(assist: Program, home: Path) -> None:
-    serve_and_kill(assist, home, rounds=8, last=40)
+def test_a_few_kills(installed: Program, home: Path) -> None:
+    serve_and_kill(installed, home, rounds=8, last=40)
 
 
 @pytest.mark.soak
 @pytest.mark.timeout(1200)
-def test_two_hundred_kills(assist: Program, home: Path) -> None:
-    serve_and_kill(assist, home, rounds=200, last=60)
+def test_two_hundred_kills(installed: Program, home: Path) -> None:
+    serve_and_kill(installed, home, rounds=200, last=60)

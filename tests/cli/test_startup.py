@@ -15,6 +15,8 @@ import pytest
 from assist_cli.operations.controller import open_controller
 from assist_cli.paths import Home
 
+pytestmark = pytest.mark.usefixtures("starts_processes")
+
 # Our own rooms that take part in showing the history; nothing there reaches an agent.
 OF_THE_HISTORY = ("cli", "codes", "errors", "folder", "model", "operations", "paths", "store")
 

@@ -25,8 +25,6 @@ from tests.support.terminal import Terminal
 NOW = datetime(2026, 11, 22, 8, tzinfo=timezone.utc)
 REFUSED = Health(error_code="ClientNotRunning", error="nothing listens there")
 
-e2e = pytest.mark.e2e
-
 
 def overview(count: int = 30, *, is_served: bool = True) -> Overview:
     """``web1`` and ``web2`` are down, the last one was not heard of, ``web3`` has most to do."""
@@ -104,30 +102,28 @@ def test_a_wide_terminal_has_two_columns_that_align_whatever_the_names() -> None
     assert starts == {200 * 2 // 5 + 2}
 
 
-@e2e
-def test_without_a_terminal_it_is_printed_once_and_starts_nothing(assist: Program, home: Path) -> None:
-    result = assist("top")
+def test_without_a_terminal_it_is_printed_once_and_starts_nothing(installed: Program, home: Path) -> None:
+    result = installed("top")
     assert (result.returncode, result.stderr) == (0, b"")
     assert b"none is registered" in result.stdout
     assert not (home / "agent" / "agentd.sock").exists()
 
 
-@e2e
-def test_it_is_live_is_resized_and_gives_the_terminal_back(assist: Program, home: Path, isolation: Path) -> None:
+def test_it_is_live_is_resized_and_gives_the_terminal_back(installed: Program, home: Path, isolation: Path) -> None:
     folder = isolation / "fleet"
     folder.mkdir()
     fifo = isolation / "fifo"
     os.mkfifo(fifo)
     with open_controller(Home(home)) as controller, Fleet(folder, controller, 3, refusing=1, hanging=1) as fleet:
         enlist(controller, fleet.members)
-        with Terminal(assist.path, ["top"], isolation, lines=24) as terminal:
+        with Terminal(installed.path, ["top"], isolation, lines=24) as terminal:
             terminal.wait_for("1 up, 1 down")
             assert "n1  ClientNotRunning" in terminal.text
-            started = assist("run", "-i", "n3", "--detach", "-c", f"read x < {fifo}; exit 3").stdout.decode()[:12]
+            started = installed("run", "-i", "n3", "--detach", "-c", f"read x < {fifo}; exit 3").stdout.decode()[:12]
             terminal.wait_for(f"{started}  ░░░░░░░░░░ 0/1")
             assert not terminal.echoes
             fifo.write_text("go\n")
-            assist("invocation", "wait", "-")
+            installed("invocation", "wait", "-")
             terminal.wait_for("exit 3  n3")
             before = len(terminal.raw)
             terminal.resize(200, 50)
@@ -140,10 +136,9 @@ def test_it_is_live_is_resized_and_gives_the_terminal_back(assist: Program, home
     assert terminal.raw.rindex("\x1b[?25h") > terminal.raw.rindex("\x1b[?25l")
 
 
-@e2e
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_leaves_it_too(assist: Program, isolation: Path, number: signal.Signals) -> None:
-    with Terminal(assist.path, ["top"], isolation) as terminal:
+def test_a_signal_leaves_it_too(installed: Program, isolation: Path, number: signal.Signals) -> None:
+    with Terminal(installed.path, ["top"], isolation) as terminal:
         terminal.wait_for("none is registered")
         terminal.interrupt(number)
         assert terminal.end() == 0

@@ -22,10 +22,10 @@ from assist_cli.paths import Home
 from assist_cli.store import instances
 from tests.support.program import Program
 
-pytestmark = pytest.mark.e2e
+pytestmark = pytest.mark.usefixtures("starts_processes")
 
 
-def test_each_home_has_its_own_history_of_the_agent_they_share(assist: Program, home: Path, isolation: Path) -> None:
+def test_each_home_has_its_own_history_of_the_agent_they_share(installed: Program, home: Path, isolation: Path) -> None:
     other = isolation / "other"
     places = ((home, "local", "local"), (other, "shared", f"unix:{home}/agent/agentd.sock"))
     sent, instance = {}, ""
@@ -35,10 +35,10 @@ def test_each_home_has_its_own_history_of_the_agent_they_share(assist: Program, 
             sent[mine], instance = invocation.id, record.instance_id
     for mine, others in ((home, sent[other]), (other, sent[home])):
         env = {"ASSIST_HOME": str(mine)}
-        listed = json.loads(assist("file", "list", "-o", "json", env=env).stdout)
+        listed = json.loads(installed("file", "list", "-o", "json", env=env).stdout)
         assert [each["InvokeId"] for each in listed] == [sent[mine]]
         for words in (["file", "show", others], ["stop", others]):
-            refused = assist(*words, env=env)
+            refused = installed(*words, env=env)
             assert (refused.returncode, refused.stdout) == (66, b"")
 
 

@@ -17,17 +17,16 @@ from assist_cli.model.invocation import Invocation, InvocationInstance, Record
 from assist_cli.model.status import InvocationStatus, InvokeStatus
 from assist_cli.operations.controller import open_controller
 from assist_cli.paths import Home
+from tests.support.application import Application
 from tests.support.fleet import Fleet, enlist
 from tests.support.program import Program
 from tests.support.terminal import Terminal
 
 NOW = datetime(2026, 11, 22, 8, tzinfo=timezone.utc)
 
-e2e = pytest.mark.e2e
-
 
 @pytest.fixture
-def fleet(home: Path) -> Iterator[Fleet]:
+def fleet(starts_processes: None, home: Path) -> Iterator[Fleet]:
     """Four instances; nobody listens at the first one."""
     folder = home.parent / "fleet"
     folder.mkdir()
@@ -97,13 +96,13 @@ def test_the_view_is_no_higher_than_its_room() -> None:
     assert texts(shown)[-1] == "… 24 more lines"
 
 
-@e2e
-def test_elsewhere_each_change_is_a_line(assist: Program, fleet: Fleet, isolation: Path) -> None:
+@pytest.mark.usefixtures("starts_processes")
+def test_elsewhere_each_change_is_a_line(installed: Program, fleet: Fleet, isolation: Path) -> None:
     fifo = isolation / "fifo"
     os.mkfifo(fifo)
     script = f"[ $ASSIST_INSTANCE_ID != {fleet.members[3].instance} ] && exit 3; read x < {fifo}"
-    assist("run", "--all", "--detach", "-c", script)
-    with assist.start("invocation", "watch", "-") as program:
+    installed("run", "--all", "--detach", "-c", script)
+    with installed.start("invocation", "watch", "-") as program:
         assert program.stdout is not None
         seen: dict[str, str] = {}
         for line in program.stdout:
@@ -120,37 +119,38 @@ def test_elsewhere_each_change_is_a_line(assist: Program, fleet: Fleet, isolatio
     assert program.returncode == 1
 
 
-@e2e
-def test_a_terminal_shows_one_view_and_ctrl_c_leaves_it(assist: Program, home: Path, isolation: Path) -> None:
+def test_a_terminal_shows_one_view_and_ctrl_c_leaves_it(
+    assist: Application, installed: Program, home: Path, isolation: Path
+) -> None:
     fifo = isolation / "fifo"
     os.mkfifo(fifo)
     assist("run", "--detach", "-c", f"read x < {fifo}; exit 4")
-    with Terminal(assist.path, ["invocation", "watch", "-"], isolation) as terminal:
+    with Terminal(installed.path, ["invocation", "watch", "-"], isolation) as terminal:
         terminal.wait_for("s: local")
         terminal.interrupt()
         terminal.wait_for("goes on")
         assert terminal.end() == 130
     assert terminal.raw.rindex("\x1b[?25h") > terminal.raw.rindex("\x1b[?25l"), "the cursor is back"
-    with Terminal(assist.path, ["invocation", "watch", "-"], isolation) as terminal:
+    with Terminal(installed.path, ["invocation", "watch", "-"], isolation) as terminal:
         terminal.wait_for("s: local")
         fifo.write_text("go\n")
         assert terminal.end() == 4
     assert "exit 4: local" in terminal.text
 
 
-@e2e
-def test_what_another_program_ends_is_seen(assist: Program, home: Path, isolation: Path) -> None:
+def test_what_another_program_ends_is_seen(
+    assist: Application, installed: Program, home: Path, isolation: Path
+) -> None:
     assist("run", "--detach", "-c", "sleep 600")
-    with Terminal(assist.path, ["invocation", "watch", "-"], isolation, columns=40) as terminal:
+    with Terminal(installed.path, ["invocation", "watch", "-"], isolation, columns=40) as terminal:
         terminal.wait_for("s: local")
         assist("stop", "-")
         assert terminal.end() == 1
     assert "Stopped: local" in terminal.text
 
 
-@e2e
-def test_it_can_be_given_up_and_printed_as_a_document(assist: Program, home: Path) -> None:
-    started = assist.start("run", "-c", "echo begun; sleep 600")
+def test_it_can_be_given_up_and_printed_as_a_document(assist: Application, installed: Program, home: Path) -> None:
+    started = installed.start("run", "-c", "echo begun; sleep 600")
     assert started.stdout is not None
     assert started.stdout.readline() == b"begun\n"
     assert assist("invocation", "watch", "-", "--wait", "1s").returncode == 75
@@ -161,12 +161,11 @@ def test_it_can_be_given_up_and_printed_as_a_document(assist: Program, home: Pat
     assert (ended.returncode, b'"InvokeStatus": "Stopped"' in ended.stdout) == (1, True)
 
 
-@e2e
-@pytest.mark.slow
-def test_what_runs_again_is_watched_until_it_is_stopped(assist: Program, home: Path) -> None:
-    server = assist.start("serve")
+@pytest.mark.usefixtures("starts_processes")
+def test_what_runs_again_is_watched_until_it_is_stopped(assist: Application, installed: Program, home: Path) -> None:
+    server = installed.start("serve")
     assist("run", "--every", "10s", "--", "true")
-    with assist.start("invocation", "watch", "-") as program:
+    with installed.start("invocation", "watch", "-") as program:
         assert program.stdout is not None
         assert program.stdout.readline().endswith(b"local: waiting\n")
         while not program.stdout.readline().endswith(b"local: Finished\n"):

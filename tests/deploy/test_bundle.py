@@ -62,9 +62,8 @@ def test_it_is_small(archive: Path) -> None:
     assert archive.stat().st_size <= PROMISED
 
 
-@pytest.mark.parametrize(
-    "version", [None, *(pytest.param(version, marks=pytest.mark.old_python) for version in interpreters.VERSIONS)]
-)
+@pytest.mark.usefixtures("starts_processes")
+@pytest.mark.parametrize("version", [None, *interpreters.VERSIONS])
 def test_it_runs_under_every_python(archive: Path, version: str | None) -> None:
     python = interpreters.need(version) if version else Path(sys.executable)
     told = subprocess.run([python, "-I", "-S", archive, "--version"], stdout=subprocess.PIPE, check=True)

@@ -20,6 +20,8 @@ from assist_cli.deploy.host.machine import Machine
 from assist_cli.model.timeouts import DEFAULTS
 from tests.support import interpreters, processes
 
+pytestmark = pytest.mark.usefixtures("starts_processes")
+
 
 @pytest.fixture
 def folder(isolation: Path, no_leaks: None) -> Iterator[Path]:
@@ -34,7 +36,6 @@ def order(folder: Path, **changes: Any) -> dict[str, Any]:
     return {**made, **changes}
 
 
-@pytest.mark.old_python
 @pytest.mark.parametrize("version", interpreters.VERSIONS)
 def test_it_works_under_every_python_of_an_agent(folder: Path, version: str) -> None:
     python = interpreters.need(version)

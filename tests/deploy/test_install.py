@@ -48,7 +48,7 @@ def controller(isolation: Path, no_leaks: None) -> Iterator[Controller]:
 
 
 @pytest.fixture
-def server(isolation: Path, no_leaks: None) -> Iterator[Sshd]:
+def server(starts_processes: None, isolation: Path, no_leaks: None) -> Iterator[Sshd]:
     """A machine without an agent; one that was installed there is stopped at the end."""
     with sshd.serving(isolation / "sshd") as running:
         yield running
@@ -316,6 +316,7 @@ exec(code)' "$@"
 """
 
 
+@pytest.mark.usefixtures("starts_processes")
 @pytest.mark.parametrize(
     ("kind", "why"),
     [(STRIPPED, "has no asyncio, ssl"), (OLD, "is 3.5.3"), (None, "there is none")],

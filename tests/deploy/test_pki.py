@@ -150,6 +150,7 @@ print(pki.agent_credentials(Home(pathlib.Path(sys.argv[1])), "c", "i-1", datetim
 """
 
 
+@pytest.mark.usefixtures("starts_processes")
 def test_processes_that_come_at_once_get_one_authority(rooms: Home) -> None:
     words = [sys.executable, "-c", MAKE, str(rooms.root)]
     started = [subprocess.Popen(words, stdout=subprocess.PIPE) for _ in range(4)]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -11,9 +10,10 @@ import pytest
 
 from assist_cli.deploy import service
 from assist_cli.deploy.host import machine
+from tests.support.programs import need
 
 
-@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="no systemd on this machine")
+@pytest.mark.usefixtures("starts_processes")
 @pytest.mark.parametrize("root", [True, False], ids=["system", "user"])
 @pytest.mark.parametrize("name", ["plain", 'it\'s 100% "mine" \\ $HOME'])
 def test_systemd_finds_nothing_wrong(tmp_path: Path, root: bool, name: str) -> None:
@@ -24,7 +24,7 @@ def test_systemd_finds_nothing_wrong(tmp_path: Path, root: bool, name: str) -> N
     unit = tmp_path / machine.UNIT
     unit.write_text(service.unit(str(folder), root=root))
     done = subprocess.run(
-        ["systemd-analyze", "verify", "--man=no", "--recursive-errors=no", *([] if root else ["--user"]), unit],
+        [need("systemd-analyze"), "verify", "--man=no", "--recursive-errors=no", *([] if root else ["--user"]), unit],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         env={**os.environ, "XDG_RUNTIME_DIR": str(tmp_path)},

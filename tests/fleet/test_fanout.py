@@ -23,8 +23,6 @@ from tests.support.terminal import Terminal
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="a fleet needs all of 127.0.0.0/8")
 
-long = pytest.mark.skipif("ASSIST_LONG_TESTS" not in os.environ, reason="takes minutes: set ASSIST_LONG_TESTS")
-
 ARRIVAL = 60.0  # seconds in which a record must have arrived, on a machine that is busy with all of them
 GRACE = 30.0  # seconds beyond its timeout after which a record is closed without an answer
 
@@ -83,11 +81,11 @@ def only(count: int, status: str, code: str, output: str = "") -> dict[tuple[str
     return {(status, code, output): count}
 
 
-def test_none_is_lost_none_runs_twice_and_bad_ones_delay_nobody(home: Path, assist: Program) -> None:
+def test_none_is_lost_none_runs_twice_and_bad_ones_delay_nobody(home: Path, installed: Program) -> None:
     gate = Gate(home.parent)
     with enlisted(home, 100, refusing=10, hanging=5) as fleet:
         dying, healthy = fleet.served[:5], fleet.served[5:]
-        process = assist.start("run", "--all", "--timeout", "60", "-o", "json", "-c", gate.script)
+        process = installed.start("run", "--all", "--timeout", "60", "-o", "json", "-c", gate.script)
         gate.wait_for([*dying, *healthy])
         for member in dying:
             fleet.cut(member)
@@ -104,12 +102,12 @@ def test_none_is_lost_none_runs_twice_and_bad_ones_delay_nobody(home: Path, assi
     assert last <= min(found[member.instance]["FinishTime"] for member in fleet.hanging)
 
 
-def test_more_instances_than_open_files_all_run(home: Path, assist: Program) -> None:
+def test_more_instances_than_open_files_all_run(home: Path, installed: Program) -> None:
     words = [
         "sh",
         "-c",
         'ulimit -n 80; exec "$0" "$@"',
-        str(assist.path),
+        str(installed.path),
         "run",
         "--all",
         "-o",
@@ -127,9 +125,9 @@ def test_more_instances_than_open_files_all_run(home: Path, assist: Program) -> 
 HOSTILE = r"""printf '\033]0;owned\007\033[2J\033[1;1H\377\376 caf\351\n'; head -c 3000000 /dev/zero | tr '\0' a"""
 
 
-def test_what_hostile_instances_print_leaves_the_terminal_as_it_is(home: Path, assist: Program) -> None:
+def test_what_hostile_instances_print_leaves_the_terminal_as_it_is(home: Path, installed: Program) -> None:
     words = ["run", "--all", "--gather", "-c", HOSTILE]
-    with enlisted(home, 5), Terminal(assist.path, words, home.parent) as terminal:
+    with enlisted(home, 5), Terminal(installed.path, words, home.parent) as terminal:
         status = terminal.end()
     assert status == 0
     assert "owned" in terminal.text
@@ -139,16 +137,15 @@ def test_what_hostile_instances_print_leaves_the_terminal_as_it_is(home: Path, a
     assert re.search(r"n\[?1-5\]?", terminal.text)
 
 
-@long
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(900)
-def test_a_thousand_instances_of_which_some_never_come_back(home: Path, assist: Program) -> None:
+def test_a_thousand_instances_of_which_some_never_come_back(home: Path, installed: Program) -> None:
     gate = Gate(home.parent)
     timeout = 60
     with enlisted(home, 1000, refusing=100, hanging=50) as fleet:
         dying, healthy = fleet.served[:50], fleet.served[50:]
         began = time.monotonic()
-        process = assist.start("run", "--all", "--timeout", str(timeout), "-o", "json", "-c", gate.script)
+        process = installed.start("run", "--all", "--timeout", str(timeout), "-o", "json", "-c", gate.script)
         gate.wait_for([*dying, *healthy])
         arrived = time.monotonic() - began
         for member in dying:

@@ -97,7 +97,7 @@ def assert_true(found: list[Record], effects: Path, output: bytes = b"done\n") -
     assert ran.keys() <= {record.id for record in found}
 
 
-@pytest.mark.slow
+@pytest.mark.usefixtures("starts_processes")
 @pytest.mark.timeout(300)
 def test_a_kill_at_some_boundaries_leaves_a_true_history(home: Path, effects: Path) -> None:
     number = killed_at(0, effects)
@@ -127,9 +127,9 @@ def test_a_kill_at_every_boundary_leaves_a_true_history(home: Path, effects: Pat
     assert_consistent(home)
 
 
-def failing(assist: Program, prepare: Callable[[], None], *words: str) -> subprocess.CompletedProcess[bytes]:
+def failing(installed: Program, prepare: Callable[[], None], *words: str) -> subprocess.CompletedProcess[bytes]:
     return subprocess.run(
-        [assist.path, *words], preexec_fn=prepare, stdin=subprocess.DEVNULL, capture_output=True, timeout=GUARD
+        [installed.path, *words], preexec_fn=prepare, stdin=subprocess.DEVNULL, capture_output=True, timeout=GUARD
     )
 
 
@@ -146,12 +146,12 @@ def without_override() -> None:
 
 
 @pytest.mark.timeout(300)
-def test_what_cannot_be_recorded_is_not_sent(home: Path, assist: Program, effects: Path) -> None:
+def test_what_cannot_be_recorded_is_not_sent(home: Path, installed: Program, effects: Path) -> None:
     database = home / "assist.db"
     # Too little for the shared memory of SQLite; too little for what is to be recorded; a file that it may only read.
     for mode, prepare in ((0o600, limited(4096)), (0o600, limited(64 * 1024)), (0o400, without_override)):
         database.chmod(mode)
-        done = failing(assist, prepare, "run", "--all", "-c", script(effects))
+        done = failing(installed, prepare, "run", "--all", "-c", script(effects))
         database.chmod(0o600)
         assert done.returncode == 74, done.stderr
         assert done.stderr.startswith(b"error: cannot use the database")
@@ -162,9 +162,9 @@ def test_what_cannot_be_recorded_is_not_sent(home: Path, assist: Program, effect
 
 
 @pytest.mark.timeout(300)
-def test_a_disk_that_becomes_full_loses_no_result(home: Path, assist: Program, effects: Path) -> None:
+def test_a_disk_that_becomes_full_loses_no_result(home: Path, installed: Program, effects: Path) -> None:
     body = "head -c 200000 /dev/zero | tr '\\0' x; echo done"
-    done = failing(assist, limited(1024 * 1024), "run", "--all", "-o", "json", "-c", script(effects, body))
+    done = failing(installed, limited(1024 * 1024), "run", "--all", "-o", "json", "-c", script(effects, body))
     assert done.returncode == 74, done.stderr
     assert json.loads(done.stderr.splitlines()[-1])["Code"] == "DatabaseFailure"
     assert_consistent(home)

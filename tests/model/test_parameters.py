@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import subprocess
 
 import pytest
@@ -14,6 +12,7 @@ from assist_cli.errors import InvalidParameter, QuotaExceeded
 from assist_cli.model import parameters
 from assist_cli.model.parameters import Definition, Value
 from assist_cli.model.secret import Secret
+from tests.support.programs import need
 
 KEYS = st.from_regex(r"\A[A-Za-z0-9_-]{1,64}\Z")
 SPACE = st.text(alphabet=" \t\r\n", max_size=3)
@@ -71,6 +70,7 @@ def test_no_value_changes_another(script: bytes, data: st.DataObject) -> None:
     assert parameters.render(template, values) == expected
 
 
+@pytest.mark.usefixtures("starts_processes")
 @pytest.mark.parametrize("shell", ["dash", "bash"])
 @settings(deadline=None, max_examples=15)
 @given(values=st.lists(VALUES, min_size=40, max_size=60))
@@ -79,11 +79,9 @@ def test_no_value_changes_another(script: bytes, data: st.DataObject) -> None:
 )
 def test_a_quoted_value_is_one_shell_word(shell: str, values: list[str]) -> None:
     """Each value of a batch stands as {{key|sh}} and must arrive as one word, unchanged, in the shell itself."""
-    if os.name == "nt" or shutil.which(shell) is None:
-        pytest.skip(f"no {shell} on this machine")
     template = parameters.parse(b"printf '%s\\0' " + b" ".join(b"{{k%d|sh}}" % n for n in range(len(values))) + b"\n")
     script = parameters.render(template, {f"k{number}": value for number, value in enumerate(values)})
-    run = subprocess.run([shell], input=script, capture_output=True, check=True)
+    run = subprocess.run([need(shell)], input=script, capture_output=True, check=True)
     assert run.stdout.decode().split("\0")[:-1] == values
     assert run.stderr == b""
 

@@ -6,6 +6,8 @@ import asyncio
 import subprocess
 import sys
 
+import pytest
+
 from assist_cli.operations.fleet import concurrency
 
 
@@ -34,6 +36,7 @@ print(concurrency.connections())
 """
 
 
+@pytest.mark.usefixtures("starts_processes")
 def test_fewer_open_files_mean_fewer_connections() -> None:
     done = subprocess.run([sys.executable, "-c", PROBE], stdout=subprocess.PIPE, check=True)
     assert int(done.stdout) == 100 - concurrency.SPARE_FILES

@@ -27,6 +27,8 @@ from assist_cli.operations.runs.files import SendRequest
 from tests.operations.conftest import Clock
 from tests.support.open_records import look, mark_sent, record_of, unreachable
 
+pytestmark = pytest.mark.usefixtures("starts_processes")
+
 CONTENT = b"key = value\n"
 TIMEOUT = 60
 TRIES = 50

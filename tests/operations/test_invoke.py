@@ -25,6 +25,8 @@ from assist_cli.operations.runs import dispatch, plans, recording, refresh, stop
 from assist_cli.operations.runs.plans import InvokeRequest, RunRequest
 from assist_cli.store import audit
 
+pytestmark = pytest.mark.usefixtures("starts_processes")
+
 CANARY = "canary 'n' $(bird)"
 
 

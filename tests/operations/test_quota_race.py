@@ -6,11 +6,15 @@ import subprocess
 import sys
 from collections import Counter
 
+import pytest
+
 from assist_cli.model.command import CommandVersion
 from assist_cli.operations.commands import commands
 from assist_cli.operations.controller import Controller
 from assist_cli.store import audit
 from assist_cli.store import commands as store
+
+pytestmark = pytest.mark.usefixtures("starts_processes")
 
 PROCESSES = 50
 LIMIT = 40

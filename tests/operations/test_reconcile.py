@@ -32,6 +32,8 @@ from tests.operations.conftest import Clock
 from tests.support import processes
 from tests.support.open_records import look, mark_sent, record_of, unreachable
 
+pytestmark = pytest.mark.usefixtures("starts_processes")
+
 TIMEOUT = 60
 GUARD = 30.0
 

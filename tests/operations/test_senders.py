@@ -7,6 +7,8 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import pytest
+
 from assist_cli.operations.runs.senders import is_alive, sender
 from assist_cli.paths import Home
 
@@ -29,6 +31,7 @@ def test_it_lives_as_long_as_its_block(home: Path) -> None:
     assert list(rooms.senders.iterdir()) == []
 
 
+@pytest.mark.usefixtures("starts_processes")
 def test_one_that_is_killed_is_dead_at_once(home: Path) -> None:
     rooms = Home(home)
     with subprocess.Popen(
@@ -43,6 +46,7 @@ def test_one_that_is_killed_is_dead_at_once(home: Path) -> None:
     assert list(rooms.senders.iterdir()) == []
 
 
+@pytest.mark.usefixtures("starts_processes")
 def test_what_the_dead_left_is_cleared_away_by_the_next(home: Path) -> None:
     rooms = Home(home)
     with sender(rooms) as living:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -16,6 +15,9 @@ from assist_cli.operations.observe.doctor import examine_controller
 from assist_cli.operations.runs.senders import sender
 from assist_cli.operations.server import lease, service
 from assist_cli.operations.server.service import Systemd
+from tests.support.programs import need
+
+pytestmark = pytest.mark.usefixtures("starts_processes")
 
 SYSTEMCTL = """#!/bin/sh
 shift
@@ -82,7 +84,6 @@ def test_without_systemd_it_says_what_to_do(controller: Controller, isolation: P
     assert not nothing.unit.exists()
 
 
-@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="no systemd on this machine")
 @pytest.mark.parametrize("root", [True, False], ids=["system", "user"])
 @pytest.mark.parametrize("name", ["plain", 'it\'s 100% "mine" \\ $HOME'])
 def test_systemd_finds_nothing_wrong(tmp_path: Path, root: bool, name: str) -> None:
@@ -90,7 +91,7 @@ def test_systemd_finds_nothing_wrong(tmp_path: Path, root: bool, name: str) -> N
     home = str(tmp_path / name)
     unit.write_text(units.server_unit(service.program(), home, f"{home}/environment", root=root))
     done = subprocess.run(
-        ["systemd-analyze", "verify", "--man=no", "--recursive-errors=no", *([] if root else ["--user"]), unit],
+        [need("systemd-analyze"), "verify", "--man=no", "--recursive-errors=no", *([] if root else ["--user"]), unit],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         env={**os.environ, "XDG_RUNTIME_DIR": str(tmp_path)},

@@ -111,7 +111,6 @@ def test_one_that_hangs_up_is_worth_another_attempt(home: Home) -> None:
     assert (answer.ok, answer.again, "secret" in answer.text) == (False, True, False)
 
 
-@pytest.mark.slow
 def test_one_that_says_nothing_is_not_waited_for_forever(home: Home) -> None:
     with socket.create_server(("127.0.0.1", 0)) as door:
         answer = post(f"http://127.0.0.1:{door.getsockname()[1]}/", home)

@@ -61,6 +61,7 @@ def test_the_controller_has_a_name_that_stays(path: Path) -> None:
     assert len(name) == 32
 
 
+@pytest.mark.usefixtures("starts_processes")
 def test_many_may_open_a_new_home_at_once_and_no_count_is_lost(path: Path) -> None:
     processes = [subprocess.Popen([sys.executable, "-c", COUNT_UP, path]) for _ in range(4)]
     assert [process.wait() for process in processes] == [0, 0, 0, 0]
@@ -116,6 +117,7 @@ def test_a_full_disk_is_a_failure_and_undoes_the_change(path: Path) -> None:
         assert opened.query("PRAGMA integrity_check")[0][0] == "ok"
 
 
+@pytest.mark.usefixtures("starts_processes")
 def test_a_killed_writer_leaves_all_or_nothing(path: Path) -> None:
     with open_database(path):
         pass
@@ -132,6 +134,7 @@ def test_a_killed_writer_leaves_all_or_nothing(path: Path) -> None:
         assert opened.query("PRAGMA integrity_check")[0][0] == "ok"
 
 
+@pytest.mark.usefixtures("starts_processes")
 def test_opening_a_database_that_is_up_to_date_imports_no_sqlite_utils(path: Path) -> None:
     script = (
         "import pathlib, sys\n"

@@ -17,7 +17,14 @@ GUARD = 10.0  # seconds that an agent may take to stop
 
 def children(parent: int) -> set[int]:
     """The children of a process, those among them that are dead but not waited for too."""
-    return {pid for pid in _all() if _parent(pid) == parent}
+    lists = [*Path(f"/proc/{parent}/task").glob("*/children")]  # where the kernel has them: all of /proc takes 5 ms
+    if not lists:
+        return {pid for pid in _all() if _parent(pid) == parent}
+    found = set()
+    for path in lists:
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # a thread that has ended
+            found.update(map(int, path.read_text().split()))
+    return found
 
 
 def stop_agent(folder: Path) -> None:

@@ -10,7 +10,6 @@ import getpass
 import os
 import secrets
 import shlex
-import shutil
 import socket
 import subprocess
 import time
@@ -18,11 +17,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import pytest
-
 from assist_cli.agents.ssh import login
 from tests.support import processes
 from tests.support.agent import Agent
+from tests.support.programs import need
 
 GUARD = 10.0  # seconds in which sshd must listen
 
@@ -45,14 +43,6 @@ SetEnv HOME={home} ASSIST_AGENTD_HOME={agent} {environment}
 LogLevel VERBOSE
 {more}
 """
-
-
-def program() -> str:
-    """sshd, or the test is skipped."""
-    found = shutil.which("sshd", path=os.environ.get("PATH", "") + ":/usr/sbin")
-    if found is None or shutil.which("ssh-keygen") is None:
-        pytest.skip("no sshd on this machine")
-    return found
 
 
 @dataclass(frozen=True)
@@ -105,7 +95,7 @@ class Sshd:
 def new_key(path: Path, passphrase: str = "", kind: str = "ed25519") -> str:
     """Make a key pair; the public line."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    subprocess.run(["ssh-keygen", "-q", "-t", kind, "-N", passphrase, "-C", path.name, "-f", path], check=True)
+    subprocess.run([need("ssh-keygen"), "-q", "-t", kind, "-N", passphrase, "-C", path.name, "-f", path], check=True)
     return path.with_name(path.name + ".pub").read_text()
 
 
@@ -118,7 +108,7 @@ def serving(
     ``agent`` is the folder where an agent is, or will be. ``trusted`` writes the host key to ~/.ssh/known_hosts.
     ``more`` are lines of its configuration, ``environment`` variables of those who log in.
     """
-    sshd = program()
+    sshd = need("sshd")
     folder.mkdir(parents=True)
     home, agent = folder / "home", agent or folder / "agent"
     home.mkdir()

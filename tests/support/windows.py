@@ -1,13 +1,12 @@
 """A real agent on Windows, reached as a controller reaches it: by mutual TLS.
 
-``ASSIST_WINDOWS_PYTHON`` may say under which Python the agent runs. Elsewhere these tests are skipped, unless it says
-how a Python for Windows is started, such as ``wine C:/python/python.exe``; then the paths of this system are told as
-those of drive Z.
+``--windows-python`` may say under which Python the agent runs. Elsewhere these tests are skipped, unless it says how a
+Python for Windows is started, such as ``wine C:/python/python.exe``; then the paths of this system are told as those of
+drive Z.
 """
 
 from __future__ import annotations
 
-import os
 import shlex
 import socket
 import ssl
@@ -30,13 +29,11 @@ BAT = "RunBatScript"
 POWERSHELL = "RunPowerShellScript"
 HERE = sys.platform == "win32"
 
-_TOLD = os.environ.get("ASSIST_WINDOWS_PYTHON")  # before a test is given an environment of its own
 
-
-def python() -> list[str]:
-    """The words that start a Python for Windows, or the test is skipped."""
-    if _TOLD:
-        return shlex.split(_TOLD, posix=not HERE)
+def python(told: str | None) -> list[str]:
+    """The words that start a Python for Windows: as it was told, or this one; or the test is skipped."""
+    if told:
+        return shlex.split(told, posix=not HERE)
     if not HERE:
         pytest.skip("needs Windows: the agent's calls of it cannot be tried elsewhere")
     return [sys.executable]
@@ -50,8 +47,8 @@ def there(path: Path | str) -> str:
 class WindowsAgent:
     """An agent of a test's own, its folder, and the process that it is."""
 
-    def __init__(self, archive: Path, folder: Path) -> None:
-        self.python = python()
+    def __init__(self, python: list[str], archive: Path, folder: Path) -> None:
+        self.python = python
         self.home = folder / "agent"
         self.pki = folder / "pki"
         self.log = folder / "agent.log"

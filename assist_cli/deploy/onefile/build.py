@@ -40,15 +40,8 @@ def resolved(wheel: Path, version: str) -> Files:
         subprocess.run(
             [
                 *(sys.executable, "-m", "uv", "pip", "install", "--quiet", "--target", folder, "--link-mode", "copy"),
-                *(
-                    "--only-binary",
-                    ":all:",
-                    "--python",
-                    sys.executable,
-                    "--python-version",
-                    version,
-                    f"{wheel}{EXTRAS}",
-                ),
+                *("--system-certs", "--only-binary", ":all:"),  # as pip does, for a proxy with an authority of its own
+                *("--python", sys.executable, "--python-version", version, f"{wheel}{EXTRAS}"),
             ],
             check=True,
         )

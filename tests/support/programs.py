@@ -1,0 +1,34 @@
+"""What a test needs of the machine and may not find there: it is skipped, or fails under ``--need-programs``."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+
+required = False  # as --need-programs says
+
+
+def need(name: str) -> Path:
+    """The program of this name; skips the test where there is none."""
+    found = shutil.which(name, path=os.environ.get("PATH", os.defpath) + ":/usr/sbin")
+    return Path(found) if found else lack(name)
+
+
+def need_localhost() -> None:
+    """Skip the test where that name has no address."""
+    try:
+        socket.getaddrinfo("localhost", None)
+    except OSError:
+        lack("localhost in /etc/hosts")
+
+
+def lack(what: str) -> NoReturn:
+    """Skip the test for want of this, which ``.ci/run`` installs; fail it under ``--need-programs``."""
+    if required:
+        pytest.fail(f"needs {what}", pytrace=False)
+    pytest.skip(f"needs {what}")

@@ -1,0 +1,48 @@
+"""A guard over what starts processes. The interpreter reports each start to an audit hook, whoever asks for it.
+
+A test that is not marked ``process`` and starts one fails, so that the marker is true. A command that runs in the
+process of the tests may start programs and never fork: the copy would be one of all tests.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Iterator
+
+import croniter  # noqa: F401 - when it is imported it starts the program file, once
+import pytest
+
+_FORKS = frozenset({"os.fork", "os.forkpty"})
+_STARTS = _FORKS | {"os.posix_spawn", "os.spawn", "os.system", "subprocess.Popen"}
+
+_refused: frozenset[str] = frozenset()
+
+
+def _refuse(event: str, words: tuple[object, ...]) -> None:
+    if event in _refused:
+        ask = "installed" if _refused is _FORKS else "starts_processes"
+        pytest.fail(f"{event} {words[:1]}: a test that does so asks for the fixture {ask}")
+
+
+sys.addaudithook(_refuse)
+
+
+@contextlib.contextmanager
+def _without(events: frozenset[str]) -> Iterator[None]:
+    global _refused
+    before, _refused = _refused, _refused or events
+    try:
+        yield
+    finally:
+        _refused = before
+
+
+def without_processes() -> contextlib.AbstractContextManager[None]:
+    """Nothing may start a process."""
+    return _without(_STARTS)
+
+
+def without_forks() -> contextlib.AbstractContextManager[None]:
+    """Nothing may fork; where nothing may start a process at all, that stays so."""
+    return _without(_FORKS)
