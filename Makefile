@@ -34,6 +34,7 @@ demo: $(PROGRAM) ## Run a first script on this machine and show its record in th
 test: check ## Run the checks, then the tests (in parallel, in random order)
 	@$(PYTEST) -n $(WORKERS)
 
+test-fast: WORKERS := logical
 test-fast: $(TOOLS) ## Run the tests that start no process: less than a minute
 	@$(PYTEST) -n $(WORKERS) -m 'not process and not long and not soak'
 

@@ -37,9 +37,12 @@ _UNWANTED = (
 )  # fmt: skip
 
 
-def pytest_xdist_auto_num_workers() -> int:
-    """Twice as many tests at once as there are processors: for half of its time a test waits for something."""
-    return 2 * (os.cpu_count() or 1)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """The workers of ``-n auto``: two for each processor, since a test with processes waits half of its time.
+
+    ``-n logical`` is one for each processor.
+    """
+    return (os.cpu_count() or 1) * (1 if config.option.numprocesses == "logical" else 2)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
