@@ -1,13 +1,10 @@
 """A point in time on two clocks, so that a clock that is set does not end what runs."""
 
-from __future__ import annotations
-
-from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 
-@dataclass(frozen=True)
-class Moment:
+class Moment(NamedTuple):
     """``wall`` is the time of day in UTC, ``elapsed`` the seconds since the start of the machine, named by ``boot``.
 
     Nobody sets the second clock; it counts sleep where the system has such a clock. Where the start has no name

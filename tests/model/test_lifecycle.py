@@ -13,16 +13,13 @@ from assist_cli.model.invocation import Outcome, Record
 from assist_cli.model.lifecycle import (
     GRACE,
     IMPOSSIBLE,
-    NOW,
     ROWS,
     SETTLING,
     Action,
     Answer,
-    Ask,
     Case,
     Close,
     Facts,
-    Follow,
     Heard,
     ImpossibleCase,
     Later,
@@ -32,7 +29,7 @@ from assist_cli.model.lifecycle import (
     Sender,
     Sent,
     Standing,
-    TellStop,
+    Step,
     case_of,
     decide,
     lifetime,
@@ -47,7 +44,7 @@ from assist_cli.model.status import UNANSWERED, InvocationStatus, may_become
 WALL = datetime(2026, 11, 22, 8, tzinfo=timezone.utc)
 TOLD = Outcome(InvocationStatus.FINISHED, exit_code=0, accepted=True)
 CALLED_OFF = Outcome(InvocationStatus.STOPPED, error_code="ExecutionInterrupted", error_info="it was called off")
-STARTS = (NOW, Later(5.0), Never(CALLED_OFF))
+STARTS = (None, Later(5.0), Never(CALLED_OFF))
 BOTH = (False, True)
 
 
@@ -100,7 +97,7 @@ def test_what_is_final_is_left_alone() -> None:
 def test_what_was_closed_unanswered_changes_by_a_true_result_alone() -> None:
     for case, action, _ in ALL:
         if case.standing is Standing.UNANSWERED:
-            assert isinstance(action, (Ask, Leave)) or action == Close(TOLD)
+            assert action is Step.ASK or isinstance(action, Leave) or action == Close(TOLD)
 
 
 def test_only_its_sender_sends_what_runs_and_nobody_sends_what_was_accepted() -> None:
@@ -144,7 +141,7 @@ def test_a_stop_reaches_the_agent_before_anything_else() -> None:
                 assert isinstance(action, Close)
                 assert action.outcome.status is InvocationStatus.STOPPED
             elif case.heard in (Heard.NOT_ASKED, Heard.OPEN):
-                assert isinstance(action, TellStop)
+                assert action is Step.TELL_STOP
 
 
 def test_every_close_is_a_legal_move() -> None:
@@ -186,7 +183,7 @@ GONE = Facts(Sender.GONE)
 @pytest.mark.parametrize("step", [3600, -3600, 0])
 def test_a_clock_that_is_set_neither_ends_nor_prolongs_what_runs(step: float) -> None:
     asked = Facts(Sender.GONE, accepted=True, answer=Answer(Heard.OPEN))
-    assert decide(record(**SENT), asked, at(89, step=step)) == Follow()
+    assert decide(record(**SENT), asked, at(89, step=step)) is Step.FOLLOW
     action = decide(record(**SENT), asked, at(91, step=step))
     assert isinstance(action, Close)
     assert action.outcome.error_code == UNANSWERED

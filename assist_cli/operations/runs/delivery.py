@@ -9,9 +9,9 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from assist_cli import codes
 from assist_cli.agents.client import Client
@@ -27,8 +27,7 @@ from assist_cli.operations.runs.batch_writer import BatchWriter
 Request = Callable[[Client], Awaitable[Any]]
 
 
-@dataclass(frozen=True)
-class Delivery:
+class Delivery(NamedTuple):
     """What is to be delivered: a request that may run for ``timeout`` seconds.
 
     ``prepare`` makes the request when nothing is in its way any more; what it raises is why the record cannot be

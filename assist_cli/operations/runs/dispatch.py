@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Sequence
 
 from assist_cli.errors import GaveUpWaiting
 from assist_cli.model.invocation import Invocation, InvocationInstance, Outcome
-from assist_cli.model.lifecycle import NOW, Never, Now, stopped_unsent
+from assist_cli.model.lifecycle import Never, stopped_unsent
 from assist_cli.model.rollout import AT_ONCE, Rollout
 from assist_cli.operations.controller import Controller
 from assist_cli.operations.fleet import concurrency
@@ -149,11 +149,11 @@ class _Dispatch:
                 worker = self._worker(connection, place, token=place.record.sender, start=start, delivery=delivery)
                 async with self._turn:
                     outcome = await self._within_patience(worker.send())
-                if self._listener is not None and start is NOW:
+                if self._listener is not None and start is None:
                     self._listener.started(place.instance_name)
                 if outcome is None and follow:
                     outcome = await self._within_patience(worker.finish())
-                self._ended(place, outcome, counts=start is NOW)
+                self._ended(place, outcome, counts=start is None)
 
     async def _attend(self, place: InvocationInstance) -> None:
         if place.record.status.is_final:
@@ -171,7 +171,7 @@ class _Dispatch:
         place: InvocationInstance,
         *,
         token: str | None = None,
-        start: Now | Never = NOW,
+        start: Never | None = None,
         delivery: Delivery | None = None,
     ) -> RecordWorker:
         return RecordWorker(
@@ -187,10 +187,10 @@ class _Dispatch:
             until=self._until,
         )
 
-    def _start(self) -> Now | Never:
-        """When a record may start: not any more when more have failed than are tolerated."""
+    def _start(self) -> Never | None:
+        """The reason why a record does not start, when more have failed than are tolerated."""
         if self._tolerated is None or self._failures <= self._tolerated:
-            return NOW
+            return None
         failed = f"{self._failures} of {len(self._invocation.instances)} had failed"
         why = f"it was not started: {failed}, more than {self._rollout.max_errors}"
         return Never(stopped_unsent(self._controller.now(), why))

@@ -7,19 +7,16 @@ import asyncio
 from assist_cli.model.invocation import Outcome, Record
 from assist_cli.model.lifecycle import (
     NOT_ASKED,
-    NOW,
     Answer,
-    Ask,
     Close,
     Facts,
     Heard,
     Later,
     Leave,
     Never,
-    Now,
     Send,
     Sender,
-    TellStop,
+    Step,
     decide,
     time_left,
 )
@@ -68,7 +65,7 @@ class RecordWorker:
         record: Record,
         *,
         token: str | None = None,
-        start: Now | Later | Never = NOW,
+        start: Later | Never | None = None,
         delivery: Delivery | None = None,
         name: str = "",
         listener: Listener | None = None,
@@ -126,10 +123,10 @@ class RecordWorker:
             elif isinstance(action, Send):
                 if not await self._send() and self.record.status.is_final:
                     return self.record.outcome()
-            elif isinstance(action, TellStop):
+            elif action is Step.TELL_STOP:
                 self._hear(await follow.tell_stop(self._controller, self._connection, self.record))
                 self._told = True
-            elif isinstance(action, Ask):
+            elif action is Step.ASK:
                 self._hear(await self._ask())
             elif follows:
                 self._hear(await self._follow(time_left(self.record, moment)))
@@ -143,7 +140,7 @@ class RecordWorker:
             answer = follow.OPEN  # whether it is so turns out by following it
         return Facts(
             sender,
-            start=self._start if self.record.sent is None else NOW,
+            start=self._start if self.record.sent is None else None,
             can_send=self._delivery is not None and sender in (Sender.MINE, Sender.GONE),
             accepted=self._accepted or self.record.accepted,
             told=self._told and self.record.status is not InvocationStatus.RUNNING,

@@ -16,11 +16,9 @@ from assist_cli.model.frequency import Frequency, restore
 from assist_cli.model.ids import Kind, new_id
 from assist_cli.model.invocation import Invocation, InvocationInstance, Record
 from assist_cli.model.lifecycle import (
-    NOW,
     Close,
     Facts,
     Never,
-    Now,
     Send,
     Sender,
     decide,
@@ -122,7 +120,7 @@ def take_up(controller: Controller, token: str, now: datetime) -> list[DueRecord
                 continue
             when = each.due + rules.offset(each.record.instance_id, schedule.jitter)
             following = frequency_of(schedule.frequency, schedule.timezone).next(each.due, schedule.anchor)
-            start: Now | Never = NOW
+            start: Never | None = None
             if now - when > rules.patience(each.due, following):
                 start = Never(never_arrived(now))
             facts = Facts(sender, start=start, can_send=True, accepted=each.record.accepted)
@@ -199,7 +197,7 @@ class _Turn:
 
     def _due(self, place: ScheduledInstance, due: datetime) -> DueRecord:
         when = due + rules.offset(place.instance_id, self._schedule.jitter)
-        noted = replace(self._controller.moment(), wall=self._now) if when <= self._now else None
+        noted = self._controller.moment()._replace(wall=self._now) if when <= self._now else None
         record = self._record(place, max(when, self._now))
         found = InvocationInstance(
             place.instance_id, place.instance_name, InvocationStatus.RUNNING, place.repeats + 1, record

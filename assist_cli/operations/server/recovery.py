@@ -13,7 +13,7 @@ from datetime import timedelta
 
 from assist_cli.errors import AssistError
 from assist_cli.model.invocation import Record
-from assist_cli.model.lifecycle import Facts, Leave, Send, Sender, TellStop, decide
+from assist_cli.model.lifecycle import Facts, Leave, Send, Sender, Step, decide
 from assist_cli.model.status import InvocationStatus
 from assist_cli.operations.controller import Controller
 from assist_cli.operations.fleet.pool import ConnectionPool
@@ -75,7 +75,7 @@ class Recovery:
                     others = others or facts.sender is Sender.OTHER
                 elif isinstance(action, Send):
                     self._send(invocation_id, record)
-                elif isinstance(action, TellStop) and facts.sender is Sender.BUSY:
+                elif action is Step.TELL_STOP and facts.sender is Sender.BUSY:
                     self._told.add(record.id)
                     self._begin(record, self._tell_stop(record))
                 else:
