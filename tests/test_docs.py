@@ -49,3 +49,12 @@ def test_every_setting_of_the_agent_is_told_with_its_default() -> None:
     assert {name: table[name] for name, value in DEFAULTS.items() if isinstance(value, int)} == {
         name: str(value) for name, value in DEFAULTS.items() if isinstance(value, int)
     }
+
+
+def test_what_is_looked_for_is_where_the_architecture_says() -> None:
+    """Every file that it answers a question with exists."""
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    table = text.partition("## Where is …?")[2].partition("##")[0]
+    named = re.findall(r"`((?:assist_cli|agentd)/[^`]+)`", table)
+    assert len(named) >= 12
+    assert [each for each in named if not (ROOT / each).is_file()] == []
