@@ -1,4 +1,4 @@
-"""When an invocation runs again, or later: schedules, what is due of them, and the ledger of their slots.
+"""When an invocation runs again, or later: schedules, what is due of them, and their slots.
 
 The rules are docs/rules.md section 6. Times are moments in UTC; a frequency knows its own zone.
 """

@@ -12,7 +12,7 @@ from assist_cli.store.database import Reader
 
 @dataclass(frozen=True)
 class SlotFigure:
-    """A line of the ledger of slots: its number, what became of it, and by how many seconds it was late, if sent."""
+    """A slot as metrics count it: its number, what became of it, and by how many seconds it was late, if sent."""
 
     number: int
     outcome: SlotOutcome
@@ -59,14 +59,14 @@ def waiting_notices(reader: Reader) -> int:
 
 
 def newest_slot(reader: Reader) -> int:
-    """The number of the newest line of the ledger; 0 when there is none."""
+    """The number of the newest slot; 0 when there is none."""
     row = reader.first("SELECT coalesce(max(number), 0) AS number FROM slots")
     assert row is not None
     return int(row["number"])
 
 
 def slots(reader: Reader, after: int, others: Collection[int]) -> list[SlotFigure]:
-    """The lines of the ledger beyond a number, and these others."""
+    """The slots beyond a number, and these others."""
     rows = reader.query(
         """
         SELECT number, outcome, lateness_ms FROM slots WHERE number > ?

@@ -1,4 +1,4 @@
-"""The ledger of slots: what became of each due time of a schedule, on each of its instances.
+"""Slots: what became of each due time of a schedule, on each of its instances.
 
 A slot is written with its record, in the transaction that moves the schedule on, before anything is sent. A stretch of
 due times that were missed is one row, however many they are.
@@ -47,7 +47,7 @@ class Waiting:
 
 @dataclass(frozen=True)
 class SlotRange:
-    """A line of the ledger: a slot, or with ``until`` all due times from its own until before that."""
+    """A slot, or with ``until`` all due times from its own until before that."""
 
     slot: Slot
     until: datetime | None

@@ -65,7 +65,7 @@ async def service(host: str, port: int, controller: Controller) -> AsyncIterator
 
 
 class _Figures(Collector):
-    """Reads the figures at each scrape; counts what has come to the ledger of slots since the server began."""
+    """Reads the figures at each scrape; counts the slots that were added since the server began."""
 
     def __init__(self, home: Home, watch: Watch) -> None:
         self._home = home

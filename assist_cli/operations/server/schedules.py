@@ -66,7 +66,7 @@ def list_slots(controller: Controller, invocation_id: str, *, limit: int | None)
 
 
 def recall(controller: Controller, invocation_id: str, *, limit: int | None) -> Iterator[Slot]:
-    """The ledger as it was last written; nobody is asked. Raises NotFound."""
+    """The slots as they were last written; nobody is asked. Raises NotFound."""
     found = _schedule(controller.database, invocation_id)
     frequency = restore(found.frequency, found.timezone)
     left = limit
