@@ -114,7 +114,7 @@ class History:
         if killed:
             await asyncio.sleep(self.random.uniform(0, 1))
             process.kill()
-        well = [each for each in open_records if self.world.agents[each.instance_id].is_well()]
+        well = [each for each in open_records if self.world.agents[each.instance_id].is_well(within=3.0)]
         await process.end()
         if killed or self.world.trouble:
             return

@@ -103,9 +103,9 @@ class MemoryAgent:
         self.silent_until = 0.0
         self.connections: set[MemoryConnection] = set()
 
-    def is_well(self) -> bool:
-        """It can be reached, and answers."""
-        return self.world.loop.now >= max(self.down_until, self.silent_until)
+    def is_well(self, *, within: float = 0.0) -> bool:
+        """It can be reached, and answers, now or in so many seconds."""
+        return self.world.loop.now + within >= max(self.down_until, self.silent_until)
 
     def crash(self, seconds: float) -> None:
         """The agent dies and is away for so long; its shims go on."""

@@ -26,6 +26,7 @@ from assist_cli.operations.runs.listener import Listener
 BEYOND_ANY_OUTPUT = 2**62
 
 OPEN = Answer(Heard.OPEN)
+WAS_TOLD = frozenset({Heard.OPEN, Heard.NOT_ASKED})  # the answers of ``tell_stop`` of an agent that was told
 
 log = logging.getLogger(__name__)
 
@@ -39,11 +40,12 @@ async def ask(
     controller: Controller,
     connection: AgentConnection,
     record: Record,
+    fold: Fold,
     *,
     name: str = "",
     listener: Listener | None = None,
 ) -> Answer:
-    """Ask how a record stands. What has ended comes with its output, which a ``listener`` is given as by ``follow``."""
+    """Ask how a record stands. What has ended comes with its output, as by ``follow``."""
 
     async def state(client: Client) -> Answer:
         found = await client.call("task.get", {"record": record.id, "offset": BEYOND_ANY_OUTPUT})
@@ -55,7 +57,7 @@ async def ask(
 
     answer = await _answered(record, _once(connection, state), controller.timeouts.agent.answer)
     if answer.heard is Heard.ENDED and answer.outcome is None:
-        return await follow(controller, connection, record, seconds=0, name=name, listener=listener)
+        return await follow(controller, connection, record, fold, seconds=0, name=name, listener=listener)
     return answer
 
 
@@ -63,6 +65,7 @@ async def follow(
     controller: Controller,
     connection: AgentConnection,
     record: Record,
+    fold: Fold,
     *,
     seconds: float,
     name: str = "",
@@ -71,10 +74,9 @@ async def follow(
     """Follow a record to its end, for so many ``seconds`` at most; SILENT when it has not ended by then.
 
     With a ``listener`` all of the output comes, as it is produced, under the instance's ``name``; without, only what
-    the history holds. A lost connection is made again and goes on where it was. What has ended is fetched, though
-    there is no time left.
+    the history holds. It begins after what the ``fold`` has already, so a lost connection, or another call, goes on
+    where it was. What has ended is fetched, though there is no time left.
     """
-    fold = Fold()
 
     async def watch(client: Client) -> Answer:
         events = client.watch(record.id, offset=fold.offset, budget=budget(listener))

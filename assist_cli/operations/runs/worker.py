@@ -20,6 +20,7 @@ from assist_cli.model.lifecycle import (
     decide,
     time_left,
 )
+from assist_cli.model.output import Fold
 from assist_cli.model.status import UNANSWERED, InvocationStatus
 from assist_cli.operations.controller import Controller
 from assist_cli.operations.fleet.connection import AgentConnection
@@ -81,6 +82,7 @@ class RecordWorker:
         self._name = name
         self._listener = listener
         self._until = until
+        self._fold = Fold()
         self._answer = NOT_ASKED
         self._accepted = False
         self._told = False
@@ -125,7 +127,7 @@ class RecordWorker:
                     return self.record.outcome()
             elif action is Step.TELL_STOP:
                 self._hear(await follow.tell_stop(self._controller, self._connection, self.record))
-                self._told = True
+                self._told = self._answer.heard in follow.WAS_TOLD
             elif action is Step.ASK:
                 self._hear(await self._ask())
             elif follows:
@@ -168,7 +170,7 @@ class RecordWorker:
 
     async def _ask(self) -> Answer:
         return await follow.ask(
-            self._controller, self._connection, self.record, name=self._name, listener=self._listener
+            self._controller, self._connection, self.record, self._fold, name=self._name, listener=self._listener
         )
 
     async def _follow(self, seconds: float) -> Answer:
@@ -176,6 +178,7 @@ class RecordWorker:
             self._controller,
             self._connection,
             self.record,
+            self._fold,
             seconds=seconds,
             name=self._name,
             listener=self._listener,

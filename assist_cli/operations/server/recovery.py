@@ -13,7 +13,7 @@ from datetime import timedelta
 
 from assist_cli.errors import AssistError
 from assist_cli.model.invocation import Record
-from assist_cli.model.lifecycle import Facts, Leave, Send, Sender, Step, decide
+from assist_cli.model.lifecycle import RETRY, Facts, Leave, Send, Sender, Step, decide
 from assist_cli.model.status import InvocationStatus
 from assist_cli.operations.controller import Controller
 from assist_cli.operations.fleet.pool import ConnectionPool
@@ -127,9 +127,14 @@ class Recovery:
             log.error("cannot recover record %s: %s", record_id, error, exc_info=not isinstance(error, AssistError))
 
     async def _tell_stop(self, record: Record) -> None:
-        """Tell the agent to stop what a delivery of ours follows to its end."""
+        """Tell the agent to stop what a delivery of ours follows to its end; retry until it was told."""
         async with self._pool.connection(record.instance_id) as connection:
-            await follow.tell_stop(self._controller, connection, record)
+            while True:
+                answer = await follow.tell_stop(self._controller, connection, record)
+                known = records.get(self._controller.database, record.id)
+                if answer.heard in follow.WAS_TOLD or known is None or known.status.is_final:
+                    return
+                await asyncio.sleep(RETRY)
 
     async def _finish(self, record: Record) -> None:
         async with self._pool.connection(record.instance_id) as connection:
