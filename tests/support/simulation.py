@@ -252,7 +252,10 @@ class MemoryConnection(asyncio.Transport):
     def _arrive(self, message: dict[str, Any]) -> None:
         world = self._agent.world
         late = not self._owner.alive and world.loop.now < self._owner.died + LATE_ARRIVAL
-        if (self._lost and not late) or world.loop.now < self._agent.silent_until:
+        if self._lost and not late:
+            return
+        if world.loop.now < self._agent.silent_until:  # it is stopped; what has come is read when it goes on
+            world.loop.call_at(self._agent.silent_until, self._arrive, message)
             return
         if world.loop.now < self._agent.down_until or world.breaks():
             self.lose()
