@@ -209,6 +209,24 @@ def test_instances_are_spread(world: World) -> None:
     asyncio.run(story())
 
 
+def test_a_spread_firing_keeps_its_time_whatever_else_is_written(world: World) -> None:
+    """Another process changes the database, so the server looks for what is open."""
+
+    async def story() -> None:
+        made = world.schedule(EVERY, on=("n1", "n2", "n3"), jitter=5)
+        async with world.agents(), world.serving():
+            await world.forward(20)
+            before = sorted(world.moments(made))
+            for _ in range(10):
+                world.schedule(frequency.every(1000))
+                await world.forward(1)
+        after = sorted(world.moments(made))[len(before) :]
+        assert len(before) == len(after) == 3
+        assert [round(each - 10, 1) for each in after] == [round(each, 1) for each in before]
+
+    asyncio.run(story())
+
+
 def test_a_spread_firing_is_stopped_before_it_is_sent(world: World) -> None:
     async def story() -> None:
         made = world.schedule(EVERY, on=("n1", "n2", "n3"), jitter=5)

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine
-from datetime import timedelta
+from collections.abc import Coroutine, Mapping
+from datetime import datetime, timedelta
 
 from assist_cli.errors import AssistError
 from assist_cli.model.invocation import Record
-from assist_cli.model.lifecycle import RETRY, Facts, Leave, Send, Sender, Step, decide
+from assist_cli.model.lifecycle import RETRY, Facts, Later, Leave, Send, Sender, Step, decide
 from assist_cli.model.status import InvocationStatus
 from assist_cli.operations.controller import Controller
 from assist_cli.operations.fleet.pool import ConnectionPool
@@ -46,16 +46,26 @@ async def correct(controller: Controller) -> None:
 
 
 class Recovery:
-    """Has a task for each open record that is nobody's."""
+    """Has a task for each open record that is nobody's.
+
+    ``held`` has the moments until which the server holds records of its own back.
+    """
 
     def __init__(
-        self, controller: Controller, token: str, writer: BatchWriter, pool: ConnectionPool, deliverer: Deliverer
+        self,
+        controller: Controller,
+        token: str,
+        writer: BatchWriter,
+        pool: ConnectionPool,
+        deliverer: Deliverer,
+        held: Mapping[str, datetime],
     ) -> None:
         self._controller = controller
         self._token = token
         self._writer = writer
         self._pool = pool
         self._deliverer = deliverer
+        self._held = held
         self.under_way: dict[str, asyncio.Task[None]] = {}
         self._told: set[str] = set()
 
@@ -102,8 +112,10 @@ class Recovery:
         else:
             sender = living.get(record.sender) or sender_of(self._controller, record, self._token)
             living[record.sender] = sender
+        until = self._held.get(record.id)
         return Facts(
             sender,
+            start=None if until is None else Later((until - self._controller.now()).total_seconds()),
             can_send=sender is Sender.MINE and record.sent is None,  # it was handed over to us
             accepted=record.accepted,
             told=record.id in self._told and record.status is InvocationStatus.STOPPING,

@@ -80,12 +80,13 @@ class Server:
         self._clock = clock or Clock(controller.now)
         self._agenda = Agenda()
         self._held: list[tuple[int, str, firing.DueRecord]] = []
+        self._held_until: dict[str, datetime] = {}
         self._revision = 0
         self._changes = -1
         self._writer = BatchWriter(controller)
         self._pool = ConnectionPool(controller)
         self._deliverer = Deliverer(controller, token, self._writer, self._pool)
-        self._recovery = Recovery(controller, token, self._writer, self._pool, self._deliverer)
+        self._recovery = Recovery(controller, token, self._writer, self._pool, self._deliverer, self._held_until)
         self._others = False
         self._look_again = 0.0
         self._stopped = asyncio.Event()
@@ -222,7 +223,9 @@ class Server:
                 self._agenda.put(invocation_id, upcoming)
             self._deliver(fired.deliveries, now)
         while self._held and self._held[0][0] <= to_ms(now):
-            self._deliverer.carry(heapq.heappop(self._held)[2])
+            _, record_id, delivery = heapq.heappop(self._held)
+            del self._held_until[record_id]
+            self._deliverer.carry(delivery)
         coming = [due for due, _, _ in self._held[:1]]
         if (first := self._agenda.first()) is not None:
             coming.append(first)
@@ -235,6 +238,7 @@ class Server:
                 self._deliverer.carry(delivery)
             else:
                 heapq.heappush(self._held, (to_ms(delivery.when), delivery.record.id, delivery))
+                self._held_until[delivery.record.id] = delivery.when
 
     def _take_step(self, now: datetime, step: timedelta) -> None:
         """The clock was set: intervals go on as if it had not been, and what follows the time of day follows it.
@@ -251,6 +255,7 @@ class Server:
             (to_ms(each.when + step), record_id, replace(each, when=each.when + step))
             for _, record_id, each in self._held
         ]
+        self._held_until.update((record_id, each.when) for _, record_id, each in self._held)
         self._reload()
 
     def _correct_what_is_ahead(self, now: datetime) -> None:
