@@ -66,8 +66,8 @@ def test_no_process_is_left_for_a_task(agent_of_somebody: Agent, somebody: int) 
             running.append(order["record"])
         else:
             refusals.append(refusal)
-    assert refusals
     assert all(refusal.code == "ExecutionException" for refusal in refusals)
+    failed = 0  # a shim that could not start its script waits for the next task, which then needs no other
     for record in running:
         client.call("task.stop", record=record)
         result = client.finish(record).result
@@ -76,6 +76,8 @@ def test_no_process_is_left_for_a_task(agent_of_somebody: Agent, somebody: int) 
             ("Stopped", "ExecutionInterrupted"),
             ("Failed", "ExecutionException"),
         )
+        failed += result["state"] == "Failed"
+    assert refusals or failed
     assert client.complete("exec echo room").stdout == b"room\n"
     agent.close()
 
