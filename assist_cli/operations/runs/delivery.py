@@ -53,7 +53,7 @@ async def deliver(
     it, and DatabaseFailure.
     """
     try:
-        await connection.client()
+        await asyncio.wait_for(connection.client(), _left(delivery.until) if delivery.until is not None else None)
     except ConnectionLost as error:  # before anything of the record could leave
         return record, Answer(Heard.UNREACHABLE, code=ClientNotOnline.code, why=error.message)
     except AgentError as error:

@@ -196,10 +196,7 @@ class _Dispatch:
         return Never(stopped_unsent(self._controller.now(), why))
 
     def _delivery(self, place: InvocationInstance, *, follow: bool) -> Delivery:
-        """The delivery of a record. With ``follow`` the watch of a script begins with it.
-
-        The patience is for what follows: for a script its end, for a file the answer.
-        """
+        """The delivery of a record. With ``follow`` the watch of a script begins with it."""
         invocation = self._invocation
         is_file = invocation.transfer is not None
 
@@ -209,7 +206,7 @@ class _Dispatch:
                 return lambda client: client.run(params, budget=budget(self._listener))
             return lambda client: client.call(method, params)
 
-        return Delivery(invocation.timeout, prepare, until=self._until if is_file else None)
+        return Delivery(invocation.timeout, prepare, until=self._until)
 
     def _ended(self, place: InvocationInstance, outcome: Outcome | None, *, counts: bool = True) -> None:
         """Tell the listener of an outcome; one that was not started ``counts`` for no failure."""

@@ -1,4 +1,4 @@
-"""Questions to the agent about one record, each with an ``Answer`` whatever happens: how it stands, to its end, stop.
+"""Questions to the agent about one record, each with an ``Answer`` whatever happens: its state, its end, its stop.
 
 What is asked next, and what an answer means for the record, is for ``model.lifecycle`` to decide.
 """
@@ -23,9 +23,10 @@ from assist_cli.operations.controller import Controller
 from assist_cli.operations.fleet.connection import AgentConnection, connection_to
 from assist_cli.operations.runs.listener import Listener
 
-BEYOND_ANY_OUTPUT = 2**62
+BEYOND_ANY_OUTPUT = 2**62  # as an offset: the state alone is wanted, and no page of output
 
 OPEN = Answer(Heard.OPEN)
+HAS_OUTPUT = Answer(Heard.ENDED)  # it has ended, and its output is to be fetched before there is an outcome
 WAS_TOLD = frozenset({Heard.OPEN, Heard.NOT_ASKED})  # the answers of ``tell_stop`` of an agent that was told
 
 log = logging.getLogger(__name__)
@@ -53,10 +54,10 @@ async def ask(
             return Answer(Heard.FORGOTTEN)
         if found["result"] is None:
             return OPEN
-        return Answer(Heard.ENDED) if found["result"]["output_bytes"] else ended(found["result"])
+        return HAS_OUTPUT if found["result"]["output_bytes"] else ended(found["result"])
 
     answer = await _answered(record, _once(connection, state), controller.timeouts.agent.answer)
-    if answer.heard is Heard.ENDED and answer.outcome is None:
+    if answer is HAS_OUTPUT:
         return await follow(controller, connection, record, fold, seconds=0, name=name, listener=listener)
     return answer
 

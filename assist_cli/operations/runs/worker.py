@@ -123,17 +123,21 @@ class RecordWorker:
                 if not self._read():
                     return None
             elif isinstance(action, Send):
-                if not await self._send() and self.record.status.is_final:
-                    return self.record.outcome()
+                if not await self._send():  # it was stopped, closed or pruned meanwhile
+                    if not self._read():
+                        return None
+                    if self.record.status.is_final:
+                        return self.record.outcome()
             elif action is Step.TELL_STOP:
                 self._hear(await follow.tell_stop(self._controller, self._connection, self.record))
                 self._told = self._answer.heard in follow.WAS_TOLD
             elif action is Step.ASK:
                 self._hear(await self._ask())
-            elif follows:
-                self._hear(await self._follow(time_left(self.record, moment)))
             else:
-                return None
+                assert action is Step.FOLLOW
+                if not follows:
+                    return None
+                self._hear(await self._follow(time_left(self.record, moment)))
 
     def _facts(self, *, watches: bool) -> Facts:
         sender = sender_of(self._controller, self.record, self._token)
@@ -160,7 +164,6 @@ class RecordWorker:
         record, answer = await deliver(self._controller, self._writer, self._connection, self.record, self._delivery)
         self._delivery = None
         if record is None:
-            self._read()
             return False
         self.record = record
         self._hear(answer)
@@ -201,7 +204,7 @@ class RecordWorker:
         return self._until - asyncio.get_running_loop().time()
 
     def _read(self) -> bool:
-        """Read the record anew, as others may have changed it; whether it is there still."""
+        """Read the record again, as others may have changed it, and ask again; whether it is there still."""
         known = records.get(self._controller.database, self.record.id)
         if known is None:
             return False

@@ -18,6 +18,7 @@ from assist_cli.model.invocation import Invocation, InvocationInstance, Record
 from assist_cli.model.lifecycle import (
     Close,
     Facts,
+    Later,
     Never,
     Send,
     Sender,
@@ -120,17 +121,21 @@ def take_up(controller: Controller, token: str, now: datetime) -> list[DueRecord
                 continue
             when = each.due + rules.offset(each.record.instance_id, schedule.jitter)
             following = frequency_of(schedule.frequency, schedule.timezone).next(each.due, schedule.anchor)
-            start: Never | None = None
+            start: Later | Never | None = None
             if now - when > rules.patience(each.due, following):
                 start = Never(never_arrived(now))
+            elif each.record.sent is None and when > now:
+                start = Later((when - now).total_seconds())
             facts = Facts(sender, start=start, can_send=True, accepted=each.record.accepted)
-            if not isinstance(decide(each.record, facts, controller.moment()), Send):
+            action = decide(each.record, facts, controller.moment())
+            if not isinstance(action, Send):
                 continue
-            records.adopt(transaction, each.record.id, token)
-            slots.note_lateness(transaction, {each.record.id: max(now - when, timedelta(0))})
-            place = InvocationInstance(
-                each.record.instance_id, each.instance_name, each.record.status, each.record.number, each.record
-            )
+            record = each.record
+            if action.adopt:
+                records.adopt(transaction, record.id, token)
+                record = replace(record, sender=token)
+            slots.note_lateness(transaction, {record.id: max(now - when, timedelta(0))})
+            place = InvocationInstance(record.instance_id, each.instance_name, record.status, record.number, record)
             invocation = invocations.what(transaction, each.invocation_id)
             found.append(DueRecord(invocation, place, when, schedule.secrets))
     return found
