@@ -125,6 +125,9 @@ class Standing(Enum):
     FINAL = "final"
 
 
+_STANDINGS = {InvocationStatus.RUNNING: Standing.RUNNING, InvocationStatus.STOPPING: Standing.STOPPING}
+
+
 class Sent(Enum):
     """Whether bytes of a record may have left, and whether those of a dead sender must have arrived by now."""
 
@@ -183,10 +186,8 @@ def case_of(record: Record, facts: Facts, now: Moment) -> Case:
     """Return the combination that a record and what is known of it stand for."""
     if record.status is InvocationStatus.FAILED and record.error_code == UNANSWERED:
         standing = Standing.UNANSWERED
-    elif record.status.is_final:
-        standing = Standing.FINAL
     else:
-        standing = Standing(record.status.value)
+        standing = _STANDINGS.get(record.status, Standing.FINAL)
     if record.sent is None:
         return Case(standing, Sent.NO, False, facts, now.wall)
     sent = Sent.SETTLING if since_sent(record, now) < SETTLING.total_seconds() else Sent.SETTLED

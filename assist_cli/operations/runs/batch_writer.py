@@ -85,10 +85,13 @@ class BatchWriter:
                     for record_id, lifetime in sending.items()
                     if records.mark_sent(transaction, record_id, now, lifetime)
                 }
-                slots.note_lateness(transaction, {each: max(now.wall - due[each], timedelta(0)) for each in due})
-                records.mark_accepted(transaction, accepted)
-                slots.settle(transaction, dict.fromkeys(accepted, True))
-                _settle(self._controller, transaction, ended)
+                if due:
+                    slots.note_lateness(transaction, {each: max(now.wall - due[each], timedelta(0)) for each in due})
+                if accepted:
+                    records.mark_accepted(transaction, accepted)
+                    slots.settle(transaction, dict.fromkeys(accepted, True))
+                if ended:
+                    _settle(self._controller, transaction, ended)
         except Exception as error:
             batch.set_exception(error)
         else:
