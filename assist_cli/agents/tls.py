@@ -150,7 +150,7 @@ def _load(folder: Path, stamps: tuple[int, ...]) -> ssl.SSLContext:
 
 
 def _failure(route: Tls, error: Exception, seconds: float) -> AgentError:
-    """What a connection that was not made in so many seconds means."""
+    """Return the error for a connection that was not made, for which there were so many ``seconds``."""
     if isinstance(error, asyncio.TimeoutError):
         return ClientNotOnline(
             f"cannot reach the agent at '{route}': no answer in {seconds:.0f} s",

@@ -46,31 +46,24 @@ async def correct(controller: Controller) -> None:
 
 
 class Recovery:
-    """Has a task for each open record that is nobody's.
-
-    ``held`` has the moments until which the server holds records of its own back.
-    """
+    """Has a task for each open record that is nobody's."""
 
     def __init__(
-        self,
-        controller: Controller,
-        token: str,
-        writer: BatchWriter,
-        pool: ConnectionPool,
-        deliverer: Deliverer,
-        held: Mapping[str, datetime],
+        self, controller: Controller, token: str, writer: BatchWriter, pool: ConnectionPool, deliverer: Deliverer
     ) -> None:
         self._controller = controller
         self._token = token
         self._writer = writer
         self._pool = pool
         self._deliverer = deliverer
-        self._held = held
         self.under_way: dict[str, asyncio.Task[None]] = {}
         self._told: set[str] = set()
 
-    def scan(self) -> bool:
-        """Begin what is to be done of all open records; whether others are at work, so that a look soon is worth it."""
+    def scan(self, held: Mapping[str, datetime]) -> bool:
+        """Begin what is to be done of all open records; whether others are at work, so that a look soon is worth it.
+
+        ``held`` has the moments until which the server holds records of its own back.
+        """
         found = records.unsettled(self._controller.database)
         living: dict[str, Sender] = {}
         others = False
@@ -79,7 +72,7 @@ class Recovery:
             for record in open_records:
                 if record.id in self.under_way:
                     continue
-                facts = self._facts(record, living)
+                facts = self._facts(record, living, held)
                 action = decide(record, facts, moment)
                 if isinstance(action, Leave):
                     others = others or facts.sender is Sender.OTHER
@@ -105,14 +98,14 @@ class Recovery:
             task.cancel()
         return tasks
 
-    def _facts(self, record: Record, living: dict[str, Sender]) -> Facts:
+    def _facts(self, record: Record, living: dict[str, Sender], held: Mapping[str, datetime]) -> Facts:
         """What is known of a record before its agent is asked; ``living`` remembers senders in one scan."""
         if record.id in self._deliverer.under_way:
             sender = Sender.BUSY
         else:
             sender = living.get(record.sender) or sender_of(self._controller, record, self._token)
             living[record.sender] = sender
-        until = self._held.get(record.id)
+        until = held.get(record.id)
         return Facts(
             sender,
             start=None if until is None else Later((until - self._controller.now()).total_seconds()),

@@ -80,13 +80,12 @@ class Server:
         self._clock = clock or Clock(controller.now)
         self._agenda = Agenda()
         self._held: list[tuple[int, str, firing.DueRecord]] = []
-        self._held_until: dict[str, datetime] = {}
         self._revision = 0
         self._changes = -1
         self._writer = BatchWriter(controller)
         self._pool = ConnectionPool(controller)
         self._deliverer = Deliverer(controller, token, self._writer, self._pool)
-        self._recovery = Recovery(controller, token, self._writer, self._pool, self._deliverer, self._held_until)
+        self._recovery = Recovery(controller, token, self._writer, self._pool, self._deliverer)
         self._others = False
         self._look_again = 0.0
         self._stopped = asyncio.Event()
@@ -200,7 +199,7 @@ class Server:
                 self._agenda.put(invocation_id, due)
         elif not self._others or loop.time() < self._look_again:
             return
-        self._others = self._recovery.scan()
+        self._others = self._recovery.scan({record_id: each.when for _, record_id, each in self._held})
         self._look_again = loop.time() + self._timeouts.rescan
 
     def _is_due(self) -> bool:
@@ -223,9 +222,7 @@ class Server:
                 self._agenda.put(invocation_id, upcoming)
             self._deliver(fired.deliveries, now)
         while self._held and self._held[0][0] <= to_ms(now):
-            _, record_id, delivery = heapq.heappop(self._held)
-            del self._held_until[record_id]
-            self._deliverer.carry(delivery)
+            self._deliverer.carry(heapq.heappop(self._held)[2])
         coming = [due for due, _, _ in self._held[:1]]
         if (first := self._agenda.first()) is not None:
             coming.append(first)
@@ -238,7 +235,6 @@ class Server:
                 self._deliverer.carry(delivery)
             else:
                 heapq.heappush(self._held, (to_ms(delivery.when), delivery.record.id, delivery))
-                self._held_until[delivery.record.id] = delivery.when
 
     def _take_step(self, now: datetime, step: timedelta) -> None:
         """The clock was set: intervals go on as if it had not been, and what follows the time of day follows it.
@@ -255,7 +251,6 @@ class Server:
             (to_ms(each.when + step), record_id, replace(each, when=each.when + step))
             for _, record_id, each in self._held
         ]
-        self._held_until.update((record_id, each.when) for _, record_id, each in self._held)
         self._reload()
 
     def _correct_what_is_ahead(self, now: datetime) -> None:
