@@ -10,11 +10,13 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from assist_cli import codes
-from assist_cli.agents import destination
-from assist_cli.agents.destination import Destination
 from assist_cli.errors import InvalidParameter
+
+if TYPE_CHECKING:
+    from assist_cli.agents.destination import Destination
 
 TLS_PORT = 7433
 
@@ -79,6 +81,8 @@ def parse(address: str) -> Route:
     if scheme == "tls":
         return _tls(address, rest)
     if scheme == "ssh":
+        from assist_cli.agents import destination
+
         return Ssh(destination.parse(rest))
     raise _refused(address, "it has no path" if scheme == "unix" else "it does not say which way")
 

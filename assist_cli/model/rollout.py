@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from assist_cli.errors import InvalidParameter
@@ -54,14 +53,16 @@ class Rollout:
         """Whether everything is started at once, whatever happens."""
         return self == AT_ONCE
 
-    def waves(self, total: int, begun: int = 0) -> Iterator[range]:
+    def waves(self, total: int, begun: int = 0) -> list[range]:
         """The positions of each wave, of ``total`` instances of which ``begun`` were started before."""
         size = total if self.batch is None else max(self.batch.of(total), 1)
+        found: list[range] = []
         position = begun
         while position < total:
             step = self.canary if position == 0 and self.canary else size
-            yield range(position, min(position + step, total))
+            found.append(range(position, min(position + step, total)))
             position += step
+        return found
 
     def tolerated(self, total: int) -> int | None:
         """How many of ``total`` may fail; None when all may."""

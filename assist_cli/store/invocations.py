@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Sequence
 
 from assist_cli.errors import NotFound
@@ -9,6 +10,7 @@ from assist_cli.model import ids
 from assist_cli.model.ids import Kind
 from assist_cli.model.invocation import Invocation, InvocationInstance, Record, no_record
 from assist_cli.model.status import InvocationStatus
+from assist_cli.model.transfer import Transfer
 from assist_cli.store.database import Reader, Transaction, from_ms, to_ms, to_ms_or_none
 from assist_cli.store.rows import get_transfer, invocation_of, packed, put_transfer, record_of
 
@@ -59,17 +61,17 @@ def add(transaction: Transaction, invocation: Invocation) -> None:
         INSERT INTO invocation_instances (invocation_id, instance_id, position, instance_name, status, repeats)
         VALUES (?, ?, ?, ?, ?, ?)
         """,
-        (
+        [
             (invocation.id, each.instance_id, position, each.instance_name, each.status.value, each.repeats)
             for position, each in enumerate(invocation.instances)
-        ),
+        ],
     )
     transaction.execute_many(
         """
         INSERT INTO records (id, invocation_id, instance_id, number, status, sender, deadline_at)
         VALUES (?, ?, ?, ?, ?, ?, ?)
         """,
-        (
+        [
             (
                 each.record.id,
                 invocation.id,
@@ -81,7 +83,7 @@ def add(transaction: Transaction, invocation: Invocation) -> None:
             )
             for each in invocation.instances
             if each.repeats
-        ),
+        ],
     )
 
 
@@ -144,7 +146,7 @@ def get(reader: Reader, invocation_id: str, *, output: bool) -> Invocation:
         )
         for each in rows
     )
-    return invocation_of(row, row["content"], instances, get_transfer(reader, row["id"]))
+    return invocation_of(row, row["content"], instances, _transfer(reader, row))
 
 
 def records(reader: Reader, invocation_id: str, instance_id: str) -> list[Record]:
@@ -164,7 +166,7 @@ def what(reader: Reader, invocation_id: str) -> Invocation:
     row = reader.first("SELECT * FROM invocations WHERE id = ?", [invocation_id])
     if row is None:
         raise _not_found(invocation_id, Kind.INVOCATION)
-    return invocation_of(row, row["content"], (), None if row["command_type"] else get_transfer(reader, row["id"]))
+    return invocation_of(row, row["content"], (), _transfer(reader, row))
 
 
 def newest(reader: Reader, kind: Kind, limit: int | None) -> list[Invocation]:
@@ -174,6 +176,10 @@ def newest(reader: Reader, kind: Kind, limit: int | None) -> list[Invocation]:
         [*_range(kind.value), -1 if limit is None else limit],
     )
     return [get(reader, row["id"], output=False) for row in rows]
+
+
+def _transfer(reader: Reader, row: sqlite3.Row) -> Transfer | None:
+    return None if row["command_type"] else get_transfer(reader, row["id"])
 
 
 def _range(prefix: str) -> tuple[str, str]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 from assist_cli.errors import FileFailure
 from assist_cli.paths import Home
@@ -18,23 +19,24 @@ from assist_cli.paths import Home
 @contextlib.contextmanager
 def sender(home: Home) -> Iterator[str]:
     """Be a sender; gives the token that goes into the records. Raises FileFailure."""
-    for left in home.folder(home.senders).iterdir():
+    folder = home.folder(home.senders)
+    for left in folder.iterdir():
         is_alive(home, left.name)  # takes it away where its sender died without a record, or after all had ended
-    token, descriptor = _locked(home)
+    token, descriptor = _locked(folder)
     try:
         yield token
     finally:
-        (home.senders / token).unlink(missing_ok=True)
+        (folder / token).unlink(missing_ok=True)
         os.close(descriptor)
 
 
-def _locked(home: Home) -> tuple[str, int]:
+def _locked(folder: Path) -> tuple[str, int]:
     """The token of a new file, and the descriptor that holds its lock. Raises FileFailure."""
     import fcntl
 
     while True:
         token = os.urandom(8).hex()
-        path = home.senders / token
+        path = folder / token
         try:
             descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600)
         except OSError as error:
