@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from assist_cli.api.faults import Fault
@@ -42,26 +42,19 @@ class Caller:
 
     @functools.cached_property
     def known(self) -> dict[str, Instance]:
-        """All instances that are registered, by id."""
-        return {each.id: each for each in instances.listing(self.controller, Selection())}
-
-    @functools.cached_property
-    def reached(self) -> frozenset[str]:
-        """The ids of the instances that the key reaches."""
-        return frozenset(each.id for each in accesskeys.reached(self.key, list(self.known.values())))
+        """The instances that the key reaches, by id. Any other is to it as one that does not exist."""
+        registered = instances.listing(self.controller, Selection())
+        return {each.id: each for each in accesskeys.reached(self.key, registered)}
 
     @property
-    def seen(self) -> frozenset[str] | None:
-        """What a look is limited to; None when it is not."""
-        return self.reached if self.key.scope else None
+    def seen(self) -> Collection[str] | None:
+        """The ids that a look is limited to; None when it is not."""
+        return self.known.keys() if self.key.scope else None
 
     def instances(
         self, given: Given, *, most: int = MOST_INSTANCES, tags: int = 20, too_many: int = 403
     ) -> list[Instance]:
-        """The instances that a call names, each by its whole id or all by their tags; the key reaches every one.
-
-        Raises Fault.
-        """
+        """The instances that a call names, each by its whole id or all by their tags. Raises Fault."""
         named = given.listed("InstanceId")
         wanted = given.tags("ResourceTag", tags)
         if len(named) > most:
@@ -78,7 +71,6 @@ class Caller:
             raise Fault("MissingParam.InstanceId")
         if len(found) > most:
             raise Fault("InstanceIds.ExceedLimit", f"({len(found)} of at most {most})")
-        self.check_scope(each.id for each in found)
         return found
 
     def instance(self, instance_id: str) -> Instance:
@@ -88,19 +80,21 @@ class Caller:
         return self.known[instance_id]
 
     def check_scope(self, instance_ids: Iterable[str]) -> None:
-        """Raise Fault unless the key reaches every one of these."""
-        beyond = sorted(set(instance_ids) - self.reached) if self.key.scope else []
-        if beyond:
-            raise Fault("Forbidden.RAM", f"({beyond[0]} is not in the scope of {self.key.name})")
+        """Raise Fault unless the key reaches every one of these, the instances of something that it sees a part of."""
+        if not self.known.keys() >= set(instance_ids) and self.key.scope:
+            raise Fault("Forbidden.RAM", f"(it reaches beyond the scope of {self.key.name})")
 
-    def request(self, given: Given, labels: Labels) -> Request:
-        """What comes with a request that makes something: the same one with the same token is done once."""
+    def request(self, given: Given, labels: Labels, *, saves: bool = False) -> Request:
+        """What comes with a request that makes something: the same one with the same token is done once.
+
+        One that ``saves`` makes a command too.
+        """
         token = given.text("ClientToken")
         if token is not None and not (len(token) <= 64 and token.isascii() and token.isprintable()):
             raise Fault("InvalidClientToken.Malformed", "(it has at most 64 ASCII characters)")
         said = {name: value for name, value in given.values.items() if name != "ClientToken"}
         text = json.dumps([self.action, said], sort_keys=True)
-        return Request(self.key, labels, token, hashlib.sha256(text.encode()).digest())
+        return Request(self.key, labels, token, hashlib.sha256(text.encode()).digest(), saves)
 
     def also(self, request: Request, *, labelled: bool = True) -> Also:
         """The same, for the transaction in which it is made; without labels for what is there and has its own."""

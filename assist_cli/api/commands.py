@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from assist_cli.api import pages, requests, views
 from assist_cli.api.caller import Caller
@@ -12,8 +13,10 @@ from assist_cli.api.parameters import Given, ValueKind, chosen_encoding, decoded
 from assist_cli.model import quotas
 from assist_cli.model.access import Labels
 from assist_cli.model.command import DEFAULT_TIMEOUT, Command, CommandVersion
+from assist_cli.model.page import Slice, Wanted
 from assist_cli.operations.access import clients
 from assist_cli.operations.commands import commands
+from assist_cli.operations.history import pages as history_pages
 from assist_cli.operations.runs import refresh
 
 USUAL = "Base64"
@@ -87,14 +90,14 @@ def modify(caller: Caller, given: Given) -> Document:
         working_dir=given.text("WorkingDir"),
         timeout=requests.timeout(given),
     )
-    found = _saved(caller, requests.command_id(given))
+    found = _changeable(caller, requests.command_id(given))
     commands.modify(caller.controller, found.id, given.text("Name"), given.text("Description"), changes)
     return {}
 
 
 def delete(caller: Caller, given: Given) -> Document:
     """Remove a command that no invocation is at work on."""
-    command_id = _saved(caller, requests.command_id(given)).id
+    command_id = _changeable(caller, requests.command_id(given)).id
     refresh.refresh_commands(caller.controller, [command_id])
     commands.delete(caller.controller, [command_id])
     return {}
@@ -128,18 +131,37 @@ def describe(caller: Caller, given: Given) -> Document:
     shown = page.of(found, lambda each: each.id)
     encoding = chosen_encoding(given.text("ContentEncoding"), USUAL)
     items = [
-        views.command(commands.get(caller.controller, each.id), labels.get(each.id, views.NONE), encoding)
+        views.command(_counted(caller, each.id), labels.get(each.id, views.NONE), encoding)
         for each in shown[: page.size]
     ]
     return {**views.nested("Commands", "Command", items), **page.told([each.id for each in shown], len(found))}
 
 
-def _saved(caller: Caller, command_id: str) -> Command:
-    """The command of exactly this id. Raises Fault."""
+def _changeable(caller: Caller, command_id: str) -> Command:
+    """The command of exactly this id, which the key may change or delete. Raises Fault.
+
+    What a command of somebody else is run on next is not known. So a limited key changes the commands that were made
+    with it, for as long as they ran where it reaches and nowhere else.
+    """
     found = commands.of_id(caller.controller, command_id)
     if found is None:
         raise Fault("InvalidCmdId.NotFound")
+    if caller.key.scope:
+        labels = clients.labels_of(caller.controller, [command_id]).get(command_id, views.NONE)
+        if labels.access_key != caller.key.id:
+            raise Fault("Forbidden.RAM", f"(it was not made with {caller.key.name}, which is limited to its scope)")
+        caller.check_scope(commands.places(caller.controller, command_id))
     return found
+
+
+def _counted(caller: Caller, command_id: str) -> Command:
+    """A command with its content and the number of its invocations that may be seen."""
+    found = commands.get(caller.controller, command_id)
+    if caller.seen is None:
+        return found
+    wanted = Wanted(command_id=command_id, among=caller.seen)
+    _, number = history_pages.invocations_of(caller.controller, wanted, Slice(0), output=False)
+    return replace(found, invocations=number)
 
 
 def _matcher(text: str | None, quota: quotas.Quota, code: str) -> re.Pattern[str]:

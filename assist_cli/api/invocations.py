@@ -84,7 +84,7 @@ def run(caller: Caller, given: Given) -> Document:
         raise Fault("InvalidParameterCharacter.CommandName")
     quotas.check_length(quotas.NAME, name or "")
     enabled = given.flag("EnableParameter")
-    values = requests.values(caller, given, (), count="CmdParamCount.ExceedLimit", length="CmdParamName.ExceedLimit")
+    values = requests.values(given, (), count="CmdParamCount.ExceedLimit", length="CmdParamName.ExceedLimit")
     if not enabled:
         parameters.refuse_disabled(values)
     where = caller.instances(given)
@@ -108,7 +108,7 @@ def run(caller: Caller, given: Given) -> Document:
             save_as=name if keep else None,
             description=description,
         ),
-        caller.request(given, labels),
+        caller.request(given, labels, saves=keep),
         ("CommandId", "InvokeId"),
     )
 
@@ -120,7 +120,7 @@ def invoke(caller: Caller, given: Given) -> Document:
     if found is None:
         raise Fault("InvalidCmdId.NotFound")
     values = requests.values(
-        caller, given, found.version.definitions, count="ParameterCount.ExceedLimit", length="ParameterKey.ExceedLimit"
+        given, found.version.definitions, count="ParameterCount.ExceedLimit", length="ParameterKey.ExceedLimit"
     )
     where = caller.instances(given, tags=INVOKE_TAGS)
     requests.check_systems(where, found.version.type)
@@ -149,11 +149,10 @@ def halt(caller: Caller, given: Given) -> Document:
     if len(ids) > FEWER_INSTANCES:
         raise Fault("InstanceIds.ExceedLimit", f"({len(ids)} of at most {FEWER_INSTANCES})")
     found = _visible(caller, invoke_id)
-    known = [place.instance_id for place in found.instances]
-    if not set(ids) <= set(known):
+    if not set(ids) <= {place.instance_id for place in views.seen(found, None, caller.seen)}:
         raise Fault("InvalidInstanceId.NotFound")
-    meant = ids or known
-    caller.check_scope(meant)
+    if not ids:
+        caller.check_scope(place.instance_id for place in found.instances)
     stopping = stop.begin(caller.controller, found.id, Selection(tuple(ids)))
     caller.background.stop(found.id, stopping)
     return {}
@@ -191,7 +190,7 @@ def describe(caller: Caller, given: Given) -> Document:
     encoding = chosen_encoding(given.text("ContentEncoding"), "Base64")
     items = [
         views.invocation(
-            each,
+            views.limited(each, caller.seen),
             views.seen(each, wanted.instance_id, caller.seen),
             labels.get(each.id, views.NONE),
             encoding,

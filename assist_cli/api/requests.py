@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 
-from assist_cli.api import patterns
 from assist_cli.api.caller import Caller
 from assist_cli.api.faults import Fault, invalid
 from assist_cli.api.forms import Document
@@ -95,9 +94,7 @@ def timing(given: Given, now: datetime) -> Timing | None:
     return None if text is None else Timing(frequency.parse(text, zone=local_zone(), now=now))
 
 
-def values(
-    caller: Caller, given: Given, definitions: Iterable[Definition], *, count: str, length: str
-) -> dict[str, Value]:
+def values(given: Given, definitions: Iterable[Definition], *, count: str, length: str) -> dict[str, Value]:
     """The custom parameters that a call gives to a command of these ``definitions``. Raises Fault.
 
     ``count`` and ``length`` are the codes for too many of them, and for a name that is too long.
@@ -107,7 +104,6 @@ def values(
         raise Fault(count, f"({len(members)} of at most {quotas.PARAMETERS.limit})")
     secret = {entry.key.lower() for entry in definitions if entry.secret}
     found: dict[str, Value] = {}
-    plain: dict[str, str] = {}
     for key, value in members:
         if not key:
             raise Fault("CmdParam.EmptyKey")
@@ -115,9 +111,7 @@ def values(
             raise Fault(length)
         if any(key.lower() == known.lower() for known in found):
             raise Fault("ParameterKey.Duplicate")
-        plain[key] = text(value)
-        found[key] = Secret(plain[key]) if key.lower() in secret else plain[key]
-    patterns.check_time(definitions, plain, caller.controller.timeouts.api.pattern)
+        found[key] = Secret(text(value)) if key.lower() in secret else text(value)
     return found
 
 

@@ -127,7 +127,6 @@ def _joining(caller: Caller, given: Given, found: Invocation) -> list[Instance]:
         if each not in caller.known:
             raise Fault("InvalidInstanceId.NotFound")
     joining = [caller.known[each] for each in named]
-    caller.check_scope(named)
     assert found.command_type is not None
     try:
         requests.check_systems(joining, found.command_type)

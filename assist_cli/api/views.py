@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime, timezone
 from typing import Any
 
@@ -22,6 +23,7 @@ from assist_cli.model.invocation import Invocation, InvocationInstance, Record
 from assist_cli.model.output import Fold, Output, Stream
 from assist_cli.model.page import InvocationResult
 from assist_cli.model.parameters import Definition
+from assist_cli.model.status import invoke_status
 
 OUTPUT_BYTES = 24 * 1024  # the original keeps no more, and counts the rest as dropped
 TREE = "ProcessTree"
@@ -135,6 +137,14 @@ def seen(found: Invocation, instance_id: str | None, among: Collection[str] | No
         for place in found.instances
         if instance_id in (None, place.instance_id) and (among is None or place.instance_id in among)
     ]
+
+
+def limited(found: Invocation, among: Collection[str] | None) -> Invocation:
+    """An invocation as it stands on those of its instances that may be seen, at least one; None: all."""
+    if among is None:
+        return found
+    places = seen(found, None, among)
+    return replace(found, instances=tuple(places), status=invoke_status(place.status for place in places))
 
 
 def file(found: Invocation, places: Iterable[InvocationInstance], labels: Labels) -> Document:

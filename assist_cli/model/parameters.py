@@ -22,6 +22,7 @@ from assist_cli import codes
 from assist_cli.errors import InvalidParameter
 from assist_cli.model import quotas
 from assist_cli.model.secret import Secret
+from assist_cli.model.timeouts import DEFAULTS
 
 BUILTINS = ("ACS::InstanceId", "ACS::InstanceName", "ACS::InvokeId", "ACS::CommandId", "ACS::RegionId")
 
@@ -286,14 +287,25 @@ def check_value(definition: Definition, value: Value) -> None:
         reason = "it is not UTF-8 text"
     elif definition.choices and text not in definition.choices:
         reason = "it is none of " + ", ".join(repr(choice) for choice in definition.choices)
-    elif definition.pattern is not None and not re.fullmatch(definition.pattern, text):
-        reason = f"it does not match the pattern {definition.pattern!r}"
+    elif definition.pattern is not None:
+        reason = _mismatch(definition.pattern, text)
     if reason:
         raise InvalidParameter(
             f"cannot use {shown} for the parameter {definition.key!r}: {reason}",
             code=codes.INVALID_PARAMETER_VALUE,
             hint=f"{definition.key}: {definition.description}" if definition.description else "",
         )
+
+
+def _mismatch(expression: str, text: str) -> str | None:
+    from assist_cli import pattern  # few parameters have one
+
+    try:
+        if pattern.matches(expression, text, DEFAULTS.pattern):
+            return None
+    except pattern.TooSlow:
+        return f"matching it with the pattern {_shortened(expression)} takes too long"
+    return f"it does not match the pattern {expression!r}"
 
 
 def _shortened(value: str) -> str:

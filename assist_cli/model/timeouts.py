@@ -73,7 +73,6 @@ class ApiTimeouts(NamedTuple):
     idle: int = 75  # for the next request of a connection
     leave: int = 5  # at the end, for requests that are under way
     health: float = 5.0  # for how the agents are
-    pattern: float = 5.0  # for values to be matched with patterns; the processor may take 1
 
 
 class ViewTimeouts(NamedTuple):
@@ -97,6 +96,7 @@ class Timeouts(NamedTuple):
     api: ApiTimeouts = ApiTimeouts()
     view: ViewTimeouts = ViewTimeouts()
     database: float = 10.0  # for others who write, which is SQLite's busy timeout
+    pattern: float = 5.0  # for a value to be matched with a pattern; the processor may take 1
 
 
 DEFAULTS = Timeouts()

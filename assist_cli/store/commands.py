@@ -124,6 +124,18 @@ def open_invocations(reader: Reader, command_id: str) -> list[str]:
     return [row["id"] for row in rows]
 
 
+def places(reader: Reader, command_id: str) -> set[str]:
+    """The ids of the instances that a command was ever to run on."""
+    rows = reader.query(
+        """
+        SELECT DISTINCT instance_id FROM invocation_instances JOIN invocations ON invocations.id = invocation_id
+        WHERE command_id = ?
+        """,
+        [command_id],
+    )
+    return {row["instance_id"] for row in rows}
+
+
 def exists(reader: Reader, command_id: str) -> bool:
     """Whether the command of this id is there still."""
     return reader.first("SELECT 1 FROM commands WHERE id = ?", [command_id]) is not None

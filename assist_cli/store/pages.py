@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections.abc import Collection
 from typing import Any
 
 from assist_cli.model.fine import FAILED, Fine
@@ -29,19 +30,33 @@ _FINE = f"""
         ), 'Error')
     END
 """
-_OF_IT = "record.invocation_id = invocation.id AND record.status IN ('Running', 'Stopping')"
-_OPEN = f"EXISTS (SELECT 1 FROM records AS record WHERE {_OF_IT})"
-_OPEN_SENT = f"EXISTS (SELECT 1 FROM records AS record WHERE {_OF_IT} AND record.sent_at IS NOT NULL)"
-_PLACE = "SELECT 1 FROM invocation_instances AS place WHERE place.invocation_id = invocation.id"
+_PLACES = "FROM invocation_instances AS place WHERE place.invocation_id = invocation.id"
+_PLACE = f"SELECT 1 {_PLACES}"
+_OPEN = (
+    "SELECT 1 FROM records AS record WHERE record.invocation_id = invocation.id"
+    " AND record.status IN ('Running', 'Stopping')"
+)
 _NEWEST = (
     "record.invocation_id = place.invocation_id AND record.instance_id = place.instance_id"
     " AND record.number = place.repeats"
 )
-_WHOLE = {
-    Fine.SUCCESS.value: f"invocation.status = 'Finished' AND NOT EXISTS ({_PLACE} AND place.exit_code <> 0)",
-    Fine.PENDING.value: f"invocation.status = 'Running' AND {_OPEN} AND NOT {_OPEN_SENT}",
-    Fine.SCHEDULED.value: f"invocation.status = 'Running' AND NOT {_OPEN}",
+# A fine status of an invocation: the plain one that it is of, what must not be there, and what must.
+_WHOLE: dict[str, tuple[InvokeStatus, str, str | None]] = {
+    Fine.SUCCESS.value: (InvokeStatus.FINISHED, f"{_PLACE} AND place.exit_code <> 0", None),
+    Fine.PENDING.value: (InvokeStatus.RUNNING, f"{_OPEN} AND record.sent_at IS NOT NULL", _OPEN),
+    Fine.SCHEDULED.value: (InvokeStatus.RUNNING, _OPEN, None),
 }
+# model.status.invoke_status, of some of the instances of an invocation.
+_STATUS = """
+    CASE
+        WHEN max(place.status = 'Running') THEN 'Running'
+        WHEN max(place.status = 'Stopping') THEN 'Stopping'
+        WHEN max(place.status = 'Finished') AND max(place.status = 'Failed') THEN 'PartialFailed'
+        WHEN max(place.status = 'Finished') THEN 'Finished'
+        WHEN max(place.status = 'Failed') THEN 'Failed'
+        ELSE 'Stopped'
+    END
+"""
 
 
 def invocation_ids(reader: Reader, wanted: Wanted, part: Slice) -> tuple[list[str], int]:
@@ -54,14 +69,9 @@ def invocation_ids(reader: Reader, wanted: Wanted, part: Slice) -> tuple[list[st
         condition, more = _of_place(wanted.status if at_place else None)
         conditions.append(f"EXISTS ({_PLACE} AND place.instance_id = ?{condition})")
         values += [wanted.instance_id, *more]
-    if wanted.status in _WHOLE and not at_place:
-        conditions.append(_WHOLE[wanted.status])
-    elif wanted.status in set(InvokeStatus) and not at_place:
-        conditions.append("invocation.status = ?")
-        values.append(wanted.status)
-    elif wanted.status is not None and not at_place:  # what only an instance can be: one of them is
-        condition, more = _of_place(wanted.status)
-        conditions.append(f"EXISTS ({_PLACE}{condition})")
+    if wanted.status is not None and not at_place:
+        more_conditions, more = _of_whole(wanted.status, wanted.among)
+        conditions += more_conditions
         values += more
     rows, total = _page(reader, "invocation.id", "FROM invocations AS invocation", conditions, values, part)
     return [row["id"] for row in rows], total
@@ -126,6 +136,23 @@ def _of_invocations(wanted: Wanted) -> tuple[list[str], list[Any]]:
     if wanted.among is not None:
         conditions.append(f"EXISTS ({_PLACE} AND place.instance_id IN (SELECT value FROM json_each(?)))")
         values.append(json.dumps(list(wanted.among)))
+    return conditions, values
+
+
+def _of_whole(status: str, among: Collection[str] | None) -> tuple[list[str], list[str]]:
+    """The conditions of a status on an invocation, as it stands on those ``among`` its instances, and their values."""
+    where = "" if among is None else " AND instance_id IN (SELECT value FROM json_each(?))"
+    those = [] if among is None else [json.dumps(list(among))]
+    if status not in _WHOLE and status not in set(InvokeStatus):  # what only an instance can be: one of them is
+        condition, values = _of_place(status)
+        return [f"EXISTS ({_PLACE}{condition}{where})"], values + those
+    plain, absent, present = _WHOLE.get(status, (status, None, None))
+    conditions = ["invocation.status = ?" if among is None else f"(SELECT {_STATUS} {_PLACES}{where}) = ?"]
+    values = [*those, plain]
+    for negated, rows in (("NOT ", absent), ("", present)):
+        if rows is not None:
+            conditions.append(f"{negated}EXISTS ({rows}{where})")
+            values += those
     return conditions, values
 
 

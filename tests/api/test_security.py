@@ -20,10 +20,12 @@ import pytest
 from assist_cli.api.actions import ACTIONS
 from assist_cli.model.access import Role
 from assist_cli.model.command import CommandVersion
+from assist_cli.model.ids import Kind, new_id
 from assist_cli.model.parameters import Definition
 from assist_cli.operations.access import accesskeys
 from assist_cli.operations.commands import commands
 from assist_cli.operations.controller import open_controller
+from assist_cli.operations.runs import recording
 from assist_cli.operations.server import schedules
 from assist_cli.store import instances
 from tests.support import api
@@ -179,17 +181,108 @@ def test_a_target_is_checked_instance_by_instance(service: Service):
     for where in (
         {"InstanceId__1": db.id},
         {"InstanceId__1": web.id, "InstanceId__2": db.id},
-        {"ResourceTag__1__Key": "role", "ResourceTag__1__Value": team},
         {"InstanceId__1": service.local.id},
     ):
-        refused = signer.call("RunCommand", **script, **where)
-        assert (refused.status, refused.code) == (403, "Forbidden.RAM"), where
-        assert signer.call("SendFile", Name="f", TargetDir="/tmp", Content="x", **where).code in (
-            "Forbidden.RAM",
-            "InvalidParameter.ResourceTag",
+        assert signer.call("RunCommand", **script, **where).code == "InvalidInstance.NotFound", where
+        assert signer.call("SendFile", Name="f", TargetDir="/tmp", Content="x", **where).code == (
+            "InvalidInstance.NotFound"
         )
     assert count(service) == before
     assert signer.call("RunCommand", **script, InstanceId__1=web.id).status == 200
+    tagged = {"ResourceTag__1__Key": "role", "ResourceTag__1__Value": team}
+    made = signer.call("RunCommand", **script, **tagged).document["InvokeId"]
+    with open_controller(service.home) as controller:
+        assert [each.instance_id for each in recording.recall(controller, made).instances] == [web.id]
+    tagged = {"ResourceTag__1__Key": "tier", "ResourceTag__1__Value": "db"}
+    assert signer.call("RunCommand", **script, **tagged).code == "InvalidResourceTag.InstanceNotFound"
+
+
+def test_an_instance_outside_of_the_scope_answers_as_one_that_does_not_exist(service: Service):
+    web, db = service.instance(), service.instance()
+    mine = Signer.of(service.url, service.key(Role.ADMIN, web.name))
+    script = {"Type": "RunShellScript", "CommandContent": "true"}
+    both = service.signer().call("RunCommand", **script, InstanceId__1=web.id, InstanceId__2=db.id).document["InvokeId"]
+    often = service.signer().call("RunCommand", **script, Frequency="rate(1h)", InstanceId__1=web.id).document
+    saved = mine.call("CreateCommand", Name=f"c{uuid.uuid4().hex}", Type="RunShellScript", CommandContent="dHJ1ZQ==")
+    absent = new_id(Kind.INSTANCE, 0)
+
+    def answers(instance_id: str) -> list[object]:
+        said = []
+        for action, given in (
+            ("RunCommand", script),
+            ("RunCommand", {**script, "InstanceId__2": web.id}),
+            ("RunCommand", {**script, "RepeatMode": "DryRun"}),
+            ("InvokeCommand", {"CommandId": saved.document["CommandId"]}),
+            ("SendFile", {"Name": "f", "TargetDir": "/x", "Content": "y"}),
+            ("StopInvocation", {"InvokeId": both}),
+            ("ModifyInvocationAttribute", {"InvokeId": often["InvokeId"]}),
+            ("InstallCloudAssistant", {}),
+            ("DescribeCloudAssistantStatus", {}),
+            ("ListPluginStatus", {}),
+        ):
+            answer = mine.call(action, InstanceId__1=instance_id, **given)
+            assert answer.status >= 400, action
+            shown = {name: value for name, value in answer.document.items() if name != "RequestId"}
+            said.append(json.dumps(shown).replace(instance_id, "ID"))
+        for action in ("DescribeInvocations", "DescribeInvocationResults", "DescribeSendFileResults"):
+            answer = mine.call(action, InstanceId=instance_id)
+            said.append({name: value for name, value in answer.document.items() if name != "RequestId"})
+        return said
+
+    assert answers(db.id) == answers(absent)
+
+
+def test_a_status_is_that_of_the_instances_in_the_scope(service: Service):
+    web, db = service.instance(), service.instance()
+    mine = Signer.of(service.url, service.key(Role.VIEWER, web.name))
+    script = {"Type": "RunShellScript", "CommandContent": "true"}
+    made = service.signer().call("RunCommand", **script, InstanceId__1=web.id, InstanceId__2=db.id).document["InvokeId"]
+    over(service.signer(), made)
+    with open_controller(service.home) as controller, controller.database.transaction() as transaction:
+        transaction.execute(
+            "UPDATE invocation_instances SET status = 'Finished', exit_code = 0 WHERE instance_id = ?", [db.id]
+        )
+        transaction.execute("UPDATE invocations SET status = 'PartialFailed' WHERE id = ?", [made])
+    for status, number in (("Failed", 1), ("PartialFailed", 0), ("Finished", 0), ("Running", 0), ("Success", 0)):
+        found = mine.call("DescribeInvocations", InvokeId=made, InvokeStatus=status).document
+        assert found["TotalCount"] == number, status
+    (seen,) = mine.call("DescribeInvocations", InvokeId=made).document["Invocations"]["Invocation"]
+    assert seen["InvokeStatus"] == "Failed"
+
+
+def test_a_limited_key_changes_the_commands_that_are_its_own_and_ran_in_its_scope(service: Service):
+    web, db = service.instance(), service.instance()
+    admin = service.signer(Role.ADMIN)
+    mine = Signer.of(service.url, service.key(Role.ADMIN, web.name))
+    new = {"Type": "RunShellScript", "CommandContent": "dHJ1ZQ=="}
+    theirs = admin.call("CreateCommand", Name=f"c{uuid.uuid4().hex}", **new).document["CommandId"]
+    own = mine.call("CreateCommand", Name=f"c{uuid.uuid4().hex}", **new).document["CommandId"]
+    kept = mine.call(
+        "RunCommand", Type="RunShellScript", CommandContent="true", KeepCommand="true", InstanceId__1=web.id
+    ).document
+    over(admin, kept["InvokeId"])
+    for action, given in (("ModifyCommand", {"Description": "x"}), ("DeleteCommand", {})):
+        refused = mine.call(action, CommandId=theirs, **given)
+        assert (refused.status, refused.code) == (403, "Forbidden.RAM")
+    assert mine.call("ModifyCommand", CommandId=own, CommandContent="ZWNobw==").status == 200
+    assert mine.call("DeleteCommand", CommandId=kept["CommandId"]).status == 200
+    over(admin, admin.call("InvokeCommand", CommandId=own, InstanceId__1=db.id).document["InvokeId"])
+    (seen,) = mine.call("DescribeCommands", CommandId=own).document["Commands"]["Command"]
+    assert seen["InvokeTimes"] == 0
+    refused = mine.call("DeleteCommand", CommandId=own)
+    assert refused.code == "Forbidden.RAM"
+    assert db.id not in str(refused.document)
+    assert admin.call("DeleteCommand", CommandId=own).status == 200
+
+
+def test_a_limited_key_does_not_change_a_schedule_that_reaches_beyond_its_scope(service: Service):
+    web, db = service.instance(), service.instance()
+    mine = Signer.of(service.url, service.key(Role.OPERATOR, web.name))
+    script = {"Type": "RunShellScript", "CommandContent": "true", "Frequency": "rate(1h)"}
+    made = service.signer().call("RunCommand", **script, InstanceId__1=web.id, InstanceId__2=db.id).document["InvokeId"]
+    refused = mine.call("ModifyInvocationAttribute", InvokeId=made, Frequency="rate(2h)")
+    assert refused.code == "Forbidden.RAM"
+    assert db.id not in str(refused.document)
 
 
 def test_a_tag_counts_as_it_stands(service: Service):
@@ -200,7 +293,7 @@ def test_a_tag_counts_as_it_stands(service: Service):
     assert signer.call("RunCommand", **script).status == 200
     with open_controller(service.home) as controller, controller.database.transaction() as transaction:
         instances.set_tags(transaction, web.id, {"role": team + "x"})
-    assert signer.call("RunCommand", **script).code == "Forbidden.RAM"
+    assert signer.call("RunCommand", **script).code == "InvalidInstance.NotFound"
 
 
 def test_the_beginning_of_an_id_is_no_id(service: Service):
@@ -260,11 +353,9 @@ def test_a_key_sees_what_it_reaches_and_nothing_of_others(service: Service):
     assert listed("DescribeSendFileResults", "Invocations.Invocation", InvokeId=file) == []
     statuses = "InstanceCloudAssistantStatusSet.InstanceCloudAssistantStatus"
     assert [each["InstanceId"] for each in listed("DescribeCloudAssistantStatus", statuses)] == [web.id]
-    assert mine.call("DescribeCloudAssistantStatus", InstanceId__1=db.id).code == "Forbidden.RAM"
-    assert mine.call("ListPluginStatus", InstanceId__1=db.id).code == "Forbidden.RAM"
     assert mine.call("StopInvocation", InvokeId=other).code == "InvalidInvokeId.NotFound"
     assert mine.call("StopInvocation", InvokeId=both).code == "Forbidden.RAM"
-    assert mine.call("StopInvocation", InvokeId=both, InstanceId__1=db.id).code == "Forbidden.RAM"
+    assert mine.call("StopInvocation", InvokeId=both, InstanceId__1=db.id).code == "InvalidInstanceId.NotFound"
     assert mine.call("StopInvocation", InvokeId=both, InstanceId__1=web.id).status == 200
 
 

@@ -110,6 +110,7 @@ def test_json_shapes(assist: Application, script: str) -> None:
     assert quotas[0] == {"Quota": "commands", "Limit": 500, "Used": 1, "Unit": "commands"}
 
 
+@pytest.mark.usefixtures("starts_processes")
 def test_errors_and_their_exit_status(assist: Application, script: str) -> None:
     document(assist, "command", "create", "restart", "-f", script, "--param-def", DEFINITION)
     for status, code, *words in [

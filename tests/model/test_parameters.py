@@ -181,6 +181,7 @@ def test_definitions_that_are_none(definition: Definition, reason: str) -> None:
         Definition("k", default="a\0b"),
     ],
 )
+@pytest.mark.usefixtures("starts_processes")
 def test_a_default_and_choices_follow_their_own_rules(definition: Definition) -> None:
     with pytest.raises(InvalidParameter) as refused:
         parameters.check_definition(definition)
@@ -213,6 +214,7 @@ DEFINITIONS = (
 )
 
 
+@pytest.mark.usefixtures("starts_processes")
 def test_values_are_spelled_as_the_command_spells_them_and_defaults_fill_in() -> None:
     given: dict[str, Value] = {"SERVICE": "nginx", "Token": Secret("s")}
     assert parameters.resolve(DEFINITIONS, given) == {"service": "nginx", "mode": "soft", "token": Secret("s")}
@@ -232,6 +234,7 @@ def test_values_are_spelled_as_the_command_spells_them_and_defaults_fill_in() ->
         ({"service": "a", "token": Secret("a\udcff")}, "InvalidParameterValue", "UTF-8"),
     ],
 )
+@pytest.mark.usefixtures("starts_processes")
 def test_values_that_are_refused(given: dict[str, Value], code: str, words: str) -> None:
     with pytest.raises(InvalidParameter, match=words) as refused:
         parameters.resolve(DEFINITIONS, given)
@@ -239,6 +242,7 @@ def test_values_that_are_refused(given: dict[str, Value], code: str, words: str)
     assert refused.value.exit_status == 65
 
 
+@pytest.mark.usefixtures("starts_processes")
 def test_a_refused_secret_is_not_told() -> None:
     definition = Definition("token", secret=True, pattern="[0-9]+")
     with pytest.raises(InvalidParameter) as refused:
@@ -247,10 +251,34 @@ def test_a_refused_secret_is_not_told() -> None:
     assert "canary" not in str(refused.value.hint)
 
 
+@pytest.mark.usefixtures("starts_processes")
 def test_a_long_value_is_shortened_in_the_message() -> None:
     with pytest.raises(InvalidParameter) as refused:
         parameters.resolve((Definition("k", pattern="a"),), {"k": "x" * 10_000})
     assert len(str(refused.value)) < 200
+
+
+HOSTILE = "(a+)+$"
+
+
+@pytest.mark.usefixtures("starts_processes")
+@pytest.mark.parametrize(
+    "definition",
+    [
+        Definition("k", pattern=HOSTILE, default="a" * 60 + "!"),
+        Definition("k", pattern=HOSTILE, choices=("a" * 60 + "!",)),
+    ],
+)
+def test_a_pattern_that_takes_for_ever_is_refused_with_its_default_and_choices(definition: Definition) -> None:
+    with pytest.raises(InvalidParameter, match="takes too long"):
+        parameters.check_definition(definition)
+
+
+@pytest.mark.usefixtures("starts_processes")
+def test_a_value_that_takes_for_ever_to_match_is_refused() -> None:
+    with pytest.raises(InvalidParameter, match="takes too long") as refused:
+        parameters.resolve((Definition("k", pattern=HOSTILE),), {"k": "a" * 60 + "!"})
+    assert refused.value.code == "InvalidParameterValue"
 
 
 def test_parameters_that_are_off() -> None:

@@ -16,7 +16,7 @@ from assist_cli.errors import Conflict, NotPermitted
 from assist_cli.model.access import AccessKey, Labels
 from assist_cli.operations.access.accesskeys import reached
 from assist_cli.operations.controller import Controller
-from assist_cli.store import accesskeys, instances
+from assist_cli.store import accesskeys, instances, invocations
 from assist_cli.store import clients as store
 from assist_cli.store.database import Reader, Transaction
 
@@ -33,12 +33,16 @@ class Repeated(Exception):
 
 @dataclass(frozen=True)
 class Request:
-    """One request that makes something. ``fingerprint`` tells it from another one with the same ``token``."""
+    """One request that makes something. ``fingerprint`` tells it from another one with the same ``token``.
+
+    One that ``saves`` makes an invocation and the command that it runs.
+    """
 
     key: AccessKey
     labels: Labels
     token: str | None
     fingerprint: bytes
+    saves: bool = False
 
     def enter(
         self,
@@ -62,6 +66,8 @@ class Request:
         self.refuse_repeated(transaction)
         if labelled:
             store.put_labels(transaction, subject, self.labels)
+        if self.saves:
+            store.put_labels(transaction, invocations.what(transaction, subject).command_id, self.labels)
         if self.token is not None:
             store.forget_tokens(transaction, controller.now() - TOKENS_LAST)
             store.put_token(transaction, self.key.id, self.token, self.fingerprint, subject, controller.now())

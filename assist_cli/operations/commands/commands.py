@@ -96,6 +96,11 @@ def of_id(controller: Controller, command_id: str) -> Command | None:
         return None
 
 
+def places(controller: Controller, command_id: str) -> set[str]:
+    """The ids of the instances that a command was ever to run on."""
+    return store.places(controller.database, command_id)
+
+
 def versions(controller: Controller, name: str) -> list[Command]:
     """The command once for each version, newest first. Raises NotFound."""
     return store.versions(controller.database, store.find(controller.database, name))

@@ -188,8 +188,6 @@ def _write(
     """Write the invocation, its instances, their records or its schedule, and the audit line in one transaction."""
     saved = invocation.command_name is not None
     with controller.database.transaction() as transaction:
-        if also is not None:
-            also(transaction, invocation.id, [place.instance_id for place in invocation.instances])
         if new is not None:
             from assist_cli.operations.commands import commands  # a script is seldom saved by its run
 
@@ -200,6 +198,8 @@ def _write(
                 hint="assist command list shows what there is",
             )
         invocations.add(transaction, invocation)
+        if also is not None:
+            also(transaction, invocation.id, [place.instance_id for place in invocation.instances])
         if schedule is not None:
             from assist_cli.store import schedules
 
