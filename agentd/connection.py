@@ -38,7 +38,7 @@ class Connection(asyncio.Protocol):
     memory and delays nobody.
     """
 
-    def __init__(self, server, identify):
+    def __init__(self, server, admission, identify):
         self.loop = server.loop
         self.peer = None
         self.greeted = False
@@ -48,6 +48,7 @@ class Connection(asyncio.Protocol):
         self._pending = 0
         self._reading = True
         self._server = server
+        self._admission = admission
         self._identify = identify
         self._decoder = protocol.Decoder()
         self._transport = None
@@ -61,9 +62,8 @@ class Connection(asyncio.Protocol):
             self.send(protocol.failure(None, protocol.REFUSED, text, "ClientAuthFailed"))
             transport.close()
             return
-        if not self._server.admit(self):
-            transport.abort()
-            return
+        address = transport.get_extra_info("peername")
+        make_room(self._server, self._admission, self, address[0] if isinstance(address, tuple) else None)
         self._greeting_timer = self.loop.call_later(self._server.settings.greeting_seconds, self._end_ungreeted)
 
     def connection_lost(self, error):
@@ -72,11 +72,26 @@ class Connection(asyncio.Protocol):
         for watcher in list(self.watchers):
             watcher.close()
         self._admit_all()
-        self._server.release(self)
+        self._admission.leave(self)
+        self._server.note_end()
+
+    def greet(self):
+        """Take the peer in; False when there are too many, which ends the connection."""
+        if not self.greeted and not self._admission.greet(self):
+            text = "%d connections are open, which is the limit: one was refused" % self._admission.limit
+            self._server.refuse("limit", text)
+            self.send(protocol.failure(None, protocol.REFUSED, text, "ClientNotOnline"))
+            self.close()
+            return False
+        self.greeted = True
+        return True
+
+    def abort(self):
+        self._transport.abort()
 
     def _end_ungreeted(self):
         if not self.greeted:
-            self._server.log("a connection said nothing valid in time: closed")
+            self._server.refuse("silent", "a connection said nothing valid in time: closed")
             self._transport.abort()
 
     def data_received(self, data):
@@ -85,7 +100,7 @@ class Connection(asyncio.Protocol):
         try:
             messages = self._decoder.feed(data)
         except protocol.ProtocolError as error:
-            self._server.log("a connection broke the protocol: %s" % error)
+            self._server.refuse("broken", "a connection broke the protocol: %s" % error)
             self.send(protocol.failure(None, protocol.PARSE_ERROR, str(error)))
             self._transport.close()
             return
@@ -148,3 +163,12 @@ class Connection(asyncio.Protocol):
 
     def close(self):
         self._transport.close()
+
+
+def make_room(server, admission, connection, address):
+    """Have a stranger admitted, and hang up on the one that makes room for it."""
+    loser = admission.enter(connection, address)
+    if loser is not None:
+        text = "too many connections said nothing valid yet: the oldest one from %s was closed"
+        server.refuse("crowd", text % (address or "this machine"))
+        loser.abort()

@@ -9,7 +9,7 @@ import socket
 import ssl
 
 from agentd import config, platform
-from agentd.connection import Connection, Peer
+from agentd.connection import Connection, Peer, make_room
 from agentd.wire.transport import TunnelTransport
 from agentd.wire.tunnel import TunnelState
 
@@ -29,7 +29,11 @@ async def open_all(server):
 
 def _open_local(server):
     """Listen on the agent's socket, where the system has such."""
-    return local_socket.listen(server.loop, server.settings.socket, lambda: Connection(server, _local_peer), _BACKLOG)
+
+    def connection():
+        return Connection(server, server.local, _local_peer)
+
+    return local_socket.listen(server.loop, server.settings.socket, connection, _BACKLOG)
 
 
 def _local_peer(transport):
@@ -81,7 +85,7 @@ def _context(folder):
 class _TlsCaller(TunnelTransport):
     """A caller over TCP, from its first moment until it has a Connection.
 
-    It counts as a connection, and has little time. A caller that is refused is told so, and is given the rest of that
+    It counts as a stranger, and has little time. A caller that is refused is told so, and is given the rest of that
     time to hang up, because what it still sends would undo the telling.
     """
 
@@ -93,19 +97,16 @@ class _TlsCaller(TunnelTransport):
     def connection_made(self, transport):
         transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         super(_TlsCaller, self).connection_made(transport)
-        if self._server.admit(self):
-            self._deadline = self._server.loop.call_later(_HANDSHAKE_SECONDS, self._give_up)
-        else:
-            self.abort()
+        make_room(self._server, self._server.remote, self, self._address())
+        self._deadline = self._server.loop.call_later(_HANDSHAKE_SECONDS, self._give_up)
 
     def established(self):
         self._dismiss()
-        self.open(Connection(self._server, self._identify))
+        self.open(Connection(self._server, self._server.remote, self._identify))
 
     def failed(self, error):
-        address = self.get_extra_info("peername")
         why = error.reason or getattr(error, "verify_message", None) or str(error)
-        self._server.log("refused %s: %s" % (address[0] if address else "a caller", why))
+        self._server.refuse("tls", "refused %s: %s" % (self._address() or "a caller", why))
         if self._above is None and self._below.can_write_eof():
             self._below.write_eof()
         else:
@@ -119,11 +120,16 @@ class _TlsCaller(TunnelTransport):
         """Count no longer, and have no more deadline."""
         if self._deadline is not None:
             self._deadline.cancel()
-        self._server.release(self)
+        self._server.remote.leave(self)
+        self._server.note_end()
+
+    def _address(self):
+        name = self.get_extra_info("peername")
+        return name[0] if name else None
 
     def _give_up(self):
         if self.tunnel.state is TunnelState.HANDSHAKE:
-            self._server.log("a handshake took too long: closed")
+            self._server.refuse("slow", "a handshake took too long: closed")
         self.abort()
 
     def _identify(self, _):
@@ -131,5 +137,5 @@ class _TlsCaller(TunnelTransport):
         subject = self.tunnel.subject()
         if subject.get("organizationalUnitName") == "controller" and subject.get("commonName"):
             return Peer(controller=subject["commonName"])
-        self._server.log("refused a certificate without the role controller: %s" % subject)
+        self._server.refuse("role", "refused a certificate without the role controller: %s" % subject)
         return None

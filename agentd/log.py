@@ -14,6 +14,31 @@ from agentd import disk
 LONGEST = 1024 * 1024  # bytes, of each of the two files
 
 
+class Throttle:
+    """Writes what strangers can cause as often as they like: the first of a kind, and once a minute how many more."""
+
+    SECONDS = 60
+
+    def __init__(self, loop, write):
+        self._loop = loop
+        self._write = write
+        self._held = {}  # kind → how many more, and the last of them
+
+    def write(self, kind, text):
+        """Write one line of a ``kind``, which is one of the program's own words."""
+        if kind in self._held:
+            self._held[kind] = (self._held[kind][0] + 1, text)
+            return
+        self._held[kind] = (0, text)
+        self._write(text)
+        self._loop.call_later(self.SECONDS, self._sum_up, kind)
+
+    def _sum_up(self, kind):
+        count, last = self._held.pop(kind)
+        if count:
+            self._write("%d more of this kind in %d s; the last one: %s" % (count, self.SECONDS, last))
+
+
 class Log:
     """Writes to the end of the file at ``path``, and so do all children from now on; None: to standard error as it is.
 

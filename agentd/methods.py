@@ -67,7 +67,8 @@ async def hello(server, connection, params):
         connection.peer.controller = params["controller"]
     elif connection.peer.controller != params["controller"]:
         raise RequestRefused("ClientAuthFailed", "the certificate is for controller '%s'" % connection.peer.controller)
-    connection.greeted = True
+    if not connection.greet():
+        raise RequestRefused("ClientNotOnline", "there are too many connections")
     return dict(
         system.describe(),
         protocol=list(protocol.VERSION),

@@ -11,6 +11,8 @@ import os
 import time
 
 from agentd import listeners, lock, methods, platform
+from agentd.admission import Admission
+from agentd.log import Throttle
 from agentd.tasks import RequestRefused, Tasks
 from agentd.wire import protocol
 
@@ -25,26 +27,23 @@ class AgentServer:
         self.loop = loop
         self.settings = settings
         self.log = log.write
+        self.refuse = Throttle(loop, log.write).write
         self.instance = settings.instance_id()
         self.started = time.time()
         self._idle_exit = idle_exit
         self._lifeline = lifeline
         self._lock = lock.take(settings.lock)
         self.tasks = Tasks(loop, settings, self.instance, self._lock, self.log)
-        self._connections = set()
+        self.local, self.remote = Admission(settings.connection_limit), Admission(settings.connection_limit)
         self._over = loop.create_future()
         self._active = time.monotonic()
 
-    def admit(self, connection):
-        """Take note of a new connection; False when there are too many."""
-        if len(self._connections) >= self.settings.connection_limit:
-            self.log("%d connections are open, which is the limit: one was refused" % len(self._connections))
-            return False
-        self._connections.add(connection)
-        return True
+    def connections(self):
+        """Return all connections, and the callers that are not connections yet."""
+        return self.local.everybody() + self.remote.everybody()
 
-    def release(self, connection):
-        self._connections.discard(connection)
+    def note_end(self):
+        """Take note that a connection has ended."""
         self._active = time.monotonic()
 
     def handle(self, connection, message):
@@ -108,7 +107,7 @@ class AgentServer:
         on_ready()
         why = self.loop.run_until_complete(self._over)
         self.log("ends: %s" % why)
-        for one in opened + list(self._connections):
+        for one in opened + self.connections():
             one.close()
         self.loop.run_until_complete(asyncio.sleep(0))
 
@@ -118,7 +117,7 @@ class AgentServer:
             self._over.set_result(why)
 
     def _look_if_idle(self):
-        busy = self.tasks.running or self._connections
+        busy = self.tasks.running or self.connections()
         quiet = 0 if busy else time.monotonic() - self._active
         if quiet >= self._idle_exit:
             self.end("idle for %d s" % quiet)

@@ -70,7 +70,7 @@ def usage(pid):
 def ping(path, patience):
     """Say hello and wait for any answer. Returns what went wrong, None when all is well.
 
-    To be turned away, because there are too many connections, is an answer.
+    To be told that there are too many connections is an answer. A connection that ends without a word is none.
     """
     hello = b'{"jsonrpc":"2.0","id":1,"method":"agent.hello","params":{"protocol":[1,0],"controller":"guard"}}\n'
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as agent:
@@ -79,10 +79,7 @@ def ping(path, patience):
             with protocol.reachable(path) as name:
                 agent.connect(name)
             agent.sendall(hello)
-            agent.recv(4096)
-            return None
-        except (ConnectionResetError, BrokenPipeError):
-            return None
+            return None if agent.recv(4096) else "it closed the connection"
         except socket.timeout:
             return "nothing came in %d s" % patience
         except OSError as error:

@@ -6,7 +6,9 @@ import contextlib
 import json
 import os
 import signal
+import socket
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from agentd.posix import health
 from tests.agentd.conftest import EVERY_PYTHON, MakeAgent
 from tests.support.agent import GUARD, Agent, Client, Closed, eventually, gone, is_alive
 
@@ -143,6 +146,25 @@ def test_a_healthy_agent_is_left_alone(make_guarded: Any) -> None:
     assert guarded.report()["agent_pid"] == pid
     assert guarded.report()["restarts"] == 0
     assert clients[0].complete("echo fine").stdout == b"fine\n"
+
+
+def test_a_connection_that_ends_without_a_word_is_no_answer(isolation: Path) -> None:
+    path = isolation / "sock"
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+        listener.listen()
+
+        def hang_up(*, reset: bool) -> None:
+            caller, _ = listener.accept()
+            if not reset:
+                caller.recv(4096)  # what is not read makes the end a reset
+            caller.close()
+
+        for reset in (False, True):
+            thread = threading.Thread(target=hang_up, kwargs={"reset": reset})
+            thread.start()
+            assert health.ping(str(path), 5)
+            thread.join()
 
 
 def test_an_agent_that_hangs_is_restarted(make_guarded: Any, isolation: Path) -> None:

@@ -506,6 +506,31 @@ def test_a_tcp_caller_that_says_nothing_is_let_go(site: Site) -> None:
             door.close()
 
 
+def test_silent_strangers_keep_nobody_out(make_agent: MakeAgent, isolation: Path) -> None:
+    """More of them than there may be connections, from the address of the controller; the log has a line or two."""
+    site = Site(make_agent(connection_limit=32), isolation / "pki").start()
+    strangers = []
+    try:
+        for _ in range(300):
+            strangers.append(site.plain())
+        assert site.connect().complete("echo fine").stdout == b"fine\n"
+        with site.agent.connect() as client:
+            assert client.call("agent.status")["files"] < 80
+        assert len([line for line in site.agent.log_text().splitlines() if "serves on" not in line]) < 5
+    finally:
+        for stranger in strangers:
+            stranger.close()
+
+
+def test_connections_by_tls_take_no_place_of_the_unix_socket(make_agent: MakeAgent, isolation: Path) -> None:
+    site = Site(make_agent(connection_limit=2), isolation / "pki").start()
+    remote = [site.connect() for _ in range(2)]
+    with pytest.raises(Closed):
+        site.connect()
+    assert site.agent.connect().complete("echo fine").stdout == b"fine\n"
+    assert remote[0].complete("echo fine").stdout == b"fine\n"
+
+
 def test_the_connection_limit(make_agent: MakeAgent) -> None:
     """One more is hung up on, the others go on, and there is room again when one has gone."""
     agent = make_agent(connection_limit=4).start()
