@@ -1,7 +1,7 @@
 """What the HTTP API can answer: python -m benchmarks.api (Linux).
 
 ``assist serve --api`` runs 100 schedules beside it, spread over their period. Clients in processes of their own sign
-each call anew, as the SDKs do, and keep their connections. DescribeInvocations asks for one invocation; RunCommand runs
+each call anew, as the SDKs do, and keep their connections; they take turns with KEYS keys, since each has a limit. DescribeInvocations asks for one invocation; RunCommand runs
 ``true`` on one instance, whose agent is a real one, and is timed to its answer.
 """
 
@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import http.client
+import itertools
 import json
 import os
 import statistics
@@ -17,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -40,6 +41,7 @@ from tests.support.api import Signer
 SCHEDULES = 100
 INTERVAL = 10  # seconds between two runs of each
 CLIENTS = 50
+KEYS = 20
 PROCESSES = 2  # that the clients are shared among
 PER_SECOND = 300.0  # signed DescribeInvocations, at 50 clients
 SLOWEST = 100.0  # ms, of 99 in a hundred of them when there are so many a second
@@ -48,15 +50,15 @@ SLOWEST = 100.0  # ms, of 99 in a hundred of them when there are so many a secon
 class Client:
     """One connection, and a signature for each call."""
 
-    def __init__(self, signer: Signer) -> None:
-        url = urlsplit(signer.url)
-        self._signer = signer
+    def __init__(self, signers: Sequence[Signer]) -> None:
+        url = urlsplit(signers[0].url)
+        self._signers = itertools.cycle(signers)
         self._connection = http.client.HTTPConnection(url.hostname or "", url.port, timeout=60)
 
     def call(self, action: str, given: dict[str, str]) -> tuple[float, bytes]:
         """The seconds from before it is signed until its answer is there, and that."""
         begin = time.perf_counter()
-        target, headers = self._signer.modern(action, **given)
+        target, headers = next(self._signers).modern(action, **given)
         self._connection.request("POST", target, headers=headers)
         answer = self._connection.getresponse()
         body = answer.read()
@@ -76,13 +78,13 @@ def attack(order: dict[str, object]) -> list[float]:
     """
     import threading
 
-    signer = Signer(*order["signer"])  # type: ignore[misc]
+    signers = [Signer(*each) for each in order["signers"]]  # type: ignore[attr-defined]
     end = time.monotonic() + float(order["seconds"])  # type: ignore[arg-type]
     pause, clients = float(order["pause"]), int(order["clients"])  # type: ignore[arg-type, call-overload]
     taken: list[float] = []
 
     def one(number: int) -> None:
-        client = Client(signer)
+        client = Client(signers)
         due = time.monotonic() + pause * number / clients
         with contextlib.closing(client):
             while time.monotonic() < end:
@@ -100,14 +102,14 @@ def attack(order: dict[str, object]) -> list[float]:
 
 
 def measured(
-    signer: Signer, action: str, given: dict[str, str], clients: int, seconds: float, pause: float = 0
+    signers: Sequence[Signer], action: str, given: dict[str, str], clients: int, seconds: float, pause: float = 0
 ) -> list[float]:
     """The seconds of each call of so many clients that call all at once for a while."""
     shares = [clients] if clients < PROCESSES else [clients // PROCESSES] * PROCESSES
     running = []
     for share in shares:
         order = {
-            "signer": [signer.url, signer.key, signer.secret],
+            "signers": [[each.url, each.key, each.secret] for each in signers],
             "action": action,
             "given": given,
             "clients": share,
@@ -130,13 +132,13 @@ def measured(
 
 
 @contextlib.contextmanager
-def site() -> Iterator[tuple[Signer, str, int]]:
+def site() -> Iterator[tuple[list[Signer], str, int]]:
     """A server with its schedules: who signs, the instance that it runs on, and its process."""
     with tempfile.TemporaryDirectory(prefix="assist-benchmark-", ignore_cleanup_errors=True) as folder:
         home = Path(folder, "assist")
         os.environ["ASSIST_HOME"] = str(home)
         with open_controller(Home(home)) as controller:
-            key = accesskeys.create(controller, "bench", Role.ADMIN)
+            keys = [accesskeys.create(controller, f"bench{number}", Role.ADMIN) for number in range(KEYS)]
             (local,) = instances.resolve(controller, Selection())
             timing = Timing(frequency.parse(f"rate({INTERVAL}s)", zone="UTC", now=utc_now()))
             for number in range(SCHEDULES):
@@ -145,7 +147,7 @@ def site() -> Iterator[tuple[Signer, str, int]]:
                 schedule(made_then, RunRequest(b"true", targets=Selection((local.id,))), timing)
         try:
             with api.started(home) as (process, url):
-                yield Signer.of(url, key), local.id, process.pid
+                yield [Signer.of(url, key) for key in keys], local.id, process.pid
                 process.terminate()
                 process.wait()
         finally:
@@ -180,22 +182,22 @@ def main() -> None:
         f"The HTTP API, Python {python}, {os.cpu_count()} processors, load {load:.1f}; "
         f"{SCHEDULES} schedules run every {INTERVAL} s beside it"
     )
-    with site() as (signer, instance_id, pid):
+    with site() as (signers, instance_id, pid):
         run = {"Type": "RunShellScript", "CommandContent": "true", "InstanceId__1": instance_id}
-        client = Client(signer)
+        client = Client(signers)
         with contextlib.closing(client):
             invoke_id = json.loads(client.call("RunCommand", run)[1])["InvokeId"]
         describe = {"InvokeId": invoke_id}
         for action, given in (("DescribeInvocations", describe), ("RunCommand", run)):
             for clients in (1, CLIENTS):
                 before = cpu_seconds(pid)
-                taken = measured(signer, action, given, clients, seconds)
+                taken = measured(signers, action, given, clients, seconds)
                 cost = (cpu_seconds(pid) - before) / len(taken) * 1000
                 report.line(f"{action:<20} {clients:3} clients {told(taken, seconds)}   {cost:.2f} ms of CPU")
                 if action == "DescribeInvocations" and clients == CLIENTS:
                     each = seconds / len(taken) * 1000
                     report.budget("a signed DescribeInvocations", each, 1000 / PER_SECOND, " ms")
-        taken = measured(signer, "DescribeInvocations", describe, CLIENTS, seconds, pause=CLIENTS / PER_SECOND)
+        taken = measured(signers, "DescribeInvocations", describe, CLIENTS, seconds, pause=CLIENTS / PER_SECOND)
         report.line(f"{CLIENTS} clients that make {PER_SECOND:.0f} a second: {told(taken, seconds)}")
         slowest = statistics.quantiles(taken, n=100)[98] * 1000
         report.budget(f"99 of 100 of {PER_SECOND:.0f} a second, of {CLIENTS} clients", slowest, SLOWEST, " ms")

@@ -51,9 +51,9 @@ class AsgiApplication:
             _check_host(call, self._names)
             body = await asyncio.wait_for(_body(receive), self._timeout)
         except Fault as fault:
-            await _send(send, self._gateway.refuse(call, fault), close=True)
+            await _send(send, replace(self._gateway.refuse(call, fault), closes=True))
         except asyncio.TimeoutError:
-            await _send(send, self._gateway.refuse(call, Fault("RequestTimeout")), close=True)
+            await _send(send, replace(self._gateway.refuse(call, Fault("RequestTimeout")), closes=True))
         else:
             if body is None:
                 return
@@ -116,9 +116,9 @@ def _check_host(call: Call, names: Collection[str]) -> None:
             raise Fault("Operation.Forbidden", "(this server has not the name that stands in Host)") from None
 
 
-async def _send(send: Send, reply: Reply, *, close: bool = False) -> None:
+async def _send(send: Send, reply: Reply) -> None:
     headers = [(b"content-type", reply.type.encode()), (b"content-length", str(len(reply.body)).encode())]
-    if close:
+    if reply.closes:
         headers.append((b"connection", b"close"))
     await send({"type": "http.response.start", "status": reply.status, "headers": headers})
     await send({"type": "http.response.body", "body": reply.body})

@@ -21,11 +21,12 @@ _NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 @dataclass(frozen=True)
 class Reply:
-    """What goes back."""
+    """What goes back; one that ``closes`` is the last of its connection."""
 
     status: int
     type: str
     body: bytes
+    closes: bool = False
 
 
 def chosen(word: str, *, is_modern: bool) -> str:

@@ -19,6 +19,7 @@ from assist_cli.api.call import Call
 from assist_cli.api.caller import Caller
 from assist_cli.api.faults import Fault
 from assist_cli.api.forms import Document, Reply
+from assist_cli.api.rates import Rates
 from assist_cli.api.signatures import Claim
 from assist_cli.errors import AssistError
 from assist_cli.model.access import AccessKey
@@ -41,35 +42,45 @@ class Gateway:
     region: str
     nonces: Nonces
     background: Background
+    rates: Rates
 
     def answer(self, call: Call) -> Reply:
-        """What goes back; never an exception."""
+        """What goes back; never an exception. It closes the connection of who has not proven to have a key."""
         request_id = str(uuid.uuid4()).upper()
+        proven = False
         try:
-            return self._answer(call, request_id)
+            claim = signatures.claim(call)
+            with self.controllers.one() as controller:
+                key = self._prove(controller, claim)
+                proven = True
+                return self._answer(controller, claim, key, call, request_id)
         except Fault as fault:
-            return self.refuse(call, fault, request_id)
+            refusal = self.refuse(call, fault, request_id)
         except AssistError as error:
-            return self.refuse(call, faults.of(error, {}), request_id)
+            refusal = self.refuse(call, faults.of(error, {}), request_id)
         except Exception:
             log.exception("a bug met request %s", request_id)
-            return self.refuse(call, Fault("InternalError"), request_id)
+            refusal = self.refuse(call, Fault("InternalError"), request_id)
+        return replace(refusal, closes=not proven)
 
     def refuse(self, call: Call, fault: Fault, request_id: str = "") -> Reply:
         """What a call that is refused is told, in the form that it would read."""
         request_id = request_id or str(uuid.uuid4()).upper()
         return forms.refusal(_form_of(call), fault, request_id, _host(call))
 
-    def _answer(self, call: Call, request_id: str) -> Reply:
-        claim = signatures.claim(call)
-        with self.controllers.one() as controller:
-            key = self._prove(controller, claim)
-            form = forms.chosen(claim.format, is_modern=claim.is_modern)
-            action = _action(claim)
-            actor = Actor(f"access key {key.name} ({key.id})", None, f"{call.client} by the API")
-            caller = Caller(key, replace(controller, actor=actor), self.background, action.name)
-            accesskeys.note_used(controller, key)
-            return forms.answer(form, action.name, self._carry_out(caller, action, call.parameters), request_id)
+    def refuse_connection(self, fault: Fault) -> Reply:
+        """What is told to who sends what cannot become a call; SDKs of both generations read this form."""
+        return forms.refusal(forms.JSON, fault, str(uuid.uuid4()).upper(), "")
+
+    def _answer(self, controller: Controller, claim: Claim, key: AccessKey, call: Call, request_id: str) -> Reply:
+        if not self.rates.admit(key.id):
+            raise Fault("Throttling.User", f"(a key has {self.rates.per_second:.0f} calls a second)")
+        form = forms.chosen(claim.format, is_modern=claim.is_modern)
+        action = _action(claim)
+        actor = Actor(f"access key {key.name} ({key.id})", None, f"{call.client} by the API")
+        caller = Caller(key, replace(controller, actor=actor), self.background, action.name)
+        accesskeys.note_used(controller, key)
+        return forms.answer(form, action.name, self._carry_out(caller, action, call.parameters), request_id)
 
     def _prove(self, controller: Controller, claim: Claim) -> AccessKey:
         """The key that a call is from, which is enabled. The same call is let in once. Raises Fault."""

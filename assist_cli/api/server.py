@@ -17,11 +17,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import uvicorn
-from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 from assist_cli import codes
 from assist_cli.api.app import AsgiApplication
+from assist_cli.api.connections import CONNECTIONS, HEAD_BYTES, ApiConfig, Connection, Crowd
 from assist_cli.api.gateway import Gateway
+from assist_cli.api.rates import Rates
 from assist_cli.deploy import pki
 from assist_cli.errors import Conflict, FileFailure, InvalidParameter, UsageError
 from assist_cli.model import endpoint
@@ -34,7 +35,6 @@ from assist_cli.store.nonces import Nonces
 READERS = 2  # threads for what only reads: more of them take the interpreter from each other
 WAITERS = 16  # threads for what waits for the disk, or for agents
 LOG = "uvicorn.error"  # of everything that happens
-HEAD_BYTES = 1 << 20  # the SDKs put everything into the URL
 BACKLOG = 2048
 
 log = logging.getLogger(__name__)
@@ -97,10 +97,10 @@ async def _serving(controller: Controller, place: ApiEndpoint, background: Backg
         stack.callback(controllers.close)
         readers = stack.enter_context(ThreadPoolExecutor(READERS, thread_name_prefix="reader"))
         waiters = stack.enter_context(ThreadPoolExecutor(WAITERS, thread_name_prefix="waiter"))
-        gateway = Gateway(controllers, region(), nonces, background)
-        config = _Config(
+        gateway = Gateway(controllers, region(), nonces, background, Rates())
+        config = ApiConfig(
             AsgiApplication(gateway, readers, waiters, _names(place), timeouts.api.body),
-            http=_Patient,
+            http=Connection,
             ws="none",
             lifespan="off",
             log_config=None,
@@ -112,9 +112,10 @@ async def _serving(controller: Controller, place: ApiEndpoint, background: Backg
             h11_max_incomplete_event_size=HEAD_BYTES,
             timeout_keep_alive=timeouts.api.idle,
             timeout_graceful_shutdown=timeouts.api.leave,
-            limit_concurrency=concurrency.connections() // 2,  # the other half is for agents
         )
         config.head = timeouts.api.head
+        half = concurrency.connections() // 2  # the other half is for agents
+        config.crowd = Crowd(min(CONNECTIONS, half), gateway.refuse_connection)
         try:
             config.load()
         except OSError as error:
@@ -160,50 +161,9 @@ def _names(place: ApiEndpoint) -> Collection[str]:
     return {"localhost"} if place.is_loopback else {"localhost", platform.node().lower()}
 
 
-class _Config(uvicorn.Config):
-    """Settings, with how long a connection waits for the head of a request, in seconds."""
-
-    head: float
-
-
 class _Server(uvicorn.Server):
     """One that leaves signals to who runs it."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
-
-
-class _Patient(H11Protocol):
-    """A connection whose other side has so long for the head of each request, however many bytes it sends."""
-
-    config: _Config
-    _deadline: asyncio.TimerHandle | None = None
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
-        self._watch()
-
-    def data_received(self, data: bytes) -> None:
-        super().data_received(data)
-        self._watch()
-
-    def on_response_complete(self) -> None:
-        self._give_up_watching()
-        super().on_response_complete()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._give_up_watching()
-        super().connection_lost(exc)
-
-    def _watch(self) -> None:
-        cycle: RequestResponseCycle | None = self.cycle  # None before the first request
-        if cycle is not None and not cycle.response_complete:
-            self._give_up_watching()
-        elif self._deadline is None:
-            self._deadline = self.loop.call_later(self.config.head, self.transport.close)
-
-    def _give_up_watching(self) -> None:
-        if self._deadline is not None:
-            self._deadline.cancel()
-            self._deadline = None

@@ -17,6 +17,7 @@ from assist_cli.api.call import FORM, JSON, Call
 from assist_cli.api.faults import Fault
 from assist_cli.api.gateway import Gateway
 from assist_cli.api.parameters import Given, Takes, ValueKind
+from assist_cli.api.rates import Rates
 from assist_cli.model.access import Role
 from assist_cli.model.instance import Instance
 from assist_cli.operations.access import accesskeys
@@ -110,7 +111,10 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Gateway,
         with controller.database.transaction() as transaction:
             instances.register(transaction, away)
     nonces = Nonces(home.nonces)
-    yield Gateway(controllers, "local", nonces, Nobody()), Signer("http://127.0.0.1:1", key.id, key.secret.reveal())  # type: ignore[arg-type]
+    yield (
+        Gateway(controllers, "local", nonces, Nobody(), Rates(1e9)),
+        Signer("http://127.0.0.1:1", key.id, key.secret.reveal()),
+    )  # type: ignore[arg-type]
     nonces.close()
     controllers.close()
 

@@ -18,6 +18,8 @@ from urllib.parse import urlsplit
 import pytest
 
 from assist_cli.api.actions import ACTIONS
+from assist_cli.api.connections import CONNECTIONS, HELD_BYTES
+from assist_cli.api.rates import Rates
 from assist_cli.model.access import Role
 from assist_cli.model.command import CommandVersion
 from assist_cli.model.ids import Kind, new_id
@@ -521,7 +523,9 @@ def test_what_is_no_call_is_refused(service: Service, data: bytes):
             door.sendall(data)
             door.shutdown(socket.SHUT_WR)
         answer = received(door)
-    assert answer[9:12] in (b"400", b"403", b"404", b""), answer[:200]
+    assert answer[9:12] in (b"400", b"403", b"404", b"414", b""), answer[:200]
+    if answer:
+        assert json.loads(answer.partition(b"\r\n\r\n")[2])["Code"]
     assert service.signer().call("DescribeCommands").status == 200
 
 
@@ -537,11 +541,11 @@ def many_files(count: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
-def test_a_thousand_connections_and_slow_ones_keep_nobody_waiting(service: Service):
+def test_more_connections_than_there_may_be_keep_nobody_waiting(service: Service):
     address = urlsplit(service.url)
     with many_files(1400), contextlib.ExitStack() as stack:
         doors = []
-        for _ in range(1000):
+        for _ in range(CONNECTIONS + 50):
             door = stack.enter_context(socket.create_connection((address.hostname, address.port), GUARD))
             doors.append(door)
         for number, door in enumerate(doors):
@@ -552,6 +556,48 @@ def test_a_thousand_connections_and_slow_ones_keep_nobody_waiting(service: Servi
         signer = service.signer()
         for _ in range(5):
             assert signer.call("DescribeCommands").status == 200
+
+
+def test_requests_that_are_never_finished_take_bounded_memory(service: Service):
+    """Of those that hold the most some are refused, in a form that SDKs read, and a call is answered meanwhile."""
+    address = urlsplit(service.url)
+    size = 900_000
+    with contextlib.ExitStack() as stack:
+        doors = []
+        for _ in range(HELD_BYTES // size + 5):
+            door = stack.enter_context(socket.create_connection((address.hostname, address.port), GUARD))
+            with contextlib.suppress(OSError):
+                door.sendall(b"GET /?" + b"x" * size)
+            doors.append(door)
+        assert service.signer().call("DescribeCommands").status == 200
+        refused = 0
+        for door in doors:
+            door.setblocking(False)
+            with contextlib.suppress(OSError):
+                refused += b'"Code":"Throttling"' in door.recv(1 << 16)
+        assert 3 <= refused < len(doors)
+
+
+def test_a_call_that_is_not_proven_ends_its_connection(service: Service):
+    signer = service.signer()
+    address = urlsplit(service.url)
+    for key, kept in ((signer.secret, True), (signer.secret[:-1], False)):
+        target, headers = Signer(service.url, signer.key, key).modern("DescribeCommands")
+        connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=GUARD)
+        with contextlib.closing(connection):
+            connection.request("POST", target, headers=headers)
+            answer = connection.getresponse()
+            answer.read()
+            assert (answer.getheader("connection") != "close") is kept
+
+
+def test_a_key_has_so_many_calls_a_second():
+    rates = Rates(5)
+    assert [rates.admit("one") for _ in range(12)].count(True) == 10
+    assert rates.admit("other")
+    end = time.monotonic() + GUARD
+    while not rates.admit("one"):
+        assert time.monotonic() < end
 
 
 @pytest.mark.soak

@@ -1,0 +1,143 @@
+"""Connections of the API, and what those may cost who have not proven yet who they are.
+
+A connection whose call is refused for its signature is closed, so one that has had an answer and stays is a key's. The
+others have little time, make room for each other, and hold a bounded number of bytes altogether: whoever holds the most
+is refused first. What cannot become a call is refused in the original's form too, because SDKs read nothing else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import h11
+import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
+
+from assist_cli.api import forms
+from assist_cli.api.app import BODY_BYTES
+from assist_cli.api.faults import Fault
+
+HEAD_BYTES = 1 << 20  # the SDKs put everything into the URL
+HELD_BYTES = 16 << 20  # of requests that are not answered yet, altogether
+CONNECTIONS = 1024
+
+
+@dataclass
+class Crowd:
+    """All connections of one server, at most ``limit``; ``refuse`` makes the answer for what cannot become a call."""
+
+    limit: int
+    refuse: Callable[[Fault], forms.Reply]
+    held: int = 0
+    known: set[Connection] = field(default_factory=set)
+    strangers: dict[Connection, None] = field(default_factory=dict)  # without an answer so far, the oldest first
+
+    def enter(self, connection: Connection) -> None:
+        """Count a new connection; it or an older one is refused when there are too many."""
+        if len(self.known) + len(self.strangers) >= self.limit:
+            next(iter(self.strangers), connection).reject(Fault("Throttling"))
+        self.strangers[connection] = None
+
+    def hold(self, size: int) -> None:
+        """Note so many more bytes; the connections that hold the most are refused while there are too many."""
+        self.held += size
+        while self.held > HELD_BYTES:
+            max((*self.strangers, *self.known), key=lambda each: each.held).reject(Fault("Throttling"))
+
+    def prove(self, connection: Connection) -> None:
+        """Note that a connection had an answer."""
+        if self.strangers.pop(connection, self) is None:
+            self.known.add(connection)
+
+    def leave(self, connection: Connection) -> None:
+        """Count a connection no longer."""
+        self.strangers.pop(connection, None)
+        self.known.discard(connection)
+
+
+class ApiConfig(uvicorn.Config):
+    """Settings, with the ``crowd``, and how long a connection waits for the head of a request, in seconds."""
+
+    crowd: Crowd
+    head: float
+
+
+class Connection(H11Protocol):
+    """One connection. Its other side has a limited time for the head of each request, however many bytes it sends."""
+
+    config: ApiConfig
+    held = 0  # bytes of the request that is not answered yet
+    _deadline: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self.config.crowd.enter(self)
+        self._watch()
+
+    def data_received(self, data: bytes) -> None:
+        more = min(len(data), HEAD_BYTES + BODY_BYTES - self.held)
+        self.held += more
+        self.config.crowd.hold(more)
+        if not self.transport.is_closing():
+            super().data_received(data)
+            self._watch()
+
+    def on_response_complete(self) -> None:
+        self._give_up_watching()
+        self._release()
+        if not self.transport.is_closing():
+            self.config.crowd.prove(self)
+        super().on_response_complete()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._give_up_watching()
+        self._release()
+        self.config.crowd.leave(self)
+        super().connection_lost(exc)
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what is not HTTP, or too long to be a call."""
+        if self.held > HEAD_BYTES:
+            self.reject(Fault("RequestTooLarge", f"(URL and headers have at most {HEAD_BYTES:,} bytes)", status=414))
+        else:
+            self.reject(Fault("InvalidParameter.Request", "(it is not HTTP/1.1)"))
+
+    def reject(self, fault: Fault) -> None:
+        """Say why, where nothing was said yet, and close."""
+        self._release()
+        if not self._is_answering:
+            reply = self.config.crowd.refuse(fault)
+            headers = [
+                (b"content-type", reply.type.encode()),
+                (b"content-length", str(len(reply.body)).encode()),
+                (b"connection", b"close"),
+            ]
+            for event in (
+                h11.Response(status_code=reply.status, headers=headers),
+                h11.Data(data=reply.body),
+                h11.EndOfMessage(),
+            ):
+                self.transport.write(self.conn.send(event))
+        self.transport.close()
+
+    def _release(self) -> None:
+        self.config.crowd.hold(-self.held)
+        self.held = 0
+
+    @property
+    def _is_answering(self) -> bool:
+        cycle: RequestResponseCycle | None = self.cycle  # None before the first request
+        return cycle is not None and not cycle.response_complete
+
+    def _watch(self) -> None:
+        if self._is_answering:
+            self._give_up_watching()
+        elif self._deadline is None:
+            self._deadline = self.loop.call_later(self.config.head, self.transport.close)
+
+    def _give_up_watching(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
