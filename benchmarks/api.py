@@ -1,8 +1,9 @@
 """What the HTTP API can answer: python -m benchmarks.api (Linux).
 
 ``assist serve --api`` runs 100 schedules beside it, spread over their period. Clients in processes of their own sign
-each call anew, as the SDKs do, and keep their connections; they take turns with KEYS keys, since each has a limit. DescribeInvocations asks for one invocation; RunCommand runs
-``true`` on one instance, whose agent is a real one, and is timed to its answer.
+each call anew, as the SDKs do, and keep their connections; they take turns with KEYS keys, since each has a limit.
+DescribeInvocations asks for one invocation; RunCommand runs ``true`` on one instance, whose agent is a real one, and is
+timed to its answer.
 """
 
 from __future__ import annotations
