@@ -56,8 +56,13 @@ class Log:
         sys.stderr = open(2, "w", encoding="utf-8", errors="backslashreplace", closefd=False)
 
     def write(self, text):
-        """Write one line. A full disk or a closed pipe must not keep anybody from their work."""
+        """Write one line: what would end it, or act on a terminal, is escaped.
+
+        A full disk or a closed pipe must not keep anybody from their work.
+        """
         self.shorten()
+        if not text.isprintable():
+            text = "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
         try:
             sys.stderr.write("%s %s\n" % (time.strftime("%Y-%m-%dT%H:%M:%S%z"), text))
             sys.stderr.flush()

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import logging
 
+from assist_cli.cli.formatting import escape
 from assist_cli.cli.output import Printer
 
 
 class LogHandler(logging.Handler):
-    """Writes each record of the log in one line, or in several where a traceback belongs to it."""
+    """Writes each record of the log in one line, or in several where a traceback belongs to it.
+
+    What agents and callers say stands in it with its control characters escaped.
+    """
 
     def __init__(self, printer: Printer) -> None:
         super().__init__()
@@ -16,6 +20,6 @@ class LogHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
-            self._printer.log(self.format(record))
+            self._printer.log(escape(self.format(record), keep="\n\t" if record.exc_info else ""))
         except Exception:
             self.handleError(record)
