@@ -31,10 +31,10 @@ class Crowd:
     limit: int
     refuse: Callable[[Fault], forms.Reply]
     held: int = 0
-    known: set[Connection] = field(default_factory=set)
-    strangers: dict[Connection, None] = field(default_factory=dict)  # without an answer so far, the oldest first
+    known: set[ApiConnection] = field(default_factory=set)
+    strangers: dict[ApiConnection, None] = field(default_factory=dict)  # without an answer so far, the oldest first
 
-    def enter(self, connection: Connection) -> None:
+    def enter(self, connection: ApiConnection) -> None:
         """Count a new connection; it or an older one is refused when there are too many."""
         if len(self.known) + len(self.strangers) >= self.limit:
             next(iter(self.strangers), connection).reject(Fault("Throttling"))
@@ -46,12 +46,12 @@ class Crowd:
         while self.held > HELD_BYTES:
             max((*self.strangers, *self.known), key=lambda each: each.held).reject(Fault("Throttling"))
 
-    def prove(self, connection: Connection) -> None:
+    def prove(self, connection: ApiConnection) -> None:
         """Note that a connection had an answer."""
         if self.strangers.pop(connection, self) is None:
             self.known.add(connection)
 
-    def leave(self, connection: Connection) -> None:
+    def leave(self, connection: ApiConnection) -> None:
         """Count a connection no longer."""
         self.strangers.pop(connection, None)
         self.known.discard(connection)
@@ -64,7 +64,7 @@ class ApiConfig(uvicorn.Config):
     head: float
 
 
-class Connection(H11Protocol):
+class ApiConnection(H11Protocol):
     """One connection. Its other side has a limited time for the head of each request, however many bytes it sends."""
 
     config: ApiConfig

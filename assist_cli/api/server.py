@@ -20,7 +20,7 @@ import uvicorn
 
 from assist_cli import codes
 from assist_cli.api.app import AsgiApplication
-from assist_cli.api.connections import CONNECTIONS, HEAD_BYTES, ApiConfig, Connection, Crowd
+from assist_cli.api.connections import CONNECTIONS, HEAD_BYTES, ApiConfig, ApiConnection, Crowd
 from assist_cli.api.gateway import Gateway
 from assist_cli.api.rates import Rates
 from assist_cli.deploy import pki
@@ -100,7 +100,7 @@ async def _serving(controller: Controller, place: ApiEndpoint, background: Backg
         gateway = Gateway(controllers, region(), nonces, background, Rates())
         config = ApiConfig(
             AsgiApplication(gateway, readers, waiters, _names(place), timeouts.api.body),
-            http=Connection,
+            http=ApiConnection,
             ws="none",
             lifespan="off",
             log_config=None,
