@@ -10,6 +10,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import logging
+import os
 import shlex
 import socket
 import subprocess
@@ -19,7 +20,6 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from assist_cli.agents import destination as destinations
 from assist_cli.agents.destination import Destination
 from assist_cli.agents.ssh import config, known_hosts
 from assist_cli.agents.ssh.identity import Ask, Identity
@@ -209,7 +209,8 @@ class _Attempt:
         self, destination: Destination, timeouts: AgentTimeouts, accept_new: bool, ask: Ask | None, until: float
     ) -> None:
         self._destination = destination
-        self._settings = config.settings(destination)
+        self._settings = config.settings(destination, until)
+        config.refuse_circle(destination, until)
         self._timeouts = timeouts
         self._accept_new = accept_new
         self._ask = ask
@@ -249,12 +250,9 @@ class _Attempt:
 
     def _road(self) -> _Road:
         """Through a jump host, through a ProxyCommand, or straight."""
-        if self._settings.jump is not None:
-            *before, last = self._settings.jump.split(",")
-            hop = replace(destinations.parse(last.strip()), jump=",".join(before) or None)
-            if hop.host != self._destination.host:  # under "Host *" a jump host is named as its own
-                login = log_in(hop, self._timeouts, accept_new=self._accept_new, ask=self._ask, until=self._until)
-                return _Road(login.tunnel(self._settings.host, self._settings.port, self._left()))
+        if (hop := self._settings.hop) is not None:
+            login = log_in(hop, self._timeouts, accept_new=self._accept_new, ask=self._ask, until=self._until)
+            return _Road(login.tunnel(self._settings.host, self._settings.port, self._left()))
         return self._proxied(self._settings.proxy) if self._settings.proxy else self._direct()
 
     def _direct(self) -> _Road:
@@ -279,15 +277,25 @@ class _Attempt:
         return _Road(road)
 
     def _proxied(self, command: str) -> _Road:
+        shell = os.environ.get("SHELL") or "/bin/sh"  # as ssh does, so that the words are the same
         ours, theirs = socket.socketpair()
         with theirs:
-            # the line is the user's own; what was put into it holds nothing that sh would heed (see destination)
-            proxy = subprocess.Popen(
-                ["/bin/sh", "-c", f"exec {command}"],
-                stdin=theirs.fileno(),
-                stdout=theirs.fileno(),
-                stderr=subprocess.DEVNULL,
-            )
+            try:
+                # the line is the user's own; what was put into it holds nothing that a shell would heed
+                # (see destination)
+                proxy = subprocess.Popen(
+                    [shell, "-c", f"exec {command}"],
+                    stdin=theirs.fileno(),
+                    stdout=theirs.fileno(),
+                    stderr=subprocess.DEVNULL,
+                )
+            except OSError as error:
+                ours.close()
+                raise ClientNotOnline(
+                    f"cannot reach '{self._destination.host}': cannot start '{shell}' for its ProxyCommand: "
+                    + _words(error),
+                    hint="set SHELL to a shell that exists",
+                ) from error
         return _Road(ours, proxy)
 
     # who is there, and who we are
