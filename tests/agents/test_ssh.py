@@ -213,6 +213,16 @@ def test_a_locked_key_is_used_through_the_ssh_agent_and_asked_for_otherwise(
         login.hang_up()
 
 
+def test_the_agent_that_is_configured_is_asked(server: Sshd, isolation: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    key = isolation / "locked"
+    (server.folder / "authorized_keys").write_text(sshd.new_key(key, passphrase="open sesame"))
+    monkeypatch.setenv("SSH_AUTH_SOCK", "/no/such/agent")
+    with ssh_agent(isolation / "agent.sock", key, "open sesame") as address:
+        user_file("config").write_text(f"Host {server.address}\n  IdentityAgent {address}\n")
+        assert login.log_in(to(server), DEFAULTS.agent).by == "locked of the SSH agent"
+        login.hang_up()
+
+
 @contextlib.contextmanager
 def ssh_agent(path: Path, key: Path, passphrase: str) -> Iterator[str]:
     """An SSH agent that holds one key."""
@@ -256,22 +266,75 @@ def test_a_jump_host_is_one_login_for_all_that_go_through_it(server: Sshd, isola
         assert [each.logins() for each in (server, one, two)] == [1, 1, 1]
 
 
-def test_a_proxy_command_is_run_and_ended(server: Sshd, isolation: Path) -> None:
-    relay = isolation / "relay.py"
-    relay.write_text(
-        "import os, socket, sys, threading\n"
-        "door = socket.create_connection((sys.argv[1], int(sys.argv[2])))\n"
-        "def out():\n"
-        "    while data := door.recv(65536): os.write(1, data)\n"
-        "threading.Thread(target=out, daemon=True).start()\n"
-        "while data := os.read(0, 65536): door.sendall(data)\n"
-    )
+RELAY = """\
+import os, socket, sys, threading
+with open(sys.argv[1], "a") as file:
+    print(sys.argv[4:], file=file)
+door = socket.create_connection((sys.argv[2], int(sys.argv[3])))
+def out():
+    while data := door.recv(65536): os.write(1, data)
+threading.Thread(target=out, daemon=True).start()
+while data := os.read(0, 65536): door.sendall(data)
+"""
+
+
+def test_a_proxy_command_gets_the_same_words_as_from_ssh(server: Sshd, isolation: Path) -> None:
+    relay, words = isolation / "relay.py", isolation / "words"
+    relay.write_text(RELAY)
     user_file("config").write_text(
-        f"Host hidden\n  ProxyCommand {sys.executable} {relay} {server.address} {server.port}\n"
+        f"Host hidden\n  HostName Hidden.example\n  HostKeyAlias Alias\n  Port 22001\n  User nobody\n"
+        f"  ProxyCommand {sys.executable} {relay} {words} {server.address} {server.port}"
+        " %h %p %r %n %k 100%% '%h' \"%h $HOME\" ${PATH} ~/x a\\ b # and this\n"
+    )
+    with user_file("known_hosts").open("a") as file:
+        file.write(f"alias {server.host_key}\n")
+    where = Destination("hidden", server.user, 22002)
+    assert login.log_in(where, DEFAULTS.agent).run("echo here").stdout == b"here\n"
+    options = [
+        word
+        for option in ("BatchMode=yes", f"UserKnownHostsFile={user_file('known_hosts')}")
+        for word in ("-o", option)
+    ]
+    ssh = [need("ssh"), "-F", user_file("config"), "-i", user_file("id_ed25519"), *options]
+    said = subprocess.run(
+        [*ssh, "-p", "22002", f"{server.user}@hidden", "echo here"], stdout=subprocess.PIPE, check=True
+    )
+    assert said.stdout == b"here\n"
+    ours, by_ssh = words.read_text().splitlines()
+    assert ours == by_ssh
+    assert f"['hidden.example', '22002', '{server.user}', 'hidden'" in ours
+
+
+def test_a_proxy_command_is_ended_with_the_login(server: Sshd, isolation: Path) -> None:
+    relay = isolation / "relay.py"
+    relay.write_text(RELAY)
+    user_file("config").write_text(
+        f"Host hidden\n  HostKeyAlias hidden\n"
+        f"  ProxyCommand {sys.executable} {relay} /dev/null {server.address} {server.port}\n"
     )
     with user_file("known_hosts").open("a") as file:
         file.write(f"hidden {server.host_key}\n")
     assert login.log_in(Destination("hidden", server.user), DEFAULTS.agent).run("echo here").stdout == b"here\n"
+
+
+def test_a_shell_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    user_file("config").write_text("Host hidden\n  ProxyCommand nc %h %p\n")
+    monkeypatch.setenv("SHELL", "/no/such/shell")
+    error = refusal(Destination("hidden"))
+    assert isinstance(error, ClientNotOnline)
+    assert "cannot start '/no/such/shell' for its ProxyCommand: No such file" in error.message
+    login.hang_up()
+
+
+def test_a_jump_host_has_its_own_configuration(server: Sshd, isolation: Path) -> None:
+    with sshd.serving(isolation / "bastion") as bastion:
+        user_file("config").write_text(
+            f"Host bastion\n  HostName {bastion.address}\n  Port {bastion.port}\n  User {bastion.user}\n"
+            f"Host hidden\n  HostName {server.address}\n  ProxyJump ssh://bastion # by this one\n"
+        )
+        where = Destination("hidden", server.user, server.port)
+        assert login.log_in(where, DEFAULTS.agent).run("echo here").stdout == b"here\n"
+        assert bastion.logins() == 1
 
 
 # what goes wrong
