@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 _RSA_SIGNATURES = ("rsa-sha2-512", "rsa-sha2-256")
 _SIZE = 64 * 1024
+_LAST_WORDS = 0.5  # seconds between the end of a ProxyCommand's output and its own
 
 log = logging.getLogger(__name__)
 
@@ -224,7 +225,7 @@ class _Attempt:
         transport = None
         try:
             transport = paramiko.Transport(road.stream)
-            by = self._shake_hands(transport)
+            by = self._shake_hands(transport, road.proxy)
         except BaseException:
             road.end()
             if transport is not None:
@@ -300,7 +301,7 @@ class _Attempt:
 
     # who is there, and who we are
 
-    def _shake_hands(self, transport: paramiko.Transport) -> str:
+    def _shake_hands(self, transport: paramiko.Transport, proxy: subprocess.Popen[bytes] | None) -> str:
         """Agree on keys, check the host's, prove the user. Returns by what."""
         import paramiko
 
@@ -314,9 +315,15 @@ class _Attempt:
             key = transport.get_remote_server_key()
         except (paramiko.SSHException, OSError, EOFError) as error:
             self._left()
+            where = f"cannot talk SSH with '{self._destination.host}' on port {settings.port}"
+            if proxy is not None:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    raise ClientNotOnline(
+                        f"{where}: its ProxyCommand ended with status {proxy.wait(_LAST_WORDS)}",
+                        hint=f"try it: ssh -v {shlex.join(self._words())}",
+                    ) from error
             raise ClientNotOnline(
-                f"cannot talk SSH with '{self._destination.host}' on port {settings.port}: {_words(error)}",
-                hint="see whether it is sshd that listens there, and its log",
+                f"{where}: {_words(error)}", hint="see whether it is sshd that listens there, and its log"
             ) from error
         self._check_host_key(entries, key.get_name(), key.asbytes())
         transport.auth_timeout = self._timeouts.connect

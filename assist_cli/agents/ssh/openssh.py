@@ -58,7 +58,7 @@ def ask(destination: Destination, until: float) -> tokens.Values | None:
         return None  # another client, or one from before 2015
     raise ClientNotOnline(
         f"cannot use the SSH configuration for '{destination.place}': {_complaint(stderr, status)}",
-        hint=f"correct it; ssh -G {destination.host} says the same",
+        hint="correct it there",
     )
 
 
