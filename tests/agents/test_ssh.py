@@ -104,6 +104,18 @@ def test_a_login_that_was_lost_is_made_again(installed: Sshd) -> None:
     assert installed.logins() == 2
 
 
+def test_a_forked_process_logs_in_anew_and_leaves_the_login_of_its_parent_alone(server: Sshd) -> None:
+    here = login.log_in(to(server), DEFAULTS.agent)
+    child = os.fork()
+    if child == 0:
+        with contextlib.suppress(BaseException):
+            os._exit(login.log_in(to(server), DEFAULTS.agent).run("exit 42").status or 1)
+        os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 42
+    assert login.log_in(to(server), DEFAULTS.agent) is here
+    assert here.run("echo here").stdout == b"here\n"
+
+
 def test_what_the_login_shell_says_of_its_own_is_passed_over(installed: Sshd, started: Place) -> None:
     (installed.home / ".bashrc").write_text('echo "{welcome}"; echo \'{"jsonrpc": "2.0"}\'\n')
     assert hello(to(installed)).instance == started.instance

@@ -139,6 +139,14 @@ _answers: dict[tuple[str, Destination], _Answer] = {}
 _answers_lock = threading.Lock()
 
 
+def start_anew() -> None:
+    """In a forked process, have no answers: their locks may be held by threads that are not here."""
+    global _answers_lock
+    _answers_lock = threading.Lock()
+    _answers.clear()
+    openssh.start_anew()
+
+
 def _values(destination: Destination, until: float) -> tokens.Values:
     """What is read for a destination, or was within a minute. Raises ClientNotOnline and TimeoutError."""
     with _answers_lock:

@@ -27,7 +27,15 @@ from assist_cli.errors import ClientNotOnline
 _FILES = "Include ~/.ssh/config\nInclude /etc/ssh/ssh_config\n"
 _LINE = re.compile(r"\bline \d+: ")
 
-_room = threading.BoundedSemaphore(8)  # a process each, of some 7 ms
+_AT_ONCE = 8  # processes, of some 7 ms each
+
+_room = threading.BoundedSemaphore(_AT_ONCE)
+
+
+def start_anew() -> None:
+    """In a forked process, have all the room: the threads that took some are not here."""
+    global _room
+    _room = threading.BoundedSemaphore(_AT_ONCE)
 
 
 def ask(destination: Destination, until: float) -> tokens.Values | None:
