@@ -104,6 +104,7 @@ def test_a_login_that_was_lost_is_made_again(installed: Sshd) -> None:
     assert installed.logins() == 2
 
 
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 def test_a_forked_process_logs_in_anew_and_leaves_the_login_of_its_parent_alone(server: Sshd) -> None:
     here = login.log_in(to(server), DEFAULTS.agent)
     child = os.fork()
@@ -171,6 +172,19 @@ def test_a_changed_host_key_is_refused_even_with_accept_new(isolation: Path, no_
         assert f"its host key is not the one in line 2 of {known}" in error.message
         assert f"ssh-keygen -R '{server.known_as}' -f {known}" in error.hint
         assert len(known.read_text().splitlines()) == 2
+
+
+def test_an_authority_of_host_certificates_makes_no_host_known(isolation: Path, no_leaks: None) -> None:
+    with sshd.serving(isolation / "sshd", trusted=False) as server:
+        user_file("known_hosts").write_text(f"@cert-authority * {server.host_key}\n")
+        assert "its host key is not known, and certificates of hosts are not checked;" in refusal(to(server)).message
+
+
+def test_an_alias_of_a_host_key_has_no_port(isolation: Path, no_leaks: None) -> None:
+    with sshd.serving(isolation / "sshd", trusted=False) as server:
+        user_file("config").write_text(f"Host {server.address}\n  HostKeyAlias Web1\n")
+        user_file("known_hosts").write_text(f"web1 {server.host_key}\n")
+        login.log_in(to(server), DEFAULTS.agent)
 
 
 def test_a_revoked_host_key_is_refused(server: Sshd) -> None:
@@ -329,12 +343,17 @@ def test_a_proxy_command_is_ended_with_the_login(server: Sshd, isolation: Path) 
     assert login.log_in(Destination("hidden", server.user), DEFAULTS.agent).run("echo here").stdout == b"here\n"
 
 
-def test_a_shell_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_proxy_command_that_does_not_start_or_ends_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     user_file("config").write_text("Host hidden\n  ProxyCommand nc %h %p\n")
     monkeypatch.setenv("SHELL", "/no/such/shell")
     error = refusal(Destination("hidden"))
     assert isinstance(error, ClientNotOnline)
     assert "cannot start '/no/such/shell' for its ProxyCommand: No such file" in error.message
+    monkeypatch.delenv("SHELL")
+    user_file("config").write_text("Host other\n  ProxyCommand exit 3\n")
+    error = refusal(Destination("other", "ann"))
+    assert error.message == "cannot talk SSH with 'other' on port 22: its ProxyCommand ended with status 3"
+    assert error.hint == "try it: ssh -v ann@other"
     login.hang_up()
 
 
