@@ -350,7 +350,7 @@ def test_a_proxy_command_that_does_not_start_or_ends_is_named(monkeypatch: pytes
     assert isinstance(error, ClientNotOnline)
     assert "cannot start '/no/such/shell' for its ProxyCommand: No such file" in error.message
     monkeypatch.delenv("SHELL")
-    user_file("config").write_text("Host other\n  ProxyCommand exit 3\n")
+    user_file("config").write_text("Host other\n  ProxyCommand sh -c 'exit 3'\n")
     error = refusal(Destination("other", "ann"))
     assert error.message == "cannot talk SSH with 'other' on port 22: its ProxyCommand ended with status 3"
     assert error.hint == "try it: ssh -v ann@other"
