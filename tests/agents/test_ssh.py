@@ -413,6 +413,7 @@ def test_a_name_that_nobody_knows() -> None:
     error = refusal(Destination("no-such-machine.invalid"))
     assert isinstance(error, ClientNotOnline)
     assert "the name 'no-such-machine.invalid' is not known" in error.message
+    assert "the name 'a..b' is not known" in refusal(Destination("a..b")).message
     login.hang_up()
 
 

@@ -65,7 +65,7 @@ def test_both_readers_agree(subject: str) -> None:
         if snippet.stem.partition("-")[0] == subject:
             text = snippet.read_bytes()
             (user_folder() / "config").write_bytes(text)
-            asked, *notes = [line[2:] for line in text.decode().splitlines() if line.startswith("# ")]
+            asked, *notes = [line[2:] for line in text.decode("utf-8", "replace").splitlines() if line.startswith("# ")]
             for word in asked.split()[1:]:
                 compare(destination.parse(word), notes, f"{snippet.name}, {word}")
 

@@ -58,7 +58,7 @@ class _Reading:
     def read(self, path: Path, folder: Path, active: bool = True, depth: int = 0) -> None:
         """Read a file. ``active`` is whether its lines count; in one that does not, no ``Host`` makes them count."""
         try:
-            text = os.fsdecode(path.read_bytes())
+            text = path.read_bytes().decode("utf-8", "replace")
         except FileNotFoundError:
             return
         except OSError as error:
@@ -70,6 +70,8 @@ class _Reading:
                 continue
             keyword, rest = found[1].lower(), found[2]
             try:
+                if "\0" in line:
+                    raise ValueError("it has a zero byte")
                 if keyword == "include":
                     for included in _included(_several(rest), folder, depth):
                         self.read(included, folder, counts, depth + 1)

@@ -109,7 +109,7 @@ def _run(words: list[str], destination: Destination, until: float) -> tuple[int,
                 os.killpg(process.pid, signal.SIGKILL)
                 raise TimeoutError from None
         stderr.seek(0)
-        return process.returncode, os.fsdecode(stdout), stderr.read().decode("utf-8", "replace")
+        return process.returncode, stdout.decode("utf-8", "replace"), stderr.read().decode("utf-8", "replace")
 
 
 def _values(stdout: str, folder: str) -> tokens.Values:

@@ -42,7 +42,7 @@ def direct(settings: Settings, name: str, seconds: float) -> Road:
     where = f"cannot reach '{name}'"
     try:
         road = socket.create_connection((settings.host, settings.port), seconds)
-    except socket.gaierror as error:
+    except (socket.gaierror, UnicodeError) as error:  # the latter for what cannot be a name, like a..b
         raise ClientNotOnline(
             f"{where}: the name '{settings.host}' is not known",
             hint="correct it, or give it a HostName in ~/.ssh/config",
