@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import glob
 import hashlib
-import os
 import re
 import socket
 from collections.abc import Callable
