@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from urllib.parse import parse_qsl, quote
+from urllib.parse import parse_qsl, quote, unquote
 
 from assist_cli import codes
 from assist_cli.errors import InvalidParameter
@@ -66,9 +66,7 @@ def parse(text: str) -> Destination:
         raise _refusal(text)
     jump = flags.get("jump") or None
     for hop in jump.split(",") if jump else ():
-        if "?" in hop:
-            raise _refusal(text)
-        parse(hop)
+        parse_hop(hop)
     return Destination(
         host=host,
         user=user,
@@ -77,6 +75,16 @@ def parse(text: str) -> Destination:
         identity=flags.get("identity") or None,
         jump=jump,
     )
+
+
+def parse_hop(text: str) -> Destination:
+    """The jump host that ``text`` names: ``[USER@]HOST[:PORT]``, or that after ``ssh://``. Raises InvalidParameter."""
+    place = text.strip()
+    if place.lower().startswith("ssh://"):
+        place = unquote(place[len("ssh://") :].removesuffix("/"))
+    if "?" in place:
+        raise _refusal(text)
+    return parse(place)
 
 
 def _refusal(text: str) -> InvalidParameter:

@@ -17,6 +17,8 @@ from assist_cli.agents.ssh import login
 from assist_cli.errors import ClientAuthFailed
 from assist_cli.model.timeouts import DEFAULTS
 
+pytestmark = pytest.mark.usefixtures("starts_processes")  # ssh is asked for the configuration
+
 PASSWORD = "open sesame"
 
 

@@ -104,6 +104,19 @@ def test_a_login_that_was_lost_is_made_again(installed: Sshd) -> None:
     assert installed.logins() == 2
 
 
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_forked_process_logs_in_anew_and_leaves_the_login_of_its_parent_alone(server: Sshd) -> None:
+    here = login.log_in(to(server), DEFAULTS.agent)
+    child = os.fork()
+    if child == 0:
+        with contextlib.suppress(BaseException):
+            os._exit(login.log_in(to(server), DEFAULTS.agent).run("exit 42").status or 1)
+        os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 42
+    assert login.log_in(to(server), DEFAULTS.agent) is here
+    assert here.run("echo here").stdout == b"here\n"
+
+
 def test_what_the_login_shell_says_of_its_own_is_passed_over(installed: Sshd, started: Place) -> None:
     (installed.home / ".bashrc").write_text('echo "{welcome}"; echo \'{"jsonrpc": "2.0"}\'\n')
     assert hello(to(installed)).instance == started.instance
@@ -161,6 +174,19 @@ def test_a_changed_host_key_is_refused_even_with_accept_new(isolation: Path, no_
         assert len(known.read_text().splitlines()) == 2
 
 
+def test_an_authority_of_host_certificates_makes_no_host_known(isolation: Path, no_leaks: None) -> None:
+    with sshd.serving(isolation / "sshd", trusted=False) as server:
+        user_file("known_hosts").write_text(f"@cert-authority * {server.host_key}\n")
+        assert "its host key is not known, and certificates of hosts are not checked;" in refusal(to(server)).message
+
+
+def test_an_alias_of_a_host_key_has_no_port(isolation: Path, no_leaks: None) -> None:
+    with sshd.serving(isolation / "sshd", trusted=False) as server:
+        user_file("config").write_text(f"Host {server.address}\n  HostKeyAlias Web1\n")
+        user_file("known_hosts").write_text(f"web1 {server.host_key}\n")
+        login.log_in(to(server), DEFAULTS.agent)
+
+
 def test_a_revoked_host_key_is_refused(server: Sshd) -> None:
     with user_file("known_hosts").open("a") as file:
         file.write(f"@revoked * {server.host_key}\n")
@@ -213,6 +239,16 @@ def test_a_locked_key_is_used_through_the_ssh_agent_and_asked_for_otherwise(
         login.hang_up()
 
 
+def test_the_agent_that_is_configured_is_asked(server: Sshd, isolation: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    key = isolation / "locked"
+    (server.folder / "authorized_keys").write_text(sshd.new_key(key, passphrase="open sesame"))
+    monkeypatch.setenv("SSH_AUTH_SOCK", "/no/such/agent")
+    with ssh_agent(isolation / "agent.sock", key, "open sesame") as address:
+        user_file("config").write_text(f"Host {server.address}\n  IdentityAgent {address}\n")
+        assert login.log_in(to(server), DEFAULTS.agent).by == "locked of the SSH agent"
+        login.hang_up()
+
+
 @contextlib.contextmanager
 def ssh_agent(path: Path, key: Path, passphrase: str) -> Iterator[str]:
     """An SSH agent that holds one key."""
@@ -256,22 +292,80 @@ def test_a_jump_host_is_one_login_for_all_that_go_through_it(server: Sshd, isola
         assert [each.logins() for each in (server, one, two)] == [1, 1, 1]
 
 
-def test_a_proxy_command_is_run_and_ended(server: Sshd, isolation: Path) -> None:
-    relay = isolation / "relay.py"
-    relay.write_text(
-        "import os, socket, sys, threading\n"
-        "door = socket.create_connection((sys.argv[1], int(sys.argv[2])))\n"
-        "def out():\n"
-        "    while data := door.recv(65536): os.write(1, data)\n"
-        "threading.Thread(target=out, daemon=True).start()\n"
-        "while data := os.read(0, 65536): door.sendall(data)\n"
-    )
+RELAY = """\
+import os, socket, sys, threading
+with open(sys.argv[1], "a") as file:
+    print(sys.argv[4:], file=file)
+door = socket.create_connection((sys.argv[2], int(sys.argv[3])))
+def out():
+    while data := door.recv(65536): os.write(1, data)
+threading.Thread(target=out, daemon=True).start()
+while data := os.read(0, 65536): door.sendall(data)
+"""
+
+
+def test_a_proxy_command_gets_the_same_words_as_from_ssh(server: Sshd, isolation: Path) -> None:
+    relay, words = isolation / "relay.py", isolation / "words"
+    relay.write_text(RELAY)
     user_file("config").write_text(
-        f"Host hidden\n  ProxyCommand {sys.executable} {relay} {server.address} {server.port}\n"
+        f"Host hidden\n  HostName Hidden.example\n  HostKeyAlias Alias\n  Port 22001\n  User nobody\n"
+        f"  ProxyCommand {sys.executable} {relay} {words} {server.address} {server.port}"
+        " %h %p %r %n %k 100%% '%h' \"%h $HOME\" ${PATH} ~/x a\\ b # and this\n"
+    )
+    with user_file("known_hosts").open("a") as file:
+        file.write(f"alias {server.host_key}\n")
+    where = Destination("hidden", server.user, 22002)
+    assert login.log_in(where, DEFAULTS.agent).run("echo here").stdout == b"here\n"
+    options = [
+        word
+        for option in ("BatchMode=yes", f"UserKnownHostsFile={user_file('known_hosts')}")
+        for word in ("-o", option)
+    ]
+    ssh = [need("ssh"), "-F", user_file("config"), "-i", user_file("id_ed25519"), *options]
+    said = subprocess.run(
+        [*ssh, "-p", "22002", f"{server.user}@hidden", "echo here"], stdout=subprocess.PIPE, check=True
+    )
+    assert said.stdout == b"here\n"
+    ours, by_ssh = words.read_text().splitlines()
+    assert ours == by_ssh
+    assert f"['hidden.example', '22002', '{server.user}', 'hidden'" in ours
+
+
+def test_a_proxy_command_is_ended_with_the_login(server: Sshd, isolation: Path) -> None:
+    relay = isolation / "relay.py"
+    relay.write_text(RELAY)
+    user_file("config").write_text(
+        f"Host hidden\n  HostKeyAlias hidden\n"
+        f"  ProxyCommand {sys.executable} {relay} /dev/null {server.address} {server.port}\n"
     )
     with user_file("known_hosts").open("a") as file:
         file.write(f"hidden {server.host_key}\n")
     assert login.log_in(Destination("hidden", server.user), DEFAULTS.agent).run("echo here").stdout == b"here\n"
+
+
+def test_a_proxy_command_that_does_not_start_or_ends_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    user_file("config").write_text("Host hidden\n  ProxyCommand nc %h %p\n")
+    monkeypatch.setenv("SHELL", "/no/such/shell")
+    error = refusal(Destination("hidden"))
+    assert isinstance(error, ClientNotOnline)
+    assert "cannot start '/no/such/shell' for its ProxyCommand: No such file" in error.message
+    monkeypatch.delenv("SHELL")
+    user_file("config").write_text("Host other\n  ProxyCommand sh -c 'exit 3'\n")
+    error = refusal(Destination("other", "ann"))
+    assert error.message == "cannot talk SSH with 'other' on port 22: its ProxyCommand ended with status 3"
+    assert error.hint == "try it: ssh -v ann@other"
+    login.hang_up()
+
+
+def test_a_jump_host_has_its_own_configuration(server: Sshd, isolation: Path) -> None:
+    with sshd.serving(isolation / "bastion") as bastion:
+        user_file("config").write_text(
+            f"Host bastion\n  HostName {bastion.address}\n  Port {bastion.port}\n  User {bastion.user}\n"
+            f"Host hidden\n  HostName {server.address}\n  ProxyJump ssh://bastion # by this one\n"
+        )
+        where = Destination("hidden", server.user, server.port)
+        assert login.log_in(where, DEFAULTS.agent).run("echo here").stdout == b"here\n"
+        assert bastion.logins() == 1
 
 
 # what goes wrong
@@ -319,6 +413,7 @@ def test_a_name_that_nobody_knows() -> None:
     error = refusal(Destination("no-such-machine.invalid"))
     assert isinstance(error, ClientNotOnline)
     assert "the name 'no-such-machine.invalid' is not known" in error.message
+    assert "the name 'a..b' is not known" in refusal(Destination("a..b")).message
     login.hang_up()
 
 

@@ -9,10 +9,12 @@ from __future__ import annotations
 import base64
 import contextlib
 import shlex
+import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from assist_cli.agents.ssh import tokens
 from assist_cli.agents.ssh.config import Settings
 from assist_cli.errors import ClientAuthFailed
 
@@ -100,21 +102,17 @@ class Identity:
         return "password"
 
     def _keys(self) -> Iterator[tuple[str, paramiko.PKey]]:
-        import paramiko
-
-        agent = paramiko.Agent()
-        try:
+        named = self._settings.identities
+        with _ssh_agent(self._settings.agent) as agent:
             held = {key.asbytes(): key for key in agent.get_keys()}
-            for file in self._settings.identities:
+            for file in named or ():
                 yield from self._key_of(file, held)
             if not self._settings.identities_only:
                 for key in list(held.values()):
                     yield f"{key.comment or key.get_name()} of the SSH agent", key
-            if not self._settings.identities:
+            if named is None:
                 for name in _USUAL:
-                    yield from self._key_of(Path("~/.ssh").expanduser() / name, held)
-        finally:
-            agent.close()
+                    yield from self._key_of(Path(tokens.home(), ".ssh", name), held)
 
     def _key_of(self, file: Path, held: dict[bytes, paramiko.AgentKey]) -> Iterator[tuple[str, paramiko.PKey]]:
         """The key of a file: from the SSH agent when that has it, for which the public half is enough."""
@@ -130,7 +128,7 @@ class Identity:
         except (TypeError, paramiko.PasswordRequiredException):  # the TypeError is cryptography's for a locked key
             self._locked.append(file)
         except (OSError, ValueError, paramiko.SSHException, paramiko.pkey.UnknownKeyType) as error:
-            if file in self._settings.identities:
+            if file in (self._settings.identities or ()):
                 self._unusable.append(f"{file} cannot be used ({getattr(error, 'strerror', None) or error})")
 
     def _refusal(self, why: str) -> ClientAuthFailed:
@@ -145,3 +143,23 @@ class Identity:
         else:
             hint = f"give it your key: {shlex.join(['ssh-copy-id', *self._words])}"
         return ClientAuthFailed(f"cannot log in to '{self._place}': {'; '.join(told)}", hint=hint)
+
+
+@contextlib.contextmanager
+def _ssh_agent(path: str | None) -> Iterator[paramiko.agent.AgentSSH]:
+    """The SSH agent that listens there. Without one, one that has no keys."""
+    from paramiko.agent import AgentSSH
+
+    agent = AgentSSH()  # paramiko.Agent knows the socket of SSH_AUTH_SOCK only
+    try:
+        if path is not None:
+            link = socket.socket(socket.AF_UNIX)
+            try:
+                link.connect(path)
+            except OSError:
+                link.close()
+            else:
+                agent._connect(link)
+        yield agent
+    finally:
+        agent._close()

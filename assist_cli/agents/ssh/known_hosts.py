@@ -89,8 +89,13 @@ def _matches(patterns: str, name: str) -> bool:
             return hmac.compare_digest(_hash(name, base64.b64decode(salt, validate=True)), patterns)
         except binascii.Error:
             return False
+    return fits_patterns(patterns.lower().split(","), name)
+
+
+def fits_patterns(patterns: Iterable[str], name: str) -> bool:
+    """Whether one of these fits and none that begins with ``!``: ssh_config(5), PATTERNS."""
     found = False
-    for pattern in patterns.lower().split(","):
+    for pattern in patterns:
         if _fits(pattern.removeprefix("!"), name):
             if pattern.startswith("!"):
                 return False

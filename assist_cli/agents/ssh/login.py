@@ -10,19 +10,18 @@ from __future__ import annotations
 import atexit
 import contextlib
 import logging
+import os
 import shlex
-import socket
-import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from assist_cli.agents import destination as destinations
 from assist_cli.agents.destination import Destination
-from assist_cli.agents.ssh import config, known_hosts
+from assist_cli.agents.ssh import config, known_hosts, road
 from assist_cli.agents.ssh.identity import Ask, Identity
+from assist_cli.agents.ssh.road import Road, words
 from assist_cli.errors import ClientAuthFailed, ClientNotOnline
 from assist_cli.model.timeouts import AgentTimeouts
 
@@ -47,13 +46,11 @@ class Done:
 class Login:
     """A user of another machine, logged in. ``by`` tells the key, or that it was a password."""
 
-    def __init__(
-        self, place: str, transport: paramiko.Transport, by: str, road: _Road, timeouts: AgentTimeouts
-    ) -> None:
+    def __init__(self, place: str, transport: paramiko.Transport, by: str, way: Road, timeouts: AgentTimeouts) -> None:
         self.place = place
         self.by = by
         self._transport = transport
-        self._road = road
+        self._way = way
         self._timeouts = timeouts
 
     @property
@@ -69,7 +66,7 @@ class Login:
             channel.exec_command(command)
         except (paramiko.SSHException, OSError, EOFError) as error:
             raise ClientNotOnline(
-                f"cannot run anything on '{self.place}': {_words(error)}", hint="see the log of its sshd"
+                f"cannot run anything on '{self.place}': {words(error)}", hint="see the log of its sshd"
             ) from error
         return channel
 
@@ -81,7 +78,7 @@ class Login:
             return self._transport.open_channel("direct-tcpip", (host, port), ("127.0.0.1", 0), timeout=seconds)
         except (paramiko.SSHException, OSError, EOFError) as error:
             raise ClientNotOnline(
-                f"cannot reach '{host}' port {port} by way of '{self.place}': {_words(error)}",
+                f"cannot reach '{host}' port {port} by way of '{self.place}': {words(error)}",
                 hint="see whether the jump host can reach it and allows TCP forwarding",
             ) from error
 
@@ -109,7 +106,7 @@ class Login:
                 raise EOFError("the connection ended")
         except (OSError, EOFError) as error:  # a timeout is an OSError
             raise ClientNotOnline(
-                f"cannot hear '{self.place}' any more: {_words(error)}", hint="see whether the machine is well"
+                f"cannot hear '{self.place}' any more: {words(error)}", hint="see whether the machine is well"
             ) from error
         finally:
             close(channel)
@@ -118,25 +115,9 @@ class Login:
 
     def close(self) -> None:
         """End the login and every channel of it."""
-        self._road.end()  # first, or the thread would look for its end ten times a second only
+        self._way.end()  # first, or the thread would look for its end ten times a second only
         self._transport.close()
         self._transport.join(self._timeouts.connect)
-
-
-@dataclass(frozen=True)
-class _Road:
-    """What carries the bytes of a login: a socket, or a channel of another login; ``proxy`` is who is behind it."""
-
-    stream: Any
-    proxy: subprocess.Popen[bytes] | None = None
-
-    def end(self) -> None:
-        with contextlib.suppress(OSError, EOFError):
-            self.stream.shutdown(socket.SHUT_RDWR)
-        self.stream.close()
-        if self.proxy is not None:
-            self.proxy.terminate()
-            self.proxy.wait()
 
 
 def close(channel: paramiko.Channel) -> None:
@@ -157,6 +138,22 @@ class _Kept:
 
 _kept: dict[Destination, _Kept] = {}
 _kept_lock = threading.Lock()
+_inherited: list[_Kept] = []
+
+
+def _start_anew() -> None:
+    """In a forked process, have no login: those of the parent have no threads here.
+
+    They stay in memory, for to close one would be a word on the parent's connection.
+    """
+    global _kept_lock
+    _kept_lock = threading.Lock()
+    _inherited.extend(_kept.values())
+    _kept.clear()
+    config.start_anew()
+
+
+os.register_at_fork(after_in_child=_start_anew)
 
 
 def log_in(
@@ -209,7 +206,8 @@ class _Attempt:
         self, destination: Destination, timeouts: AgentTimeouts, accept_new: bool, ask: Ask | None, until: float
     ) -> None:
         self._destination = destination
-        self._settings = config.settings(destination)
+        self._settings = config.settings(destination, until)
+        config.refuse_circle(destination, until)
         self._timeouts = timeouts
         self._accept_new = accept_new
         self._ask = ask
@@ -219,17 +217,17 @@ class _Attempt:
         import paramiko
 
         logging.getLogger("paramiko").setLevel(logging.CRITICAL)  # it logs what it raises, with tracebacks
-        road = self._road()
+        way = self._road()
         transport = None
         try:
-            transport = paramiko.Transport(road.stream)
-            by = self._shake_hands(transport)
+            transport = paramiko.Transport(way.stream)
+            by = self._shake_hands(transport, way)
         except BaseException:
-            road.end()
+            way.end()
             if transport is not None:
                 transport.close()
             raise
-        return Login(self._destination.place, transport, by, road, self._timeouts)
+        return Login(self._destination.place, transport, by, way, self._timeouts)
 
     def _left(self) -> float:
         """Seconds that are left. Raises ClientNotOnline when there are none."""
@@ -240,59 +238,29 @@ class _Attempt:
 
     def _words(self) -> list[str]:
         """The words of an ssh to the destination."""
-        words = ["-p", str(self._destination.port)] if self._destination.port else []
-        words += ["-i", self._destination.identity] if self._destination.identity else []
-        words += ["-o", f"ProxyJump={self._destination.jump}"] if self._destination.jump else []
-        return [*words, f"{self._settings.user}@{self._destination.host}"]
+        options = ["-p", str(self._destination.port)] if self._destination.port else []
+        options += ["-i", self._destination.identity] if self._destination.identity else []
+        options += ["-o", f"ProxyJump={self._destination.jump}"] if self._destination.jump else []
+        return [*options, f"{self._settings.user}@{self._destination.host}"]
 
     # the way there
 
-    def _road(self) -> _Road:
+    def _road(self) -> Road:
         """Through a jump host, through a ProxyCommand, or straight."""
-        if self._settings.jump is not None:
-            *before, last = self._settings.jump.split(",")
-            hop = replace(destinations.parse(last.strip()), jump=",".join(before) or None)
-            if hop.host != self._destination.host:  # under "Host *" a jump host is named as its own
-                login = log_in(hop, self._timeouts, accept_new=self._accept_new, ask=self._ask, until=self._until)
-                return _Road(login.tunnel(self._settings.host, self._settings.port, self._left()))
-        return self._proxied(self._settings.proxy) if self._settings.proxy else self._direct()
-
-    def _direct(self) -> _Road:
-        where = f"cannot reach '{self._destination.host}'"
-        host, port = self._settings.host, self._settings.port
+        if (hop := self._settings.hop) is not None:
+            login = log_in(hop, self._timeouts, accept_new=self._accept_new, ask=self._ask, until=self._until)
+            return Road(login.tunnel(self._settings.host, self._settings.port, self._left()))
+        name = self._destination.host
+        if self._settings.proxy is not None:
+            return road.proxied(self._settings.proxy, name)
         try:
-            road = socket.create_connection((host, port), self._left())
-        except socket.gaierror as error:
-            raise ClientNotOnline(
-                f"{where}: the name '{host}' is not known", hint="correct it, or give it a HostName in ~/.ssh/config"
-            ) from error
-        except ConnectionRefusedError as error:
-            raise ClientNotOnline(
-                f"{where}: nothing listens on port {port}", hint="start sshd there, or name another port"
-            ) from error
+            return road.direct(self._settings, name, self._left())
         except TimeoutError as error:
             raise _late(self._destination.place, self._timeouts) from error
-        except OSError as error:
-            raise ClientNotOnline(f"{where}: {_words(error)}", hint="see whether the machine is on") from error
-        road.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        road.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        return _Road(road)
-
-    def _proxied(self, command: str) -> _Road:
-        ours, theirs = socket.socketpair()
-        with theirs:
-            # the line is the user's own; what was put into it holds nothing that sh would heed (see destination)
-            proxy = subprocess.Popen(
-                ["/bin/sh", "-c", f"exec {command}"],
-                stdin=theirs.fileno(),
-                stdout=theirs.fileno(),
-                stderr=subprocess.DEVNULL,
-            )
-        return _Road(ours, proxy)
 
     # who is there, and who we are
 
-    def _shake_hands(self, transport: paramiko.Transport) -> str:
+    def _shake_hands(self, transport: paramiko.Transport, way: Road) -> str:
         """Agree on keys, check the host's, prove the user. Returns by what."""
         import paramiko
 
@@ -306,9 +274,14 @@ class _Attempt:
             key = transport.get_remote_server_key()
         except (paramiko.SSHException, OSError, EOFError) as error:
             self._left()
+            where = f"cannot talk SSH with '{self._destination.host}' on port {settings.port}"
+            if (status := way.status()) is not None:
+                raise ClientNotOnline(
+                    f"{where}: its ProxyCommand ended with status {status}",
+                    hint=f"try it: ssh -v {shlex.join(self._words())}",
+                ) from error
             raise ClientNotOnline(
-                f"cannot talk SSH with '{self._destination.host}' on port {settings.port}: {_words(error)}",
-                hint="see whether it is sshd that listens there, and its log",
+                f"{where}: {words(error)}", hint="see whether it is sshd that listens there, and its log"
             ) from error
         self._check_host_key(entries, key.get_name(), key.asbytes())
         transport.auth_timeout = self._timeouts.connect
@@ -337,9 +310,11 @@ class _Attempt:
                 hint=f"ask why: was it installed anew, or is somebody in between? To forget the old key: {forget}",
             )
         if not self._accept_new or not self._settings.user_known_hosts:
+            authority = any(entry.marker == "@cert-authority" for entry in entries)
+            unused = ", and certificates of hosts are not checked" if authority else ""
             look = shlex.join(["ssh", *self._words(), "true"])
             raise ClientAuthFailed(
-                f"cannot trust '{host}': its host key is not known; it is {seen}",
+                f"cannot trust '{host}': its host key is not known{unused}; it is {seen}",
                 hint=f"compare it with the machine's own, then: {look} (or install with --accept-new)",
             )
         known_hosts.add(
@@ -366,12 +341,6 @@ def _telling(lines: Iterable[bytes], each_line: Callable[[bytes], None]) -> Iter
     for line in lines:
         each_line(line)
         yield line
-
-
-def _words(error: BaseException) -> str:
-    """What an error says, as part of a line."""
-    said = getattr(error, "strerror", None) or str(error) or type(error).__name__
-    return " ".join(said.split()).rstrip(".")
 
 
 def _late(place: str, timeouts: AgentTimeouts) -> ClientNotOnline:

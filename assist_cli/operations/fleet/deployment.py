@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -122,7 +123,7 @@ def install(controller: Controller, request: InstallRequest, *, progress: Progre
         )
     done = host.install(found, instance=instance, credentials=credentials, listen=listen, progress=progress)
 
-    address = _listening(destination, listen) if listen else _address_of(known) or route.Ssh(destination)
+    address = _listening(controller, destination, listen) if listen else _address_of(known) or route.Ssh(destination)
     progress(f"say hello by {address}")
     try:
         registered = instances.add(controller, name, str(address), tags or None)
@@ -228,7 +229,7 @@ def _destination(request: InstallRequest) -> destinations.Destination:
     return destinations.parse(str(flagged))
 
 
-def _listening(destination: destinations.Destination, listen: str) -> route.Tls:
+def _listening(controller: Controller, destination: destinations.Destination, listen: str) -> route.Tls:
     """Where an agent is reached that listens on ADDRESS:PORT: there, or when it is all addresses, where SSH goes."""
     from ipaddress import ip_address
 
@@ -236,7 +237,10 @@ def _listening(destination: destinations.Destination, listen: str) -> route.Tls:
 
     address, _, port = listen.rpartition(":")
     number = ip_address(address.strip("[]"))
-    return route.Tls(config.settings(destination).host if number.is_unspecified else str(number), int(port))
+    if not number.is_unspecified:
+        return route.Tls(str(number), int(port))
+    until = time.monotonic() + controller.timeouts.agent.connect
+    return route.Tls(config.settings(destination, until).host, int(port))
 
 
 def _address_of(known: Instance | None) -> route.Route | None:
