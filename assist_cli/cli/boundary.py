@@ -24,7 +24,7 @@ from assist_cli import __version__
 from assist_cli.cli.output import Format, Printer
 from assist_cli.cli.typer_classes import Noun
 from assist_cli.errors import AssistError, ExitStatus, FileFailure, InternalError, UsageError
-from assist_cli.paths import home
+from assist_cli.paths import home, open_private
 
 # Typer exports the leaves of this branch of its tree; what they have in common is what is caught here.
 TyperUsageError: Any = typer.BadParameter.__base__
@@ -144,7 +144,7 @@ def _write_report(text: str) -> Path:
     head = (
         f"assist {__version__}, Python {platform.python_version()}, {platform.platform()}, {now:%Y-%m-%dT%H:%M:%SZ}\n\n"
     )
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    descriptor = open_private(path, os.O_WRONLY | os.O_EXCL)
     with os.fdopen(descriptor, "w", encoding="utf-8", errors="replace") as file:
         file.write(head + text)
     return path

@@ -89,7 +89,7 @@ class Controller:
 @contextlib.contextmanager
 def open_controller(home: Home) -> Iterator[Controller]:
     """The controller of a home, which is made on first use. Raises DatabaseFailure, FileFailure, NotPermitted."""
-    home.folder(home.root)
+    home.prepare()
     with open_database(home.database) as database:
         yield Controller(home, database)
 
@@ -101,7 +101,7 @@ class Controllers:
     """
 
     def __init__(self, home: Home, timeouts: Timeouts = DEFAULTS) -> None:
-        home.folder(home.root)
+        home.prepare()
         self._home = home
         self._timeouts = timeouts
         self._free: deque[Controller] = deque()  # its methods are atomic
