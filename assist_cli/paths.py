@@ -167,7 +167,7 @@ def make_folder(path: Path, mode: int = 0o755) -> None:
 
 
 def _missing(path: Path) -> list[Path]:
-    """What is to be made for a folder to be there, itself first. Raises NotPermitted, FileFailure where it cannot be."""
+    """What is to be made for a folder to be there, itself first. Raises NotPermitted, FileFailure."""
     missing: list[Path] = []
     try:
         for each in (path, *path.parents):
@@ -200,7 +200,7 @@ def _cannot_make(path: Path, error: OSError) -> NotPermitted | FileFailure:
 
 
 def open_private(path: Path, flags: int) -> int:
-    """A descriptor of a file that only its owner can use, whatever the umask; made if absent. Raises OSError."""
+    """A descriptor of a file of its owner alone, whatever the umask; made when absent. Raises OSError."""
     descriptor = os.open(path, flags | os.O_CREAT, 0o600)
     if os.name == "posix" and stat.S_IMODE(os.fstat(descriptor).st_mode) != 0o600:
         try:
@@ -209,6 +209,16 @@ def open_private(path: Path, flags: int) -> int:
             os.close(descriptor)
             raise
     return descriptor
+
+
+def is_exposed(path: Path) -> bool:
+    """Return True for a file of this user that others may use too, by ssh(1)'s rule for private keys."""
+    try:
+        status = path.stat()
+    except OSError:
+        return False
+    is_ours = os.name == "posix" and status.st_uid == os.geteuid()
+    return is_ours and stat.S_ISREG(status.st_mode) and bool(status.st_mode & 0o077)
 
 
 def write_whole(path: Path, data: bytes, mode: int = 0o600) -> None:

@@ -8,24 +8,34 @@ import struct
 from pathlib import Path
 
 from assist_cli.model.invocation import RepeatMode
-from assist_cli.model.status import InvocationStatus, instance_status, invoke_status
+from assist_cli.model.status import InvocationStatus, InvokeStatus, instance_status, invoke_status
 from assist_cli.store.database import Reader
 
 _LOOKED_AT = 16 * 1024 * 1024  # bytes of a write-ahead log, which usually has four million
+_STATUSES = [json.dumps([status.value for status in known]) for known in (InvokeStatus, InvocationStatus)]
 _HEAD, _FRAME = 32, 24  # bytes: the head of a write-ahead log, and of each frame in it
 
 
 def faults(reader: Reader) -> list[str]:
-    """What SQLite finds wrong with the file and its references; nothing when it is whole."""
-    found = [str(row[0]) for row in reader.query("PRAGMA integrity_check") if row[0] != "ok"]
-    return found + [f"{row[0]}: row {row[1]} refers to nothing" for row in reader.query("PRAGMA foreign_key_check")]
+    """What SQLite finds wrong with the file and its references, and statuses that there are not.
+
+    Nothing when it is whole. Raises DatabaseFailure where too much is wrong to tell.
+    """
+    found = [line for row in reader.query("PRAGMA integrity_check") for line in str(row[0]).split("\n")]
+    found = [line for line in found if line != "ok" and not line.startswith("*** in database")]
+    found += [f"{row[0]}: row {row[1]} refers to nothing" for row in reader.query("PRAGMA foreign_key_check")]
+    odd = """
+        SELECT id FROM invocations WHERE status NOT IN (SELECT value FROM json_each(?1))
+        UNION ALL SELECT id FROM records WHERE status NOT IN (SELECT value FROM json_each(?2))
+    """
+    return found + [f"{row['id']} has a status that there is not" for row in reader.query(odd, _STATUSES)]
 
 
 def log_faults(path: Path) -> list[str]:
     """What is wrong with the write-ahead log beside a database: changes that SQLite would pass over without a word.
 
     The format is that of sqlite.org/fileformat2.html, section 4. A frame that is broken at the very end is what a power
-    cut leaves of a change that was not made; one before others is damage.
+    cut leaves of a change that was not made, and one of an earlier use of the file ends it; before others it is damage.
     """
     try:
         with path.with_name(f"{path.name}-wal").open("rb") as file:
@@ -44,12 +54,12 @@ def log_faults(path: Path) -> list[str]:
     is_broken = False
     for start in range(_HEAD, len(log) - _FRAME - size + 1, _FRAME + size):
         head = log[start : start + _FRAME]
-        if list(struct.unpack(">2I", head[8:16])) != salts:
-            break  # of an earlier use of the file
-        if is_broken:
-            return [f"its log {path.name}-wal is damaged at byte {start - _FRAME - size}"]
-        sums = _sums(order, log[start + _FRAME : start + _FRAME + size], _sums(order, head[:8], sums))
-        is_broken = sums != struct.unpack(">2I", head[16:24])
+        is_ours = list(struct.unpack(">2I", head[8:16])) == salts
+        if is_broken and is_ours:
+            return [f"its log {path.name}-wal is damaged before byte {start}"]
+        if not is_broken:
+            sums = _sums(order, log[start + _FRAME : start + _FRAME + size], _sums(order, head[:8], sums))
+            is_broken = not is_ours or sums != struct.unpack(">2I", head[16:24])
     return []
 
 

@@ -37,7 +37,7 @@ SCHEMA_VERSION = len(STEPS)
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 MILLISECOND = timedelta(milliseconds=1)
 
-RESTORE = "stop every assist, and put a copy of assist.db in its place; assist doctor tells more"
+RESTORE = "stop every assist, and put a copy of assist.db in its place"
 
 _TURNS: dict[Path, threading.Lock] = {}
 
@@ -223,8 +223,8 @@ def _create(path: Path, busy: float) -> None:
         os.close(open_private(draft, os.O_EXCL | os.O_RDWR))
         with _failures(path), contextlib.closing(_connect(draft, busy)) as connection:
             connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # what is pruned is given back step by step
-            connection.execute("PRAGMA journal_mode = WAL")
             _migrate(connection, path)
+            connection.execute("PRAGMA journal_mode = WAL")  # last: on a full disk a log would hold what is missing
         with contextlib.suppress(FileExistsError):
             path.hardlink_to(draft)
     except PermissionError as error:
@@ -290,13 +290,15 @@ def _failures(path: Path) -> Iterator[None]:
     except (sqlite3.ProgrammingError, sqlite3.IntegrityError):
         raise  # ours: a wrong statement is a bug and not a failure of the disk
     except sqlite3.Error as error:
-        raise DatabaseFailure(f"cannot use the database '{path}': {error}", hint=_hint(path, error)) from error
+        raise DatabaseFailure(f"cannot use the database '{path}': {error}", hint=_hint(path, str(error))) from error
+    except UnicodeDecodeError as error:  # of names in a damaged schema
+        raise DatabaseFailure(f"cannot use the database '{path}': it holds no UTF-8", hint=RESTORE) from error
 
 
-def _hint(path: Path, error: sqlite3.Error) -> str:
-    if any(word in str(error) for word in ("malformed", "not a database", "no such table", "no such column")):
+def _hint(path: Path, error: str) -> str:
+    if any(word in error for word in ("malformed", "not a database", "no such table", "no such column", "UTF-8")):
         return RESTORE
     with contextlib.suppress(OSError, AttributeError):  # Windows has no statvfs
-        if not os.statvfs(path.parent).f_bavail:
+        if "is full" in error or not os.statvfs(path.parent).f_bavail:
             return f"the disk is full: make room for '{path.parent}'"
     return "see that the disk has room, that the file is yours, and that no other program holds it"

@@ -110,6 +110,13 @@ def examine_instance(controller: Controller, name: str) -> list[Check]:
     ]
 
 
+def damage(home: Home) -> Check | None:
+    """What is wrong with the database; None when it is whole."""
+    home.check()
+    with _database(home, thorough=True) as (database, _):
+        return None if database.ok else database
+
+
 def _without_database(home: Home) -> list[Check]:
     """What can be looked over where there is no database that could be used."""
     return [*_certificates(home, utc_now()), _own_agent(home)]
@@ -178,8 +185,8 @@ def _database(home: Home, *, thorough: bool) -> Iterator[tuple[Check, Controller
         if faults:
             yield Check("database", False, "; ".join(faults[:SHOWN]), RESTORE), None
         elif not current:
-            text = f"{path} has the schema {database.version}, and this Assist the schema {SCHEMA_VERSION}"
-            yield Check("database", thorough, text, "the next command brings it up to date: assist instance list"), None
+            text = f"{path} has schema {database.version}: another command brings it to schema {SCHEMA_VERSION}"
+            yield Check("database", thorough, text, "assist instance list"), None
         else:
             yield Check("database", True, f"{path} is whole"), Controller(home, database)
 

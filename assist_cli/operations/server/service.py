@@ -13,7 +13,7 @@ from pathlib import Path
 
 from assist_cli import codes
 from assist_cli.deploy import service
-from assist_cli.errors import Conflict, FileFailure, InstallFailed
+from assist_cli.errors import Conflict, FileFailure, InstallFailed, InvalidParameter
 from assist_cli.operations.controller import Controller
 from assist_cli.operations.server import lease
 from assist_cli.paths import make_folder, user_home, write_whole
@@ -74,10 +74,16 @@ class Systemd:
 def install(controller: Controller, systemd: Systemd) -> ServiceState:
     """Write the unit, have it started now and with the machine. Again on the same home it does the same again.
 
-    Raises Conflict (no systemd here; the unit is another home's), FileFailure and InstallFailed.
+    Raises Conflict (no systemd here; the unit is another home's), InvalidParameter, NotPermitted, FileFailure and
+    InstallFailed.
     """
     _refuse_without(controller, systemd)
     home = controller.home.root
+    if not str(home).isprintable():
+        raise InvalidParameter(
+            f"cannot install a service for the home {str(home)!r}: a unit of systemd cannot name it",
+            hint="set ASSIST_HOME to a folder whose name is plain text",
+        )
     text = service.server_unit(program(), str(home), str(home / "environment"), root=systemd.root)
     if systemd.unit.exists() and not _is_of(systemd.unit, text):
         raise Conflict(
