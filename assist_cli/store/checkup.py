@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
+import sqlite3
 import struct
 from pathlib import Path
 
 from assist_cli.model.invocation import RepeatMode
 from assist_cli.model.status import InvocationStatus, InvokeStatus, instance_status, invoke_status
-from assist_cli.store.database import Reader
+from assist_cli.store.database import STEPS, Reader
 
 _LOOKED_AT = 16 * 1024 * 1024  # bytes of a write-ahead log, which usually has four million
 _STATUSES = [json.dumps([status.value for status in known]) for known in (InvokeStatus, InvocationStatus)]
@@ -17,18 +19,36 @@ _HEAD, _FRAME = 32, 24  # bytes: the head of a write-ahead log, and of each fram
 
 
 def faults(reader: Reader) -> list[str]:
-    """What SQLite finds wrong with the file and its references, and statuses that there are not.
+    """What SQLite finds wrong with the file and its references; what is missing, and statuses that there are not.
 
     Nothing when it is whole. Raises DatabaseFailure where too much is wrong to tell.
     """
     found = [line for row in reader.query("PRAGMA integrity_check") for line in str(row[0]).split("\n")]
     found = [line for line in found if line != "ok" and not line.startswith("*** in database")]
     found += [f"{row[0]}: row {row[1]} refers to nothing" for row in reader.query("PRAGMA foreign_key_check")]
+    found += [f"{name} is missing" for name in sorted(_names_of_a_new_one() - _names(reader))]
+    if found:
+        return found
+    if reader.setting("controller") is None:
+        found.append("the name of this controller is missing")
     odd = """
         SELECT id FROM invocations WHERE status NOT IN (SELECT value FROM json_each(?1))
         UNION ALL SELECT id FROM records WHERE status NOT IN (SELECT value FROM json_each(?2))
     """
     return found + [f"{row['id']} has a status that there is not" for row in reader.query(odd, _STATUSES)]
+
+
+def _names(reader: Reader) -> set[str]:
+    """The tables, indexes, views and triggers of a database."""
+    return {row[0] for row in reader.query("SELECT name FROM sqlite_master WHERE name NOT LIKE 'sqlite_%'")}
+
+
+def _names_of_a_new_one() -> set[str]:
+    from assist_cli.store import migrations
+
+    with contextlib.closing(sqlite3.connect(":memory:")) as connection:
+        migrations.apply(connection, STEPS)
+        return _names(Reader(connection, Path(":memory:")))
 
 
 def log_faults(path: Path) -> list[str]:
