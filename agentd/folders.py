@@ -25,5 +25,6 @@ def _make_parents(folder):
         _make_parents(os.path.dirname(folder))
         try:
             os.mkdir(folder, 0o755)
+            os.chmod(folder, 0o755)  # noqa: S103 - whatever the umask is
         except FileExistsError:
             pass  # somebody was quicker

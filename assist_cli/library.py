@@ -78,7 +78,7 @@ class Assist:
 
     def __init__(self, home: str | os.PathLike[str] | None = None) -> None:
         place = paths.home() if home is None else paths.Home(Path(home).absolute())
-        place.folder(place.root)
+        place.prepare()
         self._controller = Controller(place, open_database(place.database))
 
     def run(

@@ -15,15 +15,19 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 
-from assist_cli import codes
-from assist_cli.errors import FileFailure, InvalidParameter
-from assist_cli.folder import home_folder
+from assist_cli import codes, folder
+from assist_cli.errors import FileFailure, InvalidParameter, NotPermitted
 
 LONGEST_LOG = 1024 * 1024  # bytes
+
+_FOLDERS = ("agent", "logs", "pki", "senders")
+_FILES = ("assist.db", "assist.db-wal", "assist.db-shm", "nonces.db", "notify.key", "notify.lock")
 
 
 @dataclass(frozen=True)
@@ -64,16 +68,33 @@ class Home:
     def pki(self) -> Path:
         return self.root / "pki"
 
+    def prepare(self) -> None:
+        """Make the home when it is absent, and ``check`` it. Raises NotPermitted, FileFailure."""
+        if not self.check():
+            make_folder(self.root, 0o700)
+
+    def check(self) -> bool:
+        """See that the home, and what Assist keeps in it, is this user's alone; False when it is still to be made.
+
+        A link counts by where it leads. What is ours and can only be read by others is made private. Raises
+        NotPermitted for what is another user's, can be written by others, not be read or not be made, FileFailure for
+        what is read-only or not of its kind.
+        """
+        if not _check(self.root, "home"):
+            _missing(self.root)
+            return False
+        for name in _FOLDERS:
+            _check(self.root / name, "folder")
+        for name in _FILES:
+            _check(self.root / name, "file")
+        return True
+
     def folder(self, path: Path) -> Path:
-        """``path``, made with mode 0700 when it is absent. Raises FileFailure when it cannot be made."""
-        try:
-            self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
-            path.mkdir(mode=0o700, exist_ok=True)
-        except OSError as error:
-            raise FileFailure(
-                f"cannot make the folder '{path}': {error.strerror}",
-                hint="set ASSIST_HOME to a folder that you may write to",
-            ) from error
+        """``path`` in this home, made with mode 0700 when it is absent. Raises NotPermitted, FileFailure."""
+        if not _check(self.root, "home"):
+            make_folder(self.root, 0o700)
+        if not _check(path, "folder"):
+            make_folder(path, 0o700)
         return path
 
     def journal(self, name: str) -> int:
@@ -86,14 +107,27 @@ class Home:
             with contextlib.suppress(FileNotFoundError):
                 if path.stat().st_size > LONGEST_LOG:
                     path.replace(path.with_name(f"{name}.1"))
-            return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+            return open_private(path, os.O_WRONLY | os.O_APPEND)
         except OSError as error:
             raise FileFailure(f"cannot write the file '{path}': {error.strerror}") from error
 
 
 def home() -> Home:
-    """The home that this process uses: ``ASSIST_HOME``, or the platform's folder for user data."""
-    return Home(Path(home_folder()))
+    """The home that this process uses: ``ASSIST_HOME``, or the platform's folder for user data. Raises FileFailure."""
+    try:
+        return Home(Path(folder.home_folder()))
+    except OSError as error:
+        why = str(error) if error.errno is None else f"it is relative to the current folder: {error.strerror}"
+        hint = "set ASSIST_HOME to the absolute path of a folder"
+        raise FileFailure(f"cannot tell where the home is: {why}", hint=hint) from error
+
+
+def user_home() -> Path:
+    """The user's own folder (see ``folder.user_home``). Raises FileFailure."""
+    try:
+        return Path(folder.user_home())
+    except OSError as error:
+        raise FileFailure(f"cannot tell where your own folder is: {error}", hint="set HOME") from error
 
 
 def region() -> str:
@@ -109,6 +143,82 @@ def region() -> str:
             code=codes.INVALID_REGION,
         )
     return name
+
+
+def make_folder(path: Path, mode: int = 0o755) -> None:
+    """Make a folder, unless it is there, and those above it with mode 0755, whatever the umask.
+
+    Root makes nothing in another user's folder: it would be root's, where that user needs it. Raises NotPermitted,
+    FileFailure.
+    """
+    missing = _missing(path)
+    try:
+        while missing:
+            each = missing.pop()
+            try:
+                each.mkdir(0o700)
+            except FileExistsError:
+                if not each.is_dir():
+                    raise
+            else:
+                each.chmod(0o755 if missing else mode)
+    except OSError as error:
+        raise _cannot_make(path, error) from error
+
+
+def _missing(path: Path) -> list[Path]:
+    """What is to be made for a folder to be there, itself first. Raises NotPermitted, FileFailure."""
+    missing: list[Path] = []
+    try:
+        for each in (path, *path.parents):
+            try:
+                _refuse_another_user(path, each, each.stat())
+                if missing and not _may(each, os.W_OK | os.X_OK):
+                    is_read_only = os.name == "posix" and os.statvfs(each).f_flag & os.ST_RDONLY
+                    number = errno.EROFS if is_read_only else errno.EACCES
+                    raise OSError(number, os.strerror(number))
+                break
+            except FileNotFoundError:
+                missing.append(each)
+    except OSError as error:
+        raise _cannot_make(path, error) from error
+    return missing
+
+
+def _refuse_another_user(path: Path, there: Path, status: os.stat_result) -> None:
+    """Raise NotPermitted when root is about to make ``path`` in another user's folder; a /tmp is nobody's."""
+    is_public = status.st_mode & stat.S_ISVTX and status.st_mode & stat.S_IWOTH
+    if os.name == "posix" and os.geteuid() == 0 and status.st_uid != 0 and not is_public:
+        why = folder.refusal(status)
+        raise NotPermitted(f"cannot make '{path}' in '{there}': {why}", hint=_remedy(there, status))
+
+
+def _cannot_make(path: Path, error: OSError) -> NotPermitted | FileFailure:
+    failure = NotPermitted if isinstance(error, PermissionError) else FileFailure
+    why = "there is a file or a link of that name" if error.errno == errno.EEXIST else error.strerror
+    return failure(f"cannot make the folder '{path}': {why}", hint=_ELSEWHERE)
+
+
+def open_private(path: Path, flags: int) -> int:
+    """A descriptor of a file of its owner alone, whatever the umask; made when absent. Raises OSError."""
+    descriptor = os.open(path, flags | os.O_CREAT, 0o600)
+    if os.name == "posix" and stat.S_IMODE(os.fstat(descriptor).st_mode) != 0o600:
+        try:
+            os.fchmod(descriptor, 0o600)
+        except OSError:
+            os.close(descriptor)
+            raise
+    return descriptor
+
+
+def is_exposed(path: Path) -> bool:
+    """Return True for a file of this user that others may use too, by ssh(1)'s rule for private keys."""
+    try:
+        status = path.stat()
+    except OSError:
+        return False
+    is_ours = os.name == "posix" and status.st_uid == os.geteuid()
+    return is_ours and stat.S_ISREG(status.st_mode) and bool(status.st_mode & 0o077)
 
 
 def write_whole(path: Path, data: bytes, mode: int = 0o600) -> None:
@@ -138,3 +248,62 @@ def _sync_folder(folder: Path) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+_ELSEWHERE = "set ASSIST_HOME to a folder that you may write to"
+
+
+def _check(path: Path, kind: str) -> bool:
+    """What ``Home.check`` says, of one ``home``, ``folder`` or ``file``; False when there is none."""
+    what = f"the {kind} '{path}'"
+    try:
+        status = path.stat()
+    except FileNotFoundError as error:
+        if not path.is_symlink():
+            return False
+        raise FileFailure(f"cannot use {what}: it is a link to nothing", hint=_ELSEWHERE) from error
+    except OSError as error:
+        failure = NotPermitted if isinstance(error, PermissionError) else FileFailure
+        raise failure(f"cannot use {what}: {error.strerror}", hint=_ELSEWHERE) from error
+    is_folder = kind != "file"
+    if why := folder.refusal(status):
+        raise NotPermitted(f"cannot use {what}: {why}", hint=_remedy(path, status))
+    if not (stat.S_ISDIR if is_folder else stat.S_ISREG)(status.st_mode):
+        raise FileFailure(f"cannot use {what}: it is not a {'folder' if is_folder else 'file'}", hint=_ELSEWHERE)
+    search = os.X_OK if is_folder else 0
+    if not _may(path, os.R_OK | os.W_OK | search):
+        if not path.exists():  # the logs of SQLite come and go
+            return False
+        mode = f"{stat.S_IMODE(status.st_mode):04o}"
+        mend = f"chmod u+rw{'x' if is_folder else ''} {_quoted(path)}"
+        if not _may(path, os.R_OK | search):
+            raise NotPermitted(f"cannot read {what}: its mode is {mode}", hint=mend)
+        if status.st_mode & stat.S_IWUSR:
+            raise FileFailure(f"cannot write to {what}: the file system is read-only", hint=_ELSEWHERE)
+        raise FileFailure(f"cannot write to {what}: it is read-only (mode {mode})", hint=mend)
+    if os.name == "posix" and status.st_mode & 0o077:
+        try:
+            path.chmod(0o700 if is_folder else 0o600)
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            raise FileFailure(f"cannot make {what} private: {error.strerror}", hint=_ELSEWHERE) from error
+    return True
+
+
+def _may(path: Path, wanted: int) -> bool:
+    return os.access(path, wanted, effective_ids=os.access in os.supports_effective_ids)
+
+
+def _quoted(path: Path) -> str:
+    import shlex
+
+    return shlex.quote(str(path))
+
+
+def _remedy(path: Path, status: os.stat_result) -> str:
+    if status.st_uid == os.geteuid():
+        return f"see who wrote there, and then: chmod go-rwx {_quoted(path)}"
+    if os.geteuid() == 0:
+        return "take root's own home, as sudo -H does; or set ASSIST_HOME to a folder of root's"
+    return "set ASSIST_HOME to a folder of your own"

@@ -70,6 +70,17 @@ def test_it_says_where_it_cannot_unpack(archive: Path, isolation: Path) -> None:
     assert b"\nhint: set XDG_CACHE_HOME to " in done.stderr
 
 
+def test_it_runs_from_no_folder_that_others_may_write_to(archive: Path, isolation: Path) -> None:
+    assert run(archive, home=isolation).returncode == 0
+    cache = isolation / ".cache" / "assist"
+    for folder in (cache, *cache.iterdir()):
+        folder.chmod(0o777)
+        done = run(archive, home=isolation)
+        assert (done.returncode, done.stdout) == (77, b"")
+        assert f"'{folder}' can be changed by another user" in done.stderr.decode()
+        folder.chmod(0o700)
+
+
 def test_it_says_for_which_python_it_is(isolation: Path) -> None:
     path = isolation / "small"
     path.write_bytes(build.assembled({ELSEWHERE: {}}))

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from assist_cli.errors import FileFailure
-from assist_cli.paths import LONGEST_LOG, Home
+from assist_cli.paths import LONGEST_LOG, Home, is_exposed, make_folder, open_private
 
 
 def append(home: Home, data: bytes) -> None:
@@ -35,3 +35,34 @@ def test_a_log_that_cannot_be_written_is_told(home: Path) -> None:
     (rooms.folder(rooms.logs) / "some.log").mkdir()
     with pytest.raises(FileFailure, match="cannot write the file"):
         rooms.journal("some.log")
+
+
+def test_a_file_of_its_owner_alone_has_that_mode_whatever_the_umask_and_whatever_it_had(isolation: Path) -> None:
+    before = os.umask(0o777)
+    try:
+        for name in ("new", "old"):
+            path = isolation / name
+            if name == "old":
+                path.touch()
+                path.chmod(0o664)
+            os.close(open_private(path, os.O_RDWR))
+            assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    finally:
+        os.umask(before)
+
+
+def test_a_folder_is_not_made_where_a_file_is(isolation: Path) -> None:
+    (isolation / "link").symlink_to(isolation / "nothing")
+    with pytest.raises(FileFailure, match="there is a file or a link of that name"):
+        make_folder(isolation / "link")
+
+
+def test_a_key_is_exposed_when_it_is_a_file_of_ours_that_others_may_use(isolation: Path) -> None:
+    key = isolation / "key"
+    key.touch()
+    for mode, exposed in ((0o600, False), (0o640, True), (0o604, True), (0o400, False)):
+        key.chmod(mode)
+        assert is_exposed(key) == exposed
+    assert not is_exposed(isolation)
+    assert not is_exposed(isolation / "nothing")
+    assert not is_exposed(Path("/dev/null"))

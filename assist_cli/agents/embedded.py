@@ -21,7 +21,7 @@ from assist_cli.agents import unix
 from assist_cli.agents.client import Client
 from assist_cli.errors import ClientNotRunning, FileFailure
 from assist_cli.model.timeouts import AgentTimeouts
-from assist_cli.paths import Home
+from assist_cli.paths import Home, open_private
 
 # A shell between us and the agent makes it a child of the system and not of ours: nobody has to wait for its end.
 IN_BACKGROUND = '"$@" &'
@@ -111,7 +111,7 @@ def _start(home: Home, timeouts: AgentTimeouts) -> None:
 def _open(path: Path, flags: int) -> int:
     """A descriptor of a private file, which is made when it is absent. Raises FileFailure."""
     try:
-        return os.open(path, flags | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        return open_private(path, flags)
     except OSError as error:
         raise FileFailure(f"cannot use the file '{path}': {error.strerror}") from error
 

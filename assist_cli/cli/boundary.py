@@ -23,8 +23,8 @@ import typer.main
 from assist_cli import __version__
 from assist_cli.cli.output import Format, Printer
 from assist_cli.cli.typer_classes import Noun
-from assist_cli.errors import AssistError, ExitStatus, FileFailure, InternalError, UsageError
-from assist_cli.paths import home
+from assist_cli.errors import AssistError, DatabaseFailure, ExitStatus, FileFailure, InternalError, UsageError
+from assist_cli.paths import home, open_private
 
 # Typer exports the leaves of this branch of its tree; what they have in common is what is caught here.
 TyperUsageError: Any = typer.BadParameter.__base__
@@ -50,8 +50,8 @@ class Boundary(Noun):
             status = _report(_wrong_words(error), words)
         except typer.Abort:
             status = ExitStatus.INTERRUPTED
-        except Exception as error:  # a bug: the report keeps what happened, the user gets one line
-            status = _report(_lost_output(error) or _bug(error), words)
+        except Exception as error:  # a bug, most likely: the report keeps what happened, the user gets one line
+            status = _report(_lost_output(error) or _damage(error) or _bug(error), words)
         sys.exit(status)
 
     def invoke(self, ctx: Any) -> Any:
@@ -70,6 +70,17 @@ def _lost_output(error: Exception) -> FileFailure | None:
         return None
     Printer().discard()
     return FileFailure(f"cannot write the output: {error.strerror}", hint="see where stdout goes, and that it has room")
+
+
+def _damage(error: Exception) -> DatabaseFailure | None:
+    """What is said when it was a damaged database that made no sense, and not a bug."""
+    from assist_cli.operations.observe import doctor
+
+    try:
+        found = doctor.damage(home())
+    except (AssistError, OSError):
+        return None
+    return None if found is None else DatabaseFailure(f"cannot go on: {found.detail} ({error})", hint=found.hint)
 
 
 class _Commands(Mapping[str, Any]):
@@ -144,7 +155,7 @@ def _write_report(text: str) -> Path:
     head = (
         f"assist {__version__}, Python {platform.python_version()}, {platform.platform()}, {now:%Y-%m-%dT%H:%M:%SZ}\n\n"
     )
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    descriptor = open_private(path, os.O_WRONLY | os.O_EXCL)
     with os.fdopen(descriptor, "w", encoding="utf-8", errors="replace") as file:
         file.write(head + text)
     return path

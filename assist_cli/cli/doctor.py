@@ -9,8 +9,6 @@ import typer
 from assist_cli.cli import documents, options
 from assist_cli.cli.formatting import escape
 from assist_cli.cli.output import Format, Style
-from assist_cli.errors import ExitStatus
-from assist_cli.operations.controller import open_controller
 from assist_cli.operations.observe import doctor as operations
 from assist_cli.paths import home
 
@@ -27,15 +25,12 @@ def doctor(
 ) -> None:
     """Look over this controller, or the way to an instance and its agent.
 
-    Each line is in order, or says what to do. Ends with 0 when all is in order, 69 when the instance cannot be reached,
-    else 1.
+    Each line is in order, or says what to do. Nothing is started or made. Ends with 0 when all is in order, 69 when the
+    instance cannot be reached, 77 or 74 when the home cannot be used, else 1.
     """
     printer = options.printer(context, output)
-    with open_controller(home()) as controller:
-        if instance is None:
-            found = operations.examine_controller(controller)
-        else:
-            found = operations.examine_instance(controller, instance)
+    examination = operations.examine(home(), instance)
+    found = examination.checks
     if printer.is_json:
         printer.documents(map(documents.check, found))
     else:
@@ -45,6 +40,5 @@ def doctor(
             printer.line(f"{mark} {check.name.ljust(width)}  {escape(check.detail)}")
             if not check.ok and check.hint:
                 printer.line(f"{' ' * (width + 7)}{printer.paint('do:', Style.BUSY)} {escape(check.hint)}")
-    bad = {check.name for check in found if not check.ok}
-    if bad:
-        raise typer.Exit(ExitStatus.UNREACHABLE if operations.ROUTE in bad else ExitStatus.FAILED)
+    if examination.status:
+        raise typer.Exit(examination.status)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -183,7 +184,10 @@ class NotifyOptions(Group):
             wanted = Occasion(self.notify_on or Occasion.END)
         except ValueError:
             raise typer.BadParameter(f"'{self.notify_on}' is no occasion to notify; write end or failure") from None
-        return wishes.asking(wishes.checked(Wish(self.notify, wanted)))
+        asking = wishes.asking(wishes.checked(Wish(self.notify, wanted)))
+        if self.notify.startswith("@"):
+            options.warn_if_exposed(Path(self.notify[1:]))
+        return asking
 
 
 def tell_scheduled(printer: Printer, controller: Controller, invocation: Invocation, schedule: Schedule) -> None:

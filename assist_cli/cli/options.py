@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -11,6 +12,7 @@ from assist_cli.cli.formatting import seconds_of
 from assist_cli.cli.output import Encoding, Format, Printer
 from assist_cli.cli.typer_classes import SHOWN, CliApplication, Noun
 from assist_cli.errors import ExitStatus
+from assist_cli.paths import is_exposed
 
 LIST_LENGTH = 20
 JSON_LENGTH = 1000
@@ -42,6 +44,14 @@ def moment(text: str) -> datetime:
         return datetime.fromisoformat(text).astimezone(timezone.utc)
     except (ValueError, OverflowError):
         raise typer.BadParameter(f"'{text}' is no time; write 2h, 30d, 2026-11-22 or '2026-11-22 08:00'") from None
+
+
+def warn_if_exposed(path: Path) -> None:
+    """Say that others can read a file in which a secret is kept."""
+    if is_exposed(path):
+        import shlex
+
+        Printer().warn(f"warning: others can read '{path}': {shlex.join(['chmod', '600', str(path)])}")
 
 
 Since = Annotated[

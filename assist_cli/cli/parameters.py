@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from assist_cli.cli import options
 from assist_cli.cli.formatting import escape
 from assist_cli.cli.output import Printer
 from assist_cli.cli.typer_classes import Group
@@ -44,7 +46,11 @@ class ParameterOptions(Group):
             return None
         from assist_cli.operations.commands import parameters
 
-        return parameters.gather(self.pairs or (), self.document, self.secrets or ())
+        found = parameters.gather(self.pairs or (), self.document, self.secrets or ())
+        for value in found.values():
+            if isinstance(value, Secret) and (value.reference or "").startswith("@"):
+                options.warn_if_exposed(Path(str(value.reference)[1:]))
+        return found
 
 
 def ask(printer: Printer, definitions: Iterable[Definition]) -> dict[str, Value]:

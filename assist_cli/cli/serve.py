@@ -77,7 +77,10 @@ def _api(
         from assist_cli.api import server
     except ModuleNotFoundError as error:
         raise _not_installed("the API", error, "api") from error
-    return [functools.partial(server.service, server.place(address, certificate, key, insecure=insecure))]
+    place = server.place(address, certificate, key, insecure=insecure)
+    if key is not None:
+        options.warn_if_exposed(key)
+    return [functools.partial(server.service, place)]
 
 
 def _metrics(address: str | None, *, insecure: bool, once: bool) -> list[Service]:

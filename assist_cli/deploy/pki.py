@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from assist_cli.errors import FileFailure
-from assist_cli.paths import Home, write_whole
+from assist_cli.paths import Home, open_private, write_whole
 
 if TYPE_CHECKING:
     from cryptography import x509
@@ -66,7 +66,7 @@ def prepare(home: Home, controller: str, now: datetime) -> None:
     It costs one look at a small file when there is nothing to do.
     """
     until = _stated_end(home.pki / "controller.pem")
-    if until is not None and until - now > NEAR_END:
+    if until is not None and until - now > NEAR_END and (home.pki / "controller.key").exists():
         return
     with _locked(home):
         issued = _Authority.of(home, controller, now).issue(controller, "controller", now)
@@ -74,6 +74,7 @@ def prepare(home: Home, controller: str, now: datetime) -> None:
         write_whole(home.pki / "controller.pem", issued.certificate)
 
 
+_RESTORE = "put pki/ back from a copy; without it every agent has to be installed again, from a new ASSIST_HOME"
 _PEM = "name a PEM file with the certificate of the server first"
 
 
@@ -99,6 +100,21 @@ def ends(home: Home) -> dict[str, datetime]:
     return {name: moment for name, moment in found.items() if moment is not None}
 
 
+def check(home: Home) -> None:
+    """See that the authority of this home can sign, where there is one. Raises FileFailure for what is wrong."""
+    if _has_authority(home):
+        _Authority.read(home)
+
+
+def _has_authority(home: Home) -> bool:
+    """Return True where there is one. Raises FileFailure where there was one: its certificates outlive it."""
+    if (home.pki / "ca.pem").exists():
+        return True
+    if (home.pki / "controller.pem").exists():
+        raise FileFailure(f"cannot read '{home.pki / 'ca.pem'}': it is missing", hint=_RESTORE)
+    return False
+
+
 class _Authority:
     """The authority of a home, with the power to sign."""
 
@@ -110,30 +126,30 @@ class _Authority:
     @classmethod
     def of(cls, home: Home, controller: str, now: datetime) -> _Authority:
         """The one that is there, or a new one. Raises FileFailure."""
-        certificate_path, key_path = home.pki / "ca.pem", home.pki / "ca.key"
-        if not certificate_path.exists():
+        if not _has_authority(home):
             key, certificate = _new_authority(controller, now)
-            write_whole(key_path, _key_pem(key))
-            write_whole(certificate_path, _certificate_pem(certificate))  # last: with it the authority exists
-        return cls._read(certificate_path, key_path)
+            write_whole(home.pki / "ca.key", _key_pem(key))
+            write_whole(home.pki / "ca.pem", _certificate_pem(certificate))  # last: with it the authority exists
+        return cls.read(home)
 
     @classmethod
-    def _read(cls, certificate_path: Path, key_path: Path) -> _Authority:
+    def read(cls, home: Home) -> _Authority:
+        """The one that is there. Raises FileFailure."""
         from cryptography import x509
         from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
         from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-        hint = "bring it back from a copy; without it every agent has to be installed again"
+        certificate_path, key_path = home.pki / "ca.pem", home.pki / "ca.key"
         try:
             pem = certificate_path.read_bytes()
             key = load_pem_private_key(key_path.read_bytes(), password=None)
             certificate = x509.load_pem_x509_certificate(pem)
         except OSError as error:
-            raise FileFailure(f"cannot read '{error.filename}': {error.strerror}", hint=hint) from error
+            raise FileFailure(f"cannot read '{error.filename}': {error.strerror}", hint=_RESTORE) from error
         except ValueError:
-            raise FileFailure(f"cannot use '{certificate_path}' and its key: they are no PEM", hint=hint) from None
+            raise FileFailure(f"cannot use '{certificate_path}' and its key: they are no PEM", hint=_RESTORE) from None
         if not isinstance(key, EllipticCurvePrivateKey) or key.public_key() != certificate.public_key():
-            raise FileFailure(f"cannot use '{key_path}': it is not the key of '{certificate_path}'", hint=hint)
+            raise FileFailure(f"cannot use '{key_path}': it is not the key of '{certificate_path}'", hint=_RESTORE)
         return cls(certificate, pem, key)
 
     def issue(self, name: str, role: str, now: datetime) -> Credentials:
@@ -243,7 +259,10 @@ def _stated_end(path: Path) -> datetime | None:
         raise FileFailure(f"cannot read '{path}': {error.strerror}") from error
     if found is None:
         return None
-    return datetime.strptime(found[1].decode("ascii"), "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=timezone.utc)
+    try:
+        return datetime.strptime(found[1].decode("ascii"), "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=timezone.utc)
+    except ValueError:
+        return None
 
 
 @contextlib.contextmanager
@@ -253,7 +272,7 @@ def _locked(home: Home) -> Iterator[None]:
 
     path = home.folder(home.pki) / "lock"
     try:
-        descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        descriptor = open_private(path, os.O_RDWR)
     except OSError as error:
         raise FileFailure(f"cannot use the folder '{home.pki}': {error.strerror}") from error
     try:

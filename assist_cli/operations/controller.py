@@ -12,12 +12,13 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from assist_cli.errors import DatabaseFailure
 from assist_cli.model.audit import Actor
 from assist_cli.model.moment import Moment
 from assist_cli.model.timeouts import DEFAULTS, Timeouts
 from assist_cli.operations.actor import local_actor
 from assist_cli.paths import Home, region
-from assist_cli.store.database import Database, Transaction, open_database
+from assist_cli.store.database import RESTORE, Database, Transaction, open_database
 
 if TYPE_CHECKING:
     from assist_cli.agents.client import Client
@@ -67,9 +68,12 @@ class Controller:
 
     @property
     def id(self) -> str:
-        """The name by which agents know this controller."""
+        """The name by which agents know this controller. Raises DatabaseFailure."""
         name = self.database.setting("controller")
-        assert name is not None
+        if name is None:
+            raise DatabaseFailure(
+                f"cannot use the database '{self.home.database}': the name of this controller is missing", hint=RESTORE
+            )
         return name
 
     @property
@@ -89,7 +93,7 @@ class Controller:
 @contextlib.contextmanager
 def open_controller(home: Home) -> Iterator[Controller]:
     """The controller of a home, which is made on first use. Raises DatabaseFailure, FileFailure, NotPermitted."""
-    home.folder(home.root)
+    home.prepare()
     with open_database(home.database) as database:
         yield Controller(home, database)
 
@@ -101,7 +105,7 @@ class Controllers:
     """
 
     def __init__(self, home: Home, timeouts: Timeouts = DEFAULTS) -> None:
-        home.folder(home.root)
+        home.prepare()
         self._home = home
         self._timeouts = timeouts
         self._free: deque[Controller] = deque()  # its methods are atomic

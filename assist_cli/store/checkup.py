@@ -2,18 +2,95 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
+import sqlite3
+import struct
+from pathlib import Path
 
 from assist_cli.model.invocation import RepeatMode
-from assist_cli.model.status import InvocationStatus, instance_status, invoke_status
-from assist_cli.store.database import Reader
+from assist_cli.model.status import InvocationStatus, InvokeStatus, instance_status, invoke_status
+from assist_cli.store.database import STEPS, Reader
+
+_LOOKED_AT = 16 * 1024 * 1024  # bytes of a write-ahead log, which usually has four million
+_STATUSES = [json.dumps([status.value for status in known]) for known in (InvokeStatus, InvocationStatus)]
+_HEAD, _FRAME = 32, 24  # bytes: the head of a write-ahead log, and of each frame in it
 
 
 def faults(reader: Reader) -> list[str]:
-    """What SQLite finds wrong with the file and its references; nothing when it is whole."""
-    found = [str(row[0]) for row in reader.query("PRAGMA integrity_check") if row[0] != "ok"]
-    return found + [f"{row[0]}: row {row[1]} refers to nothing" for row in reader.query("PRAGMA foreign_key_check")]
+    """What SQLite finds wrong with the file and its references; what is missing, and statuses that there are not.
+
+    Nothing when it is whole. Raises DatabaseFailure where too much is wrong to tell.
+    """
+    found = [line for row in reader.query("PRAGMA integrity_check") for line in str(row[0]).split("\n")]
+    found = [line for line in found if line != "ok" and not line.startswith("*** in database")]
+    found += [f"{row[0]}: row {row[1]} refers to nothing" for row in reader.query("PRAGMA foreign_key_check")]
+    found += [f"{name} is missing" for name in sorted(_names_of_a_new_one() - _names(reader))]
+    if found:
+        return found
+    if reader.setting("controller") is None:
+        found.append("the name of this controller is missing")
+    odd = """
+        SELECT id FROM invocations WHERE status NOT IN (SELECT value FROM json_each(?1))
+        UNION ALL SELECT id FROM records WHERE status NOT IN (SELECT value FROM json_each(?2))
+    """
+    return found + [f"{row['id']} has a status that there is not" for row in reader.query(odd, _STATUSES)]
+
+
+def _names(reader: Reader) -> set[str]:
+    """The tables, indexes, views and triggers of a database."""
+    return {row[0] for row in reader.query("SELECT name FROM sqlite_master WHERE name NOT LIKE 'sqlite_%'")}
+
+
+def _names_of_a_new_one() -> set[str]:
+    from assist_cli.store import migrations
+
+    with contextlib.closing(sqlite3.connect(":memory:")) as connection:
+        migrations.apply(connection, STEPS)
+        return _names(Reader(connection, Path(":memory:")))
+
+
+def log_faults(path: Path) -> list[str]:
+    """What is wrong with the write-ahead log beside a database: changes that SQLite would pass over without a word.
+
+    The format is that of sqlite.org/fileformat2.html, section 4. A frame that is broken at the very end is what a power
+    cut leaves of a change that was not made, and one of an earlier use of the file ends it; before others it is damage.
+    """
+    try:
+        with path.with_name(f"{path.name}-wal").open("rb") as file:
+            log = file.read(_LOOKED_AT)
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        return [f"cannot read its log: {error.strerror}"]
+    if len(log) < _HEAD:
+        return []
+    magic, _, size, _, *salts = struct.unpack(">6I", log[:24])
+    order = {0x377F0682: "<", 0x377F0683: ">"}.get(magic)
+    sums = (0, 0) if order is None else _sums(order, log[:24], (0, 0))
+    if order is None or sums != struct.unpack(">2I", log[24:_HEAD]):
+        return [f"its log {path.name}-wal is damaged at the beginning"]
+    is_broken = False
+    for start in range(_HEAD, len(log) - _FRAME - size + 1, _FRAME + size):
+        head = log[start : start + _FRAME]
+        is_ours = list(struct.unpack(">2I", head[8:16])) == salts
+        if is_broken and is_ours:
+            return [f"its log {path.name}-wal is damaged before byte {start}"]
+        if not is_broken:
+            sums = _sums(order, log[start + _FRAME : start + _FRAME + size], _sums(order, head[:8], sums))
+            is_broken = not is_ours or sums != struct.unpack(">2I", head[16:24])
+    return []
+
+
+def _sums(order: str, data: bytes, sums: tuple[int, int]) -> tuple[int, int]:
+    """The running checksum of a write-ahead log over ``data``, whose length is a multiple of 8."""
+    first, second = sums
+    words = struct.unpack(f"{order}{len(data) // 4}I", data)
+    for low, high in zip(words[::2], words[1::2], strict=True):
+        first = (first + low + second) & 0xFFFFFFFF
+        second = (second + high + first) & 0xFFFFFFFF
+    return first, second
 
 
 def disagreements(reader: Reader) -> list[str]:
@@ -30,7 +107,7 @@ def disagreements(reader: Reader) -> list[str]:
             GROUP BY invocations.id
             """
         )
-        if invoke_status(InvocationStatus(text) for text in row["statuses"].split(",")).value != row["status"]
+        if not _follows(row["status"], row["statuses"].split(","))
     ]
     found += [
         row["invocation_id"]
@@ -47,6 +124,13 @@ def disagreements(reader: Reader) -> list[str]:
         )
     ]
     return list(dict.fromkeys(found))
+
+
+def _follows(status: str, statuses: list[str]) -> bool:
+    try:
+        return invoke_status(map(InvocationStatus, statuses)).value == status
+    except ValueError:  # a word that is no status
+        return False
 
 
 def _impossible() -> list[str]:

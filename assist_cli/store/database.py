@@ -27,6 +27,7 @@ from typing import Any
 from assist_cli import codes
 from assist_cli.errors import Conflict, DatabaseFailure, NotPermitted
 from assist_cli.model.timeouts import DEFAULTS
+from assist_cli.paths import open_private
 
 # The migrations by name, in their order. The files are listed and not imported, which would make each start slower;
 # once for each process, since what an upgrade puts there later is not the code that runs here.
@@ -35,6 +36,8 @@ SCHEMA_VERSION = len(STEPS)
 
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 MILLISECOND = timedelta(milliseconds=1)
+
+RESTORE = "stop every assist, and put a copy of assist.db in its place"
 
 _TURNS: dict[Path, threading.Lock] = {}
 
@@ -103,8 +106,7 @@ class Database(Reader):
                 with _failures(self._path):
                     self._connection.execute("COMMIT")
             except BaseException:
-                if self._connection.in_transaction:
-                    self._connection.execute("ROLLBACK")
+                _roll_back(self._connection)
                 raise
 
     @contextlib.contextmanager
@@ -142,6 +144,12 @@ class Database(Reader):
             with _failures(self._path):
                 self._connection = _connect(self._path, self._busy)
 
+    @property
+    def version(self) -> int:
+        """The version of the schema. Raises DatabaseFailure."""
+        with _failures(self._path):
+            return _version(self._connection)
+
     def close(self) -> None:
         self._connection.close()
 
@@ -152,19 +160,26 @@ class Database(Reader):
         self.close()
 
 
-def open_database(path: Path, *, any_thread: bool = False, busy: float = DEFAULTS.database) -> Database:
-    """The database at ``path``, made or migrated when that is due.
+def open_database(
+    path: Path, *, any_thread: bool = False, busy: float = DEFAULTS.database, migrate: bool = True
+) -> Database:
+    """The database at ``path``, made or migrated when that is due; without ``migrate`` one that exists, as it is.
 
     It is for the thread that opens it, or with ``any_thread`` for one at a time. ``busy`` is in seconds.
 
     Raises DatabaseFailure (not a database, locked for too long, disk), Conflict (DatabaseTooNew) and NotPermitted.
     """
-    if not path.exists():
+    if migrate and not path.exists():
         _create(path, busy)
     with _failures(path):
         connection = _connect(path, busy, any_thread=any_thread)
         try:
-            _migrate(connection, path)
+            if not _version(connection):  # one that we made is never without a schema
+                raise DatabaseFailure(f"cannot use the database '{path}': nothing is in it", hint=RESTORE)
+            if migrate:
+                _migrate(connection, path)
+            else:
+                _refuse_newer(connection, path)
         except BaseException:
             connection.close()
             raise
@@ -205,11 +220,11 @@ def _create(path: Path, busy: float) -> None:
     """Build an empty database of the newest schema beside ``path`` and give it the name, unless another was faster."""
     draft = path.with_name(f".{path.name}.{os.urandom(8).hex()}")
     try:
-        os.close(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+        os.close(open_private(draft, os.O_EXCL | os.O_RDWR))
         with _failures(path), contextlib.closing(_connect(draft, busy)) as connection:
             connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # what is pruned is given back step by step
-            connection.execute("PRAGMA journal_mode = WAL")
             _migrate(connection, path)
+            connection.execute("PRAGMA journal_mode = WAL")  # last: on a full disk a log would hold what is missing
         with contextlib.suppress(FileExistsError):
             path.hardlink_to(draft)
     except PermissionError as error:
@@ -221,7 +236,8 @@ def _create(path: Path, busy: float) -> None:
         raise DatabaseFailure(f"cannot make the database '{path}': {error.strerror}") from error
     finally:
         for suffix in ("", "-wal", "-shm"):
-            draft.with_name(draft.name + suffix).unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # where it cannot be made there is nothing to remove
+                draft.with_name(draft.name + suffix).unlink()
 
 
 def _migrate(connection: sqlite3.Connection, path: Path) -> None:
@@ -239,9 +255,16 @@ def _migrate(connection: sqlite3.Connection, path: Path) -> None:
             connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION:d}")
         connection.execute("COMMIT")
     except BaseException:
-        connection.execute("ROLLBACK")
+        _roll_back(connection)
         raise
     connection.execute("PRAGMA foreign_keys = ON")
+
+
+def _roll_back(connection: sqlite3.Connection) -> None:
+    """Undo the transaction, unless SQLite has done it; what went wrong before matters more than what does here."""
+    if connection.in_transaction:
+        with contextlib.suppress(sqlite3.Error):
+            connection.execute("ROLLBACK")
 
 
 def _refuse_newer(connection: sqlite3.Connection, path: Path) -> None:
@@ -267,7 +290,15 @@ def _failures(path: Path) -> Iterator[None]:
     except (sqlite3.ProgrammingError, sqlite3.IntegrityError):
         raise  # ours: a wrong statement is a bug and not a failure of the disk
     except sqlite3.Error as error:
-        raise DatabaseFailure(
-            f"cannot use the database '{path}': {error}",
-            hint="see that the disk has room, that the file is yours, and that no other program holds it",
-        ) from error
+        raise DatabaseFailure(f"cannot use the database '{path}': {error}", hint=_hint(path, str(error))) from error
+    except UnicodeDecodeError as error:  # of names in a damaged schema
+        raise DatabaseFailure(f"cannot use the database '{path}': it holds no UTF-8", hint=RESTORE) from error
+
+
+def _hint(path: Path, error: str) -> str:
+    if any(word in error for word in ("malformed", "not a database", "no such table", "no such column", "UTF-8")):
+        return RESTORE
+    with contextlib.suppress(OSError, AttributeError):  # Windows has no statvfs
+        if "is full" in error or not os.statvfs(path.parent).f_bavail:
+            return f"the disk is full: make room for '{path.parent}'"
+    return "see that the disk has room, that the file is yours, and that no other program holds it"

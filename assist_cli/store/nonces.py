@@ -13,6 +13,7 @@ from datetime import datetime
 from pathlib import Path
 
 from assist_cli.errors import DatabaseFailure
+from assist_cli.paths import open_private
 from assist_cli.store.database import to_ms
 
 TIDIED_EVERY = 1000
@@ -26,7 +27,7 @@ class Nonces:
         self._lock = threading.Lock()
         self._added = 0
         try:
-            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+            os.close(open_private(path, os.O_RDWR))
             self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
             try:
                 self._connection.execute("PRAGMA journal_mode = WAL")

@@ -196,6 +196,17 @@ def test_a_revoked_host_key_is_refused(server: Sshd) -> None:
 # who we are
 
 
+def test_a_key_that_others_can_read_is_not_used(server: Sshd) -> None:
+    key = user_file("id_ed25519")
+    key.chmod(0o640)
+    error = refusal(to(server))
+    assert isinstance(error, ClientAuthFailed)
+    assert f"not used, since others can read it: {key}" in error.message
+    assert error.hint == f"make the key private: chmod 600 {key}"
+    key.chmod(0o600)
+    login.log_in(to(server), DEFAULTS.agent)
+
+
 def test_a_user_who_is_not_let_in_is_told_which_keys_were_tried(server: Sshd) -> None:
     (server.folder / "authorized_keys").write_text("")
     error = refusal(to(server))

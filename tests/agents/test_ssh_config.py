@@ -166,6 +166,20 @@ def test_without_a_client_to_ask_the_files_are_read_here(
         read(Destination("y"))
 
 
+@pytest.mark.parametrize("way", [openssh.ask, config_file.read], ids=["ssh", "ourselves"])
+def test_a_file_that_others_may_change_is_refused(way: Callable[..., object]) -> None:
+    """It names programs that would run as us; root with the HOME of a person is one who meets that."""
+    need("ssh")
+    included = user_folder() / "included" / "others"
+    included.write_text("Host x\n  ProxyCommand touch /srv/canary\n")
+    (user_folder() / "config").write_text(f"Include {included}\n")
+    words = (Destination("x"), time.monotonic() + GUARD) if way is openssh.ask else (Destination("x"),)
+    assert way(*words)
+    included.chmod(0o666)
+    with pytest.raises(ClientNotOnline, match=f"{included}"):
+        way(*words)
+
+
 def test_jump_hosts_that_lead_in_a_circle_are_refused(isolation: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(isolation))
     (user_folder() / "config").write_text("Host a\n  ProxyJump b,c\nHost c\n  ProxyJump d\nHost b\n  ProxyJump c\n")

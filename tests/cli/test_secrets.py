@@ -211,6 +211,17 @@ def test_errors_tell_nothing(assist: Application, home: Path, isolation: Path, c
     canary.absent_in(home)
 
 
+def test_a_file_with_a_secret_that_others_can_read_is_warned_of(assist: Application, isolation: Path) -> None:
+    file = isolation / "secret"
+    file.write_text("https://hooks.example.com/token")
+    for words in (["--secret", f"token=@{file}"], ["--notify", f"@{file}"]):
+        for mode, lines in ((0o640, [f"warning: others can read '{file}': chmod 600 {file}"]), (0o600, [])):
+            file.chmod(mode)
+            done = assist("invoke", "nothing", *words)
+            assert done.returncode == 66
+            assert done.stderr.decode().splitlines()[:-2] == lines
+
+
 def test_a_secret_is_given_by_reference_only(assist: Application, home: Path, canary: Canary) -> None:
     """What a person types by mistake is in the argv of that person; it is not repeated and not kept."""
     assert assist("command", "create", "s", "-c", "echo {{token|sh}}", "--param-def", "token secret").returncode == 0

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
-import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,6 +18,7 @@ from assist_cli.operations.runs.files import SendRequest
 from assist_cli.paths import Home
 from assist_cli.store import instances
 from tests.support.program import Program
+from tests.support.somebody import need_root, somebody
 
 pytestmark = pytest.mark.usefixtures("starts_processes")
 
@@ -42,9 +40,9 @@ def test_each_home_has_its_own_history_of_the_agent_they_share(installed: Progra
             assert (refused.returncode, refused.stdout) == (66, b"")
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to be somebody else")
 def test_the_agent_of_one_user_is_not_there_for_another(home: Path, isolation: Path) -> None:
     """Whoever is not root and not its user is not let in, and reads that as the outcome."""
+    need_root()
     with send(home, "local", "local", isolation / "target") as (_, record):
         assert record.is_success  # and all is imported that another user may not read
     with (
@@ -69,17 +67,3 @@ def send(
             dispatch.send_and_watch(controller, invocation, listener=None)
         (place,) = recording.recall(controller, invocation.id).instances
         yield invocation, place.record
-
-
-@contextlib.contextmanager
-def somebody() -> Iterator[Path]:
-    """Be a user without a name, in a folder of that user."""
-    folder = Path(tempfile.mkdtemp(prefix="assist-somebody-"))
-    user = 1_000_000 + os.getpid()
-    os.chown(folder, user, -1)
-    os.seteuid(user)
-    try:
-        yield folder
-    finally:
-        os.seteuid(0)
-        shutil.rmtree(folder)

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import os
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from assist_cli.deploy import service as units
-from assist_cli.errors import Conflict, InstallFailed
+from assist_cli.errors import Conflict, InstallFailed, InvalidParameter
 from assist_cli.operations.controller import Controller
 from assist_cli.operations.observe.doctor import examine_controller
 from assist_cli.operations.runs.senders import sender
 from assist_cli.operations.server import lease, service
 from assist_cli.operations.server.service import Systemd
+from assist_cli.paths import Home
 from tests.support.programs import need
 
 pytestmark = pytest.mark.usefixtures("starts_processes")
@@ -82,6 +84,13 @@ def test_without_systemd_it_says_what_to_do(controller: Controller, isolation: P
     assert f"ASSIST_HOME={controller.home.root}" in refused.value.hint
     assert " serve" in refused.value.hint
     assert not nothing.unit.exists()
+
+
+def test_a_home_that_a_unit_cannot_name_is_refused(controller: Controller, systemd: StandIn) -> None:
+    odd = replace(controller, home=Home(controller.home.root / "two\nlines"))
+    with pytest.raises(InvalidParameter, match="a unit of systemd cannot name it"):
+        service.install(odd, systemd)
+    assert not systemd.unit.exists()
 
 
 @pytest.mark.parametrize("root", [True, False], ids=["system", "user"])

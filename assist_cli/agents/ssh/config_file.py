@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import glob
 import hashlib
+import os
 import re
 import socket
 from collections.abc import Callable
@@ -57,11 +58,15 @@ class _Reading:
     def read(self, path: Path, folder: Path, active: bool = True, depth: int = 0) -> None:
         """Read a file. ``active`` is whether its lines count; in one that does not, no ``Host`` makes them count."""
         try:
-            text = path.read_bytes().decode("utf-8", "replace")
+            with path.open("rb") as file:
+                status = os.fstat(file.fileno())
+                text = file.read().decode("utf-8", "replace")
         except FileNotFoundError:
             return
         except OSError as error:
             raise _refusal(self._destination, f"{path}: {error.strerror}") from error
+        if os.name == "posix" and (status.st_uid not in (0, os.geteuid()) or status.st_mode & 0o022):
+            raise _refusal(self._destination, f"{path}: another user may change it, and it names programs to run")
         counts = active
         for number, line in enumerate(text.split("\n"), 1):
             found = _LINE.fullmatch(line.rstrip(" \t\r\f"))

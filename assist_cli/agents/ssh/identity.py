@@ -1,7 +1,8 @@
 """Proving who the user is: keys of files and of the SSH agent, or a password that a person types.
 
 The order is that of ssh(1) where it matters: keys that were named, those that the SSH agent holds, the usual files. A
-file that is locked by a passphrase serves when the agent has its key.
+file that is locked by a passphrase serves when the agent has its key. As ssh does it, a file of this user that others
+can read is not used.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING
 from assist_cli.agents.ssh import tokens
 from assist_cli.agents.ssh.config import Settings
 from assist_cli.errors import ClientAuthFailed
+from assist_cli.paths import is_exposed
 
 if TYPE_CHECKING:
     import paramiko
@@ -36,6 +38,7 @@ class Identity:
         self._ask = ask
         self._tried: list[str] = []
         self._locked: list[Path] = []
+        self._exposed: list[Path] = []
         self._unusable: list[str] = []
 
     @property
@@ -123,6 +126,9 @@ class Identity:
             if public in held:
                 yield str(file), held.pop(public)
                 return
+        if is_exposed(file):
+            self._exposed.append(file)
+            return
         try:
             yield str(file), paramiko.PKey.from_path(file)
         except (TypeError, paramiko.PasswordRequiredException):  # the TypeError is cryptography's for a locked key
@@ -137,8 +143,11 @@ class Identity:
         ]
         told += [why] if why else []
         told += [f"locked by a passphrase: {', '.join(map(str, self._locked))}"] if self._locked else []
+        told += [f"not used, since others can read it: {', '.join(map(str, self._exposed))}"] if self._exposed else []
         told += self._unusable
-        if self._locked:
+        if self._exposed:
+            hint = f"make the key private: {shlex.join(['chmod', '600', *map(str, self._exposed)])}"
+        elif self._locked:
             hint = f"unlock the key: {shlex.join(['ssh-add', str(self._locked[0])])}"
         else:
             hint = f"give it your key: {shlex.join(['ssh-copy-id', *self._words])}"

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from assist_cli.errors import FileFailure
+from assist_cli.paths import make_folder
 
 SSH_PORT = 22
 
@@ -48,12 +49,15 @@ def find(files: Iterable[Path], name: str) -> list[KnownHost]:
 
 
 def add(file: Path, name: str, kind: str, key: bytes, *, hashed: bool = False) -> None:
-    """Append a line; the file and its folder are made, for their owner alone, when absent. Raises FileFailure."""
+    """Append a line; the file and its folder are made, for their owner alone, when absent.
+
+    Raises FileFailure, NotPermitted.
+    """
     shown = _hash(name, os.urandom(20)) if hashed else name
     line = f"{shown} {kind} {base64.b64encode(key).decode('ascii')}\n".encode()
+    make_folder(file.parent, 0o700)
     try:
-        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor = os.open(file, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        descriptor = os.open(file, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
         try:
             size = os.fstat(descriptor).st_size
             if size and os.pread(descriptor, 1, size - 1) != b"\n":

@@ -13,7 +13,7 @@ import typer
 from assist_cli.cli import options
 from assist_cli.errors import FileFailure
 from assist_cli.folder import user_data
-from assist_cli.paths import write_whole
+from assist_cli.paths import make_folder, user_home, write_whole
 
 app = options.application("Completion for a shell: press Tab for commands, options, names, ids and what else fits.")
 
@@ -42,7 +42,7 @@ def install(context: typer.Context, shell: Name) -> None:
     """
     printer = options.printer(context)
     script, started = _places(shell)
-    _make_folder(script.parent)
+    make_folder(script.parent)
     write_whole(script, _script(shell).encode(), 0o644)
     printer.talk(f"Wrote {script}")
     if started is not None:
@@ -63,7 +63,7 @@ def _script(shell: Shell) -> str:
 
 def _places(shell: Shell) -> tuple[Path, Path | None]:
     """Where the script goes, and the file that has to name it."""
-    user = Path.home()
+    user = user_home()
     data = Path(user_data())
     if shell is Shell.BASH:
         return data / "bash-completion/completions/assist", user / ".bashrc"
@@ -73,15 +73,9 @@ def _places(shell: Shell) -> tuple[Path, Path | None]:
     return config / "fish/completions/assist.fish", None
 
 
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise FileFailure(f"cannot make the folder '{folder}': {error.strerror}") from error
-
-
 def _add_line(path: Path, line: str) -> None:
     """Write the line behind all that is there, unless it is there. A file that is a link stays one."""
+    make_folder(path.parent)
     try:
         known = path.read_text(encoding="utf-8", errors="surrogateescape") if path.exists() else ""
         if line in known.splitlines():

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from datetime import datetime, timezone
 
 from assist_cli.cli.formatting import ago, one_line
-from assist_cli.folder import home_folder
+from assist_cli.folder import home_folder, refusal
 
 TYPE_CHECKING = False  # typing has it too, and takes 4 ms to import
 if TYPE_CHECKING:
@@ -22,10 +22,17 @@ Offer = tuple[str, str]  # a word, and what is said beside it
 
 
 def offers(kind: str, text: str, arguments: list[str]) -> Iterator[Offer]:
-    """What a place of this kind takes. ``arguments`` are those of the command that stand before it."""
+    """What a place of this kind takes. ``arguments`` are those of the command that stand before it.
+
+    Of a home or a database that is not this user's alone nothing is read.
+    """
     from assist_cli.store.completion import CompletionQueries
 
-    with contextlib.closing(CompletionQueries(os.path.join(home_folder(), "assist.db"))) as queries:
+    home = home_folder()
+    database = os.path.join(home, "assist.db")
+    if refusal(os.stat(home)) or refusal(os.stat(database)):
+        return
+    with contextlib.closing(CompletionQueries(database)) as queries:
         yield from KINDS[kind](queries, text, arguments)
 
 

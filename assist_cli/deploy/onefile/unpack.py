@@ -19,6 +19,11 @@ def main() -> None:
         sys.exit(f"error: cannot run on Python {version}: this file is for Python {', '.join(VERSIONS)}")
     archive = sys.path[0]
     folder = os.path.join(_cache(), f"{DIGEST}-{version}")
+    for each in _there(folder):
+        if not _is_ours(each, folder):
+            sys.stderr.write(f"error: cannot run from '{folder}': '{each}' can be changed by another user\n")
+            sys.stderr.write("hint: set XDG_CACHE_HOME to a folder of your own; with sudo, sudo -H\n")
+            sys.exit(77)
     if not os.path.isdir(folder):
         try:
             _unpack(archive, folder, version)
@@ -34,7 +39,33 @@ def main() -> None:
 
 def _cache() -> str:
     stated = os.environ.get("XDG_CACHE_HOME", "")
-    return os.path.join(stated if os.path.isabs(stated) else os.path.expanduser("~/.cache"), "assist")
+    if not os.path.isabs(stated):
+        home = os.environ.get("HOME", "")
+        if os.name == "posix" and not os.path.isabs(home):
+            import pwd
+
+            home = pwd.getpwuid(os.geteuid()).pw_dir
+        stated = os.path.join(home or os.path.expanduser("~"), ".cache")
+    return os.path.join(stated, "assist")
+
+
+def _there(folder: str) -> "list[str]":
+    """What there is of our two folders, or the nearest one above them, where they are to be made."""
+    ours = [folder, os.path.dirname(folder)]
+    above = ours[1]
+    while not os.path.isdir(above):
+        above = os.path.dirname(above)
+    return [each for each in ours if os.path.isdir(each)] or [above]
+
+
+def _is_ours(each: str, folder: str) -> bool:
+    """Return True where nobody else decides what is in a folder; of one above ours that is root's question only."""
+    if os.name != "posix":
+        return True
+    status = os.stat(each)
+    if each in (folder, os.path.dirname(folder)):
+        return status.st_uid == os.geteuid() and not status.st_mode & 0o022
+    return os.geteuid() != 0 or status.st_uid == 0 or status.st_mode & 0o1002 == 0o1002
 
 
 def _unpack(archive: str, folder: str, version: str) -> None:
@@ -43,7 +74,9 @@ def _unpack(archive: str, folder: str, version: str) -> None:
     import tempfile
     import zipfile
 
+    mask = os.umask(0o022)  # for what is made above it
     os.makedirs(os.path.dirname(folder), mode=0o700, exist_ok=True)
+    os.umask(mask)
     draft = tempfile.mkdtemp(prefix=".new-", dir=os.path.dirname(folder))
     try:
         with zipfile.ZipFile(archive) as outer:

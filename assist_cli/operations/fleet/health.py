@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from assist_cli.agents.client import Client
 from assist_cli.errors import AgentError, ClientNotOnline
@@ -34,12 +35,7 @@ def states(
     found = asyncio.run(concurrency.each(instances, lambda instance: _within(patience, controller, instance)))
     uses = store.uses(controller.database, [instance.id for instance in instances])
     now = controller.now()
-    online = {
-        instance.id: health.os_type for instance, health in zip(instances, found, strict=True) if health.is_online
-    }
-    if online:
-        with controller.database.transaction() as transaction:
-            store.note_heard(transaction, online, now)
+    note(controller, {instance.id: health for instance, health in zip(instances, found, strict=True)}, now)
     return [
         InstanceHealth(
             replace(instance, heard=now, os_type=health.os_type) if health.is_online else instance,
@@ -48,6 +44,14 @@ def states(
         )
         for instance, health in zip(instances, found, strict=True)
     ]
+
+
+def note(controller: Controller, found: Mapping[str, Health], now: datetime) -> None:
+    """Note which instances, by their ids, have answered."""
+    online = {instance_id: health.os_type for instance_id, health in found.items() if health.is_online}
+    if online:
+        with controller.database.transaction() as transaction:
+            store.note_heard(transaction, online, now)
 
 
 async def hear(client: Client) -> Health:
@@ -85,13 +89,14 @@ def unreached(error: AgentError) -> Health:
 
 async def _within(patience: float | None, controller: Controller, instance: Instance) -> Health:
     try:
-        return await asyncio.wait_for(_ask(controller, instance), patience)
+        return await asyncio.wait_for(ask(controller, instance), patience)
     except asyncio.TimeoutError:
         assert patience is not None
         return silent(instance, patience)
 
 
-async def _ask(controller: Controller, instance: Instance) -> Health:
+async def ask(controller: Controller, instance: Instance) -> Health:
+    """How this instance says that it is, or why it cannot be asked."""
     seconds = controller.timeouts.agent.health
     try:
         client = await connection.connect(controller, instance.address, instance.id)

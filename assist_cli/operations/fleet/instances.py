@@ -175,11 +175,7 @@ def checked_tags(tags: Mapping[str, str]) -> dict[str, str]:
 def _get(known: Sequence[Instance], name: str) -> Instance:
     found = target.choose(known, Selection((name,))) if known else []
     if not found:
-        raise NotFound(
-            f"cannot find an instance '{name}': none is registered",
-            hint="assist instance install or assist instance add registers one",
-            code=codes.INSTANCE_NOT_EXISTS,
-        )
+        raise none_registered(name)
     if len(found) > 1:
         raise InvalidParameter(
             f"cannot tell which instance is meant: '{name}' names {len(found)}",
@@ -187,6 +183,15 @@ def _get(known: Sequence[Instance], name: str) -> Instance:
             code=codes.INVALID_TARGET,
         )
     return found[0]
+
+
+def none_registered(name: str) -> NotFound:
+    """The error of asking for an instance where there is none at all."""
+    return NotFound(
+        f"cannot find an instance '{name}': none is registered",
+        hint="assist instance install or assist instance add registers one",
+        code=codes.INSTANCE_NOT_EXISTS,
+    )
 
 
 def checked_name(name: str) -> str:

@@ -23,7 +23,7 @@ from assist_cli import codes
 from assist_cli.errors import AssistError, FileFailure, InvalidParameter, NotFound
 from assist_cli.model.notice import Notice, Occasion, Program, Reference, Target, Webhook, Wish, parse
 from assist_cli.operations.controller import Also, Controller
-from assist_cli.paths import Home
+from assist_cli.paths import Home, open_private
 from assist_cli.store import notices
 
 DELIVER = ("notify", "deliver")
@@ -114,7 +114,7 @@ def lock(home: Home) -> Iterator[bool]:
     import fcntl
 
     try:
-        descriptor = os.open(home.notify_lock, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        descriptor = open_private(home.notify_lock, os.O_RDWR)
     except OSError as error:
         raise FileFailure(f"cannot use the file '{home.notify_lock}': {error.strerror}") from error
     try:

@@ -1,49 +1,98 @@
-"""Why it does not work: this controller, or one instance, looked over step by step. Each step says what to do."""
+"""Why it does not work: this controller, or one instance, looked over step by step. Each step says what to do.
+
+Nothing is made, started or migrated, and of a home that is not this user's alone nothing is read.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import os
 import shutil
-from collections.abc import Iterator
+import stat
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from pathlib import Path
 
 from assist_cli import __version__
-from assist_cli.agents import route
+from assist_cli.agents import embedded, route, unix
 from assist_cli.deploy import pki
-from assist_cli.errors import AssistError
+from assist_cli.errors import AssistError, ExitStatus, FileFailure, LocalFailure
 from assist_cli.model.check import Check
 from assist_cli.model.instance import LOCAL, Health, Instance
 from assist_cli.model.target import Selection
-from assist_cli.operations.controller import Controller
+from assist_cli.operations.controller import Controller, utc_now
 from assist_cli.operations.fleet import health, instances
 from assist_cli.operations.server import lease
+from assist_cli.paths import Home
 from assist_cli.store import checkup, schedules
+from assist_cli.store import instances as store
+from assist_cli.store.database import RESTORE, SCHEMA_VERSION, open_database
 
 FREE_BYTES = 256 * 1024 * 1024
 CLOCK_TOLERANCE = 5.0  # seconds between two clocks
 SHOWN = 3
 ROUTE = "route"  # the check that fails when the agent cannot be reached
+IDLE = "does not run; it is started when it is needed"
+
+
+@dataclass(frozen=True)
+class Examination:
+    """What was looked at, and the exit status that goes with it."""
+
+    checks: list[Check]
+    status: ExitStatus
+
+
+def examine(home: Home, name: str | None = None) -> Examination:
+    """Look over the controller of a home, or with ``name`` the way to an instance and its agent. Raises NotFound."""
+    mode = _mode(home.root)
+    try:
+        exists = home.check()
+    except AssistError as error:
+        return Examination([_failed("home", error)], error.exit_status)
+    if name is None:
+        checks = [_home(home, exists, mode), _disk_of(home)]
+        with _database(home, thorough=True) as (database, controller):
+            checks.append(database)
+            checks += _without_database(home) if controller is None else examine_controller(controller)
+    else:
+        with _database(home, thorough=False) as (database, controller):
+            if controller is not None:
+                checks = examine_instance(controller, name)
+            elif not database.ok:
+                checks = [database]
+            elif name == LOCAL:
+                checks = [_own_agent(home)]
+            else:
+                raise instances.none_registered(name)
+    bad = {check.name for check in checks if not check.ok}
+    status = ExitStatus.UNREACHABLE if ROUTE in bad else ExitStatus.FAILED if bad else ExitStatus.DONE
+    return Examination(checks, status)
 
 
 def examine_controller(controller: Controller) -> list[Check]:
-    """Look over this controller: its home, its database, its certificates, the agent of this machine."""
+    """Look over what a controller has beside its home and a whole database: certificates, agent, server, register."""
     return [
-        _home(controller),
-        _disk(shutil.disk_usage(controller.home.root).free, str(controller.home.root)),
-        _database(controller),
-        _statuses(controller),
-        *_certificates(controller),
-        _own_agent(controller),
-        _server(controller),
-        _register(controller),
+        _attempt("statuses", lambda: _statuses(controller)),
+        *_certificates(controller.home, controller.now()),
+        _attempt("agent", lambda: _agent_of(controller)),
+        _attempt("server", lambda: _server(controller)),
+        _attempt("instances", lambda: _register(controller)),
     ]
 
 
 def examine_instance(controller: Controller, name: str) -> list[Check]:
     """Look over the way to an instance, and its agent. Raises NotFound."""
-    instance = _find(controller, name)
-    (state,) = health.states(controller, [instance])
-    found = state.health
+    if name == LOCAL:
+        known = store.by_name(controller.database, LOCAL)
+        if known is None or not _is_served(controller.home):
+            return [_own_agent(controller.home)]
+        instance = known
+    else:
+        instance = instances.get(controller, name)
+    found = _ask(controller, instance)
     tags = ", ".join(f"{key}={value}" if value else key for key, value in instance.tags.items())
     checks = [Check("name", True, f"{instance.name} is {instance.id}" + (f", tags {tags}" if tags else ""))]
     if not found.is_online:
@@ -61,20 +110,54 @@ def examine_instance(controller: Controller, name: str) -> list[Check]:
     ]
 
 
-def _find(controller: Controller, name: str) -> Instance:
-    if name == LOCAL:
-        return instances.resolve(controller, Selection())[0]
-    return instances.get(controller, name)
+def damage(home: Home) -> Check | None:
+    """What is wrong with the database; None when it is whole."""
+    home.check()
+    with _database(home, thorough=True) as (database, _):
+        return None if database.ok else database
 
 
-def _home(controller: Controller) -> Check:
-    root = controller.home.root
-    status = root.stat()
-    if os.name == "posix" and (status.st_mode & 0o077 or status.st_uid != os.geteuid()):
-        return Check(
-            "home", False, f"{root} is open to others or belongs to another user", f"chown and chmod 700 {root}"
-        )
-    return Check("home", True, str(root))
+def _without_database(home: Home) -> list[Check]:
+    """What can be looked over where there is no database that could be used."""
+    return [*_certificates(home, utc_now()), _own_agent(home)]
+
+
+def _attempt(name: str, look: Callable[[], Check]) -> Check:
+    """The check, or what prevents it: an error, or stored values that Assist never wrote."""
+    try:
+        return look()
+    except AssistError as error:
+        return _failed(name, error)
+    except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+        return Check(name, False, f"what is stored makes no sense ({type(error).__name__}: {error})", RESTORE)
+
+
+def _failed(name: str, error: AssistError) -> Check:
+    return Check(name, False, error.message, error.hint)
+
+
+def _mode(path: Path) -> int:
+    """The bits of a mode that let others in; 0 where that cannot be told."""
+    with contextlib.suppress(OSError):
+        return stat.S_IMODE(path.stat().st_mode) if os.name == "posix" else 0
+    return 0
+
+
+def _home(home: Home, exists: bool, mode: int) -> Check:
+    if mode & 0o077:
+        return Check("home", False, f"{home.root} could be read by others (mode {mode:04o}); it is private now")
+    return Check("home", True, str(home.root) if exists else f"{home.root}: none yet, the first command makes it")
+
+
+def _disk_of(home: Home) -> Check:
+    folder = next(path for path in (home.root, *home.root.parents) if path.is_dir())
+    if hasattr(os, "statvfs"):
+        found = os.statvfs(folder)
+        if found.f_files and not found.f_favail:
+            return Check(
+                "disk", False, f"no file can be added in {folder}: there are no inodes left", "make room there"
+            )
+    return _disk(shutil.disk_usage(folder).free, str(folder))
 
 
 def _disk(free: int, where: str) -> Check:
@@ -82,12 +165,30 @@ def _disk(free: int, where: str) -> Check:
     return Check("disk", free >= FREE_BYTES, text, "" if free >= FREE_BYTES else "make room there")
 
 
-def _database(controller: Controller) -> Check:
-    faults = checkup.faults(controller.database)
-    if faults:
-        hint = "stop every assist, and bring the file back from a copy"
-        return Check("database", False, "; ".join(faults[:SHOWN]), hint)
-    return Check("database", True, f"{controller.home.database} is whole")
+@contextlib.contextmanager
+def _database(home: Home, *, thorough: bool) -> Iterator[tuple[Check, Controller | None]]:
+    """The check of the database, and a controller where it can be used; ``thorough`` reads all of it."""
+    path = home.database
+    if not path.exists():
+        yield Check("database", True, "none yet, the first command makes it"), None
+        return
+    with contextlib.ExitStack() as stack:
+        try:
+            faults = checkup.log_faults(path)
+            if not faults:  # opening it would throw away a log that SQLite cannot read
+                database = stack.enter_context(open_database(path, migrate=False))
+                faults = checkup.faults(database) if thorough else []
+                current = database.version == SCHEMA_VERSION
+        except AssistError as error:
+            yield _failed("database", error), None
+            return
+        if faults:
+            yield Check("database", False, "; ".join(faults[:SHOWN]), RESTORE), None
+        elif not current:
+            text = f"{path} has schema {database.version}: another command brings it to schema {SCHEMA_VERSION}"
+            yield Check("database", thorough, text, "assist instance list"), None
+        else:
+            yield Check("database", True, f"{path} is whole"), Controller(home, database)
 
 
 def _statuses(controller: Controller) -> Check:
@@ -100,14 +201,18 @@ def _statuses(controller: Controller) -> Check:
     return Check("statuses", True, "every invocation follows from its instances")
 
 
-def _certificates(controller: Controller) -> Iterator[Check]:
+def _certificates(home: Home, now: datetime) -> Iterator[Check]:
     """Those of this home, where there are any."""
     hints = {
         "authority": "install the instances anew, from a new ASSIST_HOME",
         "controller": "nothing: it is renewed when an instance is reached by tls: the next time",
     }
-    for name, end in pki.ends(controller.home).items():
-        yield _ends(f"{name} certificate", end, controller.now(), hints[name])
+    try:
+        pki.check(home)
+        for name, end in pki.ends(home).items():
+            yield _ends(f"{name} certificate", end, now, hints[name])
+    except FileFailure as error:
+        yield _failed("certificates", error)
 
 
 def _certificate_of(instance: Instance, found: Health, now: datetime) -> Iterator[Check]:
@@ -125,15 +230,34 @@ def _ends(name: str, end: datetime, now: datetime, hint: str) -> Check:
     return Check(name, ok, f"good until {end:%Y-%m-%d}, {days}", "" if ok else hint)
 
 
-def _own_agent(controller: Controller) -> Check:
-    """The agent of this machine; it is started when it does not run, since that is what a run would do."""
-    try:
-        (state,) = health.states(controller, instances.resolve(controller, Selection()))
-    except AssistError as error:
-        return Check("agent", False, error.message, error.hint)
-    if not state.health.is_online:
-        return Check("agent", False, state.health.error, state.health.hint)
-    return Check("agent", True, f"{state.instance.id} runs, version {state.health.agent}")
+def _agent_of(controller: Controller) -> Check:
+    """The agent of this machine, which is asked where it runs."""
+    known = store.by_name(controller.database, LOCAL)
+    if known is None or not _is_served(controller.home):
+        return _own_agent(controller.home)
+    found = _ask(controller, known)
+    if not found.is_online:
+        return Check("agent", False, found.error, found.hint)
+    return Check("agent", True, f"{known.id} runs, version {found.agent}")
+
+
+def _own_agent(home: Home) -> Check:
+    """The agent of this machine as it is seen from outside."""
+    return Check("agent", True, f"{embedded.instance_id(home) or LOCAL} {'runs' if _is_served(home) else IDLE}")
+
+
+def _is_served(home: Home) -> bool:
+    return unix.is_served(home.agent / "agentd.sock")
+
+
+def _ask(controller: Controller, instance: Instance) -> Health:
+    """How an instance is; what is not written down for want of a disk is said all the same."""
+    socket = f"unix:{controller.home.agent / 'agentd.sock'}"  # which starts none
+    target = replace(instance, address=socket) if instance.address == LOCAL else instance
+    found = asyncio.run(health.ask(controller, target))
+    with contextlib.suppress(LocalFailure):
+        health.note(controller, {instance.id: found}, controller.now())
+    return found
 
 
 def _server(controller: Controller) -> Check:

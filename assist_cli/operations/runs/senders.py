@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from assist_cli.errors import FileFailure
-from assist_cli.paths import Home
+from assist_cli.paths import Home, open_private
 
 
 @contextlib.contextmanager
@@ -38,7 +38,7 @@ def _locked(folder: Path) -> tuple[str, int]:
         token = os.urandom(8).hex()
         path = folder / token
         try:
-            descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600)
+            descriptor = open_private(path, os.O_EXCL | os.O_RDWR)
         except OSError as error:
             raise FileFailure(f"cannot make the file '{path}': {error.strerror}") from error
         fcntl.flock(descriptor, fcntl.LOCK_EX)

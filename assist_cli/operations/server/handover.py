@@ -13,6 +13,7 @@ import sys
 import traceback
 from dataclasses import replace
 
+from assist_cli.errors import FileFailure
 from assist_cli.model.invocation import Invocation
 from assist_cli.model.rollout import Rollout
 from assist_cli.model.secret import Secret
@@ -24,6 +25,8 @@ from assist_cli.operations.server import lease
 from assist_cli.paths import Home
 from assist_cli.store import invocations, records
 
+LOG = "handover.log"
+
 log = logging.getLogger(__name__)
 
 
@@ -31,7 +34,8 @@ def hand_over(controller: Controller, invocation: Invocation, rollout: Rollout) 
     """Let somebody else send what is not sent of ``invocation``, and see all of it through.
 
     The server does it where one runs and can: it knows what the database knows, and that is no secrets, no content of a
-    file, and nothing of waves. It has been taken over when this returns. Raises OSError when there can be no process.
+    file, and nothing of waves. It has been taken over when this returns. Raises FileFailure, and OSError when
+    there can be no process.
     """
     if not _to_server(controller, invocation, rollout):
         _to_a_process(controller, invocation, rollout)
@@ -48,26 +52,32 @@ def _to_server(controller: Controller, invocation: Invocation, rollout: Rollout)
 
 
 def _to_a_process(controller: Controller, invocation: Invocation, rollout: Rollout) -> None:
+    journal = controller.home.journal(LOG)
     reading, writing = os.pipe()
     sys.stdout.flush()
     sys.stderr.flush()
     with controller.database.away():
         pid = os.fork()
         if pid == 0:
-            _live(controller.home, invocation, rollout, writing)
+            _live(controller.home, invocation, rollout, writing, journal)
+    os.close(journal)
     os.close(writing)
     os.waitpid(pid, 0)
-    os.read(reading, 1)
+    taken_over = os.read(reading, 1)
     os.close(reading)
+    if not taken_over:
+        raise FileFailure(
+            "cannot go on in the background: the process for it ended", hint=f"see '{controller.home.logs / LOG}'"
+        )
 
 
-def _live(home: Home, invocation: Invocation, rollout: Rollout, writing: int) -> None:
+def _live(home: Home, invocation: Invocation, rollout: Rollout, writing: int, journal: int) -> None:
     """The whole life of the background process; it never returns into what its parent was doing."""
     try:
         os.setsid()
         if os.fork():  # a child of the system, so that nobody has to wait for its end
             os._exit(0)
-        _detach(home)
+        _detach(journal)
         with open_controller(home) as controller, sender(home) as token:
             with controller.database.transaction() as transaction:
                 records.take_over(transaction, invocation.id, token)
@@ -82,9 +92,8 @@ def _live(home: Home, invocation: Invocation, rollout: Rollout, writing: int) ->
         os._exit(0)
 
 
-def _detach(home: Home) -> None:
+def _detach(journal: int) -> None:
     """Let go of the terminal; what goes wrong here stands in a log."""
     null = os.open(os.devnull, os.O_RDWR)
-    journal = home.journal("handover.log")
     for target, source in ((0, null), (1, journal), (2, journal)):
         os.dup2(source, target)

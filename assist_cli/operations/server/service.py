@@ -13,10 +13,10 @@ from pathlib import Path
 
 from assist_cli import codes
 from assist_cli.deploy import service
-from assist_cli.errors import Conflict, FileFailure, InstallFailed
+from assist_cli.errors import Conflict, FileFailure, InstallFailed, InvalidParameter
 from assist_cli.operations.controller import Controller
 from assist_cli.operations.server import lease
-from assist_cli.paths import write_whole
+from assist_cli.paths import make_folder, user_home, write_whole
 
 UNIT = "assist.service"
 SYSTEM_UNITS = Path("/etc/systemd/system")
@@ -44,7 +44,7 @@ class Systemd:
 
     def __init__(self, *, root: bool | None = None, units: Path | None = None, program: str = "systemctl") -> None:
         self.root = os.geteuid() == 0 if root is None else root
-        config = os.environ.get("XDG_CONFIG_HOME") or str(Path.home() / ".config")
+        config = os.environ.get("XDG_CONFIG_HOME") or str(user_home() / ".config")
         self.unit = (units or (SYSTEM_UNITS if self.root else Path(config, "systemd", "user"))) / UNIT
         self._words = [program, "--system" if self.root else "--user"]
         self._is_usual = units is None
@@ -74,10 +74,16 @@ class Systemd:
 def install(controller: Controller, systemd: Systemd) -> ServiceState:
     """Write the unit, have it started now and with the machine. Again on the same home it does the same again.
 
-    Raises Conflict (no systemd here; the unit is another home's), FileFailure and InstallFailed.
+    Raises Conflict (no systemd here; the unit is another home's), InvalidParameter, NotPermitted, FileFailure and
+    InstallFailed.
     """
     _refuse_without(controller, systemd)
     home = controller.home.root
+    if not str(home).isprintable():
+        raise InvalidParameter(
+            f"cannot install a service for the home {str(home)!r}: a unit of systemd cannot name it",
+            hint="set ASSIST_HOME to a folder whose name is plain text",
+        )
     text = service.server_unit(program(), str(home), str(home / "environment"), root=systemd.root)
     if systemd.unit.exists() and not _is_of(systemd.unit, text):
         raise Conflict(
@@ -85,10 +91,7 @@ def install(controller: Controller, systemd: Systemd) -> ServiceState:
             hint="assist service uninstall takes it away",
             code=codes.SERVICE_EXISTS,
         )
-    try:
-        systemd.unit.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise FileFailure(f"cannot make the folder '{systemd.unit.parent}': {error.strerror}") from error
+    make_folder(systemd.unit.parent)
     write_whole(systemd.unit, text.encode(), 0o644)
     systemd.call("daemon-reload")
     systemd.call("enable", UNIT)
