@@ -23,6 +23,8 @@ import time
 from typing import IO, TYPE_CHECKING, BinaryIO, TextIO, cast
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from rich.console import Console
 
 DEFAULT_COLUMNS = 80
@@ -69,7 +71,8 @@ class StandardStream:
 class OutputStream(StandardStream):
     """stdout, or as a ``MessageStream`` stderr. It has what rich needs of a file, so that rich writes through it too.
 
-    What is written raises OutputClosed when its reader has gone, and OutputFailure when it cannot be written.
+    What is written raises OutputClosed when its reader has gone, or a person does not wait for it any longer (Ctrl-C),
+    and OutputFailure when it cannot be written.
     """
 
     @property
@@ -117,14 +120,12 @@ class OutputStream(StandardStream):
 
     def flush(self) -> None:
         """Write all that is still in the buffer."""
-        while True:
-            try:
-                self._sink.flush()
-                return
-            except BlockingIOError:
-                self._wait()
-            except OSError as error:
-                raise _lost(error) from None
+        with self._failures():
+            while True:
+                try:
+                    return self._sink.flush()
+                except BlockingIOError:
+                    self._wait()
 
     def discard(self) -> None:
         """Discard what is still buffered and all that follows, so that the end of the process does not write it."""
@@ -147,35 +148,48 @@ class OutputStream(StandardStream):
     def _put(self, data: bytes) -> None:
         """Write every byte, the last ones into the buffer if there is one."""
         left = memoryview(data)
-        while left:
-            try:
-                taken = self._sink.write(left)
-            except BlockingIOError as error:
-                taken = error.characters_written
-                self._wait()
-            except OSError as error:
-                raise _lost(error) from None
-            if taken is None:
-                self._wait()
-            else:
-                left = left[taken:]
+        with self._failures():
+            while left:
+                try:
+                    taken = self._sink.write(left)
+                except BlockingIOError as error:
+                    taken = error.characters_written
+                    self._wait()
+                if taken is None:
+                    self._wait()
+                else:
+                    left = left[taken:]
+
+    @contextlib.contextmanager
+    def _failures(self) -> Iterator[None]:
+        """Raise OutputClosed and OutputFailure for what goes wrong in the block."""
+        try:
+            yield
+        except (ConnectionError, KeyboardInterrupt) as error:  # a broken pipe, or a socket that was reset
+            from assist_cli.errors import OutputClosed
+
+            if isinstance(error, KeyboardInterrupt):
+                self.discard()
+            raise OutputClosed("cannot write the output: nobody reads it any longer") from None
+        except OSError as error:
+            from assist_cli.errors import OutputFailure
+
+            raise OutputFailure(
+                f"cannot write the output: {error.strerror}", hint="see where stdout goes, and that it has room"
+            ) from None
 
 
 class MessageStream(OutputStream):
     """stderr. Nothing is buffered, and what cannot be written is dropped: a message breaks no command."""
 
-    def flush(self) -> None:
-        """Do nothing: all of it was written."""
-
     @property
     def _sink(self) -> BinaryIO:
         return self._raw
 
-    def _put(self, data: bytes) -> None:
-        from assist_cli.errors import OutputClosed, OutputFailure
-
-        with contextlib.suppress(OutputClosed, OutputFailure):
-            super()._put(data)
+    @contextlib.contextmanager
+    def _failures(self) -> Iterator[None]:
+        with contextlib.suppress(OSError):
+            yield
 
 
 class InputStream(StandardStream):
@@ -229,17 +243,6 @@ class Streams:
         self.stdin = InputStream("stdin", stdin, terminal)
         self.stdout = OutputStream("stdout", stdout, terminal)
         self.stderr = MessageStream("stderr", stderr, terminal)
-
-
-def _lost(error: OSError) -> Exception:
-    """The error that it is when output cannot be written."""
-    from assist_cli.errors import OutputClosed, OutputFailure
-
-    if isinstance(error, ConnectionError):  # a broken pipe, or a socket that was reset
-        return OutputClosed("cannot write the output: nobody reads it any longer")
-    return OutputFailure(
-        f"cannot write the output: {error.strerror}", hint="see where stdout goes, and that it has room"
-    )
 
 
 class StatusLine:

@@ -110,19 +110,12 @@ class _ListeningLoop(asyncio.SelectorEventLoop):
 
 
 def _run(work: Coroutine[Any, Any, None]) -> None:
-    """Do it in a loop of its own, as ``asyncio.run`` does. Ctrl-C interrupts whatever happens there, a write too."""
-    loop = _ListeningLoop()
-    try:
-        asyncio.set_event_loop(loop)
-        loop.run_until_complete(work)
-    finally:
-        try:
-            loop.run_until_complete(_end(*asyncio.all_tasks(loop)))
-            loop.run_until_complete(loop.shutdown_asyncgens())
-            loop.run_until_complete(loop.shutdown_default_executor())
-        finally:
-            asyncio.set_event_loop(None)
-            loop.close()
+    """Do it in a loop of its own, as ``asyncio.run`` does, which takes none from its caller in every Python."""
+    if sys.version_info < (3, 11):
+        asyncio.run(work)  # where time passes also while nobody listens
+        return
+    with asyncio.Runner(loop_factory=_ListeningLoop) as runner:
+        runner.run(work)
 
 
 async def _beat(listener: Listener, pause: float) -> None:
