@@ -2,8 +2,7 @@
 
 What Assist raises on purpose becomes one line, a hint and its exit status; a wrong command line likewise, with status
 2; a pipe that its reader closed ends in silence, with status 130. Anything else is a bug: one line, and a report in
-ASSIST_HOME/logs.
-Commands are imported when they are used.
+ASSIST_HOME/logs. Commands are imported when they are used.
 """
 
 from __future__ import annotations

@@ -203,7 +203,7 @@ class _Dispatch:
             await asyncio.wait({working, beats}, return_when=asyncio.FIRST_COMPLETED)
             await (beats if beats.done() else working)  # a beat ends only when it cannot be shown
         finally:
-            beats.cancel()
+            await _end(working, beats)
             if listener.keyboard is not None:
                 loop.remove_reader(listener.keyboard)
 
