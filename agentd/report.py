@@ -1,8 +1,9 @@
 """``agentd status``: asks the agent of this machine how it is, and prints it for people or as JSON."""
 
 import json
+import os
+import select
 import socket
-import sys
 import time
 
 from agentd.bridge import Unreachable
@@ -12,13 +13,22 @@ _PATIENCE = 10.0
 
 
 def show(path, as_json):
-    """Print the state of the agent that listens on ``path``. Raises Unreachable."""
+    """Print the state of the agent that listens on ``path``. Raises Unreachable, and OSError from writing."""
     hello, status = _ask(path)
     if as_json:
-        sys.stdout.write(json.dumps(dict(hello, **status), indent=2, sort_keys=True) + "\n")
+        _print(json.dumps(dict(hello, **status), indent=2, sort_keys=True) + "\n")
     else:
-        for name, value in _lines(hello, status):
-            sys.stdout.write("%-10s %s\n" % (name, value))
+        _print("".join("%-10s %s\n" % line for line in _lines(hello, status)))
+
+
+def _print(text):
+    """Write every byte to standard output, which may be a pipe that was left non-blocking."""
+    data = text.encode("utf-8")
+    while data:
+        try:
+            data = data[os.write(1, data) :]
+        except BlockingIOError:
+            select.select([], [1], [])
 
 
 def _ask(path):

@@ -25,18 +25,20 @@ def main() -> None:
         from assist_cli.cli.app import app
 
         app(words)
-    except KeyboardInterrupt:  # while the program was still being read
+    except KeyboardInterrupt:  # while the program was still being read, or waited for a reader at its end
+        from assist_cli.cli.streams import Streams
+
+        Streams().stdout.discard()
         sys.exit(130)
 
 
 def _told_version() -> bool:
-    """Print it; False where that fails, which the rest of the program knows how to say."""
+    """Print it; False where that fails or would have to wait, which the rest of the program knows how to do."""
+    text = f"assist {__version__}\n".encode()
     try:
-        sys.stdout.write(f"assist {__version__}\n")
-        sys.stdout.flush()
+        return os.write(1, text) == len(text)
     except OSError:
         return False
-    return True
 
 
 def _prepare_streams() -> None:

@@ -321,6 +321,6 @@ GAVE_UP_WAITING = ErrorCode("GaveUpWaiting", OTHER, "the time of `--wait` is ove
 NOT_PERMITTED = ErrorCode("NotPermitted", OTHER, "the system does not allow it", exits=(77,))
 ACCESS_KEY_DISABLED = ErrorCode("AccessKeyDisabled", OTHER, "the access key is disabled", exits=(77,))
 BEYOND_SCOPE = ErrorCode("BeyondScope", OTHER, "an instance is not in the scope of the access key", exits=(77,))
-INTERRUPTED = ErrorCode("Interrupted", OTHER, "Ctrl-C; what was sent goes on", exits=(130,))
+INTERRUPTED = ErrorCode("Interrupted", OTHER, "Ctrl-C, or stdout was closed; what was sent goes on", exits=(130,))
 
 EVERY = tuple(each for each in list(globals().values()) if isinstance(each, ErrorCode))

@@ -20,9 +20,11 @@
     ├── LocalFailure         74  this machine failed us
     │   ├── DatabaseFailure      the database cannot be read or written
     │   └── FileFailure          a file cannot be read or written
+    │       └── OutputFailure    standard output cannot be written
     ├── GaveUpWaiting        75  the time to wait is over; what runs goes on
     ├── NotPermitted         77  the system or a role forbids it
     ├── Interrupted         130  a person stopped watching; what runs goes on
+    │   └── OutputClosed         the reader of standard output has gone
     └── InternalError        70  a bug
 
 The *code* is for programs: stable, and the API's word where the API has one. A class has a default, and each rule
@@ -172,6 +174,10 @@ class FileFailure(LocalFailure):
     code = codes.FILE_FAILURE
 
 
+class OutputFailure(FileFailure):
+    """Standard output cannot be written: no room, an error of the device. What was sent goes on."""
+
+
 class GaveUpWaiting(AssistError):
     """The time that the user gave for waiting is over. What was waited for goes on."""
 
@@ -191,6 +197,10 @@ class Interrupted(AssistError):
 
     code = codes.INTERRUPTED
     exit_status = ExitStatus.INTERRUPTED
+
+
+class OutputClosed(Interrupted):
+    """The reader of standard output has gone, as ``head`` does. What was sent goes on."""
 
 
 class InternalError(AssistError):

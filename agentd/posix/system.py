@@ -2,13 +2,18 @@
 
 import functools
 import os
+import sys
 
 SCRIPT_FOLDER = "/tmp"
 SEARCH_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 def prepare():
-    """Do what has to be done once, before anything else: nothing."""
+    """Open the standard streams that are closed, once and before anything else: no file may get their numbers."""
+    for descriptor, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            os.open(os.devnull, os.O_RDWR)  # the lowest free number, which is this one
+            setattr(sys, name, open(descriptor, "w" if descriptor else "r", closefd=False))
 
 
 def default_home():

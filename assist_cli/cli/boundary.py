@@ -1,8 +1,8 @@
 """Where errors end: the group of the root application.
 
 What Assist raises on purpose becomes one line, a hint and its exit status; a wrong command line likewise, with status
-2; a pipe that its reader closed ends in silence. Anything else is a bug: one line, and a report in ASSIST_HOME/logs.
-Commands are imported when they are used.
+2; a pipe that its reader closed ends in silence, with status 130. Anything else is a bug: one line, and a report in
+ASSIST_HOME/logs. Commands are imported when they are used.
 """
 
 from __future__ import annotations
@@ -23,7 +23,16 @@ import typer.main
 from assist_cli import __version__
 from assist_cli.cli.output import Format, Printer
 from assist_cli.cli.typer_classes import Noun
-from assist_cli.errors import AssistError, DatabaseFailure, ExitStatus, FileFailure, InternalError, UsageError
+from assist_cli.errors import (
+    AssistError,
+    DatabaseFailure,
+    ExitStatus,
+    InternalError,
+    LocalFailure,
+    OutputClosed,
+    OutputFailure,
+    UsageError,
+)
 from assist_cli.paths import home, open_private
 
 # Typer exports the leaves of this branch of its tree; what they have in common is what is caught here.
@@ -43,33 +52,30 @@ class Boundary(Noun):
         words = list(sys.argv[1:] if args is None else args)
         settings["standalone_mode"] = False
         try:
-            status = super().main(words, prog_name or "assist", **settings)
-        except AssistError as error:
-            status = _report(error, words)
-        except TyperUsageError as error:
-            status = _report(_wrong_words(error), words)
-        except typer.Abort:
+            status = self._status(words, prog_name or "assist", settings)
+            Printer().flush()
+        except OutputClosed:
+            Printer().discard()
             status = ExitStatus.INTERRUPTED
-        except Exception as error:  # a bug, most likely: the report keeps what happened, the user gets one line
-            status = _report(_lost_output(error) or _damage(error) or _bug(error), words)
+        except OutputFailure as error:
+            Printer().discard()
+            status = _report(error, words)
         sys.exit(status)
 
-    def invoke(self, ctx: Any) -> Any:
+    def _status(self, words: list[str], name: str, settings: dict[str, Any]) -> Any:
+        """Run a command; its exit status. Raises OutputClosed and OutputFailure, and reports what else goes wrong."""
         try:
-            result = super().invoke(ctx)
-            Printer().flush()
-        except BrokenPipeError:
-            Printer().discard()
-            raise typer.Exit(ExitStatus.INTERRUPTED) from None
-        return result
-
-
-def _lost_output(error: Exception) -> FileFailure | None:
-    """What is said when stdout itself cannot be written: such an error, unlike others of the system, names no file."""
-    if not isinstance(error, OSError) or error.filename is not None:
-        return None
-    Printer().discard()
-    return FileFailure(f"cannot write the output: {error.strerror}", hint="see where stdout goes, and that it has room")
+            return super().main(words, name, **settings)
+        except (OutputClosed, OutputFailure):
+            raise
+        except AssistError as error:
+            return _report(error, words)
+        except TyperUsageError as error:
+            return _report(_wrong_words(error), words)
+        except typer.Abort:
+            return ExitStatus.INTERRUPTED
+        except Exception as error:  # a bug, most likely: the report keeps what happened, the user gets one line
+            return _report(_damage(error) or _bug(error), words)
 
 
 def _damage(error: Exception) -> DatabaseFailure | None:
@@ -143,6 +149,8 @@ def _bug(error: Exception) -> AssistError:
     except (AssistError, OSError):
         Printer().log(text.removesuffix("\n"))
         where = "the report stands above"
+    if isinstance(error, OSError) and error.filename is None:  # no process, no memory, no descriptor: it is no bug
+        return LocalFailure(f"cannot go on: {error.strerror}", hint=where)
     return InternalError(f"cannot go on: there is a bug in Assist ({type(error).__name__})", hint=where)
 
 

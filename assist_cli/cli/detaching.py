@@ -1,4 +1,4 @@
-"""Stop watching while the invocation continues: --detach, Ctrl-C, a closed terminal (docs/cli.md section 3).
+"""Stop watching while the invocation continues: --detach, Ctrl-C, a closed terminal or stdout (docs/cli.md section 3).
 
 What is not sent yet is passed to the server or to a process in the background, so that nothing is lost.
 """
@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from assist_cli.cli.exit_status import exit_status
 from assist_cli.cli.output import Encoding, Printer
 from assist_cli.cli.pass_through import tell_failures
-from assist_cli.errors import ExitStatus, Interrupted
+from assist_cli.errors import ExitStatus, Interrupted, OutputClosed, OutputFailure
 from assist_cli.model.invocation import Invocation, InvocationInstance
 from assist_cli.model.rollout import Rollout
 from assist_cli.operations.controller import Controller
@@ -46,6 +46,38 @@ def hangups_raised() -> Iterator[None]:
         signal.signal(signal.SIGHUP, before)
 
 
+@contextlib.contextmanager
+def lost_output_told(
+    printer: Printer,
+    controller: Controller,
+    invocation: Invocation,
+    verb: str,
+    *,
+    leave: Callable[[], None] = lambda: None,
+) -> Iterator[None]:
+    """Stop watching when stdout is closed or cannot be written: ``leave``, and say in one line that it goes on.
+
+    ``verb`` of ``assist`` is how to come back. Raises OutputClosed and OutputFailure, as the block does, or the end of
+    it when what is still buffered is lost.
+    """
+    try:
+        yield
+        printer.flush()
+    except (OutputClosed, OutputFailure) as error:
+        printer.discard()
+        leave()
+        known = recording.recall(controller, invocation.id, output=False)
+        how = "has ended" if known.status.is_final else "goes on"
+        back = f"assist {verb} {invocation.id}"
+        if isinstance(error, OutputFailure):
+            raise OutputFailure(error.message, hint=f"{invocation.id} {how}; to come back to it: {back}") from None
+        if printer.is_json:
+            printer.error(OutputClosed(f"cannot go on: stdout is closed, and {invocation.id} {how}", hint=back))
+        else:
+            printer.warn(f"Stdout is closed, and {invocation.id} {how}. To come back to it: {back}")
+        raise
+
+
 def detach(printer: Printer, controller: Controller, invocation: Invocation, rollout: Rollout) -> int:
     """Send an invocation that was recorded, without watching it: print its id on stdout; the exit status.
 
@@ -59,12 +91,7 @@ def detach(printer: Printer, controller: Controller, invocation: Invocation, rol
     hand_over(controller, invocation, rollout)
     wishes.hurry(controller)
     known = recording.recall(controller, invocation.id, output=False)
-    if printer.is_json:
-        from assist_cli.cli import documents
-
-        printer.document(documents.started(known))
-    else:
-        printer.line(known.id)
+    print_started(printer, controller, known, "invocation wait")
     if known.status.is_final:
         tell_failures(printer, known.instances)
         return exit_status(known)
@@ -72,6 +99,17 @@ def detach(printer: Printer, controller: Controller, invocation: Invocation, rol
         what = "It is on its way" if known.transfer else "It runs"
         printer.talk(f"{what}; see it through with: assist invocation wait {known.id}")
     return ExitStatus.DONE
+
+
+def print_started(printer: Printer, controller: Controller, invocation: Invocation, verb: str) -> None:
+    """Print the id of an invocation that goes on by itself. Raises as ``lost_output_told``."""
+    with lost_output_told(printer, controller, invocation, verb):
+        if printer.is_json:
+            from assist_cli.cli import documents
+
+            printer.document(documents.started(invocation))
+        else:
+            printer.line(invocation.id)
 
 
 def hand_over(controller: Controller, invocation: Invocation, rollout: Rollout) -> None:
@@ -98,8 +136,8 @@ def interrupted(
 ) -> int:
     """Stop watching after Ctrl-C, and stop the invocation itself when it comes again at once; the exit status.
 
-    ``show`` prints what has come so far, ``leave`` passes on what is not sent, and ``verb`` of ``assist invocation``
-    is how to come back.
+    ``show`` prints what has come so far, ``leave`` passes on what is not sent, and ``verb`` of ``assist`` is how to
+    come back.
     """
     try:
         leave()
@@ -126,7 +164,7 @@ def interrupted(
 
 
 def _tell_that_it_goes_on(printer: Printer, invocation: Invocation, verb: str, seconds: float) -> None:
-    back = f"assist invocation {verb} {invocation.id}"
+    back = f"assist {verb} {invocation.id}"
     if printer.is_json:
         printer.error(Interrupted(f"cannot go on watching: interrupted, and {invocation.id} goes on", hint=back))
         return

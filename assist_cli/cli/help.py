@@ -24,11 +24,11 @@ script's own status when exactly one instance ran and the script came to its end
    66  no such command, instance or invocation
    69  of all the agents that were asked, none could be reached
    70  a bug in Assist; a report was written
-   74  the database or a file of this machine failed
+   74  the database or a file of this machine failed, or stdout cannot be written
    75  gave up waiting; what was sent goes on
    77  not permitted
   124  the one instance ran into its timeout
-  130  interrupted; what was sent goes on
+  130  interrupted, or stdout was closed; what was sent goes on
 """,
     "targets": """\
 Which instances run, invoke, send, stop and instance are for. -i may be given again

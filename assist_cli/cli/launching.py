@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from assist_cli.cli import options
+from assist_cli.cli import detaching, options
 from assist_cli.cli.formatting import clock, count
 from assist_cli.cli.output import Printer
 from assist_cli.cli.typer_classes import SHOWN, WAVES, WHEN, Group
@@ -194,12 +194,8 @@ def tell_scheduled(printer: Printer, controller: Controller, invocation: Invocat
     """The id on stdout; on stderr when it runs first, and that somebody must serve, where nobody does."""
     from assist_cli.operations.server import schedules
 
-    if printer.is_json:
-        from assist_cli.cli import documents
-
-        printer.document(documents.started(invocation))
-    else:
-        printer.line(invocation.id)
+    detaching.print_started(printer, controller, invocation, "schedule show")
+    if not printer.is_json:
         assert schedule.next is not None
         where = count(len(invocation.instances), "instance")
         printer.talk(

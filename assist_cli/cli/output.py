@@ -21,7 +21,7 @@ import typer
 
 from assist_cli.cli.formatting import escape, pad, width
 from assist_cli.cli.streams import OutputStream, StatusLine, Streams
-from assist_cli.errors import AssistError
+from assist_cli.errors import AssistError, OutputClosed, OutputFailure
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -173,9 +173,7 @@ class Printer:
     def log(self, text: str) -> None:
         """Write a line to stderr as it is: what may hold control characters was escaped before."""
         self._flush_data()
-        stderr = self._output(error=True)
-        stderr.write(f"{text}\n")
-        stderr.flush()
+        self._output(error=True).write(f"{text}\n")
 
     # stderr and stdin: questions
 
@@ -187,9 +185,7 @@ class Printer:
                 import getpass
 
                 return getpass.getpass(prompt)
-            stderr = self._output(error=True)
-            stderr.write(prompt)
-            stderr.flush()
+            self._output(error=True).write(prompt)
             answer = self._streams.stdin.read_line()
         except (EOFError, KeyboardInterrupt):
             if hidden:
@@ -293,7 +289,7 @@ class Printer:
         return self._streams.stderr if error else self._streams.stdout
 
     def _flush_data(self) -> None:
-        with contextlib.suppress(OSError):  # stdout that fails is seen by what writes there
+        with contextlib.suppress(OutputClosed, OutputFailure):  # which is seen by what writes there
             self.flush()
 
     def _print_columns(self, columns: Sequence[Column], rows: Sequence[Sequence[Cell]]) -> None:

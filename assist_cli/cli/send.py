@@ -11,6 +11,7 @@ import typer
 
 from assist_cli.cli import launching, options, targets
 from assist_cli.cli.output import Encoding, Format
+from assist_cli.cli.streams import Streams
 from assist_cli.cli.watching import Look, carry_out
 from assist_cli.errors import FileFailure, UsageError
 from assist_cli.model import quotas
@@ -99,15 +100,16 @@ def send(
 
 def _read(file: str) -> bytes:
     """The content of a file, or of stdin for ``-``. Raises FileFailure, and QuotaExceeded with the size that it has."""
-    stdin = file == "-"
-    try:
-        with open(0 if stdin else file, "rb", closefd=not stdin) as source:
-            status = os.fstat(source.fileno())
-            if stat.S_ISREG(status.st_mode):
-                quotas.check_file(status.st_size)
-            content = source.read(READ_AT_MOST)
-    except OSError as error:
-        what = "standard input" if stdin else f"the file '{file}'"
-        raise FileFailure(f"cannot read {what}: {error.strerror}") from error
+    if file == "-":
+        content = Streams().stdin.read(READ_AT_MOST)
+    else:
+        try:
+            with Path(file).open("rb") as source:
+                status = os.fstat(source.fileno())
+                if stat.S_ISREG(status.st_mode):
+                    quotas.check_file(status.st_size)
+                content = source.read(READ_AT_MOST)
+        except OSError as error:
+            raise FileFailure(f"cannot read the file '{file}': {error.strerror}") from error
     quotas.check_file(len(content))
     return content

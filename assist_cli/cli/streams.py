@@ -1,8 +1,13 @@
-"""The standard streams of the process: which of them are terminals, and the one writer of stdout and stderr.
+"""The standard streams of the process: which of them are terminals, and the one reader and writer of them.
 
 The Printer writes to them, and beside it only completion, which has no time for a Printer. No other module of the
 command line asks whether a stream is a terminal, reads ``NO_COLOR``, ``COLUMNS`` or ``TERM``, or has an escape sequence
 in it.
+
+A descriptor may be anything: a slow pipe, one that takes a part of what it is given, one that was left non-blocking by
+a program that shares it. So all reading and writing waits for the descriptor and repeats until every byte has gone
+through. Output that nobody reads raises OutputClosed and output that cannot be written OutputFailure, whatever the
+command was doing. Messages on stderr are dropped instead: they break no command.
 
 A stream is looked up at each use, so whoever replaces ``sys.stdout`` gets what is written from then on. Nothing is kept
 beyond a ``Streams``. Completion imports this module, so it imports nothing that takes time.
@@ -15,13 +20,16 @@ import io
 import os
 import sys
 import time
-from typing import IO, TYPE_CHECKING, TextIO, cast
+from typing import IO, TYPE_CHECKING, BinaryIO, TextIO, cast
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from rich.console import Console
 
 DEFAULT_COLUMNS = 80
 DRAWINGS_A_SECOND = 10  # of a status line, at most: nobody reads faster
+READ_SIZE = 1 << 16
 _WIPE = "\r\x1b[2K"
 _UP = "\x1b[1A"
 
@@ -45,9 +53,27 @@ class StandardStream:
     def fileno(self) -> int:
         return self.file.fileno()
 
+    @property
+    def _raw(self) -> BinaryIO:
+        """The stream without a buffer; a ``read`` or ``write`` that would have to wait returns None."""
+        buffer = self.file.buffer
+        return cast(BinaryIO, getattr(buffer, "raw", buffer))  # no buffer with PYTHONUNBUFFERED
+
+    def _wait(self) -> None:
+        """Wait until a non-blocking descriptor can be read or written, or has failed."""
+        import select  # which few streams need
+
+        ready = select.poll()
+        ready.register(self.fileno(), select.POLLIN if self._name == "stdin" else select.POLLOUT)
+        ready.poll()
+
 
 class OutputStream(StandardStream):
-    """stdout or stderr. It has what rich needs of a file, so that rich writes through it too."""
+    """stdout, or as a ``MessageStream`` stderr. It has what rich needs of a file, so that rich writes through it too.
+
+    What is written raises OutputClosed when its reader has gone, or a person does not wait for it any longer (Ctrl-C),
+    and OutputFailure when it cannot be written.
+    """
 
     @property
     def can_redraw(self) -> bool:
@@ -81,17 +107,25 @@ class OutputStream(StandardStream):
         return f"\x1b[{colour}m{text}\x1b[0m" if colour and self.shows_colours else text
 
     def write(self, text: str) -> int:
-        return self.file.write(text)
+        """Write a text, to a terminal without delay; returns its length."""
+        self._put(text.encode("utf-8", "surrogateescape"))
+        if self.is_terminal:
+            self.flush()
+        return len(text)
 
     def write_bytes(self, data: bytes) -> None:
         """Write bytes unchanged and without delay, after the text that was written before."""
-        file = self.file
-        file.flush()
-        file.buffer.write(data)
-        file.buffer.flush()
+        self._put(data)
+        self.flush()
 
     def flush(self) -> None:
-        self.file.flush()
+        """Write all that is still in the buffer."""
+        with self._failures():
+            while True:
+                try:
+                    return self._sink.flush()
+                except BlockingIOError:
+                    self._wait()
 
     def discard(self) -> None:
         """Discard what is still buffered and all that follows, so that the end of the process does not write it."""
@@ -106,17 +140,93 @@ class OutputStream(StandardStream):
 
         return Console(file=cast("IO[str]", self), highlight=False)
 
+    @property
+    def _sink(self) -> BinaryIO:
+        """The file that bytes are written to."""
+        return self.file.buffer
+
+    def _put(self, data: bytes) -> None:
+        """Write every byte, the last ones into the buffer if there is one."""
+        left = memoryview(data)
+        with self._failures():
+            while left:
+                try:
+                    taken = self._sink.write(left)
+                except BlockingIOError as error:
+                    taken = error.characters_written
+                    self._wait()
+                if taken is None:
+                    self._wait()
+                else:
+                    left = left[taken:]
+
+    @contextlib.contextmanager
+    def _failures(self) -> Iterator[None]:
+        """Raise OutputClosed and OutputFailure for what goes wrong in the block."""
+        try:
+            yield
+        except (ConnectionError, KeyboardInterrupt) as error:  # a broken pipe, or a socket that was reset
+            from assist_cli.errors import OutputClosed
+
+            if isinstance(error, KeyboardInterrupt):
+                self.discard()
+            raise OutputClosed("cannot write the output: nobody reads it any longer") from None
+        except OSError as error:
+            from assist_cli.errors import OutputFailure
+
+            raise OutputFailure(
+                f"cannot write the output: {error.strerror}", hint="see where stdout goes, and that it has room"
+            ) from None
+
+
+class MessageStream(OutputStream):
+    """stderr. Nothing is buffered, and what cannot be written is dropped: a message breaks no command."""
+
+    @property
+    def _sink(self) -> BinaryIO:
+        return self._raw
+
+    @contextlib.contextmanager
+    def _failures(self) -> Iterator[None]:
+        with contextlib.suppress(OSError):
+            yield
+
 
 class InputStream(StandardStream):
-    """stdin."""
+    """stdin. Raises FileFailure when it cannot be read."""
 
-    def read(self) -> bytes:
-        """All bytes up to the end."""
-        return self.file.buffer.read()
+    def read(self, most: int | None = None) -> bytes:
+        """All bytes up to the end, or the first ``most`` of them."""
+        data = bytearray()
+        while most is None or len(data) < most:
+            piece = self._piece(READ_SIZE if most is None else min(READ_SIZE, most - len(data)))
+            if not piece:
+                break
+            data += piece
+        return bytes(data)
 
     def read_line(self) -> str:
-        """A line with its end; empty when there are no more."""
-        return self.file.readline()
+        """A line with its end; empty when there are no more. Not a byte after it is read."""
+        line = bytearray()
+        while not line.endswith(b"\n"):
+            piece = self._piece(1)
+            if not piece:
+                break
+            line += piece
+        return line.decode(self.file.encoding, "surrogateescape")
+
+    def _piece(self, size: int) -> bytes:
+        """Up to ``size`` bytes, as many as there are; empty at the end."""
+        while True:
+            try:
+                piece = self._raw.read(size)
+            except OSError as error:
+                from assist_cli.errors import FileFailure
+
+                raise FileFailure(f"cannot read standard input: {error.strerror}") from error
+            if piece is not None:
+                return piece
+            self._wait()
 
 
 class Streams:
@@ -132,7 +242,7 @@ class Streams:
     ) -> None:
         self.stdin = InputStream("stdin", stdin, terminal)
         self.stdout = OutputStream("stdout", stdout, terminal)
-        self.stderr = OutputStream("stderr", stderr, terminal)
+        self.stderr = MessageStream("stderr", stderr, terminal)
 
 
 class StatusLine:

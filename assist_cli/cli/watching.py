@@ -89,45 +89,47 @@ def watch(
     """Show an invocation while ``follow`` receives its output and its end; the exit status.
 
     ``follow`` takes the listener for the output, None where only the document is wanted. ``leave`` is called when
-    nobody watches any longer: Ctrl-C, a closed terminal, or the patience is at its end. A ``screen`` shows it in place
-    of what ``look`` says.
+    nobody watches any longer: Ctrl-C, a closed terminal, lost output, or the patience is at its end. A ``screen`` shows
+    it in place of what ``look`` says. Raises OutputClosed and OutputFailure when all of that is said and done.
     """
     view = None if printer.is_json else screen or _view(printer, invocation, look)
-    gave_up = None
-    try:
-        with detaching.hangups_raised():
-            follow(view)
-    except detaching.HungUp:
-        leave()
-        return ExitStatus.INTERRUPTED
-    except KeyboardInterrupt:
-        return detaching.interrupted(
-            printer,
-            controller,
-            invocation,
-            "watch" if screen else "wait",
-            leave=leave,
-            show=(lambda _: None) if view is None or isinstance(view, PassThrough) else view.close,
-            encoding=encoding,
-        )
-    except GaveUpWaiting as error:
-        leave()
-        gave_up = error
+    verb = "invocation watch" if screen else "invocation wait"
+    with detaching.lost_output_told(printer, controller, invocation, verb, leave=leave):
+        gave_up = None
+        try:
+            with detaching.hangups_raised():
+                follow(view)
+        except detaching.HungUp:
+            leave()
+            return ExitStatus.INTERRUPTED
+        except KeyboardInterrupt:
+            return detaching.interrupted(
+                printer,
+                controller,
+                invocation,
+                verb,
+                leave=leave,
+                show=(lambda _: None) if view is None or isinstance(view, PassThrough) else view.close,
+                encoding=encoding,
+            )
+        except GaveUpWaiting as error:
+            leave()
+            gave_up = error
 
-    refresh.refresh(controller, invocation.id)
-    ended = recording.recall(controller, invocation.id)
-    if view is None:
-        from assist_cli.cli import documents
+        refresh.refresh(controller, invocation.id)
+        ended = recording.recall(controller, invocation.id)
+        if view is None:
+            from assist_cli.cli import documents
 
-        printer.document(documents.invocation(ended, encoding))
+            printer.document(documents.invocation(ended, encoding))
+            return exit_status(ended)
+        if gave_up is None or not isinstance(view, PassThrough):
+            for place in ended.instances:
+                view.replay(place)
+            view.close(ended.instances)
+        if gave_up is not None:
+            raise gave_up
         return exit_status(ended)
-    if gave_up is None or not isinstance(view, PassThrough):
-        for place in ended.instances:
-            view.replay(place)
-        view.close(ended.instances)
-    if gave_up is not None:
-        raise gave_up
-    return exit_status(ended)
 
 
 def _view(printer: Printer, invocation: Invocation, look: Look) -> PassThrough | Fanout:

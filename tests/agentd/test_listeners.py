@@ -479,6 +479,17 @@ def test_status_of_nobody(make_agent: MakeAgent) -> None:
     assert done.stderr.count(b"\n") == 1
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+def test_status_on_closed_and_full_streams(agent: Agent) -> None:
+    for streams, status, said in (
+        ("<&- >&- 2>&-", 0, b""),
+        (">/dev/full", 1, b"agentd: cannot go on: [Errno 28] No space left on device\n"),
+    ):
+        words = ["sh", "-c", f'exec "$@" {streams}', "sh", *agent.words("status")]
+        done = subprocess.run(words, capture_output=True, check=False)
+        assert (done.returncode, done.stdout, done.stderr) == (status, b"", said)
+
+
 # limits
 
 

@@ -175,6 +175,14 @@ def test_a_bug_in_json(home: Path) -> None:
     assert json.loads(done.stderr)["Code"] == "InternalError"
 
 
+@pytest.mark.usefixtures("starts_processes")
+def test_a_machine_that_fails_is_no_bug(home: Path) -> None:
+    program = BUG.replace('KeyError("a bug")', 'OSError(11, "Resource temporarily unavailable")')
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False)
+    assert done.returncode == 74
+    assert done.stderr.startswith(b"error: cannot go on: Resource temporarily unavailable\n")
+
+
 def test_a_reader_that_leaves_ends_a_list_quietly(assist: Application, installed: Program) -> None:
     assist("run", "--", "true")
     process = subprocess.Popen([installed.path, "invocation", "list"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)

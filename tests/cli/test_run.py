@@ -247,15 +247,17 @@ def test_a_killed_agent_is_not_noticed(installed: Program, fifo: Path, home: Pat
     assert processes.listener(home / "agent" / "agentd.sock") not in (None, agent)
 
 
-def test_a_reader_that_leaves_ends_it_quietly(assist: Application, installed: Program, fifo: Path) -> None:
+def test_a_reader_that_leaves_ends_the_watching(assist: Application, installed: Program, fifo: Path) -> None:
     with installed.start("run", "-c", f"echo a; cat {fifo}; echo b") as process:
         assert read_line(process) == b"a\n"
         assert process.stdout is not None
         process.stdout.close()
         fifo.write_bytes(b"more\n")
         assert process.stderr is not None
-        assert process.stderr.read() == b""
+        (line,) = process.stderr.read().decode().splitlines()
     assert process.returncode == 130
+    id = newest(assist)["InvokeId"]
+    assert line == f"Stdout is closed, and {id} goes on. To come back to it: assist invocation wait {id}"
     assert assist("invocation", "wait", "-").stdout == b"a\nmore\nb\n"
 
 

@@ -7,7 +7,6 @@ the answer says what the rest is: ``words``, ``open`` (words that go on: no spac
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 from collections.abc import Iterable
@@ -24,11 +23,15 @@ BY_THE_SHELL = ("files", "folders")
 
 def answer(shell: str) -> None:
     """Print what ``shell`` shows for the line in its environment; on any error nothing."""
-    with contextlib.suppress(Exception):
+    stdout = Streams().stdout
+    try:
         text = os.fsencode(os.environ["COMP_LINE"]).decode("utf-8", "replace")
         line = Line(text, os.environ.get("COMP_WORDBREAKS", "") if shell == "bash" else "")
         place = Cursor(tree(), line)
-        Streams().stdout.write("\n".join([place.form, *shells.FORMS[shell](line, place.offers)]) + "\n")
+        stdout.write("\n".join([place.form, *shells.FORMS[shell](line, place.offers)]) + "\n")
+        stdout.flush()
+    except Exception:
+        stdout.discard()
 
 
 def tree() -> dict[str, Any]:

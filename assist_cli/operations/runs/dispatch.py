@@ -3,18 +3,25 @@
 Scripts and files go the same way. A script is followed once it is accepted; the answer to a file is its result.
 
 An outcome is written as soon as it is known. That an agent cannot be reached is an outcome too, and no error.
+
+A listener may keep everybody waiting, as one that writes to a pipe whose reader has paused, and a person may stop this
+process and continue it. What agents say meanwhile is heard afterwards, so such time counts neither as silence of an
+agent nor towards the deadline of a record: the clock of the loop is the time that was spent listening.
 """
 
 from __future__ import annotations
 
 import asyncio
+import selectors
 import sys
 import time
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from typing import Any
 
 from assist_cli.errors import GaveUpWaiting
 from assist_cli.model.invocation import Invocation, InvocationInstance, Outcome
 from assist_cli.model.lifecycle import Never, stopped_unsent
+from assist_cli.model.moment import Moment
 from assist_cli.model.rollout import AT_ONCE, Rollout
 from assist_cli.operations.controller import Controller
 from assist_cli.operations.fleet import concurrency
@@ -26,12 +33,13 @@ from assist_cli.operations.runs.follow import budget, fetch
 from assist_cli.operations.runs.listener import Listener
 from assist_cli.operations.runs.worker import RecordWorker
 
+LATENESS = 1.0  # seconds by which we may be woken late; later than that, the process was stopped
 DELIVERIES = 256  # instances that are connected to and handed their record at the same time
 
 
 def send(controller: Controller, invocation: Invocation) -> None:
     """Deliver an invocation that was recorded; return when every agent has it. Raises DatabaseFailure."""
-    asyncio.run(_Dispatch(controller, invocation).all(follow=False))
+    _run(_Dispatch(controller, invocation).all(follow=False))
 
 
 async def carry(controller: Controller, invocation: Invocation, writer: BatchWriter) -> None:
@@ -51,12 +59,12 @@ def send_and_watch(
 
     After ``patience`` seconds GaveUpWaiting is raised; what was sent goes on, and what was not is left unsent.
     """
-    asyncio.run(_Dispatch(controller, invocation, listener, patience, rollout).all(follow=True))
+    _run(_Dispatch(controller, invocation, listener, patience, rollout).all(follow=True))
 
 
 def go_on(controller: Controller, invocation: Invocation, rollout: Rollout) -> None:
     """Deliver what is not sent yet of an invocation, and follow all of it to its end."""
-    asyncio.run(_Dispatch(controller, invocation, None, None, rollout).rest())
+    _run(_Dispatch(controller, invocation, None, None, rollout).rest())
 
 
 def watch(
@@ -67,13 +75,69 @@ def watch(
     Of what is final the agents are asked for output that the history does not hold whole. Raises GaveUpWaiting as
     ``send_and_watch`` does.
     """
-    asyncio.run(_Dispatch(controller, invocation, listener, patience).attend())
+    _run(_Dispatch(controller, invocation, listener, patience).attend())
+
+
+class _Selector(selectors.DefaultSelector):
+    """``spent`` is the time in it, in seconds, but for a time in which the process was stopped."""
+
+    spent = 0.0
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        began = time.monotonic()
+        found = super().select(timeout)
+        took = time.monotonic() - began
+        if timeout is None or took <= max(timeout, 0) + LATENESS:
+            self.spent += took
+        return found
+
+
+class _ListeningLoop(asyncio.SelectorEventLoop):
+    """An event loop whose time passes only while it listens."""
+
+    def __init__(self) -> None:
+        self._began = time.monotonic()
+        self._listening = _Selector()
+        super().__init__(self._listening)
+
+    def time(self) -> float:
+        return self._began + self._listening.spent
+
+    @property
+    def missed(self) -> float:
+        """The seconds since its start in which it did not listen."""
+        return time.monotonic() - self.time()
+
+
+def _run(work: Coroutine[Any, Any, None]) -> None:
+    """Do it in a loop of its own, as ``asyncio.run`` does, which takes none from its caller in every Python."""
+    if sys.version_info < (3, 11):
+        asyncio.run(work)  # where time passes also while nobody listens
+        return
+    with asyncio.Runner(loop_factory=_ListeningLoop) as runner:
+        runner.run(work)
 
 
 async def _beat(listener: Listener, pause: float) -> None:
     while True:
         await asyncio.sleep(pause)
         listener.beat()
+
+
+async def _together(*works: Coroutine[Any, Any, None]) -> None:
+    """Do all of them; when one raises, end the others first: a listener that has failed may fail again in each."""
+    tasks = [asyncio.ensure_future(work) for work in works]
+    try:
+        await asyncio.gather(*tasks)
+    except BaseException:
+        await _end(*tasks)
+        raise
+
+
+async def _end(*tasks: asyncio.Future[Any]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 class _Dispatch:
@@ -113,31 +177,33 @@ class _Dispatch:
         for place in self._invocation.instances:
             (unsent if place.record.is_unsent else begun).append(place)
         self._failures = sum(not place.record.is_success for place in begun if place.record.status.is_final)
-        await asyncio.gather(*map(self._attend, begun), self._in_waves([*begun, *unsent], len(begun), follow=True))
+        await _together(*map(self._attend, begun), self._in_waves([*begun, *unsent], len(begun), follow=True))
 
     async def _in_waves(self, places: Sequence[InvocationInstance], begun: int = 0, *, follow: bool) -> None:
         """Start ``places`` from position ``begun`` on, a wave when the one before it has ended."""
         for wave in self._rollout.waves(len(places), begun):
-            await asyncio.gather(*(self._carry_out(places[position], follow=follow) for position in wave))
+            await _together(*(self._carry_out(places[position], follow=follow) for position in wave))
 
     async def attend(self) -> None:
         """Follow every record that is not final, and fetch what is left of the others."""
-        await self._accompany(asyncio.gather(*map(self._attend, self._invocation.instances)))
+        await self._accompany(_together(*map(self._attend, self._invocation.instances)))
 
-    async def _accompany(self, work: Awaitable[object]) -> None:
+    async def _accompany(self, work: Awaitable[None]) -> None:
         """Do it; meanwhile a live listener may redraw, and hears its keyboard."""
         listener = self._listener
         if listener is None or not listener.live:
             await work
             return
         loop = asyncio.get_running_loop()
+        working = asyncio.ensure_future(work)
         beats = loop.create_task(_beat(listener, self._controller.timeouts.view.beat))
         if listener.keyboard is not None:
             loop.add_reader(listener.keyboard, listener.pressed)
         try:
-            await work
+            await asyncio.wait({working, beats}, return_when=asyncio.FIRST_COMPLETED)
+            await (beats if beats.done() else working)  # a beat ends only when it cannot be shown
         finally:
-            beats.cancel()
+            await _end(working, beats)
             if listener.keyboard is not None:
                 loop.remove_reader(listener.keyboard)
 
@@ -185,7 +251,21 @@ class _Dispatch:
             name=place.instance_name,
             listener=self._listener,
             until=self._until,
+            moment=self._clock(),
         )
+
+    def _clock(self) -> Callable[[], Moment]:
+        """A clock for the record that is worked on from now on: it stands still while this loop does not listen."""
+        loop = asyncio.get_running_loop()
+        if not isinstance(loop, _ListeningLoop):
+            return self._controller.moment
+        before = loop.missed
+
+        def moment() -> Moment:
+            now = self._controller.moment()
+            return now._replace(elapsed=now.elapsed - (loop.missed - before))
+
+        return moment
 
     def _start(self) -> Never | None:
         """The reason why a record does not start, when more have failed than are tolerated."""

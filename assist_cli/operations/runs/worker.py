@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 from assist_cli.model.invocation import Outcome, Record
 from assist_cli.model.lifecycle import (
@@ -20,6 +21,7 @@ from assist_cli.model.lifecycle import (
     decide,
     time_left,
 )
+from assist_cli.model.moment import Moment
 from assist_cli.model.output import Fold
 from assist_cli.model.status import UNANSWERED, InvocationStatus
 from assist_cli.operations.controller import Controller
@@ -55,7 +57,7 @@ class RecordWorker:
 
     ``token`` is that of the sender that this process is, if it is one. With a ``delivery`` the record can be sent by
     it. A ``listener`` hears of it under the instance's ``name``. ``until`` is a moment of the loop's clock at which who
-    waits gives up; what was sent goes on.
+    waits gives up; what was sent goes on. ``moment`` is another clock for deadlines than the controller's.
     """
 
     def __init__(
@@ -71,6 +73,7 @@ class RecordWorker:
         name: str = "",
         listener: Listener | None = None,
         until: float | None = None,
+        moment: Callable[[], Moment] | None = None,
     ) -> None:
         self.record = record
         self._controller = controller
@@ -82,6 +85,7 @@ class RecordWorker:
         self._name = name
         self._listener = listener
         self._until = until
+        self._moment = moment or controller.moment
         self._fold = Fold()
         self._answer = NOT_ASKED
         self._accepted = False
@@ -111,7 +115,7 @@ class RecordWorker:
 
     async def _work(self, *, follows: bool = True, waits: bool = True, watches: bool = False) -> Outcome | None:
         while True:
-            facts, moment = self._facts(watches=watches), self._controller.moment()
+            facts, moment = self._facts(watches=watches), self._moment()
             action = decide(self.record, facts, moment)
             if isinstance(action, Close):
                 await conclude(self._writer, self._connection, self.record.id, action)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 import os
-import sys
 import traceback
 from dataclasses import replace
 
@@ -54,8 +53,6 @@ def _to_server(controller: Controller, invocation: Invocation, rollout: Rollout)
 def _to_a_process(controller: Controller, invocation: Invocation, rollout: Rollout) -> None:
     journal = controller.home.journal(LOG)
     reading, writing = os.pipe()
-    sys.stdout.flush()
-    sys.stderr.flush()
     with controller.database.away():
         pid = os.fork()
         if pid == 0:
