@@ -21,6 +21,7 @@ import typer
 import typer.main
 
 from assist_cli import __version__
+from assist_cli.cli.formatting import escape
 from assist_cli.cli.output import Format, Printer
 from assist_cli.cli.typer_classes import Noun
 from assist_cli.errors import (
@@ -147,7 +148,7 @@ def _bug(error: Exception) -> AssistError:
     try:
         where = f"the report is '{_write_report(text)}'"
     except (AssistError, OSError):
-        Printer().log(text.removesuffix("\n"))
+        Printer().log(escape(text.removesuffix("\n"), keep="\n\t"))
         where = "the report stands above"
     if isinstance(error, OSError) and error.filename is None:  # no process, no memory, no descriptor: it is no bug
         return LocalFailure(f"cannot go on: {error.strerror}", hint=where)

@@ -21,6 +21,11 @@ def escape(text: str, *, keep: str = "") -> str:
     return _CONTROL.sub(lambda found: found[0] if found[0] in keep else _written_out(found[0]), text)
 
 
+def escape_json(text: str) -> str:
+    """A JSON text with each control character in it as ``\\u001b``; the text means the same."""
+    return _CONTROL.sub(lambda found: found[0] if found[0] == "\n" else f"\\u{ord(found[0]):04x}", text)
+
+
 def _written_out(character: str) -> str:
     return repr(character)[1:-1] if character != "\x7f" else "\\x7f"
 

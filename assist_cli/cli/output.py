@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from assist_cli.cli.formatting import escape, pad, width
+from assist_cli.cli.formatting import escape, escape_json, pad, width
 from assist_cli.cli.streams import OutputStream, StatusLine, Streams
 from assist_cli.errors import AssistError, OutputClosed, OutputFailure
 
@@ -163,7 +163,7 @@ class Printer:
         """An error in one line, and its hint; where JSON is asked for, one object in one line."""
         if self.is_json:
             words = {"Code": error.code, "Message": error.message, "Hint": error.hint or None}
-            self.log(json.dumps(words, ensure_ascii=False))
+            self.log(self._json(words, self._streams.stderr))
             return
         painted = self._streams.stderr.painted
         self.log(f"{painted('error:', _COLOURS[Style.BAD])} {escape(error.message)}")
@@ -253,7 +253,12 @@ class Printer:
 
     def document(self, document: object) -> None:
         """One JSON document: indented, or in one line where lines of JSON are asked for."""
-        self.line(json.dumps(document, ensure_ascii=False, indent=2 if self._format is Format.JSON else None))
+        self.line(self._json(document, self._streams.stdout, indent=2 if self._format is Format.JSON else None))
+
+    def _json(self, document: object, stream: OutputStream, indent: int | None = None) -> str:
+        """A document as text. On a terminal no character of it acts on that: each is escaped as JSON does it."""
+        text = json.dumps(document, ensure_ascii=False, indent=indent)
+        return escape_json(text) if stream.is_terminal else text
 
     def documents(self, documents: Iterable[object]) -> None:
         """A list of JSON documents: an array, or one a line."""

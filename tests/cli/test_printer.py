@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import io
+import json
+import logging
 import re
 import sys
 from collections.abc import Iterator
@@ -15,6 +17,7 @@ from typer.testing import CliRunner
 
 import assist_cli.cli
 from assist_cli.cli.app import app
+from assist_cli.cli.log import LogHandler
 from assist_cli.cli.output import Cell, Column, Format, Printer, Style
 from assist_cli.cli.streams import Streams
 from assist_cli.errors import Refused
@@ -31,11 +34,22 @@ WIPE = "\r\x1b[2K"
 class Captured:
     """A Printer and what it writes. ``typed`` is what a person types."""
 
-    def __init__(self, *, terminal: bool, typed: str = "", quiet: bool = False, plain: bool = False) -> None:
+    def __init__(
+        self,
+        *,
+        terminal: bool,
+        typed: str = "",
+        quiet: bool = False,
+        plain: bool = False,
+        format: Format = Format.TABLE,
+    ) -> None:
         self._stdout, self._stderr = (io.TextIOWrapper(io.BytesIO(), "utf-8", newline="") for _ in range(2))
         stdin = io.TextIOWrapper(io.BytesIO(typed.encode()), "utf-8")
         self.printer = Printer(
-            quiet=quiet, plain=plain, streams=Streams(stdin, self._stdout, self._stderr, terminal=terminal)
+            quiet=quiet,
+            plain=plain,
+            format=format,
+            streams=Streams(stdin, self._stdout, self._stderr, terminal=terminal),
         )
 
     @property
@@ -178,6 +192,30 @@ def test_an_error_is_painted_where_stderr_is_a_terminal() -> None:
         captured = Captured(terminal=terminal)
         captured.printer.error(Refused("cannot do it", hint="do that"))
         assert (captured.out, captured.err) == ("", text)
+
+
+HOSTILE = "a\x1b]0;x\x07b\x7fc\x9bd\u202ee\u2066f\n"
+
+
+@pytest.mark.parametrize("format", [Format.JSON, Format.JSONL])
+def test_json_on_a_terminal_means_the_same_and_acts_on_nothing(format: Format) -> None:
+    for terminal in (True, False):
+        captured = Captured(terminal=terminal, format=format)
+        captured.printer.document({"Name": HOSTILE})
+        captured.printer.error(Refused(HOSTILE, code="X"))
+        captured.printer.flush()
+        assert json.loads(captured.out) == {"Name": HOSTILE}
+        assert json.loads(captured.err)["Message"] == HOSTILE
+        for text in (captured.out, captured.err):
+            assert text.replace("\n", "").isprintable() is terminal
+
+
+def test_a_line_of_the_log_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    captured = Captured(terminal=False)
+    logger = logging.Logger("test")
+    logger.addHandler(LogHandler(captured.printer))
+    logger.warning("the agent says: %s", "x\n\x1b[31merror: forged\u202e")
+    assert captured.err == "the agent says: x\\n\\x1b[31merror: forged\\u202e\n"
 
 
 def test_a_table_is_drawn_on_a_terminal_and_written_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
