@@ -13,6 +13,8 @@ from agentd.posix import processes, script
 from agentd.posix.accounts import Account
 from agentd.result import Refusal
 
+_READER = ["cat"]  # from stdin to nowhere
+
 
 @contextlib.contextmanager
 def catch_signals():
@@ -97,14 +99,14 @@ class Runner(BaseRunner):
     def _leave_readers(self):
         """Leave a reader at each pipe that somebody still holds: a daemon that prints later must not die of it.
 
-        It is a ``cat`` and not a fork of ours, which would take megabytes, and it outlives shim and agent. It ends
-        with the last who holds its pipe.
+        It is a program of its own and not a fork of ours, which would take megabytes. It outlives shim and agent, and
+        ends with the last who holds its pipe.
         """
         pipes = [key.fileobj for key in self._selector.get_map().values() if not callable(key.data)]
         for pipe in pipes:
             try:
                 subprocess.Popen(
-                    ["cat"],
+                    _READER,
                     stdin=pipe,
                     stdout=subprocess.DEVNULL,
                     stderr=subprocess.DEVNULL,

@@ -31,8 +31,8 @@ script's own status when exactly one instance ran and the script came to its end
   130  interrupted; what was sent goes on
 """,
     "targets": """\
-The instances that run, invoke, send, stop and instance are for. -i may be repeated, and
-each may be a comma list. Quote what a shell would take: * ? [ ] & !
+Which instances run, invoke, send, stop and instance are for. -i may be repeated, and each
+may be a comma list. Quote what a shell would take: * ? [ ] & !
 
   web1           a name
   i-01k3         an id, or the beginning of one

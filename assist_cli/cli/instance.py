@@ -163,7 +163,7 @@ def tag(
     pairs = targets.pairs([word for word in words if "=" in word])
     if not pairs or not wanted:
         raise UsageError(
-            "no tag given: a tag has a '='" if wanted else "no instance given",
+            f"cannot tell which {'tag is' if wanted else 'instances are'} meant: tags have a '=', targets have none",
             hint=f"assist instance tag {escape(wanted[0] if wanted else 'web1')} canary=yes",
         )
     changes = {key: value or None for key, value in pairs.items()}

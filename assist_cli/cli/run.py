@@ -55,7 +55,7 @@ def run(
 ) -> None:
     """Run a script once and show what it prints.
 
-    It is not saved, but the history keeps what ran. The exit status is the script's own, and 124 when its time ran out.
+    The history keeps it. The exit status is the script's own, 124 on a timeout.
     """
     printer = options.printer(context, output)
     rollout = waves.rollout()

@@ -32,9 +32,7 @@ class ScriptOptions(Group):
 
     text: Annotated[str | None, typer.Option("--command", "-c", metavar="TEXT", help="The script as text.")] = None
     file: Annotated[str | None, typer.Option("--file", "-f", metavar="FILE", help="The script; - is stdin.")] = None
-    fix: Annotated[
-        bool, typer.Option("--fix-line-endings", help="Of the FILE of a shell script: CR LF becomes LF.")
-    ] = False
+    fix: Annotated[bool, typer.Option("--fix-line-endings", help="Convert CR LF in a shell script to LF.")] = False
 
     def content(self) -> bytes | None:
         """Return the script, None when there is no such option. Raises FileFailure, UsageError."""
@@ -45,7 +43,6 @@ class ScriptOptions(Group):
         if self.text is not None:
             return encoded(self.text)
         return None if self.file is None else read(self.file)
-
 
     def fixed(self, printer: Printer, content: bytes, kind: CommandType) -> bytes:
         """Return the script as it was asked for: of a file for a shell, with LF for CR LF, or with a warning of it."""
@@ -61,7 +58,7 @@ class ScriptOptions(Group):
 
 
 def _broken_by_cr(content: bytes) -> str:
-    """Say what the first CR LF of a shell script breaks; nothing where no shell reads it and its first line is right."""
+    """Say what the first CR LF of a script breaks. Empty when it breaks nothing: no shell reads it."""
     lines = sent(content, CommandType.SHELL).split(b"\n")[:-1]
     number = next((number for number, line in enumerate(lines, start=1) if line.endswith(b"\r")), 0)
     interpreter = shebang(lines[0]) if number == 1 else None

@@ -129,7 +129,7 @@ def _check_content(content: bytes, kind: CommandType) -> None:
     if kind is CommandType.SHELL and wide:
         raise InvalidParameter(
             "cannot use the script: it is UTF-16 or UTF-32 text, which a shell does not read",
-            code=codes.INVALID_CONTENT,
+            code=codes.INVALID_CONTENT_ENCODING,
             hint="save it as UTF-8: iconv -f UTF-16 -t UTF-8 FILE > NEW",
         )
 

@@ -18,7 +18,8 @@ the command run where it must not. Only a name that is said exactly wins over wh
 
 Folding writes ranges too. It goes through the numbers of the names from the last to the first and puts together what
 differs in that number only; it never reads a name as anything but text, and takes about the same time for any names.
-A name that would mean something else in a range, from before such names were refused, is left as it is. (ClusterShell's NodeSet reads ``&``, ``^`` and ``!`` in names as operators, and takes seconds for some thousand names
+A name from before such names were refused, which would mean something else in a range, is left as it is.
+(ClusterShell's NodeSet reads ``&``, ``^`` and ``!`` in names as operators, and takes seconds for some thousand names
 with four numbers, as addresses have.)
 """
 
@@ -40,7 +41,8 @@ from assist_cli.model.instance import LOCAL, Instance
 RANGE_LIMIT = 100_000
 
 _BRACKETS = re.compile(r"\[([^\[\]]*)\]")
-_PART = re.compile(r"(N)(?:-(N)(?:/(N))?)?".replace("N", f"[0-9]{{1,{names.DIGITS}}}"))
+_DIGITS = f"([0-9]{{1,{names.DIGITS}}})"
+_PART = re.compile(f"{_DIGITS}(?:-{_DIGITS}(?:/{_DIGITS})?)?")
 _NUMBER = re.compile(r"([0-9]+)")
 _GLOB = re.compile(r"[*?]")
 _UNFOLDABLE = re.compile(rf"[][*?&]|[0-9]{{{names.DIGITS + 1}}}")
@@ -85,7 +87,7 @@ def choose(instances: Sequence[Instance], selection: Selection, *, with_local: b
         found = {each.id: each for each in instances if with_local or each.name != LOCAL}
         if not found:
             raise NotFound(
-                f"cannot find a target: no instance is registered beside '{LOCAL}'",
+                f"cannot find a target: no instance is registered besides '{LOCAL}'",
                 hint=f"-i {LOCAL} is the agent of this machine",
                 code=codes.INSTANCE_NOT_EXISTS,
             )

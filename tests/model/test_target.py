@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from datetime import datetime, timezone
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assist_cli.errors import AssistError, InvalidParameter, NotFound
@@ -268,6 +268,7 @@ def test_folding_what_was_expanded_gives_the_text_again(given_names: list[str]) 
     assert fold(known[::-1]) == text
 
 
+@settings(max_examples=50)
 @given(ANY_NAME, ANY_NAME.filter(lambda key: "=" not in key), ANY_NAME)
 def test_a_tag_that_is_accepted_can_be_said(name: str, key: str, value: str) -> None:
     assert checked_tag(key, value) == (key, value)

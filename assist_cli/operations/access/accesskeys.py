@@ -102,8 +102,8 @@ def note_used(controller: Controller, key: AccessKey) -> None:
 def reached(key: AccessKey, known: Sequence[Instance]) -> list[Instance]:
     """The instances that a key reaches, of all that are ``known``; each part of its scope is looked up anew.
 
-    A part that names nothing any more, or is not a target any more, reaches nothing. What is taken away must be there to be taken away: a scope
-    whose ``!x`` names nothing reaches nothing at all, for ``x`` may bear another name now.
+    A part that names nothing any more, or is not a target any more, reaches nothing. What is taken away must be there
+    to be taken away: a scope whose ``!x`` names nothing reaches nothing at all, for ``x`` may bear another name now.
     """
     if not key.scope:
         return list(known)

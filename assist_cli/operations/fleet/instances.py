@@ -86,7 +86,8 @@ def tag(controller: Controller, wanted: Sequence[str], changes: Mapping[str, str
     """
     given = checked_tags({key: value for key, value in changes.items() if value is not None})
     gone = {unicodedata.normalize("NFC", key) for key, value in changes.items() if value is None}
-    said = ", ".join(f"{key}={value}" if value else f"{key}=" if value is None else key for key, value in changes.items())
+    said = (f"{key}={value}" if value else f"{key}=" if value is None else key for key, value in changes.items())
+    detail = ", ".join(said)
     with controller.database.transaction() as transaction:
         found = _chosen(store.registered(transaction), wanted)
         for key in sorted(gone):
@@ -101,7 +102,7 @@ def tag(controller: Controller, wanted: Sequence[str], changes: Mapping[str, str
             kept = {key: value for key, value in instance.tags.items() if key not in gone}
             changed.append(replace(instance, tags=dict(sorted({**kept, **given}.items()))))
             store.set_tags(transaction, instance.id, changed[-1].tags)
-            _note(controller, transaction, "instance.tag", changed[-1], said)
+            _note(controller, transaction, "instance.tag", changed[-1], detail)
     return changed
 
 

@@ -6,6 +6,7 @@ Only this module asks secrets for their values. What it returns goes onto the wi
 from __future__ import annotations
 
 import base64
+import codecs
 
 from assist_cli.model import command, parameters
 from assist_cli.model.invocation import Invocation, InvocationInstance
@@ -24,8 +25,9 @@ def request(invocation: Invocation, place: InvocationInstance, region: str) -> t
 
 def script(invocation: Invocation, place: InvocationInstance, region: str) -> bytes:
     """The script that this instance runs; ``region`` is the controller's name. Raises QuotaExceeded over 256 KiB."""
-    assert invocation.command_type is not None
-    content = command.sent(invocation.content, invocation.command_type)
+    content = invocation.content
+    if content.startswith(codecs.BOM_UTF8) and invocation.command_type is not None:
+        content = command.sent(content, invocation.command_type)
     if not invocation.parameters_enabled:
         return content
     builtins = {
