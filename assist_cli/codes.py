@@ -193,10 +193,14 @@ QUOTA_EXCEEDED = ErrorCode("QuotaExceeded", LIMIT, "any other")
 INVALID_NAME = ErrorCode(
     "InvalidName",
     VALUE,
-    "no name: it is empty, has a control character or one of `@ , /`, starts with `-`, or looks like an id",
+    "no name: it is empty, has a control character or one of `@ , /`, starts with `-`, or looks like an id; "
+    "of instances and tags also what a target cannot say",
 )
 INVALID_DESCRIPTION = ErrorCode("InvalidDescription", VALUE, "a description is one line of text")
 INVALID_CONTENT = ErrorCode("InvalidContent", VALUE, "the script is empty")
+INVALID_CONTENT_ENCODING = ErrorCode(
+    "InvalidContentEncoding", VALUE, "a shell script is UTF-8 or another text of bytes, and not UTF-16 or UTF-32"
+)
 INVALID_COMMAND_TYPE = ErrorCode("InvalidCommandType", VALUE, "the types are `shell`, `bat` and `powershell`")
 INVALID_WORKING_DIR = ErrorCode("InvalidWorkingDir", VALUE, "a working directory is an absolute path")
 INVALID_USERNAME = ErrorCode("InvalidUsername", VALUE, "this can be no user, or no group")

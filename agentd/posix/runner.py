@@ -13,6 +13,8 @@ from agentd.posix import processes, script
 from agentd.posix.accounts import Account
 from agentd.result import Refusal
 
+_READER = ["cat"]  # from stdin to nowhere
+
 
 @contextlib.contextmanager
 def catch_signals():
@@ -76,19 +78,44 @@ class Runner(BaseRunner):
 
     def _follow(self):
         with self._main.stdout, self._main.stderr:
-            while True:
-                for key, _ in self._selector.select(max(self._wake() - time.monotonic(), 0)):
-                    if callable(key.data):
-                        key.data()
-                    else:
-                        self._read(key.fileobj, key.data)
-                now = time.monotonic()
-                if now < self._next_look:
-                    continue
-                if self._look(now):
-                    return
-                if self.state in (RunnerState.ENDING, RunnerState.KILLING):
-                    self._next_look = now + processes.LOOK
+            self._follow_to_end()
+            self._leave_readers()
+
+    def _follow_to_end(self):
+        while True:
+            for key, _ in self._selector.select(max(self._wake() - time.monotonic(), 0)):
+                if callable(key.data):
+                    key.data()
+                else:
+                    self._read(key.fileobj, key.data)
+            now = time.monotonic()
+            if now < self._next_look:
+                continue
+            if self._look(now):
+                return
+            if self.state in (RunnerState.ENDING, RunnerState.KILLING):
+                self._next_look = now + processes.LOOK
+
+    def _leave_readers(self):
+        """Leave a reader at each pipe that somebody still holds: a daemon that prints later must not die of it.
+
+        It is a program of its own and not a fork of ours, which would take megabytes. It outlives shim and agent, and
+        ends with the last who holds its pipe.
+        """
+        pipes = [key.fileobj for key in self._selector.get_map().values() if not callable(key.data)]
+        for pipe in pipes:
+            try:
+                subprocess.Popen(
+                    _READER,
+                    stdin=pipe,
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.DEVNULL,
+                    cwd="/",
+                    env={"PATH": self._order["path"]},
+                    start_new_session=True,
+                )
+            except OSError:
+                return  # no room for a process, or no such program
 
     def _wake(self):
         """Return when to look again without being called."""

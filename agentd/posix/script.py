@@ -28,7 +28,11 @@ def command_words(kind, content, path):
         raise Refusal("CommandNotApplicable", "this agent knows no script type '%s'" % kind)
     if not content.startswith(b"#!"):
         return ["/bin/sh", path]
-    words = os.fsdecode(content[2:].split(b"\n", 1)[0]).strip().split(None, 1)
+    line = os.fsdecode(content[2:].split(b"\n", 1)[0])
+    if line.endswith("\r"):
+        info = "the script's first line names the interpreter '%s\\r': its lines end in CR LF, and not in LF"
+        raise Refusal("ExecutionException", info % line.strip())
+    words = line.strip().split(None, 1)
     if not words:
         return ["/bin/sh", path]
     if not os.path.exists(words[0]):

@@ -76,6 +76,7 @@ CODES: Words = {
     codes.INVALID_NAME: "InvalidParameterCharacter.CommandName",
     codes.INVALID_DESCRIPTION: "InvalidParameterCharacter.CommandDescription",
     codes.INVALID_CONTENT: "MissingParameter",
+    codes.INVALID_CONTENT_ENCODING: "CmdContent.DecodeError",
     codes.INVALID_COMMAND_TYPE: "InvalidCmdType.NotFound",
     codes.INVALID_WORKING_DIR: "InvalidParameter.WorkingDir",
     codes.INVALID_USERNAME: "InvalidParameter.Username",

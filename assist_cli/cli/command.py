@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
 
 import typer
@@ -78,9 +79,10 @@ def create(
     content = script.content()
     if content is None:
         content = _from_editor(printer, b"", kind or CommandType.SHELL)
+    kind = kind or type_of_script(content, script.file)
     version = CommandVersion(
-        content=content,
-        type=kind or type_of_script(content, script.file),
+        content=script.fixed(printer, content, kind),
+        type=kind,
         working_dir=working_dir,
         timeout=timeout,
         parameters_enabled=enable or bool(definitions),
@@ -252,6 +254,9 @@ def clone(
         if changes == Changes() and new_name is None:
             old = commands.get(controller, reference).version
             changes = Changes(content=_from_editor(printer, old.content, old.type))
+        elif content is not None:
+            kind = kind or commands.get(controller, reference).version.type
+            changes = replace(changes, content=script.fixed(printer, content, kind))
         made = commands.clone(controller, reference, changes, new_name, description)
     _print_saved(printer, made)
     parameters.warn_of_keys(printer, made.version)

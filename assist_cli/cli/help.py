@@ -31,23 +31,25 @@ script's own status when exactly one instance ran and the script came to its end
   130  interrupted, or stdout was closed; what was sent goes on
 """,
     "targets": """\
-Which instances run, invoke, send, stop and instance are for. -i may be given again
-and again, and each may be a comma list. Quote what a shell would take.
+Which instances run, invoke, send, stop and instance are for. -i may be repeated, and each
+may be a comma list. Quote what a shell would take: * ? [ ] & !
 
   web1           a name
   i-01k3         an id, or the beginning of one
   local          the agent of this machine: the default
   'web*' 'db?'   a glob
   'web[01-20]'   a range, also [1,3,5-9] and [0-10/2]
-  @canary        those with this tag
+  @canary        those with this tag, whatever its value
   @role=web      those whose tag has this value; * and ? may be in it
-  '!web07'       takes it away, wherever in the list it stands
+  '@role=web&@os=debian'   those that are both; & binds tighter than the comma
+  '!web07'       takes away from the whole list, wherever it stands
 
-  --all          every instance that is registered
-  --pick 3       three of them by chance; --seed 7 picks the same ones each time
+  --all          every instance but local; with -i only to take away: --all -i '!web07'
+  --pick 3       three of them at random, of --all without -i; --seed 7 picks the same ones
   --preview      print the names, and do nothing
 
-What names nothing is an error, also behind !: nothing runs then.
+What names nothing is an error, also behind & and !: nothing runs then.
+-i '*' has local too. stop --all and rerun --all are all instances of that invocation.
 
 Addresses: unix:PATH  tls:HOST[:PORT]  ssh:[USER@]HOST[:PORT][?sudo]
 """,

@@ -10,7 +10,7 @@ import typer
 from assist_cli.cli import documents, installing, options, targets
 from assist_cli.cli.formatting import ago, clock, escape
 from assist_cli.cli.output import Cell, Column, Format, Printer, Style
-from assist_cli.errors import ExitStatus
+from assist_cli.errors import ExitStatus, UsageError
 from assist_cli.model.instance import Instance
 from assist_cli.model.target import fold
 from assist_cli.operations.controller import open_controller
@@ -146,22 +146,35 @@ def status(
         raise typer.Exit(ExitStatus.FAILED if online else ExitStatus.UNREACHABLE)
 
 
-@app.command(epilog=options.examples("assist instance tag web1 role=web canary", "assist instance tag web1 canary="))
+@app.command(
+    epilog=options.examples("assist instance tag web1 role=web canary=yes", "assist instance tag 'web*' db1 canary=")
+)
 def tag(
     context: typer.Context,
-    name: Name,
-    pairs: Annotated[list[str], typer.Argument(metavar="K=V...", help="K=V sets, K sets without a value, K= removes.")],
+    words: Annotated[
+        list[str],
+        typer.Argument(metavar="TARGET... K=V...", help="What has a '=' is a tag: K=V sets it, K= removes it."),
+    ],
     output: options.Output = Format.TABLE,
 ) -> None:
-    """Set tags of an instance, or take them away."""
+    """Set tags of instances, or remove them."""
     printer = options.printer(context, output)
-    changes = {key: "" if value is None else value or None for key, value in targets.pairs(pairs).items()}
+    wanted = [word for word in words if "=" not in word]
+    pairs = targets.pairs([word for word in words if "=" in word])
+    if not pairs or not wanted:
+        raise UsageError(
+            f"cannot tell which {'tag is' if wanted else 'instances are'} meant: tags have a '=', targets have none",
+            hint=f"assist instance tag {escape(wanted[0] if wanted else 'web1')} canary=yes",
+        )
+    changes = {key: value or None for key, value in pairs.items()}
     with open_controller(home()) as controller:
-        changed = instances.tag(controller, name, changes)
+        changed = instances.tag(controller, wanted, changes)
     if printer.is_json:
-        printer.document(documents.instance(changed))
-    else:
-        printer.talk(f"{changed.name}: {_tags(changed) or 'no tags'}")
+        found = list(map(documents.instance, changed))
+        printer.document(found[0] if len(found) == 1 else found)
+        return
+    for each in changed:
+        printer.talk(f"{each.name}: {_tags(each) or 'no tags'}")
 
 
 @app.command(epilog=options.examples("assist instance rename web1 web01", "assist instance rename i-01kbdk web01"))

@@ -39,6 +39,7 @@ class MemberOptions(targets.TargetOptions):
         list[str] | None,
         typer.Option("--instance", "-i", metavar="TARGET", help="Only there; default: wherever it runs."),
     ] = None
+    everything: Annotated[bool, typer.Option("--all", help="All of its instances; the default.")] = False
 
 
 @app.command(

@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from assist_cli.cli import launching, options, parameters, scripts, targets
-from assist_cli.cli.output import Encoding, Format
+from assist_cli.cli.output import Encoding, Format, Printer
+from assist_cli.cli.typer_classes import WordsCommand
 from assist_cli.cli.watching import carry_out
 from assist_cli.errors import UsageError
 from assist_cli.model.command import DEFAULT_TIMEOUT, CommandType, type_from_word, type_of_script
@@ -21,6 +22,7 @@ app = options.application()
 
 
 @app.command(
+    cls=WordsCommand,
     epilog=options.examples("assist run -- uname -a", "assist run -i 'web*,!web03' -f backup.sh --timeout 10m"),
 )
 def run(
@@ -53,7 +55,7 @@ def run(
 ) -> None:
     """Run a script once and show what it prints.
 
-    It is not saved, but the history keeps what ran. The exit status is the script's own, and 124 when its time ran out.
+    The history keeps it. The exit status is the script's own, 124 on a timeout.
     """
     printer = options.printer(context, output)
     rollout = waves.rollout()
@@ -62,7 +64,7 @@ def run(
     if target.preview:
         targets.preview(printer, where)
         return
-    content, kind = _script(words, script, type)
+    content, kind = _script(printer, words, script, type)
     also = notify.also()
     request = RunRequest(
         content=content,
@@ -92,7 +94,9 @@ def run(
     raise typer.Exit(status)
 
 
-def _script(words: Sequence[str] | None, script: scripts.ScriptOptions, word: str | None) -> tuple[bytes, CommandType]:
+def _script(
+    printer: Printer, words: Sequence[str] | None, script: scripts.ScriptOptions, word: str | None
+) -> tuple[bytes, CommandType]:
     """The one script that is given, and its type: the one that is named, else the one that the file tells."""
     if sum(given is not None and given != [] for given in (words, script.text, script.file)) != 1:
         raise UsageError(
@@ -104,4 +108,5 @@ def _script(words: Sequence[str] | None, script: scripts.ScriptOptions, word: st
         kind = kind or CommandType.SHELL
         return scripts.quote(words, kind), kind
     content = script.content() or b""
-    return content, kind or type_of_script(content, script.file)
+    kind = kind or type_of_script(content, script.file)
+    return script.fixed(printer, content, kind), kind

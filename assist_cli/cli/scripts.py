@@ -19,7 +19,7 @@ from assist_cli.cli.output import Printer, Style
 from assist_cli.cli.streams import Streams
 from assist_cli.cli.typer_classes import Group
 from assist_cli.errors import FileFailure, Refused, UsageError
-from assist_cli.model.command import CommandType
+from assist_cli.model.command import CommandType, CommandVersion, sent, shebang
 
 _EXTENSIONS = {CommandType.SHELL: ".sh", CommandType.BAT: ".bat", CommandType.POWERSHELL: ".ps1"}
 _LANGUAGES = {CommandType.BAT: "bat", CommandType.POWERSHELL: "powershell"}
@@ -32,14 +32,41 @@ class ScriptOptions(Group):
 
     text: Annotated[str | None, typer.Option("--command", "-c", metavar="TEXT", help="The script as text.")] = None
     file: Annotated[str | None, typer.Option("--file", "-f", metavar="FILE", help="The script; - is stdin.")] = None
+    fix: Annotated[bool, typer.Option("--fix-line-endings", help="Convert CR LF in a shell script to LF.")] = False
 
     def content(self) -> bytes | None:
         """Return the script, None when there is no such option. Raises FileFailure, UsageError."""
         if self.text is not None and self.file is not None:
             raise UsageError("cannot take a script twice", hint="give -c TEXT or -f FILE")
+        if self.fix and self.file is None:
+            raise UsageError("cannot use --fix-line-endings without -f", hint="give the script with -f FILE")
         if self.text is not None:
             return encoded(self.text)
         return None if self.file is None else read(self.file)
+
+    def fixed(self, printer: Printer, content: bytes, kind: CommandType) -> bytes:
+        """Return the script as it was asked for: of a file for a shell, with LF for CR LF, or with a warning of it."""
+        if self.file is None or kind is not CommandType.SHELL:
+            return content
+        if self.fix:
+            return content.replace(b"\r\n", b"\n")
+        breaks = _broken_by_cr(content)
+        if breaks:
+            name = "the script" if self.file == "-" else f"'{self.file}'"
+            printer.talk(f"warning: {name} has CR LF line endings: {breaks}; --fix-line-endings makes them LF")
+        return content
+
+
+def _broken_by_cr(content: bytes) -> str:
+    """Say what the first CR LF of a script breaks. Empty when it breaks nothing: no shell reads it."""
+    lines = sent(content, CommandType.SHELL).split(b"\n")[:-1]
+    number = next((number for number, line in enumerate(lines, start=1) if line.endswith(b"\r")), 0)
+    interpreter = shebang(lines[0]) if number == 1 else None
+    if interpreter is not None:
+        return f"line 1 names the interpreter '{escape(interpreter.strip(b' ').decode('utf-8', 'replace'))}'"
+    if number and CommandVersion(content).runs_in_a_shell:
+        return f"from line {number} on, the last word of each line ends in CR"
+    return ""
 
 
 def encoded(text: str) -> bytes:
@@ -107,12 +134,8 @@ def quote(words: Sequence[str], kind: CommandType) -> bytes:
 def _language(content: bytes, kind: CommandType) -> str:
     if kind in _LANGUAGES:
         return _LANGUAGES[kind]
-    first = content.partition(b"\n")[0].decode("ascii", "replace")
-    if first.startswith("#!"):
-        for word, language in _INTERPRETERS:
-            if re.search(rf"\b{word}", first):
-                return language
-    return "bash"
+    line = (shebang(content) or b"").decode("ascii", "replace")
+    return next((language for word, language in _INTERPRETERS if re.search(rf"\b{word}", line)), "bash")
 
 
 def _lines(content: bytes) -> list[str]:

@@ -13,7 +13,7 @@ from assist_cli.cli.output import Printer
 from assist_cli.cli.typer_classes import WHERE, Group
 from assist_cli.errors import UsageError
 from assist_cli.model.instance import Instance
-from assist_cli.model.target import Selection
+from assist_cli.model.target import Selection, terms
 from assist_cli.operations.controller import open_controller
 from assist_cli.operations.fleet import instances
 from assist_cli.paths import home
@@ -22,7 +22,7 @@ Targets = Annotated[
     list[str] | None,
     typer.Option("--instance", "-i", metavar="TARGET", help="web1, 'web*', web[1-9], @role=web; help targets."),
 ]
-All = Annotated[bool, typer.Option("--all", help="All instances.")]
+All = Annotated[bool, typer.Option("--all", help="All instances but local.")]
 Tags = Annotated[
     list[str] | None, typer.Option("--tag", metavar="K=V", help="A tag, as role=web; also without a value.")
 ]
@@ -44,13 +44,20 @@ class TargetOptions(Group):
     def selection(self, more: Sequence[str] | None = None) -> Selection:
         """Return the instances that are asked for, with ``more`` targets that were given without an option.
 
-        Raises UsageError for a seed without a number to pick.
+        Raises UsageError for a seed without a number to pick, and for a target beside --all that takes nothing away.
         """
         if self.seed is not None and self.pick is None:
             raise UsageError(
                 "cannot use --seed without --pick", hint="as in: assist run --all --pick 3 --seed 7 -- uptime"
             )
-        return Selection((*(more or ()), *(self.instance or ())), self.everything, self.pick, self.seed)
+        found = Selection((*(more or ()), *(self.instance or ())), self.everything, self.pick, self.seed)
+        for term in terms(found) if self.everything else ():
+            if not term.startswith("!"):
+                raise UsageError(
+                    f"cannot use --all together with '{term}'",
+                    hint=f"leave out one of them, or take it away from all: --all -i '!{term}'",
+                )
+        return found
 
 
 def preview(printer: Printer, selection: Selection) -> None:
@@ -79,7 +86,7 @@ def pairs(texts: list[str]) -> dict[str, str | None]:
         if not key or key in pairs:
             raise UsageError(
                 f"cannot use the tag '{text}': {'its key stands twice' if key else 'it has no key'}",
-                hint="write role=web, or canary for a tag without a value",
+                hint="write role=web",
             )
         pairs[key] = value if equals else None
     return pairs

@@ -116,6 +116,24 @@ class CliCommand(_PrintsHelp, TyperCommand):
                 formatter.write_dl([(names.ljust(columns), text) for names, text in found])
 
 
+class WordsCommand(CliCommand):
+    """A command whose ``words`` are a program and its words: they stand behind ``--`` and nowhere else.
+
+    So a pattern that a shell has expanded, as in ``-i node[1-2]``, does not become a program.
+    """
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        given = list(args)
+        rest: list[str] = super().parse_args(ctx, args)
+        words = list(ctx.params.get("words") or ())
+        if words and given[-len(words) - 1 :] != ["--", *words]:
+            raise UsageError(
+                f"cannot take '{words[0]}' as a program: it does not stand behind --",
+                hint=f"as in: {ctx.command_path} -i 'web[1-2]' -- hostname, with quotes around what a shell expands",
+            )
+        return rest
+
+
 class CliApplication(typer.Typer):
     """An application of such commands. Their functions may take groups of options."""
 

@@ -75,10 +75,9 @@ def role_from_word(word: str) -> Role:
         ) from None
 
 
-def check_scope(terms: list[str]) -> None:
+def check_scope(atoms: list[str]) -> None:
     """Raise InvalidParameter for a part of a scope that may come to mean another instance: the beginning of an id."""
-    for term in terms:
-        said = term.removeprefix("!")
+    for said in atoms:
         if ids.is_prefix(said, ids.Kind.INSTANCE) and len(said) != ids.LENGTH:
             raise InvalidParameter(
                 f"cannot use {said!r} in a scope: it is the beginning of an id, and more ids may come to begin so",

@@ -6,6 +6,7 @@ fields may hold; they return the value in the form that is stored, or raise Inva
 
 from __future__ import annotations
 
+import codecs
 import re
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -30,6 +31,8 @@ class CommandType(str, Enum):
         """The short name that people use: ``shell``, ``bat``, ``powershell``."""
         return self.value.removeprefix("Run").removesuffix("Script").lower()
 
+
+_WIDE_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_BE)  # UTF-32-LE begins as UTF-16-LE
 
 _TYPE_WORDS = {
     **{kind.word: kind for kind in CommandType},
@@ -65,8 +68,8 @@ class CommandVersion:
         """Whether a POSIX shell reads the content: it is a shell script whose shebang line names nothing else."""
         if self.type is not CommandType.SHELL:
             return False
-        shebang = re.match(rb"#!([^\n]*)", self.content)
-        return shebang is None or re.search(rb"\b(?:ba|da|k|z|a)?sh\b", shebang[1]) is not None
+        line = shebang(self.content)
+        return line is None or re.search(rb"\b(?:ba|da|k|z|a)?sh\b", line) is not None
 
     def template(self) -> parameters.Template:
         """The content in pieces; one piece when parameters are off."""
@@ -103,10 +106,7 @@ class Command:
 
 def checked_version(version: CommandVersion) -> CommandVersion:
     """The version as it is stored, or Refused: every rule of sections 3 to 5 that a version can break."""
-    if not version.content.strip():
-        raise InvalidParameter(
-            "cannot use an empty script", code=codes.INVALID_CONTENT, hint="give it with -f FILE or -c TEXT"
-        )
+    _check_content(version.content, version.type)
     check_working_dir(version.working_dir)
     quotas.check_timeout(version.timeout)
     if version.definitions and not version.parameters_enabled:
@@ -117,6 +117,35 @@ def checked_version(version: CommandVersion) -> CommandVersion:
     defaults = {entry.key: entry.default for entry in definitions if entry.default is not None}
     quotas.check_script(version.content, defaults)
     return replace(version, definitions=definitions)
+
+
+def _check_content(content: bytes, kind: CommandType) -> None:
+    """Raise InvalidParameter for a script that is empty, or is one of a shell and has 16 or 32 bits a character."""
+    if not sent(content, kind).strip():
+        raise InvalidParameter(
+            "cannot use an empty script", code=codes.INVALID_CONTENT, hint="give it with -f FILE or -c TEXT"
+        )
+    wide = content.startswith(_WIDE_MARKS) or b"\0" in content[:2]
+    if kind is CommandType.SHELL and wide:
+        raise InvalidParameter(
+            "cannot use the script: it is UTF-16 or UTF-32 text, which a shell does not read",
+            code=codes.INVALID_CONTENT_ENCODING,
+            hint="save it as UTF-8: iconv -f UTF-16 -t UTF-8 FILE > NEW",
+        )
+
+
+def sent(content: bytes, kind: CommandType) -> bytes:
+    """Return a script as it is sent: one for a shell or a shebang line without the UTF-8 mark at its beginning.
+
+    PowerShell and cmd have rules of their own for it, which the agent follows. What is stored keeps it.
+    """
+    return content.removeprefix(codecs.BOM_UTF8) if kind is CommandType.SHELL else content
+
+
+def shebang(content: bytes) -> bytes | None:
+    """Return the rest of the first line of a script that begins with ``#!``, also behind a mark; else None."""
+    found = re.match(rb"(?:\xef\xbb\xbf)?#!([^\n]*)", content)
+    return found and found[1]
 
 
 def checked_description(description: str) -> str:
@@ -174,7 +203,7 @@ def type_of_script(content: bytes, file_name: str | None = None) -> CommandType:
     extension = re.search(r"\.[^./\\]*\Z", file_name or "")
     if extension and extension[0].lower() in _TYPE_OF_EXTENSION:
         return _TYPE_OF_EXTENSION[extension[0].lower()]
-    if re.match(rb"#![^\n]*\b(?:pwsh|powershell)\b", content):
+    if re.search(rb"\b(?:pwsh|powershell)\b", shebang(content) or b""):
         return CommandType.POWERSHELL
     return CommandType.SHELL
 

@@ -1,7 +1,8 @@
-"""What a name may look like: of commands, instances and tags, and of things of an instance (docs/rules.md section 3).
+"""The rules of names: of commands, instances and tags, and of things of an instance (docs/rules.md section 3).
 
 A name is read by people, typed in shells and stands in lists that use ``@``, ``,`` and ``/`` themselves. It is compared
-in its composed form (Unicode NFC), so that two that look the same because of accents are the same.
+in its composed form (Unicode NFC), so that two that look the same because of accents are the same. The name of an
+instance or a tag also stands in targets, and is refused when no target can say it.
 """
 
 from __future__ import annotations
@@ -14,7 +15,11 @@ from assist_cli import codes
 from assist_cli.errors import InvalidParameter
 from assist_cli.model import ids, quotas
 
+DIGITS = 18  # at most, in a number that a range of a target can have
+RESERVED = ("group:", "file:")  # beginnings of targets that no name may have
+
 _PUNCTUATION = "@,/"
+_SIGNS = "&*?[]"  # of targets
 # Persian and Hindi words, and emoji of several parts, are written with these two; they move nothing on a screen.
 _JOINERS = dict.fromkeys(map(ord, "\u200c\u200d"))
 
@@ -40,12 +45,40 @@ def checked_name(name: str, what: str = "name") -> str:
     elif len(name) == ids.LENGTH and any(ids.is_prefix(name, kind) for kind in ids.Kind):
         reason = "it looks like an id"
     if reason:
-        raise InvalidParameter(
-            f"cannot use the {what} {name!r}: {reason}",
-            code=codes.INVALID_NAME,
-            hint="use letters of any script, digits and signs other than '@', ',' and '/'",
-        )
+        raise _refusal(what, name, reason, "use letters of any script, digits and signs other than '@', ',' and '/'")
     return name
+
+
+def checked_target_name(name: str, what: str = "name") -> str:
+    """Return the name of an instance or a tag in the form that is stored. Raises as ``checked_name`` does.
+
+    It is one that a target can say, alone and in a range (docs/cli.md section 2).
+    """
+    name = checked_name(name, what)
+    reason = None
+    if any(character in name for character in _SIGNS):
+        reason = f"it has one of {' '.join(_SIGNS)}"
+    elif name.startswith(("!", *RESERVED)):
+        reason = "it starts with " + ("'!'" if name.startswith("!") else f"'{name.partition(':')[0]}:'")
+    elif unicodedata.combining(name[0]):
+        reason = "it starts with an accent that belongs to no letter"
+    elif re.search(rf"[0-9]{{{DIGITS + 1}}}", name):
+        reason = f"it has a number of more than {DIGITS} digits"
+    if reason:
+        raise _refusal(what, name, reason, "leave out what targets use themselves; assist help targets shows it")
+    return name
+
+
+def checked_tag(key: str, value: str) -> tuple[str, str]:
+    """Return a tag in the form that is stored; an empty ``value`` is allowed. Raises as ``checked_name`` does."""
+    key = checked_target_name(key, "tag")
+    if "=" in key:
+        raise _refusal("tag", key, "it has a '='", "a '=' stands between a tag and its value")
+    return key, checked_target_name(value, "value of a tag") if value else ""
+
+
+def _refusal(what: str, name: str, reason: str, hint: str) -> InvalidParameter:
+    return InvalidParameter(f"cannot use the {what} {name!r}: {reason}", code=codes.INVALID_NAME, hint=hint)
 
 
 def is_text_line(text: str) -> bool:

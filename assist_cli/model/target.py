@@ -1,4 +1,4 @@
-"""Which instances a person means, and how many names are said in few (docs/cli.md section 2).
+"""The targets of a person as instances, and many names as few words (docs/cli.md section 2).
 
 A target is one of these; several stand in a comma list (commas in brackets belong to the range):
 
@@ -9,6 +9,7 @@ A target is one of these; several stand in a comma list (commas in brackets belo
 ``web[01-20,30]``   a range: numbers with their leading zeros, ``a-b/step`` too
 ``@canary``         every instance that has the tag
 ``@role=web``       every instance whose tag has this value; ``*`` and ``?`` in it too
+``x&y``             those that both ``x`` and ``y`` name; it binds tighter than the comma
 ``!x``              takes away what ``x`` names, wherever in the list it stands
 ==================  ==================================================================
 
@@ -17,6 +18,7 @@ the command run where it must not. Only a name that is said exactly wins over wh
 
 Folding writes ranges too. It goes through the numbers of the names from the last to the first and puts together what
 differs in that number only; it never reads a name as anything but text, and takes about the same time for any names.
+A name from before such names were refused, which would mean something else in a range, is left as it is.
 (ClusterShell's NodeSet reads ``&``, ``^`` and ``!`` in names as operators, and takes seconds for some thousand names
 with four numbers, as addresses have.)
 """
@@ -34,21 +36,24 @@ from dataclasses import dataclass
 from assist_cli import codes
 from assist_cli.errors import InvalidParameter, NotFound
 from assist_cli.model import ids, names
-from assist_cli.model.instance import Instance
+from assist_cli.model.instance import LOCAL, Instance
 
 RANGE_LIMIT = 100_000
 
 _BRACKETS = re.compile(r"\[([^\[\]]*)\]")
-_PART = re.compile(r"([0-9]{1,18})(?:-([0-9]{1,18})(?:/([0-9]{1,18}))?)?")
+_DIGITS = f"([0-9]{{1,{names.DIGITS}}})"
+_PART = re.compile(f"{_DIGITS}(?:-{_DIGITS}(?:/{_DIGITS})?)?")
 _NUMBER = re.compile(r"([0-9]+)")
 _GLOB = re.compile(r"[*?]")
+_UNFOLDABLE = re.compile(rf"[][*?&]|[0-9]{{{names.DIGITS + 1}}}")
 
 
 @dataclass(frozen=True)
 class Selection:
-    """What a person asked for: targets, or ``everything``, and of those ``pick`` by chance.
+    """The targets that a person gave, or ``everything``, and of those ``pick`` at random.
 
-    The same ``seed`` picks the same of the same instances; None picks anew each time.
+    ``everything`` is each instance but ``local``. The same ``seed`` picks the same of the same instances; None picks
+    anew each time.
     """
 
     targets: tuple[str, ...] = ()
@@ -62,15 +67,14 @@ class Selection:
         return not self.targets and not self.everything and self.pick is None
 
 
-def choose(instances: Sequence[Instance], selection: Selection) -> list[Instance]:
+def choose(instances: Sequence[Instance], selection: Selection, *, with_local: bool = False) -> list[Instance]:
     """The instances that a selection means, each once, in the order of their names.
 
-    With ``pick`` and no target it picks from all. Raises NotFound (InstanceNotExists) when a part of it names nothing
-    or nothing is left, and InvalidParameter for what is no target.
+    With ``pick`` and no target it picks from everything; ``with_local`` has everything include ``local``. Raises
+    NotFound (InstanceNotExists) when a part of it names nothing or nothing is left, and InvalidParameter for what is
+    not a target.
     """
-    said = terms(selection)
-    wanted = [term for term in said if not term.startswith("!")]
-    unwanted = [term[1:] for term in said if term.startswith("!")]
+    wanted, unwanted = _parted(selection)
     everything = selection.everything or (selection.pick is not None and not wanted)
     if unwanted and not wanted and not everything:
         raise InvalidParameter(
@@ -78,17 +82,24 @@ def choose(instances: Sequence[Instance], selection: Selection) -> list[Instance
             hint="say from what: --all, or another target before it",
             code=codes.INVALID_TARGET,
         )
+    found: dict[str, Instance] = {}
+    if everything:
+        found = {each.id: each for each in instances if with_local or each.name != LOCAL}
+        if not found:
+            raise NotFound(
+                f"cannot find a target: no instance is registered besides '{LOCAL}'",
+                hint=f"-i {LOCAL} is the agent of this machine",
+                code=codes.INSTANCE_NOT_EXISTS,
+            )
     index = _Index(instances)
-    found = {each.id: each for each in instances} if everything else {}
     for term in wanted:
         found.update((each.id, each) for each in index.find(term))
     for term in unwanted:
         for each in index.find(term):
             found.pop(each.id, None)
     if not found:
-        what = "instance is left" if unwanted else "instance is registered"
         raise NotFound(
-            f"cannot find a target: no {what}",
+            "cannot find a target: no instance is left",
             hint="assist instance list shows what there is",
             code=codes.INSTANCE_NOT_EXISTS,
         )
@@ -97,8 +108,51 @@ def choose(instances: Sequence[Instance], selection: Selection) -> list[Instance
 
 
 def terms(selection: Selection) -> list[str]:
-    """The targets of a selection, one by one. Raises InvalidParameter for an empty one."""
-    return [term for target in selection.targets for term in _split(target)]
+    """The parts of the comma lists of a selection, one by one. Raises InvalidParameter for an empty one."""
+    found = []
+    for target in selection.targets:
+        parts = _split(unicodedata.normalize("NFC", target), ",")
+        if not all(part.removeprefix("!").strip() for part in parts):
+            raise _invalid(target, "a part of it is empty")
+        found += parts
+    return found
+
+
+def atoms(term: str) -> list[str]:
+    """The parts of a term that stand between ``&``, without a ``!`` before the first of them.
+
+    Raises InvalidParameter when one of them cannot stand there.
+    """
+    parts = _split(term.removeprefix("!"), "&")
+    for part in parts:
+        if not part:
+            raise _invalid(term, "a part of it is empty")
+        if part.startswith("!"):
+            raise _invalid(term, "'!' takes away from the whole list", hint=f"write a comma before '{part}'")
+        if part.startswith(names.RESERVED):
+            raise _invalid(term, f"'{part.partition(':')[0]}:' is reserved, and means nothing yet")
+    return parts
+
+
+def may_mean(selection: Selection, name: str) -> bool:
+    """Return True if the selection wants an instance of this name, which has no number and no tag."""
+    wanted, _ = _parted(selection)
+    return any(
+        all(not part.startswith("@") and _glob(part).match(name) is not None for part in _split(term, "&"))
+        for term in wanted
+    )
+
+
+def _parted(selection: Selection) -> tuple[list[str], list[str]]:
+    """The terms that are wanted, and those that are taken away, without their ``!``."""
+    wanted: list[str] = []
+    unwanted: list[str] = []
+    for term in terms(selection):
+        if term.startswith("!"):
+            unwanted.append(term[1:].strip())
+        else:
+            wanted.append(term)
+    return wanted, unwanted
 
 
 def _sample(chosen: list[Instance], size: int, seed: int | None) -> list[Instance]:
@@ -116,16 +170,14 @@ def _sample(chosen: list[Instance], size: int, seed: int | None) -> list[Instanc
     return [each for each in chosen if each.id in picked]
 
 
-def _split(target: str) -> list[str]:
-    masked = _BRACKETS.sub(lambda found: found[0].replace(",", "\0"), target)
-    parts = [unicodedata.normalize("NFC", term.strip().replace("\0", ",")) for term in masked.split(",")]
-    if not all(part.removeprefix("!") for part in parts):
-        raise InvalidParameter(
-            f"cannot use the target '{target}': a part of it is empty",
-            hint="assist help targets shows the forms",
-            code=codes.INVALID_TARGET,
-        )
-    return parts
+def _split(text: str, sign: str) -> list[str]:
+    """The parts of a text between signs that stand outside of brackets."""
+    masked = _BRACKETS.sub(lambda found: found[0].replace(sign, "\0"), text)
+    return [part.replace("\0", sign).strip() for part in masked.split(sign)]
+
+
+def _invalid(target: str, reason: str, hint: str = "assist help targets shows the forms") -> InvalidParameter:
+    return InvalidParameter(f"cannot use the target '{target}': {reason}", hint=hint, code=codes.INVALID_TARGET)
 
 
 class _Index:
@@ -136,7 +188,15 @@ class _Index:
         self._by_name = {each.name: each for each in instances}
 
     def find(self, term: str) -> list[Instance]:
-        """What one term names: at least one. Raises NotFound, InvalidParameter."""
+        """The instances that one term names: at least one. Raises NotFound, InvalidParameter."""
+        first, *others = [term] if term in self._by_name else atoms(term)
+        found = self._find(first)
+        for part in others:
+            also = {each.id for each in self._find(part)}
+            found = [each for each in found if each.id in also]
+        return found or _nothing(term)
+
+    def _find(self, term: str) -> list[Instance]:
         if term in self._by_name:
             return [self._by_name[term]]
         if term.startswith("@"):
@@ -198,11 +258,7 @@ def _expanded(term: str) -> Iterator[str]:
     for parts in ranges:
         size *= sum(len(numbers) for numbers, _ in parts)
     if size > RANGE_LIMIT:
-        raise InvalidParameter(
-            f"cannot use the target '{term}': it has more than {RANGE_LIMIT} names",
-            hint="use a glob, as in web*",
-            code=codes.INVALID_TARGET,
-        )
+        raise _invalid(term, f"it has more than {RANGE_LIMIT} names", hint="use a glob, as in web*")
     texts = [[f"{number:0{width}}" for numbers, width in parts for number in numbers] for parts in ranges]
     for chosen in itertools.product(*texts):
         yield "".join(itertools.chain.from_iterable(itertools.zip_longest(pieces[::2], chosen, fillvalue="")))
@@ -215,13 +271,17 @@ def _numbers(term: str, text: str) -> list[tuple[range, int]]:
         found = _PART.fullmatch(part.strip())
         first, last, step = (found[1], found[2] or found[1], int(found[3] or 1)) if found else ("1", "0", 1)
         if int(last) < int(first) or step < 1:
-            raise InvalidParameter(
-                f"cannot use the target '{term}': '[{text}]' is no range",
-                hint="write [1-20], [01-20], [1,3,5-9] or [0-10/2]",
-                code=codes.INVALID_TARGET,
-            )
-        parts.append((range(int(first), int(last) + 1, step), len(first) if first.startswith("0") else 1))
+            hint = "write [1-20], [01-20], [1,3,5-9] or [0-10/2]"
+            raise _invalid(term, f"'[{text}]' is not a range", hint=hint)
+        if len(first) != len(last) and (_is_padded(last) or (_is_padded(first) and len(last) < len(first))):
+            hint = f"write both ends with as many digits, as in [{first.zfill(len(last))}-{last.zfill(len(first))}]"
+            raise _invalid(term, f"the ends of '[{part.strip()}]' have different leading zeros", hint=hint)
+        parts.append((range(int(first), int(last) + 1, step), len(first) if _is_padded(first) else 1))
     return parts
+
+
+def _is_padded(number: str) -> bool:
+    return number.startswith("0") and number != "0"
 
 
 # many names in few
@@ -237,8 +297,7 @@ def folded(names: Iterable[str]) -> list[str]:
     known = {tuple(_NUMBER.split(name)) for name in names}  # text, number, text, number, …, text
     by_length: dict[int, set[tuple[str, ...]]] = defaultdict(set)
     for pieces in known:
-        # A name with brackets, or with more digits than a number has, is left as it is.
-        plain = not {"[", "]"} & set("".join(pieces))
+        plain = not _UNFOLDABLE.search("".join(pieces))
         by_length[len(pieces) if plain else 0].add(pieces if plain else ("".join(pieces),))
     parts = [part for length, group in by_length.items() for part in _merged(group, length)]
     return sorted(("".join(part) for part in parts), key=natural_key)
@@ -260,7 +319,7 @@ def _ranges(numbers: Iterable[str]) -> str:
     """``1 2 08 09 10`` as ``1-2,08-10``: numbers that are written in one way stand together."""
     by_width: dict[int, list[int]] = defaultdict(list)
     for text in numbers:
-        by_width[len(text) if text.startswith("0") and text != "0" else 0].append(int(text))
+        by_width[len(text) if _is_padded(text) else 0].append(int(text))
     # One without a leading zero joins those with leading zeros that have as many digits.
     for width in by_width.keys() - {0}:
         joining = {number for number in by_width.get(0, ()) if len(str(number)) == width}

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.agentd.conftest import EVERY_PYTHON, MakeAgent
-from tests.support.agent import Agent, Client, Refused, eventually, gone, is_alive, small_disk
+from tests.support.agent import Agent, Client, Refused, eventually, gone, is_alive, private_bytes, small_disk
 
 pytestmark = [
     pytest.mark.skipif(os.name == "nt", reason="these scripts are for a Unix shell"),
@@ -78,6 +78,37 @@ def test_a_daemon_left_behind_does_not_hold_the_task(client: Client) -> None:
     assert is_alive(daemon)
     os.kill(daemon, signal.SIGKILL)
     assert gone(daemon)
+
+
+def test_a_daemon_left_behind_may_print_what_it_likes(make_agent: MakeAgent, isolation: Path) -> None:
+    """It does not die of its pipes, also when its agent is killed, and what reads them ends with it."""
+    agent = make_agent().start()
+    go, done = isolation / "go", isolation / "done"
+    os.mkfifo(go)
+    daemon = f"read word < {go}; seq 1 100000; seq 1 100000 >&2; echo done > {done}; read word < {go}"
+    with agent.connect() as client:
+        output = client.complete(f"nohup sh -c '{daemon}' & echo $!")
+        assert output.result is not None
+        assert ended(output.result) == ("Finished", 0, "")
+        pid = int(output.stdout.split()[0])
+        pipes = [Path(f"/proc/{pid}/fd/{number}").readlink() for number in (1, 2)]
+        readers = [int(each.parts[2]) for each in Path("/proc").glob("[0-9]*/fd/0") if target_of(each) in pipes]
+        assert len(readers) == 2
+        assert all(private_bytes(reader) < 512 * 1024 for reader in readers)
+        assert client.call("agent.status")["running"] == 0
+    agent.kill()
+    go.write_text("print\n")
+    eventually(done.exists)
+    go.write_text("end\n")
+    assert gone(pid)
+    assert all(map(gone, readers))
+
+
+def target_of(path: Path) -> Path | None:
+    try:
+        return path.readlink()
+    except OSError:
+        return None  # it has ended, or is another user's
 
 
 def test_a_timeout_ends_the_whole_tree(client: Client, isolation: Path) -> None:
@@ -158,6 +189,7 @@ def test_a_stop_of_what_has_ended_changes_nothing(client: Client) -> None:
         ("#!/bin/sh -e\nfalse\necho no", b""),
         ("#! /usr/bin/env -S sh -c 'echo \"env\"'\n", b"env\n"),
         ("#!/bin/cat\nmyself\n", b"#!/bin/cat\nmyself\n"),
+        ("#! /bin/sh -e \nfalse\necho no", b""),
         ("echo none", b"none\n"),
     ],
 )
@@ -170,6 +202,13 @@ def test_an_interpreter_that_does_not_exist(client: Client, isolation: Path) -> 
     result = client.result(f"#!{interpreter}\necho no")
     assert ended(result) == ("Failed", None, "ExecutionException")
     assert str(interpreter) in result["error_info"]
+
+
+@pytest.mark.parametrize("line", ["#!/bin/sh", "#!/bin/sh -e", "#!"])
+def test_a_first_line_with_a_carriage_return_names_no_interpreter(client: Client, line: str) -> None:
+    result = client.result(f"{line}\r\necho no\r\n")
+    assert ended(result) == ("Failed", None, "ExecutionException")
+    assert "CR LF" in result["error_info"]
 
 
 def test_standard_input_is_empty(client: Client) -> None:

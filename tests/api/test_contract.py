@@ -264,6 +264,14 @@ def test_new_content_makes_a_new_version(new: Sdk):
         assert (found["CommandContent"], found["Version"]) == (content, version)
 
 
+def test_a_shell_script_of_wide_characters_is_refused(new: Sdk, service: Service):
+    fields = {"Type": SHELL, "CommandContent": base64.b64encode("echo 1".encode("utf-16")).decode()}
+    with pytest.raises(Refused, match=r"CmdContent\.DecodeError.*UTF-16"):
+        new("CreateCommand", Name=unique(), **fields)
+    with pytest.raises(Refused, match=r"CmdContent\.DecodeError.*UTF-16"):
+        new("RunCommand", ContentEncoding="Base64", InstanceId=[service.local.id], **fields)
+
+
 def test_run_command_keeps_what_it_is_told_to_keep(new: Sdk, service: Service):
     name = unique()
     made = new(

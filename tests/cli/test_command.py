@@ -155,6 +155,55 @@ def test_a_bare_parameter_is_warned_of(assist: Application) -> None:
     ]
 
 
+def test_line_endings_of_a_file_are_warned_of_or_fixed(assist: Application, isolation: Path) -> None:
+    path = isolation / "script"
+    path.write_bytes(b"set -e\necho\r\n")
+    done = assist("command", "create", "a", "-f", path)
+    assert b"CR LF line endings: from line 2 on, the last word" in done.stderr
+    path.write_bytes(b"echo\r\n")
+    for words in (("a",), ("a", "--as", "b")):
+        assert b"from line 1 on" in assist("command", "clone", *words, "-f", path).stderr
+    for words in (("create", "c"), ("clone", "a")):
+        done = assist("command", *words, "-f", path, "--fix-line-endings")
+        assert b"CR LF" not in done.stderr
+        assert document(assist, "command", "show", words[1])["CommandContent"] == "echo\n"
+    assert assist("command", "create", "d", "-c", "x", "--fix-line-endings").returncode == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.ps1", b"echo\r\n"),
+        ("a.bat", b"echo\r\n"),
+        ("a.py", b"#!/usr/bin/python3\nprint()\r\n"),
+    ],
+)
+def test_line_endings_that_break_nothing_are_not_warned_of(
+    assist: Application, isolation: Path, name: str, content: bytes
+) -> None:
+    (isolation / name).write_bytes(content)
+    done = assist("command", "create", "a", "-f", isolation / name)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert document(assist, "command", "show", "a")["CommandContent"] == content.decode()
+
+
+def test_a_shell_script_of_wide_characters_is_refused(assist: Application, isolation: Path) -> None:
+    """Whichever way it comes; a PowerShell script may be so."""
+    content = "#!/bin/sh\necho x\n".encode("utf-16")
+    (isolation / "script").write_bytes(content)
+    (isolation / "script.ps1").write_bytes(content)
+    assert document(assist, "command", "create", "p", "-f", str(isolation / "script.ps1"))["Version"] == 1
+    assert document(assist, "command", "create", "a", "-c", "true")["Version"] == 1
+    for words in (("run",), ("command", "create", "b"), ("command", "clone", "a")):
+        assert "UTF-16" in refused(assist, 65, *words, "-f", str(isolation / "script"))["Message"]
+    exported = json.loads(assist("command", "export", "p").stdout)
+    (version,) = exported["Commands"][0]["Versions"]
+    assert version["ContentEncoding"] == "Base64"
+    exported["Commands"][0]["Name"], version["Type"] = "q", "RunShellScript"
+    (isolation / "commands.json").write_text(json.dumps(exported))
+    assert "UTF-16" in refused(assist, 65, "command", "import", str(isolation / "commands.json"))["Message"]
+
+
 def test_export_and_import_through_a_pipe(assist: Application, isolation: Path, script: str) -> None:
     document(assist, "command", "create", "restart", "-f", script, "--param-def", DEFINITION)
     document(assist, "command", "clone", "restart", "--timeout", "9")

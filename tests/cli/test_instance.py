@@ -96,8 +96,8 @@ def test_the_life_of_an_instance(assist: Application, fleet: list[Place]) -> Non
     assert states[1]["LastInvokedTime"]
     assert all(state["LastHeartbeatTime"] for state in states)
 
-    assert document(assist, "instance", "tag", "web1", "zone=a", "canary")["Tags"] == {
-        "canary": "", "role": "web", "zone": "a",
+    assert document(assist, "instance", "tag", "web1", "zone=a", "canary=yes")["Tags"] == {
+        "canary": "yes", "role": "web", "zone": "a",
     }  # fmt: skip
     assert document(assist, "instance", "tag", "web1", "canary=")["Tags"] == {"role": "web", "zone": "a"}
     assert assist("instance", "rename", "web1", "db1").returncode == 0
@@ -113,7 +113,11 @@ def test_the_life_of_an_instance(assist: Application, fleet: list[Place]) -> Non
 def test_targets_are_the_same_everywhere(assist: Application, fleet: list[Place]) -> None:
     assert names(assist, "-i", "web[1-2]") == ["web1", "web2"]
     assert names(assist, "-i", "@role=web,!web1") == ["web2"]
+    assert names(assist, "-i", "@role=web&web1") == ["web1"]
+    assert names(assist, "-i", "*") == ["local", "web1", "web2"]
     assert names(assist, "--all") == ["web1", "web2"]
+    assert names(assist, "--all", "-i", "!web1") == ["web2"]
+    assert names(assist, "--pick", "2") == ["web1", "web2"]
     assert names(assist, "--all", "--pick", "1", "--seed", "3") == names(assist, "--all", "--pick", "1", "--seed", "3")
     assert [each["InstanceName"] for each in document(assist, "run", "-i", "web*", "--preview")] == ["web1", "web2"]
     assert assist("command", "create", "hello", "-c", "echo hello").returncode == 0
@@ -132,6 +136,10 @@ def test_targets_are_the_same_everywhere(assist: Application, fleet: list[Place]
         (["-i", "web[2-1]"], 65),
         (["--all", "--pick", "3"], 65),
         (["--all", "--seed", "3"], 2),
+        (["--all", "-i", "web1"], 2),
+        (["-i", "@role=web&web3"], 66),
+        (["-i", "web*&!web1"], 65),
+        (["-i", "group:web"], 65),
     ],
 )
 def test_targets_that_name_nothing_run_nothing(
@@ -139,6 +147,36 @@ def test_targets_that_name_nothing_run_nothing(
 ) -> None:
     refused(assist, status, "run", *words, "-c", "echo x")
     assert document(assist, "invocation", "list") == []
+
+
+def test_tags_are_set_and_removed_on_many(assist: Application, fleet: list[Place]) -> None:
+    changed = document(assist, "instance", "tag", "web1", "os=debian", "web2", "zone=a")
+    assert [each["Tags"] for each in changed] == [{"os": "debian", "role": "web", "zone": "a"}] * 2
+    assert document(assist, "instance", "tag", "web2", "zone=b", "os=")["Tags"] == {"role": "web", "zone": "b"}
+    done = assist("instance", "tag", "web[1-2]", "os=", "role=")
+    assert (done.returncode, done.stderr) == (0, b"web1: zone=a\nweb2: zone=b\n")
+
+
+def test_a_name_from_before_is_used_by_its_id_and_can_be_renamed(
+    assist: Application, home: Path, fleet: list[Place]
+) -> None:
+    with contextlib.closing(sqlite3.connect(home / "assist.db")) as database, database:
+        database.execute("UPDATE instances SET name = '!web' WHERE name = 'web1'")
+    refused(assist, 65, "run", "-i", "!web", "-c", "echo x")
+    assert assist("run", "-i", IDS[0], "-c", "echo x").stdout == b"x\n"
+    assert document(assist, "instance", "show", "!web")["InstanceId"] == IDS[0]
+    assert assist("instance", "rename", "!web", "web1").returncode == 0
+    assert names(assist, "--all") == ["web1", "web2"]
+
+
+@pytest.mark.usefixtures("starts_processes")
+def test_all_of_an_invocation_has_local_and_all_instances_has_not(assist: Application) -> None:
+    assert refused(assist, 66, "run", "--all", "-c", "true")["Hint"].startswith("-i local")
+    assert refused(assist, 66, "run", "--pick", "1", "-c", "true")["Hint"].startswith("-i local")
+    assert assist("run", "-i", "*", "-c", "echo here").stdout == b"here\n"
+    assert refused(assist, 66, "run", "--all", "-c", "true")["Hint"].startswith("-i local")
+    assert assist("rerun", "-", "--all").stdout == b"here\n"
+    assert assist("stop", "-", "--all", "--preview").stdout == b"local\n"
 
 
 def test_a_stop_on_one_leaves_the_other(assist: Application, installed: Program, fleet: list[Place]) -> None:
@@ -185,6 +223,13 @@ def test_what_is_taken_is_refused(assist: Application, fleet: list[Place]) -> No
     assert refused(assist, 65, "instance", "add", "x", first, "--tag", "a=b@c")["Code"] == "InvalidName"
     refused(assist, 2, "instance", "add", "x", first, "--tag", "=b")
     refused(assist, 66, "instance", "tag", "web1", "nothing=")
+    refused(assist, 66, "instance", "tag", "web1", "db9", "a=b")
+    refused(assist, 2, "instance", "tag", "web1", "db9")
+    refused(assist, 2, "instance", "tag", "a=b")
+    refused(assist, 65, "instance", "tag", "web1", "a=!b")
+    assert assist("instance", "rename", "web1", "!web1").returncode == 65
+    refused(assist, 65, "instance", "add", "x&y", second)
+    assert document(assist, "instance", "show", "web1")["Tags"] == {"role": "web"}
     refused(assist, 66, "instance", "show", "web9")
     refused(assist, 69, "instance", "add", "x", "tls:127.0.0.1:1")
 

@@ -54,6 +54,42 @@ def test_a_file_with_a_shebang(assist: Application, isolation: Path) -> None:
     assert assist("run", "-f", script).stdout == b"python True\n"
 
 
+@pytest.mark.parametrize("words", [["echo", "a"], ["echo", "--", "a"], ["-i", "local", "node2", "--", "echo", "a"]])
+def test_words_before_the_dashes_are_refused(assist: Application, words: list[str]) -> None:
+    done = assist("run", *words)
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert b"does not stand behind --" in done.stderr
+    assert assist("invocation", "list").stdout == b""
+
+
+def test_a_byte_order_mark_is_not_part_of_a_script(assist: Application, isolation: Path) -> None:
+    """A file, stdin, text, a saved command: the interpreter of the shebang line runs it, else the shell."""
+    python = b"\xef\xbb\xbf#!/usr/bin/env python3\nprint('python')\n"
+    shell = "\ufeffecho {{word}}"
+    (isolation / "script").write_bytes(python)
+    assert assist("run", "-f", isolation / "script").stdout == b"python\n"
+    assert assist("run", "-f", "-", input=python).stdout == b"python\n"
+    assert assist("run", "-p", "word=hello", "-c", shell).stdout == b"hello\n"
+    assert assist("command", "create", "hello", "--enable-parameters", "-c", shell).returncode == 0
+    assert assist("invoke", "hello", "-p", "word=again").stdout == b"again\n"
+    assert json.loads(assist("command", "show", "hello", "-o", "json").stdout)["CommandContent"] == shell
+
+
+def test_line_endings_are_warned_of_and_fixed(assist: Application, isolation: Path) -> None:
+    path = isolation / "script.sh"
+    path.write_bytes(b"#!/bin/sh\r\nset -e\r\necho fixed\r\n")
+    done = assist("run", "-f", path)
+    assert (done.returncode, done.stdout) == (1, b"")
+    warning, failure = done.stderr.decode().splitlines()[:2]
+    assert warning.startswith("warning: ")
+    assert "line 1 names the interpreter '/bin/sh\\r'; --fix-line-endings" in warning
+    assert "ExecutionException" in failure
+    assert "'/bin/sh\\r'" in failure
+    done = assist("run", "-f", path, "--fix-line-endings")
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"fixed\n", b"")
+    assert assist("run", "--fix-line-endings", "-c", "true").returncode == 2
+
+
 def test_a_script_on_stdin_and_stdin_only_where_it_is_asked_for(assist: Application) -> None:
     assert assist("run", "-f", "-", input=b"echo from stdin").stdout == b"from stdin\n"
     assert assist("run", "-c", "cat; echo end", input=b"not for you").stdout == b"end\n"

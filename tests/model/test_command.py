@@ -113,6 +113,28 @@ def test_a_word_that_is_no_type() -> None:
         command.type_from_word("perl")
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be"])
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_a_shell_script_has_no_wide_characters(encoding: str, mark: str) -> None:
+    content = f"{mark}#!/bin/sh\n".encode(encoding)
+    with pytest.raises(InvalidParameter, match="UTF-16"):
+        command.checked_version(CommandVersion(content))
+    for kind in (CommandType.POWERSHELL, CommandType.BAT):
+        assert command.checked_version(CommandVersion(content, kind)).content == content
+        assert command.sent(content, kind) == content
+
+
+def test_a_script_is_sent_without_its_mark_and_kept_with_it() -> None:
+    content = b"\xef\xbb\xbf#!/usr/bin/python3\n"
+    version = command.checked_version(CommandVersion(content))
+    assert version.content == content
+    assert not version.runs_in_a_shell
+    assert command.sent(content, CommandType.SHELL) == content[3:]
+    assert command.sent(content, CommandType.POWERSHELL) == content
+    with pytest.raises(InvalidParameter, match="empty"):
+        command.checked_version(CommandVersion(b"\xef\xbb\xbf\n"))
+
+
 @pytest.mark.parametrize(
     ("name", "content", "kind"),
     [
@@ -122,6 +144,7 @@ def test_a_word_that_is_no_type() -> None:
         ("a.ps1", b"#!/bin/sh", CommandType.POWERSHELL),
         ("dir.ps1/a", b"ls", CommandType.SHELL),
         ("a", b"#!/usr/bin/env pwsh\n", CommandType.POWERSHELL),
+        ("a", b"\xef\xbb\xbf#!/usr/bin/env pwsh\n", CommandType.POWERSHELL),
         ("a.py", b"#!/usr/bin/python3\nprint('pwsh')", CommandType.SHELL),
         (None, b"echo", CommandType.SHELL),
     ],

@@ -11,13 +11,14 @@ from collections.abc import Mapping
 from datetime import datetime, timezone
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assist_cli.errors import AssistError, InvalidParameter, NotFound
 from assist_cli.model.ids import Kind, new_id
 from assist_cli.model.instance import Instance
-from assist_cli.model.target import Selection, choose, fold, folded
+from assist_cli.model.names import checked_tag, checked_target_name
+from assist_cli.model.target import Selection, choose, fold, folded, may_mean
 
 NOW = datetime(2026, 11, 22, 8, tzinfo=timezone.utc)
 
@@ -55,6 +56,7 @@ def names(*targets: str, **more: int | bool) -> list[str]:
         (["web[01-03]"], "web[01-03]"),
         (["web[01,03,05-07]"], "web[01,03,05-07]"),
         (["web[01-09/4]"], "web[01,05,09]"),
+        (["web[08-12]"], "web[08-12]"),
         (["web[0-1][1-9]"], "web[01-09,11-19]"),
         (["web[0-1]*"], "web[01-19]"),
         (["rack[1]-node[10]"], "rack1-node10"),
@@ -69,6 +71,11 @@ def names(*targets: str, **more: int | bool) -> list[str]:
         (["!web03,web*"], "web[01-02,04-20]"),
         (["web*", "!web[02-20]"], "web01"),
         (["@role=web,!web1*,!web20"], "web[01-09]"),
+        (["@role=web&@zone=z0"], "web[03,06,09,12,15,18]"),
+        (["db1,@role=web & @zone=z0 & web0*"], "db1,web[03,06,09]"),
+        (["@role=web&@zone=z0,!web03", "!web[06-09]&@zone=z0"], "web[12,15,18]"),
+        (["web[01-05]&web[04-08]"], "web[04-05]"),
+        (["i-01kbdk5g8w3m9v6yx2r4hq7cne&@role=db"], "db1"),
     ],
 )
 def test_what_targets_mean(targets: list[str], expected: str) -> None:
@@ -78,6 +85,33 @@ def test_what_targets_mean(targets: list[str], expected: str) -> None:
 def test_all_and_what_is_taken_from_it() -> None:
     assert len(names(everything=True)) == len(FLEET)
     assert fold(names("!web*,!db*", everything=True)) == "Zürich 1,odd[1],rack1-node10"
+
+
+def test_everything_is_each_instance_but_local() -> None:
+    fleet = [*FLEET, instance("local")]
+    assert choose(fleet, Selection(everything=True)) == choose(FLEET, Selection(("*",)))
+    assert instance("local").name not in [each.name for each in choose(fleet, Selection(pick=len(FLEET)))]
+    for every in (choose(fleet, Selection(("*",))), choose(fleet, Selection(everything=True), with_local=True)):
+        assert len(every) == len(fleet)
+    with pytest.raises(NotFound) as caught:
+        choose([instance("local")], Selection(everything=True))
+    assert caught.value.hint.startswith("-i local")
+
+
+@pytest.mark.parametrize(
+    ("target", "expected"),
+    [
+        ("local", True),
+        ("web1,*", True),
+        ("l?c*&*l", True),
+        ("local&@role=web", False),
+        ("web*", False),
+        ("web*,!local", False),
+        ("@role=*", False),
+    ],
+)
+def test_a_selection_tells_whether_it_may_mean_a_name(target: str, expected: bool) -> None:
+    assert may_mean(Selection((target,)), "local") is expected
 
 
 def test_names_come_in_natural_order() -> None:
@@ -96,6 +130,9 @@ def test_names_come_in_natural_order() -> None:
         (["@"], "'@'"),
         (["i-09"], "'i-09'"),
         (["web*,!wbe03"], "'wbe03'"),
+        (["@role=web&@zone=z9"], "'@zone=z9'"),
+        (["@role=web&@role=db"], "'@role=web&@role=db'"),
+        (["web*,!db1&web01"], "'db1&web01'"),
         (["web01,!web01"], "no instance is left"),
     ],
 )
@@ -113,7 +150,11 @@ def test_the_beginning_of_two_ids_names_none() -> None:
 
 @pytest.mark.parametrize(
     "target",
-    ["", "web01,,web02", "!", "!web01", "web[]", "web[5-1]", "web[a-c]", "web[1-5/0]", "web[0-999999]", "web[1-]"],
+    [
+        *("", "web01,,web02", "!", "! ", "!web01", "web01&", "&web01", "web01&&web02", "web*&!web01", "!web01&!web02"),
+        *("web[]", "web[5-1]", "web[a-c]", "web[1-5/0]", "web[0-999999]", "web[1-]", "web[1&2]"),
+        *("web[9-010]", "web[1-010]", "web[01-010]", "web[001-10]", "web[00-5]", "group:web", "web*,!file:/tmp/hosts"),
+    ],
 )
 def test_what_is_no_target_is_refused(target: str) -> None:
     with pytest.raises(InvalidParameter):
@@ -187,23 +228,30 @@ def expanded(text: str, of: list[str]) -> list[str]:
         ([f"rack{a}-node{b:02}" for a in (1, 2) for b in (1, 2, 3)], "rack[1-2]-node[01-03]"),
         (["10.0.0.1", "10.0.0.2", "10.0.1.1", "10.0.1.2"], "10.0.[0-1].[1-2]"),
         (["a[1]", "a[2]"], "a[1],a[2]"),
-        (["x&y1", "x&y2", "w^1", "東京1", "東京2", "n٣"], "n٣,w^1,x&y[1-2],東京[1-2]"),
+        (["x&y1", "x&y2", "w^1", "東京1", "東京2", "n٣"], "n٣,w^1,x&y1,x&y2,東京[1-2]"),
+        (["a12345678901234567890", "a12345678901234567891"], "a12345678901234567890,a12345678901234567891"),
+        (["a999999999999999998", "a999999999999999999"], "a[999999999999999998-999999999999999999]"),
     ],
 )
 def test_how_names_are_folded(given_names: list[str], text: str) -> None:
     assert fold(given_names) == text
 
 
-NAMES = st.lists(
-    st.one_of(
-        st.from_regex(r"\A[a-c]{0,2}[0-2]{1,3}(-[ab][0-3]{1,2})?\Z"),
-        st.text(st.characters(exclude_characters="@,/!*?[]", exclude_categories=("C", "Z")), min_size=1, max_size=12)
-        .filter(lambda name: name[0] != "-"),
-    ),
-    min_size=1,
-    max_size=60,
-    unique=True,
-)  # fmt: skip
+def is_accepted(name: str) -> bool:
+    with contextlib.suppress(AssistError):
+        return checked_target_name(name) == name
+    return False
+
+
+# Signs of targets, digits with and without zeros, spaces, what joins the character before it: all that a name may have
+# beside letters, and what it may not have, which is left out here as it is when a name is given.
+ANY_NAME = st.one_of(
+    st.from_regex(r"\A[a-c]{0,2}[0-2]{1,3}(-[ab][0-3]{1,2})?\Z"),
+    st.text("ab0129-.:=!@#$%^&*()[]{}<>?/\\|~ '\"\u0338\u0301ü東", min_size=1, max_size=8),
+    st.from_regex(r"\A[ab][0-9]{1,19}\Z"),
+    st.text(min_size=1, max_size=12),
+).filter(is_accepted)
+NAMES = st.lists(ANY_NAME, min_size=1, max_size=60, unique=True)
 
 
 @given(NAMES)
@@ -218,6 +266,36 @@ def test_folding_what_was_expanded_gives_the_text_again(given_names: list[str]) 
     text = fold(known)
     assert fold(expanded(text, known)) == text
     assert fold(known[::-1]) == text
+
+
+@settings(max_examples=50)
+@given(ANY_NAME, ANY_NAME.filter(lambda key: "=" not in key), ANY_NAME)
+def test_a_tag_that_is_accepted_can_be_said(name: str, key: str, value: str) -> None:
+    assert checked_tag(key, value) == (key, value)
+    fleet = [instance(name, {key: value}), instance(f"{name}-", {f"{key}-": value})]
+    for target in (f"@{key}={value}", f"@{key}", f"@{key}={value}&{name}", f"{name}-,{name},!@{key}-={value}"):
+        assert [each.name for each in choose(fleet, Selection((target,)))] == [name]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["!web", "group:web", "file:web", "a&b", "web*", "web?", "web[1]", "a]", "\u0338x", "web" + "1" * 19],
+)
+def test_a_name_that_no_target_can_say_is_refused(name: str) -> None:
+    for check, words in ((checked_target_name, [name]), (checked_tag, [name, ""]), (checked_tag, ["a", name])):
+        with pytest.raises(InvalidParameter) as refused:
+            check(*words)
+        assert refused.value.code == "InvalidName"
+
+
+def test_the_key_of_a_tag_has_no_equals_sign() -> None:
+    with pytest.raises(InvalidParameter, match="'='"):
+        checked_tag("a=b", "")
+
+
+def test_a_name_from_before_is_still_meant_when_it_is_said_exactly() -> None:
+    old = ["a*b", "a&b", "web[1]", "web[2]", "x12345678901234567890", "x12345678901234567891"]
+    assert expanded(fold(old), [*old, "aab"]) == sorted(old)
 
 
 def irregular(kind: str, count: int) -> list[str]:

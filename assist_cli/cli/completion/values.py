@@ -75,8 +75,8 @@ def _instances(queries: CompletionQueries, text: str, arguments: list[str]) -> I
 
 
 def _targets(queries: CompletionQueries, text: str, arguments: list[str]) -> Iterator[Offer]:
-    """The last one of a comma list: a name, or a tag behind ``@``; ``!`` before it takes it away."""
-    before = text[: text.rfind(",") + 1]
+    """The last one of a comma list or behind ``&``: a name, or a tag behind ``@``; ``!`` before it takes it away."""
+    before = text[: max(text.rfind(","), text.rfind("&")) + 1]
     if text[len(before) :].startswith("!"):
         before += "!"
     if not text.startswith("@", len(before)):

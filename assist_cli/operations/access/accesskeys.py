@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
-from assist_cli.errors import NotFound
+from assist_cli.errors import InvalidParameter, NotFound
 from assist_cli.model import access, names, target
 from assist_cli.model.access import AccessKey, Role
 from assist_cli.model.audit import AuditEntry
@@ -32,7 +32,7 @@ def create(controller: Controller, name: str, role: Role, scope: Sequence[str] =
     """Make a key; the one time that its secret is told. Raises InvalidParameter, NotFound (a scope), Conflict."""
     if scope:
         selection = Selection(tuple(scope))
-        access.check_scope(target.terms(selection))
+        access.check_scope([part for term in target.terms(selection) for part in target.atoms(term)])
         target.choose(instances.registered(controller.database), selection)  # what is misspelt is said now
     key = AccessKey(
         id="AK" + _random(string.ascii_uppercase + string.digits, ID_LENGTH),
@@ -102,8 +102,8 @@ def note_used(controller: Controller, key: AccessKey) -> None:
 def reached(key: AccessKey, known: Sequence[Instance]) -> list[Instance]:
     """The instances that a key reaches, of all that are ``known``; each part of its scope is looked up anew.
 
-    A part that names nothing any more reaches nothing. What is taken away must be there to be taken away: a scope
-    whose ``!x`` names nothing reaches nothing at all, for ``x`` may bear another name now.
+    A part that names nothing any more, or is not a target any more, reaches nothing. What is taken away must be there
+    to be taken away: a scope whose ``!x`` names nothing reaches nothing at all, for ``x`` may bear another name now.
     """
     if not key.scope:
         return list(known)
@@ -113,13 +113,13 @@ def reached(key: AccessKey, known: Sequence[Instance]) -> list[Instance]:
         unwanted = {
             each.id for term in terms if term.startswith("!") for each in target.choose(known, Selection((term[1:],)))
         }
-    except NotFound:
+    except (NotFound, InvalidParameter):
         return []
     found: dict[str, Instance] = {}
     for term in wanted:
         try:
             found.update((each.id, each) for each in target.choose(known, Selection((term,))))
-        except NotFound:
+        except (NotFound, InvalidParameter):
             continue
     return [each for each in found.values() if each.id not in unwanted]
 

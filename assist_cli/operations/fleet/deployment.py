@@ -104,7 +104,7 @@ def install(controller: Controller, request: InstallRequest, *, progress: Progre
     progress(f"found Python {python}" + (f" and agent {found.version}" if found.version else ""))
     instance = found.instance or ids.new_id(ids.Kind.INSTANCE, controller.now_ms())
     known = store.registered_by_id(controller.database, instance)
-    name = instances.checked_name(request.name or (known.name if known else destination.host))
+    name = known.name if known and not request.name else instances.checked_name(request.name or destination.host)
     instances.refuse_name_of_another(controller.database, name, instance)
     instances.refuse_another_name(name, known)
     if listen and not found.tls:

@@ -5,6 +5,7 @@ A change and its audit line are one transaction.
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -32,7 +33,7 @@ def resolve(controller: Controller, targets: Targets) -> list[Instance]:
         return target.ordered(targets)
     if targets.is_empty:
         return [_local(controller)]
-    if LOCAL in target.terms(targets):
+    if target.may_mean(targets, LOCAL):
         _local(controller)
     return target.choose(store.registered(controller.database), targets)
 
@@ -78,24 +79,30 @@ def add(controller: Controller, name: str, address: str, tags: Mapping[str, str]
     return instance
 
 
-def tag(controller: Controller, name: str, changes: Mapping[str, str | None]) -> Instance:
-    """Set tags of an instance; a value of None takes the tag away. Raises NotFound, InvalidParameter."""
+def tag(controller: Controller, wanted: Sequence[str], changes: Mapping[str, str | None]) -> list[Instance]:
+    """Set tags of all instances that targets mean; a value of None takes the tag away from those that have it.
+
+    Raises NotFound, also for a tag that none of them has, and InvalidParameter.
+    """
+    given = checked_tags({key: value for key, value in changes.items() if value is not None})
+    gone = {unicodedata.normalize("NFC", key) for key, value in changes.items() if value is None}
+    said = (f"{key}={value}" if value else f"{key}=" if value is None else key for key, value in changes.items())
+    detail = ", ".join(said)
     with controller.database.transaction() as transaction:
-        instance = _get(store.registered(transaction), name)
-        tags = dict(instance.tags)
-        for key, value in changes.items():
-            if value is not None:
-                tags.update(checked_tags({key: value}))
-            elif tags.pop(names.checked_name(key, "tag"), None) is None:
+        found = _chosen(store.registered(transaction), wanted)
+        for key in sorted(gone):
+            if not any(key in instance.tags for instance in found):
                 raise NotFound(
-                    f"cannot take the tag '{key}' from '{instance.name}': it has none of that name",
-                    hint=f"assist instance show {instance.name}",
+                    f"cannot take the tag '{key}' from '{target.fold(each.name for each in found)}': there is none",
+                    hint=f"assist instance show {found[0].name}",
                     code=codes.TAG_NOT_EXISTS,
                 )
-        changed = replace(instance, tags=dict(sorted(tags.items())))
-        store.set_tags(transaction, instance.id, tags)
-        said = (f"{key}={value}" if value else f"{key}=" if value is None else key for key, value in changes.items())
-        _note(controller, transaction, "instance.tag", changed, ", ".join(said))
+        changed = []
+        for instance in found:
+            kept = {key: value for key, value in instance.tags.items() if key not in gone}
+            changed.append(replace(instance, tags=dict(sorted({**kept, **given}.items()))))
+            store.set_tags(transaction, instance.id, changed[-1].tags)
+            _note(controller, transaction, "instance.tag", changed[-1], detail)
     return changed
 
 
@@ -166,16 +173,12 @@ def refuse_another_name(name: str, known: Instance | None) -> None:
 
 def checked_tags(tags: Mapping[str, str]) -> dict[str, str]:
     """Tags in the form that is stored; the rules are those of names. Raises InvalidParameter, QuotaExceeded."""
-    return {
-        names.checked_name(key, "tag"): names.checked_name(value, "value of a tag") if value else ""
-        for key, value in tags.items()
-    }
+    return dict(names.checked_tag(key, value) for key, value in tags.items())
 
 
 def _get(known: Sequence[Instance], name: str) -> Instance:
-    found = target.choose(known, Selection((name,))) if known else []
-    if not found:
-        raise none_registered(name)
+    """The one instance of a name, also one from before such names were refused, or of a target."""
+    found = [each for each in known if each.name == name] or _chosen(known, (name,))
     if len(found) > 1:
         raise InvalidParameter(
             f"cannot tell which instance is meant: '{name}' names {len(found)}",
@@ -183,6 +186,13 @@ def _get(known: Sequence[Instance], name: str) -> Instance:
             code=codes.INVALID_TARGET,
         )
     return found[0]
+
+
+def _chosen(known: Sequence[Instance], wanted: Sequence[str]) -> list[Instance]:
+    """Those of the instances that targets mean. Raises NotFound, InvalidParameter."""
+    if not known:
+        raise none_registered(wanted[0])
+    return target.choose(known, Selection(tuple(wanted)))
 
 
 def none_registered(name: str) -> NotFound:
@@ -196,7 +206,7 @@ def none_registered(name: str) -> NotFound:
 
 def checked_name(name: str) -> str:
     """The name in the form that is stored. Raises InvalidParameter, QuotaExceeded, Conflict for ``local``."""
-    name = names.checked_name(name, "name")
+    name = names.checked_target_name(name)
     if name == LOCAL:
         raise Conflict(
             "cannot use the name 'local': it is always this machine", hint="take another name", code=codes.NAME_RESERVED

@@ -19,13 +19,13 @@ def chosen(reader: Reader, invocation: Invocation, where: Selection | None) -> s
     """
     if where is None or where.is_empty:
         return {place.instance_id for place in invocation.instances}
-    return {instance.id for instance in choose(_members(reader, invocation), where)}
+    return {instance.id for instance in choose(_members(reader, invocation), where, with_local=True)}
 
 
 def members(controller: Controller, invocation_id: str, where: Selection) -> list[Instance]:
     """The instances of an invocation that ``chosen`` means, by name. Raises NotFound."""
     found = _members(controller.database, invocations.get(controller.database, invocation_id, output=False))
-    return choose(found, Selection(everything=True) if where.is_empty else where)
+    return choose(found, Selection(everything=True) if where.is_empty else where, with_local=True)
 
 
 def _members(reader: Reader, invocation: Invocation) -> list[Instance]:

@@ -6,8 +6,9 @@ Only this module asks secrets for their values. What it returns goes onto the wi
 from __future__ import annotations
 
 import base64
+import codecs
 
-from assist_cli.model import parameters
+from assist_cli.model import command, parameters
 from assist_cli.model.invocation import Invocation, InvocationInstance
 from assist_cli.model.parameters import Value
 from assist_cli.model.secret import Secret, spellings
@@ -24,8 +25,11 @@ def request(invocation: Invocation, place: InvocationInstance, region: str) -> t
 
 def script(invocation: Invocation, place: InvocationInstance, region: str) -> bytes:
     """The script that this instance runs; ``region`` is the controller's name. Raises QuotaExceeded over 256 KiB."""
+    content = invocation.content
+    if content.startswith(codecs.BOM_UTF8) and invocation.command_type is not None:
+        content = command.sent(content, invocation.command_type)
     if not invocation.parameters_enabled:
-        return invocation.content
+        return content
     builtins = {
         "ACS::InstanceId": place.instance_id,
         "ACS::InstanceName": place.instance_name,
@@ -34,7 +38,7 @@ def script(invocation: Invocation, place: InvocationInstance, region: str) -> by
         "ACS::RegionId": region,
     }
     values = {key: _plain(value) for key, value in invocation.parameters.items()}
-    return parameters.render(parameters.parse(invocation.content), {**values, **builtins})
+    return parameters.render(parameters.parse(content), {**values, **builtins})
 
 
 def environment(invocation: Invocation) -> dict[str, str]:
