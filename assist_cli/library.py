@@ -180,6 +180,7 @@ class Assist:
 
     def close(self) -> None:
         """Close the database. What runs goes on."""
+        self._controller.settle_contacts()
         self._controller.database.close()
 
     def __enter__(self) -> Assist:

@@ -23,7 +23,7 @@ import typer.main
 from assist_cli import __version__
 from assist_cli.cli.formatting import escape
 from assist_cli.cli.output import Format, Printer
-from assist_cli.cli.typer_classes import Noun
+from assist_cli.cli.typer_classes import Noun, TyperUsageError
 from assist_cli.errors import (
     AssistError,
     DatabaseFailure,
@@ -35,9 +35,6 @@ from assist_cli.errors import (
     UsageError,
 )
 from assist_cli.paths import home, open_private
-
-# Typer exports the leaves of this branch of its tree; what they have in common is what is caught here.
-TyperUsageError: Any = typer.BadParameter.__base__
 
 
 class Boundary(Noun):
@@ -126,17 +123,22 @@ def _format_asked_for(words: Sequence[str]) -> Format:
 
 
 def _wrong_words(error: Any) -> UsageError:
-    possible = getattr(error, "possibilities", None)  # options that look like the one that there is not
-    message = (error.message if possible else error.format_message()).rstrip(".")
+    possible = getattr(error, "possibilities", None)  # options, or choices, that look like the one that there is not
+    is_value = isinstance(error, typer.BadParameter)
+    message = (error.message if possible and not is_value else error.format_message()).rstrip(".")
     path = error.ctx.command_path if error.ctx else "assist"
     hint = f"see {path} --help"
-    if not isinstance(error, typer.BadParameter):  # no value is wrong: it is a word too many
+    option = getattr(error, "option_name", None)
+    if option in GLOBAL:
+        hint = f"it stands before the command, as in: {path.replace('assist', f'assist {option}', 1)} …"
+    elif not is_value and (option is None or hasattr(error, "possibilities")):  # it is a word too many
         hint = HINTS.get(path, hint)
     if possible:
         hint = f"did you mean {' or '.join(possible)}? see {path} --help"
     return UsageError(f"cannot understand this: {message[:1].lower()}{message[1:]}", hint=hint)
 
 
+GLOBAL = frozenset({"-q", "--quiet", "-v", "--verbose", "--version"})  # options of the root
 HINTS = {
     "assist run": "words to run stand after --, as in: assist run -- uname -a",
     "assist schedule preview": "a frequency is one word, in quotes: assist schedule preview '0 30 2 * * *'",

@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     from assist_cli.model.frequency import Firing
     from assist_cli.model.gathering import GroupKey
     from assist_cli.model.instance import Health, Instance, Use
-    from assist_cli.model.invocation import Hit, Invocation, InvocationInstance, Record, Summary
+    from assist_cli.model.invocation import Hit, Invocation, InvocationInstance, Record
     from assist_cli.model.schedule import Slot
+    from assist_cli.model.summary import Summary
     from assist_cli.model.transfer import Transfer
     from assist_cli.operations.commands.quotas import Usage
     from assist_cli.operations.fleet.deployment import Upgrade

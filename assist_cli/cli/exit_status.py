@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from assist_cli import codes
 from assist_cli.errors import ExitStatus
-from assist_cli.model.invocation import Invocation
+from assist_cli.model.invocation import Invocation, RepeatMode
 from assist_cli.model.status import InvocationStatus
 
 NOT_REACHED = frozenset(
@@ -17,7 +17,11 @@ def exit_status(invocation: Invocation) -> int:
     records = [place.record for place in invocation.instances]
     if not invocation.status.is_final or not all(record.status.is_final for record in records):
         return ExitStatus.GAVE_UP_WAITING
-    if len(records) == 1:
+    if invocation.repeat_mode is RepeatMode.PERIOD:  # to be stopped is how it ends: what that cut short is no failure
+        records = [record for record in records if record.status is not InvocationStatus.STOPPED]
+        if not records:
+            return ExitStatus.DONE
+    if len(invocation.instances) == 1:
         if records[0].status is InvocationStatus.FINISHED:
             return _own_status(records[0].exit_code or 0)
         if records[0].error_code == codes.EXECUTION_TIMEOUT:

@@ -14,10 +14,11 @@ from datetime import timedelta
 
 from assist_cli.cli.formatting import count, escape, so_far, took
 from assist_cli.cli.output import Printer, Style
+from assist_cli.cli.screen import is_foreground
 from assist_cli.model.gathering import AnswerGroup, gather, in_words, tally
 from assist_cli.model.invocation import InvocationInstance, Outcome
 from assist_cli.model.output import Output, Stream
-from assist_cli.model.status import InvocationStatus, is_success
+from assist_cli.model.status import NOT_STARTED, WAITING, InvocationStatus, is_success
 from assist_cli.model.target import fold
 from assist_cli.operations.runs.listener import Listener
 
@@ -42,19 +43,24 @@ class Fanout(Listener):
         self._groups = groups
         self._silence = silence
         self._began = time.monotonic()
-        self._waiting = dict.fromkeys(names, self._began)
+        self._waiting = dict.fromkeys(names)  # to be sent
+        self._running: dict[str, float] = {}  # since when
         self._outcomes: dict[str, Outcome | None] = dict.fromkeys(names)
         self._ended = self._failed = 0  # of the outcomes, which are many when each is counted at each end
+        self._unstarted: dict[str, list[str]] = {}  # by the reason
         self._rests: dict[tuple[str, Stream], bytearray] = {}
         self._seen: set[str] = set()
 
     # what dispatch calls
 
     def started(self, instance: str) -> None:
-        self._waiting[instance] = time.monotonic()
+        self._waiting.pop(instance, None)
+        self._running.setdefault(instance, time.monotonic())
 
     def output(self, instance: str, stream: Stream, data: bytes) -> None:
-        self._seen.add(instance)
+        if instance not in self._seen:
+            self._seen.add(instance)
+            self.started(instance)
         if not self._lines:
             return
         rest = self._rests.setdefault((instance, stream), bytearray())
@@ -71,25 +77,29 @@ class Fanout(Listener):
     def ended(self, instance: str, outcome: Outcome) -> None:
         self._flush(instance)
         self._waiting.pop(instance, None)
+        self._running.pop(instance, None)
         self._outcomes[instance] = outcome
         self._ended += 1
-        self._failed += not outcome.is_success
-        if self._lines and outcome.status is not InvocationStatus.FINISHED:
-            how = in_words(outcome.status, outcome.exit_code, outcome.error_code)
-            self._printer.talk(f"{instance}: {how}: {outcome.error_info}")
+        if outcome.is_unstarted:
+            self._unstarted.setdefault(outcome.error_info, []).append(instance)
+        else:
+            self._failed += not outcome.is_success
+            if self._lines and outcome.status is not InvocationStatus.FINISHED:
+                self._printer.talk(f"{instance}: {in_words(outcome)}: {outcome.error_info}")
         self.beat()
 
     def beat(self) -> None:
         hint = "Enter: who is running" if self.keyboard is not None else ""
-        self._printer.progress(f"{so_far(self._ended, len(self._outcomes), self._failed)}  {self._length()}", hint)
+        unstarted = sum(map(len, self._unstarted.values()))
+        done = so_far(self._ended, len(self._outcomes), self._failed, unstarted)
+        self._printer.progress(f"{done}  {self._length()}", hint)
 
     def pressed(self) -> None:
         """Enter was pressed: say who is still running, and since when."""
         assert self.keyboard is not None
-        if not _is_foreground(self.keyboard):
+        if not is_foreground(self.keyboard):
             return  # the keys are the shell's
-        os.read(self.keyboard, 1024)
-        self._printer.remove_enter()
+        self._printer.remove_enter(os.read(self.keyboard, 1024).count(b"\n"))
         for line in self._who_is_late():
             self._printer.warn(line)
 
@@ -110,11 +120,18 @@ class Fanout(Listener):
         if self._groups:
             for group in gather(places):
                 self._print(group)
+        if self._lines:
+            for why, names in self._unstarted.items():
+                self._printer.talk(f"{fold(names)}: {why or NOT_STARTED}")
+        for line in self._who_is_late():
+            self._printer.talk(line)
+        numbers = tally(outcome for name, outcome in self._outcomes.items() if name not in self._waiting)
         if self._waiting:
-            for line in self._who_is_late():
-                self._printer.talk(line)
-        parts = ", ".join(f"{number} {how}" for how, number in tally(self._outcomes.values()).items())
-        self._printer.talk(f"{count(len(self._outcomes), 'instance')} in {self._length()}: {parts}")
+            numbers[WAITING] = len(self._waiting)
+        parts = ", ".join(f"{number} {how}" for how, number in numbers.items())
+        ran = any(outcome is None or outcome.has_begun for outcome in self._outcomes.values())
+        length = f" in {self._length()}" if ran else ""
+        self._printer.talk(f"{count(len(self._outcomes), 'instance')}{length}: {parts}")
 
     def _length(self) -> str:
         return took(timedelta(seconds=time.monotonic() - self._began))
@@ -130,11 +147,12 @@ class Fanout(Listener):
                 self._line(instance, stream, bytes(rest))
 
     def _who_is_late(self) -> list[str]:
-        return running_for(self._waiting, time.monotonic(), _LATE_SHOWN)
+        late = running_for(self._running, time.monotonic(), _LATE_SHOWN)
+        return [*late, f"{WAITING}: {fold(self._waiting)}"] if self._waiting else late
 
     def _print(self, group: AnswerGroup) -> None:
         answer = group.answer
-        how = in_words(answer.status, answer.exit_code, answer.error_code)
+        how = in_words(answer)
         well = is_success(answer.status, answer.exit_code)
         title = fold(group.names) + (f" ({len(group.names)})" if len(group.names) > 1 else "")
         title += "" if well else f": {how}"
@@ -157,13 +175,6 @@ def running_for(since: Mapping[str, float], now: float, most: int) -> list[str]:
     lines = [f"running for {seconds} s: {fold(names)}" for seconds, names in oldest[:most]]
     others = sum(len(names) for _, names in oldest[most:])
     return lines + ([f"and {others} more"] if others else [])
-
-
-def _is_foreground(keyboard: int) -> bool:
-    try:
-        return os.tcgetpgrp(keyboard) == os.getpgrp()
-    except OSError:
-        return True  # it is not the terminal that controls us, so no shell shares it
 
 
 def _text(output: Output) -> str:

@@ -8,8 +8,8 @@ import typer
 
 from assist_cli.cli import documents, options
 from assist_cli.cli.formatting import ago
-from assist_cli.cli.invocation_view import created, print_endings, print_rows
-from assist_cli.cli.output import STYLES, Cell, Column, Format, Printer, Style
+from assist_cli.cli.invocation_view import created, print_endings, print_rows, status_of
+from assist_cli.cli.output import Cell, Column, Format, Printer, Style
 from assist_cli.cli.watching import file_in_words
 from assist_cli.model.invocation import Invocation
 from assist_cli.model.status import InvocationStatus
@@ -85,13 +85,12 @@ def _transfer(invocation: Invocation) -> Transfer:
 
 def _row(invocation: Invocation, short: str, now: datetime) -> list[Cell | str]:
     places, transfer = invocation.instances, _transfer(invocation)
-    failed = [place.record.error_code for place in places if place.status is InvocationStatus.FAILED]
-    status = invocation.status.value
-    if failed:
-        status += f" ({failed[0]})" if len(places) == 1 else f", {len(failed)} failed"
+    status = status_of(invocation)
+    if len(places) == 1 and places[0].status is InvocationStatus.FAILED:
+        status = Cell(f"{status.text} ({places[0].record.error_code})", status.style)
     return [
         short,
-        Cell(status, STYLES[invocation.status.value]),
+        status,
         places[0].instance_name if len(places) == 1 else f"{len(places)} instances",
         ago(invocation.created, now),
         f"{transfer.name} → {transfer.directory}",
@@ -99,8 +98,8 @@ def _row(invocation: Invocation, short: str, now: datetime) -> list[Cell | str]:
 
 
 def _print_head(printer: Printer, invocation: Invocation, transfer: Transfer, now: datetime) -> None:
-    status = invocation.status.value
-    printer.line(f"{printer.paint(invocation.id, Style.STRONG)}  {printer.paint(status, STYLES[status])}")
+    status = status_of(invocation)
+    printer.line(f"{printer.paint(invocation.id, Style.STRONG)}  {printer.paint(status.text, status.style)}")
     settings = [f"mode {transfer.mode}"]
     if transfer.owner:
         settings.append(f"owner {transfer.owner}")

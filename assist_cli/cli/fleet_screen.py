@@ -11,15 +11,18 @@ from assist_cli.cli.screen import Line
 from assist_cli.model.ids import SHORT_LENGTH
 from assist_cli.model.instance import Health, Instance
 from assist_cli.model.overview import FailedRecord, Running
+from assist_cli.model.status import WAITING
 from assist_cli.model.target import fold
 from assist_cli.operations.observe.overview import RESTING, Overview
 
 WIDE_COLUMNS = 140
 GAP = "  "
+NAME_TITLE = "INSTANCE"
 NAME_COLUMNS = 24
-LOAD_COLUMNS = 10
-BAR_COLUMNS = 10
+LOAD_COLUMNS = 8
 WHEN_COLUMNS = 10
+ALIGNED_COLUMNS = 40
+BAR_COLUMNS = 10
 SECTION_LINES = 6  # where all sections are below each other, at most so many of each but the instances
 
 
@@ -74,10 +77,12 @@ def _instances(overview: Overview, columns: int, room: int) -> list[Line]:
             others.append(each)
         else:
             down.setdefault(health.error_code, []).append(each)
-    names = min(max(width(escape(each.name)) for each in overview.instances), NAME_COLUMNS)
+    names = min(
+        max(width(text) for text in (NAME_TITLE, *(escape(each.name) for each in overview.instances))), NAME_COLUMNS
+    )
     others.sort(key=lambda each: _urgency(overview.health.get(each.id)))
     rows: list[Line] = [
-        _title(f"{pad('INSTANCE', names)}{GAP}{pad('STATE', 8)}{GAP}{pad('TASKS', LOAD_COLUMNS + 6)}UP FOR")
+        _title(f"{pad(NAME_TITLE, names)}{GAP}{pad('STATE', 8)}{GAP}{pad('TASKS', LOAD_COLUMNS + 6)}{GAP}UP FOR")
     ]
     for several in down.values():
         rows += [_down(several, overview)]
@@ -117,14 +122,16 @@ def _instance(instance: Instance, health: Health | None, names: int) -> Line:
         name,
         Cell(pad("up", 8) + GAP, Style.GOOD),
         Cell(pad(str(health.running), 5, right=True) + " ", Style.STRONG if health.running else Style.QUIET),
-        Cell(pad("▪" * min(health.running, LOAD_COLUMNS), LOAD_COLUMNS), Style.BUSY),
+        Cell(pad("▪" * min(health.running, LOAD_COLUMNS), LOAD_COLUMNS) + GAP, Style.BUSY),
         Cell(span(health.uptime), Style.QUIET),
     ]
 
 
 def _sections(overview: Overview, room: int) -> list[list[Line]]:
     next_title = "NEXT" if overview.is_served else "NEXT, when a server runs: assist serve"
-    sections = [_section("RUNNING", [_running(each, overview) for each in overview.running], room, "nothing runs")]
+    sections = [
+        _section("RUNNING", _aligned([_running(each, overview) for each in overview.running]), room, "nothing runs")
+    ]
     if overview.firings:
         sections.append(_section(next_title, _firings(overview), room, ""))
     sections.append(_section("FAILED", _failed(overview), room, "nothing"))
@@ -139,28 +146,30 @@ def _section(title: str, rows: Sequence[Line], room: int, nothing: str) -> list[
 
 def _running(each: Running, overview: Overview) -> Line:
     done = each.total - each.open
-    failed = f", {each.bad} failed" if each.bad else ""
+    words = [f"{number} {word}" for number, word in ((each.bad, "failed"), (each.waiting, WAITING)) if number]
     return [
-        Cell(each.invocation_id[:SHORT_LENGTH] + GAP, Style.STRONG),
-        Cell(bar(done, each.total, BAR_COLUMNS), Style.BUSY),
-        Cell(f" {done}/{each.total}{failed}", Style.BAD if each.bad else Style.PLAIN),
-        Cell(f"{GAP}{ago(each.created, overview.now)}{GAP}", Style.QUIET),
+        Cell(each.invocation_id[:SHORT_LENGTH], Style.STRONG),
+        Cell(
+            f"{bar(done, each.total, BAR_COLUMNS)} {', '.join([f'{done}/{each.total}', *words])}",
+            Style.BAD if each.bad else Style.BUSY,
+        ),
+        Cell(ago(each.created, overview.now), Style.QUIET),
         Cell(one_line(each.what)),
     ]
 
 
 def _firings(overview: Overview) -> list[Line]:
-    when = [due(each.due, overview.now) for each in overview.firings]
-    columns = max(WHEN_COLUMNS, *map(width, when))
-    return [
+    return _aligned(
         [
-            Cell(pad(text, columns) + GAP, Style.BUSY if each.due > overview.now else Style.ODD),
-            Cell(each.invocation_id[:SHORT_LENGTH] + GAP, Style.STRONG),
-            Cell(escape(each.frequency) + GAP, Style.QUIET),
-            Cell(one_line(each.what)),
+            [
+                Cell(due(each.due, overview.now), Style.BUSY if each.due > overview.now else Style.ODD),
+                Cell(each.invocation_id[:SHORT_LENGTH], Style.STRONG),
+                Cell(escape(each.frequency), Style.QUIET),
+                Cell(one_line(each.what)),
+            ]
+            for each in overview.firings
         ]
-        for text, each in zip(when, overview.firings, strict=True)
-    ]
+    )
 
 
 def _failed(overview: Overview) -> list[Line]:
@@ -169,15 +178,27 @@ def _failed(overview: Overview) -> list[Line]:
     for each in overview.failures:
         how = f"exit {each.exit_code}" if each.error_code == codes.EXIT_CODE_NONZERO else each.error_code
         groups.setdefault((each.invocation_id, how), []).append(each)
-    return [
+    return _aligned(
         [
-            Cell(pad(ago(several[0].when, overview.now), WHEN_COLUMNS) + GAP, Style.QUIET),
-            Cell(invocation_id[:SHORT_LENGTH] + GAP, Style.STRONG),
-            Cell(how + GAP, Style.BAD),
-            Cell(fold(each.instance_name for each in several) + GAP),
-            Cell(one_line(several[0].what), Style.QUIET),
+            [
+                Cell(pad(ago(several[0].when, overview.now), WHEN_COLUMNS), Style.QUIET),
+                Cell(invocation_id[:SHORT_LENGTH], Style.STRONG),
+                Cell(how, Style.BAD),
+                Cell(escape(fold(each.instance_name for each in several))),
+                Cell(one_line(several[0].what), Style.QUIET),
+            ]
+            for (invocation_id, how), several in groups.items()
         ]
-        for (invocation_id, how), several in groups.items()
+    )
+
+
+def _aligned(rows: Sequence[Line]) -> list[Line]:
+    """The rows as columns, each as wide as its widest cell; one beyond ALIGNED_COLUMNS moves its own row only."""
+    columns = zip(*([width(cell.text) for cell in row] for row in rows), strict=True)
+    widths = [min(max(column), ALIGNED_COLUMNS) for column in columns]
+    return [
+        [*(Cell(pad(cell.text, size) + GAP, cell.style) for cell, size in zip(row[:-1], widths, strict=False)), row[-1]]
+        for row in rows
     ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from datetime import datetime, timedelta
 
@@ -77,9 +78,20 @@ def took(length: timedelta) -> str:
     return f"{int(seconds // size)} {unit}" + (f" {rest} {smaller}" if rest else "")
 
 
-def clock(moment: datetime) -> str:
-    """A moment in local time, to the second."""
-    return moment.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+def clock(moment: datetime, zone: str | None = None) -> str:
+    """A moment in local time, to the second, with its offset; before it in ``zone``, where that differs."""
+    local = moment.astimezone()
+    here = local.isoformat(" ", "seconds")
+    if zone is None:
+        return here
+    from assist_cli.errors import InvalidParameter  # completion loads this module, and none of these
+    from assist_cli.model.frequency.zone import zone_of
+
+    with contextlib.suppress(InvalidParameter):  # a zone that this machine does not know any more
+        there = moment.astimezone(zone_of(zone).rules)
+        if there.utcoffset() != local.utcoffset():
+            return f"{there:%Y-%m-%d %H:%M:%S} {zone} = {here}"
+    return here
 
 
 def seconds_of(text: str) -> float | None:
@@ -114,6 +126,7 @@ def bar(done: int, total: int, columns: int = BAR_COLUMNS) -> str:
     return "█" * filled + "░" * (columns - filled)
 
 
-def so_far(done: int, total: int, bad: int) -> str:
-    """A bar and its numbers: of ``total``, so many have ended, ``bad`` of them not well."""
-    return f"{bar(done, total)} {done}/{total}" + (f", {bad} failed" if bad else "")
+def so_far(done: int, total: int, bad: int, unstarted: int) -> str:
+    """A bar and its numbers: of ``total``, so many are over, ``bad`` of them failed and ``unstarted`` did not start."""
+    words = (f", {number} {word}" for number, word in ((bad, "failed"), (unstarted, "not started")) if number)
+    return f"{bar(done, total)} {done}/{total}{''.join(words)}"

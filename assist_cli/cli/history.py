@@ -13,7 +13,7 @@ from assist_cli import codes
 from assist_cli.cli import documents, options, scripts, targets
 from assist_cli.cli.formatting import ago, count, escape, one_line
 from assist_cli.cli.output import Column, Format, Printer, Style
-from assist_cli.errors import Refused, UsageError
+from assist_cli.errors import ExitStatus, Refused, UsageError
 from assist_cli.model.comparison import Comparison, Difference
 from assist_cli.model.gathering import in_words
 from assist_cli.model.invocation import Hit
@@ -90,6 +90,7 @@ def diff(context: typer.Context, old: One, new: Other, output: options.Output = 
     """Compare two invocations of one command.
 
     It tells which instances answer differently now, and how. Instances with the same difference stand together.
+    Ends with 0 when all answer alike, 1 when not, 75 when none differs and some have not ended.
     """
     from assist_cli.operations.history.compare import compare
 
@@ -101,6 +102,10 @@ def diff(context: typer.Context, old: One, new: Other, output: options.Output = 
         printer.document(documents.comparison(old_id, new_id, found))
     else:
         _print_comparison(printer, found)
+    if found.is_different:
+        raise typer.Exit(ExitStatus.FAILED)
+    if found.not_over:
+        raise typer.Exit(ExitStatus.GAVE_UP_WAITING)
 
 
 @app.command(
@@ -182,7 +187,7 @@ def _print_comparison(printer: Printer, found: Comparison) -> None:
 
 def _print_difference(printer: Printer, difference: Difference) -> None:
     names = fold(difference.names) + (f" ({len(difference.names)})" if len(difference.names) > 1 else "")
-    before, after = (in_words(*answer.ending) for answer in (difference.before, difference.after))
+    before, after = (in_words(answer) for answer in (difference.before, difference.after))
     change = f": {before} → {after}" if before != after else ""
     printer.line(printer.paint(f"=== {names}{change} ===", Style.STRONG))
     for lines in (difference.stdout, difference.stderr):

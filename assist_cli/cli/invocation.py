@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from assist_cli.cli import documents, invocation_view, options, targets
+from assist_cli.cli import documents, invocation_view, launching, options, targets
 from assist_cli.cli.history import app as history_app
 from assist_cli.cli.output import STYLES, Encoding, Format
 from assist_cli.errors import Conflict, ExitStatus, UsageError
@@ -44,7 +44,7 @@ class MemberOptions(targets.TargetOptions):
 
 @app.command(
     "list",
-    epilog=options.examples("assist invocation list", "assist invocation list --status failed -i web1 --since 2d"),
+    epilog=options.examples("assist invocation list", "assist invocation list --unsuccessful -i web1 --since 2d"),
 )
 def list_(
     context: typer.Context,
@@ -60,6 +60,9 @@ def list_(
     ] = None,
     since: options.Since = None,
     periodic: Annotated[bool, typer.Option("--periodic", help="That run again and again.")] = False,
+    unsuccessful: Annotated[
+        bool, typer.Option("--unsuccessful", help="That did not finish with 0 everywhere: what rerun takes.")
+    ] = False,
     number: options.Number = None,
     output: options.Output = Format.TABLE,
     plain: options.Plain = False,
@@ -75,6 +78,7 @@ def list_(
             where=targets.TargetOptions(instance).selection(),
             since=since,
             periodic=periodic,
+            unsuccessful=unsuccessful,
         )
         found = history.summaries(controller, limit=number + 1 if number else None, wanted=wanted)
         shown = found[:number] if number else found
@@ -90,6 +94,11 @@ def list_(
         printer.talk("Nothing was run yet. Try: assist run -- uname -a")
     if len(found) > len(shown):
         printer.talk("There are older ones; all of them: assist invocation list -n 0")
+    if status is not None and InvokeStatus.FAILED in status and not unsuccessful:
+        printer.talk(
+            "Failed: no script came to its own end. An exit code other than 0 is Finished, a failure on some instances "
+            "PartialFailed. All that did not succeed: assist invocation list --unsuccessful"
+        )
 
 
 @app.command(epilog=options.examples("assist invocation show -", "assist invocation show t-01k3 -o json"))
@@ -161,10 +170,10 @@ def results(
 @app.command(epilog=options.examples("assist invocation wait -", "assist invocation wait t-01k3 --wait 10m"))
 def wait(
     context: typer.Context,
+    *,
     id: options.Id,
     patience: options.Patience = None,
-    live: options.Live = False,
-    gather: options.Gather = False,
+    view: launching.ViewOptions,
     output: options.Output = Format.TABLE,
     encoding: options.EncodingOption = Encoding.TEXT,
 ) -> None:
@@ -176,6 +185,7 @@ def wait(
     from assist_cli.cli import watching
 
     printer = options.printer(context, output)
+    look = view.look()
     with open_controller(home()) as controller:
         found = recording.recall(controller, history.find(controller, id, files=True))
         if patience is None:
@@ -186,7 +196,7 @@ def wait(
             found,
             lambda listener: _follow(controller, found, listener, patience),
             encoding=encoding,
-            look=watching.Look(live, gather),
+            look=look,
         )
     raise typer.Exit(status)
 

@@ -15,7 +15,7 @@ from assist_cli.cli.output import Cell, Printer, Style
 from assist_cli.cli.screen import Line, Screen
 from assist_cli.model.gathering import in_words
 from assist_cli.model.invocation import Invocation, InvocationInstance
-from assist_cli.model.status import InvocationStatus, InvokeStatus
+from assist_cli.model.status import NOT_STARTED, WAITING, InvocationStatus, InvokeStatus
 from assist_cli.model.target import fold
 from assist_cli.operations.controller import Controller
 from assist_cli.operations.history import history
@@ -23,7 +23,6 @@ from assist_cli.operations.runs import recording
 from assist_cli.operations.runs.listener import Listener
 
 RUNNING_LINES = 6
-WAITING = "waiting"
 
 
 @dataclass(frozen=True)
@@ -33,6 +32,12 @@ class _Standing:
     word: str
     why: str
     style: Style
+
+    def __str__(self) -> str:
+        """Both in one sentence; why it was not started says the word itself."""
+        if self.word == NOT_STARTED:
+            return self.why or self.word
+        return f"{self.word}: {self.why}" if self.why else self.word
 
 
 class InvocationScreen(Listener):
@@ -93,7 +98,7 @@ class InvocationScreen(Listener):
                 self._told[place.instance_name] = place.record.id, now
                 changed.setdefault(now, []).append(place.instance_name)
         for how, names in changed.items():
-            text = f"{clock(self._controller.now())}  {fold(names)}: {how.word}" + (f": {how.why}" if how.why else "")
+            text = f"{clock(self._controller.now())}  {fold(names)}: {how}"
             self._printer.raw(f"{escape(text)}\n".encode("utf-8", "surrogateescape"))
 
 
@@ -104,7 +109,7 @@ def standing(place: InvocationInstance) -> _Standing:
         if record.sent is None:
             return _Standing(WAITING, "", Style.QUIET)
         return _Standing("running" if record.status is InvocationStatus.RUNNING else "stopping", "", Style.BUSY)
-    word = in_words(record.status, record.exit_code, record.error_code)
+    word = in_words(record)
     if record.status is InvocationStatus.FINISHED:
         return _Standing(word, "", Style.GOOD if record.is_success else Style.BAD)
     return _Standing(word, record.error_info, Style.ODD if record.status is InvocationStatus.STOPPED else Style.BAD)
@@ -125,7 +130,8 @@ def frame(invocation: Invocation, now: datetime, columns: int, lines: int) -> li
     for place in invocation.instances:
         groups.setdefault(standing(place), []).append(place.instance_name)
     ended = [place.record for place in invocation.instances if place.record.status.is_final]
-    bad = sum(not record.is_success for record in ended)
+    unstarted = sum(record.is_unstarted for record in ended)
+    bad = sum(not record.is_success for record in ended) - unstarted
     total = len(invocation.instances)
     length = took(_length(invocation, now))
     head: list[Line] = [
@@ -135,7 +141,7 @@ def frame(invocation: Invocation, now: datetime, columns: int, lines: int) -> li
             Cell(invocation.status.value, _style(invocation)),
             Cell(f"  {_what(invocation)}"),
         ],
-        [Cell(f"{so_far(len(ended), total, bad)}  {length}")],
+        [Cell(f"{so_far(len(ended), total, bad, unstarted)}  {length}")],
         [Cell(", ".join(f"{number} {word}" for word, number in tally(invocation.instances).items()))],
     ]
     since = {

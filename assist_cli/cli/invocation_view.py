@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 from assist_cli.cli.formatting import ago, clock, count, escape, one_line, took
 from assist_cli.cli.output import STYLES, Cell, Column, Printer, Style
 from assist_cli.model.gathering import EndingGroup, endings
-from assist_cli.model.invocation import Invocation, InvocationInstance, Summary
+from assist_cli.model.invocation import Invocation, InvocationInstance, RepeatMode
 from assist_cli.model.output import Output, Stream
-from assist_cli.model.status import InvocationStatus, InvokeStatus
+from assist_cli.model.status import NOT_STARTED, WAITING, InvocationStatus, InvokeStatus
+from assist_cli.model.summary import InstanceCounts, Summary, instance_counts
 from assist_cli.model.target import fold
 
 if TYPE_CHECKING:
@@ -36,26 +37,55 @@ def print_list(printer: Printer, found: Iterable[Summary], short: Mapping[str, s
 
 def _row(summary: Summary, short: str, now: datetime) -> list[Cell | str]:
     invocation = summary.invocation
-    length = "" if invocation.finished is None else took(invocation.finished - invocation.created)
     text = invocation.command_name or one_line(invocation.content.decode("utf-8", "replace"))
     if invocation.command_name:
         text += f"@{invocation.command_version}"
     instances = summary.instance_name if summary.instance_count == 1 else f"{summary.instance_count} instances"
-    status = _status(invocation.status, [summary.exit_code or 0] * summary.nonzero, summary.instance_count)
+    status = status_cell(invocation.status, summary.kinds, summary.exit_code)
+    length = _length(summary.began, invocation.finished)
     return [short, status, instances, ago(invocation.created, now), length, text]
 
 
-def _status(status: InvokeStatus, exit_codes: Sequence[int], instances: int) -> Cell:
-    """The status, and what Finished hides: the exit codes that are not 0."""
-    if not exit_codes or status not in (InvokeStatus.FINISHED, InvokeStatus.PARTIAL_FAILED):
-        return Cell(status.value, STYLES[status.value])
-    what = f"exit {exit_codes[0]}" if instances == 1 else f"{len(exit_codes)} not 0"
-    return Cell(f"{status.value}, {what}", Style.ODD if status is InvokeStatus.FINISHED else STYLES[status.value])
+def _length(began: datetime | None, finished: datetime | None) -> str:
+    """How long it took; nothing where nothing ran, and while it runs."""
+    return "" if began is None or finished is None else took(finished - began)
+
+
+def status_cell(status: InvokeStatus, kinds: InstanceCounts, exit_code: int | None) -> Cell:
+    """The status, and what its word hides: exit codes that are not 0, and where it failed, was stopped or not started.
+
+    A rollout that was halted says that, and what came of each of its instances.
+    """
+    bad, unstarted = kinds.failed + kinds.nonzero, kinds.unstarted + kinds.halted
+    if kinds.halted and status.is_final:
+        parts = {"succeeded": kinds.succeeded, "failed": bad, "stopped": kinds.stopped, NOT_STARTED: unstarted}
+        return Cell(f"Halted: {_numbers(parts)}", Style.BAD)
+    style = Style.ODD if status is InvokeStatus.FINISHED and kinds.nonzero else STYLES[status.value]
+    if kinds.total == 1:
+        what = f"exit {exit_code}" if kinds.nonzero else NOT_STARTED if unstarted else ""
+    elif status.is_final:
+        failed = 0 if status is InvokeStatus.FAILED and kinds.failed == kinds.total else kinds.failed
+        stopped = 0 if kinds.stopped == kinds.total else kinds.stopped
+        what = _numbers({"failed": failed, "not 0": kinds.nonzero, "stopped": stopped, NOT_STARTED: unstarted})
+    else:
+        what = _numbers({"failed": bad, WAITING: kinds.waiting})
+    return Cell(f"{status.value}, {what}" if what else status.value, style)
+
+
+def status_of(invocation: Invocation) -> Cell:
+    """The same of an invocation with its instances."""
+    once = invocation.repeat_mode is RepeatMode.ONCE
+    kinds = instance_counts(invocation.instances) if once else InstanceCounts()
+    exit_code = invocation.instances[0].record.exit_code
+    return status_cell(invocation.status, kinds, exit_code)
+
+
+def _numbers(parts: Mapping[str, int]) -> str:
+    return ", ".join(f"{number:,} {word}" for word, number in parts.items() if number)
 
 
 def print_head(printer: Printer, invocation: Invocation, now: datetime, told: Told | None) -> None:
-    exit_codes = [place.record.exit_code for place in invocation.instances if place.record.exit_code]
-    status = _status(invocation.status, exit_codes, len(invocation.instances))
+    status = status_of(invocation)
     printer.line(f"{printer.paint(invocation.id, Style.STRONG)}  {printer.paint(status.text, status.style)}")
     assert invocation.command_type is not None
     settings = [invocation.command_type.value, f"timeout {invocation.timeout} s"]
@@ -82,9 +112,8 @@ def print_head(printer: Printer, invocation: Invocation, now: datetime, told: To
 def created(invocation: Invocation, now: datetime) -> str:
     """When it was made, and how long it took when it is over."""
     when = f"{ago(invocation.created, now)} ({clock(invocation.created)})"
-    if invocation.finished is not None:
-        when += f", took {took(invocation.finished - invocation.created)}"
-    return when
+    length = _length(invocation.began, invocation.finished)
+    return f"{when}, took {length}" if length else when
 
 
 def print_rows(printer: Printer, rows: Iterable[tuple[str, str]]) -> None:
@@ -116,10 +145,21 @@ def print_instances(printer: Printer, places: Sequence[InvocationInstance], now:
         Column("TOOK", right=True),
         Column("WHY", flexible=True),
     ]
-    printer.table(columns, ([*_instance_row(place, place.status, now), place.record.error_code] for place in places))
+    printer.table(columns, ([*_instance_row(place, place.status, now), _why_there(place)] for place in places))
+    reasons: dict[str, list[str]] = {}
     for place in places:
         if place.record.error_info and place.status is not InvocationStatus.FINISHED:
-            printer.line(f"{escape(place.instance_name)}: {escape(place.record.error_info)}")
+            reasons.setdefault(place.record.error_info, []).append(place.instance_name)
+    for why, names in reasons.items():
+        printer.line(f"{escape(fold(names))}: {escape(why)}")
+
+
+def _why_there(place: InvocationInstance) -> str:
+    """Why it stands so on an instance, in a word or two."""
+    record = place.record
+    if record.is_unsent and record.id:
+        return WAITING
+    return NOT_STARTED if record.is_unstarted else record.error_code
 
 
 def print_endings(printer: Printer, places: Sequence[InvocationInstance]) -> None:
@@ -167,6 +207,8 @@ def _ending_row(ending: EndingGroup) -> list[Cell | str]:
 
 
 def _why(ending: EndingGroup) -> str:
+    if ending.is_unstarted:
+        return NOT_STARTED
     if ending.status is InvocationStatus.FINISHED:
         return f"exit {ending.exit_code}" if ending.exit_code else ""
     return ending.error_code

@@ -54,7 +54,7 @@ def invoke(
     What it needs and is not given is asked for on a terminal, and refused elsewhere. Ends as assist run does.
     """
     printer = options.printer(context, output)
-    rollout = waves.rollout()
+    rollout, look = waves.rollout(), view.look()
     timing = when.timing(rollout)
     where = target.selection()
     if target.preview:
@@ -88,7 +88,7 @@ def invoke(
                 detach=watch.detach,
                 patience=watch.patience,
                 encoding=encoding,
-                look=view.look(),
+                look=look,
                 rollout=rollout,
             )
     raise typer.Exit(status)

@@ -13,9 +13,9 @@ from assist_cli.cli import detaching, options
 from assist_cli.cli.formatting import clock, count
 from assist_cli.cli.output import Printer
 from assist_cli.cli.typer_classes import SHOWN, WAVES, WHEN, Group
-from assist_cli.errors import UsageError
+from assist_cli.errors import InvalidParameter, UsageError
 from assist_cli.model.invocation import Invocation
-from assist_cli.model.rollout import Rollout, share
+from assist_cli.model.rollout import Rollout, Share, share
 from assist_cli.model.schedule import KEEP, Missed, Schedule, Timing
 from assist_cli.operations.controller import Also, Controller
 
@@ -118,13 +118,21 @@ class WaveOptions(Group):
     ] = None
 
     def rollout(self) -> Rollout:
-        """Return the rollout that is asked for. Raises InvalidParameter."""
+        """Return the rollout that is asked for. Raises UsageError."""
         return Rollout(
             canary=self.canary,
-            batch=share(self.batch, "--batch", least=1) if self.batch else None,
-            max_errors=share(self.max_errors, "--max-errors", least=0) if self.max_errors else None,
+            batch=None if self.batch is None else _share(self.batch, "--batch", least=1),
+            max_errors=None if self.max_errors is None else _share(self.max_errors, "--max-errors", least=0),
             concurrency=self.concurrency,
         )
+
+
+def _share(text: str, option: str, *, least: int) -> Share:
+    """The share that an option names. Raises UsageError, as any number does that is none."""
+    try:
+        return share(text, option, least=least)
+    except InvalidParameter as error:
+        raise UsageError(error.message, hint=error.hint) from None
 
 
 @dataclass(frozen=True)
@@ -149,9 +157,11 @@ class ViewOptions(Group):
     gather: options.Gather = False
 
     def look(self) -> Look:
-        """Return the look that is asked for."""
+        """Return the look that is asked for. Raises UsageError."""
         from assist_cli.cli.watching import Look
 
+        if self.live and self.gather:
+            raise UsageError("cannot show only lines and only groups", hint="leave out one of --live and --gather")
         return Look(self.live, self.gather)
 
 
@@ -192,14 +202,15 @@ class NotifyOptions(Group):
 
 def tell_scheduled(printer: Printer, controller: Controller, invocation: Invocation, schedule: Schedule) -> None:
     """The id on stdout; on stderr when it runs first, and that somebody must serve, where nobody does."""
+    from assist_cli.model import frequency
     from assist_cli.operations.server import schedules
 
     detaching.print_started(printer, controller, invocation, "schedule show")
     if not printer.is_json:
         assert schedule.next is not None
+        what = frequency.expression(schedule.frequency, schedule.timezone)
         where = count(len(invocation.instances), "instance")
-        printer.talk(
-            f"{schedule.frequency} on {where}, first at {clock(schedule.next)}; to end it: assist stop {invocation.id}"
-        )
+        first = clock(schedule.next, schedule.timezone)
+        printer.talk(f"{what} on {where}, first at {first}; to end it: assist stop {invocation.id}")
     if not schedules.is_served(controller):
         printer.talk("Nobody serves, so nothing will run. To serve: assist serve, or for good: assist service install")

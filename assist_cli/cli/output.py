@@ -213,9 +213,9 @@ class Printer:
         if not self.quiet:
             self._status.draw(text, hint)
 
-    def remove_enter(self) -> None:
-        """Remove the progress and the line that a person's Enter has begun below it."""
-        self._status.step_back()
+    def remove_enter(self, lines: int = 1) -> None:
+        """Remove the progress and the ``lines`` that a person's Enter has begun below it."""
+        self._status.step_back(lines)
 
     # stdout: data
 

@@ -8,7 +8,7 @@ from assist_cli.cli.formatting import count
 from assist_cli.cli.output import Printer
 from assist_cli.model.invocation import InvocationInstance
 from assist_cli.model.output import Output, Stream
-from assist_cli.model.status import InvocationStatus
+from assist_cli.model.status import NOT_STARTED, InvocationStatus
 from assist_cli.operations.runs.listener import Listener
 
 
@@ -64,4 +64,5 @@ def tell_failures(printer: Printer, places: Sequence[InvocationInstance]) -> Non
     for place in places:
         record = place.record
         if record.status.is_final and record.status is not InvocationStatus.FINISHED:
-            printer.talk(f"{place.instance_name}: {record.status} ({record.error_code}): {record.error_info}")
+            how = f"{record.status} ({record.error_code})" if record.error_code else f"{record.status}, {NOT_STARTED}"
+            printer.talk(f"{place.instance_name}: {how}" + (f": {record.error_info}" if record.error_info else ""))

@@ -7,21 +7,22 @@ from typing import Annotated
 
 import typer
 
-from assist_cli.cli import launching, options, parameters
+from assist_cli.cli import launching, options, parameters, targets
 from assist_cli.cli.output import Encoding, Format
 from assist_cli.cli.typer_classes import WHERE
 from assist_cli.cli.watching import carry_out
 from assist_cli.errors import UsageError
 from assist_cli.operations.controller import open_controller
+from assist_cli.operations.fleet.instances import resolve
 from assist_cli.operations.history import history
-from assist_cli.operations.runs.plans import RerunRequest, missing
+from assist_cli.operations.runs.plans import RerunRequest, chosen, missing
 from assist_cli.operations.runs.recording import recorded, schedule
 from assist_cli.paths import home
 
 app = options.application()
 
 
-@app.command(epilog=options.examples("assist rerun - --timeout 10m", "assist rerun t-01k3 --all --every 1h"))
+@app.command(epilog=options.examples("assist rerun - --preview", "assist rerun t-01k3 --all --every 1h"))
 def rerun(
     context: typer.Context,
     *,
@@ -30,6 +31,7 @@ def rerun(
         bool, typer.Option("--failed", help="Where it did not end with exit code 0; the default.")
     ] = False,
     everywhere: Annotated[bool, typer.Option("--all", help="On all of its instances.", rich_help_panel=WHERE)] = False,
+    preview: targets.Preview = False,
     secrets: parameters.Secrets = None,
     timeout: Annotated[
         int | None, typer.Option("--timeout", metavar="TIME", parser=options.whole_seconds, help="Default: as then.")
@@ -56,7 +58,7 @@ def rerun(
     if failed and everywhere:
         raise UsageError("cannot rerun only the failed and all", hint="leave out one of --failed and --all")
     printer = options.printer(context, output)
-    rollout = waves.rollout()
+    rollout, look = waves.rollout(), view.look()
     timing = when.timing(rollout)
     also = notify.also()
     given = parameters.ParameterOptions(secrets=secrets).values() or {}
@@ -70,6 +72,9 @@ def rerun(
             username=username,
             keep_script=keep_script,
         )
+        if preview:
+            targets.print_preview(printer, resolve(controller, chosen(request)))
+            return
         if timing is not None:
             launching.tell_scheduled(printer, controller, *schedule(controller, request, timing, also=also))
             return
@@ -83,7 +88,7 @@ def rerun(
                 detach=watch.detach,
                 patience=watch.patience,
                 encoding=encoding,
-                look=view.look(),
+                look=look,
                 rollout=rollout,
             )
     raise typer.Exit(status)

@@ -58,7 +58,7 @@ def run(
     The history keeps it. The exit status is the script's own, 124 on a timeout.
     """
     printer = options.printer(context, output)
-    rollout = waves.rollout()
+    rollout, look = waves.rollout(), view.look()
     timing = when.timing(rollout)
     where = target.selection()
     if target.preview:
@@ -88,7 +88,7 @@ def run(
             detach=watch.detach,
             patience=watch.patience,
             encoding=encoding,
-            look=view.look(),
+            look=look,
             rollout=rollout,
         )
     raise typer.Exit(status)

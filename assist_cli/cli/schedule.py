@@ -211,11 +211,12 @@ def _print(printer: Printer, found: Planned, now: datetime) -> None:
     schedule, invocation = found.schedule, found.invocation
     state = _state(found)
     printer.line(f"{printer.paint(invocation.id, Style.STRONG)}  {printer.paint(state.text, state.style)}")
-    frequency = schedule.frequency + (f" in {schedule.timezone}" if schedule.timezone else "")
+    zone = schedule.timezone
+    upcoming = f" ({clock(schedule.next, zone)})" if found.is_waiting and schedule.next else ""
     rows = [
-        ("Frequency", frequency),
-        ("Next", _next(found, now) + (f" ({clock(schedule.next)})" if found.is_waiting and schedule.next else "")),
-        ("Last", f"{ago(schedule.last, now)} ({clock(schedule.last)})" if schedule.last else "-"),
+        ("Frequency", schedule.frequency + (f" in {zone}" if zone else "")),
+        ("Next", _next(found, now) + upcoming),
+        ("Last", f"{ago(schedule.last, now)} ({clock(schedule.last, zone)})" if schedule.last else "-"),
         ("On", ", ".join(place.instance_name for place in invocation.instances)),
         ("Command", _command(found)),
         ("Missed", "left out" if schedule.missed is Missed.SKIP else "run once, when somebody serves again"),
@@ -234,7 +235,7 @@ def _row(found: Planned, short: str, now: datetime) -> list[Cell | str]:
     return [
         short,
         _state(found),
-        schedule.frequency,
+        frequency.expression(schedule.frequency, schedule.timezone),
         _next(found, now),
         ago(schedule.last, now) if schedule.last else "",
         places[0].instance_name if len(places) == 1 else f"{len(places)} instances",
@@ -273,7 +274,7 @@ def _slot_row(slot: Slot, names: Mapping[str, str]) -> list[Cell | str]:
 
 def _firing_row(firing: Firing, now: datetime) -> Sequence[Cell | str]:
     return [
-        f"{firing.local:%a %Y-%m-%d %H:%M:%S}",
+        f"{firing.local:%a %Y-%m-%d %H:%M:%S%z}".removesuffix("00"),  # of the offset: +02, and +0530 whole
         f"{firing.time:%Y-%m-%d %H:%M:%S}",
         ago(firing.time, now),
         Cell(f"{firing.note} {firing.hours}" if firing.note else "", Style.ODD),

@@ -6,12 +6,58 @@ out in one write, so that nothing flickers.
 
 from __future__ import annotations
 
+import os
+import signal
+import sys
 from collections.abc import Sequence
+from typing import Any
 
 from assist_cli.cli.formatting import escape
 from assist_cli.cli.output import Cell, Printer
 
 Line = Sequence[Cell]
+
+
+class _Silenced:
+    """The terminal of a descriptor, on which keys show nothing and are there without Enter, until it is restored.
+
+    A terminal is left alone where it is not ours: this process is in the background, and the keys are the shell's.
+    """
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._before: list[Any] | None = None
+        if sys.platform == "win32" or not is_foreground(descriptor):
+            return
+        import termios
+        import tty
+
+        self._before = termios.tcgetattr(descriptor)
+        self._on_term = signal.signal(signal.SIGTERM, self._end)
+        tty.setcbreak(descriptor)
+
+    def restore(self) -> None:
+        """Give the terminal back without what was typed meanwhile; more than once is no harm."""
+        before, self._before = self._before, None
+        if sys.platform == "win32" or before is None:
+            return
+        import termios
+
+        signal.signal(signal.SIGTERM, self._on_term)
+        if is_foreground(self._descriptor):
+            termios.tcsetattr(self._descriptor, termios.TCSAFLUSH, before)
+
+    def _end(self, *_: object) -> None:
+        self.restore()
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+def is_foreground(terminal: int) -> bool:
+    """Return True if the keys that are typed at a terminal are for this process, and not for the shell."""
+    try:
+        return os.tcgetpgrp(terminal) == os.getpgrp()
+    except OSError:
+        return True  # it is not the terminal that controls us, so no shell shares it
 
 
 class Screen:
@@ -30,7 +76,7 @@ class Screen:
             vertical_overflow="crop",
         )
         self._shown: object = None
-        self._live.start()
+        self._terminal = _Silenced(self._console.file.fileno())
 
     @property
     def size(self) -> tuple[int, int]:
@@ -55,9 +101,12 @@ class Screen:
                     for line in lines
                 )
             ),
-            refresh=True,
+            refresh=self._live.is_started,
         )
+        if not self._live.is_started:  # begun without anything to show, it would leave an empty line
+            self._live.start(refresh=True)
 
     def close(self) -> None:
         """Let go of the terminal; more than once is no harm."""
         self._live.stop()
+        self._terminal.restore()

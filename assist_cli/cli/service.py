@@ -7,6 +7,7 @@ import typer
 from assist_cli.cli import documents, options
 from assist_cli.cli.formatting import escape
 from assist_cli.cli.output import Format, Printer, Style
+from assist_cli.errors import ExitStatus
 from assist_cli.operations.controller import open_controller
 from assist_cli.operations.server import service as operations
 from assist_cli.operations.server.service import ServiceState, Systemd
@@ -31,10 +32,13 @@ def install(context: typer.Context, output: options.Output = Format.TABLE) -> No
 
 @app.command(epilog=options.examples("assist service status", "assist service status -o json"))
 def status(context: typer.Context, output: options.Output = Format.TABLE) -> None:
-    """Show the service, and whether somebody serves."""
+    """Show the service, and whether somebody serves. Ends with 1 when the service does not run."""
     printer = options.printer(context, output)
     with open_controller(home()) as controller:
-        _show(printer, operations.state(controller, Systemd()))
+        state = operations.state(controller, Systemd())
+    _show(printer, state)
+    if not state.is_active:
+        raise typer.Exit(ExitStatus.FAILED)
 
 
 @app.command(epilog=options.examples("assist service uninstall", "sudo assist service uninstall"))

@@ -278,8 +278,8 @@ class StatusLine:
             self._stream.write(_WIPE)
             self._stream.flush()
 
-    def step_back(self) -> None:
-        """Remove it together with the line that a person's Enter has begun below it."""
+    def step_back(self, lines: int) -> None:
+        """Remove it together with the ``lines`` that a person's Enter has begun below it."""
         if self._is_visible:
-            self._stream.write(_UP)
+            self._stream.write(_UP * lines)
         self.wipe()

@@ -23,6 +23,7 @@ Targets = Annotated[
     typer.Option("--instance", "-i", metavar="TARGET", help="web1, 'web*', web[1-9], @role=web; help targets."),
 ]
 All = Annotated[bool, typer.Option("--all", help="All instances but local.")]
+Preview = Annotated[bool, typer.Option("--preview", help="Only say which instances these are.", rich_help_panel=WHERE)]
 Tags = Annotated[
     list[str] | None, typer.Option("--tag", metavar="K=V", help="A tag, as role=web; also without a value.")
 ]
@@ -37,9 +38,9 @@ class TargetOptions(Group):
 
     instance: Targets = None
     everything: All = False
-    pick: Annotated[int | None, typer.Option("--pick", metavar="N", help="So many of them, by chance.")] = None
+    pick: Annotated[int | None, typer.Option("--pick", metavar="N", min=1, help="So many of them, by chance.")] = None
     seed: Annotated[int | None, typer.Option("--seed", metavar="N", help="Pick the same ones each time.")] = None
-    preview: Annotated[bool, typer.Option("--preview", help="Only say which instances these are.")] = False
+    preview: Preview = False
 
     def selection(self, more: Sequence[str] | None = None) -> Selection:
         """Return the instances that are asked for, with ``more`` targets that were given without an option.

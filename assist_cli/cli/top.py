@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
 from typing import Annotated
 
 import typer
@@ -35,8 +34,8 @@ def top(
             for line in fleet_screen.frame(overview.look(controller), printer.columns, ALL_LINES):
                 printer.line("".join(printer.paint(cell.text, cell.style) for cell in line).rstrip())
             return
-        with _keys(printer.keyboard) as keyboard, contextlib.closing(Screen(printer, whole=True)) as screen:
-            overview.observe(controller, _View(screen, keyboard))
+        with contextlib.closing(Screen(printer, whole=True)) as screen:
+            overview.observe(controller, _View(screen, printer.keyboard))
 
 
 class _View(overview.Viewer):
@@ -51,20 +50,3 @@ class _View(overview.Viewer):
         assert self.keyboard is not None
         keys = os.read(self.keyboard, 1024)
         return not keys or b"q" in keys.lower()
-
-
-@contextlib.contextmanager
-def _keys(keyboard: int | None) -> Iterator[int | None]:
-    """The terminal that is typed at, which gives each key unbuffered and shows none, until the end of the block."""
-    import termios
-    import tty
-
-    if keyboard is None:
-        yield None
-        return
-    before = termios.tcgetattr(keyboard)
-    try:
-        tty.setcbreak(keyboard)
-        yield keyboard
-    finally:
-        termios.tcsetattr(keyboard, termios.TCSADRAIN, before)

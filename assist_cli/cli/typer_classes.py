@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import itertools
 from collections.abc import Callable
 from dataclasses import fields
 from typing import Any, ClassVar, get_type_hints
@@ -24,6 +25,9 @@ from typer.core import TyperCommand, TyperGroup
 
 from assist_cli.cli.output import Printer
 from assist_cli.errors import UsageError
+
+# Typer exports the leaves of this branch of its tree; what they have in common is what is caught here.
+TyperUsageError: Any = typer.BadParameter.__base__
 
 MANY = 15  # parameters; the help of a command with so many has these sections, in this order
 HEADINGS = BOTH, WHERE, WHEN, WAVES, SHOWN = (
@@ -81,6 +85,18 @@ class Group:
 
 class CliCommand(_PrintsHelp, TyperCommand):
     """A command. The help of one with many options is set close, under headings, so that it fits a screen."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> Any:
+        """Parse the words. What is wrong with them knows its command, and of a choice the words that look like it."""
+        words = list(args)
+        try:
+            return super().parse_args(ctx, args)
+        except TyperUsageError as error:
+            error.ctx = error.ctx or ctx
+            choices = getattr(getattr(error, "param", None), "type", None)
+            if hasattr(choices, "choices"):
+                error.possibilities = _near(words, error.param)
+            raise
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         """An argument that must be given stands there as it is, where Typer puts braces around it."""
@@ -145,6 +161,18 @@ class CliApplication(typer.Typer):
             return function
 
         return decorate
+
+
+def _near(words: list[str], option: Any) -> list[str]:
+    """The choices of an option that look like a word that was given for it and is none of them."""
+    import difflib
+
+    known = [str(getattr(each, "value", each)) for each in option.type.choices]
+    given = [word for name, word in itertools.pairwise(words) if name in option.opts]
+    given += [word for name, equals, word in (each.partition("=") for each in words) if equals and name in option.opts]
+    folded = {each.casefold(): each for each in known}
+    wrong = next((word.casefold() for word in given if word.casefold() not in folded), "")
+    return [folded[each] for each in difflib.get_close_matches(wrong, list(folded), n=2, cutoff=0.7)]
 
 
 def _expanded(function: Callable[..., None]) -> Callable[..., None]:

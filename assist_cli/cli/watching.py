@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Look:
-    """The view of several instances: lines as they come (``live``), equal answers together (``gather``), or both.
+    """The view of several instances: only lines as they come (``live``), or only equal answers together (``gather``).
 
     When nothing is asked for, a terminal shows both, and anything else lines.
     """
@@ -40,7 +40,7 @@ class Look:
 
     @property
     def lines(self) -> bool:
-        return self.live or not self.gather
+        return not self.gather
 
     def groups(self, *, terminal: bool) -> bool:
         return self.gather or (terminal and not self.live)

@@ -39,11 +39,18 @@ _INSTALLERS = {
     "apk": "apk add python3",
     "pacman": "pacman -S python",
 }
+# What a login shell prints of its own comes before this line. The line is begun anew, for that may not end with one.
 _MARK = "assist: from here on"
+_BEGIN = f"echo; echo {_MARK}"
+_NO_SUDO = "assist: no sudo"
+_UNPRIVILEGED = "exec sh -s"
+_BY_SUDO = (
+    f"exec sh -c 'if command -v sudo >/dev/null 2>&1; then exec sudo -n sh -s; fi; echo; echo {_NO_SUDO}; exec id -u'"
+)
 
 # Read by sh and by Pythons of any age; one line for each Python that is there: its path, its version, what it lacks.
 _PROBE = f"""\
-echo '{_MARK}'
+{_BEGIN}
 uname -s
 for tool in {" ".join(_INSTALLERS)}; do command -v $tool >/dev/null 2>&1 && break; done
 echo "$tool"
@@ -117,14 +124,10 @@ class Host:
 
     def check(self) -> str:
         """Find a Python for the agent; its version. Raises Refused when there is none, with what to install."""
-        done = self._login.run(f"exec {self._become}sh -s", _PROBE.encode())
+        done = self._login.run(_BY_SUDO if self._become else _UNPRIVILEGED, _PROBE.encode())
         lines = done.stdout.decode("utf-8", "replace").splitlines()
         if _MARK not in lines:
-            said = done.stderr.decode("utf-8", "replace").strip().splitlines()[-1:] or ["its shell runs nothing"]
-            raise InstallFailed(
-                f"cannot install anything on '{self.place}': {said[0]}",
-                hint="sudo must not ask for a password there" if self._become else "log in there and try: sh -c true",
-            )
+            raise self._no_shell(lines, done.stderr.decode("utf-8", "replace").splitlines())
         system, tool, *pythons = lines[lines.index(_MARK) + 1 :]
         if system != "Linux":
             raise Refused(
@@ -142,6 +145,20 @@ class Host:
             hint=f"there, as root: {_INSTALLERS.get(tool, 'install python3')}",
             code=codes.CLIENT_NEED_UPGRADE,
         )
+
+    def _no_shell(self, stdout: list[str], stderr: list[str]) -> InstallFailed:
+        """The error of a login that does not lead to a shell of the right user, by what was printed there."""
+        if _NO_SUDO in stdout[:-1]:
+            why = "there is no sudo"
+            hint = (
+                "you are root there: leave out --sudo" if stdout[-1] == "0" else "install sudo there, or log in as root"
+            )
+        else:
+            why = next((line for line in (*stderr[::-1], *stdout[::-1]) if line.strip()), "its shell runs nothing")
+            hint = "log in there and try: sh -c true"
+            if self._become:
+                hint = "there, 'sudo -n true' must succeed: by NOPASSWD, and without requiretty, in sudoers"
+        return InstallFailed(f"cannot install anything on '{self.place}': {why}", hint=hint)
 
     def look(self) -> Found:
         """What is there already. ``check`` comes first."""
@@ -172,10 +189,10 @@ class Host:
 
     def _order(self, verb: str, order: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
         # ASSIST_AGENTD_HOME is a variable of the login there, which sudo would not let through
-        command = f'exec {self._become}{self._python} -I -S -c "{_RECEIVE}" "$ASSIST_AGENTD_HOME"'
-        answers = _Answers(verb, self.place, progress)
+        python = f'{self._become}{self._python} -I -S -c "{_RECEIVE}" "$ASSIST_AGENTD_HOME"'
+        answers = _Answers(verb, self.place, progress, after=_MARK.encode())
         line = _line(verb, order, self._timeouts)
-        done = self._login.run(f"exec sh -c '{command}'", line, self._timeouts.silence, answers.add)
+        done = self._login.run(f"exec sh -c '{_BEGIN}; exec {python}'", line, self._timeouts.silence, answers.add)
         return answers.result(done.stderr.decode("utf-8", "replace"))
 
 
@@ -220,15 +237,20 @@ def read_answers(output: bytes, place: str, verb: str) -> dict[str, Any]:
 
 
 class _Answers:
-    """The lines that ``host`` says, and what a login shell may say before them."""
+    """The lines that ``host`` says; with ``after``, those that come after this line."""
 
-    def __init__(self, verb: str, place: str, progress: Progress) -> None:
+    def __init__(self, verb: str, place: str, progress: Progress, after: bytes = b"") -> None:
+        self._after = after
         self._verb = verb
         self._place = place
         self._progress = progress
         self._last: dict[str, Any] = {}
 
     def add(self, line: bytes) -> None:
+        if self._after:
+            if line.strip() == self._after:
+                self._after = b""
+            return
         try:
             found = json.loads(line)
         except ValueError:

@@ -40,6 +40,11 @@ class Comparison:
     only_after: tuple[str, ...]
     not_over: tuple[str, ...]
 
+    @property
+    def is_different(self) -> bool:
+        """Return True if an answer has changed, or stands on one side only."""
+        return bool(self.differences or self.only_before or self.only_after)
+
 
 def compare(old: Iterable[InvocationInstance], new: Iterable[InvocationInstance]) -> Comparison:
     """Compare the newest records of two invocations, instance by instance; the largest group of changes first."""

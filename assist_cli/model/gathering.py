@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from assist_cli.model.invocation import InvocationInstance, Outcome
+from assist_cli.model.invocation import InvocationInstance, Outcome, Record
 from assist_cli.model.output import Output, Stream
-from assist_cli.model.status import InvocationStatus, is_success
+from assist_cli.model.status import NOT_STARTED, InvocationStatus, is_success
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,7 @@ class GroupKey:
     stdout: bytes
     stderr: bytes
     dropped: int
+    is_unstarted: bool
 
     @property
     def ending(self) -> tuple[InvocationStatus, int | None, str]:
@@ -48,6 +50,7 @@ class EndingGroup:
     status: InvocationStatus
     exit_code: int | None
     error_code: str
+    is_unstarted: bool
     names: tuple[str, ...]
     error_info: str
     is_same_info: bool
@@ -59,10 +62,10 @@ class EndingGroup:
 
 def endings(places: Iterable[InvocationInstance]) -> list[EndingGroup]:
     """The instances by how they stand, whatever they printed: the largest group first."""
-    found: dict[tuple[InvocationStatus, int | None, str], list[InvocationInstance]] = {}
+    found: dict[tuple[InvocationStatus, int | None, str, bool], list[InvocationInstance]] = {}
     for place in places:
         record = place.record
-        found.setdefault((place.status, record.exit_code, record.error_code), []).append(place)
+        found.setdefault((place.status, record.exit_code, record.error_code, record.is_unstarted), []).append(place)
     groups = [
         EndingGroup(
             *alike,
@@ -109,20 +112,21 @@ def answer_of(place: InvocationInstance) -> GroupKey:
         stdout=output.bytes_of(Stream.STDOUT).replace(own, b""),
         stderr=output.bytes_of(Stream.STDERR).replace(own, b""),
         dropped=output.dropped,
+        is_unstarted=record.is_unstarted,
     )
 
 
 def tally(outcomes: Iterable[Outcome | None]) -> dict[str, int]:
     """How many ended in which way, in words, most frequent first; None stands for one that has not ended."""
-    counts: dict[str, int] = {}
-    for outcome in outcomes:
-        word = "still running" if outcome is None else in_words(outcome.status, outcome.exit_code, outcome.error_code)
-        counts[word] = counts.get(word, 0) + 1
-    return dict(sorted(counts.items(), key=lambda item: -item[1]))
+    counts = Counter("still running" if outcome is None else in_words(outcome) for outcome in outcomes)
+    return dict(counts.most_common())
 
 
-def in_words(status: InvocationStatus, exit_code: int | None, error_code: str) -> str:
-    """``Finished``, ``exit 3``, ``Failed (ExecutionTimeout)``, ``Stopped``."""
-    if status is InvocationStatus.FINISHED:
-        return f"exit {exit_code}" if exit_code else status.value
-    return f"{status} ({error_code})" if status is InvocationStatus.FAILED and error_code else status.value
+def in_words(ended: Outcome | Record | GroupKey) -> str:
+    """``Finished``, ``exit 3``, ``Failed (ExecutionTimeout)``, ``Stopped``, ``not started``."""
+    if ended.status is InvocationStatus.FINISHED:
+        return f"exit {ended.exit_code}" if ended.exit_code else ended.status.value
+    if ended.is_unstarted:
+        return NOT_STARTED
+    failed = ended.status is InvocationStatus.FAILED and ended.error_code
+    return f"{ended.status} ({ended.error_code})" if failed else ended.status.value

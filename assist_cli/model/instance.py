@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 LOCAL = "local"
 
@@ -16,7 +16,7 @@ class Instance:
     """One instance: its id (the agent's own), its unique name, and the address at which its agent is reached.
 
     ``os_type`` is the agent's word for its system ("linux", "windows"), None when it was never heard; ``heard`` is the
-    last time that it answered when it was asked how it is. A tag without a value has the value "".
+    last time that it answered, whatever it was asked. A tag without a value has the value "".
     """
 
     id: str
@@ -26,6 +26,13 @@ class Instance:
     os_type: str | None = None
     heard: datetime | None = None
     tags: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+
+class Contact(NamedTuple):
+    """The last answer of an agent: the word for its system, and when that was."""
+
+    system: str
+    time: datetime
 
 
 @dataclass(frozen=True)

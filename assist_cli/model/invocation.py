@@ -14,7 +14,7 @@ from types import MappingProxyType
 from assist_cli.model.command import CommandType
 from assist_cli.model.output import Output
 from assist_cli.model.parameters import Value
-from assist_cli.model.status import InvocationStatus, InvokeStatus, is_success
+from assist_cli.model.status import InvocationStatus, InvokeStatus, has_begun, is_success, is_unstarted
 from assist_cli.model.transfer import Transfer
 
 
@@ -47,6 +47,16 @@ class Outcome:
     @property
     def is_success(self) -> bool:
         return is_success(self.status, self.exit_code)
+
+    @property
+    def has_begun(self) -> bool:
+        """Return True if it was started on its instance; of a file, if it arrived."""
+        return has_begun(self.status, self.started)
+
+    @property
+    def is_unstarted(self) -> bool:
+        """Return True if it was stopped before anything of it was started."""
+        return is_unstarted(self.status, self.started)
 
 
 @dataclass(frozen=True)
@@ -81,6 +91,16 @@ class Record:
     @property
     def is_success(self) -> bool:
         return is_success(self.status, self.exit_code)
+
+    @property
+    def has_begun(self) -> bool:
+        """Return True if it was started on its instance; of a file, if it arrived."""
+        return has_begun(self.status, self.started)
+
+    @property
+    def is_unstarted(self) -> bool:
+        """Return True if it was stopped before anything of it was started."""
+        return is_unstarted(self.status, self.started)
 
     @property
     def is_unsent(self) -> bool:
@@ -153,24 +173,16 @@ class Invocation:
     finished: datetime | None = None
     transfer: Transfer | None = None
 
-
-@dataclass(frozen=True)
-class Summary:
-    """An invocation in one line of a list: without output, with the number of its instances by status.
-
-    ``invocation`` has no instances, and of its content no more than the first 200 bytes. ``instance_name`` is the name
-    of one of its instances, ``exit_code`` the highest that there is, ``nonzero`` the number of those that are not 0.
-    """
-
-    invocation: Invocation
-    counts: Mapping[InvocationStatus, int]
-    instance_name: str
-    exit_code: int | None
-    nonzero: int
-
     @property
-    def instance_count(self) -> int:
-        return sum(self.counts.values())
+    def began(self) -> datetime | None:
+        """When it began: when it was made, or of one that ran later when it was sent first. None: it never ran."""
+        if self.repeat_mode is RepeatMode.PERIOD:
+            return self.created if any(place.repeats for place in self.instances) else None
+        if not any(place.record.has_begun for place in self.instances):
+            return None
+        if self.frequency is None:
+            return self.created
+        return min((place.record.sent for place in self.instances if place.record.sent), default=self.created)
 
 
 @dataclass(frozen=True)
@@ -178,7 +190,7 @@ class Filter:
     """Which invocations are wanted: all of the conditions that are given hold.
 
     ``statuses`` are any of these. ``command_ids`` and ``instance_ids`` are ids, None for any; ``since`` is when it was
-    made.
+    made. ``unsuccessful`` ones are over, and on an instance the newest record is not Finished with 0.
     """
 
     statuses: tuple[InvokeStatus, ...] = ()
@@ -186,6 +198,7 @@ class Filter:
     instance_ids: tuple[str, ...] | None = None
     since: datetime | None = None
     periodic: bool = False
+    unsuccessful: bool = False
 
 
 @dataclass(frozen=True)

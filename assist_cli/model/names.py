@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from assist_cli import codes
 from assist_cli.errors import InvalidParameter
@@ -94,6 +94,12 @@ def is_absolute_path(path: str) -> bool:
 def is_account(name: str) -> bool:
     """Whether this could be the name of a user or a group of an instance."""
     return bool(name) and name.isprintable() and not name.startswith("-") and ":" not in name
+
+
+def some_of(found: Sequence[str], most: int = 4) -> str:
+    """``a, b, c, d and 3 more``: the first of what a word names, where it may name only one."""
+    others = len(found) - most
+    return ", ".join(found[:most]) + (f" and {others:,} more" if others > 0 else "")
 
 
 def meant(name: str, known: Iterable[str]) -> str:

@@ -10,8 +10,8 @@ from datetime import datetime
 class Running:
     """An invocation with records that are open: so many ``open`` ones, ``bad`` ones that did not succeed, of ``total``.
 
-    ``what`` is the name of its command, or the beginning of its script. One that is ``periodic`` counts the records of
-    its firing that is under way.
+    ``waiting`` of the open ones are still to be sent. ``what`` is the name of its command, or the beginning of its
+    script. One that is ``periodic`` counts the records of its firing that is under way.
     """
 
     invocation_id: str
@@ -21,11 +21,12 @@ class Running:
     total: int
     open: int
     bad: int
+    waiting: int = 0
 
 
 @dataclass(frozen=True)
 class NextFiring:
-    """When an invocation runs next."""
+    """When an invocation runs next; its ``frequency`` has its zone."""
 
     invocation_id: str
     what: str

@@ -6,6 +6,7 @@ The rules are docs/rules.md section 2.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 from enum import Enum
 
 from assist_cli import codes
@@ -58,12 +59,26 @@ MOVES = {
     InvocationStatus.FAILED: frozenset(),
 }
 
+# What the five values do not tell, in words.
+NOT_STARTED = "not started"
+WAITING = "waiting"  # to be sent
+
 UNANSWERED = codes.CLIENT_NOT_RESPONSE
 
 
 def is_success(status: InvocationStatus, exit_code: int | None) -> bool:
     """Whether a script ran and did well: Finished is not success, Finished with exit code 0 is."""
     return status is InvocationStatus.FINISHED and not exit_code
+
+
+def has_begun(status: InvocationStatus, started: datetime | None) -> bool:
+    """Return True if a record with this status and moment of its start was started; of a file, if it arrived."""
+    return started is not None or status is InvocationStatus.FINISHED
+
+
+def is_unstarted(status: InvocationStatus, started: datetime | None) -> bool:
+    """Return True if a record was stopped before anything of it was started."""
+    return status is InvocationStatus.STOPPED and started is None
 
 
 def invoke_status(statuses: Iterable[InvocationStatus]) -> InvokeStatus:

@@ -231,7 +231,7 @@ class _Index:
         if len(found) > 1:
             raise NotFound(
                 f"cannot tell which instance '{term}' is: {len(found)} ids begin so",
-                hint="write more of it, or use the name",
+                hint=f"write more of it, or use the name: {names.some_of([each.name for each in found])}",
                 code=codes.INSTANCE_NOT_EXISTS,
             )
         return found[0] if found else _nothing(term)[0]

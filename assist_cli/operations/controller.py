@@ -12,12 +12,14 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from assist_cli.errors import DatabaseFailure
+from assist_cli.errors import AssistError, DatabaseFailure
 from assist_cli.model.audit import Actor
+from assist_cli.model.instance import Contact
 from assist_cli.model.moment import Moment
 from assist_cli.model.timeouts import DEFAULTS, Timeouts
 from assist_cli.operations.actor import local_actor
 from assist_cli.paths import Home, region
+from assist_cli.store import instances
 from assist_cli.store.database import RESTORE, Database, Transaction, open_database
 
 if TYPE_CHECKING:
@@ -65,6 +67,7 @@ class Controller:
     boot: str = field(default_factory=boot_id)
     connect: Connect | None = None
     timeouts: Timeouts = DEFAULTS
+    _contacts: dict[str, Contact] = field(default_factory=dict, compare=False, repr=False)  # by instance, not written
 
     @property
     def id(self) -> str:
@@ -85,6 +88,25 @@ class Controller:
         """Return the moment on both clocks."""
         return Moment(self.now(), self.elapsed(), self.boot)
 
+    def note_contact(self, instance_id: str, system: str) -> None:
+        """Note that the agent of an instance, on this ``system``, has answered now.
+
+        It is written with what is written next, and at the end by ``settle_contacts``.
+        """
+        self._contacts[instance_id] = Contact(system, self.now())
+
+    def write_contacts(self, transaction: Transaction) -> None:
+        """Write when agents have answered that were heard since the last time."""
+        if self._contacts:
+            instances.note_heard(transaction, self._contacts)
+            self._contacts.clear()
+
+    def settle_contacts(self) -> None:
+        """Write what is left of that. Where it cannot be written, nobody is troubled by it."""
+        if self._contacts:
+            with contextlib.suppress(AssistError), self.database.transaction() as transaction:
+                self.write_contacts(transaction)
+
     def now_ms(self) -> int:
         """The moment as ids have it: milliseconds since the epoch."""
         return int(self.now().timestamp() * 1000)
@@ -95,7 +117,11 @@ def open_controller(home: Home) -> Iterator[Controller]:
     """The controller of a home, which is made on first use. Raises DatabaseFailure, FileFailure, NotPermitted."""
     home.prepare()
     with open_database(home.database) as database:
-        yield Controller(home, database)
+        controller = Controller(home, database)
+        try:
+            yield controller
+        finally:
+            controller.settle_contacts()
 
 
 class Controllers:
@@ -121,6 +147,7 @@ class Controllers:
         try:
             yield controller
         finally:
+            controller.settle_contacts()
             self._free.append(controller)
 
     def close(self) -> None:

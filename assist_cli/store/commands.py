@@ -12,7 +12,7 @@ from assist_cli import codes
 from assist_cli.errors import Conflict, NotFound
 from assist_cli.model import ids, quotas
 from assist_cli.model.command import Command, CommandType, CommandVersion
-from assist_cli.model.names import meant
+from assist_cli.model.names import meant, some_of
 from assist_cli.model.parameters import Definition
 from assist_cli.store.database import Reader, Transaction, from_ms, to_ms
 
@@ -157,12 +157,16 @@ def find(reader: Reader, text: str) -> str:
         return by_name
     prefix = text.lower()
     if len(prefix) > len(ids.Kind.COMMAND.value) and ids.is_prefix(prefix, ids.Kind.COMMAND):
-        rows = reader.query("SELECT id FROM commands WHERE id >= ? AND id < ? LIMIT 2", [prefix, prefix + "~"])
+        rows = reader.query(
+            "SELECT id, name FROM commands WHERE id >= ? AND id < ? ORDER BY name", [prefix, prefix + "~"]
+        )
         if len(rows) == 1:
             return str(rows[0]["id"])
         if rows:
+            which = some_of([row["name"] for row in rows])
             raise NotFound(
-                f"cannot tell which command {text!r} means: more than one id begins so", hint="give more of it"
+                f"cannot tell which command {text!r} means: more than one id begins so",
+                hint=f"give more of it, or the name: {which}",
             )
     near = meant(text, (row["name"] for row in reader.query("SELECT name FROM commands")))
     raise NotFound(f"cannot find a command {text!r}", hint=f"{near}assist command list shows what there is")

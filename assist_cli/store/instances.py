@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Collection, Mapping
 from datetime import datetime
 
-from assist_cli.model.instance import Instance, Use
+from assist_cli.model.instance import Contact, Instance, Use
 from assist_cli.store.database import Reader, Transaction, from_ms, from_ms_or_none, to_ms, to_ms_or_none
 
 
@@ -87,11 +87,11 @@ def remove(transaction: Transaction, instance_id: str, now: datetime) -> None:
     transaction.execute("UPDATE instances SET removed_at = ? WHERE id = ?", [to_ms(now), instance_id])
 
 
-def note_heard(transaction: Transaction, systems: Mapping[str, str], now: datetime) -> None:
-    """Note that these have answered, by their ids, and what systems they are."""
+def note_heard(transaction: Transaction, contacts: Mapping[str, Contact]) -> None:
+    """Note when these have answered, by their ids, and what systems they are."""
     transaction.execute_many(
-        "UPDATE instances SET heard_at = ?, os_type = ? WHERE id = ?",
-        ((to_ms(now), system, instance_id) for instance_id, system in systems.items()),
+        "UPDATE instances SET heard_at = max(coalesce(heard_at, 0), ?), os_type = ? WHERE id = ?",
+        ((to_ms(contact.time), contact.system, instance_id) for instance_id, contact in contacts.items()),
     )
 
 

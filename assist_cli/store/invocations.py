@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Sequence
 
 from assist_cli.errors import NotFound
-from assist_cli.model import ids
+from assist_cli.model import ids, names
 from assist_cli.model.ids import Kind
 from assist_cli.model.invocation import Invocation, InvocationInstance, Record, no_record
 from assist_cli.model.status import InvocationStatus
@@ -108,8 +108,11 @@ def find(reader: Reader, text: str, kinds: Sequence[Kind] = RUNS) -> str:
     if not rows:
         raise _not_found(text, kind)
     if len(rows) > 1:
+        rows = reader.query("SELECT id FROM invocations WHERE id >= ? AND id < ? ORDER BY id DESC", _range(prefix))
+        which = names.some_of([row["id"] for row in rows])
         raise NotFound(
-            f"cannot tell which {_NOUNS[kind]} '{text}' means: more than one id begins so", hint="give more of it"
+            f"cannot tell which {_NOUNS[kind]} '{text}' means: more than one id begins so",
+            hint=f"give more of it: {which}",
         )
     return str(rows[0]["id"])
 

@@ -3,18 +3,31 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from assist_cli.model import ids
-from assist_cli.model.invocation import Filter, Summary
+from assist_cli.model.invocation import Filter, RepeatMode
 from assist_cli.model.status import InvocationStatus
-from assist_cli.store.database import Reader, to_ms
+from assist_cli.model.summary import InstanceCounts, Summary
+from assist_cli.store.database import Reader, from_ms_or_none, to_ms
 from assist_cli.store.rows import invocation_of
 
 SUMMARY_BYTES = 200
 FEW_RECORDS = 20_000
+
+# What a rerun would take: it is over, and somewhere the newest record did not finish with 0.
+_UNSUCCESSFUL = """
+    status NOT IN ('Running', 'Stopping') AND (status IN ('Failed', 'PartialFailed') OR EXISTS (
+        SELECT 1 FROM invocation_instances AS place
+        LEFT JOIN records AS newest ON newest.invocation_id = place.invocation_id
+            AND newest.instance_id = place.instance_id AND newest.number = place.repeats
+        WHERE place.invocation_id = invocations.id
+            AND (newest.status IS NOT 'Finished' OR coalesce(newest.exit_code, 0) <> 0)
+    ))
+"""
 
 
 def summaries(
@@ -34,24 +47,61 @@ def summaries(
     for group in reader.query(
         """
         SELECT invocation_id, status, count(*) AS count, min(instance_name) AS name, max(exit_code) AS exit_code,
-            count(nullif(exit_code, 0)) AS nonzero
+            max(repeats) AS repeats
         FROM invocation_instances WHERE invocation_id IN (SELECT value FROM json_each(?)) GROUP BY 1, 2
         """,
         [json.dumps([row["id"] for row in rows])],
     ):
         groups[group["invocation_id"]].append(group)
-    return [
-        Summary(
-            invocation=invocation_of(row, row["beginning"], ()),
-            counts={InvocationStatus(group["status"]): group["count"] for group in groups[row["id"]]},
-            instance_name=min((group["name"] for group in groups[row["id"]]), default=""),
-            exit_code=max(
-                (group["exit_code"] for group in groups[row["id"]] if group["exit_code"] is not None), default=None
-            ),
-            nonzero=sum(group["nonzero"] for group in groups[row["id"]]),
-        )
-        for row in rows
-    ]
+    kinds = _kinds(reader, [row["id"] for row in rows if row["repeat_mode"] == RepeatMode.ONCE.value])
+    return [_summary(row, groups[row["id"]], kinds.get(row["id"])) for row in rows]
+
+
+def _summary(row: sqlite3.Row, groups: Sequence[sqlite3.Row], kinds: sqlite3.Row | None) -> Summary:
+    """The summary of one invocation, by the groups of its instances and what ``_kinds`` has of it."""
+    invocation = invocation_of(row, row["beginning"], ())
+    counts = {InvocationStatus(group["status"]): group["count"] for group in groups}
+    if kinds is not None:
+        first = from_ms_or_none(kinds["sent_at"]) if invocation.frequency else None
+        began = first or invocation.created if kinds["begun"] else None
+        numbers = InstanceCounts(**{field: kinds[field] for field in InstanceCounts._fields})
+    else:
+        began = invocation.created if any(group["repeats"] for group in groups) else None
+        numbers = InstanceCounts()
+        if invocation.repeat_mode is RepeatMode.ONCE:
+            stopped = counts.get(InvocationStatus.STOPPED, 0)
+            numbers = InstanceCounts(unstarted=stopped, waiting=sum(counts.values()) - stopped)
+    return Summary(
+        invocation=invocation,
+        counts=counts,
+        instance_name=min((group["name"] for group in groups), default=""),
+        exit_code=max((group["exit_code"] for group in groups if group["exit_code"] is not None), default=None),
+        kinds=numbers,
+        began=began,
+    )
+
+
+def _kinds(reader: Reader, invocation_ids: Sequence[str]) -> dict[str, sqlite3.Row]:
+    """How the records of invocations that run once stand, as ``InstanceCounts`` has it, and when the first was sent.
+
+    One without a record, which was to run later, is not in it.
+    """
+    rows = reader.query(
+        """
+        SELECT invocation_id, min(sent_at) AS sent_at, max(started_at IS NOT NULL OR status = 'Finished') AS begun,
+            sum(status = 'Finished' AND coalesce(exit_code, 0) = 0) AS succeeded,
+            sum(status = 'Failed') AS failed,
+            sum(status = 'Finished' AND coalesce(exit_code, 0) <> 0) AS nonzero,
+            sum(status = 'Stopped' AND started_at IS NOT NULL) AS stopped,
+            sum(status = 'Stopped' AND started_at IS NULL AND coalesce(sent_at, stopped_at) IS NOT NULL) AS unstarted,
+            sum(status = 'Stopped' AND started_at IS NULL AND coalesce(sent_at, stopped_at) IS NULL) AS halted,
+            sum(status IN ('Running', 'Stopping') AND sent_at IS NULL) AS waiting,
+            sum(status IN ('Running', 'Stopping') AND sent_at IS NOT NULL) AS running
+        FROM records WHERE invocation_id IN (SELECT value FROM json_each(?)) GROUP BY 1
+        """,
+        [json.dumps(invocation_ids)],
+    )
+    return {row["invocation_id"]: row for row in rows}
 
 
 def commands_run(reader: Reader, text: str) -> list[str]:
@@ -101,6 +151,8 @@ def _conditions(reader: Reader, wanted: Filter, few: int) -> tuple[list[str], li
         values.append(ids.earliest(ids.Kind.INVOCATION, to_ms(wanted.since)))
     if wanted.periodic:
         conditions.append("repeat_mode = 'Period'")
+    if wanted.unsuccessful:
+        conditions.append(_UNSUCCESSFUL)
     if wanted.instance_ids is not None:
         conditions.append(_on_instances(reader, wanted.instance_ids, few))
         values.append(json.dumps(list(wanted.instance_ids)))

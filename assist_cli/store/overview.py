@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 
+from assist_cli.model.frequency import expression
 from assist_cli.model.overview import FailedRecord, NextFiring, Running
 from assist_cli.store.database import Reader, from_ms
 
@@ -18,13 +19,15 @@ def running(reader: Reader, limit: int) -> list[Running]:
     """The invocations that have open records, newest first, at most ``limit`` of them."""
     rows = reader.query(
         f"""
-        SELECT invocations.id, invocations.created_at, invocations.repeat_mode = 'Period' AS periodic, open.count,
+        SELECT invocations.id, invocations.created_at, invocations.repeat_mode = 'Period' AS periodic,
+            open.count, open.waiting,
             {_WHAT},
             (SELECT count(*) FROM invocation_instances WHERE invocation_id = invocations.id) AS total,
             (SELECT count(*) FROM invocation_instances WHERE invocation_id = invocations.id
                 AND (status = 'Failed' OR (status = 'Finished' AND exit_code <> 0))) AS bad
         FROM (
-            SELECT invocation_id AS id, count(*) AS count FROM records WHERE status IN ('Running', 'Stopping')
+            SELECT invocation_id AS id, count(*) AS count, sum(sent_at IS NULL) AS waiting
+            FROM records WHERE status IN ('Running', 'Stopping')
             GROUP BY 1 ORDER BY 1 DESC LIMIT ?
         ) AS open JOIN invocations ON invocations.id = open.id
         LEFT JOIN transfers ON transfers.invocation_id = invocations.id
@@ -40,6 +43,7 @@ def running(reader: Reader, limit: int) -> list[Running]:
             periodic=bool(row["periodic"]),
             total=row["total"],
             open=row["count"],
+            waiting=row["waiting"],
             bad=row["bad"],
         )
         for row in rows
@@ -50,7 +54,7 @@ def firings(reader: Reader, limit: int) -> list[NextFiring]:
     """What runs next, the soonest first."""
     rows = reader.query(
         f"""
-        SELECT invocations.id, {_WHAT}, schedules.frequency, schedules.next_at
+        SELECT invocations.id, {_WHAT}, schedules.frequency, schedules.timezone, schedules.next_at
         FROM schedules JOIN invocations ON invocations.id = schedules.invocation_id
         LEFT JOIN transfers ON transfers.invocation_id = invocations.id
         WHERE schedules.next_at IS NOT NULL AND schedules.paused_at IS NULL
@@ -58,7 +62,10 @@ def firings(reader: Reader, limit: int) -> list[NextFiring]:
         """,  # noqa: S608 - a text from above
         [limit],
     )
-    return [NextFiring(row["id"], _text(row), row["frequency"], from_ms(row["next_at"])) for row in rows]
+    return [
+        NextFiring(row["id"], _text(row), expression(row["frequency"], row["timezone"]), from_ms(row["next_at"]))
+        for row in rows
+    ]
 
 
 def failures(reader: Reader, limit: int) -> list[FailedRecord]:

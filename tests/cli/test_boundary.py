@@ -74,6 +74,18 @@ def test_nothing_asked_for_is_a_wrong_command_line(assist: Application) -> None:
         (["run", "-c", "true", "--", "true"], "cannot tell what to run", "assist run -- uname -a"),
         (["run", "--timeout", "soon", "--", "true"], "'soon' is no duration", "see assist run --help"),
         (["run", "--timeout", "1.5", "--", "true"], "not a whole number", "see assist run --help"),
+        (["run", "-c"], "option '-c' requires an argument", "see assist run --help"),
+        (["run", "-q", "--", "true"], "no such option: -q", "it stands before the command, as in: assist -q run"),
+        (["invocation", "list", "--quiet"], "no such option: --quiet", "assist --quiet invocation list"),
+        (["run", "--live", "--gather", "--", "true"], "only lines and only groups", "one of --live and --gather"),
+        (["invocation", "wait", "-", "--gather", "--live"], "only lines and only groups", "--live and --gather"),
+        (["run", "--batch", "x", "--", "true"], "cannot use --batch 'x'", "--batch 5, or --batch 25%"),
+        (["run", "--max-errors", "", "--", "true"], "cannot use --max-errors ''", "--max-errors 25%"),
+        (["run", "--pick", "0", "--", "true"], "0 is not in the range", "see assist run --help"),
+        (["invocation", "list", "--status", "fail"], "not one of 'running'", "did you mean Failed? see assist inv"),
+        (["invocation", "list", "--status=Stoped"], "'stopping', 'stopped'", "did you mean Stopped? see"),
+        (["run", "-o", "jsno", "--", "true"], "not one of 'table'", "did you mean json"),
+        (["run", "--every", "1h", "--missed", "run_once", "--", "true"], "'skip'", "did you mean run-once?"),
     ],
 )
 def test_a_wrong_command_line(assist: Application, words: list[str], message: str, hint: str) -> None:

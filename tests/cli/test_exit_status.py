@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timezone
 
 import pytest
 
 from assist_cli.cli.exit_status import exit_status
 from assist_cli.model.command import CommandType
-from assist_cli.model.invocation import Invocation, InvocationInstance, Record
+from assist_cli.model.invocation import Invocation, InvocationInstance, Record, RepeatMode
 from assist_cli.model.status import InvocationStatus, InvokeStatus
 
 NOW = datetime(2026, 11, 22, 8, tzinfo=timezone.utc)
@@ -69,6 +70,20 @@ def invocation(*endings: tuple[InvocationStatus, int | None, str], is_final: boo
 )
 def test_by_how_the_records_ended(status: int, endings: list[tuple[InvocationStatus, int | None, str]]) -> None:
     assert exit_status(invocation(*endings)) == status
+
+
+@pytest.mark.parametrize(
+    ("status", "endings"),
+    [
+        (0, [(STOPPED, None, "")]),
+        (0, [(FINISHED, 0, "")]),
+        (0, [(FINISHED, 0, ""), (STOPPED, None, "ExecutionInterrupted")]),
+        (3, [(FINISHED, 3, "ExitCodeNonzero")]),
+        (1, [(FINISHED, 3, "ExitCodeNonzero"), (STOPPED, None, "ExecutionInterrupted")]),
+    ],
+)
+def test_a_schedule_ends_by_being_stopped(status: int, endings: list[tuple[InvocationStatus, int | None, str]]) -> None:
+    assert exit_status(replace(invocation(*endings), repeat_mode=RepeatMode.PERIOD)) == status
 
 
 def test_a_periodic_invocation_that_continues_has_not_ended() -> None:

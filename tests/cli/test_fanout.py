@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 from collections.abc import Iterator
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
 
+from assist_cli.cli.fanout import Fanout
+from assist_cli.model.invocation import Outcome
+from assist_cli.model.output import Stream
+from assist_cli.model.status import InvocationStatus
 from assist_cli.operations.controller import open_controller
 from assist_cli.paths import Home
+from assist_cli.store import instances
 from tests.support.application import Application
+from tests.support.captured import Captured
 from tests.support.fleet import Fleet, enlist
 from tests.support.program import Program
 from tests.support.terminal import Terminal
@@ -74,6 +82,48 @@ def test_no_more_are_started_when_too_many_failed(assist: Application, fleet: Fl
     again = document(assist, "rerun", "-", "--max-errors", "20%")
     assert statuses(again) == {"n1": "Failed", **dict.fromkeys(NAMES[1:], "Finished")}
     assert statuses(document(assist, "rerun", "-")) == {"n1": "Failed"}
+
+
+def test_who_waits_for_the_canary_is_not_said_to_run() -> None:
+    captured = Captured(terminal=False)
+    view = Fanout(captured.printer, ["n1", "n2", "n3"], lines=True, groups=False)
+    view.started("n2")
+    view.output("n3", Stream.STDOUT, b"text\n")
+    view.close([])
+    *_, running, waiting, sums = captured.err.splitlines()
+    assert running == "running for 0 s: n[2-3]"
+    assert waiting == "waiting: n1"
+    assert re.fullmatch(r"3 instances in [0-9.]+ s: 2 still running, 1 waiting", sums)
+
+
+def test_what_is_not_started_has_not_failed() -> None:
+    captured = Captured(terminal=False)
+    view = Fanout(captured.printer, ["n1", "n2", "n3"], lines=True, groups=False)
+    view.ended("n1", Outcome(InvocationStatus.FAILED, error_code="ClientNotOnline", error_info="away"))
+    for name in ("n2", "n3"):
+        view.ended(name, Outcome(InvocationStatus.STOPPED, error_info="it was not started: 1 of 3 had failed"))
+    view.close([])
+    assert captured.err.splitlines() == [
+        "n1: Failed (ClientNotOnline): away",
+        "n[2-3]: it was not started: 1 of 3 had failed",
+        "3 instances: 2 not started, 1 Failed (ClientNotOnline)",
+    ]
+
+
+def test_every_contact_counts_as_heard(assist: Application, fleet: Fleet, home: Path) -> None:
+    def heard() -> dict[str, datetime | None]:
+        with open_controller(Home(home)) as controller:
+            return {each.name: each.heard for each in instances.registered(controller.database)}
+
+    assert set(heard().values()) == {None}
+    began = datetime.now(timezone.utc) - timedelta(seconds=1)
+    assist("run", "-i", "n[1-2]", "--", "true")
+    assist("run", "-i", "n3", "--detach", "--", "true")
+    assist("send", __file__, "-i", "n4", "--to", str(home.parent / "sent"))
+    assist("top", "--once")
+    found = heard()
+    assert found["n1"] is None
+    assert all(moment is not None and moment >= began for name, moment in found.items() if name != "n1")
 
 
 def test_a_rerun_is_what_ran_then(assist: Application, fleet: Fleet) -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assist_cli.cli.formatting import ago, count, escape, one_line, seconds_of, took
+from assist_cli.cli.formatting import ago, count, escape, one_line, seconds_of, so_far, took
 
 NOW = datetime(2026, 11, 22, 8, tzinfo=timezone.utc)
 
@@ -73,3 +73,8 @@ def test_a_script_in_one_line() -> None:
 def test_counts() -> None:
     assert [count(number, "byte") for number in (0, 1, 1234)] == ["0 bytes", "1 byte", "1,234 bytes"]
     assert count(2, "entry", "entries") == "2 entries"
+
+
+def test_what_did_not_start_is_no_failure() -> None:
+    assert so_far(6, 6, 0, 0) == "█" * 24 + " 6/6"
+    assert so_far(6, 12, 2, 3) == "█" * 12 + "░" * 12 + " 6/12, 2 failed, 3 not started"

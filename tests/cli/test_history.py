@@ -13,6 +13,7 @@ import pytest
 
 from assist_cli.model.instance import Instance
 from assist_cli.operations.controller import Controller, open_controller
+from assist_cli.operations.runs import recording
 from assist_cli.paths import Home
 from tests.support import past
 from tests.support.application import Application
@@ -56,7 +57,7 @@ def documents(assist: Application, *words: str) -> Any:
 def test_many_instances_at_one_glance(assist: Application, wide: str) -> None:
     done = assist("invocation", "show", wide)
     lines = done.stdout.decode().splitlines()
-    assert lines[0] == f"{wide}  PartialFailed, 12 not 0"
+    assert lines[0] == f"{wide}  PartialFailed, 8 failed, 12 not 0"
     assert [re.split("  +", line.strip()) for line in lines[6:10]] == [
         ["180", "Finished", "-", "web[001-180]"],
         ["12", "Finished", "exit 3", "web[181-192]"],
@@ -158,6 +159,116 @@ def test_search_for_programs_and_for_people(assist: Application, controller: Con
     assert b"older ones" in more.stderr
 
 
+@pytest.fixture
+def halted(controller: Controller, web: list[Instance]) -> str:
+    """A rollout on six instances that was halted after one that succeeded and two that failed."""
+    now = controller.now()
+    outcomes = [
+        past.finished("ok\n", at=now),
+        past.finished("no\n", 3, at=now),
+        past.failed("ClientNotOnline", "x", at=now),
+    ]
+    outcomes += [past.unstarted("it was not started: 2 of 6 had failed, more than 1", at=now)] * 3
+    return past.write(controller.database, past.invocation_on(web[:6], now, content=b"roll"), outcomes).id
+
+
+def test_a_rollout_that_was_halted_says_what_ran_and_what_did_not(assist: Application, halted: str) -> None:
+    status = "Halted: 1 succeeded, 2 failed, 3 not started"
+    assert re.split("  +", assist("invocation", "list").stdout.decode().splitlines()[1])[1] == status
+    shown = assist("invocation", "show", halted).stdout.decode().splitlines()
+    assert shown[0] == f"{halted}  {status}"
+    assert [line.split()[-1] for line in shown if line.startswith("web00") and ":" not in line] == [
+        "-", "ExitCodeNonzero", "ClientNotOnline", "started", "started", "started",
+    ]  # fmt: skip
+    assert shown[-2:] == [
+        "web003: x",
+        "web[004-006]: it was not started: 2 of 6 had failed, more than 1",
+    ]
+    waited = assist("invocation", "wait", halted)
+    assert waited.returncode == 1
+    assert "web[004-006]: it was not started: 2 of 6" in waited.stderr.decode()
+    assert (
+        waited.stderr.decode()
+        .splitlines()[-1]
+        .endswith(": 3 not started, 1 Finished, 1 exit 3, 1 Failed (ClientNotOnline)")
+    )
+    watched = assist("invocation", "watch", halted)
+    assert "web[004-006]: it was not started: 2 of 6" in watched.stdout.decode()
+    assert json.loads(assist("invocation", "show", halted, "-o", "json").stdout)["InvokeStatus"] == "PartialFailed"
+
+
+def test_what_never_ran_took_no_time(assist: Application, controller: Controller, web: list[Instance]) -> None:
+    made = controller.now() - timedelta(seconds=20)
+    lost = past.failed("ClientNotOnline", "it is away", at=controller.now())
+    past.write(controller.database, past.invocation_on(web[:2], made, content=b"uptime"), [lost, lost])
+    shown = re.split("  +", assist("invocation", "list").stdout.decode().splitlines()[1])
+    assert (shown[1], shown[4:]) == ("Failed", ["-", "uptime"])
+    assert b"took" not in assist("invocation", "show", "-").stdout
+    assert assist("invocation", "wait", "-").stderr.decode().splitlines()[-1].startswith("2 instances: 2 Failed")
+    later = past.invocation_on(web[:1], made + timedelta(seconds=1))
+    past.write(controller.database, later, [past.finished(at=made + timedelta(seconds=6))])
+    assert b", took 5.0 s\n" in assist("invocation", "show", later.id).stdout
+
+
+def test_the_unsuccessful_are_those_that_a_rerun_takes(
+    assist: Application, controller: Controller, web: list[Instance], halted: str
+) -> None:
+    now = controller.now()
+    good, bad = past.finished(at=now), past.finished("", 2, at=now)
+    made = [
+        past.write(controller.database, past.invocation_on(web[:2], now, content=b"x"), outcomes).id
+        for outcomes in ([good, good], [good, bad], [bad, None], [good, past.failed("ClientNotOnline", "", at=now)])
+    ]
+    past.leave_open(controller, recording.recall(controller, made[2]))
+    found = [each["InvokeId"] for each in documents(assist, "invocation", "list", "--unsuccessful")]
+    assert found == sorted([halted, made[1], made[3]], reverse=True)
+    told = assist("invocation", "list", "--status", "failed").stderr.decode()
+    assert "An exit code other than 0 is Finished" in told
+    assert "assist invocation list --unsuccessful" in told
+    for each in found:
+        assert assist("rerun", each, "--preview").returncode == 0
+    done = assist("rerun", halted, "--preview")
+    assert done.stdout.decode().split() == [f"web00{number}" for number in range(2, 7)]
+    assert assist("rerun", halted, "--all", "--preview").stdout.decode().split()[0] == "web001"
+    assert assist("rerun", made[0], "--preview").returncode == 65
+    assert len(documents(assist, "invocation", "list")) == 5
+
+
+def test_the_beginning_of_several_ids_is_told_with_them(assist: Application, halted: str, wide: str) -> None:
+    done = assist("invocation", "show", "t-0")
+    assert done.returncode == 66
+    assert f"hint: give more of it: {', '.join(sorted([halted, wide], reverse=True))}\n" in done.stderr.decode()
+
+
+@pytest.mark.parametrize(
+    ("status", "then", "now"),
+    [
+        (0, ["on", "on"], ["on", "on"]),
+        (1, ["on", "on"], ["on", "off"]),
+        (75, ["on", "on"], ["on", None]),
+        (1, ["on", "on"], ["off", None]),
+        (1, ["on", "on"], ["on"]),
+    ],
+)
+def test_the_status_of_diff(
+    assist: Application,
+    controller: Controller,
+    web: list[Instance],
+    status: int,
+    then: list[str],
+    now: list[str | None],
+) -> None:
+    moment = controller.now()
+    for number, words in enumerate((then, now)):
+        outcomes = [None if word is None else past.finished(word, at=moment) for word in words]
+        made = past.invocation_on(web[: len(words)], moment + timedelta(seconds=number), content=b"check")
+        past.write(controller.database, made, outcomes)
+        past.leave_open(controller, made)
+    ids = [each["InvokeId"] for each in documents(assist, "invocation", "list")]
+    for form in ("table", "json"):
+        assert assist("invocation", "diff", *ids[::-1], "-o", form).returncode == status
+
+
 def test_diff_for_programs_and_for_people(assist: Application, controller: Controller, web: list[Instance]) -> None:
     now = controller.now()
     old = past.invocation_on(web[:3], now - timedelta(hours=1), content=b"check")
@@ -169,7 +280,7 @@ def test_diff_for_programs_and_for_people(assist: Application, controller: Contr
         [past.finished("off\n", 2, at=now)] * 2 + [past.finished("on\n", at=now)] * 2,
     )
     done = assist("invocation", "diff", old.id, "-")
-    assert done.returncode == 0
+    assert done.returncode == 1
     assert done.stdout.decode().splitlines() == [
         "=== web[001-002] (2): Finished → exit 2 ===",
         "--- stdout before",

@@ -65,7 +65,7 @@ def test_which_commands_take_which_groups() -> None:
         ScheduleOptions: runs,
         WaveOptions: {*runs, "assist send"},
         WatchOptions: {*runs, "assist send"},
-        ViewOptions: runs,
+        ViewOptions: {*runs, "assist invocation wait"},
         NotifyOptions: {*runs, "assist send"},
     }.items():
         assert taking(group) == paths, group
@@ -204,7 +204,7 @@ def test_waves_are_a_rollout(options: WaveOptions, wanted: Rollout) -> None:
 
 @pytest.mark.parametrize("options", [WaveOptions(batch="0"), WaveOptions(batch="x"), WaveOptions(max_errors="101%")])
 def test_waves_that_make_no_sense(options: WaveOptions) -> None:
-    with pytest.raises(InvalidParameter):
+    with pytest.raises(UsageError):
         options.rollout()
 
 

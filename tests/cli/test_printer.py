@@ -23,48 +23,13 @@ from assist_cli.cli.streams import Streams
 from assist_cli.errors import Refused
 from assist_cli.operations.controller import open_controller
 from assist_cli.paths import Home
+from tests.support.captured import Captured
 from tests.support.program import Program
 from tests.support.terminal import Terminal
 
 CLI = Path(assist_cli.cli.__file__).parent
 THE_ONE = CLI / "streams.py"
 WIPE = "\r\x1b[2K"
-
-
-class Captured:
-    """A Printer and what it writes. ``typed`` is what a person types."""
-
-    def __init__(
-        self,
-        *,
-        terminal: bool,
-        typed: str = "",
-        quiet: bool = False,
-        plain: bool = False,
-        format: Format = Format.TABLE,
-    ) -> None:
-        self._stdout, self._stderr = (io.TextIOWrapper(io.BytesIO(), "utf-8", newline="") for _ in range(2))
-        stdin = io.TextIOWrapper(io.BytesIO(typed.encode()), "utf-8")
-        self.printer = Printer(
-            quiet=quiet,
-            plain=plain,
-            format=format,
-            streams=Streams(stdin, self._stdout, self._stderr, terminal=terminal),
-        )
-
-    @property
-    def out(self) -> str:
-        return self._text(self._stdout)
-
-    @property
-    def err(self) -> str:
-        return self._text(self._stderr)
-
-    def _text(self, stream: io.TextIOWrapper) -> str:
-        stream.flush()
-        buffer = stream.buffer
-        assert isinstance(buffer, io.BytesIO)
-        return buffer.getvalue().decode()
 
 
 @pytest.fixture(autouse=True)

@@ -4,14 +4,25 @@ from __future__ import annotations
 
 import json
 import re
+import time
+from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
 
+from assist_cli.operations.controller import Controller, open_controller
+from assist_cli.paths import Home
+from tests.support import past
 from tests.support.application import Application
 from tests.support.program import Program
 from tests.support.terminal import Terminal
+
+
+@pytest.fixture
+def controller(home: Path) -> Iterator[Controller]:
+    with open_controller(Home(home)) as opened:
+        yield opened
 
 
 def test_the_next_firings_as_a_table_and_as_json(assist: Application, isolation: Path) -> None:
@@ -47,11 +58,39 @@ def test_what_needs_no_zone_is_shown_in_one(installed: Program) -> None:
 
 def test_without_a_zone_it_is_that_of_the_machine(installed: Program) -> None:
     done = installed("schedule", "preview", "0 0 9 * * *", "-n", "1", env={"TZ": "Asia/Shanghai"})
-    assert b" 09:00:00  " in done.stdout
+    assert b" 09:00:00+08  " in done.stdout
     assert b"Local times are those of Asia/Shanghai." in done.stderr
     done = installed("schedule", "preview", "0 0 9 * * *", env={"TZ": "CET-1CEST"})
     assert done.returncode == 65
     assert b"cannot tell the name of this machine's time zone" in done.stderr
+
+
+def test_times_say_of_which_zone_they_are(
+    assist: Application, controller: Controller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A schedule of one zone that is looked at in another, as by who travels."""
+    past.register(controller.database, ["web1"], controller.now())
+    monkeypatch.setenv("TZ", "Europe/Berlin")
+    time.tzset()
+    try:
+        made = assist("run", "-i", "web1", "--at", "2099-01-01 02:00", "--timezone", "Asia/Tokyo", "--", "true")
+        both = "2099-01-01 02:00:00 Asia/Tokyo = 2098-12-31 18:00:00+01:00"
+        told = f"at(2099-01-01 02:00:00 Asia/Tokyo) on 1 instance, first at {both}; to end it"
+        assert told in made.stderr.decode()
+        listed = assist("schedule", "list", "--plain").stdout.decode()
+        assert "  at(2099-01-01 02:00:00 Asia/Tokyo)  " in listed
+        assert f"({both})" in assist("schedule", "show", "-").stdout.decode()
+        assert "  at(2099-01-01 02:00:00 Asia/Tokyo)  true" in assist("top", "--once").stdout.decode()
+        monkeypatch.setenv("TZ", "Asia/Tokyo")
+        time.tzset()
+        assert "(2099-01-01 02:00:00+09:00)" in assist("schedule", "show", "-").stdout.decode()
+    finally:
+        monkeypatch.delenv("TZ")
+        time.tzset()
+    assert assist("stop", "-").returncode == 0
+    waited = assist("invocation", "wait", "-")
+    assert (waited.returncode, waited.stderr) == (1, b"web1: Stopped, not started\n")
+    assert re.split("  +", assist("invocation", "list").stdout.decode().splitlines()[1])[1] == "Stopped, not started"
 
 
 def test_one_that_ends_says_so(assist: Application) -> None:

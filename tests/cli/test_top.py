@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -62,13 +63,13 @@ def texts(lines: Sequence[Line]) -> list[str]:
 def test_a_small_terminal_has_all_of_it() -> None:
     shown = texts(frame(overview(), 80, 24))
     assert shown[0].endswith("30 instances: 27 up, 2 down, 1 not heard of yet; 12 tasks")
-    assert shown[3:5] == ["web[1-2] (2)  ClientNotRunning", "web3   up           12 ▪▪▪▪▪▪▪▪▪▪30 s"]
+    assert shown[3:5] == ["web[1-2] (2)  ClientNotRunning", "web3      up           12 ▪▪▪▪▪▪▪▪  30 s"]
     assert shown[-9:] == [
         "RUNNING",
         "t-01kbdk5g8w  ███████░░░ 15/20, 1 failed  5 s ago  restart@2",
         "",
         "NEXT",
-        "55 min overdue  t-01kbdk5g8w  rate(1h)  date",
+        "55 min overdue  t-01kbdk5g8w  rate(1h)   date",
         "in 7 s          t-01kbdk5g8w  rate(30s)  true",
         "",
         "FAILED",
@@ -89,6 +90,27 @@ def test_it_keeps_to_its_room(columns: int, lines: int, count: int) -> None:
     shown = frame(found, columns, lines)
     assert len(shown) <= lines
     assert all(width(text) <= columns for text in texts(shown))
+
+
+def test_columns_stand_below_each_other() -> None:
+    running = [Running("t-1", "a", NOW, False, 20, 5, 1, waiting=4), Running("t-2", "b", NOW, False, 3, 1, 0)]
+    failed = [
+        FailedRecord("t-1", "a", "one", NOW - timedelta(hours=1), 3, "ExitCodeNonzero"),
+        FailedRecord("t-1", "longer", "two", NOW - timedelta(hours=30), None, "ClientNotOnline"),
+        FailedRecord("t-1", "b", "three", NOW - timedelta(hours=2), 127, "ExitCodeNonzero"),
+    ]
+    found = overview()
+    shown = texts(frame(replace(found, running=running, failures=failed), 139, 60))
+    rows = shown[shown.index("RUNNING") + 1 :]
+    assert rows[:2] == [
+        "t-1  ███████░░░ 15/20, 1 failed, 4 waiting  just now  a",
+        "t-2  ██████░░░░ 2/3                         just now  b",
+    ]
+    assert shown[shown.index("FAILED") + 1 :] == [
+        "1 h ago     t-1  exit 3           a       one",
+        "1 d ago     t-1  ClientNotOnline  longer  two",
+        "2 h ago     t-1  exit 127         b       three",
+    ]
 
 
 def test_a_wide_terminal_has_two_columns_that_align_whatever_the_names() -> None:

@@ -70,6 +70,7 @@ def test_the_view_tells_who_runs_since_when_and_who_failed_and_why() -> None:
                 place("web5", sent=sent),
                 place("web6", sent=sent),
                 place("web7"),
+                place("web8", InvocationStatus.STOPPED, error_info="it was not started"),
             ]
         ),
         NOW,
@@ -78,11 +79,12 @@ def test_the_view_tells_who_runs_since_when_and_who_failed_and_why() -> None:
     )
     assert texts(shown) == [
         "t-01kbdk5g8w3m9v6yx2r4hq7cne  Running  sleep 5 ↵ uptime",
-        "█████████████░░░░░░░░░░░ 4/7, 3 failed  1 min 12 s",
-        "2 Failed (ClientNotOnline), 2 running, 1 exit 3, 1 Finished, 1 waiting",
+        "███████████████░░░░░░░░░ 5/8, 3 failed, 1 not started  1 min 12 s",
+        "2 Failed (ClientNotOnline), 2 running, 1 exit 3, 1 Finished, 1 waiting, 1 not started",
         "running for 70 s: web[5-6]",
         "Failed (ClientNotOnline) (2): web[1-2]  cannot reach it",
         "exit 3: web3",
+        "not started: web8  it was not started",
         "waiting: web7",
         "Finished: web4",
     ]
@@ -136,6 +138,32 @@ def test_a_terminal_shows_one_view_and_ctrl_c_leaves_it(
         fifo.write_text("go\n")
         assert terminal.end() == 4
     assert "exit 4: local" in terminal.text
+
+
+def test_keys_leave_nothing_on_the_view(assist: Application, installed: Program, home: Path, isolation: Path) -> None:
+    fifo = isolation / "fifo"
+    os.mkfifo(fifo)
+    assist("run", "--detach", "-c", f"read x < {fifo}")
+    with Terminal(installed.path, ["invocation", "watch", "-"], isolation) as terminal:
+        terminal.wait_for("s: local")
+        assert not terminal.echoes
+        terminal.type("\n\nwords\n")
+        terminal.wait_for("1 running")
+        fifo.write_text("go\n")
+        assert terminal.end() == 0
+        assert terminal.echoes
+    assert "words" not in terminal.text
+    assert not terminal.text.startswith("\n"), "no empty line above it"
+
+
+def test_a_signal_gives_the_terminal_back(assist: Application, installed: Program, home: Path, isolation: Path) -> None:
+    assist("run", "--detach", "-c", "sleep 600")
+    with Terminal(installed.path, ["invocation", "watch", "-"], isolation) as terminal:
+        terminal.wait_for("s: local")
+        terminal.interrupt(signal.SIGTERM)
+        assert terminal.end() == -signal.SIGTERM
+        assert terminal.echoes
+    assist("stop", "-")
 
 
 def test_what_another_program_ends_is_seen(

@@ -151,6 +151,39 @@ def test_what_is_installed_belongs_to_its_user_and_nobody_else_can_write_to_it(
     assert server.agent.stat().st_mode & 0o777 == 0o700
 
 
+# A title, words without an end of line, and lines that look like answers, to whatever is run.
+TALKATIVE = """printf '\\033]0;title\\007'; echo '{"result": {"left": ["nonsense"]}}'; echo '{}'; printf 'Welcome! '"""
+
+
+def test_what_a_login_shell_prints_of_its_own_is_passed_over(controller: Controller, server: Sshd) -> None:
+    (server.home / ".bashrc").write_text(TALKATIVE)
+    steps: list[str] = []
+    done = install(controller, server, steps)
+    assert [step.split()[0] for step in steps] == ["log", "look", "found", "copy", "write", "start", "say"]
+    assert run(controller, done.instance, "echo here") == b"here\n"
+    assert deployment.uninstall(controller, "web1", force=False, progress=lambda _: None) == []
+
+
+@pytest.mark.usefixtures("starts_processes")
+@pytest.mark.parametrize(("uid", "hint"), [("0", "you are root there: leave out --sudo"), ("7", "install sudo there")])
+def test_a_machine_without_sudo_is_told_so(isolation: Path, no_leaks: None, uid: str, hint: str) -> None:
+    programs = isolation / "programs"
+    programs.mkdir()
+    (programs / "sh").symlink_to("/bin/sh")
+    launcher(programs / "id", "/bin/echo", uid)
+    with sshd.serving(isolation / "sshd", environment=f"PATH={programs}") as server:
+        (server.home / ".bashrc").write_text(TALKATIVE)
+        error = refusal(lambda: host_of(server, sudo=True))
+    assert error.message == f"cannot install anything on '{server.place}': there is no sudo"
+    assert error.hint.startswith(hint)
+
+
+def test_a_shell_that_lets_nobody_in_is_the_cause_that_is_named(server: Sshd) -> None:
+    (server.home / ".bashrc").write_text("echo 'This account is currently not available.'; exit 1\n")
+    error = refusal(lambda: host_of(server))
+    assert error.message.endswith(": This account is currently not available.")
+
+
 HOSTILE = "$(touch pwned) `touch pwned`; touch pwned #'\"\\ %i"
 
 
@@ -171,11 +204,11 @@ def test_no_name_tag_or_folder_reaches_a_shell(controller: Controller, server: S
 # what is refused, and what is undone
 
 
-def host_of(server: Sshd) -> Host:
+def host_of(server: Sshd, *, sudo: bool = False) -> Host:
     host = Host(
         login.log_in(Destination(server.address, server.user, server.port), DEFAULTS.agent),
         DEFAULTS.install,
-        sudo=False,
+        sudo=sudo,
     )
     host.check()
     return host

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timezone
 
 from assist_cli.model.gathering import gather, tally
 from assist_cli.model.invocation import InvocationInstance, Outcome, Record
 from assist_cli.model.output import Output
 from assist_cli.model.status import InvocationStatus
+from assist_cli.model.summary import InstanceCounts, instance_counts
 
 NOW = datetime(2026, 11, 22, tzinfo=timezone.utc)
 FINISHED, FAILED, RUNNING = InvocationStatus.FINISHED, InvocationStatus.FAILED, InvocationStatus.RUNNING
+STOPPED = InvocationStatus.STOPPED
 
 
 def place(
@@ -93,3 +96,26 @@ def test_the_sums_say_how_each_ended() -> None:
         None,
     ]
     assert tally(outcomes) == {"Finished": 2, "exit 3": 1, "Failed (ExecutionTimeout)": 1, "still running": 1}
+
+
+def test_what_was_stopped_before_it_started_was_not_started() -> None:
+    outcomes = [Outcome(STOPPED), Outcome(STOPPED, started=NOW), Outcome(STOPPED)]
+    assert tally(outcomes) == {"not started": 2, "Stopped": 1}
+
+
+def test_each_instance_is_counted_once() -> None:
+    asked = place("h", status=STOPPED, sent=False)
+    places = [
+        place("a"),
+        place("b", exit_code=3),
+        place("c", status=FAILED),
+        place("d", status=RUNNING),
+        place("e", status=RUNNING, sent=False),
+        place("f", status=STOPPED),
+        place("g", status=STOPPED, sent=False),
+        replace(asked, record=replace(asked.record, stopped=NOW)),
+        replace(asked, record=replace(asked.record, sent=NOW, started=NOW)),
+    ]
+    counts = InstanceCounts(succeeded=1, nonzero=1, failed=1, running=1, waiting=1, unstarted=2, halted=1, stopped=1)
+    assert instance_counts(places) == counts
+    assert counts.total == len(places)

@@ -169,7 +169,7 @@ def test_a_summary_tells_exit_codes_and_not_the_whole_script(database: Database)
     codes = dict(zip((place.record.id for place in invocation.instances), (0, 2, 1), strict=True))
     settle(database, **{record: Outcome(FINISHED, code, finished=NOW) for record, code in codes.items()})
     (summary,) = listing.summaries(database, None)
-    assert (summary.instance_count, summary.nonzero, summary.exit_code) == (3, 2, 2)
+    assert (summary.instance_count, summary.kinds.nonzero, summary.exit_code) == (3, 2, 2)
     assert summary.counts == {FINISHED: 3}
     assert len(summary.invocation.content) == 200
 

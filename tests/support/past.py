@@ -10,8 +10,10 @@ from assist_cli.model.command import CommandType
 from assist_cli.model.ids import Kind, new_id
 from assist_cli.model.instance import Instance
 from assist_cli.model.invocation import Invocation, InvocationInstance, Outcome, Record
+from assist_cli.model.lifecycle import stopped_unsent
 from assist_cli.model.output import Output
 from assist_cli.model.status import InvocationStatus, InvokeStatus
+from assist_cli.operations.controller import Controller
 from assist_cli.paths import home
 from assist_cli.store import instances, invocations, records
 from assist_cli.store.database import Database, to_ms
@@ -71,12 +73,24 @@ def write(database: Database, invocation: Invocation, outcomes: Sequence[Outcome
     return invocation
 
 
+def leave_open(controller: Controller, invocation: Invocation) -> None:
+    """Have the open records of an invocation sent just now, so that nobody closes them for an hour."""
+    with controller.database.transaction() as transaction:
+        for place in invocation.instances:
+            records.mark_sent(transaction, place.record.id, controller.moment(), timedelta(hours=1))
+
+
 def finished(text: str = "", exit_code: int = 0, *, at: datetime | None = None) -> Outcome:
     """It came to its end, and had printed this."""
     data = text.encode()
     output = Output(data, (len(data),)) if data else Output()
     code, info = ("ExitCodeNonzero", f"the script ended with exit code {exit_code}") if exit_code else ("", "")
     return Outcome(InvocationStatus.FINISHED, exit_code, code, info, at, at, output)
+
+
+def unstarted(why: str, *, at: datetime) -> Outcome:
+    """It was not started, since too many others had failed."""
+    return stopped_unsent(at, why)
 
 
 def failed(code: str, info: str, *, at: datetime | None = None) -> Outcome:

@@ -157,11 +157,12 @@ class _Carriers:
         said = self._channel.recv_stderr(_SIZE).decode("utf-8", "replace").splitlines()[-1:]
         install = shlex.join(["assist", "instance", "install", where.place, *(["--sudo"] if where.sudo else [])])
         logged_in = login.log_in(where, self._timeouts) if where.sudo and status != NOT_RUNNING else None
-        if logged_in is not None and logged_in.run("exec sudo -n true").status != 0:
-            return ClientAuthFailed(
-                f"cannot become root on '{where.place}': {said[0] if said else 'sudo does not allow it'}",
-                hint="sudo must not ask for a password there (NOPASSWD in sudoers)",
-            )
+        sudo = 0 if logged_in is None else logged_in.run("exec sudo -n true").status
+        if sudo != 0:
+            why, hint = said[0] if said else "sudo does not allow it", "there, 'sudo -n true' must succeed (NOPASSWD)"
+            if sudo == NOT_FOUND:
+                why, hint = "there is no sudo", "install sudo there, or log in as root"
+            return ClientAuthFailed(f"cannot become root on '{where.place}': {why}", hint=hint)
         if status == NOT_RUNNING:
             why, hint = "it does not run", f"start it there, or repair it: {install}"
         elif status == NOT_FOUND or where.sudo:

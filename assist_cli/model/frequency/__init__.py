@@ -6,6 +6,6 @@ it is due (the one home of croniter), ``cron`` adds the times of the day and wha
 time is what a clock in the zone shows, counted as if it stood in UTC.
 """
 
-from assist_cli.model.frequency.forms import Firing, Frequency, at, cron, every, once, parse, restore
+from assist_cli.model.frequency.forms import Firing, Frequency, at, cron, every, expression, once, parse, restore
 
-__all__ = ["Firing", "Frequency", "at", "cron", "every", "once", "parse", "restore"]
+__all__ = ["Firing", "Frequency", "at", "cron", "every", "expression", "once", "parse", "restore"]

@@ -88,9 +88,7 @@ class Frequency:
     @property
     def expression(self) -> str:
         """It with its zone, as a person would write it and ``parse`` reads it."""
-        if self.timezone is None:
-            return self.text
-        return f"{self.text[:-1]} {self.timezone})" if self.is_once else f"{self.text} {self.timezone}"
+        return expression(self.text, self.timezone)
 
     def next(self, after: datetime, anchor: datetime) -> datetime | None:
         """The first firing later than ``after``; None when there is none any more.
@@ -121,6 +119,13 @@ class Frequency:
             return self.rule.interval
         gap = _smallest_gap(self.rule, after, below=DAY) if isinstance(self.rule, Cron) else None
         return timedelta(seconds=gap.seconds if gap else DAY)
+
+
+def expression(text: str, timezone: str | None) -> str:
+    """The ``text`` of a frequency with the zone it was kept with, as ``parse`` reads it."""
+    if timezone is None:
+        return text
+    return f"{text[:-1]} {timezone})" if text.endswith(")") else f"{text} {timezone}"
 
 
 def parse(text: str, *, zone: str, now: datetime) -> Frequency:

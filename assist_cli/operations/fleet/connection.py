@@ -43,7 +43,19 @@ class AgentConnection:
             self._client = await self._connect()
             version = self._client.greeting.agent
             log.info("%s: reached at %s, agent %s", self._instance.name, self._instance.address, version)
+            self._note_contact()
         return self._client
+
+    def _note_contact(self) -> None:
+        """Note that the agent has answered."""
+        if self._client is not None:
+            self._controller.note_contact(self._instance.id, self._client.greeting.os.lower())
+
+    async def once(self, work: Callable[[Client], Awaitable[T]]) -> T:
+        """Do ``work`` on a connection. Raises AgentError."""
+        found = await work(await self.client())
+        self._note_contact()
+        return found
 
     async def _connect(self) -> Client:
         if self._controller.connect is not None:
@@ -59,7 +71,7 @@ class AgentConnection:
         losses = 0
         while True:
             try:
-                return await work(await self.client())
+                return await self.once(work)
             except (ConnectionLost, ClientNotRunning, ClientNotOnline) as error:
                 losses += 1
                 level = logging.WARNING if losses == len(pauses) else logging.INFO

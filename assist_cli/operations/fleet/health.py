@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 
 from assist_cli.agents.client import Client
 from assist_cli.errors import AgentError, ClientNotOnline
@@ -35,7 +34,10 @@ def states(
     found = asyncio.run(concurrency.each(instances, lambda instance: _within(patience, controller, instance)))
     uses = store.uses(controller.database, [instance.id for instance in instances])
     now = controller.now()
-    note(controller, {instance.id: health for instance, health in zip(instances, found, strict=True)}, now)
+    for instance, health in zip(instances, found, strict=True):
+        if health.is_online:
+            controller.note_contact(instance.id, health.os_type)
+    controller.settle_contacts()
     return [
         InstanceHealth(
             replace(instance, heard=now, os_type=health.os_type) if health.is_online else instance,
@@ -44,14 +46,6 @@ def states(
         )
         for instance, health in zip(instances, found, strict=True)
     ]
-
-
-def note(controller: Controller, found: Mapping[str, Health], now: datetime) -> None:
-    """Note which instances, by their ids, have answered."""
-    online = {instance_id: health.os_type for instance_id, health in found.items() if health.is_online}
-    if online:
-        with controller.database.transaction() as transaction:
-            store.note_heard(transaction, online, now)
 
 
 async def hear(client: Client) -> Health:

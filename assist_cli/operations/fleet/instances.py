@@ -182,7 +182,7 @@ def _get(known: Sequence[Instance], name: str) -> Instance:
     if len(found) > 1:
         raise InvalidParameter(
             f"cannot tell which instance is meant: '{name}' names {len(found)}",
-            hint="name one",
+            hint=f"name one: {names.some_of([each.name for each in found])}",
             code=codes.INVALID_TARGET,
         )
     return found[0]

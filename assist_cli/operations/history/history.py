@@ -8,8 +8,9 @@ from dataclasses import replace
 from datetime import datetime
 
 from assist_cli.errors import GaveUpWaiting, NotFound
-from assist_cli.model.invocation import Filter, Invocation, InvocationInstance, Summary
+from assist_cli.model.invocation import Filter, Invocation, InvocationInstance
 from assist_cli.model.status import InvokeStatus
+from assist_cli.model.summary import Summary
 from assist_cli.model.target import Selection, choose
 from assist_cli.operations.controller import Controller
 from assist_cli.operations.runs import members, refresh
@@ -71,6 +72,7 @@ def filtered(
     where: Selection | None = None,
     since: datetime | None = None,
     periodic: bool = False,
+    unsuccessful: bool = False,
 ) -> Filter:
     """A filter for ``summaries``. ``command`` is the name or the id of a command, also of one that is gone by now.
 
@@ -82,6 +84,7 @@ def filtered(
         instance_ids=None if where is None or where.is_empty else known(controller.database, where),
         since=since,
         periodic=periodic,
+        unsuccessful=unsuccessful,
     )
 
 

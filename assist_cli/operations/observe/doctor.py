@@ -18,7 +18,7 @@ from pathlib import Path
 from assist_cli import __version__
 from assist_cli.agents import embedded, route, unix
 from assist_cli.deploy import pki
-from assist_cli.errors import AssistError, ExitStatus, FileFailure, LocalFailure
+from assist_cli.errors import AssistError, ExitStatus, FileFailure
 from assist_cli.model.check import Check
 from assist_cli.model.instance import LOCAL, Health, Instance
 from assist_cli.model.target import Selection
@@ -255,8 +255,9 @@ def _ask(controller: Controller, instance: Instance) -> Health:
     socket = f"unix:{controller.home.agent / 'agentd.sock'}"  # which starts none
     target = replace(instance, address=socket) if instance.address == LOCAL else instance
     found = asyncio.run(health.ask(controller, target))
-    with contextlib.suppress(LocalFailure):
-        health.note(controller, {instance.id: found}, controller.now())
+    if found.is_online:
+        controller.note_contact(instance.id, found.os_type)
+        controller.settle_contacts()
     return found
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import signal
 import time
 from collections.abc import Mapping, Sequence
@@ -22,7 +23,6 @@ from assist_cli.model.overview import FailedRecord, NextFiring, Running
 from assist_cli.model.target import natural_key
 from assist_cli.operations.controller import Controller
 from assist_cli.operations.fleet import concurrency, health
-from assist_cli.operations.fleet.connection import AgentConnection
 from assist_cli.operations.fleet.pool import ConnectionPool
 from assist_cli.operations.server import schedules
 from assist_cli.store import instances as register
@@ -32,6 +32,7 @@ SHARE = 40  # a round of questions is followed by a pause of so many times its C
 ASKED_AT_ONCE = 32
 LISTED = 50
 FAILURES = 200
+WRITTEN = 12  # after so many rounds it is written who has answered: it makes everybody read the history again
 
 # A look at it does not start the agent of this machine.
 RESTING = Health(error_code=codes.CLIENT_NOT_RUNNING, error="it is started when something runs on it")
@@ -165,9 +166,11 @@ class Watch:
 
     async def keep_asking(self, pause: float) -> None:
         """Ask them again and again, with so many seconds between, or more where a round takes much time."""
-        while True:
+        for number in itertools.count(1):
             began = time.process_time()
             await self.ask()
+            if number % WRITTEN == 0:
+                self._controller.settle_contacts()
             await asyncio.sleep(max(pause, SHARE * (time.process_time() - began)))
 
     async def ask(self) -> None:
@@ -182,7 +185,7 @@ class Watch:
         seconds = self._controller.timeouts.view.answer
         try:
             async with self._pool.connection(instance.id) as connection:
-                self._health[instance.id] = await asyncio.wait_for(_hear(connection), seconds)
+                self._health[instance.id] = await asyncio.wait_for(connection.once(health.hear), seconds)
         except asyncio.TimeoutError:
             self._health[instance.id] = health.silent(instance, seconds)
         except AgentError as error:
@@ -190,7 +193,3 @@ class Watch:
 
     def close(self) -> None:
         self._pool.close()
-
-
-async def _hear(connection: AgentConnection) -> Health:
-    return await health.hear(await connection.client())

@@ -92,6 +92,7 @@ class BatchWriter:
                     slots.settle(transaction, dict.fromkeys(accepted, True))
                 if ended:
                     _settle(self._controller, transaction, ended)
+                self._controller.write_contacts(transaction)
         except Exception as error:
             batch.set_exception(error)
         else:

@@ -215,8 +215,6 @@ class _Dispatch:
                 worker = self._worker(connection, place, token=place.record.sender, start=start, delivery=delivery)
                 async with self._turn:
                     outcome = await self._within_patience(worker.send())
-                if self._listener is not None and start is None:
-                    self._listener.started(place.instance_name)
                 if outcome is None and follow:
                     outcome = await self._within_patience(worker.finish())
                 self._ended(place, outcome, counts=start is None)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Mapping
 from datetime import datetime, timezone
 from typing import Any
 
@@ -56,7 +56,7 @@ async def ask(
             return OPEN
         return HAS_OUTPUT if found["result"]["output_bytes"] else ended(found["result"])
 
-    answer = await _answered(record, _once(connection, state), controller.timeouts.agent.answer)
+    answer = await _answered(record, connection.once(state), controller.timeouts.agent.answer)
     if answer is HAS_OUTPUT:
         return await follow(controller, connection, record, fold, seconds=0, name=name, listener=listener)
     return answer
@@ -98,7 +98,7 @@ async def tell_stop(controller: Controller, connection: AgentConnection, record:
         found = await client.call("task.stop", {"record": record.id})
         return OPEN if found["state"] in ("Running", "Stopping") else NOT_ASKED
 
-    return await _answered(record, _once(connection, tell), controller.timeouts.agent.answer)
+    return await _answered(record, connection.once(tell), controller.timeouts.agent.answer)
 
 
 async def fetch(controller: Controller, place: InvocationInstance, listener: Listener) -> None:
@@ -124,10 +124,6 @@ def _heard(error: AgentError) -> Answer:
         if error.code == codes.RECORD_FORGOTTEN:
             return Answer(Heard.FORGOTTEN)
     return Answer(Heard.UNREACHABLE, code=error.code, why=error.message)
-
-
-async def _once(connection: AgentConnection, work: Callable[[Client], Awaitable[Answer]]) -> Answer:
-    return await work(await connection.client())
 
 
 async def _answered(record: Record, asking: Awaitable[Answer], seconds: float) -> Answer:

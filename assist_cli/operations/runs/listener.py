@@ -18,7 +18,7 @@ class Listener:
     keyboard: int | None = None
 
     def started(self, instance: str) -> None:
-        """Its agent has accepted the record."""
+        """Its agent has accepted the record; it may be said more than once."""
 
     def output(self, instance: str, stream: Stream, data: bytes) -> None:
         """It has printed this."""

@@ -166,8 +166,8 @@ def _plan_of_command(request: InvokeRequest) -> Plan:
     return Plan(version, values, request.targets, request.username, request.keep_script, saved.id, saved.name)
 
 
-def _plan_of_rerun(controller: Controller, request: RerunRequest) -> Plan:
-    """What ran then; a command that was deleted since is run as a script."""
+def chosen(request: RerunRequest) -> Selection:
+    """Return the instances that a rerun is for. Raises Conflict."""
     then = request.invocation
     if then.command_type is None:
         raise Conflict(f"cannot rerun {then.id}: it is a file, and only its size is remembered", hint="send it again")
@@ -181,6 +181,13 @@ def _plan_of_rerun(controller: Controller, request: RerunRequest) -> Plan:
             code=codes.NOTHING_TO_RERUN,
             hint=f"assist rerun {then.id} --all",
         )
+    return Selection(tuple(place.instance_id for place in again))
+
+
+def _plan_of_rerun(controller: Controller, request: RerunRequest) -> Plan:
+    """What ran then; a command that was deleted since is run as a script."""
+    then, targets = request.invocation, chosen(request)
+    assert then.command_type is not None
     version = CommandVersion(
         number=then.command_version or 1,
         content=then.content,
@@ -196,7 +203,7 @@ def _plan_of_rerun(controller: Controller, request: RerunRequest) -> Plan:
     return Plan(
         version,
         _values(version, {**known, **request.secrets}),
-        Selection(tuple(place.instance_id for place in again)),
+        targets,
         then.username if request.username is None else request.username,
         then.keep_script or request.keep_script,
         then.command_id if saved else None,

@@ -181,6 +181,8 @@ class RecordWorker:
         )
 
     async def _follow(self, seconds: float) -> Answer:
+        if self._listener is not None:
+            self._listener.started(self._name)
         following = follow.follow(
             self._controller,
             self._connection,
