@@ -19,6 +19,7 @@ class AgentTimeouts(NamedTuple):
     idle: int = 900  # after so long without work the agent of this machine ends by itself
     silence: float = 60.0  # for a command over SSH that prints nothing
     exit_status: float = 5.0  # for the exit status of a command over SSH that has closed its output
+    proxy_end: float = 0.5  # for a ProxyCommand to end after its output has
     answer: float = 5.0  # for one question about a record
     health: float = 10.0  # for how an agent is
     fetch: float = 15.0  # at least, for the output of what has ended, though the deadline of its record is over

@@ -275,7 +275,7 @@ class _Attempt:
         except (paramiko.SSHException, OSError, EOFError) as error:
             self._left()
             where = f"cannot talk SSH with '{self._destination.host}' on port {settings.port}"
-            if (status := way.status()) is not None:
+            if (status := way.status(self._timeouts.proxy_end)) is not None:
                 raise ClientNotOnline(
                     f"{where}: its ProxyCommand ended with status {status}",
                     hint=f"try it: ssh -v {shlex.join(self._words())}",

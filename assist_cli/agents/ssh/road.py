@@ -12,8 +12,6 @@ from typing import Any
 from assist_cli.agents.ssh.config import Settings
 from assist_cli.errors import ClientNotOnline
 
-_LAST_WORDS = 0.5  # seconds between the end of a ProxyCommand's output and its own
-
 
 @dataclass(frozen=True)
 class Road:
@@ -22,10 +20,10 @@ class Road:
     stream: Any
     proxy: subprocess.Popen[bytes] | None = None
 
-    def status(self) -> int | None:
-        """The exit status of a ProxyCommand that has ended."""
+    def status(self, seconds: float) -> int | None:
+        """The exit status of a ProxyCommand that has ended, or ends within ``seconds``."""
         with contextlib.suppress(subprocess.TimeoutExpired):
-            return self.proxy.wait(_LAST_WORDS) if self.proxy is not None else None
+            return self.proxy.wait(seconds) if self.proxy is not None else None
         return None
 
     def end(self) -> None:

@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import getpass
 import os
-import pwd
 import re
 import socket
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from assist_cli.agents import destination as destinations
 from assist_cli.agents.destination import Destination
+
+if TYPE_CHECKING:
+    import pwd
 
 Values = dict[str, list[str]]  # of keywords in lower case
 
@@ -23,6 +26,8 @@ _TOKEN_OR_VARIABLE = re.compile(r"%(.?)|\$\{([^}]*)\}", re.DOTALL)
 
 def account() -> pwd.struct_passwd | None:
     """What the system knows of the user; None of an id without a name, as in some containers."""
+    import pwd  # which Windows does not have
+
     try:
         return pwd.getpwuid(os.getuid())
     except KeyError:
@@ -48,6 +53,8 @@ def expand_home(path: str) -> str:
     """A path without ``~`` or ``~user`` at its beginning. Raises ValueError for a user who does not exist."""
     if not path.startswith("~"):
         return path
+    import pwd
+
     name, slash, rest = path[1:].partition("/")
     try:
         folder = pwd.getpwnam(name).pw_dir if name else home()
