@@ -3,6 +3,10 @@
 import os
 import stat
 
+from agentd import platform
+
+permissions = platform.load("permissions")
+
 SHELL = "RunShellScript"
 BAT = "RunBatScript"
 POWERSHELL = "RunPowerShellScript"
@@ -18,7 +22,8 @@ def file_path(folder, record, kind):
 def remove_file(path):
     """Take the script away; only a plain file of that name, and it is no error when there is none."""
     try:
-        if stat.S_ISREG(os.lstat(path).st_mode):
-            os.unlink(path)
+        with permissions.parent(path) as (folder, name):
+            if stat.S_ISREG(os.lstat(name, dir_fd=folder).st_mode):
+                os.unlink(name, dir_fd=folder)
     except OSError:
         pass
