@@ -28,7 +28,7 @@ def install(order, temporary):
     OSError."""
     owner, mode = (_owner(order["owner"]), _group(order["group"])), int(order["mode"], 8)
     try:
-        place = permissions.walk(order["directory"], make=True)
+        place = permissions.walk(order["directory"], 0o755)
     except NotADirectoryError:
         raise Refusal("FilePathInvalid", "'%s' is not a folder" % order["directory"]) from None
     except permissions.UntrustedPath as error:

@@ -12,7 +12,8 @@ import errno
 import os
 import stat
 
-_FOLDER = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+# O_PATH: a folder that may be searched need not be readable; the controller, on any system, reads this module too
+_FOLDER = sum(getattr(os, name, 0) for name in ("O_PATH", "O_DIRECTORY", "O_NOFOLLOW", "O_CLOEXEC"))
 _STEPS = 400  # of one path: names, links, and folders that somebody removes as fast as they are made
 
 
@@ -26,8 +27,8 @@ class UntrustedPath(PermissionError):
 class Place:
     """An open folder, and who can change it; a context manager that closes ``descriptor``.
 
-    ``fixed``: nobody else can put another folder in its place. ``keeps``: the same is true of what we make in it.
-    ``closed``: nobody else can make anything in it.
+    ``keeps``: nobody else can put something else in its place, nor in the place of what we make in it. ``closed``:
+    nor can anybody else make something in it.
     """
 
     def __init__(self, descriptor, fixed, trusted):
@@ -35,7 +36,6 @@ class Place:
         ours = fixed and status.st_uid in trusted
         self.descriptor = descriptor
         self.trusted = trusted
-        self.fixed = fixed
         self.closed = ours and not _others_write(status)
         self.keeps = self.closed or (ours and bool(status.st_mode & stat.S_ISVTX))
 
@@ -49,10 +49,12 @@ class Place:
         os.close(self.descriptor)
 
 
-def walk(path, make=False):
-    """Return the Place at the absolute ``path``; with ``make`` folders that are missing are made, 0755 for any umask.
+def walk(path, make=None, private=False):
+    """Return the Place at the absolute ``path``.
 
-    Raises UntrustedPath at a link of others, and at ``..`` in a folder of others; NotADirectoryError, OSError.
+    With ``make`` folders that are missing are made, the last one with this mode and those above it with 0755, whatever
+    the umask. Raises UntrustedPath at a link of others and at ``..`` in a folder of others, with ``private`` at any
+    folder above in which others can put another in the place of the next; NotADirectoryError, OSError.
     """
     place = _top()
     names = _names(path)
@@ -60,6 +62,8 @@ def walk(path, make=False):
         for _ in range(_STEPS):
             if not names:
                 return place
+            if private and not place.keeps:
+                raise UntrustedPath("another user can change a folder above it", path)
             place = _step(place, names, make)
         raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
     except BaseException:
@@ -86,9 +90,9 @@ def _step(place, names, make):
     try:
         below = os.open(name, _FOLDER, dir_fd=place.descriptor)
     except FileNotFoundError:
-        if not make:
+        if make is None:
             raise
-        _make(place, name, 0o755)
+        _make(place, name, 0o755 if names else make)
         names.append(name)
         return place
     except OSError as error:
@@ -100,19 +104,21 @@ def _step(place, names, make):
 
 
 def _next(place, below, fixed):
+    found = Place(below, fixed, place.trusted)
     place.close()
-    return Place(below, fixed, place.trusted)
+    return found
 
 
 def _follow(place, name, names):
     """The same where ``name`` is not a folder."""
     target = read_link(place, name)
+    if not target.startswith("/"):
+        names += _names(target)
+        return place
     if os.fstat(place.descriptor).st_dev == _proc():
-        # it may lead where its text does not, even into a container, whose root is not ours
+        # it may lead elsewhere than it says, even into a container, where root is not ours
         return _next(place, os.open(name, _FOLDER & ~os.O_NOFOLLOW, dir_fd=place.descriptor), False)
     names += _names(target)
-    if not target.startswith("/"):
-        return place
     return _next(place, os.open("/", _FOLDER), True)
 
 
@@ -203,20 +209,14 @@ def open_file(path, flags):
 def make_private(folder):
     """Make ``folder``, and those above it, unless it is there: mode 0700 whatever the umask. Raises OSError.
 
-    One that is there must belong to this user. Nobody else may write to it, or put another in its place.
+    One that is there must belong to this user, and nobody else may be able to write to it or to exchange it.
     """
-    folder = os.path.abspath(folder)
-    above, name = os.path.split(folder)
-    with walk(above, make=True) as place:
-        _make(place, name, 0o700)
-    check_private(folder)
+    check_private(folder, 0o700)
 
 
-def check_private(folder):
-    """Raise UntrustedPath unless ``folder`` is as ``make_private`` leaves it; OSError."""
-    with walk(os.path.abspath(folder)) as place:
+def check_private(folder, make=None):
+    """Raise UntrustedPath unless ``folder`` is as ``make_private`` leaves it, OSError; ``make`` is that of ``walk``."""
+    with walk(os.path.abspath(folder), make, private=True) as place:
         status = os.fstat(place.descriptor)
-        if status.st_uid != os.geteuid() or status.st_mode & 0o022:
-            raise UntrustedPath("belongs to another user or is writable by one", folder)
-        if not place.fixed:
-            raise UntrustedPath("stands in a folder in which another user can put another in its place", folder)
+        if not place.closed or status.st_uid != os.geteuid() or status.st_mode & 0o022:
+            raise UntrustedPath("it belongs to another user, or one can write to it", folder)

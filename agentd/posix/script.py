@@ -3,7 +3,6 @@
 Everything here may block (user look-ups, disks) and is called in the shim only, never in the agent.
 """
 
-import errno
 import os
 
 from agentd.posix import _new_file, permissions
@@ -44,14 +43,14 @@ def command_words(kind, content, path):
 def write_file(path, content, account):
     """Save the script: a new file, mode 0700, owned by ``account``; whatever is there already stays untouched.
 
-    Raises Refusal (``ScriptFileExisted``, ``ExecutionException``); one is that others can replace what is in the folder.
+    Raises Refusal: ``ScriptFileExisted``, ``ExecutionException`` also where others can exchange what is in the folder.
     """
     folder, name = os.path.split(os.path.abspath(path))
     owner = (account.uid, account.gid if account.switch else os.getegid())
     try:
-        with permissions.walk(folder) as place:
+        with permissions.walk(folder, private=True) as place:
             if not place.keeps:
-                raise PermissionError(errno.EPERM, "another user can exchange what is in '%s'" % folder)
+                raise permissions.UntrustedPath("another user can exchange what is in this folder", folder)
             os.close(_new_file.write_new(place.descriptor, name, content, owner, 0o700))
     except FileExistsError:
         info = "'%s' exists already and is not overwritten" % path
