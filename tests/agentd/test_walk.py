@@ -226,7 +226,7 @@ def test_a_log_is_a_plain_file_of_ours(isolation: Path, outside: Path) -> None:
     for name in ("link", "theirs"):
         os.chown(shared / name, OTHER, OTHER, follow_symlinks=False)
     for name in ("link", "second", "theirs", "fifo", "device"):
-        with pytest.raises(OSError, match="another user could have made|Permission denied|No such device"):
+        with pytest.raises(OSError, match=r"another user could have made|Permission denied|No such device"):
             permissions.open_file(str(shared / name), os.O_WRONLY | os.O_APPEND)
     os.close(permissions.open_file(str(shared / "new"), os.O_WRONLY | os.O_APPEND))
     assert stat.S_IMODE((shared / "new").stat().st_mode) == 0o600
