@@ -164,7 +164,7 @@ def test_nothing_is_read_run_or_removed_in_a_folder_of_another_user(
     for verb in (orders.look, orders.install, orders.uninstall):
         with pytest.raises((Failure, PermissionError), match="another user"):
             verb(machine, order(folder), Steps())
-    assert sorted(os.listdir(folder)) == ["agentd", "instance-id"]
+    assert sorted(path.name for path in folder.iterdir()) == ["agentd", "instance-id"]
 
 
 def test_the_usual_folder_is_the_one_that_the_bridge_looks_into(monkeypatch: pytest.MonkeyPatch) -> None:
