@@ -83,8 +83,8 @@ class AgentServer:
             connection.answer(protocol.failure(number, protocol.INTERNAL_ERROR, "there is a bug in this agent"))
             raise
         if secret:  # nothing has it any more, but for what is free of our memory
-            self.tasks.renew_children()
             memory.wipe()
+            self.tasks.renew_children()
         connection.answer(answer)
 
     def guard_report(self):

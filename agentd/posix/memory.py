@@ -7,20 +7,15 @@ of it, and write zeros: sizes from the largest to the smallest, each until what 
 import bisect
 import ctypes
 import gc
+import itertools
 import sys
 
 _HEADER = 33  # bytes of a bytes object beside its content
 _SMALL = range(512, _HEADER, -8)  # bytes: up to here Python has blocks of its own, each for one size
-_LARGE = [1 << power for power in range(16, 12, -1)] + list(range(4104, 0, -16))  # with 8 for its size, a whole block
+_LARGE = (range(65536, 4104, -12288), range(4104, 0, -16))  # bytes; with 8 for its size each is a whole block
 _MOST = 100000  # blocks of one size, where a system gives no others than those of before
 _EDGE = 8192  # bytes at both ends of a free block that malloc_trim leaves as they are
 _UNCACHED = 2048  # bytes of a block that the C library does not keep for the next who asks
-
-
-class _Room(ctypes.Structure):
-    """What is given by value, and so is copied to the stack, below whatever is in use."""
-
-    _fields_ = [("zeros", ctypes.c_char * 65536)]
 
 
 def prepare():
@@ -37,13 +32,19 @@ def wipe():
     regions = _regions()
     if regions:
         libc = ctypes.CDLL(None)
-        libc.getpid(_Room())
-        _wipe_large(libc, regions, _EDGE if _trim() else _LARGE[0])
+        _wipe_stack(libc)
+        _wipe_large(libc, regions, _EDGE if _trim() else _LARGE[0][0])
         try:
             _wipe_small(regions)
         except MemoryError:
             pass  # this process may have no more, and so has nothing left that is free
         _trim()
+
+
+def _wipe_stack(libc):
+    """The stack below what is in use: to there a structure is copied that is given by value."""
+    room = type("Room", (ctypes.Structure,), {"_fields_": [("zeros", ctypes.c_char * 65536)]})
+    libc.getpid(room())
 
 
 def _wipe_large(libc, regions, edge):
@@ -54,7 +55,7 @@ def _wipe_large(libc, regions, edge):
     """
     libc.malloc.restype = libc.realloc.restype = ctypes.c_void_p
     held = None
-    for size in _LARGE:
+    for size in itertools.chain(*_LARGE):
         part = min(size, edge)
         for _ in range(_MOST):
             block = libc.malloc(ctypes.c_size_t(size))

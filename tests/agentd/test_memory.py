@@ -58,16 +58,31 @@ def waiting(pid: int) -> list[int]:
 
 
 def use(client: Client, canary: str, size: int = 0) -> None:
-    """Run a script with this secret, and send a file with it."""
+    """Run a script with this secret, and then one without."""
     script = f"test '{canary}' = \"$ASSIST_PARAM_T\"\n" + "# more of it\n" * size
     result = client.result(script, secrets=[canary], environment={"ASSIST_PARAM_T": canary})
     assert result["exit_code"] == 0
     client.complete("true")
 
 
+def use_in_other_ways(client: Client, canary: str, folder: Path) -> None:
+    """Send a file with this secret, and requests with it that are refused."""
+    assert put(client, folder, content=canary.encode() * 9) == ""
+    for wrong in ({"timeout": 0}, {"record": "no record"}):
+        with pytest.raises(Refused):
+            client.run("true", **{"secrets": [canary], "environment": {"T": canary}, **wrong})
+
+
 @pytest.mark.parametrize("python", EVERY_PYTHON, indirect=True)
 def test_no_secret_stays_with_the_agent_or_who_waits(agent: Agent, client: Client, isolation: Path) -> None:
-    """Small and large ones, values beyond ASCII, files, refused requests; with others at work meanwhile."""
+    """Small and large ones, values beyond ASCII, files, refused requests; with others at work meanwhile.
+
+    Up to Python 3.10 a function keeps the room of its first call, so the first secrets there prove nothing.
+    """
+    if tuple(map(int, client.agent["python"].split("."))) < (3, 11):
+        for size in (0, 60, 600):
+            use(client, new_canary() + "ü€😀"[: size // 60], size)
+        use_in_other_ways(client, new_canary(), isolation / "first")
     os.mkfifo(isolation / "go")
     other = client.run(f"cat '{isolation}/go'")
     for size in (0, 60, 600):
@@ -76,10 +91,7 @@ def test_no_secret_stays_with_the_agent_or_who_waits(agent: Agent, client: Clien
         assert holds(agent.pid, canary) == []
         assert holds(agent.shim(other), canary) == []
     canary = new_canary()
-    assert put(client, isolation / "target", content=canary.encode() * 9) == ""
-    for wrong in ({"timeout": 0}, {"record": "no record"}):
-        with pytest.raises(Refused):
-            client.run("true", **{"secrets": [canary], "environment": {"T": canary}, **wrong})
+    use_in_other_ways(client, canary, isolation / "target")
     (isolation / "go").write_text("go\n")
     client.finish(other)
     client.complete("true")
