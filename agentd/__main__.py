@@ -37,7 +37,10 @@ def _prepare(options, settings):
     settings.listen = options.listen or settings.listen
     if not (local_socket.AVAILABLE or settings.listen):
         raise config.ConfigError("cannot serve: on Windows controllers come by TLS only, so tell where to --listen")
-    return log.Log(options.log)
+    try:
+        return log.Log(options.log)
+    except OSError as error:
+        raise config.ConfigError("cannot write the log '%s': %s" % (options.log, error.strerror)) from None
 
 
 def _serve(options, settings):

@@ -7,8 +7,9 @@ it holds ``name = value`` lines; ``#`` starts a comment. Unknown names are error
 import os
 import time
 
-from agentd import disk, folders, platform
+from agentd import disk, platform
 
+permissions = platform.load("permissions")
 system = platform.load("system")
 
 DEFAULTS = {
@@ -53,8 +54,8 @@ class Config:
     def read(self):
         """Make the folder when it is missing and read the settings. Raises ConfigError. Returns self."""
         try:
-            folders.make_private(self.home)
-            folders.make_private(self.spool)
+            permissions.make_private(self.home)
+            permissions.make_private(self.spool)
         except OSError as error:
             raise ConfigError("cannot use the folder %s: %s" % (self.home, error.strerror)) from None
         try:

@@ -26,11 +26,13 @@ def write_all(descriptor, data):
         view = view[os.write(descriptor, view) :]
 
 
-def write_whole(path, data, mode=0o600, sync=True):
-    """Put ``data`` (bytes) at ``path``: the old file or the new one is seen, never a piece. Raises OSError."""
-    folder = os.path.dirname(path)
+def write_whole(path, data, mode=0o600, sync=True, folder=None):
+    """Put ``data`` (bytes) at ``path``: the old file or the new one is seen, never a piece. Raises OSError.
+
+    ``folder``: the descriptor of the folder that ``path`` is a name in.
+    """
     temporary = "%s.%d.tmp" % (path, os.getpid())
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+    descriptor = _open_new(temporary, mode, folder)
     try:
         try:
             if hasattr(os, "fchmod"):
@@ -40,9 +42,19 @@ def write_whole(path, data, mode=0o600, sync=True):
                 os.fsync(descriptor)
         finally:
             os.close(descriptor)
-        os.replace(temporary, path)
+        os.replace(temporary, path, src_dir_fd=folder, dst_dir_fd=folder)
     except BaseException:
-        os.unlink(temporary)
+        os.unlink(temporary, dir_fd=folder)
         raise
     if sync:
-        sync_folder(folder)
+        sync_folder(os.path.dirname(path))
+
+
+def _open_new(name, mode, folder):
+    """Make a file that was not there; what an earlier process with our pid left behind goes."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+    try:
+        return os.open(name, flags, mode, dir_fd=folder)
+    except FileExistsError:
+        os.unlink(name, dir_fd=folder)
+        return os.open(name, flags, mode, dir_fd=folder)

@@ -9,7 +9,9 @@ import os
 import sys
 import time
 
-from agentd import disk
+from agentd import disk, platform
+
+permissions = platform.load("permissions")
 
 LONGEST = 1024 * 1024  # bytes, of each of the two files
 
@@ -49,7 +51,7 @@ class Log:
         self._path = path and os.path.abspath(path)
         if not path:
             return
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        descriptor = permissions.open_file(path, os.O_RDWR | os.O_APPEND)
         os.dup2(descriptor, 2)
         os.close(descriptor)
         # what was there may know the characters of a console only, or of an old locale
@@ -73,9 +75,14 @@ class Log:
         """Begin the file anew when it has become too long, whoever wrote that."""
         try:
             if self._path and os.fstat(2).st_size > LONGEST:
-                with open(self._path, "rb") as file:
-                    file.seek(-LONGEST, os.SEEK_END)
-                    disk.write_whole(self._path + ".1", file.read(), sync=False)
+                with permissions.parent(self._path + ".1") as (folder, name):
+                    disk.write_whole(name, self._end(), sync=False, folder=folder)
                 os.ftruncate(2, 0)
         except OSError:
             pass  # as above
+
+    def _end(self):
+        """Return the end of the file, which may have another name by now; what is written next goes behind it."""
+        with open(2, "rb", buffering=0, closefd=False) as file:
+            file.seek(-LONGEST, os.SEEK_END)
+            return file.read()

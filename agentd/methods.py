@@ -17,7 +17,8 @@ from agentd.wire import protocol
 
 system = platform.load("system")
 
-Method = collections.namedtuple("Method", "call open fields")
+Method = collections.namedtuple("Method", "call open fields secret")
+Method.__new__.__defaults__ = (None,)  # the param that makes a request one of which no memory is kept
 Field = collections.namedtuple("Field", "types required default")
 
 
@@ -57,6 +58,11 @@ def _is_text(value):
         return isinstance(value, str) and b"\0" not in value.encode("utf-8")
     except UnicodeEncodeError:
         return False
+
+
+def carries_secret(method, params):
+    """Return whether a request leaves no trace in memory once it is answered."""
+    return isinstance(params, dict) and bool(params.get(method.secret))
 
 
 async def hello(server, connection, params):
@@ -210,6 +216,7 @@ METHODS = {
             "keep_script": may(False, bool),
             "watch": may(None, dict, NULLABLE),
         },
+        "secrets",
     ),
     "task.watch": Method(watch, False, dict(WATCH, record=need(str))),
     "task.get": Method(get, False, {"record": need(str), "offset": may(0, int)}),
@@ -231,5 +238,6 @@ METHODS = {
             "group": may(None, str, NULLABLE),
             "overwrite": may(False, bool),
         },
+        "content",
     ),
 }

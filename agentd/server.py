@@ -16,8 +16,8 @@ from agentd.log import Throttle
 from agentd.tasks import RequestRefused, Tasks
 from agentd.wire import protocol
 
+memory = platform.load("memory")
 signals = platform.load("signals")
-system = platform.load("system")
 
 
 class AgentServer:
@@ -61,11 +61,14 @@ class AgentServer:
             self.loop.create_task(self._answer(connection, number, method, message.get("params", {})))
 
     async def _answer(self, connection, number, method, params):
+        secret = methods.carries_secret(method, params)
         try:
             if not (method.open or connection.greeted):
                 raise RequestRefused("ClientAuthFailed", "'agent.hello' comes first")
             await connection.room()
-            result = await method.call(self, connection, methods.check(method.fields, params))
+            call = method.call(self, connection, methods.check(method.fields, params))
+            del params
+            result = await call
             answer = protocol.response(number, result)
         except methods.BadParams as error:
             answer = protocol.failure(number, protocol.INVALID_PARAMS, str(error))
@@ -79,6 +82,9 @@ class AgentServer:
             self.log("a bug: %s of '%s': %r" % (type(error).__name__, number, error))
             connection.answer(protocol.failure(number, protocol.INTERNAL_ERROR, "there is a bug in this agent"))
             raise
+        if secret:  # nothing has it any more, but for what is free of our memory
+            memory.wipe()
+            self.tasks.renew_children()
         connection.answer(answer)
 
     def guard_report(self):
@@ -99,7 +105,7 @@ class AgentServer:
         if self._idle_exit:
             self.loop.call_later(self._idle_exit, self._look_if_idle)
         gc.collect()
-        system.give_back_memory()
+        memory.prepare()
         if hasattr(gc, "freeze"):
             gc.freeze()  # what is here now is shared with every child and need never be looked at again
         where = self.settings.socket if listeners.local_socket.AVAILABLE else self.settings.listen

@@ -5,11 +5,13 @@ It writes the journal, saves the script, has the runner see it through, and writ
 
 import os
 import signal
+import stat
 import subprocess
 
 from agentd import digest, output, platform, script, spool
 from agentd.result import RecordResult, Refusal
 
+permissions = platform.load("permissions")
 processes = platform.load("processes")
 runner = platform.load("runner")
 
@@ -53,7 +55,7 @@ def _run(order, channel, signals):
     except (OSError, subprocess.SubprocessError) as error:
         result.fail("ExecutionException", "cannot start the script: %s" % error)
     if result.saved and not order["keep_script"]:
-        script.remove_file(journal["script"])
+        _remove_file(journal["script"])
     folder.finish(result.document())
 
 
@@ -70,9 +72,9 @@ def close_orphan(order, channel):
     journal = folder.read("request.json") or {}
     left = set() if order["booted"] else processes.end_orphans(order["record"], *folder.script())
     if journal.get("script") and not journal.get("keep_script"):
-        script.remove_file(journal["script"])
+        _remove_file(journal["script"])
     if journal.get("temporary"):
-        script.remove_file(journal["temporary"])
+        _remove_file(journal["temporary"])
     result = RecordResult()
     result.produced, result.dropped = output.measure(folder.path)
     if order["booted"]:
@@ -81,3 +83,13 @@ def close_orphan(order, channel):
         result.fail("ExecutionInterrupted", "the process that tended it vanished; its exit code is not known")
     result.leave(left)
     folder.finish(result.document())
+
+
+def _remove_file(path):
+    """Remove a plain file, as its folder is now; it is no error when there is none."""
+    try:
+        with permissions.parent(path) as (folder, name):
+            if stat.S_ISREG(os.lstat(name, dir_fd=folder).st_mode):
+                os.unlink(name, dir_fd=folder)
+    except OSError:
+        pass

@@ -20,9 +20,10 @@ import os
 import re
 import time
 
-from agentd import disk, folders, platform
+from agentd import disk, platform
 from agentd.wire import protocol
 
+permissions = platform.load("permissions")
 processes = platform.load("processes")
 system = platform.load("system")
 wakeup = platform.load("wakeup")
@@ -45,8 +46,8 @@ class Spool:
 
     def prepare(self):
         """Make the folders. Raises OSError."""
-        folders.make_private(self.path)
-        folders.make_private(self._gone)
+        permissions.make_private(self.path)
+        permissions.make_private(self._gone)
 
     def folder(self, record):
         return Folder(os.path.join(self.path, record))

@@ -243,6 +243,10 @@ class Tasks:
             self._sweep_soon()
         return dropped
 
+    def renew_children(self):
+        """Have no process wait that may hold what the agent has held."""
+        self._children.renew()
+
     def _load(self, record):
         """A finished record from the spool."""
         folder = self._spool.folder(record)

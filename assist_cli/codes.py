@@ -145,9 +145,14 @@ FILE_ALREADY_EXISTS = ErrorCode(
 )
 FILE_NAME_INVALID = ErrorCode("FileNameInvalid", FILE, "this can be no file name", exits=(65,))
 FILE_PATH_INVALID = ErrorCode(
-    "FilePathInvalid", FILE, "the target folder is no absolute path, too long, or no folder", exits=(65,)
+    "FilePathInvalid",
+    FILE,
+    "the target folder is no absolute path, too long, no folder, or behind a link that others may have made",
+    exits=(65,),
 )
-FILE_AUTHORITY_INVALID = ErrorCode("FileAuthorityInvalid", FILE, "this is no mode; one is given like 0644", exits=(65,))
+FILE_AUTHORITY_INVALID = ErrorCode(
+    "FileAuthorityInvalid", FILE, "this is not a mode, like 0644, or the system does not give it", exits=(65,)
+)
 USER_NOT_EXISTS = ErrorCode("UserNotExists", FILE, "there is no such owner")
 USER_GROUP_NOT_EXISTS = ErrorCode("UserGroupNotExists", FILE, "there is no such group")
 FILE_CREATE_FAIL = ErrorCode(

@@ -40,8 +40,12 @@ class Account:
             os.setegid(gid)
             os.setgroups(groups)
 
-    def become(self):
-        """Give up the agent's identity for this one; called in the child, before it starts the interpreter."""
+    def become(self, folder):
+        """Give up the agent's identity for this one, and only then enter ``folder``, which the user may have exchanged.
+
+        Called in the child, before it starts the interpreter. Raises OSError.
+        """
         os.setgroups(self.groups)
         os.setgid(self.gid)
         os.setuid(self.uid)
+        os.chdir(folder)

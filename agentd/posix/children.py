@@ -35,6 +35,7 @@ class Children:
         self._loop = loop
         self._lock = lock
         self._idle = []  # those who wait for an order, the last of them the one that was busy last
+        self._generation = 0
         self._trimming = False
 
     def spawn(self, body, order):
@@ -47,10 +48,19 @@ class Children:
                 return self._idle.pop().give(parcel, self._lock)
             except OSError:
                 continue  # it was killed while it waited
-        return _Child(self._loop, self._add_idle, self._drop_idle).give(parcel, self._lock)
+        return _Child(self._loop, self._generation, self._add_idle, self._drop_idle).give(parcel, self._lock)
+
+    def renew(self):
+        """Have none wait that was forked before: each has a copy of what our memory held then."""
+        self._generation += 1
+        for child in list(self._idle):
+            child.close()
 
     def _add_idle(self, child):
         """It waits for an order. Where many are at work at once the next one comes soon."""
+        if child.generation != self._generation:
+            child.close()
+            return
         self._idle.append(child)
         if len(self._idle) > _IDLE and not self._trimming:
             self._trimming = True
@@ -73,7 +83,8 @@ def become_child():
 class _Child:
     """One of them, as the agent sees it. It calls ``waits`` with itself when its order is done, and ``gone`` after."""
 
-    def __init__(self, loop, waits, gone):
+    def __init__(self, loop, generation, waits, gone):
+        self.generation = generation
         self._loop = loop
         self._waits = waits
         self._gone = gone

@@ -3,12 +3,14 @@
 Everything is done relative to the open folder, so nothing that is put in its place meanwhile can lead us elsewhere.
 """
 
+import errno
 import grp
 import os
 import pwd
 import re
+import stat
 
-from agentd import disk
+from agentd.posix import _new_file, permissions
 from agentd.result import Refusal
 
 FORBIDDEN = re.compile(r".*[/\\]")
@@ -19,18 +21,31 @@ def check_directory(directory):
     if not directory.startswith("/") or len(directory) > 255 or not directory.isprintable():
         text = "'%s' cannot be the target folder: it is an absolute path of at most 255 characters"
         raise Refusal("FilePathInvalid", text % directory[:80])
-    if os.path.lexists(directory) and not os.path.isdir(directory):
-        raise Refusal("FilePathInvalid", "'%s' is not a folder" % directory)
 
 
 def install(order, temporary):
     """Make the file of ``order``, by way of the name ``temporary``. Raises Refusal and, with the old file untouched,
     OSError."""
-    ids = _owner(order["owner"]), _group(order["group"])
-    os.makedirs(order["directory"], 0o755, exist_ok=True)
-    anchor = os.open(order["directory"], os.O_RDONLY | os.O_DIRECTORY)
+    owner, mode = (_owner(order["owner"]), _group(order["group"])), int(order["mode"], 8)
     try:
-        _write(anchor, temporary, order["name"], order["content"], int(order["mode"], 8), ids, order["overwrite"])
+        place = permissions.walk(order["directory"], 0o755)
+    except NotADirectoryError:
+        raise Refusal("FilePathInvalid", "'%s' is not a folder" % order["directory"]) from None
+    except permissions.UntrustedPath as error:
+        text = "cannot use the folder '%s': %s" % (order["directory"], error.strerror)
+        raise Refusal("FilePathInvalid", text) from None
+    with place:
+        anchor = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=place.descriptor)
+    try:
+        descriptor = _write(anchor, temporary, order["content"], owner, mode)
+        try:
+            if not _is_at(anchor, temporary, descriptor):
+                raise PermissionError(errno.EPERM, "another user has exchanged it")
+            _name(anchor, temporary, order["name"], order["overwrite"])
+        finally:
+            os.close(descriptor)
+            _new_file.remove(anchor, temporary)
+        os.fsync(anchor)
     finally:
         os.close(anchor)
 
@@ -54,43 +69,38 @@ def _group(name):
         raise Refusal("UserGroupNotExists", "there is no group '%s' on this instance" % name) from None
 
 
-def _write(anchor, temporary, name, content, mode, ids, overwrite):
-    """Make ``name`` in the folder ``anchor``. A link at that name is replaced and never followed."""
-    descriptor = os.open(
-        temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=anchor
-    )
+def _write(anchor, temporary, content, owner, mode):
+    """Make the file in the folder ``anchor``. Returns its open descriptor."""
     try:
-        try:
-            os.fchown(descriptor, *ids)
-            os.fchmod(descriptor, mode)
-            disk.write_all(descriptor, content)
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-        if overwrite:
-            _refuse_folder(anchor, name)
-            os.rename(temporary, name, src_dir_fd=anchor, dst_dir_fd=anchor)
-        else:
-            _link(anchor, temporary, name)
-    except BaseException:
-        os.unlink(temporary, dir_fd=anchor)
-        raise
-    os.fsync(anchor)
+        return _new_file.write_new(anchor, temporary, content, owner, mode)
+    except _new_file.ModeRefused as error:
+        raise Refusal("FileAuthorityInvalid", error.strerror) from None
 
 
-def _refuse_folder(anchor, name):
-    try:
-        descriptor = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=anchor)
-    except OSError:
+def _name(anchor, temporary, name, overwrite):
+    """Give the file its name, only when nothing has it unless ``overwrite``. A link of that name is never followed."""
+    if overwrite:
+        if _is_folder(anchor, name):
+            raise Refusal("FileAlreadyExists", "'%s' is a folder" % name)
+        os.rename(temporary, name, src_dir_fd=anchor, dst_dir_fd=anchor)
         return
-    os.close(descriptor)
-    raise Refusal("FileAlreadyExists", "'%s' is a folder" % name)
-
-
-def _link(anchor, temporary, name):
-    """Give the file its name only when nothing has it: a check and the act in one."""
     try:
+        # a check and the act in one
         os.link(temporary, name, src_dir_fd=anchor, dst_dir_fd=anchor, follow_symlinks=False)
     except FileExistsError:
         raise Refusal("FileAlreadyExists", "'%s' exists already and is not overwritten" % name) from None
-    os.unlink(temporary, dir_fd=anchor)
+
+
+def _is_folder(anchor, name):
+    try:
+        return stat.S_ISDIR(os.stat(name, dir_fd=anchor, follow_symlinks=False).st_mode)
+    except FileNotFoundError:
+        return False
+
+
+def _is_at(anchor, name, descriptor):
+    """Return whether the open file has this name."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), os.stat(name, dir_fd=anchor, follow_symlinks=False))
+    except FileNotFoundError:
+        return False

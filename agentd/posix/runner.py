@@ -1,6 +1,7 @@
 """A script from its start to its exit (POSIX): one loop over both pipes, signals and deadlines."""
 
 import contextlib
+import functools
 import os
 import selectors
 import signal
@@ -60,11 +61,11 @@ class Runner(BaseRunner):
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
-                cwd=folder,
+                cwd=None if account.switch else folder,
                 env=environment,
                 bufsize=0,
                 start_new_session=True,
-                preexec_fn=account.become if account.switch else None,
+                preexec_fn=functools.partial(account.become, folder) if account.switch else None,
             )
         except OSError as error:
             if error.filename == folder:

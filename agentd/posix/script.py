@@ -5,7 +5,7 @@ Everything here may block (user look-ups, disks) and is called in the shim only,
 
 import os
 
-from agentd import disk
+from agentd.posix import _new_file, permissions
 from agentd.result import Refusal
 from agentd.script import BAT, POWERSHELL, SHELL
 
@@ -43,26 +43,20 @@ def command_words(kind, content, path):
 def write_file(path, content, account):
     """Save the script: a new file, mode 0700, owned by ``account``; whatever is there already stays untouched.
 
-    Raises Refusal (``ScriptFileExisted``, ``ExecutionException``).
+    Raises Refusal: ``ScriptFileExisted``, ``ExecutionException`` also where others can exchange what is in the folder.
     """
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    folder, name = os.path.split(os.path.abspath(path))
+    owner = (account.uid, account.gid if account.switch else os.getegid())
     try:
-        descriptor = os.open(path, flags, 0o700)
+        with permissions.walk(folder, private=True) as place:
+            if not place.keeps:
+                raise permissions.UntrustedPath("another user can exchange what is in this folder", folder)
+            os.close(_new_file.write_new(place.descriptor, name, content, owner, 0o700))
     except FileExistsError:
         info = "'%s' exists already and is not overwritten" % path
         raise Refusal("ScriptFileExisted", info) from None
     except OSError as error:
         raise Refusal("ExecutionException", "cannot save the script as '%s': %s" % (path, error.strerror)) from None
-    try:
-        if account.switch:
-            os.fchown(descriptor, account.uid, account.gid)
-        os.fchmod(descriptor, 0o700)
-        disk.write_all(descriptor, content)
-    except OSError as error:
-        os.unlink(path)
-        raise Refusal("ExecutionException", "cannot save the script as '%s': %s" % (path, error.strerror)) from None
-    finally:
-        os.close(descriptor)
 
 
 def working_directory(asked, account):

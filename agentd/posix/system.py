@@ -64,12 +64,3 @@ def free_bytes(folder):
     except OSError:
         return None
     return status.f_bavail * status.f_frsize
-
-
-def give_back_memory():
-    """Give memory that was needed for the start only to the system, where the C library can do that (glibc)."""
-    import ctypes  # the bridge has no time for it
-
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-    if trim is not None:
-        trim(0)

@@ -1,11 +1,13 @@
-"""The rights on a folder (Windows): only its owner, the system and the administrators.
+"""The rights on files and folders (Windows): only their owner, the system and the administrators.
 
 Rights are read and written in the system's text form for them, SDDL: ``SY`` is the system, ``BA`` the administrators,
 ``OW`` whoever owns the thing, ``CO`` whoever makes something in it.
 """
 
+import contextlib
 import ctypes
 import errno
+import os
 import re
 from ctypes import byref, c_void_p, c_wchar_p, sizeof
 from ctypes.wintypes import BOOL, DWORD, HANDLE
@@ -44,7 +46,31 @@ def strangers(sddl, own):
     return found - _TRUSTED - {own}
 
 
-def make_folder(path):
+@contextlib.contextmanager
+def parent(path):
+    """Give what ``dir_fd`` takes for the folder of ``path``, and the name in it: here a folder has no descriptor."""
+    yield None, path
+
+
+def open_file(path, flags):
+    """Open a file to be written to, made when it is missing. Returns its descriptor. Raises OSError."""
+    return os.open(path, flags | os.O_CREAT, 0o600)
+
+
+def make_private(folder):
+    """Make ``folder``, and those above it, unless it is there, for its owner alone. Raises OSError.
+
+    One that is there must belong to this user, and nobody else may use it.
+    """
+    folder = os.path.abspath(folder)
+    os.makedirs(os.path.dirname(folder), exist_ok=True)
+    try:
+        _make_folder(folder)
+    except FileExistsError:
+        _check_private(folder)
+
+
+def _make_folder(path):
     """Make a folder that is private from its first moment. Raises OSError."""
     kernel, advapi = _libraries()
     descriptor = _parse(advapi, _PRIVATE)
@@ -55,7 +81,7 @@ def make_folder(path):
         kernel.LocalFree(descriptor)
 
 
-def check_private(path):
+def _check_private(path):
     """Raise PermissionError when someone else owns ``path`` or may use it."""
     kernel, advapi = _libraries()
     descriptor = c_void_p()

@@ -43,7 +43,3 @@ def open_files():
 
 def free_bytes(folder):
     """Return None: the room on a disk is not looked at here."""
-
-
-def give_back_memory():
-    """Give memory that was needed for the start only to the system: nothing to do."""

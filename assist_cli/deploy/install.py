@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from agentd.posix import permissions
 from assist_cli import __version__, codes
 from assist_cli.agents.ssh.login import Login
 from assist_cli.deploy import bundle, service
@@ -279,9 +280,8 @@ class _Answers:
 
 
 def _line(verb: str, order: Mapping[str, Any], timeouts: InstallTimeouts) -> bytes:
-    sources = [
-        (module.__name__, Path(str(module.__file__)).read_text("utf-8")) for module in (changes, machine, orders)
-    ]
+    modules = (permissions, changes, machine, orders)
+    sources = [(module.__name__, Path(str(module.__file__)).read_text("utf-8")) for module in modules]
     return json.dumps([sources, verb, {**order, "waits": timeouts._asdict()}]).encode("ascii") + b"\n"
 
 

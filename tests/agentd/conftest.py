@@ -112,6 +112,14 @@ def public() -> Iterator[Path]:
     shutil.rmtree(folder)
 
 
+@pytest.fixture
+def shared(root: None) -> Iterator[Path]:
+    """A folder like /tmp: everybody may write, and nobody may touch what another has made."""
+    with tempfile.TemporaryDirectory(prefix="assist-shared-") as name:
+        Path(name).chmod(0o1777)
+        yield Path(name)
+
+
 @pytest.fixture(scope="session")
 def python_of_all() -> Path:
     """An interpreter that other users may start, which one in somebody's home is not."""

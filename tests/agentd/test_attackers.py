@@ -6,7 +6,6 @@ import os
 import pwd
 import stat
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,14 +23,6 @@ NOBODY = "nobody"
 
 def ended(result: dict[str, object]) -> tuple[object, object]:
     return result["state"], result["error_code"]
-
-
-@pytest.fixture
-def shared(root: None) -> Iterator[Path]:
-    """A folder like /tmp: everybody may write, and nobody may touch what another has made."""
-    with tempfile.TemporaryDirectory(prefix="assist-shared-") as name:
-        Path(name).chmod(0o1777)
-        yield Path(name)
 
 
 @pytest.fixture

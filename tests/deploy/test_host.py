@@ -144,6 +144,29 @@ def test_a_folder_that_others_can_write_to_is_refused(machine: Machine, folder: 
     assert list(folder.iterdir()) == []
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+@pytest.mark.parametrize("kind", ["theirs", "link", "above"])
+def test_nothing_is_read_run_or_removed_in_a_folder_of_another_user(
+    machine: Machine, folder: Path, isolation: Path, kind: str
+) -> None:
+    """Nor through a link of theirs, nor where they can exchange the folder."""
+    real, other = isolation / "real", 1_234_567
+    real.mkdir(mode=0o700)
+    (real / "agentd").write_text("#!/bin/sh\ntouch hacked\n")
+    (real / "instance-id").write_text("i-1\n")
+    if kind == "link":
+        isolation.chmod(0o1777)
+        folder.symlink_to(real)
+        os.chown(folder, other, other, follow_symlinks=False)
+    else:
+        real.rename(folder)
+        os.chown(folder if kind == "theirs" else isolation, other, other)
+    for verb in (orders.look, orders.install, orders.uninstall):
+        with pytest.raises((Failure, PermissionError), match="another user"):
+            verb(machine, order(folder), Steps())
+    assert sorted(path.name for path in folder.iterdir()) == ["agentd", "instance-id"]
+
+
 def test_the_usual_folder_is_the_one_that_the_bridge_looks_into(monkeypatch: pytest.MonkeyPatch) -> None:
     from assist_cli.agents.ssh import bridge
 

@@ -9,6 +9,8 @@ import shutil
 import sys
 from typing import Any, Callable, List, Optional
 
+from agentd.posix.permissions import UntrustedPath, check_private, make_private
+
 
 class Failure(Exception):
     """It cannot be done; the text is part of a line for people. With a ``code``, the state of things forbids it."""
@@ -54,14 +56,23 @@ def make_folder(path: str, steps: Steps) -> None:
     missing = path
     while not os.path.isdir(os.path.dirname(missing)):
         missing = os.path.dirname(missing)
-    if not os.path.isdir(path):
-        os.makedirs(os.path.dirname(path), 0o755, exist_ok=True)
-        os.mkdir(path, 0o700)
-        os.chmod(path, 0o700)
+    new = not os.path.isdir(path)
+    _use(make_private, path)
+    if new:
         steps.can_undo(lambda: shutil.rmtree(missing))
-    status = os.stat(path)
-    if status.st_uid != os.geteuid() or status.st_mode & 0o022:
-        raise Failure("the folder %s belongs to another user, or one can write to it" % path)
+
+
+def check_folder(path: str) -> None:
+    """Raise Failure when the folder is there and is not its owner's alone. Nothing in such a one is read or run."""
+    if os.path.lexists(path):
+        _use(check_private, path)
+
+
+def _use(call: Callable[[str], None], path: str) -> None:
+    try:
+        call(path)
+    except UntrustedPath as error:
+        raise Failure("cannot use the folder %s: %s" % (path, error.strerror)) from None
 
 
 def put(path: str, content: bytes, mode: int, steps: Steps) -> None:

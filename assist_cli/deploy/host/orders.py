@@ -20,7 +20,7 @@ import subprocess
 import sys
 from typing import Any, Dict, List, Optional
 
-from assist_cli.deploy.host.changes import Failure, Steps, link, make_folder, put, read, say
+from assist_cli.deploy.host.changes import Failure, Steps, check_folder, link, make_folder, put, read, say
 from assist_cli.deploy.host.machine import UNIT, Machine, ask, runs, start, stop, wait_for
 
 Order = Dict[str, Any]
@@ -48,6 +48,7 @@ def main(verb: str, order: Order) -> None:
 
 def look(machine: Machine, order: Order, steps: Steps) -> Dict[str, Any]:
     """What is here already: the folder and its agent, and what would look after one."""
+    check_folder(machine.home)
     user = getpass.getuser()
     authority = read(machine.path("pki", "ca.pem"))
     return {
@@ -85,6 +86,7 @@ def install(machine: Machine, order: Order, steps: Steps) -> Dict[str, Any]:
     archive = base64.b64decode(order["archive"])
     if hashlib.sha256(archive).hexdigest() != order["sha256"]:
         raise Failure("the archive did not arrive as it was sent: its SHA-256 differs")
+    make_folder(machine.home, steps)
     before, ran = _version(machine), runs(machine)
     if before and _numbers(before) > _numbers(order["version"]):
         raise Failure(
@@ -94,7 +96,6 @@ def install(machine: Machine, order: Order, steps: Steps) -> Dict[str, Any]:
         )
     if ran:
         steps.can_undo(lambda: None if runs(machine) else start(machine))
-    make_folder(machine.home, steps)
     name = "agentd-%s.pyz" % order["version"]
     put(machine.path(name), archive, 0o700, steps)
     _try(machine.path(name), order["version"])
@@ -188,6 +189,7 @@ def uninstall(machine: Machine, order: Order, steps: Steps) -> Dict[str, Any]:
     ``order``: force, to do so although scripts run; own, how many of these are the one that runs this.
     """
     steps.begin("look for scripts that run")
+    check_folder(machine.home)
     with contextlib.suppress(OSError, ValueError):
         running = ask(machine, "agent.status").get("running", 0) - order.get("own", 0)
         if running and not order["force"]:

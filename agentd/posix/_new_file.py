@@ -1,0 +1,47 @@
+"""New files that have their owner, group and mode before anybody relies on them (POSIX)."""
+
+import errno
+import os
+import stat
+
+from agentd import disk
+
+
+class ModeRefused(PermissionError):
+    """The file did not take the mode that it was given."""
+
+    def __init__(self, mode):
+        super(ModeRefused, self).__init__(errno.EPERM, "the system does not let it have the mode %04o" % mode)
+
+
+def write_new(folder, name, content, owner, mode):
+    """Make the file ``name`` in the open folder, on disk when this returns, and return its open descriptor.
+
+    ``owner`` is (uid, gid). A write and a change of owner both take bits of the mode away, so that comes last.
+    Raises ModeRefused, FileExistsError, OSError; then nothing is left.
+    """
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    descriptor = os.open(name, flags, 0o600, dir_fd=folder)
+    try:
+        disk.write_all(descriptor, content)
+        os.fchown(descriptor, *owner)
+        os.fchmod(descriptor, mode)
+        os.fsync(descriptor)
+        status = os.fstat(descriptor)
+        if (status.st_uid, status.st_gid) != owner:
+            raise PermissionError(errno.EPERM, "the system does not let it have this owner and group")
+        if stat.S_IMODE(status.st_mode) != mode:
+            raise ModeRefused(mode)
+    except BaseException:
+        os.close(descriptor)
+        remove(folder, name)
+        raise
+    return descriptor
+
+
+def remove(folder, name):
+    """Remove a file that may be gone already."""
+    try:
+        os.unlink(name, dir_fd=folder)
+    except FileNotFoundError:
+        pass
