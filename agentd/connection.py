@@ -101,7 +101,7 @@ class Connection(asyncio.Protocol):
             messages = self._decoder.feed(data)
         except protocol.ProtocolError as error:
             self._server.refuse("broken", "a connection broke the protocol: %s" % error)
-            self.send(protocol.failure(None, protocol.PARSE_ERROR, str(error)))
+            self.send(protocol.failure(None, error.number, str(error)))
             self._transport.close()
             return
         for message in messages:

@@ -8,6 +8,22 @@ could still become one.
 MASK = b"********"
 
 
+_WORD = 4  # bytes of the shortest word of a value that tells something of it
+
+
+def hide(text, values):
+    """Return the text without ``values`` (bytes).
+
+    It may quote a part of a script, so the words that a value has are hidden too, also as Python writes them out.
+    """
+    words = [word for value in values for word in value.split() if len(word) >= _WORD]
+    parts = {part.decode("utf-8", "replace") for part in list(values) + words}
+    parts.update([repr(part)[1:-1] for part in parts])
+    for part in sorted(parts, key=len, reverse=True):
+        text = text.replace(part, MASK.decode())
+    return text
+
+
 class Mask:
     """Hides ``values`` (bytes, none of them empty) in one stream; values that overlap become one MASK."""
 

@@ -3,6 +3,7 @@
 import json
 import time
 
+from agentd import mask
 from agentd.wire import protocol
 
 _INFO_ROOM = 3500  # bytes, each character beyond ASCII as an escape: with the rest it fits the room that was reserved
@@ -17,9 +18,10 @@ class Refusal(Exception):
 
 
 class RecordResult:
-    """The result of a record while it is being found."""
+    """The result of a record while it is being found; no text of it has one of the ``secrets`` (bytes)."""
 
-    def __init__(self):
+    def __init__(self, secrets=()):
+        self._secrets = secrets
         self.state = protocol.FAILED
         self.exit_code = None
         self.error_code = self.error_info = ""
@@ -49,7 +51,7 @@ class RecordResult:
             "state": self.state,
             "exit_code": self.exit_code,
             "error_code": self.error_code,
-            "error_info": _fitting(self.error_info[:1000]),
+            "error_info": _fitting(mask.hide(self.error_info, self._secrets)[:1000]),
             "started": self.started,
             "finished": time.time(),
             "output_bytes": self.produced,

@@ -9,6 +9,7 @@ import gc
 import json
 import os
 import time
+import traceback
 
 from agentd import listeners, lock, methods, platform
 from agentd.admission import Admission
@@ -51,11 +52,14 @@ class AgentServer:
         number = message.get("id")
         name = message.get("method")
         method = methods.METHODS.get(name) if isinstance(name, str) else None
-        if not isinstance(name, str) or not isinstance(number, (int, str, type(None))):
+        if message.get("jsonrpc") != "2.0":
+            connection.send(protocol.failure(None, protocol.INVALID_REQUEST, "'jsonrpc' is not '2.0'"))
+        elif not isinstance(name, str) or not protocol.is_id(number):
             connection.send(protocol.failure(None, protocol.INVALID_REQUEST, "this is no request"))
         elif method is None:
-            text = "there is no method '%s'" % name[:80]
-            connection.send(protocol.failure(number, protocol.METHOD_NOT_FOUND, text))
+            if number is not None:
+                text = "there is no method '%s'" % name[:80]
+                connection.send(protocol.failure(number, protocol.METHOD_NOT_FOUND, text))
         else:
             connection.begin()
             self.loop.create_task(self._answer(connection, number, method, message.get("params", {})))
@@ -79,9 +83,11 @@ class AgentServer:
             text = "the agent cannot do this now: %s" % error.strerror
             answer = protocol.failure(number, protocol.INTERNAL_ERROR, text, "ExecutionException")
         except Exception as error:
-            self.log("a bug: %s of '%s': %r" % (type(error).__name__, number, error))
-            connection.answer(protocol.failure(number, protocol.INTERNAL_ERROR, "there is a bug in this agent"))
-            raise
+            where = ", ".join(
+                "%s:%d" % (os.path.basename(at[0]), at[1]) for at in traceback.extract_tb(error.__traceback__)
+            )
+            self.log("a bug: %s of '%s' in %s" % (type(error).__name__, number, where))  # its text may hold a secret
+            answer = protocol.failure(number, protocol.INTERNAL_ERROR, "there is a bug in this agent")
         if secret:  # nothing has it any more, but for what is free of our memory
             memory.wipe()
             self.tasks.renew_children()

@@ -47,7 +47,7 @@ def _run(order, channel, signals):
     if folder is None:
         return
     os.umask(0o022)  # the script's; our own files are given their modes one by one
-    result = RecordResult()
+    result = RecordResult(order["secrets"])
     try:
         runner.Runner(folder, order, journal["script"], result, signals).run()
     except Refusal as refusal:

@@ -60,6 +60,14 @@ class Spool:
     def is_gone(self, record):
         return os.path.exists(os.path.join(self._gone, record))
 
+    def owner_of_gone(self, record):
+        """Return whose a record was that is gone; None when that was not noted, as by agents before 0.1."""
+        try:
+            with open(os.path.join(self._gone, record), encoding="ascii") as file:
+                return json.load(file)
+        except (OSError, ValueError):
+            return None
+
     def claim(self, record, request):
         """Make ``record`` ours and put ``request`` (a dict) in its journal; afterwards it survives a power cut.
 
@@ -87,10 +95,19 @@ class Spool:
         return folder
 
     def forget(self, record):
-        """Remove what is left of a finished record; its id stays known. Raises OSError."""
-        self.folder(record).drop_output()  # first of all: on a full disk the id needs its room
-        os.close(os.open(os.path.join(self._gone, record), os.O_WRONLY | os.O_CREAT, 0o600))
-        self.folder(record).remove()
+        """Remove what is left of a finished record; its id stays known, and whose it was. Raises OSError."""
+        folder = self.folder(record)
+        folder.drop_output()  # first of all: on a full disk the id needs its room
+        owner = (folder.read("request.json") or {}).get("peer")
+        descriptor = os.open(os.path.join(self._gone, record), os.O_WRONLY | os.O_CREAT, 0o600)
+        try:
+            if owner:
+                disk.write_all(descriptor, json.dumps(owner).encode("ascii"))
+        except OSError:
+            pass  # the id alone needs less room, and says enough
+        finally:
+            os.close(descriptor)
+        folder.remove()
 
     def forget_for_good(self, days):
         """Drop the ids of records that were forgotten more than ``days`` ago."""

@@ -76,7 +76,7 @@ class Tasks:
         self._log = log
         self._spool = spool.Spool(settings.spool)
         self._living = {}
-        self._acknowledged = set()
+        self._acknowledged = {}  # records that may go, and whose they are
         self._sweeping = False
         self._measured = None  # when the spool was last measured (monotonic seconds)
 
@@ -115,10 +115,10 @@ class Tasks:
         if not spool.is_record(record):
             return None
         if record in self._acknowledged or self._spool.is_gone(record):
-            return Task(record, self._spool.folder(record), None, protocol.FORGOTTEN)
-        task = self._living.get(record)
-        if task is None:
-            task = self._load(record)
+            owner = self._acknowledged.get(record) or self._spool.owner_of_gone(record) or peer.owner()
+            task = Task(record, self._spool.folder(record), owner, protocol.FORGOTTEN)
+        else:
+            task = self._living.get(record) or self._load(record)
         if task is not None and not peer.may_see(task.owner):
             raise RequestRefused("RecordNotFound", "there is no record '%s'" % record)
         return task
@@ -237,7 +237,7 @@ class Tasks:
             except RequestRefused:
                 continue  # as one that does not exist
             if task is not None and task.result is not None:
-                self._acknowledged.add(record)
+                self._acknowledged[record] = task.owner
                 dropped.append(record)
         if dropped:
             self._sweep_soon()
@@ -334,7 +334,8 @@ class Tasks:
         if words is None:
             self._loop.call_later(_RETRY, self._sweep_soon)
             return
-        self._acknowledged.difference_update(records)
+        for record in records:
+            self._acknowledged.pop(record, None)
         self.spool_bytes = max(self.spool_bytes - words["freed"], 0)
         if measure:
             self._measured, self.spool_bytes = time.monotonic(), words["bytes"]

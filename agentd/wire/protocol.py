@@ -73,7 +73,11 @@ _DIGITS_LIMIT = 100
 
 
 class ProtocolError(Exception):
-    """The peer sent what is not one JSON object a line; the connection is of no further use."""
+    """The peer sent what is not one JSON object a line; the connection is of no further use. ``number`` says why."""
+
+    def __init__(self, text, number=PARSE_ERROR):
+        super(ProtocolError, self).__init__(text)
+        self.number = number
 
 
 class Decoder:
@@ -116,7 +120,7 @@ def _message(line):
     except (ValueError, RecursionError) as error:
         raise ProtocolError("a line is not JSON: %s" % error) from None
     if not isinstance(message, dict):
-        raise ProtocolError("a line is not a JSON object")
+        raise ProtocolError("a line is not a JSON object", INVALID_REQUEST)
     return message
 
 
@@ -125,6 +129,11 @@ def _integer(text):
     if len(text) > _DIGITS_LIMIT:
         raise ValueError("a number has more than %d digits" % _DIGITS_LIMIT)
     return int(text)
+
+
+def is_id(value):
+    """Whether a value can be the id of a request; null stands for none."""
+    return value is None or (isinstance(value, (int, str)) and not isinstance(value, bool))
 
 
 def encode(message):

@@ -203,6 +203,14 @@ def test_controllers_do_not_see_each_others_records(site: Site) -> None:
     assert one.call("task.get", record=record)["state"] == "Running"
     one.end_all()
     sees_nothing(two, record)
+    assert one.call("task.forget", records=[record]) == {"forgotten": [record]}
+    sees_nothing(two, record)
+    gone = site.agent.home / "spool" / ".gone"
+    eventually(lambda: (gone / record).exists())
+    sees_nothing(two, record)
+    assert one.call("task.get", record=record)["state"] == "Forgotten"
+    (gone / "r-before").touch()  # as agents left it that did not note whose it was
+    assert {each.call("task.get", record="r-before")["state"] for each in (one, two)} == {"Forgotten"}
 
 
 def sees_nothing(other: Client, record: str) -> None:

@@ -66,3 +66,17 @@ def test_what_is_no_list_of_texts_is_refused(client: Client, value: object) -> N
     with pytest.raises(Refused) as refused:
         client.run("true", secrets=value)
     assert refused.value.number == -32602
+
+
+@pytest.mark.parametrize("where", ["#!/nowhere/{} x", "#!/nowhere/x {}", "#!{}"])
+def test_no_text_of_a_result_has_a_secret(agent: Agent, client: Client, where: str) -> None:
+    """Not even the name of an interpreter, which an error quotes, whole or the first word of it."""
+    secret = "hunter2-\u00e9\\x second-word"
+    record = client.run(where.format(secret) + "\necho\n", secrets=[secret])
+    result = client.finish(record).result
+    assert result["error_code"] == "ExecutionException"
+    for part in (secret, *secret.split(), repr(secret)[1:-1]):
+        spool = [file.read_bytes() for file in (agent.home / "spool").rglob("*") if file.is_file()]
+        assert not any(part in str(value) for value in result.values())
+        assert not any(part.encode() in data for data in spool)
+        assert part not in agent.log_text()

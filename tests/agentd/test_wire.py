@@ -47,6 +47,7 @@ GARBAGE = {
     "too long without end": b"x" * (protocol.LINE_LIMIT + 1),
     "NUL": b"\0" * 1000 + b"\n",
 }
+NO_OBJECTS = ("not an object", "a number")
 
 
 @each_python
@@ -60,7 +61,8 @@ def test_garbage_closes_its_connection_and_no_other(agent: Agent, kind: str) -> 
         pass  # it did not even read all of it
     else:
         refusal = rude.refusal(None)
-        assert refusal is None or refusal.number == protocol.PARSE_ERROR
+        expected = protocol.INVALID_REQUEST if kind in NO_OBJECTS else protocol.PARSE_ERROR
+        assert refusal is None or refusal.number == expected
         with pytest.raises(Closed):
             rude.listen()
     assert "broke the protocol" in agent.log_text()
@@ -92,7 +94,11 @@ def test_empty_lines_mean_nothing(client: Client) -> None:
         {"id": [], "method": "agent.status"},
         {"id": {}, "method": "agent.status"},
         {"id": 1.5, "method": "agent.status"},
+        {"id": True, "method": "agent.status"},
         {"jsonrpc": "2.0", "id": 1, "result": {}},
+        {"jsonrpc": "1.0", "id": 1, "method": "agent.status"},
+        {"jsonrpc": 2.0, "id": 1, "method": "agent.status"},
+        {"jsonrpc": None, "id": 1, "method": "agent.status"},
     ],
 )
 def test_what_is_no_request_is_told_so(client: Client, message: dict[str, Any]) -> None:
@@ -110,6 +116,14 @@ def test_an_unknown_method_is_refused(client: Client, name: str) -> None:
     assert refusal is not None
     assert refusal.number == protocol.METHOD_NOT_FOUND
     assert len(refusal.message) < 200
+
+
+def test_a_notification_is_never_answered(client: Client) -> None:
+    """Neither a good one, nor one with bad params or of a method that there is not."""
+    for name, params in (("agent.status", {}), ("task.get", {"record": 5}), ("task.get", None), ("no.such", {})):
+        client.write(protocol.encode(protocol.notification(name, params)))
+    assert client.call("agent.status")["uptime"] > 0
+    assert None not in client.answers()
 
 
 def test_requests_share_a_connection_and_overtake_each_other(client: Client) -> None:

@@ -121,6 +121,10 @@ class Client:
             raise Refused(message["error"])
         return message["result"]
 
+    def answers(self) -> set[int | None]:
+        """The numbers of the answers that have come and were not asked for yet."""
+        return set(self._answers)
+
     def refusal(self, number: int) -> Refused | None:
         """How a request that was sent was refused; None when it was not. Raises Closed."""
         try:
