@@ -215,7 +215,8 @@ _COUNT = Whole(0, 2**31 - 1)
 _MOMENT = Number(0, LATEST)
 _WORD = Text(SHORT_TEXT)
 _SENTENCE = Text(LONG_TEXT)
-_PATH = Text(PATH_TEXT, "[^\n]+", "a path")
+PATH = Text(PATH_TEXT, "[^\n]+", "a path")
+INSTANCE = Text(64, r"i-[\w-]+", "an instance id")
 _STATE = OneOf(
     *(protocol.RUNNING, protocol.STOPPING, protocol.STOPPED, protocol.FINISHED, protocol.FAILED, protocol.FORGOTTEN)
 )
@@ -232,7 +233,7 @@ RESULT = Object(
 )
 _CHUNK = Object(offset=_SIZE, stream=OneOf(*(each.value for each in Stream)), data=Data())
 _GAP = Object(offset=_SIZE, bytes=_SIZE)
-_STANDING = Object(record=_RECORD, state=_STATE)
+_STANDING = Object(record=May(_RECORD), state=_STATE)
 
 GUARD = Object(
     pid=_COUNT,
@@ -247,7 +248,7 @@ ANSWERS: Mapping[str, Object] = {
     "agent.hello": Object(
         protocol=ListOf(Whole(0, 1000), 2, 2),
         agent=Text(64),
-        instance=Text(64, r"i-[\w-]+", "an instance id"),
+        instance=INSTANCE,
         boot=Text(64),
         hostname=_WORD,
         os=Text(64),
@@ -265,8 +266,8 @@ ANSWERS: Mapping[str, Object] = {
         files=May(OrNull(_COUNT)),
         spool=_SIZE,
         guard=OrNull(GUARD),
-        home=May(_PATH),
-        program=May(_PATH),
+        home=May(PATH),
+        program=May(PATH),
         time=May(_MOMENT),
         free=May(OrNull(_SIZE)),
     ),
@@ -276,7 +277,7 @@ ANSWERS: Mapping[str, Object] = {
         **_STANDING.fields, result=OrNull(RESULT), output=May(ListOf(Piece(), 100_000), ()), next=May(OrNull(_SIZE))
     ),
     "task.stop": _STANDING,
-    "task.list": Object(tasks=ListOf(_STANDING, 1000), next=OrNull(_RECORD)),
+    "task.list": Object(tasks=ListOf(Object(record=_RECORD, state=_STATE), 1000), next=OrNull(_RECORD)),
     "task.forget": Object(forgotten=ListOf(_RECORD, 1000)),
     "file.put": Object(**_STANDING.fields, result=OrNull(RESULT)),
 }
@@ -295,7 +296,7 @@ REFUSAL = Object(
 def checked(method: str, record: str | None, result: object) -> dict[str, Any]:
     """Return the answer to a request about this record, or about none. Raises Misfit."""
     found = ANSWERS[method].check(result)
-    if found.get("record", record) != record:
+    if found.get("record") not in (None, record):
         raise Misfit("'record' is not the one that was asked for")
     return found
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 
+from assist_cli import codes
+from assist_cli.errors import AssistError
 from assist_cli.model.invocation import Outcome, Record
 from assist_cli.model.lifecycle import (
     NOT_ASKED,
@@ -19,6 +22,8 @@ from assist_cli.model.lifecycle import (
     Sender,
     Step,
     decide,
+    failed,
+    not_understood,
     time_left,
 )
 from assist_cli.model.moment import Moment
@@ -29,8 +34,10 @@ from assist_cli.operations.fleet.connection import AgentConnection
 from assist_cli.operations.runs import follow, senders
 from assist_cli.operations.runs.batch_writer import BatchWriter
 from assist_cli.operations.runs.delivery import Delivery, deliver
-from assist_cli.operations.runs.listener import Listener
+from assist_cli.operations.runs.listener import Listener, ListenerError
 from assist_cli.store import records
+
+log = logging.getLogger(__name__)
 
 
 def sender_of(controller: Controller, record: Record, token: str | None = None) -> Sender:
@@ -114,6 +121,35 @@ class RecordWorker:
         return await self._work(watches=True)
 
     async def _work(self, *, follows: bool = True, waits: bool = True, watches: bool = False) -> Outcome | None:
+        """Work on it. A bug that is met is the end of this record, and of no other work."""
+        try:
+            return await self._steps(follows=follows, waits=waits, watches=watches)
+        except ListenerError as failure:
+            raise failure.error from None
+        except (AssistError, asyncio.TimeoutError):
+            raise
+        except Exception as error:
+            return await self._close_for_bug(error)
+
+    async def _close_for_bug(self, error: Exception) -> Outcome | None:
+        """Report a bug, and close the record with that; None where somebody else is at work on it, or was."""
+        from assist_cli import bug_report
+
+        bug = bug_report.reported(self._controller.home, error, f"see to the record {self.record.id}")
+        log.error("%s; %s", bug, bug.hint)
+        if not self._read() or self.record.status.is_final:
+            return None
+        if sender_of(self._controller, self.record, self._token) is Sender.OTHER:
+            return None
+        why, now = f"{bug.message}; {bug.hint}", self._controller.now()
+        if self.record.sent is None:
+            outcome = failed(now, code=codes.EXECUTION_EXCEPTION, why=why)
+        else:
+            outcome = not_understood(now, why)
+        await self._writer.settle({self.record.id: outcome})
+        return outcome
+
+    async def _steps(self, *, follows: bool, waits: bool, watches: bool) -> Outcome | None:
         while True:
             facts, moment = self._facts(watches=watches), self._moment()
             action = decide(self.record, facts, moment)
