@@ -68,7 +68,8 @@ def result(size: int, **changes: object) -> dict[str, Any]:
 
 
 class _Connection(asyncio.Protocol):
-    def __init__(self, say: Say, instance: str) -> None:
+    def __init__(self, say: Say, instance: str, open_ones: set[asyncio.Transport]) -> None:
+        self._open = open_ones
         self._say = say
         self._instance = instance
         self._decoder = protocol.Decoder(16 * protocol.LINE_LIMIT)
@@ -76,6 +77,10 @@ class _Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
+        self._open.add(self._transport)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._open.discard(cast("asyncio.Transport", self._transport))
 
     def data_received(self, data: bytes) -> None:
         assert self._transport is not None
@@ -95,10 +100,11 @@ def listening(
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="hostile agent")
     thread.start()
+    open_ones: set[asyncio.Transport] = set()
 
     async def begin() -> list[asyncio.Server]:
         def connection() -> _Connection:
-            return _Connection(say, instance)
+            return _Connection(say, instance, open_ones)
 
         with protocol.reachable(str(path)) as name:
             servers: list[asyncio.Server] = [await loop.create_unix_server(connection, name)]
@@ -109,10 +115,11 @@ def listening(
     async def end(servers: list[asyncio.Server]) -> None:
         for server in servers:
             server.close()
-        others = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in others:
-            task.cancel()
-        await asyncio.gather(*others, return_exceptions=True)
+        await asyncio.gather(*asyncio.all_tasks() - {asyncio.current_task()})  # connections that are being accepted
+        while open_ones:
+            for transport in list(open_ones):
+                transport.abort()
+            await asyncio.sleep(0)  # it is closed in the next turn of the loop
 
     try:
         servers = asyncio.run_coroutine_threadsafe(begin(), loop).result()

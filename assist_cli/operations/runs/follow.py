@@ -23,6 +23,8 @@ from assist_cli.operations.controller import Controller
 from assist_cli.operations.fleet.connection import AgentConnection, connection_to
 from assist_cli.operations.runs.listener import Listener, ListenerError
 
+SPOOLED = 64 * 1024 * 1024  # bytes that an agent keeps of a record at most
+SLOWEST = 64 * 1024  # bytes in a second: an agent that sends fewer is not waited for
 BEYOND_ANY_OUTPUT = 2**62  # as an offset: the state alone is wanted, and no page of output
 
 OPEN = Answer(Heard.OPEN)
@@ -103,12 +105,22 @@ async def tell_stop(controller: Controller, connection: AgentConnection, record:
 
 async def fetch(controller: Controller, place: InvocationInstance, listener: Listener) -> None:
     """Give ``listener`` the output of a finished record from its agent, as far as the agent still has it."""
-    with connection_to(controller, place.instance_id) as connection, contextlib.suppress(AgentError):
-        client = await connection.client()
-        async with contextlib.aclosing(client.watch(place.record.id)) as events:
-            async for event in events:
-                if not isinstance(event, TaskResult):
-                    _tell(event, place.instance_name, listener)
+    seconds = controller.timeouts.agent.fetch + SPOOLED / SLOWEST
+    with connection_to(controller, place.instance_id) as connection:
+        try:
+            await asyncio.wait_for(_pour(connection, place, listener), seconds)
+        except ListenerError as failure:
+            raise failure.error from None
+        except (AgentError, asyncio.TimeoutError) as error:
+            log.info("%s: %s", place.record.id, error)
+
+
+async def _pour(connection: AgentConnection, place: InvocationInstance, listener: Listener) -> None:
+    client = await connection.client()
+    async with contextlib.aclosing(client.watch(place.record.id)) as events:
+        async for event in events:
+            if not isinstance(event, TaskResult):
+                _tell(event, place.instance_name, listener)
 
 
 def ended(result: Mapping[str, Any]) -> Answer:

@@ -64,7 +64,8 @@ class RecordWorker:
 
     ``token`` is that of the sender that this process is, if it is one. With a ``delivery`` the record can be sent by
     it. A ``listener`` hears of it under the instance's ``name``. ``until`` is a moment of the loop's clock at which who
-    waits gives up; what was sent goes on. ``moment`` is another clock for deadlines than the controller's.
+    waits gives up; what was sent goes on. ``moment`` is another clock for deadlines than the controller's. ``answer`` is
+    what was heard last, when something was heard already.
     """
 
     def __init__(
@@ -81,8 +82,10 @@ class RecordWorker:
         listener: Listener | None = None,
         until: float | None = None,
         moment: Callable[[], Moment] | None = None,
+        answer: Answer = NOT_ASKED,
     ) -> None:
         self.record = record
+        self.answer = answer
         self._controller = controller
         self._writer = writer
         self._connection = connection
@@ -94,7 +97,6 @@ class RecordWorker:
         self._until = until
         self._moment = moment or controller.moment
         self._fold = Fold()
-        self._answer = NOT_ASKED
         self._accepted = False
         self._told = False
 
@@ -170,7 +172,7 @@ class RecordWorker:
                         return self.record.outcome()
             elif action is Step.TELL_STOP:
                 self._hear(await follow.tell_stop(self._controller, self._connection, self.record))
-                self._told = self._answer.heard in follow.WAS_TOLD
+                self._told = self.answer.heard in follow.WAS_TOLD
             elif action is Step.ASK:
                 self._hear(await self._ask())
             else:
@@ -181,7 +183,7 @@ class RecordWorker:
 
     def _facts(self, *, watches: bool) -> Facts:
         sender = sender_of(self._controller, self.record, self._token)
-        answer = self._answer
+        answer = self.answer
         if watches and answer.heard is Heard.NOT_ASKED and sender is Sender.OTHER and self.record.sent is not None:
             answer = follow.OPEN  # whether it is so turns out by following it
         return Facts(
@@ -194,7 +196,7 @@ class RecordWorker:
         )
 
     def _hear(self, answer: Answer) -> None:
-        self._answer = answer
+        self.answer = answer
         if answer.heard in (Heard.OPEN, Heard.ENDED):
             self._accepted = True
 
@@ -251,5 +253,5 @@ class RecordWorker:
         if known is None:
             return False
         self.record = known
-        self._answer = NOT_ASKED
+        self.answer = NOT_ASKED
         return True
