@@ -13,7 +13,7 @@ from assist_cli import __version__
 from assist_cli.errors import AssistError, InternalError
 from assist_cli.paths import Home, open_private
 
-_written: dict[str, Path] = {}  # by where the bug is: a process that meets one a thousand times writes one report
+_written: dict[str, Path] = {}  # by folder and place of the bug: one that is met a thousand times is reported once
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +33,7 @@ def write(home: Home, error: Exception) -> Path:
 
     Raises AssistError and OSError.
     """
-    place = "".join(traceback.format_tb(error.__traceback__)) + type(error).__name__
+    place = f"{home.logs} {''.join(traceback.format_tb(error.__traceback__))} {type(error).__name__}"
     if place not in _written:
         now = datetime.now(timezone.utc)
         name = f"bug-{now:%Y%m%dT%H%M%S}-{os.getpid()}" + (f"-{len(_written)}" if _written else "")
@@ -41,8 +41,8 @@ def write(home: Home, error: Exception) -> Path:
         descriptor = open_private(path, os.O_WRONLY | os.O_EXCL)
         with os.fdopen(descriptor, "w", encoding="utf-8", errors="replace") as file:
             file.write(
-                f"assist {__version__}, Python {platform.python_version()}, {platform.platform()}, "
-                f"{now:%Y-%m-%dT%H:%M:%SZ}\n\n" + "".join(traceback.format_exception(error))
+                f"assist {__version__}, Python {platform.python_version()}, {platform.system()} {platform.release()} "
+                f"{platform.machine()}, {now:%Y-%m-%dT%H:%M:%SZ}\n\n" + "".join(traceback.format_exception(error))
             )
         _written[place] = path
     return _written[place]
