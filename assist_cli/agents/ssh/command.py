@@ -40,6 +40,14 @@ class RemoteCommand:
 
     def finish(self, stdin: bytes, each_line: Callable[[bytes], None]) -> Done:
         """Give it its input and take its output. Raises TooMuch, OSError and EOFError."""
+        try:
+            return self._finish(stdin, each_line)
+        except TimeoutError:
+            if self._left() <= 0:
+                raise self._late() from None
+            raise TimeoutError(f"nothing came in {self._silence:g} s") from None
+
+    def _finish(self, stdin: bytes, each_line: Callable[[bytes], None]) -> Done:
         left = memoryview(stdin)
         while left:
             left = left[self._wait().send(left) :]
@@ -72,9 +80,12 @@ class RemoteCommand:
         """The channel, whose next call waits no longer than is left."""
         left = self._left()
         if left <= 0:
-            raise TooMuch(f"it did not come to an end in {self._total:g} s")
+            raise self._late()
         self._channel.settimeout(min(self._silence, left))
         return self._channel
+
+    def _late(self) -> TooMuch:
+        return TooMuch(f"it did not come to an end in {self._total:g} s")
 
     def _count(self, data: bytes) -> None:
         self._bytes += len(data)
