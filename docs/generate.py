@@ -2,8 +2,8 @@
 
 ``assist_cli/cli/completion/words.json`` is what completion knows of them, and ``completions/`` has the scripts of the
 shells for who sources or packages them. ``docs/reference.md`` is their help as one page, and ``docs/man/`` has it as
-manual pages, one for the program and one for each of its first words. In ``docs/errors.md``,
-``docs/protocol.md`` and ``docs/architecture.md`` what stands between two comments is made. With ``--check`` nothing is written, and the exit
+manual pages, one for the program and one for each of its first words. In ``docs/errors.md``, ``docs/protocol.md`` and
+``docs/architecture.md`` what stands between two comments is made. With ``--check`` nothing is written, and the exit
 status is 1 where a file is not what it should be.
 """
 
