@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from agentd.wire import protocol
 from assist_cli import codes
@@ -26,7 +26,19 @@ class Misfit(Exception):
     """What an agent said does not fit the table; the text says what is wrong with it."""
 
 
-class Kind:
+class Greeting(NamedTuple):
+    """What an agent says of itself: its instance id, its versions, its system."""
+
+    instance: str
+    agent: str
+    protocol: tuple[int, int]
+    boot: str
+    hostname: str
+    os: str
+    python: str = ""
+
+
+class FieldKind:
     """What a value may be. ``words`` are for docs/protocol.md, and end the sentence "'field' is not …"."""
 
     words: str
@@ -39,7 +51,7 @@ class Kind:
         return Misfit(f"'{name}' is not {self.words}")
 
 
-class Whole(Kind):
+class Whole(FieldKind):
     """A whole number."""
 
     def __init__(self, low: int, high: int) -> None:
@@ -52,7 +64,7 @@ class Whole(Kind):
         return value
 
 
-class Number(Kind):
+class Number(FieldKind):
     """A number, whole or not; NaN is none."""
 
     def __init__(self, low: int, high: int) -> None:
@@ -65,7 +77,7 @@ class Number(Kind):
         return float(value)
 
 
-class Flag(Kind):
+class Flag(FieldKind):
     """True or false."""
 
     words = "true or false"
@@ -76,7 +88,7 @@ class Flag(Kind):
         return value
 
 
-class Text(Kind):
+class Text(FieldKind):
     """Text that UTF-8 can carry, without NUL; all of it fits the ``pattern``, if there is one."""
 
     def __init__(self, most: int, pattern: str = "", words: str = "text") -> None:
@@ -105,7 +117,7 @@ class ErrorCodeText(Text):
         return code
 
 
-class OneOf(Kind):
+class OneOf(FieldKind):
     """One of some words."""
 
     def __init__(self, *values: str) -> None:
@@ -118,7 +130,7 @@ class OneOf(Kind):
         return value
 
 
-class Data(Kind):
+class Data(FieldKind):
     """Bytes, as base64 text; what is used are the bytes."""
 
     words = "base64"
@@ -130,10 +142,10 @@ class Data(Kind):
             raise self.misfit(name) from None
 
 
-class OrNull(Kind):
+class OrNull(FieldKind):
     """A value, or null."""
 
-    def __init__(self, kind: Kind) -> None:
+    def __init__(self, kind: FieldKind) -> None:
         self.kind = kind
         self.words = f"{kind.words}, or null"
 
@@ -141,10 +153,10 @@ class OrNull(Kind):
         return None if value is None else self.kind.check(value, name)
 
 
-class May(Kind):
+class May(FieldKind):
     """A value that need not be there, as older agents do not send it; ``default`` is used then."""
 
-    def __init__(self, kind: Kind, default: object = None) -> None:
+    def __init__(self, kind: FieldKind, default: object = None) -> None:
         self.kind = kind
         self.default = default
         self.words = kind.words
@@ -153,10 +165,10 @@ class May(Kind):
         return self.kind.check(value, name)
 
 
-class ListOf(Kind):
+class ListOf(FieldKind):
     """A list of no more than so many values of one kind."""
 
-    def __init__(self, kind: Kind, most: int, least: int = 0) -> None:
+    def __init__(self, kind: FieldKind, most: int, least: int = 0) -> None:
         self.kind = kind
         self._least, self._most = least, most
         self.words = f"a list of at most {most:,}"
@@ -167,12 +179,12 @@ class ListOf(Kind):
         return [self.kind.check(each, name) for each in value]
 
 
-class Object(Kind):
+class Object(FieldKind):
     """An object with these fields."""
 
     words = "an object"
 
-    def __init__(self, **fields: Kind) -> None:
+    def __init__(self, **fields: FieldKind) -> None:
         self.fields = fields
 
     def check(self, value: object, name: str = "") -> dict[str, Any]:
@@ -189,7 +201,7 @@ class Object(Kind):
         return found
 
 
-class Piece(Kind):
+class Piece(FieldKind):
     """A chunk of output, or a gap in it."""
 
     words = "a chunk or a gap"
@@ -301,6 +313,20 @@ def checked(method: str, record: str | None, result: object) -> dict[str, Any]:
     return found
 
 
+def greeting(answer: Mapping[str, Any]) -> Greeting:
+    """Return the answer to agent.hello, which was checked, as a value."""
+    major, minor = answer["protocol"]
+    return Greeting(
+        answer["instance"],
+        answer["agent"],
+        (major, minor),
+        answer["boot"],
+        answer["hostname"],
+        answer["os"],
+        answer["python"],
+    )
+
+
 def rows() -> Iterator[tuple[str, str, str]]:
     """Return the table for docs/protocol.md: where a field stands, its name, and what it may be."""
     for where, kind in {**ANSWERS, **NOTIFICATIONS, "a result": RESULT, "an error": REFUSAL}.items():
@@ -310,7 +336,7 @@ def rows() -> Iterator[tuple[str, str, str]]:
 def _fields(where: str, before: str, kind: Object) -> Iterator[tuple[str, str, str]]:
     for name, each in kind.fields.items():
         yield where, before + name, each.words + ("; may be missing" if isinstance(each, May) else "")
-        inner: Kind = each
+        inner: FieldKind = each
         while isinstance(inner, May | OrNull | ListOf):
             inner = inner.kind
         if isinstance(inner, Object) and inner is not RESULT:

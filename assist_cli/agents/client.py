@@ -20,7 +20,7 @@ from typing import Any, cast
 from agentd.wire import protocol
 from assist_cli import codes
 from assist_cli.agents import answers
-from assist_cli.agents.answers import Misfit
+from assist_cli.agents.answers import Greeting, Misfit
 from assist_cli.errors import (
     AgentError,
     AgentRefused,
@@ -36,19 +36,6 @@ from assist_cli.model.status import InvocationStatus
 # A watcher that does not take what comes makes the connection stop reading at the one, and go on at the other.
 QUEUE_HIGH = 64
 QUEUE_LOW = 16
-
-
-@dataclass(frozen=True)
-class Greeting:
-    """What an agent says of itself: its instance id, its versions, its system."""
-
-    instance: str
-    agent: str
-    protocol: tuple[int, int]
-    boot: str
-    hostname: str
-    os: str
-    python: str = ""
 
 
 @dataclass(frozen=True)
@@ -101,6 +88,7 @@ class Client(asyncio.Protocol):
         self._newest = 0  # the number of the newest request
         self._asked: dict[int, _Question] = {}
         self._watches: dict[str, _Watch] = {}
+        self._left: set[str] = set()  # records whose watch was left, while the agent goes on with it
         self._transport: asyncio.Transport | None = None
         self._ended: Exception | None = None
 
@@ -132,15 +120,7 @@ class Client(asyncio.Protocol):
         major, minor = answer["protocol"]
         if major != protocol.VERSION[0] or abs(minor - protocol.VERSION[1]) > 1:
             raise self._need_upgrade(f"it speaks protocol {major}.{minor}")
-        self.greeting = Greeting(
-            instance=answer["instance"],
-            agent=answer["agent"],
-            protocol=(major, minor),
-            boot=answer["boot"],
-            hostname=answer["hostname"],
-            os=answer["os"],
-            python=answer["python"],
-        )
+        self.greeting = answers.greeting(answer)
         return self.greeting
 
     async def call(self, method: str, params: Mapping[str, Any]) -> dict[str, Any]:
@@ -188,8 +168,11 @@ class Client(asyncio.Protocol):
 
         With a ``budget`` no more than its first and last half come. Raises AgentRefused (RecordNotFound; or
         RecordForgotten when the controller has acknowledged the result and its output is gone) and ConnectionLost. One
-        watch of a record at a time on one connection.
+        watch of a record at a time on one connection; after one that was left before its end, the next needs a new one.
         """
+        if record in self._left:
+            self.close()
+            raise ConnectionLost(f"cannot follow {record} again over the same connection")
         begun = record in self._watches
         watch = self._watches.setdefault(record, _Watch(offset))
         try:
@@ -206,6 +189,9 @@ class Client(asyncio.Protocol):
                 yield event
                 if isinstance(event, TaskResult):
                     return
+        except (GeneratorExit, asyncio.CancelledError):
+            self._left.add(record)
+            raise
         finally:
             del self._watches[record]
             self._resume()
@@ -369,13 +355,21 @@ class _Watch:
         self._waiting: asyncio.Future[None] | None = None
 
     def add(self, event: WatchEvent) -> None:
-        """Take the next event. Raises Misfit where it is not of the bytes that come next."""
+        """Take the next event; bytes that came before are passed over. Raises Misfit where some are left out."""
         if self._error is not None:
             return
         if not isinstance(event, TaskResult):
-            if event.offset != self._offset:
+            known = self._offset - event.offset
+            if known < 0:
                 raise Misfit(f"'offset' is {event.offset}, and {self._offset} is next")
-            self._offset += len(event.data) if isinstance(event, Chunk) else event.count
+            size = len(event.data) if isinstance(event, Chunk) else event.count
+            if size <= known:
+                return
+            if isinstance(event, Chunk):
+                event = Chunk(event.stream, self._offset, event.data[known:]) if known else event
+            else:
+                event = OutputGap(self._offset, event.count - known)
+            self._offset += size - known
             if self._offset > answers.MOST_BYTES:
                 raise Misfit("there cannot be so much output")
         self.events.append(event)

@@ -18,8 +18,8 @@ import pytest
 
 from agentd.wire import protocol
 from assist_cli.agents import address
-from assist_cli.agents.answers import ANSWERS, NOTIFICATIONS, REFUSAL, Kind, ListOf, May, Misfit, Object, OrNull
-from assist_cli.agents.client import Client
+from assist_cli.agents.answers import ANSWERS, NOTIFICATIONS, REFUSAL, FieldKind, ListOf, May, Misfit, Object, OrNull
+from assist_cli.agents.client import Chunk, Client
 from assist_cli.deploy import pki
 from assist_cli.errors import AgentError, AgentRefused, ClientNotOnline, ConnectionLost, InvalidAnswer
 from assist_cli.model.timeouts import DEFAULTS
@@ -137,7 +137,7 @@ def within_reason(work: Awaitable[None]) -> None:
 # the table
 
 
-def paths(kind: Kind) -> Iterator[tuple[str | int, ...]]:
+def paths(kind: FieldKind) -> Iterator[tuple[str | int, ...]]:
     """Every place in a value of this kind."""
     while isinstance(kind, May | OrNull):
         kind = kind.kind
@@ -160,30 +160,30 @@ def put(document: Any, path: tuple[str | int, ...], value: object) -> None:
         del document[last]
 
 
-def true_message(method: str) -> tuple[dict[str, Any], list[dict[str, Any]], str]:
-    """An honest answer or notification, with what comes before it, and the key under which the fields stand."""
-    asked = {"record": RECORD, "watch": {}} if method in NOTIFICATIONS else {"record": RECORD, "records": [RECORD]}
-    request = {"id": "ID", "method": "task.run" if method in NOTIFICATIONS else method, "params": asked}
-    said = hostile.honest(request)
+def true_message(method: str) -> tuple[list[dict[str, Any]], dict[str, Any], list[dict[str, Any]], str]:
+    """An honest answer or notification, what comes before and after it, and the key under which the fields stand."""
+    is_answer = method not in NOTIFICATIONS
+    asked = {"record": RECORD, "records": [RECORD]} if is_answer else {"record": RECORD, "watch": {}}
+    said = hostile.honest({"id": "ID", "method": method if is_answer else "task.run", "params": asked})
+    if is_answer:
+        return [], said[0], [], "result"
     if method == "task.gap":
         said[1] = protocol.notification("task.gap", {"record": RECORD, "offset": 0, "bytes": 5})
-    if method not in NOTIFICATIONS:
-        return said[0], [], "result"
     (position,) = (at for at, each in enumerate(said) if each.get("method") == method)
-    return said[position], said[:position], "params"
+    return said[:position], said[position], said[position + 1 :], "params"
 
 
 def cases() -> Iterator[tuple[str, tuple[str | int, ...], str, list[bytes], bool]]:
     """Every field of the table with every odd value: method, place, name of the value, what is said, surely refused."""
     for method, kind in {**ANSWERS, **NOTIFICATIONS}.items():
-        message, before, key = true_message(method)
+        before, message, after, key = true_message(method)
         for path in paths(kind):
             if path == ("record",) and method in NOTIFICATIONS:  # then it belongs to nobody
                 continue
             for name, value in {**ODD, **DOUBTFUL}.items():
                 lie = copy.deepcopy(message)
                 put(lie[key], path, value)
-                yield method, path, name, [dumped(each) for each in [*before, lie]], name in ODD
+                yield method, path, name, [dumped(each) for each in [*before, lie, *after]], name in ODD
     for path in paths(REFUSAL):
         for name, value in {**ODD, **DOUBTFUL}.items():
             lie = protocol.failure("ID", -32000, "no", "RecordNotFound")
@@ -200,8 +200,7 @@ async def asked(client: Client, method: str) -> object:
     if method not in NOTIFICATIONS:
         return await client.call(method, {"record": RECORD})
     await client.run({"record": RECORD})
-    async with contextlib.aclosing(client.watch(RECORD)) as events:
-        return await anext(events) if method != "task.finished" else [event async for event in events]
+    return [event async for event in client.watch(RECORD)]
 
 
 def test_every_field_with_every_odd_value_is_refused_or_of_use(agent: Agent, isolation: Path) -> None:
@@ -297,11 +296,8 @@ def test_the_wrong_record_and_bytes_that_are_not_next_are_refused(agent: Agent, 
             dumped, hostile.honest({"id": "ID", "method": "task.run", "params": {"record": RECORD, "watch": {}}})
         )
         gap = dumped(protocol.notification("task.gap", {"record": RECORD, "offset": 0, "bytes": 2**53}))
-        for said in (
-            [run, output, output],
-            [run, gap, gap],
-            [run, gap, gap.replace(b'"offset":0', b'"offset":%d' % 2**53)],
-        ):
+        more = gap.replace(b'"offset":0', b'"offset":%d' % 2**53)
+        for said in ([run, output.replace(b'"offset":0', b'"offset":1')], [run, gap, more]):
             agent.said = said
             await client.run({"record": RECORD})
             with pytest.raises(InvalidAnswer, match="task"):
@@ -309,6 +305,34 @@ def test_the_wrong_record_and_bytes_that_are_not_next_are_refused(agent: Agent, 
                     async for _ in events:
                         pass
         client.close()
+
+    within_reason(work())
+
+
+def test_bytes_that_come_twice_are_taken_once(agent: Agent, isolation: Path) -> None:
+    request = {"id": "ID", "method": "task.run", "params": {"record": RECORD, "watch": {}}}
+    run, output, end = map(dumped, hostile.honest(request))
+    longer = output.replace(protocol.pack(b"good\n").encode(), protocol.pack(b"good\nmore").encode())
+
+    async def work() -> None:
+        client = await connect(agent, isolation)
+        agent.said = [run, output, output, longer, output, end]
+        await client.run({"record": RECORD})
+        events = [event async for event in client.watch(RECORD)]
+        assert b"".join(event.data for event in events if isinstance(event, Chunk)) == b"good\nmore"
+        client.close()
+
+    within_reason(work())
+
+
+def test_a_watch_that_was_left_is_not_mixed_with_the_next(agent: Agent, isolation: Path) -> None:
+    async def work() -> None:
+        client = await connect(agent, isolation)
+        async with contextlib.aclosing(client.watch(RECORD)) as events:
+            await anext(events)
+        with pytest.raises(ConnectionLost):
+            await anext(client.watch(RECORD))
+        assert not client.is_open
 
     within_reason(work())
 

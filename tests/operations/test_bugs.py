@@ -10,18 +10,20 @@ from typing import Any
 
 import pytest
 
+from agentd.wire import protocol
 from assist_cli.agents import unix
 from assist_cli.agents.client import Client
 from assist_cli.model.instance import Instance
 from assist_cli.model.invocation import Record
 from assist_cli.model.target import Selection
+from assist_cli.model.timeouts import DEFAULTS
 from assist_cli.operations.controller import Controller
 from assist_cli.operations.fleet import health
 from assist_cli.operations.fleet.deployment import upgrade
-from assist_cli.operations.runs import dispatch, recording
+from assist_cli.operations.runs import dispatch, reconcile, recording
 from assist_cli.operations.runs.listener import Listener
 from assist_cli.operations.runs.plans import RunRequest
-from assist_cli.store import instances
+from assist_cli.store import instances, records
 from tests.operations.conftest import Clock
 from tests.support import hostile
 
@@ -111,6 +113,32 @@ async def honest(controller: Controller) -> Client:
     client = await unix.connect(controller.home.root.parent / "a.sock")
     await client.greet(controller.id, "1", 10)
     return client
+
+
+def test_who_does_not_answer_about_one_record_is_not_asked_about_the_rest(controller: Controller, now: Clock) -> None:
+    asked: list[str] = []
+
+    def say(request: dict[str, Any]) -> list[bytes] | None:
+        asked.append(request["method"])
+        if request["method"] == "task.run":
+            return [protocol.encode(protocol.response(request["id"], {"state": "Running"}))]
+        return None if request["method"] == "agent.hello" else []
+
+    path = controller.home.root.parent / "a.sock"
+    with controller.database.transaction() as transaction:
+        instances.register(transaction, Instance(hostile.INSTANCE, "mute", f"unix:{path}", controller.now()))
+    impatient = DEFAULTS._replace(agent=DEFAULTS.agent._replace(answer=0.1))
+    mute = replace(controller, timeouts=impatient)
+    with hostile.listening(path, say):
+        for _ in range(3):
+            with recording.recorded(mute, RunRequest(b"true", targets=Selection(("mute",)))) as invocation:
+                dispatch.send(mute, invocation)
+        now.forward(10)
+        found = records.unsettled(mute.database)
+        reconcile.reconcile(mute, [record for several in found.values() for record in several])
+    assert asked.count("task.run") == 3
+    assert asked.count("task.get") == 1
+    assert len(records.unsettled(mute.database)) == 3, "they are open until their deadline"
 
 
 def test_a_bug_in_a_round_of_questions_is_told_of_its_instance(fleet: Controller, isolation: Path) -> None:
