@@ -227,10 +227,8 @@ class Client(asyncio.Protocol):
                 self._take(message)
         except (protocol.ProtocolError, Misfit) as error:
             self._end(self._invalid(str(error)))
-            self.close()
         except Exception as error:  # a bug of ours: whoever waits hears of it, and not the event loop
             self._end(error)
-            self.close()
 
     def connection_lost(self, error: Exception | None) -> None:
         """The transport has ended; one that knows what it means for an agent says so by an AgentError."""
@@ -243,6 +241,7 @@ class Client(asyncio.Protocol):
             question.settle(self._ended)
         for watch in self._watches.values():
             watch.end(self._ended)
+        self.close()
 
     def _invalid(self, why: str) -> InvalidAnswer:
         return InvalidAnswer(

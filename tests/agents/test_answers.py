@@ -28,7 +28,7 @@ from tests.support import hostile, sshd
 from tests.support.place import CONTROLLER, free_port
 
 WAYS = ["unix", "tls", pytest.param("ssh", marks=[pytest.mark.process, pytest.mark.long])]
-RECORD = "r-1"
+RECORD = "r-record"
 MISSING = object()
 DEEP = json.loads("[" * 200 + "]" * 200)
 ENORMOUS = "é" * 20_000
@@ -195,20 +195,22 @@ def dumped(message: dict[str, Any]) -> bytes:
     return json.dumps(message, separators=(",", ":")).encode() + b"\n"
 
 
-async def asked(client: Client, method: str) -> object:
+async def asked(client: Client, method: str, record: str) -> object:
     """What is heard of a request, or of the watch that the notification ``method`` belongs to."""
     if method not in NOTIFICATIONS:
-        return await client.call(method, {"record": RECORD})
-    await client.run({"record": RECORD})
-    return [event async for event in client.watch(RECORD)]
+        return await client.call(method, {"record": record})
+    await client.run({"record": record})
+    return [event async for event in client.watch(record)]
 
 
 def test_every_field_with_every_odd_value_is_refused_or_of_use(agent: Agent, isolation: Path) -> None:
     async def work() -> None:
         client = await connect(agent, isolation)
-        for method, path, name, agent.said, is_odd in cases():
+        for number, (method, path, name, said, is_odd) in enumerate(cases()):
+            record = f"r-{number}"
+            agent.said = [each.replace(f'"{RECORD}"'.encode(), f'"{record}"'.encode()) for each in said]
             try:
-                heard: object = await asked(client, method)
+                heard: object = await asked(client, method, record)
             except InvalidAnswer as error:
                 heard, fits = error.message, True
             except AgentRefused as error:
@@ -248,15 +250,15 @@ ENDS: dict[str, bytes] = {
     "a line without end": b"x" * (2 * 1024 * 1024),
     "a notification of nobody": b'{"jsonrpc":"2.0","method":"task.output","params":{}}\n',
     "a notification without params": b'{"jsonrpc":"2.0","method":"task.output"}\n',
-    "a notification of a list": b'{"jsonrpc":"2.0","method":"task.output","params":{"record":["r-1"]}}\n',
-    "a method of a list": b'{"jsonrpc":"2.0","method":["task.output"],"params":{"record":"r-1"}}\n',
+    "a notification of a list": b'{"jsonrpc":"2.0","method":"task.output","params":{"record":["r-record"]}}\n',
+    "a method of a list": b'{"jsonrpc":"2.0","method":["task.output"],"params":{"record":"r-record"}}\n',
 }
 HARMLESS: dict[str, bytes] = {
     "a notification of an unknown record": b'{"jsonrpc":"2.0","method":"task.output","params":{"record":"r-2"}}\n',
-    "an unknown notification": b'{"jsonrpc":"2.0","method":"task.news","params":{"record":"r-1"}}\n',
+    "an unknown notification": b'{"jsonrpc":"2.0","method":"task.news","params":{"record":"r-record"}}\n',
     "empty lines": b"\n" * 1000,
 }
-TRUE = b'{"jsonrpc":"2.0","id":"ID","result":{"record":"r-1","state":"Running"}}\n'
+TRUE = b'{"jsonrpc":"2.0","id":"ID","result":{"record":"r-record","state":"Running"}}\n'
 
 
 def test_what_is_no_message_ends_the_connection_with_a_reason(agent: Agent, isolation: Path) -> None:
@@ -279,7 +281,7 @@ def test_what_is_for_nobody_is_passed_over(agent: Agent, isolation: Path) -> Non
         for name, data in HARMLESS.items():
             agent.said = [data, TRUE, TRUE]  # and it answers twice
             assert (await client.call("task.stop", {"record": RECORD}))["state"] == "Running", name
-        agent.said = [b'{"jsonrpc":"2.0","id":"ID","result":{"state":"No","record":"r-1","state":"Running"}}\n']
+        agent.said = [b'{"jsonrpc":"2.0","id":"ID","result":{"state":"No","record":"r-record","state":"Running"}}\n']
         assert (await client.call("task.stop", {"record": RECORD}))["state"] == "Running", "the last of two"
         client.close()
 
@@ -289,7 +291,7 @@ def test_what_is_for_nobody_is_passed_over(agent: Agent, isolation: Path) -> Non
 def test_the_wrong_record_and_bytes_that_are_not_next_are_refused(agent: Agent, isolation: Path) -> None:
     async def work() -> None:
         client = await connect(agent, isolation)
-        agent.said = [TRUE.replace(b"r-1", b"r-2")]
+        agent.said = [TRUE.replace(b"r-record", b"r-2")]
         with pytest.raises(InvalidAnswer, match="'record'"):
             await client.call("task.stop", {"record": RECORD})
         run, output, _ = map(

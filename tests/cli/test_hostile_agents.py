@@ -186,7 +186,7 @@ class Liar:
             return [self._random.choice(JUNK) for _ in range(3)]
         if chance < 0.45 and self._silent:
             return [b"x" * 100_000] if chance < 0.42 else []
-        if chance < 0.5:
+        if said and chance < 0.5:
             said.append(self._random.choice(said))
         for each in said:
             self._spoil(each)

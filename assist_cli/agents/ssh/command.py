@@ -48,10 +48,15 @@ class RemoteCommand:
             raise TimeoutError(f"nothing came in {self._silence:g} s") from None
 
     def _finish(self, stdin: bytes, each_line: Callable[[bytes], None]) -> Done:
-        left = memoryview(stdin)
-        while left:
-            left = left[self._wait().send(left) :]
-        self._channel.shutdown_write()
+        try:
+            left = memoryview(stdin)
+            while left:
+                left = left[self._wait().send(left) :]
+            self._channel.shutdown_write()
+        except TimeoutError:
+            raise
+        except OSError:
+            pass  # it has ended without reading all of it, and what it said may tell why
         stdout, begun = bytearray(), 0
         while data := self._wait().recv(_SIZE):
             self._count(data)
