@@ -10,7 +10,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from assist_cli import __version__
-from assist_cli.errors import AssistError, InternalError
+from assist_cli.errors import AssistError, InternalError, LocalFailure
 from assist_cli.paths import Home, open_private
 
 _written: dict[str, Path] = {}  # by folder and place of the bug: one that is met a thousand times is reported once
@@ -18,13 +18,18 @@ _written: dict[str, Path] = {}  # by folder and place of the bug: one that is me
 log = logging.getLogger(__name__)
 
 
-def reported(home: Home, error: Exception, what: str) -> InternalError:
-    """Report a bug that ends a part of the work and no more; ``what`` completes the sentence "cannot …"."""
+def reported(home: Home, error: Exception, what: str) -> AssistError:
+    """Report a bug that ends a part of the work and no more; ``what`` completes the sentence "cannot …".
+
+    A failure of this machine (no process, no descriptor, no memory) is reported too, and is no bug.
+    """
     try:
         where = f"the report is '{write(home, error)}'"
     except (AssistError, OSError):
-        log.error("there is a bug in Assist, and no report of it can be written", exc_info=error)
+        log.error("cannot write the report of an error", exc_info=error)
         where = "the report stands in the log"
+    if isinstance(error, OSError):
+        return LocalFailure(f"cannot {what}: {error.strerror or error}", hint=where)
     return InternalError(f"cannot {what}: there is a bug in Assist ({type(error).__name__})", hint=where)
 
 

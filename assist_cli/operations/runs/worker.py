@@ -64,8 +64,8 @@ class RecordWorker:
 
     ``token`` is that of the sender that this process is, if it is one. With a ``delivery`` the record can be sent by
     it. A ``listener`` hears of it under the instance's ``name``. ``until`` is a moment of the loop's clock at which who
-    waits gives up; what was sent goes on. ``moment`` is another clock for deadlines than the controller's. ``answer`` is
-    what was heard last, when something was heard already.
+    waits gives up; what was sent goes on. ``moment`` is another clock for deadlines than the controller's. ``answer``
+    is what was heard last, when something was heard already.
     """
 
     def __init__(
