@@ -131,7 +131,7 @@ class Client(asyncio.Protocol):
         if self._ended is not None or self._transport is None:
             raise self._ended or ConnectionLost(f"cannot ask the agent at {self._peer}: not connected")
         self._newest = number = self._newest + 1
-        question = _Question(method, params.get("record"), asyncio.get_running_loop().create_future())
+        question = _Question(method, params.get("record"))
         self._asked[number] = question
         self._transport.write(protocol.encode(protocol.request(number, method, dict(params))))
         try:
@@ -319,13 +319,13 @@ def _event(method: str, params: Mapping[str, Any]) -> WatchEvent:
     return task_result(params["result"])
 
 
-@dataclass(frozen=True)
 class _Question:
     """A request that waits for its ``answer``; ``record`` is the one that it is about, if it is about one."""
 
-    method: str
-    record: str | None
-    answer: asyncio.Future[dict[str, Any]]
+    def __init__(self, method: str, record: str | None) -> None:
+        self.method = method
+        self.record = record
+        self.answer: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
 
     def checked(self, message: Mapping[str, Any]) -> dict[str, Any] | AgentRefused:
         """The answer that a message is. Raises Misfit."""

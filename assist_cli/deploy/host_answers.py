@@ -8,7 +8,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from assist_cli.agents.answers import INSTANCE, LONG_TEXT, PATH, Flag, ListOf, May, Misfit, Object, OrNull, Text
+from assist_cli.agents.answers import (
+    INSTANCE,
+    LONG_TEXT,
+    PATH,
+    ErrorCodeText,
+    Flag,
+    ListOf,
+    May,
+    Misfit,
+    Object,
+    OrNull,
+    Text,
+)
 from assist_cli.errors import Conflict, InstallFailed, InvalidAnswer
 
 MOST_STEPS = 100
@@ -28,7 +40,7 @@ _RESULTS = {
         tls=Flag(),
         version=OrNull(_VERSION),
         instance=OrNull(INSTANCE),
-        authority=OrNull(Text(64, "[0-9a-f]{64}", "a SHA-256")),
+        authority=OrNull(Text(64, "a SHA-256", least=64, of="0123456789abcdef")),
     ),
     "install": _INSTALLED,
     "upgrade": _INSTALLED,
@@ -37,7 +49,7 @@ _RESULTS = {
 _STEP = Object(step=_SENTENCE)
 _FAILURE = Object(
     error=_SENTENCE,
-    code=May(Text(64, "[A-Za-z]*", "a code"), ""),
+    code=May(ErrorCodeText(), ""),
     hint=May(_SENTENCE, ""),
     step=May(_SENTENCE, ""),
     left=May(OrNull(ListOf(_SENTENCE, 1000))),
