@@ -90,7 +90,7 @@ class HostAnswers:
     def __init__(self, verb: str, place: str, progress: Progress, after: bytes = b"") -> None:
         self._after = after
         self._verb = verb
-        self._place = place
+        self._what = f"cannot {'look at' if verb == 'look' else verb} the agent on '{place}'"
         self._progress = progress
         self._steps = 0
         self._last: dict[str, Any] = {}
@@ -129,7 +129,7 @@ class HostAnswers:
             failure = _FAILURE.check({"error": said or "the connection ended", **self._last})
         except Misfit as misfit:
             raise self._invalid(misfit) from None
-        what, why = f"cannot {self._verb} the agent on '{self._place}'", failure["error"]
+        what, why = self._what, failure["error"]
         if failure["code"]:
             raise Conflict(f"{what}: {why}", code=failure["code"], hint=failure["hint"])
         step, left = failure["step"], failure["left"]
@@ -143,7 +143,7 @@ class HostAnswers:
 
     def _invalid(self, misfit: Misfit) -> InvalidAnswer:
         return InvalidAnswer(
-            f"cannot {self._verb} the agent on '{self._place}': what the machine says does not fit: {misfit}",
+            f"{self._what}: what the machine says does not fit: {misfit}",
             hint="see what its login shell prints, and whether it is the machine that you think",
         )
 
