@@ -102,7 +102,8 @@ def refuse(controller: Controller, isolation: Path, first: Cases, then: Cases) -
         with pytest.raises(InstallFailed):
             install(controller, server.place)
         before = memory()
-        later = [(f'case "$SSH_ORIGINAL_COMMAND" in *-s) {PROBED};; *) echo '{MARK}'; {each[0]};; esac', *each[1:]) for each in then]
+        at_first = f'case "$SSH_ORIGINAL_COMMAND" in *-s*) {PROBED}; exit;; esac'
+        later = [(f"{at_first}; echo '{MARK}'; {each[0]}", *each[1:]) for each in then]
         for said, kind, words in [*first, *later]:
             program.write_text(said)
             began = time.monotonic()
