@@ -102,7 +102,7 @@ CLIENT_NOT_RUNNING = ErrorCode(
 CLIENT_NOT_ONLINE = ErrorCode(
     "ClientNotOnline",
     REACH,
-    "the machine cannot be reached, or did not answer in time",
+    "the machine cannot be reached, did not answer in time, or not as an agent does",
     "`assist doctor NAME`",
     exits=(69,),
 )
@@ -123,8 +123,8 @@ CLIENT_NEED_UPGRADE = ErrorCode(
 CLIENT_NOT_RESPONSE = ErrorCode(
     "ClientNotResponse",
     REACH,
-    "it may have arrived, and nothing was heard until its deadline. It may have run. When the agent is heard again, "
-    "this is corrected",
+    "it may have arrived, and nothing was heard until its deadline, or nothing that an agent may say. It may have run. "
+    "When the agent is heard again, this is corrected",
     "`assist doctor NAME`, then `assist invocation show ID`",
     exits=(69,),
 )

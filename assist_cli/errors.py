@@ -15,6 +15,7 @@
     │   ├── ClientAuthFailed     it is not who it should be, or does not take us for who we are
     │   ├── ClientNeedUpgrade    it speaks another version of the protocol
     │   ├── ConnectionLost       it was reached, and then the connection ended
+    │   ├── InvalidAnswer        it answered what the protocol does not allow
     │   └── AgentRefused         it answered a request with an error; the code is the agent's
     ├── InstallFailed         1  an agent could not be brought to a machine, or taken from it
     ├── LocalFailure         74  this machine failed us
@@ -141,6 +142,10 @@ class ClientNeedUpgrade(AgentError):
 
 class ConnectionLost(AgentError):
     """The connection ended after the greeting: what was asked may have been done, and no answer will come."""
+
+
+class InvalidAnswer(AgentError):
+    """The agent said what the protocol does not allow. What was asked may have been done; it counts as unanswered."""
 
 
 class AgentRefused(AgentError):

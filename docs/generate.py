@@ -2,7 +2,7 @@
 
 ``assist_cli/cli/completion/words.json`` is what completion knows of them, and ``completions/`` has the scripts of the
 shells for who sources or packages them. ``docs/reference.md`` is their help as one page, and ``docs/man/`` has it as
-manual pages, one for the program and one for each of its first words. In ``docs/errors.md`` and
+manual pages, one for the program and one for each of its first words. In ``docs/errors.md``, ``docs/protocol.md`` and
 ``docs/architecture.md`` what stands between two comments is made. With ``--check`` nothing is written, and the exit
 status is 1 where a file is not what it should be.
 """
@@ -20,6 +20,7 @@ import typer
 import typer.main
 
 from assist_cli import __version__, codes
+from assist_cli.agents import answers
 from assist_cli.cli.app import app
 from assist_cli.cli.completion import values
 from assist_cli.cli.completion.answer import BY_THE_SHELL
@@ -213,6 +214,14 @@ def life_of_a_record() -> Iterator[str]:
         yield f"| {number} | {row.when} | {row.then} |"
 
 
+def table_of_answers() -> Iterator[str]:
+    """The table of agents/answers.py as Markdown."""
+    yield "| in | field | what it may be |"
+    yield "| --- | --- | --- |"
+    for where, name, words in answers.rows():
+        yield f"| {where if ' ' in where else f'`{where}`'} | `{name}` | {words} |"
+
+
 def table_of_codes(name: str) -> Iterator[str]:
     """One table of codes, without a column that is empty, and without an exit status that all rows share."""
     rows = [each for each in codes.EVERY if each.table == name]
@@ -238,6 +247,8 @@ def files() -> dict[Path, str]:
     made[ROOT / "docs/reference.md"] = reference(root)
     architecture = ROOT / "docs/architecture.md"
     made[architecture] = filled(architecture.read_text(encoding="utf-8"), "rows", life_of_a_record())
+    protocol = ROOT / "docs/protocol.md"
+    made[protocol] = filled(protocol.read_text(encoding="utf-8"), "answers", table_of_answers())
     errors = ROOT / "docs/errors.md"
     made[errors] = errors.read_text(encoding="utf-8")
     for name in dict.fromkeys(each.table for each in codes.EVERY):

@@ -3,12 +3,14 @@
 A Client is an asyncio protocol, so that whatever carries bytes can be put under it: a unix socket, TLS, the pipe of
 an SSH session. The transports (``unix``, ``tls`` …) make the connection and call ``greet``; after that any number of
 requests and watches share it. When the connection ends, everybody who waits gets ConnectionLost.
+
+What comes is checked by ``answers``. An answer that does not fit is an InvalidAnswer for whoever asked, a notification
+for whoever watches; what belongs to nobody, or is not a message at all, ends the connection.
 """
 
 from __future__ import annotations
 
 import asyncio
-import itertools
 from collections import deque
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
@@ -17,6 +19,8 @@ from typing import Any, cast
 
 from agentd.wire import protocol
 from assist_cli import codes
+from assist_cli.agents import answers
+from assist_cli.agents.answers import Greeting, Misfit
 from assist_cli.errors import (
     AgentError,
     AgentRefused,
@@ -24,6 +28,7 @@ from assist_cli.errors import (
     ClientNeedUpgrade,
     ClientNotOnline,
     ConnectionLost,
+    InvalidAnswer,
 )
 from assist_cli.model.output import Stream
 from assist_cli.model.status import InvocationStatus
@@ -31,19 +36,6 @@ from assist_cli.model.status import InvocationStatus
 # A watcher that does not take what comes makes the connection stop reading at the one, and go on at the other.
 QUEUE_HIGH = 64
 QUEUE_LOW = 16
-
-
-@dataclass(frozen=True)
-class Greeting:
-    """What an agent says of itself: its instance id, its versions, its system."""
-
-    instance: str
-    agent: str
-    protocol: tuple[int, int]
-    boot: str
-    hostname: str
-    os: str
-    python: str = ""
 
 
 @dataclass(frozen=True)
@@ -93,15 +85,15 @@ class Client(asyncio.Protocol):
     def __init__(self, peer: str) -> None:
         self._peer = peer
         self._decoder = protocol.Decoder()
-        self._numbers = itertools.count(1)
-        self._answers: dict[int, asyncio.Future[Any]] = {}
+        self._newest = 0  # the number of the newest request
+        self._asked: dict[int, _Question] = {}
         self._watches: dict[str, _Watch] = {}
+        self._left: set[str] = set()  # records whose watch was left, while the agent goes on with it
         self._transport: asyncio.Transport | None = None
-        self._ended: AgentError | None = None
+        self._ended: Exception | None = None
 
     @property
     def is_open(self) -> bool:
-        """Whether it can be used: it was made and has not ended."""
         return self._transport is not None and self._ended is None and not self._transport.is_closing()
 
     # requests
@@ -109,8 +101,8 @@ class Client(asyncio.Protocol):
     async def greet(self, controller: str, version: str, timeout: float) -> Greeting:
         """Say who we are; the first request of a connection. ``timeout`` is in seconds.
 
-        Raises ClientNotOnline when there is no answer in time, ClientAuthFailed, ClientNeedUpgrade, AgentRefused,
-        ConnectionLost.
+        Raises ClientNotOnline when there is no answer in time, or none that an agent gives, ClientAuthFailed,
+        ClientNeedUpgrade, AgentRefused, ConnectionLost.
         """
         params = {"protocol": list(protocol.VERSION), "client": f"assist {version}", "controller": controller}
         try:
@@ -119,6 +111,8 @@ class Client(asyncio.Protocol):
             raise ClientNotOnline(
                 f"cannot talk to the agent at {self._peer}: it does not answer", hint="see its log, or restart it"
             ) from None
+        except InvalidAnswer as error:  # nothing was asked of it yet
+            raise ClientNotOnline(error.message, hint=error.hint) from None
         except AgentRefused as refusal:
             if refusal.code == ClientNeedUpgrade.code:
                 raise self._need_upgrade(refusal.message) from None
@@ -126,29 +120,24 @@ class Client(asyncio.Protocol):
         major, minor = answer["protocol"]
         if major != protocol.VERSION[0] or abs(minor - protocol.VERSION[1]) > 1:
             raise self._need_upgrade(f"it speaks protocol {major}.{minor}")
-        self.greeting = Greeting(
-            instance=answer["instance"],
-            agent=answer["agent"],
-            protocol=(major, minor),
-            boot=answer["boot"],
-            hostname=answer["hostname"],
-            os=answer["os"],
-            python=answer.get("python", ""),
-        )
+        self.greeting = answers.greeting(answer)
         return self.greeting
 
-    async def call(self, method: str, params: Mapping[str, Any]) -> Any:
-        """The result of one request. Raises AgentRefused with the agent's ErrorCode, and ConnectionLost."""
+    async def call(self, method: str, params: Mapping[str, Any]) -> dict[str, Any]:
+        """The result of one request, as ``answers`` has it.
+
+        Raises AgentRefused with the agent's ErrorCode, InvalidAnswer and ConnectionLost.
+        """
         if self._ended is not None or self._transport is None:
             raise self._ended or ConnectionLost(f"cannot ask the agent at {self._peer}: not connected")
-        number = next(self._numbers)
-        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._answers[number] = answer
+        self._newest = number = self._newest + 1
+        question = _Question(method, params.get("record"))
+        self._asked[number] = question
         self._transport.write(protocol.encode(protocol.request(number, method, dict(params))))
         try:
-            return await answer
+            return await question.answer
         finally:
-            self._answers.pop(number, None)
+            self._asked.pop(number, None)
 
     def tell(self, method: str, params: Mapping[str, Any]) -> None:
         """Say something that needs no answer; where the connection has ended it is lost."""
@@ -156,17 +145,17 @@ class Client(asyncio.Protocol):
             assert self._transport is not None
             self._transport.write(protocol.encode(protocol.notification(method, dict(params))))
 
-    async def run(self, params: Mapping[str, Any], *, budget: int | None = None) -> Any:
+    async def run(self, params: Mapping[str, Any], *, budget: int | None = None) -> dict[str, Any]:
         """The result of ``task.run``, and with it, unless the agent is too old, the watch that ``watch`` goes on with.
 
         That is from the beginning and with this ``budget``. Raises as ``call``.
         """
         record = params["record"]
-        self._watches[record] = _Watch()
+        self._watches[record] = _Watch(0)
         watching = False
         try:
             answer = await self.call("task.run", {**params, "watch": {"offset": 0, "budget": budget}})
-            watching = answer.get("watching", False)
+            watching = answer["watching"]
         finally:
             if not watching:
                 del self._watches[record]
@@ -179,10 +168,13 @@ class Client(asyncio.Protocol):
 
         With a ``budget`` no more than its first and last half come. Raises AgentRefused (RecordNotFound; or
         RecordForgotten when the controller has acknowledged the result and its output is gone) and ConnectionLost. One
-        watch of a record at a time on one connection.
+        watch of a record at a time on one connection; after one that was left before its end, the next needs a new one.
         """
+        if record in self._left:
+            self.close()
+            raise ConnectionLost(f"cannot follow {record} again over the same connection")
         begun = record in self._watches
-        watch = self._watches.setdefault(record, _Watch())
+        watch = self._watches.setdefault(record, _Watch(offset))
         try:
             if not begun:
                 answer = await self.call("task.watch", {"record": record, "offset": offset, "budget": budget})
@@ -197,6 +189,9 @@ class Client(asyncio.Protocol):
                 yield event
                 if isinstance(event, TaskResult):
                     return
+        except (GeneratorExit, asyncio.CancelledError):
+            self._left.add(record)
+            raise
         finally:
             del self._watches[record]
             self._resume()
@@ -225,57 +220,75 @@ class Client(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
-        try:
-            messages = self._decoder.feed(data)
-        except protocol.ProtocolError as error:
-            self._end(ConnectionLost(f"cannot understand the agent at {self._peer}: {error}"))
-            self.close()
+        if self._ended is not None:
             return
-        for message in messages:
-            if "method" in message:
-                self._notified(message["method"], message.get("params") or {})
-            else:
-                self._answered(message)
+        try:
+            for message in self._decoder.feed(data):
+                self._take(message)
+        except (protocol.ProtocolError, Misfit) as error:
+            self._end(self._invalid(str(error)))
+        except Exception as error:  # a bug of ours: whoever waits hears of it, and not the event loop
+            self._end(error)
 
     def connection_lost(self, error: Exception | None) -> None:
         """The transport has ended; one that knows what it means for an agent says so by an AgentError."""
         why = f"cannot hear the agent at {self._peer} any more: {error or 'it closed the connection'}"
         self._end(error if isinstance(error, AgentError) else ConnectionLost(why))
 
-    def _end(self, why: AgentError) -> None:
+    def _end(self, why: Exception) -> None:
         self._ended = self._ended or why
-        for answer in self._answers.values():
-            if not answer.done():
-                answer.set_exception(self._ended)
+        for question in self._asked.values():
+            question.settle(self._ended)
         for watch in self._watches.values():
             watch.end(self._ended)
+        self.close()
+
+    def _invalid(self, why: str) -> InvalidAnswer:
+        return InvalidAnswer(
+            f"cannot understand the agent at {self._peer}: {why}",
+            hint="see what listens there; if it is its agent, upgrade or reinstall it",
+        )
+
+    def _take(self, message: Mapping[str, Any]) -> None:
+        """Give a message to whoever waits for it. Raises Misfit when it is none, or can be for nobody."""
+        if message.get("jsonrpc") != "2.0":
+            raise Misfit("a message is not JSON-RPC 2.0")
+        if "method" in message:
+            self._notified(message["method"], message.get("params"))
+        elif ("result" in message) is ("error" in message):
+            raise Misfit("a message is neither an answer nor a notification")
+        else:
+            self._answered(message)
 
     def _answered(self, message: Mapping[str, Any]) -> None:
-        failure = message.get("error")
-        code = ((failure or {}).get("data") or {}).get("code", codes.EXECUTION_EXCEPTION)
-        text = str((failure or {}).get("message", ""))
-        if failure is not None and message.get("id") is None:  # it is about the connection, which ends by it
-            lost = ConnectionLost(f"cannot go on with the agent at {self._peer}: {text}")
-            self._end(self._not_accepted(text) if code == ClientAuthFailed.code else lost)
+        number = message.get("id")
+        if number is None and "error" in message:  # it is about the connection, which ends by it
+            refusal = answers.REFUSAL.check(message["error"], "error")
+            lost = ConnectionLost(f"cannot go on with the agent at {self._peer}: {refusal['message']}")
+            is_stranger = refusal["data"]["code"] == ClientAuthFailed.code
+            self._end(self._not_accepted(refusal["message"]) if is_stranger else lost)
             return
-        answer = self._answers.get(message.get("id", 0))
-        if answer is None or answer.done():
+        if type(number) is not int or not 0 < number <= self._newest:
+            raise Misfit("it answers what was not asked")
+        question = self._asked.get(number)
+        if question is None:  # nobody waits for it any more
             return
-        if failure is None:
-            answer.set_result(message.get("result"))
-        else:
-            answer.set_exception(AgentRefused(text, code=code))
+        try:
+            question.settle(question.checked(message))
+        except Misfit as misfit:
+            question.settle(self._invalid(f"its answer to {question.method} does not fit: {misfit}"))
 
-    def _notified(self, method: str, params: Mapping[str, Any]) -> None:
-        watch = self._watches.get(params.get("record", ""))
-        if watch is None:
+    def _notified(self, method: object, params: object) -> None:
+        if type(method) is not str or type(params) is not dict or type(params.get("record")) is not str:
+            raise Misfit("a notification is not about a record")
+        watch = self._watches.get(params["record"])
+        kind = answers.NOTIFICATIONS.get(method)
+        if watch is None or kind is None:  # nobody watches any more, or a newer agent has more to tell
             return
-        if method == "task.output":
-            watch.add(Chunk(Stream(params["stream"]), params["offset"], protocol.unpack(params["data"])))
-        elif method == "task.gap":
-            watch.add(OutputGap(params["offset"], params["bytes"]))
-        elif method == "task.finished":
-            watch.add(task_result(params["result"]))
+        try:
+            watch.add(_event(method, kind.check(params)))
+        except Misfit as misfit:
+            watch.end(self._invalid(f"its {method} does not fit: {misfit}"))
         if len(watch.events) >= QUEUE_HIGH and self._transport is not None:
             self._transport.pause_reading()
 
@@ -297,20 +310,72 @@ def task_result(result: Mapping[str, Any]) -> TaskResult:
     )
 
 
-class _Watch:
-    """The events of a watch between the connection and whoever takes them."""
+def _event(method: str, params: Mapping[str, Any]) -> WatchEvent:
+    """A notification that was checked as a value."""
+    if method == "task.output":
+        return Chunk(Stream(params["stream"]), params["offset"], params["data"])
+    if method == "task.gap":
+        return OutputGap(params["offset"], params["bytes"])
+    return task_result(params["result"])
 
-    def __init__(self) -> None:
+
+class _Question:
+    """A request that waits for its ``answer``; ``record`` is the one that it is about, if it is about one."""
+
+    def __init__(self, method: str, record: str | None) -> None:
+        self.method = method
+        self.record = record
+        self.answer: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
+
+    def checked(self, message: Mapping[str, Any]) -> dict[str, Any] | AgentRefused:
+        """The answer that a message is. Raises Misfit."""
+        if "error" in message:
+            refusal = answers.REFUSAL.check(message["error"], "error")
+            return AgentRefused(refusal["message"], code=refusal["data"]["code"])
+        return answers.checked(self.method, self.record, message["result"])
+
+    def settle(self, answer: dict[str, Any] | Exception) -> None:
+        """Give it its answer, unless it has one."""
+        if self.answer.done():
+            return
+        if isinstance(answer, Exception):
+            self.answer.set_exception(answer)
+        else:
+            self.answer.set_result(answer)
+
+
+class _Watch:
+    """The events of a watch between the connection and whoever takes them; the next one is of ``offset``."""
+
+    def __init__(self, offset: int) -> None:
         self.events: deque[WatchEvent] = deque()
-        self._error: AgentError | None = None
+        self._offset = offset
+        self._error: Exception | None = None
         self._waiting: asyncio.Future[None] | None = None
 
     def add(self, event: WatchEvent) -> None:
+        """Take the next event; bytes that came before are passed over. Raises Misfit where some are left out."""
+        if self._error is not None:
+            return
+        if not isinstance(event, TaskResult):
+            known = self._offset - event.offset
+            if known < 0:
+                raise Misfit(f"'offset' is {event.offset}, and {self._offset} is next")
+            size = len(event.data) if isinstance(event, Chunk) else event.count
+            if size <= known:
+                return
+            if isinstance(event, Chunk):
+                event = Chunk(event.stream, self._offset, event.data[known:]) if known else event
+            else:
+                event = OutputGap(self._offset, event.count - known)
+            self._offset += size - known
+            if self._offset > answers.MOST_BYTES:
+                raise Misfit("there cannot be so much output")
         self.events.append(event)
         self._wake()
 
-    def end(self, error: AgentError) -> None:
-        self._error = error
+    def end(self, error: Exception) -> None:
+        self._error = self._error or error
         self._wake()
 
     async def next(self) -> WatchEvent:

@@ -9,18 +9,14 @@ from __future__ import annotations
 
 import importlib
 import itertools
-import os
 import sys
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime, timezone
-from pathlib import Path
 from typing import Any, ClassVar
 
 import typer
 import typer.main
 
-from assist_cli import __version__
 from assist_cli.cli.formatting import escape
 from assist_cli.cli.output import Format, Printer
 from assist_cli.cli.typer_classes import Noun, TyperUsageError
@@ -34,7 +30,7 @@ from assist_cli.errors import (
     OutputFailure,
     UsageError,
 )
-from assist_cli.paths import home, open_private
+from assist_cli.paths import home
 
 
 class Boundary(Noun):
@@ -146,27 +142,14 @@ HINTS = {
 
 
 def _bug(error: Exception) -> AssistError:
-    text = "".join(traceback.format_exception(error))
+    from assist_cli import bug_report
+
     try:
-        where = f"the report is '{_write_report(text)}'"
+        where = f"the report is '{bug_report.write(home(), error)}'"
     except (AssistError, OSError):
+        text = "".join(traceback.format_exception(error))
         Printer().log(escape(text.removesuffix("\n"), keep="\n\t"))
         where = "the report stands above"
     if isinstance(error, OSError) and error.filename is None:  # no process, no memory, no descriptor: it is no bug
         return LocalFailure(f"cannot go on: {error.strerror}", hint=where)
     return InternalError(f"cannot go on: there is a bug in Assist ({type(error).__name__})", hint=where)
-
-
-def _write_report(text: str) -> Path:
-    """Keep a traceback; without the words of the command line, which may hold what nobody else should read."""
-    import platform
-
-    now = datetime.now(timezone.utc)
-    path = home().folder(home().logs) / f"bug-{now:%Y%m%dT%H%M%S}-{os.getpid()}.txt"
-    head = (
-        f"assist {__version__}, Python {platform.python_version()}, {platform.platform()}, {now:%Y-%m-%dT%H:%M:%SZ}\n\n"
-    )
-    descriptor = open_private(path, os.O_WRONLY | os.O_EXCL)
-    with os.fdopen(descriptor, "w", encoding="utf-8", errors="replace") as file:
-        file.write(head + text)
-    return path

@@ -10,9 +10,9 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
 import shlex
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +21,9 @@ from assist_cli import __version__, codes
 from assist_cli.agents.ssh.login import Login
 from assist_cli.deploy import bundle, service
 from assist_cli.deploy.host import changes, machine, orders
+from assist_cli.deploy.host_answers import Found, HostAnswers, Installed, Progress, last_line
 from assist_cli.deploy.pki import Credentials
-from assist_cli.errors import Conflict, InstallFailed, Refused
+from assist_cli.errors import InstallFailed, Refused
 from assist_cli.model.timeouts import InstallTimeouts
 
 # Where a Python may be, the usual one first. CentOS and RHEL keep one for the system's own use.
@@ -76,41 +77,18 @@ _RECEIVE = (
     "sys.modules[sources[-1][0]].main(*order)"
 )
 
-Progress = Callable[[str], None]
-
-
-@dataclass(frozen=True)
-class Found:
-    """What is on a machine before anything is done: see ``host.orders.look``."""
-
-    home: str
-    user: str
-    root: bool
-    systemd: bool
-    lingers: bool
-    tls: bool
-    version: str | None
-    instance: str | None
-    authority: str | None
-
-    def belongs_to(self, authority: bytes) -> bool:
-        """Whether its agent is of this authority, or of nobody."""
-        return self.authority in (None, hashlib.sha256(authority).hexdigest())
-
-
-@dataclass(frozen=True)
-class Installed:
-    """What became of an installation. ``before``: the version that was there, None for a new agent."""
-
-    version: str
-    before: str | None
-    systemd: bool
+# A line of it about a Python.
+_PYTHON = re.compile(
+    r"(?P<path>/[\w./+-]{1,200}) (?P<version>(?P<major>\d{1,3})\.(?P<minor>\d{1,3})\.\d{1,3}) "
+    r"(?P<lacking>[\w,]{0,200})",
+    re.ASCII,
+)
 
 
 class Host:
     """A machine on which we are logged in, and become root by sudo when ``sudo`` says so.
 
-    Raises, from every method: ClientNotOnline, InstallFailed.
+    Raises, from every method: ClientNotOnline, InstallFailed, InvalidAnswer.
     """
 
     def __init__(self, login: Login, timeouts: InstallTimeouts, *, sudo: bool) -> None:
@@ -127,20 +105,20 @@ class Host:
         """Find a Python for the agent; its version. Raises Refused when there is none, with what to install."""
         done = self._login.run(_BY_SUDO if self._become else _UNPRIVILEGED, _PROBE.encode())
         lines = done.stdout.decode("utf-8", "replace").splitlines()
-        if _MARK not in lines:
+        if _MARK not in lines[:-2]:
             raise self._no_shell(lines, done.stderr.decode("utf-8", "replace").splitlines())
-        system, tool, *pythons = lines[lines.index(_MARK) + 1 :]
+        system, tool, *said = lines[lines.index(_MARK) + 1 :]
+        pythons = [found for line in said[: len(PYTHONS)] if (found := _PYTHON.fullmatch(line))]
         if system != "Linux":
             raise Refused(
-                f"cannot install an agent on '{self.place}': it runs {system}, and this works for Linux",
+                f"cannot install an agent on '{self.place}': it runs {system[:64]}, and this works for Linux",
                 hint="copy agentd.pyz there and start it by: python3 agentd.pyz guard",
                 code=codes.COMMAND_NOT_APPLICABLE,
             )
         for python in pythons:
-            path, version, *lacking = python.split(" ")
-            if _is_new_enough(version) and not any(lacking):
-                self._python = path
-                return version
+            if _is_new_enough(python) and not python["lacking"]:
+                self._python = python["path"]
+                return python["version"]
         raise Refused(
             f"cannot install an agent on '{self.place}': it needs Python 3.6 or newer, and {_describe(pythons)}",
             hint=f"there, as root: {_INSTALLERS.get(tool, 'install python3')}",
@@ -155,7 +133,8 @@ class Host:
                 "you are root there: leave out --sudo" if stdout[-1] == "0" else "install sudo there, or log in as root"
             )
         else:
-            why = next((line for line in (*stderr[::-1], *stdout[::-1]) if line.strip()), "its shell runs nothing")
+            said = (line.strip()[:1000] for line in (*stderr[::-1], *stdout[::-1]) if line != _MARK)
+            why = next(filter(None, said), "its shell runs nothing")
             hint = "log in there and try: sh -c true"
             if self._become:
                 hint = "there, 'sudo -n true' must succeed: by NOPASSWD, and without requiretty, in sudoers"
@@ -163,8 +142,7 @@ class Host:
 
     def look(self) -> Found:
         """What is there already. ``check`` comes first."""
-        found = self._order("look", {}, _nobody)
-        return Found(**found)
+        return Found(**self._order("look", {}, _nobody))
 
     def install(
         self,
@@ -191,10 +169,11 @@ class Host:
     def _order(self, verb: str, order: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
         # ASSIST_AGENTD_HOME is a variable of the login there, which sudo would not let through
         python = f'{self._become}{self._python} -I -S -c "{_RECEIVE}" "$ASSIST_AGENTD_HOME"'
-        answers = _Answers(verb, self.place, progress, after=_MARK.encode())
+        answers = HostAnswers(verb, self.place, progress, after=_MARK.encode())
         line = _line(verb, order, self._timeouts)
-        done = self._login.run(f"exec sh -c '{_BEGIN}; exec {python}'", line, self._timeouts.silence, answers.add)
-        return answers.result(done.stderr.decode("utf-8", "replace"))
+        command = f"exec sh -c '{_BEGIN}; exec {python}'"
+        done = self._login.run(command, line, self._timeouts.silence, answers.add, total=self._timeouts.order)
+        return answers.result(last_line(done.stderr))
 
 
 def install_order(home: str, *, instance: str, credentials: Credentials | None, listen: str | None) -> dict[str, Any]:
@@ -230,53 +209,11 @@ def script(home: str, python: str, verb: str, order: Mapping[str, Any], timeouts
 
 
 def read_answers(output: bytes, place: str, verb: str) -> dict[str, Any]:
-    """What such a script said at its end. Raises InstallFailed."""
-    answers = _Answers(verb, place, _nobody)
+    """What such a script said at its end. Raises as ``HostAnswers.result``."""
+    answers = HostAnswers(verb, place, _nobody)
     for line in output.splitlines():
         answers.add(line)
-    return answers.result("")
-
-
-class _Answers:
-    """The lines that ``host`` says; with ``after``, those that come after this line."""
-
-    def __init__(self, verb: str, place: str, progress: Progress, after: bytes = b"") -> None:
-        self._after = after
-        self._verb = verb
-        self._place = place
-        self._progress = progress
-        self._last: dict[str, Any] = {}
-
-    def add(self, line: bytes) -> None:
-        if self._after:
-            if line.strip() == self._after:
-                self._after = b""
-            return
-        try:
-            found = json.loads(line)
-        except ValueError:
-            return
-        if isinstance(found, dict):
-            self._last = found
-            if len(found) == 1 and "step" in found:
-                self._progress(str(found["step"]))
-
-    def result(self, said: str) -> dict[str, Any]:
-        """The result. Raises Conflict and InstallFailed."""
-        if isinstance(self._last.get("result"), dict):
-            return dict(self._last["result"])
-        what = f"cannot {self._verb} the agent on '{self._place}'"
-        why = self._last.get("error") or (said.strip().splitlines() or ["the connection ended"])[-1]
-        if self._last.get("code"):
-            raise Conflict(f"{what}: {why}", code=self._last["code"], hint=self._last.get("hint", ""))
-        step, left = self._last.get("step", ""), self._last.get("left")
-        if left is None:
-            hint = "repeat it; what was begun there is still there"
-        elif left:
-            hint = f"this could not be taken back there: {'; '.join(left)}"
-        else:
-            hint = "nothing was changed there" if self._verb == "install" else "repeat it when that is in order"
-        raise InstallFailed(f"{what}, at the step '{step}': {why}" if step else f"{what}: {why}", hint=hint)
+    return answers.result()
 
 
 def _line(verb: str, order: Mapping[str, Any], timeouts: InstallTimeouts) -> bytes:
@@ -293,14 +230,14 @@ def _nobody(_: str) -> None:
     pass
 
 
-def _is_new_enough(version: str) -> bool:
-    return tuple(int(part) for part in version.split(".")[:2]) >= (3, 6)
+def _is_new_enough(python: re.Match[str]) -> bool:
+    return (int(python["major"]), int(python["minor"])) >= (3, 6)
 
 
-def _describe(pythons: list[str]) -> str:
+def _describe(pythons: list[re.Match[str]]) -> str:
     if not pythons:
         return "there is none"
-    path, version, *lacking = pythons[0].split(" ")
-    if not _is_new_enough(version):
-        return f"{path} is {version}"
-    return f"{path} ({version}) has no {', '.join(lacking[0].split(','))}"
+    first = pythons[0]
+    if not _is_new_enough(first):
+        return f"{first['path']} is {first['version']}"
+    return f"{first['path']} ({first['version']}) has no {', '.join(first['lacking'].split(','))}"

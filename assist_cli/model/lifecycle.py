@@ -40,6 +40,7 @@ class Heard(Enum):
     UNREACHABLE = "no connection"
     SILENT = "no answer in time"
     REFUSED = "it refuses what was sent"
+    INVALID = "it answered what the protocol does not allow"
     UNKNOWN = "it does not know the record"
     FORGOTTEN = "it has dropped the record on our word"
     OPEN = "it has the record, which has not ended"
@@ -47,7 +48,7 @@ class Heard(Enum):
 
 
 class Answer(NamedTuple):
-    """What was heard. ``outcome`` comes with ENDED; ``code`` and ``why`` with UNREACHABLE, SILENT and REFUSED."""
+    """What was heard. ``outcome`` comes with ENDED; ``code`` and ``why`` with UNREACHABLE, REFUSED and INVALID."""
 
     heard: Heard
     outcome: Outcome | None = None
@@ -184,7 +185,7 @@ def row_of(case: Case) -> tuple[Row, Action]:
 
 def case_of(record: Record, facts: Facts, now: Moment) -> Case:
     """Return the combination that a record and what is known of it stand for."""
-    if record.status is InvocationStatus.FAILED and record.error_code == UNANSWERED:
+    if record.status is InvocationStatus.FAILED and record.error_code == UNANSWERED and record.sent is not None:
         standing = Standing.UNANSWERED
     else:
         standing = _STANDINGS.get(record.status, Standing.FINAL)
@@ -230,6 +231,11 @@ def failed(now: datetime, *, code: str, why: str) -> Outcome:
 def unanswered(now: datetime) -> Outcome:
     """The outcome of a record whose deadline has passed and of which nothing is proven."""
     return failed(now, code=UNANSWERED, why="nothing was heard of it until its deadline; it may have run")
+
+
+def not_understood(now: datetime, why: str) -> Outcome:
+    """The outcome of a record whose agent cannot be understood: it counts as one that does not answer."""
+    return failed(now, code=UNANSWERED, why=f"{why}; it may have run")
 
 
 def lost(now: datetime) -> Outcome:
@@ -411,6 +417,12 @@ ROWS: tuple[Row, ...] = (
         "close: Failed, with its code",
         lambda c: c.heard is Heard.REFUSED,
         lambda c: Close(_refused(c)),
+    ),
+    Row(
+        "the agent cannot be understood",
+        "close: ClientNotResponse, with the reason; another process at work on it does so itself",
+        lambda c: c.heard is Heard.INVALID and not _is_attended(c),
+        lambda c: Close(not_understood(c.now, c.facts.answer.why)),
     ),
     Row("late", "close: ClientNotResponse", lambda c: c.late, lambda c: Close(unanswered(c.now))),
     Row(

@@ -18,6 +18,7 @@ class AgentTimeouts(NamedTuple):
     start: float = 15.0  # for the agent of this machine to listen
     idle: int = 900  # after so long without work the agent of this machine ends by itself
     silence: float = 60.0  # for a command over SSH that prints nothing
+    command: float = 60.0  # for a command over SSH in all
     exit_status: float = 5.0  # for the exit status of a command over SSH that has closed its output
     proxy_end: float = 0.5  # for a ProxyCommand to end after its output has
     answer: float = 5.0  # for one question about a record
@@ -35,6 +36,7 @@ class InstallTimeouts(NamedTuple):
     """Installing, upgrading and removing agents."""
 
     silence: float = 120.0  # for an order over SSH that prints nothing
+    order: float = 180.0  # for an order over SSH in all
     script: int = 120  # for an order that an agent runs as a script
     start: float = 20.0  # for the agent to answer after it was started
     stop: float = 15.0  # for the agent to end

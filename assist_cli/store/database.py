@@ -35,6 +35,7 @@ STEPS = sorted({file.stem for file in (Path(__file__).parent / "migrations").ite
 SCHEMA_VERSION = len(STEPS)
 
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+LATEST_MS = 250_000_000_000_000  # the year 9892
 MILLISECOND = timedelta(milliseconds=1)
 
 RESTORE = "stop every assist, and put a copy of assist.db in its place"
@@ -192,8 +193,8 @@ def to_ms(moment: datetime) -> int:
 
 
 def from_ms(stored: int) -> datetime:
-    """A stored moment, in UTC."""
-    return EPOCH + stored * MILLISECOND
+    """A stored moment, in UTC; one that is no date in every time zone is the nearest that is."""
+    return EPOCH + min(max(stored, 0), LATEST_MS) * MILLISECOND
 
 
 def to_ms_or_none(moment: datetime | None) -> int | None:

@@ -46,8 +46,8 @@ def summaries(
     groups = defaultdict(list)
     for group in reader.query(
         """
-        SELECT invocation_id, status, count(*) AS count, min(instance_name) AS name, max(exit_code) AS exit_code,
-            max(repeats) AS repeats
+        SELECT invocation_id, status, count(*) AS count, min(instance_name) AS name,
+            max(CASE typeof(exit_code) WHEN 'integer' THEN exit_code END) AS exit_code, max(repeats) AS repeats
         FROM invocation_instances WHERE invocation_id IN (SELECT value FROM json_each(?)) GROUP BY 1, 2
         """,
         [json.dumps([row["id"] for row in rows])],

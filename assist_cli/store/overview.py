@@ -7,6 +7,7 @@ import sqlite3
 from assist_cli.model.frequency import expression
 from assist_cli.model.overview import FailedRecord, NextFiring, Running
 from assist_cli.store.database import Reader, from_ms
+from assist_cli.store.rows import exit_code_of
 
 SHOWN_BYTES = 100
 _WHAT = f"""
@@ -90,7 +91,7 @@ def failures(reader: Reader, limit: int) -> list[FailedRecord]:
             instance_name=row["instance_name"],
             what=_text(row),
             when=from_ms(row["finished_at"]),
-            exit_code=row["exit_code"],
+            exit_code=exit_code_of(row),
             error_code=row["error_code"],
         )
         for row in rows

@@ -15,6 +15,8 @@ from assist_cli.model.status import InvocationStatus, InvokeStatus
 from assist_cli.model.transfer import Transfer
 from assist_cli.store.database import Reader, Transaction, from_ms, from_ms_or_none
 
+MOST_INFO = 4000  # characters of an ErrorInfo; older versions have written what agents said, however long
+
 
 def invocation_of(
     row: sqlite3.Row, content: bytes, instances: Collection[InvocationInstance], transfer: Transfer | None = None
@@ -52,9 +54,9 @@ def record_of(row: sqlite3.Row, *, output: bool = False) -> Record:
         status=InvocationStatus(row["status"]),
         deadline=from_ms(row["deadline_at"]),
         sender=row["sender"],
-        exit_code=row["exit_code"],
+        exit_code=exit_code_of(row),
         error_code=row["error_code"],
-        error_info=row["error_info"],
+        error_info=row["error_info"][:MOST_INFO],
         sent=from_ms_or_none(row["sent_at"]),
         started=from_ms_or_none(row["started_at"]),
         finished=from_ms_or_none(row["finished_at"]),
@@ -64,6 +66,11 @@ def record_of(row: sqlite3.Row, *, output: bool = False) -> Record:
         boot=row["boot"],
         output=_output_of(row) if output else None,
     )
+
+
+def exit_code_of(row: sqlite3.Row) -> int | None:
+    """The exit code of a row; None where an older version has written what no exit code is."""
+    return row["exit_code"] if isinstance(row["exit_code"], int) else None
 
 
 def _output_of(row: sqlite3.Row) -> Output:

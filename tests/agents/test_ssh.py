@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from assist_cli.agents import destination
-from assist_cli.agents.client import Greeting
+from assist_cli.agents.answers import Greeting
 from assist_cli.agents.destination import Destination
 from assist_cli.agents.ssh import bridge, login
 from assist_cli.errors import AgentError, ClientAuthFailed, ClientNotOnline, ClientNotRunning, ConnectionLost

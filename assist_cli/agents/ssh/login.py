@@ -20,27 +20,18 @@ from typing import TYPE_CHECKING
 
 from assist_cli.agents.destination import Destination
 from assist_cli.agents.ssh import config, known_hosts, road
+from assist_cli.agents.ssh.command import Done, RemoteCommand, TooMuch
 from assist_cli.agents.ssh.identity import Ask, Identity
 from assist_cli.agents.ssh.road import Road, words
-from assist_cli.errors import ClientAuthFailed, ClientNotOnline
+from assist_cli.errors import ClientAuthFailed, ClientNotOnline, InvalidAnswer
 from assist_cli.model.timeouts import AgentTimeouts
 
 if TYPE_CHECKING:
     import paramiko
 
 _RSA_SIGNATURES = ("rsa-sha2-512", "rsa-sha2-256")
-_SIZE = 64 * 1024
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Done:
-    """How a command on the other machine ended. ``status`` is None when a signal ended it."""
-
-    status: int | None
-    stdout: bytes
-    stderr: bytes
 
 
 class Login:
@@ -61,9 +52,11 @@ class Login:
         """A channel on which the user's login shell runs ``command``, made in so long. Raises ClientNotOnline."""
         import paramiko
 
+        seconds = max(seconds, 0.1)
         try:
-            channel = self._transport.open_session(timeout=max(seconds, 0.1))
-            channel.exec_command(command)
+            with self._ended_after(seconds):
+                channel = self._transport.open_session(timeout=seconds)
+                channel.exec_command(command)
         except (paramiko.SSHException, OSError, EOFError) as error:
             raise ClientNotOnline(
                 f"cannot run anything on '{self.place}': {words(error)}", hint="see the log of its sshd"
@@ -88,30 +81,45 @@ class Login:
         stdin: bytes = b"",
         seconds: float | None = None,
         each_line: Callable[[bytes], None] = lambda line: None,
+        *,
+        total: float | None = None,
     ) -> Done:
-        """Run a command to its end; it is silent for no longer than ``seconds`` (None: as timeouts have it).
+        """Run a command to its end; it is silent for no longer than ``seconds``, and takes no longer than ``total``.
 
-        Raises ClientNotOnline. ``each_line`` gets the lines of its output as they come.
+        None is what the timeouts have; RemoteCommand has how much it may print. Raises ClientNotOnline and
+        InvalidAnswer. ``each_line`` gets the lines of its output as they come.
         """
         seconds = self._timeouts.silence if seconds is None else seconds
+        total = self._timeouts.command if total is None else total
         channel = self.channel(command, self._timeouts.connect)
         try:
-            channel.settimeout(seconds)
-            channel.sendall(stdin)
-            channel.shutdown_write()
-            with channel.makefile("rb") as lines:
-                stdout = b"".join(_telling(lines, each_line))
-            stderr = b"".join(iter(lambda: channel.recv_stderr(_SIZE), b""))
-            if not channel.status_event.wait(seconds) or not self.is_open:
+            with self._ended_after(total + self._timeouts.connect):
+                done = RemoteCommand(channel, seconds, total).finish(stdin, each_line)
+            if not self.is_open:
                 raise EOFError("the connection ended")
+        except TooMuch as error:
+            raise InvalidAnswer(
+                f"cannot go on with '{self.place}': {error}", hint="see what its login shell prints, and what is wrong"
+            ) from None
         except (OSError, EOFError) as error:  # a timeout is an OSError
             raise ClientNotOnline(
                 f"cannot hear '{self.place}' any more: {words(error)}", hint="see whether the machine is well"
             ) from error
         finally:
             close(channel)
-        status = channel.recv_exit_status()
-        return Done(None if status < 0 else status, stdout, stderr)
+        return done
+
+    @contextlib.contextmanager
+    def _ended_after(self, seconds: float) -> Iterator[None]:
+        """End the login when the block takes so long: paramiko waits for some answers, and to write, without end."""
+        timer = threading.Timer(seconds, self.close)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+            timer.join()
 
     def close(self) -> None:
         """End the login and every channel of it."""
@@ -335,12 +343,6 @@ def _preferred(first: Iterable[str], possible: Iterable[str]) -> list[str]:
 def _signatures(kinds: Iterable[str]) -> list[str]:
     """The signature algorithms of these kinds of keys: RSA has several."""
     return [name for kind in kinds for name in (_RSA_SIGNATURES if kind == "ssh-rsa" else (kind,))]
-
-
-def _telling(lines: Iterable[bytes], each_line: Callable[[bytes], None]) -> Iterator[bytes]:
-    for line in lines:
-        each_line(line)
-        yield line
 
 
 def _late(place: str, timeouts: AgentTimeouts) -> ClientNotOnline:

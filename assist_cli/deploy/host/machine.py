@@ -14,6 +14,7 @@ from typing import Any, Dict, Iterator, List, Optional
 from assist_cli.deploy.host.changes import Failure, read
 
 ROOT_HOME = "/var/lib/assist-agentd"
+LINE_LIMIT = 1024 * 1024
 UNIT = "assist-agentd.service"
 SYSTEM_UNITS = "/etc/systemd/system"
 SYSTEM_RUNS = "/run/systemd/system"  # sd_booted(3)
@@ -144,7 +145,7 @@ def listener(machine: Machine) -> int:
 
 
 def ask(machine: Machine, *methods: str) -> Dict[str, Any]:
-    """The results of these methods of the agent, as one. Raises OSError, Failure."""
+    """The results of these methods of the agent, as one. Raises OSError, ValueError."""
     params = {"protocol": [1, 0], "client": "assist install", "controller": "install"}
     answers = {}  # type: Dict[str, Any]
     with _door(machine) as door:
@@ -153,7 +154,9 @@ def ask(machine: Machine, *methods: str) -> Dict[str, Any]:
             door.sendall(json.dumps(words).encode() + b"\n")
         with door.makefile("rb") as lines:
             for _ in range(1 + len(methods)):
-                answers.update(json.loads(lines.readline().decode() or "{}").get("result") or {})
+                answer = json.loads(lines.readline(LINE_LIMIT).decode() or "{}")
+                result = answer.get("result") if isinstance(answer, dict) else None
+                answers.update(result if isinstance(result, dict) else {})
     return answers
 
 

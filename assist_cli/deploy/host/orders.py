@@ -190,8 +190,8 @@ def uninstall(machine: Machine, order: Order, steps: Steps) -> Dict[str, Any]:
     """
     steps.begin("look for scripts that run")
     check_folder(machine.home)
-    with contextlib.suppress(OSError, ValueError):
-        running = ask(machine, "agent.status").get("running", 0) - order.get("own", 0)
+    with contextlib.suppress(OSError, ValueError, TypeError):
+        running = int(ask(machine, "agent.status").get("running", 0)) - order.get("own", 0)
         if running and not order["force"]:
             raise Failure(
                 "%d of its scripts still run" % running,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Sequence
-from typing import TypeVar
+from typing import TypeVar, cast
 
 CONCURRENCY = 256
 SPARE_FILES = 64  # descriptors that are kept for everything but connections
@@ -33,7 +33,7 @@ async def each(items: Sequence[T], work: Callable[[T], Awaitable[R]], *, at_once
     """The result of ``work`` for each item, in their order; at most ``at_once`` are at work, or fewer where the system
     allows fewer connections.
 
-    The first error ends it all, so ``work`` makes a value of what may happen to one item.
+    What may happen to one item ``work`` makes a value of. An error that it raises is raised when all have ended.
     """
     room = asyncio.Semaphore(min(at_once, connections()))
 
@@ -41,4 +41,8 @@ async def each(items: Sequence[T], work: Callable[[T], Awaitable[R]], *, at_once
         async with room:
             return await work(item)
 
-    return await asyncio.gather(*map(one, items))
+    results = await asyncio.gather(*map(one, items), return_exceptions=True)
+    for result in results:
+        if isinstance(result, BaseException):
+            raise result
+    return cast("list[R]", results)

@@ -8,7 +8,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeVar
 
 from assist_cli.agents import address
-from assist_cli.agents.client import Client, Greeting
+from assist_cli.agents.answers import Greeting
+from assist_cli.agents.client import Client
 from assist_cli.errors import ClientNotOnline, ClientNotRunning, ConnectionLost
 from assist_cli.model.instance import Instance
 from assist_cli.operations.controller import Controller

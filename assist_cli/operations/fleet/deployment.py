@@ -9,15 +9,16 @@ from __future__ import annotations
 import asyncio
 import base64
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 from assist_cli import __version__, codes
 from assist_cli.agents import destination as destinations
 from assist_cli.agents import route
 from assist_cli.agents.client import Chunk, Client
+from assist_cli.deploy import host_answers, pki
 from assist_cli.deploy import install as deploy
-from assist_cli.deploy import pki
 from assist_cli.errors import (
     AgentError,
     AssistError,
@@ -26,6 +27,7 @@ from assist_cli.errors import (
     Conflict,
     ConnectionLost,
     InstallFailed,
+    InvalidAnswer,
     InvalidParameter,
 )
 from assist_cli.model import ids
@@ -38,6 +40,10 @@ from assist_cli.operations.fleet import concurrency, instances
 from assist_cli.operations.fleet.connection import AgentConnection
 from assist_cli.store import audit
 from assist_cli.store import instances as store
+
+MOST_WRITTEN = 256 * 1024  # bytes that a script of ours can print: some lines of JSON
+
+T = TypeVar("T")
 
 Progress = Callable[[str], None]
 Ask = Callable[[str], str]
@@ -160,6 +166,12 @@ async def upgrade_all(
                 outcome = await _upgrade(controller, line, instance, rotate=rotate)
         except AssistError as error:
             outcome = Upgrade(instance, error=error)
+        except Exception as error:
+            from assist_cli import bug_report
+
+            outcome = Upgrade(
+                instance, error=bug_report.reported(controller.home, error, f"upgrade the agent of '{instance.name}'")
+            )
         heard(outcome)
         return outcome
 
@@ -249,7 +261,7 @@ def _address_of(known: Instance | None) -> route.Route | None:
     return way if isinstance(way, route.Tls) else None
 
 
-def _notes(found: deploy.Found, by: str) -> tuple[str, ...]:
+def _notes(found: host_answers.Found, by: str) -> tuple[str, ...]:
     """What a person has to do once for the agent to be there after a restart, and for the next login."""
     notes = []
     if found.version is None and not found.systemd:
@@ -274,19 +286,35 @@ async def _upgrade(controller: Controller, line: AgentConnection, instance: Inst
     credentials = None
     if rotate:
         credentials = pki.agent_credentials(controller.home, controller.id, instance.id, controller.now())
-    state = await client.call("agent.status", {})
-    order = deploy.install_order(state["home"], instance=instance.id, credentials=credentials, listen=None)
     timeouts = controller.timeouts.install
-    job = UnrecordedTask(controller, deploy.script(state["home"], state["program"], "install", order, timeouts))
-    try:
-        await asyncio.wait_for(_through_losses(line, job), timeouts.script)
-    except asyncio.TimeoutError:
-        raise ClientNotOnline(
-            f"cannot hear '{instance.name}' since its upgrade began", hint=f"assist doctor {instance.name}"
-        ) from None
+    home, program = await _place_of(controller, client, instance)
+    order = deploy.install_order(home, instance=instance.id, credentials=credentials, listen=None)
+    job = UnrecordedTask(controller, deploy.script(home, program, "install", order, timeouts))
+    await _within(timeouts.script, _through_losses(line, job), instance, "upgrade")
     deploy.read_answers(bytes(job.written), instance.name, "upgrade")
     line.close()  # this connection may be one to the agent that was replaced
     return Upgrade(instance, before, (await line.client()).greeting.agent)
+
+
+async def _place_of(controller: Controller, client: Client, instance: Instance) -> tuple[str, str]:
+    """The folder of an agent and its Python, as it says. Raises AgentError."""
+    state = await _within(controller.timeouts.agent.health, client.call("agent.status", {}), instance, "question")
+    if state["home"] is None or state["program"] is None:
+        raise InvalidAnswer(
+            f"cannot change the agent of '{instance.name}': it does not say where it is installed",
+            hint="install it again by: assist instance install",
+        )
+    return state["home"], state["program"]
+
+
+async def _within(seconds: float, work: Awaitable[T], instance: Instance, what: str) -> T:
+    """Wait so long for an agent to do its part. Raises ClientNotOnline."""
+    try:
+        return await asyncio.wait_for(work, seconds)
+    except asyncio.TimeoutError:
+        raise ClientNotOnline(
+            f"cannot hear '{instance.name}' since its {what} began", hint=f"assist doctor {instance.name}"
+        ) from None
 
 
 async def _through_losses(line: AgentConnection, job: UnrecordedTask) -> None:
@@ -309,17 +337,23 @@ def _uninstall_over_ssh(
 async def _uninstall_by_itself(controller: Controller, instance: Instance, *, force: bool) -> list[str]:
     """The agent runs a script that ends the agent: silence is the sign that it is done."""
     with AgentConnection(controller, instance) as line:
-        state = await (await line.client()).call("agent.status", {})
+        home, program = await _place_of(controller, await line.client(), instance)
         order = {"force": force, "own": 1}
         timeouts = controller.timeouts.install
-        job = UnrecordedTask(controller, deploy.script(state["home"], state["program"], "uninstall", order, timeouts))
-        await line.retry(job.deliver)
-        try:
-            await job.follow(await line.client())
-        except (ConnectionLost, ClientNotOnline, ClientNotRunning):
-            return []
-        deploy.read_answers(bytes(job.written), instance.name, "uninstall")
+        job = UnrecordedTask(controller, deploy.script(home, program, "uninstall", order, timeouts))
+        await _within(timeouts.script, line.retry(job.deliver), instance, "removal")
+        if not await _within(timeouts.script, _until_silent(line, job), instance, "removal"):
+            deploy.read_answers(bytes(job.written), instance.name, "uninstall")
         return []
+
+
+async def _until_silent(line: AgentConnection, job: UnrecordedTask) -> bool:
+    """Follow the script; return True when the agent went away meanwhile."""
+    try:
+        await job.follow(await line.client())
+    except (ConnectionLost, ClientNotOnline, ClientNotRunning):
+        return True
+    return False
 
 
 class UnrecordedTask:
@@ -345,6 +379,8 @@ class UnrecordedTask:
         async for event in client.watch(self._record, offset=len(self.written)):
             if isinstance(event, Chunk):
                 self.written.extend(event.data)
+            if len(self.written) > MOST_WRITTEN:
+                raise InvalidAnswer("cannot go on: the agent says that its script printed more than it can")
         await client.call("task.forget", {"records": [self._record]})
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from assist_cli.agents.client import Client
-from assist_cli.errors import AgentError, ClientNotOnline
+from assist_cli.errors import AssistError, ClientNotOnline, DatabaseFailure
 from assist_cli.model.instance import Health, Instance, Use
 from assist_cli.operations.controller import Controller
 from assist_cli.operations.fleet import concurrency, connection
@@ -53,7 +53,7 @@ async def hear(client: Client) -> Health:
     begin = time.time()
     answer = await client.call("agent.status", {})
     end = time.time()
-    greeting, told = client.greeting, answer.get("time")
+    greeting, told = client.greeting, answer["time"]
     return Health(
         agent=greeting.agent,
         protocol=".".join(map(str, greeting.protocol)),
@@ -63,7 +63,7 @@ async def hear(client: Client) -> Health:
         running=answer["running"],
         uptime=answer["uptime"],
         spool_bytes=answer["spool"],
-        free_bytes=answer.get("free"),
+        free_bytes=answer["free"],
         clock_offset=None if told is None else told - (begin + end) / 2,
         certificate_ends=client.certificate_ends,
         guard=answer["guard"],
@@ -73,11 +73,17 @@ async def hear(client: Client) -> Health:
 def silent(instance: Instance, seconds: float, hint: str = "") -> Health:
     """What is known of one that did not answer for so long."""
     message = f"cannot talk to the agent at '{instance.address}': no answer in {seconds:g} s"
-    return unreached(ClientNotOnline(message, hint=hint))
+    return Health(error_code=ClientNotOnline.code, error=message, hint=hint)
 
 
-def unreached(error: AgentError) -> Health:
-    """What is known of one that cannot be asked."""
+def unreached(controller: Controller, instance: Instance, error: Exception) -> Health:
+    """What is known of one that cannot be asked; a bug that is met is reported. Raises DatabaseFailure."""
+    if not isinstance(error, AssistError):
+        from assist_cli import bug_report
+
+        error = bug_report.reported(controller.home, error, f"ask '{instance.name}' how it is")
+    if isinstance(error, DatabaseFailure):
+        raise error
     return Health(error_code=error.code, error=error.message, hint=error.hint)
 
 
@@ -100,5 +106,5 @@ async def ask(controller: Controller, instance: Instance) -> Health:
             client.close()
     except asyncio.TimeoutError:
         return silent(instance, seconds, "see its log, or restart it")
-    except AgentError as error:
-        return unreached(error)
+    except Exception as error:
+        return unreached(controller, instance, error)

@@ -17,7 +17,6 @@ from datetime import datetime
 
 from assist_cli import codes
 from assist_cli.agents import unix
-from assist_cli.errors import AgentError
 from assist_cli.model.instance import LOCAL, Health, Instance
 from assist_cli.model.overview import FailedRecord, NextFiring, Running
 from assist_cli.model.target import natural_key
@@ -188,8 +187,8 @@ class Watch:
                 self._health[instance.id] = await asyncio.wait_for(connection.once(health.hear), seconds)
         except asyncio.TimeoutError:
             self._health[instance.id] = health.silent(instance, seconds)
-        except AgentError as error:
-            self._health[instance.id] = health.unreached(error)
+        except Exception as error:
+            self._health[instance.id] = health.unreached(self._controller, instance, error)
 
     def close(self) -> None:
         self._pool.close()

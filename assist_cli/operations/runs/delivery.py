@@ -15,10 +15,11 @@ from typing import Any, NamedTuple
 
 from assist_cli import codes
 from assist_cli.agents.client import Client
-from assist_cli.errors import AgentError, AgentRefused, AssistError, ClientNotOnline, ConnectionLost
+from assist_cli.errors import AgentRefused, AssistError, ClientNotOnline
 from assist_cli.model.invocation import Record
 from assist_cli.model.lifecycle import NOT_ASKED, Answer, Heard, lifetime
 from assist_cli.model.moment import Moment
+from assist_cli.model.status import UNANSWERED
 from assist_cli.operations.controller import Controller
 from assist_cli.operations.fleet.connection import AgentConnection
 from assist_cli.operations.runs import follow
@@ -54,10 +55,8 @@ async def deliver(
     """
     try:
         await asyncio.wait_for(connection.client(), _left(delivery.until) if delivery.until is not None else None)
-    except ConnectionLost as error:  # before anything of the record could leave
-        return record, Answer(Heard.UNREACHABLE, code=ClientNotOnline.code, why=error.message)
-    except AgentError as error:
-        return record, Answer(Heard.UNREACHABLE, code=error.code, why=error.message)
+    except AssistError as error:  # before anything of the record could leave
+        return record, _unsent(error)
     if _left(delivery.until) <= 0:
         raise asyncio.TimeoutError
     allowed = lifetime(delivery.timeout)
@@ -85,10 +84,17 @@ async def deliver(
         return record, Answer(Heard.SILENT)
     except AgentRefused as error:
         return record, Answer(Heard.REFUSED, code=error.code, why=error.message)
-    except AgentError as error:  # of a connection that was made again: the agent may have it by the one before
-        return record, Answer(Heard.UNREACHABLE, code=error.code, why=error.message)
+    except AssistError as error:  # of a connection that was made again too: the agent may have it by the one before
+        return record, follow.heard(error)
     result = answer.get("result")  # that of a file is its answer already
     return record, follow.ended(result) if result else follow.OPEN
+
+
+def _unsent(error: AssistError) -> Answer:
+    """The answer that no connection is. What was not sent is not unanswered. Raises DatabaseFailure."""
+    answer = follow.heard(error)
+    code = ClientNotOnline.code if answer.code == UNANSWERED else answer.code
+    return Answer(Heard.UNREACHABLE, code=code or error.code, why=error.message)
 
 
 def _left(until: float | None) -> float:

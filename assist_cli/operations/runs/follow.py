@@ -14,15 +14,17 @@ from typing import Any
 
 from assist_cli import codes
 from assist_cli.agents.client import Chunk, Client, OutputGap, TaskResult, task_result
-from assist_cli.errors import AgentError, AgentRefused
+from assist_cli.errors import AgentError, AgentRefused, AssistError, DatabaseFailure, InvalidAnswer
 from assist_cli.model.invocation import InvocationInstance, Outcome, Record
 from assist_cli.model.lifecycle import NOT_ASKED, Answer, Heard
 from assist_cli.model.output import BUDGET, Fold
 from assist_cli.model.status import InvocationStatus
 from assist_cli.operations.controller import Controller
 from assist_cli.operations.fleet.connection import AgentConnection, connection_to
-from assist_cli.operations.runs.listener import Listener
+from assist_cli.operations.runs.listener import Listener, ListenerError
 
+SPOOLED = 64 * 1024 * 1024  # bytes that an agent keeps of a record at most
+SLOWEST = 64 * 1024  # bytes in a second: an agent that sends fewer is not waited for
 BEYOND_ANY_OUTPUT = 2**62  # as an offset: the state alone is wanted, and no page of output
 
 OPEN = Answer(Heard.OPEN)
@@ -103,12 +105,22 @@ async def tell_stop(controller: Controller, connection: AgentConnection, record:
 
 async def fetch(controller: Controller, place: InvocationInstance, listener: Listener) -> None:
     """Give ``listener`` the output of a finished record from its agent, as far as the agent still has it."""
-    with connection_to(controller, place.instance_id) as connection, contextlib.suppress(AgentError):
-        client = await connection.client()
-        async with contextlib.aclosing(client.watch(place.record.id)) as events:
-            async for event in events:
-                if not isinstance(event, TaskResult):
-                    _tell(event, place.instance_name, listener)
+    seconds = controller.timeouts.agent.fetch + SPOOLED / SLOWEST
+    with connection_to(controller, place.instance_id) as connection:
+        try:
+            await asyncio.wait_for(_pour(connection, place, listener), seconds)
+        except ListenerError as failure:
+            raise failure.error from None
+        except (AgentError, asyncio.TimeoutError) as error:
+            log.info("%s: %s", place.record.id, error)
+
+
+async def _pour(connection: AgentConnection, place: InvocationInstance, listener: Listener) -> None:
+    client = await connection.client()
+    async with contextlib.aclosing(client.watch(place.record.id)) as events:
+        async for event in events:
+            if not isinstance(event, TaskResult):
+                _tell(event, place.instance_name, listener)
 
 
 def ended(result: Mapping[str, Any]) -> Answer:
@@ -116,23 +128,26 @@ def ended(result: Mapping[str, Any]) -> Answer:
     return Answer(Heard.ENDED, _outcome(task_result(result), Fold()))
 
 
-def _heard(error: AgentError) -> Answer:
-    """The answer that an error of the agent, or on the way to it, is to a question."""
+def heard(error: AssistError) -> Answer:
+    """The answer that an error of the agent, or on the way to it, is to a question. Raises DatabaseFailure."""
+    if isinstance(error, DatabaseFailure):  # it is of no instance
+        raise error
     if isinstance(error, AgentRefused):
         if error.code == codes.RECORD_NOT_FOUND:
             return Answer(Heard.UNKNOWN)
         if error.code == codes.RECORD_FORGOTTEN:
             return Answer(Heard.FORGOTTEN)
-    return Answer(Heard.UNREACHABLE, code=error.code, why=error.message)
+    how = Heard.INVALID if isinstance(error, InvalidAnswer) else Heard.UNREACHABLE
+    return Answer(how, code=error.code, why=error.message)
 
 
 async def _answered(record: Record, asking: Awaitable[Answer], seconds: float) -> Answer:
-    """Wait for an answer so long, and make one of what goes wrong."""
+    """Wait for an answer so long, and make one of what goes wrong. Raises DatabaseFailure, ListenerError."""
     try:
         return await asyncio.wait_for(asking, seconds)
-    except AgentError as error:
+    except AssistError as error:
         log.info("%s: %s", record.id, error)
-        return _heard(error)
+        return heard(error)
     except asyncio.TimeoutError:
         log.info("%s: the agent of %s does not answer", record.id, record.instance_id)
         return Answer(Heard.SILENT)
@@ -148,10 +163,14 @@ def _take(event: Chunk | OutputGap, fold: Fold, name: str, listener: Listener | 
 
 
 def _tell(event: Chunk | OutputGap, name: str, listener: Listener) -> None:
-    if isinstance(event, Chunk):
-        listener.output(name, event.stream, event.data)
-    else:
-        listener.missing(name, event.count)
+    """Tell the listener of output. Raises ListenerError."""
+    try:
+        if isinstance(event, Chunk):
+            listener.output(name, event.stream, event.data)
+        else:
+            listener.missing(name, event.count)
+    except Exception as error:
+        raise ListenerError(error) from error
 
 
 def _outcome(result: TaskResult, fold: Fold) -> Outcome:

@@ -6,6 +6,14 @@ from assist_cli.model.invocation import Outcome
 from assist_cli.model.output import Stream
 
 
+class ListenerError(Exception):
+    """What a listener raised: the ``error`` of who watches, and of no instance."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
 class Listener:
     """Hears of an invocation while it is followed; ``instance`` is a name.
 

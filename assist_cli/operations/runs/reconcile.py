@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Iterable
 
 from assist_cli.model.invocation import Record
+from assist_cli.model.lifecycle import NOT_ASKED, Answer, Heard
 from assist_cli.operations.controller import Controller
 from assist_cli.operations.fleet import concurrency
 from assist_cli.operations.fleet.connection import connection_to
@@ -30,8 +31,18 @@ async def reconcile_all(controller: Controller, found: Iterable[Record]) -> None
     writer = BatchWriter(controller)
 
     async def look(several: list[Record]) -> None:
+        """Ask about the records of one instance; who did not answer about one is not asked about the rest."""
+        timeouts, now = controller.timeouts.agent, asyncio.get_running_loop().time
+        until = now() + timeouts.answer + timeouts.fetch
+        answer = NOT_ASKED
         with connection_to(controller, several[0].instance_id) as connection:
             for record in several:
-                await RecordWorker(controller, writer, connection, record).look()
+                known = answer if record.sent is not None else NOT_ASKED
+                worker = RecordWorker(controller, writer, connection, record, answer=known)
+                await worker.look()
+                if worker.answer.heard in (Heard.UNREACHABLE, Heard.SILENT):
+                    answer = worker.answer
+                elif now() > until:
+                    answer = Answer(Heard.SILENT)
 
     await concurrency.each(list(by_instance.values()), look)

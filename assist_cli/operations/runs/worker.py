@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 
+from assist_cli import codes
+from assist_cli.errors import AssistError
 from assist_cli.model.invocation import Outcome, Record
 from assist_cli.model.lifecycle import (
     NOT_ASKED,
@@ -19,6 +22,8 @@ from assist_cli.model.lifecycle import (
     Sender,
     Step,
     decide,
+    failed,
+    not_understood,
     time_left,
 )
 from assist_cli.model.moment import Moment
@@ -29,8 +34,10 @@ from assist_cli.operations.fleet.connection import AgentConnection
 from assist_cli.operations.runs import follow, senders
 from assist_cli.operations.runs.batch_writer import BatchWriter
 from assist_cli.operations.runs.delivery import Delivery, deliver
-from assist_cli.operations.runs.listener import Listener
+from assist_cli.operations.runs.listener import Listener, ListenerError
 from assist_cli.store import records
+
+log = logging.getLogger(__name__)
 
 
 def sender_of(controller: Controller, record: Record, token: str | None = None) -> Sender:
@@ -57,7 +64,8 @@ class RecordWorker:
 
     ``token`` is that of the sender that this process is, if it is one. With a ``delivery`` the record can be sent by
     it. A ``listener`` hears of it under the instance's ``name``. ``until`` is a moment of the loop's clock at which who
-    waits gives up; what was sent goes on. ``moment`` is another clock for deadlines than the controller's.
+    waits gives up; what was sent goes on. ``moment`` is another clock for deadlines than the controller's. ``answer``
+    is what was heard last, when something was heard already.
     """
 
     def __init__(
@@ -74,8 +82,10 @@ class RecordWorker:
         listener: Listener | None = None,
         until: float | None = None,
         moment: Callable[[], Moment] | None = None,
+        answer: Answer = NOT_ASKED,
     ) -> None:
         self.record = record
+        self.answer = answer
         self._controller = controller
         self._writer = writer
         self._connection = connection
@@ -87,7 +97,6 @@ class RecordWorker:
         self._until = until
         self._moment = moment or controller.moment
         self._fold = Fold()
-        self._answer = NOT_ASKED
         self._accepted = False
         self._told = False
 
@@ -114,6 +123,35 @@ class RecordWorker:
         return await self._work(watches=True)
 
     async def _work(self, *, follows: bool = True, waits: bool = True, watches: bool = False) -> Outcome | None:
+        """Work on it. A bug that is met is the end of this record, and of no other work."""
+        try:
+            return await self._steps(follows=follows, waits=waits, watches=watches)
+        except ListenerError as failure:
+            raise failure.error from None
+        except (AssistError, asyncio.TimeoutError):
+            raise
+        except Exception as error:
+            return await self._close_for_bug(error)
+
+    async def _close_for_bug(self, error: Exception) -> Outcome | None:
+        """Report a bug, and close the record with that; None where somebody else is at work on it, or was."""
+        from assist_cli import bug_report
+
+        bug = bug_report.reported(self._controller.home, error, f"see to the record {self.record.id}")
+        log.error("%s; %s", bug, bug.hint)
+        if not self._read() or self.record.status.is_final:
+            return None
+        if sender_of(self._controller, self.record, self._token) is Sender.OTHER:
+            return None
+        why, now = f"{bug.message}; {bug.hint}", self._controller.now()
+        if self.record.sent is None:
+            outcome = failed(now, code=codes.EXECUTION_EXCEPTION, why=why)
+        else:
+            outcome = not_understood(now, why)
+        await self._writer.settle({self.record.id: outcome})
+        return outcome
+
+    async def _steps(self, *, follows: bool, waits: bool, watches: bool) -> Outcome | None:
         while True:
             facts, moment = self._facts(watches=watches), self._moment()
             action = decide(self.record, facts, moment)
@@ -134,7 +172,7 @@ class RecordWorker:
                         return self.record.outcome()
             elif action is Step.TELL_STOP:
                 self._hear(await follow.tell_stop(self._controller, self._connection, self.record))
-                self._told = self._answer.heard in follow.WAS_TOLD
+                self._told = self.answer.heard in follow.WAS_TOLD
             elif action is Step.ASK:
                 self._hear(await self._ask())
             else:
@@ -145,7 +183,7 @@ class RecordWorker:
 
     def _facts(self, *, watches: bool) -> Facts:
         sender = sender_of(self._controller, self.record, self._token)
-        answer = self._answer
+        answer = self.answer
         if watches and answer.heard is Heard.NOT_ASKED and sender is Sender.OTHER and self.record.sent is not None:
             answer = follow.OPEN  # whether it is so turns out by following it
         return Facts(
@@ -158,7 +196,7 @@ class RecordWorker:
         )
 
     def _hear(self, answer: Answer) -> None:
-        self._answer = answer
+        self.answer = answer
         if answer.heard in (Heard.OPEN, Heard.ENDED):
             self._accepted = True
 
@@ -215,5 +253,5 @@ class RecordWorker:
         if known is None:
             return False
         self.record = known
-        self._answer = NOT_ASKED
+        self.answer = NOT_ASKED
         return True
