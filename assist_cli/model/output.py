@@ -102,8 +102,8 @@ class _Piece:
 class Fold:
     """Takes output as it arrives and keeps the first and the last half of a budget of it.
 
-    It holds at most the budget and one piece more. ``offset`` is the number of bytes that the script produced so far,
-    kept or not.
+    It holds at most the budget and one piece more, and nothing once it is released. ``offset`` is the number of bytes
+    that the script produced so far, kept or not.
     """
 
     def __init__(self, budget: int = BUDGET) -> None:
@@ -115,12 +115,15 @@ class Fold:
         self._lost: set[Stream] = set()
         self._with_lines: set[Stream] = set()
         self._inside: set[Stream] = set()  # streams whose tail begins inside a line
+        self.is_released = False
         self._is_after_gap = False  # the next bytes come after bytes that nobody has seen
         self.offset = 0
 
     def add(self, stream: Stream, data: bytes) -> None:
         """Take the next bytes of a stream."""
         self.offset += len(data)
+        if self.is_released:
+            return
         if b"\n" in data:
             self._with_lines.add(stream)
         if self._is_after_gap and data:
@@ -149,6 +152,13 @@ class Fold:
             _note(self._inside, stream, _last_bytes(self._head, stream) or b"\n")
         self._lost.update(Stream)
         self._is_after_gap = True
+
+    def release(self) -> None:
+        """Give up what is kept, and from now on only count."""
+        self.is_released = True
+        self._head.clear()
+        self._tail.clear()
+        self._tail_size = 0
 
     def output(self) -> Output:
         """What is kept of all that came so far."""
@@ -180,7 +190,7 @@ class Fold:
         _note(self._inside, piece.stream, piece.data)
 
 
-def _note(inside: set[Stream], stream: Stream, lost: bytes) -> None:
+def _note(inside: set[Stream], stream: Stream, lost: bytes | bytearray) -> None:
     """Note whether what follows ``lost`` bytes of a stream begins inside a line."""
     if lost.endswith(b"\n"):
         inside.discard(stream)

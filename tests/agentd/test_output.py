@@ -87,6 +87,27 @@ def test_pages_tell_the_same_as_a_watch(client: Client) -> None:
 
 
 @posix
+def test_what_runs_tells_how_much_it_has_printed_and_when_it_started(client: Client, isolation: Path) -> None:
+    """The last page does, and one beyond any output; the time is that of the result."""
+    gate = isolation / "gate"
+    os.mkfifo(gate)
+    before = time.time()
+    record = client.run(f"seq 1 100000; echo err >&2; cat {gate}")
+    seen = client.watch(record)
+    client.listen_until(lambda: seen.offset == 588_895 + 4)
+    first = client.call("task.get", record=record)
+    assert (first["produced"], first["result"]) == (None, None)
+    page = client.call("task.get", record=record, offset=2**62)
+    assert (page["output"], page["next"], page["produced"]) == ([], None, 588_899)
+    assert before < page["started"] < time.time()
+    gate.write_bytes(b"")
+    client.told(seen)
+    page = client.call("task.get", record=record, offset=2**62)
+    assert page["produced"] == page["result"]["output_bytes"]
+    assert page["started"] == page["result"]["started"] == first["started"]
+
+
+@posix
 @pytest.mark.parametrize("size", [999, 1000, 1001, 300_000, 2_500_000])
 def test_a_budget_keeps_head_and_tail(client: Client, isolation: Path, size: int) -> None:
     """The first half and the last half of it, and the bytes between are counted."""
