@@ -149,7 +149,7 @@ def _watch(task, connection, params):
     """Begin to send a task to a connection; False when nothing of it is left."""
     if task.state == protocol.FORGOTTEN:
         return False
-    Watcher(task, connection, params["offset"], params["budget"])
+    Watcher(task, connection, params["offset"], params["budget"], params["newest"])
     return True
 
 
@@ -157,8 +157,7 @@ async def get(server, connection, params):
     task = await server.tasks.get(params["record"], connection.peer)
     if params["offset"] < 0:
         raise BadParams("'offset' is negative")
-    found, following = task.output(params["offset"])
-    return dict(task.public(), result=task.result, output=found, next=following)
+    return dict(task.public(), result=task.result, started=task.started(), **task.output(params["offset"]))
 
 
 async def stop(server, connection, params):
@@ -194,7 +193,7 @@ def _unpack(params, name):
 
 NULLABLE = type(None)
 
-WATCH = {"offset": may(0, int), "budget": may(None, int, NULLABLE)}
+WATCH = {"offset": may(0, int), "budget": may(None, int, NULLABLE), "newest": may(False, bool)}
 
 METHODS = {
     "agent.hello": Method(hello, True, {"protocol": need(list), "client": may("", str), "controller": need(str)}),

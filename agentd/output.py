@@ -2,7 +2,8 @@
 
 A segment is a file ``output-OFFSET``: frames, one after the other, each a header (stream, milliseconds since the
 epoch, length) and its bytes. OFFSET counts what the script produced before, so a hole between two segments shows how
-much is missing there. The writer keeps the first half and the last half of its budget and drops segments between.
+much is missing there. The writer keeps the first half and the last half of its budget and drops segments between. A
+segment ends at a line end of both streams where one comes soon, so that what is missing are whole lines.
 The reader follows a writer that is still at work, in another process, without a word between them.
 """
 
@@ -16,6 +17,7 @@ READ = 64 * 1024  # what the writer takes from a pipe at once: no frame is longe
 BLOCK = 2 * READ  # what the reader takes from a segment at once: it holds a whole frame, wherever that begins
 CHUNK_COST = 64  # bytes that a chunk takes on the wire beside its data
 SEGMENT = 1024 * 1024
+SLACK = 16  # a segment that is full waits for a line end for this part of its size
 HEAD_SEGMENTS = 33  # 33 + 33: with the headers of the frames, 64 MiB of output fit whole
 TAIL_SEGMENTS = 33
 
@@ -45,12 +47,25 @@ class OutputWriter:
         self._file = None
         self._size = 0
         self._bytes = 0
+        self._inside = set()  # the streams of which the last byte is not the end of a line
 
     def append(self, stream, data):
         """Keep ``data`` of ``stream`` (1 stdout, 2 stderr); where the disk has no room it is counted as dropped."""
+        while data:
+            part = data
+            if self._file is not None and self._size >= self._limit:
+                if not self._inside or self._size >= self._limit + self._limit // SLACK:
+                    self.close()
+                else:
+                    part = data[: data.find(b"\n") + 1] or data
+            self._write(stream, part)
+            (self._inside.discard if part.endswith(b"\n") else self._inside.add)(stream)
+            data = data[len(part) :]
+
+    def _write(self, stream, data):
         frame = _HEADER.pack(stream, int(time.time() * 1000), len(data)) + data
         try:
-            if self._file is None or self._size >= self._limit:
+            if self._file is None:
                 self._next()
             written = os.write(self._file, frame)
             if written < len(frame):
@@ -66,7 +81,6 @@ class OutputWriter:
         self.produced += len(data)
 
     def _next(self):
-        self.close()
         path = os.path.join(self._folder, _NAME % self.produced)
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         self._size = self._bytes = 0
@@ -87,16 +101,20 @@ class OutputWriter:
 
 
 class OutputReader:
-    """Reads the output of one record from ``offset`` on, while it grows or afterwards."""
+    """Reads the output of one record from ``offset`` on, while it grows or afterwards.
 
-    def __init__(self, folder, offset=0):
+    The ``newest`` is wanted of one who falls behind by more than three segments: those between are passed over.
+    """
+
+    def __init__(self, folder, offset=0, newest=False):
         self.offset = offset
+        self.reached = 0  # what was produced up to the place where it reads
         self.is_behind = False  # the last read gave as much as it was asked for, and there may be more
         self._folder = folder
         self._file = None
         self._start = -1  # the offset that names the open segment
         self._place = 0  # where its next frame begins in the file
-        self._reached = 0  # the offset of that frame
+        self._newest = newest
 
     def read(self, limit, end=None):
         """The next chunks, roughly ``limit`` bytes on the wire; an empty list when there is nothing new.
@@ -145,13 +163,13 @@ class OutputReader:
             body = at + _HEADER.size
             if body + length > len(block):
                 break
-            skip = min(max(self.offset - self._reached, 0), length)
+            skip = min(max(self.offset - self.reached, 0), length)
             if skip < length:
                 if not joined or joined[-1][0] != stream:
                     joined.append((stream, self.offset, []))
                 joined[-1][2].append(block[body + skip : body + length])
                 self.offset += length - skip
-            self._reached += length
+            self.reached += length
             at = body + length
         self._place += at
         return [(STREAMS[stream - 1], offset, b"".join(parts)) for stream, offset, parts in joined]
@@ -168,13 +186,15 @@ class OutputReader:
                 found = self._frames()
                 if self._place > place:
                     return found
+                if self._newest:
+                    later = later[-3:]  # so that two full ones are left when the last has just begun
         for start in later:
             try:
                 file = open(os.path.join(self._folder, _NAME % start), "rb", buffering=0)
             except FileNotFoundError:
                 continue  # dropped since we looked
             self.close()
-            self._file, self._start, self._place, self._reached = file, start, 0, start
+            self._file, self._start, self._place, self.reached = file, start, 0, start
             gap = [(None, self.offset, start - self.offset)] if start > self.offset else []
             self.offset = max(self.offset, start)
             return gap

@@ -4,7 +4,7 @@ Making the folder is the claim, so a record id runs at most once. In it::
 
     request.json    what was accepted (ids, limits, a hash of the content; never content or environment), on disk
                     before anything starts; a folder without it never started
-    process.json    the script's process: pid and start time
+    process.json    the script's process: pid, start time, boot id, and when it started by the clock
     shim.pid        the shim's: pid, start time, boot id
     alive           its wakeup: held by the shim as long as that lives
     output-*        what the script printed, see ``output``
@@ -218,16 +218,16 @@ class Folder:
         """Write down who we are, so that a stop finds us. Raises OSError."""
         self._note("shim.pid", os.getpid())
 
-    def note_script(self, pid):
+    def note_script(self, pid, started):
         """Write down the main process of the script; where the disk is full its environment tells it as well."""
         try:
-            self._note("process.json", pid)
+            self._note("process.json", pid, started)
         except OSError:
             pass
 
-    def _note(self, name, pid):
+    def _note(self, name, pid, *more):
         """Whole, but not forced to the disk: it only matters until the next boot."""
-        noted = [pid, processes.start_time(pid), system.boot_id()]
+        noted = [pid, processes.start_time(pid), system.boot_id()] + list(more)
         disk.write_whole(self.name(name), json.dumps(noted).encode("ascii"), sync=False)
 
     def shim(self):
@@ -238,6 +238,10 @@ class Folder:
     def script(self):
         """The pid and the start time of the script's main process, living or dead; (None, None) after a boot."""
         return self._noted("process.json")
+
+    def started(self):
+        """When the script started, in seconds since the epoch; None when that is not written down."""
+        return ((self.read("process.json") or []) + [None] * 4)[3]
 
     def _noted(self, name):
         noted = self.read(name)

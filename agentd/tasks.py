@@ -49,10 +49,17 @@ class Task:
     def public(self):
         return {"record": self.record, "state": self.state}
 
+    def started(self):
+        """When its script started; None when none did, or nobody knows."""
+        return self.folder.started() if self.result is None else self.result["started"]
+
     def output(self, offset):
-        """One page of output from ``offset`` on, in the form of the wire, and where the next begins or None."""
+        """One page of output from ``offset`` on, in the form of the wire.
+
+        ``next`` is where the next page begins. On the last one it is None, and ``produced`` is the size of all so far.
+        """
         if self.state == protocol.FORGOTTEN:
-            return [], None
+            return {"output": [], "next": None, "produced": 0}
         end = None if self.result is None else self.result["output_bytes"]
         reader = output.OutputReader(self.folder.path, offset)
         try:
@@ -60,7 +67,11 @@ class Task:
         finally:
             reader.close()
         more = chunks and reader.offset != end
-        return [public_chunk(*chunk) for chunk in chunks], reader.offset if more else None
+        return {
+            "output": [public_chunk(*chunk) for chunk in chunks],
+            "next": reader.offset if more else None,
+            "produced": None if more else reader.reached if end is None else end,
+        }
 
 
 class Tasks:

@@ -17,12 +17,13 @@ class Watcher:
     """Sends the output of a task to one connection, as fast as that connection takes it.
 
     With a ``budget`` it sends the first half of so many bytes as they come and, once the task has ended, the last half.
+    With ``newest`` it passes over what the connection did not take in time.
     """
 
-    def __init__(self, task, connection, offset, budget):
+    def __init__(self, task, connection, offset, budget, newest):
         self._task = task
         self._connection = connection
-        self._reader = output.OutputReader(task.folder.path, offset)
+        self._reader = output.OutputReader(task.folder.path, offset, newest)
         self._budget = budget
         self._head = None if budget is None else budget // 2
         self._told = offset

@@ -73,7 +73,7 @@ class Runner(BaseRunner):
                 raise Refusal("WorkingDirectoryNotExist", info) from None
             raise
         self._started(time.monotonic())
-        self._folder.note_script(self._main.pid)
+        self._folder.note_script(self._main.pid, self._result.started)
         for number, pipe in ((1, self._main.stdout), (2, self._main.stderr)):
             self._selector.register(pipe, selectors.EVENT_READ, number)
 

@@ -80,7 +80,7 @@ class Runner(BaseRunner):
         handle = int(self._main._handle)
         try:
             self._job.assign(handle)
-            self._folder.note_script(self._main.pid)
+            self._folder.note_script(self._main.pid, time.time())
             _kernel.resume(handle)
         except BaseException:
             self._main.kill()

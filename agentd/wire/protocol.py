@@ -19,9 +19,10 @@ agent.status   (none)                                                        upt
                                                                              time, free (bytes there)
 task.run       record, invocation, command, type, content (base64),          record, state, known, watching;
                directory, timeout, username, environment, secrets,           with watch: then notifications
-               keep_script, watch {offset, budget}
-task.watch     record, offset, budget (null: everything)                     record, state; then notifications
-task.get       record, offset                                                record, state, result, output, next
+               keep_script, watch {offset, budget, newest}
+task.watch     record, offset, budget (null: everything), newest             record, state; then notifications
+task.get       record, offset                                                record, state, result, output, next,
+                                                                             produced, started
 task.stop      record                                                        record, state
 task.list      cursor                                                        tasks [{record, state}], next
 task.forget    records                                                       forgotten
@@ -30,9 +31,11 @@ file.put       record, invocation, name, directory, content (base64),        rec
 =============  ============================================================  ====================================
 
 Notifications of a watch, in the order of the bytes: ``task.output`` (record, stream "stdout" or "stderr", offset,
-data), ``task.gap`` (record, offset, bytes: so many from there are gone or beyond the budget) and, last,
+data), ``task.gap`` (record, offset, bytes: so many from there are gone, beyond the budget, or passed over because
+the connection did not take them in time and the ``newest`` are wanted) and, last,
 ``task.finished`` (record, result). The ``output`` of ``task.get`` is a list of the same objects, without ``record``;
-``next`` is the offset of the following page, null when there is none yet.
+``next`` is the offset of the following page, null when there is none yet. On the last page ``produced`` is the size of
+all output so far, else null; ``started`` is null when nothing started or nobody knows when.
 
 A *state* is one of the five of a record: Running, Stopping, Stopped, Finished, Failed; ``known`` tells that the agent
 had this record before, ``watching`` that the watch asked for by ``watch`` has begun, as by ``task.watch``. A *result*

@@ -292,7 +292,12 @@ ANSWERS: Mapping[str, Object] = {
     "task.run": Object(**_STANDING.fields, known=May(Flag(), False), watching=May(Flag(), False)),
     "task.watch": _STANDING,
     "task.get": Object(
-        **_STANDING.fields, result=OrNull(RESULT), output=May(ListOf(Piece(), 100_000), ()), next=May(OrNull(_SIZE))
+        **_STANDING.fields,
+        result=OrNull(RESULT),
+        output=May(ListOf(Piece(), 100_000), ()),
+        next=May(OrNull(_SIZE)),
+        produced=May(OrNull(_SIZE)),
+        started=May(OrNull(_MOMENT)),
     ),
     "task.stop": _STANDING,
     "task.list": Object(tasks=ListOf(Object(record=_RECORD, state=_STATE), 1000), next=OrNull(_RECORD)),

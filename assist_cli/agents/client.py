@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
@@ -30,7 +30,7 @@ from assist_cli.errors import (
     ConnectionLost,
     InvalidAnswer,
 )
-from assist_cli.model.output import Stream
+from assist_cli.model.output import BUDGET, Portion, Stream
 from assist_cli.model.status import InvocationStatus
 
 # A watcher that does not take what comes makes the connection stop reading at the one, and go on at the other.
@@ -69,6 +69,20 @@ class OutputGap:
 
 
 WatchEvent = Chunk | OutputGap | TaskResult
+
+
+@dataclass(frozen=True)
+class TaskPage:
+    """A part of what a task has printed so far, and the offset of the ``next`` part; None when there is none yet.
+
+    On the last page ``produced`` is the size of all output so far, unless the agent is too old to tell. ``started`` is
+    None when nothing has, or nobody knows when.
+    """
+
+    events: Sequence[Chunk | OutputGap]
+    next: int | None
+    produced: int | None
+    started: float | None
 
 
 class Client(asyncio.Protocol):
@@ -145,16 +159,16 @@ class Client(asyncio.Protocol):
             assert self._transport is not None
             self._transport.write(protocol.encode(protocol.notification(method, dict(params))))
 
-    async def run(self, params: Mapping[str, Any], *, budget: int | None = None) -> dict[str, Any]:
+    async def run(self, params: Mapping[str, Any], portion: Portion = Portion.WHOLE) -> dict[str, Any]:
         """The result of ``task.run``, and with it, unless the agent is too old, the watch that ``watch`` goes on with.
 
-        That is from the beginning and with this ``budget``. Raises as ``call``.
+        That is from the beginning, and for this ``portion``. Raises as ``call``.
         """
         record = params["record"]
         self._watches[record] = _Watch(0)
         watching = False
         try:
-            answer = await self.call("task.run", {**params, "watch": {"offset": 0, "budget": budget}})
+            answer = await self.call("task.run", {**params, "watch": _watch_params(0, portion)})
             watching = answer["watching"]
         finally:
             if not watching:
@@ -162,13 +176,14 @@ class Client(asyncio.Protocol):
         return answer
 
     async def watch(
-        self, record: str, *, offset: int = 0, budget: int | None = None
+        self, record: str, *, offset: int = 0, portion: Portion = Portion.WHOLE
     ) -> AsyncGenerator[WatchEvent, None]:
         """Follow a task from ``offset`` on: chunks and gaps in order, and its TaskResult at the end.
 
-        With a ``budget`` no more than its first and last half come. Raises AgentRefused (RecordNotFound; or
-        RecordForgotten when the controller has acknowledged the result and its output is gone) and ConnectionLost. One
-        watch of a record at a time on one connection; after one that was left before its end, the next needs a new one.
+        Of the ``portion`` ENDS it is no more than what the history holds. An agent that is too old to pass over what is
+        not taken in time gives everything as the NEWEST. Raises AgentRefused (RecordNotFound; or RecordForgotten when
+        the controller has acknowledged the result and its output is gone) and ConnectionLost. One watch of a record at
+        a time on one connection; after one that was left before its end, the next needs a new one.
         """
         if record in self._left:
             self.close()
@@ -177,7 +192,7 @@ class Client(asyncio.Protocol):
         watch = self._watches.setdefault(record, _Watch(offset))
         try:
             if not begun:
-                answer = await self.call("task.watch", {"record": record, "offset": offset, "budget": budget})
+                answer = await self.call("task.watch", {"record": record, **_watch_params(offset, portion)})
                 if answer["state"] == "Forgotten":
                     raise AgentRefused(
                         f"cannot follow {record}: its output was fetched before", code=codes.RECORD_FORGOTTEN
@@ -195,6 +210,12 @@ class Client(asyncio.Protocol):
         finally:
             del self._watches[record]
             self._resume()
+
+    async def page(self, record: str, offset: int) -> TaskPage:
+        """A part of what a task has printed so far, from ``offset`` on. Raises as ``call``."""
+        answer = await self.call("task.get", {"record": record, "offset": offset})
+        events = [_chunk(each) if "stream" in each else _gap(each) for each in answer["output"]]
+        return TaskPage(events, answer["next"], answer["produced"], answer["started"])
 
     def close(self) -> None:
         """End the connection; a watch that goes on at the agent ends with it."""
@@ -297,6 +318,19 @@ class Client(asyncio.Protocol):
             self._transport.resume_reading()
 
 
+def _watch_params(offset: int, portion: Portion) -> dict[str, Any]:
+    budget = BUDGET if portion is Portion.ENDS else None
+    return {"offset": offset, "budget": budget, "newest": portion is Portion.NEWEST}
+
+
+def _chunk(params: Mapping[str, Any]) -> Chunk:
+    return Chunk(Stream(params["stream"]), params["offset"], params["data"])
+
+
+def _gap(params: Mapping[str, Any]) -> OutputGap:
+    return OutputGap(params["offset"], params["bytes"])
+
+
 def task_result(result: Mapping[str, Any]) -> TaskResult:
     """A result of the wire as a value."""
     return TaskResult(
@@ -313,9 +347,9 @@ def task_result(result: Mapping[str, Any]) -> TaskResult:
 def _event(method: str, params: Mapping[str, Any]) -> WatchEvent:
     """A notification that was checked as a value."""
     if method == "task.output":
-        return Chunk(Stream(params["stream"]), params["offset"], params["data"])
+        return _chunk(params)
     if method == "task.gap":
-        return OutputGap(params["offset"], params["bytes"])
+        return _gap(params)
     return task_result(params["result"])
 
 

@@ -246,10 +246,15 @@ def _output(record: Record, encoding: str) -> tuple[str, int]:
     if len(kept.data) <= OUTPUT_BYTES:
         return encoded(kept.bytes_of(*Stream), encoding), kept.dropped
     fold = Fold(OUTPUT_BYTES)
-    for stream, data in kept.pieces():
+    before, after = kept.parts()
+    for stream, data in before:
+        fold.add(stream, data)
+    if kept.dropped:
+        fold.skip(kept.dropped)
+    for stream, data in after:
         fold.add(stream, data)
     told = fold.output()
-    return encoded(told.bytes_of(*Stream), encoding), told.dropped + kept.dropped
+    return encoded(told.bytes_of(*Stream), encoding), told.dropped
 
 
 def _oss() -> Document:

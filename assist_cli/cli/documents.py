@@ -359,6 +359,7 @@ def _record(record: Record, repeats: int, encoding: Encoding) -> Document:
         "Stdout": _output(output, encoding, Stream.STDOUT),
         "Stderr": _output(output, encoding, Stream.STDERR),
         "Dropped": output.dropped,
+        "DroppedAt": dropped_at(output, encoding),
         "Repeats": repeats,
         "StartTime": time(record.started),
         "FinishTime": time(record.finished),
@@ -366,6 +367,19 @@ def _record(record: Record, repeats: int, encoding: Encoding) -> Document:
         "ErrorCode": record.error_code,
         "ErrorInfo": record.error_info,
     }
+
+
+def dropped_at(output: Output, encoding: Encoding) -> Document | None:
+    """Where bytes are missing, by field: an offset in bytes of what stands there, of text in UTF-8."""
+    if not output.dropped:
+        return None
+
+    def at(*streams: Stream) -> int:
+        if encoding is Encoding.TEXT:
+            return len(output.texts_of(*streams)[0].encode())
+        return sum(len(data) for stream, data in output.parts()[0] if stream in streams)
+
+    return {"Output": at(*Stream), "Stdout": at(Stream.STDOUT), "Stderr": at(Stream.STDERR)}
 
 
 def _ending(answer: GroupKey) -> Document:

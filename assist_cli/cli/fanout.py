@@ -1,8 +1,8 @@
 """What an invocation on several instances looks like while it runs and when it has ended (docs/cli.md section 3).
 
-Lines come as they are printed, each after the name of its instance. At the end the instances that answered alike are
-put together, the odd ones last, and one line says how all of them ended. In between a bar shows how far it is, and
-Enter who is still running.
+Lines come as they are printed: a file and a pipe get all of them, a terminal what it can take in time. At the end the
+instances that answered alike are put together, the odd ones last, and one line says how all of them ended. In between a
+bar shows how far it is, and Enter who is still running.
 """
 
 from __future__ import annotations
@@ -10,46 +10,56 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 from assist_cli.cli.formatting import count, escape, so_far, took
+from assist_cli.cli.gaps import marked
 from assist_cli.cli.output import Printer, Style
+from assist_cli.cli.prefixed_lines import PrefixedLines
 from assist_cli.cli.screen import is_foreground
 from assist_cli.model.gathering import AnswerGroup, gather, in_words, tally
 from assist_cli.model.invocation import InvocationInstance, Outcome
-from assist_cli.model.output import Output, Stream
-from assist_cli.model.status import NOT_STARTED, WAITING, InvocationStatus, is_success
+from assist_cli.model.output import Output, Portion, Stream
+from assist_cli.model.status import NOT_STARTED, UNANSWERED, WAITING, InvocationStatus, is_success
 from assist_cli.model.target import fold
-from assist_cli.operations.runs.listener import Listener
+from assist_cli.operations.runs.listener import Listener, replay
 
 _LATE_SHOWN = 20
 
 
 class Fanout(Listener):
-    """Shows ``names``, with their lines as they come (``lines``), by groups at the end (``groups``), or both.
+    """Shows ``names``: of their lines the ``portion`` that is wanted, and with ``groups`` equal answers at the end.
 
-    ``silence`` stands for the output of a group where all went well and that printed nothing.
+    ENDS are no lines but those in groups. ``age`` is how many seconds ago it began. ``silence`` stands for the output
+    of a group where all went well and that printed nothing.
     """
 
-    whole = False
-
     def __init__(
-        self, printer: Printer, names: Sequence[str], *, lines: bool, groups: bool, silence: str = "(no output)"
+        self,
+        printer: Printer,
+        names: Sequence[str],
+        *,
+        portion: Portion,
+        groups: bool,
+        age: float = 0,
+        silence: str = "(no output)",
     ) -> None:
+        self.portion = portion
         self.live = printer.stderr_is_terminal
         self.keyboard = printer.keyboard if self.live else None
         self._printer = printer
-        self._lines = lines
+        self._shows_lines = portion is not Portion.ENDS
         self._groups = groups
         self._silence = silence
-        self._began = time.monotonic()
+        self._began = time.monotonic() - age
         self._waiting = dict.fromkeys(names)  # to be sent
         self._running: dict[str, float] = {}  # since when
         self._outcomes: dict[str, Outcome | None] = dict.fromkeys(names)
         self._ended = self._failed = 0  # of the outcomes, which are many when each is counted at each end
         self._unstarted: dict[str, list[str]] = {}  # by the reason
-        self._rests: dict[tuple[str, Stream], bytearray] = {}
-        self._seen: set[str] = set()
+        self._lines = PrefixedLines(printer)
+        self._seen: dict[str, int] = {}
 
     # what dispatch calls
 
@@ -59,32 +69,27 @@ class Fanout(Listener):
 
     def output(self, instance: str, stream: Stream, data: bytes) -> None:
         if instance not in self._seen:
-            self._seen.add(instance)
             self.started(instance)
-        if not self._lines:
-            return
-        rest = self._rests.setdefault((instance, stream), bytearray())
-        rest += data
-        *lines, left = rest.split(b"\n")
-        rest[:] = left
-        for line in lines:
-            self._line(instance, stream, bytes(line))
+        self._seen[instance] = self._seen.get(instance, 0) + len(data)
+        if self._shows_lines:
+            self._lines.add(instance, stream, data)
 
     def missing(self, instance: str, size: int) -> None:
-        if self._lines:
-            self._printer.warn(f"{instance}: {count(size, 'byte')} of the output are not shown")
+        self._seen[instance] = self._seen.get(instance, 0) + size
+        if self._shows_lines:
+            self._lines.skip(instance, size)
 
     def ended(self, instance: str, outcome: Outcome) -> None:
-        self._flush(instance)
+        self._lines.flush(instance)
         self._waiting.pop(instance, None)
         self._running.pop(instance, None)
-        self._outcomes[instance] = outcome
+        self._outcomes[instance] = replace(outcome, output=Output())  # which may be large
         self._ended += 1
         if outcome.is_unstarted:
             self._unstarted.setdefault(outcome.error_info, []).append(instance)
         else:
             self._failed += not outcome.is_success
-            if self._lines and outcome.status is not InvocationStatus.FINISHED:
+            if self._shows_lines and outcome.status is not InvocationStatus.FINISHED:
                 self._printer.talk(f"{instance}: {in_words(outcome)}: {outcome.error_info}")
         self.beat()
 
@@ -105,22 +110,31 @@ class Fanout(Listener):
 
     # the end
 
+    @property
+    def shows_outputs(self) -> bool:
+        """True where whole outputs are shown at the end."""
+        return self._groups
+
+    def lacks(self, place: InvocationInstance) -> bool:
+        """Return True if not all that an instance printed may have come by itself: it ended before we looked."""
+        outcome = self._outcomes[place.instance_name]
+        return outcome is None or outcome.error_code == UNANSWERED
+
     def replay(self, place: InvocationInstance) -> None:
-        """Take an instance from the history that nothing was heard of: it ended before we looked."""
-        if place.instance_name not in self._seen and place.record.output is not None:
-            for stream, data in place.record.output.pieces():
-                self.output(place.instance_name, stream, data)
+        """Take from the history what has not come by itself."""
+        seen = self._seen.get(place.instance_name, 0)
+        replay(self, place.instance_name, place.record.output or Output(), seen)
         if place.record.status.is_final and self._outcomes[place.instance_name] is None:
             self.ended(place.instance_name, _outcome(place))
 
-    def close(self, places: Sequence[InvocationInstance]) -> None:
-        """Print the groups and the sums."""
+    def close(self, places: Sequence[InvocationInstance], length: timedelta | None = None) -> None:
+        """Print the groups and the sums; ``length`` is how long it took, if it had ended before we looked."""
         for name in self._outcomes:
-            self._flush(name)
+            self._lines.flush(name)
         if self._groups:
             for group in gather(places):
                 self._print(group)
-        if self._lines:
+        if self._shows_lines:
             for why, names in self._unstarted.items():
                 self._printer.talk(f"{fold(names)}: {why or NOT_STARTED}")
         for line in self._who_is_late():
@@ -130,21 +144,11 @@ class Fanout(Listener):
             numbers[WAITING] = len(self._waiting)
         parts = ", ".join(f"{number} {how}" for how, number in numbers.items())
         ran = any(outcome is None or outcome.has_begun for outcome in self._outcomes.values())
-        length = f" in {self._length()}" if ran else ""
-        self._printer.talk(f"{count(len(self._outcomes), 'instance')}{length}: {parts}")
+        how_long = self._length() if length is None else took(length)
+        self._printer.talk(f"{count(len(self._outcomes), 'instance')}{f' in {how_long}' if ran else ''}: {parts}")
 
     def _length(self) -> str:
         return took(timedelta(seconds=time.monotonic() - self._began))
-
-    def _line(self, instance: str, stream: Stream, line: bytes) -> None:
-        self._printer.prefixed(instance, line, error=stream is Stream.STDERR)
-
-    def _flush(self, instance: str) -> None:
-        """A last line that has no end is a line."""
-        for stream in Stream:
-            rest = self._rests.pop((instance, stream), None)
-            if rest:
-                self._line(instance, stream, bytes(rest))
 
     def _who_is_late(self) -> list[str]:
         late = running_for(self._running, time.monotonic(), _LATE_SHOWN)
@@ -179,14 +183,7 @@ def running_for(since: Mapping[str, float], now: float, most: int) -> list[str]:
 
 def _text(output: Output) -> str:
     """What was printed on both streams, fit for a terminal, with word of what is missing in it."""
-    parts: list[bytes] = []
-    position = 0
-    for _, data in output.pieces():
-        if output.dropped and position == output.cut:
-            parts.append(f"\n… {count(output.dropped, 'byte')} are missing here …\n".encode())
-        parts.append(data)
-        position += len(data)
-    return escape(b"".join(parts).decode("utf-8", "replace").removesuffix("\n"), keep="\t\n")
+    return escape(marked(output).removesuffix("\n"), keep="\t\n")
 
 
 def _outcome(place: InvocationInstance) -> Outcome:

@@ -192,5 +192,5 @@ def _print_difference(printer: Printer, difference: Difference) -> None:
     printer.line(printer.paint(f"=== {names}{change} ===", Style.STRONG))
     for lines in (difference.stdout, difference.stderr):
         scripts.print_difference(printer, lines)
-    if difference.before.dropped != difference.after.dropped:
+    if difference.before.dropped or difference.after.dropped:
         printer.line(f"bytes missing in the middle: {difference.before.dropped:,} → {difference.after.dropped:,}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -120,10 +120,8 @@ def show(
         from assist_cli.operations.notify import wishes
 
         invocation_id = history.find(controller, id)
-        # The output of many is read where it is shown: in the document.
-        found = history.show(controller, invocation_id, output=printer.is_json)
-        if not printer.is_json and len(found.instances) == 1:
-            found = recording.recall(controller, invocation_id)
+        is_one = len(recording.recall(controller, invocation_id, output=False).instances) == 1
+        found = history.show(controller, invocation_id, output=printer.is_json or is_one)
         told = wishes.state(controller, found.id)
         now = controller.now()
     if printer.is_json:
@@ -268,7 +266,7 @@ def output_(
         if full and kept.dropped:
             from assist_cli.operations.runs import dispatch
 
-            dispatch.watch(controller, replace(found, instances=(place,)), listener=passed)
+            dispatch.fetch_output(controller, place, passed)
         passed.replay(place)
         passed.close([])
         if not place.status.is_final:

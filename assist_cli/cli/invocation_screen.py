@@ -15,6 +15,7 @@ from assist_cli.cli.output import Cell, Printer, Style
 from assist_cli.cli.screen import Line, Screen
 from assist_cli.model.gathering import in_words
 from assist_cli.model.invocation import Invocation, InvocationInstance
+from assist_cli.model.output import Portion
 from assist_cli.model.status import NOT_STARTED, WAITING, InvocationStatus, InvokeStatus
 from assist_cli.model.target import fold
 from assist_cli.operations.controller import Controller
@@ -43,7 +44,8 @@ class _Standing:
 class InvocationScreen(Listener):
     """Shows one invocation until the end of the block. It looks at the history whenever that has changed."""
 
-    whole = False
+    portion = Portion.ENDS
+    shows_outputs = False
     live = True
 
     def __init__(self, printer: Printer, controller: Controller, invocation: Invocation) -> None:
@@ -69,18 +71,22 @@ class InvocationScreen(Listener):
             self._tell()
         self._draw()
 
-    def replay(self, place: InvocationInstance) -> None:
-        """What it shows is in the history; so is how this one ended."""
+    def lacks(self, place: InvocationInstance) -> bool:
+        """Return False: what it shows is in the history, and so is how this one ended."""
+        return False
 
-    def close(self, places: Sequence[InvocationInstance]) -> None:
+    def replay(self, place: InvocationInstance) -> None:
+        """It shows no output."""
+
+    def close(self, places: Sequence[InvocationInstance], length: timedelta | None = None) -> None:
         """Show how it stands now, and say it in one line."""
         self._changes = None
         self.beat()
         if self._screen is not None:
             self._screen.close()
-        length = took(_length(self._invocation, self._controller.now()))
+        took_so_far = took(length or _length(self._invocation, self._controller.now()))
         parts = ", ".join(f"{number} {word}" for word, number in tally(places).items())
-        self._printer.talk(f"{count(len(places), 'instance')} in {length}: {parts}")
+        self._printer.talk(f"{count(len(places), 'instance')} in {took_so_far}: {parts}")
 
     def _draw(self) -> None:
         if self._screen is not None:

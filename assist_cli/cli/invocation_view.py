@@ -7,10 +7,11 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from assist_cli.cli.formatting import ago, clock, count, escape, one_line, took
+from assist_cli.cli.gaps import gap, marked
 from assist_cli.cli.output import STYLES, Cell, Column, Printer, Style
 from assist_cli.model.gathering import EndingGroup, endings
 from assist_cli.model.invocation import Invocation, InvocationInstance, RepeatMode
-from assist_cli.model.output import Output, Stream
+from assist_cli.model.output import Output
 from assist_cli.model.status import NOT_STARTED, WAITING, InvocationStatus, InvokeStatus
 from assist_cli.model.summary import InstanceCounts, Summary, instance_counts
 from assist_cli.model.target import fold
@@ -195,10 +196,12 @@ def _last_line(place: InvocationInstance) -> str:
     record = place.record
     if record.error_info and record.status is not InvocationStatus.FINISHED:
         return f"{record.error_code}: {record.error_info}"
-    data = (record.output or Output()).data
-    if b"\0" in data[-200:]:
+    output = record.output or Output()
+    if output.dropped and output.cut == len(output.data):
+        return gap(output.dropped)
+    if b"\0" in output.data[-200:]:
         return "(binary output)"
-    return data.rstrip().rpartition(b"\n")[2].decode("utf-8", "replace")
+    return output.data.rstrip().rpartition(b"\n")[2].decode("utf-8", "replace")
 
 
 def _ending_row(ending: EndingGroup) -> list[Cell | str]:
@@ -240,7 +243,7 @@ def print_end_of_output(printer: Printer, invocation: Invocation) -> None:
     if b"\0" in output.data:
         printer.line(printer.paint(f"{size} of binary output: {all_of_it}", Style.QUIET))
         return
-    lines = output.text_of(*Stream).splitlines()
+    lines = marked(output).splitlines()
     if not lines:
         printer.line(printer.paint("No output.", Style.QUIET))
     elif len(lines) > SHOWN_LINES:

@@ -242,14 +242,17 @@ class Printer:
         """Bytes as they are, without delay: to stdout, or to stderr."""
         self._output(error=error).write_bytes(data)
 
-    def prefixed(self, name: str, line: bytes, *, error: bool = False) -> None:
-        """One line of an instance's output after its name: escaped on a terminal, as it is elsewhere."""
+    def prefixed(self, name: str, lines: bytes, *, error: bool = False) -> None:
+        """Lines of an instance's output, each after its name: escaped on a terminal, as they are elsewhere."""
         stream = self._output(error=error)
+        lines = lines.removesuffix(b"\n")
         if stream.is_terminal:
-            painted = stream.painted(escape(name), _COLOURS[Style.BUSY])
-            stream.write(f"{painted}: {escape(line.decode('utf-8', 'replace'), keep=chr(9))}\n")
+            prefix = stream.painted(escape(name), _COLOURS[Style.BUSY]) + ": "
+            text = escape(lines.decode("utf-8", "replace"), keep="\t\n")
+            stream.write(prefix + text.replace("\n", "\n" + prefix) + "\n")
         else:
-            stream.write_bytes(b"%s: %s\n" % (name.encode(), line))
+            start = b"%s: " % name.encode()
+            stream.write_bytes(start + lines.replace(b"\n", b"\n" + start) + b"\n")
 
     def document(self, document: object) -> None:
         """One JSON document: indented, or in one line where lines of JSON are asked for."""

@@ -1,15 +1,19 @@
-"""The output of one instance, passed through: its stdout to stdout and its stderr to stderr, nothing added."""
+"""The output of one instance, passed through: its stdout to stdout and its stderr to stderr, nothing added.
+
+Where bytes are missing inside of a line, the line ends there, so that no two parts of different lines are joined.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 from assist_cli.cli.formatting import count
 from assist_cli.cli.output import Printer
 from assist_cli.model.invocation import InvocationInstance
 from assist_cli.model.output import Output, Stream
 from assist_cli.model.status import NOT_STARTED, InvocationStatus
-from assist_cli.operations.runs.listener import Listener
+from assist_cli.operations.runs.listener import Listener, replay
 
 
 class PassThrough(Listener):
@@ -23,32 +27,34 @@ class PassThrough(Listener):
         self._printer = printer
         self._only = only
         self._arrived = arrived
+        self.shows_outputs = False
         self._seen = 0
         self._missing = 0
+        self._inside: set[Stream] = set()  # the streams that end inside of a line; what has a NUL has no lines
+        self._broken: set[Stream] = set()  # those of them after which bytes are missing
 
     def output(self, instance: str, stream: Stream, data: bytes) -> None:
         self._seen += len(data)
         if self._only in (None, stream):
-            self._printer.raw(data, error=stream is Stream.STDERR and self._only is None)
+            whole = b"\n" + data if stream in self._broken else data
+            self._printer.raw(whole, error=stream is Stream.STDERR and self._only is None)
+        self._broken.discard(stream)
+        (self._inside.discard if data.endswith(b"\n") or b"\0" in data else self._inside.add)(stream)
 
     def missing(self, instance: str, size: int) -> None:
         self._seen += size
         self._missing += size
+        self._broken |= self._inside
+
+    def lacks(self, place: InvocationInstance) -> bool:
+        """Return True: what the history holds beyond what came by itself is looked for."""
+        return True
 
     def replay(self, place: InvocationInstance) -> None:
         """Print what the history holds beyond what came by itself."""
-        instance, output = place.instance_name, place.record.output or Output()
-        position = 0
-        for stream, data in output.pieces():
-            if output.dropped and position == output.cut:
-                position += output.dropped
-                self.missing(instance, max(position - self._seen, 0))
-            begin = max(self._seen - position, 0)
-            position += len(data)
-            if begin < len(data):
-                self.output(instance, stream, data[begin:])
+        replay(self, place.instance_name, place.record.output or Output(), self._seen)
 
-    def close(self, places: Sequence[InvocationInstance]) -> None:
+    def close(self, places: Sequence[InvocationInstance], length: timedelta | None = None) -> None:
         """Say what the output does not tell: what is missing of it, and why there may be none."""
         if self._missing:
             self._printer.warn(f"{count(self._missing, 'byte')} of the output are missing in the middle")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from assist_cli.cli import detaching
@@ -17,6 +18,7 @@ from assist_cli.cli.output import Encoding, Printer
 from assist_cli.cli.pass_through import PassThrough
 from assist_cli.errors import ExitStatus, GaveUpWaiting
 from assist_cli.model.invocation import Invocation
+from assist_cli.model.output import Portion
 from assist_cli.model.rollout import Rollout
 from assist_cli.model.transfer import Transfer
 from assist_cli.operations.controller import Controller
@@ -38,9 +40,11 @@ class Look:
     live: bool = False
     gather: bool = False
 
-    @property
-    def lines(self) -> bool:
-        return not self.gather
+    def portion(self, *, terminal: bool) -> Portion:
+        """How much of each output is wanted for its lines; ENDS where there are none."""
+        if self.gather:
+            return Portion.ENDS
+        return Portion.NEWEST if terminal and not self.live else Portion.WHOLE
 
     def groups(self, *, terminal: bool) -> bool:
         return self.gather or (terminal and not self.live)
@@ -92,7 +96,8 @@ def watch(
     nobody watches any longer: Ctrl-C, a closed terminal, lost output, or the patience is at its end. A ``screen`` shows
     it in place of what ``look`` says. Raises OutputClosed and OutputFailure when all of that is said and done.
     """
-    view = None if printer.is_json else screen or _view(printer, invocation, look)
+    age = (controller.now() - invocation.created).total_seconds()
+    view = None if printer.is_json else screen or _view(printer, invocation, look, age)
     verb = "invocation watch" if screen else "invocation wait"
     with detaching.lost_output_told(printer, controller, invocation, verb, leave=leave):
         gave_up = None
@@ -116,8 +121,7 @@ def watch(
             leave()
             gave_up = error
 
-        refresh.refresh(controller, invocation.id)
-        ended = recording.recall(controller, invocation.id)
+        ended = refresh.up_to_date(controller, invocation.id, output=view is None or view.shows_outputs)
         if view is None:
             from assist_cli.cli import documents
 
@@ -125,14 +129,20 @@ def watch(
             return exit_status(ended)
         if gave_up is None or not isinstance(view, PassThrough):
             for place in ended.instances:
-                view.replay(place)
-            view.close(ended.instances)
+                if view.lacks(place):
+                    view.replay(recording.with_output(controller, place))
+            view.close(ended.instances, _length_before(invocation))
         if gave_up is not None:
             raise gave_up
         return exit_status(ended)
 
 
-def _view(printer: Printer, invocation: Invocation, look: Look) -> PassThrough | Fanout:
+def _length_before(invocation: Invocation) -> timedelta | None:
+    """How long an invocation took that had ended before it was watched."""
+    return None if invocation.finished is None else invocation.finished - invocation.created
+
+
+def _view(printer: Printer, invocation: Invocation, look: Look, age: float) -> PassThrough | Fanout:
     transfer = invocation.transfer
     if len(invocation.instances) == 1 and not look.gather and not look.live:
         return PassThrough(printer, arrived=file_in_words(transfer) if transfer else "")
@@ -140,8 +150,10 @@ def _view(printer: Printer, invocation: Invocation, look: Look) -> PassThrough |
 
     names = [place.instance_name for place in invocation.instances]
     if transfer:
-        return Fanout(printer, names, lines=False, groups=True, silence=file_in_words(transfer))
-    return Fanout(printer, names, lines=look.lines, groups=look.groups(terminal=printer.stdout_is_terminal))
+        return Fanout(printer, names, portion=Portion.ENDS, groups=True, silence=file_in_words(transfer))
+    terminal = printer.stdout_is_terminal
+    portion, groups = look.portion(terminal=terminal), look.groups(terminal=terminal)
+    return Fanout(printer, names, portion=portion, groups=groups, age=age)
 
 
 def file_in_words(transfer: Transfer) -> str:

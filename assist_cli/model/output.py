@@ -1,7 +1,9 @@
 """What a script wrote: both streams in order of arrival, kept whole up to a budget, folded beyond it.
 
 The history holds 1 MiB a record (docs/agent.md): the first half and the last half of what arrived, and the
-number of bytes between. A cut never lands inside a UTF-8 character of either stream.
+number of bytes between. A cut lands at the ends of lines, so that no two parts of different lines are joined: a line of
+which bytes are missing is missing as a whole. Only a stream without lines (no line end, or a NUL) is cut elsewhere, and
+then never inside a UTF-8 character.
 """
 
 from __future__ import annotations
@@ -22,6 +24,20 @@ class Stream(str, Enum):
 
     STDOUT = "stdout"
     STDERR = "stderr"
+
+
+class Portion(str, Enum):
+    """How much of an output is wanted: all of it, the newest where it comes too fast, or its two ends once it is over.
+
+    ``NEWEST`` is all of it as well for who takes it as fast as it is produced; else what lies between is skipped.
+    """
+
+    WHOLE = "whole"
+    NEWEST = "newest"
+    ENDS = "ends"
+
+
+Pieces = list[tuple[Stream, bytes]]
 
 
 @dataclass(frozen=True)
@@ -49,16 +65,32 @@ class Output:
                     yield stream, self.data[left:right]
             start = end
 
+    def parts(self) -> tuple[Pieces, Pieces]:
+        """The stretches before the cut, and those after it; all of them are before when nothing was dropped."""
+        before: Pieces = []
+        after: Pieces = []
+        position = 0
+        for stream, data in self.pieces():
+            (after if self.dropped and position >= self.cut else before).append((stream, data))
+            position += len(data)
+        return before, after
+
     def bytes_of(self, *streams: Stream) -> bytes:
         """The bytes of these streams, in order of arrival."""
         return b"".join(data for stream, data in self.pieces() if stream in streams)
 
     def text_of(self, *streams: Stream) -> str:
         """The same as text. Invalid bytes become U+FFFD; a character that the other stream cut in two comes whole."""
+        return "".join(self.texts_of(*streams))
+
+    def texts_of(self, *streams: Stream) -> tuple[str, str]:
+        """The text of these streams before the cut, and that after it."""
         decoders = {stream: codecs.getincrementaldecoder("utf-8")("replace") for stream in streams}
-        parts = [decoders[stream].decode(data) for stream, data in self.pieces() if stream in decoders]
-        parts.extend(decoder.decode(b"", True) for decoder in decoders.values())
-        return "".join(parts)
+        before, after = (
+            "".join(decoders[stream].decode(data) for stream, data in part if stream in decoders)
+            for part in self.parts()
+        )
+        return before, after + "".join(decoder.decode(b"", True) for decoder in decoders.values())
 
 
 @dataclass
@@ -70,8 +102,8 @@ class _Piece:
 class Fold:
     """Takes output as it arrives and keeps the first and the last half of a budget of it.
 
-    It holds at most the budget and one piece more. ``offset`` is the number of bytes that the script produced so far,
-    kept or not.
+    It holds at most the budget and one piece more, and nothing once it is released. ``offset`` is the number of bytes
+    that the script produced so far, kept or not.
     """
 
     def __init__(self, budget: int = BUDGET) -> None:
@@ -81,11 +113,22 @@ class Fold:
         self._tail: deque[_Piece] = deque()
         self._tail_size = 0
         self._lost: set[Stream] = set()
+        self._with_lines: set[Stream] = set()
+        self._inside: set[Stream] = set()  # streams whose tail begins inside a line
+        self.is_released = False
+        self._is_after_gap = False  # the next bytes come after bytes that nobody has seen
         self.offset = 0
 
     def add(self, stream: Stream, data: bytes) -> None:
         """Take the next bytes of a stream."""
         self.offset += len(data)
+        if self.is_released:
+            return
+        if b"\n" in data:
+            self._with_lines.add(stream)
+        if self._is_after_gap and data:
+            self._is_after_gap = False
+            self._inside.add(stream)  # which it may: better a line too little than a part of one
         if self._head_room:
             first, data = data[: self._head_room], data[self._head_room :]
             self._head_room -= len(first)
@@ -105,19 +148,37 @@ class Fold:
         self._head_room = 0
         while self._tail:
             self._lose(self._tail.popleft())
+        for stream in set(Stream) - self._lost:
+            _note(self._inside, stream, _last_bytes(self._head, stream) or b"\n")
         self._lost.update(Stream)
+        self._is_after_gap = True
+
+    def release(self) -> None:
+        """Give up what is kept, and from now on only count."""
+        self.is_released = True
+        self._head.clear()
+        self._tail.clear()
+        self._tail_size = 0
 
     def output(self) -> Output:
         """What is kept of all that came so far."""
         head, tail = list(self._head), list(self._tail)
-        lost = set(self._lost)
+        lost, inside = set(self._lost), set(self._inside)
         excess = self._tail_size - self._half
         if excess > 0:
-            lost.add(tail[0].stream)
-            tail[0] = _Piece(tail[0].stream, tail[0].data[excess:])
+            first = tail[0]
+            tail[0] = _Piece(first.stream, first.data[excess:])
+            lost.add(first.stream)
+            _note(inside, first.stream, first.data[:excess])
         for stream in lost:
-            _remove_last(head, stream, _started(_last_bytes(head, stream)))
-            _remove_first(tail, stream, _continued(_first_bytes(tail, stream)))
+            before, after = _bytes_of(head, stream), _bytes_of(tail, stream)
+            if stream not in self._with_lines or b"\0" in before or b"\0" in after:
+                _remove_last(head, stream, _started(before[-3:]))
+                _remove_first(tail, stream, _continued(after[:3]))
+            else:
+                _remove_last(head, stream, len(before) - (before.rfind(b"\n") + 1))
+                if stream in inside:
+                    _remove_first(tail, stream, after.find(b"\n") + 1 or len(after))
         cut = sum(len(piece.data) for piece in head)
         pieces = head + tail
         data = b"".join(piece.data for piece in pieces)
@@ -126,6 +187,19 @@ class Fold:
     def _lose(self, piece: _Piece) -> None:
         self._tail_size -= len(piece.data)
         self._lost.add(piece.stream)
+        _note(self._inside, piece.stream, piece.data)
+
+
+def _note(inside: set[Stream], stream: Stream, lost: bytes | bytearray) -> None:
+    """Note whether what follows ``lost`` bytes of a stream begins inside a line."""
+    if lost.endswith(b"\n"):
+        inside.discard(stream)
+    else:
+        inside.add(stream)
+
+
+def _bytes_of(pieces: Iterable[_Piece], stream: Stream) -> bytes:
+    return b"".join(piece.data for piece in pieces if piece.stream is stream)
 
 
 def _append(pieces: list[_Piece] | deque[_Piece], stream: Stream, data: bytes) -> None:
@@ -157,16 +231,6 @@ def _last_bytes(pieces: list[_Piece], stream: Stream) -> bytes:
             if len(found) >= 3:
                 break
     return found[-3:]
-
-
-def _first_bytes(pieces: list[_Piece], stream: Stream) -> bytes:
-    found = b""
-    for piece in pieces:
-        if piece.stream is stream:
-            found += bytes(piece.data[:3])
-            if len(found) >= 3:
-                break
-    return found[:3]
 
 
 def _started(end: bytes) -> int:

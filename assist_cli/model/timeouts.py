@@ -87,6 +87,8 @@ class ViewTimeouts(NamedTuple):
     ask: float = 5.0  # between two rounds of questions to all agents
     answer: float = 5.0  # for an agent's answer in such a round
     metrics: float = 30.0  # between two such rounds for the metrics
+    interim: float = 3.0  # for agents to tell what records that run have printed so far
+    interim_pause: float = 3.0  # at least, between two such questions about a record
 
 
 class Timeouts(NamedTuple):

@@ -12,7 +12,7 @@ from assist_cli.model.invocation import Invocation, InvocationInstance, Record, 
 from assist_cli.model.status import InvocationStatus
 from assist_cli.model.transfer import Transfer
 from assist_cli.store.database import Reader, Transaction, from_ms, to_ms, to_ms_or_none
-from assist_cli.store.rows import get_transfer, invocation_of, packed, put_transfer, record_of
+from assist_cli.store.rows import OUTPUT, OUTPUTS, get_transfer, invocation_of, packed, put_transfer, record_of
 
 RUNS = (Kind.INVOCATION,)
 FILES = (Kind.FILE,)
@@ -126,16 +126,16 @@ def get(reader: Reader, invocation_id: str, *, output: bool) -> Invocation:
     if row is None:
         raise _not_found(invocation_id, Kind.INVOCATION)
     rows = reader.query(
-        """
+        f"""
         SELECT records.*, place.instance_id AS place_id, place.instance_name, place.status AS instance_status,
-            place.repeats, runs, cut, dropped, data
+            place.repeats{", " + OUTPUT if output else ""}
         FROM invocation_instances AS place
         LEFT JOIN records ON records.invocation_id = place.invocation_id
             AND records.instance_id = place.instance_id AND records.number = place.repeats
-        LEFT JOIN outputs ON ? AND outputs.record_id = records.id
+        {OUTPUTS if output else ""}
         WHERE place.invocation_id = ? ORDER BY place.position
-        """,
-        [output, invocation_id],
+        """,  # noqa: S608
+        [invocation_id],
     )
     instances = tuple(
         InvocationInstance(
@@ -155,10 +155,10 @@ def get(reader: Reader, invocation_id: str, *, output: bool) -> Invocation:
 def records(reader: Reader, invocation_id: str, instance_id: str) -> list[Record]:
     """All records of an invocation on one instance with what they wrote, newest first."""
     rows = reader.query(
-        """
-        SELECT records.*, runs, cut, dropped, data FROM records LEFT JOIN outputs ON outputs.record_id = records.id
+        f"""
+        SELECT records.*, {OUTPUT} FROM records {OUTPUTS}
         WHERE invocation_id = ? AND instance_id = ? ORDER BY records.number DESC
-        """,
+        """,  # noqa: S608
         [invocation_id, instance_id],
     )
     return [record_of(row, output=True) for row in rows]

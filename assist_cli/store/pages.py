@@ -15,7 +15,7 @@ from assist_cli.model.fine import FAILED, Fine
 from assist_cli.model.page import InvocationResult, Slice, Wanted
 from assist_cli.model.status import InvocationStatus, InvokeStatus
 from assist_cli.store.database import Reader
-from assist_cli.store.rows import invocation_of, record_of
+from assist_cli.store.rows import OUTPUT, OUTPUTS, invocation_of, record_of
 
 # model.fine.of_record, for the rows of a record.
 _FINE = f"""
@@ -187,10 +187,9 @@ def _page(
 
 def _result(reader: Reader, record_id: str) -> InvocationResult:
     record = reader.first(
-        """
-        SELECT records.*, place.repeats, runs, cut, dropped, data FROM records
-        JOIN invocation_instances AS place USING (invocation_id, instance_id)
-        LEFT JOIN outputs ON outputs.record_id = records.id WHERE records.id = ?
+        f"""
+        SELECT records.*, place.repeats, {OUTPUT} FROM records
+        JOIN invocation_instances AS place USING (invocation_id, instance_id) {OUTPUTS} WHERE records.id = ?
         """,
         [record_id],
     )

@@ -14,7 +14,7 @@ from assist_cli.model.invocation import Outcome, Record, RepeatMode
 from assist_cli.model.moment import Moment
 from assist_cli.model.status import UNANSWERED, InvocationStatus, instance_status, invoke_status, may_become
 from assist_cli.store.database import Reader, Transaction, to_ms, to_ms_or_none
-from assist_cli.store.rows import put_output, record_of
+from assist_cli.store.rows import OUTPUT, OUTPUTS, put_output, record_of
 
 
 def add(transaction: Transaction, invocation_id: str, found: Iterable[Record]) -> None:
@@ -156,9 +156,9 @@ def settle(transaction: Transaction, outcomes: Mapping[str, Outcome]) -> dict[st
         is_periodic = row["repeat_mode"] == RepeatMode.PERIOD.value  # however its record ended, it was stopped there
         transaction.execute(
             """
-            UPDATE records SET status = ?, exit_code = ?, error_code = ?, error_info = ?, started_at = ?,
-                finished_at = ?, stopped_at = CASE WHEN ?1 = 'Stopped' OR ? THEN stopped_at END,
-                sent_elapsed = NULL, boot = ''
+            UPDATE records SET status = ?, exit_code = ?, error_code = ?, error_info = ?,
+                started_at = coalesce(?, started_at), finished_at = ?,
+                stopped_at = CASE WHEN ?1 = 'Stopped' OR ? THEN stopped_at END, sent_elapsed = NULL, boot = ''
             WHERE id = ?
             """,
             [
@@ -173,6 +173,8 @@ def settle(transaction: Transaction, outcomes: Mapping[str, Outcome]) -> dict[st
             ],
         )
         put_output(transaction, record_id, outcome.output)
+        if outcome.accepted:  # of one that is closed unanswered, what it had printed by then is all that is known
+            transaction.execute("DELETE FROM interim WHERE record_id = ?", [record_id])
         if row["number"] == row["repeats"]:  # an older one says nothing about how the instance stands
             status = instance_status(
                 InvocationStatus(row["instance_status"]),
@@ -191,10 +193,11 @@ def settle(transaction: Transaction, outcomes: Mapping[str, Outcome]) -> dict[st
     return written
 
 
-def get(reader: Reader, record_id: str) -> Record | None:
-    """A record as it stands, without its output; None when it was removed."""
-    row = reader.first("SELECT * FROM records WHERE id = ?", [record_id])
-    return None if row is None else record_of(row)
+def get(reader: Reader, record_id: str, *, output: bool = False) -> Record | None:
+    """A record as it stands, with its output only where that is asked for; None when it was removed."""
+    columns, joins = (f", {OUTPUT}", OUTPUTS) if output else ("", "")
+    row = reader.first(f"SELECT records.*{columns} FROM records {joins} WHERE records.id = ?", [record_id])  # noqa: S608
+    return None if row is None else record_of(row, output=output)
 
 
 def unsettled(reader: Reader, *, invocation_id: str | None = None) -> dict[str, list[Record]]:

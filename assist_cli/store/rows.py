@@ -16,6 +16,11 @@ from assist_cli.model.transfer import Transfer
 from assist_cli.store.database import Reader, Transaction, from_ms, from_ms_or_none
 
 MOST_INFO = 4000  # characters of an ErrorInfo; older versions have written what agents said, however long
+# What a record wrote, or as long as it runs has written so far: the columns of ``record_of``, and whence they come.
+OUTPUT = ", ".join(f"coalesce(outputs.{name}, interim.{name}) AS {name}" for name in ("runs", "cut", "dropped", "data"))
+OUTPUTS = """
+    LEFT JOIN outputs ON outputs.record_id = records.id LEFT JOIN interim ON interim.record_id = records.id
+    """
 
 
 def invocation_of(

@@ -87,6 +87,27 @@ def test_pages_tell_the_same_as_a_watch(client: Client) -> None:
 
 
 @posix
+def test_what_runs_tells_how_much_it_has_printed_and_when_it_started(client: Client, isolation: Path) -> None:
+    """The last page does, and one beyond any output; the time is that of the result."""
+    gate = isolation / "gate"
+    os.mkfifo(gate)
+    before = time.time()
+    record = client.run(f"seq 1 100000; echo err >&2; cat {gate}")
+    seen = client.watch(record)
+    client.listen_until(lambda: seen.offset == 588_895 + 4)
+    first = client.call("task.get", record=record)
+    assert (first["produced"], first["result"]) == (None, None)
+    page = client.call("task.get", record=record, offset=2**62)
+    assert (page["output"], page["next"], page["produced"]) == ([], None, 588_899)
+    assert before < page["started"] < time.time()
+    gate.write_bytes(b"")
+    client.told(seen)
+    page = client.call("task.get", record=record, offset=2**62)
+    assert page["produced"] == page["result"]["output_bytes"]
+    assert page["started"] == page["result"]["started"] == first["started"]
+
+
+@posix
 @pytest.mark.parametrize("size", [999, 1000, 1001, 300_000, 2_500_000])
 def test_a_budget_keeps_head_and_tail(client: Client, isolation: Path, size: int) -> None:
     """The first half and the last half of it, and the bytes between are counted."""
@@ -125,6 +146,7 @@ def test_more_than_the_spool_holds_keeps_head_and_tail(agent: Agent, client: Cli
     assert seen.result["dropped"] == missing > 0
     whole = b"".join(b"%09d\n" % number for number in range(1, lines + 1))
     assert seen.stdout == whole[:start] + whole[start + missing :]
+    assert (start % 10, missing % 10) == (0, 0), "what is missing are whole lines"
     assert start >= 32 * MIB * 0.99
     assert size - start - missing >= 32 * MIB * 0.99
     middle = client.finish(record, start + missing // 2)
@@ -200,6 +222,58 @@ def test_what_is_written_is_read(tmp_path: Path, chunks: list[tuple[int, bytes]]
     produced, dropped = output.measure(str(folder))
     assert dropped == writer.dropped
     assert produced == writer.produced or dropped
+
+
+def test_a_segment_ends_at_a_line_end_of_both_streams_where_one_comes_soon(tmp_path: Path) -> None:
+    with_lines, without = tmp_path / "with", tmp_path / "without"
+    with_lines.mkdir()
+    without.mkdir()
+    writer = output.OutputWriter(str(with_lines), segment=1000, head=1, tail=3)
+    for number in range(200):
+        writer.append(1, b"out %d\nhalf" % number)
+        writer.append(2, b"err %d" % number)
+        writer.append(1, b"\n")
+        writer.append(2, b"\n")
+    writer.close()
+    for path in with_lines.iterdir():
+        reader = output.OutputReader(str(with_lines), int(path.name[7:]))
+        found = reader.read(400)
+        reader.close()
+        assert [data[:4] for _, _, data in found[:2]] == [b"out ", b"err "]
+    writer = output.OutputWriter(str(without), segment=1000, head=1, tail=1)
+    for _ in range(100):
+        writer.append(1, b"x" * 60)
+    writer.close()
+    assert max(path.stat().st_size for path in without.iterdir()) < 1000 + 1000 // output.SLACK + 80
+
+
+def test_who_wants_the_newest_passes_over_what_comes_too_fast(tmp_path: Path) -> None:
+    """And finds no less than a whole segment at the end; what was passed over are whole lines."""
+    writer = output.OutputWriter(str(tmp_path), segment=1000, head=50, tail=50)
+    reader = output.OutputReader(str(tmp_path), newest=True)
+    lines = [b"line %d\n" % number for number in range(1000)]
+    seen = []
+    for number, line in enumerate(lines):
+        writer.append(1, line)
+        if number == 20:
+            seen += reader.read(100)
+    writer.close()
+    while found := reader.read(1000, writer.produced):
+        seen += found
+    reader.close()
+    whole = b"".join(lines)
+    at = 0
+    for stream, begin, data in seen:
+        assert begin == at
+        at += data if stream is None else len(data)
+        if stream is None:
+            assert whole[begin - 1 : begin] == whole[at - 1 : at] == b"\n"
+        else:
+            assert whole[begin:at] == data
+    assert at == len(whole)
+    [(gap, missing)] = [(begin, data) for stream, begin, data in seen if stream is None]
+    assert missing > 5000
+    assert len(whole) - gap - missing > 2 * 1000 * 8 // (8 + 13), "of two segments at least, without the headers"
 
 
 def test_a_page_of_tiny_chunks_fits_in_a_line(tmp_path: Path) -> None:

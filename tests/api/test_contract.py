@@ -203,6 +203,22 @@ def test_long_output_is_told_at_both_ends(new: Sdk, service: Service):
     assert len(result["Output"]) <= 24 * 1024
 
 
+def test_what_runs_shows_what_it_has_printed_so_far(new: Sdk, service: Service):
+    made = new("RunCommand", Type=SHELL, CommandContent="echo begun; sleep 60", InstanceId=[service.local.id])
+    for _ in polls():
+        (result,) = results(new, made["InvokeId"], ContentEncoding="PlainText")
+        if result["Output"]:
+            break
+    assert (result["InvokeRecordStatus"], result["Output"], result["FinishedTime"]) == ("Running", "begun\n", "")
+    assert result["StartTime"]
+    (found,) = new("DescribeInvocations", InvokeId=made["InvokeId"], IncludeOutput=True)["Invocations"]["Invocation"]
+    (place,) = found["InvokeInstances"]["InvokeInstance"]
+    assert base64.b64decode(place["Output"]) == b"begun\n"
+    assert (place["InstanceInvokeStatus"], place["StartTime"]) == ("Running", result["StartTime"])
+    new("StopInvocation", InvokeId=made["InvokeId"])
+    assert ended(new, made["InvokeId"])["Output"] == "begun\n"
+
+
 def test_a_command_from_create_to_delete(sdk: Sdk, service: Service):
     name = unique()
     made = sdk(

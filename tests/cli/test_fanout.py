@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from assist_cli.cli.fanout import Fanout
+from assist_cli.cli.formatting import took
 from assist_cli.model.invocation import Outcome
-from assist_cli.model.output import Stream
+from assist_cli.model.output import Portion, Stream
 from assist_cli.model.status import InvocationStatus
 from assist_cli.operations.controller import open_controller
 from assist_cli.paths import Home
@@ -67,6 +68,45 @@ def test_equal_answers_stand_together_and_the_odd_one_last(assist: Application, 
     assert result.returncode == 1
 
 
+def test_into_a_pipe_every_line_comes_whole_and_in_groups_a_gap_is_marked(assist: Application, fleet: Fleet) -> None:
+    lines = [b"%d" % number for number in range(1, 300_001)]
+    result = assist("run", "-i", "n[2-3]", "-c", "seq 1 300000")
+    for name in (b"n2: ", b"n3: "):
+        assert [line[4:] for line in result.stdout.splitlines() if line.startswith(name)] == lines
+    assert result.stdout.count(b"\n") == 600_000
+    gathered = assist("invocation", "wait", "-", "--gather")
+    title, *shown = gathered.stdout.splitlines()
+    (mark,) = [line for line in shown if line.startswith("…".encode())]
+    at = shown.index(mark)
+    assert (title, shown[:at]) == (b"--- n[2-3] (2) ---", lines[:at])
+    assert shown[at + 1 :] == lines[at + 1 - len(shown) :]
+    missing = sum(len(line) + 1 for line in lines[at : len(lines) + at + 1 - len(shown)])
+    assert mark.decode() == f"… {missing:,} bytes are missing here …"
+    before = sum(len(line) + 1 for line in lines[:at])
+    places = document(assist, "invocation", "show", "-")["InvokeInstances"]
+    assert isinstance(places, list)
+    for place in places:
+        assert place["Dropped"] == missing
+        assert place["DroppedAt"] == {"Output": before, "Stdout": before, "Stderr": 0}
+
+
+def test_a_line_of_megabytes_is_whole_or_missing_and_never_a_part(assist: Application, fleet: Fleet) -> None:
+    script = "echo 1; head -c 5000000 /dev/zero | tr '\\0' 7; echo; echo 2"
+    result = assist("run", "-i", "n[2-3]", "-c", script)
+    assert sorted(map(len, result.stdout.splitlines())) == [5, 5, 5, 5, 5_000_004, 5_000_004]
+    shown = assist("invocation", "output", "-", "-i", "n2")
+    assert (shown.stdout, shown.stderr) == (b"1\n2\n", b"5,000,001 bytes of the output are missing in the middle\n")
+    assert len(assist("invocation", "output", "-", "-i", "n2", "--full").stdout) == 5_000_005
+
+
+def test_waiting_for_what_is_over_tells_how_long_that_took(assist: Application, fleet: Fleet, home: Path) -> None:
+    assist("run", "-i", "n[2-3]", "-c", "sleep 0.2")
+    with open_controller(Home(home)) as controller:
+        invocation = controller.database.query("SELECT finished_at - created_at AS length FROM invocations")[0]
+    again = assist("invocation", "wait", "-")
+    assert again.stderr.decode() == f"2 instances in {took(timedelta(milliseconds=invocation['length']))}: 2 Finished\n"
+
+
 def test_one_that_cannot_be_reached_is_told_and_delays_nobody(assist: Application, fleet: Fleet) -> None:
     found = document(assist, "run", "--all", "-c", "true")
     assert statuses(found) == {"n1": "Failed", **dict.fromkeys(NAMES[1:], "Finished")}
@@ -86,7 +126,7 @@ def test_no_more_are_started_when_too_many_failed(assist: Application, fleet: Fl
 
 def test_who_waits_for_the_canary_is_not_said_to_run() -> None:
     captured = Captured(terminal=False)
-    view = Fanout(captured.printer, ["n1", "n2", "n3"], lines=True, groups=False)
+    view = Fanout(captured.printer, ["n1", "n2", "n3"], portion=Portion.WHOLE, groups=False)
     view.started("n2")
     view.output("n3", Stream.STDOUT, b"text\n")
     view.close([])
@@ -98,7 +138,7 @@ def test_who_waits_for_the_canary_is_not_said_to_run() -> None:
 
 def test_what_is_not_started_has_not_failed() -> None:
     captured = Captured(terminal=False)
-    view = Fanout(captured.printer, ["n1", "n2", "n3"], lines=True, groups=False)
+    view = Fanout(captured.printer, ["n1", "n2", "n3"], portion=Portion.WHOLE, groups=False)
     view.ended("n1", Outcome(InvocationStatus.FAILED, error_code="ClientNotOnline", error_info="away"))
     for name in ("n2", "n3"):
         view.ended(name, Outcome(InvocationStatus.STOPPED, error_info="it was not started: 1 of 3 had failed"))

@@ -23,7 +23,7 @@ from tests.support.terminal import Terminal
 # docs/cli.md section 5, in its order.
 RESULT_KEYS = [
     "InvokeId", "RecordId", "InstanceId", "InstanceName", "InvokeRecordStatus", "ExitCode", "Output", "Stdout",
-    "Stderr", "Dropped", "Repeats", "StartTime", "FinishTime", "StopTime", "ErrorCode", "ErrorInfo",
+    "Stderr", "Dropped", "DroppedAt", "Repeats", "StartTime", "FinishTime", "StopTime", "ErrorCode", "ErrorInfo",
 ]  # fmt: skip
 
 

@@ -26,8 +26,8 @@ SHOW_KEYS = [
     "InvokeInstances",
 ]  # fmt: skip
 INSTANCE_KEYS = [
-    "InstanceId", "InstanceName", "InvocationStatus", "ExitCode", "Output", "Stdout", "Stderr", "Dropped", "Repeats",
-    "StartTime", "FinishTime", "StopTime", "ErrorCode", "ErrorInfo",
+    "InstanceId", "InstanceName", "InvocationStatus", "ExitCode", "Output", "Stdout", "Stderr", "Dropped", "DroppedAt",
+    "Repeats", "StartTime", "FinishTime", "StopTime", "ErrorCode", "ErrorInfo",
 ]  # fmt: skip
 TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"
 ID = r"[0-9a-hjkmnp-tv-z]{26}"
@@ -69,7 +69,8 @@ def test_the_document_of_show(assist: Application, three: list[str]) -> None:
         assert re.fullmatch(TIME, place.pop(name)), name
     assert place == {
         "InstanceId": place["InstanceId"], "InstanceName": "local", "InvocationStatus": "Finished", "ExitCode": 3,
-        "Output": "a\x1b[31mb\n", "Stdout": "a\x1b[31mb\n", "Stderr": "", "Dropped": 0, "Repeats": 1, "StopTime": None,
+        "Output": "a\x1b[31mb\n", "Stdout": "a\x1b[31mb\n", "Stderr": "", "Dropped": 0, "DroppedAt": None,
+        "Repeats": 1, "StopTime": None,
         "ErrorCode": "ExitCodeNonzero", "ErrorInfo": "the script ended with exit code 3",
     }  # fmt: skip
     assert shown == {

@@ -13,7 +13,7 @@ from assist_cli.model.status import InvokeStatus
 from assist_cli.model.summary import Summary
 from assist_cli.model.target import Selection, choose
 from assist_cli.operations.controller import Controller
-from assist_cli.operations.runs import members, refresh
+from assist_cli.operations.runs import interim, members, refresh
 from assist_cli.operations.runs.listener import Listener
 from assist_cli.store import commands, instances, invocations, listing
 from assist_cli.store.database import Reader
@@ -30,10 +30,10 @@ def find(controller: Controller, text: str, *, files: bool = False) -> str:
 def show(controller: Controller, invocation_id: str, *, output: bool) -> Invocation:
     """An invocation with its instances and, where asked for, their output. Raises NotFound.
 
-    The agents of records that are not final are asked first.
+    The agents of records that are not final are asked first: how they stand, when they started and, where output is
+    asked for, what they have printed so far.
     """
-    refresh.refresh(controller, invocation_id)
-    return invocations.get(controller.database, invocation_id, output=output)
+    return refresh.up_to_date(controller, invocation_id, output=output)
 
 
 def changes(controller: Controller) -> object:
@@ -50,6 +50,8 @@ def results(
     Raises NotFound.
     """
     found = show(controller, invocation_id, output=not every)
+    if every:
+        interim.refresh(controller, interim.of_places(found.instances), output=True)
     for place in places(controller, found, where):
         if not every:
             yield place

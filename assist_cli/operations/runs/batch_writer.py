@@ -19,11 +19,17 @@ from assist_cli.operations.controller import Controller
 from assist_cli.store import audit, notices, records, slots
 from assist_cli.store.database import Transaction
 
+LARGE = 32  # outcomes of up to 1 MiB that are fetched and written at the same time
+
 
 class BatchWriter:
-    """Writes for the tasks of one event loop. What it raises (DatabaseFailure) reaches all whose writes it undid."""
+    """Writes for the tasks of one event loop. What it raises (DatabaseFailure) reaches all whose writes it undid.
+
+    Who has a ``large`` outcome to fetch and to write is one of few at a time.
+    """
 
     def __init__(self, controller: Controller) -> None:
+        self.large = asyncio.Semaphore(LARGE)
         self._controller = controller
         self._sending: dict[str, timedelta] = {}
         self._due: dict[str, datetime] = {}

@@ -22,6 +22,7 @@ from assist_cli.errors import GaveUpWaiting
 from assist_cli.model.invocation import Invocation, InvocationInstance, Outcome
 from assist_cli.model.lifecycle import Never, stopped_unsent
 from assist_cli.model.moment import Moment
+from assist_cli.model.output import Portion
 from assist_cli.model.rollout import AT_ONCE, Rollout
 from assist_cli.operations.controller import Controller
 from assist_cli.operations.fleet import concurrency
@@ -29,7 +30,7 @@ from assist_cli.operations.fleet.connection import AgentConnection, connection_t
 from assist_cli.operations.runs import payload
 from assist_cli.operations.runs.batch_writer import BatchWriter
 from assist_cli.operations.runs.delivery import Delivery, Request
-from assist_cli.operations.runs.follow import budget, fetch
+from assist_cli.operations.runs.follow import fetch, portion
 from assist_cli.operations.runs.listener import Listener
 from assist_cli.operations.runs.worker import RecordWorker
 
@@ -116,6 +117,11 @@ def _run(work: Coroutine[Any, Any, None]) -> None:
         return
     with asyncio.Runner(loop_factory=_ListeningLoop) as runner:
         runner.run(work)
+
+
+def fetch_output(controller: Controller, place: InvocationInstance, listener: Listener) -> None:
+    """Give a listener the output so far of a record, running or not, as far as its agent can be reached and has it."""
+    _run(fetch(controller, place, listener))
 
 
 async def _beat(listener: Listener, pause: float) -> None:
@@ -221,8 +227,10 @@ class _Dispatch:
 
     async def _attend(self, place: InvocationInstance) -> None:
         if place.record.status.is_final:
-            if self._listener is not None and place.record.output and place.record.output.dropped:
-                await fetch(self._controller, place, self._listener)
+            dropped = place.record.output is not None and place.record.output.dropped
+            if self._listener is not None and dropped and self._listener.portion is Portion.WHOLE:
+                async with self._room:
+                    await fetch(self._controller, place, self._listener)
             return
         async with self._room:
             with connection_to(self._controller, place.instance_id) as connection:
@@ -281,7 +289,7 @@ class _Dispatch:
         def prepare() -> Request:
             method, params = payload.request(invocation, place, self._controller.region)
             if follow and not is_file:
-                return lambda client: client.run(params, budget=budget(self._listener))
+                return lambda client: client.run(params, portion(self._listener))
             return lambda client: client.call(method, params)
 
         return Delivery(invocation.timeout, prepare, until=self._until)

@@ -17,7 +17,7 @@ from assist_cli.agents.client import Chunk, Client, OutputGap, TaskResult, task_
 from assist_cli.errors import AgentError, AgentRefused, AssistError, DatabaseFailure, InvalidAnswer
 from assist_cli.model.invocation import InvocationInstance, Outcome, Record
 from assist_cli.model.lifecycle import NOT_ASKED, Answer, Heard
-from assist_cli.model.output import BUDGET, Fold
+from assist_cli.model.output import BUDGET, Fold, Output, Portion
 from assist_cli.model.status import InvocationStatus
 from assist_cli.operations.controller import Controller
 from assist_cli.operations.fleet.connection import AgentConnection, connection_to
@@ -27,6 +27,8 @@ SPOOLED = 64 * 1024 * 1024  # bytes that an agent keeps of a record at most
 SLOWEST = 64 * 1024  # bytes in a second: an agent that sends fewer is not waited for
 BEYOND_ANY_OUTPUT = 2**62  # as an offset: the state alone is wanted, and no page of output
 
+STREAMED_BYTES = 128 * 1024  # of an output that a listener gets: what is longer is not kept here meanwhile
+
 OPEN = Answer(Heard.OPEN)
 HAS_OUTPUT = Answer(Heard.ENDED)  # it has ended, and its output is to be fetched before there is an outcome
 WAS_TOLD = frozenset({Heard.OPEN, Heard.NOT_ASKED})  # the answers of ``tell_stop`` of an agent that was told
@@ -34,9 +36,9 @@ WAS_TOLD = frozenset({Heard.OPEN, Heard.NOT_ASKED})  # the answers of ``tell_sto
 log = logging.getLogger(__name__)
 
 
-def budget(listener: Listener | None) -> int | None:
-    """How much output is wanted of a record: all of it only where somebody sees all of it."""
-    return None if listener and listener.whole else BUDGET
+def portion(listener: Listener | None) -> Portion:
+    """How much output is wanted of a record: for the history alone it is what that holds."""
+    return Portion.ENDS if listener is None else listener.portion
 
 
 async def ask(
@@ -76,13 +78,13 @@ async def follow(
 ) -> Answer:
     """Follow a record to its end, for so many ``seconds`` at most; SILENT when it has not ended by then.
 
-    With a ``listener`` all of the output comes, as it is produced, under the instance's ``name``; without, only what
-    the history holds. It begins after what the ``fold`` has already, so a lost connection, or another call, goes on
-    where it was. What has ended is fetched, though there is no time left.
+    A ``listener`` gets its portion of the output as it is produced, under the instance's ``name``; without one it is
+    what the history holds. It begins after what the ``fold`` has already, so a lost connection, or another call, goes
+    on where it was. What has ended is fetched, though there is no time left.
     """
 
     async def watch(client: Client) -> Answer:
-        events = client.watch(record.id, offset=fold.offset, budget=budget(listener))
+        events = client.watch(record.id, offset=fold.offset, portion=portion(listener))
         async with contextlib.aclosing(events):
             async for event in events:
                 if isinstance(event, TaskResult):
@@ -104,23 +106,76 @@ async def tell_stop(controller: Controller, connection: AgentConnection, record:
 
 
 async def fetch(controller: Controller, place: InvocationInstance, listener: Listener) -> None:
-    """Give ``listener`` the output of a finished record from its agent, as far as the agent still has it."""
+    """Give ``listener`` the output so far of a record from its agent, as far as that answers and still has it."""
     seconds = controller.timeouts.agent.fetch + SPOOLED / SLOWEST
     with connection_to(controller, place.instance_id) as connection:
         try:
-            await asyncio.wait_for(_pour(connection, place, listener), seconds)
+            await asyncio.wait_for(_pour(controller, connection, place, listener), seconds)
         except ListenerError as failure:
             raise failure.error from None
         except (AgentError, asyncio.TimeoutError) as error:
             log.info("%s: %s", place.record.id, error)
 
 
-async def _pour(connection: AgentConnection, place: InvocationInstance, listener: Listener) -> None:
+async def _pour(
+    controller: Controller, connection: AgentConnection, place: InvocationInstance, listener: Listener
+) -> None:
     client = await connection.client()
-    async with contextlib.aclosing(client.watch(place.record.id)) as events:
-        async for event in events:
-            if not isinstance(event, TaskResult):
-                _tell(event, place.instance_name, listener)
+    offset: int | None = 0
+    while offset is not None:
+        page = await asyncio.wait_for(client.page(place.record.id, offset), controller.timeouts.agent.answer)
+        for event in page.events:
+            _tell(event, place.instance_name, listener)
+        offset = page.next if page.next and page.next > offset else None
+
+
+async def so_far(connection: AgentConnection, record: Record, *, output: bool) -> tuple[datetime | None, Output | None]:
+    """Ask when a record that runs started and, where ``output`` is wanted, what it has printed so far.
+
+    Of the output it is what the history would hold. Raises AgentError; its end is for the caller to wait for.
+    """
+    client = await connection.client()
+    known = await client.page(record.id, BEYOND_ANY_OUTPUT)
+    return _moment(known.started), await _ends(client, record.id, known.produced) if output else None
+
+
+async def ends(controller: Controller, connection: AgentConnection, record: Record, fold: Fold) -> Output:
+    """Return what the history is to hold of a record that has ended, from its agent as far as that still answers.
+
+    The ``fold`` has counted the output, and holds none of it.
+    """
+    try:
+        fetching = connection.retry(lambda client: _ends(client, record.id, fold.offset))
+        return await asyncio.wait_for(fetching, controller.timeouts.agent.fetch)
+    except (AgentError, asyncio.TimeoutError) as error:
+        log.warning("%s: cannot fetch the output: %s", record.id, error)
+        return fold.output()
+
+
+async def _ends(client: Client, record_id: str, produced: int | None) -> Output:
+    """Return the beginning and the end of an output; of an agent that is too old to tell its size, the beginning."""
+    fold = Fold()
+
+    async def take(offset: int, end: int) -> None:
+        while fold.offset < end:
+            page = await client.page(record_id, offset)
+            for event in page.events:
+                _take(event, fold, "", None)
+            if page.next is None or page.next <= offset:
+                break
+            offset = page.next
+
+    if produced is None:
+        await take(0, BUDGET)
+        return fold.output()
+    await take(0, BUDGET // 2)
+    tail = produced - BUDGET // 2
+    if tail > fold.offset:
+        fold.skip(tail - fold.offset)
+    await take(fold.offset, produced)
+    if produced > fold.offset:
+        fold.skip(produced - fold.offset)
+    return fold.output()
 
 
 def ended(result: Mapping[str, Any]) -> Answer:
@@ -160,6 +215,8 @@ def _take(event: Chunk | OutputGap, fold: Fold, name: str, listener: Listener | 
         fold.skip(event.count)
     if listener:
         _tell(event, name, listener)
+        if listener.portion is not Portion.ENDS and fold.offset > STREAMED_BYTES:
+            fold.release()  # the listener has it, and the agent until the history has it too
 
 
 def _tell(event: Chunk | OutputGap, name: str, listener: Listener) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from assist_cli.model.invocation import Outcome
-from assist_cli.model.output import Stream
+from assist_cli.model.output import Output, Portion, Stream
 
 
 class ListenerError(Exception):
@@ -17,11 +17,11 @@ class ListenerError(Exception):
 class Listener:
     """Hears of an invocation while it is followed; ``instance`` is a name.
 
-    A ``whole`` one is given all output, another no more than the history holds. A ``live`` one is called to redraw, and
-    when the terminal ``keyboard`` (a descriptor) has something to read.
+    It is given the ``portion`` of the output that it wants. A ``live`` one is called to redraw, and when the terminal
+    ``keyboard`` (a descriptor) has something to read.
     """
 
-    whole = True
+    portion = Portion.WHOLE
     live = False
     keyboard: int | None = None
 
@@ -42,3 +42,18 @@ class Listener:
 
     def pressed(self) -> None:
         """The keyboard has something to read."""
+
+
+def replay(listener: Listener, instance: str, output: Output, seen: int) -> None:
+    """Give a listener what the history holds of an output beyond the first ``seen`` bytes that it has had."""
+    before, after = output.parts()
+    position = 0
+    for pieces, dropped in ((before, output.dropped), (after, 0)):
+        for stream, data in pieces:
+            begin = max(seen - position, 0)
+            position += len(data)
+            if begin < len(data):
+                listener.output(instance, stream, data[begin:])
+        position += dropped
+        if dropped and position > seen:
+            listener.missing(instance, min(dropped, position - seen))

@@ -23,7 +23,7 @@ from assist_cli.operations.controller import Also, Controller
 from assist_cli.operations.runs import payload, plans
 from assist_cli.operations.runs.plans import Plan, Request
 from assist_cli.operations.runs.senders import sender
-from assist_cli.store import audit, invocations
+from assist_cli.store import audit, invocations, records
 from assist_cli.store import commands as store
 
 NAMES_IN_AUDIT = 5
@@ -95,6 +95,14 @@ def schedule(
 def recall(controller: Controller, invocation_id: str, *, output: bool = True) -> Invocation:
     """An invocation as it was last written; nobody is asked. Raises NotFound."""
     return invocations.get(controller.database, invocation_id, output=output)
+
+
+def with_output(controller: Controller, place: InvocationInstance) -> InvocationInstance:
+    """An instance with what its record wrote, or has written so far."""
+    if place.record.output is not None or not place.repeats:
+        return place
+    record = records.get(controller.database, place.record.id, output=True)
+    return place if record is None else replace(place, record=record)
 
 
 def _check_rendering(controller: Controller, invocation: Invocation) -> None:

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from assist_cli.model.invocation import Invocation
 from assist_cli.operations.controller import Controller
-from assist_cli.store import commands, notices, records
+from assist_cli.store import commands, invocations, notices, records
 
 
 def refresh(controller: Controller, invocation_id: str | None) -> None:
@@ -22,6 +23,21 @@ def refresh(controller: Controller, invocation_id: str | None) -> None:
         from assist_cli.operations.notify import wishes
 
         wishes.hurry(controller)
+
+
+def up_to_date(controller: Controller, invocation_id: str, *, output: bool) -> Invocation:
+    """An invocation after ``refresh``, with when those of its records that run started, and their output so far.
+
+    Output is asked for and given only where it is wanted. Raises NotFound.
+    """
+    refresh(controller, invocation_id)
+    found = invocations.get(controller.database, invocation_id, output=output)
+    if not found.status.is_final:
+        from assist_cli.operations.runs import interim
+
+        if interim.refresh(controller, interim.of_places(found.instances), output=output):
+            return invocations.get(controller.database, invocation_id, output=output)
+    return found
 
 
 def refresh_commands(controller: Controller, names: Iterable[str]) -> None:

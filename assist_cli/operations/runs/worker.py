@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 
 from assist_cli import codes
 from assist_cli.errors import AssistError
@@ -156,7 +157,7 @@ class RecordWorker:
             facts, moment = self._facts(watches=watches), self._moment()
             action = decide(self.record, facts, moment)
             if isinstance(action, Close):
-                await conclude(self._writer, self._connection, self.record.id, action)
+                await self._close(action)
                 return action.outcome
             if isinstance(action, Leave):
                 if action.seconds is None or not waits:
@@ -180,6 +181,15 @@ class RecordWorker:
                 if not follows:
                     return None
                 self._hear(await self._follow(time_left(self.record, moment)))
+
+    async def _close(self, action: Close) -> None:
+        if not self._fold.is_released or not action.outcome.accepted:
+            await conclude(self._writer, self._connection, self.record.id, action)
+            return
+        async with self._writer.large:
+            output = await follow.ends(self._controller, self._connection, self.record, self._fold)
+            outcome = replace(action.outcome, output=output)
+            await conclude(self._writer, self._connection, self.record.id, action._replace(outcome=outcome))
 
     def _facts(self, *, watches: bool) -> Facts:
         sender = sender_of(self._controller, self.record, self._token)

@@ -6,13 +6,13 @@ import asyncio
 import logging
 
 from assist_cli.errors import AssistError
+from assist_cli.model.output import Portion
 from assist_cli.model.status import InvocationStatus
 from assist_cli.operations.controller import Controller
 from assist_cli.operations.fleet.pool import ConnectionPool
 from assist_cli.operations.runs import payload
 from assist_cli.operations.runs.batch_writer import BatchWriter
 from assist_cli.operations.runs.delivery import Delivery, Request
-from assist_cli.operations.runs.follow import budget
 from assist_cli.operations.runs.worker import RecordWorker
 from assist_cli.operations.server.firing import DueRecord
 
@@ -76,6 +76,6 @@ class Deliverer:
     def _delivery(self, due: DueRecord) -> Delivery:
         def prepare() -> Request:
             _, params = payload.request(due.with_secrets(), due.place, self._controller.region)
-            return lambda client: client.run(params, budget=budget(None))
+            return lambda client: client.run(params, Portion.ENDS)
 
         return Delivery(due.invocation.timeout, prepare, due=due.when, noted=due.noted)

@@ -1,0 +1,19 @@
+"""Gaps in an output, as they are shown to people: a line that says how many bytes are missing where it stands."""
+
+from __future__ import annotations
+
+from assist_cli.cli.formatting import count
+from assist_cli.model.output import Output, Stream
+
+
+def gap(size: int) -> str:
+    """The line that stands for so many bytes."""
+    return f"… {count(size, 'byte')} {'is' if size == 1 else 'are'} missing here …"
+
+
+def marked(output: Output) -> str:
+    """The text of both streams, with its gap marked."""
+    before, after = output.texts_of(*Stream)
+    if not output.dropped:
+        return before + after
+    return before + ("\n" if before and not before.endswith("\n") else "") + gap(output.dropped) + "\n" + after
