@@ -29,7 +29,7 @@ from assist_cli.errors import UsageError
 # Typer exports the leaves of this branch of its tree; what they have in common is what is caught here.
 TyperUsageError: Any = typer.BadParameter.__base__
 
-LARGEST = 10**12  # of the numbers that options and arguments take
+LARGEST = 10**15  # of the numbers that options and arguments take
 MANY = 15  # parameters; the help of a command with so many has these sections, in this order
 HEADINGS = BOTH, WHERE, WHEN, WAVES, SHOWN = (
     "Arguments and options",

@@ -117,6 +117,19 @@ def frequency_of(schedule: Schedule) -> Frequency:
     return stored(schedule.frequency, schedule.timezone, schedule.instant, schedule.booted is not None)
 
 
+def error_of(schedule: Schedule) -> str | None:
+    """Why a schedule cannot be fired: what is noted, or that its frequency cannot be read here; None: it can."""
+    if schedule.next is None:
+        return None
+    if schedule.error is not None:
+        return schedule.error
+    try:
+        frequency_of(schedule)
+    except InvalidParameter as error:
+        return error.message
+    return None
+
+
 @dataclass(frozen=True)
 class Slot:
     """One due time on one instance. ``lateness`` and ``record_id`` are None where nothing was to be sent."""

@@ -21,7 +21,7 @@ from assist_cli.deploy import pki
 from assist_cli.errors import AssistError, ExitStatus, FileFailure
 from assist_cli.model.check import Check
 from assist_cli.model.instance import LOCAL, Health, Instance
-from assist_cli.model.schedule import frequency_of
+from assist_cli.model.schedule import error_of
 from assist_cli.model.target import Selection
 from assist_cli.operations.controller import Controller, utc_now
 from assist_cli.operations.fleet import health, instances
@@ -281,8 +281,8 @@ def examine_schedules(controller: Controller) -> Check:
     for invocation_id in schedules.open_ids(controller.database):
         try:
             planned = schedules.get(controller.database, invocation_id)
-            if planned is not None:
-                frequency_of(planned)
+            if planned is not None and (why := error_of(planned)) is not None:
+                found[invocation_id] = why
         except Exception as error:  # whatever is wrong with one, the others are looked at
             found.setdefault(invocation_id, str(error))
     if found:

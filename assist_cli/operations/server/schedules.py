@@ -171,7 +171,8 @@ def _refuse_over(found: Planned) -> None:
 
 
 def _planned(reader: Reader, invocation_id: str) -> Planned:
-    return Planned(_schedule(reader, invocation_id), invocations.get(reader, invocation_id, output=False))
+    found = _schedule(reader, invocation_id)
+    return Planned(replace(found, error=rules.error_of(found)), invocations.get(reader, invocation_id, output=False))
 
 
 def _schedule(reader: Reader, invocation_id: str) -> Schedule:
