@@ -118,7 +118,7 @@ def frequency_of(schedule: Schedule) -> Frequency:
 
 
 def error_of(schedule: Schedule) -> str | None:
-    """Why a schedule cannot be fired: what is noted, or that its frequency cannot be read here; None: it can."""
+    """Return why a schedule cannot be fired: what is noted, or that its frequency cannot be read here; None: it can."""
     if schedule.next is None:
         return None
     if schedule.error is not None:
