@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
+import sqlite3
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -150,14 +152,16 @@ def test_a_secret_that_cannot_be_read_is_told(world: World, tmp_path: Path) -> N
     asyncio.run(story())
 
 
-def test_an_instance_without_an_address_is_told(world: World) -> None:
+def test_an_instance_that_is_gone_is_told(world: World) -> None:
     async def story() -> None:
         made, good = world.schedule(EVERY), world.schedule(EVERY, on=("n2",))
-        execute(world, "UPDATE instances SET address = '???' WHERE name = 'n1'", made)
+        with contextlib.closing(sqlite3.connect(world.controller.home.database)) as connection:  # without foreign keys
+            connection.execute("DELETE FROM instances WHERE name = 'n1'")
+            connection.commit()
         async with world.agents(), world.serving():
-            await world.forward(25)
-            await world.until(lambda: made in store.errors(world.controller.database))
-        assert world.moments(good) == [10, 20]
+            await world.forward(35)
+            assert [*store.errors(world.controller.database)] == [made]
+        assert world.moments(good) == [10, 20, 30]
 
     asyncio.run(story())
 

@@ -86,11 +86,13 @@ class Deliverer:
         def prepare() -> Request:
             try:
                 _, params = payload.request(due.with_secrets(), due.place, self._controller.region)
-            except Exception as error:
+            except AssistError as error:
                 self._failures.note(due.invocation.id, error)
-                if isinstance(error, AssistError):
-                    raise
-                raise InternalError(f"cannot make the request of {due.invocation.id}: {error}") from error
+                raise
+            except Exception as error:  # a bug; its text may have values of parameters
+                bug = InternalError(f"cannot make the request of {due.invocation.id}: {type(error).__name__}")
+                self._failures.note(due.invocation.id, bug)
+                raise bug from error
             self._failures.clear(due.invocation.id)
             return lambda client: client.run(params, budget=budget(None))
 
