@@ -80,7 +80,7 @@ def invocation(
         "WorkingDir": found.working_dir or "",
         "Username": found.username or "",
         "RepeatMode": "Period" if periodic else "Once",
-        "Frequency": found.frequency or "",
+        "Frequency": found.expression or "",
         "Timed": periodic,
         "CreationTime": time(found.created),
         "InvokeStatus": found.status.value,

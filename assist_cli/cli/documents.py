@@ -237,6 +237,8 @@ def firing(firing: Firing) -> Document:
         "Time": time(firing.time),
         "LocalTime": firing.local.isoformat(timespec="seconds"),
         "Note": firing.note,
+        "NoteFrom": None if firing.span is None else firing.span[0].isoformat(timespec="seconds"),
+        "NoteTo": None if firing.span is None else firing.span[1].isoformat(timespec="seconds"),
     }
 
 
@@ -246,13 +248,14 @@ def schedule(planned: Planned) -> Document:
         "InvokeId": planned.invocation.id,
         "CommandName": planned.invocation.command_name,
         "RepeatMode": planned.invocation.repeat_mode.value,
-        "Frequency": planned.schedule.frequency,
+        "Frequency": planned.schedule.expression,
         "Timezone": planned.schedule.timezone,
         "InvokeStatus": planned.invocation.status.value,
         "Paused": planned.schedule.paused is not None,
         "NextTime": time(planned.schedule.next if planned.is_waiting else None),
         "LastTime": time(planned.schedule.last),
         "InstanceCount": len(planned.invocation.instances),
+        "ErrorInfo": planned.schedule.error or "",
     }
 
 
@@ -331,7 +334,7 @@ def _beginning(invocation: Invocation) -> Document:
 def _rest(invocation: Invocation) -> Document:
     return {
         "RepeatMode": invocation.repeat_mode.value,
-        "Frequency": invocation.frequency,
+        "Frequency": invocation.expression,
         "Parameters": {key: str(value) for key, value in invocation.parameters.items()},  # a secret is asterisks
         "Timeout": invocation.timeout,
         "WorkingDir": invocation.working_dir,

@@ -62,9 +62,10 @@ When something runs again, or later. Look first: assist schedule preview '...'
   MINUTE HOUR DAY-OF-MONTH MONTH DAY-OF-WEEK                     at second 0
 
 Fields of cron: *  1,15  8-18  */10  5/20  MON-FRI  NOV-FEB; years up to 2099
-  day of month  L  the last one; ? is any day
+  day of month  L  the last one; L-3; 15W, LW  the nearest workday; ? is any day
   day of week   0 and 7  Sunday; 5L or L5  the last Friday; 5#2  the second one
-  Both days given: either may fit.
+  Both days given: either matches.
+  @hourly  @daily  @weekly  @monthly  @yearly
 
 A time zone stands behind cron, or in at: Asia/Shanghai, UTC, GMT+8:00; without
 one it is this machine's. '0 30 2 * * * UTC'    'at(2026-12-01 02:00 UTC)'
@@ -72,9 +73,10 @@ one it is this machine's. '0 30 2 * * * UTC'    'at(2026-12-01 02:00 UTC)'
 Any two firings are at least 10 s apart: '0,55 * * * * *' is refused, as second
 55 and the 0 after it are 5 s apart.
 
-Where clocks are changed: with fixed hours a time that is left out fires when
-the gap ends, and one that comes twice fires the first time. With * or a step
-as the hour it goes on as elapsed time says. A rate is elapsed time anyway.
+Where clocks are changed: times that are left out fire once, when the gap ends;
+with all 24 hours they do not. A time that is shown twice fires the first time;
+both times with all 24 hours, or with two or more times in the repeated span.
+A rate is elapsed time.
 """,
     "parameters": """\
 Places in a script for values that are given when it runs. A saved command has them when it was

@@ -94,7 +94,7 @@ class ScheduleOptions(Group):
             found = frequency.at(self.at, zone=zone, now=now)
         else:
             assert self.in_ is not None
-            found = frequency.once(now + timedelta(seconds=self.in_), zone=zone)
+            found = frequency.after(self.in_, zone=zone, now=now)
         jitter = timedelta(seconds=self.jitter or 0)
         return Timing(found, jitter, self.missed or Missed.SKIP, KEEP if self.keep is None else self.keep)
 
@@ -202,15 +202,13 @@ class NotifyOptions(Group):
 
 def tell_scheduled(printer: Printer, controller: Controller, invocation: Invocation, schedule: Schedule) -> None:
     """The id on stdout; on stderr when it runs first, and that somebody must serve, where nobody does."""
-    from assist_cli.model import frequency
     from assist_cli.operations.server import schedules
 
     detaching.print_started(printer, controller, invocation, "schedule show")
     if not printer.is_json:
         assert schedule.next is not None
-        what = frequency.expression(schedule.frequency, schedule.timezone)
         where = count(len(invocation.instances), "instance")
         first = clock(schedule.next, schedule.timezone)
-        printer.talk(f"{what} on {where}, first at {first}; to end it: assist stop {invocation.id}")
+        printer.talk(f"{schedule.expression} on {where}, first at {first}; to end it: assist stop {invocation.id}")
     if not schedules.is_served(controller):
         printer.talk("Nobody serves, so nothing will run. To serve: assist serve, or for good: assist service install")

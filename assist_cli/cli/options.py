@@ -24,6 +24,8 @@ def duration(text: str | float) -> float:
     seconds = seconds_of(str(text))
     if seconds is None:
         raise typer.BadParameter(f"'{text}' is no duration; write 30s, 10m, 2h or 1d")
+    if seconds > HUNDRED_YEARS:
+        raise typer.BadParameter(f"'{text}' is longer than 100 years")
     return seconds
 
 

@@ -75,6 +75,9 @@ def list_(
         printer.table(COLUMNS, (_row(each, short[each.invocation.id], now) for each in found))
     else:
         printer.talk("Nothing runs again, or later. Try: assist run --every 30s -- uptime")
+    for each in found:
+        if each.schedule.error is not None:
+            printer.talk(f"{short[each.invocation.id]} cannot be fired: {each.schedule.error}")
     if not served and any(each.is_waiting for each in found):
         printer.talk("Nobody serves, so nothing runs. To serve: assist serve, or for good: assist service install")
 
@@ -181,6 +184,8 @@ def preview(
             hint="leave one of them out",
         )
     firings = asked.upcoming(now, now, number, zone=zone)
+    for remark in asked.remarks:
+        printer.talk(remark)
     if printer.is_json:
         printer.documents(map(documents.firing, firings))
         return
@@ -190,7 +195,7 @@ def preview(
     if any(firing.note for firing in firings):
         printer.talk("gap: clocks leave out these times on that day; overlap: they show them twice.")
     if len(firings) < number:
-        printer.talk("It does not fire again.")
+        printer.talk("It does not fire again, up to the year 2099.")
 
 
 def _change(context: typer.Context, id: str, output: Format, what: str) -> None:
@@ -214,7 +219,8 @@ def _print(printer: Printer, found: Planned, now: datetime) -> None:
     zone = schedule.timezone
     upcoming = f" ({clock(schedule.next, zone)})" if found.is_waiting and schedule.next else ""
     rows = [
-        ("Frequency", schedule.frequency + (f" in {zone}" if zone else "")),
+        *([("Error", f"cannot be fired: {schedule.error}")] if schedule.error is not None else []),
+        ("Frequency", schedule.expression),
         ("Next", _next(found, now) + upcoming),
         ("Last", f"{ago(schedule.last, now)} ({clock(schedule.last, zone)})" if schedule.last else "-"),
         ("On", ", ".join(place.instance_name for place in invocation.instances)),
@@ -235,7 +241,7 @@ def _row(found: Planned, short: str, now: datetime) -> list[Cell | str]:
     return [
         short,
         _state(found),
-        frequency.expression(schedule.frequency, schedule.timezone),
+        schedule.expression,
         _next(found, now),
         ago(schedule.last, now) if schedule.last else "",
         places[0].instance_name if len(places) == 1 else f"{len(places)} instances",
@@ -246,6 +252,8 @@ def _row(found: Planned, short: str, now: datetime) -> list[Cell | str]:
 def _state(found: Planned) -> Cell:
     if found.schedule.paused is not None and not found.invocation.status.is_final:
         return Cell("Paused", Style.ODD)
+    if found.schedule.error is not None and found.is_waiting:
+        return Cell("Error", Style.BAD)
     status = found.invocation.status
     return Cell(
         status.value,

@@ -29,6 +29,7 @@ from assist_cli.errors import UsageError
 # Typer exports the leaves of this branch of its tree; what they have in common is what is caught here.
 TyperUsageError: Any = typer.BadParameter.__base__
 
+LARGEST = 10**15  # of the numbers that options and arguments take
 MANY = 15  # parameters; the help of a command with so many has these sections, in this order
 HEADINGS = BOTH, WHERE, WHEN, WAVES, SHOWN = (
     "Arguments and options",
@@ -90,13 +91,20 @@ class CliCommand(_PrintsHelp, TyperCommand):
         """Parse the words. What is wrong with them knows its command, and of a choice the words that look like it."""
         words = list(args)
         try:
-            return super().parse_args(ctx, args)
+            rest = super().parse_args(ctx, args)
         except TyperUsageError as error:
             error.ctx = error.ctx or ctx
             choices = getattr(getattr(error, "param", None), "type", None)
             if hasattr(choices, "choices"):
                 error.possibilities = _near(words, error.param)
             raise
+        for each in self.get_params(ctx):
+            value = ctx.params.get(each.name)
+            if isinstance(value, int) and abs(value) > LARGEST:
+                raise UsageError(
+                    f"cannot use {each.opts[0]}: the number is larger than {LARGEST:,}", hint="give a smaller one"
+                )
+        return rest
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         """An argument that must be given stands there as it is, where Typer puts braces around it."""

@@ -125,7 +125,7 @@ def _check_content(content: bytes, kind: CommandType) -> None:
         raise InvalidParameter(
             "cannot use an empty script", code=codes.INVALID_CONTENT, hint="give it with -f FILE or -c TEXT"
         )
-    wide = content.startswith(_WIDE_MARKS) or b"\0" in content[:2]
+    wide = content.startswith(_WIDE_MARKS) or (b"\0" in content[:2] and content[:4].strip(b"\0").isascii())
     if kind is CommandType.SHELL and wide:
         raise InvalidParameter(
             "cannot use the script: it is UTF-16 or UTF-32 text, which a shell does not read",

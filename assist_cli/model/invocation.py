@@ -147,7 +147,7 @@ class Invocation:
     ``content`` is the script before its parameters are put in; text in braces is text unless ``parameters_enabled``. A
     secret parameter is remembered without its value. ``timeout`` is in seconds; ``command_name`` and
     ``command_version`` are None for a script that was run without being saved; ``frequency`` is None for one that
-    runs at once.
+    runs at once, and ``timezone`` is what its civil times stand in.
 
     Of a file that is sent, the ``transfer`` tells what it is. There is no command then, and the content is there while
     it is being sent and not remembered.
@@ -170,8 +170,18 @@ class Invocation:
     keep_script: bool = False
     repeat_mode: RepeatMode = RepeatMode.ONCE
     frequency: str | None = None
+    timezone: str | None = None
     finished: datetime | None = None
     transfer: Transfer | None = None
+
+    @property
+    def expression(self) -> str | None:
+        """The frequency with its zone, as it can be given again."""
+        if self.frequency is None:
+            return None
+        from assist_cli.model.frequency import expression  # which few invocations need
+
+        return expression(self.frequency, self.timezone)
 
     @property
     def began(self) -> datetime | None:

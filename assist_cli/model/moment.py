@@ -1,6 +1,6 @@
 """A point in time on two clocks, so that a clock that is set does not end what runs."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 
@@ -14,3 +14,8 @@ class Moment(NamedTuple):
     wall: datetime
     elapsed: float
     boot: str
+
+    @property
+    def booted(self) -> datetime:
+        """When the machine was started, by the time of day that the first clock shows now."""
+        return self.wall - timedelta(seconds=self.elapsed)

@@ -66,8 +66,7 @@ class Timing:
             raise InvalidParameter(
                 f"cannot keep {self.keep} records: the newest one is always kept", hint=f"--keep {KEEP}"
             )
-        longest = self.frequency.smallest_gap(now) / 2
-        if self.jitter > longest:
+        if self.jitter and self.jitter > (longest := self.frequency.smallest_gap(now) / 2):
             raise InvalidParameter(
                 f"cannot spread the instances over {self.jitter.total_seconds():g} s: "
                 "that is more than half of the time between two runs",
@@ -80,7 +79,11 @@ class Schedule:
     """The schedule of one invocation.
 
     ``anchor`` is where intervals are counted from, ``next`` the due time that comes next (None: it is over) and
-    ``last`` the newest that has fired. ``secrets`` are references by key, read anew at each firing.
+    ``last`` the newest that has fired. ``instant`` is the moment of what fires once. ``secrets`` are references by key,
+    read again at each firing. ``error`` tells why it could not be fired, when it was tried last.
+
+    One that counts elapsed time has the moment at which the machine ``booted``, by the wall clock by which its times
+    are right, and the name of that ``boot``; None follows the time of day.
     """
 
     invocation_id: str
@@ -94,6 +97,37 @@ class Schedule:
     keep: int = KEEP
     paused: datetime | None = None
     secrets: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    instant: datetime | None = None
+    booted: datetime | None = None
+    boot: str = ""
+    error: str | None = None
+
+    @property
+    def expression(self) -> str:
+        """The frequency with its zone, as it can be given again."""
+        from assist_cli.model.frequency import expression
+
+        return expression(self.frequency, self.timezone)
+
+
+def frequency_of(schedule: Schedule) -> Frequency:
+    """The frequency of a schedule. Raises InvalidParameter when its zone, or what it says, is not known here."""
+    from assist_cli.model.frequency import stored
+
+    return stored(schedule.frequency, schedule.timezone, schedule.instant, schedule.booted is not None)
+
+
+def error_of(schedule: Schedule) -> str | None:
+    """Return why a schedule cannot be fired: what is noted, or that its frequency cannot be read here; None: it can."""
+    if schedule.next is None:
+        return None
+    if schedule.error is not None:
+        return schedule.error
+    try:
+        frequency_of(schedule)
+    except InvalidParameter as error:
+        return error.message
+    return None
 
 
 @dataclass(frozen=True)
@@ -153,8 +187,10 @@ def after_step(schedule: Schedule, frequency: Frequency, now: datetime, step: ti
     """The next due time after the clock was set to ``now`` (by ``step``; None: set back, while nobody served).
 
     What runs at least once an hour goes on by the new time as if nothing had happened. What runs seldom does not run
-    again at a time that it has had already, and what a step ahead has passed over is due still.
+    again at a time that it has had already, and what a step ahead has passed over is due still. An instant stays.
     """
+    if schedule.instant is not None:
+        return schedule.next
     ahead = step is not None and step > timedelta(0)
     if schedule.last is not None:
         following = frequency.next(schedule.last, schedule.anchor)
@@ -164,6 +200,12 @@ def after_step(schedule: Schedule, frequency: Frequency, now: datetime, step: ti
         if now < schedule.last:
             return following
     return schedule.next if ahead else frequency.next(now, schedule.anchor)
+
+
+def upgraded(schedule: Schedule, frequency: Frequency, now: datetime) -> datetime | None:
+    """The next due time by the rules and the zones that are known now: both may be others than when it was written."""
+    assert schedule.next is not None
+    return frequency.next(min(schedule.next - MOMENT, now), schedule.anchor)
 
 
 def due_times(

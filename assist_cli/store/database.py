@@ -74,6 +74,18 @@ class Transaction(Reader):
         with _failures(self._path):
             return self._connection.execute(sql, parameters).rowcount
 
+    @contextlib.contextmanager
+    def part(self) -> Iterator[None]:
+        """A part that is undone alone when it fails; the rest of the transaction stays."""
+        self.execute("SAVEPOINT part")
+        try:
+            yield
+        except BaseException:
+            self.execute("ROLLBACK TO part")
+            raise
+        finally:
+            self.execute("RELEASE part")
+
     def execute_many(self, sql: str, parameters: Iterable[Sequence[Any]]) -> None:
         """Run one statement for each row of parameters."""
         with _failures(self._path):

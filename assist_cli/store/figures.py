@@ -40,15 +40,16 @@ def open_records(reader: Reader) -> dict[str, int]:
 
 
 def schedules(reader: Reader) -> dict[str, int]:
-    """The schedules that are not over: those that fire, and those that are paused."""
+    """The schedules that are not over: those that fire, those that are paused, and those that cannot be fired."""
     row = reader.first(
         """
-        SELECT count(*) - count(paused_at) AS active, count(paused_at) AS paused
+        SELECT coalesce(sum(paused_at IS NULL AND error IS NULL), 0) AS active, count(paused_at) AS paused,
+            coalesce(sum(paused_at IS NULL AND error IS NOT NULL), 0) AS failing
         FROM schedules WHERE next_at IS NOT NULL
         """
     )
     assert row is not None
-    return {name: row[name] for name in ("active", "paused")}
+    return {name: row[name] for name in ("active", "paused", "failing")}
 
 
 def waiting_notices(reader: Reader) -> int:

@@ -30,9 +30,9 @@ def add(transaction: Transaction, invocation: Invocation) -> None:
     transaction.execute(
         """
         INSERT INTO invocations (id, status, created_at, finished_at, command_id, command_name, command_version,
-            command_type, repeat_mode, frequency, timeout, working_dir, username, keep_script, parameters_enabled,
-            parameters, content)
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+            command_type, repeat_mode, frequency, timezone, timeout, working_dir, username, keep_script,
+            parameters_enabled, parameters, content)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
         """,
         [
             invocation.id,
@@ -45,6 +45,7 @@ def add(transaction: Transaction, invocation: Invocation) -> None:
             invocation.command_type.value if invocation.command_type else "",
             invocation.repeat_mode.value,
             invocation.frequency,
+            invocation.timezone,
             invocation.timeout,
             invocation.working_dir,
             invocation.username,

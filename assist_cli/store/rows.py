@@ -45,6 +45,7 @@ def invocation_of(
         keep_script=bool(row["keep_script"]),
         repeat_mode=RepeatMode(row["repeat_mode"]),
         frequency=row["frequency"],
+        timezone=row["timezone"],
         finished=from_ms_or_none(row["finished_at"]),
         transfer=transfer,
     )

@@ -27,8 +27,8 @@ def add(transaction: Transaction, schedule: Schedule) -> None:
     transaction.execute(
         f"""
         INSERT INTO schedules (invocation_id, frequency, timezone, anchor_at, next_at, jitter_ms, missed, keep, secrets,
-            revision)
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, {_NEXT_REVISION})
+            instant_at, booted_at, boot, revision)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, {_NEXT_REVISION})
         """,  # noqa: S608
         [
             schedule.invocation_id,
@@ -40,6 +40,9 @@ def add(transaction: Transaction, schedule: Schedule) -> None:
             schedule.missed.value,
             schedule.keep,
             json.dumps(dict(schedule.secrets)),
+            to_ms_or_none(schedule.instant),
+            to_ms_or_none(schedule.booted),
+            schedule.boot,
         ],
     )
 
@@ -67,6 +70,12 @@ def changed(reader: Reader, revision: int) -> tuple[int, dict[str, int | None]]:
 def ids(reader: Reader) -> list[str]:
     """The invocations that have a schedule, also one that is over; newest first."""
     rows = reader.query("SELECT invocation_id FROM schedules ORDER BY invocation_id DESC")
+    return [row["invocation_id"] for row in rows]
+
+
+def open_ids(reader: Reader) -> list[str]:
+    """Those that will fire again, also while they are paused."""
+    rows = reader.query("SELECT invocation_id FROM schedules WHERE next_at IS NOT NULL ORDER BY invocation_id")
     return [row["invocation_id"] for row in rows]
 
 
@@ -119,23 +128,28 @@ def resume(transaction: Transaction, invocation_id: str, upcoming: datetime) -> 
     )
 
 
-def change(
-    transaction: Transaction,
-    invocation_id: str,
-    frequency: str,
-    timezone: str | None,
-    anchor: datetime,
-    upcoming: datetime,
-) -> None:
-    """Give it another frequency, which counts from ``anchor`` on."""
+def change(transaction: Transaction, schedule: Schedule) -> None:
+    """Give it the frequency of this one, which counts from its anchor on."""
     transaction.execute(
         f"""
-        UPDATE schedules SET frequency = ?, timezone = ?, anchor_at = ?, next_at = ?, revision = {_NEXT_REVISION}
+        UPDATE schedules SET frequency = ?, timezone = ?, anchor_at = ?, next_at = ?, booted_at = ?, boot = ?,
+            error = NULL, revision = {_NEXT_REVISION}
         WHERE invocation_id = ?
         """,  # noqa: S608
-        [frequency, timezone, to_ms(anchor), to_ms(upcoming), invocation_id],
+        [
+            schedule.frequency,
+            schedule.timezone,
+            to_ms(schedule.anchor),
+            to_ms_or_none(schedule.next),
+            to_ms_or_none(schedule.booted),
+            schedule.boot,
+            schedule.invocation_id,
+        ],
     )
-    transaction.execute("UPDATE invocations SET frequency = ? WHERE id = ?", [frequency, invocation_id])
+    transaction.execute(
+        "UPDATE invocations SET frequency = ?, timezone = ? WHERE id = ?",
+        [schedule.frequency, schedule.timezone, schedule.invocation_id],
+    )
 
 
 def join(transaction: Transaction, invocation_id: str, instances: Iterable[Instance]) -> None:
@@ -157,39 +171,72 @@ def end(transaction: Transaction, invocation_id: str) -> None:
     )
 
 
-def shift_intervals(transaction: Transaction, step: timedelta) -> None:
-    """Move what counts elapsed time along with a clock that was set."""
+def shift_elapsed(transaction: Transaction, boot: str, booted: datetime, least: timedelta) -> None:
+    """Move what counts elapsed time along with a clock that was set: ``booted`` is when this ``boot`` was, by it.
+
+    Less than ``least`` is no step. Where the machine was started since, its times are right by the wall clock.
+    """
     transaction.execute(
         """
-        UPDATE schedules SET anchor_at = anchor_at + ?1, next_at = next_at + ?1, last_at = last_at + ?1
-        WHERE frequency GLOB 'rate(*' AND next_at IS NOT NULL
+        UPDATE schedules SET anchor_at = anchor_at + ?2 - booted_at, next_at = next_at + ?2 - booted_at,
+            last_at = last_at + ?2 - booted_at, instant_at = instant_at + ?2 - booted_at, booted_at = ?2
+        WHERE booted_at IS NOT NULL AND next_at IS NOT NULL AND boot = ?1 AND abs(?2 - booted_at) >= ?3
         """,
-        [step // MILLISECOND],
+        [boot, to_ms(booted), least // MILLISECOND],
     )
 
 
-def ahead(reader: Reader, now: datetime) -> list[Schedule]:
+def adopt_boot(transaction: Transaction, boot: str, booted: datetime) -> None:
+    """Count elapsed time by this start of the machine, where it was counted by an older one or by an unknown one."""
+    transaction.execute(
+        "UPDATE schedules SET boot = ?1, booted_at = ?2 WHERE booted_at IS NOT NULL AND (boot <> ?1 OR boot = '')",
+        [boot, to_ms(booted)],
+    )
+
+
+def note_error(transaction: Transaction, invocation_id: str, error: str | None) -> bool:
+    """Note why it could not be fired (None: it could); False when the invocation has no schedule."""
+    return transaction.execute("UPDATE schedules SET error = ? WHERE invocation_id = ?", [error, invocation_id]) == 1
+
+
+def clear_errors(transaction: Transaction) -> None:
+    """Clear the errors of all."""
+    transaction.execute("UPDATE schedules SET error = NULL WHERE error IS NOT NULL")
+
+
+def errors(reader: Reader) -> dict[str, str]:
+    """Those that could not be fired when that was tried last, and why."""
+    rows = reader.query(
+        "SELECT invocation_id, error FROM schedules WHERE error IS NOT NULL AND next_at IS NOT NULL ORDER BY 1"
+    )
+    return {row["invocation_id"]: row["error"] for row in rows}
+
+
+def ahead(reader: Reader, now: datetime) -> list[str]:
     """Those that have fired or were made, by their own word, after now: the clock was set back since."""
     rows = reader.query(
-        "SELECT * FROM schedules WHERE next_at IS NOT NULL AND coalesce(last_at, anchor_at) > ?", [to_ms(now)]
+        "SELECT invocation_id FROM schedules WHERE next_at IS NOT NULL AND coalesce(last_at, anchor_at) > ?",
+        [to_ms(now)],
     )
-    return [_schedule(row) for row in rows]
+    return [row["invocation_id"] for row in rows]
 
 
-def passed_over(reader: Reader, before: datetime, now: datetime) -> list[Schedule]:
+def passed_over(reader: Reader, before: datetime, now: datetime) -> list[str]:
     """Those whose next due time lies between these: where the clock was set ahead, it has not come but was left out."""
     rows = reader.query(
-        "SELECT * FROM schedules WHERE next_at > ? AND next_at <= ? AND paused_at IS NULL", [to_ms(before), to_ms(now)]
+        "SELECT invocation_id FROM schedules WHERE next_at > ? AND next_at <= ? AND paused_at IS NULL",
+        [to_ms(before), to_ms(now)],
     )
-    return [_schedule(row) for row in rows]
+    return [row["invocation_id"] for row in rows]
 
 
-def set_next(transaction: Transaction, invocation_id: str, upcoming: datetime | None, anchor: datetime) -> None:
-    """Correct the next due time after the clock was set."""
-    transaction.execute(
-        "UPDATE schedules SET next_at = ?, anchor_at = ? WHERE invocation_id = ?",
-        [to_ms_or_none(upcoming), to_ms(anchor), invocation_id],
+def set_next(transaction: Transaction, schedule: Schedule, upcoming: datetime | None) -> bool:
+    """Correct the next due time of a schedule, and its anchor; False when somebody else has changed it."""
+    changed = transaction.execute(
+        "UPDATE schedules SET next_at = ?, anchor_at = ? WHERE invocation_id = ? AND next_at = ?",
+        [to_ms_or_none(upcoming), to_ms(schedule.anchor), schedule.invocation_id, to_ms_or_none(schedule.next)],
     )
+    return changed == 1
 
 
 def _schedule(row: sqlite3.Row) -> Schedule:
@@ -205,4 +252,8 @@ def _schedule(row: sqlite3.Row) -> Schedule:
         keep=row["keep"],
         paused=from_ms_or_none(row["paused_at"]),
         secrets=json.loads(row["secrets"]),
+        instant=from_ms_or_none(row["instant_at"]),
+        booted=from_ms_or_none(row["booted_at"]),
+        boot=row["boot"],
+        error=row["error"],
     )

@@ -14,6 +14,7 @@ import pytest
 
 from assist_cli.api.actions import ACTIONS
 from assist_cli.model.access import Role
+from assist_cli.operations.local_zone import local_zone
 from tests.support import sdks
 from tests.support.api import GUARD, Service
 from tests.support.sdks import Refused, Sdk
@@ -429,7 +430,12 @@ def test_what_runs_again_from_its_first_run_to_its_stop(new: Sdk, service: Servi
     (found,) = new("DescribeInvocations", InvokeId=invoke_id, Timed=True, RepeatMode="Period")["Invocations"][
         "Invocation"
     ]
-    expected = {"InvokeStatus": "Running", "RepeatMode": "Period", "Timed": True, "Frequency": "*/10 * * * * ?"}
+    expected = {
+        "InvokeStatus": "Running",
+        "RepeatMode": "Period",
+        "Timed": True,
+        "Frequency": f"*/10 * * * * ? {local_zone()}",
+    }
     assert {name: found[name] for name in expected} == expected
     assert found["InvocationStatus"] in ("Scheduled", "Pending", "Running")
     for _ in polls():
@@ -458,6 +464,10 @@ def test_a_frequency_and_the_instances_may_be_changed(sdk: Sdk, service: Service
     assert changed["CommandId"] == made["CommandId"]
     (found,) = sdk("DescribeInvocations", InvokeId=made["InvokeId"])["Invocations"]["Invocation"]
     assert found["Frequency"] == "rate(2h)"
+    for text in ("0 0 9 * * ? UTC", "0 0 9 * * ? Asia/Shanghai", "0 0 9 * * ? GMT+8:00"):  # the zone alone is a change
+        sdk("ModifyInvocationAttribute", InvokeId=made["InvokeId"], Frequency=text)
+        (found,) = sdk("DescribeInvocations", InvokeId=made["InvokeId"])["Invocations"]["Invocation"]
+        assert found["Frequency"] == text
     places = found["InvokeInstances"]["InvokeInstance"]
     assert [(each["InstanceId"], each["InvocationStatus"]) for each in places] == [
         (away.id, "Scheduled"),

@@ -36,10 +36,13 @@ def test_the_next_firings_as_a_table_and_as_json(assist: Application, isolation:
     assert b"Local times are those of Europe/Berlin.\ngap: clocks leave out these times" in table.stderr
 
     documents = json.loads(assist(*words, "-o", "json").stdout)
-    assert [list(each) for each in documents] == [["Time", "LocalTime", "Note"]] * 2
+    assert [list(each) for each in documents] == [["Time", "LocalTime", "Note", "NoteFrom", "NoteTo"]] * 2
     for each in documents:
         moment = datetime.fromisoformat(each["LocalTime"])
         assert f"{moment.astimezone(timezone.utc):%Y-%m-%dT%H:%M:%SZ}" == each["Time"]
+        assert [each[name] for name in ("NoteFrom", "NoteTo")] == [
+            each["LocalTime"][:10] + f"T0{n}:00:00" for n in (2, 3)
+        ]
         assert each["LocalTime"][10:] == {"gap": "T03:00:00+02:00", "overlap": "T02:30:00+02:00"}[each["Note"]]
 
     lines = assist(*words, "-o", "jsonl").stdout.splitlines()
@@ -134,3 +137,33 @@ def test_a_long_command_is_cut_and_its_row_stays_one_line(
     (row,) = (line for line in terminal.text.splitlines() if line.startswith("t-"))
     assert re.fullmatch(r"t-\w+  Running  at\(2099-12-.*…  in \d+ d +local  echo long.*…", row)
     assert max(map(len, terminal.text.splitlines()[:3])) <= 80
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (("--cron", "0 9 * * MON", "--timezone", "Asia/Shanghai"), "0 0 9 * * MON Asia/Shanghai"),
+        (("--cron", "CRON_TZ=UTC @daily"), "0 0 0 * * * UTC"),
+        (("--at", "2099-12-01 02:00+08:00"), "at(2099-12-01 02:00:00 GMT+8:00)"),
+        (("--every", "90s"), "rate(90s)"),
+    ],
+)
+@pytest.mark.usefixtures("starts_processes", "home")
+def test_a_frequency_comes_back_as_it_can_be_given_again(
+    assist: Application, words: tuple[str, ...], expected: str
+) -> None:
+    made = assist("run", *words, "--", "true").stdout.decode().strip()
+    listed = json.loads(assist("schedule", "show", made, "-o", "json").stdout)
+    shown = json.loads(assist("invocation", "show", made, "-o", "json").stdout)
+    assert listed["Frequency"] == shown["Frequency"] == expected
+    next_time = json.loads(assist("schedule", "preview", expected, "-n", "1", "-o", "json").stdout)[0]["Time"]
+    assert expected.startswith("rate") or listed["NextTime"] == next_time
+
+
+def test_what_often_means_something_else_is_said_on_stderr(assist: Application) -> None:
+    for form in ("table", "json"):
+        done = assist("schedule", "preview", "0 0 9 1 * 2", "-o", form)
+        assert done.returncode == 0
+        assert b"either of them matches" in done.stderr
+        assert b"1 is Monday" in done.stderr
+    assert assist("schedule", "preview", "0 0 9 ? * MON", "-o", "json").stderr == b""

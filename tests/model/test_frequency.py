@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import random
-from datetime import datetime, timedelta, timezone
+from datetime import date, datetime, timedelta, timezone
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -13,12 +13,15 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from assist_cli.errors import InvalidParameter, QuotaExceeded
-from assist_cli.model.frequency import Frequency, at, cron, every, once, parse, restore
+from assist_cli.model.frequency import Frequency, after, at, cron, every, once, parse, restore
+from assist_cli.model.frequency.days import due_days
 from assist_cli.model.frequency.fields import HOUR, MINUTE, SECOND, values
 from tests.support.expressions import expression, field_text
+from tests.support.segments import Expression
 
 TIMES = (SECOND, MINUTE, HOUR)
 NOW = datetime(2026, 3, 28, 12, tzinfo=timezone.utc)
+YEARS = ["", "2026-2099", "2090/3", "2026-2099/4"]
 CREATED = datetime(2026, 3, 28, 12, 0, 7, 250_000, tzinfo=timezone.utc)
 
 
@@ -216,8 +219,35 @@ def test_at_as_a_word_and_as_a_moment() -> None:
     later = once(NOW + timedelta(minutes=10, microseconds=1), zone="Asia/Shanghai")
     assert later.text == "at(2026-03-28 20:10:01)"
     assert later.next(NOW, NOW) == NOW + timedelta(minutes=10, seconds=1)
+    assert not later.is_elapsed
     with pytest.raises(InvalidParameter, match="the year"):
         once(NOW + timedelta(days=36_500), zone="UTC")
+
+
+def test_an_instant_in_a_repeated_hour_is_the_one_that_was_meant() -> None:
+    second_pass = datetime(2026, 10, 25, 1, 30, tzinfo=timezone.utc)
+    for found in (once(second_pass, zone="Europe/Berlin"), read("at(2026-10-25 02:30+01:00)", "Europe/Berlin")):
+        assert found.expression == "at(2026-10-25 02:30:00 GMT+1:00)"
+        assert restore(found.text, found.timezone).instant == found.instant == second_pass
+        assert read(found.expression).instant == second_pass
+    assert once(second_pass - timedelta(hours=1), zone="Europe/Berlin").timezone == "Europe/Berlin"
+    assert read("at(2026-10-25 02:30)", "Europe/Berlin").instant == second_pass - timedelta(hours=1)
+    assert read("at(2026-03-29 02:30)", "Europe/Berlin").instant == datetime(2026, 3, 29, 1, tzinfo=timezone.utc)
+
+
+def test_a_time_from_now_on_is_elapsed_time() -> None:
+    later = after(90.5, zone="Asia/Shanghai", now=NOW)
+    assert (later.text, later.is_elapsed) == ("at(2026-03-28 20:01:31)", True)
+    assert [read(text).is_elapsed for text in ("rate(30s)", "@daily", "at(2027-01-01)")] == [True, False, False]
+    for seconds in (1e11, 1e300, float("inf")):
+        with pytest.raises(InvalidParameter, match="2099"):
+            after(seconds, zone="UTC", now=NOW)
+
+
+def test_no_rate_goes_on_after_2099() -> None:
+    found = read("rate(1000d)").upcoming(NOW, NOW, 10_000)
+    assert 20 < len(found) < 30
+    assert found[-1].time.year <= 2099
 
 
 # ---- cron: its fields
@@ -266,6 +296,14 @@ def test_cron_has_five_six_or_seven_fields(text: str, stored: str) -> None:
         ("0 0 0 29 2 ?", ["Tue 2028-02-29", "Sun 2032-02-29"]),
         ("0 0 0 1 1 ? 2028/30", ["Sat 2028-01-01", "Tue 2058-01-01", "Thu 2088-01-01"]),
         ("0 0 0 31 12 ? 2099", ["Thu 2099-12-31"]),
+        ("0 0 0 15W * ?", ["Wed 2026-04-15", "Fri 2026-05-15", "Mon 2026-06-15"]),
+        ("0 0 0 1W 8,11 ?", ["Mon 2026-08-03", "Mon 2026-11-02"]),  # never in the month before
+        ("0 0 0 31W * ?", ["Tue 2026-03-31", "Fri 2026-05-29", "Fri 2026-07-31"]),
+        ("0 0 0 LW * ?", ["Tue 2026-03-31", "Thu 2026-04-30", "Fri 2026-05-29"]),
+        ("0 0 0 L-3 * ?", ["Mon 2026-04-27", "Thu 2026-05-28"]),
+        ("0 0 0 L-30 * ?", ["Fri 2026-05-01", "Wed 2026-07-01"]),
+        ("0 0 0 */1 * MON", ["Mon 2026-03-30", "Mon 2026-04-06"]),
+        ("0 0 0 13 * */1", ["Mon 2026-04-13", "Wed 2026-05-13"]),
     ],
 )
 def test_days(text: str, expected: list[str]) -> None:
@@ -297,8 +335,18 @@ def test_over_the_end_of_a_year() -> None:
         ("0 0 24 * * *", "hour"),
         ("0 0 1- * * *", "hour"),
         ("0 0 0 0 * *", "day-of-month"),
-        ("0 0 0 15W * *", "day-of-month"),
-        ("0 0 0 L-3 * *", "day-of-month"),
+        ("008 0 0 * * *", "second"),
+        ("0 0 0 032 * *", "day-of-month"),
+        ("0 0 0 W * *", "day-of-month"),
+        ("0 0 0 1-15W * *", "day-of-month"),
+        ("0 0 0 1,15W * *", "day-of-month"),
+        ("0 0 0 32W * *", "day-of-month"),
+        ("0 0 0 L-0 * *", "day-of-month"),
+        ("0 0 0 L-31 * *", "day-of-month"),
+        ("0 0 0 1,? * MON", "day-of-month"),
+        ("0 0 0 * * FR\N{LATIN SMALL LETTER DOTLESS I}", "day-of-week"),
+        ("0 0 0 * * \N{LATIN SMALL LETTER LONG S}UN", "day-of-week"),
+        ("0 0 0 * * W-SUN", "day-of-week"),
         ("0 0 0 1 13 *", "month"),
         ("0 0 0 1 MAI *", "month"),
         ("0 0 0 * * 8", "day-of-week"),
@@ -319,7 +367,7 @@ def test_a_refusal_names_the_field(text: str, field: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", " ", "hello", "* * * *", "@daily", "0 0 0 * * * 2027 UTC UTC", "0 " * 600, "at()"]
+    "text", ["", " ", "hello", "* * * *", "@reboot", "0 0 0 * * * 2027 UTC UTC", "0 " * 600, "at()"]
 )
 def test_what_has_no_form_is_refused(text: str) -> None:
     with pytest.raises(InvalidParameter, match="cannot"):
@@ -341,6 +389,13 @@ def test_what_has_no_form_is_refused(text: str) -> None:
         ("0 0 9 * * ? GMT+8:00", "GMT+8:00", 1),
         ("0 0 9 * * ? gmt+08", "GMT+8:00", 1),
         ("0 0 9 * * ? GMT-3:30", "GMT-3:30", 12),
+        ("0 9 * * * W-SU", "W-SU", 6),
+        ("0 9 * * * Z", "UTC", 9),
+        ("0 9 * * * +08:00", "GMT+8:00", 1),
+        ("0 0 9 * * ? -03:30", "GMT-3:30", 12),
+        ("CRON_TZ=Asia/Shanghai 0 9 * * *", "Asia/Shanghai", 1),
+        ("CRON_TZ=UTC @hourly", "UTC", 13),
+        ("@daily GMT-9", "GMT-9:00", 9),
         ("0 0 9 * * ?", "America/Sao_Paulo", 12),
     ],
 )
@@ -375,6 +430,55 @@ def test_a_zone_that_is_not_known_is_refused(zone: str, hint: str) -> None:
         read("0 0 9 * * ?", zone)
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["0 0 9 * * * UTC UTC", "0 9 * * * Asia/Shanghai UTC", "CRON_TZ=UTC 0 9 * * * UTC", "0 0 9 * * UTC Z", "0 9 * * Z"],
+)
+def test_a_zone_is_not_a_field(text: str) -> None:
+    with pytest.raises(InvalidParameter, match=r"more than one time zone|has 4"):
+        read(text)
+
+
+@pytest.mark.parametrize("space", ["\u00a0", "\u2009", "\u200b", "\u3000", "\x1c"])
+@pytest.mark.parametrize("text", ["0{}0 9 * * *", "0 0 9 * * *{}", "rate(30s){}", "at(2026-12-01{}02:00)"])
+def test_what_only_looks_like_a_space_is_refused(text: str, space: str) -> None:
+    with pytest.raises(InvalidParameter, match="no meaning"):
+        read(text.format(space))
+
+
+@pytest.mark.parametrize(
+    ("name", "stored"),
+    [
+        ("@hourly", "0 0 * * * *"),
+        ("@daily", "0 0 0 * * *"),
+        ("@midnight", "0 0 0 * * *"),
+        ("@Weekly", "0 0 0 * * SUN"),
+        ("@monthly", "0 0 0 1 * *"),
+        ("@yearly", "0 0 0 1 1 *"),
+        ("@annually", "0 0 0 1 1 *"),
+    ],
+)
+def test_some_expressions_have_a_name(name: str, stored: str) -> None:
+    assert read(name).text == stored
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("0 9 1 * MON", ["Both day fields"]),
+        ("0 0 9 1 * 2", ["Both day fields", "Weekday numbers"]),
+        ("0 0 9 ? * 1-5", ["Weekday numbers"]),
+        ("0 0 9 */1 * MON#2", []),
+        ("0 0 9 * * 5L", ["Weekday numbers"]),
+        ("rate(30s)", []),
+    ],
+)
+def test_what_often_means_something_else_is_said_in_words(text: str, said: list[str]) -> None:
+    remarks = read(text).remarks
+    assert len(remarks) == len(said)
+    assert all(remark.startswith(word) for remark, word in zip(remarks, said, strict=True))
+
+
 # ---- clocks that are changed
 
 
@@ -387,7 +491,7 @@ def test_fixed_hours_fire_once_where_clocks_are_changed() -> None:
     ]
 
 
-def test_a_wildcard_in_the_hour_goes_on() -> None:
+def test_all_24_hours_go_on_where_clocks_are_changed() -> None:
     assert local("*/10 * * * * *", "Europe/Berlin", datetime(2026, 3, 29, 1, 59, 35), 4) == [
         *("2026-03-29 01:59:40+01:00", "2026-03-29 01:59:50+01:00"),
         *("2026-03-29 03:00:00+02:00", "2026-03-29 03:00:10+02:00"),
@@ -396,8 +500,8 @@ def test_a_wildcard_in_the_hour_goes_on() -> None:
         *("2026-03-29 00:00:00+01:00", "2026-03-29 03:00:00+02:00"),
         *("2026-03-29 04:00:00+02:00", "2026-03-29 06:00:00+02:00"),
     ]
-    assert [each[11:16] for each in local("0 0 */2 * * *", "Europe/Berlin", datetime(2026, 10, 24, 23), 4)] == [
-        *("00:00", "02:00", "02:00", "04:00")
+    assert [each[11:16] for each in local("0 0 */2 * * *", "Europe/Berlin", datetime(2026, 10, 24, 23), 3)] == [
+        *("00:00", "02:00", "04:00")
     ]
     assert local("0 30 * * * *", "Europe/Berlin", datetime(2026, 10, 25, 1), 4) == [
         *("2026-10-25 01:30:00+02:00", "2026-10-25 02:30:00+02:00"),
@@ -425,6 +529,41 @@ PIECES = st.sampled_from(
         "é",
     ]
 )
+
+
+HEAVY = "0,55 0,59 0,23 ? * MON#1,TUE#1,WED#2,THU#3,FRI#5,1L,3L,5L 2026-2099"
+
+
+@pytest.mark.parametrize("parts", [pytest.param(300, id="some"), pytest.param(5000, id="many", marks=pytest.mark.long)])
+def test_no_expression_visits_more_than_20_000_days(parts: int) -> None:
+    """To be read, checked and fired twice, at its first years and at its last."""
+    chance = random.Random(43)
+    texts = [HEAVY, "0 0 0 29 2 1#5 2099", "0,55 0,59 0,23 31W,L * MON#5"]
+    for text in [*texts, *(f"{expression(chance)} {chance.choice(YEARS)}" for _ in range(parts))]:
+        due_days.cache_clear()
+        with contextlib.suppress(InvalidParameter, QuotaExceeded):
+            frequency = read(text)
+            for moment in (NOW, datetime(2098, 7, 1, tzinfo=timezone.utc)):
+                frequency.smallest_gap(moment)
+                frequency.upcoming(moment, moment, 2)
+        assert due_days.cache_info().misses * 366 <= 20_000, text
+
+
+@pytest.mark.parametrize("number", [pytest.param(15, id="some"), pytest.param(1500, id="many", marks=pytest.mark.long)])
+def test_days_are_those_of_a_brute_force(number: int) -> None:
+    chance = random.Random(44)
+    first = date(2026, 1, 1).toordinal() - date(1970, 1, 1).toordinal()
+    for _ in range(number):
+        text = " ".join(["0 0 0", *expression(chance, workdays=True).split()[3:]])
+        found, wanted = restore(text, "UTC").rule.days, Expression(text)  # type: ignore[union-attr]
+        due = [day for day in range(first, first + 1500) if wanted.is_due(date(1970, 1, 1) + timedelta(days=day))]
+        day, fired = found.first(first), []
+        while day is not None and day < first + 1500:
+            fired.append(day)
+            day = found.first(day + 1)
+        assert fired == due, text
+        twins = [(one, other) for one, other in itertools.pairwise(due) if other == one + 1]
+        assert not twins or found.neighbours(first) == twins[0], text
 
 
 @given(st.one_of(st.text(), st.lists(PIECES).map("".join), st.lists(PIECES, min_size=5, max_size=8).map(" ".join)))

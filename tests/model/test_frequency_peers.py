@@ -1,4 +1,4 @@
-"""Firings agree with an independent implementation, cronsim, wherever both define the answer.
+"""Firings agree with independent implementations, cronsim and croniter, wherever both define the answer.
 
 Both are asked in UTC and start at the same moment; clocks that are changed have tests of their own. Where the two
 differ on purpose the difference stands here, in a test, and in docs/frequency.md.
@@ -11,6 +11,7 @@ import random
 from datetime import datetime, timezone
 
 import pytest
+from croniter import CroniterBadDateError, croniter
 from cronsim import CronSim, CronSimError
 
 from assist_cli.model.frequency import restore
@@ -33,7 +34,7 @@ def theirs(text: str, start: datetime, count: int = FIRINGS) -> list[datetime]:
 
 
 def differs_on_purpose(text: str) -> bool:
-    """A day field that starts with a star and restricts: there both must fit, here either may."""
+    """A day field that starts with a star and restricts: there both must match, here either may."""
     *_, day_of_month, _, day_of_week = text.split()
     given = day_of_month != "*" and day_of_week != "*"
     return given and (day_of_month.startswith("*") or day_of_week.startswith("*"))
@@ -52,6 +53,31 @@ def agree(seed: int, number: int) -> int:
     return compared
 
 
+def test_some_expressions_agree() -> None:
+    assert agree(seed=6_999, number=300) == 300
+
+
+@pytest.mark.parametrize(
+    "number", [pytest.param(100, id="some"), pytest.param(3000, id="many", marks=pytest.mark.long)]
+)
+def test_days_agree_with_croniter(number: int) -> None:
+    """One way to name a day, in plain values: there it is sound."""
+    chance = random.Random(6_998)
+    for _ in range(number):
+        months = ",".join(map(str, sorted(chance.sample(range(1, 13), chance.randint(1, 4)))))
+        of_month = ",".join(map(str, sorted(chance.sample(range(1, 32), chance.randint(1, 4)))))
+        weekday = chance.randint(0, 6)
+        of_week = chance.choice([f"{weekday}", f"L{weekday}", f"{weekday}#{chance.randint(1, 5)}"])
+        text = chance.choice([f"0 0 {of_month} {months} *", f"0 0 L {months} *", f"0 0 * {months} {of_week}"])
+        start = datetime.fromtimestamp(chance.randrange(1_770_000_000, 2_500_000_000), timezone.utc)
+        try:
+            wanted = [croniter(text, start, max_years_between_matches=60).get_next(datetime)]
+        except CroniterBadDateError:
+            wanted = []
+        assert ours(f"0 {text}", start, 1) == wanted, f"{text} from {start}"
+
+
+@pytest.mark.long
 @pytest.mark.parametrize("part", range(4))
 def test_ten_thousand_expressions_agree(part: int) -> None:
     assert agree(seed=7_000 + part, number=2_500) == 2_500

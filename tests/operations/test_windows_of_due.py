@@ -19,6 +19,7 @@ import pytest
 from assist_cli.model import frequency
 from assist_cli.model.frequency import Frequency
 from assist_cli.model.schedule import Missed, SlotOutcome
+from assist_cli.operations.server import schedules
 from assist_cli.paths import Home
 from assist_cli.store import checkup
 from assist_cli.store.database import open_database
@@ -166,6 +167,7 @@ def test_over_leap_day_and_year_end(home: Path, start: datetime) -> None:
 
 
 HOUR = 3600.0
+AGAIN = "2026-10-25 02:30+01:00"
 
 
 @pytest.mark.parametrize("step", [HOUR, -HOUR, 1800.5, -3.0], ids=str)
@@ -198,3 +200,72 @@ def test_a_clock_that_is_set_causes_no_burst_no_stall_and_no_double(home: Path, 
             assert len(tight) <= down, "it ran twice"  # what passed while nobody served cannot be known
             assert moments[-1] > world.elapsed - interval - 0.5
         assert len(world.moments(daily)) == 1
+
+
+@pytest.mark.parametrize("step", [HOUR, -HOUR], ids=str)
+@pytest.mark.parametrize("down", [False, True], ids=["serving", "restarted"])
+def test_elapsed_time_takes_no_notice_of_a_clock_that_is_set(home: Path, step: float, down: bool) -> None:
+    async def story() -> None:
+        later = world.schedule(frequency.after(60, zone="Europe/Berlin", now=START))
+        often = world.schedule(frequency.every(17))
+        async with world.agents():
+            async with world.serving(killed=down):
+                await world.forward(30)
+                if not down:
+                    world.step(step)
+                    await world.forward(60)
+            if down:
+                world.step(step)
+                async with world.serving():
+                    await world.forward(60)
+        assert (world.moments(later), world.outcomes(later)) == ([60], ["Ran"])
+        assert world.moments(often) == [17, 34, 51, 68, 85]
+
+    with world_of(home, START) as world:
+        asyncio.run(story())
+
+
+@pytest.mark.parametrize("meanwhile", ["nothing", "pause", "restart", "set back"])
+def test_an_instant_in_a_repeated_hour_is_kept(home: Path, meanwhile: str) -> None:
+    """02:30 in Berlin for the second time, half an hour after it was made."""
+    start = datetime(2026, 10, 25, 1, tzinfo=timezone.utc)
+
+    async def story() -> None:
+        texts = (frequency.after(1800, zone="Europe/Berlin", now=start), frequency.at(AGAIN, zone="UTC", now=start))
+        made = [world.schedule(found) for found in texts]
+        async with world.agents():
+            async with world.serving(killed=meanwhile == "restart"):
+                await world.forward(600)
+                if meanwhile == "pause":
+                    for each in made:
+                        schedules.pause(world.controller, each)
+                        schedules.resume(world.controller, each)
+                if meanwhile != "restart":
+                    if meanwhile == "set back":
+                        world.step(-120)
+                    await world.forward(1400)
+            if meanwhile == "restart":
+                async with world.serving():
+                    await world.forward(1400)
+        elapsed, instant = (world.moments(each) for each in made)
+        assert (elapsed, instant) == ([1800], [1920 if meanwhile == "set back" else 1800])
+
+    with world_of(home, start) as world:
+        asyncio.run(story())
+
+
+def test_what_is_due_next_is_worked_out_again_by_each_server(home: Path) -> None:
+    """The rules, or the time zones, are others than those by which it was written."""
+
+    async def story() -> None:
+        early, late, off = (world.schedule(cron("0 */10 * * * *")) for _ in range(3))
+        for each, wrong in ((early, 100), (late, 5000), (off, -60)):
+            with world.controller.database.transaction() as transaction:
+                due = int((START.timestamp() + wrong) * 1000)
+                transaction.execute("UPDATE schedules SET next_at = ? WHERE invocation_id = ?", [due, each])
+        async with world.agents(), world.serving():
+            await world.forward(1300)
+        assert [world.moments(each) for each in (early, late, off)] == [[600, 1200], [600, 1200], [0, 600, 1200]]
+
+    with world_of(home, START) as world:
+        asyncio.run(story())

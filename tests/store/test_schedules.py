@@ -32,9 +32,14 @@ def after(seconds: float) -> datetime:
     return NOW + timedelta(seconds=seconds)
 
 
+BOOTED = NOW - timedelta(days=3)
+
+
 def plan(database: Database, name: str = "t-1", *, on: tuple[str, ...] = ("i-1",)) -> Schedule:
     """A schedule of every 10 s."""
-    schedule = Schedule(name, "rate(10s)", None, NOW, after(10), keep=3, secrets={"token": "env:TOKEN"})
+    schedule = Schedule(
+        name, "rate(10s)", None, NOW, after(10), keep=3, secrets={"token": "env:TOKEN"}, booted=BOOTED, boot="boot"
+    )
     with database.transaction() as transaction:
         for each in on:
             instances.register(transaction, Instance(id=each, name=f"n{each}", address="local", created=NOW))
@@ -271,16 +276,24 @@ def test_what_it_runs_takes_its_schedule_and_slots_along(database: Database) -> 
         assert database.query(f"SELECT * FROM {table}") == []
 
 
-def test_intervals_are_moved_and_other_forms_stay(database: Database) -> None:
-    plan(database)
-    plan(database, "t-2")
+def test_elapsed_time_is_moved_along_and_other_forms_stay(database: Database) -> None:
+    for name in ("t-1", "t-2", "t-3"):
+        plan(database, name)
     with database.transaction() as transaction:
-        transaction.execute("UPDATE schedules SET frequency = '0 0 * * * *' WHERE invocation_id = 't-2'")
-        schedules.shift_intervals(transaction, timedelta(hours=-1))
-    moved, stays = schedules.get(database, "t-1"), schedules.get(database, "t-2")
+        transaction.execute(
+            "UPDATE schedules SET frequency = '0 0 * * * *', booted_at = NULL WHERE invocation_id = 't-2'"
+        )
+        transaction.execute("UPDATE schedules SET boot = 'before' WHERE invocation_id = 't-3'")
+        for hours in (-1, -1, -1.0001):  # it is moved once, and not for what is no step
+            booted = BOOTED + timedelta(hours=hours)
+            schedules.shift_elapsed(transaction, "boot", booted, timedelta(milliseconds=500))
+            schedules.adopt_boot(transaction, "boot", booted)
+    moved, stays, adopted = (schedules.get(database, name) for name in ("t-1", "t-2", "t-3"))
     assert moved is not None
     assert stays is not None
+    assert adopted is not None
     assert (moved.next, moved.anchor, stays.next) == (after(10 - 3600), after(-3600), after(10))
+    assert (adopted.next, adopted.booted, adopted.boot) == (after(10), BOOTED - timedelta(hours=1), "boot")
 
 
 def test_a_secret_is_written_as_where_it_is(database: Database) -> None:

@@ -35,15 +35,19 @@ def field_text(chance: random.Random, field: Field, special: Sequence[str] = (),
     )
 
 
-def expression(chance: random.Random) -> str:
-    """Six fields. It may fire as often as each second, and never."""
+def expression(chance: random.Random, *, workdays: bool = False) -> str:
+    """Six fields. It may fire as often as each second, and never; with ``workdays`` also on the nearest of these."""
     weekdays = [f"{chance.randint(0, 7)}L", f"{chance.randint(0, 7)}#{chance.randint(1, 5)}"]
     return " ".join(
         [
             field_text(chance, SECOND, wildcard=0.1),
             field_text(chance, MINUTE, wildcard=0.2),
             field_text(chance, HOUR),
-            field_text(chance, DAY_OF_MONTH, ["L", "29", "30", "31"]),
+            f"{chance.randint(1, 31)}W"
+            if workdays and chance.random() < 0.2
+            else field_text(
+                chance, DAY_OF_MONTH, ["L", "29", "30", "31", *(("LW", "L-3", "L-29") if workdays else ())]
+            ),
             field_text(chance, MONTH, ["2"], wildcard=0.6),
             field_text(chance, DAY_OF_WEEK, weekdays, wildcard=0.5),
         ]

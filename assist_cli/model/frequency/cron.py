@@ -1,13 +1,13 @@
-"""Cron: on which seconds an expression fires (docs/rules.md section 6).
+"""Cron: the seconds on which an expression fires (docs/rules.md section 6).
 
-Cron is civil time. Two rules say what happens where the clocks of the zone are changed:
+A segment is a stretch of time in which the offset of a zone stays the same. An expression names civil times, and is due
+when the clock of a segment shows one of them. Three rules say more about the moment at which a segment begins:
 
-- The hours are fixed: each civil time fires once. One that is left out fires when the gap ends, one that comes twice
-  fires the first time.
-- The hour field has a wildcard or a step: for as long as the clocks were moved by, both the new clock and the old one
-  count. So elapsed time goes on: nothing is lost, and what both show at once fires once.
-
-Of two firings that only a change brings closer than the least gap, the second is dropped.
+- Clocks went back, so a span of civil times is shown twice. The second pass counts for an expression that is hourly, or
+  names two or more times within the span.
+- Clocks went ahead, so a span of civil times is left out. An expression that names one of them, and is not hourly,
+  fires once, at the first moment after the span. This firing is made up; all others are named.
+- Of two firings that are closer than the least gap, a named one stays over a made-up one, else the earlier one.
 """
 
 from __future__ import annotations
@@ -17,13 +17,12 @@ import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from assist_cli.model.frequency.days import Days, days_of
+from assist_cli.model.frequency.days import Days
 from assist_cli.model.frequency.fields import Fields
-from assist_cli.model.frequency.zone import DAY, Zone
+from assist_cli.model.frequency.zone import DAY, Change, Zone
 from assist_cli.model.quotas import INTERVAL
 
-# Days of the week and leap years are the same again after 28 years, in all the years that an expression can name.
-_CALENDAR = 28 * 365 + 7
+_MARGIN = 2 * DAY  # more than any two offsets differ
 
 
 @dataclass(frozen=True)
@@ -48,50 +47,59 @@ class Cron:
 
     def first(self, start: int) -> int | None:
         """The first firing that is not before a moment."""
-        while (firing := self._candidate(start)) is not None and not self._counts(firing):
-            start = firing + 1
-        return firing
-
-    def _candidate(self, start: int) -> int | None:
-        return self._going_on(start) if self.fields.goes_on else self._fixed(start)
-
-    def _fixed(self, start: int) -> int | None:
-        civil = start + self.zone.offset(start)
-        change = self.zone.last_change(start)
-        if change and not change.is_gap:
-            civil = max(civil, change.at + change.before)  # what comes twice has fired
-        elif change and change.at == start:
-            civil = change.at + change.before  # what was left out fires now
-        found = self.first_civil(civil)
-        return None if found is None else self.zone.moment(found)
-
-    def _going_on(self, start: int) -> int | None:
         while True:
-            change = self.zone.last_change(start)
-            until = self.zone.quiet_until(start)
-            clocks = [self.zone.offset(start)]
-            if change:
-                clocks.append(change.before)
-                until = min(until, change.at + change.length)
-            found = [civil - clock for clock in clocks if (civil := self.first_civil(start + clock)) is not None]
-            firing = min(found, default=None)
-            if firing is not None and firing < until:
-                return firing
-            if start // DAY > self.days.last + 1:
+            end = self.zone.quiet_until(start)
+            found = self._in_segment(start, end)
+            if found is not None:
+                return found
+            # No clock shows an earlier civil time from here on than this.
+            civil = self.first_civil(end + self.zone.offset(end) - _MARGIN)
+            if civil is None:
                 return None
-            start = until
+            start = max(end, civil - self.zone.offset(end) - _MARGIN)
 
-    def _counts(self, firing: int) -> bool:
-        """Whether it is one of its own, and not closer than the least gap to one before it.
+    def _in_segment(self, start: int, end: int) -> int | None:
+        """The first firing from ``start`` until before ``end``, between which no clock is changed."""
+        offset = self.zone.offset(start)
+        civil = start + offset
+        change = self.zone.last_change(start, INTERVAL.limit)
+        if change is not None and change.is_gap:
+            if start == change.at and self._makes_up(change):
+                return start
+        elif change is not None and not self._counts_twice(change):
+            civil = max(civil, change.at + change.before)
+        found = self.first_civil(civil)
+        if found is not None and change is not None and self._follows_closely(change, found - offset):
+            found = self.first_civil(found + 1)
+        return None if found is None or found - offset >= end else found - offset
 
-        Only a change of the clocks brings two so close: one clock alone leaves the gap between any two. Offsets are
-        whole minutes, so a third in a row is never close to both, and one that does not count itself takes none away.
-        """
-        if self.zone.last_change(firing, INTERVAL.limit) is None:
+    def _counts_twice(self, change: Change) -> bool:
+        """Return True if the second pass of a repeated span counts."""
+        if self.fields.is_hourly:
             return True
-        before = self._candidate(firing - INTERVAL.limit + 1)
-        assert before is not None
-        return before == firing or self._candidate(before - INTERVAL.limit + 1) != before
+        begin, end = change.span
+        first = self.first_civil(begin)
+        return first is not None and self._names(first + 1, end)
+
+    def _makes_up(self, change: Change) -> bool:
+        """Return True if it fires at the end of a span that is left out, and names no moment close to that."""
+        begin, end = change.span
+        near = INTERVAL.limit - 1
+        return (
+            not self.fields.is_hourly
+            and self._names(begin, end)
+            and not self._names(begin - near, begin)
+            and not self._names(end, end + near + 1)
+        )
+
+    def _follows_closely(self, change: Change, moment: int) -> bool:
+        """Return True if the old clock has named a moment less than the least gap before this one."""
+        return self._names(moment - INTERVAL.limit + 1 + change.before, change.at + change.before)
+
+    def _names(self, begin: int, end: int) -> bool:
+        """Return True if it names a civil time from one until before another."""
+        found = self.first_civil(begin)
+        return found is not None and found < end
 
     def first_civil(self, civil: int) -> int | None:
         """The first civil time of the expression that is not before ``civil``."""
@@ -142,7 +150,7 @@ class Cron:
             return None
         gaps = [Gap(day * DAY + first, day * DAY + second) for first, second in self._closest_times()]
         least = min([below, *(gap.seconds for gap in gaps)])
-        if DAY - self._latest + self._earliest < least and (pair := self._neighbours(day)):
+        if DAY - self._latest + self._earliest < least and (pair := self.days.neighbours(day)):
             gaps.append(Gap(pair[0] * DAY + self._latest, pair[1] * DAY + self._earliest))
         return min((gap for gap in gaps if gap.seconds < below), key=lambda gap: gap.seconds, default=None)
 
@@ -158,16 +166,6 @@ class Cron:
         for first, second in _closest(hours):
             yield first * 3600 + minutes[-1] * 60 + seconds[-1], second * 3600 + minutes[0] * 60 + seconds[0]
 
-    def _neighbours(self, day: int) -> tuple[int, int] | None:
-        """The first two days in a row that are both due, of those from a due ``day`` on."""
-        last = day + _CALENDAR if self.fields.every_year else self.days.last
-        following = self.days.first(day + 1)
-        while following is not None and following <= last:
-            if following == day + 1:
-                return day, following
-            day, following = following, self.days.first(following + 1)
-        return None
-
 
 def _closest(values: tuple[int, ...]) -> list[tuple[int, int]]:
     """The two neighbours that are closest, when there are two."""
@@ -175,4 +173,4 @@ def _closest(values: tuple[int, ...]) -> list[tuple[int, int]]:
 
 
 def cron_of(fields: Fields, zone: Zone) -> Cron:
-    return Cron(fields, days_of(fields), zone)
+    return Cron(fields, Days(fields.days, fields.years), zone)

@@ -1,71 +1,152 @@
-"""On which days a cron expression is due: the one home of croniter.
+"""The days on which a cron expression is due.
 
-croniter is asked for days only, in civil time, and for one way to name them at a time. There it is sound; what it does
-in other places is not what docs/rules.md section 6 says: the shorter of two ways decides when the day is an ``n``-th
-weekday, firings are lost or come twice where clocks change, an expression is read anew each time at 150 µs.
+A year starts on one of seven weekdays and is a leap year or not, so there are 14 kinds of years, and their days are
+worked out once each. Whatever an expression says, no more than 14 years of days are visited.
 """
 
 from __future__ import annotations
 
-import copy
+import bisect
+import calendar
 import functools
+import itertools
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import TYPE_CHECKING
-
-from assist_cli.model.frequency.fields import FIRST_YEAR, LAST_YEAR, Fields
-from assist_cli.model.frequency.zone import DAY
-
-if TYPE_CHECKING:
-    from croniter import croniter
 
 _EPOCH = date(1970, 1, 1).toordinal()
-_LAST = date(LAST_YEAR, 12, 31).toordinal() - _EPOCH
+_WEEK = 7
+_LENGTHS = (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
+
+
+@dataclass(frozen=True)
+class DayRule:
+    """The ways in which an expression names a day: one that fits any of them is due. Without any, every day is.
+
+    Weekdays count from Sunday, 0. ``from_last`` has days before the last one of the month (``L`` is 0, ``L-3`` is 3),
+    ``nearest`` the days of ``15W``, and ``last_workday`` is ``LW``. ``nth`` has weekday and number (``5#2``), ``last``
+    the weekdays of ``5L``.
+    """
+
+    months: tuple[int, ...]
+    numbers: tuple[int, ...] = ()
+    from_last: tuple[int, ...] = ()
+    nearest: tuple[int, ...] = ()
+    last_workday: bool = False
+    weekdays: tuple[int, ...] = ()
+    nth: tuple[tuple[int, int], ...] = ()
+    last: tuple[int, ...] = ()
+    is_every_day: bool = False
+
+    def of_month(self, length: int, first: int) -> list[int]:
+        """The days that are due of a month of this length, whose first day is this weekday."""
+        if self.is_every_day:
+            return list(range(1, length + 1))
+        found = {day for day in self.numbers if day <= length}
+        found.update(length - back for back in self.from_last if back < length)
+        found.update(_nearest_workday(day, length, first) for day in self.nearest if day <= length)
+        if self.last_workday:
+            found.add(_nearest_workday(length, length, first))
+        for weekday in self.weekdays:
+            found.update(range(_first_of(weekday, first), length + 1, _WEEK))
+        for weekday, number in self.nth:
+            day = _first_of(weekday, first) + (number - 1) * _WEEK
+            if day <= length:
+                found.add(day)
+        for weekday in self.last:
+            found.add(range(_first_of(weekday, first), length + 1, _WEEK)[-1])
+        return sorted(found)
 
 
 @dataclass(frozen=True)
 class Days:
-    """Days, counted from 1970-01-01, on which an expression is due. Without ``expressions`` every day is one."""
+    """The days of a rule in some years; days are counted from 1970-01-01."""
 
-    expressions: tuple[str, ...]
-    last: int
+    rule: DayRule
+    years: tuple[int, ...]
+
+    @property
+    def last(self) -> int:
+        """The last day of the last year."""
+        return _first_day(self.years[-1] + 1) - 1
 
     def first(self, day: int) -> int | None:
-        """The first of these days that is not before ``day``."""
-        if day > self.last:
-            return None
-        if not self.expressions:
-            return day
-        found = [first for each in self.expressions if (first := _first(each, day)) is not None]
-        return min(found, default=None)
-
-
-def days_of(fields: Fields) -> Days:
-    """The days that an expression names."""
-    last = date(fields.years[-1], 12, 31).toordinal() - _EPOCH
-    if not fields.days and len(fields.months) == 12 and fields.every_year:
-        return Days((), last)
-    months = ",".join(map(str, fields.months)) if len(fields.months) < 12 else "*"
-    years = "" if fields.every_year else " 0 " + ",".join(map(str, fields.years))
-    ways = fields.days or (("*", "*"),)
-    return Days(tuple(f"0 0 {of_month} {months} {of_week}{years}" for of_month, of_week in ways), last)
-
-
-@functools.lru_cache(maxsize=4096)
-def _first(expression: str, day: int) -> int | None:
-    from croniter import CroniterBadDateError
-
-    try:
-        # One that is asked changes, and these are shared.
-        moment = copy.copy(_croniter(expression)).get_next(float, start_time=day * DAY - 1)
-    except CroniterBadDateError:
+        """The first due day that is not before ``day``."""
+        for start, due in self._from(day):
+            index = bisect.bisect_left(due, day - start)
+            if index < len(due):
+                return start + due[index]
         return None
-    found = int(moment) // DAY
-    return found if found <= _LAST else None
+
+    def neighbours(self, day: int) -> tuple[int, int] | None:
+        """The first two days in a row that are both due, none of them before ``day``."""
+        before = None  # the last due day of the years before
+        for start, due in self._from(day):
+            index = bisect.bisect_left(due, day - start)
+            if index == len(due):
+                continue
+            if before is not None and before + 1 == start + due[index]:
+                return before, start + due[index]
+            twins = _twins(self.rule, start)
+            at = bisect.bisect_left(twins, day - start)
+            if at < len(twins):
+                return start + twins[at], start + twins[at] + 1
+            before = start + due[-1]
+        return None
+
+    def _from(self, day: int) -> Iterator[tuple[int, Sequence[int]]]:
+        """The first day of each year from that of ``day`` on, and its due days, counted from that."""
+        year = date.fromordinal(max(day + _EPOCH, 1)).year
+        for each in self.years[bisect.bisect_left(self.years, year) :]:
+            start = _first_day(each)
+            yield start, due_days(self.rule, *_kind(start))
 
 
-@functools.lru_cache(maxsize=1024)
-def _croniter(expression: str) -> croniter:
-    from croniter import croniter
+@functools.lru_cache(maxsize=8192)
+def due_days(rule: DayRule, is_leap: bool, first: int) -> tuple[int, ...]:
+    """The due days of a year that begins with this weekday, counted from its first; all of them are visited for it."""
+    found: list[int] = []
+    start = 0
+    for month, length in enumerate(_LENGTHS, 1):
+        days = length + (month == 2 and is_leap)
+        if month in rule.months:
+            found.extend(start + day - 1 for day in rule.of_month(days, (first + start) % _WEEK))
+        start += days
+    return tuple(found)
 
-    return croniter(expression, 0, max_years_between_matches=LAST_YEAR - FIRST_YEAR + 1)
+
+@functools.lru_cache(maxsize=8192)
+def _twins_of(rule: DayRule, is_leap: bool, first: int) -> tuple[int, ...]:
+    due = due_days(rule, is_leap, first)
+    return tuple(day for day, following in itertools.pairwise(due) if following == day + 1)
+
+
+def _twins(rule: DayRule, start: int) -> tuple[int, ...]:
+    """The days of a year that are due as the next one is; ``start`` is its first day."""
+    return _twins_of(rule, *_kind(start))
+
+
+def _kind(start: int) -> tuple[bool, int]:
+    """The kind of the year that begins on this day: a leap year or not, and its first weekday."""
+    found = date.fromordinal(start + _EPOCH)
+    return calendar.isleap(found.year), found.isoweekday() % _WEEK
+
+
+@functools.lru_cache(maxsize=256)
+def _first_day(year: int) -> int:
+    return date(year, 1, 1).toordinal() - _EPOCH
+
+
+def _first_of(weekday: int, first: int) -> int:
+    """The first day of a month that is this weekday, where the month begins with the weekday ``first``."""
+    return (weekday - first) % _WEEK + 1
+
+
+def _nearest_workday(day: int, length: int, first: int) -> int:
+    """The day of Monday to Friday that is nearest to a day, and in its month."""
+    weekday = (first + day - 1) % _WEEK
+    if weekday == 6:
+        return day - 1 if day > 1 else day + 2
+    if weekday == 0:
+        return day + 1 if day < length else day - 2
+    return day

@@ -8,16 +8,21 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from assist_cli import codes
 from assist_cli.errors import InvalidParameter
+from assist_cli.model.frequency.days import DayRule
 
 FIRST_YEAR, LAST_YEAR = 1970, 2099
 _MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 _WEEKDAYS = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
 DAY_NAMES = frozenset(_WEEKDAYS)
 
-_ITEM = re.compile(r"(?:(?P<star>\*)|(?P<low>\w+)(?:-(?P<high>\w+))?)(?:/(?P<step>\d{1,4}))?", re.ASCII)
+_ITEM = re.compile(r"(?:(?P<star>\*)|(?P<low>\w+)(?:-(?P<high>\w+))?)(?:/(?P<step>\d+))?", re.ASCII)
+_EVERY = re.compile(r"\?|\*(?:/0?1)?", re.ASCII)  # a day field that leaves all days to the other one
+_FROM_LAST = re.compile(r"L-(\d+)", re.ASCII)
+_NEAREST = re.compile(r"(\w+)W", re.ASCII)
 _LAST = re.compile(r"L(\w+)|(\w+)L", re.ASCII)
 _NTH = re.compile(r"(\w+)#(\w+)", re.ASCII)
 
@@ -36,7 +41,7 @@ class Field:
 SECOND = Field("second", 0, 59, "0, 30 or */15")
 MINUTE = Field("minute", 0, 59, "0, 30 or */5")
 HOUR = Field("hour", 0, 23, "2, 8-18 or */6")
-DAY_OF_MONTH = Field("day-of-month", 1, 31, "1, 1,15 or L, the last")
+DAY_OF_MONTH = Field("day-of-month", 1, 31, "1, 1,15, 15W or L, the last")
 MONTH = Field("month", 1, 12, "1, JAN or 4-9", {name: number for number, name in enumerate(_MONTHS, 1)})
 DAY_OF_WEEK = Field(
     "day-of-week", 0, 7, "MON-FRI, 5L or 5#2; 0 and 7 are Sunday", {name: day for day, name in enumerate(_WEEKDAYS)}
@@ -46,25 +51,30 @@ YEAR = Field("year", FIRST_YEAR, LAST_YEAR, "2027 or 2026-2030")
 
 @dataclass(frozen=True)
 class Fields:
-    """An expression, field by field; values in order.
-
-    ``days`` are its ways to name a day, each a pair of day-of-month and day-of-week in numbers of which one is ``*``;
-    a day that fits one of them is due. Without any, every day is. ``goes_on`` tells that the hour field has a wildcard
-    or a step, so that firings go on through a change of the clocks.
-    """
+    """An expression, field by field; values in order, and what was written in ``texts``."""
 
     seconds: tuple[int, ...]
     minutes: tuple[int, ...]
     hours: tuple[int, ...]
-    days: tuple[tuple[str, str], ...]
-    months: tuple[int, ...]
+    days: DayRule
     years: tuple[int, ...]
-    goes_on: bool
     texts: Mapping[str, str] = field(compare=False)
 
     @property
-    def every_year(self) -> bool:
-        return len(self.years) == LAST_YEAR - FIRST_YEAR + 1
+    def is_hourly(self) -> bool:
+        """Whether it has all 24 hours: then it goes on through a change of the clocks as time passes."""
+        return len(self.hours) == 24
+
+    @property
+    def has_both_days(self) -> bool:
+        """Whether both day fields restrict, so that either may match."""
+        return not (_is_every(self.texts[DAY_OF_MONTH.name]) or _is_every(self.texts[DAY_OF_WEEK.name]))
+
+    @property
+    def has_weekday_numbers(self) -> bool:
+        """Whether a weekday is given by its number."""
+        items = self.texts[DAY_OF_WEEK.name].split(",")
+        return any(character.isdigit() for item in items for character in re.split("[/#]", item)[0])
 
 
 def read(words: Sequence[str]) -> Fields:
@@ -74,16 +84,13 @@ def read(words: Sequence[str]) -> Fields:
     if len(words) == 6:
         words = [*words, "*"]
     second, minute, hour, day_of_month, month, day_of_week, year = words
-    hours = values(HOUR, hour)
     texts = {SECOND.name: second, DAY_OF_MONTH.name: day_of_month, MONTH.name: month, DAY_OF_WEEK.name: day_of_week}
     return Fields(
         seconds=values(SECOND, second),
         minutes=values(MINUTE, minute),
-        hours=hours,
-        days=(*_days_of_month(day_of_month), *_days_of_week(day_of_week)),
-        months=values(MONTH, month),
+        hours=values(HOUR, hour),
+        days=_days(day_of_month, values(MONTH, month), day_of_week),
         years=values(YEAR, year),
-        goes_on="*" in hour or "/" in hour or len(hours) == 24,
         texts={**texts, YEAR.name: year},
     )
 
@@ -95,10 +102,10 @@ def values(field: Field, text: str) -> tuple[int, ...]:
 
 def _values(field: Field, item: str, text: str) -> Sequence[int]:
     if item == "?":
-        raise _wrong(field, text, "'?' stands for a day only")
+        raise _wrong(field, text, "'?' stands alone, in a field for days")
     found = _ITEM.fullmatch(item)
     if found is None:
-        raise _wrong(field, text, f"'{item}' is no value, range or step" if item else "a value is missing")
+        raise _wrong(field, text, f"'{item}' is not a value, range or step" if item else "a value is missing")
     top = min(field.high, 6) if field is DAY_OF_WEEK else field.high
     size = top - field.low + 1
     low = field.low if found["star"] else _value(field, found["low"], text)
@@ -107,9 +114,7 @@ def _values(field: Field, item: str, text: str) -> Sequence[int]:
         high = _value(field, found["high"], text)
     elif not found["star"] and not found["step"]:
         high = low
-    step = int(found["step"] or 1)
-    if not 1 <= step <= size:
-        raise _wrong(field, text, f"a step is from 1 to {size}")
+    step = _number(field, text, found["step"], 1, size) if found["step"] else 1
     if field is DAY_OF_WEEK and low == 7 and high != 7:
         low = 0
     if low > high:
@@ -122,46 +127,73 @@ def _values(field: Field, item: str, text: str) -> Sequence[int]:
 def _value(field: Field, word: str, text: str) -> int:
     if word in field.names:
         return field.names[word]
+    return _number(field, text, word, field.low, field.high)
+
+
+def _number(field: Field, text: str, word: str, low: int, high: int) -> int:
+    """A number within a field, of decimal digits; it may have one zero before it."""
     if not word.isdecimal():
         raise _wrong(field, text, f"'{word}' is not known")
-    if not (len(word) <= 4 and field.low <= int(word) <= field.high):
-        raise _wrong(field, text, f"{word} is not from {field.low} to {field.high}")
+    if len(word) > max(len(str(high)), 2):
+        raise _wrong(field, text, f"{word} is not a number from {low} to {high}")
+    if not low <= int(word) <= high:
+        raise _wrong(field, text, f"{word} is not from {low} to {high}")
     return int(word)
 
 
-def _days_of_month(text: str) -> Sequence[tuple[str, str]]:
-    items = text.split(",")
-    if items in (["*"], ["?"]):
-        return []
-    if any("W" in item for item in items):
-        raise _wrong(DAY_OF_MONTH, text, "W, the nearest weekday, is not understood")
-    days = [("L", "*")] if "L" in items else []
-    plain = [item for item in items if item != "L"]
-    if plain:
-        numbers = sorted({value for item in plain for value in _values(DAY_OF_MONTH, item, text)})
-        days.append((",".join(map(str, numbers)), "*"))
-    return days
+def _is_every(text: str) -> bool:
+    """Whether a day field leaves all days to the other one."""
+    return _EVERY.fullmatch(text) is not None
 
 
-def _days_of_week(text: str) -> Sequence[tuple[str, str]]:
-    items = text.split(",")
-    if items in (["*"], ["?"]):
-        return []
-    days: list[tuple[str, str]] = []
+def _days(of_month: str, months: tuple[int, ...], of_week: str) -> DayRule:
+    found = {**_days_of_month(of_month), **_days_of_week(of_week)}
+    return DayRule(months, is_every_day=not any(found.values()), **found)
+
+
+def _days_of_month(text: str) -> dict[str, Any]:
+    """The parts of a DayRule that the day-of-month field names."""
+    if _is_every(text):
+        return {}
     numbers: set[int] = set()
-    for item in items:
-        last, nth = _LAST.fullmatch(item), _NTH.fullmatch(item)
+    from_last: set[int] = set()
+    nearest: tuple[int, ...] = ()
+    for item in text.split(","):
+        distance, workday = _FROM_LAST.fullmatch(item), _NEAREST.fullmatch(item)
+        if item == "L":
+            from_last.add(0)
+        elif distance:
+            from_last.add(_number(DAY_OF_MONTH, text, distance[1], 1, 30))
+        elif workday and item != "LW":
+            if item != text:
+                raise _wrong(DAY_OF_MONTH, text, f"'{item}', a nearest weekday, stands alone")
+            nearest = (_value(DAY_OF_MONTH, workday[1], text),)
+        elif item != "LW":
+            numbers.update(_values(DAY_OF_MONTH, item, text))
+    return {
+        "numbers": tuple(sorted(numbers)),
+        "from_last": tuple(sorted(from_last)),
+        "nearest": nearest,
+        "last_workday": "LW" in text.split(","),
+    }
+
+
+def _days_of_week(text: str) -> dict[str, Any]:
+    """The parts of a DayRule that the day-of-week field names."""
+    if _is_every(text):
+        return {}
+    weekdays: set[int] = set()
+    nth: set[tuple[int, int]] = set()
+    ends: set[int] = set()
+    for item in text.split(","):
+        last, numbered = _LAST.fullmatch(item), _NTH.fullmatch(item)
         if last:
-            days.append(("*", f"L{_value(DAY_OF_WEEK, last[1] or last[2], text) % 7}"))
-        elif nth:
-            if nth[2] not in ("1", "2", "3", "4", "5"):
-                raise _wrong(DAY_OF_WEEK, text, f"'{nth[2]}' is not from 1 to 5")
-            days.append(("*", f"{_value(DAY_OF_WEEK, nth[1], text) % 7}#{nth[2]}"))
+            ends.add(_value(DAY_OF_WEEK, last[1] or last[2], text) % 7)
+        elif numbered:
+            nth.add((_value(DAY_OF_WEEK, numbered[1], text) % 7, _number(DAY_OF_WEEK, text, numbered[2], 1, 5)))
         else:
-            numbers.update(_values(DAY_OF_WEEK, item, text))
-    if numbers:
-        days.append(("*", ",".join(map(str, sorted(numbers)))))
-    return days
+            weekdays.update(_values(DAY_OF_WEEK, item, text))
+    return {"weekdays": tuple(sorted(weekdays)), "nth": tuple(sorted(nth)), "last": tuple(sorted(ends))}
 
 
 def _wrong(field: Field, text: str, reason: str) -> InvalidParameter:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 
 from assist_cli import codes
@@ -25,6 +26,18 @@ _MOMENT = re.compile(
 )
 _FORM = re.compile(r"\s*(rate|at)\b", re.IGNORECASE)
 
+_NAMED = {
+    "@yearly": "0 0 0 1 1 *",
+    "@annually": "0 0 0 1 1 *",
+    "@monthly": "0 0 0 1 * *",
+    "@weekly": "0 0 0 * * SUN",
+    "@daily": "0 0 0 * * *",
+    "@midnight": "0 0 0 * * *",
+    "@hourly": "0 0 * * * *",
+}
+_ZONE_FIRST = "CRON_TZ="
+_LATEST = datetime(fields.LAST_YEAR + 1, 1, 1, tzinfo=timezone.utc)
+
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": DAY}
 _HELP = "assist help frequency has all forms"
 
@@ -38,9 +51,10 @@ class Rate:
     def next(self, after: datetime, anchor: datetime) -> datetime | None:
         passed = max((after - anchor) // self.interval, 0)
         try:
-            return anchor + (passed + 1) * self.interval
+            following = anchor + (passed + 1) * self.interval
         except OverflowError:
             return None
+        return following if following < _LATEST else None
 
 
 @dataclass(frozen=True)
@@ -57,14 +71,19 @@ class Once:
 class Firing:
     """A firing: when, what the clocks of its zone show then, and whether they are changed on that day.
 
-    ``note`` is ``gap`` when an hour of that day is left out and ``overlap`` when one comes twice; ``hours`` says which,
-    as ``02:00-03:00``.
+    ``note`` is ``gap`` when times near it are left out, and ``overlap`` when they are shown twice. These are the civil
+    times from ``span[0]`` until before ``span[1]``.
     """
 
     time: datetime
     local: datetime
     note: str | None = None
-    hours: str | None = None
+    span: tuple[datetime, datetime] | None = None
+
+    @property
+    def hours(self) -> str | None:
+        """The span as ``02:00-03:00``."""
+        return None if self.span is None else f"{self.span[0]:%H:%M}-{self.span[1]:%H:%M}"
 
 
 @dataclass(frozen=True)
@@ -73,17 +92,36 @@ class Frequency:
 
     ``text`` is how it is stored and shown: ``rate(30s)``, ``0 */5 * * * *``, ``at(2026-12-01 02:00:00)``.
     ``timezone`` is what its civil times stand in (``Asia/Shanghai``, ``UTC``, ``GMT+8:00``), and None for a rate.
-    ``restore`` makes it again from these two.
+    ``restore`` makes it again from these two. ``is_elapsed`` tells that it counts time that passes, whatever a clock
+    is set to.
     """
 
     text: str
     timezone: str | None
     rule: Rate | Cron | Once = field(repr=False, compare=False)
+    is_elapsed: bool = field(default=False, compare=False)
 
     @property
     def is_once(self) -> bool:
         """Whether it fires once only: ``at(…)``."""
         return isinstance(self.rule, Once)
+
+    @property
+    def instant(self) -> datetime | None:
+        """The moment of what fires once; None for what fires again."""
+        return datetime.fromtimestamp(self.rule.moment, timezone.utc) if isinstance(self.rule, Once) else None
+
+    @property
+    def remarks(self) -> list[str]:
+        """Sentences about what such an expression means, where it often means something else to who wrote it."""
+        if not isinstance(self.rule, Cron):
+            return []
+        found = []
+        if self.rule.fields.has_both_days:
+            found.append("Both day fields are given: a day on which either of them matches is due.")
+        if self.rule.fields.has_weekday_numbers:
+            found.append("Weekday numbers are 0-7 from Sunday: 1 is Monday, and not Sunday as in Quartz (1-7).")
+        return found
 
     @property
     def expression(self) -> str:
@@ -121,13 +159,6 @@ class Frequency:
         return timedelta(seconds=gap.seconds if gap else DAY)
 
 
-def expression(text: str, timezone: str | None) -> str:
-    """The ``text`` of a frequency with the zone it was kept with, as ``parse`` reads it."""
-    if timezone is None:
-        return text
-    return f"{text[:-1]} {timezone})" if text.endswith(")") else f"{text} {timezone}"
-
-
 def parse(text: str, *, zone: str, now: datetime) -> Frequency:
     """A frequency as people write it: ``rate(5m)``, a cron expression, ``at(2026-12-01 02:00:00)``.
 
@@ -147,6 +178,7 @@ def restore(text: str, timezone: str | None) -> Frequency:
     """
     if len(text) > LONGEST_TEXT:
         raise _unreadable(text[:40] + "…", f"it is longer than {LONGEST_TEXT} characters")
+    _check_characters(text)
     form = _FORM.match(text)
     if form and form[1].lower() == "rate":
         return _rate(text.strip())
@@ -161,15 +193,16 @@ def restore(text: str, timezone: str | None) -> Frequency:
 def every(seconds: float) -> Frequency:
     """A rate of so many seconds. Raises InvalidParameter, and QuotaExceeded when they are fewer than 10."""
     if not float(seconds).is_integer():
-        raise _unreadable(f"{seconds:g} s", "it is not a whole number of seconds")
+        raise _unreadable(f"{seconds:,.15g} s", "it is not a whole number of seconds")
     if seconds > LONGEST_DAYS * DAY:
-        raise _unreadable(f"{seconds:g} s", f"at most {LONGEST_DAYS} days can lie between two firings")
+        raise _unreadable(f"{seconds:,.15g} s", f"at most {LONGEST_DAYS} days can lie between two firings")
     unit, length = next((unit, length) for unit, length in reversed(_UNITS.items()) if seconds % length == 0)
     return _rate(f"rate({int(seconds) // length}{unit})")
 
 
 def cron(expression: str, *, zone: str, now: datetime) -> Frequency:
     """A cron expression; a zone may stand behind it. Raises as ``parse`` does."""
+    _check_characters(expression)
     frequency = _cron(expression, zone)
     _check(frequency, now)
     return frequency
@@ -177,18 +210,47 @@ def cron(expression: str, *, zone: str, now: datetime) -> Frequency:
 
 def at(moment: str, *, zone: str, now: datetime) -> Frequency:
     """Once, at a civil time such as ``2026-12-01 02:00``; a zone may stand behind it. Raises as ``parse`` does."""
+    _check_characters(moment)
     frequency = _at(moment, zone)
     _check(frequency, now)
     return frequency
 
 
+def after(seconds: float, *, zone: str, now: datetime) -> Frequency:
+    """Once, when so much time has passed from ``now`` on; a part of a second is rounded up. Raises InvalidParameter."""
+    if seconds >= (_LATEST - now).total_seconds():
+        raise _unreadable(f"in {seconds:,.15g} s", f"that is after the year {fields.LAST_YEAR}")
+    return replace(once(now + timedelta(seconds=seconds), zone=zone), is_elapsed=True)
+
+
 def once(moment: datetime, *, zone: str) -> Frequency:
-    """Once, at a moment that is known, in whole seconds; a part of a second is rounded up. Raises InvalidParameter."""
+    """Once, at a moment that is known, in whole seconds; a part of a second is rounded up. Raises InvalidParameter.
+
+    In the second pass of a repeated span its zone is the offset, since the civil time alone would be the first one.
+    """
     clock = zone_of(zone)
     second = math.ceil(moment.timestamp())
-    civil = _civil(second + clock.offset(second))
-    _check_year(civil, f"{moment:%Y-%m-%d %H:%M:%S}")
-    return Frequency(f"at({civil:%Y-%m-%d %H:%M:%S})", clock.name, Once(second))
+    civil = second + clock.offset(second)
+    if clock.moment(civil) != second:
+        clock = zone_of(_offset_name(civil - second))
+    text = f"{_civil(civil):%Y-%m-%d %H:%M:%S}"
+    _check_year(_civil(civil), text)
+    return Frequency(f"at({text})", clock.name, Once(second))
+
+
+def expression(text: str, timezone: str | None) -> str:
+    """A frequency with its zone, as a person would write it: the zone of ``at(…)`` stands inside."""
+    if timezone is None:
+        return text
+    return f"{text[:-1]} {timezone})" if text.endswith(")") else f"{text} {timezone}"
+
+
+@functools.lru_cache(maxsize=1024)
+def stored(text: str, timezone: str | None, instant: datetime | None, is_elapsed: bool) -> Frequency:
+    """A frequency as it was stored. What fires once has its ``instant`` and needs no zone. Raises InvalidParameter."""
+    if instant is None:
+        return restore(text, timezone)
+    return Frequency(text, timezone, Once(math.ceil(instant.timestamp())), is_elapsed)
 
 
 def _rate(text: str) -> Frequency:
@@ -199,14 +261,16 @@ def _rate(text: str) -> Frequency:
     quotas.check_interval(seconds)
     if seconds > LONGEST_DAYS * DAY:
         raise _unreadable(text, f"at most {LONGEST_DAYS} days can lie between two firings")
-    return Frequency(f"rate({int(found[1])}{found[2].lower()})", None, Rate(timedelta(seconds=seconds)))
+    return Frequency(
+        f"rate({int(found[1])}{found[2].lower()})", None, Rate(timedelta(seconds=seconds)), is_elapsed=True
+    )
 
 
 def _at(text: str, zone: str | None) -> Frequency:
     found = _MOMENT.fullmatch(text.strip())
     if found is None:
         raise _unreadable(text, "a moment is written as 2026-12-01 02:00:00, with a time zone behind it or none")
-    clock = _clock(_offset_name(found[7]) or found[8], zone)
+    clock = _clock(found[7] or found[8], zone)
     try:
         civil = datetime(*(int(found[group] or 0) for group in range(1, 7)))  # type: ignore[arg-type]
     except ValueError as error:
@@ -223,36 +287,53 @@ def _check_year(civil: datetime, text: str) -> None:
 
 def _cron(text: str, zone: str | None) -> Frequency:
     words = text.split()
-    named = words.pop() if len(words) > 7 or (len(words) > 5 and _is_zone(words[-1])) else None
+    zones = [words.pop(0)[len(_ZONE_FIRST) :]] if words and words[0].startswith(_ZONE_FIRST) else []
+    while words and _is_zone(words[-1]):
+        zones.append(words.pop())
+    if len(zones) > 1:
+        raise _unreadable(text, f"it names more than one time zone: {', '.join(zones)}")
+    if len(words) == 1 and words[0].startswith("@"):
+        if words[0].lower() not in _NAMED:
+            raise _unreadable(text, f"the names are {', '.join(_NAMED)}")
+        words = _NAMED[words[0].lower()].split()
+    if len(words) == 8 and not zones:
+        zones.append(words.pop())
     if not 5 <= len(words) <= 7:
         raise _unreadable(
             text,
             f"a cron expression has 6 fields (second minute hour day-of-month month day-of-week), 7 with the year or 5 "
             f"without the second, and this has {len(words)}",
         )
-    clock = _clock(named, zone)
-    words = [word.upper() for word in words]
+    clock = _clock(zones[0] if zones else None, zone)
+    words = [word.upper() if word.isascii() else word for word in words]  # a dotless i becomes an I
     rule = cron_of(fields.read(words), clock)
     return Frequency(" ".join(words if len(words) > 5 else ["0", *words]), clock.name, rule)
 
 
 def _is_zone(word: str) -> bool:
-    """Whether the last word names a zone and no day: it looks like a zone, or there is one of that name."""
+    """Return True if a word is a zone and not a field: it looks like one, or there is one of that name."""
     letters = re.match("[A-Za-z]*", word)
-    if letters is None or len(letters[0]) < 2 or letters[0].upper() in fields.DAY_NAMES:
+    assert letters is not None
+    if letters[0].upper() in fields.DAY_NAMES:
         return False
-    return "/" in word or letters[0].upper() in ("GMT", "UTC") or is_zone(word)
+    return (len(letters[0]) > 1 and "/" in word) or letters[0].upper() in ("GMT", "UTC") or is_zone(word)
 
 
 def _clock(named: str | None, zone: str | None) -> Zone:
-    return zone_of(named or zone or "UTC")
+    return zone_of(zone or "UTC" if named is None else named)
 
 
-def _offset_name(text: str | None) -> str | None:
-    """``Z`` and ``+08:00``, the offsets of ISO 8601, as the zones that they are."""
-    if text is None:
-        return None
-    return "UTC" if text == "Z" else f"GMT{text[:3]}:{text[-2:]}"
+def _offset_name(offset: int) -> str:
+    """The name of the zone that is always so many seconds ahead of UTC."""
+    hours, minutes = divmod(abs(offset) // 60, 60)
+    return f"GMT{'-' if offset < 0 else '+'}{hours}:{minutes:02}"
+
+
+def _check_characters(text: str) -> None:
+    """Refuse what looks like a space or like nothing, and is another character."""
+    for character in text:
+        if character not in " \t\r\n" and (character.isspace() or not character.isprintable()):
+            raise _unreadable(text, f"the character U+{ord(character):04X} has no meaning in it")
 
 
 def _check(frequency: Frequency, now: datetime) -> None:
@@ -297,10 +378,10 @@ def _firing(moment: datetime, zone: Zone, *, marked: bool) -> Firing:
     local = moment.astimezone(timezone(offset))
     if marked:
         for change in zone.changes(second - 2 * DAY, second + 2 * DAY):
-            start, end = map(_civil, change.hours)
-            if start.date() <= local.date() <= (end - timedelta(seconds=1)).date():
-                note = "gap" if change.is_gap else "overlap"
-                return Firing(moment, local, note, f"{start:%H:%M}-{end:%H:%M}")
+            start, end = map(_civil, change.span)
+            is_end = change.is_gap and change.at == second  # the end of a gap may be another day
+            if is_end or start.date() <= local.date() <= (end - timedelta(seconds=1)).date():
+                return Firing(moment, local, "gap" if change.is_gap else "overlap", (start, end))
     return Firing(moment, local)
 
 

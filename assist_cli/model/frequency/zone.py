@@ -21,6 +21,7 @@ DAY = 86_400
 LONGEST_NAME = 64
 _STRETCH = 366 * DAY
 _GMT = re.compile(r"GMT([+-])(\d{1,2})(?::(\d{2}))?", re.ASCII | re.IGNORECASE)
+_ISO = re.compile(r"([+-]\d{2})(?::?(\d{2}))?", re.ASCII)
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_+\-]*(?:/[A-Za-z0-9_+\-]+)*", re.ASCII)
 # These lie beside the zones and are none: "right" counts leap seconds, the others are whatever a machine was set to.
 _NO_ZONES = ("right/", "posix/", "posixrules", "localtime")
@@ -45,8 +46,8 @@ class Change:
         return self.after > self.before
 
     @property
-    def hours(self) -> tuple[int, int]:
-        """The civil times from the first to the one after the last that are left out, or come twice."""
+    def span(self) -> tuple[int, int]:
+        """The civil times from the first to the one after the last that are left out, or shown twice."""
         first, second = sorted((self.at + self.before, self.at + self.after))
         return first, second
 
@@ -82,7 +83,7 @@ class Zone:
 
     def last_change(self, moment: int, margin: int = 0) -> Change | None:
         """The change that is no longer ago than its own length, and ``margin`` seconds more."""
-        for change in reversed(self.changes(moment - DAY, moment)):
+        for change in reversed(self.changes(moment - 2 * DAY, moment)):
             if moment < change.at + change.length + margin:
                 return change
         return None
@@ -135,7 +136,10 @@ def _offset(rules: tzinfo, moment: int) -> int:
 
 @functools.lru_cache(maxsize=1024)
 def zone_of(name: str) -> Zone:
-    """The zone of an IANA name, ``UTC`` or ``GMT+8:00``. Raises InvalidParameter."""
+    """The zone of an IANA name, ``UTC``, ``GMT+8:00``, or of ISO 8601: ``Z``, ``+08:00``. Raises InvalidParameter."""
+    offset_of_iso = _ISO.fullmatch(name)
+    if offset_of_iso:
+        name = f"GMT{offset_of_iso[1]}:{offset_of_iso[2] or '00'}"
     found = _GMT.fullmatch(name)
     if found:
         hours, minutes = int(found[2]), int(found[3] or 0)
@@ -147,7 +151,7 @@ def zone_of(name: str) -> Zone:
             code=codes.INVALID_FREQUENCY,
             hint="write it as GMT+8:00, or give a name such as Asia/Shanghai",
         )
-    if name.upper() == "UTC":
+    if name.upper() == "UTC" or name == "Z":
         return Zone("UTC", timezone.utc)
     rules = _rules(name)
     if rules is None:
@@ -156,8 +160,8 @@ def zone_of(name: str) -> Zone:
 
 
 def is_zone(name: str) -> bool:
-    """Whether there is a zone of this IANA name."""
-    return _rules(name) is not None
+    """Return True if there is a zone of this name."""
+    return name == "Z" or _ISO.fullmatch(name) is not None or _rules(name) is not None
 
 
 def _rules(name: str) -> tzinfo | None:

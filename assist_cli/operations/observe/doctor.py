@@ -21,6 +21,7 @@ from assist_cli.deploy import pki
 from assist_cli.errors import AssistError, ExitStatus, FileFailure
 from assist_cli.model.check import Check
 from assist_cli.model.instance import LOCAL, Health, Instance
+from assist_cli.model.schedule import error_of
 from assist_cli.model.target import Selection
 from assist_cli.operations.controller import Controller, utc_now
 from assist_cli.operations.fleet import health, instances
@@ -79,6 +80,7 @@ def examine_controller(controller: Controller) -> list[Check]:
         *_certificates(controller.home, controller.now()),
         _attempt("agent", lambda: _agent_of(controller)),
         _attempt("server", lambda: _server(controller)),
+        _attempt("schedules", lambda: examine_schedules(controller)),
         _attempt("instances", lambda: _register(controller)),
     ]
 
@@ -271,6 +273,25 @@ def _server(controller: Controller) -> Check:
         hint = "assist serve, or for good: assist service install"
         return Check("server", False, f"nobody serves, and {waiting} schedules wait", hint)
     return Check("server", True, "nobody serves, and nothing waits for it")
+
+
+def examine_schedules(controller: Controller) -> Check:
+    """Return whether each schedule can be fired: by what the server has written of it, and by its zone."""
+    found = schedules.errors(controller.database)
+    for invocation_id in schedules.open_ids(controller.database):
+        try:
+            planned = schedules.get(controller.database, invocation_id)
+            if planned is not None and (why := error_of(planned)) is not None:
+                found[invocation_id] = why
+        except Exception as error:  # whatever is wrong with one, the others are looked at
+            found.setdefault(invocation_id, str(error))
+    if found:
+        more = f"; and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
+        text = "; ".join(
+            f"{invocation_id} cannot be fired: {error}" for invocation_id, error in [*found.items()][:SHOWN]
+        )
+        return Check("schedules", False, text + more, "assist schedule show ID; assist stop ID ends one")
+    return Check("schedules", True, "each can be fired")
 
 
 def _register(controller: Controller) -> Check:

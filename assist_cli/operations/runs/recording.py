@@ -74,8 +74,12 @@ def schedule(
         raise InvalidParameter(f"cannot run at '{timing.frequency.text}': that is over", code=codes.INVALID_FREQUENCY)
     once = timing.frequency.is_once
     invocation = replace(
-        first, repeat_mode=RepeatMode.ONCE if once else RepeatMode.PERIOD, frequency=timing.frequency.text
+        first,
+        repeat_mode=RepeatMode.ONCE if once else RepeatMode.PERIOD,
+        frequency=timing.frequency.text,
+        timezone=timing.frequency.timezone,
     )
+    moment = controller.moment() if timing.frequency.is_elapsed else None
     _check_rendering(controller, invocation)
     made = Schedule(
         invocation_id=invocation.id,
@@ -87,6 +91,9 @@ def schedule(
         missed=timing.missed,
         keep=timing.keep,
         secrets=references,
+        instant=timing.frequency.instant,
+        booted=moment.booted if moment else None,
+        boot=moment.boot if moment else "",
     )
     _write(controller, invocation, plan.new, also, made)
     return invocation, made
@@ -230,7 +237,7 @@ def _detail(invocation: Invocation) -> str:
     if invocation.command_name is not None:
         what = f"{invocation.command_name}@{invocation.command_version}"
     keys = ", ".join(invocation.parameters)
-    when = f", {invocation.frequency}" if invocation.frequency else ""
+    when = f", {invocation.expression}" if invocation.frequency else ""
     return f"{what} on {places_in_audit(invocation)}" + (f" with {keys}" if keys else "") + when
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 
-from assist_cli.errors import AssistError
+from assist_cli.errors import AssistError, DatabaseFailure, InternalError
 from assist_cli.model.output import Portion
 from assist_cli.model.status import InvocationStatus
 from assist_cli.operations.controller import Controller
@@ -14,6 +15,7 @@ from assist_cli.operations.runs import payload
 from assist_cli.operations.runs.batch_writer import BatchWriter
 from assist_cli.operations.runs.delivery import Delivery, Request
 from assist_cli.operations.runs.worker import RecordWorker
+from assist_cli.operations.server.failures import Failures
 from assist_cli.operations.server.firing import DueRecord
 
 log = logging.getLogger(__name__)
@@ -22,11 +24,14 @@ log = logging.getLogger(__name__)
 class Deliverer:
     """Has a task for each record that is due. A record is in ``under_way`` for as long as one is at work on it."""
 
-    def __init__(self, controller: Controller, token: str, writer: BatchWriter, pool: ConnectionPool) -> None:
+    def __init__(
+        self, controller: Controller, token: str, writer: BatchWriter, pool: ConnectionPool, failures: Failures
+    ) -> None:
         self._controller = controller
         self._token = token
         self._writer = writer
         self._pool = pool
+        self._failures = failures
         self.under_way: dict[str, asyncio.Task[None]] = {}
         self._unaccepted: set[str] = set()
 
@@ -36,7 +41,7 @@ class Deliverer:
         self._unaccepted.add(record_id)
         task = asyncio.get_running_loop().create_task(self._carry(due))
         self.under_way[record_id] = task
-        task.add_done_callback(lambda done: self._done(record_id, done))
+        task.add_done_callback(lambda done: self._done(due, done))
 
     def unaccepted(self) -> list[asyncio.Task[None]]:
         """Those whose record no agent is known to have taken yet."""
@@ -49,11 +54,15 @@ class Deliverer:
             task.cancel()
         return tasks
 
-    def _done(self, record_id: str, task: asyncio.Task[None]) -> None:
+    def _done(self, due: DueRecord, task: asyncio.Task[None]) -> None:
+        record_id = due.record.id
         self._unaccepted.discard(record_id)
         self.under_way.pop(record_id, None)
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("cannot see %s through: %s", record_id, error, exc_info=not isinstance(error, AssistError))
+            if isinstance(error, Exception) and not isinstance(error, DatabaseFailure):
+                with contextlib.suppress(DatabaseFailure):  # the log has it
+                    self._failures.note(due.invocation.id, error)
 
     async def _carry(self, due: DueRecord) -> None:
         async with self._pool.connection(due.place.instance_id) as connection:
@@ -75,7 +84,16 @@ class Deliverer:
 
     def _delivery(self, due: DueRecord) -> Delivery:
         def prepare() -> Request:
-            _, params = payload.request(due.with_secrets(), due.place, self._controller.region)
+            try:
+                _, params = payload.request(due.with_secrets(), due.place, self._controller.region)
+            except AssistError as error:
+                self._failures.note(due.invocation.id, error)
+                raise
+            except Exception as error:  # a bug; its text may have values of parameters
+                bug = InternalError(f"cannot make the request of {due.invocation.id}: {type(error).__name__}")
+                self._failures.note(due.invocation.id, bug)
+                raise bug from error
+            self._failures.clear(due.invocation.id)
             return lambda client: client.run(params, Portion.ENDS)
 
         return Delivery(due.invocation.timeout, prepare, due=due.when, noted=due.noted)

@@ -5,14 +5,14 @@ So whoever dies when: a due time fires once, and what was to be sent can be foun
 
 from __future__ import annotations
 
-import functools
+import contextlib
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+from assist_cli.errors import Conflict, DatabaseFailure
 from assist_cli.model import schedule as rules
-from assist_cli.model.frequency import Frequency, restore
 from assist_cli.model.ids import Kind, new_id
 from assist_cli.model.invocation import Invocation, InvocationInstance, Record
 from assist_cli.model.lifecycle import (
@@ -33,9 +33,12 @@ from assist_cli.operations.commands import parameters
 from assist_cli.operations.controller import Controller
 from assist_cli.operations.runs.worker import sender_of
 from assist_cli.operations.server import lease
+from assist_cli.operations.server.failures import Failures
 from assist_cli.store import invocations, records, schedules, slots
-from assist_cli.store.database import Transaction, to_ms_or_none
-from assist_cli.store.slots import ScheduledInstance
+from assist_cli.store.database import Transaction, to_ms, to_ms_or_none
+from assist_cli.store.slots import ScheduledInstance, Waiting
+
+RETRY = timedelta(seconds=60)  # between two attempts to fire what cannot be fired
 
 log = logging.getLogger(__name__)
 
@@ -75,80 +78,121 @@ class DueRecord:
 
 @dataclass
 class Fired:
-    """What came of looking at schedules: what is to be delivered, and when each is due next (ms; None: never)."""
+    """What came of firing schedules: what is to be delivered, and when each is due next (ms; None: never)."""
 
     deliveries: list[DueRecord] = field(default_factory=list)
     upcoming: dict[str, int | None] = field(default_factory=dict)
 
 
-@functools.lru_cache(1024)
-def frequency_of(text: str, timezone: str | None) -> Frequency:
-    """A frequency as it was kept."""
-    return restore(text, timezone)
+def fire(controller: Controller, token: str, failures: Failures, due: Iterable[str], now: datetime) -> Fired:
+    """Do what is due of these schedules. An error of one is its own: it is noted, and the others are fired.
 
-
-def fire(controller: Controller, token: str, due: Iterable[str], now: datetime) -> Fired:
-    """Do what is due of these schedules. Raises DatabaseFailure, and Conflict when we are not the server any more."""
+    What each asks for is worked out before the transaction begins; one that somebody changes meanwhile is due again
+    immediately. Raises DatabaseFailure, and Conflict when we are not the server any more.
+    """
     fired = Fired()
-    with controller.database.transaction() as transaction:
-        lease.check(transaction, token)
-        for invocation_id in due:
-            schedule = schedules.get(transaction, invocation_id)
+    turns: list[tuple[Schedule, Turn]] = []
+    failed: dict[str, Exception] = {}
+    for invocation_id in due:
+        with kept(failed, invocation_id):
+            schedule = schedules.get(controller.database, invocation_id)
             if schedule is None or schedule.paused or schedule.next is None:
                 fired.upcoming[invocation_id] = None
             elif schedule.next > now:
                 fired.upcoming[invocation_id] = to_ms_or_none(schedule.next)
             else:
-                turn = rules.turn(schedule, frequency_of(schedule.frequency, schedule.timezone), now)
-                fired.upcoming[invocation_id] = to_ms_or_none(turn.next)
-                if schedules.advance(transaction, schedule, turn.next, turn.fires):
+                turns.append((schedule, rules.turn(schedule, rules.frequency_of(schedule), now)))
+    if turns:
+        with controller.database.transaction() as transaction:
+            lease.check(transaction, token)
+            for schedule, turn in turns:
+                invocation_id = schedule.invocation_id
+                with kept(failed, invocation_id), transaction.part():
+                    if schedules.get(transaction, invocation_id) != schedule:
+                        fired.upcoming[invocation_id] = to_ms(now)
+                        continue
+                    schedules.advance(transaction, schedule, turn.next, turn.fires)
                     fired.deliveries += _Turn(controller, transaction, token, schedule, turn, now).take()
+                    fired.upcoming[invocation_id] = to_ms_or_none(turn.next)
+    for invocation_id, error in failed.items():
+        fired.upcoming[invocation_id] = to_ms(now + RETRY)
+        failures.note(invocation_id, error)
+    for schedule, turn in turns:
+        if turn.fires is None and schedule.invocation_id not in failed:
+            failures.clear(schedule.invocation_id)  # nothing is to be delivered, which would clear it
     return fired
 
 
-def take_up(controller: Controller, token: str, now: datetime) -> list[DueRecord]:
+def take_up(controller: Controller, token: str, failures: Failures, now: datetime) -> list[DueRecord]:
     """Take over what a server that died was sending, where it is not too late; what is to be delivered.
 
     Whether it was sent already is not known, and does not matter: a record runs once, however often it comes.
     """
-    found = []
+    found: list[DueRecord] = []
+    failed: dict[str, Exception] = {}
+    patience: dict[str, timedelta] = {}
+    waiting = slots.waiting(controller.database)
+    for each in waiting:
+        with kept(failed, each.invocation_id):
+            schedule = schedules.get(controller.database, each.invocation_id)
+            if schedule is not None:
+                following = rules.frequency_of(schedule).next(each.due, schedule.anchor)
+                patience[each.record.id] = rules.patience(each.due, following)
     with controller.database.transaction() as transaction:
         lease.check(transaction, token)
-        for each in slots.waiting(transaction):
-            schedule = schedules.get(transaction, each.invocation_id)
-            sender = sender_of(controller, each.record)
-            if schedule is None or sender is not Sender.GONE:
-                continue
-            when = each.due + rules.offset(each.record.instance_id, schedule.jitter)
-            following = frequency_of(schedule.frequency, schedule.timezone).next(each.due, schedule.anchor)
-            start: Later | Never | None = None
-            if now - when > rules.patience(each.due, following):
-                start = Never(never_arrived(now))
-            elif each.record.sent is None and when > now:
-                start = Later((when - now).total_seconds())
-            facts = Facts(sender, start=start, can_send=True, accepted=each.record.accepted)
-            action = decide(each.record, facts, controller.moment())
-            if not isinstance(action, Send):
-                continue
-            record = each.record
-            if action.adopt:
-                records.adopt(transaction, record.id, token)
-                record = replace(record, sender=token)
-            slots.note_lateness(transaction, {record.id: max(now - when, timedelta(0))})
-            place = InvocationInstance(record.instance_id, each.instance_name, record.status, record.number, record)
-            invocation = invocations.what(transaction, each.invocation_id)
-            found.append(DueRecord(invocation, place, when, schedule.secrets))
+        for each in waiting:
+            if each.record.id in patience:
+                with kept(failed, each.invocation_id), transaction.part():
+                    found += _taken_up(controller, transaction, token, each, patience[each.record.id], now)
+    for invocation_id, error in failed.items():
+        failures.note(invocation_id, error)
     return found
 
 
-def move(transaction: Transaction, schedule: Schedule, now: datetime, step: timedelta | None) -> None:
-    """Let a schedule go on after the clock was set to ``now``; ``step`` is as in ``model.schedule.after_step``."""
-    frequency = frequency_of(schedule.frequency, schedule.timezone)
-    upcoming = rules.after_step(schedule, frequency, now, step)
-    if schedule.next is not None and upcoming is not None and schedule.next < upcoming and schedule.next <= now:
-        ids = [place.instance_id for place in slots.places(transaction, schedule.invocation_id)]
-        slots.add_missed(transaction, schedule.invocation_id, ids, schedule.next, upcoming)
-    schedules.set_next(transaction, schedule.invocation_id, upcoming, schedule.anchor)
+def _taken_up(
+    controller: Controller,
+    transaction: Transaction,
+    token: str,
+    waiting: Waiting,
+    patience: timedelta,
+    now: datetime,
+) -> list[DueRecord]:
+    """The record of a slot, where it is to be delivered by us."""
+    record = waiting.record
+    schedule = schedules.get(transaction, waiting.invocation_id)
+    sender = sender_of(controller, record)
+    if schedule is None or sender is not Sender.GONE:
+        return []
+    when = waiting.due + rules.offset(record.instance_id, schedule.jitter)
+    if record.sent is not None or when > now + schedule.jitter:  # the clock was set back since
+        when = min(when, now)
+    start: Later | Never | None = None
+    if now - when > patience:
+        start = Never(never_arrived(now))
+    elif when > now:
+        start = Later((when - now).total_seconds())
+    facts = Facts(sender, start=start, can_send=True, accepted=record.accepted)
+    action = decide(record, facts, controller.moment())
+    if not isinstance(action, Send):
+        return []
+    if action.adopt:
+        records.adopt(transaction, record.id, token)
+        record = replace(record, sender=token)
+    slots.note_lateness(transaction, {record.id: max(now - when, timedelta(0))})
+    place = InvocationInstance(record.instance_id, waiting.instance_name, record.status, record.number, record)
+    invocation = invocations.what(transaction, waiting.invocation_id)
+    return [DueRecord(invocation, place, when, schedule.secrets)]
+
+
+@contextlib.contextmanager
+def kept(failed: dict[str, Exception], invocation_id: str) -> Iterator[None]:
+    """Keep an error that is of this schedule alone; one of the database, or of the lease, goes on."""
+    try:
+        yield
+    except (DatabaseFailure, Conflict):
+        raise
+    except Exception as error:
+        failed[invocation_id] = error
 
 
 class _Turn:

@@ -11,9 +11,9 @@ import logging
 from collections.abc import Coroutine, Mapping
 from datetime import datetime, timedelta
 
-from assist_cli.errors import AssistError
+from assist_cli.errors import AssistError, DatabaseFailure
 from assist_cli.model.invocation import Record
-from assist_cli.model.lifecycle import RETRY, Facts, Later, Leave, Send, Sender, Step, decide
+from assist_cli.model.lifecycle import RETRY, Action, Facts, Later, Leave, Send, Sender, Step, decide
 from assist_cli.model.status import InvocationStatus
 from assist_cli.operations.controller import Controller
 from assist_cli.operations.fleet.pool import ConnectionPool
@@ -58,6 +58,7 @@ class Recovery:
         self._deliverer = deliverer
         self.under_way: dict[str, asyncio.Task[None]] = {}
         self._told: set[str] = set()
+        self._failed: set[str] = set()  # by a bug
 
     def scan(self, held: Mapping[str, datetime]) -> bool:
         """Begin what is to be done of all open records; whether others are at work, so that a look soon is worth it.
@@ -70,21 +71,31 @@ class Recovery:
         moment = self._controller.moment()
         for invocation_id, open_records in found.items():
             for record in open_records:
-                if record.id in self.under_way:
+                if record.id in self.under_way or record.id in self._failed:
                     continue
-                facts = self._facts(record, living, held)
-                action = decide(record, facts, moment)
-                if isinstance(action, Leave):
-                    others = others or facts.sender is Sender.OTHER
-                elif isinstance(action, Send):
-                    self._send(invocation_id, record)
-                elif action is Step.TELL_STOP and facts.sender is Sender.BUSY:
-                    self._told.add(record.id)
-                    self._begin(record, self._tell_stop(record))
-                else:
-                    self._begin(record, self._finish(record))
+                try:
+                    facts = self._facts(record, living, held)
+                    others |= self._act(invocation_id, record, facts, decide(record, facts, moment))
+                except DatabaseFailure:
+                    raise
+                except Exception:  # of this record alone: the others go on, and schedules fire
+                    self._failed.add(record.id)
+                    log.exception("cannot recover record %s of %s", record.id, invocation_id)
         self._told &= {record.id for open_records in found.values() for record in open_records}
         return others
+
+    def _act(self, invocation_id: str, record: Record, facts: Facts, action: Action) -> bool:
+        """Begin what is to be done of a record; True when it is left to another that is at work on it."""
+        if isinstance(action, Leave):
+            return facts.sender is Sender.OTHER
+        if isinstance(action, Send):
+            self._send(invocation_id, record)
+        elif action is Step.TELL_STOP and facts.sender is Sender.BUSY:
+            self._told.add(record.id)
+            self._begin(record, self._tell_stop(record))
+        else:
+            self._begin(record, self._finish(record))
+        return False
 
     async def settled(self, patience: float) -> None:
         """Wait until what was begun by now has ended, for so many seconds at most."""

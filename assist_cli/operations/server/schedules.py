@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from assist_cli.errors import Conflict, NotFound
 from assist_cli.model import schedule as rules
 from assist_cli.model.audit import AuditEntry
-from assist_cli.model.frequency import Frequency, restore
+from assist_cli.model.frequency import Frequency
 from assist_cli.model.instance import Instance
 from assist_cli.model.invocation import Invocation
 from assist_cli.model.schedule import Schedule, Slot
@@ -68,13 +68,12 @@ def list_slots(controller: Controller, invocation_id: str, *, limit: int | None)
 def recall(controller: Controller, invocation_id: str, *, limit: int | None) -> Iterator[Slot]:
     """The slots as they were last written; nobody is asked. Raises NotFound."""
     found = _schedule(controller.database, invocation_id)
-    frequency = restore(found.frequency, found.timezone)
     left = limit
     for entry in slots.listing(controller.database, invocation_id, limit=limit):
         if entry.until is None:
             lines = [entry.slot]
         else:
-            dues = rules.due_times(frequency, found.anchor, entry.slot.due, entry.until, left)
+            dues = rules.due_times(rules.frequency_of(found), found.anchor, entry.slot.due, entry.until, left)
             lines = [replace(entry.slot, due=due) for due in dues]
         for line in lines:
             if left == 0:
@@ -96,12 +95,13 @@ def pause(controller: Controller, invocation_id: str) -> Planned:
 
 def resume(controller: Controller, invocation_id: str) -> Planned:
     """Let it fire again, from its next due time on. Raises NotFound, Conflict."""
+    schedule = _schedule(controller.database, invocation_id)
+    upcoming = rules.frequency_of(schedule).next(controller.now(), schedule.anchor)
     with controller.database.transaction() as transaction:
         found = _planned(transaction, invocation_id)
         _refuse_over(found)
         if found.schedule.paused is not None:
-            schedule = found.schedule
-            upcoming = restore(schedule.frequency, schedule.timezone).next(controller.now(), schedule.anchor)
+            _refuse_changed(found.schedule, schedule)
             if upcoming is None:
                 raise Conflict(
                     f"cannot resume {invocation_id}: its time is over",
@@ -124,25 +124,44 @@ def change(
 
     The new frequency counts from now on; the script that it runs stays what it is.
     """
+    before = _schedule(controller.database, invocation_id)
+    other = None if frequency is None else _changed(controller, before, frequency)
     with controller.database.transaction() as transaction:
         found = _planned(transaction, invocation_id)
         _refuse_over(found)
         if also is not None:
             also(transaction, invocation_id, [each.id for each in joining])
         details = []
-        if frequency is not None and frequency.text != found.schedule.frequency:
-            now = controller.now()
-            rules.Timing(frequency, jitter=found.schedule.jitter, keep=found.schedule.keep).check(now)
-            upcoming = frequency.next(now, now)
-            assert upcoming is not None, "one that never fires again is refused where it is read"
-            schedules.change(transaction, invocation_id, frequency.text, frequency.timezone, now, upcoming)
-            details.append(f"{found.schedule.frequency} to {frequency.text}")
+        if other is not None and other.expression != found.schedule.expression:
+            schedules.change(transaction, other)
+            details.append(f"{found.schedule.expression} to {other.expression}")
         if joining:
             schedules.join(transaction, invocation_id, joining)
             details.append("also on " + ", ".join(each.name for each in joining))
         if details:
             entry = AuditEntry(controller.now(), controller.actor, "schedule.change", invocation_id, ", ".join(details))
             audit.append(transaction, entry)
+
+
+def _changed(controller: Controller, schedule: Schedule, frequency: Frequency) -> Schedule:
+    """The schedule with another frequency. Raises InvalidParameter when its jitter does not fit that."""
+    moment = controller.moment()
+    now = moment.wall
+    rules.Timing(frequency, jitter=schedule.jitter, keep=schedule.keep).check(now)
+    return replace(
+        schedule,
+        frequency=frequency.text,
+        timezone=frequency.timezone,
+        anchor=now,
+        next=frequency.next(now, now),
+        booted=moment.booted if frequency.is_elapsed else None,
+        boot=moment.boot if frequency.is_elapsed else "",
+    )
+
+
+def _refuse_changed(found: Schedule, before: Schedule) -> None:
+    if found.expression != before.expression:
+        raise Conflict(f"cannot resume {found.invocation_id}: its frequency was changed just now", hint="repeat it")
 
 
 def _refuse_over(found: Planned) -> None:
@@ -152,7 +171,8 @@ def _refuse_over(found: Planned) -> None:
 
 
 def _planned(reader: Reader, invocation_id: str) -> Planned:
-    return Planned(_schedule(reader, invocation_id), invocations.get(reader, invocation_id, output=False))
+    found = _schedule(reader, invocation_id)
+    return Planned(replace(found, error=rules.error_of(found)), invocations.get(reader, invocation_id, output=False))
 
 
 def _schedule(reader: Reader, invocation_id: str) -> Schedule:

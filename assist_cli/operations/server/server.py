@@ -28,10 +28,11 @@ from assist_cli.operations.fleet.pool import ConnectionPool
 from assist_cli.operations.notify import wishes
 from assist_cli.operations.runs.batch_writer import BatchWriter
 from assist_cli.operations.runs.senders import sender
-from assist_cli.operations.server import cleaner, firing, lease, recovery
+from assist_cli.operations.server import cleaner, firing, lease, realign, recovery
 from assist_cli.operations.server.agenda import Agenda
 from assist_cli.operations.server.clock import Clock
 from assist_cli.operations.server.deliverer import Deliverer
+from assist_cli.operations.server.failures import Failures
 from assist_cli.operations.server.recovery import Recovery
 from assist_cli.store import schedules
 from assist_cli.store.database import to_ms
@@ -84,7 +85,8 @@ class Server:
         self._changes = -1
         self._writer = BatchWriter(controller)
         self._pool = ConnectionPool(controller)
-        self._deliverer = Deliverer(controller, token, self._writer, self._pool)
+        self._failures = Failures(controller)
+        self._deliverer = Deliverer(controller, token, self._writer, self._pool, self._failures)
         self._recovery = Recovery(controller, token, self._writer, self._pool, self._deliverer)
         self._others = False
         self._look_again = 0.0
@@ -138,8 +140,9 @@ class Server:
     async def begin(self) -> None:
         """Take up what was left, and learn what there is to do."""
         now, _ = self._clock.look()
-        self._correct_what_is_ahead(now)
-        self._deliver(firing.take_up(self._controller, self._token, now), now)
+        self._failures.clear_all()
+        realign.at_start(self._controller, self._token, self._failures, now)
+        self._deliver(firing.take_up(self._controller, self._token, self._failures, now), now)
         self._notice_changes()
         # what the agents have ended while nobody served is not to be taken for what still runs
         await self._recovery.settled(self._timeouts.first_scan)
@@ -213,7 +216,7 @@ class Server:
         """
         while due := self._agenda.due(to_ms(now), AT_ONCE):
             try:
-                fired = firing.fire(self._controller, self._token, due, now)
+                fired = firing.fire(self._controller, self._token, self._failures, due, now)
             except BaseException:
                 for invocation_id in due:
                     self._agenda.put(invocation_id, to_ms(now))
@@ -237,30 +240,14 @@ class Server:
                 heapq.heappush(self._held, (to_ms(delivery.when), delivery.record.id, delivery))
 
     def _take_step(self, now: datetime, step: timedelta) -> None:
-        """The clock was set: intervals go on as if it had not been, and what follows the time of day follows it.
-
-        What was passed over by a step ahead is overdue, as after an absence.
-        """
+        """The clock was set: elapsed time takes no notice, and what follows the time of day follows it."""
         log.warning("the clock was set by %+.1f s", step.total_seconds())
-        with self._controller.database.transaction() as transaction:
-            lease.check(transaction, self._token)
-            schedules.shift_intervals(transaction, step)
-            for each in [*schedules.ahead(transaction, now), *schedules.passed_over(transaction, now - step, now)]:
-                firing.move(transaction, each, now, step)
+        realign.after_step(self._controller, self._token, self._failures, now, step)
         self._held = [
             (to_ms(each.when + step), record_id, replace(each, when=each.when + step))
             for _, record_id, each in self._held
         ]
         self._reload()
-
-    def _correct_what_is_ahead(self, now: datetime) -> None:
-        """The clock was set back while nobody served."""
-        found = schedules.ahead(self._controller.database, now)
-        if not found:
-            return
-        with self._controller.database.transaction() as transaction:
-            for each in found:
-                firing.move(transaction, replace(each, anchor=min(each.anchor, now)), now, None)
 
     def _reload(self) -> None:
         _, found = schedules.changed(self._controller.database, 0)

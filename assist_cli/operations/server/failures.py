@@ -1,0 +1,49 @@
+"""Schedules that cannot be fired: each is told in the log and the database with its id, and the others go on."""
+
+from __future__ import annotations
+
+import logging
+
+from assist_cli.errors import AssistError
+from assist_cli.operations.controller import Controller
+from assist_cli.store import schedules
+
+log = logging.getLogger(__name__)
+
+
+class Failures:
+    """The errors of the schedules of one server, by the id of the invocation. Each is written and logged once.
+
+    What was written before this server began is cleared: it is tried again.
+    """
+
+    def __init__(self, controller: Controller) -> None:
+        self._controller = controller
+        self._known: dict[str, str] = {}
+
+    def clear_all(self) -> None:
+        """Clear what an earlier server has left."""
+        if schedules.errors(self._controller.database):
+            with self._controller.database.transaction() as transaction:
+                schedules.clear_errors(transaction)
+
+    def note(self, invocation_id: str, error: Exception) -> None:
+        """Note why a schedule cannot be fired. Raises DatabaseFailure."""
+        text = str(error) if isinstance(error, AssistError) else f"{type(error).__name__}: {error}"
+        if self._known.get(invocation_id) == text:
+            return
+        if self._write(invocation_id, text):
+            self._known[invocation_id] = text
+            bug = None if isinstance(error, AssistError) else error
+            log.error("schedule %s cannot be fired: %s", invocation_id, text, exc_info=bug)
+
+    def clear(self, invocation_id: str) -> None:
+        """Note that a schedule was fired. Raises DatabaseFailure."""
+        if self._known.pop(invocation_id, None) is not None:
+            log.info("schedule %s is fired again", invocation_id)
+            self._write(invocation_id, None)
+
+    def _write(self, invocation_id: str, error: str | None) -> bool:
+        """Return True if there is such a schedule: not all that a server delivers has one."""
+        with self._controller.database.transaction() as transaction:
+            return schedules.note_error(transaction, invocation_id, error)
