@@ -15,6 +15,7 @@ from assist_cli.agents import unix
 from assist_cli.agents.client import Client
 from assist_cli.model.instance import Instance
 from assist_cli.model.invocation import Record
+from assist_cli.model.output import Portion
 from assist_cli.model.target import Selection
 from assist_cli.model.timeouts import DEFAULTS
 from assist_cli.operations.controller import Controller
@@ -33,7 +34,7 @@ NAMES = ("bad", "good1", "good2")
 class Broken(Client):
     """A client with a bug, which is met when the record has been sent."""
 
-    async def run(self, params: Mapping[str, Any], *, budget: int | None = None) -> dict[str, Any]:
+    async def run(self, params: Mapping[str, Any], portion: Portion = Portion.WHOLE) -> dict[str, Any]:
         raise ZeroDivisionError("in run")
 
 

@@ -46,7 +46,7 @@ def honest(request: dict[str, Any], *, instance: str = INSTANCE, output: bytes =
         "task.run": {**standing, "known": False, "watching": "watch" in params},
         "task.watch": standing,
         "task.get": {
-            **standing, "result": result(len(output)), "next": None,
+            **standing, "result": result(len(output)), "next": None, "produced": 1, "started": 1.5,
             "output": [{"offset": 0, "stream": "stdout", "data": "YQ=="}],
         },
         "task.stop": standing,
