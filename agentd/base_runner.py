@@ -9,6 +9,7 @@ import time
 
 from agentd import mask, output
 
+FILE = "{{ACS::ScriptFileName}}"  # in the words of a launcher: where the script is
 DRAIN = 1.0  # seconds to read on when the main process has ended and others still hold its pipes
 GRACE = 5.0  # seconds between the word to end and KILL
 SURVIVAL = 10.0  # seconds of KILL before a process that survives it is reported
@@ -103,7 +104,10 @@ class BaseRunner:
         """Save the script by the system's module ``script``. Returns argv, folder and environment. Raises Refusal."""
         order = self._order
         folder = script.working_directory(order["directory"], account)
-        words = script.command_words(order["type"], order["content"], self._path)
+        if order["launcher"]:
+            words = [word.replace(FILE, self._path) for word in order["launcher"]]
+        else:
+            words = script.command_words(order["type"], order["content"], self._path)
         environment = script.environment(account, order["path"], order["environment"])
         script.write_file(self._path, order["content"], account)
         self._result.saved = True

@@ -83,7 +83,7 @@ async def hello(server, connection, params):
         boot=system.boot_id(),
         started=server.started,
         python="%d.%d.%d" % sys.version_info[:3],
-        features=["tasks", "files"],
+        features=["tasks", "files", "launchers"],
     )
 
 
@@ -116,6 +116,11 @@ async def run(server, connection, params):
     secrets = params["secrets"]
     if not all(_is_text(value) and value for value in secrets):
         raise BadParams("'secrets' holds what is no text")
+    launcher = params["launcher"]
+    if launcher is not None and not (launcher and all(_is_text(word) for word in launcher)):
+        raise BadParams("'launcher' is not a list of words")
+    if not all(char.isalnum() or char == "." for char in params["ending"]):
+        raise BadParams("'ending' is not the end of a name")
     params["secrets"] = [value.encode("utf-8") for value in secrets]
     params["environment"] = dict(
         environment,
@@ -213,6 +218,8 @@ METHODS = {
             "environment": may({}, dict),
             "secrets": may([], list),
             "keep_script": may(False, bool),
+            "launcher": may(None, list, NULLABLE),
+            "ending": may("", str),
             "watch": may(None, dict, NULLABLE),
         },
         "secrets",

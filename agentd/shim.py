@@ -42,7 +42,7 @@ def run(order, channel):
 def _run(order, channel, signals):
     journal = {key: value for key, value in order.items() if key not in _SECRETS}
     journal["content_sha256"] = digest.sha256(order["content"]).hexdigest()
-    journal["script"] = script.file_path(order["script_dir"], order["record"], order["type"])
+    journal["script"] = script.file_path(order["script_dir"], order["record"], order["type"], order["ending"])
     folder = accept(order, journal, channel)
     if folder is None:
         return

@@ -208,6 +208,9 @@ INVALID_CONTENT_ENCODING = ErrorCode(
 )
 INVALID_COMMAND_TYPE = ErrorCode("InvalidCommandType", VALUE, "the types are `shell`, `bat` and `powershell`")
 INVALID_WORKING_DIR = ErrorCode("InvalidWorkingDir", VALUE, "a working directory is an absolute path")
+INVALID_LAUNCHER = ErrorCode(
+    "InvalidLauncher", VALUE, "a launcher is a program with its words, and the script's file where it says so"
+)
 INVALID_USERNAME = ErrorCode("InvalidUsername", VALUE, "this can be no user, or no group")
 INVALID_REGION = ErrorCode("InvalidRegion", VALUE, "`ASSIST_REGION` has letters, digits, `-` and `_` only")
 INVALID_ROLE = ErrorCode("InvalidRole", VALUE, "the roles of an access key are `viewer`, `operator` and `admin`")

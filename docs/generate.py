@@ -2,9 +2,9 @@
 
 ``assist_cli/cli/completion/words.json`` is what completion knows of them, and ``completions/`` has the scripts of the
 shells for who sources or packages them. ``docs/reference.md`` is their help as one page, and ``docs/man/`` has it as
-manual pages, one for the program and one for each of its first words. In ``docs/errors.md``, ``docs/protocol.md`` and
-``docs/architecture.md`` what stands between two comments is made. With ``--check`` nothing is written, and the exit
-status is 1 where a file is not what it should be.
+manual pages, one for the program and one for each of its first words. In ``docs/api.md``, ``docs/architecture.md``,
+``docs/errors.md`` and ``docs/protocol.md`` what stands between two comments is made. With ``--check`` nothing is
+written, and the exit status is 1 where a file is not what it should be.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ import typer.main
 
 from assist_cli import __version__, codes
 from assist_cli.agents import answers
+from assist_cli.api.actions import ACTIONS
+from assist_cli.api.parameters import COMMON_FIELDS, RefusedParameter, Takes, UnusedParameter, ValueKind
 from assist_cli.cli.app import app
 from assist_cli.cli.completion import values
 from assist_cli.cli.completion.answer import BY_THE_SHELL
@@ -238,6 +240,24 @@ def table_of_codes(name: str) -> Iterator[str]:
         yield f"| {' | '.join(row)} |"
 
 
+def fields_of_actions() -> Iterator[str]:
+    """The parameters of each action of the API, and how each is treated, from the tables by which calls are read."""
+    yield "| action | honoured | refused, in this code | without meaning here |"
+    yield "| --- | --- | --- | --- |"
+    yield _row_of_fields("every action", COMMON_FIELDS)
+    for action in ACTIONS.values():
+        own = {name: taken for name, taken in action.takes.items() if taken != COMMON_FIELDS.get(name)}
+        yield _row_of_fields(f"`{action.name}`", own)
+
+
+def _row_of_fields(title: str, takes: Takes) -> str:
+    found = sorted(takes.items())
+    honoured = ", ".join(f"`{name}`" for name, taken in found if isinstance(taken, ValueKind))
+    refused = ", ".join(f"`{name}` (`{taken.code}`)" for name, taken in found if isinstance(taken, RefusedParameter))
+    unused = "; ".join(f"`{name}`: {taken.reason}" for name, taken in found if isinstance(taken, UnusedParameter))
+    return f"| {title} | {honoured or '–'} | {refused or '–'} | {unused or '–'} |"
+
+
 def files() -> dict[Path, str]:
     """Return the content that each file should have."""
     root = typer.main.get_command(app)
@@ -253,6 +273,8 @@ def files() -> dict[Path, str]:
     made[errors] = errors.read_text(encoding="utf-8")
     for name in dict.fromkeys(each.table for each in codes.EVERY):
         made[errors] = filled(made[errors], f"{name} codes", table_of_codes(name))
+    api = ROOT / "docs/api.md"
+    made[api] = filled(api.read_text(encoding="utf-8"), "fields", fields_of_actions())
     made[ROOT / "docs/man/assist.1"] = manual("assist", [("assist", root)])
     for name, command in commands_of(root):
         path = f"assist {name}"

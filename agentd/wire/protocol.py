@@ -19,7 +19,8 @@ agent.status   (none)                                                        upt
                                                                              time, free (bytes there)
 task.run       record, invocation, command, type, content (base64),          record, state, known, watching;
                directory, timeout, username, environment, secrets,           with watch: then notifications
-               keep_script, watch {offset, budget, newest}
+               keep_script, launcher, ending,
+               watch {offset, budget, newest}
 task.watch     record, offset, budget (null: everything), newest             record, state; then notifications
 task.get       record, offset                                                record, state, result, output, next,
                                                                              produced, started

@@ -38,6 +38,7 @@ class Greeting(NamedTuple):
     hostname: str
     os: str
     python: str = ""
+    features: tuple[str, ...] = ()
 
 
 class FieldKind:
@@ -335,6 +336,7 @@ def greeting(answer: Mapping[str, Any]) -> Greeting:
         answer["hostname"],
         answer["os"],
         answer["python"],
+        tuple(answer["features"]),
     )
 
 

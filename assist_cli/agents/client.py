@@ -162,8 +162,11 @@ class Client(asyncio.Protocol):
     async def run(self, params: Mapping[str, Any], portion: Portion = Portion.WHOLE) -> dict[str, Any]:
         """The result of ``task.run``, and with it, unless the agent is too old, the watch that ``watch`` goes on with.
 
-        That is from the beginning, and for this ``portion``. Raises as ``call``.
+        That is from the beginning, and for this ``portion``. Raises as ``call``, and ClientNeedUpgrade for a
+        launcher that the agent would pass over.
         """
+        if "launcher" in params and "launchers" not in self.greeting.features:
+            raise self._need_upgrade("it is too old for a launcher")
         record = params["record"]
         self._watches[record] = _Watch(0)
         watching = False

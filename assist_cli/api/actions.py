@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from assist_cli import codes
-from assist_cli.api import commands, files, instances, invocations, schedules
+from assist_cli.api import commands, files, instances, invocations, machines, managed, schedules
 from assist_cli.api.caller import Caller
 from assist_cli.api.faults import Words
 from assist_cli.api.forms import Document
@@ -52,6 +52,12 @@ _TABLE = (
     Action("DescribeCommands", Role.VIEWER, commands.DESCRIBE, commands.describe, waits=False),
     Action("InstallCloudAssistant", Role.ADMIN, instances.INSTALL, instances.install),
     Action("DescribeCloudAssistantStatus", Role.VIEWER, instances.STATUS, instances.status),
+    Action("DescribeInstances", Role.VIEWER, machines.INSTANCES, machines.describe),
+    Action("DescribeInstanceStatus", Role.VIEWER, machines.STATUSES, machines.statuses),
+    Action("DescribeRegions", Role.VIEWER, machines.REGIONS, machines.regions, waits=False),
+    Action("DescribeManagedInstances", Role.VIEWER, managed.DESCRIBE, managed.describe),
+    Action("ModifyManagedInstance", Role.ADMIN, managed.MODIFY, managed.modify, managed.WORDS),
+    Action("DeregisterManagedInstance", Role.ADMIN, managed.DEREGISTER, managed.deregister),
     Action("ListPluginStatus", Role.VIEWER, instances.PLUGINS, instances.plugins, waits=False),
 )
 

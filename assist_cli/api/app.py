@@ -106,19 +106,21 @@ def _call(scope: Message) -> Call:
 
 
 def _check_host(call: Call, names: Collection[str]) -> None:
-    """Raise Fault for a call that was meant for somebody else, as its Host says."""
+    """Raise Fault for a call that was meant for somebody else, as its Host says.
+
+    Not a code that a program takes for the answer of an action: some read "forbidden" as "gone".
+    """
     host = call.header("host")
-    name = host[1 : host.find("]")] if host.startswith("[") else host.partition(":")[0]
+    name = (host[1 : host.find("]")] if host.startswith("[") else host.partition(":")[0]).lower().rstrip(".")
     try:
         ipaddress.ip_address(name)
     except ValueError:
-        if name.lower() not in names:
-            raise Fault("Operation.Forbidden", "(this server has not the name that stands in Host)") from None
+        if name not in names and f"*.{name.partition('.')[2]}" not in names:
+            detail = "(this server does not have the name that stands in Host)"
+            hint = "assist serve --api-name NAME, or a certificate with that name"
+            raise Fault("InvalidEndpoint", detail, hint=hint) from None
 
 
 async def _send(send: Send, reply: Reply) -> None:
-    headers = [(b"content-type", reply.type.encode()), (b"content-length", str(len(reply.body)).encode())]
-    if reply.closes:
-        headers.append((b"connection", b"close"))
-    await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+    await send({"type": "http.response.start", "status": reply.status, "headers": reply.headers})
     await send({"type": "http.response.body", "body": reply.body})

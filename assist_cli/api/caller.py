@@ -26,12 +26,13 @@ FEWER_INSTANCES = 50
 
 @dataclass(frozen=True)
 class Caller:
-    """One call of a key that was found to be its own."""
+    """One call of a key that was found to be its own. ``host`` is the name by which it calls this server."""
 
     key: AccessKey
     controller: Controller
     background: Background
     action: str
+    host: str = ""
 
     def need(self, role: Role) -> None:
         """Raise Fault unless the key has this role."""

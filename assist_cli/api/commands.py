@@ -37,11 +37,11 @@ CREATE = takes(
 MODIFY = takes(
     CommandContent=ValueKind.TEXT,
     CommandId=ValueKind.TEXT,
-    Description=ValueKind.TEXT,
-    Launcher=ValueKind.TEXT,
+    Description=ValueKind.CLEARABLE,
+    Launcher=ValueKind.CLEARABLE,
     Name=ValueKind.TEXT,
     Timeout=ValueKind.NUMBER,
-    WorkingDir=ValueKind.TEXT,
+    WorkingDir=ValueKind.CLEARABLE,
 )
 DELETE = takes(CommandId=ValueKind.TEXT)
 DESCRIBE = takes(
@@ -61,7 +61,8 @@ def create(caller: Caller, given: Given) -> Document:
     """Save a command."""
     kind = requests.command_type(given.needed("Type"))
     content = decoded(given.needed("CommandContent"), given.text("ContentEncoding"), USUAL, "CmdContent.DecodeError")
-    requests.refuse_launcher(given)
+    if given.flag("EnableParameter"):
+        requests.check_keys(content)
     request = caller.request(given, Labels(caller.key.id, tags=given.tags("Tag")))
     name = given.needed("Name")
     version = CommandVersion(
@@ -70,6 +71,7 @@ def create(caller: Caller, given: Given) -> Document:
         working_dir=given.text("WorkingDir"),
         timeout=requests.timeout(given) or DEFAULT_TIMEOUT,
         parameters_enabled=given.flag("EnableParameter"),
+        launcher=requests.launcher(given),
     )
 
     def make() -> Document:
@@ -83,14 +85,16 @@ def create(caller: Caller, given: Given) -> Document:
 
 def modify(caller: Caller, given: Given) -> Document:
     """Change name and description in place; another content, directory or timeout makes a new version."""
-    requests.refuse_launcher(given)
     content = given.text("CommandContent")
     changes = commands.Changes(
         content=None if content is None else decoded(content, None, USUAL, "CmdContent.DecodeError"),
         working_dir=given.text("WorkingDir"),
         timeout=requests.timeout(given),
+        launcher=requests.launcher(given),
     )
     found = _changeable(caller, requests.command_id(given))
+    if changes.content is not None and found.version.parameters_enabled:
+        requests.check_keys(changes.content)
     commands.modify(caller.controller, found.id, given.text("Name"), given.text("Description"), changes)
     return {}
 
@@ -104,8 +108,11 @@ def delete(caller: Caller, given: Given) -> Document:
 
 
 def describe(caller: Caller, given: Given) -> Document:
-    """The commands that a call asks for, newest first. There are no public ones, so each is its author's."""
-    page = pages.asked(given)
+    """The commands that a call asks for, newest first: each in its newest version, with ``Latest=false`` in all.
+
+    There are no public ones, so each is its author's.
+    """
+    page = pages.asked(caller.action, given)
     kind, tags = given.text("Type"), given.tags("Tag")
     if kind is not None:
         requests.command_type(kind, "InvalidCommandType.NotFound")
@@ -116,25 +123,38 @@ def describe(caller: Caller, given: Given) -> Document:
             ("Description", quotas.DESCRIPTION, "InvalidDescription.LengthLimitExceeded"),
         )
     }
-    found = [
+    listed = [
         each
-        for each in sorted(commands.listing(caller.controller), key=lambda each: each.id, reverse=True)
+        for each in commands.listing(caller.controller)
         if given.text("CommandId") in (None, each.id)
-        and kind in (None, each.version.type.value)
         and not given.text("Provider")
         and filters["Name"].fullmatch(each.name)
         and filters["Description"].fullmatch(each.description)
     ]
-    labels = clients.labels_of(caller.controller, [each.id for each in found])
-    if tags:
-        found = [each for each in found if views.has_tags(labels.get(each.id, views.NONE), tags)]
-    shown = page.of(found, lambda each: each.id)
+    labels = clients.labels_of(caller.controller, [each.id for each in listed])
+    found = [
+        each
+        for command in sorted(listed, key=lambda each: each.id, reverse=True)
+        if not tags or views.has_tags(labels.get(command.id, views.NONE), tags)
+        for each in ((command,) if given.values.get("Latest", True) else _versions(caller, command))
+        if kind in (None, each.version.type.value)
+    ]
+    shown = page.of(found, _key)
     encoding = chosen_encoding(given.text("ContentEncoding"), USUAL)
     items = [
-        views.command(_counted(caller, each.id), labels.get(each.id, views.NONE), encoding)
-        for each in shown[: page.size]
+        views.command(_counted(caller, each), labels.get(each.id, views.NONE), encoding) for each in shown[: page.size]
     ]
-    return {**views.nested("Commands", "Command", items), **page.told([each.id for each in shown], len(found))}
+    return {**views.nested("Commands", "Command", items), **page.told([_key(each) for each in shown], len(found))}
+
+
+def _versions(caller: Caller, command: Command) -> list[Command]:
+    """A command once for each of its versions, newest first."""
+    return commands.versions(caller.controller, command.id)
+
+
+def _key(version: Command) -> str:
+    """The place of a version in the list, in descending order."""
+    return f"{version.id} {version.version.number:09}"
 
 
 def _changeable(caller: Caller, command_id: str) -> Command:
@@ -154,12 +174,12 @@ def _changeable(caller: Caller, command_id: str) -> Command:
     return found
 
 
-def _counted(caller: Caller, command_id: str) -> Command:
-    """A command with its content and the number of its invocations that may be seen."""
-    found = commands.get(caller.controller, command_id)
+def _counted(caller: Caller, listed: Command) -> Command:
+    """A version with its content and the number of invocations of its command that may be seen."""
+    found = commands.get(caller.controller, f"{listed.id}@{listed.version.number}")
     if caller.seen is None:
         return found
-    wanted = Wanted(command_id=command_id, among=caller.seen)
+    wanted = Wanted(command_id=listed.id, among=caller.seen)
     _, number = history_pages.invocations_of(caller.controller, wanted, Slice(0), output=False)
     return replace(found, invocations=number)
 
@@ -169,7 +189,7 @@ def _matcher(text: str | None, quota: quotas.Quota, code: str) -> re.Pattern[str
     if text is None:
         return re.compile(".*", re.DOTALL)
     if len(text) > quota.limit:
-        raise Fault(code)
+        raise Fault(code, f"({len(text)} characters of at most {quota.limit})")
     inner = text.removeprefix("*").removesuffix("*")
     before, after = text.startswith("*"), text.endswith("*")
     return re.compile(f"{'.*' if before else ''}{re.escape(inner)}{'.*' if after else ''}", re.DOTALL)

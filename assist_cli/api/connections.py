@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import h11
 import uvicorn
@@ -108,14 +108,9 @@ class ApiConnection(H11Protocol):
         """Say why, where nothing was said yet, and close."""
         self._release()
         if not self._is_answering:
-            reply = self.config.crowd.refuse(fault)
-            headers = [
-                (b"content-type", reply.type.encode()),
-                (b"content-length", str(len(reply.body)).encode()),
-                (b"connection", b"close"),
-            ]
+            reply = replace(self.config.crowd.refuse(fault), closes=True)
             for event in (
-                h11.Response(status_code=reply.status, headers=headers),
+                h11.Response(status_code=reply.status, headers=reply.headers),
                 h11.Data(data=reply.body),
                 h11.EndOfMessage(),
             ):

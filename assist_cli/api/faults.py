@@ -79,6 +79,7 @@ CODES: Words = {
     codes.INVALID_CONTENT_ENCODING: "CmdContent.DecodeError",
     codes.INVALID_COMMAND_TYPE: "InvalidCmdType.NotFound",
     codes.INVALID_WORKING_DIR: "InvalidParameter.WorkingDir",
+    codes.INVALID_LAUNCHER: "InvalidParameter.Launcher",
     codes.INVALID_USERNAME: "InvalidParameter.Username",
     codes.INVALID_PARAMETER_DEFINITION: "CmdParam.InvalidParamName",
     codes.INVALID_PARAMETER_FILTER: "CmdParam.InvalidParamName",
@@ -118,6 +119,7 @@ MESSAGES: dict[str, tuple[int, str]] = {
     "Forbidden.RAM": (403, "User not authorized to operate on the specified resource."),
     # what is called
     "InvalidAction.NotFound": (404, "Specified api is not found, please check your url and method."),
+    "InvalidEndpoint": (421, "The specified endpoint is not one of this server."),
     "InvalidVersion": (400, "Specified parameter Version is not valid."),
     "MissingParameter": (400, "A mandatory parameter is not supplied."),
     "InvalidRegionId.NotFound": (404, "The RegionId provided does not exist in our records."),
@@ -228,6 +230,9 @@ MESSAGES: dict[str, tuple[int, str]] = {
     "FileSize.ExceedLimit": (403, "The length of file content exceeds limit."),
     "FileName.ExceedLimit": (403, "The length of file name exceeds limit."),
     "FileDesc.ExceedLimit": (403, "The length of file description exceeds limit."),
+    # machines
+    "DryRunOperation": (400, "Request validation has been passed with DryRun flag set."),
+    "InvalidInstanceName.Malformed": (400, "The specified parameter InstanceName is not valid."),
     # plugins
     "PluginName.MissingValue": (400, "The parameter Name is required for more than one instance."),
     "InvalidPluginName.NotFound": (404, "The specified plugin name does not exist."),

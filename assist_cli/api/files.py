@@ -88,7 +88,7 @@ def send(caller: Caller, given: Given) -> Document:
 
 def results(caller: Caller, given: Given) -> Document:
     """The files that were sent, newest first, and how that went."""
-    page = pages.asked(given)
+    page = pages.asked(caller.action, given)
     status = given.text("InvocationStatus")
     if status is not None and status not in {fine.value for fine in Fine}:
         raise invalid("InvocationStatus")

@@ -26,7 +26,18 @@ class Reply:
     status: int
     type: str
     body: bytes
+    request_id: str
     closes: bool = False
+
+    @property
+    def headers(self) -> list[tuple[bytes, bytes]]:
+        """The headers of it, with their names in lower case."""
+        found = [
+            (b"content-type", self.type.encode()),
+            (b"content-length", str(len(self.body)).encode()),
+            (b"x-acs-request-id", self.request_id.encode()),
+        ]
+        return [*found, (b"connection", b"close")] if self.closes else found
 
 
 def chosen(word: str, *, is_modern: bool) -> str:
@@ -40,27 +51,27 @@ def chosen(word: str, *, is_modern: bool) -> str:
 
 def answer(form: str, action: str, document: Document, request_id: str) -> Reply:
     """What an action answers."""
-    return _reply(form, 200, f"{action}Response", {"RequestId": request_id, **document})
+    return _reply(form, 200, f"{action}Response", request_id, document)
 
 
 def refusal(form: str, fault: Fault, request_id: str, host: str) -> Reply:
     """What a call that is refused is told."""
     document = {
-        "RequestId": request_id,
         "HostId": host,
         "Code": fault.code,
         "Message": fault.message,
         "Recommend": fault.hint,
     }
-    return _reply(form, fault.status, "Error", document)
+    return _reply(form, fault.status, "Error", request_id, document)
 
 
-def _reply(form: str, status: int, root: str, document: Document) -> Reply:
+def _reply(form: str, status: int, root: str, request_id: str, document: Document) -> Reply:
+    document = {"RequestId": request_id, **document}
     if form == JSON:
         text = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
     else:
         text = f'<?xml version="1.0" encoding="UTF-8"?>{_element(root, document)}'
-    return Reply(status, _TYPES[form], text.encode("utf-8", "replace"))
+    return Reply(status, _TYPES[form], text.encode("utf-8", "replace"), request_id)
 
 
 def _element(name: str, value: Any) -> str:

@@ -19,6 +19,7 @@ from assist_cli.api.call import Call
 from assist_cli.api.caller import Caller
 from assist_cli.api.faults import Fault
 from assist_cli.api.forms import Document, Reply
+from assist_cli.api.parameters import ValueKind
 from assist_cli.api.rates import Rates
 from assist_cli.api.signatures import Claim
 from assist_cli.errors import AssistError
@@ -78,7 +79,7 @@ class Gateway:
         form = forms.chosen(claim.format, is_modern=claim.is_modern)
         action = _action(claim)
         actor = Actor(f"access key {key.name} ({key.id})", None, f"{call.client} by the API")
-        caller = Caller(key, replace(controller, actor=actor), self.background, action.name)
+        caller = Caller(key, replace(controller, actor=actor), self.background, action.name, call.header("host"))
         accesskeys.note_used(controller, key)
         return forms.answer(form, action.name, self._carry_out(caller, action, call.parameters), request_id)
 
@@ -103,7 +104,8 @@ class Gateway:
     def _carry_out(self, caller: Caller, action: Action, flat: Mapping[str, str]) -> Document:
         caller.need(action.role)
         given = parameters.read(action.takes, flat)
-        given.refuse_foreign(self.region)
+        if action.takes["RegionId"] is ValueKind.TEXT:
+            given.refuse_foreign(self.region)
         try:
             return action.carry_out(caller, given)
         except AssistError as error:

@@ -27,7 +27,7 @@ def install(caller: Caller, given: Given) -> Document:
 
 def status(caller: Caller, given: Given) -> Document:
     """How agents are: each is asked now."""
-    page = pages.asked(given)
+    page = pages.asked(caller.action, given)
     system = given.text("OSType")
     if system not in (None, *SYSTEMS):
         raise invalid("OSType", f"(it is one of {', '.join(SYSTEMS)})")
@@ -47,7 +47,7 @@ def status(caller: Caller, given: Given) -> Document:
 
 def plugins(caller: Caller, given: Given) -> Document:
     """The plugins of instances: there are none, and no name is one."""
-    page = pages.asked(given)
+    page = pages.asked(caller.action, given)
     named = given.listed("InstanceId")
     found = caller.instances(given, most=FEWER_INSTANCES, too_many=400) if named else []
     name = given.text("Name")

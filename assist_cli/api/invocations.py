@@ -75,7 +75,6 @@ def run(caller: Caller, given: Given) -> Document:
     content = decoded(
         given.needed("CommandContent"), given.text("ContentEncoding"), "PlainText", "CmdContent.DecodeError"
     )
-    requests.refuse_foreign(given)
     keep, name = given.flag("KeepCommand"), given.text("Name")
     if keep:
         caller.need(Role.ADMIN)
@@ -84,6 +83,8 @@ def run(caller: Caller, given: Given) -> Document:
         raise Fault("InvalidParameterCharacter.CommandName")
     quotas.check_length(quotas.NAME, name or "")
     enabled = given.flag("EnableParameter")
+    if enabled:
+        requests.check_keys(content)
     values = requests.values(given, (), count="CmdParamCount.ExceedLimit", length="CmdParamName.ExceedLimit")
     if not enabled:
         parameters.refuse_disabled(values)
@@ -107,6 +108,7 @@ def run(caller: Caller, given: Given) -> Document:
             targets=tuple(where),
             save_as=name if keep else None,
             description=description,
+            launcher=requests.launcher(given),
         ),
         caller.request(given, labels, saves=keep),
         ("CommandId", "InvokeId"),
@@ -115,7 +117,6 @@ def run(caller: Caller, given: Given) -> Document:
 
 def invoke(caller: Caller, given: Given) -> Document:
     """Run a saved command."""
-    requests.refuse_foreign(given)
     found = commands.of_id(caller.controller, requests.command_id(given))
     if found is None:
         raise Fault("InvalidCmdId.NotFound")
@@ -136,6 +137,7 @@ def invoke(caller: Caller, given: Given) -> Document:
             working_dir=given.text("WorkingDir"),
             username=given.text("Username"),
             targets=tuple(where),
+            launcher=requests.launcher(given),
         ),
         caller.request(given, labels),
         ("InvokeId",),
@@ -160,7 +162,7 @@ def halt(caller: Caller, given: Given) -> Document:
 
 def describe(caller: Caller, given: Given) -> Document:
     """Invocations, newest first, with what is run and how it stands."""
-    page = pages.asked(given)
+    page = pages.asked(caller.action, given)
     mode, status = given.text("RepeatMode"), given.text("InvokeStatus")
     if mode not in (None, "Once", "Period", "NextRebootOnly", "EveryReboot"):
         raise Fault("InvalidRepeatMode.NotFound")
@@ -203,7 +205,7 @@ def describe(caller: Caller, given: Given) -> Document:
 
 def results(caller: Caller, given: Given) -> Document:
     """Records, newest first, with their output; the paging stands inside of ``Invocation`` here."""
-    page = pages.asked(given)
+    page = pages.asked(caller.action, given)
     status = given.text("InvokeRecordStatus")
     _check_status("InvokeRecordStatus", status, InvokeStatus, Fine)
     every = given.flag("IncludeHistory")

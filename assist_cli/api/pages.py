@@ -1,9 +1,16 @@
-"""Pages of a list: by PageNumber and PageSize, or by MaxResults and NextToken."""
+"""Pages of a list: by PageNumber and PageSize, or by MaxResults and NextToken.
+
+A token is of one list, with the filters that it was asked with: elsewhere it is a fault, as is one that was changed.
+An answer has one whenever there is more, however the page was asked for.
+"""
 
 from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
+import hmac
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -17,29 +24,31 @@ MOST = 50
 USUAL = 10
 FAR = 1_000_000  # no list is so long, and numbers stay small
 
-PAGED: Takes = {
-    "PageNumber": ValueKind.NUMBER,
-    "PageSize": ValueKind.NUMBER,
-    "MaxResults": ValueKind.NUMBER,
-    "NextToken": ValueKind.TEXT,
-}
+NUMBERED: Takes = {"PageNumber": ValueKind.NUMBER, "PageSize": ValueKind.NUMBER}
+PAGED: Takes = {**NUMBERED, "MaxResults": ValueKind.NUMBER, "NextToken": ValueKind.TEXT}
+
+_DIGEST_BYTES = 12
 
 Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
 class Page:
-    """Which part of a list is asked for. ``after`` is the key of the last one of the page before."""
+    """Which part of a list is asked for.
+
+    ``number`` counts the pages up to this one, ``after`` is the key of the last item of the page before where a token
+    says it. ``subject`` is what the list is of: the action, with its filters.
+    """
 
     number: int
     size: int
     after: str | None
-    by_token: bool
+    subject: bytes
 
     @property
     def slice(self) -> Slice:
         """The rows of it, and one more, which tells whether there is a next page."""
-        return Slice(self.size + 1, self.after, 0 if self.by_token else (self.number - 1) * self.size)
+        return Slice(self.size + 1, self.after, 0 if self.after is not None else (self.number - 1) * self.size)
 
     def of(self, items: Sequence[Item], key: Callable[[Item], str]) -> list[Item]:
         """The items of it, and one more where there is one, of a list that is at hand in descending order of key."""
@@ -49,35 +58,59 @@ class Page:
 
     def told(self, keys: Sequence[str], total: int) -> Document:
         """The fields of an answer, of the keys that were found with one more than fit."""
-        more = self.by_token and len(keys) > self.size
+        more = len(keys) > self.size
         return {
-            "NextToken": _packed(keys[self.size - 1]) if more else "",
-            "PageNumber": self.number,
-            "PageSize": self.size,
-            "TotalCount": total,
+            "NextToken": _packed(self.subject, self.number + 1, keys[self.size - 1]) if more else "",
+            **self.numbered(total),
         }
 
+    def numbered(self, total: int) -> Document:
+        """The same of an answer that has no tokens."""
+        return {"PageNumber": self.number, "PageSize": self.size, "TotalCount": total}
 
-def asked(given: Given) -> Page:
-    """The page that a call asks for. Raises Fault."""
+
+def asked(action: str, given: Given, most: int = MOST) -> Page:
+    """The page of ``action`` that a call asks for, of at most ``most`` items. Raises Fault."""
     number, size = given.number("PageNumber"), given.number("PageSize")
-    token, most = given.text("NextToken"), given.number("MaxResults")
+    token, results = given.text("NextToken"), given.number("MaxResults")
     if number is not None and not 1 <= number <= FAR:
-        raise Fault("InvalidParam.PageNumber")
-    if size is not None and not 1 <= size <= MOST:
-        raise Fault("InvalidParam.PageSize")
-    if most is not None and not 1 <= most <= MOST:
-        raise Fault("InvalidParameter.MaxResults")
-    by_token = token is not None or most is not None
-    return Page(number or 1, most or size or USUAL, None if token is None else _unpacked(token), by_token)
+        raise Fault("InvalidParam.PageNumber", f"(it is 1 to {FAR:,})")
+    if size is not None and not 1 <= size <= most:
+        raise Fault("InvalidParam.PageSize", f"(it is 1 to {most})")
+    if results is not None and not 1 <= results <= most:
+        raise Fault("InvalidParameter.MaxResults", f"(it is 1 to {most})")
+    subject = _subject(action, given)
+    by_token, after = (1, None) if token is None else _unpacked(subject, token)
+    if (token is not None or results is not None) and number not in (None, 1, by_token):
+        raise Fault(
+            "InvalidParam.PageNumber", "(it goes with PageSize; behind MaxResults or NextToken comes NextToken)"
+        )
+    return Page(by_token if token is not None else number or 1, results or size or USUAL, after, subject)
 
 
-def _packed(key: str) -> str:
-    return base64.urlsafe_b64encode(key.encode()).decode("ascii")
+def _subject(action: str, given: Given) -> bytes:
+    filters = {name: value for name, value in given.values.items() if name not in PAGED}
+    return json.dumps([action, filters], sort_keys=True).encode()
 
 
-def _unpacked(token: str) -> str:
+def _packed(subject: bytes, number: int, after: str) -> str:
+    text = f"{number} {after}".encode()
+    return base64.urlsafe_b64encode(_digest(subject, text) + text).decode("ascii")
+
+
+def _unpacked(subject: bytes, token: str) -> tuple[int, str]:
     try:
-        return base64.b64decode(token.encode("ascii"), altchars=b"-_", validate=True).decode()
+        found = base64.b64decode(token.encode("ascii"), altchars=b"-_", validate=True)
+        digest, text = found[:_DIGEST_BYTES], found[_DIGEST_BYTES:]
+        if not hmac.compare_digest(digest, _digest(subject, text)):
+            raise ValueError("it is of another list")
+        number, _, after = text.decode().partition(" ")
+        return int(number), after
     except (binascii.Error, ValueError):
-        raise Fault("InvalidParameter.NextToken") from None
+        raise Fault(
+            "InvalidParameter.NextToken", "(it is of an answer to the same action with the same filters)"
+        ) from None
+
+
+def _digest(subject: bytes, text: bytes) -> bytes:
+    return hashlib.blake2b(subject + b"\0" + text, digest_size=_DIGEST_BYTES).digest()

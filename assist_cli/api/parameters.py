@@ -1,8 +1,9 @@
 """What an action takes: the names of its parameters and of which kind each is, and the values that a call gives.
 
 Whatever comes in is read or refused, and nothing is passed over: a name that the action does not have is a fault too.
-Text that is empty stands for text that is not given, as clients send it; only values of custom parameters may be
-empty. ``True`` and ``true`` are the same.
+What the original has and Assist has not is a ``RefusedParameter`` or an ``UnusedParameter`` in the same table, of which
+docs/api.md is made. Text that is empty stands for text that is not given, as clients send it, except where it takes
+something away. Values of custom parameters may be empty. ``True`` and ``true`` are the same.
 """
 
 from __future__ import annotations
@@ -26,22 +27,61 @@ class ValueKind(Enum):
     TEXT = "text"
     NUMBER = "number"
     FLAG = "flag"
+    CLEARABLE = "clearable"  # text, and an empty one takes away what there is
     LIST = "list"  # Name.1, Name.2 …
     TAGS = "tags"  # Name.1.Key, Name.1.Value …
-    MAP = "map"  # a JSON object
+    MAP = "map"  # a JSON object in one text
+    TEXTS = "texts"  # a JSON list of texts in one text
 
 
-Takes = Mapping[str, ValueKind]
+@dataclass(frozen=True)
+class RefusedParameter:
+    """A parameter of the original that no call can use here: a value of it is a Fault of this ``code``.
 
-# Every action takes these. They name accounts and groups, which are not known here: see ``Given.refuse_foreign``.
-_FOREIGN = ("OwnerId", "OwnerAccount", "ResourceOwnerId", "ResourceOwnerAccount", "ResourceGroupId")
+    A value in ``passes`` says what is true here anyway. One of more than ``longest`` characters (0: no limit) is
+    ``too_long`` instead.
+    """
+
+    code: str
+    reason: str
+    kind: ValueKind = ValueKind.TEXT
+    passes: tuple[str, ...] = ()
+    longest: int = 0
+    too_long: str = ""
+
+
+@dataclass(frozen=True)
+class UnusedParameter:
+    """A parameter of the original that has no meaning here, for this ``reason``: its value is checked and dropped.
+
+    With ``words`` it is one of these, or a Fault of ``code``.
+    """
+
+    reason: str
+    kind: ValueKind = ValueKind.TEXT
+    words: tuple[str, ...] = ()
+    code: str = ""
+
+
+Takes = Mapping[str, ValueKind | RefusedParameter | UnusedParameter]
+
+# Every action takes these. They name accounts and groups, and there are none here.
+_OTHER_ACCOUNT = "there are no other accounts here"
+COMMON_FIELDS: Takes = {
+    "RegionId": ValueKind.TEXT,
+    "OwnerAccount": RefusedParameter("Operation.Forbidden", _OTHER_ACCOUNT),
+    "OwnerId": RefusedParameter("Operation.Forbidden", _OTHER_ACCOUNT, passes=("0",)),
+    "ResourceGroupId": RefusedParameter("InvalidResourceGroup.NotFound", "there are no resource groups here"),
+    "ResourceOwnerAccount": RefusedParameter("Operation.Forbidden", _OTHER_ACCOUNT),
+    "ResourceOwnerId": RefusedParameter("Operation.Forbidden", _OTHER_ACCOUNT, passes=("0",)),
+}
 _LONGEST_NUMBER = 18
 _INDEX = re.compile(r"([1-9][0-9]{0,3})(?:\.(.+))?", re.ASCII | re.DOTALL)
 
 
-def takes(**kinds: ValueKind) -> Takes:
+def takes(**kinds: ValueKind | RefusedParameter | UnusedParameter) -> Takes:
     """The parameters of an action, with those that every action has."""
-    return {**kinds, "RegionId": ValueKind.TEXT, **dict.fromkeys(_FOREIGN, ValueKind.TEXT)}
+    return {**COMMON_FIELDS, **kinds}
 
 
 @dataclass(frozen=True)
@@ -97,14 +137,9 @@ class Given:
         return found
 
     def refuse_foreign(self, region: str) -> None:
-        """Raise Fault for another region, and for accounts and resource groups, which there are none of here."""
+        """Raise Fault for another region than the one that there is."""
         if self.needed("RegionId") != region:
             raise Fault("InvalidRegionId.NotFound", f"(this one is {region})")
-        if self.text("ResourceGroupId"):
-            raise Fault("InvalidResourceGroup.NotFound")
-        for name in _FOREIGN:
-            if self.text(name):
-                raise Fault("Operation.Forbidden", f"({name}: there are no other accounts here)")
 
 
 def read(takes: Takes, flat: Mapping[str, str]) -> Given:
@@ -115,17 +150,37 @@ def read(takes: Takes, flat: Mapping[str, str]) -> Given:
         if name in COMMON:
             continue
         head, dot, rest = name.partition(".")
-        kind = takes.get(head)
+        taken = takes.get(head)
+        kind = taken.kind if isinstance(taken, (RefusedParameter, UnusedParameter)) else taken
+        if dot and kind in (ValueKind.MAP, ValueKind.TEXTS):
+            raise invalid(head, _written(kind))
         if kind is None or bool(dot) != (kind in (ValueKind.LIST, ValueKind.TAGS)):
             shown = head if head.isidentifier() and len(head) <= 64 else "Name"
             raise invalid(shown, "(this action takes no such parameter)")
-        if dot:
+        if isinstance(taken, RefusedParameter):
+            _refuse(head, taken, value)
+        elif dot:
             _add(lists.setdefault(head, {}), head, kind, rest, value)
-        elif value:
+        elif value or kind is ValueKind.CLEARABLE:
+            _check_word(taken, name, value)
             values[name] = _value(name, kind, value)
     for name, by_number in lists.items():
+        if 1 not in by_number:
+            raise invalid(name, f"(it begins with {name}.1)")
         values[name] = [by_number[number] for number in sorted(by_number)]
-    return Given(values)
+    return Given({name: value for name, value in values.items() if not isinstance(takes[name], UnusedParameter)})
+
+
+def _refuse(name: str, refused: RefusedParameter, value: str) -> None:
+    if refused.longest and len(value) > refused.longest:
+        raise Fault(refused.too_long, f"({len(value):,} characters of at most {refused.longest:,})")
+    if value and value not in refused.passes:
+        raise Fault(refused.code, f"({name}: {refused.reason})")
+
+
+def _check_word(taken: ValueKind | RefusedParameter | UnusedParameter | None, name: str, value: str) -> None:
+    if isinstance(taken, UnusedParameter) and taken.words and value not in taken.words:
+        raise Fault(taken.code, f"({name} is one of {', '.join(taken.words)})")
 
 
 def decoded(text: str, encoding: str | None, usual: str, code: str) -> bytes:
@@ -175,6 +230,8 @@ def _value(name: str, kind: ValueKind, text: str) -> Any:
         return text.lower() == "true"
     if kind is ValueKind.MAP:
         return _members(name, text)
+    if kind is ValueKind.TEXTS:
+        return _texts(name, text)
     return text
 
 
@@ -189,13 +246,31 @@ class _Members(list[tuple[str, Any]]):
 
 
 def _members(name: str, text: str) -> list[tuple[str, Any]]:
-    try:
-        found = json.loads(text, object_pairs_hook=_Members, parse_int=str, parse_float=str)
-    except (ValueError, RecursionError) as error:
-        raise invalid(name, f"(it is no JSON: {error})") from None
+    found = _json(name, ValueKind.MAP, text)
     if not isinstance(found, _Members):
-        raise invalid(name, '(it is a JSON object, like {"key": "value"})')
+        raise invalid(name, _written(ValueKind.MAP))
     return list(found)
+
+
+def _texts(name: str, text: str) -> list[str]:
+    found = _json(name, ValueKind.TEXTS, text)
+    if isinstance(found, _Members) or not isinstance(found, list) or not all(isinstance(each, str) for each in found):
+        raise invalid(name, _written(ValueKind.TEXTS))
+    return found
+
+
+def _json(name: str, kind: ValueKind, text: str) -> Any:
+    try:
+        return json.loads(text, object_pairs_hook=_Members, parse_int=str, parse_float=str)
+    except (ValueError, RecursionError) as error:
+        raise invalid(name, f"{_written(kind)[:-1]}; this is no JSON: {error})") from None
+
+
+def _written(kind: ValueKind) -> str:
+    """How a parameter of JSON is written."""
+    if kind is ValueKind.MAP:
+        return """(it is a JSON object in one text, like {"key": "value"}: an SDK wants json.dumps or JSON.stringify)"""
+    return """(it is a JSON list of texts in one text, like ["a", "b"]: an SDK wants json.dumps or JSON.stringify)"""
 
 
 def _is_odd(text: str) -> bool:

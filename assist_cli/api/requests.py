@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 
 from assist_cli.api.caller import Caller
-from assist_cli.api.faults import Fault, invalid
+from assist_cli.api.faults import Fault
 from assist_cli.api.forms import Document
-from assist_cli.api.parameters import Given, Takes, ValueKind
-from assist_cli.model import frequency, ids, quotas
+from assist_cli.api.parameters import Given, RefusedParameter, Takes, UnusedParameter, ValueKind
+from assist_cli.model import frequency, ids, parameters, quotas
+from assist_cli.model import launcher as rules
 from assist_cli.model.command import CommandType
 from assist_cli.model.instance import Instance
 from assist_cli.model.parameters import Definition, Value
@@ -24,49 +25,60 @@ SHORTEST = 10  # a shorter timeout counts as this, as the original has it
 # What both take; each is read here but for the content.
 RUNNING: Takes = {
     "ClientToken": ValueKind.TEXT,
-    "ContainerId": ValueKind.TEXT,
-    "ContainerName": ValueKind.TEXT,
+    "ContainerId": RefusedParameter(
+        "InvalidContainerId.Malformed", "scripts run on instances here, and not in containers"
+    ),
+    "ContainerName": RefusedParameter(
+        "InvalidContainerName.Malformed", "scripts run on instances here, and not in containers"
+    ),
     "Frequency": ValueKind.TEXT,
     "InstanceId": ValueKind.LIST,
     "Launcher": ValueKind.TEXT,
-    "OssOutputDelivery": ValueKind.TEXT,
+    "OssOutputDelivery": RefusedParameter("InvalidParameter.OssOutputDelivery", "the history keeps the output"),
     "Parameters": ValueKind.MAP,
     "RepeatMode": ValueKind.TEXT,
     "ResourceTag": ValueKind.TAGS,
     "Tag": ValueKind.TAGS,
-    "TerminationMode": ValueKind.TEXT,
+    "TerminationMode": UnusedParameter(
+        "the whole tree of processes is always ended",
+        words=("Process", "ProcessTree"),
+        code="InvalidTerminationMode.NotFound",
+    ),
     "Timed": ValueKind.FLAG,
     "Timeout": ValueKind.NUMBER,
     "Username": ValueKind.TEXT,
-    "WindowsPasswordName": ValueKind.TEXT,
+    "WindowsPasswordName": RefusedParameter(
+        "ParameterStore.NotSupported",
+        "passwords are not kept here",
+        longest=255,
+        too_long="WindowsPasswordName.ExceedLimit",
+    ),
     "WorkingDir": ValueKind.TEXT,
 }
 
 
-def refuse_foreign(given: Given) -> None:
-    """Raise Fault for what the original can and Assist cannot: each in the code that the original has for it."""
-    if given.text("ContainerId"):
-        raise Fault("InvalidContainerId.Malformed", "(scripts run on instances here, and not in containers)")
-    if given.text("ContainerName"):
-        raise Fault("InvalidContainerName.Malformed", "(scripts run on instances here, and not in containers)")
-    password = given.text("WindowsPasswordName")
-    if password is not None:
-        code = "WindowsPasswordName.ExceedLimit" if len(password) > 255 else "ParameterStore.NotSupported"
-        raise Fault(code, "(passwords are not kept here)")
-    if given.text("OssOutputDelivery"):
-        raise invalid("OssOutputDelivery", "(the history keeps the output)")
-    refuse_launcher(given)
-    if given.text("TerminationMode") not in (None, "Process", "ProcessTree"):
-        raise Fault("InvalidTerminationMode.NotFound", "(it is Process or ProcessTree, and the tree is always ended)")
+def launcher(given: Given) -> str | None:
+    """The launcher that is asked for; "" takes away that of a command. Raises Fault."""
+    found = given.text("Launcher")
+    if found is not None and len(found) > rules.LONGEST:
+        raise Fault("InvalidLauncher.LengthLimitExceeded", f"({len(found):,} of at most {rules.LONGEST:,} characters)")
+    return found
 
 
-def refuse_launcher(given: Given) -> None:
-    """Raise Fault for a launcher: here a script names its interpreter itself."""
-    launcher = given.text("Launcher")
-    if launcher is not None:
-        if len(launcher) > 1024:
-            raise Fault("InvalidLauncher.LengthLimitExceeded")
-        raise invalid("Launcher", "(begin the script with the line #! and its interpreter)")
+def check_keys(
+    content: bytes, *, empty: str = "CmdParam.EmptyKey", malformed: str = "CmdParam.InvalidParamName"
+) -> None:
+    """Raise Fault for what is written as a custom parameter and has no name, or one that cannot be.
+
+    ``empty`` and ``malformed`` are the codes. What a template of another language would say stays text: ``{{.Name}}``,
+    ``{{range .Items}}``.
+    """
+    for key in parameters.odd_keys(content):
+        if not key:
+            raise Fault(empty, "(it is {{}} in the script)")
+        if key.lower().startswith(("oos:", "oos-secret:")):
+            raise Fault("ParameterStore.NotSupported", "(there is none here: the command line has --secret)")
+        raise Fault(malformed, f"({key!r:.80} in the script)")
 
 
 def command_type(word: str, code: str = "InvalidCmdType.NotFound") -> CommandType:

@@ -1,10 +1,12 @@
 """What runs again and again, changed: ModifyInvocationAttribute.
 
-An invocation pins what it runs, and the history says what ran. So its frequency may be another one and more instances
-may join; another script, or other values, are another invocation.
+What it runs next may be another script, which has another CommandId then, as in the original; the history keeps what
+ran before.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 from assist_cli import codes
 from assist_cli.api import requests, views
@@ -21,6 +23,7 @@ from assist_cli.model.invocation import Invocation, RepeatMode
 from assist_cli.operations.local_zone import local_zone
 from assist_cli.operations.runs import recording
 from assist_cli.operations.server import schedules
+from assist_cli.operations.server.scripts import Script
 
 MODIFY = takes(
     ClientToken=ValueKind.TEXT,
@@ -36,15 +39,19 @@ WORDS: Words = {
     codes.INVALID_FREQUENCY: "InvalidParameter.Frequency",
     codes.INTERVAL_EXCEED_LIMIT: "InvalidParameter.Frequency",
     codes.INCORRECT_STATE: "InvalidOperation.InvokeAlreadyFinished",
+    codes.SCRIPT_EXCEED_LIMIT: "InvalidCommandContent.LengthLimitExceeded",
+    codes.RENDERED_SCRIPT_EXCEED_LIMIT: "InvalidCommandContent.LengthLimitExceeded",
+    codes.PARAMETER_COUNT_EXCEED_LIMIT: "InvalidParameters.CountLimitExceeded",
+    codes.PARAMETER_NAME_EXCEED_LIMIT: "InvalidParameters.KeyLengthLimitExceeded",
+    codes.PARAMETER_NOT_MATCHED: "InvalidParameters.KeyNotMatch",
+    codes.MISSING_PARAMETER: "InvalidParameters.KeyNotMatch",
 }
-_PINNED = "(an invocation pins what it runs: stop it, and run the other script)"
 
 
 def modify(caller: Caller, given: Given) -> Document:
-    """Give a periodic invocation another frequency, or more instances."""
+    """Give a periodic invocation another frequency, another script or other values, and more instances."""
     found = _periodic(caller, given.needed("InvokeId"))
-    _refuse_another_script(given, found)
-    _refuse_other_values(given, found)
+    script = _script(given, found)
     joining = _joining(caller, given, found)
     text = given.text("Frequency")
     other = None
@@ -55,10 +62,14 @@ def modify(caller: Caller, given: Given) -> Document:
     request = caller.request(given, Labels(caller.key.id))
 
     def make() -> Document:
-        schedules.change(caller.controller, found.id, other, joining, also=caller.also(request, labelled=False))
-        return {"CommandId": found.command_id}
+        also = caller.also(request, labelled=False)
+        schedules.change(caller.controller, found.id, other, joining, script, also=also)
+        return told(found.id)
 
-    return requests.once(request, caller, make, lambda _: {"CommandId": found.command_id})
+    def told(invocation_id: str) -> Document:
+        return {"CommandId": recording.recall(caller.controller, invocation_id, output=False).command_id}
+
+    return requests.once(request, caller, make, told)
 
 
 def _periodic(caller: Caller, invoke_id: str) -> Invocation:
@@ -79,42 +90,44 @@ def _periodic(caller: Caller, invoke_id: str) -> Invocation:
     return found
 
 
-def _refuse_another_script(given: Given, found: Invocation) -> None:
-    text = given.text("CommandContent")
+def _script(given: Given, found: Invocation) -> Script | None:
+    """The script and the values that it is to run from now on; None for those that it runs. Raises Fault."""
+    text, members = given.text("CommandContent"), given.members("Parameters")
+    says_enabled, enabled = "EnableParameter" in given.values, given.flag("EnableParameter")
+    content = found.content
     if text is not None:
-        content = decoded(text, given.text("ContentEncoding"), "Base64", "InvalidCommandContent.DecodeError")
-        if quotas.base64_length(len(content)) > quotas.SCRIPT.limit:
-            raise Fault("InvalidCommandContent.LengthLimitExceeded")
-        if content != found.content:
-            raise Fault("Operation.Forbidden", _PINNED)
-    if "EnableParameter" in given.values and given.flag("EnableParameter") is not found.parameters_enabled:
-        raise Fault("Operation.Forbidden", _PINNED)
+        content = decoded(text, given.text("ContentEncoding"), "PlainText", "InvalidCommandContent.DecodeError")
+    if text is None or not says_enabled:
+        enabled = enabled or found.parameters_enabled
+    if members is not None and not enabled:
+        raise Fault("InvalidParameters.KeyNotMatch", "(its parameters are off: EnableParameter turns them on)")
+    if enabled:
+        requests.check_keys(content, empty="InvalidParameters.KeyEmpty", malformed="InvalidParameters.KeyMalformed")
+    script = Script(content, enabled, _values(members or []) if enabled else {})
+    return None if script == Script(found.content, found.parameters_enabled, {}) and not members else script
 
 
-def _refuse_other_values(given: Given, found: Invocation) -> None:
-    members = given.members("Parameters")
-    if members is None:
-        return
+def _values(members: list[tuple[str, Any]]) -> dict[str, str]:
+    """The values of custom parameters that a call gives. Raises Fault."""
     if len(members) > quotas.PARAMETERS.limit:
-        raise Fault("InvalidParameters.CountLimitExceeded")
-    known = {key.lower(): str(value) for key, value in found.parameters.items()}
+        raise Fault("InvalidParameters.CountLimitExceeded", f"({len(members)} of at most {quotas.PARAMETERS.limit})")
     values: dict[str, str] = {}
     for key, value in members:
         if not key:
             raise Fault("InvalidParameters.KeyEmpty")
         if len(key) > quotas.PARAMETER_NAME.limit:
-            raise Fault("InvalidParameters.KeyLengthLimitExceeded")
+            raise Fault(
+                "InvalidParameters.KeyLengthLimitExceeded",
+                f"({len(key)} of at most {quotas.PARAMETER_NAME.limit} characters)",
+            )
         if not key.isascii() or not key.replace("-", "").replace("_", "").isalnum():
             raise Fault("InvalidParameters.KeyMalformed")
-        if key.lower() in values:
+        if any(key.lower() == known.lower() for known in values):
             raise Fault("InvalidParameters.KeyDuplicate")
         if isinstance(value, (list, dict)) or value is None:
             raise Fault("InvalidParameters.ValueTypeUnsupported")
-        values[key.lower()] = requests.text(value)
-    if values.keys() != known.keys():
-        raise Fault("InvalidParameters.KeyNotMatch")
-    if values != known:
-        raise Fault("Operation.Forbidden", _PINNED)
+        values[key] = requests.text(value)
+    return values
 
 
 def _joining(caller: Caller, given: Given, found: Invocation) -> list[Instance]:

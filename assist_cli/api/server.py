@@ -10,8 +10,9 @@ import asyncio
 import contextlib
 import logging
 import platform
+import re
 import socket
-from collections.abc import AsyncIterator, Collection, Iterator
+from collections.abc import AsyncIterator, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,17 +38,24 @@ WAITERS = 16  # threads for what waits for the disk, or for agents
 LOG = "uvicorn.error"  # of everything that happens
 BACKLOG = 2048
 
+_LABEL = "[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
+_NAME = re.compile(rf"(\*\.)?{_LABEL}(\.{_LABEL})*", re.ASCII)
+
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class ApiEndpoint:
-    """Where the API is served. ``certificate`` and ``key`` are PEM files; without them it is plain HTTP."""
+    """Where the API is served. ``certificate`` and ``key`` are PEM files; without them it is plain HTTP.
+
+    ``names`` are by which clients may call it too: those of a proxy in front of it.
+    """
 
     host: str
     port: int
     certificate: Path | None = None
     key: Path | None = None
+    names: tuple[str, ...] = ()
 
     @property
     def is_loopback(self) -> bool:
@@ -59,12 +67,21 @@ class ApiEndpoint:
         return f"{'https' if self.certificate else 'http'}://{host}:{port}"
 
 
-def place(address: str, certificate: Path | None, key: Path | None, *, insecure: bool) -> ApiEndpoint:
+def place(
+    address: str, certificate: Path | None, key: Path | None, *, insecure: bool, names: Sequence[str] = ()
+) -> ApiEndpoint:
     """What the options ask for. Raises UsageError and InvalidParameter, among others for plain HTTP on a network."""
     host, port = endpoint.parse(address, "--api 127.0.0.1:8320")
     if (certificate is None) != (key is None):
         raise UsageError("cannot use one of --api-cert and --api-key without the other", hint="give both files")
-    found = ApiEndpoint(host, port, certificate, key)
+    for name in names:
+        if not _NAME.fullmatch(name) or len(name) > 253:
+            raise InvalidParameter(
+                f"cannot use {name!r} for --api-name: it is not the name of a host",
+                hint="as it stands in a URL, without https:// and without a port: assist.example.com",
+                code=codes.INVALID_ADDRESS,
+            )
+    found = ApiEndpoint(host, port, certificate, key, tuple(name.lower() for name in names))
     if certificate is None and not found.is_loopback and not insecure:
         raise InvalidParameter(
             f"cannot serve plain HTTP at {address!r}: whoever is on the way could read scripts and their output",
@@ -157,8 +174,8 @@ def _door(place: ApiEndpoint) -> Iterator[socket.socket]:
 def _names(place: ApiEndpoint) -> Collection[str]:
     """By which names, besides addresses, a client may call this server."""
     if place.certificate is not None:
-        return {name.lower() for name in pki.names_of(place.certificate)}
-    return {"localhost"} if place.is_loopback else {"localhost", platform.node().lower()}
+        return {*place.names, *(name.lower() for name in pki.names_of(place.certificate))}
+    return {*place.names, "localhost", *(() if place.is_loopback else (platform.node().lower(),))}
 
 
 class _Server(uvicorn.Server):

@@ -55,6 +55,8 @@ def print_details(printer: Printer, command: Command, now: datetime) -> None:
     settings = [version.type.value, f"timeout {version.timeout} s"]
     if version.working_dir:
         settings.append(f"in {version.working_dir}")
+    if version.launcher:
+        settings.append(f"by {version.launcher}")
     rows = [("Settings", ", ".join(settings))]
     if command.description:
         rows.insert(0, ("About", command.description))
@@ -100,6 +102,7 @@ def _settings(version: CommandVersion) -> dict[str, str | None]:
         "Type": version.type.value,
         "Timeout": f"{version.timeout} s",
         "WorkingDir": version.working_dir,
+        "Launcher": version.launcher,
         "EnableParameter": "yes" if version.parameters_enabled else "no",
         **{f"Parameter {each.key}": parameters.described(each) for each in version.definitions},
     }

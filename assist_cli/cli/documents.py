@@ -129,6 +129,7 @@ def command(found: Command, encoding: Encoding = Encoding.TEXT, *, content: bool
         "LatestVersion": found.latest,
         **({"CommandContent": _bytes(version.content, encoding)} if content else {}),
         "WorkingDir": version.working_dir,
+        **({"Launcher": version.launcher} if version.launcher else {}),
         "Timeout": version.timeout,
         "EnableParameter": version.parameters_enabled,
         "ParameterDefinitions": [definition_document(each) for each in version.definitions],
@@ -338,6 +339,7 @@ def _rest(invocation: Invocation) -> Document:
         "Parameters": {key: str(value) for key, value in invocation.parameters.items()},  # a secret is asterisks
         "Timeout": invocation.timeout,
         "WorkingDir": invocation.working_dir,
+        **({"Launcher": invocation.launcher} if invocation.launcher else {}),
         "Username": invocation.username,
         "CreationTime": time(invocation.created),
         "FinishTime": time(invocation.finished),
@@ -351,6 +353,7 @@ def _instance(place: InvocationInstance, encoding: Encoding) -> Document:
         "InstanceName": place.instance_name,
         "InvocationStatus": place.status.value,
         **_record(place.record, place.repeats, encoding),
+        "StopTime": time(place.stop_time),
     }
 
 

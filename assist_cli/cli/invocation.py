@@ -123,11 +123,14 @@ def show(
         is_one = len(recording.recall(controller, invocation_id, output=False).instances) == 1
         found = history.show(controller, invocation_id, output=printer.is_json or is_one)
         told = wishes.state(controller, found.id)
+        former = history.former(controller, found)
         now = controller.now()
     if printer.is_json:
         printer.document(documents.invocation(found, encoding))
         return
     invocation_view.print_head(printer, found, now, told)
+    for until, before in former:
+        invocation_view.print_former(printer, before, until)
     printer.line()
     if all_ or len(found.instances) <= LISTED_INSTANCES:
         invocation_view.print_instances(printer, found.instances, now)

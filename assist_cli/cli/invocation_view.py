@@ -94,6 +94,8 @@ def print_head(printer: Printer, invocation: Invocation, now: datetime, told: To
         settings.append(f"user {invocation.username}")
     if invocation.working_dir:
         settings.append(f"in {invocation.working_dir}")
+    if invocation.launcher:
+        settings.append(f"by {invocation.launcher}")
     rows = [("Created", created(invocation, now)), ("Settings", ", ".join(settings))]
     if invocation.command_name is not None:
         rows.insert(0, ("Command", f"{invocation.command_name}@{invocation.command_version}"))
@@ -102,6 +104,20 @@ def print_head(printer: Printer, invocation: Invocation, now: datetime, told: To
     if told is not None:
         rows.append(("Notify", _told(told)))
     print_rows(printer, rows)
+    _print_script(printer, invocation)
+
+
+def print_former(printer: Printer, before: Invocation, until: datetime) -> None:
+    """Print what a periodic invocation ran until its script was changed."""
+    printer.line()
+    rows = [("Until", clock(until)), ("Command", before.command_id)]
+    if before.parameters:
+        rows.append(("Parameters", ", ".join(f"{key}={value}" for key, value in before.parameters.items())))
+    print_rows(printer, rows)
+    _print_script(printer, before)
+
+
+def _print_script(printer: Printer, invocation: Invocation) -> None:
     script = invocation.content.decode("utf-8", "replace").splitlines()
     for number, line in enumerate(script[:SHOWN_LINES]):
         title = "" if number else "Script"

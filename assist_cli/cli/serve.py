@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import functools
 import logging
 import os
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from assist_cli import codes
 from assist_cli.cli import options
 from assist_cli.cli.formatting import escape
+from assist_cli.cli.listening import Api, Certificate, Insecure, Key, Listening, Metrics, Names
 from assist_cli.cli.log import LogHandler
 from assist_cli.cli.output import Printer
-from assist_cli.errors import InvalidParameter, LocalFailure, UsageError
-from assist_cli.model import endpoint
+from assist_cli.errors import UsageError
 from assist_cli.operations.controller import open_controller
 from assist_cli.paths import home
-
-if TYPE_CHECKING:
-    from assist_cli.operations.server.server import Service
 
 app = options.application()
 
@@ -30,19 +24,12 @@ app = options.application()
 def serve(
     context: typer.Context,
     once: Annotated[bool, typer.Option("--once", help="Do what is due now, and end.")] = False,
-    api: Annotated[
-        str | None, typer.Option("--api", metavar="ADDRESS:PORT", help="Serve the HTTP API there, too.")
-    ] = None,
-    certificate: Annotated[
-        Path | None, typer.Option("--api-cert", metavar="FILE", help="By HTTPS, with this certificate (PEM) …")
-    ] = None,
-    key: Annotated[Path | None, typer.Option("--api-key", metavar="FILE", help="… and its key.")] = None,
-    insecure: Annotated[
-        bool, typer.Option("--insecure", help="By plain HTTP on a network too, where anybody may read along.")
-    ] = False,
-    metrics: Annotated[
-        str | None, typer.Option("--metrics", metavar="ADDRESS:PORT", help="Figures for Prometheus, at /metrics.")
-    ] = None,
+    api: Api = None,
+    certificate: Certificate = None,
+    key: Key = None,
+    names: Names = None,
+    insecure: Insecure = False,
+    metrics: Metrics = None,
 ) -> None:
     """Fire what is due, and see through what is open.
 
@@ -50,65 +37,17 @@ def serve(
     started with the machine: assist service install.
     """
     printer = options.printer(context)
-    if insecure and api is None and metrics is None:
-        raise UsageError("cannot use --insecure without --api or --metrics", hint="--metrics 0.0.0.0:9464 --insecure")
-    services = [
-        *_api(api, certificate, key, insecure=insecure, once=once),
-        *_metrics(metrics, insecure=insecure, once=once),
-    ]
+    for option, given in (("an API", api), ("metrics", metrics)):
+        if once and given is not None:
+            raise UsageError(
+                f"cannot serve {option} once", hint=f"leave out --once, or --{option.removeprefix('an ').lower()}"
+            )
+    services = Listening(api, certificate, key, tuple(names or ()), insecure, metrics).services()
     _keep_log(printer)
     with open_controller(home()) as controller:
         from assist_cli.operations.server import server
 
         server.serve(controller, once=once, services=services)
-
-
-def _api(
-    address: str | None, certificate: Path | None, key: Path | None, *, insecure: bool, once: bool
-) -> list[Service]:
-    """The HTTP API as a service of the server, where it is asked for."""
-    if address is None:
-        if certificate or key:
-            raise UsageError("cannot use --api-cert and --api-key without --api", hint="--api 127.0.0.1:8320")
-        return []
-    if once:
-        raise UsageError("cannot serve an API once", hint="leave out --once, or --api")
-    try:
-        from assist_cli.api import server
-    except ModuleNotFoundError as error:
-        raise _not_installed("the API", error, "api") from error
-    place = server.place(address, certificate, key, insecure=insecure)
-    if key is not None:
-        options.warn_if_exposed(key)
-    return [functools.partial(server.service, place)]
-
-
-def _metrics(address: str | None, *, insecure: bool, once: bool) -> list[Service]:
-    """The figures as a service of the server, where they are asked for."""
-    if address is None:
-        return []
-    if once:
-        raise UsageError("cannot serve metrics once", hint="leave out --once, or --metrics")
-    host, port = endpoint.parse(address, "--metrics 127.0.0.1:9464")
-    if not insecure and not endpoint.is_loopback(host):
-        raise InvalidParameter(
-            f"cannot serve metrics at {address!r}: whoever reaches it could read names of instances",
-            hint="127.0.0.1 and a proxy in front of it; or --insecure, where the network is trusted",
-            code=codes.PLAIN_HTTP_REFUSED,
-        )
-    try:
-        from assist_cli.operations.observe import metrics
-    except ModuleNotFoundError as error:
-        raise _not_installed("metrics", error, "metrics") from error
-    return [functools.partial(metrics.service, host, port)]
-
-
-def _not_installed(what: str, error: ModuleNotFoundError, extra: str) -> LocalFailure:
-    return LocalFailure(
-        f"cannot serve {what}: the package {error.name} is not installed",
-        hint=f"pip install 'assist-cli[{extra}]'",
-        code=codes.EXTRA_NOT_INSTALLED,
-    )
 
 
 class _Line(logging.Formatter):

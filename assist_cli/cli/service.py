@@ -6,6 +6,7 @@ import typer
 
 from assist_cli.cli import documents, options
 from assist_cli.cli.formatting import escape
+from assist_cli.cli.listening import Api, Certificate, Insecure, Key, Listening, Metrics, Names
 from assist_cli.cli.output import Format, Printer, Style
 from assist_cli.errors import ExitStatus
 from assist_cli.operations.controller import open_controller
@@ -18,16 +19,27 @@ app = options.application(
 )
 
 
-@app.command(epilog=options.examples("assist service install", "sudo assist service install"))
-def install(context: typer.Context, output: options.Output = Format.TABLE) -> None:
-    """Have the server started, now and with the machine.
+@app.command(epilog=options.examples("assist service install", "sudo assist service install --api 127.0.0.1:8320"))
+def install(
+    context: typer.Context,
+    output: options.Output = Format.TABLE,
+    api: Api = None,
+    certificate: Certificate = None,
+    key: Key = None,
+    names: Names = None,
+    insecure: Insecure = False,
+    metrics: Metrics = None,
+) -> None:
+    """Have the server started, now and with the machine, with the same options as assist serve.
 
     It writes a unit of the user; for root, one of the system. Variables for it, such as those of secrets, are read from
     the file environment in ASSIST_HOME. Without systemd it says what to do instead.
     """
     printer = options.printer(context, output)
+    listening = Listening(api, certificate, key, tuple(names or ()), insecure, metrics)
+    listening.services()
     with open_controller(home()) as controller:
-        _show(printer, operations.install(controller, Systemd()))
+        _show(printer, operations.install(controller, Systemd(), listening.words()))
 
 
 @app.command(epilog=options.examples("assist service status", "assist service status -o json"))

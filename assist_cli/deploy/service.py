@@ -35,7 +35,7 @@ Description=Assist: fires what is due, and sees through what is open
 After=network.target
 
 [Service]
-ExecStart={program} serve
+ExecStart={program}
 Environment={home}
 EnvironmentFile=-{environment}
 KillMode=process
@@ -47,14 +47,14 @@ WantedBy={target}
 """
 
 
-def server_unit(program: Sequence[str], home: str, environment: str, *, root: bool) -> str:
-    """The unit of the server of ``home``; ``environment`` is a file with variables for it, which need not exist.
+def server_unit(words: Sequence[str], home: str, environment: str, *, root: bool) -> str:
+    """The unit that runs the server of ``home`` with these words; ``environment`` is a file that need not exist.
 
     The agent of this machine, which a server may start, goes on when the unit is stopped, with what it runs.
     """
     return _SERVER.format(
         scope="--system" if root else "--user",
-        program=" ".join(map(_quoted, program)),
+        program=" ".join(map(_quoted, words)),
         home=_without_variables(f"ASSIST_HOME={home}"),
         environment=environment.replace("%", "%%"),
         target="multi-user.target" if root else "default.target",

@@ -51,7 +51,7 @@ class CommandVersion:
 
     ``content`` is the script as it was given, ``timeout`` is in seconds, ``working_dir`` None is the home of the
     run-as user. ``definitions`` are its parameters: those that the command defines and, once it is checked, those that
-    only stand in the content.
+    only stand in the content. ``launcher`` is the program that is given the file of the script (``model.launcher``).
     """
 
     content: bytes
@@ -62,11 +62,12 @@ class CommandVersion:
     definitions: tuple[parameters.Definition, ...] = ()
     number: int = 1
     created: datetime | None = None
+    launcher: str | None = None
 
     @property
     def runs_in_a_shell(self) -> bool:
         """Whether a POSIX shell reads the content: it is a shell script whose shebang line names nothing else."""
-        if self.type is not CommandType.SHELL:
+        if self.type is not CommandType.SHELL or self.launcher is not None:
             return False
         line = shebang(self.content)
         return line is None or re.search(rb"\b(?:ba|da|k|z|a)?sh\b", line) is not None
@@ -109,6 +110,10 @@ def checked_version(version: CommandVersion) -> CommandVersion:
     _check_content(version.content, version.type)
     check_working_dir(version.working_dir)
     quotas.check_timeout(version.timeout)
+    if version.launcher is not None:
+        from assist_cli.model import launcher  # few scripts have one
+
+        launcher.parse(version.launcher)
     if version.definitions and not version.parameters_enabled:
         parameters.refuse_disabled(dict.fromkeys((entry.key for entry in version.definitions), ""))
     for definition in version.definitions:

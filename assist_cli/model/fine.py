@@ -98,13 +98,16 @@ def of_record(record: Record) -> Fine:
 
 
 def of_place(place: InvocationInstance) -> Fine:
-    """How an invocation stands on one instance. One that is to run there again is Scheduled between its records."""
+    """How an invocation stands on one instance. One that is to run there again is Scheduled between its records.
+
+    One that was stopped between them, or before the first, ended nothing: it is Cancelled.
+    """
     if place.status is InvocationStatus.RUNNING and (place.record.number == 0 or place.record.status.is_final):
         return Fine.SCHEDULED
     if place.status is InvocationStatus.STOPPING:
         return Fine.STOPPING
-    if place.status is InvocationStatus.STOPPED:
-        return Fine.CANCELLED if place.record.started is None else Fine.TERMINATED
+    if place.status is InvocationStatus.STOPPED and place.record.status is not InvocationStatus.STOPPED:
+        return Fine.CANCELLED
     return of_record(place.record)
 
 

@@ -131,6 +131,7 @@ class InvocationInstance:
     """An invocation on one of its instances: the name as it was then, its status, and the newest record.
 
     ``repeats`` is the number of records so far; when there is none, ``record`` is what ``no_record`` makes.
+    ``stopped`` is the moment when a stop was asked for.
     """
 
     instance_id: str
@@ -138,6 +139,13 @@ class InvocationInstance:
     status: InvocationStatus
     repeats: int
     record: Record
+    stopped: datetime | None = None
+
+    @property
+    def stop_time(self) -> datetime | None:
+        """When its stop was asked for, also one that was between two records; None for what ended by itself."""
+        is_stopped = self.status in (InvocationStatus.STOPPING, InvocationStatus.STOPPED)
+        return self.record.stopped or (self.stopped if is_stopped else None)
 
 
 @dataclass(frozen=True)
@@ -167,6 +175,7 @@ class Invocation:
     parameters: Mapping[str, Value] = field(default_factory=lambda: MappingProxyType({}))
     working_dir: str | None = None
     username: str | None = None
+    launcher: str | None = None
     keep_script: bool = False
     repeat_mode: RepeatMode = RepeatMode.ONCE
     frequency: str | None = None

@@ -15,7 +15,7 @@ from __future__ import annotations
 import functools
 import re
 import shlex
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from assist_cli import codes
@@ -31,6 +31,8 @@ _KEY = re.compile(r"[A-Za-z0-9_-]+")
 _SLOT = re.compile(
     rb"\{\{\s*(?P<key>(?:acs::)?[A-Za-z0-9_-]+)\s*(?P<filter>\|\s*(?:[A-Za-z0-9_-]+\s*)?)?\}\}", re.IGNORECASE
 )
+
+_ATTEMPT = re.compile(rb"\{\{\s*((?:[A-Za-z0-9_\x80-\xff-][^\s{}]*)?)\s*\}\}")
 
 Value = str | Secret
 
@@ -105,6 +107,18 @@ def parse(content: bytes) -> Template:
     if position < len(content):
         pieces.append(content[position:])
     return Template(tuple(pieces))
+
+
+def odd_keys(content: bytes) -> Iterator[str]:
+    """Find what is written as a parameter and is none: "" for an empty name, else a name that cannot be one.
+
+    It has no white space inside and begins as a word does, so it is no template of another language.
+    """
+    for match in _ATTEMPT.finditer(content):
+        key = match[1].decode("utf-8", "replace")
+        name = key.partition("|")[0]
+        if not _KEY.fullmatch(name[len(_RESERVED) :] if name.lower().startswith(_RESERVED) else name):
+            yield key
 
 
 def _slot(match: re.Match[bytes]) -> Placeholder:

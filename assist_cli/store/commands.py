@@ -199,7 +199,7 @@ def listing(reader: Reader, limit: int | None = None) -> list[Command]:
     rows = reader.query(
         """
         SELECT id, name, description, created_at, modified_at, latest, invocations, number, version_at, type,
-            working_dir, timeout, parameters_enabled, definitions, x'' AS content
+            working_dir, timeout, parameters_enabled, definitions, launcher, x'' AS content
         FROM command_states WHERE number = latest ORDER BY name LIMIT ?
         """,
         [-1 if limit is None else limit],
@@ -223,8 +223,8 @@ def _add_version(
     transaction.execute(
         """
         INSERT INTO command_versions (command_id, number, created_at, type, content, working_dir, timeout,
-            parameters_enabled, definitions)
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+            parameters_enabled, definitions, launcher)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
         """,
         [
             command_id,
@@ -236,6 +236,7 @@ def _add_version(
             version.timeout,
             version.parameters_enabled,
             _packed(version.definitions),
+            version.launcher,
         ],
     )
 
@@ -268,6 +269,7 @@ def _command(row: sqlite3.Row) -> Command:
             content=row["content"],
             type=CommandType(row["type"]),
             working_dir=row["working_dir"],
+            launcher=row["launcher"],
             timeout=row["timeout"],
             parameters_enabled=bool(row["parameters_enabled"]),
             definitions=_unpacked(row["definitions"]),

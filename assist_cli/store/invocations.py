@@ -11,7 +11,7 @@ from assist_cli.model.ids import Kind
 from assist_cli.model.invocation import Invocation, InvocationInstance, Record, no_record
 from assist_cli.model.status import InvocationStatus
 from assist_cli.model.transfer import Transfer
-from assist_cli.store.database import Reader, Transaction, from_ms, to_ms, to_ms_or_none
+from assist_cli.store.database import Reader, Transaction, from_ms, from_ms_or_none, to_ms, to_ms_or_none
 from assist_cli.store.rows import OUTPUT, OUTPUTS, get_transfer, invocation_of, packed, put_transfer, record_of
 
 RUNS = (Kind.INVOCATION,)
@@ -31,8 +31,8 @@ def add(transaction: Transaction, invocation: Invocation) -> None:
         """
         INSERT INTO invocations (id, status, created_at, finished_at, command_id, command_name, command_version,
             command_type, repeat_mode, frequency, timezone, timeout, working_dir, username, keep_script,
-            parameters_enabled, parameters, content)
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+            parameters_enabled, parameters, content, launcher)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
         """,
         [
             invocation.id,
@@ -53,6 +53,7 @@ def add(transaction: Transaction, invocation: Invocation) -> None:
             invocation.parameters_enabled,
             packed(invocation.parameters),
             b"" if invocation.transfer else invocation.content,
+            invocation.launcher,
         ],
     )
     if invocation.transfer:
@@ -129,7 +130,7 @@ def get(reader: Reader, invocation_id: str, *, output: bool) -> Invocation:
     rows = reader.query(
         f"""
         SELECT records.*, place.instance_id AS place_id, place.instance_name, place.status AS instance_status,
-            place.repeats{", " + OUTPUT if output else ""}
+            place.repeats, place.stopped_at AS place_stopped_at{", " + OUTPUT if output else ""}
         FROM invocation_instances AS place
         LEFT JOIN records ON records.invocation_id = place.invocation_id
             AND records.instance_id = place.instance_id AND records.number = place.repeats
@@ -144,6 +145,7 @@ def get(reader: Reader, invocation_id: str, *, output: bool) -> Invocation:
             instance_name=each["instance_name"],
             status=InvocationStatus(each["instance_status"]),
             repeats=each["repeats"],
+            stopped=from_ms_or_none(each["place_stopped_at"]),
             record=record_of(each, output=output)
             if each["repeats"]
             else no_record(each["place_id"], InvocationStatus(each["instance_status"]), from_ms(row["created_at"])),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Collection
+from dataclasses import replace
 from typing import Any
 
 from assist_cli.model.fine import FAILED, Fine
@@ -32,20 +33,34 @@ _FINE = f"""
 """
 _PLACES = "FROM invocation_instances AS place WHERE place.invocation_id = invocation.id"
 _PLACE = f"SELECT 1 {_PLACES}"
-_OPEN = (
-    "SELECT 1 FROM records AS record WHERE record.invocation_id = invocation.id"
-    " AND record.status IN ('Running', 'Stopping')"
-)
 _NEWEST = (
     "record.invocation_id = place.invocation_id AND record.instance_id = place.instance_id"
     " AND record.number = place.repeats"
 )
-# A fine status of an invocation: the plain one that it is of, what must not be there, and what must.
-_WHOLE: dict[str, tuple[InvokeStatus, str, str | None]] = {
-    Fine.SUCCESS.value: (InvokeStatus.FINISHED, f"{_PLACE} AND place.exit_code <> 0", None),
-    Fine.PENDING.value: (InvokeStatus.RUNNING, f"{_OPEN} AND record.sent_at IS NOT NULL", _OPEN),
-    Fine.SCHEDULED.value: (InvokeStatus.RUNNING, _OPEN, None),
-}
+# model.fine.of_place, for the rows of a place and of its newest record, where there is one.
+_FINE_PLACE = f"""
+    CASE
+        WHEN place.status = 'Running' AND (record.id IS NULL OR record.status NOT IN ('Running', 'Stopping'))
+            THEN 'Scheduled'
+        WHEN place.status = 'Stopping' THEN 'Stopping'
+        WHEN place.status = 'Stopped' THEN
+            CASE WHEN record.status = 'Stopped' AND record.started_at IS NOT NULL THEN 'Terminated' ELSE 'Cancelled' END
+        ELSE {_FINE}
+    END
+"""
+# model.fine.of_all, of some of the instances of an invocation.
+_FINE_WHOLE = """
+    CASE
+        WHEN max(fine = 'Running') THEN 'Running'
+        WHEN max(fine = 'Pending') THEN 'Pending'
+        WHEN max(fine = 'Scheduled') THEN 'Scheduled'
+        WHEN max(fine = 'Stopping') THEN 'Stopping'
+        WHEN min(fine IN ('Cancelled', 'Terminated')) THEN 'Stopped'
+        WHEN NOT max(fine = 'Success') THEN 'Failed'
+        WHEN max(fine NOT IN ('Success', 'Cancelled', 'Terminated')) THEN 'PartialFailed'
+        ELSE 'Success'
+    END
+"""
 # model.status.invoke_status, of some of the instances of an invocation.
 _STATUS = """
     CASE
@@ -140,20 +155,24 @@ def _of_invocations(wanted: Wanted) -> tuple[list[str], list[Any]]:
 
 
 def _of_whole(status: str, among: Collection[str] | None) -> tuple[list[str], list[str]]:
-    """The conditions of a status on an invocation, as it stands on those ``among`` its instances, and their values."""
-    where = "" if among is None else " AND instance_id IN (SELECT value FROM json_each(?))"
+    """The conditions of a status on an invocation, as it stands on those ``among`` its instances, and their values.
+
+    A word of both tables is that of InvokeStatus. ``PartialFailed`` is what either of them shows: a script that ended
+    with 0 here and with 1 there is Finished in one of them, and not in the other.
+    """
+    where = "" if among is None else " AND place.instance_id IN (SELECT value FROM json_each(?))"
     those = [] if among is None else [json.dumps(list(among))]
-    if status not in _WHOLE and status not in set(InvokeStatus):  # what only an instance can be: one of them is
-        condition, values = _of_place(status)
-        return [f"EXISTS ({_PLACE}{condition}{where})"], values + those
-    plain, absent, present = _WHOLE.get(status, (status, None, None))
-    conditions = ["invocation.status = ?" if among is None else f"(SELECT {_STATUS} {_PLACES}{where}) = ?"]
-    values = [*those, plain]
-    for negated, rows in (("NOT ", absent), ("", present)):
-        if rows is not None:
-            conditions.append(f"{negated}EXISTS ({rows}{where})")
-            values += those
-    return conditions, values
+    plain = "invocation.status" if among is None else f"(SELECT {_STATUS} {_PLACES}{where})"
+    each = f"SELECT {_FINE_PLACE} AS fine FROM invocation_instances AS place LEFT JOIN records AS record ON {_NEWEST}"
+    each += f" WHERE place.invocation_id = invocation.id{where}"
+    whole = f"(SELECT {_FINE_WHOLE} FROM ({each}))"
+    if status == InvokeStatus.PARTIAL_FAILED.value:
+        return [f"? IN ({plain}, {whole})"], [status, *those, *those]
+    if status in set(InvokeStatus):
+        return [f"? = {plain}"], [status, *those]
+    if status in (Fine.SUCCESS, Fine.PENDING, Fine.SCHEDULED):
+        return [f"? = {whole}"], [status, *those]
+    return [f"? IN ({each})"], [status, *those]  # what only an instance can be: one of them is
 
 
 def _of_place(status: str | None) -> tuple[str, list[str]]:
@@ -162,11 +181,7 @@ def _of_place(status: str | None) -> tuple[str, list[str]]:
         return "", []
     if status in set(InvocationStatus):
         return " AND place.status = ?", [status]
-    newest = f"FROM records AS record WHERE {_NEWEST}"
-    if status == Fine.SCHEDULED.value:
-        is_open = f"EXISTS (SELECT 1 {newest} AND record.status IN ('Running', 'Stopping'))"
-        return f" AND place.status = 'Running' AND NOT {is_open}", []
-    return f" AND (SELECT {_FINE} {newest}) = ?", [status]
+    return f" AND (SELECT {_FINE_PLACE} FROM (SELECT 1) LEFT JOIN records AS record ON {_NEWEST}) = ?", [status]
 
 
 def _page(
@@ -196,4 +211,11 @@ def _result(reader: Reader, record_id: str) -> InvocationResult:
     assert record is not None
     row = reader.first("SELECT * FROM invocations WHERE id = ?", [record["invocation_id"]])
     assert row is not None
-    return InvocationResult(invocation_of(row, row["content"], ()), record["repeats"], record_of(record, output=True))
+    before = reader.first(
+        "SELECT command_id FROM former_scripts WHERE invocation_id = ? AND until_at > ? ORDER BY until_at LIMIT 1",
+        [record["invocation_id"], record["sent_at"]],
+    )
+    invocation = invocation_of(row, row["content"], ())
+    if before is not None:
+        invocation = replace(invocation, command_id=before["command_id"])
+    return InvocationResult(invocation, record["repeats"], record_of(record, output=True))

@@ -117,13 +117,13 @@ def mark_stopping(transaction: Transaction, invocation_id: str, instance_ids: Co
     )
     changed = transaction.execute(
         """
-        UPDATE invocation_instances SET status = CASE WHEN EXISTS (
+        UPDATE invocation_instances SET stopped_at = ?6, status = CASE WHEN EXISTS (
             SELECT 1 FROM records WHERE records.invocation_id = ?3 AND records.status = ?1
                 AND records.instance_id = invocation_instances.instance_id
         ) THEN ?1 ELSE ?2 END
         WHERE invocation_id = ?3 AND status = ?4 AND instance_id IN (SELECT value FROM json_each(?5))
         """,
-        [stopping, stopped, invocation_id, running, which],
+        [stopping, stopped, invocation_id, running, which, to_ms(now)],
     )
     if changed:
         _update_status(transaction, invocation_id, now)

@@ -42,6 +42,7 @@ def invocation_of(
         parameters=unpacked(row["parameters"]),
         working_dir=row["working_dir"],
         username=row["username"],
+        launcher=row["launcher"],
         keep_script=bool(row["keep_script"]),
         repeat_mode=RepeatMode(row["repeat_mode"]),
         frequency=row["frequency"],

@@ -8,6 +8,7 @@ deleted takes its words with it (a trigger).
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sqlite3
 from collections.abc import Collection, Iterator
@@ -66,6 +67,22 @@ def index_some(transaction: Transaction, *, most: int = TEXT_BYTES) -> int:
         _set_mark(transaction, _INVOCATIONS, end)
         return count
     return 0
+
+
+@contextlib.contextmanager
+def reindexed(transaction: Transaction, invocation_id: str) -> Iterator[None]:
+    """Have the index of words follow what the block changes in the texts of an invocation, where it has them."""
+    texts = """
+        SELECT {}number, command_name, content, instance_names FROM invocation_texts
+        WHERE id = ? AND number <= (SELECT CAST(value AS INTEGER) FROM settings WHERE name = ?)
+    """
+    columns = "rowid, command_name, content, instance_names"
+    transaction.execute(
+        f"INSERT INTO invocation_words (invocation_words, {columns}) {texts.format(repr('delete') + ', ')}",
+        [invocation_id, _INVOCATIONS],
+    )
+    yield
+    transaction.execute(f"INSERT INTO invocation_words ({columns}) {texts.format('')}", [invocation_id, _INVOCATIONS])
 
 
 def tidy_some(transaction: Transaction, *, begin: bool = False) -> bool:

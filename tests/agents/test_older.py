@@ -6,9 +6,13 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from agentd.wire import protocol
 from assist_cli.agents import unix
+from assist_cli.agents.answers import Greeting
 from assist_cli.agents.client import Chunk, TaskResult
+from assist_cli.errors import ClientNeedUpgrade
 from assist_cli.model.status import InvocationStatus
 
 RESULT = {
@@ -42,6 +46,23 @@ class Older:
 
     def _tell(self, writer: asyncio.StreamWriter, method: str, **params: Any) -> None:
         writer.write(protocol.encode(protocol.notification(method, {"record": "r-1", **params})))
+
+
+def test_a_launcher_is_not_sent_to_an_agent_that_would_pass_it_over(isolation: Path) -> None:
+    older = Older()
+
+    async def work() -> None:
+        async with await asyncio.start_unix_server(older.serve, isolation / "agentd.sock"):
+            client = await unix.connect(isolation / "agentd.sock")
+            client.greeting = Greeting("i-1", "0.1.0", (1, 0), "b", "host", "Linux", features=("tasks", "files"))
+            with pytest.raises(ClientNeedUpgrade, match="too old for a launcher"):
+                await client.run({"record": "r-1", "launcher": ["python3"], "ending": ""})
+            await client.run({"record": "r-1"})
+            _ = [event async for event in client.watch("r-1")]
+            client.close()
+
+    asyncio.run(asyncio.wait_for(work(), 30))
+    assert older.asked == ["task.run", "task.watch"]
 
 
 def test_a_watch_that_did_not_come_with_the_task_is_asked_for(isolation: Path) -> None:

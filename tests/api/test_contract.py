@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import base64
 import json
+import os
+import re
 import socket
+import subprocess
+import sys
+import sysconfig
 import time
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -74,6 +80,13 @@ def ended(sdk: Sdk, invoke_id: str) -> Any:
     raise AssertionError(f"{invoke_id} did not end: {found}")
 
 
+def ended_all(sdk: Sdk, invoke_id: str) -> None:
+    """Wait until an invocation is over everywhere."""
+    for _ in polls():
+        if all(each["InvocationStatus"] in OVER for each in results(sdk, invoke_id)):
+            return
+
+
 def polls() -> Iterator[None]:
     """As a client polls: there is no event to wait for in this API."""
     end = time.monotonic() + GUARD
@@ -113,7 +126,7 @@ def test_an_action_takes_every_parameter_that_either_sdk_can_send(action: str):
     setters = {name.removeprefix("set_") for name in dir(sdks.old_request(action)) if name.startswith("set_")}
     takes = set(ACTIONS[action].takes)
     assert asked <= takes
-    of_the_old = {name for name in setters if name[:1].isupper()}
+    of_the_old = {re.sub(r"[0-9](Key|Value)$", "", name) for name in setters if name[:1].isupper()}
     assert {name for name in of_the_old if name not in takes and name.removesuffix("s") not in takes} == set()
     assert takes - {"RegionId", "ResourceGroupId", "OwnerId", "OwnerAccount"} <= asked | of_the_old | {
         name.removesuffix("s") for name in of_the_old
@@ -458,7 +471,7 @@ def test_a_frequency_and_the_instances_may_be_changed(sdk: Sdk, service: Service
     script = {"CommandContent": "echo {{a}}", "EnableParameter": True, "Parameters": {"a": "1"}}
     made = sdk("RunCommand", Type=SHELL, Frequency="rate(1h)", InstanceId=[away.id], **script)
     change = {"InvokeId": made["InvokeId"], "InstanceId": [away.id, more.id]}
-    same = {"CommandContent": b64("echo {{a}}"), "EnableParameter": True, "Parameters": {"a": "1"}}
+    same = {"CommandContent": "echo {{a}}", "EnableParameter": True, "Parameters": {"a": "1"}}
     changed = sdk("ModifyInvocationAttribute", Frequency="rate(2h)", **change, **same)
     check_shape("ModifyInvocationAttribute", changed)
     assert changed["CommandId"] == made["CommandId"]
@@ -478,10 +491,11 @@ def test_a_frequency_and_the_instances_may_be_changed(sdk: Sdk, service: Service
         ({"Frequency": "never"}, 400, "InvalidParameter.Frequency"),
         ({"Frequency": "at(2099-01-01 00:00:00)"}, 400, "InvalidParameter.Frequency"),
         ({"InstanceId": ["i-none"]}, 404, "InvalidInstanceId.NotFound"),
-        ({"CommandContent": b64("echo other")}, 403, "Operation.Forbidden"),
-        ({"CommandContent": "é"}, 400, "InvalidCommandContent.DecodeError"),
-        ({"CommandContent": b64("x" * 12_289)}, 403, "InvalidCommandContent.LengthLimitExceeded"),
-        ({"Parameters": {"a": "2"}}, 403, "Operation.Forbidden"),
+        ({"CommandContent": "é", "ContentEncoding": "Base64"}, 400, "InvalidCommandContent.DecodeError"),
+        ({"CommandContent": "x" * 12_289}, 403, "InvalidCommandContent.LengthLimitExceeded"),
+        ({"CommandContent": "echo {{}}"}, 400, "InvalidParameters.KeyEmpty"),
+        ({"CommandContent": "echo {{a.b}}"}, 400, "InvalidParameters.KeyMalformed"),
+        ({"CommandContent": "echo {{b}}"}, 400, "InvalidParameters.KeyNotMatch"),
         ({"Parameters": {"b": "1"}}, 400, "InvalidParameters.KeyNotMatch"),
         ({"Parameters": {"": "1"}}, 400, "InvalidParameters.KeyEmpty"),
         ({"Parameters": {"a b": "1"}}, 400, "InvalidParameters.KeyMalformed"),
@@ -503,6 +517,60 @@ def test_a_frequency_and_the_instances_may_be_changed(sdk: Sdk, service: Service
     with pytest.raises(Refused) as refused:
         sdk("ModifyInvocationAttribute", InvokeId=once["InvokeId"], Frequency="rate(3h)")
     assert refused.value.code == "InvalidOperation.RepeatModeUnsupported"
+
+
+def test_a_script_and_its_values_may_be_changed(sdk: Sdk, service: Service):
+    away = service.instance()
+    script = {"CommandContent": "echo {{a}}{{b}}", "EnableParameter": True, "Parameters": {"a": "1", "b": "2"}}
+    made = sdk("RunCommand", Type=SHELL, Name="first", Frequency="rate(1h)", InstanceId=[away.id], **script)
+    invoke_id = made["InvokeId"]
+
+    def shown() -> tuple[str, str, str]:
+        (found,) = sdk("DescribeInvocations", InvokeId=invoke_id, ContentEncoding="PlainText")["Invocations"][
+            "Invocation"
+        ]
+        return found["CommandId"], found["CommandContent"], found["Parameters"]
+
+    values = sdk("ModifyInvocationAttribute", InvokeId=invoke_id, EnableParameter=True, Parameters={"B": "3"})
+    assert values["CommandId"] == made["CommandId"]
+    assert shown() == (made["CommandId"], "echo {{a}}{{b}}", '{"a":"1","b":"3"}')
+    change = {"CommandContent": b64("echo {{b}} {{c}}"), "ContentEncoding": "base64", "Parameters": {"c": "4"}}
+    other = sdk("ModifyInvocationAttribute", InvokeId=invoke_id, EnableParameter=True, ClientToken=invoke_id, **change)
+    assert other["CommandId"] != made["CommandId"]
+    assert shown() == (other["CommandId"], "echo {{b}} {{c}}", '{"b":"3","c":"4"}')
+    again = sdk("ModifyInvocationAttribute", InvokeId=invoke_id, EnableParameter=True, ClientToken=invoke_id, **change)
+    assert again["CommandId"] == other["CommandId"]
+    before = subprocess.run(
+        [Path(sysconfig.get_path("scripts")) / "assist", "invocation", "show", invoke_id],
+        env={**os.environ, "ASSIST_HOME": str(service.home.root)},
+        capture_output=True,
+        text=True,
+    )
+    assert before.stdout.count("echo {{a}}{{b}}") == 2, before.stderr
+    off = sdk("ModifyInvocationAttribute", InvokeId=invoke_id, EnableParameter=False, CommandContent="echo {{}}")
+    assert shown() == (off["CommandId"], "echo {{}}", "{}")
+    sdk("StopInvocation", InvokeId=invoke_id)
+    (place,) = sdk("DescribeInvocations", InvokeId=invoke_id)["Invocations"]["Invocation"][0]["InvokeInstances"][
+        "InvokeInstance"
+    ]
+    assert (place["InvocationStatus"], place["Repeats"], place["StopTime"] != "") == ("Cancelled", 0, True)
+
+
+def test_a_launcher_gets_the_file_of_the_script(sdk: Sdk, service: Service):
+    launcher = f'{sys.executable} -u {{{{ACS::ScriptFileName|Ext(".py")}}}} "a b"'
+    script = "import sys; print(sys.argv[0][-3:], sys.argv[1:])"
+    run = {"Type": SHELL, "CommandContent": script, "InstanceId": [service.local.id]}
+    made = sdk("RunCommand", Launcher=launcher, **run)
+    found = ended(sdk, made["InvokeId"])
+    assert (found["Output"], found["Launcher"]) == (".py ['a b']\n", launcher)
+    saved = sdk(
+        "CreateCommand", Name=unique(), Type=SHELL, CommandContent=b64("echo no"), Launcher="/bin/echo a 'b  c'"
+    )["CommandId"]
+    ran = sdk("InvokeCommand", CommandId=saved, InstanceId=[service.local.id])
+    assert ended(sdk, ran["InvokeId"])["Output"].startswith("a b  c /")
+    sdk("ModifyCommand", CommandId=saved, Launcher="")
+    ran = sdk("InvokeCommand", CommandId=saved, InstanceId=[service.local.id])
+    assert ended(sdk, ran["InvokeId"])["Output"] == "no\n"
 
 
 # pages and filters
@@ -536,6 +604,70 @@ def test_lists_come_in_pages(new: Sdk):
         if not token:
             break
     assert seen == [newest_first[:2], newest_first[2:4], newest_first[4:]]
+
+
+def test_a_token_is_of_its_list_and_numbers_are_those_of_the_pages(new: Sdk):
+    team = unique()
+    tags = [{"Key": "team", "Value": team}]
+    for _ in range(12):
+        new("CreateCommand", Name=unique(), Type=SHELL, CommandContent=b64("true"), Tag=tags)
+
+    def page(action: str = "DescribeCommands", **fields: Any) -> Any:
+        return new(action, **{"Tag": tags, **fields})
+
+    first = page()
+    assert (first["PageNumber"], first["PageSize"], len(first["Commands"]["Command"])) == (1, 10, 10)
+    rest = page(NextToken=first["NextToken"])  # by tokens alone
+    assert (rest["PageNumber"], len(rest["Commands"]["Command"]), rest["NextToken"]) == (2, 2, "")
+    second = page(PageNumber=2, PageSize=5)
+    third = page(NextToken=second["NextToken"], MaxResults=5)
+    assert (second["PageNumber"], third["PageNumber"], third["PageSize"]) == (2, 3, 5)
+    assert len(third["Commands"]["Command"]) == 2
+    token = first["NextToken"]
+    for fields, code in (
+        ({"NextToken": token, "Name": "c*"}, "InvalidParameter.NextToken"),
+        ({"NextToken": token, "Tag": []}, "InvalidParameter.NextToken"),
+        ({"action": "DescribeInvocations", "NextToken": token}, "InvalidParameter.NextToken"),
+        ({"NextToken": token[:-2] + "AA"}, "InvalidParameter.NextToken"),
+        ({"NextToken": "AAAA"}, "InvalidParameter.NextToken"),
+        ({"NextToken": "é"}, "InvalidParameter.NextToken"),
+        ({"MaxResults": 5, "PageNumber": 2}, "InvalidParam.PageNumber"),
+        ({"NextToken": token, "PageNumber": 3}, "InvalidParam.PageNumber"),
+    ):
+        with pytest.raises(Refused) as refused:
+            page(**fields)
+        assert refused.value.code == code, fields
+    assert page(MaxResults=5, PageNumber=1)["PageNumber"] == 1
+
+
+def test_what_a_command_has_may_be_taken_away(sdk: Sdk):
+    said = {"Description": "about", "WorkingDir": "/tmp"}
+    made = sdk("CreateCommand", Name=unique(), Type=SHELL, CommandContent=b64("true"), **said)["CommandId"]
+
+    def found(**fields: Any) -> list[tuple[Any, ...]]:
+        rows = sdk("DescribeCommands", CommandId=made, **fields)["Commands"]["Command"]
+        return [tuple(row[name] for name in ("Version", "Latest", "Description", "WorkingDir")) for row in rows]
+
+    sdk("ModifyCommand", CommandId=made, Timeout=30)
+    assert found() == [(2, True, "about", "/tmp")]
+    sdk("ModifyCommand", CommandId=made, Description="", WorkingDir="")
+    assert found() == found(Latest=True) == [(3, True, "", "")]
+    assert found(Latest=False) == [(3, True, "", ""), (2, False, "", "/tmp"), (1, False, "", "/tmp")]
+
+
+def test_a_filter_finds_what_the_answer_shows(service: Service, new: Sdk):
+    away, job = service.instance(), unique()
+    tags = [{"Key": "job", "Value": job}]
+    limited = service.key(Role.VIEWER, service.local.id)
+    others = sdks.New(limited.id, limited.secret.reveal(), service.endpoint)
+    script = {"Type": SHELL, "CommandContent": "true", "Tag": tags}
+    both = new("RunCommand", InstanceId=[service.local.id, away.id], **script)["InvokeId"]
+    ended_all(new, both)
+    for sdk in (new, others):
+        (shown,) = sdk("DescribeInvocations", Tag=tags)["Invocations"]["Invocation"]
+        for word in ("Running", "Finished", "Success", "Stopped", "Stopping", "PartialFailed", "Pending", "Scheduled"):
+            found = sdk("DescribeInvocations", Tag=tags, InvokeStatus=word)["TotalCount"]
+            assert bool(found) is (word in (shown["InvokeStatus"], shown["InvocationStatus"])), (word, shown)
 
 
 def test_invocations_are_filtered(new: Sdk, service: Service):

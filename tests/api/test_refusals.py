@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import uuid
 from typing import Any
 
@@ -74,7 +75,12 @@ def tags(count: int) -> list[dict[str, str]]:
 
 
 REFUSED: list[tuple[Asked, int, str]] = [
-    *((ask(action, RegionId="cn-hangzhou"), 404, "InvalidRegionId.NotFound") for action in sorted(ACTIONS)),
+    *(
+        (ask(action, RegionId="cn-hangzhou"), 404, "InvalidRegionId.NotFound")
+        for action in sorted(ACTIONS)
+        if action != "DescribeRegions"  # who asks that does not know it yet
+    ),
+    (ask("DescribeRegions", OwnerId=1), 403, "Operation.Forbidden"),
     (run(ResourceGroupId="rg-1"), 404, "InvalidResourceGroup.NotFound"),
     (run(OwnerId=1), 403, "Operation.Forbidden"),
     # RunCommand: the script
@@ -95,7 +101,8 @@ REFUSED: list[tuple[Asked, int, str]] = [
     (run(Username="x" * 256), 403, "Username.ExceedLimit"),
     (run(Username="a:b"), 400, "InvalidParameter.Username"),
     (run(Launcher="x" * 1025), 403, "InvalidLauncher.LengthLimitExceeded"),
-    (run(Launcher="python3"), 400, "InvalidParameter.Launcher"),
+    (run(Launcher="python3 {{ACS::InstanceId}}"), 400, "InvalidParameter.Launcher"),
+    (run(Launcher="python3 'x"), 400, "InvalidParameter.Launcher"),
     (run(OssOutputDelivery="oss://b/p"), 400, "InvalidParameter.OssOutputDelivery"),
     (run(WindowsPasswordName="p"), 403, "ParameterStore.NotSupported"),
     (run(WindowsPasswordName="p" * 256), 403, "WindowsPasswordName.ExceedLimit"),
@@ -126,6 +133,10 @@ REFUSED: list[tuple[Asked, int, str]] = [
     (keyed(Parameters={"a": "1", "A": "2"}), 403, "ParameterKey.Duplicate"),
     (keyed(Parameters={"a": ["b"]}), 403, "ParameterType.NotSupported"),
     (keyed("{{acs::None}}"), 400, "CmdParam.InvalidParamName"),
+    (keyed("{{ }}"), 400, "CmdParam.EmptyKey"),
+    (keyed("{{ a.b }}"), 400, "CmdParam.InvalidParamName"),
+    (keyed("{{ü}}"), 400, "CmdParam.InvalidParamName"),
+    (keyed("{{oos-secret:name}}"), 403, "ParameterStore.NotSupported"),
     # RunCommand: when
     (run(RepeatMode="Sometimes"), 404, "InvalidRepeatMode.NotFound"),
     (run(RepeatMode="EveryReboot"), 404, "InvalidRepeatMode.NotFound"),
@@ -217,6 +228,22 @@ REFUSED: list[tuple[Asked, int, str]] = [
     (ask("ListPluginStatus", InstanceId=["LOCAL"], Name="x"), 404, "InvalidPluginName.NotFound"),
     (ask("ListPluginStatus", InstanceId=["i-none"]), 404, "InvalidInstance.NotFound"),
     (ask("ListPluginStatus", InstanceId=MANY[:51]), 400, "InstanceIds.ExceedLimit"),
+    # machines
+    (ask("DescribeInstances", InstanceIds="i-1"), 400, "InvalidParameter.InstanceIds"),
+    (ask("DescribeInstances", InstanceIds=json.dumps(MANY)), 400, "InvalidParameter.InstanceIds"),
+    (ask("DescribeInstances", Status="Odd"), 400, "InvalidParameter.Status"),
+    (ask("DescribeInstances", PageSize=101), 400, "InvalidParam.PageSize"),
+    (ask("DescribeInstances", DryRun=True), 400, "DryRunOperation"),
+    (ask("DescribeInstanceStatus", InstanceId=["i-none"]), 404, "InvalidInstance.NotFound"),
+    (ask("DescribeInstanceStatus", InstanceId=MANY), 403, "InstanceIds.ExceedLimit"),
+    (ask("DescribeManagedInstances", InstanceId=MANY[:51]), 403, "InstanceIds.ExceedLimit"),
+    (ask("DescribeManagedInstances", OsType="plan9"), 400, "InvalidParameter.OsType"),
+    (ask("ModifyManagedInstance", InstanceName="x"), 400, "MissingParameter"),
+    (ask("ModifyManagedInstance", InstanceId="LOCAL"), 400, "MissingParameter"),
+    (ask("ModifyManagedInstance", InstanceId="i-none", InstanceName="x"), 404, "InvalidInstance.NotFound"),
+    (ask("ModifyManagedInstance", InstanceId="LOCAL", InstanceName="here"), 403, "Operation.Forbidden"),
+    (ask("DeregisterManagedInstance", InstanceId="i-none"), 404, "InvalidInstance.NotFound"),
+    (ask("DeregisterManagedInstance"), 400, "MissingParameter"),
     # what only today's SDK can say
     (run(ContainerId="docker://" + "0" * 64), 400, "InvalidContainerId.Malformed"),
     (run(ContainerName="web"), 400, "InvalidContainerName.Malformed"),

@@ -81,7 +81,14 @@ def test_each_role_may_what_the_table_says_and_no_more(service: Service):
 def test_the_table_says_what_it_should():
     by_role = {role: {name for name in ALL if ACTIONS[name].role is role} for role in Role}
     assert by_role[Role.VIEWER] == {name for name in ALL if name.startswith(("Describe", "List"))}
-    assert by_role[Role.ADMIN] == {"CreateCommand", "ModifyCommand", "DeleteCommand", "InstallCloudAssistant"}
+    assert by_role[Role.ADMIN] == {
+        "CreateCommand",
+        "DeleteCommand",
+        "DeregisterManagedInstance",
+        "InstallCloudAssistant",
+        "ModifyCommand",
+        "ModifyManagedInstance",
+    }
 
 
 def test_to_save_a_command_takes_the_role_for_it(service: Service):
@@ -468,7 +475,8 @@ def test_a_call_for_another_host_is_refused(service: Service):
     for host in ["evil.example", "evil.example:80", "localhost.evil.example", "127.0.0.1.evil.example", ""]:
         other = Signer(f"http://{host}", service.signer().key, service.signer().secret)
         target, headers = other.modern("DescribeCommands")
-        assert service.signer().send("POST", target, headers).code in ("Operation.Forbidden", "IncompleteSignature")
+        answer = service.signer().send("POST", target, headers)
+        assert (answer.status, answer.code) == (421, "InvalidEndpoint")
 
 
 def test_the_names_of_this_machine_are_its_own(service: Service):
@@ -512,7 +520,8 @@ def received(door: socket.socket) -> bytes:
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
         b"GET /?Format=JSON HTTP/1.1\r\n\r\n",
         b"GET /\x00 HTTP/1.1\r\nHost: localhost\r\n\r\n",
-        b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"POST /?Format=JSON HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n"
+        b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
         b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nxx",
     ],
 )
@@ -527,6 +536,21 @@ def test_what_is_no_call_is_refused(service: Service, data: bytes):
     if answer:
         assert json.loads(answer.partition(b"\r\n\r\n")[2])["Code"]
     assert service.signer().call("DescribeCommands").status == 200
+
+
+def test_every_answer_has_its_id_in_a_header(service: Service):
+    signer = service.signer()
+    target, headers = signer.modern("DescribeCommands")
+    for answer in (
+        signer.send("POST", target, headers),
+        signer.send("POST", target, headers),  # a second time
+        signer.call("NoSuchAction"),
+        signer.send("GET", "/other"),
+        signer.send("POST", target, {**headers, "host": "evil.example"}),
+        signer.send("GET", "/?Name=" + "x" * 2_000_000),
+    ):
+        assert answer.headers["x-acs-request-id"].encode() in answer.body
+    assert (answer.status, answer.code) == (414, "RequestTooLarge")
 
 
 @contextlib.contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 from dataclasses import replace
 from pathlib import Path
@@ -61,6 +62,13 @@ def test_it_is_installed_and_installed_again_and_taken_away(controller: Controll
     assert not systemd.unit.exists()
     assert not service.uninstall(systemd)
     assert not service.state(controller, systemd).is_installed
+
+
+def test_the_options_of_the_server_are_its_own(controller: Controller, systemd: StandIn) -> None:
+    for words in (["--api", "127.0.0.1:1", "--api-name", "a b"], []):
+        service.install(controller, systemd, words)
+        (line,) = (line for line in systemd.unit.read_text().splitlines() if line.startswith("ExecStart="))
+        assert shlex.split(line.partition("=")[2]) == [*service.program(), "serve", *words]
 
 
 def test_the_service_of_another_home_is_left_alone(controller: Controller, systemd: StandIn) -> None:

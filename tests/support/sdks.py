@@ -108,11 +108,11 @@ class New(Sdk):
             status = getattr(error, "status_code", None) or getattr(error, "statusCode", None)
             raise Refused(error.code, status, str(error)) from error
         finally:
-            _close_connections()
+            close_connections()
         return answer.body.to_map()
 
 
-def _close_connections() -> None:
+def close_connections() -> None:
     """Today's SDK keeps its connections for as long as the process lives."""
     from darabonba.core import DaraCore
 

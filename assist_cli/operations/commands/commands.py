@@ -21,7 +21,10 @@ from assist_cli.store.database import Transaction
 
 @dataclass(frozen=True)
 class Changes:
-    """What a clone has that is different; None is what it has in common. ``working_dir`` may be empty: the default."""
+    """What a clone has that is different; None is what it has in common.
+
+    ``working_dir`` and ``launcher`` may be empty: the default, and none.
+    """
 
     content: bytes | None = None
     type: CommandType | None = None
@@ -29,6 +32,7 @@ class Changes:
     timeout: int | None = None
     parameters_enabled: bool | None = None
     definitions: tuple[Definition, ...] | None = None
+    launcher: str | None = None
 
     def applied(self, old: CommandVersion) -> CommandVersion:
         """The version that comes of ``old``. Definitions are joined by key; those that are off are gone."""
@@ -42,6 +46,7 @@ class Changes:
             timeout=old.timeout if self.timeout is None else self.timeout,
             parameters_enabled=enabled,
             definitions=tuple(kept.values()),
+            launcher=old.launcher if self.launcher is None else self.launcher or None,
         )
 
 

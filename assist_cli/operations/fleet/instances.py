@@ -15,7 +15,7 @@ from assist_cli.model import names, target
 from assist_cli.model.audit import AuditEntry
 from assist_cli.model.instance import LOCAL, Instance
 from assist_cli.model.target import Selection
-from assist_cli.operations.controller import Controller
+from assist_cli.operations.controller import Also, Controller
 from assist_cli.store import audit
 from assist_cli.store import instances as store
 from assist_cli.store.database import Reader, Transaction
@@ -120,10 +120,12 @@ def rename(controller: Controller, name: str, new_name: str) -> Instance:
     return changed
 
 
-def remove(controller: Controller, name: str) -> Instance:
+def remove(controller: Controller, name: str, *, also: Also | None = None) -> Instance:
     """Forget an instance; its agent goes on, and the history stays. Raises NotFound, Conflict while something runs."""
     with controller.database.transaction() as transaction:
         instance = _get(store.registered(transaction), name)
+        if also is not None:
+            also(transaction, instance.id, (instance.id,))
         refuse_in_use(transaction, instance)
         store.remove(transaction, instance.id, controller.now())
         _note(controller, transaction, "instance.remove", instance, f"at {instance.address}")

@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from assist_cli.errors import GaveUpWaiting, NotFound
-from assist_cli.model.invocation import Filter, Invocation, InvocationInstance
+from assist_cli.model.invocation import Filter, Invocation, InvocationInstance, RepeatMode
 from assist_cli.model.status import InvokeStatus
 from assist_cli.model.summary import Summary
 from assist_cli.model.target import Selection, choose
@@ -34,6 +34,15 @@ def show(controller: Controller, invocation_id: str, *, output: bool) -> Invocat
     asked for, what they have printed so far.
     """
     return refresh.up_to_date(controller, invocation_id, output=output)
+
+
+def former(controller: Controller, found: Invocation) -> list[tuple[datetime, Invocation]]:
+    """What a periodic invocation ran before its script was changed, the newest first, each with the time of that."""
+    if found.repeat_mode is not RepeatMode.PERIOD:
+        return []
+    from assist_cli.store import scripts  # what runs once has one script
+
+    return scripts.former(controller.database, found)
 
 
 def changes(controller: Controller) -> object:

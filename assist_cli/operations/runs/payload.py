@@ -67,7 +67,15 @@ def _task(invocation: Invocation, content: bytes) -> dict[str, object]:
         "environment": environment(invocation),
         "secrets": secrets(invocation),
         "keep_script": invocation.keep_script,
+        **(_launcher(invocation.launcher) if invocation.launcher else {}),
     }
+
+
+def _launcher(text: str) -> dict[str, object]:
+    from assist_cli.model import launcher  # few scripts have one
+
+    words, ending = launcher.parse(text)
+    return {"launcher": words, "ending": ending}
 
 
 def _file(transfer: Transfer, content: bytes) -> dict[str, object]:

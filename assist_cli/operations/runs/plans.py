@@ -43,11 +43,15 @@ class RunRequest:
     targets: Targets = field(default_factory=Selection)
     save_as: str | None = None
     description: str = ""
+    launcher: str | None = None
 
 
 @dataclass(frozen=True)
 class InvokeRequest:
-    """A saved command to run, in the version that it has. ``timeout`` and ``working_dir`` None are the command's."""
+    """A saved command to run, in the version that it has.
+
+    ``timeout``, ``working_dir`` and ``launcher`` None are the command's.
+    """
 
     command: Command
     parameters: Mapping[str, Value] = field(default_factory=dict)
@@ -56,6 +60,7 @@ class InvokeRequest:
     username: str | None = None
     keep_script: bool = False
     targets: Targets = field(default_factory=Selection)
+    launcher: str | None = None
 
 
 @dataclass(frozen=True)
@@ -143,6 +148,7 @@ def _plan_of_script(controller: Controller, request: RunRequest) -> Plan:
         timeout=request.timeout,
         parameters_enabled=request.parameters is not None,
         definitions=tuple(Definition(key, secret=isinstance(value, Secret)) for key, value in given.items()),
+        launcher=request.launcher,
     )
     version = command.checked_version(version)
     values = _values(version, given)
@@ -160,6 +166,7 @@ def _plan_of_command(request: InvokeRequest) -> Plan:
         saved.version,
         timeout=saved.version.timeout if request.timeout is None else request.timeout,
         working_dir=saved.version.working_dir if request.working_dir is None else request.working_dir,
+        launcher=saved.version.launcher if request.launcher is None else request.launcher,
     )
     version = command.checked_version(version)
     values = _values(version, request.parameters)
@@ -196,6 +203,7 @@ def _plan_of_rerun(controller: Controller, request: RerunRequest) -> Plan:
         timeout=then.timeout if request.timeout is None else request.timeout,
         parameters_enabled=then.parameters_enabled,
         definitions=tuple(Definition(key, secret=isinstance(value, Secret)) for key, value in then.parameters.items()),
+        launcher=then.launcher,
     )
     version = command.checked_version(version)
     known = {key: value for key, value in then.parameters.items() if not isinstance(value, Secret)}

@@ -46,7 +46,7 @@ def recorded(
     plan, instances = plans.checked(controller, request)
     with contextlib.nullcontext(token) if token else sender(controller.home) as by:
         invocation = _invocation(controller, plan, instances, by)
-        _check_rendering(controller, invocation)
+        check_rendering(controller, invocation)
         _write(controller, invocation, plan.new, also)
         yield invocation
 
@@ -54,7 +54,7 @@ def recorded(
 def check(controller: Controller, request: Request) -> None:
     """Raise as ``recorded`` does, and write nothing."""
     plan, instances = plans.checked(controller, request)
-    _check_rendering(controller, _invocation(controller, plan, instances, ""))
+    check_rendering(controller, _invocation(controller, plan, instances, ""))
 
 
 def schedule(
@@ -80,7 +80,7 @@ def schedule(
         timezone=timing.frequency.timezone,
     )
     moment = controller.moment() if timing.frequency.is_elapsed else None
-    _check_rendering(controller, invocation)
+    check_rendering(controller, invocation)
     made = Schedule(
         invocation_id=invocation.id,
         frequency=timing.frequency.text,
@@ -112,7 +112,7 @@ def with_output(controller: Controller, place: InvocationInstance) -> Invocation
     return place if record is None else replace(place, record=record)
 
 
-def _check_rendering(controller: Controller, invocation: Invocation) -> None:
+def check_rendering(controller: Controller, invocation: Invocation) -> None:
     """Refuse now, and not when half of the instances have it, what is too long with its values put in."""
     for place in invocation.instances:
         payload.script(invocation, place, controller.region)
@@ -153,6 +153,7 @@ def _invocation(
         timeout=plan.version.timeout,
         working_dir=plan.version.working_dir,
         username=plan.username,
+        launcher=plan.version.launcher,
         keep_script=plan.keep_script,
         status=InvokeStatus.RUNNING,
         created=now,

@@ -15,7 +15,8 @@ from assist_cli.model.schedule import Schedule, Slot
 from assist_cli.model.status import InvokeStatus
 from assist_cli.operations.controller import Also, Controller
 from assist_cli.operations.runs import refresh
-from assist_cli.operations.server import lease
+from assist_cli.operations.server import lease, scripts
+from assist_cli.operations.server.scripts import Script
 from assist_cli.store import audit, invocations, schedules, slots
 from assist_cli.store.database import Reader
 
@@ -117,12 +118,13 @@ def change(
     invocation_id: str,
     frequency: Frequency | None,
     joining: Sequence[Instance],
+    script: Script | None = None,
     *,
     also: Also | None = None,
 ) -> None:
-    """Give a periodic invocation another frequency, and more instances. Raises NotFound, Conflict, InvalidParameter.
+    """Give a periodic invocation another frequency, another script, and more instances.
 
-    The new frequency counts from now on; the script that it runs stays what it is.
+    All counts from now on. Raises NotFound, Conflict, InvalidParameter, QuotaExceeded.
     """
     before = _schedule(controller.database, invocation_id)
     other = None if frequency is None else _changed(controller, before, frequency)
@@ -138,6 +140,8 @@ def change(
         if joining:
             schedules.join(transaction, invocation_id, joining)
             details.append("also on " + ", ".join(each.name for each in joining))
+        if script is not None and (said := scripts.change(controller, transaction, found.invocation, script)):
+            details.append(said)
         if details:
             entry = AuditEntry(controller.now(), controller.actor, "schedule.change", invocation_id, ", ".join(details))
             audit.append(transaction, entry)

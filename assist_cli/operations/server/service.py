@@ -8,6 +8,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,20 +72,22 @@ class Systemd:
             )
 
 
-def install(controller: Controller, systemd: Systemd) -> ServiceState:
+def install(controller: Controller, systemd: Systemd, words: Sequence[str] = ()) -> ServiceState:
     """Write the unit, have it started now and with the machine. Again on the same home it does the same again.
+
+    ``words`` are the options of ``assist serve``.
 
     Raises Conflict (no systemd here; the unit is another home's), InvalidParameter, NotPermitted, FileFailure and
     InstallFailed.
     """
-    _refuse_without(controller, systemd)
+    _refuse_without(controller, systemd, words)
     home = controller.home.root
     if not str(home).isprintable():
         raise InvalidParameter(
             f"cannot install a service for the home {str(home)!r}: a unit of systemd cannot name it",
             hint="set ASSIST_HOME to a folder whose name is plain text",
         )
-    text = service.server_unit(program(), str(home), str(home / "environment"), root=systemd.root)
+    text = service.server_unit([*program(), "serve", *words], str(home), str(home / "environment"), root=systemd.root)
     if systemd.unit.exists() and not _is_of(systemd.unit, text):
         raise Conflict(
             f"cannot install the service: '{systemd.unit}' is that of another home",
@@ -135,9 +138,9 @@ def program() -> list[str]:
     return [sys.executable, "-m", "assist_cli"]
 
 
-def _refuse_without(controller: Controller, systemd: Systemd) -> None:
+def _refuse_without(controller: Controller, systemd: Systemd, options: Sequence[str]) -> None:
     if not systemd.is_there:
-        words = shlex.join(["env", f"ASSIST_HOME={controller.home.root}", *program(), "serve"])
+        words = shlex.join(["env", f"ASSIST_HOME={controller.home.root}", *program(), "serve", *options])
         raise Conflict(
             "cannot install a service: no systemd looks after this user here",
             hint=f"let what starts programs here run: {words}; in a crontab that is a line with @reboot before it",

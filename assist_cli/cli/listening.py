@@ -1,0 +1,105 @@
+"""Where a server listens beside its work: the options of ``assist serve`` and ``assist service install``."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from assist_cli import codes
+from assist_cli.cli import options
+from assist_cli.errors import InvalidParameter, LocalFailure, UsageError
+from assist_cli.model import endpoint
+
+if TYPE_CHECKING:
+    from assist_cli.operations.server.server import Service
+
+Api = Annotated[str | None, typer.Option("--api", metavar="ADDRESS:PORT", help="Serve the HTTP API there, too.")]
+Certificate = Annotated[
+    Path | None, typer.Option("--api-cert", metavar="FILE", help="By HTTPS, with this certificate (PEM) …")
+]
+Key = Annotated[Path | None, typer.Option("--api-key", metavar="FILE", help="… and its key.")]
+Names = Annotated[
+    list[str] | None,
+    typer.Option("--api-name", metavar="NAME", help="A host name that clients may call it by: that of a proxy."),
+]
+Insecure = Annotated[
+    bool, typer.Option("--insecure", help="By plain HTTP on a network too, where anybody may read along.")
+]
+Metrics = Annotated[
+    str | None, typer.Option("--metrics", metavar="ADDRESS:PORT", help="Figures for Prometheus, at /metrics.")
+]
+
+
+@dataclass(frozen=True)
+class Listening:
+    """Where a server listens beside its work, as the options say it."""
+
+    api: str | None
+    certificate: Path | None
+    key: Path | None
+    names: tuple[str, ...]
+    insecure: bool
+    metrics: str | None
+
+    def services(self) -> list[Service]:
+        """The services that are asked for, checked. Raises UsageError, InvalidParameter, LocalFailure."""
+        if self.insecure and self.api is None and self.metrics is None:
+            raise UsageError(
+                "cannot use --insecure without --api or --metrics", hint="--metrics 0.0.0.0:9464 --insecure"
+            )
+        return [*self._api(), *self._metrics()]
+
+    def words(self) -> list[str]:
+        """The words that say the same to ``assist serve`` in any folder."""
+        words = ["--api", self.api] if self.api else []
+        for option, path in (("--api-cert", self.certificate), ("--api-key", self.key)):
+            words += [option, str(path.absolute())] if path else []
+        for name in self.names:
+            words += ["--api-name", name]
+        words += ["--metrics", self.metrics] if self.metrics else []
+        return [*words, "--insecure"] if self.insecure else words
+
+    def _api(self) -> list[Service]:
+        """The HTTP API as a service of the server, where it is asked for."""
+        if self.api is None:
+            if self.certificate or self.key or self.names:
+                given = "--api-name" if self.names else "--api-cert and --api-key"
+                raise UsageError(f"cannot use {given} without --api", hint="--api 127.0.0.1:8320")
+            return []
+        try:
+            from assist_cli.api import server
+        except ModuleNotFoundError as error:
+            raise _not_installed("the API", error, "api") from error
+        place = server.place(self.api, self.certificate, self.key, insecure=self.insecure, names=self.names)
+        if self.key is not None:
+            options.warn_if_exposed(self.key)
+        return [functools.partial(server.service, place)]
+
+    def _metrics(self) -> list[Service]:
+        """The figures as a service of the server, where they are asked for."""
+        if self.metrics is None:
+            return []
+        host, port = endpoint.parse(self.metrics, "--metrics 127.0.0.1:9464")
+        if not self.insecure and not endpoint.is_loopback(host):
+            raise InvalidParameter(
+                f"cannot serve metrics at {self.metrics!r}: whoever reaches it could read names of instances",
+                hint="127.0.0.1 and a proxy in front of it; or --insecure, where the network is trusted",
+                code=codes.PLAIN_HTTP_REFUSED,
+            )
+        try:
+            from assist_cli.operations.observe import metrics
+        except ModuleNotFoundError as error:
+            raise _not_installed("metrics", error, "metrics") from error
+        return [functools.partial(metrics.service, host, port)]
+
+
+def _not_installed(what: str, error: ModuleNotFoundError, extra: str) -> LocalFailure:
+    return LocalFailure(
+        f"cannot serve {what}: the package {error.name} is not installed",
+        hint=f"pip install 'assist-cli[{extra}]'",
+        code=codes.EXTRA_NOT_INSTALLED,
+    )
