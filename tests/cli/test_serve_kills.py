@@ -79,7 +79,7 @@ def serve(installed: Program, seconds: float, number: int) -> tuple[datetime, by
 
 
 def test_a_few_kills(installed: Program, home: Path) -> None:
-    serve_and_kill(installed, home, rounds=8, last=40)
+    serve_and_kill(installed, home, rounds=5, last=20)
 
 
 @pytest.mark.soak
