@@ -2,12 +2,14 @@
 
 A connection whose call is refused for its signature is closed, so one that has had an answer and stays is a key's. The
 others have little time, make room for each other, and hold a bounded number of bytes altogether: whoever holds the most
-is refused first. What cannot become a call is refused in the original's form too, because SDKs read nothing else.
+is refused first. One whose request has come whole is answered, whatever the others do. What cannot become a call is
+refused in the original's form too, because SDKs read nothing else.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
@@ -35,16 +37,25 @@ class Crowd:
     strangers: dict[ApiConnection, None] = field(default_factory=dict)  # without an answer so far, the oldest first
 
     def enter(self, connection: ApiConnection) -> None:
-        """Count a new connection; it or an older one is refused when there are too many."""
-        if len(self.known) + len(self.strangers) >= self.limit:
-            next(iter(self.strangers), connection).reject(Fault("Throttling"))
+        """Count a new connection; when there are too many, one is refused.
+
+        That is the oldest whose request has not come whole, of the address that has the most of them; or the new one.
+        """
         self.strangers[connection] = None
+        if len(self.known) + len(self.strangers) > self.limit:
+            waiting = [each for each in self.strangers if not each.is_asking]
+            crowded = Counter(each.address for each in waiting).most_common(1)[0][0]
+            loser = next(each for each in waiting if each.address == crowded)
+            del self.strangers[loser]
+            loser.reject(Fault("Throttling"))
 
     def hold(self, size: int) -> None:
         """Note so many more bytes; the connections that hold the most are refused while there are too many."""
         self.held += size
         while self.held > HELD_BYTES:
-            max((*self.strangers, *self.known), key=lambda each: each.held).reject(Fault("Throttling"))
+            loser = max((*self.strangers, *self.known), key=lambda each: each.held)
+            self.leave(loser)
+            loser.reject(Fault("Throttling"))
 
     def prove(self, connection: ApiConnection) -> None:
         """Note that a connection had an answer."""
@@ -73,10 +84,12 @@ class ApiConnection(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self.config.crowd.enter(self)
         self._watch()
+        self.config.crowd.enter(self)
 
     def data_received(self, data: bytes) -> None:
+        if self.transport.is_closing():
+            return
         more = min(len(data), HEAD_BYTES + BODY_BYTES - self.held)
         self.held += more
         self.config.crowd.hold(more)
@@ -107,7 +120,12 @@ class ApiConnection(H11Protocol):
     def reject(self, fault: Fault) -> None:
         """Say why, where nothing was said yet, and close."""
         self._release()
-        if not self._is_answering:
+        if self.transport.is_closing():
+            return
+        if self._is_answering:
+            self.cycle.disconnected = True  # its application has nobody to answer any more
+            self.cycle.message_event.set()
+        if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
             reply = replace(self.config.crowd.refuse(fault), closes=True)
             for event in (
                 h11.Response(status_code=reply.status, headers=reply.headers),
@@ -120,6 +138,16 @@ class ApiConnection(H11Protocol):
     def _release(self) -> None:
         self.config.crowd.hold(-self.held)
         self.held = 0
+
+    @property
+    def address(self) -> str:
+        """The address of the other side."""
+        return self.client[0] if self.client else ""
+
+    @property
+    def is_asking(self) -> bool:
+        """Whether a request has come whole, and is not answered yet."""
+        return self._is_answering and not self.cycle.more_body
 
     @property
     def _is_answering(self) -> bool:

@@ -36,7 +36,7 @@ from assist_cli.store.nonces import Nonces
 READERS = 2  # threads for what only reads: more of them take the interpreter from each other
 WAITERS = 16  # threads for what waits for the disk, or for agents
 LOG = "uvicorn.error"  # of everything that happens
-BACKLOG = 2048
+BACKLOG = 2048  # connections that wait to be taken; as many are taken in one go
 
 _LABEL = "[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 _NAME = re.compile(rf"(\*\.)?{_LABEL}(\.{_LABEL})*", re.ASCII)
@@ -115,6 +115,7 @@ async def _serving(controller: Controller, place: ApiEndpoint, background: Backg
         readers = stack.enter_context(ThreadPoolExecutor(READERS, thread_name_prefix="reader"))
         waiters = stack.enter_context(ThreadPoolExecutor(WAITERS, thread_name_prefix="waiter"))
         gateway = Gateway(controllers, region(), nonces, background, Rates())
+        half = concurrency.connections() // 2  # the other half is for agents
         config = ApiConfig(
             AsgiApplication(gateway, readers, waiters, _names(place), timeouts.api.body),
             http=ApiConnection,
@@ -129,9 +130,9 @@ async def _serving(controller: Controller, place: ApiEndpoint, background: Backg
             h11_max_incomplete_event_size=HEAD_BYTES,
             timeout_keep_alive=timeouts.api.idle,
             timeout_graceful_shutdown=timeouts.api.leave,
+            backlog=min(BACKLOG, half // 2 + 1),  # what is taken in one go has to find descriptors
         )
         config.head = timeouts.api.head
-        half = concurrency.connections() // 2  # the other half is for agents
         config.crowd = Crowd(min(CONNECTIONS, half), gateway.refuse_connection)
         try:
             config.load()
@@ -161,7 +162,7 @@ def _door(place: ApiEndpoint) -> Iterator[socket.socket]:
             door.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         try:
             door.bind((place.host, place.port))
-            door.listen(BACKLOG)
+            door.listen()
         except OSError as error:
             raise Conflict(
                 f"cannot listen at {place.host}:{place.port}: {error.strerror}",

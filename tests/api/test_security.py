@@ -582,6 +582,34 @@ def test_more_connections_than_there_may_be_keep_nobody_waiting(service: Service
             assert signer.call("DescribeCommands").status == 200
 
 
+def test_a_burst_of_silent_connections_is_cut_to_the_limit(service: Service):
+    """Those that are taken in one go too; and a call is answered meanwhile."""
+    address = urlsplit(service.url)
+    with many_files(2000), contextlib.ExitStack() as stack:
+        doors = []
+        for _ in range(CONNECTIONS + 400):
+            door = stack.enter_context(socket.socket())
+            door.setblocking(False)
+            door.connect_ex((address.hostname, address.port))
+            doors.append(door)
+        assert service.signer().call("DescribeCommands").status == 200
+        end = time.monotonic() + GUARD
+        while sum(is_closed(door) for door in doors) < 400:
+            assert time.monotonic() < end
+            time.sleep(0.05)
+        assert service.signer().call("DescribeCommands").status == 200
+
+
+def is_closed(door: socket.socket) -> bool:
+    """Whether the other side has closed a connection of which nothing else is read."""
+    try:
+        return b"Throttling" in door.recv(1 << 16, socket.MSG_PEEK) or not door.recv(1, socket.MSG_PEEK)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+
+
 def test_requests_that_are_never_finished_take_bounded_memory(service: Service):
     """Of those that hold the most some are refused, in a form that SDKs read, and a call is answered meanwhile."""
     address = urlsplit(service.url)
