@@ -164,7 +164,7 @@ def test_a_script_is_saved_and_run_behind_dots_of_our_own(make_agent: MakeAgent,
     (isolation / "far" / "deep").mkdir(parents=True)
     (isolation / "link").symlink_to("far/deep")
     agent = make_agent(script_dir=f"{isolation}/link/..").start()
-    assert agent.connect().complete('cd "${0%/*}" && pwd -P').stdout.decode() == f"{isolation}/far\n"
+    assert agent.connect().complete('cd -P "${0%/*}" && pwd').stdout.decode() == f"{isolation}/far\n"
 
 
 @pytest.mark.usefixtures("root")

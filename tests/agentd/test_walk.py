@@ -117,7 +117,7 @@ def test_a_path_is_not_shortened_as_text(isolation: Path, monkeypatch: pytest.Mo
         assert os.path.samestat(os.fstat(folder), (isolation / "far").stat())
         assert name == "log"
     assert sorted(os.listdir("far")) == ["deep", "log", "new"]
-    assert sorted(os.listdir()) == ["far", "link"]
+    assert not Path("new").exists()
 
 
 @pytest.mark.usefixtures("root")
