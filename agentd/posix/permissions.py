@@ -72,7 +72,7 @@ def walk(path, make=None, private=False):
 
 
 def absolute(path):
-    """Return ``path`` from the root on, with each ``..`` in it: where that leads is for the walk to say, not the text."""
+    """Return ``path`` from the root on. Each ``..`` stays: where it leads is not told by the text."""
     return "/" + "/".join(reversed(_names(path if path.startswith("/") else os.path.join(os.getcwd(), path))))
 
 

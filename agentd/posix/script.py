@@ -41,7 +41,7 @@ def command_words(kind, content, path):
 
 
 def write_file(path, content, account):
-    """Save the script at the absolute ``path``: a new file, mode 0700, owned by ``account``; what is there already stays.
+    """Save the script at the absolute ``path``: a new file, mode 0700, of ``account``; what is there already stays.
 
     Raises Refusal: ``ScriptFileExisted``, ``ExecutionException`` also where others can exchange what is in the folder.
     """
