@@ -4,9 +4,6 @@ import os
 import sys
 
 import agentd
-from agentd import platform
-
-permissions = platform.load("permissions")
 
 CHILD = "child"  # the word that starts a child of the agent, where it is not forked
 
@@ -17,5 +14,5 @@ def own_words():
     if archive is None:
         return [sys.executable, "-I", "-m", "agentd"]
     # the name we were started by may be a link to the current version, and a restart is to follow it
-    given = permissions.absolute(sys.argv[0])
+    given = os.path.join(os.getcwd(), sys.argv[0])
     return [sys.executable, "-I", "-S", given if os.path.exists(given) else archive]
