@@ -40,7 +40,7 @@ class Config:
     """The folder of an agent, its files, and its settings as attributes (see DEFAULTS; sizes are bytes)."""
 
     def __init__(self, home):
-        self.home = os.path.abspath(home)
+        self.home = permissions.absolute(home)
         self.spool = os.path.join(self.home, "spool")
         self.pki = os.path.join(self.home, "pki")
         self.socket = os.path.join(self.home, "agentd.sock")
@@ -78,6 +78,11 @@ class Config:
             if not value.isdigit():
                 raise ConfigError("cannot use line %d of %s: '%s' is no number" % (number, self.conf, value))
             value = int(value)
+        if name == "script_dir":
+            if not os.path.isabs(value):
+                text = "cannot use line %d of %s: '%s' is no absolute path"
+                raise ConfigError(text % (number, self.conf, value))
+            value = permissions.absolute(value)
         setattr(self, name, value)
 
     def instance_id(self):

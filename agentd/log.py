@@ -48,7 +48,7 @@ class Log:
     """
 
     def __init__(self, path=None):
-        self._path = path and os.path.abspath(path)
+        self._path = path and permissions.absolute(path)
         if not path:
             return
         descriptor = permissions.open_file(path, os.O_RDWR | os.O_APPEND)

@@ -14,5 +14,5 @@ def own_words():
     if archive is None:
         return [sys.executable, "-I", "-m", "agentd"]
     # the name we were started by may be a link to the current version, and a restart is to follow it
-    given = os.path.abspath(sys.argv[0])
+    given = os.path.join(os.getcwd(), sys.argv[0])
     return [sys.executable, "-I", "-S", given if os.path.exists(given) else archive]

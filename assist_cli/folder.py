@@ -12,11 +12,32 @@ import sys
 
 
 def home_folder() -> str:
-    """Return the absolute path of the home that this process uses. Raises OSError where it cannot be told."""
+    """Return the absolute path of the home that this process uses. Raises OSError as ``settled``."""
     override = os.environ.get("ASSIST_HOME")
     if not override:
         return os.path.join(user_data(), "assist")
-    return override if os.path.isabs(override) else os.path.join(os.getcwd(), override)
+    return settled(override)
+
+
+def settled(path: str) -> str:
+    """Return ``path`` from the root on and without ``..``, which leads elsewhere once a folder before it is exchanged.
+
+    Raises OSError where the current folder or one before a ``..`` is missing, PermissionError of the number EPERM where
+    another user can exchange one of these.
+    """
+    if not os.path.isabs(path):
+        path = os.path.join(os.getcwd(), path)
+    if os.name != "posix":
+        return os.path.abspath(path)
+    names = path.split("/")
+    if ".." not in names:
+        return path
+    from agentd.posix import permissions
+
+    end = len(names) - names[::-1].index("..")
+    climbing = "/".join(names[:end])
+    permissions.walk(climbing).close()  # so nobody else can change where it leads
+    return os.path.join(os.path.realpath(climbing), *names[end:])
 
 
 def user_data() -> str:
@@ -26,7 +47,7 @@ def user_data() -> str:
     if sys.platform == "darwin":
         return os.path.join(user_home(), "Library", "Application Support")
     stated = os.environ.get("XDG_DATA_HOME", "")
-    return stated if os.path.isabs(stated) else os.path.join(user_home(), ".local", "share")
+    return settled(stated) if os.path.isabs(stated) else os.path.join(user_home(), ".local", "share")
 
 
 def user_home() -> str:
@@ -35,7 +56,7 @@ def user_home() -> str:
         return os.path.expanduser("~")
     stated = os.environ.get("HOME", "")
     if os.path.isabs(stated):
-        return stated
+        return settled(stated)
     import pwd
 
     try:

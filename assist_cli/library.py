@@ -11,7 +11,6 @@ import os
 import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from types import TracebackType
 
 from assist_cli import paths
@@ -77,7 +76,7 @@ class Assist:
     """
 
     def __init__(self, home: str | os.PathLike[str] | None = None) -> None:
-        place = paths.home() if home is None else paths.Home(Path(home).absolute())
+        place = paths.home(home)
         place.prepare()
         self._controller = Controller(place, open_database(place.database))
 

@@ -112,22 +112,43 @@ class Home:
             raise FileFailure(f"cannot write the file '{path}': {error.strerror}") from error
 
 
-def home() -> Home:
-    """The home that this process uses: ``ASSIST_HOME``, or the platform's folder for user data. Raises FileFailure."""
+def home(stated: str | os.PathLike[str] | None = None) -> Home:
+    """The home at ``stated``; without it that of this process: ``ASSIST_HOME``, or where the platform keeps user data.
+
+    Raises NotPermitted, FileFailure.
+    """
     try:
-        return Home(Path(folder.home_folder()))
+        return Home(Path(folder.home_folder() if stated is None else folder.settled(os.fspath(stated))))
     except OSError as error:
-        why = str(error) if error.errno is None else f"it is relative to the current folder: {error.strerror}"
-        hint = "set ASSIST_HOME to the absolute path of a folder"
-        raise FileFailure(f"cannot tell where the home is: {why}", hint=hint) from error
+        raise _unknown("the home is", error, "set ASSIST_HOME to the absolute path of a folder") from error
 
 
 def user_home() -> Path:
-    """The user's own folder (see ``folder.user_home``). Raises FileFailure."""
+    """The user's own folder (see ``folder.user_home``). Raises NotPermitted, FileFailure."""
     try:
         return Path(folder.user_home())
     except OSError as error:
-        raise FileFailure(f"cannot tell where your own folder is: {error}", hint="set HOME") from error
+        raise _unknown("your own folder is", error, "set HOME to the absolute path of a folder") from error
+
+
+def user_data() -> Path:
+    """The folder for the data of the user's programs (see ``folder.user_data``). Raises NotPermitted, FileFailure."""
+    try:
+        return Path(folder.user_data())
+    except OSError as error:
+        raise _unknown("your own data are", error, "set HOME to the absolute path of a folder") from error
+
+
+def _unknown(what: str, error: OSError, hint: str) -> NotPermitted | FileFailure:
+    """That ``folder`` cannot tell where something is."""
+    failure = NotPermitted if error.errno == errno.EPERM else FileFailure
+    if error.errno is None:
+        why = str(error)
+    elif failure is NotPermitted:
+        why = str(error.strerror)
+    else:
+        why = f"it is relative to the current folder, or has '..' in it: {error.strerror}"
+    return failure(f"cannot tell where {what}: {why}", hint=hint)
 
 
 def region() -> str:

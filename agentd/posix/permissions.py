@@ -71,6 +71,11 @@ def walk(path, make=None, private=False):
         raise
 
 
+def absolute(path):
+    """Return ``path`` from the root on. Each ``..`` stays: where it leads is not told by the text."""
+    return "/" + "/".join(reversed(_names(path if path.startswith("/") else os.path.join(os.getcwd(), path))))
+
+
 def _top():
     descriptor = os.open("/", _FOLDER)
     # the owner of / is root, or stands for root where users are mapped; it decides about everything below anyway
@@ -174,7 +179,7 @@ def _is_alone_in(gid):
 @contextlib.contextmanager
 def parent(path):
     """Give the descriptor of the folder that ``path`` stands in, and the name in it. Raises as ``walk`` does."""
-    folder, name = os.path.split(os.path.abspath(path))
+    folder, name = os.path.split(absolute(path))
     with walk(folder) as place:
         yield place.descriptor, name
 
@@ -184,7 +189,7 @@ def open_file(path, flags):
 
     Where somebody else can make files it must be a plain one of ours that has no second name.
     """
-    path = os.path.abspath(path)
+    path = absolute(path)
     flags |= os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     for _ in range(_STEPS):
         folder, name = os.path.split(path)
@@ -216,7 +221,7 @@ def make_private(folder):
 
 def check_private(folder, make=None):
     """Raise UntrustedPath unless ``folder`` is as ``make_private`` leaves it, OSError; ``make`` is that of ``walk``."""
-    with walk(os.path.abspath(folder), make, private=True) as place:
+    with walk(absolute(folder), make, private=True) as place:
         status = os.fstat(place.descriptor)
         if not place.closed or status.st_uid != os.geteuid() or status.st_mode & 0o022:
             raise UntrustedPath("it belongs to another user, or one can write to it", folder)

@@ -41,11 +41,11 @@ def command_words(kind, content, path):
 
 
 def write_file(path, content, account):
-    """Save the script: a new file, mode 0700, owned by ``account``; whatever is there already stays untouched.
+    """Save the script at the absolute ``path``: a new file, mode 0700, of ``account``; what is there already stays.
 
     Raises Refusal: ``ScriptFileExisted``, ``ExecutionException`` also where others can exchange what is in the folder.
     """
-    folder, name = os.path.split(os.path.abspath(path))
+    folder, name = os.path.split(path)
     owner = (account.uid, account.gid if account.switch else os.getegid())
     try:
         with permissions.walk(folder, private=True) as place:

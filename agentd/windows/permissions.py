@@ -46,6 +46,11 @@ def strangers(sddl, own):
     return found - _TRUSTED - {own}
 
 
+def absolute(path):
+    """Return ``path`` from its drive on; ``..`` is a matter of the text here."""
+    return os.path.abspath(path)
+
+
 @contextlib.contextmanager
 def parent(path):
     """Give what ``dir_fd`` takes for the folder of ``path``, and the name in it: here a folder has no descriptor."""
@@ -62,7 +67,7 @@ def make_private(folder):
 
     One that is there must belong to this user, and nobody else may use it.
     """
-    folder = os.path.abspath(folder)
+    folder = absolute(folder)
     os.makedirs(os.path.dirname(folder), exist_ok=True)
     try:
         _make_folder(folder)

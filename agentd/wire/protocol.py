@@ -195,7 +195,7 @@ def reachable(path):
     folder = tempfile.mkdtemp(prefix="assist-", dir="/tmp")
     link = os.path.join(folder, "home")
     try:
-        os.symlink(os.path.dirname(os.path.abspath(path)), link)
+        os.symlink(os.path.join(os.getcwd(), os.path.dirname(path)), link)
         try:
             yield os.path.join(link, os.path.basename(path))
         finally:

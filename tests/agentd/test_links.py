@@ -16,7 +16,7 @@ from agentd.result import Refusal
 from tests.agentd.conftest import MakeAgent
 from tests.agentd.test_attackers import NOBODY, as_nobody, ended, swapping
 from tests.agentd.test_files import CONTENT, order, put
-from tests.support.agent import Agent, Client
+from tests.support.agent import Agent, Client, new_record
 from tests.support.programs import need
 
 pytestmark = [pytest.mark.skipif(os.name == "nt", reason="users and modes are those of Unix")]
@@ -131,6 +131,42 @@ def test_no_script_is_saved_where_another_user_can_exchange_it(theirs: Path, out
     assert list(outside.iterdir()) == []
 
 
+def test_no_script_runs_behind_the_dots_of_another_user(
+    make_agent: MakeAgent, theirs: Path, python_of_all: str
+) -> None:
+    """The neighbour has a script for each record where ``..`` leads, once the folder before it is a link."""
+    public = theirs.parent
+    as_nobody("mkdir $1 $2 $3; ln -s $3 $4", theirs / "bait", theirs / "lair", theirs / "lair/x", theirs / "link")
+    public.chmod(0o1777)
+    client = make_agent(script_dir=theirs / "bait" / ".." / "..").start().connect()
+    records = [new_record() for _ in range(15)]
+    as_nobody('for path; do echo "echo PWNED" > $path; done', *(theirs / f"assist-{each}.sh" for each in records))
+    with swapping(python_of_all, SWAP_FOLDER, theirs / "bait", theirs / "link"):
+        for record in records:
+            seen = client.finish(client.run("echo ran", record))
+            assert seen.result is not None
+            assert (ended(seen.result), seen.stdout) == (("Failed", "ExecutionException"), b"")
+            assert "another user" in str(seen.result["error_info"])
+
+
+@pytest.mark.parametrize("path", ["scripts", "", "../scripts"])
+def test_a_script_folder_that_depends_on_the_current_one_is_refused(make_agent: MakeAgent, path: str) -> None:
+    """The script is saved in one folder and run in another."""
+    agent = make_agent(script_dir=path)
+    done = subprocess.run(agent.words("serve"), capture_output=True, check=False, timeout=30)
+    assert done.returncode == 1
+    assert done.stderr.decode() == (
+        f"agentd: cannot use line 1 of {agent.home}/agentd.conf: '{path}' is no absolute path\n"
+    )
+
+
+def test_a_script_is_saved_and_run_behind_dots_of_our_own(make_agent: MakeAgent, isolation: Path) -> None:
+    (isolation / "far" / "deep").mkdir(parents=True)
+    (isolation / "link").symlink_to("far/deep")
+    agent = make_agent(script_dir=f"{isolation}/link/..").start()
+    assert agent.connect().complete('cd -P "${0%/*}" && pwd').stdout.decode() == f"{isolation}/far\n"
+
+
 @pytest.mark.usefixtures("root")
 def test_a_script_is_saved_below_a_link_of_root(make_agent: MakeAgent, isolation: Path) -> None:
     (isolation / "real").mkdir(mode=0o1777)
@@ -162,6 +198,20 @@ def test_a_folder_that_others_can_exchange_is_refused(make_agent: MakeAgent, the
         f"agentd: cannot use the folder {agent.home}: another user can change a folder above it\n"
     )
     assert list(theirs.iterdir()) == []
+
+
+@pytest.mark.parametrize("option", ["--home", "--log"])
+@pytest.mark.parametrize("command", ["serve", "guard"])
+def test_dots_behind_a_folder_of_another_user_are_refused(
+    make_agent: MakeAgent, theirs: Path, command: str, option: str
+) -> None:
+    before = sorted(theirs.parent.iterdir())
+    words = make_agent().words(command, option, theirs / ".." / "new")
+    done = subprocess.run(words, capture_output=True, check=False, timeout=30)
+    assert done.returncode == 1
+    assert b"another user can change" in done.stderr
+    assert done.stderr.count(b"\n") == 1
+    assert sorted(theirs.parent.iterdir()) == before
 
 
 @pytest.mark.parametrize("prepared", ["ln -s $1 $2", "ln -s $1-missing $2", "mkfifo $2", "echo mine > $2"])

@@ -104,6 +104,22 @@ def test_below_a_folder_of_another_user_no_link_is_followed(isolation: Path, out
             reached(folder / path)
 
 
+def test_a_path_is_not_shortened_as_text(isolation: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is checked is what the system finds by this path, also where a link stands before the dots."""
+    (isolation / "far" / "deep").mkdir(parents=True)
+    (isolation / "link").symlink_to("far/deep")
+    monkeypatch.chdir(isolation)
+    for path in ("link/../new", "./link//../new/"):
+        assert permissions.absolute(path) == f"{isolation}/link/../new"
+    permissions.make_private("link/../new")
+    os.close(permissions.open_file("link/../log", os.O_WRONLY))
+    with permissions.parent("link/../log") as (folder, name):
+        assert os.path.samestat(os.fstat(folder), (isolation / "far").stat())
+        assert name == "log"
+    assert {path.name for path in Path("far").iterdir()} == {"deep", "log", "new"}
+    assert not Path("new").exists()
+
+
 @pytest.mark.usefixtures("root")
 def test_a_folder_of_ours_in_a_shared_one_stays_ours(isolation: Path, outside: Path) -> None:
     """The sticky bit says that nobody else may exchange it; without the bit its links count for nothing."""

@@ -13,8 +13,9 @@ from typing import Any
 
 import pytest
 
-from assist_cli import folder
+from assist_cli import folder, paths
 from assist_cli.cli.completion.answer import tree
+from assist_cli.errors import FileFailure, NotPermitted
 from tests.support import processes
 from tests.support.application import Application
 from tests.support.program import Program
@@ -203,6 +204,37 @@ def test_root_uses_nothing_of_another_user(assist: Application, home: Path, isol
     os.chown(home / "assist.db", UID, -1)
     for words in SOME:
         assert "assist.db" in refused(assist, words, 77)
+
+
+def test_dots_behind_a_folder_of_another_user_are_refused(assist: Application, isolation: Path) -> None:
+    """That user may exchange the folder for a link while the home is used."""
+    need_root()
+    theirs = isolation / "theirs"
+    theirs.mkdir()
+    os.chown(theirs, UID, -1)
+    before = everything(isolation)
+    usual: dict[str, str | None] = {"ASSIST_HOME": None, "XDG_DATA_HOME": None}
+    for words in (*SOME, "doctor"):
+        for env in ({"ASSIST_HOME": f"{theirs}/../home"}, {**usual, "HOME": f"{theirs}/.."}):
+            done = assist(*shlex.split(words), env=env)
+            assert (done.returncode, done.stdout) == (77, b""), (words, done)
+            assert done.stderr.startswith(b"error: cannot tell where the home is: '..' in it stands in a folder")
+    with pytest.raises(NotPermitted):
+        paths.home(f"{theirs}/../home")
+    assert everything(isolation) == before
+
+
+def test_a_home_with_dots_is_found_once(isolation: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the system finds it, link by link; what is behind the dots may be missing."""
+    (isolation / "far" / "deep").mkdir(parents=True)
+    (isolation / "link").symlink_to("far/deep")
+    monkeypatch.chdir(isolation / "far")
+    for stated in ("../link/../home/new", f"{isolation}/link/../home/new", "home/new"):
+        monkeypatch.setenv("ASSIST_HOME", stated)
+        assert folder.home_folder() == f"{isolation}/far/home/new"
+    monkeypatch.setenv("ASSIST_HOME", "missing/../home")
+    with pytest.raises(FileFailure, match="No such file"):
+        paths.home()
 
 
 def test_what_the_modes_forbid_is_told_for_what_it_is(assist: Application, home: Path) -> None:

@@ -12,8 +12,7 @@ import typer
 
 from assist_cli.cli import options
 from assist_cli.errors import FileFailure
-from assist_cli.folder import user_data
-from assist_cli.paths import make_folder, user_home, write_whole
+from assist_cli.paths import make_folder, user_data, user_home, write_whole
 
 app = options.application("Completion for a shell: press Tab for commands, options, names, ids and what else fits.")
 
@@ -64,7 +63,7 @@ def _script(shell: Shell) -> str:
 def _places(shell: Shell) -> tuple[Path, Path | None]:
     """Where the script goes, and the file that has to name it."""
     user = user_home()
-    data = Path(user_data())
+    data = user_data()
     if shell is Shell.BASH:
         return data / "bash-completion/completions/assist", user / ".bashrc"
     if shell is Shell.ZSH:

@@ -11,6 +11,7 @@ import subprocess
 import time
 from typing import Any, Dict, Iterator, List, Optional
 
+from agentd.posix.permissions import absolute
 from assist_cli.deploy.host.changes import Failure, read
 
 ROOT_HOME = "/var/lib/assist-agentd"
@@ -31,7 +32,7 @@ class Machine:
         state = os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")
         usual = ROOT_HOME if root else os.path.join(state, "assist-agentd")
         config = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
-        self.home = os.path.abspath(home or usual)
+        self.home = absolute(home or usual)
         self.units = units or (SYSTEM_UNITS if root else os.path.join(config, "systemd", "user"))
         # A second agent of a machine, in a folder of its own, is not the one that the unit speaks of.
         self.manager = manager if manager is not None else [] if self.home != usual else _manager(root)
