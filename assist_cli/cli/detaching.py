@@ -55,7 +55,7 @@ def lost_output_told(
     *,
     leave: Callable[[], None] = lambda: None,
 ) -> Iterator[None]:
-    """Stop watching when stdout is closed or cannot be written: ``leave``, and say in one line that it goes on.
+    """Stop watching when stdout is closed or cannot be written: ``leave``, and say in one line how to come back.
 
     ``verb`` of ``assist`` is how to come back. Raises OutputClosed and OutputFailure, as the block does, or the end of
     it when what is still buffered is lost.
@@ -67,7 +67,7 @@ def lost_output_told(
         printer.discard()
         leave()
         known = recording.recall(controller, invocation.id, output=False)
-        how = "has ended" if known.status.is_final else "goes on"
+        how = "has ended" if known.status.is_final else "was not stopped"  # it may have ended just now
         back = f"assist {verb} {invocation.id}"
         if isinstance(error, OutputFailure):
             raise OutputFailure(error.message, hint=f"{invocation.id} {how}; to come back to it: {back}") from None

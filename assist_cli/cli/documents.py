@@ -99,6 +99,7 @@ def comparison(old_id: str, new_id: str, found: Comparison) -> Document:
             }
             for each in found.differences
         ],
+        "NotKnown": [{"InstanceNames": list(names), "Dropped": dropped} for dropped, names in found.not_known.items()],
         "OnlyFrom": list(found.only_before),
         "OnlyTo": list(found.only_after),
         "NotOver": list(found.not_over),

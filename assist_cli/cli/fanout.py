@@ -12,6 +12,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from types import MappingProxyType
 
 from assist_cli.cli.formatting import count, escape, so_far, took
 from assist_cli.cli.gaps import marked
@@ -31,8 +32,8 @@ _LATE_SHOWN = 20
 class Fanout(Listener):
     """Shows ``names``: of their lines the ``portion`` that is wanted, and with ``groups`` equal answers at the end.
 
-    ENDS are no lines but those in groups. ``age`` is how many seconds ago it began. ``silence`` stands for the output
-    of a group where all went well and that printed nothing.
+    ENDS are no lines but those in groups. ``age`` is how many seconds ago it began, ``ages`` the same of the instances
+    that had begun before. ``silence`` stands for the output of a group where all went well and that printed nothing.
     """
 
     def __init__(
@@ -43,6 +44,7 @@ class Fanout(Listener):
         portion: Portion,
         groups: bool,
         age: float = 0,
+        ages: Mapping[str, float] = MappingProxyType({}),
         silence: str = "(no output)",
     ) -> None:
         self.portion = portion
@@ -53,6 +55,7 @@ class Fanout(Listener):
         self._groups = groups
         self._silence = silence
         self._began = time.monotonic() - age
+        self._ages = ages
         self._waiting = dict.fromkeys(names)  # to be sent
         self._running: dict[str, float] = {}  # since when
         self._outcomes: dict[str, Outcome | None] = dict.fromkeys(names)
@@ -65,7 +68,7 @@ class Fanout(Listener):
 
     def started(self, instance: str) -> None:
         self._waiting.pop(instance, None)
-        self._running.setdefault(instance, time.monotonic())
+        self._running.setdefault(instance, time.monotonic() - self._ages.get(instance, 0))
 
     def output(self, instance: str, stream: Stream, data: bytes) -> None:
         if instance not in self._seen:
@@ -134,7 +137,7 @@ class Fanout(Listener):
         if self._groups:
             for group in gather(places):
                 self._print(group)
-        if self._shows_lines:
+        if self._shows_lines and not self._groups:  # which tell it
             for why, names in self._unstarted.items():
                 self._printer.talk(f"{fold(names)}: {why or NOT_STARTED}")
         for line in self._who_is_late():

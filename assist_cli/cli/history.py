@@ -90,7 +90,8 @@ def diff(context: typer.Context, old: One, new: Other, output: options.Output = 
     """Compare two invocations of one command.
 
     It tells which instances answer differently now, and how. Instances with the same difference stand together.
-    Ends with 0 when all answer alike, 1 when not, 75 when none differs and some have not ended.
+    Ends with 0 when all answer alike, 1 when not or when bytes are missing and nobody knows, 75 when none differs and
+    some have not ended.
     """
     from assist_cli.operations.history.compare import compare
 
@@ -173,6 +174,8 @@ def _row(hits: Sequence[Hit], short: dict[str, str], now: datetime) -> Sequence[
 def _print_comparison(printer: Printer, found: Comparison) -> None:
     for difference in found.differences:
         _print_difference(printer, difference)
+    for dropped, names in found.not_known.items():
+        printer.line(f"Not known to be equal, {count(dropped, 'byte')} missing: {escape(fold(names))}")
     for what, names in (
         ("Only in the first", found.only_before),
         ("Only in the second", found.only_after),
@@ -181,8 +184,12 @@ def _print_comparison(printer: Printer, found: Comparison) -> None:
         if names:
             printer.line(f"{what}: {escape(fold(names))}")
     different = sum(len(each.names) for each in found.differences)
-    total = different + len(found.same)
-    printer.talk(f"{different} of {count(total, 'instance')} {'answers' if different == 1 else 'answer'} differently.")
+    unknown = sum(map(len, found.not_known.values()))
+    total = different + unknown + len(found.same)
+    more = f", {unknown} not known to answer alike" if unknown else ""
+    printer.talk(
+        f"{different} of {count(total, 'instance')} {'answers' if different == 1 else 'answer'} differently{more}."
+    )
 
 
 def _print_difference(printer: Printer, difference: Difference) -> None:

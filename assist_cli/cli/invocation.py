@@ -83,11 +83,12 @@ def list_(
         found = history.summaries(controller, limit=number + 1 if number else None, wanted=wanted)
         shown = found[:number] if number else found
         short = history.short_ids(controller, [each.invocation.id for each in shown])
+        planned = history.planned(controller, [each.invocation for each in shown])
         now = controller.now()
     if printer.is_json:
         printer.documents(documents.summary(each) for each in shown)
     elif shown:
-        invocation_view.print_list(printer, shown, short, now)
+        invocation_view.print_list(printer, shown, short, planned, now)
     elif wanted != Filter():
         printer.talk("Nothing that was run is like this.")
     else:
@@ -124,11 +125,12 @@ def show(
         found = history.show(controller, invocation_id, output=printer.is_json or is_one)
         told = wishes.state(controller, found.id)
         former = history.former(controller, found)
+        schedule = history.planned(controller, [found]).get(found.id)
         now = controller.now()
     if printer.is_json:
         printer.document(documents.invocation(found, encoding))
         return
-    invocation_view.print_head(printer, found, now, told)
+    invocation_view.print_head(printer, found, schedule, now, told)
     for until, before in former:
         invocation_view.print_former(printer, before, until)
     printer.line()
@@ -137,7 +139,7 @@ def show(
     else:
         invocation_view.print_endings(printer, found.instances)
         printer.talk(f"One line for each: assist invocation show {found.id} --all")
-    if len(found.instances) == 1:
+    if is_one and not found.instances[0].is_scheduled:
         invocation_view.print_end_of_output(printer, found)
 
 
@@ -264,8 +266,10 @@ def output_(
         found = history.show(controller, history.find(controller, id), output=True)
         place = _only(history.places(controller, found, targets.TargetOptions(instance).selection()))
         only = Stream.STDOUT if stdout else Stream.STDERR if stderr else None
-        passed = PassThrough(printer, only=only)
         kept = place.record.output or Output()
+        there = f" -i {place.instance_name}" if len(found.instances) > 1 else ""
+        again = f"assist invocation output {found.id}{there} --full"
+        passed = PassThrough(printer, only=only, hint="" if full else f"the instance may have it: {again}")
         if full and kept.dropped:
             from assist_cli.operations.runs import dispatch
 

@@ -6,17 +6,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from assist_cli.cli.formatting import ago, clock, count, escape, one_line, took
+from assist_cli.cli.formatting import ago, clock, count, due, escape, one_line, took
 from assist_cli.cli.gaps import gap, marked
 from assist_cli.cli.output import STYLES, Cell, Column, Printer, Style
 from assist_cli.model.gathering import EndingGroup, endings
 from assist_cli.model.invocation import Invocation, InvocationInstance, RepeatMode
 from assist_cli.model.output import Output
-from assist_cli.model.status import NOT_STARTED, WAITING, InvocationStatus, InvokeStatus
+from assist_cli.model.status import NOT_STARTED, SCHEDULED, WAITING, InvocationStatus, InvokeStatus
 from assist_cli.model.summary import InstanceCounts, Summary, instance_counts
 from assist_cli.model.target import fold
 
 if TYPE_CHECKING:
+    from assist_cli.model.schedule import Schedule
     from assist_cli.operations.notify.wishes import Told
 
 SHOWN_LINES = 10
@@ -31,18 +32,27 @@ COLUMNS = (
 )
 
 
-def print_list(printer: Printer, found: Iterable[Summary], short: Mapping[str, str], now: datetime) -> None:
-    """Print invocations as a table; ``short`` has their ids as they are shown."""
-    printer.table(COLUMNS, (_row(each, short[each.invocation.id], now) for each in found))
+def print_list(
+    printer: Printer,
+    found: Iterable[Summary],
+    short: Mapping[str, str],
+    planned: Mapping[str, Schedule],
+    now: datetime,
+) -> None:
+    """Print invocations as a table; ``short`` has their ids as they are shown, ``planned`` the schedules by id."""
+    rows = (_row(each, short[each.invocation.id], planned.get(each.invocation.id), now) for each in found)
+    printer.table(COLUMNS, rows)
 
 
-def _row(summary: Summary, short: str, now: datetime) -> list[Cell | str]:
+def _row(summary: Summary, short: str, schedule: Schedule | None, now: datetime) -> list[Cell | str]:
     invocation = summary.invocation
     text = invocation.command_name or one_line(invocation.content.decode("utf-8", "replace"))
     if invocation.command_name:
         text += f"@{invocation.command_version}"
     instances = summary.instance_name if summary.instance_count == 1 else f"{summary.instance_count} instances"
     status = status_cell(invocation.status, summary.kinds, summary.exit_code)
+    if schedule is not None:
+        status = _planned(invocation, schedule, now)
     length = _length(summary.began, invocation.finished)
     return [short, status, instances, ago(invocation.created, now), length, text]
 
@@ -50,6 +60,16 @@ def _row(summary: Summary, short: str, now: datetime) -> list[Cell | str]:
 def _length(began: datetime | None, finished: datetime | None) -> str:
     """How long it took; nothing where nothing ran, and while it runs."""
     return "" if began is None or finished is None else took(finished - began)
+
+
+def _planned(invocation: Invocation, schedule: Schedule, now: datetime) -> Cell:
+    """The status of one that will run again, or at all: what it waits for."""
+    if schedule.paused is not None:
+        return Cell("Paused", Style.ODD)
+    assert schedule.next is not None
+    when = due(schedule.next, now)
+    again = invocation.repeat_mode is RepeatMode.PERIOD
+    return Cell(f"Periodic, next {when}" if again else f"{SCHEDULED}, {when}", Style.BUSY)
 
 
 def status_cell(status: InvokeStatus, kinds: InstanceCounts, exit_code: int | None) -> Cell:
@@ -85,8 +105,10 @@ def _numbers(parts: Mapping[str, int]) -> str:
     return ", ".join(f"{number:,} {word}" for word, number in parts.items() if number)
 
 
-def print_head(printer: Printer, invocation: Invocation, now: datetime, told: Told | None) -> None:
-    status = status_of(invocation)
+def print_head(
+    printer: Printer, invocation: Invocation, schedule: Schedule | None, now: datetime, told: Told | None
+) -> None:
+    status = status_of(invocation) if schedule is None else _planned(invocation, schedule, now)
     printer.line(f"{printer.paint(invocation.id, Style.STRONG)}  {printer.paint(status.text, status.style)}")
     assert invocation.command_type is not None
     settings = [invocation.command_type.value, f"timeout {invocation.timeout} s"]
@@ -97,6 +119,10 @@ def print_head(printer: Printer, invocation: Invocation, now: datetime, told: To
     if invocation.launcher:
         settings.append(f"by {invocation.launcher}")
     rows = [("Created", created(invocation, now)), ("Settings", ", ".join(settings))]
+    if invocation.expression is not None:
+        rows.append(("Frequency", invocation.expression))
+    if schedule is not None and schedule.next is not None and schedule.paused is None:
+        rows.append(("Next", f"{due(schedule.next, now)} ({clock(schedule.next, schedule.timezone)})"))
     if invocation.command_name is not None:
         rows.insert(0, ("Command", f"{invocation.command_name}@{invocation.command_version}"))
     if invocation.parameters:
@@ -221,7 +247,7 @@ def _last_line(place: InvocationInstance) -> str:
 
 
 def _ending_row(ending: EndingGroup) -> list[Cell | str]:
-    status = Cell(ending.status.value, _style(ending))
+    status = Cell(SCHEDULED if ending.is_scheduled else ending.status.value, _style(ending))
     return [f"{len(ending.names):,}", status, _why(ending), fold(ending.names)]
 
 
@@ -242,9 +268,10 @@ def _instance_row(place: InvocationInstance, status: InvocationStatus, now: date
     record = place.record
     odd = status is InvocationStatus.FINISHED and record.exit_code != 0
     length = "" if record.started is None or record.finished is None else took(record.finished - record.started)
+    word = SCHEDULED if place.is_scheduled else status.value
     return [
         place.instance_name,
-        Cell(status.value, Style.ODD if odd else STYLES[status.value]),
+        Cell(word, Style.ODD if odd else STYLES[status.value]),
         "" if record.exit_code is None else str(record.exit_code),
         "" if record.started is None else ago(record.started, now),
         length,

@@ -20,13 +20,14 @@ class PassThrough(Listener):
     """Prints the output of one instance as it comes, and counts the bytes that are missing.
 
     With ``only``, no more than that stream goes out, and it goes to stdout. ``arrived`` is what to say of an instance
-    that succeeded, empty where what it printed tells enough.
+    that succeeded, empty where what it printed tells enough; ``hint`` how to get the bytes that are missing.
     """
 
-    def __init__(self, printer: Printer, *, only: Stream | None = None, arrived: str = "") -> None:
+    def __init__(self, printer: Printer, *, only: Stream | None = None, arrived: str = "", hint: str = "") -> None:
         self._printer = printer
         self._only = only
         self._arrived = arrived
+        self._hint = hint
         self.shows_outputs = False
         self._seen = 0
         self._missing = 0
@@ -57,12 +58,23 @@ class PassThrough(Listener):
     def close(self, places: Sequence[InvocationInstance], length: timedelta | None = None) -> None:
         """Say what the output does not tell: what is missing of it, and why there may be none."""
         if self._missing:
-            self._printer.warn(f"{count(self._missing, 'byte')} of the output are missing in the middle")
+            self._printer.warn(f"warning: {self._what_is_missing()}")
+            if self._hint:
+                self._printer.talk(f"hint: {self._hint}")
         tell_failures(self._printer, places)
         if self._arrived:
             for place in places:
                 if place.record.is_success:
                     self._printer.talk(f"{place.instance_name}: {self._arrived}")
+
+    def _what_is_missing(self) -> str:
+        from assist_cli.operations.runs.follow import SPOOLED  # not needed where nothing is missing
+
+        size = count(self._missing, "byte")
+        if self._seen == self._missing:
+            return f"{size} of the output are missing, and nothing of it is kept"
+        limit = f": an instance keeps {SPOOLED >> 20} MiB" if self._seen > SPOOLED else ""
+        return f"{size} of the output are missing in the middle{limit}"
 
 
 def tell_failures(printer: Printer, places: Sequence[InvocationInstance]) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from assist_cli.cli import detaching
@@ -96,8 +96,7 @@ def watch(
     nobody watches any longer: Ctrl-C, a closed terminal, lost output, or the patience is at its end. A ``screen`` shows
     it in place of what ``look`` says. Raises OutputClosed and OutputFailure when all of that is said and done.
     """
-    age = (controller.now() - invocation.created).total_seconds()
-    view = None if printer.is_json else screen or _view(printer, invocation, look, age)
+    view = None if printer.is_json else screen or _view(printer, invocation, look, controller.now())
     verb = "invocation watch" if screen else "invocation wait"
     with detaching.lost_output_told(printer, controller, invocation, verb, leave=leave):
         gave_up = None
@@ -142,18 +141,25 @@ def _length_before(invocation: Invocation) -> timedelta | None:
     return None if invocation.finished is None else invocation.finished - invocation.created
 
 
-def _view(printer: Printer, invocation: Invocation, look: Look, age: float) -> PassThrough | Fanout:
+def _view(printer: Printer, invocation: Invocation, look: Look, now: datetime) -> PassThrough | Fanout:
     transfer = invocation.transfer
     if len(invocation.instances) == 1 and not look.gather and not look.live:
         return PassThrough(printer, arrived=file_in_words(transfer) if transfer else "")
     from assist_cli.cli.fanout import Fanout  # which most runs do not need
 
     names = [place.instance_name for place in invocation.instances]
+    age = (now - invocation.created).total_seconds()
+    ages = {
+        place.instance_name: max(0.0, (now - (place.record.started or place.record.sent)).total_seconds())
+        for place in invocation.instances
+        if place.record.sent is not None
+    }
     if transfer:
-        return Fanout(printer, names, portion=Portion.ENDS, groups=True, silence=file_in_words(transfer))
+        silence = file_in_words(transfer)
+        return Fanout(printer, names, portion=Portion.ENDS, groups=True, age=age, ages=ages, silence=silence)
     terminal = printer.stdout_is_terminal
     portion, groups = look.portion(terminal=terminal), look.groups(terminal=terminal)
-    return Fanout(printer, names, portion=portion, groups=groups, age=age)
+    return Fanout(printer, names, portion=portion, groups=groups, age=age, ages=ages)
 
 
 def file_in_words(transfer: Transfer) -> str:

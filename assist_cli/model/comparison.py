@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from assist_cli.model.gathering import GroupKey, answer_of
 from assist_cli.model.invocation import InvocationInstance
+
+_Pair = tuple[GroupKey, GroupKey, str]  # before, after, and of which bytes are missing the instance: it stands alone
 
 COMPARED_LINES = 20_000  # of both outputs; more take too long to be laid side by side
 
@@ -31,19 +33,21 @@ class Difference:
 class Comparison:
     """Names of instances: those that answer as they did, those that do not, those that stand on one side only.
 
-    ``not_over`` are those of which one of the records has not ended.
+    ``not_known`` are those of which as many bytes are missing on both sides while all that is kept is the same: by that
+    number. ``not_over`` are those of which one of the records has not ended.
     """
 
     same: tuple[str, ...]
     differences: tuple[Difference, ...]
+    not_known: Mapping[int, tuple[str, ...]]
     only_before: tuple[str, ...]
     only_after: tuple[str, ...]
     not_over: tuple[str, ...]
 
     @property
     def is_different(self) -> bool:
-        """Return True if an answer has changed, or stands on one side only."""
-        return bool(self.differences or self.only_before or self.only_after)
+        """Return True if an answer has changed, is not known to be the same, or stands on one side only."""
+        return bool(self.differences or self.not_known or self.only_before or self.only_after)
 
 
 def compare(old: Iterable[InvocationInstance], new: Iterable[InvocationInstance]) -> Comparison:
@@ -51,31 +55,37 @@ def compare(old: Iterable[InvocationInstance], new: Iterable[InvocationInstance]
     before = {place.instance_id: place for place in old}
     after = {place.instance_id: place for place in new}
     same, not_over = [], []
-    pairs: dict[tuple[GroupKey, GroupKey], list[str]] = defaultdict(list)
+    not_known: dict[int, list[str]] = defaultdict(list)
+    pairs: dict[_Pair, list[str]] = defaultdict(list)
     for instance_id in before.keys() & after.keys():
         left, right = before[instance_id], after[instance_id]
         if not (left.record.status.is_final and right.record.status.is_final):
             not_over.append(right.instance_name)
-        elif (answers := (answer_of(left), answer_of(right)))[0] == answers[1]:
-            same.append(right.instance_name)
+            continue
+        then, now = answer_of(left), answer_of(right)
+        if then != now:
+            pairs[then, now, instance_id if then.dropped or now.dropped else ""].append(right.instance_name)
+        elif now.dropped:
+            not_known[now.dropped].append(right.instance_name)
         else:
-            pairs[answers].append(right.instance_name)
+            same.append(right.instance_name)
     return Comparison(
         same=tuple(sorted(same)),
         differences=_grouped(pairs),
+        not_known={dropped: tuple(sorted(names)) for dropped, names in sorted(not_known.items())},
         only_before=tuple(sorted(before[each].instance_name for each in before.keys() - after.keys())),
         only_after=tuple(sorted(after[each].instance_name for each in after.keys() - before.keys())),
         not_over=tuple(sorted(not_over)),
     )
 
 
-def _grouped(pairs: dict[tuple[GroupKey, GroupKey], list[str]]) -> tuple[Difference, ...]:
-    """Those that differ by the same lines belong together, whatever else they printed."""
+def _grouped(pairs: Mapping[_Pair, list[str]]) -> tuple[Difference, ...]:
+    """Those that differ by the same lines belong together, whatever else they printed, unless they stand alone."""
     groups: dict[object, list[Difference]] = defaultdict(list)
-    for (before, after), names in pairs.items():
+    for (before, after, alone), names in pairs.items():
         stdout = changed_lines(before.stdout, after.stdout, "stdout")
         stderr = changed_lines(before.stderr, after.stderr, "stderr")
-        how = before.ending, after.ending, stdout, stderr
+        how = before.ending, after.ending, stdout, stderr, alone
         groups[how].append(Difference(tuple(names), before, after, stdout, stderr))
     found = [
         Difference(

@@ -51,6 +51,7 @@ class EndingGroup:
     exit_code: int | None
     error_code: str
     is_unstarted: bool
+    is_scheduled: bool
     names: tuple[str, ...]
     error_info: str
     is_same_info: bool
@@ -62,10 +63,11 @@ class EndingGroup:
 
 def endings(places: Iterable[InvocationInstance]) -> list[EndingGroup]:
     """The instances by how they stand, whatever they printed: the largest group first."""
-    found: dict[tuple[InvocationStatus, int | None, str, bool], list[InvocationInstance]] = {}
+    found: dict[tuple[InvocationStatus, int | None, str, bool, bool], list[InvocationInstance]] = {}
     for place in places:
         record = place.record
-        found.setdefault((place.status, record.exit_code, record.error_code, record.is_unstarted), []).append(place)
+        stands = place.status, record.exit_code, record.error_code, record.is_unstarted, place.is_scheduled
+        found.setdefault(stands, []).append(place)
     groups = [
         EndingGroup(
             *alike,
@@ -79,11 +81,15 @@ def endings(places: Iterable[InvocationInstance]) -> list[EndingGroup]:
 
 
 def gather(places: Iterable[InvocationInstance]) -> list[AnswerGroup]:
-    """The instances by answer: the largest group first, the odd ones last. Those that are not final are left out."""
-    found: dict[GroupKey, list[InvocationInstance]] = {}
+    """The instances by answer: the largest group first, the odd ones last. Those that are not final are left out.
+
+    One of whose output bytes are missing stands alone: nobody knows what they were.
+    """
+    found: dict[tuple[GroupKey, str], list[InvocationInstance]] = {}
     for place in places:
         if place.record.status.is_final:
-            found.setdefault(answer_of(place), []).append(place)
+            answer = answer_of(place)
+            found.setdefault((answer, place.instance_id if answer.dropped else ""), []).append(place)
     groups = [
         AnswerGroup(
             answer=answer,
@@ -91,7 +97,7 @@ def gather(places: Iterable[InvocationInstance]) -> list[AnswerGroup]:
             error_info=members[0].record.error_info,
             output=members[0].record.output or Output(),
         )
-        for answer, members in found.items()
+        for (answer, _), members in found.items()
     ]
     return sorted(groups, key=lambda group: -len(group.names))
 
@@ -99,7 +105,8 @@ def gather(places: Iterable[InvocationInstance]) -> list[AnswerGroup]:
 def answer_of(place: InvocationInstance) -> GroupKey:
     """What an instance answered.
 
-    Shells name the script's file in their complaints, and that has the record's id in it: no difference.
+    Shells name the script's file in their complaints, and that has the record's id in it: no difference. Equal ones
+    with ``dropped`` bytes are alike in what is kept, and perhaps not in what is missing.
     """
     record = place.record
     output = record.output or Output()

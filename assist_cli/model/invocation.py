@@ -142,6 +142,11 @@ class InvocationInstance:
     stopped: datetime | None = None
 
     @property
+    def is_scheduled(self) -> bool:
+        """Return True if it has not run, and is to run at its due time."""
+        return not self.repeats and not self.status.is_final
+
+    @property
     def stop_time(self) -> datetime | None:
         """When its stop was asked for, also one that was between two records; None for what ended by itself."""
         is_stopped = self.status in (InvocationStatus.STOPPING, InvocationStatus.STOPPED)

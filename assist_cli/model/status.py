@@ -62,6 +62,7 @@ MOVES = {
 # What the five values do not tell, in words.
 NOT_STARTED = "not started"
 WAITING = "waiting"  # to be sent
+SCHEDULED = "Scheduled"  # in place of the status, for people: no time for it has come yet
 
 UNANSWERED = codes.CLIENT_NOT_RESPONSE
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 from assist_cli.model.instance import Instance
@@ -51,6 +51,15 @@ def get(reader: Reader, invocation_id: str) -> Schedule | None:
     """The schedule of an invocation; None when it has none."""
     row = reader.first("SELECT * FROM schedules WHERE invocation_id = ?", [invocation_id])
     return None if row is None else _schedule(row)
+
+
+def open_among(reader: Reader, invocation_ids: Sequence[str]) -> list[Schedule]:
+    """The schedules of these invocations that will fire again, also while they are paused."""
+    rows = reader.query(
+        "SELECT * FROM schedules WHERE next_at IS NOT NULL AND invocation_id IN (SELECT value FROM json_each(?))",
+        [json.dumps(invocation_ids)],
+    )
+    return [_schedule(row) for row in rows]
 
 
 def changed(reader: Reader, revision: int) -> tuple[int, dict[str, int | None]]:

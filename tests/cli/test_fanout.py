@@ -76,9 +76,12 @@ def test_into_a_pipe_every_line_comes_whole_and_in_groups_a_gap_is_marked(assist
     assert result.stdout.count(b"\n") == 600_000
     gathered = assist("invocation", "wait", "-", "--gather")
     title, *shown = gathered.stdout.splitlines()
+    other = shown.index(b"--- n3 ---")
+    shown, again = shown[:other], shown[other + 1 :]
+    assert again == shown
     (mark,) = [line for line in shown if line.startswith("…".encode())]
     at = shown.index(mark)
-    assert (title, shown[:at]) == (b"--- n[2-3] (2) ---", lines[:at])
+    assert (title, shown[:at]) == (b"--- n2 ---", lines[:at])
     assert shown[at + 1 :] == lines[at + 1 - len(shown) :]
     missing = sum(len(line) + 1 for line in lines[at : len(lines) + at + 1 - len(shown)])
     assert mark.decode() == f"… {missing:,} bytes are missing here …"
@@ -95,7 +98,10 @@ def test_a_line_of_megabytes_is_whole_or_missing_and_never_a_part(assist: Applic
     result = assist("run", "-i", "n[2-3]", "-c", script)
     assert sorted(map(len, result.stdout.splitlines())) == [5, 5, 5, 5, 5_000_004, 5_000_004]
     shown = assist("invocation", "output", "-", "-i", "n2")
-    assert (shown.stdout, shown.stderr) == (b"1\n2\n", b"5,000,001 bytes of the output are missing in the middle\n")
+    warning, hint = shown.stderr.decode().splitlines()
+    assert (shown.stdout, warning) == (b"1\n2\n", "warning: 5,000,001 bytes of the output are missing in the middle")
+    assert hint.startswith("hint: the instance may have it: assist invocation output t-")
+    assert hint.endswith(" -i n2 --full")
     assert len(assist("invocation", "output", "-", "-i", "n2", "--full").stdout) == 5_000_005
 
 
@@ -122,6 +128,15 @@ def test_no_more_are_started_when_too_many_failed(assist: Application, fleet: Fl
     again = document(assist, "rerun", "-", "--max-errors", "20%")
     assert statuses(again) == {"n1": "Failed", **dict.fromkeys(NAMES[1:], "Finished")}
     assert statuses(document(assist, "rerun", "-")) == {"n1": "Failed"}
+
+
+def test_who_ran_before_is_said_to_run_since_then() -> None:
+    captured = Captured(terminal=False)
+    view = Fanout(captured.printer, ["n1", "n2"], portion=Portion.WHOLE, groups=False, age=12, ages={"n1": 10.5})
+    view.started("n1")
+    view.started("n2")
+    view.close([])
+    assert captured.err.splitlines()[:2] == ["running for 10 s: n1", "running for 0 s: n2"]
 
 
 def test_who_waits_for_the_canary_is_not_said_to_run() -> None:

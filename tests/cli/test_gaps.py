@@ -100,7 +100,22 @@ def test_what_is_passed_through_is_not_joined_over_a_gap(before: bytes, after: b
         passed.output("n", OUT, after)
     passed.close([])
     assert shown.of(OUT) == printed
-    assert shown.of(ERR) == b"7 bytes of the output are missing in the middle\n"
+    assert shown.of(ERR) == b"warning: 7 bytes of the output are missing in the middle\n"
+
+
+def test_of_a_gap_it_is_said_what_is_left_and_what_is_kept_at_most() -> None:
+    shown = Shown()
+    passed = PassThrough(shown.printer, hint="ask again")
+    passed.missing("n", 64 << 20)
+    passed.close([])
+    passed.output("n", OUT, b"a\n")
+    passed.close([])
+    assert shown.of(ERR).decode().splitlines() == [
+        "warning: 67,108,864 bytes of the output are missing, and nothing of it is kept",
+        "hint: ask again",
+        "warning: 67,108,864 bytes of the output are missing in the middle: an instance keeps 64 MiB",
+        "hint: ask again",
+    ]
 
 
 def test_a_text_has_its_gap_on_a_line_of_its_own() -> None:

@@ -5,18 +5,22 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from assist_cli.cli.fanout import Fanout
 from assist_cli.model.instance import Instance
+from assist_cli.model.output import Output, Portion
 from assist_cli.operations.controller import Controller, open_controller
 from assist_cli.operations.runs import recording
 from assist_cli.paths import Home
 from tests.support import past
 from tests.support.application import Application
+from tests.support.captured import Captured
 from tests.support.program import Program
 from tests.support.terminal import Terminal
 
@@ -292,7 +296,7 @@ def test_diff_for_programs_and_for_people(assist: Application, controller: Contr
     ]
     assert done.stderr == b"2 of 3 instances answer differently.\n"
     document = json.loads(assist("invocation", "diff", old.id, new.id, "-o", "json").stdout)
-    assert list(document) == ["From", "To", "Same", "Differences", "OnlyFrom", "OnlyTo", "NotOver"]
+    assert list(document) == ["From", "To", "Same", "Differences", "NotKnown", "OnlyFrom", "OnlyTo", "NotOver"]
     (difference,) = document["Differences"]
     assert difference == {
         "InstanceNames": ["web001", "web002"],
@@ -302,6 +306,51 @@ def test_diff_for_programs_and_for_people(assist: Application, controller: Contr
         "StderrDiff": "",
     }
     assert assist("invocation", "diff", new.id, new.id).returncode == 0
+
+
+def test_outputs_of_which_bytes_are_missing_are_not_said_to_be_equal(
+    assist: Application, controller: Controller, web: list[Instance]
+) -> None:
+    now = controller.now()
+    part = replace(past.finished(at=now), output=Output(b"first\nlast\n", (11,), cut=6, dropped=1_700_000))
+    made = [past.invocation_on(web[:3], now - timedelta(hours=hours), content=b"check") for hours in (1, 0)]
+    for each in made:
+        past.write(controller.database, each, [part, part, past.finished("whole\n", at=now)])
+    done = assist("invocation", "diff", *(each.id for each in made))
+    assert done.returncode == 1
+    assert done.stdout == b"Not known to be equal, 1,700,000 bytes missing: web[001-002]\n"
+    assert done.stderr == b"0 of 3 instances answer differently, 2 not known to answer alike.\n"
+    document = json.loads(assist("invocation", "diff", *(each.id for each in made), "-o", "json").stdout)
+    assert (document["Same"], document["Differences"]) == (["web003"], [])
+    assert document["NotKnown"] == [{"InstanceNames": ["web001", "web002"], "Dropped": 1_700_000}]
+
+
+def test_a_halt_is_told_once_where_groups_are_shown(controller: Controller, halted: str) -> None:
+    captured = Captured(terminal=False)
+    places = recording.recall(controller, halted).instances
+    view = Fanout(captured.printer, [place.instance_name for place in places], portion=Portion.NEWEST, groups=True)
+    for place in places:
+        view.replay(place)
+    view.close(places)
+    assert (captured.out + captured.err).count("it was not started") == 1
+
+
+def test_what_is_not_due_yet_is_scheduled(assist: Application, controller: Controller, web: list[Instance]) -> None:
+    later = assist("run", "-i", "web001", "--in", "50h", "--", "true").stdout.decode().strip()
+    again = assist("run", "-i", "web[001-030]", "--every", "3h", "--", "true").stdout.decode().strip()
+    head, *rows = assist("invocation", "show", later).stdout.decode().splitlines()
+    assert head == f"{later}  Scheduled, in 2 d"
+    expression = documents(assist, "schedule", "show", later)["Frequency"]
+    assert f"  Frequency  {expression}" in rows
+    assert any(row.startswith("  Next       in 2 d (") for row in rows)
+    assert any(row.startswith("web001    Scheduled ") for row in rows)
+    assert "No output." not in rows
+    assert "\n   30  Scheduled" in assist("invocation", "show", again).stdout.decode()
+    listed = assist("invocation", "list").stdout.decode().splitlines()
+    assert [re.split("  +", line)[1] for line in listed[1:]] == ["Periodic, next in 2 h", "Scheduled, in 2 d"]
+    assert {each["InvokeStatus"] for each in documents(assist, "invocation", "list")} == {"Running"}
+    assert assist("schedule", "pause", again).returncode == 0
+    assert assist("invocation", "show", again).stdout.decode().splitlines()[0] == f"{again}  Paused"
 
 
 def test_prune_asks_where_somebody_can_answer(

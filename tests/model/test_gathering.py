@@ -50,6 +50,11 @@ def test_equal_answers_are_one_group_and_the_odd_ones_come_last() -> None:
     assert found == [("b", "c", "d"), ("a", "e")]
 
 
+def test_where_bytes_are_missing_nobody_knows_that_answers_are_equal() -> None:
+    lacking = [replace(place(name), record=replace(place(name).record, output=Output(dropped=9))) for name in "ab"]
+    assert groups(place("c", b"x"), *lacking, place("d", b"x")) == [("c", "d"), ("a",), ("b",)]
+
+
 def test_another_exit_code_stream_or_status_is_another_answer() -> None:
     found = groups(
         place("a", b"x"),

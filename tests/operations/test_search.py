@@ -11,8 +11,9 @@ import pytest
 
 from assist_cli.errors import Conflict, InvalidParameter, NotFound
 from assist_cli.model.instance import Instance
-from assist_cli.model.invocation import Hit, RepeatMode
-from assist_cli.model.status import InvokeStatus
+from assist_cli.model.invocation import Hit, Outcome, RepeatMode
+from assist_cli.model.output import Output
+from assist_cli.model.status import InvocationStatus, InvokeStatus
 from assist_cli.model.target import Selection
 from assist_cli.operations.controller import Controller
 from assist_cli.operations.history import audit, history, prune, search
@@ -139,6 +140,15 @@ def test_equal_changes_stand_together(controller: Controller, web: list[Instance
     after = [f"{name}\nstate: off\n" for name in ("a", "a", "b")]
     told = compare(controller, run(controller, web, before), run(controller, web, after))
     assert [each.names for each in told.differences] == [("web1", "web2"), ("web3",)]
+
+
+def test_a_change_with_bytes_missing_stands_alone(controller: Controller, web: list[Instance]) -> None:
+    old = run(controller, web, ["on\n"] * 3)
+    new = past.invocation_on(web, controller.now())
+    part = Outcome(InvocationStatus.FINISHED, 0, output=Output(b"off\n", (4,), cut=4, dropped=9))
+    past.write(controller.database, new, [part, part, past.finished("off\n", at=controller.now())])
+    told = compare(controller, old, new.id)
+    assert [each.names for each in told.differences] == [("web1",), ("web2",), ("web3",)]
 
 
 def test_what_is_old_is_forgotten_and_what_is_open_is_not(

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from assist_cli.errors import GaveUpWaiting, NotFound
 from assist_cli.model.invocation import Filter, Invocation, InvocationInstance, RepeatMode
@@ -17,6 +18,9 @@ from assist_cli.operations.runs import interim, members, refresh
 from assist_cli.operations.runs.listener import Listener
 from assist_cli.store import commands, instances, invocations, listing
 from assist_cli.store.database import Reader
+
+if TYPE_CHECKING:
+    from assist_cli.model.schedule import Schedule
 
 
 def find(controller: Controller, text: str, *, files: bool = False) -> str:
@@ -43,6 +47,16 @@ def former(controller: Controller, found: Invocation) -> list[tuple[datetime, In
     from assist_cli.store import scripts  # what runs once has one script
 
     return scripts.former(controller.database, found)
+
+
+def planned(controller: Controller, found: Sequence[Invocation]) -> dict[str, Schedule]:
+    """The schedules of those of these invocations that will run again, or at all, by the invocation's id."""
+    waiting = [each.id for each in found if each.frequency is not None and each.status is InvokeStatus.RUNNING]
+    if not waiting:
+        return {}
+    from assist_cli.store import schedules  # what runs at once has none
+
+    return {each.invocation_id: each for each in schedules.open_among(controller.database, waiting)}
 
 
 def changes(controller: Controller) -> object:
