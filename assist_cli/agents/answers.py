@@ -51,7 +51,7 @@ class FieldKind:
         raise NotImplementedError
 
     def misfit(self, name: str) -> Misfit:
-        return Misfit(f"'{name}' is not {self.words}")
+        return Misfit(f"'{name}' is not {self.words}" if name else f"it is not {self.words}")
 
 
 class Whole(FieldKind):

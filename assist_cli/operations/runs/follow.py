@@ -154,7 +154,8 @@ async def so_far(
 ) -> tuple[datetime | None, Output | None]:
     """Ask when a record that runs started and, where ``output`` is wanted, what it has printed so far.
 
-    The moment is bounded as by ``in_our_time``. Of the output it is what the history would hold. Raises AgentError; its end is for the caller to wait for.
+    The moment is bounded as by ``in_our_time``. Of the output it is what the history would hold.
+    Raises AgentError; its end is for the caller to wait for.
     """
     client = await connection.client()
     known = await client.page(record.id, BEYOND_ANY_OUTPUT)

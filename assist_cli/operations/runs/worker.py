@@ -215,10 +215,10 @@ class RecordWorker:
             self._accepted = True
 
     def _credible(self, answer: Answer, outcome: Outcome) -> Answer:
-        """Return what is taken of an outcome that was heard: with moments that can be, of a script with an exit code."""
-        if outcome.status is InvocationStatus.FINISHED and outcome.exit_code is None:
-            if not records.is_of_file(self._controller.database, self.record.id):
-                return Answer(Heard.INVALID, code=UNANSWERED, why=_NO_EXIT_CODE)
+        """Return what is taken of an outcome that was heard: the moments can be, and a script has an exit code."""
+        is_bare = outcome.status is InvocationStatus.FINISHED and outcome.exit_code is None
+        if is_bare and not records.is_of_file(self._controller.database, self.record.id):
+            return Answer(Heard.INVALID, code=UNANSWERED, why=_NO_EXIT_CODE)
         return answer._replace(outcome=follow.in_our_time(outcome, self.record, self._controller.now()))
 
     async def _send(self) -> bool:
