@@ -51,7 +51,7 @@ class FieldKind:
         raise NotImplementedError
 
     def misfit(self, name: str) -> Misfit:
-        return Misfit(f"'{name}' is not {self.words}")
+        return Misfit(f"'{name}' is not {self.words}" if name else f"it is not {self.words}")
 
 
 class Whole(FieldKind):
@@ -109,6 +109,19 @@ class Text(FieldKind):
         if self._of and value[len(self._begin) :].strip(self._of):
             raise self.misfit(name)
         return value
+
+
+class PrintableText(Text):
+    """Text of one line, without what a terminal obeys or does not show."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__(most, "printable text")
+
+    def check(self, value: object, name: str) -> str:
+        text = super().check(value, name)
+        if not text.isprintable():
+            raise self.misfit(name)
+        return text
 
 
 class ErrorCodeText(Text):
@@ -232,7 +245,7 @@ _RECORD = Text(64)
 _SIZE = Whole(0, MOST_BYTES)
 _COUNT = Whole(0, 2**31 - 1)
 _MOMENT = Number(0, LATEST)
-_WORD = Text(SHORT_TEXT)
+_LABEL = PrintableText(64)
 _SENTENCE = Text(LONG_TEXT)
 PATH = Text(PATH_TEXT, "a path", least=1)
 INSTANCE = Text(64, "an instance id", least=3, begin="i-", of=f"{_LETTERS}{_DIGITS}-_")
@@ -266,15 +279,15 @@ GUARD = Object(
 ANSWERS: Mapping[str, Object] = {
     "agent.hello": Object(
         protocol=ListOf(Whole(0, 1000), 2, 2),
-        agent=Text(64),
+        agent=_LABEL,
         instance=INSTANCE,
-        boot=Text(64),
-        hostname=_WORD,
-        os=Text(64),
-        arch=May(Text(64), ""),
-        python=May(Text(64), ""),
+        boot=_LABEL,
+        hostname=PrintableText(SHORT_TEXT),
+        os=_LABEL,
+        arch=May(_LABEL, ""),
+        python=May(_LABEL, ""),
         started=May(_MOMENT),
-        features=May(ListOf(Text(64), 100), ()),
+        features=May(ListOf(_LABEL, 100), ()),
     ),
     "agent.status": Object(
         uptime=Number(-LATEST, LATEST),  # by the time of day, which somebody may set

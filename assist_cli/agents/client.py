@@ -368,7 +368,10 @@ class _Question:
         """The answer that a message is. Raises Misfit."""
         if "error" in message:
             refusal = answers.REFUSAL.check(message["error"], "error")
-            return AgentRefused(refusal["message"], code=refusal["data"]["code"])
+            return AgentRefused(
+                refusal["message"].strip() or "its agent gave no reason",
+                code=refusal["data"]["code"] or codes.EXECUTION_EXCEPTION,
+            )
         return answers.checked(self.method, self.record, message["result"])
 
     def settle(self, answer: dict[str, Any] | Exception) -> None:

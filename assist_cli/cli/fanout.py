@@ -68,7 +68,8 @@ class Fanout(Listener):
 
     def started(self, instance: str) -> None:
         self._waiting.pop(instance, None)
-        self._running.setdefault(instance, time.monotonic() - self._ages.get(instance, 0))
+        if self._outcomes[instance] is None:
+            self._running.setdefault(instance, time.monotonic() - self._ages.get(instance, 0))
 
     def output(self, instance: str, stream: Stream, data: bytes) -> None:
         if instance not in self._seen:
@@ -119,16 +120,19 @@ class Fanout(Listener):
         return self._groups
 
     def lacks(self, place: InvocationInstance) -> bool:
-        """Return True if not all that an instance printed may have come by itself: it ended before we looked."""
+        """Return True if the history may hold more than what came by itself, or another end: it was corrected."""
         outcome = self._outcomes[place.instance_name]
-        return outcome is None or outcome.error_code == UNANSWERED
+        return outcome is None or outcome.error_code == UNANSWERED or _ended_otherwise(place, outcome)
 
     def replay(self, place: InvocationInstance) -> None:
         """Take from the history what has not come by itself."""
         seen = self._seen.get(place.instance_name, 0)
         replay(self, place.instance_name, place.record.output or Output(), seen)
-        if place.record.status.is_final and self._outcomes[place.instance_name] is None:
+        known = self._outcomes[place.instance_name]
+        if known is None and place.record.status.is_final:
             self.ended(place.instance_name, _outcome(place))
+        elif known is not None and _ended_otherwise(place, known):
+            self._correct(place.instance_name, _outcome(place))
 
     def close(self, places: Sequence[InvocationInstance], length: timedelta | None = None) -> None:
         """Print the groups and the sums; ``length`` is how long it took, if it had ended before we looked."""
@@ -149,6 +153,14 @@ class Fanout(Listener):
         ran = any(outcome is None or outcome.has_begun for outcome in self._outcomes.values())
         how_long = self._length() if length is None else took(length)
         self._printer.talk(f"{count(len(self._outcomes), 'instance')}{f' in {how_long}' if ran else ''}: {parts}")
+
+    def _correct(self, instance: str, outcome: Outcome) -> None:
+        """Take an end in place of the one that was told: it is what the sums and the exit status are made from."""
+        self._lines.flush(instance)
+        self._outcomes[instance] = outcome
+        if self._shows_lines:
+            why = "" if outcome.status is InvocationStatus.FINISHED else f": {outcome.error_info}"
+            self._printer.talk(f"{instance}: {in_words(outcome)} after all{why}")
 
     def _length(self) -> str:
         return took(timedelta(seconds=time.monotonic() - self._began))
@@ -190,5 +202,11 @@ def _text(output: Output) -> str:
 
 
 def _outcome(place: InvocationInstance) -> Outcome:
+    return replace(place.record.outcome(), output=Output())
+
+
+def _ended_otherwise(place: InvocationInstance, known: Outcome) -> bool:
+    """Return True if the history has another end than the one that was told."""
     record = place.record
-    return Outcome(record.status, record.exit_code, record.error_code, record.error_info)
+    told = known.status, known.exit_code, known.error_code
+    return record.status.is_final and (record.status, record.exit_code, record.error_code) != told

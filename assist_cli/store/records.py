@@ -200,6 +200,12 @@ def get(reader: Reader, record_id: str, *, output: bool = False) -> Record | Non
     return None if row is None else record_of(row, output=output)
 
 
+def is_of_file(reader: Reader, record_id: str) -> bool:
+    """Return True for the record of a file that is sent, False for that of a script."""
+    query = "SELECT 1 FROM records JOIN transfers USING (invocation_id) WHERE records.id = ?"
+    return reader.first(query, [record_id]) is not None
+
+
 def unsettled(reader: Reader, *, invocation_id: str | None = None) -> dict[str, list[Record]]:
     """The records that may change yet, by invocation: the open ones of all, or of one invocation.
 

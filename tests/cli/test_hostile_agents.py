@@ -10,6 +10,7 @@ import resource
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +101,9 @@ LIES = {
     "a surrogate": finished(error_info="\ud800"),
     "a long info": finished(error_info="x" * 900_000),
     "finished, and runs": finished(state="Running"),
+    "finished without an exit code": lying("task.finished task.get", lambda message: message.get(
+        "params", message.get("result"))["result"].update(exit_code=None)),
+    "a version of two lines": lying("agent.hello", lambda message: message["result"].update(agent="0.1.0\nreboot")),
     "a gap of 80 digits": lying("task.output", lambda message: message.update(
         method="task.gap", params={"record": message["params"]["record"], "offset": 0, "bytes": 10**80})),
     "no instance": lying("agent.hello", lambda message: message["result"].pop("instance")),
@@ -131,6 +135,62 @@ def test_the_true_result_corrects_what_was_not_understood(fleet: Fleet) -> None:
     shown = json.loads(fleet.called("invocation", "show", "-", "-o", "json").stdout)
     assert {each["InvocationStatus"] for each in shown["InvokeInstances"]} == {"Finished"}
     assert b"record.correct" in fleet.called("audit", "list").stdout
+
+
+MISFITS: tuple[object, ...] = (None, [], {}, {"record": "r-other", "state": "Running"})
+
+
+def test_what_is_said_in_the_end_is_what_stands(fleet: Fleet) -> None:
+    for misfit in MISFITS:
+        fleet.lie = lying("task.run", lambda message: message.update(result=misfit))  # noqa: B023
+        done = fleet.called("run", "-i", "evil,good", "--", "true")
+        told = done.stderr.decode().splitlines()
+        assert done.returncode == 0
+        assert told[-1].endswith(": 2 Finished")
+        assert told[-2] == "evil: Finished after all"
+        assert told[-3].startswith("evil: Failed (ClientNotResponse): ")
+        assert len(told) == 3, told
+
+
+def times(started: float | None, ended: float | None) -> Callable[[dict[str, Any]], list[bytes] | None]:
+    """Have the agent tell these moments, in seconds from now."""
+    now = time.time()
+    start, end = (None if each is None else now + each for each in (started, ended))
+    return finished(started=start, finished=end)
+
+
+DAY, HOUR = 86_400.0, 3_600.0
+
+
+@pytest.mark.parametrize(
+    ("started", "ended"), [(0, 2 * DAY), (-2 * DAY, 0), (1, 0), (0, 2.0e11), (0, None), (2 * DAY, 3 * DAY)]
+)
+def test_moments_that_cannot_be_are_those_of_the_controller(fleet: Fleet, started: float, ended: float | None) -> None:
+    before = datetime.now(timezone.utc) - timedelta(seconds=1)
+    fleet.lie = times(started, ended)
+    evil = fleet.run()["evil"]
+    shown = json.loads(fleet.called("invocation", "show", "-", "-o", "json").stdout)
+    start, end, whole = map(moment, (evil["StartTime"], evil["FinishTime"], shown["FinishTime"]))
+    assert before <= start <= end <= whole <= datetime.now(timezone.utc) + timedelta(seconds=1)
+
+
+@pytest.mark.parametrize("offset", [-5 * HOUR, 5 * HOUR])
+def test_a_clock_that_is_hours_wrong_tells_the_length(fleet: Fleet, offset: float) -> None:
+    fleet.lie = times(offset, offset + 2)
+    evil = fleet.run()["evil"]
+    assert moment(evil["FinishTime"]) - moment(evil["StartTime"]) == timedelta(seconds=2)
+    assert abs((moment(evil["StartTime"]) - datetime.now(timezone.utc)).total_seconds() - offset) < GUARD
+
+
+def moment(text: str) -> datetime:
+    return datetime.fromisoformat(text.replace("Z", "+00:00"))
+
+
+def test_who_gives_no_reason_is_told_of(fleet: Fleet) -> None:
+    for state, how in (("Failed", "Failed (ExecutionException)"), ("Stopped", "Stopped")):
+        fleet.lie = finished(state=state, exit_code=None, error_code="", error_info="\n")
+        done = fleet.called("run", "-i", "evil,good", "--", "true")
+        assert f"evil: {how}: its agent gave no reason" in done.stderr.decode().splitlines()
 
 
 def test_what_older_versions_have_written_can_be_listed(fleet: Fleet) -> None:

@@ -9,7 +9,8 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Awaitable, Mapping
-from datetime import datetime, timezone
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from assist_cli import codes
@@ -31,6 +32,8 @@ STREAMED_BYTES = 128 * 1024  # of an output that a listener gets: what is longer
 
 OPEN = Answer(Heard.OPEN)
 HAS_OUTPUT = Answer(Heard.ENDED)  # it has ended, and its output is to be fetched before there is an outcome
+CLOCKS_DIFFER = timedelta(days=1)  # by which an agent's clock may differ from ours
+NO_REASON = {InvocationStatus.FAILED: codes.EXECUTION_EXCEPTION, InvocationStatus.STOPPED: codes.EXECUTION_INTERRUPTED}
 WAS_TOLD = frozenset({Heard.OPEN, Heard.NOT_ASKED})  # the answers of ``tell_stop`` of an agent that was told
 
 log = logging.getLogger(__name__)
@@ -129,14 +132,36 @@ async def _pour(
         offset = page.next if page.next and page.next > offset else None
 
 
-async def so_far(connection: AgentConnection, record: Record, *, output: bool) -> tuple[datetime | None, Output | None]:
+def in_our_time(outcome: Outcome, record: Record, now: datetime) -> Outcome:
+    """Return the outcome with moments that can be those of a record that was sent, and has ended by ``now``.
+
+    Those of its agent are taken where they can be true: in their order, and not more than ``CLOCKS_DIFFER`` before it
+    was sent or after now. Else ours take their place: when it was sent, and now (docs/rules.md section 2).
+    """
+    started, finished = outcome.started, outcome.finished
+    in_order = finished is not None and (started is None or started <= finished)
+    if in_order and all(_is_possible(moment, record, now) for moment in (started, finished)):
+        return outcome
+    return replace(outcome, started=started and record.sent, finished=max(now, record.sent or now))
+
+
+def _is_possible(moment: datetime | None, record: Record, now: datetime) -> bool:
+    return moment is None or (record.sent or now) - CLOCKS_DIFFER <= moment <= now + CLOCKS_DIFFER
+
+
+async def so_far(
+    connection: AgentConnection, record: Record, now: datetime, *, output: bool
+) -> tuple[datetime | None, Output | None]:
     """Ask when a record that runs started and, where ``output`` is wanted, what it has printed so far.
 
-    Of the output it is what the history would hold. Raises AgentError; its end is for the caller to wait for.
+    The moment is bounded as by ``in_our_time``. Of the output it is what the history would hold.
+    Raises AgentError; its end is for the caller to wait for.
     """
     client = await connection.client()
     known = await client.page(record.id, BEYOND_ANY_OUTPUT)
-    return _moment(known.started), await _ends(client, record.id, known.produced) if output else None
+    started = _moment(known.started)
+    started = started if _is_possible(started, record, now) else record.sent
+    return started, await _ends(client, record.id, known.produced) if output else None
 
 
 async def ends(controller: Controller, connection: AgentConnection, record: Record, fold: Fold) -> Output:
@@ -234,6 +259,8 @@ def _outcome(result: TaskResult, fold: Fold) -> Outcome:
     error_code, error_info = result.error_code, result.error_info
     if result.state is InvocationStatus.FINISHED and result.exit_code and not error_code:
         error_code, error_info = codes.EXIT_CODE_NONZERO, f"the script ended with exit code {result.exit_code}"
+    if result.state is not InvocationStatus.FINISHED:  # and an agent that gives no reason is told of too
+        error_code, error_info = error_code or NO_REASON[result.state], error_info.strip() or "its agent gave no reason"
     return Outcome(
         status=result.state,
         exit_code=result.exit_code,

@@ -52,7 +52,7 @@ def _ask(controller: Controller, records: list[Record], *, output: bool) -> None
     async def ask(record: Record) -> None:
         with connection_to(controller, record.instance_id) as connection:
             try:
-                told[record.id] = await follow.so_far(connection, record, output=output)
+                told[record.id] = await follow.so_far(connection, record, controller.now(), output=output)
             except AgentError:
                 return  # it stays at what is known
 

@@ -38,6 +38,8 @@ from assist_cli.operations.runs.delivery import Delivery, deliver
 from assist_cli.operations.runs.listener import Listener, ListenerError
 from assist_cli.store import records
 
+_NO_EXIT_CODE = "its agent's result does not fit: 'exit_code' is null, and a script that is Finished has one"
+
 log = logging.getLogger(__name__)
 
 
@@ -206,9 +208,18 @@ class RecordWorker:
         )
 
     def _hear(self, answer: Answer) -> None:
+        if answer.outcome is not None:
+            answer = self._credible(answer, answer.outcome)
         self.answer = answer
         if answer.heard in (Heard.OPEN, Heard.ENDED):
             self._accepted = True
+
+    def _credible(self, answer: Answer, outcome: Outcome) -> Answer:
+        """Return what is taken of an outcome that was heard: the moments can be, and a script has an exit code."""
+        is_bare = outcome.status is InvocationStatus.FINISHED and outcome.exit_code is None
+        if is_bare and not records.is_of_file(self._controller.database, self.record.id):
+            return Answer(Heard.INVALID, code=UNANSWERED, why=_NO_EXIT_CODE)
+        return answer._replace(outcome=follow.in_our_time(outcome, self.record, self._controller.now()))
 
     async def _send(self) -> bool:
         """Deliver the record, once; whether it was to be sent."""
