@@ -287,10 +287,10 @@ def _check(path: Path, kind: str) -> bool:
         failure = NotPermitted if isinstance(error, PermissionError) else FileFailure
         raise failure(f"cannot use {what}: {error.strerror}", hint=_ELSEWHERE) from error
     is_folder = kind != "file"
-    if why := folder.refusal(status):
-        raise NotPermitted(f"cannot use {what}: {why}", hint=_remedy(path, status))
     if not (stat.S_ISDIR if is_folder else stat.S_ISREG)(status.st_mode):
         raise FileFailure(f"cannot use {what}: it is not a {'folder' if is_folder else 'file'}", hint=_ELSEWHERE)
+    if why := folder.refusal(status):
+        raise NotPermitted(f"cannot use {what}: {why}", hint=_remedy(path, status))
     search = os.X_OK if is_folder else 0
     if not _may(path, os.R_OK | os.W_OK | search):
         if not path.exists():  # the logs of SQLite come and go
@@ -323,7 +323,9 @@ def _quoted(path: Path) -> str:
 
 
 def _remedy(path: Path, status: os.stat_result) -> str:
-    if status.st_uid == os.geteuid():
+    """What to do about a folder or file that ``folder.refusal`` refuses: another mode only for what a home has."""
+    is_of_a_home = any((each / "assist.db").exists() for each in (path, path.parent)) and not path.is_symlink()
+    if status.st_uid == os.geteuid() and is_of_a_home:
         return f"see who wrote there, and then: chmod go-rwx {_quoted(path)}"
     if os.geteuid() == 0:
         return "take root's own home, as sudo -H does; or set ASSIST_HOME to a folder of root's"

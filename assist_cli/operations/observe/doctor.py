@@ -187,7 +187,7 @@ def _database(home: Home, *, thorough: bool) -> Iterator[tuple[Check, Controller
         if faults:
             yield Check("database", False, "; ".join(faults[:SHOWN]), RESTORE), None
         elif not current:
-            text = f"{path} has schema {database.version}: another command brings it to schema {SCHEMA_VERSION}"
+            text = f"{path} has schema {database.version}: the next command migrates it to schema {SCHEMA_VERSION}"
             yield Check("database", thorough, text, "assist instance list"), None
         else:
             yield Check("database", True, f"{path} is whole"), Controller(home, database)
