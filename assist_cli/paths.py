@@ -187,6 +187,17 @@ def make_folder(path: Path, mode: int = 0o755) -> None:
         raise _cannot_make(path, error) from error
 
 
+def try_folder(path: Path) -> None:
+    """Find out whether ``make_folder`` could make what is absent, and leave nothing. Raises as that does."""
+    for first in _missing(path)[-1:]:
+        attempt = first.with_name(f".assist.{os.urandom(8).hex()}")
+        try:
+            attempt.mkdir(0o700)
+            attempt.rmdir()
+        except OSError as error:
+            raise _cannot_make(path, error) from error
+
+
 def _missing(path: Path) -> list[Path]:
     """What is to be made for a folder to be there, itself first. Raises NotPermitted, FileFailure."""
     missing: list[Path] = []
@@ -327,6 +338,6 @@ def _remedy(path: Path, status: os.stat_result) -> str:
     is_of_a_home = any((each / "assist.db").exists() for each in (path, path.parent)) and not path.is_symlink()
     if status.st_uid == os.geteuid() and is_of_a_home:
         return f"see who wrote there, and then: chmod go-rwx {_quoted(path)}"
-    if os.geteuid() == 0:
+    if os.geteuid() == 0 != status.st_uid:
         return "take root's own home, as sudo -H does; or set ASSIST_HOME to a folder of root's"
     return "set ASSIST_HOME to a folder of your own"

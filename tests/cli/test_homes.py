@@ -265,6 +265,13 @@ def test_what_the_modes_forbid_is_told_for_what_it_is(assist: Application, home:
         assert "read-only" in refused(other, "quota", 74, ASSIST_HOME=str(mine))
 
 
+def test_the_doctor_says_of_a_home_that_cannot_be_made_what_others_do(assist: Application) -> None:
+    need_root()
+    assert assist("quota", env={"ASSIST_HOME": "/sys/assist"}).returncode == 77
+    done = assist("doctor", env={"ASSIST_HOME": "/sys/assist"})
+    assert (done.returncode, b"cannot make the folder '/sys/assist': " in done.stdout) == (77, True), done
+
+
 def test_no_hint_takes_the_rights_of_others_from_what_is_not_of_a_home(assist: Application, home: Path) -> None:
     shared = _shared(home)
     home.mkdir(0o700)
