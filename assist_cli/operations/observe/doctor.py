@@ -151,7 +151,7 @@ def _mode(path: Path) -> int:
 
 def _home(home: Home, exists: bool, mode: int) -> Check:
     if mode & 0o077:
-        text = f"{home.root} could be read by others (mode {mode:04o}), and is private now"
+        text = f"{home.root} could be read by others (mode {mode:04o}); it is private now"
         return Check("home", False, text, "see who else is on this machine, and renew what was secret")
     return Check("home", True, str(home.root) if exists else f"{home.root}: none yet, the first command makes it")
 
