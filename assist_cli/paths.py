@@ -335,7 +335,7 @@ def _quoted(path: Path) -> str:
 
 def _remedy(path: Path, status: os.stat_result) -> str:
     """What to do about a folder or file that ``folder.refusal`` refuses: another mode only for what a home has."""
-    is_of_a_home = any((each / "assist.db").exists() for each in (path, path.parent)) and not path.is_symlink()
+    is_of_a_home = any(os.access(each / "assist.db", os.F_OK) for each in (path, path.parent)) and not path.is_symlink()
     if status.st_uid == os.geteuid() and is_of_a_home:
         return f"see who wrote there, and then: chmod go-rwx {_quoted(path)}"
     if os.geteuid() == 0 != status.st_uid:

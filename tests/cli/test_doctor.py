@@ -42,6 +42,7 @@ def bad(assist: Application, *words: str, status: int = 1) -> dict[str, tuple[st
 def test_it_makes_nothing_of_a_home_that_is_not_there(assist: Application, home: Path) -> None:
     assert bad(assist, status=0) == {}
     assert bad(assist, "local", status=0) == {}
+    assert list(home.parent.glob(".assist.*")) == []
     assert assist("doctor", "web1").returncode == 66
     assert not home.exists()
 
