@@ -198,8 +198,8 @@ QUOTA_EXCEEDED = ErrorCode("QuotaExceeded", LIMIT, "any other")
 INVALID_NAME = ErrorCode(
     "InvalidName",
     VALUE,
-    "no name: it is empty, has a control character or one of `@ , /`, starts with `-`, or looks like an id; "
-    "of instances and tags also what a target cannot say",
+    "no name: it is empty, has a control character or one of `@ , /`, starts with `-`, or looks like an id "
+    "or the beginning of one; of instances and tags also what a target cannot say",
 )
 INVALID_DESCRIPTION = ErrorCode("InvalidDescription", VALUE, "a description is one line of text")
 INVALID_CONTENT = ErrorCode("InvalidContent", VALUE, "the script is empty")

@@ -187,6 +187,17 @@ def make_folder(path: Path, mode: int = 0o755) -> None:
         raise _cannot_make(path, error) from error
 
 
+def try_folder(path: Path) -> None:
+    """Find out whether ``make_folder`` could make what is absent, and leave nothing. Raises as that does."""
+    for first in _missing(path)[-1:]:
+        attempt = first.with_name(f".assist.{os.urandom(8).hex()}")
+        try:
+            attempt.mkdir(0o700)
+            attempt.rmdir()
+        except OSError as error:
+            raise _cannot_make(path, error) from error
+
+
 def _missing(path: Path) -> list[Path]:
     """What is to be made for a folder to be there, itself first. Raises NotPermitted, FileFailure."""
     missing: list[Path] = []
@@ -287,10 +298,10 @@ def _check(path: Path, kind: str) -> bool:
         failure = NotPermitted if isinstance(error, PermissionError) else FileFailure
         raise failure(f"cannot use {what}: {error.strerror}", hint=_ELSEWHERE) from error
     is_folder = kind != "file"
-    if why := folder.refusal(status):
-        raise NotPermitted(f"cannot use {what}: {why}", hint=_remedy(path, status))
     if not (stat.S_ISDIR if is_folder else stat.S_ISREG)(status.st_mode):
         raise FileFailure(f"cannot use {what}: it is not a {'folder' if is_folder else 'file'}", hint=_ELSEWHERE)
+    if why := folder.refusal(status):
+        raise NotPermitted(f"cannot use {what}: {why}", hint=_remedy(path, status))
     search = os.X_OK if is_folder else 0
     if not _may(path, os.R_OK | os.W_OK | search):
         if not path.exists():  # the logs of SQLite come and go
@@ -323,8 +334,10 @@ def _quoted(path: Path) -> str:
 
 
 def _remedy(path: Path, status: os.stat_result) -> str:
-    if status.st_uid == os.geteuid():
+    """What to do about a folder or file that ``folder.refusal`` refuses: another mode only for what a home has."""
+    is_of_a_home = any(os.access(each / "assist.db", os.F_OK) for each in (path, path.parent)) and not path.is_symlink()
+    if status.st_uid == os.geteuid() and is_of_a_home:
         return f"see who wrote there, and then: chmod go-rwx {_quoted(path)}"
-    if os.geteuid() == 0:
+    if os.geteuid() == 0 != status.st_uid:
         return "take root's own home, as sudo -H does; or set ASSIST_HOME to a folder of root's"
     return "set ASSIST_HOME to a folder of your own"

@@ -32,8 +32,11 @@ def _written_out(character: str) -> str:
 
 
 def one_line(text: str) -> str:
-    """A script as one line: its lines side by side, white space closed up, control characters written out."""
-    lines = (_WHITE_SPACE.sub(" ", line).strip() for line in text.split("\n"))
+    """A script as one line: its lines side by side, white space closed up, control characters written out.
+
+    A byte order mark at its beginning is left out.
+    """
+    lines = (_WHITE_SPACE.sub(" ", line).strip() for line in text.removeprefix("\ufeff").split("\n"))
     return escape(" ↵ ".join(line for line in lines if line))
 
 

@@ -12,6 +12,7 @@ from assist_cli.cli.formatting import ago, clock, escape
 from assist_cli.cli.output import Cell, Column, Format, Printer, Style
 from assist_cli.errors import ExitStatus, UsageError
 from assist_cli.model.instance import Instance
+from assist_cli.model.names import quoted
 from assist_cli.model.target import fold
 from assist_cli.operations.controller import open_controller
 from assist_cli.operations.fleet import instances
@@ -164,7 +165,7 @@ def tag(
     if not pairs or not wanted:
         raise UsageError(
             f"cannot tell which {'tag is' if wanted else 'instances are'} meant: tags have a '=', targets have none",
-            hint=f"assist instance tag {escape(wanted[0] if wanted else 'web1')} canary=yes",
+            hint=f"assist instance tag {quoted(wanted[0] if wanted else 'web1')} canary=yes",
         )
     changes = {key: value or None for key, value in pairs.items()}
     with open_controller(home()) as controller:

@@ -13,6 +13,7 @@ from assist_cli.cli.output import Printer
 from assist_cli.cli.typer_classes import WHERE, Group
 from assist_cli.errors import UsageError
 from assist_cli.model.instance import Instance
+from assist_cli.model.names import quoted
 from assist_cli.model.target import Selection, terms
 from assist_cli.operations.controller import open_controller
 from assist_cli.operations.fleet import instances
@@ -56,7 +57,7 @@ class TargetOptions(Group):
             if not term.startswith("!"):
                 raise UsageError(
                     f"cannot use --all together with '{term}'",
-                    hint=f"leave out one of them, or take it away from all: --all -i '!{term}'",
+                    hint=f"leave out one of them, or take it away from all: --all -i {quoted('!' + term)}",
                 )
         return found
 

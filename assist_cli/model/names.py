@@ -24,11 +24,18 @@ _SIGNS = "&*?[]"  # of targets
 _JOINERS = dict.fromkeys(map(ord, "\u200c\u200d"))
 
 
-def checked_name(name: str, what: str = "name") -> str:
-    """The name in the form that is stored. Raises InvalidParameter (InvalidName) or QuotaExceeded (NameExceedLimit).
+def checked_name(name: str) -> str:
+    """The name in the form that is stored. Raises InvalidParameter (InvalidName) or QuotaExceeded (NameExceedLimit)."""
+    name = _readable(name, "name")
+    if any(ids.is_prefix(name.lower(), kind) for kind in ids.Kind):
+        raise _refusal(
+            "name", name, "it looks like the beginning of an id", f"begin it otherwise than with '{name[:2]}'"
+        )
+    return name
 
-    ``what`` says in the message whose name it is: "name", "tag" …
-    """
+
+def _readable(name: str, what: str) -> str:
+    """The name in the form that is stored; ``what`` is what the message calls it. Raises as ``checked_name`` does."""
     name = unicodedata.normalize("NFC", name)
     quotas.check_length(quotas.NAME, name)
     reason = None
@@ -42,19 +49,18 @@ def checked_name(name: str, what: str = "name") -> str:
         reason = "it starts with '-'"
     elif name != name.strip():
         reason = "it starts or ends with a space"
-    elif len(name) == ids.LENGTH and any(ids.is_prefix(name, kind) for kind in ids.Kind):
-        reason = "it looks like an id"
     if reason:
         raise _refusal(what, name, reason, "use letters of any script, digits and signs other than '@', ',' and '/'")
     return name
 
 
-def checked_target_name(name: str, what: str = "name") -> str:
-    """Return the name of an instance or a tag in the form that is stored. Raises as ``checked_name`` does.
+def checked_target_name(name: str) -> str:
+    """Return the name of an instance in the form that is stored. Raises as ``checked_name`` does."""
+    return _sayable(checked_name(name), "name")
 
-    It is one that a target can say, alone and in a range (docs/cli.md section 2).
-    """
-    name = checked_name(name, what)
+
+def _sayable(name: str, what: str) -> str:
+    """The name, which a target can say, alone and in a range (docs/cli.md section 2). Raises InvalidParameter."""
     reason = None
     if any(character in name for character in _SIGNS):
         reason = f"it has one of {' '.join(_SIGNS)}"
@@ -71,10 +77,11 @@ def checked_target_name(name: str, what: str = "name") -> str:
 
 def checked_tag(key: str, value: str) -> tuple[str, str]:
     """Return a tag in the form that is stored; an empty ``value`` is allowed. Raises as ``checked_name`` does."""
-    key = checked_target_name(key, "tag")
+    what = "value of a tag"
+    key = _sayable(_readable(key, "tag"), "tag")
     if "=" in key:
         raise _refusal("tag", key, "it has a '='", "a '=' stands between a tag and its value")
-    return key, checked_target_name(value, "value of a tag") if value else ""
+    return key, _sayable(_readable(value, what), what) if value else ""
 
 
 def _refusal(what: str, name: str, reason: str, hint: str) -> InvalidParameter:
@@ -94,6 +101,13 @@ def is_absolute_path(path: str) -> bool:
 def is_account(name: str) -> bool:
     """Whether this could be the name of a user or a group of an instance."""
     return bool(name) and name.isprintable() and not name.startswith("-") and ":" not in name
+
+
+def quoted(word: str) -> str:
+    """The word as it is typed in a shell: ``'web*'``, ``web1``. For what a hint has to be copied from."""
+    import shlex  # most commands end without a hint
+
+    return shlex.quote(word)
 
 
 def some_of(found: Sequence[str], most: int = 4) -> str:

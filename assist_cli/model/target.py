@@ -212,7 +212,7 @@ class _Index:
             found += named
             if not named:
                 missing.append(name)
-        return found if not missing else _nothing(fold(missing))
+        return found if not missing else _nothing(fold(missing), self._by_name, missing)
 
     def _named(self, text: str) -> list[Instance]:
         if _GLOB.search(text):
@@ -237,10 +237,14 @@ class _Index:
         return found[0] if found else _nothing(term)[0]
 
 
-def _nothing(what: str, known: Iterable[str] = ()) -> list[Instance]:
+def _nothing(what: str, known: Iterable[str] = (), missing: Sequence[str] = ()) -> list[Instance]:
+    """Raise NotFound for a term, or for the ``missing`` names of it; the hint says which known names are near."""
+    wanted = {_likeness(name) for name in missing or [what]}
+    alike = fold(name for name in known if _likeness(name) in wanted)
+    near = f"did you mean {alike!r}? " if alike else names.meant(what, known)
     raise NotFound(
         f"cannot find an instance '{what}'",
-        hint=f"{names.meant(what, known)}assist instance list shows what there is",
+        hint=f"{near}assist instance list shows what there is",
         code=codes.INSTANCE_NOT_EXISTS,
     )
 
@@ -335,6 +339,11 @@ def _runs(numbers: list[int], width: int) -> Iterator[tuple[int, int, str]]:
         run = [number for _, number in group]
         ends = run if len(run) == 1 else (run[0], run[-1])
         yield run[0], width, "-".join(f"{number:0{width or 1}}" for number in ends)
+
+
+def _likeness(name: str) -> str:
+    """What is the same for names that differ in case and leading zeros only."""
+    return _NUMBER.sub(lambda found: found[0].lstrip("0") or "0", name.casefold())
 
 
 def ordered(instances: Iterable[Instance]) -> list[Instance]:

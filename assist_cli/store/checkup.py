@@ -7,35 +7,44 @@ import itertools
 import json
 import sqlite3
 import struct
+from collections.abc import Sequence
 from pathlib import Path
 
 from assist_cli.model.invocation import RepeatMode
 from assist_cli.model.status import InvocationStatus, InvokeStatus, instance_status, invoke_status
-from assist_cli.store.database import STEPS, Reader
+from assist_cli.store.database import SCHEMA_VERSION, STEPS, Database, Reader
 
 _LOOKED_AT = 16 * 1024 * 1024  # bytes of a write-ahead log, which usually has four million
 _STATUSES = [json.dumps([status.value for status in known]) for known in (InvokeStatus, InvocationStatus)]
 _HEAD, _FRAME = 32, 24  # bytes: the head of a write-ahead log, and of each frame in it
 
 
-def faults(reader: Reader) -> list[str]:
+def faults(database: Database) -> list[str]:
     """What SQLite finds wrong with the file and its references; what is missing, and statuses that there are not.
 
-    Nothing when it is whole. Raises DatabaseFailure where too much is wrong to tell.
+    Nothing when it is whole, of whichever schema it is. Raises DatabaseFailure where too much is wrong to tell.
     """
-    found = [line for row in reader.query("PRAGMA integrity_check") for line in str(row[0]).split("\n")]
+    found = [line for row in database.query("PRAGMA integrity_check") for line in str(row[0]).split("\n")]
     found = [line for line in found if line != "ok" and not line.startswith("*** in database")]
-    found += [f"{row[0]}: row {row[1]} refers to nothing" for row in reader.query("PRAGMA foreign_key_check")]
-    found += [f"{name} is missing" for name in sorted(_names_of_a_new_one() - _names(reader))]
+    found += [f"{row[0]}: row {row[1]} refers to nothing" for row in database.query("PRAGMA foreign_key_check")]
+    found += [f"{name} is missing" for name in sorted(_names_after(_steps(database)) - _names(database))]
     if found:
         return found
-    if reader.setting("controller") is None:
+    if database.setting("controller") is None:
         found.append("the name of this controller is missing")
     odd = """
         SELECT id FROM invocations WHERE status NOT IN (SELECT value FROM json_each(?1))
         UNION ALL SELECT id FROM records WHERE status NOT IN (SELECT value FROM json_each(?2))
     """
-    return found + [f"{row['id']} has a status that there is not" for row in reader.query(odd, _STATUSES)]
+    return found + [f"{row['id']} has a status that there is not" for row in database.query(odd, _STATUSES)]
+
+
+def _steps(database: Database) -> Sequence[str]:
+    """The migrations whose tables and indexes are to be there: all, or of an older schema those that it has taken."""
+    if database.version == SCHEMA_VERSION:
+        return STEPS
+    taken = {row["name"] for row in database.query("SELECT name FROM _sqlite_migrations")}
+    return [step for step in STEPS if step in taken]
 
 
 def _names(reader: Reader) -> set[str]:
@@ -43,11 +52,12 @@ def _names(reader: Reader) -> set[str]:
     return {row[0] for row in reader.query("SELECT name FROM sqlite_master WHERE name NOT LIKE 'sqlite_%'")}
 
 
-def _names_of_a_new_one() -> set[str]:
+def _names_after(steps: Sequence[str]) -> set[str]:
+    """The same of a database that has taken these migrations."""
     from assist_cli.store import migrations
 
     with contextlib.closing(sqlite3.connect(":memory:")) as connection:
-        migrations.apply(connection, STEPS)
+        migrations.apply(connection, steps)
         return _names(Reader(connection, Path(":memory:")))
 
 

@@ -15,8 +15,8 @@ import pytest
 from assist_cli.deploy import pki
 from assist_cli.operations.controller import open_controller
 from assist_cli.paths import Home
-from assist_cli.store import instances
-from assist_cli.store.database import SCHEMA_VERSION
+from assist_cli.store import instances, migrations
+from assist_cli.store.database import SCHEMA_VERSION, STEPS
 from tests.support import processes
 from tests.support.application import Application
 from tests.support.programs import lack, need
@@ -42,6 +42,7 @@ def bad(assist: Application, *words: str, status: int = 1) -> dict[str, tuple[st
 def test_it_makes_nothing_of_a_home_that_is_not_there(assist: Application, home: Path) -> None:
     assert bad(assist, status=0) == {}
     assert bad(assist, "local", status=0) == {}
+    assert list(home.parent.glob(".assist.*")) == []
     assert assist("doctor", "web1").returncode == 66
     assert not home.exists()
 
@@ -117,6 +118,22 @@ def test_a_database_that_cannot_be_used_is_a_line_of_the_report(
     assert status is None or (done.returncode, done.stdout) == (status, b"")
     assert b"Traceback" not in done.stderr
     assert b"bug in Assist" not in done.stderr
+
+
+@pytest.mark.parametrize("version", range(1, SCHEMA_VERSION))
+def test_an_older_schema_is_in_order(assist: Application, home: Path, version: int) -> None:
+    home.mkdir(0o700)
+    with contextlib.closing(sqlite3.connect(home / "assist.db", isolation_level=None)) as connection:
+        connection.execute("BEGIN")
+        migrations.apply(connection, STEPS[:version])
+        connection.execute("INSERT OR IGNORE INTO settings VALUES ('controller', 'x')")
+        connection.execute(f"PRAGMA user_version = {version}")
+        connection.execute("COMMIT")
+    done = assist("doctor")
+    assert (done.returncode, b"BAD" in done.stdout) == (0, False), done
+    assert f"has schema {version}: the next command migrates it to schema {SCHEMA_VERSION}".encode() in done.stdout
+    assert assist("invocation", "list").returncode == 0
+    assert b"is whole" in assist("doctor").stdout
 
 
 def test_values_that_nobody_wrote_are_damage_and_not_a_bug(assist: Application, database: Path) -> None:

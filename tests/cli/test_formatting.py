@@ -67,6 +67,7 @@ def test_what_is_escaped_can_be_read() -> None:
 
 
 def test_a_script_in_one_line() -> None:
+    assert one_line("\ufeffecho hi\n") == "echo hi"
     assert one_line("#!/bin/sh\n\n  set   -e\n\techo\ta\r\n") == "#!/bin/sh ↵ set -e ↵ echo a"
 
 

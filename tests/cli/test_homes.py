@@ -130,6 +130,9 @@ def test_completion_offers_nothing_of_it(assist: Application, home: Path) -> Non
         (lambda home: home.rmdir() or home.symlink_to(_shared(home)), 77, "others may write to it"),
         (lambda home: home.rmdir() or home.symlink_to(home), 74, "symbolic links"),
         (lambda home: home.rmdir() or home.write_text(""), 74, "it is not a folder"),
+        (lambda home: home.rmdir() or os.mkfifo(home), 74, "it is not a folder"),
+        (lambda home: home.rmdir() or home.symlink_to("/dev/null"), 74, "it is not a folder"),
+        (lambda home: (home / "assist.db").symlink_to("/dev/null"), 74, "it is not a file"),
     ],
 )
 def test_what_is_in_a_home_counts_as_the_home_does(
@@ -260,6 +263,28 @@ def test_what_the_modes_forbid_is_told_for_what_it_is(assist: Application, home:
         assert other("invocation", "list", env={"ASSIST_HOME": str(mine)}).returncode == 0
         (mine / "assist.db").chmod(0o400)
         assert "read-only" in refused(other, "quota", 74, ASSIST_HOME=str(mine))
+
+
+def test_the_doctor_says_of_a_home_that_cannot_be_made_what_others_do(assist: Application) -> None:
+    need_root()
+    assert assist("quota", env={"ASSIST_HOME": "/sys/assist"}).returncode == 77
+    done = assist("doctor", env={"ASSIST_HOME": "/sys/assist"})
+    assert (done.returncode, b"cannot make the folder '/sys/assist': " in done.stdout) == (77, True), done
+
+
+def test_no_hint_takes_the_rights_of_others_from_what_is_not_of_a_home(assist: Application, home: Path) -> None:
+    shared = _shared(home)
+    home.mkdir(0o700)
+    (home / "agent").symlink_to(shared)
+    (home / "assist.db").touch(0o600)
+    for place in ("/dev/null", str(shared), str(home)):
+        for words in (["doctor"], ["quota"]):
+            done = assist(*words, env={"ASSIST_HOME": place})
+            assert done.returncode in (74, 77)
+            assert b"chmod" not in done.stdout + done.stderr
+    (home / "agent").unlink()
+    home.chmod(0o770)
+    assert b"chmod go-rwx" in assist("quota").stderr
 
 
 @pytest.mark.parametrize("stated", ["", "relative/folder"])

@@ -226,8 +226,11 @@ def test_what_is_taken_is_refused(assist: Application, fleet: list[Place]) -> No
     refused(assist, 66, "instance", "tag", "web1", "db9", "a=b")
     refused(assist, 2, "instance", "tag", "web1", "db9")
     refused(assist, 2, "instance", "tag", "a=b")
+    assert b"\nhint: assist instance tag 'web*' canary=yes\n" in assist("instance", "tag", "web*").stderr
     refused(assist, 65, "instance", "tag", "web1", "a=!b")
     assert assist("instance", "rename", "web1", "!web1").returncode == 65
+    identifier = document(assist, "instance", "show", "web1")["InstanceId"]
+    assert assist("instance", "rename", "web1", identifier[:12]).returncode == 65
     refused(assist, 65, "instance", "add", "x&y", second)
     assert document(assist, "instance", "show", "web1")["Tags"] == {"role": "web"}
     refused(assist, 66, "instance", "show", "web9")

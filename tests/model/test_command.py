@@ -40,6 +40,10 @@ def test_names_that_are_allowed(name: str) -> None:
         "a\u2028b",
         "\udcff",
         "c-01kbdk5g8w3m9v6yx2r4hq7cne",
+        "c-01kb",
+        "C-01KB",
+        "i-01m8j8aveg",
+        "t-",
     ],
 )
 def test_hostile_names_are_refused(name: str) -> None:

@@ -288,6 +288,26 @@ def test_a_name_that_no_target_can_say_is_refused(name: str) -> None:
         assert refused.value.code == "InvalidName"
 
 
+@pytest.mark.parametrize(
+    ("said", "near"),
+    [("web[1-3]", "'web[01-03]'"), ("WEB01", "'web01'"), ("Web[07,008]", "'web[07-08]'"), ("web100", "'web10'")],
+)
+def test_a_name_that_there_is_not_is_told_what_is_near_it(said: str, near: str) -> None:
+    fleet = [instance(f"web{number:02}") for number in range(1, 11)]
+    with pytest.raises(NotFound) as refused:
+        choose(fleet, Selection((said,)))
+    assert refused.value.hint.startswith("did you mean ")
+    assert near in refused.value.hint
+
+
+def test_a_name_does_not_begin_as_an_id_and_a_tag_may() -> None:
+    with pytest.raises(InvalidParameter, match="it looks like the beginning of an id") as refused:
+        checked_target_name("i-01m8j8aveg")
+    assert refused.value.hint == "begin it otherwise than with 'i-'"
+    assert checked_target_name("i-robot") == "i-robot"
+    assert checked_tag("t-1", "r-2") == ("t-1", "r-2")
+
+
 def test_the_key_of_a_tag_has_no_equals_sign() -> None:
     with pytest.raises(InvalidParameter, match="'='"):
         checked_tag("a=b", "")

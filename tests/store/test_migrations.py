@@ -22,7 +22,7 @@ from assist_cli.operations.commands import commands
 from assist_cli.operations.controller import open_controller
 from assist_cli.operations.history import search
 from assist_cli.paths import Home
-from assist_cli.store import invocations, listing, migrations
+from assist_cli.store import checkup, invocations, listing, migrations
 from assist_cli.store import search as words
 from assist_cli.store.database import SCHEMA_VERSION, STEPS, open_database
 
@@ -142,6 +142,18 @@ def test_the_data_is_used(dump: Path, tmp_path: Path) -> None:
         assert words.search(database, phrase.parse("hello from the past"), instance_ids=None, since=None, limit=None)
         assert words.behind(database) == 0
         commands.create(controller, "new", CommandVersion(b"true"))
+
+
+@each_schema
+def test_it_is_whole_before_it_is_migrated_too(dump: Path, tmp_path: Path) -> None:
+    path = tmp_path / "old.db"
+    restore(dump, path)
+    with open_database(path, migrate=False) as database:
+        assert checkup.faults(database) == []
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.execute("DROP TABLE outputs")
+    with open_database(path, migrate=False) as database:
+        assert "outputs is missing" in checkup.faults(database)
 
 
 def test_version_10_is_that_of_ten_steps_and_of_eleven(tmp_path: Path) -> None:

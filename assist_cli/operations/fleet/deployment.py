@@ -34,6 +34,7 @@ from assist_cli.model import ids
 from assist_cli.model.audit import AuditEntry
 from assist_cli.model.command import CommandType
 from assist_cli.model.instance import LOCAL, Instance
+from assist_cli.model.names import quoted
 from assist_cli.model.target import Selection
 from assist_cli.operations.controller import Controller
 from assist_cli.operations.fleet import concurrency, instances
@@ -123,7 +124,7 @@ def install(controller: Controller, request: InstallRequest, *, progress: Progre
     if not found.belongs_to(credentials.authority):
         raise Conflict(
             f"cannot install the agent on '{destination.place}': it belongs to another controller",
-            hint=f"add it as it is: assist instance add {name} {route.Ssh(destination)}; or take it over: rm "
+            hint=f"add it as it is: assist instance add {quoted(name)} {route.Ssh(destination)}; or take it over: rm "
             f"{found.home}/pki/ca.pem there, and repeat",
             code=codes.CLIENT_AUTH_FAILED,
         )
@@ -136,7 +137,7 @@ def install(controller: Controller, request: InstallRequest, *, progress: Progre
     except AgentError as error:
         raise InstallFailed(
             f"cannot register '{name}': its agent runs, and {error.message.removeprefix('cannot ')} failed",
-            hint=f"{error.hint}; then: assist instance add {name} {address}",
+            hint=f"{error.hint}; then: assist instance add {quoted(name)} {address}",
             code=error.code,
         ) from error
     _note(controller, "instance.install", registered, f"agent {done.version} at {address}")
@@ -313,7 +314,7 @@ async def _within(seconds: float, work: Awaitable[T], instance: Instance, what: 
         return await asyncio.wait_for(work, seconds)
     except asyncio.TimeoutError:
         raise ClientNotOnline(
-            f"cannot hear '{instance.name}' since its {what} began", hint=f"assist doctor {instance.name}"
+            f"cannot hear '{instance.name}' since its {what} began", hint=f"assist doctor {quoted(instance.name)}"
         ) from None
 
 

@@ -94,7 +94,7 @@ def tag(controller: Controller, wanted: Sequence[str], changes: Mapping[str, str
             if not any(key in instance.tags for instance in found):
                 raise NotFound(
                     f"cannot take the tag '{key}' from '{target.fold(each.name for each in found)}': there is none",
-                    hint=f"assist instance show {found[0].name}",
+                    hint=f"assist instance show {names.quoted(found[0].name)}",
                     code=codes.TAG_NOT_EXISTS,
                 )
         changed = []
@@ -147,7 +147,7 @@ def refuse_in_use(reader: Reader, instance: Instance) -> None:
     if waiting:
         raise Conflict(
             f"cannot remove the instance '{instance.name}': {waiting[0]} is to run there again",
-            hint=f"assist stop {waiting[0]} -i {instance.name}",
+            hint=f"assist stop {waiting[0]} -i {names.quoted(instance.name)}",
             code=codes.INSTANCE_IN_USE,
         )
 
@@ -158,7 +158,7 @@ def refuse_name_of_another(reader: Reader, name: str, instance_id: str) -> None:
     if bearer is not None and bearer.id != instance_id:
         raise Conflict(
             f"cannot use the name '{name}': the instance {bearer.id} at '{bearer.address}' bears it",
-            hint=f"take another name, or free it: assist instance remove {name}",
+            hint=f"take another name, or free it: assist instance remove {names.quoted(name)}",
             code=codes.INSTANCE_NAME_EXISTS,
         )
 
@@ -168,7 +168,7 @@ def refuse_another_name(name: str, known: Instance | None) -> None:
     if known is not None and known.name != name:
         raise Conflict(
             f"cannot add '{name}': the instance {known.id} is registered as '{known.name}'",
-            hint=f"assist instance rename {known.name} {name}",
+            hint=f"assist instance rename {names.quoted(known.name)} {names.quoted(name)}",
             code=codes.INSTANCE_EXISTS,
         )
 

@@ -1,6 +1,7 @@
 """Why it does not work: this controller, or one instance, looked over step by step. Each step says what to do.
 
-Nothing is made, started or migrated, and of a home that is not this user's alone nothing is read.
+Nothing is started or migrated. Of a home that is not this user's alone nothing is read, and one that others could only
+read is made private, as by every command.
 """
 
 from __future__ import annotations
@@ -21,12 +22,13 @@ from assist_cli.deploy import pki
 from assist_cli.errors import AssistError, ExitStatus, FileFailure
 from assist_cli.model.check import Check
 from assist_cli.model.instance import LOCAL, Health, Instance
+from assist_cli.model.names import quoted
 from assist_cli.model.schedule import error_of
 from assist_cli.model.target import Selection
 from assist_cli.operations.controller import Controller, utc_now
 from assist_cli.operations.fleet import health, instances
 from assist_cli.operations.server import lease
-from assist_cli.paths import Home
+from assist_cli.paths import Home, try_folder
 from assist_cli.store import checkup, schedules
 from assist_cli.store import instances as store
 from assist_cli.store.database import RESTORE, SCHEMA_VERSION, open_database
@@ -51,6 +53,8 @@ def examine(home: Home, name: str | None = None) -> Examination:
     mode = _mode(home.root)
     try:
         exists = home.check()
+        if not exists:
+            try_folder(home.root)
     except AssistError as error:
         return Examination([_failed("home", error)], error.exit_status)
     if name is None:
@@ -147,7 +151,8 @@ def _mode(path: Path) -> int:
 
 def _home(home: Home, exists: bool, mode: int) -> Check:
     if mode & 0o077:
-        return Check("home", False, f"{home.root} could be read by others (mode {mode:04o}); it is private now")
+        text = f"{home.root} could be read by others (mode {mode:04o}); it is private now"
+        return Check("home", False, text, "see who else is on this machine, and renew what was secret")
     return Check("home", True, str(home.root) if exists else f"{home.root}: none yet, the first command makes it")
 
 
@@ -163,8 +168,15 @@ def _disk_of(home: Home) -> Check:
 
 
 def _disk(free: int, where: str) -> Check:
-    text = f"{free / 2**30:.1f} GiB free in {where}"
+    text = f"{_size(free)} free in {where}"
     return Check("disk", free >= FREE_BYTES, text, "" if free >= FREE_BYTES else "make room there")
+
+
+def _size(number: int) -> str:
+    unit, name = next(
+        ((2**power, name) for power, name in ((30, "GiB"), (20, "MiB")) if number >= 2**power), (2**10, "KiB")
+    )
+    return f"{number / unit:.1f} {name}"
 
 
 @contextlib.contextmanager
@@ -187,7 +199,7 @@ def _database(home: Home, *, thorough: bool) -> Iterator[tuple[Check, Controller
         if faults:
             yield Check("database", False, "; ".join(faults[:SHOWN]), RESTORE), None
         elif not current:
-            text = f"{path} has schema {database.version}: another command brings it to schema {SCHEMA_VERSION}"
+            text = f"{path} has schema {database.version}: the next command migrates it to schema {SCHEMA_VERSION}"
             yield Check("database", thorough, text, "assist instance list"), None
         else:
             yield Check("database", True, f"{path} is whole"), Controller(home, database)
@@ -219,7 +231,7 @@ def _certificates(home: Home, now: datetime) -> Iterator[Check]:
 
 def _certificate_of(instance: Instance, found: Health, now: datetime) -> Iterator[Check]:
     if found.certificate_ends is not None:
-        hint = f"assist instance upgrade {instance.name} --rotate"
+        hint = f"assist instance upgrade {quoted(instance.name)} --rotate"
         yield _ends("certificate", found.certificate_ends, now, hint)
     elif isinstance(route.parse(instance.address), route.Ssh):
         yield Check("host key", True, "the one that is known")
@@ -302,7 +314,7 @@ def _register(controller: Controller) -> Check:
 def _agent(instance: Instance, found: Health) -> Check:
     text = f"version {found.agent}, protocol {found.protocol}, up {found.uptime / 3600:.1f} h"
     same = found.agent == __version__
-    hint = f"this Assist is {__version__}: assist instance upgrade {instance.name}"
+    hint = f"this Assist is {__version__}: assist instance upgrade {quoted(instance.name)}"
     return Check("agent", same, text, "" if same else hint)
 
 
