@@ -314,6 +314,11 @@ def _check(path: Path, kind: str) -> bool:
             raise FileFailure(f"cannot write to {what}: the file system is read-only", hint=_ELSEWHERE)
         raise FileFailure(f"cannot write to {what}: it is read-only (mode {mode})", hint=mend)
     if os.name == "posix" and status.st_mode & 0o077:
+        if kind == "home" and _holds_others(path):
+            raise NotPermitted(
+                f"cannot use {what}: others can read it, and it holds what is not Assist's",
+                hint="set ASSIST_HOME to a folder of its own",
+            )
         try:
             path.chmod(0o700 if is_folder else 0o600)
         except FileNotFoundError:
@@ -321,6 +326,12 @@ def _check(path: Path, kind: str) -> bool:
         except OSError as error:
             raise FileFailure(f"cannot make {what} private: {error.strerror}", hint=_ELSEWHERE) from error
     return True
+
+
+def _holds_others(path: Path) -> bool:
+    """Whether a folder without a database holds what is not kept in a home: /etc would be made private else."""
+    names = {each.name for each in path.iterdir()}
+    return "assist.db" not in names and not names <= {*_FOLDERS, *_FILES}
 
 
 def _may(path: Path, wanted: int) -> bool:

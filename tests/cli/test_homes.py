@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import shutil
 import stat
 import subprocess
 from collections.abc import Callable, Iterator
@@ -158,6 +159,16 @@ def test_a_home_below_a_file_or_of_an_impossible_name_is_told(assist: Applicatio
         for words in SOME:
             refused(assist, words, 74, ASSIST_HOME=str(home))
         assert assist("doctor", env={"ASSIST_HOME": str(home)}).returncode == 74
+
+
+def test_a_folder_of_other_things_is_not_made_private(assist: Application, home: Path) -> None:
+    """Such as /etc, when a person gives it by mistake."""
+    shutil.rmtree(home, ignore_errors=True)
+    (home / "passwd").mkdir(parents=True)
+    home.chmod(0o755)
+    for words in (("invocation", "list"), ("doctor",)):
+        assert assist(*words).returncode == 77
+    assert stat.S_IMODE(home.stat().st_mode) == 0o755
 
 
 def test_one_that_others_may_only_read_is_made_private(assist: Application, home: Path) -> None:
