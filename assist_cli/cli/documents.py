@@ -254,7 +254,7 @@ def schedule(planned: Planned) -> Document:
         "Timezone": planned.schedule.timezone,
         "InvokeStatus": planned.invocation.status.value,
         "Paused": planned.schedule.paused is not None,
-        "NextTime": time(planned.schedule.next if planned.is_waiting else None),
+        "NextTime": time(planned.upcoming),
         "LastTime": time(planned.schedule.last),
         "InstanceCount": len(planned.invocation.instances),
         "ErrorInfo": planned.schedule.error or "",

@@ -80,7 +80,8 @@ class Schedule:
 
     ``anchor`` is where intervals are counted from, ``next`` the due time that comes next (None: it is over) and
     ``last`` the newest that has fired. ``instant`` is the moment of what fires once. ``secrets`` are references by key,
-    read again at each firing. ``error`` tells why it could not be fired, when it was tried last.
+    read again at each firing. ``error`` tells why it could not be fired, when it was tried last, and ``fault`` what is
+    stored of it and makes no sense: it is not fired.
 
     One that counts elapsed time has the moment at which the machine ``booted``, by the wall clock by which its times
     are right, and the name of that ``boot``; None follows the time of day.
@@ -101,6 +102,7 @@ class Schedule:
     booted: datetime | None = None
     boot: str = ""
     error: str | None = None
+    fault: str | None = None
 
     @property
     def expression(self) -> str:
@@ -111,17 +113,22 @@ class Schedule:
 
 
 def frequency_of(schedule: Schedule) -> Frequency:
-    """The frequency of a schedule. Raises InvalidParameter when its zone, or what it says, is not known here."""
+    """The frequency of a schedule.
+
+    Raises InvalidParameter when its zone, or what it says, is not known here, and when the schedule has a fault.
+    """
     from assist_cli.model.frequency import stored
 
+    if schedule.fault is not None:
+        raise InvalidParameter(schedule.fault, hint=f"assist stop {schedule.invocation_id} ends it")
     return stored(schedule.frequency, schedule.timezone, schedule.instant, schedule.booted is not None)
 
 
 def error_of(schedule: Schedule) -> str | None:
-    """Return why a schedule cannot be fired: what is noted, or that its frequency cannot be read here; None: it can."""
+    """Return why a schedule cannot be fired: its fault, what is noted, or its frequency; None: it can, or is over."""
     if schedule.next is None:
         return None
-    if schedule.error is not None:
+    if schedule.error is not None and schedule.fault is None:
         return schedule.error
     try:
         frequency_of(schedule)

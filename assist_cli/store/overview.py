@@ -8,6 +8,7 @@ from assist_cli.model.frequency import expression
 from assist_cli.model.overview import FailedRecord, NextFiring, Running
 from assist_cli.store.database import Reader, from_ms
 from assist_cli.store.rows import exit_code_of
+from assist_cli.store.schedule_rows import IS_DUE_TIME, legible
 
 SHOWN_BYTES = 100
 _WHAT = f"""
@@ -52,20 +53,22 @@ def running(reader: Reader, limit: int) -> list[Running]:
 
 
 def firings(reader: Reader, limit: int) -> list[NextFiring]:
-    """What runs next, the soonest first."""
+    """What runs next, the soonest first; without those whose due time makes no sense."""
     rows = reader.query(
         f"""
-        SELECT invocations.id, {_WHAT}, schedules.frequency, schedules.timezone, schedules.next_at
+        SELECT invocations.id, {_WHAT}, CAST(schedules.frequency AS BLOB) AS frequency,
+            CAST(schedules.timezone AS BLOB) AS timezone, schedules.next_at
         FROM schedules JOIN invocations ON invocations.id = schedules.invocation_id
         LEFT JOIN transfers ON transfers.invocation_id = invocations.id
-        WHERE schedules.next_at IS NOT NULL AND schedules.paused_at IS NULL
+        WHERE {IS_DUE_TIME} AND schedules.paused_at IS NULL
         ORDER BY schedules.next_at LIMIT ?
         """,  # noqa: S608 - a text from above
         [limit],
     )
     return [
-        NextFiring(row["id"], _text(row), expression(row["frequency"], row["timezone"]), from_ms(row["next_at"]))
+        NextFiring(row["id"], _text(row), expression(legible(row["frequency"]), zone), from_ms(row["next_at"]))
         for row in rows
+        for zone in [None if row["timezone"] is None else legible(row["timezone"])]
     ]
 
 

@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 from assist_cli.model.instance import Instance
-from assist_cli.model.schedule import Missed, Schedule
+from assist_cli.model.schedule import Schedule
 from assist_cli.store.database import (
+    LATEST_MS,
     MILLISECOND,
     Reader,
     Transaction,
-    from_ms,
-    from_ms_or_none,
     to_ms,
     to_ms_or_none,
 )
+from assist_cli.store.schedule_rows import COLUMNS, IS_DUE_TIME, MOST_REVISIONS, legible, schedule_of
 
-_NEXT_REVISION = "(SELECT coalesce(max(revision), 0) + 1 FROM schedules)"
+_IS_REVISION = f"revision BETWEEN 0 AND {MOST_REVISIONS}"
+_NEXT_REVISION = f"(SELECT coalesce(max(revision), 0) + 1 FROM schedules WHERE {_IS_REVISION})"  # noqa: S608
+# What is left by a change from outside without its invocation cannot be shown; the database check tells of it.
+_OWNED = "schedules JOIN invocations ON invocations.id = invocation_id"
+# By the sums of SQL a text is 0: what makes no sense would become a time.
+_CAN_BE_MOVED = " AND ".join(
+    f"coalesce({name}, 0) BETWEEN -{LATEST_MS} AND {LATEST_MS}"
+    for name in ("anchor_at", "next_at", "last_at", "instant_at", "booted_at")
+)
 
 
 def add(transaction: Transaction, schedule: Schedule) -> None:
@@ -48,29 +55,36 @@ def add(transaction: Transaction, schedule: Schedule) -> None:
 
 
 def get(reader: Reader, invocation_id: str) -> Schedule | None:
-    """The schedule of an invocation; None when it has none."""
-    row = reader.first("SELECT * FROM schedules WHERE invocation_id = ?", [invocation_id])
-    return None if row is None else _schedule(row)
+    """The schedule of an invocation; None when it has none. What makes no sense in its row is its ``fault``."""
+    row = reader.first(f"SELECT {COLUMNS} FROM schedules WHERE invocation_id = ?", [invocation_id])  # noqa: S608
+    return None if row is None else schedule_of(row)
 
 
 def open_among(reader: Reader, invocation_ids: Sequence[str]) -> list[Schedule]:
     """The schedules of these invocations that will fire again, also while they are paused."""
     rows = reader.query(
-        "SELECT * FROM schedules WHERE next_at IS NOT NULL AND invocation_id IN (SELECT value FROM json_each(?))",
+        f"SELECT {COLUMNS} FROM schedules WHERE next_at IS NOT NULL"  # noqa: S608
+        " AND invocation_id IN (SELECT value FROM json_each(?))",
         [json.dumps(invocation_ids)],
     )
-    return [_schedule(row) for row in rows]
+    return [schedule_of(row) for row in rows]
 
 
 def changed(reader: Reader, revision: int) -> tuple[int, dict[str, int | None]]:
     """What people changed since a revision (0: all): the newest revision, and the next due time of each in ms.
 
-    None means that it does not fire: it is over, or paused.
+    None means that it does not fire: it is over, or paused. One whose due time makes no sense is due at
+    once, so that it is told.
     """
     rows = reader.query(
-        "SELECT invocation_id, revision, CASE WHEN paused_at IS NULL THEN next_at END AS next_at FROM schedules"
-        " WHERE revision > ?",
-        [revision],
+        f"""
+        SELECT invocation_id, CASE WHEN {_IS_REVISION} THEN revision ELSE 0 END AS revision,
+            CASE WHEN paused_at IS NULL AND next_at IS NOT NULL THEN CASE WHEN {IS_DUE_TIME} THEN next_at ELSE 0 END END
+                AS next_at
+        FROM {_OWNED}
+        {f"WHERE revision > ? AND {_IS_REVISION}" if revision else ""}
+        """,  # noqa: S608
+        [revision] if revision else [],
     )
     newest = max((row["revision"] for row in rows), default=revision)
     return newest, {row["invocation_id"]: row["next_at"] for row in rows}
@@ -78,13 +92,13 @@ def changed(reader: Reader, revision: int) -> tuple[int, dict[str, int | None]]:
 
 def ids(reader: Reader) -> list[str]:
     """The invocations that have a schedule, also one that is over; newest first."""
-    rows = reader.query("SELECT invocation_id FROM schedules ORDER BY invocation_id DESC")
+    rows = reader.query(f"SELECT invocation_id FROM {_OWNED} ORDER BY invocation_id DESC")  # noqa: S608
     return [row["invocation_id"] for row in rows]
 
 
 def open_ids(reader: Reader) -> list[str]:
     """Those that will fire again, also while they are paused."""
-    rows = reader.query("SELECT invocation_id FROM schedules WHERE next_at IS NOT NULL ORDER BY invocation_id")
+    rows = reader.query(f"SELECT invocation_id FROM {_OWNED} WHERE next_at IS NOT NULL ORDER BY 1")  # noqa: S608
     return [row["invocation_id"] for row in rows]
 
 
@@ -186,11 +200,12 @@ def shift_elapsed(transaction: Transaction, boot: str, booted: datetime, least: 
     Less than ``least`` is no step. Where the machine was started since, its times are right by the wall clock.
     """
     transaction.execute(
-        """
+        f"""
         UPDATE schedules SET anchor_at = anchor_at + ?2 - booted_at, next_at = next_at + ?2 - booted_at,
             last_at = last_at + ?2 - booted_at, instant_at = instant_at + ?2 - booted_at, booted_at = ?2
         WHERE booted_at IS NOT NULL AND next_at IS NOT NULL AND boot = ?1 AND abs(?2 - booted_at) >= ?3
-        """,
+            AND {_CAN_BE_MOVED}
+        """,  # noqa: S608
         [boot, to_ms(booted), least // MILLISECOND],
     )
 
@@ -216,9 +231,10 @@ def clear_errors(transaction: Transaction) -> None:
 def errors(reader: Reader) -> dict[str, str]:
     """Those that could not be fired when that was tried last, and why."""
     rows = reader.query(
-        "SELECT invocation_id, error FROM schedules WHERE error IS NOT NULL AND next_at IS NOT NULL ORDER BY 1"
+        "SELECT invocation_id, CAST(error AS BLOB) AS error FROM schedules"
+        " WHERE error IS NOT NULL AND next_at IS NOT NULL ORDER BY 1"
     )
-    return {row["invocation_id"]: row["error"] for row in rows}
+    return {row["invocation_id"]: legible(row["error"]) for row in rows}
 
 
 def ahead(reader: Reader, now: datetime) -> list[str]:
@@ -246,23 +262,3 @@ def set_next(transaction: Transaction, schedule: Schedule, upcoming: datetime | 
         [to_ms_or_none(upcoming), to_ms(schedule.anchor), schedule.invocation_id, to_ms_or_none(schedule.next)],
     )
     return changed == 1
-
-
-def _schedule(row: sqlite3.Row) -> Schedule:
-    return Schedule(
-        invocation_id=row["invocation_id"],
-        frequency=row["frequency"],
-        timezone=row["timezone"],
-        anchor=from_ms(row["anchor_at"]),
-        next=from_ms_or_none(row["next_at"]),
-        last=from_ms_or_none(row["last_at"]),
-        jitter=row["jitter_ms"] * MILLISECOND,
-        missed=Missed(row["missed"]),
-        keep=row["keep"],
-        paused=from_ms_or_none(row["paused_at"]),
-        secrets=json.loads(row["secrets"]),
-        instant=from_ms_or_none(row["instant_at"]),
-        booted=from_ms_or_none(row["booted_at"]),
-        boot=row["boot"],
-        error=row["error"],
-    )

@@ -31,7 +31,7 @@ WRONG = {
     "zone": ("UPDATE schedules SET timezone = 'Gone/Land' WHERE invocation_id = ?", "Gone/Land"),
     "expression": ("UPDATE schedules SET frequency = '* *' WHERE invocation_id = ?", "this has 2"),
     "missed": ("UPDATE schedules SET missed = 'never' WHERE invocation_id = ?", "never"),
-    "secrets": ("UPDATE schedules SET secrets = '{' WHERE invocation_id = ?", "JSONDecodeError"),
+    "secrets": ("UPDATE schedules SET secrets = '{' WHERE invocation_id = ?", "secrets are no names"),
     "parameters": ("UPDATE invocations SET parameters = '{' WHERE id = ?", "JSONDecodeError"),
     "id": (
         "CREATE TRIGGER taken BEFORE INSERT ON records WHEN new.invocation_id = 'ID'"
@@ -40,7 +40,7 @@ WRONG = {
     ),
     "bug": (
         "UPDATE schedules SET jitter_ms = 'x' WHERE invocation_id = ?",
-        "Error",
+        "jitter_ms is 'x'",
     ),
 }
 

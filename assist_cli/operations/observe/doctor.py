@@ -298,11 +298,8 @@ def examine_schedules(controller: Controller) -> Check:
         except Exception as error:  # whatever is wrong with one, the others are looked at
             found.setdefault(invocation_id, str(error))
     if found:
-        more = f"; and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
-        text = "; ".join(
-            f"{invocation_id} cannot be fired: {error}" for invocation_id, error in [*found.items()][:SHOWN]
-        )
-        return Check("schedules", False, text + more, "assist schedule show ID; assist stop ID ends one")
+        text = "; ".join(f"{invocation_id} cannot be fired: {error}" for invocation_id, error in found.items())
+        return Check("schedules", False, text, "assist schedule show ID; assist stop ID ends one")
     return Check("schedules", True, "each can be fired")
 
 

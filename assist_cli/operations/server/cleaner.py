@@ -36,7 +36,7 @@ async def keep_clean(controller: Controller) -> None:
 def tidy(controller: Controller, invocation_id: str) -> None:
     """Remove what is beyond the number of records that its schedule keeps (docs/rules.md section 6)."""
     schedule = schedules.get(controller.database, invocation_id)
-    if schedule is None:
+    if schedule is None or schedule.fault is not None:  # which may be in how much it keeps
         return
     with controller.database.transaction() as transaction:
         gone = slots.old_records(transaction, invocation_id, schedule.keep)

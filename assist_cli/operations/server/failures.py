@@ -34,8 +34,9 @@ class Failures:
             return
         if self._write(invocation_id, text):
             self._known[invocation_id] = text
-            bug = None if isinstance(error, AssistError) else error
-            log.error("schedule %s cannot be fired: %s", invocation_id, text, exc_info=bug)
+            log.error("schedule %s cannot be fired: %s", invocation_id, text)
+            if not isinstance(error, AssistError):
+                log.debug("schedule %s: where that was raised", invocation_id, exc_info=error)
 
     def clear(self, invocation_id: str) -> None:
         """Note that a schedule was fired. Raises DatabaseFailure."""

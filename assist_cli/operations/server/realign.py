@@ -12,6 +12,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from assist_cli.model import schedule as rules
+from assist_cli.model.frequency import Frequency
 from assist_cli.model.schedule import Schedule
 from assist_cli.operations.controller import Controller
 from assist_cli.operations.server import lease
@@ -27,13 +28,13 @@ def at_start(controller: Controller, token: str, failures: Failures, now: dateti
     _move_elapsed(controller, token)
     ahead = set(schedules.ahead(controller.database, now))
 
-    def upcoming(schedule: Schedule) -> tuple[Schedule, datetime | None]:
+    def upcoming(schedule: Schedule, frequency: Frequency) -> tuple[Schedule, datetime | None]:
         if schedule.invocation_id in ahead:
             moved = replace(schedule, anchor=min(schedule.anchor, now))
-            return moved, rules.after_step(moved, rules.frequency_of(schedule), now, None)
+            return moved, rules.after_step(moved, frequency, now, None)
         if schedule.instant is not None or schedule.booted is not None or schedule.paused is not None:
             return schedule, schedule.next
-        return schedule, rules.upgraded(schedule, rules.frequency_of(schedule), now)
+        return schedule, rules.upgraded(schedule, frequency, now)
 
     _set(controller, token, failures, schedules.open_ids(controller.database), now, upcoming)
 
@@ -47,8 +48,8 @@ def after_step(controller: Controller, token: str, failures: Failures, now: date
     database = controller.database
     concerned = {*schedules.ahead(database, now), *schedules.passed_over(database, now - step, now)}
 
-    def upcoming(schedule: Schedule) -> tuple[Schedule, datetime | None]:
-        return schedule, rules.after_step(schedule, rules.frequency_of(schedule), now, step)
+    def upcoming(schedule: Schedule, frequency: Frequency) -> tuple[Schedule, datetime | None]:
+        return schedule, rules.after_step(schedule, frequency, now, step)
 
     _set(controller, token, failures, concerned, now, upcoming)
 
@@ -67,7 +68,7 @@ def _set(
     failures: Failures,
     ids: Iterable[str],
     now: datetime,
-    upcoming: Callable[[Schedule], tuple[Schedule, datetime | None]],
+    upcoming: Callable[[Schedule, Frequency], tuple[Schedule, datetime | None]],
 ) -> None:
     """Write what is due next, where it is another time; it is worked out before the transaction begins."""
     failed: dict[str, Exception] = {}
@@ -76,7 +77,7 @@ def _set(
         with kept(failed, invocation_id):
             schedule = schedules.get(controller.database, invocation_id)
             if schedule is not None and schedule.next is not None:
-                moved, due = upcoming(schedule)
+                moved, due = upcoming(schedule, rules.frequency_of(schedule))
                 if (moved, due) != (schedule, schedule.next):
                     found.append((schedule, moved, due))
     if found:
