@@ -254,7 +254,7 @@ def schedule(planned: Planned) -> Document:
         "Timezone": planned.schedule.timezone,
         "InvokeStatus": planned.invocation.status.value,
         "Paused": planned.schedule.paused is not None,
-        "NextTime": time(planned.upcoming),
+        "NextTime": time(planned.schedule.upcoming),
         "LastTime": time(planned.schedule.last),
         "InstanceCount": len(planned.invocation.instances),
         "ErrorInfo": planned.schedule.error or "",

@@ -66,8 +66,9 @@ def _planned(invocation: Invocation, schedule: Schedule, now: datetime) -> Cell:
     """The status of one that will run again, or at all: what it waits for."""
     if schedule.paused is not None:
         return Cell("Paused", Style.ODD)
-    assert schedule.next is not None
-    when = due(schedule.next, now)
+    if schedule.upcoming is None:
+        return Cell("Error", Style.BAD)
+    when = due(schedule.upcoming, now)
     again = invocation.repeat_mode is RepeatMode.PERIOD
     return Cell(f"Periodic, next {when}" if again else f"{SCHEDULED}, {when}", Style.BUSY)
 
@@ -121,8 +122,10 @@ def print_head(
     rows = [("Created", created(invocation, now)), ("Settings", ", ".join(settings))]
     if invocation.expression is not None:
         rows.append(("Frequency", invocation.expression))
-    if schedule is not None and schedule.next is not None and schedule.paused is None:
-        rows.append(("Next", f"{due(schedule.next, now)} ({clock(schedule.next, schedule.timezone)})"))
+    if schedule is not None and schedule.fault is not None:
+        rows.append(("Error", f"cannot be fired: {schedule.fault}"))
+    if schedule is not None and (upcoming := schedule.upcoming) is not None:
+        rows.append(("Next", f"{due(upcoming, now)} ({clock(upcoming, schedule.timezone)})"))
     if invocation.command_name is not None:
         rows.insert(0, ("Command", f"{invocation.command_name}@{invocation.command_version}"))
     if invocation.parameters:

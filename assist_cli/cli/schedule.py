@@ -217,7 +217,7 @@ def _print(printer: Printer, found: Planned, now: datetime) -> None:
     state = _state(found)
     printer.line(f"{printer.paint(invocation.id, Style.STRONG)}  {printer.paint(state.text, state.style)}")
     zone = schedule.timezone
-    upcoming = f" ({clock(found.upcoming, zone)})" if found.upcoming else ""
+    upcoming = f" ({clock(schedule.upcoming, zone)})" if schedule.upcoming else ""
     rows = [
         *([("Error", f"cannot be fired: {schedule.error}")] if schedule.error is not None else []),
         ("Frequency", schedule.expression),
@@ -262,7 +262,7 @@ def _state(found: Planned) -> Cell:
 
 
 def _next(found: Planned, now: datetime) -> str:
-    return due(found.upcoming, now) if found.upcoming else "-"
+    return due(found.schedule.upcoming, now) if found.schedule.upcoming else "-"
 
 
 def _command(found: Planned) -> str:

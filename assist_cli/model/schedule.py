@@ -105,6 +105,11 @@ class Schedule:
     fault: str | None = None
 
     @property
+    def upcoming(self) -> datetime | None:
+        """The due time at which it runs next; None when it is over, paused, or has a fault."""
+        return self.next if self.paused is None and self.fault is None else None
+
+    @property
     def expression(self) -> str:
         """The frequency with its zone, as it can be given again."""
         from assist_cli.model.frequency import expression

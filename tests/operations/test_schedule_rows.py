@@ -138,10 +138,13 @@ def test_the_commands_show_them_and_those_that_are_whole(world: World, assist: A
         shown = assist("schedule", "show", invocation_id)
         assert shown.returncode == 0
         assert "cannot be fired: " in shown.stdout.decode()
-        assert column != "next_at" or "overdue" not in shown.stdout.decode()
+        invocation = assist("invocation", "show", invocation_id)
+        assert invocation.returncode == 0
+        assert column != "next_at" or b"overdue" not in shown.stdout + invocation.stdout
         assert assist("schedule", "slots", invocation_id).returncode == 0
         assert assist("schedule", "pause", invocation_id).returncode == 0
         resumed = assist("schedule", "resume", invocation_id)
         assert resumed.returncode == (0 if column == "revision" else 65)  # a change has given it another revision
+    assert assist("invocation", "list").returncode == 0
     assert assist("top", "--once").returncode == 0
     assert good in assist("schedule", "show", good).stdout.decode()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 
 from assist_cli.errors import Conflict, NotFound
 from assist_cli.model import schedule as rules
@@ -33,11 +32,6 @@ class Planned:
     def is_waiting(self) -> bool:
         """Whether it will run again, or at all."""
         return self.schedule.next is not None and self.schedule.paused is None
-
-    @property
-    def upcoming(self) -> datetime | None:
-        """The due time at which it runs next; None when it does not, or that cannot be read."""
-        return self.schedule.next if self.is_waiting and self.schedule.fault is None else None
 
 
 def is_served(controller: Controller) -> bool:
