@@ -23,11 +23,14 @@ def somebody() -> Iterator[Path]:
     need_root()
     folder = Path(tempfile.mkdtemp(prefix="assist-somebody-"))
     os.chown(folder, UID, -1)
+    before = Path.cwd()
+    os.chdir(folder)  # the user may not enter where we are
     os.seteuid(UID)
     try:
         yield folder
     finally:
         os.seteuid(0)
+        os.chdir(before)
         shutil.rmtree(folder)
 
 
