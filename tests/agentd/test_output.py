@@ -133,6 +133,7 @@ def test_a_head_comes_while_it_runs(agent: Agent, client: Client) -> None:
 
 
 @posix
+@pytest.mark.long
 def test_more_than_the_spool_holds_keeps_head_and_tail(agent: Agent, client: Client) -> None:
     """64 MiB of a record are kept; what is gone between is one hole, exactly as large as ``dropped`` says."""
     size = 80_000_000

@@ -84,6 +84,7 @@ def test_one_that_leaves_its_session_and_its_environment(agent: Agent, client: C
     assert [is_alive(int(pid)) for pid in pids.read_text().split()] == [False, False]
 
 
+@pytest.mark.long
 def test_one_that_forks_two_thousand(agent: Agent, client: Client) -> None:
     """Many children of one parent, each stubborn: none is left, and nobody waits for it."""
     record = client.run(

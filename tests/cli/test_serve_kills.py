@@ -62,7 +62,7 @@ def serve_and_kill(installed: Program, home: Path, rounds: int, last: float) -> 
                 slots, arrivals, frequency.every(10), found.schedule.anchor, end, served, timedelta(seconds=3)
             )
             ran += outcomes[SlotOutcome.RAN] + outcomes[SlotOutcome.LATE]
-    assert ran >= SCHEDULES * 4
+    assert ran >= SCHEDULES * min(4, int(last // 10))
 
 
 def serve(installed: Program, seconds: float, number: int) -> tuple[datetime, bytes]:
