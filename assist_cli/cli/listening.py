@@ -11,39 +11,35 @@ import typer
 
 from assist_cli import codes
 from assist_cli.cli import options
+from assist_cli.cli.typer_classes import Group
 from assist_cli.errors import InvalidParameter, LocalFailure, UsageError
 from assist_cli.model import endpoint
 
 if TYPE_CHECKING:
     from assist_cli.operations.server.server import Service
 
-Api = Annotated[str | None, typer.Option("--api", metavar="ADDRESS:PORT", help="Serve the HTTP API there, too.")]
-Certificate = Annotated[
-    Path | None, typer.Option("--api-cert", metavar="FILE", help="By HTTPS, with this certificate (PEM) …")
-]
-Key = Annotated[Path | None, typer.Option("--api-key", metavar="FILE", help="… and its key.")]
-Names = Annotated[
-    list[str] | None,
-    typer.Option("--api-name", metavar="NAME", help="A host name that clients may call it by: that of a proxy."),
-]
-Insecure = Annotated[
-    bool, typer.Option("--insecure", help="By plain HTTP on a network too, where anybody may read along.")
-]
-Metrics = Annotated[
-    str | None, typer.Option("--metrics", metavar="ADDRESS:PORT", help="Figures for Prometheus, at /metrics.")
-]
-
 
 @dataclass(frozen=True)
-class Listening:
-    """Where a server listens beside its work, as the options say it."""
+class Listening(Group):
+    """Where a server listens beside its work."""
 
-    api: str | None
-    certificate: Path | None
-    key: Path | None
-    names: tuple[str, ...]
-    insecure: bool
-    metrics: str | None
+    api: Annotated[str | None, typer.Option("--api", metavar="ADDRESS:PORT", help="Serve the HTTP API there, too.")] = (
+        None
+    )
+    certificate: Annotated[
+        Path | None, typer.Option("--api-cert", metavar="FILE", help="By HTTPS, with this certificate (PEM) …")
+    ] = None
+    key: Annotated[Path | None, typer.Option("--api-key", metavar="FILE", help="… and its key.")] = None
+    names: Annotated[
+        list[str] | None,
+        typer.Option("--api-name", metavar="NAME", help="A host name that clients may call it by: that of a proxy."),
+    ] = None
+    insecure: Annotated[
+        bool, typer.Option("--insecure", help="By plain HTTP on a network too, where anybody may read along.")
+    ] = False
+    metrics: Annotated[
+        str | None, typer.Option("--metrics", metavar="ADDRESS:PORT", help="Figures for Prometheus, at /metrics.")
+    ] = None
 
     def services(self) -> list[Service]:
         """The services that are asked for, checked. Raises UsageError, InvalidParameter, LocalFailure."""
@@ -58,7 +54,7 @@ class Listening:
         words = ["--api", self.api] if self.api else []
         for option, path in (("--api-cert", self.certificate), ("--api-key", self.key)):
             words += [option, str(path.absolute())] if path else []
-        for name in self.names:
+        for name in self.names or ():
             words += ["--api-name", name]
         words += ["--metrics", self.metrics] if self.metrics else []
         return [*words, "--insecure"] if self.insecure else words
@@ -74,7 +70,9 @@ class Listening:
             from assist_cli.api import server
         except ModuleNotFoundError as error:
             raise _not_installed("the API", error, "api") from error
-        place = server.place(self.api, self.certificate, self.key, insecure=self.insecure, names=self.names)
+        place = server.place(
+            self.api, self.certificate, self.key, insecure=self.insecure, names=tuple(self.names or ())
+        )
         if self.key is not None:
             options.warn_if_exposed(self.key)
         return [functools.partial(server.service, place)]

@@ -10,7 +10,7 @@ import typer
 
 from assist_cli.cli import options
 from assist_cli.cli.formatting import escape
-from assist_cli.cli.listening import Api, Certificate, Insecure, Key, Listening, Metrics, Names
+from assist_cli.cli.listening import Listening
 from assist_cli.cli.log import LogHandler
 from assist_cli.cli.output import Printer
 from assist_cli.errors import UsageError
@@ -24,12 +24,8 @@ app = options.application()
 def serve(
     context: typer.Context,
     once: Annotated[bool, typer.Option("--once", help="Do what is due now, and end.")] = False,
-    api: Api = None,
-    certificate: Certificate = None,
-    key: Key = None,
-    names: Names = None,
-    insecure: Insecure = False,
-    metrics: Metrics = None,
+    *,
+    listening: Listening,
 ) -> None:
     """Fire what is due, and see through what is open.
 
@@ -37,12 +33,12 @@ def serve(
     started with the machine: assist service install.
     """
     printer = options.printer(context)
-    for option, given in (("an API", api), ("metrics", metrics)):
+    for option, given in (("an API", listening.api), ("metrics", listening.metrics)):
         if once and given is not None:
             raise UsageError(
                 f"cannot serve {option} once", hint=f"leave out --once, or --{option.removeprefix('an ').lower()}"
             )
-    services = Listening(api, certificate, key, tuple(names or ()), insecure, metrics).services()
+    services = listening.services()
     _keep_log(printer)
     with open_controller(home()) as controller:
         from assist_cli.operations.server import server

@@ -6,7 +6,7 @@ import typer
 
 from assist_cli.cli import documents, options
 from assist_cli.cli.formatting import escape
-from assist_cli.cli.listening import Api, Certificate, Insecure, Key, Listening, Metrics, Names
+from assist_cli.cli.listening import Listening
 from assist_cli.cli.output import Format, Printer, Style
 from assist_cli.errors import ExitStatus
 from assist_cli.operations.controller import open_controller
@@ -23,12 +23,8 @@ app = options.application(
 def install(
     context: typer.Context,
     output: options.Output = Format.TABLE,
-    api: Api = None,
-    certificate: Certificate = None,
-    key: Key = None,
-    names: Names = None,
-    insecure: Insecure = False,
-    metrics: Metrics = None,
+    *,
+    listening: Listening,
 ) -> None:
     """Have the server started, now and with the machine, with the same options as assist serve.
 
@@ -36,7 +32,6 @@ def install(
     the file environment in ASSIST_HOME. Without systemd it says what to do instead.
     """
     printer = options.printer(context, output)
-    listening = Listening(api, certificate, key, tuple(names or ()), insecure, metrics)
     listening.services()
     with open_controller(home()) as controller:
         _show(printer, operations.install(controller, Systemd(), listening.words()))
