@@ -305,22 +305,22 @@ def memory() -> int:
 
 
 def test_liars_at_random_harm_themselves_alone(fleet: Fleet) -> None:
-    before, until, seed = memory(), time.monotonic() + FUZZ_SECONDS, random.randrange(10**9)
-    while time.monotonic() < until:
-        seed += 1
-        with told(seed):
-            fuzz(fleet, seed, silent=False)
-    assert memory() - before < MEMORY
+    fuzz_for(FUZZ_SECONDS, fleet, silent=False)
 
 
 @pytest.mark.soak
 @pytest.mark.timeout(SOAK_SECONDS + 300)
 def test_liars_at_random_harm_themselves_alone_for_long(fleet: Fleet) -> None:
-    before, until, seed = memory(), time.monotonic() + SOAK_SECONDS, random.randrange(10**9)
+    fuzz_for(SOAK_SECONDS, fleet, silent=True)
+
+
+def fuzz_for(seconds: float, fleet: Fleet, *, silent: bool) -> None:
+    """Have agents lie at random for so long, in bounded memory."""
+    before, until, seed = memory(), time.monotonic() + seconds, random.randrange(10**9)
     while time.monotonic() < until:
         seed += 1
         with told(seed):
-            fuzz(fleet, seed, silent=True)
+            fuzz(fleet, seed, silent=silent)
     assert memory() - before < MEMORY
 
 

@@ -18,10 +18,8 @@ from assist_cli.operations.commands import parameters
 from assist_cli.operations.observe import doctor
 from assist_cli.operations.runs.plans import RunRequest
 from assist_cli.operations.server import schedules
-from assist_cli.paths import Home
 from assist_cli.store import schedules as store
-from assist_cli.store.database import open_database
-from tests.support.world import World
+from tests.support.world import World, world_of
 
 START = datetime(2026, 11, 22, 8, tzinfo=timezone.utc)
 EVERY = frequency.every(10)
@@ -47,10 +45,8 @@ WRONG = {
 
 @pytest.fixture
 def world(home: Path) -> Iterator[World]:
-    rooms = Home(home)
-    rooms.folder(rooms.root)
-    with open_database(rooms.database) as ours, open_database(rooms.database) as theirs:
-        yield World(rooms, ours, theirs, START, size=2)
+    with world_of(home, START, size=2) as made:
+        yield made
 
 
 def execute(world: World, sql: str, invocation_id: str) -> None:

@@ -14,12 +14,10 @@ from assist_cli.cli import documents
 from assist_cli.model import frequency
 from assist_cli.operations.observe import doctor
 from assist_cli.operations.server import realign, schedules
-from assist_cli.paths import Home
 from assist_cli.store import figures
 from assist_cli.store import schedules as store
-from assist_cli.store.database import open_database
 from tests.support.application import Application
-from tests.support.world import World
+from tests.support.world import World, world_of
 
 START = datetime(2026, 11, 22, 8, tzinfo=timezone.utc)
 EVERY = frequency.every(10)
@@ -65,10 +63,8 @@ NO_FAULT = ("error", "invocation_id")  # what is noted of it, in whatever bytes;
 
 @pytest.fixture
 def world(home: Path) -> Iterator[World]:
-    rooms = Home(home)
-    rooms.folder(rooms.root)
-    with open_database(rooms.database) as ours, open_database(rooms.database) as theirs:
-        yield World(rooms, ours, theirs, START, size=2)
+    with world_of(home, START, size=2) as made:
+        yield made
 
 
 def put(world: World, column: str, value: str, invocation_id: str) -> None:

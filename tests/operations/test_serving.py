@@ -26,11 +26,9 @@ from assist_cli.operations.runs.senders import sender
 from assist_cli.operations.server import cleaner, handover, lease, recovery, schedules
 from assist_cli.operations.server.clock import Clock
 from assist_cli.operations.server.server import Server
-from assist_cli.paths import Home
 from assist_cli.store import checkup, invocations, records
-from assist_cli.store.database import open_database
 from assist_cli.store.lease import Lease, take
-from tests.support.world import World
+from tests.support.world import World, world_of
 
 START = datetime(2026, 11, 22, 8, tzinfo=timezone.utc)
 EVERY = frequency.every(10)
@@ -41,10 +39,8 @@ RUNNING, STOPPING, STOPPED, FINISHED, FAILED = InvocationStatus
 
 @pytest.fixture
 def world(home: Path) -> Iterator[World]:
-    rooms = Home(home)
-    rooms.folder(rooms.root)
-    with open_database(rooms.database) as ours, open_database(rooms.database) as theirs:
-        yield World(rooms, ours, theirs, START, size=3)
+    with world_of(home, START, size=3) as made:
+        yield made
 
 
 def status(world: World, invocation_id: str) -> tuple[InvokeStatus, list[InvocationStatus]]:

@@ -6,10 +6,8 @@ The server is real and its agents are stand-ins; the clock is the test's own, so
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import random
 from collections import Counter
-from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from itertools import pairwise
 from pathlib import Path
@@ -20,23 +18,13 @@ from assist_cli.model import frequency
 from assist_cli.model.frequency import Frequency
 from assist_cli.model.schedule import Missed, SlotOutcome
 from assist_cli.operations.server import schedules
-from assist_cli.paths import Home
 from assist_cli.store import checkup
-from assist_cli.store.database import open_database
 from tests.support import checker
-from tests.support.world import World
+from tests.support.world import World, world_of
 
 START = datetime(2026, 11, 22, 8, tzinfo=timezone.utc)
 LEAP_DAY = datetime(2028, 2, 28, 23, 30, tzinfo=timezone.utc)
 YEAR_END = datetime(2026, 12, 31, 23, 30, tzinfo=timezone.utc)
-
-
-@contextlib.contextmanager
-def world_of(home: Path, start: datetime) -> Iterator[World]:
-    rooms = Home(home)
-    rooms.folder(rooms.root)
-    with open_database(rooms.database) as ours, open_database(rooms.database) as theirs:
-        yield World(rooms, ours, theirs, start)
 
 
 def cron(expression: str, zone: str = "UTC", now: datetime = START) -> Frequency:

@@ -8,9 +8,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from pathlib import Path
 
 from assist_cli.model.audit import Actor
 from assist_cli.model.frequency import Frequency
@@ -27,7 +28,7 @@ from assist_cli.operations.server.clock import Clock
 from assist_cli.operations.server.server import Server
 from assist_cli.paths import Home
 from assist_cli.store import instances
-from assist_cli.store.database import Database
+from assist_cli.store.database import Database, open_database
 from tests.support.standin import Arrivals, listening
 
 GUARD = 30.0
@@ -143,3 +144,12 @@ class World:
     def _pass(self, seconds: float) -> None:
         self.elapsed += seconds
         self.wall += timedelta(seconds=seconds)
+
+
+@contextlib.contextmanager
+def world_of(home: Path, start: datetime, *, size: int = 1) -> Iterator[World]:
+    """A World in a home that is made."""
+    rooms = Home(home)
+    rooms.folder(rooms.root)
+    with open_database(rooms.database) as ours, open_database(rooms.database) as theirs:
+        yield World(rooms, ours, theirs, start, size=size)
