@@ -136,7 +136,7 @@ def _integer(text):
 
 
 def is_id(value):
-    """Whether a value can be the id of a request; null stands for none."""
+    """Return whether a value can be the id of a request; null stands for none."""
     return value is None or (isinstance(value, (int, str)) and not isinstance(value, bool))
 
 

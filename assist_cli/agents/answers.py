@@ -25,11 +25,11 @@ _DIGITS = "0123456789"
 
 
 class Misfit(Exception):
-    """What an agent said does not fit the table; the text says what is wrong with it."""
+    """A statement of an agent that does not fit the table; the text says what is wrong with it."""
 
 
 class Greeting(NamedTuple):
-    """What an agent says of itself: its instance id, its versions, its system."""
+    """The answer of an agent to who it is: its instance id, its versions, its system."""
 
     instance: str
     agent: str
@@ -42,7 +42,7 @@ class Greeting(NamedTuple):
 
 
 class FieldKind:
-    """What a value may be. ``words`` are for docs/protocol.md, and end the sentence "'field' is not …"."""
+    """The kind of a value. ``words`` are for docs/protocol.md, and end the sentence "'field' is not …"."""
 
     words: str
 

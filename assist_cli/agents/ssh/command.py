@@ -21,7 +21,7 @@ class TooMuch(Exception):
 
 @dataclass(frozen=True)
 class Done:
-    """How a command on the other machine ended. ``status`` is None when a signal ended it."""
+    """The end of a command on the other machine. ``status`` is None when a signal ended it."""
 
     status: int | None
     stdout: bytes

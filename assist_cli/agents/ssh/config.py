@@ -127,7 +127,7 @@ def _last_hop(hops: str) -> Destination:
 
 @dataclass
 class _Answer:
-    """What was read for one destination, or why it could not be. Its lock is held while it is read."""
+    """The configuration read for one destination, or why it could not be. Its lock is held while it is read."""
 
     lock: threading.Lock = field(default_factory=threading.Lock)
     read_at: float = -math.inf  # of the monotonic clock
@@ -148,7 +148,7 @@ def start_anew() -> None:
 
 
 def _values(destination: Destination, until: float) -> tokens.Values:
-    """What is read for a destination, or was within a minute. Raises ClientNotOnline and TimeoutError."""
+    """Return what is read for a destination, or was within a minute. Raises ClientNotOnline and TimeoutError."""
     with _answers_lock:
         answer = _answers.setdefault((tokens.home(), replace(destination, sudo=False, identity=None)), _Answer())
     if not answer.lock.acquire(timeout=max(until - time.monotonic(), 0.0)):

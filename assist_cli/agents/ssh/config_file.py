@@ -115,7 +115,7 @@ class _Reading:
             self._values.update(proxyjump=[hops], proxycommand=["none"])
 
     def _matches(self, words: list[str]) -> bool:
-        """Whether all criteria of a ``Match`` fit. Raises ValueError for one that only ssh can decide."""
+        """Return whether all criteria of a ``Match`` fit. Raises ValueError for one that only ssh can decide."""
         fits, rest = True, iter(words)
         for word in rest:
             name, given, argument = word.partition("=")
