@@ -88,12 +88,12 @@ class Controller:
         """Return the moment on both clocks."""
         return Moment(self.now(), self.elapsed(), self.boot)
 
-    def note_contact(self, instance_id: str, system: str) -> None:
-        """Note that the agent of an instance, on this ``system``, has answered now.
+    def note_contact(self, instance_id: str, system: str, enrolment: str = "") -> None:
+        """Note that the agent of an instance, on this ``system`` and with this ``enrolment``, has answered now.
 
         It is written with what is written next, and at the end by ``settle_contacts``.
         """
-        self._contacts[instance_id] = Contact(system, self.now())
+        self._contacts[instance_id] = Contact(system, self.now(), enrolment)
 
     def write_contacts(self, transaction: Transaction) -> None:
         """Write when agents have answered that were heard since the last time."""

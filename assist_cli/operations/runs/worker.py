@@ -14,6 +14,7 @@ from assist_cli.model.lifecycle import (
     NOT_ASKED,
     Answer,
     Close,
+    Enqueue,
     Facts,
     Heard,
     Later,
@@ -161,6 +162,10 @@ class RecordWorker:
             if isinstance(action, Close):
                 await self._close(action)
                 return action.outcome
+            if isinstance(action, Enqueue):
+                outcome = await self._writer.enqueue(self.record.id, action.why)
+                self._read()
+                return outcome
             if isinstance(action, Leave):
                 if action.seconds is None or not waits:
                     return None
