@@ -118,9 +118,14 @@ class Record:
         return is_unstarted(self.status, self.started)
 
     @property
+    def may_wait(self) -> bool:
+        """Return True while it is to be delivered, and may wait in the queue for that."""
+        return self.deliver_by is not None and self.status is InvocationStatus.RUNNING and not self.accepted
+
+    @property
     def is_queued(self) -> bool:
         """Return True while it waits in the queue for its instance."""
-        return self.wait is not None and self.status is InvocationStatus.RUNNING and not self.accepted
+        return self.wait is not None and self.may_wait
 
     @property
     def is_unsent(self) -> bool:

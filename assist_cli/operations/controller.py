@@ -95,6 +95,11 @@ class Controller:
         """
         self._contacts[instance_id] = Contact(system, self.now(), enrolment)
 
+    def heard(self, instance_id: str) -> datetime | None:
+        """Return when the agent of an instance was last heard, where that is not written yet."""
+        contact = self._contacts.get(instance_id)
+        return contact.time if contact else None
+
     def write_contacts(self, transaction: Transaction) -> None:
         """Write when agents have answered that were heard since the last time."""
         if self._contacts:

@@ -38,6 +38,11 @@ def put(transaction: Transaction, record_id: str, now: datetime, why: str) -> bo
     return row is None or row["queued_at"] is not None
 
 
+def adopt(transaction: Transaction, record_id: str, sender: str) -> bool:
+    """Let another sender have a record that waits; False when it does not wait any more."""
+    return transaction.execute(f"UPDATE records SET sender = ? WHERE id = ? AND {_OPEN}", [sender, record_id]) == 1  # noqa: S608
+
+
 def listing(reader: Reader) -> list[QueuedRecord]:
     """Return what waits, in the order in which it was queued."""
     return _found(reader, "queued_at IS NOT NULL ORDER BY queued_at, records.id")
