@@ -132,7 +132,7 @@ class QueueDelivery:
                 outcome = await worker.send()
             finally:
                 sent.set()
-            if outcome is None and not worker.record.is_queued:
+            if outcome is None and not worker.is_queued:
                 await worker.finish()
 
     def _delivery(self, each: QueuedRecord, record: Record) -> Delivery:

@@ -88,7 +88,7 @@ class Server:
         self._pool = ConnectionPool(controller)
         self._failures = Failures(controller)
         self._deliverer = Deliverer(controller, token, self._writer, self._pool, self._failures)
-        self._queue = QueueDelivery(controller, token, self._writer, self._pool)
+        self.queue = QueueDelivery(controller, token, self._writer, self._pool)
         self._recovery = Recovery(controller, token, self._writer, self._pool, self._deliverer)
         self._others = False
         self._look_again = 0.0
@@ -113,7 +113,7 @@ class Server:
                     recovery.keep_correcting(self._controller),
                     cleaner.keep_clean(self._controller),
                     wishes.keep_telling(self._controller),
-                    self._queue.keep_delivering(),
+                    self.queue.keep_delivering(),
                 )
             ]
             try:
@@ -162,7 +162,7 @@ class Server:
 
     async def let_go(self) -> None:
         """Drop everything as it is; what is open stays so, for whoever looks next."""
-        tasks = self._recovery.cancel() + self._deliverer.cancel() + self._queue.cancel()
+        tasks = self._recovery.cancel() + self._deliverer.cancel() + self.queue.cancel()
         if tasks:
             await asyncio.wait(tasks)
         self._pool.close()
