@@ -80,6 +80,7 @@ async def hello(server, connection, params):
         protocol=list(protocol.VERSION),
         agent=agentd.__version__,
         instance=server.instance,
+        enrolment=server.tasks.enrolment,
         boot=system.boot_id(),
         started=server.started,
         python="%d.%d.%d" % sys.version_info[:3],

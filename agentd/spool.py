@@ -11,9 +11,12 @@ Making the folder is the claim, so a record id runs at most once. In it::
     stopping        there once a stop has begun
     result.json     how it ended; its room on the disk is reserved when the record is accepted
 
-``.gone`` holds an empty file for each record that was forgotten, so that a late second delivery still does not run.
+``.enrolment`` is a random id of this journal. Another journal has another one, so a controller does not send what
+was for this one to an agent that cannot know which records ran. ``.gone`` holds an empty file for each record that was
+forgotten, so that a late second delivery still does not run.
 """
 
+import binascii
 import errno
 import json
 import os
@@ -48,6 +51,19 @@ class Spool:
         """Make the folders. Raises OSError."""
         permissions.make_private(self.path)
         permissions.make_private(self._gone)
+
+    def enrolment(self):
+        """Return the id of this journal, made on the first start. Raises OSError."""
+        path = os.path.join(self.path, ".enrolment")
+        try:
+            with open(path, "rb") as file:
+                found = file.read(65).strip().decode("ascii", "replace")
+        except FileNotFoundError:
+            found = ""
+        if not _RECORD.match(found):  # a full disk or a crash may have left it empty
+            found = binascii.hexlify(os.urandom(16)).decode("ascii")
+            disk.write_whole(path, found.encode("ascii"))
+        return found
 
     def folder(self, record):
         return Folder(os.path.join(self.path, record))

@@ -80,6 +80,7 @@ class Tasks:
     def __init__(self, loop, settings, instance, lock, log):
         self.total = 0
         self.spool_bytes = 0
+        self.enrolment = None
         self._loop = loop
         self._settings = settings
         self._instance = instance
@@ -98,6 +99,7 @@ class Tasks:
     def recover(self):
         """Take up every record that has no result: adopt those that have a shim, close the others. Raises OSError."""
         self._spool.prepare()
+        self.enrolment = self._spool.enrolment()
         for record in self._spool.records():
             folder = self._spool.folder(record)
             if os.path.exists(folder.name("result.json")):

@@ -39,6 +39,7 @@ class Greeting(NamedTuple):
     os: str
     python: str = ""
     features: tuple[str, ...] = ()
+    enrolment: str = ""
 
 
 class FieldKind:
@@ -288,6 +289,7 @@ ANSWERS: Mapping[str, Object] = {
         python=May(_LABEL, ""),
         started=May(_MOMENT),
         features=May(ListOf(_LABEL, 100), ()),
+        enrolment=May(_LABEL, ""),
     ),
     "agent.status": Object(
         uptime=Number(-LATEST, LATEST),  # by the time of day, which somebody may set
@@ -350,6 +352,7 @@ def greeting(answer: Mapping[str, Any]) -> Greeting:
         answer["os"],
         answer["python"],
         tuple(answer["features"]),
+        answer["enrolment"],
     )
 
 

@@ -16,7 +16,8 @@ class Instance:
     """One instance: its id (the agent's own), its unique name, and the address at which its agent is reached.
 
     ``os_type`` is the agent's word for its system ("linux", "windows"), None when it was never heard; ``heard`` is the
-    last time that it answered, whatever it was asked. A tag without a value has the value "".
+    last time that it answered, whatever it was asked. A tag without a value has the value "". ``enrolment`` is a random
+    id of the agent's journal, which an agent that is installed anew does not have; "" when it is not known.
     """
 
     id: str
@@ -26,13 +27,15 @@ class Instance:
     os_type: str | None = None
     heard: datetime | None = None
     tags: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    enrolment: str = ""
 
 
 class Contact(NamedTuple):
-    """The last answer of an agent: the word for its system, and when that was."""
+    """The last answer of an agent: the word for its system, when that was, and its enrolment ("": it told none)."""
 
     system: str
     time: datetime
+    enrolment: str = ""
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 from types import MappingProxyType
+from typing import NamedTuple
 
 from assist_cli.model.command import CommandType
 from assist_cli.model.output import Output
@@ -59,6 +60,14 @@ class Outcome:
         return is_unstarted(self.status, self.started)
 
 
+class Wait(NamedTuple):
+    """The wait of a record in the queue: since when, when its instance was last tried, and why that failed."""
+
+    since: datetime
+    tried: datetime
+    why: str
+
+
 @dataclass(frozen=True)
 class Record:
     """One firing on one instance; ``number`` counts them from 1.
@@ -68,6 +77,9 @@ class Record:
     has it also when it had ended before. ``sent_elapsed`` is ``sent`` in seconds since the start ``boot`` of the
     controller's machine, while the record is open. ``sender`` names the process that is to send it, ``accepted`` tells
     that its agent was heard to accept it. ``output`` is None where it was not asked for.
+
+    A record with ``deliver_by`` may wait in the queue for its instance until then (docs/rules.md section 2). It is for
+    the agent with this ``enrolment``; "" when that is not known. ``wait`` is None for a record that was never queued.
     """
 
     id: str
@@ -87,6 +99,9 @@ class Record:
     sent_elapsed: float | None = None
     boot: str = ""
     output: Output | None = None
+    deliver_by: datetime | None = None
+    enrolment: str = ""
+    wait: Wait | None = None
 
     @property
     def is_success(self) -> bool:
@@ -101,6 +116,16 @@ class Record:
     def is_unstarted(self) -> bool:
         """Return True if it was stopped before anything of it was started."""
         return is_unstarted(self.status, self.started)
+
+    @property
+    def may_wait(self) -> bool:
+        """Return True while it is to be delivered, and may wait in the queue for that."""
+        return self.deliver_by is not None and self.status is InvocationStatus.RUNNING and not self.accepted
+
+    @property
+    def is_queued(self) -> bool:
+        """Return True while it waits in the queue for its instance."""
+        return self.wait is not None and self.may_wait
 
     @property
     def is_unsent(self) -> bool:
@@ -119,6 +144,15 @@ class Record:
             output=self.output or Output(),
             accepted=self.accepted,
         )
+
+
+@dataclass(frozen=True)
+class QueuedRecord:
+    """A record that waits in the queue, with the id of its invocation and the name of its instance then."""
+
+    invocation_id: str
+    instance_name: str
+    record: Record
 
 
 def no_record(instance_id: str, status: InvocationStatus, now: datetime) -> Record:

@@ -18,6 +18,7 @@ from assist_cli.model.moment import Moment
 from assist_cli.model.schedule import LATE, SlotOutcome
 from assist_cli.model.status import UNANSWERED, InvocationStatus
 
+MOST_QUEUED = 100  # records that wait for one instance
 GRACE = timedelta(seconds=30)
 SETTLING = timedelta(seconds=5)  # what a sender that died has written may be read by the agent only now
 RETRY = 1.0  # seconds until what could not be done is tried again
@@ -37,7 +38,9 @@ class Heard(Enum):
     """What its agent was last heard to say of a record."""
 
     NOT_ASKED = "not asked yet"
-    UNREACHABLE = "no connection"
+    AWAY = "nothing answers where it is"
+    UNREACHABLE = "no connection, for another reason"
+    REPLACED = "it is another agent than the one that the record is for"
     SILENT = "no answer in time"
     REFUSED = "it refuses what was sent"
     INVALID = "it answered what the protocol does not allow"
@@ -48,7 +51,7 @@ class Heard(Enum):
 
 
 class Answer(NamedTuple):
-    """What was heard. ``outcome`` comes with ENDED; ``code`` and ``why`` with UNREACHABLE, REFUSED and INVALID."""
+    """What was heard. ``outcome`` comes with ENDED; ``code`` and ``why`` with AWAY, UNREACHABLE, REFUSED, INVALID."""
 
     heard: Heard
     outcome: Outcome | None = None
@@ -108,13 +111,19 @@ class Close(NamedTuple):
     forget: bool = True
 
 
+class Enqueue(NamedTuple):
+    """Keep it in the queue, with the reason ``why`` its instance does not have it yet."""
+
+    why: str
+
+
 class Leave(NamedTuple):
     """Do nothing for ``seconds``, and look again then; None: there is nothing to wait for."""
 
     seconds: float | None = None
 
 
-Action = Step | Send | Close | Leave
+Action = Step | Send | Close | Enqueue | Leave
 
 
 class Standing(Enum):
@@ -137,14 +146,24 @@ class Sent(Enum):
     SETTLED = "yes"
 
 
+class Queue(Enum):
+    """The place of a record in the queue for its instance."""
+
+    NO = "it does not wait"
+    WAITING = "it may wait for its instance"
+    EXPIRED = "its time to wait has passed"
+
+
 class Case(NamedTuple):
-    """One combination of everything that ``decide`` looks at."""
+    """One combination of everything that ``decide`` looks at; ``waits_since`` is when its wait began."""
 
     standing: Standing
     sent: Sent
     late: bool
+    queue: Queue
     facts: Facts
     now: datetime
+    waits_since: datetime | None = None
 
     @property
     def heard(self) -> Heard:
@@ -189,10 +208,19 @@ def case_of(record: Record, facts: Facts, now: Moment) -> Case:
         standing = Standing.UNANSWERED
     else:
         standing = _STANDINGS.get(record.status, Standing.FINAL)
+    queue = _queue(record, facts, now) if standing is Standing.RUNNING else Queue.NO
+    since = record.wait.since if record.wait else None
     if record.sent is None:
-        return Case(standing, Sent.NO, False, facts, now.wall)
+        return Case(standing, Sent.NO, False, queue, facts, now.wall, since)
     sent = Sent.SETTLING if since_sent(record, now) < SETTLING.total_seconds() else Sent.SETTLED
-    return Case(standing, sent, time_left(record, now) < 0, facts, now.wall)
+    late = time_left(record, now) < 0 and queue is not Queue.WAITING
+    return Case(standing, sent, late, queue, facts, now.wall, since)
+
+
+def _queue(record: Record, facts: Facts, now: Moment) -> Queue:
+    if record.deliver_by is None or record.accepted or facts.accepted:
+        return Queue.NO
+    return Queue.WAITING if now.wall < record.deliver_by else Queue.EXPIRED
 
 
 def since_sent(record: Record, now: Moment) -> float:
@@ -228,9 +256,9 @@ def failed(now: datetime, *, code: str, why: str) -> Outcome:
     return Outcome(status=InvocationStatus.FAILED, error_code=code, error_info=why, finished=now)
 
 
-def unanswered(now: datetime) -> Outcome:
+def unanswered(now: datetime, waited: str = "") -> Outcome:
     """The outcome of a record whose deadline has passed and of which nothing is proven."""
-    return failed(now, code=UNANSWERED, why="nothing was heard of it until its deadline; it may have run")
+    return failed(now, code=UNANSWERED, why=f"nothing was heard of it until its deadline{waited}; it may have run")
 
 
 def not_understood(now: datetime, why: str) -> Outcome:
@@ -241,6 +269,27 @@ def not_understood(now: datetime, why: str) -> Outcome:
 def lost(now: datetime) -> Outcome:
     """The outcome of a record that the agent has accepted, and knows no more."""
     return failed(now, code=UNANSWERED, why="its agent had accepted it and does not know it any more; it may have run")
+
+
+def expired(now: datetime, waited: str = "") -> Outcome:
+    """The outcome of a record that was never sent, as its instance was away for longer than it could wait."""
+    return failed(
+        now, code=codes.DELIVERY_TIMEOUT, why=f"its instance was away until it expired{waited}; it will not run"
+    )
+
+
+def replaced(now: datetime, *, sent: bool) -> Outcome:
+    """The outcome of a record whose agent was installed anew before it was heard to have it."""
+    why = "the agent was installed anew since it was queued"
+    if sent:
+        return failed(now, code=UNANSWERED, why=f"{why}; it may have run before")
+    return failed(now, code=codes.DELIVERY_TIMEOUT, why=f"{why}; it will not run")
+
+
+def queue_is_full(now: datetime) -> Outcome:
+    """The outcome of a record whose instance has ``MOST_QUEUED`` others waiting for it."""
+    why = f"{MOST_QUEUED} others wait for its instance already; it will not run"
+    return failed(now, code=codes.TASK_CONCURRENCY_LIMIT, why=why)
 
 
 def never_arrived(now: datetime, why: str = "it was never delivered, and it will not run") -> Outcome:
@@ -255,7 +304,8 @@ def stopped_unsent(now: datetime, why: str = "it was stopped before it was sent"
     )
 
 
-_UNHEARD = frozenset({Heard.UNREACHABLE, Heard.SILENT, Heard.REFUSED})
+_UNHEARD = frozenset({Heard.AWAY, Heard.UNREACHABLE, Heard.SILENT, Heard.REFUSED})
+_WAITS_ON = frozenset({Heard.AWAY, Heard.SILENT, Heard.UNKNOWN})
 
 
 def _reported(case: Case) -> Outcome:
@@ -267,6 +317,23 @@ def _reported(case: Case) -> Outcome:
 def _refused(case: Case) -> Outcome:
     """The outcome of a delivery that failed."""
     return failed(case.now, code=case.facts.answer.code, why=case.facts.answer.why)
+
+
+def _waited(case: Case) -> str:
+    """Return how long a record has waited, as the end of a clause; empty where it has not."""
+    if case.waits_since is None:
+        return ""
+    seconds = (case.now - case.waits_since).total_seconds()
+    for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * size:
+            return f", {seconds // size:.0f} {unit} after it was queued"
+    return f", {max(seconds, 0):.0f} s after it was queued"
+
+
+def _why_away(case: Case) -> str:
+    if case.heard is Heard.UNKNOWN:
+        return "it was sent, and did not arrive"
+    return case.facts.answer.why or "its agent does not answer"
 
 
 def _called_off(case: Case) -> Outcome:
@@ -303,7 +370,7 @@ IMPOSSIBLE: tuple[tuple[str, Callable[[Case], bool]], ...] = (
         "no agent can know what is not sent",
         lambda c: (
             c.sent is Sent.NO
-            and (c.facts.accepted or c.facts.told or c.heard not in _UNHEARD | {Heard.NOT_ASKED})
+            and (c.facts.accepted or c.facts.told or c.heard not in _UNHEARD | {Heard.NOT_ASKED, Heard.REPLACED})
             and c.standing is not Standing.FINAL
         ),
     ),
@@ -311,8 +378,14 @@ IMPOSSIBLE: tuple[tuple[str, Callable[[Case], bool]], ...] = (
     ("it waits, and was sent", lambda c: c.sent is not Sent.NO and isinstance(c.facts.start, Later)),
     ("unanswered, and not sent", lambda c: c.standing is Standing.UNANSWERED and c.sent is Sent.NO),
     ("only its sender can send it", lambda c: c.facts.can_send and c.facts.sender in (Sender.BUSY, Sender.OTHER)),
-    ("only its sender is refused", lambda c: c.heard is Heard.REFUSED and c.facts.sender is not Sender.MINE),
+    (
+        "only its sender is refused, or meets another agent",
+        lambda c: c.heard in (Heard.REFUSED, Heard.REPLACED) and c.facts.sender is not Sender.MINE,
+    ),
     ("it is refused, and was accepted", lambda c: c.heard is Heard.REFUSED and c.facts.accepted),
+    ("what waits in the queue is Running", lambda c: c.queue is not Queue.NO and c.standing is not Standing.RUNNING),
+    ("what was accepted does not wait", lambda c: c.queue is not Queue.NO and c.facts.accepted),
+    ("what may wait is not late", lambda c: c.queue is Queue.WAITING and c.late),
     ("who is at work on it asks", lambda c: c.facts.sender is Sender.BUSY and c.heard is not Heard.NOT_ASKED),
 )
 
@@ -351,6 +424,29 @@ ROWS: tuple[Row, ...] = (
         lambda c: Close(_called_off(c)),
     ),
     Row(
+        "not sent, its time in the queue has passed",
+        "close: DeliveryTimeout",
+        lambda c: c.sent is Sent.NO and c.queue is Queue.EXPIRED,
+        lambda c: Close(expired(c.now, _waited(c))),
+    ),
+    Row(
+        "its agent was installed anew",
+        "close: DeliveryTimeout, or ClientNotResponse when it was sent",
+        lambda c: c.heard is Heard.REPLACED,
+        lambda c: Close(replaced(c.now, sent=c.sent is not Sent.NO)),
+    ),
+    Row(
+        "may wait in the queue, its instance is away or lost it, and nobody else is at work on it",
+        "keep it in the queue",
+        lambda c: (
+            c.queue is Queue.WAITING
+            and c.heard in _WAITS_ON
+            and c.facts.sender in (Sender.MINE, Sender.GONE)
+            and (c.heard is not Heard.UNKNOWN or c.sent is Sent.SETTLED)
+        ),
+        lambda c: Enqueue(_why_away(c)),
+    ),
+    Row(
         "not sent, the agent cannot be reached or refuses",
         "close: Failed, with its code",
         lambda c: c.sent is Sent.NO and c.heard in _UNHEARD,
@@ -367,6 +463,12 @@ ROWS: tuple[Row, ...] = (
         "send; adopt it where its sender is gone",
         _may_send,
         lambda c: Send(adopt=c.facts.sender is Sender.GONE),
+    ),
+    Row(
+        "not sent, may wait in the queue",
+        "leave it there",
+        lambda c: c.sent is Sent.NO and c.queue is Queue.WAITING,
+        lambda c: Leave(),
     ),
     Row(
         "not sent",
@@ -424,7 +526,7 @@ ROWS: tuple[Row, ...] = (
         lambda c: c.heard is Heard.INVALID and not _is_attended(c),
         lambda c: Close(not_understood(c.now, c.facts.answer.why)),
     ),
-    Row("late", "close: ClientNotResponse", lambda c: c.late, lambda c: Close(unanswered(c.now))),
+    Row("late", "close: ClientNotResponse", lambda c: c.late, lambda c: Close(unanswered(c.now, _waited(c)))),
     Row(
         "anything else",
         "leave it, and look again soon",

@@ -55,6 +55,9 @@ class ServerTimeouts(NamedTuple):
     correction: float = 60.0  # between two rounds that ask for what was closed because nobody answered
     cleaning: float = 600.0  # between two rounds that remove what is old
     breath: float = 0.02  # between two steps of such a round, so that what is due is not kept waiting
+    queue_look: float = 1.0  # between two looks for instances that have records waiting, and were heard of
+    queue_sweep: float = 60.0  # between two attempts to reach one that was not heard of
+    queue_turn: float = 5.0  # at most, for a record that waits to be accepted before the next one is sent
     notices: float = 1.0  # between two looks for notices that wait
 
 

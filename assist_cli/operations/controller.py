@@ -88,12 +88,17 @@ class Controller:
         """Return the moment on both clocks."""
         return Moment(self.now(), self.elapsed(), self.boot)
 
-    def note_contact(self, instance_id: str, system: str) -> None:
-        """Note that the agent of an instance, on this ``system``, has answered now.
+    def note_contact(self, instance_id: str, system: str, enrolment: str = "") -> None:
+        """Note that the agent of an instance, on this ``system`` and with this ``enrolment``, has answered now.
 
         It is written with what is written next, and at the end by ``settle_contacts``.
         """
-        self._contacts[instance_id] = Contact(system, self.now())
+        self._contacts[instance_id] = Contact(system, self.now(), enrolment)
+
+    def heard(self, instance_id: str) -> datetime | None:
+        """Return when the agent of an instance was last heard, where that is not written yet."""
+        contact = self._contacts.get(instance_id)
+        return contact.time if contact else None
 
     def write_contacts(self, transaction: Transaction) -> None:
         """Write when agents have answered that were heard since the last time."""

@@ -56,10 +56,11 @@ def register(transaction: Transaction, instance: Instance) -> None:
     )
     transaction.execute(
         """
-        INSERT INTO instances (id, name, address, os_type, created_at, heard_at, tags) VALUES (?, ?, ?, ?, ?, ?, ?)
+        INSERT INTO instances (id, name, address, os_type, created_at, heard_at, tags, enrolment)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?)
         ON CONFLICT (id) DO UPDATE SET
             name = excluded.name, address = excluded.address, os_type = excluded.os_type, heard_at = excluded.heard_at,
-            tags = excluded.tags, removed_at = NULL
+            tags = excluded.tags, removed_at = NULL, enrolment = coalesce(nullif(excluded.enrolment, ''), enrolment)
         """,
         [
             instance.id,
@@ -69,6 +70,7 @@ def register(transaction: Transaction, instance: Instance) -> None:
             to_ms(instance.created),
             to_ms_or_none(instance.heard),
             _packed(instance.tags),
+            instance.enrolment,
         ],
     )
 
@@ -88,10 +90,17 @@ def remove(transaction: Transaction, instance_id: str, now: datetime) -> None:
 
 
 def note_heard(transaction: Transaction, contacts: Mapping[str, Contact]) -> None:
-    """Note when these have answered, by their ids, and what systems they are."""
+    """Note when these have answered, by their ids, with what they said of themselves."""
     transaction.execute_many(
-        "UPDATE instances SET heard_at = max(coalesce(heard_at, 0), ?), os_type = ? WHERE id = ?",
-        ((to_ms(contact.time), contact.system, instance_id) for instance_id, contact in contacts.items()),
+        """
+        UPDATE instances SET heard_at = max(coalesce(heard_at, 0), ?), os_type = ?,
+            enrolment = coalesce(nullif(?, ''), enrolment)
+        WHERE id = ?
+        """,
+        (
+            (to_ms(contact.time), contact.system, contact.enrolment, instance_id)
+            for instance_id, contact in contacts.items()
+        ),
     )
 
 
@@ -121,4 +130,5 @@ def _instance(row: sqlite3.Row) -> Instance:
         created=from_ms(row["created_at"]),
         heard=from_ms_or_none(row["heard_at"]),
         tags=json.loads(row["tags"]),
+        enrolment=row["enrolment"],
     )

@@ -70,8 +70,8 @@ def add(transaction: Transaction, invocation: Invocation) -> None:
     )
     transaction.execute_many(
         """
-        INSERT INTO records (id, invocation_id, instance_id, number, status, sender, deadline_at)
-        VALUES (?, ?, ?, ?, ?, ?, ?)
+        INSERT INTO records (id, invocation_id, instance_id, number, status, sender, deadline_at, deliver_by, enrolment)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
         """,
         [
             (
@@ -82,6 +82,8 @@ def add(transaction: Transaction, invocation: Invocation) -> None:
                 each.record.status.value,
                 each.record.sender,
                 to_ms(each.record.deadline),
+                to_ms_or_none(each.record.deliver_by),
+                each.record.enrolment,
             )
             for each in invocation.instances
             if each.repeats

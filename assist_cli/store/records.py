@@ -23,8 +23,8 @@ def add(transaction: Transaction, invocation_id: str, found: Iterable[Record]) -
     transaction.execute_many(
         """
         INSERT INTO records (id, invocation_id, instance_id, number, status, sender, deadline_at, sent_at,
-            sent_elapsed, boot)
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+            sent_elapsed, boot, deliver_by, enrolment)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
         """,
         (
             (
@@ -38,6 +38,8 @@ def add(transaction: Transaction, invocation_id: str, found: Iterable[Record]) -
                 to_ms_or_none(each.sent),
                 None if each.sent_elapsed is None else int(each.sent_elapsed * 1000),
                 each.boot,
+                to_ms_or_none(each.deliver_by),
+                each.enrolment,
             )
             for each in found
         ),

@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Collection, Mapping
 
 from assist_cli.model.command import CommandType
-from assist_cli.model.invocation import Invocation, InvocationInstance, Record, RepeatMode
+from assist_cli.model.invocation import Invocation, InvocationInstance, Record, RepeatMode, Wait
 from assist_cli.model.output import Output
 from assist_cli.model.parameters import Value
 from assist_cli.model.secret import Secret
@@ -72,7 +72,17 @@ def record_of(row: sqlite3.Row, *, output: bool = False) -> Record:
         sent_elapsed=None if row["sent_elapsed"] is None else row["sent_elapsed"] / 1000,
         boot=row["boot"],
         output=_output_of(row) if output else None,
+        deliver_by=from_ms_or_none(row["deliver_by"]),
+        enrolment=row["enrolment"],
+        wait=wait_of(row),
     )
+
+
+def wait_of(row: sqlite3.Row) -> Wait | None:
+    """Return the wait of a record in the queue from its row; None when it was never queued."""
+    if row["queued_at"] is None:
+        return None
+    return Wait(from_ms(row["queued_at"]), from_ms(row["tried_at"]), row["tried_why"])
 
 
 def exit_code_of(row: sqlite3.Row) -> int | None:

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from assist_cli.model.invocation import Outcome, Record
+from assist_cli.model.invocation import Outcome, Record, Wait
 from assist_cli.model.lifecycle import (
     GRACE,
     IMPOSSIBLE,
@@ -19,12 +19,14 @@ from assist_cli.model.lifecycle import (
     Answer,
     Case,
     Close,
+    Enqueue,
     Facts,
     Heard,
     ImpossibleCase,
     Later,
     Leave,
     Never,
+    Queue,
     Send,
     Sender,
     Sent,
@@ -54,9 +56,9 @@ def answers() -> Iterator[Answer]:
 
 
 CASES = [
-    Case(standing, sent, late, Facts(sender, start, can_send, accepted, told, answer), WALL)
-    for standing, sent, late, sender, start, can_send, accepted, told, answer in itertools.product(
-        Standing, Sent, BOTH, Sender, STARTS, BOTH, BOTH, BOTH, list(answers())
+    Case(standing, sent, late, queue, Facts(sender, start, can_send, accepted, told, answer), WALL)
+    for standing, sent, late, queue, sender, start, can_send, accepted, told, answer in itertools.product(
+        Standing, Sent, BOTH, Queue, Sender, STARTS, BOTH, BOTH, BOTH, list(answers())
     )
 ]
 
@@ -72,7 +74,7 @@ ALL = list(possible())
 
 
 def test_the_table_is_short_and_its_rows_have_words_of_their_own() -> None:
-    assert len(ROWS) <= 25
+    assert len(ROWS) <= 28
     assert len({row.when for row in ROWS}) == len(ROWS)
 
 
@@ -156,6 +158,26 @@ def test_every_close_is_a_legal_move() -> None:
             assert may_become(old, action.outcome.status, error_code=code)
 
 
+def test_what_may_wait_is_closed_by_its_expiry_its_end_or_a_refusal_alone() -> None:
+    for case, action, _ in ALL:
+        if case.queue is Queue.WAITING and isinstance(action, Close):
+            assert case.heard not in (Heard.AWAY, Heard.SILENT, Heard.NOT_ASKED) or case.facts.start is not None
+        if case.queue is Queue.EXPIRED and case.sent is Sent.NO:
+            assert not isinstance(action, Send | Enqueue)
+
+
+def test_what_waits_is_sent_again_by_its_sender_whether_it_was_sent_before_or_not() -> None:
+    for sent in Sent:
+        facts = Facts(Sender.MINE, can_send=True)
+        assert row_of(Case(Standing.RUNNING, sent, False, Queue.WAITING, facts, WALL))[1] == Send(adopt=False)
+
+
+def test_another_agent_never_gets_what_was_for_the_one_before() -> None:
+    for case, action, _ in ALL:
+        if case.heard is Heard.REPLACED and case.standing in (Standing.RUNNING, Standing.STOPPING):
+            assert isinstance(action, Close)
+
+
 # records as they come to the table
 
 
@@ -230,3 +252,28 @@ def test_a_deadline_is_timeout_and_grace_after_it_was_sent() -> None:
 )
 def test_what_a_slot_becomes(accepted: bool, made_up: bool, late: float, outcome: SlotOutcome) -> None:
     assert slot_outcome(accepted, made_up=made_up, lateness=timedelta(seconds=late)) is outcome
+
+
+WAITS = {"deliver_by": WALL + timedelta(days=2)}
+
+
+def test_a_record_that_may_wait_is_not_late_and_one_that_was_accepted_does_not_wait() -> None:
+    away = Facts(Sender.GONE, answer=Answer(Heard.AWAY, code="ClientNotOnline", why="no route to host"))
+    assert decide(record(**WAITS, **SENT), away, at(3600)) == Enqueue("no route to host")
+    action = decide(record(**SENT), away, at(3600))
+    assert isinstance(action, Close)
+    action = decide(record(**WAITS, **SENT, accepted=True), away._replace(accepted=True), at(3600))
+    assert isinstance(action, Close)
+
+
+def test_what_expires_says_how_long_it_has_waited() -> None:
+    wait = Wait(WALL + timedelta(hours=2), WALL, "no route to host")
+    action = decide(record(**WAITS, wait=wait), GONE, at(2 * 86400))
+    assert isinstance(action, Close)
+    assert action.outcome.error_code == "DeliveryTimeout"
+    assert "46 h after it was queued" in action.outcome.error_info
+    away = Facts(Sender.GONE, answer=Answer(Heard.AWAY))
+    action = decide(record(**WAITS, **SENT, wait=wait), away, at(2 * 86400))
+    assert isinstance(action, Close)
+    assert action.outcome.error_code == UNANSWERED
+    assert "46 h after it was queued" in action.outcome.error_info

@@ -28,6 +28,8 @@ class Arrivals:
 
     records: dict[str, tuple[str, float]] = field(default_factory=dict)
     contents: list[bytes] = field(default_factory=list)
+    environments: dict[str, dict[str, str]] = field(default_factory=dict)
+    enrolment: str = ""
     deliveries: int = 0
     lasting: set[str] = field(default_factory=set)
     clock: Callable[[], float] = time.time
@@ -80,6 +82,7 @@ class StandIn(asyncio.Protocol):
             self._say(protocol.response(number, self._greeting()))
         elif method == "task.run":
             self._arrivals.take(record, params["invocation"], protocol.unpack(params["content"]))
+            self._arrivals.environments[record] = params["environment"]
             words = {"record": record, "state": self._state(record), "known": False, "watching": "watch" in params}
             self._say(protocol.response(number, words))
             if "watch" in params:
@@ -115,7 +118,7 @@ class StandIn(asyncio.Protocol):
     def _greeting(self) -> dict[str, Any]:
         return {
             "protocol": list(protocol.VERSION), "agent": "stand-in", "instance": self._instance, "boot": "b",
-            "hostname": self._instance, "os": "Linux", "python": "", "started": 0, "features": ["tasks"],
+            "hostname": self._instance, "os": "Linux", "python": "", "started": 0, "features": ["tasks"], "enrolment": self._arrivals.enrolment,
         }  # fmt: skip
 
     def _say(self, message: dict[str, Any]) -> None:

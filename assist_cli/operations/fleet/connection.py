@@ -50,7 +50,8 @@ class AgentConnection:
     def _note_contact(self) -> None:
         """Note that the agent has answered."""
         if self._client is not None:
-            self._controller.note_contact(self._instance.id, self._client.greeting.os.lower())
+            greeting = self._client.greeting
+            self._controller.note_contact(self._instance.id, greeting.os.lower(), greeting.enrolment)
 
     async def once(self, work: Callable[[Client], Awaitable[T]]) -> T:
         """Do ``work`` on a connection. Raises AgentError."""

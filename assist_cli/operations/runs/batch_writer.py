@@ -10,16 +10,25 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from assist_cli.model.audit import AuditEntry
 from assist_cli.model.invocation import Outcome
+from assist_cli.model.lifecycle import queue_is_full
 from assist_cli.model.moment import Moment
 from assist_cli.model.status import UNANSWERED
 from assist_cli.operations.controller import Controller
-from assist_cli.store import audit, notices, records, slots
+from assist_cli.store import audit, notices, queue, records, slots
 from assist_cli.store.database import Transaction
 
 LARGE = 32  # outcomes of up to 1 MiB that are fetched and written at the same time
+
+
+class _Written(NamedTuple):
+    """What came of a batch: when its records were noted as sent, and how those ended that the queue has no room for."""
+
+    sent: Mapping[str, Moment]
+    refused: Mapping[str, Outcome]
 
 
 class BatchWriter:
@@ -35,8 +44,9 @@ class BatchWriter:
         self._due: dict[str, datetime] = {}
         self._ended: dict[str, Outcome] = {}
         self._accepted: set[str] = set()
+        self._queueing: dict[str, str] = {}
         self._will_write = False
-        self._batch: asyncio.Future[dict[str, Moment]] | None = None
+        self._batch: asyncio.Future[_Written] | None = None
 
     async def mark_sent(self, record_id: str, lifetime: timedelta, *, due: datetime | None = None) -> Moment | None:
         """Note that bytes of a record may leave from now on, and which moment that is.
@@ -47,7 +57,7 @@ class BatchWriter:
         self._sending[record_id] = lifetime
         if due is not None:
             self._due[record_id] = due
-        return (await self._written()).get(record_id)
+        return (await self._written()).sent.get(record_id)
 
     def note_accepted(self, record_id: str) -> None:
         """Note that the agent has accepted a record; it is written soon, or with what comes before."""
@@ -72,7 +82,12 @@ class BatchWriter:
             self._accepted.difference_update(outcomes)  # the outcome tells that too
             await self._written()
 
-    async def _written(self) -> dict[str, Moment]:
+    async def enqueue(self, record_id: str, why: str) -> Outcome | None:
+        """Keep a record in the queue for its instance, which does not have it ``why``; its outcome where it is full."""
+        self._queueing[record_id] = why
+        return (await self._written()).refused.get(record_id)
+
+    async def _written(self) -> _Written:
         """Wait for the batch that is being gathered; it is written when the loop has run what is ready now."""
         if self._batch is None:
             loop = asyncio.get_running_loop()
@@ -80,9 +95,11 @@ class BatchWriter:
             loop.call_soon(self._write, self._batch)
         return await asyncio.shield(self._batch)
 
-    def _write(self, batch: asyncio.Future[dict[str, Moment]]) -> None:
+    def _write(self, batch: asyncio.Future[_Written]) -> None:
         sending, due, ended, accepted = self._sending, self._due, self._ended, self._accepted
+        queueing = self._queueing
         self._sending, self._due, self._ended, self._accepted, self._batch = {}, {}, {}, set(), None
+        self._queueing = {}
         now = self._controller.moment()
         try:
             with self._controller.database.transaction() as transaction:
@@ -96,13 +113,18 @@ class BatchWriter:
                 if accepted:
                     records.mark_accepted(transaction, accepted)
                     slots.settle(transaction, dict.fromkeys(accepted, True))
+                refused = {}
+                for record_id, why in queueing.items():
+                    if not queue.put(transaction, record_id, now.wall, why):
+                        refused[record_id] = queue_is_full(now.wall)
+                ended.update(refused)
                 if ended:
                     _settle(self._controller, transaction, ended)
                 self._controller.write_contacts(transaction)
         except Exception as error:
             batch.set_exception(error)
         else:
-            batch.set_result(sent)
+            batch.set_result(_Written(sent, refused))
 
 
 def _settle(controller: Controller, transaction: Transaction, outcomes: Mapping[str, Outcome]) -> None:

@@ -54,14 +54,18 @@ async def deliver(
     it, and DatabaseFailure.
     """
     try:
-        await asyncio.wait_for(connection.client(), _left(delivery.until) if delivery.until is not None else None)
+        client = await asyncio.wait_for(
+            connection.client(), _left(delivery.until) if delivery.until is not None else None
+        )
     except AssistError as error:  # before anything of the record could leave
         return record, _unsent(error)
     if _left(delivery.until) <= 0:
         raise asyncio.TimeoutError
+    if record.enrolment and client.greeting.enrolment not in ("", record.enrolment):
+        return record, Answer(Heard.REPLACED)
     allowed = lifetime(delivery.timeout)
     again = record.sent is not None
-    if not again:
+    if not again or record.wait is not None:
         sent = delivery.noted or await writer.mark_sent(record.id, allowed, due=delivery.due)
         if sent is None:
             return None, NOT_ASKED
@@ -94,7 +98,8 @@ def _unsent(error: AssistError) -> Answer:
     """The answer that no connection is. What was not sent is not unanswered. Raises DatabaseFailure."""
     answer = follow.heard(error)
     code = ClientNotOnline.code if answer.code == UNANSWERED else answer.code
-    return Answer(Heard.UNREACHABLE, code=code or error.code, why=error.message)
+    how = Heard.AWAY if answer.heard is Heard.AWAY else Heard.UNREACHABLE
+    return Answer(how, code=code or error.code, why=error.message)
 
 
 def _left(until: float | None) -> float:

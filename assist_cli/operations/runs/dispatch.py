@@ -221,8 +221,10 @@ class _Dispatch:
                 worker = self._worker(connection, place, token=place.record.sender, start=start, delivery=delivery)
                 async with self._turn:
                     outcome = await self._within_patience(worker.send())
-                if outcome is None and follow:
+                if outcome is None and follow and not worker.is_queued:
                     outcome = await self._within_patience(worker.finish())
+                if worker.is_queued and self._listener is not None:
+                    self._listener.queued(place.instance_name, worker.record)
                 self._ended(place, outcome, counts=start is None)
 
     async def _attend(self, place: InvocationInstance) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from assist_cli.model import quotas, transfer
 from assist_cli.model.audit import AuditEntry
@@ -17,7 +18,7 @@ from assist_cli.operations.fleet.instances import Targets, resolve
 from assist_cli.operations.runs import refresh
 from assist_cli.operations.runs.recording import first_records, places_in_audit
 from assist_cli.operations.runs.senders import sender
-from assist_cli.store import audit, invocations
+from assist_cli.store import audit, invocations, queue
 
 
 @dataclass(frozen=True)
@@ -40,9 +41,16 @@ class SendRequest:
 
 @contextlib.contextmanager
 def recorded(
-    controller: Controller, request: SendRequest, *, also: Also | None = None, token: str | None = None
+    controller: Controller,
+    request: SendRequest,
+    *,
+    also: Also | None = None,
+    token: str | None = None,
+    wait: timedelta | None = None,
 ) -> Iterator[Invocation]:
     """Record a file that is to be sent, and be its sender until the end of the block; or let it be that of ``token``.
+
+    With ``wait`` it waits so long for instances that are away, and its content is kept in the database meanwhile.
 
     The invocation that it gives has the content, which the history has not. Raises Refused (QuotaExceeded,
     InvalidParameter), NotFound and, where this machine's agent has to be started to learn its id, AgentError; nothing
@@ -67,7 +75,7 @@ def recorded(
             timeout=request.timeout,
             status=InvokeStatus.RUNNING,
             created=now,
-            instances=first_records(instances, by, request.timeout, now),
+            instances=first_records(instances, by, request.timeout, now, wait),
             transfer=checked,
         )
         detail = f"{checked.size} bytes as {checked.path} on {places_in_audit(invocation)}"
@@ -75,6 +83,8 @@ def recorded(
             if also is not None:
                 also(transaction, invocation.id, [place.instance_id for place in invocation.instances])
             invocations.add(transaction, invocation)
+            if wait is not None:
+                queue.put_inputs(transaction, invocation.id, {}, request.content)
             audit.append(transaction, AuditEntry(now, controller.actor, "file.send", invocation.id, detail))
         yield invocation
 

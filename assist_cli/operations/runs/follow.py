@@ -15,7 +15,16 @@ from typing import Any
 
 from assist_cli import codes
 from assist_cli.agents.client import Chunk, Client, OutputGap, TaskResult, task_result
-from assist_cli.errors import AgentError, AgentRefused, AssistError, DatabaseFailure, InvalidAnswer
+from assist_cli.errors import (
+    AgentError,
+    AgentRefused,
+    AssistError,
+    ClientNotOnline,
+    ClientNotRunning,
+    ConnectionLost,
+    DatabaseFailure,
+    InvalidAnswer,
+)
 from assist_cli.model.invocation import InvocationInstance, Outcome, Record
 from assist_cli.model.lifecycle import NOT_ASKED, Answer, Heard
 from assist_cli.model.output import BUDGET, Fold, Output, Portion
@@ -217,7 +226,12 @@ def heard(error: AssistError) -> Answer:
             return Answer(Heard.UNKNOWN)
         if error.code == codes.RECORD_FORGOTTEN:
             return Answer(Heard.FORGOTTEN)
-    how = Heard.INVALID if isinstance(error, InvalidAnswer) else Heard.UNREACHABLE
+    if isinstance(error, InvalidAnswer):
+        how = Heard.INVALID
+    elif isinstance(error, ClientNotOnline | ClientNotRunning | ConnectionLost):
+        how = Heard.AWAY
+    else:
+        how = Heard.UNREACHABLE
     return Answer(how, code=error.code, why=error.message)
 
 

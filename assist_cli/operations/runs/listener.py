@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from assist_cli.model.invocation import Outcome
+from assist_cli.model.invocation import Outcome, Record
 from assist_cli.model.output import Output, Portion, Stream
 
 
@@ -36,6 +36,9 @@ class Listener:
 
     def ended(self, instance: str, outcome: Outcome) -> None:
         """Its record has ended, and that is written."""
+
+    def queued(self, instance: str, record: Record) -> None:
+        """Its instance is away, and its record waits in the queue."""
 
     def beat(self) -> None:
         """Some time has passed."""

@@ -40,7 +40,7 @@ async def reconcile_all(controller: Controller, found: Iterable[Record]) -> None
                 known = answer if record.sent is not None else NOT_ASKED
                 worker = RecordWorker(controller, writer, connection, record, answer=known)
                 await worker.look()
-                if worker.answer.heard in (Heard.UNREACHABLE, Heard.SILENT):
+                if worker.answer.heard in (Heard.AWAY, Heard.UNREACHABLE, Heard.SILENT):
                     answer = worker.answer
                 elif now() > until:
                     answer = Answer(Heard.SILENT)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from assist_cli import codes
 from assist_cli.errors import InvalidParameter, NotFound, Refused
@@ -36,18 +36,23 @@ def recorded(
     *,
     also: Also | None = None,
     token: str | None = None,
+    wait: timedelta | None = None,
 ) -> Iterator[Invocation]:
     """Record what is asked for, and be its sender until the end of the block; or let it be that of ``token``.
+
+    With ``wait`` it waits so long for instances that are away; Refused is also raised then for a secret that cannot be
+    read again.
 
     The invocation that it gives has the values of its secrets, which the history has not. Raises Refused
     (QuotaExceeded, InvalidParameter), NotFound and, where this machine's agent has to be started to learn its id,
     AgentError; nothing is written then.
     """
     plan, instances = plans.checked(controller, request)
+    references = {} if wait is None else _references(plan.values, "in the queue")
     with contextlib.nullcontext(token) if token else sender(controller.home) as by:
-        invocation = _invocation(controller, plan, instances, by)
+        invocation = _invocation(controller, plan, instances, by, wait)
         check_rendering(controller, invocation)
-        _write(controller, invocation, plan.new, also)
+        _write(controller, invocation, plan.new, also, references=references)
         yield invocation
 
 
@@ -65,7 +70,7 @@ def schedule(
     Raises as ``recorded`` does, and Refused for a secret that cannot be read again when it is needed.
     """
     plan, instances = plans.checked(controller, request)
-    references = _references(plan.values)
+    references = _references(plan.values, "later")
     first = _invocation(controller, plan, instances, None)
     timing.check(first.created)
     since = first.created - LATEST if timing.frequency.is_once else first.created  # a moment that was to come just now
@@ -118,14 +123,14 @@ def check_rendering(controller: Controller, invocation: Invocation) -> None:
         payload.script(invocation, place, controller.region)
 
 
-def _references(values: Mapping[str, Value]) -> dict[str, str]:
-    """Where the secrets can be read at each firing. Raises Refused for one that was typed in."""
+def _references(values: Mapping[str, Value], when: str) -> dict[str, str]:
+    """Return where the secrets can be read when it runs. Raises Refused for one that was typed in."""
     found = {}
     for key, value in values.items():
         if isinstance(value, Secret):
             if value.reference is None:
                 raise Refused(
-                    f"cannot run later with the secret {key!r} as it was typed in: it is kept nowhere",
+                    f"cannot run {when} with the secret {key!r} as it was typed in: it is kept nowhere",
                     code=codes.SECRET_WITHOUT_REFERENCE,
                     hint=f"--secret {key}=env:VARIABLE or --secret {key}=@FILE, which are read at each run",
                 )
@@ -138,6 +143,7 @@ def _invocation(
     plan: Plan,
     instances: Sequence[Instance],
     token: str | None,
+    wait: timedelta | None = None,
 ) -> Invocation:
     """The invocation, with records that the sender of this ``token`` is to send; without one there are none yet."""
     now, now_ms = controller.now(), controller.now_ms()
@@ -159,7 +165,7 @@ def _invocation(
         created=now,
         instances=_no_records(instances, now)
         if token is None
-        else first_records(instances, token, plan.version.timeout, now),
+        else first_records(instances, token, plan.version.timeout, now, wait),
     )
 
 
@@ -172,7 +178,7 @@ def _no_records(instances: Sequence[Instance], now: datetime) -> tuple[Invocatio
 
 
 def first_records(
-    instances: Sequence[Instance], token: str, timeout: int, now: datetime
+    instances: Sequence[Instance], token: str, timeout: int, now: datetime, wait: timedelta | None = None
 ) -> tuple[InvocationInstance, ...]:
     """Each of these instances with the record that the sender of this ``token`` is to bring there."""
     return tuple(
@@ -188,6 +194,8 @@ def first_records(
                 status=InvocationStatus.RUNNING,
                 sender=token,
                 deadline=now + lifetime(timeout),
+                deliver_by=None if wait is None else now + wait,
+                enrolment="" if wait is None else instance.enrolment,
             ),
         )
         for instance in instances
@@ -200,6 +208,7 @@ def _write(
     new: Command | None,
     also: Also | None,
     schedule: Schedule | None = None,
+    references: Mapping[str, str] | None = None,
 ) -> None:
     """Write the invocation, its instances, their records or its schedule, and the audit line in one transaction."""
     saved = invocation.command_name is not None
@@ -216,6 +225,10 @@ def _write(
         invocations.add(transaction, invocation)
         if also is not None:
             also(transaction, invocation.id, [place.instance_id for place in invocation.instances])
+        if references:
+            from assist_cli.store import queue
+
+            queue.put_inputs(transaction, invocation.id, references, None)
         if schedule is not None:
             from assist_cli.store import schedules
 

@@ -14,6 +14,7 @@ from assist_cli.model.lifecycle import (
     NOT_ASKED,
     Answer,
     Close,
+    Enqueue,
     Facts,
     Heard,
     Later,
@@ -68,7 +69,8 @@ class RecordWorker:
     ``token`` is that of the sender that this process is, if it is one. With a ``delivery`` the record can be sent by
     it. A ``listener`` hears of it under the instance's ``name``. ``until`` is a moment of the loop's clock at which who
     waits gives up; what was sent goes on. ``moment`` is another clock for deadlines than the controller's. ``answer``
-    is what was heard last, when something was heard already.
+    is what was heard last, when something was heard already. ``is_queued`` becomes True when the record is left in the
+    queue for its instance.
     """
 
     def __init__(
@@ -99,6 +101,7 @@ class RecordWorker:
         self._listener = listener
         self._until = until
         self._moment = moment or controller.moment
+        self.is_queued = False
         self._fold = Fold()
         self._accepted = False
         self._told = False
@@ -161,6 +164,11 @@ class RecordWorker:
             if isinstance(action, Close):
                 await self._close(action)
                 return action.outcome
+            if isinstance(action, Enqueue):
+                outcome = await self._writer.enqueue(self.record.id, action.why)
+                self.is_queued = outcome is None
+                self._read()
+                return outcome
             if isinstance(action, Leave):
                 if action.seconds is None or not waits:
                     return None

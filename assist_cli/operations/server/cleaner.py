@@ -9,7 +9,7 @@ from assist_cli.errors import AssistError
 from assist_cli.operations.controller import Controller
 from assist_cli.operations.history import prune
 from assist_cli.store import prune as store
-from assist_cli.store import schedules, slots
+from assist_cli.store import queue, schedules, slots
 
 ROUNDS_A_DAY = 144  # of ten minutes, see ServerTimeouts.cleaning
 
@@ -26,6 +26,8 @@ async def keep_clean(controller: Controller) -> None:
             for invocation_id in schedules.ids(controller.database):
                 tidy(controller, invocation_id)
                 await asyncio.sleep(timeouts.breath)
+            with controller.database.transaction() as transaction:
+                queue.clean(transaction)
             if rounds % ROUNDS_A_DAY == 0:
                 await forget_what_is_old(controller)
             rounds += 1

@@ -33,6 +33,7 @@ from assist_cli.operations.server.agenda import Agenda
 from assist_cli.operations.server.clock import Clock
 from assist_cli.operations.server.deliverer import Deliverer
 from assist_cli.operations.server.failures import Failures
+from assist_cli.operations.server.queue import QueueDelivery
 from assist_cli.operations.server.recovery import Recovery
 from assist_cli.store import schedules
 from assist_cli.store.database import to_ms
@@ -87,6 +88,7 @@ class Server:
         self._pool = ConnectionPool(controller)
         self._failures = Failures(controller)
         self._deliverer = Deliverer(controller, token, self._writer, self._pool, self._failures)
+        self.queue = QueueDelivery(controller, token, self._writer, self._pool)
         self._recovery = Recovery(controller, token, self._writer, self._pool, self._deliverer)
         self._others = False
         self._look_again = 0.0
@@ -111,6 +113,7 @@ class Server:
                     recovery.keep_correcting(self._controller),
                     cleaner.keep_clean(self._controller),
                     wishes.keep_telling(self._controller),
+                    self.queue.keep_delivering(),
                 )
             ]
             try:
@@ -159,7 +162,7 @@ class Server:
 
     async def let_go(self) -> None:
         """Drop everything as it is; what is open stays so, for whoever looks next."""
-        tasks = self._recovery.cancel() + self._deliverer.cancel()
+        tasks = self._recovery.cancel() + self._deliverer.cancel() + self.queue.cancel()
         if tasks:
             await asyncio.wait(tasks)
         self._pool.close()

@@ -1,0 +1,89 @@
+"""The queue: records that wait for an instance that is away (docs/rules.md section 2).
+
+A record that may wait has ``deliver_by``. It is in the queue from when its instance was first found away, and until it
+is accepted or ends.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+
+from assist_cli.model.invocation import QueuedRecord
+from assist_cli.model.lifecycle import MOST_QUEUED
+from assist_cli.store.database import Reader, Transaction, to_ms
+from assist_cli.store.rows import record_of
+
+NOBODY = "-"  # the sender of what waits: it is no token, so anybody sees that no process is at work on it
+_OPEN = "deliver_by IS NOT NULL AND records.status = 'Running' AND accepted = 0"  # as the index has it
+
+
+def put(transaction: Transaction, record_id: str, now: datetime, why: str) -> bool:
+    """Keep a record in the queue after an attempt that failed; False when its instance has no room for another one."""
+    transaction.execute(
+        f"""
+        UPDATE records SET tried_at = ?, tried_why = ?, sender = ?, queued_at = CASE
+            WHEN queued_at IS NOT NULL THEN queued_at
+            WHEN (
+                SELECT count(*) FROM records AS other WHERE other.instance_id = records.instance_id
+                    AND other.queued_at IS NOT NULL AND other.{_OPEN.replace("records.", "other.")}
+            ) < ? THEN ?1
+        END
+        WHERE id = ? AND {_OPEN}
+        """,  # noqa: S608
+        [to_ms(now), why, NOBODY, MOST_QUEUED, record_id],
+    )
+    row = transaction.first("SELECT queued_at FROM records WHERE id = ?", [record_id])
+    return row is None or row["queued_at"] is not None
+
+
+def adopt(transaction: Transaction, record_id: str, sender: str) -> bool:
+    """Let another sender have a record that waits; False when it does not wait any more."""
+    return transaction.execute(f"UPDATE records SET sender = ? WHERE id = ? AND {_OPEN}", [sender, record_id]) == 1  # noqa: S608
+
+
+def listing(reader: Reader) -> list[QueuedRecord]:
+    """Return what waits, in the order in which it was queued."""
+    return _found(reader, "queued_at IS NOT NULL ORDER BY queued_at, records.id")
+
+
+def undelivered(reader: Reader) -> list[QueuedRecord]:
+    """Return every record that may wait and was not accepted, oldest first, whether or not it was queued yet."""
+    return _found(reader, "1 ORDER BY records.id")
+
+
+def _found(reader: Reader, which: str) -> list[QueuedRecord]:
+    rows = reader.query(
+        f"""
+        SELECT records.*, instance_name FROM records JOIN invocation_instances USING (invocation_id, instance_id)
+        WHERE {_OPEN} AND {which}
+        """  # noqa: S608
+    )
+    return [QueuedRecord(row["invocation_id"], row["instance_name"], record_of(row)) for row in rows]
+
+
+def put_inputs(transaction: Transaction, invocation_id: str, secrets: Mapping[str, str], content: bytes | None) -> None:
+    """Keep what a later delivery needs and the history has not: where secrets are read, and the content of a file."""
+    if secrets or content is not None:
+        transaction.execute(
+            "INSERT INTO queue_inputs (invocation_id, secrets, content) VALUES (?, ?, ?)",
+            [invocation_id, json.dumps(dict(secrets)), content],
+        )
+
+
+def inputs(reader: Reader, invocation_id: str) -> tuple[Mapping[str, str], bytes | None]:
+    """Return where the secrets of an invocation are read, by key, and the content of its file, None for a script."""
+    row = reader.first("SELECT secrets, content FROM queue_inputs WHERE invocation_id = ?", [invocation_id])
+    return ({}, None) if row is None else (json.loads(row["secrets"]), row["content"])
+
+
+def clean(transaction: Transaction) -> None:
+    """Delete the inputs of invocations that nothing of waits any more."""
+    transaction.execute(
+        f"""
+        DELETE FROM queue_inputs WHERE NOT EXISTS (
+            SELECT 1 FROM records WHERE records.invocation_id = queue_inputs.invocation_id AND {_OPEN}
+        )
+        """  # noqa: S608
+    )
