@@ -118,7 +118,8 @@ class StandIn(asyncio.Protocol):
     def _greeting(self) -> dict[str, Any]:
         return {
             "protocol": list(protocol.VERSION), "agent": "stand-in", "instance": self._instance, "boot": "b",
-            "hostname": self._instance, "os": "Linux", "python": "", "started": 0, "features": ["tasks"], "enrolment": self._arrivals.enrolment,
+            "hostname": self._instance, "os": "Linux", "python": "", "started": 0, "features": ["tasks"],
+            "enrolment": self._arrivals.enrolment,
         }  # fmt: skip
 
     def _say(self, message: dict[str, Any]) -> None:
