@@ -38,6 +38,8 @@ EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 LATEST_MS = 250_000_000_000_000  # the year 9892
 MILLISECOND = timedelta(milliseconds=1)
 
+CONTROLLER_EPOCH = "epoch"  # a setting: see ``Controller.epoch``
+REPLACED = "replaced"  # a setting: when an agent said first that another server has taken over from this one
 RESTORED = "restored"  # a setting: when the backup was made that this database comes from, until a server takes over
 RESTORE = "stop every assist, and put a copy of assist.db in its place"
 
