@@ -75,9 +75,10 @@ def names(style: str) -> re.Pattern[str]:
 
 def avoided(text: str, style: str) -> Iterator[tuple[int, str]]:
     """Yield the line and the fault of each phrase to avoid, also of one that goes on in the next line."""
+    every = rules(style)
     lowered = names(style).sub("-", text).lower()
     flat = " ".join(lowered.replace('"', " ").replace("#", " ").split())
-    for parts, pattern, better in rules(style):
+    for parts, pattern, better in every:
         if all(part in flat for part in parts):  # much quicker than the search
             for found in pattern.finditer(lowered):
                 phrase = re.sub(GAP, " ", found[0])
