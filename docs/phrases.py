@@ -34,7 +34,6 @@ PENDING = [
     "assist_cli/",
     "benchmarks/",
     "completions/",
-    "docs/api.md",
     "docs/architecture.md",
     "docs/errors.md",
     "docs/man/",
