@@ -87,7 +87,7 @@ def avoided(text: str, style: str) -> Iterator[tuple[int, str]]:
 def docstrings(text: str, style: str) -> Iterator[tuple[int, str]]:
     """Yield the line and the fault of each docstring with a first word to avoid."""
     words = table("first word", style)
-    if not any(f'"""{word}' in text for word in words):  # much quicker than parsing
+    if not re.search(rf'"""\s*({"|".join(words)})\b', text):  # much quicker than parsing
         return
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
