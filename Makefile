@@ -1,11 +1,11 @@
-# What a person or a machine does with a checkout. `make` alone lists it.
+# The tasks of a checkout. `make` alone lists them.
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-fast test-all soak check generated fmt bench dist clean
 .DELETE_ON_ERROR:
 SHELL := /bin/sh
 
-# The first Python that starts (a version manager's stand-in may not), is 3.10 or newer and can make an environment.
+# The first Python that starts (the shim of a version manager may not), is 3.10 or newer and can create an environment.
 PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3.10 python3; do \
 	"$$python" -c 'import ensurepip, sys; sys.exit(sys.version_info < (3, 10))' >/dev/null 2>&1 \
 	&& echo "$$python" && break; done)
@@ -18,9 +18,9 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install
 WORKERS ?= auto
 OPTIONS ?=
 PYTEST = $(BIN)/python -m pytest -q $(OPTIONS)
-# Tests that have an hour, by their own timeouts, are healthy when their stacks would be dumped.
-PATIENT := -o faulthandler_timeout=3900
-# Tests are compiled once, and not by each worker of each run.
+# Some of these tests run for an hour, so the timeout for dumping stacks is longer.
+LONG_TESTS := -o faulthandler_timeout=3900
+# Keep the bytecode of tests, so that not every worker of every run compiles them.
 unexport PYTHONDONTWRITEBYTECODE
 
 help: ## Show this list
@@ -39,10 +39,10 @@ test-fast: $(TOOLS) ## Run the tests that start no process: less than a minute
 	@$(PYTEST) -n $(WORKERS) -m 'not process and not long and not soak'
 
 test-all: check ## The same as test, and the tests that take minutes
-	@$(PYTEST) -n $(WORKERS) -m 'not soak' $(PATIENT)
+	@$(PYTEST) -n $(WORKERS) -m 'not soak' $(LONG_TESTS)
 
 soak: $(TOOLS) ## Kill and fuzz the agent for an hour, and run it under every Python from 3.6 on
-	@$(PYTEST) -m soak $(PATIENT)
+	@$(PYTEST) -m soak $(LONG_TESTS)
 
 check: $(TOOLS) ## Check style, format, types, imports between modules, words, and that generated files are fresh
 	@$(BIN)/ruff check

@@ -1,6 +1,6 @@
 #!/bin/sh
-# What `make demo` shows: a first run on this machine, and what is kept of it.
-# The argument is the folder that holds the assist program. State goes where assist always keeps it.
+# Run first scripts on this machine and show their records, for `make demo`.
+# The argument is the folder of the assist program. State is in the usual home of assist.
 set -eu
 PATH="$(cd "$1" && pwd):$PATH"
 
@@ -23,10 +23,10 @@ show invocation show -
 
 cat <<END
 
-That was a real agent, started just now as a process of yours; it ends by itself after 15 idle minutes.
+That was a real agent, started just now as a process of yours; it exits after 15 idle minutes.
 The history is in $(python -c 'from assist_cli import paths; print(paths.home().root)')
 
-Type next:
+Try next:
   . .venv/bin/activate
   assist run -c 'date; echo to-stderr >&2; exit 3'; echo \$?
   assist run --timeout 2 -- sleep 60

@@ -1,10 +1,10 @@
-"""Everything that is made from the code itself: make generated.
+"""Generate files from the code: make generated.
 
-``assist_cli/cli/completion/words.json`` is what completion knows of them, and ``completions/`` has the scripts of the
-shells for who sources or packages them. ``docs/reference.md`` is their help as one page, and ``docs/man/`` has it as
-manual pages, one for the program and one for each of its first words. In ``docs/api.md``, ``docs/architecture.md``,
-``docs/errors.md`` and ``docs/protocol.md`` what stands between two comments is made. With ``--check`` nothing is
-written, and the exit status is 1 where a file is not what it should be.
+``assist_cli/cli/completion/words.json`` has the commands and options for completion, and ``completions/`` the scripts
+of the shells, to source or to package. ``docs/reference.md`` has the help of every command as one page, and
+``docs/man/`` as manual pages: one for the program and one for each top-level command. In ``docs/api.md``,
+``docs/architecture.md``, ``docs/errors.md`` and ``docs/protocol.md`` the parts between two comments are generated.
+``--check`` writes nothing, and exits with 1 if a file is stale.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ from assist_cli.model.quotas import COMMANDS
 ROOT = Path(__file__).parents[1]
 SCRIPTS = ROOT / "assist_cli/cli/completion"
 
-# How a value is completed, by what stands for it in the help; where that differs by command, with its words before it.
-# "text" is anything, "program" is what stands behind --, a list is all that there is.
+# The kind of completion for each metavar of the help; if it differs by command, with words of the command before it.
+# "text" is any text, "program" a program after --, a list has all values.
 KINDS: dict[str, str | list[str]] = {
     "-- WORD": "program",
     "ADDRESS": "text",
@@ -92,7 +92,7 @@ KINDS: dict[str, str | list[str]] = {
 
 
 def kind_of(parameter: Any, path: str) -> object:
-    """Return the kind of completion of a parameter's value; None when it takes none."""
+    """Return the kind of completion of a parameter's value; None for a flag."""
     if getattr(parameter, "is_flag", False):
         return None
     if choices := getattr(parameter.type, "choices", None):
@@ -106,13 +106,13 @@ def kind_of(parameter: Any, path: str) -> object:
         if kind is not None:
             return [[each, ""] for each in kind] if isinstance(kind, list) else kind
     raise SystemExit(
-        f"docs/generate.py: say in KINDS how {metavar!r} of 'assist {path}' is completed: one of "
+        f"docs/generate.py: no completion of {metavar!r} of 'assist {path}': add it to KINDS as one of "
         f"{', '.join(['text', 'program', 'zone', *BY_THE_SHELL, *values.KINDS])}, or a list"
     )
 
 
 def tree(command: Any, path: str = "") -> dict[str, Any]:
-    """Return what completion knows of a command and those below it."""
+    """Return the words of a command and its subcommands, for completion."""
     options = [each for each in command.params if each.param_type_name == "option" and not each.hidden]
     arguments = [each for each in command.params if each.param_type_name == "argument"]
     return {
@@ -148,7 +148,7 @@ def sentence(text: str) -> str:
 
 
 def pages(command: Any, path: str = "assist") -> Iterator[tuple[str, Any]]:
-    """A command and those below it, each with the words that call it."""
+    """Yield a command and its subcommands, each after its path."""
     yield path, command
     for name, below in commands_of(command):
         if not below.hidden:
@@ -162,12 +162,12 @@ def help_of(path: str, command: Any) -> str:
 
 
 def reference(root: Any) -> str:
-    """All help texts as one page of Markdown."""
+    """Return all help texts as one page of Markdown."""
     lines = [
         "# Reference",
         "",
-        "The help of every command, made from the commands themselves by `make generated`. What the program promises",
-        "is in [cli.md](cli.md), and `assist help` has pages about targets, parameters, frequencies and exit statuses.",
+        "The help of every command, written by `make generated`. [cli.md](cli.md) has the promises of the program, and",
+        "`assist help` has pages about targets, parameters, frequencies and exit statuses.",
     ]
     for path, command in pages(root):
         lines += ["", f"## {path}", "", "```text", help_of(path, command), "```"]
@@ -175,7 +175,7 @@ def reference(root: Any) -> str:
 
 
 def manual(path: str, found: list[tuple[str, Any]]) -> str:
-    """A manual page, of a command and those below it: man-pages(7)."""
+    """Return the manual page of a command and its subcommands: man-pages(7)."""
     (_, command), *below = found
     name = path.replace(" ", "-")
     lines = [
@@ -195,7 +195,7 @@ def manual(path: str, found: list[tuple[str, Any]]) -> str:
 
 
 def roff(text: str) -> str:
-    """Text that roff prints as it is."""
+    """Return text escaped for roff."""
     lines = text.replace("\\", "\\e").replace("-", "\\-").replace("'", "\\(aq").splitlines()
     return "\n".join(f"\\&{line}" if line.startswith(".") else line for line in lines)
 
@@ -209,7 +209,7 @@ def filled(text: str, name: str, lines: Iterable[str]) -> str:
 
 
 def life_of_a_record() -> Iterator[str]:
-    """The table of model/lifecycle.py as Markdown."""
+    """Yield the table of model/lifecycle.py as Markdown."""
     yield "| # | when | then |"
     yield "| --- | --- | --- |"
     for number, row in enumerate(ROWS, start=1):
@@ -217,7 +217,7 @@ def life_of_a_record() -> Iterator[str]:
 
 
 def table_of_answers() -> Iterator[str]:
-    """The table of agents/answers.py as Markdown."""
+    """Yield the table of agents/answers.py as Markdown."""
     yield "| in | field | what it may be |"
     yield "| --- | --- | --- |"
     for where, name, words in answers.rows():
@@ -225,7 +225,7 @@ def table_of_answers() -> Iterator[str]:
 
 
 def table_of_codes(name: str) -> Iterator[str]:
-    """One table of codes, without a column that is empty, and without an exit status that all rows share."""
+    """Yield one table of codes, without empty columns, and without the exit status if all rows have the same one."""
     rows = [each for each in codes.EVERY if each.table == name]
     cells = {
         "code": [f"`{each}`" for each in rows],
@@ -241,7 +241,7 @@ def table_of_codes(name: str) -> Iterator[str]:
 
 
 def fields_of_actions() -> Iterator[str]:
-    """The parameters of each action of the API, and how each is treated, from the tables by which calls are read."""
+    """Yield the parameters of each action of the API and their treatment, from the tables that parse calls."""
     yield "| action | honoured | refused, in this code | without meaning here |"
     yield "| --- | --- | --- | --- |"
     yield _row_of_fields("every action", COMMON_FIELDS)
@@ -283,7 +283,7 @@ def files() -> dict[Path, str]:
 
 
 def main() -> None:
-    os.environ["COLUMNS"] = "80"  # whatever the terminal
+    os.environ["COLUMNS"] = "80"  # not the width of the terminal
     made = files()
     there = {path for folder in ("completions", "docs/man") for path in (ROOT / folder).glob("*")}
     old = [path for path, text in made.items() if not path.exists() or path.read_text(encoding="utf-8") != text]

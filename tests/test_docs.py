@@ -1,6 +1,6 @@
-"""The documents know what the code says.
+"""The documents agree with the code, and a reader finds a page by the word for its task.
 
-Every command that a page shows exists, with those options. Every setting of the agent is told.
+Every command that a page shows exists, with those options. Every setting of the agent is documented.
 """
 
 from __future__ import annotations
@@ -58,3 +58,48 @@ def test_what_is_looked_for_is_where_the_architecture_says() -> None:
     named = re.findall(r"`((?:assist_cli|agentd)/[^`]+)`", table)
     assert len(named) >= 12
     assert [each for each in named if not (ROOT / each).is_file()] == []
+
+
+# Words that people search for. The index has each of them, and leads to a page that explains it.
+WORDS = [
+    *("retry", "rerun", "retention", "prune", "backup", "restore", "inventory", "onboarding", "tag", "target"),
+    *("fan-out", "concurrency", "canary", "rollout", "periodic", "cron", "recurring", "time zone", "daylight saving"),
+    *("timeout", "kill", "secret", "password", "audit", "webhook", "Prometheus", "shutdown", "upgrade", "certificate"),
+    "reconcile",
+]
+
+
+def sections(path: Path) -> dict[str, str]:
+    """The text under each heading of a page, by the anchor that GitHub gives it; the whole page is under ''."""
+    text = path.read_text(encoding="utf-8")
+    found = {"": text}
+    for part in re.split(r"^(?=##+ )", text, flags=re.MULTILINE)[1:]:
+        heading = part.partition("\n")[0].lstrip("# ").lower()
+        found[re.sub(r"[^\w -]", "", heading).replace(" ", "-")] = part
+    return found
+
+
+def index() -> dict[str, list[str]]:
+    """The targets of the links in each row of the index, by the text of the row."""
+    text = (ROOT / "docs/README.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (?!I want|---)(.+) \|$", text, re.MULTILINE)
+    return {row: re.findall(r"\]\(([^)]+)\)", row) for row in rows}
+
+
+@pytest.mark.parametrize("word", WORDS)
+def test_a_reader_finds_the_page_of_a_task_by_its_word(word: str) -> None:
+    rows = [links for row, links in index().items() if re.search(rf"\b{word}\b", row.rpartition("|")[0], re.IGNORECASE)]
+    assert rows, "it is in no row of the index"
+    for links in rows:
+        texts = [sections(ROOT / "docs" / page)[anchor] for page, _, anchor in (link.partition("#") for link in links)]
+        assert any(re.search(rf"\b{word}\b", text, re.IGNORECASE) for text in texts), f"it is in none of {links}"
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_link_to_a_heading_leads_there(path: Path) -> None:
+    for page, anchor in re.findall(r"\]\(((?:[\w./-]+\.md)?)#([^)]+)\)", path.read_text(encoding="utf-8")):
+        assert anchor in sections(path.parent / page if page else path), f"{path.name} links to '{page}#{anchor}'"
+
+
+def test_the_readme_leads_to_the_index() -> None:
+    assert "](docs/README.md)" in (ROOT / "README.md").read_text(encoding="utf-8")

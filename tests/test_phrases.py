@@ -51,6 +51,19 @@ def test_a_style_without_its_table_is_refused() -> None:
         phrases.faults("page.md", "text", "# Style\n")
 
 
-@pytest.mark.parametrize("pattern", phrases.CLEAN)
-def test_what_is_held_to_it_exists(pattern: str) -> None:
-    assert list(phrases.ROOT.glob(pattern))
+def test_a_name_that_stays_is_no_phrase_to_avoid() -> None:
+    text = 'task.forget answers "forgotten" or the state Forgotten.'
+    assert phrases.faults("page.md", text, STYLE) == []
+    assert phrases.faults("page.md", "It is forgotten.", STYLE) != []
+
+
+@pytest.mark.parametrize("place", [*phrases.EXCEPTIONS, *phrases.PENDING])
+def test_what_is_not_checked_exists(place: str) -> None:
+    assert (phrases.ROOT / place).exists()
+
+
+@pytest.mark.usefixtures("starts_processes")
+def test_every_other_text_is_checked() -> None:
+    checked = {name for name, _ in phrases.texts()}
+    assert {"README.md", "Makefile", "pyproject.toml", "docs/README.md", "docs/glossary.md", ".ci/run"} <= checked
+    assert checked.isdisjoint(phrases.EXCEPTIONS)

@@ -38,7 +38,7 @@ def test_the_changelog_knows_the_version() -> None:
     text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     first, second = (*re.findall(r"^## \[(.+?)\]", text, re.MULTILINE), "")[:2]
     assert first == "Unreleased"
-    assert second == assist_cli.__version__ or f"under way is {assist_cli.__version__}." in text
+    assert second == assist_cli.__version__ or f"next version is {assist_cli.__version__}." in text
 
 
 def test_the_agent_imports_the_standard_library_only() -> None:
