@@ -118,7 +118,7 @@ CONTROLLER_REPLACED = ErrorCode(
     REACH,
     "another server has taken over from this home, and the agent serves that one",
     "use that one; `assist serve --take-over` makes this one the controller again",
-    exits=(69,),
+    exits=(65, 69),
 )
 CLIENT_NEED_UPGRADE = ErrorCode(
     "ClientNeedUpgrade",
