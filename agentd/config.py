@@ -47,6 +47,7 @@ class Config:
         self.lock = os.path.join(self.home, "agentd.lock")
         self.conf = os.path.join(self.home, "agentd.conf")
         self.guard = os.path.join(self.home, "guard.json")
+        self.epochs = os.path.join(self.home, "epochs.json")
         for name, value in DEFAULTS.items():
             setattr(self, name, value)
         self.script_dir = self.script_dir or os.path.join(self.home, "work", "script")

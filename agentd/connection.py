@@ -11,12 +11,14 @@ _PENDING_LIMIT = 64  # requests of one connection that may be under way
 class Peer:
     """The other end of a connection: the uid behind a unix socket or the subject of a TLS certificate.
 
-    ``controller`` is what the controller calls itself; over TLS the certificate says it.
+    ``controller`` is what the controller calls itself; over TLS the certificate says it. ``epoch`` tells copies of one
+    controller apart, see ``epochs``.
     """
 
     def __init__(self, uid=None, controller=None):
         self.uid = uid
         self.controller = controller
+        self.epoch = 0
 
     def owner(self):
         """The form that goes into a record's journal."""

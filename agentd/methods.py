@@ -11,6 +11,7 @@ import time
 
 import agentd
 from agentd import files, platform, shim
+from agentd.epochs import Replaced
 from agentd.tasks import RequestRefused
 from agentd.watcher import Watcher
 from agentd.wire import protocol
@@ -73,6 +74,18 @@ async def hello(server, connection, params):
         connection.peer.controller = params["controller"]
     elif connection.peer.controller != params["controller"]:
         raise RequestRefused("ClientAuthFailed", "the certificate is for controller '%s'" % connection.peer.controller)
+    if not 0 <= params["epoch"] < 1 << 53:
+        raise BadParams("'epoch' is out of range")
+    try:
+        is_new = await server.epochs.admit(connection.peer.controller, params["epoch"])
+    except Replaced as error:
+        raise RequestRefused("ControllerReplaced", str(error)) from None
+    except OSError as error:  # with less than that on the disk, a copy of it could come back
+        text = "cannot write the epoch of the controller: %s" % error.strerror
+        raise RequestRefused("ClientNotOnline", text) from None
+    connection.peer.epoch = params["epoch"]
+    if is_new:
+        server.close_older(connection.peer.controller, params["epoch"])
     if not connection.greet():
         raise RequestRefused("ClientNotOnline", "there are too many connections")
     return dict(
@@ -84,7 +97,7 @@ async def hello(server, connection, params):
         boot=system.boot_id(),
         started=server.started,
         python="%d.%d.%d" % sys.version_info[:3],
-        features=["tasks", "files", "launchers"],
+        features=["tasks", "files", "launchers", "epochs"],
     )
 
 
@@ -202,7 +215,9 @@ NULLABLE = type(None)
 WATCH = {"offset": may(0, int), "budget": may(None, int, NULLABLE), "newest": may(False, bool)}
 
 METHODS = {
-    "agent.hello": Method(hello, True, {"protocol": need(list), "client": may("", str), "controller": need(str)}),
+    "agent.hello": Method(
+        hello, True, {"protocol": need(list), "client": may("", str), "controller": need(str), "epoch": may(0, int)}
+    ),
     "agent.status": Method(status, False, {}),
     "task.run": Method(
         run,

@@ -13,6 +13,7 @@ import traceback
 
 from agentd import listeners, lock, methods, platform
 from agentd.admission import Admission
+from agentd.epochs import Epochs
 from agentd.log import Throttle
 from agentd.tasks import RequestRefused, Tasks
 from agentd.wire import protocol
@@ -35,6 +36,7 @@ class AgentServer:
         self._lifeline = lifeline
         self._lock = lock.take(settings.lock)
         self.tasks = Tasks(loop, settings, self.instance, self._lock, self.log)
+        self.epochs = Epochs(settings.epochs, self.tasks.spawn)
         self.local, self.remote = Admission(settings.connection_limit), Admission(settings.connection_limit)
         self._over = loop.create_future()
         self._active = time.monotonic()
@@ -42,6 +44,12 @@ class AgentServer:
     def connections(self):
         """Return all connections, and the callers that are not connections yet."""
         return self.local.everybody() + self.remote.everybody()
+
+    def close_older(self, controller, epoch):
+        """Close the connections of a controller that another server has taken over from."""
+        for connection in self.connections():
+            if connection.greeted and connection.peer.controller == controller and connection.peer.epoch < epoch:
+                connection.close()
 
     def note_end(self):
         """Take note that a connection has ended."""
@@ -104,6 +112,7 @@ class AgentServer:
     def run(self, on_ready):
         """Serve until told to end (SIGTERM, SIGINT, or idle for long enough)."""
         self.tasks.recover()
+        self.epochs.read()
         opened = self.loop.run_until_complete(listeners.open_all(self))
         signals.set_up(self.loop, self.end)
         if self._lifeline is not None:

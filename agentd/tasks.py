@@ -310,13 +310,13 @@ class Tasks:
 
     async def _try_to_close(self, task, booted):
         order = {"record": task.record, "spool": self._settings.spool, "booted": booted}
-        if await self._spawned(shim.close_orphan, order) is None:
+        if await self.spawn(shim.close_orphan, order) is None:
             self._loop.call_later(_RETRY, self._close_orphan, task, booted)
         else:
             self._listen(task)
 
-    async def _spawned(self, body, order):
-        """Return what the child said, None when it could not be started or died."""
+    async def spawn(self, body, order):
+        """Have a child call a function: what it said first, None when it could not be started or died."""
         try:
             return await self._children.spawn(body, order)
         except OSError as error:
@@ -342,7 +342,7 @@ class Tasks:
             "limit": self._settings.spool_limit,
             "keep_days": self._settings.keep_days,
         }
-        words = await self._spawned(janitor.sweep, order)
+        words = await self.spawn(janitor.sweep, order)
         self._sweeping = False
         if words is None:
             self._loop.call_later(_RETRY, self._sweep_soon)

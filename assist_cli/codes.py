@@ -113,6 +113,13 @@ CLIENT_AUTH_FAILED = ErrorCode(
     "the hint tells which; see [fleet](fleet.md)",
     exits=(65, 69),
 )
+CONTROLLER_REPLACED = ErrorCode(
+    "ControllerReplaced",
+    REACH,
+    "another server has taken over from this home, and the agent serves that one",
+    "use that one; `assist serve --take-over` makes this one the controller again",
+    exits=(65, 69),
+)
 CLIENT_NEED_UPGRADE = ErrorCode(
     "ClientNeedUpgrade",
     REACH,

@@ -134,6 +134,12 @@ class ClientAuthFailed(AgentError):
     code = codes.CLIENT_AUTH_FAILED
 
 
+class ControllerReplaced(AgentError):
+    """Another server has taken over from this home, and its agents serve that one. No request was sent."""
+
+    code = codes.CONTROLLER_REPLACED
+
+
 class ClientNeedUpgrade(AgentError):
     """The agent is too old or too new for this controller. It was greeted and asked for nothing."""
 

@@ -265,14 +265,14 @@ def write_whole(path: Path, data: bytes, mode: int = 0o600) -> None:
                 file.flush()
                 os.fsync(descriptor)
             draft.replace(path)
-            _sync_folder(path.parent)
+            sync_folder(path.parent)
         finally:
             draft.unlink(missing_ok=True)
     except OSError as error:
         raise FileFailure(f"cannot write the file '{path}': {error.strerror}") from error
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Make the names in ``folder`` survive a power cut, where the system lets one."""
     with contextlib.suppress(PermissionError):  # Windows opens no folders
         descriptor = os.open(folder, os.O_RDONLY)

@@ -258,10 +258,26 @@ def _row_of_fields(title: str, takes: Takes) -> str:
     return f"| {title} | {honoured or '–'} | {refused or '–'} | {unused or '–'} |"
 
 
+def words() -> dict[Path, str]:
+    """Return the file from which the help of all commands is made, and completion."""
+    root = typer.main.get_command(app)
+    return {SCRIPTS / "words.json": json.dumps(tree(root), ensure_ascii=False, indent=1) + "\n"}
+
+
+def stale(made: dict[Path, str]) -> list[Path]:
+    """Return the files that are missing or have another content."""
+    return [path for path, text in made.items() if not path.exists() or path.read_text(encoding="utf-8") != text]
+
+
+def refuse(old: list[Path]) -> None:
+    names = ", ".join(str(path.relative_to(ROOT)) for path in old)
+    sys.exit(f"cannot accept stale files: {names}\nhint: make generated")
+
+
 def files() -> dict[Path, str]:
     """Return the content that each file should have."""
     root = typer.main.get_command(app)
-    made = {SCRIPTS / "words.json": json.dumps(tree(root), ensure_ascii=False, indent=1) + "\n"}
+    made = words()
     for script in SCRIPTS.glob("assist.*"):
         made[ROOT / "completions" / script.name] = script.read_text(encoding="utf-8")
     made[ROOT / "docs/reference.md"] = reference(root)
@@ -282,17 +298,8 @@ def files() -> dict[Path, str]:
     return made
 
 
-def main() -> None:
-    os.environ["COLUMNS"] = "80"  # not the width of the terminal
-    made = files()
-    there = {path for folder in ("completions", "docs/man") for path in (ROOT / folder).glob("*")}
-    old = [path for path, text in made.items() if not path.exists() or path.read_text(encoding="utf-8") != text]
-    old += sorted(there - made.keys())
-    if "--check" in sys.argv[1:]:
-        if old:
-            names = ", ".join(str(path.relative_to(ROOT)) for path in old)
-            sys.exit(f"cannot accept stale files: {names}\nhint: make generated")
-        return
+def write(made: dict[Path, str], old: list[Path]) -> None:
+    """Write these files, or remove those that are not made any more."""
     for path in old:
         if path in made:
             path.parent.mkdir(exist_ok=True)
@@ -300,6 +307,23 @@ def main() -> None:
         else:
             path.unlink()
         sys.stdout.write(f"{path.relative_to(ROOT)}\n")
+
+
+def main() -> None:
+    os.environ["COLUMNS"] = "80"  # not the width of the terminal
+    checks = "--check" in sys.argv[1:]
+    first = words()
+    if old := stale(first):
+        if checks:
+            refuse(old)
+        write(first, old)
+    made = files()
+    there = {path for folder in ("completions", "docs/man") for path in (ROOT / folder).glob("*")}
+    old = stale(made) + sorted(there - made.keys())
+    if not checks:
+        write(made, old)
+    elif old:
+        refuse(old)
 
 
 if __name__ == "__main__":

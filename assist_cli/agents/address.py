@@ -16,27 +16,34 @@ ATTEMPTS = 3
 
 
 async def connect(
-    address: str, *, home: Home, controller: str, timeouts: AgentTimeouts, instance: str | None = None
+    address: str,
+    *,
+    home: Home,
+    controller: str,
+    timeouts: AgentTimeouts,
+    instance: str | None = None,
+    epoch: int = 0,
 ) -> Client:
     """A connection to the agent at ``address``, greeted as ``controller``; with ``instance``, only to that one.
 
     An agent that was killed, or ends for being idle, may do so just when it is called: a connection that is lost at
     once is tried again. Raises InvalidParameter for what is no address, and AgentError: ClientNotRunning,
-    ClientNotOnline, ClientAuthFailed (another agent answers there), ClientNeedUpgrade, ConnectionLost.
+    ClientNotOnline, ClientAuthFailed (another agent answers there), ControllerReplaced, ClientNeedUpgrade,
+    ConnectionLost.
     """
     way = route.parse(address)
     for _ in range(ATTEMPTS - 1):
         with contextlib.suppress(ConnectionLost):
-            return await _greeted(way, home, controller, timeouts, instance)
-    return await _greeted(way, home, controller, timeouts, instance)
+            return await _greeted(way, home, controller, timeouts, instance, epoch)
+    return await _greeted(way, home, controller, timeouts, instance, epoch)
 
 
 async def _greeted(
-    way: route.Route, home: Home, controller: str, timeouts: AgentTimeouts, instance: str | None
+    way: route.Route, home: Home, controller: str, timeouts: AgentTimeouts, instance: str | None, epoch: int
 ) -> Client:
     client = await _reach(way, home, timeouts, instance)
     try:
-        greeting = await client.greet(controller, __version__, timeouts.greeting)
+        greeting = await client.greet(controller, __version__, timeouts.greeting, epoch=epoch)
         expected = instance or client.proven or greeting.instance
         if greeting.instance != expected:
             raise ClientAuthFailed(

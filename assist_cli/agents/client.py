@@ -28,6 +28,7 @@ from assist_cli.errors import (
     ClientNeedUpgrade,
     ClientNotOnline,
     ConnectionLost,
+    ControllerReplaced,
     InvalidAnswer,
 )
 from assist_cli.model.output import BUDGET, Portion, Stream
@@ -112,13 +113,18 @@ class Client(asyncio.Protocol):
 
     # requests
 
-    async def greet(self, controller: str, version: str, timeout: float) -> Greeting:
+    async def greet(self, controller: str, version: str, timeout: float, *, epoch: int = 0) -> Greeting:
         """Say who we are; the first request of a connection. ``timeout`` is in seconds.
 
         Raises ClientNotOnline when there is no answer in time, or none that an agent gives, ClientAuthFailed,
-        ClientNeedUpgrade, AgentRefused, ConnectionLost.
+        ControllerReplaced where the agent knows a higher ``epoch``, ClientNeedUpgrade, AgentRefused, ConnectionLost.
         """
-        params = {"protocol": list(protocol.VERSION), "client": f"assist {version}", "controller": controller}
+        params = {
+            "protocol": list(protocol.VERSION),
+            "client": f"assist {version}",
+            "controller": controller,
+            "epoch": epoch,
+        }
         try:
             answer = await asyncio.wait_for(self.call("agent.hello", params), timeout)
         except asyncio.TimeoutError:
@@ -130,6 +136,11 @@ class Client(asyncio.Protocol):
         except AgentRefused as refusal:
             if refusal.code == ClientNeedUpgrade.code:
                 raise self._need_upgrade(refusal.message) from None
+            if refusal.code == ControllerReplaced.code:
+                raise ControllerReplaced(
+                    f"cannot talk to the agent at {self._peer}: {refusal.message}",
+                    hint="use the home of that server; assist serve --take-over makes this one the controller again",
+                ) from None
             raise self._not_accepted(refusal.message) if refusal.code == ClientAuthFailed.code else refusal from None
         major, minor = answer["protocol"]
         if major != protocol.VERSION[0] or abs(minor - protocol.VERSION[1]) > 1:

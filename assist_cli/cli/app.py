@@ -33,6 +33,8 @@ class Root(Boundary):
         "accesskey": "assist_cli.cli.accesskey:app",
         "notify": "assist_cli.cli.notify:app",
         "audit": "assist_cli.cli.audit:app",
+        "backup": "assist_cli.cli.backup:app",
+        "restore": "assist_cli.cli.backup:restore_app",
         "doctor": "assist_cli.cli.doctor:app",
         "completion": "assist_cli.cli.completion.command:app",
         "help": "assist_cli.cli.help:app",

@@ -25,6 +25,9 @@ def serve(
     context: typer.Context,
     once: Annotated[bool, typer.Option("--once", help="Do what is due now, and end.")] = False,
     *,
+    take_over: Annotated[
+        bool, typer.Option("--take-over", help="Take the place of every other copy of this home: agents refuse those.")
+    ] = False,
     listening: Listening,
 ) -> None:
     """Fire what is due, and see through what is open.
@@ -43,7 +46,7 @@ def serve(
     with open_controller(home()) as controller:
         from assist_cli.operations.server import server
 
-        server.serve(controller, once=once, services=services)
+        server.serve(controller, once=once, services=services, take_over=take_over)
 
 
 class _Line(logging.Formatter):

@@ -55,7 +55,7 @@ class Credentials:
 
 def agent_credentials(home: Home, controller: str, instance: str, now: datetime) -> Credentials:
     """A new key and certificate for the agent of an instance, by its id. Raises FileFailure."""
-    with _locked(home):
+    with locked(home):
         authority = _Authority.of(home, controller, now)
     return authority.issue(instance, "agent", now)
 
@@ -68,7 +68,7 @@ def prepare(home: Home, controller: str, now: datetime) -> None:
     until = _stated_end(home.pki / "controller.pem")
     if until is not None and until - now > NEAR_END and (home.pki / "controller.key").exists():
         return
-    with _locked(home):
+    with locked(home):
         issued = _Authority.of(home, controller, now).issue(controller, "controller", now)
         write_whole(home.pki / "controller.key", issued.key)
         write_whole(home.pki / "controller.pem", issued.certificate)
@@ -266,7 +266,7 @@ def _stated_end(path: Path) -> datetime | None:
 
 
 @contextlib.contextmanager
-def _locked(home: Home) -> Iterator[None]:
+def locked(home: Home) -> Iterator[None]:
     """One process at a time makes certificates for a home; there is never a second authority."""
     import fcntl
 

@@ -31,6 +31,14 @@ def new_id(kind: Kind, now_ms: int) -> str:
     return kind.value + _base32(now_ms, TIME_LENGTH) + _base32(int.from_bytes(urandom(10), "big"), CHANCE_LENGTH)
 
 
+def derived(kind: Kind, moment_ms: int, *parts: str) -> str:
+    """The id of ``kind`` that these parts have at a moment, wherever it is worked out."""
+    import hashlib  # which few programs need, and which takes longer to import than all of this module
+
+    digest = hashlib.sha256("\0".join(parts).encode()).digest()
+    return kind.value + _base32(moment_ms, TIME_LENGTH) + _base32(int.from_bytes(digest[:10], "big"), CHANCE_LENGTH)
+
+
 def earliest(kind: Kind, since_ms: int) -> str:
     """What sorts before every id of ``kind`` that was made at or after a moment, and after all that are older."""
     return kind.value + _base32(max(since_ms, 0), TIME_LENGTH)

@@ -20,7 +20,7 @@ from assist_cli.model.timeouts import DEFAULTS, Timeouts
 from assist_cli.operations.actor import local_actor
 from assist_cli.paths import Home, region
 from assist_cli.store import instances
-from assist_cli.store.database import RESTORE, Database, Transaction, open_database
+from assist_cli.store.database import CONTROLLER_EPOCH, REPLACED, RESTORE, Database, Transaction, open_database
 
 if TYPE_CHECKING:
     from assist_cli.agents.client import Client
@@ -78,6 +78,17 @@ class Controller:
                 f"cannot use the database '{self.home.database}': the name of this controller is missing", hint=RESTORE
             )
         return name
+
+    @property
+    def epoch(self) -> int:
+        """How this controller is told from copies of it: the moment of the last take-over; 0 when there was none."""
+        return int(self.database.setting(CONTROLLER_EPOCH) or 0)
+
+    def note_replaced(self) -> None:
+        """Note that an agent serves another server in place of this controller. Raises DatabaseFailure."""
+        if self.database.setting(REPLACED) is None:
+            with self.database.transaction() as transaction:
+                transaction.set(REPLACED, self.now_ms())
 
     @property
     def region(self) -> str:

@@ -27,10 +27,7 @@ def limit(reader: Reader) -> int:
 
 def set_limit(transaction: Transaction, value: int) -> None:
     """Set how many commands there may be; those that exist stay."""
-    transaction.execute(
-        "INSERT INTO settings (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-        [_LIMIT, str(value)],
-    )
+    transaction.set(_LIMIT, str(value))
 
 
 def count(reader: Reader) -> int:

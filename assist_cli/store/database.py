@@ -38,6 +38,9 @@ EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 LATEST_MS = 250_000_000_000_000  # the year 9892
 MILLISECOND = timedelta(milliseconds=1)
 
+CONTROLLER_EPOCH = "epoch"  # a setting: see ``Controller.epoch``
+REPLACED = "replaced"  # a setting: when an agent said first that another server has taken over from this one
+RESTORED = "restored"  # a setting: when the backup was made that this database comes from, until a server takes over
 RESTORE = "stop every assist, and put a copy of assist.db in its place"
 
 _TURNS: dict[Path, threading.Lock] = {}
@@ -52,7 +55,7 @@ class Reader:
 
     def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[sqlite3.Row]:
         """All rows. Raises DatabaseFailure."""
-        with _failures(self._path):
+        with failures(self._path):
             return self._connection.execute(sql, parameters).fetchall()
 
     def first(self, sql: str, parameters: Sequence[Any] = ()) -> sqlite3.Row | None:
@@ -71,8 +74,15 @@ class Transaction(Reader):
 
     def execute(self, sql: str, parameters: Sequence[Any] = ()) -> int:
         """Run one statement; the number of rows that it changed."""
-        with _failures(self._path):
+        with failures(self._path):
             return self._connection.execute(sql, parameters).rowcount
+
+    def set(self, name: str, value: str | int | None) -> None:
+        """Remember a value under a name (see ``setting``); None removes it."""
+        if value is None:
+            self.execute("DELETE FROM settings WHERE name = ?", [name])
+        else:
+            self.execute("INSERT OR REPLACE INTO settings (name, value) VALUES (?, ?)", [name, str(value)])
 
     @contextlib.contextmanager
     def part(self) -> Iterator[None]:
@@ -88,7 +98,7 @@ class Transaction(Reader):
 
     def execute_many(self, sql: str, parameters: Iterable[Sequence[Any]]) -> None:
         """Run one statement for each row of parameters."""
-        with _failures(self._path):
+        with failures(self._path):
             self._connection.executemany(sql, parameters)
 
 
@@ -110,13 +120,13 @@ class Database(Reader):
         Conflict (DatabaseTooNew) when a newer Assist has migrated the file.
         """
         with self._turn():
-            with _failures(self._path):
+            with failures(self._path):
                 self._connection.execute("BEGIN IMMEDIATE")
             try:
-                with _failures(self._path):
+                with failures(self._path):
                     _refuse_newer(self._connection, self._path)
                 yield Transaction(self._connection, self._path)
-                with _failures(self._path):
+                with failures(self._path):
                     self._connection.execute("COMMIT")
             except BaseException:
                 _roll_back(self._connection)
@@ -138,7 +148,7 @@ class Database(Reader):
 
         Raises Conflict (DatabaseTooNew) when a newer Assist has migrated the file.
         """
-        with _failures(self._path):
+        with failures(self._path):
             others = self._connection.execute("PRAGMA data_version").fetchone()[0]
             _refuse_newer(self._connection, self._path)
         return others, self._connection.total_changes
@@ -154,13 +164,23 @@ class Database(Reader):
         try:
             yield
         finally:
-            with _failures(self._path):
+            with failures(self._path):
                 self._connection = _connect(self._path, self._busy)
+
+    def copy_to(self, copy: sqlite3.Connection) -> None:
+        """Copy all of it as it is at this moment, in one step: who writes meanwhile waits for nothing."""
+        with failures(self._path):
+            self._connection.backup(copy)
+
+    def log_changes(self) -> None:
+        """Use a write-ahead log from now on, as every database of a home does."""
+        with failures(self._path):
+            self._connection.execute("PRAGMA journal_mode = WAL")
 
     @property
     def version(self) -> int:
         """The version of the schema. Raises DatabaseFailure."""
-        with _failures(self._path):
+        with failures(self._path):
             return _version(self._connection)
 
     def close(self) -> None:
@@ -184,7 +204,7 @@ def open_database(
     """
     if migrate and not path.exists():
         _create(path, busy)
-    with _failures(path):
+    with failures(path):
         connection = _connect(path, busy, any_thread=any_thread)
         try:
             if not _version(connection):  # one that we made is never without a schema
@@ -234,7 +254,7 @@ def _create(path: Path, busy: float) -> None:
     draft = path.with_name(f".{path.name}.{os.urandom(8).hex()}")
     try:
         os.close(open_private(draft, os.O_EXCL | os.O_RDWR))
-        with _failures(path), contextlib.closing(_connect(draft, busy)) as connection:
+        with failures(path), contextlib.closing(_connect(draft, busy)) as connection:
             connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # what is pruned is given back step by step
             _migrate(connection, path)
             connection.execute("PRAGMA journal_mode = WAL")  # last: on a full disk a log would hold what is missing
@@ -296,7 +316,7 @@ def _version(connection: sqlite3.Connection) -> int:
 
 
 @contextlib.contextmanager
-def _failures(path: Path) -> Iterator[None]:
+def failures(path: Path) -> Iterator[None]:
     """Say of what SQLite reports what it means for the user."""
     try:
         yield

@@ -47,7 +47,7 @@ def index_some(transaction: Transaction, *, most: int = TEXT_BYTES) -> int:
             "INSERT INTO output_words (rowid, data) SELECT number, data FROM outputs WHERE number > ? AND number <= ?",
             [mark, end],
         )
-        _set_mark(transaction, _OUTPUTS, end)
+        transaction.set(_OUTPUTS, end)
         return count
     mark = _mark(transaction, _INVOCATIONS)
     rows = transaction.query(
@@ -64,7 +64,7 @@ def index_some(transaction: Transaction, *, most: int = TEXT_BYTES) -> int:
             """,
             [mark, end],
         )
-        _set_mark(transaction, _INVOCATIONS, end)
+        transaction.set(_INVOCATIONS, end)
         return count
     return 0
 
@@ -206,10 +206,3 @@ def _changes(reader: Reader) -> int:
 
 def _mark(reader: Reader, name: str) -> int:
     return int(reader.setting(name) or 0)
-
-
-def _set_mark(transaction: Transaction, name: str, value: int) -> None:
-    transaction.execute(
-        "INSERT INTO settings (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-        [name, str(value)],
-    )

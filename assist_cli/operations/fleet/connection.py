@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from assist_cli.agents import address
 from assist_cli.agents.answers import Greeting
 from assist_cli.agents.client import Client
-from assist_cli.errors import ClientNotOnline, ClientNotRunning, ConnectionLost
+from assist_cli.errors import ClientNotOnline, ClientNotRunning, ConnectionLost, ControllerReplaced
 from assist_cli.model.instance import Instance
 from assist_cli.operations.controller import Controller
 from assist_cli.store import instances
@@ -100,13 +100,18 @@ async def connect(controller: Controller, place: str, instance: str | None = Non
         from assist_cli.deploy import pki
 
         pki.prepare(controller.home, controller.id, controller.now())
-    return await address.connect(
-        place,
-        home=controller.home,
-        controller=controller.id,
-        timeouts=controller.timeouts.agent,
-        instance=instance,
-    )
+    try:
+        return await address.connect(
+            place,
+            home=controller.home,
+            controller=controller.id,
+            timeouts=controller.timeouts.agent,
+            instance=instance,
+            epoch=controller.epoch,
+        )
+    except ControllerReplaced:
+        controller.note_replaced()
+        raise
 
 
 async def greet(controller: Controller, place: str) -> Greeting:

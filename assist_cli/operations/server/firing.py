@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 from assist_cli.errors import Conflict, DatabaseFailure
 from assist_cli.model import schedule as rules
-from assist_cli.model.ids import Kind, new_id
+from assist_cli.model.ids import Kind, derived, new_id
 from assist_cli.model.invocation import Invocation, InvocationInstance, Record
 from assist_cli.model.lifecycle import (
     Close,
@@ -247,15 +247,25 @@ class _Turn:
     def _due(self, place: ScheduledInstance, due: datetime) -> DueRecord:
         when = due + rules.offset(place.instance_id, self._schedule.jitter)
         noted = self._controller.moment()._replace(wall=self._now) if when <= self._now else None
-        record = self._record(place, max(when, self._now))
+        record = self._record(place, due, max(when, self._now))
         found = InvocationInstance(
             place.instance_id, place.instance_name, InvocationStatus.RUNNING, place.repeats + 1, record
         )
         return DueRecord(self._invocation, found, when, self._schedule.secrets, noted)
 
-    def _record(self, place: ScheduledInstance, when: datetime) -> Record:
+    def _record(self, place: ScheduledInstance, due: datetime, when: datetime) -> Record:
+        """Return the record of a due time, which is to be sent at ``when``.
+
+        Its id follows from the due time, so a copy of this home that fires the same one meets the journal of the agent
+        (docs/rules.md section 6). A due time that comes again, as the clock was set back, is another firing.
+        """
+        last = self._schedule.last
+        if last is not None and due <= last:
+            record_id = new_id(Kind.RECORD, self._controller.now_ms())
+        else:
+            record_id = derived(Kind.RECORD, to_ms(due), self._invocation.id, place.instance_id)
         return Record(
-            id=new_id(Kind.RECORD, self._controller.now_ms()),
+            id=record_id,
             instance_id=place.instance_id,
             number=place.repeats + 1,
             status=InvocationStatus.RUNNING,
@@ -283,7 +293,7 @@ class _Turn:
             slots.add_missed(self._transaction, self._invocation.id, ids, first, until)
             return
         # It was to run once: its records end here, with the reason.
-        made = [self._record(place, self._now) for place in self._places]
+        made = [self._record(place, first, self._now) for place in self._places]
         why = f"nobody served at {LocalTime(first)}, when it was due; it will not run"
         missed = Facts(Sender.MINE, start=Never(never_arrived(self._now, why)))
         records.add(self._transaction, self._invocation.id, made)

@@ -15,6 +15,7 @@ from assist_cli import codes
 from assist_cli.errors import Conflict
 from assist_cli.operations.controller import Controller
 from assist_cli.operations.runs.senders import is_alive
+from assist_cli.operations.server import takeover
 from assist_cli.store import lease as store
 from assist_cli.store.database import Reader
 from assist_cli.store.lease import Lease
@@ -27,10 +28,19 @@ def holder(controller: Controller) -> Lease | None:
     return _holder(controller, controller.database)
 
 
-def take(controller: Controller, token: str) -> None:
-    """Be the server, under this token of a sender. Raises Conflict while another one serves."""
+def take(controller: Controller, token: str, *, take_over: bool = False) -> None:
+    """Be the server, under this token of a sender. Raises Conflict while another one serves.
+
+    With ``take_over`` this home takes the place of every other copy of it, whatever these are doing: the epoch is
+    raised, which agents go by, and a server that serves this home ends. Without it, Conflict is also raised for a home
+    that was restored, or that another one has taken over from.
+    """
     with controller.database.transaction() as transaction:
-        other = _holder(controller, transaction)
+        if take_over:
+            takeover.raise_epoch(controller, transaction)
+        else:
+            takeover.check(transaction)
+        other = None if take_over else _holder(controller, transaction)
         if other is not None:
             where = "on this machine" if other.host == platform.node() else f"on {other.host}"
             raise Conflict(
@@ -44,12 +54,14 @@ def take(controller: Controller, token: str) -> None:
 def renew(controller: Controller, token: str) -> None:
     """Go on being the server. Raises Conflict when another one has taken over."""
     with controller.database.transaction() as transaction:
+        takeover.check(transaction)
         if not store.renew(transaction, token, controller.now() + TERM):
             raise lost()
 
 
 def check(reader: Reader, token: str) -> None:
     """Raise Conflict when another one has taken over."""
+    takeover.check(reader)
     found = store.get(reader)
     if found is None or found.owner != token:
         raise lost()

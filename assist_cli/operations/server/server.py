@@ -28,7 +28,7 @@ from assist_cli.operations.fleet.pool import ConnectionPool
 from assist_cli.operations.notify import wishes
 from assist_cli.operations.runs.batch_writer import BatchWriter
 from assist_cli.operations.runs.senders import sender
-from assist_cli.operations.server import cleaner, firing, lease, realign, recovery
+from assist_cli.operations.server import cleaner, firing, lease, realign, recovery, takeover
 from assist_cli.operations.server.agenda import Agenda
 from assist_cli.operations.server.clock import Clock
 from assist_cli.operations.server.deliverer import Deliverer
@@ -47,22 +47,24 @@ log = logging.getLogger(__name__)
 Service = Callable[[Controller], AbstractAsyncContextManager[object]]
 
 
-def serve(controller: Controller, *, once: bool = False, services: Sequence[Service] = ()) -> None:
+def serve(
+    controller: Controller, *, once: bool = False, services: Sequence[Service] = (), take_over: bool = False
+) -> None:
     """Serve until SIGTERM or SIGINT; with ``once`` only do what is due now.
 
     Raises Conflict when another one serves or takes over (ServerRunning) and when a newer Assist has migrated the
     database (DatabaseTooNew), DatabaseFailure and FileFailure.
     """
     with sender(controller.home) as token:
-        lease.take(controller, token)
+        lease.take(controller, token, take_over=take_over)
         try:
-            asyncio.run(_serve(controller, token, once, services))
+            asyncio.run(_serve(controller, token, once, services, take_over))
         finally:
             lease.give_up(controller, token)
 
 
-async def _serve(controller: Controller, token: str, once: bool, services: Sequence[Service]) -> None:
-    server = Server(controller, token)
+async def _serve(controller: Controller, token: str, once: bool, services: Sequence[Service], take_over: bool) -> None:
+    server = Server(controller, token, takes_over=take_over)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, server.stop, number)
@@ -73,11 +75,14 @@ async def _serve(controller: Controller, token: str, once: bool, services: Seque
 
 
 class Server:
-    """One server at work. ``clock`` is another one in tests only."""
+    """One server at work; one that ``takes_over`` tells all agents. ``clock`` is another one in tests only."""
 
-    def __init__(self, controller: Controller, token: str, clock: Clock | None = None) -> None:
+    def __init__(
+        self, controller: Controller, token: str, clock: Clock | None = None, *, takes_over: bool = False
+    ) -> None:
         self._controller = controller
         self._token = token
+        self._takes_over = takes_over
         self._timeouts = controller.timeouts.server
         self._clock = clock or Clock(controller.now)
         self._agenda = Agenda()
@@ -116,6 +121,8 @@ class Server:
                     self.queue.keep_delivering(),
                 )
             ]
+            if self._takes_over:
+                duties.append(asyncio.create_task(takeover.announce(self._controller, self._pool)))
             try:
                 while not self._stopped.is_set():
                     await self._pause(min(self.turn(), self._timeouts.tick))
