@@ -42,9 +42,9 @@ def list_(
         columns = [
             Column("WHEN"),
             Column("ACTION"),
-            Column("SUBJECT", flexible=True),
-            Column("DETAIL", flexible=True, drop=1),
-            Column("ACTOR", flexible=True, drop=2),
+            Column("SUBJECT", flexible=True, least=12),
+            Column("DETAIL", flexible=True, least=12, drop=1),
+            Column("ACTOR", flexible=True, least=16, drop=2),
         ]
         printer.table(columns, (_row(entry, now) for entry in shown))
     if len(found) > len(shown):

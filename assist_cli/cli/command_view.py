@@ -21,13 +21,13 @@ def line(command: Command) -> str:
 def print_list(printer: Printer, found: Iterable[Command], now: datetime) -> None:
     """Print commands as a table."""
     columns = [
-        Column("NAME", flexible=True),
+        Column("NAME", flexible=True, least=16),
         Column("VERSION", right=True),
         Column("TYPE", drop=2),
         Column("RUNS", right=True, drop=3),
         Column("CHANGED", drop=1),
         Column("PARAMETERS", flexible=True, drop=4),
-        Column("DESCRIPTION", flexible=True),
+        Column("DESCRIPTION", flexible=True, least=16),
     ]
     printer.table(columns, (_row(each, now) for each in found))
 

@@ -28,7 +28,7 @@ COLUMNS = (
     Column("STATUS"),
     Column("INSTANCE", flexible=True, least=16, drop=2),
     Column("CREATED", drop=1),
-    Column("FILE", flexible=True),
+    Column("FILE", flexible=True, least=16),
 )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 # Control characters, line and paragraph separators, and characters that change the direction of text. None of them may
@@ -159,31 +159,46 @@ def fit(text: str, columns: int) -> str:
         if prose and max(width(line), width(found[-1])) > columns:
             line = f"{found.pop()} {line}"
         found.append(line)
-    return "\n".join(wrap(line, columns, _hanging(line, columns)) if width(line) > columns else line for line in found)
+    return "\n".join(_fitted(line, columns) for line in found)
 
 
-def _hanging(line: str, columns: int) -> int:
-    """Return the indentation of what follows a line: its last column, unless that leaves too little room."""
+def _fitted(line: str, columns: int) -> str:
+    """Wrap a line. What follows stands below its last column, or below all of it if that leaves too little room."""
+    if width(line) <= columns:
+        return line
     indent = len(line) - len(line.lstrip(" "))
-    last = max((found.end() for found in re.finditer(r"(?<=[^ ]) {2,}", line)), default=0)
-    if last:
-        return last if last <= columns // 2 else indent + 4
-    return indent + 4 if indent else 0
+    below = indent + 4 if indent else 0
+    gaps = list(re.finditer(r"(?<=[^ ]) {2,}(?=[^ ])", line))
+    if not gaps:
+        return wrap(line, columns, below)
+    gap = gaps[-1]
+    if gap.end() <= columns // 2:
+        return wrap(line, columns, gap.end())
+    text = " " * (indent + 4) + line[gap.end() :]
+    return f"{wrap(line[: gap.start()], columns, below)}\n{wrap(text, columns, indent + 4)}"
 
 
-def columns_that_fit(least: Sequence[int], drop: Sequence[int], room: int) -> list[int]:
-    """Return the positions of the table columns that fit into ``room``, given the ``least`` width of each.
+def column_widths(natural: Sequence[int], least: Sequence[int], drop: Sequence[int], room: int) -> dict[int, int]:
+    """Return the widths of the table columns that fit into ``room``, by their positions.
 
-    Columns are dropped until the others fit: ``drop`` 1 first, then 2. Those with ``drop`` 0 stay. Return an empty
-    list when even these do not fit.
+    Columns are dropped until the ``least`` widths of the others fit: ``drop`` 1 first, then 2; those with 0 stay. Then
+    the widest are narrowed. Return nothing if even the least widths of those that stay are too large.
     """
     kept = list(range(len(least)))
-    for position in [None, *sorted((each for each in kept if drop[each]), key=lambda each: drop[each])]:
-        if position is not None:
+    for position in sorted((each for each in kept if drop[each]), key=lambda each: drop[each]):
+        if _total(least[each] for each in kept) > room:
             kept.remove(position)
-        if sum(least[each] for each in kept) + len(GAP) * (len(kept) - 1) <= room:
-            return kept
-    return []
+    if _total(least[each] for each in kept) > room:
+        return {}
+    widths = {each: min(natural[each], room) for each in kept}
+    while _total(widths.values()) > room:
+        widths[max((each for each in kept if widths[each] > least[each]), key=widths.__getitem__)] -= 1
+    return widths
+
+
+def _total(widths: Iterable[int]) -> int:
+    """Return the width of a table with columns of these widths."""
+    return sum(each + len(GAP) for each in widths) - len(GAP)
 
 
 def bar(done: int, total: int, columns: int = BAR_COLUMNS) -> str:

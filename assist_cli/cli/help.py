@@ -74,8 +74,9 @@ Fields of cron: *  1,15  8-18  */10  5/20  MON-FRI  NOV-FEB; years up to 2099
   @hourly  @daily  @weekly  @monthly  @yearly
 
 A time zone follows cron, or stands in at: Asia/Shanghai, UTC, GMT+8:00. The
-default is the zone of this machine. '0 30 2 * * * UTC' 'at(2026-12-01 02:00
-UTC)'
+default is the zone of this machine.
+  '0 30 2 * * * UTC'
+  'at(2026-12-01 02:00 UTC)'
 
 Two firings are at least 10 s apart. '0,55 * * * * *' is refused: second 55 and
 the next second 0 are 5 s apart.
@@ -102,12 +103,12 @@ Values
   --params @values.json
   --secret token=env:TOKEN
   --secret token=@token.txt
-  On a terminal, missing values without a default are asked for. Elsewhere they
-  are an error. A secret is never stored, and is masked in output: ********
 
-Definitions, one for each --param-def, split and quoted as in a shell
-  'KEY [required] [secret] [default=V] [choices=a,b] [pattern=RE]
-  [description=TEXT]'
+On a terminal, missing values without a default are asked for. Elsewhere they
+are an error. A secret is never stored, and is masked in output: ********
+
+Definitions: --param-def 'KEY WORD...', split and quoted as in a shell
+  required  secret  default=V  choices=a,b  pattern=RE  description=TEXT
   --param-def "service pattern=[a-z-]+ 'description=name of the unit'"
 """,
 }
@@ -128,6 +129,6 @@ def help_(
         return
     if topic not in TOPICS:
         raise NotFound(
-            f"cannot find the topic '{topic}'", hint=f"{meant(topic, TOPICS)}to list the topics: assist help"
+            f"cannot find the topic '{topic}'", hint=f"{meant(topic, TOPICS)}assist help lists the topics"
         )
     printer.line(fit(TOPICS[topic].rstrip(), min(printer.columns, HELP_COLUMNS)))

@@ -46,7 +46,8 @@ def search(
 ) -> None:
     """Search the history for words.
 
-    It covers output, scripts, and names of commands and instances. The newest matches come first. Case and punctuation are ignored.
+    It covers output, scripts, and names of commands and instances. The newest matches come first. Case and
+    punctuation are ignored.
     """
     from assist_cli.operations.history import search as searching
 

@@ -27,6 +27,15 @@ app = options.application(
 
 app.add_typer(installing.app)
 
+LISTED = (
+    Column("NAME", flexible=True, least=16),
+    Column("ADDRESS"),
+    Column("TAGS", flexible=True, drop=4),
+    Column("OS", drop=2),
+    Column("LAST SEEN", drop=3),
+    Column("ID", drop=1),
+)
+
 Name = Annotated[str, typer.Argument(metavar="NAME", help="A name, an id, or the beginning of an id.")]
 Some = Annotated[list[str] | None, typer.Argument(metavar="[TARGET]...", help="Targets, as with -i (default: all).")]
 
@@ -78,16 +87,8 @@ def list_(
     if not found:
         printer.talk("No instances are registered. Try: assist instance install root@HOST")
         return
-    columns = [
-        Column("NAME", flexible=True),
-        Column("ADDRESS"),
-        Column("TAGS", flexible=True, drop=4),
-        Column("OS", drop=2),
-        Column("LAST SEEN", drop=3),
-        Column("ID", drop=1),
-    ]
     printer.table(
-        columns,
+        LISTED,
         ([each.name, each.address, _tags(each), each.os_type or "", _last_seen(each, now), each.id] for each in found),
     )
 
@@ -214,7 +215,7 @@ def _last_seen(instance: Instance, now: datetime) -> str:
 
 def _print_states(printer: Printer, found: list[health.InstanceHealth], now: datetime) -> None:
     columns = [
-        Column("NAME", flexible=True),
+        Column("NAME", flexible=True, least=16),
         Column("STATE"),
         Column("AGENT", drop=5),
         Column("GUARD", drop=3),

@@ -39,9 +39,9 @@ class MemberOptions(targets.TargetOptions):
 
     instance: Annotated[
         list[str] | None,
-        typer.Option("--instance", "-i", metavar="TARGET", help="Only on these instances (default: all)."),
+        typer.Option("--instance", "-i", metavar="TARGET", help="Stop only these instances (default: all)."),
     ] = None
-    everything: Annotated[bool, typer.Option("--all", help="On all of its instances (default).")] = False
+    everything: Annotated[bool, typer.Option("--all", help="Stop all of its instances (default).")] = False
 
 
 @app.command(
@@ -190,7 +190,8 @@ def wait(
 ) -> None:
     """Wait for the end of an invocation, and show its output.
 
-    The output is shown from the start. The exit status is as of assist run. A periodic invocation ends when it is stopped; for it, --wait is required.
+    The output is shown from the start. The exit status is as of assist run. A periodic invocation ends when it is
+    stopped; for it, --wait is required.
     """
     from assist_cli.cli import watching
 

@@ -29,7 +29,7 @@ COLUMNS = (
     Column("INSTANCE", flexible=True, least=16, drop=3),
     Column("CREATED", drop=2),
     Column("TOOK", right=True, drop=1),
-    Column("COMMAND", flexible=True),
+    Column("COMMAND", flexible=True, least=16),
 )
 
 

@@ -17,11 +17,11 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import typer
 
-from assist_cli.cli.formatting import GAP, columns_that_fit, escape, escape_json, pad, width, wrap
+from assist_cli.cli.formatting import GAP, column_widths, escape, escape_json, pad, width, wrap
 from assist_cli.cli.streams import OutputStream, StatusLine, Streams
 from assist_cli.errors import AssistError, OutputClosed, OutputFailure
 
@@ -338,13 +338,10 @@ class Printer:
         from rich.text import Text
 
         console = self.console()
-        kept = columns_that_fit(_least_widths(columns, rows), [column.drop for column in columns], console.width)
-        if not kept:
+        widths = _widths(columns, rows, console.width)
+        if not widths:
             self._print_blocks(columns, rows)
             return
-        columns = [columns[position] for position in kept]
-        rows = [[row[position] for position in kept] for row in rows]
-        # Only a flexible column is narrowed: rich narrows those that may wrap, and their cells are cut, not wrapped.
         table = Table(
             box=SIMPLE_HEAD,
             show_edge=False,
@@ -353,16 +350,14 @@ class Printer:
             header_style="bold",
             border_style="dim",
         )
-        for position, column in enumerate(columns):
-            table.add_column(
-                column.title,
-                justify="right" if column.right else "left",
-                no_wrap=not column.flexible,
-                min_width=min(column.least, _longest(column, position, rows)) if column.flexible else None,
-            )
+        for position, size in widths.items():
+            column = columns[position]
+            justify: Literal["left", "right"] = "right" if column.right else "left"
+            table.add_column(column.title, justify=justify, no_wrap=True, width=size)
         for row in rows:
+            cells = [row[position] for position in widths]
             table.add_row(
-                *(Text(escape(cell.text), style=cell.style.value, no_wrap=True, overflow="ellipsis") for cell in row)
+                *(Text(escape(cell.text), style=cell.style.value, no_wrap=True, overflow="ellipsis") for cell in cells)
             )
         console.print(table)
 
@@ -379,11 +374,12 @@ class Printer:
                     self.line(title + "\n".join(self.paint(line, cell.style) for line in text))
 
 
-def _least_widths(columns: Sequence[Column], rows: Sequence[Sequence[Cell]]) -> list[int]:
-    """Return the least width of each column of a drawn table."""
-    longest = [_longest(column, position, rows) for position, column in enumerate(columns)]
-    return [min(size, each.least) if each.flexible else size for each, size in zip(columns, longest, strict=True)]
-
-
-def _longest(column: Column, position: int, rows: Sequence[Sequence[Cell]]) -> int:
-    return max(map(width, [column.title, *(escape(row[position].text) for row in rows)]))
+def _widths(columns: Sequence[Column], rows: Sequence[Sequence[Cell]], room: int) -> dict[int, int]:
+    """Return the widths of the columns of a drawn table, by their positions; nothing if it does not fit."""
+    titles = [width(column.title) for column in columns]
+    natural = [max([title, *(width(escape(row[place].text)) for row in rows)]) for place, title in enumerate(titles)]
+    least = [
+        min(size, max(column.least, title)) if column.flexible else size
+        for column, size, title in zip(columns, natural, titles, strict=True)
+    ]
+    return column_widths(natural, least, [column.drop for column in columns], room)

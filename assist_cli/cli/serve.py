@@ -29,8 +29,8 @@ def serve(
 ) -> None:
     """Run the server, which fires schedules and recovers records.
 
-    With --api it also answers the HTTP API. Runs until SIGTERM or Ctrl-C. One server per home; a new one recovers the records of its predecessor. To start it
-    at boot: assist service install
+    With --api it also answers the HTTP API. Runs until SIGTERM or Ctrl-C. One server per home; a new one recovers
+    the records of its predecessor. To start it at boot: assist service install
     """
     printer = options.printer(context)
     for option, given in (("an API", listening.api), ("metrics", listening.metrics)):

@@ -58,18 +58,32 @@ class HelpFormatter(_Formatter):  # type: ignore[misc]
     def __init__(self) -> None:
         super().__init__(width=min(Streams().stdout.columns, HELP_COLUMNS))
 
+    def write_usage(self, prog: str, args: str = "", prefix: str | None = None) -> None:
+        self.write(wrap(f"Usage: {prog} {args}".rstrip(), self.width, 4) + "\n")
+
+    def write_text(self, text: str) -> None:
+        """Write paragraphs. One that begins with ``\\b`` keeps its lines."""
+        indent = " " * self.current_indent
+        for number, paragraph in enumerate(text.split("\n\n")):
+            first, *lines = paragraph.splitlines()
+            if first == "\b":
+                self.write("\n" * bool(number) + "".join(f"{indent}{line}\n" for line in lines))
+            else:
+                words = indent + " ".join([first, *(line.strip() for line in lines)])
+                self.write("\n" * bool(number) + wrap(words, self.width, self.current_indent) + "\n")
+
     def write_dl(self, rows: Any, col_max: int = 30, col_spacing: int = 2) -> None:
         """Write names and their texts in two columns, or on a narrow terminal below each other."""
         rows = list(rows)
-        names = min(max(len(name) for name, _ in rows), col_max) + col_spacing
-        if self.width - self.current_indent - names >= NARROW:
-            super().write_dl(rows, col_max, col_spacing)
-            return
+        names = self.current_indent + min(max(len(name) for name, _ in rows), col_max) + col_spacing
+        below = names if self.width - names >= NARROW else self.current_indent + 2
         for name, text in rows:
-            self.write(fit(" " * self.current_indent + name.rstrip(), self.width) + "\n")
-            if text:
-                indent = self.current_indent + 2
-                self.write(wrap(" " * indent + text, self.width, indent) + "\n")
+            line = fit(" " * self.current_indent + name.rstrip(), self.width)
+            text = wrap(" " * below + text, self.width, below) if text else ""
+            if len(line) + col_spacing <= below:
+                self.write((line + text[len(line) :]).rstrip() + "\n")
+            else:
+                self.write(f"{line}\n" + (f"{text}\n" if text else ""))
 
     def getvalue(self) -> str:
         """Return the text; lines that the terminal would break are wrapped: examples, and long words of the usage."""
