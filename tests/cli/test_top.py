@@ -62,7 +62,7 @@ def texts(lines: Sequence[Line]) -> list[str]:
 
 def test_a_small_terminal_has_all_of_it() -> None:
     shown = texts(frame(overview(), 80, 24))
-    assert shown[0].endswith("30 instances: 27 up, 2 down, 1 not heard of yet; 12 tasks")
+    assert shown[0].endswith("30 instances: 27 up, 2 down, 1 not checked yet; 12 tasks")
     assert shown[3:5] == ["web[1-2] (2)  ClientNotRunning", "web3      up           12 ▪▪▪▪▪▪▪▪  30 s"]
     assert shown[-9:] == [
         "RUNNING",
@@ -119,7 +119,7 @@ def test_a_wide_terminal_has_two_columns_that_align_whatever_the_names() -> None
     shown = texts(
         frame(Overview(NOW, named, found.health, found.running, found.firings, found.failures, False), 200, 40)
     )
-    titles = ("RUNNING", "NEXT, when a server runs: assist serve", "FAILED")
+    titles = ("RUNNING", "NEXT, the server is not running: assist serve", "FAILED")
     starts = {width(row[: row.index(title)]) for title in titles for row in shown if title in row}
     assert starts == {200 * 2 // 5 + 2}
 

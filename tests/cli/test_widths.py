@@ -105,7 +105,7 @@ ROWS = [
     [
         (120, "NAME ADDRESS TAGS OS LAST SEEN ID"),
         (80, "NAME ADDRESS TAGS OS LAST SEEN"),
-        (70, "NAME ADDRESS TAGS LAST SEEN"),
+        (69, "NAME ADDRESS TAGS LAST SEEN"),
         (60, "NAME ADDRESS TAGS"),
         (50, "NAME ADDRESS"),
     ],
