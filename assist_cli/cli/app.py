@@ -39,16 +39,24 @@ class Root(Boundary):
     }
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
-        """Write a line for each command, so that all of it fits 24 lines. No command is imported for its line."""
+        """Write a line for each command, at most ROWS of them: the last commands share two lines then.
+
+        No command is imported for its line.
+        """
         from assist_cli.cli.completion.answer import tree
 
         known = tree()["commands"]
         self.format_usage(ctx, formatter)
+        rows = [(name, known[name]["help"] + ".") for name in self.table]
+        if len(rows) > ROWS:
+            others = [name for name, _ in rows[ROWS - 2 :]]
+            rows[ROWS - 2 :] = [("others", ", ".join(others) + ".")]
         with formatter.section("Commands"):
-            formatter.write_dl([(name, known[name]["help"] + ".") for name in self.table])
+            formatter.write_dl(rows)
         formatter.write_text(OPTIONS)
 
 
+ROWS = 20  # lines for commands; with the usage, the heading and the options, these are 24 lines
 OPTIONS = "Options: -q, --quiet; -v, --verbose; --version. Help: assist COMMAND --help"
 
 app = typer.Typer(

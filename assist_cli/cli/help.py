@@ -128,7 +128,5 @@ def help_(
         printer.line("\nHelp of a command: assist COMMAND --help")
         return
     if topic not in TOPICS:
-        raise NotFound(
-            f"cannot find the topic '{topic}'", hint=f"{meant(topic, TOPICS)}assist help lists the topics"
-        )
+        raise NotFound(f"cannot find the topic '{topic}'", hint=f"{meant(topic, TOPICS)}assist help lists the topics")
     printer.line(fit(TOPICS[topic].rstrip(), min(printer.columns, HELP_COLUMNS)))

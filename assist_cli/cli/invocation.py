@@ -105,8 +105,8 @@ def list_(
         printer.talk("There are older invocations. To show all: assist invocation list -n 0")
     if status is not None and InvokeStatus.FAILED in status and not unsuccessful:
         printer.talk(
-            "Failed means that no script finished. A script with exit code 1 or higher is Finished, and a failure on "
-            "some instances is PartialFailed. To list all of these: assist invocation list --unsuccessful"
+            "Failed means that no script finished. An exit code other than 0 is Finished, and a failure on some "
+            "instances is PartialFailed. To list all of these: assist invocation list --unsuccessful"
         )
 
 

@@ -212,7 +212,7 @@ def preview(
     printer.table(columns, (_firing_row(firing, now) for firing in firings))
     printer.talk(f"Local times are in {asked.timezone or zone}.")
     if any(firing.note for firing in firings):
-        printer.talk("gap: this local time does not exist on that day; overlap: it exists twice (daylight saving).")
+        printer.talk("gap: this local time does not exist; overlap: it exists twice.")
     if len(firings) < number:
         printer.talk("There are no more due times up to the year 2099.")
 

@@ -78,7 +78,7 @@ def test_times_say_of_which_zone_they_are(
     try:
         made = assist("run", "-i", "web1", "--at", "2099-01-01 02:00", "--timezone", "Asia/Tokyo", "--", "true")
         both = "2099-01-01 02:00:00 Asia/Tokyo = 2098-12-31 18:00:00+01:00"
-        told = f"at(2099-01-01 02:00:00 Asia/Tokyo) on 1 instance, first at {both}; to end it"
+        told = f"at(2099-01-01 02:00:00 Asia/Tokyo) on 1 instance, first at {both}; to stop it"
         assert told in made.stderr.decode()
         listed = assist("schedule", "list", "--plain").stdout.decode()
         assert "  at(2099-01-01 02:00:00 Asia/Tokyo)  " in listed

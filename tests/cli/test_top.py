@@ -127,7 +127,7 @@ def test_a_wide_terminal_has_two_columns_that_align_whatever_the_names() -> None
 def test_without_a_terminal_it_is_printed_once_and_starts_nothing(installed: Program, home: Path) -> None:
     result = installed("top")
     assert (result.returncode, result.stderr) == (0, b"")
-    assert b"none is registered" in result.stdout
+    assert b"no instances: " in result.stdout
     assert not (home / "agent" / "agentd.sock").exists()
 
 
@@ -161,7 +161,7 @@ def test_it_is_live_is_resized_and_gives_the_terminal_back(installed: Program, h
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_leaves_it_too(installed: Program, isolation: Path, number: signal.Signals) -> None:
     with Terminal(installed.path, ["top"], isolation) as terminal:
-        terminal.wait_for("none is registered")
+        terminal.wait_for("no instances: ")
         terminal.interrupt(number)
         assert terminal.end() == 0
         assert terminal.echoes
