@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from assist_cli.cli.exit_status import exit_status
 from assist_cli.cli.output import Encoding, Printer
-from assist_cli.cli.pass_through import tell_failures
+from assist_cli.cli.pass_through import print_failures
 from assist_cli.errors import ExitStatus, Interrupted, OutputClosed, OutputFailure
 from assist_cli.model.invocation import Invocation, InvocationInstance
 from assist_cli.model.rollout import Rollout
@@ -26,7 +26,7 @@ class HungUp(KeyboardInterrupt):
 
 
 @contextlib.contextmanager
-def hangups_raised() -> Iterator[None]:
+def raise_on_hangup() -> Iterator[None]:
     """Raise HungUp when the terminal is closed, unless the signal is ignored (nohup)."""
 
     def hang_up(*_: object) -> None:
@@ -47,7 +47,7 @@ def hangups_raised() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def lost_output_told(
+def report_lost_output(
     printer: Printer,
     controller: Controller,
     invocation: Invocation,
@@ -93,7 +93,7 @@ def detach(printer: Printer, controller: Controller, invocation: Invocation, rol
     known = recording.recall(controller, invocation.id, output=False)
     print_started(printer, controller, known, "invocation wait")
     if known.status.is_final:
-        tell_failures(printer, known.instances)
+        print_failures(printer, known.instances)
         return exit_status(known)
     if not printer.is_json:
         what = "The file is being sent" if known.transfer else "It is running"
@@ -102,8 +102,8 @@ def detach(printer: Printer, controller: Controller, invocation: Invocation, rol
 
 
 def print_started(printer: Printer, controller: Controller, invocation: Invocation, verb: str) -> None:
-    """Print the id of an invocation that continues in the background. Raises as ``lost_output_told``."""
-    with lost_output_told(printer, controller, invocation, verb):
+    """Print the id of an invocation that continues in the background. Raises as ``report_lost_output``."""
+    with report_lost_output(printer, controller, invocation, verb):
         if printer.is_json:
             from assist_cli.cli import documents
 
@@ -143,11 +143,11 @@ def interrupted(
         leave()
         known = recording.recall(controller, invocation.id)
         if known.status.is_final:
-            tell_failures(printer, known.instances)
+            print_failures(printer, known.instances)
             return ExitStatus.INTERRUPTED
         show(known.instances)
         seconds = controller.timeouts.view.second_press
-        _tell_that_it_goes_on(printer, invocation, verb, seconds)
+        _print_how_to_follow(printer, invocation, verb, seconds)
         time.sleep(seconds)
     except KeyboardInterrupt:
         from assist_cli.operations.runs import stop
@@ -158,12 +158,12 @@ def interrupted(
             from assist_cli.cli import documents
 
             printer.document(documents.invocation(stopped, encoding))
-        tell_failures(printer, stopped.instances)
+        print_failures(printer, stopped.instances)
         return exit_status(stopped)
     return ExitStatus.INTERRUPTED
 
 
-def _tell_that_it_goes_on(printer: Printer, invocation: Invocation, verb: str, seconds: float) -> None:
+def _print_how_to_follow(printer: Printer, invocation: Invocation, verb: str, seconds: float) -> None:
     back = f"assist {verb} {invocation.id}"
     if printer.is_json:
         printer.error(Interrupted(f"cannot continue to watch: interrupted, and {invocation.id} continues", hint=back))

@@ -109,7 +109,7 @@ class Fanout(Listener):
         if not is_foreground(self.keyboard):
             return  # the keys are the shell's
         self._printer.remove_enter(os.read(self.keyboard, 1024).count(b"\n"))
-        for line in self._who_is_late():
+        for line in self._still_running():
             self._printer.warn(line)
 
     # the end
@@ -144,7 +144,7 @@ class Fanout(Listener):
         if self._shows_lines and not self._groups:  # groups say it already
             for why, names in self._unstarted.items():
                 self._printer.talk(f"{fold(names)}: {why or NOT_STARTED}")
-        for line in self._who_is_late():
+        for line in self._still_running():
             self._printer.talk(line)
         numbers = tally(outcome for name, outcome in self._outcomes.items() if name not in self._waiting)
         if self._waiting:
@@ -165,7 +165,7 @@ class Fanout(Listener):
     def _length(self) -> str:
         return took(timedelta(seconds=time.monotonic() - self._began))
 
-    def _who_is_late(self) -> list[str]:
+    def _still_running(self) -> list[str]:
         late = running_for(self._running, time.monotonic(), _LATE_SHOWN)
         return [*late, f"{WAITING}: {fold(self._waiting)}"] if self._waiting else late
 

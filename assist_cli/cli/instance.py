@@ -141,7 +141,7 @@ def status(
         printer.documents(documents.instance_status(each.instance, each.health, each.use) for each in found)
     else:
         _print_states(printer, found, now)
-    _tell_silent(printer, found)
+    _print_unreachable(printer, found)
     online = sum(each.health.is_online for each in found)
     if online < len(found):
         raise typer.Exit(ExitStatus.FAILED if online else ExitStatus.UNREACHABLE)
@@ -227,7 +227,7 @@ def _print_states(printer: Printer, found: list[health.InstanceHealth], now: dat
     printer.table(columns, (_state_row(each, now) for each in found))
 
 
-def _tell_silent(printer: Printer, found: list[health.InstanceHealth]) -> None:
+def _print_unreachable(printer: Printer, found: list[health.InstanceHealth]) -> None:
     """Print why instances cannot be reached."""
     silent: dict[tuple[str, str], list[health.InstanceHealth]] = {}
     for each in found:

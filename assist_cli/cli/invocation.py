@@ -139,7 +139,7 @@ def show(
         return
     invocation_view.print_head(printer, found, schedule, now, told)
     for until, before in former:
-        invocation_view.print_former(printer, before, until)
+        invocation_view.print_earlier_script(printer, before, until)
     printer.line()
     if all_ or len(found.instances) <= LISTED_INSTANCES:
         invocation_view.print_instances(printer, found.instances, now)
@@ -200,7 +200,7 @@ def wait(
     with open_controller(home()) as controller:
         found = recording.recall(controller, history.find(controller, id, files=True))
         if patience is None:
-            _refuse_endless(found)
+            _refuse_periodic(found)
         status = watching.watch(
             printer,
             controller,
@@ -328,7 +328,7 @@ def _follow(controller: Controller, invocation: Invocation, listener: Listener |
     dispatch.watch(controller, invocation, listener=listener, patience=patience)
 
 
-def _refuse_endless(invocation: Invocation) -> None:
+def _refuse_periodic(invocation: Invocation) -> None:
     """Raise Conflict for a periodic invocation, or one that is not due yet."""
     if not _is_scheduled(invocation):
         return

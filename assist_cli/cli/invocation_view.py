@@ -132,12 +132,12 @@ def print_head(
     if invocation.parameters:
         rows.append(("Parameters", ", ".join(f"{key}={value}" for key, value in invocation.parameters.items())))
     if told is not None:
-        rows.append(("Notify", _told(told)))
+        rows.append(("Notify", _notification(told)))
     print_rows(printer, rows)
     _print_script(printer, invocation)
 
 
-def print_former(printer: Printer, before: Invocation, until: datetime) -> None:
+def print_earlier_script(printer: Printer, before: Invocation, until: datetime) -> None:
     """Print the command and script of a periodic invocation before a change."""
     printer.line()
     rows = [("Until", clock(until)), ("Command", before.command_id)]
@@ -168,7 +168,7 @@ def print_rows(printer: Printer, rows: Iterable[tuple[str, str]]) -> None:
     printer.fields(rows, TITLE_COLUMNS)
 
 
-def _told(told: Told) -> str:
+def _notification(told: Told) -> str:
     """Format a notification: target, occasion and outcome."""
     to = f"{told.where} on {told.occasion}"
     if told.notice is None:

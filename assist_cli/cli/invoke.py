@@ -85,7 +85,7 @@ def invoke(
             answers = parameters.ask(printer, asked)
             request = replace(request, parameters={**request.parameters, **answers})
         if timing is not None:
-            launching.tell_scheduled(printer, controller, *schedule(controller, request, timing, also=also))
+            launching.print_scheduled(printer, controller, *schedule(controller, request, timing, also=also))
             return
         with recorded(controller, request, also=also) as invocation:
             status = carry_out(

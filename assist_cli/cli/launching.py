@@ -214,7 +214,7 @@ class NotifyOptions(Group):
         return asking
 
 
-def tell_scheduled(printer: Printer, controller: Controller, invocation: Invocation, schedule: Schedule) -> None:
+def print_scheduled(printer: Printer, controller: Controller, invocation: Invocation, schedule: Schedule) -> None:
     """Print the id, the time of the first run, and a warning if the server is not running."""
     from assist_cli.operations.server import schedules
 

@@ -61,7 +61,7 @@ class PassThrough(Listener):
             self._printer.warn(f"warning: {self._what_is_missing()}")
             if self._hint:
                 self._printer.talk(f"hint: {self._hint}")
-        tell_failures(self._printer, places)
+        print_failures(self._printer, places)
         if self._arrived:
             for place in places:
                 if place.record.is_success:
@@ -77,7 +77,7 @@ class PassThrough(Listener):
         return f"{size} of the output are missing in the middle{limit}"
 
 
-def tell_failures(printer: Printer, places: Sequence[InvocationInstance]) -> None:
+def print_failures(printer: Printer, places: Sequence[InvocationInstance]) -> None:
     """Print the failed and stopped records, with the reasons."""
     for place in places:
         record = place.record

@@ -82,7 +82,7 @@ def rerun(
             targets.print_preview(printer, resolve(controller, chosen(request)))
             return
         if timing is not None:
-            launching.tell_scheduled(printer, controller, *schedule(controller, request, timing, also=also))
+            launching.print_scheduled(printer, controller, *schedule(controller, request, timing, also=also))
             return
         if printer.can_ask:
             request = replace(request, secrets={**given, **parameters.ask(printer, missing(request))})

@@ -87,7 +87,7 @@ def run(
     )
     if timing is not None:
         with open_controller(home()) as controller:
-            launching.tell_scheduled(printer, controller, *schedule(controller, request, timing, also=also))
+            launching.print_scheduled(printer, controller, *schedule(controller, request, timing, also=also))
         return
     with open_controller(home()) as controller, recorded(controller, request, also=also) as invocation:
         status = carry_out(

@@ -39,7 +39,7 @@ def serve(
                 f"cannot serve {option} once", hint=f"remove --once, or --{option.removeprefix('an ').lower()}"
             )
     services = listening.services()
-    _keep_log(printer)
+    _set_up_log(printer)
     with open_controller(home()) as controller:
         from assist_cli.operations.server import server
 
@@ -57,7 +57,7 @@ class _Line(logging.Formatter):
         return escape(super().format(record), keep="\n" if record.exc_info else "")
 
 
-def _keep_log(printer: Printer) -> None:
+def _set_up_log(printer: Printer) -> None:
     """Set up the log: start, end and failures; with ``-v`` also each firing."""
     handler = LogHandler(printer)
     handler.setFormatter(_Line(printer))

@@ -97,10 +97,10 @@ def watch(
     """
     view = None if printer.is_json else screen or _view(printer, invocation, look, controller.now())
     verb = "invocation watch" if screen else "invocation wait"
-    with detaching.lost_output_told(printer, controller, invocation, verb, leave=leave):
+    with detaching.report_lost_output(printer, controller, invocation, verb, leave=leave):
         gave_up = None
         try:
-            with detaching.hangups_raised():
+            with detaching.raise_on_hangup():
                 follow(view)
         except detaching.HungUp:
             leave()

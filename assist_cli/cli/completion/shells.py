@@ -27,12 +27,12 @@ def for_bash(line: Line, offers: list[Offer]) -> Iterator[str]:
     if len(words) == 1 or os.environ.get("COMP_TYPE", "9") not in _LISTING:
         yield from words
     else:
-        yield from _beside(words, offers, "  (", ")")
+        yield from _with_descriptions(words, offers, "  (", ")")
 
 
 def for_zsh(line: Line, offers: list[Offer]) -> Iterator[str]:
     words = [escape(word) for word, _ in offers]
-    for (word, _), shown in zip(offers, _beside(words, offers, "  ", ""), strict=True):
+    for (word, _), shown in zip(offers, _with_descriptions(words, offers, "  ", ""), strict=True):
         yield f"{word}\t{shown}"
 
 
@@ -48,7 +48,7 @@ FORMS: dict[str, Callable[[Line, list[Offer]], Iterator[str]]] = {
 }
 
 
-def _beside(words: list[str], offers: list[Offer], before: str, after: str) -> Iterator[str]:
+def _with_descriptions(words: list[str], offers: list[Offer], before: str, after: str) -> Iterator[str]:
     """Yield each word with its description, in columns, cut at the width of the terminal."""
     longest = max(map(width, words), default=0)
     room = Streams().stdout.columns - longest - len(before + after) - 2
