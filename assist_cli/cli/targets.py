@@ -61,7 +61,7 @@ class TargetOptions(Group):
             if not term.startswith("!"):
                 raise UsageError(
                     f"cannot use --all together with '{term}'",
-                    hint=f"leave out one of them, or take it away from all: --all -i {quoted('!' + term)}",
+                    hint=f"give one of them, or exclude it: --all -i {quoted('!' + term)}",
                 )
         return found
 

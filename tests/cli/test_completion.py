@@ -115,12 +115,12 @@ def test_bash_takes_up_where_it_breaks_words(text: str, replaced: str) -> None:
 def test_commands_and_options_with_what_they_do(ask: Ask) -> None:
     assert "run\tRun a script on one instance or many, and show its output" in ask("")
     assert ask("invo") == [
-        "invoke\tRun a saved command, and show what it prints as it comes",
+        "invoke\tRun a saved command on one instance or many, and show its output",
         "invocation\tHistory of runs: list, show, wait, search, compare, prune",
     ]
     assert {"--instance", "-i", "--help"} <= {line.split("\t")[0] for line in ask("run -")}
-    assert ask("run --keep-") == ["--keep-script\tLeave the script file on the instance"]
-    assert ask("-q invocation li") == ["list\tList what was run, newest first"]
+    assert ask("run --keep-") == ["--keep-script\tKeep the script file on the instance"]
+    assert ask("-q invocation li") == ["list\tList the invocations, newest first"]
     assert ask("nonsense") == []
 
 
