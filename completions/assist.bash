@@ -1,4 +1,4 @@
-# bash completion of assist. To have it: source this file, or: assist completion install bash
+# bash completion of assist. To use it: source this file, or: assist completion install bash
 _assist() {
     local form line
     COMPREPLY=()
@@ -9,7 +9,7 @@ _assist() {
         COMP_LINE=${COMP_LINE:0:COMP_POINT} COMP_TYPE=$COMP_TYPE COMP_WORDBREAKS=$COMP_WORDBREAKS COLUMNS=$COLUMNS \
             assist completion answer bash 2>/dev/null
     )
-    # Older ones than bash 4.4 sort by the alphabet whatever is said here, and the one of macOS does none of these.
+    # bash before 4.4 always sorts alphabetically, and the bash of macOS ignores all of these.
     case $form in
         words) compopt -o nosort ;;
         open) compopt -o nosort -o nospace ;;

@@ -1,1 +1,1 @@
-"""What is said: the command line."""
+"""The command line."""

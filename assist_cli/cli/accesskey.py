@@ -1,4 +1,4 @@
-"""``assist accesskey``: who may call the HTTP API, and what for."""
+"""``assist accesskey``: the keys of clients of the HTTP API, with their roles and scopes."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from assist_cli.operations.access import accesskeys
 from assist_cli.operations.controller import open_controller
 from assist_cli.paths import home
 
-app = options.application("Access keys: with one a program signs what it asks of the HTTP API.")
+app = options.application("Access keys of the HTTP API: create, list, disable, delete.")
 
-Key = Annotated[str, typer.Argument(metavar="NAME|ID", help="The key by its name or its whole id.")]
+Key = Annotated[str, typer.Argument(metavar="NAME|ID", help="Name or complete id of the key.")]
 
 
 @app.command(
@@ -29,19 +29,23 @@ Key = Annotated[str, typer.Argument(metavar="NAME|ID", help="The key by its name
 )
 def create(
     context: typer.Context,
-    name: Annotated[str, typer.Argument(metavar="NAME", help="What the key is called, in the audit log too.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the key, also in the audit log.")],
     role: Annotated[
-        str, typer.Option("--role", metavar="ROLE", help="viewer, operator or admin.")
+        str,
+        typer.Option(
+            "--role", metavar="ROLE", help="viewer, operator or admin (default operator).", show_default=False
+        ),
     ] = Role.OPERATOR.value,
     scope: Annotated[
-        list[str] | None, typer.Option("--on", metavar="TARGET", help="Only these instances; default: all.")
+        list[str] | None,
+        typer.Option("--on", metavar="TARGET", help="Restrict the key to these instances (default: all)."),
     ] = None,
     output: options.Output = Format.TABLE,
 ) -> None:
-    """Make an access key. Its secret is shown this once.
+    """Create an access key. Its secret is shown only now.
 
-    A viewer may look, an operator also run, send and stop, an admin all. Whoever may run scripts on an instance can do
-    there whatever its agent can. A tag in --on counts as it stands at each call.
+    A viewer may read, an operator may also run, send and stop, an admin may do everything. A key that may run scripts
+    on an instance has all rights of its agent there. A tag in --on is resolved at each call.
     """
     printer = options.printer(context, output)
     with open_controller(home()) as controller:
@@ -51,7 +55,7 @@ def create(
         return
     printer.line(f"AccessKeyId      {key.id}")
     printer.line(f"AccessKeySecret  {key.secret.reveal()}")
-    printer.talk("Keep the secret now: it is not shown again.")
+    printer.talk("Save the secret now: it is not shown again.")
 
 
 @app.command("list", epilog=options.examples("assist accesskey list", "assist accesskey list -o json"))
@@ -67,19 +71,19 @@ def list_(context: typer.Context, output: options.Output = Format.TABLE, plain: 
     columns = [
         Column("NAME", flexible=True),
         Column("ROLE"),
-        Column("ON", flexible=True),
+        Column("ON", flexible=True, drop=3),
         Column("STATE"),
-        Column("USED"),
-        Column("ID"),
+        Column("USED", drop=2),
+        Column("ID", drop=1),
     ]
     printer.table(columns, (_row(key, now) for key in found))
     if not found:
-        printer.talk("There is none yet: assist accesskey create NAME")
+        printer.talk("No access keys yet. Try: assist accesskey create NAME")
 
 
 @app.command(epilog=options.examples("assist accesskey disable ci", "assist accesskey disable AK7Q3W…"))
 def disable(context: typer.Context, key: Key) -> None:
-    """Disable a key: from now on it may do nothing, and what it scheduled is paused. Enable it again with enable."""
+    """Disable a key. Its calls are refused, and its schedules are paused."""
     with open_controller(home()) as controller:
         found, paused = accesskeys.disable(controller, key)
     options.printer(context).talk(f"{found.name} is disabled{_and_paused(paused)}")
@@ -87,7 +91,7 @@ def disable(context: typer.Context, key: Key) -> None:
 
 @app.command(epilog=options.examples("assist accesskey enable ci", "assist accesskey enable AK7Q3W…"))
 def enable(context: typer.Context, key: Key) -> None:
-    """Enable a key that was disabled. Its schedules stay paused until you resume them: assist schedule resume ID."""
+    """Enable a disabled key. Its schedules stay paused. To resume one: assist schedule resume ID."""
     with open_controller(home()) as controller:
         found = accesskeys.enable(controller, key)
     options.printer(context).talk(f"{found.name} is enabled.")
@@ -95,7 +99,7 @@ def enable(context: typer.Context, key: Key) -> None:
 
 @app.command(epilog=options.examples("assist accesskey delete ci", "assist accesskey delete AK7Q3W…"))
 def delete(context: typer.Context, key: Key) -> None:
-    """Delete a key, and pause what it scheduled. What was done stays in the history and in the audit log."""
+    """Delete a key, and pause its schedules. The history and the audit log stay."""
     with open_controller(home()) as controller:
         found, paused = accesskeys.delete(controller, key)
     options.printer(context).talk(f"{found.name} is deleted{_and_paused(paused)}")
@@ -104,7 +108,7 @@ def delete(context: typer.Context, key: Key) -> None:
 def _and_paused(schedules: int) -> str:
     if not schedules:
         return "."
-    return f", and {count(schedules, 'schedule')} of it paused: assist schedule list shows them."
+    return f", and {count(schedules, 'schedule')} of it paused: assist schedule list"
 
 
 def _row(key: AccessKey, now: datetime) -> Sequence[Cell | str]:

@@ -1,4 +1,4 @@
-"""The root application: what there is, and what is said before the command."""
+"""The root application: its commands, and the options that stand before a command."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from assist_cli.cli.output import Printer
 
 
 class Root(Boundary):
-    """The commands, in the order of the help."""
+    """The root group. ``table`` has the commands in the order of the help: those of every day first."""
 
     table: ClassVar[dict[str, str]] = {
         "run": "assist_cli.cli.run:app",
@@ -40,14 +40,26 @@ class Root(Boundary):
         "help": "assist_cli.cli.help:app",
     }
 
-    def format_commands(self, ctx: Any, formatter: Any) -> None:
-        """The list of the help; no command is imported for its one line."""
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Write a line for each command, at most ROWS of them: the last commands share two lines then.
+
+        No command is imported for its line.
+        """
         from assist_cli.cli.completion.answer import tree
 
         known = tree()["commands"]
+        self.format_usage(ctx, formatter)
+        rows = [(name, known[name]["help"] + ".") for name in self.table]
+        if len(rows) > ROWS:
+            others = [name for name, _ in rows[ROWS - 2 :]]
+            rows[ROWS - 2 :] = [("others", ", ".join(others) + ".")]
         with formatter.section("Commands"):
-            formatter.write_dl([(name, known[name]["help"] + ".") for name in self.table])
+            formatter.write_dl(rows)
+        formatter.write_text(OPTIONS)
 
+
+ROWS = 20  # lines for commands; with the usage, the heading and the options, these are 24 lines
+OPTIONS = "Options: -q, --quiet; -v, --verbose; --version. Help: assist COMMAND --help"
 
 app = typer.Typer(
     cls=Root,
@@ -55,7 +67,6 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog=options.examples("assist run -- uname -a", "assist invocation list"),
 )
 
 
@@ -70,16 +81,13 @@ def _version(asked: bool) -> None:
 @app.callback(invoke_without_command=True)
 def root(
     context: typer.Context,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print data and errors only.")] = False,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Explain what happens, on stderr.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print only data and errors.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log the steps to stderr.")] = False,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    """Run scripts on one machine or on thousands, and keep commands and their history.
-
-    Nothing starts by itself, and nothing is forgotten: all of it stands in one file on this machine.
-    """
+    """Run scripts on one machine or on thousands, and keep commands and their history."""
     if verbose:
         import logging
 

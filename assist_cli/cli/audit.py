@@ -1,4 +1,4 @@
-"""``assist audit``: who did what, when and from where."""
+"""``assist audit``: the audit log."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from assist_cli.operations.controller import open_controller
 from assist_cli.operations.history import audit
 from assist_cli.paths import home
 
-app = options.application("Who did what. A line is written with the change that it tells of, and never changed.")
+app = options.application("The audit log: who did what, when and from where.")
 
 
 @app.command("list", epilog=options.examples("assist audit list", "assist audit list --since 30d -o jsonl"))
@@ -27,7 +27,7 @@ def list_(
     output: options.Output = Format.TABLE,
     plain: options.Plain = False,
 ) -> None:
-    """List who did what, newest first. With --since it is all of it."""
+    """List the entries of the audit log, newest first. With --since, all of them."""
     printer = options.printer(context, output, plain=plain)
     if number is None and since is not None:
         number = 0
@@ -42,17 +42,17 @@ def list_(
         columns = [
             Column("WHEN"),
             Column("ACTION"),
-            Column("SUBJECT", flexible=True),
-            Column("DETAIL", flexible=True),
-            Column("ACTOR", flexible=True),
+            Column("SUBJECT", flexible=True, least=12),
+            Column("DETAIL", flexible=True, least=12, drop=1),
+            Column("ACTOR", flexible=True, least=16, drop=2),
         ]
         printer.table(columns, (_row(entry, now) for entry in shown))
     if len(found) > len(shown):
-        printer.talk("There are older ones; all of them: assist audit list -n 0")
+        printer.talk("There are older entries. To show all: assist audit list -n 0")
 
 
 def _row(entry: AuditEntry, now: datetime) -> Sequence[Cell | str]:
-    """What was not done says so beside the action; an id is shortened as in the list of invocations."""
+    """Return the cells of an entry: a refused action with its outcome, ids as short as in other lists."""
     is_id = any(ids.is_prefix(entry.subject, kind) for kind in ids.Kind)
     return [
         ago(entry.time, now),

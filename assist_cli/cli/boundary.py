@@ -1,8 +1,8 @@
-"""Where errors end: the group of the root application.
+"""The group of the root application, which handles all errors.
 
-What Assist raises on purpose becomes one line, a hint and its exit status; a wrong command line likewise, with status
-2; a pipe that its reader closed ends in silence, with status 130. Anything else is a bug: one line, and a report in
-ASSIST_HOME/logs. Commands are imported when they are used.
+An error of Assist becomes one line, a hint and its exit status. So does a wrong command line, with status 2. A pipe
+that its reader has closed ends the program silently, with status 130. Anything else is a bug: one line, and a report in
+ASSIST_HOME/logs. Commands are imported on use.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from assist_cli.paths import home
 
 
 class Boundary(Noun):
-    """A group that lets no exception out. ``table`` says for each command where its Typer application is."""
+    """A group that handles every exception. ``table`` has the Typer application of each command, as MODULE:NAME."""
 
     table: ClassVar[Mapping[str, str]] = {}
 
@@ -57,7 +57,7 @@ class Boundary(Noun):
         sys.exit(status)
 
     def _status(self, words: list[str], name: str, settings: dict[str, Any]) -> Any:
-        """Run a command; its exit status. Raises OutputClosed and OutputFailure, and reports what else goes wrong."""
+        """Run a command and return its exit status. Raises OutputClosed and OutputFailure, reports other errors."""
         try:
             return super().main(words, name, **settings)
         except (OutputClosed, OutputFailure):
@@ -68,12 +68,12 @@ class Boundary(Noun):
             return _report(_wrong_words(error), words)
         except typer.Abort:
             return ExitStatus.INTERRUPTED
-        except Exception as error:  # a bug, most likely: the report keeps what happened, the user gets one line
+        except Exception as error:  # most likely a bug: the details go to the report
             return _report(_damage(error) or _bug(error), words)
 
 
 def _damage(error: Exception) -> DatabaseFailure | None:
-    """What is said when it was a damaged database that made no sense, and not a bug."""
+    """Return the error for a damaged database, None if the database is sound."""
     from assist_cli.operations.observe import doctor
 
     try:
@@ -84,7 +84,7 @@ def _damage(error: Exception) -> DatabaseFailure | None:
 
 
 class _Commands(Mapping[str, Any]):
-    """The commands of the root group, each imported when it is asked for."""
+    """The commands of the root group, each imported on use."""
 
     def __init__(self, table: Mapping[str, str]) -> None:
         self._table = table
@@ -108,7 +108,7 @@ def _report(error: AssistError, words: Sequence[str]) -> ExitStatus:
 
 
 def _format_asked_for(words: Sequence[str]) -> Format:
-    """The form that ``-o`` asks for, found without a parser: the words may be what is wrong."""
+    """Return the format of ``-o``, found without the parser, which may have refused the words."""
     options = list(words[: words.index("--")] if "--" in words else words)
     for form in (Format.JSON, Format.JSONL):
         joined = {f"-o{form.value}", f"--output={form.value}"}
@@ -119,15 +119,15 @@ def _format_asked_for(words: Sequence[str]) -> Format:
 
 
 def _wrong_words(error: Any) -> UsageError:
-    possible = getattr(error, "possibilities", None)  # options, or choices, that look like the one that there is not
+    possible = getattr(error, "possibilities", None)  # similar options or choices
     is_value = isinstance(error, typer.BadParameter)
     message = (error.message if possible and not is_value else error.format_message()).rstrip(".")
     path = error.ctx.command_path if error.ctx else "assist"
     hint = f"see {path} --help"
     option = getattr(error, "option_name", None)
     if option in GLOBAL:
-        hint = f"it stands before the command, as in: {path.replace('assist', f'assist {option}', 1)} …"
-    elif not is_value and (option is None or hasattr(error, "possibilities")):  # it is a word too many
+        hint = f"put it before the command, as in: {path.replace('assist', f'assist {option}', 1)} …"
+    elif not is_value and (option is None or hasattr(error, "possibilities")):  # one word too many
         hint = HINTS.get(path, hint)
     if possible:
         hint = f"did you mean {' or '.join(possible)}? see {path} --help"
@@ -136,8 +136,8 @@ def _wrong_words(error: Any) -> UsageError:
 
 GLOBAL = frozenset({"-q", "--quiet", "-v", "--verbose", "--version"})  # options of the root
 HINTS = {
-    "assist run": "words to run stand after --, as in: assist run -- uname -a",
-    "assist schedule preview": "a frequency is one word, in quotes: assist schedule preview '0 30 2 * * *'",
+    "assist run": "put the program after --, as in: assist run -- uname -a",
+    "assist schedule preview": "put the frequency in quotes: assist schedule preview '0 30 2 * * *'",
 }
 
 
@@ -149,7 +149,7 @@ def _bug(error: Exception) -> AssistError:
     except (AssistError, OSError):
         text = "".join(traceback.format_exception(error))
         Printer().log(escape(text.removesuffix("\n"), keep="\n\t"))
-        where = "the report stands above"
-    if isinstance(error, OSError) and error.filename is None:  # no process, no memory, no descriptor: it is no bug
+        where = "the report is above"
+    if isinstance(error, OSError) and error.filename is None:  # no process, memory or descriptor left: not a bug
         return LocalFailure(f"cannot go on: {error.strerror}", hint=where)
     return InternalError(f"cannot go on: there is a bug in Assist ({type(error).__name__})", hint=where)

@@ -1,4 +1,4 @@
-"""``assist command``: the library of scripts."""
+"""``assist command``: saved scripts with versions and parameters."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ from assist_cli.paths import home
 
 LIST_LENGTH = 100
 
-app = options.application("Saved scripts: named, versioned, with parameters. To run one: assist invoke NAME")
+app = options.application("Saved scripts, with versions and parameters. To run one: assist invoke NAME")
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="A name, an id, or the beginning of an id.")]
 Reference = Annotated[
-    str, typer.Argument(metavar="NAME[@VERSION]", help="A name or an id; without a version the newest.")
+    str, typer.Argument(metavar="NAME[@VERSION]", help="Name or id; without @VERSION the newest version.")
 ]
-Version = Annotated[int, typer.Argument(metavar="VERSION", min=1)]
-Description = Annotated[str | None, typer.Option("--description", metavar="TEXT", help="What it is for.")]
+Version = Annotated[int, typer.Argument(metavar="VERSION", min=1, help="Number of a version.")]
+Description = Annotated[str | None, typer.Option("--description", metavar="TEXT", help="Purpose of the command.")]
 Definitions = Annotated[
     list[str] | None,
-    typer.Option("--param-def", metavar="'KEY …'", help="Say more of a parameter; see assist help parameters."),
+    typer.Option("--param-def", metavar="'KEY …'", help="Define a parameter: assist help parameters."),
 ]
 
 
@@ -51,28 +51,35 @@ Definitions = Annotated[
 def create(
     context: typer.Context,
     *,
-    name: Annotated[str, typer.Argument(metavar="NAME", help="A name that no other command has.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Unique name of the command.")],
     script: scripts.ScriptOptions,
     type: Annotated[
         str | None,
-        typer.Option("--type", metavar="TYPE", help="shell, bat or powershell; default: what the script tells."),
+        typer.Option("--type", metavar="TYPE", help="shell, bat or powershell (default: detected)."),
     ] = None,
     description: Description = None,
     working_dir: Annotated[
-        str | None, typer.Option("--workdir", metavar="DIR", help="Where to run; default: the user's home.")
+        str | None, typer.Option("--workdir", metavar="DIR", help="Working directory (default: home of the user).")
     ] = None,
     timeout: Annotated[
-        int, typer.Option("--timeout", metavar="TIME", parser=options.whole_seconds, help="Stop it after so long.")
+        int,
+        typer.Option(
+            "--timeout",
+            metavar="TIME",
+            parser=options.whole_seconds,
+            help="Stop the script after TIME (default 60 s).",
+            show_default=False,
+        ),
     ] = DEFAULT_TIMEOUT,
     enable: Annotated[
-        bool, typer.Option("--enable-parameters", help="{{key}} in the script is a place for a value.")
+        bool, typer.Option("--enable-parameters", help="Treat {{key}} in the script as a parameter.")
     ] = False,
     definitions: Definitions = None,
     output: options.Output = Format.TABLE,
 ) -> None:
     """Save a script as a new command.
 
-    Without -f and -c, $EDITOR opens on a terminal. --param-def enables parameters too.
+    Without -f and -c, $EDITOR opens on a terminal. --param-def also enables parameters.
     """
     printer = options.printer(context, output)
     kind = type_from_word(type) if type else None
@@ -99,7 +106,7 @@ def list_(
     context: typer.Context,
     number: Annotated[
         int | None,
-        typer.Option("--number", "-n", min=0, metavar="N", help="At most so many; 0: all. Default: 100, in JSON 1000."),
+        typer.Option("--number", "-n", min=0, metavar="N", help="Show at most N, 0 for all (default 100, JSON 1000)."),
     ] = None,
     output: options.Output = Format.TABLE,
     plain: options.Plain = False,
@@ -114,11 +121,11 @@ def list_(
     if printer.is_json:
         printer.documents(documents.command(each, content=False) for each in shown)
     elif not shown:
-        printer.talk("Nothing is saved yet. Try: assist command create disk -c 'df -h'")
+        printer.talk("No commands are saved yet. Try: assist command create disk -c 'df -h'")
     else:
         command_view.print_list(printer, shown, now)
     if len(found) > len(shown):
-        printer.talk("There are more; all of them: assist command list -n 0")
+        printer.talk("There are more commands. To show all: assist command list -n 0")
 
 
 @app.command(epilog=options.examples("assist command show restart", "assist command show restart@1 -o json"))
@@ -128,7 +135,7 @@ def show(
     output: options.Output = Format.TABLE,
     encoding: options.EncodingOption = Encoding.TEXT,
 ) -> None:
-    """Show a command: its settings, its parameters, and the script."""
+    """Show a command: settings, parameters and script."""
     printer = options.printer(context, output)
     with open_controller(home()) as controller:
         found = commands.get(controller, reference)
@@ -163,10 +170,13 @@ def diff(
     context: typer.Context,
     name: Name,
     old: Version,
-    new: Annotated[int | None, typer.Argument(metavar="[VERSION]", min=1, help="Default: the newest.")] = None,
+    new: Annotated[
+        int | None,
+        typer.Argument(metavar="[VERSION]", min=1, help="Number of the other version (default: the newest)."),
+    ] = None,
     output: options.Output = Format.TABLE,
 ) -> None:
-    """Show how two versions differ, in settings and in the script."""
+    """Compare two versions: settings and script."""
     printer = options.printer(context, output)
     with open_controller(home()) as controller:
         left = commands.get(controller, f"{name}@{old}")
@@ -186,17 +196,15 @@ def diff(
 def modify(
     context: typer.Context,
     name: Name,
-    new_name: Annotated[str | None, typer.Option("--name", metavar="NEW", help="The new name.")] = None,
+    new_name: Annotated[str | None, typer.Option("--name", metavar="NEW", help="New name of the command.")] = None,
     description: Description = None,
 ) -> None:
-    """Change the name or the description, in place.
+    """Change the name or the description.
 
-    The script and its settings are changed by a new version: assist command clone
+    To change the script or its settings, create a new version: assist command clone
     """
     if new_name is None and description is None:
-        raise UsageError(
-            "cannot modify nothing", hint="give --name or --description; for the script: assist command clone"
-        )
+        raise UsageError("no change given", hint="give --name or --description; for the script: assist command clone")
     with open_controller(home()) as controller:
         made = commands.modify(controller, name, new_name, description)
     options.printer(context).talk(f"Changed: {made.name}")
@@ -212,36 +220,43 @@ def clone(
     *,
     reference: Reference,
     new_name: Annotated[
-        str | None, typer.Option("--as", metavar="NEW", help="Make a new command of this name.")
+        str | None, typer.Option("--as", metavar="NEW", help="Create a new command with this name.")
     ] = None,
     script: scripts.ScriptOptions,
-    type: Annotated[str | None, typer.Option("--type", metavar="TYPE", help="shell, bat or powershell.")] = None,
+    type: Annotated[
+        str | None, typer.Option("--type", metavar="TYPE", help="shell, bat or powershell (default: as before).")
+    ] = None,
     description: Description = None,
     working_dir: Annotated[
-        str | None, typer.Option("--workdir", metavar="DIR", help="Where to run; '' is the user's home.")
+        str | None, typer.Option("--workdir", metavar="DIR", help="Working directory; '' is the home of the user.")
     ] = None,
     timeout: Annotated[
         int | None,
-        typer.Option("--timeout", metavar="TIME", parser=options.whole_seconds, help="Stop it after so long."),
+        typer.Option(
+            "--timeout",
+            metavar="TIME",
+            parser=options.whole_seconds,
+            help="Stop the script after TIME (default: as before).",
+        ),
     ] = None,
     enable: Annotated[
         bool | None,
-        typer.Option("--enable-parameters/--disable-parameters", help="Whether {{key}} is a place for a value."),
+        typer.Option("--enable-parameters/--disable-parameters", help="Treat {{key}} as a parameter, or as text."),
     ] = None,
     definitions: Definitions = None,
     output: options.Output = Format.TABLE,
 ) -> None:
-    """Make a new version, or with --as a new command.
+    """Create a new version of a command, or with --as a new command.
 
-    It differs in what the options say. Without any option, the script opens in $EDITOR on a terminal. The
-    description is of all versions.
+    Settings without an option stay as they are. Without any option, the script opens in $EDITOR on a terminal. All
+    versions share the description.
     """
     printer = options.printer(context, output)
     content = script.content()
     kind = type_from_word(type) if type else None
     if kind is None and content is not None and script.file is not None:
         told = type_of_script(content, script.file)
-        kind = told if told is not CommandType.SHELL else None  # a shell script is what has no other sign
+        kind = told if told is not CommandType.SHELL else None  # a script without any sign counts as shell
     changes = Changes(
         content=content,
         type=kind,
@@ -266,7 +281,7 @@ def clone(
 def rollback(context: typer.Context, name: Name, version: Version, output: options.Output = Format.TABLE) -> None:
     """Make an older version the newest.
 
-    It becomes a new version, so that nothing is lost.
+    The older version is copied to a new one, so no version is lost.
     """
     printer = options.printer(context, output)
     with open_controller(home()) as controller:
@@ -279,7 +294,7 @@ def delete(
     context: typer.Context,
     wanted: Annotated[list[str], typer.Argument(metavar="NAME...", help="Names or ids.")],
 ) -> None:
-    """Delete commands with all their versions. The history keeps what ran of them."""
+    """Delete commands with all their versions. The history keeps their runs."""
     with open_controller(home()) as controller:
         refresh.refresh_commands(controller, wanted)
         deleted = commands.delete(controller, wanted)
@@ -289,10 +304,15 @@ def delete(
 @app.command(epilog=options.examples("assist command export > commands.json", "assist command export restart disk"))
 def export(
     context: typer.Context,
-    wanted: Annotated[list[str] | None, typer.Argument(metavar="[NAME...]", help="Default: all commands.")] = None,
+    wanted: Annotated[
+        list[str] | None, typer.Argument(metavar="[NAME...]", help="Names or ids (default: all commands).")
+    ] = None,
     output: options.Output = Format.JSON,
 ) -> None:
-    """Print commands with all their versions, for assist command import."""
+    """Print commands with all their versions, as JSON.
+
+    To import them: assist command import
+    """
     printer = options.printer(context, Format.JSONL if output is Format.JSONL else Format.JSON)
     with open_controller(home()) as controller:
         document = exchange.export(controller, wanted or ())
@@ -302,17 +322,19 @@ def export(
 @app.command("import", epilog=options.examples("assist command import commands.json", "assist command import - --skip"))
 def import_(
     context: typer.Context,
-    file: Annotated[str, typer.Argument(metavar="FILE", help="What assist command export printed; - is stdin.")],
-    rename: Annotated[bool, typer.Option("--rename", help="Give a new name to what has a taken one.")] = False,
-    skip: Annotated[bool, typer.Option("--skip", help="Leave out what has a taken name.")] = False,
+    file: Annotated[str, typer.Argument(metavar="FILE", help="A file of assist command export; - is stdin.")],
+    rename: Annotated[
+        bool, typer.Option("--rename", help="Import a command whose name is taken under a new name.")
+    ] = False,
+    skip: Annotated[bool, typer.Option("--skip", help="Skip a command whose name is taken.")] = False,
     output: options.Output = Format.TABLE,
 ) -> None:
-    """Save the commands of a file, with all their versions.
+    """Import commands with all their versions from a file.
 
-    All of them are saved, or none.
+    Either all commands of the file are saved, or none.
     """
     if rename and skip:
-        raise UsageError("cannot both rename and skip", hint="give one of --rename and --skip")
+        raise UsageError("cannot use --rename and --skip together", hint="give one of them")
     printer = options.printer(context, output)
     clash = Clash.RENAME if rename else Clash.SKIP if skip else Clash.REFUSE
     text = scripts.read(file).decode("utf-8", "replace")
@@ -333,7 +355,7 @@ def import_(
 
 def _from_editor(printer: Printer, content: bytes, kind: CommandType) -> bytes:
     if not printer.can_ask:
-        raise UsageError("cannot tell what to save: there is no script", hint="give it with -f FILE or -c TEXT")
+        raise UsageError("cannot save: no script given", hint="give it with -f FILE or -c TEXT")
     return scripts.edited(content, kind)
 
 

@@ -1,4 +1,4 @@
-"""How a saved command looks: in a line, in a list, whole, and beside another version of it."""
+"""Saved commands as text: one line, a table, all details, and the differences of two versions."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from assist_cli.cli.formatting import ago, clock, count, escape
 from assist_cli.cli.output import Column, Printer, Style
 from assist_cli.model.command import Command, CommandVersion
 
-Setting = tuple[str, str | None, str | None]  # what, before, after
+Setting = tuple[str, str | None, str | None]  # name, value before, value after
 
 
 def line(command: Command) -> str:
-    """``restart@2  c-01k…``: what was made."""
+    """Return a new version in one line: ``restart@2  c-01k…``."""
     return f"{escape(command.name)}@{command.version.number}  {command.id}"
 
 
 def print_list(printer: Printer, found: Iterable[Command], now: datetime) -> None:
     """Print commands as a table."""
     columns = [
-        Column("NAME", flexible=True),
+        Column("NAME", flexible=True, least=16),
         Column("VERSION", right=True),
-        Column("TYPE"),
-        Column("RUNS", right=True),
-        Column("CHANGED"),
-        Column("PARAMETERS", flexible=True),
-        Column("DESCRIPTION", flexible=True),
+        Column("TYPE", drop=2),
+        Column("RUNS", right=True, drop=3),
+        Column("CHANGED", drop=1),
+        Column("PARAMETERS", flexible=True, drop=4),
+        Column("DESCRIPTION", flexible=True, least=16),
     ]
     printer.table(columns, (_row(each, now) for each in found))
 
@@ -37,17 +37,17 @@ def print_versions(printer: Printer, found: Iterable[Command], now: datetime) ->
     columns = [
         Column("VERSION", right=True),
         Column("CREATED"),
-        Column("TYPE"),
+        Column("TYPE", drop=2),
         Column("TIMEOUT", right=True),
-        Column("BYTES", right=True),
+        Column("BYTES", right=True, drop=1),
         Column("PARAMETERS", flexible=True),
-        Column("WORKDIR", flexible=True),
+        Column("WORKDIR", flexible=True, drop=3),
     ]
     printer.table(columns, (_version_row(each.version, now) for each in found))
 
 
 def print_details(printer: Printer, command: Command, now: datetime) -> None:
-    """Print all there is to know of a command, and its script at the end."""
+    """Print all details of a command, then its script."""
     version = command.version
     name = printer.paint(f"{command.name}@{version.number}", Style.STRONG)
     newest = "" if version.number == command.latest else f" of {command.latest}"
@@ -65,14 +65,13 @@ def print_details(printer: Printer, command: Command, now: datetime) -> None:
     rows.append(("Invoked", count(command.invocations, "time")))
     rows += [(each.key, parameters.described(each)) for each in version.definitions]
     width = max(len(title) for title, _ in rows)
-    for title, text in rows:
-        printer.line(f"  {printer.paint(title.ljust(width), Style.QUIET)}  {escape(text)}")
+    printer.fields(rows, width + 1)
     printer.line()
     scripts.show(printer, version.content, version.type)
 
 
 def print_difference(printer: Printer, old: Command, new: Command) -> bool:
-    """Print what changed from one version to another; False when nothing did."""
+    """Print the differences of two versions. Return False if there are none."""
     settings, lines = changed_settings(old, new), changed_lines(old, new)
     for title, before, after in settings:
         then = printer.paint(before or "none", Style.BAD)
@@ -82,7 +81,7 @@ def print_difference(printer: Printer, old: Command, new: Command) -> bool:
 
 
 def changed_settings(old: Command, new: Command) -> list[Setting]:
-    """Each setting and parameter that is not the same in two versions."""
+    """Return the settings and parameters that differ in two versions."""
     before, after = _settings(old.version), _settings(new.version)
     return [
         (title, before.get(title), after.get(title))
@@ -92,7 +91,7 @@ def changed_settings(old: Command, new: Command) -> list[Setting]:
 
 
 def changed_lines(old: Command, new: Command) -> list[str]:
-    """The unified diff of two scripts."""
+    """Return the lines of the unified diff of two scripts."""
     names = f"{old.name}@{old.version.number}", f"{new.name}@{new.version.number}"
     return scripts.difference(old.version.content, new.version.content, names)
 

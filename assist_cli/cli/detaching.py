@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from assist_cli.cli.exit_status import exit_status
 from assist_cli.cli.output import Encoding, Printer
-from assist_cli.cli.pass_through import tell_failures
+from assist_cli.cli.pass_through import print_failures
 from assist_cli.errors import ExitStatus, Interrupted, OutputClosed, OutputFailure
 from assist_cli.model.invocation import Invocation, InvocationInstance
 from assist_cli.model.rollout import Rollout
@@ -26,13 +26,13 @@ class HungUp(KeyboardInterrupt):
 
 
 @contextlib.contextmanager
-def hangups_raised() -> Iterator[None]:
-    """Raise HungUp when the terminal is closed; whoever ignores that (nohup) goes on ignoring it."""
+def raise_on_hangup() -> Iterator[None]:
+    """Raise HungUp when the terminal is closed, unless the signal is ignored (nohup)."""
 
     def hang_up(*_: object) -> None:
         raise HungUp
 
-    if sys.platform == "win32":  # which has no such signal
+    if sys.platform == "win32":  # Windows has no such signal
         yield
         return
     before = signal.getsignal(signal.SIGHUP)
@@ -47,7 +47,7 @@ def hangups_raised() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def lost_output_told(
+def report_lost_output(
     printer: Printer,
     controller: Controller,
     invocation: Invocation,
@@ -55,10 +55,10 @@ def lost_output_told(
     *,
     leave: Callable[[], None] = lambda: None,
 ) -> Iterator[None]:
-    """Stop watching when stdout is closed or cannot be written: ``leave``, and say in one line how to come back.
+    """Stop watching when stdout is closed or cannot be written: call ``leave``, and print how to continue.
 
-    ``verb`` of ``assist`` is how to come back. Raises OutputClosed and OutputFailure, as the block does, or the end of
-    it when what is still buffered is lost.
+    ``verb`` of ``assist`` follows the invocation again. Raises the OutputClosed or OutputFailure of the block, or of
+    the flush at its end.
     """
     try:
         yield
@@ -67,21 +67,21 @@ def lost_output_told(
         printer.discard()
         leave()
         known = recording.recall(controller, invocation.id, output=False)
-        how = "has ended" if known.status.is_final else "was not stopped"  # it may have ended just now
+        how = "has ended" if known.status.is_final else "was not stopped"  # it may have ended meanwhile
         back = f"assist {verb} {invocation.id}"
         if isinstance(error, OutputFailure):
-            raise OutputFailure(error.message, hint=f"{invocation.id} {how}; to come back to it: {back}") from None
+            raise OutputFailure(error.message, hint=f"{invocation.id} {how}; to follow it: {back}") from None
         if printer.is_json:
-            printer.error(OutputClosed(f"cannot go on: stdout is closed, and {invocation.id} {how}", hint=back))
+            printer.error(OutputClosed(f"cannot continue: stdout is closed, and {invocation.id} {how}", hint=back))
         else:
-            printer.warn(f"Stdout is closed, and {invocation.id} {how}. To come back to it: {back}")
+            printer.warn(f"Stdout is closed, and {invocation.id} {how}. To follow it: {back}")
         raise
 
 
 def detach(printer: Printer, controller: Controller, invocation: Invocation, rollout: Rollout) -> int:
-    """Send an invocation that was recorded, without watching it: print its id on stdout; the exit status.
+    """Send a recorded invocation without watching it, print its id, and return the exit status.
 
-    On one instance it is sent from here, so that a failure is told here and now.
+    For one instance it is sent by this process, so that a failure is reported immediately.
     """
     from assist_cli.operations.notify import wishes
     from assist_cli.operations.runs import dispatch
@@ -93,17 +93,17 @@ def detach(printer: Printer, controller: Controller, invocation: Invocation, rol
     known = recording.recall(controller, invocation.id, output=False)
     print_started(printer, controller, known, "invocation wait")
     if known.status.is_final:
-        tell_failures(printer, known.instances)
+        print_failures(printer, known.instances)
         return exit_status(known)
     if not printer.is_json:
-        what = "It is on its way" if known.transfer else "It runs"
-        printer.talk(f"{what}; see it through with: assist invocation wait {known.id}")
+        what = "The file is being sent" if known.transfer else "It is running"
+        printer.talk(f"{what}. To wait for the end: assist invocation wait {known.id}")
     return ExitStatus.DONE
 
 
 def print_started(printer: Printer, controller: Controller, invocation: Invocation, verb: str) -> None:
-    """Print the id of an invocation that goes on by itself. Raises as ``lost_output_told``."""
-    with lost_output_told(printer, controller, invocation, verb):
+    """Print the id of an invocation that continues in the background. Raises as ``report_lost_output``."""
+    with report_lost_output(printer, controller, invocation, verb):
         if printer.is_json:
             from assist_cli.cli import documents
 
@@ -134,20 +134,20 @@ def interrupted(
     show: Callable[[Sequence[InvocationInstance]], None],
     encoding: Encoding,
 ) -> int:
-    """Stop watching after Ctrl-C, and stop the invocation itself when it comes again at once; the exit status.
+    """Stop watching after Ctrl-C; after a second Ctrl-C, stop the invocation. Return the exit status.
 
-    ``show`` prints what has come so far, ``leave`` passes on what is not sent, and ``verb`` of ``assist`` is how to
-    come back.
+    ``show`` prints the output so far, ``leave`` passes on what is not sent, and ``verb`` of ``assist`` follows the
+    invocation again.
     """
     try:
         leave()
         known = recording.recall(controller, invocation.id)
         if known.status.is_final:
-            tell_failures(printer, known.instances)
+            print_failures(printer, known.instances)
             return ExitStatus.INTERRUPTED
         show(known.instances)
         seconds = controller.timeouts.view.second_press
-        _tell_that_it_goes_on(printer, invocation, verb, seconds)
+        _print_how_to_follow(printer, invocation, verb, seconds)
         time.sleep(seconds)
     except KeyboardInterrupt:
         from assist_cli.operations.runs import stop
@@ -158,17 +158,17 @@ def interrupted(
             from assist_cli.cli import documents
 
             printer.document(documents.invocation(stopped, encoding))
-        tell_failures(printer, stopped.instances)
+        print_failures(printer, stopped.instances)
         return exit_status(stopped)
     return ExitStatus.INTERRUPTED
 
 
-def _tell_that_it_goes_on(printer: Printer, invocation: Invocation, verb: str, seconds: float) -> None:
+def _print_how_to_follow(printer: Printer, invocation: Invocation, verb: str, seconds: float) -> None:
     back = f"assist {verb} {invocation.id}"
     if printer.is_json:
-        printer.error(Interrupted(f"cannot go on watching: interrupted, and {invocation.id} goes on", hint=back))
+        printer.error(Interrupted(f"cannot continue to watch: interrupted, and {invocation.id} continues", hint=back))
         return
     printer.warn("")
-    printer.warn(f"Interrupted, and {invocation.id} goes on. To come back to it:")
+    printer.warn(f"Interrupted, and {invocation.id} continues. To follow it:")
     printer.warn(f"  {back}")
     printer.talk(f"Ctrl-C again within {seconds:g} s stops it.")

@@ -1,4 +1,4 @@
-"""``assist doctor``: what is in order, and what to do where it is not."""
+"""``assist doctor``: check a controller or the route to an instance, with a hint for each problem."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ app = options.application()
 def doctor(
     context: typer.Context,
     instance: Annotated[
-        str | None, typer.Argument(metavar="[INSTANCE]", help="A name or an id; default: this controller itself.")
+        str | None, typer.Argument(metavar="[INSTANCE]", help="Name or id (default: this controller).")
     ] = None,
     output: options.Output = Format.TABLE,
 ) -> None:
-    """Look over this controller, or the way to an instance and its agent.
+    """Check this controller, or the route to an instance and its agent.
 
-    Each line is in order, or says what to do. Nothing is started or made. Ends with 0 when all is in order, 69 when the
-    instance cannot be reached, 77 or 74 when the home cannot be used, else 1.
+    Each problem has a hint. Nothing is started or changed. Exit status: 0 if all is ok, 69 if the instance cannot be
+    reached, 77 or 74 if the home cannot be used, else 1.
     """
     printer = options.printer(context, output)
     examination = operations.examine(home(), instance)

@@ -1,7 +1,7 @@
-"""The JSON that commands print: declared shapes with the API's names (docs/cli.md section 5).
+"""The JSON documents of commands: declared shapes with the names of the API (docs/cli.md section 5).
 
-Numbers are numbers, absent is null, times are UTC to the second, and text is UTF-8 with invalid bytes as U+FFFD, or
-base64 where that is asked for.
+Numbers are numbers, absent values are null, times are UTC to the second. Text is UTF-8 with invalid bytes as U+FFFD, or
+base64 with ``--encoding base64``.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ Document = dict[str, Any]
 
 
 def invocation(invocation: Invocation, encoding: Encoding = Encoding.TEXT) -> Document:
-    """``invocation show``, and what ``run -o json`` prints at its end; for a file ``file show``."""
+    """Return the document of ``invocation show`` and ``run -o json``, for a file of ``file show``."""
     if invocation.transfer is not None:
         return _file(invocation, invocation.transfer)
     return {
@@ -48,7 +48,7 @@ def invocation(invocation: Invocation, encoding: Encoding = Encoding.TEXT) -> Do
 
 
 def summary(summary: Summary) -> Document:
-    """One object of ``invocation list``."""
+    """Return one object of ``invocation list``."""
     return {
         **_beginning(summary.invocation),
         **_rest(summary.invocation),
@@ -58,7 +58,7 @@ def summary(summary: Summary) -> Document:
 
 
 def result(invocation_id: str, place: InvocationInstance, encoding: Encoding = Encoding.TEXT) -> Document:
-    """One object of ``invocation results``: a record, on its instance."""
+    """Return one object of ``invocation results``: a record and its instance."""
     record = place.record
     return {
         "InvokeId": invocation_id,
@@ -71,7 +71,7 @@ def result(invocation_id: str, place: InvocationInstance, encoding: Encoding = E
 
 
 def hit(hit: Hit) -> Document:
-    """One object of ``invocation search``."""
+    """Return one object of ``invocation search``."""
     return {
         "InvokeId": hit.invocation_id,
         "RecordId": hit.record_id,
@@ -84,7 +84,7 @@ def hit(hit: Hit) -> Document:
 
 
 def comparison(old_id: str, new_id: str, found: Comparison) -> Document:
-    """What ``invocation diff`` prints: the instances that answer differently, by how."""
+    """Return the document of ``invocation diff``: instances with different results, by difference."""
     return {
         "From": old_id,
         "To": new_id,
@@ -107,19 +107,21 @@ def comparison(old_id: str, new_id: str, found: Comparison) -> Document:
 
 
 def pruned(invocations: int, records: int, freed: int) -> Document:
-    """What ``invocation prune`` did."""
+    """Return the document of ``invocation prune``: what was deleted."""
     return {"Invocations": invocations, "Records": records, "FreedBytes": freed}
 
 
 def started(invocation: Invocation) -> Document:
-    """What ``--detach`` prints."""
+    """Return the document of ``--detach``."""
     return {"InvokeId": invocation.id, "CommandId": invocation.command_id or None}
 
 
 def command(found: Command, encoding: Encoding = Encoding.TEXT, *, content: bool = True) -> Document:
-    """``command show`` and, without the content, one object of ``command list``."""
+    """Return the document of ``command show``, without the content one object of ``command list``."""
     version = found.version
-    from assist_cli.operations.commands.exchange import definition_document  # with the store, and few documents need it
+    from assist_cli.operations.commands.exchange import (
+        definition_document,
+    )  # imports the store, which few documents need
 
     return {
         "CommandId": found.id,
@@ -143,7 +145,7 @@ def command(found: Command, encoding: Encoding = Encoding.TEXT, *, content: bool
 def difference(
     old: Command, new: Command, settings: Iterable[tuple[str, str | None, str | None]], lines: Iterable[str]
 ) -> Document:
-    """What ``command diff`` prints: settings before and after, and a unified diff of the scripts."""
+    """Return the document of ``command diff``: settings before and after, and a unified diff of the scripts."""
     return {
         "Name": new.name,
         "From": old.version.number,
@@ -154,12 +156,12 @@ def difference(
 
 
 def saved(command: Command) -> Document:
-    """What ``command create``, ``clone``, ``rollback`` and ``import`` print of what they made."""
+    """Return the document of ``command create``, ``clone``, ``rollback`` and ``import``: the new version."""
     return {"CommandId": command.id, "Name": command.name, "Version": command.version.number}
 
 
 def instance(instance: Instance) -> Document:
-    """One object of ``instance list``, and ``instance show``."""
+    """Return one object of ``instance list``, and the document of ``instance show``."""
     return {
         "InstanceId": instance.id,
         "InstanceName": instance.name,
@@ -171,7 +173,7 @@ def instance(instance: Instance) -> Document:
 
 
 def instance_status(instance: Instance, health: Health, use: Use) -> Document:
-    """One object of ``instance status``."""
+    """Return one object of ``instance status``."""
     return {
         "InstanceId": instance.id,
         "InstanceName": instance.name,
@@ -187,7 +189,7 @@ def instance_status(instance: Instance, health: Health, use: Use) -> Document:
 
 
 def upgrade(outcome: Upgrade) -> Document:
-    """What ``instance upgrade`` did on one instance."""
+    """Return the outcome of ``instance upgrade`` on one instance."""
     return {
         "InstanceId": outcome.instance.id,
         "InstanceName": outcome.instance.name,
@@ -199,12 +201,12 @@ def upgrade(outcome: Upgrade) -> Document:
 
 
 def check(check: Check) -> Document:
-    """One object of ``doctor``."""
+    """Return one object of ``doctor``."""
     return {"Check": check.name, "Ok": check.ok, "Detail": check.detail, "Hint": check.hint or None}
 
 
 def audit_entry(entry: AuditEntry) -> Document:
-    """One object of ``audit list``."""
+    """Return one object of ``audit list``."""
     return {
         "Time": time(entry.time),
         "Actor": str(entry.actor),
@@ -216,12 +218,12 @@ def audit_entry(entry: AuditEntry) -> Document:
 
 
 def new_access_key(key: AccessKey) -> Document:
-    """What ``accesskey create`` prints: the one place where the secret is told."""
+    """Return the document of ``accesskey create``, the only one with the secret."""
     return {"AccessKeyId": key.id, "AccessKeySecret": key.secret.reveal()}
 
 
 def access_key(key: AccessKey) -> Document:
-    """One object of ``accesskey list``."""
+    """Return one object of ``accesskey list``."""
     return {
         "AccessKeyId": key.id,
         "Name": key.name,
@@ -234,7 +236,7 @@ def access_key(key: AccessKey) -> Document:
 
 
 def firing(firing: Firing) -> Document:
-    """One object of ``schedule preview``."""
+    """Return one object of ``schedule preview``."""
     return {
         "Time": time(firing.time),
         "LocalTime": firing.local.isoformat(timespec="seconds"),
@@ -245,7 +247,7 @@ def firing(firing: Firing) -> Document:
 
 
 def schedule(planned: Planned) -> Document:
-    """One object of ``schedule list``, and ``schedule show``."""
+    """Return one object of ``schedule list``, and the document of ``schedule show``."""
     return {
         "InvokeId": planned.invocation.id,
         "CommandName": planned.invocation.command_name,
@@ -262,7 +264,7 @@ def schedule(planned: Planned) -> Document:
 
 
 def service(state: ServiceState) -> Document:
-    """What ``service install`` and ``status`` print."""
+    """Return the document of ``service install`` and ``status``."""
     return {
         "Unit": str(state.unit),
         "Installed": state.is_installed,
@@ -274,7 +276,7 @@ def service(state: ServiceState) -> Document:
 
 
 def slot(slot: Slot) -> Document:
-    """One object of ``schedule slots``."""
+    """Return one object of ``schedule slots``."""
     return {
         "DueTime": time(slot.due),
         "InstanceId": slot.instance_id,
@@ -285,7 +287,7 @@ def slot(slot: Slot) -> Document:
 
 
 def usage(usage: Usage) -> Document:
-    """One object of ``quota``."""
+    """Return one object of ``quota``."""
     return {
         "Quota": usage.quota.name,
         "Limit": usage.quota.limit,
@@ -295,7 +297,7 @@ def usage(usage: Usage) -> Document:
 
 
 def time(moment: datetime | None) -> str | None:
-    """A moment as ``2026-11-22T08:00:00Z``."""
+    """Format a moment as ``2026-11-22T08:00:00Z``."""
     return None if moment is None else moment.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
@@ -337,7 +339,7 @@ def _rest(invocation: Invocation) -> Document:
     return {
         "RepeatMode": invocation.repeat_mode.value,
         "Frequency": invocation.expression,
-        "Parameters": {key: str(value) for key, value in invocation.parameters.items()},  # a secret is asterisks
+        "Parameters": {key: str(value) for key, value in invocation.parameters.items()},  # secrets print as asterisks
         "Timeout": invocation.timeout,
         "WorkingDir": invocation.working_dir,
         **({"Launcher": invocation.launcher} if invocation.launcher else {}),
@@ -377,7 +379,7 @@ def _record(record: Record, repeats: int, encoding: Encoding) -> Document:
 
 
 def dropped_at(output: Output, encoding: Encoding) -> Document | None:
-    """Where bytes are missing, by field: an offset in bytes of what stands there, of text in UTF-8."""
+    """Return the offset of missing bytes in each field: in bytes, of text in UTF-8. None if none are missing."""
     if not output.dropped:
         return None
 

@@ -1,4 +1,4 @@
-"""The exit status that an invocation gives the program (docs/cli.md section 1)."""
+"""The exit status of the program for an invocation (docs/cli.md section 1)."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ NOT_REACHED = frozenset(
 
 
 def exit_status(invocation: Invocation) -> int:
-    """The exit code of the script where one instance has finished it, else a status for all of its instances."""
+    """Return the exit code of the script if it finished on exactly one instance, else a status for all instances."""
     records = [place.record for place in invocation.instances]
     if not invocation.status.is_final or not all(record.status.is_final for record in records):
         return ExitStatus.GAVE_UP_WAITING
-    if invocation.repeat_mode is RepeatMode.PERIOD:  # to be stopped is how it ends: what that cut short is no failure
+    if invocation.repeat_mode is RepeatMode.PERIOD:  # it ends by a stop, so a stopped record is not a failure
         records = [record for record in records if record.status is not InvocationStatus.STOPPED]
         if not records:
             return ExitStatus.DONE
@@ -33,5 +33,5 @@ def exit_status(invocation: Invocation) -> int:
 
 
 def _own_status(exit_code: int) -> int:
-    # A system has eight bits for it; a longer code of Windows that ends in zeros is still no success.
+    # An exit status has eight bits. A longer code of Windows whose last eight are 0 is not a success either.
     return exit_code & 0xFF or (ExitStatus.FAILED if exit_code else ExitStatus.DONE)

@@ -1,8 +1,8 @@
-"""What an invocation on several instances looks like while it runs and when it has ended (docs/cli.md section 3).
+"""Display of an invocation on several instances, while it runs and at its end (docs/cli.md section 3).
 
-Lines come as they are printed: a file and a pipe get all of them, a terminal what it can take in time. At the end the
-instances that answered alike are put together, the odd ones last, and one line says how all of them ended. In between a
-bar shows how far it is, and Enter who is still running.
+Lines are shown as they arrive. A file and a pipe get all of them; a terminal skips lines that come too fast. At the
+end, instances with equal output are grouped, failures last, and one line has the totals. Meanwhile a bar shows
+progress, and Enter lists the instances that are still running.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ _LATE_SHOWN = 20
 
 
 class Fanout(Listener):
-    """Shows ``names``: of their lines the ``portion`` that is wanted, and with ``groups`` equal answers at the end.
+    """Shows the instances ``names``: the ``portion`` of their lines, and with ``groups`` equal output at the end.
 
-    ENDS are no lines but those in groups. ``age`` is how many seconds ago it began, ``ages`` the same of the instances
-    that had begun before. ``silence`` stands for the output of a group where all went well and that printed nothing.
+    ENDS means no lines outside of groups. ``age`` is the age of the invocation in seconds, ``ages`` that of instances
+    that started earlier. ``silence`` is shown for a group that succeeded without output.
     """
 
     def __init__(
@@ -56,11 +56,11 @@ class Fanout(Listener):
         self._silence = silence
         self._began = time.monotonic() - age
         self._ages = ages
-        self._waiting = dict.fromkeys(names)  # to be sent
-        self._running: dict[str, float] = {}  # since when
+        self._waiting = dict.fromkeys(names)  # not sent yet
+        self._running: dict[str, float] = {}  # start times
         self._outcomes: dict[str, Outcome | None] = dict.fromkeys(names)
-        self._ended = self._failed = 0  # of the outcomes, which are many when each is counted at each end
-        self._unstarted: dict[str, list[str]] = {}  # by the reason
+        self._ended = self._failed = 0  # counts of outcomes, kept because counting all of them at each end is slow
+        self._unstarted: dict[str, list[str]] = {}  # names by reason
         self._lines = PrefixedLines(printer)
         self._seen: dict[str, int] = {}
 
@@ -87,7 +87,7 @@ class Fanout(Listener):
         self._lines.flush(instance)
         self._waiting.pop(instance, None)
         self._running.pop(instance, None)
-        self._outcomes[instance] = replace(outcome, output=Output())  # which may be large
+        self._outcomes[instance] = replace(outcome, output=Output())  # without the output, which may be large
         self._ended += 1
         if outcome.is_unstarted:
             self._unstarted.setdefault(outcome.error_info, []).append(instance)
@@ -98,34 +98,34 @@ class Fanout(Listener):
         self.beat()
 
     def beat(self) -> None:
-        hint = "Enter: who is running" if self.keyboard is not None else ""
+        hint = "Enter: list running instances" if self.keyboard is not None else ""
         unstarted = sum(map(len, self._unstarted.values()))
         done = so_far(self._ended, len(self._outcomes), self._failed, unstarted)
         self._printer.progress(f"{done}  {self._length()}", hint)
 
     def pressed(self) -> None:
-        """Enter was pressed: say who is still running, and since when."""
+        """Handle Enter: list the instances that are still running, and for how long."""
         assert self.keyboard is not None
         if not is_foreground(self.keyboard):
             return  # the keys are the shell's
         self._printer.remove_enter(os.read(self.keyboard, 1024).count(b"\n"))
-        for line in self._who_is_late():
+        for line in self._still_running():
             self._printer.warn(line)
 
     # the end
 
     @property
     def shows_outputs(self) -> bool:
-        """True where whole outputs are shown at the end."""
+        """True if complete outputs are shown at the end."""
         return self._groups
 
     def lacks(self, place: InvocationInstance) -> bool:
-        """Return True if the history may hold more than what came by itself, or another end: it was corrected."""
+        """Return True if the history may have more output than was received, or a corrected outcome."""
         outcome = self._outcomes[place.instance_name]
         return outcome is None or outcome.error_code == UNANSWERED or _ended_otherwise(place, outcome)
 
     def replay(self, place: InvocationInstance) -> None:
-        """Take from the history what has not come by itself."""
+        """Show from the history what was not received."""
         seen = self._seen.get(place.instance_name, 0)
         replay(self, place.instance_name, place.record.output or Output(), seen)
         known = self._outcomes[place.instance_name]
@@ -135,16 +135,16 @@ class Fanout(Listener):
             self._correct(place.instance_name, _outcome(place))
 
     def close(self, places: Sequence[InvocationInstance], length: timedelta | None = None) -> None:
-        """Print the groups and the sums; ``length`` is how long it took, if it had ended before we looked."""
+        """Print the groups and the totals. ``length`` is the duration, if it had ended before it was watched."""
         for name in self._outcomes:
             self._lines.flush(name)
         if self._groups:
             for group in gather(places):
                 self._print(group)
-        if self._shows_lines and not self._groups:  # which tell it
+        if self._shows_lines and not self._groups:  # groups say it already
             for why, names in self._unstarted.items():
                 self._printer.talk(f"{fold(names)}: {why or NOT_STARTED}")
-        for line in self._who_is_late():
+        for line in self._still_running():
             self._printer.talk(line)
         numbers = tally(outcome for name, outcome in self._outcomes.items() if name not in self._waiting)
         if self._waiting:
@@ -155,17 +155,17 @@ class Fanout(Listener):
         self._printer.talk(f"{count(len(self._outcomes), 'instance')}{f' in {how_long}' if ran else ''}: {parts}")
 
     def _correct(self, instance: str, outcome: Outcome) -> None:
-        """Take an end in place of the one that was told: it is what the sums and the exit status are made from."""
+        """Replace the outcome that was shown by the corrected one, which the totals and the exit status use."""
         self._lines.flush(instance)
         self._outcomes[instance] = outcome
         if self._shows_lines:
             why = "" if outcome.status is InvocationStatus.FINISHED else f": {outcome.error_info}"
-            self._printer.talk(f"{instance}: {in_words(outcome)} after all{why}")
+            self._printer.talk(f"{instance}: corrected to {in_words(outcome)}{why}")
 
     def _length(self) -> str:
         return took(timedelta(seconds=time.monotonic() - self._began))
 
-    def _who_is_late(self) -> list[str]:
+    def _still_running(self) -> list[str]:
         late = running_for(self._running, time.monotonic(), _LATE_SHOWN)
         return [*late, f"{WAITING}: {fold(self._waiting)}"] if self._waiting else late
 
@@ -186,7 +186,7 @@ class Fanout(Listener):
 
 
 def running_for(since: Mapping[str, float], now: float, most: int) -> list[str]:
-    """Who runs since when, the oldest first, in ``most`` lines at most and one for the others; times in seconds."""
+    """List running instances by age, oldest first, in at most ``most`` lines and one for the rest. Times in seconds."""
     ages: dict[int, list[str]] = {}
     for name, began in since.items():
         ages.setdefault(int(now - began), []).append(name)
@@ -197,7 +197,7 @@ def running_for(since: Mapping[str, float], now: float, most: int) -> list[str]:
 
 
 def _text(output: Output) -> str:
-    """What was printed on both streams, fit for a terminal, with word of what is missing in it."""
+    """Return the text of both streams for a terminal, with its gap marked."""
     return escape(marked(output).removesuffix("\n"), keep="\t\n")
 
 
@@ -206,7 +206,7 @@ def _outcome(place: InvocationInstance) -> Outcome:
 
 
 def _ended_otherwise(place: InvocationInstance, known: Outcome) -> bool:
-    """Return True if the history has another end than the one that was told."""
+    """Return True if the outcome in the history differs from the one that was shown."""
     record = place.record
     told = known.status, known.exit_code, known.error_code
     return record.status.is_final and (record.status, record.exit_code, record.error_code) != told

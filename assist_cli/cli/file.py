@@ -1,4 +1,4 @@
-"""``assist file``: what was sent, and who has it."""
+"""``assist file``: files that were sent, and their outcomes."""
 
 from __future__ import annotations
 
@@ -19,14 +19,16 @@ from assist_cli.operations.history import history
 from assist_cli.operations.runs import files
 from assist_cli.paths import home
 
-app = options.application("What was sent, and who has it. IDs may be short (f-01k3); - is the newest.")
+app = options.application(
+    "Files that were sent, and the outcome on each instance. Ids may be short (f-01k3); - is the newest."
+)
 
 COLUMNS = (
     Column("ID"),
     Column("STATUS"),
-    Column("INSTANCE"),
-    Column("CREATED"),
-    Column("FILE", flexible=True),
+    Column("INSTANCE", flexible=True, least=16, drop=2),
+    Column("CREATED", drop=1),
+    Column("FILE", flexible=True, least=16),
 )
 
 
@@ -37,7 +39,7 @@ def list_(
     output: options.Output = Format.TABLE,
     plain: options.Plain = False,
 ) -> None:
-    """List what was sent, newest first."""
+    """List the files that were sent, newest first."""
     printer = options.printer(context, output, plain=plain)
     number = options.list_length(number, printer)
     with open_controller(home()) as controller:
@@ -50,9 +52,9 @@ def list_(
     elif shown:
         printer.table(COLUMNS, (_row(each, short[each.id], now) for each in shown))
     else:
-        printer.talk("Nothing was sent yet. Try: assist send FILE --to DIR")
+        printer.talk("No files were sent yet. Try: assist send FILE --to DIR")
     if len(found) > len(shown):
-        printer.talk("There are older ones; all of them: assist file list -n 0")
+        printer.talk("There are older files. To show all: assist file list -n 0")
 
 
 @app.command(epilog=options.examples("assist file show -", "assist file show f-01k3 -o json"))
@@ -62,9 +64,9 @@ def show(
     output: options.Output = Format.TABLE,
     plain: options.Plain = False,
 ) -> None:
-    """Show what was sent, and what became of it on each instance.
+    """Show a file that was sent, and its outcome on each instance.
 
-    Instances of the same outcome stand together.
+    Instances with the same outcome are grouped.
     """
     printer = options.printer(context, output, plain=plain)
     with open_controller(home()) as controller:

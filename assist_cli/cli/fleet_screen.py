@@ -1,4 +1,4 @@
-"""The fleet on one screen: sections of lines that share the room there is (docs/cli.md section 4)."""
+"""The display of ``assist top``: sections of lines that share the screen (docs/cli.md section 4)."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ LOAD_COLUMNS = 8
 WHEN_COLUMNS = 10
 ALIGNED_COLUMNS = 40
 BAR_COLUMNS = 10
-SECTION_LINES = 6  # where all sections are below each other, at most so many of each but the instances
+SECTION_LINES = 6  # of each section except the instances, when all sections are below each other
 
 
 def frame(overview: Overview, columns: int, lines: int) -> list[Line]:
-    """What is shown in so much room: beside the instances where that is wide, else all below each other."""
+    """Return the lines of a screen: the sections beside the instances if it is wide, else below them."""
     head = [_clipped(_head(overview), columns), []]
     room = max(lines - len(head), 0)
     if columns < WIDE_COLUMNS:
@@ -62,13 +62,13 @@ def _head(overview: Overview) -> Line:
     ]
     waiting = len(overview.instances) - len(heard)
     if waiting:
-        cells.append(Cell(f", {waiting} not heard of yet", Style.QUIET))
+        cells.append(Cell(f", {waiting} not checked yet", Style.QUIET))
     return [*cells, Cell(f"; {count(tasks, 'task')}")]
 
 
 def _instances(overview: Overview, columns: int, room: int) -> list[Line]:
     if not overview.instances:
-        return [_title("INSTANCES"), [Cell("none is registered: assist instance install root@HOST", Style.QUIET)]]
+        return [_title("INSTANCES"), [Cell("no instances: assist instance install root@HOST", Style.QUIET)]]
     down: dict[str, list[Instance]] = {}
     others: list[Instance] = []
     for each in overview.instances:
@@ -94,7 +94,7 @@ def _instances(overview: Overview, columns: int, room: int) -> list[Line]:
 
 
 def _down(several: Sequence[Instance], overview: Overview) -> Line:
-    """Those that cannot be asked for the same reason; of one alone also the sentence."""
+    """Return the line of unreachable instances with the same error; of a single one with its message."""
     first = overview.health[several[0].id]
     number = f" ({len(several)})" if len(several) > 1 else ""
     why = GAP + one_line(first.error) if len(several) == 1 else ""
@@ -106,7 +106,7 @@ def _down(several: Sequence[Instance], overview: Overview) -> Line:
 
 
 def _urgency(health: Health | None) -> tuple[int, int]:
-    """What has most to do stands first."""
+    """Return the sort key of an instance: the busiest first."""
     if health is None:
         return 1, 0
     return (2, 0) if health is RESTING else (0, -health.running)
@@ -128,7 +128,7 @@ def _instance(instance: Instance, health: Health | None, names: int) -> Line:
 
 
 def _sections(overview: Overview, room: int) -> list[list[Line]]:
-    next_title = "NEXT" if overview.is_served else "NEXT, when a server runs: assist serve"
+    next_title = "NEXT" if overview.is_served else "NEXT, the server is not running: assist serve"
     sections = [
         _section("RUNNING", _aligned([_running(each, overview) for each in overview.running]), room, "nothing runs")
     ]
@@ -173,7 +173,7 @@ def _firings(overview: Overview) -> list[Line]:
 
 
 def _failed(overview: Overview) -> list[Line]:
-    """What failed in the same way in the same invocation stands together."""
+    """Return the lines of failures, grouped by invocation and error."""
     groups: dict[tuple[str, str], list[FailedRecord]] = {}
     for each in overview.failures:
         how = f"exit {each.exit_code}" if each.error_code == codes.EXIT_CODE_NONZERO else each.error_code
@@ -193,7 +193,7 @@ def _failed(overview: Overview) -> list[Line]:
 
 
 def _aligned(rows: Sequence[Line]) -> list[Line]:
-    """The rows as columns, each as wide as its widest cell; one beyond ALIGNED_COLUMNS moves its own row only."""
+    """Align rows in columns, each as wide as its widest cell; a cell beyond ALIGNED_COLUMNS moves only its own row."""
     columns = zip(*([width(cell.text) for cell in row] for row in rows), strict=True)
     widths = [min(max(column), ALIGNED_COLUMNS) for column in columns]
     return [
@@ -207,7 +207,7 @@ def _title(text: str) -> Line:
 
 
 def _below(sections: Sequence[Sequence[Line]]) -> list[Line]:
-    """Sections below each other, with an empty line between them."""
+    """Return sections below each other, with an empty line between them."""
     found: list[Line] = []
     for section in sections:
         found += [[], *section] if found else section
@@ -215,7 +215,7 @@ def _below(sections: Sequence[Sequence[Line]]) -> list[Line]:
 
 
 def fitted(text: str, columns: int) -> str:
-    """A text cut, or filled up, to so many columns."""
+    """Cut or pad a text to ``columns``."""
     text = escape(text)
     if width(text) > columns:
         while text and width(text) > columns - 1:
@@ -225,7 +225,7 @@ def fitted(text: str, columns: int) -> str:
 
 
 def _clipped(line: Line, columns: int) -> Line:
-    """The line cut to so many columns."""
+    """Cut a line to ``columns``."""
     cells, left = [], columns
     for cell in line:
         size = width(cell.text)

@@ -1,16 +1,19 @@
-"""How times, sizes and foreign text read to a person."""
+"""Times, sizes and foreign text as people read them, and text and tables fitted to the width of a terminal."""
 
 from __future__ import annotations
 
 import contextlib
 import re
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
-# Control characters, line and paragraph separators, and what turns the direction of text: none may reach a terminal.
+# Control characters, line and paragraph separators, and characters that change the direction of text. None of them may
+# reach a terminal.
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 _WHITE_SPACE = re.compile(r"[ \t\r\f\v]+")
 
 BAR_COLUMNS = 24
+GAP = "  "  # between two columns
 
 _UNITS = (("d", 86_400), ("h", 3600), ("min", 60), ("s", 1))
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)([smhd])?", re.IGNORECASE | re.ASCII)
@@ -18,12 +21,12 @@ _SECONDS_IN = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
 def escape(text: str, *, keep: str = "") -> str:
-    """The text with each control character written out (``\\x1b``), but for those in ``keep``."""
+    """Return the text with each control character written out (``\\x1b``), except those in ``keep``."""
     return _CONTROL.sub(lambda found: found[0] if found[0] in keep else _written_out(found[0]), text)
 
 
 def escape_json(text: str) -> str:
-    """A JSON text with each control character in it as ``\\u001b``; the text means the same."""
+    """Return a JSON text with each control character as ``\\u001b``. Its meaning stays the same."""
     return _CONTROL.sub(lambda found: found[0] if found[0] == "\n" else f"\\u{ord(found[0]):04x}", text)
 
 
@@ -32,16 +35,16 @@ def _written_out(character: str) -> str:
 
 
 def one_line(text: str) -> str:
-    """A script as one line: its lines side by side, white space closed up, control characters written out.
+    """Return a script as one line: lines joined, white space collapsed, control characters written out.
 
-    A byte order mark at its beginning is left out.
+    A byte order mark at its beginning is removed.
     """
     lines = (_WHITE_SPACE.sub(" ", line).strip() for line in text.removeprefix("\ufeff").split("\n"))
     return escape(" ↵ ".join(line for line in lines if line))
 
 
 def ago(moment: datetime, now: datetime) -> str:
-    """A moment seen from now: ``3 s ago``, ``2 min ago``; its local date when it is more than a month old."""
+    """Format a moment relative to now: ``3 s ago``, ``in 2 min``. After more than 30 days: its local date."""
     seconds = (now - moment).total_seconds()
     if abs(seconds) < 1:
         return "just now"
@@ -53,7 +56,7 @@ def ago(moment: datetime, now: datetime) -> str:
 
 
 def due(moment: datetime, now: datetime) -> str:
-    """A moment at which something is to happen, seen from now: ``in 7 s``, ``now``, ``55 min overdue``."""
+    """Format a due time relative to now: ``in 7 s``, ``now``, ``55 min overdue``."""
     late = (now - moment).total_seconds()
     if late >= 1:
         return span(late) + " overdue"
@@ -61,7 +64,7 @@ def due(moment: datetime, now: datetime) -> str:
 
 
 def span(seconds: float) -> str:
-    """A time in its largest unit: ``3 s``, ``2 min``, ``5 d``."""
+    """Format a number of seconds in its largest unit: ``3 s``, ``2 min``, ``5 d``."""
     for unit, length in _UNITS:
         if seconds >= length:
             return f"{int(seconds // length)} {unit}"
@@ -69,7 +72,7 @@ def span(seconds: float) -> str:
 
 
 def took(length: timedelta) -> str:
-    """How long something took: ``0.12 s``, ``4.1 s``, ``2 min 5 s``, ``3 h 20 min``."""
+    """Format a duration: ``0.12 s``, ``4.1 s``, ``2 min 5 s``, ``3 h 20 min``."""
     seconds = length.total_seconds()
     if seconds < 1:
         return f"{max(seconds, 0):.2f} s"
@@ -82,15 +85,15 @@ def took(length: timedelta) -> str:
 
 
 def clock(moment: datetime, zone: str | None = None) -> str:
-    """A moment in local time, to the second, with its offset; before it in ``zone``, where that differs."""
+    """Format a moment in local time, with its offset; if ``zone`` has another offset, in that zone first."""
     local = moment.astimezone()
     here = local.isoformat(" ", "seconds")
     if zone is None:
         return here
-    from assist_cli.errors import InvalidParameter  # completion loads this module, and none of these
+    from assist_cli.errors import InvalidParameter  # not at the top: completion loads this module
     from assist_cli.model.frequency.zone import zone_of
 
-    with contextlib.suppress(InvalidParameter):  # a zone that this machine does not know any more
+    with contextlib.suppress(InvalidParameter):  # this machine no longer knows the zone
         there = moment.astimezone(zone_of(zone).rules)
         if there.utcoffset() != local.utcoffset():
             return f"{there:%Y-%m-%d %H:%M:%S} {zone} = {here}"
@@ -98,18 +101,18 @@ def clock(moment: datetime, zone: str | None = None) -> str:
 
 
 def seconds_of(text: str) -> float | None:
-    """The seconds of a duration as people write it (``90``, ``30s``, ``10m``, ``2h``, ``30d``); None for other text."""
+    """Parse a duration (``90``, ``30s``, ``10m``, ``2h``, ``30d``) into seconds. Return None for other text."""
     found = _DURATION.fullmatch(text.strip())
     return float(found[1]) * _SECONDS_IN[(found[2] or "s").lower()] if found else None
 
 
 def count(number: int, one: str, many: str = "") -> str:
-    """``1 byte``, ``1,234 bytes``."""
+    """Format a number with its noun: ``1 byte``, ``1,234 bytes``."""
     return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
 def width(text: str) -> int:
-    """How many columns of a terminal a text takes: a Chinese character takes two."""
+    """Return the number of terminal columns of a text. A Chinese character takes two."""
     if text.isascii():
         return len(text)
     from rich.cells import cell_len
@@ -118,18 +121,93 @@ def width(text: str) -> int:
 
 
 def pad(text: str, columns: int, *, right: bool = False) -> str:
-    """The text with spaces to so many columns, behind it or, to the ``right``, before it."""
+    """Pad a text with spaces to ``columns``: after it, or with ``right`` before it."""
     spaces = " " * (columns - width(text))
     return spaces + text if right else text + spaces
 
 
+def wrap(text: str, columns: int, indent: int = 0) -> str:
+    """Break a line at spaces into lines of at most ``columns``, all but the first one indented.
+
+    A word that is longer than a line is broken too.
+    """
+    lines, line = [], ""
+    for piece in re.findall(r" *[^ ]+", text):
+        if width(line + piece) > columns:
+            if line:
+                lines.append(line)
+                piece = " " * indent + piece.lstrip(" ")
+            line = ""
+        line += piece
+        while width(line) > columns:
+            head = line[:columns]
+            while width(head) > columns:
+                head = head[:-1]
+            lines.append(head)
+            line = " " * indent + line[len(head) :]
+    return "\n".join([*lines, line])
+
+
+def fit(text: str, columns: int) -> str:
+    """Wrap the lines of a help text that are longer than ``columns``, each below the beginning of its last column.
+
+    Lines without indentation that follow each other are one paragraph.
+    """
+    found: list[str] = []
+    for line in text.splitlines():
+        prose = found and line and not line.startswith(" ") and found[-1] and not found[-1].startswith(" ")
+        if prose and max(width(line), width(found[-1])) > columns:
+            line = f"{found.pop()} {line}"
+        found.append(line)
+    return "\n".join(_fitted(line, columns) for line in found)
+
+
+def _fitted(line: str, columns: int) -> str:
+    """Wrap a line. What follows stands below its last column, or below all of it if that leaves too little room."""
+    if width(line) <= columns:
+        return line
+    indent = len(line) - len(line.lstrip(" "))
+    below = indent + 4 if indent else 0
+    gaps = list(re.finditer(r"(?<=[^ ]) {2,}(?=[^ ])", line))
+    if not gaps:
+        return wrap(line, columns, below)
+    gap = gaps[-1]
+    if gap.end() <= columns // 2:
+        return wrap(line, columns, gap.end())
+    text = " " * (indent + 4) + line[gap.end() :]
+    return f"{wrap(line[: gap.start()], columns, below)}\n{wrap(text, columns, indent + 4)}"
+
+
+def column_widths(natural: Sequence[int], least: Sequence[int], drop: Sequence[int], room: int) -> dict[int, int]:
+    """Return the widths of the table columns that fit into ``room``, by their positions.
+
+    Columns are dropped until the ``least`` widths of the others fit: ``drop`` 1 first, then 2; those with 0 stay. Then
+    the widest are narrowed. Return nothing if even the least widths of those that stay are too large.
+    """
+    kept = list(range(len(least)))
+    for position in sorted((each for each in kept if drop[each]), key=lambda each: drop[each]):
+        if _total(least[each] for each in kept) > room:
+            kept.remove(position)
+    if _total(least[each] for each in kept) > room:
+        return {}
+    widths = {each: min(natural[each], room) for each in kept}
+    while _total(widths.values()) > room:
+        widths[max((each for each in kept if widths[each] > least[each]), key=widths.__getitem__)] -= 1
+    return widths
+
+
+def _total(widths: Iterable[int]) -> int:
+    """Return the width of a table with columns of these widths."""
+    return sum(each + len(GAP) for each in widths) - len(GAP)
+
+
 def bar(done: int, total: int, columns: int = BAR_COLUMNS) -> str:
-    """A bar that is filled as far as ``done`` is of ``total``."""
+    """Draw a progress bar: ``done`` of ``total``."""
     filled = done * columns // max(total, 1)
     return "█" * filled + "░" * (columns - filled)
 
 
 def so_far(done: int, total: int, bad: int, unstarted: int) -> str:
-    """A bar and its numbers: of ``total``, so many are over, ``bad`` of them failed and ``unstarted`` did not start."""
+    """Draw a progress bar with its numbers: ``done`` of ``total`` ended, some failed (``bad``), some did not start."""
     words = (f", {number} {word}" for number, word in ((bad, "failed"), (unstarted, "not started")) if number)
     return f"{bar(done, total)} {done}/{total}{''.join(words)}"

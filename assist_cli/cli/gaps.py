@@ -1,4 +1,4 @@
-"""Gaps in an output, as they are shown to people: a line that says how many bytes are missing where it stands."""
+"""Gaps in an output, shown as a line with the number of missing bytes."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from assist_cli.model.output import Output, Stream
 
 
 def gap(size: int) -> str:
-    """The line that stands for so many bytes."""
+    """Return the line for ``size`` missing bytes."""
     return f"… {count(size, 'byte')} {'is' if size == 1 else 'are'} missing here …"
 
 
 def marked(output: Output) -> str:
-    """The text of both streams, with its gap marked."""
+    """Return the text of both streams, with its gap marked."""
     before, after = output.texts_of(*Stream)
     if not output.dropped:
         return before + after

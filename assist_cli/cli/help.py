@@ -1,4 +1,4 @@
-"""``assist help``: what does not belong to one command."""
+"""``assist help``: topics that concern several commands."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import Annotated
 import typer
 
 from assist_cli.cli import options
+from assist_cli.cli.formatting import fit
+from assist_cli.cli.typer_classes import HELP_COLUMNS
 from assist_cli.errors import NotFound
 from assist_cli.model.names import meant
 
@@ -14,88 +16,99 @@ app = options.application()
 
 TOPICS = {
     "exit-status": """\
-How every command ends. run, invoke, rerun, send and invocation wait share these; with the
-script's own status when exactly one instance ran and the script came to its end; else:
+Exit statuses of all commands. run, invoke, rerun, send and invocation wait
+share them. If exactly one instance ran the script and the script finished,
+they exit with the status of the script instead.
 
-    0  done, and every script finished with 0
-    1  something that was run or sent did not succeed
-    2  the command line makes no sense
+    0  success: every script finished with exit code 0
+    1  failure: something that was run or sent did not succeed
+    2  usage error: the command line is wrong
    65  refused: a value, a quota or a state; nothing was run or written
-   66  no such command, instance or invocation
-   69  of all the agents that were asked, none could be reached
+   66  not found: no such command, instance or invocation
+   69  unreachable: none of the agents could be reached
    70  a bug in Assist; a report was written
-   74  the database or a file of this machine failed, or stdout cannot be written
-   75  gave up waiting; what was sent goes on
-   77  not permitted
-  124  the one instance ran into its timeout
-  130  interrupted, or stdout was closed; what was sent goes on
+   74  the database, a file of this machine or stdout failed
+   75  stopped waiting; the run continues
+   77  permission denied
+  124  timeout of the script on the one instance
+  130  interrupted, or stdout was closed; the run continues
 """,
     "targets": """\
-Which instances run, invoke, send, stop and instance are for. -i may be repeated, and each
-may be a comma list. Quote what a shell would take: * ? [ ] & !
+Targets of run, invoke, send, stop and instance. -i may be repeated, and may
+have a comma list. Quote the characters of the shell: * ? [ ] & !
 
-  web1           a name
-  i-01k3         an id, or the beginning of one
-  local          the agent of this machine: the default
-  'web*' 'db?'   a glob
-  'web[01-20]'   a range, also [1,3,5-9] and [0-10/2]
-  @canary        those with this tag, whatever its value
-  @role=web      those whose tag has this value; * and ? may be in it
-  '@role=web&@os=debian'   those that are both; & binds tighter than the comma
-  '!web07'       takes away from the whole list, wherever it stands
+  web1                    a name
+  i-01k3                  an id, or the beginning of one
+  local                   the agent of this machine: the default
+  'web*' 'db?'            a glob
+  'web[01-20]'            a range, also [1,3,5-9] and [0-10/2]
+  @canary                 instances with this tag, whatever its value
+  @role=web               instances whose tag has this value, also with * and ?
+  '@role=web&@os=debian'  instances with both; & binds tighter than the comma
+  '!web07'                excluded from the whole list, wherever it stands
 
-  --all          every instance but local; with -i only to take away: --all -i '!web07'
-  --pick 3       three of them at random, of --all without -i; --seed 7 picks the same ones
-  --preview      print the names, and do nothing
+  --all                   every instance except local
+  --all -i '!web07'       the same without web07
+  --pick 3                three targets at random, from --all without -i
+  --pick 3 --seed 7       the same three each time
+  --preview               print the names, and run nothing
 
-What names nothing is an error, also behind & and !: nothing runs then.
--i '*' has local too. stop --all and rerun --all are all instances of that invocation.
+A target without a match is an error, also after & and !: nothing runs then.
+-i '*' includes local. stop --all and rerun --all select all instances of that
+invocation.
 
 Addresses: unix:PATH  tls:HOST[:PORT]  ssh:[USER@]HOST[:PORT][?sudo]
 """,
     "frequency": """\
-When something runs again, or later. Look first: assist schedule preview '...'
+Frequencies of periodic runs. To test one: assist schedule preview '...'
 
-  rate(30s)  rate(5m)  rate(2h)  rate(1d)  again and again, from its creation on
-  at(2026-12-01 02:00:00)                   once
-  SECOND MINUTE HOUR DAY-OF-MONTH MONTH DAY-OF-WEEK [YEAR]       cron
-  MINUTE HOUR DAY-OF-MONTH MONTH DAY-OF-WEEK                     at second 0
+  rate(30s)  rate(5m)  rate(2h)  rate(1d)  at this interval from the creation
+  at(2026-12-01 02:00:00)  one time
+  SECOND MINUTE HOUR DAY-OF-MONTH MONTH DAY-OF-WEEK [YEAR]  cron
+  MINUTE HOUR DAY-OF-MONTH MONTH DAY-OF-WEEK  cron, at second 0
 
 Fields of cron: *  1,15  8-18  */10  5/20  MON-FRI  NOV-FEB; years up to 2099
-  day of month  L  the last one; L-3; 15W, LW  the nearest workday; ? is any day
-  day of week   0 and 7  Sunday; 5L or L5  the last Friday; 5#2  the second one
-  Both days given: either matches.
+  day of month  L is the last one; L-3; 15W, LW the nearest workday; ? any day
+  day of week   0 and 7 are Sunday; 5L or L5 the last Friday; 5#2 the second one
+  If both days are given, either matches.
   @hourly  @daily  @weekly  @monthly  @yearly
 
-A time zone stands behind cron, or in at: Asia/Shanghai, UTC, GMT+8:00; without
-one it is this machine's. '0 30 2 * * * UTC'    'at(2026-12-01 02:00 UTC)'
+A time zone follows cron, or stands in at: Asia/Shanghai, UTC, GMT+8:00. The
+default is the zone of this machine.
+  '0 30 2 * * * UTC'
+  'at(2026-12-01 02:00 UTC)'
 
-Any two firings are at least 10 s apart: '0,55 * * * * *' is refused, as second
-55 and the 0 after it are 5 s apart.
+Two firings are at least 10 s apart. '0,55 * * * * *' is refused: second 55 and
+the next second 0 are 5 s apart.
 
-Where clocks are changed: times that are left out fire once, when the gap ends;
-with all 24 hours they do not. A time that is shown twice fires the first time;
-both times with all 24 hours, or with two or more times in the repeated span.
-A rate is elapsed time.
+Daylight saving: a time in the missing hour fires at the end of that hour, but
+not if all 24 hours are given. A time in the doubled hour fires the first time.
+It fires both times if all 24 hours are given, or two or more times in the
+doubled hour. A rate counts elapsed time.
 """,
     "parameters": """\
-Places in a script for values that are given when it runs. A saved command has them when it was
-made with --enable-parameters or --param-def; assist run has them when a parameter is given.
+Parameters: keys in a script, whose values are given when it runs. A saved
+command has parameters with --enable-parameters or --param-def. With assist run,
+giving a parameter is enough.
 
-In the script (keys have letters, digits, - and _, and no case; 20 at most)
-  {{key|sh}}            the value as one quoted word of a shell: the safe way
-  "$ASSIST_PARAM_KEY"   the value as an environment variable: safe in every language
-  {{key}}               the value as it is: in a script, text is code
-  {{ACS::InstanceId}}   built in; also InstanceName, InvokeId, CommandId, RegionId
+In the script. Keys have letters, digits, - and _; case is ignored; 20 at most.
+  {{key|sh}}            the value as one quoted word of a shell: safe
+  "$ASSIST_PARAM_KEY"   the value as an environment variable: safe everywhere
+  {{key}}               the value as it is; it can become code of the script
+  {{ACS::InstanceId}}   built in, as InstanceName, InvokeId, CommandId, RegionId
 
 Values
-  -p service=nginx      --params '{"service": "nginx"}'      --params @values.json
-  --secret token=env:TOKEN      --secret token=@token.txt
-  What is missing and has no default is asked for on a terminal, and refused elsewhere.
-  A secret is kept nowhere and stands as ******** in whatever the script prints.
+  -p service=nginx
+  --params '{"service": "nginx"}'
+  --params @values.json
+  --secret token=env:TOKEN
+  --secret token=@token.txt
 
-Definitions, one for each --param-def; words as in a shell, quotes around what has spaces
-  'KEY [required] [secret] [default=V] [choices=a,b] [pattern=RE] [description=TEXT]'
+On a terminal, missing values without a default are asked for. Elsewhere they
+are an error. A secret is never stored, and is masked in output: ********
+
+Definitions: --param-def 'KEY WORD...', split and quoted as in a shell
+  required  secret  default=V  choices=a,b  pattern=RE  description=TEXT
   --param-def "service pattern=[a-z-]+ 'description=name of the unit'"
 """,
 }
@@ -104,16 +117,16 @@ Definitions, one for each --param-def; words as in a shell, quotes around what h
 @app.command("help", epilog=options.examples("assist help", "assist help exit-status"))
 def help_(
     context: typer.Context,
-    topic: Annotated[str | None, typer.Argument(metavar="[TOPIC]", help="What to read about.")] = None,
+    topic: Annotated[
+        str | None, typer.Argument(metavar="[TOPIC]", help="Name of the topic (default: list the topics).")
+    ] = None,
 ) -> None:
-    """Read about a topic, such as exit-status."""
+    """Show a topic: exit-status, targets, frequency, parameters."""
     printer = options.printer(context)
     if topic is None:
-        printer.line("Topics, each read with assist help TOPIC:\n\n" + "\n".join(f"  {name}" for name in TOPICS))
-        printer.line("\nOf a command: assist COMMAND --help")
+        printer.line("Topics, shown by assist help TOPIC:\n\n" + "\n".join(f"  {name}" for name in TOPICS))
+        printer.line("\nHelp of a command: assist COMMAND --help")
         return
     if topic not in TOPICS:
-        raise NotFound(
-            f"cannot find the topic '{topic}'", hint=f"{meant(topic, TOPICS)}assist help lists what there is"
-        )
-    printer.line(TOPICS[topic].rstrip())
+        raise NotFound(f"cannot find the topic '{topic}'", hint=f"{meant(topic, TOPICS)}assist help lists the topics")
+    printer.line(fit(TOPICS[topic].rstrip(), min(printer.columns, HELP_COLUMNS)))

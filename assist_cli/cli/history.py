@@ -1,4 +1,4 @@
-"""The history as a whole: the verbs of ``assist invocation`` that search it, compare what is in it, and shorten it."""
+"""The verbs of ``assist invocation`` for the whole history: search, diff and prune."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ from assist_cli.paths import home
 
 app = options.application()
 
-One = Annotated[str, typer.Argument(metavar="ID1", help="The older one: an id, its beginning, or - for the newest.")]
-Other = Annotated[str, typer.Argument(metavar="ID2", help="The newer one.")]
+One = Annotated[str, typer.Argument(metavar="ID1", help="Older invocation: an id, or - for the newest.")]
+Other = Annotated[str, typer.Argument(metavar="ID2", help="Newer invocation.")]
 
 
 @app.command(
@@ -35,21 +35,19 @@ Other = Annotated[str, typer.Argument(metavar="ID2", help="The newer one.")]
 )
 def search(
     context: typer.Context,
-    text: Annotated[
-        str, typer.Argument(metavar="TEXT", help="Words that follow each other; 'word*' for its beginning.")
-    ],
+    text: Annotated[str, typer.Argument(metavar="TEXT", help="Consecutive words; word* for the beginning of one.")],
     instance: Annotated[
-        list[str] | None, typer.Option("--instance", "-i", metavar="TARGET", help="Only what ran there.")
+        list[str] | None, typer.Option("--instance", "-i", metavar="TARGET", help="Only runs on these instances.")
     ] = None,
     since: options.Since = None,
     number: options.Number = None,
     output: options.Output = Format.TABLE,
     plain: options.Plain = False,
 ) -> None:
-    """Search the whole history for words.
+    """Search the history for words.
 
-    They are looked for in what was printed, in scripts, and in the names of commands and instances. The newest
-    places come first. The case of letters and what stands between words do not count.
+    It covers output, scripts, and names of commands and instances. The newest matches come first. Case and
+    punctuation are ignored.
     """
     from assist_cli.operations.history import search as searching
 
@@ -62,7 +60,7 @@ def search(
             where=targets.TargetOptions(instance).selection(),
             since=since,
             limit=number + 1 if number else None,
-            tell=lambda texts: printer.talk(f"Making {texts:,} texts searchable first; the next time it is quick."),
+            tell=lambda texts: printer.talk(f"Building the search index of {texts:,} texts; the next search is quick."),
         )
         shown = found[:number] if number else found
         short = history.short_ids(controller, sorted({each.invocation_id for each in shown}))
@@ -73,25 +71,24 @@ def search(
         columns = [
             Column("ID"),
             Column("INSTANCE", flexible=True),
-            Column("WHEN"),
-            Column("COMMAND", flexible=True),
-            Column("FOUND", flexible=True),
+            Column("WHEN", drop=1),
+            Column("COMMAND", flexible=True, drop=2),
+            Column("FOUND", flexible=True, least=12),
         ]
         alike = groupby(shown, lambda hit: (hit.invocation_id, hit.record_id is None, hit.snippet))
         printer.table(columns, (_row(list(hits), short, now) for _, hits in alike))
     else:
-        printer.talk(f"'{text}' stands nowhere in the history.")
+        printer.talk(f"No matches for '{text}' in the history.")
     if len(found) > len(shown):
-        printer.talk("There are older ones; all of them with -n 0")
+        printer.talk("There are older matches. To show all: -n 0")
 
 
 @app.command(epilog=options.examples("assist invocation diff t-01k3 -", "assist invocation diff t-01k3 t-01k7 -o json"))
 def diff(context: typer.Context, old: One, new: Other, output: options.Output = Format.TABLE) -> None:
-    """Compare two invocations of one command.
+    """Compare two invocations of one command, instance by instance.
 
-    It tells which instances answer differently now, and how. Instances with the same difference stand together.
-    Ends with 0 when all answer alike, 1 when not or when bytes are missing and nobody knows, 75 when none differs and
-    some have not ended.
+    Instances with the same difference are grouped. Exit status: 0 if all are equal; 1 if some differ, or bytes are
+    missing; 75 if none differ and some are still in progress.
     """
     from assist_cli.operations.history.compare import compare
 
@@ -116,19 +113,25 @@ def prune(
     context: typer.Context,
     older_than: Annotated[
         float | None,
-        typer.Option("--older-than", metavar="TIME", parser=options.duration, help="What ended so long ago, as 180d."),
+        typer.Option(
+            "--older-than", metavar="TIME", parser=options.duration, help="Delete those that ended TIME ago, as 180d."
+        ),
     ] = None,
-    keep: Annotated[int | None, typer.Option("--keep", metavar="N", min=0, help="All but the newest N.")] = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    keep: Annotated[
+        int | None, typer.Option("--keep", metavar="N", min=0, help="Delete all except the newest N.")
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Delete without a question.")] = False,
     output: options.Output = Format.TABLE,
 ) -> None:
-    """Forget old invocations, with all that they printed.
+    """Delete old invocations, with their output.
 
-    The room on the disk is given back. What is not over stays. Others may work meanwhile. The audit log keeps its
-    lines.
+    Disk space is freed. Invocations in progress stay. Other commands can run meanwhile. The audit log stays complete.
     """
     if (older_than is None) == (keep is None):
-        raise UsageError("cannot tell what to prune", hint="give one of --older-than and --keep")
+        raise UsageError(
+            "cannot prune: not exactly one of --older-than and --keep given",
+            hint="assist invocation prune --older-than 180d",
+        )
     from assist_cli.operations.history import prune as pruning
 
     printer = options.printer(context, output)
@@ -147,15 +150,15 @@ def prune(
 
 
 def _ask(printer: Printer, invocations: int, records: int) -> None:
-    """Raises Refused where nobody can be asked, and typer.Abort when the answer is no."""
+    """Ask for confirmation. Raises Refused if nobody can be asked, and typer.Abort if the answer is no."""
     what = f"{count(invocations, 'invocation')} with {count(records, 'record')}"
     if not printer.can_ask:
         raise Refused(
-            f"cannot prune {what} without being told to",
+            f"cannot prune {what} without confirmation",
             code=codes.NOT_CONFIRMED,
-            hint="give --yes where nobody is asked",
+            hint="add --yes",
         )
-    if not printer.confirm(f"Forget {what} for good?"):
+    if not printer.confirm(f"Delete {what} permanently?"):
         raise typer.Abort
 
 
@@ -175,21 +178,19 @@ def _print_comparison(printer: Printer, found: Comparison) -> None:
     for difference in found.differences:
         _print_difference(printer, difference)
     for dropped, names in found.not_known.items():
-        printer.line(f"Not known to be equal, {count(dropped, 'byte')} missing: {escape(fold(names))}")
+        printer.line(f"Unknown, {count(dropped, 'byte')} missing: {escape(fold(names))}")
     for what, names in (
         ("Only in the first", found.only_before),
         ("Only in the second", found.only_after),
-        ("Not over yet", found.not_over),
+        ("Still in progress", found.not_over),
     ):
         if names:
             printer.line(f"{what}: {escape(fold(names))}")
     different = sum(len(each.names) for each in found.differences)
     unknown = sum(map(len, found.not_known.values()))
     total = different + unknown + len(found.same)
-    more = f", {unknown} not known to answer alike" if unknown else ""
-    printer.talk(
-        f"{different} of {count(total, 'instance')} {'answers' if different == 1 else 'answer'} differently{more}."
-    )
+    more = f", {unknown} unknown" if unknown else ""
+    printer.talk(f"{different} of {count(total, 'instance')} {'differs' if different == 1 else 'differ'}{more}.")
 
 
 def _print_difference(printer: Printer, difference: Difference) -> None:

@@ -1,4 +1,4 @@
-"""How an agent gets to a machine, stays up to date and goes again: the verbs of ``assist instance`` that do so."""
+"""The verbs of ``assist instance`` that install, upgrade and uninstall agents."""
 
 from __future__ import annotations
 
@@ -30,31 +30,33 @@ app = options.application()
 )
 def install(
     context: typer.Context,
-    place: Annotated[str, typer.Argument(metavar="[USER@]HOST", help="Where; ~/.ssh/config is heeded.")],
-    name: Annotated[str | None, typer.Option("--name", metavar="NAME", help="Its name; default: HOST.")] = None,
+    place: Annotated[str, typer.Argument(metavar="[USER@]HOST", help="The machine; ~/.ssh/config is used.")],
+    name: Annotated[
+        str | None, typer.Option("--name", metavar="NAME", help="Name of the instance (default: HOST).")
+    ] = None,
     tag: targets.Tags = None,
     listen: Annotated[
         str | None,
-        typer.Option("--listen", metavar="[ADDRESS:]PORT", help="Reach it by mutual TLS (7433); default: by SSH."),
+        typer.Option("--listen", metavar="[ADDRESS:]PORT", help="Connect by mutual TLS on PORT (default: by SSH)."),
     ] = None,
-    sudo: Annotated[bool, typer.Option("--sudo", help="Become root there by sudo, which must not ask.")] = False,
+    sudo: Annotated[bool, typer.Option("--sudo", help="Become root with sudo, which must ask no password.")] = False,
     port: Annotated[
-        int | None, typer.Option("--port", metavar="N", min=1, max=65535, help="The port of sshd; default: 22.")
+        int | None, typer.Option("--port", metavar="N", min=1, max=65535, help="Port of sshd (default 22).")
     ] = None,
     identity: Annotated[
-        str | None, typer.Option("--identity", metavar="FILE", help="The private key to log in with.")
+        str | None, typer.Option("--identity", metavar="FILE", help="Private key for the login.")
     ] = None,
     jump: Annotated[
-        str | None, typer.Option("--jump", metavar="[USER@]HOST", help="By way of this host; a comma list.")
+        str | None, typer.Option("--jump", metavar="[USER@]HOST", help="Jump hosts, separated by commas.")
     ] = None,
     accept_new: Annotated[
-        bool, typer.Option("--accept-new", help="Trust a host key that is not known yet, and write it down.")
+        bool, typer.Option("--accept-new", help="Accept an unknown host key, and add it to known_hosts.")
     ] = False,
     output: options.Output = Format.TABLE,
 ) -> None:
-    """Install an agent over SSH and register it.
+    """Install an agent over SSH, and register the instance.
 
-    Again on the same machine, it repairs or upgrades. A failure leaves the machine as it was, or says what is left.
+    On a machine with an agent, the agent is repaired or upgraded. After a failure all changes are undone, or listed.
     """
     from assist_cli.operations.fleet import deployment
 
@@ -83,22 +85,22 @@ def install(
 @app.command(epilog=options.examples("assist instance upgrade --all", "assist instance upgrade @role=web --rotate"))
 def upgrade(
     context: typer.Context,
-    some: Annotated[list[str] | None, typer.Argument(metavar="[TARGET]...", help="The same, without -i.")] = None,
+    some: Annotated[list[str] | None, typer.Argument(metavar="[TARGET]...", help="Targets, as with -i.")] = None,
     instance: targets.Targets = None,
     everything: targets.All = False,
-    rotate: Annotated[bool, typer.Option("--rotate", help="New keys and certificates too.")] = False,
+    rotate: Annotated[bool, typer.Option("--rotate", help="Also create new keys and certificates.")] = False,
     output: options.Output = Format.TABLE,
 ) -> None:
-    """Bring agents to the version of this program. Their scripts go on meanwhile.
+    """Upgrade agents to the version of this program. Running scripts continue.
 
-    Ends with 0 when all are up to date, 69 when none could be reached, else 1.
+    Exit status: 0 if all are up to date, 69 if none could be reached, else 1.
     """
     from assist_cli.operations.fleet import deployment
 
     printer = options.printer(context, output)
     chosen = targets.TargetOptions(instance, everything).selection(some)
     if chosen.is_empty:
-        raise UsageError("cannot upgrade: it is not said which instances", hint="assist instance upgrade --all")
+        raise UsageError("cannot upgrade: no instances given", hint="assist instance upgrade --all")
 
     def heard(outcome: Upgrade) -> None:
         if outcome.error is not None:
@@ -123,11 +125,11 @@ def upgrade(
 def uninstall(
     context: typer.Context,
     name: Annotated[str, typer.Argument(metavar="NAME", help="A name, an id, or the beginning of an id.")],
-    force: Annotated[bool, typer.Option("--force", help="Although scripts run; they go on, unheard.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Also while scripts run; their results are lost.")] = False,
 ) -> None:
-    """Take the agent off a machine and forget the instance. The history stays.
+    """Uninstall the agent from a machine, and remove the instance. The history stays.
 
-    Refused while scripts of it run. To forget the instance only: assist instance remove
+    Refused while its scripts run. To remove only the instance: assist instance remove
     """
     from assist_cli.operations.fleet import deployment
 
@@ -135,7 +137,7 @@ def uninstall(
     with open_controller(home()) as controller:
         left = deployment.uninstall(controller, name, force=force, progress=_progress(printer))
     for path in left:
-        printer.talk(f"note: {path} is not the agent's, and is still there")
+        printer.talk(f"note: {path} does not belong to the agent, and was kept")
     printer.talk(f"Uninstalled: {name}")
 
 
@@ -147,5 +149,5 @@ def _progress(printer: Printer) -> Callable[[str], None]:
 
 
 def _asker(printer: Printer) -> Callable[[str], str] | None:
-    """Ask a person for a password, where there is one."""
+    """Return a function that asks for a password, None if nobody can be asked."""
     return functools.partial(printer.ask, hidden=True) if printer.can_ask else None

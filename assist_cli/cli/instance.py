@@ -1,4 +1,4 @@
-"""``assist instance``: the machines that this controller knows."""
+"""``assist instance``: the inventory, which is the machines with an agent."""
 
 from __future__ import annotations
 
@@ -22,13 +22,22 @@ if TYPE_CHECKING:
     from assist_cli.operations.fleet import health
 
 app = options.application(
-    "Machines with an agent: which there are, and how they are. Forms of TARGET: assist help targets"
+    "Inventory: the machines with an agent, and their status. Forms of TARGET: assist help targets"
 )
 
 app.add_typer(installing.app)
 
+LISTED = (
+    Column("NAME", flexible=True, least=16),
+    Column("ADDRESS"),
+    Column("TAGS", flexible=True, drop=4),
+    Column("OS", drop=2),
+    Column("LAST SEEN", drop=3),
+    Column("ID", drop=1),
+)
+
 Name = Annotated[str, typer.Argument(metavar="NAME", help="A name, an id, or the beginning of an id.")]
-Some = Annotated[list[str] | None, typer.Argument(metavar="[TARGET]...", help="The same, without -i; default: all.")]
+Some = Annotated[list[str] | None, typer.Argument(metavar="[TARGET]...", help="Targets, as with -i (default: all).")]
 
 
 @app.command(
@@ -38,16 +47,16 @@ Some = Annotated[list[str] | None, typer.Argument(metavar="[TARGET]...", help="T
 )
 def add(
     context: typer.Context,
-    name: Annotated[str, typer.Argument(metavar="NAME", help="A name that no other instance has.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Unique name of the instance.")],
     address: Annotated[
         str, typer.Argument(metavar="ADDRESS", help="tls:HOST[:PORT], ssh:[USER@]HOST[:PORT][?sudo] or unix:PATH.")
     ],
     tag: targets.Tags = None,
     output: options.Output = Format.TABLE,
 ) -> None:
-    """Register an agent that is there already.
+    """Register an agent that is already installed.
 
-    It is asked who it is first. The same instance again, under its name, gets the new address.
+    The agent must answer. If the instance is registered under this name, its address is changed.
     """
     printer = options.printer(context, output)
     given = None if tag is None else targets.tags(tag)
@@ -67,7 +76,7 @@ def list_(
     output: options.Output = Format.TABLE,
     plain: options.Plain = False,
 ) -> None:
-    """List the instances, by name. No agent is asked."""
+    """List the instances by name. No agent is contacted."""
     printer = options.printer(context, output, plain=plain)
     with open_controller(home()) as controller:
         found = instances.listing(controller, targets.TargetOptions(instance).selection(some))
@@ -76,25 +85,17 @@ def list_(
         printer.documents(map(documents.instance, found))
         return
     if not found:
-        printer.talk("No instance is registered. Try: assist instance install root@HOST")
+        printer.talk("No instances are registered. Try: assist instance install root@HOST")
         return
-    columns = [
-        Column("NAME", flexible=True),
-        Column("ADDRESS", flexible=True),
-        Column("TAGS", flexible=True),
-        Column("OS"),
-        Column("HEARD"),
-        Column("ID", flexible=True),
-    ]
     printer.table(
-        columns,
-        ([each.name, each.address, _tags(each), each.os_type or "", _heard(each, now), each.id] for each in found),
+        LISTED,
+        ([each.name, each.address, _tags(each), each.os_type or "", _last_seen(each, now), each.id] for each in found),
     )
 
 
 @app.command(epilog=options.examples("assist instance show web1", "assist instance show web1 -o json"))
 def show(context: typer.Context, name: Name, output: options.Output = Format.TABLE) -> None:
-    """Show what is known of an instance. Its agent is not asked."""
+    """Show the details of an instance. Its agent is not contacted."""
     printer = options.printer(context, output)
     with open_controller(home()) as controller:
         found = instances.get(controller, name)
@@ -108,10 +109,9 @@ def show(context: typer.Context, name: Name, output: options.Output = Format.TAB
         ("Tags", _tags(found) or "none"),
         ("System", found.os_type or "not known"),
         ("Created", f"{ago(found.created, now)} ({clock(found.created)})"),
-        ("Heard", "never" if found.heard is None else f"{ago(found.heard, now)} ({clock(found.heard)})"),
+        ("Seen", "never" if found.heard is None else f"{ago(found.heard, now)} ({clock(found.heard)})"),
     ]
-    for title, text in rows:
-        printer.line(f"  {printer.paint(title.ljust(7), Style.QUIET)}  {escape(text)}")
+    printer.fields(rows, 8)
 
 
 @app.command(epilog=options.examples("assist instance status", "assist instance status 'web*' -o json"))
@@ -123,11 +123,11 @@ def status(
     output: options.Output = Format.TABLE,
     plain: options.Plain = False,
 ) -> None:
-    """Ask instances how they are.
+    """Query the status of instances from their agents.
 
-    Ends with 0 when all have answered, 69 when none has, else 1.
+    Exit status: 0 if all have answered, 69 if none has, else 1.
     """
-    from assist_cli.operations.fleet import health  # asyncio and the agents, which the other verbs do not need
+    from assist_cli.operations.fleet import health  # imports asyncio, which other verbs do not need
 
     printer = options.printer(context, output, plain=plain)
     with open_controller(home()) as controller:
@@ -141,7 +141,7 @@ def status(
         printer.documents(documents.instance_status(each.instance, each.health, each.use) for each in found)
     else:
         _print_states(printer, found, now)
-    _tell_silent(printer, found)
+    _print_unreachable(printer, found)
     online = sum(each.health.is_online for each in found)
     if online < len(found):
         raise typer.Exit(ExitStatus.FAILED if online else ExitStatus.UNREACHABLE)
@@ -154,17 +154,17 @@ def tag(
     context: typer.Context,
     words: Annotated[
         list[str],
-        typer.Argument(metavar="TARGET... K=V...", help="What has a '=' is a tag: K=V sets it, K= removes it."),
+        typer.Argument(metavar="TARGET... K=V...", help="K=V sets a tag, K= removes it; words without = are targets."),
     ],
     output: options.Output = Format.TABLE,
 ) -> None:
-    """Set tags of instances, or remove them."""
+    """Set or remove tags of instances."""
     printer = options.printer(context, output)
     wanted = [word for word in words if "=" not in word]
     pairs = targets.pairs([word for word in words if "=" in word])
     if not pairs or not wanted:
         raise UsageError(
-            f"cannot tell which {'tag is' if wanted else 'instances are'} meant: tags have a '=', targets have none",
+            f"cannot change tags: no {'tag' if wanted else 'target'} given",
             hint=f"assist instance tag {quoted(wanted[0] if wanted else 'web1')} canary=yes",
         )
     changes = {key: value or None for key, value in pairs.items()}
@@ -180,9 +180,11 @@ def tag(
 
 @app.command(epilog=options.examples("assist instance rename web1 web01", "assist instance rename i-01kbdk web01"))
 def rename(
-    context: typer.Context, name: Name, new_name: Annotated[str, typer.Argument(metavar="NEW", help="The new name.")]
+    context: typer.Context,
+    name: Name,
+    new_name: Annotated[str, typer.Argument(metavar="NEW", help="New name of the instance.")],
 ) -> None:
-    """Give an instance another name. The history keeps the old one."""
+    """Rename an instance. The history keeps the old name."""
     with open_controller(home()) as controller:
         changed = instances.rename(controller, name, new_name)
     options.printer(context).talk(f"Renamed: {changed.name}")
@@ -193,9 +195,9 @@ def remove(
     context: typer.Context,
     names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Names or ids.")],
 ) -> None:
-    """Forget instances. Their agents go on, and the history stays.
+    """Remove instances from the inventory. Agents and history stay.
 
-    To take the agent off the machine too: assist instance uninstall
+    To remove the agent from the machine too: assist instance uninstall
     """
     printer = options.printer(context)
     with open_controller(home()) as controller:
@@ -207,26 +209,26 @@ def _tags(instance: Instance) -> str:
     return " ".join(f"{key}={value}" if value else key for key, value in instance.tags.items())
 
 
-def _heard(instance: Instance, now: datetime) -> str:
+def _last_seen(instance: Instance, now: datetime) -> str:
     return "never" if instance.heard is None else ago(instance.heard, now)
 
 
 def _print_states(printer: Printer, found: list[health.InstanceHealth], now: datetime) -> None:
     columns = [
-        Column("NAME", flexible=True),
+        Column("NAME", flexible=True, least=16),
         Column("STATE"),
-        Column("AGENT"),
-        Column("GUARD"),
-        Column("RUNNING", right=True),
-        Column("RUNS", right=True),
-        Column("LAST RUN"),
-        Column("HEARD"),
+        Column("AGENT", drop=5),
+        Column("GUARD", drop=3),
+        Column("RUNNING", right=True, drop=6),
+        Column("RUNS", right=True, drop=1),
+        Column("LAST RUN", drop=2),
+        Column("LAST SEEN", drop=4),
     ]
     printer.table(columns, (_state_row(each, now) for each in found))
 
 
-def _tell_silent(printer: Printer, found: list[health.InstanceHealth]) -> None:
-    """Say why those that cannot be reached cannot."""
+def _print_unreachable(printer: Printer, found: list[health.InstanceHealth]) -> None:
+    """Print why instances cannot be reached."""
     silent: dict[tuple[str, str], list[health.InstanceHealth]] = {}
     for each in found:
         if not each.health.is_online:
@@ -235,7 +237,7 @@ def _tell_silent(printer: Printer, found: list[health.InstanceHealth]) -> None:
         what = several[0].health.error if len(several) == 1 else code
         printer.talk(f"{fold(each.instance.name for each in several)}: {what}; {hint}")
     if not found:
-        printer.talk("No instance is registered. Try: assist instance install root@HOST")
+        printer.talk("No instances are registered. Try: assist instance install root@HOST")
 
 
 def _state_row(state: health.InstanceHealth, now: datetime) -> list[Cell | str]:
@@ -249,5 +251,5 @@ def _state_row(state: health.InstanceHealth, now: datetime) -> list[Cell | str]:
         str(found.running) if found.is_online else "",
         str(use.records),
         "never" if use.last_sent is None else ago(use.last_sent, now),
-        _heard(state.instance, now),
+        _last_seen(state.instance, now),
     ]

@@ -1,4 +1,4 @@
-"""``assist invocation``: what was run and how it went; to see it through, and to stop it."""
+"""``assist invocation``: list, show, follow and stop invocations."""
 
 from __future__ import annotations
 
@@ -26,20 +26,22 @@ if TYPE_CHECKING:
 
 LISTED_INSTANCES = 20
 
-app = options.application("What was run, and how it went. IDs may be short (t-01k3); - is the newest.")
+app = options.application(
+    "History of runs: list, show, wait, search, compare, prune. Ids may be short (t-01k3); - is the newest."
+)
 stop_app = options.application()
 app.add_typer(history_app)
 
 
 @dataclass(frozen=True)
 class MemberOptions(targets.TargetOptions):
-    """Options of which instances of an invocation a command is for."""
+    """Options that select instances of an invocation."""
 
     instance: Annotated[
         list[str] | None,
-        typer.Option("--instance", "-i", metavar="TARGET", help="Only there; default: wherever it runs."),
+        typer.Option("--instance", "-i", metavar="TARGET", help="Stop only these instances (default: all)."),
     ] = None
-    everything: Annotated[bool, typer.Option("--all", help="All of its instances; the default.")] = False
+    everything: Annotated[bool, typer.Option("--all", help="Stop all of its instances (default).")] = False
 
 
 @app.command(
@@ -50,24 +52,30 @@ def list_(
     context: typer.Context,
     status: Annotated[
         list[InvokeStatus] | None,
-        typer.Option("--status", metavar="STATUS", case_sensitive=False, help="Running, Failed, PartialFailed …"),
+        typer.Option(
+            "--status",
+            metavar="STATUS",
+            case_sensitive=False,
+            help="Only those with this status, as Running or Failed.",
+        ),
     ] = None,
     command: Annotated[
-        str | None, typer.Option("--command", metavar="NAME", help="Of this command, also when it was deleted.")
+        str | None, typer.Option("--command", metavar="NAME", help="Only those of this command, also a deleted one.")
     ] = None,
     instance: Annotated[
-        list[str] | None, typer.Option("--instance", "-i", metavar="TARGET", help="That ran there.")
+        list[str] | None,
+        typer.Option("--instance", "-i", metavar="TARGET", help="Only those that ran on these instances."),
     ] = None,
     since: options.Since = None,
-    periodic: Annotated[bool, typer.Option("--periodic", help="That run again and again.")] = False,
+    periodic: Annotated[bool, typer.Option("--periodic", help="Only periodic ones.")] = False,
     unsuccessful: Annotated[
-        bool, typer.Option("--unsuccessful", help="That did not finish with 0 everywhere: what rerun takes.")
+        bool, typer.Option("--unsuccessful", help="Only unsuccessful ones, which assist rerun takes.")
     ] = False,
     number: options.Number = None,
     output: options.Output = Format.TABLE,
     plain: options.Plain = False,
 ) -> None:
-    """List what was run, newest first."""
+    """List the invocations, newest first."""
     printer = options.printer(context, output, plain=plain)
     number = options.list_length(number, printer)
     with open_controller(home()) as controller:
@@ -90,15 +98,15 @@ def list_(
     elif shown:
         invocation_view.print_list(printer, shown, short, planned, now)
     elif wanted != Filter():
-        printer.talk("Nothing that was run is like this.")
+        printer.talk("No invocations match.")
     else:
-        printer.talk("Nothing was run yet. Try: assist run -- uname -a")
+        printer.talk("No invocations yet. Try: assist run -- uname -a")
     if len(found) > len(shown):
-        printer.talk("There are older ones; all of them: assist invocation list -n 0")
+        printer.talk("There are older invocations. To show all: assist invocation list -n 0")
     if status is not None and InvokeStatus.FAILED in status and not unsuccessful:
         printer.talk(
-            "Failed: no script came to its own end. An exit code other than 0 is Finished, a failure on some instances "
-            "PartialFailed. All that did not succeed: assist invocation list --unsuccessful"
+            "Failed means that no script finished. An exit code other than 0 is Finished, and a failure on some "
+            "instances is PartialFailed. To list all of these: assist invocation list --unsuccessful"
         )
 
 
@@ -106,15 +114,14 @@ def list_(
 def show(
     context: typer.Context,
     id: options.Id,
-    all_: Annotated[bool, typer.Option("--all", help="Many instances: a line for each of them.")] = False,
+    all_: Annotated[bool, typer.Option("--all", help="Show a line for each instance, however many.")] = False,
     output: options.Output = Format.TABLE,
     plain: options.Plain = False,
     encoding: options.EncodingOption = Encoding.TEXT,
 ) -> None:
-    """Show what ran and how it went.
+    """Show an invocation: script, settings, instances and output.
 
-    That is the script and its settings, each instance, and the end of what was printed. Of more than 20 instances, how
-    many came to which end, and which ones.
+    The end of the output is shown. More than 20 instances are grouped by outcome.
     """
     printer = options.printer(context, output, plain=plain)
     with open_controller(home()) as controller:
@@ -132,13 +139,13 @@ def show(
         return
     invocation_view.print_head(printer, found, schedule, now, told)
     for until, before in former:
-        invocation_view.print_former(printer, before, until)
+        invocation_view.print_earlier_script(printer, before, until)
     printer.line()
     if all_ or len(found.instances) <= LISTED_INSTANCES:
         invocation_view.print_instances(printer, found.instances, now)
     else:
         invocation_view.print_endings(printer, found.instances)
-        printer.talk(f"One line for each: assist invocation show {found.id} --all")
+        printer.talk(f"To show each instance: assist invocation show {found.id} --all")
     if is_one and not found.instances[0].is_scheduled:
         invocation_view.print_end_of_output(printer, found)
 
@@ -150,16 +157,17 @@ def results(
     context: typer.Context,
     id: options.Id,
     instance: Annotated[
-        list[str] | None, typer.Option("--instance", "-i", metavar="TARGET", help="Only there; default: all.")
+        list[str] | None,
+        typer.Option("--instance", "-i", metavar="TARGET", help="Only on these instances (default: all)."),
     ] = None,
     every: Annotated[
-        bool, typer.Option("--history", help="Every record, newest first, of what runs again and again.")
+        bool, typer.Option("--history", help="List every record of a periodic one, newest first.")
     ] = False,
     output: options.Output = Format.TABLE,
     plain: options.Plain = False,
     encoding: options.EncodingOption = Encoding.TEXT,
 ) -> None:
-    """List how it went on each instance, with what was printed last."""
+    """List the result on each instance, with the last line of output."""
     printer = options.printer(context, output, plain=plain)
     with open_controller(home()) as controller:
         invocation_id = history.find(controller, id)
@@ -180,10 +188,10 @@ def wait(
     output: options.Output = Format.TABLE,
     encoding: options.EncodingOption = Encoding.TEXT,
 ) -> None:
-    """Come back to what runs, or ran.
+    """Wait for the end of an invocation, and show its output.
 
-    Prints the whole output from the start, and ends with the same exit status, as assist run would. What runs again and
-    again ends when it is stopped: say with --wait how long to wait for that.
+    The output is shown from the start. The exit status is as of assist run. A periodic invocation ends when it is
+    stopped; for it, --wait is required.
     """
     from assist_cli.cli import watching
 
@@ -192,7 +200,7 @@ def wait(
     with open_controller(home()) as controller:
         found = recording.recall(controller, history.find(controller, id, files=True))
         if patience is None:
-            _refuse_endless(found)
+            _refuse_periodic(found)
         status = watching.watch(
             printer,
             controller,
@@ -213,12 +221,10 @@ def watch(
     plain: options.Plain = False,
     encoding: options.EncodingOption = Encoding.TEXT,
 ) -> None:
-    """Watch how it stands until it ends.
+    """Watch the status of the instances until the invocation ends.
 
-    It tells who still runs and since when, who failed and why.
-
-    The view is redrawn in place on a terminal; elsewhere, and with --plain, each change is a line. What runs again and
-    again is watched until it is stopped. Ends with the exit status of invocation wait.
+    On a terminal the view is redrawn in place. Elsewhere, and with --plain, each change is a line. A periodic
+    invocation is watched until it is stopped. The exit status is as of invocation wait.
     """
     from assist_cli.cli import watching
     from assist_cli.cli.invocation_screen import InvocationScreen
@@ -246,21 +252,21 @@ def output_(
     context: typer.Context,
     id: options.Id,
     instance: Annotated[
-        list[str] | None, typer.Option("--instance", "-i", metavar="NAME", help="Of this instance.")
+        list[str] | None, typer.Option("--instance", "-i", metavar="NAME", help="Output of this instance.")
     ] = None,
-    stdout: Annotated[bool, typer.Option("--stdout", help="Only what it wrote to stdout.")] = False,
-    stderr: Annotated[bool, typer.Option("--stderr", help="Only what it wrote to stderr, on stdout.")] = False,
-    full: Annotated[bool, typer.Option("--full", help="Ask the agent for what the history does not hold.")] = False,
+    stdout: Annotated[bool, typer.Option("--stdout", help="Print only its stdout.")] = False,
+    stderr: Annotated[bool, typer.Option("--stderr", help="Print only its stderr, to stdout.")] = False,
+    full: Annotated[bool, typer.Option("--full", help="Fetch output that the history lacks from the agent.")] = False,
 ) -> None:
-    """Print the output, byte for byte.
+    """Print the exact output of an instance.
 
-    What went to stdout goes to stdout, what went to stderr to stderr. The history holds the first and the last 512 KiB
-    of a long output; the instance keeps more of it for a while.
+    Its stdout goes to stdout, its stderr to stderr. Of a long output the history has the first and the last 512 KiB.
+    The instance keeps more of it for some time.
     """
     from assist_cli.cli.pass_through import PassThrough
 
     if stdout and stderr:
-        raise UsageError("cannot print only stdout and only stderr", hint="leave both out to get both")
+        raise UsageError("cannot use --stdout and --stderr together", hint="without them, both are printed")
     printer = options.printer(context)
     with open_controller(home()) as controller:
         found = history.show(controller, history.find(controller, id), output=True)
@@ -277,7 +283,7 @@ def output_(
         passed.replay(place)
         passed.close([])
         if not place.status.is_final:
-            printer.talk(f"It is {place.status}; what it prints comes with: assist invocation wait {found.id}")
+            printer.talk(f"It is {place.status}. To follow the output: assist invocation wait {found.id}")
 
 
 @app.command(epilog=options.examples("assist invocation stop -", "assist stop t-01k3"))
@@ -289,9 +295,9 @@ def stop(
     target: MemberOptions,
     output: options.Output = Format.TABLE,
 ) -> None:
-    """Stop what runs.
+    """Stop an invocation, or end a schedule.
 
-    All of its processes get TERM, and KILL after 5 s. What has ended by itself stays as it ended.
+    All processes get TERM, and KILL after 5 s. Records that have ended keep their outcome.
     """
     printer = options.printer(context, output)
     where = target.selection()
@@ -308,12 +314,12 @@ def stop(
     else:
         printer.line(f"{found.id}: {printer.paint(found.status.value, STYLES[found.status.value])}")
     if any(place.status is InvocationStatus.STOPPING for place in found.instances):
-        printer.talk("It has not ended yet; its agent was told, or will be when it can be reached.")
+        printer.talk("It has not ended yet. Agents that cannot be reached get the stop as soon as they answer.")
         raise typer.Exit(ExitStatus.GAVE_UP_WAITING)
 
 
 def _follow(controller: Controller, invocation: Invocation, listener: Listener | None, patience: float | None) -> None:
-    """Be there until it ends. Raises GaveUpWaiting."""
+    """Follow an invocation until it ends. Raises GaveUpWaiting."""
     if _is_scheduled(invocation):
         history.outlast(controller, invocation.id, listener=listener, patience=patience)
         return
@@ -322,19 +328,20 @@ def _follow(controller: Controller, invocation: Invocation, listener: Listener |
     dispatch.watch(controller, invocation, listener=listener, patience=patience)
 
 
-def _refuse_endless(invocation: Invocation) -> None:
-    """Raise Conflict for what has no end to wait for, or is not due yet."""
+def _refuse_periodic(invocation: Invocation) -> None:
+    """Raise Conflict for a periodic invocation, or one that is not due yet."""
     if not _is_scheduled(invocation):
         return
     again = invocation.repeat_mode is RepeatMode.PERIOD
-    what = "runs again and again, until it is stopped" if again else "is not due yet"
+    what = "is periodic, and ends only when it is stopped" if again else "is not due yet"
     raise Conflict(
-        f"cannot wait for {invocation.id}: it {what}", hint=f"assist schedule show {invocation.id} tells when it runs"
+        f"cannot wait for {invocation.id}: it {what}",
+        hint=f"give --wait TIME; for its due times: assist schedule show {invocation.id}",
     )
 
 
 def _is_scheduled(invocation: Invocation) -> bool:
-    """Whether it runs again, or has not run yet: the server makes its records."""
+    """Return True if it is periodic or not due yet. The server creates its records then."""
     return not invocation.status.is_final and (
         invocation.repeat_mode is RepeatMode.PERIOD or not invocation.instances[0].repeats
     )
@@ -342,7 +349,5 @@ def _is_scheduled(invocation: Invocation) -> bool:
 
 def _only(places: Sequence[InvocationInstance]) -> InvocationInstance:
     if len(places) > 1:
-        raise UsageError(
-            f"cannot tell which output: it ran on {len(places)} instances", hint="name one with --instance"
-        )
+        raise UsageError(f"cannot print the output: it ran on {len(places)} instances", hint="give one with --instance")
     return places[0]

@@ -1,6 +1,6 @@
-"""One invocation as it stands: a live view on a terminal, a line for each change elsewhere (docs/cli.md section 4).
+"""The status of one invocation: a live view on a terminal, elsewhere a line for each change (docs/cli.md section 4).
 
-It shows what the history says, whoever writes it: the program that follows the agents here, or another one.
+The source is the history, whichever process writes it.
 """
 
 from __future__ import annotations
@@ -28,21 +28,21 @@ RUNNING_LINES = 6
 
 @dataclass(frozen=True)
 class _Standing:
-    """How an invocation stands on some of its instances, in words, and why."""
+    """The status of an invocation on some of its instances: a word, and the reason."""
 
     word: str
     why: str
     style: Style
 
     def __str__(self) -> str:
-        """Both in one sentence; why it was not started says the word itself."""
+        """Return word and reason. The reason why it was not started stands alone."""
         if self.word == NOT_STARTED:
             return self.why or self.word
         return f"{self.word}: {self.why}" if self.why else self.word
 
 
 class InvocationScreen(Listener):
-    """Shows one invocation until the end of the block. It looks at the history whenever that has changed."""
+    """Shows one invocation until the end of the block. It reads the history after each change."""
 
     portion = Portion.ENDS
     shows_outputs = False
@@ -72,14 +72,14 @@ class InvocationScreen(Listener):
         self._draw()
 
     def lacks(self, place: InvocationInstance) -> bool:
-        """Return False: what it shows is in the history, and so is how this one ended."""
+        """Return False: everything that is shown comes from the history."""
         return False
 
     def replay(self, place: InvocationInstance) -> None:
-        """It shows no output."""
+        """Do nothing: this view shows no output."""
 
     def close(self, places: Sequence[InvocationInstance], length: timedelta | None = None) -> None:
-        """Show how it stands now, and say it in one line."""
+        """Show the last status, and print it in one line."""
         self._changes = None
         self.beat()
         if self._screen is not None:
@@ -94,7 +94,7 @@ class InvocationScreen(Listener):
             self._screen.draw(frame(self._invocation, self._controller.now(), columns, lines - 1))
 
     def _tell(self) -> None:
-        """A line for those whose standing has changed alike."""
+        """Print a line for each group of instances with the same change."""
         if self._screen is not None:
             return
         changed: dict[_Standing, list[str]] = {}
@@ -109,7 +109,7 @@ class InvocationScreen(Listener):
 
 
 def standing(place: InvocationInstance) -> _Standing:
-    """How it stands on one instance."""
+    """Return the status on one instance."""
     record = place.record
     if not record.status.is_final:
         if record.sent is None:
@@ -122,7 +122,7 @@ def standing(place: InvocationInstance) -> _Standing:
 
 
 def tally(places: Sequence[InvocationInstance]) -> dict[str, int]:
-    """How many stand in which way, most first."""
+    """Count the instances by status, the largest number first."""
     counts: dict[str, int] = {}
     for place in places:
         word = standing(place).word
@@ -131,7 +131,7 @@ def tally(places: Sequence[InvocationInstance]) -> dict[str, int]:
 
 
 def frame(invocation: Invocation, now: datetime, columns: int, lines: int) -> list[Line]:
-    """What is shown of an invocation in so much room."""
+    """Return the lines of the view of an invocation."""
     groups: dict[_Standing, list[str]] = {}
     for place in invocation.instances:
         groups.setdefault(standing(place), []).append(place.instance_name)
@@ -169,7 +169,7 @@ def frame(invocation: Invocation, now: datetime, columns: int, lines: int) -> li
 
 
 def _rank(how: _Standing) -> tuple[int, str]:
-    """What went wrong stands before what is to come, and that before what went well."""
+    """Return the sort key of a status: failures, then waiting ones, then successes."""
     order = (Style.BAD, Style.ODD, Style.QUIET, Style.GOOD)
     return order.index(how.style), how.word
 

@@ -1,4 +1,4 @@
-"""How an invocation looks: in a list, whole, and, where it ran on many instances, by how it ended on them."""
+"""Invocations as text: a table, all details, and for many instances groups by outcome."""
 
 from __future__ import annotations
 
@@ -21,14 +21,15 @@ if TYPE_CHECKING:
     from assist_cli.operations.notify.wishes import Told
 
 SHOWN_LINES = 10
+TITLE_COLUMNS = 10
 
 COLUMNS = (
     Column("ID"),
     Column("STATUS"),
-    Column("INSTANCE"),
-    Column("CREATED"),
-    Column("TOOK", right=True),
-    Column("COMMAND", flexible=True),
+    Column("INSTANCE", flexible=True, least=16, drop=3),
+    Column("CREATED", drop=2),
+    Column("TOOK", right=True, drop=1),
+    Column("COMMAND", flexible=True, least=16),
 )
 
 
@@ -39,7 +40,7 @@ def print_list(
     planned: Mapping[str, Schedule],
     now: datetime,
 ) -> None:
-    """Print invocations as a table; ``short`` has their ids as they are shown, ``planned`` the schedules by id."""
+    """Print invocations as a table. ``short`` has the ids to show, ``planned`` the schedules by id."""
     rows = (_row(each, short[each.invocation.id], planned.get(each.invocation.id), now) for each in found)
     printer.table(COLUMNS, rows)
 
@@ -58,12 +59,12 @@ def _row(summary: Summary, short: str, schedule: Schedule | None, now: datetime)
 
 
 def _length(began: datetime | None, finished: datetime | None) -> str:
-    """How long it took; nothing where nothing ran, and while it runs."""
+    """Format the duration. Return an empty text before the end, and if nothing ran."""
     return "" if began is None or finished is None else took(finished - began)
 
 
 def _planned(invocation: Invocation, schedule: Schedule, now: datetime) -> Cell:
-    """The status of one that will run again, or at all: what it waits for."""
+    """Return the status of an invocation with a schedule: its next due time."""
     if schedule.paused is not None:
         return Cell("Paused", Style.ODD)
     if schedule.upcoming is None:
@@ -74,9 +75,9 @@ def _planned(invocation: Invocation, schedule: Schedule, now: datetime) -> Cell:
 
 
 def status_cell(status: InvokeStatus, kinds: InstanceCounts, exit_code: int | None) -> Cell:
-    """The status, and what its word hides: exit codes that are not 0, and where it failed, was stopped or not started.
+    """Return the status with details: exit codes other than 0, and numbers of failed, stopped and not started records.
 
-    A rollout that was halted says that, and what came of each of its instances.
+    A halted rollout has the numbers of all outcomes.
     """
     bad, unstarted = kinds.failed + kinds.nonzero, kinds.unstarted + kinds.halted
     if kinds.halted and status.is_final:
@@ -95,7 +96,7 @@ def status_cell(status: InvokeStatus, kinds: InstanceCounts, exit_code: int | No
 
 
 def status_of(invocation: Invocation) -> Cell:
-    """The same of an invocation with its instances."""
+    """Return the status with details, counted from the instances of an invocation."""
     once = invocation.repeat_mode is RepeatMode.ONCE
     kinds = instance_counts(invocation.instances) if once else InstanceCounts()
     exit_code = invocation.instances[0].record.exit_code
@@ -123,7 +124,7 @@ def print_head(
     if invocation.expression is not None:
         rows.append(("Frequency", invocation.expression))
     if schedule is not None and schedule.fault is not None:
-        rows.append(("Error", f"cannot be fired: {schedule.fault}"))
+        rows.append(("Error", f"cannot fire: {schedule.fault}"))
     if schedule is not None and (upcoming := schedule.upcoming) is not None:
         rows.append(("Next", f"{due(upcoming, now)} ({clock(upcoming, schedule.timezone)})"))
     if invocation.command_name is not None:
@@ -131,13 +132,13 @@ def print_head(
     if invocation.parameters:
         rows.append(("Parameters", ", ".join(f"{key}={value}" for key, value in invocation.parameters.items())))
     if told is not None:
-        rows.append(("Notify", _told(told)))
+        rows.append(("Notify", _notification(told)))
     print_rows(printer, rows)
     _print_script(printer, invocation)
 
 
-def print_former(printer: Printer, before: Invocation, until: datetime) -> None:
-    """Print what a periodic invocation ran until its script was changed."""
+def print_earlier_script(printer: Printer, before: Invocation, until: datetime) -> None:
+    """Print the command and script of a periodic invocation before a change."""
     printer.line()
     rows = [("Until", clock(until)), ("Command", before.command_id)]
     if before.parameters:
@@ -150,26 +151,25 @@ def _print_script(printer: Printer, invocation: Invocation) -> None:
     script = invocation.content.decode("utf-8", "replace").splitlines()
     for number, line in enumerate(script[:SHOWN_LINES]):
         title = "" if number else "Script"
-        printer.line(f"  {printer.paint(title.ljust(10), Style.QUIET)} {escape(line, keep=chr(9))}")
+        printer.line(f"  {printer.paint(title.ljust(TITLE_COLUMNS), Style.QUIET)} {escape(line, keep=chr(9))}")
     if len(script) > SHOWN_LINES:
         printer.line(" " * 13 + printer.paint(f"… {count(len(script) - SHOWN_LINES, 'more line')}", Style.QUIET))
 
 
 def created(invocation: Invocation, now: datetime) -> str:
-    """When it was made, and how long it took when it is over."""
+    """Format the time of creation, and the duration if it has ended."""
     when = f"{ago(invocation.created, now)} ({clock(invocation.created)})"
     length = _length(invocation.began, invocation.finished)
     return f"{when}, took {length}" if length else when
 
 
 def print_rows(printer: Printer, rows: Iterable[tuple[str, str]]) -> None:
-    """Print what there is to say, each after its title."""
-    for title, text in rows:
-        printer.line(f"  {printer.paint(title.ljust(10), Style.QUIET)} {escape(text)}")
+    """Print details, each after its title."""
+    printer.fields(rows, TITLE_COLUMNS)
 
 
-def _told(told: Told) -> str:
-    """Whom to tell when, and what became of that."""
+def _notification(told: Told) -> str:
+    """Format a notification: target, occasion and outcome."""
     to = f"{told.where} on {told.occasion}"
     if told.notice is None:
         return to
@@ -177,19 +177,19 @@ def _told(told: Told) -> str:
     if told.notice.is_delivered:
         return f"{to}: delivered ({told.notice.answer})"
     if told.notice.is_over:
-        return f"{to}: given up after {attempts}: {told.notice.answer}"
+        return f"{to}: failed after {attempts}: {told.notice.answer}"
     return f"{to}: {attempts} so far" + (f": {told.notice.answer}" if told.notice.answer else "")
 
 
 def print_instances(printer: Printer, places: Sequence[InvocationInstance], now: datetime) -> None:
-    """Print a line for each instance, and why it did not come to its own end."""
+    """Print a line for each instance, and the reasons of failures."""
     columns = [
-        Column("INSTANCE"),
+        Column("INSTANCE", flexible=True, least=16),
         Column("STATUS"),
         Column("EXIT", right=True),
-        Column("STARTED"),
-        Column("TOOK", right=True),
-        Column("WHY", flexible=True),
+        Column("STARTED", drop=2),
+        Column("TOOK", right=True, drop=1),
+        Column("REASON", flexible=True),
     ]
     printer.table(columns, ([*_instance_row(place, place.status, now), _why_there(place)] for place in places))
     reasons: dict[str, list[str]] = {}
@@ -197,11 +197,11 @@ def print_instances(printer: Printer, places: Sequence[InvocationInstance], now:
         if place.record.error_info and place.status is not InvocationStatus.FINISHED:
             reasons.setdefault(place.record.error_info, []).append(place.instance_name)
     for why, names in reasons.items():
-        printer.line(f"{escape(fold(names))}: {escape(why)}")
+        printer.line(printer.wrapped(f"{escape(fold(names))}: {escape(why)}"))
 
 
 def _why_there(place: InvocationInstance) -> str:
-    """Why it stands so on an instance, in a word or two."""
+    """Return the reason of the status on an instance, in a word or two."""
     record = place.record
     if record.is_unsent and record.id:
         return WAITING
@@ -209,9 +209,9 @@ def _why_there(place: InvocationInstance) -> str:
 
 
 def print_endings(printer: Printer, places: Sequence[InvocationInstance]) -> None:
-    """Print how many instances came to which end, and of those that did not do well which ones and why."""
+    """Print the number of instances by outcome, then the names and reasons of unsuccessful ones."""
     found = endings(places)
-    columns = [Column("COUNT", right=True), Column("STATUS"), Column("WHY"), Column("INSTANCES", flexible=True)]
+    columns = [Column("COUNT", right=True), Column("STATUS"), Column("REASON"), Column("INSTANCES", flexible=True)]
     printer.table(columns, (_ending_row(each) for each in found))
     for ending in found:
         if not ending.is_success and ending.status.is_final:
@@ -224,20 +224,20 @@ def print_endings(printer: Printer, places: Sequence[InvocationInstance]) -> Non
 
 
 def print_results(printer: Printer, places: Sequence[InvocationInstance], now: datetime) -> None:
-    """Print a line for each record, with the last line that it wrote."""
+    """Print a line for each record, with its last line of output."""
     columns = [
-        Column("INSTANCE"),
+        Column("INSTANCE", flexible=True, least=16),
         Column("STATUS"),
         Column("EXIT", right=True),
-        Column("STARTED"),
-        Column("TOOK", right=True),
+        Column("STARTED", drop=2),
+        Column("TOOK", right=True, drop=1),
         Column("LAST LINE", flexible=True),
     ]
     printer.table(columns, ([*_instance_row(place, place.record.status, now), _last_line(place)] for place in places))
 
 
 def _last_line(place: InvocationInstance) -> str:
-    """What it wrote last, or where it did not run to its end why."""
+    """Return the last line of output, or the reason of the failure."""
     record = place.record
     if record.error_info and record.status is not InvocationStatus.FINISHED:
         return f"{record.error_code}: {record.error_info}"
@@ -287,12 +287,12 @@ def print_end_of_output(printer: Printer, invocation: Invocation) -> None:
     all_of_it = f"assist invocation output {invocation.id}"
     printer.line()
     if b"\0" in output.data:
-        printer.line(printer.paint(f"{size} of binary output: {all_of_it}", Style.QUIET))
+        printer.line(printer.paint(f"{size} of binary output. To print it: {all_of_it}", Style.QUIET))
         return
     lines = marked(output).splitlines()
     if not lines:
         printer.line(printer.paint("No output.", Style.QUIET))
     elif len(lines) > SHOWN_LINES:
-        printer.line(printer.paint(f"The last {SHOWN_LINES} lines of {size}: {all_of_it}", Style.QUIET))
+        printer.line(printer.paint(f"The last {SHOWN_LINES} lines of {size}. To print all: {all_of_it}", Style.QUIET))
     for line in lines[-SHOWN_LINES:]:
         printer.line(escape(line, keep="\t"))

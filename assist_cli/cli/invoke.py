@@ -1,4 +1,4 @@
-"""``assist invoke``: a saved command, with its parameters."""
+"""``assist invoke``: run a saved command, with its parameters."""
 
 from __future__ import annotations
 
@@ -27,18 +27,25 @@ app = options.application()
 def invoke(
     context: typer.Context,
     *,
-    command: Annotated[str, typer.Argument(metavar="NAME[@VERSION]", help="The command, by default the newest.")],
+    command: Annotated[
+        str, typer.Argument(metavar="NAME[@VERSION]", help="The command; without @VERSION its newest version.")
+    ],
     target: targets.TargetOptions,
     given: parameters.ParameterOptions,
     timeout: Annotated[
         int | None,
-        typer.Option("--timeout", metavar="TIME", parser=options.whole_seconds, help="Default: the command's."),
+        typer.Option(
+            "--timeout",
+            metavar="TIME",
+            parser=options.whole_seconds,
+            help="Stop the script after TIME (default: as saved).",
+        ),
     ] = None,
     working_dir: Annotated[
-        str | None, typer.Option("--workdir", metavar="DIR", help="Where to run; default: the command's.")
+        str | None, typer.Option("--workdir", metavar="DIR", help="Working directory (default: as saved).")
     ] = None,
     username: Annotated[
-        str | None, typer.Option("--user", metavar="NAME", help="Run as this user; default: the agent's own.")
+        str | None, typer.Option("--user", metavar="NAME", help="Run as this user (default: user of the agent).")
     ] = None,
     keep_script: options.KeepScript = False,
     when: launching.ScheduleOptions,
@@ -49,9 +56,9 @@ def invoke(
     output: options.Output = Format.TABLE,
     encoding: options.EncodingOption = Encoding.TEXT,
 ) -> None:
-    """Run a saved command, and show what it prints as it comes.
+    """Run a saved command on one instance or many, and show its output.
 
-    What it needs and is not given is asked for on a terminal, and refused elsewhere. Ends as assist run does.
+    On a terminal, missing parameters are asked for. The exit status is as of assist run.
     """
     printer = options.printer(context, output)
     rollout, look = waves.rollout(), view.look()
@@ -73,12 +80,12 @@ def invoke(
             targets=where,
         )
         if printer.can_ask:
-            # what runs later has its secrets by reference, and not as somebody types them now
+            # a schedule has its secrets by reference, never as typed
             asked = [each for each in missing(request) if timing is None or not each.secret]
             answers = parameters.ask(printer, asked)
             request = replace(request, parameters={**request.parameters, **answers})
         if timing is not None:
-            launching.tell_scheduled(printer, controller, *schedule(controller, request, timing, also=also))
+            launching.print_scheduled(printer, controller, *schedule(controller, request, timing, also=also))
             return
         with recorded(controller, request, also=also) as invocation:
             status = carry_out(

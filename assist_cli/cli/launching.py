@@ -22,41 +22,50 @@ from assist_cli.operations.controller import Also, Controller
 if TYPE_CHECKING:
     from assist_cli.cli.watching import Look
 
+SERVER_DOWN = "The server is not running, so no schedule will fire. Start it: assist serve, or assist service install"
+
 
 @dataclass(frozen=True)
 class ScheduleOptions(Group):
-    """Options of periodic invocations, and of those that run once, later."""
+    """Options of periodic invocations, and of single ones at a later time."""
 
     heading = WHEN
-    together = (("at", "in_", "Once: '2026-12-01 02:00', or 10m from now."),)
+    together = (("at", "in_", "Run one time, at '2026-12-01 02:00' or in 10m."),)
 
     every: Annotated[
         float | None,
-        typer.Option("--every", metavar="TIME", parser=options.duration, help="Again and again: 30s, 5m, 2h, 1d."),
+        typer.Option(
+            "--every", metavar="TIME", parser=options.duration, help="Run periodically, every 30s, 5m, 2h or 1d."
+        ),
     ] = None
     cron: Annotated[
-        str | None, typer.Option("--cron", metavar="EXPR", help="By the clock: 'sec min hour day month weekday'.")
+        str | None, typer.Option("--cron", metavar="EXPR", help="Run at 'second minute hour day month weekday'.")
     ] = None
     timezone: Annotated[
-        str | None, typer.Option("--timezone", metavar="ZONE", help="Of --cron and --at; default: this machine's.")
+        str | None,
+        typer.Option("--timezone", metavar="ZONE", help="Time zone of --cron, --at (default: this machine's)."),
     ] = None
-    at: Annotated[str | None, typer.Option("--at", metavar="TIME", help="Once, then: '2026-12-01 02:00'.")] = None
+    at: Annotated[str | None, typer.Option("--at", metavar="TIME", help="Run one time, at '2026-12-01 02:00'.")] = None
     in_: Annotated[
-        float | None, typer.Option("--in", metavar="TIME", parser=options.duration, help="Once, so long from now: 10m.")
+        float | None,
+        typer.Option("--in", metavar="TIME", parser=options.duration, help="Run one time, after TIME: 10m."),
     ] = None
     jitter: Annotated[
         float | None,
-        typer.Option("--jitter", metavar="TIME", parser=options.duration, help="Spread the instances over so long."),
+        typer.Option(
+            "--jitter", metavar="TIME", parser=options.duration, help="Delay each instance by a fixed part of TIME."
+        ),
     ] = None
     missed: Annotated[
-        Missed | None, typer.Option("--missed", metavar="skip|run-once", help="When nobody served; default: skip.")
+        Missed | None,
+        typer.Option("--missed", metavar="skip|run-once", help="Runs missed while the server was down (default skip)."),
     ] = None
     keep: Annotated[
-        int | None, typer.Option("--keep", metavar="N", help=f"So many records of each instance; default: {KEEP}.")
+        int | None, typer.Option("--keep", metavar="N", help=f"Keep N records of each instance (default {KEEP}).")
     ] = None
 
     def timing(self, rollout: Rollout) -> Timing | None:
-        """Return the timing that is asked for, None when it is to run now, which alone may be in waves.
+        """Return the timing, None for a run now. Only a run now can have a rollout.
 
         Raises UsageError, InvalidParameter, QuotaExceeded.
         """
@@ -67,19 +76,17 @@ class ScheduleOptions(Group):
                 f"cannot tell when to run: {' and '.join(given)} contradict each other", hint="give one of them"
             )
         if self.timezone is not None and self.cron is None and self.at is None:
-            raise UsageError("cannot use --timezone here: it is for --cron and --at", hint="leave it out")
+            raise UsageError("cannot use --timezone here: it is for --cron and --at", hint="remove --timezone")
         if not given:
             settings = {"--jitter": self.jitter, "--missed": self.missed, "--keep": self.keep}
             for name, value in settings.items():
                 if value is not None:
-                    raise UsageError(
-                        f"cannot use {name}: it is for what runs again, or later", hint="add --every, or --cron"
-                    )
+                    raise UsageError(f"cannot use {name}: it is for periodic runs", hint="add --every, or --cron")
             return None
         if not rollout.is_plain:
             raise UsageError(
-                "cannot run in waves later: --canary, --batch, --max-errors and --concurrency are for what runs now",
-                hint="leave them out; --jitter spreads the instances",
+                "cannot schedule a rollout: --canary, --batch, --max-errors and --concurrency are for a run now",
+                hint="remove them; --jitter spreads the instances over time",
             )
         from assist_cli.model import frequency
         from assist_cli.operations.local_zone import local_zone
@@ -101,24 +108,28 @@ class ScheduleOptions(Group):
 
 @dataclass(frozen=True)
 class WaveOptions(Group):
-    """Options of the waves in which instances are started."""
+    """Options of a rollout: canary, batches, and a limit of failures."""
 
     heading = WAVES
 
     canary: Annotated[
-        int | None, typer.Option("--canary", metavar="N", min=1, help="Start with so many, then the rest.")
+        int | None,
+        typer.Option("--canary", metavar="N", min=1, help="Start N instances first, the others after their end."),
     ] = None
-    batch: Annotated[str | None, typer.Option("--batch", metavar="N|N%", help="So many in a wave.")] = None
+    batch: Annotated[
+        str | None, typer.Option("--batch", metavar="N|N%", help="Start N instances, or N%, together (default: all).")
+    ] = None
     max_errors: Annotated[
-        str | None, typer.Option("--max-errors", metavar="N|N%", help="Start no more when more than these failed.")
+        str | None,
+        typer.Option("--max-errors", metavar="N|N%", help="Stop launching after more than N failures, or N%."),
     ] = None
     concurrency: Annotated[
         int | None,
-        typer.Option("--concurrency", metavar="N", min=1, help="So many at once."),
+        typer.Option("--concurrency", metavar="N", min=1, help="Run on at most N instances concurrently."),
     ] = None
 
     def rollout(self) -> Rollout:
-        """Return the rollout that is asked for. Raises UsageError."""
+        """Return the rollout. Raises UsageError."""
         return Rollout(
             canary=self.canary,
             batch=None if self.batch is None else _share(self.batch, "--batch", least=1),
@@ -128,7 +139,7 @@ class WaveOptions(Group):
 
 
 def _share(text: str, option: str, *, least: int) -> Share:
-    """The share that an option names. Raises UsageError, as any number does that is none."""
+    """Parse the share of an option. Raises UsageError, as other options do for a wrong number."""
     try:
         return share(text, option, least=least)
     except InvalidParameter as error:
@@ -137,55 +148,58 @@ def _share(text: str, option: str, *, least: int) -> Share:
 
 @dataclass(frozen=True)
 class WatchOptions(Group):
-    """Options of how long somebody watches."""
+    """Options that limit how long a command waits."""
 
     heading = SHOWN
-    together = (("detach", "patience", "Return at once; or wait no longer, it goes on (75)."),)
+    together = (("detach", "patience", "Do not wait, or wait at most TIME (then exit 75)."),)
 
-    detach: Annotated[bool, typer.Option("--detach", help="Print the id and return at once.")] = False
+    detach: Annotated[bool, typer.Option("--detach", help="Print the id and do not wait.")] = False
     patience: options.Patience = None
 
 
 @dataclass(frozen=True)
 class ViewOptions(Group):
-    """Options of how several instances are shown."""
+    """Options of the output of several instances."""
 
     heading = SHOWN
-    together = (("live", "gather", "Several: only lines, as they come; only groups."),)
+    together = (("live", "gather", "Several instances: only lines, or only equal groups."),)
 
     live: options.Live = False
     gather: options.Gather = False
 
     def look(self) -> Look:
-        """Return the look that is asked for. Raises UsageError."""
+        """Return the view of several instances. Raises UsageError."""
         from assist_cli.cli.watching import Look
 
         if self.live and self.gather:
-            raise UsageError("cannot show only lines and only groups", hint="leave out one of --live and --gather")
+            raise UsageError("cannot show only lines and only groups", hint="give one of --live and --gather")
         return Look(self.live, self.gather)
 
 
 @dataclass(frozen=True)
 class NotifyOptions(Group):
-    """Options of who is told how it ended."""
+    """Options of the notification of the outcome."""
 
     heading = SHOWN
 
     notify: Annotated[
-        str | None, typer.Option("--notify", metavar="URL|CMD", help="Tell how it ended: a URL, a program, or @FILE.")
+        str | None,
+        typer.Option("--notify", metavar="URL|CMD", help="Send the outcome to a URL or a program (or @FILE)."),
     ] = None
     notify_on: Annotated[
-        str | None, typer.Option("--notify-on", metavar="WHEN", help="end (default), or failure only.")
+        str | None, typer.Option("--notify-on", metavar="WHEN", help="Notify on end or failure (default end).")
     ] = None
 
     def also(self) -> Also | None:
-        """Return what is to be written with an invocation, None when nobody is to be told.
+        """Return the notification to record with an invocation, None without one.
 
         Raises UsageError, typer.BadParameter, InvalidParameter, NotFound, FileFailure.
         """
         if self.notify is None:
             if self.notify_on is not None:
-                raise UsageError("cannot tell whom to notify", hint="give --notify URL, or a program, with --notify-on")
+                raise UsageError(
+                    "cannot use --notify-on without --notify", hint="give a URL or a program: --notify URL"
+                )
             return None
         from assist_cli.model.notice import Occasion, Wish
         from assist_cli.operations.notify import wishes
@@ -193,15 +207,15 @@ class NotifyOptions(Group):
         try:
             wanted = Occasion(self.notify_on or Occasion.END)
         except ValueError:
-            raise typer.BadParameter(f"'{self.notify_on}' is no occasion to notify; write end or failure") from None
+            raise typer.BadParameter(f"'{self.notify_on}' is not an occasion to notify; write end or failure") from None
         asking = wishes.asking(wishes.checked(Wish(self.notify, wanted)))
         if self.notify.startswith("@"):
             options.warn_if_exposed(Path(self.notify[1:]))
         return asking
 
 
-def tell_scheduled(printer: Printer, controller: Controller, invocation: Invocation, schedule: Schedule) -> None:
-    """The id on stdout; on stderr when it runs first, and that somebody must serve, where nobody does."""
+def print_scheduled(printer: Printer, controller: Controller, invocation: Invocation, schedule: Schedule) -> None:
+    """Print the id, the time of the first run, and a warning if the server is not running."""
     from assist_cli.operations.server import schedules
 
     detaching.print_started(printer, controller, invocation, "schedule show")
@@ -209,6 +223,6 @@ def tell_scheduled(printer: Printer, controller: Controller, invocation: Invocat
         assert schedule.next is not None
         where = count(len(invocation.instances), "instance")
         first = clock(schedule.next, schedule.timezone)
-        printer.talk(f"{schedule.expression} on {where}, first at {first}; to end it: assist stop {invocation.id}")
+        printer.talk(f"{schedule.expression} on {where}, first at {first}; to stop it: assist stop {invocation.id}")
     if not schedules.is_served(controller):
-        printer.talk("Nobody serves, so nothing will run. To serve: assist serve, or for good: assist service install")
+        printer.talk(SERVER_DOWN)

@@ -1,4 +1,4 @@
-"""Where a server listens beside its work: the options of ``assist serve`` and ``assist service install``."""
+"""Listening options of ``assist serve`` and ``assist service install``."""
 
 from __future__ import annotations
 
@@ -21,36 +21,38 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Listening(Group):
-    """Where a server listens beside its work."""
+    """Options of the HTTP API and the metrics of a server."""
 
-    api: Annotated[str | None, typer.Option("--api", metavar="ADDRESS:PORT", help="Serve the HTTP API there, too.")] = (
-        None
-    )
-    certificate: Annotated[
-        Path | None, typer.Option("--api-cert", metavar="FILE", help="By HTTPS, with this certificate (PEM) …")
+    api: Annotated[
+        str | None, typer.Option("--api", metavar="ADDRESS:PORT", help="Serve the HTTP API at this address.")
     ] = None
-    key: Annotated[Path | None, typer.Option("--api-key", metavar="FILE", help="… and its key.")] = None
+    certificate: Annotated[
+        Path | None, typer.Option("--api-cert", metavar="FILE", help="Certificate of the API for HTTPS, as PEM.")
+    ] = None
+    key: Annotated[
+        Path | None, typer.Option("--api-key", metavar="FILE", help="Private key of the certificate, as PEM.")
+    ] = None
     names: Annotated[
         list[str] | None,
-        typer.Option("--api-name", metavar="NAME", help="A host name that clients may call it by: that of a proxy."),
+        typer.Option("--api-name", metavar="NAME", help="Host name that clients use, as of a proxy."),
     ] = None
-    insecure: Annotated[
-        bool, typer.Option("--insecure", help="By plain HTTP on a network too, where anybody may read along.")
-    ] = False
+    insecure: Annotated[bool, typer.Option("--insecure", help="Allow plain HTTP on a network; others can read it.")] = (
+        False
+    )
     metrics: Annotated[
-        str | None, typer.Option("--metrics", metavar="ADDRESS:PORT", help="Figures for Prometheus, at /metrics.")
+        str | None, typer.Option("--metrics", metavar="ADDRESS:PORT", help="Serve metrics for Prometheus, at /metrics.")
     ] = None
 
     def services(self) -> list[Service]:
-        """The services that are asked for, checked. Raises UsageError, InvalidParameter, LocalFailure."""
+        """Return the services of the options, checked. Raises UsageError, InvalidParameter, LocalFailure."""
         if self.insecure and self.api is None and self.metrics is None:
             raise UsageError(
-                "cannot use --insecure without --api or --metrics", hint="--metrics 0.0.0.0:9464 --insecure"
+                "cannot use --insecure without --api or --metrics", hint="add --metrics 0.0.0.0:9464, or --api"
             )
         return [*self._api(), *self._metrics()]
 
     def words(self) -> list[str]:
-        """The words that say the same to ``assist serve`` in any folder."""
+        """Return the same options for ``assist serve``, with absolute paths."""
         words = ["--api", self.api] if self.api else []
         for option, path in (("--api-cert", self.certificate), ("--api-key", self.key)):
             words += [option, str(path.absolute())] if path else []
@@ -60,11 +62,11 @@ class Listening(Group):
         return [*words, "--insecure"] if self.insecure else words
 
     def _api(self) -> list[Service]:
-        """The HTTP API as a service of the server, where it is asked for."""
+        """Return the HTTP API as a service of the server, if ``--api`` is given."""
         if self.api is None:
             if self.certificate or self.key or self.names:
                 given = "--api-name" if self.names else "--api-cert and --api-key"
-                raise UsageError(f"cannot use {given} without --api", hint="--api 127.0.0.1:8320")
+                raise UsageError(f"cannot use {given} without --api", hint="add --api 127.0.0.1:8320")
             return []
         try:
             from assist_cli.api import server
@@ -78,14 +80,14 @@ class Listening(Group):
         return [functools.partial(server.service, place)]
 
     def _metrics(self) -> list[Service]:
-        """The figures as a service of the server, where they are asked for."""
+        """Return the metrics as a service of the server, if ``--metrics`` is given."""
         if self.metrics is None:
             return []
         host, port = endpoint.parse(self.metrics, "--metrics 127.0.0.1:9464")
         if not self.insecure and not endpoint.is_loopback(host):
             raise InvalidParameter(
-                f"cannot serve metrics at {self.metrics!r}: whoever reaches it could read names of instances",
-                hint="127.0.0.1 and a proxy in front of it; or --insecure, where the network is trusted",
+                f"cannot serve metrics at {self.metrics!r}: anybody on that network could read the names of instances",
+                hint="use 127.0.0.1 and a proxy; or --insecure, in a trusted network",
                 code=codes.PLAIN_HTTP_REFUSED,
             )
         try:

@@ -1,4 +1,4 @@
-"""The log on stderr, written by the Printer as everything else there."""
+"""The log on stderr, written by the Printer."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from assist_cli.cli.output import Printer
 
 
 class LogHandler(logging.Handler):
-    """Writes each record of the log in one line, or in several where a traceback belongs to it.
+    """Writes each entry of the log in one line, or in several with a traceback.
 
-    What agents and callers say stands in it with its control characters escaped.
+    Control characters of agents and callers are escaped.
     """
 
     def __init__(self, printer: Printer) -> None:

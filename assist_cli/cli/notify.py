@@ -1,4 +1,4 @@
-"""``assist notify``: telling others how runs ended."""
+"""``assist notify``: test and deliver notifications."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from assist_cli.model.status import InvocationStatus, InvokeStatus
 from assist_cli.operations.controller import Controller, open_controller
 from assist_cli.paths import home
 
-app = options.application("Telling others how runs ended: run, invoke, rerun and send with --notify.")
+app = options.application("Notifications of outcomes: test the target of --notify.")
 
 
 @app.command(
@@ -33,13 +33,13 @@ app = options.application("Telling others how runs ended: run, invoke, rerun and
 def sample(
     context: typer.Context,
     target: Annotated[
-        str | None, typer.Argument(metavar="[URL|CMD]", help="As for --notify; default: where the newest one goes.")
+        str | None, typer.Argument(metavar="[URL|CMD]", help="Target, as for --notify (default: the newest one).")
     ] = None,
     output: options.Output = Format.TABLE,
 ) -> None:
-    """Send a sample, once, and say what came back.
+    """Send a sample notification, and print the answer.
 
-    It looks like the document of a run on one instance. Ends with 1 when it was not taken.
+    The sample is the document of a run on one instance. Exit status: 1 if it was not accepted.
     """
     from assist_cli.operations.notify import messenger, wishes
 
@@ -61,9 +61,9 @@ def sample(
 
 @app.command(hidden=True, epilog=options.examples("assist notify deliver", "assist -v notify deliver"))
 def deliver() -> None:
-    """Deliver what waits, until all of it is delivered or given up.
+    """Deliver the waiting notifications, until each is delivered or has failed.
 
-    Every look at the history and assist serve start this in the background where something waits.
+    Commands that read the history, and assist serve, start this in the background.
     """
     from assist_cli.operations.notify import messenger
 

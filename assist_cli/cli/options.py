@@ -1,4 +1,4 @@
-"""What the commands have in common: how an application is made, shared options, and the Printer that they ask for."""
+"""Parts that all commands share: the application, common options, and the Printer."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ HUNDRED_YEARS = 100 * 366 * 86_400  # in seconds
 
 
 def duration(text: str | float) -> float:
-    """A duration in seconds: ``90`` ``30s`` ``10m`` ``2h`` ``30d``; a default comes as the number that it is."""
+    """Parse a duration into seconds: ``90`` ``30s`` ``10m`` ``2h`` ``30d``. A default comes as a number."""
     seconds = seconds_of(str(text))
     if seconds is None:
-        raise typer.BadParameter(f"'{text}' is no duration; write 30s, 10m, 2h or 1d")
+        raise typer.BadParameter(f"'{text}' is not a duration; write 30s, 10m, 2h or 1d")
     if seconds > HUNDRED_YEARS:
         raise typer.BadParameter(f"'{text}' is longer than 100 years")
     return seconds
 
 
 def whole_seconds(text: str | int) -> int:
-    """A duration in whole seconds."""
+    """Parse a duration that must be whole seconds."""
     seconds = duration(text)
     if seconds != int(seconds):
         raise typer.BadParameter(f"'{text}' is not a whole number of seconds")
@@ -38,18 +38,18 @@ def whole_seconds(text: str | int) -> int:
 
 
 def moment(text: str) -> datetime:
-    """A moment in the past: so long ago (``2h``), or a local date or time (``2026-11-22``, ``2026-11-22 08:00``)."""
+    """Parse a moment in the past: an age (``2h``), or a local date or time (``2026-11-22``, ``2026-11-22 08:00``)."""
     seconds = seconds_of(text)
     if seconds is not None:
         return datetime.now(timezone.utc) - timedelta(seconds=min(seconds, HUNDRED_YEARS))
     try:
         return datetime.fromisoformat(text).astimezone(timezone.utc)
     except (ValueError, OverflowError):
-        raise typer.BadParameter(f"'{text}' is no time; write 2h, 30d, 2026-11-22 or '2026-11-22 08:00'") from None
+        raise typer.BadParameter(f"'{text}' is not a time; write 2h, 30d, 2026-11-22 or '2026-11-22 08:00'") from None
 
 
 def warn_if_exposed(path: Path) -> None:
-    """Say that others can read a file in which a secret is kept."""
+    """Warn if other users can read a file that has a secret."""
     if is_exposed(path):
         import shlex
 
@@ -58,33 +58,48 @@ def warn_if_exposed(path: Path) -> None:
 
 Since = Annotated[
     datetime | None,
-    typer.Option("--since", metavar="TIME", parser=moment, help="Not older than 2h, 30d, 2026-11-22 …"),
+    typer.Option("--since", metavar="TIME", parser=moment, help="Only those since TIME: 2h ago, 30d ago, 2026-11-22."),
 ]
-KeepScript = Annotated[bool, typer.Option("--keep-script", help="Leave the script file on the instance.")]
-Id = Annotated[str, typer.Argument(metavar="ID", help="An id, its beginning, or - for the newest.")]
+KeepScript = Annotated[bool, typer.Option("--keep-script", help="Keep the script file on the instance.")]
+Id = Annotated[str, typer.Argument(metavar="ID", help="An id, the beginning of one, or - for the newest.")]
 Number = Annotated[
     int | None,
-    typer.Option("--number", "-n", min=0, metavar="N", help="At most so many; 0: all. Default: 20, in JSON 1000."),
+    typer.Option("--number", "-n", min=0, metavar="N", help="Show at most N, 0 for all (default 20, JSON 1000)."),
 ]
-Live = Annotated[bool, typer.Option("--live", help="Several: only lines, as they come.")]
-Gather = Annotated[bool, typer.Option("--gather", help="Several: equal output together, at the end.")]
+Live = Annotated[bool, typer.Option("--live", help="Several instances: only lines, as they arrive.")]
+Gather = Annotated[bool, typer.Option("--gather", help="Several instances: only groups of equal output.")]
 Patience = Annotated[
     float | None,
-    typer.Option("--wait", metavar="TIME", parser=duration, help="Wait no longer; it goes on (75)."),
+    typer.Option(
+        "--wait", metavar="TIME", parser=duration, help="Stop waiting after TIME (exit 75); the run continues."
+    ),
 ]
 Output = Annotated[
     Format,
-    typer.Option("--output", "-o", metavar="FORM", help="table, json or jsonl.", rich_help_panel=SHOWN),
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="FORMAT",
+        help="table, json or jsonl (default table).",
+        show_default=False,
+        rich_help_panel=SHOWN,
+    ),
 ]
-Plain = Annotated[bool, typer.Option("--plain", help="Tables without lines and cuts.")]
+Plain = Annotated[bool, typer.Option("--plain", help="Tables without lines, complete at any width.")]
 EncodingOption = Annotated[
     Encoding,
-    typer.Option("--encoding", metavar="FORM", help="Bytes in JSON: text or base64.", rich_help_panel=SHOWN),
+    typer.Option(
+        "--encoding",
+        metavar="FORMAT",
+        help="Encode bytes in JSON as text or base64 (default text).",
+        show_default=False,
+        rich_help_panel=SHOWN,
+    ),
 ]
 
 
 def application(help: str | None = None) -> typer.Typer:
-    """An application of one command, or with ``help`` the group of a noun, which alone prints its help."""
+    """Return an application of one command, or with ``help`` a group, which without a command prints its help."""
     app = CliApplication(
         cls=Noun,
         help=help,
@@ -105,18 +120,18 @@ def print_help(context: typer.Context) -> None:
 
 
 def list_length(number: int | None, printer: Printer, rows: int = LIST_LENGTH) -> int:
-    """How many a list shows, 0 for all: what ``-n`` says, else so many ``rows`` of a table, and more for a program."""
+    """Return the number of entries of a list, 0 for all: that of ``-n``, else ``rows``, and more in JSON."""
     if number is None:
         return JSON_LENGTH if printer.is_json else rows
     return number
 
 
 def examples(*lines: str) -> str:
-    """The end of a help text."""
+    """Return the examples at the end of a help text."""
     return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
 
 
 def printer(context: typer.Context, output: Format = Format.TABLE, *, plain: bool = False) -> Printer:
-    """The Printer of a command: what ``-q`` and ``-v`` say before it, and ``-o`` and ``--plain`` after it."""
+    """Return the Printer of a command, with the settings of ``-q``, ``-v``, ``-o`` and ``--plain``."""
     root = context.find_root().params
     return Printer(quiet=root["quiet"], verbose=root["verbose"], format=output, plain=plain)

@@ -1,11 +1,13 @@
-"""The Printer: all that a command prints or asks. stdout is data, stderr is talk.
+"""The Printer: everything that a command prints or asks. stdout is for data, stderr for messages.
 
-A Printer knows how much to say (``-q``, ``-v``), in which form the data goes out (``-o``, ``--plain``), and whether it
-writes to terminals. Every byte of the command line goes through one, and it alone draws progress: a line at the bottom
-of stderr, which is wiped before anything else is written.
+A Printer knows the verbosity (``-q``, ``-v``), the output format (``-o``, ``--plain``), and which streams are
+terminals. Every byte of the command line goes through a Printer. Progress is one line at the bottom of stderr, which is
+wiped before anything else is written.
 
-Tables are drawn with rich on a terminal; into a pipe, and with ``--plain``, they are columns of text two spaces apart
-and cut nowhere. Colour never says what the words do not.
+On a terminal, tables are drawn with rich and fit its width. A column that may be cut ends in an ellipsis. When the
+terminal is narrower still, the least important columns are dropped, and then each row becomes a block of lines. In a
+pipe, and with ``--plain``, tables are columns of text, complete and two spaces apart. Colour adds no meaning to the
+words.
 """
 
 from __future__ import annotations
@@ -15,11 +17,11 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import typer
 
-from assist_cli.cli.formatting import escape, escape_json, pad, width
+from assist_cli.cli.formatting import GAP, column_widths, escape, escape_json, pad, width, wrap
 from assist_cli.cli.streams import OutputStream, StatusLine, Streams
 from assist_cli.errors import AssistError, OutputClosed, OutputFailure
 
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
 
 
 class Format(str, Enum):
-    """The forms of data on stdout."""
+    """The output formats of data on stdout."""
 
     TABLE = "table"
     JSON = "json"
@@ -36,14 +38,14 @@ class Format(str, Enum):
 
 
 class Encoding(str, Enum):
-    """The form of CommandContent, Output, Stdout and Stderr in JSON."""
+    """The encoding of CommandContent, Output, Stdout and Stderr in JSON."""
 
     TEXT = "text"
     BASE64 = "base64"
 
 
 class Style(str, Enum):
-    """The meaning of a colour; the value is rich's word for it."""
+    """The meaning of a colour. The value is the name of the colour in rich."""
 
     PLAIN = ""
     GOOD = "green"
@@ -74,6 +76,9 @@ _COLOURS = {
 }
 
 
+MIN_WRAPPED = 16  # columns of a wrapped text, however narrow the terminal
+
+
 @dataclass(frozen=True)
 class Cell:
     """A text in a table, with its colour."""
@@ -84,19 +89,21 @@ class Cell:
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a table. A ``flexible`` one gives way where the terminal is narrow, and ends in an ellipsis then."""
+    """A column of a table.
+
+    On a narrow terminal a ``flexible`` one is cut to ``least`` columns, and one with ``drop`` is not shown: 1 is the
+    first to go.
+    """
 
     title: str
     flexible: bool = False
     right: bool = False
-
-
-LEAST_OF_A_FLEXIBLE = 8
-GAP = "  "
+    least: int = 8
+    drop: int = 0
 
 
 class Printer:
-    """Prints for one command. ``streams`` are those of the process unless a test gives others."""
+    """The output of one command. ``streams`` are those of the process, unless a test gives others."""
 
     def __init__(
         self,
@@ -130,37 +137,37 @@ class Printer:
 
     @property
     def can_redraw(self) -> bool:
-        """True where data can be drawn over what was drawn before: on a terminal, without ``--plain`` and JSON."""
+        """True if earlier output can be redrawn: on a terminal, without ``--plain`` and JSON."""
         return not self._plain and not self.is_json and self._streams.stdout.can_redraw
 
     @property
     def can_ask(self) -> bool:
-        """True where a person can be asked: stdin and stderr are terminals."""
+        """True if a person can be asked: stdin and stderr are terminals."""
         return self._streams.stdin.is_terminal and self.stderr_is_terminal
 
     @property
     def keyboard(self) -> int | None:
-        """The descriptor of stdin where that is a terminal."""
+        """The descriptor of stdin if that is a terminal, else None."""
         return self._streams.stdin.fileno() if self._streams.stdin.is_terminal else None
 
     @property
     def columns(self) -> int:
-        """The width of stdout."""
+        """The width of stdout in columns."""
         return self._streams.stdout.columns
 
-    # stderr: talk
+    # stderr: messages
 
     def talk(self, text: str) -> None:
-        """Say something to the person; ``-q`` silences it."""
+        """Print a message, unless ``-q`` silences it."""
         if not self.quiet:
             self.warn(text)
 
     def warn(self, text: str) -> None:
-        """Say what must be known even then."""
+        """Print a message, also with ``-q``."""
         self.log(escape(text))
 
     def error(self, error: AssistError) -> None:
-        """An error in one line, and its hint; where JSON is asked for, one object in one line."""
+        """Print an error in one line, then its hint. With JSON: one object in one line."""
         if self.is_json:
             words = {"Code": error.code, "Message": error.message, "Hint": error.hint or None}
             self.log(self._json(words, self._streams.stderr))
@@ -171,14 +178,14 @@ class Printer:
             self.log(f"{painted('hint:', _COLOURS[Style.BUSY])} {escape(error.hint)}")
 
     def log(self, text: str) -> None:
-        """Write a line to stderr as it is: what may hold control characters was escaped before."""
+        """Write a line to stderr unchanged. The caller has escaped control characters."""
         self._flush_data()
         self._output(error=True).write(f"{text}\n")
 
     # stderr and stdin: questions
 
     def ask(self, prompt: str, *, hidden: bool = False) -> str:
-        """Ask a person on stderr; what is typed is not shown if ``hidden``. Raises typer.Abort on Ctrl-C and at EOF."""
+        """Ask a person on stderr. The answer is not echoed if ``hidden``. Raises typer.Abort on Ctrl-C and at EOF."""
         self._flush_data()
         try:
             if hidden:
@@ -196,7 +203,7 @@ class Printer:
         return answer.removesuffix("\n")
 
     def confirm(self, question: str) -> bool:
-        """Ask a person for yes or no, which is the default. Raises typer.Abort as ``ask`` does."""
+        """Ask a person for yes or no (default: no). Raises typer.Abort as ``ask`` does."""
         while True:
             answer = self.ask(f"{question} [y/N]: ").strip().lower()
             if answer in ("", "n", "no", "y", "yes"):
@@ -206,29 +213,29 @@ class Printer:
     # stderr: progress
 
     def progress(self, text: str, hint: str = "") -> None:
-        """Show how far it is in a line at the bottom of a terminal, and the hint after it where there is room.
+        """Show progress in a line at the bottom of the terminal, then the hint if there is room.
 
-        It is not shown with ``-q``, nor where stderr is not a terminal.
+        Not shown with ``-q``, or if stderr is not a terminal.
         """
         if not self.quiet:
             self._status.draw(text, hint)
 
     def remove_enter(self, lines: int = 1) -> None:
-        """Remove the progress and the ``lines`` that a person's Enter has begun below it."""
+        """Remove the progress, and the ``lines`` that Enter has started below it."""
         self._status.step_back(lines)
 
     # stdout: data
 
     def line(self, text: str = "") -> None:
-        """A line of data; what may hold control characters was escaped before."""
+        """Print a line of data. The caller has escaped control characters."""
         self._output().write(f"{text}\n")
 
     def paint(self, text: str, style: Style, *, keep: str = "") -> str:
-        """The text in a colour, where stdout shows colours. Control characters but those to ``keep`` are escaped."""
+        """Colour a text if stdout shows colours. Control characters are escaped, except those in ``keep``."""
         return self._streams.stdout.painted(escape(text, keep=keep), _COLOURS[style])
 
     def script(self, text: str, language: str) -> None:
-        """A script, in the colours of its language where stdout shows colours; it was escaped before."""
+        """Print a script, with syntax colours if stdout shows colours. The caller has escaped it."""
         text = text.removesuffix("\n")
         if not self._streams.stdout.shows_colours:
             self.line(text)
@@ -239,11 +246,11 @@ class Printer:
         self.console().print(painted, soft_wrap=True, end="")
 
     def raw(self, data: bytes, *, error: bool = False) -> None:
-        """Bytes as they are, without delay: to stdout, or to stderr."""
+        """Write bytes unchanged and without delay, to stdout or to stderr."""
         self._output(error=error).write_bytes(data)
 
     def prefixed(self, name: str, lines: bytes, *, error: bool = False) -> None:
-        """Lines of an instance's output, each after its name: escaped on a terminal, as they are elsewhere."""
+        """Print lines of an instance's output, each after its name. On a terminal they are escaped."""
         stream = self._output(error=error)
         lines = lines.removesuffix(b"\n")
         if stream.is_terminal:
@@ -255,16 +262,16 @@ class Printer:
             stream.write_bytes(start + lines.replace(b"\n", b"\n" + start) + b"\n")
 
     def document(self, document: object) -> None:
-        """One JSON document: indented, or in one line where lines of JSON are asked for."""
+        """Print one JSON document: indented, or with ``-o jsonl`` in one line."""
         self.line(self._json(document, self._streams.stdout, indent=2 if self._format is Format.JSON else None))
 
     def _json(self, document: object, stream: OutputStream, indent: int | None = None) -> str:
-        """A document as text. On a terminal no character of it acts on that: each is escaped as JSON does it."""
+        """Return a document as text. On a terminal, control characters are escaped as in JSON."""
         text = json.dumps(document, ensure_ascii=False, indent=indent)
         return escape_json(text) if stream.is_terminal else text
 
     def documents(self, documents: Iterable[object]) -> None:
-        """A list of JSON documents: an array, or one a line."""
+        """Print a list of JSON documents: an array, or with ``-o jsonl`` one a line."""
         if self._format is Format.JSON:
             self.document(list(documents))
         else:
@@ -272,32 +279,48 @@ class Printer:
                 self.document(document)
 
     def table(self, columns: Sequence[Column], rows: Iterable[Sequence[Cell | str]]) -> None:
-        """A table for people."""
+        """Print a table for people."""
         cells = [[cell if isinstance(cell, Cell) else Cell(cell) for cell in row] for row in rows]
         if self._plain or not self.stdout_is_terminal:
             self._print_columns(columns, cells)
         else:
             self._draw_table(columns, cells)
 
+    def fields(self, rows: Iterable[tuple[str, str]], columns: int) -> None:
+        """Print a line for each title and its text; ``columns`` is the width of the titles.
+
+        On a terminal the text is wrapped at words, below its beginning.
+        """
+        for title, text in rows:
+            beginning = f"  {self.paint(pad(title, columns), Style.QUIET)} "
+            self.line(beginning + self.wrapped(escape(text), columns + 3))
+
+    def wrapped(self, text: str, indent: int = 0) -> str:
+        """Return a text that begins after ``indent`` columns, wrapped at words if stdout is a terminal."""
+        if self._plain or not self.stdout_is_terminal:
+            return text
+        room = max(self.columns - indent, MIN_WRAPPED)
+        return wrap(text, room).replace("\n", "\n" + " " * indent)
+
     def console(self) -> Console:
-        """rich on stdout, for what it alone can draw."""
+        """Return a rich console on stdout, for drawings."""
         return self._output().console()
 
     def flush(self) -> None:
-        """Write what is still buffered of the data."""
+        """Write buffered data."""
         self._streams.stdout.flush()
 
     def discard(self) -> None:
-        """Discard what is still buffered of the data, and all that follows: stdout cannot be written."""
+        """Discard buffered data, and all data that follows: stdout cannot be written."""
         self._streams.stdout.discard()
 
     def _output(self, *, error: bool = False) -> OutputStream:
-        """stdout or stderr, ready to be written to: no progress stands where the text is to be."""
+        """Return stdout or stderr, after the progress line is wiped."""
         self._status.wipe()
         return self._streams.stderr if error else self._streams.stdout
 
     def _flush_data(self) -> None:
-        with contextlib.suppress(OutputClosed, OutputFailure):  # which is seen by what writes there
+        with contextlib.suppress(OutputClosed, OutputFailure):  # the next write of data raises it
             self.flush()
 
     def _print_columns(self, columns: Sequence[Column], rows: Sequence[Sequence[Cell]]) -> None:
@@ -315,32 +338,48 @@ class Printer:
         from rich.text import Text
 
         console = self.console()
-        if console.width < _least_width(columns, rows):
-            self._print_columns(columns, rows)  # lines that the terminal breaks are better than columns without letters
+        widths = _widths(columns, rows, console.width)
+        if not widths:
+            self._print_blocks(columns, rows)
             return
-        # Only a flexible column gives way: rich narrows those that may wrap, and its cells are cut instead of wrapped.
         table = Table(
             box=SIMPLE_HEAD,
             show_edge=False,
             pad_edge=False,
-            padding=(0, len(GAP) - 1, 0, 0),  # beside the column of its own that stands between two
+            padding=(0, len(GAP) - 1, 0, 0),  # rich adds one column
             header_style="bold",
             border_style="dim",
         )
-        for column in columns:
-            table.add_column(column.title, justify="right" if column.right else "left", no_wrap=not column.flexible)
+        for position, size in widths.items():
+            column = columns[position]
+            justify: Literal["left", "right"] = "right" if column.right else "left"
+            table.add_column(column.title, justify=justify, no_wrap=True, width=size)
         for row in rows:
+            cells = [row[position] for position in widths]
             table.add_row(
-                *(Text(escape(cell.text), style=cell.style.value, no_wrap=True, overflow="ellipsis") for cell in row)
+                *(Text(escape(cell.text), style=cell.style.value, no_wrap=True, overflow="ellipsis") for cell in cells)
             )
         console.print(table)
 
+    def _print_blocks(self, columns: Sequence[Column], rows: Sequence[Sequence[Cell]]) -> None:
+        """Print a block of lines for each row: each cell after its title, all of them, none cut."""
+        size = max(width(column.title) for column in columns) + len(GAP)
+        for number, row in enumerate(rows):
+            if number:
+                self.line()
+            for column, cell in zip(columns, row, strict=True):
+                if cell.text:
+                    title = self.paint(pad(column.title, size), Style.STRONG)
+                    text = self.wrapped(escape(cell.text), size).splitlines()
+                    self.line(title + "\n".join(self.paint(line, cell.style) for line in text))
 
-def _least_width(columns: Sequence[Column], rows: Sequence[Sequence[Cell]]) -> int:
-    """The least width of a drawn table: what does not give way, a little of what does, and what is between."""
-    least = len(GAP) * (len(columns) - 1)
-    for position, column in enumerate(columns):
-        texts = [column.title, *(escape(row[position].text) for row in rows)]
-        longest = max(map(width, texts))
-        least += min(longest, LEAST_OF_A_FLEXIBLE) if column.flexible else longest
-    return least
+
+def _widths(columns: Sequence[Column], rows: Sequence[Sequence[Cell]], room: int) -> dict[int, int]:
+    """Return the widths of the columns of a drawn table, by their positions; nothing if it does not fit."""
+    titles = [width(column.title) for column in columns]
+    natural = [max([title, *(width(escape(row[place].text)) for row in rows)]) for place, title in enumerate(titles)]
+    least = [
+        min(size, max(column.least, title)) if column.flexible else size
+        for column, size, title in zip(columns, natural, titles, strict=True)
+    ]
+    return column_widths(natural, least, [column.drop for column in columns], room)

@@ -1,4 +1,4 @@
-"""Parameters on the command line: the options that give them, and asking a person for those that are missing."""
+"""Parameters on the command line: their options, and questions for missing ones."""
 
 from __future__ import annotations
 
@@ -22,26 +22,26 @@ from assist_cli.model.secret import Secret
 
 Secrets = Annotated[
     list[str] | None,
-    typer.Option("--secret", metavar="KEY=REF", help="A secret parameter; REF is env:VARIABLE or @FILE."),
+    typer.Option("--secret", metavar="KEY=REF", help="Secret parameter; REF is env:VARIABLE or @FILE."),
 ]
 
 
 @dataclass(frozen=True)
 class ParameterOptions(Group):
-    """Options that give values to the parameters of a script."""
+    """Options with values for the parameters of a script."""
 
     pairs: Annotated[
         list[str] | None,
-        typer.Option("--param", "-p", metavar="KEY=VALUE", help="A value for {{key}} in the script; may be repeated."),
+        typer.Option("--param", "-p", metavar="KEY=VALUE", help="Value for {{key}} in the script; may be repeated."),
     ] = None
     document: Annotated[
         str | None,
-        typer.Option("--params", metavar="JSON|@FILE", help="Parameters as a JSON object, or a file of it."),
+        typer.Option("--params", metavar="JSON|@FILE", help="Parameters as a JSON object, or a file with one."),
     ] = None
     secrets: Secrets = None
 
     def values(self) -> dict[str, Value] | None:
-        """Return the values by key, None when there are no such options. Raises InvalidParameter, FileFailure."""
+        """Return the values by key, None without such options. Raises InvalidParameter, FileFailure."""
         if not self.pairs and self.document is None and not self.secrets:
             return None
         from assist_cli.operations.commands import parameters
@@ -54,7 +54,7 @@ class ParameterOptions(Group):
 
 
 def ask(printer: Printer, definitions: Iterable[Definition]) -> dict[str, Value]:
-    """Ask a person, on stderr, for a value of each; again when it is not allowed, and unseen where it is secret."""
+    """Ask a person for each value, on stderr. Ask again if it is not allowed; a secret is not echoed."""
     answers: dict[str, Value] = {}
     for definition in definitions:
         if definition.description:
@@ -76,7 +76,7 @@ def _question(definition: Definition) -> str:
 
 
 def described(definition: Definition) -> str:
-    """A definition in one line, as ``required, one of soft, hard: how to restart``."""
+    """Return a definition in one line: ``required, one of soft, hard: how to restart``."""
     words = ["secret"] if definition.secret else []
     words.append("required" if definition.default is None else f"default {definition.default!r}")
     if definition.choices:
@@ -87,14 +87,14 @@ def described(definition: Definition) -> str:
 
 
 def warn_of_keys(printer: Printer, version: CommandVersion) -> None:
-    """Say which keys of a script are no places for a value, and which a value could turn into code of a shell."""
+    """Warn of keys that are not parameters, and of values that could become shell code."""
     for warning in _warnings(version):
         printer.talk(f"warning: {warning}")
 
 
 def _warnings(version: CommandVersion) -> Iterable[str]:
     if not version.parameters_enabled:
-        with contextlib.suppress(InvalidParameter):  # what could not be a key is text to everybody
+        with contextlib.suppress(InvalidParameter):  # an invalid key is plain text
             for key in rules.parse(version.content).keys:
                 yield f"parameters are off, so {{{{{key}}}}} is plain text; --enable-parameters makes it a parameter"
         return
@@ -102,4 +102,4 @@ def _warnings(version: CommandVersion) -> Iterable[str]:
     for key in rules.bare_keys(template) if version.runs_in_a_shell else ():
         yield f"a value of {{{{{key}}}}} is code to the shell; {{{{{key}|sh}}}} keeps it one word"
     for key in rules.keys_inside_quotes(template):
-        yield f"{{{{{key}|sh}}}} stands between quotes, which undo its own; take the quotes around it away"
+        yield f"{{{{{key}|sh}}}} is inside quotes, which cancel its own; remove the quotes around it"

@@ -1,6 +1,6 @@
-"""The output of one instance, passed through: its stdout to stdout and its stderr to stderr, nothing added.
+"""The output of one instance, passed through unchanged: its stdout to stdout and its stderr to stderr.
 
-Where bytes are missing inside of a line, the line ends there, so that no two parts of different lines are joined.
+If bytes are missing inside a line, the line is ended there, so that parts of different lines are not joined.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from assist_cli.operations.runs.listener import Listener, replay
 
 
 class PassThrough(Listener):
-    """Prints the output of one instance as it comes, and counts the bytes that are missing.
+    """Prints the output of one instance as it arrives, and counts missing bytes.
 
-    With ``only``, no more than that stream goes out, and it goes to stdout. ``arrived`` is what to say of an instance
-    that succeeded, empty where what it printed tells enough; ``hint`` how to get the bytes that are missing.
+    With ``only``, only that stream is printed, to stdout. ``arrived`` is the message for a success, or empty. ``hint``
+    says how to get missing bytes.
     """
 
     def __init__(self, printer: Printer, *, only: Stream | None = None, arrived: str = "", hint: str = "") -> None:
@@ -31,8 +31,8 @@ class PassThrough(Listener):
         self.shows_outputs = False
         self._seen = 0
         self._missing = 0
-        self._inside: set[Stream] = set()  # the streams that end inside of a line; what has a NUL has no lines
-        self._broken: set[Stream] = set()  # those of them after which bytes are missing
+        self._inside: set[Stream] = set()  # streams that end inside a line; binary output has no lines
+        self._broken: set[Stream] = set()  # streams of these with missing bytes next
 
     def output(self, instance: str, stream: Stream, data: bytes) -> None:
         self._seen += len(data)
@@ -48,37 +48,37 @@ class PassThrough(Listener):
         self._broken |= self._inside
 
     def lacks(self, place: InvocationInstance) -> bool:
-        """Return True: what the history holds beyond what came by itself is looked for."""
+        """Return True: the history may have more output than was received."""
         return True
 
     def replay(self, place: InvocationInstance) -> None:
-        """Print what the history holds beyond what came by itself."""
+        """Print the output of the history that was not received."""
         replay(self, place.instance_name, place.record.output or Output(), self._seen)
 
     def close(self, places: Sequence[InvocationInstance], length: timedelta | None = None) -> None:
-        """Say what the output does not tell: what is missing of it, and why there may be none."""
+        """Print the messages about the output: missing bytes, and failures."""
         if self._missing:
             self._printer.warn(f"warning: {self._what_is_missing()}")
             if self._hint:
                 self._printer.talk(f"hint: {self._hint}")
-        tell_failures(self._printer, places)
+        print_failures(self._printer, places)
         if self._arrived:
             for place in places:
                 if place.record.is_success:
                     self._printer.talk(f"{place.instance_name}: {self._arrived}")
 
     def _what_is_missing(self) -> str:
-        from assist_cli.operations.runs.follow import SPOOLED  # not needed where nothing is missing
+        from assist_cli.operations.runs.follow import SPOOLED  # rarely needed
 
         size = count(self._missing, "byte")
         if self._seen == self._missing:
-            return f"{size} of the output are missing, and nothing of it is kept"
+            return f"{size} of the output are missing: none of it was kept"
         limit = f": an instance keeps {SPOOLED >> 20} MiB" if self._seen > SPOOLED else ""
         return f"{size} of the output are missing in the middle{limit}"
 
 
-def tell_failures(printer: Printer, places: Sequence[InvocationInstance]) -> None:
-    """Say which records did not come to their own end, and why."""
+def print_failures(printer: Printer, places: Sequence[InvocationInstance]) -> None:
+    """Print the failed and stopped records, with the reasons."""
     for place in places:
         record = place.record
         if record.status.is_final and record.status is not InvocationStatus.FINISHED:

@@ -1,7 +1,6 @@
-"""The lines of several instances as they come: whole ones alone, each after the name of its instance.
+"""Lines of several instances as they arrive: only complete lines, each after the name of its instance.
 
-Where bytes are missing a line says how many. The line that they stood in is not shown: neither its beginning nor its
-end, so no part of a line is joined to another.
+A line reports the number of missing bytes. An incomplete line is not shown, so parts of different lines are not joined.
 """
 
 from __future__ import annotations
@@ -18,14 +17,14 @@ _Key = tuple[str, Stream]
 
 
 class PrefixedLines:
-    """Prints lines. Of those that have no end yet it holds ``most`` bytes in all; a line beyond that is missing."""
+    """Prints lines. It buffers at most ``most`` bytes of unfinished lines; a longer line counts as missing."""
 
     def __init__(self, printer: Printer, most: int = HELD_BYTES) -> None:
         self._printer = printer
         self._most = most
-        self._begun: defaultdict[_Key, list[bytes]] = defaultdict(list)  # lines that have no end yet
+        self._begun: defaultdict[_Key, list[bytes]] = defaultdict(list)  # unfinished lines
         self._held = 0  # bytes of them
-        self._broken: set[_Key] = set()  # what comes up to the next line end is the rest of a line that is missing
+        self._broken: set[_Key] = set()  # the bytes up to the next line end belong to a missing line
         self._missing: Counter[str] = Counter()  # bytes before the next line of an instance
 
     def add(self, instance: str, stream: Stream, data: bytes) -> None:
@@ -48,14 +47,14 @@ class PrefixedLines:
                 self._break(key)
 
     def skip(self, instance: str, size: int) -> None:
-        """Note that the next bytes of an instance are missing, of which stream nobody knows."""
+        """Count missing bytes of an instance. Their stream is unknown."""
         self._missing[instance] += size
         for stream in Stream:
             if (instance, stream) in self._begun:
                 self._break((instance, stream))
 
     def flush(self, instance: str) -> None:
-        """Print what is left at the end: a last line without an end is a line."""
+        """Print the rest at the end of the output, also a last line without a line end."""
         for stream in Stream:
             self._print(instance, stream, b"".join(self._take((instance, stream))))
 
@@ -67,12 +66,12 @@ class PrefixedLines:
             self._printer.prefixed(instance, lines, error=stream is Stream.STDERR)
 
     def _take(self, key: _Key) -> list[bytes]:
-        """Return the beginning of a line, and hold it no longer."""
+        """Remove the unfinished line from the buffer, and return it."""
         begun = self._begun.pop(key, [])
         self._held -= sum(map(len, begun))
         return begun
 
     def _break(self, key: _Key) -> None:
-        """Give up the line that has begun."""
+        """Count the unfinished line as missing."""
         self._missing[key[0]] += sum(map(len, self._take(key)))
         self._broken.add(key)

@@ -1,4 +1,4 @@
-"""``assist quota``: every limit and its use, and the one that can be set."""
+"""``assist quota``: show all limits and their use, and set one."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ app = options.application()
 
 @app.callback(
     invoke_without_command=True,
-    help="Show every limit and its use: of commands their number, else the largest that is saved.",
+    help="Show all limits and their use, and set one. USED is the number of commands, else the largest saved value.",
     epilog=options.examples("assist quota", "assist quota set commands 1000"),
 )
 def quota(context: typer.Context, output: options.Output = Format.TABLE, plain: options.Plain = False) -> None:
-    """``assist quota`` alone."""
+    """Show the quotas, if there is no subcommand."""
     if context.invoked_subcommand is not None:
         return
     printer = options.printer(context, output, plain=plain)
@@ -30,7 +30,7 @@ def quota(context: typer.Context, output: options.Output = Format.TABLE, plain: 
     if printer.is_json:
         printer.documents(map(documents.usage, found))
         return
-    columns = [Column("QUOTA"), Column("LIMIT", right=True), Column("USED", right=True), Column("UNIT")]
+    columns = [Column("QUOTA"), Column("LIMIT", right=True), Column("USED", right=True), Column("UNIT", drop=1)]
     printer.table(
         columns,
         (
@@ -43,10 +43,10 @@ def quota(context: typer.Context, output: options.Output = Format.TABLE, plain: 
 @app.command("set", epilog=options.examples("assist quota set commands 1000", "assist quota set commands 500"))
 def set_(
     context: typer.Context,
-    name: Annotated[str, typer.Argument(metavar="commands", help="The quota that can be set.")],
-    value: Annotated[int, typer.Argument(metavar="N", help="How many commands may be saved; default: 500.")],
+    name: Annotated[str, typer.Argument(metavar="commands", help="The only quota that can be changed.")],
+    value: Annotated[int, typer.Argument(metavar="N", help="Largest number of saved commands (default 500).")],
 ) -> None:
-    """Set how many commands may be saved. Those that exist stay."""
+    """Set the largest number of saved commands. Existing ones stay."""
     with open_controller(home()) as controller:
         quotas.set_limit(controller, name, value)
-    options.printer(context).talk(f"{value:,} {name} may be saved now.")
+    options.printer(context).talk(f"The limit of {name} is {value:,} now.")

@@ -1,4 +1,4 @@
-"""``assist rerun``: an invocation once more, where it did not succeed."""
+"""``assist rerun``: run an invocation again on the instances where it did not succeed."""
 
 from __future__ import annotations
 
@@ -26,21 +26,27 @@ app = options.application()
 def rerun(
     context: typer.Context,
     *,
-    id: Annotated[str, typer.Argument(metavar="INVOCATION", help="An id, its beginning, or - (the newest).")],
-    failed: Annotated[
-        bool, typer.Option("--failed", help="Where it did not end with exit code 0; the default.")
+    id: Annotated[str, typer.Argument(metavar="INVOCATION", help="An id, the beginning of one, or - for the newest.")],
+    failed: Annotated[bool, typer.Option("--failed", help="Run where the exit code was not 0 (default).")] = False,
+    everywhere: Annotated[
+        bool, typer.Option("--all", help="Run on all of its instances.", rich_help_panel=WHERE)
     ] = False,
-    everywhere: Annotated[bool, typer.Option("--all", help="On all of its instances.", rich_help_panel=WHERE)] = False,
     preview: targets.Preview = False,
     secrets: parameters.Secrets = None,
     timeout: Annotated[
-        int | None, typer.Option("--timeout", metavar="TIME", parser=options.whole_seconds, help="Default: as then.")
+        int | None,
+        typer.Option(
+            "--timeout",
+            metavar="TIME",
+            parser=options.whole_seconds,
+            help="Stop the script after TIME (default: as before).",
+        ),
     ] = None,
     working_dir: Annotated[
-        str | None, typer.Option("--workdir", metavar="DIR", help="Where to run; default: as then.")
+        str | None, typer.Option("--workdir", metavar="DIR", help="Working directory (default: as before).")
     ] = None,
     username: Annotated[
-        str | None, typer.Option("--user", metavar="NAME", help="Run as this user; default: as then.")
+        str | None, typer.Option("--user", metavar="NAME", help="Run as this user (default: as before).")
     ] = None,
     keep_script: options.KeepScript = False,
     when: launching.ScheduleOptions,
@@ -51,12 +57,12 @@ def rerun(
     output: options.Output = Format.TABLE,
     encoding: options.EncodingOption = Encoding.TEXT,
 ) -> None:
-    """Run again what ran: the same version, with the same parameters.
+    """Run an invocation again, where it did not succeed.
 
-    It runs where it did not succeed, or with --all everywhere. Secrets are not remembered: they are given again.
+    The version and the parameters are the same. Secrets are not stored, so give them again.
     """
     if failed and everywhere:
-        raise UsageError("cannot rerun only the failed and all", hint="leave out one of --failed and --all")
+        raise UsageError("cannot use --failed and --all together", hint="give one of them")
     printer = options.printer(context, output)
     rollout, look = waves.rollout(), view.look()
     timing = when.timing(rollout)
@@ -76,7 +82,7 @@ def rerun(
             targets.print_preview(printer, resolve(controller, chosen(request)))
             return
         if timing is not None:
-            launching.tell_scheduled(printer, controller, *schedule(controller, request, timing, also=also))
+            launching.print_scheduled(printer, controller, *schedule(controller, request, timing, also=also))
             return
         if printer.can_ask:
             request = replace(request, secrets={**given, **parameters.ask(printer, missing(request))})

@@ -1,4 +1,4 @@
-"""``assist run``: a script, once, without saving it."""
+"""``assist run``: run a script without saving it as a command."""
 
 from __future__ import annotations
 
@@ -29,19 +29,28 @@ def run(
     context: typer.Context,
     *,
     words: Annotated[
-        list[str] | None, typer.Argument(metavar="[-- WORD...]", help="A program and its words, run as they are.")
+        list[str] | None, typer.Argument(metavar="[-- WORD...]", help="A program and its arguments, run as they are.")
     ] = None,
     script: scripts.ScriptOptions,
     target: targets.TargetOptions,
-    type: Annotated[str | None, typer.Option("--type", help="shell, bat or powershell.", metavar="TYPE")] = None,
+    type: Annotated[
+        str | None, typer.Option("--type", help="shell, bat or powershell (default: detected).", metavar="TYPE")
+    ] = None,
     timeout: Annotated[
-        int, typer.Option("--timeout", metavar="TIME", parser=options.whole_seconds, help="Stop it then: 90, 10m, 2h.")
+        int,
+        typer.Option(
+            "--timeout",
+            metavar="TIME",
+            parser=options.whole_seconds,
+            help="Stop the script after TIME, as 10m (default 60 s).",
+            show_default=False,
+        ),
     ] = DEFAULT_TIMEOUT,
     working_dir: Annotated[
-        str | None, typer.Option("--workdir", metavar="DIR", help="Where to run; default: the user's home.")
+        str | None, typer.Option("--workdir", metavar="DIR", help="Working directory (default: home of the user).")
     ] = None,
     username: Annotated[
-        str | None, typer.Option("--user", metavar="NAME", help="Run as this user; default: the agent's own.")
+        str | None, typer.Option("--user", metavar="NAME", help="Run as this user (default: user of the agent).")
     ] = None,
     given: parameters.ParameterOptions,
     keep_script: options.KeepScript = False,
@@ -53,9 +62,9 @@ def run(
     output: options.Output = Format.TABLE,
     encoding: options.EncodingOption = Encoding.TEXT,
 ) -> None:
-    """Run a script once and show what it prints.
+    """Run a script on one instance or many, and show its output.
 
-    The history keeps it. The exit status is the script's own, 124 on a timeout.
+    The exit status is that of the script, 124 on a timeout.
     """
     printer = options.printer(context, output)
     rollout, look = waves.rollout(), view.look()
@@ -78,7 +87,7 @@ def run(
     )
     if timing is not None:
         with open_controller(home()) as controller:
-            launching.tell_scheduled(printer, controller, *schedule(controller, request, timing, also=also))
+            launching.print_scheduled(printer, controller, *schedule(controller, request, timing, also=also))
         return
     with open_controller(home()) as controller, recorded(controller, request, also=also) as invocation:
         status = carry_out(
@@ -97,10 +106,10 @@ def run(
 def _script(
     printer: Printer, words: Sequence[str] | None, script: scripts.ScriptOptions, word: str | None
 ) -> tuple[bytes, CommandType]:
-    """The one script that is given, and its type: the one that is named, else the one that the file tells."""
+    """Return the one script given, and its type: the type given, else the one detected from the script."""
     if sum(given is not None and given != [] for given in (words, script.text, script.file)) != 1:
         raise UsageError(
-            "cannot tell what to run: give words after --, or -c TEXT, or -f FILE, and one of them only",
+            "cannot run: not exactly one script given, as words after --, -c TEXT or -f FILE",
             hint="assist run -- uname -a",
         )
     kind = type_from_word(word) if word else None

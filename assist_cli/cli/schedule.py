@@ -1,4 +1,4 @@
-"""``assist schedule``: what runs again or later, what became of its due times; to pause it and to resume it."""
+"""``assist schedule``: list schedules and their slots, pause and resume them, preview a frequency."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from assist_cli.cli import documents, options
-from assist_cli.cli.formatting import ago, clock, count, due, escape, one_line, took
+from assist_cli.cli.formatting import ago, clock, count, due, one_line, took
+from assist_cli.cli.launching import SERVER_DOWN
 from assist_cli.cli.output import Cell, Column, Format, Printer, Style
 from assist_cli.errors import UsageError
 from assist_cli.model import frequency
@@ -27,20 +28,28 @@ if TYPE_CHECKING:
 PREVIEW_LENGTH = 20
 MOST = 10_000
 
-app = options.application("What runs again and again, or later. To end it: assist stop ID.")
+app = options.application("Schedules of periodic runs: list, slots, pause, resume, preview. To end one: assist stop ID")
 
-Id = Annotated[str, typer.Argument(metavar="ID", help="An id of an invocation, its beginning, or - for the newest.")]
+Id = Annotated[
+    str, typer.Argument(metavar="ID", help="Id of an invocation, the beginning of one, or - for the newest.")
+]
 
 COLUMNS = (
     Column("ID"),
     Column("STATUS"),
     Column("FREQUENCY", flexible=True),
     Column("NEXT"),
-    Column("LAST"),
-    Column("ON", flexible=True),
-    Column("COMMAND", flexible=True),
+    Column("LAST", drop=1),
+    Column("ON", flexible=True, drop=2),
+    Column("COMMAND", flexible=True, drop=3),
 )
-SLOT_COLUMNS = (Column("DUE"), Column("INSTANCE"), Column("OUTCOME"), Column("LATE", right=True), Column("RECORD"))
+SLOT_COLUMNS = (
+    Column("DUE"),
+    Column("INSTANCE", flexible=True),
+    Column("OUTCOME"),
+    Column("LATE", right=True, drop=2),
+    Column("RECORD", drop=1),
+)
 
 STYLES = {
     SlotOutcome.RAN: Style.GOOD,
@@ -56,11 +65,11 @@ STYLES = {
 @app.command("list", epilog=options.examples("assist schedule list", "assist schedule list --ended -o json"))
 def list_(
     context: typer.Context,
-    ended: Annotated[bool, typer.Option("--ended", help="Those that are over too.")] = False,
+    ended: Annotated[bool, typer.Option("--ended", help="Also list schedules that have ended.")] = False,
     output: options.Output = Format.TABLE,
     plain: options.Plain = False,
 ) -> None:
-    """List what runs again, or later: the newest first."""
+    """List the schedules, newest first."""
     from assist_cli.operations.server import schedules
 
     printer = options.printer(context, output, plain=plain)
@@ -74,17 +83,17 @@ def list_(
     elif found:
         printer.table(COLUMNS, (_row(each, short[each.invocation.id], now) for each in found))
     else:
-        printer.talk("Nothing runs again, or later. Try: assist run --every 30s -- uptime")
+        printer.talk("No schedules. Try: assist run --every 30s -- uptime")
     for each in found:
         if each.schedule.error is not None:
-            printer.talk(f"{short[each.invocation.id]} cannot be fired: {each.schedule.error}")
+            printer.talk(f"{short[each.invocation.id]} cannot fire: {each.schedule.error}")
     if not served and any(each.is_waiting for each in found):
-        printer.talk("Nobody serves, so nothing runs. To serve: assist serve, or for good: assist service install")
+        printer.talk(SERVER_DOWN)
 
 
 @app.command(epilog=options.examples("assist schedule show -", "assist schedule show t-01k3 -o json"))
 def show(context: typer.Context, id: Id, output: options.Output = Format.TABLE) -> None:
-    """Show one schedule: when it runs next, and how it is kept."""
+    """Show a schedule: next due time, targets and settings."""
     from assist_cli.operations.server import schedules
 
     printer = options.printer(context, output)
@@ -103,15 +112,15 @@ def slots(
     id: Id,
     number: Annotated[
         int | None,
-        typer.Option("--number", "-n", min=0, metavar="N", help="At most so many; 0: all. Default: 20, in JSON all."),
+        typer.Option("--number", "-n", min=0, metavar="N", help="Show at most N, 0 for all (default 20, JSON all)."),
     ] = None,
     output: options.Output = Format.TABLE,
     plain: options.Plain = False,
 ) -> None:
-    """List what became of each due time, the newest first.
+    """List the slots of a schedule: due times and outcomes, newest first.
 
-    Ran, Late (by more than 1 s) and MadeUp: its agent took it; how it went is in the record. SkippedOverlap: the run
-    before was not over. MissedDown: nobody served. NotDelivered: its agent could not be reached.
+    Ran, Late (by more than 1 s), MadeUp: started; the record has the result. SkippedOverlap: previous run still in
+    progress. MissedDown: the server was down. NotDelivered: the agent could not be reached.
     """
     from assist_cli.operations.server import schedules
 
@@ -130,23 +139,23 @@ def slots(
     if shown:
         printer.table(SLOT_COLUMNS, (_slot_row(each, names) for each in shown))
     else:
-        printer.talk("It was not due yet.")
+        printer.talk("No due time has passed yet.")
     if len(found) > len(shown):
-        printer.talk("There are older ones; all of them with -n 0")
+        printer.talk("There are older slots. To show all: -n 0")
 
 
 @app.command(epilog=options.examples("assist schedule pause -", "assist schedule pause t-01k3"))
 def pause(context: typer.Context, id: Id, output: options.Output = Format.TABLE) -> None:
-    """Let it run no more until it is resumed.
+    """Pause a schedule until it is resumed.
 
-    What runs of it now goes on. Due times of a pause are left out, and not made up.
+    A run in progress continues. Due times during the pause are skipped.
     """
     _change(context, id, output, "pause")
 
 
 @app.command(epilog=options.examples("assist schedule resume -", "assist schedule resume t-01k3"))
 def resume(context: typer.Context, id: Id, output: options.Output = Format.TABLE) -> None:
-    """Let it run again, from its next due time on."""
+    """Resume a schedule, from its next due time."""
     _change(context, id, output, "resume")
 
 
@@ -160,19 +169,29 @@ def preview(
     context: typer.Context,
     text: Annotated[str, typer.Argument(metavar="FREQUENCY", help="rate(5m), a cron expression, or at(TIME).")],
     number: Annotated[
-        int, typer.Option("--number", "-n", min=1, max=MOST, metavar="N", help="So many; default: 20.")
+        int,
+        typer.Option(
+            "--number",
+            "-n",
+            min=1,
+            max=MOST,
+            metavar="N",
+            help=f"Number of due times (default {PREVIEW_LENGTH}, at most {MOST:,}).",
+            show_default=False,
+        ),
     ] = PREVIEW_LENGTH,
     timezone: Annotated[
         str | None,
-        typer.Option("--timezone", metavar="ZONE", help="Asia/Shanghai, UTC, GMT+8:00; default: this machine's."),
+        typer.Option(
+            "--timezone", metavar="ZONE", help="Time zone, as Asia/Shanghai, UTC or GMT+8:00 (default: this machine's)."
+        ),
     ] = None,
     output: options.Output = Format.TABLE,
     plain: options.Plain = False,
 ) -> None:
-    """Show the next firings of a frequency.
+    """Show the next due times of a frequency.
 
-    Those on days on which clocks are changed are marked. Nothing is made. What runs follows from the same rules; they
-    stand in assist help frequency.
+    Due times affected by daylight saving are marked. Nothing is created. For the rules: assist help frequency
     """
     printer = options.printer(context, output, plain=plain)
     now = utc_now()
@@ -180,8 +199,8 @@ def preview(
     asked = frequency.parse(text, zone=zone, now=now)
     if timezone is not None and asked.timezone not in (None, zone):
         raise UsageError(
-            f"cannot use two time zones: '{asked.timezone}' stands in the frequency, and --timezone is '{zone}'",
-            hint="leave one of them out",
+            f"cannot use two time zones: '{asked.timezone}' in the frequency, '{zone}' in --timezone",
+            hint="remove one of them",
         )
     firings = asked.upcoming(now, now, number, zone=zone)
     for remark in asked.remarks:
@@ -189,13 +208,13 @@ def preview(
     if printer.is_json:
         printer.documents(map(documents.firing, firings))
         return
-    columns = [Column("LOCAL TIME"), Column("UTC"), Column("WHEN"), Column("NOTE")]
+    columns = [Column("LOCAL TIME"), Column("UTC", drop=2), Column("WHEN", drop=1), Column("NOTE")]
     printer.table(columns, (_firing_row(firing, now) for firing in firings))
-    printer.talk(f"Local times are those of {asked.timezone or zone}.")
+    printer.talk(f"Local times are in {asked.timezone or zone}.")
     if any(firing.note for firing in firings):
-        printer.talk("gap: clocks leave out these times on that day; overlap: they show them twice.")
+        printer.talk("gap: this local time does not exist; overlap: it exists twice.")
     if len(firings) < number:
-        printer.talk("It does not fire again, up to the year 2099.")
+        printer.talk("There are no more due times up to the year 2099.")
 
 
 def _change(context: typer.Context, id: str, output: Format, what: str) -> None:
@@ -219,21 +238,20 @@ def _print(printer: Printer, found: Planned, now: datetime) -> None:
     zone = schedule.timezone
     upcoming = f" ({clock(schedule.upcoming, zone)})" if schedule.upcoming else ""
     rows = [
-        *([("Error", f"cannot be fired: {schedule.error}")] if schedule.error is not None else []),
+        *([("Error", f"cannot fire: {schedule.error}")] if schedule.error is not None else []),
         ("Frequency", schedule.expression),
         ("Next", _next(found, now) + upcoming),
         ("Last", f"{ago(schedule.last, now)} ({clock(schedule.last, zone)})" if schedule.last else "-"),
         ("On", ", ".join(place.instance_name for place in invocation.instances)),
         ("Command", _command(found)),
-        ("Missed", "left out" if schedule.missed is Missed.SKIP else "run once, when somebody serves again"),
-        ("Keeps", f"{count(schedule.keep, 'record')} of each instance"),
+        ("Missed", "skip" if schedule.missed is Missed.SKIP else "run-once: one run when the server is back"),
+        ("Keep", f"{count(schedule.keep, 'record')} of each instance"),
     ]
     if schedule.jitter:
-        rows.append(("Jitter", f"the instances spread over {took(schedule.jitter)}"))
+        rows.append(("Jitter", f"up to {took(schedule.jitter)} for each instance"))
     if schedule.secrets:
         rows.append(("Secrets", ", ".join(f"{key} from {reference}" for key, reference in schedule.secrets.items())))
-    for title, text in rows:
-        printer.line(f"  {printer.paint(title.ljust(10), Style.QUIET)} {escape(text)}")
+    printer.fields(rows, 10)
 
 
 def _row(found: Planned, short: str, now: datetime) -> list[Cell | str]:
@@ -280,7 +298,7 @@ def _slot_row(slot: Slot, names: Mapping[str, str]) -> list[Cell | str]:
 
 def _firing_row(firing: Firing, now: datetime) -> Sequence[Cell | str]:
     return [
-        f"{firing.local:%a %Y-%m-%d %H:%M:%S%z}".removesuffix("00"),  # of the offset: +02, and +0530 whole
+        f"{firing.local:%a %Y-%m-%d %H:%M:%S%z}".removesuffix("00"),  # of the offset: +02, but +0530
         f"{firing.time:%Y-%m-%d %H:%M:%S}",
         ago(firing.time, now),
         Cell(f"{firing.note} {firing.hours}" if firing.note else "", Style.ODD),

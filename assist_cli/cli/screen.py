@@ -1,7 +1,7 @@
-"""A terminal that is drawn again and again: a few lines of it, or all of it.
+"""A terminal that is redrawn: some lines of it, or the whole screen.
 
-A frame is lines of cells, each line cut at the edge. One that is like the frame before is not drawn, and a new one goes
-out in one write, so that nothing flickers.
+A frame is lines of cells, each cut at the edge. A frame equal to the previous one is not drawn. A new one is written in
+one piece, so that nothing flickers.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ Line = Sequence[Cell]
 
 
 class _Silenced:
-    """The terminal of a descriptor, on which keys show nothing and are there without Enter, until it is restored.
+    """A terminal without echo, whose keys can be read without Enter, until it is restored.
 
-    A terminal is left alone where it is not ours: this process is in the background, and the keys are the shell's.
+    It is unchanged while this process is in the background, because then the keys are for the shell.
     """
 
     def __init__(self, descriptor: int) -> None:
@@ -37,7 +37,7 @@ class _Silenced:
         tty.setcbreak(descriptor)
 
     def restore(self) -> None:
-        """Give the terminal back without what was typed meanwhile; more than once is no harm."""
+        """Restore the terminal, and discard keys typed meanwhile. Further calls do nothing."""
         before, self._before = self._before, None
         if sys.platform == "win32" or before is None:
             return
@@ -53,15 +53,15 @@ class _Silenced:
 
 
 def is_foreground(terminal: int) -> bool:
-    """Return True if the keys that are typed at a terminal are for this process, and not for the shell."""
+    """Return True if this process is in the foreground of the terminal, so that the keys are for it."""
     try:
         return os.tcgetpgrp(terminal) == os.getpgrp()
     except OSError:
-        return True  # it is not the terminal that controls us, so no shell shares it
+        return True  # not the controlling terminal, so no shell shares it
 
 
 class Screen:
-    """Drawn where the cursor is, and left standing at the end; a ``whole`` one gives back what was there before."""
+    """A display at the cursor, which stays at the end. A ``whole`` one fills the screen, and is removed at the end."""
 
     def __init__(self, printer: Printer, *, whole: bool = False) -> None:
         from rich.live import Live
@@ -80,11 +80,11 @@ class Screen:
 
     @property
     def size(self) -> tuple[int, int]:
-        """Columns and lines, as they are now."""
+        """The current numbers of columns and lines."""
         return self._console.width, self._console.height
 
     def draw(self, lines: Sequence[Line]) -> None:
-        """Show these lines in place of those before."""
+        """Replace the lines that are shown."""
         frame = (self.size, [tuple(line) for line in lines])
         if frame == self._shown:
             return
@@ -103,10 +103,10 @@ class Screen:
             ),
             refresh=self._live.is_started,
         )
-        if not self._live.is_started:  # begun without anything to show, it would leave an empty line
+        if not self._live.is_started:  # started without content, it would leave an empty line
             self._live.start(refresh=True)
 
     def close(self) -> None:
-        """Let go of the terminal; more than once is no harm."""
+        """Release the terminal. Further calls do nothing."""
         self._live.stop()
         self._terminal.restore()

@@ -1,4 +1,4 @@
-"""Scripts on the command line: where one comes from, the editor, and how one is shown and compared."""
+"""Scripts on the command line: their options, the editor, and their display and comparison."""
 
 from __future__ import annotations
 
@@ -31,13 +31,15 @@ class ScriptOptions(Group):
     """Options that give a script."""
 
     text: Annotated[str | None, typer.Option("--command", "-c", metavar="TEXT", help="The script as text.")] = None
-    file: Annotated[str | None, typer.Option("--file", "-f", metavar="FILE", help="The script; - is stdin.")] = None
-    fix: Annotated[bool, typer.Option("--fix-line-endings", help="Convert CR LF in a shell script to LF.")] = False
+    file: Annotated[
+        str | None, typer.Option("--file", "-f", metavar="FILE", help="Read the script from FILE; - is stdin.")
+    ] = None
+    fix: Annotated[bool, typer.Option("--fix-line-endings", help="Convert CR LF of a shell script to LF.")] = False
 
     def content(self) -> bytes | None:
         """Return the script, None when there is no such option. Raises FileFailure, UsageError."""
         if self.text is not None and self.file is not None:
-            raise UsageError("cannot take a script twice", hint="give -c TEXT or -f FILE")
+            raise UsageError("cannot use two scripts", hint="give -c TEXT or -f FILE")
         if self.fix and self.file is None:
             raise UsageError("cannot use --fix-line-endings without -f", hint="give the script with -f FILE")
         if self.text is not None:
@@ -45,7 +47,7 @@ class ScriptOptions(Group):
         return None if self.file is None else read(self.file)
 
     def fixed(self, printer: Printer, content: bytes, kind: CommandType) -> bytes:
-        """Return the script as it was asked for: of a file for a shell, with LF for CR LF, or with a warning of it."""
+        """Convert CR LF in a shell script from a file to LF with ``fix``, else warn of it. Return the script."""
         if self.file is None or kind is not CommandType.SHELL:
             return content
         if self.fix:
@@ -58,7 +60,7 @@ class ScriptOptions(Group):
 
 
 def _broken_by_cr(content: bytes) -> str:
-    """Say what the first CR LF of a script breaks. Empty when it breaks nothing: no shell reads it."""
+    """Describe what the first CR LF of a script breaks. Return an empty text if no shell reads the script."""
     lines = sent(content, CommandType.SHELL).split(b"\n")[:-1]
     number = next((number for number, line in enumerate(lines, start=1) if line.endswith(b"\r")), 0)
     interpreter = shebang(lines[0]) if number == 1 else None
@@ -70,12 +72,12 @@ def _broken_by_cr(content: bytes) -> str:
 
 
 def encoded(text: str) -> bytes:
-    """Text of the command line as bytes: what came as bytes that are no UTF-8 leaves as it came."""
+    """Encode text of the command line. Bytes that are not UTF-8 stay as they were given."""
     return text.encode("utf-8", "surrogateescape")
 
 
 def read(file: str) -> bytes:
-    """The bytes of a file, or of stdin for ``-``. Raises FileFailure."""
+    """Read a file, or stdin for ``-``. Raises FileFailure."""
     if file == "-":
         return Streams().stdin.read()
     try:
@@ -85,9 +87,9 @@ def read(file: str) -> bytes:
 
 
 def edited(content: bytes, kind: CommandType) -> bytes:
-    """What a person makes of a script in ``$VISUAL`` or ``$EDITOR``.
+    """Edit a script in ``$VISUAL`` or ``$EDITOR``, and return it.
 
-    Raises FileFailure when the editor does not start or fails, Refused when nothing was changed.
+    Raises FileFailure if the editor fails, Refused if nothing was changed.
     """
     import subprocess
     import tempfile
@@ -104,30 +106,30 @@ def edited(content: bytes, kind: CommandType) -> bytes:
                 f"cannot edit the script with '{editor}': {error}", hint="set EDITOR, or give the script with -f FILE"
             ) from error
     if saved == content:
-        raise Refused("cannot go on: the script was not changed in the editor", code=codes.NOTHING_CHANGED)
+        raise Refused("cannot save: the script was not changed in the editor", code=codes.NOTHING_CHANGED)
     return saved
 
 
 def show(printer: Printer, content: bytes, kind: CommandType) -> None:
-    """Print a script: in colours on a terminal, control characters written out."""
+    """Print a script: with colours on a terminal, control characters escaped."""
     printer.script(escape(content.decode("utf-8", "replace"), keep="\n\t"), _language(content, kind))
 
 
 def difference(old: bytes, new: bytes, names: tuple[str, str]) -> list[str]:
-    """The unified diff of two scripts, a line each, with control characters written out."""
-    from assist_cli.model.comparison import unified  # which a run does not need
+    """Return the lines of the unified diff of two scripts, control characters escaped."""
+    from assist_cli.model.comparison import unified  # a run does not need it
 
     return unified(_lines(old), _lines(new), *names)
 
 
 def print_difference(printer: Printer, lines: Sequence[str]) -> None:
-    """Print a unified diff: what went in red, what came in green."""
+    """Print a unified diff: removed lines in red, added ones in green."""
     for line in lines:
         printer.line(printer.paint(line, _style(line), keep="\t"))
 
 
 def quote(words: Sequence[str], kind: CommandType) -> bytes:
-    """A script that runs these words as they are."""
+    """Return a script that runs these words as they are."""
     return encoded(_QUOTE[kind](words))
 
 

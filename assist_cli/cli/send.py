@@ -1,4 +1,4 @@
-"""``assist send``: a small file, whole, to one instance or many."""
+"""``assist send``: send a small file to one instance or many."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from assist_cli.operations.controller import open_controller
 from assist_cli.operations.runs.files import SendRequest, recorded
 from assist_cli.paths import home
 
-READ_AT_MOST = 1 << 20  # of what has no size, as a pipe; far more than may be sent
+READ_AT_MOST = 1 << 20  # bytes of a pipe, which has no size; far more than the limit
 
 app = options.application()
 
@@ -34,22 +34,36 @@ app = options.application()
 def send(
     context: typer.Context,
     *,
-    file: Annotated[str, typer.Argument(metavar="FILE|-", help="What to send; - is stdin.")],
-    directory: Annotated[str, typer.Option("--to", metavar="DIR", help="From the root on; made when missing.")],
+    file: Annotated[str, typer.Argument(metavar="FILE|-", help="The file to send; - is stdin.")],
+    directory: Annotated[
+        str, typer.Option("--to", metavar="DIR", help="Absolute folder (required); created if missing.")
+    ],
     target: targets.TargetOptions,
     name: Annotated[
-        str | None, typer.Option("--name", metavar="NAME", help="What it is called there; default: as here.")
+        str | None, typer.Option("--name", metavar="NAME", help="Name of the file there (default: as here).")
     ] = None,
-    mode: Annotated[str, typer.Option("--mode", metavar="MODE", help="As for chmod, in octal.")] = DEFAULT_MODE,
+    mode: Annotated[
+        str,
+        typer.Option(
+            "--mode", metavar="MODE", help=f"Mode in octal, as for chmod (default {DEFAULT_MODE}).", show_default=False
+        ),
+    ] = DEFAULT_MODE,
     owner: Annotated[
-        str | None, typer.Option("--owner", metavar="USER", help="Whose it becomes; default: the agent's user.")
+        str | None, typer.Option("--owner", metavar="USER", help="Owner of the file (default: user of the agent).")
     ] = None,
     group: Annotated[
-        str | None, typer.Option("--group", metavar="GROUP", help="Its group; default: the agent's.")
+        str | None, typer.Option("--group", metavar="GROUP", help="Group of the file (default: group of the agent).")
     ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a file that is there.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing file.")] = False,
     timeout: Annotated[
-        int, typer.Option("--timeout", metavar="TIME", parser=options.whole_seconds, help="Wait so long for an answer.")
+        int,
+        typer.Option(
+            "--timeout",
+            metavar="TIME",
+            parser=options.whole_seconds,
+            help=f"Fail without an answer after TIME (default {DEFAULT_TIMEOUT} s).",
+            show_default=False,
+        ),
     ] = DEFAULT_TIMEOUT,
     watch: launching.WatchOptions,
     waves: launching.WaveOptions,
@@ -58,9 +72,8 @@ def send(
 ) -> None:
     """Send a file of up to 24,576 bytes.
 
-    It arrives whole, with its mode and owner, or not at all: whatever happens on the way, the old file stands until the
-    new one is there. A file that exists already is left as it is, unless --overwrite is given. The history keeps its
-    size and SHA-256, never its content.
+    The file is written atomically, with its mode and owner. An existing file is replaced only with --overwrite. The
+    history keeps the size and the SHA-256 of the file, never its content.
     """
     printer = options.printer(context, output)
     rollout = waves.rollout()
@@ -69,9 +82,7 @@ def send(
         targets.preview(printer, where)
         return
     if file == "-" and name is None:
-        raise UsageError(
-            "cannot tell what the file is to be called: standard input has no name", hint="give it one: --name app.conf"
-        )
+        raise UsageError("cannot send standard input without a name for the file", hint="give a name: --name app.conf")
     also = notify.also()
     request = SendRequest(
         content=_read(file),
@@ -99,7 +110,7 @@ def send(
 
 
 def _read(file: str) -> bytes:
-    """The content of a file, or of stdin for ``-``. Raises FileFailure, and QuotaExceeded with the size that it has."""
+    """Read a file, or stdin for ``-``. Raises FileFailure, and QuotaExceeded with the size of the file."""
     if file == "-":
         content = Streams().stdin.read(READ_AT_MOST)
     else:

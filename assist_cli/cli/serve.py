@@ -1,4 +1,4 @@
-"""``assist serve``: the server, in the foreground, with its log on stderr."""
+"""``assist serve``: run the server in the foreground, with its log on stderr."""
 
 from __future__ import annotations
 
@@ -23,26 +23,26 @@ app = options.application()
 @app.command(epilog=options.examples("assist serve", "assist serve --api 127.0.0.1:8320"))
 def serve(
     context: typer.Context,
-    once: Annotated[bool, typer.Option("--once", help="Do what is due now, and end.")] = False,
+    once: Annotated[bool, typer.Option("--once", help="Fire due schedules and reconcile records, then exit.")] = False,
     *,
     take_over: Annotated[
         bool, typer.Option("--take-over", help="Take the place of every other copy of this home: agents refuse those.")
     ] = False,
     listening: Listening,
 ) -> None:
-    """Fire what is due, and see through what is open.
+    """Run the server, which fires schedules and recovers records.
 
-    Runs until SIGTERM or Ctrl-C. One serves for one home; when it was down, the next takes up what it left. To have it
-    started with the machine: assist service install.
+    With --api it also answers the HTTP API. Runs until SIGTERM or Ctrl-C. One server per home; a new one recovers
+    the records of its predecessor. To start it at boot: assist service install
     """
     printer = options.printer(context)
     for option, given in (("an API", listening.api), ("metrics", listening.metrics)):
         if once and given is not None:
             raise UsageError(
-                f"cannot serve {option} once", hint=f"leave out --once, or --{option.removeprefix('an ').lower()}"
+                f"cannot serve {option} once", hint=f"remove --once, or --{option.removeprefix('an ').lower()}"
             )
     services = listening.services()
-    _keep_log(printer)
+    _set_up_log(printer)
     with open_controller(home()) as controller:
         from assist_cli.operations.server import server
 
@@ -50,7 +50,7 @@ def serve(
 
 
 class _Line(logging.Formatter):
-    """``2026-11-22 08:00:00 text``; where the journal of the system adds the time, only the text."""
+    """Formats a line as ``2026-11-22 08:00:00 text``, without the time if the journal of systemd adds it."""
 
     def __init__(self, printer: Printer) -> None:
         bare = "JOURNAL_STREAM" in os.environ and not printer.stderr_is_terminal
@@ -60,8 +60,8 @@ class _Line(logging.Formatter):
         return escape(super().format(record), keep="\n" if record.exc_info else "")
 
 
-def _keep_log(printer: Printer) -> None:
-    """What is worth a line: what begins and ends, what did not run as it should; each firing with ``-v``."""
+def _set_up_log(printer: Printer) -> None:
+    """Set up the log: start, end and failures; with ``-v`` also each firing."""
     handler = LogHandler(printer)
     handler.setFormatter(_Line(printer))
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)

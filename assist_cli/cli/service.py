@@ -1,4 +1,4 @@
-"""``assist service``: the server as a service of systemd."""
+"""``assist service``: the server as a systemd service."""
 
 from __future__ import annotations
 
@@ -14,9 +14,7 @@ from assist_cli.operations.server import service as operations
 from assist_cli.operations.server.service import ServiceState, Systemd
 from assist_cli.paths import home
 
-app = options.application(
-    "The server, started with the machine: by systemd, for the user, or for root by the system's."
-)
+app = options.application("Server as a systemd service, started at boot: install, status.")
 
 
 @app.command(epilog=options.examples("assist service install", "sudo assist service install --api 127.0.0.1:8320"))
@@ -26,10 +24,10 @@ def install(
     *,
     listening: Listening,
 ) -> None:
-    """Have the server started, now and with the machine, with the same options as assist serve.
+    """Install the server as a service, started now and at boot.
 
-    It writes a unit of the user; for root, one of the system. Variables for it, such as those of secrets, are read from
-    the file environment in ASSIST_HOME. Without systemd it says what to do instead.
+    The options are those of assist serve. This writes a user unit, for root a system unit. Environment variables,
+    such as secrets, are read from the file environment in ASSIST_HOME. Without systemd, a message says what to do.
     """
     printer = options.printer(context, output)
     listening.services()
@@ -39,7 +37,7 @@ def install(
 
 @app.command(epilog=options.examples("assist service status", "assist service status -o json"))
 def status(context: typer.Context, output: options.Output = Format.TABLE) -> None:
-    """Show the service, and whether somebody serves. Ends with 1 when the service does not run."""
+    """Show the service and the running server. Exit status: 1 without a running service."""
     printer = options.printer(context, output)
     with open_controller(home()) as controller:
         state = operations.state(controller, Systemd())
@@ -50,10 +48,10 @@ def status(context: typer.Context, output: options.Output = Format.TABLE) -> Non
 
 @app.command(epilog=options.examples("assist service uninstall", "sudo assist service uninstall"))
 def uninstall(context: typer.Context) -> None:
-    """End the service, and take its unit away. Schedules stay; they run when somebody serves again."""
+    """Stop the service, and remove its unit. Schedules stay, and fire when a server runs again."""
     printer = options.printer(context)
     if not operations.uninstall(Systemd()):
-        printer.talk("There is no service.")
+        printer.talk("No service is installed.")
 
 
 def _show(printer: Printer, state: ServiceState) -> None:
@@ -63,10 +61,10 @@ def _show(printer: Printer, state: ServiceState) -> None:
     unit = f"{state.unit}, {'enabled' if state.is_enabled else 'not enabled'}"
     rows = [
         ("unit", unit if state.is_installed else "none: assist service install", state.is_enabled),
-        ("state", "runs" if state.is_active else "does not run", state.is_active),
-        ("server", f"process {state.process}" if state.process else "nobody serves", state.process is not None),
+        ("state", "running" if state.is_active else "not running", state.is_active),
+        ("server", f"process {state.process}" if state.process else "not running", state.process is not None),
     ]
     for name, text, good in rows:
         printer.line(f"{name:<7} {printer.paint(escape(text), Style.GOOD if good else Style.ODD)}")
     if state.is_installed and not state.lingers:
-        printer.talk("It ends when you log out. To keep it: sudo loginctl enable-linger $USER")
+        printer.talk("The service ends at your logout. To keep it running: sudo loginctl enable-linger $USER")

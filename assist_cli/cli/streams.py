@@ -1,16 +1,15 @@
-"""The standard streams of the process: which of them are terminals, and the one reader and writer of them.
+"""The standard streams of the process: terminal or not, and the only reader and writer of them.
 
-The Printer writes to them, and beside it only completion, which has no time for a Printer. No other module of the
-command line asks whether a stream is a terminal, reads ``NO_COLOR``, ``COLUMNS`` or ``TERM``, or has an escape sequence
-in it.
+The Printer writes to them, and completion, which has no time for a Printer. No other module of the command line checks
+for a terminal, reads ``NO_COLOR``, ``COLUMNS`` or ``TERM``, or has escape sequences.
 
-A descriptor may be anything: a slow pipe, one that takes a part of what it is given, one that was left non-blocking by
-a program that shares it. So all reading and writing waits for the descriptor and repeats until every byte has gone
-through. Output that nobody reads raises OutputClosed and output that cannot be written OutputFailure, whatever the
-command was doing. Messages on stderr are dropped instead: they break no command.
+A descriptor may be a slow pipe, accept only a part of the data, or be non-blocking because a program that shares it
+made it so. All reads and writes therefore wait for the descriptor and repeat until every byte is transferred. Output
+raises OutputClosed if its reader has gone, and OutputFailure if it cannot be written. Messages on stderr are dropped
+instead, so that they never break a command.
 
-A stream is looked up at each use, so whoever replaces ``sys.stdout`` gets what is written from then on. Nothing is kept
-beyond a ``Streams``. Completion imports this module, so it imports nothing that takes time.
+A stream is looked up at each use, so a replaced ``sys.stdout`` takes effect immediately. Completion imports this
+module, so its imports must be quick.
 """
 
 from __future__ import annotations
@@ -28,14 +27,14 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 DEFAULT_COLUMNS = 80
-DRAWINGS_A_SECOND = 10  # of a status line, at most: nobody reads faster
+DRAWINGS_A_SECOND = 10  # of the progress line, at most
 READ_SIZE = 1 << 16
 _WIPE = "\r\x1b[2K"
 _UP = "\x1b[1A"
 
 
 class StandardStream:
-    """The stream ``name`` of ``sys``, or the ``given`` one. ``terminal`` overrides what the system says of it."""
+    """The stream ``name`` of ``sys``, or the ``given`` one. ``terminal`` overrides the answer of the system."""
 
     def __init__(self, name: str, given: TextIO | None = None, terminal: bool | None = None) -> None:
         self._name = name
@@ -55,13 +54,13 @@ class StandardStream:
 
     @property
     def _raw(self) -> BinaryIO:
-        """The stream without a buffer; a ``read`` or ``write`` that would have to wait returns None."""
+        """The stream without a buffer. A ``read`` or ``write`` that would block returns None."""
         buffer = self.file.buffer
-        return cast(BinaryIO, getattr(buffer, "raw", buffer))  # no buffer with PYTHONUNBUFFERED
+        return cast(BinaryIO, getattr(buffer, "raw", buffer))  # with PYTHONUNBUFFERED there is no buffer
 
     def _wait(self) -> None:
         """Wait until a non-blocking descriptor can be read or written, or has failed."""
-        import select  # which few streams need
+        import select  # rarely needed
 
         ready = select.poll()
         ready.register(self.fileno(), select.POLLIN if self._name == "stdin" else select.POLLOUT)
@@ -69,15 +68,14 @@ class StandardStream:
 
 
 class OutputStream(StandardStream):
-    """stdout, or as a ``MessageStream`` stderr. It has what rich needs of a file, so that rich writes through it too.
+    """stdout, or as a ``MessageStream`` stderr. rich can use it as a file.
 
-    What is written raises OutputClosed when its reader has gone, or a person does not wait for it any longer (Ctrl-C),
-    and OutputFailure when it cannot be written.
+    Writes raise OutputClosed if the reader has gone or the user pressed Ctrl-C, and OutputFailure on other errors.
     """
 
     @property
     def can_redraw(self) -> bool:
-        """True where a line can be replaced after it was written."""
+        """True if a line can be replaced after it was written."""
         return self.is_terminal and os.environ.get("TERM") != "dumb"
 
     @property
@@ -86,13 +84,13 @@ class OutputStream(StandardStream):
 
     @property
     def columns(self) -> int:
-        """The width of a line: ``COLUMNS`` if that is a number, else that of the terminal, else 80."""
+        """The width of a line: ``COLUMNS`` if that is a number, else of the terminal, else 80."""
         told = os.environ.get("COLUMNS", "")
         if told.isdecimal() and int(told):
             return int(told)
         try:
             return os.get_terminal_size(self.fileno()).columns or DEFAULT_COLUMNS
-        except (OSError, ValueError):  # not a terminal, or without a descriptor
+        except (OSError, ValueError):  # no terminal, or no descriptor
             return DEFAULT_COLUMNS
 
     @property
@@ -103,23 +101,23 @@ class OutputStream(StandardStream):
         return self.is_terminal
 
     def painted(self, text: str, colour: str) -> str:
-        """The text in a colour, a number of ECMA-48 (``31`` is red); unchanged where there are no colours."""
+        """Colour a text by its number in ECMA-48 (``31`` is red), if the stream shows colours."""
         return f"\x1b[{colour}m{text}\x1b[0m" if colour and self.shows_colours else text
 
     def write(self, text: str) -> int:
-        """Write a text, to a terminal without delay; returns its length."""
+        """Write a text, to a terminal without delay. Return its length."""
         self._put(text.encode("utf-8", "surrogateescape"))
         if self.is_terminal:
             self.flush()
         return len(text)
 
     def write_bytes(self, data: bytes) -> None:
-        """Write bytes unchanged and without delay, after the text that was written before."""
+        """Write bytes unchanged and without delay, after earlier text."""
         self._put(data)
         self.flush()
 
     def flush(self) -> None:
-        """Write all that is still in the buffer."""
+        """Write the buffer."""
         with self._failures():
             while True:
                 try:
@@ -128,14 +126,14 @@ class OutputStream(StandardStream):
                     self._wait()
 
     def discard(self) -> None:
-        """Discard what is still buffered and all that follows, so that the end of the process does not write it."""
+        """Discard the buffer and all later output, so that the exit of the process does not write it."""
         null = os.open(os.devnull, os.O_WRONLY)
         with contextlib.suppress(io.UnsupportedOperation):  # a stream in memory has no descriptor
             os.dup2(null, self.fileno())
         os.close(null)
 
     def console(self) -> Console:
-        """rich, writing here."""
+        """Return a rich console that writes to this stream."""
         from rich.console import Console
 
         return Console(file=cast("IO[str]", self), highlight=False)
@@ -146,7 +144,7 @@ class OutputStream(StandardStream):
         return self.file.buffer
 
     def _put(self, data: bytes) -> None:
-        """Write every byte, the last ones into the buffer if there is one."""
+        """Write every byte, the last ones into the buffer."""
         left = memoryview(data)
         with self._failures():
             while left:
@@ -162,7 +160,7 @@ class OutputStream(StandardStream):
 
     @contextlib.contextmanager
     def _failures(self) -> Iterator[None]:
-        """Raise OutputClosed and OutputFailure for what goes wrong in the block."""
+        """Raise OutputClosed and OutputFailure for errors of the block."""
         try:
             yield
         except (ConnectionError, KeyboardInterrupt) as error:  # a broken pipe, or a socket that was reset
@@ -170,17 +168,17 @@ class OutputStream(StandardStream):
 
             if isinstance(error, KeyboardInterrupt):
                 self.discard()
-            raise OutputClosed("cannot write the output: nobody reads it any longer") from None
+            raise OutputClosed("cannot write the output: its reader has gone") from None
         except OSError as error:
             from assist_cli.errors import OutputFailure
 
             raise OutputFailure(
-                f"cannot write the output: {error.strerror}", hint="see where stdout goes, and that it has room"
+                f"cannot write the output: {error.strerror}", hint="check the target of stdout, and its free space"
             ) from None
 
 
 class MessageStream(OutputStream):
-    """stderr. Nothing is buffered, and what cannot be written is dropped: a message breaks no command."""
+    """stderr. Nothing is buffered, and failed writes are ignored, so that messages never break a command."""
 
     @property
     def _sink(self) -> BinaryIO:
@@ -193,10 +191,10 @@ class MessageStream(OutputStream):
 
 
 class InputStream(StandardStream):
-    """stdin. Raises FileFailure when it cannot be read."""
+    """stdin. Raises FileFailure if it cannot be read."""
 
     def read(self, most: int | None = None) -> bytes:
-        """All bytes up to the end, or the first ``most`` of them."""
+        """Read all bytes up to the end, or the first ``most``."""
         data = bytearray()
         while most is None or len(data) < most:
             piece = self._piece(READ_SIZE if most is None else min(READ_SIZE, most - len(data)))
@@ -206,7 +204,7 @@ class InputStream(StandardStream):
         return bytes(data)
 
     def read_line(self) -> str:
-        """A line with its end; empty when there are no more. Not a byte after it is read."""
+        """Read a line with its end, and not a byte more. Return an empty text at the end of the stream."""
         line = bytearray()
         while not line.endswith(b"\n"):
             piece = self._piece(1)
@@ -216,7 +214,7 @@ class InputStream(StandardStream):
         return line.decode(self.file.encoding, "surrogateescape")
 
     def _piece(self, size: int) -> bytes:
-        """Up to ``size`` bytes, as many as there are; empty at the end."""
+        """Read up to ``size`` bytes, as many as available. Return no bytes at the end."""
         while True:
             try:
                 piece = self._raw.read(size)
@@ -230,7 +228,7 @@ class InputStream(StandardStream):
 
 
 class Streams:
-    """All three: those of the process, or those that a test gives, which are then terminals if ``terminal`` says so."""
+    """The three standard streams of the process, or those of a test; ``terminal`` says if they are terminals."""
 
     def __init__(
         self,
@@ -246,9 +244,9 @@ class Streams:
 
 
 class StatusLine:
-    """One line at the bottom of a terminal, below what ``above`` has written; nothing is drawn on anything else.
+    """One line at the bottom of a terminal, below the output of ``above``. Elsewhere nothing is drawn.
 
-    Wipe it before anything else is written.
+    Wipe it before any other output.
     """
 
     def __init__(self, stream: OutputStream, above: OutputStream) -> None:
@@ -258,7 +256,7 @@ class StatusLine:
         self._drawn_at = 0.0
 
     def draw(self, text: str, hint: str = "") -> None:
-        """Show a text, and after it the hint where there is room; not more often than every 0.1 s."""
+        """Show a text, then the hint if there is room; at most every 0.1 s."""
         now = time.monotonic()
         if now - self._drawn_at < 1 / DRAWINGS_A_SECOND or not self._stream.can_redraw:
             return
@@ -272,14 +270,14 @@ class StatusLine:
         self._is_visible = True
 
     def wipe(self) -> None:
-        """Remove it; the next drawing shows it again."""
+        """Remove the line until the next drawing."""
         if self._is_visible:
             self._is_visible = False
             self._stream.write(_WIPE)
             self._stream.flush()
 
     def step_back(self, lines: int) -> None:
-        """Remove it together with the ``lines`` that a person's Enter has begun below it."""
+        """Remove the line, and the ``lines`` that Enter has started below it."""
         if self._is_visible:
             self._stream.write(_UP * lines)
         self.wipe()

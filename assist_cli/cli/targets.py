@@ -1,4 +1,4 @@
-"""Which instances a command is for: the options that say it, and the preview (docs/cli.md section 2)."""
+"""Targets of a command: their options, and the preview (docs/cli.md section 2)."""
 
 from __future__ import annotations
 
@@ -21,26 +21,30 @@ from assist_cli.paths import home
 
 Targets = Annotated[
     list[str] | None,
-    typer.Option("--instance", "-i", metavar="TARGET", help="web1, 'web*', web[1-9], @role=web; help targets."),
+    typer.Option("--instance", "-i", metavar="TARGET", help="As web1, 'web*' or @role=web: assist help targets."),
 ]
-All = Annotated[bool, typer.Option("--all", help="All instances but local.")]
-Preview = Annotated[bool, typer.Option("--preview", help="Only say which instances these are.", rich_help_panel=WHERE)]
+All = Annotated[bool, typer.Option("--all", help="Every instance except local.")]
+Preview = Annotated[
+    bool, typer.Option("--preview", help="Print the names of the targets; run nothing.", rich_help_panel=WHERE)
+]
 Tags = Annotated[
-    list[str] | None, typer.Option("--tag", metavar="K=V", help="A tag, as role=web; also without a value.")
+    list[str] | None, typer.Option("--tag", metavar="K=V", help="Tag of the instance, as role=web; may be repeated.")
 ]
 
 
 @dataclass(frozen=True)
 class TargetOptions(Group):
-    """Options of which instances a command is for."""
+    """Options that select the targets of a command."""
 
     heading = WHERE
-    together = (("pick", "seed", "So many by chance; with a seed the same ones again."),)
+    together = (("pick", "seed", "Pick N targets at random; --seed makes it repeatable."),)
 
     instance: Targets = None
     everything: All = False
-    pick: Annotated[int | None, typer.Option("--pick", metavar="N", min=1, help="So many of them, by chance.")] = None
-    seed: Annotated[int | None, typer.Option("--seed", metavar="N", help="Pick the same ones each time.")] = None
+    pick: Annotated[int | None, typer.Option("--pick", metavar="N", min=1, help="Pick N targets at random.")] = None
+    seed: Annotated[int | None, typer.Option("--seed", metavar="N", help="Make the choice of --pick repeatable.")] = (
+        None
+    )
     preview: Preview = False
 
     def selection(self, more: Sequence[str] | None = None) -> Selection:
@@ -57,20 +61,20 @@ class TargetOptions(Group):
             if not term.startswith("!"):
                 raise UsageError(
                     f"cannot use --all together with '{term}'",
-                    hint=f"leave out one of them, or take it away from all: --all -i {quoted('!' + term)}",
+                    hint=f"give one of them, or exclude it: --all -i {quoted('!' + term)}",
                 )
         return found
 
 
 def preview(printer: Printer, selection: Selection) -> None:
-    """Print the instances that are meant, a name a line."""
+    """Print the names of the selected instances, one a line."""
     with open_controller(home()) as controller:
         found = instances.resolve(controller, selection)
     print_preview(printer, found)
 
 
 def print_preview(printer: Printer, found: Sequence[Instance]) -> None:
-    """Print these instances, a name a line."""
+    """Print the names of these instances, one a line."""
     if printer.is_json:
         from assist_cli.cli import documents
 
@@ -81,7 +85,7 @@ def print_preview(printer: Printer, found: Sequence[Instance]) -> None:
 
 
 def pairs(texts: list[str]) -> dict[str, str | None]:
-    """``K=V`` as key and value; the value of a key that stands alone is None."""
+    """Parse ``K=V`` into key and value. The value of a key alone is None."""
     pairs: dict[str, str | None] = {}
     for text in texts:
         key, equals, value = text.partition("=")
@@ -95,5 +99,5 @@ def pairs(texts: list[str]) -> dict[str, str | None]:
 
 
 def tags(texts: list[str] | None) -> dict[str, str]:
-    """The tags that ``--tag`` gives to an instance."""
+    """Return the tags of the options ``--tag``."""
     return {key: value or "" for key, value in pairs(texts or []).items()}

@@ -1,4 +1,4 @@
-"""``assist top``: the fleet and what runs on it, live."""
+"""``assist top``: live view of the instances and their runs."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ app = options.application()
 @app.command(epilog=options.examples("assist top", "assist top --once"))
 def top(
     context: typer.Context,
-    once: Annotated[bool, typer.Option("--once", help="Print it once, all of it, and end.")] = False,
+    once: Annotated[bool, typer.Option("--once", help="Print the complete view one time, and exit.")] = False,
 ) -> None:
-    """Watch the fleet: how instances are, what runs, what runs next, and what failed last.
+    """Watch the fleet live: instances, runs, schedules, failures.
 
-    q leaves. It looks, and starts nothing. Without a terminal it is printed once.
+    To leave, press q. The view is read-only. Without a terminal it is printed one time.
     """
     printer = options.printer(context)
     with open_controller(home()) as controller:

@@ -1,11 +1,11 @@
-"""The kinds of commands, as subclasses of Typer's own, and groups of options that several commands have.
+"""Subclasses of Typer's commands and groups, and groups of options that several commands share.
 
-A group is a frozen dataclass. A command takes it as one argument; Typer reads each field as a parameter::
+A group of options is a frozen dataclass. A command takes it as one argument; Typer reads each field as a parameter::
 
     @dataclass(frozen=True)
     class WaveOptions(Group):
         heading = WAVES
-        canary: Annotated[int | None, typer.Option("--canary", help="Start with so many, then the rest.")] = None
+        canary: Annotated[int | None, typer.Option("--canary", help="Start N instances first.")] = None
 
     @app.command()
     def run(context: typer.Context, *, waves: WaveOptions) -> None: ...
@@ -16,6 +16,7 @@ from __future__ import annotations
 import functools
 import inspect
 import itertools
+import re
 from collections.abc import Callable
 from dataclasses import fields
 from typing import Any, ClassVar, get_type_hints
@@ -23,30 +24,85 @@ from typing import Any, ClassVar, get_type_hints
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from assist_cli.cli.formatting import fit, wrap
 from assist_cli.cli.output import Printer
+from assist_cli.cli.streams import Streams
 from assist_cli.errors import UsageError
 
-# Typer exports the leaves of this branch of its tree; what they have in common is what is caught here.
+# Typer exports only some of its usage errors. This is their base class, which covers all of them.
 TyperUsageError: Any = typer.BadParameter.__base__
 
-LARGEST = 10**15  # of the numbers that options and arguments take
-MANY = 15  # parameters; the help of a command with so many has these sections, in this order
+LARGEST = 10**15  # number in an option or argument
+MANY = 15  # parameters; the help of a command with this many has the sections below, in this order
+HELP_COLUMNS = 80  # of a help text on a wider terminal
+NARROW = 24  # columns; with less beside the names, their text stands below them
 HEADINGS = BOTH, WHERE, WHEN, WAVES, SHOWN = (
     "Arguments and options",
-    "Where it runs",
-    "When it runs",
-    "Waves",
-    "What is shown",
+    "Targets",
+    "Schedule",
+    "Rollout",
+    "Output",
 )
 
 
+# Typer's notes in a help text that the usage line or the text itself has already.
+_NOTES = re.compile(r"  \[(x>=\d+|\d+<=x<=\d+|required)\]$")
+
+
+_Formatter: Any = typer.Context.formatter_class
+
+
+class HelpFormatter(_Formatter):  # type: ignore[misc]
+    """A help text that fits the terminal. No word is broken; on a narrow terminal a text stands below its names."""
+
+    def __init__(self) -> None:
+        super().__init__(width=min(Streams().stdout.columns, HELP_COLUMNS))
+
+    def write_usage(self, prog: str, args: str = "", prefix: str | None = None) -> None:
+        self.write(wrap(f"Usage: {prog} {args}".rstrip(), self.width, 4) + "\n")
+
+    def write_text(self, text: str) -> None:
+        """Write paragraphs. One that begins with ``\\b`` keeps its lines."""
+        indent = " " * self.current_indent
+        for number, paragraph in enumerate(text.split("\n\n")):
+            first, *lines = paragraph.splitlines()
+            if first == "\b":
+                self.write("\n" * bool(number) + "".join(f"{indent}{line}\n" for line in lines))
+            else:
+                words = indent + " ".join([first, *(line.strip() for line in lines)])
+                self.write("\n" * bool(number) + wrap(words, self.width, self.current_indent) + "\n")
+
+    def write_dl(self, rows: Any, col_max: int = 30, col_spacing: int = 2) -> None:
+        """Write names and their texts in two columns, or on a narrow terminal below each other."""
+        rows = list(rows)
+        names = self.current_indent + min(max(len(name) for name, _ in rows), col_max) + col_spacing
+        below = names if self.width - names >= NARROW else self.current_indent + 2
+        for name, text in rows:
+            line = fit(" " * self.current_indent + name.rstrip(), self.width)
+            text = wrap(" " * below + text, self.width, below) if text else ""
+            if len(line) + col_spacing <= below:
+                self.write((line + text[len(line) :]).rstrip() + "\n")
+            else:
+                self.write(f"{line}\n" + (f"{text}\n" if text else ""))
+
+    def getvalue(self) -> str:
+        """Return the text; lines that the terminal would break are wrapped: examples, and long words of the usage."""
+        return fit(super().getvalue(), self.width)
+
+
 class _PrintsHelp:
-    """A command that prints its help with the Printer, where Typer would write to stdout itself."""
+    """A command that prints its help with the Printer."""
+
+    def get_help(self, ctx: Any) -> str:
+        formatter = HelpFormatter()
+        self.format_help(ctx, formatter)  # type: ignore[attr-defined]
+        return formatter.getvalue().rstrip("\n")
 
     def get_help_option(self, ctx: Any) -> Any:
         option = super().get_help_option(ctx)  # type: ignore[misc]
         if option is not None:
             option.callback = _print_help
+            option.help = "Show this help."
         return option
 
 
@@ -74,10 +130,10 @@ class Noun(_PrintsHelp, TyperGroup):
 
 
 class Group:
-    """Base class of the groups of options. A group also has their checks, and makes of them what the model knows.
+    """Base class of the groups of options. A group also checks the options, and converts them to objects of the model.
 
-    A long help shows them under ``heading``, which is one of HEADINGS. ``together`` has pairs of fields that share a
-    line there, with the text of that line.
+    A long help shows them under ``heading``, one of HEADINGS. ``together`` has pairs of fields that share a line there,
+    with the text of that line.
     """
 
     heading: ClassVar[str | None] = None
@@ -85,10 +141,10 @@ class Group:
 
 
 class CliCommand(_PrintsHelp, TyperCommand):
-    """A command. The help of one with many options is set close, under headings, so that it fits a screen."""
+    """A command. If it has many options, its help is compact and has headings, so that it fits a screen."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> Any:
-        """Parse the words. What is wrong with them knows its command, and of a choice the words that look like it."""
+        """Parse the words. An error gets its command, and for a wrong choice the similar ones."""
         words = list(args)
         try:
             rest = super().parse_args(ctx, args)
@@ -107,12 +163,16 @@ class CliCommand(_PrintsHelp, TyperCommand):
         return rest
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
-        """An argument that must be given stands there as it is, where Typer puts braces around it."""
+        """Return the usage without the braces that Typer puts around required arguments."""
         return [piece.strip("{}") for piece in super().collect_usage_pieces(ctx)]
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         parameters = self.get_params(ctx)
-        records = {each.name: record for each in parameters if (record := each.get_help_record(ctx)) is not None}
+        records = {
+            each.name: (record[0], _NOTES.sub("", record[1]))
+            for each in parameters
+            if (record := each.get_help_record(ctx)) is not None
+        }
         if len(parameters) < MANY:
             for title, kind in (("Arguments", "argument"), ("Options", "option")):
                 found = [
@@ -141,9 +201,9 @@ class CliCommand(_PrintsHelp, TyperCommand):
 
 
 class WordsCommand(CliCommand):
-    """A command whose ``words`` are a program and its words: they stand behind ``--`` and nowhere else.
+    """A command whose ``words`` are a program and its arguments. They are accepted after ``--`` only.
 
-    So a pattern that a shell has expanded, as in ``-i node[1-2]``, does not become a program.
+    A pattern that a shell has expanded, as in ``-i node[1-2]``, is an error then, and not a program.
     """
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
@@ -159,7 +219,7 @@ class WordsCommand(CliCommand):
 
 
 class CliApplication(typer.Typer):
-    """An application of such commands. Their functions may take groups of options."""
+    """A Typer application of these commands. Their functions may take groups of options."""
 
     def command(self, name: str | None = None, **settings: Any) -> Any:
         register = super().command(name, **{"cls": CliCommand, **settings})
@@ -172,7 +232,7 @@ class CliApplication(typer.Typer):
 
 
 def _near(words: list[str], option: Any) -> list[str]:
-    """The choices of an option that look like a word that was given for it and is none of them."""
+    """Return the choices of an option that are similar to the wrong word that was given for it."""
     import difflib
 
     known = [str(getattr(each, "value", each)) for each in option.type.choices]
@@ -184,9 +244,10 @@ def _near(words: list[str], option: Any) -> list[str]:
 
 
 def _expanded(function: Callable[..., None]) -> Callable[..., None]:
-    """Return ``function`` as Typer calls it: in the place of each group, its fields as parameters.
+    """Return ``function`` as Typer calls it: with the fields of each group as parameters.
 
-    ``groups`` of what is returned are the groups, for the help. Typer copies it to the callback of its command.
+    The function that is returned has the groups in its attribute ``groups``, for the help. Typer copies the attribute
+    to the callback of its command.
     """
     signature = inspect.signature(function, eval_str=True)
     groups: dict[str, Any] = {}

@@ -1,7 +1,6 @@
-"""Watch an invocation until it ends: pass its output through, show several instances, or redraw how it stands.
+"""Watch an invocation until it ends: pass its output through, show several instances, or redraw its status.
 
-Section 3 of docs/cli.md says what is shown. ``detaching`` is what happens when a person stops watching before the end,
-``exit_status`` how the program ends.
+Section 3 of docs/cli.md describes the output. ``detaching`` handles a stop of watching before the end.
 """
 
 from __future__ import annotations
@@ -32,16 +31,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Look:
-    """The view of several instances: only lines as they come (``live``), or only equal answers together (``gather``).
+    """The view of several instances: only lines as they arrive (``live``), or only groups of equal output (``gather``).
 
-    When nothing is asked for, a terminal shows both, and anything else lines.
+    By default a terminal shows both, and other streams get lines.
     """
 
     live: bool = False
     gather: bool = False
 
     def portion(self, *, terminal: bool) -> Portion:
-        """How much of each output is wanted for its lines; ENDS where there are none."""
+        """Return the portion of each output to show as lines, ENDS for none."""
         if self.gather:
             return Portion.ENDS
         return Portion.NEWEST if terminal and not self.live else Portion.WHOLE
@@ -61,7 +60,7 @@ def carry_out(
     look: Look,
     rollout: Rollout,
 ) -> int:
-    """Send an invocation that was recorded, and watch it unless it is to be detached; the exit status."""
+    """Send a recorded invocation, and watch it unless ``detach`` is set. Return the exit status."""
     if detach:
         return detaching.detach(printer, controller, invocation, rollout)
     from assist_cli.operations.runs import dispatch
@@ -90,18 +89,18 @@ def watch(
     leave: Callable[[], None] = lambda: None,
     screen: InvocationScreen | None = None,
 ) -> int:
-    """Show an invocation while ``follow`` receives its output and its end; the exit status.
+    """Show an invocation while ``follow`` receives its output and its end. Return the exit status.
 
-    ``follow`` takes the listener for the output, None where only the document is wanted. ``leave`` is called when
-    nobody watches any longer: Ctrl-C, a closed terminal, lost output, or the patience is at its end. A ``screen`` shows
-    it in place of what ``look`` says. Raises OutputClosed and OutputFailure when all of that is said and done.
+    ``follow`` takes the listener for the output, None for JSON. ``leave`` is called when watching stops early: on
+    Ctrl-C, a closed terminal, lost output, or after ``--wait``. A ``screen`` replaces the view of ``look``. Raises
+    OutputClosed and OutputFailure, after the messages about them.
     """
     view = None if printer.is_json else screen or _view(printer, invocation, look, controller.now())
     verb = "invocation watch" if screen else "invocation wait"
-    with detaching.lost_output_told(printer, controller, invocation, verb, leave=leave):
+    with detaching.report_lost_output(printer, controller, invocation, verb, leave=leave):
         gave_up = None
         try:
-            with detaching.hangups_raised():
+            with detaching.raise_on_hangup():
                 follow(view)
         except detaching.HungUp:
             leave()
@@ -137,7 +136,7 @@ def watch(
 
 
 def _length_before(invocation: Invocation) -> timedelta | None:
-    """How long an invocation took that had ended before it was watched."""
+    """Return the duration of an invocation that had ended before it was watched, else None."""
     return None if invocation.finished is None else invocation.finished - invocation.created
 
 
@@ -145,7 +144,7 @@ def _view(printer: Printer, invocation: Invocation, look: Look, now: datetime) -
     transfer = invocation.transfer
     if len(invocation.instances) == 1 and not look.gather and not look.live:
         return PassThrough(printer, arrived=file_in_words(transfer) if transfer else "")
-    from assist_cli.cli.fanout import Fanout  # which most runs do not need
+    from assist_cli.cli.fanout import Fanout  # most runs do not need it
 
     names = [place.instance_name for place in invocation.instances]
     age = (now - invocation.created).total_seconds()
@@ -163,5 +162,5 @@ def _view(printer: Printer, invocation: Invocation, look: Look, now: datetime) -
 
 
 def file_in_words(transfer: Transfer) -> str:
-    """``/etc/app/app.conf, 1,204 bytes``: what was sent, and its path."""
+    """Format a file that was sent: ``/etc/app/app.conf, 1,204 bytes``."""
     return f"{transfer.path}, {count(transfer.size, 'byte')}"

@@ -144,7 +144,7 @@ def test_a_bare_parameter_is_warned_of(assist: Application) -> None:
     done = assist("command", "create", "a", "-c", "echo {{x}} '{{y|sh}}'", "--enable-parameters")
     assert done.stderr.decode().splitlines() == [
         "warning: a value of {{x}} is code to the shell; {{x|sh}} keeps it one word",
-        "warning: {{y|sh}} stands between quotes, which undo its own; take the quotes around it away",
+        "warning: {{y|sh}} is inside quotes, which cancel its own; remove the quotes around it",
     ]
     assert assist("command", "create", "b", "-c", "echo {{x|sh}}", "--enable-parameters").stderr == b""
     python = "#!/usr/bin/env python3\nprint('{{x}}')"

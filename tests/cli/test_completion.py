@@ -113,14 +113,14 @@ def test_bash_takes_up_where_it_breaks_words(text: str, replaced: str) -> None:
 
 
 def test_commands_and_options_with_what_they_do(ask: Ask) -> None:
-    assert "run\tRun a script once and show what it prints" in ask("")
+    assert "run\tRun a script on one instance or many, and show its output" in ask("")
     assert ask("invo") == [
-        "invoke\tRun a saved command, and show what it prints as it comes",
-        "invocation\tWhat was run, and how it went",
+        "invoke\tRun a saved command on one instance or many, and show its output",
+        "invocation\tHistory of runs: list, show, wait, search, compare, prune",
     ]
     assert {"--instance", "-i", "--help"} <= {line.split("\t")[0] for line in ask("run -")}
-    assert ask("run --keep-") == ["--keep-script\tLeave the script file on the instance"]
-    assert ask("-q invocation li") == ["list\tList what was run, newest first"]
+    assert ask("run --keep-") == ["--keep-script\tKeep the script file on the instance"]
+    assert ask("-q invocation li") == ["list\tList the invocations, newest first"]
     assert ask("nonsense") == []
 
 
@@ -217,7 +217,7 @@ def test_bash_gets_words_quoted_and_in_columns(ask: Ask, stocked: Home) -> None:
         "备份              (version 1)",
     ]
     assert ask("command show ", "bash", COMP_TYPE="37")[0] == "backup"  # put in by turns: nothing beside it
-    assert ask("inv", "bash", COLUMNS="33")[1] == "invocation  (What was run, an…)"
+    assert ask("inv", "bash", COLUMNS="33")[1] == "invocation  (History of runs:…)"
     assert ask("invoke copy:", "bash", COMP_WORDBREAKS=":=@ ") == ["db"]
 
 

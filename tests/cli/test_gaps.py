@@ -111,7 +111,7 @@ def test_of_a_gap_it_is_said_what_is_left_and_what_is_kept_at_most() -> None:
     passed.output("n", OUT, b"a\n")
     passed.close([])
     assert shown.of(ERR).decode().splitlines() == [
-        "warning: 67,108,864 bytes of the output are missing, and nothing of it is kept",
+        "warning: 67,108,864 bytes of the output are missing: none of it was kept",
         "hint: ask again",
         "warning: 67,108,864 bytes of the output are missing in the middle: an instance keeps 64 MiB",
         "hint: ask again",

@@ -130,7 +130,7 @@ def test_the_list_is_filtered(assist: Application, controller: Controller, web: 
     assert listed("-i", "web001") == [old.id]
     assert listed("-i", "web*") == [new.id, old.id]
     assert listed("--periodic") == []
-    assert assist("invocation", "list", "--periodic").stderr == b"Nothing that was run is like this.\n"
+    assert assist("invocation", "list", "--periodic").stderr == b"No invocations match.\n"
     assert assist("invocation", "list", "--command", "nobody").returncode == 66
     assert assist("invocation", "list", "-i", "nobody").returncode == 66
     assert assist("invocation", "list", "--status", "good").returncode == 2
@@ -156,11 +156,11 @@ def test_search_for_programs_and_for_people(assist: Application, controller: Con
     ] or "ago" in lines[1]
     nothing = assist("invocation", "search", "marzipan")
     assert (nothing.returncode, nothing.stdout) == (0, b"")
-    assert nothing.stderr == b"'marzipan' stands nowhere in the history.\n"
+    assert nothing.stderr == b"No matches for 'marzipan' in the history.\n"
     assert assist("invocation", "search", "...").returncode == 65
     more = assist("invocation", "search", "no space left", "-n", "2", "-o", "json")
     assert len(json.loads(more.stdout)) == 2
-    assert b"older ones" in more.stderr
+    assert b"older matches" in more.stderr
 
 
 @pytest.fixture
@@ -294,7 +294,7 @@ def test_diff_for_programs_and_for_people(assist: Application, controller: Contr
         "+off",
         "Only in the second: web004",
     ]
-    assert done.stderr == b"2 of 3 instances answer differently.\n"
+    assert done.stderr == b"2 of 3 instances differ.\n"
     document = json.loads(assist("invocation", "diff", old.id, new.id, "-o", "json").stdout)
     assert list(document) == ["From", "To", "Same", "Differences", "NotKnown", "OnlyFrom", "OnlyTo", "NotOver"]
     (difference,) = document["Differences"]
@@ -318,8 +318,8 @@ def test_outputs_of_which_bytes_are_missing_are_not_said_to_be_equal(
         past.write(controller.database, each, [part, part, past.finished("whole\n", at=now)])
     done = assist("invocation", "diff", *(each.id for each in made))
     assert done.returncode == 1
-    assert done.stdout == b"Not known to be equal, 1,700,000 bytes missing: web[001-002]\n"
-    assert done.stderr == b"0 of 3 instances answer differently, 2 not known to answer alike.\n"
+    assert done.stdout == b"Unknown, 1,700,000 bytes missing: web[001-002]\n"
+    assert done.stderr == b"0 of 3 instances differ, 2 unknown.\n"
     document = json.loads(assist("invocation", "diff", *(each.id for each in made), "-o", "json").stdout)
     assert (document["Same"], document["Differences"]) == (["web003"], [])
     assert document["NotKnown"] == [{"InstanceNames": ["web001", "web002"], "Dropped": 1_700_000}]
@@ -364,11 +364,11 @@ def test_prune_asks_where_somebody_can_answer(
     assert assist("invocation", "prune", "--keep", "1", "--older-than", "1d").returncode == 2
     refused = assist("invocation", "prune", "--older-than", "180d")
     assert refused.returncode == 65
-    assert b"cannot prune 1 invocation with 2 records without being told to" in refused.stderr
+    assert b"cannot prune 1 invocation with 2 records without confirmation" in refused.stderr
     words = ["invocation", "prune", "--older-than", "180d"]
     for answer, status, left in (("n\r", 130, 2), ("y\r", 0, 1)):
         with Terminal(installed.path, words, isolation) as terminal:
-            terminal.wait_for("Forget 1 invocation with 2 records for good? [y/N]:")
+            terminal.wait_for("Delete 1 invocation with 2 records permanently? [y/N]:")
             terminal.type(answer)
             assert terminal.end() == status
         assert len(documents(assist, "invocation", "list")) == left

@@ -147,7 +147,7 @@ def test_what_is_said_in_the_end_is_what_stands(fleet: Fleet) -> None:
         told = done.stderr.decode().splitlines()
         assert done.returncode == 0
         assert told[-1].endswith(": 2 Finished")
-        assert told[-2] == "evil: Finished after all"
+        assert told[-2] == "evil: corrected to Finished"
         assert told[-3].startswith("evil: Failed (ClientNotResponse): ")
         assert len(told) == 3, told
 

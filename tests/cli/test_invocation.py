@@ -103,14 +103,14 @@ def test_lines_of_json(assist: Application, three: list[str]) -> None:
 def test_an_empty_list(assist: Application) -> None:
     assert document(assist, "invocation", "list") == []
     done = assist("invocation", "list")
-    assert (done.stdout, done.stderr) == (b"", b"Nothing was run yet. Try: assist run -- uname -a\n")
+    assert (done.stdout, done.stderr) == (b"", b"No invocations yet. Try: assist run -- uname -a\n")
     assert assist("-q", "invocation", "list").stderr == b""
 
 
 def test_how_many(assist: Application, three: list[str]) -> None:
     done = assist("invocation", "list", "-n", "2", "-o", "json")
     assert [each["InvokeId"] for each in json.loads(done.stdout)] == three[:2]
-    assert b"older ones" in done.stderr
+    assert b"older invocations" in done.stderr
     assert len(document(assist, "invocation", "list", "-n", "0")) == 3
 
 
@@ -182,7 +182,7 @@ def test_show_of_long_and_of_binary_output(assist: Application) -> None:
     assist("run", "--", "seq", "1000")
     lines = assist("invocation", "show", "-").stdout.decode().splitlines()
     assert lines[-10:] == [str(number) for number in range(991, 1001)]
-    assert lines[-11].startswith("The last 10 lines of 3,893 bytes: assist invocation output t-")
+    assert lines[-11].startswith("The last 10 lines of 3,893 bytes. To print all: assist invocation output t-")
     assist("run", "--", "head", "-c", "1000", "/dev/zero")
     assert "1,000 bytes of binary output" in assist("invocation", "show", "-").stdout.decode()
 

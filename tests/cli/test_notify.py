@@ -87,7 +87,7 @@ def test_a_refusal_is_final_and_told(assist: Application, home: Path) -> None:
         receiver.next()
         found = told(home, 1)
     assert found[0].outcome == "Failed"
-    assert b"given up after 1 attempt: 404" in assist("invocation", "show", "-").stdout
+    assert b"failed after 1 attempt: 404" in assist("invocation", "show", "-").stdout
     everything = b"".join(path.read_bytes() for path in (home / "logs").iterdir())
     assert b"404" in everything
     assert b"key=abc" not in everything

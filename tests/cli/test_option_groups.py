@@ -243,7 +243,7 @@ def test_now_is_no_timing() -> None:
         (ScheduleOptions(jitter=5), AT_ONCE, UsageError, "cannot use --jitter"),
         (ScheduleOptions(missed=Missed.SKIP, keep=3), AT_ONCE, UsageError, "cannot use --missed"),
         (ScheduleOptions(keep=3), AT_ONCE, UsageError, "cannot use --keep"),
-        (ScheduleOptions(every=30), Rollout(canary=1), UsageError, "cannot run in waves later"),
+        (ScheduleOptions(every=30), Rollout(canary=1), UsageError, "cannot schedule a rollout"),
         (ScheduleOptions(every=9), AT_ONCE, QuotaExceeded, "9"),
         (ScheduleOptions(cron="x"), AT_ONCE, InvalidParameter, "x"),
     ],
@@ -285,7 +285,7 @@ def test_a_script_is_given_once(tmp_path: Path) -> None:
     assert ScriptOptions().content() is None
     assert ScriptOptions(text="").content() == b""
     assert ScriptOptions(file=str(file)).content() == b"date\n"
-    with pytest.raises(UsageError, match="cannot take a script twice"):
+    with pytest.raises(UsageError, match="cannot use two scripts"):
         ScriptOptions("date", str(file)).content()
 
 

@@ -102,7 +102,7 @@ def test_the_program_can_be_called_repeatedly_in_one_process(home: Path) -> None
     with open_controller(Home(home)):
         pass
     for words, status, out, err in (
-        (["help", "targets"], 0, "Which instances", ""),
+        (["help", "targets"], 0, "Targets of run", ""),
         (["quota", "-o", "jsonl"], 0, '{"Quota": "commands"', ""),
         (["invocation", "show", "t-none"], 66, "", "error: cannot find"),
         (["quota", "--help"], 0, "Usage: assist quota", ""),

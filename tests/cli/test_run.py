@@ -295,7 +295,7 @@ def test_a_reader_that_leaves_ends_the_watching(assist: Application, installed: 
         (line,) = process.stderr.read().decode().splitlines()
     assert process.returncode == 130
     id = newest(assist)["InvokeId"]
-    assert line == f"Stdout is closed, and {id} was not stopped. To come back to it: assist invocation wait {id}"
+    assert line == f"Stdout is closed, and {id} was not stopped. To follow it: assist invocation wait {id}"
     assert assist("invocation", "wait", "-").stdout == b"a\nmore\nb\n"
 
 

@@ -33,7 +33,7 @@ def test_the_next_firings_as_a_table_and_as_json(assist: Application, isolation:
     title, first, second = table.stdout.decode().splitlines()
     assert title.split() == ["LOCAL", "TIME", "UTC", "WHEN", "NOTE"]
     assert sorted([first.split()[-2:], second.split()[-2:]]) == [["gap", "02:00-03:00"], ["overlap", "02:00-03:00"]]
-    assert b"Local times are those of Europe/Berlin.\ngap: clocks leave out these times" in table.stderr
+    assert b"Local times are in Europe/Berlin.\ngap: this local time does not exist" in table.stderr
 
     documents = json.loads(assist(*words, "-o", "json").stdout)
     assert [list(each) for each in documents] == [["Time", "LocalTime", "Note", "NoteFrom", "NoteTo"]] * 2
@@ -62,7 +62,7 @@ def test_what_needs_no_zone_is_shown_in_one(installed: Program) -> None:
 def test_without_a_zone_it_is_that_of_the_machine(installed: Program) -> None:
     done = installed("schedule", "preview", "0 0 9 * * *", "-n", "1", env={"TZ": "Asia/Shanghai"})
     assert b" 09:00:00+08  " in done.stdout
-    assert b"Local times are those of Asia/Shanghai." in done.stderr
+    assert b"Local times are in Asia/Shanghai." in done.stderr
     done = installed("schedule", "preview", "0 0 9 * * *", env={"TZ": "CET-1CEST"})
     assert done.returncode == 65
     assert b"cannot tell the name of this machine's time zone" in done.stderr
@@ -78,7 +78,7 @@ def test_times_say_of_which_zone_they_are(
     try:
         made = assist("run", "-i", "web1", "--at", "2099-01-01 02:00", "--timezone", "Asia/Tokyo", "--", "true")
         both = "2099-01-01 02:00:00 Asia/Tokyo = 2098-12-31 18:00:00+01:00"
-        told = f"at(2099-01-01 02:00:00 Asia/Tokyo) on 1 instance, first at {both}; to end it"
+        told = f"at(2099-01-01 02:00:00 Asia/Tokyo) on 1 instance, first at {both}; to stop it"
         assert told in made.stderr.decode()
         listed = assist("schedule", "list", "--plain").stdout.decode()
         assert "  at(2099-01-01 02:00:00 Asia/Tokyo)  " in listed
@@ -99,7 +99,7 @@ def test_times_say_of_which_zone_they_are(
 def test_one_that_ends_says_so(assist: Application) -> None:
     done = assist("schedule", "preview", "at(2099-12-31 23:59:59 UTC)")
     assert len(done.stdout.splitlines()) == 2
-    assert b"It does not fire again" in done.stderr
+    assert b"There are no more due times" in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def test_one_that_ends_says_so(assist: Application) -> None:
         (["0 0 0 30 2 *"], 65, "it never fires"),
         (["0 0 9 * * * UTC", "--timezone", "GMT+8"], 2, "cannot use two time zones"),
         (["0 0 9 * * *", "--timezone", "Mars/Olympus"], 65, "cannot find the time zone 'Mars/Olympus'"),
-        (["0", "30", "2", "*", "*", "*"], 2, "a frequency is one word, in quotes"),
+        (["0", "30", "2", "*", "*", "*"], 2, "put the frequency in quotes"),
         (["rate(10s)", "-n", "0"], 2, "cannot understand this"),
     ],
 )

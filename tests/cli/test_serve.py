@@ -40,7 +40,7 @@ def test_it_fires_what_is_made_while_it_serves_and_ends_when_it_is_told(installe
         assert made.returncode == 0
         later = made.stdout.decode().strip()
         made = installed("run", "--every", "10s", "--", "true")
-        assert b"Nobody serves" not in made.stderr
+        assert b"The server is not running" not in made.stderr
         again = made.stdout.decode().strip()
         until(journal.exists)
         (slot,) = listed(installed, "schedule", "slots", later)
@@ -65,7 +65,7 @@ def test_it_fires_what_is_made_while_it_serves_and_ends_when_it_is_told(installe
     assert " serving " in lines[0]
     assert lines[-2].endswith("ending, by SIGTERM")
     made = installed("run", "--every", "1h", "--", "true")
-    assert b"Nobody serves, so nothing will run. To serve: assist serve" in made.stderr
+    assert b"The server is not running, so no schedule will fire. Start it: assist serve" in made.stderr
 
 
 def stored(installed: Program, invocation_id: str) -> str:
@@ -81,7 +81,7 @@ def stored(installed: Program, invocation_id: str) -> str:
 def test_once_does_what_is_due_and_ends(installed: Program, isolation: Path) -> None:
     journal = isolation / "journal"
     made = installed("run", "--in", "0s", "-c", f"echo ran >> {journal}")
-    assert b"Nobody serves" in made.stderr
+    assert b"The server is not running" in made.stderr
     until(lambda: installed("-q", "serve", "--once").returncode == 0 and journal.exists())
     assert journal.read_text() == "ran\n"
 
@@ -131,7 +131,7 @@ def test_pause_resume_stop(assist: Application) -> None:
     assert listed(assist, "schedule", "resume", "-")["Paused"] is False
     done = assist("invocation", "wait", made)
     assert done.returncode == 65
-    assert b"it runs again and again" in done.stderr
+    assert b"it is periodic" in done.stderr
     done = assist("invocation", "wait", made, "--wait", "0.1s")
     assert (done.returncode, done.stdout) == (75, b"")
     assert b"it goes on" in done.stderr

@@ -227,7 +227,7 @@ def test_a_closed_stdout_ends_the_watching_and_nothing_else(
     id = json.loads(assist("invocation", "list", "-o", "json").stdout)[0]["InvokeId"]
     assert (status, line) == (
         130,
-        f"Stdout is closed, and {id} was not stopped. To come back to it: assist invocation wait {id}",
+        f"Stdout is closed, and {id} was not stopped. To follow it: assist invocation wait {id}",
     )
     assert assist("invocation", "wait", "-").returncode == 0
     found = json.loads(assist("invocation", "show", "-", "-o", "json").stdout)
@@ -238,7 +238,7 @@ def test_a_full_stdout_is_74_and_says_how_to_come_back(assist: Application, inst
     status, said = lost(installed, "run -- seq 1 9", full=True)
     assert status == 74
     assert b"cannot write the output: No space left on device" in said
-    assert b" was not stopped; to come back to it: assist invocation wait t-" in said
+    assert b" was not stopped; to follow it: assist invocation wait t-" in said
     assert assist("invocation", "wait", "-").returncode == 0
 
 

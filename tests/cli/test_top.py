@@ -62,7 +62,7 @@ def texts(lines: Sequence[Line]) -> list[str]:
 
 def test_a_small_terminal_has_all_of_it() -> None:
     shown = texts(frame(overview(), 80, 24))
-    assert shown[0].endswith("30 instances: 27 up, 2 down, 1 not heard of yet; 12 tasks")
+    assert shown[0].endswith("30 instances: 27 up, 2 down, 1 not checked yet; 12 tasks")
     assert shown[3:5] == ["web[1-2] (2)  ClientNotRunning", "web3      up           12 ▪▪▪▪▪▪▪▪  30 s"]
     assert shown[-9:] == [
         "RUNNING",
@@ -119,7 +119,7 @@ def test_a_wide_terminal_has_two_columns_that_align_whatever_the_names() -> None
     shown = texts(
         frame(Overview(NOW, named, found.health, found.running, found.firings, found.failures, False), 200, 40)
     )
-    titles = ("RUNNING", "NEXT, when a server runs: assist serve", "FAILED")
+    titles = ("RUNNING", "NEXT, the server is not running: assist serve", "FAILED")
     starts = {width(row[: row.index(title)]) for title in titles for row in shown if title in row}
     assert starts == {200 * 2 // 5 + 2}
 
@@ -127,7 +127,7 @@ def test_a_wide_terminal_has_two_columns_that_align_whatever_the_names() -> None
 def test_without_a_terminal_it_is_printed_once_and_starts_nothing(installed: Program, home: Path) -> None:
     result = installed("top")
     assert (result.returncode, result.stderr) == (0, b"")
-    assert b"none is registered" in result.stdout
+    assert b"no instances: " in result.stdout
     assert not (home / "agent" / "agentd.sock").exists()
 
 
@@ -161,7 +161,7 @@ def test_it_is_live_is_resized_and_gives_the_terminal_back(installed: Program, h
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_leaves_it_too(installed: Program, isolation: Path, number: signal.Signals) -> None:
     with Terminal(installed.path, ["top"], isolation) as terminal:
-        terminal.wait_for("none is registered")
+        terminal.wait_for("no instances: ")
         terminal.interrupt(number)
         assert terminal.end() == 0
         assert terminal.echoes

@@ -130,7 +130,7 @@ def test_a_terminal_shows_one_view_and_ctrl_c_leaves_it(
     with Terminal(installed.path, ["invocation", "watch", "-"], isolation) as terminal:
         terminal.wait_for("s: local")
         terminal.interrupt()
-        terminal.wait_for("goes on")
+        terminal.wait_for("continues")
         assert terminal.end() == 130
     assert terminal.raw.rindex("\x1b[?25h") > terminal.raw.rindex("\x1b[?25l"), "the cursor is back"
     with Terminal(installed.path, ["invocation", "watch", "-"], isolation) as terminal:

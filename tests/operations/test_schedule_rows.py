@@ -129,11 +129,11 @@ def test_the_commands_show_them_and_those_that_are_whole(world: World, assist: A
     for words in (("list",), ("list", "-o", "json"), ("list", "--ended", "--plain")):
         listed = assist("schedule", *words)
         assert listed.returncode == 0
-        assert listed.stderr.decode().count("cannot be fired: ") == len(bad)
+        assert listed.stderr.decode().count("cannot fire: ") == len(bad)
     for invocation_id, (column, _) in bad.items():
         shown = assist("schedule", "show", invocation_id)
         assert shown.returncode == 0
-        assert "cannot be fired: " in shown.stdout.decode()
+        assert "cannot fire: " in shown.stdout.decode()
         invocation = assist("invocation", "show", invocation_id)
         assert invocation.returncode == 0
         assert column != "next_at" or b"overdue" not in shown.stdout + invocation.stdout

@@ -1,8 +1,8 @@
-"""``assist completion answer SHELL``: what the scripts of the shells ask, with the line in the environment.
+"""``assist completion answer SHELL``: the answer to the script of a shell, which passes the line in the environment.
 
-The line, up to the cursor, is followed through the tree of ``words.json`` to the place at the cursor. The first line of
-the answer says what the rest is: ``words``, ``open`` (words that go on: no space behind them), or ``files`` and
-``folders``, which the shell itself knows. It never fails aloud: in the middle of a line there is no place for it.
+The line up to the cursor is followed through the tree of ``words.json``. The first line of the answer is the kind of
+the completions that follow: ``words``, ``open`` (words without a space after them), ``files`` or ``folders``, which
+the shell completes itself. Errors are never printed, because they would damage the line that is being typed.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ BY_THE_SHELL = ("files", "folders")
 
 
 def answer(shell: str) -> None:
-    """Print what ``shell`` shows for the line in its environment; on any error nothing."""
+    """Print the completions of the line in the environment, for ``shell``. On any error, print nothing."""
     stdout = Streams().stdout
     try:
         text = os.fsencode(os.environ["COMP_LINE"]).decode("utf-8", "replace")
@@ -35,14 +35,14 @@ def answer(shell: str) -> None:
 
 
 def tree() -> dict[str, Any]:
-    """What is known of the commands without importing them: ``help``, ``options``, ``arguments`` and ``commands``."""
+    """Load the tree of commands: ``help``, ``options``, ``arguments`` and ``commands`` of each."""
     with open(WORDS, encoding="utf-8") as file:
         known: dict[str, Any] = json.load(file)
     return known
 
 
 class Cursor:
-    """The place at the cursor: ``form`` is the first line of the answer, ``offers`` what fits there."""
+    """The completions at the cursor: ``form`` is the first line of the answer, ``offers`` are the words."""
 
     def __init__(self, root: dict[str, Any], line: Line) -> None:
         self._command = root
@@ -63,7 +63,7 @@ class Cursor:
             self.form = "open"
 
     def _follow(self, words: list[str]) -> object:
-        """Go through whole words; what the last of them wants behind it: the kind of its value, or None."""
+        """Parse the complete words. Return the kind of value that the last one takes, or None."""
         wanted: object = None
         for word in words:
             if wanted is not None:
@@ -83,13 +83,13 @@ class Cursor:
         return {name: option for option in self._command["options"] for name in option["names"]}
 
     def _attached(self, text: str) -> tuple[str, object]:
-        """``--name=value`` and ``-nvalue``: all before the value, and its kind; None where there is no such option."""
+        """Split ``--name=value`` and ``-nvalue``: return the part before the value, and its kind, None if unknown."""
         name, equals, _ = text.partition("=") if text.startswith("--") else (text[:2], text[2:], "")
         value = self._options().get(name, {}).get("value") if equals else None
         return (name + equals if text.startswith("--") else name, value) if value is not None else ("", None)
 
     def _next(self, text: str) -> object:
-        """What stands next where no option wants a value: the name of a command or of an option, or an argument."""
+        """Return the kind of the next word: the names of commands or options, or the kind of an argument."""
         if not self._ended and text.startswith("-"):
             return self._names_of_options()
         if self._command["commands"] and not self._arguments:
@@ -104,7 +104,7 @@ class Cursor:
         return "text" if text or self._ended else self._names_of_options()
 
     def _names_of_options(self) -> list[list[str]]:
-        """With a long name and a short one, the long one first."""
+        """Return all names of the options, each with its help. Long names come before short ones."""
         return [[name, option["help"]] for option in self._command["options"] for name in option["names"]]
 
     def _offers(self, value: object, text: str) -> Iterable[Offer]:

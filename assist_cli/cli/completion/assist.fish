@@ -1,4 +1,4 @@
-# fish completion of assist. To have it: source this file, or: assist completion install fish
+# fish completion of assist. To use it: source this file, or: assist completion install fish
 function __assist_answer
     set -l answer (COMP_LINE=(commandline -cp | string collect) assist completion answer fish 2>/dev/null)
     set -l word (commandline -ct)

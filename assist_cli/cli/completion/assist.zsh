@@ -1,5 +1,5 @@
 #compdef assist
-# zsh completion of assist. To have it: source this file behind compinit, put it as _assist into a folder of fpath,
+# zsh completion of assist. To use it: source this file after compinit, put it as _assist into a folder of fpath,
 # or: assist completion install zsh
 _assist() {
     local line form IFS=

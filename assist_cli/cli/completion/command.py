@@ -1,4 +1,4 @@
-"""``assist completion``: the script for a shell, shown or put where the shell finds it."""
+"""``assist completion``: show or install the completion script of a shell."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from assist_cli.cli import options
 from assist_cli.errors import FileFailure
 from assist_cli.paths import make_folder, user_data, user_home, write_whole
 
-app = options.application("Completion for a shell: press Tab for commands, options, names, ids and what else fits.")
+app = options.application("Shell completion of commands, options, names and ids, with Tab.")
 
 MARK = "# completion of assist"
 
 
 class Shell(str, Enum):
-    """The shells that there is a script for."""
+    """The shells with a completion script."""
 
     BASH = "bash"
     ZSH = "zsh"
@@ -34,10 +34,10 @@ Name = Annotated[Shell, typer.Argument(metavar="SHELL", help="bash, zsh or fish.
     epilog=options.examples("assist completion install bash", "assist completion install fish"),
 )
 def install(context: typer.Context, shell: Name) -> None:
-    """Have completion in every new shell.
+    """Install completion for every new shell.
 
-    The script goes to your folder for such scripts. bash and zsh are told of it by a line at the end of ~/.bashrc or
-    ~/.zshrc, which is written once; fish finds it by itself.
+    The script is written to your folder for completion scripts. For bash and zsh, a line is added at the end of
+    ~/.bashrc or ~/.zshrc, unless it is there already. fish finds the script itself.
     """
     printer = options.printer(context)
     script, started = _places(shell)
@@ -46,13 +46,13 @@ def install(context: typer.Context, shell: Name) -> None:
     printer.talk(f"Wrote {script}")
     if started is not None:
         _add_line(started, f"source {shlex.quote(str(script))}  {MARK}")
-        printer.talk(f"It is read by a line at the end of {started}")
-    printer.talk(f"Open a new {shell.value}, and press Tab behind: assist")
+        printer.talk(f"Added a line that loads it to {started}")
+    printer.talk(f"Start a new {shell.value}, and press Tab after: assist")
 
 
 @app.command(epilog=options.examples("source <(assist completion show bash)", "assist completion show zsh > _assist"))
 def show(context: typer.Context, shell: Name) -> None:
-    """Print the script of a shell."""
+    """Print the completion script of a shell."""
     options.printer(context).raw(_script(shell).encode())
 
 
@@ -61,7 +61,7 @@ def _script(shell: Shell) -> str:
 
 
 def _places(shell: Shell) -> tuple[Path, Path | None]:
-    """Where the script goes, and the file that has to name it."""
+    """Return the path of the script, and the file that must load it, None if there is none."""
     user = user_home()
     data = user_data()
     if shell is Shell.BASH:
@@ -73,7 +73,7 @@ def _places(shell: Shell) -> tuple[Path, Path | None]:
 
 
 def _add_line(path: Path, line: str) -> None:
-    """Write the line behind all that is there, unless it is there. A file that is a link stays one."""
+    """Append a line to a file, unless the file has it. A link stays a link."""
     make_folder(path.parent)
     try:
         known = path.read_text(encoding="utf-8", errors="surrogateescape") if path.exists() else ""

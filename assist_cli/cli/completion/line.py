@@ -1,20 +1,21 @@
-"""A command line that is not finished yet, as its shell reads it.
+"""An unfinished command line, parsed as its shell does it.
 
-bash, zsh and fish agree on what is needed here: white space parts words, a backslash takes the next character as it
-is, single quotes take everything, double quotes all but a backslash before ``"``, ``$``, `` ` `` and itself.
+bash, zsh and fish share these rules: white space separates words. A backslash quotes the next character. In single
+quotes everything is literal. In double quotes a backslash quotes only ``"``, ``$``, `` ` `` and itself.
 """
 
 from __future__ import annotations
 
-_LEADING = "$@"  # what parts words in bash and belongs to the one behind it (rl_special_prefixes)
+_LEADING = "$@"  # word breaks of bash that belong to the word after them (rl_special_prefixes)
 _ESCAPED_IN_QUOTES = '"$`\\\n'
 
 
 class Line:
-    """``words`` are those before the cursor, unquoted; ``last`` is the one at the cursor, empty after white space.
+    """A parsed line: ``words`` before the cursor, unquoted, and ``last`` at the cursor, empty after white space.
 
-    ``quote`` is the quote that is open at the cursor, or empty. ``kept`` counts the characters of ``last`` before the
-    piece that the shell replaces: bash takes up after one of ``breaks`` that is not quoted, or after the open quote.
+    ``quote`` is the quote that is open at the cursor, or empty. ``kept`` is the number of characters of ``last`` that
+    the shell does not replace: bash replaces the part after an unquoted character of ``breaks``, or after the open
+    quote.
     """
 
     def __init__(self, text: str, breaks: str = "") -> None:
@@ -34,7 +35,7 @@ class Line:
                 after = next(characters, "")
                 if self.quote and after not in _ESCAPED_IN_QUOTES:
                     word.append(each)
-                if after != "\n":  # which only goes on with the line
+                if after != "\n":  # a line continuation
                     word.append(after)
                 begun = True
             elif each == self.quote:

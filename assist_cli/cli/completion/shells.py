@@ -1,8 +1,8 @@
-"""The same words as each shell takes them, one a line.
+"""The completions in the format of each shell, one a line.
 
-fish shows by itself what is said beside a word. zsh is told how each looks in its list, behind a tab. bash does no
-more than put words in: one is quoted here, begins where bash takes up (see ``Line.kept``), and carries what is said
-beside it only while several are listed.
+fish shows the description of a word itself. zsh gets the text to list for each word, after a tab. bash only inserts
+words: they are quoted here and begin at the part that bash replaces (see ``Line.kept``), and a description is added
+only when several words are listed.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from assist_cli.cli.completion.values import Offer
 from assist_cli.cli.formatting import escape, pad, width
 from assist_cli.cli.streams import Streams
 
-# COMP_TYPE where words are listed: TAB, and the settings of readline that list at once; else they are put in by turns.
+# Values of COMP_TYPE with which bash lists words; with others it inserts one after the other.
 _LISTING = ("9", "33", "63", "64")
 _PLAIN = "_./:=@%+,^-"
 _SPECIAL_IN_QUOTES = '"$`\\'
@@ -27,12 +27,12 @@ def for_bash(line: Line, offers: list[Offer]) -> Iterator[str]:
     if len(words) == 1 or os.environ.get("COMP_TYPE", "9") not in _LISTING:
         yield from words
     else:
-        yield from _beside(words, offers, "  (", ")")
+        yield from _with_descriptions(words, offers, "  (", ")")
 
 
 def for_zsh(line: Line, offers: list[Offer]) -> Iterator[str]:
     words = [escape(word) for word, _ in offers]
-    for (word, _), shown in zip(offers, _beside(words, offers, "  ", ""), strict=True):
+    for (word, _), shown in zip(offers, _with_descriptions(words, offers, "  ", ""), strict=True):
         yield f"{word}\t{shown}"
 
 
@@ -48,8 +48,8 @@ FORMS: dict[str, Callable[[Line, list[Offer]], Iterator[str]]] = {
 }
 
 
-def _beside(words: list[str], offers: list[Offer], before: str, after: str) -> Iterator[str]:
-    """Each word with what is said beside it, in columns, cut where the terminal ends."""
+def _with_descriptions(words: list[str], offers: list[Offer], before: str, after: str) -> Iterator[str]:
+    """Yield each word with its description, in columns, cut at the width of the terminal."""
     longest = max(map(width, words), default=0)
     room = Streams().stdout.columns - longest - len(before + after) - 2
     for word, (_, about) in zip(words, offers, strict=True):

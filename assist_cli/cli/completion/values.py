@@ -1,7 +1,7 @@
-"""What can stand at a place, by the kind of the place: names of the database, zones, and what a command defines.
+"""Values by kind: names from the database, time zones, and the parameters of a command.
 
-Each function takes the beginning of the word at the cursor and gives whole words with what is said beside them; those
-that do not begin so are left out later. ``KINDS`` has the kinds that ``words.json`` may name.
+Each function takes the beginning of the word at the cursor, and yields words with their descriptions. The caller
+removes words with another beginning. ``KINDS`` has the kinds that ``words.json`` may name.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ from datetime import datetime, timezone
 from assist_cli.cli.formatting import ago, one_line
 from assist_cli.folder import home_folder, refusal
 
-TYPE_CHECKING = False  # typing has it too, and takes 4 ms to import
+TYPE_CHECKING = False  # not from typing, whose import takes 4 ms
 if TYPE_CHECKING:
     from assist_cli.store.completion import CompletionQueries
 
-Offer = tuple[str, str]  # a word, and what is said beside it
+Offer = tuple[str, str]  # a word and its description
 
 
 def offers(kind: str, text: str, arguments: list[str]) -> Iterator[Offer]:
-    """What a place of this kind takes. ``arguments`` are those of the command that stand before it.
+    """Yield the values of a kind. ``arguments`` are the earlier arguments of the command.
 
-    Of a home or a database that is not this user's alone nothing is read.
+    Yields nothing if other users may write to the home or the database.
     """
     from assist_cli.store.completion import CompletionQueries
 
@@ -42,7 +42,7 @@ def _commands(queries: CompletionQueries, text: str, arguments: list[str]) -> It
 
 
 def _references(queries: CompletionQueries, text: str, arguments: list[str]) -> Iterator[Offer]:
-    """NAME, and behind an ``@`` its versions."""
+    """Yield NAME, and after an ``@`` its versions."""
     name, at, _ = text.partition("@")
     if at:
         for number, about in _versions(queries, "", [name]):
@@ -53,13 +53,13 @@ def _references(queries: CompletionQueries, text: str, arguments: list[str]) -> 
 
 
 def _versions(queries: CompletionQueries, text: str, arguments: list[str]) -> Iterator[Offer]:
-    """The versions of the command that is the first argument."""
+    """Yield the versions of the command in the first argument."""
     for number, created in queries.versions(arguments[0]):
         yield str(number), f"of {_when(created)}"
 
 
 def _parameters(queries: CompletionQueries, text: str, arguments: list[str]) -> Iterator[Offer]:
-    """KEY=, and behind it the choices, of the command that is the first argument."""
+    """Yield KEY= of each parameter of the command in the first argument, and after the ``=`` the choices."""
     name, _, version = arguments[0].partition("@")
     key, equals, _ = text.partition("=")
     for known, description, choices in queries.definitions(name, int(version) if version else None):
@@ -75,7 +75,7 @@ def _instances(queries: CompletionQueries, text: str, arguments: list[str]) -> I
 
 
 def _targets(queries: CompletionQueries, text: str, arguments: list[str]) -> Iterator[Offer]:
-    """The last one of a comma list or behind ``&``: a name, or a tag behind ``@``; ``!`` before it takes it away."""
+    """Complete the last target of a comma list or after ``&``: a name, or a tag after ``@``; ``!`` may precede."""
     before = text[: max(text.rfind(","), text.rfind("&")) + 1]
     if text[len(before) :].startswith("!"):
         before += "!"
@@ -104,7 +104,7 @@ def _ids(queries: CompletionQueries, prefix: str) -> Iterator[Offer]:
 
 
 def _places(queries: CompletionQueries, text: str, arguments: list[str]) -> Iterator[Offer]:
-    """The instances of the invocation that is the first argument."""
+    """Yield the instances of the invocation in the first argument."""
     yield from queries.instances_of(arguments[0])
 
 
@@ -113,7 +113,7 @@ def _access_keys(queries: CompletionQueries, text: str, arguments: list[str]) ->
 
 
 def zones() -> Iterator[Offer]:
-    """The names of the IANA time zones that this machine knows."""
+    """Yield the IANA time zones of this machine."""
     from zoneinfo import available_timezones
 
     yield from ((zone, "") for zone in sorted(available_timezones()))
