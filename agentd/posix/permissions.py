@@ -224,4 +224,4 @@ def check_private(folder, make=None):
     with walk(absolute(folder), make, private=True) as place:
         status = os.fstat(place.descriptor)
         if not place.closed or status.st_uid != os.geteuid() or status.st_mode & 0o022:
-            raise UntrustedPath("it belongs to another user, or another user can write to it", folder)
+            raise UntrustedPath("it belongs to another user, or others can write to it", folder)

@@ -106,7 +106,7 @@ def test_an_agent_that_died_is_started_again(make_guarded: Any) -> None:
     assert told["restarts"] == 2
     assert told["pid"] == guarded.process.pid
     assert "signal 9" in told["last_restart"]["why"]
-    assert guarded.agent.log_text().count("guard: restarts the agent") == 2
+    assert guarded.agent.log_text().count("guard: restarting the agent") == 2
     words = subprocess.run(guarded.agent.words("status"), capture_output=True, check=True, text=True).stdout
     assert "2 restarts" in words
     assert "signal 9" in words

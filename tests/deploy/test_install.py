@@ -165,7 +165,7 @@ def test_what_a_login_shell_prints_of_its_own_is_passed_over(controller: Control
 
 
 @pytest.mark.usefixtures("starts_processes")
-@pytest.mark.parametrize(("uid", "hint"), [("0", "root there: run it without --sudo"), ("7", "install sudo there")])
+@pytest.mark.parametrize(("uid", "hint"), [("0", "you are root there"), ("7", "install sudo there")])
 def test_a_machine_without_sudo_is_told_so(isolation: Path, no_leaks: None, uid: str, hint: str) -> None:
     programs = isolation / "programs"
     programs.mkdir()
