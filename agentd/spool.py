@@ -12,8 +12,8 @@ Making the folder is the claim, so a record id runs at most once. Its files::
     result.json     the result; its space on the disk is reserved when the record is accepted
 
 ``.enrolment`` has a random id of this journal. Another journal has another id. So a controller does not send records of
-this journal to another one, which cannot know the ones that ran. ``.gone`` has an empty file for each deleted record, so
-that a late second delivery does not run.
+this journal to another one, which cannot know the ones that ran. ``.gone`` has an empty file for each deleted record,
+so that a late second delivery does not run.
 """
 
 import binascii

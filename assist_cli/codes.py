@@ -94,7 +94,7 @@ TASK_CONCURRENCY_LIMIT = ErrorCode(
     "wait, or raise `task_limit` in its `agentd.conf`",
 )
 
-# the way to an agent
+# the connection to an agent
 CLIENT_NOT_RUNNING = ErrorCode(
     "ClientNotRunning",
     REACH,

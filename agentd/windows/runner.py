@@ -68,12 +68,12 @@ class Runner(BaseRunner):
         self._resume()
         self._started(time.monotonic())
         self._next_check = time.monotonic()
-        for bring in (
+        for read in (
             lambda: self._read_output(1, self._main.stdout),
             lambda: self._read_output(2, self._main.stderr),
             self._wait_for_exit,
         ):
-            threading.Thread(target=bring, daemon=True).start()
+            threading.Thread(target=read, daemon=True).start()
 
     def _resume(self):
         """Resume the main process when it is in the job and noted, so that no process of it escapes."""

@@ -292,7 +292,7 @@ ANSWERS: Mapping[str, Object] = {
         enrolment=May(_LABEL, ""),
     ),
     "agent.status": Object(
-        uptime=Number(-LATEST, LATEST),  # by the time of day, which somebody may set
+        uptime=Number(-LATEST, LATEST),  # by the clock, which may be changed
         running=_COUNT,
         total=May(_COUNT, 0),
         rss=May(OrNull(_SIZE)),

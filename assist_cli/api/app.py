@@ -116,7 +116,7 @@ def _check_host(call: Call, names: Collection[str]) -> None:
         ipaddress.ip_address(name)
     except ValueError:
         if name not in names and f"*.{name.partition('.')[2]}" not in names:
-            detail = "(this server does not have the name that stands in Host)"
+            detail = "(the header Host names another server)"
             hint = "assist serve --api-name NAME, or a certificate with that name"
             raise Fault("InvalidEndpoint", detail, hint=hint) from None
 

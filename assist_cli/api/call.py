@@ -35,7 +35,7 @@ class Call:
         """Return the value of a header, "" when it is absent. Raises Fault for a header that is given twice."""
         found = self._by_name.get(name, ())
         if len(found) > 1:
-            raise Fault("IncompleteSignature", f"(the header {name} stands more than once)")
+            raise Fault("IncompleteSignature", f"(the header {name} is given more than once)")
         return found[0].strip() if found else ""
 
     @cached_property

@@ -90,7 +90,7 @@ def claim(call: Call) -> Claim:
     """Return the claim of a call. Raises Fault for a call without a signature in one of the two forms."""
     authorization = call.header("authorization")
     if call.in_json.keys() & _OLD_FIELDS:
-        raise Fault("IncompleteSignature", "(a signature stands in the query or in a header, and not in JSON)")
+        raise Fault("IncompleteSignature", "(a signature belongs into the query or a header, not into JSON)")
     in_parameters = (call.in_query.keys() | call.in_form.keys()) & _OLD_FIELDS
     if authorization:
         if in_parameters:
@@ -123,7 +123,7 @@ def _modern(call: Call, authorization: str) -> Claim:
     absent = sorted(needed - set(signed)) or sorted(set(signed) - present)
     if absent or len(set(signed)) != len(signed):
         raise Fault(
-            "IncompleteSignature", f"(not signed: {', '.join(absent)})" if absent else "(a header stands twice)"
+            "IncompleteSignature", f"(not signed: {', '.join(absent)})" if absent else "(a header is given twice)"
         )
     digest = hashlib.sha256(call.body).hexdigest()
     if not hmac.compare_digest(digest.encode(), call.header("x-acs-content-sha256").encode()):

@@ -322,10 +322,10 @@ class _Attempt:
         if not self._accept_new or not self._settings.user_known_hosts:
             authority = any(entry.marker == "@cert-authority" for entry in entries)
             unused = ", and certificates of hosts are not checked" if authority else ""
-            look = shlex.join(["ssh", *self._words(), "true"])
+            login = shlex.join(["ssh", *self._words(), "true"])
             raise ClientAuthFailed(
                 f"cannot trust '{host}': its host key is not known{unused}; it is {seen}",
-                hint=f"compare it with the machine's own, then: {look} (or install with --accept-new)",
+                hint=f"compare it with the machine's own, then: {login} (or install with --accept-new)",
             )
         known_hosts.add(
             self._settings.user_known_hosts[0],
