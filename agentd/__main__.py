@@ -12,7 +12,7 @@ UNREACHABLE = 69
 
 
 def main(words=None):
-    """Run one of the agent's commands; returns its exit status."""
+    """Run one of the agent's commands and return its exit status."""
     words = sys.argv[1:] if words is None else words
     system.prepare()
     if words == [program.CHILD]:
@@ -23,7 +23,7 @@ def main(words=None):
     except config.ConfigError as error:
         return _complain(str(error))
     except OSError as error:
-        return _complain("cannot go on: %s" % error)
+        return _complain("cannot continue: %s" % error)
 
 
 def _complain(text, status=1):
@@ -32,11 +32,11 @@ def _complain(text, status=1):
 
 
 def _prepare(options, settings):
-    """Read the settings, and let the words that we were started with count more. Returns the log."""
+    """Read the settings; options of the command line override them. Return the log."""
     settings.read()
     settings.listen = options.listen or settings.listen
     if not (local_socket.AVAILABLE or settings.listen):
-        raise config.ConfigError("cannot serve: on Windows controllers come by TLS only, so tell where to --listen")
+        raise config.ConfigError("cannot serve: on Windows controllers connect only by TLS, so give --listen")
     try:
         return log.Log(options.log)
     except OSError as error:
@@ -44,7 +44,7 @@ def _prepare(options, settings):
 
 
 def _serve(options, settings):
-    # what compiling the first of them takes is used again by asyncio, which the last one loads
+    # asyncio, imported last, reuses the memory that compiling the first modules took
     command_line.unload()
     from agentd import lock, methods, server  # noqa: F401
 
@@ -58,7 +58,7 @@ def _serve(options, settings):
     try:
         server.serve(settings, journal, options.idle_exit, options.lifeline, ready)
     except lock.Taken:
-        return _complain("cannot serve from %s: another agent runs there" % settings.home)
+        return _complain("cannot serve from %s: another agent is running there" % settings.home)
     return 0
 
 

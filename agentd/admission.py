@@ -1,8 +1,8 @@
-"""Admission: how many may be connected by one listener, and who makes room.
+"""Admission: the connection limits of one listener.
 
-Whoever has not greeted is a stranger. Strangers have a limit of their own, so that nobody who says nothing takes the
-place of somebody who has something to say: when there are too many, the oldest one makes room, first of the address
-that has the most of them. Each listener has its own Admission, so the unix socket stays free whatever the network does.
+A connection that has not greeted is a stranger. Strangers have their own limit, so that silent ones do not block
+controllers. Over the limit, the oldest stranger is closed, of the address with the most strangers. Each listener has
+its own Admission, so the network cannot block the unix socket.
 """
 
 import collections
@@ -10,19 +10,19 @@ import socket
 
 
 class Admission:
-    """Counts the connections of one listener; at most ``limit`` have greeted, and as many have not."""
+    """The connections of one listener: at most ``limit`` that have greeted, and as many that have not."""
 
     def __init__(self, limit):
         self.limit = max(limit, 1)
-        self._strangers = collections.OrderedDict()  # connection → address, the oldest first
+        self._strangers = collections.OrderedDict()  # connection → address, oldest first
         self._greeted = set()
 
     def everybody(self):
-        """Return all that are connected."""
+        """Return all connections."""
         return list(self._strangers) + list(self._greeted)
 
     def enter(self, connection, address=None):
-        """Count a stranger from an address. Returns the one that makes room for it, None mostly; abort that one."""
+        """Add a stranger from an address. Return the stranger to abort in its place, usually None."""
         address = _network(address)
         loser = None
         if address is not None and list(self._strangers.values()).count(address) >= max(self.limit // 2, 1):
@@ -38,7 +38,7 @@ class Admission:
         return next(each for each, where in self._strangers.items() if where == address)
 
     def greet(self, connection):
-        """Count it as one that has greeted; False when there are too many of those."""
+        """Count a connection as greeted. Return False if there are too many."""
         if len(self._greeted) >= self.limit:
             return False
         self._strangers.pop(connection, None)
@@ -46,13 +46,13 @@ class Admission:
         return True
 
     def leave(self, connection):
-        """Count it no longer."""
+        """Remove a connection."""
         self._strangers.pop(connection, None)
         self._greeted.discard(connection)
 
 
 def _network(address):
-    """The part of an address that one caller has to itself: of IPv6 the first half."""
+    """Return the part of an address that identifies one caller: for IPv6 the first half."""
     if address is None or ":" not in address:
         return address
     packed = socket.inet_pton(socket.AF_INET6, address.partition("%")[0])

@@ -1,7 +1,7 @@
-"""A script from its start to its exit: what is the same on every system.
+"""A script from start to exit: the part that all systems share.
 
-The Runner of a system reads the pipes and hears the signals, and calls what is here; what it does itself are the
-methods of BaseRunner that raise NotImplementedError.
+The Runner of a system reads pipes and signals, and calls these methods. It implements the methods of BaseRunner that
+raise NotImplementedError.
 """
 
 import enum
@@ -9,23 +9,23 @@ import time
 
 from agentd import mask, output
 
-FILE = "{{ACS::ScriptFileName}}"  # in the words of a launcher: where the script is
-DRAIN = 1.0  # seconds to read on when the main process has ended and others still hold its pipes
-GRACE = 5.0  # seconds between the word to end and KILL
-SURVIVAL = 10.0  # seconds of KILL before a process that survives it is reported
+FILE = "{{ACS::ScriptFileName}}"  # in a launcher: the path of the script
+DRAIN = 1.0  # seconds to read on after the main process has ended, while others hold its pipes
+GRACE = 5.0  # seconds between TERM and KILL
+SURVIVAL = 10.0  # seconds of KILL after which a surviving process is reported
 
 STOP = "stop"
 TIMEOUT = "timeout"
 
 
 class RunnerState(enum.Enum):
-    """The states of a Runner; those of MOVES lead from one to the next."""
+    """The states of a Runner. MOVES has the allowed changes."""
 
-    STARTING = "starting"  # there is no process yet
+    STARTING = "starting"  # no process yet
     RUNNING = "running"  # the main process runs
-    DRAINING = "draining"  # the main process has ended by itself, and its pipes are read to their end
-    ENDING = "ending"  # the tree was told to end
-    KILLING = "killing"  # the grace is over, and what still lives is killed
+    DRAINING = "draining"  # the main process has ended by itself; its pipes are still read
+    ENDING = "ending"  # the tree was asked to end
+    KILLING = "killing"  # the grace period has passed; the rest of the tree is killed
     OVER = "over"
 
 
@@ -40,7 +40,7 @@ MOVES = {
 
 
 class BaseRunner:
-    """One script. ``result`` is a RecordResult that takes how it ends. Times are monotonic seconds."""
+    """The runner of one script. ``result`` is the RecordResult to fill. Times are monotonic seconds."""
 
     def __init__(self, folder, order, path, result):
         self.state = RunnerState.STARTING
@@ -51,15 +51,15 @@ class BaseRunner:
         self._writer = output.OutputWriter(folder.path)
         self._masks = {stream: mask.Mask(order["secrets"]) for stream in (1, 2)}
         self._main = None  # the Popen of the main process
-        self._status = None  # its exit status, once it has one
-        self._cause = None  # why it is being ended: STOP or TIMEOUT
+        self._status = None  # its exit status, None while it runs
+        self._cause = None  # the reason for ending it: STOP or TIMEOUT
         self._deadline = None  # of the main process
-        self._drained = None  # when the pipes of a main process that has ended are read no more
-        self._kill_at = None  # when the grace is over
-        self._left = set()  # pids that even KILL did not end
+        self._drained = None  # end of reading after the main process has ended
+        self._kill_at = None  # end of the grace period
+        self._left = set()  # pids that survived KILL
 
     def run(self):
-        """See it through. Raises Refusal, OSError and SubprocessError when it could not be started."""
+        """Run the script to its end. Raises Refusal, OSError and SubprocessError if it cannot be started."""
         self._start()
         try:
             self._follow()
@@ -69,39 +69,39 @@ class BaseRunner:
             self._writer.close()
         self._conclude()
 
-    # what a system does
+    # methods of each system
 
     def _start(self):
         """Start the main process, and call ``_started``. Raises Refusal, OSError and SubprocessError."""
         raise NotImplementedError
 
     def _follow(self):
-        """Read, wait, and call ``_look`` when it is time; return when that says so."""
+        """Read and wait, and call ``_advance`` when it is due, until that returns True."""
         raise NotImplementedError
 
     def _pipes_open(self):
-        """Return whether there may be more output."""
+        """Return True if more output is possible."""
         raise NotImplementedError
 
     def _members(self):
-        """Return the pids of all that the script has started and that live, itself among them."""
+        """Return the pids of all living processes of the script, itself included."""
         raise NotImplementedError
 
     def _terminate(self, members):
-        """Tell those of ``members`` to end that were not told yet. Returns whether they can hear it."""
+        """Ask the ``members`` that were not asked yet to end. Return True if they can receive it."""
         raise NotImplementedError
 
     def _kill(self, members):
         raise NotImplementedError
 
     def _exit_code(self):
-        """Return the exit code that the status of the main process stands for."""
+        """Return the exit code for the status of the main process."""
         raise NotImplementedError
 
-    # what is the same
+    # methods of all systems
 
     def _save(self, script, account):
-        """Save the script by the system's module ``script``. Returns argv, folder and environment. Raises Refusal."""
+        """Save the script with the system's module ``script``. Return argv, folder and environment. Raises Refusal."""
         order = self._order
         folder = script.working_directory(order["directory"], account)
         if order["launcher"]:
@@ -114,37 +114,37 @@ class BaseRunner:
         return words, folder, environment
 
     def _started(self, now):
-        """The main process runs."""
+        """Note that the main process runs."""
         self._become(RunnerState.RUNNING)
         self._result.started = time.time()
         self._deadline = now + self._order["timeout"]
 
     def _take(self, stream, data):
-        """Bytes that came on a stream."""
+        """Add bytes from a stream."""
         self._keep(stream, self._masks[stream].feed(data))
 
     def _keep(self, stream, data):
-        for at in range(0, len(data), output.READ):  # a mask may be longer than what it hides
+        for at in range(0, len(data), output.READ):  # a mask may be longer than the secret
             self._writer.append(stream, data[at : at + output.READ])
         if data:
             self._folder.announce_output()
 
     def _exited(self, status, now):
-        """The main process has ended, by itself or because it was told to."""
+        """Note that the main process has ended, by itself or on request."""
         self._status = status
         self._drained = now + DRAIN
         if self.state is RunnerState.RUNNING:
             self._become(RunnerState.DRAINING)
 
     def _end(self, cause, now):
-        """Begin to end the whole tree: it is told now, and killed after the grace."""
+        """Begin to end the whole tree: ask it now, kill it after the grace period."""
         self._become(RunnerState.ENDING)
         self._cause = cause
         told = self._terminate(self._members())
         self._kill_at = now + GRACE if told else now
 
-    def _look(self, now):
-        """Look at the task; it moves on when it is time. Returns whether it is over."""
+    def _advance(self, now):
+        """Check the task and change its state if it is time. Return True if the task has ended."""
         if self.state is RunnerState.RUNNING:
             if now < self._deadline:
                 return False
@@ -158,10 +158,10 @@ class BaseRunner:
         return True
 
     def _has_ended(self, now):
-        """Go on to end the tree. Returns whether nothing of it is left, or all has been tried."""
+        """Continue to end the tree. Return True if all of it has ended, or every attempt was made."""
         members = self._members()
         if self._status is not None:
-            self._terminate(members)  # what the main process was just starting; before, it may clean up for it
+            self._terminate(members)  # processes that the main process was just starting
             if not members:
                 return self._is_drained(now)
         if now >= self._kill_at:
@@ -174,7 +174,7 @@ class BaseRunner:
         return True
 
     def _is_drained(self, now):
-        """Return whether the pipes of a main process that has ended are at their end, or were read for long enough."""
+        """Return True if the pipes of an ended main process are closed, or were read long enough."""
         return not self._pipes_open() or now >= self._drained
 
     def _conclude(self):

@@ -1,4 +1,4 @@
-"""Joins standard input and output to the agent's socket: what a controller runs over SSH to reach an agent."""
+"""Join standard input and output to the agent's socket. A controller runs this over SSH to reach an agent."""
 
 import os
 import select
@@ -14,9 +14,9 @@ class Unreachable(Exception):
 
 
 def join(path, source=0, target=1):
-    """Carry bytes both ways until either side ends. Raises Unreachable.
+    """Copy bytes both ways until either side ends. Raises Unreachable.
 
-    Neither way waits for the other: an agent that does not read, because nobody takes what it says, must be heard.
+    Neither direction waits for the other: an agent that cannot send stops reading, so its output must be read.
     """
     agent = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
@@ -30,7 +30,7 @@ def join(path, source=0, target=1):
         try:
             _carry(agent, source, target)
         except (BrokenPipeError, ConnectionResetError):
-            pass  # one side is gone, and so are we
+            pass  # one side has ended
 
 
 def _carry(agent, source, target):
@@ -42,7 +42,7 @@ def _carry(agent, source, target):
         if agent in writable:
             to_agent = to_agent[agent.send(to_agent) :]
         if target in writable:
-            # a pipe that can be written to takes this much without blocking
+            # a writable pipe takes this much without blocking
             to_target = to_target[os.write(target, to_target[: select.PIPE_BUF]) :]
         if agent in readable:
             to_target = agent.recv(_SIZE)

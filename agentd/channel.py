@@ -1,4 +1,4 @@
-"""The channel between the agent and a child of it: an order to the one, one JSON object a line back from it."""
+"""The channel between the agent and a child process: one order to the child, JSON objects back, one per line."""
 
 import importlib
 import json
@@ -6,29 +6,29 @@ import os
 
 from agentd.wire import protocol
 
-_BYTES = "\0bytes"  # marks bytes in the JSON of an order; no name that a controller gives can hold a NUL
+_BYTES = "\0bytes"  # marks bytes in the JSON of an order; names from a controller cannot contain NUL
 
 
 class Channel:
-    """The child's end. ``let_go`` gives up the agent's lock."""
+    """The child's end. It calls ``release`` to release the agent's lock."""
 
-    def __init__(self, descriptor, let_go):
+    def __init__(self, descriptor, release):
         self._descriptor = descriptor
-        self._let_go = let_go
+        self._release = release
 
     def say(self, **words):
-        """Tell the agent; an agent that is gone is no reason to stop."""
+        """Send a message to the agent. The child continues if the agent has ended."""
         say(self._descriptor, **words)
 
     def settle(self):
-        """Release the agent's lock: from here on its successor can find all that this child does."""
-        if self._let_go is not None:
-            self._let_go()
-            self._let_go = None
+        """Release the agent's lock. From here on the next agent can find all that this child does."""
+        if self._release is not None:
+            self._release()
+            self._release = None
 
 
 def say(descriptor, **words):
-    """One line to the agent, if there is one."""
+    """Send one line to the agent, if there is one."""
     try:
         os.write(descriptor, json.dumps(words).encode("ascii") + b"\n")
     except OSError:
@@ -36,13 +36,13 @@ def say(descriptor, **words):
 
 
 def pack(body, order, **more):
-    """One line of bytes that has a child call ``body(order, channel)``; ``order`` is a dict that may hold bytes."""
+    """Return the line that makes a child call ``body(order, channel)``. ``order`` is a dict that may hold bytes."""
     parcel = dict(more, module=body.__module__, function=body.__name__, order=order)
     return json.dumps(parcel, default=_mark).encode("ascii") + b"\n"
 
 
 def unpack(line):
-    """The same back: the body, the order, and what was put in beside them."""
+    """Return the contents of such a line: the body, the order, and the additional values."""
     parcel = json.loads(line.decode("ascii"), object_hook=_unmark)
     body = getattr(importlib.import_module(parcel.pop("module")), parcel.pop("function"))
     return body, parcel.pop("order"), parcel

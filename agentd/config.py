@@ -1,7 +1,7 @@
-"""The folder of one agent, and the few settings that it has.
+"""The folder of one agent, and its settings.
 
-Everything of an agent lies in one folder, so several agents on one machine are several folders. ``agentd.conf`` in
-it holds ``name = value`` lines; ``#`` starts a comment. Unknown names are errors, so that a misspelt limit is seen.
+All files of an agent are in one folder, so several agents on one machine have several folders. Its ``agentd.conf`` has
+``name = value`` lines; ``#`` starts a comment. Unknown names are errors, so that a misspelt limit is found.
 """
 
 import os
@@ -33,7 +33,7 @@ _DIGITS = "0123456789abcdefghjkmnpqrstvwxyz"
 
 
 class ConfigError(Exception):
-    """A setting or the folder of the agent cannot be used; the text is one line for people."""
+    """A setting or the folder of the agent is not usable. The text is one line for people."""
 
 
 class Config:
@@ -53,7 +53,7 @@ class Config:
         self.script_dir = self.script_dir or os.path.join(self.home, "work", "script")
 
     def read(self):
-        """Make the folder when it is missing and read the settings. Raises ConfigError. Returns self."""
+        """Make the folder if it is missing, and read the settings. Return self. Raises ConfigError."""
         try:
             permissions.make_private(self.home)
             permissions.make_private(self.spool)
@@ -74,20 +74,20 @@ class Config:
             return
         name, equals, value = (part.strip() for part in line.partition("="))
         if not equals or name not in DEFAULTS:
-            raise ConfigError("cannot use line %d of %s: '%s' is no setting" % (number, self.conf, line))
+            raise ConfigError("cannot use line %d of %s: '%s' is not a setting" % (number, self.conf, line))
         if isinstance(DEFAULTS[name], int):
             if not value.isdigit():
-                raise ConfigError("cannot use line %d of %s: '%s' is no number" % (number, self.conf, value))
+                raise ConfigError("cannot use line %d of %s: '%s' is not a number" % (number, self.conf, value))
             value = int(value)
         if name == "script_dir":
             if not os.path.isabs(value):
-                text = "cannot use line %d of %s: '%s' is no absolute path"
+                text = "cannot use line %d of %s: '%s' is not an absolute path"
                 raise ConfigError(text % (number, self.conf, value))
             value = permissions.absolute(value)
         setattr(self, name, value)
 
     def instance_id(self):
-        """The id of this instance, made on the first start. Raises ConfigError."""
+        """Return the id of this instance. It is made on the first start. Raises ConfigError."""
         path = os.path.join(self.home, "instance-id")
         try:
             try:
@@ -102,6 +102,6 @@ class Config:
 
 
 def new_instance_id():
-    """``i-`` and 26 letters and digits: 48 bits of time in milliseconds, 80 bits of chance."""
+    """Return ``i-`` and 26 letters and digits: 48 bits of time in milliseconds, 80 random bits."""
     number = int(time.time() * 1000) << 80 | int.from_bytes(os.urandom(10), "big")
     return "i-" + "".join(_DIGITS[number >> shift & 31] for shift in range(125, -1, -5))

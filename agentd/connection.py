@@ -1,18 +1,18 @@
-"""One connection of a controller: lines in, lines out, and who it is that speaks."""
+"""One connection of a controller: its messages, and its authenticated peer."""
 
 import asyncio
 import collections
 
 from agentd.wire import protocol
 
-_PENDING_LIMIT = 64  # requests of one connection that may be under way
+_PENDING_LIMIT = 64  # unanswered requests of one connection
 
 
 class Peer:
-    """The other end of a connection: the uid behind a unix socket or the subject of a TLS certificate.
+    """The other end of a connection: the uid of a unix socket, or the subject of a TLS certificate.
 
-    ``controller`` is what the controller calls itself; over TLS the certificate says it. ``epoch`` tells copies of one
-    controller apart, see ``epochs``.
+    ``controller`` is the name that the controller gives; over TLS the certificate has it.
+    ``epoch`` tells copies of one controller apart, see ``epochs``.
     """
 
     def __init__(self, uid=None, controller=None):
@@ -21,11 +21,11 @@ class Peer:
         self.epoch = 0
 
     def owner(self):
-        """The form that goes into a record's journal."""
+        """Return the owner for a record's journal."""
         return {"controller": self.controller, "uid": self.uid}
 
     def may_see(self, owner):
-        """A record belongs to the controller that made it; root on the unix socket sees all."""
+        """Return True if the peer made the record, or is root on the unix socket."""
         if self.uid == 0:
             return True
         if not owner or owner["controller"] != self.controller:
@@ -34,10 +34,10 @@ class Peer:
 
 
 class Connection(asyncio.Protocol):
-    """Speaks the protocol for one peer.
+    """The protocol of one peer.
 
-    A peer that does not read what it asked for is not read from either, and its watchers wait, so that it costs no
-    memory and delays nobody.
+    While a peer does not read its answers, its requests are not read and its watchers wait. So it costs no memory and
+    does not delay others.
     """
 
     def __init__(self, server, admission, identify):
@@ -46,7 +46,7 @@ class Connection(asyncio.Protocol):
         self.greeted = False
         self.writable = True
         self.watchers = set()
-        self._queue = collections.deque()  # futures of requests that wait for room
+        self._queue = collections.deque()  # futures of requests that wait for the peer to read
         self._pending = 0
         self._reading = True
         self._server = server
@@ -60,7 +60,7 @@ class Connection(asyncio.Protocol):
         self._transport = transport
         self.peer = self._identify(transport)
         if self.peer is None:
-            text = "this agent does not serve who you are"
+            text = "this agent does not serve your user"
             self.send(protocol.failure(None, protocol.REFUSED, text, "ClientAuthFailed"))
             transport.close()
             return
@@ -78,9 +78,9 @@ class Connection(asyncio.Protocol):
         self._server.note_end()
 
     def greet(self):
-        """Take the peer in; False when there are too many, which ends the connection."""
+        """Count the peer as greeted. Return False if there are too many, which ends the connection."""
         if not self.greeted and not self._admission.greet(self):
-            text = "%d connections are open, which is the limit: one was refused" % self._admission.limit
+            text = "refused a connection: the limit of %d is reached" % self._admission.limit
             self._server.refuse("limit", text)
             self.send(protocol.failure(None, protocol.REFUSED, text, "ClientNotOnline"))
             self.close()
@@ -93,16 +93,16 @@ class Connection(asyncio.Protocol):
 
     def _end_ungreeted(self):
         if not self.greeted:
-            self._server.refuse("silent", "a connection said nothing valid in time: closed")
+            self._server.refuse("silent", "closed a connection: no valid message in time")
             self._transport.abort()
 
     def data_received(self, data):
         if self._transport.is_closing():
-            return  # it was refused, or it broke the protocol
+            return  # refused, or closed for an invalid message
         try:
             messages = self._decoder.feed(data)
         except protocol.ProtocolError as error:
-            self._server.refuse("broken", "a connection broke the protocol: %s" % error)
+            self._server.refuse("broken", "closed a connection: it violates the protocol: %s" % error)
             self.send(protocol.failure(None, error.number, str(error)))
             self._transport.close()
             return
@@ -110,12 +110,12 @@ class Connection(asyncio.Protocol):
             self._server.handle(self, message)
 
     def begin(self):
-        """A request is being answered."""
+        """Count a request in progress."""
         self._pending += 1
         self._regulate()
 
     def answer(self, message):
-        """It has been; one that came without an id wants no answer."""
+        """Send the answer to a request; none to a request without an id."""
         self._pending -= 1
         if message["id"] is not None:
             self.send(message)
@@ -139,14 +139,14 @@ class Connection(asyncio.Protocol):
                 future.set_result(None)
 
     async def room(self):
-        """Wait until the peer has read enough to be given more."""
+        """Wait until the peer has read enough to get more."""
         while not self.writable and not self._transport.is_closing():
             future = self.loop.create_future()
             self._queue.append(future)
             await future
 
     def _regulate(self):
-        """Read on only while the peer takes its answers and has not asked for too much at once."""
+        """Read only while the peer reads its answers, and has few requests in progress."""
         read = self.writable and self._pending < _PENDING_LIMIT
         if read is self._reading or self._transport.is_closing():
             return
@@ -168,9 +168,9 @@ class Connection(asyncio.Protocol):
 
 
 def make_room(server, admission, connection, address):
-    """Have a stranger admitted, and hang up on the one that makes room for it."""
+    """Admit a stranger. Close the stranger that loses its place, if any."""
     loser = admission.enter(connection, address)
     if loser is not None:
-        text = "too many connections said nothing valid yet: the oldest one from %s was closed"
+        text = "closed the oldest connection from %s: too many sent no valid message yet"
         server.refuse("crowd", text % (address or "this machine"))
         loser.abort()

@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all."""
+"""Atomic writes of files."""
 
 import os
 
@@ -6,7 +6,7 @@ import os
 def sync_folder(folder):
     """Make the names in ``folder`` survive a power cut."""
     if not hasattr(os, "O_DIRECTORY"):
-        return  # no system that can do it
+        return  # this system cannot do it
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)
@@ -15,7 +15,7 @@ def sync_folder(folder):
 
 
 def room(status):
-    """The bytes that a file of this ``os.stat`` takes on the disk, as near as the system tells."""
+    """Return the bytes on the disk of a file with this ``os.stat``, as exact as the system allows."""
     return status.st_blocks * 512 if hasattr(status, "st_blocks") else status.st_size
 
 
@@ -27,9 +27,9 @@ def write_all(descriptor, data):
 
 
 def write_whole(path, data, mode=0o600, sync=True, folder=None):
-    """Put ``data`` (bytes) at ``path``: the old file or the new one is seen, never a piece. Raises OSError.
+    """Write ``data`` (bytes) to ``path`` atomically: readers get the old file or the new one. Raises OSError.
 
-    ``folder``: the descriptor of the folder that ``path`` is a name in.
+    ``folder``: the descriptor of the folder to which ``path`` is relative.
     """
     temporary = "%s.%d.tmp" % (path, os.getpid())
     descriptor = _open_new(temporary, mode, folder)
@@ -51,7 +51,7 @@ def write_whole(path, data, mode=0o600, sync=True, folder=None):
 
 
 def _open_new(name, mode, folder):
-    """Make a file that was not there; what an earlier process with our pid left behind goes."""
+    """Make a new file. Remove the file of an earlier process with our pid."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
     try:
         return os.open(name, flags, mode, dir_fd=folder)

@@ -1,6 +1,6 @@
-"""Receiving a file: it is there whole, with its mode and owner, or it was never there.
+"""Receive a file: it arrives whole, with its mode and owner, or not at all.
 
-Done in a child of the agent and journaled like a task, so that a delivery that comes twice writes once.
+This runs in a child of the agent and is journaled like a task, so that a repeated delivery writes once.
 """
 
 import os
@@ -17,14 +17,14 @@ _MODE = re.compile(r"0?[0-7]{3,4}\Z")
 
 
 def put(order, channel):
-    """Take ``order`` (the params of file.put) from accept to its result."""
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a stop comes too late for something as short as this
+    """Carry out ``order`` (the params of file.put), from acceptance to result."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # too short to be stopped
     journal = {key: value for key, value in order.items() if key != "content"}
     temporary = journal["temporary"] = os.path.join(order["directory"], ".assist-%s.tmp" % order["record"])
     folder = shim.accept(order, journal, channel)
     if folder is None:
         return
-    os.umask(0o022)  # of folders that are made on the way; the file has its mode from the start
+    os.umask(0o022)  # for folders made here; the file gets its mode when it is made
     result = RecordResult()
     try:
         _receive(order, os.path.basename(temporary))
@@ -38,12 +38,12 @@ def put(order, channel):
 
 
 def _receive(order, temporary):
-    """Check everything, then write. Raises Refusal and, with the old file untouched, OSError."""
+    """Check everything, then write. Raises Refusal and OSError; then the old file is unchanged."""
     content = order["content"]
     _check_name(order["name"])
     file_install.check_directory(order["directory"])
     if not _MODE.match(order["mode"]):
-        raise Refusal("FileAuthorityInvalid", "'%s' is no mode; one is given like 0644" % order["mode"])
+        raise Refusal("FileAuthorityInvalid", "'%s' is not a mode like 0644" % order["mode"])
     if (len(content) + 2) // 3 * 4 > CONTENT_LIMIT:
         raise Refusal("FileContentInvalid", "the content is over 32 KB when encoded as base64")
     if digest.sha256(content).hexdigest() != order["sha256"]:

@@ -1,9 +1,8 @@
 """The guard: the watchdog of an agent, in a process of its own.
 
-It starts the agent, measures it, pings it over its socket, and starts it again when it has died, does not
-answer, or has been over its limits for a while. Tasks live in their shims and are never touched by a restart. It
-shares no code with the agent but the place of its files and the log, needs no network, and writes what it knows to
-``guard.json``.
+It starts the agent, measures it and pings it over its socket. It restarts the agent when it has died, does not answer,
+or has been over its limits for some time. Tasks run in their shims, so a restart does not affect them. The guard shares
+only the paths of its files and the log with the agent, needs no network, and writes its report to ``guard.json``.
 """
 
 import collections
@@ -16,8 +15,8 @@ from agentd import disk, platform
 
 health = platform.load("health")
 
-_BACKOFF = (1.0, 60.0)  # seconds before a restart: the first, and the most
-_HEALTHY = 300.0  # seconds of health after which the next restart is again the first
+_BACKOFF = (1.0, 60.0)  # seconds before a restart: the first, and the largest
+_HEALTHY = 300.0  # healthy seconds that reset the back-off
 _TERM_SECONDS = 10.0
 _SAMPLES = 20
 
@@ -25,11 +24,11 @@ Sample = collections.namedtuple("Sample", "time rss cpu files")
 
 
 class Guard:
-    """Watches over one agent until it is told to end (SIGTERM, SIGINT).
+    """Monitors one agent until SIGTERM or SIGINT.
 
-    ``settings`` is the agent's Config: where its files are, its limits, and how often to look (``sample_seconds``,
-    ``sustain_seconds``, ``ping_seconds``). ``words`` is the argv of the agent without ``--lifeline``, ``log`` a Log, to
-    which the agent writes as well.
+    ``settings`` is the agent's Config: its files, its limits, and the intervals (``sample_seconds``,
+    ``sustain_seconds``, ``ping_seconds``). ``words`` is the argv of the agent without ``--lifeline``. ``log`` is a Log
+    that the agent uses too.
     """
 
     def __init__(self, settings, words, log):
@@ -40,11 +39,11 @@ class Guard:
         self._lifeline = None
         self._started = time.time()
         self._restarts = 0
-        self._last = None  # the last restart: when and why
+        self._last = None  # time and reason of the last restart
         self._samples = collections.deque(maxlen=_SAMPLES)
 
     def run(self):
-        """Guard until told to end."""
+        """Monitor the agent until a signal arrives."""
         wake = health.end_signals()
         delay = _BACKOFF[0]
         while True:
@@ -52,21 +51,21 @@ class Guard:
             why = self._start() or self._watch(wake)
             if why is None:
                 self._end()
-                self._log("ends, and the agent with it; tasks go on")
+                self._log("shutting down with the agent; tasks continue")
                 return
             self._end()
             if time.monotonic() - begun >= _HEALTHY:
                 delay = _BACKOFF[0]
             self._restarts += 1
             self._last = {"time": time.time(), "why": why}
-            self._log("restarts the agent in %d s: %s" % (delay, why))
+            self._log("restarting the agent in %d s: %s" % (delay, why))
             self._report()
             if health.wait(wake, delay, lambda: False):
                 return
             delay = min(delay * 2, _BACKOFF[1])
 
     def _start(self):
-        """Start the agent. Returns why that cannot be done, None when it is."""
+        """Start the agent. Return the reason if that fails, else None."""
         self._agent = None
         self._lifeline = health.Lifeline()
         try:
@@ -78,8 +77,8 @@ class Guard:
         return None
 
     def _watch(self, wake):
-        """Look at the agent again and again. Returns why it must be restarted, None when the guard is to end."""
-        over = None  # since when it has been over a limit
+        """Monitor the agent. Return the reason for a restart, or None when the guard must end."""
+        over = None  # time since which it has been over a limit
         settings = self._settings
         next_ping = time.monotonic() + settings.ping_seconds
         while True:
@@ -99,7 +98,7 @@ class Guard:
                 next_ping = now + settings.ping_seconds
                 trouble = health.ping(settings.socket, settings.ping_patience)
                 if trouble:
-                    self._agent.kill()  # it would not hear anything else, and it may be killed at any moment
+                    self._agent.kill()  # a hung agent ignores TERM, and may be killed at any time
                     return "it does not answer: %s" % trouble
 
     def _is_dead(self):
@@ -114,7 +113,7 @@ class Guard:
         return sample
 
     def _end(self):
-        """Make sure that the agent is gone: asked first, then killed."""
+        """Make sure that the agent has ended: ask first, then kill."""
         self._lifeline.close()
         if self._agent is not None and self._agent.poll() is None:
             self._agent.terminate()
@@ -125,7 +124,7 @@ class Guard:
                 self._agent.wait()
 
     def _report(self):
-        """Write ``guard.json``; a full disk must not keep the guard from its work."""
+        """Write ``guard.json``. A full disk must not stop the guard."""
         report = {
             "pid": os.getpid(),
             "started": self._started,
@@ -150,7 +149,7 @@ def _cause_of_death(status):
 
 
 def _excess(sample, settings):
-    """Which limit is exceeded, as words; None when none is."""
+    """Return the exceeded limit as text; None if no limit is exceeded."""
     if sample is None:
         return None
     if sample.rss > settings.memory_limit:

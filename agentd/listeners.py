@@ -1,7 +1,7 @@
-"""The listeners: the unix socket of this machine, and TCP with mutual TLS 1.3. There is no plain TCP.
+"""The listeners: the unix socket of this machine, and TCP with mutual TLS 1.3. Plain TCP is not offered.
 
-Over the unix socket the system says who calls. Over TLS the certificate says it: signed by this agent's own CA, made
-for the role ``controller``, and its common name is the controller's id.
+On the unix socket the system authenticates the caller. With TLS the certificate does: it is signed by this agent's own
+CA, has the role ``controller``, and its common name is the controller's id.
 """
 
 import os
@@ -20,7 +20,7 @@ _HANDSHAKE_SECONDS = 10
 
 
 async def open_all(server):
-    """Listen everywhere. Returns the listeners; each has ``close``. Raises ConfigError, OSError."""
+    """Open all listeners and return them; each has ``close``. Raises ConfigError, OSError."""
     opened = [await _open_local(server)]
     if server.settings.listen:
         opened.append(await _open_tls(server))
@@ -28,7 +28,7 @@ async def open_all(server):
 
 
 def _open_local(server):
-    """Listen on the agent's socket, where the system has such."""
+    """Listen on the agent's unix socket, if the system has one."""
 
     def connection():
         return Connection(server, server.local, _local_peer)
@@ -37,7 +37,7 @@ def _open_local(server):
 
 
 def _local_peer(transport):
-    """The user at the other end; None when it may not speak to this agent."""
+    """Return the user at the other end; None if it has no access to this agent."""
     uid = local_socket.caller(transport)
     return None if uid is None else Peer(uid=uid)
 
@@ -60,11 +60,11 @@ def _address(text):
         if port.isdigit() and 0 < int(port) < 65536:
             return address, int(port)
     wanted = "a numeric address and a port, like 0.0.0.0:7433"
-    raise config.ConfigError("cannot listen on '%s': it has to be %s" % (text, wanted))
+    raise config.ConfigError("cannot listen on '%s': it must be %s" % (text, wanted))
 
 
 def _context(folder):
-    """Return the SSLContext that says what a caller must prove. Raises ConfigError."""
+    """Return the SSLContext that requires a controller's certificate. Raises ConfigError."""
     if not getattr(ssl, "HAS_TLSv1_3", False) or not hasattr(ssl, "TLSVersion"):
         raise config.ConfigError("cannot listen: this Python has no TLS 1.3; reach this agent by SSH")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -72,7 +72,7 @@ def _context(folder):
     context.verify_mode = ssl.CERT_REQUIRED
     context.options |= ssl.OP_NO_TICKET
     if hasattr(context, "num_tickets"):  # Python 3.8
-        context.num_tickets = 0  # nobody resumes a session, and tickets are a third of a handshake's work
+        context.num_tickets = 0  # no session is resumed, and tickets take a third of a handshake's time
     try:
         context.load_verify_locations(os.path.join(folder, "ca.pem"))
         context.load_cert_chain(os.path.join(folder, "agent.pem"), os.path.join(folder, "agent.key"))
@@ -83,10 +83,10 @@ def _context(folder):
 
 
 class _TlsCaller(TunnelTransport):
-    """A caller over TCP, from its first moment until it has a Connection.
+    """A caller over TCP until it has a Connection.
 
-    It counts as a stranger, and has little time. A caller that is refused is told so, and is given the rest of that
-    time to hang up, because what it still sends would undo the telling.
+    It counts as a stranger and has a deadline. A refused caller gets an alert, and the rest of its time to close: data
+    that it still sends would make the system discard the alert.
     """
 
     def __init__(self, server, context):
@@ -117,7 +117,7 @@ class _TlsCaller(TunnelTransport):
         super(_TlsCaller, self).connection_lost(error)
 
     def _dismiss(self):
-        """Count no longer, and have no more deadline."""
+        """Stop counting the caller, and cancel its deadline."""
         if self._deadline is not None:
             self._deadline.cancel()
         self._server.remote.leave(self)
@@ -129,11 +129,11 @@ class _TlsCaller(TunnelTransport):
 
     def _give_up(self):
         if self.tunnel.state is TunnelState.HANDSHAKE:
-            self._server.refuse("slow", "a handshake took too long: closed")
+            self._server.refuse("slow", "closed a connection: the handshake took too long")
         self.abort()
 
     def _identify(self, _):
-        """The controller that the certificate names; None when it is not made for that role."""
+        """Return the controller in the certificate; None if the certificate has another role."""
         subject = self.tunnel.subject()
         if subject.get("organizationalUnitName") == "controller" and subject.get("commonName"):
             return Peer(controller=subject["commonName"])

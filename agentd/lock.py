@@ -6,16 +6,16 @@ from agentd import platform
 
 locks = platform.load("locks")
 
-_PATIENCE = 3.0  # seconds: a shim that is just accepting holds the lock of an agent that was killed
+_PATIENCE = 3.0  # seconds: while a shim accepts a record, it holds the lock of its agent, even of a killed one
 _PAUSE = 0.02
 
 
 class Taken(Exception):
-    """Another agent runs in this folder."""
+    """Another agent is running in this folder."""
 
 
 def take(path):
-    """The descriptor that holds the lock until it is closed, by us and by every child. Raises Taken, OSError."""
+    """Return the descriptor that holds the lock until we and all children close it. Raises Taken, OSError."""
     patience = time.monotonic() + _PATIENCE
     while True:
         descriptor = locks.try_lock(path)

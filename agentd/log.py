@@ -1,8 +1,8 @@
-"""The log: lines with the time on standard error, which is a file where ``--log`` names one.
+"""The log: lines with the time on standard error, or in the file of ``--log``.
 
-The guard, the agent and their children have that file open together, and each appends to it. So one that has become
-long is not exchanged for another, of which all would have to be told: its end is copied into a second file, and then it
-is cut. Only the process that was given the name does so. What another one writes in that very moment may be lost.
+The guard, the agent and their children all have that file open and append to it. So a log that is too long is not
+replaced, because every process would have to reopen it. Its end is copied to a second file, then it is truncated. Only
+the process with the option ``--log`` does this. Lines that another process writes at that moment may be lost.
 """
 
 import os
@@ -13,21 +13,21 @@ from agentd import disk, platform
 
 permissions = platform.load("permissions")
 
-LONGEST = 1024 * 1024  # bytes, of each of the two files
+LONGEST = 1024 * 1024  # bytes of each of the two files
 
 
 class Throttle:
-    """Writes what strangers can cause as often as they like: the first of a kind, and once a minute how many more."""
+    """Limits log lines that strangers can cause: it writes the first of a kind, then one summary per minute."""
 
     SECONDS = 60
 
     def __init__(self, loop, write):
         self._loop = loop
         self._write = write
-        self._held = {}  # kind → how many more, and the last of them
+        self._held = {}  # kind → number of further lines, and the last of them
 
     def write(self, kind, text):
-        """Write one line of a ``kind``, which is one of the program's own words."""
+        """Write one line of a ``kind``, which is a fixed word of the program."""
         if kind in self._held:
             self._held[kind] = (self._held[kind][0] + 1, text)
             return
@@ -42,7 +42,7 @@ class Throttle:
 
 
 class Log:
-    """Writes to the end of the file at ``path``, and so do all children from now on; None: to standard error as it is.
+    """A log at the end of the file at ``path``, also for all later children; None: standard error.
 
     Raises OSError.
     """
@@ -54,13 +54,13 @@ class Log:
         descriptor = permissions.open_file(path, os.O_RDWR | os.O_APPEND)
         os.dup2(descriptor, 2)
         os.close(descriptor)
-        # what was there may know the characters of a console only, or of an old locale
+        # standard error may know only the characters of a console, or of an old locale
         sys.stderr = open(2, "w", encoding="utf-8", errors="backslashreplace", closefd=False)
 
     def write(self, text):
-        """Write one line: what would end it, or act on a terminal, is escaped.
+        """Write one line. Newlines and control characters are escaped.
 
-        A full disk or a closed pipe must not keep anybody from their work.
+        A full disk or a closed pipe must not stop the program.
         """
         self.shorten()
         if not text.isprintable():
@@ -72,17 +72,17 @@ class Log:
             pass
 
     def shorten(self):
-        """Begin the file anew when it has become too long, whoever wrote that."""
+        """Shorten the file if it is too long, whoever wrote it."""
         try:
             if self._path and os.fstat(2).st_size > LONGEST:
                 with permissions.parent(self._path + ".1") as (folder, name):
                     disk.write_whole(name, self._end(), sync=False, folder=folder)
                 os.ftruncate(2, 0)
         except OSError:
-            pass  # as above
+            pass  # see write
 
     def _end(self):
-        """Return the end of the file, which may have another name by now; what is written next goes behind it."""
+        """Return the end of the file, even if it was renamed. Later output comes after it."""
         with open(2, "rb", buffering=0, closefd=False) as file:
             file.seek(-LONGEST, os.SEEK_END)
             return file.read()

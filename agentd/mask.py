@@ -1,20 +1,19 @@
-"""Hides secret values in what a script prints, before any of it reaches the spool.
+"""Mask secret values in the output of a script, before it reaches the spool.
 
-What stands in the spool is what the controller fetches, shows and keeps, now or after a crash of either side, so this
-is the one place where it must be done. A value may be split over any number of reads; no more is held back than what
-could still become one.
+The controller fetches, shows and stores the contents of the spool, now or after a crash. So the output must be masked
+here. A value may be split over several reads. Only bytes that may still become a value are held back.
 """
 
 MASK = b"********"
 
 
-_WORD = 4  # bytes of the shortest word of a value that tells something of it
+_WORD = 4  # bytes of the shortest word of a value that is masked
 
 
 def hide(text, values):
-    """Return the text without ``values`` (bytes).
+    """Return the text with ``values`` (bytes) masked.
 
-    It may quote a part of a script, so the words that a value has are hidden too, also as Python writes them out.
+    The text may quote a part of a script. So the words inside a value are masked too, also in Python's escaped form.
     """
     words = [word for value in values for word in value.split() if len(word) >= _WORD]
     parts = {part.decode("utf-8", "replace") for part in list(values) + words}
@@ -25,24 +24,24 @@ def hide(text, values):
 
 
 class Mask:
-    """Hides ``values`` (bytes, none of them empty) in one stream; values that overlap become one MASK."""
+    """The mask of one stream: hides ``values`` (bytes, none empty). Overlapping values become one MASK."""
 
     def __init__(self, values):
         self._values = values
         self._held = b""
-        self._covered = 0  # so many bytes of what is held are hidden already
+        self._covered = 0  # number of held bytes that are masked already
 
     def feed(self, data):
-        """Return what can be shown of the stream so far and was not shown yet."""
+        """Add output and return the part that can be shown now."""
         data = self._held + data
         return self._show(data, self._undecided(data))
 
     def rest(self):
-        """Return what is still held back, at the end of the stream."""
+        """Return the held bytes at the end of the stream."""
         return self._show(self._held, len(self._held))
 
     def _show(self, data, end):
-        """The bytes of ``data`` before ``end`` with the values hidden; the others are held back."""
+        """Return the bytes of ``data`` before ``end``, masked. Hold the others."""
         shown = []
         position = self._covered
         for begin, finish in self._places(data):
@@ -58,7 +57,7 @@ class Mask:
         return b"".join(shown)
 
     def _places(self, data):
-        """Return the places of the values, overlapping ones too: (begin, end), in order."""
+        """Return the positions of the values, overlapping ones too: (begin, end), in order."""
         found = []
         for value in self._values:
             begin = data.find(value)
@@ -68,7 +67,7 @@ class Mask:
         return sorted(found)
 
     def _undecided(self, data):
-        """The first place from which on ``data`` may be the beginning of a value."""
+        """Return the first position from which ``data`` may be the beginning of a value."""
         first = len(data)
         for value in self._values:
             begin = data.find(value[:1], max(len(data) - len(value) + 1, 0))

@@ -1,7 +1,7 @@
-"""The methods that an agent answers: one table of them, who may call them and what they take.
+"""The table of the agent's methods: their functions, access and params.
 
-Nothing is reachable but through this table. A method that is not ``open`` needs ``agent.hello`` first, by which the
-caller says which controller it is; what it may see is then decided record by record.
+All requests go through this table. A method that is not ``open`` needs ``agent.hello`` first, which names the
+controller. Access is then checked for each record.
 """
 
 import collections
@@ -19,12 +19,12 @@ from agentd.wire import protocol
 system = platform.load("system")
 
 Method = collections.namedtuple("Method", "call open fields secret")
-Method.__new__.__defaults__ = (None,)  # the param that makes a request one of which no memory is kept
+Method.__new__.__defaults__ = (None,)  # a param whose presence means: wipe the memory after the request
 Field = collections.namedtuple("Field", "types required default")
 
 
 class BadParams(Exception):
-    """The params are not what the method takes."""
+    """The params do not fit the method."""
 
 
 def need(*types):
@@ -36,7 +36,7 @@ def may(default, *types):
 
 
 def check(fields, params):
-    """The params a method takes, checked, with defaults; unknown ones are left out. Raises BadParams."""
+    """Return the params of a method, checked, with defaults and without unknown ones. Raises BadParams."""
     if not isinstance(params, dict):
         raise BadParams("params is not an object")
     values = {}
@@ -48,13 +48,13 @@ def check(fields, params):
         if (name in params or field.required) and (wrong_bool or not isinstance(value, field.types)):
             raise BadParams("'%s' has the wrong type" % name)
         if isinstance(value, str) and not _is_text(value):
-            raise BadParams("'%s' holds what is no text" % name)
+            raise BadParams("'%s' has a value that is not text" % name)
         values[name] = value
     return values
 
 
 def _is_text(value):
-    """Return whether the system can take this as a name or a value: UTF-8 without NUL."""
+    """Return True if the system can use this as a name or a value: UTF-8 without NUL."""
     try:
         return isinstance(value, str) and b"\0" not in value.encode("utf-8")
     except UnicodeEncodeError:
@@ -62,7 +62,7 @@ def _is_text(value):
 
 
 def carries_secret(method, params):
-    """Return whether a request leaves no trace in memory once it is answered."""
+    """Return True if the memory must be wiped after a request, because it has a secret."""
     return isinstance(params, dict) and bool(params.get(method.secret))
 
 
@@ -126,15 +126,15 @@ async def run(server, connection, params):
     environment = params["environment"]
     for name, value in environment.items():
         if not _is_text(value) or not _is_text(name) or "=" in name or not name:
-            raise BadParams("'environment' holds what cannot be a variable")
+            raise BadParams("'environment' has an invalid variable")
     secrets = params["secrets"]
     if not all(_is_text(value) and value for value in secrets):
-        raise BadParams("'secrets' holds what is no text")
+        raise BadParams("'secrets' has a value that is not text")
     launcher = params["launcher"]
     if launcher is not None and not (launcher and all(_is_text(word) for word in launcher)):
         raise BadParams("'launcher' is not a list of words")
     if not all(char.isalnum() or char == "." for char in params["ending"]):
-        raise BadParams("'ending' is not the end of a name")
+        raise BadParams("'ending' is not the ending of a file name")
     params["secrets"] = [value.encode("utf-8") for value in secrets]
     params["environment"] = dict(
         environment,
@@ -165,7 +165,7 @@ def _check_watch(params):
 
 
 def _watch(task, connection, params):
-    """Begin to send a task to a connection; False when nothing of it is left."""
+    """Start to send the output of a task to a connection. Return False if the record was deleted."""
     if task.state == protocol.FORGOTTEN:
         return False
     Watcher(task, connection, params["offset"], params["budget"], params["newest"])
@@ -190,10 +190,10 @@ async def listing(server, connection, params):
     return {"tasks": found, "next": following}
 
 
-async def forget(server, connection, params):
+async def acknowledge(server, connection, params):
     if len(params["records"]) > 1000:
         raise BadParams("'records' has more than 1000")
-    return {"forgotten": server.tasks.forget(params["records"], connection.peer)}
+    return {"forgotten": server.tasks.acknowledge(params["records"], connection.peer)}
 
 
 async def put(server, connection, params):
@@ -244,7 +244,7 @@ METHODS = {
     "task.get": Method(get, False, {"record": need(str), "offset": may(0, int)}),
     "task.stop": Method(stop, False, {"record": need(str)}),
     "task.list": Method(listing, False, {"cursor": may("", str)}),
-    "task.forget": Method(forget, False, {"records": need(list)}),
+    "task.forget": Method(acknowledge, False, {"records": need(list)}),
     "file.put": Method(
         put,
         False,

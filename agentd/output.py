@@ -1,10 +1,10 @@
-"""The output of a script, kept apart by stream and in order of arrival, in segments on disk.
+"""The output of a script: both streams, in order of arrival, in segments on disk.
 
-A segment is a file ``output-OFFSET``: frames, one after the other, each a header (stream, milliseconds since the
-epoch, length) and its bytes. OFFSET counts what the script produced before, so a hole between two segments shows how
-much is missing there. The writer keeps the first half and the last half of its budget and drops segments between. A
-segment ends at a line end of both streams where one comes soon, so that what is missing are whole lines.
-The reader follows a writer that is still at work, in another process, without a word between them.
+A segment is a file ``output-OFFSET`` of frames. Each frame has a header (stream, milliseconds since the epoch, length)
+and its bytes. OFFSET counts the bytes that the script wrote before, so a gap between two segments shows the number of
+missing bytes. The writer keeps the first half and the last half of its budget and deletes segments between. If
+possible, a segment ends at a line end of both streams, so that only whole lines are missing.
+The reader follows a running writer of another process without any communication.
 """
 
 import errno
@@ -13,11 +13,11 @@ import struct
 import time
 
 STREAMS = ("stdout", "stderr")
-READ = 64 * 1024  # what the writer takes from a pipe at once: no frame is longer
-BLOCK = 2 * READ  # what the reader takes from a segment at once: it holds a whole frame, wherever that begins
-CHUNK_COST = 64  # bytes that a chunk takes on the wire beside its data
+READ = 64 * 1024  # bytes in one read from a pipe, the longest frame
+BLOCK = 2 * READ  # bytes in one read from a segment: always holds a whole frame
+CHUNK_COST = 64  # bytes of a chunk on the wire besides its data
 SEGMENT = 1024 * 1024
-SLACK = 16  # a segment that is full waits for a line end for this part of its size
+SLACK = 16  # a full segment waits for a line end for this part of its size
 HEAD_SEGMENTS = 33  # 33 + 33: with the headers of the frames, 64 MiB of output fit whole
 TAIL_SEGMENTS = 33
 
@@ -29,12 +29,12 @@ def _offsets(folder):
     try:
         names = os.listdir(folder)
     except FileNotFoundError:
-        names = []  # the record was forgotten in the meantime
+        names = []  # the record was deleted in the meantime
     return sorted(int(name[7:]) for name in names if name.startswith("output-"))
 
 
 class OutputWriter:
-    """Appends to the segments of ``folder``; the only writer of that folder."""
+    """The only writer of the segments in ``folder``."""
 
     def __init__(self, folder, segment=SEGMENT, head=HEAD_SEGMENTS, tail=TAIL_SEGMENTS):
         self.produced = 0
@@ -43,14 +43,14 @@ class OutputWriter:
         self._limit = segment
         self._head = head
         self._tail = tail
-        self._segments = []  # (offset, bytes of output in it), the first is the oldest
+        self._segments = []  # (offset, bytes of output), oldest first
         self._file = None
         self._size = 0
         self._bytes = 0
-        self._inside = set()  # the streams of which the last byte is not the end of a line
+        self._inside = set()  # streams whose last byte is not a line end
 
     def append(self, stream, data):
-        """Keep ``data`` of ``stream`` (1 stdout, 2 stderr); where the disk has no room it is counted as dropped."""
+        """Write ``data`` of ``stream`` (1 stdout, 2 stderr). Without disk space it is counted as dropped."""
         while data:
             part = data
             if self._file is not None and self._size >= self._limit:
@@ -74,7 +74,7 @@ class OutputWriter:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         except OSError:
             self.dropped += len(data)
-            self.close()  # the next one that fits starts a segment of its own, at its true offset
+            self.close()  # the next write starts a new segment at its true offset
         else:
             self._size += len(frame)
             self._bytes += len(data)
@@ -91,7 +91,7 @@ class OutputWriter:
                 os.unlink(os.path.join(self._folder, _NAME % offset))
                 self.dropped += size
             except PermissionError:
-                pass  # somebody reads it now, and on Windows a file that is open stays
+                pass  # being read: Windows does not delete open files
 
     def close(self):
         if self._file is not None:
@@ -101,26 +101,26 @@ class OutputWriter:
 
 
 class OutputReader:
-    """Reads the output of one record from ``offset`` on, while it grows or afterwards.
+    """Reads the output of one record from ``offset`` on, during the run or later.
 
-    The ``newest`` is wanted of one who falls behind by more than three segments: those between are passed over.
+    With ``newest``, a reader that is more than three segments behind skips to the newest output.
     """
 
     def __init__(self, folder, offset=0, newest=False):
         self.offset = offset
-        self.reached = 0  # what was produced up to the place where it reads
-        self.is_behind = False  # the last read gave as much as it was asked for, and there may be more
+        self.reached = 0  # bytes of output before the read position
+        self.is_behind = False  # the last read reached its limit, so there may be more
         self._folder = folder
         self._file = None
-        self._start = -1  # the offset that names the open segment
-        self._place = 0  # where its next frame begins in the file
+        self._start = -1  # offset in the name of the open segment
+        self._place = 0  # position of its next frame in the file
         self._newest = newest
 
     def read(self, limit, end=None):
-        """The next chunks, roughly ``limit`` bytes on the wire; an empty list when there is nothing new.
+        """Return the next chunks, about ``limit`` bytes on the wire; an empty list without new output.
 
         A chunk is ``(stream, offset, data)`` with the stream's name, or ``(None, offset, bytes missing)``. ``end`` is
-        what was produced in all, once that is known: what is missing before it is reported too. Raises OSError.
+        the total output once it is known; then bytes missing before it are reported too. Raises OSError.
         """
         chunks = []
         while limit > 0:
@@ -129,7 +129,7 @@ class OutputReader:
             except OSError:
                 if not chunks:
                     raise
-                limit = 0  # what was read is given first, and the next read meets the same again
+                limit = 0  # return the chunks so far; the next read gets the same error
                 break
             if found is None:
                 break
@@ -147,13 +147,13 @@ class OutputReader:
             self._file = None
 
     def _step(self):
-        """Return what is next in the open segment, or in the one after it; None when there is nothing new."""
+        """Return the next chunks of the open segment or the one after it; None without new output."""
         place = self._place
         found = self._frames() if self._file else []
         return self._turn() if self._place == place else found
 
     def _frames(self):
-        """The chunks in the next block of the open segment, neighbours of one stream joined."""
+        """Return the chunks in the next block of the open segment. Neighbours of one stream are joined."""
         self._file.seek(self._place)
         block = self._file.read(BLOCK)
         joined = []
@@ -175,24 +175,24 @@ class OutputReader:
         return [(STREAMS[stream - 1], offset, b"".join(parts)) for stream, offset, parts in joined]
 
     def _turn(self):
-        """Go on to the segment that has our offset. Returns what was passed, a gap too; None when there is none yet."""
+        """Open the segment at our offset. Return the chunks in between, also a gap; None if it does not exist yet."""
         starts = _offsets(self._folder)
         if self._file is None:
             later = [start for start in starts if start <= self.offset][-1:] or starts
         else:
             later = [start for start in starts if start > self._start]
-            if later:  # the writer has left this segment for good, so there is an end to looking again
+            if later:  # the writer has closed this segment, so this is the last read of it
                 place = self._place
                 found = self._frames()
                 if self._place > place:
                     return found
                 if self._newest:
-                    later = later[-3:]  # so that two full ones are left when the last has just begun
+                    later = later[-3:]  # two full ones, even if the last has just begun
         for start in later:
             try:
                 file = open(os.path.join(self._folder, _NAME % start), "rb", buffering=0)
             except FileNotFoundError:
-                continue  # dropped since we looked
+                continue  # deleted in the meantime
             self.close()
             self._file, self._start, self._place, self.reached = file, start, 0, start
             gap = [(None, self.offset, start - self.offset)] if start > self.offset else []
@@ -202,7 +202,7 @@ class OutputReader:
 
 
 def measure(folder):
-    """Return the bytes that a record that nobody writes any more has produced, and how many of them are gone."""
+    """Return the number of bytes that an ended record has produced, and how many of them are missing."""
     reader = OutputReader(folder)
     dropped = 0
     try:

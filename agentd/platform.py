@@ -1,7 +1,7 @@
-"""The system that the agent runs on, POSIX or Windows: chosen here and nowhere else.
+"""The system of the agent, POSIX or Windows, chosen only here.
 
 The packages ``posix`` and ``windows`` have modules of the same names, with the same functions and classes for common
-code. A module is loaded when it is asked for, because the guard and the bridge need few of them.
+code. A module is loaded on demand, because the guard and the bridge need only a few.
 """
 
 import importlib

@@ -1,4 +1,4 @@
-"""``agentd status``: asks the agent of this machine how it is, and prints it for people or as JSON."""
+"""``agentd status``: query the agent of this machine, and print its state for people or as JSON."""
 
 import json
 import os
@@ -22,7 +22,7 @@ def show(path, as_json):
 
 
 def _print(text):
-    """Write every byte to standard output, which may be a pipe that was left non-blocking."""
+    """Write all bytes to standard output, even to a non-blocking pipe."""
     data = text.encode("utf-8")
     while data:
         try:
@@ -32,7 +32,7 @@ def _print(text):
 
 
 def _ask(path):
-    """The results of ``agent.hello`` and ``agent.status``."""
+    """Return the results of ``agent.hello`` and ``agent.status``."""
     hello = {"protocol": list(protocol.VERSION), "client": "agentd status", "controller": "status"}
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as agent:
         agent.settimeout(_PATIENCE)
@@ -48,11 +48,11 @@ def _ask(path):
                     raise Unreachable("it closed the connection")
                 answers.update((message["id"], message["result"]) for message in decoder.feed(data))
         except socket.timeout:
-            raise Unreachable("nothing came in %d s" % _PATIENCE) from None
+            raise Unreachable("no answer in %d s" % _PATIENCE) from None
         except OSError as error:
             raise Unreachable(error.strerror) from None
         except (protocol.ProtocolError, KeyError):
-            raise Unreachable("it did not answer as an agent does") from None
+            raise Unreachable("its answer is not that of an agent") from None
     return answers[1], answers[2]
 
 
@@ -80,7 +80,7 @@ def _guard_words(guard):
 
 def _bytes(number):
     if number is None:
-        return "not known"
+        return "unknown"
     return "%.1f MiB" % (number / 1048576.0)
 
 

@@ -6,11 +6,11 @@ import time
 from agentd import mask
 from agentd.wire import protocol
 
-_INFO_ROOM = 3500  # bytes, each character beyond ASCII as an escape: with the rest it fits the room that was reserved
+_INFO_ROOM = 3500  # bytes, with non-ASCII characters as escapes: the result fits the reserved space
 
 
 class Refusal(Exception):
-    """It cannot be done; ``code`` is the ErrorCode of the record, the text its ErrorInfo."""
+    """The order cannot be done. ``code`` is the ErrorCode of the record, the text its ErrorInfo."""
 
     def __init__(self, code, info):
         super(Refusal, self).__init__(info)
@@ -18,7 +18,7 @@ class Refusal(Exception):
 
 
 class RecordResult:
-    """The result of a record while it is being found; no text of it has one of the ``secrets`` (bytes)."""
+    """The result of a record while it is built. Its texts are masked for the ``secrets`` (bytes)."""
 
     def __init__(self, secrets=()):
         self._secrets = secrets
@@ -42,7 +42,7 @@ class RecordResult:
         self.state, self.error_code, self.error_info = protocol.STOPPED, "ExecutionInterrupted", "it was stopped"
 
     def leave(self, pids):
-        """Some processes survived every attempt to end them."""
+        """Add the pids of processes that survived every attempt to end them."""
         if pids:
             self.error_info += "; still alive after KILL: pid %s" % ", ".join(map(str, sorted(pids)))
 

@@ -10,5 +10,5 @@ _ENDINGS = {SHELL: ".sh", BAT: ".bat", POWERSHELL: ".ps1"}
 
 
 def file_path(folder, record, kind, ending=""):
-    """Return where the script of ``record`` is put; PowerShell and cmd, or a launcher, go by the ending of the name."""
+    """Return the path of the script of ``record``. PowerShell, cmd and launchers depend on the ending of the name."""
     return os.path.join(folder, "assist-%s%s" % (record, ending or _ENDINGS.get(kind, "")))

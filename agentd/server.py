@@ -1,7 +1,7 @@
-"""The agent: one loop that listens, starts shims, reads what they say and answers.
+"""The agent: one event loop that listens, starts shims, reads their messages and answers requests.
 
-It runs no script, looks up no user and waits for no disk; whatever can block is done in a child. It may be killed at
-any moment: the next one finds all it needs in the spool.
+It runs no script, looks up no user and does not wait for a disk; all that may block runs in a child. It may be killed
+at any time: the next agent finds its state in the spool.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ signals = platform.load("signals")
 
 
 class AgentServer:
-    """One agent, from its start to its end."""
+    """One agent, from start to end."""
 
     def __init__(self, loop, settings, log, idle_exit=None, lifeline=None):
         self.loop = loop
@@ -42,7 +42,7 @@ class AgentServer:
         self._active = time.monotonic()
 
     def connections(self):
-        """Return all connections, and the callers that are not connections yet."""
+        """Return all connections, and the callers without a connection yet."""
         return self.local.everybody() + self.remote.everybody()
 
     def close_older(self, controller, epoch):
@@ -52,18 +52,18 @@ class AgentServer:
                 connection.close()
 
     def note_end(self):
-        """Take note that a connection has ended."""
+        """Note the time at which a connection ended."""
         self._active = time.monotonic()
 
     def handle(self, connection, message):
-        """Answer one message of a connection, in its own time."""
+        """Answer one message of a connection, in a task of its own if needed."""
         number = message.get("id")
         name = message.get("method")
         method = methods.METHODS.get(name) if isinstance(name, str) else None
         if message.get("jsonrpc") != "2.0":
             connection.send(protocol.failure(None, protocol.INVALID_REQUEST, "'jsonrpc' is not '2.0'"))
         elif not isinstance(name, str) or not protocol.is_id(number):
-            connection.send(protocol.failure(None, protocol.INVALID_REQUEST, "this is no request"))
+            connection.send(protocol.failure(None, protocol.INVALID_REQUEST, "this is not a request"))
         elif method is None:
             if number is not None:
                 text = "there is no method '%s'" % name[:80]
@@ -96,13 +96,13 @@ class AgentServer:
             )
             self.log("a bug: %s of '%s' in %s" % (type(error).__name__, number, where))  # its text may hold a secret
             answer = protocol.failure(number, protocol.INTERNAL_ERROR, "there is a bug in this agent")
-        if secret:  # nothing has it any more, but for what is free of our memory
+        if secret:  # the secret is now only in free memory
             memory.wipe()
             self.tasks.renew_children()
         connection.answer(answer)
 
     def guard_report(self):
-        """Return what the guard last wrote about this agent; None where there is no guard."""
+        """Return the last report of the guard; None without a guard."""
         try:
             with open(self.settings.guard, encoding="utf-8") as file:
                 return json.load(file)
@@ -110,47 +110,47 @@ class AgentServer:
             return None
 
     def run(self, on_ready):
-        """Serve until told to end (SIGTERM, SIGINT, or idle for long enough)."""
+        """Serve until SIGTERM, SIGINT or the idle time ends it."""
         self.tasks.recover()
         self.epochs.read()
         opened = self.loop.run_until_complete(listeners.open_all(self))
         signals.set_up(self.loop, self.end)
         if self._lifeline is not None:
-            self.loop.add_reader(self._lifeline, self.end, "its guard is gone")
+            self.loop.add_reader(self._lifeline, self.end, "its guard has ended")
         if self._idle_exit:
-            self.loop.call_later(self._idle_exit, self._look_if_idle)
+            self.loop.call_later(self._idle_exit, self._end_if_idle)
         gc.collect()
         memory.prepare()
         if hasattr(gc, "freeze"):
-            gc.freeze()  # what is here now is shared with every child and need never be looked at again
+            gc.freeze()  # these objects are shared with every child; exclude them from collections
         where = self.settings.socket if listeners.local_socket.AVAILABLE else self.settings.listen
         self.log("agent of instance %s serves on %s" % (self.instance, where))
         on_ready()
         why = self.loop.run_until_complete(self._over)
-        self.log("ends: %s" % why)
+        self.log("shutting down: %s" % why)
         for one in opened + self.connections():
             one.close()
         self.loop.run_until_complete(asyncio.sleep(0))
 
     def end(self, why):
-        """Have run() return. Tasks go on under their shims."""
+        """Have run() return. Tasks continue under their shims."""
         if not self._over.done():
             self._over.set_result(why)
 
-    def _look_if_idle(self):
+    def _end_if_idle(self):
         busy = self.tasks.running or self.connections()
         quiet = 0 if busy else time.monotonic() - self._active
         if quiet >= self._idle_exit:
             self.end("idle for %d s" % quiet)
         else:
-            self.loop.call_later(self._idle_exit - quiet, self._look_if_idle)
+            self.loop.call_later(self._idle_exit - quiet, self._end_if_idle)
 
 
 def serve(settings, log, idle_exit=None, lifeline=None, on_ready=lambda: None):
-    """Be the agent of ``settings.home``, with a Log. Raises ConfigError, lock.Taken, OSError.
+    """Run the agent of ``settings.home``, with a Log. Raises ConfigError, lock.Taken, OSError.
 
-    ``idle_exit``: end after so many seconds without a task or a connection. ``lifeline``: end when this descriptor
-    does. ``on_ready`` is called once it listens.
+    ``idle_exit``: end after this many seconds without a task or a connection. ``lifeline``: end when this descriptor is
+    closed. ``on_ready`` is called once it listens.
     """
     os.umask(0o077)
     signals.leave_children()

@@ -1,6 +1,6 @@
-"""The shim: one process for each task, which owns it from accept to exit and outlives the agent.
+"""The shim: one process for each task. It owns the task from acceptance to exit and outlives the agent.
 
-It writes the journal, saves the script, has the runner see it through, and writes the result.
+It writes the journal, saves the script, has the runner run it, and writes the result.
 """
 
 import os
@@ -19,7 +19,7 @@ _SECRETS = ("content", "environment", "secrets")
 
 
 def accept(order, journal, channel):
-    """Claim the record of ``order`` with ``journal`` and say so. Returns its Folder, None when it is refused."""
+    """Claim the record of ``order`` with ``journal`` and report it. Return its Folder, None if it is refused."""
     try:
         folder = spool.Spool(order["spool"]).claim(order["record"], journal)
     except spool.Claimed:
@@ -34,7 +34,7 @@ def accept(order, journal, channel):
 
 
 def run(order, channel):
-    """Take ``order`` (a dict: the params of task.run and the settings it needs) from accept to exit."""
+    """Run ``order`` (a dict: the params of task.run and the settings it needs) from acceptance to exit."""
     with runner.catch_signals() as signals:
         _run(order, channel, signals)
 
@@ -46,7 +46,7 @@ def _run(order, channel, signals):
     folder = accept(order, journal, channel)
     if folder is None:
         return
-    os.umask(0o022)  # the script's; our own files are given their modes one by one
+    os.umask(0o022)  # for the script; our own files get explicit modes
     result = RecordResult(order["secrets"])
     try:
         runner.Runner(folder, order, journal["script"], result, signals).run()
@@ -60,11 +60,11 @@ def _run(order, channel, signals):
 
 
 def close_orphan(order, channel):
-    """End what is left of a record whose shim is gone without a result, and write that result.
+    """End the rest of a record whose shim has ended without a result, and write that result.
 
-    ``order``: record, spool, booted (whether the machine was restarted since). Called when an agent finds the record.
+    ``order``: record, spool, booted (True if the machine was restarted since). Called when an agent finds the record.
     """
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a stop has nothing to add to this
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # it is being stopped already
     folder = spool.Spool(order["spool"]).folder(order["record"])
     folder.hold()
     channel.settle()
@@ -86,7 +86,7 @@ def close_orphan(order, channel):
 
 
 def _remove_file(path):
-    """Remove a plain file, as its folder is now; it is no error when there is none."""
+    """Remove a plain file, if its folder is unchanged. A missing file is not an error."""
     try:
         with permissions.parent(path) as (folder, name):
             if stat.S_ISREG(os.lstat(name, dir_fd=folder).st_mode):

@@ -1,19 +1,19 @@
-"""The journal: one folder for each record, and what is known of a record after any crash.
+"""The journal: one folder for each record, with its state after any crash.
 
-Making the folder is the claim, so a record id runs at most once. In it::
+Making the folder is the claim, so a record id runs at most once. Its files::
 
-    request.json    what was accepted (ids, limits, a hash of the content; never content or environment), on disk
+    request.json    the accepted request (ids, limits, a hash of the content; never content or environment), synced
                     before anything starts; a folder without it never started
-    process.json    the script's process: pid, start time, boot id, and when it started by the clock
-    shim.pid        the shim's: pid, start time, boot id
-    alive           its wakeup: held by the shim as long as that lives
-    output-*        what the script printed, see ``output``
-    stopping        there once a stop has begun
-    result.json     how it ended; its room on the disk is reserved when the record is accepted
+    process.json    the script's process: pid, start time, boot id, and the start by the clock
+    shim.pid        the shim's process: pid, start time, boot id
+    alive           its wakeup: held by the shim while it lives
+    output-*        the script's output, see ``output``
+    stopping        exists once a stop has begun
+    result.json     the result; its space on the disk is reserved when the record is accepted
 
-``.enrolment`` is a random id of this journal. Another journal has another one, so a controller does not send what
-was for this one to an agent that cannot know which records ran. ``.gone`` holds an empty file for each record that was
-forgotten, so that a late second delivery still does not run.
+``.enrolment`` has a random id of this journal. Another journal has another id. So a controller does not send records of
+this journal to another one, which cannot know the ones that ran. ``.gone`` has an empty file for each deleted record,
+so that a late second delivery does not run.
 """
 
 import binascii
@@ -32,7 +32,7 @@ system = platform.load("system")
 wakeup = platform.load("wakeup")
 
 _GONE = ".gone"
-_RESULT_ROOM = 4096  # one block of most disks: nothing is to be given back when the result is shorter
+_RESULT_ROOM = 4096  # one block of most disks, so a shorter result frees nothing
 _RECORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}\Z")
 
 
@@ -41,7 +41,7 @@ class Claimed(Exception):
 
 
 class Spool:
-    """All records of one agent."""
+    """The records of one agent."""
 
     def __init__(self, path):
         self.path = path
@@ -69,7 +69,7 @@ class Spool:
         return Folder(os.path.join(self.path, record))
 
     def records(self):
-        """The ids of all records that have a folder, sorted."""
+        """Return the ids of all records that have a folder, sorted."""
         with os.scandir(self.path) as entries:
             return sorted(entry.name for entry in entries if is_record(entry.name) and entry.is_dir())
 
@@ -77,7 +77,7 @@ class Spool:
         return os.path.exists(os.path.join(self._gone, record))
 
     def owner_of_gone(self, record):
-        """Return whose a record was that is gone; None when that was not noted, as by agents before 0.1."""
+        """Return the owner of a deleted record; None if it was not noted, as by agents before 0.1."""
         try:
             with open(os.path.join(self._gone, record), encoding="ascii") as file:
                 return json.load(file)
@@ -85,10 +85,10 @@ class Spool:
             return None
 
     def claim(self, record, request):
-        """Make ``record`` ours and put ``request`` (a dict) in its journal; afterwards it survives a power cut.
+        """Claim ``record`` and write ``request`` (a dict) to its journal. Afterwards it survives a power cut.
 
-        Returns its Folder, with the wakeup held. Raises Claimed when it was accepted before, and OSError, with nothing
-        left behind, when the disk does not take it.
+        Return its Folder, with the wakeup held. Raises Claimed if it was accepted before, and OSError, with nothing
+        left behind, if the disk refuses it.
         """
         folder = self.folder(record)
         if self.is_gone(record):
@@ -105,28 +105,28 @@ class Spool:
             disk.sync_folder(folder.path)
             disk.sync_folder(self.path)
         except BaseException:
-            folder.let_go()
+            folder.release()
             folder.remove()
             raise
         return folder
 
-    def forget(self, record):
-        """Remove what is left of a finished record; its id stays known, and whose it was. Raises OSError."""
+    def discard(self, record):
+        """Delete a finished record; keep its id and its owner. Raises OSError."""
         folder = self.folder(record)
-        folder.drop_output()  # first of all: on a full disk the id needs its room
+        folder.drop_output()  # first: on a full disk the id needs its space
         owner = (folder.read("request.json") or {}).get("peer")
         descriptor = os.open(os.path.join(self._gone, record), os.O_WRONLY | os.O_CREAT, 0o600)
         try:
             if owner:
                 disk.write_all(descriptor, json.dumps(owner).encode("ascii"))
         except OSError:
-            pass  # the id alone needs less room, and says enough
+            pass  # the id alone needs less space, and is sufficient
         finally:
             os.close(descriptor)
         folder.remove()
 
-    def forget_for_good(self, days):
-        """Drop the ids of records that were forgotten more than ``days`` ago."""
+    def drop_ids(self, days):
+        """Drop the ids of records that were deleted more than ``days`` ago."""
         limit = time.time() - days * 86400
         with os.scandir(self._gone) as entries:
             for entry in entries:
@@ -148,7 +148,7 @@ class Folder:
         return os.path.isdir(self.path)
 
     def remove(self):
-        """Take all of it away; what cannot be removed now is found again by a later sweep."""
+        """Remove all files of the record. Files that cannot be removed now are found by a later clean-up."""
         try:
             for name in os.listdir(self.path):
                 os.unlink(self.name(name))
@@ -157,7 +157,7 @@ class Folder:
             pass
 
     def drop_output(self):
-        """Free the room that the output takes."""
+        """Free the space of the output."""
         try:
             for name in os.listdir(self.path):
                 if name.startswith("output-"):
@@ -166,17 +166,17 @@ class Folder:
             pass
 
     def hold(self):
-        """Be the shim of this record: hold its wakeup. Raises OSError."""
+        """Become the shim of this record: hold its wakeup. Raises OSError."""
         self._wakeup = wakeup.Wakeup(self.path)
 
-    def let_go(self):
-        """Be its shim no longer: whoever listens is told."""
+    def release(self):
+        """Stop being its shim. The listener is notified."""
         if self._wakeup is not None:
             self._wakeup.close()
             self._wakeup = None
 
     def announce_output(self):
-        """Tell the agent that there is more output."""
+        """Signal new output to the agent."""
         self._announce(wakeup.PROGRESS)
 
     def _announce(self, byte):
@@ -184,7 +184,7 @@ class Folder:
             self._wakeup.send(byte)
 
     def reserve(self):
-        """Take the room that the result will need, so that a full disk cannot swallow it."""
+        """Reserve the space of the result, for a full disk."""
         descriptor = os.open(self.name("result.tmp"), os.O_WRONLY | os.O_CREAT, 0o600)
         try:
             if hasattr(os, "posix_fallocate"):
@@ -199,7 +199,7 @@ class Folder:
             os.close(descriptor)
 
     def finish(self, result):
-        """Put ``result`` (a dict) in the journal, for good, tell the agent, and let go. Raises OSError."""
+        """Write ``result`` (a dict) to the journal, sync it, signal the agent, and release. Raises OSError."""
         data = json.dumps(result, separators=(",", ":")).encode("ascii")
         descriptor = os.open(self.name("result.tmp"), os.O_WRONLY | os.O_CREAT, 0o600)
         try:
@@ -211,10 +211,10 @@ class Folder:
         os.replace(self.name("result.tmp"), self.name("result.json"))
         disk.sync_folder(self.path)
         self._announce(wakeup.ENDED)
-        self.let_go()
+        self.release()
 
     def write(self, name, value):
-        """A small JSON file of the journal, on disk when this returns. Raises OSError."""
+        """Write a small JSON file of the journal and sync it. Raises OSError."""
         descriptor = os.open(self.name(name), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         try:
             disk.write_all(descriptor, json.dumps(value).encode("ascii"))
@@ -223,7 +223,7 @@ class Folder:
             os.close(descriptor)
 
     def read(self, name):
-        """The same back; None when it is not there or was cut off by a crash."""
+        """Return the contents of such a file; None if it is missing or incomplete after a crash."""
         try:
             with open(self.name(name), "rb", buffering=0) as file:
                 return json.loads(file.read().decode("ascii"))
@@ -231,32 +231,32 @@ class Folder:
             return None
 
     def note_shim(self):
-        """Write down who we are, so that a stop finds us. Raises OSError."""
+        """Note the process of the shim, so that a stop finds it. Raises OSError."""
         self._note("shim.pid", os.getpid())
 
     def note_script(self, pid, started):
-        """Write down the main process of the script; where the disk is full its environment tells it as well."""
+        """Note the main process of the script. On a full disk its environment identifies it too."""
         try:
             self._note("process.json", pid, started)
         except OSError:
             pass
 
     def _note(self, name, pid, *more):
-        """Whole, but not forced to the disk: it only matters until the next boot."""
+        """Write a file atomically but without sync: it only matters until the next boot."""
         noted = [pid, processes.start_time(pid), system.boot_id()] + list(more)
         disk.write_whole(self.name(name), json.dumps(noted).encode("ascii"), sync=False)
 
     def shim(self):
-        """The pid of the shim of this record, when that very process still lives, else None."""
+        """Return the pid of the shim of this record if that process still lives, else None."""
         pid, start = self._noted("shim.pid")
         return pid if pid is not None and processes.is_running(pid, start) else None
 
     def script(self):
-        """The pid and the start time of the script's main process, living or dead; (None, None) after a boot."""
+        """Return pid and start time of the script's main process, living or dead; (None, None) after a boot."""
         return self._noted("process.json")
 
     def started(self):
-        """When the script started, in seconds since the epoch; None when that is not written down."""
+        """Return the start time of the script in seconds since the epoch; None if unknown."""
         return ((self.read("process.json") or []) + [None] * 4)[3]
 
     def _noted(self, name):
@@ -264,21 +264,21 @@ class Folder:
         return (noted[0], noted[1]) if noted and noted[2] == system.boot_id() else (None, None)
 
     def mark_stopping(self):
-        """Note for a later agent that a stop has begun; a full disk must not keep it from that."""
+        """Note for a later agent that a stop has begun. A full disk must not prevent the stop."""
         try:
             os.close(os.open(self.name("stopping"), os.O_WRONLY | os.O_CREAT, 0o600))
         except OSError:
             pass
 
     def state(self):
-        """One of the five states, read from the disk; a record without a result is Running or Stopping."""
+        """Return one of the five states, from the disk. A record without a result is Running or Stopping."""
         result = self.read("result.json")
         if result is not None:
             return result["state"]
         return protocol.STOPPING if os.path.exists(self.name("stopping")) else protocol.RUNNING
 
     def size(self):
-        """The bytes this record takes on the disk."""
+        """Return the bytes of this record on the disk."""
         try:
             with os.scandir(self.path) as entries:
                 return sum(disk.room(entry.stat()) for entry in entries)
@@ -287,5 +287,5 @@ class Folder:
 
 
 def is_record(text):
-    """Return whether ``text`` may be a record id: such a text is safe as the name of a folder."""
+    """Return True if ``text`` may be a record id, which is also safe as the name of a folder."""
     return isinstance(text, str) and _RECORD.match(text) is not None

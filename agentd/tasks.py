@@ -1,8 +1,7 @@
-"""The table of tasks: what runs now, who watches it, and what the spool knows of the rest.
+"""The table of tasks: running tasks, their watchers, and the records in the spool.
 
-The agent keeps in memory only the records that are being run. All others are looked up in the spool when somebody
-asks, so ten thousand finished records cost nothing. Each living record has a wakeup
-(``spool``): the agent sleeps until one comes.
+Only running records are in memory. All others are read from the spool on demand, so ten thousand finished records cost
+nothing. Each running record has a wakeup (``spool``): the agent sleeps until one arrives.
 """
 
 import os
@@ -17,14 +16,14 @@ processes = platform.load("processes")
 system = platform.load("system")
 wakeup = platform.load("wakeup")
 
-_SWEEP_DELAY = 1.0  # seconds over which acknowledged records are gathered
-_MEASURE_EVERY = 86400.0  # seconds between two looks at the age and size of the whole spool
-_RETRY = 5.0  # seconds until a process that could not be started is tried again
+_CLEAN_UP_DELAY = 1.0  # seconds over which acknowledged records are collected
+_MEASURE_EVERY = 86400.0  # seconds between two checks of the age and size of the whole spool
+_RETRY = 5.0  # seconds until the start of a process is retried
 _LIST_PAGE = 500
 
 
 class RequestRefused(Exception):
-    """The agent does not do what it was asked; ``code`` is the ErrorCode for the wire."""
+    """The agent refuses a request. ``code`` is the ErrorCode for the wire."""
 
     def __init__(self, code, info):
         super(RequestRefused, self).__init__(info)
@@ -32,7 +31,7 @@ class RequestRefused(Exception):
 
 
 class Task:
-    """One record: whose it is, its state and, when it has ended, its result."""
+    """One record: its owner, its state and, after its end, its result."""
 
     def __init__(self, record, folder, owner, state=protocol.RUNNING):
         self.record = record
@@ -41,22 +40,23 @@ class Task:
         self.state = state
         self.result = None
         self.refusal = None
-        self.accepted = None  # a future while nobody knows yet whether it will be
+        self.accepted = None  # a future until it is accepted or refused
         self.wakeup = None  # the WakeupListener while it is running
         self.watchers = set()
-        self.waiting = []  # futures of those who wait for the result
+        self.waiting = []  # futures of requests that wait for the result
 
     def public(self):
         return {"record": self.record, "state": self.state}
 
     def started(self):
-        """When its script started; None when none did, or nobody knows."""
+        """Return the start time of its script; None if it has not started, or the time is unknown."""
         return self.folder.started() if self.result is None else self.result["started"]
 
     def output(self, offset):
-        """One page of output from ``offset`` on, in the form of the wire.
+        """Return one page of output from ``offset`` on, in the form of the wire.
 
-        ``next`` is where the next page begins. On the last one it is None, and ``produced`` is the size of all so far.
+        ``next`` is the offset of the next page. On the last page it is None, and ``produced`` is the size of all output
+        so far.
         """
         if self.state == protocol.FORGOTTEN:
             return {"output": [], "next": None, "produced": 0}
@@ -75,7 +75,7 @@ class Task:
 
 
 class Tasks:
-    """All records of one agent. Everything here runs on the agent's loop and waits for no disk worth the name."""
+    """The records of one agent. All of this runs on the agent's loop and hardly waits for the disk."""
 
     def __init__(self, loop, settings, instance, lock, log):
         self.total = 0
@@ -88,8 +88,8 @@ class Tasks:
         self._log = log
         self._spool = spool.Spool(settings.spool)
         self._living = {}
-        self._acknowledged = {}  # records that may go, and whose they are
-        self._sweeping = False
+        self._acknowledged = {}  # records that may be deleted, with their owners
+        self._cleaning_up = False
         self._measured = None  # when the spool was last measured (monotonic seconds)
 
     @property
@@ -97,7 +97,7 @@ class Tasks:
         return len(self._living)
 
     def recover(self):
-        """Take up every record that has no result: adopt those that have a shim, close the others. Raises OSError."""
+        """Recover every record without a result: adopt those with a shim, close the others. Raises OSError."""
         self._spool.prepare()
         self.enrolment = self._spool.enrolment()
         for record in self._spool.records():
@@ -118,12 +118,12 @@ class Tasks:
             else:
                 self._log("record %s has lost its shim: being closed" % record)
                 self._close_orphan(task, journal.get("boot") != system.boot_id())
-        self._sweep_soon()
+        self._clean_up_soon()
 
     def find(self, record, peer):
-        """The Task of ``record``, running or finished; None when nothing is known of it.
+        """Return the Task of ``record``, running or finished; None if it is unknown.
 
-        Raises RequestRefused (``RecordNotFound``) when it is not this peer's.
+        Raises RequestRefused (``RecordNotFound``) if it belongs to another peer.
         """
         if not spool.is_record(record):
             return None
@@ -137,7 +137,7 @@ class Tasks:
         return task
 
     async def get(self, record, peer):
-        """Like find, once it is decided whether the record is accepted. Raises RequestRefused when it is not known."""
+        """Return the Task as ``find`` does, after its acceptance is decided. Raises RequestRefused if it is unknown."""
         task = self.find(record, peer)
         if task is not None and task.accepted is not None:
             await task.accepted
@@ -146,7 +146,7 @@ class Tasks:
         return task
 
     def page(self, cursor, peer):
-        """Public forms of the records after ``cursor`` that ``peer`` may see, and the next cursor or None."""
+        """Return the records of ``peer`` after ``cursor`` in public form, and the next cursor or None."""
         records = [record for record in self._spool.records() if record > cursor]
         found = []
         for record in records[:_LIST_PAGE]:
@@ -159,10 +159,10 @@ class Tasks:
         return found, records[_LIST_PAGE - 1] if len(records) > _LIST_PAGE else None
 
     async def accept(self, body, order, peer):
-        """Have a child run ``body`` with ``order``: a dict with the record's id and all it needs.
+        """Have a child run ``body`` with ``order``: a dict with the record's id and all its values.
 
-        Returns the Task and whether it was known before. Once this returns the record is in the journal and runs at
-        most once, whatever happens. Raises RequestRefused.
+        Return the Task, and True if it was known before. After this the record is in the journal and runs at most once.
+        Raises RequestRefused.
         """
         record = order["record"]
         task = self.find(record, peer)
@@ -200,22 +200,22 @@ class Tasks:
         return task
 
     async def _hand_over(self, task, body, order):
-        """Return what a child says about accepting the record. Raises OSError.
+        """Return the answer of a child about accepting the record. Raises OSError.
 
-        One that waited may be killed just when it is given an order. As long as the record is not in the journal it has
-        not started, so another child may have it.
+        A waiting child may be killed just when it gets an order. While the record is not in the journal it has not
+        started, so another child may take it.
         """
         for _ in range(2):
             words = await self._children.spawn(body, order)
             if words is None and task.folder.read("request.json"):
-                return {"accepted": True}  # it is closed in the way that any other orphan is
+                return {"accepted": True}  # it is closed like any other orphan
             if words is not None:
                 return words
             task.folder.remove()
-        return {"refused": "ExecutionException", "info": "the process that was to run it died at once"}
+        return {"refused": "ExecutionException", "info": "its process died before it started"}
 
     def _settle(self, task, words):
-        """Take what the child said about accepting the record."""
+        """Apply the answer of the child about accepting the record."""
         if words.get("accepted"):
             self._listen(task)
         else:
@@ -232,36 +232,36 @@ class Tasks:
             await future
 
     def stop(self, task):
-        """Begin to end a task; it is Stopping until its whole tree is gone. A task that has ended stays as it is."""
+        """Begin to end a task. It is Stopping until its whole tree has ended. An ended task does not change."""
         if task.result is None and task.state != protocol.FORGOTTEN:
             pid = task.folder.shim()
-            # with the result there it has ended, and its shim may be tending another
+            # the result exists, so it has ended; its shim may work on another record
             if pid is not None and not os.path.exists(task.folder.name("result.json")):
                 task.folder.mark_stopping()
                 processes.interrupt(pid)
                 task.state = protocol.STOPPING
 
-    def forget(self, records, peer):
-        """The controller has these results: their room may be used again. Returns those that were finished and its."""
+    def acknowledge(self, records, peer):
+        """Mark results as fetched, so that their space can be freed. Return the finished ones of this peer."""
         dropped = []
         for record in records:
             try:
                 task = self.find(record, peer)
             except RequestRefused:
-                continue  # as one that does not exist
+                continue  # like one that does not exist
             if task is not None and task.result is not None:
                 self._acknowledged[record] = task.owner
                 dropped.append(record)
         if dropped:
-            self._sweep_soon()
+            self._clean_up_soon()
         return dropped
 
     def renew_children(self):
-        """Have no process wait that may hold what the agent has held."""
+        """Replace waiting children, whose memory may hold what the agent held."""
         self._children.renew()
 
     def _load(self, record):
-        """A finished record from the spool."""
+        """Return a finished record from the spool."""
         folder = self._spool.folder(record)
         result = folder.read("result.json")
         if result is None:
@@ -271,7 +271,7 @@ class Tasks:
         return task
 
     def _listen(self, task):
-        """Wait for the wakeup of a record; when no descriptor is left for it, again later."""
+        """Wait for the wakeup of a record. Without a free descriptor, retry later."""
         try:
             task.wakeup = wakeup.WakeupListener(self._loop, task.folder.path, lambda sent: self._on_wakeup(task, sent))
         except OSError as error:
@@ -302,10 +302,10 @@ class Tasks:
         for future in task.waiting:
             future.set_result(None)
         if self.spool_bytes > self._settings.spool_limit:
-            self._sweep_soon()
+            self._clean_up_soon()
 
     def _close_orphan(self, task, booted):
-        """Close a record that lost its shim, in a child of its own; tried again until it can be done."""
+        """Close a record that lost its shim, in a child; retry until it succeeds."""
         self._loop.create_task(self._try_to_close(task, booted))
 
     async def _try_to_close(self, task, booted):
@@ -316,19 +316,19 @@ class Tasks:
             self._listen(task)
 
     async def spawn(self, body, order):
-        """Have a child call a function: what it said first, None when it could not be started or died."""
+        """Return the answer of a child, None if it could not be started or died."""
         try:
             return await self._children.spawn(body, order)
         except OSError as error:
             self._log("cannot start a process: %s" % error.strerror)
             return None
 
-    def _sweep_soon(self):
-        if not self._sweeping:
-            self._sweeping = True
-            self._loop.call_later(_SWEEP_DELAY, lambda: self._loop.create_task(self._sweep()))
+    def _clean_up_soon(self):
+        if not self._cleaning_up:
+            self._cleaning_up = True
+            self._loop.call_later(_CLEAN_UP_DELAY, lambda: self._loop.create_task(self._clean_up()))
 
-    async def _sweep(self):
+    async def _clean_up(self):
         records = sorted(self._acknowledged)
         measure = (
             self._measured is None
@@ -342,10 +342,10 @@ class Tasks:
             "limit": self._settings.spool_limit,
             "keep_days": self._settings.keep_days,
         }
-        words = await self.spawn(janitor.sweep, order)
-        self._sweeping = False
+        words = await self.spawn(janitor.clean_up, order)
+        self._cleaning_up = False
         if words is None:
-            self._loop.call_later(_RETRY, self._sweep_soon)
+            self._loop.call_later(_RETRY, self._clean_up_soon)
             return
         for record in records:
             self._acknowledged.pop(record, None)
@@ -353,4 +353,4 @@ class Tasks:
         if measure:
             self._measured, self.spool_bytes = time.monotonic(), words["bytes"]
         if self._acknowledged:
-            self._sweep_soon()
+            self._clean_up_soon()

@@ -1,23 +1,23 @@
-"""Watching a task: its output goes to one connection, in order and no faster than that connection takes it."""
+"""Watch a task: send its output to one connection, in order and not faster than it reads."""
 
 from agentd import output
 from agentd.wire import protocol
 
-_RETRY = 5.0  # seconds until a descriptor that could not be had is tried for again
+_RETRY = 5.0  # seconds until opening a file is retried
 
 
 def public_chunk(stream, offset, data):
-    """A chunk of an OutputReader in the form of the wire, without its record."""
+    """Return a chunk of an OutputReader in the form of the wire, without its record."""
     if stream is None:
         return {"offset": offset, "bytes": data}
     return {"offset": offset, "stream": stream, "data": protocol.pack(data)}
 
 
 class Watcher:
-    """Sends the output of a task to one connection, as fast as that connection takes it.
+    """Sends the output of a task to one connection, as fast as the connection reads.
 
-    With a ``budget`` it sends the first half of so many bytes as they come and, once the task has ended, the last half.
-    With ``newest`` it passes over what the connection did not take in time.
+    With a ``budget`` of bytes it sends the first half of them immediately and, after the end of the task, the last
+    half. With ``newest`` it skips output that the connection did not read in time.
     """
 
     def __init__(self, task, connection, offset, budget, newest):
@@ -33,7 +33,7 @@ class Watcher:
         self.wake()
 
     def wake(self):
-        """There may be news, or room in the connection; look soon."""
+        """Send soon: there may be new output, or space in the connection."""
         if not self._waiting:
             self._waiting = True
             self._connection.loop.call_soon(self._pump)
@@ -55,7 +55,7 @@ class Watcher:
         if not self._has_told(end):
             try:
                 chunks = self._reader.read(output.READ, end)
-            except OSError:  # no descriptor is left: the watch goes on when there is one
+            except OSError:  # no free descriptor: the watch continues when there is one
                 self._waiting = True
                 self._connection.loop.call_later(_RETRY, self._pump)
                 return
@@ -64,11 +64,11 @@ class Watcher:
         if self._has_told(end):
             self._connection.notify("task.finished", {"record": self._task.record, "result": self._task.result})
             self.close()
-        elif self._reader.is_behind or end is not None:  # else a wakeup comes when there is more
+        elif self._reader.is_behind or end is not None:  # otherwise a wakeup announces more
             self.wake()
 
     def _has_told(self, end):
-        """Return whether all is sent of a task that has produced ``end`` bytes, None as long as it goes on."""
+        """Return True if all output of an ended task was sent. ``end`` is its size, None while it runs."""
         return end is not None and self._reader.offset >= end and (self._head is None or end <= self._head)
 
     def _tell(self, stream, offset, data):
@@ -80,7 +80,7 @@ class Watcher:
             self._connection.notify("task.gap" if stream is None else "task.output", words)
 
     def _go_to_tail(self, end):
-        """Leave out what lies between the two halves of the budget, and go on with the second."""
+        """Skip the output between the two halves of the budget, and continue with the second."""
         here = self._told
         tail = max(end - (self._budget - self._head), here)
         self._head = None

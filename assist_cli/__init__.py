@@ -4,13 +4,13 @@ from __future__ import annotations
 
 __version__ = "0.1.0"
 
-TYPE_CHECKING = False  # typing has it too, and every start would import that
+TYPE_CHECKING = False  # as in typing, which would slow down every start
 if TYPE_CHECKING:
     from assist_cli.library import Assist as Assist
 
 
 def __getattr__(name: str) -> object:
-    """``Assist``, imported when it is asked for: the command line has no need of it."""
+    """Import ``Assist`` on first use: the command line does not need it."""
     if name == "Assist":
         from assist_cli.library import Assist
 

@@ -1,4 +1,4 @@
-"""The ``assist`` command. What can be answered without the rest of the program is answered before it is imported."""
+"""The ``assist`` command. It prints the version without importing the rest of the program."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from assist_cli import __version__
 
 
 def main() -> None:
-    """Run the program with the words of the command line; ends the process with the exit status."""
-    # Arguments and output are UTF-8 in any locale; bytes that are none come and go unchanged.
+    """Run the command line; end the process with its exit status."""
+    # Arguments and output are UTF-8 in any locale. Other bytes pass unchanged.
     words = [os.fsencode(word).decode("utf-8", "surrogateescape") for word in sys.argv[1:]]
     _prepare_streams()
     if words == ["--version"] and _told_version():
@@ -25,7 +25,7 @@ def main() -> None:
         from assist_cli.cli.app import app
 
         app(words)
-    except KeyboardInterrupt:  # while the program was still being read, or waited for a reader at its end
+    except KeyboardInterrupt:  # during the import, or while waiting for a reader at the end
         from assist_cli.cli.streams import Streams
 
         Streams().stdout.discard()
@@ -33,7 +33,7 @@ def main() -> None:
 
 
 def _told_version() -> bool:
-    """Print it; False where that fails or would have to wait, which the rest of the program knows how to do."""
+    """Print the version. Return False if that fails or would block: then the rest of the program does it."""
     text = f"assist {__version__}\n".encode()
     try:
         return os.write(1, text) == len(text)
@@ -42,7 +42,7 @@ def _told_version() -> bool:
 
 
 def _prepare_streams() -> None:
-    """Have all three, so that no file takes the place of a closed one, and two of them speak UTF-8."""
+    """Open all three streams, so that no file gets the number of a closed one; use UTF-8 for two of them."""
     for name, descriptor in (("stdin", 0), ("stdout", 1), ("stderr", 2)):
         stream = getattr(sys, name)
         if stream is None:

@@ -1,4 +1,4 @@
-"""Reports of bugs: what happened, kept in ASSIST_HOME/logs for whoever mends it. Loaded only when there is a bug."""
+"""Bug reports: files in ASSIST_HOME/logs for the developers. This module is loaded only when there is a bug."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ from assist_cli import __version__
 from assist_cli.errors import AssistError, InternalError, LocalFailure
 from assist_cli.paths import Home, open_private
 
-_written: dict[str, Path] = {}  # by folder and place of the bug: one that is met a thousand times is reported once
+_written: dict[str, Path] = {}  # by folder and location of the bug, so that a repeated bug is reported once
 
 log = logging.getLogger(__name__)
 
 
 def reported(home: Home, error: Exception, what: str) -> AssistError:
-    """Report a bug that ends a part of the work and no more; ``what`` completes the sentence "cannot …".
+    """Report a bug that ends only a part of the work. ``what`` completes the sentence "cannot …".
 
-    A failure of this machine (no process, no descriptor, no memory) is reported too, and is no bug.
+    A failure of this machine (no process, no descriptor, no memory) is reported too, but not as a bug.
     """
     try:
         where = f"the report is '{write(home, error)}'"
     except (AssistError, OSError):
         log.error("cannot write the report of an error", exc_info=error)
-        where = "the report stands in the log"
+        where = "the report is in the log"
     if isinstance(error, OSError):
         return LocalFailure(f"cannot {what}: {error.strerror or error}", hint=where)
     return InternalError(f"cannot {what}: there is a bug in Assist ({type(error).__name__})", hint=where)
 
 
 def write(home: Home, error: Exception) -> Path:
-    """Keep a traceback; without the words of the command line, which may hold what nobody else should read.
+    """Write a traceback to a file, without the arguments of the command line, which may be secret.
 
     Raises AssistError and OSError.
     """

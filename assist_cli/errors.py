@@ -1,36 +1,36 @@
-"""What can go wrong, as one tree, and the exit statuses of the program (docs/cli.md section 1).
+"""The errors of Assist in one tree, and the exit statuses of the program (docs/cli.md section 1).
 
 ::
 
     AssistError                  code, exit status, "cannot …", hint
-    ├── UsageError            2  the words of the command line do not fit together
-    ├── Refused              65  a value, a quota or a state forbids it; nothing was run or written
+    ├── UsageError            2  arguments or options of the command line conflict
+    ├── Refused              65  a value, a quota or a state forbids it; nothing has run or was written
     │   ├── InvalidParameter     a value is not allowed
     │   ├── QuotaExceeded        a value is over its limit
-    │   └── Conflict             the state forbids it: it exists already, it is in use, another one runs, it is too new
+    │   └── Conflict             the state forbids it: it exists, it is in use, another one is running, it is too new
     ├── NotFound             66  no such command, instance, invocation
-    ├── AgentError           69  an agent was asked and gave no answer that helps
+    ├── AgentError           69  a request to an agent failed
     │   ├── ClientNotRunning     nothing listens there
-    │   ├── ClientNotOnline      it cannot be reached, or did not answer in time
-    │   ├── ClientAuthFailed     it is not who it should be, or does not take us for who we are
+    │   ├── ClientNotOnline      it is unreachable, or did not answer in time
+    │   ├── ClientAuthFailed     it failed to authenticate, or does not accept our certificate
     │   ├── ClientNeedUpgrade    it speaks another version of the protocol
-    │   ├── ConnectionLost       it was reached, and then the connection ended
-    │   ├── InvalidAnswer        it answered what the protocol does not allow
+    │   ├── ConnectionLost       the connection ended after the greeting
+    │   ├── InvalidAnswer        its answer violates the protocol
     │   └── AgentRefused         it answered a request with an error; the code is the agent's
-    ├── InstallFailed         1  an agent could not be brought to a machine, or taken from it
-    ├── LocalFailure         74  this machine failed us
+    ├── InstallFailed         1  an agent could not be installed or removed
+    ├── LocalFailure         74  an error of this machine
     │   ├── DatabaseFailure      the database cannot be read or written
     │   └── FileFailure          a file cannot be read or written
     │       └── OutputFailure    standard output cannot be written
-    ├── GaveUpWaiting        75  the time to wait is over; what runs goes on
+    ├── GaveUpWaiting        75  the time to wait has passed; the run continues
     ├── NotPermitted         77  the system or a role forbids it
-    ├── Interrupted         130  a person stopped watching; what runs goes on
-    │   └── OutputClosed         the reader of standard output has gone
+    ├── Interrupted         130  a person stopped watching; the run continues
+    │   └── OutputClosed         the reader of standard output has closed it
     └── InternalError        70  a bug
 
-The *code* is for programs: stable, and the API's word where the API has one. A class has a default, and each rule
-that has a code of its own passes it to the instance: assist_cli/codes.py has them all. The *message* is for people: it
-starts with "cannot", quotes the value that was given and ends without a full stop. The *hint* says what to do next.
+The *code* is for programs. It is stable, and the API's word where the API has one. A class has a default code; a rule
+with its own code passes it to the instance (all codes: assist_cli/codes.py). The *message* is for people: it starts
+with "cannot", quotes the given value and ends without a full stop. The *hint* is the next command or action.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ from assist_cli import codes
 
 
 class ExitStatus(IntEnum):
-    """How the program ends, the same on every command. A script's own status comes beside these."""
+    """The exit statuses of the program, the same for every command. A script's own exit code is passed through."""
 
     DONE = 0
     FAILED = 1
@@ -58,7 +58,7 @@ class ExitStatus(IntEnum):
 
 
 class AssistError(Exception):
-    """The root: what Assist raises on purpose. Anything else that escapes is a bug."""
+    """The root of all errors that Assist raises on purpose. Any other exception is a bug."""
 
     code: str = codes.OPERATION_FAILED
     exit_status = ExitStatus.FAILED
@@ -71,65 +71,65 @@ class AssistError(Exception):
 
 
 class UsageError(AssistError):
-    """Options or arguments contradict each other. Not for a single bad value: that is Refused."""
+    """Options or arguments contradict each other. For a single invalid value use Refused."""
 
     code = codes.INVALID_USAGE
     exit_status = ExitStatus.USAGE
 
 
 class Refused(AssistError):
-    """A rule forbids it. You get it before anything was run, sent or written, never after."""
+    """A rule forbids it. It is raised before anything has run or was sent or written."""
 
     code = codes.OPERATION_REFUSED
     exit_status = ExitStatus.REFUSED
 
 
 class InvalidParameter(Refused):
-    """A value is not of the kind that is asked for."""
+    """A value is not valid."""
 
     code = codes.INVALID_PARAMETER
 
 
 class QuotaExceeded(Refused):
-    """A value is over its limit. The code tells which limit, the message what was used of it."""
+    """A value is over its limit. The code names the limit, the message has the usage."""
 
     code = codes.QUOTA_EXCEEDED
 
 
 class Conflict(Refused):
-    """The value is good and the present state does not allow it."""
+    """The value is valid, but the present state does not allow it."""
 
     code = codes.INCORRECT_STATE
 
 
 class NotFound(AssistError):
-    """A name, an id or a pattern means nothing here, or more than one thing."""
+    """A name, an id or a pattern matches nothing, or more than one thing."""
 
     code = codes.NOT_FOUND
     exit_status = ExitStatus.NOT_FOUND
 
 
 class AgentError(AssistError):
-    """An agent could not do its part. The code is the ErrorCode that a record ends with because of it."""
+    """A request to an agent failed. The code is the ErrorCode of the record."""
 
     code = codes.CLIENT_NOT_RESPONSE
     exit_status = ExitStatus.UNREACHABLE
 
 
 class ClientNotRunning(AgentError):
-    """Nothing listens at the address, or the embedded agent cannot be started. No byte was sent."""
+    """No agent listens at the address, or the embedded agent cannot be started. No byte was sent."""
 
     code = codes.CLIENT_NOT_RUNNING
 
 
 class ClientNotOnline(AgentError):
-    """The address cannot be reached, or nobody answered there in time. Nothing was asked of an agent."""
+    """The address is unreachable, or nothing answered in time. No request was sent."""
 
     code = codes.CLIENT_NOT_ONLINE
 
 
 class ClientAuthFailed(AgentError):
-    """A certificate, a host key or a user id is not the one that is expected. No request was sent."""
+    """A certificate, a host key or a user id is not the expected one. No request was sent."""
 
     code = codes.CLIENT_AUTH_FAILED
 
@@ -141,40 +141,40 @@ class ControllerReplaced(AgentError):
 
 
 class ClientNeedUpgrade(AgentError):
-    """The agent is too old or too new for this controller. It was greeted and asked for nothing."""
+    """The agent is too old or too new for this controller. Only the greeting was sent."""
 
     code = codes.CLIENT_NEED_UPGRADE
 
 
 class ConnectionLost(AgentError):
-    """The connection ended after the greeting: what was asked may have been done, and no answer will come."""
+    """The connection ended after the greeting. The request may have been carried out; no answer will come."""
 
 
 class InvalidAnswer(AgentError):
-    """The agent said what the protocol does not allow. What was asked may have been done; it counts as unanswered."""
+    """An answer violates the protocol. The request may have been carried out; it counts as unanswered."""
 
 
 class AgentRefused(AgentError):
-    """The agent answered a request with an error. The connection is in order, the request was not done."""
+    """The agent answered a request with an error. The connection works, the request was not carried out."""
 
     exit_status = ExitStatus.FAILED
 
 
 class InstallFailed(AssistError):
-    """A step of an installation failed on the machine; the hint says what is left there."""
+    """A step of an installation failed on the machine. The hint names what is left there."""
 
     code = codes.INSTALL_FAILED
 
 
 class LocalFailure(AssistError):
-    """The machine that Assist runs on failed it."""
+    """An error of the machine on which Assist runs."""
 
     code = codes.LOCAL_FAILURE
     exit_status = ExitStatus.LOCAL_FAILURE
 
 
 class DatabaseFailure(LocalFailure):
-    """The database cannot be opened, read or written; a change that was under way was undone."""
+    """The database cannot be opened, read or written. The present transaction was rolled back."""
 
     code = codes.DATABASE_FAILURE
 
@@ -186,11 +186,11 @@ class FileFailure(LocalFailure):
 
 
 class OutputFailure(FileFailure):
-    """Standard output cannot be written: no room, an error of the device. What was sent goes on."""
+    """Standard output cannot be written: no space, a device error. The run continues."""
 
 
 class GaveUpWaiting(AssistError):
-    """The time that the user gave for waiting is over. What was waited for goes on."""
+    """The time to wait, given by the user, has passed. The run continues."""
 
     code = codes.GAVE_UP_WAITING
     exit_status = ExitStatus.GAVE_UP_WAITING
@@ -204,18 +204,18 @@ class NotPermitted(AssistError):
 
 
 class Interrupted(AssistError):
-    """A person pressed Ctrl-C, or closed the pipe. What was sent goes on."""
+    """A person pressed Ctrl-C, or closed the pipe. The run continues."""
 
     code = codes.INTERRUPTED
     exit_status = ExitStatus.INTERRUPTED
 
 
 class OutputClosed(Interrupted):
-    """The reader of standard output has gone, as ``head`` does. What was sent goes on."""
+    """The reader of standard output has closed it, as ``head`` does. The run continues."""
 
 
 class InternalError(AssistError):
-    """A bug: an exception that is none of these reached the boundary. The hint says where its traceback is."""
+    """A bug: an unexpected exception reached the command line. The hint names the file with the traceback."""
 
     code = codes.INTERNAL_ERROR
     exit_status = ExitStatus.BUG

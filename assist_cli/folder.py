@@ -1,7 +1,7 @@
-"""The folder that state lives in, as text: all of ``paths`` that can be had without importing what takes time.
+"""The folder of the state, as text: the part of ``paths`` that needs no slow imports.
 
-``ASSIST_HOME`` names it; else it is ``assist`` in the platform's folder for a user's data. A ``HOME`` that is empty or
-relative is ignored, as the XDG base directory specification ignores such paths.
+``ASSIST_HOME`` names it. Without that it is ``assist`` in the platform's folder for user data. An empty or relative
+``HOME`` is ignored, as the XDG base directory specification ignores such paths.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ def home_folder() -> str:
 
 
 def settled(path: str) -> str:
-    """Return ``path`` from the root on and without ``..``, which leads elsewhere once a folder before it is exchanged.
+    """Return ``path`` absolute and without ``..``, whose target changes when a folder before it is replaced.
 
-    Raises OSError where the current folder or one before a ``..`` is missing, PermissionError of the number EPERM where
-    another user can exchange one of these.
+    Raises OSError if the current folder or one before a ``..`` is missing, PermissionError with EPERM if another user
+    can replace one of these.
     """
     if not os.path.isabs(path):
         path = os.path.join(os.getcwd(), path)
@@ -36,12 +36,12 @@ def settled(path: str) -> str:
 
     end = len(names) - names[::-1].index("..")
     climbing = "/".join(names[:end])
-    permissions.walk(climbing).close()  # so nobody else can change where it leads
+    permissions.walk(climbing).close()  # so nobody else can redirect it
     return os.path.join(os.path.realpath(climbing), *names[end:])
 
 
 def user_data() -> str:
-    """Return the platform's folder for the data of a user's programs. Raises OSError, as ``user_home``."""
+    """Return the platform's folder for user data. Raises OSError, as ``user_home``."""
     if sys.platform == "win32":
         return os.environ.get("LOCALAPPDATA") or os.path.join(user_home(), "AppData", "Local")
     if sys.platform == "darwin":
@@ -51,7 +51,7 @@ def user_data() -> str:
 
 
 def user_home() -> str:
-    """Return the user's own folder: ``HOME``, or what the system knows. Raises OSError where there is none."""
+    """Return the user's home folder: ``HOME``, or that of the user database. Raises OSError without one."""
     if sys.platform == "win32":
         return os.path.expanduser("~")
     stated = os.environ.get("HOME", "")
@@ -64,14 +64,14 @@ def user_home() -> str:
     except KeyError:
         known = ""
     if not os.path.isabs(known):
-        raise FileNotFoundError(f"HOME is no absolute path, and user {os.geteuid()} has no folder")
+        raise FileNotFoundError(f"HOME is not an absolute path, and user {os.geteuid()} has no folder")
     return known
 
 
 def refusal(status: os.stat_result) -> str:
-    """Return why a file or folder with this status is not for this user's state, or an empty text.
+    """Return the reason why a file or folder with this status is not safe for this user's state, or "".
 
-    It belongs to another user, or the group or others may write to it: who else can write there decides what we run.
+    It belongs to another user, or others may write to it. Whoever can write there decides which programs we run.
     """
     if os.name != "posix":
         return ""

@@ -1,8 +1,8 @@
 """Assist from Python: ``from assist_cli import Assist`` (docs/library.md).
 
-A second face of the same operations that the command line has: what is run here stands in the same history, is checked
-by the same rules, and raises the same errors, those of ``assist_cli.errors``. Calls block; each is an event loop of its
-own, so a program that has one calls from a thread. One ``Assist`` is for one thread.
+It calls the same operations as the command line: with the same history, the same rules, and the same errors, those of
+``assist_cli.errors``. Calls block. Each call runs its own event loop, so a program with an event loop calls from a
+thread. An ``Assist`` belongs to one thread.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ __all__ = ["Assist", "Result", "Run"]
 
 @dataclass(frozen=True)
 class Result:
-    """How it went on one instance. ``status`` is one of the five of docs/rules.md section 2.
+    """The outcome on one instance. ``status`` is one of the five of docs/rules.md section 2.
 
-    ``exit_code`` is None unless it ended by itself; ``error_code`` and ``error_info`` are empty when all went well.
-    ``output`` has both streams in order of arrival. Of a long one the first and the last half MiB are here, and
-    ``dropped`` counts the bytes between. Of a file that was sent there is no output.
+    ``exit_code`` is None unless it ended by itself; ``error_code`` and ``error_info`` are empty without an error.
+    ``output`` has both streams in order of arrival. Of a long output it has the first and the last half MiB, and
+    ``dropped`` counts the bytes between. A file transfer has no output.
     """
 
     instance: str
@@ -51,13 +51,13 @@ class Result:
 
     @property
     def ok(self) -> bool:
-        """Whether it came to its end with exit code 0."""
+        """Return True if it finished with exit code 0."""
         return self.status == "Finished" and not self.exit_code
 
 
 @dataclass(frozen=True)
 class Run:
-    """An invocation as it stood: its id, its status, and what came of it on each instance."""
+    """The state of an invocation: its id, its status, and the result on each instance."""
 
     id: str
     status: str
@@ -65,12 +65,12 @@ class Run:
 
     @property
     def ok(self) -> bool:
-        """Whether it succeeded on every instance."""
+        """Return True if it succeeded on every instance."""
         return all(result.ok for result in self.results)
 
 
 class Assist:
-    """A controller. ``home`` is the folder of its database; without it, that of the command line.
+    """A controller. ``home`` is the folder of its database, by default that of the command line.
 
     Close it, or use it as a context. Raises DatabaseFailure, FileFailure, NotPermitted.
     """
@@ -94,11 +94,11 @@ class Assist:
         detach: bool = False,
         patience: float | None = None,
     ) -> Run:
-        """Run a script once, or a program with its words when it is given as a list.
+        """Run a script one time, or a program with its arguments, given as a list.
 
-        ``on`` takes the targets of ``-i`` (docs/cli.md section 2); without it, it runs on this machine. With ``detach``
-        it returns when every agent has it. After ``patience`` seconds GaveUpWaiting is raised: what was sent goes on.
-        Raises Refused, NotFound, AgentError too, and nothing ran then; that an instance cannot be reached is a result.
+        ``on`` takes the targets of ``-i`` (docs/cli.md section 2), by default this machine. With ``detach`` it returns
+        when every agent has accepted. After ``patience`` seconds GaveUpWaiting is raised; the run continues. Also
+        raises Refused, NotFound, AgentError: then nothing has run. An unreachable instance is a result, not an error.
         """
         if not isinstance(script, str | bytes):
             script = shlex.join(script)
@@ -128,7 +128,7 @@ class Assist:
         detach: bool = False,
         patience: float | None = None,
     ) -> Run:
-        """Run a saved command, NAME or NAME@VERSION; ``timeout`` and ``working_dir`` are its own unless given."""
+        """Run a saved command, NAME or NAME@VERSION; ``timeout`` and ``working_dir`` replace those of the command."""
         request = plans.InvokeRequest(
             command=commands.get(self._controller, command),
             parameters=_values(parameters, secrets),
@@ -152,7 +152,7 @@ class Assist:
         group: str | None = None,
         overwrite: bool = False,
     ) -> Run:
-        """Send a file: it arrives whole at ``directory``/``name``, or the old one stands."""
+        """Send a file to ``directory``/``name``. It arrives whole, or the old file stays."""
         request = files.SendRequest(
             content=content,
             name=name,
@@ -173,12 +173,12 @@ class Assist:
         return self.results(found.id)
 
     def results(self, id: str = "-") -> Run:
-        """An invocation as it stands now; the agents of what is not final are asked first. Raises NotFound."""
+        """Return the state of an invocation. The agents of records that are not final are asked. Raises NotFound."""
         found = history.find(self._controller, id, files=True)
         return _run(history.show(self._controller, found, output=True))
 
     def close(self) -> None:
-        """Close the database. What runs goes on."""
+        """Close the database. Scripts continue."""
         self._controller.settle_contacts()
         self._controller.database.close()
 

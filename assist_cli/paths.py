@@ -1,15 +1,15 @@
-"""Where state lives. ``ASSIST_HOME`` overrides all of it; else it is the platform's folder for a user's data.
+"""The files of the state. ``ASSIST_HOME`` is their folder; by default it is in the platform's folder for user data.
 
 ::
 
     ASSIST_HOME/            0700
-      assist.db             the history and everything else that is remembered, 0600
+      assist.db             the history and all other data, 0600
       agent/                the embedded agent: its socket, spool and instance id
-      logs/                 agentd.log, those of processes in the background, and a report for each bug that was met
-      nonces.db             calls of the API that were answered a moment ago
+      logs/                 agentd.log, logs of background processes, and a report for each bug
+      nonces.db             nonces of recent API calls
       senders/              one locked file for each process that is sending (see operations.runs.senders)
       pki/                  the certificate authority of the fleet
-      notify.key            what notifications are signed with; notify.lock: held by whoever delivers them
+      notify.key            the key that signs notifications; notify.lock: held while they are delivered
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _FILES = ("assist.db", "assist.db-wal", "assist.db-shm", "nonces.db", "notify.ke
 
 @dataclass(frozen=True)
 class Home:
-    """One ASSIST_HOME. Naming a path creates nothing; the folders that are asked for by ``folder`` are made."""
+    """One ASSIST_HOME. Its properties create nothing; ``folder`` makes folders."""
 
     root: Path
 
@@ -69,16 +69,16 @@ class Home:
         return self.root / "pki"
 
     def prepare(self) -> None:
-        """Make the home when it is absent, and ``check`` it. Raises NotPermitted, FileFailure."""
+        """Make the home if it is absent, and ``check`` it. Raises NotPermitted, FileFailure."""
         if not self.check():
             make_folder(self.root, 0o700)
 
     def check(self) -> bool:
-        """See that the home, and what Assist keeps in it, is this user's alone; False when it is still to be made.
+        """Check that the home and its files are this user's alone. Return False if the home does not exist yet.
 
-        A link counts by where it leads. What is ours and can only be read by others is made private. Raises
-        NotPermitted for what is another user's, can be written by others, not be read or not be made, FileFailure for
-        what is read-only or not of its kind.
+        A link is checked by its target. Own files that others can only read are made private. Raises NotPermitted for
+        files of another user, files that others can write, and files that cannot be read or made; FileFailure for
+        read-only files and wrong kinds of files.
         """
         if not _check(self.root, "home"):
             _missing(self.root)
@@ -90,7 +90,7 @@ class Home:
         return True
 
     def folder(self, path: Path) -> Path:
-        """``path`` in this home, made with mode 0700 when it is absent. Raises NotPermitted, FileFailure."""
+        """Return ``path`` in this home, made with mode 0700 if it is absent. Raises NotPermitted, FileFailure."""
         if not _check(self.root, "home"):
             make_folder(self.root, 0o700)
         if not _check(path, "folder"):
@@ -98,7 +98,7 @@ class Home:
         return path
 
     def journal(self, name: str) -> int:
-        """A descriptor that appends to a log; one that has become long begins anew, and what it was stays beside it.
+        """Open a log for appending. A log that is too long is renamed first, and stays beside the new one.
 
         Raises FileFailure.
         """
@@ -113,7 +113,7 @@ class Home:
 
 
 def home(stated: str | os.PathLike[str] | None = None) -> Home:
-    """The home at ``stated``; without it that of this process: ``ASSIST_HOME``, or where the platform keeps user data.
+    """Return the home at ``stated``; by default that of this process: ``ASSIST_HOME``, or in the folder for user data.
 
     Raises NotPermitted, FileFailure.
     """
@@ -124,7 +124,7 @@ def home(stated: str | os.PathLike[str] | None = None) -> Home:
 
 
 def user_home() -> Path:
-    """The user's own folder (see ``folder.user_home``). Raises NotPermitted, FileFailure."""
+    """Return the user's home folder (see ``folder.user_home``). Raises NotPermitted, FileFailure."""
     try:
         return Path(folder.user_home())
     except OSError as error:
@@ -132,7 +132,7 @@ def user_home() -> Path:
 
 
 def user_data() -> Path:
-    """The folder for the data of the user's programs (see ``folder.user_data``). Raises NotPermitted, FileFailure."""
+    """Return the folder for user data (see ``folder.user_data``). Raises NotPermitted, FileFailure."""
     try:
         return Path(folder.user_data())
     except OSError as error:
@@ -140,7 +140,7 @@ def user_data() -> Path:
 
 
 def _unknown(what: str, error: OSError, hint: str) -> NotPermitted | FileFailure:
-    """That ``folder`` cannot tell where something is."""
+    """Return the error for a path that ``folder`` cannot determine."""
     failure = NotPermitted if error.errno == errno.EPERM else FileFailure
     if error.errno is None:
         why = str(error)
@@ -152,14 +152,14 @@ def _unknown(what: str, error: OSError, hint: str) -> NotPermitted | FileFailure
 
 
 def region() -> str:
-    """The name of this controller to clients of the API and to scripts (``ACS::RegionId``): ``ASSIST_REGION``.
+    """Return this controller's name for clients of the API and for scripts (``ACS::RegionId``): ``ASSIST_REGION``.
 
-    Raises InvalidParameter for one that SDKs do not take.
+    Raises InvalidParameter for a name that SDKs do not accept.
     """
     name = os.environ.get("ASSIST_REGION") or "local"
     if not all(character.isascii() and (character.isalnum() or character in "-_") for character in name):
         raise InvalidParameter(
-            f"cannot use the region {name!r} of ASSIST_REGION: only letters, digits, '-' and '_' may stand in it",
+            f"cannot use the region {name!r} of ASSIST_REGION: only letters, digits, '-' and '_' are allowed",
             hint="unset ASSIST_REGION, or set it to a name like local",
             code=codes.INVALID_REGION,
         )
@@ -167,10 +167,9 @@ def region() -> str:
 
 
 def make_folder(path: Path, mode: int = 0o755) -> None:
-    """Make a folder, unless it is there, and those above it with mode 0755, whatever the umask.
+    """Make a folder, unless it exists, and those above it with mode 0755, whatever the umask.
 
-    Root makes nothing in another user's folder: it would be root's, where that user needs it. Raises NotPermitted,
-    FileFailure.
+    Root makes nothing in another user's folder: that user could not use it. Raises NotPermitted, FileFailure.
     """
     missing = _missing(path)
     try:
@@ -188,7 +187,7 @@ def make_folder(path: Path, mode: int = 0o755) -> None:
 
 
 def try_folder(path: Path) -> None:
-    """Find out whether ``make_folder`` could make what is absent, and leave nothing. Raises as that does."""
+    """Check whether ``make_folder`` could make what is absent, and change nothing. Raises the same errors."""
     for first in _missing(path)[-1:]:
         attempt = first.with_name(f".assist.{os.urandom(8).hex()}")
         try:
@@ -199,7 +198,7 @@ def try_folder(path: Path) -> None:
 
 
 def _missing(path: Path) -> list[Path]:
-    """What is to be made for a folder to be there, itself first. Raises NotPermitted, FileFailure."""
+    """Return the folders to make for a folder to exist, itself first. Raises NotPermitted, FileFailure."""
     missing: list[Path] = []
     try:
         for each in (path, *path.parents):
@@ -218,7 +217,7 @@ def _missing(path: Path) -> list[Path]:
 
 
 def _refuse_another_user(path: Path, there: Path, status: os.stat_result) -> None:
-    """Raise NotPermitted when root is about to make ``path`` in another user's folder; a /tmp is nobody's."""
+    """Raise NotPermitted if root would make ``path`` in another user's folder. A folder like /tmp is allowed."""
     is_public = status.st_mode & stat.S_ISVTX and status.st_mode & stat.S_IWOTH
     if os.name == "posix" and os.geteuid() == 0 and status.st_uid != 0 and not is_public:
         why = folder.refusal(status)
@@ -232,7 +231,7 @@ def _cannot_make(path: Path, error: OSError) -> NotPermitted | FileFailure:
 
 
 def open_private(path: Path, flags: int) -> int:
-    """A descriptor of a file of its owner alone, whatever the umask; made when absent. Raises OSError."""
+    """Open a file for its owner alone, whatever the umask; made if absent. Raises OSError."""
     descriptor = os.open(path, flags | os.O_CREAT, 0o600)
     if os.name == "posix" and stat.S_IMODE(os.fstat(descriptor).st_mode) != 0o600:
         try:
@@ -244,7 +243,7 @@ def open_private(path: Path, flags: int) -> int:
 
 
 def is_exposed(path: Path) -> bool:
-    """Return True for a file of this user that others may use too, by ssh(1)'s rule for private keys."""
+    """Return True for a file of this user that others can also use, by ssh(1)'s rule for private keys."""
     try:
         status = path.stat()
     except OSError:
@@ -254,7 +253,7 @@ def is_exposed(path: Path) -> bool:
 
 
 def write_whole(path: Path, data: bytes, mode: int = 0o600) -> None:
-    """Put ``data`` at ``path``: the old file or the new one is seen, never a piece. Raises FileFailure."""
+    """Write ``data`` to ``path`` atomically: readers get the old file or the new one. Raises FileFailure."""
     draft = path.with_name(f".{path.name}.{os.urandom(8).hex()}")
     try:
         try:
@@ -273,8 +272,8 @@ def write_whole(path: Path, data: bytes, mode: int = 0o600) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make the names in ``folder`` survive a power cut, where the system lets one."""
-    with contextlib.suppress(PermissionError):  # Windows opens no folders
+    """Make the names in ``folder`` survive a power cut, if the system can."""
+    with contextlib.suppress(PermissionError):  # Windows cannot open folders
         descriptor = os.open(folder, os.O_RDONLY)
         try:
             os.fsync(descriptor)
@@ -286,7 +285,7 @@ _ELSEWHERE = "set ASSIST_HOME to a folder that you may write to"
 
 
 def _check(path: Path, kind: str) -> bool:
-    """What ``Home.check`` says, of one ``home``, ``folder`` or ``file``; False when there is none."""
+    """Do ``Home.check`` for one ``home``, ``folder`` or ``file``; False if it does not exist."""
     what = f"the {kind} '{path}'"
     try:
         status = path.stat()
@@ -304,7 +303,7 @@ def _check(path: Path, kind: str) -> bool:
         raise NotPermitted(f"cannot use {what}: {why}", hint=_remedy(path, status))
     search = os.X_OK if is_folder else 0
     if not _may(path, os.R_OK | os.W_OK | search):
-        if not path.exists():  # the logs of SQLite come and go
+        if not path.exists():  # SQLite deletes its logs at any time
             return False
         mode = f"{stat.S_IMODE(status.st_mode):04o}"
         mend = f"chmod u+rw{'x' if is_folder else ''} {_quoted(path)}"
@@ -316,7 +315,7 @@ def _check(path: Path, kind: str) -> bool:
     if os.name == "posix" and status.st_mode & 0o077:
         if kind == "home" and _holds_others(path):
             raise NotPermitted(
-                f"cannot use {what}: others can read it, and it holds what is not Assist's",
+                f"cannot use {what}: others can read it, and it has files that are not Assist's",
                 hint="set ASSIST_HOME to a folder of its own",
             )
         try:
@@ -329,7 +328,7 @@ def _check(path: Path, kind: str) -> bool:
 
 
 def _holds_others(path: Path) -> bool:
-    """Whether a folder without a database holds what is not kept in a home: /etc would be made private else."""
+    """Return True if a folder without a database has files that no home has: otherwise /etc would be made private."""
     names = {each.name for each in path.iterdir()}
     return "assist.db" not in names and not names <= {*_FOLDERS, *_FILES}
 
@@ -345,10 +344,10 @@ def _quoted(path: Path) -> str:
 
 
 def _remedy(path: Path, status: os.stat_result) -> str:
-    """What to do about a folder or file that ``folder.refusal`` refuses: another mode only for what a home has."""
+    """Return the hint for a path that ``folder.refusal`` refuses; a new mode only for the files of a home."""
     is_of_a_home = any(os.access(each / "assist.db", os.F_OK) for each in (path, path.parent)) and not path.is_symlink()
     if status.st_uid == os.geteuid() and is_of_a_home:
-        return f"see who wrote there, and then: chmod go-rwx {_quoted(path)}"
+        return f"check who wrote there, then: chmod go-rwx {_quoted(path)}"
     if os.geteuid() == 0 != status.st_uid:
-        return "take root's own home, as sudo -H does; or set ASSIST_HOME to a folder of root's"
+        return "use root's own home, as sudo -H does; or set ASSIST_HOME to a folder of root's"
     return "set ASSIST_HOME to a folder of your own"

@@ -1,7 +1,7 @@
-"""Regular expressions of other people, matched in bounded time.
+"""Regular expressions of users, matched in bounded time.
 
-A pattern may take years for a value that was made for it, and holds every thread of its process meanwhile. So a value
-meets its pattern in a process of its own, which ends after 1 s of the processor.
+A pattern may take years for a suitable value, and blocks every thread of its process. So each match runs in a process
+of its own, which ends after 1 s of CPU time.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ print(re.fullmatch(pattern, text) is not None)
 
 
 class TooSlow(Exception):
-    """It is not known whether a value matches: to find out takes too long."""
+    """A match took too long, so its result is unknown."""
 
 
 def matches(pattern: str, text: str, timeout: float) -> bool:
-    """Return whether the whole text matches. Raises TooSlow after ``timeout`` seconds, or 1 s of the processor."""
+    """Return True if the whole text matches. Raises TooSlow after ``timeout`` seconds, or 1 s of CPU time."""
     try:
         told = subprocess.run(
             [sys.executable, "-I", "-S", "-c", _PROGRAM],

@@ -1,4 +1,4 @@
-"""New files that have their owner, group and mode before anybody relies on them (POSIX)."""
+"""Make new files that have their owner, group and mode before they get their name (POSIX)."""
 
 import errno
 import os
@@ -8,17 +8,17 @@ from agentd import disk
 
 
 class ModeRefused(PermissionError):
-    """The file did not take the mode that it was given."""
+    """The system did not set the mode of a file."""
 
     def __init__(self, mode):
-        super(ModeRefused, self).__init__(errno.EPERM, "the system does not let it have the mode %04o" % mode)
+        super(ModeRefused, self).__init__(errno.EPERM, "the system does not allow the mode %04o" % mode)
 
 
 def write_new(folder, name, content, owner, mode):
-    """Make the file ``name`` in the open folder, on disk when this returns, and return its open descriptor.
+    """Make the file ``name`` in the open folder, sync it, and return its open descriptor.
 
-    ``owner`` is (uid, gid). A write and a change of owner both take bits of the mode away, so that comes last.
-    Raises ModeRefused, FileExistsError, OSError; then nothing is left.
+    ``owner`` is (uid, gid). Writing and changing the owner both clear bits of the mode, so the mode is set last.
+    Raises ModeRefused, FileExistsError, OSError; then no file is left.
     """
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     descriptor = os.open(name, flags, 0o600, dir_fd=folder)
@@ -29,7 +29,7 @@ def write_new(folder, name, content, owner, mode):
         os.fsync(descriptor)
         status = os.fstat(descriptor)
         if (status.st_uid, status.st_gid) != owner:
-            raise PermissionError(errno.EPERM, "the system does not let it have this owner and group")
+            raise PermissionError(errno.EPERM, "the system does not allow this owner and group")
         if stat.S_IMODE(status.st_mode) != mode:
             raise ModeRefused(mode)
     except BaseException:
@@ -40,7 +40,7 @@ def write_new(folder, name, content, owner, mode):
 
 
 def remove(folder, name):
-    """Remove a file that may be gone already."""
+    """Remove a file if it exists."""
     try:
         os.unlink(name, dir_fd=folder)
     except FileNotFoundError:

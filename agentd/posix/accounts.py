@@ -7,7 +7,7 @@ from agentd.result import Refusal
 
 
 class Account:
-    """The user a script runs as: name, uid, gid, groups, home, shell; ``switch`` when that is not the agent's own."""
+    """A user: name, uid, gid, groups, home, shell; ``switch`` if it is not the agent's own user."""
 
     def __init__(self, username):
         try:
@@ -15,7 +15,7 @@ class Account:
         except KeyError:
             if username:
                 raise Refusal("AccountNotExists", "there is no user '%s' on this instance" % username) from None
-            # a container may run under a uid that has no name
+            # in a container, a uid may have no name
             entry = pwd.struct_passwd((str(os.geteuid()), "", os.geteuid(), os.getegid(), "", "/", "/bin/sh"))
         self.name, self.uid, self.gid = entry.pw_name, entry.pw_uid, entry.pw_gid
         self.home, self.shell = entry.pw_dir, entry.pw_shell or "/bin/sh"
@@ -26,7 +26,7 @@ class Account:
         self.groups = os.getgrouplist(self.name, self.gid) if self.switch else []
 
     def can_enter(self, folder):
-        """Return whether this user may work in ``folder``; seen with its rights, since the agent's own may be more."""
+        """Return True if this user can work in ``folder``. Checked with its rights, because the agent may have more."""
         if not self.switch:
             return os.path.isdir(folder) and os.access(folder, os.X_OK)
         uid, gid, groups = os.geteuid(), os.getegid(), os.getgroups()
@@ -41,7 +41,7 @@ class Account:
             os.setgroups(groups)
 
     def become(self, folder):
-        """Give up the agent's identity for this one, and only then enter ``folder``, which the user may have exchanged.
+        """Change to this user and then enter ``folder``: the user may have replaced it.
 
         Called in the child, before it starts the interpreter. Raises OSError.
         """

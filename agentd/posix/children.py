@@ -1,11 +1,11 @@
-"""Children of the agent: processes that may block, so that the agent need not (POSIX).
+"""Child processes of the agent, for work that may block (POSIX).
 
-A child is forked from the agent, and all that it works on reaches it through a socket that the two share: no content,
-environment or secret is in a file or an argv. It says a few things back, one JSON object a line.
+A child is forked from the agent and gets its order over a socket pair. So no content, environment or secret is in a
+file or an argv. It answers with a few JSON objects, one per line.
 
-A fork costs several times what an order does: every page that either of the two touches afterwards is copied. So a
-child that has done its order, and keeps nothing of it, waits for another one. It works for one agent at most: when that
-is gone it ends, at once or when its order is done.
+A fork costs several times as much as an order: each page that one of the two writes to later is copied. So a child that
+has done its order, and keeps nothing of it, waits for another one. A child works for one agent. When that ends, the
+child ends too, immediately or after its order.
 """
 
 import functools
@@ -21,43 +21,43 @@ import traceback
 from agentd import channel
 from agentd.posix import processes
 
-_IDLE = 1  # children that may wait for longer than a moment
+_IDLE = 1  # children that may wait for longer than _MOMENT
 _MOMENT = 1.0  # seconds
-_ORDERS = 100  # after which a child ends: it does not look for circles in its memory
+_ORDERS = 100  # after which a child ends: its garbage collection is off
 _BLOCK = 64 * 1024
 _LOCK = struct.Struct("i")
 
 
 class Children:
-    """The children of one agent. ``lock`` is the descriptor of its lock, which a child holds until it has settled."""
+    """The children of one agent. ``lock`` is the descriptor of its lock. A child holds it until it has settled."""
 
     def __init__(self, loop, lock):
         self._loop = loop
         self._lock = lock
-        self._idle = []  # those who wait for an order, the last of them the one that was busy last
+        self._idle = []  # children that wait for an order, the last used at the end
         self._generation = 0
         self._trimming = False
 
     def spawn(self, body, order):
-        """Have a child call ``body(order, channel)``. Returns a future for the first thing that it says, a dict;
-        None when it ends without a word. Raises OSError.
+        """Have a child call ``body(order, channel)``. Return a future of its first message, a dict, or of
+        None if it ends without one. Raises OSError.
         """
         parcel = channel.pack(body, order)
         while self._idle:
             try:
                 return self._idle.pop().give(parcel, self._lock)
             except OSError:
-                continue  # it was killed while it waited
+                continue  # it was killed while waiting
         return _Child(self._loop, self._generation, self._add_idle, self._drop_idle).give(parcel, self._lock)
 
     def renew(self):
-        """Have none wait that was forked before: each has a copy of what our memory held then."""
+        """Stop using children that were forked before now: each has a copy of our memory at that time."""
         self._generation += 1
         for child in list(self._idle):
             child.close()
 
     def _add_idle(self, child):
-        """It waits for an order. Where many are at work at once the next one comes soon."""
+        """Add a child that waits. While several orders run concurrently, the next one comes soon."""
         if child.generation != self._generation:
             child.close()
             return
@@ -77,25 +77,25 @@ class Children:
 
 
 def become_child():
-    """Do nothing: a child is forked here, and no program is started."""
+    """Do nothing: on POSIX a child is forked, not started as a program."""
 
 
 class _Child:
-    """One of them, as the agent sees it. It calls ``waits`` with itself when its order is done, and ``gone`` after."""
+    """A child, as the agent sees it. It calls ``waits`` with itself after its order, and ``gone`` at its end."""
 
     def __init__(self, loop, generation, waits, gone):
         self.generation = generation
         self._loop = loop
         self._waits = waits
         self._gone = gone
-        self._future = None  # for the first thing that it says about its order
+        self._future = None  # of its first message about the order
         self._heard = b""
         self._unsent = b""
         self._end = _fork()
         loop.add_reader(self._end, self._listen)
 
     def give(self, parcel, lock):
-        """Hand it an order, and the lock with it. Raises OSError when it is gone."""
+        """Send the child an order with the lock. Raises OSError if the child has ended."""
         sent = self._end.sendmsg([parcel], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, _LOCK.pack(lock))])
         self._future = self._loop.create_future()
         self._unsent = parcel[sent:]
@@ -109,7 +109,7 @@ class _Child:
         except BlockingIOError:
             return
         except OSError:
-            self._unsent = b""  # it is gone, which is heard as well
+            self._unsent = b""  # it has ended, which _listen notices
         if not self._unsent:
             self._loop.remove_writer(self._end)
 
@@ -119,7 +119,7 @@ class _Child:
         except BlockingIOError:
             return
         except OSError:
-            data = b""  # it was killed before it took its order
+            data = b""  # it was killed before it read its order
         if not data:
             self.close()
             return
@@ -138,7 +138,7 @@ class _Child:
             self._future = None
 
     def close(self):
-        """Forget it: it is gone, or will be when it sees that we are."""
+        """Close the socket: the child has ended, or ends now."""
         self._tell(None)
         self._gone(self)
         self._loop.remove_reader(self._end)
@@ -147,7 +147,7 @@ class _Child:
 
 
 def _fork():
-    """Start a child. Returns the agent's end of the socket between the two."""
+    """Fork a child. Return the agent's end of the socket pair."""
     ours, theirs = socket.socketpair()
     with theirs:
         try:
@@ -162,10 +162,10 @@ def _fork():
 
 
 def _run(end):
-    """The whole life of the child; it never returns into the agent's loop."""
+    """Run the child. It never returns to the agent's loop."""
     status = 1
     try:
-        gc.disable()  # a collection would write to, and so copy, every page shared with the agent
+        gc.disable()  # a collection would write to every page shared with the agent, and so copy it
         signal.set_wakeup_fd(-1)
         os.setsid()
         _close_all_but({0, 1, 2, end.fileno()})
@@ -180,7 +180,7 @@ def _run(end):
 
 
 def _do_orders(end):
-    """Do one order after the other, as long as the agent has some and nothing of the last one is left."""
+    """Carry out orders while the agent sends them and nothing of the last one is left."""
     for number in range(_ORDERS):
         os.umask(0o077)
         processes.default_signals()
@@ -200,7 +200,7 @@ def _do_orders(end):
 
 
 def _receive(end):
-    """The next order, and the descriptor of the agent's lock; an empty one when the agent is gone."""
+    """Return the next order, and the descriptor of the agent's lock; an empty order if the agent has ended."""
     data, extra, _, _ = end.recvmsg(_BLOCK, socket.CMSG_SPACE(_LOCK.size))
     parts = [data]
     while parts[-1] and not parts[-1].endswith(b"\n"):
@@ -211,7 +211,7 @@ def _receive(end):
 
 
 def _has_children():
-    """Return whether something is left that would be taken for a part of the next order."""
+    """Return True if child processes are left that would count as a part of the next order."""
     try:
         while os.waitpid(-1, os.WNOHANG)[0]:
             pass
@@ -221,7 +221,7 @@ def _has_children():
 
 
 def _take_name(name):
-    """Be told apart from the agent in ``ps`` and ``top``, where the system can do that."""
+    """Set the process name for ``ps`` and ``top``, if the system can."""
     try:
         with open("/proc/self/comm", "wb", buffering=0) as file:
             file.write(name.encode("ascii"))
@@ -230,11 +230,11 @@ def _take_name(name):
 
 
 def _close_all_but(keep):
-    """Close every descriptor that the agent had open: listeners, connections, the loop's own."""
+    """Close every descriptor of the agent: listeners, connections, those of the loop."""
     for name in os.listdir("/dev/fd"):
         descriptor = int(name)
         if descriptor not in keep:
             try:
                 os.close(descriptor)
             except OSError:
-                continue  # the one that listed the folder
+                continue  # the descriptor of this listing

@@ -1,6 +1,6 @@
-"""Installing a file that is sent here (POSIX): its folder, owner, group and mode.
+"""Install a received file (POSIX): its folder, owner, group and mode.
 
-Everything is done relative to the open folder, so nothing that is put in its place meanwhile can lead us elsewhere.
+All calls are relative to the open folder. So replacing it meanwhile cannot redirect the file.
 """
 
 import errno
@@ -17,15 +17,15 @@ FORBIDDEN = re.compile(r".*[/\\]")
 
 
 def check_directory(directory):
-    """Raise Refusal when this can be no target folder."""
+    """Raise Refusal if this is not a valid target folder."""
     if not directory.startswith("/") or len(directory) > 255 or not directory.isprintable():
         text = "'%s' cannot be the target folder: it is an absolute path of at most 255 characters"
         raise Refusal("FilePathInvalid", text % directory[:80])
 
 
 def install(order, temporary):
-    """Make the file of ``order``, by way of the name ``temporary``. Raises Refusal and, with the old file untouched,
-    OSError."""
+    """Make the file of ``order`` under the name ``temporary``, then rename it. Raises Refusal and OSError; then the
+    old file is unchanged."""
     owner, mode = (_owner(order["owner"]), _group(order["group"])), int(order["mode"], 8)
     try:
         place = permissions.walk(order["directory"], 0o755)
@@ -40,7 +40,7 @@ def install(order, temporary):
         descriptor = _write(anchor, temporary, order["content"], owner, mode)
         try:
             if not _is_at(anchor, temporary, descriptor):
-                raise PermissionError(errno.EPERM, "another user has exchanged it")
+                raise PermissionError(errno.EPERM, "another user has replaced it")
             _name(anchor, temporary, order["name"], order["overwrite"])
         finally:
             os.close(descriptor)
@@ -51,7 +51,7 @@ def install(order, temporary):
 
 
 def _owner(name):
-    """The uid for ``name``; the agent's own when none was asked for."""
+    """Return the uid for ``name``; the agent's own by default."""
     if name is None:
         return os.geteuid()
     try:
@@ -70,7 +70,7 @@ def _group(name):
 
 
 def _write(anchor, temporary, content, owner, mode):
-    """Make the file in the folder ``anchor``. Returns its open descriptor."""
+    """Make the file in the folder ``anchor``. Return its open descriptor."""
     try:
         return _new_file.write_new(anchor, temporary, content, owner, mode)
     except _new_file.ModeRefused as error:
@@ -78,14 +78,14 @@ def _write(anchor, temporary, content, owner, mode):
 
 
 def _name(anchor, temporary, name, overwrite):
-    """Give the file its name, only when nothing has it unless ``overwrite``. A link of that name is never followed."""
+    """Give the file its name; an existing one is replaced only with ``overwrite``. Links are never followed."""
     if overwrite:
         if _is_folder(anchor, name):
             raise Refusal("FileAlreadyExists", "'%s' is a folder" % name)
         os.rename(temporary, name, src_dir_fd=anchor, dst_dir_fd=anchor)
         return
     try:
-        # a check and the act in one
+        # check and rename in one step
         os.link(temporary, name, src_dir_fd=anchor, dst_dir_fd=anchor, follow_symlinks=False)
     except FileExistsError:
         raise Refusal("FileAlreadyExists", "'%s' exists already and is not overwritten" % name) from None
@@ -99,7 +99,7 @@ def _is_folder(anchor, name):
 
 
 def _is_at(anchor, name, descriptor):
-    """Return whether the open file has this name."""
+    """Return True if the open file has this name."""
     try:
         return os.path.samestat(os.fstat(descriptor), os.stat(name, dir_fd=anchor, follow_symlinks=False))
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""The health of the agent, for its guard (POSIX): it is started, waited for, measured from /proc and pinged."""
+"""The health checks of the guard (POSIX): start the agent, wait, measure from /proc, ping."""
 
 import os
 import select
@@ -11,13 +11,13 @@ from agentd.wire import protocol
 
 
 class Lifeline:
-    """A pipe that the agent reads: it ends when the guard does, or closes it. Raises OSError."""
+    """A pipe that the agent reads. It closes when the guard ends or closes it. Raises OSError."""
 
     def __init__(self):
         self._reading, self._writing = os.pipe()
 
     def start(self, words):
-        """The agent as a Popen. Raises OSError."""
+        """Start the agent and return its Popen. Raises OSError."""
         try:
             return subprocess.Popen(
                 words + ["--lifeline", str(self._reading)], stdin=subprocess.DEVNULL, pass_fds=[self._reading]
@@ -30,7 +30,7 @@ class Lifeline:
 
 
 def end_signals():
-    """A descriptor on which the signals that concern a guard arrive as bytes."""
+    """Return a descriptor on which the signals for a guard arrive as bytes."""
     reading, writing = os.pipe()
     os.set_blocking(reading, False)
     os.set_blocking(writing, False)
@@ -41,7 +41,7 @@ def end_signals():
 
 
 def wait(wake, seconds, enough):
-    """Sleep for ``seconds``, less when ``enough()`` turns true. Returns whether the guard was told to end."""
+    """Sleep for ``seconds``, or until ``enough()`` is true. Return True if a signal asks the guard to end."""
     end = time.monotonic() + seconds
     while not enough():
         left = end - time.monotonic()
@@ -55,7 +55,7 @@ def wait(wake, seconds, enough):
 
 
 def usage(pid):
-    """Memory in bytes, CPU in seconds and open files of a process; None when it cannot be seen."""
+    """Return memory in bytes, CPU in seconds and open files of a process; None if unknown."""
     try:
         with open("/proc/%d/stat" % pid, "rb") as file:
             fields = file.read().rpartition(b")")[2].split()
@@ -68,9 +68,9 @@ def usage(pid):
 
 
 def ping(path, patience):
-    """Say hello and wait for any answer. Returns what went wrong, None when all is well.
+    """Send a hello and wait for any answer. Return the fault, or None.
 
-    To be told that there are too many connections is an answer. A connection that ends without a word is none.
+    A refusal because of too many connections is an answer. A connection that closes without a message is not.
     """
     hello = b'{"jsonrpc":"2.0","id":1,"method":"agent.hello","params":{"protocol":[1,0],"controller":"guard"}}\n'
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as agent:
@@ -81,6 +81,6 @@ def ping(path, patience):
             agent.sendall(hello)
             return None if agent.recv(4096) else "it closed the connection"
         except socket.timeout:
-            return "nothing came in %d s" % patience
+            return "no answer in %d s" % patience
         except OSError as error:
             return error.strerror

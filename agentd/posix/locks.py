@@ -5,8 +5,8 @@ import os
 
 
 def try_lock(path):
-    """Return a descriptor that holds the lock of the file ``path``, which is made when it is absent; every child that
-    has the descriptor holds it too. None when somebody else holds it. Raises OSError.
+    """Return a descriptor that holds the lock of the file ``path``, made if absent. Children that inherit the
+    descriptor hold it too. Return None if another process holds it. Raises OSError.
     """
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:

@@ -1,7 +1,7 @@
-"""Memory that is free again: what stood in it is overwritten (POSIX; where there is no /proc, nothing is done).
+"""Overwrite free memory, which may hold secrets (POSIX; nothing is done without /proc).
 
-Python and the C library keep what is given back to them for the next who asks, with what stood there. So we ask for all
-of it, and write zeros: sizes from the largest to the smallest, each until what we get lies where nothing was before.
+Python and the C library keep freed memory for later use, with its old content. So we allocate all of it and write
+zeros: sizes from the largest to the smallest, each until a block lies in new memory.
 """
 
 import bisect
@@ -10,24 +10,24 @@ import gc
 import itertools
 import sys
 
-_HEADER = 33  # bytes of a bytes object beside its content
-_SMALL = range(512, _HEADER, -8)  # bytes: up to here Python has blocks of its own, each for one size
-_LARGE = (range(65536, 4104, -12288), range(4104, 0, -16))  # bytes; with 8 for its size each is a whole block
-_MOST = 100000  # blocks of one size, where a system gives no others than those of before
+_HEADER = 33  # bytes of a bytes object besides its content
+_SMALL = range(512, _HEADER, -8)  # bytes: up to this size Python has its own blocks, each for one size
+_LARGE = (range(65536, 4104, -12288), range(4104, 0, -16))  # bytes; with 8 bytes for the size, each is a whole block
+_MOST = 100000  # limit of blocks of one size, for systems that only reuse memory
 _EDGE = 8192  # bytes at both ends of a free block that malloc_trim leaves as they are
-_UNCACHED = 2048  # bytes of a block that the C library does not keep for the next who asks
+_UNCACHED = 2048  # bytes of a block that the C library does not cache
 
 
 def prepare():
-    """Give memory that was needed for the start only to the system."""
+    """Give memory that only the start needed back to the system."""
     if sys.version_info < (3, 11):
-        wipe()  # functions keep the room of their first call, and it is not to be one that had a secret in it
+        wipe()  # functions keep the memory of their first call; it must not have had a secret
     else:
         _trim()
 
 
 def wipe():
-    """Overwrite what is free of the memory of this process."""
+    """Overwrite the free memory of this process."""
     gc.collect()
     regions = _regions()
     if regions:
@@ -37,21 +37,21 @@ def wipe():
         try:
             _wipe_small(regions)
         except MemoryError:
-            pass  # this process may have no more, and so has nothing left that is free
+            pass  # out of memory, so nothing is free
         _trim()
 
 
 def _wipe_stack(libc):
-    """The stack below what is in use: to there a structure is copied that is given by value."""
+    """Overwrite the stack below the part in use: a structure passed by value is copied that far."""
     room = type("Room", (ctypes.Structure,), {"_fields_": [("zeros", ctypes.c_char * 65536)]})
     libc.getpid(room())
 
 
 def _wipe_large(libc, regions, edge):
-    """The blocks of the C library, ``edge`` bytes at both their ends.
+    """Overwrite the free blocks of the C library, without ``edge`` bytes at both ends.
 
-    Each holds the address of the one before, because a list that grows would take and free such blocks itself. What
-    is new goes back as a larger block, or else the C library keeps some, and its memory grows from call to call.
+    Each block holds the address of the one before, because a growing list would itself take and free such blocks. New
+    memory is freed as one larger block: otherwise the C library keeps some of it, and its memory grows with each call.
     """
     libc.malloc.restype = libc.realloc.restype = ctypes.c_void_p
     held = None
@@ -79,7 +79,7 @@ def _is_new(regions, address):
 
 
 def _wipe_small(regions):
-    """The blocks of Python itself. Nothing else is made meanwhile: it would keep what is new from being given back."""
+    """Overwrite the free blocks of Python. Make no other objects meanwhile: they would prevent freeing new memory."""
     held, find = [], bisect.bisect_right
     for size in _SMALL:
         while True:
@@ -90,7 +90,7 @@ def _wipe_small(regions):
 
 
 def _trim():
-    """Give what is free to the system. Returns whether the C library can do that (glibc)."""
+    """Give free memory to the system. Return True if the C library can do that (glibc)."""
     give = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if give is not None:
         give(0)
@@ -98,7 +98,7 @@ def _trim():
 
 
 def _regions():
-    """The memory that this process can write to: the first addresses and the ends, in one sorted list."""
+    """Return the writable memory of this process: all first and end addresses, in one sorted list."""
     try:
         with open("/proc/self/maps", "rb") as lines:
             found = []

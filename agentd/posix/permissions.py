@@ -1,10 +1,10 @@
-"""The way to a folder, by descriptor, so that nobody else's link leads us to another one (POSIX).
+"""Open folders by descriptor, so that links of other users cannot redirect us (POSIX).
 
-Root and the user that we are count as ours. A link is followed where we own it and the folder that it stands in, and
-nobody else may write to that folder. So ``/var/run`` is followed, and a link in ``/tmp`` or in a folder of another user
-is not. Nothing is checked by one name and used by another: each folder is opened in the one above it.
+Root and the present user are trusted. A link is followed if a trusted user owns the link and its folder, and nobody
+else can write to that folder. So ``/var/run`` is followed, and a link in ``/tmp`` or in another user's folder is not.
+Each folder is opened relative to the one above it, so the folder that was checked is the one that is used.
 
-This module needs no other: its text is also sent to the machine that an agent is installed on.
+This module imports no other of agentd: its source is also sent to machines where an agent is installed.
 """
 
 import contextlib
@@ -12,23 +12,23 @@ import errno
 import os
 import stat
 
-# O_PATH: a folder that may be searched need not be readable; the controller, on any system, reads this module too
+# O_PATH: for folders that can be searched but not read; getattr, because controllers on any system import this
 _FOLDER = sum(getattr(os, name, 0) for name in ("O_PATH", "O_DIRECTORY", "O_NOFOLLOW", "O_CLOEXEC"))
-_STEPS = 400  # of one path: names, links, and folders that somebody removes as fast as they are made
+_STEPS = 400  # of one path: names, links, and folders that others remove while they are made
 
 
 class UntrustedPath(PermissionError):
-    """Somebody else could have made this, or could put another in its place; ``strerror`` says what it is."""
+    """Another user may have made this, or could replace it. ``strerror`` names it."""
 
     def __init__(self, text, path):
         super(UntrustedPath, self).__init__(errno.EPERM, text, path)
 
 
 class Place:
-    """An open folder, and who can change it; a context manager that closes ``descriptor``.
+    """An open folder and its protection; a context manager that closes ``descriptor``.
 
-    ``keeps``: nobody else can put something else in its place, nor in the place of what we make in it. ``closed``:
-    nor can anybody else make something in it.
+    ``keeps``: nobody else can replace it, or replace files that we make in it. ``closed``: nobody else can make files
+    in it either.
     """
 
     def __init__(self, descriptor, fixed, trusted):
@@ -52,9 +52,9 @@ class Place:
 def walk(path, make=None, private=False):
     """Return the Place at the absolute ``path``.
 
-    With ``make`` folders that are missing are made, the last one with this mode and those above it with 0755, whatever
-    the umask. Raises UntrustedPath at a link of others and at ``..`` in a folder of others, with ``private`` at any
-    folder above in which others can put another in the place of the next; NotADirectoryError, OSError.
+    With ``make``, missing folders are made: the last one with this mode, those above it with 0755, whatever the umask.
+    Raises UntrustedPath for a link of others, for ``..`` in a folder of others and, with ``private``, for any folder
+    above in which others can replace the next one; NotADirectoryError, OSError.
     """
     place = _top()
     names = _names(path)
@@ -72,26 +72,26 @@ def walk(path, make=None, private=False):
 
 
 def absolute(path):
-    """Return ``path`` from the root on. Each ``..`` stays: where it leads is not told by the text."""
+    """Return ``path`` as an absolute path. Each ``..`` stays: its target depends on links."""
     return "/" + "/".join(reversed(_names(path if path.startswith("/") else os.path.join(os.getcwd(), path))))
 
 
 def _top():
     descriptor = os.open("/", _FOLDER)
-    # the owner of / is root, or stands for root where users are mapped; it decides about everything below anyway
+    # the owner of / is root, or root's equivalent with mapped users; it controls everything below anyway
     return Place(descriptor, True, {0, os.geteuid(), os.fstat(descriptor).st_uid})
 
 
 def _names(path):
-    """The names of a path, the first one last."""
+    """Return the names in a path, the first one last."""
     return [name for name in reversed(path.split("/")) if name not in ("", ".")]
 
 
 def _step(place, names, make):
-    """Go from ``place``, which is closed then, to the next of ``names``; a link puts its own names there."""
+    """Open the next of ``names`` in ``place``, which is closed then. A link adds its own names."""
     name = names.pop()
     if name == ".." and not place.closed:
-        raise UntrustedPath("'..' in it stands in a folder that another user can change", name)
+        raise UntrustedPath("it has '..' in a folder that another user can change", name)
     try:
         below = os.open(name, _FOLDER, dir_fd=place.descriptor)
     except FileNotFoundError:
@@ -115,20 +115,20 @@ def _next(place, below, fixed):
 
 
 def _follow(place, name, names):
-    """The same where ``name`` is not a folder."""
+    """Open ``name``, which is not a folder but may be a link to one."""
     target = read_link(place, name)
     if not target.startswith("/"):
         names += _names(target)
         return place
     if os.fstat(place.descriptor).st_dev == _proc():
-        # it may lead elsewhere than it says, even into a container, where root is not ours
+        # such a link may lead anywhere, even into a container with another root
         return _next(place, os.open(name, _FOLDER & ~os.O_NOFOLLOW, dir_fd=place.descriptor), False)
     names += _names(target)
     return _next(place, os.open("/", _FOLDER), True)
 
 
 def read_link(place, name):
-    """Return what the link ``name`` says. Raises UntrustedPath, and NotADirectoryError when it is something else."""
+    """Return the target of the link ``name``. Raises UntrustedPath, and NotADirectoryError if it is not a link."""
     status = os.lstat(name, dir_fd=place.descriptor)
     if not stat.S_ISLNK(status.st_mode):
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), name)
@@ -138,7 +138,7 @@ def read_link(place, name):
 
 
 def _proc():
-    """The device of /proc; None where there is none."""
+    """Return the device of /proc; None without one."""
     try:
         return os.stat("/proc/self").st_dev
     except OSError:
@@ -146,7 +146,7 @@ def _proc():
 
 
 def _make(place, name, mode):
-    """Make a folder, with this mode whatever the umask, unless it is there."""
+    """Make a folder with this mode, whatever the umask, unless it exists."""
     before = os.umask(0)
     try:
         os.mkdir(name, mode, dir_fd=place.descriptor)
@@ -163,7 +163,7 @@ def _others_write(status):
 
 
 def _is_alone_in(gid):
-    """Return whether this is the group that systems make for a user alone, and it is ours."""
+    """Return True if this is our own group, with no other member."""
     if os.geteuid() == 0:
         return False
     import grp  # rarely needed
@@ -178,16 +178,16 @@ def _is_alone_in(gid):
 
 @contextlib.contextmanager
 def parent(path):
-    """Give the descriptor of the folder that ``path`` stands in, and the name in it. Raises as ``walk`` does."""
+    """Yield the descriptor of the folder of ``path``, and the name in it. Raises as ``walk`` does."""
     folder, name = os.path.split(absolute(path))
     with walk(folder) as place:
         yield place.descriptor, name
 
 
 def open_file(path, flags):
-    """Open a file to be written to, made with mode 0600 when it is missing. Returns its descriptor. Raises OSError.
+    """Open a file for writing, made with mode 0600 if missing. Return its descriptor. Raises OSError.
 
-    Where somebody else can make files it must be a plain one of ours that has no second name.
+    If others can make files in its folder, it must be a plain file of ours with one name.
     """
     path = absolute(path)
     flags |= os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -212,16 +212,16 @@ def open_file(path, flags):
 
 
 def make_private(folder):
-    """Make ``folder``, and those above it, unless it is there: mode 0700 whatever the umask. Raises OSError.
+    """Make ``folder``, and those above it, if missing: mode 0700 whatever the umask. Raises OSError.
 
-    One that is there must belong to this user, and nobody else may be able to write to it or to exchange it.
+    An existing one must belong to this user, and nobody else may be able to write to it or replace it.
     """
     check_private(folder, 0o700)
 
 
 def check_private(folder, make=None):
-    """Raise UntrustedPath unless ``folder`` is as ``make_private`` leaves it, OSError; ``make`` is that of ``walk``."""
+    """Raise UntrustedPath unless ``folder`` is as ``make_private`` leaves it; OSError. ``make`` is as in ``walk``."""
     with walk(absolute(folder), make, private=True) as place:
         status = os.fstat(place.descriptor)
         if not place.closed or status.st_uid != os.geteuid() or status.st_mode & 0o022:
-            raise UntrustedPath("it belongs to another user, or one can write to it", folder)
+            raise UntrustedPath("it belongs to another user, or others can write to it", folder)

@@ -1,8 +1,8 @@
-"""Processes of this machine: who is a child of whom, and how to end a whole tree of them (POSIX).
+"""The processes of this machine: find and end a whole tree of them (POSIX).
 
-A tree is found by ancestry, session and process group together. On Linux the caller makes itself a child subreaper
-first, so that a process whose parent has died (a double fork, ``setsid``, ``nohup``) comes back to it and is found by
-ancestry. A process that lost even that is recognised by a variable in its environment.
+A tree is found by ancestry, session and process group. On Linux the caller first becomes a child subreaper. Then a
+process whose parent has died (a double fork, ``setsid``, ``nohup``) becomes its child, and is found by ancestry. All
+others are recognised by a variable in their environment.
 """
 
 import collections
@@ -16,34 +16,34 @@ from agentd.base_runner import GRACE, SURVIVAL
 
 Process = collections.namedtuple("Process", "parent group session zombie start")
 
-LOOK = 0.05  # seconds between two looks at a tree that is being ended
+CHECK_INTERVAL = 0.05  # seconds between two checks of a tree that is being ended
 
 _PR_SET_CHILD_SUBREAPER = 36
 
 
 def adopt_orphans():
-    """Become the parent of descendants that lose theirs, where the system can do that (Linux)."""
+    """Become the parent of descendants whose parents end, if the system can do that (Linux)."""
     prctl = getattr(ctypes.CDLL(None), "prctl", None)
     if prctl is not None:
         prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def start_time(pid):
-    """Return when the process was started, in the system's own unit; None when there is no such process.
+    """Return the start time of a process, in the system's own unit; None if it does not exist.
 
-    With the boot id it tells a process from a later one that was given the same pid.
+    With the boot id it distinguishes a process from a later one with the same pid.
     """
-    return _look(pid).start
+    return _read(pid).start
 
 
 def is_running(pid, start):
-    """Return whether the very process that had ``pid`` at ``start`` still lives; not one that waits to be reaped."""
-    process = _look(pid)
+    """Return True if the process with ``pid`` and this start time still lives. A zombie does not."""
+    process = _read(pid)
     return start is not None and process.start == start and not process.zombie
 
 
-def _look(pid):
-    """One Process; _NOBODY when there is none."""
+def _read(pid):
+    """Return a Process; _NOBODY if it does not exist."""
     try:
         with open("/proc/%d/stat" % pid, "rb", buffering=0) as file:
             return _parse_stat(file.read())
@@ -55,7 +55,7 @@ def _look(pid):
 
 
 def everyone():
-    """All processes: pid → Process."""
+    """Return all processes: pid → Process."""
     try:
         names = os.listdir("/proc") if os.path.isdir("/proc/self") else None
     except OSError:
@@ -69,7 +69,7 @@ def everyone():
                 with open("/proc/%s/stat" % name, "rb") as file:
                     found[int(name)] = _parse_stat(file.read())
             except (OSError, ValueError, IndexError):
-                continue  # it ended while we looked
+                continue  # it ended meanwhile
     return found
 
 
@@ -82,7 +82,7 @@ _NOBODY = Process(0, 0, 0, True, None)
 
 
 def _listing():
-    """The same from ``ps``, for systems without /proc."""
+    """Return the same from ``ps``, for systems without /proc."""
     words = ["ps", "-A", "-o", "pid=,ppid=,pgid=,sess=,stat=,lstart="]
     found = {}
     listing = subprocess.run(words, stdout=subprocess.PIPE, check=False).stdout
@@ -97,7 +97,7 @@ def _listing():
 
 
 def descendants(ancestor, leader=None, processes=None):
-    """Living processes below ``ancestor``, and those in the session or group of ``leader``: a set of pids."""
+    """Return the pids of the living processes below ``ancestor``, or in the session or group of ``leader``."""
     processes = everyone() if processes is None else processes
     children = collections.defaultdict(list)
     for pid, process in processes.items():
@@ -115,7 +115,7 @@ def descendants(ancestor, leader=None, processes=None):
 
 
 def marked(variable):
-    """Living processes whose environment holds ``variable`` (bytes, ``NAME=value``), where that can be read."""
+    """Return the living processes whose readable environment has ``variable`` (bytes, ``NAME=value``)."""
     found = set()
     for pid, process in everyone().items():
         try:
@@ -128,7 +128,7 @@ def marked(variable):
 
 
 def send(pids, number):
-    """Send signal ``number`` to each; those that are gone, or not ours to end, are passed over."""
+    """Send signal ``number`` to each. Ignore processes that have ended, or are not ours to signal."""
     for pid in pids:
         try:
             os.kill(pid, number)
@@ -137,15 +137,15 @@ def send(pids, number):
 
 
 def interrupt(pid):
-    """Ask a shim to end its task; one that is just ending needs no asking."""
+    """Ask a shim to stop its task. Ignore a shim that is ending."""
     send([pid], signal.SIGTERM)
 
 
 def end_orphans(record, leader, start):
-    """End the tree of a task that has lost its shim: TERM, the grace, KILL. Returns the pids that survived it.
+    """End the tree of a task whose shim has ended: TERM, the grace period, KILL. Return the pids that survived.
 
-    ``leader`` is the script's main process, living or dead (its session keeps the number from being used again),
-    ``start`` its start time; both None when it is not known.
+    ``leader`` is the script's main process, living or dead (its session keeps the pid from being reused), ``start`` its
+    start time; both None if unknown.
     """
     mark = b"ASSIST_RECORD_ID=" + record.encode("ascii")
     if leader is not None and start_time(leader) not in (None, start):
@@ -165,14 +165,14 @@ def end_orphans(record, leader, start):
             asked |= new
             send(new, signal.SIGTERM)
             send(new, signal.SIGCONT)
-        time.sleep(LOOK)
+        time.sleep(CHECK_INTERVAL)
 
 
 def default_signals():
-    """Give a child the signal handling that programs expect, which the agent, or who started it, has changed.
+    """Restore the default signal handling in a child, which the agent or its parent has changed.
 
-    All but SIGPIPE and SIGXFSZ, which Python ignores and gives back to the programs it starts: an agent that is killed
-    before it was told something, or a limit on the size of files, must not take the child with it.
+    SIGPIPE and SIGXFSZ stay ignored here: Python restores them in the programs that it starts. So neither a killed
+    agent nor a file size limit kills the child.
     """
     for name in ("SIGCHLD", "SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP"):
         number = getattr(signal, name, None)

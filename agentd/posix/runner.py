@@ -14,14 +14,14 @@ from agentd.posix import processes, script
 from agentd.posix.accounts import Account
 from agentd.result import Refusal
 
-_READER = ["cat"]  # from stdin to nowhere
+_READER = ["cat"]  # reads stdin and discards it
 
 
 @contextlib.contextmanager
 def catch_signals():
-    """Turn the signals that matter to a Runner into bytes on a descriptor, which is given.
+    """Turn the signals for a Runner into bytes on a descriptor, and return it.
 
-    Done before the record is accepted, so that a stop which follows at once is heard.
+    Called before the record is accepted, so that an immediate stop is not missed.
     """
     reading, writing = os.pipe()
     os.set_blocking(reading, False)
@@ -38,14 +38,14 @@ def catch_signals():
 
 
 class Runner(BaseRunner):
-    """A script from its start to its exit; ``signals`` is what ``catch_signals`` gives."""
+    """The POSIX runner of a script. ``signals`` is the result of ``catch_signals``."""
 
     def __init__(self, folder, order, path, result, signals):
         super(Runner, self).__init__(folder, order, path, result)
         self._signals = signals
         self._selector = selectors.DefaultSelector()
         self._asked = set()  # pids that were sent TERM
-        self._next_look = 0.0  # at a tree that is being ended
+        self._next_check = 0.0  # next check of a tree that is being ended
 
     def run(self):
         with self._selector:
@@ -90,18 +90,18 @@ class Runner(BaseRunner):
                 else:
                     self._read(key.fileobj, key.data)
             now = time.monotonic()
-            if now < self._next_look:
+            if now < self._next_check:
                 continue
-            if self._look(now):
+            if self._advance(now):
                 return
             if self.state in (RunnerState.ENDING, RunnerState.KILLING):
-                self._next_look = now + processes.LOOK
+                self._next_check = now + processes.CHECK_INTERVAL
 
     def _leave_readers(self):
-        """Leave a reader at each pipe that somebody still holds: a daemon that prints later must not die of it.
+        """Leave a reader at each pipe that another process holds: a daemon that prints later must not die of SIGPIPE.
 
-        It is a program of its own and not a fork of ours, which would take megabytes. It outlives shim and agent, and
-        ends with the last who holds its pipe.
+        The reader is a program, not a fork, which would take megabytes. It outlives shim and agent, and ends with the
+        last holder of the pipe.
         """
         pipes = [key.fileobj for key in self._selector.get_map().values() if not callable(key.data)]
         for pipe in pipes:
@@ -116,15 +116,15 @@ class Runner(BaseRunner):
                     start_new_session=True,
                 )
             except OSError:
-                return  # no room for a process, or no such program
+                return  # no process can be started, or no such program
 
     def _wake(self):
-        """Return when to look again without being called."""
+        """Return the time of the next check."""
         if self.state is RunnerState.RUNNING:
             return self._deadline
         if self.state is RunnerState.DRAINING:
             return self._drained
-        return self._next_look
+        return self._next_check
 
     def _read(self, pipe, stream):
         data = os.read(pipe.fileno(), output.READ)
@@ -141,7 +141,7 @@ class Runner(BaseRunner):
             self._end(STOP, time.monotonic())
 
     def _reap(self):
-        """Collect every child that has ended: the main process and orphans that came to us."""
+        """Reap every child that has ended: the main process and adopted orphans."""
         while True:
             try:
                 pid, status = os.waitpid(-1, os.WNOHANG)
@@ -160,7 +160,7 @@ class Runner(BaseRunner):
         return processes.descendants(os.getpid(), self._main.pid)
 
     def _terminate(self, members):
-        """TERM, once for each: the main process first, so that it is not told of its children's end before."""
+        """Send TERM once to each: the main process first, so that it does not see its children end before."""
         new = sorted(members - self._asked, key=lambda pid: pid != self._main.pid)
         self._asked.update(new)
         processes.send(new, signal.SIGTERM)

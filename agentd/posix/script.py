@@ -1,6 +1,6 @@
-"""The file of a script and the words that run it (POSIX): interpreter, user, folder, environment.
+"""The file of a script and its command line (POSIX): interpreter, user, folder, environment.
 
-Everything here may block (user look-ups, disks) and is called in the shim only, never in the agent.
+All of this may block (user look-ups, disks) and runs only in the shim, never in the agent.
 """
 
 import os
@@ -11,14 +11,14 @@ from agentd.script import BAT, POWERSHELL, SHELL
 
 
 def command_words(kind, content, path):
-    """The argv that runs the script at ``path``. The interpreter is always named, so a noexec folder is no obstacle.
+    """Return the argv for the script at ``path``. It names the interpreter, so a noexec folder is no obstacle.
 
     Raises Refusal (``CommandNotApplicable``, ``ExecutionException``).
     """
     if kind == BAT:
         raise Refusal("CommandNotApplicable", "a Bat script runs on Windows only")
     if kind == POWERSHELL:
-        import shutil  # rarely needed, and it brings much along
+        import shutil  # rarely needed, and a large import
 
         program = shutil.which("pwsh")
         if program is None:
@@ -41,16 +41,16 @@ def command_words(kind, content, path):
 
 
 def write_file(path, content, account):
-    """Save the script at the absolute ``path``: a new file, mode 0700, of ``account``; what is there already stays.
+    """Save the script at the absolute ``path``: a new file, mode 0700, of ``account``. Nothing is overwritten.
 
-    Raises Refusal: ``ScriptFileExisted``, ``ExecutionException`` also where others can exchange what is in the folder.
+    Raises Refusal: ``ScriptFileExisted``; ``ExecutionException``, also if others can replace files in the folder.
     """
     folder, name = os.path.split(path)
     owner = (account.uid, account.gid if account.switch else os.getegid())
     try:
         with permissions.walk(folder, private=True) as place:
             if not place.keeps:
-                raise permissions.UntrustedPath("another user can exchange what is in this folder", folder)
+                raise permissions.UntrustedPath("another user can replace files in this folder", folder)
             os.close(_new_file.write_new(place.descriptor, name, content, owner, 0o700))
     except FileExistsError:
         info = "'%s' exists already and is not overwritten" % path
@@ -60,9 +60,9 @@ def write_file(path, content, account):
 
 
 def working_directory(asked, account):
-    """The folder to start in: the one asked for, else the user's home, else ``/``.
+    """Return the folder to start in: the one given, else the user's home, else ``/``.
 
-    Raises Refusal (``WorkingDirectoryNotExist``) when one was asked for that is not there or not open to the user.
+    Raises Refusal (``WorkingDirectoryNotExist``) if the given one does not exist or the user cannot enter it.
     """
     if asked:
         if not os.path.isdir(asked):
@@ -74,7 +74,7 @@ def working_directory(asked, account):
 
 
 def environment(account, path, extra):
-    """A clean, login-like environment, and on top of it ``extra``: the ids and the parameters of this run."""
+    """Return a clean environment like that of a login, with ``extra``: the ids and the parameters of this run."""
     values = {
         "HOME": account.home,
         "USER": account.name,

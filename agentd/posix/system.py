@@ -1,4 +1,4 @@
-"""This machine and this process (POSIX): where things are, what they are called, what they use."""
+"""This machine and this process (POSIX): paths, names and resource usage."""
 
 import functools
 import os
@@ -9,15 +9,15 @@ SEARCH_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 def prepare():
-    """Open the standard streams that are closed, once and before anything else: no file may get their numbers."""
+    """Open closed standard streams before any other file, so that no file gets their numbers."""
     for descriptor, name in enumerate(("stdin", "stdout", "stderr")):
         if getattr(sys, name) is None:
-            os.open(os.devnull, os.O_RDWR)  # the lowest free number, which is this one
+            os.open(os.devnull, os.O_RDWR)  # the lowest free number: this one
             setattr(sys, name, open(descriptor, "w" if descriptor else "r", closefd=False))
 
 
 def default_home():
-    """Return the folder of an agent that was told none: the system's for root, else the user's state folder."""
+    """Return the default folder of an agent: the system's for root, else in the user's state folder."""
     if os.geteuid() == 0:
         return "/var/lib/assist-agentd"
     state = os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")
@@ -26,7 +26,7 @@ def default_home():
 
 @functools.lru_cache(maxsize=None)
 def boot_id():
-    """Return what changes with every start of the machine; empty where the system does not tell."""
+    """Return an id that changes at each boot; empty if unknown."""
     try:
         with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
             return file.read().strip()
@@ -35,13 +35,13 @@ def boot_id():
 
 
 def describe():
-    """Return the names of the machine, of its system and of its processor."""
+    """Return the name of the machine, its system and its processor."""
     system, node, _, _, machine = os.uname()
     return {"hostname": node, "os": system, "arch": machine}
 
 
 def resident_bytes():
-    """Return the memory that this process has; None when it cannot be seen."""
+    """Return the resident memory of this process in bytes; None if unknown."""
     try:
         with open("/proc/self/statm", encoding="ascii") as file:
             return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
@@ -50,7 +50,7 @@ def resident_bytes():
 
 
 def open_files():
-    """Return the number of descriptors of this process; None when it cannot be seen."""
+    """Return the number of open descriptors of this process; None if unknown."""
     try:
         return len(os.listdir("/dev/fd"))
     except OSError:
@@ -58,7 +58,7 @@ def open_files():
 
 
 def free_bytes(folder):
-    """Return the room on the disk of ``folder``; None when it cannot be seen."""
+    """Return the free bytes on the disk of ``folder``; None if unknown."""
     try:
         status = os.statvfs(folder)
     except OSError:

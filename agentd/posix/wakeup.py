@@ -1,7 +1,7 @@
-"""The wakeup of a record: how its shim, in another process, tells the agent to look again (POSIX).
+"""The wakeup of a record: its shim, in another process, signals the agent (POSIX).
 
-It is a FIFO in the record's folder. The shim holds it open and writes a byte when there is news; whoever listens sees
-its end of file the moment the shim is gone. So nobody polls, and a later agent can take the place of an earlier one.
+It is a FIFO in the record's folder. The shim holds it open and writes a byte for news. A listener sees end of file when
+the shim ends. So no polling is needed, and a later agent can listen in place of an earlier one.
 """
 
 import os
@@ -13,7 +13,7 @@ _NAME = "alive"
 
 
 class Wakeup:
-    """The shim's end: as long as it is held, the record has a shim. Raises OSError."""
+    """The shim's end. While it is open, the record has a shim. Raises OSError."""
 
     def __init__(self, folder):
         path = os.path.join(folder, _NAME)
@@ -24,26 +24,26 @@ class Wakeup:
         self._descriptor = os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
 
     def send(self, byte):
-        """Tell whoever listens. A full pipe has news already."""
+        """Signal the listener. If the pipe is full, it has a signal already."""
         try:
             os.write(self._descriptor, byte)
         except BlockingIOError:
             pass
 
     def close(self):
-        """Hold it no longer."""
+        """Close it."""
         os.close(self._descriptor)
 
 
 class WakeupListener:
-    """The agent's end: calls ``woken`` with what was sent, and with ``b""`` when nobody holds it. Raises OSError."""
+    """The agent's end: calls ``woken`` with the bytes, and with ``b""`` when no shim holds it. Raises OSError."""
 
     def __init__(self, loop, folder, woken):
         self._loop = loop
         self._woken = woken
         self._descriptor = _open(folder)
         loop.add_reader(self._descriptor, self._listen)
-        loop.call_soon(self._listen)  # a holder that has come and gone before we opened it is never reported
+        loop.call_soon(self._listen)  # a holder that ended before we opened it is not reported
 
     def _listen(self):
         if self._descriptor is None:
@@ -61,7 +61,7 @@ class WakeupListener:
 
 
 def is_held(folder):
-    """Return whether a shim works on this record now."""
+    """Return True if a shim is working on this record."""
     try:
         descriptor = _open(folder)
     except FileNotFoundError:

@@ -1,6 +1,6 @@
-"""System calls that Windows offers and Python does not: processes, jobs, files that nobody else may open (by ctypes).
+"""System calls that Python does not offer (by ctypes): processes, jobs, exclusive files.
 
-Every call raises OSError when the system refuses. A handle is a number; whoever is given one closes it.
+Every call raises OSError if the system refuses. A handle is a number; its receiver closes it.
 """
 
 import contextlib
@@ -60,7 +60,7 @@ def _call(name, result, *arguments, check=_check):
 
 
 def _status(name, *arguments):
-    """A call of ntdll, which tells by a number what went wrong."""
+    """Return a function of ntdll, which reports errors by a number."""
 
     def check(result, function, arguments):
         if result != 0:
@@ -143,21 +143,21 @@ def close(handle):
 
 
 def boot_id():
-    """Return when the machine was started, by the clock of that moment: a later change of it changes nothing."""
+    """Return the boot time of the machine, by the clock of that time. Later clock changes do not matter."""
     told = _TimeOfDay()
     _NtQuerySystemInformation(_TIME_OF_DAY, byref(told), sizeof(told), None)
     return "%d" % (told.boot - told.boot_bias)
 
 
 def user_name():
-    """The name of the user that we run as."""
+    """Return the name of our user."""
     name = ctypes.create_unicode_buffer(257)
     _check(_GetUserName(name, byref(DWORD(len(name)))), None, None)
     return name.value
 
 
 def keep_bytes():
-    """Have files that ``os.open`` opens hold what is written to them; the system's default is to change line ends."""
+    """Have files that ``os.open`` opens keep bytes as they are; by default the system changes line ends."""
     _runtime._set_fmode(_O_BINARY)
 
 
@@ -167,11 +167,11 @@ def speak_utf8():
         _SetConsoleCP(_UTF8)
         _SetConsoleOutputCP(_UTF8)
     except OSError:
-        pass  # we have no console
+        pass  # no console
 
 
 def open_alone(path):
-    """A descriptor of ``path``, which nobody else can open until it is closed; None when someone has it open."""
+    """Open ``path`` exclusively until the descriptor is closed; return None if another process has it open."""
     try:
         handle = _CreateFile(path, _READ_WRITE, 0, None, _OPEN_ALWAYS, 0, None)
     except OSError as error:
@@ -185,7 +185,7 @@ def open_alone(path):
 
 
 def open_process(pid):
-    """A handle that tells about a process and can end it."""
+    """Return a handle that can query a process and end it."""
     return _OpenProcess(_PROCESS_LIMITED | _PROCESS_END | _SYNCHRONIZE, False, pid)
 
 
@@ -199,12 +199,12 @@ def _opened(pid):
 
 
 def has_ended(handle, seconds=0):
-    """Return whether the process of ``handle`` ends within ``seconds``."""
+    """Return True if the process of ``handle`` ends within ``seconds``."""
     return _WaitForSingleObject(handle, int(seconds * 1000)) != _STILL_RUNNING
 
 
 def start_time(handle):
-    """Return when the process of ``handle`` was started, in 100 ns of the system's clock at that moment."""
+    """Return the start time of the process of ``handle``, in 100 ns of the system's clock at that time."""
     return _times(handle)[0]
 
 
@@ -215,7 +215,7 @@ def _times(handle):
 
 
 def share(pid, handle):
-    """A handle of our own on what ``handle`` is in the process ``pid``."""
+    """Return our own copy of ``handle`` of the process ``pid``."""
     ours = HANDLE()
     process = _OpenProcess(_PROCESS_SHARE, False, pid)
     try:
@@ -226,15 +226,15 @@ def share(pid, handle):
 
 
 def end(handle, status):
-    """End the process of ``handle``, which is no error when it has ended."""
+    """End the process of ``handle``. A process that has ended is not an error."""
     if not has_ended(handle):
         _TerminateProcess(handle, status)
 
 
 def interrupt(leader):
-    """Send CTRL_BREAK to the process group of ``leader``, which has to share our console.
+    """Send CTRL_BREAK to the process group of ``leader``, which must share our console.
 
-    os.kill does the same, but where it fails some Pythons raise SystemError.
+    os.kill does the same, but some Pythons raise SystemError if it fails.
     """
     _GenerateConsoleCtrlEvent(_CTRL_BREAK, leader)
 
@@ -245,7 +245,7 @@ def resume(handle):
 
 
 def usage(pid):
-    """Resident memory in bytes, CPU time in seconds and open handles of a process."""
+    """Return resident memory in bytes, CPU time in seconds and open handles of a process."""
     with _opened(pid) as handle:
         memory, count = _Memory(), DWORD()
         _GetProcessMemoryInfo(handle, byref(memory), sizeof(memory))
@@ -257,11 +257,11 @@ def usage(pid):
 
 
 class ProcessJob:
-    """Processes that are ended together: those that are assigned, and all that they start.
+    """Processes that are ended together: the assigned ones, and all that they start.
 
-    It has no name. The name of a job is gone with the last handle on it, whatever still runs in it, so that after the
-    end of its holder nobody could find it by that name. Instead, with ``KILL_ON_JOB_CLOSE``, the system itself ends
-    all that is in it when the handle is closed, also because the process that held it was killed.
+    It has no name. The name of a job disappears with the last handle, even if its processes still run, so it could not
+    be found by name after the end of its holder. Instead, ``KILL_ON_JOB_CLOSE`` makes the system end all its processes
+    when the handle is closed, also if its holder was killed.
     """
 
     def __init__(self, flags):
@@ -277,7 +277,7 @@ class ProcessJob:
         _AssignProcessToJobObject(self._handle, process)
 
     def members(self):
-        """The pids of the processes in the job, a thousand at most."""
+        """Return the pids of the processes in the job, at most a thousand."""
         members = _Members()
         try:
             _QueryInformationJobObject(self._handle, _PROCESS_IDS, byref(members), sizeof(members), None)
@@ -287,11 +287,11 @@ class ProcessJob:
         return set(members.pids[: members.listed])
 
     def end(self, status):
-        """End all processes of the job at once."""
+        """End all processes of the job together."""
         _TerminateJobObject(self._handle, status)
 
     def release(self):
-        """Close the handle, and let what is still in the job go on."""
+        """Close the handle, and leave the processes of the job running."""
         self._limit(0)
         self.close()
 

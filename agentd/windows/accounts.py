@@ -1,6 +1,6 @@
 """The user that a script runs as (Windows): always the agent's own.
 
-To run as another one Windows wants that user's password, and an agent knows no passwords.
+To run as another user Windows needs that user's password, and an agent has no passwords.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""Installing a file that is sent here (Windows). Owner, group and mode have no effect; the folder's rights hold."""
+"""Install a received file (Windows). Owner, group and mode have no effect; the folder's rights apply."""
 
 import os
 import re
@@ -6,7 +6,7 @@ import re
 from agentd import disk
 from agentd.result import Refusal
 
-# A colon would name a stream within a file, a dot or a blank at the end is lost, and some names are devices anywhere.
+# A colon names a stream of a file, a dot or blank at the end is dropped, and some names are devices in every folder.
 FORBIDDEN = re.compile(
     r'.*[<>:"/\\|?*]|.*[. ]\Z|(?:con|prn|aux|nul|conin\$|conout\$|(?:com|lpt)[0-9¹²³])[ ]*(?:\..*)?\Z', re.IGNORECASE
 )
@@ -14,7 +14,7 @@ _ABSOLUTE = re.compile(r"[A-Za-z]:[/\\]|\\\\[^/\\?.]")
 
 
 def check_directory(directory):
-    """Raise Refusal when this can be no target folder."""
+    """Raise Refusal if this is not a valid target folder."""
     if not _ABSOLUTE.match(directory) or len(directory) > 255 or not directory.isprintable():
         text = "'%s' cannot be the target folder: it is an absolute path, like C:\\Data, of at most 255 characters"
         raise Refusal("FilePathInvalid", text % directory[:80])
@@ -23,8 +23,8 @@ def check_directory(directory):
 
 
 def install(order, temporary):
-    """Make the file of ``order``, by way of the name ``temporary``. Raises Refusal and, with the old file untouched,
-    OSError."""
+    """Make the file of ``order`` under the name ``temporary``, then rename it. Raises Refusal and OSError; then the
+    old file is unchanged."""
     folder = order["directory"]
     os.makedirs(folder, exist_ok=True)
     temporary, target = os.path.join(folder, temporary), os.path.join(folder, order["name"])
@@ -42,14 +42,14 @@ def install(order, temporary):
 
 
 def _name(temporary, target, overwrite):
-    """Give the file its name. A link at that name is replaced and never followed."""
+    """Give the file its name. A link of that name is replaced, never followed."""
     if overwrite:
         if os.path.isdir(target) and not os.path.islink(target):
             raise Refusal("FileAlreadyExists", "'%s' is a folder" % os.path.basename(target))
         os.replace(temporary, target)
         return
     try:
-        os.rename(temporary, target)  # fails here when the name is taken: a check and the act in one
+        os.rename(temporary, target)  # on Windows this fails if the name is taken: check and rename in one step
     except FileExistsError:
         info = "'%s' exists already and is not overwritten" % os.path.basename(target)
         raise Refusal("FileAlreadyExists", info) from None

@@ -1,7 +1,6 @@
-"""The health of the agent, for its guard (Windows): it is started, waited for and measured.
+"""The health checks of the guard (Windows): start the agent, wait, measure.
 
-There is no socket here on which a guard without a certificate could ask, so it is not pinged: an agent that hangs
-without growing is not noticed.
+A guard without a certificate has no socket to ping the agent. So a hung agent that does not grow is not noticed.
 """
 
 import signal
@@ -11,18 +10,18 @@ import time
 
 from agentd.windows import _kernel
 
-_LOOK = 0.5  # seconds: a signal does not cut a wait short here
+_INTERVAL = 0.5  # seconds: a signal does not interrupt a wait here
 
 
 class Lifeline:
-    """A job of which the agent is the only member: the system ends it when the guard does, or closes it. What the
-    agent starts is not in it. Raises OSError."""
+    """A job with the agent as its only member. The system ends it when the guard ends or closes it. Processes
+    that the agent starts are not in it. Raises OSError."""
 
     def __init__(self):
         self._job = _kernel.ProcessJob(_kernel.KILL_ON_JOB_CLOSE | _kernel.BREAKAWAY_OK | _kernel.SILENT_BREAKAWAY_OK)
 
     def start(self, words):
-        """The agent as a Popen. Raises OSError."""
+        """Start the agent and return its Popen. Raises OSError."""
         flags = _kernel.CREATE_SUSPENDED | _kernel.CREATE_NEW_PROCESS_GROUP
         agent = subprocess.Popen(words, stdin=subprocess.DEVNULL, creationflags=flags)
         try:
@@ -38,7 +37,7 @@ class Lifeline:
 
 
 def end_signals():
-    """An event that is set once the guard is told to end."""
+    """Return an event that is set when the guard must end."""
     told = threading.Event()
     for number in (signal.SIGINT, signal.SIGBREAK, signal.SIGTERM):
         signal.signal(number, lambda *_: told.set())
@@ -46,19 +45,19 @@ def end_signals():
 
 
 def wait(wake, seconds, enough):
-    """Sleep for ``seconds``, less when ``enough()`` turns true. Returns whether the guard was told to end."""
+    """Sleep for ``seconds``, or until ``enough()`` is true. Return True if the guard must end."""
     end = time.monotonic() + seconds
     while not enough():
         left = end - time.monotonic()
         if left <= 0:
             break
-        if wake.wait(min(left, _LOOK)):
+        if wake.wait(min(left, _INTERVAL)):
             return True
     return False
 
 
 def usage(pid):
-    """Memory in bytes, CPU in seconds and open handles of a process; None when it cannot be seen."""
+    """Return memory in bytes, CPU in seconds and open handles of a process; None if unknown."""
     try:
         return _kernel.usage(pid)
     except OSError:
@@ -66,4 +65,4 @@ def usage(pid):
 
 
 def ping(path, patience):
-    """There is nobody to ask; None, as when all is well."""
+    """Return None, as for a healthy agent: there is no socket to ping."""

@@ -1,11 +1,11 @@
-"""The socket for callers on this machine (Windows): there is none, they come by TLS."""
+"""The socket for callers on this machine (Windows): none. Callers use TLS."""
 
 AVAILABLE = False
 
 
 async def listen(loop, path, make_connection, backlog):
-    """Return None: there is nothing to listen at."""
+    """Return None: there is no such socket."""
 
 
 def caller(transport):
-    """Return None: nobody comes this way."""
+    """Return None: no caller connects here."""

@@ -1,10 +1,10 @@
-"""Locks that end with the process that holds them (Windows): a file that nobody else can open."""
+"""Locks that end with the process that holds them (Windows): an exclusively opened file."""
 
 from agentd.windows import _kernel
 
 
 def try_lock(path):
-    """Return a descriptor that holds the lock of the file ``path``, which is made when it is absent; every child that
-    has the descriptor holds it too. None when somebody else holds it. Raises OSError.
+    """Return a descriptor that holds the lock of the file ``path``, made if absent. Children that inherit the
+    descriptor hold it too. Return None if another process holds it. Raises OSError.
     """
     return _kernel.open_alone(path)

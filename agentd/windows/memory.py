@@ -1,9 +1,9 @@
-"""Memory that is free again (Windows): what stood in it stays, until somebody else asks for it."""
+"""Free memory (Windows): its content is not overwritten."""
 
 
 def wipe():
-    """Overwrite what is free of the memory of this process: not done here."""
+    """Do nothing: free memory is not overwritten here."""
 
 
 def prepare():
-    """Give memory that was needed for the start only to the system: nothing to do."""
+    """Do nothing: memory of the start is kept."""

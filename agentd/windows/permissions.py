@@ -1,7 +1,7 @@
-"""The rights on files and folders (Windows): only their owner, the system and the administrators.
+"""The rights on files and folders (Windows): only for their owner, the system and the administrators.
 
-Rights are read and written in the system's text form for them, SDDL: ``SY`` is the system, ``BA`` the administrators,
-``OW`` whoever owns the thing, ``CO`` whoever makes something in it.
+Rights are read and written as SDDL, the system's text form: ``SY`` is the system, ``BA`` the administrators, ``OW`` the
+owner of the object, ``CO`` the creator of an object in it.
 """
 
 import contextlib
@@ -31,9 +31,9 @@ class _Attributes(ctypes.Structure):
 
 
 def strangers(sddl, own):
-    """Return those, beside the user ``own``, who are given something by a descriptor in SDDL; its owner counts too.
+    """Return the users other than ``own`` that have a right in an SDDL descriptor; its owner counts too.
 
-    Everybody, as ``WD``, when there is no list of rights at all.
+    Without any list of rights that is everybody, ``WD``.
     """
     parts = _SDDL.match(sddl)
     if parts is None or parts.group("entries") is None or "NO_ACCESS_CONTROL" in parts.group("flags"):
@@ -41,31 +41,31 @@ def strangers(sddl, own):
     found = {parts.group("owner")}
     for entry in re.findall(r"\(([^)]*)\)", parts.group("entries")):
         fields = entry.split(";")
-        if fields[0] not in ("D", "OD", "XD"):  # all but those that deny
+        if fields[0] not in ("D", "OD", "XD"):  # not those that deny
             found.add(fields[5])
     return found - _TRUSTED - {own}
 
 
 def absolute(path):
-    """Return ``path`` from its drive on; ``..`` is a matter of the text here."""
+    """Return ``path`` with its drive; ``..`` is resolved in the text."""
     return os.path.abspath(path)
 
 
 @contextlib.contextmanager
 def parent(path):
-    """Give what ``dir_fd`` takes for the folder of ``path``, and the name in it: here a folder has no descriptor."""
+    """Yield the ``dir_fd`` of the folder of ``path``, and the name in it: on Windows a folder has no descriptor."""
     yield None, path
 
 
 def open_file(path, flags):
-    """Open a file to be written to, made when it is missing. Returns its descriptor. Raises OSError."""
+    """Open a file for writing, made if missing. Return its descriptor. Raises OSError."""
     return os.open(path, flags | os.O_CREAT, 0o600)
 
 
 def make_private(folder):
-    """Make ``folder``, and those above it, unless it is there, for its owner alone. Raises OSError.
+    """Make ``folder``, and those above it, if missing, for its owner alone. Raises OSError.
 
-    One that is there must belong to this user, and nobody else may use it.
+    An existing one must belong to this user, and nobody else may use it.
     """
     folder = absolute(folder)
     os.makedirs(os.path.dirname(folder), exist_ok=True)
@@ -76,7 +76,7 @@ def make_private(folder):
 
 
 def _make_folder(path):
-    """Make a folder that is private from its first moment. Raises OSError."""
+    """Make a folder that is private from the start. Raises OSError."""
     kernel, advapi = _libraries()
     descriptor = _parse(advapi, _PRIVATE)
     try:
@@ -87,7 +87,7 @@ def _make_folder(path):
 
 
 def _check_private(path):
-    """Raise PermissionError when someone else owns ``path`` or may use it."""
+    """Raise PermissionError if another user owns ``path`` or may use it."""
     kernel, advapi = _libraries()
     descriptor = c_void_p()
     status = advapi.GetNamedSecurityInfoW(
@@ -104,7 +104,7 @@ def _check_private(path):
 
 
 def _libraries():
-    """Loaded where they are needed: this module can be read and its text forms be tested on any system."""
+    """Load the libraries on demand: other systems import this module and test its text functions."""
     kernel = ctypes.WinDLL("kernel32", use_last_error=True)
     kernel.LocalFree.argtypes = [c_void_p]
     kernel.CloseHandle.argtypes = [HANDLE]
@@ -139,7 +139,7 @@ def _text(kernel, advapi, descriptor, parts):
 
 
 def _own_name(kernel, advapi):
-    """Our user as SDDL writes it: a number, or two letters for one of the users that every machine has."""
+    """Return our user in SDDL: a number, or two letters for a well-known user."""
     token, buffer, length, sid = HANDLE(), ctypes.create_string_buffer(256), DWORD(), c_wchar_p()
     _need(advapi.OpenProcessToken(kernel.GetCurrentProcess(), _TOKEN_QUERY, byref(token)))
     try:

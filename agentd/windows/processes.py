@@ -1,20 +1,20 @@
-"""Processes of this machine (Windows): which one it is, and the end of what a task left behind.
+"""The processes of this machine (Windows): identify one, and end the rest of a task.
 
-A script and all that it starts are in a job (``_kernel.ProcessJob``) that the shim holds. The system ends a job when
-its holder is gone, so no process of a task outlives a shim that was killed, and nobody has to look for them.
+A script and all its processes are in a job (``_kernel.ProcessJob``) that the shim holds. The system ends a job when its
+holder ends. So no process of a task outlives a killed shim, and no search for them is needed.
 """
 
 from agentd.base_runner import SURVIVAL
 from agentd.windows import _kernel
 
-LOOK = 0.1  # seconds between two looks at a tree that is being ended, or at the word to end it
-KILLED = 137  # the exit code of what is ended by force; the same as of a killed process elsewhere
+CHECK_INTERVAL = 0.1  # seconds between two checks of a tree that is being ended, or for a stop
+KILLED = 137  # the exit code of a killed process; the same as on other systems
 
 
 def start_time(pid):
-    """Return when the process was started, in 100 ns; None when there is no such process or it has ended.
+    """Return the start time of a process, in 100 ns; None if it does not exist or has ended.
 
-    It tells a process from a later one that was given the same pid.
+    It distinguishes a process from a later one with the same pid.
     """
     try:
         handle = _kernel.open_process(pid)
@@ -27,18 +27,18 @@ def start_time(pid):
 
 
 def is_running(pid, start):
-    """Return whether the very process that had ``pid`` at ``start`` still lives."""
+    """Return True if the process with ``pid`` and this start time still lives."""
     return start is not None and start_time(pid) == start
 
 
 def interrupt(pid):
-    """Ask a shim to end its task: it looks for the mark of a stop in the record's folder by itself."""
+    """Do nothing: a shim checks the mark of a stop in the record's folder by itself."""
 
 
 def end_orphans(record, leader, start):
-    """End the tree of a task that has lost its shim. Returns the pids that survived it.
+    """End the tree of a task whose shim has ended. Return the pids that survived.
 
-    Its job went with its shim. What can be left is ``leader``, the main process, when the system could not end it.
+    The job ended with its shim. Only ``leader``, the main process, can be left, if the system could not end it.
     """
     if leader is None or not is_running(leader, start):
         return set()

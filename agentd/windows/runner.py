@@ -1,7 +1,7 @@
-"""A script from its start to its exit (Windows): one loop over what three threads bring.
+"""A script from its start to its exit (Windows): one loop over the events of three threads.
 
-Pipes cannot be waited for together here, so each is read by a thread, and one more waits for the main process. The
-script shares the console of its shim, which nobody sees: that is how a CTRL_BREAK reaches it.
+One wait for several pipes is not possible here, so a thread reads each, and one more waits for the main process. The
+script shares the hidden console of its shim, so that a CTRL_BREAK reaches it.
 """
 
 import contextlib
@@ -18,33 +18,33 @@ from agentd.result import Refusal
 from agentd.windows import _kernel, processes, script
 from agentd.windows.accounts import Account
 
-_BACKLOG = 16  # blocks that are read ahead of the disk
+_BACKLOG = 16  # blocks that are read before they are written
 _NO_FOLDER = 267  # ERROR_DIRECTORY
-_MAIN = 0  # where what is brought comes from, when it is none of the streams
+_MAIN = 0  # the source of an event that is not from a stream
 
 
 @contextlib.contextmanager
 def catch_signals():
-    """Keep keys of the console, which is the script's too, from ending the shim. Nothing is given: a stop is a file."""
+    """Keep console keys, which also reach the script, from ending the shim. Return None: a stop is a file."""
     for number in (signal.SIGINT, signal.SIGBREAK):
         signal.signal(number, signal.SIG_IGN)
     yield
 
 
 class Runner(BaseRunner):
-    """A script from its start to its exit; ``signals`` is what ``catch_signals`` gives."""
+    """The Windows runner of a script. ``signals`` is the result of ``catch_signals``."""
 
     def __init__(self, folder, order, path, result, signals):
         super(Runner, self).__init__(folder, order, path, result)
-        self._brought = queue.Queue(_BACKLOG)  # (stream, bytes), none at its end; (_MAIN, exit status)
+        self._events = queue.Queue(_BACKLOG)  # (stream, bytes), none at its end; (_MAIN, exit status)
         self._open = {1, 2}  # the streams that have not ended
-        self._told = False  # the main process was told to end
+        self._told = False  # the main process was asked to end
 
     def run(self):
         self._job = _kernel.ProcessJob(_kernel.KILL_ON_JOB_CLOSE)
         super(Runner, self).run()
         if self._cause is None:
-            self._job.release()  # what the script has left running on purpose goes on
+            self._job.release()  # processes that the script left running on purpose continue
 
     def _start(self):
         words, folder, environment = self._save(script, Account(self._order["username"]))
@@ -67,16 +67,16 @@ class Runner(BaseRunner):
             raise
         self._resume()
         self._started(time.monotonic())
-        self._next_look = time.monotonic()
-        for bring in (
-            lambda: self._bring_output(1, self._main.stdout),
-            lambda: self._bring_output(2, self._main.stderr),
-            self._bring_status,
+        self._next_check = time.monotonic()
+        for read in (
+            lambda: self._read_output(1, self._main.stdout),
+            lambda: self._read_output(2, self._main.stderr),
+            self._wait_for_exit,
         ):
-            threading.Thread(target=bring, daemon=True).start()
+            threading.Thread(target=read, daemon=True).start()
 
     def _resume(self):
-        """Resume the main process, once it is in the job and noted: so nothing that it starts escapes."""
+        """Resume the main process when it is in the job and noted, so that no process of it escapes."""
         handle = int(self._main._handle)
         try:
             self._job.assign(handle)
@@ -86,31 +86,31 @@ class Runner(BaseRunner):
             self._main.kill()
             raise
 
-    def _bring_output(self, stream, pipe):
+    def _read_output(self, stream, pipe):
         while True:
             data = pipe.read(output.READ)
-            self._brought.put((stream, data))
+            self._events.put((stream, data))
             if not data:
                 return
 
-    def _bring_status(self):
-        self._brought.put((_MAIN, self._main.wait()))
+    def _wait_for_exit(self):
+        self._events.put((_MAIN, self._main.wait()))
 
     def _follow(self):
         while True:
             self._receive()
             now = time.monotonic()
-            if now >= self._next_look:
-                self._next_look = now + processes.LOOK
+            if now >= self._next_check:
+                self._next_check = now + processes.CHECK_INTERVAL
                 if self.state is RunnerState.RUNNING and os.path.exists(self._folder.name("stopping")):
                     self._end(STOP, now)
-                if self._look(now):
+                if self._advance(now):
                     return
 
     def _receive(self):
-        """Take the next thing that is brought; wait until it is time to look."""
+        """Take the next event; wait until the next check at most."""
         try:
-            source, thing = self._brought.get(timeout=max(self._next_look - time.monotonic(), 0.001))
+            source, thing = self._events.get(timeout=max(self._next_check - time.monotonic(), 0.001))
         except queue.Empty:
             return
         if source == _MAIN:
@@ -120,7 +120,7 @@ class Runner(BaseRunner):
         else:
             self._open.discard(source)
         if self._status is not None and not self._open:
-            self._next_look = time.monotonic()  # there may be no more to wait for
+            self._next_check = time.monotonic()  # there may be no more events
 
     def _pipes_open(self):
         return bool(self._open)
@@ -142,5 +142,5 @@ class Runner(BaseRunner):
         self._job.end(processes.KILLED)
 
     def _exit_code(self):
-        """32 bits with a sign, as scripts see it."""
+        """Return 32 bits with a sign, as scripts see it."""
         return self._status - (1 << 32) if self._status >= 1 << 31 else self._status

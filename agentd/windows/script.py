@@ -1,7 +1,7 @@
-"""The file of a script and the words that run it (Windows): interpreter, folder, environment.
+"""The file of a script and its command line (Windows): interpreter, folder, environment.
 
-Batch and PowerShell read a script's bytes in their own ways; scripts arrive as UTF-8 and are saved in the form that
-each of them reads right.
+Batch and PowerShell each read the bytes of a script in their own way. Scripts arrive as UTF-8 and are saved in the form
+that each of them reads correctly.
 """
 
 import codecs
@@ -11,7 +11,7 @@ from agentd import disk
 from agentd.result import Refusal
 from agentd.script import BAT, POWERSHELL, SHELL
 
-# What a program may expect to find; the rest of the agent's own environment is not for scripts.
+# The variables that a program may expect. Scripts do not get the rest of the agent's environment.
 _INHERITED = (
     "ALLUSERSPROFILE", "APPDATA", "COMMONPROGRAMFILES", "COMMONPROGRAMFILES(X86)", "COMMONPROGRAMW6432",
     "COMPUTERNAME", "COMSPEC", "DRIVERDATA", "HOMEDRIVE", "HOMEPATH", "LOCALAPPDATA", "LOGONSERVER",
@@ -23,14 +23,14 @@ _INHERITED = (
 
 
 def command_words(kind, content, path):
-    """The command line that runs the script at ``path``: a text, or words that Python joins. Raises Refusal."""
+    """Return the command line for the script at ``path``: a text, or a list for Python to join. Raises Refusal."""
     if kind == BAT:
-        # with /s cmd takes away the first and the last quote, and no other: whatever is in the path stays as it is
+        # with /s cmd removes the first and the last quote only, so the path stays unchanged
         return '"%s" /d /q /s /c ""%s""' % (_system("cmd.exe"), path)
     if kind == POWERSHELL:
         program = _system("WindowsPowerShell", "v1.0", "powershell.exe")
         if not os.path.exists(program):
-            import shutil  # rarely needed, and it brings much along
+            import shutil  # rarely needed, and a large import
 
             program = shutil.which("pwsh")
         if program is None:
@@ -47,25 +47,25 @@ def _system(*names):
 
 
 def as_batch(content):
-    """``content`` as cmd reads it right: each line ended by CR and LF, or a label may not be found; no mark at the
-    beginning, which would be part of the first command."""
+    """Return ``content`` for cmd: CR LF line ends, or labels may not be found; no byte order mark, which would be a
+    part of the first command."""
     if content.startswith(codecs.BOM_UTF8):
         content = content[len(codecs.BOM_UTF8) :]
     return content.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
 
 
 def as_powershell(content):
-    """``content`` as Windows PowerShell reads it right: UTF-8 beyond ASCII needs its mark at the beginning."""
+    """Return ``content`` for Windows PowerShell: UTF-8 beyond ASCII needs a byte order mark."""
     if content.startswith((codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return content
     try:
         return content if len(content.decode("utf-8")) == len(content) else codecs.BOM_UTF8 + content
     except UnicodeDecodeError:
-        return content  # in some code page of its own
+        return content  # in another code page
 
 
 def write_file(path, content, account):
-    """Save the script as a new file in the agent's own folder; whatever is there already stays untouched.
+    """Save the script as a new file in the agent's own folder. Nothing is overwritten.
 
     Raises Refusal (``ScriptFileExisted``, ``ExecutionException``).
     """
@@ -92,9 +92,9 @@ def write_file(path, content, account):
 
 
 def working_directory(asked, account):
-    """The folder to start in: the one asked for, else the system's.
+    """Return the folder to start in: the one given, else the system's.
 
-    Raises Refusal (``WorkingDirectoryNotExist``) when one was asked for and is not there.
+    Raises Refusal (``WorkingDirectoryNotExist``) if the given one does not exist.
     """
     if asked and not os.path.isdir(asked):
         raise Refusal("WorkingDirectoryNotExist", "there is no folder '%s' on this instance" % asked)
@@ -102,7 +102,7 @@ def working_directory(asked, account):
 
 
 def environment(account, path, extra):
-    """The system's variables and who we are, and on top of them ``extra``: the ids and the parameters of this run."""
+    """Return the system's and the user's variables, with ``extra``: the ids and the parameters of this run."""
     values = {name: os.environ[name] for name in _INHERITED if name in os.environ}
     values.update(USERNAME=account.name, USERPROFILE=account.home)
     if path:

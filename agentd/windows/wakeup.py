@@ -1,7 +1,7 @@
-"""The wakeup of a record: how its shim, in another process, tells the agent to look again (Windows).
+"""The wakeup of a record: its shim, in another process, signals the agent (Windows).
 
-There is no file here that tells when its holder is gone, so the shim writes down who it is, and the agent looks ten
-times a second, while there is a task, whether that process lives, the output has grown, or the result is there.
+No file here shows whether its holder lives. So the shim writes down its process. While a task runs, the agent checks
+ten times a second whether that process lives, the output has grown, or the result exists.
 """
 
 import json
@@ -14,11 +14,11 @@ PROGRESS = b"o"
 ENDED = b"f"
 
 _NAME = "alive"
-_LOOK = 0.1  # seconds
+_INTERVAL = 0.1  # seconds
 
 
 class Wakeup:
-    """The shim's end: as long as it is held, the record has a shim. Raises OSError."""
+    """The shim's end. While it is held, the record has a shim. Raises OSError."""
 
     def __init__(self, folder):
         pid = os.getpid()
@@ -26,14 +26,14 @@ class Wakeup:
         disk.write_whole(os.path.join(folder, _NAME), holder.encode("ascii"), sync=False)
 
     def send(self, byte):
-        """Nothing to do: who listens sees it in the folder."""
+        """Do nothing: the listener sees the change in the folder."""
 
     def close(self):
-        """Nothing to do: it is held by the process, which ends with its order."""
+        """Do nothing: the process holds it, and ends with its order."""
 
 
 class WakeupListener:
-    """The agent's end: calls ``woken`` with what was sent, and with ``b""`` when nobody holds it. Raises OSError."""
+    """The agent's end: calls ``woken`` with the bytes, and with ``b""`` when no shim holds it. Raises OSError."""
 
     def __init__(self, loop, folder, woken):
         self._loop = loop
@@ -41,15 +41,15 @@ class WakeupListener:
         self._woken = woken
         self._seen = None
         self._process = _open_holder(folder)
-        self._timer = loop.call_soon(self._look)
+        self._timer = loop.call_soon(self._check)
 
-    def _look(self):
-        # before the look at the result: what a holder has written last is seen after its end
+    def _check(self):
+        # before the result is checked: the last write of a holder becomes visible after its end
         gone = self._process is None or _kernel.has_ended(self._process)
         if gone or os.path.exists(os.path.join(self._folder, "result.json")):
             self._woken(b"" if gone else ENDED)
             return
-        self._timer = self._loop.call_later(_LOOK, self._look)
+        self._timer = self._loop.call_later(_INTERVAL, self._check)
         newest = _newest_output(self._folder)
         if newest != self._seen:
             self._seen = newest
@@ -63,12 +63,12 @@ class WakeupListener:
 
 
 def is_held(folder):
-    """Return whether a shim works on this record now."""
+    """Return True if a shim is working on this record."""
     return processes.is_running(*_holder(folder))
 
 
 def _holder(folder):
-    """The pid and the start time of the last holder; (0, None) when there was none."""
+    """Return pid and start time of the last holder; (0, None) without one."""
     try:
         with open(os.path.join(folder, _NAME), encoding="ascii") as file:
             pid, start = json.load(file)
@@ -78,7 +78,7 @@ def _holder(folder):
 
 
 def _open_holder(folder):
-    """A handle on the process that holds it; None when nobody does."""
+    """Return a handle on the process that holds it; None without one."""
     pid, start = _holder(folder)
     try:
         handle = _kernel.open_process(pid)
@@ -91,7 +91,7 @@ def _open_holder(folder):
 
 
 def _newest_output(folder):
-    """The name and the size of the segment that is being written."""
+    """Return name and size of the segment that is being written."""
     try:
         name = max((name for name in os.listdir(folder) if name.startswith("output-")), default=None)
         return name and (name, os.stat(os.path.join(folder, name)).st_size)

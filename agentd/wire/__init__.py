@@ -1,1 +1,1 @@
-"""The common ground of agent and controller: the protocol, and TLS over memory. Nothing here opens a connection."""
+"""The modules that agent and controller share: the protocol, and TLS over memory. They open no connection."""

@@ -1,8 +1,8 @@
-"""The wire: JSON-RPC 2.0, one JSON object a line, on any byte stream.
+"""The wire protocol: JSON-RPC 2.0, one JSON object per line, on any byte stream.
 
-This module is what both sides share: the codec (bytes in, messages out; it opens nothing and waits for
-nothing), the limits, and the way to a socket whose path is too long. Bytes travel as base64 text. Times are
-seconds since the epoch, sizes are bytes, offsets count the bytes that a script has produced on both streams.
+Both sides use this module: the codec (bytes in, messages out; no I/O), the limits, and the way to a socket whose path
+is too long. Bytes are sent as base64 text. Times are seconds since the epoch, sizes are bytes, offsets count the
+bytes that a script has produced on both streams.
 
 The first request of a connection is ``agent.hello``. Requests share a connection and may be answered out of
 order. Unknown fields are ignored, unknown methods refused.
@@ -32,19 +32,19 @@ file.put       record, invocation, name, directory, content (base64),        rec
 =============  ============================================================  ====================================
 
 Notifications of a watch, in the order of the bytes: ``task.output`` (record, stream "stdout" or "stderr", offset,
-data), ``task.gap`` (record, offset, bytes: so many from there are gone, beyond the budget, or passed over because
-the connection did not take them in time and the ``newest`` are wanted) and, last,
-``task.finished`` (record, result). The ``output`` of ``task.get`` is a list of the same objects, without ``record``;
-``next`` is the offset of the following page, null when there is none yet. On the last page ``produced`` is the size of
-all output so far, else null; ``started`` is null when nothing started or nobody knows when.
+data), ``task.gap`` (record, offset, bytes: the number of missing bytes, which were deleted, are over the budget, or
+were skipped for ``newest`` because the connection did not read them in time) and, last, ``task.finished`` (record,
+result). The ``output`` of ``task.get`` is a list of the same objects, without ``record``; ``next`` is the offset of
+the following page, null if there is none yet. On the last page ``produced`` is the size of all output so far, else
+null; ``started`` is null if nothing has started or the time is unknown.
 
-A *state* is one of the five of a record: Running, Stopping, Stopped, Finished, Failed; ``known`` tells that the agent
-had this record before, ``watching`` that the watch asked for by ``watch`` has begun, as by ``task.watch``. A *result*
-has: state, exit_code (null when there is none), error_code and error_info (empty when all went well), started (null
-when nothing started), finished, output_bytes (all that was produced) and dropped (those of them that the spool no
-longer holds). After ``task.forget`` a record answers with the state "Forgotten" and no result.
+A *state* is one of the five of a record: Running, Stopping, Stopped, Finished, Failed. ``known`` is true if the agent
+had this record before; ``watching`` is true if the watch asked for by ``watch`` has begun, as by ``task.watch``. A
+*result* has: state, exit_code (null without one), error_code and error_info (empty without an error), started (null
+if nothing started), finished, output_bytes (all that was produced) and dropped (those of them that are no longer in the
+spool). After ``task.forget`` a record answers with the state "Forgotten" and no result.
 
-An error is a JSON-RPC error whose ``data.code`` is the ErrorCode that a record would carry, or ``RecordNotFound``.
+An error is a JSON-RPC error whose ``data.code`` is the ErrorCode that a record would have, or ``RecordNotFound``.
 """
 
 import base64
@@ -60,7 +60,7 @@ STOPPING = "Stopping"
 STOPPED = "Stopped"
 FINISHED = "Finished"
 FAILED = "Failed"
-FORGOTTEN = "Forgotten"  # no state of a record, but the answer for one that is not kept any more
+FORGOTTEN = "Forgotten"  # not a state of a record, but the answer for a deleted one
 
 LINE_LIMIT = 1024 * 1024
 PAGE_LIMIT = 256 * 1024
@@ -77,7 +77,7 @@ _DIGITS_LIMIT = 100
 
 
 class ProtocolError(Exception):
-    """The peer sent what is not one JSON object a line; the connection is of no further use. ``number`` says why."""
+    """The peer did not send one JSON object per line. The connection is unusable. ``number`` is the reason."""
 
     def __init__(self, text, number=PARSE_ERROR):
         super(ProtocolError, self).__init__(text)
@@ -85,9 +85,9 @@ class ProtocolError(Exception):
 
 
 class Decoder:
-    """Turns the bytes of a stream into messages, one JSON object for each line.
+    """Decodes the bytes of a stream into messages, one JSON object per line.
 
-    Feed it what arrives; it keeps an unfinished line for the next call and never more than ``limit`` bytes of it.
+    Feed it the received bytes. It keeps an incomplete line for the next call, at most ``limit`` bytes of it.
     """
 
     def __init__(self, limit=LINE_LIMIT):
@@ -97,7 +97,7 @@ class Decoder:
     def feed(self, data):
         """Return the messages (dicts) completed by ``data``.
 
-        Raises ProtocolError on a line over the limit and on one that is no JSON object.
+        Raises ProtocolError for a line over the limit or one that is not a JSON object.
         """
         self._rest += data
         if b"\n" not in data:
@@ -129,19 +129,19 @@ def _message(line):
 
 
 def _integer(text):
-    """Old Pythons take many seconds for a number of a million digits."""
+    """Return an integer of limited length: old Pythons need many seconds for a million digits."""
     if len(text) > _DIGITS_LIMIT:
         raise ValueError("a number has more than %d digits" % _DIGITS_LIMIT)
     return int(text)
 
 
 def is_id(value):
-    """Return whether a value can be the id of a request; null stands for none."""
+    """Return True if a value can be the id of a request; null means none."""
     return value is None or (isinstance(value, (int, str)) and not isinstance(value, bool))
 
 
 def encode(message):
-    """One message as its line of bytes."""
+    """Return one message as a line of bytes."""
     return json.dumps(message, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "replace") + b"\n"
 
 
@@ -158,7 +158,7 @@ def response(number, result):
 
 
 def failure(number, code, message, error_code=None):
-    """An error response; ``error_code`` is the ErrorCode for ``data.code``."""
+    """Return an error response; ``error_code`` is the ErrorCode for ``data.code``."""
     error = {"code": code, "message": message}
     if error_code:
         error["data"] = {"code": error_code}
@@ -166,12 +166,12 @@ def failure(number, code, message, error_code=None):
 
 
 def pack(data):
-    """Bytes as the text that carries them."""
+    """Return bytes as base64 text."""
     return base64.b64encode(data).decode("ascii")
 
 
 def unpack(text):
-    """The bytes that a text carries. Raises ValueError when it is not base64."""
+    """Return the bytes of a base64 text. Raises ValueError if it is not base64."""
     if not isinstance(text, str):
         raise ValueError("not base64 text")
     try:
@@ -182,15 +182,15 @@ def unpack(text):
 
 @contextlib.contextmanager
 def reachable(path):
-    """A name of the socket ``path`` that is short enough to bind or connect to.
+    """Yield a name of the socket ``path`` that is short enough to bind or connect to.
 
-    The system's limit is 107 bytes (103 on some). A longer path is reached through a link in a private folder of
-    its own, which is needed only for the moment of the call.
+    The system's limit is 107 bytes (103 on some). A longer path is reached through a link in a private temporary
+    folder, which exists only during the call.
     """
     if len(os.fsencode(path)) <= SOCKET_PATH_LIMIT:
         yield path
         return
-    import tempfile  # rarely needed, and it brings much along
+    import tempfile  # rarely needed, and a large import
 
     folder = tempfile.mkdtemp(prefix="assist-", dir="/tmp")
     link = os.path.join(folder, "home")

@@ -1,7 +1,7 @@
-"""A Tunnel on asyncio: below it a TCP transport, above it a protocol, and neither knows of TLS.
+"""A Tunnel on asyncio: between a TCP transport and a protocol, neither of which knows about TLS.
 
-asyncio's own TLS keeps a quarter of a MiB for each connection, which is 250 MiB for a thousand, and when it refuses a
-certificate it does not send the alert that tells the other end why.
+asyncio's own TLS keeps a quarter of a MiB for each connection, 250 MiB for a thousand. And when it refuses a
+certificate it does not send the alert with the reason.
 """
 
 import asyncio
@@ -9,16 +9,16 @@ import ssl
 
 from agentd.wire.tunnel import Tunnel, TunnelState
 
-_BUFFER = memoryview(bytearray(64 * 1024))  # for all connections: what comes is taken out of it at once
+_BUFFER = memoryview(bytearray(64 * 1024))  # shared by all connections: received bytes are copied out immediately
 
-# without a buffer of ours, each piece that comes costs a mapping of 256 KiB; Python 3.6, which has no TLS 1.3, has none
+# without our own buffer, each read maps 256 KiB; Python 3.6, without TLS 1.3, has no BufferedProtocol
 _Protocol = getattr(asyncio, "BufferedProtocol", asyncio.Protocol)
 
 
 class TunnelTransport(_Protocol, asyncio.Transport):
-    """The protocol of a TCP transport, and the transport of the protocol that is given to ``open``.
+    """The protocol of a TCP transport, and the transport of the protocol given to ``open``.
 
-    Subclasses say what comes of it: ``established`` once the handshake is done, ``failed`` at an error of TLS.
+    Subclasses implement ``established``, called after the handshake, and ``failed``, called at an error of TLS.
     """
 
     def __init__(self, context: ssl.SSLContext, server_side: bool) -> None:
@@ -27,23 +27,23 @@ class TunnelTransport(_Protocol, asyncio.Transport):
         self._below = None
         self._above = None
         self._paused = False
-        self._closed = False  # it is we who ended it
+        self._closed = False  # closed by this side
 
     def established(self) -> None:
-        """The other end has proved who it is."""
+        """Handle the end of the handshake: the other end is authenticated."""
         raise NotImplementedError
 
     def failed(self, error: ssl.SSLError) -> None:
-        """TLS has failed with this ssl.SSLError. The alert that says why is sent; the TCP connection is still open."""
+        """Handle this ssl.SSLError. The alert with the reason is sent; the TCP connection is still open."""
         raise NotImplementedError
 
     def open(self, protocol: asyncio.Protocol) -> None:
-        """Give the connection to ``protocol``. Nothing is read before."""
+        """Pass the connection to ``protocol``. Nothing is read before."""
         self._above = protocol
         protocol.connection_made(self)
-        asyncio.get_event_loop().call_soon(self._advance)  # what has come already
+        asyncio.get_event_loop().call_soon(self._advance)  # bytes that were received before
 
-    # what the TCP transport calls
+    # called by the TCP transport
 
     def connection_made(self, transport):
         self._below = transport
@@ -57,7 +57,7 @@ class TunnelTransport(_Protocol, asyncio.Transport):
         self._advance()
 
     def connection_lost(self, error) -> None:
-        """Tell the protocol, after all that came before: the last of it may say why."""
+        """End the protocol after all received bytes: the last of them may have the reason."""
         if self._above is not None:
             self._paused = False
             self._advance()
@@ -71,7 +71,7 @@ class TunnelTransport(_Protocol, asyncio.Transport):
         if self._above is not None:
             self._above.resume_writing()
 
-    # what the protocol calls
+    # called by the protocol
 
     def get_extra_info(self, name, default=None):
         return default if self._below is None else self._below.get_extra_info(name, default)
@@ -89,7 +89,7 @@ class TunnelTransport(_Protocol, asyncio.Transport):
         if self._paused:
             self._paused = False
             self._below.resume_reading()
-            asyncio.get_event_loop().call_soon(self._advance)  # what came before the pause
+            asyncio.get_event_loop().call_soon(self._advance)  # bytes from before the pause
 
     def is_closing(self):
         return self._below is None or self._below.is_closing()
@@ -109,7 +109,7 @@ class TunnelTransport(_Protocol, asyncio.Transport):
     # TLS
 
     def _advance(self):
-        """Do what can be done with the bytes that have come."""
+        """Process the received bytes as far as possible."""
         if self._closed:
             return
         tunnel = self.tunnel
@@ -130,7 +130,7 @@ class TunnelTransport(_Protocol, asyncio.Transport):
         if tunnel.state is TunnelState.CLOSED:
             self.close()
         elif self._above is not None or tunnel.state is TunnelState.HANDSHAKE:
-            self._flush()  # else our last word of the handshake leaves with the first that is said
+            self._flush()  # else the end of our handshake is sent only with the first data
 
     def _flush(self):
         data = self.tunnel.outgoing()

@@ -1,21 +1,21 @@
-"""TLS over memory: bytes of the network at one side, plain bytes at the other, as client or as server.
+"""TLS over memory: network bytes on one side, plain bytes on the other, as client or as server.
 
-It opens nothing and waits for nothing: ``transport`` puts it on a connection, a test joins two of them.
+It does no I/O: ``transport`` connects it to a network, a test joins two of them.
 """
 
 import enum
 import ssl
 
-CHUNK = 16 * 1024  # plain bytes that are read at once: a record of TLS holds no more
+CHUNK = 16 * 1024  # plain bytes in one read: the limit of a TLS record
 
 
 class TunnelState(enum.Enum):
-    """The states of a Tunnel; those of _MOVES lead from one to the next."""
+    """The states of a Tunnel. _MOVES has the allowed changes."""
 
-    HANDSHAKE = "handshake"  # nobody has proved who they are
+    HANDSHAKE = "handshake"  # not authenticated yet
     OPEN = "open"
-    CLOSED = "closed"  # one of the two has said goodbye
-    FAILED = "failed"  # an error, of which the other end is told by what is still to be sent
+    CLOSED = "closed"  # one side has closed it
+    FAILED = "failed"  # an error; the alert in ``outgoing`` reports it
 
 
 _MOVES = {
@@ -35,12 +35,12 @@ class Tunnel:
         self._tls = context.wrap_bio(self._incoming, self._outgoing, server_side=server_side)
 
     def feed(self, data):
-        """Take bytes that came from the other end. What comes after the end means nothing."""
+        """Add bytes from the other end. Bytes after its end are ignored."""
         if _MOVES[self.state]:
             self._incoming.write(data)
 
     def shake_hands(self):
-        """Go on with the handshake as far as the bytes that came allow. Raises ssl.SSLError when it has failed."""
+        """Continue the handshake with the received bytes. Raises ssl.SSLError if it fails."""
         try:
             self._tls.do_handshake()
         except ssl.SSLWantReadError:
@@ -51,9 +51,9 @@ class Tunnel:
         self._become(TunnelState.OPEN)
 
     def read(self):
-        """Return plain bytes; none when more has to come first, or when the other end has said goodbye (CLOSED).
+        """Return plain bytes; none if more must arrive first, or if the other end has closed (CLOSED).
 
-        Raises ssl.SSLError when what came is no TLS, or an alert.
+        Raises ssl.SSLError for bytes that are not TLS, or for an alert.
         """
         try:
             data = self._tls.read(CHUNK)
@@ -71,7 +71,7 @@ class Tunnel:
         self._tls.write(data)
 
     def close(self):
-        """Say goodbye, and do not wait for the answer."""
+        """Send a close notification, without waiting for the answer."""
         if self.state is TunnelState.OPEN:
             try:
                 self._tls.unwrap()
@@ -81,7 +81,7 @@ class Tunnel:
             self._become(TunnelState.CLOSED)
 
     def outgoing(self):
-        """Return the bytes that are to be sent to the other end, once."""
+        """Return the bytes to send to the other end, each once."""
         return self._outgoing.read()
 
     def certificate(self):

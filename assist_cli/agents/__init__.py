@@ -1,1 +1,1 @@
-"""How an agent is reached."""
+"""Connections to agents."""

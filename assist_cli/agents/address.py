@@ -1,4 +1,4 @@
-"""The one way to connect to an agent, whatever its address (see ``route`` for the forms)."""
+"""Connect to an agent by its address (see ``route`` for the forms)."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ async def connect(
     instance: str | None = None,
     epoch: int = 0,
 ) -> Client:
-    """A connection to the agent at ``address``, greeted as ``controller``; with ``instance``, only to that one.
+    """Connect to the agent at ``address``, and greet it as ``controller``; with ``instance``, accept only that one.
 
-    An agent that was killed, or ends for being idle, may do so just when it is called: a connection that is lost at
-    once is tried again. Raises InvalidParameter for what is no address, and AgentError: ClientNotRunning,
+    The connection is retried if it is lost before the greeting: an agent may be killed, or end because it was idle,
+    just as it is called. Raises InvalidParameter for an invalid address, and AgentError: ClientNotRunning,
     ClientNotOnline, ClientAuthFailed (another agent answers there), ControllerReplaced, ClientNeedUpgrade,
     ConnectionLost.
     """
@@ -47,7 +47,7 @@ async def _greeted(
         expected = instance or client.proven or greeting.instance
         if greeting.instance != expected:
             raise ClientAuthFailed(
-                f"cannot use the agent at '{way}': it is {greeting.instance}, and {expected} is expected",
+                f"cannot use the agent at '{way}': it is {greeting.instance}, not {expected}",
                 hint="the agent's folder was replaced; register the instance again",
             )
     except BaseException:
@@ -57,7 +57,7 @@ async def _greeted(
 
 
 async def _reach(way: route.Route, home: Home, timeouts: AgentTimeouts, instance: str | None) -> Client:
-    """Each transport is imported when it is used."""
+    """Connect. Each transport is imported only when it is used."""
     if isinstance(way, route.Local):
         from assist_cli.agents import embedded
 

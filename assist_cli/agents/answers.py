@@ -1,8 +1,8 @@
-"""The table of what agents may say: each answer, notification and refusal, and the check against it.
+"""The table of all answers, notifications and refusals of agents, and the check against it.
 
-An agent is another machine, and may be broken or hostile. So nothing that it says is used before it has passed here:
-each field has a type, a range and a length. What is not in the table is left out, for a newer agent may send more; a
-field that does not fit makes the message a ``Misfit``. docs/protocol.md shows the table.
+An agent may be broken or hostile. So each message is checked here before it is used: each field has a type, a range and
+a length. Unknown fields are dropped, because a newer agent may send more. A field that does not fit makes the message a
+``Misfit``. docs/protocol.md shows the table.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from agentd.wire import protocol
 from assist_cli import codes
 from assist_cli.model.output import Stream
 
-MOST_BYTES = 2**53  # of output, of memory, of a disk: what JSON numbers carry exactly
-LATEST = 250_000_000_000  # seconds since the epoch: the year 9892, which is a date in every time zone
+MOST_BYTES = 2**53  # of output, memory or disk: the largest exact number in JSON
+LATEST = 250_000_000_000  # seconds since the epoch: the year 9892, a valid date in every time zone
 LONG_TEXT = 4000  # characters of a sentence; an agent's own limit is 1,000
 SHORT_TEXT = 255
 PATH_TEXT = 4096
@@ -25,11 +25,11 @@ _DIGITS = "0123456789"
 
 
 class Misfit(Exception):
-    """A statement of an agent that does not fit the table; the text says what is wrong with it."""
+    """A message of an agent that does not fit the table. The text gives the reason."""
 
 
 class Greeting(NamedTuple):
-    """The answer of an agent to who it is: its instance id, its versions, its system."""
+    """The answer to agent.hello: instance id, versions and system of an agent."""
 
     instance: str
     agent: str
@@ -43,12 +43,12 @@ class Greeting(NamedTuple):
 
 
 class FieldKind:
-    """The kind of a value. ``words`` are for docs/protocol.md, and end the sentence "'field' is not …"."""
+    """The kind of a value. ``words`` complete the sentence "'field' is not …", and are shown in docs/protocol.md."""
 
     words: str
 
     def check(self, value: object, name: str) -> Any:
-        """Return the value of the field ``name`` as it is used. Raises Misfit."""
+        """Return the value of the field ``name``, converted. Raises Misfit."""
         raise NotImplementedError
 
     def misfit(self, name: str) -> Misfit:
@@ -69,7 +69,7 @@ class Whole(FieldKind):
 
 
 class Number(FieldKind):
-    """A number, whole or not; NaN is none."""
+    """A number, with or without a fraction; not NaN."""
 
     def __init__(self, low: int, high: int) -> None:
         self._low, self._high = low, high
@@ -93,9 +93,9 @@ class Flag(FieldKind):
 
 
 class Text(FieldKind):
-    """Text that UTF-8 can carry, without NUL: ``begin``, and then no characters but those of ``of``, if there are any.
+    """Text that UTF-8 can encode, without NUL: ``begin``, then only characters of ``of``, if given.
 
-    Made at each start, so without regular expressions, each of which takes as long as all of the table.
+    The table is made at each start. Regular expressions are not used, because compiling each one would take as long.
     """
 
     def __init__(self, most: int, words: str = "text", *, least: int = 0, begin: str = "", of: str = "") -> None:
@@ -113,7 +113,7 @@ class Text(FieldKind):
 
 
 class PrintableText(Text):
-    """Text of one line, without what a terminal obeys or does not show."""
+    """Text of one line, without control characters and invisible characters."""
 
     def __init__(self, most: int) -> None:
         super().__init__(most, "printable text")
@@ -126,7 +126,7 @@ class PrintableText(Text):
 
 
 class ErrorCodeText(Text):
-    """A code of an error, known or not; what only a controller can know is no agent's to say."""
+    """An error code, known or not, but none of those that only a controller may set."""
 
     def __init__(self) -> None:
         super().__init__(64, "a code", of=f"{_LETTERS}.")
@@ -134,12 +134,12 @@ class ErrorCodeText(Text):
     def check(self, value: object, name: str) -> str:
         code = super().check(value, name)
         if code in _OF_CONTROLLERS:
-            raise Misfit(f"'{name}' is {code}, which only a controller can know")
+            raise Misfit(f"'{name}' is {code}, which only a controller may set")
         return code
 
 
 class OneOf(FieldKind):
-    """One of some words."""
+    """One word of a fixed set."""
 
     def __init__(self, *values: str) -> None:
         self._values = values
@@ -152,7 +152,7 @@ class OneOf(FieldKind):
 
 
 class Data(FieldKind):
-    """Bytes, as base64 text; what is used are the bytes."""
+    """Bytes, sent as base64 text."""
 
     words = "base64"
 
@@ -175,7 +175,7 @@ class OrNull(FieldKind):
 
 
 class May(FieldKind):
-    """A value that need not be there, as older agents do not send it; ``default`` is used then."""
+    """A value that may be missing, because older agents do not send it. Then it is ``default``."""
 
     def __init__(self, kind: FieldKind, default: object = None) -> None:
         self.kind = kind
@@ -187,7 +187,7 @@ class May(FieldKind):
 
 
 class ListOf(FieldKind):
-    """A list of no more than so many values of one kind."""
+    """A list of at most ``most`` values of one kind."""
 
     def __init__(self, kind: FieldKind, most: int, least: int = 0) -> None:
         self.kind = kind
@@ -292,7 +292,7 @@ ANSWERS: Mapping[str, Object] = {
         enrolment=May(_LABEL, ""),
     ),
     "agent.status": Object(
-        uptime=Number(-LATEST, LATEST),  # by the time of day, which somebody may set
+        uptime=Number(-LATEST, LATEST),  # by the clock, which may be changed
         running=_COUNT,
         total=May(_COUNT, 0),
         rss=May(OrNull(_SIZE)),
@@ -336,12 +336,12 @@ def checked(method: str, record: str | None, result: object) -> dict[str, Any]:
     """Return the answer to a request about this record, or about none. Raises Misfit."""
     found = ANSWERS[method].check(result)
     if found.get("record") not in (None, record):
-        raise Misfit("'record' is not the one that was asked for")
+        raise Misfit("'record' is not the requested one")
     return found
 
 
 def greeting(answer: Mapping[str, Any]) -> Greeting:
-    """Return the answer to agent.hello, which was checked, as a value."""
+    """Return the checked answer to agent.hello as a value."""
     major, minor = answer["protocol"]
     return Greeting(
         answer["instance"],
@@ -357,7 +357,7 @@ def greeting(answer: Mapping[str, Any]) -> Greeting:
 
 
 def rows() -> Iterator[tuple[str, str, str]]:
-    """Return the table for docs/protocol.md: where a field stands, its name, and what it may be."""
+    """Return the table for docs/protocol.md: the message, the field, and its allowed values."""
     for where, kind in {**ANSWERS, **NOTIFICATIONS, "a result": RESULT, "an error": REFUSAL}.items():
         yield from _fields(where, "", kind)
 

@@ -1,11 +1,11 @@
-"""The controller's end of the wire (agentd.wire.protocol): requests and watches over any byte stream.
+"""The controller's end of the wire protocol (agentd.wire.protocol): requests and watches over any byte stream.
 
-A Client is an asyncio protocol, so that whatever carries bytes can be put under it: a unix socket, TLS, the pipe of
-an SSH session. The transports (``unix``, ``tls`` …) make the connection and call ``greet``; after that any number of
-requests and watches share it. When the connection ends, everybody who waits gets ConnectionLost.
+A Client is an asyncio protocol and works over any transport: a unix socket, TLS, the pipe of an SSH session. The
+transport modules (``unix``, ``tls`` …) connect and call ``greet``; then any number of requests and watches share the
+connection. When it ends, all of them get ConnectionLost.
 
-What comes is checked by ``answers``. An answer that does not fit is an InvalidAnswer for whoever asked, a notification
-for whoever watches; what belongs to nobody, or is not a message at all, ends the connection.
+Messages are checked by ``answers``. An answer that does not fit raises InvalidAnswer in its request, a notification in
+its watch. A message without a request or watch, or not a message at all, ends the connection.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ from assist_cli.errors import (
 from assist_cli.model.output import BUDGET, Portion, Stream
 from assist_cli.model.status import InvocationStatus
 
-# A watcher that does not take what comes makes the connection stop reading at the one, and go on at the other.
+# When a watcher reads slowly, the connection stops reading at the first limit, and continues at the second.
 QUEUE_HIGH = 64
 QUEUE_LOW = 16
 
 
 @dataclass(frozen=True)
 class TaskResult:
-    """How a task ended, as the agent tells it. Times are seconds since the epoch, by the instance's clock."""
+    """The result of a task as its agent reports it. Times are seconds since the epoch, by the instance's clock."""
 
     state: InvocationStatus
     exit_code: int | None
@@ -54,7 +54,7 @@ class TaskResult:
 
 @dataclass(frozen=True)
 class Chunk:
-    """Bytes that a task wrote to a stream, at ``offset`` of all that it wrote."""
+    """Bytes that a task wrote to a stream, from ``offset`` of its output on."""
 
     stream: Stream
     offset: int
@@ -63,7 +63,7 @@ class Chunk:
 
 @dataclass(frozen=True)
 class OutputGap:
-    """Bytes from ``offset`` on that cannot be had: they are gone, or beyond the budget of the watch."""
+    """Bytes from ``offset`` on that are not available: deleted, or over the limit of the watch."""
 
     offset: int
     count: int
@@ -74,10 +74,10 @@ WatchEvent = Chunk | OutputGap | TaskResult
 
 @dataclass(frozen=True)
 class TaskPage:
-    """A part of what a task has printed so far, and the offset of the ``next`` part; None when there is none yet.
+    """A part of the output of a task so far, and the offset of the ``next`` part; None when there is none yet.
 
-    On the last page ``produced`` is the size of all output so far, unless the agent is too old to tell. ``started`` is
-    None when nothing has, or nobody knows when.
+    On the last page ``produced`` is the size of all output so far, unless the agent is too old to report it.
+    ``started`` is None when the task has not started, or the time is unknown.
     """
 
     events: Sequence[Chunk | OutputGap]
@@ -87,10 +87,10 @@ class TaskPage:
 
 
 class Client(asyncio.Protocol):
-    """One connection to an agent. ``peer`` names the other end in messages.
+    """One connection to an agent. ``peer`` is the name of the agent in messages.
 
-    ``proven`` is the instance id that the other end has proved, and ``certificate_ends`` the end of the certificate by
-    which it did; None where the transport proves none.
+    ``proven`` is the instance id that the agent has proved, and ``certificate_ends`` the end of its certificate. Both
+    are None when the transport does not use certificates.
     """
 
     greeting: Greeting
@@ -103,7 +103,7 @@ class Client(asyncio.Protocol):
         self._newest = 0  # the number of the newest request
         self._asked: dict[int, _Question] = {}
         self._watches: dict[str, _Watch] = {}
-        self._left: set[str] = set()  # records whose watch was left, while the agent goes on with it
+        self._left: set[str] = set()  # records whose watch was closed here, but not at the agent
         self._transport: asyncio.Transport | None = None
         self._ended: Exception | None = None
 
@@ -114,10 +114,10 @@ class Client(asyncio.Protocol):
     # requests
 
     async def greet(self, controller: str, version: str, timeout: float, *, epoch: int = 0) -> Greeting:
-        """Say who we are; the first request of a connection. ``timeout`` is in seconds.
+        """Send our name and version; the first request of a connection. ``timeout`` is in seconds.
 
-        Raises ClientNotOnline when there is no answer in time, or none that an agent gives, ClientAuthFailed,
-        ControllerReplaced where the agent knows a higher ``epoch``, ClientNeedUpgrade, AgentRefused, ConnectionLost.
+        Raises ClientNotOnline for no answer in time or an invalid one, ClientAuthFailed, ControllerReplaced if it
+        knows a higher ``epoch``, ClientNeedUpgrade, AgentRefused, ConnectionLost.
         """
         params = {
             "protocol": list(protocol.VERSION),
@@ -131,7 +131,7 @@ class Client(asyncio.Protocol):
             raise ClientNotOnline(
                 f"cannot talk to the agent at {self._peer}: it does not answer", hint="see its log, or restart it"
             ) from None
-        except InvalidAnswer as error:  # nothing was asked of it yet
+        except InvalidAnswer as error:  # no request was sent yet
             raise ClientNotOnline(error.message, hint=error.hint) from None
         except AgentRefused as refusal:
             if refusal.code == ClientNeedUpgrade.code:
@@ -149,7 +149,7 @@ class Client(asyncio.Protocol):
         return self.greeting
 
     async def call(self, method: str, params: Mapping[str, Any]) -> dict[str, Any]:
-        """The result of one request, as ``answers`` has it.
+        """Send a request and return its result, checked by ``answers``.
 
         Raises AgentRefused with the agent's ErrorCode, InvalidAnswer and ConnectionLost.
         """
@@ -165,16 +165,16 @@ class Client(asyncio.Protocol):
             self._asked.pop(number, None)
 
     def tell(self, method: str, params: Mapping[str, Any]) -> None:
-        """Say something that needs no answer; where the connection has ended it is lost."""
+        """Send a notification. If the connection has ended, it is dropped."""
         if self.is_open:
             assert self._transport is not None
             self._transport.write(protocol.encode(protocol.notification(method, dict(params))))
 
     async def run(self, params: Mapping[str, Any], portion: Portion = Portion.WHOLE) -> dict[str, Any]:
-        """The result of ``task.run``, and with it, unless the agent is too old, the watch that ``watch`` goes on with.
+        """Call ``task.run`` and return its result. A newer agent also starts a watch, which ``watch`` continues.
 
-        That is from the beginning, and for this ``portion``. Raises as ``call``, and ClientNeedUpgrade for a
-        launcher that the agent would pass over.
+        The watch starts at the beginning and has this ``portion``. Raises as ``call``, and ClientNeedUpgrade if the
+        agent would ignore the launcher.
         """
         if "launcher" in params and "launchers" not in self.greeting.features:
             raise self._need_upgrade("it is too old for a launcher")
@@ -192,12 +192,12 @@ class Client(asyncio.Protocol):
     async def watch(
         self, record: str, *, offset: int = 0, portion: Portion = Portion.WHOLE
     ) -> AsyncGenerator[WatchEvent, None]:
-        """Follow a task from ``offset`` on: chunks and gaps in order, and its TaskResult at the end.
+        """Follow a task from ``offset`` on: yield chunks and gaps in order, and its TaskResult at the end.
 
-        Of the ``portion`` ENDS it is no more than what the history holds. An agent that is too old to pass over what is
-        not taken in time gives everything as the NEWEST. Raises AgentRefused (RecordNotFound; or RecordForgotten when
-        the controller has acknowledged the result and its output is gone) and ConnectionLost. One watch of a record at
-        a time on one connection; after one that was left before its end, the next needs a new one.
+        With the ``portion`` ENDS, the agent sends no more than the history keeps. An agent that is too old to skip
+        output sends everything, as with NEWEST. Raises AgentRefused (RecordNotFound; RecordForgotten when the
+        controller has acknowledged the result and the output is deleted) and ConnectionLost. A connection has one watch
+        of a record at a time. After one that was closed before its end, the next needs a new connection.
         """
         if record in self._left:
             self.close()
@@ -226,13 +226,13 @@ class Client(asyncio.Protocol):
             self._resume()
 
     async def page(self, record: str, offset: int) -> TaskPage:
-        """A part of what a task has printed so far, from ``offset`` on. Raises as ``call``."""
+        """Return a part of the output of a task so far, from ``offset`` on. Raises as ``call``."""
         answer = await self.call("task.get", {"record": record, "offset": offset})
         events = [_chunk(each) if "stream" in each else _gap(each) for each in answer["output"]]
         return TaskPage(events, answer["next"], answer["produced"], answer["started"])
 
     def close(self) -> None:
-        """End the connection; a watch that goes on at the agent ends with it."""
+        """Close the connection, with all its watches."""
         if self._transport is not None:
             self._transport.close()
 
@@ -246,7 +246,7 @@ class Client(asyncio.Protocol):
     def _not_accepted(self, why: str) -> ClientAuthFailed:
         return ClientAuthFailed(
             f"cannot talk to the agent at {self._peer}: it does not accept this controller: {why}",
-            hint="an agent serves the controller that installed it",
+            hint="an agent accepts only the controller that installed it",
         )
 
     # what the event loop calls
@@ -262,12 +262,12 @@ class Client(asyncio.Protocol):
                 self._take(message)
         except (protocol.ProtocolError, Misfit) as error:
             self._end(self._invalid(str(error)))
-        except Exception as error:  # a bug of ours: whoever waits hears of it, and not the event loop
+        except Exception as error:  # a bug of ours: callers get it, not the event loop
             self._end(error)
 
     def connection_lost(self, error: Exception | None) -> None:
-        """The transport has ended; one that knows what it means for an agent says so by an AgentError."""
-        why = f"cannot hear the agent at {self._peer} any more: {error or 'it closed the connection'}"
+        """End: the connection was lost. A transport that knows the reason passes an AgentError."""
+        why = f"cannot reach the agent at {self._peer} any more: {error or 'it closed the connection'}"
         self._end(error if isinstance(error, AgentError) else ConnectionLost(why))
 
     def _end(self, why: Exception) -> None:
@@ -281,11 +281,11 @@ class Client(asyncio.Protocol):
     def _invalid(self, why: str) -> InvalidAnswer:
         return InvalidAnswer(
             f"cannot understand the agent at {self._peer}: {why}",
-            hint="see what listens there; if it is its agent, upgrade or reinstall it",
+            hint="check which program listens there; if it is the agent, upgrade or reinstall it",
         )
 
     def _take(self, message: Mapping[str, Any]) -> None:
-        """Give a message to whoever waits for it. Raises Misfit when it is none, or can be for nobody."""
+        """Pass a message to its request or watch. Raises Misfit for an invalid message, or one without a receiver."""
         if message.get("jsonrpc") != "2.0":
             raise Misfit("a message is not JSON-RPC 2.0")
         if "method" in message:
@@ -297,16 +297,16 @@ class Client(asyncio.Protocol):
 
     def _answered(self, message: Mapping[str, Any]) -> None:
         number = message.get("id")
-        if number is None and "error" in message:  # it is about the connection, which ends by it
+        if number is None and "error" in message:  # an error of the connection, which ends
             refusal = answers.REFUSAL.check(message["error"], "error")
-            lost = ConnectionLost(f"cannot go on with the agent at {self._peer}: {refusal['message']}")
+            lost = ConnectionLost(f"cannot continue with the agent at {self._peer}: {refusal['message']}")
             is_stranger = refusal["data"]["code"] == ClientAuthFailed.code
             self._end(self._not_accepted(refusal["message"]) if is_stranger else lost)
             return
         if type(number) is not int or not 0 < number <= self._newest:
-            raise Misfit("it answers what was not asked")
+            raise Misfit("it answers a request that was not sent")
         question = self._asked.get(number)
-        if question is None:  # nobody waits for it any more
+        if question is None:  # its caller no longer waits
             return
         try:
             question.settle(question.checked(message))
@@ -318,7 +318,7 @@ class Client(asyncio.Protocol):
             raise Misfit("a notification is not about a record")
         watch = self._watches.get(params["record"])
         kind = answers.NOTIFICATIONS.get(method)
-        if watch is None or kind is None:  # nobody watches any more, or a newer agent has more to tell
+        if watch is None or kind is None:  # the watch is closed, or the agent is newer and reports more
             return
         try:
             watch.add(_event(method, kind.check(params)))
@@ -346,7 +346,7 @@ def _gap(params: Mapping[str, Any]) -> OutputGap:
 
 
 def task_result(result: Mapping[str, Any]) -> TaskResult:
-    """A result of the wire as a value."""
+    """Return a result of the wire as a value."""
     return TaskResult(
         state=InvocationStatus(result["state"]),
         exit_code=result["exit_code"],
@@ -359,7 +359,7 @@ def task_result(result: Mapping[str, Any]) -> TaskResult:
 
 
 def _event(method: str, params: Mapping[str, Any]) -> WatchEvent:
-    """A notification that was checked as a value."""
+    """Return a checked notification as a value."""
     if method == "task.output":
         return _chunk(params)
     if method == "task.gap":
@@ -368,7 +368,7 @@ def _event(method: str, params: Mapping[str, Any]) -> WatchEvent:
 
 
 class _Question:
-    """A request that waits for its ``answer``; ``record`` is the one that it is about, if it is about one."""
+    """A request that waits for its ``answer``. ``record`` is its record, if it has one."""
 
     def __init__(self, method: str, record: str | None) -> None:
         self.method = method
@@ -376,7 +376,7 @@ class _Question:
         self.answer: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
 
     def checked(self, message: Mapping[str, Any]) -> dict[str, Any] | AgentRefused:
-        """The answer that a message is. Raises Misfit."""
+        """Return the answer in a message. Raises Misfit."""
         if "error" in message:
             refusal = answers.REFUSAL.check(message["error"], "error")
             return AgentRefused(
@@ -386,7 +386,7 @@ class _Question:
         return answers.checked(self.method, self.record, message["result"])
 
     def settle(self, answer: dict[str, Any] | Exception) -> None:
-        """Give it its answer, unless it has one."""
+        """Set the answer, unless there is one."""
         if self.answer.done():
             return
         if isinstance(answer, Exception):
@@ -396,7 +396,7 @@ class _Question:
 
 
 class _Watch:
-    """The events of a watch between the connection and whoever takes them; the next one is of ``offset``."""
+    """The queue of the events of a watch. The next event is at ``offset``."""
 
     def __init__(self, offset: int) -> None:
         self.events: deque[WatchEvent] = deque()
@@ -405,13 +405,13 @@ class _Watch:
         self._waiting: asyncio.Future[None] | None = None
 
     def add(self, event: WatchEvent) -> None:
-        """Take the next event; bytes that came before are passed over. Raises Misfit where some are left out."""
+        """Add the next event. Bytes that came before are dropped. Raises Misfit if some are missing."""
         if self._error is not None:
             return
         if not isinstance(event, TaskResult):
             known = self._offset - event.offset
             if known < 0:
-                raise Misfit(f"'offset' is {event.offset}, and {self._offset} is next")
+                raise Misfit(f"'offset' is {event.offset}, not {self._offset}")
             size = len(event.data) if isinstance(event, Chunk) else event.count
             if size <= known:
                 return
@@ -421,7 +421,7 @@ class _Watch:
                 event = OutputGap(self._offset, event.count - known)
             self._offset += size - known
             if self._offset > answers.MOST_BYTES:
-                raise Misfit("there cannot be so much output")
+                raise Misfit("the output is larger than possible")
         self.events.append(event)
         self._wake()
 

@@ -1,12 +1,12 @@
-"""Where an SSH connection goes: what follows ``ssh:`` in an address.
+"""The destination of an SSH connection: the part after ``ssh:`` in an address.
 
 ::
 
     [USER@]HOST[:PORT][?FLAG[&FLAG]…]        FLAG: sudo, identity=FILE, jump=[USER@]HOST[:PORT][,…]
 
-What is left out comes from ~/.ssh/config. ``sudo``: the agent is root's, and the login becomes root by ``sudo -n``.
-``identity`` and ``jump`` are percent-encoded where they hold ``&``, ``%`` or ``#``. An IPv6 address with a port stands
-in brackets. Names may hold only what means nothing to a shell, because ``ProxyCommand`` lines are given to one.
+Missing parts come from ~/.ssh/config. ``sudo``: the agent is root's, and the login becomes root by ``sudo -n``. In
+``identity`` and ``jump``, ``&``, ``%`` and ``#`` are percent-encoded. An IPv6 address with a port is in brackets. Names
+may contain only characters without a meaning to a shell, because ``ProxyCommand`` lines run in one.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _USER = re.compile(r"[\w.][\w.@+\\-]*")
 
 @dataclass(frozen=True)
 class Destination:
-    """One login on one machine. What is None is decided by ~/.ssh/config. ``jump`` is a comma list, first hop first."""
+    """One login on one machine. ~/.ssh/config decides what is None. ``jump`` is a comma list, first hop first."""
 
     host: str
     user: str | None = None
@@ -46,14 +46,14 @@ class Destination:
 
     @property
     def place(self) -> str:
-        """``[USER@]HOST[:PORT]``, for messages and commands that a person may type."""
+        """``[USER@]HOST[:PORT]``, for messages and for commands that a person types."""
         port = f":{self.port}" if self.port is not None else ""
         host = f"[{self.host}]" if ":" in self.host and port else self.host
         return (f"{self.user}@" if self.user else "") + host + port
 
 
 def parse(text: str) -> Destination:
-    """The destination that ``text`` names. Raises InvalidParameter (InvalidAddress)."""
+    """Return the destination in ``text``. Raises InvalidParameter (InvalidAddress)."""
     place, _, query = text.partition("?")
     found = _FORM.fullmatch(place)
     if found is None:
@@ -78,7 +78,7 @@ def parse(text: str) -> Destination:
 
 
 def parse_hop(text: str) -> Destination:
-    """The jump host that ``text`` names: ``[USER@]HOST[:PORT]``, or that after ``ssh://``. Raises InvalidParameter."""
+    """Return the jump host in ``text``: ``[USER@]HOST[:PORT]``, or that after ``ssh://``. Raises InvalidParameter."""
     place = text.strip()
     if place.lower().startswith("ssh://"):
         place = unquote(place[len("ssh://") :].removesuffix("/"))
@@ -90,6 +90,6 @@ def parse_hop(text: str) -> Destination:
 def _refusal(text: str) -> InvalidParameter:
     return InvalidParameter(
         f"cannot use '{text}' as a destination of SSH",
-        hint="it has the form [USER@]HOST[:PORT], with ?sudo behind it in an address",
+        hint="it has the form [USER@]HOST[:PORT], in an address also with ?sudo at the end",
         code=codes.INVALID_ADDRESS,
     )

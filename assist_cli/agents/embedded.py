@@ -1,8 +1,8 @@
-"""The agent of this machine that needs no installation: found at ASSIST_HOME/agent, started when it is needed.
+"""The embedded agent of this machine, in ASSIST_HOME/agent. It needs no installation and is started on demand.
 
-It is a background process of the user that outlives the program that started it and ends by itself when it was idle
-for a while. To connect is to connect, and only when nobody answers to start it, one at a time under a lock, so that
-two programs get one agent; the socket of an agent that was killed is replaced.
+It is a background process of the user. It outlives the program that started it, and ends when it has been idle for some
+time. ``connect`` first tries to connect. Only if no agent listens, it starts one, under a lock: so two programs share
+one agent. The socket of an agent that was killed is replaced.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from assist_cli.errors import ClientNotRunning, FileFailure
 from assist_cli.model.timeouts import AgentTimeouts
 from assist_cli.paths import Home, open_private
 
-# A shell between us and the agent makes it a child of the system and not of ours: nobody has to wait for its end.
+# A shell between us and the agent makes init its parent, so this process need not wait for its end.
 IN_BACKGROUND = '"$@" &'
-# Not by -m: where we run from a folder that was unpacked, a Python of its own does not know it. It needs no site.
+# Not with -m: from an unpacked folder, a new Python does not find agentd. It needs no site packages.
 FROM_FOLDER = "import sys; sys.path.insert(0, sys.argv.pop(1)); from agentd.__main__ import main; sys.exit(main())"
-# What else the first user's environment holds, tokens above all, is not the agent's to keep for as long as it lives.
+# The rest of the first user's environment, tokens above all, must not stay in a process that lives for long.
 INHERITED = (
     *("HOME", "LANG", "LC_ALL", "LC_CTYPE", "LD_LIBRARY_PATH", "LOGNAME", "PATH", "SHELL", "TMPDIR", "TZ", "USER"),
     *("XDG_RUNTIME_DIR", "XDG_STATE_HOME"),
@@ -37,7 +37,7 @@ log = logging.getLogger(__name__)
 
 
 def instance_id(home: Home) -> str | None:
-    """The id of this machine's instance; None when its agent was never started."""
+    """Return the id of this machine's instance; None if its agent was never started."""
     try:
         return (home.agent / "instance-id").read_text("ascii").strip() or None
     except (OSError, UnicodeDecodeError):
@@ -45,16 +45,16 @@ def instance_id(home: Home) -> str | None:
 
 
 async def connect(home: Home, timeouts: AgentTimeouts) -> Client:
-    """A connection to the embedded agent, which is started when it does not run; not greeted yet.
+    """Connect to the embedded agent, and start it if it does not run. It is not greeted yet.
 
-    Raises ClientNotRunning, with the last line of its log, when it cannot be started.
+    Raises ClientNotRunning, with the last line of its log, if it cannot be started.
     """
     socket = home.agent / "agentd.sock"
     try:
         return await unix.connect(socket)
     except ClientNotRunning:
-        log.info("the agent of this machine does not run")
-    # The lock is waited for without the event loop: other instances of the invocation must not wait with us.
+        log.info("the agent of this machine is not running")
+    # Wait for the lock outside the event loop: other instances of the invocation must continue.
     await asyncio.get_running_loop().run_in_executor(None, _start_unless_running, home, socket, timeouts)
     return await unix.connect(socket)
 
@@ -74,7 +74,7 @@ def _start_unless_running(home: Home, socket: Path, timeouts: AgentTimeouts) -> 
 
 
 def _start(home: Home, timeouts: AgentTimeouts) -> None:
-    """Start the agent and wait until it listens. Its log is its standard error, whatever it may have to say."""
+    """Start the agent and wait until it listens. Its standard error goes to its log."""
     journal = home.folder(home.logs) / "agentd.log"
     log_file = _open(journal, os.O_WRONLY | os.O_APPEND)
     ready, told = os.pipe()
@@ -109,7 +109,7 @@ def _start(home: Home, timeouts: AgentTimeouts) -> None:
 
 
 def _open(path: Path, flags: int) -> int:
-    """A descriptor of a private file, which is made when it is absent. Raises FileFailure."""
+    """Open a private file, and make it if it is absent. Raises FileFailure."""
     try:
         return open_private(path, flags)
     except OSError as error:
@@ -121,4 +121,4 @@ def _last_line(journal: Path) -> str:
         lines = journal.read_text("utf-8", "replace").splitlines()
     except OSError:
         lines = []
-    return lines[-1] if lines else "it said nothing"
+    return lines[-1] if lines else "its log is empty"

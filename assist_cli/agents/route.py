@@ -1,8 +1,8 @@
-"""Addresses as people write them, and the parts that they have.
+"""The forms of the address of an agent, and their parts.
 
 ``local`` is the embedded agent of this machine; ``unix:PATH`` the agent behind a unix socket; ``tls:HOST[:PORT]`` an
-agent that listens, reached by mutual TLS; ``ssh:[USER@]HOST[:PORT][?sudo]`` one that is reached by way of SSH
-(``destination`` has its form). An IPv6 address stands in brackets: ``tls:[2001:db8::5]:7433``.
+agent that listens for mutual TLS; ``ssh:[USER@]HOST[:PORT][?sudo]`` an agent reached over SSH (see ``destination``). An
+IPv6 address is in brackets: ``tls:[2001:db8::5]:7433``.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class Tls:
 
 @dataclass(frozen=True)
 class Ssh:
-    """An agent that is reached by way of SSH."""
+    """An agent that is reached over SSH."""
 
     destination: Destination
 
@@ -69,9 +69,9 @@ Route = Local | Unix | Tls | Ssh
 
 
 def parse(address: str) -> Route:
-    """The route that an address names; its text is the address in full.
+    """Return the route of an address. Its text is the complete address.
 
-    Raises InvalidParameter (InvalidAddress), which says what is wrong with it.
+    Raises InvalidParameter (InvalidAddress) with the reason.
     """
     scheme, _, rest = address.partition(":")
     if address == "local":
@@ -84,17 +84,17 @@ def parse(address: str) -> Route:
         from assist_cli.agents import destination
 
         return Ssh(destination.parse(rest))
-    raise _refused(address, "it has no path" if scheme == "unix" else "it does not say which way")
+    raise _refused(address, "it has no path" if scheme == "unix" else "it does not begin with a known kind")
 
 
 def _tls(address: str, place: str) -> Tls:
     found = _PLACE.fullmatch(place)
     if found is None:
         bare = place.count(":") > 1 and "[" not in place
-        raise _refused(address, "an IPv6 address stands in brackets" if bare else f"'{place}' is no HOST[:PORT]")
+        raise _refused(address, "an IPv6 address needs brackets" if bare else f"'{place}' is not HOST[:PORT]")
     port = int(found["port"]) if found["port"] else TLS_PORT
     if not 0 < port < 65536:
-        raise _refused(address, f"{port} is no port; they go from 1 to 65535")
+        raise _refused(address, f"{port} is not a port from 1 to 65535")
     return Tls(found["six"] or found["name"], port)
 
 

@@ -1,10 +1,10 @@
-"""Reaching an agent that listens, by mutual TLS 1.3.
+"""Connect to an agent that listens, by mutual TLS 1.3.
 
-Both ends show a certificate of the home's authority. An agent is not known by its host name, which says nothing about
-who it is, but by its role and the instance id in its certificate.
+Both ends show a certificate of the home's authority. An agent is identified by the role and the instance id in its
+certificate, not by its host name.
 
-In TLS 1.3 a client is done before the server has looked at the client's certificate. So the agent's refusal comes when
-the connection seems to be made, and is told to whoever waits for an answer.
+In TLS 1.3 a client has connected before the server has checked the client's certificate. So the agent's refusal arrives
+on an open connection, and is raised in the first request.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ _NOT_YET_VALID, _EXPIRED = 9, 10  # X509_V_ERR_CERT_NOT_YET_VALID, X509_V_ERR_CE
 
 
 async def connect(route: Tls, home: Home, timeouts: AgentTimeouts, instance: str | None = None) -> Client:
-    """A connection to the agent at ``route``, not greeted yet; with ``instance``, only to the one of that id.
+    """Connect to the agent at ``route``. It is not greeted yet. With ``instance``, accept only the one of that id.
 
-    Raises ClientNotRunning when nothing listens there, ClientNotOnline when there is no way or no answer in time,
-    ClientAuthFailed when one of the two does not accept the other. A refusal by the agent may come with the first
+    Raises ClientNotRunning if nothing listens there, ClientNotOnline if it is unreachable or does not answer in time,
+    ClientAuthFailed if one of the two does not accept the other. A refusal by the agent may arrive at the first
     request.
     """
     context = _context(home)
@@ -65,7 +65,7 @@ async def _shake_hands(handshake: Handshake, route: Tls) -> None:
 
 
 async def _addresses(loop: asyncio.AbstractEventLoop, route: Tls) -> list[str]:
-    """The numeric addresses of a host, in the system's order; at least one. Raises OSError."""
+    """Return the numeric addresses of a host, in the system's order; at least one. Raises OSError."""
     try:
         return [str(ipaddress.ip_address(route.host))]
     except ValueError:
@@ -74,7 +74,7 @@ async def _addresses(loop: asyncio.AbstractEventLoop, route: Tls) -> list[str]:
 
 
 class Handshake(TunnelTransport):
-    """The way from a TCP connection to a Client. ``done`` ends when the other end has proved who it is."""
+    """The TLS handshake on a TCP connection, which makes it a Client. ``done`` ends when the agent is authenticated."""
 
     def __init__(self, context: ssl.SSLContext, peer: str) -> None:
         super().__init__(context, server_side=False)
@@ -84,7 +84,7 @@ class Handshake(TunnelTransport):
         self._lost = False
 
     def certificate(self) -> tuple[dict[str, str], datetime]:
-        """The agent's: its subject, by the names that the ssl module has for the parts, and its end."""
+        """The agent's certificate: its subject, by the ssl module's names of the parts, and its end."""
         end = ssl.cert_time_to_seconds(self.tunnel.certificate()["notAfter"])
         return self.tunnel.subject(), datetime.fromtimestamp(end, timezone.utc)
 
@@ -109,36 +109,36 @@ class Handshake(TunnelTransport):
 
 
 def _proven(subject: Mapping[str, str], route: Tls, instance: str | None) -> str:
-    """The instance id in the agent's certificate, which is good; is it also the right one? Raises ClientAuthFailed."""
+    """Return the instance id in the verified certificate of the agent. Raises ClientAuthFailed for another one."""
     name = subject.get("commonName", "")
     if subject.get("organizationalUnitName") != "agent" or not name:
         raise ClientAuthFailed(
-            f"cannot use the agent at '{route}': its certificate is not made for an agent",
-            hint="another program of this fleet answers there; look at the address and the port",
+            f"cannot use the agent at '{route}': its certificate is not one of an agent",
+            hint="another program of this fleet answers there; check the address and the port",
         )
     if instance is not None and name != instance:
         raise ClientAuthFailed(
-            f"cannot use the agent at '{route}': it is {name}, and {instance} is expected",
+            f"cannot use the agent at '{route}': it is {name}, not {instance}",
             hint="another instance has this address now; register it again, or correct the address",
         )
     return name
 
 
 def _context(home: Home) -> ssl.SSLContext:
-    """What this controller shows and whom it trusts. Raises ClientAuthFailed."""
+    """Return the context with this controller's certificate and authority. Raises ClientAuthFailed."""
     try:
         stamps = tuple((home.pki / name).stat().st_mtime_ns for name in ("ca.pem", "controller.pem"))
         return _load(home.pki, stamps)
-    except OSError as error:  # of the files, and of what OpenSSL says about them
+    except OSError as error:  # of the files, or of OpenSSL about their content
         raise ClientAuthFailed(
             f"cannot use the certificates in '{home.pki}': {error.strerror or error}",
-            hint="bring the folder back from a copy; without it every agent has to be installed again",
+            hint="restore the folder from a backup; without one, install every agent again",
         ) from error
 
 
 @functools.lru_cache(maxsize=4)
 def _load(folder: Path, stamps: tuple[int, ...]) -> ssl.SSLContext:
-    """One context for all connections; ``stamps`` make it a new one when the files are."""
+    """Return the context for all connections; ``stamps`` make a new one when the files change."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_3
     context.check_hostname = False  # the instance id is checked instead
@@ -150,11 +150,11 @@ def _load(folder: Path, stamps: tuple[int, ...]) -> ssl.SSLContext:
 
 
 def _failure(route: Tls, error: Exception, seconds: float) -> AgentError:
-    """Return the error for a connection that was not made, for which there were so many ``seconds``."""
+    """Return the error for a failed connection, after ``seconds``."""
     if isinstance(error, asyncio.TimeoutError):
         return ClientNotOnline(
             f"cannot reach the agent at '{route}': no answer in {seconds:.0f} s",
-            hint="is the machine up, and does its firewall let this port through?",
+            hint="check whether the machine is up and its firewall allows this port",
         )
     if isinstance(error, ssl.SSLCertVerificationError):
         return ClientAuthFailed(
@@ -169,7 +169,7 @@ def _failure(route: Tls, error: Exception, seconds: float) -> AgentError:
         )
     return ClientNotOnline(
         f"cannot reach the agent at '{route}': {getattr(error, 'strerror', None) or error}",
-        hint="is the name right, and is the machine up?",
+        hint="check the name, and whether the machine is up",
     )
 
 
@@ -178,7 +178,7 @@ def _verification_hint(code: int) -> str:
         return "renew it: assist instance upgrade NAME --rotate"
     if code == _NOT_YET_VALID:
         return "the clock of this machine is behind, or that of the one that made the certificate is ahead"
-    return "it was installed by another controller; use that one's ASSIST_HOME, or install it again from here"
+    return "another controller installed it; use the ASSIST_HOME of that one, or install it again from here"
 
 
 def _refusal(peer: str, error: ssl.SSLError) -> ClientAuthFailed:
@@ -186,9 +186,9 @@ def _refusal(peer: str, error: ssl.SSLError) -> ClientAuthFailed:
     if "alert" in reason:
         return ClientAuthFailed(
             f"cannot use the agent at '{peer}': it does not accept the certificate of this controller ({reason})",
-            hint="it was installed by another controller, or one of the two clocks is wrong",
+            hint="another controller installed it, or one of the two clocks is wrong",
         )
     return ClientAuthFailed(
         f"cannot use what listens at '{peer}': it does not speak TLS 1.3 as an agent does ({reason})",
-        hint="another program has this port; look at the address and the port",
+        hint="another program has this port; check the address and the port",
     )

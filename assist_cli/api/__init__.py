@@ -1,1 +1,1 @@
-"""What SDKs say: the HTTP API of the original Cloud Assistant, spoken unpatched (docs/api.md)."""
+"""The HTTP API of the original Cloud Assistant, for its SDKs without changes (docs/api.md)."""

@@ -1,7 +1,7 @@
-"""What can be asked: one table. Each action names the least role that may, what it takes, and who does it.
+"""The table of actions: for each its name, the least role, its parameters, and the function that carries it out.
 
-``words`` are the codes by which an action says what others say otherwise: the original's set is not uniform.
-``waits`` tells that an action may wait, for the disk or for agents; the others only read.
+``words`` are the codes in which an action differs from the others: the original's set is not uniform. ``waits`` is True
+for an action that may wait for the disk or for agents. The others only read.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ VERSION = "2014-05-26"
 
 @dataclass(frozen=True)
 class Action:
-    """One action: ``role`` is the least that may, ``carry_out`` gives the answer without its RequestId."""
+    """One action. ``role`` is the least role for it. ``carry_out`` returns the answer without its RequestId."""
 
     name: str
     role: Role

@@ -1,4 +1,4 @@
-"""Bytes in, bytes out: the one route of the API as an ASGI application, and what is refused before a call is one."""
+"""The API as an ASGI application: reads a request, checks its path, host and size, and sends the reply."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ Send = Callable[[Message], Awaitable[None]]
 
 
 class AsgiApplication:
-    """The application; what may block runs in threads: of ``readers`` what only reads, of ``waiters`` the rest.
+    """The application. Calls run in threads: read-only ones in ``readers``, all others in ``waiters``.
 
-    A body has to come within ``timeout`` seconds. ``names`` are those by which this server may be called. An address
-    always may: it is a name that a page in a browser could turn on this server (DNS rebinding).
+    A body must arrive within ``timeout`` seconds. ``names`` are the host names of this server. Clients may also use an
+    IP address: a page in a browser can only direct a name of its own to this server (DNS rebinding).
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class AsgiApplication:
         self._timeout = timeout
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
-        """One request. Of one whose client is gone there is nobody to answer."""
+        """Answer one request. Send nothing when the client has closed the connection."""
         call = _call(scope)
         try:
             if call.path != "/" or call.method not in ("GET", "POST"):
@@ -63,9 +63,9 @@ class AsgiApplication:
 
 
 async def _body(receive: Receive) -> bytes | None:
-    """The body, at most 1 MiB of it; None when the client went away. Raises Fault.
+    """Return the body, at most 1 MiB; None when the client closed the connection. Raises Fault.
 
-    Some of what is too much is read and dropped: a client that cannot send does not read why.
+    Some bytes over the limit are read and dropped: a client that is still sending does not read the refusal.
     """
     body = bytearray()
     dropped = 0
@@ -86,7 +86,7 @@ async def _body(receive: Receive) -> bytes | None:
 
 
 def _may_wait(scope: Message) -> bool:
-    """Whether a call may take long, as it says itself: it is not proven yet, and decides only who waits with whom."""
+    """Return True if a call may take long. The action is not authenticated yet; it only selects the thread pool."""
     name = next((value for header, value in scope["headers"] if header == b"x-acs-action"), None)
     if name is None and (found := _ACTION.search(scope["query_string"])):
         name = found[1]
@@ -95,7 +95,7 @@ def _may_wait(scope: Message) -> bool:
 
 
 def _call(scope: Message) -> Call:
-    """A call without its body."""
+    """Return the call of a request, without its body."""
     return Call(
         method=scope["method"],
         path=scope["raw_path"].decode("latin-1"),
@@ -106,9 +106,9 @@ def _call(scope: Message) -> Call:
 
 
 def _check_host(call: Call, names: Collection[str]) -> None:
-    """Raise Fault for a call that was meant for somebody else, as its Host says.
+    """Raise Fault for a call whose Host header names another server.
 
-    Not a code that a program takes for the answer of an action: some read "forbidden" as "gone".
+    The code is not one of an action: some programs take "forbidden" for "the instance is gone".
     """
     host = call.header("host")
     name = (host[1 : host.find("]")] if host.startswith("[") else host.partition(":")[0]).lower().rstrip(".")
@@ -116,7 +116,7 @@ def _check_host(call: Call, names: Collection[str]) -> None:
         ipaddress.ip_address(name)
     except ValueError:
         if name not in names and f"*.{name.partition('.')[2]}" not in names:
-            detail = "(this server does not have the name that stands in Host)"
+            detail = "(the header Host names another server)"
             hint = "assist serve --api-name NAME, or a certificate with that name"
             raise Fault("InvalidEndpoint", detail, hint=hint) from None
 

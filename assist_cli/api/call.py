@@ -1,4 +1,4 @@
-"""One call as it came: a value, before anything of it is believed."""
+"""One call as it was received, before it is authenticated."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ JSON = "application/json"
 
 @dataclass(frozen=True)
 class Call:
-    """A request: ``query`` as it stands in the URL, ``headers`` with their names in lower case, in order.
+    """A request: ``query`` as in the URL; ``headers`` in order, their names in lower case.
 
-    ``client`` is the address of the other side, for the audit log.
+    ``client`` is the address of the client, for the audit log.
     """
 
     method: str
@@ -32,10 +32,10 @@ class Call:
     client: str = ""
 
     def header(self, name: str) -> str:
-        """The value of a header, "" when there is none. One that stands twice is nobody's. Raises Fault."""
+        """Return the value of a header, "" when it is absent. Raises Fault for a header that is given twice."""
         found = self._by_name.get(name, ())
         if len(found) > 1:
-            raise Fault("IncompleteSignature", f"(the header {name} stands more than once)")
+            raise Fault("IncompleteSignature", f"(the header {name} is given more than once)")
         return found[0].strip() if found else ""
 
     @cached_property
@@ -47,22 +47,22 @@ class Call:
 
     @cached_property
     def in_query(self) -> Mapping[str, str]:
-        """The parameters of the URL. Raises Fault."""
+        """The parameters in the URL. Raises Fault."""
         return _pairs(self.query)
 
     @cached_property
     def in_form(self) -> Mapping[str, str]:
-        """The parameters of a form in the body; none when it is something else. Raises Fault."""
+        """The parameters of a form in the body; empty for another body. Raises Fault."""
         return _pairs(self.body) if self._content_type == FORM else {}
 
     @cached_property
     def in_json(self) -> Mapping[str, str]:
-        """The members of a JSON object in the body; none when it is something else. Raises Fault."""
+        """The members of a JSON object in the body; empty for another body. Raises Fault."""
         return _members(self.body) if self._content_type == JSON and self.body else {}
 
     @cached_property
     def parameters(self) -> Mapping[str, str]:
-        """All of them, wherever they stand. Raises Fault for one that stands in two places."""
+        """The parameters of URL and body. Raises Fault for one that is given twice."""
         found: dict[str, str] = {}
         for part in (self.in_query, self.in_form, self.in_json):
             for name, value in part.items():
@@ -73,7 +73,7 @@ class Call:
 
     @property
     def has_unread_body(self) -> bool:
-        """Whether the body is of no kind that is read."""
+        """Return True if the body is neither a form nor JSON."""
         return bool(self.body) and self._content_type not in (FORM, JSON)
 
     @property
@@ -84,7 +84,7 @@ class Call:
 def _pairs(text: bytes) -> dict[str, str]:
     try:
         pairs = parse_qsl(text.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=FIELDS)
-    except ValueError as error:  # among them what is no UTF-8
+    except ValueError as error:  # also for what is not UTF-8
         raise Fault("InvalidParameter.Query", f"({error})") from None
     found: dict[str, str] = {}
     for name, value in pairs:
@@ -95,7 +95,7 @@ def _pairs(text: bytes) -> dict[str, str]:
 
 
 def _members(text: bytes) -> dict[str, str]:
-    """A JSON object as flat parameters: lists as ``Name.1``, objects in them as ``Name.1.Key``, a map as JSON."""
+    """Return a JSON object as flat parameters: lists as ``Name.1``, objects in them as ``Name.1.Key``, maps as JSON."""
     try:
         document = json.loads(text, parse_int=str, parse_float=str, parse_constant=_no_number)
         found = {}
@@ -109,9 +109,9 @@ def _members(text: bytes) -> dict[str, str]:
             elif value is not None:
                 found[name] = _text(value)
         for name, value in found.items():
-            (name + value).encode()  # a lone surrogate is no text
+            (name + value).encode()  # a lone surrogate cannot be encoded
     except (ValueError, RecursionError) as error:
-        raise Fault("InvalidParameter.Body", f"(it is no JSON: {error})") from None
+        raise Fault("InvalidParameter.Body", f"(it is not JSON: {error})") from None
     if len(found) > FIELDS:
         raise Fault("InvalidParameter.Body", "(it has too many members)")
     return found
@@ -119,12 +119,12 @@ def _members(text: bytes) -> dict[str, str]:
 
 def _object(document: Any) -> dict[str, Any]:
     if not isinstance(document, dict):
-        raise ValueError("no object")
+        raise ValueError("not an object")
     return document
 
 
 def _no_number(text: str) -> str:
-    raise ValueError(f"{text} is no number")
+    raise ValueError(f"{text} is not a number")
 
 
 def _text(value: Any) -> str:
@@ -136,5 +136,5 @@ def _text(value: Any) -> str:
 
 
 def _shown(name: str) -> str:
-    """A name as it may stand in an answer."""
+    """Return a name in a form that is safe in an answer."""
     return name if name.isprintable() and len(name) <= 64 else "Query"

@@ -1,4 +1,4 @@
-"""Who calls, once that is proven: the key, what it reaches, and the controller that does what it asks."""
+"""The authenticated caller: its access key, its scope, and the controller that carries out its call."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ FEWER_INSTANCES = 50
 
 @dataclass(frozen=True)
 class Caller:
-    """One call of a key that was found to be its own. ``host`` is the name by which it calls this server."""
+    """The caller of one action. ``host`` is the name by which the client reached this server."""
 
     key: AccessKey
     controller: Controller
@@ -43,19 +43,19 @@ class Caller:
 
     @functools.cached_property
     def known(self) -> dict[str, Instance]:
-        """The instances that the key reaches, by id. Any other is to it as one that does not exist."""
+        """The instances in the scope of the key, by id. All others do not exist for it."""
         registered = instances.listing(self.controller, Selection())
         return {each.id: each for each in accesskeys.reached(self.key, registered)}
 
     @property
     def seen(self) -> Collection[str] | None:
-        """The ids that a look is limited to; None when it is not."""
+        """The ids of the instances to which results are limited; None: no limit."""
         return self.known.keys() if self.key.scope else None
 
     def instances(
         self, given: Given, *, most: int = MOST_INSTANCES, tags: int = 20, too_many: int = 403
     ) -> list[Instance]:
-        """The instances that a call names, each by its whole id or all by their tags. Raises Fault."""
+        """Return the instances that a call names by whole ids or by tags. Raises Fault."""
         named = given.listed("InstanceId")
         wanted = given.tags("ResourceTag", tags)
         if len(named) > most:
@@ -75,20 +75,20 @@ class Caller:
         return found
 
     def instance(self, instance_id: str) -> Instance:
-        """The instance of exactly this id. Raises Fault."""
+        """Return the instance of exactly this id. Raises Fault."""
         if instance_id not in self.known:
             raise Fault("InvalidInstance.NotFound", f"({instance_id!r:.60})")
         return self.known[instance_id]
 
     def check_scope(self, instance_ids: Iterable[str]) -> None:
-        """Raise Fault unless the key reaches every one of these, the instances of something that it sees a part of."""
+        """Raise Fault unless all these instances of one invocation are in the scope of the key."""
         if not self.known.keys() >= set(instance_ids) and self.key.scope:
-            raise Fault("Forbidden.RAM", f"(it reaches beyond the scope of {self.key.name})")
+            raise Fault("Forbidden.RAM", f"(it has instances outside the scope of {self.key.name})")
 
     def request(self, given: Given, labels: Labels, *, saves: bool = False) -> Request:
-        """What comes with a request that makes something: the same one with the same token is done once.
+        """Return the labels and client token of a call that creates something. Calls with one token create one thing.
 
-        One that ``saves`` makes a command too.
+        ``saves``: the call also creates a command.
         """
         token = given.text("ClientToken")
         if token is not None and not (len(token) <= 64 and token.isascii() and token.isprintable()):
@@ -98,10 +98,10 @@ class Caller:
         return Request(self.key, labels, token, hashlib.sha256(text.encode()).digest(), saves)
 
     def also(self, request: Request, *, labelled: bool = True) -> Also:
-        """The same, for the transaction in which it is made; without labels for what is there and has its own."""
+        """Return what is to be written in the same transaction; without labels for an object that has its own."""
         return functools.partial(request.enter, self.controller, labelled=labelled)
 
 
 def is_id(text: str, *kinds: ids.Kind) -> bool:
-    """Whether a text is a whole id of one of these kinds. The beginning of one is none, to a program."""
+    """Return True if a text is a whole id of one of these kinds. A prefix is not enough for a program."""
     return len(text) == ids.LENGTH and any(ids.is_prefix(text, kind) for kind in kinds)

@@ -84,7 +84,7 @@ def create(caller: Caller, given: Given) -> Document:
 
 
 def modify(caller: Caller, given: Given) -> Document:
-    """Change name and description in place; another content, directory or timeout makes a new version."""
+    """Change name and description in place. Another content, directory or timeout makes a new version."""
     content = given.text("CommandContent")
     changes = commands.Changes(
         content=None if content is None else decoded(content, None, USUAL, "CmdContent.DecodeError"),
@@ -100,7 +100,7 @@ def modify(caller: Caller, given: Given) -> Document:
 
 
 def delete(caller: Caller, given: Given) -> Document:
-    """Remove a command that no invocation is at work on."""
+    """Delete a command that no invocation is using."""
     command_id = _changeable(caller, requests.command_id(given)).id
     refresh.refresh_commands(caller.controller, [command_id])
     commands.delete(caller.controller, [command_id])
@@ -108,9 +108,9 @@ def delete(caller: Caller, given: Given) -> Document:
 
 
 def describe(caller: Caller, given: Given) -> Document:
-    """The commands that a call asks for, newest first: each in its newest version, with ``Latest=false`` in all.
+    """Return the commands of a query, newest first: the newest version of each, or all versions with ``Latest=false``.
 
-    There are no public ones, so each is its author's.
+    There are no public commands: each one belongs to its author.
     """
     page = pages.asked(caller.action, given)
     kind, tags = given.text("Type"), given.tags("Tag")
@@ -148,20 +148,20 @@ def describe(caller: Caller, given: Given) -> Document:
 
 
 def _versions(caller: Caller, command: Command) -> list[Command]:
-    """A command once for each of its versions, newest first."""
+    """Return every version of a command, newest first."""
     return commands.versions(caller.controller, command.id)
 
 
 def _key(version: Command) -> str:
-    """The place of a version in the list, in descending order."""
+    """Return the sort key of a version in the list, in descending order."""
     return f"{version.id} {version.version.number:09}"
 
 
 def _changeable(caller: Caller, command_id: str) -> Command:
-    """The command of exactly this id, which the key may change or delete. Raises Fault.
+    """Return the command of exactly this id, if the key may change or delete it. Raises Fault.
 
-    What a command of somebody else is run on next is not known. So a limited key changes the commands that were made
-    with it, for as long as they ran where it reaches and nowhere else.
+    Others may run a command on any instance later. So a key with a scope may change only commands that it has created,
+    and only while they have not run outside its scope.
     """
     found = commands.of_id(caller.controller, command_id)
     if found is None:
@@ -169,13 +169,13 @@ def _changeable(caller: Caller, command_id: str) -> Command:
     if caller.key.scope:
         labels = clients.labels_of(caller.controller, [command_id]).get(command_id, views.NONE)
         if labels.access_key != caller.key.id:
-            raise Fault("Forbidden.RAM", f"(it was not made with {caller.key.name}, which is limited to its scope)")
+            raise Fault("Forbidden.RAM", f"({caller.key.name} has a scope, and did not create it)")
         caller.check_scope(commands.places(caller.controller, command_id))
     return found
 
 
 def _counted(caller: Caller, listed: Command) -> Command:
-    """A version with its content and the number of invocations of its command that may be seen."""
+    """Return a version with its content, and with the number of visible invocations of its command."""
     found = commands.get(caller.controller, f"{listed.id}@{listed.version.number}")
     if caller.seen is None:
         return found
@@ -185,7 +185,7 @@ def _counted(caller: Caller, listed: Command) -> Command:
 
 
 def _matcher(text: str | None, quota: quotas.Quota, code: str) -> re.Pattern[str]:
-    """What a filter means: ``*`` at its beginning, its end or both is any text, and anything else is itself."""
+    """Return the pattern of a filter: ``*`` at its start or end matches any text, everything else matches itself."""
     if text is None:
         return re.compile(".*", re.DOTALL)
     if len(text) > quota.limit:

@@ -1,9 +1,9 @@
-"""Connections of the API, and what those may cost who have not proven yet who they are.
+"""Connections of the API, and their limits before authentication.
 
-A connection whose call is refused for its signature is closed, so one that has had an answer and stays is a key's. The
-others have little time, make room for each other, and hold a bounded number of bytes altogether: whoever holds the most
-is refused first. One whose request has come whole is answered, whatever the others do. What cannot become a call is
-refused in the original's form too, because SDKs read nothing else.
+A connection whose call has a wrong signature is closed. So a connection that stays open after an answer belongs to a
+key. The others must send their request soon, and all of them together hold a limited number of bytes. When a limit is
+reached, the connection that holds the most is refused first. A request that has arrived completely is always answered.
+A message that is not a call is refused in the original's format, because SDKs read nothing else.
 """
 
 from __future__ import annotations
@@ -21,25 +21,25 @@ from assist_cli.api import forms
 from assist_cli.api.app import BODY_BYTES
 from assist_cli.api.faults import Fault
 
-HEAD_BYTES = 1 << 20  # the SDKs put everything into the URL
-HELD_BYTES = 16 << 20  # of requests that are not answered yet, altogether
+HEAD_BYTES = 1 << 20  # the SDKs put all parameters into the URL
+HELD_BYTES = 16 << 20  # of all requests that are not answered yet
 CONNECTIONS = 1024
 
 
 @dataclass
 class Crowd:
-    """All connections of one server, at most ``limit``; ``refuse`` makes the answer for what cannot become a call."""
+    """The connections of one server, at most ``limit``. ``refuse`` makes the answer to a message that is not a call."""
 
     limit: int
     refuse: Callable[[Fault], forms.Reply]
     held: int = 0
     known: set[ApiConnection] = field(default_factory=set)
-    strangers: dict[ApiConnection, None] = field(default_factory=dict)  # without an answer so far, the oldest first
+    strangers: dict[ApiConnection, None] = field(default_factory=dict)  # no answer yet; the oldest first
 
     def enter(self, connection: ApiConnection) -> None:
-        """Count a new connection; when there are too many, one is refused.
+        """Add a new connection. Over the limit, refuse one.
 
-        That is the oldest whose request has not come whole, of the address that has the most of them; or the new one.
+        Refused is the oldest one with an incomplete request, of the address with the most of them; else the new one.
         """
         self.strangers[connection] = None
         if len(self.known) + len(self.strangers) > self.limit:
@@ -50,7 +50,7 @@ class Crowd:
             loser.reject(Fault("Throttling"))
 
     def hold(self, size: int) -> None:
-        """Note so many more bytes; the connections that hold the most are refused while there are too many."""
+        """Count ``size`` more bytes. Over the limit, refuse the connections that hold the most."""
         self.held += size
         while self.held > HELD_BYTES:
             loser = max((*self.strangers, *self.known), key=lambda each: each.held)
@@ -58,28 +58,28 @@ class Crowd:
             loser.reject(Fault("Throttling"))
 
     def prove(self, connection: ApiConnection) -> None:
-        """Note that a connection had an answer."""
+        """Note that a connection has been answered."""
         if self.strangers.pop(connection, self) is None:
             self.known.add(connection)
 
     def leave(self, connection: ApiConnection) -> None:
-        """Count a connection no longer."""
+        """Remove a connection."""
         self.strangers.pop(connection, None)
         self.known.discard(connection)
 
 
 class ApiConfig(uvicorn.Config):
-    """Settings, with the ``crowd``, and how long a connection waits for the head of a request, in seconds."""
+    """Settings of the server, with its ``crowd``, and the time limit for the head of a request in seconds."""
 
     crowd: Crowd
     head: float
 
 
 class ApiConnection(H11Protocol):
-    """One connection. Its other side has a limited time for the head of each request, however many bytes it sends."""
+    """One connection. The head of each request must arrive in a limited time, however many bytes the client sends."""
 
     config: ApiConfig
-    held = 0  # bytes of the request that is not answered yet
+    held = 0  # bytes of a request that is not answered yet
     _deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -111,19 +111,19 @@ class ApiConnection(H11Protocol):
         super().connection_lost(exc)
 
     def send_400_response(self, msg: str) -> None:
-        """Refuse what is not HTTP, or too long to be a call."""
+        """Refuse a message that is not HTTP, or has a head that is too large."""
         if self.held > HEAD_BYTES:
             self.reject(Fault("RequestTooLarge", f"(URL and headers have at most {HEAD_BYTES:,} bytes)", status=414))
         else:
             self.reject(Fault("InvalidParameter.Request", "(it is not HTTP/1.1)"))
 
     def reject(self, fault: Fault) -> None:
-        """Say why, where nothing was said yet, and close."""
+        """Send the reason, unless an answer has begun, and close."""
         self._release()
         if self.transport.is_closing():
             return
         if self._is_answering:
-            self.cycle.disconnected = True  # its application has nobody to answer any more
+            self.cycle.disconnected = True  # the application stops answering
             self.cycle.message_event.set()
         if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
             reply = replace(self.config.crowd.refuse(fault), closes=True)
@@ -141,12 +141,12 @@ class ApiConnection(H11Protocol):
 
     @property
     def address(self) -> str:
-        """The address of the other side."""
+        """The address of the client."""
         return self.client[0] if self.client else ""
 
     @property
     def is_asking(self) -> bool:
-        """Whether a request has come whole, and is not answered yet."""
+        """Return True if a whole request has arrived and is not answered yet."""
         return self._is_answering and not self.cycle.more_body
 
     @property

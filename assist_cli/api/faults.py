@@ -1,7 +1,7 @@
-"""What the API refuses, in the original's words: each code with its HTTP status and its message (docs/api.md).
+"""The errors of the API in the original's words: each code with its HTTP status and message (docs/api.md).
 
-The set is not uniform, and is kept so: clients compare these codes. What is refused by an operation is said in the
-original's code too; ``of`` has the table, and what an action calls by another name stands in its own.
+The set is not uniform, and is kept so: clients compare these codes. ``of`` translates errors of operations by one
+table. Where an action has another code for an error, its own table comes first.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from collections.abc import Mapping
 from assist_cli import codes
 from assist_cli.errors import AgentError, AssistError, LocalFailure, NotPermitted
 
-Words = Mapping[str, str]  # codes of errors (assist_cli/codes.py), each with the original's
+Words = Mapping[str, str]  # our error codes (assist_cli/codes.py), each with the original's
 
 
 class Fault(Exception):
-    """A call that is refused. ``detail`` is our own sentence behind the original's message."""
+    """A refused call. ``detail`` is our own text after the original's message."""
 
     def __init__(self, code: str, detail: str = "", *, hint: str = "", message: str = "", status: int = 0) -> None:
         self.code = code
@@ -28,7 +28,7 @@ class Fault(Exception):
 
 
 def missing(name: str) -> Fault:
-    """A parameter that must be given is not there, or is empty."""
+    """Return the fault of a parameter that is required and is absent or empty."""
     return Fault(
         "MissingParameter",
         message=f'The input parameter "{name}" that is mandatory for processing this request is not supplied.',
@@ -36,12 +36,12 @@ def missing(name: str) -> Fault:
 
 
 def invalid(name: str, detail: str = "") -> Fault:
-    """The value of a parameter is not of its kind, and there is no code of its own for that."""
+    """Return the fault of a parameter with a wrong value, where no code of its own exists."""
     return Fault(f"InvalidParameter.{name}", detail)
 
 
 def of(error: AssistError, words: Words) -> Fault:
-    """What an operation refused, in the original's code: as ``words`` of the action has it, else as all have it."""
+    """Return the fault of an error: by the ``words`` of the action, else by the table of all actions."""
     code = words.get(error.code) or CODES.get(error.code)
     if code is None and error.code in MESSAGES:
         code = error.code
@@ -56,7 +56,7 @@ def _invalid(code: str) -> tuple[int, str]:
     return 400, f"The specified parameter {name} is not valid."
 
 
-# The codes of refusals of operations, where every action says the same.
+# The codes that are the same in all actions.
 CODES: Words = {
     codes.SCRIPT_EXCEED_LIMIT: "CmdContent.ExceedLimit",
     codes.RENDERED_SCRIPT_EXCEED_LIMIT: "CmdContent.ExceedLimit",
@@ -103,7 +103,7 @@ KINDS: dict[type[AssistError], str] = {
 _INVALID = "The specified parameter is invalid."
 
 MESSAGES: dict[str, tuple[int, str]] = {
-    # who calls
+    # authentication
     "MissingAccessKeyId": (400, "AccessKeyId is mandatory for this action."),
     "MissingSignature": (400, "Signature is mandatory for this action."),
     "MissingSignatureNonce": (400, "SignatureNonce is mandatory for this action."),
@@ -117,7 +117,7 @@ MESSAGES: dict[str, tuple[int, str]] = {
     "InvalidAccessKeyId.Inactive": (403, "Specified access key is disabled."),
     "InvalidSecurityToken.Malformed": (400, "The specified parameter SecurityToken is not valid."),
     "Forbidden.RAM": (403, "User not authorized to operate on the specified resource."),
-    # what is called
+    # the call itself
     "InvalidAction.NotFound": (404, "Specified api is not found, please check your url and method."),
     "InvalidEndpoint": (421, "The specified endpoint is not one of this server."),
     "InvalidVersion": (400, "Specified parameter Version is not valid."),

@@ -87,7 +87,7 @@ def send(caller: Caller, given: Given) -> Document:
 
 
 def results(caller: Caller, given: Given) -> Document:
-    """The files that were sent, newest first, and how that went."""
+    """Return the files that were sent, newest first, with their outcomes."""
     page = pages.asked(caller.action, given)
     status = given.text("InvocationStatus")
     if status is not None and status not in {fine.value for fine in Fine}:
@@ -112,7 +112,7 @@ def results(caller: Caller, given: Given) -> Document:
 
 
 def _account(given: Given, name: str) -> str | None:
-    """An owner or a group. Raises Fault."""
+    """Return an owner or a group. Raises Fault."""
     found = given.text(name)
     if found is not None and (len(found) > LONGEST_ACCOUNT or not names.is_account(found)):
         raise invalid(name)

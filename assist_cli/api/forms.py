@@ -1,4 +1,4 @@
-"""How an answer is written: JSON, or XML as the old protocol has it."""
+"""The format of an answer: JSON, or XML in the form of the old protocol."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 @dataclass(frozen=True)
 class Reply:
-    """What goes back; one that ``closes`` is the last of its connection."""
+    """A reply to a call. ``closes``: the connection is closed after it."""
 
     status: int
     type: str
@@ -31,7 +31,7 @@ class Reply:
 
     @property
     def headers(self) -> list[tuple[bytes, bytes]]:
-        """The headers of it, with their names in lower case."""
+        """The headers of the reply, with names in lower case."""
         found = [
             (b"content-type", self.type.encode()),
             (b"content-length", str(len(self.body)).encode()),
@@ -41,7 +41,7 @@ class Reply:
 
 
 def chosen(word: str, *, is_modern: bool) -> str:
-    """The form that a client asks for. Who asks for none reads XML in the old protocol, and JSON in today's."""
+    """Return the format that a client asks for. The default is XML in the old protocol, and JSON in the new one."""
     if not word:
         return JSON if is_modern else XML
     if word.upper() not in _TYPES:
@@ -50,12 +50,12 @@ def chosen(word: str, *, is_modern: bool) -> str:
 
 
 def answer(form: str, action: str, document: Document, request_id: str) -> Reply:
-    """What an action answers."""
+    """Return the reply with the result of an action."""
     return _reply(form, 200, f"{action}Response", request_id, document)
 
 
 def refusal(form: str, fault: Fault, request_id: str, host: str) -> Reply:
-    """What a call that is refused is told."""
+    """Return the reply to a refused call."""
     document = {
         "HostId": host,
         "Code": fault.code,
@@ -75,7 +75,7 @@ def _reply(form: str, status: int, root: str, request_id: str, document: Documen
 
 
 def _element(name: str, value: Any) -> str:
-    """A list is its elements side by side, and what is not there is left out; characters XML has not are U+FFFD."""
+    """Return a value as XML: a list as repeated elements, None as nothing, characters not allowed in XML as U+FFFD."""
     if value is None:
         return ""
     if isinstance(value, list):

@@ -1,7 +1,7 @@
-"""One call, from what came to what goes back: who is it, may he, what does he want, and the answer.
+"""The way of one call: authenticate, authorise, read parameters, dispatch, answer.
 
-Nothing of a call is believed before its signature is found right. Whatever happens, the answer is one of the API's:
-an expected error in the original's code, a bug as InternalError with the traceback in the log of the server.
+No field of a call is used before its signature is verified. The answer is always one of the API: an expected error with
+the original's code, a bug as InternalError with the traceback in the log of the server.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ from assist_cli.operations.controller import Controller, Controllers
 from assist_cli.operations.server.background import Background
 from assist_cli.store.nonces import Nonces
 
-WINDOW = timedelta(minutes=15)  # how far a clock may be off
+WINDOW = timedelta(minutes=15)  # largest difference between the clocks
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Gateway:
-    """Answers calls, each in the thread that asks. ``region`` is the only one there is."""
+    """Answers each call in the thread that received it. ``region`` is the only region."""
 
     controllers: Controllers
     region: str
@@ -46,7 +46,7 @@ class Gateway:
     rates: Rates
 
     def answer(self, call: Call) -> Reply:
-        """What goes back; never an exception. It closes the connection of who has not proven to have a key."""
+        """Return the reply to a call; never raise. Without authentication, the reply closes the connection."""
         request_id = str(uuid.uuid4()).upper()
         proven = False
         try:
@@ -60,17 +60,17 @@ class Gateway:
         except AssistError as error:
             refusal = self.refuse(call, faults.of(error, {}), request_id)
         except Exception:
-            log.exception("a bug met request %s", request_id)
+            log.exception("request %s failed by a bug", request_id)
             refusal = self.refuse(call, Fault("InternalError"), request_id)
         return replace(refusal, closes=not proven)
 
     def refuse(self, call: Call, fault: Fault, request_id: str = "") -> Reply:
-        """What a call that is refused is told, in the form that it would read."""
+        """Return the reply to a refused call, in the format that its client reads."""
         request_id = request_id or str(uuid.uuid4()).upper()
         return forms.refusal(_form_of(call), fault, request_id, _host(call))
 
     def refuse_connection(self, fault: Fault) -> Reply:
-        """What is told to who sends what cannot become a call; SDKs of both generations read this form."""
+        """Return the reply to a message that is not a call, in JSON: the SDKs of both generations read it."""
         return forms.refusal(forms.JSON, fault, str(uuid.uuid4()).upper(), "")
 
     def _answer(self, controller: Controller, claim: Claim, key: AccessKey, call: Call, request_id: str) -> Reply:
@@ -84,7 +84,7 @@ class Gateway:
         return forms.answer(form, action.name, self._carry_out(caller, action, call.parameters), request_id)
 
     def _prove(self, controller: Controller, claim: Claim) -> AccessKey:
-        """The key that a call is from, which is enabled. The same call is let in once. Raises Fault."""
+        """Return the enabled key that has signed a call. A second call with the same nonce is refused. Raises Fault."""
         key = accesskeys.known(controller, claim.key_id)
         if key is None:
             raise Fault("InvalidAccessKeyId.NotFound")
@@ -121,7 +121,7 @@ def _action(claim: Claim) -> Action:
 
 
 def _form_of(call: Call) -> str:
-    """The form in which a call that is refused is told so; whatever is wrong with it."""
+    """Return the format of a refusal, whatever is wrong with the call."""
     try:
         is_modern = bool(call.header("authorization") or call.header("x-acs-signature-nonce"))
         return forms.chosen(call.parameters.get("Format", ""), is_modern=is_modern)

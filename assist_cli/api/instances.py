@@ -16,7 +16,7 @@ SYSTEMS = ("Windows", "Linux", "FreeBSD")
 
 
 def install(caller: Caller, given: Given) -> Document:
-    """Bring the agents of instances to the version of this server. What is registered has an agent."""
+    """Upgrade the agents of instances to the version of this server. Every registered instance already has an agent."""
     found = caller.instances(given, most=FEWER_INSTANCES)
     for each in found:
         if each.os_type == "windows":
@@ -26,7 +26,7 @@ def install(caller: Caller, given: Given) -> Document:
 
 
 def status(caller: Caller, given: Given) -> Document:
-    """How agents are: each is asked now."""
+    """Return the states of agents. Each agent is asked now."""
     page = pages.asked(caller.action, given)
     system = given.text("OSType")
     if system not in (None, *SYSTEMS):
@@ -46,7 +46,7 @@ def status(caller: Caller, given: Given) -> Document:
 
 
 def plugins(caller: Caller, given: Given) -> Document:
-    """The plugins of instances: there are none, and no name is one."""
+    """Return the plugins of instances: none exist, and every name is refused."""
     page = pages.asked(caller.action, given)
     named = given.listed("InstanceId")
     found = caller.instances(given, most=FEWER_INSTANCES, too_many=400) if named else []

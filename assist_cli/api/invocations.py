@@ -1,4 +1,4 @@
-"""What runs: RunCommand, InvokeCommand, StopInvocation, DescribeInvocations, DescribeInvocationResults."""
+"""Invocations: RunCommand, InvokeCommand, StopInvocation, DescribeInvocations, DescribeInvocationResults."""
 
 from __future__ import annotations
 
@@ -145,7 +145,7 @@ def invoke(caller: Caller, given: Given) -> Document:
 
 
 def halt(caller: Caller, given: Given) -> Document:
-    """Stop an invocation; the agents are told after the call is answered."""
+    """Stop an invocation. The agents get the stop after the call is answered."""
     invoke_id = given.needed("InvokeId")
     ids = given.listed("InstanceId")
     if len(ids) > FEWER_INSTANCES:
@@ -161,7 +161,7 @@ def halt(caller: Caller, given: Given) -> Document:
 
 
 def describe(caller: Caller, given: Given) -> Document:
-    """Invocations, newest first, with what is run and how it stands."""
+    """Return invocations, newest first, with their scripts and states."""
     page = pages.asked(caller.action, given)
     mode, status = given.text("RepeatMode"), given.text("InvokeStatus")
     if mode not in (None, "Once", "Period", "NextRebootOnly", "EveryReboot"):
@@ -185,7 +185,7 @@ def describe(caller: Caller, given: Given) -> Document:
     output = given.flag("IncludeOutput") and bool(wanted.invocation_id or wanted.instance_id)
     found: list[Invocation] = []
     total = 0
-    if mode not in ("NextRebootOnly", "EveryReboot"):  # there are none of these
+    if mode not in ("NextRebootOnly", "EveryReboot"):  # Assist has no such invocations
         found, total = history_pages.invocations_of(caller.controller, wanted, page.slice, output=output)
     keys = [each.id for each in found]
     labels = clients.labels_of(caller.controller, keys)
@@ -204,7 +204,7 @@ def describe(caller: Caller, given: Given) -> Document:
 
 
 def results(caller: Caller, given: Given) -> Document:
-    """Records, newest first, with their output; the paging stands inside of ``Invocation`` here."""
+    """Return records, newest first, with their output. The fields of the page are inside ``Invocation`` here."""
     page = pages.asked(caller.action, given)
     status = given.text("InvokeRecordStatus")
     _check_status("InvokeRecordStatus", status, InvokeStatus, Fine)
@@ -235,7 +235,7 @@ def _start(
     request: Request,
     told: tuple[str, ...],
 ) -> Document:
-    """Record what is asked for, and leave it to the server to send; or, in a dry run, only check it."""
+    """Record the invocation, for the server to send; in a dry run, only check it."""
     timing = requests.timing(given, caller.controller.now())
     if given.text("RepeatMode") == "DryRun":
         check(caller.controller, asked)
@@ -259,7 +259,7 @@ def _start(
 
 
 def _visible(caller: Caller, invoke_id: str) -> Invocation:
-    """The invocation of exactly this id, when an instance of it is in the scope of the key. Raises Fault."""
+    """Return the invocation of exactly this id, if one of its instances is in the scope of the key. Raises Fault."""
     try:
         if not is_id(invoke_id, Kind.INVOCATION, Kind.FILE):
             raise NotFound(invoke_id)
@@ -272,7 +272,7 @@ def _visible(caller: Caller, invoke_id: str) -> Invocation:
 
 
 def _check_status(name: str, word: str | None, plain: Iterable[InvokeStatus], fine: Iterable[Fine]) -> None:
-    """Raise Fault for what is no status."""
+    """Raise Fault for an unknown status."""
     known = {status.value for status in plain} | {status.value for status in fine}
     if word is not None and word not in known:
         raise invalid(name, f"(it is one of {', '.join(sorted(known))})")

@@ -1,7 +1,7 @@
-"""What the API answers of instances as machines: the original's fields for a server in its cloud, and outside of it.
+"""Answers about instances as machines: the original's fields for its own servers and for managed instances.
 
-A machine has here what its agent tells and what stands in the register. What only a cloud could say is empty: "", 0,
-false or an empty list, each in the shape in which programs read it.
+The values come from the agent and from the inventory. A value that only a cloud has is empty: "", 0, false or an empty
+list, in the type that programs expect.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ RUNNING, STOPPED = "Running", "Stopped"
 
 
 def status(health: Health) -> str:
-    """``Running`` while its agent answers: whether a machine without one is on, nobody here can know."""
+    """Return ``Running`` while the agent answers. Without an answer nobody knows whether the machine is on."""
     return RUNNING if health.is_online else STOPPED
 
 
@@ -40,7 +40,7 @@ def instance(found: Instance, health: Health, region: str) -> Document:
 
 
 def described(found: Instance) -> Document:
-    """The fields of an ``Instance`` that filters ask for and that no agent has to tell: its addresses, and no more."""
+    """Return the fields of an ``Instance`` that filters compare and that need no agent: only its addresses."""
     private, public = addresses(found)
     return {
         "InstanceNetworkType": "vpc",
@@ -90,7 +90,7 @@ def described(found: Instance) -> Document:
 
 
 def managed(found: Instance, health: Health, use: Use) -> Document:
-    """One of ``Instances`` of DescribeManagedInstances, without its tags: all that is known of it."""
+    """Return one of ``Instances`` of DescribeManagedInstances, without its tags: all known fields."""
     private, public = addresses(found)
     return {
         "InstanceId": found.id,
@@ -111,12 +111,12 @@ def managed(found: Instance, health: Health, use: Use) -> Document:
 
 
 def listed(found: Instance, health: Health, use: Use) -> Document:
-    """The same as an item of the list: whether it is connected, and its tags."""
+    """Return the same as an item of the list, with its connection state and its tags."""
     return {**managed(found, health, use), "Connected": health.is_online, "Tags": _tags(found)}
 
 
 def addresses(found: Instance) -> tuple[list[str], list[str]]:
-    """The IP addresses at which the agent is reached: those of a private network, and those of the internet."""
+    """Return the IP addresses at which the agent is reached: private ones, and public ones."""
     way = route.parse(found.address)
     host = way.host if isinstance(way, route.Tls) else way.destination.host if isinstance(way, route.Ssh) else ""
     try:
@@ -131,7 +131,7 @@ def _tags(found: Instance) -> list[Document]:
 
 
 def _minute(moment: datetime) -> str:
-    """``2026-11-22T08:00Z``: programs read this field by that form."""
+    """Return ``2026-11-22T08:00Z``, the format that programs expect in this field."""
     return moment.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%MZ")
 
 

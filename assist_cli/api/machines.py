@@ -1,6 +1,6 @@
-"""The register as the original's servers: DescribeInstances, DescribeInstanceStatus, DescribeRegions.
+"""The inventory as the original's servers: DescribeInstances, DescribeInstanceStatus, DescribeRegions.
 
-A filter finds what the answer shows. What an instance has not here, such as a zone, no filter finds.
+A filter compares the fields of the answer. A field that is always empty here, such as the zone, matches no filter.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from assist_cli.paths import region
 
 _DEFAULT_SHAPE = "every field of an answer is always there"
 _BILLING = "nothing is sold here"
-# Filters that need no agent, each with where what it asks for is shown.
+# Filters that need no agent, each with the field of the answer that it compares.
 _SHOWN: dict[str, tuple[str, ...]] = {
     **{name: (name,) for name in (
         "DeviceAvailable", "HpcClusterId", "ImageId", "InstanceChargeType", "InstanceNetworkType", "InstanceType",
@@ -73,7 +73,7 @@ WORDS = ("Pending", "Running", "Starting", "Stopping", "Stopped")
 
 
 def describe(caller: Caller, given: Given) -> Document:
-    """The instances that a call asks for, the newest first."""
+    """Return the instances of a query, newest first."""
     page = pages.asked(caller.action, given, MOST_INSTANCES)
     status, named = given.text("Status"), given.values.get("InstanceIds")
     if status not in (None, *WORDS):
@@ -98,7 +98,7 @@ def describe(caller: Caller, given: Given) -> Document:
 
 
 def statuses(caller: Caller, given: Given) -> Document:
-    """How instances are: whether their agents answer."""
+    """Return the states of instances: running while their agents answer."""
     page = pages.asked(caller.action, given)
     named = caller.instances(given, most=MOST_INSTANCES) if given.listed("InstanceId") else caller.known.values()
     found = [] if given.text("ClusterId") or given.text("ZoneId") else newest_first(named)
@@ -108,7 +108,7 @@ def statuses(caller: Caller, given: Given) -> Document:
 
 
 def regions(caller: Caller, given: Given) -> Document:
-    """The one region that there is, with the name by which this call reached it."""
+    """Return the only region, with the endpoint by which this call reached it."""
     one = {"RegionId": region(), "LocalName": region(), "RegionEndpoint": caller.host, "Status": "available"}
     return views.nested("Regions", "Region", [one])
 
@@ -119,9 +119,9 @@ def states(
     found: Sequence[Instance],
     wanted: Callable[[InstanceHealth], bool] | None = None,
 ) -> tuple[list[InstanceHealth], int]:
-    """A page of instances with one more where there is one, each asked now, and how many there are in all.
+    """Return a page of instances and one more if it exists, each asked now, and the total.
 
-    All of them are asked where ``wanted`` chooses by what they answer.
+    With ``wanted``, which selects by the answers of agents, all instances are asked.
     """
     if wanted is None:
         return requests.states(caller, page.of(found, lambda each: each.id)), len(found)
@@ -130,12 +130,12 @@ def states(
 
 
 def newest_first(found: Iterable[Instance]) -> list[Instance]:
-    """Instances in the order of a list: by id, the last first."""
+    """Return instances in the order of a list: by id, newest first."""
     return sorted(found, key=lambda each: each.id, reverse=True)
 
 
 def matcher(text: str | None) -> Callable[[str], bool]:
-    """Return what a filter by name means: ``*`` is any text wherever it stands; None is any name."""
+    """Return the test of a filter by name: ``*`` matches any text anywhere; None matches every name."""
     if text is None:
         return lambda name: True
     pattern = re.compile(".*".join(map(re.escape, re.split(r"\*+", text))), re.DOTALL)
@@ -143,19 +143,19 @@ def matcher(text: str | None) -> Callable[[str], bool]:
 
 
 def has_tags(found: Instance, tags: dict[str, str]) -> bool:
-    """Return True if an instance has all of these tags; one that is asked for without a value may have any."""
+    """Return True if an instance has all of these tags. A tag without a value matches any value."""
     return all(key in found.tags and value in ("", found.tags[key]) for key, value in tags.items())
 
 
 def _is_shown(given: Given, found: Instance) -> bool:
-    """Return True if an instance shows one of the values that each of these filters asks for."""
+    """Return True if an instance has, for each of these filters, one of the values given."""
     asked = given.values.keys() & _SHOWN.keys()
     shown = machine_views.described(found) if asked else {}
     return all(_said(given.values[name]) & _said(functools.reduce(getitem, _SHOWN[name], shown)) for name in asked)
 
 
 def _said(value: Any) -> set[str]:
-    """The values that are asked for or shown, in the words of a call; "" is none."""
+    """Return the values of a filter or a field as texts, without empty ones."""
     return {str(each).lower() for each in (value if isinstance(value, list) else [value]) if each != ""}
 
 

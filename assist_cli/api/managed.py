@@ -1,4 +1,4 @@
-"""The register as the original's managed instances: DescribeManagedInstances and its two changes."""
+"""The inventory as the original's managed instances: DescribeManagedInstances, and how to rename and remove them."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ SYSTEMS = ("windows", "linux", "freebsd")
 
 
 def describe(caller: Caller, given: Given) -> Document:
-    """The instances of the register that a call asks for, the newest first."""
+    """Return the registered instances of a query, newest first."""
     page = pages.asked(caller.action, given)
     kind = (given.text("OsType") or "").lower()
     if kind not in ("", *SYSTEMS):
@@ -66,14 +66,14 @@ def describe(caller: Caller, given: Given) -> Document:
 
 
 def modify(caller: Caller, given: Given) -> Document:
-    """Give an instance another name."""
+    """Rename an instance."""
     found = caller.instance(given.needed("InstanceId"))
     changed = instances.rename(caller.controller, found.id, given.needed("InstanceName"))
     return {"Instance": {"InstanceId": changed.id, "InstanceName": changed.name}}
 
 
 def deregister(caller: Caller, given: Given) -> Document:
-    """Take an instance out of the register; its agent goes on, and the history stays."""
+    """Remove an instance from the inventory. Its agent keeps running, and the history stays."""
     instance_id = given.needed("InstanceId")
     request = caller.request(given, Labels(caller.key.id))
 
@@ -85,7 +85,7 @@ def deregister(caller: Caller, given: Given) -> Document:
 
     def again(_: str) -> Document:
         gone = store.by_id(caller.controller.database, instance_id)
-        assert gone is not None, "an instance that was removed stays for the history"
+        assert gone is not None, "a removed instance stays in the database for the history"
         use = store.uses(caller.controller.database, [instance_id]).get(instance_id, Use())
         return {"Instance": machine_views.managed(gone, Health(), use)}
 

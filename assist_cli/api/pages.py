@@ -1,7 +1,7 @@
 """Pages of a list: by PageNumber and PageSize, or by MaxResults and NextToken.
 
-A token is of one list, with the filters that it was asked with: elsewhere it is a fault, as is one that was changed.
-An answer has one whenever there is more, however the page was asked for.
+A token belongs to one action with its filters. For another list it is refused, as is a changed token. An answer has a
+token whenever there are more items, with page numbers too.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from assist_cli.model.page import Slice
 
 MOST = 50
 USUAL = 10
-FAR = 1_000_000  # no list is so long, and numbers stay small
+FAR = 1_000_000  # longer than any list
 
 NUMBERED: Takes = {"PageNumber": ValueKind.NUMBER, "PageSize": ValueKind.NUMBER}
 PAGED: Takes = {**NUMBERED, "MaxResults": ValueKind.NUMBER, "NextToken": ValueKind.TEXT}
@@ -34,10 +34,10 @@ Item = TypeVar("Item")
 
 @dataclass(frozen=True)
 class Page:
-    """Which part of a list is asked for.
+    """One page of a list.
 
-    ``number`` counts the pages up to this one, ``after`` is the key of the last item of the page before where a token
-    says it. ``subject`` is what the list is of: the action, with its filters.
+    ``number`` is the number of the page. ``after`` is the key of the last item of the previous page, from a token.
+    ``subject`` identifies the list: the action with its filters.
     """
 
     number: int
@@ -47,17 +47,17 @@ class Page:
 
     @property
     def slice(self) -> Slice:
-        """The rows of it, and one more, which tells whether there is a next page."""
+        """The rows of the page, and one more, which shows whether there is a next page."""
         return Slice(self.size + 1, self.after, 0 if self.after is not None else (self.number - 1) * self.size)
 
     def of(self, items: Sequence[Item], key: Callable[[Item], str]) -> list[Item]:
-        """The items of it, and one more where there is one, of a list that is at hand in descending order of key."""
+        """Return the items of the page, and one more if it exists, of a list in descending order of key."""
         left = [each for each in items if self.after is None or key(each) < self.after]
         part = self.slice
         return left[part.offset : part.offset + part.limit]
 
     def told(self, keys: Sequence[str], total: int) -> Document:
-        """The fields of an answer, of the keys that were found with one more than fit."""
+        """Return the paging fields of an answer. ``keys`` are those of the rows of ``slice``."""
         more = len(keys) > self.size
         return {
             "NextToken": _packed(self.subject, self.number + 1, keys[self.size - 1]) if more else "",
@@ -65,12 +65,12 @@ class Page:
         }
 
     def numbered(self, total: int) -> Document:
-        """The same of an answer that has no tokens."""
+        """Return the paging fields of an answer without tokens."""
         return {"PageNumber": self.number, "PageSize": self.size, "TotalCount": total}
 
 
 def asked(action: str, given: Given, most: int = MOST) -> Page:
-    """The page of ``action`` that a call asks for, of at most ``most`` items. Raises Fault."""
+    """Return the page of ``action`` that a call asks for, of at most ``most`` items. Raises Fault."""
     number, size = given.number("PageNumber"), given.number("PageSize")
     token, results = given.text("NextToken"), given.number("MaxResults")
     if number is not None and not 1 <= number <= FAR:
@@ -103,7 +103,7 @@ def _unpacked(subject: bytes, token: str) -> tuple[int, str]:
         found = base64.b64decode(token.encode("ascii"), altchars=b"-_", validate=True)
         digest, text = found[:_DIGEST_BYTES], found[_DIGEST_BYTES:]
         if not hmac.compare_digest(digest, _digest(subject, text)):
-            raise ValueError("it is of another list")
+            raise ValueError("it belongs to another list")
         number, _, after = text.decode().partition(" ")
         return int(number), after
     except (binascii.Error, ValueError):

@@ -1,9 +1,9 @@
-"""What an action takes: the names of its parameters and of which kind each is, and the values that a call gives.
+"""The parameters of an action: the names and kinds that it takes, and the values of one call.
 
-Whatever comes in is read or refused, and nothing is passed over: a name that the action does not have is a fault too.
-What the original has and Assist has not is a ``RefusedParameter`` or an ``UnusedParameter`` in the same table, of which
-docs/api.md is made. Text that is empty stands for text that is not given, as clients send it, except where it takes
-something away. Values of custom parameters may be empty. ``True`` and ``true`` are the same.
+Every parameter is read or refused; none is ignored. An unknown name is a fault. A parameter that the original has and
+Assist has not is a ``RefusedParameter`` or an ``UnusedParameter`` in the same table, which docs/api.md shows. Empty
+text means "not given", because clients send it so; it removes the value of a CLEARABLE parameter. Values of custom
+parameters may be empty. ``True`` and ``true`` are the same.
 """
 
 from __future__ import annotations
@@ -22,24 +22,24 @@ from assist_cli.api.signatures import COMMON
 
 
 class ValueKind(Enum):
-    """How a parameter is written."""
+    """The form in which a parameter is written."""
 
     TEXT = "text"
     NUMBER = "number"
     FLAG = "flag"
-    CLEARABLE = "clearable"  # text, and an empty one takes away what there is
+    CLEARABLE = "clearable"  # text; an empty one removes the present value
     LIST = "list"  # Name.1, Name.2 …
     TAGS = "tags"  # Name.1.Key, Name.1.Value …
-    MAP = "map"  # a JSON object in one text
-    TEXTS = "texts"  # a JSON list of texts in one text
+    MAP = "map"  # a JSON object as text
+    TEXTS = "texts"  # a JSON list of texts, as text
 
 
 @dataclass(frozen=True)
 class RefusedParameter:
-    """A parameter of the original that no call can use here: a value of it is a Fault of this ``code``.
+    """A parameter of the original that is not supported: a value is refused with this ``code``.
 
-    A value in ``passes`` says what is true here anyway. One of more than ``longest`` characters (0: no limit) is
-    ``too_long`` instead.
+    A value in ``passes`` is accepted, because it is true here anyway. A value of more than ``longest`` characters
+    (0: no limit) is refused with ``too_long``.
     """
 
     code: str
@@ -52,9 +52,9 @@ class RefusedParameter:
 
 @dataclass(frozen=True)
 class UnusedParameter:
-    """A parameter of the original that has no meaning here, for this ``reason``: its value is checked and dropped.
+    """A parameter of the original that has no effect, for this ``reason``: its value is checked and ignored.
 
-    With ``words`` it is one of these, or a Fault of ``code``.
+    With ``words``, any other value is refused with ``code``.
     """
 
     reason: str
@@ -65,7 +65,7 @@ class UnusedParameter:
 
 Takes = Mapping[str, ValueKind | RefusedParameter | UnusedParameter]
 
-# Every action takes these. They name accounts and groups, and there are none here.
+# Every action takes these. They name accounts and groups, which Assist does not have.
 _OTHER_ACCOUNT = "there are no other accounts here"
 COMMON_FIELDS: Takes = {
     "RegionId": ValueKind.TEXT,
@@ -80,13 +80,13 @@ _INDEX = re.compile(r"([1-9][0-9]{0,3})(?:\.(.+))?", re.ASCII | re.DOTALL)
 
 
 def takes(**kinds: ValueKind | RefusedParameter | UnusedParameter) -> Takes:
-    """The parameters of an action, with those that every action has."""
+    """Return the parameters of an action, with those that every action has."""
     return {**COMMON_FIELDS, **kinds}
 
 
 @dataclass(frozen=True)
 class Given:
-    """The parameters of one call, by name; those that are not given are not there."""
+    """The parameters of one call by name, without those that are not given."""
 
     values: Mapping[str, Any]
 
@@ -95,7 +95,7 @@ class Given:
         return found
 
     def needed(self, name: str) -> str:
-        """A text that must be there. Raises Fault."""
+        """Return a required text. Raises Fault."""
         found = self.text(name)
         if found is None:
             raise missing(name)
@@ -109,16 +109,16 @@ class Given:
         return bool(self.values.get(name, False))
 
     def listed(self, name: str) -> tuple[str, ...]:
-        """The values of a list, each once, in their order."""
+        """Return the values of a list in their order, without duplicates."""
         return tuple(dict.fromkeys(self.values.get(name, ())))
 
     def members(self, name: str) -> list[tuple[str, Any]] | None:
-        """The members of a JSON object in order, those too that stand twice; None when there is none."""
+        """Return the members of a JSON object in order, with duplicates; None without the parameter."""
         found: list[tuple[str, Any]] | None = self.values.get(name)
         return found
 
     def tags(self, name: str, most: int = 20) -> dict[str, str]:
-        """``Tag`` or ``ResourceTag`` as keys and values; a value that is not given is "". Raises Fault."""
+        """Return ``Tag`` or ``ResourceTag`` as keys and values; a value that is not given is "". Raises Fault."""
         pairs: list[dict[str, str]] = self.values.get(name, [])
         if len(pairs) > most:
             raise Fault(f"NumberExceed.{name}s")
@@ -137,13 +137,13 @@ class Given:
         return found
 
     def refuse_foreign(self, region: str) -> None:
-        """Raise Fault for another region than the one that there is."""
+        """Raise Fault for a region other than this one."""
         if self.needed("RegionId") != region:
             raise Fault("InvalidRegionId.NotFound", f"(this one is {region})")
 
 
 def read(takes: Takes, flat: Mapping[str, str]) -> Given:
-    """The parameters of a call, of which those of the signature are left out. Raises Fault, and nothing else."""
+    """Return the parameters of a call, without those of the signature. Raises Fault, and nothing else."""
     values: dict[str, Any] = {}
     lists: dict[str, dict[int, Any]] = {}
     for name, value in flat.items():
@@ -184,7 +184,7 @@ def _check_word(taken: ValueKind | RefusedParameter | UnusedParameter | None, na
 
 
 def decoded(text: str, encoding: str | None, usual: str, code: str) -> bytes:
-    """Content that is plain text or base64, as ``encoding`` says; what says neither is the ``usual``. Raises Fault."""
+    """Return content, decoded from plain text or base64 by ``encoding``; ``usual`` is its default. Raises Fault."""
     if chosen_encoding(encoding, usual) == "PlainText":
         return text.encode("utf-8")
     try:
@@ -194,13 +194,13 @@ def decoded(text: str, encoding: str | None, usual: str, code: str) -> bytes:
 
 
 def chosen_encoding(given: str | None, usual: str) -> str:
-    """``PlainText`` or ``Base64``, whatever the case; another word is the usual one, as the original has it."""
+    """Return ``PlainText`` or ``Base64``, in any case. For another word return the usual one, as the original does."""
     known = {"plaintext": "PlainText", "base64": "Base64"}
     return known.get((given or usual).lower(), usual)
 
 
 def encoded(data: bytes, encoding: str) -> str:
-    """Content as an answer has it: invalid bytes of plain text are U+FFFD."""
+    """Return content for an answer. In plain text, invalid bytes become U+FFFD."""
     if encoding == "Base64":
         return base64.b64encode(data).decode("ascii")
     return data.decode("utf-8", "replace")
@@ -263,11 +263,11 @@ def _json(name: str, kind: ValueKind, text: str) -> Any:
     try:
         return json.loads(text, object_pairs_hook=_Members, parse_int=str, parse_float=str)
     except (ValueError, RecursionError) as error:
-        raise invalid(name, f"{_written(kind)[:-1]}; this is no JSON: {error})") from None
+        raise invalid(name, f"{_written(kind)[:-1]}; this is not JSON: {error})") from None
 
 
 def _written(kind: ValueKind) -> str:
-    """How a parameter of JSON is written."""
+    """Return the description of a JSON parameter, for a refusal."""
     if kind is ValueKind.MAP:
         return """(it is a JSON object in one text, like {"key": "value"}: an SDK wants json.dumps or JSON.stringify)"""
     return """(it is a JSON list of texts in one text, like ["a", "b"]: an SDK wants json.dumps or JSON.stringify)"""

@@ -1,4 +1,4 @@
-"""How many calls each access key has: a bucket that fills by so many a second."""
+"""Rate limit for each access key: a token bucket."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ PER_SECOND = 250.0
 
 
 class Rates:
-    """Counts the calls of keys, for the threads of a server: ``per_second`` of each, and twice as many in one go."""
+    """Call counts per key, for all threads of a server: ``per_second`` on average, twice as many in one burst."""
 
     def __init__(self, per_second: float = PER_SECOND) -> None:
         self.per_second = per_second
         self._lock = threading.Lock()
-        self._left: dict[str, tuple[float, float]] = {}  # of each key: the calls it had left, and when
+        self._left: dict[str, tuple[float, float]] = {}  # by key: calls left, and at which time
 
     def admit(self, key_id: str) -> bool:
-        """Count a call; False when the key has none left."""
+        """Count a call. Return False if the key has no calls left."""
         now = time.monotonic()
         most = 2 * self.per_second
         with self._lock:

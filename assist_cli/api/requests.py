@@ -1,4 +1,4 @@
-"""What RunCommand and InvokeCommand have in common: when, where and with which values something runs."""
+"""Common parts of RunCommand and InvokeCommand: schedule, targets and parameter values."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from assist_cli.operations.access.clients import Repeated, Request
 from assist_cli.operations.fleet import health
 from assist_cli.operations.local_zone import local_zone
 
-SHORTEST = 10  # a shorter timeout counts as this, as the original has it
+SHORTEST = 10  # a shorter timeout is raised to this, as in the original
 
-# What both take; each is read here but for the content.
+# The parameters of both. All but the content are read here.
 RUNNING: Takes = {
     "ClientToken": ValueKind.TEXT,
     "ContainerId": RefusedParameter(
@@ -58,7 +58,7 @@ RUNNING: Takes = {
 
 
 def launcher(given: Given) -> str | None:
-    """The launcher that is asked for; "" takes away that of a command. Raises Fault."""
+    """Return the launcher of a call; "" removes that of a command. Raises Fault."""
     found = given.text("Launcher")
     if found is not None and len(found) > rules.LONGEST:
         raise Fault("InvalidLauncher.LengthLimitExceeded", f"({len(found):,} of at most {rules.LONGEST:,} characters)")
@@ -68,9 +68,9 @@ def launcher(given: Given) -> str | None:
 def check_keys(
     content: bytes, *, empty: str = "CmdParam.EmptyKey", malformed: str = "CmdParam.InvalidParamName"
 ) -> None:
-    """Raise Fault for what is written as a custom parameter and has no name, or one that cannot be.
+    """Raise Fault for a custom parameter with an empty or impossible name in a script.
 
-    ``empty`` and ``malformed`` are the codes. What a template of another language would say stays text: ``{{.Name}}``,
+    ``empty`` and ``malformed`` are the codes. Placeholders of other template languages stay text: ``{{.Name}}``,
     ``{{range .Items}}``.
     """
     for key in parameters.odd_keys(content):
@@ -82,7 +82,7 @@ def check_keys(
 
 
 def command_type(word: str, code: str = "InvalidCmdType.NotFound") -> CommandType:
-    """The type of this name, case as written. Raises Fault."""
+    """Return the type of this name, which is case-sensitive. Raises Fault."""
     try:
         return CommandType(word)
     except ValueError:
@@ -90,13 +90,13 @@ def command_type(word: str, code: str = "InvalidCmdType.NotFound") -> CommandTyp
 
 
 def timeout(given: Given) -> int | None:
-    """The timeout that is asked for, and no less than 10 s."""
+    """Return the timeout of a call, at least 10 s."""
     number = given.number("Timeout")
     return None if number is None else max(number, SHORTEST)
 
 
 def timing(given: Given, now: datetime) -> Timing | None:
-    """When it runs again, or later; None for now. Raises Fault, InvalidParameter and QuotaExceeded."""
+    """Return the schedule of a call; None: run now. Raises Fault, InvalidParameter and QuotaExceeded."""
     mode, text = given.text("RepeatMode"), given.text("Frequency")
     if mode not in (None, "Once", "Period", "DryRun"):
         more = " (nothing of Assist starts when an instance does)" if mode in ("NextRebootOnly", "EveryReboot") else ""
@@ -107,9 +107,9 @@ def timing(given: Given, now: datetime) -> Timing | None:
 
 
 def values(given: Given, definitions: Iterable[Definition], *, count: str, length: str) -> dict[str, Value]:
-    """The custom parameters that a call gives to a command of these ``definitions``. Raises Fault.
+    """Return the custom parameters of a call, for a command with these ``definitions``. Raises Fault.
 
-    ``count`` and ``length`` are the codes for too many of them, and for a name that is too long.
+    ``count`` and ``length`` are the codes for too many parameters, and for a name that is too long.
     """
     members = given.members("Parameters") or []
     if len(members) > quotas.PARAMETERS.limit:
@@ -128,7 +128,7 @@ def values(given: Given, definitions: Iterable[Definition], *, count: str, lengt
 
 
 def text(value: object) -> str:
-    """The value of a parameter: text, a number, true or false. Raises Fault."""
+    """Return a parameter value as text: from a text, a number, true or false. Raises Fault."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):
@@ -137,7 +137,7 @@ def text(value: object) -> str:
 
 
 def check_systems(instances: Iterable[Instance], kind: CommandType) -> None:
-    """Raise Fault when an instance cannot run this type; where it is not known the agent says it."""
+    """Raise Fault if an instance cannot run this type. The agent checks instances of an unknown system."""
     for each in instances:
         windows = each.os_type == "windows"
         if each.os_type and ((kind is CommandType.BAT and not windows) or (kind is CommandType.SHELL and windows)):
@@ -145,19 +145,19 @@ def check_systems(instances: Iterable[Instance], kind: CommandType) -> None:
 
 
 def states(caller: Caller, instances: Sequence[Instance]) -> list[health.InstanceHealth]:
-    """How these instances are: each is asked now. One that does not answer keeps no client waiting for long."""
+    """Return the states of instances. Each is asked now, with a short timeout, because the client is waiting."""
     return health.states(caller.controller, instances, patience=caller.controller.timeouts.api.health)
 
 
 def check_agents(caller: Caller, instances: Sequence[Instance]) -> None:
-    """What a dry run asks of the instances: that their agents answer. Raises Fault."""
+    """Raise Fault unless all agents answer: the check of a dry run."""
     for state in states(caller, instances):
         if not state.health.is_online:
             raise Fault("Operation.Forbidden", f"({state.instance.id}: {state.health.error})", hint=state.health.hint)
 
 
 def once(request: Request, caller: Caller, make: Callable[[], Document], again: Callable[[str], Document]) -> Document:
-    """What ``make`` answers; for a request that came before what ``again`` says of the id that it made then."""
+    """Return the answer of ``make``; for a repeated request, that of ``again`` for the id created the first time."""
     try:
         request.refuse_repeated(caller.controller.database)
         return make()
@@ -166,7 +166,7 @@ def once(request: Request, caller: Caller, make: Callable[[], Document], again: 
 
 
 def command_id(given: Given) -> str:
-    """The id of a command, whole. Raises Fault."""
+    """Return the id of a command. Raises Fault for a prefix."""
     found = given.needed("CommandId")
     if not (len(found) == ids.LENGTH and ids.is_prefix(found, ids.Kind.COMMAND)):
         raise Fault("InvalidCmdId.NotFound")

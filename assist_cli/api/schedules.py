@@ -1,7 +1,7 @@
-"""What runs again and again, changed: ModifyInvocationAttribute.
+"""Changes to periodic invocations: ModifyInvocationAttribute.
 
-What it runs next may be another script, which has another CommandId then, as in the original; the history keeps what
-ran before.
+Another script for the next runs also changes the CommandId, as in the original. The history keeps the scripts of
+earlier runs.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ WORDS: Words = {
 
 
 def modify(caller: Caller, given: Given) -> Document:
-    """Give a periodic invocation another frequency, another script or other values, and more instances."""
+    """Change frequency, script or values of a periodic invocation, and add instances."""
     found = _periodic(caller, given.needed("InvokeId"))
     script = _script(given, found)
     joining = _joining(caller, given, found)
@@ -58,7 +58,7 @@ def modify(caller: Caller, given: Given) -> Document:
     if text is not None:
         other = frequency.parse(text, zone=local_zone(), now=caller.controller.now())
         if other.is_once:
-            raise Fault("InvalidParameter.Frequency", "(it runs again and again: to end it, stop it)")
+            raise Fault("InvalidParameter.Frequency", "(the invocation is periodic: to end it, stop it)")
     request = caller.request(given, Labels(caller.key.id))
 
     def make() -> Document:
@@ -73,7 +73,7 @@ def modify(caller: Caller, given: Given) -> Document:
 
 
 def _periodic(caller: Caller, invoke_id: str) -> Invocation:
-    """The periodic invocation of exactly this id that is not over, all of it in the scope of the key. Raises Fault."""
+    """Return the periodic invocation of exactly this id: not final, and fully in the scope of the key. Raises Fault."""
     try:
         if not is_id(invoke_id, Kind.INVOCATION):
             raise NotFound(invoke_id)
@@ -91,7 +91,7 @@ def _periodic(caller: Caller, invoke_id: str) -> Invocation:
 
 
 def _script(given: Given, found: Invocation) -> Script | None:
-    """The script and the values that it is to run from now on; None for those that it runs. Raises Fault."""
+    """Return the script and values for the next runs; None: no change. Raises Fault."""
     text, members = given.text("CommandContent"), given.members("Parameters")
     says_enabled, enabled = "EnableParameter" in given.values, given.flag("EnableParameter")
     content = found.content
@@ -108,7 +108,7 @@ def _script(given: Given, found: Invocation) -> Script | None:
 
 
 def _values(members: list[tuple[str, Any]]) -> dict[str, str]:
-    """The values of custom parameters that a call gives. Raises Fault."""
+    """Return the values of custom parameters of a call. Raises Fault."""
     if len(members) > quotas.PARAMETERS.limit:
         raise Fault("InvalidParameters.CountLimitExceeded", f"({len(members)} of at most {quotas.PARAMETERS.limit})")
     values: dict[str, str] = {}
@@ -131,7 +131,7 @@ def _values(members: list[tuple[str, Any]]) -> dict[str, str]:
 
 
 def _joining(caller: Caller, given: Given, found: Invocation) -> list[Instance]:
-    """The instances that are to join. Raises Fault."""
+    """Return the instances to add. Raises Fault."""
     has = {place.instance_id for place in found.instances}
     named = [each for each in given.listed("InstanceId") if each not in has]
     if len(has) + len(named) > MOST_INSTANCES:

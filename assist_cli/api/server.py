@@ -1,7 +1,7 @@
-"""The API on the network: where it listens, with TLS or without, and how long it waits for those who are slow.
+"""The listener of the API: its address, TLS, and time limits for slow clients.
 
-Plain HTTP is for this machine. To be reached from others it takes a certificate, or the word that the network is
-trusted: a signature keeps a call from being changed or repeated, and not from being read.
+Plain HTTP is for this machine only. For a network it needs a certificate, or ``--insecure`` for a trusted network: a
+signature protects a call from changes and replays, but anybody on the network can read it.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ from assist_cli.operations.server.background import Background, background
 from assist_cli.paths import region
 from assist_cli.store.nonces import Nonces
 
-READERS = 2  # threads for what only reads: more of them take the interpreter from each other
-WAITERS = 16  # threads for what waits for the disk, or for agents
-LOG = "uvicorn.error"  # of everything that happens
-BACKLOG = 2048  # connections that wait to be taken; as many are taken in one go
+READERS = 2  # threads for read-only calls; more of them would compete for the interpreter
+WAITERS = 16  # threads for calls that wait for the disk, or for agents
+LOG = "uvicorn.error"  # all messages of uvicorn
+BACKLOG = 2048  # connections that wait for accept(); uvicorn accepts this many in one step
 
 _LABEL = "[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 _NAME = re.compile(rf"(\*\.)?{_LABEL}(\.{_LABEL})*", re.ASCII)
@@ -46,9 +46,9 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class ApiEndpoint:
-    """Where the API is served. ``certificate`` and ``key`` are PEM files; without them it is plain HTTP.
+    """The address of the API. ``certificate`` and ``key`` are PEM files; without them it is plain HTTP.
 
-    ``names`` are by which clients may call it too: those of a proxy in front of it.
+    ``names`` are further host names that clients use, such as that of a proxy.
     """
 
     host: str
@@ -62,7 +62,7 @@ class ApiEndpoint:
         return endpoint.is_loopback(self.host)
 
     def url(self, port: int) -> str:
-        """How a client reaches it."""
+        """Return the URL for clients."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{'https' if self.certificate else 'http'}://{host}:{port}"
 
@@ -70,7 +70,7 @@ class ApiEndpoint:
 def place(
     address: str, certificate: Path | None, key: Path | None, *, insecure: bool, names: Sequence[str] = ()
 ) -> ApiEndpoint:
-    """What the options ask for. Raises UsageError and InvalidParameter, among others for plain HTTP on a network."""
+    """Return the endpoint of the options. Raises UsageError and InvalidParameter, also for plain HTTP on a network."""
     host, port = endpoint.parse(address, "--api 127.0.0.1:8320")
     if (certificate is None) != (key is None):
         raise UsageError("cannot use one of --api-cert and --api-key without the other", hint="give both files")
@@ -78,14 +78,14 @@ def place(
         if not _NAME.fullmatch(name) or len(name) > 253:
             raise InvalidParameter(
                 f"cannot use {name!r} for --api-name: it is not the name of a host",
-                hint="as it stands in a URL, without https:// and without a port: assist.example.com",
+                hint="give only the host name, without https:// and port: assist.example.com",
                 code=codes.INVALID_ADDRESS,
             )
     found = ApiEndpoint(host, port, certificate, key, tuple(name.lower() for name in names))
     if certificate is None and not found.is_loopback and not insecure:
         raise InvalidParameter(
-            f"cannot serve plain HTTP at {address!r}: whoever is on the way could read scripts and their output",
-            hint="give --api-cert and --api-key; or --insecure, where the network is trusted",
+            f"cannot serve plain HTTP at {address!r}: others on the network could read scripts and output",
+            hint="give --api-cert and --api-key; or --insecure, if the network is trusted",
             code=codes.PLAIN_HTTP_REFUSED,
         )
     return found
@@ -93,9 +93,9 @@ def place(
 
 @contextlib.asynccontextmanager
 async def service(place: ApiEndpoint, controller: Controller) -> AsyncIterator[None]:
-    """The API as a service of the server (operations.server), in its event loop for as long as the block lasts.
+    """The API as a service of the server (operations.server), in its event loop until the block ends.
 
-    Raises Conflict where it cannot listen, FileFailure for a certificate, DatabaseFailure.
+    Raises Conflict if it cannot listen, FileFailure for a certificate, DatabaseFailure.
     """
     async with background(controller) as after, _serving(controller, place, after) as url:
         log.info("the API is at %s", url)
@@ -104,9 +104,9 @@ async def service(place: ApiEndpoint, controller: Controller) -> AsyncIterator[N
 
 @contextlib.asynccontextmanager
 async def _serving(controller: Controller, place: ApiEndpoint, background: Background) -> AsyncIterator[str]:
-    """Serve; gives the URL."""
+    """Serve, and yield the URL."""
     home, timeouts = controller.home, controller.timeouts
-    logging.getLogger(LOG).setLevel(logging.ERROR)  # that strangers send nonsense is not worth a line
+    logging.getLogger(LOG).setLevel(logging.ERROR)  # invalid requests of strangers are not logged
     with contextlib.ExitStack() as stack:
         nonces = Nonces(home.nonces)
         stack.callback(nonces.close)
@@ -130,7 +130,7 @@ async def _serving(controller: Controller, place: ApiEndpoint, background: Backg
             h11_max_incomplete_event_size=HEAD_BYTES,
             timeout_keep_alive=timeouts.api.idle,
             timeout_graceful_shutdown=timeouts.api.leave,
-            backlog=min(BACKLOG, half // 2 + 1),  # what is taken in one go has to find descriptors
+            backlog=min(BACKLOG, half // 2 + 1),  # enough descriptors for one step of accept()
         )
         config.head = timeouts.api.head
         config.crowd = Crowd(min(CONNECTIONS, half), gateway.refuse_connection)
@@ -142,45 +142,45 @@ async def _serving(controller: Controller, place: ApiEndpoint, background: Backg
                 f"cannot use the certificate '{place.certificate}' with the key '{place.key}': {why}",
                 hint="both are PEM files, and they belong together",
             ) from error
-        door = stack.enter_context(_door(place))
+        listener = stack.enter_context(_listener(place))
         server = _Server(config)
-        task = asyncio.get_running_loop().create_task(server.serve([door]))
+        task = asyncio.get_running_loop().create_task(server.serve([listener]))
         try:
-            yield place.url(door.getsockname()[1])
+            yield place.url(listener.getsockname()[1])
         finally:
             server.should_exit = True
             await task
 
 
 @contextlib.contextmanager
-def _door(place: ApiEndpoint) -> Iterator[socket.socket]:
-    """Where calls come in. It says that it is TCP: only then asyncio sends an answer without waiting for an ACK."""
+def _listener(place: ApiEndpoint) -> Iterator[socket.socket]:
+    """Listen for calls. The socket states TCP: only then does asyncio send an answer without waiting for an ACK."""
     family = socket.AF_INET6 if ":" in place.host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP) as door:
-        door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    with socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
-            door.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         try:
-            door.bind((place.host, place.port))
-            door.listen()
+            listener.bind((place.host, place.port))
+            listener.listen()
         except OSError as error:
             raise Conflict(
                 f"cannot listen at {place.host}:{place.port}: {error.strerror}",
                 hint="take another port",
                 code=codes.PORT_IN_USE,
             ) from error
-        yield door
+        yield listener
 
 
 def _names(place: ApiEndpoint) -> Collection[str]:
-    """By which names, besides addresses, a client may call this server."""
+    """Return the host names, besides addresses, by which a client may call this server."""
     if place.certificate is not None:
         return {*place.names, *(name.lower() for name in pki.names_of(place.certificate))}
     return {*place.names, "localhost", *(() if place.is_loopback else (platform.node().lower(),))}
 
 
 class _Server(uvicorn.Server):
-    """One that leaves signals to who runs it."""
+    """A server that leaves signals to its caller."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

@@ -1,15 +1,15 @@
-"""Who a call says it is from, and whether that is so.
+"""The signature of a call: the claim of who sent it, and its verification.
 
-Two forms, as the two generations of SDKs have them:
+Two forms exist, one for each generation of SDKs:
 
-- ``ACS3-HMAC-SHA256`` in the header ``Authorization``: action, version, time and nonce are headers too. A canonical
-  request of method, path, query, the signed headers and the hash of the body is hashed, and that is signed with the
-  secret, in hexadecimal.
-- ``HMAC-SHA1`` in the query, RPC style: all parameters but the signature, sorted and encoded, are signed with the
+- ``ACS3-HMAC-SHA256`` in the header ``Authorization``. Action, version, time and nonce are headers. The canonical
+  request is method, path, query, signed headers and the hash of the body. Its hash is signed with the secret, in
+  hexadecimal.
+- ``HMAC-SHA1`` in the query, RPC style. All parameters but the signature, sorted and encoded, are signed with the
   secret and ``&``, in base64.
 
-Pure functions over a call. Whatever could be changed on the way without anybody seeing it is refused: a header
-``x-acs-…`` that is not signed, a body that the signature does not cover, a field that stands twice, both forms at once.
+These are pure functions of a call. Anything that could be changed in transit unnoticed is refused: a header ``x-acs-…``
+that is not signed, a body that the signature does not cover, a repeated field, both forms together.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from assist_cli.api.faults import Fault
 ALGORITHM = "ACS3-HMAC-SHA256"
 METHOD = "HMAC-SHA1"
 
-# Parameters that belong to the signature or to every action, and to none of them as such.
+# Parameters of the signature or of every action.
 COMMON = frozenset(
     {
         "AccessKeyId",
@@ -61,9 +61,9 @@ _TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z", re
 
 @dataclass(frozen=True)
 class Claim:
-    """What a call says of itself; none of it is true before ``is_signed_with`` says so.
+    """The claim of a call about its sender. It is proven only when ``is_signed_with`` returns True.
 
-    ``is_modern`` tells the form: ACS3, whose clients read JSON when they do not say what they read.
+    ``is_modern``: the form is ACS3. Its clients read JSON by default.
     """
 
     key_id: str
@@ -77,7 +77,7 @@ class Claim:
     is_modern: bool
 
     def is_signed_with(self, secret: str) -> bool:
-        """Whether who made the call knows the secret; in a time that tells nothing of it."""
+        """Return True if the sender of the call knows the secret. The comparison takes constant time."""
         if self.is_modern:
             right = hmac.new(secret.encode(), self.text.encode(), hashlib.sha256).hexdigest()
         else:
@@ -87,10 +87,10 @@ class Claim:
 
 
 def claim(call: Call) -> Claim:
-    """Who a call says it is from. Raises Fault for one that is not signed, or not as either form has it."""
+    """Return the claim of a call. Raises Fault for a call without a signature in one of the two forms."""
     authorization = call.header("authorization")
     if call.in_json.keys() & _OLD_FIELDS:
-        raise Fault("IncompleteSignature", "(a signature stands in the query or in a header, and not in JSON)")
+        raise Fault("IncompleteSignature", "(a signature belongs into the query or a header, not into JSON)")
     in_parameters = (call.in_query.keys() | call.in_form.keys()) & _OLD_FIELDS
     if authorization:
         if in_parameters:
@@ -104,7 +104,7 @@ def claim(call: Call) -> Claim:
 
 
 def encode(text: str) -> str:
-    """Percent-encoding as RFC 3986 has it: all but letters, digits and ``-_.~``."""
+    """Return text in percent-encoding by RFC 3986: all but letters, digits and ``-_.~``."""
     return quote(text, safe="~")
 
 
@@ -123,13 +123,13 @@ def _modern(call: Call, authorization: str) -> Claim:
     absent = sorted(needed - set(signed)) or sorted(set(signed) - present)
     if absent or len(set(signed)) != len(signed):
         raise Fault(
-            "IncompleteSignature", f"(not signed: {', '.join(absent)})" if absent else "(a header stands twice)"
+            "IncompleteSignature", f"(not signed: {', '.join(absent)})" if absent else "(a header is given twice)"
         )
     digest = hashlib.sha256(call.body).hexdigest()
     if not hmac.compare_digest(digest.encode(), call.header("x-acs-content-sha256").encode()):
         raise Fault("SignatureDoesNotMatch", "(x-acs-content-sha256 is not the hash of the body)")
     if call.has_unread_body:
-        raise Fault("InvalidParameter.Body", "(it is no form and no JSON)")
+        raise Fault("InvalidParameter.Body", "(it is neither a form nor JSON)")
     query = "&".join(f"{encode(name)}={encode(value)}" for name, value in sorted(call.in_query.items()))
     lines = [f"{name}:{call.header(name)}\n" for name in sorted(signed)]
     canonical = "\n".join([call.method, call.path, query, "".join(lines), ";".join(sorted(signed)), digest])
@@ -148,7 +148,7 @@ def _modern(call: Call, authorization: str) -> Claim:
 
 def _old(call: Call) -> Claim:
     if call.body and not call.in_form:
-        raise Fault("InvalidParameter.Body", "(of a body this signature covers only a form)")
+        raise Fault("InvalidParameter.Body", "(this signature covers a body only if it is a form)")
     given = call.parameters
     for name in ("AccessKeyId", "Signature", "SignatureNonce", "Timestamp"):
         if not given.get(name):
@@ -173,7 +173,7 @@ def _old(call: Call) -> Claim:
 
 
 def _agreed(call: Call, name: str, value: str) -> str:
-    """What a header says; a parameter of the same meaning may say nothing else."""
+    """Return the value of a header. Raises Fault if the parameter of the same name differs."""
     if call.parameters.get(name, value) != value:
         raise Fault("IncompleteSignature", f"({name} in the parameters is not that of the header)")
     return value

@@ -1,7 +1,7 @@
-"""What the API answers: the original's fields in its double-nested shape, with its odd spellings (docs/api.md).
+"""The answers of the API: the original's fields in its double-nested shape, with its odd spellings (docs/api.md).
 
-Every field that a client of the original may read is there. What there is none of here is empty: containers, the
-output in an object store, launchers, resource groups. Times that did not come are "".
+All fields of the original are there. Those without a meaning here are empty: containers, the output in an object store,
+launchers, resource groups. Missing times are "".
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ from assist_cli.model.page import InvocationResult
 from assist_cli.model.parameters import Definition
 from assist_cli.model.status import invoke_status
 
-OUTPUT_BYTES = 24 * 1024  # the original keeps no more, and counts the rest as dropped
+OUTPUT_BYTES = 24 * 1024  # the limit of the original, which counts the rest as dropped
 TREE = "ProcessTree"
 
 NONE = Labels("")
 
 
 def nested(outer: str, inner: str, items: Iterable[Any]) -> Document:
-    """A list as the original has it: ``Tags.Tag[]``."""
+    """Return a list in the original's shape: ``Tags.Tag[]``."""
     return {outer: {inner: list(items)}}
 
 
@@ -65,7 +65,7 @@ def command(found: Command, labels: Labels, encoding: str) -> Document:
 def invocation(
     found: Invocation, places: Iterable[InvocationInstance], labels: Labels, encoding: str, *, output: bool
 ) -> Document:
-    """One ``Invocation`` of DescribeInvocations, on those of its instances that may be seen."""
+    """Return one ``Invocation`` of DescribeInvocations, with the visible ones of its instances."""
     places = list(places)
     periodic = found.frequency is not None
     return {
@@ -126,12 +126,12 @@ def result(found: InvocationResult, labels: Labels, encoding: str) -> Document:
 
 
 def has_tags(labels: Labels, tags: Mapping[str, str]) -> bool:
-    """Whether something has all of these tags; one that is asked for without a value may have any."""
+    """Return True if the labels have all of these tags. A tag without a value matches any value."""
     return all(key in labels.tags and value in ("", labels.tags[key]) for key, value in tags.items())
 
 
 def seen(found: Invocation, instance_id: str | None, among: Collection[str] | None) -> list[InvocationInstance]:
-    """The instances of an invocation that are asked for and may be seen."""
+    """Return the instances of an invocation that match the query and are visible."""
     return [
         place
         for place in found.instances
@@ -140,7 +140,7 @@ def seen(found: Invocation, instance_id: str | None, among: Collection[str] | No
 
 
 def limited(found: Invocation, among: Collection[str] | None) -> Invocation:
-    """An invocation as it stands on those of its instances that may be seen, at least one; None: all."""
+    """Return an invocation with only its visible instances, at least one; None: all are visible."""
     if among is None:
         return found
     places = seen(found, None, among)
@@ -148,7 +148,7 @@ def limited(found: Invocation, among: Collection[str] | None) -> Invocation:
 
 
 def file(found: Invocation, places: Iterable[InvocationInstance], labels: Labels) -> Document:
-    """One ``Invocation`` of DescribeSendFileResults. The content of a file is not remembered."""
+    """Return one ``Invocation`` of DescribeSendFileResults. The content of a file is not stored."""
     assert found.transfer is not None
     sent, places = found.transfer, list(places)
     return {
@@ -186,14 +186,14 @@ def status(instance: Instance, health: Health, use: Use) -> Document:
 
 
 def system(instance: Instance) -> str:
-    """``Linux``, ``Windows``, ``FreeBSD``; "" where the agent was never heard."""
+    """Return ``Linux``, ``Windows``, ``FreeBSD``; "" if the agent never answered."""
     return {"windows": "Windows", "freebsd": "FreeBSD"}.get(
         instance.os_type or "", (instance.os_type or "").capitalize()
     )
 
 
 def time(moment: datetime | None) -> str:
-    """``2026-11-22T08:00:00Z``."""
+    """Return a time as ``2026-11-22T08:00:00Z``; "" for None."""
     return "" if moment is None else moment.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
@@ -235,13 +235,13 @@ def _file_place(found: Invocation, place: InvocationInstance) -> Document:
 
 
 def _updated(found: Invocation, record: Record) -> str:
-    """The last that is known of a record."""
+    """Return the newest of the times of a record."""
     moments = (found.created, record.sent, record.started, record.stopped, record.finished)
     return time(max(moment for moment in moments if moment is not None))
 
 
 def _output(record: Record, encoding: str) -> tuple[str, int]:
-    """What is told of an output, the first and the last of it, and how much is not."""
+    """Return the output for an answer, its beginning and its end, and the number of bytes dropped."""
     kept = record.output or Output()
     if len(kept.data) <= OUTPUT_BYTES:
         return encoded(kept.bytes_of(*Stream), encoding), kept.dropped
@@ -266,7 +266,7 @@ def _type(found: Invocation) -> str:
 
 
 def _parameters(found: Invocation) -> str:
-    values: Mapping[str, str] = {key: str(value) for key, value in found.parameters.items()}  # a secret is asterisks
+    values: Mapping[str, str] = {key: str(value) for key, value in found.parameters.items()}  # secrets are asterisks
     return json.dumps(values, ensure_ascii=False, separators=(",", ":"))
 
 

@@ -1,1 +1,1 @@
-"""How an agent gets to where it runs."""
+"""Installation of agents, their certificates, and the systemd units."""

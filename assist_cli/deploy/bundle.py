@@ -1,6 +1,6 @@
-"""``agentd.pyz``: the whole agent as one file that any Python from 3.6 on can run.
+"""``agentd.pyz``: the whole agent in one file, for any Python from 3.6 on.
 
-The same source gives the same bytes: names in order, one fixed time, one fixed mode. So its SHA-256 names it.
+The same source gives the same bytes: sorted names, one fixed time, one fixed mode. So its SHA-256 identifies it.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from pathlib import Path
 from assist_cli.errors import FileFailure
 from assist_cli.paths import write_whole
 
-_TIME = (1980, 1, 1, 0, 0, 0)  # the earliest that the format knows
+_TIME = (1980, 1, 1, 0, 0, 0)  # the earliest time of the format
 _SHEBANG = b"#!/usr/bin/env python3\n"
 
-# Read by whatever Python is there, however old, so it is written for all of them.
+# The Python of the machine reads this, however old it is. So the syntax is that of all versions.
 _MAIN = """\
 import sys
 if sys.version_info < (3, 6):
@@ -29,7 +29,7 @@ sys.exit(main())
 
 
 def build() -> bytes:
-    """The bytes of ``agentd.pyz``, made from the ``agentd`` package that is installed here."""
+    """Return the bytes of ``agentd.pyz``, made from the ``agentd`` package that is installed here."""
     buffer = io.BytesIO()
     buffer.write(_SHEBANG)
     with zipfile.ZipFile(buffer, "w") as archive:
@@ -41,22 +41,22 @@ def build() -> bytes:
 
 
 def _source() -> Path:
-    spec = importlib.util.find_spec("agentd")  # found, not imported: this process is no agent
+    spec = importlib.util.find_spec("agentd")  # found, not imported: this process is not an agent
     assert spec is not None
     assert spec.origin is not None
     return Path(spec.origin).parent
 
 
 def add(archive: zipfile.ZipFile, name: str, data: bytes, compression: int = zipfile.ZIP_DEFLATED) -> None:
-    """Put a file into an archive, the same way whenever and wherever that is done."""
+    """Add a file to an archive, with the same bytes at any time and on any system."""
     entry = zipfile.ZipInfo(name, _TIME)
-    entry.create_system = 3  # Unix, wherever it is built
+    entry.create_system = 3  # Unix, on every build system
     entry.external_attr = 0o644 << 16
     archive.writestr(entry, data, compression, compresslevel=9)
 
 
 def write(target: Path) -> str:
-    """Put the archive at ``target``, executable, whole or not at all. Returns its SHA-256. Raises FileFailure."""
+    """Write the archive to ``target``, executable, in one step. Return its SHA-256. Raises FileFailure."""
     data = build()
     try:
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""What ``host`` says on the machine where it runs, checked as an agent's answers are: it may be a machine that lies."""
+"""The output of ``host`` on a machine, checked like the answers of agents: the machine may be hostile."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ _FAILURE = Object(
 
 @dataclass(frozen=True)
 class Found:
-    """What is on a machine before anything is done: see ``host.orders.look``."""
+    """The state of a machine before the installation: see ``host.orders.look``."""
 
     home: str
     user: str
@@ -71,13 +71,13 @@ class Found:
     authority: str | None
 
     def belongs_to(self, authority: bytes) -> bool:
-        """Whether its agent is of this authority, or of nobody."""
+        """Return True if its agent belongs to this authority, or to none."""
         return self.authority in (None, hashlib.sha256(authority).hexdigest())
 
 
 @dataclass(frozen=True)
 class Installed:
-    """What became of an installation. ``before``: the version that was there, None for a new agent."""
+    """The outcome of an installation. ``before`` is the version found there, None for a new agent."""
 
     version: str
     before: str | None
@@ -85,18 +85,18 @@ class Installed:
 
 
 class HostAnswers:
-    """The lines that ``host`` says about the order ``verb``; with ``after``, those that come after this line."""
+    """The output lines of ``host`` for the action ``verb``; with ``after``, those that come after this line."""
 
     def __init__(self, verb: str, place: str, progress: Progress, after: bytes = b"") -> None:
         self._after = after
         self._verb = verb
-        self._what = f"cannot {'look at' if verb == 'look' else verb} the agent on '{place}'"
+        self._what = f"cannot {'inspect' if verb == 'look' else verb} the agent on '{place}'"
         self._progress = progress
         self._steps = 0
         self._last: dict[str, Any] = {}
 
     def add(self, line: bytes) -> None:
-        """Take a line. Raises InvalidAnswer."""
+        """Add a line. Raises InvalidAnswer."""
         if self._after:
             if line.strip() == self._after:
                 self._after = b""
@@ -119,7 +119,7 @@ class HostAnswers:
             self._progress(step)
 
     def result(self, said: str = "") -> dict[str, Any]:
-        """The result; ``said`` is why there is none, where that is known.
+        """Return the result. ``said`` is the known reason why there is none.
 
         Raises Conflict, InstallFailed and InvalidAnswer.
         """
@@ -134,20 +134,20 @@ class HostAnswers:
             raise Conflict(f"{what}: {why}", code=failure["code"], hint=failure["hint"])
         step, left = failure["step"], failure["left"]
         if left is None:
-            hint = "repeat it; what was begun there is still there"
+            hint = "repeat it; the changes made so far are still there"
         elif left:
-            hint = f"this could not be taken back there: {'; '.join(left)}"
+            hint = f"these changes could not be undone there: {'; '.join(left)}"
         else:
-            hint = "nothing was changed there" if self._verb == "install" else "repeat it when that is in order"
+            hint = "nothing was changed there" if self._verb == "install" else "correct this, then repeat it"
         raise InstallFailed(f"{what}, at the step '{step}': {why}" if step else f"{what}: {why}", hint=hint)
 
     def _invalid(self, misfit: Misfit) -> InvalidAnswer:
         return InvalidAnswer(
-            f"{self._what}: what the machine says does not fit: {misfit}",
-            hint="see what its login shell prints, and whether it is the machine that you think",
+            f"{self._what}: the output of the machine is invalid: {misfit}",
+            hint="check the output of its login shell, and that it is the right machine",
         )
 
 
 def last_line(said: bytes) -> str:
-    """The end of the last line of what a program said, empty when it said nothing."""
+    """Return the end of the last line of a program's output; empty without output."""
     return (said.decode("utf-8", "replace").replace("\0", "").strip().splitlines() or [""])[-1][-1000:]

@@ -1,8 +1,8 @@
-"""Putting an agent on a machine: over a login of SSH, or by a script that its own agent runs.
+"""Install an agent on a machine: over an SSH login, or by a script that its own agent runs.
 
-Everything that is done there is done by ``host``, whose modules are sent along with the order as one line of JSON on
-standard input. No value of a user ever stands in a command line: what a shell sees are fixed words, and the path of
-the Python, which is taken from a fixed list.
+The modules of ``host`` do all the work. They are sent with their parameters as one line of JSON on standard input. No
+value of a user is ever part of a command line: a shell gets only fixed words, and the path of the Python, which is from
+a fixed list.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from assist_cli.deploy.pki import Credentials
 from assist_cli.errors import InstallFailed, Refused
 from assist_cli.model.timeouts import InstallTimeouts
 
-# Where a Python may be, the usual one first. CentOS and RHEL keep one for the system's own use.
+# Possible names of Python, the usual one first. CentOS and RHEL have one for the system's own use.
 PYTHONS = (
     "python3",
     "/usr/libexec/platform-python",
@@ -41,7 +41,7 @@ _INSTALLERS = {
     "apk": "apk add python3",
     "pacman": "pacman -S python",
 }
-# What a login shell prints of its own comes before this line. The line is begun anew, for that may not end with one.
+# Output of the login shell itself comes before this line. That output may not end with a newline, so print one first.
 _MARK = "assist: from here on"
 _BEGIN = f"echo; echo {_MARK}"
 _NO_SUDO = "assist: no sudo"
@@ -50,7 +50,7 @@ _BY_SUDO = (
     f"exec sh -c 'if command -v sudo >/dev/null 2>&1; then exec sudo -n sh -s; fi; echo; echo {_NO_SUDO}; exec id -u'"
 )
 
-# Read by sh and by Pythons of any age; one line for each Python that is there: its path, its version, what it lacks.
+# Read by sh and by Python of any age. It prints a line for each Python: its path, its version, its missing modules.
 _PROBE = f"""\
 {_BEGIN}
 uname -s
@@ -70,14 +70,14 @@ sys.stdout.write("%s %d.%d.%d %s\\n" % ((sys.argv[1],) + tuple(sys.version_info[
 done
 exit 0
 """
-# Makes modules of the texts that come, and calls the last. No quote stands in it, so that it can stand in quotes.
+# Makes modules of the source texts, and calls the last. It contains no single quote, so it can be quoted.
 _RECEIVE = (
     "import json,sys,types;sources,*order=json.loads(sys.stdin.buffer.readline().decode());"
     "[exec(text,sys.modules.setdefault(name,types.ModuleType(name)).__dict__) for name,text in sources];"
     "sys.modules[sources[-1][0]].main(*order)"
 )
 
-# A line of it about a Python.
+# A line of the probe about a Python.
 _PYTHON = re.compile(
     r"(?P<path>/[\w./+-]{1,200}) (?P<version>(?P<major>\d{1,3})\.(?P<minor>\d{1,3})\.\d{1,3}) "
     r"(?P<lacking>[\w,]{0,200})",
@@ -86,9 +86,9 @@ _PYTHON = re.compile(
 
 
 class Host:
-    """A machine on which we are logged in, and become root by sudo when ``sudo`` says so.
+    """A machine with a login; with ``sudo``, actions run as root.
 
-    Raises, from every method: ClientNotOnline, InstallFailed, InvalidAnswer.
+    Every method raises ClientNotOnline, InstallFailed, InvalidAnswer.
     """
 
     def __init__(self, login: Login, timeouts: InstallTimeouts, *, sudo: bool) -> None:
@@ -102,7 +102,7 @@ class Host:
         return self._login.place
 
     def check(self) -> str:
-        """Find a Python for the agent; its version. Raises Refused when there is none, with what to install."""
+        """Find a Python for the agent, and return its version. Raises Refused without one; its hint installs one."""
         done = self._login.run(_BY_SUDO if self._become else _UNPRIVILEGED, _PROBE.encode())
         lines = done.stdout.decode("utf-8", "replace").splitlines()
         if _MARK not in lines[:-2]:
@@ -111,8 +111,8 @@ class Host:
         pythons = [found for line in said[: len(PYTHONS)] if (found := _PYTHON.fullmatch(line))]
         if system != "Linux":
             raise Refused(
-                f"cannot install an agent on '{self.place}': it runs {system[:64]}, and this works for Linux",
-                hint="copy agentd.pyz there and start it by: python3 agentd.pyz guard",
+                f"cannot install an agent on '{self.place}': it runs {system[:64]}, and only Linux is supported",
+                hint="copy agentd.pyz there and start it with: python3 agentd.pyz guard",
                 code=codes.COMMAND_NOT_APPLICABLE,
             )
         for python in pythons:
@@ -126,22 +126,24 @@ class Host:
         )
 
     def _no_shell(self, stdout: list[str], stderr: list[str]) -> InstallFailed:
-        """The error of a login that does not lead to a shell of the right user, by what was printed there."""
+        """Return the error of a login that does not lead to a shell of the right user, from the output."""
         if _NO_SUDO in stdout[:-1]:
-            why = "there is no sudo"
+            why = "sudo is not installed"
             hint = (
-                "you are root there: leave out --sudo" if stdout[-1] == "0" else "install sudo there, or log in as root"
+                "you are root there: run it without --sudo"
+                if stdout[-1] == "0"
+                else "install sudo there, or log in as root"
             )
         else:
             said = (line.strip()[:1000] for line in (*stderr[::-1], *stdout[::-1]) if line != _MARK)
-            why = next(filter(None, said), "its shell runs nothing")
+            why = next(filter(None, said), "its shell runs no commands")
             hint = "log in there and try: sh -c true"
             if self._become:
-                hint = "there, 'sudo -n true' must succeed: by NOPASSWD, and without requiretty, in sudoers"
+                hint = "there, 'sudo -n true' must succeed: set NOPASSWD, and no requiretty, in sudoers"
         return InstallFailed(f"cannot install anything on '{self.place}': {why}", hint=hint)
 
     def look(self) -> Found:
-        """What is there already. ``check`` comes first."""
+        """Return the state of the machine. Call ``check`` first."""
         return Found(**self._order("look", {}, _nobody))
 
     def install(
@@ -155,19 +157,19 @@ class Host:
     ) -> Installed:
         """Install, repair or upgrade the agent.
 
-        ``instance`` is the id of a new one. The machine is as it was when InstallFailed is raised, or the error says
-        what is left.
+        ``instance`` is the id of a new one. After InstallFailed all changes are undone, or the
+        error lists the rest.
         """
         order = install_order(found.home, instance=instance, credentials=credentials, listen=listen)
         return Installed(**self._order("install", order, progress))
 
     def uninstall(self, *, force: bool, progress: Progress) -> list[str]:
-        """Stop the agent and remove it. Returns what is left of its folder because it is not the agent's."""
+        """Stop and remove the agent. Return the files in its folder that are not the agent's, and stay."""
         left: list[str] = self._order("uninstall", {"force": force}, progress)["left"]
         return left
 
     def _order(self, verb: str, order: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
-        # ASSIST_AGENTD_HOME is a variable of the login there, which sudo would not let through
+        # ASSIST_AGENTD_HOME is a variable of the login, which sudo would not pass on
         python = f'{self._become}{self._python} -I -S -c "{_RECEIVE}" "$ASSIST_AGENTD_HOME"'
         answers = HostAnswers(verb, self.place, progress, after=_MARK.encode())
         line = _line(verb, order, self._timeouts)
@@ -177,7 +179,7 @@ class Host:
 
 
 def install_order(home: str, *, instance: str, credentials: Credentials | None, listen: str | None) -> dict[str, Any]:
-    """The order for ``host.orders.install`` that brings an agent of this version."""
+    """Return the parameters of ``host.orders.install`` for an agent of this version."""
     archive = bundle.build()
     files = {}
     if credentials is not None:
@@ -198,18 +200,18 @@ def install_order(home: str, *, instance: str, credentials: Credentials | None, 
 
 
 def boot_line(home: str) -> str:
-    """The line of a crontab that starts the agent with the machine, where no systemd does."""
+    """Return the crontab line that starts the agent at boot, for a machine without systemd."""
     return f"@reboot {shlex.join([f'{home}/agentd', 'guard', '--log', f'{home}/agentd.log'])}"
 
 
 def script(home: str, python: str, verb: str, order: Mapping[str, Any], timeouts: InstallTimeouts) -> bytes:
-    """A shell script that carries out an order on the machine where it runs; its output is for ``read_answers``."""
+    """Return a shell script that carries out an action on its machine. ``read_answers`` reads its output."""
     words = shlex.join([python, "-I", "-S", "-c", _RECEIVE, home])
     return b"#!/bin/sh\nexec " + words.encode() + b" <<'ORDER'\n" + _line(verb, order, timeouts) + b"ORDER\n"
 
 
 def read_answers(output: bytes, place: str, verb: str) -> dict[str, Any]:
-    """What such a script said at its end. Raises as ``HostAnswers.result``."""
+    """Return the result in the output of such a script. Raises as ``HostAnswers.result``."""
     answers = HostAnswers(verb, place, _nobody)
     for line in output.splitlines():
         answers.add(line)
@@ -236,7 +238,7 @@ def _is_new_enough(python: re.Match[str]) -> bool:
 
 def _describe(pythons: list[re.Match[str]]) -> str:
     if not pythons:
-        return "there is none"
+        return "none is installed"
     first = pythons[0]
     if not _is_new_enough(first):
         return f"{first['path']} is {first['version']}"

@@ -1,19 +1,17 @@
-"""The certificates of the fleet: one authority for each ASSIST_HOME, made on first need.
+"""The certificates of the fleet: one authority for each ASSIST_HOME, made on first use.
 
 ::
 
     pki/  0700
       ca.pem  ca.key                  the authority; its key never leaves this machine
-      controller.pem  controller.key  what this controller shows to agents
+      controller.pem  controller.key  the certificate that this controller shows to agents
 
-Keys are ECDSA P-256. A certificate says in its subject who bears it and for what: the common name is an instance id
-or the controller's id, the organizational unit is the role, ``agent`` or ``controller``, and the extended key usage
-lets an agent be a server only and a controller a client only. The authority signs these and nothing that could sign
-again (path length 0).
+Keys are ECDSA P-256. The subject of a certificate names its owner and role: the common name is an instance id or the
+controller's id; the organizational unit is the role, ``agent`` or ``controller``. By the extended key usage an agent
+can only be a server, and a controller only a client. The authority cannot sign other authorities (path length 0).
 
-The controller's certificate is renewed here when its end comes near; an agent's when its instance is upgraded with
-``--rotate``. In front of each certificate stands the line ``valid until …``, so that its end can be read without
-parsing it.
+The controller's certificate is renewed automatically before it expires; an agent's when its instance is upgraded with
+``--rotate``. The line ``valid until …`` comes before each certificate, so that its end can be read without a parser.
 """
 
 from __future__ import annotations
@@ -36,9 +34,9 @@ if TYPE_CHECKING:
 
 AUTHORITY_LIFETIME = timedelta(days=3650)
 LIFETIME = timedelta(days=730)
-# How long before its end a certificate is due for renewal, and for a warning.
+# Time before its end at which a certificate is renewed, or a warning is given.
 NEAR_END = timedelta(days=30)
-# A machine whose clock is behind must not take a new certificate for one of the future.
+# A machine whose clock is behind must accept a new certificate.
 BACKDATED = timedelta(days=1)
 
 _VALID_UNTIL = re.compile(rb"valid until (\S+)\n")
@@ -46,7 +44,7 @@ _VALID_UNTIL = re.compile(rb"valid until (\S+)\n")
 
 @dataclass(frozen=True)
 class Credentials:
-    """What one end of a connection needs, as PEM: its certificate, its private key, and the authority's certificate."""
+    """The PEM files of one end of a connection: its certificate, its private key, and the authority's certificate."""
 
     certificate: bytes
     key: bytes = field(repr=False)
@@ -54,16 +52,16 @@ class Credentials:
 
 
 def agent_credentials(home: Home, controller: str, instance: str, now: datetime) -> Credentials:
-    """A new key and certificate for the agent of an instance, by its id. Raises FileFailure."""
+    """Make a key and a certificate for the agent of an instance, by its id. Raises FileFailure."""
     with locked(home):
         authority = _Authority.of(home, controller, now)
     return authority.issue(instance, "agent", now)
 
 
 def prepare(home: Home, controller: str, now: datetime) -> None:
-    """See to it that this controller has a certificate that is good for a while. Raises FileFailure.
+    """Make sure that this controller has a certificate that is not about to expire. Raises FileFailure.
 
-    It costs one look at a small file when there is nothing to do.
+    When there is nothing to do, it reads one small file.
     """
     until = _stated_end(home.pki / "controller.pem")
     if until is not None and until - now > NEAR_END and (home.pki / "controller.key").exists():
@@ -74,12 +72,12 @@ def prepare(home: Home, controller: str, now: datetime) -> None:
         write_whole(home.pki / "controller.pem", issued.certificate)
 
 
-_RESTORE = "put pki/ back from a copy; without it every agent has to be installed again, from a new ASSIST_HOME"
-_PEM = "name a PEM file with the certificate of the server first"
+_RESTORE = "restore pki/ from a backup; without one, install every agent again, from a new ASSIST_HOME"
+_PEM = "give a PEM file with the certificate of the server first"
 
 
 def names_of(certificate: Path) -> list[str]:
-    """The names of hosts that the certificate of a PEM file is for. Raises FileFailure."""
+    """Return the host names in the certificate of a PEM file. Raises FileFailure."""
     from cryptography import x509
 
     try:
@@ -88,26 +86,28 @@ def names_of(certificate: Path) -> list[str]:
     except OSError as error:
         raise FileFailure(f"cannot read the certificate '{certificate}': {error.strerror}", hint=_PEM) from error
     except ValueError as error:
-        raise FileFailure(f"cannot read the certificate '{certificate}': it is none ({error})", hint=_PEM) from error
+        raise FileFailure(
+            f"cannot read the certificate '{certificate}': it is not a certificate ({error})", hint=_PEM
+        ) from error
     except x509.ExtensionNotFound:
         return []
     return names.get_values_for_type(x509.DNSName)
 
 
 def ends(home: Home) -> dict[str, datetime]:
-    """When the certificates of this controller end, by what they are; those that exist."""
+    """Return the expiry times of this controller's certificates that exist, by their names."""
     found = {"authority": _stated_end(home.pki / "ca.pem"), "controller": _stated_end(home.pki / "controller.pem")}
     return {name: moment for name, moment in found.items() if moment is not None}
 
 
 def check(home: Home) -> None:
-    """See that the authority of this home can sign, where there is one. Raises FileFailure for what is wrong."""
+    """Check that the authority of this home, if any, can sign. Raises FileFailure with the reason."""
     if _has_authority(home):
         _Authority.read(home)
 
 
 def _has_authority(home: Home) -> bool:
-    """Return True where there is one. Raises FileFailure where there was one: its certificates outlive it."""
+    """Return True if there is an authority. Raises FileFailure if its files are missing, but not its certificates."""
     if (home.pki / "ca.pem").exists():
         return True
     if (home.pki / "controller.pem").exists():
@@ -116,7 +116,7 @@ def _has_authority(home: Home) -> bool:
 
 
 class _Authority:
-    """The authority of a home, with the power to sign."""
+    """The authority of a home, which signs certificates."""
 
     def __init__(self, certificate: x509.Certificate, pem: bytes, key: EllipticCurvePrivateKey) -> None:
         self._certificate = certificate
@@ -125,16 +125,16 @@ class _Authority:
 
     @classmethod
     def of(cls, home: Home, controller: str, now: datetime) -> _Authority:
-        """The one that is there, or a new one. Raises FileFailure."""
+        """Return the existing authority, or make one. Raises FileFailure."""
         if not _has_authority(home):
             key, certificate = _new_authority(controller, now)
             write_whole(home.pki / "ca.key", _key_pem(key))
-            write_whole(home.pki / "ca.pem", _certificate_pem(certificate))  # last: with it the authority exists
+            write_whole(home.pki / "ca.pem", _certificate_pem(certificate))  # last: it marks the authority as complete
         return cls.read(home)
 
     @classmethod
     def read(cls, home: Home) -> _Authority:
-        """The one that is there. Raises FileFailure."""
+        """Return the existing authority. Raises FileFailure."""
         from cryptography import x509
         from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
         from cryptography.hazmat.primitives.serialization import load_pem_private_key
@@ -147,13 +147,13 @@ class _Authority:
         except OSError as error:
             raise FileFailure(f"cannot read '{error.filename}': {error.strerror}", hint=_RESTORE) from error
         except ValueError:
-            raise FileFailure(f"cannot use '{certificate_path}' and its key: they are no PEM", hint=_RESTORE) from None
+            raise FileFailure(f"cannot use '{certificate_path}' and its key: they are not PEM", hint=_RESTORE) from None
         if not isinstance(key, EllipticCurvePrivateKey) or key.public_key() != certificate.public_key():
             raise FileFailure(f"cannot use '{key_path}': it is not the key of '{certificate_path}'", hint=_RESTORE)
         return cls(certificate, pem, key)
 
     def issue(self, name: str, role: str, now: datetime) -> Credentials:
-        """A new key, and a certificate for it that makes ``name`` a bearer of ``role``."""
+        """Make a key, and a certificate that gives ``name`` this ``role``."""
         from cryptography import x509
         from cryptography.hazmat.primitives import hashes
         from cryptography.hazmat.primitives.asymmetric import ec
@@ -193,7 +193,7 @@ def _new_authority(controller: str, now: datetime) -> tuple[EllipticCurvePrivate
 def _builder(
     name: str, role: str, key: EllipticCurvePrivateKey, now: datetime, until: datetime
 ) -> x509.CertificateBuilder:
-    """What all certificates have in common: subject, key, serial number, dates."""
+    """Return the common parts of all certificates: subject, key, serial number, dates."""
     from cryptography import x509
 
     return (
@@ -250,7 +250,7 @@ def _key_pem(key: EllipticCurvePrivateKey) -> bytes:
 
 
 def _stated_end(path: Path) -> datetime | None:
-    """The end that stands in front of a certificate of ours; None where there is none."""
+    """Return the expiry time in the line before one of our certificates; None without that line."""
     try:
         found = _VALID_UNTIL.match(path.read_bytes())
     except FileNotFoundError:
@@ -267,7 +267,7 @@ def _stated_end(path: Path) -> datetime | None:
 
 @contextlib.contextmanager
 def locked(home: Home) -> Iterator[None]:
-    """One process at a time makes certificates for a home; there is never a second authority."""
+    """Lock the certificates of a home for one process, so that there is never a second authority."""
     import fcntl
 
     path = home.folder(home.pki) / "lock"

@@ -1,7 +1,7 @@
 """The systemd units of an installed agent and of the server, as text (docs/agent.md, docs/schedules.md).
 
-``KillMode=process`` and the shims' own sessions let scripts go on when the unit is stopped or restarted; nothing here
-limits memory or hides /tmp, because a script is to see the machine as it is.
+With ``KillMode=process`` and the shims' own sessions, scripts continue when the unit is stopped or restarted. The unit
+does not limit memory or hide /tmp, because a script must see the machine as it is.
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 _UNIT = """\
-# Made by 'assist instance install'; made anew when it is repeated. Changes belong into a drop-in:
+# Made by 'assist instance install'; overwritten by the next one. Put changes into a drop-in:
 # systemctl {scope} edit assist-agentd
 [Unit]
-Description=Agent of Assist, and its guard
+Description=Assist agent and its guard
 After=network.target
 
 [Service]
@@ -29,9 +29,9 @@ WantedBy={target}
 
 
 _SERVER = """\
-# Made by 'assist service install'. Changes belong into a drop-in: systemctl {scope} edit assist
+# Made by 'assist service install'. Put changes into a drop-in: systemctl {scope} edit assist
 [Unit]
-Description=Assist: fires what is due, and sees through what is open
+Description=Assist server: fires schedules and recovers records
 After=network.target
 
 [Service]
@@ -48,9 +48,9 @@ WantedBy={target}
 
 
 def server_unit(words: Sequence[str], home: str, environment: str, *, root: bool) -> str:
-    """The unit that runs the server of ``home`` with these words; ``environment`` is a file that need not exist.
+    """Return the unit that runs the server of ``home`` with this command; the file ``environment`` may be missing.
 
-    The agent of this machine, which a server may start, goes on when the unit is stopped, with what it runs.
+    The embedded agent, which a server may start, keeps running with its scripts when the unit is stopped.
     """
     return _SERVER.format(
         scope="--system" if root else "--user",
@@ -62,7 +62,7 @@ def server_unit(words: Sequence[str], home: str, environment: str, *, root: bool
 
 
 def unit(home: str, *, root: bool) -> str:
-    """The unit of the agent in ``home``: one of the system for root's agent, one of the user for another's."""
+    """Return the unit of the agent in ``home``: a system unit for root's agent, a user unit for another's."""
     return _UNIT.format(
         scope="--system" if root else "--user",
         program=_quoted(f"{home}/agentd"),
@@ -71,15 +71,15 @@ def unit(home: str, *, root: bool) -> str:
 
 
 def _without_variables(word: str) -> str:
-    """A quoted word of a setting where $ means nothing: escapes and specifiers do (systemd.exec(5))."""
+    """Return a quoted value of a setting in which $ is literal; escapes and specifiers work (systemd.exec(5))."""
     escaped = word.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
     return f'"{escaped}"'
 
 
 def _quoted(word: str) -> str:
-    """An argument in a unit that stands for itself: no escape, specifier or variable (systemd.service(5)).
+    """Return a literal argument for a unit: without escapes, specifiers and variables (systemd.service(5)).
 
-    The path of a program could not be that: systemd allows no quote or backslash in it.
+    It is not for the path of a program, in which systemd allows no quote or backslash.
     """
     escaped = word.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%").replace("$", "$$")
     return f'"{escaped}"'

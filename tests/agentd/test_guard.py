@@ -106,7 +106,7 @@ def test_an_agent_that_died_is_started_again(make_guarded: Any) -> None:
     assert told["restarts"] == 2
     assert told["pid"] == guarded.process.pid
     assert "signal 9" in told["last_restart"]["why"]
-    assert guarded.agent.log_text().count("guard: restarts the agent") == 2
+    assert guarded.agent.log_text().count("guard: restarting the agent") == 2
     words = subprocess.run(guarded.agent.words("status"), capture_output=True, check=True, text=True).stdout
     assert "2 restarts" in words
     assert "signal 9" in words
@@ -140,7 +140,7 @@ def test_a_healthy_agent_is_left_alone(make_guarded: Any) -> None:
     guarded = make_guarded(ping_seconds=1, ping_patience=10, connection_limit=2)
     pid = guarded.report()["agent_pid"]
     clients = [guarded.connect(), guarded.connect()]
-    eventually(lambda: "which is the limit" in guarded.agent.log_text())  # the guard's own ping, turned away
+    eventually(lambda: "the limit of" in guarded.agent.log_text())  # the guard's own ping, turned away
     samples = guarded.report()["samples"][-1]["time"]
     eventually(lambda: guarded.report()["samples"][-1]["time"] > samples)
     assert guarded.report()["agent_pid"] == pid
@@ -207,7 +207,7 @@ def test_a_guard_that_is_killed_takes_the_agent_with_it_and_the_next_takes_over(
     main, pid = guarded.agent.main(record), guarded.report()["agent_pid"]
     guarded.end(signal.SIGKILL)
     assert gone(pid)
-    assert "its guard is gone" in guarded.agent.log_text()
+    assert "its guard has ended" in guarded.agent.log_text()
     assert is_alive(main)
     guarded.start()
     client = guarded.connect()
@@ -232,8 +232,8 @@ def test_a_log_begins_anew_when_it_has_become_long(make_agent: MakeAgent) -> Non
     finally:
         assert guarded.end() == 0
     agent, guard = log.read_text().splitlines()
-    assert " ends: " in agent
-    assert " guard: ends" in guard
+    assert " shutting down: " in agent
+    assert " guard: shutting down" in guard
 
 
 def test_an_agent_that_cannot_start_does_not_end_the_guard(make_agent: MakeAgent) -> None:

@@ -156,7 +156,7 @@ def test_a_script_folder_that_depends_on_the_current_one_is_refused(make_agent: 
     done = subprocess.run(agent.words("serve"), capture_output=True, check=False, timeout=30)
     assert done.returncode == 1
     assert done.stderr.decode() == (
-        f"agentd: cannot use line 1 of {agent.home}/agentd.conf: '{path}' is no absolute path\n"
+        f"agentd: cannot use line 1 of {agent.home}/agentd.conf: '{path}' is not an absolute path\n"
     )
 
 

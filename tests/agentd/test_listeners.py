@@ -384,7 +384,7 @@ def test_two_agents_in_one_folder(agent: Agent) -> None:
     """The second says so in one line and goes; the first does not notice."""
     done = subprocess.run(agent.words("serve"), capture_output=True, check=False, timeout=GUARD)
     assert done.returncode == 1
-    assert b"another agent runs there" in done.stderr
+    assert b"another agent is running there" in done.stderr
     assert agent.connect().complete("echo here").stdout == b"here\n"
 
 
@@ -491,7 +491,7 @@ def test_status_of_nobody(make_agent: MakeAgent) -> None:
 def test_status_on_closed_and_full_streams(agent: Agent) -> None:
     for streams, status, said in (
         ("<&- >&- 2>&-", 0, b""),
-        (">/dev/full", 1, b"agentd: cannot go on: [Errno 28] No space left on device\n"),
+        (">/dev/full", 1, b"agentd: cannot continue: [Errno 28] No space left on device\n"),
     ):
         words = ["sh", "-c", f'exec "$@" {streams}', "sh", *agent.words("status")]
         done = subprocess.run(words, capture_output=True, check=False)

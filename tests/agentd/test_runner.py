@@ -79,13 +79,13 @@ def test_every_state_can_be_reached_and_leads_to_the_end() -> None:
 
 
 def test_a_script_that_ends_is_over_with_its_pipes(runner: Scripted) -> None:
-    assert not runner._look(1)
+    assert not runner._advance(1)
     assert runner.state is RunnerState.RUNNING
     runner._exited(3, 2)
     assert runner.state is RunnerState.DRAINING
-    assert not runner._look(2)
+    assert not runner._advance(2)
     runner.pipes_open = False
-    assert runner._look(2.1)
+    assert runner._advance(2.1)
     assert runner.state is RunnerState.OVER
     assert not runner.told
     result = runner.result()
@@ -95,26 +95,26 @@ def test_a_script_that_ends_is_over_with_its_pipes(runner: Scripted) -> None:
 def test_pipes_that_others_hold_are_read_for_a_moment(runner: Scripted) -> None:
     """A script that left a process behind; its time may pass meanwhile, which ends nobody."""
     runner._exited(0, TIMEOUT)
-    assert not runner._look(TIMEOUT + DRAIN - 0.1)
-    assert runner._look(TIMEOUT + DRAIN)
+    assert not runner._advance(TIMEOUT + DRAIN - 0.1)
+    assert runner._advance(TIMEOUT + DRAIN)
     assert not runner.told
     assert runner.result()["state"] == "Finished"
 
 
 def test_a_timeout_tells_first_and_kills_after_the_grace(runner: Scripted) -> None:
-    assert not runner._look(TIMEOUT - 0.1)
+    assert not runner._advance(TIMEOUT - 0.1)
     assert not runner.told
-    assert not runner._look(TIMEOUT)
+    assert not runner._advance(TIMEOUT)
     assert runner.state is RunnerState.ENDING
     assert runner.told == {7}
-    assert not runner._look(TIMEOUT + GRACE - 0.1)
+    assert not runner._advance(TIMEOUT + GRACE - 0.1)
     assert not runner.killed
-    assert not runner._look(TIMEOUT + GRACE)
+    assert not runner._advance(TIMEOUT + GRACE)
     assert runner.state is RunnerState.KILLING
     assert runner.killed == {7}
     runner._exited(137, TIMEOUT + GRACE)
     runner.members, runner.pipes_open = set(), False
-    assert runner._look(TIMEOUT + GRACE + 0.1)
+    assert runner._advance(TIMEOUT + GRACE + 0.1)
     assert runner.state is RunnerState.OVER
     result = runner.result()
     assert (result["state"], result["exit_code"], result["error_code"]) == ("Failed", 137, "ExecutionTimeout")
@@ -123,17 +123,17 @@ def test_a_timeout_tells_first_and_kills_after_the_grace(runner: Scripted) -> No
 def test_a_stop_waits_for_the_whole_tree_and_for_what_it_has_printed(runner: Scripted) -> None:
     runner._end(STOP, 1)
     runner.members = {7, 8}  # started by the first, to clean up for it
-    assert not runner._look(1.1)
+    assert not runner._advance(1.1)
     assert runner.told == {7}
     runner._exited(0, 2)
     assert runner.state is RunnerState.ENDING
     runner.members = {8}
-    assert not runner._look(2)
+    assert not runner._advance(2)
     assert runner.told == {7, 8}
     runner.members = set()
-    assert not runner._look(2.1)
+    assert not runner._advance(2.1)
     runner.pipes_open = False
-    assert runner._look(2.2)
+    assert runner._advance(2.2)
     assert not runner.killed
     result = runner.result()
     assert (result["state"], result["error_code"]) == ("Stopped", "ExecutionInterrupted")
@@ -142,14 +142,14 @@ def test_a_stop_waits_for_the_whole_tree_and_for_what_it_has_printed(runner: Scr
 def test_who_cannot_hear_is_killed_at_once(runner: Scripted) -> None:
     runner.can_hear = False
     runner._end(STOP, 1)
-    assert not runner._look(1)
+    assert not runner._advance(1)
     assert runner.killed == {7}
 
 
 def test_who_survives_is_reported(runner: Scripted) -> None:
     runner._end(STOP, 0)
-    assert not runner._look(GRACE + SURVIVAL - 0.1)
-    assert runner._look(GRACE + SURVIVAL)
+    assert not runner._advance(GRACE + SURVIVAL - 0.1)
+    assert runner._advance(GRACE + SURVIVAL)
     assert "still alive after KILL: pid 7" in str(runner.result()["error_info"])
 
 

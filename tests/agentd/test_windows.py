@@ -414,7 +414,7 @@ def test_a_shim_that_is_killed_takes_the_tree_with_it(agent: WindowsAgent, clien
 def test_a_folder_has_one_agent(agent: WindowsAgent) -> None:
     second = subprocess.run(agent.words("serve"), capture_output=True, timeout=60, check=False)
     assert second.returncode == 1
-    assert b"another agent runs there" in second.stderr
+    assert b"another agent is running there" in second.stderr
 
 
 def test_many_at_once(client: Client) -> None:

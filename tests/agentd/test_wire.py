@@ -65,7 +65,7 @@ def test_garbage_closes_its_connection_and_no_other(agent: Agent, kind: str) -> 
         assert refusal is None or refusal.number == expected
         with pytest.raises(Closed):
             rude.listen()
-    assert "broke the protocol" in agent.log_text()
+    assert "violates the protocol" in agent.log_text()
     assert other.call("agent.status")["uptime"] > 0
     still_serves(agent)
 

@@ -93,6 +93,6 @@ def test_three_wrong_passwords_are_enough() -> None:
 
 def test_without_anybody_to_ask_none_is_tried() -> None:
     doorkeeper = Doorkeeper()
-    with kept(doorkeeper) as where, pytest.raises(ClientAuthFailed, match="there is no key to try; it takes password"):
+    with kept(doorkeeper) as where, pytest.raises(ClientAuthFailed, match="no key to try; it accepts password"):
         login.log_in(where, DEFAULTS.agent)
     assert doorkeeper.heard == []

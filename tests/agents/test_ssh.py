@@ -201,7 +201,7 @@ def test_a_key_that_others_can_read_is_not_used(server: Sshd) -> None:
     key.chmod(0o640)
     error = refusal(to(server))
     assert isinstance(error, ClientAuthFailed)
-    assert f"not used, since others can read it: {key}" in error.message
+    assert f"not used, because others can read it: {key}" in error.message
     assert error.hint == f"make the key private: chmod 600 {key}"
     key.chmod(0o600)
     login.log_in(to(server), DEFAULTS.agent)
@@ -218,7 +218,7 @@ def test_a_user_who_is_not_let_in_is_told_which_keys_were_tried(server: Sshd) ->
 def test_without_any_key_the_message_says_what_sshd_takes(server: Sshd) -> None:
     user_file("id_ed25519").unlink()
     error = refusal(to(server))
-    assert "there is no key to try; it takes publickey" in error.message
+    assert "there is no key to try; it accepts publickey" in error.message
 
 
 def test_a_key_that_was_named_is_used(server: Sshd, isolation: Path) -> None:
@@ -423,8 +423,8 @@ def test_something_else_than_sshd() -> None:
 def test_a_name_that_nobody_knows() -> None:
     error = refusal(Destination("no-such-machine.invalid"))
     assert isinstance(error, ClientNotOnline)
-    assert "the name 'no-such-machine.invalid' is not known" in error.message
-    assert "the name 'a..b' is not known" in refusal(Destination("a..b")).message
+    assert "the name 'no-such-machine.invalid' cannot be resolved" in error.message
+    assert "the name 'a..b' cannot be resolved" in refusal(Destination("a..b")).message
     login.hang_up()
 
 
@@ -444,7 +444,7 @@ def test_a_machine_without_an_agent_is_told_apart_from_one_whose_agent_does_not_
     launcher(server.agent / "agentd", "sh", "-c", "echo gone >&2; exit 69")
     error = silence(to(server))
     assert isinstance(error, ClientNotRunning)
-    assert error.message == f"cannot reach the agent on '{server.place}': it does not run"
+    assert error.message == f"cannot reach the agent on '{server.place}': it is not running"
 
 
 SUDO = """\

@@ -125,7 +125,7 @@ def test_a_refusal_of_ssh_is_one_line_that_names_file_and_line(isolation: Path) 
             f"cannot use the SSH configuration for 'ann@y': {user_folder()}/config line 2: Bad port 'many'"
         )
     (user_folder() / "config").write_text("Host z\n  ProxyCommand pc %q\n")
-    with pytest.raises(ClientNotOnline, match="for 'z': the token '%q' means nothing in 'pc %q'"):
+    with pytest.raises(ClientNotOnline, match="for 'z': the token '%q' has no meaning in 'pc %q'"):
         read(Destination("z"))
 
 

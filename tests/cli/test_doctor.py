@@ -190,7 +190,7 @@ def test_a_certificate_that_is_missing_is_told_and_not_made_again(
         left = sorted((home / "pki").iterdir())
         detail, hint = bad(assist)["certificates"]
         assert missing in detail
-        assert "put pki/ back from a copy" in (hint or "")
+        assert "restore pki/ from a backup" in (hint or "")
         with pytest.raises(pki.FileFailure):
             pki.agent_credentials(controller.home, controller.id, "i-1", controller.now())
         assert sorted((home / "pki").iterdir()) == left

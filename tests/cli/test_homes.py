@@ -232,7 +232,7 @@ def test_dots_behind_a_folder_of_another_user_are_refused(assist: Application, i
         for env in ({"ASSIST_HOME": f"{theirs}/../home"}, {**usual, "HOME": f"{theirs}/.."}):
             done = assist(*shlex.split(words), env=env)
             assert (done.returncode, done.stdout) == (77, b""), (words, done)
-            assert done.stderr.startswith(b"error: cannot tell where the home is: '..' in it stands in a folder")
+            assert done.stderr.startswith(b"error: cannot tell where the home is: it has '..' in a folder")
     with pytest.raises(NotPermitted):
         paths.home(f"{theirs}/../home")
     assert everything(isolation) == before
@@ -313,7 +313,7 @@ def test_a_user_of_whom_the_system_knows_no_folder_is_told_so(assist: Applicatio
     assert assist("quota").returncode == 0
     with somebody() as mine:
         line = refused(Application(mine), "quota", 74, ASSIST_HOME="", HOME="")
-    assert line.startswith("error: cannot tell where the home is: HOME is no absolute path")
+    assert line.startswith("error: cannot tell where the home is: HOME is not an absolute path")
 
 
 def test_a_current_folder_that_is_gone_matters_only_to_a_relative_home(installed: Program, isolation: Path) -> None:

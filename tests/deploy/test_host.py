@@ -139,7 +139,7 @@ def test_what_cannot_be_undone_is_said(machine: Machine, systemd: Systemd, folde
 def test_a_folder_that_others_can_write_to_is_refused(machine: Machine, folder: Path) -> None:
     folder.mkdir()
     folder.chmod(0o777)
-    with pytest.raises(Failure, match="one can write to it"):
+    with pytest.raises(Failure, match="others can write to it"):
         orders.install(machine, order(folder), Steps())
     assert list(folder.iterdir()) == []
 

@@ -34,10 +34,10 @@ Cases = list[tuple[str, type[AssistError], str]]
 AT_FIRST: Cases = [
     ("exec yes", InvalidAnswer, "printed more than"),
     ("yes | tr -d '\\n'", InvalidAnswer, "printed more than"),
-    ("true", InstallFailed, "its shell runs nothing"),
-    (f"echo '{MARK}'", InstallFailed, "its shell runs nothing"),
-    (f"echo '{MARK}'; echo Linux; echo; echo python; echo '/a b c'; echo \"/p 3.x. ';\"", Refused, "there is none"),
-    (f"echo '{MARK}'; echo Linux; echo; echo /usr/bin/python3 99999.9.9 ", Refused, "there is none"),
+    ("true", InstallFailed, "its shell runs no commands"),
+    (f"echo '{MARK}'", InstallFailed, "its shell runs no commands"),
+    (f"echo '{MARK}'; echo Linux; echo; echo python; echo '/a b c'; echo \"/p 3.x. ';\"", Refused, "none is installed"),
+    (f"echo '{MARK}'; echo Linux; echo; echo /usr/bin/python3 99999.9.9 ", Refused, "none is installed"),
 ]
 # What it says when it is asked what is there.
 THEN: Cases = [
@@ -53,10 +53,10 @@ THEN: Cases = [
 # The same, for as long as it is let.
 WITHOUT_END: tuple[Cases, Cases] = (
     [
-        ("exec sleep 2", ClientNotOnline, "nothing came in 0.7 s"),
+        ("exec sleep 2", ClientNotOnline, "no output in 0.7 s"),
         ("while :; do printf x; sleep 0.1; done", InvalidAnswer, "did not come to an end in 1 s"),
-        ("while :; do echo x >&2; sleep 0.1; done", ClientNotOnline, "nothing came in 0.7 s"),
-        ("exec yes >&2", ClientNotOnline, "nothing came in 0.7 s"),
+        ("while :; do echo x >&2; sleep 0.1; done", ClientNotOnline, "no output in 0.7 s"),
+        ("exec yes >&2", ClientNotOnline, "no output in 0.7 s"),
     ],
     [("while :; do echo '{}'; sleep 0.1; done", InvalidAnswer, "did not come to an end in 1 s")],
 )

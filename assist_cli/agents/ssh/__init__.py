@@ -1,1 +1,1 @@
-"""Reaching agents by way of SSH: the one home of paramiko."""
+"""Connections to agents over SSH: the only package that uses paramiko."""

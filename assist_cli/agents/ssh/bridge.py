@@ -1,8 +1,8 @@
-"""Reaching an agent by way of SSH: ``agentd bridge`` on a channel of a login that is kept.
+"""Connect to an agent over SSH: ``agentd bridge`` runs on a channel of a pooled login.
 
-Paramiko works with threads and an agent's Client with asyncio. Two small threads carry the bytes between the channel
-and one end of a socket pair, whose other end is an ordinary asyncio transport: so whoever does not read slows down
-the script, and nobody else. They end when either end does.
+Paramiko works with threads, and an agent's Client with asyncio. Two threads copy the bytes between the channel and one
+end of a socket pair. The other end is an asyncio transport. So a slow reader slows down its own script, and no other.
+The threads end when either end closes.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from assist_cli.model.timeouts import AgentTimeouts
 if TYPE_CHECKING:
     import paramiko
 
-NOT_RUNNING = 69  # what the bridge says when no agent answers
+NOT_RUNNING = 69  # exit status of the bridge when no agent answers
 NOT_FOUND = 127
-# What a login shell prints of its own comes before this line, and is passed over.
+# Output of the login shell itself comes before this line, and is dropped.
 _MARK = b"assist: the agent speaks from here on\n"
 _NOISE_LIMIT = 1024 * 1024
 _SIZE = 64 * 1024
@@ -36,8 +36,8 @@ _SIZE = 64 * 1024
 ROOT_FOLDER = "/var/lib/assist-agentd"
 USER_FOLDER = "${XDG_STATE_HOME:-$HOME/.local/state}/assist-agentd"
 
-# It is given to whatever login shell there is, so it holds nothing on which shells differ: no quote, no backslash,
-# no exclamation mark. An agent without a folder of its own making is one that was installed as a program.
+# Any login shell may run this. So it uses nothing on which shells differ: no quote, no backslash, no exclamation mark.
+# If the folder has no agentd, the agent was installed as a program.
 _BRIDGE = (
     f'if [ "$ASSIST_AGENTD_HOME" ]; then h=$ASSIST_AGENTD_HOME; elif [ "$(id -u)" = 0 ]; then h={ROOT_FOLDER}; '
     f'else h={USER_FOLDER}; fi; echo "{_MARK.decode().strip()}"; '
@@ -49,20 +49,20 @@ T = TypeVar("T")
 
 
 async def connect(destination: Destination, timeouts: AgentTimeouts) -> Client:
-    """A connection to the agent of a machine, not greeted yet.
+    """Connect to the agent of a machine. It is not greeted yet.
 
-    Raises ClientNotOnline and ClientAuthFailed. That there is no agent turns out when it is asked: then the answer is
+    Raises ClientNotOnline and ClientAuthFailed. A missing agent is found at the first request, which then raises
     ClientNotRunning.
     """
     until = time.monotonic() + timeouts.connect
     opening = _in_thread(lambda: _open(destination, timeouts, until), login.close)
     try:
-        # the threads keep to the time by themselves, but for looking up a name
+        # the threads have their own timeouts, except for DNS lookups
         channel = await asyncio.wait_for(opening, timeouts.connect + 1)
     except asyncio.TimeoutError:
         raise ClientNotOnline(
             f"cannot reach '{destination.place}': its name could not be looked up in time",
-            hint="see whether the name server answers",
+            hint="check whether the name server answers",
         ) from None
     ours, theirs = socket.socketpair()
     _, client = await asyncio.get_running_loop().create_connection(lambda: _Bridged(destination), sock=ours)
@@ -77,7 +77,7 @@ def _open(destination: Destination, timeouts: AgentTimeouts, until: float) -> pa
 
 
 class _Bridged(Client):
-    """A client that knows, when its connection ends, what became of the bridge. ``cause`` is set before it ends."""
+    """A client that reports the reason why the bridge ended. ``cause`` is set before the connection ends."""
 
     def __init__(self, destination: Destination) -> None:
         super().__init__(destination.place)
@@ -89,7 +89,7 @@ class _Bridged(Client):
 
 
 class _Carriers:
-    """The two threads between a channel and a socket."""
+    """The two threads that copy between a channel and a socket."""
 
     def __init__(
         self, channel: paramiko.Channel, end: socket.socket, client: _Bridged, timeouts: AgentTimeouts
@@ -119,7 +119,7 @@ class _Carriers:
         except AgentError as error:
             self._client.cause = error
         except (OSError, EOFError):
-            pass  # nobody listens to us any more
+            pass  # our end is closed
         finally:
             with contextlib.suppress(OSError):
                 self._end.shutdown(socket.SHUT_RDWR)
@@ -127,7 +127,7 @@ class _Carriers:
             self._end.close()
 
     def _after_mark(self) -> bytes:
-        """The first bytes that are the agent's; empty when it ended before."""
+        """Return the first bytes of the agent; empty if the channel ended before."""
         noise = b""
         while True:
             data = self._channel.recv(_SIZE)
@@ -143,12 +143,12 @@ class _Carriers:
             while data := self._end.recv(_SIZE):
                 self._channel.sendall(data)
         except (OSError, EOFError):
-            pass  # the other side is gone
+            pass  # the other end is closed
         finally:
             login.close(self._channel)
 
     def _why_silent(self) -> AgentError | None:
-        """What the end of a bridge that said nothing means; None when it is not known."""
+        """Return the reason why a bridge ended without output; None if it is unknown."""
         where = self._client.destination
         known = self._channel.status_event.wait(self._timeouts.exit_status)
         status = self._channel.recv_exit_status() if known else -1
@@ -159,12 +159,12 @@ class _Carriers:
         logged_in = login.log_in(where, self._timeouts) if where.sudo and status != NOT_RUNNING else None
         sudo = 0 if logged_in is None else logged_in.run("exec sudo -n true").status
         if sudo != 0:
-            why, hint = said[0] if said else "sudo does not allow it", "there, 'sudo -n true' must succeed (NOPASSWD)"
+            why, hint = said[0] if said else "sudo refused", "there, 'sudo -n true' must succeed (NOPASSWD)"
             if sudo == NOT_FOUND:
-                why, hint = "there is no sudo", "install sudo there, or log in as root"
+                why, hint = "sudo is not installed", "install sudo there, or log in as root"
             return ClientAuthFailed(f"cannot become root on '{where.place}': {why}", hint=hint)
         if status == NOT_RUNNING:
-            why, hint = "it does not run", f"start it there, or repair it: {install}"
+            why, hint = "it is not running", f"start it there, or repair it: {install}"
         elif status == NOT_FOUND or where.sudo:
             why, hint = "it is not installed", f"install it: {install}"
         else:
@@ -173,9 +173,9 @@ class _Carriers:
 
 
 async def _in_thread(work: Callable[[], T], undo: Callable[[T], None]) -> T:
-    """Do ``work`` in a thread of its own: many at a time wait for the network, and none for another.
+    """Do ``work`` in a thread of its own: many connections wait for the network independently.
 
-    When nobody waits for it any more, what it made is undone.
+    If the caller stops waiting, ``undo`` gets the result.
     """
     done: Future[T] = Future()
 

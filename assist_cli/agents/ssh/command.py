@@ -1,4 +1,4 @@
-"""Running one command over a channel, within limits: the host may be broken or hostile, and need not come to an end."""
+"""Run one command over a channel, within limits: the host may be broken or hostile, and the command may never end."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import paramiko
 
-MOST_BYTES = 1024 * 1024  # of what it prints, stdout and stderr together
+MOST_BYTES = 1024 * 1024  # of stdout and stderr together
 MOST_LINES = 10_000
 _SIZE = 64 * 1024
 
 
 class TooMuch(Exception):
-    """The command printed more than is taken, or took longer than is waited; the text says which."""
+    """The command printed too much or ran too long. The text says which."""
 
 
 @dataclass(frozen=True)
 class Done:
-    """The end of a command on the other machine. ``status`` is None when a signal ended it."""
+    """The end of a remote command. ``status`` is None when a signal ended it."""
 
     status: int | None
     stdout: bytes
@@ -29,7 +29,7 @@ class Done:
 
 
 class RemoteCommand:
-    """A command that runs on a channel. ``silence`` and ``total`` are in seconds: between two bytes, and in all."""
+    """A command that runs on a channel. ``silence`` and ``total`` limit the seconds between two bytes, and in all."""
 
     def __init__(self, channel: paramiko.Channel, silence: float, total: float) -> None:
         self._channel = channel
@@ -39,13 +39,13 @@ class RemoteCommand:
         self._bytes = self._lines = 0
 
     def finish(self, stdin: bytes, each_line: Callable[[bytes], None]) -> Done:
-        """Give it its input and take its output. Raises TooMuch, OSError and EOFError."""
+        """Send its input and read its output. Raises TooMuch, OSError and EOFError."""
         try:
             return self._finish(stdin, each_line)
         except TimeoutError:
             if self._left() <= 0:
                 raise self._late() from None
-            raise TimeoutError(f"nothing came in {self._silence:g} s") from None
+            raise TimeoutError(f"no output in {self._silence:g} s") from None
 
     def _finish(self, stdin: bytes, each_line: Callable[[bytes], None]) -> Done:
         try:
@@ -56,7 +56,7 @@ class RemoteCommand:
         except TimeoutError:
             raise
         except OSError:
-            pass  # it has ended without reading all of it, and what it said may tell why
+            pass  # it ended without reading all; its output may show the reason
         stdout, begun = bytearray(), 0
         while data := self._wait().recv(_SIZE):
             self._count(data)
@@ -82,7 +82,7 @@ class RemoteCommand:
         return self._until - time.monotonic()
 
     def _wait(self) -> paramiko.Channel:
-        """The channel, whose next call waits no longer than is left."""
+        """Return the channel, with the remaining time as the timeout of its next call."""
         left = self._left()
         if left <= 0:
             raise self._late()
@@ -90,7 +90,7 @@ class RemoteCommand:
         return self._channel
 
     def _late(self) -> TooMuch:
-        return TooMuch(f"it did not come to an end in {self._total:g} s")
+        return TooMuch(f"it did not end in {self._total:g} s")
 
     def _count(self, data: bytes) -> None:
         self._bytes += len(data)

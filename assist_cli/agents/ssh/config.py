@@ -1,11 +1,11 @@
-"""What the user's SSH configuration says of a destination: ~/.ssh/config, then /etc/ssh/ssh_config (ssh_config(5)).
+"""The user's SSH settings for a destination: ~/.ssh/config, then /etc/ssh/ssh_config (ssh_config(5)).
 
-OpenSSH's client is asked (``openssh``); where there is none the files are read here (``config_file``). An answer counts
-for a minute, so that many instances behind one jump host ask for it once.
+OpenSSH's client reads them (``openssh``). Without that client they are read here (``config_file``). A result is kept
+for a minute, so that many instances behind one jump host need one query.
 
-Heeded: HostName, Port, User, HostKeyAlias, IdentityFile, IdentitiesOnly, IdentityAgent, ProxyJump, ProxyCommand,
+Used: HostName, Port, User, HostKeyAlias, IdentityFile, IdentitiesOnly, IdentityAgent, ProxyJump, ProxyCommand,
 UserKnownHostsFile, GlobalKnownHostsFile and HashKnownHosts, under any Host, Match and Include. StrictHostKeyChecking
-is not: an unknown host key is taken only when it is said for that one time.
+is not used: an unknown host key is accepted only for one call that says so.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from assist_cli.agents.destination import Destination
 from assist_cli.agents.ssh import config_file, known_hosts, openssh, tokens
 from assist_cli.errors import ClientNotOnline, InvalidParameter
 
-_FRESH = 60.0  # seconds for which an answer counts
+_FRESH = 60.0  # seconds for which a result is kept
 
 
 @dataclass(frozen=True)
 class Settings:
-    """All that is needed to log in. ``key_name`` is the name under which the host key is known.
+    """The settings of one login. ``key_name`` is the name of the host key in known_hosts.
 
-    ``identities`` are private keys, None where the usual files are meant; ``agent`` is the socket of the SSH agent.
-    ``hop`` is the last jump host and ``proxy`` a command line for a shell, None where there is none.
+    ``identities`` are private keys, None for the usual files; ``agent`` is the socket of the SSH agent. ``hop`` is the
+    last jump host and ``proxy`` a command line for a shell; None without one.
     """
 
     host: str
@@ -48,26 +48,26 @@ class Settings:
 
 
 def settings(destination: Destination, until: float) -> Settings:
-    """The settings for a destination, by ``until`` (of the monotonic clock); what it says itself comes first.
+    """Return the settings for a destination, by ``until`` (monotonic clock). Parts of the destination come first.
 
-    Raises ClientNotOnline for a configuration that cannot be used, or not in time.
+    Raises ClientNotOnline if the configuration is invalid, or not read in time.
     """
     try:
         return from_values(_values(destination, until), destination)
     except TimeoutError:
         raise ClientNotOnline(
             f"cannot use the SSH configuration for '{destination.place}': ssh -G gave no answer in time",
-            hint="see whether a 'Match exec' or a name server takes long",
+            hint="check whether a 'Match exec' or a name server is slow",
         ) from None
     except (ValueError, InvalidParameter) as error:
         raise ClientNotOnline(
             f"cannot use the SSH configuration for '{destination.place}': {error}",
-            hint=f"see what ssh makes of it: ssh -v {destination.host}",
+            hint=f"check it with: ssh -v {destination.host}",
         ) from error
 
 
 def from_values(values: tokens.Values, destination: Destination) -> Settings:
-    """The settings in what was read for a destination. Raises ValueError and InvalidParameter."""
+    """Return the settings from the values read for a destination. Raises ValueError and InvalidParameter."""
     known = tokens.of(values, destination)
     port = int(known["p"])
     command = values.get("proxycommand", [None])[0]
@@ -90,7 +90,7 @@ def from_values(values: tokens.Values, destination: Destination) -> Settings:
 
 
 def refuse_circle(destination: Destination, until: float) -> None:
-    """Raise ClientNotOnline where jump hosts lead back to one that was passed, for then there is no way."""
+    """Raise ClientNotOnline if the jump hosts form a circle."""
     passed = {destination}
     at = destination
     while (hop := settings(at, until).hop) is not None:
@@ -104,7 +104,7 @@ def refuse_circle(destination: Destination, until: float) -> None:
 
 
 def _identities(configured: list[str], named: str | None, known: dict[str, str]) -> tuple[Path, ...] | None:
-    """The private keys to try; ssh tells the usual ones when none is configured."""
+    """Return the private keys to try. ssh reports its usual ones when none is configured."""
     chosen = [] if set(config_file.USUAL_KEYS) <= set(configured) else configured
     if named is None and not chosen:
         return None
@@ -127,10 +127,10 @@ def _last_hop(hops: str) -> Destination:
 
 @dataclass
 class _Answer:
-    """The configuration read for one destination, or why it could not be. Its lock is held while it is read."""
+    """The values read for one destination, or the error. Its lock is held while they are read."""
 
     lock: threading.Lock = field(default_factory=threading.Lock)
-    read_at: float = -math.inf  # of the monotonic clock
+    read_at: float = -math.inf  # monotonic clock
     values: tokens.Values = field(default_factory=dict)
     error: ClientNotOnline | None = None
 
@@ -140,7 +140,7 @@ _answers_lock = threading.Lock()
 
 
 def start_anew() -> None:
-    """In a forked process, have no answers: their locks may be held by threads that are not here."""
+    """Drop all results in a forked process: threads of the parent may hold their locks."""
     global _answers_lock
     _answers_lock = threading.Lock()
     _answers.clear()
@@ -148,7 +148,7 @@ def start_anew() -> None:
 
 
 def _values(destination: Destination, until: float) -> tokens.Values:
-    """Return what is read for a destination, or was within a minute. Raises ClientNotOnline and TimeoutError."""
+    """Return the values of a destination, at most a minute old. Raises ClientNotOnline and TimeoutError."""
     with _answers_lock:
         answer = _answers.setdefault((tokens.home(), replace(destination, sudo=False, identity=None)), _Answer())
     if not answer.lock.acquire(timeout=max(until - time.monotonic(), 0.0)):

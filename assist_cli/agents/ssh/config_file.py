@@ -1,7 +1,7 @@
-"""The user's SSH configuration read here, for where OpenSSH's client is not at hand: what of ssh_config(5) we use.
+"""A reader of the user's SSH configuration, for machines without OpenSSH's client: the part of ssh_config(5) in use.
 
-A keyword that is not used is passed over. What only ssh can decide is refused, with its file and line: ``Match exec``
-and the like, ``CanonicalizeHostname``, and tokens in ``Include``.
+Other keywords are ignored. Settings that only ssh can evaluate are refused with file and line: ``Match exec`` and the
+like, ``CanonicalizeHostname``, and tokens in ``Include``.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from assist_cli.agents.destination import Destination
 from assist_cli.agents.ssh import known_hosts, tokens
 from assist_cli.errors import ClientNotOnline, InvalidParameter
 
-USUAL_KEYS = ("~/.ssh/id_rsa", "~/.ssh/id_ecdsa", "~/.ssh/id_ed25519")  # of those that ssh has by default
+USUAL_KEYS = ("~/.ssh/id_rsa", "~/.ssh/id_ecdsa", "~/.ssh/id_ed25519")  # some of the defaults of ssh
 
 _SYSTEM = Path("/etc/ssh")
 _DEPTH = 16  # of files that include files
@@ -32,7 +32,7 @@ _LINE = re.compile(r'[ \t]*"?([^\s="]+)"?[ \t]*=?[ \t]*(.*)', re.DOTALL)
 
 
 def read(destination: Destination) -> tokens.Values:
-    """The values by keyword, as ``openssh.ask`` has them. Raises ClientNotOnline for what cannot be read."""
+    """Return the values by keyword, as ``openssh.ask`` does. Raises ClientNotOnline for an unreadable configuration."""
     reading = _Reading(destination)
     for folder, name in ((Path(tokens.home(), ".ssh"), "config"), (_SYSTEM, "ssh_config")):
         reading.read(folder / name, folder)
@@ -43,7 +43,7 @@ def read(destination: Destination) -> tokens.Values:
 
 
 class _Reading:
-    """The values of one destination while files are read: the first one of a keyword counts."""
+    """The values of one destination while files are read. The first value of a keyword counts."""
 
     def __init__(self, destination: Destination) -> None:
         self._destination = destination
@@ -56,7 +56,7 @@ class _Reading:
             self._jump(destination.jump, True)
 
     def read(self, path: Path, folder: Path, active: bool = True, depth: int = 0) -> None:
-        """Read a file. ``active`` is whether its lines count; in one that does not, no ``Host`` makes them count."""
+        """Read a file. If not ``active``, its lines do not count, whatever ``Host`` says in it."""
         try:
             with path.open("rb") as file:
                 status = os.fstat(file.fileno())
@@ -89,7 +89,7 @@ class _Reading:
                 raise _refusal(self._destination, f"{path} line {number}: {error}") from error
 
     def _take(self, keyword: str, rest: str, counts: bool) -> None:
-        """Take the value of one line that is no condition. Raises ValueError."""
+        """Take the value of a line that is not a condition. Raises ValueError."""
         if keyword == "proxyjump":
             self._jump(_whole(rest.partition("#")[0])[0], counts)
         elif keyword in _VALUES:
@@ -115,7 +115,7 @@ class _Reading:
             self._values.update(proxyjump=[hops], proxycommand=["none"])
 
     def _matches(self, words: list[str]) -> bool:
-        """Return whether all criteria of a ``Match`` fit. Raises ValueError for one that only ssh can decide."""
+        """Return True if all criteria of a ``Match`` fit. Raises ValueError for one that only ssh can evaluate."""
         fits, rest = True, iter(words)
         for word in rest:
             name, given, argument = word.partition("=")
@@ -150,7 +150,7 @@ class _Reading:
         return tokens.expand(self._values.get("hostname", ["%h"])[0], {"h": self._destination.host})
 
     def completed(self) -> tokens.Values:
-        """The values with their defaults, and without tokens where ssh has expanded them. Raises ValueError."""
+        """Return the values with defaults and, for keywords that ssh expands, without tokens. Raises ValueError."""
         values = {**_DEFAULTS, "user": [tokens.user()], "port": [str(known_hosts.SSH_PORT)], **self._values}
         for keyword in ("proxyjump", "proxycommand"):
             if values.get(keyword, ["none"])[0].lower() == "none":
@@ -170,7 +170,7 @@ class _Reading:
 
 
 def _included(patterns: list[str], folder: Path, depth: int) -> list[Path]:
-    """The files that an ``Include`` names. Raises ValueError."""
+    """Return the files of an ``Include``. Raises ValueError."""
     if depth >= _DEPTH:
         raise ValueError("too many files include files")
     if any("%" in pattern or "${" in pattern for pattern in patterns):
@@ -181,7 +181,7 @@ def _included(patterns: list[str], folder: Path, depth: int) -> list[Path]:
 
 
 def _words(text: str) -> list[str]:
-    r"""The words of a line up to a comment: quotes of two kinds, and ``\`` before a quote, a space or itself."""
+    r"""Return the words of a line up to a comment. Knows both quotes, and ``\`` before a quote, a space or itself."""
     words, at = [], 0
     while at < len(text):
         if text[at] in " \t":

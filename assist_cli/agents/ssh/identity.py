@@ -1,8 +1,7 @@
-"""Proving who the user is: keys of files and of the SSH agent, or a password that a person types.
+"""Authenticate the user: with keys from files and from the SSH agent, or with a password that a person types.
 
-The order is that of ssh(1) where it matters: keys that were named, those that the SSH agent holds, the usual files. A
-file that is locked by a passphrase serves when the agent has its key. As ssh does it, a file of this user that others
-can read is not used.
+The order is that of ssh(1): named keys, keys of the SSH agent, the usual files. A file locked by a passphrase works if
+the SSH agent has its key. As in ssh, a file of this user that others can read is not used.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ Ask = Callable[[str], str]
 
 
 class Identity:
-    """The ways in which a user can be proved to one sshd. ``words`` are those of an ssh to it, for hints."""
+    """The ways to authenticate a user to one sshd. ``words`` are the arguments of an ssh command to it, for hints."""
 
     def __init__(self, settings: Settings, words: list[str], ask: Ask | None) -> None:
         self._settings = settings
@@ -46,14 +45,14 @@ class Identity:
         return self._words[-1]
 
     def prove(self, transport: paramiko.Transport) -> str:
-        """Log in by the first way that is accepted. Returns which it was. Raises ClientAuthFailed."""
+        """Log in by the first method that is accepted, and return its name. Raises ClientAuthFailed."""
         import paramiko
 
         why = ""
         try:
             return self._by_key(transport) or self._otherwise(transport)
         except paramiko.BadAuthenticationType as error:
-            why = f"it takes {' or '.join(error.allowed_types) or 'nothing'}"
+            why = f"it accepts {' or '.join(error.allowed_types) or 'nothing'}"
         except paramiko.AuthenticationException:
             why = "the password is wrong" if self._ask else ""
         except (paramiko.SSHException, OSError, EOFError) as error:
@@ -72,14 +71,14 @@ class Identity:
             except paramiko.AuthenticationException:
                 if transport.is_active():
                     continue
-                raise self._refusal("it allows no further attempt") from None
+                raise self._refusal("it allows no more attempts") from None
             if not further:
                 return name
-            raise self._refusal(f"it wants {' or '.join(further)} beside the key {name}")
+            raise self._refusal(f"it also requires {' or '.join(further)}, after the key {name}")
         return None
 
     def _otherwise(self, transport: paramiko.Transport) -> str:
-        """To ask for nothing tells what is taken; a person is asked only where a password is."""
+        """Try the method "none" to learn which are accepted. Ask a person only if a password is."""
         import paramiko
 
         try:
@@ -118,7 +117,7 @@ class Identity:
                     yield from self._key_of(Path(tokens.home(), ".ssh", name), held)
 
     def _key_of(self, file: Path, held: dict[bytes, paramiko.AgentKey]) -> Iterator[tuple[str, paramiko.PKey]]:
-        """The key of a file: from the SSH agent when that has it, for which the public half is enough."""
+        """Return the key of a file: from the SSH agent if it has it, for which the public half is enough."""
         import paramiko
 
         with contextlib.suppress(OSError, ValueError, IndexError):
@@ -131,7 +130,7 @@ class Identity:
             return
         try:
             yield str(file), paramiko.PKey.from_path(file)
-        except (TypeError, paramiko.PasswordRequiredException):  # the TypeError is cryptography's for a locked key
+        except (TypeError, paramiko.PasswordRequiredException):  # cryptography raises TypeError for a locked key
             self._locked.append(file)
         except (OSError, ValueError, paramiko.SSHException, paramiko.pkey.UnknownKeyType) as error:
             if file in (self._settings.identities or ()):
@@ -143,7 +142,7 @@ class Identity:
         ]
         told += [why] if why else []
         told += [f"locked by a passphrase: {', '.join(map(str, self._locked))}"] if self._locked else []
-        told += [f"not used, since others can read it: {', '.join(map(str, self._exposed))}"] if self._exposed else []
+        told += [f"not used, because others can read it: {', '.join(map(str, self._exposed))}"] if self._exposed else []
         told += self._unusable
         if self._exposed:
             hint = f"make the key private: {shlex.join(['chmod', '600', *map(str, self._exposed)])}"
@@ -156,10 +155,10 @@ class Identity:
 
 @contextlib.contextmanager
 def _ssh_agent(path: str | None) -> Iterator[paramiko.agent.AgentSSH]:
-    """The SSH agent that listens there. Without one, one that has no keys."""
+    """Return the SSH agent at this socket; without a socket, an agent without keys."""
     from paramiko.agent import AgentSSH
 
-    agent = AgentSSH()  # paramiko.Agent knows the socket of SSH_AUTH_SOCK only
+    agent = AgentSSH()  # paramiko.Agent only uses SSH_AUTH_SOCK
     try:
         if path is not None:
             link = socket.socket(socket.AF_UNIX)

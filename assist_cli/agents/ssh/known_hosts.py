@@ -1,7 +1,7 @@
 """The host keys that a user trusts: known_hosts files in OpenSSH's form (sshd(8), SSH_KNOWN_HOSTS FILE FORMAT).
 
 A line is ``[@MARKER] PATTERNS TYPE KEY``; patterns are a comma list with ``*``, ``?`` and ``!``, or one hashed name.
-Files are read, and a line is appended when a person asked for that; nothing that stands in them is ever rewritten.
+A line is appended only when a person asks for it. Existing lines are never changed.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ SSH_PORT = 22
 
 @dataclass(frozen=True)
 class KnownHost:
-    """One line that speaks of the host that was looked for. ``marker`` is "", "@revoked" or "@cert-authority"."""
+    """One line for the host. ``marker`` is "", "@revoked" or "@cert-authority"."""
 
     marker: str
     kind: str
@@ -34,22 +34,22 @@ class KnownHost:
 
 
 def name_of(host: str, port: int) -> str:
-    """The name under which a host's key is kept: with the port only when it is not the usual one."""
+    """Return the name of a host's key in known_hosts: with the port only if it is not 22."""
     return host.lower() if port == SSH_PORT else f"[{host.lower()}]:{port}"
 
 
 def fingerprint(key: bytes) -> str:
-    """The form in which ssh shows a key: ``SHA256:…``."""
+    """Return the fingerprint of a key as ssh shows it: ``SHA256:…``."""
     return "SHA256:" + base64.b64encode(hashlib.sha256(key).digest()).decode("ascii").rstrip("=")
 
 
 def find(files: Iterable[Path], name: str) -> list[KnownHost]:
-    """Every entry for ``name``, in the order of the files. What is absent, or no such line, is passed over."""
+    """Return every entry for ``name``, in the order of the files. Missing files and other lines are ignored."""
     return [entry for file in files for entry in _entries(file, name)]
 
 
 def add(file: Path, name: str, kind: str, key: bytes, *, hashed: bool = False) -> None:
-    """Append a line; the file and its folder are made, for their owner alone, when absent.
+    """Append a line. If absent, the file and its folder are made, for their owner alone.
 
     Raises FileFailure, NotPermitted.
     """
@@ -62,7 +62,7 @@ def add(file: Path, name: str, kind: str, key: bytes, *, hashed: bool = False) -
             size = os.fstat(descriptor).st_size
             if size and os.pread(descriptor, 1, size - 1) != b"\n":
                 line = b"\n" + line
-            os.write(descriptor, line)  # whole in one call, so that two programs do not mix their lines
+            os.write(descriptor, line)  # in one call, so that lines of two programs do not mix
         finally:
             os.close(descriptor)
     except OSError as error:
@@ -97,7 +97,7 @@ def _matches(patterns: str, name: str) -> bool:
 
 
 def fits_patterns(patterns: Iterable[str], name: str) -> bool:
-    """Whether one of these fits and none that begins with ``!``: ssh_config(5), PATTERNS."""
+    """Return True if a pattern fits, and none that begins with ``!``: ssh_config(5), PATTERNS."""
     found = False
     for pattern in patterns:
         if _fits(pattern.removeprefix("!"), name):
@@ -108,7 +108,7 @@ def fits_patterns(patterns: Iterable[str], name: str) -> bool:
 
 
 def _fits(pattern: str, name: str) -> bool:
-    # to fnmatch a bracket starts a set of characters; here it is part of a name with a port
+    # for fnmatch a bracket begins a set of characters; here it is part of a name with a port
     return fnmatch.fnmatchcase(name, pattern.replace("[", "[[]"))
 
 

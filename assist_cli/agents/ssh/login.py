@@ -1,8 +1,8 @@
-"""Logging in by SSH as ssh(1) would, and doing things there.
+"""Log in over SSH as ssh(1) does, and run commands there.
 
-A login is made once for each destination and process, and kept until ``hang_up``, at the latest at the end of the
-process; whatever goes to that machine is a channel of it, and so is the way on through a jump host. It costs one
-thread, paramiko's own.
+A process logs in once for each destination and pools the login until ``hang_up``, or its own end. Every connection to
+that machine is a channel of the login, also the connection through a jump host. A login costs one thread, paramiko's
+own.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from assist_cli.agents.destination import Destination
-from assist_cli.agents.ssh import config, known_hosts, road
+from assist_cli.agents.ssh import byte_stream, config, known_hosts
+from assist_cli.agents.ssh.byte_stream import ByteStream, words
 from assist_cli.agents.ssh.command import Done, RemoteCommand, TooMuch
 from assist_cli.agents.ssh.identity import Ask, Identity
-from assist_cli.agents.ssh.road import Road, words
 from assist_cli.errors import ClientAuthFailed, ClientNotOnline, InvalidAnswer
 from assist_cli.model.timeouts import AgentTimeouts
 
@@ -35,13 +35,15 @@ log = logging.getLogger(__name__)
 
 
 class Login:
-    """A user of another machine, logged in. ``by`` tells the key, or that it was a password."""
+    """A user of another machine, logged in. ``by`` is the name of the key, or "a password"."""
 
-    def __init__(self, place: str, transport: paramiko.Transport, by: str, way: Road, timeouts: AgentTimeouts) -> None:
+    def __init__(
+        self, place: str, transport: paramiko.Transport, by: str, stream: ByteStream, timeouts: AgentTimeouts
+    ) -> None:
         self.place = place
         self.by = by
         self._transport = transport
-        self._way = way
+        self._stream = stream
         self._timeouts = timeouts
 
     @property
@@ -49,7 +51,7 @@ class Login:
         return bool(self._transport.is_active())
 
     def channel(self, command: str, seconds: float) -> paramiko.Channel:
-        """A channel on which the user's login shell runs ``command``, made in so long. Raises ClientNotOnline."""
+        """Open a channel where the login shell runs ``command``, within ``seconds``. Raises ClientNotOnline."""
         import paramiko
 
         seconds = max(seconds, 0.1)
@@ -64,15 +66,15 @@ class Login:
         return channel
 
     def tunnel(self, host: str, port: int, seconds: float) -> paramiko.Channel:
-        """A channel that leads on to another machine. Raises ClientNotOnline."""
+        """Open a channel to another machine. Raises ClientNotOnline."""
         import paramiko
 
         try:
             return self._transport.open_channel("direct-tcpip", (host, port), ("127.0.0.1", 0), timeout=seconds)
         except (paramiko.SSHException, OSError, EOFError) as error:
             raise ClientNotOnline(
-                f"cannot reach '{host}' port {port} by way of '{self.place}': {words(error)}",
-                hint="see whether the jump host can reach it and allows TCP forwarding",
+                f"cannot reach '{host}' port {port} through '{self.place}': {words(error)}",
+                hint="check whether the jump host can reach it and allows TCP forwarding",
             ) from error
 
     def run(
@@ -84,9 +86,9 @@ class Login:
         *,
         total: float | None = None,
     ) -> Done:
-        """Run a command to its end; it is silent for no longer than ``seconds``, and takes no longer than ``total``.
+        """Run a command to its end. It may be silent for ``seconds``, and may take ``total`` seconds.
 
-        None is what the timeouts have; RemoteCommand has how much it may print. Raises ClientNotOnline and
+        None means the default of the timeouts. RemoteCommand limits its output. Raises ClientNotOnline and
         InvalidAnswer. ``each_line`` gets the lines of its output as they come.
         """
         seconds = self._timeouts.silence if seconds is None else seconds
@@ -99,11 +101,11 @@ class Login:
                 raise EOFError("the connection ended")
         except TooMuch as error:
             raise InvalidAnswer(
-                f"cannot go on with '{self.place}': {error}", hint="see what its login shell prints, and what is wrong"
+                f"cannot continue with '{self.place}': {error}", hint="check the output of its login shell"
             ) from None
         except (OSError, EOFError) as error:  # a timeout is an OSError
             raise ClientNotOnline(
-                f"cannot hear '{self.place}' any more: {words(error)}", hint="see whether the machine is well"
+                f"cannot reach '{self.place}' any more: {words(error)}", hint="check whether the machine is healthy"
             ) from error
         finally:
             close(channel)
@@ -111,7 +113,7 @@ class Login:
 
     @contextlib.contextmanager
     def _ended_after(self, seconds: float) -> Iterator[None]:
-        """End the login when the block takes so long: paramiko waits for some answers, and to write, without end."""
+        """Close the login when the block takes more than ``seconds``: some calls of paramiko have no timeout."""
         timer = threading.Timer(seconds, self.close)
         timer.daemon = True
         timer.start()
@@ -122,14 +124,14 @@ class Login:
             timer.join()
 
     def close(self) -> None:
-        """End the login and every channel of it."""
-        self._way.end()  # first, or the thread would look for its end ten times a second only
+        """Close the login and all its channels."""
+        self._stream.end()  # first: otherwise paramiko's thread notices it only after 0.1 s
         self._transport.close()
         self._transport.join(self._timeouts.connect)
 
 
 def close(channel: paramiko.Channel) -> None:
-    """Close a channel, whatever became of the login that it belongs to."""
+    """Close a channel, even if its login has failed."""
     import paramiko
 
     with contextlib.suppress(paramiko.SSHException, OSError, EOFError):
@@ -138,7 +140,7 @@ def close(channel: paramiko.Channel) -> None:
 
 @dataclass
 class _Kept:
-    """The place of one login. Its lock is held while the login is made, so that nobody makes it a second time."""
+    """The slot of one login in the pool. Its lock is held while the login is made, so it is made once."""
 
     lock: threading.Lock = field(default_factory=threading.Lock)
     login: Login | None = None
@@ -150,9 +152,9 @@ _inherited: list[_Kept] = []
 
 
 def _start_anew() -> None:
-    """In a forked process, have no login: those of the parent have no threads here.
+    """Empty the pool in a forked process: the threads of the parent's logins do not exist here.
 
-    They stay in memory, for to close one would be a word on the parent's connection.
+    They stay in memory, because closing one would write to the parent's connection.
     """
     global _kept_lock
     _kept_lock = threading.Lock()
@@ -172,10 +174,10 @@ def log_in(
     ask: Ask | None = None,
     until: float | None = None,
 ) -> Login:
-    """The login for a destination: the one that is kept, or a new one, made by ``until`` (of the monotonic clock).
+    """Return the login for a destination: the pooled one, or a new one, made by ``until`` (monotonic clock).
 
-    ``accept_new`` trusts the key of a host that is not known, and writes it to the user's known_hosts. ``ask`` gets a
-    prompt and returns a password. Blocks. Raises ClientNotOnline and ClientAuthFailed.
+    ``accept_new`` trusts the key of an unknown host, and writes it to the user's known_hosts. ``ask`` gets a prompt and
+    returns a password. Blocks. Raises ClientNotOnline and ClientAuthFailed.
     """
     until = time.monotonic() + timeouts.connect if until is None else until
     with _kept_lock:
@@ -197,7 +199,7 @@ def log_in(
 
 
 def hang_up() -> None:
-    """End every login of this process."""
+    """Close every login of this process."""
     with _kept_lock:
         kept = list(_kept.values())
         _kept.clear()
@@ -225,51 +227,51 @@ class _Attempt:
         import paramiko
 
         logging.getLogger("paramiko").setLevel(logging.CRITICAL)  # it logs what it raises, with tracebacks
-        way = self._road()
+        stream = self._connect()
         transport = None
         try:
-            transport = paramiko.Transport(way.stream)
-            by = self._shake_hands(transport, way)
+            transport = paramiko.Transport(stream.sock)
+            by = self._shake_hands(transport, stream)
         except BaseException:
-            way.end()
+            stream.end()
             if transport is not None:
                 transport.close()
             raise
-        return Login(self._destination.place, transport, by, way, self._timeouts)
+        return Login(self._destination.place, transport, by, stream, self._timeouts)
 
     def _left(self) -> float:
-        """Seconds that are left. Raises ClientNotOnline when there are none."""
+        """Return the seconds that are left. Raises ClientNotOnline if there are none."""
         left = self._until - time.monotonic()
         if left <= 0:
             raise _late(self._destination.place, self._timeouts)
         return left
 
     def _words(self) -> list[str]:
-        """The words of an ssh to the destination."""
+        """The arguments of an ssh command to the destination."""
         options = ["-p", str(self._destination.port)] if self._destination.port else []
         options += ["-i", self._destination.identity] if self._destination.identity else []
         options += ["-o", f"ProxyJump={self._destination.jump}"] if self._destination.jump else []
         return [*options, f"{self._settings.user}@{self._destination.host}"]
 
-    # the way there
+    # the route
 
-    def _road(self) -> Road:
-        """Through a jump host, through a ProxyCommand, or straight."""
+    def _connect(self) -> ByteStream:
+        """Connect: through a jump host, through a ProxyCommand, or directly."""
         if (hop := self._settings.hop) is not None:
             login = log_in(hop, self._timeouts, accept_new=self._accept_new, ask=self._ask, until=self._until)
-            return Road(login.tunnel(self._settings.host, self._settings.port, self._left()))
+            return ByteStream(login.tunnel(self._settings.host, self._settings.port, self._left()))
         name = self._destination.host
         if self._settings.proxy is not None:
-            return road.proxied(self._settings.proxy, name)
+            return byte_stream.proxied(self._settings.proxy, name)
         try:
-            return road.direct(self._settings, name, self._left())
+            return byte_stream.direct(self._settings, name, self._left())
         except TimeoutError as error:
             raise _late(self._destination.place, self._timeouts) from error
 
-    # who is there, and who we are
+    # authentication
 
-    def _shake_hands(self, transport: paramiko.Transport, way: Road) -> str:
-        """Agree on keys, check the host's, prove the user. Returns by what."""
+    def _shake_hands(self, transport: paramiko.Transport, stream: ByteStream) -> str:
+        """Agree on algorithms, check the host key, authenticate the user. Return the method."""
         import paramiko
 
         settings = self._settings
@@ -283,22 +285,22 @@ class _Attempt:
         except (paramiko.SSHException, OSError, EOFError) as error:
             self._left()
             where = f"cannot talk SSH with '{self._destination.host}' on port {settings.port}"
-            if (status := way.status(self._timeouts.proxy_end)) is not None:
+            if (status := stream.status(self._timeouts.proxy_end)) is not None:
                 raise ClientNotOnline(
                     f"{where}: its ProxyCommand ended with status {status}",
                     hint=f"try it: ssh -v {shlex.join(self._words())}",
                 ) from error
             raise ClientNotOnline(
-                f"{where}: {words(error)}", hint="see whether it is sshd that listens there, and its log"
+                f"{where}: {words(error)}", hint="check whether sshd listens there, and its log"
             ) from error
         self._check_host_key(entries, key.get_name(), key.asbytes())
         transport.auth_timeout = self._timeouts.connect
         return Identity(settings, self._words(), self._ask).prove(transport)
 
     def _check_host_key(self, entries: list[known_hosts.KnownHost], kind: str, key: bytes) -> None:
-        """Raises ClientAuthFailed unless the key is known, or the host is not and ``accept_new`` was said.
+        """Raise ClientAuthFailed unless the key is known, or the host is unknown and ``accept_new`` is set.
 
-        A host of which another key is known is a changed host, even if that key is of another kind.
+        A host with another known key counts as changed, even if that key is of another kind.
         """
         host, seen = self._destination.host, f"{kind} {known_hosts.fingerprint(key)}"
         for entry in entries:
@@ -312,18 +314,18 @@ class _Attempt:
             return
         if accepted:
             file, line = accepted[0].file, accepted[0].line
-            forget = shlex.join(["ssh-keygen", "-R", self._settings.key_name, "-f", str(file)])
+            delete = shlex.join(["ssh-keygen", "-R", self._settings.key_name, "-f", str(file)])
             raise ClientAuthFailed(
                 f"cannot trust '{host}': its host key is not the one in line {line} of {file}; it is {seen}",
-                hint=f"ask why: was it installed anew, or is somebody in between? To forget the old key: {forget}",
+                hint=f"find out why: was it reinstalled, or is this an attack? To delete the old key: {delete}",
             )
         if not self._accept_new or not self._settings.user_known_hosts:
             authority = any(entry.marker == "@cert-authority" for entry in entries)
             unused = ", and certificates of hosts are not checked" if authority else ""
-            look = shlex.join(["ssh", *self._words(), "true"])
+            login = shlex.join(["ssh", *self._words(), "true"])
             raise ClientAuthFailed(
                 f"cannot trust '{host}': its host key is not known{unused}; it is {seen}",
-                hint=f"compare it with the machine's own, then: {look} (or install with --accept-new)",
+                hint=f"compare it with the machine's own, then: {login} (or install with --accept-new)",
             )
         known_hosts.add(
             self._settings.user_known_hosts[0],
@@ -335,18 +337,18 @@ class _Attempt:
 
 
 def _preferred(first: Iterable[str], possible: Iterable[str]) -> list[str]:
-    """All that is possible, in its order, but for what is to come first."""
+    """Return all possible values, those of ``first`` at the beginning."""
     rest = list(possible)
     return list(dict.fromkeys([*(name for name in first if name in rest), *rest]))
 
 
 def _signatures(kinds: Iterable[str]) -> list[str]:
-    """The signature algorithms of these kinds of keys: RSA has several."""
+    """Return the signature algorithms of these kinds of keys: RSA has several."""
     return [name for kind in kinds for name in (_RSA_SIGNATURES if kind == "ssh-rsa" else (kind,))]
 
 
 def _late(place: str, timeouts: AgentTimeouts) -> ClientNotOnline:
     return ClientNotOnline(
         f"cannot reach '{place}': no answer in {timeouts.connect:.0f} s",
-        hint="see whether the machine is on, and what is on the way to it",
+        hint="check whether the machine is on, and the firewalls before it",
     )

@@ -1,10 +1,10 @@
-"""The user's SSH configuration as OpenSSH's own client reads it: ``ssh -G``, which connects to nothing.
+"""The user's SSH configuration, read by OpenSSH's own client: ``ssh -G``, which does not connect.
 
-It runs the programs of ``Match exec`` and looks up names for ``CanonicalizeHostname``, so it is given a time, no
-terminal, and processes of its own that end with it. Few run at a time.
+It runs the programs of ``Match exec`` and does the DNS lookups of ``CanonicalizeHostname``. So it gets a timeout, no
+terminal, and a process group that ends with it. Only a few run at the same time.
 
-The client takes ``~`` from the system's list of users and not from HOME. Where the two differ it is given a file that
-includes the two files which it would read with HOME as the user's folder: ``Include`` does heed HOME.
+The client takes ``~`` from the system's list of users, not from HOME. If the two differ, it reads a file that includes
+the two configuration files under HOME: ``Include`` does use HOME.
 """
 
 from __future__ import annotations
@@ -27,27 +27,27 @@ from assist_cli.errors import ClientNotOnline
 _FILES = "Include ~/.ssh/config\nInclude /etc/ssh/ssh_config\n"
 _LINE = re.compile(r"\bline \d+: ")
 
-_AT_ONCE = 8  # processes, of some 7 ms each
+_AT_ONCE = 8  # processes; each takes about 7 ms
 
 _room = threading.BoundedSemaphore(_AT_ONCE)
 
 
 def start_anew() -> None:
-    """In a forked process, have all the room: the threads that took some are not here."""
+    """Reset the limit in a forked process: the threads that used it do not exist here."""
     global _room
     _room = threading.BoundedSemaphore(_AT_ONCE)
 
 
 def ask(destination: Destination, until: float) -> tokens.Values | None:
-    """What ssh would use for a destination: values by keyword in lower case, by ``until`` (of the monotonic clock).
+    """Return the settings of ssh for a destination: values by keyword in lower case, by ``until`` (monotonic clock).
 
-    Values of IdentityFile and ProxyCommand are as they stand in the file; UserKnownHostsFile and GlobalKnownHostsFile
-    have a value for each file; ControlPath is the token ``%C``. None where there is no such client. Raises
-    ClientNotOnline for a configuration that ssh refuses, and TimeoutError.
+    Values of IdentityFile and ProxyCommand are as in the file; UserKnownHostsFile and GlobalKnownHostsFile have a value
+    for each file; ControlPath is the token ``%C``. None without such a client. Raises ClientNotOnline for a
+    configuration that ssh refuses, and TimeoutError.
     """
     client = shutil.which("ssh")
     known = tokens.account()
-    if client is None or known is None:  # it refuses to work for a user without a name
+    if client is None or known is None:  # ssh does not work for a user without a name
         return None
     words = [client, "-G", "-T", "-o", "ControlPath=%C"]
     words += ["-p", str(destination.port)] if destination.port else []
@@ -63,7 +63,7 @@ def ask(destination: Destination, until: float) -> tokens.Values | None:
     if status == 0:
         return _values(stdout, known.pw_dir)
     if "usage:" in stderr.lower():
-        return None  # another client, or one from before 2015
+        return None  # another client, or older than 2015
     raise ClientNotOnline(
         f"cannot use the SSH configuration for '{destination.place}': {_complaint(stderr, status)}",
         hint="correct it there",
@@ -72,7 +72,7 @@ def ask(destination: Destination, until: float) -> tokens.Values | None:
 
 @contextlib.contextmanager
 def _files(folder: str) -> Iterator[list[str]]:
-    """The words that name the files to read: none where the user's folder is the HOME that we go by."""
+    """Yield the arguments that name the files to read; none if the user's folder is HOME."""
     if tokens.home() == folder:
         yield []
         return
@@ -83,9 +83,9 @@ def _files(folder: str) -> Iterator[list[str]]:
 
 
 def _run(words: list[str], destination: Destination, until: float) -> tuple[int, str, str]:
-    """The exit status, stdout and stderr of a program that is ended with all that it started when it is late.
+    """Run a program and return its exit status, stdout and stderr. When it is late, it is killed with its children.
 
-    stderr is a file: what a ``Match exec`` leaves running would hold a pipe open.
+    stderr is a file: a process left over from ``Match exec`` would keep a pipe open.
     """
     with tempfile.TemporaryFile() as stderr:
         try:
@@ -100,7 +100,7 @@ def _run(words: list[str], destination: Destination, until: float) -> tuple[int,
         except OSError as error:
             raise ClientNotOnline(
                 f"cannot start '{words[0]}' for '{destination.place}': {error.strerror}",
-                hint="see whether ssh works by hand",
+                hint="check whether ssh works by hand",
             ) from error
         with process:
             try:
@@ -118,7 +118,7 @@ def _values(stdout: str, folder: str) -> tokens.Values:
         keyword, _, value = line.partition(" ")
         values.setdefault(keyword.lower(), []).append(value)
     for keyword in ("userknownhostsfile", "globalknownhostsfile"):
-        # the names stand in one line without quotes; but for those of no use they begin with a slash
+        # the names are in one line without quotes; all useful ones begin with a slash
         names = [name for value in values.get(keyword, []) for name in re.split(" (?=/)", value)]
         values[keyword] = [name for name in names if name.lower() != "none"]
     for keyword in ("userknownhostsfile", "identityagent"):
@@ -128,13 +128,13 @@ def _values(stdout: str, folder: str) -> tokens.Values:
 
 
 def _at_home(path: str, folder: str) -> str:
-    """A path in HOME, for one where ssh put the user's folder for ``~``."""
+    """Return a path in HOME, for a path where ssh replaced ``~`` by the user's folder."""
     inside = folder != "/" and path.startswith(folder.rstrip("/") + "/")
     return tokens.home().rstrip("/") + path[len(folder.rstrip("/")) :] if inside else path
 
 
 def _complaint(stderr: str, status: int) -> str:
-    """The line that names a file and a line, or else the last one."""
+    """Return the line that names a file and a line, or else the last one."""
     lines = [" ".join(line.split()) for line in stderr.splitlines() if line.strip()]
     named = [line for line in lines if _LINE.search(line)]
     return (named[:1] or lines[-1:] or [f"ssh -G ended with status {status}"])[0].rstrip(".")

@@ -1,6 +1,6 @@
-"""Who and where the user is, and the tokens of ssh_config(5): ``%h``, ``${NAME}``, ``~`` and ``~user``.
+"""The user's account and home folder, and the tokens of ssh_config(5): ``%h``, ``${NAME}``, ``~`` and ``~user``.
 
-``~`` is HOME here, as in a shell, and only without a usable HOME the folder that the system has for the user.
+``~`` is HOME here, as in a shell. Without a usable HOME it is the folder in the user database.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from assist_cli.agents.destination import Destination
 if TYPE_CHECKING:
     import pwd
 
-Values = dict[str, list[str]]  # of keywords in lower case
+Values = dict[str, list[str]]  # by keyword, in lower case
 
 _TOKEN = re.compile(r"%(.?)", re.DOTALL)
 _TOKEN_OR_VARIABLE = re.compile(r"%(.?)|\$\{([^}]*)\}", re.DOTALL)
 
 
 def account() -> pwd.struct_passwd | None:
-    """What the system knows of the user; None of an id without a name, as in some containers."""
-    import pwd  # which Windows does not have
+    """Return the user's account; None for an id without a name, as in some containers."""
+    import pwd  # not on Windows
 
     try:
         return pwd.getpwuid(os.getuid())
@@ -35,13 +35,13 @@ def account() -> pwd.struct_passwd | None:
 
 
 def user() -> str:
-    """The name of the user here."""
+    """Return the name of the local user."""
     known = account()
     return known.pw_name if known else getpass.getuser()
 
 
 def home() -> str:
-    """The folder that ``~`` means."""
+    """Return the folder that ``~`` stands for."""
     stated = os.environ.get("HOME", "")
     if stated.startswith("/"):
         return stated
@@ -50,7 +50,7 @@ def home() -> str:
 
 
 def expand_home(path: str) -> str:
-    """A path without ``~`` or ``~user`` at its beginning. Raises ValueError for a user who does not exist."""
+    """Return a path with ``~`` or ``~user`` expanded. Raises ValueError for an unknown user."""
     if not path.startswith("~"):
         return path
     import pwd
@@ -64,7 +64,7 @@ def expand_home(path: str) -> str:
 
 
 def of(values: Values, destination: Destination) -> dict[str, str]:
-    """The values of the tokens for a destination, by their letters. ``values`` are those that are read for it."""
+    """Return the values of the tokens for a destination, by letter. ``values`` are its settings."""
     here = socket.gethostname()
     jump = values.get("proxyjump", [""])[0].rpartition(",")[2]
     return {
@@ -84,12 +84,12 @@ def of(values: Values, destination: Destination) -> dict[str, str]:
 
 
 def expand(text: str, tokens: Mapping[str, str]) -> str:
-    """A text with the values of its tokens, ``%%`` being ``%``. Raises ValueError for a token that has no value."""
+    """Expand the tokens in a text; ``%%`` becomes ``%``. Raises ValueError for a token without a value."""
     return _TOKEN.sub(lambda found: _value(found[1], tokens, text), text)
 
 
 def expand_path(path: str, tokens: Mapping[str, str]) -> str:
-    """A path with the values of its tokens and environment variables. Raises ValueError for what has no value."""
+    """Expand the tokens and environment variables in a path. Raises ValueError for one without a value."""
 
     def value(found: re.Match[str]) -> str:
         if found[2] is None:
@@ -105,5 +105,5 @@ def _value(letter: str, tokens: Mapping[str, str], text: str) -> str:
     if letter == "%":
         return "%"
     if letter not in tokens:
-        raise ValueError(f"the token '%{letter}' means nothing in '{text}'")
+        raise ValueError(f"the token '%{letter}' has no meaning in '{text}'")
     return tokens[letter]

@@ -1,5 +1,5 @@
-"""What is done on the machine that an agent is installed on.
+"""The programs that run on the machine where an agent is installed.
 
-These modules are no part of the controller's process. Their text is sent there and run by the Python of that machine,
-so they keep to Python 3.6 and the standard library.
+These modules do not run in the controller. Their source is sent to the machine and run by its Python. So they use only
+Python 3.6 and the standard library.
 """

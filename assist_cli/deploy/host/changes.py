@@ -1,6 +1,6 @@
-"""Changes on the disk that can be taken back, and the words by which they are told of.
+"""Changes on the disk that can be undone, and the messages about them.
 
-An installation is done or undone: each change says how it is taken back, and the first failure takes back all of them.
+Each change registers how to undo it. After the first failure all changes are undone.
 """
 
 import json
@@ -13,7 +13,7 @@ from agentd.posix.permissions import UntrustedPath, check_private, make_private
 
 
 class Failure(Exception):
-    """It cannot be done; the text is part of a line for people. With a ``code``, the state of things forbids it."""
+    """A step failed. The text is part of a line for people. With a ``code``, the present state does not allow it."""
 
     def __init__(self, text: str, code: str = "", hint: str = "") -> None:
         super().__init__(text)
@@ -27,7 +27,7 @@ def say(**words: Any) -> None:
 
 
 class Steps:
-    """What was done so far, and how to take it back."""
+    """The steps done so far, and how to undo them."""
 
     def __init__(self) -> None:
         self.current = ""
@@ -41,7 +41,7 @@ class Steps:
         self._undo.append(back)
 
     def undo(self) -> List[str]:
-        """Take everything back, the newest first. Returns what could not be."""
+        """Undo all changes, the newest first. Return what could not be undone."""
         left = []
         while self._undo:
             try:
@@ -52,7 +52,7 @@ class Steps:
 
 
 def make_folder(path: str, steps: Steps) -> None:
-    """Make a folder for its owner alone; one that is there must be the owner's alone. Undone: what was made goes."""
+    """Make a folder for its owner alone. An existing one must be the owner's alone. Undo: remove what was made."""
     missing = path
     while not os.path.isdir(os.path.dirname(missing)):
         missing = os.path.dirname(missing)
@@ -63,7 +63,7 @@ def make_folder(path: str, steps: Steps) -> None:
 
 
 def check_folder(path: str) -> None:
-    """Raise Failure when the folder is there and is not its owner's alone. Nothing in such a one is read or run."""
+    """Raise Failure if the folder exists and is not its owner's alone. Then nothing in it is read or run."""
     if os.path.lexists(path):
         _use(check_private, path)
 
@@ -76,7 +76,7 @@ def _use(call: Callable[[str], None], path: str) -> None:
 
 
 def put(path: str, content: bytes, mode: int, steps: Steps) -> None:
-    """Write a file whole, with this mode whatever the umask. Undone: the old one is back."""
+    """Write a file in one step, with this mode whatever the umask. Undo: restore the old one."""
     old = read(path)
     old_mode = os.stat(path).st_mode & 0o7777 if old is not None else 0
     folder = os.path.dirname(path)
@@ -109,7 +109,7 @@ def write(path: str, content: bytes, mode: int) -> None:
 
 
 def link(path: str, target: str, steps: Steps) -> None:
-    """Make a symbolic link, or let it point elsewhere, in one moment. Undone: it is as it was."""
+    """Make or change a symbolic link in one step. Undo: restore its old state."""
     old = os.readlink(path) if os.path.islink(path) else None
 
     def point(where: str) -> None:

@@ -1,4 +1,4 @@
-"""Where an agent lives on this machine, and how it is started, asked and stopped: by systemd or by itself."""
+"""The agent's paths on this machine, and how it is started, queried and stopped, with systemd or without."""
 
 import contextlib
 import json
@@ -24,7 +24,7 @@ Waits = Dict[str, float]  # in seconds; model.timeouts.InstallTimeouts has their
 
 
 class Machine:
-    """Where an agent lives here, for the user that we are. ``home`` is a folder of its own choice, or empty."""
+    """The agent's paths for the present user. ``home`` is a folder other than the usual one, or empty."""
 
     def __init__(self, waits: Waits, home: str = "", units: str = "", manager: Optional[List[str]] = None) -> None:
         self.waits = waits
@@ -34,7 +34,7 @@ class Machine:
         config = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
         self.home = absolute(home or usual)
         self.units = units or (SYSTEM_UNITS if root else os.path.join(config, "systemd", "user"))
-        # A second agent of a machine, in a folder of its own, is not the one that the unit speaks of.
+        # A second agent of a machine, in its own folder, is not the agent of the unit.
         self.manager = manager if manager is not None else [] if self.home != usual else _manager(root)
 
     def path(self, *names: str) -> str:
@@ -45,7 +45,7 @@ class Machine:
         return os.path.join(self.units, UNIT)
 
     def call_manager(self, *words: str) -> None:
-        """Run systemctl. Raises Failure with what it says."""
+        """Run systemctl. Raises Failure with its message."""
         done = subprocess.run(
             self.manager + list(words), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
         )
@@ -55,7 +55,7 @@ class Machine:
 
 
 def _manager(root: bool) -> List[str]:
-    """The words of the systemctl that looks after us; none where there is no systemd that would."""
+    """Return the systemctl command of this user; empty without systemd."""
     if not os.path.isdir(SYSTEM_RUNS) or shutil.which("systemctl") is None:
         return []
     if root:
@@ -88,7 +88,7 @@ def start(machine: Machine) -> None:
 
 
 def stop(machine: Machine) -> None:
-    """Stop guard and agent, however they were started; what they run goes on."""
+    """Stop guard and agent, however they were started. Their scripts continue."""
     if machine.manager and os.path.exists(machine.unit):
         machine.call_manager("stop", UNIT)
     for find in (guard, listener):
@@ -108,14 +108,14 @@ def runs(machine: Machine) -> bool:
 
 
 def guard(machine: Machine) -> int:
-    """The process of the guard, 0 when there is none."""
+    """Return the pid of the guard, 0 without one."""
     pid = int(_report(machine).get("pid", 0))
     words = (read("/proc/%d/cmdline" % pid) or b"").split(b"\0")
     return pid if b"guard" in words and os.fsencode(machine.home) in words else 0
 
 
 def _report(machine: Machine) -> Dict[str, Any]:
-    """What the guard last wrote: pid, restarts, last_restart …"""
+    """Return the last report of the guard: pid, restarts, last_restart …"""
     try:
         found = json.loads((read(machine.path("guard.json")) or b"{}").decode())
         return found if isinstance(found, dict) else {}
@@ -124,36 +124,36 @@ def _report(machine: Machine) -> Dict[str, Any]:
 
 
 @contextlib.contextmanager
-def _door(machine: Machine) -> Iterator[socket.socket]:
-    """A connection to the agent. Raises OSError."""
+def _connection(machine: Machine) -> Iterator[socket.socket]:
+    """Connect to the agent. Raises OSError."""
     folder = os.open(machine.home, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as door:
-            door.settimeout(machine.waits["start"])
-            door.connect("/proc/self/fd/%d/agentd.sock" % folder)  # however long the path is
-            yield door
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+            connection.settimeout(machine.waits["start"])
+            connection.connect("/proc/self/fd/%d/agentd.sock" % folder)  # for paths of any length
+            yield connection
     finally:
         os.close(folder)
 
 
 def listener(machine: Machine) -> int:
-    """The process that listens on the agent's socket, 0 when there is none."""
+    """Return the pid of the process that listens on the agent's socket, 0 without one."""
     try:
-        with _door(machine) as door:
-            return int(struct.unpack("3i", door.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))[0])
+        with _connection(machine) as connection:
+            return int(struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))[0])
     except OSError:
         return 0
 
 
 def ask(machine: Machine, *methods: str) -> Dict[str, Any]:
-    """The results of these methods of the agent, as one. Raises OSError, ValueError."""
+    """Return the results of these methods of the agent in one dict. Raises OSError, ValueError."""
     params = {"protocol": [1, 0], "client": "assist install", "controller": "install"}
     answers = {}  # type: Dict[str, Any]
-    with _door(machine) as door:
+    with _connection(machine) as connection:
         for number, method in enumerate(("agent.hello",) + methods):
             words = {"jsonrpc": "2.0", "id": number, "method": method, "params": {} if number else params}
-            door.sendall(json.dumps(words).encode() + b"\n")
-        with door.makefile("rb") as lines:
+            connection.sendall(json.dumps(words).encode() + b"\n")
+        with connection.makefile("rb") as lines:
             for _ in range(1 + len(methods)):
                 answer = json.loads(lines.readline(LINE_LIMIT).decode() or "{}")
                 result = answer.get("result") if isinstance(answer, dict) else None
@@ -162,7 +162,7 @@ def ask(machine: Machine, *methods: str) -> Dict[str, Any]:
 
 
 def wait_for(machine: Machine, version: str) -> None:
-    """Wait until the agent of this version answers; no longer than until its guard has seen it end."""
+    """Wait until the agent of this version answers, or until its guard has seen it end."""
     why = "it does not listen"
     for _ in _moments(machine.waits["start"], machine.waits["look"]):
         try:
@@ -181,7 +181,7 @@ def wait_for(machine: Machine, version: str) -> None:
 
 
 def _moments(seconds: float, pause: float) -> Iterator[None]:
-    """Moments to look again in; there is no event for what another program does."""
+    """Yield between checks: there is no event for a change in another program."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         yield

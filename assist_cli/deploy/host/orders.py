@@ -1,12 +1,12 @@
-"""The orders that a controller gives: look, install, uninstall.
+"""The actions of an installation: look, install, uninstall.
 
-What is told comes as one line of JSON on standard input, never as words of a command; what is done comes back as lines
-of JSON on standard output::
+The parameters come as one line of JSON on standard input, never as arguments of a command. The progress goes to
+standard output as lines of JSON::
 
-    {"step": "…"}       what it is about to do
-    {"result": {…}}     the last line when all went well
+    {"step": "…"}       the next step
+    {"result": {…}}     the last line after success
     {"error": "…", "code": "…", "hint": "…", "step": "…", "left": […]}
-                        the last line when it failed: why, at which step, and what could not be undone
+                        the last line after a failure: the reason, the step, and the changes that could not be undone
 """
 
 import base64
@@ -27,9 +27,9 @@ Order = Dict[str, Any]
 
 
 def main(verb: str, order: Order) -> None:
-    """Carry out one order and tell of it. ``sys.argv[1]`` is the agent's folder where it is not the usual one.
+    """Carry out one action and report it. ``sys.argv[1]`` is the agent's folder, if it is not the usual one.
 
-    Each order says in ``waits`` how long to wait for what (see ``machine.Waits``).
+    The parameter ``waits`` has the timeouts (see ``machine.Waits``).
     """
     os.umask(0o022)
     machine = Machine(order["waits"], sys.argv[1] if len(sys.argv) > 1 else "")
@@ -47,7 +47,7 @@ def main(verb: str, order: Order) -> None:
 
 
 def look(machine: Machine, order: Order, steps: Steps) -> Dict[str, Any]:
-    """What is here already: the folder and its agent, and what would look after one."""
+    """Return the present state: the folder, its agent, and the service manager."""
     check_folder(machine.home)
     user = getpass.getuser()
     authority = read(machine.path("pki", "ca.pem"))
@@ -65,7 +65,7 @@ def look(machine: Machine, order: Order, steps: Steps) -> Dict[str, Any]:
 
 
 def _version(machine: Machine) -> Optional[str]:
-    """The version that is installed, by the name of its archive."""
+    """Return the installed version, from the name of its archive."""
     try:
         name = os.path.basename(os.readlink(machine.path("agentd.pyz")))
     except OSError:
@@ -79,8 +79,8 @@ def _version(machine: Machine) -> Optional[str]:
 def install(machine: Machine, order: Order, steps: Steps) -> Dict[str, Any]:
     """Install, repair or upgrade the agent.
 
-    ``order``: version, archive (base64), sha256, files (name → [base64, mode]) that are written, conf (name → value)
-    that is set in agentd.conf, instance (the id of a new agent), units (the texts for root and for a user).
+    ``order``: version, archive (base64), sha256, files to write (name → [base64, mode]), conf (name → value) to set in
+    agentd.conf, instance (the id of a new agent), units (the texts for root and for a user).
     """
     steps.begin("copy agentd-%s.pyz" % order["version"])
     archive = base64.b64decode(order["archive"])
@@ -110,7 +110,7 @@ def install(machine: Machine, order: Order, steps: Steps) -> Dict[str, Any]:
     conf = _configured(read(machine.path("agentd.conf")) or b"", order["conf"])
     put(machine.path("agentd.conf"), conf, 0o600, steps)
     put(machine.path("agentd"), _launcher(machine), 0o700, steps)
-    if sys.executable != machine.path("python"):  # as it is when the agent itself runs this
+    if sys.executable != machine.path("python"):  # equal when the agent itself runs this
         link(machine.path("python"), sys.executable, steps)
     link(machine.path("agentd.pyz"), name, steps)
 
@@ -127,7 +127,7 @@ def install(machine: Machine, order: Order, steps: Steps) -> Dict[str, Any]:
     stop(machine)
     start(machine)
     wait_for(machine, order["version"])
-    _forget_old(machine, {name, "agentd-%s.pyz" % before})
+    _remove_old(machine, {name, "agentd-%s.pyz" % before})
     return {"version": order["version"], "before": before, "systemd": bool(machine.manager)}
 
 
@@ -136,7 +136,7 @@ def _numbers(version: str) -> List[int]:
 
 
 def _try(archive: str, version: str) -> None:
-    """See whether the archive starts here and is what it says."""
+    """Check that the archive starts here and reports its version."""
     done = subprocess.run(
         [sys.executable, "-I", "-S", archive, "--version"],
         stdin=subprocess.DEVNULL,
@@ -145,12 +145,12 @@ def _try(archive: str, version: str) -> None:
     )
     said = done.stdout.decode("utf-8", "replace").strip()
     if said != "agentd " + version:
-        why = said.splitlines()[-1] if said else "it says nothing"
-        raise Failure("the archive is of no use to %s: %s" % (sys.executable, why))
+        why = said.splitlines()[-1] if said else "it prints nothing"
+        raise Failure("%s cannot run the archive: %s" % (sys.executable, why))
 
 
 def _configured(old: bytes, settings: Dict[str, str]) -> bytes:
-    """The lines of agentd.conf with these settings; what else stands there stays."""
+    """Return the lines of agentd.conf with these settings changed, and all others as they are."""
     lines = [
         line
         for line in old.decode("utf-8", "replace").splitlines()
@@ -160,7 +160,7 @@ def _configured(old: bytes, settings: Dict[str, str]) -> bytes:
 
 
 def _launcher(machine: Machine) -> bytes:
-    """A program that starts the agent of this folder: agentd serve, guard, bridge, status."""
+    """Return a program that starts the agent of this folder: agentd serve, guard, bridge, status."""
     python, archive, home = (
         _quoted(path) for path in (machine.path("python"), machine.path("agentd.pyz"), machine.home)
     )
@@ -171,7 +171,7 @@ def _quoted(text: str) -> str:
     return "'" + text.replace("'", "'\\''") + "'"
 
 
-def _forget_old(machine: Machine, kept: Any) -> None:
+def _remove_old(machine: Machine, kept: Any) -> None:
     for name in os.listdir(machine.home):
         if name.startswith("agentd-") and name.endswith(".pyz") and name not in kept:
             os.unlink(machine.path(name))
@@ -184,19 +184,19 @@ _OUR_FOLDERS = ("pki", "spool", "work")
 
 
 def uninstall(machine: Machine, order: Order, steps: Steps) -> Dict[str, Any]:
-    """Stop the agent and remove all that is its own.
+    """Stop the agent and remove its files.
 
-    ``order``: force, to do so although scripts run; own, how many of these are the one that runs this.
+    ``order``: force, to do so although scripts run; own, the number of running scripts that are this one.
     """
-    steps.begin("look for scripts that run")
+    steps.begin("check for running scripts")
     check_folder(machine.home)
     with contextlib.suppress(OSError, ValueError, TypeError):
         running = int(ask(machine, "agent.status").get("running", 0)) - order.get("own", 0)
         if running and not order["force"]:
             raise Failure(
-                "%d of its scripts still run" % running,
+                "%d of its scripts are still running" % running,
                 "IncorrectState",
-                "stop them or wait for them; with --force they go on and nobody hears of them",
+                "stop them or wait for them; with --force they continue, and their results are lost",
             )
     steps.begin("stop the agent")
     if machine.manager and os.path.exists(machine.unit):
@@ -210,7 +210,7 @@ def uninstall(machine: Machine, order: Order, steps: Steps) -> Dict[str, Any]:
 
 
 def _remove(machine: Machine) -> List[str]:
-    """Remove what an agent keeps in its folder. Returns what is not its own, and is left."""
+    """Remove the agent's files from its folder. Return the names of the others."""
     if not os.path.isdir(machine.home):
         return []
     for name in os.listdir(machine.home):

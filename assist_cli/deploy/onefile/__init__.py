@@ -1,1 +1,1 @@
-"""``dist/assist``: the program with all that it needs, as one file. ``build`` makes it, ``unpack`` is how it starts."""
+"""``dist/assist``: the program and its packages in one file. ``build`` makes it, ``unpack`` starts it."""

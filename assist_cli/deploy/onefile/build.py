@@ -1,10 +1,10 @@
-"""``dist/assist``: the program with all that it needs, as one file.
+"""Make ``dist/assist``: the program and its packages in one file.
 
-Made by ``python -m assist_cli.deploy.onefile.build WHEEL TARGET``.
+Run it as ``python -m assist_cli.deploy.onefile.build WHEEL TARGET``.
 
-Everything is resolved once for each Python by uv, which heeds the markers of that version. What several of them share
-is kept once: there is one part for each set of versions, an archive of its own inside of the outer one, so that a start
-reads a few names and not three thousand. The same inputs give the same bytes: names in order, one time, one mode.
+uv resolves the packages once for each Python version, with its markers. Files that several versions share are stored
+once: for each set of versions there is an inner archive. So a start reads a few names, not three thousand. The same
+inputs give the same bytes: sorted names, one time, one mode.
 """
 
 from __future__ import annotations
@@ -22,25 +22,25 @@ from assist_cli.deploy import bundle
 from assist_cli.paths import write_whole
 
 VERSIONS = ("3.10", "3.11", "3.12", "3.13", "3.14")
-EXTRAS = "[api,metrics]"  # who has one file cannot add to it
+EXTRAS = "[api,metrics]"  # nothing can be added to one file later
 SHEBANG = b"#!/usr/bin/env python3\n"
 
-# pip is wanted by sqlite-utils for a command that nobody can reach here, bin/ starts by a path of this machine, and
-# what belongs into share/ of a system is not found by it in a cache.
+# sqlite-utils needs pip only for a command that is not used here. bin/ has paths of this machine, and files for share/
+# are not found in a cache.
 LEFT_OUT = ("bin/", "share/", "pip/", "pip-")
-# What tells how and where it was installed, and so differs from one build to the next.
+# These files describe the installation itself, and differ between builds.
 RECORDS = {"RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "uv_build.json", "uv_cache.json"}
 
 Files = dict[str, bytes]
 
 
 def resolved(wheel: Path, version: str) -> Files:
-    """The wheel and all that it needs under this Python, or may need, by their paths in site-packages."""
+    """Return the wheel and its packages for this Python, optional ones too, by their paths in site-packages."""
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run(
             [
                 *(sys.executable, "-m", "uv", "pip", "install", "--quiet", "--target", folder, "--link-mode", "copy"),
-                *("--system-certs", "--only-binary", ":all:"),  # as pip does, for a proxy with an authority of its own
+                *("--system-certs", "--only-binary", ":all:"),  # as pip does: a proxy may have its own authority
                 *("--python", sys.executable, "--python-version", version, f"{wheel}{EXTRAS}"),
             ],
             check=True,
@@ -54,7 +54,7 @@ def resolved(wheel: Path, version: str) -> Files:
 
 
 def packed(files: Mapping[str, bytes], compression: int = zipfile.ZIP_DEFLATED, start: bytes = b"") -> bytes:
-    """An archive of these, in order of their names, behind the bytes that it starts with."""
+    """Return an archive of these files, sorted by name, after the bytes ``start``."""
     buffer = io.BytesIO()
     buffer.write(start)
     with zipfile.ZipFile(buffer, "w") as archive:
@@ -64,8 +64,8 @@ def packed(files: Mapping[str, bytes], compression: int = zipfile.ZIP_DEFLATED, 
 
 
 def assembled(trees: Mapping[str, Files]) -> bytes:
-    """The bytes of the program, of what each Python needs."""
-    files: dict[str, Files] = {}  # by the versions that have them so
+    """Return the bytes of the program, from the files for each Python."""
+    files: dict[str, Files] = {}  # by the Python versions that share them
     for name in {name for tree in trees.values() for name in tree}:
         for data in {tree[name] for tree in trees.values() if name in tree}:
             versions = "+".join(version for version, tree in trees.items() if tree.get(name) == data)

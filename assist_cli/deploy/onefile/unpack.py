@@ -1,9 +1,9 @@
-"""What starts ``dist/assist``: the ``__main__.py`` of the archive.
+"""The start of ``dist/assist``: the ``__main__.py`` of the archive.
 
-Compiled modules cannot be imported from an archive, and what can is not cached. So the first start unpacks everything
-into a folder that the digest of the content names, and each later one only finds it there. The folder appears whole or
-not at all, whoever starts at the same time. Nothing is imported here that the program does not need itself, and an old
-Python can read it, to say that it is too old.
+Compiled modules cannot be imported from an archive, and other modules are not cached there. So the first start unpacks
+all files into a folder named by the digest of the content, and later starts use it. The folder is renamed into place
+when it is complete, so starts may run at the same time. This module imports only what the program itself needs. An old
+Python can parse it, to report that it is too old.
 """
 
 import os
@@ -50,7 +50,7 @@ def _cache() -> str:
 
 
 def _there(folder: str) -> "list[str]":
-    """What there is of our two folders, or the nearest one above them, where they are to be made."""
+    """Return the existing ones of our two folders, or the nearest folder above them if they must be made."""
     ours = [folder, os.path.dirname(folder)]
     above = ours[1]
     while not os.path.isdir(above):
@@ -59,7 +59,7 @@ def _there(folder: str) -> "list[str]":
 
 
 def _is_ours(each: str, folder: str) -> bool:
-    """Return True where nobody else decides what is in a folder; of one above ours that is root's question only."""
+    """Return True if only this user can change a folder. For a folder above ours this matters to root only."""
     if os.name != "posix":
         return True
     status = os.stat(each)
@@ -74,7 +74,7 @@ def _unpack(archive: str, folder: str, version: str) -> None:
     import tempfile
     import zipfile
 
-    mask = os.umask(0o022)  # for what is made above it
+    mask = os.umask(0o022)  # for the folders above it
     os.makedirs(os.path.dirname(folder), mode=0o700, exist_ok=True)
     os.umask(mask)
     draft = tempfile.mkdtemp(prefix=".new-", dir=os.path.dirname(folder))
@@ -87,7 +87,7 @@ def _unpack(archive: str, folder: str, version: str) -> None:
         try:
             os.rename(draft, folder)
         except OSError:
-            if not os.path.isdir(folder):  # else another was faster, with the same
+            if not os.path.isdir(folder):  # otherwise another start has made it first
                 raise
     finally:
         shutil.rmtree(draft, ignore_errors=True)

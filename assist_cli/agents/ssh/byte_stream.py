@@ -1,4 +1,4 @@
-"""What carries the bytes of a login: a connection, a ProxyCommand, or a channel of another login."""
+"""The byte stream under a login: a connection, a ProxyCommand, or a channel of another login."""
 
 from __future__ import annotations
 
@@ -14,35 +14,35 @@ from assist_cli.errors import ClientNotOnline
 
 
 @dataclass(frozen=True)
-class Road:
-    """A socket, or a channel of another login; ``proxy`` is who is behind it."""
+class ByteStream:
+    """A socket, or a channel of another login. ``proxy`` is the process behind it."""
 
-    stream: Any
+    sock: Any
     proxy: subprocess.Popen[bytes] | None = None
 
     def status(self, seconds: float) -> int | None:
-        """The exit status of a ProxyCommand that has ended, or ends within ``seconds``."""
+        """Return the exit status of a ProxyCommand that has ended, or ends within ``seconds``."""
         with contextlib.suppress(subprocess.TimeoutExpired):
             return self.proxy.wait(seconds) if self.proxy is not None else None
         return None
 
     def end(self) -> None:
         with contextlib.suppress(OSError, EOFError):
-            self.stream.shutdown(socket.SHUT_RDWR)
-        self.stream.close()
+            self.sock.shutdown(socket.SHUT_RDWR)
+        self.sock.close()
         if self.proxy is not None:
             self.proxy.terminate()
             self.proxy.wait()
 
 
-def direct(settings: Settings, name: str, seconds: float) -> Road:
-    """A connection. ``name`` is what the user calls the host. Raises ClientNotOnline and TimeoutError."""
+def direct(settings: Settings, name: str, seconds: float) -> ByteStream:
+    """Connect. ``name`` is the user's name for the host. Raises ClientNotOnline and TimeoutError."""
     where = f"cannot reach '{name}'"
     try:
-        road = socket.create_connection((settings.host, settings.port), seconds)
-    except (socket.gaierror, UnicodeError) as error:  # the latter for what cannot be a name, like a..b
+        connection = socket.create_connection((settings.host, settings.port), seconds)
+    except (socket.gaierror, UnicodeError) as error:  # UnicodeError for an impossible name, like a..b
         raise ClientNotOnline(
-            f"{where}: the name '{settings.host}' is not known",
+            f"{where}: the name '{settings.host}' cannot be resolved",
             hint="correct it, or give it a HostName in ~/.ssh/config",
         ) from error
     except ConnectionRefusedError as error:
@@ -52,16 +52,17 @@ def direct(settings: Settings, name: str, seconds: float) -> Road:
     except TimeoutError:
         raise
     except OSError as error:
-        raise ClientNotOnline(f"{where}: {words(error)}", hint="see whether the machine is on") from error
-    road.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    road.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    return Road(road)
+        raise ClientNotOnline(f"{where}: {words(error)}", hint="check whether the machine is on") from error
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    return ByteStream(connection)
 
 
-def proxied(command: str, name: str) -> Road:
-    """A ProxyCommand, given to the shell that ssh would give it to. Raises ClientNotOnline.
+def proxied(command: str, name: str) -> ByteStream:
+    """Start a ProxyCommand with the user's shell, as ssh does. Raises ClientNotOnline.
 
-    The line is the user's own; what was put into it holds nothing that a shell would heed (see ``destination``).
+    The line is the user's own. The values put into it have no characters with a meaning to a shell (see
+    ``destination``).
     """
     shell = os.environ.get("SHELL") or "/bin/sh"
     ours, theirs = socket.socketpair()
@@ -79,10 +80,10 @@ def proxied(command: str, name: str) -> Road:
                 f"cannot reach '{name}': cannot start '{shell}' for its ProxyCommand: {words(error)}",
                 hint="set SHELL to a shell that exists",
             ) from error
-    return Road(ours, proxy)
+    return ByteStream(ours, proxy)
 
 
 def words(error: BaseException) -> str:
-    """What an error says, as part of a line."""
+    """Return the text of an error, as a part of a line."""
     said = getattr(error, "strerror", None) or str(error) or type(error).__name__
     return " ".join(said.split()).rstrip(".")
