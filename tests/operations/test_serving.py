@@ -413,7 +413,7 @@ def test_what_is_to_run_again_is_in_use(world: World) -> None:
     invocation, _ = recording.schedule(world.controller, request, Timing(EVERY))
     with pytest.raises(Conflict):
         commands.delete(world.controller, ["job"])
-    with pytest.raises(Conflict, match="is to run there again"):
+    with pytest.raises(Conflict, match="is scheduled on it"):
         instances.remove(world.controller, "n1")
     stop_it(world, invocation.id)
     instances.remove(world.controller, "n1")

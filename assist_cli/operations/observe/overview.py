@@ -28,7 +28,7 @@ from assist_cli.store import instances as register
 from assist_cli.store import overview as store
 
 SHARE = 40  # a round of questions is followed by a pause of so many times its CPU time
-ASKED_AT_ONCE = 32
+CONCURRENT_QUERIES = 32
 LISTED = 50
 FAILURES = 200
 WRITTEN = 12  # after so many rounds it is written who has answered: it makes everybody read the history again
@@ -175,7 +175,7 @@ class Watch:
     async def ask(self) -> None:
         """Ask every instance how it is."""
         self.read()
-        await concurrency.each(self._instances, self._ask, at_once=ASKED_AT_ONCE)
+        await concurrency.each(self._instances, self._ask, limit=CONCURRENT_QUERIES)
 
     async def _ask(self, instance: Instance) -> None:
         if instance.name == LOCAL and not unix.is_served(self._controller.home.agent / "agentd.sock"):
