@@ -261,7 +261,7 @@ def test_what_was_to_run_once_and_was_missed_has_failed(world: World) -> None:
                 await world.forward(1)
         assert status(world, made) == (InvokeStatus.FAILED, [FAILED])
         (place,) = invocations.get(world.controller.database, made, output=False).instances
-        assert (place.record.error_code, place.record.error_info.startswith("nobody served at")) == (
+        assert (place.record.error_code, place.record.error_info.startswith("the server was not running at")) == (
             "DeliveryTimeout",
             True,
         )
@@ -433,7 +433,7 @@ def test_one_server_serves(world: World) -> None:
         with pytest.raises(Conflict) as refused:
             lease.take(world.controller, second)
         assert refused.value.code == "ServerRunning"
-        lease.give_up(world.controller, first)
+        lease.release(world.controller, first)
         lease.take(world.controller, second)
 
 
@@ -484,7 +484,7 @@ def test_once_ends_when_another_one_has_taken_over(world: World) -> None:
 
     async def story(token: str) -> None:
         server = Server(world.controller, token, Clock(world.controller.now, elapsed))
-        with pytest.raises(Conflict, match="taken over"):
+        with pytest.raises(Conflict, match="taken the lease"):
             await server.once()
 
     made = world.schedule(EVERY)
@@ -514,7 +514,7 @@ def test_old_records_and_slots_go(world: World) -> None:
         async with world.agents(), world.serving():
             await world.forward(101)
             assert len(world.slots(made)) == 10
-            cleaner.tidy(world.controller, made)
+            cleaner.prune_schedule(world.controller, made)
             await world.forward(10)
         assert [slot.due for slot in world.slots(made)] == [START + timedelta(seconds=10 * n) for n in range(8, 12)]
         assert len(invocations.records(world.controller.database, made, next(iter(world.sockets)))) == 4

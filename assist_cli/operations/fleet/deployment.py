@@ -135,7 +135,7 @@ def install(controller: Controller, request: InstallRequest, *, progress: Progre
         registered = instances.add(controller, name, str(address), tags or None)
     except AgentError as error:
         raise InstallFailed(
-            f"cannot register '{name}': its agent runs, but this failed: {error.message.removeprefix('cannot ')}",
+            f"cannot register '{name}' after its installation: {error.message}",
             hint=f"{error.hint}; then: assist instance add {quoted(name)} {address}",
             code=error.code,
         ) from error

@@ -77,7 +77,7 @@ def silent(instance: Instance, seconds: float, hint: str = "") -> Health:
 
 
 def unreached(controller: Controller, instance: Instance, error: Exception) -> Health:
-    """The health of an instance whose query failed. An unexpected error becomes a bug report. Raises DatabaseFailure."""
+    """The health of an instance whose query failed. Reports an unexpected error as a bug. Raises DatabaseFailure."""
     if not isinstance(error, AssistError):
         from assist_cli import bug_report
 
