@@ -25,7 +25,7 @@ LARGE = 32  # outcomes of up to 1 MiB that are fetched and written at the same t
 
 
 class _Written(NamedTuple):
-    """What came of a batch: when its records were noted as sent, and how those ended that the queue has no room for."""
+    """The result of a batch: sending times by record, and outcomes of records that did not fit into the queue."""
 
     sent: Mapping[str, Moment]
     refused: Mapping[str, Outcome]
@@ -83,7 +83,7 @@ class BatchWriter:
             await self._written()
 
     async def enqueue(self, record_id: str, why: str) -> Outcome | None:
-        """Keep a record in the queue for its instance, for the reason ``why``. Returns its outcome if the queue is full."""
+        """Queue a record for its instance, for the reason ``why``. Returns its outcome if the queue is full."""
         self._queueing[record_id] = why
         return (await self._written()).refused.get(record_id)
 

@@ -38,7 +38,7 @@ class Listener:
         """The record has ended, and its outcome is written."""
 
     def queued(self, instance: str, record: Record) -> None:
-        """Its instance is away, and its record waits in the queue."""
+        """The instance is away, and its record waits in the queue."""
 
     def beat(self) -> None:
         """A short interval has passed."""

@@ -72,7 +72,7 @@ class Recovery:
         for invocation_id, open_records in found.items():
             for record in open_records:
                 if record.id in self.under_way or record.id in self._failed or record.may_wait:
-                    continue  # what may wait is for the queue
+                    continue  # the queue delivers or closes it
                 try:
                     facts = self._facts(record, living, held)
                     others |= self._act(invocation_id, record, facts, decide(record, facts, moment))
