@@ -156,7 +156,7 @@ def _text(key: str, value: object) -> str:
 def _add(given: dict[str, Value], key: str, value: Value) -> None:
     if any(key.lower() == known.lower() for known in given):
         raise InvalidParameter(
-            f"cannot take the parameter {key!r} twice",
+            f"cannot use the parameter {key!r} twice",
             code=codes.PARAMETER_DUPLICATED,
             hint="give it once; keys that differ only in case are the same key",
         )

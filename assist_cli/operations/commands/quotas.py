@@ -28,7 +28,7 @@ class Usage:
 
 
 def usage(controller: Controller) -> list[Usage]:
-    """Every limit with its use."""
+    """All quotas with their use."""
     used = {
         quotas.COMMANDS: store.count(controller.database),
         **store.largest(controller.database),
