@@ -31,7 +31,7 @@ def test_from_a_machine_with_sshd_to_a_first_result_and_back(assist: Application
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith(b"web1  i-")
     assert b"- copy agentd-" in done.stderr
-    assert b"note: no systemd manages it" in done.stderr
+    assert b"note: systemd does not start it" in done.stderr
 
     ran = assist("run", "-i", "@role=web", "--", "echo", "hello")
     assert (ran.returncode, ran.stdout, ran.stderr) == (0, b"hello\n", b"")

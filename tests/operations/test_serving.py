@@ -261,7 +261,7 @@ def test_what_was_to_run_once_and_was_missed_has_failed(world: World) -> None:
                 await world.forward(1)
         assert status(world, made) == (InvokeStatus.FAILED, [FAILED])
         (place,) = invocations.get(world.controller.database, made, output=False).instances
-        assert (place.record.error_code, place.record.error_info.startswith("the server was not running at")) == (
+        assert (place.record.error_code, place.record.error_info.startswith("the server was down at")) == (
             "DeliveryTimeout",
             True,
         )
@@ -413,7 +413,7 @@ def test_what_is_to_run_again_is_in_use(world: World) -> None:
     invocation, _ = recording.schedule(world.controller, request, Timing(EVERY))
     with pytest.raises(Conflict):
         commands.delete(world.controller, ["job"])
-    with pytest.raises(Conflict, match="is scheduled on it"):
+    with pytest.raises(Conflict, match="is to run there"):
         instances.remove(world.controller, "n1")
     stop_it(world, invocation.id)
     instances.remove(world.controller, "n1")
@@ -484,7 +484,7 @@ def test_once_ends_when_another_one_has_taken_over(world: World) -> None:
 
     async def story(token: str) -> None:
         server = Server(world.controller, token, Clock(world.controller.now, elapsed))
-        with pytest.raises(Conflict, match="taken the lease"):
+        with pytest.raises(Conflict, match="taken over"):
             await server.once()
 
     made = world.schedule(EVERY)

@@ -128,7 +128,7 @@ def _pause_schedules(controller: Controller, transaction: Transaction, key: Acce
     found = clients.running_schedules(transaction, key.id)
     for invocation_id in found:
         schedules.pause(transaction, invocation_id, controller.now())
-        detail = f"the access key {key.name} was disabled or deleted"
+        detail = f"the access key {key.name} is no longer permitted"
         entry = AuditEntry(controller.now(), controller.actor, "schedule.pause", invocation_id, detail)
         audit.append(transaction, entry)
     return len(found)

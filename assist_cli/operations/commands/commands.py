@@ -209,7 +209,7 @@ def _refuse_busy(transaction: Transaction, command: Command) -> None:
     if running:
         more = f" and {len(running) - 1} more" if len(running) > 1 else ""
         raise Conflict(
-            f"cannot delete the command {command.name!r}: its invocation {running[0]}{more} is still in progress",
+            f"cannot delete the command {command.name!r}: invocation {running[0]}{more} still uses it",
             code=codes.COMMAND_IN_USE,
             hint=f"wait for it, or stop it: assist stop {running[0]}",
         )

@@ -150,7 +150,7 @@ class DocumentObject:
     def text_or_none(self, key: str) -> str | None:
         value = self._members.get(key)
         if value is not None and not isinstance(value, str):
-            raise self.invalid(f"has a {key} that is not a text")
+            raise self.invalid(f"has a {key} that is not text")
         return value
 
     def number(self, key: str) -> int:
@@ -188,7 +188,7 @@ def _commands_of(text: str) -> Iterable[Any]:
         parsed = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise InvalidParameter(
-            f"cannot import the document: not JSON ({error})",
+            f"cannot import: it is not JSON ({error})",
             code=codes.INVALID_DOCUMENT,
             hint="give a file from assist command export",
         ) from error
@@ -249,7 +249,7 @@ def _version(entry: DocumentObject, number: int) -> CommandVersion:
 def _definition(entry: DocumentObject) -> Definition:
     choices = tuple(entry.list("PossibleValues"))
     if not all(isinstance(choice, str) for choice in choices):
-        raise entry.invalid("has PossibleValues that are not texts")
+        raise entry.invalid("has PossibleValues that are not text")
     return Definition(
         key=entry.text("ParameterName"),
         description=entry.text_or_none("Description") or "",

@@ -147,9 +147,9 @@ def _text(key: str, value: object) -> str:
     if isinstance(value, str):
         return value
     raise InvalidParameter(
-        f"cannot use the JSON value of the parameter {key!r}: it is not a string, a number, true or false",
+        f"cannot use the JSON value of the parameter {key!r}: it is neither text nor a number",
         code=codes.INVALID_PARAMETER_VALUE,
-        hint="quote it as a string",
+        hint="a value is a string, a number, true or false",
     )
 
 

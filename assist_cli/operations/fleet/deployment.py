@@ -265,7 +265,7 @@ def _notes(found: host_answers.Found, by: str) -> tuple[str, ...]:
     notes = []
     if found.version is None and not found.systemd:
         notes.append(
-            f"no systemd manages it; to start it at boot, add to 'crontab -e' of {found.user} there: "
+            f"systemd does not start it; to start it at boot, add to 'crontab -e' of {found.user} there: "
             + deploy.boot_line(found.home)
         )
     if found.version is None and found.systemd and not found.lingers:

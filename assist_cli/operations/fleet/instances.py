@@ -64,7 +64,7 @@ def add(controller: Controller, name: str, address: str, tags: Mapping[str, str]
     way = route.parse(address)
     if isinstance(way, route.Local):
         raise InvalidParameter(
-            "cannot add the agent of this machine: it is always there, as 'local'",
+            "cannot add the agent of this machine: it is always there",
             hint="run a script on it: assist run -- uname -a",
             code=codes.INVALID_ADDRESS,
         )
@@ -94,8 +94,9 @@ def tag(controller: Controller, wanted: Sequence[str], changes: Mapping[str, str
         found = _chosen(store.registered(transaction), wanted)
         for key in sorted(gone):
             if not any(key in instance.tags for instance in found):
+                folded = target.fold(each.name for each in found)
                 raise NotFound(
-                    f"cannot remove the tag '{key}' from '{target.fold(each.name for each in found)}': there is none",
+                    f"cannot remove the tag '{key}' from '{folded}': there is no such tag",
                     hint=f"assist instance show {names.quoted(found[0].name)}",
                     code=codes.TAG_NOT_EXISTS,
                 )
@@ -148,7 +149,7 @@ def refuse_in_use(reader: Reader, instance: Instance) -> None:
     waiting = schedules.on_instance(reader, instance.id)
     if waiting:
         raise Conflict(
-            f"cannot remove the instance '{instance.name}': {waiting[0]} is scheduled on it",
+            f"cannot remove the instance '{instance.name}': schedule {waiting[0]} is to run there",
             hint=f"assist stop {waiting[0]} -i {names.quoted(instance.name)}",
             code=codes.INSTANCE_IN_USE,
         )

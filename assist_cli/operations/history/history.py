@@ -142,7 +142,7 @@ def outlast(controller: Controller, invocation_id: str, *, listener: Listener | 
         if listener is not None:
             listener.beat()
         if until is not None and time.monotonic() > until:
-            raise GaveUpWaiting(f"stopped waiting for {invocation_id}: it is still in progress")
+            raise GaveUpWaiting(f"cannot wait any longer for {invocation_id}: it continues")
         time.sleep(controller.timeouts.view.beat)
 
 

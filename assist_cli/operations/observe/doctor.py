@@ -278,11 +278,17 @@ def _server(controller: Controller) -> Check:
     server = lease.holder(controller)
     waiting = schedules.count_open(controller.database)
     if server is not None:
-        return Check("server", True, f"process {server.pid} on {server.host}; schedules: {waiting}")
+        schedules_text = f"{waiting} schedule{'' if waiting == 1 else 's'}"
+        return Check("server", True, f"process {server.pid} on {server.host}, {schedules_text}")
     if waiting:
-        hint = "assist serve; to start it at boot: assist service install"
-        return Check("server", False, f"not running; schedules that wait for it: {waiting}", hint)
-    return Check("server", True, "not running, and not needed: there is no schedule")
+        hint = "assist serve, or at every boot: assist service install"
+        return Check(
+            "server",
+            False,
+            f"it is not running, and {waiting} schedule{'' if waiting == 1 else 's'} will not fire",
+            hint,
+        )
+    return Check("server", True, "it is not running; there is no schedule to fire")
 
 
 def examine_schedules(controller: Controller) -> Check:
@@ -298,7 +304,7 @@ def examine_schedules(controller: Controller) -> Check:
     if found:
         text = "; ".join(f"{invocation_id} cannot be fired: {error}" for invocation_id, error in found.items())
         return Check("schedules", False, text, "assist schedule show ID; to end one: assist stop ID")
-    return Check("schedules", True, "all can be fired")
+    return Check("schedules", True, "no errors")
 
 
 def _register(controller: Controller) -> Check:

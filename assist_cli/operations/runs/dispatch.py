@@ -313,6 +313,6 @@ class _Dispatch:
 
     def _gave_up(self) -> GaveUpWaiting:
         return GaveUpWaiting(
-            f"stopped waiting for {self._invocation.id}: it is still in progress",
+            f"cannot wait any longer for {self._invocation.id}: it continues",
             hint=f"assist invocation wait {self._invocation.id}",
         )

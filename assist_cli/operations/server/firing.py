@@ -281,14 +281,14 @@ class _Turn:
         """Write the due times from ``first`` on, which passed while the server was down."""
         until = self._turn.fires or self._turn.next
         when = f"at {LocalTime(first)}" if until is None else f"from {LocalTime(first)} on"
-        log.warning("%s: missed due times %s: the server was not running", self._invocation.id, when)
+        log.warning("%s: the server was down %s", self._invocation.id, when)
         if until is not None:
             ids = [each.instance_id for each in self._instances]
             slots.add_missed(self._transaction, self._invocation.id, ids, first, until)
             return
         # A one-time run: its records end here, with the reason.
         made = [self._record(each, self._now) for each in self._instances]
-        why = f"the server was not running at {LocalTime(first)}, when it was due; it will not run"
+        why = f"the server was down at {LocalTime(first)}, when it was due; it will not run"
         missed = Facts(Sender.MINE, start=Never(never_arrived(self._now, why)))
         records.add(self._transaction, self._invocation.id, made)
         for record in made:

@@ -63,8 +63,8 @@ def release(controller: Controller, token: str) -> None:
 
 def lost() -> Conflict:
     return Conflict(
-        "cannot continue serving: another server has taken the lease",
-        hint="this server did not renew its lease for half a minute, or its home was copied",
+        "cannot continue as the server: another one has taken over the lease",
+        hint="this one did not extend its lease for half a minute, or its home was copied",
         code=codes.SERVER_RUNNING,
     )
 

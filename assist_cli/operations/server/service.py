@@ -142,10 +142,9 @@ def program() -> list[str]:
 def _refuse_without(controller: Controller, systemd: Systemd, options: Sequence[str]) -> None:
     if not systemd.is_there:
         words = shlex.join(["env", f"ASSIST_HOME={controller.home.root}", *program(), "serve", *options])
-        missing = "systemd is not" if systemd.root else "no systemd user manager is"
         raise Conflict(
-            f"cannot install a service: {missing} running here",
-            hint=f"start it at boot in another way, for example by a line in crontab -e: @reboot {words}",
+            "cannot install a service: systemd does not run here, or not for this user",
+            hint=f"start it by other means: {words}; in a crontab, write @reboot before it",
             code=codes.NO_SERVICE_MANAGER,
         )
 
