@@ -1,1 +1,1 @@
-"""What is done: one module per subject."""
+"""The operations of the controller: a request in, model objects out. One module per subject."""

@@ -1,4 +1,4 @@
-"""Who acts on this machine, for the audit log: the login, the user id, and from where it came."""
+"""The actor on this machine, for the audit log: login, user id and origin."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from assist_cli.model.audit import Actor
 
 @functools.cache
 def local_actor() -> Actor:
-    """The user of this process. What the environment says is used for where it came from, and never for who it is."""
+    """The user of this process. The environment is trusted for the origin only, never for the user."""
     if sys.platform == "win32":
         import getpass
         import platform
@@ -31,7 +31,7 @@ def _login_of(uid: int) -> str:
 
 
 def _origin(uid: int) -> str:
-    """Such as ``10.0.0.5, pts/3 of web1`` or ``bob by sudo, web1``."""
+    """The origin of the login, such as ``10.0.0.5, pts/3 of web1`` or ``bob by sudo, web1``."""
     terminal = _terminal()
     host = os.uname().nodename
     words = [f"{terminal} of {host}" if terminal else host]
@@ -53,7 +53,7 @@ def _terminal() -> str:
 
 
 def _ssh_peer() -> str:
-    """The address at the other end of an SSH session, when the environment tells one."""
+    """The address of the client of this SSH session, from the environment; empty if there is none."""
     words = os.environ.get("SSH_CONNECTION", "").split()
     if not words:
         return ""

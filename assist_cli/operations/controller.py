@@ -1,4 +1,4 @@
-"""What every operation works with: the home, its database, the clock, and who acts."""
+"""The context of every operation: the home, its database, the clock and the actor."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ from assist_cli.store.database import CONTROLLER_EPOCH, REPLACED, RESTORE, Datab
 if TYPE_CHECKING:
     from assist_cli.agents.client import Client
 
-# A greeted connection to the agent of the instance of this id.
+# Connects to the agent of the instance with this id; the greeting has been exchanged.
 Connect = Callable[[str], Awaitable["Client"]]
 
-# What else is written in the transaction that makes something: it is given the new id and the instances it is for.
+# Writes more in the transaction that creates something: gets the new id and the ids of its instances.
 Also = Callable[[Transaction, str, Collection[str]], None]
 
 
@@ -37,14 +37,14 @@ def utc_now() -> datetime:
 
 
 def elapsed_seconds() -> float:
-    """Return the seconds since the machine was started, by a clock that nobody sets; sleep counts where it can."""
+    """Return the seconds since boot, from a clock that cannot be set. It includes suspend where the system can."""
     boottime = getattr(time, "CLOCK_BOOTTIME", None)
     return time.monotonic() if boottime is None else time.clock_gettime(boottime)
 
 
 @functools.cache
 def boot_id() -> str:
-    """Return the name of the start that ``elapsed_seconds`` counts from; empty where the system has none."""
+    """Return the id of the boot that ``elapsed_seconds`` counts from; empty where the system has none."""
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text("utf-8").strip()
     except OSError:
@@ -53,10 +53,10 @@ def boot_id() -> str:
 
 @dataclass(frozen=True)
 class Controller:
-    """One controller at work; ``actor`` is who answers for what is done, in the audit log.
+    """One controller. The audit log attributes its operations to ``actor``.
 
-    ``now`` gives the moment in UTC, ``elapsed`` the seconds since the machine's start ``boot``. ``connect`` is another
-    way to the agents than their addresses (None: the addresses). A test may give its own, and shorter ``timeouts``.
+    ``now`` returns the time in UTC, ``elapsed`` the seconds since the boot ``boot``. ``connect`` replaces connecting
+    by address (None: by address). Tests pass their own clocks and shorter ``timeouts``.
     """
 
     home: Home
@@ -67,7 +67,7 @@ class Controller:
     boot: str = field(default_factory=boot_id)
     connect: Connect | None = None
     timeouts: Timeouts = DEFAULTS
-    _contacts: dict[str, Contact] = field(default_factory=dict, compare=False, repr=False)  # by instance, not written
+    _contacts: dict[str, Contact] = field(default_factory=dict, compare=False, repr=False)  # by instance, unwritten
 
     @property
     def id(self) -> str:
@@ -96,41 +96,44 @@ class Controller:
         return region()
 
     def moment(self) -> Moment:
-        """Return the moment on both clocks."""
+        """Return the current time on both clocks."""
         return Moment(self.now(), self.elapsed(), self.boot)
 
     def note_contact(self, instance_id: str, system: str, enrolment: str = "") -> None:
-        """Note that the agent of an instance, on this ``system`` and with this ``enrolment``, has answered now.
+        """Note that the agent of an instance has answered now, on this ``system`` and with this ``enrolment``.
 
-        It is written with what is written next, and at the end by ``settle_contacts``.
+        The next transaction of a batch writes it, or ``settle_contacts`` at the end.
         """
         self._contacts[instance_id] = Contact(system, self.now(), enrolment)
 
     def heard(self, instance_id: str) -> datetime | None:
-        """Return when the agent of an instance was last heard, where that is not written yet."""
+        """Return the time of the last unwritten contact of an instance; None if there is none."""
         contact = self._contacts.get(instance_id)
         return contact.time if contact else None
 
     def write_contacts(self, transaction: Transaction) -> None:
-        """Write when agents have answered that were heard since the last time."""
+        """Write the contacts that were noted since the last call."""
         if self._contacts:
             instances.note_heard(transaction, self._contacts)
             self._contacts.clear()
 
     def settle_contacts(self) -> None:
-        """Write what is left of that. Where it cannot be written, nobody is troubled by it."""
+        """Write the contacts that are still unwritten. Errors are ignored: a lost contact does no harm."""
         if self._contacts:
             with contextlib.suppress(AssistError), self.database.transaction() as transaction:
                 self.write_contacts(transaction)
 
     def now_ms(self) -> int:
-        """The moment as ids have it: milliseconds since the epoch."""
+        """The current time as ids contain it: milliseconds since the epoch."""
         return int(self.now().timestamp() * 1000)
 
 
 @contextlib.contextmanager
 def open_controller(home: Home) -> Iterator[Controller]:
-    """The controller of a home, which is made on first use. Raises DatabaseFailure, FileFailure, NotPermitted."""
+    """Open the controller of a home; create the home on first use.
+
+    Raises DatabaseFailure, FileFailure, NotPermitted.
+    """
     home.prepare()
     with open_database(home.database) as database:
         controller = Controller(home, database)
@@ -141,9 +144,9 @@ def open_controller(home: Home) -> Iterator[Controller]:
 
 
 class Controllers:
-    """Controllers of a home for the threads of a server: each has one for as long as it needs it. Close them.
+    """A pool of controllers of one home, for the threads of a server. Close it after use.
 
-    One is opened when none is free, and kept for the next: opening a database costs more than most of what is asked.
+    Opening a database costs more than most calls, so a controller is reused.
     """
 
     def __init__(self, home: Home, timeouts: Timeouts = DEFAULTS) -> None:
@@ -154,7 +157,7 @@ class Controllers:
 
     @contextlib.contextmanager
     def one(self) -> Iterator[Controller]:
-        """A controller that nobody else has meanwhile. Raises DatabaseFailure, NotPermitted."""
+        """Lend a controller to one thread. Raises DatabaseFailure, NotPermitted."""
         try:
             controller = self._free.pop()
         except IndexError:
@@ -167,6 +170,6 @@ class Controllers:
             self._free.append(controller)
 
     def close(self) -> None:
-        """Close all that are free, which is all of them when the threads are gone."""
+        """Close all free controllers. After the threads have ended, these are all of them."""
         while self._free:
             self._free.pop().database.close()

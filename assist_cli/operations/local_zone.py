@@ -1,4 +1,4 @@
-"""The clock of the machine that Assist runs on: its time zone is what an expression that names none stands in."""
+"""The time zone of this machine: the default of cron expressions and times."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from assist_cli.model.frequency import zone
 
 
 def local_zone() -> str:
-    """The time zone that this machine is set to, by name; UTC when it is set to none.
+    """The name of the time zone of this machine; UTC if none is set.
 
-    Raises InvalidParameter when its clocks do not go as that zone says: TZ then holds a rule and no name.
+    Raises InvalidParameter if the local clock differs from that zone: TZ then contains a rule, not a name.
     """
     import tzlocal
 
@@ -20,7 +20,7 @@ def local_zone() -> str:
     now = datetime.now().astimezone()
     if now.utcoffset() != now.astimezone(zone.zone_of(name).rules).utcoffset():
         raise InvalidParameter(
-            f"cannot tell the name of this machine's time zone: it is not {name}",
+            f"cannot find the name of this machine's time zone: it is not {name}",
             code=codes.INVALID_FREQUENCY,
             hint="name one: --timezone, or TZ=Europe/Berlin in the environment",
         )

@@ -64,7 +64,7 @@ def test_it_asks_an_agent_that_runs_and_starts_none(assist: Application, home: P
     processes.stop_agent(home / "agent")
     for words in (["doctor"], ["doctor", "local"]):
         done = assist(*words)
-        assert (done.returncode, b"does not run; it is started when it is needed" in done.stdout) == (0, True)
+        assert (done.returncode, b"is not running; it starts on demand" in done.stdout) == (0, True)
     assert processes.listener(home / "agent" / "agentd.sock") is None
 
 
@@ -133,7 +133,7 @@ def test_an_older_schema_is_in_order(assist: Application, home: Path, version: i
     assert (done.returncode, b"BAD" in done.stdout) == (0, False), done
     assert f"has schema {version}: the next command migrates it to schema {SCHEMA_VERSION}".encode() in done.stdout
     assert assist("invocation", "list").returncode == 0
-    assert b"is whole" in assist("doctor").stdout
+    assert b"is intact" in assist("doctor").stdout
 
 
 def test_values_that_nobody_wrote_are_damage_and_not_a_bug(assist: Application, database: Path) -> None:

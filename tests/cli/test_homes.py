@@ -179,7 +179,7 @@ def test_one_that_others_may_only_read_is_made_private(assist: Application, home
     assert assist("instance", "list").returncode == 0
     assert stat.S_IMODE(home.stat().st_mode) == 0o700
     home.chmod(0o750)
-    assert b"could be read by others (mode 0750); it is private now" in assist("doctor").stdout
+    assert b"was readable by others (mode 0750); it is private now" in assist("doctor").stdout
     assert assist("doctor").stdout.startswith(b"ok ")
 
 

@@ -31,7 +31,7 @@ def test_from_a_machine_with_sshd_to_a_first_result_and_back(assist: Application
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith(b"web1  i-")
     assert b"- copy agentd-" in done.stderr
-    assert b"note: no systemd looks after it" in done.stderr
+    assert b"note: systemd does not start it" in done.stderr
 
     ran = assist("run", "-i", "@role=web", "--", "echo", "hello")
     assert (ran.returncode, ran.stdout, ran.stderr) == (0, b"hello\n", b"")
@@ -61,7 +61,7 @@ def test_what_is_refused_has_its_status_and_a_hint(assist: Application, server: 
     for words, status, text in (
         (["install", "$(id)"], 65, b"cannot use '$(id)' as a destination"),
         (["install", server.place, "--name", "a/b"], 65, b"cannot use the name 'a/b'"),
-        (["install", server.place, "--listen", "no"], 65, b"cannot let an agent listen on 'no'"),
+        (["install", server.place, "--listen", "no"], 65, b"cannot make an agent listen on 'no'"),
         (["install", server.place, "--port", "1"], 65, b"cannot use both port"),
         (["upgrade"], 2, b"assist instance upgrade --all"),
         (["upgrade", "nobody"], 66, b"cannot find"),

@@ -280,7 +280,7 @@ def test_a_killed_agent_is_not_noticed(installed: Program, fifo: Path, home: Pat
         fifo.write_bytes(b"b\n")
         stdout, stderr = process.communicate()
     assert (process.returncode, stdout) == (4, b"b\n")
-    assert b"trying again" in stderr
+    assert b"retrying" in stderr
     assert count.read_text() == "ran\n"
     assert processes.listener(home / "agent" / "agentd.sock") not in (None, agent)
 

@@ -65,7 +65,7 @@ def test_without_a_zone_it_is_that_of_the_machine(installed: Program) -> None:
     assert b"Local times are in Asia/Shanghai." in done.stderr
     done = installed("schedule", "preview", "0 0 9 * * *", env={"TZ": "CET-1CEST"})
     assert done.returncode == 65
-    assert b"cannot tell the name of this machine's time zone" in done.stderr
+    assert b"cannot find the name of this machine's time zone" in done.stderr
 
 
 def test_times_say_of_which_zone_they_are(

@@ -63,7 +63,7 @@ def test_it_fires_what_is_made_while_it_serves_and_ends_when_it_is_told(installe
     assert b"Traceback" not in log
     lines = log.decode().splitlines()
     assert " serving " in lines[0]
-    assert lines[-2].endswith("ending, by SIGTERM")
+    assert lines[-2].endswith("shutting down on SIGTERM")
     made = installed("run", "--every", "1h", "--", "true")
     assert b"The server is not running, so no schedule will fire. Start it: assist serve" in made.stderr
 
@@ -134,7 +134,7 @@ def test_pause_resume_stop(assist: Application) -> None:
     assert b"it is periodic" in done.stderr
     done = assist("invocation", "wait", made, "--wait", "0.1s")
     assert (done.returncode, done.stdout) == (75, b"")
-    assert b"it goes on" in done.stderr
+    assert b"it continues" in done.stderr
     assert assist("invocation", "wait", made, "--wait", "0.1s", "-o", "json").returncode == 75
     assert listed(assist, "stop", made)["InvokeStatus"] == "Stopped"
     assert assist("schedule", "pause", made).returncode == 65

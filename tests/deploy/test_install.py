@@ -97,7 +97,7 @@ def test_an_agent_is_installed_used_repaired_and_uninstalled(controller: Control
     assert (done.version, done.before, done.instance.name) == (__version__, None, "web1")
     assert done.instance.tags == {"role": "web"}
     assert done.instance.address == f"ssh:{server.place}"
-    assert [step.split()[0] for step in steps] == ["log", "look", "found", "copy", "write", "start", "say"]
+    assert [step.split()[0] for step in steps] == ["log", "find", "found", "copy", "write", "start", "connect"]
     assert f"@reboot {server.agent}/agentd guard --log {server.agent}/agentd.log" in done.notes[0]
     assert run(controller, done.instance, "echo here") == b"here\n"
     assert run(controller, done.instance, "umask") == run(controller, done.instance, "umask")
@@ -159,7 +159,7 @@ def test_what_a_login_shell_prints_of_its_own_is_passed_over(controller: Control
     (server.home / ".bashrc").write_text(TALKATIVE)
     steps: list[str] = []
     done = install(controller, server, steps)
-    assert [step.split()[0] for step in steps] == ["log", "look", "found", "copy", "write", "start", "say"]
+    assert [step.split()[0] for step in steps] == ["log", "find", "found", "copy", "write", "start", "connect"]
     assert run(controller, done.instance, "echo here") == b"here\n"
     assert deployment.uninstall(controller, "web1", force=False, progress=lambda _: None) == []
 

@@ -23,7 +23,7 @@ def test_results_stand_in_the_order_of_the_items_and_few_are_at_work() -> None:
         busy -= 1
         return item * 2
 
-    found = asyncio.run(concurrency.each(range(100), work, at_once=8))
+    found = asyncio.run(concurrency.each(range(100), work, limit=8))
     assert found == [item * 2 for item in range(100)]
     assert most == 8
 

@@ -192,7 +192,7 @@ def test_the_server_forgets_what_ended_half_a_year_ago(
     run(controller, web, ["old"] * 3)
     for days, left in ((179, 1), (2, 0)):
         clock.forward(days * 86_400)
-        asyncio.run(cleaner.forget_what_is_old(controller))
+        asyncio.run(cleaner.prune_history(controller))
         assert len(listing.summaries(controller.database, None)) == left
 
 

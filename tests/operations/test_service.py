@@ -87,7 +87,7 @@ def test_what_systemd_refuses_is_told(controller: Controller, systemd: StandIn) 
 
 def test_without_systemd_it_says_what_to_do(controller: Controller, isolation: Path) -> None:
     nothing = Systemd(root=True, units=isolation / "units", program="no-such-systemctl")
-    with pytest.raises(Conflict, match="no systemd") as refused:
+    with pytest.raises(Conflict, match="systemd does not run here") as refused:
         service.install(controller, nothing)
     assert f"ASSIST_HOME={controller.home.root}" in refused.value.hint
     assert " serve" in refused.value.hint
@@ -96,7 +96,7 @@ def test_without_systemd_it_says_what_to_do(controller: Controller, isolation: P
 
 def test_a_home_that_a_unit_cannot_name_is_refused(controller: Controller, systemd: StandIn) -> None:
     odd = replace(controller, home=Home(controller.home.root / "two\nlines"))
-    with pytest.raises(InvalidParameter, match="a unit of systemd cannot name it"):
+    with pytest.raises(InvalidParameter, match="a systemd unit cannot contain this path"):
         service.install(odd, systemd)
     assert not systemd.unit.exists()
 
@@ -122,7 +122,7 @@ def test_doctor_says_when_nobody_serves(controller: Controller) -> None:
         (found,) = [check for check in examine_controller(controller) if check.name == "server"]
         return found.ok, found.detail
 
-    assert server() == (True, "nobody serves, and nothing waits for it")
+    assert server() == (True, "it is not running; there is no schedule to fire")
     with controller.database.transaction() as transaction:
         transaction.execute("PRAGMA defer_foreign_keys = ON")
         transaction.execute(
@@ -134,7 +134,7 @@ def test_doctor_says_when_nobody_serves(controller: Controller) -> None:
             "INSERT INTO schedules (invocation_id, frequency, anchor_at, next_at, jitter_ms, missed, keep, secrets,"
             " revision) VALUES ('t-1', 'rate(10s)', 1, 1, 0, 'skip', 1, '{}', 1)"
         )
-    assert server() == (False, "nobody serves, and 1 schedules wait")
+    assert server() == (False, "it is not running, and 1 schedule will not fire")
     with sender(controller.home) as token:
         lease.take(controller, token)
         ok, detail = server()

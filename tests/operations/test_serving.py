@@ -261,7 +261,7 @@ def test_what_was_to_run_once_and_was_missed_has_failed(world: World) -> None:
                 await world.forward(1)
         assert status(world, made) == (InvokeStatus.FAILED, [FAILED])
         (place,) = invocations.get(world.controller.database, made, output=False).instances
-        assert (place.record.error_code, place.record.error_info.startswith("nobody served at")) == (
+        assert (place.record.error_code, place.record.error_info.startswith("the server was down at")) == (
             "DeliveryTimeout",
             True,
         )
@@ -413,7 +413,7 @@ def test_what_is_to_run_again_is_in_use(world: World) -> None:
     invocation, _ = recording.schedule(world.controller, request, Timing(EVERY))
     with pytest.raises(Conflict):
         commands.delete(world.controller, ["job"])
-    with pytest.raises(Conflict, match="is to run there again"):
+    with pytest.raises(Conflict, match="is to run there"):
         instances.remove(world.controller, "n1")
     stop_it(world, invocation.id)
     instances.remove(world.controller, "n1")
@@ -433,7 +433,7 @@ def test_one_server_serves(world: World) -> None:
         with pytest.raises(Conflict) as refused:
             lease.take(world.controller, second)
         assert refused.value.code == "ServerRunning"
-        lease.give_up(world.controller, first)
+        lease.release(world.controller, first)
         lease.take(world.controller, second)
 
 
@@ -514,7 +514,7 @@ def test_old_records_and_slots_go(world: World) -> None:
         async with world.agents(), world.serving():
             await world.forward(101)
             assert len(world.slots(made)) == 10
-            cleaner.tidy(world.controller, made)
+            cleaner.prune_schedule(world.controller, made)
             await world.forward(10)
         assert [slot.due for slot in world.slots(made)] == [START + timedelta(seconds=10 * n) for n in range(8, 12)]
         assert len(invocations.records(world.controller.database, made, next(iter(world.sockets)))) == 4

@@ -87,7 +87,7 @@ class History:
             try:
                 await life()
             finally:
-                await server.let_go()
+                await server.cancel()
 
         process.begin(ends())
         return process

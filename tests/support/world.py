@@ -89,10 +89,10 @@ class World:
             finally:
                 self.server = None
                 if killed:
-                    await server.let_go()
+                    await server.cancel()
                 else:
-                    await server.leave()
-                    lease.give_up(self._servers, token)
+                    await server.shut_down()
+                    lease.release(self._servers, token)
 
     async def forward(self, seconds: float) -> None:
         """Let time pass, with the server at work where there is one."""

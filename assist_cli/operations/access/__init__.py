@@ -1,1 +1,1 @@
-"""Access: keys of the API, and requests that clients repeat."""
+"""Access: keys of the API, and the retried requests of its clients."""

@@ -1,6 +1,6 @@
-"""Access keys: made, looked at, disabled, enabled, deleted; and which instances one reaches now.
+"""Access keys: create, list, disable, enable and delete them, and resolve their scope.
 
-A change and its audit line are one transaction.
+A change and its audit entry are one transaction.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ from assist_cli.store.database import Transaction
 
 ID_LENGTH = 20
 SECRET_LENGTH = 40
-USE_IS_NOTED = timedelta(minutes=1)  # and not at every call: each note is a commit
+USE_INTERVAL = timedelta(minutes=1)  # between two writes of the time of last use: each write is a commit
 
 
 def create(controller: Controller, name: str, role: Role, scope: Sequence[str] = ()) -> AccessKey:
-    """Make a key; the one time that its secret is told. Raises InvalidParameter, NotFound (a scope), Conflict."""
+    """Create a key. Only this call returns its secret. Raises InvalidParameter, NotFound (a scope), Conflict."""
     if scope:
         selection = Selection(tuple(scope))
         access.check_scope([part for term in target.terms(selection) for part in target.atoms(term)])
-        target.choose(instances.registered(controller.database), selection)  # what is misspelt is said now
+        target.choose(instances.registered(controller.database), selection)  # refuse a misspelt scope now
     key = AccessKey(
         id="AK" + _random(string.ascii_uppercase + string.digits, ID_LENGTH),
         name=names.checked_name(name),
@@ -50,12 +50,12 @@ def create(controller: Controller, name: str, role: Role, scope: Sequence[str] =
 
 
 def listing(controller: Controller) -> list[AccessKey]:
-    """All keys by name."""
+    """All keys, sorted by name."""
     return store.listing(controller.database)
 
 
 def enable(controller: Controller, name: str) -> AccessKey:
-    """Enable the key of this name or id; its schedules stay paused until somebody resumes them. Raises NotFound."""
+    """Enable the key of this name or id. Its schedules stay paused until they are resumed. Raises NotFound."""
     with controller.database.transaction() as transaction:
         key = store.find(transaction, name)
         if store.set_enabled(transaction, key.id, True):
@@ -64,9 +64,9 @@ def enable(controller: Controller, name: str) -> AccessKey:
 
 
 def disable(controller: Controller, name: str) -> tuple[AccessKey, int]:
-    """Disable the key of this name or id: it may do nothing from now on, and what it scheduled is paused.
+    """Disable the key of this name or id, and pause its schedules.
 
-    Gives the number of those schedules too. Raises NotFound.
+    Returns the key and the number of paused schedules. Raises NotFound.
     """
     with controller.database.transaction() as transaction:
         key = store.find(transaction, name)
@@ -77,7 +77,7 @@ def disable(controller: Controller, name: str) -> tuple[AccessKey, int]:
 
 
 def delete(controller: Controller, name: str) -> tuple[AccessKey, int]:
-    """Remove the key of this name or id; what it scheduled is paused, as for ``disable``. Raises NotFound."""
+    """Delete the key of this name or id, and pause its schedules, as ``disable`` does. Raises NotFound."""
     with controller.database.transaction() as transaction:
         key = store.find(transaction, name)
         store.delete(transaction, key.id)
@@ -87,23 +87,23 @@ def delete(controller: Controller, name: str) -> tuple[AccessKey, int]:
 
 
 def known(controller: Controller, key_id: str) -> AccessKey | None:
-    """The key of exactly this id with its secret, as it stands now; None when there is none."""
+    """The current key with exactly this id, and its secret; None if there is none."""
     return store.with_secret(controller.database, key_id)
 
 
 def note_used(controller: Controller, key: AccessKey) -> None:
-    """Note that a key was used, unless that was noted a moment ago."""
+    """Write the time of last use of a key, at most once per ``USE_INTERVAL``."""
     now = controller.now()
-    if key.last_used is None or now - key.last_used >= USE_IS_NOTED:
+    if key.last_used is None or now - key.last_used >= USE_INTERVAL:
         with controller.database.transaction() as transaction:
             store.note_used(transaction, key.id, now)
 
 
 def reached(key: AccessKey, known: Sequence[Instance]) -> list[Instance]:
-    """The instances that a key reaches, of all that are ``known``; each part of its scope is looked up anew.
+    """The instances of ``known`` in the scope of a key. Each part of the scope is resolved again.
 
-    A part that names nothing any more, or is not a target any more, reaches nothing. What is taken away must be there
-    to be taken away: a scope whose ``!x`` names nothing reaches nothing at all, for ``x`` may bear another name now.
+    A part that matches nothing any more, or is no longer a valid target, adds nothing. If an exclusion ``!x`` matches
+    nothing, the whole scope is empty: the instance ``x`` may have another name now.
     """
     if not key.scope:
         return list(known)
@@ -128,7 +128,7 @@ def _pause_schedules(controller: Controller, transaction: Transaction, key: Acce
     found = clients.running_schedules(transaction, key.id)
     for invocation_id in found:
         schedules.pause(transaction, invocation_id, controller.now())
-        detail = f"the access key {key.name} may not any more"
+        detail = f"the access key {key.name} is no longer permitted"
         entry = AuditEntry(controller.now(), controller.actor, "schedule.pause", invocation_id, detail)
         audit.append(transaction, entry)
     return len(found)

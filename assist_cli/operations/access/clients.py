@@ -1,8 +1,8 @@
-"""What comes with a request of a client of the API: who may, what it is called, and that it is done once.
+"""Access key, labels and client token of an API request that creates something.
 
-``Request.enter`` is called inside of the transaction that makes what is asked for. So a key that was disabled a moment
-ago makes nothing, and a token stands there exactly when what it made does: a client that got no answer asks again with
-the same token, and either it was done, or it is done now.
+``Request.enter`` runs in the transaction of the creation. So a key that was disabled a moment ago creates nothing, and
+a token is stored exactly if its subject is. A client without an answer retries with the same token: the request takes
+effect once.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ TOKENS_LAST = timedelta(hours=24)
 
 
 class Repeated(Exception):
-    """The same request with the same token has come before; ``subject`` is the id that it made."""
+    """A retry of a request with the same token; ``subject`` is the id that the first one created."""
 
     def __init__(self, subject: str) -> None:
         super().__init__(subject)
@@ -33,9 +33,9 @@ class Repeated(Exception):
 
 @dataclass(frozen=True)
 class Request:
-    """One request that makes something. ``fingerprint`` tells it from another one with the same ``token``.
+    """A request that creates something. ``fingerprint`` detects another request with the same ``token``.
 
-    One that ``saves`` makes an invocation and the command that it runs.
+    With ``saves``, it creates an invocation and also its command.
     """
 
     key: AccessKey
@@ -53,9 +53,10 @@ class Request:
         *,
         labelled: bool = True,
     ) -> None:
-        """Write what comes with what is being made, ``subject``, on these instances; the labels when it has none yet.
+        """Check the request, and write its token and labels for ``subject``, which is being created on these instances.
 
-        Raises NotPermitted when the key may not any more, Repeated and Conflict as ``repeated`` has them.
+        Labels are written if ``labelled``. Raises NotPermitted if the key is disabled or its scope too small, and
+        Repeated and Conflict as ``refuse_repeated`` does.
         """
         if not accesskeys.is_enabled(transaction, self.key.id):
             raise NotPermitted(
@@ -76,7 +77,7 @@ class Request:
         return {each.id for each in reached(self.key, instances.registered(reader))}
 
     def refuse_repeated(self, reader: Reader) -> None:
-        """Raise Repeated when this was asked before, Conflict when something else was with the same token."""
+        """Raise Repeated if this is a retry, Conflict if another request had the same token."""
         found = store.token(reader, self.key.id, self.token) if self.token is not None else None
         if found is None:
             return
@@ -91,5 +92,5 @@ class Request:
 
 
 def labels_of(controller: Controller, subjects: Collection[str]) -> dict[str, Labels]:
-    """What clients said of these invocations and commands, by id; of others they said nothing."""
+    """The labels that clients set on these invocations and commands, by id. Those without labels are missing."""
     return store.labels_of(controller.database, subjects)

@@ -1,1 +1,1 @@
-"""Saved commands: their versions, parameters and quotas, in and out as JSON."""
+"""Saved commands: versions, parameters, quotas, export and import as JSON."""

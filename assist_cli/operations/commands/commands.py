@@ -1,4 +1,4 @@
-"""Saved commands: made, looked at, changed, versioned, deleted. A change and its audit line are one transaction."""
+"""Saved commands: create, list, modify, version and delete them. A change and its audit entry are one transaction."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from assist_cli.store.database import Transaction
 
 @dataclass(frozen=True)
 class Changes:
-    """What a clone has that is different; None is what it has in common.
+    """The changes of a clone. None leaves a field as it is.
 
-    ``working_dir`` and ``launcher`` may be empty: the default, and none.
+    An empty ``working_dir`` means the default, an empty ``launcher`` means none.
     """
 
     content: bytes | None = None
@@ -35,7 +35,7 @@ class Changes:
     launcher: str | None = None
 
     def applied(self, old: CommandVersion) -> CommandVersion:
-        """The version that comes of ``old``. Definitions are joined by key; those that are off are gone."""
+        """Return the changed version. Definitions are merged by key; with parameters disabled, old ones are dropped."""
         enabled = old.parameters_enabled if self.parameters_enabled is None else self.parameters_enabled
         kept = {entry.key.lower(): entry for entry in old.stated()} if enabled else {}
         kept.update({entry.key.lower(): entry for entry in self.definitions or ()})
@@ -63,7 +63,7 @@ def create(
 
 
 def drafted(controller: Controller, name: str, version: CommandVersion, description: str) -> Command:
-    """A new command, checked and not yet written. Raises QuotaExceeded, InvalidParameter."""
+    """A new command, validated but not written. Raises QuotaExceeded, InvalidParameter."""
     now = controller.now()
     return Command(
         id=new_id(Kind.COMMAND, controller.now_ms()),
@@ -77,24 +77,24 @@ def drafted(controller: Controller, name: str, version: CommandVersion, descript
 
 
 def add(controller: Controller, transaction: Transaction, command: Command) -> None:
-    """Write a new command and its audit line. Raises QuotaExceeded, Conflict."""
+    """Write a new command and its audit entry. Raises QuotaExceeded, Conflict."""
     store.create(transaction, command)
     _note(controller, transaction, "command.create", command)
 
 
 def listing(controller: Controller, limit: int | None = None) -> list[Command]:
-    """The commands by name, at most ``limit`` of them (None: all), without content."""
+    """The commands sorted by name, at most ``limit`` (None: all), without content."""
     return store.listing(controller.database, limit)
 
 
 def get(controller: Controller, reference: str) -> Command:
-    """The command that NAME or NAME@VERSION means, with that version or the newest. Raises NotFound."""
+    """The command of a reference NAME or NAME@VERSION, at that version or the newest. Raises NotFound."""
     name, number = rules.parse_reference(reference)
     return store.get(controller.database, store.find(controller.database, name), number)
 
 
 def of_id(controller: Controller, command_id: str) -> Command | None:
-    """The command of exactly this id, with its newest version."""
+    """The command with exactly this id at its newest version; None if there is none."""
     try:
         return store.get(controller.database, command_id)
     except NotFound:
@@ -102,12 +102,12 @@ def of_id(controller: Controller, command_id: str) -> Command | None:
 
 
 def places(controller: Controller, command_id: str) -> set[str]:
-    """The ids of the instances that a command was ever to run on."""
+    """The ids of all instances that were ever targets of a command."""
     return store.places(controller.database, command_id)
 
 
 def versions(controller: Controller, name: str) -> list[Command]:
-    """The command once for each version, newest first. Raises NotFound."""
+    """The command at each of its versions, newest first. Raises NotFound."""
     return store.versions(controller.database, store.find(controller.database, name))
 
 
@@ -118,9 +118,9 @@ def modify(
     description: str | None = None,
     changes: Changes | None = None,
 ) -> Command:
-    """Change name and description in place; ``changes`` that change something make a new version, all or nothing.
+    """Change name and description in place. ``changes`` with an effect create a new version. All or nothing.
 
-    Raises NotFound and as ``create`` does.
+    Raises NotFound and the errors of ``create``.
     """
     with controller.database.transaction() as transaction:
         old = store.get(transaction, store.find(transaction, name))
@@ -138,16 +138,16 @@ def clone(
     new_name: str | None = None,
     description: str | None = None,
 ) -> Command:
-    """Make a new version of a command, or with ``new_name`` a new command, from one of its versions.
+    """Create a new version of a command, or with ``new_name`` a new command, from one of its versions.
 
-    A ``description`` is that of the new command, or of all versions. Raises NotFound, InvalidParameter (nothing would
-    change, among others), QuotaExceeded, Conflict.
+    ``description`` applies to the new command, or to all versions. Raises NotFound, InvalidParameter (also if nothing
+    would change), QuotaExceeded, Conflict.
     """
     name, number = rules.parse_reference(reference)
     if new_name is not None:
         source = get(controller, reference)
-        said = source.description if description is None else description
-        return create(controller, new_name, changes.applied(source.version), said)
+        description = source.description if description is None else description
+        return create(controller, new_name, changes.applied(source.version), description)
     with controller.database.transaction() as transaction:
         command_id = store.find(transaction, name)
         source = store.get(transaction, command_id, number)
@@ -159,7 +159,7 @@ def clone(
 
 
 def rollback(controller: Controller, name: str, number: int) -> Command:
-    """Make the content and settings of an older version the newest. Raises NotFound, InvalidParameter."""
+    """Create a new version with content and settings of an older one. Raises NotFound, InvalidParameter."""
     with controller.database.transaction() as transaction:
         command_id = store.find(transaction, name)
         source = store.get(transaction, command_id, number)
@@ -168,9 +168,9 @@ def rollback(controller: Controller, name: str, number: int) -> Command:
 
 
 def delete(controller: Controller, wanted: Sequence[str]) -> list[Command]:
-    """Delete commands, all or none. Raises NotFound, and Conflict while an invocation of one is not over.
+    """Delete commands, all or none. Raises NotFound, and Conflict while an invocation of one is in progress.
 
-    An agent may know that it is over by now: ``runs.refresh.refresh_commands`` asks.
+    The database may be behind the agents: call ``runs.refresh.refresh_commands`` first.
     """
     deleted = {}
     with controller.database.transaction() as transaction:
@@ -209,14 +209,14 @@ def _refuse_busy(transaction: Transaction, command: Command) -> None:
     if running:
         more = f" and {len(running) - 1} more" if len(running) > 1 else ""
         raise Conflict(
-            f"cannot delete the command {command.name!r}: its invocation {running[0]}{more} is not over",
+            f"cannot delete the command {command.name!r}: invocation {running[0]}{more} still uses it",
             code=codes.COMMAND_IN_USE,
             hint=f"wait for it, or stop it: assist stop {running[0]}",
         )
 
 
 def _is_same(one: CommandVersion, other: CommandVersion) -> bool:
-    """Whether two versions differ in nothing that is run."""
+    """Return True if two versions have the same content and settings."""
     return replace(one, number=0, created=None) == replace(other, number=0, created=None)
 
 

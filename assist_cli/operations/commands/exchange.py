@@ -1,4 +1,4 @@
-"""Commands as a JSON document, out of one home and into another: all versions, and nothing of the history.
+"""Export and import of commands as a JSON document: all versions, without the history.
 
 ::
 
@@ -9,8 +9,8 @@
                 "ParameterName", "Description", "DefaultValue", "Required", "PossibleValues", "PatternRegex", "Secret"
     }]}]}]}
 
-Versions are in order, from 1. A script that is not UTF-8 text is in base64. What is imported is checked as if it were
-typed; ids are given anew, so that a history never takes another command for its own.
+Versions are in order, from 1. A script that is not UTF-8 text is in base64. An import is validated like user input.
+Imported commands get new ids, so that no history refers to them by mistake.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _TIME = "%Y-%m-%dT%H:%M:%SZ"
 
 
 class Clash(Enum):
-    """What to do with a command whose name is taken."""
+    """The policy for a command whose name is in use: refuse, rename or skip."""
 
     REFUSE = "refuse"
     RENAME = "rename"
@@ -53,14 +53,14 @@ class Clash(Enum):
 
 @dataclass(frozen=True)
 class Imported:
-    """What became of one command of a document: the command that was made, or None when it was skipped."""
+    """The outcome of one command of a document: the created command, or None if it was skipped."""
 
     name: str
     command: Command | None
 
 
 def export(controller: Controller, wanted: Sequence[str]) -> dict[str, Any]:
-    """The document of these commands, or of all when none is named. Raises NotFound."""
+    """The document of these commands, or of all if ``wanted`` is empty. Raises NotFound."""
     database = controller.database
     chosen = [store.find(database, name) for name in wanted] or [each.id for each in store.listing(database)]
     return {
@@ -71,19 +71,19 @@ def export(controller: Controller, wanted: Sequence[str]) -> dict[str, Any]:
 
 
 def import_text(controller: Controller, text: str, clash: Clash = Clash.REFUSE) -> list[Imported]:
-    """Make the commands of a document, all or none.
+    """Create the commands of a document, all or none.
 
-    Raises InvalidParameter (it is no such document, or something in it breaks a rule), QuotaExceeded and Conflict.
+    Raises InvalidParameter (not such a document, or an invalid value in it), QuotaExceeded and Conflict.
     """
     found = [
         _command(DocumentObject("Commands", each, number)) for number, each in enumerate(_commands_of(text), start=1)
     ]
     with controller.database.transaction() as transaction:
-        return [_take(controller, transaction, versions, clash) for versions in found]
+        return [_import(controller, transaction, versions, clash) for versions in found]
 
 
 def definition_document(definition: Definition) -> dict[str, Any]:
-    """A definition with the API's names."""
+    """A definition with the field names of the API."""
     return {
         "ParameterName": definition.key,
         "Description": definition.description,
@@ -126,52 +126,52 @@ def _version_document(version: CommandVersion) -> dict[str, Any]:
 
 
 class DocumentObject:
-    """An object of the document and where it stands, for messages: ``Commands[2].Versions[1]``."""
+    """An object of the document with its path for messages, such as ``Commands[2].Versions[1]``."""
 
     def __init__(self, name: str, value: object, number: int = 0) -> None:
         self.name = f"{name}[{number}]" if number else name
         if not isinstance(value, Mapping):
-            raise self.wrong("is no object")
+            raise self.invalid("is not an object")
         self._members = value
 
-    def wrong(self, reason: str) -> InvalidParameter:
+    def invalid(self, reason: str) -> InvalidParameter:
         return InvalidParameter(
             f"cannot import: {self.name} {reason}",
             code=codes.INVALID_DOCUMENT,
-            hint="give a file that was made by assist command export",
+            hint="give a file from assist command export",
         )
 
     def text(self, key: str) -> str:
         value = self.text_or_none(key)
         if value is None:
-            raise self.wrong(f"has no {key}")
+            raise self.invalid(f"has no {key}")
         return value
 
     def text_or_none(self, key: str) -> str | None:
         value = self._members.get(key)
         if value is not None and not isinstance(value, str):
-            raise self.wrong(f"has a {key} that is no text")
+            raise self.invalid(f"has a {key} that is not text")
         return value
 
     def number(self, key: str) -> int:
         value = self._members.get(key)
         if not isinstance(value, int) or isinstance(value, bool):
-            raise self.wrong(f"has a {key} that is no whole number")
+            raise self.invalid(f"has a {key} that is not a whole number")
         return value
 
     def flag(self, key: str) -> bool:
         value = self._members.get(key, False)
         if not isinstance(value, bool):
-            raise self.wrong(f"has a {key} that is neither true nor false")
+            raise self.invalid(f"has a {key} that is neither true nor false")
         return value
 
     def list(self, key: str) -> Iterable[Any]:
         value = self._members.get(key, [])
         if not isinstance(value, list):
-            raise self.wrong(f"has a {key} that is no list")
+            raise self.invalid(f"has a {key} that is not a list")
         return value
 
-    def places(self, key: str) -> Iterable[DocumentObject]:
+    def objects(self, key: str) -> Iterable[DocumentObject]:
         return (
             DocumentObject(f"{self.name}.{key}", each, number) for number, each in enumerate(self.list(key), start=1)
         )
@@ -180,7 +180,7 @@ class DocumentObject:
         try:
             return datetime.strptime(self.text(key), _TIME).replace(tzinfo=timezone.utc)
         except ValueError as error:
-            raise self.wrong(f"has a {key} that is no time like 2026-11-22T08:00:00Z") from error
+            raise self.invalid(f"has a {key} that is not a time like 2026-11-22T08:00:00Z") from error
 
 
 def _commands_of(text: str) -> Iterable[Any]:
@@ -188,30 +188,30 @@ def _commands_of(text: str) -> Iterable[Any]:
         parsed = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise InvalidParameter(
-            f"cannot import: it is no JSON ({error})",
+            f"cannot import: it is not JSON ({error})",
             code=codes.INVALID_DOCUMENT,
-            hint="give a file that was made by assist command export",
+            hint="give a file from assist command export",
         ) from error
     document = DocumentObject("the document", parsed)
     if document.text_or_none("Format") != FORMAT:
-        raise document.wrong(f"is not of the format {FORMAT!r}")
+        raise document.invalid(f"is not of the format {FORMAT!r}")
     if document.number("FormatVersion") != FORMAT_VERSION:
-        raise document.wrong(f"has another FormatVersion than {FORMAT_VERSION}")
+        raise document.invalid(f"has a FormatVersion other than {FORMAT_VERSION}")
     return document.list("Commands")
 
 
-def _command(place: DocumentObject) -> list[Command]:
-    """A command of the document, once for each of its versions, oldest first; its id is not given yet."""
-    versions = [_version(each, number) for number, each in enumerate(place.places("Versions"), start=1)]
+def _command(entry: DocumentObject) -> list[Command]:
+    """A command of the document at each of its versions, oldest first, still without an id."""
+    versions = [_version(each, number) for number, each in enumerate(entry.objects("Versions"), start=1)]
     if not versions:
-        raise place.wrong("has no Versions")
+        raise entry.invalid("has no Versions")
     return [
         Command(
             id="",
-            name=names.checked_name(place.text("Name")),
-            description=rules.checked_description(place.text_or_none("Description") or ""),
-            created=place.time("CreationTime"),
-            modified=place.time("ModifiedTime"),
+            name=names.checked_name(entry.text("Name")),
+            description=rules.checked_description(entry.text_or_none("Description") or ""),
+            created=entry.time("CreationTime"),
+            modified=entry.time("ModifiedTime"),
             latest=len(versions),
             version=version,
         )
@@ -219,48 +219,48 @@ def _command(place: DocumentObject) -> list[Command]:
     ]
 
 
-def _version(place: DocumentObject, number: int) -> CommandVersion:
-    if place.number("Version") != number:
-        raise place.wrong(f"is not version {number}")
-    content = place.text("CommandContent").encode("utf-8", "replace")
-    encoding = place.text_or_none("ContentEncoding") or "PlainText"
+def _version(entry: DocumentObject, number: int) -> CommandVersion:
+    if entry.number("Version") != number:
+        raise entry.invalid(f"is not version {number}")
+    content = entry.text("CommandContent").encode("utf-8", "replace")
+    encoding = entry.text_or_none("ContentEncoding") or "PlainText"
     if encoding == "Base64":
         try:
             content = base64.b64decode(content, validate=True)
         except binascii.Error as error:
-            raise place.wrong("has a CommandContent that is no base64") from error
+            raise entry.invalid("has a CommandContent that is not base64") from error
     elif encoding != "PlainText":
-        raise place.wrong(f"has the ContentEncoding {encoding!r}, which is neither PlainText nor Base64")
+        raise entry.invalid(f"has the ContentEncoding {encoding!r}, which is neither PlainText nor Base64")
     return rules.checked_version(
         CommandVersion(
             content=content,
-            type=rules.type_from_word(place.text("Type")),
-            working_dir=place.text_or_none("WorkingDir"),
-            launcher=place.text_or_none("Launcher"),
-            timeout=place.number("Timeout"),
-            parameters_enabled=place.flag("EnableParameter"),
-            definitions=tuple(map(_definition, place.places("ParameterDefinitions"))),
+            type=rules.type_from_word(entry.text("Type")),
+            working_dir=entry.text_or_none("WorkingDir"),
+            launcher=entry.text_or_none("Launcher"),
+            timeout=entry.number("Timeout"),
+            parameters_enabled=entry.flag("EnableParameter"),
+            definitions=tuple(map(_definition, entry.objects("ParameterDefinitions"))),
             number=number,
-            created=place.time("CreationTime"),
+            created=entry.time("CreationTime"),
         )
     )
 
 
-def _definition(place: DocumentObject) -> Definition:
-    choices = tuple(place.list("PossibleValues"))
+def _definition(entry: DocumentObject) -> Definition:
+    choices = tuple(entry.list("PossibleValues"))
     if not all(isinstance(choice, str) for choice in choices):
-        raise place.wrong("has PossibleValues that are no texts")
+        raise entry.invalid("has PossibleValues that are not text")
     return Definition(
-        key=place.text("ParameterName"),
-        description=place.text_or_none("Description") or "",
-        default=place.text_or_none("DefaultValue"),
+        key=entry.text("ParameterName"),
+        description=entry.text_or_none("Description") or "",
+        default=entry.text_or_none("DefaultValue"),
         choices=choices,
-        pattern=place.text_or_none("PatternRegex"),
-        secret=place.flag("Secret"),
+        pattern=entry.text_or_none("PatternRegex"),
+        secret=entry.flag("Secret"),
     )
 
 
-def _take(controller: Controller, transaction: Transaction, versions: Sequence[Command], clash: Clash) -> Imported:
+def _import(controller: Controller, transaction: Transaction, versions: Sequence[Command], clash: Clash) -> Imported:
     first = replace(versions[0], id=new_id(Kind.COMMAND, controller.now_ms()))
     wanted = first.name
     if store.named(transaction, wanted):
@@ -268,9 +268,9 @@ def _take(controller: Controller, transaction: Transaction, versions: Sequence[C
             return Imported(wanted, None)
         if clash is Clash.REFUSE:
             raise Conflict(
-                f"cannot import the command {wanted!r}: there is one of this name; nothing was imported",
+                f"cannot import the command {wanted!r}: the name is in use; nothing was imported",
                 code=codes.COMMAND_NAME_EXISTS,
-                hint="add --rename to import it under another name, or --skip to leave it out",
+                hint="add --rename to import it under another name, or --skip to skip it",
             )
         first = replace(first, name=_free_name(transaction, wanted))
     store.create(transaction, first)
@@ -283,7 +283,7 @@ def _take(controller: Controller, transaction: Transaction, versions: Sequence[C
 
 
 def _free_name(reader: Reader, name: str) -> str:
-    """``NAME-2``, or the first number after that whose name is free."""
+    """``NAME-2``, or the same with the next number that is free."""
     number = 2
     while True:
         ending = f"-{number}"

@@ -1,7 +1,7 @@
-"""What a user gives as parameters, and how it is written: ``key=value``, JSON, references to secrets, definitions.
+"""Parsing of parameters that a user gives: ``key=value``, JSON, references to secrets, definitions.
 
-A secret is given by reference, ``env:VARIABLE`` or ``@FILE``, and is read when it is needed: its text is in no argv and
-is not stored. See docs/rules.md section 4.
+A secret is given as a reference, ``env:VARIABLE`` or ``@FILE``, and is read when it is needed. Its value is in no argv
+and is not stored. See docs/rules.md section 4.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from assist_cli.model.secret import Secret
 
 
 def gather(pairs: Iterable[str] = (), document: str | None = None, secrets: Iterable[str] = ()) -> dict[str, Value]:
-    """The values that a user gives: ``pairs`` KEY=VALUE, ``document`` JSON or @FILE, ``secrets`` KEY=REFERENCE.
+    """Return the values of ``pairs`` KEY=VALUE, ``document`` JSON or @FILE, and ``secrets`` KEY=REFERENCE.
 
-    Raises InvalidParameter for what is none of these, or names a key twice, and FileFailure.
+    Raises InvalidParameter for another form or a repeated key, and FileFailure.
     """
     given: dict[str, Value] = {}
     for pair in pairs:
@@ -38,9 +38,9 @@ def gather(pairs: Iterable[str] = (), document: str | None = None, secrets: Iter
 
 
 def secret(key: str, reference: str) -> Secret:
-    """The secret behind ``env:VARIABLE`` or ``@FILE``; one line end at the end of a file is not part of it.
+    """Read the secret of a reference ``env:VARIABLE`` or ``@FILE``, without one line end at the end of the file.
 
-    Raises InvalidParameter (the variable is not set, or it is no reference) and FileFailure.
+    Raises InvalidParameter (not a reference, or the variable is not set) and FileFailure.
     """
     if reference.startswith("env:"):
         variable = reference.removeprefix("env:")
@@ -55,38 +55,38 @@ def secret(key: str, reference: str) -> Secret:
     if reference.startswith("@"):
         text = _file(reference[1:]).removesuffix("\n").removesuffix("\r")
         return Secret(text, f"@{Path(reference[1:]).absolute()}")
-    raise InvalidParameter(  # what was given may be the secret itself, so it is not repeated
-        f"cannot use what is given for the secret {key!r}: it is no reference",
+    raise InvalidParameter(  # the given text may be the secret itself, so the message does not quote it
+        f"cannot use the value of the secret {key!r}: it is not a reference",
         code=codes.SECRET_BY_VALUE,
         hint=f"give a reference: --secret {key}=env:VARIABLE or --secret {key}=@FILE",
     )
 
 
 def definition(text: str) -> Definition:
-    """A definition as the command line has it: words, split as a shell splits them, the first of them the key.
+    """Parse a definition of the command line: a key and options, split as in a shell.
 
-    The others: ``required``, ``secret``, ``default=V``, ``choices=a,b``, ``pattern=RE``, ``description=TEXT``. Raises
+    Options: ``required``, ``secret``, ``default=V``, ``choices=a,b``, ``pattern=RE``, ``description=TEXT``. Raises
     InvalidParameter.
     """
     try:
         words = shlex.split(text)
     except ValueError as error:
-        raise _no_definition(text, f"a quote is not closed ({error})") from error
+        raise _invalid_definition(text, f"a quote is not closed ({error})") from error
     if not words:
-        raise _no_definition(text, "it is empty")
+        raise _invalid_definition(text, "it is empty")
     key, *options = words
     given: dict[str, str] = {}
     for option in options:
         name, _, value = option.partition("=")
         if name not in ("required", "secret", "default", "choices", "pattern", "description"):
-            raise _no_definition(text, f"it says {option!r}")
+            raise _invalid_definition(text, f"unknown option {option!r}")
         if (name in ("required", "secret")) == ("=" in option):
-            raise _no_definition(text, f"{name!r} takes no value" if "=" in option else f"{name!r} needs a value")
+            raise _invalid_definition(text, f"{name!r} takes no value" if "=" in option else f"{name!r} needs a value")
         if name in given:
-            raise _no_definition(text, f"it says {name!r} twice")
+            raise _invalid_definition(text, f"{name!r} is given twice")
         given[name] = value
     if "required" in given and "default" in given:
-        raise _no_definition(text, "what is required has no default")
+        raise _invalid_definition(text, "'required' excludes 'default'")
     return Definition(
         key=key,
         description=given.get("description", ""),
@@ -97,7 +97,7 @@ def definition(text: str) -> Definition:
     )
 
 
-def _no_definition(text: str, reason: str) -> InvalidParameter:
+def _invalid_definition(text: str, reason: str) -> InvalidParameter:
     return InvalidParameter(
         f"cannot define a parameter by {text!r}: {reason}",
         code=codes.INVALID_PARAMETER_DEFINITION,
@@ -116,7 +116,7 @@ def _pair(text: str, form: str, *, secret: bool = False) -> tuple[str, str]:
 
 
 def _object(document: str) -> list[tuple[str, Any]]:
-    """The members of a JSON object, in order, repeated ones too. ``{{…}}`` around it means the same as ``{…}``."""
+    """The members of a JSON object in order, including repeated ones. ``{{…}}`` means the same as ``{…}``."""
     text = (_file(document[1:]) if document.startswith("@") else document).strip()
     if text.startswith("{{") and text.endswith("}}"):
         text = text[1:-1]
@@ -130,7 +130,7 @@ def _object(document: str) -> list[tuple[str, Any]]:
         ) from error
     if not isinstance(found, _Members):
         raise InvalidParameter(
-            "cannot read the parameters: the JSON is no object",
+            "cannot read the parameters: the JSON is not an object",
             code=codes.INVALID_PARAMETER_FORM,
             hint="""--params '{"key": "value"}' or --params @FILE""",
         )
@@ -147,7 +147,7 @@ def _text(key: str, value: object) -> str:
     if isinstance(value, str):
         return value
     raise InvalidParameter(
-        f"cannot use the JSON value of the parameter {key!r}: it is no text and no number",
+        f"cannot use the JSON value of the parameter {key!r}: it is neither text nor a number",
         code=codes.INVALID_PARAMETER_VALUE,
         hint="a value is a string, a number, true or false",
     )
@@ -156,9 +156,9 @@ def _text(key: str, value: object) -> str:
 def _add(given: dict[str, Value], key: str, value: Value) -> None:
     if any(key.lower() == known.lower() for known in given):
         raise InvalidParameter(
-            f"cannot take the parameter {key!r} twice",
+            f"cannot use the parameter {key!r} twice",
             code=codes.PARAMETER_DUPLICATED,
-            hint="case does not tell keys apart",
+            hint="give it once; keys that differ only in case are the same key",
         )
     given[key] = value
 

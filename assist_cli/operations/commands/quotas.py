@@ -1,4 +1,4 @@
-"""What the limits are and how much of them is used; the one that a user may set."""
+"""Quotas: the limits, their use, and setting the number of commands."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ HIGHEST = 1_000_000
 
 @dataclass(frozen=True)
 class Usage:
-    """A quota as it is set, and its use: of commands their number, of the others the largest that is saved.
+    """A quota with its current limit and its use.
 
-    ``used`` is None where nothing is saved that could be counted.
+    ``used`` is the number of commands, for other quotas the largest saved value; None if nothing is saved.
     """
 
     quota: Quota
@@ -28,7 +28,7 @@ class Usage:
 
 
 def usage(controller: Controller) -> list[Usage]:
-    """Every limit with its use."""
+    """All quotas with their use."""
     used = {
         quotas.COMMANDS: store.count(controller.database),
         **store.largest(controller.database),
@@ -43,7 +43,7 @@ def usage(controller: Controller) -> list[Usage]:
 
 
 def set_limit(controller: Controller, name: str, value: int) -> None:
-    """Set the number of commands that may be saved; those that exist stay. Raises InvalidParameter."""
+    """Set the number of commands that may be saved. Existing ones stay. Raises InvalidParameter."""
     if name != quotas.COMMANDS.name:
         raise InvalidParameter(
             f"cannot set the quota {name!r}: only {quotas.COMMANDS.name!r} can be set",

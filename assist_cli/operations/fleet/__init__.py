@@ -1,1 +1,1 @@
-"""The fleet: the register of instances, connections to them, and how agents get there."""
+"""The fleet: the inventory of instances, connections to their agents, and the installation of agents."""

@@ -1,4 +1,4 @@
-"""Doing the same on many instances at once, and never on too many."""
+"""Fan-out: the same work on many instances, with limited concurrency."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar, cast
 
 CONCURRENCY = 256
-SPARE_FILES = 64  # descriptors that are kept for everything but connections
+SPARE_FILES = 64  # file descriptors that are reserved for everything but connections
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 
 def connections() -> int:
-    """How many connections this process may have open at once.
+    """Return the maximum number of open connections of this process.
 
-    The limit of open files is raised as far as the system lets us.
+    Raises the soft limit of open files to the hard limit.
     """
     import resource
 
@@ -29,16 +29,16 @@ def connections() -> int:
     return 2**16 if soft == resource.RLIM_INFINITY else max(soft - SPARE_FILES, 1)
 
 
-async def each(items: Sequence[T], work: Callable[[T], Awaitable[R]], *, at_once: int = CONCURRENCY) -> list[R]:
-    """The result of ``work`` for each item, in their order; at most ``at_once`` are at work, or fewer where the system
-    allows fewer connections.
+async def each(items: Sequence[T], work: Callable[[T], Awaitable[R]], *, limit: int = CONCURRENCY) -> list[R]:
+    """Run ``work`` on each item and return the results in order. Concurrency is at most ``limit``, or the number of
+    connections that the system allows.
 
-    What may happen to one item ``work`` makes a value of. An error that it raises is raised when all have ended.
+    ``work`` returns expected failures as values. An error that it raises is raised after all have ended.
     """
-    room = asyncio.Semaphore(min(at_once, connections()))
+    free = asyncio.Semaphore(min(limit, connections()))
 
     async def one(item: T) -> R:
-        async with room:
+        async with free:
             return await work(item)
 
     results = await asyncio.gather(*map(one, items), return_exceptions=True)

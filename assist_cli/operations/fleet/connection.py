@@ -1,4 +1,4 @@
-"""The way to one instance: a connection that is made when it is used, and made again when it was lost."""
+"""The connection to one instance: opened on use, and reopened after a loss."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 
 class AgentConnection:
-    """A connection to the agent of one instance. Close it, or use it as a context."""
+    """A connection to the agent of one instance. Close it, or use it as a context manager."""
 
     def __init__(self, controller: Controller, instance: Instance) -> None:
         self._controller = controller
@@ -30,31 +30,31 @@ class AgentConnection:
 
     @property
     def is_open(self) -> bool:
-        """Whether there is a connection at this moment."""
+        """True if the connection is open now."""
         return self._client is not None and self._client.is_open
 
     def tell(self, method: str, params: Mapping[str, Any]) -> None:
-        """Say something that needs no answer; nobody is told when there is no connection at this moment."""
+        """Send a message that needs no answer. Does nothing if the connection is not open."""
         if self._client is not None:
             self._client.tell(method, params)
 
     async def client(self) -> Client:
-        """A greeted connection. Raises AgentError when there is none to be had."""
+        """Return the open connection, or connect and exchange greetings. Raises AgentError."""
         if self._client is None or not self._client.is_open:
             self._client = await self._connect()
             version = self._client.greeting.agent
-            log.info("%s: reached at %s, agent %s", self._instance.name, self._instance.address, version)
+            log.info("%s: connected at %s, agent %s", self._instance.name, self._instance.address, version)
             self._note_contact()
         return self._client
 
     def _note_contact(self) -> None:
-        """Note that the agent has answered."""
+        """Note the time of this answer of the agent."""
         if self._client is not None:
             greeting = self._client.greeting
             self._controller.note_contact(self._instance.id, greeting.os.lower(), greeting.enrolment)
 
     async def once(self, work: Callable[[Client], Awaitable[T]]) -> T:
-        """Do ``work`` on a connection. Raises AgentError."""
+        """Run ``work`` on the connection, without retry. Raises AgentError."""
         found = await work(await self.client())
         self._note_contact()
         return found
@@ -65,9 +65,9 @@ class AgentConnection:
         return await connect(self._controller, self._instance.address, self._instance.id)
 
     async def retry(self, work: Callable[[Client], Awaitable[T]]) -> T:
-        """Do ``work`` on a connection, and do it again on a new one each time the connection is lost.
+        """Run ``work`` on the connection. Retry on a new connection after each loss, with back-off.
 
-        It goes on until the work is done or the caller gives up (cancels). Other errors are the caller's.
+        Retries until the work is done or the caller cancels. Raises all other errors.
         """
         pauses = self._controller.timeouts.agent.retries
         losses = 0
@@ -77,7 +77,7 @@ class AgentConnection:
             except (ConnectionLost, ClientNotRunning, ClientNotOnline) as error:
                 losses += 1
                 level = logging.WARNING if losses == len(pauses) else logging.INFO
-                log.log(level, "%s: %s; trying again", self._instance.name, error)
+                log.log(level, "%s: %s; retrying", self._instance.name, error)
                 await asyncio.sleep(pauses[min(losses, len(pauses)) - 1])
 
     def close(self) -> None:
@@ -91,18 +91,18 @@ class AgentConnection:
         self.close()
 
 
-async def connect(controller: Controller, place: str, instance: str | None = None) -> Client:
-    """A greeted connection to the agent at an address; the certificate for it is made or renewed when it is due.
+async def connect(controller: Controller, target: str, instance: str | None = None) -> Client:
+    """Connect to the agent at the address ``target`` and exchange greetings. Create or renew the certificate if due.
 
-    Raises as ``address.connect`` does, and FileFailure.
+    Raises FileFailure, and the errors of ``address.connect``.
     """
-    if place.startswith("tls:"):
+    if target.startswith("tls:"):
         from assist_cli.deploy import pki
 
         pki.prepare(controller.home, controller.id, controller.now())
     try:
         return await address.connect(
-            place,
+            target,
             home=controller.home,
             controller=controller.id,
             timeouts=controller.timeouts.agent,
@@ -114,15 +114,15 @@ async def connect(controller: Controller, place: str, instance: str | None = Non
         raise
 
 
-async def greet(controller: Controller, place: str) -> Greeting:
-    """Who the agent at an address says that it is. Raises as ``connect`` does."""
-    client = await connect(controller, place)
+async def greet(controller: Controller, target: str) -> Greeting:
+    """Return the greeting of the agent at an address: its id and system. Raises the errors of ``connect``."""
+    client = await connect(controller, target)
     client.close()
     return client.greeting
 
 
 def connection_to(controller: Controller, instance_id: str) -> AgentConnection:
-    """A connection to the instance of this id, which is or was registered."""
+    """A connection to the instance with this id, which is or was registered."""
     instance = instances.by_id(controller.database, instance_id)
     assert instance is not None, "records refer to instances that exist"
     return AgentConnection(controller, instance)

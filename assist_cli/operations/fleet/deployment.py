@@ -1,7 +1,7 @@
-"""Bringing agents to machines, keeping them up to date, and taking them away.
+"""Installing, upgrading and uninstalling agents.
 
-The first way to a machine is SSH. Once an agent is there, it is upgraded by a script that it runs itself, whatever the
-way to it: scripts live on under their shims while guard and agent are replaced, and so does this one.
+Installation uses SSH. An installed agent is upgraded by a script that it runs itself, over any kind of connection. Like
+every script, this one runs under its shim, and survives the replacement of guard and agent.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ from assist_cli.operations.fleet.connection import AgentConnection
 from assist_cli.store import audit
 from assist_cli.store import instances as store
 
-MOST_WRITTEN = 256 * 1024  # bytes that a script of ours can print: some lines of JSON
+MOST_OUTPUT = 256 * 1024  # bytes that an install script can print: some lines of JSON
 
 T = TypeVar("T")
 
@@ -52,10 +52,9 @@ Ask = Callable[[str], str]
 
 @dataclass(frozen=True)
 class InstallRequest:
-    """What to install where. ``place`` is [USER@]HOST[:PORT]; ``listen`` is [ADDRESS:]PORT, None to stay with SSH.
+    """A request to install an agent. ``place`` is [USER@]HOST[:PORT]; ``listen`` is [ADDRESS:]PORT, None for SSH.
 
-    ``accept_new`` trusts a host key that is not known yet. Without a name it is the one that the instance has, or the
-    host.
+    ``accept_new`` trusts an unknown host key. The name defaults to that of the registered instance, then to the host.
     """
 
     place: str
@@ -71,7 +70,7 @@ class InstallRequest:
 
 @dataclass(frozen=True)
 class Installation:
-    """What became of it. ``before``: the version that was there. ``notes``: what is left to a person, once."""
+    """The outcome of an installation. ``before``: the previous version. ``notes``: steps left to the administrator."""
 
     instance: Instance
     version: str
@@ -81,7 +80,7 @@ class Installation:
 
 @dataclass(frozen=True)
 class Upgrade:
-    """What became of the upgrade of one instance: its versions before and after, or the error."""
+    """The outcome of the upgrade of one instance: its versions before and after, or the error."""
 
     instance: Instance
     before: str | None = None
@@ -90,10 +89,10 @@ class Upgrade:
 
 
 def install(controller: Controller, request: InstallRequest, *, progress: Progress, ask: Ask | None) -> Installation:
-    """Install an agent, or repair or upgrade the one that is there, and register it.
+    """Install an agent, or repair or upgrade an installed one, and register it.
 
-    ``progress`` hears each step; ``ask`` gets a prompt and returns a password, None when there is nobody to ask.
-    Raises InvalidParameter, Conflict, Refused (nothing was done), AgentError, InstallFailed.
+    ``progress`` gets each step. ``ask`` gets a prompt and returns a password; None if nobody can be asked. Raises
+    InvalidParameter, Conflict, Refused (nothing was changed), AgentError, InstallFailed.
     """
     from assist_cli.agents.ssh.login import log_in
 
@@ -105,7 +104,7 @@ def install(controller: Controller, request: InstallRequest, *, progress: Progre
     progress(f"log in to {destination.place}")
     login = log_in(destination, controller.timeouts.agent, accept_new=request.accept_new, ask=ask)
     host = deploy.Host(login, controller.timeouts.install, sudo=request.sudo)
-    progress("look for a Python")
+    progress("find Python")
     python = host.check()
     found = host.look()
     progress(f"found Python {python}" + (f" and agent {found.version}" if found.version else ""))
@@ -116,27 +115,27 @@ def install(controller: Controller, request: InstallRequest, *, progress: Progre
     instances.refuse_another_name(name, known)
     if listen and not found.tls:
         raise Conflict(
-            f"cannot let the agent on '{destination.place}' listen: its Python {python} has no TLS 1.3",
-            hint="leave out --listen: it is reached by SSH",
+            f"cannot make the agent on '{destination.place}' listen: its Python {python} has no TLS 1.3",
+            hint="repeat without --listen: the agent is reached over SSH",
             code=codes.COMMAND_NOT_APPLICABLE,
         )
     credentials = pki.agent_credentials(controller.home, controller.id, instance, controller.now())
     if not found.belongs_to(credentials.authority):
         raise Conflict(
             f"cannot install the agent on '{destination.place}': it belongs to another controller",
-            hint=f"add it as it is: assist instance add {quoted(name)} {route.Ssh(destination)}; or take it over: rm "
-            f"{found.home}/pki/ca.pem there, and repeat",
+            hint=f"register it unchanged: assist instance add {quoted(name)} {route.Ssh(destination)}; or take it "
+            f"over: rm {found.home}/pki/ca.pem there, and repeat",
             code=codes.CLIENT_AUTH_FAILED,
         )
     done = host.install(found, instance=instance, credentials=credentials, listen=listen, progress=progress)
 
     address = _listening(controller, destination, listen) if listen else _address_of(known) or route.Ssh(destination)
-    progress(f"say hello by {address}")
+    progress(f"connect to {address}")
     try:
         registered = instances.add(controller, name, str(address), tags or None)
     except AgentError as error:
         raise InstallFailed(
-            f"cannot register '{name}': its agent runs, and {error.message.removeprefix('cannot ')} failed",
+            f"cannot register '{name}' after its installation: {error.message}",
             hint=f"{error.hint}; then: assist instance add {quoted(name)} {address}",
             code=error.code,
         ) from error
@@ -147,10 +146,10 @@ def install(controller: Controller, request: InstallRequest, *, progress: Progre
 def upgrade(
     controller: Controller, selection: Selection, *, rotate: bool, heard: Callable[[Upgrade], None]
 ) -> list[Upgrade]:
-    """Bring the agents of these instances to this version; with ``rotate`` give them new keys and certificates too.
+    """Upgrade the agents of these instances to this version; with ``rotate`` also renew their keys and certificates.
 
-    One that has this version already is left alone unless it gets a new key. ``heard`` gets each outcome as it comes.
-    Raises NotFound and InvalidParameter for the selection; what fails on an instance is its outcome.
+    An agent that has this version is skipped, unless it gets a new key. ``heard`` gets each outcome as it arrives.
+    Raises NotFound and InvalidParameter for the selection. A failure on an instance is its outcome.
     """
     chosen = [each for each in instances.listing(controller, selection) if each.name != LOCAL]
     return asyncio.run(upgrade_all(controller, chosen, rotate=rotate, heard=heard))
@@ -159,12 +158,12 @@ def upgrade(
 async def upgrade_all(
     controller: Controller, chosen: Sequence[Instance], *, rotate: bool, heard: Callable[[Upgrade], None]
 ) -> list[Upgrade]:
-    """The same for instances that are known."""
+    """Upgrade the agents of resolved instances, as ``upgrade`` does."""
 
     async def one(instance: Instance) -> Upgrade:
         try:
-            with AgentConnection(controller, instance) as line:
-                outcome = await _upgrade(controller, line, instance, rotate=rotate)
+            with AgentConnection(controller, instance) as connection:
+                outcome = await _upgrade(controller, connection, instance, rotate=rotate)
         except AssistError as error:
             outcome = Upgrade(instance, error=error)
         except Exception as error:
@@ -185,27 +184,26 @@ async def upgrade_all(
 
 
 def uninstall(controller: Controller, name: str, *, force: bool, progress: Progress) -> list[str]:
-    """Stop the agent of an instance, remove it from its machine, and forget the instance; its history stays.
+    """Stop the agent of an instance, uninstall it, and remove the instance. Its history stays.
 
-    Refused while scripts of it run, unless ``force`` is given: then they go on to their end and nobody hears of them.
-    Returns what stays in its folder there because it is not the agent's. Raises NotFound, Conflict, AgentError,
-    InstallFailed.
+    Refused while its scripts run. With ``force`` they continue, and their results are lost. Returns the remaining files
+    of its folder there, which are not the agent's. Raises NotFound, Conflict, AgentError, InstallFailed.
     """
     instance = instances.get(controller, name)
     instances.refuse_in_use(controller.database, instance)
     way = route.parse(instance.address)
     if isinstance(way, route.Local):
         raise Conflict(
-            "cannot uninstall the agent of this machine: it is a part of Assist", hint="it ends when it is idle"
+            "cannot uninstall the agent of this machine: it is a part of Assist", hint="it stops when it is idle"
         )
     try:
         if isinstance(way, route.Ssh):
             left = _uninstall_over_ssh(controller, way.destination, force=force, progress=progress)
         else:
-            progress("let the agent remove itself")
+            progress("run the uninstall script on the agent")
             left = asyncio.run(_uninstall_by_itself(controller, instance, force=force))
     except (ClientNotOnline, ClientNotRunning) as error:
-        error.hint += f"; when the machine is gone for good: assist instance remove {instance.name}"
+        error.hint += f"; if the machine no longer exists: assist instance remove {instance.name}"
         raise
     instances.remove(controller, instance.name)
     _note(controller, "instance.uninstall", instance, f"at {instance.address}")
@@ -213,18 +211,18 @@ def uninstall(controller: Controller, name: str, *, force: bool, progress: Progr
 
 
 def listen_address(text: str) -> str:
-    """ADDRESS:PORT for an agent to listen on, from [ADDRESS:]PORT; without an address all of them."""
+    """Return the ADDRESS:PORT of [ADDRESS:]PORT on which an agent listens; without an address, on all addresses."""
     import ipaddress
 
     address, _, port = text.rpartition(":")
     try:
-        number = ipaddress.ip_address(address.strip("[]") or "0.0.0.0")  # noqa: S104  whoever gives a port alone wants all addresses
+        number = ipaddress.ip_address(address.strip("[]") or "0.0.0.0")  # noqa: S104  a port alone means all addresses
         if port.isascii() and port.isdigit() and 0 < int(port) < 65536:
             return f"[{number}]:{int(port)}" if number.version == 6 else f"{number}:{int(port)}"
     except ValueError:
         pass
     raise InvalidParameter(
-        f"cannot let an agent listen on '{text}'", hint="give a port or ADDRESS:PORT, like 7433 or 10.0.0.5:7433"
+        f"cannot make an agent listen on '{text}'", hint="give a port or ADDRESS:PORT, like 7433 or 10.0.0.5:7433"
     )
 
 
@@ -243,7 +241,7 @@ def _destination(request: InstallRequest) -> destinations.Destination:
 
 
 def _listening(controller: Controller, destination: destinations.Destination, listen: str) -> route.Tls:
-    """Where an agent is reached that listens on ADDRESS:PORT: there, or when it is all addresses, where SSH goes."""
+    """The address of an agent that listens on ADDRESS:PORT. If it listens on all addresses, that of its SSH server."""
     from ipaddress import ip_address
 
     from assist_cli.agents.ssh import config
@@ -257,30 +255,31 @@ def _listening(controller: Controller, destination: destinations.Destination, li
 
 
 def _address_of(known: Instance | None) -> route.Route | None:
-    """The way to an instance that listens already, which a repair does not change."""
+    """The address of an instance that already listens. A repair does not change it."""
     way = route.parse(known.address) if known else None
     return way if isinstance(way, route.Tls) else None
 
 
 def _notes(found: host_answers.Found, by: str) -> tuple[str, ...]:
-    """What a person has to do once for the agent to be there after a restart, and for the next login."""
+    """The steps left to the administrator: to start the agent at boot, and to log in without a password."""
     notes = []
     if found.version is None and not found.systemd:
         notes.append(
-            f"no systemd looks after it; to start it with the machine, by 'crontab -e' of {found.user} there: "
+            f"systemd does not start it; to start it at boot, add to 'crontab -e' of {found.user} there: "
             + deploy.boot_line(found.home)
         )
     if found.version is None and found.systemd and not found.lingers:
         notes.append(
-            f"to keep it when {found.user} is not logged in, there as root: loginctl enable-linger {found.user}"
+            f"to keep it running while {found.user} is logged out, run there as root: "
+            f"loginctl enable-linger {found.user}"
         )
     if by == "password":
-        notes.append("to reach it by SSH later, give it your key by ssh-copy-id: a password is asked for here only")
+        notes.append("to connect over SSH later, install your key with ssh-copy-id: only this command asks a password")
     return tuple(notes)
 
 
-async def _upgrade(controller: Controller, line: AgentConnection, instance: Instance, *, rotate: bool) -> Upgrade:
-    client = await line.client()
+async def _upgrade(controller: Controller, connection: AgentConnection, instance: Instance, *, rotate: bool) -> Upgrade:
+    client = await connection.client()
     before = client.greeting.agent
     if before == __version__ and not rotate:
         return Upgrade(instance, before, before)
@@ -288,39 +287,39 @@ async def _upgrade(controller: Controller, line: AgentConnection, instance: Inst
     if rotate:
         credentials = pki.agent_credentials(controller.home, controller.id, instance.id, controller.now())
     timeouts = controller.timeouts.install
-    home, program = await _place_of(controller, client, instance)
+    home, program = await _location_of(controller, client, instance)
     order = deploy.install_order(home, instance=instance.id, credentials=credentials, listen=None)
     job = UnrecordedTask(controller, deploy.script(home, program, "install", order, timeouts))
-    await _within(timeouts.script, _through_losses(line, job), instance, "upgrade")
+    await _within(timeouts.script, _run_with_retry(connection, job), instance, "upgrade")
     deploy.read_answers(bytes(job.written), instance.name, "upgrade")
-    line.close()  # this connection may be one to the agent that was replaced
-    return Upgrade(instance, before, (await line.client()).greeting.agent)
+    connection.close()  # it may lead to the replaced agent
+    return Upgrade(instance, before, (await connection.client()).greeting.agent)
 
 
-async def _place_of(controller: Controller, client: Client, instance: Instance) -> tuple[str, str]:
-    """The folder of an agent and its Python, as it says. Raises AgentError."""
+async def _location_of(controller: Controller, client: Client, instance: Instance) -> tuple[str, str]:
+    """Ask an agent for its folder and its Python. Raises AgentError."""
     state = await _within(controller.timeouts.agent.health, client.call("agent.status", {}), instance, "question")
     if state["home"] is None or state["program"] is None:
         raise InvalidAnswer(
-            f"cannot change the agent of '{instance.name}': it does not say where it is installed",
-            hint="install it again by: assist instance install",
+            f"cannot change the agent of '{instance.name}': it does not report where it is installed",
+            hint="install it again: assist instance install",
         )
     return state["home"], state["program"]
 
 
 async def _within(seconds: float, work: Awaitable[T], instance: Instance, what: str) -> T:
-    """Wait so long for an agent to do its part. Raises ClientNotOnline."""
+    """Wait up to ``seconds`` for an agent to do ``work``. Raises ClientNotOnline."""
     try:
         return await asyncio.wait_for(work, seconds)
     except asyncio.TimeoutError:
         raise ClientNotOnline(
-            f"cannot hear '{instance.name}' since its {what} began", hint=f"assist doctor {quoted(instance.name)}"
+            f"cannot reach '{instance.name}' since its {what} began", hint=f"assist doctor {quoted(instance.name)}"
         ) from None
 
 
-async def _through_losses(line: AgentConnection, job: UnrecordedTask) -> None:
-    await line.retry(job.deliver)
-    await line.retry(job.follow)
+async def _run_with_retry(connection: AgentConnection, job: UnrecordedTask) -> None:
+    await connection.retry(job.deliver)
+    await connection.retry(job.follow)
 
 
 def _uninstall_over_ssh(
@@ -336,29 +335,29 @@ def _uninstall_over_ssh(
 
 
 async def _uninstall_by_itself(controller: Controller, instance: Instance, *, force: bool) -> list[str]:
-    """The agent runs a script that ends the agent: silence is the sign that it is done."""
-    with AgentConnection(controller, instance) as line:
-        home, program = await _place_of(controller, await line.client(), instance)
+    """Run a script on the agent that stops and removes it. It has succeeded if the connection is lost."""
+    with AgentConnection(controller, instance) as connection:
+        home, program = await _location_of(controller, await connection.client(), instance)
         order = {"force": force, "own": 1}
         timeouts = controller.timeouts.install
         job = UnrecordedTask(controller, deploy.script(home, program, "uninstall", order, timeouts))
-        await _within(timeouts.script, line.retry(job.deliver), instance, "removal")
-        if not await _within(timeouts.script, _until_silent(line, job), instance, "removal"):
+        await _within(timeouts.script, connection.retry(job.deliver), instance, "removal")
+        if not await _within(timeouts.script, _until_lost(connection, job), instance, "removal"):
             deploy.read_answers(bytes(job.written), instance.name, "uninstall")
         return []
 
 
-async def _until_silent(line: AgentConnection, job: UnrecordedTask) -> bool:
-    """Follow the script; return True when the agent went away meanwhile."""
+async def _until_lost(connection: AgentConnection, job: UnrecordedTask) -> bool:
+    """Follow the script. Return True if the connection is lost before it ends."""
     try:
-        await job.follow(await line.client())
+        await job.follow(await connection.client())
     except (ConnectionLost, ClientNotOnline, ClientNotRunning):
         return True
     return False
 
 
 class UnrecordedTask:
-    """A script that an agent runs for us, beside the history. ``written`` is what it wrote so far."""
+    """A script that an agent runs for Assist itself, without a record in the history. ``written``: output so far."""
 
     def __init__(self, controller: Controller, script: bytes) -> None:
         self._record = ids.new_id(ids.Kind.RECORD, controller.now_ms())
@@ -376,12 +375,12 @@ class UnrecordedTask:
         await client.call("task.run", request)
 
     async def follow(self, client: Client) -> None:
-        """Take what it writes, from where we are, until it has ended."""
+        """Receive the rest of its output until it has ended, then delete the task on the agent."""
         async for event in client.watch(self._record, offset=len(self.written)):
             if isinstance(event, Chunk):
                 self.written.extend(event.data)
-            if len(self.written) > MOST_WRITTEN:
-                raise InvalidAnswer("cannot go on: the agent says that its script printed more than it can")
+            if len(self.written) > MOST_OUTPUT:
+                raise InvalidAnswer("cannot continue: the agent reports more output than its script can print")
         await client.call("task.forget", {"records": [self._record]})
 
 

@@ -1,4 +1,4 @@
-"""How instances are: each is asked, many at once, and what cannot be asked says why."""
+"""Health of instances: query their agents concurrently, with an error for each that cannot be reached."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from assist_cli.store import instances as store
 
 @dataclass(frozen=True)
 class InstanceHealth:
-    """An instance, how it is now, and what was run on it."""
+    """An instance, its health now, and its use: what was run on it."""
 
     instance: Instance
     health: Health
@@ -27,9 +27,9 @@ class InstanceHealth:
 def states(
     controller: Controller, instances: Sequence[Instance], *, patience: float | None = None
 ) -> list[InstanceHealth]:
-    """Ask these instances how they are, and note which have answered. No instance keeps another waiting.
+    """Query the health of these instances concurrently, and note which have answered.
 
-    One that has not answered after ``patience`` seconds (None: as long as it may take) is not online.
+    An instance without an answer after ``patience`` seconds (None: no limit here) is not online.
     """
     found = asyncio.run(concurrency.each(instances, lambda instance: _within(patience, controller, instance)))
     uses = store.uses(controller.database, [instance.id for instance in instances])
@@ -49,11 +49,11 @@ def states(
 
 
 async def hear(client: Client) -> Health:
-    """How the agent says that it is. Raises AgentError."""
+    """Query the health of the agent on this connection. Raises AgentError."""
     begin = time.time()
     answer = await client.call("agent.status", {})
     end = time.time()
-    greeting, told = client.greeting, answer["time"]
+    greeting, agent_time = client.greeting, answer["time"]
     return Health(
         agent=greeting.agent,
         protocol=".".join(map(str, greeting.protocol)),
@@ -64,24 +64,24 @@ async def hear(client: Client) -> Health:
         uptime=answer["uptime"],
         spool_bytes=answer["spool"],
         free_bytes=answer["free"],
-        clock_offset=None if told is None else told - (begin + end) / 2,
+        clock_offset=None if agent_time is None else agent_time - (begin + end) / 2,
         certificate_ends=client.certificate_ends,
         guard=answer["guard"],
     )
 
 
 def silent(instance: Instance, seconds: float, hint: str = "") -> Health:
-    """What is known of one that did not answer for so long."""
+    """The health of an instance that did not answer within ``seconds``."""
     message = f"cannot talk to the agent at '{instance.address}': no answer in {seconds:g} s"
     return Health(error_code=ClientNotOnline.code, error=message, hint=hint)
 
 
 def unreached(controller: Controller, instance: Instance, error: Exception) -> Health:
-    """What is known of one that cannot be asked; a bug that is met is reported. Raises DatabaseFailure."""
+    """The health of an instance whose query failed. Reports an unexpected error as a bug. Raises DatabaseFailure."""
     if not isinstance(error, AssistError):
         from assist_cli import bug_report
 
-        error = bug_report.reported(controller.home, error, f"ask '{instance.name}' how it is")
+        error = bug_report.reported(controller.home, error, f"query the health of '{instance.name}'")
     if isinstance(error, DatabaseFailure):
         raise error
     return Health(error_code=error.code, error=error.message, hint=error.hint)
@@ -96,7 +96,7 @@ async def _within(patience: float | None, controller: Controller, instance: Inst
 
 
 async def ask(controller: Controller, instance: Instance) -> Health:
-    """How this instance says that it is, or why it cannot be asked."""
+    """Connect to this instance and return its health, or the error."""
     seconds = controller.timeouts.agent.health
     try:
         client = await connection.connect(controller, instance.address, instance.id)
@@ -105,6 +105,6 @@ async def ask(controller: Controller, instance: Instance) -> Health:
         finally:
             client.close()
     except asyncio.TimeoutError:
-        return silent(instance, seconds, "see its log, or restart it")
+        return silent(instance, seconds, "check the log of its agent, or restart it")
     except Exception as error:
         return unreached(controller, instance, error)

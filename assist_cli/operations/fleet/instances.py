@@ -1,6 +1,6 @@
-"""The register of instances: which there are, which of them a user means, and how one is added, changed and removed.
+"""The inventory: add, list, change and remove instances, and resolve targets to instances.
 
-A change and its audit line are one transaction.
+A change and its audit entry are one transaction.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from assist_cli.store import audit
 from assist_cli.store import instances as store
 from assist_cli.store.database import Reader, Transaction
 
-Targets = Selection | tuple[Instance, ...]  # in the words of a person, or already looked up
+Targets = Selection | tuple[Instance, ...]  # as the user gave them, or already resolved
 
 
 def resolve(controller: Controller, targets: Targets) -> list[Instance]:
-    """The instances that are meant, each once, by name; ``local`` for an empty selection.
+    """Resolve targets to instances, each once, sorted by name; to ``local`` for an empty selection.
 
-    Those that are looked up already are only put in order. Raises NotFound for a target that names nothing,
-    InvalidParameter for what is none, and AgentError when ``local`` has no id yet and cannot be started.
+    Targets that are already resolved are only sorted. Raises NotFound for a target without a match, InvalidParameter
+    for an invalid one, and AgentError if ``local`` has no id yet and cannot be started.
     """
     if not isinstance(targets, Selection):
         return target.ordered(targets)
@@ -39,7 +39,7 @@ def resolve(controller: Controller, targets: Targets) -> list[Instance]:
 
 
 def listing(controller: Controller, selection: Selection) -> list[Instance]:
-    """All that are registered, by name; with a selection only those that it means. Asks no agent."""
+    """The registered instances, sorted by name, or those of a selection. Connects to no agent."""
     known = store.registered(controller.database)
     if not selection.is_empty:
         return target.choose(known, selection)
@@ -47,15 +47,15 @@ def listing(controller: Controller, selection: Selection) -> list[Instance]:
 
 
 def get(controller: Controller, name: str) -> Instance:
-    """The instance of this name, or whose id this is or begins so. Raises NotFound."""
+    """The instance with this name, id, or unique prefix of an id. Raises NotFound."""
     return _get(store.registered(controller.database), name)
 
 
 def add(controller: Controller, name: str, address: str, tags: Mapping[str, str] | None = None) -> Instance:
-    """Register the agent at an address, which is asked who it is first.
+    """Connect to the agent at an address, and register its instance.
 
-    Registering the same instance again under its name corrects its address, and its tags where some are given. Raises
-    InvalidParameter for a name, a tag or an address, Conflict when the name or the instance is taken, and AgentError.
+    Adding an instance again under its name updates its address, and its tags if any are given. Raises InvalidParameter
+    for a name, a tag or an address, Conflict if the name or the instance is in use, and AgentError.
     """
     from assist_cli.agents import route
 
@@ -64,36 +64,39 @@ def add(controller: Controller, name: str, address: str, tags: Mapping[str, str]
     way = route.parse(address)
     if isinstance(way, route.Local):
         raise InvalidParameter(
-            "cannot add the agent of this machine: it is there without being added",
-            hint="assist run -- uname -a runs on it",
+            "cannot add the agent of this machine: it is always there",
+            hint="run a script on it: assist run -- uname -a",
             code=codes.INVALID_ADDRESS,
         )
-    met = _meet(controller, name, str(way))
+    found = _identify(controller, name, str(way))
     with controller.database.transaction() as transaction:
-        known = store.registered_by_id(transaction, met.id)
-        _refuse_taken(transaction, met, known)
+        known = store.registered_by_id(transaction, found.id)
+        _refuse_taken(transaction, found, known)
         kept = known.tags if known else {}
-        instance = replace(met, created=known.created if known else met.created, tags=kept if tags is None else tags)
+        instance = replace(
+            found, created=known.created if known else found.created, tags=kept if tags is None else tags
+        )
         store.register(transaction, instance)
         _note(controller, transaction, "instance.add", instance, f"at {instance.address}")
     return instance
 
 
 def tag(controller: Controller, wanted: Sequence[str], changes: Mapping[str, str | None]) -> list[Instance]:
-    """Set tags of all instances that targets mean; a value of None takes the tag away from those that have it.
+    """Set tags on the instances of these targets. A value of None removes the tag.
 
-    Raises NotFound, also for a tag that none of them has, and InvalidParameter.
+    Raises NotFound, also if none of them has a tag to remove, and InvalidParameter.
     """
     given = checked_tags({key: value for key, value in changes.items() if value is not None})
     gone = {unicodedata.normalize("NFC", key) for key, value in changes.items() if value is None}
-    said = (f"{key}={value}" if value else f"{key}=" if value is None else key for key, value in changes.items())
-    detail = ", ".join(said)
+    words = (f"{key}={value}" if value else f"{key}=" if value is None else key for key, value in changes.items())
+    detail = ", ".join(words)
     with controller.database.transaction() as transaction:
         found = _chosen(store.registered(transaction), wanted)
         for key in sorted(gone):
             if not any(key in instance.tags for instance in found):
+                folded = target.fold(each.name for each in found)
                 raise NotFound(
-                    f"cannot take the tag '{key}' from '{target.fold(each.name for each in found)}': there is none",
+                    f"cannot remove the tag '{key}' from '{folded}': there is no such tag",
                     hint=f"assist instance show {names.quoted(found[0].name)}",
                     code=codes.TAG_NOT_EXISTS,
                 )
@@ -107,7 +110,7 @@ def tag(controller: Controller, wanted: Sequence[str], changes: Mapping[str, str
 
 
 def rename(controller: Controller, name: str, new_name: str) -> Instance:
-    """Give an instance another name; the history keeps the old one. Raises NotFound, InvalidParameter, Conflict."""
+    """Rename an instance. The history keeps the old name. Raises NotFound, InvalidParameter, Conflict."""
     new_name = checked_name(new_name)
     with controller.database.transaction() as transaction:
         instance = _get(store.registered(transaction), name)
@@ -121,7 +124,7 @@ def rename(controller: Controller, name: str, new_name: str) -> Instance:
 
 
 def remove(controller: Controller, name: str, *, also: Also | None = None) -> Instance:
-    """Forget an instance; its agent goes on, and the history stays. Raises NotFound, Conflict while something runs."""
+    """Remove an instance. Its agent and its history stay. Raises NotFound, Conflict while something runs on it."""
     with controller.database.transaction() as transaction:
         instance = _get(store.registered(transaction), name)
         if also is not None:
@@ -133,38 +136,38 @@ def remove(controller: Controller, name: str, *, also: Also | None = None) -> In
 
 
 def refuse_in_use(reader: Reader, instance: Instance) -> None:
-    """Raise Conflict while an invocation of the instance is not over."""
+    """Raise Conflict while an invocation of the instance is in progress."""
     use = store.uses(reader, [instance.id]).get(instance.id)
     if use is not None and use.open:
         raise Conflict(
-            f"cannot remove the instance '{instance.name}': {use.open} of its invocations are not over",
-            hint="assist invocation list --status Running shows them; wait for them, or stop them",
+            f"cannot remove the instance '{instance.name}': invocations in progress: {use.open}",
+            hint="list them: assist invocation list --status Running; then wait for them, or stop them",
             code=codes.INSTANCE_IN_USE,
         )
-    from assist_cli.store import schedules  # a look at the history needs none of it
+    from assist_cli.store import schedules  # most commands do not need it
 
     waiting = schedules.on_instance(reader, instance.id)
     if waiting:
         raise Conflict(
-            f"cannot remove the instance '{instance.name}': {waiting[0]} is to run there again",
+            f"cannot remove the instance '{instance.name}': schedule {waiting[0]} is to run there",
             hint=f"assist stop {waiting[0]} -i {names.quoted(instance.name)}",
             code=codes.INSTANCE_IN_USE,
         )
 
 
 def refuse_name_of_another(reader: Reader, name: str, instance_id: str) -> None:
-    """Raise Conflict when an instance other than this one bears the name."""
-    bearer = store.by_name(reader, name)
-    if bearer is not None and bearer.id != instance_id:
+    """Raise Conflict if another instance has the name."""
+    owner = store.by_name(reader, name)
+    if owner is not None and owner.id != instance_id:
         raise Conflict(
-            f"cannot use the name '{name}': the instance {bearer.id} at '{bearer.address}' bears it",
-            hint=f"take another name, or free it: assist instance remove {names.quoted(name)}",
+            f"cannot use the name '{name}': the instance {owner.id} at '{owner.address}' has it",
+            hint=f"choose another name, or free it: assist instance remove {names.quoted(name)}",
             code=codes.INSTANCE_NAME_EXISTS,
         )
 
 
 def refuse_another_name(name: str, known: Instance | None) -> None:
-    """Raise Conflict when an instance is registered, and under another name."""
+    """Raise Conflict if an instance is registered under another name."""
     if known is not None and known.name != name:
         raise Conflict(
             f"cannot add '{name}': the instance {known.id} is registered as '{known.name}'",
@@ -174,16 +177,16 @@ def refuse_another_name(name: str, known: Instance | None) -> None:
 
 
 def checked_tags(tags: Mapping[str, str]) -> dict[str, str]:
-    """Tags in the form that is stored; the rules are those of names. Raises InvalidParameter, QuotaExceeded."""
+    """Validate tags by the rules of names, and normalise them. Raises InvalidParameter, QuotaExceeded."""
     return dict(names.checked_tag(key, value) for key, value in tags.items())
 
 
 def _get(known: Sequence[Instance], name: str) -> Instance:
-    """The one instance of a name, also one from before such names were refused, or of a target."""
+    """The one instance with a name, even if such names are refused today, or of a target."""
     found = [each for each in known if each.name == name] or _chosen(known, (name,))
     if len(found) > 1:
         raise InvalidParameter(
-            f"cannot tell which instance is meant: '{name}' names {len(found)}",
+            f"cannot use '{name}' as one instance: it matches {len(found)}",
             hint=f"name one: {names.some_of([each.name for each in found])}",
             code=codes.INVALID_TARGET,
         )
@@ -191,52 +194,54 @@ def _get(known: Sequence[Instance], name: str) -> Instance:
 
 
 def _chosen(known: Sequence[Instance], wanted: Sequence[str]) -> list[Instance]:
-    """Those of the instances that targets mean. Raises NotFound, InvalidParameter."""
+    """Resolve targets among ``known``. Raises NotFound, InvalidParameter."""
     if not known:
         raise none_registered(wanted[0])
     return target.choose(known, Selection(tuple(wanted)))
 
 
 def none_registered(name: str) -> NotFound:
-    """The error of asking for an instance where there is none at all."""
+    """The error for an instance that is not found because none is registered."""
     return NotFound(
         f"cannot find an instance '{name}': none is registered",
-        hint="assist instance install or assist instance add registers one",
+        hint="register one: assist instance install or assist instance add",
         code=codes.INSTANCE_NOT_EXISTS,
     )
 
 
 def checked_name(name: str) -> str:
-    """The name in the form that is stored. Raises InvalidParameter, QuotaExceeded, Conflict for ``local``."""
+    """Validate and normalise a name. Raises InvalidParameter, QuotaExceeded, and Conflict for ``local``."""
     name = names.checked_target_name(name)
     if name == LOCAL:
         raise Conflict(
-            "cannot use the name 'local': it is always this machine", hint="take another name", code=codes.NAME_RESERVED
+            "cannot use the name 'local': it is always this machine",
+            hint="choose another name",
+            code=codes.NAME_RESERVED,
         )
     return name
 
 
 def _refuse_taken(transaction: Transaction, instance: Instance, known: Instance | None) -> None:
-    """Raise Conflict when another instance bears the name, or this one is registered under another."""
+    """Raise Conflict if another instance has the name, or this instance has another name."""
     refuse_name_of_another(transaction, instance.name, instance.id)
     refuse_another_name(instance.name, known)
 
 
 def _local(controller: Controller) -> Instance:
-    """The instance of this machine. Its id is its agent's, which gets one when it is started for the first time."""
+    """The instance of this machine. Its id is that of its agent, which gets one on its first start."""
     from assist_cli.agents import embedded
 
     known = store.by_name(controller.database, LOCAL)
     if known is not None and known.id == embedded.instance_id(controller.home):
         return known
-    instance = replace(_meet(controller, LOCAL, LOCAL), tags=known.tags if known else {})
+    instance = replace(_identify(controller, LOCAL, LOCAL), tags=known.tags if known else {})
     with controller.database.transaction() as transaction:
         store.register(transaction, instance)
     return instance
 
 
-def _meet(controller: Controller, name: str, address: str) -> Instance:
-    """The instance that answers at an address. Raises AgentError."""
+def _identify(controller: Controller, name: str, address: str) -> Instance:
+    """Connect to the agent at an address, and return its instance. Raises AgentError."""
     import asyncio
 
     from assist_cli.operations.fleet import connection

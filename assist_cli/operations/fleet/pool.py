@@ -1,4 +1,4 @@
-"""Connections that are kept: one connection to each instance, used by all that goes there."""
+"""A connection pool: one shared connection to each instance."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from assist_cli.store import instances
 
 
 class SharedConnection(AgentConnection):
-    """A connection that many use at once. After a failure it backs off; until then it gives the same error again."""
+    """A connection with many concurrent users. After a failure it backs off, and meanwhile raises the same error."""
 
     users = 0
 
@@ -26,7 +26,7 @@ class SharedConnection(AgentConnection):
         super().__init__(controller, _instance(controller, instance_id))
         self._lock = asyncio.Lock()
         self._failures = 0
-        self._again = 0.0
+        self._retry_at = 0.0
         self._error: AgentError | None = None
 
     async def client(self) -> Client:
@@ -34,15 +34,15 @@ class SharedConnection(AgentConnection):
             return await super().client()
         loop = asyncio.get_running_loop()
         async with self._lock:
-            if self._error is not None and loop.time() < self._again:
+            if self._error is not None and loop.time() < self._retry_at:
                 raise self._error
-            self._instance = _instance(self._controller, self._instance.id)  # its address may be another one by now
+            self._instance = _instance(self._controller, self._instance.id)  # its address may have changed
             try:
                 client = await super().client()
             except AgentError as error:
                 timeouts = self._controller.timeouts.agent
                 pause = min(timeouts.backoff * 2**self._failures, timeouts.longest_backoff)
-                self._again = loop.time() + pause * random.uniform(0.5, 1)
+                self._retry_at = loop.time() + pause * random.uniform(0.5, 1)
                 self._failures, self._error = min(self._failures + 1, 10), error
                 raise
             self._failures, self._error = 0, None
@@ -50,7 +50,7 @@ class SharedConnection(AgentConnection):
 
 
 class ConnectionPool:
-    """The lines of a server, no more of them than the system allows connections."""
+    """The connections of a server, at most as many as the system allows."""
 
     def __init__(self, controller: Controller) -> None:
         self._controller = controller
@@ -59,7 +59,7 @@ class ConnectionPool:
 
     @contextlib.asynccontextmanager
     async def connection(self, instance_id: str) -> AsyncIterator[SharedConnection]:
-        """The connection to an instance, for as long as it is used."""
+        """Lend the connection to an instance."""
         connection = self._connections.get(instance_id)
         if connection is None:
             self._make_room()
@@ -76,7 +76,7 @@ class ConnectionPool:
             connection.close()
 
     def _make_room(self) -> None:
-        """Close what was not used for the longest time, when there are too many."""
+        """Close the least recently used idle connection if the pool is full."""
         if len(self._connections) < self._most:
             return
         for instance_id, connection in self._connections.items():

@@ -1,1 +1,1 @@
-"""The history: what ran, shown, searched, compared and pruned."""
+"""The history of invocations: show, search, compare and prune it."""

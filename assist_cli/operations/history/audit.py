@@ -1,4 +1,4 @@
-"""Looking at the audit log."""
+"""Reading the audit log."""
 
 from __future__ import annotations
 
@@ -10,5 +10,5 @@ from assist_cli.store import audit
 
 
 def entries(controller: Controller, *, since: datetime | None, limit: int | None) -> list[AuditEntry]:
-    """The newest lines first: those since a moment, at most ``limit`` of them (None: all)."""
+    """The entries since a time, newest first, at most ``limit`` (None: all)."""
     return audit.entries(controller.database, since, limit)

@@ -1,4 +1,4 @@
-"""Looking at what was run. Whoever looks first sees to it that what is shown is true (docs/rules.md section 2)."""
+"""Reading the history. Open records are first reconciled with their agents (docs/rules.md section 2)."""
 
 from __future__ import annotations
 
@@ -24,69 +24,68 @@ if TYPE_CHECKING:
 
 
 def find(controller: Controller, text: str, *, files: bool = False) -> str:
-    """The id of the invocation that is meant: an id, the beginning of one, or ``-`` for the newest run.
+    """Resolve an id, a unique prefix of one, or ``-`` for the newest run, to the id of an invocation.
 
-    That of a file is found with ``files`` only. Raises NotFound.
+    Invocations of files are found with ``files`` only. Raises NotFound.
     """
     return invocations.find(controller.database, text, invocations.BOTH if files else invocations.RUNS)
 
 
 def show(controller: Controller, invocation_id: str, *, output: bool) -> Invocation:
-    """An invocation with its instances and, where asked for, their output. Raises NotFound.
+    """An invocation with its instances and, with ``output``, their output. Raises NotFound.
 
-    The agents of records that are not final are asked first: how they stand, when they started and, where output is
-    asked for, what they have printed so far.
+    Open records are first reconciled with their agents: status, start time and, with ``output``, interim output.
     """
     return refresh.up_to_date(controller, invocation_id, output=output)
 
 
 def former(controller: Controller, found: Invocation) -> list[tuple[datetime, Invocation]]:
-    """What a periodic invocation ran before its script was changed, the newest first, each with the time of that."""
+    """The earlier scripts of a periodic invocation, newest first, each with the time at which it was replaced."""
     if found.repeat_mode is not RepeatMode.PERIOD:
         return []
-    from assist_cli.store import scripts  # what runs once has one script
+    from assist_cli.store import scripts  # single executions do not need it
 
     return scripts.former(controller.database, found)
 
 
 def planned(controller: Controller, found: Sequence[Invocation]) -> dict[str, Schedule]:
-    """The schedules of those of these invocations that will run again, or at all, by the invocation's id."""
+    """The schedules of those of these invocations that will still fire, by id of the invocation."""
     waiting = [each.id for each in found if each.frequency is not None and each.status is InvokeStatus.RUNNING]
     if not waiting:
         return {}
-    from assist_cli.store import schedules  # what runs at once has none
+    from assist_cli.store import schedules  # runs without a schedule do not need it
 
     return {each.invocation_id: each for each in schedules.open_among(controller.database, waiting)}
 
 
 def changes(controller: Controller) -> object:
-    """A mark that differs from an earlier one when the history may have changed since; it costs next to nothing."""
+    """A value that is different after each change of the history. It is cheap to get."""
     return controller.database.changes()
 
 
 def results(
     controller: Controller, invocation_id: str, where: Selection | None = None, *, every: bool = False
 ) -> Iterator[InvocationInstance]:
-    """The instances of an invocation, or those that ``where`` means, each with its newest record and its output.
+    """The instances of an invocation, or those of ``where``, each with its newest record and its output.
 
-    With ``every`` an instance comes once for each of its records, newest first. Agents are asked as for ``show``.
+    With ``every``, one result for each record of an instance, newest first. Open records are reconciled as in ``show``.
     Raises NotFound.
     """
     found = show(controller, invocation_id, output=not every)
     if every:
-        interim.refresh(controller, interim.of_places(found.instances), output=True)
-    for place in places(controller, found, where):
+        interim.refresh(controller, interim.newest_records(found.instances), output=True)
+    for instance in places(controller, found, where):
         if not every:
-            yield place
+            yield instance
             continue
-        for record in invocations.records(controller.database, invocation_id, place.instance_id):
-            yield replace(place, record=record)
+        for record in invocations.records(controller.database, invocation_id, instance.instance_id):
+            yield replace(instance, record=record)
 
 
 def places(controller: Controller, invocation: Invocation, where: Selection | None) -> list[InvocationInstance]:
-    """The instances of an invocation that ``members.chosen`` means, as they are in it. Raises NotFound."""
+    """The instances of an invocation that ``where`` selects, see ``members.chosen``. Raises NotFound."""
     wanted = members.chosen(controller.database, invocation, where)
-    return [place for place in invocation.instances if place.instance_id in wanted]
+    return [each for each in invocation.instances if each.instance_id in wanted]
 
 
 def filtered(
@@ -99,9 +98,9 @@ def filtered(
     periodic: bool = False,
     unsuccessful: bool = False,
 ) -> Filter:
-    """A filter for ``summaries``. ``command`` is the name or the id of a command, also of one that is gone by now.
+    """A filter for ``summaries``. ``command`` is the name or id of a command, even of a deleted one.
 
-    ``where`` means instances by their names of today. Raises NotFound for what was never there.
+    ``where`` selects instances by their current names. Raises NotFound for a command or an instance that never existed.
     """
     return Filter(
         statuses=tuple(statuses),
@@ -114,23 +113,23 @@ def filtered(
 
 
 def summaries(controller: Controller, *, limit: int | None, wanted: Filter | None = None) -> list[Summary]:
-    """The newest invocations first that ``wanted`` lets through, at most ``limit`` of them (None: all).
+    """The invocations that match ``wanted``, newest first, at most ``limit`` (None: all).
 
-    Agents are asked as for ``show``.
+    Open records are reconciled as in ``show``.
     """
     refresh.refresh(controller, None)
     return listing.summaries(controller.database, limit, wanted)
 
 
 def short_ids(controller: Controller, ids: list[str]) -> dict[str, str]:
-    """For each id a beginning that names it alone."""
+    """A unique prefix of each id."""
     return listing.short_ids(controller.database, ids)
 
 
 def outlast(controller: Controller, invocation_id: str, *, listener: Listener | None, patience: float | None) -> None:
-    """Be there until an invocation ends that runs again and again: until a person stops it. Raises GaveUpWaiting.
+    """Wait until a periodic invocation is stopped, up to ``patience`` seconds (None: no limit). Raises GaveUpWaiting.
 
-    Nobody is asked: the server, by which it runs, writes how its records end.
+    Polls the database only: the server that fires it also writes its outcomes.
     """
     until = None if patience is None else time.monotonic() + patience
     before: object = None
@@ -143,12 +142,12 @@ def outlast(controller: Controller, invocation_id: str, *, listener: Listener | 
         if listener is not None:
             listener.beat()
         if until is not None and time.monotonic() > until:
-            raise GaveUpWaiting(f"cannot wait any longer for {invocation_id}: it goes on")
+            raise GaveUpWaiting(f"cannot wait any longer for {invocation_id}: it continues")
         time.sleep(controller.timeouts.view.beat)
 
 
 def _commands(reader: Reader, text: str) -> tuple[str, ...]:
-    """The ids of the commands that bear this name, or bore it when they ran."""
+    """The ids of the commands with this name, now or when they ran."""
     found = set(listing.commands_run(reader, text))
     try:
         found.add(commands.find(reader, text))
@@ -159,7 +158,7 @@ def _commands(reader: Reader, text: str) -> tuple[str, ...]:
 
 
 def known(reader: Reader, where: Selection) -> tuple[str, ...]:
-    """Those that are registered; where these do not have it, also those that were removed."""
+    """The ids of the instances that ``where`` selects; of removed instances, if no registered one matches."""
     try:
         found = choose(instances.registered(reader), where)
     except NotFound:

@@ -1,7 +1,7 @@
-"""The history in pages, as clients of the API ask for it.
+"""The history in pages, for clients of the API.
 
-No agent is asked how records stand: the server sees to it that this is true. What those that run have printed so far is
-asked for when somebody looks.
+The server reconciles records, so their status is read from the database only. The interim output of running records is
+fetched from their agents on request.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from assist_cli.store import pages as store
 def invocations_of(
     controller: Controller, wanted: Wanted, part: Slice, *, output: bool
 ) -> tuple[list[Invocation], int]:
-    """Some of the invocations that are wanted, newest first, and how many there are in all."""
+    """One page of the matching invocations, newest first, and their total number."""
     ids, total = store.invocation_ids(controller.database, wanted, part)
     found = [invocations.get(controller.database, each, output=output) for each in ids]
-    running = [record for each in found for record in interim.of_places(each.instances)]
+    running = [record for each in found for record in interim.newest_records(each.instances)]
     if interim.refresh(controller, running, output=output):
         found = [invocations.get(controller.database, each, output=output) for each in ids]
     return found, total
@@ -29,9 +29,9 @@ def invocations_of(
 def results_of(
     controller: Controller, wanted: Wanted, part: Slice, *, every: bool
 ) -> tuple[list[InvocationResult], int]:
-    """Some of the records that are wanted, newest first, and how many there are in all.
+    """One page of the matching records, newest first, and their total number.
 
-    Of each instance it is the newest record, or with ``every`` all of them.
+    Only the newest record of each instance matches, or with ``every`` all.
     """
     found, total = store.results(controller.database, wanted, part, history=every)
     if interim.refresh(controller, [each.record for each in found], output=True):

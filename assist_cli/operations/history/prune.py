@@ -1,8 +1,7 @@
-"""Forgetting old history, and giving back the room that it took.
+"""Pruning of old history, and return of its disk space.
 
-It goes a little at a time: each step is a transaction of its own, between which others write; and the file is made
-shorter from its end, never copied as a whole (``VACUUM`` would stop everybody meanwhile). A kill in between leaves
-less to do the next time.
+Pruning has small steps. Each is a transaction, so others can write in between. The file is truncated step by step:
+``VACUUM`` would copy it and block all writers. After a kill, the next pruning continues.
 """
 
 from __future__ import annotations
@@ -16,13 +15,13 @@ from assist_cli.operations.controller import Controller
 from assist_cli.store import audit, prune, search
 from assist_cli.store.prune import Limit
 
-KEPT = timedelta(days=180)  # what a server keeps of the history by itself
-TIDY_SHARE = 10
+KEPT = timedelta(days=180)  # the retention of the history under a server
+REBUILD_SHARE = 10  # rebuild the search index after deleting more than 1/10 of the outputs
 
 
 @dataclass(frozen=True)
 class Pruned:
-    """How many invocations are gone, how many records in all, and by how many bytes the database became smaller."""
+    """The numbers of deleted invocations and records, and of bytes freed in the database file."""
 
     invocations: int
     records: int
@@ -30,62 +29,62 @@ class Pruned:
 
 
 def limit(controller: Controller, *, older_than: timedelta | None = None, keep: int | None = None) -> Limit:
-    """What is to go: what ended so long ago, or all but the newest ``keep`` invocations."""
+    """The limit for pruning: invocations that ended before an age, or all but the newest ``keep``."""
     return Limit(None if older_than is None else controller.now() - older_than, keep)
 
 
 def count(controller: Controller, what: Limit) -> tuple[int, int]:
-    """How many invocations would go, and how many records in all."""
+    """The numbers of invocations and records that would be deleted."""
     return prune.count(controller.database, what)
 
 
 def prune_history(controller: Controller, what: Limit) -> Pruned:
-    """Forget it, and make the database smaller. What is open stays, whatever its age."""
-    going = steps(controller, what)
+    """Delete the invocations beyond a limit, and shrink the database. Open invocations stay, whatever their age."""
+    progress = steps(controller, what)
     while True:
         try:
-            next(going)
+            next(progress)
         except StopIteration as end:
             pruned: Pruned = end.value
             return pruned
 
 
 def steps(controller: Controller, what: Limit) -> Generator[None, None, Pruned]:
-    """The same a step at a time, so that a server may do what is due between two of them."""
+    """Prune step by step, so that a server can fire schedules in between."""
     database = controller.database
     before = prune.size(database)
     invocations, records = prune.count(database, what)
     if not records and not invocations:
         return Pruned(0, 0, 0)
-    told = False
+    is_audited = False
     while True:
         with database.transaction() as transaction:
             batch = prune.batch(transaction, what)
             if batch.is_empty:
                 break
-            if not told:
+            if not is_audited:
                 detail = f"{invocations:,} invocations, {records:,} records: {_in_words(what)}"
                 audit.append(
                     transaction, AuditEntry(controller.now(), controller.actor, "invocation.prune", "history", detail)
                 )
-                told = True
+                is_audited = True
             prune.delete(transaction, batch)
         yield
-    yield from _tidy(controller, records)
+    yield from _rebuild_index(controller, records)
     while prune.free_some(database):
         yield
     prune.shorten(database)
     return Pruned(invocations, records, max(before - prune.size(database), 0))
 
 
-def _tidy(controller: Controller, gone: int) -> Iterator[None]:
-    """Rewrite the index of words when much of it is gone; a little is rewritten in passing, by what comes later."""
-    if gone * TIDY_SHARE < prune.outputs(controller.database):
+def _rebuild_index(controller: Controller, deleted: int) -> Iterator[None]:
+    """Rebuild the search index if many of its entries were deleted. Later writes clean up a few by themselves."""
+    if deleted * REBUILD_SHARE < prune.outputs(controller.database):
         return
-    going_on = begin = True
-    while going_on:
+    has_more = begin = True
+    while has_more:
         with controller.database.transaction() as transaction:
-            going_on = search.tidy_some(transaction, begin=begin)
+            has_more = search.tidy_some(transaction, begin=begin)
         begin = False
         yield
 

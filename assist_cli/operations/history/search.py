@@ -1,7 +1,7 @@
-"""Looking for a text in the history: in what was printed, in scripts, and in names.
+"""Full-text search in the history: in outputs, scripts and names.
 
-The words of what was written since are put into the index first; so a run never waits for it, and the first search of a
-long history takes its time. ``assist serve`` may call ``catch_up`` in between.
+Each search first updates the index, so that runs never wait for it. The first search of a long history is slow.
+``assist serve`` may call ``catch_up`` in between.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from assist_cli.operations.history import history
 from assist_cli.operations.runs import refresh
 from assist_cli.store import search as store
 
-MANY = 20_000  # texts; that takes a second or more
+MANY = 20_000  # texts; indexing them takes a second or more
 
 
 def search(
@@ -29,12 +29,11 @@ def search(
     limit: int | None = None,
     tell: Callable[[int], None] = lambda _: None,
 ) -> list[Hit]:
-    """The newest places first where the words of ``text`` stand in this order, at most ``limit`` (None: all).
+    """Find the words of ``text`` in this order. Returns the newest hits first, at most ``limit`` (None: all).
 
-    The case of letters and what stands between the words count for nothing; ``*`` at the end stands for any rest of the
-    last word. ``where`` means instances by their names of today. Agents are asked for what they have not told yet.
-    ``tell`` is given the number of texts that must be indexed first, when they are many. Raises InvalidParameter,
-    NotFound.
+    Case and the characters between words do not matter; ``*`` at the end matches any ending of the last word. ``where``
+    selects instances by their current names. Open records are first reconciled with their agents. ``tell`` gets the
+    number of texts to be indexed first, if they are many. Raises InvalidParameter, NotFound.
     """
     wanted = phrase.parse(text)
     instance_ids = None if where is None or where.is_empty else history.known(controller.database, where)
@@ -47,7 +46,7 @@ def search(
 
 
 def catch_up(controller: Controller) -> None:
-    """Put the words of all that was written since the last time into the index, a little in each transaction."""
+    """Index all texts that were written since the last call, in small transactions."""
     count = 1
     while count:
         with controller.database.transaction() as transaction:

@@ -1,1 +1,1 @@
-"""Notifications: who is told how an invocation ended, and the process that tells them."""
+"""Notifications: receivers of the outcomes of invocations, and the process that delivers to them."""

@@ -1,7 +1,7 @@
-"""Telling others how an invocation ended: the process that delivers what waits, several at once.
+"""Delivery of notifications: the process that sends the outcomes of invocations, several concurrently.
 
-A receiver that fails is tried again, with longer and longer pauses, and given up in the end; the audit log has how it
-went. Threads wait for the receivers and know nothing of the database.
+A failed delivery is retried with back-off, and given up in the end. The audit log has the outcome. Threads wait for the
+receivers. They do not use the database.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from assist_cli.operations.notify.wishes import lock, resolved
 from assist_cli.paths import Home
 from assist_cli.store import audit, invocations, notices
 
-AT_ONCE = 16
+CONCURRENCY = 16
 FAILED = "Failed"
 
 log = logging.getLogger(__name__)
@@ -36,19 +36,19 @@ Describe = Callable[[Invocation], object]
 
 
 def deliver(controller: Controller, describe: Describe) -> None:
-    """Deliver what waits and what comes meanwhile, until all is delivered or given up.
+    """Deliver all waiting notifications, including new ones, until each is delivered or given up.
 
-    Returns at once when another process is at it. ``describe`` makes the document.
+    Returns immediately if another process delivers. ``describe`` returns the document of an invocation.
     """
     while notices.are_waiting(controller.database):
         with lock(controller.home) as held:
             if not held:
                 return
-            _Courier(controller, describe).run()
+            _NoticeDelivery(controller, describe).run()
 
 
 def attempt(controller: Controller, target: Target, id: str, document: object) -> NoticeResult:
-    """Tell one receiver, once. What goes wrong with it is the answer; raises FileFailure, InvalidParameter for ours."""
+    """Notify a receiver, without retry. Returns its failure as a result. Raises FileFailure, InvalidParameter (key)."""
     timeouts = controller.timeouts.notify
     body = json.dumps(document, ensure_ascii=False).encode("utf-8", "replace")
     if isinstance(target, Webhook):
@@ -66,8 +66,8 @@ class _Attempt:
     answer: Future[NoticeResult]
 
 
-class _Courier:
-    """Delivers: several at once in threads, which know nothing of the database."""
+class _NoticeDelivery:
+    """The delivery loop. It starts a thread for each attempt, and alone uses the database."""
 
     def __init__(self, controller: Controller, describe: Describe) -> None:
         self._controller = controller
@@ -81,20 +81,20 @@ class _Courier:
             if self._under_way:
                 wait([each.answer for each in self._under_way.values()], self._timeouts.look, FIRST_COMPLETED)
             elif notices.are_waiting(self._controller.database):
-                time.sleep(self._timeouts.look)  # until the next attempt is due; others may add to it meanwhile
+                time.sleep(self._timeouts.look)  # until an attempt is due, or another process adds one
             else:
                 return
             self._settle()
 
     def _begin(self) -> None:
         now = self._controller.now()
-        room = AT_ONCE - len(self._under_way)
-        for notice in notices.due(self._controller.database, now, besides=self._under_way, most=room):
+        free = CONCURRENCY - len(self._under_way)
+        for notice in notices.due(self._controller.database, now, besides=self._under_way, most=free):
             document = self._describe(invocations.get(self._controller.database, notice.invocation_id, output=True))
             answer: Future[NoticeResult] = Future()
             under_way = _Attempt(notice, str(parse(notice.target)), time.monotonic(), answer)
             self._under_way[notice.number] = under_way
-            # A thread that hangs must not keep the process from ending.
+            # Daemon threads: one that hangs must not block the exit of the process.
             words = (self._controller, notice, document, answer)
             threading.Thread(target=_attempt_in_thread, args=words, daemon=True).start()
 
@@ -104,7 +104,7 @@ class _Courier:
             if each.answer.done():
                 self._write(each.notice, each.where, each.answer.result())
             elif now - each.began > self._timeouts.attempt:
-                self._write(each.notice, each.where, NoticeResult(False, "no answer that ends", again=True))
+                self._write(each.notice, each.where, NoticeResult(False, "the answer does not end", again=True))
             else:
                 continue
             del self._under_way[each.notice.number]
@@ -144,7 +144,7 @@ def _run(home: Home, program: Program, body: bytes, timeout: float) -> NoticeRes
             program.words, input=body, stdout=2, stderr=2, env=environment, cwd=home.root, timeout=timeout
         )
     except subprocess.TimeoutExpired:
-        return NoticeResult(False, f"it did not end in {timeout:.0f} s, and was killed")
+        return NoticeResult(False, f"killed after its timeout of {timeout:.0f} s")
     except OSError as error:
-        return NoticeResult(False, f"it cannot be started: {error.strerror}")
+        return NoticeResult(False, f"cannot start it: {error.strerror}")
     return NoticeResult(done.returncode == 0, f"exit {done.returncode}")

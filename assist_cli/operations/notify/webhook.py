@@ -1,8 +1,8 @@
-"""A signed POST, as Standard Webhooks has it (https://www.standardwebhooks.com).
+"""Webhooks: a POST that is signed by the rules of Standard Webhooks (https://www.standardwebhooks.com).
 
 The signature is HMAC-SHA256 over the id of the message, the time, and the body. The key is in the environment, or in a
-file of ASSIST_HOME that is made on first use. Certificates are verified, and no redirect is followed: what was signed
-for one place goes to no other.
+file of ASSIST_HOME that is created on first use. Certificates are verified. Redirects are not followed, so that a
+signed message reaches no other receiver.
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ from assist_cli.paths import Home, write_whole
 KEY_VARIABLE = "ASSIST_NOTIFY_KEY"
 KEY_PREFIX = "whsec_"
 KEY_BYTES = 32
-TRY_AGAIN = frozenset({408, 425, 429})
+RETRIED = frozenset({408, 425, 429})  # statuses below 500
 SHOWN_CHARACTERS = 200
 
 
-class _StayHere(urllib.request.HTTPRedirectHandler):
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
     def redirect_request(self, *_: object) -> None:
-        """A redirect is an answer like another one."""
+        """Do not follow it: treat a redirect as the answer."""
 
 
 def key(home: Home) -> Secret:
-    """The key that signs, as the receiver is told it: ``whsec_`` and base64. Raises FileFailure, InvalidParameter."""
+    """The signing key in the form for receivers: ``whsec_`` and base64. Raises FileFailure, InvalidParameter."""
     given = os.environ.get(KEY_VARIABLE)
     if given is not None:
         _bytes_of(given, KEY_VARIABLE)
@@ -46,7 +46,7 @@ def key(home: Home) -> Secret:
     try:
         known = home.notify_key.read_text("ascii").strip()
     except FileNotFoundError:
-        _make(home)
+        _create_key(home)
         return key(home)
     except (OSError, UnicodeDecodeError) as error:
         raise FileFailure(f"cannot read the key '{home.notify_key}': {error}") from error
@@ -55,14 +55,14 @@ def key(home: Home) -> Secret:
 
 
 def signature(key: Secret, id: str, timestamp: int, body: bytes) -> str:
-    """The header ``webhook-signature`` of a message."""
+    """Return the value of the header ``webhook-signature`` of a message."""
     signed = b"%s.%d.%s" % (id.encode("ascii"), timestamp, body)
     digest = hmac.digest(_bytes_of(key.reveal(), "the key"), signed, hashlib.sha256)
     return "v1," + base64.b64encode(digest).decode("ascii")
 
 
 def post(url: str, id: str, body: bytes, key: Secret, now: datetime, timeout: float) -> NoticeResult:
-    """Post a document, once; ``timeout`` is in seconds. Whatever goes wrong is the answer."""
+    """Post a document, without retry. ``timeout`` is in seconds. Returns failures as results."""
     timestamp = int(now.timestamp())
     request = urllib.request.Request(  # noqa: S310 - the URL is one of http or https: model.notice
         url,
@@ -75,7 +75,7 @@ def post(url: str, id: str, body: bytes, key: Secret, now: datetime, timeout: fl
             "webhook-signature": signature(key, id, timestamp, body),
         },
     )
-    opener = urllib.request.build_opener(_StayHere)
+    opener = urllib.request.build_opener(_NoRedirect)
     try:
         with opener.open(request, timeout=timeout) as response:
             return NoticeResult(True, f"{response.status} {response.reason}".strip())
@@ -88,8 +88,8 @@ def post(url: str, id: str, body: bytes, key: Secret, now: datetime, timeout: fl
         return NoticeResult(False, f"no answer: {why}"[:SHOWN_CHARACTERS], again=True)
 
 
-def _make(home: Home) -> None:
-    """Make the key, unless another program was faster."""
+def _create_key(home: Home) -> None:
+    """Create the key, unless another process was faster."""
     made = KEY_PREFIX + base64.b64encode(secrets.token_bytes(KEY_BYTES)).decode("ascii")
     draft = home.notify_key.with_name(f".{home.notify_key.name}.{secrets.token_hex(8)}")
     write_whole(draft, f"{made}\n".encode("ascii"))
@@ -106,7 +106,7 @@ def _refusal(status: int, reason: str) -> NoticeResult:
     text = f"{status} {reason}".strip()[:SHOWN_CHARACTERS]
     if 300 <= status < 400:
         return NoticeResult(False, f"{text}: a redirect, which is not followed")
-    return NoticeResult(False, text, again=status >= 500 or status in TRY_AGAIN)
+    return NoticeResult(False, text, again=status >= 500 or status in RETRIED)
 
 
 def _bytes_of(text: str, where: str) -> bytes:
@@ -116,7 +116,7 @@ def _bytes_of(text: str, where: str) -> bytes:
         return base64.b64decode(text.removeprefix(KEY_PREFIX), validate=True)
     except (ValueError, binascii.Error) as error:
         raise InvalidParameter(
-            f"cannot sign with what stands in {where}: it is no key",
+            f"cannot sign with {where}: it does not contain a key",
             code=codes.INVALID_NOTIFY,
-            hint=f"a key is {KEY_PREFIX} and the base64 of 24 to 64 bytes",
+            hint=f"give {KEY_PREFIX} and the base64 of 24 to 64 bytes",
         ) from error

@@ -1,9 +1,9 @@
-"""Who is to be told how an invocation ends.
+"""Notifications: the receiver of an invocation's outcome.
 
-That it is to be told is written with the end itself (``store.notices``). A process of its own delivers it
-(``messenger``), so that nobody waits for a slow receiver: whoever meets something that waits sees to it that there is
-one. There is one at a time for each home, under a lock that the system lets go of however it dies; what it left undone
-the next one does.
+The transaction that ends an invocation also queues its notification (``store.notices``). A process in the background
+delivers it (``messenger``), so that nothing waits for a slow receiver. Each process that finds queued notifications
+starts a delivery process if none runs. A lock allows one per home. The system releases it when its holder dies, and the
+next process continues.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from assist_cli.store import notices
 
 DELIVER = ("notify", "deliver")
 
-# The program itself, found where this process has found it, whatever the working directory and the environment hold.
+# Runs Assist with the module path of this process, whatever the working directory and the environment contain.
 _PROGRAM = "import json, sys; sys.path[:] = json.loads(sys.argv.pop(1)); from assist_cli.__main__ import main; main()"
 
 log = logging.getLogger(__name__)
@@ -36,7 +36,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Told:
-    """Whom to tell of an invocation, fit to be shown, when, and the newest end that was to be told."""
+    """The notification of an invocation: receiver (safe to print), occasion, and the newest notice."""
 
     where: str
     occasion: Occasion
@@ -44,7 +44,7 @@ class Told:
 
 
 def checked(wish: Wish) -> Wish:
-    """A wish that can be fulfilled from any working directory. Raises InvalidParameter, NotFound, FileFailure."""
+    """Validate a wish, and make its paths absolute. Raises InvalidParameter, NotFound, FileFailure."""
     target = parse(wish.target)
     if isinstance(target, Reference):
         target = Reference(str(Path(target.path).absolute()))
@@ -56,20 +56,20 @@ def checked(wish: Wish) -> Wish:
 
 
 def asking(wish: Wish | None) -> Also | None:
-    """What writes a wish, which was ``checked``, in the transaction that records an invocation."""
+    """A function that writes a ``checked`` wish in the transaction that records an invocation; None without one."""
     if wish is None:
         return None
-    asked = wish
-    return lambda transaction, invocation_id, _: notices.ask(transaction, invocation_id, asked)
+    given = wish
+    return lambda transaction, invocation_id, _: notices.ask(transaction, invocation_id, given)
 
 
 def is_wanted(controller: Controller, invocation_id: str) -> bool:
-    """Whether somebody is to be told how this invocation ends."""
+    """True if this invocation has a notification."""
     return notices.wish(controller.database, invocation_id) is not None
 
 
 def state(controller: Controller, invocation_id: str) -> Told | None:
-    """Whom to tell of an invocation, and what became of that; None when nobody wants to know."""
+    """The notification of an invocation and its outcome; None if it has none."""
     wish = notices.wish(controller.database, invocation_id)
     if wish is None:
         return None
@@ -77,13 +77,13 @@ def state(controller: Controller, invocation_id: str) -> Told | None:
 
 
 def hurry(controller: Controller) -> None:
-    """See to it that what waits is delivered, by a process in the background; returns at once."""
+    """Start the delivery of queued notifications in the background, if there are any. Returns immediately."""
     if notices.are_waiting(controller.database):
         start(controller.home)
 
 
-async def keep_telling(controller: Controller) -> None:
-    """See to the same again and again, for as long as a server serves."""
+async def keep_delivering(controller: Controller) -> None:
+    """Start the delivery of queued notifications periodically, while the server runs."""
     import asyncio
 
     while True:
@@ -92,17 +92,17 @@ async def keep_telling(controller: Controller) -> None:
             if notices.are_waiting(controller.database):
                 await asyncio.to_thread(start, controller.home)
         except (AssistError, OSError) as error:
-            log.error("cannot notify: %s", error)
+            log.error("cannot deliver notifications: %s", error)
 
 
 def target_of(controller: Controller, text: str | None) -> Target:
-    """Where ``text`` says, or else where the newest invocation with a wish goes. Raises as ``checked``."""
+    """The receiver ``text``, or that of the newest invocation with a notification. Raises the errors of ``checked``."""
     if text is not None:
         return resolved(parse(checked(Wish(text)).target))
     wish = notices.newest_wish(controller.database)
     if wish is None:
         raise NotFound(
-            "cannot tell where to send it: nothing was run with --notify yet",
+            "no receiver given, and no invocation with --notify exists",
             hint="assist notify test https://hooks.example.com/assist",
         )
     return resolved(parse(wish.target))
@@ -110,7 +110,7 @@ def target_of(controller: Controller, text: str | None) -> Target:
 
 @contextlib.contextmanager
 def lock(home: Home) -> Iterator[bool]:
-    """Be the one that delivers, if nobody is: whether we are."""
+    """Try to take the lock of the delivery process. Gives True if this process holds it now."""
     import fcntl
 
     try:
@@ -129,9 +129,9 @@ def lock(home: Home) -> Iterator[bool]:
 
 
 def start(home: Home) -> None:
-    """Start the process that delivers, unless there is one; it looks again before it ends.
+    """Start the delivery process, unless one runs: that one checks for new notifications before it exits.
 
-    A shell between us makes it a child of the system, for whose end nobody waits.
+    A shell in between makes it a child of init, so that this process need not wait for it.
     """
     with lock(home) as held:
         if not held:
@@ -158,29 +158,30 @@ def start(home: Home) -> None:
 
 
 def resolved(target: Target) -> Target:
-    """The webhook or program that is meant. Raises FileFailure, InvalidParameter, NotFound."""
+    """Resolve a reference to its webhook or program. Raises FileFailure, InvalidParameter, NotFound."""
     if not isinstance(target, Reference):
         return target
     try:
         lines = Path(target.path).read_text("utf-8").split("\n")
     except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "it is no text"
-        raise FileFailure(f"cannot read where to notify from '{target.path}': {why}") from error
-    meant = parse(lines[0])
-    if isinstance(meant, Reference):
+        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise FileFailure(f"cannot read the receiver of notifications from '{target.path}': {why}") from error
+    named = parse(lines[0])
+    if isinstance(named, Reference):
         raise InvalidParameter(
-            f"cannot notify as '{target.path}' says: it names another file",
+            f"cannot use the receiver of notifications in '{target.path}': it is another file",
             code=codes.INVALID_NOTIFY,
-            hint="its first line is a URL, or a program and its words",
+            hint="write a URL, or a program and its arguments, in its first line",
         )
-    return _found(meant) if isinstance(meant, Program) else meant
+    return _found(named) if isinstance(named, Program) else named
 
 
 def _found(program: Program) -> Program:
-    """The program by the path of its file. Raises NotFound."""
+    """The program with the absolute path of its file. Raises NotFound."""
     path = shutil.which(program.words[0])
     if path is None:
         raise NotFound(
-            f"cannot find the program '{program.words[0]}' to notify with", hint="give its path, and make it executable"
+            f"cannot find the program '{program.words[0]}' for notifications",
+            hint="give its path, and make it executable",
         )
     return Program((str(Path(path).absolute()), *program.words[1:]))

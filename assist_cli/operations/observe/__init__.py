@@ -1,1 +1,1 @@
-"""Observing: the fleet on one screen, metrics, and the doctor."""
+"""Observability: the overview of the fleet, metrics, and the doctor."""

@@ -1,7 +1,7 @@
-"""Why it does not work: this controller, or one instance, looked over step by step. Each step says what to do.
+"""The doctor: checks of this controller, or of one instance. Each failed check has a hint.
 
-Nothing is started or migrated. Of a home that is not this user's alone nothing is read, and one that others could only
-read is made private, as by every command.
+The doctor starts no agent and migrates no database. Like every command, it refuses a home that others can write to or
+own, and makes a home private that others can only read.
 """
 
 from __future__ import annotations
@@ -36,20 +36,20 @@ from assist_cli.store.database import RESTORE, SCHEMA_VERSION, open_database
 FREE_BYTES = 256 * 1024 * 1024
 CLOCK_TOLERANCE = 5.0  # seconds between two clocks
 SHOWN = 3
-ROUTE = "route"  # the check that fails when the agent cannot be reached
-IDLE = "does not run; it is started when it is needed"
+ROUTE = "route"  # the check that fails if the agent cannot be reached
+IDLE = "is not running; it starts on demand"
 
 
 @dataclass(frozen=True)
 class Examination:
-    """What was looked at, and the exit status that goes with it."""
+    """The checks of an examination, and its exit status."""
 
     checks: list[Check]
     status: ExitStatus
 
 
 def examine(home: Home, name: str | None = None) -> Examination:
-    """Look over the controller of a home, or with ``name`` the way to an instance and its agent. Raises NotFound."""
+    """Check the controller of a home, or with ``name`` the route to an instance and its agent. Raises NotFound."""
     mode = _mode(home.root)
     try:
         exists = home.check()
@@ -78,7 +78,7 @@ def examine(home: Home, name: str | None = None) -> Examination:
 
 
 def examine_controller(controller: Controller) -> list[Check]:
-    """Look over what a controller has beside its home and a whole database: certificates, agent, server, register."""
+    """Check certificates, agent, server, schedules and inventory of a controller whose database is usable."""
     return [
         _attempt("statuses", lambda: _statuses(controller)),
         *_certificates(controller.home, controller.now()),
@@ -90,10 +90,10 @@ def examine_controller(controller: Controller) -> list[Check]:
 
 
 def examine_instance(controller: Controller, name: str) -> list[Check]:
-    """Look over the way to an instance, and its agent. Raises NotFound."""
+    """Check the route to an instance, and its agent. Raises NotFound."""
     if name == LOCAL:
         known = store.by_name(controller.database, LOCAL)
-        if known is None or not _is_served(controller.home):
+        if known is None or not _agent_runs(controller.home):
             return [_own_agent(controller.home)]
         instance = known
     else:
@@ -117,25 +117,25 @@ def examine_instance(controller: Controller, name: str) -> list[Check]:
 
 
 def damage(home: Home) -> Check | None:
-    """What is wrong with the database; None when it is whole."""
+    """The failed check of the database; None if it is intact."""
     home.check()
     with _database(home, thorough=True) as (database, _):
         return None if database.ok else database
 
 
 def _without_database(home: Home) -> list[Check]:
-    """What can be looked over where there is no database that could be used."""
+    """The checks that need no database."""
     return [*_certificates(home, utc_now()), _own_agent(home)]
 
 
-def _attempt(name: str, look: Callable[[], Check]) -> Check:
-    """The check, or what prevents it: an error, or stored values that Assist never wrote."""
+def _attempt(name: str, run: Callable[[], Check]) -> Check:
+    """Run a check. An error, or stored values that Assist never wrote, make it a failed check."""
     try:
-        return look()
+        return run()
     except AssistError as error:
         return _failed(name, error)
     except (ArithmeticError, LookupError, TypeError, ValueError) as error:
-        return Check(name, False, f"what is stored makes no sense ({type(error).__name__}: {error})", RESTORE)
+        return Check(name, False, f"the database contains invalid values ({type(error).__name__}: {error})", RESTORE)
 
 
 def _failed(name: str, error: AssistError) -> Check:
@@ -143,7 +143,7 @@ def _failed(name: str, error: AssistError) -> Check:
 
 
 def _mode(path: Path) -> int:
-    """The bits of a mode that let others in; 0 where that cannot be told."""
+    """The permission bits of a folder; 0 if they are unknown."""
     with contextlib.suppress(OSError):
         return stat.S_IMODE(path.stat().st_mode) if os.name == "posix" else 0
     return 0
@@ -151,9 +151,9 @@ def _mode(path: Path) -> int:
 
 def _home(home: Home, exists: bool, mode: int) -> Check:
     if mode & 0o077:
-        text = f"{home.root} could be read by others (mode {mode:04o}); it is private now"
-        return Check("home", False, text, "see who else is on this machine, and renew what was secret")
-    return Check("home", True, str(home.root) if exists else f"{home.root}: none yet, the first command makes it")
+        text = f"{home.root} was readable by others (mode {mode:04o}); it is private now"
+        return Check("home", False, text, "check the other users of this machine, and replace secrets and keys")
+    return Check("home", True, str(home.root) if exists else f"{home.root}: none yet, the first command creates it")
 
 
 def _disk_of(home: Home) -> Check:
@@ -161,15 +161,13 @@ def _disk_of(home: Home) -> Check:
     if hasattr(os, "statvfs"):
         found = os.statvfs(folder)
         if found.f_files and not found.f_favail:
-            return Check(
-                "disk", False, f"no file can be added in {folder}: there are no inodes left", "make room there"
-            )
+            return Check("disk", False, f"no file can be created in {folder}: no inodes are left", "free inodes there")
     return _disk(shutil.disk_usage(folder).free, str(folder))
 
 
 def _disk(free: int, where: str) -> Check:
     text = f"{_size(free)} free in {where}"
-    return Check("disk", free >= FREE_BYTES, text, "" if free >= FREE_BYTES else "make room there")
+    return Check("disk", free >= FREE_BYTES, text, "" if free >= FREE_BYTES else "free disk space there")
 
 
 def _size(number: int) -> str:
@@ -181,15 +179,15 @@ def _size(number: int) -> str:
 
 @contextlib.contextmanager
 def _database(home: Home, *, thorough: bool) -> Iterator[tuple[Check, Controller | None]]:
-    """The check of the database, and a controller where it can be used; ``thorough`` reads all of it."""
+    """Check the database. Gives the check and a controller, None if it is unusable. ``thorough`` reads all of it."""
     path = home.database
     if not path.exists():
-        yield Check("database", True, "none yet, the first command makes it"), None
+        yield Check("database", True, "none yet, the first command creates it"), None
         return
     with contextlib.ExitStack() as stack:
         try:
             faults = checkup.log_faults(path)
-            if not faults:  # opening it would throw away a log that SQLite cannot read
+            if not faults:  # SQLite discards a log that it cannot read when it opens the database
                 database = stack.enter_context(open_database(path, migrate=False))
                 faults = checkup.faults(database) if thorough else []
                 current = database.version == SCHEMA_VERSION
@@ -202,7 +200,7 @@ def _database(home: Home, *, thorough: bool) -> Iterator[tuple[Check, Controller
             text = f"{path} has schema {database.version}: the next command migrates it to schema {SCHEMA_VERSION}"
             yield Check("database", thorough, text, "assist instance list"), None
         else:
-            yield Check("database", True, f"{path} is whole"), Controller(home, database)
+            yield Check("database", True, f"{path} is intact"), Controller(home, database)
 
 
 def _statuses(controller: Controller) -> Check:
@@ -210,16 +208,16 @@ def _statuses(controller: Controller) -> Check:
     if wrong:
         more = f" and {len(wrong) - SHOWN} more" if len(wrong) > SHOWN else ""
         return Check(
-            "statuses", False, f"{', '.join(wrong[:SHOWN])}{more} do not follow from their instances", "report this bug"
+            "statuses", False, f"{', '.join(wrong[:SHOWN])}{more} do not match their instances", "report this bug"
         )
-    return Check("statuses", True, "every invocation follows from its instances")
+    return Check("statuses", True, "every invocation matches its instances")
 
 
 def _certificates(home: Home, now: datetime) -> Iterator[Check]:
-    """Those of this home, where there are any."""
+    """The checks of the certificates of this home, if it has any."""
     hints = {
-        "authority": "install the instances anew, from a new ASSIST_HOME",
-        "controller": "nothing: it is renewed when an instance is reached by tls: the next time",
+        "authority": "install the instances again, from a new ASSIST_HOME",
+        "controller": "nothing: the next connection to a tls: address renews it",
     }
     try:
         pki.check(home)
@@ -234,20 +232,20 @@ def _certificate_of(instance: Instance, found: Health, now: datetime) -> Iterato
         hint = f"assist instance upgrade {quoted(instance.name)} --rotate"
         yield _ends("certificate", found.certificate_ends, now, hint)
     elif isinstance(route.parse(instance.address), route.Ssh):
-        yield Check("host key", True, "the one that is known")
+        yield Check("host key", True, "matches known_hosts")
 
 
 def _ends(name: str, end: datetime, now: datetime, hint: str) -> Check:
     left = end - now
     ok = left > pki.NEAR_END
-    days = f"in {left.days} days" if left > timedelta(0) else "which is over"
-    return Check(name, ok, f"good until {end:%Y-%m-%d}, {days}", "" if ok else hint)
+    text = f"expires {end:%Y-%m-%d}, in {left.days} days" if left > timedelta(0) else f"expired {end:%Y-%m-%d}"
+    return Check(name, ok, text, "" if ok else hint)
 
 
 def _agent_of(controller: Controller) -> Check:
-    """The agent of this machine, which is asked where it runs."""
+    """Check the agent of this machine: query it if it runs."""
     known = store.by_name(controller.database, LOCAL)
-    if known is None or not _is_served(controller.home):
+    if known is None or not _agent_runs(controller.home):
         return _own_agent(controller.home)
     found = _ask(controller, known)
     if not found.is_online:
@@ -256,17 +254,17 @@ def _agent_of(controller: Controller) -> Check:
 
 
 def _own_agent(home: Home) -> Check:
-    """The agent of this machine as it is seen from outside."""
-    return Check("agent", True, f"{embedded.instance_id(home) or LOCAL} {'runs' if _is_served(home) else IDLE}")
+    """Check the agent of this machine without a connection."""
+    return Check("agent", True, f"{embedded.instance_id(home) or LOCAL} {'runs' if _agent_runs(home) else IDLE}")
 
 
-def _is_served(home: Home) -> bool:
+def _agent_runs(home: Home) -> bool:
     return unix.is_served(home.agent / "agentd.sock")
 
 
 def _ask(controller: Controller, instance: Instance) -> Health:
-    """How an instance is; what is not written down for want of a disk is said all the same."""
-    socket = f"unix:{controller.home.agent / 'agentd.sock'}"  # which starts none
+    """Query the health of an instance. It is returned even if the contact cannot be written to a full disk."""
+    socket = f"unix:{controller.home.agent / 'agentd.sock'}"  # this address starts no agent
     target = replace(instance, address=socket) if instance.address == LOCAL else instance
     found = asyncio.run(health.ask(controller, target))
     if found.is_online:
@@ -276,31 +274,37 @@ def _ask(controller: Controller, instance: Instance) -> Health:
 
 
 def _server(controller: Controller) -> Check:
-    """Whether somebody serves, where there is something to fire."""
+    """Check that the server is running, if there are schedules to fire."""
     server = lease.holder(controller)
     waiting = schedules.count_open(controller.database)
     if server is not None:
-        return Check("server", True, f"process {server.pid} on {server.host}, {waiting} schedules")
+        schedules_text = f"{waiting} schedule{'' if waiting == 1 else 's'}"
+        return Check("server", True, f"process {server.pid} on {server.host}, {schedules_text}")
     if waiting:
-        hint = "assist serve, or for good: assist service install"
-        return Check("server", False, f"nobody serves, and {waiting} schedules wait", hint)
-    return Check("server", True, "nobody serves, and nothing waits for it")
+        hint = "assist serve, or at every boot: assist service install"
+        return Check(
+            "server",
+            False,
+            f"it is not running, and {waiting} schedule{'' if waiting == 1 else 's'} will not fire",
+            hint,
+        )
+    return Check("server", True, "it is not running; there is no schedule to fire")
 
 
 def examine_schedules(controller: Controller) -> Check:
-    """Return whether each schedule can be fired: by what the server has written of it, and by its zone."""
+    """Check that each schedule can be fired: by the errors that the server has stored, and by its time zone."""
     found = schedules.errors(controller.database)
     for invocation_id in schedules.open_ids(controller.database):
         try:
             planned = schedules.get(controller.database, invocation_id)
             if planned is not None and (why := error_of(planned)) is not None:
                 found[invocation_id] = why
-        except Exception as error:  # whatever is wrong with one, the others are looked at
+        except Exception as error:  # an error in one schedule must not hide the others
             found.setdefault(invocation_id, str(error))
     if found:
         text = "; ".join(f"{invocation_id} cannot be fired: {error}" for invocation_id, error in found.items())
-        return Check("schedules", False, text, "assist schedule show ID; assist stop ID ends one")
-    return Check("schedules", True, "each can be fired")
+        return Check("schedules", False, text, "assist schedule show ID; to end one: assist stop ID")
+    return Check("schedules", True, "no errors")
 
 
 def _register(controller: Controller) -> Check:
@@ -318,15 +322,15 @@ def _agent(instance: Instance, found: Health) -> Check:
 def _guard(instance: Instance, found: Health) -> Check:
     if found.guard is None:
         if instance.address == LOCAL:
-            return Check("guard", True, "none; this agent is started when it is needed")
-        return Check("guard", False, "none: nobody starts the agent again", "run it under: agentd guard")
+            return Check("guard", True, "none; this agent starts on demand")
+        return Check("guard", False, "none: nothing restarts the agent", "run it under: agentd guard")
     restarts = found.guard.get("restarts", 0)
-    return Check("guard", True, f"pid {found.guard.get('pid')}, {restarts} restarts")
+    return Check("guard", True, f"pid {found.guard.get('pid')}, {restarts} restart{'' if restarts == 1 else 's'}")
 
 
 def _clock(found: Health) -> Check:
     if found.clock_offset is None:
-        return Check("clock", True, "not told by this agent")
+        return Check("clock", True, "not reported by this agent")
     ok = abs(found.clock_offset) <= CLOCK_TOLERANCE
     way = "ahead" if found.clock_offset > 0 else "behind"
     return Check("clock", ok, f"{abs(found.clock_offset):.1f} s {way}", "" if ok else "set it by NTP, there or here")

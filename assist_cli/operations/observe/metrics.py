@@ -1,7 +1,7 @@
-"""Figures for Prometheus, as a service of the server: docs/monitoring.md says what each of them is.
+"""Metrics for Prometheus, exported by the server. docs/operations.md describes each of them.
 
-Each scrape reads the database on a connection of its own, in a thread of the web server, so that the loop which fires
-what is due does nothing for it. Agents are asked by the loop, every half a minute, over connections that are kept.
+A scrape reads the database in a thread of the web server, over its own database connection. So it does not delay the
+event loop that fires schedules. The loop queries the agents every half minute, over a connection pool.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ log = logging.getLogger(__name__)
 
 @contextlib.asynccontextmanager
 async def service(host: str, port: int, controller: Controller) -> AsyncIterator[None]:
-    """The figures at ``http://host:port/metrics`` for as long as the block lasts. Raises Conflict."""
+    """Serve the metrics at ``http://host:port/metrics`` until the end of the block. Raises Conflict."""
     watch = Watch(controller)
     registry = CollectorRegistry()
     registry.register(_Figures(controller.home, watch))
@@ -49,7 +49,7 @@ async def service(host: str, port: int, controller: Controller) -> AsyncIterator
     except OSError as error:
         raise Conflict(
             f"cannot serve metrics at {host} port {port}: {error.strerror}",
-            hint="choose another port, or end who has it",
+            hint="choose another port, or stop the process that uses it",
         ) from error
     log.info("the metrics are at http://%s:%d/metrics", f"[{host}]" if ":" in host else host, server.server_port)
     asking = asyncio.get_running_loop().create_task(watch.keep_asking(controller.timeouts.view.metrics))
@@ -65,7 +65,7 @@ async def service(host: str, port: int, controller: Controller) -> AsyncIterator
 
 
 class _Figures(Collector):
-    """Reads the figures at each scrape; counts the slots that were added since the server began."""
+    """Collects the metrics at each scrape, and counts the slots that were added since the start of the server."""
 
     def __init__(self, home: Home, watch: Watch) -> None:
         self._home = home
@@ -79,7 +79,7 @@ class _Figures(Collector):
             self._newest = figures.newest_slot(controller.database)
 
     def describe(self) -> Iterable[Metric]:
-        """Nothing is read before the first scrape."""
+        """Return nothing: the metrics are read at each scrape only."""
         return ()
 
     def collect(self) -> Iterable[Metric]:
@@ -96,16 +96,16 @@ class _Figures(Collector):
                 ),
                 _gauge(
                     "assist_records_open",
-                    "Records that have not ended: waiting to be sent, running, being stopped",
+                    "Open records: waiting to be sent, running, being stopped",
                     "state",
                     figures.open_records(controller.database),
                 ),
                 _gauge(
-                    "assist_schedules", "Schedules that are not over", "state", figures.schedules(controller.database)
+                    "assist_schedules", "Schedules that have not ended", "state", figures.schedules(controller.database)
                 ),
                 GaugeMetricFamily(
                     "assist_notifications_waiting",
-                    "Ends of invocations that wait to be told",
+                    "Notifications that wait for delivery",
                     figures.waiting_notices(controller.database),
                 ),
                 *self._firings(),
@@ -127,7 +127,7 @@ class _Figures(Collector):
     def _firings(self) -> list[Metric]:
         outcomes = CounterMetricFamily(
             "assist_firings",
-            "Due times on instances since the server began, by what became of them",
+            "Due times on instances since the start of the server, by outcome",
             labels=["outcome"],
         )
         for outcome in SlotOutcome:
@@ -138,15 +138,17 @@ class _Figures(Collector):
             total += self._late[bucket]
             buckets.append(("+Inf" if bucket == float("inf") else str(bucket), total))
         lateness = HistogramMetricFamily(
-            "assist_firing_lateness_seconds", "By how much records were sent after their due time", labels=[]
+            "assist_firing_lateness_seconds", "Time from the due time of a record until it was sent", labels=[]
         )
         lateness.add_metric([], buckets, self._lateness)
         return [outcomes, lateness]
 
     def _instances(self) -> list[Metric]:
-        up = GaugeMetricFamily("assist_instance_up", "Whether the agent of an instance answered", labels=["instance"])
+        up = GaugeMetricFamily(
+            "assist_instance_up", "1 if the agent of an instance answered, else 0", labels=["instance"]
+        )
         tasks = GaugeMetricFamily("assist_instance_tasks", "Tasks that run on an instance", labels=["instance"])
-        for instance, health in self._watch.heard():
+        for instance, health in self._watch.queried():
             up.add_metric([instance.name], health.is_online)
             if health.is_online:
                 tasks.add_metric([instance.name], health.running)

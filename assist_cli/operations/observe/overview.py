@@ -1,7 +1,7 @@
-"""The whole fleet at a glance, again and again: what the history says at once, what the agents say as it comes.
+"""The overview of the fleet, updated periodically: the history immediately, the health of agents as they answer.
 
-Agents are asked in the background, over connections that are kept, so many at a time; one that is slow or gone is told
-as such and keeps nobody waiting. Between two rounds there is a pause that grows with what a round has cost.
+Agents are queried in the background, over a connection pool, with limited concurrency. A slow or unreachable agent
+delays no other. The pause between two rounds grows with the CPU time of a round.
 """
 
 from __future__ import annotations
@@ -27,19 +27,19 @@ from assist_cli.operations.server import schedules
 from assist_cli.store import instances as register
 from assist_cli.store import overview as store
 
-SHARE = 40  # a round of questions is followed by a pause of so many times its CPU time
-ASKED_AT_ONCE = 32
+PAUSE_FACTOR = 40  # the minimum pause after a round, as a multiple of its CPU time
+CONCURRENT_QUERIES = 32
 LISTED = 50
 FAILURES = 200
-WRITTEN = 12  # after so many rounds it is written who has answered: it makes everybody read the history again
+WRITE_ROUNDS = 12  # rounds between two writes of the contacts: each write makes every viewer read the history again
 
-# A look at it does not start the agent of this machine.
-RESTING = Health(error_code=codes.CLIENT_NOT_RUNNING, error="it is started when something runs on it")
+# The overview does not start the agent of this machine.
+RESTING = Health(error_code=codes.CLIENT_NOT_RUNNING, error="it starts on demand")
 
 
 @dataclass(frozen=True)
 class Overview:
-    """How everything stands. An instance without a ``health`` was not heard of yet."""
+    """The state of the fleet. An instance without a ``health`` has not answered or failed yet."""
 
     now: datetime
     instances: Sequence[Instance]
@@ -51,25 +51,25 @@ class Overview:
 
 
 class Viewer:
-    """Who looks. ``keyboard`` is the descriptor of a terminal, None where there is none."""
+    """A view of the overview. ``keyboard`` is the file descriptor of a terminal; None if there is none."""
 
     keyboard: int | None = None
 
     def draw(self, overview: Overview) -> None:
-        """Show this."""
+        """Show the overview."""
 
     def pressed(self) -> bool:
-        """The keyboard has something to read; whether that means to leave."""
+        """Read the keyboard, which has input. Return True to quit."""
         return False
 
 
 def look(controller: Controller) -> Overview:
-    """How everything stands now, every instance asked once."""
+    """Query every instance once, and return the overview."""
     return asyncio.run(_look(controller))
 
 
 def observe(controller: Controller, viewer: Viewer) -> None:
-    """Show it to ``viewer`` until that leaves, or the process is told to end."""
+    """Show the overview in ``viewer`` until the user quits or a signal ends the process."""
     asyncio.run(_observe(controller, viewer))
 
 
@@ -84,21 +84,20 @@ async def _look(controller: Controller) -> Overview:
 async def _observe(controller: Controller, viewer: Viewer) -> None:
     loop = asyncio.get_running_loop()
     done = asyncio.Event()
-    again = asyncio.Event()
+    redraw = asyncio.Event()
+
+    def quit_viewer() -> None:
+        done.set()
+        redraw.set()
 
     def press() -> None:
         if viewer.pressed():
-            done.set()
-            again.set()
-
-    def leave() -> None:
-        done.set()
-        again.set()
+            quit_viewer()
 
     watch = Watch(controller)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        loop.add_signal_handler(number, leave)
-    loop.add_signal_handler(signal.SIGWINCH, again.set)
+        loop.add_signal_handler(number, quit_viewer)
+    loop.add_signal_handler(signal.SIGWINCH, redraw.set)
     if viewer.keyboard is not None:
         loop.add_reader(viewer.keyboard, press)
     asking = loop.create_task(watch.keep_asking(controller.timeouts.view.ask))
@@ -106,9 +105,9 @@ async def _observe(controller: Controller, viewer: Viewer) -> None:
         while not done.is_set():
             watch.read()
             viewer.draw(watch.overview())
-            again.clear()
+            redraw.clear()
             with contextlib.suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(again.wait(), controller.timeouts.view.overview)
+                await asyncio.wait_for(redraw.wait(), controller.timeouts.view.overview)
             if asking.done():
                 asking.result()
     finally:
@@ -120,7 +119,7 @@ async def _observe(controller: Controller, viewer: Viewer) -> None:
 
 
 class Watch:
-    """What is known, brought up to date when it is asked for."""
+    """The state of the fleet, updated by ``read`` and ``ask``."""
 
     def __init__(self, controller: Controller) -> None:
         self._controller = controller
@@ -134,7 +133,7 @@ class Watch:
         self._is_served = False
 
     def read(self) -> None:
-        """Read the history again if it has changed."""
+        """Read the history if it has changed."""
         database = self._controller.database
         changes = database.changes()
         if changes != self._changes:
@@ -156,26 +155,26 @@ class Watch:
             self._is_served,
         )
 
-    def heard(self) -> list[tuple[Instance, Health]]:
-        """Who was asked, and how they are; an agent that rests is left out. It may be called from any thread."""
+    def queried(self) -> list[tuple[Instance, Health]]:
+        """The instances that were queried, with their health, without a resting agent. Safe in any thread."""
         known = dict(self._health)
         return [
             (each, known[each.id]) for each in self._instances if each.id in known and known[each.id] is not RESTING
         ]
 
     async def keep_asking(self, pause: float) -> None:
-        """Ask them again and again, with so many seconds between, or more where a round takes much time."""
+        """Query all instances periodically, ``pause`` seconds or more apart."""
         for number in itertools.count(1):
             began = time.process_time()
             await self.ask()
-            if number % WRITTEN == 0:
+            if number % WRITE_ROUNDS == 0:
                 self._controller.settle_contacts()
-            await asyncio.sleep(max(pause, SHARE * (time.process_time() - began)))
+            await asyncio.sleep(max(pause, PAUSE_FACTOR * (time.process_time() - began)))
 
     async def ask(self) -> None:
-        """Ask every instance how it is."""
+        """Query the health of every instance."""
         self.read()
-        await concurrency.each(self._instances, self._ask, at_once=ASKED_AT_ONCE)
+        await concurrency.each(self._instances, self._ask, limit=CONCURRENT_QUERIES)
 
     async def _ask(self, instance: Instance) -> None:
         if instance.name == LOCAL and not unix.is_served(self._controller.home.agent / "agentd.sock"):

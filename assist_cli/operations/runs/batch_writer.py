@@ -1,8 +1,8 @@
-"""Writing what happens to records: many of them in one commit.
+"""The batch writer: the changes of many records in one commit.
 
-A commit waits for the disk, and a fan-out has two of them for each instance: before a record is sent, and when it has
-ended. What instances want written while the loop is busy with others is written together, in one transaction; whoever
-asked goes on when it is on the disk.
+A commit waits for the disk, and a fan-out needs two for each instance: before a record is sent, and when it has ended.
+Changes that arrive in the same turn of the event loop are written in one transaction. Each caller waits until it is
+committed.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ LARGE = 32  # outcomes of up to 1 MiB that are fetched and written at the same t
 
 
 class _Written(NamedTuple):
-    """What came of a batch: when its records were noted as sent, and how those ended that the queue has no room for."""
+    """The result of a batch: sending times by record, and outcomes of records that did not fit into the queue."""
 
     sent: Mapping[str, Moment]
     refused: Mapping[str, Outcome]
 
 
 class BatchWriter:
-    """Writes for the tasks of one event loop. What it raises (DatabaseFailure) reaches all whose writes it undid.
+    """A writer for the tasks of one event loop. A failed transaction raises DatabaseFailure in all tasks of its batch.
 
-    Who has a ``large`` outcome to fetch and to write is one of few at a time.
+    The semaphore ``large`` limits how many large outcomes are fetched and written concurrently.
     """
 
     def __init__(self, controller: Controller) -> None:
@@ -49,10 +49,10 @@ class BatchWriter:
         self._batch: asyncio.Future[_Written] | None = None
 
     async def mark_sent(self, record_id: str, lifetime: timedelta, *, due: datetime | None = None) -> Moment | None:
-        """Note that bytes of a record may leave from now on, and which moment that is.
+        """Mark a record as sent before its first byte leaves, and return that time.
 
-        Its deadline is a ``lifetime`` later. None when it is not to be sent: it was stopped, or is closed. Of one that
-        was ``due`` at a time it is noted how late it is.
+        Its deadline is ``lifetime`` later. Returns None if it must not be sent: it was stopped or closed. If it was
+        ``due`` at a time, its lateness is noted.
         """
         self._sending[record_id] = lifetime
         if due is not None:
@@ -60,7 +60,7 @@ class BatchWriter:
         return (await self._written()).sent.get(record_id)
 
     def note_accepted(self, record_id: str) -> None:
-        """Note that the agent has accepted a record; it is written soon, or with what comes before."""
+        """Note that the agent has accepted a record. It is written soon, or with the next batch."""
         if not self._will_write:
             self._will_write = True
             soon = self._controller.timeouts.agent.accepted_soon
@@ -68,27 +68,27 @@ class BatchWriter:
         self._accepted.add(record_id)
 
     def write_accepted(self) -> None:
-        """Write now what is to be written soon."""
+        """Write the noted acceptances now."""
         self._will_write = False
         if self._accepted and self._batch is None:
             self._batch = asyncio.get_running_loop().create_future()
-            self._batch.add_done_callback(asyncio.Future.exception)  # nobody waits for it: it is known from the record
+            self._batch.add_done_callback(asyncio.Future.exception)  # no caller waits for this batch
             self._write(self._batch)
 
     async def settle(self, outcomes: Mapping[str, Outcome]) -> None:
-        """Write how records ended, by record id."""
+        """Write the outcomes of records, by record id."""
         if outcomes:
             self._ended.update(outcomes)
-            self._accepted.difference_update(outcomes)  # the outcome tells that too
+            self._accepted.difference_update(outcomes)  # an outcome includes the acceptance
             await self._written()
 
     async def enqueue(self, record_id: str, why: str) -> Outcome | None:
-        """Keep a record in the queue for its instance, which does not have it ``why``; its outcome where it is full."""
+        """Queue a record for its instance, for the reason ``why``. Returns its outcome if the queue is full."""
         self._queueing[record_id] = why
         return (await self._written()).refused.get(record_id)
 
     async def _written(self) -> _Written:
-        """Wait for the batch that is being gathered; it is written when the loop has run what is ready now."""
+        """Wait until the current batch is committed, at the end of this turn of the event loop."""
         if self._batch is None:
             loop = asyncio.get_running_loop()
             self._batch = loop.create_future()
@@ -128,7 +128,7 @@ class BatchWriter:
 
 
 def _settle(controller: Controller, transaction: Transaction, outcomes: Mapping[str, Outcome]) -> None:
-    """That a record was closed unanswered, and is corrected now, is told in the audit log."""
+    """Write outcomes. A correction of a record that was closed unanswered gets an audit entry."""
     written = records.settle(transaction, outcomes)
     slots.settle(transaction, {record_id: outcomes[record_id].accepted for record_id in written})
     if written:

@@ -1,7 +1,7 @@
-"""Handing one record to its agent, so that it runs at most once and nothing of it is lost.
+"""Delivery of one record to its agent, at most once and without loss.
 
-A record is noted as sent before its first byte leaves. From then on delivery is repeated over new connections until
-the agent has answered; it runs the record at most once, however often it comes (docs/rules.md section 8).
+A record is marked as sent before its first byte leaves. From then on its delivery is retried over new connections until
+the agent answers. The agent runs a record at most once, however often it is delivered (docs/rules.md section 8).
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ Request = Callable[[Client], Awaitable[Any]]
 
 
 class Delivery(NamedTuple):
-    """What is to be delivered: a request that may run for ``timeout`` seconds.
+    """A delivery: a request that may run for ``timeout`` seconds.
 
-    ``prepare`` makes the request when nothing is in its way any more; what it raises is why the record cannot be
-    executed. Of one that was ``due`` at a time it is noted how late it is. ``noted`` is the moment that is written
-    already as when it was sent, though nothing of it has left. It is given up ``until`` a moment of the loop's clock,
-    by TimeoutError; what was not sent by then is not sent.
+    ``prepare`` makes the request after the agent is connected. An error in it means that the record cannot be executed.
+    If the record was ``due`` at a time, its lateness is noted. ``noted`` is its sending time if that is written
+    already, though nothing was sent. At ``until``, on the clock of the loop, the delivery raises TimeoutError. A record
+    that is unsent by then stays unsent.
     """
 
     timeout: int
@@ -47,17 +47,16 @@ class Delivery(NamedTuple):
 async def deliver(
     controller: Controller, writer: BatchWriter, connection: AgentConnection, record: Record, delivery: Delivery
 ) -> tuple[Record | None, Answer]:
-    """Deliver a record: the record as it is now, and what was heard.
+    """Deliver a record. Returns its new state, and the answer of its agent.
 
-    The record is None when it was not to be sent: it was stopped, or is closed. NOT_ASKED is heard of one that may have
-    been sent before, when it cannot be sent again. Raises TimeoutError as ``Delivery`` has
-    it, and DatabaseFailure.
+    The record is None if it must not be sent: it was stopped or closed. The answer is NOT_ASKED if the record may have
+    been sent before and cannot be sent again. Raises TimeoutError at ``until`` of the delivery, and DatabaseFailure.
     """
     try:
         client = await asyncio.wait_for(
             connection.client(), _left(delivery.until) if delivery.until is not None else None
         )
-    except AssistError as error:  # before anything of the record could leave
+    except AssistError as error:  # nothing of the record was sent
         return record, _unsent(error)
     if _left(delivery.until) <= 0:
         raise asyncio.TimeoutError
@@ -88,14 +87,14 @@ async def deliver(
         return record, Answer(Heard.SILENT)
     except AgentRefused as error:
         return record, Answer(Heard.REFUSED, code=error.code, why=error.message)
-    except AssistError as error:  # of a connection that was made again too: the agent may have it by the one before
+    except AssistError as error:  # the agent may have received it over an earlier connection
         return record, follow.heard(error)
-    result = answer.get("result")  # that of a file is its answer already
+    result = answer.get("result")  # the answer to a file is its result
     return record, follow.ended(result) if result else follow.OPEN
 
 
 def _unsent(error: AssistError) -> Answer:
-    """The answer that no connection is. What was not sent is not unanswered. Raises DatabaseFailure."""
+    """The answer if there was no connection. An unsent record is never UNANSWERED. Raises DatabaseFailure."""
     answer = follow.heard(error)
     code = ClientNotOnline.code if answer.code == UNANSWERED else answer.code
     how = Heard.AWAY if answer.heard is Heard.AWAY else Heard.UNREACHABLE

@@ -1,12 +1,12 @@
-"""Bringing an invocation to its instances: deliver each record, follow it where somebody watches, write how it ended.
+"""Dispatch of an invocation to its instances: deliver each record, follow it if a user watches, write its outcome.
 
-Scripts and files go the same way. A script is followed once it is accepted; the answer to a file is its result.
+Scripts and files take the same path. A script is followed after its acceptance. The answer to a file is its result.
 
-An outcome is written as soon as it is known. That an agent cannot be reached is an outcome too, and no error.
+An outcome is written as soon as it is known. An unreachable agent is an outcome, not an error.
 
-A listener may keep everybody waiting, as one that writes to a pipe whose reader has paused, and a person may stop this
-process and continue it. What agents say meanwhile is heard afterwards, so such time counts neither as silence of an
-agent nor towards the deadline of a record: the clock of the loop is the time that was spent listening.
+A listener may block, for example on a full pipe, and SIGSTOP may suspend this process. Answers of agents that arrive
+meanwhile are read later. So such time counts neither as silence of an agent nor towards the deadline of a record: the
+clock of the loop advances only while the loop waits for events.
 """
 
 from __future__ import annotations
@@ -34,17 +34,17 @@ from assist_cli.operations.runs.follow import fetch, portion
 from assist_cli.operations.runs.listener import Listener
 from assist_cli.operations.runs.worker import RecordWorker
 
-LATENESS = 1.0  # seconds by which we may be woken late; later than that, the process was stopped
-DELIVERIES = 256  # instances that are connected to and handed their record at the same time
+LATENESS = 1.0  # seconds by which a wakeup may be late; after more, the process was suspended
+DELIVERIES = 256  # concurrent connects and deliveries
 
 
 def send(controller: Controller, invocation: Invocation) -> None:
-    """Deliver an invocation that was recorded; return when every agent has it. Raises DatabaseFailure."""
+    """Deliver a recorded invocation. Return when every record is accepted or closed. Raises DatabaseFailure."""
     _run(_Dispatch(controller, invocation).all(follow=False))
 
 
 async def carry(controller: Controller, invocation: Invocation, writer: BatchWriter) -> None:
-    """Deliver an invocation that was recorded, and follow it to its end, in a loop where others write too."""
+    """Deliver a recorded invocation and follow it to its end, in a running event loop with a shared ``writer``."""
     await _Dispatch(controller, invocation, writer=writer).all(follow=True)
 
 
@@ -56,31 +56,31 @@ def send_and_watch(
     patience: float | None = None,
     rollout: Rollout = AT_ONCE,
 ) -> None:
-    """Deliver an invocation that was recorded, and follow it to its end.
+    """Deliver a recorded invocation and follow it to its end.
 
-    After ``patience`` seconds GaveUpWaiting is raised; what was sent goes on, and what was not is left unsent.
+    Raises GaveUpWaiting after ``patience`` seconds. Sent records then continue, and unsent ones stay unsent.
     """
     _run(_Dispatch(controller, invocation, listener, patience, rollout).all(follow=True))
 
 
 def go_on(controller: Controller, invocation: Invocation, rollout: Rollout) -> None:
-    """Deliver what is not sent yet of an invocation, and follow all of it to its end."""
+    """Deliver the unsent records of an invocation, and follow all records to their end."""
     _run(_Dispatch(controller, invocation, None, None, rollout).rest())
 
 
 def watch(
     controller: Controller, invocation: Invocation, *, listener: Listener | None, patience: float | None = None
 ) -> None:
-    """Follow what is not final of an invocation that was sent by whomever; its output comes from the start.
+    """Follow the open records of an invocation, whichever process sent it. Output is received from its start.
 
-    Of what is final the agents are asked for output that the history does not hold whole. Raises GaveUpWaiting as
+    For ended records, output that the history holds only in part is fetched from the agents. Raises GaveUpWaiting as
     ``send_and_watch`` does.
     """
-    _run(_Dispatch(controller, invocation, listener, patience).attend())
+    _run(_Dispatch(controller, invocation, listener, patience).follow())
 
 
 class _Selector(selectors.DefaultSelector):
-    """``spent`` is the time in it, in seconds, but for a time in which the process was stopped."""
+    """A selector that measures its waiting time: ``spent``, in seconds, without time in which it was suspended."""
 
     spent = 0.0
 
@@ -94,7 +94,7 @@ class _Selector(selectors.DefaultSelector):
 
 
 class _ListeningLoop(asyncio.SelectorEventLoop):
-    """An event loop whose time passes only while it listens."""
+    """An event loop whose clock advances only while it waits for events."""
 
     def __init__(self) -> None:
         self._began = time.monotonic()
@@ -106,22 +106,22 @@ class _ListeningLoop(asyncio.SelectorEventLoop):
 
     @property
     def missed(self) -> float:
-        """The seconds since its start in which it did not listen."""
+        """The seconds since its start in which it did not wait for events."""
         return time.monotonic() - self.time()
 
 
 def _run(work: Coroutine[Any, Any, None]) -> None:
-    """Do it in a loop of its own, as ``asyncio.run`` does, which takes none from its caller in every Python."""
+    """Run ``work`` in a ``_ListeningLoop``; before Python 3.11, which has no loop factory, in an ordinary loop."""
     if sys.version_info < (3, 11):
-        asyncio.run(work)  # where time passes also while nobody listens
+        asyncio.run(work)
         return
     with asyncio.Runner(loop_factory=_ListeningLoop) as runner:
         runner.run(work)
 
 
-def fetch_output(controller: Controller, place: InvocationInstance, listener: Listener) -> None:
-    """Give a listener the output so far of a record, running or not, as far as its agent can be reached and has it."""
-    _run(fetch(controller, place, listener))
+def fetch_output(controller: Controller, instance: InvocationInstance, listener: Listener) -> None:
+    """Pass the whole output so far of a record to a listener, if its agent is reachable and still has it."""
+    _run(fetch(controller, instance, listener))
 
 
 async def _beat(listener: Listener, pause: float) -> None:
@@ -131,23 +131,23 @@ async def _beat(listener: Listener, pause: float) -> None:
 
 
 async def _together(*works: Coroutine[Any, Any, None]) -> None:
-    """Do all of them; when one raises, end the others first: a listener that has failed may fail again in each."""
+    """Run ``works`` concurrently. If one raises, cancel the others first: a broken listener would fail in each."""
     tasks = [asyncio.ensure_future(work) for work in works]
     try:
         await asyncio.gather(*tasks)
     except BaseException:
-        await _end(*tasks)
+        await _cancel(*tasks)
         raise
 
 
-async def _end(*tasks: asyncio.Future[Any]) -> None:
+async def _cancel(*tasks: asyncio.Future[Any]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
 class _Dispatch:
-    """One invocation on its way. ``patience`` is in seconds, from now."""
+    """The dispatch of one invocation. ``patience`` is in seconds, from now."""
 
     def __init__(
         self,
@@ -165,37 +165,37 @@ class _Dispatch:
         self._tolerated = rollout.tolerated(len(invocation.instances))
         self._failures = 0
         self._writer = writer or BatchWriter(controller)
-        self._room = asyncio.Semaphore(min(concurrency.connections(), rollout.concurrency or sys.maxsize))
-        self._turn = asyncio.Semaphore(DELIVERIES)
+        self._connections = asyncio.Semaphore(min(concurrency.connections(), rollout.concurrency or sys.maxsize))
+        self._deliveries = asyncio.Semaphore(DELIVERIES)
         self._until = None if patience is None else time.monotonic() + patience  # the clock of the loop
 
     async def all(self, *, follow: bool) -> None:
-        """Send to every instance."""
+        """Send the record of every instance."""
         try:
-            await self._accompany(self._in_waves(self._invocation.instances, follow=follow))
+            await self._with_live_view(self._in_waves(self._invocation.instances, follow=follow))
         finally:
             self._writer.write_accepted()
 
     async def rest(self) -> None:
-        """Send to those that nothing was sent to, and follow the others."""
-        begun: list[InvocationInstance] = []
+        """Send the unsent records, and follow the others."""
+        sent: list[InvocationInstance] = []
         unsent: list[InvocationInstance] = []
-        for place in self._invocation.instances:
-            (unsent if place.record.is_unsent else begun).append(place)
-        self._failures = sum(not place.record.is_success for place in begun if place.record.status.is_final)
-        await _together(*map(self._attend, begun), self._in_waves([*begun, *unsent], len(begun), follow=True))
+        for each in self._invocation.instances:
+            (unsent if each.record.is_unsent else sent).append(each)
+        self._failures = sum(not each.record.is_success for each in sent if each.record.status.is_final)
+        await _together(*map(self._follow, sent), self._in_waves([*sent, *unsent], len(sent), follow=True))
 
-    async def _in_waves(self, places: Sequence[InvocationInstance], begun: int = 0, *, follow: bool) -> None:
-        """Start ``places`` from position ``begun`` on, a wave when the one before it has ended."""
-        for wave in self._rollout.waves(len(places), begun):
-            await _together(*(self._carry_out(places[position], follow=follow) for position in wave))
+    async def _in_waves(self, instances: Sequence[InvocationInstance], sent: int = 0, *, follow: bool) -> None:
+        """Launch ``instances`` from position ``sent`` on, each wave after the previous one has ended."""
+        for wave in self._rollout.waves(len(instances), sent):
+            await _together(*(self._launch(instances[position], follow=follow) for position in wave))
 
-    async def attend(self) -> None:
-        """Follow every record that is not final, and fetch what is left of the others."""
-        await self._accompany(_together(*map(self._attend, self._invocation.instances)))
+    async def follow(self) -> None:
+        """Follow every open record, and fetch the missing output of the others."""
+        await self._with_live_view(_together(*map(self._follow, self._invocation.instances)))
 
-    async def _accompany(self, work: Awaitable[None]) -> None:
-        """Do it; meanwhile a live listener may redraw, and hears its keyboard."""
+    async def _with_live_view(self, work: Awaitable[None]) -> None:
+        """Run ``work``. Meanwhile a live listener can redraw and receives its keyboard input."""
         listener = self._listener
         if listener is None or not listener.live:
             await work
@@ -207,42 +207,43 @@ class _Dispatch:
             loop.add_reader(listener.keyboard, listener.pressed)
         try:
             await asyncio.wait({working, beats}, return_when=asyncio.FIRST_COMPLETED)
-            await (beats if beats.done() else working)  # a beat ends only when it cannot be shown
+            await (beats if beats.done() else working)  # the beats end only by an error of the listener
         finally:
-            await _end(working, beats)
+            await _cancel(working, beats)
             if listener.keyboard is not None:
                 loop.remove_reader(listener.keyboard)
 
-    async def _carry_out(self, place: InvocationInstance, *, follow: bool) -> None:
-        async with self._room:
-            with connection_to(self._controller, place.instance_id) as connection:
+    async def _launch(self, instance: InvocationInstance, *, follow: bool) -> None:
+        async with self._connections:
+            with connection_to(self._controller, instance.instance_id) as connection:
                 start = self._start()
-                delivery = self._delivery(place, follow=follow)
-                worker = self._worker(connection, place, token=place.record.sender, start=start, delivery=delivery)
-                async with self._turn:
+                delivery = self._delivery(instance, follow=follow)
+                token = instance.record.sender
+                worker = self._worker(connection, instance, token=token, start=start, delivery=delivery)
+                async with self._deliveries:
                     outcome = await self._within_patience(worker.send())
                 if outcome is None and follow and not worker.is_queued:
                     outcome = await self._within_patience(worker.finish())
                 if worker.is_queued and self._listener is not None:
-                    self._listener.queued(place.instance_name, worker.record)
-                self._ended(place, outcome, counts=start is None)
+                    self._listener.queued(instance.instance_name, worker.record)
+                self._ended(instance, outcome, counts=start is None)
 
-    async def _attend(self, place: InvocationInstance) -> None:
-        if place.record.status.is_final:
-            dropped = place.record.output is not None and place.record.output.dropped
+    async def _follow(self, instance: InvocationInstance) -> None:
+        if instance.record.status.is_final:
+            dropped = instance.record.output is not None and instance.record.output.dropped
             if self._listener is not None and dropped and self._listener.portion is Portion.WHOLE:
-                async with self._room:
-                    await fetch(self._controller, place, self._listener)
+                async with self._connections:
+                    await fetch(self._controller, instance, self._listener)
             return
-        async with self._room:
-            with connection_to(self._controller, place.instance_id) as connection:
-                worker = self._worker(connection, place)
-                self._ended(place, await self._within_patience(worker.watch()))
+        async with self._connections:
+            with connection_to(self._controller, instance.instance_id) as connection:
+                worker = self._worker(connection, instance)
+                self._ended(instance, await self._within_patience(worker.watch()))
 
     def _worker(
         self,
         connection: AgentConnection,
-        place: InvocationInstance,
+        instance: InvocationInstance,
         *,
         token: str | None = None,
         start: Never | None = None,
@@ -252,18 +253,18 @@ class _Dispatch:
             self._controller,
             self._writer,
             connection,
-            place.record,
+            instance.record,
             token=token,
             start=start,
             delivery=delivery,
-            name=place.instance_name,
+            name=instance.instance_name,
             listener=self._listener,
             until=self._until,
             moment=self._clock(),
         )
 
     def _clock(self) -> Callable[[], Moment]:
-        """A clock for the record that is worked on from now on: it stands still while this loop does not listen."""
+        """A clock for one record, from now on. It stops while this loop does not wait for events."""
         loop = asyncio.get_running_loop()
         if not isinstance(loop, _ListeningLoop):
             return self._controller.moment
@@ -276,33 +277,33 @@ class _Dispatch:
         return moment
 
     def _start(self) -> Never | None:
-        """The reason why a record does not start, when more have failed than are tolerated."""
+        """The reason not to launch a record if more than max errors have failed, else None."""
         if self._tolerated is None or self._failures <= self._tolerated:
             return None
         failed = f"{self._failures} of {len(self._invocation.instances)} had failed"
         why = f"it was not started: {failed}, more than {self._rollout.max_errors}"
         return Never(stopped_unsent(self._controller.now(), why))
 
-    def _delivery(self, place: InvocationInstance, *, follow: bool) -> Delivery:
-        """The delivery of a record. With ``follow`` the watch of a script begins with it."""
+    def _delivery(self, instance: InvocationInstance, *, follow: bool) -> Delivery:
+        """The delivery of a record. With ``follow``, the request that delivers a script also follows it."""
         invocation = self._invocation
         is_file = invocation.transfer is not None
 
         def prepare() -> Request:
-            method, params = payload.request(invocation, place, self._controller.region)
+            method, params = payload.request(invocation, instance, self._controller.region)
             if follow and not is_file:
                 return lambda client: client.run(params, portion(self._listener))
             return lambda client: client.call(method, params)
 
         return Delivery(invocation.timeout, prepare, until=self._until)
 
-    def _ended(self, place: InvocationInstance, outcome: Outcome | None, *, counts: bool = True) -> None:
-        """Tell the listener of an outcome; one that was not started ``counts`` for no failure."""
+    def _ended(self, instance: InvocationInstance, outcome: Outcome | None, *, counts: bool = True) -> None:
+        """Pass an outcome to the listener. ``counts`` is False for a record that was not launched: not a failure."""
         if outcome is None:
             return
         self._failures += counts and not outcome.is_success
         if self._listener is not None:
-            self._listener.ended(place.instance_name, outcome)
+            self._listener.ended(instance.instance_name, outcome)
 
     async def _within_patience(self, work: Awaitable[Outcome | None]) -> Outcome | None:
         try:
@@ -312,6 +313,6 @@ class _Dispatch:
 
     def _gave_up(self) -> GaveUpWaiting:
         return GaveUpWaiting(
-            f"cannot wait any longer for {self._invocation.id}: it goes on",
+            f"cannot wait any longer for {self._invocation.id}: it continues",
             hint=f"assist invocation wait {self._invocation.id}",
         )

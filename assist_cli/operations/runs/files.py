@@ -1,4 +1,4 @@
-"""Sending a file: from the request to the record of it, and the files that were sent. ``dispatch`` brings it there."""
+"""Sent files: record a file to send, find and list sent files. ``dispatch`` delivers them."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from assist_cli.model.target import Selection
 from assist_cli.operations.controller import Also, Controller
 from assist_cli.operations.fleet.instances import Targets, resolve
 from assist_cli.operations.runs import refresh
-from assist_cli.operations.runs.recording import first_records, places_in_audit
+from assist_cli.operations.runs.recording import first_records, instances_in_audit
 from assist_cli.operations.runs.senders import sender
 from assist_cli.store import audit, invocations, queue
 
 
 @dataclass(frozen=True)
 class SendRequest:
-    """A file to send: its content, its name there and the folder that it goes to. Empty ``targets`` mean this machine.
+    """A file to send: its content, name and target folder. Empty ``targets`` mean this machine.
 
-    ``mode`` is octal, ``owner`` and ``group`` None are the agent's own; ``timeout`` is in seconds.
+    ``mode`` is octal; ``owner`` and ``group`` None are those of the agent; ``timeout`` is in seconds.
     """
 
     content: bytes
@@ -48,13 +48,14 @@ def recorded(
     token: str | None = None,
     wait: timedelta | None = None,
 ) -> Iterator[Invocation]:
-    """Record a file that is to be sent, and be its sender until the end of the block; or let it be that of ``token``.
+    """Record a file to send. Its sender is this process until the end of the block, or that of ``token``.
 
-    With ``wait`` it waits so long for instances that are away, and its content is kept in the database meanwhile.
+    With ``wait`` it is queued up to that time for instances that are away. Its content is then stored in the database
+    meanwhile.
 
-    The invocation that it gives has the content, which the history has not. Raises Refused (QuotaExceeded,
-    InvalidParameter), NotFound and, where this machine's agent has to be started to learn its id, AgentError; nothing
-    is written then.
+    The yielded invocation has the content of the file; the history does not. Raises Refused (QuotaExceeded,
+    InvalidParameter), NotFound, and AgentError if the agent of this machine must start to get its id and cannot.
+    Nothing is written then.
     """
     checked = transfer.checked(
         request.content,
@@ -78,10 +79,10 @@ def recorded(
             instances=first_records(instances, by, request.timeout, now, wait),
             transfer=checked,
         )
-        detail = f"{checked.size} bytes as {checked.path} on {places_in_audit(invocation)}"
+        detail = f"{checked.size} bytes as {checked.path} on {instances_in_audit(invocation)}"
         with controller.database.transaction() as transaction:
             if also is not None:
-                also(transaction, invocation.id, [place.instance_id for place in invocation.instances])
+                also(transaction, invocation.id, [each.instance_id for each in invocation.instances])
             invocations.add(transaction, invocation)
             if wait is not None:
                 queue.put_inputs(transaction, invocation.id, {}, request.content)
@@ -90,11 +91,11 @@ def recorded(
 
 
 def find(controller: Controller, text: str) -> str:
-    """The id of the file that is meant: an id, the beginning of one, or ``-`` for the newest. Raises NotFound."""
+    """Resolve an id, a unique prefix of one, or ``-`` for the newest, to the id of a sent file. Raises NotFound."""
     return invocations.find(controller.database, text, invocations.FILES)
 
 
 def listing(controller: Controller, *, limit: int | None) -> list[Invocation]:
-    """The files that were sent, newest first, at most ``limit`` of them. The agents of open records are asked first."""
+    """The sent files, newest first, at most ``limit``, after reconciling open records with their agents."""
     refresh.refresh(controller, None)
     return invocations.newest(controller.database, Kind.FILE, limit)

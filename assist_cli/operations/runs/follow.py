@@ -1,6 +1,6 @@
-"""Questions to the agent about one record, each with an ``Answer`` whatever happens: its state, its end, its stop.
+"""Requests to an agent about one record: query, follow, stop. Each returns an ``Answer``, even on errors.
 
-What is asked next, and what an answer means for the record, is for ``model.lifecycle`` to decide.
+``model.lifecycle`` decides the next request, and the effect of an answer on the record.
 """
 
 from __future__ import annotations
@@ -33,23 +33,23 @@ from assist_cli.operations.controller import Controller
 from assist_cli.operations.fleet.connection import AgentConnection, connection_to
 from assist_cli.operations.runs.listener import Listener, ListenerError
 
-SPOOLED = 64 * 1024 * 1024  # bytes that an agent keeps of a record at most
-SLOWEST = 64 * 1024  # bytes in a second: an agent that sends fewer is not waited for
-BEYOND_ANY_OUTPUT = 2**62  # as an offset: the state alone is wanted, and no page of output
+SPOOLED = 64 * 1024 * 1024  # maximum bytes that an agent keeps of a record
+SLOWEST = 64 * 1024  # minimum bytes per second of an agent whose output is fetched
+BEYOND_ANY_OUTPUT = 2**62  # an offset that requests the state only, without output
 
-STREAMED_BYTES = 128 * 1024  # of an output that a listener gets: what is longer is not kept here meanwhile
+STREAMED_BYTES = 128 * 1024  # longer output is passed to the listener and not kept here
 
 OPEN = Answer(Heard.OPEN)
-HAS_OUTPUT = Answer(Heard.ENDED)  # it has ended, and its output is to be fetched before there is an outcome
-CLOCKS_DIFFER = timedelta(days=1)  # by which an agent's clock may differ from ours
+HAS_OUTPUT = Answer(Heard.ENDED)  # ended; the output must be fetched before there is an outcome
+CLOCKS_DIFFER = timedelta(days=1)  # maximum difference between the clocks of an agent and the controller
 NO_REASON = {InvocationStatus.FAILED: codes.EXECUTION_EXCEPTION, InvocationStatus.STOPPED: codes.EXECUTION_INTERRUPTED}
-WAS_TOLD = frozenset({Heard.OPEN, Heard.NOT_ASKED})  # the answers of ``tell_stop`` of an agent that was told
+WAS_TOLD = frozenset({Heard.OPEN, Heard.NOT_ASKED})  # the answers of ``tell_stop`` after the agent got the request
 
 log = logging.getLogger(__name__)
 
 
 def portion(listener: Listener | None) -> Portion:
-    """How much output is wanted of a record: for the history alone it is what that holds."""
+    """Return the portion of output that the listener wants; without a listener, what the history holds."""
     return Portion.ENDS if listener is None else listener.portion
 
 
@@ -62,7 +62,7 @@ async def ask(
     name: str = "",
     listener: Listener | None = None,
 ) -> Answer:
-    """Ask how a record stands. What has ended comes with its output, as by ``follow``."""
+    """Query the state of a record. If it has ended, also fetch its output, as ``follow`` does."""
 
     async def state(client: Client) -> Answer:
         found = await client.call("task.get", {"record": record.id, "offset": BEYOND_ANY_OUTPUT})
@@ -88,11 +88,11 @@ async def follow(
     name: str = "",
     listener: Listener | None = None,
 ) -> Answer:
-    """Follow a record to its end, for so many ``seconds`` at most; SILENT when it has not ended by then.
+    """Follow a record to its end, for at most ``seconds``. The answer is SILENT if it has not ended by then.
 
-    A ``listener`` gets its portion of the output as it is produced, under the instance's ``name``; without one it is
-    what the history holds. It begins after what the ``fold`` has already, so a lost connection, or another call, goes
-    on where it was. What has ended is fetched, though there is no time left.
+    A ``listener`` gets its portion of the output as it is produced, under the instance's ``name``; without one, what
+    the history holds is fetched. Output starts after the end of ``fold``, so that a new connection or call resumes.
+    A record that has ended is fetched even if no time is left.
     """
 
     async def watch(client: Client) -> Answer:
@@ -108,7 +108,7 @@ async def follow(
 
 
 async def tell_stop(controller: Controller, connection: AgentConnection, record: Record) -> Answer:
-    """Tell the agent to end what it runs of a record; NOT_ASKED when it has ended, for how is to be asked."""
+    """Tell the agent to stop a record. The answer is NOT_ASKED if it has ended: its outcome must be queried."""
 
     async def tell(client: Client) -> Answer:
         found = await client.call("task.stop", {"record": record.id})
@@ -117,35 +117,35 @@ async def tell_stop(controller: Controller, connection: AgentConnection, record:
     return await _answered(record, connection.once(tell), controller.timeouts.agent.answer)
 
 
-async def fetch(controller: Controller, place: InvocationInstance, listener: Listener) -> None:
-    """Give ``listener`` the output so far of a record from its agent, as far as that answers and still has it."""
+async def fetch(controller: Controller, instance: InvocationInstance, listener: Listener) -> None:
+    """Pass the whole output so far of a record to ``listener``, if its agent answers and still has it."""
     seconds = controller.timeouts.agent.fetch + SPOOLED / SLOWEST
-    with connection_to(controller, place.instance_id) as connection:
+    with connection_to(controller, instance.instance_id) as connection:
         try:
-            await asyncio.wait_for(_pour(controller, connection, place, listener), seconds)
+            await asyncio.wait_for(_fetch_pages(controller, connection, instance, listener), seconds)
         except ListenerError as failure:
             raise failure.error from None
         except (AgentError, asyncio.TimeoutError) as error:
-            log.info("%s: %s", place.record.id, error)
+            log.info("%s: cannot fetch the output: %s", instance.record.id, error)
 
 
-async def _pour(
-    controller: Controller, connection: AgentConnection, place: InvocationInstance, listener: Listener
+async def _fetch_pages(
+    controller: Controller, connection: AgentConnection, instance: InvocationInstance, listener: Listener
 ) -> None:
     client = await connection.client()
     offset: int | None = 0
     while offset is not None:
-        page = await asyncio.wait_for(client.page(place.record.id, offset), controller.timeouts.agent.answer)
+        page = await asyncio.wait_for(client.page(instance.record.id, offset), controller.timeouts.agent.answer)
         for event in page.events:
-            _tell(event, place.instance_name, listener)
+            _pass_on(event, instance.instance_name, listener)
         offset = page.next if page.next and page.next > offset else None
 
 
 def in_our_time(outcome: Outcome, record: Record, now: datetime) -> Outcome:
-    """Return the outcome with moments that can be those of a record that was sent, and has ended by ``now``.
+    """Return the outcome with possible start and finish times of a record that was sent and has ended by ``now``.
 
-    Those of its agent are taken where they can be true: in their order, and not more than ``CLOCKS_DIFFER`` before it
-    was sent or after now. Else ours take their place: when it was sent, and now (docs/rules.md section 2).
+    The times of its agent are kept if they are possible: in order, and at most ``CLOCKS_DIFFER`` before it was sent or
+    after now. Else they are replaced by the time it was sent, and now (docs/rules.md section 2).
     """
     started, finished = outcome.started, outcome.finished
     in_order = finished is not None and (started is None or started <= finished)
@@ -161,10 +161,9 @@ def _is_possible(moment: datetime | None, record: Record, now: datetime) -> bool
 async def so_far(
     connection: AgentConnection, record: Record, now: datetime, *, output: bool
 ) -> tuple[datetime | None, Output | None]:
-    """Ask when a record that runs started and, where ``output`` is wanted, what it has printed so far.
+    """Query the start time of a running record and, with ``output``, its interim output as the history would hold it.
 
-    The moment is bounded as by ``in_our_time``. Of the output it is what the history would hold.
-    Raises AgentError; its end is for the caller to wait for.
+    The time is checked as in ``in_our_time``. There is no timeout here: the caller sets one. Raises AgentError.
     """
     client = await connection.client()
     known = await client.page(record.id, BEYOND_ANY_OUTPUT)
@@ -174,9 +173,9 @@ async def so_far(
 
 
 async def ends(controller: Controller, connection: AgentConnection, record: Record, fold: Fold) -> Output:
-    """Return what the history is to hold of a record that has ended, from its agent as far as that still answers.
+    """Fetch the output of an ended record as the history holds it. If that fails, return it as all dropped.
 
-    The ``fold`` has counted the output, and holds none of it.
+    ``fold`` has counted the output, but does not contain it.
     """
     try:
         fetching = connection.retry(lambda client: _ends(client, record.id, fold.offset))
@@ -187,7 +186,7 @@ async def ends(controller: Controller, connection: AgentConnection, record: Reco
 
 
 async def _ends(client: Client, record_id: str, produced: int | None) -> Output:
-    """Return the beginning and the end of an output; of an agent that is too old to tell its size, the beginning."""
+    """Fetch the beginning and the end of an output; only the beginning if an old agent does not report the size."""
     fold = Fold()
 
     async def take(offset: int, end: int) -> None:
@@ -213,13 +212,13 @@ async def _ends(client: Client, record_id: str, produced: int | None) -> Output:
 
 
 def ended(result: Mapping[str, Any]) -> Answer:
-    """The answer that a result on the wire is, of a record that has written nothing."""
+    """The answer for a result on the wire of a record without output."""
     return Answer(Heard.ENDED, _outcome(task_result(result), Fold()))
 
 
 def heard(error: AssistError) -> Answer:
-    """The answer that an error of the agent, or on the way to it, is to a question. Raises DatabaseFailure."""
-    if isinstance(error, DatabaseFailure):  # it is of no instance
+    """The answer for an error of the agent or of the connection to it. Raises DatabaseFailure."""
+    if isinstance(error, DatabaseFailure):  # it has nothing to do with the instance
         raise error
     if isinstance(error, AgentRefused):
         if error.code == codes.RECORD_NOT_FOUND:
@@ -227,16 +226,16 @@ def heard(error: AssistError) -> Answer:
         if error.code == codes.RECORD_FORGOTTEN:
             return Answer(Heard.FORGOTTEN)
     if isinstance(error, InvalidAnswer):
-        how = Heard.INVALID
+        kind = Heard.INVALID
     elif isinstance(error, ClientNotOnline | ClientNotRunning | ConnectionLost):
-        how = Heard.AWAY
+        kind = Heard.AWAY
     else:
-        how = Heard.UNREACHABLE
-    return Answer(how, code=error.code, why=error.message)
+        kind = Heard.UNREACHABLE
+    return Answer(kind, code=error.code, why=error.message)
 
 
 async def _answered(record: Record, asking: Awaitable[Answer], seconds: float) -> Answer:
-    """Wait for an answer so long, and make one of what goes wrong. Raises DatabaseFailure, ListenerError."""
+    """Wait up to ``seconds`` for an answer, and return errors as answers. Raises DatabaseFailure, ListenerError."""
     try:
         return await asyncio.wait_for(asking, seconds)
     except AssistError as error:
@@ -253,13 +252,13 @@ def _take(event: Chunk | OutputGap, fold: Fold, name: str, listener: Listener | 
     else:
         fold.skip(event.count)
     if listener:
-        _tell(event, name, listener)
+        _pass_on(event, name, listener)
         if listener.portion is not Portion.ENDS and fold.offset > STREAMED_BYTES:
-            fold.release()  # the listener has it, and the agent until the history has it too
+            fold.release()  # the listener has it, and the agent keeps it until it is fetched for the history
 
 
-def _tell(event: Chunk | OutputGap, name: str, listener: Listener) -> None:
-    """Tell the listener of output. Raises ListenerError."""
+def _pass_on(event: Chunk | OutputGap, name: str, listener: Listener) -> None:
+    """Pass output to the listener. Raises ListenerError."""
     try:
         if isinstance(event, Chunk):
             listener.output(name, event.stream, event.data)
@@ -273,7 +272,7 @@ def _outcome(result: TaskResult, fold: Fold) -> Outcome:
     error_code, error_info = result.error_code, result.error_info
     if result.state is InvocationStatus.FINISHED and result.exit_code and not error_code:
         error_code, error_info = codes.EXIT_CODE_NONZERO, f"the script ended with exit code {result.exit_code}"
-    if result.state is not InvocationStatus.FINISHED:  # and an agent that gives no reason is told of too
+    if result.state is not InvocationStatus.FINISHED:  # even if the agent gives no reason
         error_code, error_info = error_code or NO_REASON[result.state], error_info.strip() or "its agent gave no reason"
     return Outcome(
         status=result.state,

@@ -1,9 +1,9 @@
-"""What records that run have printed so far, for whoever looks: asked of their agents, and kept until they end.
+"""Interim output of running records: fetched from their agents on request, and stored until the records end.
 
-An agent is asked about a record only when somebody looks, and no sooner than some seconds after it was asked before, by
-whichever process. One that does not answer holds up nobody: what is known is shown. The agent hides secrets itself.
+An agent is queried only when a user reads the history, at most once in some seconds across all processes. If it does
+not answer, the stored output is shown. The agent masks secrets itself.
 
-This module is loaded by every look at the history, so what talks to agents is imported only when it is needed.
+Every read of the history loads this module, so code that connects to agents is imported only on use.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from assist_cli.store import interim
 
 
 def refresh(controller: Controller, found: Iterable[Record], *, output: bool) -> bool:
-    """Ask how far those of these records are that run; True when there may be news in the history.
+    """Fetch the start times of the running ones of these records and, with ``output``, their interim output.
 
-    Wanted is when they started and, with ``output``, what they have printed.
+    Returns True if the history may have changed.
     """
     records = {record.id: record for record in found if record.sent is not None and not record.status.is_final}
     if not records:
@@ -34,9 +34,9 @@ def refresh(controller: Controller, found: Iterable[Record], *, output: bool) ->
     return True
 
 
-def of_places(places: Iterable[InvocationInstance]) -> list[Record]:
-    """The records in which invocations stand on these instances."""
-    return [place.record for place in places if place.repeats]
+def newest_records(instances: Iterable[InvocationInstance]) -> list[Record]:
+    """The newest records of these instances, without those that have none yet."""
+    return [each.record for each in instances if each.repeats]
 
 
 def _ask(controller: Controller, records: list[Record], *, output: bool) -> None:
@@ -47,14 +47,14 @@ def _ask(controller: Controller, records: list[Record], *, output: bool) -> None
     from assist_cli.operations.fleet.connection import connection_to
     from assist_cli.operations.runs import follow
 
-    told = {}
+    answers = {}
 
     async def ask(record: Record) -> None:
         with connection_to(controller, record.instance_id) as connection:
             try:
-                told[record.id] = await follow.so_far(connection, record, controller.now(), output=output)
+                answers[record.id] = await follow.so_far(connection, record, controller.now(), output=output)
             except AgentError:
-                return  # it stays at what is known
+                return  # the stored state stays
 
     async def ask_all() -> None:
         try:
@@ -63,7 +63,7 @@ def _ask(controller: Controller, records: list[Record], *, output: bool) -> None
             return
 
     asyncio.run(ask_all())
-    if told:
+    if answers:
         with controller.database.transaction() as transaction:
-            for record_id, (started, printed) in told.items():
+            for record_id, (started, printed) in answers.items():
                 interim.put(transaction, record_id, started, printed)

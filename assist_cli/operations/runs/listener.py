@@ -1,4 +1,4 @@
-"""Who hears of an invocation while it is followed. It loads nothing of asyncio, so a view may be one at no cost."""
+"""The interface for views that follow an invocation. It does not import asyncio, so that a view loads fast."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from assist_cli.model.output import Output, Portion, Stream
 
 
 class ListenerError(Exception):
-    """What a listener raised: the ``error`` of who watches, and of no instance."""
+    """An ``error`` that a listener raised. It concerns the view, not an instance."""
 
     def __init__(self, error: Exception) -> None:
         super().__init__(str(error))
@@ -15,10 +15,10 @@ class ListenerError(Exception):
 
 
 class Listener:
-    """Hears of an invocation while it is followed; ``instance`` is a name.
+    """A receiver of the events of an invocation while it is followed; ``instance`` is a name.
 
-    It is given the ``portion`` of the output that it wants. A ``live`` one is called to redraw, and when the terminal
-    ``keyboard`` (a descriptor) has something to read.
+    ``portion`` is the portion of output that it wants. A ``live`` one also gets ``beat`` to redraw, and ``pressed`` on
+    input from the terminal ``keyboard`` (a file descriptor).
     """
 
     portion = Portion.WHOLE
@@ -26,29 +26,29 @@ class Listener:
     keyboard: int | None = None
 
     def started(self, instance: str) -> None:
-        """Its agent has accepted the record; it may be said more than once."""
+        """The agent has accepted the record. It may be called more than once."""
 
     def output(self, instance: str, stream: Stream, data: bytes) -> None:
-        """It has printed this."""
+        """The instance has printed ``data``."""
 
     def missing(self, instance: str, size: int) -> None:
-        """So many bytes that it has printed cannot be had."""
+        """``size`` bytes of the output are missing."""
 
     def ended(self, instance: str, outcome: Outcome) -> None:
-        """Its record has ended, and that is written."""
+        """The record has ended, and its outcome is written."""
 
     def queued(self, instance: str, record: Record) -> None:
-        """Its instance is away, and its record waits in the queue."""
+        """The instance is away, and its record waits in the queue."""
 
     def beat(self) -> None:
-        """Some time has passed."""
+        """A short interval has passed."""
 
     def pressed(self) -> None:
-        """The keyboard has something to read."""
+        """The keyboard has input."""
 
 
 def replay(listener: Listener, instance: str, output: Output, seen: int) -> None:
-    """Give a listener what the history holds of an output beyond the first ``seen`` bytes that it has had."""
+    """Pass the output in the history to a listener, without the first ``seen`` bytes, which it has received."""
     before, after = output.parts()
     position = 0
     for pieces, dropped in ((before, output.dropped), (after, 0)):

@@ -1,6 +1,6 @@
-"""What leaves for one instance: a file, or the script with its values put in, the environment, and the texts to hide.
+"""The payload for one instance: a file, or the rendered script, its environment, and the texts to mask.
 
-Only this module asks secrets for their values. What it returns goes onto the wire and nowhere else.
+Only this module reveals the values of secrets. Its results are sent to the agent, and never stored or logged.
 """
 
 from __future__ import annotations
@@ -15,24 +15,24 @@ from assist_cli.model.secret import Secret, spellings
 from assist_cli.model.transfer import Transfer
 
 
-def request(invocation: Invocation, place: InvocationInstance, region: str) -> tuple[str, dict[str, object]]:
-    """The method and the params (docs/protocol.md) that hand the record of ``place`` to its agent."""
-    common: dict[str, object] = {"record": place.record.id, "invocation": invocation.id}
+def request(invocation: Invocation, instance: InvocationInstance, region: str) -> tuple[str, dict[str, object]]:
+    """The method and the params (docs/protocol.md) that deliver the record of ``instance`` to its agent."""
+    common: dict[str, object] = {"record": instance.record.id, "invocation": invocation.id}
     if invocation.transfer is not None:
         return "file.put", {**common, **_file(invocation.transfer, invocation.content)}
-    return "task.run", {**common, **_task(invocation, script(invocation, place, region))}
+    return "task.run", {**common, **_task(invocation, script(invocation, instance, region))}
 
 
-def script(invocation: Invocation, place: InvocationInstance, region: str) -> bytes:
-    """The script that this instance runs; ``region`` is the controller's name. Raises QuotaExceeded over 256 KiB."""
+def script(invocation: Invocation, instance: InvocationInstance, region: str) -> bytes:
+    """Render the script of this instance; ``region`` is the controller's name. Raises QuotaExceeded over 256 KiB."""
     content = invocation.content
     if content.startswith(codecs.BOM_UTF8) and invocation.command_type is not None:
         content = command.sent(content, invocation.command_type)
     if not invocation.parameters_enabled:
         return content
     builtins = {
-        "ACS::InstanceId": place.instance_id,
-        "ACS::InstanceName": place.instance_name,
+        "ACS::InstanceId": instance.instance_id,
+        "ACS::InstanceName": instance.instance_name,
         "ACS::InvokeId": invocation.id,
         "ACS::CommandId": invocation.command_id,
         "ACS::RegionId": region,
@@ -47,7 +47,7 @@ def environment(invocation: Invocation) -> dict[str, str]:
 
 
 def secrets(invocation: Invocation) -> list[str]:
-    """The texts that must not be seen in the output: each secret as it is, and as a shell may repeat it."""
+    """The texts to mask in the output: each secret, literally and as a shell may quote it."""
     found: set[str] = set()
     for value in invocation.parameters.values():
         if isinstance(value, Secret):

@@ -1,7 +1,7 @@
-"""Requests, and the plan that one becomes: a script with its settings and values, and where it is to run.
+"""Requests to run something, and their plans: a script with its settings, values and targets.
 
-A request has what was looked up for it: the saved command, the invocation to repeat, and instances where whoever asks
-had to see them. Nothing of it is read from the database again; its parameters are resolved here and nowhere else.
+A request contains the saved command, or the invocation to rerun, and sometimes resolved instances. They are not read
+from the database again. Parameters are resolved only here.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from assist_cli.store import commands as store
 
 @dataclass(frozen=True)
 class RunRequest:
-    """A script to run once. ``timeout`` is in seconds; empty ``targets`` mean this machine.
+    """A request to run a script. ``timeout`` is in seconds; empty ``targets`` mean this machine.
 
-    ``parameters`` None means that they are off, and what stands in double braces is text. One that the script does not
-    name in braces is only in its environment, or with ``only_named`` refused. The script is not saved, unless
-    ``save_as`` names the command that it becomes, in the same transaction.
+    ``parameters`` None disables parameters: double braces are text. A parameter that the script does not contain in
+    braces is only in its environment, or refused with ``only_named``. With ``save_as``, the script is also saved as a
+    command of this name, in the same transaction.
     """
 
     content: bytes
@@ -48,9 +48,9 @@ class RunRequest:
 
 @dataclass(frozen=True)
 class InvokeRequest:
-    """A saved command to run, in the version that it has.
+    """A request to run a saved command, at the version in ``command``.
 
-    ``timeout``, ``working_dir`` and ``launcher`` None are the command's.
+    ``timeout``, ``working_dir`` and ``launcher`` None are those of the command.
     """
 
     command: Command
@@ -65,10 +65,10 @@ class InvokeRequest:
 
 @dataclass(frozen=True)
 class RerunRequest:
-    """An invocation to run again as it was, on those of its instances that did not succeed, or on all of them.
+    """A request to rerun an invocation where it did not succeed, or with ``everywhere`` on all of its instances.
 
-    The values of secrets are not remembered: they are given again. ``timeout``, ``working_dir`` and ``username`` None
-    are what they were then, and the script is kept on the instance if it was then, or now with ``keep_script``.
+    Values of secrets are not stored, so they must be given again. ``timeout``, ``working_dir`` and ``username`` None
+    are those of the invocation. The script is kept on the instance if it was then, or with ``keep_script``.
     """
 
     invocation: Invocation
@@ -85,9 +85,9 @@ Request = RunRequest | InvokeRequest | RerunRequest
 
 @dataclass(frozen=True)
 class Plan:
-    """What will run, checked, and where: a version with its values; of a saved command also its id and name.
+    """A valid plan of a run: version, values and targets; for a saved command also its id and name.
 
-    ``new`` is the command that is saved with it.
+    ``new`` is a command to save in the same transaction.
     """
 
     version: CommandVersion
@@ -101,23 +101,23 @@ class Plan:
 
 
 def checked(controller: Controller, request: Request) -> tuple[Plan, Sequence[Instance]]:
-    """What is asked for, as a plan that can be carried out, and the instances that it is for.
+    """Validate a request. Returns its plan and the resolved instances.
 
-    Raises Refused, NotFound and, where this machine's agent has to be started to learn its id, AgentError.
+    Raises Refused, NotFound, and AgentError if the agent of this machine must start to get its id and cannot.
     """
     plan = _plan(controller, request)
     command.check_username(plan.username)
     if plan.keep_script and any(isinstance(value, Secret) for value in plan.values.values()):
         raise Refused(
-            "cannot keep the script on the instance: a secret is put into it",
+            "cannot keep the script on the instance: it contains a secret",
             code=codes.KEEP_SCRIPT_WITH_SECRET,
-            hint="leave out --keep-script",
+            hint="repeat without --keep-script",
         )
     return plan, resolve(controller, plan.targets)
 
 
 def missing(request: InvokeRequest | RerunRequest) -> Sequence[Definition]:
-    """The parameters that are needed and that the request does not give."""
+    """The required parameters that the request does not give."""
     if isinstance(request, RerunRequest):
         return [
             Definition(key, secret=True)
@@ -137,7 +137,7 @@ def _plan(controller: Controller, request: Request) -> Plan:
 
 
 def _plan_of_script(controller: Controller, request: RunRequest) -> Plan:
-    """A script that is not saved has the keys that are given, and those in its content."""
+    """The plan of a script: its parameters are the given ones and those in its content."""
     given = request.parameters or {}
     if request.only_named:
         parameters.refuse_unknown([Definition(key) for key in parameters.parse(request.content).keys], given)
@@ -154,7 +154,7 @@ def _plan_of_script(controller: Controller, request: RunRequest) -> Plan:
     values = _values(version, given)
     if request.save_as is None:
         return Plan(version, values, request.targets, request.username, request.keep_script)
-    from assist_cli.operations.commands import commands  # a script is seldom saved by its run
+    from assist_cli.operations.commands import commands  # few runs save their script
 
     new = commands.drafted(controller, request.save_as, version, request.description)
     return Plan(version, values, request.targets, request.username, request.keep_script, new.id, new.name, new)
@@ -174,25 +174,26 @@ def _plan_of_command(request: InvokeRequest) -> Plan:
 
 
 def chosen(request: RerunRequest) -> Selection:
-    """Return the instances that a rerun is for. Raises Conflict."""
+    """Return the instances of a rerun. Raises Conflict."""
     then = request.invocation
     if then.command_type is None:
-        raise Conflict(f"cannot rerun {then.id}: it is a file, and only its size is remembered", hint="send it again")
+        reason = "it is a sent file, whose content is not stored"
+        raise Conflict(f"cannot rerun {then.id}: {reason}", hint="send it again: assist send")
     if not then.status.is_final:
-        end_it = "stop" if then.repeat_mode is RepeatMode.PERIOD else "invocation wait"
-        raise Conflict(f"cannot rerun {then.id}: it is {then.status} still", hint=f"assist {end_it} {then.id}")
-    again = [place for place in then.instances if request.everywhere or not place.record.is_success]
+        verb = "stop" if then.repeat_mode is RepeatMode.PERIOD else "invocation wait"
+        raise Conflict(f"cannot rerun {then.id}: it is still {then.status}", hint=f"assist {verb} {then.id}")
+    again = [each for each in then.instances if request.everywhere or not each.record.is_success]
     if not again:
         raise Conflict(
             f"cannot rerun {then.id}: it succeeded on every instance",
             code=codes.NOTHING_TO_RERUN,
             hint=f"assist rerun {then.id} --all",
         )
-    return Selection(tuple(place.instance_id for place in again))
+    return Selection(tuple(each.instance_id for each in again))
 
 
 def _plan_of_rerun(controller: Controller, request: RerunRequest) -> Plan:
-    """What ran then; a command that was deleted since is run as a script."""
+    """The plan of a rerun. A command that was deleted since is run as a script."""
     then, targets = request.invocation, chosen(request)
     assert then.command_type is not None
     version = CommandVersion(

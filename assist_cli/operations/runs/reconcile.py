@@ -1,4 +1,4 @@
-"""Reconciling with the agents: they are asked how records stand that may change yet, and what they tell is written."""
+"""Reconciling open records with their agents: query their state, and correct the database."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from assist_cli.operations.runs.worker import RecordWorker
 
 
 def reconcile(controller: Controller, found: Iterable[Record]) -> None:
-    """Look once at each of these records. Raises DatabaseFailure.
+    """Reconcile each of these records, without waiting for its end. Raises DatabaseFailure.
 
-    What a living sender is at work on is left to it, but for a stop. An agent that cannot be reached is no error: its
-    records stay as they are until their deadline.
+    Records of a live sender are left to it, except for a stop. An unreachable agent is not an error: its records stay
+    open until their deadline.
     """
     asyncio.run(reconcile_all(controller, found))
 
 
 async def reconcile_all(controller: Controller, found: Iterable[Record]) -> None:
-    """The same in an event loop."""
+    """Reconcile these records, in a running event loop."""
     by_instance: dict[str, list[Record]] = {}
     for record in found:
         by_instance.setdefault(record.instance_id, []).append(record)
     writer = BatchWriter(controller)
 
-    async def look(several: list[Record]) -> None:
-        """Ask about the records of one instance; who did not answer about one is not asked about the rest."""
+    async def reconcile_instance(several: list[Record]) -> None:
+        """Reconcile the records of one instance. After one without an answer, the agent is not queried again."""
         timeouts, now = controller.timeouts.agent, asyncio.get_running_loop().time
         until = now() + timeouts.answer + timeouts.fetch
         answer = NOT_ASKED
@@ -39,10 +39,10 @@ async def reconcile_all(controller: Controller, found: Iterable[Record]) -> None
             for record in several:
                 known = answer if record.sent is not None else NOT_ASKED
                 worker = RecordWorker(controller, writer, connection, record, answer=known)
-                await worker.look()
+                await worker.reconcile()
                 if worker.answer.heard in (Heard.AWAY, Heard.UNREACHABLE, Heard.SILENT):
                     answer = worker.answer
                 elif now() > until:
                     answer = Answer(Heard.SILENT)
 
-    await concurrency.each(list(by_instance.values()), look)
+    await concurrency.each(list(by_instance.values()), reconcile_instance)

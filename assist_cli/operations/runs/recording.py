@@ -1,4 +1,4 @@
-"""An invocation from the request to the record of it: render, check, write. Nothing is sent here."""
+"""Recording an invocation: validate its request, render, and write it. Nothing is sent here."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ def recorded(
     token: str | None = None,
     wait: timedelta | None = None,
 ) -> Iterator[Invocation]:
-    """Record what is asked for, and be its sender until the end of the block; or let it be that of ``token``.
+    """Record an invocation. Its sender is this process until the end of the block, or that of ``token``.
 
-    With ``wait`` it waits so long for instances that are away; Refused is also raised then for a secret that cannot be
-    read again.
+    With ``wait`` it is queued up to that time for instances that are away. Then Refused is also raised for a secret
+    that cannot be read again.
 
-    The invocation that it gives has the values of its secrets, which the history has not. Raises Refused
-    (QuotaExceeded, InvalidParameter), NotFound and, where this machine's agent has to be started to learn its id,
-    AgentError; nothing is written then.
+    The yielded invocation has the values of its secrets; the history does not. Raises Refused (QuotaExceeded,
+    InvalidParameter), NotFound, and AgentError if the agent of this machine must start to get its id and cannot.
+    Nothing is written then.
     """
     plan, instances = plans.checked(controller, request)
     references = {} if wait is None else _references(plan.values, "in the queue")
@@ -57,7 +57,7 @@ def recorded(
 
 
 def check(controller: Controller, request: Request) -> None:
-    """Raise as ``recorded`` does, and write nothing."""
+    """Validate a request without writing. Raises the errors of ``recorded``."""
     plan, instances = plans.checked(controller, request)
     check_rendering(controller, _invocation(controller, plan, instances, ""))
 
@@ -65,18 +65,20 @@ def check(controller: Controller, request: Request) -> None:
 def schedule(
     controller: Controller, request: Request, timing: Timing, *, also: Also | None = None
 ) -> tuple[Invocation, Schedule]:
-    """Record what is to run again and again, or later. The server fires it (``serve``); nothing is sent here.
+    """Record an invocation with a schedule, periodic or one-time. The server fires it; nothing is sent here.
 
-    Raises as ``recorded`` does, and Refused for a secret that cannot be read again when it is needed.
+    Raises the errors of ``recorded``, and Refused for a secret that cannot be read again at each run.
     """
     plan, instances = plans.checked(controller, request)
     references = _references(plan.values, "later")
     first = _invocation(controller, plan, instances, None)
     timing.check(first.created)
-    since = first.created - LATEST if timing.frequency.is_once else first.created  # a moment that was to come just now
+    since = first.created - LATEST if timing.frequency.is_once else first.created  # it may have passed just now
     upcoming = timing.frequency.next(since, first.created)
     if upcoming is None:
-        raise InvalidParameter(f"cannot run at '{timing.frequency.text}': that is over", code=codes.INVALID_FREQUENCY)
+        raise InvalidParameter(
+            f"cannot run at '{timing.frequency.text}': that time has passed", code=codes.INVALID_FREQUENCY
+        )
     once = timing.frequency.is_once
     invocation = replace(
         first,
@@ -105,34 +107,34 @@ def schedule(
 
 
 def recall(controller: Controller, invocation_id: str, *, output: bool = True) -> Invocation:
-    """An invocation as it was last written; nobody is asked. Raises NotFound."""
+    """Read an invocation from the database, without reconciling it. Raises NotFound."""
     return invocations.get(controller.database, invocation_id, output=output)
 
 
-def with_output(controller: Controller, place: InvocationInstance) -> InvocationInstance:
-    """An instance with what its record wrote, or has written so far."""
-    if place.record.output is not None or not place.repeats:
-        return place
-    record = records.get(controller.database, place.record.id, output=True)
-    return place if record is None else replace(place, record=record)
+def with_output(controller: Controller, instance: InvocationInstance) -> InvocationInstance:
+    """Return the instance with the output of its record, or its interim output."""
+    if instance.record.output is not None or not instance.repeats:
+        return instance
+    record = records.get(controller.database, instance.record.id, output=True)
+    return instance if record is None else replace(instance, record=record)
 
 
 def check_rendering(controller: Controller, invocation: Invocation) -> None:
-    """Refuse now, and not when half of the instances have it, what is too long with its values put in."""
-    for place in invocation.instances:
-        payload.script(invocation, place, controller.region)
+    """Refuse a script that is too long when rendered, before it is sent to any instance. Raises QuotaExceeded."""
+    for instance in invocation.instances:
+        payload.script(invocation, instance, controller.region)
 
 
 def _references(values: Mapping[str, Value], when: str) -> dict[str, str]:
-    """Return where the secrets can be read when it runs. Raises Refused for one that was typed in."""
+    """The references from which secrets are read at each run. Raises Refused for a secret that was typed in."""
     found = {}
     for key, value in values.items():
         if isinstance(value, Secret):
             if value.reference is None:
                 raise Refused(
-                    f"cannot run {when} with the secret {key!r} as it was typed in: it is kept nowhere",
+                    f"cannot run {when} with the secret {key!r}: it was typed in, and its value is not stored",
                     code=codes.SECRET_WITHOUT_REFERENCE,
-                    hint=f"--secret {key}=env:VARIABLE or --secret {key}=@FILE, which are read at each run",
+                    hint=f"--secret {key}=env:VARIABLE or --secret {key}=@FILE, which is read at each run",
                 )
             found[key] = value.reference
     return found
@@ -145,7 +147,7 @@ def _invocation(
     token: str | None,
     wait: timedelta | None = None,
 ) -> Invocation:
-    """The invocation, with records that the sender of this ``token`` is to send; without one there are none yet."""
+    """The invocation, with records for the sender of this ``token``; without a token it has no records yet."""
     now, now_ms = controller.now(), controller.now_ms()
     return Invocation(
         id=new_id(Kind.INVOCATION, now_ms),
@@ -170,7 +172,7 @@ def _invocation(
 
 
 def _no_records(instances: Sequence[Instance], now: datetime) -> tuple[InvocationInstance, ...]:
-    """Each of these instances before it is due there."""
+    """The instances of an invocation before its first due time."""
     running = InvocationStatus.RUNNING
     return tuple(
         InvocationInstance(each.id, each.name, running, 0, no_record(each.id, running, now)) for each in instances
@@ -180,7 +182,7 @@ def _no_records(instances: Sequence[Instance], now: datetime) -> tuple[Invocatio
 def first_records(
     instances: Sequence[Instance], token: str, timeout: int, now: datetime, wait: timedelta | None = None
 ) -> tuple[InvocationInstance, ...]:
-    """Each of these instances with the record that the sender of this ``token`` is to bring there."""
+    """Each of these instances with its first record, for the sender of this ``token``."""
     return tuple(
         InvocationInstance(
             instance_id=instance.id,
@@ -210,21 +212,21 @@ def _write(
     schedule: Schedule | None = None,
     references: Mapping[str, str] | None = None,
 ) -> None:
-    """Write the invocation, its instances, their records or its schedule, and the audit line in one transaction."""
+    """Write the invocation, its instances, records or schedule, and the audit entry in one transaction."""
     saved = invocation.command_name is not None
     with controller.database.transaction() as transaction:
         if new is not None:
-            from assist_cli.operations.commands import commands  # a script is seldom saved by its run
+            from assist_cli.operations.commands import commands  # few runs save their script
 
             commands.add(controller, transaction, new)
         if saved and not store.count_invocation(transaction, invocation.command_id):
             raise NotFound(
                 f"cannot invoke {invocation.command_name!r}: it was deleted just now",
-                hint="assist command list shows what there is",
+                hint="see the commands: assist command list",
             )
         invocations.add(transaction, invocation)
         if also is not None:
-            also(transaction, invocation.id, [place.instance_id for place in invocation.instances])
+            also(transaction, invocation.id, [each.instance_id for each in invocation.instances])
         if references:
             from assist_cli.store import queue
 
@@ -246,17 +248,17 @@ def _write(
 
 
 def _detail(invocation: Invocation) -> str:
-    """Such as ``restart@2 on web1, web2 with service``: parameters by name, values never."""
+    """The audit detail, such as ``restart@2 on web1, web2 with service``: keys of parameters, never values."""
     what = f"a script of {len(invocation.content)} bytes"
     if invocation.command_name is not None:
         what = f"{invocation.command_name}@{invocation.command_version}"
     keys = ", ".join(invocation.parameters)
     when = f", {invocation.expression}" if invocation.frequency else ""
-    return f"{what} on {places_in_audit(invocation)}" + (f" with {keys}" if keys else "") + when
+    return f"{what} on {instances_in_audit(invocation)}" + (f" with {keys}" if keys else "") + when
 
 
-def places_in_audit(invocation: Invocation) -> str:
-    """Its instances by name, the first of many."""
-    names = [place.instance_name for place in invocation.instances]
+def instances_in_audit(invocation: Invocation) -> str:
+    """The names of its instances, at most ``NAMES_IN_AUDIT``, then the number of the others."""
+    names = [each.instance_name for each in invocation.instances]
     shown = ", ".join(names[:NAMES_IN_AUDIT])
     return f"{shown} and {len(names) - NAMES_IN_AUDIT} more" if len(names) > NAMES_IN_AUDIT else shown

@@ -1,6 +1,6 @@
-"""Refreshing the history before somebody looks: agents are asked for what is open, and what they tell is written.
+"""Refresh of the history before it is shown: open records are reconciled with their agents.
 
-This module is loaded by every look at the history, so what talks to agents is imported only when a record is open.
+Every read of the history loads this module, so code that connects to agents is imported only if a record is open.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from assist_cli.store import commands, invocations, notices, records
 
 
 def refresh(controller: Controller, invocation_id: str | None) -> None:
-    """Ask the agents of records that are not final, of one invocation or (None) of all, how they stand."""
+    """Reconcile the open records of one invocation, or of all (None)."""
     found = records.unsettled(controller.database, invocation_id=invocation_id)
     if found:
-        from assist_cli.operations.runs import reconcile  # asyncio and the agents: a look at the past needs neither
+        from assist_cli.operations.runs import reconcile  # slow to import, and needed for open records only
 
         reconcile.reconcile(controller, [record for several in found.values() for record in several])
     if notices.are_waiting(controller.database):
@@ -26,22 +26,22 @@ def refresh(controller: Controller, invocation_id: str | None) -> None:
 
 
 def up_to_date(controller: Controller, invocation_id: str, *, output: bool) -> Invocation:
-    """An invocation after ``refresh``, with when those of its records that run started, and their output so far.
+    """An invocation after ``refresh``, with the start times of its running records and, with ``output``, all output.
 
-    Output is asked for and given only where it is wanted. Raises NotFound.
+    Output includes interim output. Raises NotFound.
     """
     refresh(controller, invocation_id)
     found = invocations.get(controller.database, invocation_id, output=output)
     if not found.status.is_final:
         from assist_cli.operations.runs import interim
 
-        if interim.refresh(controller, interim.of_places(found.instances), output=output):
+        if interim.refresh(controller, interim.newest_records(found.instances), output=output):
             return invocations.get(controller.database, invocation_id, output=output)
     return found
 
 
 def refresh_commands(controller: Controller, names: Iterable[str]) -> None:
-    """The same for the invocations of these saved commands. Raises NotFound."""
+    """Reconcile the open records of these saved commands. Raises NotFound."""
     for name in names:
         command_id = commands.find(controller.database, name)
         for invocation_id in commands.open_invocations(controller.database, command_id):

@@ -1,8 +1,8 @@
-"""Who is sending: a record that is to be sent names its sender, and anybody can see whether that one still lives.
+"""Senders: a record to be sent names its sender, and every process can check if that one is alive.
 
-A sender holds the lock of a file of its own for as long as it lives; the system lets go of it however it dies. So a
-record whose sender died before sending is closed at the next look, and one whose sender is at work is left to it. The
-files that the dead left are cleared away by whoever asks for them, and by the next sender.
+A sender holds a lock on its own file. The system releases it when the sender dies. So reconciling closes a record
+whose sender died before sending, and leaves a record of a live sender alone. A file of a dead sender is deleted by the
+next check of it, and by the next sender.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from assist_cli.paths import Home, open_private
 
 @contextlib.contextmanager
 def sender(home: Home) -> Iterator[str]:
-    """Be a sender; gives the token that goes into the records. Raises FileFailure."""
+    """Register this process as a sender until the end of the block. Gives its token for records. Raises FileFailure."""
     folder = home.folder(home.senders)
     for left in folder.iterdir():
-        is_alive(home, left.name)  # takes it away where its sender died without a record, or after all had ended
+        is_alive(home, left.name)  # deletes files of dead senders that no record names any more
     token, descriptor = _locked(folder)
     try:
         yield token
@@ -31,7 +31,7 @@ def sender(home: Home) -> Iterator[str]:
 
 
 def _locked(folder: Path) -> tuple[str, int]:
-    """The token of a new file, and the descriptor that holds its lock. Raises FileFailure."""
+    """Create and lock a new file. Returns its token and descriptor. Raises FileFailure."""
     import fcntl
 
     while True:
@@ -40,15 +40,15 @@ def _locked(folder: Path) -> tuple[str, int]:
         try:
             descriptor = open_private(path, os.O_EXCL | os.O_RDWR)
         except OSError as error:
-            raise FileFailure(f"cannot make the file '{path}': {error.strerror}") from error
+            raise FileFailure(f"cannot create the file '{path}': {error.strerror}") from error
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         if os.fstat(descriptor).st_nlink:
             return token, descriptor
-        os.close(descriptor)  # another sender had it in the moment before it was locked, and took it for a dead one's
+        os.close(descriptor)  # before it was locked, another process took it for a dead sender's and deleted it
 
 
 def is_alive(home: Home, token: str) -> bool:
-    """Whether the sender that has this token is at work. The file of a dead one is cleared away."""
+    """True if the sender with this token is alive. Deletes the file of a dead sender."""
     import fcntl
 
     path = home.senders / token

@@ -1,4 +1,4 @@
-"""Stopping what runs: Running becomes Stopping here, and Stopped when the agent says that the whole tree is gone."""
+"""Stopping invocations: records become Stopping here, and Stopped after the agent has ended the process tree."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from assist_cli.store import audit, invocations, records, schedules, slots
 
 
 def stop(controller: Controller, invocation_id: str, where: Selection | None = None) -> Invocation:
-    """Stop an invocation, on all of its instances or ``where`` it says, and wait for that.
+    """Stop an invocation on all of its instances or on those of ``where``, and wait until it has stopped.
 
-    What ended by itself first stays as it ended. An instance that does not answer stays Stopping, until it does or its
-    deadline passes. Raises NotFound, also for a target that is none of its instances.
+    A record that ends by itself meanwhile keeps its outcome. It stays Stopping on an instance that does not answer,
+    until that answers or the deadline passes. Raises NotFound, also for a target that is not one of its instances.
     """
     stopping = begin(controller, invocation_id, where)
     if stopping:
@@ -32,7 +32,7 @@ def stop(controller: Controller, invocation_id: str, where: Selection | None = N
 
 
 def begin(controller: Controller, invocation_id: str, where: Selection | None = None) -> list[str]:
-    """Note that it is to be stopped; the ids of the instances whose agents are to be told. Raises NotFound."""
+    """Mark an invocation as Stopping. Returns the ids of the instances whose agents must be told. Raises NotFound."""
     with controller.database.transaction() as transaction:
         invocation = invocations.get(transaction, invocation_id, output=False)
         chosen = members.chosen(transaction, invocation, where)
@@ -44,27 +44,25 @@ def begin(controller: Controller, invocation_id: str, where: Selection | None = 
             audit.append(transaction, entry)
     after = invocations.get(controller.database, invocation_id, output=False)
     return [
-        place.instance_id
-        for place in after.instances
-        if place.instance_id in chosen and not place.record.status.is_final
+        each.instance_id for each in after.instances if each.instance_id in chosen and not each.record.status.is_final
     ]
 
 
 async def finish(controller: Controller, invocation_id: str, instance_ids: Collection[str]) -> None:
-    """Have the agents of these end what runs there of an invocation, and write how it ended."""
+    """Tell the agents of these instances to stop an invocation, and write the outcomes."""
     invocation = invocations.get(controller.database, invocation_id, output=False)
     writer = BatchWriter(controller)
     await asyncio.gather(
         *(
-            _stop(controller, writer, place.record)
-            for place in invocation.instances
-            if place.instance_id in instance_ids and not place.record.status.is_final
+            _stop(controller, writer, each.record)
+            for each in invocation.instances
+            if each.instance_id in instance_ids and not each.record.status.is_final
         )
     )
 
 
 async def _stop(controller: Controller, writer: BatchWriter, record: Record) -> None:
-    """Wait until a record has ended, and no longer than a person is to wait for that."""
+    """Stop a record and wait for its end, up to the timeout of a stop."""
     with connection_to(controller, record.instance_id) as connection, contextlib.suppress(asyncio.TimeoutError):
         worker = RecordWorker(controller, writer, connection, record)
         await asyncio.wait_for(worker.finish(), controller.timeouts.agent.stop)

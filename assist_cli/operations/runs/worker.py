@@ -1,4 +1,4 @@
-"""Working on one record: gather facts, let ``model.lifecycle`` decide, do what it says, and again."""
+"""The worker of one record: a loop that gathers facts, calls ``model.lifecycle.decide``, and carries out the action."""
 
 from __future__ import annotations
 
@@ -45,17 +45,17 @@ log = logging.getLogger(__name__)
 
 
 def sender_of(controller: Controller, record: Record, token: str | None = None) -> Sender:
-    """Return who is to send a record, for the process that has this ``token`` of a sender, or none."""
+    """Return the kind of sender of a record, as seen by the process with this ``token``, if it has one."""
     if token is not None and record.sender == token:
         return Sender.MINE
     return Sender.OTHER if senders.is_alive(controller.home, record.sender) else Sender.GONE
 
 
 async def conclude(writer: BatchWriter, connection: AgentConnection, record_id: str, action: Close) -> None:
-    """Write how a record of one instance ended, and let its agent drop what the history has of it.
+    """Write the outcome of a record, then tell its agent to delete the task.
 
-    The agent keeps what the history has not: output beyond the budget, until its own limits, and what belongs to a
-    record that is closed unanswered, for that may correct it.
+    The agent keeps what the history does not have: output beyond the budget, up to its own limits, and the task of a
+    record that was closed unanswered, which can still correct it.
     """
     outcome = action.outcome
     await writer.settle({record_id: outcome})
@@ -64,13 +64,12 @@ async def conclude(writer: BatchWriter, connection: AgentConnection, record_id: 
 
 
 class RecordWorker:
-    """Work on one record over a connection to its agent.
+    """The worker of one record, over a connection to its agent.
 
-    ``token`` is that of the sender that this process is, if it is one. With a ``delivery`` the record can be sent by
-    it. A ``listener`` hears of it under the instance's ``name``. ``until`` is a moment of the loop's clock at which who
-    waits gives up; what was sent goes on. ``moment`` is another clock for deadlines than the controller's. ``answer``
-    is what was heard last, when something was heard already. ``is_queued`` becomes True when the record is left in the
-    queue for its instance.
+    ``token`` is that of this process, if it is a sender. With a ``delivery`` it can send the record. A ``listener``
+    gets events under the instance's ``name``. At ``until``, on the clock of the loop, the caller stops waiting; a sent
+    record continues. ``moment`` replaces the controller's clock for deadlines. ``answer`` is the last answer of the
+    agent, if there is one. ``is_queued`` becomes True when the record is left in the queue for its instance.
     """
 
     def __init__(
@@ -107,29 +106,29 @@ class RecordWorker:
         self._told = False
 
     async def send(self) -> Outcome | None:
-        """Work until the agent has the record; its outcome when it is closed by then.
+        """Work until the agent has the record. Returns its outcome if it is closed by then.
 
         Raises TimeoutError at ``until``, and DatabaseFailure.
         """
         return await self._work(follows=False)
 
-    async def look(self) -> Outcome | None:
-        """Do what can be done without waiting for the record; its outcome when it is closed by this."""
+    async def reconcile(self) -> Outcome | None:
+        """Do all that is possible without waiting for the record. Returns its outcome if that closes it."""
         return await self._work(follows=False, waits=False)
 
     async def finish(self) -> Outcome | None:
-        """Work until the record is closed; None when another process has closed it, or has fetched its result.
+        """Work until the record is closed. Returns None if another process has closed it or fetched its result.
 
-        Raises as ``send``.
+        Raises the errors of ``send``.
         """
         return await self._work()
 
     async def watch(self) -> Outcome | None:
-        """The same, and follow the record also while another process is at work on it."""
+        """Work as ``finish`` does, and also follow the record while another process works on it."""
         return await self._work(watches=True)
 
     async def _work(self, *, follows: bool = True, waits: bool = True, watches: bool = False) -> Outcome | None:
-        """Work on it. A bug that is met is the end of this record, and of no other work."""
+        """Run the steps. An unexpected error closes this record only."""
         try:
             return await self._steps(follows=follows, waits=waits, watches=watches)
         except ListenerError as failure:
@@ -140,10 +139,10 @@ class RecordWorker:
             return await self._close_for_bug(error)
 
     async def _close_for_bug(self, error: Exception) -> Outcome | None:
-        """Report a bug, and close the record with that; None where somebody else is at work on it, or was."""
+        """Report a bug, and close the record with it. Returns None if another process works on it or has closed it."""
         from assist_cli import bug_report
 
-        bug = bug_report.reported(self._controller.home, error, f"see to the record {self.record.id}")
+        bug = bug_report.reported(self._controller.home, error, f"process the record {self.record.id}")
         log.error("%s; %s", bug, bug.hint)
         if not self._read() or self.record.status.is_final:
             return None
@@ -205,7 +204,7 @@ class RecordWorker:
         sender = sender_of(self._controller, self.record, self._token)
         answer = self.answer
         if watches and answer.heard is Heard.NOT_ASKED and sender is Sender.OTHER and self.record.sent is not None:
-            answer = follow.OPEN  # whether it is so turns out by following it
+            answer = follow.OPEN  # an assumption; following shows if it is true
         return Facts(
             sender,
             start=self._start if self.record.sent is None else None,
@@ -223,14 +222,14 @@ class RecordWorker:
             self._accepted = True
 
     def _credible(self, answer: Answer, outcome: Outcome) -> Answer:
-        """Return what is taken of an outcome that was heard: the moments can be, and a script has an exit code."""
+        """Validate the outcome in an answer: correct impossible times, and refuse a script without an exit code."""
         is_bare = outcome.status is InvocationStatus.FINISHED and outcome.exit_code is None
         if is_bare and not records.is_of_file(self._controller.database, self.record.id):
             return Answer(Heard.INVALID, code=UNANSWERED, why=_NO_EXIT_CODE)
         return answer._replace(outcome=follow.in_our_time(outcome, self.record, self._controller.now()))
 
     async def _send(self) -> bool:
-        """Deliver the record, once; whether it was to be sent."""
+        """Deliver the record, without retry of the whole. Return False if it must not be sent."""
         assert self._delivery is not None
         record, answer = await deliver(self._controller, self._writer, self._connection, self.record, self._delivery)
         self._delivery = None
@@ -277,7 +276,7 @@ class RecordWorker:
         return self._until - asyncio.get_running_loop().time()
 
     def _read(self) -> bool:
-        """Read the record again, as others may have changed it, and ask again; whether it is there still."""
+        """Read the record again, and drop the last answer. Return False if the record was deleted."""
         known = records.get(self._controller.database, self.record.id)
         if known is None:
             return False

@@ -1,1 +1,1 @@
-"""The server: it fires schedules, recovers open records and keeps the history small."""
+"""The server: it fires schedules, recovers open records and prunes the history."""

@@ -1,4 +1,4 @@
-"""What is due next: a heap of due times, the last word on each schedule beside it."""
+"""The agenda: a heap of due times, and the valid due time of each schedule."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Agenda:
         return len(self._next)
 
     def put(self, schedule_id: str, due: int | None) -> None:
-        """Note when it is due next; None: never."""
+        """Set the next due time of a schedule; None: never."""
         if due is None:
             self._next.pop(schedule_id, None)
         elif self._next.get(schedule_id) != due:
@@ -24,7 +24,7 @@ class Agenda:
             heapq.heappush(self._heap, (due, schedule_id))
 
     def due(self, now: int, most: int) -> list[str]:
-        """Take what is due by ``now``, the earliest first and at most so many; each is to be put again."""
+        """Remove and return the schedules due by ``now``, earliest first, at most ``most``. Put each again later."""
         found: list[str] = []
         while len(found) < most and (first := self.first()) is not None and first <= now:
             _, schedule_id = heapq.heappop(self._heap)
@@ -33,7 +33,7 @@ class Agenda:
         return found
 
     def first(self) -> int | None:
-        """The earliest due time."""
+        """The earliest due time; None if there is none."""
         while self._heap and self._next.get(self._heap[0][1]) != self._heap[0][0]:
-            heapq.heappop(self._heap)  # the schedule has another one since, or is gone
+            heapq.heappop(self._heap)  # an old due time: the schedule was changed or removed
         return self._heap[0][0] if self._heap else None

@@ -1,8 +1,8 @@
-"""What goes on in a server after it has answered: invocations are sent and followed, stopped, agents are upgraded.
+"""Background work of a server after its answer to an API call: dispatch and stop invocations, upgrade agents.
 
-All of it runs in the event loop of the server; it is asked for from any thread. What was recorded with its ``token`` is
-sent by it and nobody else: when the server is killed, what it had not sent is closed at the next look, and what it had
-sent is asked for (docs/rules.md section 2). The values of secrets stay in memory.
+It runs in the event loop of the server, and is requested from any thread. Only it sends the records with its ``token``.
+If the server is killed, reconciling closes its unsent records and queries the sent ones (docs/rules.md section 2). The
+values of secrets stay in memory.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 
 class Background:
-    """Made by ``background``, in the event loop that it works in; ``controller`` was opened in the thread of that."""
+    """Background work in one event loop, see ``background``. ``controller`` was opened in the thread of that loop."""
 
     def __init__(self, controller: Controller, token: str) -> None:
         self.token = token
@@ -36,20 +36,20 @@ class Background:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def take(self, invocation: Invocation) -> None:
-        """Send an invocation that was recorded with its token, and follow it to its end."""
-        self._soon(f"sending {invocation.id}", dispatch.carry(self._controller, invocation, self._writer))
+        """Send an invocation that was recorded with this token, and follow it to its end."""
+        self._schedule(f"sending {invocation.id}", dispatch.carry(self._controller, invocation, self._writer))
 
     def stop(self, invocation_id: str, instance_ids: Sequence[str]) -> None:
-        """Have the agents of these end what is Stopping of an invocation."""
+        """Tell the agents of these instances to stop the Stopping records of an invocation."""
         if instance_ids:
-            self._soon(f"stopping {invocation_id}", stop.finish(self._controller, invocation_id, instance_ids))
+            self._schedule(f"stopping {invocation_id}", stop.finish(self._controller, invocation_id, instance_ids))
 
     def install(self, instance_ids: Sequence[str]) -> None:
-        """Bring the agents of these to this version; the one of this machine has it already."""
-        self._soon(f"upgrading {len(instance_ids)} agents", self._upgrade(tuple(instance_ids)))
+        """Upgrade the agents of these instances. The agent of this machine has this version already."""
+        self._schedule(f"upgrading {len(instance_ids)} agents", self._upgrade(tuple(instance_ids)))
 
     async def close(self) -> None:
-        """Let go of everything; the agents go on, and whoever looks next asks them."""
+        """Cancel all work. Scripts continue on the agents, and are reconciled later."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -62,24 +62,24 @@ class Background:
             if outcome.error is not None:
                 log.warning("%s", outcome.error)
 
-    def _soon(self, what: str, work: Coroutine[Any, Any, None]) -> None:
+    def _schedule(self, what: str, work: Coroutine[Any, Any, None]) -> None:
         self._loop.call_soon_threadsafe(self._begin, what, work)
 
     def _begin(self, what: str, work: Coroutine[Any, Any, None]) -> None:
-        task = self._loop.create_task(self._watched(what, work))
+        task = self._loop.create_task(self._logged(what, work))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _watched(self, what: str, work: Coroutine[Any, Any, None]) -> None:
+    async def _logged(self, what: str, work: Coroutine[Any, Any, None]) -> None:
         try:
             await work
         except Exception:
-            log.exception("%s went wrong", what)
+            log.exception("%s failed", what)
 
 
 @contextlib.asynccontextmanager
 async def background(controller: Controller) -> AsyncIterator[Background]:
-    """One in the running event loop, for as long as the block lasts. Raises FileFailure."""
+    """Open a ``Background`` in the running event loop until the end of the block. Raises FileFailure."""
     with sender(controller.home) as token:
         made = Background(controller, token)
         try:

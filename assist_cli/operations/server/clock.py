@@ -1,7 +1,6 @@
-"""The time of day beside a clock that nobody sets, so that a step of the one is seen by the other.
+"""Detection of steps of the wall clock, by comparison with a clock that cannot be set.
 
-The other one goes on while the machine sleeps, where the system has such a clock: a sleep is time that has passed, and
-no step.
+The other clock includes suspend, if the system has such a clock. So a suspend counts as elapsed time, not as a step.
 """
 
 from __future__ import annotations
@@ -11,28 +10,28 @@ from datetime import datetime, timedelta
 
 from assist_cli.operations.controller import elapsed_seconds
 
-STEP = timedelta(seconds=0.5)  # what is less is lost in how the clocks are read, or is how time is kept in order
-READING = timedelta(milliseconds=50)  # if it took longer, the two clocks were not read at one moment
+STEP = timedelta(seconds=0.5)  # smaller differences are measurement errors, or corrections by NTP
+READING = timedelta(milliseconds=50)  # if reading took longer, the two clocks were not read at the same time
 READINGS = 5
 
 
 class Clock:
-    """``wall`` gives the moment in UTC, ``elapsed`` seconds that nobody sets."""
+    """A wall clock with step detection. ``wall`` returns the time in UTC, ``elapsed`` seconds that cannot be set."""
 
     def __init__(self, wall: Callable[[], datetime], elapsed: Callable[[], float] = elapsed_seconds) -> None:
         self._wall = wall
         self._elapsed = elapsed
-        self._before = self._read()
+        self._before = self._both()
 
-    def look(self) -> tuple[datetime, timedelta]:
-        """The moment, and by how much the clock was set since the last look: zero when it was not."""
-        wall, elapsed = self._read()
+    def read(self) -> tuple[datetime, timedelta]:
+        """Return the time, and the step of the wall clock since the last call: zero if it was not set."""
+        wall, elapsed = self._both()
         step = (wall - self._before[0]) - timedelta(seconds=elapsed - self._before[1])
         self._before = wall, elapsed
         return wall, step if abs(step) >= STEP else timedelta(0)
 
-    def _read(self) -> tuple[datetime, float]:
-        """Both clocks at one moment, as far as the machine lets us."""
+    def _both(self) -> tuple[datetime, float]:
+        """Read both clocks at the same time, or at least closely."""
         for _ in range(READINGS):
             before = self._elapsed()
             wall = self._wall()

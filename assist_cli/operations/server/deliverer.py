@@ -1,4 +1,4 @@
-"""Delivering records that are due over connections that are kept, and following them to their end."""
+"""The deliverer: it delivers due records over the connection pool, and follows them to their end."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 
 class Deliverer:
-    """Has a task for each record that is due. A record is in ``under_way`` for as long as one is at work on it."""
+    """The deliveries of a server, with one task for each due record. ``under_way`` has the tasks by record id."""
 
     def __init__(
         self, controller: Controller, token: str, writer: BatchWriter, pool: ConnectionPool, failures: Failures
@@ -36,7 +36,7 @@ class Deliverer:
         self._unaccepted: set[str] = set()
 
     def carry(self, due: DueRecord) -> None:
-        """Begin to deliver a record."""
+        """Start the delivery of a record."""
         record_id = due.record.id
         self._unaccepted.add(record_id)
         task = asyncio.get_running_loop().create_task(self._carry(due))
@@ -44,11 +44,11 @@ class Deliverer:
         task.add_done_callback(lambda done: self._done(due, done))
 
     def unaccepted(self) -> list[asyncio.Task[None]]:
-        """Those whose record no agent is known to have taken yet."""
+        """The tasks whose record is not known to be accepted by its agent."""
         return [self.under_way[record_id] for record_id in self._unaccepted]
 
     def cancel(self) -> list[asyncio.Task[None]]:
-        """Let go of everything; it stays open, for whoever looks next."""
+        """Cancel and return all tasks. Their records stay open, and are reconciled later."""
         tasks = list(self.under_way.values())
         for task in tasks:
             task.cancel()
@@ -59,13 +59,13 @@ class Deliverer:
         self._unaccepted.discard(record_id)
         self.under_way.pop(record_id, None)
         if not task.cancelled() and (error := task.exception()) is not None:
-            log.error("cannot see %s through: %s", record_id, error, exc_info=not isinstance(error, AssistError))
+            log.error("cannot deliver record %s: %s", record_id, error, exc_info=not isinstance(error, AssistError))
             if isinstance(error, Exception) and not isinstance(error, DatabaseFailure):
-                with contextlib.suppress(DatabaseFailure):  # the log has it
+                with contextlib.suppress(DatabaseFailure):  # the error is in the log
                     self._failures.note(due.invocation.id, error)
 
     async def _carry(self, due: DueRecord) -> None:
-        async with self._pool.connection(due.place.instance_id) as connection:
+        async with self._pool.connection(due.instance.instance_id) as connection:
             worker = RecordWorker(
                 self._controller,
                 self._writer,
@@ -79,18 +79,18 @@ class Deliverer:
             if outcome is None:
                 await worker.finish()
             elif outcome.status is InvocationStatus.FAILED and not outcome.accepted:
-                name = due.place.instance_name
+                name = due.instance.instance_name
                 log.warning("%s: not delivered to %s: %s", due.invocation.id, name, outcome.error_info)
 
     def _delivery(self, due: DueRecord) -> Delivery:
         def prepare() -> Request:
             try:
-                _, params = payload.request(due.with_secrets(), due.place, self._controller.region)
+                _, params = payload.request(due.with_secrets(), due.instance, self._controller.region)
             except AssistError as error:
                 self._failures.note(due.invocation.id, error)
                 raise
-            except Exception as error:  # a bug; its text may have values of parameters
-                bug = InternalError(f"cannot make the request of {due.invocation.id}: {type(error).__name__}")
+            except Exception as error:  # a bug; its text may contain values of parameters
+                bug = InternalError(f"cannot prepare the request of {due.invocation.id}: {type(error).__name__}")
                 self._failures.note(due.invocation.id, bug)
                 raise bug from error
             self._failures.clear(due.invocation.id)

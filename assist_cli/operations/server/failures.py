@@ -1,4 +1,4 @@
-"""Schedules that cannot be fired: each is told in the log and the database with its id, and the others go on."""
+"""Schedules that cannot be fired: their errors are logged and stored, and do not affect other schedules."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ log = logging.getLogger(__name__)
 
 
 class Failures:
-    """The errors of the schedules of one server, by the id of the invocation. Each is written and logged once.
+    """The errors of the schedules of one server, by id of the invocation. Each is written and logged once.
 
-    What was written before this server began is cleared: it is tried again.
+    Errors of an earlier server are cleared, and its schedules retried.
     """
 
     def __init__(self, controller: Controller) -> None:
@@ -22,13 +22,13 @@ class Failures:
         self._known: dict[str, str] = {}
 
     def clear_all(self) -> None:
-        """Clear what an earlier server has left."""
+        """Clear the errors of an earlier server."""
         if schedules.errors(self._controller.database):
             with self._controller.database.transaction() as transaction:
                 schedules.clear_errors(transaction)
 
     def note(self, invocation_id: str, error: Exception) -> None:
-        """Note why a schedule cannot be fired. Raises DatabaseFailure."""
+        """Note the error of a schedule that cannot be fired. Raises DatabaseFailure."""
         text = str(error) if isinstance(error, AssistError) else f"{type(error).__name__}: {error}"
         if self._known.get(invocation_id) == text:
             return
@@ -36,7 +36,7 @@ class Failures:
             self._known[invocation_id] = text
             log.error("schedule %s cannot be fired: %s", invocation_id, text)
             if not isinstance(error, AssistError):
-                log.debug("schedule %s: where that was raised", invocation_id, exc_info=error)
+                log.debug("schedule %s: traceback", invocation_id, exc_info=error)
 
     def clear(self, invocation_id: str) -> None:
         """Note that a schedule was fired. Raises DatabaseFailure."""
@@ -45,6 +45,6 @@ class Failures:
             self._write(invocation_id, None)
 
     def _write(self, invocation_id: str, error: str | None) -> bool:
-        """Return True if there is such a schedule: not all that a server delivers has one."""
+        """Return True if there is such a schedule: a server also delivers invocations without one."""
         with self._controller.database.transaction() as transaction:
             return schedules.note_error(transaction, invocation_id, error)

@@ -1,6 +1,6 @@
-"""Firing: slots and records are written, and the schedule moved on, in one transaction, before anything is sent.
+"""Firing: one transaction writes slots and records and advances the schedule, before anything is sent.
 
-So whoever dies when: a due time fires once, and what was to be sent can be found.
+So a crash at any moment neither fires a due time twice nor loses a record to be sent.
 """
 
 from __future__ import annotations
@@ -38,63 +38,63 @@ from assist_cli.store import invocations, records, schedules, slots
 from assist_cli.store.database import Transaction, to_ms, to_ms_or_none
 from assist_cli.store.slots import ScheduledInstance, Waiting
 
-RETRY = timedelta(seconds=60)  # between two attempts to fire what cannot be fired
+RETRY = timedelta(seconds=60)  # between two attempts to fire a schedule with an error
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class LocalTime:
-    """A moment in the log: local time to the second, worked out only when the line is written."""
+    """A time for the log: local, with its offset from UTC, and formatted only if the line is written."""
 
     moment: datetime
 
     def __str__(self) -> str:
-        return self.moment.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+        return self.moment.astimezone().isoformat(" ", "seconds")
 
 
 @dataclass(frozen=True)
 class DueRecord:
-    """A record that is to be delivered at ``when``; where the ``secrets`` are, which its invocation lacks.
+    """A record to deliver at ``when``. ``secrets`` are references; the invocation lacks their values.
 
-    ``noted`` is the moment that is written already as when it was sent, though nothing of it has left.
+    ``noted`` is the sending time if that is written already, though nothing was sent.
     """
 
     invocation: Invocation
-    place: InvocationInstance
+    instance: InvocationInstance
     when: datetime
     secrets: Mapping[str, str] = field(default_factory=dict)
     noted: Moment | None = None
 
     @property
     def record(self) -> Record:
-        return self.place.record
+        return self.instance.record
 
     def with_secrets(self) -> Invocation:
-        """The invocation with its secrets, which are read now. Raises InvalidParameter and FileFailure."""
+        """Return the invocation with the values of its secrets, read now. Raises InvalidParameter and FileFailure."""
         read = {key: parameters.secret(key, reference) for key, reference in self.secrets.items()}
         return replace(self.invocation, parameters={**self.invocation.parameters, **read}) if read else self.invocation
 
 
 @dataclass
 class Fired:
-    """What came of firing schedules: what is to be delivered, and when each is due next (ms; None: never)."""
+    """The result of firing schedules: records to deliver, and the next due time of each schedule (ms; None: never)."""
 
     deliveries: list[DueRecord] = field(default_factory=list)
     upcoming: dict[str, int | None] = field(default_factory=dict)
 
 
 def fire(controller: Controller, token: str, failures: Failures, due: Iterable[str], now: datetime) -> Fired:
-    """Do what is due of these schedules. An error of one is its own: it is noted, and the others are fired.
+    """Fire these due schedules. An error in one is noted and does not affect the others.
 
-    What each asks for is worked out before the transaction begins; one that somebody changes meanwhile is due again
-    immediately. Raises DatabaseFailure, and Conflict when we are not the server any more.
+    Due times are computed before the transaction. A schedule that is changed meanwhile is due again immediately. Raises
+    DatabaseFailure, and Conflict if another server has the lease.
     """
     fired = Fired()
     turns: list[tuple[Schedule, Turn]] = []
     failed: dict[str, Exception] = {}
     for invocation_id in due:
-        with kept(failed, invocation_id):
+        with isolated(failed, invocation_id):
             schedule = schedules.get(controller.database, invocation_id)
             if schedule is None or schedule.paused or schedule.next is None:
                 fired.upcoming[invocation_id] = None
@@ -107,7 +107,7 @@ def fire(controller: Controller, token: str, failures: Failures, due: Iterable[s
             lease.check(transaction, token)
             for schedule, turn in turns:
                 invocation_id = schedule.invocation_id
-                with kept(failed, invocation_id), transaction.part():
+                with isolated(failed, invocation_id), transaction.part():
                     if schedules.get(transaction, invocation_id) != schedule:
                         fired.upcoming[invocation_id] = to_ms(now)
                         continue
@@ -119,21 +119,21 @@ def fire(controller: Controller, token: str, failures: Failures, due: Iterable[s
         failures.note(invocation_id, error)
     for schedule, turn in turns:
         if turn.fires is None and schedule.invocation_id not in failed:
-            failures.clear(schedule.invocation_id)  # nothing is to be delivered, which would clear it
+            failures.clear(schedule.invocation_id)  # without a delivery, nothing else clears it
     return fired
 
 
 def take_up(controller: Controller, token: str, failures: Failures, now: datetime) -> list[DueRecord]:
-    """Take over what a server that died was sending, where it is not too late; what is to be delivered.
+    """Adopt the records that a dead server was sending, unless it is too late. Returns those to deliver.
 
-    Whether it was sent already is not known, and does not matter: a record runs once, however often it comes.
+    A dead server may have sent some of them. They are delivered again: a record runs at most once.
     """
     found: list[DueRecord] = []
     failed: dict[str, Exception] = {}
     patience: dict[str, timedelta] = {}
     waiting = slots.waiting(controller.database)
     for each in waiting:
-        with kept(failed, each.invocation_id):
+        with isolated(failed, each.invocation_id):
             schedule = schedules.get(controller.database, each.invocation_id)
             if schedule is not None:
                 following = rules.frequency_of(schedule).next(each.due, schedule.anchor)
@@ -142,14 +142,14 @@ def take_up(controller: Controller, token: str, failures: Failures, now: datetim
         lease.check(transaction, token)
         for each in waiting:
             if each.record.id in patience:
-                with kept(failed, each.invocation_id), transaction.part():
-                    found += _taken_up(controller, transaction, token, each, patience[each.record.id], now)
+                with isolated(failed, each.invocation_id), transaction.part():
+                    found += _adopted(controller, transaction, token, each, patience[each.record.id], now)
     for invocation_id, error in failed.items():
         failures.note(invocation_id, error)
     return found
 
 
-def _taken_up(
+def _adopted(
     controller: Controller,
     transaction: Transaction,
     token: str,
@@ -157,14 +157,14 @@ def _taken_up(
     patience: timedelta,
     now: datetime,
 ) -> list[DueRecord]:
-    """The record of a slot, where it is to be delivered by us."""
+    """The record of a slot, if this server must deliver it."""
     record = waiting.record
     schedule = schedules.get(transaction, waiting.invocation_id)
     sender = sender_of(controller, record)
     if schedule is None or sender is not Sender.GONE:
         return []
     when = waiting.due + rules.offset(record.instance_id, schedule.jitter)
-    if record.sent is not None or when > now + schedule.jitter:  # the clock was set back since
+    if record.sent is not None or when > now + schedule.jitter:  # the clock was set back meanwhile
         when = min(when, now)
     start: Later | Never | None = None
     if now - when > patience:
@@ -179,14 +179,14 @@ def _taken_up(
         records.adopt(transaction, record.id, token)
         record = replace(record, sender=token)
     slots.note_lateness(transaction, {record.id: max(now - when, timedelta(0))})
-    place = InvocationInstance(record.instance_id, waiting.instance_name, record.status, record.number, record)
+    instance = InvocationInstance(record.instance_id, waiting.instance_name, record.status, record.number, record)
     invocation = invocations.what(transaction, waiting.invocation_id)
-    return [DueRecord(invocation, place, when, schedule.secrets)]
+    return [DueRecord(invocation, instance, when, schedule.secrets)]
 
 
 @contextlib.contextmanager
-def kept(failed: dict[str, Exception], invocation_id: str) -> Iterator[None]:
-    """Keep an error that is of this schedule alone; one of the database, or of the lease, goes on."""
+def isolated(failed: dict[str, Exception], invocation_id: str) -> Iterator[None]:
+    """Collect an error of one schedule in ``failed``. Errors of the database and of the lease are raised."""
     try:
         yield
     except (DatabaseFailure, Conflict):
@@ -196,7 +196,7 @@ def kept(failed: dict[str, Exception], invocation_id: str) -> Iterator[None]:
 
 
 class _Turn:
-    """One turn of one schedule, inside of the transaction that moves the schedule on."""
+    """One turn of one schedule, in the transaction that advances the schedule."""
 
     def __init__(
         self,
@@ -214,16 +214,15 @@ class _Turn:
         self._turn = turn
         self._now = now
         self._invocation = invocations.what(transaction, schedule.invocation_id)
-        self._places = slots.places(transaction, schedule.invocation_id)
+        self._instances = slots.places(transaction, schedule.invocation_id)
 
     def take(self) -> list[DueRecord]:
-        """Write what the turn asks for; what is to be delivered."""
+        """Write slots and records of the turn. Returns the records to deliver."""
         if self._turn.missed is not None:
             self._miss(self._turn.missed)
         if self._turn.fires is None:
             return []
-        free = [place for place in self._places if not place.is_busy]
-        made = [self._due(place, self._turn.fires) for place in free]
+        made = [self._due(each, self._turn.fires) for each in self._instances if not each.is_busy]
         records.add(self._transaction, self._invocation.id, map(_as_written, made))
         slots.add(
             self._transaction,
@@ -240,20 +239,20 @@ class _Turn:
             ],
             made_up=self._turn.made_up,
         )
-        self._skip([place for place in self._places if place.is_busy], self._turn.fires)
+        self._skip([each for each in self._instances if each.is_busy], self._turn.fires)
         log.debug("%s: due at %s, on %d instances", self._invocation.id, LocalTime(self._turn.fires), len(made))
         return made
 
-    def _due(self, place: ScheduledInstance, due: datetime) -> DueRecord:
-        when = due + rules.offset(place.instance_id, self._schedule.jitter)
+    def _due(self, instance: ScheduledInstance, due: datetime) -> DueRecord:
+        when = due + rules.offset(instance.instance_id, self._schedule.jitter)
         noted = self._controller.moment()._replace(wall=self._now) if when <= self._now else None
-        record = self._record(place, due, max(when, self._now))
+        record = self._record(instance, due, max(when, self._now))
         found = InvocationInstance(
-            place.instance_id, place.instance_name, InvocationStatus.RUNNING, place.repeats + 1, record
+            instance.instance_id, instance.instance_name, InvocationStatus.RUNNING, instance.repeats + 1, record
         )
         return DueRecord(self._invocation, found, when, self._schedule.secrets, noted)
 
-    def _record(self, place: ScheduledInstance, due: datetime, when: datetime) -> Record:
+    def _record(self, instance: ScheduledInstance, due: datetime, when: datetime) -> Record:
         """Return the record of a due time, which is to be sent at ``when``.
 
         Its id follows from the due time, so a copy of this home that fires the same one meets the journal of the agent
@@ -263,38 +262,43 @@ class _Turn:
         if last is not None and due <= last:
             record_id = new_id(Kind.RECORD, self._controller.now_ms())
         else:
-            record_id = derived(Kind.RECORD, to_ms(due), self._invocation.id, place.instance_id)
+            record_id = derived(Kind.RECORD, to_ms(due), self._invocation.id, instance.instance_id)
         return Record(
             id=record_id,
-            instance_id=place.instance_id,
-            number=place.repeats + 1,
+            instance_id=instance.instance_id,
+            number=instance.repeats + 1,
             status=InvocationStatus.RUNNING,
             sender=self._token,
             deadline=when + lifetime(self._invocation.timeout),
         )
 
     def _skip(self, busy: list[ScheduledInstance], due: datetime) -> None:
-        """The run before is not over there: this one is left out, and not queued."""
-        for place in busy:
-            log.warning("%s: left out on %s, the run before is not over", self._invocation.id, place.instance_name)
+        """Skip instances where the previous run is still in progress. A skipped run is not queued."""
+        for instance in busy:
+            log.warning(
+                "%s: %s: skipped slot %s: previous run still in progress",
+                self._invocation.id,
+                instance.instance_name,
+                LocalTime(due),
+            )
         slots.add(
             self._transaction,
             self._invocation.id,
-            (Slot(place.instance_id, due, SlotOutcome.SKIPPED_OVERLAP) for place in busy),
+            (Slot(each.instance_id, due, SlotOutcome.SKIPPED_OVERLAP) for each in busy),
         )
 
     def _miss(self, first: datetime) -> None:
-        """Nobody served at these due times."""
+        """Write the due times from ``first`` on, which passed while the server was down."""
         until = self._turn.fires or self._turn.next
         when = f"at {LocalTime(first)}" if until is None else f"from {LocalTime(first)} on"
-        log.warning("%s: nobody served %s", self._invocation.id, when)
+        log.warning("%s: the server was down %s", self._invocation.id, when)
         if until is not None:
-            ids = [place.instance_id for place in self._places]
+            ids = [each.instance_id for each in self._instances]
             slots.add_missed(self._transaction, self._invocation.id, ids, first, until)
             return
-        # It was to run once: its records end here, with the reason.
-        made = [self._record(place, first, self._now) for place in self._places]
-        why = f"nobody served at {LocalTime(first)}, when it was due; it will not run"
+        # A one-time run: its records end here, with the reason.
+        made = [self._record(each, first, self._now) for each in self._instances]
+        why = f"the server was down at {LocalTime(first)}, when it was due; it will not run"
         missed = Facts(Sender.MINE, start=Never(never_arrived(self._now, why)))
         records.add(self._transaction, self._invocation.id, made)
         for record in made:
@@ -309,7 +313,7 @@ class _Turn:
 
 
 def _as_written(due: DueRecord) -> Record:
-    """The record as it is written: one that is due at once counts as sent, which saves a commit."""
+    """The record as it is written. One that is due immediately is written as sent, which saves a commit."""
     if due.noted is None:
         return due.record
     noted = due.noted

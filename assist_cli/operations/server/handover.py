@@ -1,8 +1,8 @@
-"""Going on in the background: what a person does not wait for is brought to its end by somebody else.
+"""Detached invocations: another process sends and follows what the user does not wait for.
 
-That is the server, where one runs, or a process of its own. This is forked, so that what must not be written anywhere,
-the values of secrets and the content of files, comes along in memory. It is a sender of its own: what it has to send
-carries its token from before this process lets go.
+That is the server, if it runs, or a background process. This process is forked, so that it has the values of secrets
+and the content of files in memory: they must not be written anywhere. It is a sender itself, and takes over the records
+before the first process releases them.
 """
 
 from __future__ import annotations
@@ -30,17 +30,16 @@ log = logging.getLogger(__name__)
 
 
 def hand_over(controller: Controller, invocation: Invocation, rollout: Rollout) -> None:
-    """Let somebody else send what is not sent of ``invocation``, and see all of it through.
+    """Transfer ``invocation`` to another process, which sends its unsent records and follows all of them.
 
-    The server does it where one runs and can: it knows what the database knows, and that is no secrets, no content of a
-    file, and nothing of waves. It has been taken over when this returns. Raises FileFailure, and OSError when
-    there can be no process.
+    The server takes it if it runs and can: it knows only the database, which has no secrets, no content of files and no
+    waves. The transfer is complete on return. Raises FileFailure, and OSError if no process can be started.
     """
-    if not _to_server(controller, invocation, rollout):
-        _to_a_process(controller, invocation, rollout)
+    if not _transfer_to_server(controller, invocation, rollout):
+        _transfer_to_process(controller, invocation, rollout)
 
 
-def _to_server(controller: Controller, invocation: Invocation, rollout: Rollout) -> bool:
+def _transfer_to_server(controller: Controller, invocation: Invocation, rollout: Rollout) -> bool:
     server = lease.holder(controller)
     hidden = any(isinstance(value, Secret) for value in invocation.parameters.values())
     if server is None or hidden or invocation.transfer is not None or not rollout.is_plain:
@@ -50,13 +49,13 @@ def _to_server(controller: Controller, invocation: Invocation, rollout: Rollout)
     return True
 
 
-def _to_a_process(controller: Controller, invocation: Invocation, rollout: Rollout) -> None:
+def _transfer_to_process(controller: Controller, invocation: Invocation, rollout: Rollout) -> None:
     journal = controller.home.journal(LOG)
     reading, writing = os.pipe()
     with controller.database.away():
         pid = os.fork()
         if pid == 0:
-            _live(controller.home, invocation, rollout, writing, journal)
+            _run_in_background(controller.home, invocation, rollout, writing, journal)
     os.close(journal)
     os.close(writing)
     os.waitpid(pid, 0)
@@ -64,15 +63,16 @@ def _to_a_process(controller: Controller, invocation: Invocation, rollout: Rollo
     os.close(reading)
     if not taken_over:
         raise FileFailure(
-            "cannot go on in the background: the process for it ended", hint=f"see '{controller.home.logs / LOG}'"
+            "cannot continue in the background: the process for it has exited",
+            hint=f"see its log: '{controller.home.logs / LOG}'",
         )
 
 
-def _live(home: Home, invocation: Invocation, rollout: Rollout, writing: int, journal: int) -> None:
-    """The whole life of the background process; it never returns into what its parent was doing."""
+def _run_in_background(home: Home, invocation: Invocation, rollout: Rollout, writing: int, journal: int) -> None:
+    """Run the background process to its exit. It never returns into the code of its parent."""
     try:
         os.setsid()
-        if os.fork():  # a child of the system, so that nobody has to wait for its end
+        if os.fork():  # the second child belongs to init, so no process need wait for it
             os._exit(0)
         _detach(journal)
         with open_controller(home) as controller, sender(home) as token:
@@ -90,7 +90,7 @@ def _live(home: Home, invocation: Invocation, rollout: Rollout, writing: int, jo
 
 
 def _detach(journal: int) -> None:
-    """Let go of the terminal; what goes wrong here stands in a log."""
+    """Detach from the terminal. Errors of this process go to its log."""
     null = os.open(os.devnull, os.O_RDWR)
     for target, source in ((0, null), (1, journal), (2, journal)):
         os.dup2(source, target)

@@ -1,8 +1,8 @@
-"""One server for one home.
+"""The lease: it allows one server per home, the leader.
 
-A server is a sender, and the lease names it: on this machine anybody can see whether it lives, so one that died is
-replaced at once. Of one on another machine, which shares the home, only the lease tells; it is renewed while that one
-lives, and is over half a minute after its last word. Each firing looks at the lease in its own transaction.
+A server is a sender, and the lease names it. On this machine every process can check if a sender is alive, so a dead
+server is replaced immediately. For a server on another machine that shares the home, only the lease counts. Its holder
+renews it; otherwise it expires after half a minute. Each firing checks the lease in its own transaction.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ TERM = timedelta(seconds=30)
 
 
 def holder(controller: Controller) -> Lease | None:
-    """Who serves now; None when nobody does."""
+    """The lease of the running server; None if no server is running."""
     return _holder(controller, controller.database)
 
 
 def take(controller: Controller, token: str, *, take_over: bool = False) -> None:
-    """Be the server, under this token of a sender. Raises Conflict while another one serves.
+    """Take the lease, for the sender with this token. Raises Conflict while another server runs.
 
     With ``take_over`` this home takes the place of every other copy of it, whatever these are doing: the epoch is
     raised, which agents go by, and a server that serves this home ends. Without it, Conflict is also raised for a home
@@ -44,15 +44,15 @@ def take(controller: Controller, token: str, *, take_over: bool = False) -> None
         if other is not None:
             where = "on this machine" if other.host == platform.node() else f"on {other.host}"
             raise Conflict(
-                f"cannot serve '{controller.home.root}': another server does, process {other.pid} {where}",
-                hint="one is enough; assist doctor looks whether it is well",
+                f"cannot serve '{controller.home.root}': another server is running, process {other.pid} {where}",
+                hint="one server is enough; check it: assist doctor",
                 code=codes.SERVER_RUNNING,
             )
         store.take(transaction, Lease(token, platform.node(), os.getpid(), controller.now() + TERM))
 
 
 def renew(controller: Controller, token: str) -> None:
-    """Go on being the server. Raises Conflict when another one has taken over."""
+    """Renew the lease. Raises Conflict if another server has taken it."""
     with controller.database.transaction() as transaction:
         takeover.check(transaction)
         if not store.renew(transaction, token, controller.now() + TERM):
@@ -60,23 +60,23 @@ def renew(controller: Controller, token: str) -> None:
 
 
 def check(reader: Reader, token: str) -> None:
-    """Raise Conflict when another one has taken over."""
+    """Raise Conflict if another server has taken the lease, or has taken over from this home."""
     takeover.check(reader)
     found = store.get(reader)
     if found is None or found.owner != token:
         raise lost()
 
 
-def give_up(controller: Controller, token: str) -> None:
-    """Be the server no more."""
+def release(controller: Controller, token: str) -> None:
+    """Release the lease."""
     with controller.database.transaction() as transaction:
         store.give_up(transaction, token)
 
 
 def lost() -> Conflict:
     return Conflict(
-        "cannot go on serving: another server has taken over",
-        hint="this one was not heard of for half a minute, or its home was copied",
+        "cannot continue as the server: another one has taken over the lease",
+        hint="this one did not extend its lease for half a minute, or its home was copied",
         code=codes.SERVER_RUNNING,
     )
 

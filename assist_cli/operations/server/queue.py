@@ -1,8 +1,8 @@
 """Delivery of the queue: records that wait for instances that were away (docs/rules.md section 2).
 
-An instance that has something waiting is tried when it was heard of for another reason, and else after ``queue_sweep``
-seconds. When it answers, its records are delivered in their order; one that hangs keeps the next waiting for
-``queue_turn`` seconds and no longer. Each instance has a task of its own, so one that hangs delays no other.
+An instance with queued records is retried after it has answered for another reason, and every ``queue_sweep`` seconds.
+When it answers, its records are delivered in order. A record that hangs delays the next one by at most ``queue_turn``
+seconds. Each instance has its own task, so one that hangs delays no other.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 
 
 class QueueDelivery:
-    """Delivers what waits. A record is in ``under_way`` while a task of ours is at work on it."""
+    """The delivery of queued records by a server. ``under_way`` has the tasks by record id."""
 
     def __init__(self, controller: Controller, token: str, writer: BatchWriter, pool: ConnectionPool) -> None:
         self._controller = controller
@@ -46,7 +46,7 @@ class QueueDelivery:
         self._failed: set[str] = set()  # by a bug
 
     async def keep_delivering(self) -> None:
-        """Look for what can be delivered, or has expired, until cancelled."""
+        """Deliver and close queued records periodically, until cancelled."""
         while True:
             await asyncio.sleep(self._timeouts.queue_look)
             try:
@@ -55,7 +55,7 @@ class QueueDelivery:
                 log.error("%s", error)
 
     def look(self) -> None:
-        """Begin to deliver to the instances whose turn it is, and close what has expired."""
+        """Start the delivery to the instances that are due for a retry, and close expired records."""
         now = self._controller.now()
         waiting: dict[str, list[QueuedRecord]] = {}
         for each in queue.undelivered(self._controller.database):
@@ -76,14 +76,14 @@ class QueueDelivery:
                 task.add_done_callback(functools.partial(self._tried, instance_id))
 
     def cancel(self) -> list[asyncio.Task[None]]:
-        """Cancel everything; what waits stays in the queue."""
+        """Cancel and return all tasks. Undelivered records stay in the queue."""
         tasks = [*self._instances.values(), *self.under_way.values()]
         for task in tasks:
             task.cancel()
         return tasks
 
     def _is_due(self, instance_id: str, several: Sequence[QueuedRecord], now: datetime) -> bool:
-        """Return True when an instance is to be tried: it was heard, or the last attempt was long ago."""
+        """Return True if an instance is due for a retry: it has answered since, or the last attempt was long ago."""
         tried = max((each.record.wait.tried for each in several if each.record.wait), default=None)
         if tried is None or any(each.record.wait is None for each in several):
             return True
@@ -95,7 +95,7 @@ class QueueDelivery:
         return heard is not None and heard > tried
 
     async def _deliver(self, instance_id: str, several: Sequence[QueuedRecord]) -> None:
-        """Deliver these to one instance, in their order; when it is away, note that."""
+        """Deliver these records to one instance, in order. If it is away, note that."""
         async with self._pool.connection(instance_id) as connection:
             try:
                 await connection.client()
@@ -103,7 +103,7 @@ class QueueDelivery:
                 answer = follow.heard(error)
                 if answer.heard is Heard.AWAY:
                     await asyncio.gather(*(self._writer.enqueue(each.record.id, answer.why) for each in several))
-                    return  # any other error is the outcome of each, which its own delivery meets
+                    return  # any other error is an outcome, and the delivery of each record writes it
             for each in several:
                 if self._adopt(each):
                     sent = asyncio.Event()
@@ -112,12 +112,12 @@ class QueueDelivery:
                         await asyncio.wait_for(sent.wait(), self._timeouts.queue_turn)
 
     def _adopt(self, each: QueuedRecord) -> bool:
-        """Become the sender of a record; False when it does not wait any more."""
+        """Become the sender of a record. Return False if it is not queued any more."""
         with self._controller.database.transaction() as transaction:
             return queue.adopt(transaction, each.record.id, self._token)
 
     async def _carry(self, each: QueuedRecord, sent: asyncio.Event) -> None:
-        """Deliver a record and follow it to its end; ``sent`` is set when its agent has it, or will not have it."""
+        """Deliver a record and follow it to its end. ``sent`` is set after its delivery has succeeded or failed."""
         record = replace(each.record, sender=self._token)
         async with self._pool.connection(record.instance_id) as connection:
             worker = RecordWorker(
@@ -137,11 +137,11 @@ class QueueDelivery:
 
     def _delivery(self, each: QueuedRecord, record: Record) -> Delivery:
         invocation = invocations.what(self._controller.database, each.invocation_id)
-        place = InvocationInstance(record.instance_id, each.instance_name, record.status, record.number, record)
+        instance = InvocationInstance(record.instance_id, each.instance_name, record.status, record.number, record)
 
         def prepare() -> Request:
             whole = self._with_inputs(invocation)
-            method, params = payload.request(whole, place, self._controller.region)
+            method, params = payload.request(whole, instance, self._controller.region)
             if method == "task.run":
                 return lambda client: client.run(params, Portion.ENDS)
             return lambda client: client.call(method, params)
@@ -149,7 +149,7 @@ class QueueDelivery:
         return Delivery(invocation.timeout, prepare)
 
     def _with_inputs(self, invocation: Invocation) -> Invocation:
-        """Return an invocation with its secrets, which are read now, or the content of its file.
+        """Return an invocation with the values of its secrets, read now, or with the content of its file.
 
         Raises InvalidParameter and FileFailure.
         """
@@ -160,7 +160,7 @@ class QueueDelivery:
         return replace(invocation, parameters={**invocation.parameters, **read})
 
     async def _close(self, record: Record) -> None:
-        """Close a record that has expired, unless its agent answers now and has it."""
+        """Close an expired record, unless its agent answers now and has it."""
         async with self._pool.connection(record.instance_id) as connection:
             await RecordWorker(self._controller, self._writer, connection, record, token=self._token).finish()
 
@@ -175,7 +175,7 @@ class QueueDelivery:
 
     def _tried(self, instance_id: str, task: asyncio.Task[None]) -> None:
         self._instances.pop(instance_id, None)
-        self._report(f"deliver what waits for {instance_id}", task)
+        self._report(f"deliver queued records to {instance_id}", task)
 
     def _report(self, what: str, task: asyncio.Task[None], record_id: str | None = None) -> None:
         if task.cancelled() or (error := task.exception()) is None:

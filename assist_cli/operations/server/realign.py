@@ -1,8 +1,8 @@
-"""Due times that are worked out again: when a server begins, and when the clock was set.
+"""Realignment of due times with the clock: at the start of a server, and after the clock was set.
 
-Between two servers the clock may have been set, the machine started again, and Assist or its time zones upgraded. What
-counts elapsed time is moved along with the clock; what follows the time of day follows the new one. The error of one
-schedule is its own, as in ``firing``.
+Between two servers the clock may have been set, the machine rebooted, and Assist or its time zones upgraded. Schedules
+by elapsed time are shifted with the clock. Schedules by the time of day follow the new time. As in ``firing``, an error
+in one schedule does not affect the others.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from assist_cli.operations.controller import Controller
 from assist_cli.operations.server import lease
 from assist_cli.operations.server.clock import STEP
 from assist_cli.operations.server.failures import Failures
-from assist_cli.operations.server.firing import kept
+from assist_cli.operations.server.firing import isolated
 from assist_cli.store import schedules, slots
 from assist_cli.store.database import Transaction
 
 
 def at_start(controller: Controller, token: str, failures: Failures, now: datetime) -> None:
-    """Work out again what is due next of all schedules. Raises DatabaseFailure, Conflict."""
+    """Compute the next due times of all schedules again. Raises DatabaseFailure, Conflict."""
     _move_elapsed(controller, token)
     ahead = set(schedules.ahead(controller.database, now))
 
@@ -40,9 +40,9 @@ def at_start(controller: Controller, token: str, failures: Failures, now: dateti
 
 
 def after_step(controller: Controller, token: str, failures: Failures, now: datetime, step: timedelta) -> None:
-    """Let schedules go on after the clock was set by ``step``. Raises DatabaseFailure, Conflict.
+    """Adjust the due times after the clock was set by ``step``. Raises DatabaseFailure, Conflict.
 
-    What was passed over by a step ahead is overdue, as after an absence.
+    Due times that a step forward has passed over are overdue, as after a downtime.
     """
     _move_elapsed(controller, token)
     database = controller.database
@@ -70,11 +70,11 @@ def _set(
     now: datetime,
     upcoming: Callable[[Schedule, Frequency], tuple[Schedule, datetime | None]],
 ) -> None:
-    """Write what is due next, where it is another time; it is worked out before the transaction begins."""
+    """Write the next due times that have changed. They are computed before the transaction."""
     failed: dict[str, Exception] = {}
     found: list[tuple[Schedule, Schedule, datetime | None]] = []
     for invocation_id in ids:
-        with kept(failed, invocation_id):
+        with isolated(failed, invocation_id):
             schedule = schedules.get(controller.database, invocation_id)
             if schedule is not None and schedule.next is not None:
                 moved, due = upcoming(schedule, rules.frequency_of(schedule))
@@ -84,7 +84,7 @@ def _set(
         with controller.database.transaction() as transaction:
             lease.check(transaction, token)
             for schedule, moved, due in found:
-                with kept(failed, schedule.invocation_id), transaction.part():
+                with isolated(failed, schedule.invocation_id), transaction.part():
                     if schedules.set_next(transaction, moved, due):
                         _miss(transaction, schedule, due, now)
     for invocation_id, error in failed.items():
@@ -92,8 +92,8 @@ def _set(
 
 
 def _miss(transaction: Transaction, schedule: Schedule, due: datetime | None, now: datetime) -> None:
-    """Write slots of what is passed over by going on at ``due``."""
+    """Write slots of the due times that are missed because the next one is ``due``."""
     assert schedule.next is not None
     if due is not None and schedule.next < due and schedule.next <= now:
-        ids = [place.instance_id for place in slots.places(transaction, schedule.invocation_id)]
+        ids = [each.instance_id for each in slots.places(transaction, schedule.invocation_id)]
         slots.add_missed(transaction, schedule.invocation_id, ids, schedule.next, due)

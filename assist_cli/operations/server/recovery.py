@@ -1,7 +1,7 @@
-"""Recovering whatever is open and nobody else is at work on: detached runs, and what somebody left who was killed.
+"""Recovery of open records without a live sender: of detached runs, and of processes that were killed.
 
-What is handed over to the server is sent, what was sent is followed to its end, what is to stop is told so, and what
-nobody will send, or whose deadline is over, is closed. What was closed because nobody answered is asked for again.
+The server sends records that were transferred to it, follows sent ones, delivers stops, and closes records that are
+past their deadline or that no process will send. It also queries the outcome of records that were closed unanswered.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from assist_cli.operations.server.deliverer import Deliverer
 from assist_cli.operations.server.firing import DueRecord
 from assist_cli.store import invocations, records
 
-CORRECTIBLE = timedelta(days=30)  # for so long an agent knows what it ran
+CORRECTIBLE = timedelta(days=30)  # the retention of records on an agent
 
 log = logging.getLogger(__name__)
 
 
 async def keep_correcting(controller: Controller) -> None:
-    """Look regularly for what may be corrected, as its agent may be heard by now."""
+    """Correct records periodically: agents that were unreachable may answer again."""
     while True:
         await asyncio.sleep(controller.timeouts.server.correction)
         try:
@@ -41,12 +41,12 @@ async def keep_correcting(controller: Controller) -> None:
 
 
 async def correct(controller: Controller) -> None:
-    """Ask for what was closed because nobody answered, and write how it truly ended (docs/rules.md section 2)."""
+    """Query the records that were closed unanswered, and write their true outcomes (docs/rules.md section 2)."""
     await reconcile_all(controller, records.unanswered(controller.database, controller.now() - CORRECTIBLE))
 
 
 class Recovery:
-    """Has a task for each open record that is nobody's."""
+    """The recovery of a server, with one task for each open record without a live sender."""
 
     def __init__(
         self, controller: Controller, token: str, writer: BatchWriter, pool: ConnectionPool, deliverer: Deliverer
@@ -61,9 +61,9 @@ class Recovery:
         self._failed: set[str] = set()  # by a bug
 
     def scan(self, held: Mapping[str, datetime]) -> bool:
-        """Begin what is to be done of all open records; whether others are at work, so that a look soon is worth it.
+        """Start the recovery of all open records. Returns True if other processes work on some: scan again soon.
 
-        ``held`` has the moments until which the server holds records of its own back.
+        ``held`` has the times until which the server holds back its own records, by record id.
         """
         found = records.unsettled(self._controller.database)
         living: dict[str, Sender] = {}
@@ -72,20 +72,20 @@ class Recovery:
         for invocation_id, open_records in found.items():
             for record in open_records:
                 if record.id in self.under_way or record.id in self._failed or record.may_wait:
-                    continue  # what may wait is for the queue
+                    continue  # the queue delivers or closes it
                 try:
                     facts = self._facts(record, living, held)
                     others |= self._act(invocation_id, record, facts, decide(record, facts, moment))
                 except DatabaseFailure:
                     raise
-                except Exception:  # of this record alone: the others go on, and schedules fire
+                except Exception:  # an error in one record must not affect other records and schedules
                     self._failed.add(record.id)
                     log.exception("cannot recover record %s of %s", record.id, invocation_id)
         self._told &= {record.id for open_records in found.values() for record in open_records}
         return others
 
     def _act(self, invocation_id: str, record: Record, facts: Facts, action: Action) -> bool:
-        """Begin what is to be done of a record; True when it is left to another that is at work on it."""
+        """Start an action on a record. Return True if the record is left to another process."""
         if isinstance(action, Leave):
             return facts.sender is Sender.OTHER
         if isinstance(action, Send):
@@ -98,19 +98,19 @@ class Recovery:
         return False
 
     async def settled(self, patience: float) -> None:
-        """Wait until what was begun by now has ended, for so many seconds at most."""
+        """Wait up to ``patience`` seconds for the tasks that have started."""
         if self.under_way:
             await asyncio.wait(set(self.under_way.values()), timeout=patience)
 
     def cancel(self) -> list[asyncio.Task[None]]:
-        """Cancel everything; it stays open, for whoever looks next."""
+        """Cancel and return all tasks. Their records stay open, and are reconciled later."""
         tasks = list(self.under_way.values())
         for task in tasks:
             task.cancel()
         return tasks
 
     def _facts(self, record: Record, living: dict[str, Sender], held: Mapping[str, datetime]) -> Facts:
-        """What is known of a record before its agent is asked; ``living`` remembers senders in one scan."""
+        """The facts about a record before its agent is queried; ``living`` caches senders during one scan."""
         if record.id in self._deliverer.under_way:
             sender = Sender.BUSY
         else:
@@ -120,17 +120,17 @@ class Recovery:
         return Facts(
             sender,
             start=None if until is None else Later((until - self._controller.now()).total_seconds()),
-            can_send=sender is Sender.MINE and record.sent is None,  # it was handed over to us
+            can_send=sender is Sender.MINE and record.sent is None,  # it was transferred to this server
             accepted=record.accepted,
             told=record.id in self._told and record.status is InvocationStatus.STOPPING,
         )
 
     def _send(self, invocation_id: str, record: Record) -> None:
-        """Send what was handed over to us."""
+        """Send a record that was transferred to this server."""
         invocation = invocations.get(self._controller.database, invocation_id, output=False)
-        for place in invocation.instances:
-            if place.record.id == record.id:
-                self._deliverer.carry(DueRecord(invocation, place, self._controller.now()))
+        for instance in invocation.instances:
+            if instance.record.id == record.id:
+                self._deliverer.carry(DueRecord(invocation, instance, self._controller.now()))
 
     def _begin(self, record: Record, work: Coroutine[None, None, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
@@ -143,7 +143,7 @@ class Recovery:
             log.error("cannot recover record %s: %s", record_id, error, exc_info=not isinstance(error, AssistError))
 
     async def _tell_stop(self, record: Record) -> None:
-        """Tell the agent to stop what a delivery of ours follows to its end; retry until it was told."""
+        """Tell the agent to stop a record that the deliverer follows. Retry until the agent has the request."""
         async with self._pool.connection(record.instance_id) as connection:
             while True:
                 answer = await follow.tell_stop(self._controller, connection, record)

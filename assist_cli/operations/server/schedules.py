@@ -1,4 +1,4 @@
-"""Schedules as people see and change them: listed with what they run, their slots, paused and resumed."""
+"""Schedules for users: list and show them and their slots, pause, resume and change them."""
 
 from __future__ import annotations
 
@@ -23,43 +23,43 @@ from assist_cli.store.database import Reader
 
 @dataclass(frozen=True)
 class Planned:
-    """A schedule, and the invocation that runs by it."""
+    """A schedule and its invocation."""
 
     schedule: Schedule
     invocation: Invocation
 
     @property
     def is_waiting(self) -> bool:
-        """Whether it will run again, or at all."""
+        """True if it will still fire: it has not ended and is not paused."""
         return self.schedule.next is not None and self.schedule.paused is None
 
 
 def is_served(controller: Controller) -> bool:
-    """Whether there is a server, by which schedules run."""
+    """True if the server is running, which fires schedules."""
     return lease.holder(controller) is not None
 
 
 def instance_names(controller: Controller, invocation_id: str) -> dict[str, str]:
-    """The instances of an invocation: the names that they had then, by id."""
+    """The names of the instances of an invocation at its time, by id."""
     found = invocations.get(controller.database, invocation_id, output=False)
-    return {place.instance_id: place.instance_name for place in found.instances}
+    return {each.instance_id: each.instance_name for each in found.instances}
 
 
 def listing(controller: Controller, *, ended: bool = False) -> list[Planned]:
-    """Those that are not over, newest first; with ``ended`` all that there were."""
+    """The schedules that have not ended, newest first; with ``ended`` also those that have."""
     found = [_planned(controller.database, each) for each in schedules.ids(controller.database)]
     return [each for each in found if ended or not each.invocation.status.is_final]
 
 
 def show(controller: Controller, invocation_id: str) -> Planned:
-    """One of them. Raises NotFound, also for an invocation that has none."""
+    """The schedule of an invocation. Raises NotFound, also for an invocation without one."""
     return _planned(controller.database, invocation_id)
 
 
 def list_slots(controller: Controller, invocation_id: str, *, limit: int | None) -> Iterator[Slot]:
-    """What became of the due times, the newest first, at most ``limit`` of them (None: all). Raises NotFound.
+    """The slots of a schedule, newest first, at most ``limit`` (None: all). Raises NotFound.
 
-    The agents of records that are not final are asked first, as for ``history.show``.
+    Open records are first reconciled with their agents, as in ``history.show``.
     """
     _schedule(controller.database, invocation_id)
     refresh.refresh(controller, invocation_id)
@@ -67,27 +67,27 @@ def list_slots(controller: Controller, invocation_id: str, *, limit: int | None)
 
 
 def recall(controller: Controller, invocation_id: str, *, limit: int | None) -> Iterator[Slot]:
-    """The slots as they were last written; nobody is asked. Raises NotFound."""
+    """Read the slots from the database, without reconciling records. Raises NotFound."""
     found = _schedule(controller.database, invocation_id)
     left = limit
     for entry in slots.listing(controller.database, invocation_id, limit=limit):
         if entry.until is None:
-            lines = [entry.slot]
+            found_slots = [entry.slot]
         else:
             dues = rules.due_times(rules.frequency_of(found), found.anchor, entry.slot.due, entry.until, left)
-            lines = [replace(entry.slot, due=due) for due in dues]
-        for line in lines:
+            found_slots = [replace(entry.slot, due=due) for due in dues]
+        for slot in found_slots:
             if left == 0:
                 return
-            yield line
+            yield slot
             left = None if left is None else left - 1
 
 
 def pause(controller: Controller, invocation_id: str) -> Planned:
-    """Let it fire no more until it is resumed; its due times of that time are none. Raises NotFound, Conflict."""
+    """Pause a schedule until it is resumed. It has no due times meanwhile. Raises NotFound, Conflict."""
     with controller.database.transaction() as transaction:
         found = _planned(transaction, invocation_id)
-        _refuse_over(found)
+        _refuse_ended(found)
         if found.schedule.paused is None:
             schedules.pause(transaction, invocation_id, controller.now())
             audit.append(transaction, AuditEntry(controller.now(), controller.actor, "schedule.pause", invocation_id))
@@ -95,18 +95,18 @@ def pause(controller: Controller, invocation_id: str) -> Planned:
 
 
 def resume(controller: Controller, invocation_id: str) -> Planned:
-    """Let it fire again, from its next due time on. Raises NotFound, Conflict."""
+    """Resume a schedule from its next due time on. Raises NotFound, Conflict."""
     schedule = _schedule(controller.database, invocation_id)
     upcoming = rules.frequency_of(schedule).next(controller.now(), schedule.anchor)
     with controller.database.transaction() as transaction:
         found = _planned(transaction, invocation_id)
-        _refuse_over(found)
+        _refuse_ended(found)
         if found.schedule.paused is not None:
             _refuse_changed(found.schedule, schedule)
             if upcoming is None:
                 raise Conflict(
-                    f"cannot resume {invocation_id}: its time is over",
-                    hint=f"assist stop {invocation_id}, and give another time",
+                    f"cannot resume {invocation_id}: its last due time has passed",
+                    hint=f"end it: assist stop {invocation_id}; then schedule it again",
                 )
             schedules.resume(transaction, invocation_id, upcoming)
             audit.append(transaction, AuditEntry(controller.now(), controller.actor, "schedule.resume", invocation_id))
@@ -122,15 +122,15 @@ def change(
     *,
     also: Also | None = None,
 ) -> None:
-    """Give a periodic invocation another frequency, another script, and more instances.
+    """Change the frequency and the script of a periodic invocation, and add instances.
 
-    All counts from now on. Raises NotFound, Conflict, InvalidParameter, QuotaExceeded.
+    The changes take effect now. Raises NotFound, Conflict, InvalidParameter, QuotaExceeded.
     """
     before = _schedule(controller.database, invocation_id)
     other = None if frequency is None else _changed(controller, before, frequency)
     with controller.database.transaction() as transaction:
         found = _planned(transaction, invocation_id)
-        _refuse_over(found)
+        _refuse_ended(found)
         if also is not None:
             also(transaction, invocation_id, [each.id for each in joining])
         details = []
@@ -140,15 +140,15 @@ def change(
         if joining:
             schedules.join(transaction, invocation_id, joining)
             details.append("also on " + ", ".join(each.name for each in joining))
-        if script is not None and (said := scripts.change(controller, transaction, found.invocation, script)):
-            details.append(said)
+        if script is not None and (detail := scripts.change(controller, transaction, found.invocation, script)):
+            details.append(detail)
         if details:
             entry = AuditEntry(controller.now(), controller.actor, "schedule.change", invocation_id, ", ".join(details))
             audit.append(transaction, entry)
 
 
 def _changed(controller: Controller, schedule: Schedule, frequency: Frequency) -> Schedule:
-    """The schedule with another frequency. Raises InvalidParameter when its jitter does not fit that."""
+    """The schedule with another frequency. Raises InvalidParameter if its jitter is too long for that."""
     moment = controller.moment()
     now = moment.wall
     rules.Timing(frequency, jitter=schedule.jitter, keep=schedule.keep).check(now)
@@ -165,12 +165,14 @@ def _changed(controller: Controller, schedule: Schedule, frequency: Frequency) -
 
 def _refuse_changed(found: Schedule, before: Schedule) -> None:
     if found.expression != before.expression:
-        raise Conflict(f"cannot resume {found.invocation_id}: its frequency was changed just now", hint="repeat it")
+        raise Conflict(
+            f"cannot resume {found.invocation_id}: its frequency was changed just now", hint="repeat the command"
+        )
 
 
-def _refuse_over(found: Planned) -> None:
+def _refuse_ended(found: Planned) -> None:
     if found.schedule.next is None:
-        why = "was stopped" if found.invocation.status is InvokeStatus.STOPPED else "has run"
+        why = "was stopped" if found.invocation.status is InvokeStatus.STOPPED else "has ended"
         raise Conflict(f"cannot change the schedule of {found.invocation.id}: it {why}, and does not run again")
 
 
@@ -183,7 +185,7 @@ def _schedule(reader: Reader, invocation_id: str) -> Schedule:
     found = schedules.get(reader, invocation_id)
     if found is None:
         raise NotFound(
-            f"cannot find a schedule of {invocation_id}: it ran once, at once",
-            hint="assist schedule list shows what runs again, or later",
+            f"cannot find a schedule of {invocation_id}: it was a one-time run without a schedule",
+            hint="see the schedules: assist schedule list",
         )
     return found

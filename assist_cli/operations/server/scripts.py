@@ -1,4 +1,4 @@
-"""Another script, or other values, for an invocation that goes on."""
+"""Changing the script or the parameter values of a periodic invocation."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from assist_cli.store.database import Transaction
 
 @dataclass(frozen=True)
 class Script:
-    """What an invocation is to run from now on; ``values`` are those that are other ones than before."""
+    """The new script of an invocation; ``values`` are the changed values of parameters."""
 
     content: bytes
     parameters_enabled: bool
@@ -29,10 +29,10 @@ class Script:
 
 
 def change(controller: Controller, transaction: Transaction, found: Invocation, script: Script) -> str:
-    """Have an invocation run another script; what changed in words, "" when nothing does.
+    """Change the script of an invocation. Returns the change in words; "" if nothing changes.
 
-    It keeps the values of the keys that it still has. A script with another content is another command, which has no
-    name. Raises InvalidParameter, QuotaExceeded, and Refused for a secret, which is given by reference.
+    Keys that the new script still has keep their values. A script with another content becomes another command, without
+    a name. Raises InvalidParameter, QuotaExceeded, and Refused for the value of a secret, which has a reference.
     """
     assert found.command_type is not None
     is_other = script.content != found.content
@@ -81,6 +81,6 @@ def _refuse_secrets(secret: Iterable[str], given: Collection[str]) -> None:
     for key in secret:
         if key.lower() in given:
             raise Refused(
-                f"cannot change the secret {key!r}: it is read where its reference says",
+                f"cannot change the secret {key!r}: its value is read from its reference at each run",
                 code=codes.INVALID_PARAMETER_VALUE,
             )

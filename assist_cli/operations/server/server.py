@@ -1,11 +1,10 @@
-"""The loop of the server.
+"""The event loop of the server.
 
-It sleeps until something is due and no longer than a tick, since at each tick it looks whether the clock was set, and
-whether another process has changed the database; both cost next to nothing. What takes time has tasks of its own: a
-delivery for each record that is fired (``deliverer``), and one for each that
-somebody else has left open (``recovery``).
+It sleeps until the next due time, at most for one tick. Each tick checks if the clock was set and if another process
+has changed the database. Both checks are cheap. Slow work has its own tasks: one for each fired record
+(``deliverer``), and one for each open record without a live sender (``recovery``).
 
-Other services may live in the same loop: see ``Service``.
+Other services can run in the same loop, see ``Service``.
 """
 
 from __future__ import annotations
@@ -38,21 +37,23 @@ from assist_cli.operations.server.recovery import Recovery
 from assist_cli.store import schedules
 from assist_cli.store.database import to_ms
 
-AT_ONCE = 250  # schedules that are fired in one transaction, which others who write wait for
+BATCH = 250  # schedules that are fired in one transaction, which blocks other writers
 
 log = logging.getLogger(__name__)
 
-# What else is to live in the loop of the server, from when it serves until it ends, as the HTTP API does: a function
-# that gives an asynchronous context. It is entered when the lease is had, and left before that is given up.
+# A service that runs in the loop of the server, such as the HTTP API: a function that returns an asynchronous context
+# manager. It is entered after the lease is taken, and exited before the lease is released.
 Service = Callable[[Controller], AbstractAsyncContextManager[object]]
 
 
 def serve(
     controller: Controller, *, once: bool = False, services: Sequence[Service] = (), take_over: bool = False
 ) -> None:
-    """Serve until SIGTERM or SIGINT; with ``once`` only do what is due now.
+    """Run the server until SIGTERM or SIGINT; with ``once`` fire only what is due now.
 
-    Raises Conflict when another one serves or takes over (ServerRunning) and when a newer Assist has migrated the
+    With ``take_over`` agents serve this home from then on, in place of every other copy of it.
+
+    Raises Conflict if another server runs or takes the lease (ServerRunning), or if a newer Assist has migrated the
     database (DatabaseTooNew), DatabaseFailure and FileFailure.
     """
     with sender(controller.home) as token:
@@ -60,7 +61,7 @@ def serve(
         try:
             asyncio.run(_serve(controller, token, once, services, take_over))
         finally:
-            lease.give_up(controller, token)
+            lease.release(controller, token)
 
 
 async def _serve(controller: Controller, token: str, once: bool, services: Sequence[Service], take_over: bool) -> None:
@@ -75,7 +76,7 @@ async def _serve(controller: Controller, token: str, once: bool, services: Seque
 
 
 class Server:
-    """One server at work; one that ``takes_over`` tells all agents. ``clock`` is another one in tests only."""
+    """The server of a home; one that ``takes_over`` greets all agents. Tests pass their own ``clock``."""
 
     def __init__(
         self, controller: Controller, token: str, clock: Clock | None = None, *, takes_over: bool = False
@@ -96,28 +97,29 @@ class Server:
         self.queue = QueueDelivery(controller, token, self._writer, self._pool)
         self._recovery = Recovery(controller, token, self._writer, self._pool, self._deliverer)
         self._others = False
-        self._look_again = 0.0
+        self._next_scan = 0.0
         self._stopped = asyncio.Event()
         self.failure: AssistError | None = None
 
     def stop(self, number: int | None = None) -> None:
-        """Come to an end: fire nothing more, and leave what runs to whoever looks next."""
+        """Begin a graceful shutdown: fire nothing more. Running scripts continue on their agents."""
         if number is not None:
-            log.info("ending, by %s", signal.Signals(number).name)
+            log.info("shutting down on %s", signal.Signals(number).name)
         self._stopped.set()
 
     async def run(self) -> None:
-        """Serve until ``stop``."""
+        """Run until ``stop``."""
         try:
             await self.begin()
-            log.info("serving %s, process %d, %d schedules", self._controller.home.root, os.getpid(), len(self._agenda))
+            home, number = self._controller.home.root, len(self._agenda)
+            log.info("serving %s, process %d, schedules: %d", home, os.getpid(), number)
             duties = [
                 asyncio.create_task(duty)
                 for duty in (
                     self._keep_lease(),
                     recovery.keep_correcting(self._controller),
                     cleaner.keep_clean(self._controller),
-                    wishes.keep_telling(self._controller),
+                    wishes.keep_delivering(self._controller),
                     self.queue.keep_delivering(),
                 )
             ]
@@ -131,44 +133,44 @@ class Server:
                     duty.cancel()
                 await asyncio.wait(duties)
         finally:
-            await self.leave()
+            await self.shut_down()
         if self.failure is not None:
             raise self.failure
 
     async def once(self) -> None:
-        """Fire what is due now, bring it to the agents, and fetch what has ended meanwhile."""
+        """Fire and deliver what is due now, and fetch the outcomes of records that have ended meanwhile."""
         try:
             await self.begin()
             self.turn()
             while not self._stopped.is_set() and self._is_due():
                 self.turn()
         finally:
-            await self.leave()
+            await self.shut_down()
         if self.failure is not None:
             raise self.failure
 
     async def begin(self) -> None:
-        """Take up what was left, and learn what there is to do."""
-        now, _ = self._clock.look()
+        """Adopt and recover the open records of dead processes, and read the schedules."""
+        now, _ = self._clock.read()
         self._failures.clear_all()
         realign.at_start(self._controller, self._token, self._failures, now)
         self._deliver(firing.take_up(self._controller, self._token, self._failures, now), now)
         self._notice_changes()
-        # what the agents have ended while nobody served is not to be taken for what still runs
+        # records that ended while the server was down must not count as still in progress
         await self._recovery.settled(self._timeouts.first_scan)
 
-    async def leave(self) -> None:
-        """Let what is under way arrive, and go."""
+    async def shut_down(self) -> None:
+        """Wait for deliveries in progress up to the timeout of a shutdown, then cancel the rest."""
         loop = asyncio.get_running_loop()
         end = loop.time() + self._timeouts.leave
         while (waiting := self._deliverer.unaccepted()) and loop.time() < end:
             await asyncio.wait(waiting, timeout=self._timeouts.arrival)
         self._writer.write_accepted()
-        await self.let_go()
-        log.info("ended")
+        await self.cancel()
+        log.info("shut down")
 
-    async def let_go(self) -> None:
-        """Drop everything as it is; what is open stays so, for whoever looks next."""
+    async def cancel(self) -> None:
+        """Cancel all tasks and close all connections. Open records stay open, and are reconciled later."""
         tasks = self._recovery.cancel() + self._deliverer.cancel() + self.queue.cancel()
         if tasks:
             await asyncio.wait(tasks)
@@ -176,18 +178,18 @@ class Server:
 
     @property
     def under_way(self) -> Collection[str]:
-        """The records that it has fired, or was handed, and that have not ended."""
+        """The records that it is delivering or following."""
         return self._deliverer.under_way
 
     def turn(self) -> float:
-        """Do what is to be done now; the seconds for which nothing is."""
+        """Do the work that is due now. Returns the seconds until more is due."""
         try:
-            now, step = self._clock.look()
+            now, step = self._clock.read()
             if step:
                 self._take_step(now, step)
             self._notice_changes()
             return self._fire(now)
-        except Conflict as error:  # another one serves, or the database is beyond us
+        except Conflict as error:  # another server has the lease, or the database is too new
             self.failure = error
             self.stop()
         except AssistError as error:
@@ -202,7 +204,7 @@ class Server:
             await asyncio.wait_for(self._stopped.wait(), seconds)
 
     def _notice_changes(self) -> None:
-        """Read what people have changed in schedules, and look for records that nobody is at work on."""
+        """Read changed schedules, and scan for open records to recover."""
         loop = asyncio.get_running_loop()
         changes, _ = self._controller.database.changes()
         if changes != self._changes:
@@ -210,21 +212,21 @@ class Server:
             self._revision, changed = schedules.changed(self._controller.database, self._revision)
             for invocation_id, due in changed.items():
                 self._agenda.put(invocation_id, due)
-        elif not self._others or loop.time() < self._look_again:
+        elif not self._others or loop.time() < self._next_scan:
             return
         self._others = self._recovery.scan({record_id: each.when for _, record_id, each in self._held})
-        self._look_again = loop.time() + self._timeouts.rescan
+        self._next_scan = loop.time() + self._timeouts.rescan
 
     def _is_due(self) -> bool:
         first = self._agenda.first()
         return first is not None and first <= to_ms(self._controller.now())
 
     def _fire(self, now: datetime) -> float:
-        """Fire what is due; the seconds until more is.
+        """Fire what is due. Returns the seconds until more is due.
 
-        All of it is written before the loop does anything else: what is due goes before what has come back.
+        All of it is written before the loop runs other tasks: firing has priority over results.
         """
-        while due := self._agenda.due(to_ms(now), AT_ONCE):
+        while due := self._agenda.due(to_ms(now), BATCH):
             try:
                 fired = firing.fire(self._controller, self._token, self._failures, due, now)
             except BaseException:
@@ -242,7 +244,7 @@ class Server:
         return min([math.inf, *((due - to_ms(self._controller.now())) / 1000 for due in coming)])
 
     def _deliver(self, deliveries: Iterable[firing.DueRecord], now: datetime) -> None:
-        """Send what is due on its way, and hold the rest until then."""
+        """Deliver the records that are due, and hold back the others until they are."""
         for delivery in deliveries:
             if delivery.when <= now:
                 self._deliverer.carry(delivery)
@@ -250,7 +252,7 @@ class Server:
                 heapq.heappush(self._held, (to_ms(delivery.when), delivery.record.id, delivery))
 
     def _take_step(self, now: datetime, step: timedelta) -> None:
-        """The clock was set: elapsed time takes no notice, and what follows the time of day follows it."""
+        """Realign due times after the clock was set: only schedules by the time of day follow it."""
         log.warning("the clock was set by %+.1f s", step.total_seconds())
         realign.after_step(self._controller, self._token, self._failures, now, step)
         self._held = [

@@ -1,4 +1,4 @@
-"""The server as a service of systemd: a unit of the user, or for root one of the system."""
+"""The systemd service of the server: a user unit, or for root a system unit."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ LINGERING = Path("/var/lib/systemd/linger")
 
 @dataclass(frozen=True)
 class ServiceState:
-    """The service as it is. ``unit`` is the file of it; ``process`` the server of the home, however it was started.
+    """The state of the service. ``unit`` is its file; ``process`` is the running server, however it was started.
 
-    ``lingers`` tells that it goes on when the user has logged out.
+    ``lingers`` is True if it keeps running after the user has logged out.
     """
 
     unit: Path
@@ -41,7 +41,7 @@ class ServiceState:
 
 
 class Systemd:
-    """The systemd that looks after us: that of the system for root, else that of the user."""
+    """The systemd that manages the service: the system manager for root, else the user manager."""
 
     def __init__(self, *, root: bool | None = None, units: Path | None = None, program: str = "systemctl") -> None:
         self.root = os.geteuid() == 0 if root is None else root
@@ -52,46 +52,47 @@ class Systemd:
 
     @property
     def is_there(self) -> bool:
-        """Whether there is one that would start something for us."""
+        """True if systemd is running here and this user may use it."""
         if self._is_usual and not SYSTEM_RUNS.is_dir():
             return False
         return shutil.which(self._words[0]) is not None and (self.root or self.asks("show-environment"))
 
     def asks(self, *words: str) -> bool:
-        """Whether it says yes."""
+        """Run systemctl with these arguments. Return True if it exits with 0."""
         return subprocess.run([*self._words, *words], stdin=subprocess.DEVNULL, capture_output=True).returncode == 0
 
     def call(self, *words: str) -> None:
-        """Have it do something. Raises InstallFailed with what it says."""
+        """Run systemctl with these arguments. Raises InstallFailed with its error."""
         done = subprocess.run([*self._words, *words], stdin=subprocess.DEVNULL, capture_output=True)
         if done.returncode:
-            said = (done.stderr or done.stdout).decode("utf-8", "replace").strip().splitlines()
+            lines = (done.stderr or done.stdout).decode("utf-8", "replace").strip().splitlines()
+            reason = lines[-1] if lines else f"exit {done.returncode}"
             raise InstallFailed(
-                f"cannot have systemd {' '.join(words)}: {said[-1] if said else 'it failed'}",
-                hint=f"the unit is '{self.unit}'; systemctl {self._words[1]} status {UNIT} tells more",
+                f"cannot run systemctl {' '.join(words)}: {reason}",
+                hint=f"check the unit '{self.unit}': systemctl {self._words[1]} status {UNIT}",
             )
 
 
 def install(controller: Controller, systemd: Systemd, words: Sequence[str] = ()) -> ServiceState:
-    """Write the unit, have it started now and with the machine. Again on the same home it does the same again.
+    """Install the unit, enable it at boot and start it. Idempotent for one home.
 
     ``words`` are the options of ``assist serve``.
 
-    Raises Conflict (no systemd here; the unit is another home's), InvalidParameter, NotPermitted, FileFailure and
+    Raises Conflict (no systemd here; the unit belongs to another home), InvalidParameter, NotPermitted, FileFailure and
     InstallFailed.
     """
     _refuse_without(controller, systemd, words)
     home = controller.home.root
     if not str(home).isprintable():
         raise InvalidParameter(
-            f"cannot install a service for the home {str(home)!r}: a unit of systemd cannot name it",
-            hint="set ASSIST_HOME to a folder whose name is plain text",
+            f"cannot install a service for the home {str(home)!r}: a systemd unit cannot contain this path",
+            hint="set ASSIST_HOME to a path of printable characters",
         )
     text = service.server_unit([*program(), "serve", *words], str(home), str(home / "environment"), root=systemd.root)
     if systemd.unit.exists() and not _is_of(systemd.unit, text):
         raise Conflict(
-            f"cannot install the service: '{systemd.unit}' is that of another home",
-            hint="assist service uninstall takes it away",
+            f"cannot install the service: '{systemd.unit}' belongs to another home",
+            hint="remove it: assist service uninstall",
             code=codes.SERVICE_EXISTS,
         )
     make_folder(systemd.unit.parent)
@@ -101,13 +102,13 @@ def install(controller: Controller, systemd: Systemd, words: Sequence[str] = ())
     systemd.call("restart", UNIT)
     lingering = shutil.which("loginctl")
     if lingering and not systemd.root and not _lingers():
-        # refused where only an administrator may say so; the state tells
+        # an administrator may have to permit it; ``state`` reports the result
         subprocess.run([lingering, "enable-linger"], stdin=subprocess.DEVNULL, capture_output=True)
     return state(controller, systemd)
 
 
 def uninstall(systemd: Systemd) -> bool:
-    """Have it stopped and take the unit away; False when there is none. What the agent runs goes on."""
+    """Stop the service and remove its unit. Return False if there is none. Scripts of the agent continue."""
     if not systemd.unit.exists():
         return False
     systemd.call("disable", "--now", UNIT)
@@ -120,7 +121,7 @@ def uninstall(systemd: Systemd) -> bool:
 
 
 def state(controller: Controller, systemd: Systemd) -> ServiceState:
-    """How the service is, and whether somebody serves."""
+    """The state of the service and of the server."""
     installed = systemd.unit.exists()
     server = lease.holder(controller)
     return ServiceState(
@@ -134,7 +135,7 @@ def state(controller: Controller, systemd: Systemd) -> ServiceState:
 
 
 def program() -> list[str]:
-    """The words that run this Assist."""
+    """The command line of this Assist."""
     return [sys.executable, "-m", "assist_cli"]
 
 
@@ -142,15 +143,15 @@ def _refuse_without(controller: Controller, systemd: Systemd, options: Sequence[
     if not systemd.is_there:
         words = shlex.join(["env", f"ASSIST_HOME={controller.home.root}", *program(), "serve", *options])
         raise Conflict(
-            "cannot install a service: no systemd looks after this user here",
-            hint=f"let what starts programs here run: {words}; in a crontab that is a line with @reboot before it",
+            "cannot install a service: systemd does not run here, or not for this user",
+            hint=f"start it by other means: {words}; in a crontab, write @reboot before it",
             code=codes.NO_SERVICE_MANAGER,
         )
 
 
 def _is_of(unit: Path, text: str) -> bool:
-    """Whether a unit that is there is that of the same home."""
-    lines = [connection for connection in text.splitlines() if connection.startswith("Environment=")]
+    """True if an existing unit belongs to the same home as ``text``."""
+    lines = [line for line in text.splitlines() if line.startswith("Environment=")]
     return lines[0] in unit.read_text("utf-8", "replace").splitlines()
 
 
