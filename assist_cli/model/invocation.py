@@ -61,7 +61,7 @@ class Outcome:
 
 
 class Wait(NamedTuple):
-    """The wait of a record in the queue: its begin, the last attempt to deliver it, and why that failed."""
+    """The wait of a record in the queue: its start, the last attempt to deliver it, and why that failed."""
 
     since: datetime
     tried: datetime
