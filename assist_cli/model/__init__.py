@@ -1,1 +1,1 @@
-"""What is true: frozen dataclasses and pure functions."""
+"""The domain: frozen dataclasses and pure functions, without clock, disk or network."""

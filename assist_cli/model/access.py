@@ -1,4 +1,4 @@
-"""Who may do what over the API: an access key, its role, and the instances that it reaches (docs/api.md)."""
+"""An access key of the API, its role, and the instances that it reaches (docs/api.md)."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from assist_cli.model.secret import Secret
 
 
 class Role(str, Enum):
-    """What a key is for; each role may do what the ones before it may.
+    """The role of an access key; each role may do what the roles before it may.
 
-    Whoever may run scripts on an instance can do there what its agent can, which is everything where that is root.
+    A key that may run scripts on an instance can do there what the agent can: everything, where the agent runs as root.
     """
 
     VIEWER = "viewer"
@@ -27,17 +27,17 @@ class Role(str, Enum):
     __str__ = str.__str__
 
     def may(self, needed: Role) -> bool:
-        """Whether this role is enough where ``needed`` is asked for."""
+        """Return True if this role includes the role ``needed``."""
         order = list(Role)
         return order.index(self) >= order.index(needed)
 
 
 @dataclass(frozen=True)
 class AccessKey:
-    """A pair of an id and a secret, with which a program signs what it asks for.
+    """A pair of an id and a secret, with which a client signs its calls.
 
-    ``scope`` are targets as people write them; empty means every instance. They are looked up at each call, so that a
-    tag counts as it stands then. ``secret`` is told once, when the key is made.
+    ``scope`` has targets as people write them; empty means every instance. Each call resolves them again, with the
+    tags of that moment. ``secret`` is shown one time, when the key is created.
     """
 
     id: str
@@ -52,9 +52,9 @@ class AccessKey:
 
 @dataclass(frozen=True)
 class Labels:
-    """What a client of the API says of an invocation or a command that it makes, and with which key it made it.
+    """The labels that a client of the API gives to an invocation or a command, and the key that created it.
 
-    ``name`` and ``description`` are those of a script that is run without being saved; else they are the command's.
+    ``name`` and ``description`` are those of a script that is run without being saved; else the command has them.
     """
 
     access_key: str
@@ -64,23 +64,23 @@ class Labels:
 
 
 def role_from_word(word: str) -> Role:
-    """The role of this name. Raises InvalidParameter."""
+    """Return the role of this name. Raises InvalidParameter."""
     try:
         return Role(word.lower())
     except ValueError:
         raise InvalidParameter(
-            f"cannot use the role {word!r}: there is none of this name",
+            f"cannot use the role {word!r}: there is no such role",
             code=codes.INVALID_ROLE,
             hint=f"the roles are {', '.join(Role)}",
         ) from None
 
 
 def check_scope(atoms: list[str]) -> None:
-    """Raise InvalidParameter for a part of a scope that may come to mean another instance: the beginning of an id."""
-    for said in atoms:
-        if ids.is_prefix(said, ids.Kind.INSTANCE) and len(said) != ids.LENGTH:
+    """Raise InvalidParameter for the beginning of an id: the id of a later instance may begin the same."""
+    for atom in atoms:
+        if ids.is_prefix(atom, ids.Kind.INSTANCE) and len(atom) != ids.LENGTH:
             raise InvalidParameter(
-                f"cannot use {said!r} in a scope: it is the beginning of an id, and more ids may come to begin so",
+                f"cannot use {atom!r} in a scope: it is the beginning of an id, and a later id may begin the same",
                 code=codes.INVALID_SCOPE,
                 hint="give the whole id, a name or a tag",
             )

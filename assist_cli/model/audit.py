@@ -1,4 +1,4 @@
-"""Who did what: one line of the audit log. It is written with the change that it tells of, and never changed."""
+"""One entry of the audit log. It is written in the transaction of its change, and never modified."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ DONE = "Done"
 
 @dataclass(frozen=True)
 class Actor:
-    """Who acts: the login name and the user id on the controller (None where there are none), and from where."""
+    """The actor of a change: login name and user id on the controller (None where there are none), and origin."""
 
     login: str
     uid: int | None
@@ -23,9 +23,9 @@ class Actor:
 
 @dataclass(frozen=True)
 class AuditEntry:
-    """One action: what was done (``command.create``), to what (a name and an id), and what there is to add.
+    """One action: its name (``command.create``), its subject (a name and an id), and details.
 
-    ``detail`` is a sentence for people; it names parameters and never tells their values.
+    ``detail`` is a sentence for people; it names parameters and never contains their values.
     """
 
     time: datetime

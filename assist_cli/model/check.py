@@ -1,4 +1,4 @@
-"""One thing that ``assist doctor`` has looked at."""
+"""One check of ``assist doctor``."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Check:
-    """What was looked at, whether it is in order, what was found, and what to do when it is not."""
+    """The name of a check, its result, what it found, and what to do when it failed."""
 
     name: str
     ok: bool

@@ -1,7 +1,7 @@
 """A saved script and its versions (docs/rules.md section 3).
 
-A command has a name and a description, which may change, and versions, which never do. The functions say what the
-fields may hold; they return the value in the form that is stored, or raise InvalidParameter.
+A command has a name and a description, which may change, and versions, which never change. Each function checks one
+field: it returns the value in the form that is stored, or raises InvalidParameter.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ DEFAULT_TIMEOUT = 60
 
 
 class CommandType(str, Enum):
-    """What runs a script. The values are the API's names."""
+    """The interpreter of a script. The values are the API's names."""
 
     SHELL = "RunShellScript"
     BAT = "RunBatScript"
@@ -28,7 +28,7 @@ class CommandType(str, Enum):
 
     @property
     def word(self) -> str:
-        """The short name that people use: ``shell``, ``bat``, ``powershell``."""
+        """Return the short name that people use: ``shell``, ``bat``, ``powershell``."""
         return self.value.removeprefix("Run").removesuffix("Script").lower()
 
 
@@ -47,11 +47,11 @@ _TYPE_OF_EXTENSION = {
 
 @dataclass(frozen=True)
 class CommandVersion:
-    """One immutable state of a command: what is run, and how.
+    """One immutable state of a command: the script and its settings.
 
-    ``content`` is the script as it was given, ``timeout`` is in seconds, ``working_dir`` None is the home of the
-    run-as user. ``definitions`` are its parameters: those that the command defines and, once it is checked, those that
-    only stand in the content. ``launcher`` is the program that is given the file of the script (``model.launcher``).
+    ``content`` is the script as given, ``timeout`` is in seconds, ``working_dir`` None is the home of the run-as user.
+    ``definitions`` are its parameters: those that the command defines and, once the version is checked, those that
+    only appear in the content. ``launcher`` is the program that receives the file of the script (``model.launcher``).
     """
 
     content: bytes
@@ -66,33 +66,33 @@ class CommandVersion:
 
     @property
     def runs_in_a_shell(self) -> bool:
-        """Whether a POSIX shell reads the content: it is a shell script whose shebang line names nothing else."""
+        """Return True if a POSIX shell reads the content: a shell script whose shebang line names nothing else."""
         if self.type is not CommandType.SHELL or self.launcher is not None:
             return False
         line = shebang(self.content)
         return line is None or re.search(rb"\b(?:ba|da|k|z|a)?sh\b", line) is not None
 
     def template(self) -> parameters.Template:
-        """The content in pieces; one piece when parameters are off."""
+        """Return the content in pieces; one piece when parameters are disabled."""
         if self.parameters_enabled:
             return parameters.parse(self.content)
         return parameters.Template((self.content,))
 
     def signature(self) -> tuple[parameters.Definition, ...]:
-        """Every key that this version has: those defined, then those of the content; empty when parameters are off."""
+        """Return all keys: the defined ones, then those of the content; empty when parameters are disabled."""
         return parameters.signature(self.template(), self.definitions)
 
     def stated(self) -> tuple[parameters.Definition, ...]:
-        """The definitions that say more than the content: what another content keeps of them."""
+        """Return the definitions that add something to the content. A new content keeps them."""
         in_content = {key.lower() for key in self.template().keys}
         return tuple(entry for entry in self.definitions if not (entry.bare and entry.key.lower() in in_content))
 
 
 @dataclass(frozen=True)
 class Command:
-    """A command with its newest version or, where one was asked for, that version.
+    """A command with its newest version or, where a version was given, with that one.
 
-    ``invocations`` counts how often any version of it was invoked.
+    ``invocations`` counts the invocations of all its versions.
     """
 
     id: str
@@ -106,12 +106,12 @@ class Command:
 
 
 def checked_version(version: CommandVersion) -> CommandVersion:
-    """The version as it is stored, or Refused: every rule of sections 3 to 5 that a version can break."""
+    """Return the version as it is stored. Raises Refused by any rule of docs/rules.md sections 3 to 5."""
     _check_content(version.content, version.type)
     check_working_dir(version.working_dir)
     quotas.check_timeout(version.timeout)
     if version.launcher is not None:
-        from assist_cli.model import launcher  # few scripts have one
+        from assist_cli.model import launcher  # imported here, since few scripts have one
 
         launcher.parse(version.launcher)
     if version.definitions and not version.parameters_enabled:
@@ -125,7 +125,7 @@ def checked_version(version: CommandVersion) -> CommandVersion:
 
 
 def _check_content(content: bytes, kind: CommandType) -> None:
-    """Raise InvalidParameter for a script that is empty, or is one of a shell and has 16 or 32 bits a character."""
+    """Raise InvalidParameter for an empty script, and for a shell script in UTF-16 or UTF-32."""
     if not sent(content, kind).strip():
         raise InvalidParameter(
             "cannot use an empty script", code=codes.INVALID_CONTENT, hint="give it with -f FILE or -c TEXT"
@@ -140,21 +140,21 @@ def _check_content(content: bytes, kind: CommandType) -> None:
 
 
 def sent(content: bytes, kind: CommandType) -> bytes:
-    """Return a script as it is sent: one for a shell or a shebang line without the UTF-8 mark at its beginning.
+    """Return a script as it is sent: for a shell or a shebang line without the UTF-8 byte order mark.
 
-    PowerShell and cmd have rules of their own for it, which the agent follows. What is stored keeps it.
+    PowerShell and cmd have their own rules for the mark, which the agent follows. The stored script keeps it.
     """
     return content.removeprefix(codecs.BOM_UTF8) if kind is CommandType.SHELL else content
 
 
 def shebang(content: bytes) -> bytes | None:
-    """Return the rest of the first line of a script that begins with ``#!``, also behind a mark; else None."""
+    """Return the rest of a first line that begins with ``#!``, also after a byte order mark; else None."""
     found = re.match(rb"(?:\xef\xbb\xbf)?#!([^\n]*)", content)
     return found and found[1]
 
 
 def checked_description(description: str) -> str:
-    """A description of one line and at most 512 characters, or Refused."""
+    """Return a description of one line and at most 512 characters. Raises Refused for any other."""
     quotas.check_length(quotas.DESCRIPTION, description)
     if not names.is_text_line(description):
         raise InvalidParameter(
@@ -172,31 +172,31 @@ def check_working_dir(path: str | None) -> None:
     quotas.check_length(quotas.WORKING_DIR, path)
     if not names.is_absolute_path(path):
         raise InvalidParameter(
-            f"cannot use the working directory {path!r}: it is no absolute path",
+            f"cannot use the working directory {path!r}: it is not an absolute path",
             code=codes.INVALID_WORKING_DIR,
-            hint="give it from the root on: /srv/app or C:\\srv\\app",
+            hint="give an absolute path: /srv/app or C:\\srv\\app",
         )
 
 
 def check_username(name: str | None) -> None:
-    """Raise Refused unless ``name`` is None or could be the name of a user of an instance."""
+    """Raise Refused unless ``name`` is None or can be the name of a user on an instance."""
     if name is None:
         return
     quotas.check_length(quotas.USERNAME, name)
     if not names.is_account(name):
         raise InvalidParameter(
-            f"cannot run as the user {name!r}: that is no user name",
+            f"cannot run as the user {name!r}: it is not a user name",
             code=codes.INVALID_USERNAME,
-            hint="give the name of a user of the instance",
+            hint="give the name of a user on the instance",
         )
 
 
 def type_from_word(word: str) -> CommandType:
-    """The type that a person names: ``shell``, ``bat``, ``powershell`` or an API name, without case."""
+    """Return the type of a word: ``shell``, ``bat``, ``powershell`` or an API name, in any case."""
     found = _TYPE_WORDS.get(word.lower())
     if found is None:
         raise InvalidParameter(
-            f"cannot use the type {word!r}: there is none of this name",
+            f"cannot use the type {word!r}: there is no such type",
             code=codes.INVALID_COMMAND_TYPE,
             hint="the types are shell, bat and powershell",
         )
@@ -204,7 +204,7 @@ def type_from_word(word: str) -> CommandType:
 
 
 def type_of_script(content: bytes, file_name: str | None = None) -> CommandType:
-    """The type told by the extension of the file, else by the shebang line; a shell script when neither tells."""
+    """Return the type by the extension of the file, else by the shebang line, else a shell script."""
     extension = re.search(r"\.[^./\\]*\Z", file_name or "")
     if extension and extension[0].lower() in _TYPE_OF_EXTENSION:
         return _TYPE_OF_EXTENSION[extension[0].lower()]
@@ -214,13 +214,13 @@ def type_of_script(content: bytes, file_name: str | None = None) -> CommandType:
 
 
 def parse_reference(text: str) -> tuple[str, int | None]:
-    """What NAME or NAME@VERSION means: the name, and the number of the version or None for the newest."""
+    """Split NAME or NAME@VERSION into the name and the number of the version (None for the newest)."""
     name, at, number = text.rpartition("@")
     if not at:
         return text, None
     if not re.fullmatch(r"[1-9][0-9]{0,8}", number, re.ASCII):
         raise InvalidParameter(
-            f"cannot use the version {number!r} of {name!r}: it is no number",
+            f"cannot use the version {number!r} of {name!r}: it is not a number",
             code=codes.INVALID_VERSION,
             hint="write NAME@1 for the first version, NAME for the newest",
         )
@@ -228,5 +228,5 @@ def parse_reference(text: str) -> tuple[str, int | None]:
 
 
 def versions_in_words(number: int) -> str:
-    """``1 version``, ``3 versions``."""
+    """Return ``1 version``, ``3 versions``."""
     return "1 version" if number == 1 else f"{number} versions"

@@ -1,4 +1,4 @@
-"""Two invocations of the same command side by side: on which instances the answer is another one now."""
+"""A comparison of two invocations of the same command: the instances whose answer has changed."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from dataclasses import dataclass
 from assist_cli.model.gathering import GroupKey, answer_of
 from assist_cli.model.invocation import InvocationInstance
 
-_Pair = tuple[GroupKey, GroupKey, str]  # before, after, and of which bytes are missing the instance: it stands alone
+_Pair = tuple[GroupKey, GroupKey, str]  # before, after, and the instance where bytes are missing: a group of its own
 
-COMPARED_LINES = 20_000  # of both outputs; more take too long to be laid side by side
+COMPARED_LINES = 20_000  # of both outputs; a diff of more takes too long
 
 
 @dataclass(frozen=True)
 class Difference:
-    """Instances (their names, in order) whose answer has changed in the same way.
+    """Instances (their names, in order) whose answers have changed in the same way.
 
-    ``before`` and ``after`` are the answers of the first one; ``stdout`` and ``stderr`` unified diffs, a line each,
-    without lines where that stream is the same.
+    ``before`` and ``after`` are the answers of the first instance. ``stdout`` and ``stderr`` are unified diffs as
+    lines, empty where the stream is the same.
     """
 
     names: tuple[str, ...]
@@ -31,10 +31,10 @@ class Difference:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Names of instances: those that answer as they did, those that do not, those that stand on one side only.
+    """Names of instances: with the same answer, with another answer, and in one of the invocations only.
 
-    ``not_known`` are those of which as many bytes are missing on both sides while all that is kept is the same: by that
-    number. ``not_over`` are those of which one of the records has not ended.
+    ``not_known`` has instances with the same kept output and the same number of missing bytes, by that number.
+    ``not_over`` has instances on which a record has not ended.
     """
 
     same: tuple[str, ...]
@@ -46,12 +46,12 @@ class Comparison:
 
     @property
     def is_different(self) -> bool:
-        """Return True if an answer has changed, is not known to be the same, or stands on one side only."""
+        """Return True if an answer has changed, may have changed, or is in one invocation only."""
         return bool(self.differences or self.not_known or self.only_before or self.only_after)
 
 
 def compare(old: Iterable[InvocationInstance], new: Iterable[InvocationInstance]) -> Comparison:
-    """Compare the newest records of two invocations, instance by instance; the largest group of changes first."""
+    """Compare the newest records of two invocations by instance; the largest group of changes first."""
     before = {place.instance_id: place for place in old}
     after = {place.instance_id: place for place in new}
     same, not_over = [], []
@@ -80,7 +80,7 @@ def compare(old: Iterable[InvocationInstance], new: Iterable[InvocationInstance]
 
 
 def _grouped(pairs: Mapping[_Pair, list[str]]) -> tuple[Difference, ...]:
-    """Those that differ by the same lines belong together, whatever else they printed, unless they stand alone."""
+    """Group instances with equal diffs, whatever else they printed. One with missing bytes stays alone."""
     groups: dict[object, list[Difference]] = defaultdict(list)
     for (before, after, alone), names in pairs.items():
         stdout = changed_lines(before.stdout, after.stdout, "stdout")
@@ -98,7 +98,7 @@ def _grouped(pairs: Mapping[_Pair, list[str]]) -> tuple[Difference, ...]:
 
 
 def changed_lines(before: bytes, after: bytes, stream: str) -> tuple[str, ...]:
-    """The unified diff of what was printed then and now."""
+    """Return the unified diff of two outputs."""
     if before == after:
         return ()
     left, right = (data.decode("utf-8", "replace").splitlines() for data in (before, after))
@@ -111,7 +111,7 @@ def changed_lines(before: bytes, after: bytes, stream: str) -> tuple[str, ...]:
 
 
 def unified(before: Sequence[str], after: Sequence[str], name_before: str, name_after: str) -> list[str]:
-    """A unified diff, a line each."""
+    """Return a unified diff as lines."""
     import difflib
 
     return list(difflib.unified_diff(before, after, name_before, name_after, lineterm=""))

@@ -1,4 +1,4 @@
-"""An address and a port at which something is served: ``127.0.0.1:8320``, ``[::1]:8320``, ``localhost:8320``."""
+"""The address and port of a listener: ``127.0.0.1:8320``, ``[::1]:8320``, ``localhost:8320``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from assist_cli.errors import InvalidParameter
 
 
 def parse(text: str, option: str) -> tuple[str, int]:
-    """The host and the port. Raises InvalidParameter; ``option`` is how it was given, with an address that is one."""
+    """Return the host and the port. Raises InvalidParameter; ``option`` is the option with a valid example."""
     host, colon, port = text.rpartition(":")
     host = host.removeprefix("[").removesuffix("]")
     try:
@@ -19,7 +19,7 @@ def parse(text: str, option: str) -> tuple[str, int]:
             ipaddress.ip_address(host)
     except ValueError:
         raise InvalidParameter(
-            f"cannot serve at {text!r}: that is no address and port",
+            f"cannot listen on {text!r}: it is not an address and a port",
             hint=f"as in: {option}",
             code=codes.INVALID_ADDRESS,
         ) from None
@@ -27,5 +27,5 @@ def parse(text: str, option: str) -> tuple[str, int]:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach it."""
+    """Return True if only this machine can connect to it."""
     return host == "localhost" or ipaddress.ip_address(host).is_loopback

@@ -1,7 +1,7 @@
-"""The fine statuses of the API, and the five of Assist: one table between them (docs/api.md).
+"""The fine statuses of the API, and their mapping to the five statuses of Assist (docs/api.md).
 
-A record has one of five statuses and, when it is over, an exit code and an error code; the API's ``InvocationStatus``
-tells them apart in one word. The other way round, a fine status is of exactly one of the five.
+A record has one of five statuses and, once it has ended, an exit code and an error code. The API's
+``InvocationStatus`` combines these in one word. Each fine status belongs to exactly one of the five.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from assist_cli.model.status import InvocationStatus
 
 
 class Fine(str, Enum):
-    """How it stands on one instance, or (with Stopped and PartialFailed) altogether."""
+    """The fine status on one instance or, with Stopped and PartialFailed, of a whole invocation."""
 
     PENDING = "Pending"
     SCHEDULED = "Scheduled"
@@ -35,7 +35,7 @@ class Fine(str, Enum):
     __str__ = str.__str__
 
 
-# What a fine status of an instance is in the words of docs/rules.md section 2.
+# The status (docs/rules.md section 2) of each fine status of an instance.
 PLAIN = {
     Fine.PENDING: InvocationStatus.RUNNING,
     Fine.SCHEDULED: InvocationStatus.RUNNING,
@@ -51,7 +51,7 @@ PLAIN = {
     Fine.STOPPING: InvocationStatus.STOPPING,
 }
 
-# Why a record Failed: its ErrorCode tells which of the fine words that is. Any other one is Error.
+# The fine status of a Failed record, by its ErrorCode. Any other code is Error.
 FAILED: dict[str, Fine] = {
     codes.EXECUTION_TIMEOUT: Fine.TIMEOUT,
     **dict.fromkeys(
@@ -85,7 +85,7 @@ FAILED: dict[str, Fine] = {
 
 
 def of_record(record: Record) -> Fine:
-    """How one record stands."""
+    """Return the fine status of one record."""
     if record.status is InvocationStatus.RUNNING:
         return Fine.PENDING if record.sent is None else Fine.RUNNING
     if record.status is InvocationStatus.STOPPING:
@@ -98,9 +98,9 @@ def of_record(record: Record) -> Fine:
 
 
 def of_place(place: InvocationInstance) -> Fine:
-    """How an invocation stands on one instance. One that is to run there again is Scheduled between its records.
+    """Return the fine status of an invocation on one instance. A periodic one is Scheduled between its records.
 
-    One that was stopped between them, or before the first, ended nothing: it is Cancelled.
+    One that was stopped while no record was open is Cancelled.
     """
     if place.status is InvocationStatus.RUNNING and (place.record.number == 0 or place.record.status.is_final):
         return Fine.SCHEDULED
@@ -112,7 +112,7 @@ def of_place(place: InvocationInstance) -> Fine:
 
 
 def of_all(statuses: Iterable[Fine]) -> Fine:
-    """How an invocation stands altogether: what is still under way in this order, then what came of it."""
+    """Return the fine status of a whole invocation: an open status, in this order, else its outcome."""
     present = set(statuses)
     for status in (Fine.RUNNING, Fine.PENDING, Fine.SCHEDULED, Fine.STOPPING):
         if status in present:

@@ -1,4 +1,4 @@
-"""Instances that answered alike, put together: what makes the output of a thousand readable."""
+"""Groups of instances with equal answers, to keep the output of a thousand instances readable."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from assist_cli.model.status import NOT_STARTED, InvocationStatus, is_success
 
 @dataclass(frozen=True)
 class GroupKey:
-    """What is compared: how the record ended and what it printed on either stream, but for the record's own id.
+    """The compared part of a record: its outcome and its output, without the record's own id.
 
-    ``why`` is what the instance said; that an agent was not reached is one answer, whatever stood in the way.
+    ``why`` is the reason that the instance gave. It is empty for a record that was not sent, so that all unreachable
+    agents form one group.
     """
 
     status: InvocationStatus
@@ -29,7 +30,7 @@ class GroupKey:
 
     @property
     def ending(self) -> tuple[InvocationStatus, int | None, str]:
-        """How it ended, whatever was printed."""
+        """Return the outcome without the output."""
         return self.status, self.exit_code, self.error_code
 
 
@@ -45,7 +46,7 @@ class AnswerGroup:
 
 @dataclass(frozen=True)
 class EndingGroup:
-    """Instances (their names, in order) on which an invocation stands alike. ``error_info`` is the first one's."""
+    """Instances (their names, in order) with the same outcome. ``error_info`` is the first one's."""
 
     status: InvocationStatus
     exit_code: int | None
@@ -62,7 +63,7 @@ class EndingGroup:
 
 
 def endings(places: Iterable[InvocationInstance]) -> list[EndingGroup]:
-    """The instances by how they stand, whatever they printed: the largest group first."""
+    """Group the instances by outcome, without their output: the largest group first."""
     found: dict[tuple[InvocationStatus, int | None, str, bool, bool], list[InvocationInstance]] = {}
     for place in places:
         record = place.record
@@ -81,9 +82,9 @@ def endings(places: Iterable[InvocationInstance]) -> list[EndingGroup]:
 
 
 def gather(places: Iterable[InvocationInstance]) -> list[AnswerGroup]:
-    """The instances by answer: the largest group first, the odd ones last. Those that are not final are left out.
+    """Group the instances by answer: the largest group first. Records that have not ended are skipped.
 
-    One of whose output bytes are missing stands alone: nobody knows what they were.
+    An instance with missing output bytes stays alone, since these bytes are unknown.
     """
     found: dict[tuple[GroupKey, str], list[InvocationInstance]] = {}
     for place in places:
@@ -103,10 +104,10 @@ def gather(places: Iterable[InvocationInstance]) -> list[AnswerGroup]:
 
 
 def answer_of(place: InvocationInstance) -> GroupKey:
-    """What an instance answered.
+    """Return the answer of an instance.
 
-    Shells name the script's file in their complaints, and that has the record's id in it: no difference. Equal ones
-    with ``dropped`` bytes are alike in what is kept, and perhaps not in what is missing.
+    Shells name the script's file in their messages, and that name contains the record's id: this is not a difference.
+    Equal answers with ``dropped`` bytes are equal in the kept bytes only.
     """
     record = place.record
     output = record.output or Output()
@@ -124,13 +125,13 @@ def answer_of(place: InvocationInstance) -> GroupKey:
 
 
 def tally(outcomes: Iterable[Outcome | None]) -> dict[str, int]:
-    """How many ended in which way, in words, most frequent first; None stands for one that has not ended."""
+    """Count the outcomes in words, most frequent first. None counts as "still running"."""
     counts = Counter("still running" if outcome is None else in_words(outcome) for outcome in outcomes)
     return dict(counts.most_common())
 
 
 def in_words(ended: Outcome | Record | GroupKey) -> str:
-    """``Finished``, ``exit 3``, ``Failed (ExecutionTimeout)``, ``Stopped``, ``not started``."""
+    """Return ``Finished``, ``exit 3``, ``Failed (ExecutionTimeout)``, ``Stopped`` or ``not started``."""
     if ended.status is InvocationStatus.FINISHED:
         return f"exit {ended.exit_code}" if ended.exit_code else ended.status.value
     if ended.is_unstarted:

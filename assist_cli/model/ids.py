@@ -1,23 +1,23 @@
 """Identifiers: a letter for the kind, a dash, and a ULID in lower case, as in ``t-01kbdk5g8w3m9v6yx2r4hq7cne``.
 
-A ULID is 26 characters of Crockford's base32 (no i, l, o, u): 10 for the time in milliseconds, 16 of chance. Ids of
-one kind sort by the time they were made, and any unique prefix of one names it.
+A ULID is 26 characters of Crockford's base32 (no i, l, o, u): 10 for the time in milliseconds, 16 at random. Ids of
+one kind sort by their creation time. Any unique prefix of an id identifies it.
 """
 
 from __future__ import annotations
 
 from enum import Enum
-from os import urandom  # what the module secrets gives too, which takes 10 ms to import
+from os import urandom  # the same as in the module secrets, which takes 10 ms to import
 
 ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 TIME_LENGTH = 10
-CHANCE_LENGTH = 16
+RANDOM_LENGTH = 16
 SHORT_LENGTH = 2 + TIME_LENGTH
-LENGTH = 2 + TIME_LENGTH + CHANCE_LENGTH
+LENGTH = 2 + TIME_LENGTH + RANDOM_LENGTH
 
 
 class Kind(str, Enum):
-    """What an id names; the value is its prefix."""
+    """The kind of object that an id names; the value is its prefix."""
 
     INVOCATION = "t-"
     RECORD = "r-"
@@ -27,8 +27,8 @@ class Kind(str, Enum):
 
 
 def new_id(kind: Kind, now_ms: int) -> str:
-    """A new id of ``kind``, made at ``now_ms`` (milliseconds since the epoch)."""
-    return kind.value + _base32(now_ms, TIME_LENGTH) + _base32(int.from_bytes(urandom(10), "big"), CHANCE_LENGTH)
+    """Return a new id of ``kind``, created at ``now_ms`` (milliseconds since the epoch)."""
+    return kind.value + _base32(now_ms, TIME_LENGTH) + _base32(int.from_bytes(urandom(10), "big"), RANDOM_LENGTH)
 
 
 def derived(kind: Kind, moment_ms: int, *parts: str) -> str:
@@ -40,14 +40,14 @@ def derived(kind: Kind, moment_ms: int, *parts: str) -> str:
 
 
 def earliest(kind: Kind, since_ms: int) -> str:
-    """What sorts before every id of ``kind`` that was made at or after a moment, and after all that are older."""
+    """Return a text that sorts between the ids of ``kind`` from before a moment, and those from then on."""
     return kind.value + _base32(max(since_ms, 0), TIME_LENGTH)
 
 
 def is_prefix(text: str, kind: Kind) -> bool:
-    """Whether ``text`` is an id of ``kind`` or could be the beginning of one: ``t-01k3`` is, ``backup`` is not."""
+    """Return True if ``text`` is an id of ``kind`` or the beginning of one: ``t-01k3`` is, ``backup`` is not."""
     rest = text[len(kind.value) :]
-    return text.startswith(kind.value) and len(rest) <= TIME_LENGTH + CHANCE_LENGTH and all(c in ALPHABET for c in rest)
+    return text.startswith(kind.value) and len(rest) <= TIME_LENGTH + RANDOM_LENGTH and all(c in ALPHABET for c in rest)
 
 
 def _base32(number: int, length: int) -> str:

@@ -13,11 +13,11 @@ LOCAL = "local"
 
 @dataclass(frozen=True)
 class Instance:
-    """One instance: its id (the agent's own), its unique name, and the address at which its agent is reached.
+    """One instance: its id (from its agent), its unique name, and the address of its agent.
 
-    ``os_type`` is the agent's word for its system ("linux", "windows"), None when it was never heard; ``heard`` is the
-    last time that it answered, whatever it was asked. A tag without a value has the value "". ``enrolment`` is a random
-    id of the agent's journal, which an agent that is installed anew does not have; "" when it is not known.
+    ``os_type`` is the system as the agent reports it ("linux", "windows"), None before its first answer. ``heard`` is
+    the time of its last answer, to any request. A tag without a value has the value "". ``enrolment`` is a random id of
+    the agent's journal, which changes when the agent is installed again; "" when it is unknown.
     """
 
     id: str
@@ -31,7 +31,7 @@ class Instance:
 
 
 class Contact(NamedTuple):
-    """The last answer of an agent: the word for its system, when that was, and its enrolment ("": it told none)."""
+    """The last answer of an agent: its system, the time, and its enrolment ("": not reported)."""
 
     system: str
     time: datetime
@@ -40,7 +40,7 @@ class Contact(NamedTuple):
 
 @dataclass(frozen=True)
 class Use:
-    """What was run on an instance: the number of records, of those that are not final, and when the last was sent."""
+    """The use of an instance: how many records it has, how many are open, and when the last one was sent."""
 
     records: int = 0
     open: int = 0
@@ -49,11 +49,11 @@ class Use:
 
 @dataclass(frozen=True)
 class Health:
-    """How an instance is, as its agent tells it; or, when it cannot be asked, why not.
+    """The health of an instance as its agent reports it, or the reason why there is no report.
 
-    ``error_code`` and ``error`` are empty when it answered, and nothing else is known when they are not. ``uptime`` is
-    in seconds, ``clock_offset`` how many seconds its clock is ahead of ours; ``guard`` is the report of the agent's
-    watchdog, None where there is none.
+    ``error_code`` and ``error`` are empty when the agent answered; else all other fields are unknown. ``uptime`` is in
+    seconds. ``clock_offset`` is how many seconds the agent's clock is ahead of ours. ``guard`` is the report of the
+    agent's watchdog, None without one.
     """
 
     agent: str = ""

@@ -20,7 +20,7 @@ from assist_cli.model.transfer import Transfer
 
 
 class RepeatMode(str, Enum):
-    """Whether an invocation runs once, or again and again until a person stops it."""
+    """The repeat mode: a one-off invocation, or a periodic one that runs until a person stops it."""
 
     ONCE = "Once"
     PERIOD = "Period"
@@ -30,10 +30,10 @@ class RepeatMode(str, Enum):
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a record ended. ``error_code`` and ``error_info`` are empty when all went well.
+    """The outcome of a record. ``error_code`` and ``error_info`` are empty when there was no error.
 
-    ``started`` is None when nothing started; both times are the instance's own where it told them. ``accepted`` tells
-    that the agent had the record.
+    ``started`` is None when nothing started. Both times are by the instance's own clock, where it reported them.
+    ``accepted``: the agent had the record.
     """
 
     status: InvocationStatus
@@ -61,7 +61,7 @@ class Outcome:
 
 
 class Wait(NamedTuple):
-    """The wait of a record in the queue: since when, when its instance was last tried, and why that failed."""
+    """The wait of a record in the queue: its start, the last attempt to deliver it, and why that failed."""
 
     since: datetime
     tried: datetime
@@ -70,16 +70,16 @@ class Wait(NamedTuple):
 
 @dataclass(frozen=True)
 class Record:
-    """One firing on one instance; ``number`` counts them from 1.
+    """One run on one instance; ``number`` counts the runs from 1.
 
-    ``sent`` is the moment after which bytes of it may have left, ``deadline`` the one after which the controller
-    closes it with what it knows, ``stopped`` the one when a stop was asked for; the newest one of a periodic invocation
-    has it also when it had ended before. ``sent_elapsed`` is ``sent`` in seconds since the start ``boot`` of the
-    controller's machine, while the record is open. ``sender`` names the process that is to send it, ``accepted`` tells
-    that its agent was heard to accept it. ``output`` is None where it was not asked for.
+    ``sent`` is the moment after which bytes of it may have left, ``deadline`` the one after which the controller closes
+    it with what it knows. ``stopped`` is the moment of a stop request; the newest record of a periodic invocation has
+    it even if it had ended before. ``sent_elapsed`` is ``sent`` in seconds since the start ``boot`` of the controller's
+    machine, while the record is open. ``sender`` names the process that is to send it. ``accepted``: its agent is known
+    to have accepted it. ``output`` is None where it was not read.
 
     A record with ``deliver_by`` may wait in the queue for its instance until then (docs/rules.md section 2). It is for
-    the agent with this ``enrolment``; "" when that is not known. ``wait`` is None for a record that was never queued.
+    the agent with this ``enrolment``; "" when that is unknown. ``wait`` is None for a record that was never queued.
     """
 
     id: str
@@ -119,7 +119,7 @@ class Record:
 
     @property
     def may_wait(self) -> bool:
-        """Return True while it is to be delivered, and may wait in the queue for that."""
+        """Return True while it may wait in the queue for its delivery."""
         return self.deliver_by is not None and self.status is InvocationStatus.RUNNING and not self.accepted
 
     @property
@@ -129,11 +129,11 @@ class Record:
 
     @property
     def is_unsent(self) -> bool:
-        """Whether it is still to be sent."""
+        """Return True if it is still to be sent."""
         return self.sent is None and not self.status.is_final
 
     def outcome(self) -> Outcome:
-        """The outcome of a record that has ended, without its output where that was not asked for."""
+        """Return the outcome of a record that has ended. Its output is empty where it was not read."""
         return Outcome(
             status=self.status,
             exit_code=self.exit_code,
@@ -148,7 +148,7 @@ class Record:
 
 @dataclass(frozen=True)
 class QueuedRecord:
-    """A record that waits in the queue, with the id of its invocation and the name of its instance then."""
+    """A record in the queue, with the id of its invocation and the name of its instance at that time."""
 
     invocation_id: str
     instance_name: str
@@ -156,16 +156,16 @@ class QueuedRecord:
 
 
 def no_record(instance_id: str, status: InvocationStatus, now: datetime) -> Record:
-    """What stands in the place of a record before the first one is due: it has no id, and no number but 0."""
+    """Return a substitute for the record before the first due time: without an id, and with the number 0."""
     return Record(id="", instance_id=instance_id, number=0, status=status, deadline=now)
 
 
 @dataclass(frozen=True)
 class InvocationInstance:
-    """An invocation on one of its instances: the name as it was then, its status, and the newest record.
+    """An invocation on one of its instances: the instance's name at that time, the status, and the newest record.
 
-    ``repeats`` is the number of records so far; when there is none, ``record`` is what ``no_record`` makes.
-    ``stopped`` is the moment when a stop was asked for.
+    ``repeats`` is the number of records so far; without any, ``record`` is what ``no_record`` returns. ``stopped`` is
+    the moment of the stop request.
     """
 
     instance_id: str
@@ -182,22 +182,21 @@ class InvocationInstance:
 
     @property
     def stop_time(self) -> datetime | None:
-        """When its stop was asked for, also one that was between two records; None for what ended by itself."""
+        """Return the moment of the stop request, also of one between two records; None if it ended by itself."""
         is_stopped = self.status in (InvocationStatus.STOPPING, InvocationStatus.STOPPED)
         return self.record.stopped or (self.stopped if is_stopped else None)
 
 
 @dataclass(frozen=True)
 class Invocation:
-    """One execution of a command on one or more instances, with what ran and how, as it was at that time.
+    """One execution of a command on one or more instances, with its script and settings as they were at that time.
 
     ``content`` is the script before its parameters are put in; text in braces is text unless ``parameters_enabled``. A
-    secret parameter is remembered without its value. ``timeout`` is in seconds; ``command_name`` and
-    ``command_version`` are None for a script that was run without being saved; ``frequency`` is None for one that
-    runs at once, and ``timezone`` is what its civil times stand in.
+    secret parameter is stored without its value. ``timeout`` is in seconds. ``command_name`` and ``command_version``
+    are None for a script that was not saved. ``frequency`` is None for an invocation that runs immediately;
+    ``timezone`` is the zone of its civil times.
 
-    Of a file that is sent, the ``transfer`` tells what it is. There is no command then, and the content is there while
-    it is being sent and not remembered.
+    A file that is sent has a ``transfer``. It has no command, and its content is present only while it is sent.
     """
 
     id: str
@@ -224,16 +223,16 @@ class Invocation:
 
     @property
     def expression(self) -> str | None:
-        """The frequency with its zone, as it can be given again."""
+        """Return the frequency with its zone, in the form that a new schedule accepts."""
         if self.frequency is None:
             return None
-        from assist_cli.model.frequency import expression  # which few invocations need
+        from assist_cli.model.frequency import expression  # imported here, since few invocations need it
 
         return expression(self.frequency, self.timezone)
 
     @property
     def began(self) -> datetime | None:
-        """When it began: when it was made, or of one that ran later when it was sent first. None: it never ran."""
+        """Return the moment of creation or, for one scheduled run, of its first sending. None: it never ran."""
         if self.repeat_mode is RepeatMode.PERIOD:
             return self.created if any(place.repeats for place in self.instances) else None
         if not any(place.record.has_begun for place in self.instances):
@@ -245,10 +244,10 @@ class Invocation:
 
 @dataclass(frozen=True)
 class Filter:
-    """Which invocations are wanted: all of the conditions that are given hold.
+    """Conditions on invocations; all that are given must hold.
 
-    ``statuses`` are any of these. ``command_ids`` and ``instance_ids`` are ids, None for any; ``since`` is when it was
-    made. ``unsuccessful`` ones are over, and on an instance the newest record is not Finished with 0.
+    ``statuses``: any of these. ``command_ids`` and ``instance_ids`` are ids, None for any. ``since``: created at or
+    after this moment. ``unsuccessful``: it has ended, and on an instance the newest record is not Finished with 0.
     """
 
     statuses: tuple[InvokeStatus, ...] = ()
@@ -261,10 +260,10 @@ class Filter:
 
 @dataclass(frozen=True)
 class Hit:
-    """A place in the history that has the words that were looked for.
+    """A search hit in the history.
 
-    In what a record printed, or, where ``record_id``, ``instance_id`` and ``instance_name`` are None, in the script of
-    the invocation or in the names of its command and its instances. ``snippet`` is what stands around the words.
+    The words are in the output of a record or, where ``record_id``, ``instance_id`` and ``instance_name`` are None, in
+    the script of the invocation or in the names of its command and instances. ``snippet`` is the text around the words.
     """
 
     invocation_id: str

@@ -1,7 +1,7 @@
-"""The program that is given the file of a script, as a command line: ``python3 -u {{ACS::ScriptFileName|Ext(".py")}}``.
+"""The program that receives the file of a script, as a command line: ``python3 -u {{ACS::ScriptFileName|Ext(".py")}}``.
 
-Where the name of the file stands in it, it is put in; else it is the last word. ``Ext`` is how the name ends. The words
-are those that a POSIX shell reads; no shell runs them.
+The name of the file replaces its placeholder; without one, it becomes the last word. ``Ext`` is the ending of the name.
+The words are split as by a POSIX shell; no shell runs them.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from assist_cli import codes
 from assist_cli.errors import InvalidParameter
 
 LONGEST = 1024  # characters
-FILE = "{{ACS::ScriptFileName}}"  # in the words that an agent is given
+FILE = "{{ACS::ScriptFileName}}"  # in the words that an agent receives
 
 _FILE = re.compile(
     r"\{\{\s*ACS::ScriptFileName\s*(?:\|\s*Ext\s*\(\s*[\"']?(\.[A-Za-z0-9]{1,16})[\"']?\s*\)\s*)?\}\}", re.IGNORECASE
@@ -21,7 +21,7 @@ _FILE = re.compile(
 
 
 def parse(text: str) -> tuple[list[str], str]:
-    """Return the words, with ``FILE`` for the name of the file, and how that name ends ("": as its type has it).
+    """Return the words, with ``FILE`` for the name of the file, and the ending of that name ("": by its type).
 
     Raises InvalidParameter.
     """
@@ -32,11 +32,11 @@ def parse(text: str) -> tuple[list[str], str]:
     except ValueError as error:
         raise _invalid(str(error).lower()) from None
     if len(text) > LONGEST or not text.isprintable():
-        raise _invalid(f"it is one line of at most {LONGEST:,} characters")
+        raise _invalid(f"it must be one line of at most {LONGEST:,} characters")
     if len(endings) > 1:
         raise _invalid("it gives the file more than one ending")
     if not words or "{{" in plain.replace(FILE, ""):
-        raise _invalid("it has a program, and in double braces no more than ACS::ScriptFileName")
+        raise _invalid("it must have a program, and in double braces only ACS::ScriptFileName")
     return words if endings else [*words, FILE], next(iter(endings), "")
 
 

@@ -1,10 +1,10 @@
-"""The life of a record: the one place that knows what happens to it next.
+"""The lifecycle of a record: the one place that decides its next step.
 
-Whoever meets a record that is open (a person's run, a look at the history, the server, a stop) gathers facts, calls
-``decide``, does what it says, and decides nothing. The rules are docs/rules.md section 2; the table of ``ROWS`` stands
-in docs/architecture.md.
+All code that handles an open record (a run, a query of the history, the server, a stop) gathers facts, calls
+``decide``, carries out the result, and decides nothing itself. The rules are docs/rules.md section 2. The table of
+``ROWS`` is in docs/architecture.md.
 
-This is loaded by every run, so its values are named tuples, which are made in a fraction of the time of dataclasses.
+Every run loads this module. Its values are named tuples, since they are created much faster than dataclasses.
 """
 
 from collections.abc import Callable
@@ -18,40 +18,40 @@ from assist_cli.model.moment import Moment
 from assist_cli.model.schedule import LATE, SlotOutcome
 from assist_cli.model.status import UNANSWERED, InvocationStatus
 
-MOST_QUEUED = 100  # records that wait for one instance
+MOST_QUEUED = 100  # records in the queue of one instance
 GRACE = timedelta(seconds=30)
-SETTLING = timedelta(seconds=5)  # what a sender that died has written may be read by the agent only now
-RETRY = 1.0  # seconds until what could not be done is tried again
-RETRY_UNKNOWN = 0.2  # the same where the agent does not know the record (yet)
+SETTLING = timedelta(seconds=5)  # after a sender has died, its agent may still read what it wrote
+RETRY = 1.0  # seconds before a retry
+RETRY_UNKNOWN = 0.2  # the same while the agent does not know the record (yet)
 
 
 class Sender(Enum):
-    """The process that is to send a record, as seen from this one."""
+    """The process that is to send a record, from the point of view of this process."""
 
-    BUSY = "a task of this process is at work on it"
-    MINE = "this process, by the task that asks"
-    OTHER = "another process, which lives"
+    BUSY = "another task of this process handles it"
+    MINE = "this process, in the task that asks"
+    OTHER = "another process, which is alive"
     GONE = "a process that has died"
 
 
 class Heard(Enum):
-    """What its agent was last heard to say of a record."""
+    """The last answer of the agent about a record."""
 
     NOT_ASKED = "not asked yet"
-    AWAY = "nothing answers where it is"
+    AWAY = "the instance is offline"
     UNREACHABLE = "no connection, for another reason"
-    REPLACED = "it is another agent than the one that the record is for"
+    REPLACED = "another agent has replaced the one that the record is for"
     SILENT = "no answer in time"
-    REFUSED = "it refuses what was sent"
-    INVALID = "it answered what the protocol does not allow"
+    REFUSED = "it refused the delivery"
+    INVALID = "its answer breaks the protocol"
     UNKNOWN = "it does not know the record"
-    FORGOTTEN = "it has dropped the record on our word"
+    DELETED = "it has deleted the record at our request"
     OPEN = "it has the record, which has not ended"
     ENDED = "the record has ended"
 
 
 class Answer(NamedTuple):
-    """What was heard. ``outcome`` comes with ENDED; ``code`` and ``why`` with AWAY, UNREACHABLE, REFUSED, INVALID."""
+    """An answer. ``outcome`` comes with ENDED; ``code`` and ``why`` with AWAY, UNREACHABLE, REFUSED and INVALID."""
 
     heard: Heard
     outcome: Outcome | None = None
@@ -63,23 +63,22 @@ NOT_ASKED = Answer(Heard.NOT_ASKED)
 
 
 class Later(NamedTuple):
-    """It may start in this many ``seconds``."""
+    """The record may start in ``seconds``."""
 
     seconds: float
 
 
 class Never(NamedTuple):
-    """It will not start; its ``outcome`` says why."""
+    """The record will not start; its ``outcome`` has the reason."""
 
     outcome: Outcome
 
 
 class Facts(NamedTuple):
-    """What is known of a record beside what is written of it.
+    """The facts about a record beside its own fields.
 
-    ``start`` tells when it may start; None: now. ``can_send``: this process has the content, the secrets and the file.
-    ``accepted``: the agent was heard to accept
-    it. ``told``: the agent was told to stop it by this process.
+    ``start``: when it may start; None: now. ``can_send``: this process has the content, the secrets and the file.
+    ``accepted``: the agent is known to have accepted it. ``told``: this process has told the agent to stop it.
     """
 
     sender: Sender
@@ -91,34 +90,34 @@ class Facts(NamedTuple):
 
 
 class Step(Enum):
-    """What is done without more to be said."""
+    """A step without arguments."""
 
-    ASK = "ask its agent how it stands"
-    FOLLOW = "follow it until it ends, or its deadline passes"
+    ASK = "ask its agent for its state"
+    FOLLOW = "follow it until it ends or its deadline passes"
     TELL_STOP = "tell its agent to stop it"
 
 
 class Send(NamedTuple):
-    """Deliver it; ``adopt`` it first, since its sender has died."""
+    """Deliver the record. ``adopt``: take it over first, since its sender has died."""
 
     adopt: bool
 
 
 class Close(NamedTuple):
-    """Write its outcome; with ``forget`` its agent may drop what the history has."""
+    """Write the outcome. ``release``: tell the agent that it may delete what the history has."""
 
     outcome: Outcome
-    forget: bool = True
+    release: bool = True
 
 
 class Enqueue(NamedTuple):
-    """Keep it in the queue, with the reason ``why`` its instance does not have it yet."""
+    """Keep the record in the queue; ``why`` is the reason why it is not delivered yet."""
 
     why: str
 
 
 class Leave(NamedTuple):
-    """Do nothing for ``seconds``, and look again then; None: there is nothing to wait for."""
+    """Do nothing for ``seconds``, then check again; None: there is nothing to wait for."""
 
     seconds: float | None = None
 
@@ -127,7 +126,7 @@ Action = Step | Send | Close | Enqueue | Leave
 
 
 class Standing(Enum):
-    """The status of a record as far as its next step depends on it."""
+    """The status of a record, reduced to what its next step depends on."""
 
     RUNNING = "Running"
     STOPPING = "Stopping"
@@ -139,7 +138,7 @@ _STANDINGS = {InvocationStatus.RUNNING: Standing.RUNNING, InvocationStatus.STOPP
 
 
 class Sent(Enum):
-    """Whether bytes of a record may have left, and whether those of a dead sender must have arrived by now."""
+    """The sending of a record: not begun, so recent that bytes of a dead sender may still arrive, or older."""
 
     NO = "no"
     SETTLING = "a moment ago"
@@ -147,7 +146,7 @@ class Sent(Enum):
 
 
 class Queue(Enum):
-    """The place of a record in the queue for its instance."""
+    """The state of a record in the queue of its instance."""
 
     NO = "it does not wait"
     WAITING = "it may wait for its instance"
@@ -155,7 +154,7 @@ class Queue(Enum):
 
 
 class Case(NamedTuple):
-    """One combination of everything that ``decide`` looks at; ``waits_since`` is when its wait began."""
+    """One combination of everything that ``decide`` depends on; ``waits_since`` is when its wait began."""
 
     standing: Standing
     sent: Sent
@@ -171,11 +170,11 @@ class Case(NamedTuple):
 
 
 class ImpossibleCase(ValueError):
-    """A combination of facts that cannot be: the driver that gathered them has a bug."""
+    """An impossible combination of facts: the driver that gathered them has a bug."""
 
 
 class Row(NamedTuple):
-    """One row of the table: ``when`` and ``then`` are its words, ``matches`` and ``act`` their meaning."""
+    """One row of the table: ``when`` and ``then`` describe it, ``matches`` and ``act`` implement it."""
 
     when: str
     then: str
@@ -184,9 +183,9 @@ class Row(NamedTuple):
 
 
 def decide(record: Record, facts: Facts, now: Moment) -> Action:
-    """Return what is to be done next about a record. Raises ImpossibleCase.
+    """Return the next step for a record. Raises ImpossibleCase.
 
-    A record that was heard to be accepted once counts as accepted, whoever heard it.
+    A record counts as accepted once any process knows that it was accepted.
     """
     return row_of(case_of(record, facts, now))[1]
 
@@ -203,7 +202,7 @@ def row_of(case: Case) -> tuple[Row, Action]:
 
 
 def case_of(record: Record, facts: Facts, now: Moment) -> Case:
-    """Return the combination that a record and what is known of it stand for."""
+    """Return the combination that a record and the facts about it form."""
     if record.status is InvocationStatus.FAILED and record.error_code == UNANSWERED and record.sent is not None:
         standing = Standing.UNANSWERED
     else:
@@ -224,7 +223,7 @@ def _queue(record: Record, facts: Facts, now: Moment) -> Queue:
 
 
 def since_sent(record: Record, now: Moment) -> float:
-    """Return the seconds since a record was sent, by the clock that nobody sets where it is still the same one."""
+    """Return the seconds since a record was sent, by the elapsed-time clock unless the machine has restarted."""
     assert record.sent is not None
     if record.sent_elapsed is not None and record.boot == now.boot != "":
         return now.elapsed - record.sent_elapsed
@@ -238,12 +237,12 @@ def time_left(record: Record, now: Moment) -> float:
 
 
 def lifetime(timeout: int) -> timedelta:
-    """Return how long after its dispatch a record may stay open, given its ``timeout`` in seconds."""
+    """Return how long a record may stay open after it was sent, given its ``timeout`` in seconds."""
     return timedelta(seconds=timeout) + GRACE
 
 
 def slot_outcome(accepted: bool, *, made_up: bool, lateness: timedelta) -> SlotOutcome:
-    """Return what a slot becomes when it is known whether the agent has accepted its record (docs/rules.md 6)."""
+    """Return the outcome of a slot once it is known if the agent accepted its record (docs/rules.md 6)."""
     if not accepted:
         return SlotOutcome.NOT_DELIVERED
     if made_up:
@@ -252,53 +251,53 @@ def slot_outcome(accepted: bool, *, made_up: bool, lateness: timedelta) -> SlotO
 
 
 def failed(now: datetime, *, code: str, why: str) -> Outcome:
-    """The outcome of a record that could not be executed."""
+    """Return the outcome of a record that could not be executed."""
     return Outcome(status=InvocationStatus.FAILED, error_code=code, error_info=why, finished=now)
 
 
 def unanswered(now: datetime, waited: str = "") -> Outcome:
-    """The outcome of a record whose deadline has passed and of which nothing is proven."""
-    return failed(now, code=UNANSWERED, why=f"nothing was heard of it until its deadline{waited}; it may have run")
+    """Return the outcome of a record whose deadline has passed without an answer."""
+    return failed(now, code=UNANSWERED, why=f"the agent did not answer before the deadline{waited}; it may have run")
 
 
 def not_understood(now: datetime, why: str) -> Outcome:
-    """The outcome of a record whose agent cannot be understood: it counts as one that does not answer."""
+    """Return the outcome of a record whose agent answers wrongly: it counts as one that does not answer."""
     return failed(now, code=UNANSWERED, why=f"{why}; it may have run")
 
 
 def lost(now: datetime) -> Outcome:
-    """The outcome of a record that the agent has accepted, and knows no more."""
-    return failed(now, code=UNANSWERED, why="its agent had accepted it and does not know it any more; it may have run")
+    """Return the outcome of a record that the agent had accepted and no longer knows."""
+    return failed(now, code=UNANSWERED, why="the agent had accepted it but no longer knows it; it may have run")
 
 
 def expired(now: datetime, waited: str = "") -> Outcome:
-    """The outcome of a record that was never sent, as its instance was away for longer than it could wait."""
+    """Return the outcome of a record that was never sent, since its instance was away for too long."""
     return failed(
         now, code=codes.DELIVERY_TIMEOUT, why=f"its instance was away until it expired{waited}; it will not run"
     )
 
 
 def replaced(now: datetime, *, sent: bool) -> Outcome:
-    """The outcome of a record whose agent was installed anew before it was heard to have it."""
-    why = "the agent was installed anew since it was queued"
+    """Return the outcome of a record whose agent was installed again before it was known to have it."""
+    why = "the agent was installed again after it was queued"
     if sent:
         return failed(now, code=UNANSWERED, why=f"{why}; it may have run before")
     return failed(now, code=codes.DELIVERY_TIMEOUT, why=f"{why}; it will not run")
 
 
 def queue_is_full(now: datetime) -> Outcome:
-    """The outcome of a record whose instance has ``MOST_QUEUED`` others waiting for it."""
-    why = f"{MOST_QUEUED} others wait for its instance already; it will not run"
+    """Return the outcome of a record whose instance has ``MOST_QUEUED`` others in its queue."""
+    why = f"{MOST_QUEUED} others already wait for its instance; it will not run"
     return failed(now, code=codes.TASK_CONCURRENCY_LIMIT, why=why)
 
 
 def never_arrived(now: datetime, why: str = "it was never delivered, and it will not run") -> Outcome:
-    """The outcome of a record that no agent has, and that nobody will send."""
+    """Return the outcome of a record that no agent has, and that no process will send."""
     return failed(now, code=codes.DELIVERY_TIMEOUT, why=why)
 
 
 def stopped_unsent(now: datetime, why: str = "it was stopped before it was sent") -> Outcome:
-    """The outcome of a record that was stopped, or called off, before any byte of it was sent."""
+    """Return the outcome of a record that was stopped, or cancelled, before any byte of it was sent."""
     return Outcome(
         status=InvocationStatus.STOPPED, error_code=codes.EXECUTION_INTERRUPTED, error_info=why, finished=now
     )
@@ -309,13 +308,13 @@ _WAITS_ON = frozenset({Heard.AWAY, Heard.SILENT, Heard.UNKNOWN})
 
 
 def _reported(case: Case) -> Outcome:
-    """The outcome that the agent told."""
+    """Return the outcome that the agent reported."""
     assert case.facts.answer.outcome is not None
     return case.facts.answer.outcome
 
 
 def _refused(case: Case) -> Outcome:
-    """The outcome of a delivery that failed."""
+    """Return the outcome of a failed delivery."""
     return failed(case.now, code=case.facts.answer.code, why=case.facts.answer.why)
 
 
@@ -332,7 +331,7 @@ def _waited(case: Case) -> str:
 
 def _why_away(case: Case) -> str:
     if case.heard is Heard.UNKNOWN:
-        return "it was sent, and did not arrive"
+        return "it was sent but did not arrive"
     return case.facts.answer.why or "its agent does not answer"
 
 
@@ -357,36 +356,36 @@ def _may_send(case: Case) -> bool:
     )
 
 
-def _is_attended(case: Case) -> bool:
-    """Another process is at work on it, and its time is not over."""
+def _is_handled(case: Case) -> bool:
+    """Return True if another process handles it, and its deadline has not passed."""
     return case.facts.sender is Sender.OTHER and not case.late
 
 
-# What cannot be, whoever looks.
+# Combinations that cannot exist, for any process.
 IMPOSSIBLE: tuple[tuple[str, Callable[[Case], bool]], ...] = (
-    ("the time of what is not sent has not begun", lambda c: c.sent is Sent.NO and c.late),
-    ("its time is over, and it was sent a moment ago", lambda c: c.sent is Sent.SETTLING and c.late),
+    ("a record that was not sent has no deadline yet", lambda c: c.sent is Sent.NO and c.late),
+    ("its deadline has passed, and it was sent a moment ago", lambda c: c.sent is Sent.SETTLING and c.late),
     (
-        "no agent can know what is not sent",
+        "no agent can know a record that was not sent",
         lambda c: (
             c.sent is Sent.NO
             and (c.facts.accepted or c.facts.told or c.heard not in _UNHEARD | {Heard.NOT_ASKED, Heard.REPLACED})
             and c.standing is not Standing.FINAL
         ),
     ),
-    ("nobody is told to stop what is Running", lambda c: c.facts.told and c.standing is Standing.RUNNING),
-    ("it waits, and was sent", lambda c: c.sent is not Sent.NO and isinstance(c.facts.start, Later)),
-    ("unanswered, and not sent", lambda c: c.standing is Standing.UNANSWERED and c.sent is Sent.NO),
+    ("no agent is told to stop a Running record", lambda c: c.facts.told and c.standing is Standing.RUNNING),
+    ("it waits, but was sent", lambda c: c.sent is not Sent.NO and isinstance(c.facts.start, Later)),
+    ("unanswered, but not sent", lambda c: c.standing is Standing.UNANSWERED and c.sent is Sent.NO),
     ("only its sender can send it", lambda c: c.facts.can_send and c.facts.sender in (Sender.BUSY, Sender.OTHER)),
     (
         "only its sender is refused, or meets another agent",
         lambda c: c.heard in (Heard.REFUSED, Heard.REPLACED) and c.facts.sender is not Sender.MINE,
     ),
-    ("it is refused, and was accepted", lambda c: c.heard is Heard.REFUSED and c.facts.accepted),
-    ("what waits in the queue is Running", lambda c: c.queue is not Queue.NO and c.standing is not Standing.RUNNING),
-    ("what was accepted does not wait", lambda c: c.queue is not Queue.NO and c.facts.accepted),
-    ("what may wait is not late", lambda c: c.queue is Queue.WAITING and c.late),
-    ("who is at work on it asks", lambda c: c.facts.sender is Sender.BUSY and c.heard is not Heard.NOT_ASKED),
+    ("it is refused, but was accepted", lambda c: c.heard is Heard.REFUSED and c.facts.accepted),
+    ("a queued record is Running", lambda c: c.queue is not Queue.NO and c.standing is not Standing.RUNNING),
+    ("an accepted record does not wait", lambda c: c.queue is not Queue.NO and c.facts.accepted),
+    ("a record that may wait is not late", lambda c: c.queue is Queue.WAITING and c.late),
+    ("the task that handles it asks", lambda c: c.facts.sender is Sender.BUSY and c.heard is not Heard.NOT_ASKED),
 )
 
 # First match wins.
@@ -412,7 +411,7 @@ ROWS: tuple[Row, ...] = (
         lambda c: Close(stopped_unsent(c.now)),
     ),
     Row(
-        "not sent, its sender is at work",
+        "not sent, its sender is active",
         "leave it",
         lambda c: c.sent is Sent.NO and c.facts.sender in (Sender.BUSY, Sender.OTHER),
         lambda c: Leave(RETRY),
@@ -430,13 +429,13 @@ ROWS: tuple[Row, ...] = (
         lambda c: Close(expired(c.now, _waited(c))),
     ),
     Row(
-        "its agent was installed anew",
+        "its agent was installed again",
         "close: DeliveryTimeout, or ClientNotResponse when it was sent",
         lambda c: c.heard is Heard.REPLACED,
         lambda c: Close(replaced(c.now, sent=c.sent is not Sent.NO)),
     ),
     Row(
-        "may wait in the queue, its instance is away or lost it, and nobody else is at work on it",
+        "may wait in the queue, its instance is away or lost it, no other task or process handles it",
         "keep it in the queue",
         lambda c: (
             c.queue is Queue.WAITING
@@ -447,7 +446,7 @@ ROWS: tuple[Row, ...] = (
         lambda c: Enqueue(_why_away(c)),
     ),
     Row(
-        "not sent, the agent cannot be reached or refuses",
+        "not sent, the agent is unreachable or refuses",
         "close: Failed, with its code",
         lambda c: c.sent is Sent.NO and c.heard in _UNHEARD,
         lambda c: Close(_refused(c)),
@@ -459,8 +458,8 @@ ROWS: tuple[Row, ...] = (
         lambda c: Leave(_later(c)),
     ),
     Row(
-        "Running, we can send it, nobody was heard to accept it",
-        "send; adopt it where its sender is gone",
+        "Running, we can send it, not known to be accepted",
+        "send; take it over first if its sender has died",
         _may_send,
         lambda c: Send(adopt=c.facts.sender is Sender.GONE),
     ),
@@ -478,38 +477,38 @@ ROWS: tuple[Row, ...] = (
     ),
     Row(
         "it has ended",
-        "close, with its result; forget, unless another process follows it",
+        "close, with its result; the agent may delete it, unless another process follows it",
         lambda c: c.heard is Heard.ENDED,
-        lambda c: Close(_reported(c), forget=not _is_attended(c)),
+        lambda c: Close(_reported(c), release=not _is_handled(c)),
     ),
     Row(
-        "Stopping, not told, not asked or not ended",
+        "Stopping, agent not told, not asked or not ended",
         "tell it to stop",
         lambda c: c.standing is Standing.STOPPING and not c.facts.told and c.heard in (Heard.NOT_ASKED, Heard.OPEN),
         lambda c: Step.TELL_STOP,
     ),
     Row(
-        "a task of ours is at work on it",
+        "another task of this process handles it",
         "leave it",
         lambda c: c.facts.sender is Sender.BUSY,
         lambda c: Leave(),
     ),
     Row(
-        "Running, another process is at work on it, not late, not asked",
-        "leave it, and look again soon",
-        lambda c: c.standing is Standing.RUNNING and _is_attended(c) and c.heard is Heard.NOT_ASKED,
+        "Running, another process handles it, not late, not asked",
+        "leave it, and check again soon",
+        lambda c: c.standing is Standing.RUNNING and _is_handled(c) and c.heard is Heard.NOT_ASKED,
         lambda c: Leave(RETRY),
     ),
     Row("not asked", "ask", lambda c: c.heard is Heard.NOT_ASKED, lambda c: Step.ASK),
     Row("not ended, not late", "follow it", lambda c: c.heard is Heard.OPEN and not c.late, lambda c: Step.FOLLOW),
     Row(
-        "unknown to the agent, which had accepted it",
+        "unknown to the agent, known to be accepted",
         "close: ClientNotResponse",
         lambda c: c.heard is Heard.UNKNOWN and c.facts.accepted,
         lambda c: Close(lost(c.now)),
     ),
     Row(
-        "unknown to the agent, and nothing can be under way",
+        "unknown to the agent, and no delivery in progress",
         "close: DeliveryTimeout",
         lambda c: c.heard is Heard.UNKNOWN and c.facts.sender is not Sender.OTHER and c.sent is Sent.SETTLED,
         lambda c: Close(never_arrived(c.now)),
@@ -521,15 +520,15 @@ ROWS: tuple[Row, ...] = (
         lambda c: Close(_refused(c)),
     ),
     Row(
-        "the agent cannot be understood",
-        "close: ClientNotResponse, with the reason; another process at work on it does so itself",
-        lambda c: c.heard is Heard.INVALID and not _is_attended(c),
+        "the agent's answer is invalid",
+        "close: ClientNotResponse, with the reason; another process that handles it does so itself",
+        lambda c: c.heard is Heard.INVALID and not _is_handled(c),
         lambda c: Close(not_understood(c.now, c.facts.answer.why)),
     ),
     Row("late", "close: ClientNotResponse", lambda c: c.late, lambda c: Close(unanswered(c.now, _waited(c)))),
     Row(
         "anything else",
-        "leave it, and look again soon",
+        "leave it, and check again soon",
         lambda c: True,
         lambda c: Leave(RETRY_UNKNOWN if c.heard is Heard.UNKNOWN else RETRY),
     ),

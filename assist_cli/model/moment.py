@@ -1,14 +1,15 @@
-"""A point in time on two clocks, so that a clock that is set does not end what runs."""
+"""A point in time on two clocks, so that setting the time of day does not end what runs."""
 
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
 
 class Moment(NamedTuple):
-    """``wall`` is the time of day in UTC, ``elapsed`` the seconds since the start of the machine, named by ``boot``.
+    """A time of day and an elapsed time.
 
-    Nobody sets the second clock; it counts sleep where the system has such a clock. Where the start has no name
-    (``boot`` is empty), or is another one, only the first can be compared.
+    ``wall`` is the time of day in UTC, ``elapsed`` the seconds since the start of the machine, and ``boot`` the name of
+    that start. Nobody can set the second clock; it counts sleep where the system has such a clock. Where ``boot`` is
+    empty, or another one, only ``wall`` can be compared.
     """
 
     wall: datetime
@@ -17,5 +18,5 @@ class Moment(NamedTuple):
 
     @property
     def booted(self) -> datetime:
-        """When the machine was started, by the time of day that the first clock shows now."""
+        """Return the start of the machine, in the time of day that the first clock shows now."""
         return self.wall - timedelta(seconds=self.elapsed)

@@ -1,4 +1,4 @@
-"""Who is to be told how an invocation ended, when, and where to: docs/notifications.md."""
+"""Notifications of the end of an invocation: target, occasion and attempts (docs/notifications.md)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LONGEST = 2048
 
 
 class Occasion(str, Enum):
-    """What is told: every end, or those where something failed or did not end with exit code 0."""
+    """The occasion: every end, or only an end with a failure or an exit code other than 0."""
 
     END = "end"
     FAILURE = "failure"
@@ -25,30 +25,30 @@ class Occasion(str, Enum):
 
 @dataclass(frozen=True)
 class Webhook:
-    """A URL that the document is posted to."""
+    """A URL that receives the document by POST."""
 
     url: str
 
     def __str__(self) -> str:
-        """Scheme, host and port: what follows them is often as good as a password."""
+        """Return scheme, host and port: the rest is often as secret as a password."""
         parts = urlsplit(self.url)
         return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
 
 
 @dataclass(frozen=True)
 class Program:
-    """A program of this machine that gets the document on its standard input."""
+    """A program of this machine that receives the document on its standard input."""
 
     words: tuple[str, ...]
 
     def __str__(self) -> str:
-        """Its name: what follows may be anybody's business or nobody's."""
+        """Return its name: its arguments may be secret."""
         return self.words[0]
 
 
 @dataclass(frozen=True)
 class Reference:
-    """A file whose first line says where to; it is read again each time."""
+    """A file whose first line is the target. It is read again at each attempt."""
 
     path: str
 
@@ -61,7 +61,7 @@ Target = Webhook | Program | Reference
 
 @dataclass(frozen=True)
 class Wish:
-    """That somebody wants to be told. ``target`` is as ``parse`` takes it."""
+    """A request for notifications. ``target`` is a text that ``parse`` reads."""
 
     target: str
     occasion: Occasion = Occasion.END
@@ -69,7 +69,7 @@ class Wish:
 
 @dataclass(frozen=True)
 class Notice:
-    """One end that is to be told, or was: after how many attempts, and what came back of the last."""
+    """One notification: the number of attempts so far, and the answer to the last one."""
 
     number: int
     invocation_id: str
@@ -81,13 +81,13 @@ class Notice:
 
     @property
     def id(self) -> str:
-        """The same in every attempt, so that a receiver can tell a second delivery."""
+        """Return the same id for every attempt, so that a receiver can recognise a second delivery."""
         return f"{self.invocation_id}.{self.number}"
 
 
 @dataclass(frozen=True)
 class NoticeResult:
-    """What came back of an attempt, in words; ``again`` tells that another one may go better."""
+    """The result of one attempt in words; ``again``: a retry may succeed."""
 
     ok: bool
     text: str
@@ -95,9 +95,9 @@ class NoticeResult:
 
 
 def parse(text: str) -> Target:
-    """``https://…`` or ``http://…``, ``@FILE``, or the words of a program as a shell splits them.
+    """Parse ``https://…`` or ``http://…``, ``@FILE``, or the words of a program as a shell splits them.
 
-    Raises InvalidParameter, which does not repeat what may be a secret.
+    Raises InvalidParameter without the text, which may contain a secret.
     """
     text = text.strip()
     if not text or len(text) > LONGEST or not text.isprintable():
@@ -109,7 +109,7 @@ def parse(text: str) -> Target:
     try:
         words = tuple(shlex.split(text))
     except ValueError as error:
-        raise _refused(f"the words of a program cannot be told apart: {str(error).lower()}") from error
+        raise _refused(f"it cannot be split into a program and its arguments: {str(error).lower()}") from error
     return Program(words)
 
 
@@ -118,16 +118,16 @@ def _webhook(text: str) -> Webhook:
         parts = urlsplit(text)
         port = parts.port
     except ValueError as error:
-        raise _refused("it is no URL") from error
+        raise _refused("it is not a URL") from error
     if parts.scheme not in ("http", "https") or not parts.hostname or port == 0 or " " in text or not text.isascii():
-        raise _refused("it is no URL of http or https", hint="such as https://hooks.example.com/assist")
+        raise _refused("it is not a URL of http or https", hint="such as https://hooks.example.com/assist")
     if "@" in parts.netloc:
         raise _refused(
-            "there is a password in the URL, and it would be kept in the history",
+            "the URL has a password in it, which the history would keep",
             hint="write the URL into a file that only you can read, and give --notify @FILE",
         )
     return Webhook(text)
 
 
-def _refused(why: str, hint: str = "give a URL, @FILE, or a program and its words") -> InvalidParameter:
+def _refused(why: str, hint: str = "give a URL, @FILE, or a program and its arguments") -> InvalidParameter:
     return InvalidParameter(f"cannot notify as asked: {why}", code=codes.INVALID_NOTIFY, hint=hint)

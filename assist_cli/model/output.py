@@ -1,9 +1,9 @@
-"""What a script wrote: both streams in order of arrival, kept whole up to a budget, folded beyond it.
+"""The output of a script: both streams in order of arrival, whole up to a budget, shortened beyond it.
 
-The history holds 1 MiB a record (docs/agent.md): the first half and the last half of what arrived, and the
-number of bytes between. A cut lands at the ends of lines, so that no two parts of different lines are joined: a line of
-which bytes are missing is missing as a whole. Only a stream without lines (no line end, or a NUL) is cut elsewhere, and
-then never inside a UTF-8 character.
+The history keeps 1 MiB of a record (docs/agent.md): the first half and the last half, and the number of bytes between.
+Cuts are at the ends of lines, so that parts of different lines are never joined: a line with missing bytes is missing
+as a whole. Only a stream without lines (no line end, or a NUL) is cut elsewhere, and then never inside a UTF-8
+character.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ MERGE_BELOW = 4096
 
 
 class Stream(str, Enum):
-    """Which of its two streams a script wrote to; the value is the wire's word."""
+    """One of the two streams of a script; the value is the word of the protocol."""
 
     STDOUT = "stdout"
     STDERR = "stderr"
 
 
 class Portion(str, Enum):
-    """How much of an output is wanted: all of it, the newest where it comes too fast, or its two ends once it is over.
+    """The portion of an output that is wanted: all of it, the newest part, or both ends after the record has ended.
 
-    ``NEWEST`` is all of it as well for who takes it as fast as it is produced; else what lies between is skipped.
+    ``NEWEST`` is also all of it, for a reader that keeps up; for a slower one, the output in between is skipped.
     """
 
     WHOLE = "whole"
@@ -42,10 +42,10 @@ Pieces = list[tuple[Stream, bytes]]
 
 @dataclass(frozen=True)
 class Output:
-    """What is kept of a script's output.
+    """The kept part of a script's output.
 
-    ``data`` are the bytes of both streams in order of arrival. ``runs`` are the lengths of the stretches of one stream
-    that it is made of, in turn, stdout first (a run may be 0). When bytes were dropped, they stood at ``data[cut]``.
+    ``data`` has the bytes of both streams in order of arrival. ``runs`` has the lengths of its stretches of one stream,
+    alternating, stdout first (a run may be 0). Dropped bytes, if any, were at ``data[cut]``.
     """
 
     data: bytes = b""
@@ -54,7 +54,7 @@ class Output:
     dropped: int = 0
 
     def pieces(self) -> Iterator[tuple[Stream, bytes]]:
-        """The stretches in order of arrival; a new one starts at the cut, so that none reaches across it."""
+        """Yield the stretches in order of arrival. A new one starts at the cut, so that none crosses it."""
         start = 0
         for number, length in enumerate(self.runs):
             stream = Stream.STDERR if number % 2 else Stream.STDOUT
@@ -66,7 +66,7 @@ class Output:
             start = end
 
     def parts(self) -> tuple[Pieces, Pieces]:
-        """The stretches before the cut, and those after it; all of them are before when nothing was dropped."""
+        """Return the stretches before the cut and those after it; all are before it when nothing was dropped."""
         before: Pieces = []
         after: Pieces = []
         position = 0
@@ -76,15 +76,15 @@ class Output:
         return before, after
 
     def bytes_of(self, *streams: Stream) -> bytes:
-        """The bytes of these streams, in order of arrival."""
+        """Return the bytes of these streams, in order of arrival."""
         return b"".join(data for stream, data in self.pieces() if stream in streams)
 
     def text_of(self, *streams: Stream) -> str:
-        """The same as text. Invalid bytes become U+FFFD; a character that the other stream cut in two comes whole."""
+        """Return the same as text. Invalid bytes become U+FFFD; a character that the other stream cuts stays whole."""
         return "".join(self.texts_of(*streams))
 
     def texts_of(self, *streams: Stream) -> tuple[str, str]:
-        """The text of these streams before the cut, and that after it."""
+        """Return the text of these streams before the cut, and after it."""
         decoders = {stream: codecs.getincrementaldecoder("utf-8")("replace") for stream in streams}
         before, after = (
             "".join(decoders[stream].decode(data) for stream, data in part if stream in decoders)
@@ -100,10 +100,10 @@ class _Piece:
 
 
 class Fold:
-    """Takes output as it arrives and keeps the first and the last half of a budget of it.
+    """A buffer that keeps the first and the last half of a budget of output.
 
-    It holds at most the budget and one piece more, and nothing once it is released. ``offset`` is the number of bytes
-    that the script produced so far, kept or not.
+    It holds at most the budget and one more piece, and nothing once it is released. ``offset`` is the number of bytes
+    that the script has produced so far, kept or not.
     """
 
     def __init__(self, budget: int = BUDGET) -> None:
@@ -116,7 +116,7 @@ class Fold:
         self._with_lines: set[Stream] = set()
         self._inside: set[Stream] = set()  # streams whose tail begins inside a line
         self.is_released = False
-        self._is_after_gap = False  # the next bytes come after bytes that nobody has seen
+        self._is_after_gap = False  # the next bytes follow bytes that were skipped
         self.offset = 0
 
     def add(self, stream: Stream, data: bytes) -> None:
@@ -128,7 +128,7 @@ class Fold:
             self._with_lines.add(stream)
         if self._is_after_gap and data:
             self._is_after_gap = False
-            self._inside.add(stream)  # which it may: better a line too little than a part of one
+            self._inside.add(stream)  # perhaps: a missing line is better than a part of one
         if self._head_room:
             first, data = data[: self._head_room], data[self._head_room :]
             self._head_room -= len(first)
@@ -140,9 +140,9 @@ class Fold:
                 self._lose(self._tail.popleft())
 
     def skip(self, count: int) -> None:
-        """Note that the next ``count`` bytes are gone, of which stream nobody knows.
+        """Note that the next ``count`` bytes are lost, of an unknown stream.
 
-        What is kept has one gap, so the tail so far is given up with them.
+        The kept output has one gap only, so the tail so far is dropped too.
         """
         self.offset += count
         self._head_room = 0
@@ -154,14 +154,14 @@ class Fold:
         self._is_after_gap = True
 
     def release(self) -> None:
-        """Give up what is kept, and from now on only count."""
+        """Drop the kept output, and only count from now on."""
         self.is_released = True
         self._head.clear()
         self._tail.clear()
         self._tail_size = 0
 
     def output(self) -> Output:
-        """What is kept of all that came so far."""
+        """Return the kept part of the output so far."""
         head, tail = list(self._head), list(self._tail)
         lost, inside = set(self._lost), set(self._inside)
         excess = self._tail_size - self._half
@@ -191,7 +191,7 @@ class Fold:
 
 
 def _note(inside: set[Stream], stream: Stream, lost: bytes | bytearray) -> None:
-    """Note whether what follows ``lost`` bytes of a stream begins inside a line."""
+    """Note if the bytes after ``lost`` bytes of a stream begin inside a line."""
     if lost.endswith(b"\n"):
         inside.discard(stream)
     else:
@@ -220,7 +220,7 @@ def _runs(pieces: Iterable[_Piece]) -> tuple[int, ...]:
     return tuple(runs) if any(runs) else ()
 
 
-# A UTF-8 character has up to four bytes, so what a cut leaves of one is at most the last or the first three.
+# A UTF-8 character has up to four bytes, so a cut leaves at most its first or its last three.
 
 
 def _last_bytes(pieces: list[_Piece], stream: Stream) -> bytes:
@@ -234,7 +234,7 @@ def _last_bytes(pieces: list[_Piece], stream: Stream) -> bytes:
 
 
 def _started(end: bytes) -> int:
-    """How many bytes at the end are the beginning of a character."""
+    """Return how many bytes at the end are the beginning of a character."""
     for count, byte in enumerate(reversed(end), 1):
         if byte >= 0xC0:
             length = 2 if byte < 0xE0 else 3 if byte < 0xF0 else 4
@@ -245,7 +245,7 @@ def _started(end: bytes) -> int:
 
 
 def _continued(start: bytes) -> int:
-    """How many bytes at the start are the rest of a character."""
+    """Return how many bytes at the start are the rest of a character."""
     count = 0
     for byte in start:
         if not 0x80 <= byte < 0xC0:

@@ -1,4 +1,4 @@
-"""A fleet at one glance: what runs on it, what will run next, and what failed last."""
+"""A fleet in a summary: what runs, what will run next, and what failed last."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from datetime import datetime
 
 @dataclass(frozen=True)
 class Running:
-    """An invocation with records that are open: so many ``open`` ones, ``bad`` ones that did not succeed, of ``total``.
+    """An invocation with open records: of ``total`` records ``open`` are open, and ``bad`` did not succeed.
 
     ``waiting`` of the open ones are still to be sent. ``what`` is the name of its command, or the beginning of its
-    script. One that is ``periodic`` counts the records of its firing that is under way.
+    script. A ``periodic`` invocation counts the records of its current firing.
     """
 
     invocation_id: str
@@ -26,7 +26,7 @@ class Running:
 
 @dataclass(frozen=True)
 class NextFiring:
-    """When an invocation runs next; its ``frequency`` has its zone."""
+    """The next firing of an invocation; its ``frequency`` includes the zone."""
 
     invocation_id: str
     what: str
@@ -36,7 +36,7 @@ class NextFiring:
 
 @dataclass(frozen=True)
 class FailedRecord:
-    """A record that failed, or ended with another exit code than 0."""
+    """A record that failed, or ended with an exit code other than 0."""
 
     invocation_id: str
     instance_name: str

@@ -1,4 +1,4 @@
-"""Pages of the history: what a client wants of it, which part of that, and what it gets (docs/api.md)."""
+"""Pages of the history: the filter of a client, the part of the rows, and the results (docs/api.md)."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from assist_cli.model.invocation import Invocation, Record
 
 @dataclass(frozen=True)
 class Wanted:
-    """What a page is to have. None and empty ask for nothing.
+    """The filter of a page. None and empty fields do not filter.
 
-    ``status`` is a word of either table of model.fine, ``timed`` whether it is periodic and not over. ``among`` are
-    the only instances that may be seen.
+    ``status`` is a word of either table of model.fine. ``timed``: it has a frequency and is open. ``among`` has the
+    only instances that may be shown.
     """
 
     kind: Kind = Kind.INVOCATION
@@ -33,7 +33,7 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Slice:
-    """Which rows of what is found: those after an id, or from a position on, and at most so many."""
+    """The part of the rows: those after an id, or from an offset on; at most ``limit``."""
 
     limit: int
     after: str | None = None
@@ -42,7 +42,7 @@ class Slice:
 
 @dataclass(frozen=True)
 class InvocationResult:
-    """One record, and the invocation that it belongs to (which has no instances here)."""
+    """One record and its invocation (which has no instances here)."""
 
     invocation: Invocation
     repeats: int

@@ -1,13 +1,13 @@
-"""Custom parameters: ``{{key}}`` in a script, what a command says about its keys, and the values of one invocation.
+"""Custom parameters: ``{{key}}`` in a script, their definitions in a command, and their values in one invocation.
 
-A script is bytes, and so is what comes out: whatever is not a parameter passes unchanged, whatever its encoding.
-A parameter is ``{{key}}`` or ``{{key|sh}}``; white space and line breaks around the key are ignored. ``{{key}}`` puts
-the value in as it is, and a value in a script is code; ``{{key|sh}}`` puts it in as one quoted word of a POSIX shell.
-Values are put in once, side by side, so one that looks like a parameter stays text. Keys are compared without case.
+A script is bytes, before and after: all but the parameters passes unchanged, in any encoding. A parameter is
+``{{key}}`` or ``{{key|sh}}``; white space and line breaks around the key are ignored. ``{{key}}`` is replaced by the
+value as it is, and a value in a script is code. ``{{key|sh}}`` is replaced by the value as one quoted word of a POSIX
+shell. Values are put in one time, so a value that looks like a parameter stays text. Keys are compared without case.
 
-Whatever else stands in double braces is text: ``{{.Names}}`` of a Go template, ``{{}}``, ``{{a b}}``.
+Anything else in double braces is text: ``{{.Names}}`` of a Go template, ``{{}}``, ``{{a b}}``.
 
-The rules are those of docs/rules.md section 4.
+The rules are docs/rules.md section 4.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ BUILTINS = ("ACS::InstanceId", "ACS::InstanceName", "ACS::InvokeId", "ACS::Comma
 
 _RESERVED = "acs::"
 _KEY = re.compile(r"[A-Za-z0-9_-]+")
-_SLOT = re.compile(
+_PLACEHOLDER = re.compile(
     rb"\{\{\s*(?P<key>(?:acs::)?[A-Za-z0-9_-]+)\s*(?P<filter>\|\s*(?:[A-Za-z0-9_-]+\s*)?)?\}\}", re.IGNORECASE
 )
 
@@ -39,7 +39,7 @@ Value = str | Secret
 
 @dataclass(frozen=True)
 class Placeholder:
-    """One place of a script where a value goes."""
+    """One location in a script that a value replaces."""
 
     key: str
     quoted: bool
@@ -48,27 +48,27 @@ class Placeholder:
 
 @dataclass(frozen=True)
 class Template:
-    """A script in pieces: bytes that stay, and slots. Joined in order, with each slot's source, they are the script."""
+    """A script in pieces: bytes and placeholders. In order, with the source of each placeholder, they form it."""
 
     pieces: tuple[bytes | Placeholder, ...]
 
     @property
-    def slots(self) -> tuple[Placeholder, ...]:
+    def placeholders(self) -> tuple[Placeholder, ...]:
         return tuple(piece for piece in self.pieces if isinstance(piece, Placeholder))
 
     @property
     def keys(self) -> tuple[str, ...]:
         """The distinct custom keys in order of appearance, each in its first spelling; no built-ins."""
         seen: dict[str, str] = {}
-        for slot in self.slots:
-            if not slot.key.lower().startswith(_RESERVED):
-                seen.setdefault(slot.key.lower(), slot.key)
+        for placeholder in self.placeholders:
+            if not placeholder.key.lower().startswith(_RESERVED):
+                seen.setdefault(placeholder.key.lower(), placeholder.key)
         return tuple(seen.values())
 
 
 @dataclass(frozen=True)
 class Definition:
-    """What a command says about one key. A key without a default must be given.
+    """The definition of one key in a command. A key without a default must be given.
 
     ``pattern`` is a regular expression that must match the whole value.
     """
@@ -86,23 +86,23 @@ class Definition:
 
     @property
     def bare(self) -> bool:
-        """Nothing is said but the name, as for a key that only stands in the content."""
+        """Return True if only the name is defined, as for a key that only appears in the content."""
         return self == Definition(self.key)
 
 
-@functools.lru_cache(maxsize=16)  # a script is looked at for each instance that it runs on
+@functools.lru_cache(maxsize=16)  # a script is parsed for each instance that it runs on
 def parse(content: bytes) -> Template:
     """Find the parameters of a script.
 
-    Raises InvalidParameter for a built-in that does not exist and for a filter other than ``sh``, QuotaExceeded for a
-    key over 64 characters.
+    Raises InvalidParameter for an unknown built-in and for a filter other than ``sh``, QuotaExceeded for a key over 64
+    characters.
     """
     pieces: list[bytes | Placeholder] = []
     position = 0
-    for match in _SLOT.finditer(content):
+    for match in _PLACEHOLDER.finditer(content):
         if match.start() > position:
             pieces.append(content[position : match.start()])
-        pieces.append(_slot(match))
+        pieces.append(_placeholder(match))
         position = match.end()
     if position < len(content):
         pieces.append(content[position:])
@@ -110,9 +110,9 @@ def parse(content: bytes) -> Template:
 
 
 def odd_keys(content: bytes) -> Iterator[str]:
-    """Find what is written as a parameter and is none: "" for an empty name, else a name that cannot be one.
+    """Yield what looks like a parameter but is not: "" for an empty name, else a name that cannot be one.
 
-    It has no white space inside and begins as a word does, so it is no template of another language.
+    It has no white space inside and begins like a word, so it is not a template of another language.
     """
     for match in _ATTEMPT.finditer(content):
         key = match[1].decode("utf-8", "replace")
@@ -121,12 +121,12 @@ def odd_keys(content: bytes) -> Iterator[str]:
             yield key
 
 
-def _slot(match: re.Match[bytes]) -> Placeholder:
+def _placeholder(match: re.Match[bytes]) -> Placeholder:
     key = match["key"].decode("ascii")
     if key.lower().startswith(_RESERVED):
         if key.lower() not in {name.lower() for name in BUILTINS}:
             raise InvalidParameter(
-                f"cannot use the built-in parameter {key!r}: there is none of this name",
+                f"cannot use the built-in parameter {key!r}: there is no such parameter",
                 code=codes.INVALID_SYSTEM_BUILT_IN_PARAMETER,
                 hint="the built-in ones are " + ", ".join(BUILTINS),
             )
@@ -135,7 +135,7 @@ def _slot(match: re.Match[bytes]) -> Placeholder:
     filter_name = match["filter"] and match["filter"].strip(b"| \t\r\n\f\v").decode("ascii")
     if filter_name is not None and filter_name.lower() != "sh":
         raise InvalidParameter(
-            f"cannot use the filter {filter_name!r} of {key!r}: there is none of this name",
+            f"cannot use the filter {filter_name!r} of {key!r}: there is no such filter",
             code=codes.INVALID_PARAMETER_FILTER,
             hint=f"write {{{{{key}|sh}}}} for one quoted shell word, or {{{{{key}}}}} for the value as it is",
         )
@@ -143,9 +143,9 @@ def _slot(match: re.Match[bytes]) -> Placeholder:
 
 
 def render(template: Template, values: Mapping[str, str]) -> bytes:
-    """Put the values in, each once; keys are found without case. The result is at most 256 KiB, or QuotaExceeded.
+    """Put the values in, each one time; keys are compared without case. Raises QuotaExceeded above 256 KiB.
 
-    ``values`` holds every key of the template and, for those it uses, the built-ins. A missing one is a KeyError.
+    ``values`` has every key of the template and, of the built-ins, those that it uses. A missing key is a KeyError.
     """
     found = {key.lower(): value for key, value in values.items()}
     pieces = []
@@ -161,31 +161,31 @@ def render(template: Template, values: Mapping[str, str]) -> bytes:
 
 
 def shell_word(value: str) -> str:
-    """The value as one quoted word of a POSIX shell."""
+    """Return the value as one quoted word of a POSIX shell."""
     return shlex.quote(value)
 
 
 def environment_name(key: str) -> str:
-    """The environment variable that gives a parameter to the script: ``db-host`` → ``ASSIST_PARAM_DB_HOST``."""
+    """Return the environment variable of a parameter: ``db-host`` → ``ASSIST_PARAM_DB_HOST``."""
     return "ASSIST_PARAM_" + key.upper().replace("-", "_")
 
 
 def check_definition(definition: Definition) -> None:
-    """Raise InvalidParameter or QuotaExceeded when a definition is not one."""
+    """Raise InvalidParameter or QuotaExceeded for an invalid definition."""
     key = definition.key
     quotas.check_length(quotas.PARAMETER_NAME, key)
     if not _KEY.fullmatch(key):
         raise _invalid_definition(key, "a name has letters, digits, '-' and '_' only")
     quotas.check_length(quotas.DESCRIPTION, definition.description)
     if definition.secret and (definition.default is not None or definition.choices):
-        raise _invalid_definition(key, "a secret has no default and no choices, for they would be stored")
+        raise _invalid_definition(key, "a secret has no default and no choices, since they would be stored")
     if definition.pattern is not None:
         try:
             re.compile(definition.pattern)
         except (re.error, OverflowError, RecursionError) as error:
-            raise _invalid_definition(key, f"its pattern is no regular expression ({error})") from error
+            raise _invalid_definition(key, f"its pattern is not a regular expression ({error})") from error
     if len(set(definition.choices)) != len(definition.choices):
-        raise _invalid_definition(key, "a choice stands twice")
+        raise _invalid_definition(key, "a choice is given twice")
     for value in definition.choices:
         check_value(Definition(key, pattern=definition.pattern), value)
     if definition.default is not None:
@@ -201,7 +201,7 @@ def _invalid_definition(key: str, reason: str) -> InvalidParameter:
 
 
 def signature(template: Template, definitions: Iterable[Definition]) -> tuple[Definition, ...]:
-    """All keys of a command: those that it defines, then those that only its content has.
+    """Return all keys of a command: those that it defines, then those that only its content has.
 
     Raises InvalidParameter when a key is defined twice or two keys share an environment variable, QuotaExceeded for
     more than 20 keys.
@@ -209,7 +209,7 @@ def signature(template: Template, definitions: Iterable[Definition]) -> tuple[De
     found: dict[str, Definition] = {}
     for definition in definitions:
         if definition.key.lower() in found:
-            raise _invalid_definition(definition.key, "it is defined twice (case does not tell keys apart)")
+            raise _invalid_definition(definition.key, "it is defined twice (keys are compared without case)")
         found[definition.key.lower()] = definition
     for key in template.keys:
         found.setdefault(key.lower(), Definition(key))
@@ -225,13 +225,13 @@ def signature(template: Template, definitions: Iterable[Definition]) -> tuple[De
 
 
 def missing(definitions: Iterable[Definition], given: Mapping[str, Value]) -> tuple[Definition, ...]:
-    """The parameters that must still be given."""
+    """Return the parameters that must still be given."""
     known = {key.lower() for key in given}
     return tuple(entry for entry in definitions if entry.required and entry.key.lower() not in known)
 
 
 def resolve(definitions: Iterable[Definition], given: Mapping[str, Value]) -> dict[str, Value]:
-    """The value of every key of a command, defaults filled in, spelled as the command spells its keys.
+    """Return the value of every key of a command, with defaults, in the spelling of the command.
 
     ``definitions`` is the signature of the command. Raises InvalidParameter with the code ParameterDuplicated,
     ParameterNotMatched, MissingParameter, SecretByValue or InvalidParameterValue.
@@ -241,9 +241,9 @@ def resolve(definitions: Iterable[Definition], given: Mapping[str, Value]) -> di
     for key, value in given.items():
         if key.lower() in values:
             raise InvalidParameter(
-                f"cannot take the parameter {key!r} twice",
+                f"cannot use the parameter {key!r} twice",
                 code=codes.PARAMETER_DUPLICATED,
-                hint="case does not tell keys apart",
+                hint="keys are compared without case",
             )
         values[key.lower()] = value
     refuse_unknown(definitions, given)
@@ -263,13 +263,13 @@ def resolve(definitions: Iterable[Definition], given: Mapping[str, Value]) -> di
 
 
 def refuse_unknown(definitions: Sequence[Definition], given: Mapping[str, Value]) -> None:
-    """Raise InvalidParameter (ParameterNotMatched) for a key that is none of these."""
+    """Raise InvalidParameter (ParameterNotMatched) for a key that is not defined."""
     known = {entry.key.lower() for entry in definitions}
     extra = [key for key in given if key.lower() not in known]
     if extra:
         names = ", ".join(entry.key for entry in definitions)
         raise InvalidParameter(
-            "cannot take the parameter" + _listed(extra) + ": the command has none of this name",
+            "cannot use the parameter" + _listed(extra) + ": the command has no such parameter",
             code=codes.PARAMETER_NOT_MATCHED,
             hint=f"its parameters: {names}" if names else "it has no parameters",
         )
@@ -285,10 +285,10 @@ def _how_to_give(definition: Definition) -> str:
 
 
 def check_value(definition: Definition, value: Value) -> None:
-    """Raise InvalidParameter when a parameter cannot have this value. The text of a Secret is not told."""
+    """Raise InvalidParameter for an invalid value of a parameter. The text of a Secret is not shown."""
     if definition.secret and not isinstance(value, Secret):
         raise InvalidParameter(
-            f"cannot take the secret parameter {definition.key!r} as plain text",
+            f"cannot use plain text for the secret parameter {definition.key!r}",
             code=codes.SECRET_BY_VALUE,
             hint=f"give a reference: {_how_to_give(definition)}",
         )
@@ -300,7 +300,7 @@ def check_value(definition: Definition, value: Value) -> None:
     elif not _is_unicode(text):
         reason = "it is not UTF-8 text"
     elif definition.choices and text not in definition.choices:
-        reason = "it is none of " + ", ".join(repr(choice) for choice in definition.choices)
+        reason = "it is not one of " + ", ".join(repr(choice) for choice in definition.choices)
     elif definition.pattern is not None:
         reason = _mismatch(definition.pattern, text)
     if reason:
@@ -312,7 +312,7 @@ def check_value(definition: Definition, value: Value) -> None:
 
 
 def _mismatch(expression: str, text: str) -> str | None:
-    from assist_cli import pattern  # few parameters have one
+    from assist_cli import pattern  # imported here, since few parameters have one
 
     try:
         if pattern.matches(expression, text, DEFAULTS.pattern):
@@ -335,30 +335,30 @@ def _is_unicode(text: str) -> bool:
 
 
 def refuse_disabled(given: Mapping[str, Value]) -> None:
-    """Raise InvalidParameter when values are given to a command whose parameters are off."""
+    """Raise InvalidParameter when values are given to a command whose parameters are disabled."""
     if given:
         raise InvalidParameter(
-            "cannot take parameters: the command has them off",
+            "cannot use parameters: they are disabled in the command",
             code=codes.PARAMETER_DISABLED,
-            hint="make a version that has them: assist command clone NAME --enable-parameters",
+            hint="enable them in a new version: assist command clone NAME --enable-parameters",
         )
 
 
 def bare_keys(template: Template) -> tuple[str, ...]:
-    """The keys that stand as ``{{key}}`` somewhere, where a value is code to the script.
+    """Return the keys that appear anywhere as ``{{key}}``, where the script treats the value as code.
 
-    A name of an instance is among them, since people choose it; the other built-ins are ids.
+    The name of an instance is one of them, since people choose it; the other built-ins are ids.
     """
     found: dict[str, str] = {}
-    for slot in template.slots:
-        key = slot.key.lower()
-        if not slot.quoted and (key == "acs::instancename" or not key.startswith(_RESERVED)):
-            found.setdefault(key, slot.key)
+    for placeholder in template.placeholders:
+        key = placeholder.key.lower()
+        if not placeholder.quoted and (key == "acs::instancename" or not key.startswith(_RESERVED)):
+            found.setdefault(key, placeholder.key)
     return tuple(found.values())
 
 
 def keys_inside_quotes(template: Template) -> tuple[str, ...]:
-    """The keys that stand as ``{{key|sh}}`` between quotes of the same line, where the quoting of ``sh`` is undone."""
+    """Return the keys of ``{{key|sh}}`` between quotes of the same line, which undo the quoting of ``sh``."""
     found: dict[str, None] = {}
     line = b""
     for piece in template.pieces:
@@ -371,7 +371,7 @@ def keys_inside_quotes(template: Template) -> tuple[str, ...]:
 
 
 def _open_quote(line: bytes) -> bool:
-    """Whether a shell that has read ``line`` stands inside quotes."""
+    """Return True if a shell is inside quotes after ``line``."""
     quote = b""
     position = 0
     while position < len(line):

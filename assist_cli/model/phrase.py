@@ -1,4 +1,4 @@
-"""What a person looks for in a text: words that follow each other, whatever stands between them."""
+"""A search phrase: words that follow each other, with any signs between them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from assist_cli.errors import InvalidParameter
 
-BEFORE = 40  # characters that are shown around the words
+BEFORE = 40  # characters shown around the words
 AFTER = 100
 
 _WORD = re.compile(r"[^\W_]+")
@@ -17,13 +17,13 @@ _WORD = re.compile(r"[^\W_]+")
 
 @dataclass(frozen=True)
 class Phrase:
-    """Some text with a word in it; with ``open_end`` its last word may go on."""
+    """A text with at least one word; with ``open_end`` its last word is a prefix."""
 
     text: str
     open_end: bool
 
     def snippet(self, texts: Iterable[str]) -> str:
-        """What stands around the words in the first text that has them, or the beginning of the first one."""
+        """Return the text around the words in the first text that has them, or the beginning of the first one."""
         known = [each for each in texts if each]
         plain = map(_without_accents, known)
         between = r"[\W_]+".join(map(re.escape, _WORD.findall(self.text)))
@@ -36,15 +36,15 @@ class Phrase:
 
 
 def parse(text: str) -> Phrase:
-    """A phrase from what was typed; a star at the end stands for the rest of the last word.
+    """Parse a phrase. A star at its end makes the last word a prefix.
 
-    Raises InvalidParameter when there is no word in it.
+    Raises InvalidParameter for a text without words.
     """
     words = text.rstrip("*")
     if not _WORD.search(words):
         raise InvalidParameter(
-            f"cannot search for '{text}': there is no word in it",
-            hint="letters and digits are looked for, as in: assist invocation search 'No space left'",
+            f"cannot search for '{text}': it has no word",
+            hint="give letters or digits, as in: assist invocation search 'No space left'",
         )
     return Phrase(words, text.endswith("*"))
 

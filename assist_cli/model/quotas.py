@@ -1,8 +1,8 @@
-"""Every limit that Assist sets, and the one place where each of them is checked (docs/rules.md section 5).
+"""Every limit of Assist, and its check (docs/rules.md section 5).
 
-A quota is data: its name, the limit, the unit in which it counts, the code of its refusal and what to do about it.
-The functions check one value each; they return nothing, or raise QuotaExceeded, whose message names the limit and
-what was used. Exactly at the limit is allowed, one over is refused. Nothing is written or sent before its check.
+A quota is data: its name, the limit, its unit, the error code and the hint. Each function checks one value: it returns
+nothing, or raises QuotaExceeded with the limit and the value in its message. A value at the limit is allowed, one over
+it is refused. Nothing is written or sent before its check.
 """
 
 from __future__ import annotations
@@ -34,15 +34,15 @@ SCRIPT = Quota(
     unit="base64 characters",
     code=codes.SCRIPT_EXCEED_LIMIT,
     subject="this script with its parameters",
-    advice="shorten the script, or put its data on the instance another way",
+    advice="shorten the script, or copy its data to the instance in another way",
 )
 RENDERED = Quota(
     name="rendered-script",
     limit=256 * 1024,
     unit="bytes",
     code=codes.RENDERED_SCRIPT_EXCEED_LIMIT,
-    subject="the script with its parameters put in",
-    advice="put long values in fewer places: set a variable once and use that",
+    subject="the script with its parameter values",
+    advice="use long values less often: set a variable and use that",
 )
 FILE = Quota(
     name="file",
@@ -160,14 +160,14 @@ ALL = (
 
 
 def base64_length(size: int) -> int:
-    """The number of base64 characters that ``size`` bytes encode to."""
+    """Return the number of base64 characters that ``size`` bytes encode to."""
     return (size + 2) // 3 * 4
 
 
 def script_size(content: bytes, parameters: Mapping[str, object] | None = None) -> int:
-    """What a script counts: base64(script) plus base64(its parameters as compact JSON, when there are any).
+    """Return the size of a script: base64(script) plus base64(its parameters as compact JSON, when there are any).
 
-    A secret counts with the value that it has, so the size of a refused one can be told and the value cannot.
+    A secret counts with its value, so that a message can show the size but not the value.
     """
     size = base64_length(len(content))
     if parameters:
@@ -177,17 +177,17 @@ def script_size(content: bytes, parameters: Mapping[str, object] | None = None) 
 
 
 def check_script(content: bytes, parameters: Mapping[str, object] | None = None) -> None:
-    """Raise QuotaExceeded when a script with its parameters counts more than 16,384."""
+    """Raise QuotaExceeded when a script with its parameters has more than 16,384 base64 characters."""
     _at_most(SCRIPT, script_size(content, parameters))
 
 
 def check_rendered(content: bytes) -> None:
-    """Raise QuotaExceeded when a script, with the values put in, is larger than 256 KiB."""
+    """Raise QuotaExceeded when a script with its parameter values is larger than 256 KiB."""
     _at_most(RENDERED, len(content))
 
 
 def check_file(size: int) -> None:
-    """Raise QuotaExceeded when a file to send, of ``size`` bytes, counts more than 32,768."""
+    """Raise QuotaExceeded when a file to send, of ``size`` bytes, has more than 32,768 base64 characters."""
     _at_most(FILE, base64_length(size))
 
 
@@ -197,7 +197,7 @@ def check_parameter_count(count: int) -> None:
 
 
 def check_command_count(count: int, limit: int) -> None:
-    """Raise QuotaExceeded when ``count`` commands, the new one among them, are more than the ``limit`` that is set."""
+    """Raise QuotaExceeded when ``count`` commands, the new one included, are more than the configured ``limit``."""
     if count > limit:
         raise QuotaExceeded(
             f"cannot save this command: {limit:,} of {limit:,} commands are used",
@@ -210,16 +210,16 @@ def check_timeout(seconds: int) -> None:
     """Raise QuotaExceeded when a timeout is not within 1 to 86,400 seconds."""
     if seconds < 1:
         raise QuotaExceeded(
-            f"cannot accept a timeout of {seconds} s: the least is 1 s", code=TIMEOUT.code, hint=TIMEOUT.advice
+            f"cannot accept a timeout of {seconds} s: the minimum is 1 s", code=TIMEOUT.code, hint=TIMEOUT.advice
         )
     _at_most(TIMEOUT, seconds)
 
 
 def check_interval(seconds: float, which: str = "") -> None:
-    """Raise QuotaExceeded when two firings are ``seconds`` apart, and that is less than 10; ``which`` they are."""
+    """Raise QuotaExceeded when two firings are ``seconds`` apart, less than 10; ``which`` describes them."""
     if seconds < INTERVAL.limit:
         raise QuotaExceeded(
-            f"cannot run every {seconds:g} s: {which + '; ' if which else ''}the least is {INTERVAL.limit} s",
+            f"cannot run every {seconds:g} s: {which + '; ' if which else ''}the minimum is {INTERVAL.limit} s",
             code=INTERVAL.code,
             hint=INTERVAL.advice,
         )

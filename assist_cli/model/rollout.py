@@ -1,4 +1,4 @@
-"""How an invocation spreads over its instances: all at once, or a few first and the rest in waves."""
+"""The rollout of an invocation: on all instances together, or on a few first and on the rest in waves."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ _SHARE = re.compile(r"([0-9]{1,9})(%?)")
 
 @dataclass(frozen=True)
 class Share:
-    """A number of instances, or so many per cent of them."""
+    """A number of instances, or a percentage of them."""
 
     number: int
     percent: bool = False
 
     def of(self, total: int) -> int:
-        """How many of ``total`` these are, a part of one left out."""
+        """Return the number of instances out of ``total``, rounded down."""
         return total * self.number // 100 if self.percent else self.number
 
     def __str__(self) -> str:
@@ -26,11 +26,11 @@ class Share:
 
 
 def share(text: str, option: str, *, least: int) -> Share:
-    """``5`` or ``25%``. Raises InvalidParameter; ``option`` is what the user gave it with."""
+    """Parse ``5`` or ``25%``. Raises InvalidParameter; ``option`` is the option that it came with."""
     found = _SHARE.fullmatch(text.strip())
     if found is None or int(found[1]) < least or (found[2] and int(found[1]) > 100):
         raise InvalidParameter(
-            f"cannot use {option} '{text}': it is neither a number from {least} on nor a share of at most 100%",
+            f"cannot use {option} '{text}': it is not a number from {least} on, nor a percentage of at most 100%",
             hint=f"{option} 5, or {option} 25%",
         )
     return Share(int(found[1]), bool(found[2]))
@@ -38,9 +38,9 @@ def share(text: str, option: str, *, least: int) -> Share:
 
 @dataclass(frozen=True)
 class Rollout:
-    """``canary`` instances go first, the others in waves of ``batch``, at most ``concurrency`` of them at once.
+    """A rollout: first ``canary`` instances, then waves of ``batch``, at most ``concurrency`` at the same time.
 
-    When more than ``max_errors`` of all have not succeeded, no more are started. None is no limit.
+    When more than ``max_errors`` of all did not succeed, launching stops. None is no limit.
     """
 
     canary: int | None = None
@@ -50,11 +50,11 @@ class Rollout:
 
     @property
     def is_plain(self) -> bool:
-        """Whether everything is started at once, whatever happens."""
+        """Return True if all instances start together, without limits."""
         return self == AT_ONCE
 
     def waves(self, total: int, begun: int = 0) -> list[range]:
-        """The positions of each wave, of ``total`` instances of which ``begun`` were started before."""
+        """Return the positions of each wave, for ``total`` instances of which ``begun`` have started before."""
         size = total if self.batch is None else max(self.batch.of(total), 1)
         found: list[range] = []
         position = begun
@@ -65,7 +65,7 @@ class Rollout:
         return found
 
     def tolerated(self, total: int) -> int | None:
-        """How many of ``total`` may fail; None when all may."""
+        """Return how many of ``total`` may fail; None when all may."""
         return None if self.max_errors is None else self.max_errors.of(total)
 
 

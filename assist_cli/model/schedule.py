@@ -1,4 +1,4 @@
-"""When an invocation runs again, or later: schedules, what is due of them, and their slots.
+"""Schedules, their due times, and their slots.
 
 The rules are docs/rules.md section 6. Times are moments in UTC; a frequency knows its own zone.
 """
@@ -21,12 +21,12 @@ KEEP = 1000
 LATE = timedelta(seconds=1)
 LATEST = timedelta(seconds=60)
 OFTEN = timedelta(hours=1)
-LOOK_BACK = timedelta(minutes=1)
+SEARCH_STEP = timedelta(minutes=1)
 MOMENT = timedelta(milliseconds=1)
 
 
 class Missed(str, Enum):
-    """What becomes of due times at which nobody served: nothing, or one run for all of them."""
+    """The missed run policy, for due times while the server was down: skip them, or one run for all of them."""
 
     SKIP = "skip"
     RUN_ONCE = "run-once"
@@ -35,7 +35,7 @@ class Missed(str, Enum):
 
 
 class SlotOutcome(str, Enum):
-    """What became of a due time on an instance. Ran, Late and MadeUp tell that the agent has accepted the record."""
+    """The outcome of a due time on an instance. Ran, Late and MadeUp: the agent has accepted the record."""
 
     PENDING = "Pending"
     RAN = "Ran"
@@ -50,9 +50,10 @@ class SlotOutcome(str, Enum):
 
 @dataclass(frozen=True)
 class Timing:
-    """When a person wants something to run: the frequency, and how it is kept.
+    """The schedule that a person asks for: the frequency and its settings.
 
-    ``jitter`` spreads the instances of one firing over so long; ``keep`` is the number of records of each instance.
+    ``jitter`` is the time over which the instances of one firing are spread. ``keep`` is the number of records that are
+    kept for each instance.
     """
 
     frequency: Frequency
@@ -61,7 +62,7 @@ class Timing:
     keep: int = KEEP
 
     def check(self, now: datetime) -> None:
-        """Raise InvalidParameter when the jitter or the number of records cannot be."""
+        """Raise InvalidParameter for an invalid jitter or number of records."""
         if self.keep < 1:
             raise InvalidParameter(
                 f"cannot keep {self.keep} records: the newest one is always kept", hint=f"--keep {KEEP}"
@@ -78,13 +79,13 @@ class Timing:
 class Schedule:
     """The schedule of one invocation.
 
-    ``anchor`` is where intervals are counted from, ``next`` the due time that comes next (None: it is over) and
-    ``last`` the newest that has fired. ``instant`` is the moment of what fires once. ``secrets`` are references by key,
-    read again at each firing. ``error`` tells why it could not be fired, when it was tried last, and ``fault`` what is
-    stored of it and makes no sense: it is not fired.
+    ``anchor`` is the moment from which intervals count, ``next`` the next due time (None: it has ended) and ``last``
+    the newest one that has fired. ``instant`` is the moment of a one-time run. ``secrets`` are references by key, read
+    again at each firing. ``error`` is the reason why its last firing failed. ``fault`` describes stored values that
+    are invalid; such a schedule does not fire.
 
-    One that counts elapsed time has the moment at which the machine ``booted``, by the wall clock by which its times
-    are right, and the name of that ``boot``; None follows the time of day.
+    A schedule that counts elapsed time has ``booted``, the start of the machine by the wall clock of its times, and
+    ``boot``, the name of that start. None: it follows the time of day.
     """
 
     invocation_id: str
@@ -106,21 +107,21 @@ class Schedule:
 
     @property
     def upcoming(self) -> datetime | None:
-        """The due time at which it runs next; None when it is over, paused, or has a fault."""
+        """Return the next due time; None when it has ended, is paused, or has a fault."""
         return self.next if self.paused is None and self.fault is None else None
 
     @property
     def expression(self) -> str:
-        """The frequency with its zone, as it can be given again."""
+        """Return the frequency with its zone, in the form that a new schedule accepts."""
         from assist_cli.model.frequency import expression
 
         return expression(self.frequency, self.timezone)
 
 
 def frequency_of(schedule: Schedule) -> Frequency:
-    """The frequency of a schedule.
+    """Return the frequency of a schedule.
 
-    Raises InvalidParameter when its zone, or what it says, is not known here, and when the schedule has a fault.
+    Raises InvalidParameter for an unknown zone, an invalid frequency, and a schedule with a fault.
     """
     from assist_cli.model.frequency import stored
 
@@ -130,7 +131,7 @@ def frequency_of(schedule: Schedule) -> Frequency:
 
 
 def error_of(schedule: Schedule) -> str | None:
-    """Return why a schedule cannot be fired: its fault, what is noted, or its frequency; None: it can, or is over."""
+    """Return why a schedule cannot fire: its fault, its noted error, or its frequency. None: it can, or has ended."""
     if schedule.next is None:
         return None
     if schedule.error is not None and schedule.fault is None:
@@ -155,11 +156,11 @@ class Slot:
 
 @dataclass(frozen=True)
 class Turn:
-    """What a schedule asks for at a moment.
+    """The work of a schedule at one moment.
 
-    ``fires`` is the due time to run now, None when there is none; ``made_up`` tells that it runs in place of those
-    that were missed. The due times from ``missed`` on that come before ``fires``, or else before now, were missed;
-    None when there are none. ``next`` is the one that follows, None when it is the last.
+    ``fires`` is the due time to run now, None when there is none; ``made_up``: it replaces the missed ones. The due
+    times from ``missed`` on that come before ``fires``, or else before now, were missed; None when there are none.
+    ``next`` is the following due time, None after the last one.
     """
 
     fires: datetime | None
@@ -169,7 +170,7 @@ class Turn:
 
 
 def turn(schedule: Schedule, frequency: Frequency, now: datetime) -> Turn:
-    """What is to be done at ``now`` of a schedule whose next due time has come."""
+    """Return the work at ``now`` of a schedule whose next due time has come."""
     assert schedule.next is not None
     newest = _newest(schedule, frequency, now)
     following = frequency.next(newest, schedule.anchor)
@@ -181,25 +182,26 @@ def turn(schedule: Schedule, frequency: Frequency, now: datetime) -> Turn:
 
 
 def patience(due: datetime, following: datetime | None) -> timedelta:
-    """How late a firing may be and still run: half the interval or 60 s, whichever is less."""
+    """Return how late a firing may be and still run: half the interval or 60 s, whichever is less."""
     return LATEST if following is None else min((following - due) / 2, LATEST)
 
 
 def offset(instance_id: str, jitter: timedelta) -> timedelta:
-    """By how much an instance comes after the others in each firing; from its id, so that it stays the same."""
+    """Return the delay of an instance in each firing. It follows from the id, so that it stays the same."""
     if not jitter:
         return jitter
-    import hashlib  # which takes longer to import than all of this module
+    import hashlib  # imported here: it takes longer than all of this module
 
     share = int.from_bytes(hashlib.sha256(instance_id.encode()).digest()[:8], "big") / 2**64
     return jitter * share
 
 
 def after_step(schedule: Schedule, frequency: Frequency, now: datetime, step: timedelta | None) -> datetime | None:
-    """The next due time after the clock was set to ``now`` (by ``step``; None: set back, while nobody served).
+    """Return the next due time after the clock was set to ``now`` (by ``step``; None: back, while the server was down).
 
-    What runs at least once an hour goes on by the new time as if nothing had happened. What runs seldom does not run
-    again at a time that it has had already, and what a step ahead has passed over is due still. An instant stays.
+    A schedule that fires at least once an hour continues by the new time as if nothing had happened. One that fires
+    less often does not fire again at a time that it has already had, and a due time that a step ahead has passed over
+    is still due. An instant stays.
     """
     if schedule.instant is not None:
         return schedule.next
@@ -215,7 +217,7 @@ def after_step(schedule: Schedule, frequency: Frequency, now: datetime, step: ti
 
 
 def upgraded(schedule: Schedule, frequency: Frequency, now: datetime) -> datetime | None:
-    """The next due time by the rules and the zones that are known now: both may be others than when it was written."""
+    """Return the next due time by the current rules and zones, which may have changed since it was written."""
     assert schedule.next is not None
     return frequency.next(min(schedule.next - MOMENT, now), schedule.anchor)
 
@@ -223,8 +225,8 @@ def upgraded(schedule: Schedule, frequency: Frequency, now: datetime) -> datetim
 def due_times(
     frequency: Frequency, anchor: datetime, first: datetime, until: datetime, limit: int | None
 ) -> Iterator[datetime]:
-    """The due times from ``first``, which is one, until before ``until``: the newest first, ``limit`` at most."""
-    end, back = until, LOOK_BACK
+    """Yield the due times from ``first`` (itself one) until before ``until``: newest first, at most ``limit``."""
+    end, back = until, SEARCH_STEP
     while end > first and limit != 0:
         begin = max(end - back, first)
         found = [begin] if begin == first else []
@@ -238,10 +240,10 @@ def due_times(
 
 
 def _newest(schedule: Schedule, frequency: Frequency, now: datetime) -> datetime:
-    """The newest due time that is not after ``now``, found from the end: an absence may have had millions of them."""
+    """Return the newest due time not after ``now``. It searches backwards: an absence may have had millions."""
     assert schedule.next is not None
     newest: datetime = schedule.next
-    back = LOOK_BACK
+    back = SEARCH_STEP
     while now - back > schedule.next:
         found = frequency.next(now - back, schedule.anchor)
         if found is not None and found <= now:

@@ -1,4 +1,4 @@
-"""Secret values: a type that prints as asterisks, and the texts that would give one away (docs/rules.md section 4)."""
+"""Secret values: a type that prints as asterisks, and the texts that would reveal one (docs/rules.md section 4)."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ SHORTEST_LINE = 8
 
 
 class Secret:
-    """A value that must not be seen: it prints as asterisks in every way, and JSON and pickle refuse it.
+    """A value that must not be shown: it prints as asterisks in every way, and JSON and pickle refuse it.
 
-    Only ``reveal()`` gives the value; call it where the value leaves for the instance, and nowhere else. ``reference``
-    tells where the value was read, so that it can be read there again; None when it was typed in.
+    Only ``reveal()`` returns the value; call it where the value is sent to the instance, and nowhere else.
+    ``reference`` is where the value was read, so that it can be read there again; None when it was typed in.
     """
 
     __slots__ = ("_value", "reference")
@@ -20,7 +20,7 @@ class Secret:
         self.reference = reference
 
     def reveal(self) -> str:
-        """The value. One that comes from the history has none any more: that is a LookupError."""
+        """Return the value. Raises LookupError for a secret from the history, which has no value."""
         if self._value is None:
             raise LookupError("the value of this secret was not kept")
         return self._value
@@ -45,14 +45,14 @@ class Secret:
 
 
 def reveal(value: object) -> object:
-    """The value of a Secret; anything else as it is."""
+    """Return the value of a Secret; anything else as it is."""
     return value.reveal() if isinstance(value, Secret) else value
 
 
 def spellings(secret: Secret) -> set[str]:
-    """The texts by which output may give a secret away: its own, its longer lines, and how shells quote it.
+    """Return the texts that would reveal a secret in output: its own, its longer lines, and its quoted forms.
 
-    An empty secret has none. A line of less than 8 characters is too common to hide by itself.
+    An empty secret has none. A line of less than 8 characters is too common to be masked alone.
     """
     text = secret.reveal()
     found = {text, text.strip(), text.replace("'", "'\"'\"'"), text.replace("'", "'\\''")}

@@ -13,7 +13,7 @@ from assist_cli import codes
 
 
 class InvocationStatus(str, Enum):
-    """How one record stands, or an invocation on one instance. Finished is not success: read the exit code."""
+    """The status of one record, or of an invocation on one instance. Finished is not success: check the exit code."""
 
     RUNNING = "Running"
     STOPPING = "Stopping"
@@ -29,7 +29,7 @@ class InvocationStatus(str, Enum):
 
 
 class InvokeStatus(str, Enum):
-    """How an invocation stands as a whole."""
+    """The status of an invocation as a whole."""
 
     RUNNING = "Running"
     STOPPING = "Stopping"
@@ -59,21 +59,21 @@ MOVES = {
     InvocationStatus.FAILED: frozenset(),
 }
 
-# What the five values do not tell, in words.
+# Words for people that the five values do not have.
 NOT_STARTED = "not started"
 WAITING = "waiting"  # to be sent
-SCHEDULED = "Scheduled"  # in place of the status, for people: no time for it has come yet
+SCHEDULED = "Scheduled"  # for people, in place of the status: its first due time has not come yet
 
 UNANSWERED = codes.CLIENT_NOT_RESPONSE
 
 
 def is_success(status: InvocationStatus, exit_code: int | None) -> bool:
-    """Whether a script ran and did well: Finished is not success, Finished with exit code 0 is."""
+    """Return True if a script has finished with exit code 0: Finished alone is not success."""
     return status is InvocationStatus.FINISHED and not exit_code
 
 
 def has_begun(status: InvocationStatus, started: datetime | None) -> bool:
-    """Return True if a record with this status and moment of its start was started; of a file, if it arrived."""
+    """Return True if a record with this status and start time was started; of a file, if it arrived."""
     return started is not None or status is InvocationStatus.FINISHED
 
 
@@ -83,9 +83,9 @@ def is_unstarted(status: InvocationStatus, started: datetime | None) -> bool:
 
 
 def invoke_status(statuses: Iterable[InvocationStatus]) -> InvokeStatus:
-    """The status of an invocation whose instances have these (at least one): the table of docs/rules.md section 2.
+    """Return the status of an invocation from those of its instances (at least one), by docs/rules.md section 2.
 
-    The first row that matches wins, and the order of the instances says nothing.
+    The first row that matches wins. The order of the instances has no effect.
     """
     present = set(statuses)
     if not present:
@@ -105,11 +105,11 @@ def invoke_status(statuses: Iterable[InvocationStatus]) -> InvokeStatus:
 
 
 def instance_status(before: InvocationStatus, newest: InvocationStatus | None, *, periodic: bool) -> InvocationStatus:
-    """The status of an invocation on an instance that stood at ``before``, when its newest record there is ``newest``.
+    """Return the status of an invocation on an instance, from the one ``before`` and that of its ``newest`` record.
 
-    One that runs once stands where its record does. A periodic one is Running, whatever its records do, until a person
-    stops it; then it is Stopping for as long as a record is open, and Stopped. Before the first record (None) both are
-    Running, or Stopped. What stands as it must is not changed by this.
+    A one-off invocation has the status of its record. A periodic one is Running, whatever its records do, until a
+    person stops it. Then it is Stopping while a record is open, and Stopped after that. Before the first record (None)
+    both are Running or Stopped. A status that is already right stays.
     """
     if newest is not None and not periodic:
         return newest
@@ -119,10 +119,10 @@ def instance_status(before: InvocationStatus, newest: InvocationStatus | None, *
 
 
 def may_become(old: InvocationStatus, new: InvocationStatus, *, error_code: str = "") -> bool:
-    """Whether a record that stands at ``old`` with ``error_code`` may be found to stand at ``new``.
+    """Return True if the status of a record with this ``error_code`` may change from ``old`` to ``new``.
 
-    A final state never changes, with one exception: a record that was closed because nobody answered may be
-    corrected by its true result. Stopped is reached by way of Stopping, which nobody may have seen.
+    A final status never changes, with one exception: a record that was closed as unanswered may be corrected by its
+    true result. A record that was Running may be found Stopped: it was Stopping in between.
     """
     if old is InvocationStatus.FAILED and error_code == UNANSWERED:
         return new.is_final

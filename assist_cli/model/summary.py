@@ -1,4 +1,4 @@
-"""An invocation in one line: how many of its instances stand in which way."""
+"""A summary of an invocation in one line: how many of its instances have which outcome."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from assist_cli.model.status import InvocationStatus
 
 
 class InstanceCounts(NamedTuple):
-    """The instances of an invocation that runs once, by how it stands there; each is counted in one number.
+    """The instances of a one-off invocation by outcome; each counts in exactly one number.
 
-    ``failed`` are Failed, ``nonzero`` ended with another exit code than 0, ``stopped`` were stopped while they ran.
-    ``unstarted`` were Stopped before anything ran there: by a person, or, ``halted``, because too many others had not
-    succeeded. ``waiting`` are still to be sent.
+    ``failed`` are Failed, ``nonzero`` ended with an exit code other than 0, ``stopped`` were stopped while they ran.
+    ``unstarted`` were Stopped before they started, by a person; ``halted`` too, because too many others did not
+    succeed. ``waiting`` are still to be sent.
     """
 
     succeeded: int = 0
@@ -35,13 +35,13 @@ class InstanceCounts(NamedTuple):
 
 
 def instance_counts(places: Iterable[InvocationInstance]) -> InstanceCounts:
-    """Count the instances of an invocation that runs once."""
+    """Count the instances of a one-off invocation."""
     numbers = Counter(_kind(place) for place in places)
     return InstanceCounts(**numbers)
 
 
 def _kind(place: InvocationInstance) -> str:
-    """The number of InstanceCounts in which an instance is counted."""
+    """Return the number of InstanceCounts in which an instance counts."""
     record = place.record
     if not record.status.is_final:
         return "waiting" if record.sent is None else "running"
@@ -56,11 +56,11 @@ def _kind(place: InvocationInstance) -> str:
 
 @dataclass(frozen=True)
 class Summary:
-    """An invocation in one line of a list: without output, with the number of its instances by status.
+    """An invocation as one line of a list: without output, with the number of its instances by status.
 
-    ``invocation`` has no instances, and of its content no more than the first 200 bytes. ``instance_name`` is the name
-    of one of its instances, ``exit_code`` the highest that there is, ``began`` as that of the invocation. ``kinds`` is
-    empty for a periodic one.
+    ``invocation`` has no instances, and only the first 200 bytes of its content. ``instance_name`` is the name of one
+    of its instances, ``exit_code`` the highest one, ``began`` that of the invocation. ``kinds`` is empty for a periodic
+    invocation.
     """
 
     invocation: Invocation

@@ -3,14 +3,14 @@
 A target is one of these; several stand in a comma list (commas in brackets belong to the range):
 
 ==================  ==================================================================
-``i-01kbdk…``       an id, or a beginning that only one id has
+``i-01kbdk…``       an id, or a unique beginning of one
 ``web1``            a name
 ``web*`` ``db?``    a glob: ``*`` any text, ``?`` any character
 ``web[01-20,30]``   a range: numbers with their leading zeros, ``a-b/step`` too
 ``@canary``         every instance that has the tag
 ``@role=web``       every instance whose tag has this value; ``*`` and ``?`` in it too
-``x&y``             those that both ``x`` and ``y`` name; it binds tighter than the comma
-``!x``              takes away what ``x`` names, wherever in the list it stands
+``x&y``             the instances in both ``x`` and ``y``; it binds tighter than the comma
+``!x``              excludes the instances in ``x``, anywhere in the list
 ==================  ==================================================================
 
 Whatever a target says, each part of it must name something: a misspelt ``!web03`` that took away nothing would let
@@ -50,10 +50,10 @@ _UNFOLDABLE = re.compile(rf"[][*?&]|[0-9]{{{names.DIGITS + 1}}}")
 
 @dataclass(frozen=True)
 class Selection:
-    """The targets that a person gave, or ``everything``, and of those ``pick`` at random.
+    """The targets that a person gave, or ``everything``, and how many of these to ``pick`` at random.
 
     ``everything`` is each instance but ``local``. The same ``seed`` picks the same of the same instances; None picks
-    anew each time.
+    others each time.
     """
 
     targets: tuple[str, ...] = ()
@@ -63,16 +63,15 @@ class Selection:
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing was asked for, which means this machine."""
+        """Return True if no targets are given, which means this machine."""
         return not self.targets and not self.everything and self.pick is None
 
 
 def choose(instances: Sequence[Instance], selection: Selection, *, with_local: bool = False) -> list[Instance]:
-    """The instances that a selection means, each once, in the order of their names.
+    """Return the selected instances, each one time, in the order of their names.
 
-    With ``pick`` and no target it picks from everything; ``with_local`` has everything include ``local``. Raises
-    NotFound (InstanceNotExists) when a part of it names nothing or nothing is left, and InvalidParameter for what is
-    not a target.
+    With ``pick`` and no target it picks from everything; ``with_local`` adds ``local`` to everything. Raises NotFound
+    (InstanceNotExists) when a part matches nothing or nothing is left, and InvalidParameter for an invalid target.
     """
     wanted, unwanted = _parted(selection)
     everything = selection.everything or (selection.pick is not None and not wanted)
@@ -87,7 +86,7 @@ def choose(instances: Sequence[Instance], selection: Selection, *, with_local: b
         found = {each.id: each for each in instances if with_local or each.name != LOCAL}
         if not found:
             raise NotFound(
-                f"cannot find a target: no instance is registered besides '{LOCAL}'",
+                f"cannot find a target: no instance is registered except '{LOCAL}'",
                 hint=f"-i {LOCAL} is the agent of this machine",
                 code=codes.INSTANCE_NOT_EXISTS,
             )
@@ -108,7 +107,7 @@ def choose(instances: Sequence[Instance], selection: Selection, *, with_local: b
 
 
 def terms(selection: Selection) -> list[str]:
-    """The parts of the comma lists of a selection, one by one. Raises InvalidParameter for an empty one."""
+    """Return the parts of the comma lists of a selection. Raises InvalidParameter for an empty one."""
     found = []
     for target in selection.targets:
         parts = _split(unicodedata.normalize("NFC", target), ",")
@@ -119,23 +118,23 @@ def terms(selection: Selection) -> list[str]:
 
 
 def atoms(term: str) -> list[str]:
-    """The parts of a term that stand between ``&``, without a ``!`` before the first of them.
+    """Return the parts of a term between ``&``, without a ``!`` before the first one.
 
-    Raises InvalidParameter when one of them cannot stand there.
+    Raises InvalidParameter for a part that cannot be used there.
     """
     parts = _split(term.removeprefix("!"), "&")
     for part in parts:
         if not part:
             raise _invalid(term, "a part of it is empty")
         if part.startswith("!"):
-            raise _invalid(term, "'!' takes away from the whole list", hint=f"write a comma before '{part}'")
+            raise _invalid(term, "'!' excludes from the whole list", hint=f"write a comma before '{part}'")
         if part.startswith(names.RESERVED):
             raise _invalid(term, f"'{part.partition(':')[0]}:' is reserved, and means nothing yet")
     return parts
 
 
 def may_mean(selection: Selection, name: str) -> bool:
-    """Return True if the selection wants an instance of this name, which has no number and no tag."""
+    """Return True if the selection includes an instance of this name, which has no number and no tag."""
     wanted, _ = _parted(selection)
     return any(
         all(not part.startswith("@") and _glob(part).match(name) is not None for part in _split(term, "&"))
@@ -144,7 +143,7 @@ def may_mean(selection: Selection, name: str) -> bool:
 
 
 def _parted(selection: Selection) -> tuple[list[str], list[str]]:
-    """The terms that are wanted, and those that are taken away, without their ``!``."""
+    """Return the terms that include, and those that exclude, without their ``!``."""
     wanted: list[str] = []
     unwanted: list[str] = []
     for term in terms(selection):
@@ -156,10 +155,10 @@ def _parted(selection: Selection) -> tuple[list[str], list[str]]:
 
 
 def _sample(chosen: list[Instance], size: int, seed: int | None) -> list[Instance]:
-    """So many of them; from the ids and not from what else there is, so that a renamed one stays picked."""
+    """Return ``size`` of the instances. The choice follows from their ids, so that a renamed one stays picked."""
     if not 0 < size <= len(chosen):
         raise InvalidParameter(
-            f"cannot pick {size} of {len(chosen)}: there are not so many" if size > 0 else f"cannot pick {size}",
+            f"cannot pick {size} of {len(chosen)}: there are only {len(chosen)}" if size > 0 else f"cannot pick {size}",
             hint=f"give --pick a number from 1 to {len(chosen)}",
             code=codes.INVALID_PICK,
         )
@@ -171,7 +170,7 @@ def _sample(chosen: list[Instance], size: int, seed: int | None) -> list[Instanc
 
 
 def _split(text: str, sign: str) -> list[str]:
-    """The parts of a text between signs that stand outside of brackets."""
+    """Return the parts of a text between signs outside of brackets."""
     masked = _BRACKETS.sub(lambda found: found[0].replace(sign, "\0"), text)
     return [part.replace("\0", sign).strip() for part in masked.split(sign)]
 
@@ -181,14 +180,14 @@ def _invalid(target: str, reason: str, hint: str = "assist help targets shows th
 
 
 class _Index:
-    """The instances by what they can be called."""
+    """An index of instances by name and id."""
 
     def __init__(self, instances: Sequence[Instance]) -> None:
         self._instances = instances
         self._by_name = {each.name: each for each in instances}
 
     def find(self, term: str) -> list[Instance]:
-        """The instances that one term names: at least one. Raises NotFound, InvalidParameter."""
+        """Return the instances that one term matches, at least one. Raises NotFound, InvalidParameter."""
         first, *others = [term] if term in self._by_name else atoms(term)
         found = self._find(first)
         for part in others:
@@ -230,7 +229,7 @@ class _Index:
         found = [each for each in self._instances if each.id.startswith(term)]
         if len(found) > 1:
             raise NotFound(
-                f"cannot tell which instance '{term}' is: {len(found)} ids begin so",
+                f"cannot tell which instance '{term}' is: {len(found)} ids begin with it",
                 hint=f"write more of it, or use the name: {names.some_of([each.name for each in found])}",
                 code=codes.INSTANCE_NOT_EXISTS,
             )
@@ -250,12 +249,12 @@ def _nothing(what: str, known: Iterable[str] = (), missing: Sequence[str] = ()) 
 
 
 def _glob(text: str) -> re.Pattern[str]:
-    """``*`` and ``?`` mean something, and nothing else does."""
+    """Return the pattern of a glob, in which only ``*`` and ``?`` have a meaning."""
     return re.compile(fnmatch.translate(text.replace("[", "[[]")))
 
 
 def _expanded(term: str) -> Iterator[str]:
-    """The names of a term with ranges. Raises InvalidParameter when it has too many, or is none."""
+    """Yield the names of a term with ranges. Raises InvalidParameter for too many names or an invalid range."""
     pieces = _BRACKETS.split(term)  # text, range, text, range, …, text
     ranges = [_numbers(term, text) for text in pieces[1::2]]
     size = 1
@@ -269,7 +268,7 @@ def _expanded(term: str) -> Iterator[str]:
 
 
 def _numbers(term: str, text: str) -> list[tuple[range, int]]:
-    """``01-20/2,30`` as ranges, each with the width that its leading zeros ask for."""
+    """Parse ``01-20/2,30`` into ranges, each with the width that its leading zeros require."""
     parts = []
     for part in text.split(","):
         found = _PART.fullmatch(part.strip())
@@ -347,7 +346,7 @@ def _likeness(name: str) -> str:
 
 
 def ordered(instances: Iterable[Instance]) -> list[Instance]:
-    """The instances by name, as people sort names."""
+    """Return the instances in the natural order of their names."""
     return sorted(instances, key=lambda each: natural_key(each.name))
 
 

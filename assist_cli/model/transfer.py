@@ -1,7 +1,7 @@
-"""A file on its way: what it is called, where it goes and whose it becomes (docs/rules.md section 7).
+"""A file that is sent: its name, its target directory, its owner and mode (docs/rules.md section 7).
 
-Its content is no part of the history: files carry keys and passwords. What is kept is the size and the SHA-256, which
-tell whether a file is the one that was sent.
+Its content is not part of the history, since files contain keys and passwords. The history has the size and the
+SHA-256, by which a sent file can be recognised.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _MODE = re.compile(r"0?[0-7]{3,4}", re.ASCII)
 
 @dataclass(frozen=True)
 class Transfer:
-    """What is sent. ``directory`` is absolute on the instance, ``mode`` octal in four digits, ``size`` in bytes.
+    """The file. ``directory`` is absolute on the instance, ``mode`` octal in four digits, ``size`` in bytes.
 
     ``owner`` and ``group`` None are the agent's own. ``sha256`` is in hexadecimal.
     """
@@ -37,7 +37,7 @@ class Transfer:
 
     @property
     def path(self) -> str:
-        """Where it will be found."""
+        """Return the path on the instance."""
         separator = "/" if self.directory.startswith("/") else "\\"
         return self.directory.rstrip(separator) + separator + self.name
 
@@ -52,8 +52,8 @@ def checked(
     group: str | None = None,
     overwrite: bool = False,
 ) -> Transfer:
-    """The transfer of a file with this content. Raises InvalidParameter and QuotaExceeded."""
-    import hashlib  # takes 8 ms, and whoever only looks needs none
+    """Return the transfer of a file with this content. Raises InvalidParameter and QuotaExceeded."""
+    import hashlib  # imported here: it takes 8 ms, and only a new transfer needs it
 
     quotas.check_file(len(content))
     _check_name(name)
@@ -76,9 +76,9 @@ def _check_name(name: str) -> None:
     quotas.check_length(quotas.FILE_NAME, name)
     if name in ("", ".", "..") or "/" in name or "\\" in name or not name.isprintable():
         raise InvalidParameter(
-            f"cannot send a file under the name {name!r}: it can be the name of no file",
+            f"cannot send a file under the name {name!r}: it is not a file name",
             code=codes.FILE_NAME_INVALID,
-            hint="give it a name of its own, without slashes and control characters: --name app.conf",
+            hint="give a name without slashes and control characters: --name app.conf",
         )
 
 
@@ -86,16 +86,16 @@ def _check_directory(directory: str) -> None:
     quotas.check_length(quotas.TARGET_DIR, directory)
     if not names.is_absolute_path(directory):
         raise InvalidParameter(
-            f"cannot send a file to {directory!r}: it is no absolute path",
+            f"cannot send a file to {directory!r}: it is not an absolute path",
             code=codes.FILE_PATH_INVALID,
-            hint="give it from the root on: --to /etc/app",
+            hint="give an absolute path: --to /etc/app",
         )
 
 
 def _checked_mode(mode: str) -> str:
     if not _MODE.fullmatch(mode):
         raise InvalidParameter(
-            f"cannot give a file the mode {mode!r}: it is no octal number of three or four digits",
+            f"cannot give a file the mode {mode!r}: it is not an octal number of three or four digits",
             code=codes.FILE_AUTHORITY_INVALID,
             hint="as for chmod: --mode 0640",
         )
@@ -108,7 +108,7 @@ def _check_account(name: str | None, what: str) -> None:
     quotas.check_length(quotas.USERNAME, name)
     if not names.is_account(name):
         raise InvalidParameter(
-            f"cannot give a file to the {what} {name!r}: that is no name of one",
+            f"cannot give a file to the {what} {name!r}: it is not a {'user' if what == 'owner' else 'group'} name",
             code=codes.INVALID_USERNAME,
-            hint=f"give the name of a {'user' if what == 'owner' else 'group'} of the instance",
+            hint=f"give the name of a {'user' if what == 'owner' else 'group'} on the instance",
         )

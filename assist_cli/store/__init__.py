@@ -1,1 +1,1 @@
-"""What is remembered: the one home of SQL."""
+"""The database: the only package with SQL."""

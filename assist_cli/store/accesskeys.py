@@ -1,4 +1,4 @@
-"""Access keys, with their secrets: a signature can only be checked by who has the secret. The file is 0600."""
+"""Access keys with their secrets, which are needed to check signatures. The file has the mode 0600."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ def add(transaction: Transaction, key: AccessKey) -> None:
 
 
 def listing(reader: Reader) -> list[AccessKey]:
-    """All keys by name, without their secrets."""
+    """Return all keys by name, without their secrets."""
     return [_key(row) for row in reader.query("SELECT * FROM access_keys ORDER BY name")]
 
 
 def find(reader: Reader, text: str) -> AccessKey:
-    """The key of exactly this name or id, without its secret. Raises NotFound."""
+    """Return the key with exactly this name or id, without its secret. Raises NotFound."""
     row = reader.first("SELECT * FROM access_keys WHERE name = ?1 OR id = ?1", [text])
     if row is None:
         raise NotFound(f"cannot find an access key {text!r}", hint="assist accesskey list shows what there is")
@@ -50,18 +50,18 @@ def find(reader: Reader, text: str) -> AccessKey:
 
 
 def with_secret(reader: Reader, key_id: str) -> AccessKey | None:
-    """The key of exactly this id, with its secret."""
+    """Return the key with exactly this id, with its secret."""
     row = reader.first("SELECT * FROM access_keys WHERE id = ?", [key_id])
     return None if row is None else _key(row, Secret(row["secret"]))
 
 
 def is_enabled(reader: Reader, key_id: str) -> bool:
-    """Whether the key of this id is there and enabled."""
+    """Return True if the key with this id exists and is enabled."""
     return reader.first("SELECT 1 FROM access_keys WHERE id = ? AND enabled", [key_id]) is not None
 
 
 def set_enabled(transaction: Transaction, key_id: str, enabled: bool) -> bool:
-    """Enable or disable a key; False when it was so already."""
+    """Enable or disable a key; return False if nothing changed."""
     return (
         transaction.execute("UPDATE access_keys SET enabled = ?1 WHERE id = ?2 AND enabled <> ?1", [enabled, key_id])
         == 1
@@ -73,7 +73,7 @@ def note_used(transaction: Transaction, key_id: str, now: datetime) -> None:
 
 
 def delete(transaction: Transaction, key_id: str) -> None:
-    """Remove a key; what it did stays in the history."""
+    """Delete a key; the history keeps what it did."""
     transaction.execute("DELETE FROM access_keys WHERE id = ?", [key_id])
 
 

@@ -1,4 +1,4 @@
-"""The audit log: appended in the transaction of the change that it tells of. The database refuses to change a line."""
+"""The audit log. An entry is written in the transaction of its change; the database refuses to modify it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from assist_cli.store.database import Reader, Transaction, from_ms, to_ms
 
 
 def append(transaction: Transaction, entry: AuditEntry) -> None:
-    """Write one line."""
+    """Write one entry."""
     transaction.execute(
         "INSERT INTO audit (at, login, uid, origin, action, subject, detail, outcome) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         [
@@ -26,7 +26,7 @@ def append(transaction: Transaction, entry: AuditEntry) -> None:
 
 
 def entries(reader: Reader, since: datetime | None = None, limit: int | None = None) -> list[AuditEntry]:
-    """The newest lines first: those since a moment, and at most ``limit`` of them (None: all)."""
+    """Return the entries since a moment, newest first, at most ``limit`` of them (None: all)."""
     rows = reader.query(
         "SELECT * FROM audit WHERE at >= ? ORDER BY id DESC LIMIT ?",
         [0 if since is None else to_ms(since), -1 if limit is None else limit],

@@ -1,4 +1,4 @@
-"""Whether the database is whole, and whether what it says of one thing in two places is the same."""
+"""Checks of the database: that the file is intact, and that values that are stored twice agree."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from assist_cli.model.invocation import RepeatMode
 from assist_cli.model.status import InvocationStatus, InvokeStatus, instance_status, invoke_status
 from assist_cli.store.database import SCHEMA_VERSION, STEPS, Database, Reader
 
-_LOOKED_AT = 16 * 1024 * 1024  # bytes of a write-ahead log, which usually has four million
+_LOG_BYTES = 16 * 1024 * 1024  # read of a write-ahead log, which usually has four million
 _STATUSES = [json.dumps([status.value for status in known]) for known in (InvokeStatus, InvocationStatus)]
 _HEAD, _FRAME = 32, 24  # bytes: the head of a write-ahead log, and of each frame in it
 
 
 def faults(database: Database) -> list[str]:
-    """What SQLite finds wrong with the file and its references; what is missing, and statuses that there are not.
+    """Return what is damaged in the file and its references, what is missing, and unknown statuses.
 
-    Nothing when it is whole, of whichever schema it is. Raises DatabaseFailure where too much is wrong to tell.
+    Empty when the database is intact, with any schema. Raises DatabaseFailure when it is too damaged to be checked.
     """
     found = [line for row in database.query("PRAGMA integrity_check") for line in str(row[0]).split("\n")]
     found = [line for line in found if line != "ok" and not line.startswith("*** in database")]
@@ -36,11 +36,11 @@ def faults(database: Database) -> list[str]:
         SELECT id FROM invocations WHERE status NOT IN (SELECT value FROM json_each(?1))
         UNION ALL SELECT id FROM records WHERE status NOT IN (SELECT value FROM json_each(?2))
     """
-    return found + [f"{row['id']} has a status that there is not" for row in database.query(odd, _STATUSES)]
+    return found + [f"{row['id']} has an unknown status" for row in database.query(odd, _STATUSES)]
 
 
 def _steps(database: Database) -> Sequence[str]:
-    """The migrations whose tables and indexes are to be there: all, or of an older schema those that it has taken."""
+    """Return the migrations whose tables and indexes must exist: all, or for an older schema the applied ones."""
     if database.version == SCHEMA_VERSION:
         return STEPS
     taken = {row["name"] for row in database.query("SELECT name FROM _sqlite_migrations")}
@@ -48,12 +48,12 @@ def _steps(database: Database) -> Sequence[str]:
 
 
 def _names(reader: Reader) -> set[str]:
-    """The tables, indexes, views and triggers of a database."""
+    """Return the names of the tables, indexes, views and triggers of a database."""
     return {row[0] for row in reader.query("SELECT name FROM sqlite_master WHERE name NOT LIKE 'sqlite_%'")}
 
 
 def _names_after(steps: Sequence[str]) -> set[str]:
-    """The same of a database that has taken these migrations."""
+    """Return these names for a database with these migrations."""
     from assist_cli.store import migrations
 
     with contextlib.closing(sqlite3.connect(":memory:")) as connection:
@@ -62,14 +62,15 @@ def _names_after(steps: Sequence[str]) -> set[str]:
 
 
 def log_faults(path: Path) -> list[str]:
-    """What is wrong with the write-ahead log beside a database: changes that SQLite would pass over without a word.
+    """Return the damage in the write-ahead log of a database: changes that SQLite would silently ignore.
 
-    The format is that of sqlite.org/fileformat2.html, section 4. A frame that is broken at the very end is what a power
-    cut leaves of a change that was not made, and one of an earlier use of the file ends it; before others it is damage.
+    The format is sqlite.org/fileformat2.html, section 4. A broken frame at the very end is left by a power cut, of a
+    change that was not committed. A frame of an earlier use of the file ends the log. A broken one before others is
+    damage.
     """
     try:
         with path.with_name(f"{path.name}-wal").open("rb") as file:
-            log = file.read(_LOOKED_AT)
+            log = file.read(_LOG_BYTES)
     except FileNotFoundError:
         return []
     except OSError as error:
@@ -94,7 +95,7 @@ def log_faults(path: Path) -> list[str]:
 
 
 def _sums(order: str, data: bytes, sums: tuple[int, int]) -> tuple[int, int]:
-    """The running checksum of a write-ahead log over ``data``, whose length is a multiple of 8."""
+    """Return the running checksum of a write-ahead log over ``data``, whose length is a multiple of 8."""
     first, second = sums
     words = struct.unpack(f"{order}{len(data) // 4}I", data)
     for low, high in zip(words[::2], words[1::2], strict=True):
@@ -104,9 +105,9 @@ def _sums(order: str, data: bytes, sums: tuple[int, int]) -> tuple[int, int]:
 
 
 def disagreements(reader: Reader) -> list[str]:
-    """Invocations whose status does not follow from their instances', or these from their records'.
+    """Return the invocations whose status does not follow from their instances, or theirs from their records.
 
-    The levels are those of docs/rules.md section 2, also for what runs again and again.
+    The levels are those of docs/rules.md section 2, also of periodic invocations.
     """
     found = [
         row["id"]
@@ -139,12 +140,12 @@ def disagreements(reader: Reader) -> list[str]:
 def _follows(status: str, statuses: list[str]) -> bool:
     try:
         return invoke_status(map(InvocationStatus, statuses)).value == status
-    except ValueError:  # a word that is no status
+    except ValueError:  # an unknown status
         return False
 
 
 def _impossible() -> list[str]:
-    """How an instance and its newest record (empty: none yet) never stand together, by the mode of the invocation."""
+    """Return the impossible pairs of an instance's status and its newest record's (empty: none), by repeat mode."""
     return [
         f"{mode.value} {status} {newest or ''}"
         for mode, status, newest in itertools.product(RepeatMode, InvocationStatus, (None, *InvocationStatus))

@@ -1,4 +1,4 @@
-"""What clients of the API say of what they make: labels of an invocation or a command, and tokens of their requests."""
+"""Labels that API clients give to invocations and commands, and the tokens of their requests."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from assist_cli.store.database import Reader, Transaction, to_ms
 
 
 def put_labels(transaction: Transaction, subject: str, labels: Labels) -> None:
-    """Write what a client says of the invocation or command of this id."""
+    """Write the labels of the invocation or command with this id."""
     transaction.execute(
         "INSERT INTO labels (subject, access_key, name, description, tags) VALUES (?, ?, ?, ?, ?)",
         [
@@ -25,7 +25,7 @@ def put_labels(transaction: Transaction, subject: str, labels: Labels) -> None:
 
 
 def labels_of(reader: Reader, subjects: Collection[str]) -> dict[str, Labels]:
-    """The labels of these, by id; what has none is not in it."""
+    """Return the labels of these by id; those without labels are missing."""
     rows = reader.query(
         "SELECT * FROM labels WHERE subject IN (SELECT value FROM json_each(?))", [json.dumps(list(subjects))]
     )
@@ -36,7 +36,7 @@ def labels_of(reader: Reader, subjects: Collection[str]) -> dict[str, Labels]:
 
 
 def running_schedules(reader: Reader, access_key: str) -> list[str]:
-    """The ids of the invocations that a key made and that will fire again."""
+    """Return the ids of the invocations that a key created and that will fire again."""
     rows = reader.query(
         """
         SELECT invocation_id FROM schedules JOIN labels ON labels.subject = invocation_id
@@ -48,7 +48,7 @@ def running_schedules(reader: Reader, access_key: str) -> list[str]:
 
 
 def token(reader: Reader, access_key: str, token: str) -> tuple[bytes, str] | None:
-    """The request that came with this token before, and what came of it: the id that it made."""
+    """Return the earlier request with this token, and the id that it created."""
     row = reader.first(
         "SELECT request, subject FROM client_tokens WHERE access_key = ? AND token = ?", [access_key, token]
     )
@@ -58,7 +58,7 @@ def token(reader: Reader, access_key: str, token: str) -> tuple[bytes, str] | No
 def put_token(
     transaction: Transaction, access_key: str, token: str, request: bytes, subject: str, now: datetime
 ) -> None:
-    """Remember a token with what it made."""
+    """Write a token with the id that its request created."""
     transaction.execute(
         "INSERT INTO client_tokens (access_key, token, request, subject, made_at) VALUES (?, ?, ?, ?, ?)",
         [access_key, token, request, subject, to_ms(now)],
@@ -66,5 +66,5 @@ def put_token(
 
 
 def forget_tokens(transaction: Transaction, before: datetime) -> None:
-    """Forget the tokens that were made before a moment."""
+    """Delete the tokens from before a moment."""
     transaction.execute("DELETE FROM client_tokens WHERE made_at < ?", [to_ms(before)])

@@ -1,4 +1,4 @@
-"""Saved commands and their versions. A deleted one is gone from here; the history holds what ran of it."""
+"""Saved commands and their versions. A deleted command is removed here; the history keeps its runs."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ _LIMIT = "quota.commands"
 
 
 def limit(reader: Reader) -> int:
-    """How many commands there may be."""
+    """Return the maximum number of commands."""
     stored = reader.setting(_LIMIT)
     return quotas.COMMANDS.limit if stored is None else int(stored)
 
 
 def set_limit(transaction: Transaction, value: int) -> None:
-    """Set how many commands there may be; those that exist stay."""
-    transaction.set(_LIMIT, str(value))
+    """Set the maximum number of commands; existing ones stay."""
+    transaction.set(_LIMIT, value)
 
 
 def count(reader: Reader) -> int:
-    """How many commands exist."""
+    """Return the number of commands."""
     row = reader.first("SELECT count(*) AS count FROM commands")
     assert row is not None
     return int(row["count"])
 
 
 def largest(reader: Reader) -> dict[quotas.Quota, int]:
-    """The most that a saved command uses of the limits that apply to each; empty when there is none."""
+    """Return the highest use of each limit by a saved command; empty when there is none."""
     row = reader.first(
         """
         SELECT max(length(content)) AS content, max(timeout) AS timeout, max(length(name)) AS name,
@@ -82,7 +82,7 @@ def create(transaction: Transaction, command: Command) -> None:
 
 
 def add_version(transaction: Transaction, command_id: str, version: CommandVersion, now: datetime) -> int:
-    """Write a version after the newest one; its number."""
+    """Write a version after the newest one; return its number."""
     row = transaction.first("SELECT latest FROM commands WHERE id = ?", [command_id])
     assert row is not None
     number = int(row["latest"]) + 1
@@ -94,7 +94,7 @@ def add_version(transaction: Transaction, command_id: str, version: CommandVersi
 
 
 def modify(transaction: Transaction, command_id: str, name: str, description: str, now: datetime) -> None:
-    """Change name and description in place. Raises Conflict when the name is another's."""
+    """Change name and description in place. Raises Conflict when another command has the name."""
     _refuse_taken(transaction, name, but=command_id)
     transaction.execute(
         "UPDATE commands SET name = ?, description = ?, modified_at = ? WHERE id = ?",
@@ -103,17 +103,17 @@ def modify(transaction: Transaction, command_id: str, name: str, description: st
 
 
 def delete(transaction: Transaction, command_id: str) -> None:
-    """Remove a command with its versions."""
+    """Delete a command with its versions."""
     transaction.execute("DELETE FROM commands WHERE id = ?", [command_id])
 
 
 def count_invocation(transaction: Transaction, command_id: str) -> bool:
-    """Note that a command is invoked once more; False when it does not exist any more."""
+    """Count one more invocation of a command; return False if the command no longer exists."""
     return transaction.execute("UPDATE commands SET invocations = invocations + 1 WHERE id = ?", [command_id]) == 1
 
 
 def open_invocations(reader: Reader, command_id: str) -> list[str]:
-    """The ids of the invocations of a command that are Running or Stopping."""
+    """Return the ids of the invocations of a command that are Running or Stopping."""
     rows = reader.query(
         "SELECT id FROM invocations WHERE command_id = ? AND status IN ('Running', 'Stopping') ORDER BY id",
         [command_id],
@@ -122,7 +122,7 @@ def open_invocations(reader: Reader, command_id: str) -> list[str]:
 
 
 def places(reader: Reader, command_id: str) -> set[str]:
-    """The ids of the instances that a command was ever to run on."""
+    """Return the ids of all instances of the invocations of a command."""
     rows = reader.query(
         """
         SELECT DISTINCT instance_id FROM invocation_instances JOIN invocations ON invocations.id = invocation_id
@@ -134,20 +134,20 @@ def places(reader: Reader, command_id: str) -> set[str]:
 
 
 def exists(reader: Reader, command_id: str) -> bool:
-    """Whether the command of this id is there still."""
+    """Return True if the command with this id exists."""
     return reader.first("SELECT 1 FROM commands WHERE id = ?", [command_id]) is not None
 
 
 def named(reader: Reader, name: str) -> str | None:
-    """The id of the command that has exactly this name."""
+    """Return the id of the command with exactly this name."""
     row = reader.first("SELECT id FROM commands WHERE name = ?", [name])
     return None if row is None else str(row["id"])
 
 
 def find(reader: Reader, text: str) -> str:
-    """The id of the command that ``text`` names: its name, its id, or a unique prefix of that.
+    """Return the id of the command that ``text`` names: by name, by id, or by a unique prefix of the id.
 
-    Raises NotFound, which says when a prefix names several.
+    Raises NotFound, also when a prefix matches several.
     """
     by_name = named(reader, unicodedata.normalize("NFC", text))
     if by_name is not None:
@@ -162,7 +162,7 @@ def find(reader: Reader, text: str) -> str:
         if rows:
             which = some_of([row["name"] for row in rows])
             raise NotFound(
-                f"cannot tell which command {text!r} means: more than one id begins so",
+                f"cannot tell which command {text!r} means: more than one id begins with it",
                 hint=f"give more of it, or the name: {which}",
             )
     near = meant(text, (row["name"] for row in reader.query("SELECT name FROM commands")))
@@ -170,7 +170,7 @@ def find(reader: Reader, text: str) -> str:
 
 
 def get(reader: Reader, command_id: str, number: int | None = None) -> Command:
-    """A command with its newest version, or with the version of this number. Raises NotFound."""
+    """Return a command with its newest version, or with the version of this number. Raises NotFound."""
     row = reader.first(
         "SELECT * FROM command_states WHERE id = ? AND number = coalesce(?, latest)", [command_id, number]
     )
@@ -186,13 +186,13 @@ def get(reader: Reader, command_id: str, number: int | None = None) -> Command:
 
 
 def versions(reader: Reader, command_id: str) -> list[Command]:
-    """A command once for each of its versions, newest first."""
+    """Return a command one time for each of its versions, newest first."""
     rows = reader.query("SELECT * FROM command_states WHERE id = ? ORDER BY number DESC", [command_id])
     return [_command(row) for row in rows]
 
 
 def listing(reader: Reader, limit: int | None = None) -> list[Command]:
-    """The commands with their newest version, by name, at most ``limit`` of them (None: all); without the content."""
+    """Return the commands with their newest version, by name, at most ``limit`` (None: all); without the content."""
     rows = reader.query(
         """
         SELECT id, name, description, created_at, modified_at, latest, invocations, number, version_at, type,

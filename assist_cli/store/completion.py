@@ -1,7 +1,7 @@
-"""Queries for shell completion, on the database as it lies there, in a few milliseconds; nothing is made or changed.
+"""Queries for shell completion, in a few milliseconds. They create and change nothing.
 
-A file that is absent, locked, or of a schema without these columns raises ``sqlite3.Error``: there is nothing to offer.
-Only ``sqlite3`` is imported, so that pressing Tab stays quick.
+A file that is missing, locked, or without these columns raises ``sqlite3.Error``: there is nothing to complete. Only
+``sqlite3`` is imported, so that Tab answers quickly.
 """
 
 from __future__ import annotations
@@ -15,20 +15,20 @@ Pair = tuple[str, str]
 
 
 class CompletionQueries:
-    """One read-only connection to the database. Raises ``sqlite3.Error``, here and in each method."""
+    """A read-only connection to the database. Raises ``sqlite3.Error``, here and in each method."""
 
     def __init__(self, path: str) -> None:
-        # Where no other program has it open there is no log either, and SQLite would make one to read by.
+        # While no other program has the file open, it has no log, and SQLite would create one to read it.
         mode = "mode=ro" if os.path.exists(f"{path}-wal") else "mode=ro&immutable=1"
         name = path.replace("%", "%25").replace("?", "%3f").replace("#", "%23")
         self._connection = sqlite3.connect(f"file:{name}?{mode}", uri=True, timeout=0)
 
     def commands(self) -> list[tuple[str, str, int]]:
-        """Name, description and newest version of each command, by name."""
+        """Return name, description and newest version of each command, by name."""
         return self._rows("SELECT name, description, latest FROM commands ORDER BY name")
 
     def versions(self, command: str) -> list[tuple[int, int]]:
-        """Number and time (milliseconds) of each version of a command, newest first."""
+        """Return number and time (milliseconds) of each version of a command, newest first."""
         return self._rows(
             """
             SELECT number, version.created_at FROM command_versions AS version
@@ -38,7 +38,7 @@ class CompletionQueries:
         )
 
     def definitions(self, command: str, version: int | None) -> list[tuple[str, str, str | None]]:
-        """Key, description and choices (by line) of each parameter that a version, or the newest, defines."""
+        """Return key, description and choices (as lines) of each parameter of a version, or of the newest one."""
         return self._rows(
             """
             SELECT json_extract(entry.value, '$[0]'), json_extract(entry.value, '$[1]'),
@@ -51,11 +51,11 @@ class CompletionQueries:
         )
 
     def instances(self) -> list[Pair]:
-        """Name and address of each instance, by name."""
+        """Return name and address of each instance, by name."""
         return self._rows("SELECT name, address FROM instances WHERE removed_at IS NULL ORDER BY name")
 
     def tags(self) -> list[tuple[str, str, int]]:
-        """Key, value and number of instances of each tag."""
+        """Return key, value and number of instances of each tag."""
         return self._rows(
             """
             SELECT entry.key, entry.value, count(*) FROM instances, json_each(tags) AS entry
@@ -64,8 +64,10 @@ class CompletionQueries:
         )
 
     def invocations(self, prefix: str) -> list[tuple[str, str, int, str | None, int | None, bytes, str | None]]:
-        """Of the newest whose ids begin with ``prefix``: id, status, time, command, version, beginning of the script,
-        and the name of a file."""
+        """Return the newest invocations whose ids begin with ``prefix``.
+
+        Of each: id, status, time, command, version, beginning of the script, and the name of a file.
+        """
         return self._rows(
             """
             SELECT id, status, created_at, command_name, command_version, substr(content, 1, 200),
@@ -77,7 +79,7 @@ class CompletionQueries:
         )
 
     def instances_of(self, invocation: str) -> list[Pair]:
-        """Name and status of the instances of the one invocation that ``invocation`` is the beginning of."""
+        """Return name and status of the instances of the one invocation whose id begins with ``invocation``."""
         return self._rows(
             """
             SELECT instance_name, status FROM invocation_instances WHERE invocation_id =
@@ -88,7 +90,7 @@ class CompletionQueries:
         )
 
     def access_keys(self) -> list[Pair]:
-        """Name and role of each access key, by name."""
+        """Return name and role of each access key, by name."""
         return self._rows("SELECT name, role FROM access_keys ORDER BY name")
 
     def close(self) -> None:

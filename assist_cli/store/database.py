@@ -1,14 +1,14 @@
-"""The one database file: how it is made, opened, read and changed.
+"""The database file: creating, opening, reading and changing it.
 
-SQLite in WAL mode: readers never wait for a writer, writers queue (busy timeout) and take their lock at the start
+SQLite in WAL mode: readers never wait for a writer. Writers queue (busy timeout) and lock at the start
 (``BEGIN IMMEDIATE``), so that what a transaction has read is still true when it writes. A commit is on the disk before
-it returns (synchronous FULL), because what is sent next depends on it.
+it returns (synchronous FULL), because the next delivery depends on it.
 
-The version of the schema is the number of migrations, and the file's ``user_version``. It is compared with plain SQL,
-and ``sqlite_utils``, which takes 100 ms to import, comes in only when a migration is due. Each transaction compares it
-again: a newer Assist may have migrated the file meanwhile, and this one must not write what it does not know. A new
-file is built beside its name, complete, and then given the name: nobody ever sees half a database, and it has its mode
-0600 from its first moment.
+The version of the schema is the number of migrations, and the file's ``user_version``. Plain SQL compares it;
+``sqlite_utils``, which takes 100 ms to import, is only needed for a migration. Each transaction compares it again: a
+newer Assist may have migrated the file, and this one must not write to an unknown schema. A new file is built under
+another name, and gets its own name when it is complete: it is never visible half built, and has the mode 0600 from the
+start.
 
 Times are stored as whole milliseconds since the epoch.
 """
@@ -29,8 +29,8 @@ from assist_cli.errors import Conflict, DatabaseFailure, NotPermitted
 from assist_cli.model.timeouts import DEFAULTS
 from assist_cli.paths import open_private
 
-# The migrations by name, in their order. The files are listed and not imported, which would make each start slower;
-# once for each process, since what an upgrade puts there later is not the code that runs here.
+# The migrations by name, in order. The files are listed and not imported, which would make each start slower. They are
+# listed one time for each process: files that an upgrade adds later do not belong to the code that runs here.
 STEPS = sorted({file.stem for file in (Path(__file__).parent / "migrations").iterdir() if file.name[0].isdigit()})
 SCHEMA_VERSION = len(STEPS)
 
@@ -39,41 +39,41 @@ LATEST_MS = 250_000_000_000_000  # the year 9892
 MILLISECOND = timedelta(milliseconds=1)
 
 CONTROLLER_EPOCH = "epoch"  # a setting: see ``Controller.epoch``
-REPLACED = "replaced"  # a setting: when an agent said first that another server has taken over from this one
+REPLACED = "replaced"  # a setting: when an agent said first that another server has taken over from this home
 RESTORED = "restored"  # a setting: when the backup was made that this database comes from, until a server takes over
-RESTORE = "stop every assist, and put a copy of assist.db in its place"
+RESTORE = "stop every assist process, and restore assist.db from a backup"
 
-_TURNS: dict[Path, threading.Lock] = {}
+_WRITE_LOCKS: dict[Path, threading.Lock] = {}
 
 
 class Reader:
-    """Reads rows by SQL."""
+    """A connection for reading rows by SQL."""
 
     def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
         self._connection = connection
         self._path = path
 
     def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[sqlite3.Row]:
-        """All rows. Raises DatabaseFailure."""
+        """Return all rows. Raises DatabaseFailure."""
         with failures(self._path):
             return self._connection.execute(sql, parameters).fetchall()
 
     def first(self, sql: str, parameters: Sequence[Any] = ()) -> sqlite3.Row | None:
-        """The first row, or None. Raises DatabaseFailure."""
+        """Return the first row, or None. Raises DatabaseFailure."""
         rows = self.query(sql, parameters)
         return rows[0] if rows else None
 
     def setting(self, name: str) -> str | None:
-        """What is remembered under a name; ``controller`` is always there: the name that agents know us by."""
+        """Return the value of a setting. ``controller`` is always set: the name by which agents know us."""
         row = self.first("SELECT value FROM settings WHERE name = ?", [name])
         return None if row is None else str(row["value"])
 
 
 class Transaction(Reader):
-    """A change under way. What writes asks for one of these, so that nothing is written outside a transaction."""
+    """A transaction in progress. All functions that write take one, so that nothing is written outside of it."""
 
     def execute(self, sql: str, parameters: Sequence[Any] = ()) -> int:
-        """Run one statement; the number of rows that it changed."""
+        """Run one statement; return the number of rows that it changed."""
         with failures(self._path):
             return self._connection.execute(sql, parameters).rowcount
 
@@ -86,7 +86,7 @@ class Transaction(Reader):
 
     @contextlib.contextmanager
     def part(self) -> Iterator[None]:
-        """A part that is undone alone when it fails; the rest of the transaction stays."""
+        """Open a savepoint: an error rolls back this part only, not the rest of the transaction."""
         self.execute("SAVEPOINT part")
         try:
             yield
@@ -103,7 +103,7 @@ class Transaction(Reader):
 
 
 class Database(Reader):
-    """An open database. ``busy`` is how long it waits for others who write, in seconds.
+    """An open database. ``busy`` is the time that it waits for other writers, in seconds.
 
     Close it, or use it as a context.
     """
@@ -114,12 +114,12 @@ class Database(Reader):
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[Transaction]:
-        """A transaction that is the only writer from its first statement: committed at the end, or undone by an error.
+        """Open a transaction that is the only writer from its start: committed at the end, rolled back by an error.
 
-        Raises DatabaseFailure when the lock is not to be had within the busy timeout, and when the commit fails, and
+        Raises DatabaseFailure when it cannot lock the file within the busy timeout, and when the commit fails. Raises
         Conflict (DatabaseTooNew) when a newer Assist has migrated the file.
         """
-        with self._turn():
+        with self._write_lock():
             with failures(self._path):
                 self._connection.execute("BEGIN IMMEDIATE")
             try:
@@ -133,18 +133,18 @@ class Database(Reader):
                 raise
 
     @contextlib.contextmanager
-    def _turn(self) -> Iterator[None]:
-        """Write when the other threads of this process have written: SQLite waits by sleeping and trying again."""
-        turn = _TURNS.setdefault(self._path, threading.Lock())
-        if not turn.acquire(timeout=self._busy):
+    def _write_lock(self) -> Iterator[None]:
+        """Wait for the other threads of this process here, since SQLite waits by sleeping and retrying."""
+        lock = _WRITE_LOCKS.setdefault(self._path, threading.Lock())
+        if not lock.acquire(timeout=self._busy):
             raise DatabaseFailure(f"cannot use the database '{self._path}': it is locked by another thread")
         try:
             yield
         finally:
-            turn.release()
+            lock.release()
 
     def changes(self) -> tuple[int, int]:
-        """A mark that is another one when anybody has changed something since: other programs, or this connection.
+        """Return a value that differs after any change, by another program or on this connection.
 
         Raises Conflict (DatabaseTooNew) when a newer Assist has migrated the file.
         """
@@ -155,10 +155,10 @@ class Database(Reader):
 
     @contextlib.contextmanager
     def away(self) -> Iterator[None]:
-        """Not connected until the end of the block, in which this process may be forked.
+        """Close the connection until the end of the block, so that the block can fork this process.
 
-        SQLite takes a connection that a child has inherited for its own and holds no lock for it; then the file is
-        tidied up under the child's hands, and what it writes is lost.
+        SQLite takes a connection that a child has inherited for its own, and holds no lock for it. Another process may
+        then remove the log while the child writes to it, and what the child writes is lost.
         """
         self._connection.close()
         try:
@@ -179,7 +179,7 @@ class Database(Reader):
 
     @property
     def version(self) -> int:
-        """The version of the schema. Raises DatabaseFailure."""
+        """Return the version of the schema. Raises DatabaseFailure."""
         with failures(self._path):
             return _version(self._connection)
 
@@ -196,9 +196,9 @@ class Database(Reader):
 def open_database(
     path: Path, *, any_thread: bool = False, busy: float = DEFAULTS.database, migrate: bool = True
 ) -> Database:
-    """The database at ``path``, made or migrated when that is due; without ``migrate`` one that exists, as it is.
+    """Open the database at ``path``; create or migrate it if necessary. Without ``migrate`` open it as it is.
 
-    It is for the thread that opens it, or with ``any_thread`` for one at a time. ``busy`` is in seconds.
+    It is for the thread that opens it or, with ``any_thread``, for one thread at a time. ``busy`` is in seconds.
 
     Raises DatabaseFailure (not a database, locked for too long, disk), Conflict (DatabaseTooNew) and NotPermitted.
     """
@@ -207,8 +207,8 @@ def open_database(
     with failures(path):
         connection = _connect(path, busy, any_thread=any_thread)
         try:
-            if not _version(connection):  # one that we made is never without a schema
-                raise DatabaseFailure(f"cannot use the database '{path}': nothing is in it", hint=RESTORE)
+            if not _version(connection):  # all of ours have a schema
+                raise DatabaseFailure(f"cannot use the database '{path}': it is empty", hint=RESTORE)
             if migrate:
                 _migrate(connection, path)
             else:
@@ -220,12 +220,12 @@ def open_database(
 
 
 def to_ms(moment: datetime) -> int:
-    """A moment as it is stored."""
+    """Return a moment as it is stored."""
     return (moment - EPOCH) // MILLISECOND
 
 
 def from_ms(stored: int) -> datetime:
-    """A stored moment, in UTC; one that is no date in every time zone is the nearest that is."""
+    """Return a stored moment, in UTC; a value out of range becomes the nearest valid date."""
     return EPOCH + min(max(stored, 0), LATEST_MS) * MILLISECOND
 
 
@@ -243,40 +243,40 @@ def _connect(path: Path, busy: float, *, any_thread: bool = False) -> sqlite3.Co
         connection.row_factory = sqlite3.Row
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA synchronous = FULL")
-    except BaseException:  # here the file shows whether it is a database
+    except BaseException:  # these statements show if the file is a database
         connection.close()
         raise
     return connection
 
 
 def _create(path: Path, busy: float) -> None:
-    """Build an empty database of the newest schema beside ``path`` and give it the name, unless another was faster."""
+    """Build an empty database of the newest schema and give it the name ``path``, unless that exists by then."""
     draft = path.with_name(f".{path.name}.{os.urandom(8).hex()}")
     try:
         os.close(open_private(draft, os.O_EXCL | os.O_RDWR))
         with failures(path), contextlib.closing(_connect(draft, busy)) as connection:
-            connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # what is pruned is given back step by step
+            connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # pruned space is returned step by step
             _migrate(connection, path)
-            connection.execute("PRAGMA journal_mode = WAL")  # last: on a full disk a log would hold what is missing
+            connection.execute("PRAGMA journal_mode = WAL")  # last: on a full disk, a log would hide a lack of space
         with contextlib.suppress(FileExistsError):
             path.hardlink_to(draft)
     except PermissionError as error:
         raise NotPermitted(
-            f"cannot make the database '{path}': {error.strerror}",
+            f"cannot create the database '{path}': {error.strerror}",
             hint="set ASSIST_HOME to a folder that you may write to",
         ) from error
     except OSError as error:
-        raise DatabaseFailure(f"cannot make the database '{path}': {error.strerror}") from error
+        raise DatabaseFailure(f"cannot create the database '{path}': {error.strerror}") from error
     finally:
         for suffix in ("", "-wal", "-shm"):
-            with contextlib.suppress(OSError):  # where it cannot be made there is nothing to remove
+            with contextlib.suppress(OSError):  # if it cannot be created, there is nothing to remove
                 draft.with_name(draft.name + suffix).unlink()
 
 
 def _migrate(connection: sqlite3.Connection, path: Path) -> None:
     if _version(connection) == SCHEMA_VERSION:
         return
-    # A table is changed by making a new one in its place; what refers to it must not go with the old one meanwhile.
+    # A table is changed by creating a new one in its place. Rows that refer to the old one must not be deleted with it.
     connection.execute("PRAGMA foreign_keys = OFF")
     connection.execute("BEGIN IMMEDIATE")
     try:
@@ -294,7 +294,7 @@ def _migrate(connection: sqlite3.Connection, path: Path) -> None:
 
 
 def _roll_back(connection: sqlite3.Connection) -> None:
-    """Undo the transaction, unless SQLite has done it; what went wrong before matters more than what does here."""
+    """Roll back the transaction, unless SQLite has done so. Its errors matter less than the earlier one."""
     if connection.in_transaction:
         with contextlib.suppress(sqlite3.Error):
             connection.execute("ROLLBACK")
@@ -317,15 +317,17 @@ def _version(connection: sqlite3.Connection) -> int:
 
 @contextlib.contextmanager
 def failures(path: Path) -> Iterator[None]:
-    """Say of what SQLite reports what it means for the user."""
+    """Raise the errors of SQLite as errors for the user."""
     try:
         yield
     except (sqlite3.ProgrammingError, sqlite3.IntegrityError):
-        raise  # ours: a wrong statement is a bug and not a failure of the disk
+        raise  # a wrong statement is a bug, and not a failure of the disk
     except sqlite3.Error as error:
         raise DatabaseFailure(f"cannot use the database '{path}': {error}", hint=_hint(path, str(error))) from error
     except UnicodeDecodeError as error:  # of names in a damaged schema
-        raise DatabaseFailure(f"cannot use the database '{path}': it holds no UTF-8", hint=RESTORE) from error
+        raise DatabaseFailure(
+            f"cannot use the database '{path}': it has text that is not UTF-8", hint=RESTORE
+        ) from error
 
 
 def _hint(path: Path, error: str) -> str:
@@ -334,4 +336,4 @@ def _hint(path: Path, error: str) -> str:
     with contextlib.suppress(OSError, AttributeError):  # Windows has no statvfs
         if "is full" in error or not os.statvfs(path.parent).f_bavail:
             return f"the disk is full: make room for '{path.parent}'"
-    return "see that the disk has room, that the file is yours, and that no other program holds it"
+    return "check that the disk has free space, that the file is yours, and that no other program locks it"

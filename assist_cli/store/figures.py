@@ -1,4 +1,4 @@
-"""Figures about the whole, for monitoring: how many there are of what, by queries that indexes answer."""
+"""Figures for monitoring: counts of invocations, records, schedules and slots, by queries that use indexes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from assist_cli.store.database import Reader
 
 @dataclass(frozen=True)
 class SlotFigure:
-    """A slot as metrics count it: its number, what became of it, and by how many seconds it was late, if sent."""
+    """A slot as metrics count it: its number, its outcome, and its lateness in seconds if it was sent."""
 
     number: int
     outcome: SlotOutcome
@@ -20,13 +20,13 @@ class SlotFigure:
 
 
 def invocations(reader: Reader) -> dict[str, int]:
-    """How many invocations the history holds, by status."""
+    """Return the number of invocations in the history, by status."""
     rows = reader.query("SELECT status, count(*) AS count FROM invocations GROUP BY status")
     return {row["status"]: row["count"] for row in rows}
 
 
 def open_records(reader: Reader) -> dict[str, int]:
-    """The records that have not ended: those that wait to be sent, that run, and that are being stopped."""
+    """Return the number of open records: waiting to be sent, running, and stopping."""
     row = reader.first(
         """
         SELECT coalesce(sum(status = 'Running' AND sent_at IS NULL), 0) AS waiting,
@@ -40,7 +40,7 @@ def open_records(reader: Reader) -> dict[str, int]:
 
 
 def schedules(reader: Reader) -> dict[str, int]:
-    """The schedules that are not over: those that fire, those that are paused, and those that cannot be fired."""
+    """Return the number of schedules that have not ended: active, paused, and failing."""
     row = reader.first(
         """
         SELECT coalesce(sum(paused_at IS NULL AND error IS NULL), 0) AS active, count(paused_at) AS paused,
@@ -53,21 +53,21 @@ def schedules(reader: Reader) -> dict[str, int]:
 
 
 def waiting_notices(reader: Reader) -> int:
-    """How many ends wait to be told."""
+    """Return the number of notifications that wait."""
     row = reader.first("SELECT count(*) AS count FROM notices WHERE next_at IS NOT NULL")
     assert row is not None
     return int(row["count"])
 
 
 def newest_slot(reader: Reader) -> int:
-    """The number of the newest slot; 0 when there is none."""
+    """Return the number of the newest slot; 0 when there is none."""
     row = reader.first("SELECT coalesce(max(number), 0) AS number FROM slots")
     assert row is not None
     return int(row["number"])
 
 
 def slots(reader: Reader, after: int, others: Collection[int]) -> list[SlotFigure]:
-    """The slots beyond a number, and these others."""
+    """Return the slots after a number, and these others."""
     rows = reader.query(
         """
         SELECT number, outcome, lateness_ms FROM slots WHERE number > ?

@@ -1,4 +1,4 @@
-"""The instances that this controller knows. One that was removed stays for the history that names it."""
+"""The inventory: the instances of this controller. A removed one stays for the history that refers to it."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from assist_cli.store.database import Reader, Transaction, from_ms, from_ms_or_n
 
 
 def by_name(reader: Reader, name: str) -> Instance | None:
-    """The instance that bears the name now."""
+    """Return the instance that has the name now."""
     row = reader.first("SELECT * FROM instances WHERE name = ? AND removed_at IS NULL", [name])
     return None if row is None else _instance(row)
 
 
 def by_id(reader: Reader, instance_id: str) -> Instance | None:
-    """The instance of this id, removed or not."""
+    """Return the instance with this id, removed or not."""
     row = reader.first("SELECT * FROM instances WHERE id = ?", [instance_id])
     return None if row is None else _instance(row)
 
 
 def by_ids(reader: Reader, instance_ids: Collection[str]) -> list[Instance]:
-    """The instances of these ids, removed or not, by name."""
+    """Return the instances with these ids, removed or not, by name."""
     rows = reader.query(
         "SELECT * FROM instances WHERE id IN (SELECT value FROM json_each(?)) ORDER BY name",
         [json.dumps(list(instance_ids))],
@@ -33,23 +33,23 @@ def by_ids(reader: Reader, instance_ids: Collection[str]) -> list[Instance]:
 
 
 def registered(reader: Reader) -> list[Instance]:
-    """All that were not removed, by name."""
+    """Return all instances that were not removed, by name."""
     return [_instance(row) for row in reader.query("SELECT * FROM instances WHERE removed_at IS NULL ORDER BY name")]
 
 
 def known(reader: Reader) -> list[Instance]:
-    """All that ever were, also those that were removed; of two with one name the newer one comes last."""
+    """Return all instances, also removed ones, by name; of two with one name the newer one comes last."""
     return [_instance(row) for row in reader.query("SELECT * FROM instances ORDER BY name, created_at")]
 
 
 def registered_by_id(reader: Reader, instance_id: str) -> Instance | None:
-    """The instance of this id, unless it was removed."""
+    """Return the instance with this id, unless it was removed."""
     row = reader.first("SELECT * FROM instances WHERE id = ? AND removed_at IS NULL", [instance_id])
     return None if row is None else _instance(row)
 
 
 def register(transaction: Transaction, instance: Instance) -> None:
-    """Remember an instance. Another one that bore its name is removed; one of the same id is updated."""
+    """Write an instance. Another one with its name is removed; one with the same id is updated."""
     transaction.execute(
         "UPDATE instances SET removed_at = ? WHERE name = ? AND id <> ? AND removed_at IS NULL",
         [to_ms(instance.created), instance.name, instance.id],
@@ -80,17 +80,17 @@ def set_tags(transaction: Transaction, instance_id: str, tags: Mapping[str, str]
 
 
 def rename(transaction: Transaction, instance_id: str, name: str) -> None:
-    """Give it another name, which no other one may bear."""
+    """Rename an instance; no other one may have the name."""
     transaction.execute("UPDATE instances SET name = ? WHERE id = ?", [name, instance_id])
 
 
 def remove(transaction: Transaction, instance_id: str, now: datetime) -> None:
-    """Forget it but for the history; its name is free."""
+    """Remove an instance from the inventory. The history keeps it, and its name is free."""
     transaction.execute("UPDATE instances SET removed_at = ? WHERE id = ?", [to_ms(now), instance_id])
 
 
 def note_heard(transaction: Transaction, contacts: Mapping[str, Contact]) -> None:
-    """Note when these have answered, by their ids, with what they said of themselves."""
+    """Note the time of the last answer of these instances, by id, and what they reported of themselves."""
     transaction.execute_many(
         """
         UPDATE instances SET heard_at = max(coalesce(heard_at, 0), ?), os_type = ?,
@@ -105,7 +105,7 @@ def note_heard(transaction: Transaction, contacts: Mapping[str, Contact]) -> Non
 
 
 def uses(reader: Reader, instance_ids: Collection[str]) -> dict[str, Use]:
-    """What was run on these instances; one on which nothing was run is not in it."""
+    """Return the use of these instances; those without a record are missing."""
     rows = reader.query(
         """
         SELECT instance_id, COUNT(*) AS records, MAX(sent_at) AS sent_at,

@@ -1,4 +1,4 @@
-"""What records that run have printed so far: whose agents may be asked again, and what they told."""
+"""The interim output of running records: the requests to their agents, and the answers."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from assist_cli.store.database import Reader, Transaction, to_ms, to_ms_or_none
 
 
 def due(reader: Reader, record_ids: Collection[str], now: datetime, pause: timedelta, *, output: bool) -> list[str]:
-    """Those of these records that run and whose agents were not asked within ``pause``, for ``output`` if that is told.
+    """Return those of these running records whose agents were not asked within ``pause``, or not for ``output``.
 
-    Who wants no output wants to know when they started, and that of some is known.
+    Without ``output`` only the start time is wanted, so records with a known start time are skipped.
     """
     asked = "read_at" if output else "asked_at"
     rows = reader.query(
@@ -39,7 +39,7 @@ def mark_asked(transaction: Transaction, record_ids: Collection[str], now: datet
 
 
 def put(transaction: Transaction, record_id: str, started: datetime | None, output: Output | None) -> None:
-    """Write what an agent told of a record, unless that has ended meanwhile."""
+    """Write what an agent has reported of a record, unless the record has ended by now."""
     transaction.execute(
         "UPDATE records SET started_at = coalesce(started_at, ?) WHERE id = ? AND status IN ('Running', 'Stopping')",
         [to_ms_or_none(started), record_id],

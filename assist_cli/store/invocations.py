@@ -1,4 +1,4 @@
-"""Invocations whole: written with their instances and first records, found, and read again."""
+"""Complete invocations: writing them with their instances and first records, finding and reading them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _FIRST_STEPS = {
 
 
 def add(transaction: Transaction, invocation: Invocation) -> None:
-    """Write an invocation with its instances and their first records. The content of a file stays out of it."""
+    """Write an invocation with its instances and their first records. The content of a file is not stored."""
     transaction.execute(
         """
         INSERT INTO invocations (id, status, created_at, finished_at, command_id, command_name, command_version,
@@ -92,9 +92,9 @@ def add(transaction: Transaction, invocation: Invocation) -> None:
 
 
 def find(reader: Reader, text: str, kinds: Sequence[Kind] = RUNS) -> str:
-    """The id of the invocation that ``text`` names: an id, a unique prefix of one, or ``-`` for the newest.
+    """Return the id of the invocation that ``text`` names: an id, a unique prefix of one, or ``-`` for the newest.
 
-    It is of one of these ``kinds``, the newest of the first. Raises NotFound, which says when a prefix names several.
+    Its kind is one of ``kinds``; the newest is of the first kind. Raises NotFound, also when a prefix matches several.
     """
     if text == "-":
         row = reader.first("SELECT max(id) AS id FROM invocations WHERE id >= ? AND id < ?", _range(kinds[0].value))
@@ -115,14 +115,14 @@ def find(reader: Reader, text: str, kinds: Sequence[Kind] = RUNS) -> str:
         rows = reader.query("SELECT id FROM invocations WHERE id >= ? AND id < ? ORDER BY id DESC", _range(prefix))
         which = names.some_of([row["id"] for row in rows])
         raise NotFound(
-            f"cannot tell which {_NOUNS[kind]} '{text}' means: more than one id begins so",
+            f"cannot tell which {_NOUNS[kind]} '{text}' means: more than one id begins with it",
             hint=f"give more of it: {which}",
         )
     return str(rows[0]["id"])
 
 
 def get(reader: Reader, invocation_id: str, *, output: bool) -> Invocation:
-    """An invocation whole, with the newest record of each instance and, where asked for, what these wrote.
+    """Return a complete invocation with the newest record of each instance and, on request, the ``output`` of these.
 
     Raises NotFound.
     """
@@ -158,7 +158,7 @@ def get(reader: Reader, invocation_id: str, *, output: bool) -> Invocation:
 
 
 def records(reader: Reader, invocation_id: str, instance_id: str) -> list[Record]:
-    """All records of an invocation on one instance with what they wrote, newest first."""
+    """Return all records of an invocation on one instance with their output, newest first."""
     rows = reader.query(
         f"""
         SELECT records.*, {OUTPUT} FROM records {OUTPUTS}
@@ -170,7 +170,7 @@ def records(reader: Reader, invocation_id: str, instance_id: str) -> list[Record
 
 
 def what(reader: Reader, invocation_id: str) -> Invocation:
-    """What an invocation runs and how, without its instances. Raises NotFound."""
+    """Return the script and the settings of an invocation, without its instances. Raises NotFound."""
     row = reader.first("SELECT * FROM invocations WHERE id = ?", [invocation_id])
     if row is None:
         raise _not_found(invocation_id, Kind.INVOCATION)
@@ -178,7 +178,7 @@ def what(reader: Reader, invocation_id: str) -> Invocation:
 
 
 def newest(reader: Reader, kind: Kind, limit: int | None) -> list[Invocation]:
-    """The newest of a kind first, at most ``limit`` of them (None: all), without output."""
+    """Return the invocations of a kind, newest first, at most ``limit`` of them (None: all), without output."""
     rows = reader.query(
         "SELECT id FROM invocations WHERE id >= ? AND id < ? ORDER BY id DESC LIMIT ?",
         [*_range(kind.value), -1 if limit is None else limit],
@@ -191,7 +191,7 @@ def _transfer(reader: Reader, row: sqlite3.Row) -> Transfer | None:
 
 
 def _range(prefix: str) -> tuple[str, str]:
-    """Between these are the ids that begin so."""
+    """Return the bounds of the ids that begin with a prefix."""
     return prefix, prefix + "~"
 
 

@@ -1,4 +1,4 @@
-"""The lease: which process serves this home, and until when it may be believed to."""
+"""The lease of this home: the server that holds it, and until when."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from assist_cli.store.database import Reader, Transaction, from_ms, to_ms
 
 @dataclass(frozen=True)
 class Lease:
-    """``owner`` is the token of a sender (operations.runs.senders); ``host`` and ``pid`` say where it is."""
+    """The right to be the leader. ``owner`` is the token of its sender (operations.runs.senders), on ``host``."""
 
     owner: str
     host: str
@@ -19,13 +19,13 @@ class Lease:
 
 
 def get(reader: Reader) -> Lease | None:
-    """The lease that was taken last and not given up."""
+    """Return the newest lease that was not released."""
     row = reader.first("SELECT * FROM lease")
     return None if row is None else Lease(row["owner"], row["host"], row["pid"], from_ms(row["until_at"]))
 
 
 def take(transaction: Transaction, lease: Lease) -> None:
-    """Write a lease in place of any other."""
+    """Write a lease; it replaces any other."""
     transaction.execute(
         "INSERT OR REPLACE INTO lease (one, owner, host, pid, until_at) VALUES (1, ?, ?, ?, ?)",
         [lease.owner, lease.host, lease.pid, to_ms(lease.until)],
@@ -33,7 +33,7 @@ def take(transaction: Transaction, lease: Lease) -> None:
 
 
 def renew(transaction: Transaction, owner: str, until: datetime) -> bool:
-    """Let it go on; False when another one has it."""
+    """Extend the lease; return False if another owner has it."""
     return transaction.execute("UPDATE lease SET until_at = ? WHERE owner = ?", [to_ms(until), owner]) == 1
 
 

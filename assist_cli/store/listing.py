@@ -1,4 +1,4 @@
-"""The history as a list: one line for each invocation, with what tells them apart."""
+"""The history as a list: one line for each invocation."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from assist_cli.store.rows import invocation_of
 SUMMARY_BYTES = 200
 FEW_RECORDS = 20_000
 
-# What a rerun would take: it is over, and somewhere the newest record did not finish with 0.
+# The invocations for a rerun: ended, and on an instance the newest record is not Finished with 0.
 _UNSUCCESSFUL = """
     status NOT IN ('Running', 'Stopping') AND (status IN ('Failed', 'PartialFailed') OR EXISTS (
         SELECT 1 FROM invocation_instances AS place
@@ -33,9 +33,9 @@ _UNSUCCESSFUL = """
 def summaries(
     reader: Reader, limit: int | None, wanted: Filter | None = None, *, few: int = FEW_RECORDS
 ) -> list[Summary]:
-    """The newest invocations first that a filter lets through, at most ``limit`` of them (None: all).
+    """Return the invocations that match a filter, newest first, at most ``limit`` of them (None: all).
 
-    Fewer than ``few`` records of some instances are quicker looked up than met.
+    For fewer than ``few`` records of the wanted instances, looking them up is faster than a scan.
     """
     conditions, values = _conditions(reader, wanted or Filter(), few)
     which = " AND ".join(conditions)
@@ -58,7 +58,7 @@ def summaries(
 
 
 def _summary(row: sqlite3.Row, groups: Sequence[sqlite3.Row], kinds: sqlite3.Row | None) -> Summary:
-    """The summary of one invocation, by the groups of its instances and what ``_kinds`` has of it."""
+    """Return the summary of one invocation, from the groups of its instances and its row of ``_kinds``."""
     invocation = invocation_of(row, row["beginning"], ())
     counts = {InvocationStatus(group["status"]): group["count"] for group in groups}
     if kinds is not None:
@@ -82,9 +82,9 @@ def _summary(row: sqlite3.Row, groups: Sequence[sqlite3.Row], kinds: sqlite3.Row
 
 
 def _kinds(reader: Reader, invocation_ids: Sequence[str]) -> dict[str, sqlite3.Row]:
-    """How the records of invocations that run once stand, as ``InstanceCounts`` has it, and when the first was sent.
+    """Return the counts of one-off invocations, as in ``InstanceCounts``, and when the first record was sent.
 
-    One without a record, which was to run later, is not in it.
+    An invocation without a record, which was to run later, is missing.
     """
     rows = reader.query(
         """
@@ -105,7 +105,7 @@ def _kinds(reader: Reader, invocation_ids: Sequence[str]) -> dict[str, sqlite3.R
 
 
 def commands_run(reader: Reader, text: str) -> list[str]:
-    """The ids of the commands that bore this name when they were run, or have this id, whatever became of them."""
+    """Return the ids of the commands with this name at the time of a run, or with this id, deleted or not."""
     rows = reader.query(
         "SELECT DISTINCT command_id FROM invocations WHERE command_name = ?1 OR command_id = ?1", [text]
     )
@@ -113,7 +113,7 @@ def commands_run(reader: Reader, text: str) -> list[str]:
 
 
 def short_ids(reader: Reader, invocation_ids: Iterable[str]) -> dict[str, str]:
-    """For each id the shortest beginning that names it alone, and not less than its time (12 characters)."""
+    """Return for each id its shortest unique prefix, but not less than its time (12 characters)."""
     rows = reader.query(
         """
         SELECT value AS id, (SELECT max(id) FROM invocations WHERE id < value) AS before,
@@ -126,7 +126,7 @@ def short_ids(reader: Reader, invocation_ids: Iterable[str]) -> dict[str, str]:
 
 
 def _shared(id: str, before: str | None, after: str | None) -> int:
-    """How many characters the id has in common with its nearest neighbours."""
+    """Return how many characters the id has in common with its nearest neighbours."""
     return max(_common(id, before or ""), _common(id, after or ""))
 
 
@@ -138,7 +138,7 @@ def _common(one: str, other: str) -> int:
 
 
 def _conditions(reader: Reader, wanted: Filter, few: int) -> tuple[list[str], list[Any]]:
-    """What a filter asks for, as SQL that an index answers."""
+    """Return a filter as SQL conditions that indexes answer, and their values."""
     conditions, values = ["id GLOB 't-*'"], []
     if wanted.statuses:
         conditions.append("status IN (SELECT value FROM json_each(?))")
@@ -160,7 +160,7 @@ def _conditions(reader: Reader, wanted: Filter, few: int) -> tuple[list[str], li
 
 
 def _on_instances(reader: Reader, instance_ids: Collection[str], few: int) -> str:
-    """Where little was run on these, it is looked up; where much was, whoever goes back in time soon meets it."""
+    """Return the condition on instances: a lookup for few records, else a scan that soon finds some of them."""
     found = reader.query(
         "SELECT 1 FROM records WHERE instance_id IN (SELECT value FROM json_each(?)) LIMIT ?",
         [json.dumps(list(instance_ids)), few],

@@ -1,7 +1,7 @@
-"""Signatures that were seen: each call is answered once, also after a restart of the server.
+"""The signatures of earlier calls: each call is answered one time, also after a restart of the server.
 
-A file of its own. Nothing waits for the disk here: what the system took survives the end of this process, however it
-ends, and a call is too old a quarter of an hour after it was made. Losing the file loses nothing but that.
+They have a file of their own. Writes do not wait for the disk: data that the system has survives any end of this
+process, and a call expires a quarter of an hour after it was made. If the file is lost, nothing else is lost.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from assist_cli.errors import DatabaseFailure
 from assist_cli.paths import open_private
 from assist_cli.store.database import to_ms
 
-TIDIED_EVERY = 1000
+PRUNED_EVERY = 1000
 
 
 class Nonces:
@@ -42,14 +42,14 @@ class Nonces:
             raise self._failure(error) from error
 
     def add(self, digest: bytes, expires: datetime, now: datetime) -> bool:
-        """Note what identifies a call, until it expires; False when it was seen before."""
+        """Note a call by its digest, until it expires; return False if it was seen before."""
         with self._lock:
             try:
                 added = self._connection.execute(
                     "INSERT OR IGNORE INTO nonces VALUES (?, ?)", [digest, to_ms(expires)]
                 ).rowcount
                 self._added += added
-                if self._added >= TIDIED_EVERY:
+                if self._added >= PRUNED_EVERY:
                     self._added = 0
                     self._connection.execute("DELETE FROM nonces WHERE expires < ?", [to_ms(now)])
             except sqlite3.Error as error:
@@ -61,5 +61,6 @@ class Nonces:
 
     def _failure(self, error: Exception) -> DatabaseFailure:
         return DatabaseFailure(
-            f"cannot use the file '{self._path}': {error}", hint="remove it while no server runs; it is made anew"
+            f"cannot use the file '{self._path}': {error}",
+            hint="stop the server and remove the file; it is created again",
         )

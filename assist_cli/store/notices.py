@@ -1,7 +1,7 @@
-"""Who wants to be told of which invocation, and the ends that are to be told.
+"""Requests for notifications, and the notifications.
 
-An end is written here in the transaction that ends the invocation, once, whoever ends it. It waits here until it was
-delivered or given up, whatever dies meanwhile.
+A notification is written one time, in the transaction that ends the invocation. It stays until it is delivered or given
+up, so that no crash loses it.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from assist_cli.model.notice import Notice, Occasion, Wish
 from assist_cli.model.status import InvokeStatus
 from assist_cli.store.database import Reader, Transaction, to_ms, to_ms_or_none
 
-KEPT = 100  # of what runs again and again
+KEPT = 100  # notifications of a periodic invocation
 
 
 def ask(transaction: Transaction, invocation_id: str, wish: Wish) -> None:
-    """Note that somebody wants to be told of an invocation, which is written in the same transaction."""
+    """Write the request for notifications of an invocation, which is written in the same transaction."""
     transaction.execute(
         "INSERT INTO notify (invocation_id, target, occasion) VALUES (?, ?, ?)",
         [invocation_id, wish.target, wish.occasion.value],
@@ -27,21 +27,21 @@ def ask(transaction: Transaction, invocation_id: str, wish: Wish) -> None:
 
 
 def wish(reader: Reader, invocation_id: str) -> Wish | None:
-    """What is wished for this invocation."""
+    """Return the request for this invocation."""
     row = reader.first("SELECT target, occasion FROM notify WHERE invocation_id = ?", [invocation_id])
     return None if row is None else Wish(row["target"], Occasion(row["occasion"]))
 
 
 def newest_wish(reader: Reader) -> Wish | None:
-    """What was wished last, for whatever invocation."""
+    """Return the newest request for any invocation."""
     row = reader.first("SELECT target, occasion FROM notify ORDER BY invocation_id DESC LIMIT 1")
     return None if row is None else Wish(row["target"], Occasion(row["occasion"]))
 
 
 def note_ends(transaction: Transaction, record_ids: Collection[str], now: datetime) -> None:
-    """These records have just ended: write the ends that this makes and that are to be told.
+    """Write the notifications that are due because these records have ended.
 
-    What runs once ends when the invocation does, what runs again and again at each firing, with the last record of it.
+    A one-off invocation ends as a whole. A periodic one ends at each firing, with the last record of that.
     """
     rows = transaction.query(
         """
@@ -72,12 +72,12 @@ def note_ends(transaction: Transaction, record_ids: Collection[str], now: dateti
 
 
 def are_waiting(reader: Reader) -> bool:
-    """Whether anything is still to be told."""
+    """Return True if a notification waits for its delivery."""
     return reader.first("SELECT 1 FROM notices WHERE next_at IS NOT NULL LIMIT 1") is not None
 
 
 def due(reader: Reader, now: datetime, *, besides: Collection[int], most: int) -> list[Notice]:
-    """Those whose time has come, but for these, the longest due first."""
+    """Return the notifications that are due, without these numbers; the longest due first."""
     rows = reader.query(
         """
         SELECT notices.*, notify.target FROM notices JOIN notify USING (invocation_id)
@@ -89,7 +89,7 @@ def due(reader: Reader, now: datetime, *, besides: Collection[int], most: int) -
 
 
 def newest(reader: Reader, invocation_id: str) -> Notice | None:
-    """The end of an invocation that was to be told last."""
+    """Return the newest notification of an invocation."""
     row = reader.first(
         """
         SELECT notices.*, notify.target FROM notices JOIN notify USING (invocation_id)
@@ -103,7 +103,7 @@ def newest(reader: Reader, invocation_id: str) -> Notice | None:
 def note_attempt(
     transaction: Transaction, number: int, answer: str, *, delivered: bool, again: datetime | None
 ) -> None:
-    """Write what came of an attempt; ``again`` is when the next one is, None when it is over."""
+    """Write the result of an attempt; ``again`` is the time of the next one, None after the last one."""
     transaction.execute(
         "UPDATE notices SET attempts = attempts + 1, answer = ?, delivered = ?, next_at = ? WHERE number = ?",
         [answer, delivered, to_ms_or_none(again), number],
@@ -111,7 +111,7 @@ def note_attempt(
 
 
 def _is_open(reader: Reader, invocation_id: str, firing_at: int) -> bool:
-    """Whether a record of a firing has not ended."""
+    """Return True if a record of a firing has not ended."""
     row = reader.first(
         """
         SELECT 1 FROM records JOIN slots ON slots.record_id = records.id AND slots.due_at = ?2
@@ -123,7 +123,7 @@ def _is_open(reader: Reader, invocation_id: str, firing_at: int) -> bool:
 
 
 def _has_failed(reader: Reader, invocation_id: str, firing_at: int) -> bool:
-    """Whether something has failed, or ended with another exit code than 0: at a firing, or at all (0)."""
+    """Return True if a record of a firing, or of the invocation (0), failed or ended with another code than 0."""
     if firing_at:
         row = reader.first(
             """

@@ -1,4 +1,4 @@
-"""What a glance at the whole needs to know, by queries that do not grow with the history."""
+"""Queries for the overview of the fleet. Their cost does not grow with the history."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _WHAT = f"""
 
 
 def running(reader: Reader, limit: int) -> list[Running]:
-    """The invocations that have open records, newest first, at most ``limit`` of them."""
+    """Return the invocations with open records, newest first, at most ``limit`` of them."""
     rows = reader.query(
         f"""
         SELECT invocations.id, invocations.created_at, invocations.repeat_mode = 'Period' AS periodic,
@@ -53,7 +53,7 @@ def running(reader: Reader, limit: int) -> list[Running]:
 
 
 def firings(reader: Reader, limit: int) -> list[NextFiring]:
-    """What runs next, the soonest first; without those whose due time makes no sense."""
+    """Return the next firings, soonest first, without those whose due time is invalid."""
     rows = reader.query(
         f"""
         SELECT invocations.id, {_WHAT}, CAST(schedules.frequency AS BLOB) AS frequency,
@@ -73,7 +73,7 @@ def firings(reader: Reader, limit: int) -> list[NextFiring]:
 
 
 def failures(reader: Reader, limit: int) -> list[FailedRecord]:
-    """The newest records that failed or did not end with exit code 0."""
+    """Return the newest records that failed or ended with an exit code other than 0."""
     rows = reader.query(
         f"""
         SELECT records.invocation_id AS id, records.exit_code, records.error_code, records.finished_at,

@@ -1,7 +1,7 @@
 """The history in pages, newest first, for clients that ask with filters: invocations, and the records in them.
 
-A page begins after an id, or so many rows from the first one. Conditions are constant pieces of SQL; what a client says
-only ever is a value in them.
+A page begins after an id, or at an offset. Conditions are constant pieces of SQL; the input of a client is only ever a
+value in them.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _NEWEST = (
     "record.invocation_id = place.invocation_id AND record.instance_id = place.instance_id"
     " AND record.number = place.repeats"
 )
-# model.fine.of_place, for the rows of a place and of its newest record, where there is one.
+# model.fine.of_place, for the row of an invocation on an instance, and its newest record if any.
 _FINE_PLACE = f"""
     CASE
         WHEN place.status = 'Running' AND (record.id IS NULL OR record.status NOT IN ('Running', 'Stopping'))
@@ -48,7 +48,7 @@ _FINE_PLACE = f"""
         ELSE {_FINE}
     END
 """
-# model.fine.of_all, of some of the instances of an invocation.
+# model.fine.of_all, for some of the instances of an invocation.
 _FINE_WHOLE = """
     CASE
         WHEN max(fine = 'Running') THEN 'Running'
@@ -61,7 +61,7 @@ _FINE_WHOLE = """
         ELSE 'Success'
     END
 """
-# model.status.invoke_status, of some of the instances of an invocation.
+# model.status.invoke_status, for some of the instances of an invocation.
 _STATUS = """
     CASE
         WHEN max(place.status = 'Running') THEN 'Running'
@@ -75,7 +75,7 @@ _STATUS = """
 
 
 def invocation_ids(reader: Reader, wanted: Wanted, part: Slice) -> tuple[list[str], int]:
-    """The ids of a page of invocations, and how many there are in all."""
+    """Return the ids of a page of invocations, and the number of all that match."""
     if wanted.among is not None and wanted.instance_id is not None and wanted.instance_id not in wanted.among:
         return [], 0
     conditions, values = _of_invocations(wanted)
@@ -93,7 +93,7 @@ def invocation_ids(reader: Reader, wanted: Wanted, part: Slice) -> tuple[list[st
 
 
 def results(reader: Reader, wanted: Wanted, part: Slice, *, history: bool) -> tuple[list[InvocationResult], int]:
-    """A page of records with what they wrote, the newest of each instance or with ``history`` all of them."""
+    """Return a page of records with their output: the newest of each instance or, with ``history``, all of them."""
     conditions, values = _of_invocations(wanted)
     if wanted.instance_id is not None:
         conditions.append("record.instance_id = ?")
@@ -117,7 +117,7 @@ def results(reader: Reader, wanted: Wanted, part: Slice, *, history: bool) -> tu
 
 
 def _of_invocations(wanted: Wanted) -> tuple[list[str], list[Any]]:
-    """The conditions on an invocation, and their values."""
+    """Return the conditions on an invocation, and their values."""
     conditions, values = ["invocation.id >= ?", "invocation.id < ?"], [wanted.kind.value, wanted.kind.value + "~"]
     for column, value in (
         ("id", wanted.invocation_id),
@@ -155,10 +155,10 @@ def _of_invocations(wanted: Wanted) -> tuple[list[str], list[Any]]:
 
 
 def _of_whole(status: str, among: Collection[str] | None) -> tuple[list[str], list[str]]:
-    """The conditions of a status on an invocation, as it stands on those ``among`` its instances, and their values.
+    """Return the conditions on an invocation for its status on those ``among`` its instances, and their values.
 
-    A word of both tables is that of InvokeStatus. ``PartialFailed`` is what either of them shows: a script that ended
-    with 0 here and with 1 there is Finished in one of them, and not in the other.
+    A word of both tables is that of InvokeStatus. ``PartialFailed`` matches in either table: a script that ended with 0
+    on one instance and with 1 on another is Finished in one of them, and PartialFailed in the other.
     """
     where = "" if among is None else " AND place.instance_id IN (SELECT value FROM json_each(?))"
     those = [] if among is None else [json.dumps(list(among))]
@@ -172,11 +172,11 @@ def _of_whole(status: str, among: Collection[str] | None) -> tuple[list[str], li
         return [f"? = {plain}"], [status, *those]
     if status in (Fine.SUCCESS, Fine.PENDING, Fine.SCHEDULED):
         return [f"? = {whole}"], [status, *those]
-    return [f"? IN ({each})"], [status, *those]  # what only an instance can be: one of them is
+    return [f"? IN ({each})"], [status, *those]  # a status of single instances: one of them has it
 
 
 def _of_place(status: str | None) -> tuple[str, list[str]]:
-    """The condition of a status on one instance, and its values."""
+    """Return the condition on the status on one instance, and its values."""
     if status is None:
         return "", []
     if status in set(InvocationStatus):
@@ -194,7 +194,7 @@ def _page(
         [*values, *([part.after] if after else []), part.limit, part.offset],
     )
     if not after and not part.offset and len(rows) < part.limit:
-        return rows, len(rows)  # that is all there is
+        return rows, len(rows)  # the page has all rows
     counted = reader.first(f"SELECT count(*) AS count {join} WHERE {where}", values)
     assert counted is not None
     return rows, int(counted["count"])

@@ -1,6 +1,6 @@
-"""Forgetting what is old: which invocations that is, and how they and the room that they took go.
+"""Retention: selects and deletes old invocations and records, and returns their disk space.
 
-What is open is never among it, nor the newest record of an instance of what runs again and again.
+Open invocations and records are never deleted, nor the newest record of an instance of a periodic invocation.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from datetime import datetime
 
 from assist_cli.store.database import Database, Reader, Transaction, to_ms
 
-RECORDS = 1_000  # in one transaction, which others who write wait for
+RECORDS = 1_000  # in one transaction, which other writers wait for
 PAGES = 1_000
 
-# In the order of an index, so that the next few are found without looking at all.
+# In the order of an index, so that the next few are found without a full scan.
 _OLD = """
     SELECT id FROM invocations
     WHERE finished_at < ?1 AND created_at < ?1 AND status NOT IN ('Running', 'Stopping') ORDER BY finished_at LIMIT ?2
@@ -37,7 +37,7 @@ _OLD_RECORDS = """
 
 @dataclass(frozen=True)
 class Limit:
-    """What goes: what ended ``before`` a moment, or all but the newest ``keep`` invocations; one of them is None."""
+    """The limit of the history: what ended ``before`` a moment is deleted, or all but the newest ``keep``."""
 
     before: datetime | None = None
     keep: int | None = None
@@ -45,7 +45,7 @@ class Limit:
 
 @dataclass(frozen=True)
 class Batch:
-    """What goes in one transaction, by ids: whole invocations, or records of what goes on."""
+    """The deletions of one transaction, by ids: whole invocations, or records of invocations that stay."""
 
     invocation_ids: tuple[str, ...]
     record_ids: tuple[str, ...]
@@ -56,14 +56,14 @@ class Batch:
 
 
 def count(reader: Reader, limit: Limit) -> tuple[int, int]:
-    """How many invocations go, and how many records in all."""
+    """Return the number of invocations and of all records to delete."""
     whole = _invocations(reader, limit, -1)
     records = sum(_size(reader, row["id"]) for row in whole)
     return len(whole), records + len(_old_records(reader, limit, -1))
 
 
 def batch(reader: Reader, limit: Limit) -> Batch:
-    """What goes next: whole invocations, and when there are none left, records of what goes on."""
+    """Return the next deletions: whole invocations or, when none is left, records of invocations that stay."""
     chosen: list[str] = []
     size = 0
     for row in _invocations(reader, limit, RECORDS):
@@ -76,7 +76,7 @@ def batch(reader: Reader, limit: Limit) -> Batch:
 
 
 def delete(transaction: Transaction, what: Batch) -> None:
-    """Delete it, with all that belongs to it."""
+    """Delete a batch, with all that belongs to it."""
     for statement, gone in (
         ("DELETE FROM records WHERE id IN (SELECT value FROM json_each(?))", what.record_ids),
         ("DELETE FROM invocations WHERE id IN (SELECT value FROM json_each(?))", what.invocation_ids),
@@ -85,19 +85,19 @@ def delete(transaction: Transaction, what: Batch) -> None:
 
 
 def outputs(reader: Reader) -> int:
-    """How many outputs of records there are."""
+    """Return the number of stored outputs."""
     return _number(reader, "SELECT count(*) FROM outputs")
 
 
 def size(reader: Reader) -> int:
-    """The bytes of the database."""
+    """Return the size of the database in bytes."""
     return _number(reader, "PRAGMA page_count") * _number(reader, "PRAGMA page_size")
 
 
 def free_some(database: Database) -> bool:
-    """Give some of the room that is free in the file back to the system; False when there is none left.
+    """Return some of the free space in the file to the system; return False when none is left.
 
-    Each call is a short transaction of its own, in which a part of the free pages is moved to the end and cut off.
+    Each call is a short transaction, which moves some of the free pages to the end of the file and removes them there.
     """
     before = _number(database, "PRAGMA freelist_count")
     if before:
@@ -106,7 +106,7 @@ def free_some(database: Database) -> bool:
 
 
 def shorten(database: Database) -> None:
-    """Let the file itself become shorter, as far as nobody reads what was there before."""
+    """Shorten the file itself, as far as no reader uses its earlier state."""
     database.query("PRAGMA wal_checkpoint(PASSIVE)")
 
 

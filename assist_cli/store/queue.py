@@ -1,7 +1,7 @@
 """The queue: records that wait for an instance that is away (docs/rules.md section 2).
 
-A record that may wait has ``deliver_by``. It is in the queue from when its instance was first found away, and until it
-is accepted or ends.
+A record that may wait has ``deliver_by``. It is in the queue from the first failed attempt to reach its
+instance until it is accepted or ends.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from assist_cli.model.lifecycle import MOST_QUEUED
 from assist_cli.store.database import Reader, Transaction, to_ms
 from assist_cli.store.rows import record_of
 
-NOBODY = "-"  # the sender of what waits: it is no token, so anybody sees that no process is at work on it
-_OPEN = "deliver_by IS NOT NULL AND records.status = 'Running' AND accepted = 0"  # as the index has it
+NOBODY = "-"  # the sender of a queued record: not a token, so every process sees that none handles it
+_OPEN = "deliver_by IS NOT NULL AND records.status = 'Running' AND accepted = 0"  # as in the index
 
 
 def put(transaction: Transaction, record_id: str, now: datetime, why: str) -> bool:
-    """Keep a record in the queue after an attempt that failed; False when its instance has no room for another one."""
+    """Keep a record in the queue after a failed attempt; return False when the queue of its instance is full."""
     transaction.execute(
         f"""
         UPDATE records SET tried_at = ?, tried_why = ?, sender = ?, queued_at = CASE
@@ -39,17 +39,17 @@ def put(transaction: Transaction, record_id: str, now: datetime, why: str) -> bo
 
 
 def adopt(transaction: Transaction, record_id: str, sender: str) -> bool:
-    """Let another sender have a record that waits; False when it does not wait any more."""
+    """Assign a queued record to another sender; return False when it no longer waits."""
     return transaction.execute(f"UPDATE records SET sender = ? WHERE id = ? AND {_OPEN}", [sender, record_id]) == 1  # noqa: S608
 
 
 def listing(reader: Reader) -> list[QueuedRecord]:
-    """Return what waits, in the order in which it was queued."""
+    """Return the queued records, in the order of the queue."""
     return _found(reader, "queued_at IS NOT NULL ORDER BY queued_at, records.id")
 
 
 def undelivered(reader: Reader) -> list[QueuedRecord]:
-    """Return every record that may wait and was not accepted, oldest first, whether or not it was queued yet."""
+    """Return the records that may wait and were not accepted, oldest first; not all are queued yet."""
     return _found(reader, "1 ORDER BY records.id")
 
 
@@ -64,7 +64,7 @@ def _found(reader: Reader, which: str) -> list[QueuedRecord]:
 
 
 def put_inputs(transaction: Transaction, invocation_id: str, secrets: Mapping[str, str], content: bytes | None) -> None:
-    """Keep what a later delivery needs and the history has not: where secrets are read, and the content of a file."""
+    """Write the inputs of a later delivery that are not in the history: references of secrets, content of a file."""
     if secrets or content is not None:
         transaction.execute(
             "INSERT INTO queue_inputs (invocation_id, secrets, content) VALUES (?, ?, ?)",
@@ -73,13 +73,13 @@ def put_inputs(transaction: Transaction, invocation_id: str, secrets: Mapping[st
 
 
 def inputs(reader: Reader, invocation_id: str) -> tuple[Mapping[str, str], bytes | None]:
-    """Return where the secrets of an invocation are read, by key, and the content of its file, None for a script."""
+    """Return the references of an invocation's secrets, by key, and the content of its file (None: a script)."""
     row = reader.first("SELECT secrets, content FROM queue_inputs WHERE invocation_id = ?", [invocation_id])
     return ({}, None) if row is None else (json.loads(row["secrets"]), row["content"])
 
 
 def clean(transaction: Transaction) -> None:
-    """Delete the inputs of invocations that nothing of waits any more."""
+    """Delete the inputs of invocations without waiting records."""
     transaction.execute(
         f"""
         DELETE FROM queue_inputs WHERE NOT EXISTS (

@@ -1,7 +1,7 @@
-"""Records on their way: sent, stopping, ended.
+"""The states of records: sent, stopping, ended.
 
-The three levels of status are stored side by side; whatever changes a record's status changes the other two in the
-same transaction. A final state is not overwritten: ``model.status.may_become`` decides.
+The three levels of status are stored side by side. A change of a record's status changes the other two in the same
+transaction. A final state is not overwritten: ``model.status.may_become`` decides.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from assist_cli.store.rows import OUTPUT, OUTPUTS, put_output, record_of
 
 
 def add(transaction: Transaction, invocation_id: str, found: Iterable[Record]) -> None:
-    """Write the next record of each of these instances of an invocation; what it has sent already is sent."""
+    """Write the next record of each of these instances of an invocation. A record may have been sent already."""
     found = list(found)
     transaction.execute_many(
         """
@@ -51,9 +51,9 @@ def add(transaction: Transaction, invocation_id: str, found: Iterable[Record]) -
 
 
 def mark_sent(transaction: Transaction, record_id: str, now: Moment, lifetime: timedelta) -> bool:
-    """Note that bytes of a record may leave from now on, and set its deadline; False when it is not to be sent.
+    """Note that bytes of a record may leave from now on, and set its deadline; return False if it must not be sent.
 
-    That is so when it was stopped, or closed by somebody who took its sender for dead.
+    It must not after it was stopped, or closed by a process that took its sender for dead.
     """
     changed = transaction.execute(
         """
@@ -72,12 +72,12 @@ def mark_sent(transaction: Transaction, record_id: str, now: Moment, lifetime: t
 
 
 def mark_accepted(transaction: Transaction, record_ids: Iterable[str]) -> None:
-    """Note that the agents of these records were heard to accept them."""
+    """Note that the agents of these records have accepted them."""
     transaction.execute_many("UPDATE records SET accepted = 1 WHERE id = ?", ((each,) for each in record_ids))
 
 
 def take_over(transaction: Transaction, invocation_id: str, sender: str) -> None:
-    """Let another sender have the records that are not sent yet."""
+    """Assign the records that are not sent yet to another sender."""
     transaction.execute(
         "UPDATE records SET sender = ? WHERE invocation_id = ? AND status = ? AND sent_at IS NULL",
         [sender, invocation_id, InvocationStatus.RUNNING.value],
@@ -85,15 +85,15 @@ def take_over(transaction: Transaction, invocation_id: str, sender: str) -> None
 
 
 def adopt(transaction: Transaction, record_id: str, sender: str) -> None:
-    """Let another sender have a record, sent or not."""
+    """Assign a record to another sender, sent or not."""
     transaction.execute("UPDATE records SET sender = ? WHERE id = ?", [sender, record_id])
 
 
 def mark_stopping(transaction: Transaction, invocation_id: str, instance_ids: Collection[str], now: datetime) -> int:
-    """Note that a person asked to stop what is Running of an invocation on these; the number of those instances.
+    """Note the request to stop an invocation where it is Running on these instances; return how many these are.
 
-    Where no record is open, because it is between two firings or before its first, it is Stopped by this, and the
-    newest record there has the moment.
+    Where no record is open, because it is between two firings or before its first, it becomes Stopped, and the newest
+    record gets the moment of the request.
     """
     which = json.dumps(list(instance_ids))
     running, stopping, stopped = (
@@ -133,9 +133,9 @@ def mark_stopping(transaction: Transaction, invocation_id: str, instance_ids: Co
 
 
 def settle(transaction: Transaction, outcomes: Mapping[str, Outcome]) -> dict[str, InvocationStatus]:
-    """Write how records ended, by record id; how those that it was news for stood before.
+    """Write the outcomes of records, by record id; return the earlier status of those that changed.
 
-    A record that is final already stays as it is, but for the one correction that ``may_become`` allows.
+    A record that is already final stays as it is, except for the one correction that ``may_become`` allows.
     """
     written = {}
     touched: dict[str, datetime | None] = {}
@@ -155,7 +155,7 @@ def settle(transaction: Transaction, outcomes: Mapping[str, Outcome]) -> dict[st
         old = InvocationStatus(row["status"])
         if not may_become(old, outcome.status, error_code=row["error_code"]):
             continue
-        is_periodic = row["repeat_mode"] == RepeatMode.PERIOD.value  # however its record ended, it was stopped there
+        is_periodic = row["repeat_mode"] == RepeatMode.PERIOD.value  # it keeps the moment of the stop, however it ended
         transaction.execute(
             """
             UPDATE records SET status = ?, exit_code = ?, error_code = ?, error_info = ?,
@@ -175,9 +175,9 @@ def settle(transaction: Transaction, outcomes: Mapping[str, Outcome]) -> dict[st
             ],
         )
         put_output(transaction, record_id, outcome.output)
-        if outcome.accepted:  # of one that is closed unanswered, what it had printed by then is all that is known
+        if outcome.accepted:  # a record that is closed as unanswered keeps its interim output
             transaction.execute("DELETE FROM interim WHERE record_id = ?", [record_id])
-        if row["number"] == row["repeats"]:  # an older one says nothing about how the instance stands
+        if row["number"] == row["repeats"]:  # an older record does not change the status of the instance
             status = instance_status(
                 InvocationStatus(row["instance_status"]),
                 outcome.status,
@@ -196,7 +196,7 @@ def settle(transaction: Transaction, outcomes: Mapping[str, Outcome]) -> dict[st
 
 
 def get(reader: Reader, record_id: str, *, output: bool = False) -> Record | None:
-    """A record as it stands, with its output only where that is asked for; None when it was removed."""
+    """Return a record, with its output on request; None when it was removed."""
     columns, joins = (f", {OUTPUT}", OUTPUTS) if output else ("", "")
     row = reader.first(f"SELECT records.*{columns} FROM records {joins} WHERE records.id = ?", [record_id])  # noqa: S608
     return None if row is None else record_of(row, output=output)
@@ -209,9 +209,9 @@ def is_of_file(reader: Reader, record_id: str) -> bool:
 
 
 def unsettled(reader: Reader, *, invocation_id: str | None = None) -> dict[str, list[Record]]:
-    """The records that may change yet, by invocation: the open ones of all, or of one invocation.
+    """Return the records that may still change, by invocation: all open ones, or those of one invocation.
 
-    Of one, also those that were closed because nobody answered.
+    For one invocation, these include the ones that were closed as unanswered.
     """
     if invocation_id is None:
         rows = reader.query("SELECT * FROM records WHERE status IN ('Running', 'Stopping')")
@@ -230,7 +230,7 @@ def unsettled(reader: Reader, *, invocation_id: str | None = None) -> dict[str, 
 
 
 def unanswered(reader: Reader, since: datetime) -> list[Record]:
-    """The records that were closed since then because nobody answered, and may be corrected."""
+    """Return the records that were closed as unanswered since a moment, and may be corrected."""
     rows = reader.query(
         f"SELECT * FROM records WHERE error_code = '{UNANSWERED}' AND finished_at > ?",  # noqa: S608
         [to_ms(since)],
@@ -239,9 +239,9 @@ def unanswered(reader: Reader, since: datetime) -> list[Record]:
 
 
 def _update_status(transaction: Transaction, invocation_id: str, now: datetime | None) -> None:
-    """Let the invocation follow from its instances; it ends with its last record, or by this, ``now``.
+    """Set the status of an invocation by those of its instances. It ends with its last record, or ``now``.
 
-    One that runs again and again ends no sooner than when it was stopped.
+    A periodic one ends no sooner than when it was stopped.
     """
     status = invoke_status(_counts(transaction, invocation_id))
     finished = None

@@ -1,4 +1,4 @@
-"""Rows of invocations, transfers, records and outputs: from the model and back."""
+"""Conversion between rows and the model: invocations, transfers, records and outputs."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from assist_cli.model.status import InvocationStatus, InvokeStatus
 from assist_cli.model.transfer import Transfer
 from assist_cli.store.database import Reader, Transaction, from_ms, from_ms_or_none
 
-MOST_INFO = 4000  # characters of an ErrorInfo; older versions have written what agents said, however long
-# What a record wrote, or as long as it runs has written so far: the columns of ``record_of``, and whence they come.
+MOST_INFO = 4000  # characters of an ErrorInfo; older versions stored the messages of agents at any length
+# The output of a record, or its interim output while it runs: the columns for ``record_of``, and their tables.
 OUTPUT = ", ".join(f"coalesce(outputs.{name}, interim.{name}) AS {name}" for name in ("runs", "cut", "dropped", "data"))
 OUTPUTS = """
     LEFT JOIN outputs ON outputs.record_id = records.id LEFT JOIN interim ON interim.record_id = records.id
@@ -26,7 +26,7 @@ OUTPUTS = """
 def invocation_of(
     row: sqlite3.Row, content: bytes, instances: Collection[InvocationInstance], transfer: Transfer | None = None
 ) -> Invocation:
-    """An invocation from its row. Of a file that was sent the fields of the command are empty."""
+    """Return an invocation from its row. For a file, the fields of the command are empty."""
     return Invocation(
         id=row["id"],
         command_id=row["command_id"],
@@ -53,7 +53,7 @@ def invocation_of(
 
 
 def record_of(row: sqlite3.Row, *, output: bool = False) -> Record:
-    """A record from its row. With ``output``, the row has its columns too; null where nothing was printed."""
+    """Return a record from its row. With ``output``, the row has its columns too; null where nothing was printed."""
     return Record(
         id=row["id"],
         instance_id=row["instance_id"],
@@ -86,7 +86,7 @@ def wait_of(row: sqlite3.Row) -> Wait | None:
 
 
 def exit_code_of(row: sqlite3.Row) -> int | None:
-    """The exit code of a row; None where an older version has written what no exit code is."""
+    """Return the exit code of a row; None where an older version has stored something else."""
     return row["exit_code"] if isinstance(row["exit_code"], int) else None
 
 
@@ -141,7 +141,7 @@ def get_transfer(reader: Reader, invocation_id: str) -> Transfer | None:
 
 
 def packed(parameters: Mapping[str, Value]) -> str:
-    """Values as JSON; null stands for a secret, whose value is kept nowhere."""
+    """Return values as JSON; null stands for a secret, whose value is never stored."""
     return json.dumps(
         {key: None if isinstance(value, Secret) else value for key, value in parameters.items()}, ensure_ascii=False
     )

@@ -1,4 +1,4 @@
-"""Rows of schedules, each column checked as it is read: a file can be changed by others, and SQLite keeps any type."""
+"""Rows of schedules. Each column is checked when it is read: other programs may have changed the file."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from assist_cli.store.database import EPOCH, LATEST_MS, MILLISECOND, from_ms
 END_MS = 4_102_617_600_000  # 2100-01-03: in no zone does a frequency fire later, and no jitter is longer
 MOST_KEPT = 2**63 - 1  # the largest number of SQLite
 MOST_REVISIONS = 2**53
-SHOWN = 40  # characters of what a column says
+SHOWN = 40  # characters of an invalid value
 
-# Texts as bytes, since one that is not UTF-8 would make the whole query fail.
+# Texts are read as bytes, since one that is not UTF-8 would make the whole query fail.
 COLUMNS = "invocation_id, " + ", ".join(
     f"CASE typeof({name}) WHEN 'text' THEN CAST({name} AS BLOB) ELSE {name} END AS {name}"
     for name in (
@@ -31,7 +31,7 @@ U = TypeVar("U")
 
 
 def schedule_of(row: sqlite3.Row) -> Schedule:
-    """A schedule from its COLUMNS. Of those that make no sense ``fault`` tells, and a harmless value stands there."""
+    """Return a schedule from its COLUMNS. ``fault`` describes invalid columns, which get harmless values."""
     faults: list[str] = []
 
     def read(name: str, convert: Callable[[object], T], instead: U) -> T | U:
@@ -39,7 +39,9 @@ def schedule_of(row: sqlite3.Row) -> Schedule:
         try:
             return convert(value)
         except (ValueError, RecursionError):
-            faults.append("secrets are no names with references" if name == "secrets" else f"{name} is {_shown(value)}")
+            faults.append(
+                "secrets are not names with references" if name == "secrets" else f"{name} is {_shown(value)}"
+            )
             return instead
 
     read("revision", lambda value: _whole(value, 0, MOST_REVISIONS), 0)
@@ -59,12 +61,12 @@ def schedule_of(row: sqlite3.Row) -> Schedule:
         booted=read("booted_at", _moment_or_none, None),
         boot=read("boot", _text, ""),
         error=None if row["error"] is None else legible(row["error"]),
-        fault=f"cannot read what is stored of the schedule: {'; '.join(faults)}" if faults else None,
+        fault=f"cannot read the stored schedule: {'; '.join(faults)}" if faults else None,
     )
 
 
 def legible(value: object) -> str:
-    """What a text column says, in characters, whatever it is."""
+    """Return the value of a text column in characters, whatever it is."""
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
 
 
@@ -105,5 +107,5 @@ def _references(value: object) -> Mapping[str, str]:
     found = json.loads(_text(value))
     if not isinstance(found, dict) or not all(isinstance(each, str) for each in found.values()):
         raise ValueError(value)
-    "".join([*found, *found.values()]).encode("utf-8")  # JSON can hold characters that there are not
+    "".join([*found, *found.values()]).encode("utf-8")  # JSON can contain invalid characters
     return found

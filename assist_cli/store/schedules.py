@@ -1,4 +1,4 @@
-"""Schedules: when an invocation runs again or later. What people change in them has a new revision each time."""
+"""Schedules of invocations. Each change by a person gives a schedule a new revision."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from assist_cli.store.schedule_rows import COLUMNS, IS_DUE_TIME, MOST_REVISIONS,
 
 _IS_REVISION = f"revision BETWEEN 0 AND {MOST_REVISIONS}"
 _NEXT_REVISION = f"(SELECT coalesce(max(revision), 0) + 1 FROM schedules WHERE {_IS_REVISION})"  # noqa: S608
-# What is left by a change from outside without its invocation cannot be shown; the database check tells of it.
+# A schedule without its invocation, left by a change from outside, cannot be shown. The database check reports it.
 _OWNED = "schedules JOIN invocations ON invocations.id = invocation_id"
-# By the sums of SQL a text is 0: what makes no sense would become a time.
+# In sums of SQL a text counts as 0: an invalid value would become a time.
 _CAN_BE_MOVED = " AND ".join(
     f"coalesce({name}, 0) BETWEEN -{LATEST_MS} AND {LATEST_MS}"
     for name in ("anchor_at", "next_at", "last_at", "instant_at", "booted_at")
@@ -30,7 +30,7 @@ _CAN_BE_MOVED = " AND ".join(
 
 
 def add(transaction: Transaction, schedule: Schedule) -> None:
-    """Write the schedule of an invocation that was written just now."""
+    """Write the schedule of an invocation that was just written."""
     transaction.execute(
         f"""
         INSERT INTO schedules (invocation_id, frequency, timezone, anchor_at, next_at, jitter_ms, missed, keep, secrets,
@@ -55,13 +55,13 @@ def add(transaction: Transaction, schedule: Schedule) -> None:
 
 
 def get(reader: Reader, invocation_id: str) -> Schedule | None:
-    """The schedule of an invocation; None when it has none. What makes no sense in its row is its ``fault``."""
+    """Return the schedule of an invocation; None when it has none. ``fault`` describes invalid values."""
     row = reader.first(f"SELECT {COLUMNS} FROM schedules WHERE invocation_id = ?", [invocation_id])  # noqa: S608
     return None if row is None else schedule_of(row)
 
 
 def open_among(reader: Reader, invocation_ids: Sequence[str]) -> list[Schedule]:
-    """The schedules of these invocations that will fire again, also while they are paused."""
+    """Return the schedules of these invocations that will fire again, also paused ones."""
     rows = reader.query(
         f"SELECT {COLUMNS} FROM schedules WHERE next_at IS NOT NULL"  # noqa: S608
         " AND invocation_id IN (SELECT value FROM json_each(?))",
@@ -71,10 +71,10 @@ def open_among(reader: Reader, invocation_ids: Sequence[str]) -> list[Schedule]:
 
 
 def changed(reader: Reader, revision: int) -> tuple[int, dict[str, int | None]]:
-    """What people changed since a revision (0: all): the newest revision, and the next due time of each in ms.
+    """Return the schedules that people changed since a revision (0: all): newest revision, next due time of each in ms.
 
-    None means that it does not fire: it is over, or paused. One whose due time makes no sense is due at
-    once, so that it is told.
+    None: it does not fire, since it has ended or is paused. A schedule with an invalid due time is due immediately, so
+    that the fault is reported.
     """
     rows = reader.query(
         f"""
@@ -91,26 +91,26 @@ def changed(reader: Reader, revision: int) -> tuple[int, dict[str, int | None]]:
 
 
 def ids(reader: Reader) -> list[str]:
-    """The invocations that have a schedule, also one that is over; newest first."""
+    """Return the ids of the invocations with a schedule, also of ended ones, newest first."""
     rows = reader.query(f"SELECT invocation_id FROM {_OWNED} ORDER BY invocation_id DESC")  # noqa: S608
     return [row["invocation_id"] for row in rows]
 
 
 def open_ids(reader: Reader) -> list[str]:
-    """Those that will fire again, also while they are paused."""
+    """Return the ids of those that will fire again, also of paused ones."""
     rows = reader.query(f"SELECT invocation_id FROM {_OWNED} WHERE next_at IS NOT NULL ORDER BY 1")  # noqa: S608
     return [row["invocation_id"] for row in rows]
 
 
 def count_open(reader: Reader) -> int:
-    """How many will fire again, those that are paused left out."""
+    """Return how many schedules will fire again, without the paused ones."""
     row = reader.first("SELECT count(*) AS count FROM schedules WHERE next_at IS NOT NULL AND paused_at IS NULL")
     assert row is not None
     return int(row["count"])
 
 
 def on_instance(reader: Reader, instance_id: str) -> list[str]:
-    """The ids of the invocations that will fire on an instance again."""
+    """Return the ids of the invocations that will fire on an instance again."""
     rows = reader.query(
         """
         SELECT invocation_id FROM schedules JOIN invocation_instances AS place USING (invocation_id)
@@ -122,9 +122,9 @@ def on_instance(reader: Reader, instance_id: str) -> list[str]:
 
 
 def advance(transaction: Transaction, schedule: Schedule, upcoming: datetime | None, last: datetime | None) -> bool:
-    """Let the due time after ``schedule.next`` be the next; False when somebody else has changed the schedule.
+    """Make the due time after ``schedule.next`` the next; return False if another process has changed the schedule.
 
-    It is by this that a due time fires once, whoever is killed.
+    This guarantees that a due time fires at most once, whatever crashes.
     """
     changed = transaction.execute(
         """
@@ -144,7 +144,7 @@ def pause(transaction: Transaction, invocation_id: str, now: datetime) -> None:
 
 
 def resume(transaction: Transaction, invocation_id: str, upcoming: datetime) -> None:
-    """Let it fire again, from this due time on."""
+    """Resume a schedule from this due time on."""
     transaction.execute(
         f"UPDATE schedules SET paused_at = NULL, next_at = ?, revision = {_NEXT_REVISION} WHERE invocation_id = ?",  # noqa: S608
         [to_ms(upcoming), invocation_id],
@@ -152,7 +152,7 @@ def resume(transaction: Transaction, invocation_id: str, upcoming: datetime) -> 
 
 
 def change(transaction: Transaction, schedule: Schedule) -> None:
-    """Give it the frequency of this one, which counts from its anchor on."""
+    """Replace the frequency of a schedule. Its intervals count from the new anchor."""
     transaction.execute(
         f"""
         UPDATE schedules SET frequency = ?, timezone = ?, anchor_at = ?, next_at = ?, booted_at = ?, boot = ?,
@@ -176,7 +176,7 @@ def change(transaction: Transaction, schedule: Schedule) -> None:
 
 
 def join(transaction: Transaction, invocation_id: str, instances: Iterable[Instance]) -> None:
-    """Let it run on these too, from its next due time on."""
+    """Add instances to a schedule, from its next due time on."""
     transaction.execute_many(
         """
         INSERT INTO invocation_instances (invocation_id, instance_id, position, instance_name, status, repeats)
@@ -187,7 +187,7 @@ def join(transaction: Transaction, invocation_id: str, instances: Iterable[Insta
 
 
 def end(transaction: Transaction, invocation_id: str) -> None:
-    """Let it fire no more."""
+    """End a schedule: it does not fire again."""
     transaction.execute(
         f"UPDATE schedules SET next_at = NULL, revision = {_NEXT_REVISION} WHERE invocation_id = ?",  # noqa: S608
         [invocation_id],
@@ -195,9 +195,9 @@ def end(transaction: Transaction, invocation_id: str) -> None:
 
 
 def shift_elapsed(transaction: Transaction, boot: str, booted: datetime, least: timedelta) -> None:
-    """Move what counts elapsed time along with a clock that was set: ``booted`` is when this ``boot`` was, by it.
+    """Correct the schedules that count elapsed time after the clock was set; ``booted`` is the start ``boot`` by it.
 
-    Less than ``least`` is no step. Where the machine was started since, its times are right by the wall clock.
+    A step of less than ``least`` is ignored. If the machine has restarted since, the times are right by the wall clock.
     """
     transaction.execute(
         f"""
@@ -211,7 +211,7 @@ def shift_elapsed(transaction: Transaction, boot: str, booted: datetime, least: 
 
 
 def adopt_boot(transaction: Transaction, boot: str, booted: datetime) -> None:
-    """Count elapsed time by this start of the machine, where it was counted by an older one or by an unknown one."""
+    """Count elapsed time from this start of the machine, instead of an older or unknown one."""
     transaction.execute(
         "UPDATE schedules SET boot = ?1, booted_at = ?2 WHERE booted_at IS NOT NULL AND (boot <> ?1 OR boot = '')",
         [boot, to_ms(booted)],
@@ -219,17 +219,17 @@ def adopt_boot(transaction: Transaction, boot: str, booted: datetime) -> None:
 
 
 def note_error(transaction: Transaction, invocation_id: str, error: str | None) -> bool:
-    """Note why it could not be fired (None: it could); False when the invocation has no schedule."""
+    """Note why a schedule could not fire (None: it could); return False if the invocation has no schedule."""
     return transaction.execute("UPDATE schedules SET error = ? WHERE invocation_id = ?", [error, invocation_id]) == 1
 
 
 def clear_errors(transaction: Transaction) -> None:
-    """Clear the errors of all."""
+    """Clear the errors of all schedules."""
     transaction.execute("UPDATE schedules SET error = NULL WHERE error IS NOT NULL")
 
 
 def errors(reader: Reader) -> dict[str, str]:
-    """Those that could not be fired when that was tried last, and why."""
+    """Return the schedules whose last attempt to fire failed, with the reasons."""
     rows = reader.query(
         "SELECT invocation_id, CAST(error AS BLOB) AS error FROM schedules"
         " WHERE error IS NOT NULL AND next_at IS NOT NULL ORDER BY 1"
@@ -238,7 +238,7 @@ def errors(reader: Reader) -> dict[str, str]:
 
 
 def ahead(reader: Reader, now: datetime) -> list[str]:
-    """Those that have fired or were made, by their own word, after now: the clock was set back since."""
+    """Return the schedules that fired or were created after ``now``: the clock was set back since."""
     rows = reader.query(
         "SELECT invocation_id FROM schedules WHERE next_at IS NOT NULL AND coalesce(last_at, anchor_at) > ?",
         [to_ms(now)],
@@ -247,7 +247,7 @@ def ahead(reader: Reader, now: datetime) -> list[str]:
 
 
 def passed_over(reader: Reader, before: datetime, now: datetime) -> list[str]:
-    """Those whose next due time lies between these: where the clock was set ahead, it has not come but was left out."""
+    """Return the schedules due between these moments: a clock that was set ahead has skipped these due times."""
     rows = reader.query(
         "SELECT invocation_id FROM schedules WHERE next_at > ? AND next_at <= ? AND paused_at IS NULL",
         [to_ms(before), to_ms(now)],
@@ -256,7 +256,7 @@ def passed_over(reader: Reader, before: datetime, now: datetime) -> list[str]:
 
 
 def set_next(transaction: Transaction, schedule: Schedule, upcoming: datetime | None) -> bool:
-    """Correct the next due time of a schedule, and its anchor; False when somebody else has changed it."""
+    """Correct the next due time of a schedule, and its anchor; return False if another process has changed it."""
     changed = transaction.execute(
         "UPDATE schedules SET next_at = ?, anchor_at = ? WHERE invocation_id = ? AND next_at = ?",
         [to_ms_or_none(upcoming), to_ms(schedule.anchor), schedule.invocation_id, to_ms_or_none(schedule.next)],

@@ -1,4 +1,4 @@
-"""The script of a periodic invocation that is changed: what ran before stays, with the time until which it ran."""
+"""Former scripts of a periodic invocation, each with the time until which it ran."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from assist_cli.store.rows import packed, unpacked
 
 
 def change(transaction: Transaction, new: Invocation, now: datetime) -> None:
-    """Have an invocation run the script and the values of ``new`` from its next record on."""
+    """Make an invocation run the script and the values of ``new`` from its next record on."""
     transaction.execute(
         """
         INSERT INTO former_scripts
@@ -39,7 +39,7 @@ def change(transaction: Transaction, new: Invocation, now: datetime) -> None:
 
 
 def former(reader: Reader, now: Invocation) -> list[tuple[datetime, Invocation]]:
-    """What an invocation ran before, the newest first, each with the time until which it did."""
+    """Return the former scripts of an invocation, newest first, each with the time until which it ran."""
     rows = reader.query("SELECT * FROM former_scripts WHERE invocation_id = ? ORDER BY until_at DESC", [now.id])
     return [
         (

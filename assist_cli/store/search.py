@@ -1,9 +1,9 @@
-"""Looking for words in what was printed, in scripts, and in the names of commands and instances.
+"""Full-text search in outputs, in scripts, and in the names of commands and instances.
 
-Two indexes of words (FTS5) refer to the texts where they lie. Nothing that runs waits for them: ``index_some`` takes up
-what was written since it was called last, a little in each transaction, and two settings hold how far it has come.
-Numbers of texts only grow, so what is behind the mark is in the index, and what is beyond it is not. A text that is
-deleted takes its words with it (a trigger).
+Two FTS5 indexes refer to the texts where they are stored. No run waits for them: ``index_some`` adds the texts that
+were written since its last call, a few in each transaction, and two settings have its position. The numbers of texts
+only grow, so the texts up to the position are in the index, and the others are not. A trigger removes the words of a
+deleted text.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from assist_cli.model.invocation import Hit
 from assist_cli.model.phrase import Phrase
 from assist_cli.store.database import Reader, Transaction, from_ms, to_ms
 
-TEXTS = 2_000  # in one transaction, which others who write wait for
+TEXTS = 2_000  # in one transaction, which other writers wait for
 TEXT_BYTES = 2 * 1024 * 1024
 MERGED_PAGES = 500
 
@@ -29,14 +29,14 @@ _INVOCATIONS = "search.invocations"
 
 
 def behind(reader: Reader) -> int:
-    """About how many texts are not in the indexes yet."""
+    """Return about how many texts are not in the indexes yet."""
     row = reader.first("SELECT (SELECT max(number) FROM outputs), (SELECT max(number) FROM invocations)")
     assert row is not None
     return max((row[0] or 0) - _mark(reader, _OUTPUTS), 0) + max((row[1] or 0) - _mark(reader, _INVOCATIONS), 0)
 
 
 def index_some(transaction: Transaction, *, most: int = TEXT_BYTES) -> int:
-    """Take up the next texts, of ``most`` bytes in all; how many these were, 0 when there are no more."""
+    """Add the next texts to the indexes, of ``most`` bytes in all; return their number, 0 when there are none."""
     mark = _mark(transaction, _OUTPUTS)
     rows = transaction.query(
         "SELECT number, length(data) AS size FROM outputs WHERE number > ? ORDER BY number LIMIT ?", [mark, TEXTS]
@@ -71,7 +71,7 @@ def index_some(transaction: Transaction, *, most: int = TEXT_BYTES) -> int:
 
 @contextlib.contextmanager
 def reindexed(transaction: Transaction, invocation_id: str) -> Iterator[None]:
-    """Have the index of words follow what the block changes in the texts of an invocation, where it has them."""
+    """Keep the index correct while the block changes texts of an invocation that are in it."""
     texts = """
         SELECT {}number, command_name, content, instance_names FROM invocation_texts
         WHERE id = ? AND number <= (SELECT CAST(value AS INTEGER) FROM settings WHERE name = ?)
@@ -86,9 +86,9 @@ def reindexed(transaction: Transaction, invocation_id: str) -> Iterator[None]:
 
 
 def tidy_some(transaction: Transaction, *, begin: bool = False) -> bool:
-    """Rewrite a part of the index without what was removed from it; False when nothing is left to do.
+    """Rewrite a part of the index without its deleted words; return False when nothing is left to do.
 
-    ``begin`` asks for the whole of it to be rewritten, by this and the next calls.
+    With ``begin``, this and the next calls rewrite all of it.
     """
     before = _changes(transaction)
     pages = -MERGED_PAGES if begin else MERGED_PAGES
@@ -104,7 +104,7 @@ def search(
     since: datetime | None = None,
     limit: int | None = None,
 ) -> list[Hit]:
-    """The newest hits first, at most ``limit`` of them (None: all)."""
+    """Return the hits, newest first, at most ``limit`` of them (None: all)."""
     since_ms = 0 if since is None else to_ms(since)
     where = None if instance_ids is None else json.dumps(list(instance_ids))
     most = -1 if limit is None else limit
@@ -116,9 +116,9 @@ def search(
 
 
 def _in_outputs(reader: Reader, wanted: Phrase, where: str | None, since_ms: int, limit: int) -> Iterator[Hit]:
-    """The order of the joins is the one of the tables, so that it ends with the last hit that is wanted.
+    """Yield the hits in outputs. The joins are in the order of the tables, so that the query can end at its limit.
 
-    What stands around the words is found here: ``snippet`` of FTS5 takes minutes where a text has a word very often.
+    The text around the words is found here: ``snippet`` of FTS5 takes minutes where a text has a word very often.
     """
     rows = reader.query(
         """
@@ -164,7 +164,7 @@ def _in_invocations(reader: Reader, wanted: Phrase, where: str | None, since_ms:
 
 
 def _query(wanted: Phrase) -> str:
-    """A phrase as FTS5 writes it, in which nothing but the star at its end means something."""
+    """Return a phrase as FTS5 writes it. Only the star at its end has a meaning."""
     quoted = wanted.text.replace('"', '""').replace("\0", " ")
     return f'"{quoted}"' + ("*" if wanted.open_end else "")
 
@@ -186,7 +186,7 @@ def _hit(row: sqlite3.Row, snippet: str) -> Hit:
 
 
 def _as_many_as_fit(rows: Collection[sqlite3.Row], most: int) -> tuple[int, int]:
-    """The number of the last text that goes into one transaction, one at least, and how many these are."""
+    """Return the number of the last text that fits into one transaction, and how many fit; at least one."""
     size = end = count = 0
     for row in rows:
         size += row["size"]
@@ -198,7 +198,7 @@ def _as_many_as_fit(rows: Collection[sqlite3.Row], most: int) -> tuple[int, int]
 
 
 def _changes(reader: Reader) -> int:
-    """The rows that this connection has changed; FTS5 counts one where it found nothing to merge."""
+    """Return how many rows this connection has changed. FTS5 counts one where it found nothing to merge."""
     row = reader.first("SELECT total_changes()")
     assert row is not None
     return int(row[0])

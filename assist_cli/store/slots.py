@@ -1,7 +1,7 @@
-"""Slots: what became of each due time of a schedule, on each of its instances.
+"""Slots: the outcome of each due time of a schedule, on each of its instances.
 
-A slot is written with its record, in the transaction that moves the schedule on, before anything is sent. A stretch of
-due times that were missed is one row, however many they are.
+A slot is written with its record, in the transaction that advances the schedule, before anything is sent. Successive
+missed due times are one row, whatever their number.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from assist_cli.store.rows import record_of
 
 @dataclass(frozen=True)
 class ScheduledInstance:
-    """An instance on which a scheduled invocation fires: how often it has, and whether the newest record is open."""
+    """An instance on which a schedule fires: the number of its records, and if the newest one is open."""
 
     instance_id: str
     instance_name: str
@@ -37,7 +37,7 @@ class ScheduledInstance:
 
 @dataclass(frozen=True)
 class Waiting:
-    """A slot whose record no agent has been heard to accept, and that record."""
+    """A slot with its record, which no agent is known to have accepted."""
 
     invocation_id: str
     instance_name: str
@@ -47,14 +47,14 @@ class Waiting:
 
 @dataclass(frozen=True)
 class SlotRange:
-    """A slot, or with ``until`` all due times from its own until before that."""
+    """A slot or, with ``until``, all due times from its own until before that."""
 
     slot: Slot
     until: datetime | None
 
 
 def places(reader: Reader, invocation_id: str) -> list[ScheduledInstance]:
-    """The instances on which an invocation was not stopped, in their order."""
+    """Return the instances on which an invocation was not stopped, in their order."""
     rows = reader.query(
         """
         SELECT place.instance_id, place.instance_name, place.repeats,
@@ -72,7 +72,7 @@ def places(reader: Reader, invocation_id: str) -> list[ScheduledInstance]:
 
 
 def add(transaction: Transaction, invocation_id: str, slots: Iterable[Slot], *, made_up: bool = False) -> None:
-    """Write slots as they stand. One that is ``made_up`` is MadeUp when its record is accepted."""
+    """Write slots. One that is ``made_up`` becomes MadeUp when its record is accepted."""
     transaction.execute_many(
         """
         INSERT INTO slots (invocation_id, instance_id, due_at, outcome, made_up, lateness_ms, record_id)
@@ -96,7 +96,7 @@ def add(transaction: Transaction, invocation_id: str, slots: Iterable[Slot], *, 
 def add_missed(
     transaction: Transaction, invocation_id: str, instance_ids: Iterable[str], first: datetime, until: datetime
 ) -> None:
-    """Write that nobody served at the due times from ``first`` until before ``until``."""
+    """Write the due times from ``first`` until before ``until`` as missed while the server was down."""
     transaction.execute_many(
         "INSERT INTO slots (invocation_id, instance_id, due_at, until_at, outcome) VALUES (?, ?, ?, ?, ?)",
         ((invocation_id, each, to_ms(first), to_ms(until), SlotOutcome.MISSED_DOWN.value) for each in instance_ids),
@@ -104,7 +104,7 @@ def add_missed(
 
 
 def note_lateness(transaction: Transaction, lateness: Mapping[str, timedelta]) -> None:
-    """Note by how much records are late that are sent now."""
+    """Note the lateness of records that are sent now."""
     transaction.execute_many(
         "UPDATE slots SET lateness_ms = ? WHERE record_id = ?",
         ((late // MILLISECOND, record_id) for record_id, late in lateness.items()),
@@ -112,9 +112,9 @@ def note_lateness(transaction: Transaction, lateness: Mapping[str, timedelta]) -
 
 
 def settle(transaction: Transaction, accepted: Mapping[str, bool]) -> None:
-    """Write of records, where they belong to a slot, whether their agent has accepted them.
+    """Write if the agents have accepted these records, where they belong to a slot.
 
-    That it has, stays; that it has not, may turn out to be wrong.
+    An acceptance is final; a missing one may be corrected.
     """
     for record_id, heard in accepted.items():
         for row in transaction.query(
@@ -130,7 +130,7 @@ def settle(transaction: Transaction, accepted: Mapping[str, bool]) -> None:
 
 
 def waiting(reader: Reader) -> list[Waiting]:
-    """What was to be sent and has not been heard to arrive."""
+    """Return the slots whose records are not yet known to be accepted."""
     rows = reader.query(
         """
         SELECT records.*, slots.due_at, place.instance_name
@@ -146,7 +146,7 @@ def waiting(reader: Reader) -> list[Waiting]:
 def listing(
     reader: Reader, invocation_id: str, *, instance_ids: Collection[str] | None = None, limit: int | None
 ) -> list[SlotRange]:
-    """The newest lines first, of all instances or of these, at most ``limit`` of them (None: all)."""
+    """Return slots, newest first, of all instances or of these, at most ``limit`` of them (None: all)."""
     rows = reader.query(
         "SELECT * FROM slots WHERE invocation_id = ? ORDER BY number DESC LIMIT ?",
         [invocation_id, -1 if limit is None or instance_ids is not None else limit],
@@ -156,9 +156,9 @@ def listing(
 
 
 def old_records(reader: Reader, invocation_id: str, keep: int) -> list[str]:
-    """The ids of the records of a schedule that are not to be kept.
+    """Return the ids of the records of a schedule that are past their retention.
 
-    Of each instance the newest ``keep`` are, and of the older ones the newest ``keep`` of those that did not succeed.
+    Of each instance the newest ``keep`` stay, and of the older ones the newest ``keep`` that did not succeed.
     """
     rows = reader.query(
         """
@@ -178,7 +178,7 @@ def old_records(reader: Reader, invocation_id: str, keep: int) -> list[str]:
 
 
 def prune(transaction: Transaction, invocation_id: str, keep: int) -> None:
-    """Remove the slots whose record is gone, or that had none; of each instance the newest ``keep`` stay."""
+    """Delete the slots that have no record, or no longer; of each instance the newest ``keep`` stay."""
     for row in transaction.query(
         "SELECT instance_id FROM invocation_instances WHERE invocation_id = ?", [invocation_id]
     ):

@@ -96,12 +96,12 @@ def _changed(sql: str) -> Callable[[Path], None]:
 @pytest.mark.parametrize(
     ("damage", "status", "hint"),
     [
-        (lambda path: path.write_bytes(b"\xe5" * 50_000), 74, "copy of assist.db"),
-        (lambda path: path.write_bytes(b""), 74, "copy of assist.db"),
-        (_half, 74, "copy of assist.db"),
-        (_index, None, "copy of assist.db"),
-        (_changed("DROP TABLE command_versions"), 74, "copy of assist.db"),
-        (_changed("DELETE FROM settings"), None, "copy of assist.db"),
+        (lambda path: path.write_bytes(b"\xe5" * 50_000), 74, "assist.db from a backup"),
+        (lambda path: path.write_bytes(b""), 74, "assist.db from a backup"),
+        (_half, 74, "assist.db from a backup"),
+        (_index, None, "assist.db from a backup"),
+        (_changed("DROP TABLE command_versions"), 74, "assist.db from a backup"),
+        (_changed("DELETE FROM settings"), None, "assist.db from a backup"),
         (_changed(f"PRAGMA user_version = {SCHEMA_VERSION + 1}"), 65, "newer Assist"),
     ],
     ids=["garbage", "empty", "truncated", "index", "table", "settings", "newer"],
@@ -141,10 +141,10 @@ def test_values_that_nobody_wrote_are_damage_and_not_a_bug(assist: Application, 
         "INSERT INTO invocations (id, status, created_at, command_id, command_type, repeat_mode, timeout, keep_script,"
         " parameters, content) VALUES ('t-1', 'Rvnning', 1, 'c-1', 'RunShellScript', 'Once', 60, 0, '{}', x'')"
     )(database)
-    assert bad(assist)["database"][0] == "t-1 has a status that there is not"
+    assert bad(assist)["database"][0] == "t-1 has an unknown status"
     done = assist("invocation", "list")
     assert (done.returncode, done.stdout) == (74, b"")
-    assert b"error: cannot go on: t-1 has a status" in done.stderr
+    assert b"error: cannot go on: t-1 has an unknown status" in done.stderr
     assert not (database.parent / "logs").exists()
 
 
@@ -175,7 +175,7 @@ def test_a_log_that_is_damaged_is_told_and_left_as_it_is(
     path.write_bytes(log)
     detail, hint = bad(assist)["database"]
     assert detail.startswith("its log assist.db-wal is damaged")
-    assert "copy of assist.db" in (hint or "")
+    assert "assist.db from a backup" in (hint or "")
     assert path.read_bytes() == log
 
 

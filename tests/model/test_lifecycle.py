@@ -124,7 +124,7 @@ def test_who_is_at_work_is_left_alone_until_the_deadline_but_for_a_stop() -> Non
         if attended and case.standing is Standing.RUNNING and case.heard is Heard.NOT_ASKED:
             assert isinstance(action, Leave)
         if attended and isinstance(action, Close) and case.standing is Standing.RUNNING:
-            assert not action.forget or case.facts.accepted, "its output is left to who follows it"
+            assert not action.release or case.facts.accepted, "its output is left to who follows it"
 
 
 def test_what_is_late_is_closed_at_the_first_answer() -> None:

@@ -48,7 +48,7 @@ def test_render_keeps_everything_that_is_not_a_parameter(script: bytes) -> None:
     assert parameters.render(template, dict.fromkeys(template.keys, "")) == b"".join(
         (b"''" if p.quoted else b"") if isinstance(p, parameters.Placeholder) else p for p in template.pieces
     )
-    if not any(slot.quoted for slot in template.slots):
+    if not any(slot.quoted for slot in template.placeholders):
         assert parameters.render(template, dict.fromkeys(template.keys, "")) == kept
 
 
@@ -91,7 +91,7 @@ def test_a_quoted_value_is_one_shell_word(shell: str, values: list[str]) -> None
 )
 def test_other_braces_are_text(text: str) -> None:
     template = parameters.parse(text.encode())
-    assert template.slots == ()
+    assert template.placeholders == ()
     assert parameters.render(template, {}) == text.encode()
 
 
@@ -160,10 +160,10 @@ def test_environment_names() -> None:
         (Definition(""), "letters, digits"),
         (Definition("acs::x"), "letters, digits"),
         (Definition("é"), "letters, digits"),
-        (Definition("k", pattern="("), "no regular expression"),
+        (Definition("k", pattern="("), "not a regular expression"),
         (Definition("k", secret=True, default="x"), "no default"),
         (Definition("k", secret=True, choices=("x",)), "no choices"),
-        (Definition("k", choices=("x", "x")), "stands twice"),
+        (Definition("k", choices=("x", "x")), "given twice"),
     ],
 )
 def test_definitions_that_are_none(definition: Definition, reason: str) -> None:
@@ -228,7 +228,7 @@ def test_values_are_spelled_as_the_command_spells_them_and_defaults_fill_in() ->
         ({"service": "a", "Service": "b", "token": Secret("s")}, "ParameterDuplicated", "'Service'"),
         ({"service": "NGINX", "token": Secret("s")}, "InvalidParameterValue", "'NGINX'"),
         ({"service": "a\n", "token": Secret("s")}, "InvalidParameterValue", r"a\\n"),
-        ({"service": "a", "mode": "firm", "token": Secret("s")}, "InvalidParameterValue", "none of 'soft', 'hard'"),
+        ({"service": "a", "mode": "firm", "token": Secret("s")}, "InvalidParameterValue", "not one of 'soft', 'hard'"),
         ({"service": "a", "token": "s"}, "SecretByValue", "'token'"),
         ({"service": "a", "token": Secret("a\0b")}, "InvalidParameterValue", "NUL"),
         ({"service": "a", "token": Secret("a\udcff")}, "InvalidParameterValue", "UTF-8"),

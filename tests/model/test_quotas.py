@@ -56,13 +56,13 @@ def test_the_limit_is_allowed_and_one_more_is_refused(
 @pytest.mark.parametrize("seconds", [0, -1])
 def test_a_timeout_has_a_least_value(seconds: int) -> None:
     quotas.check_timeout(1)
-    with pytest.raises(QuotaExceeded, match="the least is 1 s"):
+    with pytest.raises(QuotaExceeded, match="the minimum is 1 s"):
         quotas.check_timeout(seconds)
 
 
 def test_an_interval_has_a_least_value() -> None:
     quotas.check_interval(10)
-    with pytest.raises(QuotaExceeded, match=r"every 9\.5 s: the least is 10 s"):
+    with pytest.raises(QuotaExceeded, match=r"every 9\.5 s: the minimum is 10 s"):
         quotas.check_interval(9.5)
 
 

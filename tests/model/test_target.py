@@ -303,7 +303,7 @@ def test_a_name_that_there_is_not_is_told_what_is_near_it(said: str, near: str) 
 def test_a_name_does_not_begin_as_an_id_and_a_tag_may() -> None:
     with pytest.raises(InvalidParameter, match="it looks like the beginning of an id") as refused:
         checked_target_name("i-01m8j8aveg")
-    assert refused.value.hint == "begin it otherwise than with 'i-'"
+    assert refused.value.hint == "do not begin it with 'i-'"
     assert checked_target_name("i-robot") == "i-robot"
     assert checked_tag("t-1", "r-2") == ("t-1", "r-2")
 

@@ -147,7 +147,7 @@ def test_another_agent_under_the_same_id_never_gets_it(world: World) -> None:
             await world.until(lambda: is_closed(world, made))
         ended = record(world, made)
         assert (ended.error_code, list(world.arrivals.of(made))) == ("DeliveryTimeout", [])
-        assert "installed anew" in ended.error_info
+        assert "installed again" in ended.error_info
 
     asyncio.run(story())
 

@@ -29,7 +29,7 @@ WRONG = {
     "zone": ("UPDATE schedules SET timezone = 'Gone/Land' WHERE invocation_id = ?", "Gone/Land"),
     "expression": ("UPDATE schedules SET frequency = '* *' WHERE invocation_id = ?", "this has 2"),
     "missed": ("UPDATE schedules SET missed = 'never' WHERE invocation_id = ?", "never"),
-    "secrets": ("UPDATE schedules SET secrets = '{' WHERE invocation_id = ?", "secrets are no names"),
+    "secrets": ("UPDATE schedules SET secrets = '{' WHERE invocation_id = ?", "secrets are not names"),
     "parameters": ("UPDATE invocations SET parameters = '{' WHERE id = ?", "JSONDecodeError"),
     "id": (
         "CREATE TRIGGER taken BEFORE INSERT ON records WHEN new.invocation_id = 'ID'"

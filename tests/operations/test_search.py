@@ -82,7 +82,7 @@ def test_the_newest_first_and_no_more_than_asked_for(controller: Controller, web
 
 @pytest.mark.parametrize("text", ["", "*", "!!!", '"', " - "])
 def test_what_has_no_word_is_refused(controller: Controller, text: str) -> None:
-    with pytest.raises(InvalidParameter, match="there is no word in it"):
+    with pytest.raises(InvalidParameter, match="it has no word"):
         search.search(controller, text)
 
 

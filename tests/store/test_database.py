@@ -97,7 +97,7 @@ def test_what_is_no_database_is_refused(path: Path) -> None:
 
 
 def test_a_folder_that_is_not_there_is_said(path: Path) -> None:
-    with pytest.raises(DatabaseFailure, match="cannot make the database"):
+    with pytest.raises(DatabaseFailure, match="cannot create the database"):
         open_database(path.parent / "nowhere" / "assist.db")
 
 

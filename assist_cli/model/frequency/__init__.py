@@ -1,9 +1,10 @@
-"""When something runs again: frequencies as people write them, and the firings that follow (docs/rules.md section 6).
+"""Frequencies as people write them, and the firings that follow from them (docs/rules.md section 6).
 
-``forms`` has the three forms: rate, cron and at. A cron expression is read by ``fields``; ``days`` says on which days
-it is due, ``cron`` adds the times of the day and what changed clocks do to them, and ``zone`` knows the clocks. All of
-it is arithmetic on whole seconds: moments are seconds since the epoch, and a civil time is what a clock in the zone
-shows, counted as if it stood in UTC.
+``forms`` has the three forms: rate, cron and at. ``fields`` parses a cron expression, ``days`` finds the days on which
+it is due, ``cron`` adds the times of day and the rules for changed clocks, and ``zone`` has the time zones.
+
+All of it is arithmetic on whole seconds: moments are seconds since the epoch. A civil time is what a clock in the zone
+shows, counted as if it were UTC.
 """
 
 from assist_cli.model.frequency.forms import (

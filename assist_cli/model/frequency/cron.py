@@ -1,13 +1,13 @@
 """Cron: the seconds on which an expression fires (docs/rules.md section 6).
 
-A segment is a stretch of time in which the offset of a zone stays the same. An expression names civil times, and is due
-when the clock of a segment shows one of them. Three rules say more about the moment at which a segment begins:
+A segment is a stretch of time in which the offset of a zone stays the same. An expression names civil times. It is due
+when the clock of a segment shows one of them. Three more rules apply at the beginning of a segment:
 
-- Clocks went back, so a span of civil times is shown twice. The second pass counts for an expression that is hourly, or
-  names two or more times within the span.
-- Clocks went ahead, so a span of civil times is left out. An expression that names one of them, and is not hourly,
-  fires once, at the first moment after the span. This firing is made up; all others are named.
-- Of two firings that are closer than the least gap, a named one stays over a made-up one, else the earlier one.
+- Clocks went back, so a span of civil times repeats. The second pass counts for an expression that is hourly, or names
+  two or more times within the span.
+- Clocks went ahead, so a span of civil times is skipped. An expression that names one of them, and is not hourly, fires
+  one time, at the first moment after the span. This firing is made up; all others are named.
+- Of two firings closer than the minimum gap, a named one wins over a made-up one, else the earlier one wins.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _MARGIN = 2 * DAY  # more than any two offsets differ
 
 @dataclass(frozen=True)
 class Gap:
-    """Two firings in a row, as civil times."""
+    """Two successive firings, as civil times."""
 
     first: int
     second: int
@@ -39,27 +39,27 @@ class Gap:
 
 @dataclass(frozen=True)
 class Cron:
-    """An expression in a zone."""
+    """A cron expression in a zone."""
 
     fields: Fields
     days: Days
     zone: Zone
 
     def first(self, start: int) -> int | None:
-        """The first firing that is not before a moment."""
+        """Return the first firing at or after a moment."""
         while True:
             end = self.zone.quiet_until(start)
             found = self._in_segment(start, end)
             if found is not None:
                 return found
-            # No clock shows an earlier civil time from here on than this.
+            # From here on, no clock shows an earlier civil time than this.
             civil = self.first_civil(end + self.zone.offset(end) - _MARGIN)
             if civil is None:
                 return None
             start = max(end, civil - self.zone.offset(end) - _MARGIN)
 
     def _in_segment(self, start: int, end: int) -> int | None:
-        """The first firing from ``start`` until before ``end``, between which no clock is changed."""
+        """Return the first firing from ``start`` until before ``end``; no clock changes between them."""
         offset = self.zone.offset(start)
         civil = start + offset
         change = self.zone.last_change(start, INTERVAL.limit)
@@ -82,7 +82,7 @@ class Cron:
         return first is not None and self._names(first + 1, end)
 
     def _makes_up(self, change: Change) -> bool:
-        """Return True if it fires at the end of a span that is left out, and names no moment close to that."""
+        """Return True if it fires at the end of a skipped span: it names no moment close to that end."""
         begin, end = change.span
         near = INTERVAL.limit - 1
         return (
@@ -93,16 +93,16 @@ class Cron:
         )
 
     def _follows_closely(self, change: Change, moment: int) -> bool:
-        """Return True if the old clock has named a moment less than the least gap before this one."""
+        """Return True if the old clock has named a moment less than the minimum gap before this one."""
         return self._names(moment - INTERVAL.limit + 1 + change.before, change.at + change.before)
 
     def _names(self, begin: int, end: int) -> bool:
-        """Return True if it names a civil time from one until before another."""
+        """Return True if it names a civil time from ``begin`` until before ``end``."""
         found = self.first_civil(begin)
         return found is not None and found < end
 
     def first_civil(self, civil: int) -> int | None:
-        """The first civil time of the expression that is not before ``civil``."""
+        """Return the first civil time of the expression at or after ``civil``."""
         start, second = divmod(civil, DAY)
         day = self.days.first(start)
         if day == start:
@@ -113,7 +113,7 @@ class Cron:
         return None if day is None else day * DAY + self._earliest
 
     def _first_time(self, second: int) -> int | None:
-        """The first time of the day that is not before ``second``."""
+        """Return the first time of the day at or after ``second``."""
         hour, rest = divmod(second, 3600)
         minute, second = divmod(rest, 60)
         seconds, minutes, hours = self.fields.seconds, self.fields.minutes, self.fields.hours
@@ -141,9 +141,9 @@ class Cron:
         return self.fields.hours[-1] * 3600 + self.fields.minutes[-1] * 60 + self.fields.seconds[-1]
 
     def smallest_gap(self, civil: int, below: int) -> Gap | None:
-        """The two firings in a row that are closest, of all from the day of ``civil`` on; None if ``below`` or more.
+        """Return the closest successive firings, from the day of ``civil`` on; None if ``below`` or more apart.
 
-        It follows from the fields and not from a sample. ``below`` is at most a day.
+        It is computed from the fields and not from a sample. ``below`` is at most a day.
         """
         day = self.days.first(civil // DAY)
         if day is None:
@@ -155,7 +155,7 @@ class Cron:
         return min((gap for gap in gaps if gap.seconds < below), key=lambda gap: gap.seconds, default=None)
 
     def _closest_times(self) -> Iterator[tuple[int, int]]:
-        """The closest pairs of one day: within a minute, from a minute to the next, from an hour to the next."""
+        """Yield the closest pairs of one day: within a minute, across two minutes, across two hours."""
         seconds, minutes, hours = self.fields.seconds, self.fields.minutes, self.fields.hours
         start = self._earliest - seconds[0]
         for first, second in _closest(seconds):
@@ -168,7 +168,7 @@ class Cron:
 
 
 def _closest(values: tuple[int, ...]) -> list[tuple[int, int]]:
-    """The two neighbours that are closest, when there are two."""
+    """Return the closest two neighbours, if there are two."""
     return sorted(itertools.pairwise(values), key=lambda pair: pair[1] - pair[0])[:1]
 
 

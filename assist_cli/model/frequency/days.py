@@ -1,7 +1,7 @@
 """The days on which a cron expression is due.
 
-A year starts on one of seven weekdays and is a leap year or not, so there are 14 kinds of years, and their days are
-worked out once each. Whatever an expression says, no more than 14 years of days are visited.
+A year starts on one of seven weekdays and is a leap year or not. So there are 14 kinds of years, and the days of each
+kind are computed one time. No expression needs the days of more than 14 years.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _LENGTHS = (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 
 @dataclass(frozen=True)
 class DayRule:
-    """The ways in which an expression names a day: one that fits any of them is due. Without any, every day is.
+    """The ways in which an expression names a day: a day that matches any of them is due. Without any, all are.
 
     Weekdays count from Sunday, 0. ``from_last`` has days before the last one of the month (``L`` is 0, ``L-3`` is 3),
     ``nearest`` the days of ``15W``, and ``last_workday`` is ``LW``. ``nth`` has weekday and number (``5#2``), ``last``
@@ -39,7 +39,7 @@ class DayRule:
     is_every_day: bool = False
 
     def of_month(self, length: int, first: int) -> list[int]:
-        """The days that are due of a month of this length, whose first day is this weekday."""
+        """Return the due days of a month of this length, whose first day is this weekday."""
         if self.is_every_day:
             return list(range(1, length + 1))
         found = {day for day in self.numbers if day <= length}
@@ -67,11 +67,11 @@ class Days:
 
     @property
     def last(self) -> int:
-        """The last day of the last year."""
+        """Return the last day of the last year."""
         return _first_day(self.years[-1] + 1) - 1
 
     def first(self, day: int) -> int | None:
-        """The first due day that is not before ``day``."""
+        """Return the first due day that is not before ``day``."""
         for start, due in self._from(day):
             index = bisect.bisect_left(due, day - start)
             if index < len(due):
@@ -79,8 +79,8 @@ class Days:
         return None
 
     def neighbours(self, day: int) -> tuple[int, int] | None:
-        """The first two days in a row that are both due, none of them before ``day``."""
-        before = None  # the last due day of the years before
+        """Return the first two successive due days, neither of them before ``day``."""
+        before = None  # the last due day of the previous years
         for start, due in self._from(day):
             index = bisect.bisect_left(due, day - start)
             if index == len(due):
@@ -95,7 +95,7 @@ class Days:
         return None
 
     def _from(self, day: int) -> Iterator[tuple[int, Sequence[int]]]:
-        """The first day of each year from that of ``day`` on, and its due days, counted from that."""
+        """Yield the first day of each year from that of ``day`` on, and its due days, counted from that."""
         year = date.fromordinal(max(day + _EPOCH, 1)).year
         for each in self.years[bisect.bisect_left(self.years, year) :]:
             start = _first_day(each)
@@ -104,7 +104,7 @@ class Days:
 
 @functools.lru_cache(maxsize=8192)
 def due_days(rule: DayRule, is_leap: bool, first: int) -> tuple[int, ...]:
-    """The due days of a year that begins with this weekday, counted from its first; all of them are visited for it."""
+    """Return the due days of a year that begins with this weekday, counted from its first day."""
     found: list[int] = []
     start = 0
     for month, length in enumerate(_LENGTHS, 1):
@@ -122,12 +122,12 @@ def _twins_of(rule: DayRule, is_leap: bool, first: int) -> tuple[int, ...]:
 
 
 def _twins(rule: DayRule, start: int) -> tuple[int, ...]:
-    """The days of a year that are due as the next one is; ``start`` is its first day."""
+    """Return the due days of a year whose following day is due too; ``start`` is its first day."""
     return _twins_of(rule, *_kind(start))
 
 
 def _kind(start: int) -> tuple[bool, int]:
-    """The kind of the year that begins on this day: a leap year or not, and its first weekday."""
+    """Return the kind of the year that begins on this day: leap year or not, and its first weekday."""
     found = date.fromordinal(start + _EPOCH)
     return calendar.isleap(found.year), found.isoweekday() % _WEEK
 
@@ -138,12 +138,12 @@ def _first_day(year: int) -> int:
 
 
 def _first_of(weekday: int, first: int) -> int:
-    """The first day of a month that is this weekday, where the month begins with the weekday ``first``."""
+    """Return the first day of a month that is this weekday, where the month begins with the weekday ``first``."""
     return (weekday - first) % _WEEK + 1
 
 
 def _nearest_workday(day: int, length: int, first: int) -> int:
-    """The day of Monday to Friday that is nearest to a day, and in its month."""
+    """Return the day of Monday to Friday that is nearest to a day, in the same month."""
     weekday = (first + day - 1) % _WEEK
     if weekday == 6:
         return day - 1 if day > 1 else day + 2

@@ -1,6 +1,6 @@
 """The fields of a cron expression: seconds first, each a list of values, ranges and steps (docs/rules.md section 6).
 
-A message names the field that is wrong. Ranges may run over the end, as in ``FRI-MON`` and ``22-2``, but for years.
+A message names the invalid field. Ranges may wrap around, as in ``FRI-MON`` and ``22-2``, except for years.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _WEEKDAYS = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
 DAY_NAMES = frozenset(_WEEKDAYS)
 
 _ITEM = re.compile(r"(?:(?P<star>\*)|(?P<low>\w+)(?:-(?P<high>\w+))?)(?:/(?P<step>\d+))?", re.ASCII)
-_EVERY = re.compile(r"\?|\*(?:/0?1)?", re.ASCII)  # a day field that leaves all days to the other one
+_EVERY = re.compile(r"\?|\*(?:/0?1)?", re.ASCII)  # a day field that does not restrict the days
 _FROM_LAST = re.compile(r"L-(\d+)", re.ASCII)
 _NEAREST = re.compile(r"(\w+)W", re.ASCII)
 _LAST = re.compile(r"L(\w+)|(\w+)L", re.ASCII)
@@ -29,7 +29,7 @@ _NTH = re.compile(r"(\w+)#(\w+)", re.ASCII)
 
 @dataclass(frozen=True)
 class Field:
-    """What one place of an expression may hold: values from ``low`` to ``high``, some of them by name."""
+    """One field of an expression: values from ``low`` to ``high``, some of them by name."""
 
     name: str
     low: int
@@ -51,7 +51,7 @@ YEAR = Field("year", FIRST_YEAR, LAST_YEAR, "2027 or 2026-2030")
 
 @dataclass(frozen=True)
 class Fields:
-    """An expression, field by field; values in order, and what was written in ``texts``."""
+    """The fields of an expression: their values in order, and their ``texts`` as written."""
 
     seconds: tuple[int, ...]
     minutes: tuple[int, ...]
@@ -62,23 +62,23 @@ class Fields:
 
     @property
     def is_hourly(self) -> bool:
-        """Whether it has all 24 hours: then it goes on through a change of the clocks as time passes."""
+        """Return True if it has all 24 hours: then it follows the elapsed time through a change of the clocks."""
         return len(self.hours) == 24
 
     @property
     def has_both_days(self) -> bool:
-        """Whether both day fields restrict, so that either may match."""
+        """Return True if both day fields restrict the days, so that either may match."""
         return not (_is_every(self.texts[DAY_OF_MONTH.name]) or _is_every(self.texts[DAY_OF_WEEK.name]))
 
     @property
     def has_weekday_numbers(self) -> bool:
-        """Whether a weekday is given by its number."""
+        """Return True if a weekday is given by its number."""
         items = self.texts[DAY_OF_WEEK.name].split(",")
         return any(character.isdigit() for item in items for character in re.split("[/#]", item)[0])
 
 
 def read(words: Sequence[str]) -> Fields:
-    """The fields of 5, 6 or 7 words. Raises InvalidParameter (InvalidFrequency)."""
+    """Parse 5, 6 or 7 words into fields. Raises InvalidParameter (InvalidFrequency)."""
     if len(words) == 5:
         words = ["0", *words]
     if len(words) == 6:
@@ -96,13 +96,13 @@ def read(words: Sequence[str]) -> Fields:
 
 
 def values(field: Field, text: str) -> tuple[int, ...]:
-    """The values that a field names, in order."""
+    """Return the values that a field names, in order."""
     return tuple(sorted({value for item in text.split(",") for value in _values(field, item, text)}))
 
 
 def _values(field: Field, item: str, text: str) -> Sequence[int]:
     if item == "?":
-        raise _wrong(field, text, "'?' stands alone, in a field for days")
+        raise _wrong(field, text, "'?' must be alone, in a field for days")
     found = _ITEM.fullmatch(item)
     if found is None:
         raise _wrong(field, text, f"'{item}' is not a value, range or step" if item else "a value is missing")
@@ -131,9 +131,9 @@ def _value(field: Field, word: str, text: str) -> int:
 
 
 def _number(field: Field, text: str, word: str, low: int, high: int) -> int:
-    """A number within a field, of decimal digits; it may have one zero before it."""
+    """Parse a decimal number within a field; it may have one leading zero."""
     if not word.isdecimal():
-        raise _wrong(field, text, f"'{word}' is not known")
+        raise _wrong(field, text, f"'{word}' is unknown")
     if len(word) > max(len(str(high)), 2):
         raise _wrong(field, text, f"{word} is not a number from {low} to {high}")
     if not low <= int(word) <= high:
@@ -142,7 +142,7 @@ def _number(field: Field, text: str, word: str, low: int, high: int) -> int:
 
 
 def _is_every(text: str) -> bool:
-    """Whether a day field leaves all days to the other one."""
+    """Return True if a day field does not restrict the days."""
     return _EVERY.fullmatch(text) is not None
 
 
@@ -152,7 +152,7 @@ def _days(of_month: str, months: tuple[int, ...], of_week: str) -> DayRule:
 
 
 def _days_of_month(text: str) -> dict[str, Any]:
-    """The parts of a DayRule that the day-of-month field names."""
+    """Return the parts of a DayRule that the day-of-month field names."""
     if _is_every(text):
         return {}
     numbers: set[int] = set()
@@ -166,7 +166,7 @@ def _days_of_month(text: str) -> dict[str, Any]:
             from_last.add(_number(DAY_OF_MONTH, text, distance[1], 1, 30))
         elif workday and item != "LW":
             if item != text:
-                raise _wrong(DAY_OF_MONTH, text, f"'{item}', a nearest weekday, stands alone")
+                raise _wrong(DAY_OF_MONTH, text, f"'{item}', a nearest weekday, must be alone")
             nearest = (_value(DAY_OF_MONTH, workday[1], text),)
         elif item != "LW":
             numbers.update(_values(DAY_OF_MONTH, item, text))
@@ -179,7 +179,7 @@ def _days_of_month(text: str) -> dict[str, Any]:
 
 
 def _days_of_week(text: str) -> dict[str, Any]:
-    """The parts of a DayRule that the day-of-week field names."""
+    """Return the parts of a DayRule that the day-of-week field names."""
     if _is_every(text):
         return {}
     weekdays: set[int] = set()

@@ -16,7 +16,7 @@ from assist_cli.model.frequency.cron import Cron, Gap, cron_of
 from assist_cli.model.frequency.zone import DAY, Zone, is_zone, zone_of
 
 LONGEST_TEXT = 1000
-LONGEST_DAYS = 1000  # between two firings of a rate, as the original's agent has it
+LONGEST_DAYS = 1000  # between two firings of a rate, as in the original's agent
 
 _RATE = re.compile(r"rate\(\s*(\d{1,9})\s*([smhd])\s*\)", re.ASCII | re.IGNORECASE)
 _AT = re.compile(r"at\((?P<inside>[^()]*)\)(?P<outside>[^()]*)", re.ASCII | re.IGNORECASE)
@@ -44,7 +44,7 @@ _HELP = "assist help frequency has all forms"
 
 @dataclass(frozen=True)
 class Rate:
-    """So much time from each firing to the next."""
+    """A fixed interval from each firing to the next."""
 
     interval: timedelta
 
@@ -69,10 +69,10 @@ class Once:
 
 @dataclass(frozen=True)
 class Firing:
-    """A firing: when, what the clocks of its zone show then, and whether they are changed on that day.
+    """A firing: its time, the local time in its zone, and a note if the clocks change on that day.
 
-    ``note`` is ``gap`` when times near it are left out, and ``overlap`` when they are shown twice. These are the civil
-    times from ``span[0]`` until before ``span[1]``.
+    ``note`` is ``gap`` when times near it are skipped, and ``overlap`` when they repeat. These are the civil times from
+    ``span[0]`` until before ``span[1]``.
     """
 
     time: datetime
@@ -82,18 +82,17 @@ class Firing:
 
     @property
     def hours(self) -> str | None:
-        """The span as ``02:00-03:00``."""
+        """Return the span as ``02:00-03:00``."""
         return None if self.span is None else f"{self.span[0]:%H:%M}-{self.span[1]:%H:%M}"
 
 
 @dataclass(frozen=True)
 class Frequency:
-    """When something runs again. A value without a clock: each moment is passed in, and what comes out is in UTC.
+    """The frequency of a schedule. It has no clock: each moment is passed in, and results are in UTC.
 
-    ``text`` is how it is stored and shown: ``rate(30s)``, ``0 */5 * * * *``, ``at(2026-12-01 02:00:00)``.
-    ``timezone`` is what its civil times stand in (``Asia/Shanghai``, ``UTC``, ``GMT+8:00``), and None for a rate.
-    ``restore`` makes it again from these two. ``is_elapsed`` tells that it counts time that passes, whatever a clock
-    is set to.
+    ``text`` is its form in the database and for people: ``rate(30s)``, ``0 */5 * * * *``, ``at(2026-12-01 02:00:00)``.
+    ``timezone`` is the zone of its civil times (``Asia/Shanghai``, ``UTC``, ``GMT+8:00``), and None for a rate.
+    ``restore`` creates it from these two again. ``is_elapsed``: it counts elapsed time, which no clock setting changes.
     """
 
     text: str
@@ -103,17 +102,17 @@ class Frequency:
 
     @property
     def is_once(self) -> bool:
-        """Whether it fires once only: ``at(…)``."""
+        """Return True if it fires only one time: ``at(…)``."""
         return isinstance(self.rule, Once)
 
     @property
     def instant(self) -> datetime | None:
-        """The moment of what fires once; None for what fires again."""
+        """Return the moment of a one-time frequency; None for a periodic one."""
         return datetime.fromtimestamp(self.rule.moment, timezone.utc) if isinstance(self.rule, Once) else None
 
     @property
     def remarks(self) -> list[str]:
-        """Sentences about what such an expression means, where it often means something else to who wrote it."""
+        """Return remarks on an expression that often means something else than its author expects."""
         if not isinstance(self.rule, Cron):
             return []
         found = []
@@ -125,14 +124,14 @@ class Frequency:
 
     @property
     def expression(self) -> str:
-        """It with its zone, as a person would write it and ``parse`` reads it."""
+        """Return it with its zone, as a person would write it and ``parse`` reads it."""
         return expression(self.text, self.timezone)
 
     def next(self, after: datetime, anchor: datetime) -> datetime | None:
-        """The first firing later than ``after``; None when there is none any more.
+        """Return the first firing later than ``after``; None after the last one.
 
-        ``anchor`` is the moment of creation. From it a rate counts its intervals, the first firing being one interval
-        later; the other forms take no notice of it.
+        ``anchor`` is the moment of creation. A rate counts its intervals from it, and first fires one interval
+        later. The other forms ignore it.
         """
         if isinstance(self.rule, Rate):
             return self.rule.next(after, anchor)
@@ -140,7 +139,7 @@ class Frequency:
         return None if found is None else datetime.fromtimestamp(found, timezone.utc)
 
     def upcoming(self, after: datetime, anchor: datetime, count: int, *, zone: str = "UTC") -> list[Firing]:
-        """At most ``count`` firings later than ``after``, in order. Local times of a rate are those of ``zone``."""
+        """Return at most ``count`` firings later than ``after``, in order. Local times of a rate are in ``zone``."""
         clock = zone_of(self.timezone or zone)
         firings: list[Firing] = []
         while len(firings) < count and (following := self.next(after, anchor)) is not None:
@@ -149,9 +148,9 @@ class Frequency:
         return firings
 
     def smallest_gap(self, after: datetime) -> timedelta:
-        """The least time between two firings in a row from the day of ``after`` on, worked out from the civil fields.
+        """Return the minimum time between successive firings, from the day of ``after`` on.
 
-        It is a day when there is more between them, or no second one. A change of the clocks is not counted in.
+        For a rate it is the interval, else at most a day, computed from the civil fields without changes of the clocks.
         """
         if isinstance(self.rule, Rate):
             return self.rule.interval
@@ -160,11 +159,11 @@ class Frequency:
 
 
 def parse(text: str, *, zone: str, now: datetime) -> Frequency:
-    """A frequency as people write it: ``rate(5m)``, a cron expression, ``at(2026-12-01 02:00:00)``.
+    """Parse a frequency as people write it: ``rate(5m)``, a cron expression, ``at(2026-12-01 02:00:00)``.
 
-    ``zone`` is the time zone of an expression that names none. Raises InvalidParameter (InvalidFrequency) for what
-    cannot be read, never fires or is over at ``now``, and QuotaExceeded (IntervalExceedLimit) for what fires twice
-    within less than 10 s.
+    ``zone`` is the time zone of an expression that names none. Raises InvalidParameter (InvalidFrequency) for a text
+    that is invalid, never fires or is in the past at ``now``, and QuotaExceeded (IntervalExceedLimit) for firings less
+    than 10 s apart.
     """
     frequency = restore(text, zone)
     _check(frequency, now)
@@ -172,9 +171,9 @@ def parse(text: str, *, zone: str, now: datetime) -> Frequency:
 
 
 def restore(text: str, timezone: str | None) -> Frequency:
-    """A frequency from its ``text`` and ``timezone``, as they were kept: only its form is looked at, not its firings.
+    """Create a frequency from its stored ``text`` and ``timezone``. Its form is checked, its firings are not.
 
-    So one that is over can be read too. Raises InvalidParameter.
+    So a frequency in the past is accepted. Raises InvalidParameter.
     """
     if len(text) > LONGEST_TEXT:
         raise _unreadable(text[:40] + "…", f"it is longer than {LONGEST_TEXT} characters")
@@ -185,13 +184,13 @@ def restore(text: str, timezone: str | None) -> Frequency:
     if form:
         found = _AT.fullmatch(text.strip())
         if found is None:
-            raise _unreadable(text, "it has the form at(2026-12-01 02:00:00), with a time zone behind it or none")
+            raise _unreadable(text, "its form is at(2026-12-01 02:00:00), with or without a time zone at the end")
         return _at(" ".join((found["inside"] + " " + found["outside"]).split()), timezone)
     return _cron(text, timezone)
 
 
 def every(seconds: float) -> Frequency:
-    """A rate of so many seconds. Raises InvalidParameter, and QuotaExceeded when they are fewer than 10."""
+    """Return a rate of this number of seconds. Raises InvalidParameter, and QuotaExceeded for less than 10."""
     if not float(seconds).is_integer():
         raise _unreadable(f"{seconds:,.15g} s", "it is not a whole number of seconds")
     if seconds > LONGEST_DAYS * DAY:
@@ -201,7 +200,7 @@ def every(seconds: float) -> Frequency:
 
 
 def cron(expression: str, *, zone: str, now: datetime) -> Frequency:
-    """A cron expression; a zone may stand behind it. Raises as ``parse`` does."""
+    """Parse a cron expression; a zone may follow it. Raises as ``parse`` does."""
     _check_characters(expression)
     frequency = _cron(expression, zone)
     _check(frequency, now)
@@ -209,7 +208,7 @@ def cron(expression: str, *, zone: str, now: datetime) -> Frequency:
 
 
 def at(moment: str, *, zone: str, now: datetime) -> Frequency:
-    """Once, at a civil time such as ``2026-12-01 02:00``; a zone may stand behind it. Raises as ``parse`` does."""
+    """Parse a civil time such as ``2026-12-01 02:00``; a zone may follow it. Raises as ``parse`` does."""
     _check_characters(moment)
     frequency = _at(moment, zone)
     _check(frequency, now)
@@ -217,16 +216,16 @@ def at(moment: str, *, zone: str, now: datetime) -> Frequency:
 
 
 def after(seconds: float, *, zone: str, now: datetime) -> Frequency:
-    """Once, when so much time has passed from ``now`` on; a part of a second is rounded up. Raises InvalidParameter."""
+    """Return a one-time frequency, ``seconds`` after ``now``, rounded up to a second. Raises InvalidParameter."""
     if seconds >= (_LATEST - now).total_seconds():
         raise _unreadable(f"in {seconds:,.15g} s", f"that is after the year {fields.LAST_YEAR}")
     return replace(once(now + timedelta(seconds=seconds), zone=zone), is_elapsed=True)
 
 
 def once(moment: datetime, *, zone: str) -> Frequency:
-    """Once, at a moment that is known, in whole seconds; a part of a second is rounded up. Raises InvalidParameter.
+    """Return a one-time frequency for a known moment, rounded up to a second. Raises InvalidParameter.
 
-    In the second pass of a repeated span its zone is the offset, since the civil time alone would be the first one.
+    In the second pass of a repeated span its zone is the offset, since the civil time alone would mean the first pass.
     """
     clock = zone_of(zone)
     second = math.ceil(moment.timestamp())
@@ -239,7 +238,7 @@ def once(moment: datetime, *, zone: str) -> Frequency:
 
 
 def expression(text: str, timezone: str | None) -> str:
-    """A frequency with its zone, as a person would write it: the zone of ``at(…)`` stands inside."""
+    """Return a frequency with its zone, as a person would write it: inside the brackets of ``at(…)``."""
     if timezone is None:
         return text
     return f"{text[:-1]} {timezone})" if text.endswith(")") else f"{text} {timezone}"
@@ -247,7 +246,7 @@ def expression(text: str, timezone: str | None) -> str:
 
 @functools.lru_cache(maxsize=1024)
 def stored(text: str, timezone: str | None, instant: datetime | None, is_elapsed: bool) -> Frequency:
-    """A frequency as it was stored. What fires once has its ``instant`` and needs no zone. Raises InvalidParameter."""
+    """Return a stored frequency. A one-time one has its ``instant`` and needs no zone. Raises InvalidParameter."""
     if instant is None:
         return restore(text, timezone)
     return Frequency(text, timezone, Once(math.ceil(instant.timestamp())), is_elapsed)
@@ -269,7 +268,7 @@ def _rate(text: str) -> Frequency:
 def _at(text: str, zone: str | None) -> Frequency:
     found = _MOMENT.fullmatch(text.strip())
     if found is None:
-        raise _unreadable(text, "a moment is written as 2026-12-01 02:00:00, with a time zone behind it or none")
+        raise _unreadable(text, "a moment is written as 2026-12-01 02:00:00, with or without a time zone at the end")
     clock = _clock(found[7] or found[8], zone)
     try:
         civil = datetime(*(int(found[group] or 0) for group in range(1, 7)))  # type: ignore[arg-type]
@@ -305,13 +304,13 @@ def _cron(text: str, zone: str | None) -> Frequency:
             f"without the second, and this has {len(words)}",
         )
     clock = _clock(zones[0] if zones else None, zone)
-    words = [word.upper() if word.isascii() else word for word in words]  # a dotless i becomes an I
+    words = [word.upper() if word.isascii() else word for word in words]  # else a dotless i would become an I
     rule = cron_of(fields.read(words), clock)
     return Frequency(" ".join(words if len(words) > 5 else ["0", *words]), clock.name, rule)
 
 
 def _is_zone(word: str) -> bool:
-    """Return True if a word is a zone and not a field: it looks like one, or there is one of that name."""
+    """Return True if a word is a zone and not a field: it looks like a zone, or a zone has this name."""
     letters = re.match("[A-Za-z]*", word)
     assert letters is not None
     if letters[0].upper() in fields.DAY_NAMES:
@@ -324,20 +323,20 @@ def _clock(named: str | None, zone: str | None) -> Zone:
 
 
 def _offset_name(offset: int) -> str:
-    """The name of the zone that is always so many seconds ahead of UTC."""
+    """Return the name of the zone that is always this number of seconds ahead of UTC."""
     hours, minutes = divmod(abs(offset) // 60, 60)
     return f"GMT{'-' if offset < 0 else '+'}{hours}:{minutes:02}"
 
 
 def _check_characters(text: str) -> None:
-    """Refuse what looks like a space or like nothing, and is another character."""
+    """Raise InvalidParameter for a character that looks like a space or is invisible."""
     for character in text:
         if character not in " \t\r\n" and (character.isspace() or not character.isprintable()):
             raise _unreadable(text, f"the character U+{ord(character):04X} has no meaning in it")
 
 
 def _check(frequency: Frequency, now: datetime) -> None:
-    """Refuse what never fires, fires too often, or fires no more."""
+    """Raise Refused for a frequency that never fires, fires too often, or is in the past."""
     rule = frequency.rule
     if isinstance(rule, Cron):
         _check_days(rule, frequency)
@@ -350,9 +349,9 @@ def _check(frequency: Frequency, now: datetime) -> None:
             )
     if not isinstance(rule, Rate) and frequency.next(now, now) is None:
         raise InvalidParameter(
-            f"cannot use the frequency '{frequency.expression}': it lies in the past",
+            f"cannot use the frequency '{frequency.expression}': it is in the past",
             code=codes.INVALID_FREQUENCY,
-            hint=f"name a time to come: it is {now:%Y-%m-%d %H:%M:%S} UTC now",
+            hint=f"give a time in the future: it is {now:%Y-%m-%d %H:%M:%S} UTC now",
         )
 
 
@@ -365,7 +364,7 @@ def _check_days(rule: Cron, frequency: Frequency) -> None:
     if rule.days.first(0) is None:
         texts = rule.fields.texts
         raise InvalidParameter(
-            f"cannot use the frequency '{frequency.text}': it never fires, for no day up to {fields.LAST_YEAR} is "
+            f"cannot use the frequency '{frequency.text}': it never fires, since no day up to {fields.LAST_YEAR} is "
             + " and ".join(f"{name} {text}" for name, text in texts.items() if name != "second" and text not in "*?"),
             code=codes.INVALID_FREQUENCY,
             hint="change one of these fields; L is the last day of each month",

@@ -1,7 +1,7 @@
-"""Time zones, and when their clocks are changed.
+"""Time zones, and the changes of their clocks.
 
-zoneinfo answers what the offset is at a moment and not when it changes, so the changes are searched for once in each
-stretch of a year, and kept. A change is found when its offset lasts for a day; the shortest that a zone has had in this
+zoneinfo knows the offset at a moment, but not when it changes. So each stretch of a year is searched for changes one
+time, and these are cached. A change is found when its offset lasts for a day; the shortest that a zone has had in this
 century is some weeks.
 """
 
@@ -23,13 +23,13 @@ _STRETCH = 366 * DAY
 _GMT = re.compile(r"GMT([+-])(\d{1,2})(?::(\d{2}))?", re.ASCII | re.IGNORECASE)
 _ISO = re.compile(r"([+-]\d{2})(?::?(\d{2}))?", re.ASCII)
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_+\-]*(?:/[A-Za-z0-9_+\-]+)*", re.ASCII)
-# These lie beside the zones and are none: "right" counts leap seconds, the others are whatever a machine was set to.
+# These are not zones: "right" counts leap seconds, the others are copies, or what a machine was set to.
 _NO_ZONES = ("right/", "posix/", "posixrules", "localtime")
 
 
 @dataclass(frozen=True)
 class Change:
-    """The moment at which the clocks go from one offset to another, in seconds east of UTC."""
+    """The moment at which the clocks change from one offset to another, in seconds east of UTC."""
 
     at: int
     before: int
@@ -37,17 +37,17 @@ class Change:
 
     @property
     def length(self) -> int:
-        """By how many seconds the clocks are moved."""
+        """Return by how many seconds the clocks change."""
         return abs(self.after - self.before)
 
     @property
     def is_gap(self) -> bool:
-        """Whether civil times are left out; else they come twice."""
+        """Return True if civil times are skipped; else they repeat."""
         return self.after > self.before
 
     @property
     def span(self) -> tuple[int, int]:
-        """The civil times from the first to the one after the last that are left out, or shown twice."""
+        """Return the skipped or repeated civil times: the first one, and the one after the last."""
         first, second = sorted((self.at + self.before, self.at + self.after))
         return first, second
 
@@ -60,20 +60,20 @@ class _Stretch:
 
 @dataclass(frozen=True)
 class Zone:
-    """A time zone under the name that people give it."""
+    """A time zone, under the name that people use."""
 
     name: str
     rules: tzinfo
 
     def offset(self, moment: int) -> int:
-        """What its clocks are ahead of UTC, in seconds."""
+        """Return how many seconds its clocks are ahead of UTC."""
         offset = _stretch(self.rules, moment // _STRETCH).offset
         for change in self.changes(moment // _STRETCH * _STRETCH - 1, moment):
             offset = change.after
         return offset
 
     def changes(self, after: int, to: int) -> list[Change]:
-        """The changes after one moment up to another, that one included."""
+        """Return the changes after one moment, up to and including another."""
         return [
             change
             for index in range(after // _STRETCH, to // _STRETCH + 1)
@@ -82,20 +82,20 @@ class Zone:
         ]
 
     def last_change(self, moment: int, margin: int = 0) -> Change | None:
-        """The change that is no longer ago than its own length, and ``margin`` seconds more."""
+        """Return the last change, if it is no longer ago than its length and ``margin`` seconds more."""
         for change in reversed(self.changes(moment - 2 * DAY, moment)):
             if moment < change.at + change.length + margin:
                 return change
         return None
 
     def quiet_until(self, moment: int) -> int:
-        """A moment up to which no clock is changed after this one: that of the next change, when it is near."""
+        """Return a moment up to which no clock changes after this one: the next change, if it is near."""
         end = (moment // _STRETCH + 1) * _STRETCH
         changes = self.changes(moment, end)
         return changes[0].at if changes else end
 
     def moment(self, civil: int) -> int:
-        """When its clocks show this time: the first time if they do so twice, the end of the gap if they never do."""
+        """Return the moment of a civil time: the first one if it repeats, the end of the gap if it is skipped."""
         offset = self.offset(civil - DAY)
         for change in self.changes(civil - DAY, civil + DAY):
             if civil < change.at + change.before:
@@ -136,7 +136,10 @@ def _offset(rules: tzinfo, moment: int) -> int:
 
 @functools.lru_cache(maxsize=1024)
 def zone_of(name: str) -> Zone:
-    """The zone of an IANA name, ``UTC``, ``GMT+8:00``, or of ISO 8601: ``Z``, ``+08:00``. Raises InvalidParameter."""
+    """Return the zone of an IANA name, ``UTC``, ``GMT+8:00``, or of ISO 8601: ``Z``, ``+08:00``.
+
+    Raises InvalidParameter.
+    """
     offset_of_iso = _ISO.fullmatch(name)
     if offset_of_iso:
         name = f"GMT{offset_of_iso[1]}:{offset_of_iso[2] or '00'}"
@@ -182,4 +185,4 @@ def _advice(name: str) -> str:
     ]
     if close:
         return f"did you mean {names[close[0]]}?"
-    return "give a name such as Europe/Berlin, UTC, or a distance such as GMT+8:00"
+    return "give a name such as Europe/Berlin, UTC, or an offset such as GMT+8:00"

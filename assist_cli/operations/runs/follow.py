@@ -67,7 +67,7 @@ async def ask(
     async def state(client: Client) -> Answer:
         found = await client.call("task.get", {"record": record.id, "offset": BEYOND_ANY_OUTPUT})
         if found["state"] == "Forgotten":
-            return Answer(Heard.FORGOTTEN)
+            return Answer(Heard.DELETED)
         if found["result"] is None:
             return OPEN
         return HAS_OUTPUT if found["result"]["output_bytes"] else ended(found["result"])
@@ -224,7 +224,7 @@ def heard(error: AssistError) -> Answer:
         if error.code == codes.RECORD_NOT_FOUND:
             return Answer(Heard.UNKNOWN)
         if error.code == codes.RECORD_FORGOTTEN:
-            return Answer(Heard.FORGOTTEN)
+            return Answer(Heard.DELETED)
     if isinstance(error, InvalidAnswer):
         kind = Heard.INVALID
     elif isinstance(error, ClientNotOnline | ClientNotRunning | ConnectionLost):

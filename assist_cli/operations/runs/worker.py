@@ -59,7 +59,7 @@ async def conclude(writer: BatchWriter, connection: AgentConnection, record_id: 
     """
     outcome = action.outcome
     await writer.settle({record_id: outcome})
-    if action.forget and outcome.accepted and outcome.error_code != UNANSWERED and not outcome.output.dropped:
+    if action.release and outcome.accepted and outcome.error_code != UNANSWERED and not outcome.output.dropped:
         connection.tell("task.forget", {"records": [record_id]})
 
 

@@ -90,5 +90,5 @@ def apply(database: Database) -> None:
         """,
     ):
         database.execute(statement)
-    # Agents know their controller by this name, and it does not tell anything about the machine.
+    # Agents know their controller by this name, which reveals nothing about the machine.
     database.execute("INSERT INTO settings VALUES ('controller', ?)", [secrets.token_hex(16)])

@@ -1,4 +1,4 @@
-"""Tags of instances, and when each was last heard of."""
+"""Tags of instances, and the time of the last answer of each."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Access keys of the API, labels that clients give to what they make, and tokens against doing it twice."""
+"""Access keys of the API, labels that clients give to what they create, and tokens against repeated requests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files that are sent: invocations without a command, and never their content."""
+"""Files that are sent: invocations without a command. Their content is never stored."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Indexes for a long history: to list it by any filter, to search it and to prune it.
 
-An index of words refers to its texts by number; so these have numbers that are never given twice, and that no
-VACUUM changes. The indexes of words are filled by ``search``, not by what writes the texts.
+A full-text index refers to its texts by number. So the texts have numbers that are never used twice, and that no VACUUM
+changes. ``search`` fills the indexes, and not the code that writes the texts.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Schedules, their slots (each due time and its outcome), and the lease of the server.
 
-``revision`` counts the changes that people make, so that a server reads no more than those. A slot with
-``until_at`` stands for all due times from ``due_at`` until before that.
+``revision`` counts the changes by people, so that a server reads only the new ones. A slot with ``until_at`` is all due
+times from ``due_at`` until before that.
 """
 
 from __future__ import annotations

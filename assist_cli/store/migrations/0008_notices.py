@@ -1,7 +1,7 @@
-"""Notifications: who is notified of the end of an invocation, and the attempts.
+"""Notifications: the request for an invocation, and the attempts.
 
-A wish is written before its invocation, in the same transaction. ``firing_at`` is the due time of what runs again
-and again, 0 for what runs once.
+A request is written before its invocation, in the same transaction. ``firing_at`` is the due time of a periodic
+invocation, 0 for a one-off one.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Triggers that take the words of a deleted text out of the index, where they are in it by then."""
+"""Triggers that remove the words of a deleted text from the index, if they are in it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An index of the records that were closed unanswered, which may be corrected yet."""
+"""An index of the records that were closed as unanswered and may still be corrected."""
 
 from __future__ import annotations
 

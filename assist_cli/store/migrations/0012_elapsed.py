@@ -1,4 +1,4 @@
-"""When a record was sent by a clock that nobody sets, and whether its agent was heard to accept it.
+"""The time of sending by the elapsed-time clock, and if the agent is known to have accepted the record.
 
 ``sent_elapsed`` is in ms since the start of the machine that ``boot`` names; both are empty when the record has ended.
 """

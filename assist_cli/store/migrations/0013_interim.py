@@ -1,7 +1,7 @@
-"""What records that run have printed so far, as their agents told somebody who looked.
+"""The interim output of running records, as their agents reported it on request.
 
-It goes when the output itself comes, and is in no index of words. ``asked_at`` and ``read_at`` are when an agent was
-asked last, at all and for its output.
+It is deleted when the final output arrives, and is in no full-text index. ``asked_at`` and ``read_at`` are the times of
+the last request to the agent: of any, and of one for output.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Instants of schedules, the clock that elapsed time is measured by, and errors; the zone of an invocation's frequency.
+"""Instants and errors of schedules, the clock of elapsed time, and the zone of an invocation's frequency.
 
-``instant_at`` is the moment of what fires once. ``booted_at`` is when the machine was started, by the wall clock of the
-times of a schedule that counts elapsed time, and ``boot`` is the name of that start; empty where the schedule follows
-the time of day. ``error`` tells why a schedule could not be fired.
+``instant_at`` is the moment of a one-time run. A schedule that counts elapsed time has ``booted_at``, the start of the
+machine by the wall clock of its times, and ``boot``, the name of that start; they are empty where it follows the time
+of day. ``error`` is the reason why a schedule could not fire.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Launchers; what a periodic invocation ran before its script was changed; when it was stopped on an instance."""
+"""Launchers; former scripts of a periodic invocation; the time of the stop of an invocation on an instance."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The queue: records that wait for an instance that is away, and what their delivery needs later."""
+"""The queue: records that wait for an instance that is away, and the inputs of their later delivery."""
 
 from __future__ import annotations
 
