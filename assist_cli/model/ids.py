@@ -32,11 +32,11 @@ def new_id(kind: Kind, now_ms: int) -> str:
 
 
 def derived(kind: Kind, moment_ms: int, *parts: str) -> str:
-    """The id of ``kind`` that these parts have at a moment, wherever it is worked out."""
+    """The id of ``kind`` that these parts have at a moment: the same one in every copy of a home."""
     import hashlib  # which few programs need, and which takes longer to import than all of this module
 
     digest = hashlib.sha256("\0".join(parts).encode()).digest()
-    return kind.value + _base32(moment_ms, TIME_LENGTH) + _base32(int.from_bytes(digest[:10], "big"), CHANCE_LENGTH)
+    return kind.value + _base32(moment_ms, TIME_LENGTH) + _base32(int.from_bytes(digest[:10], "big"), RANDOM_LENGTH)
 
 
 def earliest(kind: Kind, since_ms: int) -> str:
