@@ -77,7 +77,7 @@ def run(caller: Caller, given: Given) -> Document:
     )
     keep, name = given.flag("KeepCommand"), given.text("Name")
     if keep:
-        caller.need(Role.ADMIN)
+        caller.need(Role.ADMIN, "RunCommand with KeepCommand")
     description = checked_description(given.text("Description") or "")
     if name is not None and not is_text_line(name):
         raise Fault("InvalidParameterCharacter.CommandName")
