@@ -22,6 +22,7 @@ import typer.main
 from assist_cli import __version__, codes
 from assist_cli.agents import answers
 from assist_cli.api.actions import ACTIONS
+from assist_cli.api.faults import MESSAGES
 from assist_cli.api.parameters import COMMON_FIELDS, RefusedParameter, Takes, UnusedParameter, ValueKind
 from assist_cli.cli.app import app
 from assist_cli.cli.completion import values
@@ -274,6 +275,14 @@ def refuse(old: list[Path]) -> None:
     sys.exit(f"cannot accept stale files: {names}\nhint: make generated")
 
 
+def codes_of_api() -> Iterator[str]:
+    """Yield the rows of the codes with which the API refuses a call, by their HTTP status."""
+    yield "| HTTP | codes |"
+    yield "| --- | --- |"
+    for status in sorted({status for status, _ in MESSAGES.values()}):
+        yield f"| {status} | {', '.join(f'`{code}`' for code in sorted(MESSAGES) if MESSAGES[code][0] == status)} |"
+
+
 def files() -> dict[Path, str]:
     """Return the content that each file should have."""
     root = typer.main.get_command(app)
@@ -291,6 +300,7 @@ def files() -> dict[Path, str]:
         made[errors] = filled(made[errors], f"{name} codes", table_of_codes(name))
     api = ROOT / "docs/api.md"
     made[api] = filled(api.read_text(encoding="utf-8"), "fields", fields_of_actions())
+    made[api] = filled(made[api], "codes", codes_of_api())
     made[ROOT / "docs/man/assist.1"] = manual("assist", [("assist", root)])
     for name, command in commands_of(root):
         path = f"assist {name}"

@@ -16,6 +16,7 @@ from assist_cli.api.faults import Fault
 from assist_cli.api.forms import Reply
 from assist_cli.api.gateway import Gateway
 
+HEAD_BYTES = 1 << 20  # of URL and headers: the SDKs put all parameters into the URL
 BODY_BYTES = 1 << 20
 DROPPED_BYTES = 16 << 20
 
@@ -48,6 +49,8 @@ class AsgiApplication:
         try:
             if call.path != "/" or call.method not in ("GET", "POST"):
                 raise Fault("InvalidAction.NotFound")
+            if _head_bytes(call) > HEAD_BYTES:
+                raise head_too_large()
             _check_host(call, self._names)
             body = await asyncio.wait_for(_body(receive), self._timeout)
         except Fault as fault:
@@ -60,6 +63,20 @@ class AsgiApplication:
             threads = self._waiters if _may_wait(scope) else self._readers
             loop = asyncio.get_running_loop()
             await _send(send, await loop.run_in_executor(threads, self._gateway.answer, replace(call, body=body)))
+
+
+def head_too_large() -> Fault:
+    """Return the refusal of a call whose URL and headers are too long."""
+    return Fault(
+        "RequestTooLarge",
+        f"(at most {HEAD_BYTES:,} bytes)",
+        status=414,
+        message="The URL and the headers of the request are too large.",
+    )
+
+
+def _head_bytes(call: Call) -> int:
+    return len(call.path) + len(call.query) + sum(len(name) + len(value) for name, value in call.headers)
 
 
 async def _body(receive: Receive) -> bytes | None:

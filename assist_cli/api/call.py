@@ -81,11 +81,24 @@ class Call:
         return self.header("content-type").partition(";")[0].strip().lower()
 
 
+def unread(error: ValueError | RecursionError) -> str:
+    """Return the reason why a query, a form or JSON cannot be parsed."""
+    if isinstance(error, RecursionError):
+        return "it is nested too deeply"
+    if isinstance(error, json.JSONDecodeError):
+        return f"it is not JSON: {error.msg.lower()} at line {error.lineno}, column {error.colno}"
+    if isinstance(error, UnicodeDecodeError):
+        return "it is not ASCII" if error.encoding == "ascii" else "it is not UTF-8"
+    if isinstance(error, UnicodeEncodeError):
+        return "it has a half of a character (a lone surrogate)"
+    return str(error)
+
+
 def _pairs(text: bytes) -> dict[str, str]:
     try:
         pairs = parse_qsl(text.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=FIELDS)
-    except ValueError as error:  # also for what is not UTF-8
-        raise Fault("InvalidParameter.Query", f"({error})") from None
+    except ValueError as error:
+        raise Fault("InvalidParameter.Query", f"({unread(error)})") from None
     found: dict[str, str] = {}
     for name, value in pairs:
         if name in found:
@@ -111,7 +124,7 @@ def _members(text: bytes) -> dict[str, str]:
         for name, value in found.items():
             (name + value).encode()  # a lone surrogate cannot be encoded
     except (ValueError, RecursionError) as error:
-        raise Fault("InvalidParameter.Body", f"(it is not JSON: {error})") from None
+        raise Fault("InvalidParameter.Body", f"({unread(error)})") from None
     if len(found) > FIELDS:
         raise Fault("InvalidParameter.Body", "(it has too many members)")
     return found
@@ -119,12 +132,12 @@ def _members(text: bytes) -> dict[str, str]:
 
 def _object(document: Any) -> dict[str, Any]:
     if not isinstance(document, dict):
-        raise ValueError("not an object")
+        raise ValueError("the JSON in it is not an object")
     return document
 
 
 def _no_number(text: str) -> str:
-    raise ValueError(f"{text} is not a number")
+    raise ValueError(f"it is not JSON: {text} is not a number of it")
 
 
 def _text(value: Any) -> str:

@@ -34,11 +34,12 @@ class Caller:
     action: str
     host: str = ""
 
-    def need(self, role: Role) -> None:
-        """Raise Fault unless the key has this role."""
+    def need(self, role: Role, what: str = "") -> None:
+        """Raise Fault unless the key has this role. ``what`` needs it; by default, the action does."""
         if not self.key.role.may(role):
             raise Fault(
-                "Forbidden.RAM", f"({self.action} needs the role {role}, and {self.key.name} is {self.key.role})"
+                "Forbidden.RAM",
+                f"({what or self.action} needs the role {role}, and {self.key.name} is {self.key.role})",
             )
 
     @functools.cached_property
@@ -68,6 +69,12 @@ class Caller:
                 raise Fault("InvalidResourceTag.InstanceNotFound")
         elif named:
             found = [self.instance(each) for each in named]
+        elif given.tags("Tag"):
+            raise Fault(
+                "MissingParam.InstanceId",
+                "(Tag is a label of the invocation, and selects no instances)",
+                hint="give InstanceId.1; RunCommand and InvokeCommand also take ResourceTag.1.Key",
+            )
         else:
             raise Fault("MissingParam.InstanceId")
         if len(found) > most:

@@ -87,7 +87,7 @@ def modify(caller: Caller, given: Given) -> Document:
     """Change name and description in place. Another content, directory or timeout makes a new version."""
     content = given.text("CommandContent")
     changes = commands.Changes(
-        content=None if content is None else decoded(content, None, USUAL, "CmdContent.DecodeError"),
+        content=None if content is None else decoded(content, None, USUAL, "CmdContent.DecodeError", ""),
         working_dir=given.text("WorkingDir"),
         timeout=requests.timeout(given),
         launcher=requests.launcher(given),

@@ -18,10 +18,9 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 from assist_cli.api import forms
-from assist_cli.api.app import BODY_BYTES
+from assist_cli.api.app import BODY_BYTES, HEAD_BYTES, head_too_large
 from assist_cli.api.faults import Fault
 
-HEAD_BYTES = 1 << 20  # the SDKs put all parameters into the URL
 HELD_BYTES = 16 << 20  # of all requests that are not answered yet
 CONNECTIONS = 1024
 
@@ -113,7 +112,7 @@ class ApiConnection(H11Protocol):
     def send_400_response(self, msg: str) -> None:
         """Refuse a message that is not HTTP, or has a head that is too large."""
         if self.held > HEAD_BYTES:
-            self.reject(Fault("RequestTooLarge", f"(URL and headers have at most {HEAD_BYTES:,} bytes)", status=414))
+            self.reject(head_too_large())
         else:
             self.reject(Fault("InvalidParameter.Request", "(it is not HTTP/1.1)"))
 

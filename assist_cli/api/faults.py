@@ -6,6 +6,8 @@ table. Where an action has another code for an error, its own table comes first.
 
 from __future__ import annotations
 
+import itertools
+import re
 from collections.abc import Mapping
 
 from assist_cli import codes
@@ -47,7 +49,13 @@ def of(error: AssistError, words: Words) -> Fault:
         code = error.code
     if code is None:
         code = next((code for kind, code in KINDS.items() if isinstance(error, kind)), "Operation.Forbidden")
-    return Fault(code, f"({error.message})", hint=error.hint)
+    return Fault(code, f"({error.message})", hint=hint_of(error.hint, error.code))
+
+
+def hint_of(hint: str, code: str) -> str:
+    """Return the clauses of a hint before the first one for the command line; if there are none, that for its code."""
+    left = itertools.takewhile(lambda each: not _COMMAND_LINE.search(each), hint.split("; "))
+    return "; ".join(left) or HINTS.get(code, "")
 
 
 def _invalid(code: str) -> tuple[int, str]:
@@ -100,6 +108,26 @@ KINDS: dict[type[AssistError], str] = {
     NotPermitted: "Forbidden.RAM",
 }
 
+_COMMAND_LINE = re.compile(r"\bassist [a-z]|(?:^|\s)--[a-z]|\bwith -[a-z]\b")
+
+# Hints in terms of the API, for errors whose hint is for the command line only.
+HINTS: Words = {
+    codes.COMMAND_COUNT_EXCEED_QUOTA: "DeleteCommand frees a command",
+    codes.COMMAND_IN_USE: "StopInvocation ends what runs",
+    codes.FILE_AUTHORITY_INVALID: "FileMode is for example 0640",
+    codes.FILE_NAME_INVALID: "Name is for example app.conf",
+    codes.FILE_PATH_INVALID: "TargetDir is for example /etc/app",
+    codes.INSTANCE_IN_USE: "DescribeInvocations shows what runs there, StopInvocation ends it",
+    codes.INSTANCE_NAME_EXISTS: "give another InstanceName",
+    codes.INVALID_CONTENT: "give the script in CommandContent",
+    codes.INVALID_FREQUENCY: "it is for example rate(5m), 0 0 9 * * ? Asia/Shanghai or at(2026-12-01 02:00:00)",
+    codes.INVALID_PARAMETER_DEFINITION: "a key has letters, digits, - and _",
+    codes.MISSING_PARAMETER: 'Parameters has it, as in {"KEY": "VALUE"}',
+    codes.PARAMETER_DISABLED: "EnableParameter of RunCommand and CreateCommand turns them on",
+    codes.SECRET_BY_VALUE: "a secret is given by reference, in the command line",
+    codes.SECRET_WITHOUT_REFERENCE: "a secret is given by reference, in the command line",
+}
+
 _INVALID = "The specified parameter is invalid."
 
 MESSAGES: dict[str, tuple[int, str]] = {
@@ -125,6 +153,10 @@ MESSAGES: dict[str, tuple[int, str]] = {
     "InvalidRegionId.NotFound": (404, "The RegionId provided does not exist in our records."),
     "InvalidResourceGroup.NotFound": (404, "The ResourceGroup provided does not exist in our records."),
     "Operation.Forbidden": (403, "The operation is not permitted."),
+    "InvalidParameter.Body": (400, "The body of the request cannot be read."),
+    "InvalidParameter.Format": (400, "The specified parameter Format is not valid."),
+    "InvalidParameter.Query": (400, "The query or the form of the request cannot be read."),
+    "InvalidParameter.Request": (400, "The request cannot be read."),
     "RequestTimeout": (408, "The request did not arrive in time."),
     "RequestTooLarge": (413, "The request body is too large."),
     "Throttling": (400, "Request was denied due to request throttling."),
@@ -234,6 +266,6 @@ MESSAGES: dict[str, tuple[int, str]] = {
     "DryRunOperation": (400, "Request validation has been passed with DryRun flag set."),
     "InvalidInstanceName.Malformed": (400, "The specified parameter InstanceName is not valid."),
     # plugins
-    "PluginName.MissingValue": (400, "The parameter Name is required for more than one instance."),
+    "PluginName.MissingValue": (400, "The parameter Name is required unless exactly one instance is specified."),
     "InvalidPluginName.NotFound": (404, "The specified plugin name does not exist."),
 }

@@ -60,7 +60,7 @@ def send(caller: Caller, given: Given) -> Document:
     kind = given.text("ContentType")
     if kind is not None and kind.lower() not in ("plaintext", "base64"):
         raise Fault("FileContentType.Invalid", "(it is PlainText or Base64)")
-    content = decoded(given.needed("Content"), kind, PLAIN, "FileContent.DecodeError")
+    content = decoded(given.needed("Content"), kind, PLAIN, "FileContent.DecodeError", "ContentType")
     description = checked_description(given.text("Description") or "")
     where = caller.instances(given, most=FEWER_INSTANCES)
     asked = SendRequest(
@@ -91,7 +91,7 @@ def results(caller: Caller, given: Given) -> Document:
     page = pages.asked(caller.action, given)
     status = given.text("InvocationStatus")
     if status is not None and status not in {fine.value for fine in Fine}:
-        raise invalid("InvocationStatus")
+        raise invalid("InvocationStatus", f"(it is one of {', '.join(sorted(Fine))})")
     wanted = Wanted(
         kind=Kind.FILE,
         invocation_id=given.text("InvokeId"),
@@ -115,5 +115,5 @@ def _account(given: Given, name: str) -> str | None:
     """Return an owner or a group. Raises Fault."""
     found = given.text(name)
     if found is not None and (len(found) > LONGEST_ACCOUNT or not names.is_account(found)):
-        raise invalid(name)
+        raise invalid(name, f"(it has at most {LONGEST_ACCOUNT} characters, no ':' and no '-' at its beginning)")
     return found

@@ -52,7 +52,7 @@ def plugins(caller: Caller, given: Given) -> Document:
     found = caller.instances(given, most=FEWER_INSTANCES, too_many=400) if named else []
     name = given.text("Name")
     if name is None and len(found) != 1:
-        raise Fault("PluginName.MissingValue")
+        raise Fault("PluginName.MissingValue", f"({len(found)} instances are named)")
     if name is not None:
         raise Fault("InvalidPluginName.NotFound")
     shown = page.of(found, lambda each: each.id)

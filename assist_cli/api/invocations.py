@@ -77,7 +77,7 @@ def run(caller: Caller, given: Given) -> Document:
     )
     keep, name = given.flag("KeepCommand"), given.text("Name")
     if keep:
-        caller.need(Role.ADMIN)
+        caller.need(Role.ADMIN, "RunCommand with KeepCommand")
     description = checked_description(given.text("Description") or "")
     if name is not None and not is_text_line(name):
         raise Fault("InvalidParameterCharacter.CommandName")
@@ -164,8 +164,8 @@ def describe(caller: Caller, given: Given) -> Document:
     """Return invocations, newest first, with their scripts and states."""
     page = pages.asked(caller.action, given)
     mode, status = given.text("RepeatMode"), given.text("InvokeStatus")
-    if mode not in (None, "Once", "Period", "NextRebootOnly", "EveryReboot"):
-        raise Fault("InvalidRepeatMode.NotFound")
+    if mode is not None and mode not in requests.MODES:
+        raise Fault("InvalidRepeatMode.NotFound", f"(it is one of {', '.join(requests.MODES)})")
     _check_status("InvokeStatus", status, InvokeStatus, (Fine.SUCCESS, Fine.PENDING, Fine.SCHEDULED))
     kind = given.text("CommandType")
     if kind is not None:
@@ -185,15 +185,14 @@ def describe(caller: Caller, given: Given) -> Document:
     output = given.flag("IncludeOutput") and bool(wanted.invocation_id or wanted.instance_id)
     found: list[Invocation] = []
     total = 0
-    if mode not in ("NextRebootOnly", "EveryReboot"):  # Assist has no such invocations
+    if mode in (None, "Once", "Period"):  # Assist records no others
         found, total = history_pages.invocations_of(caller.controller, wanted, page.slice, output=output)
     keys = [each.id for each in found]
     labels = clients.labels_of(caller.controller, keys)
     encoding = chosen_encoding(given.text("ContentEncoding"), "Base64")
     items = [
         views.invocation(
-            views.limited(each, caller.seen),
-            views.seen(each, wanted.instance_id, caller.seen),
+            views.limited(each, wanted.instance_id, caller.seen),
             labels.get(each.id, views.NONE),
             encoding,
             output=output,

@@ -26,6 +26,8 @@ FAR = 1_000_000  # longer than any list
 
 NUMBERED: Takes = {"PageNumber": ValueKind.NUMBER, "PageSize": ValueKind.NUMBER}
 PAGED: Takes = {**NUMBERED, "MaxResults": ValueKind.NUMBER, "NextToken": ValueKind.TEXT}
+# These change the fields of an item, but not the list.
+SHAPE = frozenset({"ContentEncoding", "IncludeOutput"})
 
 _DIGEST_BYTES = 12
 
@@ -89,7 +91,7 @@ def asked(action: str, given: Given, most: int = MOST) -> Page:
 
 
 def _subject(action: str, given: Given) -> bytes:
-    filters = {name: value for name, value in given.values.items() if name not in PAGED}
+    filters = {name: value for name, value in given.values.items() if name not in PAGED and name not in SHAPE}
     return json.dumps([action, filters], sort_keys=True).encode()
 
 

@@ -12,11 +12,12 @@ import base64
 import binascii
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
+from assist_cli.api.call import unread
 from assist_cli.api.faults import Fault, invalid, missing
 from assist_cli.api.signatures import COMMON
 
@@ -153,10 +154,10 @@ def read(takes: Takes, flat: Mapping[str, str]) -> Given:
         taken = takes.get(head)
         kind = taken.kind if isinstance(taken, (RefusedParameter, UnusedParameter)) else taken
         if dot and kind in (ValueKind.MAP, ValueKind.TEXTS):
-            raise invalid(head, _written(kind))
+            raise invalid(head, _written(kind, head))
         if kind is None or bool(dot) != (kind in (ValueKind.LIST, ValueKind.TAGS)):
             shown = head if head.isidentifier() and len(head) <= 64 else "Name"
-            raise invalid(shown, "(this action takes no such parameter)")
+            raise invalid(shown, _misnamed(head, kind, takes))
         if isinstance(taken, RefusedParameter):
             _refuse(head, taken, value)
         elif dot:
@@ -171,6 +172,15 @@ def read(takes: Takes, flat: Mapping[str, str]) -> Given:
     return Given({name: value for name, value in values.items() if not isinstance(takes[name], UnusedParameter)})
 
 
+def _misnamed(name: str, kind: ValueKind | None, takes: Takes) -> str:
+    """Return the reason to refuse this name: it is unknown, or written in another way."""
+    if kind is not None:
+        return _written(kind, name)
+    known = {each.lower(): each for each in takes}
+    near = known.get(name.lower()) or known.get(name.lower().removesuffix("s")) or known.get(name.lower() + "s")
+    return "(this action takes no such parameter" + (f"; it takes {near})" if near else ")")
+
+
 def _refuse(name: str, refused: RefusedParameter, value: str) -> None:
     if refused.longest and len(value) > refused.longest:
         raise Fault(refused.too_long, f"({len(value):,} characters of at most {refused.longest:,})")
@@ -183,14 +193,18 @@ def _check_word(taken: ValueKind | RefusedParameter | UnusedParameter | None, na
         raise Fault(taken.code, f"({name} is one of {', '.join(taken.words)})")
 
 
-def decoded(text: str, encoding: str | None, usual: str, code: str) -> bytes:
-    """Return content, decoded from plain text or base64 by ``encoding``; ``usual`` is its default. Raises Fault."""
+def decoded(text: str, encoding: str | None, usual: str, code: str, named: str = "ContentEncoding") -> bytes:
+    """Return content, decoded from plain text or base64 by ``encoding``; ``usual`` is its default. Raises Fault.
+
+    ``named`` is the parameter for the encoding; "" if the action has none.
+    """
     if chosen_encoding(encoding, usual) == "PlainText":
         return text.encode("utf-8")
     try:
         return base64.b64decode("".join(text.split()), validate=True)
     except (binascii.Error, ValueError):
-        raise Fault(code) from None
+        hint = f"for plain text give {named}=PlainText" if named else "encode it as base64"
+        raise Fault(code, "(base64 is expected)", hint=hint) from None
 
 
 def chosen_encoding(given: str | None, usual: str) -> str:
@@ -209,7 +223,7 @@ def encoded(data: bytes, encoding: str) -> str:
 def _add(found: dict[int, Any], name: str, kind: ValueKind, rest: str, value: str) -> None:
     matched = _INDEX.fullmatch(rest)
     if matched is None or (matched[2] is not None) != (kind is ValueKind.TAGS):
-        raise invalid(name, f"(it is written {name}.1{'.Key' if kind is ValueKind.TAGS else ''})")
+        raise invalid(name, _written(kind, name))
     number, key = int(matched[1]), matched[2]
     if kind is ValueKind.LIST:
         found[number] = value
@@ -222,7 +236,7 @@ def _add(found: dict[int, Any], name: str, kind: ValueKind, rest: str, value: st
 def _value(name: str, kind: ValueKind, text: str) -> Any:
     if kind is ValueKind.NUMBER:
         if not re.fullmatch(rf"[+-]?[0-9]{{1,{_LONGEST_NUMBER}}}", text, re.ASCII):
-            raise _no_number(name)
+            raise _not_a_number(name, text)
         return int(text)
     if kind is ValueKind.FLAG:
         if text.lower() not in ("true", "false"):
@@ -235,10 +249,9 @@ def _value(name: str, kind: ValueKind, text: str) -> Any:
     return text
 
 
-def _no_number(name: str) -> Fault:
-    if name in ("PageNumber", "PageSize"):
-        return Fault(f"InvalidParam.{name}")
-    return invalid(name, "(it is a number)")
+def _not_a_number(name: str, text: str) -> Fault:
+    detail = f"({text!r:.40} is not a whole number of at most {_LONGEST_NUMBER} digits)"
+    return Fault(f"InvalidParam.{name}", detail) if name in ("PageNumber", "PageSize") else invalid(name, detail)
 
 
 class _Members(list[tuple[str, Any]]):
@@ -246,31 +259,40 @@ class _Members(list[tuple[str, Any]]):
 
 
 def _members(name: str, text: str) -> list[tuple[str, Any]]:
-    found = _json(name, ValueKind.MAP, text)
+    found = _json(name, ValueKind.MAP, text, str)
     if not isinstance(found, _Members):
-        raise invalid(name, _written(ValueKind.MAP))
+        raise invalid(name, _written(ValueKind.MAP, name))
     return list(found)
 
 
 def _texts(name: str, text: str) -> list[str]:
-    found = _json(name, ValueKind.TEXTS, text)
+    found = _json(name, ValueKind.TEXTS, text, lambda number: None)
     if isinstance(found, _Members) or not isinstance(found, list) or not all(isinstance(each, str) for each in found):
-        raise invalid(name, _written(ValueKind.TEXTS))
+        raise invalid(name, _written(ValueKind.TEXTS, name))
     return found
 
 
-def _json(name: str, kind: ValueKind, text: str) -> Any:
+def _json(name: str, kind: ValueKind, text: str, number: Callable[[str], Any]) -> Any:
+    """Parse JSON; ``number`` converts the text of each number. Raises Fault."""
     try:
-        return json.loads(text, object_pairs_hook=_Members, parse_int=str, parse_float=str)
+        return json.loads(text, object_pairs_hook=_Members, parse_int=number, parse_float=number)
     except (ValueError, RecursionError) as error:
-        raise invalid(name, f"{_written(kind)[:-1]}; this is not JSON: {error})") from None
+        raise invalid(name, f"{_written(kind, name)[:-1]}; {unread(error)})") from None
 
 
-def _written(kind: ValueKind) -> str:
-    """Return the description of a JSON parameter, for a refusal."""
+def _written(kind: ValueKind, name: str) -> str:
+    """Return how a parameter of this kind is written, for a refusal."""
     if kind is ValueKind.MAP:
         return """(it is a JSON object in one text, like {"key": "value"}: an SDK wants json.dumps or JSON.stringify)"""
-    return """(it is a JSON list of texts in one text, like ["a", "b"]: an SDK wants json.dumps or JSON.stringify)"""
+    if kind is ValueKind.TEXTS:
+        return (
+            """(it is a JSON list of texts in one text, like ["a", "b"]: an SDK wants json.dumps or JSON.stringify)"""
+        )
+    if kind is ValueKind.LIST:
+        return f"(it is a list, and written {name}.1; in a JSON body as a list)"
+    if kind is ValueKind.TAGS:
+        return f"(it is a list, and written {name}.1.Key and {name}.1.Value; in a JSON body as a list of objects)"
+    return f"(it has one value, and is written {name})"
 
 
 def _is_odd(text: str) -> bool:

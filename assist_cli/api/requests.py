@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 
 from assist_cli.api.caller import Caller
-from assist_cli.api.faults import Fault
+from assist_cli.api.faults import Fault, hint_of, invalid
 from assist_cli.api.forms import Document
 from assist_cli.api.parameters import Given, RefusedParameter, Takes, UnusedParameter, ValueKind
 from assist_cli.model import frequency, ids, parameters, quotas
@@ -20,6 +20,7 @@ from assist_cli.operations.access.clients import Repeated, Request
 from assist_cli.operations.fleet import health
 from assist_cli.operations.local_zone import local_zone
 
+MODES = ("Once", "Period", "NextRebootOnly", "EveryReboot", "DryRun")  # of RepeatMode in the original
 SHORTEST = 10  # a shorter timeout is raised to this, as in the original
 
 # The parameters of both. All but the content are read here.
@@ -90,20 +91,32 @@ def command_type(word: str, code: str = "InvalidCmdType.NotFound") -> CommandTyp
 
 
 def timeout(given: Given) -> int | None:
-    """Return the timeout of a call, at least 10 s."""
+    """Return the timeout of a call, at least 10 s. Raises Fault for a negative one."""
     number = given.number("Timeout")
+    if number is not None and number < 0:
+        raise invalid("Timeout", "(it is a number of seconds; less than 10 counts as 10)")
     return None if number is None else max(number, SHORTEST)
 
 
 def timing(given: Given, now: datetime) -> Timing | None:
-    """Return the schedule of a call; None: run now. Raises Fault, InvalidParameter and QuotaExceeded."""
+    """Return the schedule of a call; None: run now. Raises Fault, InvalidParameter and QuotaExceeded.
+
+    In the original, every call with a Frequency is periodic. Assist refuses an explicit contradiction.
+    """
     mode, text = given.text("RepeatMode"), given.text("Frequency")
     if mode not in (None, "Once", "Period", "DryRun"):
         more = " (nothing of Assist starts when an instance does)" if mode in ("NextRebootOnly", "EveryReboot") else ""
         raise Fault("InvalidRepeatMode.NotFound", f"(it is Once, Period or DryRun){more}")
     if text is None and (mode == "Period" or given.flag("Timed")):
         raise Fault("MissingParam.Frequency")
-    return None if text is None else Timing(frequency.parse(text, zone=local_zone(), now=now))
+    if text is None:
+        return None
+    found = frequency.parse(text, zone=local_zone(), now=now)
+    if given.values.get("Timed") is False:
+        raise invalid("Timed", "(false contradicts Frequency)")
+    if mode == "Once" and not found.is_once:
+        raise invalid("RepeatMode", f"(Once contradicts Frequency, which is {found.expression})")
+    return Timing(found)
 
 
 def values(given: Given, definitions: Iterable[Definition], *, count: str, length: str) -> dict[str, Value]:
@@ -153,7 +166,8 @@ def check_agents(caller: Caller, instances: Sequence[Instance]) -> None:
     """Raise Fault unless all agents answer: the check of a dry run."""
     for state in states(caller, instances):
         if not state.health.is_online:
-            raise Fault("Operation.Forbidden", f"({state.instance.id}: {state.health.error})", hint=state.health.hint)
+            hint = hint_of(state.health.hint, "")
+            raise Fault("Operation.Forbidden", f"({state.instance.id}: {state.health.error})", hint=hint)
 
 
 def once(request: Request, caller: Caller, make: Callable[[], Document], again: Callable[[str], Document]) -> Document:

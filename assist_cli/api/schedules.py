@@ -17,9 +17,11 @@ from assist_cli.api.parameters import Given, ValueKind, decoded, takes
 from assist_cli.errors import NotFound
 from assist_cli.model import frequency, quotas
 from assist_cli.model.access import Labels
+from assist_cli.model.frequency import Frequency
 from assist_cli.model.ids import Kind
 from assist_cli.model.instance import Instance
 from assist_cli.model.invocation import Invocation, RepeatMode
+from assist_cli.model.status import InvocationStatus
 from assist_cli.operations.local_zone import local_zone
 from assist_cli.operations.runs import recording
 from assist_cli.operations.server import schedules
@@ -49,19 +51,12 @@ WORDS: Words = {
 
 
 def modify(caller: Caller, given: Given) -> Document:
-    """Change frequency, script or values of a periodic invocation, and add instances."""
-    found = _periodic(caller, given.needed("InvokeId"))
-    script = _script(given, found)
-    joining = _joining(caller, given, found)
-    text = given.text("Frequency")
-    other = None
-    if text is not None:
-        other = frequency.parse(text, zone=local_zone(), now=caller.controller.now())
-        if other.is_once:
-            raise Fault("InvalidParameter.Frequency", "(the invocation is periodic: to end it, stop it)")
+    """Change frequency, script or values of an invocation with a frequency, and add instances."""
     request = caller.request(given, Labels(caller.key.id))
 
     def make() -> Document:
+        found = _scheduled(caller, given.needed("InvokeId"))
+        script, joining, other = _script(given, found), _joining(caller, given, found), _frequency(caller, given, found)
         also = caller.also(request, labelled=False)
         schedules.change(caller.controller, found.id, other, joining, script, also=also)
         return told(found.id)
@@ -72,8 +67,21 @@ def modify(caller: Caller, given: Given) -> Document:
     return requests.once(request, caller, make, told)
 
 
-def _periodic(caller: Caller, invoke_id: str) -> Invocation:
-    """Return the periodic invocation of exactly this id: not final, and fully in the scope of the key. Raises Fault."""
+def _frequency(caller: Caller, given: Given, found: Invocation) -> Frequency | None:
+    """Return the new frequency; None: no change. Raises Fault and InvalidParameter."""
+    text = given.text("Frequency")
+    if text is None:
+        return None
+    other = frequency.parse(text, zone=local_zone(), now=caller.controller.now())
+    if other.is_once and found.repeat_mode is RepeatMode.PERIOD:
+        raise Fault("InvalidParameter.Frequency", "(the invocation is periodic: to end it, stop it)")
+    if not other.is_once and found.repeat_mode is RepeatMode.ONCE:
+        raise Fault("InvalidParameter.Frequency", "(the invocation runs one time: give another at(…))")
+    return other
+
+
+def _scheduled(caller: Caller, invoke_id: str) -> Invocation:
+    """Return the invocation with a frequency of exactly this id: not final, and fully in scope. Raises Fault."""
     try:
         if not is_id(invoke_id, Kind.INVOCATION):
             raise NotFound(invoke_id)
@@ -83,8 +91,8 @@ def _periodic(caller: Caller, invoke_id: str) -> Invocation:
     if not views.seen(found, None, caller.seen):
         raise Fault("InvalidInvokeId.NotFound")
     caller.check_scope(place.instance_id for place in found.instances)
-    if found.repeat_mode is not RepeatMode.PERIOD:
-        raise Fault("InvalidOperation.RepeatModeUnsupported")
+    if found.frequency is None:
+        raise Fault("InvalidOperation.RepeatModeUnsupported", "(it has no frequency: it was run immediately)")
     if found.status.is_final:
         raise Fault("InvalidOperation.InvokeAlreadyFinished")
     return found
@@ -94,6 +102,8 @@ def _script(given: Given, found: Invocation) -> Script | None:
     """Return the script and values for the next runs; None: no change. Raises Fault."""
     text, members = given.text("CommandContent"), given.members("Parameters")
     says_enabled, enabled = "EnableParameter" in given.values, given.flag("EnableParameter")
+    if says_enabled and not enabled:
+        _check_turned_off(given, found)
     content = found.content
     if text is not None:
         content = decoded(text, given.text("ContentEncoding"), "PlainText", "InvalidCommandContent.DecodeError")
@@ -105,6 +115,20 @@ def _script(given: Given, found: Invocation) -> Script | None:
         requests.check_keys(content, empty="InvalidParameters.KeyEmpty", malformed="InvalidParameters.KeyMalformed")
     script = Script(content, enabled, _values(members or []) if enabled else {})
     return None if script == Script(found.content, found.parameters_enabled, {}) and not members else script
+
+
+def _check_turned_off(given: Given, found: Invocation) -> None:
+    """Raise Fault if ``EnableParameter=false`` contradicts the rest of a call, or is its only change.
+
+    With another script it turns the parameters off. With another change only, the values stay, as in the original.
+    """
+    if given.members("Parameters"):
+        raise Fault("InvalidParameters.KeyNotMatch", "(EnableParameter is false)")
+    changes = given.values.keys() & {"CommandContent", "Frequency", "InstanceId"}
+    if found.parameters_enabled and not changes:
+        raise Fault(
+            "InvalidParameter.EnableParameter", "(false alone changes nothing: CommandContent is given with it)"
+        )
 
 
 def _values(members: list[tuple[str, Any]]) -> dict[str, str]:
@@ -132,7 +156,12 @@ def _values(members: list[tuple[str, Any]]) -> dict[str, str]:
 
 def _joining(caller: Caller, given: Given, found: Invocation) -> list[Instance]:
     """Return the instances to add. Raises Fault."""
-    has = {place.instance_id for place in found.instances}
+    has = {place.instance_id: place for place in found.instances}
+    for each in given.listed("InstanceId"):
+        if each in has and has[each].status is not InvocationStatus.RUNNING:
+            raise Fault(
+                "InvalidOperation.InvokeAlreadyFinished", f"(it was stopped on {each}, and does not run there again)"
+            )
     named = [each for each in given.listed("InstanceId") if each not in has]
     if len(has) + len(named) > MOST_INSTANCES:
         raise Fault("InvalidInstanceId.CountLimitExceeded")

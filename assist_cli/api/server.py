@@ -20,8 +20,8 @@ from pathlib import Path
 import uvicorn
 
 from assist_cli import codes
-from assist_cli.api.app import AsgiApplication
-from assist_cli.api.connections import CONNECTIONS, HEAD_BYTES, ApiConfig, ApiConnection, Crowd
+from assist_cli.api.app import HEAD_BYTES, AsgiApplication
+from assist_cli.api.connections import CONNECTIONS, ApiConfig, ApiConnection, Crowd
 from assist_cli.api.gateway import Gateway
 from assist_cli.api.rates import Rates
 from assist_cli.deploy import pki

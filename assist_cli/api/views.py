@@ -62,12 +62,9 @@ def command(found: Command, labels: Labels, encoding: str) -> Document:
     }
 
 
-def invocation(
-    found: Invocation, places: Iterable[InvocationInstance], labels: Labels, encoding: str, *, output: bool
-) -> Document:
-    """Return one ``Invocation`` of DescribeInvocations, with the visible ones of its instances."""
-    places = list(places)
-    periodic = found.frequency is not None
+def invocation(found: Invocation, labels: Labels, encoding: str, *, output: bool) -> Document:
+    """Return one ``Invocation`` of DescribeInvocations."""
+    places = found.instances
     return {
         "InvokeId": found.id,
         "CommandId": found.command_id,
@@ -79,9 +76,9 @@ def invocation(
         "Timeout": found.timeout,
         "WorkingDir": found.working_dir or "",
         "Username": found.username or "",
-        "RepeatMode": "Period" if periodic else "Once",
+        "RepeatMode": found.shown_mode.value,
         "Frequency": found.expression or "",
-        "Timed": periodic,
+        "Timed": found.frequency is not None and not found.status.is_final,
         "CreationTime": time(found.created),
         "InvokeStatus": found.status.value,
         "InvocationStatus": fine.of_all(map(fine.of_place, places)).value,
@@ -139,11 +136,11 @@ def seen(found: Invocation, instance_id: str | None, among: Collection[str] | No
     ]
 
 
-def limited(found: Invocation, among: Collection[str] | None) -> Invocation:
-    """Return an invocation with only its visible instances, at least one; None: all are visible."""
-    if among is None:
+def limited(found: Invocation, instance_id: str | None, among: Collection[str] | None) -> Invocation:
+    """Return an invocation with only the wanted and visible ones of its instances, at least one."""
+    if instance_id is None and among is None:
         return found
-    places = seen(found, None, among)
+    places = seen(found, instance_id, among)
     return replace(found, instances=tuple(places), status=invoke_status(place.status for place in places))
 
 
@@ -208,7 +205,7 @@ def _place(found: Invocation, place: InvocationInstance, encoding: str, output: 
         "Output": text,
         "Dropped": dropped,
         "Repeats": place.repeats if found.frequency else int(record.started is not None),
-        "Timed": found.frequency is not None,
+        "Timed": found.frequency is not None and not place.status.is_final,
         "CreationTime": time(found.created),
         "UpdateTime": _updated(found, record),
         "StartTime": time(record.started),

@@ -60,7 +60,7 @@ def create(
 
 @app.command("list", epilog=options.examples("assist accesskey list", "assist accesskey list -o json"))
 def list_(context: typer.Context, output: options.Output = Format.TABLE, plain: options.Plain = False) -> None:
-    """List the access keys by name, without their secrets."""
+    """List the access keys by name, without their secrets. USED is updated at most once a minute."""
     printer = options.printer(context, output, plain=plain)
     with open_controller(home()) as controller:
         found = accesskeys.listing(controller)

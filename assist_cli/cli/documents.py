@@ -251,7 +251,7 @@ def schedule(planned: Planned) -> Document:
     return {
         "InvokeId": planned.invocation.id,
         "CommandName": planned.invocation.command_name,
-        "RepeatMode": planned.invocation.repeat_mode.value,
+        "RepeatMode": planned.invocation.shown_mode.value,
         "Frequency": planned.schedule.expression,
         "Timezone": planned.schedule.timezone,
         "InvokeStatus": planned.invocation.status.value,
@@ -337,7 +337,7 @@ def _beginning(invocation: Invocation) -> Document:
 
 def _rest(invocation: Invocation) -> Document:
     return {
-        "RepeatMode": invocation.repeat_mode.value,
+        "RepeatMode": invocation.shown_mode.value,
         "Frequency": invocation.expression,
         "Parameters": {key: str(value) for key, value in invocation.parameters.items()},  # secrets print as asterisks
         "Timeout": invocation.timeout,

@@ -231,6 +231,11 @@ class Invocation:
         return expression(self.frequency, self.timezone)
 
     @property
+    def shown_mode(self) -> RepeatMode:
+        """The RepeatMode in JSON and in the API: Period for all with a frequency, also for ``at(…)`` (docs/api.md)."""
+        return RepeatMode.ONCE if self.frequency is None else RepeatMode.PERIOD
+
+    @property
     def began(self) -> datetime | None:
         """Return the moment of creation or, for one scheduled run, of its first sending. None: it never ran."""
         if self.repeat_mode is RepeatMode.PERIOD:

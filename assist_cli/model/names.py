@@ -36,7 +36,7 @@ def _readable(name: str, what: str) -> str:
     """Return the name in the form that is stored; ``what`` names it in messages. Raises as ``checked_name`` does."""
     name = unicodedata.normalize("NFC", name)
     quotas.check_length(quotas.NAME, name)
-    reason = None
+    reason, hint = None, "use letters of any script, digits and signs other than '@', ',' and '/'"
     if not name:
         reason = "it is empty"
     elif not name.isprintable():
@@ -44,11 +44,11 @@ def _readable(name: str, what: str) -> str:
     elif any(character in name for character in _PUNCTUATION):
         reason = f"it has one of {' '.join(_PUNCTUATION)}"
     elif name.startswith("-"):
-        reason = "it starts with '-'"
+        reason, hint = "it starts with '-'", "begin it with a letter, a digit or another sign"
     elif name != name.strip():
-        reason = "it starts or ends with a space"
+        reason, hint = "it starts or ends with a space", f"leave that out: {name.strip()!r}"
     if reason:
-        raise _refusal(what, name, reason, "use letters of any script, digits and signs other than '@', ',' and '/'")
+        raise _refusal(what, name, reason, hint)
     return name
 
 

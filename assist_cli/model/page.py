@@ -13,8 +13,9 @@ from assist_cli.model.invocation import Invocation, Record
 class Wanted:
     """The filter of a page. None and empty fields do not filter.
 
-    ``status`` is a word of either table of model.fine. ``timed``: it has a frequency and is open. ``among`` has the
-    only instances that may be shown.
+    ``status`` is a word of either table of model.fine. ``timed``: it has a frequency and is open. Together with
+    ``instance_id`` both are those on that instance. ``command_id`` is that of its script, or of an earlier one.
+    ``among`` has the only instances that may be shown.
     """
 
     kind: Kind = Kind.INVOCATION

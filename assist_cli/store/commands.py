@@ -125,8 +125,10 @@ def places(reader: Reader, command_id: str) -> set[str]:
     """Return the ids of all instances of the invocations of a command."""
     rows = reader.query(
         """
-        SELECT DISTINCT instance_id FROM invocation_instances JOIN invocations ON invocations.id = invocation_id
-        WHERE command_id = ?
+        SELECT instance_id FROM invocation_instances JOIN invocations ON invocations.id = invocation_id
+        WHERE command_id = ?1
+        UNION SELECT instance_id FROM invocation_instances JOIN former_scripts USING (invocation_id)
+        WHERE command_id = ?1
         """,
         [command_id],
     )

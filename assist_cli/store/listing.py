@@ -107,7 +107,9 @@ def _kinds(reader: Reader, invocation_ids: Sequence[str]) -> dict[str, sqlite3.R
 def commands_run(reader: Reader, text: str) -> list[str]:
     """Return the ids of the commands with this name at the time of a run, or with this id, deleted or not."""
     rows = reader.query(
-        "SELECT DISTINCT command_id FROM invocations WHERE command_name = ?1 OR command_id = ?1", [text]
+        "SELECT command_id FROM invocations WHERE command_name = ?1 OR command_id = ?1"
+        " UNION SELECT command_id FROM former_scripts WHERE command_name = ?1 OR command_id = ?1",
+        [text],
     )
     return [row["command_id"] for row in rows]
 
@@ -144,8 +146,11 @@ def _conditions(reader: Reader, wanted: Filter, few: int) -> tuple[list[str], li
         conditions.append("status IN (SELECT value FROM json_each(?))")
         values.append(json.dumps([status.value for status in wanted.statuses]))
     if wanted.command_ids is not None:
-        conditions.append("command_id IN (SELECT value FROM json_each(?))")
-        values.append(json.dumps(list(wanted.command_ids)))
+        conditions.append(
+            "(command_id IN (SELECT value FROM json_each(?)) OR id IN (SELECT invocation_id FROM former_scripts"
+            " WHERE command_id IN (SELECT value FROM json_each(?))))"
+        )
+        values += 2 * [json.dumps(list(wanted.command_ids))]
     if wanted.since is not None:
         conditions.append("id >= ?")
         values.append(ids.earliest(ids.Kind.INVOCATION, to_ms(wanted.since)))

@@ -18,6 +18,14 @@ from assist_cli.model.status import InvocationStatus, InvokeStatus
 from assist_cli.store.database import Reader
 from assist_cli.store.rows import OUTPUT, OUTPUTS, invocation_of, record_of
 
+# The command of a record: that of its invocation, or of the script that the invocation had then.
+_COMMAND_ID = """
+    coalesce((
+        SELECT former.command_id FROM former_scripts AS former
+        WHERE former.invocation_id = record.invocation_id AND former.until_at > record.sent_at
+        ORDER BY former.until_at LIMIT 1
+    ), invocation.command_id)
+"""
 # model.fine.of_record, for the rows of a record.
 _FINE = f"""
     CASE record.status
@@ -79,14 +87,19 @@ def invocation_ids(reader: Reader, wanted: Wanted, part: Slice) -> tuple[list[st
     if wanted.among is not None and wanted.instance_id is not None and wanted.instance_id not in wanted.among:
         return [], 0
     conditions, values = _of_invocations(wanted)
-    at_place = wanted.instance_id is not None and wanted.status != InvokeStatus.PARTIAL_FAILED.value
+    among = wanted.among
     if wanted.instance_id is not None:
-        condition, more = _of_place(wanted.status if at_place else None)
-        conditions.append(f"EXISTS ({_PLACE} AND place.instance_id = ?{condition})")
-        values += [wanted.instance_id, *more]
-    if wanted.status is not None and not at_place:
-        more_conditions, more = _of_whole(wanted.status, wanted.among)
-        conditions += more_conditions
+        among = [wanted.instance_id]
+        conditions.append(f"EXISTS ({_PLACE} AND place.instance_id = ?)")
+        values.append(wanted.instance_id)
+    if wanted.status is not None:
+        condition, more = _of_status(wanted.status, among)
+        conditions.append(condition)
+        values += more
+    if wanted.timed is not None:
+        status, more = _status(among)
+        negated = "" if wanted.timed else "NOT "
+        conditions.append(f"{negated}(invocation.frequency IS NOT NULL AND {status} IN ('Running', 'Stopping'))")
         values += more
     rows, total = _page(reader, "invocation.id", "FROM invocations AS invocation", conditions, values, part)
     return [row["id"] for row in rows], total
@@ -95,6 +108,9 @@ def invocation_ids(reader: Reader, wanted: Wanted, part: Slice) -> tuple[list[st
 def results(reader: Reader, wanted: Wanted, part: Slice, *, history: bool) -> tuple[list[InvocationResult], int]:
     """Return a page of records with their output: the newest of each instance or, with ``history``, all of them."""
     conditions, values = _of_invocations(wanted)
+    if wanted.command_id is not None:
+        conditions.append(f"{_COMMAND_ID} = ?")
+        values.append(wanted.command_id)
     if wanted.instance_id is not None:
         conditions.append("record.instance_id = ?")
         values.append(wanted.instance_id)
@@ -117,16 +133,21 @@ def results(reader: Reader, wanted: Wanted, part: Slice, *, history: bool) -> tu
 
 
 def _of_invocations(wanted: Wanted) -> tuple[list[str], list[Any]]:
-    """Return the conditions on an invocation, and their values."""
+    """Return the conditions on an invocation that also hold for its records, and their values."""
     conditions, values = ["invocation.id >= ?", "invocation.id < ?"], [wanted.kind.value, wanted.kind.value + "~"]
     for column, value in (
         ("id", wanted.invocation_id),
-        ("command_id", wanted.command_id),
         ("command_type", wanted.command_type),
     ):
         if value is not None:
             conditions.append(f"invocation.{column} = ?")
             values.append(value)
+    if wanted.command_id is not None:
+        conditions.append(
+            "invocation.id IN (SELECT id FROM invocations WHERE command_id = ?"
+            " UNION SELECT invocation_id FROM former_scripts WHERE command_id = ?)"
+        )
+        values += [wanted.command_id, wanted.command_id]
     if wanted.command_name is not None:
         conditions.append(
             "coalesce(invocation.command_name, (SELECT name FROM labels WHERE subject = invocation.id)) = ?"
@@ -137,11 +158,6 @@ def _of_invocations(wanted: Wanted) -> tuple[list[str], list[Any]]:
         values.append(wanted.file_name)
     if wanted.periodic is not None:
         conditions.append(f"invocation.frequency IS {'NOT ' if wanted.periodic else ''}NULL")
-    if wanted.timed is not None:
-        negated = "" if wanted.timed else "NOT "
-        conditions.append(
-            f"{negated}(invocation.frequency IS NOT NULL AND invocation.status IN ('Running', 'Stopping'))"
-        )
     for key, value in wanted.tags.items():
         conditions.append(
             "EXISTS (SELECT 1 FROM labels, json_each(labels.tags) AS tag WHERE subject = invocation.id"
@@ -154,34 +170,38 @@ def _of_invocations(wanted: Wanted) -> tuple[list[str], list[Any]]:
     return conditions, values
 
 
-def _of_whole(status: str, among: Collection[str] | None) -> tuple[list[str], list[str]]:
-    """Return the conditions on an invocation for its status on those ``among`` its instances, and their values.
+def _status(among: Collection[str] | None) -> tuple[str, list[str]]:
+    """Return the InvokeStatus of an invocation on those ``among`` its instances, as SQL, and its values."""
+    if among is None:
+        return "invocation.status", []
+    where, those = _among(among)
+    return f"(SELECT {_STATUS} {_PLACES}{where})", those
+
+
+def _among(among: Collection[str] | None) -> tuple[str, list[str]]:
+    if among is None:
+        return "", []
+    return " AND place.instance_id IN (SELECT value FROM json_each(?))", [json.dumps(list(among))]
+
+
+def _of_status(status: str, among: Collection[str] | None) -> tuple[str, list[str]]:
+    """Return the condition on an invocation for its status on those ``among`` its instances, and its values.
 
     A word of both tables is that of InvokeStatus. ``PartialFailed`` matches in either table: a script that ended with 0
     on one instance and with 1 on another is Finished in one of them, and PartialFailed in the other.
     """
-    where = "" if among is None else " AND place.instance_id IN (SELECT value FROM json_each(?))"
-    those = [] if among is None else [json.dumps(list(among))]
-    plain = "invocation.status" if among is None else f"(SELECT {_STATUS} {_PLACES}{where})"
+    plain, plain_values = _status(among)
+    where, those = _among(among)
     each = f"SELECT {_FINE_PLACE} AS fine FROM invocation_instances AS place LEFT JOIN records AS record ON {_NEWEST}"
     each += f" WHERE place.invocation_id = invocation.id{where}"
     whole = f"(SELECT {_FINE_WHOLE} FROM ({each}))"
     if status == InvokeStatus.PARTIAL_FAILED.value:
-        return [f"? IN ({plain}, {whole})"], [status, *those, *those]
+        return f"? IN ({plain}, {whole})", [status, *plain_values, *those]
     if status in set(InvokeStatus):
-        return [f"? = {plain}"], [status, *those]
+        return f"? = {plain}", [status, *plain_values]
     if status in (Fine.SUCCESS, Fine.PENDING, Fine.SCHEDULED):
-        return [f"? = {whole}"], [status, *those]
-    return [f"? IN ({each})"], [status, *those]  # a status of single instances: one of them has it
-
-
-def _of_place(status: str | None) -> tuple[str, list[str]]:
-    """Return the condition on the status on one instance, and its values."""
-    if status is None:
-        return "", []
-    if status in set(InvocationStatus):
-        return " AND place.status = ?", [status]
-    return f" AND (SELECT {_FINE_PLACE} FROM (SELECT 1) LEFT JOIN records AS record ON {_NEWEST}) = ?", [status]
+        return f"? = {whole}", [status, *those]
+    return f"? IN ({each})", [status, *those]  # a status of single instances: one of them has it
 
 
 def _page(
@@ -209,13 +229,13 @@ def _result(reader: Reader, record_id: str) -> InvocationResult:
         [record_id],
     )
     assert record is not None
-    row = reader.first("SELECT * FROM invocations WHERE id = ?", [record["invocation_id"]])
-    assert row is not None
-    before = reader.first(
-        "SELECT command_id FROM former_scripts WHERE invocation_id = ? AND until_at > ? ORDER BY until_at LIMIT 1",
-        [record["invocation_id"], record["sent_at"]],
+    row = reader.first(
+        f"""
+        SELECT invocation.*, {_COMMAND_ID} AS ran FROM records AS record
+        JOIN invocations AS invocation ON invocation.id = record.invocation_id WHERE record.id = ?
+        """,
+        [record_id],
     )
-    invocation = invocation_of(row, row["content"], ())
-    if before is not None:
-        invocation = replace(invocation, command_id=before["command_id"])
+    assert row is not None
+    invocation = replace(invocation_of(row, row["content"], ()), command_id=row["ran"])
     return InvocationResult(invocation, record["repeats"], record_of(record, output=True))

@@ -155,8 +155,8 @@ def change(transaction: Transaction, schedule: Schedule) -> None:
     """Replace the frequency of a schedule. Its intervals count from the new anchor."""
     transaction.execute(
         f"""
-        UPDATE schedules SET frequency = ?, timezone = ?, anchor_at = ?, next_at = ?, booted_at = ?, boot = ?,
-            error = NULL, revision = {_NEXT_REVISION}
+        UPDATE schedules SET frequency = ?, timezone = ?, anchor_at = ?, next_at = ?, instant_at = ?, booted_at = ?,
+            boot = ?, error = NULL, revision = {_NEXT_REVISION}
         WHERE invocation_id = ?
         """,  # noqa: S608
         [
@@ -164,6 +164,7 @@ def change(transaction: Transaction, schedule: Schedule) -> None:
             schedule.timezone,
             to_ms(schedule.anchor),
             to_ms_or_none(schedule.next),
+            to_ms_or_none(schedule.instant),
             to_ms_or_none(schedule.booted),
             schedule.boot,
             schedule.invocation_id,

@@ -23,7 +23,7 @@ from assist_cli.operations.access import accesskeys
 from assist_cli.operations.controller import open_controller
 from assist_cli.paths import Home
 from assist_cli.store import instances
-from tests.api.test_parameters import Nobody
+from tests.support.calls import Nobody
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "api.md").read_text()
 SUFFIXES = {ValueKind.LIST: ".1", ValueKind.TAGS: ".1.Key"}

@@ -26,6 +26,7 @@ from assist_cli.paths import Home
 from assist_cli.store import instances
 from assist_cli.store.nonces import Nonces
 from tests.support.api import Signer
+from tests.support.calls import Nobody
 
 TAKES = parameters.takes(
     Name=ValueKind.TEXT,
@@ -117,16 +118,6 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Gateway,
     )  # type: ignore[arg-type]
     nonces.close()
     controllers.close()
-
-
-class Nobody:
-    """Takes what was recorded, and does nothing with it."""
-
-    token = "nobody"
-
-    def take(self, invocation: object) -> None: ...
-    def stop(self, invocation_id: str, instance_ids: object) -> None: ...
-    def install(self, instance_ids: object) -> None: ...
 
 
 odd = st.one_of(

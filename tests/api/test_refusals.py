@@ -244,6 +244,7 @@ REFUSED: list[tuple[Asked, int, str]] = [
     (ask("ModifyManagedInstance", InstanceId="LOCAL", InstanceName="here"), 403, "Operation.Forbidden"),
     (ask("DeregisterManagedInstance", InstanceId="i-none"), 404, "InvalidInstance.NotFound"),
     (ask("DeregisterManagedInstance"), 400, "MissingParameter"),
+    (ask("DeregisterManagedInstance", InstanceId="LOCAL"), 403, "Operation.Forbidden"),
     # what only today's SDK can say
     (run(ContainerId="docker://" + "0" * 64), 400, "InvalidContainerId.Malformed"),
     (run(ContainerName="web"), 400, "InvalidContainerName.Malformed"),

@@ -374,6 +374,32 @@ def test_what_has_no_form_is_refused(text: str) -> None:
         read(text)
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("0 0 9 * * ? CST", "the year field 'CST': 'CST' is neither a year nor a time zone"),
+        ("0 9 * * * CST", "the day-of-week field 'CST': 'CST' is neither a day of the week nor a time zone"),
+        ("0 0 9 L-3W * ?", "'L-3W' is not supported"),
+        ("at(2027-02-30)", "frequency 'at(2027-02-30)': there is no such date or time"),
+        ("CRON_TZ=UTC at(2027-01-01)", "its form is at(2026-12-01 02:00:00), with or without a time zone"),
+        ("TZ=UTC rate(5m)", "and has no time zone"),
+        ("rate(1.5s)", "frequency 'rate(1.5s)': it is not a whole number of seconds"),
+    ],
+)
+def test_a_refusal_says_what_was_probably_wanted(text: str, said: str) -> None:
+    with pytest.raises(InvalidParameter) as refused:
+        read(text)
+    assert said in refused.value.message
+
+
+def test_a_rate_takes_fractions_as_durations_do() -> None:
+    assert [read(text).text for text in ("rate(1.5h)", "rate(0.5m)", "rate(1.0d)")] == [
+        "rate(90m)",
+        "rate(30s)",
+        "rate(1d)",
+    ]
+
+
 # ---- time zones
 
 
@@ -395,6 +421,8 @@ def test_what_has_no_form_is_refused(text: str) -> None:
         ("0 0 9 * * ? -03:30", "GMT-3:30", 12),
         ("CRON_TZ=Asia/Shanghai 0 9 * * *", "Asia/Shanghai", 1),
         ("CRON_TZ=UTC @hourly", "UTC", 13),
+        ("cron_tz=Asia/Shanghai 0 9 * * *", "Asia/Shanghai", 1),
+        ("TZ=Asia/Shanghai 0 9 * * *", "Asia/Shanghai", 1),
         ("@daily GMT-9", "GMT-9:00", 9),
         ("0 0 9 * * ?", "America/Sao_Paulo", 12),
     ],

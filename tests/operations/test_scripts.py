@@ -11,7 +11,7 @@ import pytest
 from assist_cli.errors import Refused
 from assist_cli.model.frequency import parse
 from assist_cli.model.instance import Instance
-from assist_cli.model.invocation import Invocation
+from assist_cli.model.invocation import Filter, Invocation
 from assist_cli.model.phrase import Phrase
 from assist_cli.model.schedule import Timing
 from assist_cli.model.secret import Secret
@@ -22,7 +22,7 @@ from assist_cli.operations.runs.plans import RunRequest
 from assist_cli.operations.server import schedules
 from assist_cli.operations.server.scripts import Script
 from assist_cli.paths import Home
-from assist_cli.store import instances, search
+from assist_cli.store import instances, listing, search
 from assist_cli.store.prune import Batch, delete
 
 AWAY = Instance(f"i-{1:026}", "away", "tls:127.0.0.1:1", created=None, os_type="linux")  # type: ignore[arg-type]
@@ -78,6 +78,15 @@ def test_a_script_that_is_the_same_is_no_change(controller: Controller) -> None:
     assert other.command_id != found.command_id
     (entry,) = (each for each in audit.entries(controller, since=None, limit=None) if each.action == "schedule.change")
     assert entry.detail == f"script {found.command_id} to {other.command_id}"
+
+
+def test_it_is_listed_by_the_command_that_it_ran_before(controller: Controller) -> None:
+    found = started(controller, "echo 1")
+    other = changed(controller, found, "echo 2")
+    for text in (found.command_id, other.command_id):
+        wanted = Filter(command_ids=tuple(listing.commands_run(controller.database, text)))
+        (summary,) = listing.summaries(controller.database, None, wanted)
+        assert summary.invocation.id == found.id
 
 
 def test_a_secret_stays_the_one_that_its_reference_says(

@@ -133,7 +133,8 @@ def _value(field: Field, word: str, text: str) -> int:
 def _number(field: Field, text: str, word: str, low: int, high: int) -> int:
     """Parse a decimal number within a field; it may have one leading zero."""
     if not word.isdecimal():
-        raise _wrong(field, text, f"'{word}' is unknown")
+        last = {DAY_OF_WEEK.name: "a day of the week", YEAR.name: "a year"}.get(field.name)  # a zone may stand behind
+        raise _wrong(field, text, f"'{word}' is " + (f"neither {last} nor a time zone" if last else "unknown"))
     if len(word) > max(len(str(high)), 2):
         raise _wrong(field, text, f"{word} is not a number from {low} to {high}")
     if not low <= int(word) <= high:
@@ -164,6 +165,10 @@ def _days_of_month(text: str) -> dict[str, Any]:
             from_last.add(0)
         elif distance:
             from_last.add(_number(DAY_OF_MONTH, text, distance[1], 1, 30))
+        elif re.fullmatch(r"L-\d+W", item, re.ASCII):
+            raise _wrong(
+                DAY_OF_MONTH, text, f"'{item}' is not supported; LW is the last weekday, 15W one near the 15th"
+            )
         elif workday and item != "LW":
             if item != text:
                 raise _wrong(DAY_OF_MONTH, text, f"'{item}', a nearest weekday, must be alone")

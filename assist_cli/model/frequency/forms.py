@@ -7,6 +7,7 @@ import math
 import re
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
+from decimal import Decimal
 
 from assist_cli import codes
 from assist_cli.errors import InvalidParameter
@@ -18,13 +19,13 @@ from assist_cli.model.frequency.zone import DAY, Zone, is_zone, zone_of
 LONGEST_TEXT = 1000
 LONGEST_DAYS = 1000  # between two firings of a rate, as in the original's agent
 
-_RATE = re.compile(r"rate\(\s*(\d{1,9})\s*([smhd])\s*\)", re.ASCII | re.IGNORECASE)
+_RATE = re.compile(r"rate\(\s*(\d{1,9}(?:\.\d{1,9})?)\s*([smhd])\s*\)", re.ASCII | re.IGNORECASE)
 _AT = re.compile(r"at\((?P<inside>[^()]*)\)(?P<outside>[^()]*)", re.ASCII | re.IGNORECASE)
 _MOMENT = re.compile(
     r"(\d{4})-(\d{1,2})-(\d{1,2})(?:(?:T|\s+)(\d{1,2}):(\d{2})(?::(\d{2}))?)?(?:\s*(Z|[+-]\d{2}:?\d{2})|\s+(\S+))?",
     re.ASCII,
 )
-_FORM = re.compile(r"\s*(rate|at)\b", re.IGNORECASE)
+_FORM = re.compile(r"\s*(?:(?:CRON_)?TZ=\S*\s+)?(rate|at)\b", re.IGNORECASE)
 
 _NAMED = {
     "@yearly": "0 0 0 1 1 *",
@@ -35,7 +36,7 @@ _NAMED = {
     "@midnight": "0 0 0 * * *",
     "@hourly": "0 0 * * * *",
 }
-_ZONE_FIRST = "CRON_TZ="
+_ZONE_FIRST = re.compile(r"(?:CRON_)?TZ=(.*)", re.IGNORECASE)
 _LATEST = datetime(fields.LAST_YEAR + 1, 1, 1, tzinfo=timezone.utc)
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": DAY}
@@ -185,7 +186,7 @@ def restore(text: str, timezone: str | None) -> Frequency:
         found = _AT.fullmatch(text.strip())
         if found is None:
             raise _unreadable(text, "its form is at(2026-12-01 02:00:00), with or without a time zone at the end")
-        return _at(" ".join((found["inside"] + " " + found["outside"]).split()), timezone)
+        return _at(" ".join((found["inside"] + " " + found["outside"]).split()), timezone, text)
     return _cron(text, timezone)
 
 
@@ -210,7 +211,7 @@ def cron(expression: str, *, zone: str, now: datetime) -> Frequency:
 def at(moment: str, *, zone: str, now: datetime) -> Frequency:
     """Parse a civil time such as ``2026-12-01 02:00``; a zone may follow it. Raises as ``parse`` does."""
     _check_characters(moment)
-    frequency = _at(moment, zone)
+    frequency = _at(moment, zone, moment)
     _check(frequency, now)
     return frequency
 
@@ -255,26 +256,30 @@ def stored(text: str, timezone: str | None, instant: datetime | None, is_elapsed
 def _rate(text: str) -> Frequency:
     found = _RATE.fullmatch(text)
     if found is None:
-        raise _unreadable(text, "a rate is a whole number with s, m, h or d, as in rate(5m), and has no time zone")
-    seconds = int(found[1]) * _UNITS[found[2].lower()]
+        raise _unreadable(text, "a rate is a number with s, m, h or d, as in rate(5m), and has no time zone")
+    exact = Decimal(found[1]) * _UNITS[found[2].lower()]
+    if exact % 1:
+        raise _unreadable(text, "it is not a whole number of seconds")
+    seconds = int(exact)
     quotas.check_interval(seconds)
     if seconds > LONGEST_DAYS * DAY:
         raise _unreadable(text, f"at most {LONGEST_DAYS} days can lie between two firings")
-    return Frequency(
-        f"rate({int(found[1])}{found[2].lower()})", None, Rate(timedelta(seconds=seconds)), is_elapsed=True
-    )
+    if "." in found[1]:
+        return every(seconds)
+    text = f"rate({int(found[1])}{found[2].lower()})"
+    return Frequency(text, None, Rate(timedelta(seconds=seconds)), is_elapsed=True)
 
 
-def _at(text: str, zone: str | None) -> Frequency:
+def _at(text: str, zone: str | None, said: str) -> Frequency:
     found = _MOMENT.fullmatch(text.strip())
     if found is None:
-        raise _unreadable(text, "a moment is written as 2026-12-01 02:00:00, with or without a time zone at the end")
+        raise _unreadable(said, "a moment is written as 2026-12-01 02:00:00, with or without a time zone at the end")
     clock = _clock(found[7] or found[8], zone)
     try:
         civil = datetime(*(int(found[group] or 0) for group in range(1, 7)))  # type: ignore[arg-type]
-    except ValueError as error:
-        raise _unreadable(text, str(error)) from None
-    _check_year(civil, text)
+    except ValueError:
+        raise _unreadable(said, "there is no such date or time") from None
+    _check_year(civil, said)
     moment = clock.moment(int(civil.replace(tzinfo=timezone.utc).timestamp()))
     return Frequency(f"at({civil:%Y-%m-%d %H:%M:%S})", clock.name, Once(moment))
 
@@ -286,7 +291,8 @@ def _check_year(civil: datetime, text: str) -> None:
 
 def _cron(text: str, zone: str | None) -> Frequency:
     words = text.split()
-    zones = [words.pop(0)[len(_ZONE_FIRST) :]] if words and words[0].startswith(_ZONE_FIRST) else []
+    zones = [found[1] for word in words[:1] if (found := _ZONE_FIRST.fullmatch(word))]
+    words = words[len(zones) :]
     while words and _is_zone(words[-1]):
         zones.append(words.pop())
     if len(zones) > 1:

@@ -127,6 +127,8 @@ def remove(controller: Controller, name: str, *, also: Also | None = None) -> In
     """Remove an instance. Its agent and its history stay. Raises NotFound, Conflict while something runs on it."""
     with controller.database.transaction() as transaction:
         instance = _get(store.registered(transaction), name)
+        if instance.name == LOCAL:
+            raise Conflict("cannot remove 'local': it is always this machine", code=codes.NAME_RESERVED)
         if also is not None:
             also(transaction, instance.id, (instance.id,))
         refuse_in_use(transaction, instance)

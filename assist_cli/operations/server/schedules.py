@@ -122,7 +122,7 @@ def change(
     *,
     also: Also | None = None,
 ) -> None:
-    """Change the frequency and the script of a periodic invocation, and add instances.
+    """Change the frequency and the script of an invocation with a schedule, and add instances.
 
     The changes take effect now. Raises NotFound, Conflict, InvalidParameter, QuotaExceeded.
     """
@@ -158,6 +158,7 @@ def _changed(controller: Controller, schedule: Schedule, frequency: Frequency) -
         timezone=frequency.timezone,
         anchor=now,
         next=frequency.next(now, now),
+        instant=frequency.instant,
         booted=moment.booted if frequency.is_elapsed else None,
         boot=moment.boot if frequency.is_elapsed else "",
     )
