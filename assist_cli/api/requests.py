@@ -101,7 +101,7 @@ def timeout(given: Given) -> int | None:
 def timing(given: Given, now: datetime) -> Timing | None:
     """Return the schedule of a call; None: run now. Raises Fault, InvalidParameter and QuotaExceeded.
 
-    In the original, every call with a Frequency is periodic. Assist refuses an explicit contradiction.
+    As in the original, a call with a Frequency is periodic, whatever RepeatMode and Timed say.
     """
     mode, text = given.text("RepeatMode"), given.text("Frequency")
     if mode not in (None, "Once", "Period", "DryRun"):
@@ -111,12 +111,7 @@ def timing(given: Given, now: datetime) -> Timing | None:
         raise Fault("MissingParam.Frequency")
     if text is None:
         return None
-    found = frequency.parse(text, zone=local_zone(), now=now)
-    if given.values.get("Timed") is False:
-        raise invalid("Timed", "(false contradicts Frequency)")
-    if mode == "Once" and not found.is_once:
-        raise invalid("RepeatMode", f"(Once contradicts Frequency, which is {found.expression})")
-    return Timing(found)
+    return Timing(frequency.parse(text, zone=local_zone(), now=now))
 
 
 def values(given: Given, definitions: Iterable[Definition], *, count: str, length: str) -> dict[str, Value]:
