@@ -1,4 +1,4 @@
-"""``assist run`` and the agent killed at random: afterwards the history tells what really happened, and once each."""
+"""``assist run`` and the agent killed at random: afterwards the history is true, with each record in it one time."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ROUNDS = 10
 GUARD = 60.0
 
 
-def test_the_history_is_true_whoever_was_killed(installed: Program, home: Path, isolation: Path) -> None:
+def test_the_history_is_true_after_any_kill(installed: Program, home: Path, isolation: Path) -> None:
     journal = isolation / "journal"
     journal.touch()
     chance = random.Random(2026)
@@ -60,11 +60,11 @@ def show(installed: Program, invocation_id: str) -> Any:
 
 
 def ended(installed: Program) -> list[Any]:
-    """All invocations, once every one of them has ended."""
+    """Return all invocations, when all have ended."""
     deadline = time.monotonic() + GUARD
     while True:
         listed = json.loads(installed("invocation", "list", "-n", "0", "-o", "json").stdout)
         if all(each["InvokeStatus"] in ("Finished", "Failed") for each in listed):
             return list(listed)
         assert time.monotonic() < deadline, listed
-        time.sleep(0.2)  # what was cut off while it was sent is believed to be lost after 5 s
+        time.sleep(0.2)  # a record that was cut off while it was sent counts as lost after 5 s

@@ -1,4 +1,4 @@
-"""The figures of a server, scraped as Prometheus does, and read by its own parser."""
+"""The metrics of a server, scraped as Prometheus does, and read by its own parser."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Samples = dict[tuple[str, tuple[str, ...]], float]
 
 
 def place_of(server: subprocess.Popen[bytes]) -> str:
-    """Where it says that its figures are."""
+    """Return the address of the metrics, as the log says it."""
     assert server.stderr is not None
     for line in server.stderr:
         found = re.search(rb"the metrics are at (\S+)", line)
@@ -32,7 +32,7 @@ def place_of(server: subprocess.Popen[bytes]) -> str:
 
 
 def scrape(url: str) -> Samples:
-    """The samples by their name and the values of their labels."""
+    """Return the samples by name and label values."""
     with urllib.request.urlopen(url, timeout=GUARD) as response:
         text = response.read().decode()
     return {
@@ -49,10 +49,10 @@ def until(url: str, condition: Callable[[Samples], bool]) -> Samples:
         if condition(found):
             return found
         assert time.monotonic() < end, found
-        time.sleep(0.2)  # what changes are figures of another process; a scrape is all that tells
+        time.sleep(0.2)  # metrics of another process; only a scrape shows a change
 
 
-def test_the_figures_are_those_of_the_history(installed: Program, home: Path) -> None:
+def test_the_metrics_are_those_of_the_history(installed: Program, home: Path) -> None:
     installed("run", "--", "true")
     installed("run", "--", "false")
     server = installed.start("serve", "--metrics", "127.0.0.1:0")
@@ -90,7 +90,7 @@ def test_the_figures_are_those_of_the_history(installed: Program, home: Path) ->
         (("--insecure",), 2),
     ],
 )
-def test_what_cannot_be_is_refused(installed: Program, words: tuple[str, ...], status: int) -> None:
+def test_a_bad_listener_is_refused(installed: Program, words: tuple[str, ...], status: int) -> None:
     result = installed("serve", *words)
     assert (result.returncode, result.stdout) == (status, b"")
     assert b"cannot" in result.stderr

@@ -1,4 +1,4 @@
-"""``assist serve`` killed at random, with a real agent: afterwards ledger and journal tell the same, and once each.
+"""``assist serve`` killed at random, with a real agent: slots and journal agree, and each run is there one time.
 
 The short form kills 8 times and serves 40 s at the end, a minute in all; the long one kills 200 times.
 """
@@ -26,15 +26,15 @@ GUARD = 60.0
 
 
 def serve_and_kill(installed: Program, home: Path, rounds: int, last: float) -> None:
-    """Kill a server again and again, let the last one serve for ``last`` seconds, and hold everything together."""
+    """Kill a server repeatedly, run the last one for ``last`` seconds, and compare slots and journal."""
     chance = random.Random(rounds)
     journal = home.parent / "journal"
-    installed("run", "--", "true")  # the agent is up
+    installed("run", "--", "true")  # the agent runs
     script = f"echo $ASSIST_RECORD_ID $ASSIST_INVOKE_ID $(date +%s.%N) >> {journal}"
     made = []
     for _ in range(SCHEDULES):
         made.append(installed("run", "--every", "10s", "-c", script).stdout.decode().strip())
-        time.sleep(chance.uniform(0, 0.5))  # so that they are due at different moments
+        time.sleep(chance.uniform(0, 0.5))  # so that they are due at different times
     served: list[tuple[datetime, datetime]] = []
     for _ in range(rounds):
         begin, _ = serve(installed, chance.uniform(0.05, 0.9), signal.SIGKILL)
@@ -66,12 +66,12 @@ def serve_and_kill(installed: Program, home: Path, rounds: int, last: float) -> 
 
 
 def serve(installed: Program, seconds: float, number: int) -> tuple[datetime, bytes]:
-    """Serve for so long, and end by a signal: since when it served, and what else it said."""
+    """Serve for this time, and end by a signal. Return the time of the start, and the other lines of the log."""
     with installed.start("serve") as server:
         assert server.stderr is not None
         assert b"serving" in server.stderr.readline()
         begin = datetime.now(timezone.utc)
-        time.sleep(seconds)  # it is time that is tested
+        time.sleep(seconds)  # time itself is the subject
         server.send_signal(number)
         _, log = server.communicate(timeout=GUARD)
     assert server.returncode == (0 if number == signal.SIGTERM else -number)

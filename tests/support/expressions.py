@@ -1,4 +1,4 @@
-"""Cron expressions by chance, of all that may stand in each field."""
+"""Random cron expressions, of everything that is allowed in each field."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from assist_cli.model.frequency.fields import DAY_OF_MONTH, DAY_OF_WEEK, HOUR, M
 
 
 def item(chance: random.Random, field: Field) -> str:
-    """A value, a range or a step; a step that starts at a value is none of a week, which has no agreed end."""
+    """A value, a range or a step; for weekdays no step from a value, since its end has no agreed meaning."""
     low = chance.randint(field.low, field.high)
     kind = chance.random()
     if kind < 0.45:
@@ -36,7 +36,7 @@ def field_text(chance: random.Random, field: Field, special: Sequence[str] = (),
 
 
 def expression(chance: random.Random, *, workdays: bool = False) -> str:
-    """Six fields. It may fire as often as each second, and never; with ``workdays`` also on the nearest of these."""
+    """Six fields. It may fire as often as each second, or never; with ``workdays`` also on the nearest workday."""
     weekdays = [f"{chance.randint(0, 7)}L", f"{chance.randint(0, 7)}#{chance.randint(1, 5)}"]
     return " ".join(
         [
