@@ -23,7 +23,7 @@ from assist_cli.operations.access import accesskeys
 from assist_cli.operations.controller import open_controller
 from assist_cli.paths import Home
 from assist_cli.store import instances
-from tests.api.test_parameters import Nobody
+from tests.api.test_parameters import NoSender
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "api.md").read_text()
 SUFFIXES = {ValueKind.LIST: ".1", ValueKind.TAGS: ".1.Key"}
@@ -103,7 +103,7 @@ def caller(home: Path) -> Iterator[Caller]:
         with controller.database.transaction() as transaction:
             instances.register(transaction, Instance(AWAY, "away", "tls:127.0.0.1:1", controller.now(), "linux"))
         key = accesskeys.create(controller, "ci", Role.ADMIN)
-        yield Caller(key, controller, Nobody(), "Any")  # type: ignore[arg-type]
+        yield Caller(key, controller, NoSender(), "Any")  # type: ignore[arg-type]
 
 
 AWAY = f"i-{1:026}"
