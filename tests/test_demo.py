@@ -42,6 +42,7 @@ def test_the_demo_runs_without_a_terminal(installed: Program, home: Path, monkey
     assert (home / "assist.db").exists()
 
 
+@pytest.mark.long
 def test_the_tour_of_the_readme_works(installed: Program, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In order, in one home, each line as a shell reads it."""
     folder = home.parent

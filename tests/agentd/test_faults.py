@@ -31,14 +31,15 @@ def limited(kind: int, number: int) -> Callable[[], None]:
 # EMFILE
 
 
-def test_no_descriptor_is_left_for_a_task(make_agent: MakeAgent) -> None:
-    """The task is refused with a reason, or runs to its end, for every number of free descriptors."""
+@pytest.mark.parametrize("step", [12, pytest.param(3, marks=pytest.mark.long)])
+def test_no_descriptor_is_left_for_a_task(make_agent: MakeAgent, step: int) -> None:
+    """The task is refused with a reason, or runs to its end, for each number of free descriptors."""
     agent = make_agent().start(preexec_fn=limited(resource.RLIMIT_NOFILE, 48))
     client = agent.connect()
     crowd = [agent.connect(hello=False) for _ in range(48)]  # more than there is room for
     seen = set()
     while crowd:
-        for _ in range(3):
+        for _ in range(step):
             crowd.pop().close()
         for number in range(2):
             order = client.order("echo ran", f"r-{len(crowd)}-{number}")
@@ -143,7 +144,7 @@ def test_a_step_of_the_clock_changes_nothing(
     agent = make_agent().start(env=environment)
     client = agent.connect()
     began = time.monotonic()
-    timed, stopped, kept = client.run("sleep 60", timeout=2), client.run("sleep 60"), client.run("sleep 3")
+    timed, stopped, kept = client.run("sleep 60", timeout=2), client.run("sleep 60"), client.run("sleep 2.2")
     mains = [agent.main(record) for record in (timed, stopped, kept)]
     before = client.call("agent.status")["uptime"]
     shift.write_text(str(step))

@@ -120,7 +120,7 @@ def test_a_power_cut_while_it_is_written(make_agent: MakeAgent, isolation: Path)
     (folder / "file").write_bytes(old)
     killed = 0
     for turn in itertools.count(1):
-        if killed >= 6:
+        if killed >= 4:
             return
         assert turn < 200
         new = b"%d" % (turn % 10) * 20_000

@@ -233,7 +233,7 @@ def test_a_terminal_shows_lines_groups_sums_and_late_instances(
 def test_unsent_records_are_sent_in_the_background(
     assist: Application, installed: Program, fleet: Fleet, number: signal.Signals
 ) -> None:
-    script = 'echo begun; sleep 1; [ "$ASSIST_PARAM_KEY" = canary ]'
+    script = 'echo begun; sleep 0.4; [ "$ASSIST_PARAM_KEY" = canary ]'
     words = ("run", "-i", "n[2-6]", "--batch", "1", "--secret", "key=env:KEY", "-c", script)
     program = installed.start(*words, env={"KEY": "canary"})
     assert program.stdout is not None
@@ -255,7 +255,7 @@ def test_background_results_are_written_when_no_other_process_has_the_database_o
     assist: Application, installed: Program
 ) -> None:
     """The program that started them closes the database and ends first, and loses nothing of theirs."""
-    for _ in range(3):
+    for _ in range(2):
         installed("run", "--detach", "--batch", "1", "-c", "sleep 0.5; echo done")
         waited = assist("invocation", "wait", "-")
         assert (waited.stdout, waited.returncode) == (b"done\n", 0)

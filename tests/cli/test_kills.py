@@ -13,19 +13,21 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.support import processes
 from tests.support.program import Program
 
-ROUNDS = 10
 GUARD = 60.0
 
 
-def test_the_history_is_true_after_any_kill(installed: Program, home: Path, isolation: Path) -> None:
+@pytest.mark.parametrize("rounds", [4, pytest.param(20, marks=pytest.mark.long)])
+def test_the_history_is_true_after_any_kill(installed: Program, home: Path, isolation: Path, rounds: int) -> None:
     journal = isolation / "journal"
     journal.touch()
     chance = random.Random(2026)
     installed("run", "--", "true")
-    for number in range(ROUNDS):
+    for number in range(rounds):
         script = f"echo {number} >> {journal}; sleep 0.1; echo out {number}"
         with installed.start("run", "-c", script) as process:
             try:

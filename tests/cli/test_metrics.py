@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from tests.support.application import Application
 from tests.support.program import Program
 
 GUARD = 60.0
@@ -52,9 +53,9 @@ def until(url: str, condition: Callable[[Samples], bool]) -> Samples:
         time.sleep(0.2)  # metrics of another process; only a scrape shows a change
 
 
-def test_the_metrics_are_those_of_the_history(installed: Program, home: Path) -> None:
-    installed("run", "--", "true")
-    installed("run", "--", "false")
+def test_the_metrics_are_those_of_the_history(assist: Application, installed: Program, home: Path) -> None:
+    assist("run", "--", "true")
+    assist("run", "--", "false")
     server = installed.start("serve", "--metrics", "127.0.0.1:0")
     url = place_of(server)
     first = until(url, lambda found: ("assist_instance_up", ("local",)) in found)
@@ -63,16 +64,16 @@ def test_the_metrics_are_those_of_the_history(installed: Program, home: Path) ->
     assert first["assist_instance_up", ("local",)] == 1
     assert first["assist_firings_total", ("Ran",)] == 0
     assert any(name == "assist_build_info" for name, _ in first)
-    installed("run", "--in", "1s", "-c", "sleep 600")
+    assist("run", "--in", "1s", "-c", "sleep 600")
     fired = until(url, lambda found: found["assist_records_open", ("running",)] == 1)
     ran = until(url, lambda found: sum(found["assist_firings_total", (how,)] for how in ("Ran", "Late")) == 1)
     assert fired["assist_records_open", ("waiting",)] == 0
     assert ran["assist_firing_lateness_seconds_count", ()] == 1
     assert ran["assist_firing_lateness_seconds_bucket", ("+Inf",)] == 1
-    installed("stop", "-")
+    assist("stop", "-")
     until(url, lambda found: found["assist_invocations", ("Stopped",)] == 1)
-    told = set(re.findall(r"^\| `(assist_[a-z_]+)", PAGE.read_text(encoding="utf-8"), re.MULTILINE))
-    assert {name for name, _ in ran if name.startswith("assist_")} - told == {
+    documented = set(re.findall(r"^\| `(assist_[a-z_]+)", PAGE.read_text(encoding="utf-8"), re.MULTILINE))
+    assert {name for name, _ in ran if name.startswith("assist_")} - documented == {
         f"assist_firing_lateness_seconds_{part}" for part in ("bucket", "count", "sum")
     }
     second = installed("serve", "--metrics", url.split("/")[2])

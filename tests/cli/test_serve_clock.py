@@ -1,6 +1,6 @@
 """``assist serve`` on a machine whose clock is set by an hour: a real server, with libfaketime.
 
-The tests with a clock of their own are in tests/operations/test_windows_of_due.py.
+It takes half a minute. The tests with a clock of their own are in tests/operations/test_windows_of_due.py.
 """
 
 from __future__ import annotations
@@ -8,6 +8,8 @@ from __future__ import annotations
 import time
 from itertools import pairwise
 from pathlib import Path
+
+import pytest
 
 from tests.support.program import Program
 from tests.support.programs import lack
@@ -34,6 +36,7 @@ def count(journal: Path, least: int) -> list[float]:
     return moments
 
 
+@pytest.mark.long
 def test_a_clock_that_is_set_ahead_and_back_while_it_serves(installed: Program, isolation: Path) -> None:
     """A schedule of every 10 s keeps its pace: no burst, no hour of silence, and nothing twice."""
     journal, clock = isolation / "journal", isolation / "clock"

@@ -17,6 +17,7 @@ from assist_cli.model.invocation import Invocation, InvocationInstance, Record
 from assist_cli.model.status import InvocationStatus, InvokeStatus
 from assist_cli.operations.controller import open_controller
 from assist_cli.paths import Home
+from tests.support import expressions
 from tests.support.application import Application
 from tests.support.fleet import Fleet, enlist
 from tests.support.program import Program
@@ -194,7 +195,7 @@ def test_a_periodic_invocation_is_watched_until_it_is_stopped(
     assist: Application, installed: Program, home: Path
 ) -> None:
     server = installed.start("serve")
-    assist("run", "--every", "10s", "--", "true")
+    assist("run", "--cron", expressions.soon(6), "--", "true")
     with installed.start("invocation", "watch", "-") as program:
         assert program.stdout is not None
         assert program.stdout.readline().endswith(b"local: waiting\n")

@@ -83,7 +83,7 @@ def only(count: int, status: str, code: str, output: str = "") -> dict[tuple[str
 
 def test_none_is_lost_none_runs_twice_and_bad_ones_delay_nobody(home: Path, installed: Program) -> None:
     gate = Gate(home.parent)
-    with enlisted(home, 100, refusing=10, hanging=5) as fleet:
+    with enlisted(home, 50, refusing=10, hanging=5) as fleet:
         dying, healthy = fleet.served[:5], fleet.served[5:]
         process = installed.start("run", "--all", "--timeout", "60", "-o", "json", "-c", gate.script)
         gate.wait_for([*dying, *healthy])
@@ -93,7 +93,7 @@ def test_none_is_lost_none_runs_twice_and_bad_ones_delay_nobody(home: Path, inst
         with gate.opened():
             found = document(process)
     assert process.returncode == 1
-    assert endings(found, healthy) == only(80, "Finished", "", "hello\n")
+    assert endings(found, healthy) == only(30, "Finished", "", "hello\n")
     assert endings(found, dying) == only(5, "Failed", "ExecutionInterrupted")
     assert endings(found, fleet.refusing) == only(10, "Failed", "ClientNotRunning")
     assert endings(found, fleet.hanging) == only(5, "Failed", "ClientNotOnline")

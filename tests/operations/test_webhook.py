@@ -30,8 +30,10 @@ def home(isolation: Path) -> Home:
     return found
 
 
-def post(url: str, home: Home, body: bytes = b'{"InvokeId": "t-1"}') -> NoticeResult:
-    return webhook.post(url, "t-1.1", body, webhook.key(home), datetime.now(timezone.utc), DEFAULTS.notify.webhook)
+def post(
+    url: str, home: Home, body: bytes = b'{"InvokeId": "t-1"}', *, timeout: float = DEFAULTS.notify.webhook
+) -> NoticeResult:
+    return webhook.post(url, "t-1.1", body, webhook.key(home), datetime.now(timezone.utc), timeout)
 
 
 def is_genuine() -> Callable[[str, dict[str, str], bytes], bool]:
@@ -113,7 +115,7 @@ def test_a_closed_connection_is_retried(home: Home) -> None:
 
 def test_a_silent_receiver_times_out(home: Home) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        answer = post(f"http://127.0.0.1:{listener.getsockname()[1]}/", home)
+        answer = post(f"http://127.0.0.1:{listener.getsockname()[1]}/", home, timeout=0.5)
     assert (answer.text, answer.again) == ("no answer: timed out", True)
 
 

@@ -83,10 +83,11 @@ def over_kills(home: Path, rounds: int, seed: int) -> Counter[SlotOutcome]:
         )
 
 
-def test_over_kills(home: Path) -> None:
-    found = over_kills(home, rounds=20, seed=2026)
-    assert found[SlotOutcome.RAN] > 50
-    assert found[SlotOutcome.MISSED_DOWN] > 10
+@pytest.mark.parametrize("rounds", [10, pytest.param(20, marks=pytest.mark.long)])
+def test_over_kills(home: Path, rounds: int) -> None:
+    found = over_kills(home, rounds=rounds, seed=2026)
+    assert found[SlotOutcome.RAN] > 2.5 * rounds
+    assert found[SlotOutcome.MISSED_DOWN] > rounds / 2
     assert found[SlotOutcome.MADE_UP] > 2
     assert SlotOutcome.PENDING not in found
 

@@ -1,9 +1,10 @@
-"""Random cron expressions, of everything that is allowed in each field."""
+"""Cron expressions for tests: random ones, of everything that is allowed in each field, and one that fires soon."""
 
 from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from datetime import datetime, timedelta, timezone
 
 from assist_cli.model.frequency.fields import DAY_OF_MONTH, DAY_OF_WEEK, HOUR, MINUTE, MONTH, SECOND, Field
 
@@ -52,3 +53,9 @@ def expression(chance: random.Random, *, workdays: bool = False) -> str:
             field_text(chance, DAY_OF_WEEK, weekdays, wildcard=0.5),
         ]
     )
+
+
+def soon(seconds: int) -> str:
+    """Every 20 s, with the first firing at most this many seconds from now, and at least one less."""
+    first = (datetime.now(timezone.utc) + timedelta(seconds=seconds)).second % 20
+    return f"{first}/20 * * * * *"
