@@ -291,13 +291,13 @@ def test_an_older_tls_is_refused_by_the_agent(started: Place) -> None:
 
 
 def test_a_connection_keeps_little_memory(started: Place) -> None:
-    """Two hundred open connections, far below the quarter of a MiB that the TLS of asyncio takes for each."""
+    """A hundred open connections, far below the quarter of a MiB that the TLS of asyncio takes for each."""
 
     async def work() -> None:
         (await started.connect("tls")).close()
         before = _resident()
-        clients: list[Client] = [await started.connect("tls") for _ in range(200)]
-        assert (_resident() - before) / 200 < 100 * 1024
+        clients: list[Client] = [await started.connect("tls") for _ in range(100)]
+        assert (_resident() - before) / 100 < 100 * 1024
         for client in clients:
             client.close()
 

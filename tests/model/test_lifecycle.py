@@ -158,7 +158,7 @@ def test_every_close_is_a_legal_move() -> None:
             assert may_become(old, action.outcome.status, error_code=code)
 
 
-def test_what_may_wait_is_closed_by_its_expiry_its_end_or_a_refusal_alone() -> None:
+def test_a_queued_record_is_closed_only_by_expiry_end_or_refusal() -> None:
     for case, action, _ in ALL:
         if case.queue is Queue.WAITING and isinstance(action, Close):
             assert case.heard not in (Heard.AWAY, Heard.SILENT, Heard.NOT_ASKED) or case.facts.start is not None
@@ -166,13 +166,13 @@ def test_what_may_wait_is_closed_by_its_expiry_its_end_or_a_refusal_alone() -> N
             assert not isinstance(action, Send | Enqueue)
 
 
-def test_what_waits_is_sent_again_by_its_sender_whether_it_was_sent_before_or_not() -> None:
+def test_a_queued_record_is_sent_by_its_sender_sent_before_or_not() -> None:
     for sent in Sent:
         facts = Facts(Sender.MINE, can_send=True)
         assert row_of(Case(Standing.RUNNING, sent, False, Queue.WAITING, facts, WALL))[1] == Send(adopt=False)
 
 
-def test_another_agent_never_gets_what_was_for_the_one_before() -> None:
+def test_another_agent_never_gets_the_record_of_its_predecessor() -> None:
     for case, action, _ in ALL:
         if case.heard is Heard.REPLACED and case.standing in (Standing.RUNNING, Standing.STOPPING):
             assert isinstance(action, Close)
@@ -257,7 +257,7 @@ def test_the_outcome_of_a_slot(accepted: bool, made_up: bool, late: float, outco
 WAITS = {"deliver_by": WALL + timedelta(days=2)}
 
 
-def test_a_record_that_may_wait_is_not_late_and_one_that_was_accepted_does_not_wait() -> None:
+def test_a_queued_record_is_not_late_and_an_accepted_one_is_not_queued() -> None:
     away = Facts(Sender.GONE, answer=Answer(Heard.AWAY, code="ClientNotOnline", why="no route to host"))
     assert decide(record(**WAITS, **SENT), away, at(3600)) == Enqueue("no route to host")
     action = decide(record(**SENT), away, at(3600))
@@ -266,7 +266,7 @@ def test_a_record_that_may_wait_is_not_late_and_one_that_was_accepted_does_not_w
     assert isinstance(action, Close)
 
 
-def test_what_expires_says_how_long_it_has_waited() -> None:
+def test_an_expired_record_reports_its_time_in_the_queue() -> None:
     wait = Wait(WALL + timedelta(hours=2), WALL, "no route to host")
     action = decide(record(**WAITS, wait=wait), GONE, at(2 * 86400))
     assert isinstance(action, Close)

@@ -165,7 +165,7 @@ def test_a_file_arrives_after_the_caller_stopped_waiting(controller: Controller,
         assert number < TRIES, "it was never caught in time"
         with files.recorded(controller, request(path, name=str(number))) as invocation, frozen(controller, invocation):
             try:
-                dispatch.send_and_watch(controller, invocation, listener=None, patience=3.0)
+                dispatch.send_and_watch(controller, invocation, listener=None, patience=1.0)
             except GaveUpWaiting:
                 break
     dispatch.watch(controller, recording.recall(controller, invocation.id), listener=None)

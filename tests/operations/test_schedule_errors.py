@@ -14,6 +14,7 @@ import pytest
 
 from assist_cli.model import frequency
 from assist_cli.model.target import Selection
+from assist_cli.model.timeouts import DEFAULTS
 from assist_cli.operations.commands import parameters
 from assist_cli.operations.observe import doctor
 from assist_cli.operations.runs.plans import RunRequest
@@ -24,6 +25,7 @@ from tests.support.world import World, world_of
 START = datetime(2026, 11, 22, 8, tzinfo=timezone.utc)
 EVERY = frequency.every(10)
 CRON = frequency.cron("*/10 * * * * *", zone="Asia/Shanghai", now=START)
+QUICK = DEFAULTS._replace(server=DEFAULTS.server._replace(first_scan=0.3))
 
 WRONG = {
     "zone": ("UPDATE schedules SET timezone = 'Gone/Land' WHERE invocation_id = ?", "Gone/Land"),
@@ -111,6 +113,7 @@ def test_a_server_starts_with_an_unreadable_schedule(world: World, step: float) 
     async def story() -> None:
         _, bad = world.schedule(EVERY), world.schedule(CRON)
         good = world.schedule(frequency.every(17), on=("n2",))
+        world.hurry(QUICK)
         async with world.serving(killed=True) as server:
             world.skip(10)
             server.turn()

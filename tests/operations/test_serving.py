@@ -17,7 +17,7 @@ from assist_cli.model.schedule import Missed, Timing
 from assist_cli.model.secret import Secret
 from assist_cli.model.status import InvocationStatus, InvokeStatus
 from assist_cli.model.target import Selection
-from assist_cli.model.timeouts import AgentTimeouts, Timeouts
+from assist_cli.model.timeouts import DEFAULTS, AgentTimeouts, Timeouts
 from assist_cli.operations.commands import commands, parameters
 from assist_cli.operations.fleet import instances
 from assist_cli.operations.runs import recording, stop
@@ -120,6 +120,7 @@ def test_a_due_time_during_the_previous_run_is_skipped_and_not_queued(world: Wor
     async def story() -> None:
         made = world.schedule(EVERY, on=("n1", "n2"))
         world.arrivals.lasting.add(made)
+        world.hurry(DEFAULTS._replace(server=DEFAULTS.server._replace(first_scan=0.5)))
         async with world.agents():
             async with world.serving(killed=True):
                 await world.forward(11)
