@@ -71,7 +71,7 @@ class Client:
         self._connection.close()
 
 
-def attack(order: dict[str, object]) -> list[float]:
+def call_repeatedly(order: dict[str, object]) -> list[float]:
     """The life of a client process: each client calls again when it has its answer, until the time is over.
 
     With a ``pause`` (seconds) each call is due that long after the previous one was due, and is timed from then:
@@ -173,7 +173,7 @@ def main() -> None:
     parser.add_argument("--clients", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.clients:
-        json.dump(attack(json.load(sys.stdin)), sys.stdout)
+        json.dump(call_repeatedly(json.load(sys.stdin)), sys.stdout)
         return
 
     seconds = options.seconds

@@ -152,7 +152,7 @@ def in_phase(report: Report) -> None:
     report.budget("in phase, the last one", max(late), IN_PHASE_LAST, " ms")
 
 
-def yardstick(report: Report) -> None:
+def compare_with_apscheduler(report: Report) -> None:
     python = peers.with_package("APScheduler")
     if python is None:
         report.line("not compared with APScheduler: pip could not install it")
@@ -194,7 +194,7 @@ def main() -> None:
     report = Report(f"The server, {SCHEDULES:,} schedules every {PERIOD:.0f} s (load {os.getloadavg()[0]:.1f})")
     spread(report)
     in_phase(report)
-    yardstick(report)
+    compare_with_apscheduler(report)
     many(report)
     idle(report, options.idle)
     report.end()

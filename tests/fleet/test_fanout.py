@@ -88,7 +88,7 @@ def test_none_is_lost_none_runs_twice_and_bad_ones_delay_nobody(home: Path, inst
         process = installed.start("run", "--all", "--timeout", "60", "-o", "json", "-c", gate.script)
         gate.wait_for([*dying, *healthy])
         for member in dying:
-            fleet.cut(member)
+            fleet.power_off(member)
         fleet.start(dying)
         with gate.opened():
             found = document(process)
@@ -150,7 +150,7 @@ def test_a_thousand_instances_some_of_which_die(home: Path, installed: Program) 
         gate.wait_for([*dying, *healthy])
         arrived = time.monotonic() - began
         for member in dying:
-            fleet.cut(member)
+            fleet.power_off(member)
         with gate.opened():
             found = document(process, timeout=timeout + GRACE + 60)
         took = time.monotonic() - began

@@ -1,4 +1,4 @@
-"""The queue: a record for an instance that is away is delivered one time when it is back, or expires (docs/rules.md section 2)."""
+"""The queue: a record for an instance that is away is delivered one time when it is back, or expires."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ QUICK = Timeouts(
 @pytest.fixture
 def world(home: Path) -> Iterator[World]:
     with world_of(home, START, size=2) as made:
-        made.hurry(QUICK)
+        made.use_timeouts(QUICK)
         yield made
 
 

@@ -113,7 +113,7 @@ def test_a_server_starts_with_an_unreadable_schedule(world: World, step: float) 
     async def story() -> None:
         _, bad = world.schedule(EVERY), world.schedule(CRON)
         good = world.schedule(frequency.every(17), on=("n2",))
-        world.hurry(QUICK)
+        world.use_timeouts(QUICK)
         async with world.serving(killed=True) as server:
             world.skip(10)
             server.turn()

@@ -120,7 +120,7 @@ def test_a_due_time_during_the_previous_run_is_skipped_and_not_queued(world: Wor
     async def story() -> None:
         made = world.schedule(EVERY, on=("n1", "n2"))
         world.arrivals.lasting.add(made)
-        world.hurry(DEFAULTS._replace(server=DEFAULTS.server._replace(first_scan=0.5)))
+        world.use_timeouts(DEFAULTS._replace(server=DEFAULTS.server._replace(first_scan=0.5)))
         async with world.agents():
             async with world.serving(killed=True):
                 await world.forward(11)
@@ -351,7 +351,7 @@ def test_the_server_reconciles_open_records(world: World) -> None:
 def test_an_overdue_record_is_closed_and_corrected_when_its_agent_answers(
     world: World,
 ) -> None:
-    world.hurry(Timeouts(agent=AgentTimeouts(fetch=0.05)))
+    world.use_timeouts(Timeouts(agent=AgentTimeouts(fetch=0.05)))
 
     async def story() -> None:
         request = RunRequest(b"true", timeout=TIMEOUT, targets=Selection(("n1",)))

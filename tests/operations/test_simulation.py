@@ -142,13 +142,15 @@ class History:
         return [each for each in found if each is not None]
 
 
-def check(history: History, invocation_id: str, *, storm: bool) -> None:
+def check(history: History, invocation_id: str, *, faulty: bool) -> None:
     """Check what must hold after the end."""
     world = history.world
     for row in world.database.query("SELECT * FROM moves ORDER BY number"):
         old, new = InvocationStatus(row["old"]), InvocationStatus(row["new"])
         assert may_become(old, new, error_code=row["code"] or ""), tuple(row)
-        assert storm or row["new_code"] not in (UNANSWERED, "DeliveryTimeout"), "nothing was wrong, and it was given up"
+        assert faulty or row["new_code"] not in (UNANSWERED, "DeliveryTimeout"), (
+            "nothing was wrong, and it was given up"
+        )
     for record in history.all(invocation_id):
         agent = world.agents[record.instance_id]
         starts = agent.starts[record.id]
@@ -165,23 +167,23 @@ def check(history: History, invocation_id: str, *, storm: bool) -> None:
 
 
 GAPS = (0.0, 0.02, 0.1, 0.4, 1.0, 3.0, 6.0)  # seconds between two events
-CALM = ("look", "look", "look", "step", "step", "stop")
-STORM = (*CALM, "stop", "kill", "kill", "kill", "serve", "serve", "crash", "silent", "wipe", "interrupt", "detach")
+HEALTHY = ("look", "look", "look", "step", "step", "stop")
+FAULTY = (*HEALTHY, "stop", "kill", "kill", "kill", "serve", "serve", "crash", "silent", "wipe", "interrupt", "detach")
 
 
-async def events(history: History, invocation_id: str, runner: Process | None, *, storm: bool) -> None:
+async def events(history: History, invocation_id: str, runner: Process | None, *, faulty: bool) -> None:
     """Cause random events during a run or a schedule."""
     world, random = history.world, history.random
     server: Process | None = history.serve() if runner is None or random.random() < 0.5 else None
-    begin = random.choice((STORM if storm else CALM, ("stop",), ("kill",) if storm else ("look",)))
+    begin = random.choice((FAULTY if faulty else HEALTHY, ("stop",), ("kill",) if faulty else ("look",)))
     for number in range(random.randint(3, 25)):
         await asyncio.sleep(random.choice(GAPS) * random.uniform(0.5, 1.5))
-        kind = random.choice(STORM if storm else CALM) if number else random.choice(begin)
+        kind = random.choice(FAULTY if faulty else HEALTHY) if number else random.choice(begin)
         agent = random.choice(list(world.agents.values()))
         if kind == "look":
             await history.look(history.unsettled(invocation_id))
         elif kind == "stop" and (number == 0 or random.random() < 0.3):
-            await history.stop(invocation_id, killed=storm and random.random() < 0.3)
+            await history.stop(invocation_id, killed=faulty and random.random() < 0.3)
         elif kind == "step":
             world.step += timedelta(seconds=random.choice((-3600, -30, 30, 3600)))
         elif kind == "kill":
@@ -215,10 +217,10 @@ async def events(history: History, invocation_id: str, runner: Process | None, *
     await history.look(history.unsettled(invocation_id))
 
 
-def live(home: Path, seed: int, *, storm: bool, periodic: bool) -> tuple[History, str]:
+def live(home: Path, seed: int, *, faulty: bool, periodic: bool) -> tuple[History, str]:
     """Run one history, and check it."""
     random = Random(seed)
-    trouble = random.choice((0.0, 0.02, 0.1)) if storm else 0.0
+    trouble = random.choice((0.0, 0.02, 0.1)) if faulty else 0.0
     world = Simulation(Home(home), seed, trouble=trouble, size=random.randint(1, 4))
     history = History(world, random, random.choice(TIMEOUTS))
     made: list[str] = []
@@ -230,15 +232,15 @@ def live(home: Path, seed: int, *, storm: bool, periodic: bool) -> tuple[History
         else:
             runner, invocation_id = history.run()
             made.append(invocation_id)
-        await events(history, made[0], runner, storm=storm)
-        check(history, made[0], storm=storm)
+        await events(history, made[0], runner, faulty=faulty)
+        check(history, made[0], faulty=faulty)
 
     world.run(story())
     return history, made[0]
 
 
 def kinds(count: int) -> list[tuple[str, int]]:
-    return [(kind, count) for kind in ("calm", "storm", "periodic", "periodic storm")]
+    return [(kind, count) for kind in ("healthy", "faulty", "periodic", "periodic faulty")]
 
 
 @pytest.mark.parametrize(("kind", "count"), kinds(SHORT), ids=lambda each: str(each))
@@ -256,6 +258,6 @@ def test_thousands_of_histories(kind: str, count: int, tmp_path: Path) -> None:
 def histories(kind: str, seeds: range, folder: Path) -> None:
     for seed in seeds:
         try:
-            live(folder / str(seed), seed, storm="storm" in kind, periodic="periodic" in kind)
+            live(folder / str(seed), seed, faulty="faulty" in kind, periodic="periodic" in kind)
         except BaseException as error:
             raise AssertionError(f"{kind}, seed {seed}") from error

@@ -1,7 +1,7 @@
 """A fleet on one machine: real agents, each with its own folder, id, certificate and address, and some bad ones.
 
 Every agent listens on an address of its own in 127.0.0.0/8 with mutual TLS, as it would on a network. They are forked
-from one parent (``nursery``), which shares the memory of their code between them: a thousand take about 3 GiB.
+from one parent (``fork_server``), which shares the memory of their code between them: a thousand take about 3 GiB.
 Linux only: elsewhere 127.0.0.1 is the only address of that network.
 """
 
@@ -68,7 +68,7 @@ class Fleet:
         self._refusing = refusing
         self._hanging = hanging
         self._stack = contextlib.ExitStack()
-        self._nursery: subprocess.Popen[bytes] | None = None
+        self._fork_server: subprocess.Popen[bytes] | None = None
         self.members: list[Member] = []
         self.start_seconds = 0.0
 
@@ -106,27 +106,27 @@ class Fleet:
         pki.prepare(self._controller.home, self._controller.id, now)
         for member in members:
             _furnish(member, pki.agent_credentials(self._controller.home, self._controller.id, member.instance, now))
-        self._nursery = stack.enter_context(_nursery(self._folder))
+        self._fork_server = stack.enter_context(_fork_server(self._folder))
         began = time.monotonic()
         self.start(members)
         self.start_seconds = time.monotonic() - began
 
     def start(self, members: Sequence[Member]) -> None:
         """Start the agents of members without one, and wait until they listen. Raises RuntimeError."""
-        assert self._nursery is not None
-        assert self._nursery.stdin is not None
-        assert self._nursery.stdout is not None
+        assert self._fork_server is not None
+        assert self._fork_server.stdin is not None
+        assert self._fork_server.stdout is not None
         by_home = {str(member.home): member for member in members}
         orders = [f"{home}\t{member.address}:{PORT}\n" for home, member in by_home.items()]
-        self._nursery.stdin.write("".join(orders).encode())
-        self._nursery.stdin.flush()
-        for line in _lines(self._nursery.stdout, len(by_home), time.monotonic() + START_SECONDS):
+        self._fork_server.stdin.write("".join(orders).encode())
+        self._fork_server.stdin.flush()
+        for line in _lines(self._fork_server.stdout, len(by_home), time.monotonic() + START_SECONDS):
             home, word = line.split("\t", 1)
             if not word.isdigit():
                 raise RuntimeError(f"an agent of the fleet did not start: {word}")
             by_home[home].pid = int(word)
 
-    def cut(self, member: Member) -> None:
+    def power_off(self, member: Member) -> None:
         """Power off a member: its agent and all processes of that agent die together."""
         assert member.pid is not None
         os.kill(member.pid, signal.SIGSTOP)  # suspend them, so that nothing new starts during the search
@@ -191,9 +191,9 @@ def _network() -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def _nursery(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
+def _fork_server(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
     """The parent of the agents. Its argv has the folder, so that the check for leaks finds it."""
-    words = [sys.executable, "-m", "tests.support.nursery", f"{folder}/"]
+    words = [sys.executable, "-m", "tests.support.fork_server", f"{folder}/"]
     with subprocess.Popen(words, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         try:
             yield process

@@ -66,7 +66,7 @@ class World:
         invocation, _ = recording.schedule(self.controller, chosen, timing)
         return invocation.id
 
-    def hurry(self, timeouts: Timeouts) -> None:
+    def use_timeouts(self, timeouts: Timeouts) -> None:
         """Use these shorter timeouts."""
         self.controller = replace(self.controller, timeouts=timeouts)
         self._servers = replace(self._servers, timeouts=timeouts)

@@ -1,4 +1,4 @@
-"""The parent of the agents of a fleet: python -m tests.support.nursery
+"""The parent of the agents of a fleet: python -m tests.support.fork_server
 
 It loads agentd once and forks a real agent for each line of its input, ``HOME<tab>ADDRESS:PORT``, so that a thousand
 agents share the memory of their code. For each it prints ``HOME<tab>PID`` once that agent listens, or
