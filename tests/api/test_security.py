@@ -419,7 +419,7 @@ def over(signer: Signer, invoke_id: str) -> None:
         if found["InvokeStatus"] not in ("Running", "Stopping"):
             return
         time.sleep(0.05)  # clients of this API poll
-    raise AssertionError(f"{invoke_id} is not over")
+    raise AssertionError(f"{invoke_id} is still in progress")
 
 
 # secrets
