@@ -1,1 +1,1 @@
-"""What Assist costs, measured against the budgets in docs/benchmarks.md."""
+"""Costs of Assist, measured against the budgets in docs/benchmarks.md."""

@@ -1,7 +1,7 @@
-"""What one agent can do and what it costs: python -m benchmarks.agent (Linux).
+"""Throughput and costs of one agent: python -m benchmarks.agent (Linux).
 
-A real ``agentd.pyz``, reached over mutual TLS by a plain client, with everything that it promises: each script is in
-the journal, on disk, before it starts. Beside it, in turns, a server that only executes.
+A real ``agentd.pyz``, reached over mutual TLS by a plain client, with all its guarantees: each script is in
+the journal, on disk, before it starts. In turns with it, a server that only executes.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ RESIDENT = 23.0  # MiB, idle
 CONCURRENT = 50
 EACH = 4.0  # MiB of private memory for each of them
 FINISHED = 10_000  # records in the spool
-START = 1.0  # seconds to start with so many
-NOT_SLOWER = 1.15  # a run with so many records, against one without; above 1 for the noise
+START = 1.0  # seconds to start with this many
+NOT_SLOWER = 1.15  # a run with this many records, against one without; above 1 for the noise
 IN_FLIGHT = 16
 SERVER = Path(__file__).with_name("peers") / "exec_server.py"
 
@@ -55,11 +55,11 @@ class Site:
     def start(self) -> None:
         self.agent.start("--listen", f"127.0.0.1:{self.port}")
 
-    def door(self, port: int) -> ssl.SSLSocket:
+    def sock(self, port: int) -> ssl.SSLSocket:
         return self.authority.context(self.controller).wrap_socket(socket.create_connection(("127.0.0.1", port)))
 
     def client(self) -> Client:
-        return Client(self.door(self.port), "bench")
+        return Client(self.sock(self.port), "bench")
 
     @contextlib.contextmanager
     def bare(self) -> Iterator[ssl.SSLSocket]:
@@ -77,13 +77,13 @@ class Site:
             assert server.stdin is not None
             assert server.stdout is not None
             server.stdout.readline()
-            with self.door(self.bare_port) as door:
-                yield door
+            with self.sock(self.bare_port) as sock:
+                yield sock
             server.stdin.close()
 
 
 def through_agent(client: Client, scripts: int) -> None:
-    """Run and watch so many scripts to their end, some at a time, and let the agent forget them."""
+    """Run and watch this many scripts to their end, some of them together, and delete their records."""
     waiting: list[str] = []
     records = [new_record() for _ in range(scripts)]
     for record in records:
@@ -99,29 +99,29 @@ def through_agent(client: Client, scripts: int) -> None:
         result = client.outputs.pop(record).result
         assert result is not None
         assert result["exit_code"] == 0, result
-    client.forget_answers()
+    client.drop_answers()
 
 
-def through_bare(door: ssl.SSLSocket, scripts: int) -> None:
+def through_bare(sock: ssl.SSLSocket, scripts: int) -> None:
     sent = received = 0
     rest = b""
     while received < scripts:
         while sent < scripts and sent - received < IN_FLIGHT:
-            door.sendall(json.dumps({"id": sent, "script": "true"}).encode() + b"\n")
+            sock.sendall(json.dumps({"id": sent, "script": "true"}).encode() + b"\n")
             sent += 1
-        *lines, rest = (rest + door.recv(1 << 16)).split(b"\n")
+        *lines, rest = (rest + sock.recv(1 << 16)).split(b"\n")
         for line in lines:
             assert json.loads(line)[1] == 0
         received += len(lines)
 
 
 def throughput(report: Report, site: Site, turns: int, scripts: int) -> None:
-    with site.client() as client, site.bare() as door:
+    with site.client() as client, site.bare() as sock:
         times = in_turns(
             turns,
             {
                 "agentd": lambda: through_agent(client, scripts),
-                "a bare server": lambda: through_bare(door, scripts),
+                "a bare server": lambda: through_bare(sock, scripts),
             },
         )
     for taken in times.values():
@@ -136,7 +136,7 @@ def throughput(report: Report, site: Site, turns: int, scripts: int) -> None:
 
 
 def memory(report: Report, site: Site) -> None:
-    """What concurrent tasks add: their shims' own pages and what the agent grew by; the scripts are not ours."""
+    """The cost of concurrent tasks: private pages of their shims, and growth of the agent; without the scripts."""
     agent = site.agent
     with site.client() as client:
         client.complete("true")
@@ -150,12 +150,12 @@ def memory(report: Report, site: Site) -> None:
             client.call("task.stop", record=record)
         for record in records:
             client.finish(record)
-        eventually(lambda: sum(map(is_alive, shims)) <= 1)  # one may wait for more
+        eventually(lambda: sum(map(is_alive, shims)) <= 1)  # one child may wait for the next task
     report.budget(f"private memory of each of {CONCURRENT} tasks", added / CONCURRENT / MIB, EACH, " MiB")
 
 
 def history(report: Report, site: Site, full: Site, turns: int, scripts: int) -> None:
-    """What is kept costs nothing: two agents in turns, one of them with very many finished records in its spool."""
+    """The cost of retention: two agents in turns, one of them with very many finished records in its spool."""
     with site.client() as client:
         source = site.agent.folder(client.run("true"))
         client.finish(source.name)
@@ -171,7 +171,7 @@ def history(report: Report, site: Site, full: Site, turns: int, scripts: int) ->
     full.start()
     report.budget(f"a start with {FINISHED} records", time.perf_counter() - begin, START, " s")
     with site.client() as client, full.client() as other:
-        # its first look at all of it must be over
+        # its first pass over all of it must have ended
         eventually(lambda: other.call("agent.status")["spool"] > FINISHED * 1000)
         usual, many = f"{scripts} scripts", f"{scripts} scripts, {FINISHED} records"
         times = in_turns(
@@ -192,7 +192,7 @@ def main() -> None:
 
     python = ".".join(map(str, sys.version_info[:3]))
     report = Report(
-        f"One agent, Python {python}, {options.turns} turns of {options.scripts} scripts, {IN_FLIGHT} at once"
+        f"One agent, Python {python}, {options.turns} turns of {options.scripts} scripts, {IN_FLIGHT} concurrent"
     )
     with tempfile.TemporaryDirectory(prefix="assist-benchmark-") as name:
         site, full = Site(Path(name, "usual")), Site(Path(name, "full"))

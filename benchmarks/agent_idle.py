@@ -1,4 +1,4 @@
-"""What an agent costs while nobody needs it: python -m benchmarks.agent_idle (Linux)."""
+"""The cost of an idle agent: python -m benchmarks.agent_idle (Linux)."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from benchmarks.agent import Site
 from benchmarks.measure import ASSIST, Report, agent_of, command, throw_away_home
 
 RESIDENT = 23.0  # MiB
-SETTLE = 3.0  # seconds after the last run, in which the agent tidies up
+SETTLE = 3.0  # seconds after the last run, in which the agent cleans up
 
 
 @dataclass(frozen=True)
 class Counters:
-    """What the kernel has counted for a process, all of its threads."""
+    """Counters of the kernel for a process, all of its threads."""
 
-    wakes: int  # times it was given a processor after it had waited for something
-    preemptions: int  # times it was made to give up the processor
+    wakes: int  # voluntary context switches
+    preemptions: int  # involuntary ones
     cpu: float  # seconds
     resident: float  # MiB
     descriptors: int
@@ -49,7 +49,7 @@ def _fields(path: Path) -> dict[str, str]:
 
 
 def listening(runs: int) -> float:
-    """The resident memory of ``agentd.pyz`` that listens with TLS, after so many runs by it."""
+    """The resident memory of ``agentd.pyz`` that listens with TLS, after it ran this many scripts."""
     with tempfile.TemporaryDirectory(prefix="assist-benchmark-") as folder:
         site = Site(Path(folder))
         site.start()

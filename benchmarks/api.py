@@ -1,7 +1,7 @@
-"""What the HTTP API can answer: python -m benchmarks.api (Linux).
+"""Throughput and latency of the HTTP API: python -m benchmarks.api (Linux).
 
 ``assist serve --api`` runs 100 schedules beside it, spread over their period. Clients in processes of their own sign
-each call anew, as the SDKs do, and keep their connections; they take turns with KEYS keys, since each has a limit.
+each call, as the SDKs do, and keep their connections; they take turns with KEYS keys, since each has a limit.
 DescribeInvocations asks for one invocation; RunCommand runs ``true`` on one instance, whose agent is a real one, and is
 timed to its answer.
 """
@@ -45,7 +45,7 @@ CLIENTS = 50
 KEYS = 20
 PROCESSES = 2  # that the clients are shared among
 PER_SECOND = 300.0  # signed DescribeInvocations, at 50 clients
-SLOWEST = 100.0  # ms, of 99 in a hundred of them when there are so many a second
+SLOWEST = 100.0  # ms, the 99th percentile at a fixed rate of calls
 
 
 class Client:
@@ -57,7 +57,7 @@ class Client:
         self._connection = http.client.HTTPConnection(url.hostname or "", url.port, timeout=60)
 
     def call(self, action: str, given: dict[str, str]) -> tuple[float, bytes]:
-        """The seconds from before it is signed until its answer is there, and that."""
+        """Return the seconds from before the signature until the answer is there, and the answer."""
         begin = time.perf_counter()
         target, headers = next(self._signers).modern(action, **given)
         self._connection.request("POST", target, headers=headers)
@@ -71,11 +71,11 @@ class Client:
         self._connection.close()
 
 
-def attack(order: dict[str, object]) -> list[float]:
-    """The life of a process of clients: each calls again as soon as it has its answer, until the time is over.
+def call_repeatedly(order: dict[str, object]) -> list[float]:
+    """The life of a client process: each client calls again when it has its answer, until the time is over.
 
-    With a ``pause`` (seconds) each call is due so long after the one before it was due, and is timed from then: what
-    one call waits is not forgotten because the next came late.
+    With a ``pause`` (seconds) each call is due that long after the previous one was due, and is timed from then:
+    a late call does not hide the wait of the next one.
     """
     import threading
 
@@ -105,7 +105,7 @@ def attack(order: dict[str, object]) -> list[float]:
 def measured(
     signers: Sequence[Signer], action: str, given: dict[str, str], clients: int, seconds: float, pause: float = 0
 ) -> list[float]:
-    """The seconds of each call of so many clients that call all at once for a while."""
+    """The seconds of each call of this many clients that call concurrently for a while."""
     shares = [clients] if clients < PROCESSES else [clients // PROCESSES] * PROCESSES
     running = []
     for share in shares:
@@ -134,7 +134,7 @@ def measured(
 
 @contextlib.contextmanager
 def site() -> Iterator[tuple[list[Signer], str, int]]:
-    """A server with its schedules: who signs, the instance that it runs on, and its process."""
+    """A server with its schedules: the signer, the instance that it runs on, and its process."""
     with tempfile.TemporaryDirectory(prefix="assist-benchmark-", ignore_cleanup_errors=True) as folder:
         home = Path(folder, "assist")
         os.environ["ASSIST_HOME"] = str(home)
@@ -161,8 +161,8 @@ def cpu_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def told(taken: list[float], seconds: float) -> str:
-    """Such as ``412 a second   p50 2.1 ms   p99 9.8 ms``."""
+def summary(taken: list[float], seconds: float) -> str:
+    """Text such as ``412 a second   p50 2.1 ms   p99 9.8 ms``."""
     cuts = statistics.quantiles(taken, n=100)
     return f"{len(taken) / seconds:6.0f} a second   p50 {cuts[49] * 1000:6.1f} ms   p99 {cuts[98] * 1000:6.1f} ms"
 
@@ -173,7 +173,7 @@ def main() -> None:
     parser.add_argument("--clients", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.clients:
-        json.dump(attack(json.load(sys.stdin)), sys.stdout)
+        json.dump(call_repeatedly(json.load(sys.stdin)), sys.stdout)
         return
 
     seconds = options.seconds
@@ -194,12 +194,12 @@ def main() -> None:
                 before = cpu_seconds(pid)
                 taken = measured(signers, action, given, clients, seconds)
                 cost = (cpu_seconds(pid) - before) / len(taken) * 1000
-                report.line(f"{action:<20} {clients:3} clients {told(taken, seconds)}   {cost:.2f} ms of CPU")
+                report.line(f"{action:<20} {clients:3} clients {summary(taken, seconds)}   {cost:.2f} ms of CPU")
                 if action == "DescribeInvocations" and clients == CLIENTS:
                     each = seconds / len(taken) * 1000
                     report.budget("a signed DescribeInvocations", each, 1000 / PER_SECOND, " ms")
         taken = measured(signers, "DescribeInvocations", describe, CLIENTS, seconds, pause=CLIENTS / PER_SECOND)
-        report.line(f"{CLIENTS} clients that make {PER_SECOND:.0f} a second: {told(taken, seconds)}")
+        report.line(f"{CLIENTS} clients that make {PER_SECOND:.0f} a second: {summary(taken, seconds)}")
         slowest = statistics.quantiles(taken, n=100)[98] * 1000
         report.budget(f"99 of 100 of {PER_SECOND:.0f} a second, of {CLIENTS} clients", slowest, SLOWEST, " ms")
     report.end()

@@ -1,4 +1,4 @@
-"""What a long library costs the list of it: python -m benchmarks.command_list."""
+"""The cost of a list of many commands: python -m benchmarks.command_list."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FORMS = {"as a table": [], "as JSON": ["-o", "json"]}
 
 
 def fill(home: Home, number: int) -> None:
-    """Save so many commands, each with a script of 200 bytes and a parameter."""
+    """Save this many commands, each with a script of 200 bytes and a parameter."""
     version = CommandVersion(
         b"#!/bin/sh\n".ljust(180, b"#") + b"\necho {{service|sh}}\n",
         parameters_enabled=True,

@@ -1,4 +1,4 @@
-"""What pressing Tab costs with a long history: python -m benchmarks.completion."""
+"""The cost of pressing Tab with a long history: python -m benchmarks.completion."""
 
 from __future__ import annotations
 

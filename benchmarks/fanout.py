@@ -1,8 +1,8 @@
 """One line on many machines: python -m benchmarks.fanout (Linux; the peers are installed on the first run).
 
 ``echo hello`` on 1 to 1,000 emulated instances over TLS, by ``assist run`` and by what people use instead, on the same
-loopback addresses in the same run; and a file to 100 of them, by ``assist send``. See docs/benchmarks.md for how it is
-taken and what it does not say.
+loopback addresses in the same run; and a file to 100 of them, by ``assist send``. See docs/benchmarks.md for the
+method and its limits.
 """
 
 from __future__ import annotations
@@ -36,15 +36,15 @@ RESIDENT = 150.0  # MiB, the client with LARGEST instances
 COMPARED = (100, 500)  # the numbers of instances for which there are budgets
 SENT_TO = 100  # instances that are sent a file
 FILE_BYTES = 20 * 1024
-LARGEST = 1000  # more than the peers are asked for
-LINGERING = 1.5  # seconds for which ssh processes of Ansible stay
+LARGEST = 1000  # the most instances for any of them
+LINGERING = 1.5  # seconds that the ssh processes of Ansible stay
 DOCUMENT = Path(__file__).resolve().parents[1] / "docs" / "benchmarks.md"
 MEMORY = Path("/dev/shm")
 
 
 @dataclass(frozen=True)
 class Cost:
-    """What one run took. ``cpu`` and ``peak`` (MiB, of its largest process) are the program's own, not the hosts'."""
+    """The cost of one run. ``cpu`` and ``peak`` (MiB, of its largest process) are the program's own, not the hosts'."""
 
     wall: float
     cpu: float
@@ -57,9 +57,9 @@ def has_said_hello(said: bytes, size: int) -> bool:
 
 @dataclass(frozen=True)
 class Contender:
-    """Somebody who runs echo hello on ``size`` instances, or does what ``has_done`` sees in its output.
+    """A program that runs echo hello on ``size`` instances, or does what ``has_done`` finds in its output.
 
-    ``rest`` waits for what has to be waited for when it has.
+    ``rest`` waits afterwards, until nothing of the run is left.
     """
 
     name: str
@@ -94,8 +94,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sizes", type=int, nargs="+", default=[1, 10, 100, 500, 1000], metavar="N")
     parser.add_argument("--turns", type=int, default=5)
-    parser.add_argument("--without", nargs="*", default=[], metavar="PEER", help="leave out peers whose name has this")
-    parser.add_argument("--ansible", type=int, default=max(COMPARED), metavar="N", help="up to so many (500: minutes)")
+    parser.add_argument("--without", nargs="*", default=[], metavar="PEER", help="skip peers with this in their names")
+    parser.add_argument(
+        "--ansible", type=int, default=max(COMPARED), metavar="N", help="up to N instances (500: minutes)"
+    )
     parser.add_argument("--spools", type=Path, default=MEMORY if MEMORY.is_dir() else None, metavar="FOLDER")
     parser.add_argument("--write-docs", action="store_true", help="put the figures into docs/benchmarks.md")
     options = parser.parse_args()
@@ -124,10 +126,10 @@ def main() -> None:
 def _contenders(
     folder: Path, sizes: Sequence[int], ansible: int, report: Report
 ) -> Iterator[tuple[list[Contender], list[Contender]]]:
-    """Those who run and those who send, with a fleet and hosts to do it on.
+    """The programs that run and those that send, with a fleet and hosts for them.
 
-    The first ``size`` addresses are the same for all. The environment says nothing to Python: a program that was
-    installed has its bytecode.
+    The first ``size`` addresses are the same for all. The environment has no settings of Python: an installed
+    program has its bytecode.
     """
     own = ("ASSIST_", "ANSIBLE_", "PYTHON")
     environment = {name: value for name, value in os.environ.items() if not name.startswith(own)}
@@ -198,7 +200,7 @@ def _contender(
 
 
 def _give_certificate(home: Home, fleet: Fleet) -> None:
-    """The floor's servers show the certificate of one agent of the fleet."""
+    """The servers of the floor show the certificate of one agent of the fleet."""
     for name in ("agent.pem", "agent.key"):
         shutil.copy(fleet.members[0].home / "pki" / name, home.pki)
 
@@ -209,7 +211,7 @@ def _made(folder: Path) -> Path:
 
 
 def _take(contenders: Sequence[Contender], size: int, turns: int) -> dict[str, list[Cost]]:
-    """All of them on ``size`` instances, one after the other in turn, after one turn that does not count."""
+    """Run each on ``size`` instances in turns, after one turn that does not count."""
     able = [one for one in contenders if size <= one.largest]
     costs: dict[str, list[Cost]] = {one.name: [] for one in able}
     for turn in range(turns + 1):
@@ -221,7 +223,7 @@ def _take(contenders: Sequence[Contender], size: int, turns: int) -> dict[str, l
             except RuntimeError as error:
                 if one.name in (RUN, SEND):
                     raise
-                print(error)  # a peer that loses an instance has no figure, and is no reason to have none
+                print(error)  # a peer that loses an instance has no figure; the others still have theirs
                 able.remove(one)
                 costs[one.name].clear()
                 continue
@@ -247,7 +249,7 @@ def _best(costs: Mapping[str, Sequence[Cost]]) -> str | None:
 
 
 def _promises(results: Results) -> Iterator[tuple[str, float, float, str]]:
-    """What is promised, what was measured, the limit, the unit."""
+    """The promises: name, measured value, limit, unit."""
     for size, costs in results.items():
         ours = costs[RUN]
         if size == 1:
@@ -278,7 +280,7 @@ def _table_of_sending(costs: Mapping[str, Sequence[Cost]]) -> Iterator[str]:
 
 
 def _table(results: Results) -> Iterator[str]:
-    """Rows of a Markdown table: wall seconds by number of instances, then what the controller itself took."""
+    """Rows of a Markdown table: wall seconds by number of instances, then the cost of the controller itself."""
     names = list(dict.fromkeys(name for costs in results.values() for name in costs))
     yield "| seconds for instances | " + " | ".join(f"{size:,}" for size in results) + " |"
     yield "| --- |" + " ---: |" * len(results)

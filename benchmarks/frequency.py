@@ -1,4 +1,4 @@
-"""The cost of cron expressions, whatever they say: python -m benchmarks.frequency."""
+"""The cost of any cron expression: python -m benchmarks.frequency."""
 
 from __future__ import annotations
 

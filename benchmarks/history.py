@@ -1,4 +1,4 @@
-"""What a history of a million records costs those who look at it, and what it takes to write one.
+"""The cost of reading and writing a history of a million records.
 
 python -m benchmarks.history; with --home FOLDER the history is kept there, and used again the next time.
 """
@@ -40,7 +40,7 @@ OUTPUT_BYTES = 200
 IN_A_TRANSACTION = 5_000
 RARE = "marzipan"
 PHRASE = "No space left on device"
-DAYS = 170  # so long ago it began
+DAYS = 170  # age of the oldest run
 
 _BEGINNINGS = ("ba", "be", "bi", "bo", "bu", "da", "de", "di", "do", "du", "ka", "ke", "ki", "ko", "ku")
 _ENDS = ("lar", "len", "lin", "lon", "lun", "mar", "men", "min", "mon", "mun", "tar", "ten", "tin", "ton", "tun")
@@ -48,7 +48,7 @@ _WORDS = [beginning + end for beginning in _BEGINNINGS for end in _ENDS]
 
 
 def fill(controller: Controller, number: int) -> None:
-    """Write a history of so many records: every run has ended, some of them badly, the newest 20 are of the fleet."""
+    """Write a history of this many records: all have ended, some unsuccessfully; the newest 20 are of the fleet."""
     chance = random.Random(2026)
     fleet = past.register(controller.database, [f"web{place:04}" for place in range(FLEET)], controller.now())
     singles = int(number * SINGLE_SHARE)
@@ -93,7 +93,7 @@ def _outcome(moment: datetime, chance: random.Random) -> Outcome:
 
 
 def add_rare(controller: Controller) -> None:
-    """One more run on the fleet, of which three print the rare word."""
+    """Add a run on the fleet; three of its records print the rare word."""
     fleet = [each for each in instances.registered(controller.database) if each.name.startswith("web")]
     invocation = _invocation(fleet, controller.now())
     outcomes = _outcomes(invocation, random.Random(7))
@@ -106,7 +106,7 @@ def add_rare(controller: Controller) -> None:
 
 
 def seconds_to_write(controller: Controller) -> float:
-    """How long it takes to write the results of a run on the fleet, as the tasks of a fan-out do, 50 at a time."""
+    """The seconds to write the results of a run on the fleet, as the tasks of a fan-out do, 50 at a time."""
     fleet = [each for each in instances.registered(controller.database) if each.name.startswith("web")]
     invocation = _invocation(fleet, controller.now())
     with controller.database.transaction() as transaction:
@@ -114,11 +114,11 @@ def seconds_to_write(controller: Controller) -> float:
     outcomes = _outcomes(invocation, random.Random(7))
 
     async def write() -> float:
-        ledger = BatchWriter(controller)
+        writer = BatchWriter(controller)
         begin = time.perf_counter()
         rest = iter(outcomes.items())
         while together := list(itertools.islice(rest, 50)):
-            await asyncio.gather(*(ledger.settle({record_id: outcome}) for record_id, outcome in together))
+            await asyncio.gather(*(writer.settle({record_id: outcome}) for record_id, outcome in together))
         return time.perf_counter() - begin
 
     return asyncio.run(write())

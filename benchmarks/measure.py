@@ -35,7 +35,7 @@ class Times:
 
 
 def in_turns(turns: int, programs: Mapping[str, Callable[[], object]]) -> dict[str, Times]:
-    """Run every program ``turns`` times, one after the other in turn, after one turn that does not count."""
+    """Run every program ``turns`` times in turns, after one turn that does not count."""
     seconds: dict[str, list[float]] = {name: [] for name in programs}
     for turn in range(turns + 1):
         for name, program in programs.items():
@@ -47,7 +47,7 @@ def in_turns(turns: int, programs: Mapping[str, Callable[[], object]]) -> dict[s
 
 
 def command(words: Sequence[str], environment: Mapping[str, str]) -> Callable[[], None]:
-    """A program for ``in_turns``. It must succeed: what fails fast is not fast."""
+    """A program for ``in_turns``. It must succeed: a failure is often quick."""
 
     def run() -> None:
         subprocess.run(words, env=environment, stdin=subprocess.DEVNULL, capture_output=True, check=True)
@@ -57,7 +57,7 @@ def command(words: Sequence[str], environment: Mapping[str, str]) -> Callable[[]
 
 @dataclass
 class Report:
-    """Prints what was measured and remembers whether a budget was broken."""
+    """Print what was measured, and remember broken budgets."""
 
     title: str
     broken: bool = field(default=False, init=False)
@@ -69,13 +69,13 @@ class Report:
         print(f"  {text}")
 
     def budget(self, name: str, value: float, limit: float, unit: str = "") -> None:
-        """One promise: ``value`` is at most ``limit``."""
+        """Check one promise: ``value`` is at most ``limit``."""
         kept = value <= limit
         self.broken |= not kept
         print(f"  {'kept' if kept else 'BROKEN':<6} {name}: {value:.2f}{unit}, budget {limit:.2f}{unit}")
 
     def end(self) -> None:
-        """Leave the program: 1 when a budget was broken."""
+        """End the program with status 1 if a budget was broken."""
         sys.exit(1 if self.broken else 0)
 
 
@@ -84,7 +84,7 @@ def throw_away_home() -> Iterator[dict[str, str]]:
     """An environment with an empty ASSIST_HOME; the agent that was started in it is stopped at the end."""
     with tempfile.TemporaryDirectory(prefix="assist-benchmark-") as folder:
         home = Path(folder, "assist")
-        # nothing is said to Python: a program that was installed has its bytecode
+        # no settings of Python: an installed program has its bytecode
         environment = {name: value for name, value in os.environ.items() if not name.startswith(("ASSIST_", "PYTHON"))}
         environment.update(HOME=folder, ASSIST_HOME=str(home), LANG="C.UTF-8", TERM="dumb")
         try:

@@ -1,4 +1,4 @@
-"""How long a person waits for a run on this machine: python -m benchmarks.run_local."""
+"""The duration of a run on this machine: python -m benchmarks.run_local."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def main() -> None:
 
 
 def _first_run() -> float:
-    """Seconds of a run in a home that has neither history nor agent."""
+    """The seconds of a run in a home without history and agent."""
     with throw_away_home() as environment:
         run = command([ASSIST, "run", "--", "true"], environment)
         start = time.perf_counter()

@@ -1,7 +1,7 @@
 """The server under load, and idle: python -m benchmarks.scheduler (Linux).
 
-1,000 schedules of every 10 s fire against a stand-in for their agents, a process of its own that answers at once. How
-late a record is, is told by the stand-in: from its due time until it has arrived. See docs/benchmarks.md.
+1,000 schedules of every 10 s fire against a stand-in for their agents, a process of its own that answers immediately.
+The stand-in reports how late a record is: from its due time to its arrival. See docs/benchmarks.md.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from benchmarks.measure import ASSIST, Report, throw_away_home
 SCHEDULES = 1000
 PERIOD = 10.0
 ROUNDS = 3
-WARM = 1  # rounds that do not count: in the first one every connection is made
+WARM = 1  # rounds that do not count: every connection is opened in the first one
 
 SPREAD_MEDIAN = 20.0  # ms
 SPREAD_99 = 100.0  # ms
@@ -47,9 +47,9 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def plan(controller: Controller, anchors: Sequence[datetime], frequency: str, period: timedelta) -> None:
-    """Schedules that are due a period after these moments, each on a stand-in of its own.
+    """Schedules that are due one period after these moments, each on a stand-in of its own.
 
-    They were made a period before them: what was made after the server began is taken for a clock that was set back.
+    Their creation is one period earlier: one after the start of the server would look like a clock that was set back.
     """
     running = InvocationStatus.RUNNING
     with controller.database.transaction() as transaction:
@@ -81,7 +81,7 @@ def stand_ins(home: Path, number: int) -> Iterator[None]:
 
 @contextlib.contextmanager
 def serving(environment: Mapping[str, str]) -> Iterator[tuple[subprocess.Popen[bytes], float]]:
-    """The server, and the seconds that it took to start."""
+    """The server, and the seconds that its start took."""
     began = time.perf_counter()
     with subprocess.Popen([ASSIST, "serve"], env=environment, stderr=subprocess.PIPE) as process:
         assert process.stderr is not None
@@ -96,7 +96,7 @@ def serving(environment: Mapping[str, str]) -> Iterator[tuple[subprocess.Popen[b
 
 
 def fire(report: Report, anchors: Sequence[datetime], end: datetime) -> list[float]:
-    """Serve until ``end``; how late each record was that counts, in ms."""
+    """Serve until ``end``. Return how late each counted record was, in ms."""
     with throw_away_home() as environment:
         home = Home(Path(environment["ASSIST_HOME"]))
         with open_controller(home) as controller:
@@ -152,7 +152,7 @@ def in_phase(report: Report) -> None:
     report.budget("in phase, the last one", max(late), IN_PHASE_LAST, " ms")
 
 
-def yardstick(report: Report) -> None:
+def compare_with_apscheduler(report: Report) -> None:
     python = peers.with_package("APScheduler")
     if python is None:
         report.line("not compared with APScheduler: pip could not install it")
@@ -194,7 +194,7 @@ def main() -> None:
     report = Report(f"The server, {SCHEDULES:,} schedules every {PERIOD:.0f} s (load {os.getloadavg()[0]:.1f})")
     spread(report)
     in_phase(report)
-    yardstick(report)
+    compare_with_apscheduler(report)
     many(report)
     idle(report, options.idle)
     report.end()

@@ -1,7 +1,7 @@
 """A throw-away sshd to measure against: its own keys, its own configuration, a port of its own.
 
-It lets in only who comes from 127.0.0.0/8 and holds its key. Told to listen on 0.0.0.0 it answers on every address of
-that network, so that one of it stands for as many hosts as are wanted: sshd takes no more than 16 addresses by name.
+It accepts only clients from 127.0.0.0/8 with its key. On 0.0.0.0 it answers on every address of
+that network, so that one of it stands for as many hosts as needed: sshd takes no more than 16 addresses by name.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ Host *
 
 @dataclass(frozen=True)
 class Server:
-    """The sshd: its port, and the files by which one gets in. ``config`` is for ssh itself and says all of it."""
+    """The sshd: its port, and the files for a login. ``config`` is for ssh itself and has all settings."""
 
     folder: Path
     port: int
@@ -75,13 +75,13 @@ class Server:
 
     @property
     def words(self) -> list[str]:
-        """An ssh to 127.0.0.1, to be followed by a command."""
+        """The words of an ssh to 127.0.0.1, without its command."""
         return ["ssh", "-F", str(self.config), "127.0.0.1"]
 
 
 @contextlib.contextmanager
 def throw_away(address: str = "127.0.0.1", client: str = "") -> Iterator[Server | None]:
-    """A running one; None where there is no sshd or it lets nobody in.
+    """A running sshd; None if there is none or its login fails.
 
     ``address`` is where it listens, ``client`` what is added to the configuration of ssh.
     """
@@ -99,7 +99,7 @@ def throw_away(address: str = "127.0.0.1", client: str = "") -> Iterator[Server 
         (folder / "sshd_config").write_text(_SERVER.format(**values, address=address))
         server.config.write_text(_CLIENT.format(**values) + client)
         if os.geteuid() == 0:
-            Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)  # where Debian's sshd, run by root, wants to be alone
+            Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)  # the chroot of Debian's sshd, when root runs it
         process = stack.enter_context(
             subprocess.Popen(
                 [program, "-D", "-f", folder / "sshd_config", "-E", folder / "sshd.log"], stdin=subprocess.DEVNULL
@@ -114,12 +114,12 @@ def _answers(process: subprocess.Popen[bytes], words: list[str]) -> bool:
     while process.poll() is None and time.monotonic() < end:
         if subprocess.run(words, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False).returncode == 0:
             return True
-        time.sleep(0.1)  # sshd says nothing when it is ready
+        time.sleep(0.1)  # sshd does not report that it is ready
     return False
 
 
 def _free_port() -> int:
-    with socket.socket() as door:
-        door.bind(("127.0.0.1", 0))
-        port: int = door.getsockname()[1]
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        port: int = sock.getsockname()[1]
         return port

@@ -1,4 +1,4 @@
-"""How long a person waits for a command that does nothing: python -m benchmarks.startup."""
+"""The duration of a command that does nothing: python -m benchmarks.startup."""
 
 from __future__ import annotations
 

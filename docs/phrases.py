@@ -32,7 +32,6 @@ EXCEPTIONS = {
 PENDING = [
     "agentd/",
     "assist_cli/",
-    "benchmarks/",
     "completions/",
     "docs/architecture.md",
     "docs/errors.md",

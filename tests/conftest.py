@@ -1,7 +1,7 @@
-"""What every test stands on: a world of its own, and a check that it leaves nothing behind.
+"""The environment of every test: a home of its own, and a check that it leaves nothing behind.
 
-Each test has its own HOME and ASSIST_HOME. One that leaks a thread, a descriptor or a process fails, with the name of
-what it left. Fixtures for most tests: ``home`` and ``assist``. Whatever asks for ``starts_processes`` is marked
+Each test has its own HOME and ASSIST_HOME. One that leaks a thread, a descriptor or a process fails, and the failure
+names it. Fixtures for most tests: ``home`` and ``assist``. A test with the fixture ``starts_processes`` is marked
 ``process``; any other test fails when it starts one.
 """
 
@@ -20,16 +20,16 @@ from tests.support import leaks, processes, programs, starting
 from tests.support.application import Application
 from tests.support.program import Program
 
-# A slow machine is not a wrong one: pytest's own timeout guards against what never ends.
+# A slow machine is not an error: pytest's own timeout ends a test that hangs.
 hypothesis.settings.register_profile("assist", deadline=None)
 hypothesis.settings.load_profile("assist")
 
-# A shell lets what it runs in the background ignore these, and programs that we start would inherit it.
+# A shell lets its background processes ignore these, and programs that we start would inherit it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 if hasattr(signal, "SIGQUIT"):
     signal.signal(signal.SIGQUIT, signal.SIG_DFL)
 
-# Anything of these would change what is printed, or where it is kept, or make every program compile itself.
+# Any of these would change the output or its place, or make every program compile itself.
 _UNWANTED = (
     "CLICOLOR", "CLICOLOR_FORCE", "COLUMNS", "FORCE_COLOR", "LINES", "NO_COLOR", "PY_COLORS", "TERMINAL_WIDTH", "TZ",
     "PYTHONDONTWRITEBYTECODE",
@@ -38,7 +38,7 @@ _UNWANTED = (
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """The workers of ``-n auto``: two for each processor, since a test with processes waits half of its time.
+    """The workers of ``-n auto``: two per processor, since a test with processes waits half of its time.
 
     ``-n logical`` is one for each processor.
     """
@@ -56,7 +56,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what may start a process, before it is chosen by markers."""
+    """Mark tests that may start a process, before markers select them."""
     for item in items:
         if isinstance(item, pytest.Function) and "starts_processes" in item.fixturenames:
             item.add_marker("process")
@@ -64,19 +64,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
-    """Forbid processes to every other test, its fixtures included."""
+    """Forbid processes in every other test, its fixtures included."""
     with contextlib.nullcontext() if item.get_closest_marker("process") else starting.without_processes():
         return (yield)
 
 
 @pytest.fixture(scope="session")
 def starts_processes() -> None:
-    """What a test, or a fixture, asks for that starts a process."""
+    """For a test or a fixture that starts a process."""
 
 
 @pytest.fixture(autouse=True)
 def no_leaks(request: pytest.FixtureRequest, isolation: Path) -> Iterator[None]:
-    """Fails a test that leaves a thread, a descriptor or a process behind."""
+    """Fail a test that leaves a thread, a descriptor or a process behind."""
     before = leaks.snapshot()
     yield
     left = leaks.since(before)
@@ -88,7 +88,7 @@ def no_leaks(request: pytest.FixtureRequest, isolation: Path) -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def isolation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder that is this test's whole world. HOME exists and is empty, ASSIST_HOME does not exist yet."""
+    """The folder with all files of this test. HOME exists and is empty, ASSIST_HOME does not exist yet."""
     for name in list(os.environ):
         if name in _UNWANTED or name.startswith(("ASSIST_", "LC_")):
             monkeypatch.delenv(name)
@@ -119,7 +119,7 @@ def assist(home: Path) -> Application:
 
 @pytest.fixture
 def installed(starts_processes: None, home: Path) -> Iterator[Program]:
-    """The installed ``assist``: call it to run it, ``start`` it to talk to it while it runs."""
+    """The installed ``assist``: call it to run it, ``start`` it to interact with it while it runs."""
     with Program("assist", folder=home.parent) as program:
         yield program
 

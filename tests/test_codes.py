@@ -1,4 +1,4 @@
-"""The codes of errors: each is written once, is used, ends the program as its table says, and is on the page."""
+"""Error codes: each is defined one time, is used, ends the program with its exit status, and is documented."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from assist_cli.model import quotas
 ROOT = Path(__file__).parents[1]
 NAMES = {name: code for name, code in vars(codes).items() if isinstance(code, codes.ErrorCode)}
 
-# Run under the Python of another machine, without the controller: they have copies of the codes that they send.
+# Run under the Python of another machine, without the controller: these have copies of the codes that they send.
 APART = [ROOT / "agentd", ROOT / "assist_cli/deploy/host"]
-# Texts of these that look like a code and are none: types of scripts, a program, a class of asyncio.
+# Texts in these that look like a code and are not: types of scripts, a program, a class of asyncio.
 NO_CODES = {"RunShellScript", "RunBatScript", "RunPowerShellScript", "WindowsPowerShell", "BufferedProtocol"}
 
 
@@ -31,7 +31,7 @@ def texts(tree: ast.AST) -> set[str]:
 
 
 def named(tree: ast.AST) -> set[codes.ErrorCode]:
-    """The codes that a tree names as ``codes.NAME``."""
+    """Return the codes that a tree names as ``codes.NAME``."""
     return {
         NAMES[node.attr]
         for node in ast.walk(tree)
@@ -41,7 +41,7 @@ def named(tree: ast.AST) -> set[codes.ErrorCode]:
 
 
 def sent_from_apart() -> set[str]:
-    """The texts of agents and of installations that look like a code; names of functions of Windows left out."""
+    """Return the texts of agents and installers that look like a code, without names of functions of Windows."""
     found = set()
     for folder in APART:
         for _, tree in trees(folder):
@@ -50,14 +50,14 @@ def sent_from_apart() -> set[str]:
     return found - NO_CODES
 
 
-def test_each_code_is_there_once_under_its_own_name() -> None:
+def test_each_code_is_defined_one_time_under_its_own_name() -> None:
     assert len(set(codes.EVERY)) == len(codes.EVERY) == len(NAMES)
     assert {name: re.sub("(?<=[a-z])(?=[A-Z])", "_", code).upper() for name, code in NAMES.items()} == {
         name: name for name in NAMES
     }
 
 
-def test_no_module_but_one_writes_a_code_as_text() -> None:
+def test_only_one_module_writes_a_code_as_text() -> None:
     """The API has four words that are codes too, with a meaning of its own: assist_cli/api/faults.py."""
     found = {
         f"{path.relative_to(ROOT)}: {text}"
@@ -76,8 +76,8 @@ def test_every_code_is_used_and_agents_send_no_other() -> None:
     assert set(codes.EVERY) - used - sent == set(), "nothing uses them"
 
 
-def test_a_code_has_the_exit_statuses_of_the_errors_that_have_it() -> None:
-    """But for what an agent refuses, whose code is the agent's."""
+def test_a_code_has_the_exit_statuses_of_its_errors() -> None:
+    """Except for refusals of an agent, which have their own codes."""
     kinds = {kind.__name__: kind for kind in vars(errors).values() if isinstance(kind, type)}
     kinds = {name: kind for name, kind in kinds.items() if issubclass(kind, errors.AssistError)}
     del kinds["AgentRefused"]
@@ -96,16 +96,16 @@ def test_a_code_has_the_exit_statuses_of_the_errors_that_have_it() -> None:
 
 
 def test_the_page_has_every_table() -> None:
-    """`make check` looks at what they say."""
+    """`make check` checks their content."""
     page = (ROOT / "docs/errors.md").read_text(encoding="utf-8")
     tables = list(dict.fromkeys(code.table for code in codes.EVERY))
     assert re.findall("^<!-- (.+) codes: made by make generated -->$", page, re.MULTILINE) == tables
 
 
-def test_the_api_says_what_operations_refuse_in_a_word_that_it_has() -> None:
+def test_the_api_uses_its_own_words_for_refusals_of_operations() -> None:
     from assist_cli.api.actions import ACTIONS
 
     for words in (faults.CODES, *(action.words for action in ACTIONS.values())):
         assert set(words) <= set(codes.EVERY)
         for word in words.values():
-            faults.Fault(word)  # an AssertionError for one that is not in its table
+            faults.Fault(word)  # an AssertionError for one that is missing in its table

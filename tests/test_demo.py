@@ -1,4 +1,4 @@
-"""What the README and `make demo` show a person is what happens."""
+"""The README and `make demo`: their commands do what they show."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from tests.support.program import Program
 
 ROOT = Path(__file__).parents[1]
 
-# Commands of the README that end with something else than 0, as the README says.
+# Commands of the README with another exit status than 0, as the README says.
 STATUSES = {"echo err >&2; exit 3": 3, "--timeout 2": 124, "rm -rf /": 65}
 
-# The files that it speaks of; the services of this machine are left alone.
+# The files of the README. The services of this machine are not touched.
 FILES = {
     "script.py": "#!/usr/bin/env python3\nprint('from a file')\n",
     "restart.sh": "echo restarting {{service|sh}}\n",
@@ -31,7 +31,7 @@ def tour() -> list[str]:
 
 
 def test_the_demo_runs_without_a_terminal(installed: Program, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """HOME is empty, TERM is not set, and the history is where it says."""
+    """HOME is empty, TERM is not set, and the history is at the printed path."""
     monkeypatch.delenv("TERM")
     done = subprocess.run(
         ["sh", ROOT / "docs/demo.sh", installed.path.parent], stdin=subprocess.DEVNULL, capture_output=True, check=False
@@ -42,8 +42,9 @@ def test_the_demo_runs_without_a_terminal(installed: Program, home: Path, monkey
     assert (home / "assist.db").exists()
 
 
-def test_the_tour_of_the_readme_can_be_typed(installed: Program, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In order, in one home, each line as a shell takes it."""
+@pytest.mark.long
+def test_the_tour_of_the_readme_works(installed: Program, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In order, in one home, each line as a shell reads it."""
     folder = home.parent
     for name, text in FILES.items():
         (folder / name).write_text(text)

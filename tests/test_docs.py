@@ -1,6 +1,6 @@
 """The documents agree with the code, and a reader finds a page by the word for its task.
 
-Every command that a page shows exists, with those options. Every setting of the agent is documented.
+Every command on a page exists, with its options. Every setting of the agent is documented.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
 def shown(path: Path) -> list[str]:
-    """The command lines of assist in the blocks of a page that show a terminal."""
+    """Return the command lines of assist in the terminal blocks of a page."""
     blocks = re.findall(r"```(?:console|shell-session)\n(.*?)```", path.read_text(encoding="utf-8"), re.DOTALL)
     return re.findall(r"^\$ (?:.*\| )?(assist .+)$", "\n".join(blocks), re.MULTILINE)
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
-def test_every_command_that_is_shown_exists_with_its_options(path: Path) -> None:
+def test_every_documented_command_exists_with_its_options(path: Path) -> None:
     for line in shown(path):
         words = shlex.split(line, comments=True)[1:]
         words = words[words[:1] in (["-q"], ["-v"]) :]
@@ -37,12 +37,12 @@ def test_every_command_that_is_shown_exists_with_its_options(path: Path) -> None
             command = command.commands[words.pop(0)]
         known = {name for each in command.params for name in [*each.opts, *each.secondary_opts]} | {"-h", "--help"}
         given = words[: words.index("--")] if "--" in words else words
-        # a value may start with a dash only behind an option that takes one, and no page has such a line
+        # a value may start with a dash only after an option that takes one, and no page has such a line
         options = {word.partition("=")[0] for word in given if re.match(r"--?[a-z]", word)}
         assert options <= known, f"{line}: {options - known}"
 
 
-def test_every_setting_of_the_agent_is_told_with_its_default() -> None:
+def test_every_setting_of_the_agent_is_documented_with_its_default() -> None:
     text = (ROOT / "docs/agent.md").read_text(encoding="utf-8")
     table = dict(re.findall(r"^\| `([a-z_]+)` \| `?([^|`]+)`? \|", text, re.MULTILINE))
     assert table.keys() == DEFAULTS.keys()
@@ -51,8 +51,8 @@ def test_every_setting_of_the_agent_is_told_with_its_default() -> None:
     }
 
 
-def test_what_is_looked_for_is_where_the_architecture_says() -> None:
-    """Every file that it answers a question with exists."""
+def test_the_files_named_by_the_architecture_exist() -> None:
+    """Every file that answers a question there."""
     text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
     table = text.partition("## Where is …?")[2].partition("##")[0]
     named = re.findall(r"`((?:assist_cli|agentd)/[^`]+)`", table)

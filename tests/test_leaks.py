@@ -1,4 +1,4 @@
-"""The check that every other test relies on finds what it is there to find."""
+"""The check for leaks, which every other test relies on."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.support import leaks, processes
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="descriptors and processes are found in /proc")
 
 
-def test_nothing_is_no_leak() -> None:
+def test_no_object_is_no_leak() -> None:
     assert leaks.since(leaks.snapshot()) == []
 
 
@@ -31,7 +31,7 @@ def test_a_thread_is_found() -> None:
         thread.join()
 
 
-def test_a_thread_that_is_about_to_end_is_none() -> None:
+def test_a_thread_that_is_about_to_end_is_not_a_leak() -> None:
     before = leaks.snapshot()
     release = threading.Event()
     thread = threading.Thread(target=release.wait)
@@ -60,7 +60,7 @@ def test_a_child_is_found_alive_and_dead() -> None:
 
 
 @pytest.mark.usefixtures("starts_processes")
-def test_a_process_that_lost_its_parent_is_found_and_ended(isolation: Path) -> None:
+def test_an_orphaned_process_is_found_and_ended(isolation: Path) -> None:
     words = ["sh", "-c", "sleep 60 >/dev/null 2>&1 & echo $!"]
     orphan = int(subprocess.run(words, stdout=subprocess.PIPE, check=True).stdout)
     assert processes.end_all(isolation) == [f"process {orphan} sleep 60"]

@@ -1,4 +1,4 @@
-"""The Python library: what it has is pinned here, and does what the command line does, on a real agent."""
+"""The Python library: its public names, and the same behaviour as the command line on a real agent."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from assist_cli.operations.commands import commands
 from assist_cli.operations.controller import open_controller
 from assist_cli.paths import Home
 
-# What other programs may rely on. A change here is a change for them: CHANGELOG, and a new major version.
+# The names that other programs may rely on. A change here is a change for them: CHANGELOG, and a new major version.
 SIGNATURES = {
     "run": ["script", "*on", "*type", "*parameters", "*secrets", "*timeout", "*working_dir", "*username", "*detach",
             "*patience"],
@@ -44,7 +44,7 @@ def controller(home: Path) -> Iterator[Assist]:
         yield made
 
 
-def test_what_it_has() -> None:
+def test_its_public_names() -> None:
     public = {name: value for name, value in vars(Assist).items() if not name.startswith("_")}
     assert public.keys() == SIGNATURES.keys()
     for name, expected in SIGNATURES.items():
@@ -58,7 +58,7 @@ def test_what_it_has() -> None:
     assert library.__all__ == ["Assist", "Result", "Run"]
 
 
-def test_the_page_tells_of_everything() -> None:
+def test_the_page_documents_everything() -> None:
     text = (Path(__file__).parents[1] / "docs/library.md").read_text(encoding="utf-8")
     words = [name.lstrip("*") for names in SIGNATURES.values() for name in names if name not in ("*type",)]
     for name in [*SIGNATURES, *words, *(name for names in FIELDS.values() for name in names), "ok"]:
@@ -66,7 +66,7 @@ def test_the_page_tells_of_everything() -> None:
 
 
 @pytest.mark.usefixtures("starts_processes")
-def test_it_is_imported_when_it_is_asked_for() -> None:
+def test_it_is_imported_on_use() -> None:
     code = "import sys, assist_cli; assert 'assist_cli.library' not in sys.modules; assist_cli.Assist; "
     subprocess.run([sys.executable, "-c", code + "assert 'assist_cli.library' in sys.modules"], check=True)
     with pytest.raises(AttributeError, match="no attribute 'Other'"):
@@ -103,7 +103,7 @@ def test_run_invoke_send_and_wait(controller: Assist, home: Path, isolation: Pat
     assert controller.wait().results[0].stdout == b"open\n"
 
 
-def test_what_is_refused_raises(controller: Assist, home: Path) -> None:
+def test_a_refusal_raises(controller: Assist, home: Path) -> None:
     with pytest.raises(NotFound):
         controller.invoke("nothing")
     with pytest.raises(QuotaExceeded):

@@ -1,4 +1,4 @@
-"""A name of a class stands for one thing in the whole tree."""
+"""A class name means one thing in the whole tree."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 
 
-def test_a_public_class_name_stands_for_one_thing() -> None:
-    """The same names in ``agentd/posix`` and ``agentd/windows`` are one thing, on two systems."""
+def test_a_public_class_name_means_one_thing() -> None:
+    """The same names in ``agentd/posix`` and ``agentd/windows`` are one thing, for two systems."""
     found: dict[str, set[str]] = defaultdict(set)
     for product in ("assist_cli", "agentd"):
         for path in (ROOT / product).rglob("*.py"):

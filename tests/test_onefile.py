@@ -1,4 +1,4 @@
-"""``dist/assist``: one file that unpacks itself. The real one is built and used by ``make soak``: it takes a minute."""
+"""``dist/assist``: one file that unpacks itself. The real one is built and used by ``make soak``, in a minute."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ELSEWHERE = "2.7"
 def run(
     archive: Path, *words: str, home: Path, env: Mapping[str, str] | None = None
 ) -> subprocess.CompletedProcess[bytes]:
-    """As on a machine where nothing is installed: no environment, an empty HOME, and a Python."""
+    """Run it as on a machine without any installation: no environment, an empty HOME, and a Python."""
     clean = {"HOME": str(home), "PATH": os.defpath, **(env or {})}
     return subprocess.run(
         [sys.executable, "-I", archive, *words], env=clean, stdin=subprocess.DEVNULL, capture_output=True, check=False
@@ -34,7 +34,7 @@ def run(
 
 @pytest.fixture
 def archive(isolation: Path) -> Path:
-    """A small one, whose program says where it is and what it can see."""
+    """A small one, whose program prints its path and its modules."""
     program = b"import other\ndef main():\n    print(other.__file__)\n"
     shared = {"assist_cli/__init__.py": b"", "assist_cli/__main__.py": program}
     trees = {ELSEWHERE: {**shared, "other.py": b"wrong"}, HERE: {**shared, "other.py": b"right = True"}}
@@ -43,7 +43,7 @@ def archive(isolation: Path) -> Path:
     return path
 
 
-def test_it_unpacks_once_and_only_what_this_python_needs(archive: Path, isolation: Path) -> None:
+def test_it_unpacks_one_time_and_only_files_for_this_python(archive: Path, isolation: Path) -> None:
     user = isolation / "user"
     first, second = run(archive, home=user), run(archive, home=user)
     assert (first.returncode, first.stderr) == (0, b"")
@@ -54,7 +54,7 @@ def test_it_unpacks_once_and_only_what_this_python_needs(archive: Path, isolatio
     assert (user / ".cache/assist").stat().st_mode & 0o777 == 0o700
 
 
-def test_many_at_once_find_one_folder(archive: Path, isolation: Path) -> None:
+def test_concurrent_starts_use_one_folder(archive: Path, isolation: Path) -> None:
     env = {"HOME": str(isolation / "user"), "PATH": os.defpath}
     started = [subprocess.Popen([sys.executable, archive], env=env, stdout=subprocess.PIPE) for _ in range(4)]
     assert len({process.communicate()[0] for process in started}) == 1
@@ -62,7 +62,7 @@ def test_many_at_once_find_one_folder(archive: Path, isolation: Path) -> None:
     assert len(list((isolation / "user/.cache/assist").iterdir())) == 1
 
 
-def test_it_says_where_it_cannot_unpack(archive: Path, isolation: Path) -> None:
+def test_it_reports_a_folder_where_it_cannot_unpack(archive: Path, isolation: Path) -> None:
     (isolation / "file").touch()
     done = run(archive, home=isolation, env={"XDG_CACHE_HOME": str(isolation / "file")})
     assert done.returncode == 74
@@ -70,7 +70,7 @@ def test_it_says_where_it_cannot_unpack(archive: Path, isolation: Path) -> None:
     assert b"\nhint: set XDG_CACHE_HOME to " in done.stderr
 
 
-def test_it_runs_from_no_folder_that_others_may_write_to(archive: Path, isolation: Path) -> None:
+def test_it_does_not_run_from_a_folder_that_is_writable_by_others(archive: Path, isolation: Path) -> None:
     assert run(archive, home=isolation).returncode == 0
     cache = isolation / ".cache" / "assist"
     for folder in (cache, *cache.iterdir()):
@@ -81,7 +81,7 @@ def test_it_runs_from_no_folder_that_others_may_write_to(archive: Path, isolatio
         folder.chmod(0o700)
 
 
-def test_it_says_for_which_python_it_is(isolation: Path) -> None:
+def test_it_names_its_python(isolation: Path) -> None:
     path = isolation / "small"
     path.write_bytes(build.assembled({ELSEWHERE: {}}))
     done = run(path, home=isolation)
@@ -101,7 +101,7 @@ def test_the_same_content_gives_the_same_bytes() -> None:
 
 @pytest.mark.soak
 @pytest.mark.timeout(900)
-def test_the_real_one_runs_where_nothing_is_installed(isolation: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_real_one_runs_without_an_installation(isolation: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A script on the embedded agent, which starts from the archive too, and one key, by compiled modules."""
     monkeypatch.delenv("PYTHONWARNINGS")  # pip has some
     user, target = isolation / "user", isolation / "assist"

@@ -1,4 +1,4 @@
-"""What the folder of a controller has beside the database."""
+"""The files of a controller beside the database."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def append(home: Home, data: bytes) -> None:
     os.close(descriptor)
 
 
-def test_a_log_begins_anew_when_it_has_become_long(home: Path) -> None:
+def test_a_long_log_is_shortened(home: Path) -> None:
     rooms = Home(home)
     first = b"x" * (LONGEST_LOG - 1)
     append(rooms, first)
@@ -30,14 +30,14 @@ def test_a_log_begins_anew_when_it_has_become_long(home: Path) -> None:
     assert stat.S_IMODE((rooms.logs / "some.log").stat().st_mode) == 0o600
 
 
-def test_a_log_that_cannot_be_written_is_told(home: Path) -> None:
+def test_a_log_that_is_not_writable_is_reported(home: Path) -> None:
     rooms = Home(home)
     (rooms.folder(rooms.logs) / "some.log").mkdir()
     with pytest.raises(FileFailure, match="cannot write the file"):
         rooms.journal("some.log")
 
 
-def test_a_file_of_its_owner_alone_has_that_mode_whatever_the_umask_and_whatever_it_had(isolation: Path) -> None:
+def test_a_private_file_has_its_mode_for_any_umask_and_any_old_mode(isolation: Path) -> None:
     before = os.umask(0o777)
     try:
         for name in ("new", "old"):
@@ -51,13 +51,13 @@ def test_a_file_of_its_owner_alone_has_that_mode_whatever_the_umask_and_whatever
         os.umask(before)
 
 
-def test_a_folder_is_not_made_where_a_file_is(isolation: Path) -> None:
+def test_a_folder_is_not_created_in_place_of_a_file(isolation: Path) -> None:
     (isolation / "link").symlink_to(isolation / "nothing")
     with pytest.raises(FileFailure, match="there is a file or a link of that name"):
         make_folder(isolation / "link")
 
 
-def test_a_key_is_exposed_when_it_is_a_file_of_ours_that_others_may_use(isolation: Path) -> None:
+def test_a_key_is_exposed_if_it_is_our_file_and_others_may_use_it(isolation: Path) -> None:
     key = isolation / "key"
     key.touch()
     for mode, exposed in ((0o600, False), (0o640, True), (0o604, True), (0o400, False)):

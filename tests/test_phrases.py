@@ -1,4 +1,4 @@
-"""The check of words finds what .github/STYLE.md tells to avoid, and names where it is and what is better."""
+"""The check of words finds the phrases of .github/STYLE.md, and names their place and a better one."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ STYLE = phrases.STYLE.read_text(encoding="utf-8")
         ("# It runs\n# again and again.", 2),
     ],
 )
-def test_a_phrase_to_avoid_is_found_also_across_lines(text: str, line: int) -> None:
+def test_a_phrase_to_avoid_is_found_across_lines_too(text: str, line: int) -> None:
     (found,) = phrases.faults("docs/page.md", text, STYLE)
     assert found.startswith(f"docs/page.md:{line}: avoid 'again and again', prefer: periodic")
 
@@ -41,7 +41,7 @@ def test_a_docstring_begins_with_no_question_word() -> None:
     ]
 
 
-def test_no_better_word_is_one_to_avoid() -> None:
+def test_no_suggested_word_is_one_to_avoid() -> None:
     better = "\n".join(phrases.table("avoid", STYLE).values())
     assert phrases.faults("prefer", better, STYLE) == []
 
@@ -51,14 +51,14 @@ def test_a_style_without_its_table_is_refused() -> None:
         phrases.faults("page.md", "text", "# Style\n")
 
 
-def test_a_name_that_stays_is_no_phrase_to_avoid() -> None:
+def test_an_excepted_name_is_not_a_fault() -> None:
     text = 'task.forget answers "forgotten" or the state Forgotten.'
     assert phrases.faults("page.md", text, STYLE) == []
     assert phrases.faults("page.md", "It is forgotten.", STYLE) != []
 
 
 @pytest.mark.parametrize("place", [*phrases.EXCEPTIONS, *phrases.PENDING])
-def test_what_is_not_checked_exists(place: str) -> None:
+def test_every_excepted_file_exists(place: str) -> None:
     assert (phrases.ROOT / place).exists()
 
 

@@ -1,4 +1,4 @@
-"""The project as a whole: what its parts say about each other stays true."""
+"""The project as a whole: its parts agree with each other."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ ROOT = Path(__file__).parents[1]
 
 
 def files_of_the_project() -> list[Path]:
-    """What is committed, or would be: never what lies in .gitignore."""
+    """Return the files that are committed, or would be: never those in .gitignore."""
     if not (ROOT / ".git").exists():
         pytest.skip("not a git checkout")
-    # The checkout may be another user's, which git wants to be told of.
+    # The checkout may belong to another user, which git wants to be told.
     git = [need("git"), "-c", f"safe.directory={ROOT}"]
     words = [*git, "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     listed = subprocess.run(words, cwd=ROOT, capture_output=True, check=True).stdout
@@ -34,7 +34,7 @@ def test_both_products_have_one_version() -> None:
 
 
 def test_the_changelog_knows_the_version() -> None:
-    """Its first heading is Unreleased or this version; what is under way is named there too."""
+    """Its first heading is Unreleased or this version; the version in progress is named there too."""
     text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     first, second = (*re.findall(r"^## \[(.+?)\]", text, re.MULTILINE), "")[:2]
     assert first == "Unreleased"
@@ -55,8 +55,8 @@ def test_the_agent_imports_the_standard_library_only() -> None:
 
 
 @pytest.mark.usefixtures("starts_processes")
-def test_no_file_knows_the_machine_it_was_written_on() -> None:
-    """Paths of one person's machine and names of package servers have no place in a project for everybody."""
+def test_no_file_contains_paths_of_the_machine_it_was_written_on() -> None:
+    """Paths of a private machine and names of package servers have no place in a public project."""
     folders = "|".join(["root", "work", "home/[a-z]"])
     machine = re.compile(rf"(?<![\w.~-])/(?:{folders})/|pypi\.(?:org|python)|pythonhosted", re.ASCII)
     seen = []
@@ -76,14 +76,14 @@ def test_no_file_knows_the_machine_it_was_written_on() -> None:
 @pytest.mark.parametrize(
     "path", [*ROOT.glob("*.md"), *ROOT.glob(".github/*.md"), *ROOT.glob("docs/*.md")], ids=lambda path: path.name
 )
-def test_links_of_the_documents_lead_somewhere(path: Path) -> None:
+def test_links_in_documents_are_valid(path: Path) -> None:
     for target in re.findall(r"\]\(([^)#]+)[^)]*\)", path.read_text(encoding="utf-8")):
         if not target.startswith(("http:", "https:", "mailto:")):
             assert (path.parent / target).exists(), f"{path.name} links to '{target}'"
 
 
 def test_the_map_names_every_room() -> None:
-    """docs/architecture.md is the map of the tree; what differs by system only is named once."""
+    """docs/architecture.md is the map of the tree; files that differ only by system are named one time."""
     text = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
     rooms = [path for path in (ROOT / "agentd").glob("*.py") if not path.stem.endswith("_windows")]
     rooms += [

@@ -1,4 +1,4 @@
-"""Waiting times: all of them stand in ``model.timeouts``, and a test passes others instead of setting a constant."""
+"""Timeouts: all of them are in ``model.timeouts``, and a test passes others instead of setting a constant."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ WITH_A_TIMEOUT = {"run", "open", "connect", "communicate", "open_session", "open
 
 
 def constants_that_wait(source: str) -> list[str]:
-    """Names of a module that say that they are waiting times, and calls that wait for a number or a constant."""
+    """Return names of a module that look like timeouts, and calls that wait for a number or a constant."""
     tree = ast.parse(source)
     names = {target.id for node in tree.body for target in _targets(node) if isinstance(target, ast.Name)}
     found = sorted(name for name in names if NAME.search(name))
@@ -32,7 +32,7 @@ def constants_that_wait(source: str) -> list[str]:
 
 
 def constants_that_are_set(source: str) -> list[str]:
-    """Places of a test that give a constant of a module another value."""
+    """Return the lines of a test that set a constant of a module."""
     found = []
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "setattr":
@@ -63,7 +63,7 @@ def files(folder: str) -> Iterator[Path]:
     yield from sorted((ROOT / folder).rglob("*.py"))
 
 
-def test_no_module_has_a_waiting_time_of_its_own() -> None:
+def test_no_module_has_a_timeout_of_its_own() -> None:
     timeouts = ROOT / "assist_cli" / "model" / "timeouts.py"
     assert {
         str(path.relative_to(ROOT)): found
@@ -90,7 +90,7 @@ def test_no_test_sets_a_constant() -> None:
         "subprocess.run(words, timeout=60)",
     ],
 )
-def test_a_waiting_time_is_found(source: str) -> None:
+def test_a_timeout_is_found(source: str) -> None:
     assert len(constants_that_wait(source)) == 1
     assert constants_that_wait("await asyncio.sleep(0)\nawait asyncio.sleep(timeouts.tick)\nSIZE = 3\n") == []
 

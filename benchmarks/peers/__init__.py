@@ -1,6 +1,6 @@
-"""What people use instead, run as its makers mean it to be run: SSH tools, Ansible, and a floor that none can pass.
+"""Peers, run as their makers intend: SSH tools, Ansible, and a floor that none can pass.
 
-Each peer runs ``echo hello`` on every host of a list, or brings a file there, over connections that it makes for this
+Each peer runs ``echo hello`` on every host of a list, or sends a file there, over connections that it makes for this
 one run. All SSH is spoken to one throw-away sshd and with curve25519 as the key exchange, which is quicker than
 Debian's default. The tools are installed into an environment of their own, next to the one that runs this.
 """
@@ -31,9 +31,9 @@ HERE = Path(__file__).resolve().parent
 
 @dataclass(frozen=True)
 class Peer:
-    """A program that is compared with. ``words`` has ``{hosts}`` where the file with the list of hosts is named.
+    """A program to compare with. ``words`` has ``{hosts}`` in the place of the file with the list of hosts.
 
-    One that sends has ``{file}`` and ``{to}`` too: what it sends, and where to.
+    One that sends has ``{file}`` and ``{to}`` too: the file, and its destination.
     """
 
     name: str
@@ -48,7 +48,7 @@ class Peer:
 
 
 def install() -> dict[str, str]:
-    """Get what can be had of the tools. Returns what is missing and why, by name."""
+    """Install the tools that can be had. Return the missing ones and why, by name."""
     missing = {package: "pip could not install it" for package in PACKAGES if with_package(package) is None}
     if not shutil.which("parallel-ssh"):
         words = ["apt-get", "install", "--yes", "--no-install-recommends", "pssh"]
@@ -60,7 +60,7 @@ def install() -> dict[str, str]:
 
 
 def with_package(package: str) -> Path | None:
-    """The Python of the environment of the peers, which has this package; None when it cannot be had."""
+    """The Python of the environment of the peers, which has this package; None if it cannot be installed."""
     python = ENVIRONMENT / "bin" / "python"
     if not python.exists():
         venv.create(ENVIRONMENT, with_pip=True)
@@ -70,7 +70,7 @@ def with_package(package: str) -> Path | None:
 
 @contextlib.contextmanager
 def at_hand() -> Iterator[tuple[list[Peer], list[Peer]]]:
-    """All that can be run here, and all that can send, with a sshd for them; a line is printed for what cannot."""
+    """All peers that run here, and all that send, with an sshd for them; print a line for each that does not."""
     missing = install()
     with sshd.throw_away("0.0.0.0", KEY_EXCHANGE) as server:
         if server is None:
@@ -87,7 +87,7 @@ def at_hand() -> Iterator[tuple[list[Peer], list[Peer]]]:
 
 
 def _runners(server: sshd.Server) -> Iterator[tuple[str, Peer]]:
-    """Every peer, after the name of the package that it needs."""
+    """Every peer by the name of the package that it needs."""
     tools, config = ENVIRONMENT / "bin", str(server.config)
 
     def script(name: str) -> list[str]:
@@ -119,7 +119,7 @@ def _runners(server: sshd.Server) -> Iterator[tuple[str, Peer]]:
 
 
 def _senders(server: sshd.Server) -> Iterator[tuple[str, Peer]]:
-    """The same for those that bring a file."""
+    """The same for the peers that send a file."""
     tools, config = ENVIRONMENT / "bin", str(server.config)
     script = [str(tools / "python"), str(HERE / "asyncssh_send.py"), "{hosts}", "{file}", "{to}"]
     yield "asyncssh", Peer("asyncssh, sftp", [*script, str(server.port), server.user, str(server.key)])
@@ -133,7 +133,7 @@ def _senders(server: sshd.Server) -> Iterator[tuple[str, Peer]]:
 
 @contextlib.contextmanager
 def floor(pki: Path, addresses: Sequence[str]) -> Iterator[Peer]:
-    """Not a tool but a measure: nearly nothing but the connections and the shells (see floor_server.py).
+    """A lower bound, not a tool: little more than the connections and the shells (see floor_server.py).
 
     ``pki`` holds the certificates of a controller and of some agent of its.
     """

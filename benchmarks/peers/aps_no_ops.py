@@ -1,6 +1,6 @@
 """APScheduler with jobs that do nothing, all due in the same seconds: aps_no_ops.py JOBS SECONDS.
 
-Prints the milliseconds by which each job was late, a line each.
+Prints the milliseconds by which each job was late, one a line.
 """
 
 import asyncio

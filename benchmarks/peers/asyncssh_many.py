@@ -1,4 +1,4 @@
-"""echo hello by asyncssh, 100 connections at once: HOSTS PORT USER KEY"""
+"""echo hello by asyncssh, 100 concurrent connections: HOSTS PORT USER KEY"""
 
 import asyncio
 import sys

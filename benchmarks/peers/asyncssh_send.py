@@ -1,4 +1,4 @@
-"""A file by asyncssh and SFTP, 100 connections at once: HOSTS FILE TO PORT USER KEY"""
+"""A file by asyncssh and SFTP, 100 concurrent connections: HOSTS FILE TO PORT USER KEY"""
 
 import asyncio
 import sys

@@ -1,7 +1,7 @@
 """The least that an agent can do: PORT CA CERTIFICATE KEY.
 
-Mutual TLS 1.3, one JSON object a line; it runs what it is told with /bin/sh and answers with exit code and output, many
-at once on one connection. No journal, no limits, nobody to outlive it. Says ``ready``; ends with standard input.
+Mutual TLS 1.3, one JSON object a line. It runs each script with /bin/sh and answers with exit code and output, many
+concurrently on one connection. No journal, no limits, no shims. Prints ``ready``; ends with standard input.
 """
 
 import asyncio
@@ -19,8 +19,8 @@ async def answer(writer: asyncio.StreamWriter, request: dict) -> None:
         start_new_session=True,
     )
     output, errors = await process.communicate()
-    told = [request["id"], process.returncode, output.decode(), errors.decode()]
-    writer.write(json.dumps(told).encode() + b"\n")
+    result = [request["id"], process.returncode, output.decode(), errors.decode()]
+    writer.write(json.dumps(result).encode() + b"\n")
 
 
 async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

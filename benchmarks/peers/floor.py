@@ -1,4 +1,4 @@
-"""echo hello by asyncio, 100 connections at once, on hosts that do no more than they must: HOSTS PORT PKI"""
+"""echo hello by asyncio, 100 concurrent connections, on hosts that do no more than they must: HOSTS PORT PKI"""
 
 import asyncio
 import json

@@ -1,7 +1,7 @@
 """The least that hosts can do: PKI PORT ADDRESS…
 
 One process for each address, forked as the agents of a fleet are. It takes one command for each connection, by mutual
-TLS 1.3, runs it and tells what it printed: no journal, no limits, nobody to outlive it. Each says ``ready``; all end
+TLS 1.3, runs it and sends its output: no journal, no limits, no shims. Each prints ``ready``; all end
 with standard input.
 """
 

@@ -1,4 +1,4 @@
-"""echo hello by parallel-ssh (libssh2), 100 connections at once: HOSTS PORT USER KEY"""
+"""echo hello by parallel-ssh (libssh2), 100 concurrent connections: HOSTS PORT USER KEY"""
 
 import sys
 from pathlib import Path

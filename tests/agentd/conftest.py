@@ -1,4 +1,4 @@
-"""An agent for each test: under the newest Python there is, or under the oldest promised where that may differ."""
+"""An agent for each test: under the newest Python there is, or under the oldest supported one where that may differ."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from tests.support.programs import lack
 OLDEST, NEWEST = "3.6", "3.13"
 OTHERS = ("3.7", "3.8", "3.9", "3.10", "3.11", "3.12", NEWEST)
 
-# For tests of what may differ from one Python to the next: the oldest always (where there is none, what there is), the
-# others when they are asked for.
+# For tests that may differ between Pythons: the oldest always (the newest where there is none), the others when they
+# are asked for.
 EVERY_PYTHON = [
     pytest.param(OLDEST if interpreters.find(OLDEST) else None, id="oldest"),
     *(pytest.param(version, marks=pytest.mark.soak) for version in OTHERS),
@@ -39,7 +39,7 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def python(request: pytest.FixtureRequest) -> Path:
-    """The interpreter that the agent of this test runs under: the newest, unless the test is about each."""
+    """The interpreter of the agent of this test: the newest one, unless the test is parametrised by interpreter."""
     version = getattr(request, "param", None)
     if version:
         return interpreters.need(version)
@@ -53,7 +53,7 @@ MakeAgent = Callable[..., Agent]
 def make_agent(
     starts_processes: None, archive: Path, python: Path, isolation: Path, no_leaks: None
 ) -> Iterator[MakeAgent]:
-    """Makes agents that are not started yet; what still runs of them at the end is stopped."""
+    """Return agents that are not started yet; those that still run at the end are stopped."""
     made: list[Agent] = []
 
     def make(folder: Path = isolation, **settings: object) -> Agent:
@@ -75,7 +75,7 @@ def agent(make_agent: MakeAgent) -> Agent:
 def common_agents(
     starts_processes: None, archive: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[dict[Path, Agent]]:
-    """By its interpreter, an agent for all tests that need none of their own."""
+    """An agent for each interpreter, shared by all tests that need none of their own."""
     pythons = {found for version in (OLDEST, NEWEST) if (found := interpreters.find(version))}
     agents = {python: Agent(archive, python, tmp_path_factory.mktemp("common")).start() for python in pythons}
     yield agents
@@ -87,7 +87,7 @@ def common_agents(
 def client(
     request: pytest.FixtureRequest, python: Path, common_agents: dict[Path, Agent], no_leaks: None
 ) -> Iterator[Client]:
-    """A connection to the agent of this test; where the test asks for none, to a common one."""
+    """A connection to the agent of this test, or to a common agent if the test asks for none."""
     own = "agent" in request.fixturenames or python not in common_agents
     agent = request.getfixturevalue("agent") if own else common_agents[python]
     with agent.connect() as client:
@@ -105,7 +105,7 @@ def root() -> None:
 
 @pytest.fixture
 def public() -> Iterator[Path]:
-    """A folder that other users can enter, which pytest's own are not."""
+    """A folder that other users can enter; those of pytest are closed to them."""
     folder = Path(tempfile.mkdtemp(prefix="assist-public-"))
     folder.chmod(0o755)
     yield folder
@@ -114,7 +114,7 @@ def public() -> Iterator[Path]:
 
 @pytest.fixture
 def shared(root: None) -> Iterator[Path]:
-    """A folder like /tmp: everybody may write, and nobody may touch what another has made."""
+    """A folder like /tmp: everybody may write, and nobody may touch the files of others."""
     with tempfile.TemporaryDirectory(prefix="assist-shared-") as name:
         Path(name).chmod(0o1777)
         yield Path(name)
@@ -122,7 +122,7 @@ def shared(root: None) -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def python_of_all() -> Path:
-    """An interpreter that other users may start, which one in somebody's home is not."""
+    """An interpreter that other users may start; one in a home folder is not."""
     found = shutil.which("python3", path="/usr/local/bin:/usr/bin:/bin")
     if found is None:
         lack("a Python that every user may start")
@@ -131,7 +131,7 @@ def python_of_all() -> Path:
 
 @pytest.fixture
 def somebody(root: None) -> int:
-    """A uid that is nobody else's; it has no name."""
+    """A uid that no user has."""
     return 1_000_000 + os.getpid()
 
 
@@ -149,7 +149,7 @@ def agent_of_somebody(make_agent: MakeAgent, archive: Path, public: Path, somebo
 
 @pytest.fixture
 def mounts(starts_processes: None, root: None, isolation: Path) -> None:
-    """For tests that mount: it may be forbidden to root too, in a container."""
+    """For tests that mount: in a container even root may be forbidden to."""
     place = isolation / "mount-probe"
     place.mkdir()
     if subprocess.run(["mount", "-t", "tmpfs", "tmpfs", place], stderr=subprocess.DEVNULL, check=False).returncode:

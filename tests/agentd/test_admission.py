@@ -1,4 +1,4 @@
-"""Admission: strangers make room for each other, and never take the place of who has greeted."""
+"""Admission: a new connection replaces an old one that has not said hello, never one that has."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ def names(admission: Admission) -> set[object]:
     return set(admission.everybody())
 
 
-def test_the_oldest_stranger_of_the_most_crowded_address_makes_room() -> None:
+def test_the_oldest_connection_without_hello_of_the_busiest_address_is_closed() -> None:
     admission = Admission(6)
     for name in ("a1", "b1", "a2", "b2", "c1", "b3"):
         assert admission.enter(name, name[0]) is None
@@ -17,7 +17,7 @@ def test_the_oldest_stranger_of_the_most_crowded_address_makes_room() -> None:
     assert names(admission) == {"a1", "a2", "b2", "b3", "c1", "d1"}
 
 
-def test_an_address_has_half_of_the_places() -> None:
+def test_an_address_gets_half_of_the_connections() -> None:
     admission = Admission(6)
     for number in range(3):
         assert admission.enter(number, "10.0.0.1") is None
@@ -36,7 +36,7 @@ def test_addresses_of_one_ipv6_network_are_one() -> None:
     assert mapped.enter(2, "::ffff:10.0.0.2") is None
 
 
-def test_who_has_greeted_keeps_the_place() -> None:
+def test_a_connection_that_said_hello_is_kept() -> None:
     admission = Admission(2)
     for number in range(2):
         admission.enter(number)

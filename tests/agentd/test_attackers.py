@@ -1,4 +1,4 @@
-"""Other users of the machine: they prepare, swap and watch the paths that the agent uses, and gain nothing."""
+"""Attacks by other users of the machine: they prepare, swap and watch the paths of the agent, without success."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def as_nobody(script: str, *words: str | Path) -> None:
 def test_a_prepared_script_path_is_refused(
     victim: Agent, shared: Path, isolation: Path, prepared: str, username: str | None
 ) -> None:
-    """Whatever stands where the script is to be: the run is refused, and it is neither followed nor touched."""
+    """Any file at the path of the script: the run is refused, and the file is neither followed nor changed."""
     outside, missing = isolation / "outside", isolation / "missing"
     outside.write_text("root's")
     record = new_record()
@@ -62,7 +62,7 @@ def test_a_prepared_script_path_is_refused(
 
 @contextmanager
 def swapping(python: str, script: str, *words: str | Path) -> Iterator[None]:
-    """The attacker does something again and again, as fast as it can."""
+    """Run the attack in a loop, as fast as possible."""
     process = subprocess.Popen([python, "-I", "-S", "-c", script, *map(str, words)], user=NOBODY)
     try:
         yield
@@ -87,7 +87,7 @@ while True:
 
 
 def test_a_script_path_that_is_swapped_runs_no_other_content(victim: Agent, shared: Path, python_of_all: str) -> None:
-    """A script runs as it was sent or is refused; never another content, and nothing of the system is changed."""
+    """A script runs as it was sent, or is refused. No other content runs, and no file of the system changes."""
     passwd = Path("/etc/passwd").stat()
     client = victim.connect()
     records = [new_record() for _ in range(30)]
@@ -120,7 +120,7 @@ while True:
 def test_a_target_that_is_swapped_leaves_what_it_points_to(
     victim: Agent, shared: Path, isolation: Path, python_of_all: str, overwrite: bool
 ) -> None:
-    """A link at the name of a file is replaced or refused; what it points to is never opened, read or written."""
+    """A link at the name of a file is replaced or refused; its target is never opened, read or written."""
     outside, missing = isolation / "outside", isolation / "missing"
     outside.write_text("root's")
     client = victim.connect()
@@ -137,7 +137,7 @@ def test_a_target_that_is_swapped_leaves_what_it_points_to(
 
 
 def test_a_prepared_temporary_name_fails_the_file_alone(victim: Agent, shared: Path, isolation: Path) -> None:
-    """Whoever knows the record may take the name that the content has for a moment: the file fails, nothing else."""
+    """An attacker who knows the record id can take the temporary name: the file fails, nothing else does."""
     outside = isolation / "outside"
     outside.write_text("root's")
     folder = shared / "open"
@@ -153,7 +153,7 @@ def test_a_prepared_temporary_name_fails_the_file_alone(victim: Agent, shared: P
 
 @pytest.mark.parametrize("umask", [0o000, 0o077])
 def test_the_agents_files_belong_to_it_alone(make_agent: MakeAgent, isolation: Path, umask: int) -> None:
-    """Whatever the umask: no file or folder of it can be written by others, and none of its secrets can be read."""
+    """With any umask, others can write no file or folder of the agent, and can read none of its secrets."""
     agent = make_agent()
     agent.home = isolation / "made" / "on" / "the" / "way"
     before = os.umask(umask)
@@ -165,9 +165,9 @@ def test_the_agents_files_belong_to_it_alone(make_agent: MakeAgent, isolation: P
     record = client.run("echo out; umask")
     assert client.finish(record).stdout == b"out\n0022\n"
     assert put(client, isolation / "target") == ""
-    forgotten = client.run("true")
-    client.finish(forgotten)
-    client.call("task.forget", records=[forgotten])
+    record = client.run("true")
+    client.finish(record)
+    client.call("task.forget", records=[record])
     running = client.run("sleep 60")
     agent.main(running)
     found = [isolation / "made", *(isolation / "made").rglob("*"), isolation / "the.log"]
@@ -193,16 +193,16 @@ def test_a_folder_that_others_may_write_is_refused(make_agent: MakeAgent, mode: 
 
 STRANGER = """
 import socket, sys
-door = socket.socket(socket.AF_UNIX)
-door.connect(sys.argv[1])
+sock = socket.socket(socket.AF_UNIX)
+sock.connect(sys.argv[1])
 heard = b""
 try:  # it may be closed before we have said anything
-    door.sendall(b'{"jsonrpc":"2.0","id":1,"method":"agent.hello","params":{"protocol":[1,0],"controller":"x"}}\\n')
+    sock.sendall(b'{"jsonrpc":"2.0","id":1,"method":"agent.hello","params":{"protocol":[1,0],"controller":"x"}}\\n')
 except OSError:
     pass
 try:
     while True:
-        data = door.recv(4096)
+        data = sock.recv(4096)
         if not data:
             break
         heard += data
@@ -214,7 +214,7 @@ sys.exit(b"result" in heard or b"ClientAuthFailed" not in heard)
 
 @pytest.mark.usefixtures("root")
 def test_another_user_may_not_speak_to_it(make_agent: MakeAgent, public: Path, python_of_all: str) -> None:
-    """Even where the file system would let it: the system says who calls, and a stranger is told so and no more."""
+    """The kernel names the user of a connection. Another user gets an error and no more, whatever the file modes."""
     agent = make_agent(public).start()
     agent.home.chmod(0o711)
     (agent.home / "agentd.sock").chmod(0o777)
@@ -224,8 +224,8 @@ def test_another_user_may_not_speak_to_it(make_agent: MakeAgent, public: Path, p
     agent.close()
 
 
-def test_no_word_of_an_order_reaches_a_shell(client: Client, isolation: Path) -> None:
-    """Names, folders, users and values with everything that a shell would act upon are what they are, and no more."""
+def test_no_word_of_a_request_reaches_a_shell(client: Client, isolation: Path) -> None:
+    """Names, folders, users and values with characters of the shell stay plain text."""
     evil = f"x$(touch {isolation}/hacked)`touch {isolation}/hacked`;touch {isolation}/hacked;'\"|&"
     seen = client.complete('printf %s "$ASSIST_PARAM_X"', environment={"ASSIST_PARAM_X": evil})
     assert seen.stdout == evil.encode()

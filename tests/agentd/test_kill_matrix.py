@@ -1,8 +1,8 @@
-"""SIGKILL at every boundary and at any moment: no record runs twice, none is lost, and what it printed is whole.
+"""SIGKILL at every boundary and at any moment: no record runs twice, none is lost, and its output is whole.
 
 Each script appends one line to a file of effects. After a kill the agent is started again and the record is delivered
-again, as a controller does that got no answer. Then: one line at most, a final state always, the same process that was
-seen before the kill, and output byte for byte.
+again, as by a controller without an answer. Then there is at most one line, always a final state, the process from
+before the kill, and the whole output.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ BODY = "".join(f"{number}\n" for number in range(1, 3001)).encode()
 
 
 def script(effects: Path) -> str:
-    """One effect, one early byte, a body that takes more than one read, and some time in which to be killed."""
+    """A script with one effect, some early output, a body longer than one read, and enough time to be killed."""
     return f'echo "$ASSIST_RECORD_ID $$" >> {effects}; echo $$; seq 1 1500; sleep 0.02; seq 1501 3000; sleep 0.02'
 
 
 def effect_of(effects: Path, record: str) -> list[str]:
-    """The pids under which a record took effect."""
+    """The pids of the runs of a record."""
     lines = effects.read_text().splitlines() if effects.exists() else []
     return [line.split()[1] for line in lines if line.split()[0] == record]
 
@@ -40,7 +40,7 @@ def has_output(folder: Path) -> bool:
     return any(path.stat().st_size for path in folder.glob("output-*"))
 
 
-# When to kill, as something that can be seen in the spool.
+# The boundaries at which to kill, as seen in the spool.
 BOUNDARIES: dict[str, Callable[[Path], bool]] = {
     "received": lambda folder: True,
     "claimed": Path.exists,
@@ -53,7 +53,7 @@ BOUNDARIES: dict[str, Callable[[Path], bool]] = {
 
 
 def reach(boundary: str, folder: Path) -> None:
-    """Look without a pause until it is reached; what is found a moment late is a moment of its own."""
+    """Poll without a pause until the boundary is reached. One seen a moment late is a test of a later moment."""
     seen, end = BOUNDARIES[boundary], time.monotonic() + GUARD
     while True:
         try:
@@ -65,12 +65,12 @@ def reach(boundary: str, folder: Path) -> None:
 
 
 def deliver(client: Client, order: dict[str, Any]) -> None:
-    """Deliver again; a record whose first delivery was refused or lost may be accepted now."""
+    """Deliver again. A record whose first delivery was refused or lost may be accepted now."""
     client.call("task.run", **order)
 
 
 def check(client: Client, effects: Path, record: str, pid: int | None) -> str:
-    """What is promised of one record after all kills; ``pid`` is the main process that was seen before. The state."""
+    """Check the promises for one record after all kills. Return its state; ``pid`` was its main process before."""
     output = client.finish(record)
     assert output.result is not None
     state: str = output.result["state"]
@@ -93,7 +93,7 @@ def check(client: Client, effects: Path, record: str, pid: int | None) -> str:
 
 @pytest.mark.parametrize("boundary", [*BOUNDARIES, "reported"])
 def test_the_agent_is_killed(agent: Agent, isolation: Path, boundary: str) -> None:
-    """Its task goes on: whatever was accepted is finished, by the same process, with its whole output."""
+    """Its task goes on: every accepted record ends, in the same process, with its whole output."""
     effects = isolation / "effects"
     record = new_record()
     client = agent.connect()
@@ -112,7 +112,7 @@ def test_the_agent_is_killed(agent: Agent, isolation: Path, boundary: str) -> No
 
 @pytest.mark.parametrize("boundary", ["tended", "journaled", "started", "first byte", "exited"])
 def test_the_shim_is_killed(agent: Agent, isolation: Path, boundary: str) -> None:
-    """Its record is closed as interrupted and its tree is dead; before the journal it was never accepted."""
+    """Its record is closed as interrupted and its tree is dead. Before the journal it was never accepted."""
     effects = isolation / "effects"
     record = new_record()
     client = agent.connect()
@@ -134,7 +134,7 @@ def test_the_shim_is_killed(agent: Agent, isolation: Path, boundary: str) -> Non
     assert [is_alive(int(pid)) for pid in effect_of(effects, record)] in ([], [False])
 
 
-def storm(agent: Agent, effects: Path, kills: int, victim: str, seed: int) -> None:
+def kill_at_random(agent: Agent, effects: Path, kills: int, victim: str, seed: int) -> None:
     """Kill the agent, or the shims, at random moments while it runs three scripts at a time."""
     chance = random.Random(seed)
     orders: dict[str, dict[str, Any]] = {}
@@ -145,7 +145,7 @@ def storm(agent: Agent, effects: Path, kills: int, victim: str, seed: int) -> No
         for record in some:
             orders[record] = client.order(script(effects), record)
             client.send("task.run", **orders[record])
-        time.sleep(chance.uniform(0, 0.08))  # this is what the test is about, not something to wait for
+        time.sleep(chance.uniform(0, 0.08))  # the subject of this test, not a wait for an event
         for record in some:
             try:
                 pids[record] = agent.journal(record, "process.json")[0]
@@ -176,20 +176,20 @@ def storm(agent: Agent, effects: Path, kills: int, victim: str, seed: int) -> No
     indirect=["python"],
 )
 def test_random_kills(make_agent: MakeAgent, isolation: Path, victim: str, kills: int) -> None:
-    storm(make_agent().start(), isolation / "effects", kills, victim, seed=kills)
+    kill_at_random(make_agent().start(), isolation / "effects", kills, victim, seed=kills)
 
 
 @pytest.mark.soak
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("victim", ["agent", "shim"])
 def test_three_thousand_random_kills(make_agent: MakeAgent, isolation: Path, victim: str) -> None:
-    """With another seed each time; in rounds, so that what is kept does not grow."""
+    """With another seed each time, in rounds, to bound what is kept."""
     seed = random.SystemRandom().randrange(1 << 32)
     agent = make_agent().start()
     for turn in range(30):
         effects = isolation / f"effects-{turn}"
         try:
-            storm(agent, effects, 100, victim, seed + turn)
+            kill_at_random(agent, effects, 100, victim, seed + turn)
         except (AssertionError, Closed, Refused) as error:
             raise AssertionError(f"seed {seed + turn}") from error
         client = agent.connect()

@@ -1,4 +1,4 @@
-"""A real agent and a neighbour: links, second names, FIFOs and swapped folders lead it nowhere; modes are as asked."""
+"""A real agent and an attacker: links, hard links, FIFOs and swapped folders mislead it nowhere; modes are as asked."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ pytestmark = [pytest.mark.skipif(os.name == "nt", reason="users and modes are th
 
 @pytest.fixture
 def theirs(root: None, public: Path) -> Path:
-    """A folder of the neighbour."""
+    """A folder of the attacker."""
     folder = public / "theirs"
     folder.mkdir()
     shutil.chown(folder, NOBODY)
@@ -33,7 +33,7 @@ def theirs(root: None, public: Path) -> Path:
 
 @pytest.fixture
 def outside(isolation: Path) -> Path:
-    """A folder of root's, where nothing may arrive."""
+    """A folder of root, where nothing may arrive."""
     folder = isolation / "outside"
     folder.mkdir()
     return folder
@@ -67,7 +67,7 @@ while True:
 def test_a_folder_swapped_for_a_link_leads_nowhere(
     client: Client, theirs: Path, outside: Path, python_of_all: str, overwrite: bool
 ) -> None:
-    """However often it is tried: the file is in the neighbour's folder or nowhere."""
+    """In every attempt the file is in the folder of the attacker or nowhere."""
     as_nobody("mkdir $1; ln -s $2 $3", theirs / "sub", outside, theirs / "link")
     codes = set()
     with swapping(python_of_all, SWAP_FOLDER, theirs / "sub", theirs / "link"):
@@ -78,8 +78,8 @@ def test_a_folder_swapped_for_a_link_leads_nowhere(
 
 
 @pytest.mark.usefixtures("starts_processes")
-def test_what_a_crash_left_is_removed_where_it_was_made(theirs: Path, outside: Path) -> None:
-    """A neighbour who exchanged the folder since does not have root remove a file elsewhere."""
+def test_remains_of_a_crash_are_removed_where_they_were_created(theirs: Path, outside: Path) -> None:
+    """An attacker who has swapped the folder since cannot make root remove a file elsewhere."""
     (outside / "left").touch()
     as_nobody("ln -s $1 $2", outside, theirs / "link")
     shim._remove_file(str(theirs / "link" / "left"))
@@ -90,7 +90,7 @@ def test_what_a_crash_left_is_removed_where_it_was_made(theirs: Path, outside: P
 
 @pytest.mark.usefixtures("root")
 @pytest.mark.parametrize("kind", ["second name", "fifo", "device", "link to a device"])
-def test_what_stands_at_the_name_is_replaced_and_not_written_to(
+def test_an_object_at_the_name_is_replaced_and_not_written_to(
     client: Client, isolation: Path, outside: Path, kind: str
 ) -> None:
     secret, path = outside / "secret", isolation / "file"
@@ -116,7 +116,7 @@ def test_what_stands_at_the_name_is_replaced_and_not_written_to(
 
 @pytest.mark.parametrize("kind", ["open", "open to a group", "theirs", "link of theirs", "below theirs"])
 def test_no_script_is_saved_where_another_user_can_exchange_it(theirs: Path, outside: Path, kind: str) -> None:
-    """It would run as root what the neighbour puts there."""
+    """It would run the attacker's content as root."""
     script, accounts = pytest.importorskip("agentd.posix.script"), pytest.importorskip("agentd.posix.accounts")
     folder = theirs if kind == "theirs" else theirs / "scripts" if kind == "below theirs" else theirs.parent / "scripts"
     if kind == "link of theirs":
@@ -131,10 +131,10 @@ def test_no_script_is_saved_where_another_user_can_exchange_it(theirs: Path, out
     assert list(outside.iterdir()) == []
 
 
-def test_no_script_runs_behind_the_dots_of_another_user(
+def test_no_script_runs_behind_dots_in_a_folder_of_another_user(
     make_agent: MakeAgent, theirs: Path, python_of_all: str
 ) -> None:
-    """The neighbour has a script for each record where ``..`` leads, once the folder before it is a link."""
+    """The attacker has a script for each record where ``..`` leads, once the folder before it is a link."""
     public = theirs.parent
     as_nobody("mkdir $1 $2 $3; ln -s $3 $4", theirs / "bait", theirs / "lair", theirs / "lair/x", theirs / "link")
     public.chmod(0o1777)
@@ -160,7 +160,7 @@ def test_a_script_folder_that_depends_on_the_current_one_is_refused(make_agent: 
     )
 
 
-def test_a_script_is_saved_and_run_behind_dots_of_our_own(make_agent: MakeAgent, isolation: Path) -> None:
+def test_a_script_is_saved_and_run_behind_dots_in_a_folder_of_our_own(make_agent: MakeAgent, isolation: Path) -> None:
     (isolation / "far" / "deep").mkdir(parents=True)
     (isolation / "link").symlink_to("far/deep")
     agent = make_agent(script_dir=f"{isolation}/link/..").start()
@@ -236,7 +236,7 @@ MODES = ["0000", "0644", "0777", "1644", "2644", "2755", "4755", "6711", "7777",
 
 @pytest.mark.usefixtures("root")
 def test_root_gives_every_mode_with_every_owner(client: Client, isolation: Path) -> None:
-    """A change of owner takes setuid and setgid away, so the mode comes last."""
+    """A change of owner removes setuid and setgid, so the mode is set last."""
     for mode in MODES:
         for owner in (None, NOBODY):
             assert put(client, isolation, f"{mode}-{owner}", mode=mode, owner=owner, group=None) == ""
@@ -244,7 +244,7 @@ def test_root_gives_every_mode_with_every_owner(client: Client, isolation: Path)
 
 
 def test_a_user_gives_every_mode(agent_of_somebody: Agent, public: Path, somebody: int) -> None:
-    """What is written by a user loses setuid and setgid, whatever it had; a setgid folder gives its own group."""
+    """A write by a user removes setuid and setgid; a setgid folder gives its own group."""
     folder = public / "shared"
     folder.mkdir()
     os.chown(folder, somebody, 0)
@@ -258,7 +258,7 @@ def test_a_user_gives_every_mode(agent_of_somebody: Agent, public: Path, somebod
 
 @pytest.mark.usefixtures("root")
 def test_a_mode_that_the_system_does_not_give_is_refused(make_agent: MakeAgent, isolation: Path) -> None:
-    """Without CAP_FSETID it takes setgid away without a word; the old file stays."""
+    """Without CAP_FSETID the system removes setgid silently; the old file stays."""
     agent = make_agent()
     program = need("setpriv")
     words = agent.words

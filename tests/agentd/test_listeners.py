@@ -1,4 +1,4 @@
-"""The listeners: who may come in by which, and what stands before every method."""
+"""The listeners: who may connect to each, and what is checked before every method."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tests.support.certificates import SERVER, Authority, Pair, free_port
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="the listeners of Windows are others")
 
 
-# one table of who may call what
+# one table: who may call what
 
 OPEN, GREETED, OWNER = "before hello too", "after hello", "after hello, and only on records of one's own"
 
@@ -36,8 +36,8 @@ ACCESS = {
     "task.watch": OWNER,
     "task.get": OWNER,
     "task.stop": OWNER,
-    "task.list": GREETED,  # of one's own records
-    "task.forget": GREETED,  # of one's own records
+    "task.list": GREETED,  # of the caller's own records
+    "task.forget": GREETED,  # of the caller's own records
     "file.put": OWNER,
 }
 
@@ -55,7 +55,7 @@ PARAMS: dict[str, dict[str, object]] = {
 
 
 def test_every_method_has_its_row() -> None:
-    """A new method is given its place here before it can be called by anybody."""
+    """A new method gets a row here before anybody can call it."""
     assert methods.METHODS.keys() == ACCESS.keys() == PARAMS.keys()
     assert {name for name, method in methods.METHODS.items() if method.open} == {
         name for name, access in ACCESS.items() if access is OPEN
@@ -63,7 +63,7 @@ def test_every_method_has_its_row() -> None:
 
 
 def test_nothing_answers_before_hello(agent: Agent) -> None:
-    """Each refused with good params, and nothing has happened."""
+    """Each is refused although its params are good, and has no effect."""
     for name in ACCESS.keys() - {"agent.hello"}:
         client = agent.connect(hello=False)
         with pytest.raises(Refused) as refusal:
@@ -73,7 +73,7 @@ def test_nothing_answers_before_hello(agent: Agent) -> None:
 
 
 def test_everything_answers_after_hello(agent: Agent, isolation: Path) -> None:
-    """The table is true the other way round too: with good params no method is refused for want of a right."""
+    """The opposite check of the table: with good params no method is refused for lack of a right."""
     client = agent.connect()
     record = client.run("true")
     client.finish(record)
@@ -98,7 +98,7 @@ def test_another_version_is_refused(agent: Agent, version: list[object]) -> None
 
 
 @pytest.mark.parametrize("minor", [0, 1, 99])
-def test_another_minor_version_is_welcome(agent: Agent, minor: int) -> None:
+def test_another_minor_version_is_accepted(agent: Agent, minor: int) -> None:
     client = agent.connect(hello=False)
     assert client.call("agent.hello", protocol=[1, minor], controller="tests")["protocol"] == list(protocol.VERSION)
 
@@ -137,11 +137,11 @@ class Site:
 
     def connect(self, pair: Pair | None = None, controller: str = "laptop", *, hello: bool = True) -> Client:
         """A connection with the certificate of ``pair``. Raises Closed, Refused."""
-        door = self.plain()
+        sock = self.plain()
         try:
-            secured = self.context(pair or self.controller).wrap_socket(door)
+            secured = self.context(pair or self.controller).wrap_socket(sock)
         except OSError as error:
-            door.close()
+            sock.close()
             raise Closed(str(error)) from None
         client = self.agent.adopt(Client(secured, controller, hello=False))
         if hello:
@@ -149,10 +149,10 @@ class Site:
         return client
 
     def refused(self, context: ssl.SSLContext) -> str:
-        """What the log says of a caller with this context, who is told no more than that it is refused."""
+        """Return what the log says of a caller with this context, who is only told that it is refused."""
         before = len(self.agent.log_text())
-        with self.plain() as door, contextlib.suppress(OSError):  # noqa: SIM117
-            with context.wrap_socket(door) as secured:
+        with self.plain() as sock, contextlib.suppress(OSError):  # noqa: SIM117
+            with context.wrap_socket(sock) as secured:
                 secured.sendall(protocol.encode(protocol.request(1, "agent.hello", PARAMS["agent.hello"])))
                 told = b"".join(iter(lambda: secured.recv(4096), b""))
                 assert told == b"" or json.loads(told)["error"]["data"]["code"] == "ClientAuthFailed"
@@ -164,7 +164,7 @@ def site(make_agent: MakeAgent, isolation: Path) -> Site:
     return Site(make_agent(), isolation / "pki").start()
 
 
-def test_a_controller_with_a_certificate_comes_in(site: Site) -> None:
+def test_a_controller_with_a_certificate_is_accepted(site: Site) -> None:
     client = site.connect()
     assert client.complete("echo hello").stdout == b"hello\n"
     data = client.complete("head -c 3000000 /dev/zero; echo end")
@@ -172,8 +172,8 @@ def test_a_controller_with_a_certificate_comes_in(site: Site) -> None:
     assert client.call("agent.status")["running"] == 0
 
 
-def test_what_is_sent_with_the_handshake_is_heard(site: Site) -> None:
-    """A caller that does not wait for anything: hello, run and watch right behind its handshake, byte by byte too."""
+def test_data_sent_with_the_handshake_is_read(site: Site) -> None:
+    """A caller that waits for nothing: hello, run and watch directly after its handshake, also byte by byte."""
     for step in (1 << 20, 7):
         client = site.connect(hello=False)
         record = f"r-early-{step}"
@@ -196,7 +196,7 @@ def test_the_certificate_says_who_the_controller_is(site: Site) -> None:
 
 
 def test_controllers_do_not_see_each_others_records(site: Site) -> None:
-    """Whatever method is called with the record of another, the answer is that there is none."""
+    """Every method answers that a record of another controller does not exist."""
     one, two = site.connect(), site.connect(site.authority.issue("desktop"), "desktop")
     record = one.run("sleep 60")
     sees_nothing(two, record)
@@ -209,12 +209,12 @@ def test_controllers_do_not_see_each_others_records(site: Site) -> None:
     eventually(lambda: (gone / record).exists())
     sees_nothing(two, record)
     assert one.call("task.get", record=record)["state"] == "Forgotten"
-    (gone / "r-before").touch()  # as agents left it that did not note whose it was
+    (gone / "r-before").touch()  # written by agents that did not record the controller
     assert {each.call("task.get", record="r-before")["state"] for each in (one, two)} == {"Forgotten"}
 
 
 def sees_nothing(other: Client, record: str) -> None:
-    """A caller for whom a record does not exist, by every method that takes one."""
+    """Check that a record does not exist for a caller, by every method that takes one."""
     for method, params in (
         *((method, {"record": record}) for method in ("task.get", "task.watch", "task.stop")),
         ("task.run", other.order("echo other", record)),
@@ -247,7 +247,7 @@ def _other(site: Site) -> Authority:
 
 
 def _below(site: Site, ca: bool) -> Pair:
-    """A certificate that a controller has signed, though it is no CA, with the chain that leads to ours."""
+    """A certificate signed by a controller, which is not a CA, with the chain to our CA."""
     middle = Authority(site.folder, "middle")
     signer = site.authority.issue("signer", ca=ca)
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
@@ -266,33 +266,33 @@ def _limited(context: ssl.SSLContext) -> ssl.SSLContext:
 
 
 @pytest.mark.parametrize("kind", STRANGERS)
-def test_a_stranger_is_refused_and_logged(site: Site, kind: str) -> None:
+def test_an_unknown_certificate_is_refused_and_logged(site: Site, kind: str) -> None:
     assert "refused 127.0.0.1: " in site.refused(STRANGERS[kind](site))
     assert site.connect().complete("echo fine").stdout == b"fine\n"
 
 
 @pytest.mark.parametrize("role", [None, "agent", "controllers", "Controller", ""])
 def test_the_right_ca_with_the_wrong_role(site: Site, role: str | None) -> None:
-    """Above all the certificate of an agent: who holds one machine does not hold the others."""
+    """Above all the certificate of an agent: the owner of one machine does not control the others."""
     assert "without the role" in site.refused(site.context(site.authority.issue("wrong", role or None)))
 
 
-def test_the_cas_own_certificate_is_no_controllers(site: Site) -> None:
+def test_the_certificate_of_the_ca_is_not_one_of_a_controller(site: Site) -> None:
     assert "refused" in site.refused(site.context(site.authority.own))
 
 
 def test_a_certificate_without_its_key_proves_nothing(site: Site) -> None:
-    """The certificate of a controller is no secret: it is shown in every handshake of TLS 1.2."""
+    """The certificate of a controller is public: every handshake of TLS 1.2 shows it."""
     mine = site.authority.issue("thief", "agent")
     context = site.context(None)
-    with pytest.raises(ssl.SSLError):  # OpenSSL will not even try
+    with pytest.raises(ssl.SSLError):  # OpenSSL does not even try
         context.load_cert_chain(site.controller.certificate, mine.key)
     forged = _forged(site)
     assert "refused 127.0.0.1: " in site.refused(site.context(forged))
 
 
 def _forged(site: Site) -> Pair:
-    """The names of the CA and of a controller, and keys of the thief's own."""
+    """The names of the CA and of a controller, with keys of the attacker."""
     folder = site.folder / "forged"
     folder.mkdir()
     return Authority(folder, "ca").issue("laptop")
@@ -300,54 +300,54 @@ def _forged(site: Site) -> Pair:
 
 def test_plain_tcp_is_refused(site: Site) -> None:
     """Neither answered nor executed."""
-    with site.plain() as door:
-        door.sendall(protocol.encode(protocol.request(1, "agent.hello", PARAMS["agent.hello"])))
-        assert b"jsonrpc" not in _all_of(door)
+    with site.plain() as sock:
+        sock.sendall(protocol.encode(protocol.request(1, "agent.hello", PARAMS["agent.hello"])))
+        assert b"jsonrpc" not in _all_of(sock)
     assert "refused 127.0.0.1: " in eventually(
         lambda: site.agent.log_text() if "refused" in site.agent.log_text() else ""
     )
     assert site.connect().complete("echo fine").stdout == b"fine\n"
 
 
-def _all_of(door: socket.socket) -> bytes:
+def _all_of(sock: socket.socket) -> bytes:
     data = b""
     with contextlib.suppress(ConnectionResetError):
-        while piece := door.recv(4096):
+        while piece := sock.recv(4096):
             data += piece
     return data
 
 
 def test_callers_that_hang_up_at_any_moment_leave_nothing(make_agent: MakeAgent, isolation: Path) -> None:
-    """In, before and right after the handshake, more of them than there may be connections at once."""
+    """During, before and right after the handshake; more of them than the limit of connections."""
     site = Site(make_agent(connection_limit=8), isolation / "pki").start()
     context = site.context(site.controller)
     files = None
     for turn in range(60):
-        door = site.plain()
+        sock = site.plain()
         if turn % 3:
             with contextlib.suppress(OSError):
-                secured = context.wrap_socket(door)
+                secured = context.wrap_socket(sock)
                 if turn % 3 == 2:
                     secured.sendall(protocol.encode(protocol.request(1, "agent.hello", PARAMS["agent.hello"])))
                 secured.close()
-        door.close()
+        sock.close()
     with site.agent.connect() as client:
         files = client.call("agent.status")["files"]
     assert site.connect().complete("echo fine").stdout == b"fine\n"
     assert files < 30
 
 
-def test_the_controller_can_tell_the_agent_by_its_certificate(site: Site, isolation: Path) -> None:
-    """It is shown the agent's own one, signed by the CA; with another CA in mind it does not go on."""
+def test_the_controller_verifies_the_certificate_of_the_agent(site: Site, isolation: Path) -> None:
+    """The agent shows its own one, signed by the CA. A controller of another CA does not continue."""
     client = site.connect()
-    assert isinstance(client.door, ssl.SSLSocket)
-    subject = dict(pair for part in client.door.getpeercert()["subject"] for pair in part)  # type: ignore[index,misc]
+    assert isinstance(client.sock, ssl.SSLSocket)
+    subject = dict(pair for part in client.sock.getpeercert()["subject"] for pair in part)  # type: ignore[index,misc]
     assert subject == {"commonName": "i-agent", "organizationalUnitName": "agent"}
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.load_verify_locations(_other(site).own.certificate)
-    with site.plain() as door, pytest.raises(ssl.SSLCertVerificationError):
-        context.wrap_socket(door)
+    with site.plain() as sock, pytest.raises(ssl.SSLCertVerificationError):
+        context.wrap_socket(sock)
 
 
 @pytest.mark.parametrize(
@@ -381,7 +381,7 @@ def test_a_path_that_is_too_long_for_a_socket(make_agent: MakeAgent, isolation: 
 
 
 def test_two_agents_in_one_folder(agent: Agent) -> None:
-    """The second says so in one line and goes; the first does not notice."""
+    """The second says so in one line and exits; the first is not affected."""
     done = subprocess.run(agent.words("serve"), capture_output=True, check=False, timeout=GUARD)
     assert done.returncode == 1
     assert b"another agent is running there" in done.stderr
@@ -394,9 +394,9 @@ def test_the_socket_of_a_killed_agent_is_replaced(agent: Agent) -> None:
 
 
 def test_a_record_belongs_to_its_controller(agent_of_somebody: Agent, somebody: int) -> None:
-    """Another controller of the same user is told that there is no such record, whatever it asks; root sees all."""
+    """Another controller of the same user gets "no such record" from every method; root sees all."""
     agent = agent_of_somebody.start(user=somebody, group=somebody, extra_groups=[])
-    os.seteuid(somebody)  # it is this that the system tells the agent
+    os.seteuid(somebody)  # the system reports this user to the agent
     try:
         owner, other = agent.connect("owner"), agent.connect("other")
     finally:
@@ -416,7 +416,7 @@ def test_a_record_belongs_to_its_controller(agent_of_somebody: Agent, somebody: 
 
 
 @pytest.mark.parametrize("python", EVERY_PYTHON, indirect=True)
-def test_the_bridge_carries_both_ways(agent: Agent) -> None:
+def test_the_bridge_copies_both_ways(agent: Agent) -> None:
     with subprocess.Popen(agent.words("bridge"), stdin=subprocess.PIPE, stdout=subprocess.PIPE) as bridge:
         assert bridge.stdin is not None
         assert bridge.stdout is not None
@@ -430,7 +430,7 @@ def test_the_bridge_carries_both_ways(agent: Agent) -> None:
 
 
 def test_neither_way_of_the_bridge_waits_for_the_other(agent: Agent) -> None:
-    """A controller that sends and reads a lot at once: the agent stops reading now and then, and nothing is stuck."""
+    """A controller sends and reads much at the same time: the agent stops reading at times, and nothing is stuck."""
     with agent.connect() as client:
         records = [client.run("head -c 1500000 /dev/zero") for _ in range(8)]
         for record in records:
@@ -450,7 +450,7 @@ def test_neither_way_of_the_bridge_waits_for_the_other(agent: Agent) -> None:
 
 
 def test_a_bridge_to_nowhere(make_agent: MakeAgent) -> None:
-    """It says what is wrong and what to do, in one line, with a status that nothing else has."""
+    """It says what is wrong and what to do, in one line, with an exit status of its own."""
     done = subprocess.run(make_agent().words("bridge"), stdin=subprocess.DEVNULL, capture_output=True, check=False)
     assert done.returncode == 69
     assert b"is it installed and running?" in done.stderr
@@ -481,7 +481,7 @@ def test_status_for_people_and_for_programs(agent: Agent) -> None:
     client.finish(running)
 
 
-def test_status_of_nobody(make_agent: MakeAgent) -> None:
+def test_status_without_an_agent(make_agent: MakeAgent) -> None:
     done = subprocess.run(make_agent().words("status"), capture_output=True, check=False)
     assert done.returncode == 69
     assert done.stderr.count(b"\n") == 1
@@ -501,8 +501,8 @@ def test_status_on_closed_and_full_streams(agent: Agent) -> None:
 # limits
 
 
-def test_a_caller_that_says_nothing_is_let_go(make_agent: MakeAgent) -> None:
-    """So is one that says something, but not who it is; one that has said hello may be silent."""
+def test_a_silent_caller_is_disconnected(make_agent: MakeAgent) -> None:
+    """The same holds for one that sends something other than hello. After hello a caller may be silent."""
     agent = make_agent(greeting_seconds=1).start()
     silent, rude, polite = agent.connect(hello=False), agent.connect(hello=False), agent.connect()
     with pytest.raises(Refused):
@@ -515,18 +515,18 @@ def test_a_caller_that_says_nothing_is_let_go(make_agent: MakeAgent) -> None:
     assert polite.call("agent.status")["running"] == 0
 
 
-def test_a_tcp_caller_that_says_nothing_is_let_go(site: Site) -> None:
-    """It takes no place for good: neither before its handshake nor after."""
-    doors = [site.plain() for _ in range(20)]
+def test_a_silent_tcp_caller_is_disconnected(site: Site) -> None:
+    """It holds no connection for good, before its handshake or after it."""
+    socks = [site.plain() for _ in range(20)]
     try:
         assert site.connect().complete("echo fine").stdout == b"fine\n"
     finally:
-        for door in doors:
-            door.close()
+        for sock in socks:
+            sock.close()
 
 
-def test_silent_strangers_keep_nobody_out(make_agent: MakeAgent, isolation: Path) -> None:
-    """More of them than there may be connections, from the address of the controller; the log has a line or two."""
+def test_silent_strangers_lock_nobody_out(make_agent: MakeAgent, isolation: Path) -> None:
+    """More of them than the limit of connections, from the address of the controller; the log has a line or two."""
     site = Site(make_agent(connection_limit=32), isolation / "pki").start()
     strangers = []
     try:
@@ -541,7 +541,7 @@ def test_silent_strangers_keep_nobody_out(make_agent: MakeAgent, isolation: Path
             stranger.close()
 
 
-def test_connections_by_tls_take_no_place_of_the_unix_socket(make_agent: MakeAgent, isolation: Path) -> None:
+def test_tls_connections_do_not_use_up_those_of_the_unix_socket(make_agent: MakeAgent, isolation: Path) -> None:
     site = Site(make_agent(connection_limit=2), isolation / "pki").start()
     remote = [site.connect() for _ in range(2)]
     with pytest.raises(Closed):
@@ -551,7 +551,7 @@ def test_connections_by_tls_take_no_place_of_the_unix_socket(make_agent: MakeAge
 
 
 def test_the_connection_limit(make_agent: MakeAgent) -> None:
-    """One more is hung up on, the others go on, and there is room again when one has gone."""
+    """One more is closed, the others go on, and there is room again when one has closed."""
     agent = make_agent(connection_limit=4).start()
     clients = [agent.connect() for _ in range(4)]
     with pytest.raises(Closed):
@@ -572,7 +572,7 @@ def _comes_in(agent: Agent) -> bool:
 
 @pytest.mark.usefixtures("starts_processes")
 def test_an_old_openssl_is_told_in_one_line(archive: Path, isolation: Path) -> None:
-    """A Python without TLS 1.3 refuses to listen, and says how the host is reached then."""
+    """A Python without TLS 1.3 refuses to listen, and names the other ways to reach the host."""
     python = interpreters.need(OLDEST)
     agent = Agent(archive, python, isolation)
     done = subprocess.run(agent.words("serve", "--listen", "127.0.0.1:7433"), capture_output=True, check=False)

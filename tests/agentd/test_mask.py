@@ -1,4 +1,4 @@
-"""Secrets in what a script prints: hidden wherever the reads split them, and nothing else is changed."""
+"""Secrets in the output of a script: masked wherever the reads split them, and nothing else changes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def masked(values: list[bytes], *pieces: bytes) -> bytes:
 
 
 def expected(values: list[bytes], data: bytes) -> bytes:
-    """The plain definition: mark what the values cover, begin a new mark where one begins past the last one's end."""
+    """The plain definition: mask what the values cover; a value after the end of a mask begins another."""
     places = sorted(
         (at, at + len(value)) for value in values for at in range(len(data)) if data[at : at + len(value)] == value
     )
@@ -32,7 +32,7 @@ def expected(values: list[bytes], data: bytes) -> bytes:
 @given(VALUES, st.lists(BYTES, max_size=8))
 @example([b"aba"], [b"ab", b"aba", b"b"])
 @example([b"ab", b"abc"], [b"ab", b"c"])
-def test_the_reads_make_no_difference(values: list[bytes], pieces: list[bytes]) -> None:
+def test_the_size_of_the_reads_makes_no_difference(values: list[bytes], pieces: list[bytes]) -> None:
     assert masked(values, *pieces) == expected(values, b"".join(pieces))
 
 
@@ -50,7 +50,7 @@ def test_output_without_a_value_passes_unchanged(pieces: list[bytes]) -> None:
     assert masked([b"zebra"], *pieces) == b"".join(pieces)
 
 
-def test_nothing_is_held_that_cannot_become_a_value() -> None:
+def test_nothing_is_held_back_that_cannot_become_a_value() -> None:
     mask = Mask([b"secret"])
     assert mask.feed(b"progress 10%\r") == b"progress 10%\r"
     assert mask.feed(b"a sec") == b"a "
@@ -58,7 +58,7 @@ def test_nothing_is_held_that_cannot_become_a_value() -> None:
 
 
 def test_a_long_run_of_a_short_value() -> None:
-    """Overlapping all the way through: one mark, and no more is held than could be a part of a value."""
+    """Overlapping all the way: one mask, and only as much is held back as can be part of a value."""
     mask = Mask([b"aa"])
     shown = [mask.feed(b"a" * 1000) for _ in range(50)]
     assert b"".join([*shown, mask.rest()]) == MASK

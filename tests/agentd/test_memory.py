@@ -1,4 +1,4 @@
-"""What an agent keeps in memory of a secret once its task is over: nothing, as far as its memory can be read."""
+"""Secrets in the memory of an agent after the end of its task: none, as far as its memory can be read."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ def new_canary() -> str:
 
 
 def forms(canary: str) -> list[bytes]:
-    """The canary as it may stand in memory: as text of one, two or four bytes a character, and in base64."""
+    """The forms that the canary may have in memory: text of one, two or four bytes a character, and base64."""
     plain = canary.encode()
     packed = [base64.b64encode(b"-" * shift + plain)[4:-4] for shift in range(3)]
     return [plain, canary.encode("utf-16-le"), canary.encode("utf-32-le"), *packed]
 
 
 def holds(pid: int, canary: str) -> list[str]:
-    """Where in the memory of a process the canary is."""
+    """Return the places of the canary in the memory of a process."""
     found = []
     with Path(f"/proc/{pid}/mem").open("rb", buffering=0) as memory:
         for line in Path(f"/proc/{pid}/maps").read_text().splitlines():
@@ -43,8 +43,8 @@ def holds(pid: int, canary: str) -> list[str]:
     return found
 
 
-def keepers(agent: Agent, pid: int, canary: str) -> list[str]:
-    """Where the canary is in the agent and in the processes that wait for its orders, once no other is left."""
+def holders(agent: Agent, pid: int, canary: str) -> list[str]:
+    """Return where the canary is in the agent and its waiting children, once no other child is left."""
     found = holds(pid, canary)
     for child in eventually(lambda: waiting(pid)):
         found += holds(child, canary)
@@ -52,7 +52,7 @@ def keepers(agent: Agent, pid: int, canary: str) -> list[str]:
 
 
 def waiting(pid: int) -> list[int]:
-    """The children of an agent, once there is one that waits and no other."""
+    """The children of an agent, once there is exactly one, which waits."""
     found = sorted(children(pid))
     return found if len(found) == 1 and is_idle(found[0]) else []
 
@@ -74,10 +74,10 @@ def use_in_other_ways(client: Client, canary: str, folder: Path) -> None:
 
 
 @pytest.mark.parametrize("python", EVERY_PYTHON, indirect=True)
-def test_no_secret_stays_with_the_agent_or_who_waits(agent: Agent, client: Client, isolation: Path) -> None:
-    """Small and large ones, values beyond ASCII, files, refused requests; with others at work meanwhile.
+def test_no_secret_stays_with_the_agent_or_its_waiting_children(agent: Agent, client: Client, isolation: Path) -> None:
+    """Small and large ones, values beyond ASCII, files, refused requests; with other tasks meanwhile.
 
-    Up to Python 3.10 a function keeps the room of its first call, so the first secrets there prove nothing.
+    Up to Python 3.10 a function keeps the memory of its first call, so the first secrets there prove nothing.
     """
     if tuple(map(int, client.agent["python"].split("."))) < (3, 11):
         for size in (0, 60, 600):
@@ -95,30 +95,30 @@ def test_no_secret_stays_with_the_agent_or_who_waits(agent: Agent, client: Clien
     (isolation / "go").write_text("go\n")
     client.finish(other)
     client.complete("true")
-    assert keepers(agent, agent.pid, canary) == []
+    assert holders(agent, agent.pid, canary) == []
 
 
 def test_no_secret_that_came_by_tls_stays(make_agent: MakeAgent, isolation: Path) -> None:
     canary, site = new_canary(), Site(make_agent(), isolation / "pki").start()
     with site.connect() as client:
         use(client, canary)
-        assert keepers(site.agent, site.agent.pid, canary) == []
+        assert holders(site.agent, site.agent.pid, canary) == []
 
 
-def test_no_secret_is_with_the_guard(make_agent: MakeAgent) -> None:
+def test_the_guard_has_no_secret(make_agent: MakeAgent) -> None:
     guarded = Guarded(make_agent()).start()
     assert guarded.process is not None
     try:
         canary, agent = new_canary(), guarded.report()["agent_pid"]
         use(guarded.connect(), canary)
         assert holds(guarded.process.pid, canary) == []
-        assert keepers(guarded.agent, agent, canary) == []
+        assert holders(guarded.agent, agent, canary) == []
     finally:
         guarded.end()
 
 
 def test_the_search_finds_what_is_there(agent: Agent, client: Client) -> None:
-    """While the script runs, its shim has the secret; otherwise this file would prove nothing."""
+    """While the script runs, its shim has the secret. Without this the tests above would prove nothing."""
     canary = new_canary()
     record = client.run("sleep 60", secrets=[canary], environment={"T": canary})
     assert holds(agent.shim(record), canary)
@@ -127,7 +127,7 @@ def test_the_search_finds_what_is_there(agent: Agent, client: Client) -> None:
 
 def test_wiping_periodically_takes_no_memory(agent: Agent, client: Client) -> None:
     def own() -> int:
-        """The pages that are no file's."""
+        """The pages that belong to no file."""
         resident, shared = Path(f"/proc/{agent.pid}/statm").read_text().split()[1:3]
         return int(resident) - int(shared)
 

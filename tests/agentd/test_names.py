@@ -1,4 +1,4 @@
-"""A public class name of the agent stands for one thing, in the controller too."""
+"""A public class name of the agent means one thing, in the controller too."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import assist_cli
 
 
 def classes(package: Path) -> set[tuple[str, str]]:
-    """(class, module) for each public class; the two modules of the same name in posix and windows are one."""
+    """Return (class, module) of each public class; modules of the same name in posix and windows count as one."""
     found = set()
     for path in package.rglob("*.py"):
         place = path.relative_to(package.parent).as_posix().replace("/windows/", "/posix/")
@@ -21,7 +21,7 @@ def classes(package: Path) -> set[tuple[str, str]]:
     return found
 
 
-def test_a_class_of_the_agent_has_its_name_for_itself() -> None:
+def test_a_class_name_of_the_agent_is_unique() -> None:
     ours = classes(Path(agentd.__file__).parent)
     counted = Counter(name for name, _ in ours | classes(Path(assist_cli.__file__).parent))
     assert {name for name, _ in ours if counted[name] > 1} == set()

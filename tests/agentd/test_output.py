@@ -1,4 +1,4 @@
-"""Output from the pipe to the watcher: any offset, any number of watchers, any amount, whole or with exact holes."""
+"""Output from the pipe to the watcher: any offset, any number of watchers, any amount, whole or with exact gaps."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ posix = pytest.mark.skipif(os.name == "nt", reason="these scripts are for a Unix
 
 @posix
 def test_a_watch_begins_at_any_offset(client: Client, isolation: Path) -> None:
-    """In the middle of a read, of a segment, at the end and beyond it; while it runs and afterwards."""
+    """In the middle of a read or a segment, at the end and beyond it; while it runs and afterwards."""
     data = os.urandom(3 * MIB + 17)
     (isolation / "data").write_bytes(data)
     record = client.run(f"cat {isolation}/data; sleep 0.2")
@@ -34,46 +34,46 @@ def test_a_watch_begins_at_any_offset(client: Client, isolation: Path) -> None:
 
 
 @posix
-def test_several_watchers_at_once_see_the_same(agent: Agent) -> None:
-    """From the beginning, from the middle and late; each on a connection of its own, and all of them everything."""
+def test_several_watchers_see_the_same(agent: Agent) -> None:
+    """From the beginning, from the middle and late; each on its own connection, and all get everything."""
     client = agent.connect()
     record = client.run("for n in 1 2 3 4 5 6 7 8; do echo $n; sleep 0.03; done")
     watchers = [(client, 0), (agent.connect(), 0), (agent.connect(), 4)]
     seen = [(watcher, watcher.watch(record, offset)) for watcher, offset in watchers]
-    for watcher, told in seen:
-        watcher.listen_until(lambda told=told: told.result is not None)
+    for watcher, watched in seen:
+        watcher.listen_until(lambda watched=watched: watched.result is not None)
     whole = b"".join(b"%d\n" % number for number in range(1, 9))
-    assert [told.stdout for _, told in seen] == [whole, whole, whole[4:]]
+    assert [watched.stdout for _, watched in seen] == [whole, whole, whole[4:]]
 
 
 @posix
 def test_a_task_may_be_watched_from_its_start(client: Client) -> None:
-    """What is asked of a watch may come with the task; a second delivery is watched from where it says."""
+    """The params of a watch may come with the task; a second delivery is watched from the offset that it gives."""
     for budget, stdout in ((None, b"0123456789"), (4, b"0189"), (0, b"")):
         record = new_record()
         output = client.expect(record)
         order = client.order("printf 0123456789", record, watch={"offset": 0, "budget": budget})
         answer = client.call("task.run", **order)
         assert (answer["known"], answer["watching"]) == (False, True)
-        assert client.told(output).stdout == stdout
+        assert client.completed(output).stdout == stdout
         output = client.expect(record, 8)
         assert client.call("task.run", **{**order, "watch": {"offset": 8}})["known"]
-        assert client.told(output).stdout == b"89"
+        assert client.completed(output).stdout == b"89"
     client.call("task.forget", records=[record])
     answer = client.call("task.run", **order)
     assert (answer["state"], answer["watching"]) == ("Forgotten", False)
     assert client.call("task.run", **client.order("true", new_record()))["watching"] is False
 
 
-def test_what_wants_no_answer_gets_none(client: Client) -> None:
-    """A controller that has what it needs says so and goes."""
+def test_a_notification_gets_no_answer(client: Client) -> None:
+    """A controller that has all results says so and disconnects."""
     record = client.run("true")
     client.finish(record)
     client.write(protocol.encode(protocol.notification("task.forget", {"records": [record]})))
     assert client.call("task.watch", record=record)["state"] == "Forgotten"
 
 
-def test_pages_tell_the_same_as_a_watch(client: Client) -> None:
+def test_pages_and_a_watch_give_the_same_output(client: Client) -> None:
     record = client.run("head -c 700000 /dev/urandom; echo end >&2")
     seen = client.finish(record)
     streams = {"stdout": b"", "stderr": b""}
@@ -87,8 +87,8 @@ def test_pages_tell_the_same_as_a_watch(client: Client) -> None:
 
 
 @posix
-def test_what_runs_tells_how_much_it_has_printed_and_when_it_started(client: Client, isolation: Path) -> None:
-    """The last page does, and one beyond any output; the time is that of the result."""
+def test_a_running_record_reports_the_size_of_its_output_and_its_start(client: Client, isolation: Path) -> None:
+    """The last page has them, and so has one beyond all output; the time is that of the result."""
     gate = isolation / "gate"
     os.mkfifo(gate)
     before = time.time()
@@ -101,7 +101,7 @@ def test_what_runs_tells_how_much_it_has_printed_and_when_it_started(client: Cli
     assert (page["output"], page["next"], page["produced"]) == ([], None, 588_899)
     assert before < page["started"] < time.time()
     gate.write_bytes(b"")
-    client.told(seen)
+    client.completed(seen)
     page = client.call("task.get", record=record, offset=2**62)
     assert page["produced"] == page["result"]["output_bytes"]
     assert page["started"] == page["result"]["started"] == first["started"]
@@ -110,7 +110,7 @@ def test_what_runs_tells_how_much_it_has_printed_and_when_it_started(client: Cli
 @posix
 @pytest.mark.parametrize("size", [999, 1000, 1001, 300_000, 2_500_000])
 def test_a_budget_keeps_head_and_tail(client: Client, isolation: Path, size: int) -> None:
-    """The first half and the last half of it, and the bytes between are counted."""
+    """The first and the last half of the budget, and a count of the bytes between."""
     data = os.urandom(size)
     (isolation / "data").write_bytes(data)
     seen = client.finish(client.run(f"cat {isolation}/data"), budget=1000)
@@ -122,7 +122,7 @@ def test_a_budget_keeps_head_and_tail(client: Client, isolation: Path, size: int
 
 
 @posix
-def test_a_head_comes_while_it_runs(agent: Agent, client: Client) -> None:
+def test_the_head_is_sent_while_the_script_runs(agent: Agent, client: Client) -> None:
     record = client.run("head -c 5000 /dev/zero; sleep 60")
     seen = client.watch(record, budget=1000)
     client.listen_until(lambda: len(seen.stdout) == 500)
@@ -135,11 +135,11 @@ def test_a_head_comes_while_it_runs(agent: Agent, client: Client) -> None:
 @posix
 @pytest.mark.long
 def test_more_than_the_spool_holds_keeps_head_and_tail(agent: Agent, client: Client) -> None:
-    """64 MiB of a record are kept; what is gone between is one hole, exactly as large as ``dropped`` says."""
+    """64 MiB of a record are kept. What is dropped between is one gap, of exactly ``dropped`` bytes."""
     size = 80_000_000
     lines = size // 10
     record = client.run(f"seq -f %09.0f 1 {lines}")
-    client.finish(record, budget=0)  # the end, without having read along
+    client.finish(record, budget=0)  # the end, without reading all the time
     seen = client.finish(record)
     assert seen.result is not None
     assert seen.result["output_bytes"] == size
@@ -160,7 +160,7 @@ def test_more_than_the_spool_holds_keeps_head_and_tail(agent: Agent, client: Cli
 @posix
 @pytest.mark.parametrize("wanted", ["watches", "pages"])
 def test_a_slow_reader_delays_nobody_and_costs_no_memory(agent: Agent, wanted: str) -> None:
-    """It asks for 30 MB on three watches, or for a thousand pages in one breath, and takes none of it."""
+    """It asks for 30 MB on three watches, or for a thousand pages together, and reads nothing."""
     client, slow = agent.connect(), agent.connect()
     record = client.run("head -c 30000000 /dev/zero")
     client.finish(record)
@@ -175,30 +175,30 @@ def test_a_slow_reader_delays_nobody_and_costs_no_memory(agent: Agent, wanted: s
 
 
 @posix
-def test_a_watch_of_what_is_forgotten_ends(agent: Agent) -> None:
-    """Its output goes away under a slow watcher: it is told of a hole and of the end."""
+def test_a_watch_of_a_deleted_record_ends(agent: Agent) -> None:
+    """Its output is deleted while a slow watcher reads: the watcher gets a gap and the end."""
     client, slow = agent.connect(), agent.connect()
     record = client.run("head -c 30000000 /dev/zero")
     client.finish(record)
-    told = slow.watch(record)
+    watched = slow.watch(record)
     client.call("task.forget", records=[record])
     end = time.monotonic() + 20
     while agent.folder(record).exists():
         assert time.monotonic() < end
-    slow.listen_until(lambda: told.result is not None)
-    assert told.offset == 30_000_000
-    assert told.gaps
+    slow.listen_until(lambda: watched.result is not None)
+    assert watched.offset == 30_000_000
+    assert watched.gaps
 
 
-# the writer and the reader alone
+# only the writer and the reader
 
 CHUNKS = st.lists(st.tuples(st.sampled_from([1, 2]), st.binary(min_size=1, max_size=300)), max_size=60)
 
 
 @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(chunks=CHUNKS, offset=st.integers(0, 4000), looks=st.integers(1, 5))
-def test_what_is_written_is_read(tmp_path: Path, chunks: list[tuple[int, bytes]], offset: int, looks: int) -> None:
-    """Through tiny segments, some of them dropped, by a reader that looks in between: every byte or its hole, once."""
+def test_written_output_is_read(tmp_path: Path, chunks: list[tuple[int, bytes]], offset: int, looks: int) -> None:
+    """Through tiny segments, some of them dropped, by a reader between the writes: every byte or its gap, one time."""
     folder = tmp_path / os.urandom(8).hex()
     folder.mkdir()
     writer = output.OutputWriter(str(folder), segment=500, head=2, tail=2)
@@ -248,8 +248,8 @@ def test_a_segment_ends_at_a_line_end_of_both_streams_where_one_comes_soon(tmp_p
     assert max(path.stat().st_size for path in without.iterdir()) < 1000 + 1000 // output.SLACK + 80
 
 
-def test_who_wants_the_newest_passes_over_what_comes_too_fast(tmp_path: Path) -> None:
-    """And finds no less than a whole segment at the end; what was passed over are whole lines."""
+def test_a_watcher_of_the_newest_output_skips_what_comes_too_fast(tmp_path: Path) -> None:
+    """It gets at least a whole segment at the end; whole lines are skipped."""
     writer = output.OutputWriter(str(tmp_path), segment=1000, head=50, tail=50)
     reader = output.OutputReader(str(tmp_path), newest=True)
     lines = [b"line %d\n" % number for number in range(1000)]
@@ -278,7 +278,7 @@ def test_who_wants_the_newest_passes_over_what_comes_too_fast(tmp_path: Path) ->
 
 
 def test_a_page_of_tiny_chunks_fits_in_a_line(tmp_path: Path) -> None:
-    """A script that alternates byte by byte between its streams is the worst there is."""
+    """A script that alternates byte by byte between its streams is the worst case."""
     writer = output.OutputWriter(str(tmp_path))
     for number in range(60_000):
         writer.append(1 + number % 2, b"x")

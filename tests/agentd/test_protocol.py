@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from agentd.wire import protocol
 from tests.support import interpreters
 
-# What travels, byte for byte. A change here is a change of the protocol.
+# Messages, byte for byte. A change here is a change of the protocol.
 GOLDEN = [
     (
         protocol.request(1, "agent.hello", {"protocol": [1, 0], "client": "assist 0.1.0"}),
@@ -74,7 +74,7 @@ def test_a_stream_may_be_cut_anywhere() -> None:
     assert decode(*(stream[at : at + 1] for at in range(len(stream)))) == expected
 
 
-def test_messages_come_as_soon_as_their_line_ends() -> None:
+def test_a_message_is_decoded_when_its_line_ends() -> None:
     decoder = protocol.Decoder()
     assert decoder.feed(b'{"id":1}\n{"id":2}\n{"id"') == [{"id": 1}, {"id": 2}]
     assert decoder.feed(b":3}") == []
@@ -130,13 +130,13 @@ def test_a_longer_line_is_an_error_as_soon_as_it_is_seen(pieces: list[bytes]) ->
     ],
     ids=lambda line: line[:12].decode("latin-1"),
 )
-def test_what_is_no_object_is_an_error(line: bytes) -> None:
+def test_a_line_that_is_not_an_object_is_an_error(line: bytes) -> None:
     with pytest.raises(protocol.ProtocolError):
         decode(line + b"\n")
 
 
 @given(MESSAGES, st.data())
-def test_what_is_encoded_is_decoded(messages: list[dict[str, Any]], data: st.DataObject) -> None:
+def test_encoding_and_decoding_return_the_message(messages: list[dict[str, Any]], data: st.DataObject) -> None:
     stream = b"".join(map(protocol.encode, messages))
     cuts = data.draw(st.lists(st.integers(0, len(stream)), max_size=8).map(sorted))
     pieces = [stream[start:end] for start, end in zip([0, *cuts], [*cuts, len(stream)], strict=True)]
@@ -166,7 +166,7 @@ def test_bytes_of_any_kind_are_messages_or_a_protocol_error(pieces: list[bytes])
 
 @given(st.binary(max_size=300))
 def test_an_error_of_a_peer_can_be_answered(garbage: bytes) -> None:
-    """Whatever was in a line, the text of the error fits into a message of ours."""
+    """The text of an error fits into a message of ours, whatever the line was."""
     try:
         decode(garbage + b"\n")
     except protocol.ProtocolError as error:
@@ -177,7 +177,7 @@ def test_an_error_of_a_peer_can_be_answered(garbage: bytes) -> None:
 @pytest.mark.usefixtures("starts_processes")
 @pytest.mark.parametrize("version", interpreters.VERSIONS)
 def test_the_same_bytes_under_old_pythons(version: str) -> None:
-    """Golden messages go in as JSON and come out as lines; the deep one must not bring an old parser down."""
+    """Golden messages go in as JSON and come out as lines; the deep one must not crash an old parser."""
     program = """
 import json, sys
 sys.path.insert(0, sys.argv[1])
@@ -201,7 +201,7 @@ except protocol.ProtocolError:
 
 
 def test_half_a_character_is_replaced_on_the_way_out() -> None:
-    """A file name may hold bytes that are no UTF-8; Python shows them as surrogates, which UTF-8 cannot carry."""
+    """A file name may hold bytes that are not UTF-8. Python shows them as surrogates, which UTF-8 cannot encode."""
     assert protocol.encode({"name": "a\udcffb"}) == b'{"name":"a?b"}\n'
 
 
@@ -213,7 +213,7 @@ def test_bytes_travel_as_text(data: bytes) -> None:
 
 
 @pytest.mark.parametrize("text", ["A", "AB=", "A B=", "ä===", "AAA=AAA=", None, 7, b"AAAA", ["AAAA"]])
-def test_what_is_no_base64_is_a_value_error(text: object) -> None:
+def test_text_that_is_not_base64_is_a_value_error(text: object) -> None:
     with pytest.raises(ValueError, match=r"."):
         protocol.unpack(text)
 
@@ -232,15 +232,15 @@ def test_a_socket_of_any_path_can_be_reached(tmp_path: Path, length: int, monkey
     path = folder / "agentd.sock"
     if length == 20:
         path = Path("agentd.sock")  # a relative one
-    with socket.socket(socket.AF_UNIX) as door, socket.socket(socket.AF_UNIX) as visitor:
+    with socket.socket(socket.AF_UNIX) as sock, socket.socket(socket.AF_UNIX) as visitor:
         with protocol.reachable(str(path)) as name:
-            door.bind(name)
-            door.listen()
+            sock.bind(name)
+            sock.listen()
         with protocol.reachable(str(path)) as name:
             visitor.connect(name)
             assert len(os.fsencode(name)) <= protocol.SOCKET_PATH_LIMIT
         visitor.sendall(b"{}\n")
-        accepted, _ = door.accept()
+        accepted, _ = sock.accept()
         with accepted:
             assert decode(accepted.recv(16)) == [{}]
     assert path.is_socket()

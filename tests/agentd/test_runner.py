@@ -1,4 +1,4 @@
-"""The states of a Runner, and when it goes from one to the next: what is the same on every system."""
+"""The states of a Runner and the moves between them, the same on every system."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ TIMEOUT = 60
 
 
 class Scripted(BaseRunner):  # type: ignore[misc]
-    """A Runner whose system does what the test says."""
+    """A Runner with a system that is controlled by the test."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(Folder(str(folder)), {"secrets": [], "timeout": TIMEOUT}, "", RecordResult())
         self.members = {7}
         self.pipes_open = True
         self.can_hear = True
-        self.told: set[int] = set()
+        self.terminated: set[int] = set()
         self.killed: set[int] = set()
 
     def _pipes_open(self) -> bool:
@@ -32,7 +32,7 @@ class Scripted(BaseRunner):  # type: ignore[misc]
         return set(self.members)
 
     def _terminate(self, members: set[int]) -> bool:
-        self.told |= members
+        self.terminated |= members
         return self.can_hear
 
     def _kill(self, members: set[int]) -> None:
@@ -49,7 +49,7 @@ class Scripted(BaseRunner):  # type: ignore[misc]
 
 @pytest.fixture
 def runner(tmp_path: Path) -> Scripted:
-    """One whose main process was started at 0."""
+    """A Runner whose main process started at 0."""
     runner = Scripted(tmp_path)
     assert runner.state is RunnerState.STARTING
     runner._started(0)
@@ -87,26 +87,26 @@ def test_a_script_that_ends_is_over_with_its_pipes(runner: Scripted) -> None:
     runner.pipes_open = False
     assert runner._advance(2.1)
     assert runner.state is RunnerState.OVER
-    assert not runner.told
+    assert not runner.terminated
     result = runner.result()
     assert (result["state"], result["exit_code"], result["error_code"]) == ("Finished", 3, "")
 
 
 def test_pipes_that_others_hold_are_read_for_a_moment(runner: Scripted) -> None:
-    """A script that left a process behind; its time may pass meanwhile, which ends nobody."""
+    """A script left a process behind. Its timeout may pass meanwhile, which kills nothing."""
     runner._exited(0, TIMEOUT)
     assert not runner._advance(TIMEOUT + DRAIN - 0.1)
     assert runner._advance(TIMEOUT + DRAIN)
-    assert not runner.told
+    assert not runner.terminated
     assert runner.result()["state"] == "Finished"
 
 
 def test_a_timeout_tells_first_and_kills_after_the_grace(runner: Scripted) -> None:
     assert not runner._advance(TIMEOUT - 0.1)
-    assert not runner.told
+    assert not runner.terminated
     assert not runner._advance(TIMEOUT)
     assert runner.state is RunnerState.ENDING
-    assert runner.told == {7}
+    assert runner.terminated == {7}
     assert not runner._advance(TIMEOUT + GRACE - 0.1)
     assert not runner.killed
     assert not runner._advance(TIMEOUT + GRACE)
@@ -124,12 +124,12 @@ def test_a_stop_waits_for_the_whole_tree_and_for_what_it_has_printed(runner: Scr
     runner._end(STOP, 1)
     runner.members = {7, 8}  # started by the first, to clean up for it
     assert not runner._advance(1.1)
-    assert runner.told == {7}
+    assert runner.terminated == {7}
     runner._exited(0, 2)
     assert runner.state is RunnerState.ENDING
     runner.members = {8}
     assert not runner._advance(2)
-    assert runner.told == {7, 8}
+    assert runner.terminated == {7, 8}
     runner.members = set()
     assert not runner._advance(2.1)
     runner.pipes_open = False
@@ -139,21 +139,21 @@ def test_a_stop_waits_for_the_whole_tree_and_for_what_it_has_printed(runner: Scr
     assert (result["state"], result["error_code"]) == ("Stopped", "ExecutionInterrupted")
 
 
-def test_who_cannot_hear_is_killed_at_once(runner: Scripted) -> None:
+def test_a_tree_that_cannot_receive_term_is_killed_immediately(runner: Scripted) -> None:
     runner.can_hear = False
     runner._end(STOP, 1)
     assert not runner._advance(1)
     assert runner.killed == {7}
 
 
-def test_who_survives_is_reported(runner: Scripted) -> None:
+def test_processes_that_survive_the_kill_are_reported(runner: Scripted) -> None:
     runner._end(STOP, 0)
     assert not runner._advance(GRACE + SURVIVAL - 0.1)
     assert runner._advance(GRACE + SURVIVAL)
     assert "still alive after KILL: pid 7" in str(runner.result()["error_info"])
 
 
-def test_what_has_ended_is_not_ended_again(runner: Scripted) -> None:
+def test_an_ended_script_is_not_ended_again(runner: Scripted) -> None:
     runner._exited(0, 1)
     with pytest.raises(ValueError, match="cannot go from draining to ending"):
         runner._end(STOP, 1)

@@ -1,4 +1,4 @@
-"""Secrets at the agent: hidden before the spool, in no file but the script, and gone with it, also after a kill."""
+"""Secrets at the agent: masked before the spool, in no file but the script, and deleted with it, also after a kill."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ def holders(*folders: Path) -> list[Path]:
 
 
 @pytest.mark.parametrize("python", EVERY_PYTHON, indirect=True)
-def test_output_is_hidden_in_each_stream(agent: Agent, client: Client) -> None:
-    """Split by time and by stream; what looks like the beginning of one is let through in the end."""
+def test_output_is_masked_in_each_stream(agent: Agent, client: Client) -> None:
+    """Split by time and by stream; a partial match is printed at the end."""
     script = "printf canary; printf canary >&2; sleep 0.2; printf -- '-7c31|' ; printf -- '-7c31|' >&2; printf canary-7"
     output = client.complete(script, secrets=[CANARY])
     assert output.stdout == b"********|canary-7"
@@ -49,7 +49,7 @@ def test_the_script_file_has_it_and_is_removed(agent: Agent, client: Client, iso
 
 
 def test_a_killed_shim_leaves_none_behind(agent: Agent, client: Client) -> None:
-    """Whoever buries the record removes the script, and the journal does not have the secret either."""
+    """Closing the record removes the script, and the journal never has the secret."""
     record = client.run(f"echo {CANARY}; sleep 60", secrets=[CANARY])
     eventually(lambda: holders(agent.scripts))
     os.kill(agent.shim(record), signal.SIGKILL)
@@ -62,7 +62,7 @@ def test_a_killed_shim_leaves_none_behind(agent: Agent, client: Client) -> None:
 
 
 @pytest.mark.parametrize("value", [[""], [1], [None], "text"])
-def test_what_is_no_list_of_texts_is_refused(client: Client, value: object) -> None:
+def test_secrets_that_are_not_a_list_of_texts_are_refused(client: Client, value: object) -> None:
     with pytest.raises(Refused) as refused:
         client.run("true", secrets=value)
     assert refused.value.number == -32602
@@ -70,7 +70,7 @@ def test_what_is_no_list_of_texts_is_refused(client: Client, value: object) -> N
 
 @pytest.mark.parametrize("where", ["#!/nowhere/{} x", "#!/nowhere/x {}", "#!{}"])
 def test_no_text_of_a_result_has_a_secret(agent: Agent, client: Client, where: str) -> None:
-    """Not even the name of an interpreter, which an error quotes, whole or the first word of it."""
+    """Not even the name of an interpreter that an error quotes, whole or only its first word."""
     secret = "hunter2-\u00e9\\x second-word"
     record = client.run(where.format(secret) + "\necho\n", secrets=[secret])
     result = client.finish(record).result

@@ -1,4 +1,4 @@
-"""Scripts that are stuck or run wild: the next task runs as if they were not there, and the agent stays small."""
+"""Scripts that are stuck or out of control: the next task runs as without them, and the agent stays small."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ LIMIT = 60 * MIB
 
 
 def next_task_runs(agent: Agent) -> None:
-    """On a connection of its own, at once."""
+    """On a connection of its own, immediately."""
     with agent.connect() as client:
         began = time.monotonic()
         assert client.complete("echo next").stdout == b"next\n"
@@ -57,7 +57,7 @@ STUCK = {
 
 @pytest.mark.parametrize("kind", STUCK)
 def test_a_stuck_script(agent: Agent, client: Client, kind: str) -> None:
-    """A stop ends it with all that belongs to it."""
+    """A stop kills it with all its processes."""
     record = client.run(STUCK[kind])
     main = agent.main(record)
     next_task_runs(agent)
@@ -71,8 +71,8 @@ def test_a_stuck_script(agent: Agent, client: Client, kind: str) -> None:
     assert resident_bytes(agent.pid) < LIMIT
 
 
-def test_one_that_leaves_its_session_and_its_environment(agent: Agent, client: Client, isolation: Path) -> None:
-    """What it started is found by its ancestry, which a process cannot change."""
+def test_a_script_that_leaves_its_session_and_its_environment(agent: Agent, client: Client, isolation: Path) -> None:
+    """Its children are found by their ancestry, which a process cannot change."""
     pids = isolation / "pids"
     record = client.run(
         f"""env -i /bin/sh -c '(setsid sh -c "echo \\$\\$ >> {pids}; exec sleep 60" &) ; exit'
@@ -85,8 +85,8 @@ def test_one_that_leaves_its_session_and_its_environment(agent: Agent, client: C
 
 
 @pytest.mark.long
-def test_one_that_forks_two_thousand(agent: Agent, client: Client) -> None:
-    """Many children of one parent, each stubborn: none is left, and nobody waits for it."""
+def test_a_script_that_forks_two_thousand(agent: Agent, client: Client) -> None:
+    """Many children of one parent that ignore TERM: none is left, and nobody waits for it."""
     record = client.run(
         """trap '' TERM
         i=0; while [ $i -lt 2000 ]; do i=$((i+1)); sleep 120 & done
@@ -103,8 +103,8 @@ def test_one_that_forks_two_thousand(agent: Agent, client: Client) -> None:
     assert _session(main) == []
 
 
-def test_one_that_forks_faster_than_it_is_ended(agent: Agent, client: Client) -> None:
-    """Each process starts the next and ends, so that none of a list of them is there any more."""
+def test_a_script_that_forks_faster_than_it_is_killed(agent: Agent, client: Client) -> None:
+    """Each process starts the next and ends, so a list of them is always out of date."""
     record = client.run("hop() { sh -c 'trap \"\" TERM; sleep 0.01' & wait; }; trap '' TERM; while :; do hop; done")
     main = agent.main(record)
     next_task_runs(agent)
@@ -126,8 +126,8 @@ def _session(leader: int) -> list[int]:
 
 
 @pytest.mark.usefixtures("mounts")
-def test_one_that_fills_the_disk_of_the_spool(make_agent: MakeAgent, isolation: Path) -> None:
-    """It goes on, what does not fit is counted, and the next task runs when there is room for it."""
+def test_a_script_that_fills_the_disk_of_the_spool(make_agent: MakeAgent, isolation: Path) -> None:
+    """It goes on, the dropped output is counted, and the next task runs when there is room again."""
     agent = make_agent()
     agent.spool.mkdir(mode=0o700)
     with small_disk(agent.spool, "4m"):
@@ -145,7 +145,7 @@ def test_one_that_fills_the_disk_of_the_spool(make_agent: MakeAgent, isolation: 
 
 
 def test_a_shim_that_is_stopped_delays_nobody(agent: Agent, client: Client) -> None:
-    """SIGSTOP is the worst that can happen to a process short of its end."""
+    """SIGSTOP is the worst that can happen to a process that does not end."""
     record = client.run("sleep 60")
     shim, main = agent.shim(record), agent.main(record)
     os.kill(shim, signal.SIGSTOP)

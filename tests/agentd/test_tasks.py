@@ -1,4 +1,4 @@
-"""What a task does: where a script is, how it runs, what it prints, how it ends and how it is ended."""
+"""Tasks: the file of a script, how it runs, its output, its end, its stop."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ def ended(result: dict[str, object]) -> tuple[object, object, object]:
     return result["state"], result["exit_code"], result["error_code"]
 
 
-# what it prints
+# output
 
 
 def test_streams_are_apart_and_in_order(client: Client) -> None:
-    """What is written with a moment between arrives in the order in which it was written."""
+    """Output that is written with a pause between arrives in the order of the writes."""
     output = client.complete("for n in 1 2 3; do echo out$n; sleep 0.05; echo err$n >&2; sleep 0.05; done")
     assert output.stdout == b"out1\nout2\nout3\n"
     assert output.stderr == b"err1\nerr2\nerr3\n"
@@ -56,19 +56,19 @@ def test_a_script_without_output_has_none(client: Client) -> None:
     assert ended(output.result) == ("Finished", 0, "")
 
 
-# how it ends
+# the end
 
 
 @pytest.mark.parametrize(
     ("script", "code"), [("exit 0", 0), ("exit 7", 7), ("exit 255", 255), ("kill -9 $$", 137), ("kill -15 $$", 143)]
 )
 def test_exit_codes_and_signals(client: Client, script: str, code: int) -> None:
-    """Finished, with the exit code; an end by signal n is 128 + n."""
+    """Finished, with the exit code; the exit code of an end by signal n is 128 + n."""
     assert ended(client.result(script)) == ("Finished", code, "")
 
 
 def test_a_daemon_left_behind_does_not_hold_the_task(client: Client) -> None:
-    """The main process has ended, so the task has, one second later, though somebody holds its pipes."""
+    """The main process has ended, so the task ends one second later, though a daemon holds its pipes."""
     began = time.monotonic()
     output = client.complete("sleep 30 & echo $!")
     assert time.monotonic() - began < 25
@@ -80,8 +80,8 @@ def test_a_daemon_left_behind_does_not_hold_the_task(client: Client) -> None:
     assert gone(daemon)
 
 
-def test_a_daemon_left_behind_may_print_what_it_likes(make_agent: MakeAgent, isolation: Path) -> None:
-    """It does not die of its pipes, also when its agent is killed, and what reads them ends with it."""
+def test_a_daemon_left_behind_may_print(make_agent: MakeAgent, isolation: Path) -> None:
+    """It does not die of its pipes, even if its agent is killed, and their reader ends with it."""
     agent = make_agent().start()
     go, done = isolation / "go", isolation / "done"
     os.mkfifo(go)
@@ -112,7 +112,7 @@ def target_of(path: Path) -> Path | None:
 
 
 def test_a_timeout_ends_the_whole_tree(client: Client, isolation: Path) -> None:
-    """One that ignores TERM, in a session of its own, is gone too when the record is final."""
+    """A process that ignores TERM, in a session of its own, is gone too when the record is final."""
     pids = isolation / "pids"
     script = f"""trap '' TERM
         setsid sh -c 'trap "" TERM; echo $$ >> {pids}; while :; do sleep 1; done' &
@@ -140,8 +140,8 @@ def test_a_stop_ends_a_session_of_its_own_and_a_double_fork(agent: Agent, client
     assert [is_alive(int(pid)) for pid in pids.read_text().split()] == [False] * 4
 
 
-def test_a_stop_in_the_middle_of_a_start_does_not_take_its_grace(client: Client) -> None:
-    """A child that the script was just starting did not hear TERM with the others: it hears it a moment later."""
+def test_a_stop_during_a_fork_keeps_its_grace_period(client: Client) -> None:
+    """A child that was just forked did not get TERM with the others: it gets it a moment later."""
     script = "while :; do sh -c 'sleep 60'; done"
     began = time.monotonic()
     for _ in range(12):
@@ -151,20 +151,20 @@ def test_a_stop_in_the_middle_of_a_start_does_not_take_its_grace(client: Client)
     assert time.monotonic() - began < 12 * 5
 
 
-def test_what_tidies_up_after_a_stop_is_let(client: Client, isolation: Path) -> None:
-    """A script that handles TERM has the grace for it, and so have the programs it starts then."""
-    tidy = f"sleep 0.5; echo tidy >> {isolation}/done; exit 9"
-    record = client.run(f"trap '{tidy}' TERM; echo ready; while :; do sleep 1; done")
+def test_a_handler_of_term_has_time_to_clean_up(client: Client, isolation: Path) -> None:
+    """A script that handles TERM gets the grace period, and so do the programs it starts then."""
+    cleanup = f"sleep 0.5; echo cleanup >> {isolation}/done; exit 9"
+    record = client.run(f"trap '{cleanup}' TERM; echo ready; while :; do sleep 1; done")
     output = client.watch(record)
     client.listen_until(lambda: output.stdout == b"ready\n")
     client.call("task.stop", record=record)
     client.listen_until(lambda: output.result is not None)
     assert ended(output.result or {}) == ("Stopped", 9, "ExecutionInterrupted")
-    assert (isolation / "done").read_text() == "tidy\n"
+    assert (isolation / "done").read_text() == "cleanup\n"
 
 
-def test_a_stop_that_follows_at_once_is_not_lost(client: Client) -> None:
-    """Sent behind the run without waiting for an answer, while the record is still being accepted."""
+def test_a_stop_directly_after_the_run_is_not_lost(client: Client) -> None:
+    """Sent after the run without waiting for an answer, while the record is still being accepted."""
     record = "r-at-once"
     run = client.send("task.run", **client.order("sleep 60", record))
     stop = client.send("task.stop", record=record)
@@ -173,14 +173,14 @@ def test_a_stop_that_follows_at_once_is_not_lost(client: Client) -> None:
     assert ended(client.finish(record).result or {})[0] == "Stopped"
 
 
-def test_a_stop_of_what_has_ended_changes_nothing(client: Client) -> None:
+def test_a_stop_after_the_end_changes_nothing(client: Client) -> None:
     record = client.run("exit 3")
     client.finish(record)
     assert client.call("task.stop", record=record)["state"] == "Finished"
     assert ended(client.call("task.get", record=record)["result"]) == ("Finished", 3, "")
 
 
-# how it runs
+# the environment of a run
 
 
 @pytest.mark.parametrize(
@@ -233,9 +233,9 @@ def test_the_environment_is_a_clean_login_and_the_ids(agent: Agent, client: Clie
 
 
 def test_signals_and_umask_are_those_of_a_login(make_agent: MakeAgent) -> None:
-    """What the agent ignores, or was made to ignore by who started it, a script does not; its files can be read.
+    """Signals that the agent or its parent ignores have their default in a script; others can read its files.
 
-    Two signals belong to the C library, and nobody can change what was inherited of them.
+    Two signals belong to the C library, which lets nobody change their inherited state.
     """
 
     def in_the_background_of_a_shell() -> None:
@@ -255,7 +255,7 @@ def test_no_descriptor_of_the_agent_reaches_a_script(client: Client) -> None:
 
 @pytest.mark.usefixtures("root")
 def test_run_as_a_user(make_agent: MakeAgent, public: Path) -> None:
-    """With that user's groups and environment; its home does not exist, so it runs in /."""
+    """With the groups and the environment of that user; its home is missing, so it runs in /."""
     client = make_agent(script_dir=public).start().connect()
     output = client.complete('id -un; id -G; pwd; echo "$HOME $USER"; stat -c "%U %a" "$0"', username="nobody")
     home = Path("~nobody").expanduser()
@@ -279,19 +279,19 @@ def test_a_run_as_user_is_stopped_like_any_other(make_agent: MakeAgent, public: 
     assert ended(output.result or {}) == ("Stopped", 143, "ExecutionInterrupted")
 
 
-def test_a_user_who_does_not_exist(client: Client) -> None:
+def test_an_unknown_user(client: Client) -> None:
     result = client.result("true", username="no-such-user")
     assert ended(result) == ("Failed", None, "AccountNotExists")
     assert "no-such-user" in result["error_info"]
 
 
-def test_a_folder_that_was_asked_for(client: Client, isolation: Path) -> None:
+def test_a_working_folder(client: Client, isolation: Path) -> None:
     assert client.complete("pwd", directory=str(isolation)).stdout == f"{isolation}\n".encode()
 
 
 @pytest.mark.parametrize("kind", ["missing", "a file", "closed to the user"])
-def test_a_folder_that_cannot_be_entered(client: Client, isolation: Path, kind: str) -> None:
-    """Only one that was asked for can fail."""
+def test_a_working_folder_that_cannot_be_entered(client: Client, isolation: Path, kind: str) -> None:
+    """Only a folder that was given can fail."""
     folder, username = isolation / "there", None
     if kind == "a file":
         folder.touch()
@@ -306,7 +306,7 @@ def test_a_folder_that_cannot_be_entered(client: Client, isolation: Path, kind: 
 
 
 @pytest.mark.parametrize("kind", ["RunBatScript", "RunPowerShellScript", "RunNothing"])
-def test_a_type_that_is_for_another_system(client: Client, kind: str) -> None:
+def test_a_type_of_another_system(client: Client, kind: str) -> None:
     if kind == "RunPowerShellScript" and subprocess.run(["sh", "-c", "command -v pwsh"], check=False).returncode == 0:
         pytest.skip("this machine has pwsh")
     assert ended(client.result("true", type=kind)) == ("Failed", None, "CommandNotApplicable")
@@ -323,7 +323,7 @@ def test_the_script_is_a_file_for_its_owner_alone_and_goes_at_the_end(agent: Age
     assert not path.exists()
 
 
-def test_a_script_that_is_to_be_kept(agent: Agent, client: Client) -> None:
+def test_a_script_that_is_kept(agent: Agent, client: Client) -> None:
     record = client.run("echo kept", keep_script=True)
     client.finish(record)
     path = agent.scripts / f"assist-{record}.sh"
@@ -340,7 +340,7 @@ def test_a_noexec_script_folder_is_no_obstacle(make_agent: MakeAgent) -> None:
 
 
 @pytest.mark.usefixtures("mounts")
-def test_a_read_only_script_folder_is_told(make_agent: MakeAgent) -> None:
+def test_a_read_only_script_folder_is_reported(make_agent: MakeAgent) -> None:
     agent = make_agent()
     with small_disk(agent.scripts, "1m"):
         subprocess.run(["mount", "-o", "remount,ro", agent.scripts], check=True)
@@ -359,7 +359,7 @@ def test_the_task_limit_refuses_one_more_and_no_other(make_agent: MakeAgent) -> 
     with pytest.raises(Refused) as refusal:
         client.run("true", "r-third")
     assert refusal.value.code == "TaskConcurrencyLimit"
-    assert client.run("sleep 60", first) == first  # a second delivery is no second task
+    assert client.run("sleep 60", first) == first  # a second delivery is not a second task
     client.call("task.stop", record=second)
     client.finish(second)
     assert client.finish(client.run("echo now", "r-third")).stdout == b"now\n"

@@ -1,4 +1,4 @@
-"""TLS over memory: two ends that are joined without a network."""
+"""TLS over memory: two ends without a network."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def context(authority: Authority, own: Pair | None, purpose: int) -> ssl.SSLCont
 
 
 def ends(authority: Authority, caller: Authority | None = None) -> tuple[Tunnel, Tunnel]:
-    """A client and a server; the client's certificate is of the authority ``caller``."""
+    """A client and a server; the authority ``caller`` signs the certificate of the client."""
     theirs = (caller or authority).issue("tests")
     client = Tunnel(context(authority, theirs, ssl.PROTOCOL_TLS_CLIENT), server_side=False)
     server = Tunnel(context(authority, authority.issue("i-1", "agent"), ssl.PROTOCOL_TLS_SERVER), server_side=True)
@@ -38,7 +38,7 @@ def ends(authority: Authority, caller: Authority | None = None) -> tuple[Tunnel,
 
 
 def carry(source: Tunnel, target: Tunnel, piece: Callable[[], int] = lambda: 1 << 20) -> bool:
-    """Take what one end has for the other there, in pieces. Returns whether it had anything."""
+    """Move the pending data of one end to the other, in pieces. Return True if there was any."""
     data = source.outgoing()
     at = 0
     while at < len(data):
@@ -48,7 +48,7 @@ def carry(source: Tunnel, target: Tunnel, piece: Callable[[], int] = lambda: 1 <
     return bool(data)
 
 
-def shake_hands(client: Tunnel, server: Tunnel, piece: Callable[[], int] = lambda: 1 << 20) -> None:
+def handshake(client: Tunnel, server: Tunnel, piece: Callable[[], int] = lambda: 1 << 20) -> None:
     while TunnelState.HANDSHAKE in (client.state, server.state):
         for end, other in ((client, server), (server, client)):
             if end.state is TunnelState.HANDSHAKE:
@@ -60,11 +60,11 @@ def read_all(end: Tunnel) -> bytes:
     return b"".join(iter(end.read, b""))
 
 
-def test_two_ends_meet_and_know_each_other(authority: Authority) -> None:
+def test_two_ends_connect_and_know_each_other(authority: Authority) -> None:
     client, server = ends(authority)
     with pytest.raises(ValueError, match="not done"):
         server.subject()
-    shake_hands(client, server)
+    handshake(client, server)
     assert (client.state, server.state) == (TunnelState.OPEN, TunnelState.OPEN)
     assert server.subject() == {"organizationalUnitName": "controller", "commonName": "tests"}
     assert client.subject()["organizationalUnitName"] == "agent"
@@ -74,7 +74,7 @@ def test_two_ends_meet_and_know_each_other(authority: Authority) -> None:
 def test_bytes_arrive_whole_however_they_are_cut(authority: Authority, seed: int) -> None:
     chance = random.Random(seed)
     client, server = ends(authority)
-    shake_hands(client, server, lambda: chance.choice((1, 2, 100)))
+    handshake(client, server, lambda: chance.choice((1, 2, 100)))
     data = chance.randbytes(300_000)
     for end, other in ((client, server), (server, client)):
         end.write(data)
@@ -89,9 +89,9 @@ def test_bytes_arrive_whole_however_they_are_cut(authority: Authority, seed: int
         assert other.state is TunnelState.OPEN
 
 
-def test_a_goodbye_comes_after_what_was_said_and_is_answered(authority: Authority) -> None:
+def test_a_close_comes_after_the_data_and_is_answered(authority: Authority) -> None:
     client, server = ends(authority)
-    shake_hands(client, server)
+    handshake(client, server)
     client.write(b"last")
     client.close()
     assert client.state is TunnelState.CLOSED
@@ -101,15 +101,15 @@ def test_a_goodbye_comes_after_what_was_said_and_is_answered(authority: Authorit
     assert server.read() == b""
     assert server.state is TunnelState.CLOSED
     assert server.outgoing()
-    client.close()  # again, which says nothing
+    client.close()  # a second time, without an effect
     assert client.outgoing() == b""
 
 
-def test_a_stranger_is_refused_and_told_why(authority: Authority, tmp_path: Path) -> None:
-    """In TLS 1.3 the client is done before the server has looked at its certificate."""
+def test_an_unknown_certificate_is_refused_with_a_reason(authority: Authority, tmp_path: Path) -> None:
+    """In TLS 1.3 the client is done before the server has checked its certificate."""
     client, server = ends(authority, Authority(tmp_path, "another"))
     with pytest.raises(ssl.SSLCertVerificationError):
-        shake_hands(client, server)
+        handshake(client, server)
     assert (client.state, server.state) == (TunnelState.OPEN, TunnelState.FAILED)
     carry(server, client)
     with pytest.raises(ssl.SSLError, match="ALERT"):
@@ -117,7 +117,7 @@ def test_a_stranger_is_refused_and_told_why(authority: Authority, tmp_path: Path
     assert client.state is TunnelState.FAILED
 
 
-def test_what_is_no_tls_fails_and_what_follows_is_not_looked_at(authority: Authority) -> None:
+def test_data_that_is_not_tls_fails_and_nothing_after_it_is_read(authority: Authority) -> None:
     _, server = ends(authority)
     server.feed(b"GET / HTTP/1.1\r\n\r\n")
     with pytest.raises(ssl.SSLError):

@@ -1,4 +1,4 @@
-"""The way to a folder: links of others are not followed, whoever swaps what; those of root and our own are."""
+"""The walk to a folder: links of other users are not followed, even when swapped; links of root and our own are."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ import pytest
 pytestmark = [pytest.mark.skipif(os.name == "nt", reason="users and modes are those of Unix")]
 permissions = pytest.importorskip("agentd.posix.permissions")
 
-OTHER = 1_234_567  # nobody's uid
+OTHER = 1_234_567  # no user has this uid
 AT_FDCWD, RENAME_EXCHANGE = -100, 2  # of renameat2(2)
 
 
 @pytest.fixture
 def outside(isolation: Path) -> Path:
-    """A folder of root's, where nothing may arrive."""
+    """A folder of root, where nothing may arrive."""
     folder = isolation / "outside"
     folder.mkdir()
     return folder
 
 
 def reached(path: Path | str, **words: object) -> tuple[int, int]:
-    """Which folder a walk comes to."""
+    """Return the folder that a walk reaches."""
     with permissions.walk(str(path), **words) as place:
         status = os.fstat(place.descriptor)
         return status.st_dev, status.st_ino
@@ -45,7 +45,7 @@ def same(path: Path) -> tuple[int, int]:
 
 @pytest.mark.parametrize("target", ["{0}/real", "real", "./real/", "a/../real", "second", "{0}/second"])
 def test_links_of_our_own_are_followed(isolation: Path, target: str) -> None:
-    """Absolute and relative ones, with dots, and one behind the other; also below a folder like /tmp."""
+    """Absolute and relative ones, with dots, and chains of them; also below a folder like /tmp."""
     for above in (isolation, Path(tempfile.mkdtemp(dir=isolation))):
         (above / "real" / "below").mkdir(parents=True)
         (above / "a").mkdir()
@@ -55,7 +55,7 @@ def test_links_of_our_own_are_followed(isolation: Path, target: str) -> None:
         above.chmod(0o700)
 
 
-def test_what_the_system_links_is_followed() -> None:
+def test_links_of_the_system_are_followed() -> None:
     for path in (Path("/var/run"), Path("/bin"), Path("/proc/self/cwd"), Path("/dev/fd")):
         if path.exists():
             assert reached(path) == same(path)
@@ -65,7 +65,7 @@ def test_what_the_system_links_is_followed() -> None:
 @pytest.mark.parametrize(
     ("owner", "mode", "link"),
     [
-        (0, 0o1777, 0),  # somebody may have made it under another name, with a hard link
+        (0, 0o1777, 0),  # somebody may have created it under another name, with a hard link
         (0, 0o1777, OTHER),
         (0, 0o777, 0),
         (0, 0o775, 0),
@@ -74,10 +74,10 @@ def test_what_the_system_links_is_followed() -> None:
         (OTHER, 0o700, 0),
     ],
 )
-def test_a_link_that_others_could_have_made_is_not(
+def test_a_link_that_others_could_have_created_is_not_followed(
     isolation: Path, outside: Path, owner: int, mode: int, link: int
 ) -> None:
-    """At the end of a path, before it, and dangling; nothing is made on the other side."""
+    """At the end of a path, inside it, and dangling; nothing is created behind it."""
     folder = isolation / "folder"
     folder.mkdir()
     for name, target in (("link", outside), ("missing", outside / "missing")):
@@ -93,7 +93,7 @@ def test_a_link_that_others_could_have_made_is_not(
 
 @pytest.mark.usefixtures("root")
 def test_below_a_folder_of_another_user_no_link_is_followed(isolation: Path, outside: Path) -> None:
-    """Not even one of root in a folder of root: its owner may move that about. Nor do dots lead out of it."""
+    """Not even a link of root in a folder of root, which its owner may move. Dots do not lead out of it either."""
     folder = isolation / "folder"
     (folder / "roots" / "deep").mkdir(parents=True)
     (folder / "roots" / "link").symlink_to(outside)
@@ -105,7 +105,7 @@ def test_below_a_folder_of_another_user_no_link_is_followed(isolation: Path, out
 
 
 def test_a_path_is_not_shortened_as_text(isolation: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is checked is what the system finds by this path, also where a link stands before the dots."""
+    """The check is on the folder that the system finds by this path, also with a link before the dots."""
     (isolation / "far" / "deep").mkdir(parents=True)
     (isolation / "link").symlink_to("far/deep")
     monkeypatch.chdir(isolation)
@@ -122,7 +122,7 @@ def test_a_path_is_not_shortened_as_text(isolation: Path, monkeypatch: pytest.Mo
 
 @pytest.mark.usefixtures("root")
 def test_a_folder_of_ours_in_a_shared_one_stays_ours(isolation: Path, outside: Path) -> None:
-    """The sticky bit says that nobody else may exchange it; without the bit its links count for nothing."""
+    """With the sticky bit nobody else may replace it; without the bit its links are not followed."""
     shared = isolation / "shared"
     (shared / "ours").mkdir(parents=True)
     (shared / "ours" / "link").symlink_to(outside)
@@ -138,7 +138,7 @@ def test_a_folder_of_ours_in_a_shared_one_stays_ours(isolation: Path, outside: P
 
 @contextmanager
 def acting_as(uid: int) -> Iterator[None]:
-    """Do something with the rights of another user."""
+    """Act with the rights of another user."""
     groups = os.getgroups()
     os.setgroups([])
     os.setegid(uid)
@@ -153,7 +153,7 @@ def acting_as(uid: int) -> Iterator[None]:
 
 @pytest.mark.usefixtures("root")
 def test_a_user_follows_links_of_the_user_and_of_root(public: Path) -> None:
-    """And comes through folders that may be searched and not read; links of a third user are refused."""
+    """A user also passes folders that may be searched and not read; links of a third user are refused."""
     home = public / "home"
     (home / "real").mkdir(parents=True)
     public.chmod(0o711)
@@ -168,8 +168,8 @@ def test_a_user_follows_links_of_the_user_and_of_root(public: Path) -> None:
 
 
 @pytest.mark.usefixtures("root")
-def test_the_group_of_a_user_alone_is_nobody_else(public: Path) -> None:
-    """As systems make one for each user; with the usual umask there all folders of the user are open to it."""
+def test_the_private_group_of_a_user_is_nobody_else(public: Path) -> None:
+    """Many systems create a group for each user; with the usual umask all folders of the user are writable by it."""
     user = pwd.getpwnam("daemon")
     (public / "real").mkdir()
     (public / "link").symlink_to("real")
@@ -198,8 +198,8 @@ def test_folders_are_made_with_their_modes(isolation: Path, umask: int) -> None:
 
 @pytest.mark.usefixtures("root")
 @pytest.mark.parametrize("spoilt", ["folder of another", "above of another", "open", "open above", "link of another"])
-def test_a_private_folder_is_nobody_elses(isolation: Path, outside: Path, spoilt: str) -> None:
-    """Neither is it made, nor one above it, where somebody could exchange it."""
+def test_a_private_folder_belongs_to_nobody_else(isolation: Path, outside: Path, spoilt: str) -> None:
+    """It is not created, and no parent of it is, where somebody else could replace it."""
     above = isolation / "above"
     folder = above / "folder"
     above.mkdir()
@@ -228,7 +228,7 @@ def test_a_private_folder_is_nobody_elses(isolation: Path, outside: Path, spoilt
 
 @pytest.mark.usefixtures("root")
 def test_a_log_is_a_plain_file_of_ours(isolation: Path, outside: Path) -> None:
-    """Where others can make files: no link, no second name of another file, no FIFO, no file of theirs."""
+    """In a folder where others can create files: no link, no hard link, no FIFO, no file of theirs."""
     shared = isolation / "shared"
     shared.mkdir()
     shared.chmod(0o1777)
@@ -254,7 +254,7 @@ def test_a_log_is_a_plain_file_of_ours(isolation: Path, outside: Path) -> None:
 
 @pytest.mark.usefixtures("root")
 def test_a_folder_that_is_swapped_all_the_time_leads_nowhere_else(isolation: Path, outside: Path) -> None:
-    """Another user exchanges a folder for a link, and back, while it is walked through and folders are made."""
+    """Another user swaps a folder for a link, and back, while folders are walked and created."""
     folder = isolation / "folder"
     (folder / "sub").mkdir(parents=True)
     (folder / "link").symlink_to(outside)

@@ -1,4 +1,4 @@
-"""The agent on Windows: what can be seen from anywhere, and, on Windows itself, real scripts through a real agent."""
+"""The agent on Windows: checks that run anywhere, and real scripts through a real agent on Windows itself."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.support.windows import BAT, HERE, POWERSHELL, Pulse, WindowsAgent, py
 SOURCE = Path(permissions.__file__).parents[1]
 
 
-# what can be seen from anywhere
+# checks that run anywhere
 
 
 @pytest.mark.parametrize("path", sorted((SOURCE / "windows").glob("*.py")), ids=lambda path: path.stem)
@@ -29,7 +29,7 @@ def test_it_is_written_for_the_oldest_python(path: Path) -> None:
 
 
 def modules(package: str) -> set[str]:
-    """The names of its modules but for those of its own."""
+    """The names of its modules, without its private ones."""
     return {path.stem for path in (SOURCE / package).glob("*.py") if path.stem == "__init__" or path.stem[0] != "_"}
 
 
@@ -58,14 +58,14 @@ def seams() -> Iterator[tuple[str, str]]:
 
 
 def loaded(node: ast.AST) -> str | None:
-    """The module that ``platform.load("module")`` gives."""
+    """Return the module that ``platform.load("module")`` returns."""
     if isinstance(node, ast.Call) and ast.unparse(node.func) == "platform.load":
         return str(ast.literal_eval(node.args[0]))
     return None
 
 
 def surface(package: str, module: str) -> dict[str, list[str] | None]:
-    """The public names of a module, those of its classes too, with the parameters of what can be called."""
+    """The public names of a module and of its classes, with the parameters of functions."""
     found: dict[str, list[str] | None] = {}
     for node in ast.parse((SOURCE / package / f"{module}.py").read_text(encoding="utf-8")).body:
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
@@ -99,8 +99,8 @@ def test_the_runners_call_their_scripts_and_accounts_alike() -> None:
 
 
 @pytest.mark.parametrize("path", common(), ids=lambda path: path.stem)
-def test_the_system_is_asked_for_once(path: Path) -> None:
-    """No other common module looks at which system it is, or names one of the two packages."""
+def test_only_one_module_asks_for_the_system(path: Path) -> None:
+    """No other common module checks the system, or names one of the two packages."""
     if path.stem != "platform":
         text = path.read_text(encoding="utf-8")
         assert "os.name" not in text
@@ -116,7 +116,7 @@ def test_batch_is_quoted_for_cmd_and_not_for_c(monkeypatch: pytest.MonkeyPatch) 
     assert line.endswith(' /d /q /s /c ""C:\\a & b (x86)\\assist-r.bat""')
 
 
-def test_other_scripts_do_not_run_there() -> None:
+def test_other_types_do_not_run_there() -> None:
     for kind in ("RunShellScript", "RunPerlScript"):
         with pytest.raises(Refusal) as refusal:
             script.command_words(kind, b"", "C:\\x")
@@ -167,12 +167,12 @@ def test_scripts_get_the_systems_variables_and_no_others(monkeypatch: pytest.Mon
 @pytest.mark.parametrize(
     "name", ["a:b", "con", "NUL.txt", "com1", "lpt9.log", "aux .x", "a.", "a ", "a?", "a*b", "<a", 'a"b', "a|b", "a/b"]
 )
-def test_what_windows_takes_for_something_else_is_no_name(name: str) -> None:
+def test_names_with_another_meaning_on_windows_are_refused(name: str) -> None:
     assert file_install.FORBIDDEN.match(name)
 
 
 @pytest.mark.parametrize("name", ["a", "a.txt", "console", "com", "com10", ".hidden", "prénom.txt", "a b"])
-def test_what_is_a_name(name: str) -> None:
+def test_valid_file_names(name: str) -> None:
     assert not file_install.FORBIDDEN.match(name)
 
 
@@ -186,7 +186,7 @@ def test_a_target_folder_is_absolute(folder: str) -> None:
 
 
 @pytest.mark.parametrize("folder", ["C:\\x", "d:/x/y", "\\\\server\\share"])
-def test_these_are(folder: str) -> None:
+def test_absolute_target_folders_are_accepted(folder: str) -> None:
     file_install.check_directory(folder)
 
 
@@ -216,7 +216,7 @@ def test_a_folder_is_private_when_only_its_owner_the_system_and_administrators_a
 def agent(
     pytestconfig: pytest.Config, starts_processes: None, archive: Path, isolation: Path, no_leaks: None
 ) -> Iterator[WindowsAgent]:
-    """An agent that listens. Its folder is its own work: a first start makes it, and asks for certificates."""
+    """An agent that listens. It creates its folder: the first start does so, and asks for certificates."""
     agent = WindowsAgent(python(pytestconfig.getoption("--windows-python")), archive, isolation)
     first = subprocess.run(agent.words("serve"), capture_output=True, timeout=60, check=False)
     assert first.returncode == 1
@@ -239,11 +239,11 @@ def pulse(isolation: Path, agent: WindowsAgent) -> Iterator[Pulse]:
 
 
 def program(agent: WindowsAgent, path: Path) -> str:
-    """The words that run a Python program there, as a script would write them."""
+    """The words that run a Python program there, as a script writes them."""
     return f'"{agent.python[-1]}" "{there(path)}"'
 
 
-def test_it_says_what_it_is(client: Client) -> None:
+def test_hello_names_the_system(client: Client) -> None:
     assert client.agent["os"] == "Windows"
     assert client.agent["boot"]
     status = client.call("agent.status")
@@ -292,7 +292,7 @@ def test_environment_secrets_and_working_directory(client: Client, isolation: Pa
     assert second.decode().lower() == there(isolation).lower()
 
 
-def test_the_script_file_is_gone_afterwards_unless_it_is_to_be_kept(agent: WindowsAgent, client: Client) -> None:
+def test_the_script_file_is_deleted_afterwards_unless_it_is_kept(agent: WindowsAgent, client: Client) -> None:
     folder = agent.home / "work" / "script"
     client.result("@echo off\n", type=BAT)
     assert list(folder.iterdir()) == []
@@ -323,13 +323,13 @@ def test_batch_is_utf_8(client: Client) -> None:
         ({"type": BAT, "username": "somebody-else"}, "ExecutionException"),
     ],
 )
-def test_what_cannot_be_done_is_told(client: Client, params: dict[str, Any], code: str) -> None:
+def test_an_impossible_run_is_refused_with_its_code(client: Client, params: dict[str, Any], code: str) -> None:
     result = client.result("exit 0", **params)
     assert (result["state"], result["error_code"]) == ("Failed", code)
 
 
 def tree(agent: WindowsAgent, pulse: Pulse) -> str:
-    """A script that starts a process beside it, and waits for another."""
+    """A script that starts another process and waits for a third one."""
     words = program(agent, pulse.program)
     return f'@echo off\nstart "" /b {words}\n{words}\n'
 
@@ -355,23 +355,23 @@ def test_a_stop_ends_the_tree(agent: WindowsAgent, client: Client, pulse: Pulse)
 
 
 @pytest.mark.skipif(not HERE, reason="needs a real console")
-def test_a_stop_is_first_a_word(agent: WindowsAgent, client: Client, isolation: Path) -> None:
-    tidy = isolation / "tidy.py"
-    tidy.write_text(
+def test_a_stop_sends_ctrl_break_first(agent: WindowsAgent, client: Client, isolation: Path) -> None:
+    cleaner = isolation / "cleaner.py"
+    cleaner.write_text(
         "import signal, sys, threading\n"
-        "def end(*_):\n    print('tidied', flush=True)\n    sys.exit(7)\n"
+        "def end(*_):\n    print('cleaned up', flush=True)\n    sys.exit(7)\n"
         "signal.signal(signal.SIGBREAK, end)\nprint('ready', flush=True)\n"
         "while True:\n    threading.Event().wait(0.1)\n"
     )
-    record = client.run(f"@echo off\n{program(agent, tidy)}\n", type=BAT)
+    record = client.run(f"@echo off\n{program(agent, cleaner)}\n", type=BAT)
     output = client.watch(record)
     client.listen_until(lambda: b"ready" in output.stdout)
     client.call("task.stop", record=record)
     client.listen_until(lambda: output.result is not None)
-    assert b"tidied" in output.stdout
+    assert b"cleaned up" in output.stdout
 
 
-def test_what_a_script_leaves_running_goes_on(agent: WindowsAgent, client: Client, pulse: Pulse) -> None:
+def test_a_process_that_a_script_leaves_goes_on(agent: WindowsAgent, client: Client, pulse: Pulse) -> None:
     script = f'@echo off\nstart "" /b {program(agent, pulse.program)}\necho done\n'
     record = client.run(script, type=BAT)
     pulse.meet(1)
@@ -417,14 +417,14 @@ def test_a_folder_has_one_agent(agent: WindowsAgent) -> None:
     assert b"another agent is running there" in second.stderr
 
 
-def test_many_at_once(client: Client) -> None:
+def test_many_together(client: Client) -> None:
     records = [client.run(f"@echo off\necho {number}\n", type=BAT) for number in range(12)]
     for number, record in enumerate(records):
         assert client.finish(record).stdout == b"%d\r\n" % number
     assert client.call("task.forget", records=records)["forgotten"] == records
 
 
-def test_a_file_is_put(client: Client, isolation: Path) -> None:
+def test_a_file_is_written(client: Client, isolation: Path) -> None:
     folder = isolation / "sent" / "here"
     content = bytes(range(256)) * 90
 
@@ -450,7 +450,7 @@ def test_a_file_is_put(client: Client, isolation: Path) -> None:
     assert [path.name for path in folder.iterdir()] == ["a.bin"]
 
 
-def test_a_guard_starts_its_agent_again_and_takes_it_along(archive: Path, agent: WindowsAgent, client: Client) -> None:
+def test_a_guard_restarts_its_agent_and_takes_it_down(archive: Path, agent: WindowsAgent, client: Client) -> None:
     agent.kill()
     agent.start("guard")
     watched = agent.connect()
@@ -459,6 +459,6 @@ def test_a_guard_starts_its_agent_again_and_takes_it_along(archive: Path, agent:
     agent.wait_for_start(agent.log_text().count("serves on"))
     watched = agent.connect()
     assert watched.call("agent.status")["guard"]["restarts"] == 1
-    agent.kill()  # the guard, at once
+    agent.kill()  # the guard, immediately
     with pytest.raises((Closed, ConnectionError)):
         watched.listen()

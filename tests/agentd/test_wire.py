@@ -1,4 +1,4 @@
-"""What comes over a connection may be anything: it does not end the agent or make it grow, and it gets an answer."""
+"""Any bytes on a connection: they neither end the agent nor make it grow, and they are answered."""
 
 from __future__ import annotations
 
@@ -53,12 +53,12 @@ NO_OBJECTS = ("not an object", "a number")
 @each_python
 @pytest.mark.parametrize("kind", GARBAGE)
 def test_garbage_closes_its_connection_and_no_other(agent: Agent, kind: str) -> None:
-    """With an error that has no id, since nobody knows whose it is, and a line in the log."""
+    """With an error without an id, since the caller is unknown, and a line in the log."""
     other, rude = agent.connect(), agent.connect()
     try:
         rude.write(GARBAGE[kind])
     except Closed:
-        pass  # it did not even read all of it
+        pass  # it has not even read all of it
     else:
         refusal = rude.refusal(None)
         expected = protocol.INVALID_REQUEST if kind in NO_OBJECTS else protocol.PARSE_ERROR
@@ -70,17 +70,17 @@ def test_garbage_closes_its_connection_and_no_other(agent: Agent, kind: str) -> 
     still_serves(agent)
 
 
-def test_a_line_of_the_limit_is_taken(client: Client) -> None:
+def test_a_line_of_exactly_the_limit_is_accepted(client: Client) -> None:
     message = protocol.request(1, "agent.status", {"unknown": ""})
     room = protocol.LINE_LIMIT - len(protocol.encode(message)) + 1
     message["params"]["unknown"] = "x" * room
     line = protocol.encode(message)
-    assert len(line) == protocol.LINE_LIMIT + 1  # the end of the line is not counted
+    assert len(line) == protocol.LINE_LIMIT + 1  # the end of the line does not count
     client.write(line)
     assert client.answer(1)["uptime"] > 0
 
 
-def test_empty_lines_mean_nothing(client: Client) -> None:
+def test_empty_lines_are_ignored(client: Client) -> None:
     client.write(b"\n \r\n\n")
     assert client.call("agent.status")["uptime"] > 0
 
@@ -101,7 +101,7 @@ def test_empty_lines_mean_nothing(client: Client) -> None:
         {"jsonrpc": None, "id": 1, "method": "agent.status"},
     ],
 )
-def test_what_is_no_request_is_told_so(client: Client, message: dict[str, Any]) -> None:
+def test_a_message_that_is_not_a_request_gets_an_error(client: Client, message: dict[str, Any]) -> None:
     client.write(protocol.encode(message))
     refusal = client.refusal(None)
     assert refusal is not None
@@ -119,7 +119,7 @@ def test_an_unknown_method_is_refused(client: Client, name: str) -> None:
 
 
 def test_a_notification_is_never_answered(client: Client) -> None:
-    """Neither a good one, nor one with bad params or of a method that there is not."""
+    """Neither a good one, nor one with bad params or an unknown method."""
     for name, params in (("agent.status", {}), ("task.get", {"record": 5}), ("task.get", None), ("no.such", {})):
         client.write(protocol.encode(protocol.notification(name, params)))
     assert client.call("agent.status")["uptime"] > 0
@@ -127,7 +127,7 @@ def test_a_notification_is_never_answered(client: Client) -> None:
 
 
 def test_requests_share_a_connection_and_overtake_each_other(client: Client) -> None:
-    """A slow answer does not hold a quick one, and each answer bears its own number."""
+    """A slow answer does not delay a quick one, and each answer has the id of its request."""
     numbers = [client.send("task.run", **client.order("sleep 0.1", f"r-{turn}")) for turn in range(10)]
     status = client.send("agent.status")
     assert client.answer(status)["uptime"] > 0
@@ -166,7 +166,7 @@ GOOD: dict[str, dict[str, Any]] = {
     "file.put": {
         "record": "r-fuzz-file",
         "invocation": "f-1",
-        "name": "",  # no file is ever made
+        "name": "",  # no file is ever created
         "directory": "/",
         "content": "",
         "sha256": "",
@@ -199,14 +199,14 @@ WRONG = [
 
 
 @each_python
-def test_wrong_params_are_told(agent: Agent, client: Client) -> None:
-    """Each by name, and nothing has begun."""
+def test_wrong_params_are_named(agent: Agent, client: Client) -> None:
+    """Each by its name, and nothing has started."""
     for name, wrong in WRONG:
         number = 10_000 + len(str(wrong))
         client.write(json.dumps(protocol.request(number, name, {**GOOD[name], **wrong})).encode() + b"\n")
         refusal = client.refusal(number)
         assert refusal is not None, (name, wrong)
-        # an id that cannot be one and an offset before all output are found out later
+        # invalid ids, and offsets before all output, are detected later
         late = "record" in wrong or -1 in wrong.values()
         assert refusal.number == protocol.INVALID_PARAMS or late, (name, wrong, str(refusal))
     for params in ([], "x", 5, None):
@@ -219,7 +219,7 @@ def test_wrong_params_are_told(agent: Agent, client: Client) -> None:
 
 
 def test_the_good_params_are_those_of_the_table() -> None:
-    """So that what is fuzzed below is all there is."""
+    """This proves that the fuzzing below covers all params."""
     assert {name: set(method.fields) for name, method in methods.METHODS.items()} == {
         name: set(params) for name, params in GOOD.items()
     }
@@ -230,7 +230,7 @@ def test_the_good_params_are_those_of_the_table() -> None:
 
 @pytest.fixture
 def fuzzed(make_agent: MakeAgent) -> Iterator[Agent]:
-    """An agent that has seen some requests already, and is no larger at the end than it was then."""
+    """An agent that has answered some requests already, and must be no larger at the end."""
     agent = make_agent().start()
     client = agent.connect()
     for _ in range(20):
@@ -252,7 +252,7 @@ ANY = st.recursive(
 
 @st.composite
 def calls(draw: st.DrawFn) -> tuple[str, Any]:
-    """A method with its params, some of them replaced, added or left out; now and then with something else."""
+    """A method with its params, some of them replaced, added or missing; sometimes something else."""
     name = draw(st.sampled_from(sorted(GOOD)))
     if draw(st.integers(0, 9)) == 0:
         return name, draw(ANY)
@@ -281,7 +281,7 @@ def fuzz_methods(agent: Agent, wanted: list[tuple[str, Any]]) -> None:
 
 
 class _Everything(dict):  # type: ignore[type-arg]
-    """Takes every notification and keeps none."""
+    """Accepts every notification and keeps none."""
 
     def __missing__(self, record: str) -> _Everything:
         return self
@@ -293,14 +293,14 @@ class _Everything(dict):  # type: ignore[type-arg]
 @each_python
 @FUZZ
 @given(wanted=st.lists(calls(), min_size=1, max_size=12))
-def test_any_params_get_an_answer(fuzzed: Agent, wanted: list[tuple[str, Any]]) -> None:
+def test_any_params_are_answered(fuzzed: Agent, wanted: list[tuple[str, Any]]) -> None:
     fuzz_methods(fuzzed, wanted)
 
 
 @each_python
 @FUZZ
 @given(data=st.lists(st.binary(max_size=200) | st.sampled_from([b"\n", b"{", b'"', b"}\n", b"[[", b'{"id":1}\n'])))
-def test_any_bytes_get_an_answer_or_an_end(fuzzed: Agent, data: list[bytes]) -> None:
+def test_any_bytes_are_answered_or_close_the_connection(fuzzed: Agent, data: list[bytes]) -> None:
     with fuzzed.connect() as client:
         try:
             client.write(b"".join(data) + b"\n")

@@ -1,4 +1,4 @@
-"""A controller's home, an agent that is its own, and the ways to reach it."""
+"""The home of a controller, an agent of that controller, and the transports to it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def place(starts_processes: None, archive: Path, isolation: Path, no_leaks: None) -> Iterator[Place]:
-    """An agent that is furnished and not started yet."""
+    """An agent that is installed and not started yet."""
     made = furnish(archive, isolation, Home(isolation / "assist"))
     yield made
     made.agent.close()

@@ -1,4 +1,4 @@
-"""What agents say, field by field and over every way: an odd value is refused, and harms nobody but that agent."""
+"""Answers of agents, field by field and over every transport: an odd value is refused, and harms only that agent."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ MISSING = object()
 DEEP = json.loads("[" * 200 + "]" * 200)
 ENORMOUS = "é" * 20_000
 
-# No field of the table takes one of these.
+# No field of the table accepts one of these.
 ODD: dict[str, object] = {
     "10^50": 10**50,
     "-10^50": -(10**50),
@@ -51,7 +51,7 @@ ODD: dict[str, object] = {
     "enormous": ENORMOUS,
     "many": ["a"] * 20_000,
 }
-# What some fields take and others do not; what is taken has to be of use.
+# Values that some fields accept and others do not; accepted values must be usable.
 DOUBTFUL: dict[str, object] = {
     "missing": MISSING,
     "null": None,
@@ -73,7 +73,7 @@ DOUBTFUL: dict[str, object] = {
 
 
 class Agent:
-    """A hostile agent at one address; ``said`` is what it says to the next requests instead of the truth."""
+    """A hostile agent at one address; ``said`` is its answer to the next requests instead of the true one."""
 
     def __init__(self) -> None:
         self.said: list[bytes] | None = None
@@ -87,7 +87,7 @@ class Agent:
 
 @pytest.fixture(params=WAYS)
 def agent(request: pytest.FixtureRequest, isolation: Path, no_leaks: None) -> Iterator[Agent]:
-    """A hostile agent, to be reached by each of the ways."""
+    """A hostile agent, reached by each transport."""
     made, way, port = Agent(), request.param, free_port()
     path = isolation / "there" / "agentd.sock"
     path.parent.mkdir()
@@ -108,7 +108,7 @@ def agent(request: pytest.FixtureRequest, isolation: Path, no_leaks: None) -> It
 
 
 def certified(isolation: Path) -> ssl.SSLContext:
-    """What an agent shows whose certificate is good."""
+    """The certificate files of an agent with a valid certificate."""
     home, now = Home(isolation / "assist"), datetime.now(timezone.utc)
     pki.prepare(home, CONTROLLER, now)
     credentials = pki.agent_credentials(home, CONTROLLER, hostile.INSTANCE, now)
@@ -138,7 +138,7 @@ def within_reason(work: Awaitable[None]) -> None:
 
 
 def paths(kind: FieldKind) -> Iterator[tuple[str | int, ...]]:
-    """Every place in a value of this kind."""
+    """Return the path of every value inside a value of this kind."""
     while isinstance(kind, May | OrNull):
         kind = kind.kind
     if isinstance(kind, ListOf):
@@ -150,7 +150,7 @@ def paths(kind: FieldKind) -> Iterator[tuple[str | int, ...]]:
 
 
 def put(document: Any, path: tuple[str | int, ...], value: object) -> None:
-    """Put a value at a place of a document, or take away what is there."""
+    """Set the value at a path of a document, or remove it."""
     *before, last = path
     for step in before:
         document = document[step]
@@ -161,7 +161,7 @@ def put(document: Any, path: tuple[str | int, ...], value: object) -> None:
 
 
 def true_message(method: str) -> tuple[list[dict[str, Any]], dict[str, Any], list[dict[str, Any]], str]:
-    """An honest answer or notification, what comes before and after it, and the key under which the fields stand."""
+    """A true answer or notification, what comes before and after it, and the key of the fields."""
     is_answer = method not in NOTIFICATIONS
     asked = {"record": RECORD, "records": [RECORD]} if is_answer else {"record": RECORD, "watch": {}}
     said = hostile.honest({"id": "ID", "method": method if is_answer else "task.run", "params": asked})
@@ -174,11 +174,11 @@ def true_message(method: str) -> tuple[list[dict[str, Any]], dict[str, Any], lis
 
 
 def cases() -> Iterator[tuple[str, tuple[str | int, ...], str, list[bytes], bool]]:
-    """Every field of the table with every odd value: method, place, name of the value, what is said, surely refused."""
+    """Every field of the table with every odd value: method, path, name of the value, message, surely refused."""
     for method, kind in {**ANSWERS, **NOTIFICATIONS}.items():
         before, message, after, key = true_message(method)
         for path in paths(kind):
-            if path == ("record",) and method in NOTIFICATIONS:  # then it belongs to nobody
+            if path == ("record",) and method in NOTIFICATIONS:  # then it belongs to no request
                 continue
             for name, value in {**ODD, **DOUBTFUL}.items():
                 lie = copy.deepcopy(message)
@@ -196,14 +196,14 @@ def dumped(message: dict[str, Any]) -> bytes:
 
 
 async def asked(client: Client, method: str, record: str) -> object:
-    """What is heard of a request, or of the watch that the notification ``method`` belongs to."""
+    """Return the answer to a request, or the output of the watch that the notification ``method`` belongs to."""
     if method not in NOTIFICATIONS:
         return await client.call(method, {"record": record})
     await client.run({"record": record})
     return [event async for event in client.watch(record)]
 
 
-def test_every_field_with_every_odd_value_is_refused_or_of_use(agent: Agent, isolation: Path) -> None:
+def test_every_odd_value_of_every_field_is_refused_or_usable(agent: Agent, isolation: Path) -> None:
     async def work() -> None:
         client = await connect(agent, isolation)
         for number, (method, path, name, said, is_odd) in enumerate(cases()):
@@ -228,7 +228,7 @@ def test_every_field_with_every_odd_value_is_refused_or_of_use(agent: Agent, iso
     within_reason(work())
 
 
-# what is no message, or belongs to nobody
+# lines that are not messages, or belong to no request
 
 ENDS: dict[str, bytes] = {
     "not JSON": b"hello\n",
@@ -261,7 +261,7 @@ HARMLESS: dict[str, bytes] = {
 TRUE = b'{"jsonrpc":"2.0","id":"ID","result":{"record":"r-record","state":"Running"}}\n'
 
 
-def test_what_is_no_message_ends_the_connection_with_a_reason(agent: Agent, isolation: Path) -> None:
+def test_a_line_that_is_not_a_message_closes_the_connection_with_a_reason(agent: Agent, isolation: Path) -> None:
     async def work() -> None:
         for name, data in ENDS.items():
             client = await connect(agent, isolation)
@@ -275,7 +275,7 @@ def test_what_is_no_message_ends_the_connection_with_a_reason(agent: Agent, isol
     within_reason(work())
 
 
-def test_what_is_for_nobody_is_passed_over(agent: Agent, isolation: Path) -> None:
+def test_messages_for_nobody_are_skipped(agent: Agent, isolation: Path) -> None:
     async def work() -> None:
         client = await connect(agent, isolation)
         for name, data in HARMLESS.items():
@@ -288,7 +288,7 @@ def test_what_is_for_nobody_is_passed_over(agent: Agent, isolation: Path) -> Non
     within_reason(work())
 
 
-def test_the_wrong_record_and_bytes_that_are_not_next_are_refused(agent: Agent, isolation: Path) -> None:
+def test_a_wrong_record_and_wrong_offsets_are_refused(agent: Agent, isolation: Path) -> None:
     async def work() -> None:
         client = await connect(agent, isolation)
         agent.said = [TRUE.replace(b"r-record", b"r-2")]
@@ -311,7 +311,7 @@ def test_the_wrong_record_and_bytes_that_are_not_next_are_refused(agent: Agent, 
     within_reason(work())
 
 
-def test_bytes_that_come_twice_are_taken_once(agent: Agent, isolation: Path) -> None:
+def test_bytes_that_come_twice_are_read_one_time(agent: Agent, isolation: Path) -> None:
     request = {"id": "ID", "method": "task.run", "params": {"record": RECORD, "watch": {}}}
     run, output, end = map(dumped, hostile.honest(request))
     longer = output.replace(protocol.pack(b"good\n").encode(), protocol.pack(b"good\nmore").encode())
@@ -327,7 +327,7 @@ def test_bytes_that_come_twice_are_taken_once(agent: Agent, isolation: Path) -> 
     within_reason(work())
 
 
-def test_a_watch_that_was_left_is_not_mixed_with_the_next(agent: Agent, isolation: Path) -> None:
+def test_an_ended_watch_is_not_mixed_with_the_next(agent: Agent, isolation: Path) -> None:
     async def work() -> None:
         client = await connect(agent, isolation)
         async with contextlib.aclosing(client.watch(RECORD)) as events:
@@ -339,7 +339,7 @@ def test_a_watch_that_was_left_is_not_mixed_with_the_next(agent: Agent, isolatio
     within_reason(work())
 
 
-def test_half_a_line_is_waited_for_and_its_end_tells(agent: Agent, isolation: Path) -> None:
+def test_an_incomplete_line_waits_for_its_end(agent: Agent, isolation: Path) -> None:
     async def work() -> None:
         client = await connect(agent, isolation)
         agent.said = [TRUE[:40]]
@@ -352,7 +352,7 @@ def test_half_a_line_is_waited_for_and_its_end_tells(agent: Agent, isolation: Pa
     within_reason(work())
 
 
-def test_an_odd_greeting_is_that_of_no_agent(agent: Agent, isolation: Path) -> None:
+def test_an_odd_hello_is_refused(agent: Agent, isolation: Path) -> None:
     greeting = hostile.honest({"id": "ID", "method": "agent.hello", "params": {}})[0]
 
     async def greet(path: tuple[str | int, ...], value: object) -> None:
@@ -374,7 +374,7 @@ def test_an_odd_greeting_is_that_of_no_agent(agent: Agent, isolation: Path) -> N
 
 
 def test_the_table_is_strict_about_kinds() -> None:
-    """What the ways above cannot show, since JSON has one sort of text and of numbers."""
+    """Not visible above, since JSON has one kind of text and of number."""
     status = hostile.honest({"id": 1, "method": "agent.status", "params": {}})[0]["result"]
     check: Callable[[object], dict[str, Any]] = ANSWERS["agent.status"].check
     assert check({**status, "more": 1}).keys() == ANSWERS["agent.status"].fields.keys()

@@ -1,4 +1,4 @@
-"""What follows ``ssh:`` in an address."""
+"""Destinations: the text after ``ssh:`` in an address."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from assist_cli.errors import InvalidParameter
         ("web1?identity=/k%26%20y&jump=a@b:1,c", Destination("web1", identity="/k& y", jump="a@b:1,c")),
     ],
 )
-def test_a_destination_is_read_and_written_alike(text: str, meant: Destination) -> None:
+def test_reading_and_writing_a_destination_round_trips(text: str, meant: Destination) -> None:
     assert parse(text) == meant
     assert parse(str(meant)) == meant
 
@@ -35,7 +35,7 @@ def test_a_destination_is_read_and_written_alike(text: str, meant: Destination) 
         *("web1?jump=a?sudo", "a/b", "[::1", "web1?jump=a,,b"),
     ],
 )
-def test_what_is_no_destination_or_means_something_to_a_shell_is_refused(text: str) -> None:
+def test_an_invalid_destination_or_one_with_shell_characters_is_refused(text: str) -> None:
     with pytest.raises(InvalidParameter) as caught:
         parse(text)
     assert caught.value.code == "InvalidAddress"

@@ -1,4 +1,4 @@
-"""The agent of this machine: started on first use, one for all, replaced when it was killed."""
+"""The agent of this machine: started on first use, shared by all, replaced when it was killed."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ async def connect(rooms: Home, instance: str | None = None) -> Client:
 
 
 def instance_of(rooms: Home) -> str:
-    """The id that an agent says, which is started when it does not run."""
+    """The id of the agent, which is started if it does not run."""
 
     async def ask() -> str:
         client = await connect(rooms)
@@ -73,7 +73,7 @@ def test_it_is_started_on_first_use_and_found_again(rooms: Home) -> None:
     assert (rooms.logs / "agentd.log").read_text()
 
 
-def test_its_log_begins_anew_when_it_has_become_long(rooms: Home) -> None:
+def test_a_long_log_is_shortened(rooms: Home) -> None:
     log = rooms.folder(rooms.logs) / "agentd.log"
     log.write_bytes(b"x" * (1 << 20) + b" the end\n")
     instance_of(rooms)
@@ -81,7 +81,7 @@ def test_its_log_begins_anew_when_it_has_become_long(rooms: Home) -> None:
     assert log.read_text().count("serves on") == 1
 
 
-def test_it_is_nobodys_child_and_has_its_own_session(rooms: Home) -> None:
+def test_it_has_no_parent_and_its_own_session(rooms: Home) -> None:
     instance_of(rooms)
     pid = listener(rooms)
     assert pid is not None
@@ -122,7 +122,7 @@ def test_a_home_with_a_long_name(isolation: Path) -> None:
         processes.stop_agent(rooms.agent)
 
 
-def test_one_that_cannot_start_is_told_with_its_last_word(rooms: Home) -> None:
+def test_an_agent_that_cannot_start_is_reported_with_its_last_log_line(rooms: Home) -> None:
     rooms.folder(rooms.agent)
     (rooms.agent / "agentd.conf").write_text("task_limit = many\n")
     with pytest.raises(ClientNotRunning, match="'many' is not a number") as caught:
@@ -138,8 +138,8 @@ def test_another_instance_than_the_expected_one_is_refused(rooms: Home) -> None:
     asyncio.run(work())
 
 
-def test_a_start_does_not_hold_up_the_event_loop(rooms: Home) -> None:
-    """The other instances of an invocation are served while this machine's agent starts."""
+def test_a_start_does_not_block_the_event_loop(rooms: Home) -> None:
+    """The other instances of an invocation are served while the agent of this machine starts."""
 
     async def work() -> None:
         running = asyncio.create_task(connect(rooms))
@@ -154,7 +154,7 @@ def test_a_start_does_not_hold_up_the_event_loop(rooms: Home) -> None:
     assert threading.active_count() == 1
 
 
-def test_what_is_no_address_is_refused(rooms: Home) -> None:
+def test_an_invalid_address_is_refused(rooms: Home) -> None:
     async def work(text: str) -> None:
         with pytest.raises(InvalidParameter, match="cannot use the address"):
             await address.connect(text, home=rooms, controller="c0ffee", timeouts=DEFAULTS.agent)

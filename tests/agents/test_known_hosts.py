@@ -1,4 +1,4 @@
-"""known_hosts files: what a line means, as ssh-keygen reads it."""
+"""known_hosts files: the meaning of a line, as ssh-keygen reads it."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_patterns(tmp_path: Path, patterns: str, name: str, fits: bool) -> None:
     assert bool(known_hosts.find([file], name)) is fits
 
 
-def test_markers_and_places_are_told_and_broken_lines_passed_over(tmp_path: Path) -> None:
+def test_markers_and_places_are_reported_and_broken_lines_skipped(tmp_path: Path) -> None:
     one, two = tmp_path / "one", tmp_path / "two"
     one.write_text(f"@revoked web1 {LINE}\nweb1\nweb1 ssh-ed25519 ???\n")
     two.write_bytes(f"\xff\n@cert-authority * {LINE}\n".encode("latin-1"))
@@ -54,7 +54,7 @@ def test_markers_and_places_are_told_and_broken_lines_passed_over(tmp_path: Path
 
 @pytest.mark.usefixtures("starts_processes")
 @pytest.mark.parametrize("hashed", [False, True])
-def test_what_is_added_is_found_by_us_and_by_ssh_keygen(tmp_path: Path, hashed: bool) -> None:
+def test_an_added_key_is_found_by_us_and_by_ssh_keygen(tmp_path: Path, hashed: bool) -> None:
     file = tmp_path / "ssh" / "known_hosts"
     (tmp_path / "ssh").mkdir()
     file.write_text(f"# no end of line\nother {LINE}")

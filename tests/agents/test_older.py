@@ -1,4 +1,4 @@
-"""An agent that is one minor version back: it leaves out what it does not know, and the controller does without."""
+"""An agent of the previous minor version: it ignores params that it does not know, and the controller works without."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ RESULT = {
 
 
 class Older:
-    """The end of such an agent: it watches when it is asked by ``task.watch``, and not before."""
+    """The server side of such an agent: it watches on ``task.watch``, and not earlier."""
 
     def __init__(self) -> None:
         self.asked: list[str] = []
@@ -48,7 +48,7 @@ class Older:
         writer.write(protocol.encode(protocol.notification(method, {"record": "r-1", **params})))
 
 
-def test_a_launcher_is_not_sent_to_an_agent_that_would_pass_it_over(isolation: Path) -> None:
+def test_a_launcher_is_not_sent_to_an_agent_that_would_ignore_it(isolation: Path) -> None:
     older = Older()
 
     async def work() -> None:
@@ -65,7 +65,7 @@ def test_a_launcher_is_not_sent_to_an_agent_that_would_pass_it_over(isolation: P
     assert older.asked == ["task.run", "task.watch"]
 
 
-def test_a_watch_that_did_not_come_with_the_task_is_asked_for(isolation: Path) -> None:
+def test_a_watch_that_did_not_start_with_the_task_is_requested(isolation: Path) -> None:
     older = Older()
 
     async def work() -> list[object]:

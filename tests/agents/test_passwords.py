@@ -1,4 +1,4 @@
-"""Passwords, against a server in this process: a real sshd would take only those of this machine's users."""
+"""Passwords, against a server in this process: a real sshd accepts only passwords of users of this machine."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from assist_cli.agents.ssh import login
 from assist_cli.errors import ClientAuthFailed
 from assist_cli.model.timeouts import DEFAULTS
 
-pytestmark = pytest.mark.usefixtures("starts_processes")  # ssh is asked for the configuration
+pytestmark = pytest.mark.usefixtures("starts_processes")  # ssh reads the configuration
 
 PASSWORD = "open sesame"
 
 
-class Doorkeeper(paramiko.ServerInterface):
-    """Lets ann in, by her password only."""
+class PasswordServer(paramiko.ServerInterface):
+    """Accepts only ann, and only with her password."""
 
     def __init__(self) -> None:
         self.heard: list[str] = []
@@ -38,22 +38,22 @@ class Doorkeeper(paramiko.ServerInterface):
 
 
 @contextlib.contextmanager
-def kept(doorkeeper: Doorkeeper) -> Iterator[Destination]:
-    """A server on 127.0.0.1 that takes one connection."""
+def kept(passwords: PasswordServer) -> Iterator[Destination]:
+    """A server on 127.0.0.1 that accepts one connection."""
     key = paramiko.ECDSAKey.generate()
-    with socket.create_server(("127.0.0.1", 0)) as door:
-        port = door.getsockname()[1]
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
         known = Path("~/.ssh/known_hosts").expanduser()
         known.parent.mkdir(exist_ok=True)
         known.write_text(f"[127.0.0.1]:{port} {key.get_name()} {key.get_base64()}\n")
         ends: list[paramiko.Transport] = []
 
         def serve() -> None:
-            transport = paramiko.Transport(door.accept()[0])
+            transport = paramiko.Transport(listener.accept()[0])
             ends.append(transport)
             transport.add_server_key(key)
-            with contextlib.suppress(paramiko.SSHException, EOFError):  # whoever leaves at once
-                transport.start_server(server=doorkeeper)
+            with contextlib.suppress(paramiko.SSHException, EOFError):  # the client disconnects immediately
+                transport.start_server(server=passwords)
 
         logging.getLogger("paramiko").setLevel(logging.CRITICAL)
         thread = threading.Thread(target=serve)
@@ -66,9 +66,9 @@ def kept(doorkeeper: Doorkeeper) -> Iterator[Destination]:
             ends[0].close()
 
 
-def test_a_password_is_asked_for_again_and_passed_to_nobody_else(caplog: pytest.LogCaptureFixture) -> None:
-    doorkeeper, prompts, answers = Doorkeeper(), [], iter(["wrong", PASSWORD])
-    with kept(doorkeeper) as where:
+def test_a_wrong_password_is_asked_for_again_and_sent_to_no_other_host(caplog: pytest.LogCaptureFixture) -> None:
+    passwords, prompts, answers = PasswordServer(), [], iter(["wrong", PASSWORD])
+    with kept(passwords) as where:
 
         def ask(prompt: str) -> str:
             prompts.append(prompt)
@@ -76,23 +76,23 @@ def test_a_password_is_asked_for_again_and_passed_to_nobody_else(caplog: pytest.
 
         with caplog.at_level(logging.DEBUG):
             assert login.log_in(where, DEFAULTS.agent, ask=ask).by == "password"
-        assert login.log_in(where, DEFAULTS.agent).by == "password"  # it is kept, and asks nobody
+        assert login.log_in(where, DEFAULTS.agent).by == "password"  # the connection is pooled, and asks nobody
     assert prompts == ["Password of ann@127.0.0.1: "] * 2
-    assert doorkeeper.heard == ["wrong", PASSWORD]
+    assert passwords.heard == ["wrong", PASSWORD]
     assert PASSWORD not in caplog.text
 
 
-def test_three_wrong_passwords_are_enough() -> None:
-    doorkeeper = Doorkeeper()
-    with kept(doorkeeper) as where:
+def test_it_stops_after_three_wrong_passwords() -> None:
+    passwords = PasswordServer()
+    with kept(passwords) as where:
         with pytest.raises(ClientAuthFailed, match="the password is wrong") as caught:
             login.log_in(where, DEFAULTS.agent, ask=lambda prompt: "guess")
         assert "guess" not in caught.value.message + caught.value.hint
-    assert doorkeeper.heard == ["guess"] * 3
+    assert passwords.heard == ["guess"] * 3
 
 
-def test_without_anybody_to_ask_none_is_tried() -> None:
-    doorkeeper = Doorkeeper()
-    with kept(doorkeeper) as where, pytest.raises(ClientAuthFailed, match="no key to try; it accepts password"):
+def test_without_a_person_to_ask_no_password_is_tried() -> None:
+    passwords = PasswordServer()
+    with kept(passwords) as where, pytest.raises(ClientAuthFailed, match="no key to try; it accepts password"):
         login.log_in(where, DEFAULTS.agent)
-    assert doorkeeper.heard == []
+    assert passwords.heard == []

@@ -1,4 +1,4 @@
-"""Agents by way of a real sshd: one login for all, keys of hosts and users as ssh(1) has them, and what goes wrong."""
+"""Agents over a real sshd: one login for all connections, host and user keys as in ssh(1), and failures."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def test_many_connections_are_one_login(installed: Sshd, started: Place) -> None
     assert installed.logins() == 1
 
 
-def test_a_login_that_was_lost_is_made_again(installed: Sshd) -> None:
+def test_a_lost_login_is_repeated(installed: Sshd) -> None:
     async def work() -> None:
         client = await bridge.connect(to(installed), DEFAULTS.agent)
         await client.greet("c0ffee", "1", DEFAULTS.agent.greeting)
@@ -105,7 +105,7 @@ def test_a_login_that_was_lost_is_made_again(installed: Sshd) -> None:
 
 
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
-def test_a_forked_process_logs_in_anew_and_leaves_the_login_of_its_parent_alone(server: Sshd) -> None:
+def test_a_forked_process_logs_in_again_and_keeps_the_login_of_its_parent_open(server: Sshd) -> None:
     here = login.log_in(to(server), DEFAULTS.agent)
     child = os.fork()
     if child == 0:
@@ -117,7 +117,7 @@ def test_a_forked_process_logs_in_anew_and_leaves_the_login_of_its_parent_alone(
     assert here.run("echo here").stdout == b"here\n"
 
 
-def test_what_the_login_shell_says_of_its_own_is_passed_over(installed: Sshd, started: Place) -> None:
+def test_the_output_of_a_login_shell_is_skipped(installed: Sshd, started: Place) -> None:
     (installed.home / ".bashrc").write_text('echo "{welcome}"; echo \'{"jsonrpc": "2.0"}\'\n')
     assert hello(to(installed)).instance == started.instance
 
@@ -128,13 +128,13 @@ def test_a_connection_that_nobody_waits_for_is_closed(installed: Sshd) -> None:
             await asyncio.wait_for(bridge.connect(to(installed), DEFAULTS.agent), 0.01)
 
     asyncio.run(work())
-    login.log_in(to(installed), DEFAULTS.agent)  # waits for the login that is under way
+    login.log_in(to(installed), DEFAULTS.agent)  # waits for the login in progress
 
 
-# who is there
+# host keys
 
 
-def test_an_unknown_host_key_is_refused_and_the_hint_is_what_to_type(isolation: Path, no_leaks: None) -> None:
+def test_an_unknown_host_key_is_refused_with_the_command_to_accept_it(isolation: Path, no_leaks: None) -> None:
     with sshd.serving(isolation / "sshd", trusted=False) as server:
         error = refusal(to(server))
         assert isinstance(error, ClientAuthFailed)
@@ -193,7 +193,7 @@ def test_a_revoked_host_key_is_refused(server: Sshd) -> None:
     assert "revokes its host key" in refusal(to(server)).message
 
 
-# who we are
+# user keys
 
 
 def test_a_key_that_others_can_read_is_not_used(server: Sshd) -> None:
@@ -215,24 +215,24 @@ def test_a_user_who_is_not_let_in_is_told_which_keys_were_tried(server: Sshd) ->
     assert error.hint.endswith(f"ssh-copy-id -p {server.port} {server.user}@{server.address}")
 
 
-def test_without_any_key_the_message_says_what_sshd_takes(server: Sshd) -> None:
+def test_without_a_key_the_message_names_the_methods_of_sshd(server: Sshd) -> None:
     user_file("id_ed25519").unlink()
     error = refusal(to(server))
     assert "there is no key to try; it accepts publickey" in error.message
 
 
-def test_a_key_that_was_named_is_used(server: Sshd, isolation: Path) -> None:
+def test_a_named_key_is_used(server: Sshd, isolation: Path) -> None:
     public = sshd.new_key(isolation / "keys" / "fleet key")
     (server.folder / "authorized_keys").write_text(public)
     where = destination.parse(str(to(server, identity=str(isolation / "keys" / "fleet key"))))
     assert login.log_in(where, DEFAULTS.agent).by == str(isolation / "keys" / "fleet key")
 
 
-def test_a_key_that_is_named_and_absent_is_named_in_the_error(server: Sshd, isolation: Path) -> None:
+def test_a_missing_named_key_is_named_in_the_error(server: Sshd, isolation: Path) -> None:
     assert f"{isolation}/none cannot be used (No such file" in refusal(to(server, identity=f"{isolation}/none")).message
 
 
-def test_a_locked_key_is_used_through_the_ssh_agent_and_asked_for_otherwise(
+def test_an_encrypted_key_is_used_through_the_ssh_agent_or_its_passphrase_is_asked_for(
     server: Sshd, isolation: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     key = isolation / "locked"
@@ -250,7 +250,7 @@ def test_a_locked_key_is_used_through_the_ssh_agent_and_asked_for_otherwise(
         login.hang_up()
 
 
-def test_the_agent_that_is_configured_is_asked(server: Sshd, isolation: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_configured_agent_is_used(server: Sshd, isolation: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     key = isolation / "locked"
     (server.folder / "authorized_keys").write_text(sshd.new_key(key, passphrase="open sesame"))
     monkeypatch.setenv("SSH_AUTH_SOCK", "/no/such/agent")
@@ -268,7 +268,7 @@ def ssh_agent(path: Path, key: Path, passphrase: str) -> Iterator[str]:
     with subprocess.Popen([need("ssh-agent"), "-D", "-a", path], stdout=subprocess.PIPE) as process:
         try:
             assert process.stdout is not None
-            process.stdout.readline()  # it says where it listens, and does
+            process.stdout.readline()  # the agent prints its address and goes on
             environment = {**os.environ, "SSH_AUTH_SOCK": str(path), "SSH_ASKPASS": str(answer), "DISPLAY": "none"}
             subprocess.run(
                 ["setsid", "-w", need("ssh-add"), "-q", key], env=environment, stdin=subprocess.DEVNULL, check=True
@@ -278,10 +278,10 @@ def ssh_agent(path: Path, key: Path, passphrase: str) -> Iterator[str]:
             process.terminate()
 
 
-# the way there
+# configuration, jump hosts, proxy commands
 
 
-def test_the_configuration_of_the_user_is_heeded(server: Sshd, isolation: Path) -> None:
+def test_the_configuration_of_the_user_is_used(server: Sshd, isolation: Path) -> None:
     public = sshd.new_key(isolation / "configured")
     (server.folder / "authorized_keys").write_text(public)
     known = isolation / "known"
@@ -295,7 +295,7 @@ def test_the_configuration_of_the_user_is_heeded(server: Sshd, isolation: Path) 
     assert login.log_in(Destination("web1"), DEFAULTS.agent).by == f"{isolation}/configured"
 
 
-def test_a_jump_host_is_one_login_for_all_that_go_through_it(server: Sshd, isolation: Path) -> None:
+def test_a_jump_host_is_one_login_for_all_connections_through_it(server: Sshd, isolation: Path) -> None:
     with sshd.serving(isolation / "one") as one, sshd.serving(isolation / "two") as two:
         assert login.log_in(to(one, jump=server.place), DEFAULTS.agent).run("echo one").stdout == b"one\n"
         user_file("config").write_text(f"Host {two.address}\n  ProxyJump {server.place}\n")
@@ -307,11 +307,11 @@ RELAY = """\
 import os, socket, sys, threading
 with open(sys.argv[1], "a") as file:
     print(sys.argv[4:], file=file)
-door = socket.create_connection((sys.argv[2], int(sys.argv[3])))
+sock = socket.create_connection((sys.argv[2], int(sys.argv[3])))
 def out():
-    while data := door.recv(65536): os.write(1, data)
+    while data := sock.recv(65536): os.write(1, data)
 threading.Thread(target=out, daemon=True).start()
-while data := os.read(0, 65536): door.sendall(data)
+while data := os.read(0, 65536): sock.sendall(data)
 """
 
 
@@ -342,7 +342,7 @@ def test_a_proxy_command_gets_the_same_words_as_from_ssh(server: Sshd, isolation
     assert f"['hidden.example', '22002', '{server.user}', 'hidden'" in ours
 
 
-def test_a_proxy_command_is_ended_with_the_login(server: Sshd, isolation: Path) -> None:
+def test_a_proxy_command_ends_with_the_login(server: Sshd, isolation: Path) -> None:
     relay = isolation / "relay.py"
     relay.write_text(RELAY)
     user_file("config").write_text(
@@ -379,7 +379,7 @@ def test_a_jump_host_has_its_own_configuration(server: Sshd, isolation: Path) ->
         assert bastion.logins() == 1
 
 
-# what goes wrong
+# failures
 
 
 def test_a_port_where_nothing_listens() -> None:
@@ -389,18 +389,18 @@ def test_a_port_where_nothing_listens() -> None:
     assert f"nothing listens on port {port}" in error.message
 
 
-def test_a_machine_that_takes_the_connection_and_says_nothing_is_given_up_in_time() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as door:
+def test_a_machine_that_accepts_and_says_nothing_times_out() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
         began = time.monotonic()
-        error = refusal(Destination("127.0.0.1", port=door.getsockname()[1]), until=began + 0.5)
+        error = refusal(Destination("127.0.0.1", port=listener.getsockname()[1]), until=began + 0.5)
         assert isinstance(error, ClientNotOnline)
         assert time.monotonic() - began < 3
     login.hang_up()
 
 
-def test_something_else_than_sshd() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as door:
-        where = Destination("127.0.0.1", port=door.getsockname()[1])
+def test_a_server_that_is_not_sshd() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        where = Destination("127.0.0.1", port=listener.getsockname()[1])
 
         async def work() -> AgentError:
             with pytest.raises(AgentError) as caught:
@@ -410,8 +410,8 @@ def test_something_else_than_sshd() -> None:
         async def both() -> AgentError:
             connecting = asyncio.ensure_future(work())
             loop = asyncio.get_running_loop()
-            door.setblocking(False)
-            end, _ = await loop.sock_accept(door)
+            listener.setblocking(False)
+            end, _ = await loop.sock_accept(listener)
             with end:
                 await loop.sock_sendall(end, b"HTTP/1.1 400 Bad Request\r\n" * 200)
             return await connecting
@@ -420,7 +420,7 @@ def test_something_else_than_sshd() -> None:
     login.hang_up()
 
 
-def test_a_name_that_nobody_knows() -> None:
+def test_an_unknown_name() -> None:
     error = refusal(Destination("no-such-machine.invalid"))
     assert isinstance(error, ClientNotOnline)
     assert "the name 'no-such-machine.invalid' cannot be resolved" in error.message
@@ -434,7 +434,7 @@ def silence(where: Destination) -> AgentError:
     return caught.value
 
 
-def test_a_machine_without_an_agent_is_told_apart_from_one_whose_agent_does_not_run(server: Sshd) -> None:
+def test_a_machine_without_an_agent_differs_from_one_whose_agent_does_not_run(server: Sshd) -> None:
     error = silence(to(server))
     assert isinstance(error, ClientNotRunning)
     assert error.message == f"cannot reach the agent on '{server.place}': it is not installed"
@@ -456,8 +456,8 @@ exec "$@"
 """
 
 
-def test_sudo_is_told_not_to_ask_and_its_refusal_is_the_message(started: Place, isolation: Path) -> None:
-    """A stand-in for sudo that knows of one option: the real one asks the real sudoers of this machine."""
+def test_sudo_never_asks_and_its_refusal_is_the_message(started: Place, isolation: Path) -> None:
+    """A stand-in for sudo with one option: the real one reads the real sudoers of this machine."""
     programs = isolation / "programs"
     programs.mkdir()
     (programs / "sudo").write_text(SUDO)

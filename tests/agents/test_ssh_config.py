@@ -1,7 +1,7 @@
-"""The user's SSH configuration: a folder of snippets, read by OpenSSH's client and by our own reader.
+"""The SSH configuration of the user: a folder of snippets, read by the client of OpenSSH and by our own reader.
 
-The first line of a snippet is ``# ssh DESTINATION…``, what is asked for. ``# needs ssh`` behind it says that our own
-reader has to refuse it, ``# refused`` that both have to, ``# refused by ssh alone`` that it may be read without ssh.
+The first line of a snippet is ``# ssh DESTINATION…``, the lookup. ``# needs ssh`` after it means that our own
+reader must refuse it, ``# refused`` that both must, ``# refused by ssh alone`` that our own reader accepts it.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def by_ourselves(where: Destination) -> config.Settings:
 
 
 def outcome(read: Callable[[Destination], config.Settings], where: Destination) -> config.Settings | str:
-    """The settings, or why there are none."""
+    """The settings, or the reason why there are none."""
     try:
         return read(where)
     except (ValueError, AssistError) as error:
@@ -85,11 +85,11 @@ def compare(where: Destination, notes: list[str], what: str) -> None:
         assert ssh == ours, what
 
 
-# asking ssh
+# calls of ssh
 
 
 def stand_in(script: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have a shell script found in the place of ssh; ``$SSH`` is the real one in it."""
+    """Put a shell script in the place of ssh; ``$SSH`` is the real one in it."""
     monkeypatch.setenv("SSH", str(need("ssh")))
     folder.mkdir()
     (folder / "ssh").write_text(f"#!/bin/sh\n{script}\n")
@@ -101,7 +101,7 @@ def read(where: Destination, seconds: float = GUARD) -> config.Settings:
     return config.settings(where, time.monotonic() + seconds)
 
 
-def test_ssh_is_asked_once_for_each_destination_and_eight_times_at_most_at_a_time(
+def test_ssh_is_called_one_time_for_each_destination_and_at_most_eight_at_a_time(
     isolation: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     log = isolation / "log"
@@ -129,7 +129,7 @@ def test_a_refusal_of_ssh_is_one_line_that_names_file_and_line(isolation: Path) 
         read(Destination("z"))
 
 
-def test_what_takes_too_long_is_ended_with_all_that_it_started(isolation: Path) -> None:
+def test_a_slow_ssh_is_killed_with_all_its_children(isolation: Path) -> None:
     need("ssh")
     (user_folder() / "config").write_text(f'Match exec "echo $$ > {isolation}/pid; sleep 60; true"\n  Port 5\n')
     began = time.monotonic()
@@ -142,7 +142,7 @@ def test_what_takes_too_long_is_ended_with_all_that_it_started(isolation: Path) 
     assert read(Destination("x")).port == 5
 
 
-def test_what_a_match_leaves_running_is_not_waited_for(isolation: Path) -> None:
+def test_a_process_left_by_a_match_is_not_waited_for(isolation: Path) -> None:
     need("ssh")
     (user_folder() / "config").write_text(f'Match exec "sleep 60 & echo $! > {isolation}/pid"\n  Port 5\n')
     try:
@@ -152,7 +152,7 @@ def test_what_a_match_leaves_running_is_not_waited_for(isolation: Path) -> None:
 
 
 @pytest.mark.parametrize("script", ["echo 'Usage: ssh [options] host' >&2; exit 1", None])
-def test_without_a_client_to_ask_the_files_are_read_here(
+def test_without_an_ssh_client_our_own_reader_is_used(
     isolation: Path, monkeypatch: pytest.MonkeyPatch, script: str | None
 ) -> None:
     if script is None:
@@ -168,7 +168,7 @@ def test_without_a_client_to_ask_the_files_are_read_here(
 
 @pytest.mark.parametrize("way", [openssh.ask, config_file.read], ids=["ssh", "ourselves"])
 def test_a_file_that_others_may_change_is_refused(way: Callable[..., object]) -> None:
-    """It names programs that would run as us; root with the HOME of a person is one who meets that."""
+    """It names programs that run as us. Root with the HOME of another user meets this case."""
     need("ssh")
     included = user_folder() / "included" / "others"
     included.write_text("Host x\n  ProxyCommand touch /srv/canary\n")
@@ -180,7 +180,7 @@ def test_a_file_that_others_may_change_is_refused(way: Callable[..., object]) ->
         way(*words)
 
 
-def test_jump_hosts_that_lead_in_a_circle_are_refused(isolation: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_circular_jump_hosts_are_refused(isolation: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(isolation))
     (user_folder() / "config").write_text("Host a\n  ProxyJump b,c\nHost c\n  ProxyJump d\nHost b\n  ProxyJump c\n")
     config.refuse_circle(Destination("a"), time.monotonic() + GUARD)

@@ -1,4 +1,4 @@
-"""Mutual TLS: who is let in and who is not, from both ends, and what it is called (peers of this kind failed here)."""
+"""Mutual TLS: accepted and refused certificates, from both ends, and the messages (peers of this kind failed here)."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def give_controller(place: Place, pair: Pair, *, chain: bytes = b"", key: bytes 
     (place.home.pki / "controller.key").write_bytes(key or pair.key_pem)
 
 
-# the agent is not the one that is meant
+# the agent is not the expected one
 
 
 def test_an_agent_of_another_authority_is_refused(place: Place) -> None:
@@ -72,14 +72,14 @@ def test_an_agent_of_another_authority_is_refused(place: Place) -> None:
 
 
 def test_a_certificate_signed_by_an_agent_is_refused(place: Place) -> None:
-    """An agent's key signs for another instance, and the whole chain is shown."""
+    """The key of an agent signs for another instance, with the whole chain."""
     middle = minting.read(place.agent.home / "pki", "agent")
     give_agent(place, mint(middle, place.instance, "agent", SERVER), chain=middle.certificate_pem)
     place.start()
     refused(place)
 
 
-def test_a_self_signed_certificate_with_all_the_right_words_is_refused(place: Place) -> None:
+def test_a_self_signed_certificate_with_the_right_names_is_refused(place: Place) -> None:
     give_agent(place, mint(None, place.instance, "agent", SERVER))
     place.start()
     refused(place)
@@ -94,7 +94,7 @@ def test_an_agent_with_a_certificate_of_another_role_is_refused(
     refused(place)
 
 
-def test_an_expired_agent_is_refused_and_the_hint_says_how_to_renew_it(place: Place) -> None:
+def test_an_expired_agent_is_refused_and_the_hint_renews_it(place: Place) -> None:
     give_agent(place, mint(authority(place), place.instance, "agent", SERVER, end=-DAY))
     place.start()
     error = refused(place)
@@ -116,8 +116,8 @@ def test_the_certificate_of_another_instance_is_refused_and_both_are_named(place
     assert place.instance in message
 
 
-def test_an_agent_that_says_another_id_than_its_certificate_is_refused(place: Place) -> None:
-    """Where no id is expected, as when an instance is added, the two have to agree."""
+def test_an_agent_whose_id_differs_from_its_certificate_is_refused(place: Place) -> None:
+    """Without an expected id, as in ``instance add``, the two must be equal."""
     (place.agent.home / "instance-id").write_text(OTHER + "\n")
     place.start()
 
@@ -135,7 +135,7 @@ def test_an_agent_without_the_key_of_its_certificate_is_refused(place: Place) ->
     refused(place)
 
 
-# the controller is not one that is let in
+# the controller is not an accepted one
 
 
 def test_a_controller_without_the_key_of_its_certificate_is_refused(started: Place) -> None:
@@ -151,7 +151,7 @@ def test_a_controller_of_another_authority_is_refused(started: Place) -> None:
 
 
 @pytest.mark.parametrize(("role", "usage"), [("agent", SERVER), ("controller", SERVER), ("agent", CLIENT)])
-def test_an_agent_is_no_controller(started: Place, role: str, usage: minting.x509.ObjectIdentifier) -> None:
+def test_an_agent_is_not_a_controller(started: Place, role: str, usage: minting.x509.ObjectIdentifier) -> None:
     give_controller(started, mint(authority(started), started.instance, role, usage))
     refused(started, controller=started.instance)
 
@@ -167,12 +167,12 @@ def test_an_expired_controller_is_refused(started: Place) -> None:
     refused(started)
 
 
-def test_a_controller_cannot_speak_for_another(started: Place) -> None:
+def test_a_controller_cannot_act_for_another(started: Place) -> None:
     refused(started, controller="another")
 
 
 def test_a_controller_sees_no_record_of_another(started: Place) -> None:
-    """Both have good certificates of one authority."""
+    """Both have valid certificates of one authority."""
 
     async def work() -> None:
         record = new_record()
@@ -198,21 +198,21 @@ def test_a_controller_sees_no_record_of_another(started: Place) -> None:
     asyncio.run(work())
 
 
-def test_a_home_without_certificates_says_so(started: Place, tmp_path: Path) -> None:
+def test_a_home_without_certificates_is_an_error(started: Place, tmp_path: Path) -> None:
     started.home = Home(tmp_path / "empty")
     refused(started)
 
 
-def test_a_key_that_is_not_the_certificates_says_so(started: Place) -> None:
+def test_a_key_of_another_certificate_is_an_error(started: Place) -> None:
     pair = minting.read(started.home.pki, "controller")
     give_controller(started, pair, key=mint(None, "x", "y", None).key_pem)
     refused(started)
 
 
-# nobody, or somebody else, is there
+# nothing, or another program, listens
 
 
-def test_nobody_listens(place: Place) -> None:
+def test_nothing_listens(place: Place) -> None:
     refused(place, ClientNotRunning)
 
 
@@ -228,12 +228,12 @@ def test_a_host_that_does_not_exist(place: Place) -> None:
 
 @contextlib.contextmanager
 def listening(answer: bytes | None = None) -> Iterator[int]:
-    """Something that is no agent: it takes connections, says ``answer``, and nothing more (None: nothing at all)."""
-    with socket.create_server(("127.0.0.1", 0)) as door:
+    """A server that is not an agent: it accepts connections, sends ``answer`` (None: nothing), and no more."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
         over = threading.Event()
 
         def serve() -> None:
-            with door.accept()[0] as connection:
+            with listener.accept()[0] as connection:
                 if answer is not None:
                     connection.recv(4096)
                     connection.sendall(answer)
@@ -243,24 +243,24 @@ def listening(answer: bytes | None = None) -> Iterator[int]:
         thread = threading.Thread(target=serve)
         thread.start()
         try:
-            yield door.getsockname()[1]
+            yield listener.getsockname()[1]
         finally:
             over.set()
             thread.join()
 
 
-def test_a_black_hole_is_given_up_in_time(place: Place) -> None:
-    """It takes the connection and never answers; ten seconds are made one for the test."""
+def test_a_black_hole_times_out(place: Place) -> None:
+    """It accepts the connection and never answers. The test shortens the ten seconds to one."""
     place.timeouts = AgentTimeouts(connect=1.0)
     with listening() as place.port:
         assert "no answer in 1 s" in refused(place, ClientNotOnline).message
 
 
-def test_a_full_backlog_is_given_up_in_time(place: Place) -> None:
-    """A listener that accepts nothing: at some point the system does not even complete a connection."""
+def test_a_full_backlog_times_out(place: Place) -> None:
+    """A listener that accepts nothing: after some connections the system does not even complete a TCP handshake."""
     place.timeouts = AgentTimeouts(connect=1.0)
-    with socket.create_server(("127.0.0.1", 0), backlog=0) as door, contextlib.ExitStack() as stack:
-        place.port = door.getsockname()[1]
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as listener, contextlib.ExitStack() as stack:
+        place.port = listener.getsockname()[1]
         for _ in range(4):
             filler = stack.enter_context(socket.socket())
             filler.setblocking(False)
@@ -268,12 +268,12 @@ def test_a_full_backlog_is_given_up_in_time(place: Place) -> None:
         refused(place, ClientNotOnline)
 
 
-def test_a_server_of_something_else_is_not_trusted(place: Place) -> None:
+def test_another_kind_of_server_is_not_trusted(place: Place) -> None:
     with listening(b"SSH-2.0-OpenSSH_9.2\r\n") as place.port:
         assert "TLS 1.3" in refused(place).message
 
 
-def test_a_connection_that_ends_in_the_handshake(place: Place) -> None:
+def test_a_connection_that_closes_in_the_handshake(place: Place) -> None:
     with listening(b"") as place.port:
         refused(place, ClientNotOnline)
 
@@ -287,17 +287,17 @@ def test_an_older_tls_is_refused_by_the_agent(started: Place) -> None:
         context.wrap_socket(plain)
 
 
-# what it costs
+# the cost
 
 
 def test_a_connection_keeps_little_memory(started: Place) -> None:
-    """Two hundred open connections, far under the quarter of a MiB that asyncio's own TLS takes for each."""
+    """A hundred open connections, far below the quarter of a MiB that the TLS of asyncio takes for each."""
 
     async def work() -> None:
         (await started.connect("tls")).close()
         before = _resident()
-        clients: list[Client] = [await started.connect("tls") for _ in range(200)]
-        assert (_resident() - before) / 200 < 100 * 1024
+        clients: list[Client] = [await started.connect("tls") for _ in range(100)]
+        assert (_resident() - before) / 100 < 100 * 1024
         for client in clients:
             client.close()
 

@@ -1,4 +1,4 @@
-"""What holds for every way to an agent, asked of each of them by the same tests."""
+"""Tests that hold for every transport to an agent."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.parametrize("way", WAYS)
 
 @pytest.fixture
 def started(place: Place, way: str, isolation: Path) -> Iterator[Place]:
-    """An agent that runs, with an sshd on its machine where SSH is the way."""
+    """A running agent, with an sshd on its machine if the transport is SSH."""
     place.start()
     with contextlib.ExitStack() as stack:
         if way == "ssh":
@@ -49,7 +49,7 @@ async def run(client: Client, script: str) -> str:
 
 
 async def watched(client: Client, record: str) -> tuple[bytes, bytes, TaskResult]:
-    """What came on both streams, and the result."""
+    """Return the output of both streams, and the result."""
     streams = {Stream.STDOUT: bytearray(), Stream.STDERR: bytearray()}
     async with contextlib.aclosing(client.watch(record)) as events:
         async for event in events:
@@ -60,7 +60,7 @@ async def watched(client: Client, record: str) -> tuple[bytes, bytes, TaskResult
     raise AssertionError("a watch ends with a result")
 
 
-def test_the_agent_says_who_it_is(started: Place, way: str) -> None:
+def test_the_agent_tells_its_id(started: Place, way: str) -> None:
     async def work() -> None:
         client = await started.connect(way)
         assert client.greeting.instance == started.instance
@@ -71,7 +71,7 @@ def test_the_agent_says_who_it_is(started: Place, way: str) -> None:
     within_reason(work())
 
 
-def test_a_script_runs_and_both_streams_come_apart(started: Place, way: str) -> None:
+def test_a_script_runs_and_its_streams_are_separate(started: Place, way: str) -> None:
     async def work() -> None:
         client = await started.connect(way)
         stdout, stderr, result = await watched(client, await run(client, "echo out; echo err >&2; exit 3"))
@@ -97,8 +97,8 @@ def test_many_watches_share_one_connection(started: Place, way: str) -> None:
     within_reason(work())
 
 
-def test_big_output_comes_byte_for_byte_to_a_reader_that_pauses(started: Place, way: str) -> None:
-    """16 MiB; the reader lets the loop run between two events, and the connection waits for it."""
+def test_large_output_arrives_byte_for_byte_at_a_slow_reader(started: Place, way: str) -> None:
+    """16 MiB. The reader lets the loop run between two events, and the connection waits for it."""
     size = 16 * 1024 * 1024
 
     async def work() -> None:
@@ -135,8 +135,8 @@ def test_a_stop_reaches_the_script(started: Place, way: str) -> None:
     within_reason(work())
 
 
-def test_a_lost_connection_is_told_to_everybody_who_waits(started: Place, way: str) -> None:
-    """The agent is killed under a watch: the watch ends, a request after it too, and the next connection is refused."""
+def test_everyone_who_waits_learns_of_a_lost_connection(started: Place, way: str) -> None:
+    """The agent is killed during a watch: the watch ends, so does the next request, and a new connection is refused."""
 
     async def watch(client: Client, record: str) -> None:
         async with contextlib.aclosing(client.watch(record)) as events:

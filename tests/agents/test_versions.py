@@ -1,8 +1,8 @@
-"""The version before this one: its agent with our controller, and its controller with our agent.
+"""Compatibility with the previous version: its agent with our controller, and its controller with our agent.
 
 ``agentd-0.1.0.pyz`` is the archive of that version. ``controller-0.1.0.jsonl`` is what its controller and its agent
 said to each other over a unix socket: for ``instance add``, ``run`` (with both streams; beyond its timeout; in the
-background), ``send`` and ``invocation stop``. A line is the number of the connection, who spoke, and what.
+background), ``send`` and ``invocation stop``. A line has the number of the connection, the sender, and the message.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from tests.support.agent import eventually, new_record
 from tests.support.place import Place, furnish
 
 DATA = Path(__file__).parents[1] / "data"
-# what differs from one machine, or one moment, to the next
+# values that differ between machines and moments
 VOLATILE = {"hostname", "arch", "python", "agent", "instance", "boot", "started", "finished"}
 
 
@@ -60,7 +60,7 @@ async def follow(client: Client, record: str) -> tuple[dict[Stream, bytes], Task
 
 
 @pytest.mark.parametrize("way", ["unix", "tls"])
-def test_our_controller_runs_scripts_by_an_older_agent(older: Place, way: str) -> None:
+def test_our_controller_runs_scripts_on_an_older_agent(older: Place, way: str) -> None:
     async def work() -> None:
         client = await older.connect(way)
         assert client.greeting.instance == older.instance
@@ -109,18 +109,18 @@ def test_our_controller_sends_files_there(older: Place, isolation: Path, way: st
 
 
 def includes(found: Any, expected: Any) -> bool:
-    """Whether an answer says what it said then; it may say more."""
+    """Return True if an answer contains the recorded one; it may contain more."""
     if isinstance(expected, dict):
         return isinstance(found, dict) and all(
             name in found and (name in VOLATILE or includes(found[name], part)) for name, part in expected.items()
         )
-    if expected == ["tasks", "files"]:  # its features, of which it may have more
+    if expected == ["tasks", "files"]:  # the features, of which there may be more
         return isinstance(found, list) and set(expected) <= set(found)
     return bool(found == expected)
 
 
 def test_an_older_controller_is_answered_as_before(started: Place, isolation: Path) -> None:
-    """What it said is said again byte by byte, and each answer is waited for where it came."""
+    """The recorded requests are sent again byte by byte, and each recorded answer is waited for."""
     told: dict[str, dict[str, bytes]] = {}
     clients: dict[int, PlainClient] = {}
     answers = results = 0
@@ -131,7 +131,7 @@ def test_an_older_controller_is_answered_as_before(started: Place, isolation: Pa
         client = clients.get(number) or clients.setdefault(number, started.agent.connect(hello=False))
         params = message.get("params", {})
         if speaker == "controller":
-            if message["method"] == "task.stop":  # it had said something by then
+            if message["method"] == "task.stop":  # it had sent something by then
                 eventually(lambda record=params["record"]: list(started.agent.folder(record).glob("output-*")))
             if message["method"] in ("task.run", "task.watch"):
                 client.expect(params["record"])
@@ -143,7 +143,7 @@ def test_an_older_controller_is_answered_as_before(started: Place, isolation: Pa
             streams = told.setdefault(params["record"], {"stdout": b"", "stderr": b""})
             streams[params["stream"]] += protocol.unpack(params["data"])
         else:
-            output = client.told(client.outputs[params["record"]])
+            output = client.completed(client.outputs[params["record"]])
             expected = told.get(params["record"], {"stdout": b"", "stderr": b""})
             assert {"stdout": output.stdout, "stderr": output.stderr} == expected
             assert includes(output.result, params["result"])

@@ -1,4 +1,4 @@
-"""The original's own SDKs as clients, unpatched: what every action takes, answers and refuses."""
+"""The SDKs of the original as clients, unpatched: the parameters, answers and errors of every action."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ from tests.support.api import GUARD, Service
 from tests.support.sdks import Refused, Sdk
 
 pytestmark = [
-    pytest.mark.filterwarnings("ignore::DeprecationWarning"),  # the SDKs are not new
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),  # and close no connection
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),  # the SDKs are old
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),  # and they close no connection
 ]
 
 SHELL = "RunShellScript"
@@ -72,7 +72,7 @@ def results(sdk: Sdk, invoke_id: str, **more: Any) -> list[Any]:
 
 
 def ended(sdk: Sdk, invoke_id: str) -> Any:
-    """The one result of an invocation when it is over."""
+    """Return the one result of an invocation that has ended."""
     for _ in polls():
         (found,) = results(sdk, invoke_id, ContentEncoding="PlainText")
         if found["InvocationStatus"] in OVER:
@@ -81,25 +81,25 @@ def ended(sdk: Sdk, invoke_id: str) -> Any:
 
 
 def ended_all(sdk: Sdk, invoke_id: str) -> None:
-    """Wait until an invocation is over everywhere."""
+    """Wait until an invocation has ended on all instances."""
     for _ in polls():
         if all(each["InvocationStatus"] in OVER for each in results(sdk, invoke_id)):
             return
 
 
 def polls() -> Iterator[None]:
-    """As a client polls: there is no event to wait for in this API."""
+    """Poll as a client does: this API has no event to wait for."""
     end = time.monotonic() + GUARD
     while time.monotonic() < end:
         yield
         time.sleep(0.05)
 
 
-# the shapes
+# shapes
 
 
 class Asked(dict[str, Any]):
-    """A document that notes which names a model of the SDK asks it for, and which of them it has not."""
+    """A document that records the names that a model of the SDK reads, and those that it lacks."""
 
     def __init__(self, document: Any, missing: set[str], asked: set[str]) -> None:
         super().__init__(document)
@@ -134,7 +134,7 @@ def test_an_action_takes_every_parameter_that_either_sdk_can_send(action: str):
 
 
 def check_shape(action: str, document: Any) -> None:
-    """Every field that a model of the SDK reads from an answer is there."""
+    """Check that the answer has every field that a model of the SDK reads."""
     from alibabacloud_ecs20140526 import models
 
     missing: set[str] = set()
@@ -142,7 +142,7 @@ def check_shape(action: str, document: Any) -> None:
     assert not missing
 
 
-# what they do
+# behaviour
 
 
 def test_run_command_and_its_results(sdk: Sdk, service: Service):
@@ -196,7 +196,7 @@ def test_run_command_and_its_results(sdk: Sdk, service: Service):
     assert place["FinishTime"] == result["FinishedTime"] >= place["StartTime"] == result["StartTime"]
 
 
-def test_output_is_told_only_where_it_is_asked_for(new: Sdk, service: Service):
+def test_output_is_returned_only_on_request(new: Sdk, service: Service):
     made = new("RunCommand", Type=SHELL, CommandContent="echo x", InstanceId=[service.local.id])
     ended(new, made["InvokeId"])
 
@@ -208,7 +208,7 @@ def test_output_is_told_only_where_it_is_asked_for(new: Sdk, service: Service):
     assert output(IncludeOutput=True, InstanceId=service.local.id, ContentEncoding="PlainText") == "x\n"
 
 
-def test_long_output_is_told_at_both_ends(new: Sdk, service: Service):
+def test_long_output_keeps_both_ends(new: Sdk, service: Service):
     made = new("RunCommand", Type=SHELL, CommandContent="seq 1 20000", InstanceId=[service.local.id])
     result = ended(new, made["InvokeId"])
     assert result["Output"].startswith("1\n2\n")
@@ -217,7 +217,7 @@ def test_long_output_is_told_at_both_ends(new: Sdk, service: Service):
     assert len(result["Output"]) <= 24 * 1024
 
 
-def test_what_runs_shows_what_it_has_printed_so_far(new: Sdk, service: Service):
+def test_a_running_record_shows_its_output_so_far(new: Sdk, service: Service):
     made = new("RunCommand", Type=SHELL, CommandContent="echo begun; sleep 60", InstanceId=[service.local.id])
     for _ in polls():
         (result,) = results(new, made["InvokeId"], ContentEncoding="PlainText")
@@ -302,7 +302,7 @@ def test_a_shell_script_of_wide_characters_is_refused(new: Sdk, service: Service
         new("RunCommand", ContentEncoding="Base64", InstanceId=[service.local.id], **fields)
 
 
-def test_run_command_keeps_what_it_is_told_to_keep(new: Sdk, service: Service):
+def test_run_command_keeps_a_command_on_request(new: Sdk, service: Service):
     name = unique()
     made = new(
         "RunCommand",
@@ -334,7 +334,7 @@ def test_stop_invocation_ends_what_runs(sdk: Sdk, service: Service):
     result = ended(sdk, made["InvokeId"])
     assert (result["InvokeRecordStatus"], result["InvocationStatus"]) == ("Stopped", "Terminated")
     assert result["StopTime"]
-    sdk("StopInvocation", InvokeId=made["InvokeId"])  # what is over stays as it is
+    sdk("StopInvocation", InvokeId=made["InvokeId"])  # ended records do not change
 
 
 def test_an_instance_that_does_not_answer_is_aborted(new: Sdk, service: Service):
@@ -400,16 +400,16 @@ def test_a_file_from_send_to_results(sdk: Sdk, service: Service, isolation: Any)
     assert sdk("DescribeInvocations", InvokeId=made["InvokeId"])["Invocations"]["Invocation"] == []
 
 
-def test_one_that_hangs_keeps_no_client_waiting(new: Sdk, service: Service):
-    """An SDK waits 10 s for an answer by itself."""
-    with socket.create_server(("127.0.0.1", 0)) as silent:  # whoever comes is let in, and told nothing
+def test_a_hanging_agent_delays_no_client(new: Sdk, service: Service):
+    """The default timeout of an SDK is 10 s."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # every connection is accepted, and gets no answer
         hung = service.instance(f"tls:127.0.0.1:{silent.getsockname()[1]}")
         fields = {"Type": SHELL, "CommandContent": "true", "RepeatMode": "DryRun"}
         with pytest.raises(Refused, match=r"no answer in 5 s"):
             new("RunCommand", InstanceId=[service.local.id, hung.id], **fields)
 
 
-def test_how_agents_are(sdk: Sdk, service: Service):
+def test_the_status_of_agents(sdk: Sdk, service: Service):
     away = service.instance()
     found = sdk("DescribeCloudAssistantStatus", InstanceId=[service.local.id, away.id])
     check_shape("DescribeCloudAssistantStatus", found)
@@ -422,7 +422,7 @@ def test_how_agents_are(sdk: Sdk, service: Service):
     assert sdk("DescribeCloudAssistantStatus", InstanceId=[away.id], OSType="Windows")["TotalCount"] == 0
 
 
-def test_install_is_a_request_to_bring_agents_up_to_date(sdk: Sdk, service: Service):
+def test_install_upgrades_agents(sdk: Sdk, service: Service):
     check_shape("InstallCloudAssistant", sdk("InstallCloudAssistant", InstanceId=[service.local.id]))
 
 
@@ -432,10 +432,10 @@ def test_there_are_no_plugins(sdk: Sdk, service: Service):
     assert listed == {"InstanceId": service.local.id, "PluginStatusSet": {"PluginStatus": []}}
 
 
-# what runs again
+# periodic invocations
 
 
-def test_what_runs_again_from_its_first_run_to_its_stop(new: Sdk, service: Service):
+def test_a_periodic_invocation_from_its_first_run_to_its_stop(new: Sdk, service: Service):
     made = new(
         "RunCommand", Type=SHELL, CommandContent="echo again", Frequency="*/10 * * * * ?", InstanceId=[service.local.id]
     )
@@ -477,7 +477,11 @@ def test_a_frequency_and_the_instances_may_be_changed(sdk: Sdk, service: Service
     assert changed["CommandId"] == made["CommandId"]
     (found,) = sdk("DescribeInvocations", InvokeId=made["InvokeId"])["Invocations"]["Invocation"]
     assert found["Frequency"] == "rate(2h)"
-    for text in ("0 0 9 * * ? UTC", "0 0 9 * * ? Asia/Shanghai", "0 0 9 * * ? GMT+8:00"):  # the zone alone is a change
+    for text in (
+        "0 0 9 * * ? UTC",
+        "0 0 9 * * ? Asia/Shanghai",
+        "0 0 9 * * ? GMT+8:00",
+    ):  # the zone is a change
         sdk("ModifyInvocationAttribute", InvokeId=made["InvokeId"], Frequency=text)
         (found,) = sdk("DescribeInvocations", InvokeId=made["InvokeId"])["Invocations"]["Invocation"]
         assert found["Frequency"] == text
@@ -519,7 +523,7 @@ def test_a_frequency_and_the_instances_may_be_changed(sdk: Sdk, service: Service
     assert refused.value.code == "InvalidOperation.RepeatModeUnsupported"
 
 
-def test_a_script_and_its_values_may_be_changed(sdk: Sdk, service: Service):
+def test_the_script_and_parameters_of_a_schedule_may_be_changed(sdk: Sdk, service: Service):
     away = service.instance()
     script = {"CommandContent": "echo {{a}}{{b}}", "EnableParameter": True, "Parameters": {"a": "1", "b": "2"}}
     made = sdk("RunCommand", Type=SHELL, Name="first", Frequency="rate(1h)", InstanceId=[away.id], **script)
@@ -606,7 +610,7 @@ def test_lists_come_in_pages(new: Sdk):
     assert seen == [newest_first[:2], newest_first[2:4], newest_first[4:]]
 
 
-def test_a_token_is_of_its_list_and_numbers_are_those_of_the_pages(new: Sdk):
+def test_a_token_belongs_to_its_list_and_numbers_count_pages(new: Sdk):
     team = unique()
     tags = [{"Key": "team", "Value": team}]
     for _ in range(12):
@@ -617,7 +621,7 @@ def test_a_token_is_of_its_list_and_numbers_are_those_of_the_pages(new: Sdk):
 
     first = page()
     assert (first["PageNumber"], first["PageSize"], len(first["Commands"]["Command"])) == (1, 10, 10)
-    rest = page(NextToken=first["NextToken"])  # by tokens alone
+    rest = page(NextToken=first["NextToken"])  # only by tokens
     assert (rest["PageNumber"], len(rest["Commands"]["Command"]), rest["NextToken"]) == (2, 2, "")
     second = page(PageNumber=2, PageSize=5)
     third = page(NextToken=second["NextToken"], MaxResults=5)
@@ -640,7 +644,7 @@ def test_a_token_is_of_its_list_and_numbers_are_those_of_the_pages(new: Sdk):
     assert page(MaxResults=5, PageNumber=1)["PageNumber"] == 1
 
 
-def test_what_a_command_has_may_be_taken_away(sdk: Sdk):
+def test_the_fields_of_a_command_may_be_cleared(sdk: Sdk):
     said = {"Description": "about", "WorkingDir": "/tmp"}
     made = sdk("CreateCommand", Name=unique(), Type=SHELL, CommandContent=b64("true"), **said)["CommandId"]
 
@@ -712,11 +716,11 @@ def test_invocations_are_filtered(new: Sdk, service: Service):
     assert records(MaxResults=2) == [lost, bad]
 
 
-# the same request twice
+# repeated requests
 
 
 @pytest.mark.parametrize("action", ["RunCommand", "InvokeCommand", "CreateCommand", "SendFile", "Scheduled"])
-def test_a_token_makes_a_request_once(new: Sdk, service: Service, isolation: Any, action: str):
+def test_a_token_makes_a_request_idempotent(new: Sdk, service: Service, isolation: Any, action: str):
     command_id = new("CreateCommand", Name=unique(), Type=SHELL, CommandContent=b64("true"))["CommandId"]
     fields = {
         "RunCommand": {
@@ -754,7 +758,7 @@ def test_a_token_makes_a_request_once(new: Sdk, service: Service, isolation: Any
                 break
 
 
-# what is refused because of how things stand
+# refusals because of the state
 
 
 def test_a_command_in_use_is_not_deleted(new: Sdk, service: Service):
@@ -797,7 +801,7 @@ def test_a_dry_run_runs_nothing(new: Sdk, service: Service):
     assert new("DescribeInvocations", CommandName=name)["TotalCount"] == 0
 
 
-def test_a_wrong_secret_is_said_so_in_each_sdk(service: Service):
+def test_a_wrong_secret_is_reported_by_each_sdk(service: Service):
     key = service.keys[Role.ADMIN]
     for kind, code in ((sdks.New, "SignatureDoesNotMatch"), (sdks.Old, "InvalidAccessKeySecret")):
         with pytest.raises(Refused) as refused:
@@ -808,7 +812,7 @@ def test_a_wrong_secret_is_said_so_in_each_sdk(service: Service):
         assert (refused.value.code, refused.value.status) == ("InvalidAccessKeyId.NotFound", 404)
 
 
-def test_xml_has_the_same_as_json(service: Service):
+def test_xml_has_the_same_content_as_json(service: Service):
     from xml.etree import ElementTree
 
     signer = service.signer()
@@ -831,7 +835,7 @@ def test_xml_has_the_same_as_json(service: Service):
     assert (refused.tag, refused.findtext("Code")) == ("Error", "InvalidAction.NotFound")
 
 
-def test_what_the_api_starts_is_seen_in_the_command_line(new: Sdk, service: Service, assist: Any):
+def test_the_command_line_shows_what_the_api_starts(new: Sdk, service: Service, assist: Any):
     made = new("RunCommand", Type=SHELL, CommandContent="echo x", Name="seen", InstanceId=[service.local.id])
     ended(new, made["InvokeId"])
     env = {"ASSIST_HOME": str(service.home.root)}

@@ -1,4 +1,4 @@
-"""Every parameter that today's SDK can send is honoured, refused or without meaning, as docs/api.md says it."""
+"""Every parameter of today's SDK is honoured, refused or without meaning, as docs/api.md says."""
 
 from __future__ import annotations
 
@@ -23,28 +23,28 @@ from assist_cli.operations.access import accesskeys
 from assist_cli.operations.controller import open_controller
 from assist_cli.paths import Home
 from assist_cli.store import instances
-from tests.support.calls import Nobody
+from tests.support.calls import NoSender
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "api.md").read_text()
 SUFFIXES = {ValueKind.LIST: ".1", ValueKind.TAGS: ".1.Key"}
 
 
 def model_fields(action: str) -> set[str]:
-    """The parameters in the source of the SDK's model of a request."""
+    """The parameters in the source of the request model of an SDK."""
     from alibabacloud_ecs20140526 import models
 
     return set(re.findall(r"m\.get\('(\w+)'\)", inspect.getsource(getattr(models, f"{action}Request").from_map)))
 
 
 def rows() -> dict[str, list[str]]:
-    """The rows of the table: of each action the fields that stand in it, in the order of the columns."""
+    """The rows of the table: the fields of each action, in the order of the columns."""
     table = PAGE.partition("<!-- fields:")[2].partition("<!-- end of fields -->")[0]
     cells = [line.strip("|").split("|") for line in table.splitlines() if line.startswith("| ")][2:]
     return {row[0].strip(" `"): re.findall(r"`(\w+)`(?!\))", "|".join(row[1:])) for row in cells}
 
 
 @pytest.mark.parametrize("action", sorted(ACTIONS))
-def test_the_table_has_each_parameter_of_the_sdk_once(action: str):
+def test_the_table_has_each_parameter_of_the_sdk_one_time(action: str):
     found = rows()
     row, everywhere = found[action], found["every action"]
     assert len(row) == len(set(row))
@@ -57,7 +57,7 @@ def value_of(kind: ValueKind) -> str:
 
 
 @pytest.mark.parametrize("action", sorted(ACTIONS))
-def test_what_the_table_says_is_what_is_read(action: str):
+def test_the_table_matches_the_code(action: str):
     """Honoured: its action has it. RefusedParameter: in its code. Without meaning: no action ever sees it."""
     takes = ACTIONS[action].takes
     for name, taken in takes.items():
@@ -77,7 +77,7 @@ def test_what_the_table_says_is_what_is_read(action: str):
 
 
 class Noted(dict[str, Any]):
-    """Values of a call that note which of them an action asks for."""
+    """Parameters of a call that record which of them an action reads."""
 
     def __init__(self, values: Mapping[str, Any]) -> None:
         super().__init__(values)
@@ -98,18 +98,18 @@ class Noted(dict[str, Any]):
 
 @pytest.fixture
 def caller(home: Path) -> Iterator[Caller]:
-    """A key of all, in a home with one instance."""
+    """An admin key for all instances, in a home with one instance."""
     with open_controller(Home(home)) as controller:
         with controller.database.transaction() as transaction:
             instances.register(transaction, Instance(AWAY, "away", "tls:127.0.0.1:1", controller.now(), "linux"))
         key = accesskeys.create(controller, "ci", Role.ADMIN)
-        yield Caller(key, controller, Nobody(), "Any")  # type: ignore[arg-type]
+        yield Caller(key, controller, NoSender(), "Any")  # type: ignore[arg-type]
 
 
 AWAY = f"i-{1:026}"
 WHERE = {"InstanceId.1": AWAY}
 SCRIPT = {"Type": "RunShellScript", "CommandContent": "dHJ1ZQ=="}
-# What a call of each action needs; COMMAND and INVOCATION are such ones.
+# The parameters that each action needs. COMMAND and INVOCATION stand for existing ones.
 NEEDED: dict[str, dict[str, str]] = {
     "RunCommand": {**SCRIPT, **WHERE},
     "InvokeCommand": {"CommandId": "COMMAND", **WHERE},
@@ -127,8 +127,8 @@ NEEDED: dict[str, dict[str, str]] = {
 
 
 @pytest.mark.parametrize("action", sorted(ACTIONS))
-def test_an_action_asks_for_all_that_it_honours(caller: Caller, action: str):
-    """A parameter that no code looks at would be passed over in silence."""
+def test_an_action_reads_all_parameters_that_it_honours(caller: Caller, action: str):
+    """A parameter that no code reads would be ignored silently."""
     given = Given({"Name": "c", "Type": "RunShellScript", "CommandContent": "dHJ1ZQ==", "RegionId": "local"})
     made = {"COMMAND": commands.create(caller, given)["CommandId"]}
     run = {"Type": "RunShellScript", "CommandContent": "true", "Frequency": "rate(1h)", "InstanceId": [AWAY]}
@@ -139,11 +139,11 @@ def test_an_action_asks_for_all_that_it_honours(caller: Caller, action: str):
             continue
         more = {} if name in needed else {name + SUFFIXES.get(taken, ""): value_of(taken)}
         values = Noted(parameters.read(ACTIONS[action].takes, {**needed, **more}).values)
-        with contextlib.suppress(Fault, AssistError):  # a value that is refused was asked for
+        with contextlib.suppress(Fault, AssistError):  # it has read the value that it refuses
             ACTIONS[action].carry_out(caller, Given(values))
         assert name in values.asked, name
 
 
-def test_an_owner_of_0_is_nobody_else():
+def test_an_owner_of_0_is_this_account():
     takes = ACTIONS["RunCommand"].takes
     assert parameters.read(takes, {"OwnerId": "0", "ResourceOwnerId": "0"}).values == {}

@@ -1,4 +1,4 @@
-"""Nothing is looked up twice: the statements by which one call reads what it is about."""
+"""The number of lookups: the statements with which one call reads its objects."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ Act = Callable[[Caller, Given], Document]
 
 
 class Watched:
-    """A controller whose statements are noted."""
+    """A controller that records its statements."""
 
     def __init__(self, home: Home, connection: sqlite3.Connection) -> None:
         connection.row_factory = sqlite3.Row
@@ -53,10 +53,10 @@ class Watched:
         self.controller = Controller(home, Database(connection, home.database, DEFAULTS.database))
 
     def reads(self, *tables: str) -> int:
-        """How many statements so far have read one of these tables."""
+        """The number of statements so far that read one of these tables."""
         return sum(re.search(rf"\bFROM (?:{'|'.join(tables)})\b", each) is not None for each in self._said)
 
-    def forget(self) -> None:
+    def clear(self) -> None:
         self._said.clear()
 
 
@@ -76,16 +76,16 @@ def watched(home: Home) -> Iterator[Watched]:
 
 
 def called(watched: Watched, act: Act, takes: Takes, flat: dict[str, str], *scope: str) -> Document:
-    """What an action answers to a key of this scope."""
+    """Return the answer of an action to a key of this scope."""
     key = accesskeys.create(watched.controller, "ci", Role.ADMIN, scope)
     given = parameters.read(takes, {"RegionId": "local", **flat})
-    watched.forget()
+    watched.clear()
 
     async def call() -> Document:
         with open_controller(watched.controller.home) as other:
             async with background(other) as sending:
                 document = act(Caller(key, watched.controller, sending, act.__name__), given)
-                await asyncio.sleep(0)  # here what it takes becomes a task
+                await asyncio.sleep(0)  # the objects that it gets here become a task
                 await asyncio.gather(*asyncio.all_tasks() - {asyncio.current_task()})
                 return document
 
@@ -94,7 +94,7 @@ def called(watched: Watched, act: Act, takes: Takes, flat: dict[str, str], *scop
 
 @pytest.mark.parametrize(("scope", "times"), [((), 1), (("web*",), 2)], ids=["any", "scope"])
 def test_a_call_reads_the_instances_once(watched: Watched, scope: tuple[str, ...], times: int) -> None:
-    """And once more inside the transaction, where the scope of a key is looked up as it is then."""
+    """A second time inside the transaction, where the scope of a key is looked up again."""
     asked = {"Type": "RunShellScript", "CommandContent": SCRIPT, "ContentEncoding": "Base64", "EnableParameter": "true"}
     made = called(watched, invocations.run, invocations.RUN, {**asked, **WHERE, **VALUES}, *scope)
     assert watched.reads("instances") == times
@@ -118,14 +118,14 @@ def test_a_call_that_sends_a_file_reads_the_instances_once(watched: Watched) -> 
 def test_the_command_and_the_invocation_of_a_request_are_not_read_again(watched: Watched) -> None:
     saved = commands.create(watched.controller, "echo", VERSION)
     request = plans.InvokeRequest(saved, {"word": "x"}, targets=Selection(("web1",)))
-    watched.forget()
+    watched.clear()
     with recording.recorded(watched.controller, request) as invocation:
         assert plans.missing(request) == ()
     assert watched.reads("instances") == 1
     assert watched.reads("commands", "command_states", "command_versions") == 0
 
     again = plans.RerunRequest(replace(recording.recall(watched.controller, invocation.id), status=ENDED))
-    watched.forget()
+    watched.clear()
     with recording.recorded(watched.controller, again):
         assert plans.missing(again) == []
     assert watched.reads("instances") == 1

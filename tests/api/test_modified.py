@@ -149,8 +149,8 @@ def test_what_runs_once_later_may_be_changed_until_then(calls: Calls) -> None:
 
 @pytest.mark.parametrize("fields", [{"RepeatMode": "Once"}, {"Timed": "false"}])
 def test_a_frequency_counts_whatever_else_is_said(calls: Calls, fields: dict[str, str]) -> None:
-    calls("RunCommand", **SCRIPT, **BOTH, **fields, Frequency="rate(1d)")
-    (shown,) = found(calls)
+    made = calls("RunCommand", **SCRIPT, **BOTH, **fields, Frequency="rate(1d)")
+    (shown,) = found(calls, InvokeId=made["InvokeId"])
     assert (shown["RepeatMode"], shown["Timed"], shown["Frequency"]) == ("Period", True, "rate(1d)")
 
 

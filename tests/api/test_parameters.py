@@ -1,4 +1,4 @@
-"""What a client may write: read or refused with a code, and never anything else."""
+"""Parameters from clients: each is read, or refused with a code, and nothing else happens."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from assist_cli.paths import Home
 from assist_cli.store import instances
 from assist_cli.store.nonces import Nonces
 from tests.support.api import Signer
-from tests.support.calls import Nobody
+from tests.support.calls import NoSender
 
 TAKES = parameters.takes(
     Name=ValueKind.TEXT,
@@ -103,7 +103,7 @@ def test_query_and_form_say_the_same(flat: dict[str, str]):
 
 @pytest.fixture(scope="module")
 def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Gateway, Signer]]:
-    """Every action behind its signature, with nothing that would send what is asked for."""
+    """Every action behind its signature, without a sender for what it records."""
     home = Home(tmp_path_factory.mktemp("gateway") / "assist")
     controllers = Controllers(home)
     with controllers.one() as controller:
@@ -113,7 +113,7 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Gateway,
             instances.register(transaction, away)
     nonces = Nonces(home.nonces)
     yield (
-        Gateway(controllers, "local", nonces, Nobody(), Rates(1e9)),
+        Gateway(controllers, "local", nonces, NoSender(), Rates(1e9)),
         Signer("http://127.0.0.1:1", key.id, key.secret.reveal()),
     )  # type: ignore[arg-type]
     nonces.close()
@@ -131,8 +131,8 @@ odd = st.one_of(
 
 @settings(max_examples=80)
 @given(st.sampled_from(sorted(ACTIONS)), st.data())
-def test_no_call_of_any_action_meets_a_bug(gateway: tuple[Gateway, Signer], action: str, data: st.DataObject):
-    door, signer = gateway
+def test_no_call_of_any_action_is_a_bug(gateway: tuple[Gateway, Signer], action: str, data: st.DataObject):
+    api, signer = gateway
     given: dict[str, str] = {}
     for name, kind in ACTIONS[action].takes.items():
         if name == "RegionId" or not data.draw(st.booleans()):
@@ -140,7 +140,7 @@ def test_no_call_of_any_action_meets_a_bug(gateway: tuple[Gateway, Signer], acti
         suffix = {ValueKind.LIST: ".1", ValueKind.TAGS: ".1.Key"}.get(kind, "")
         given[name + suffix] = data.draw(odd)
     target, headers = signer.modern(action, **given)
-    answer = door.answer(Call("POST", "/", target.partition("?")[2].encode(), tuple(headers.items())))
+    answer = api.answer(Call("POST", "/", target.partition("?")[2].encode(), tuple(headers.items())))
     assert answer.status < 500, answer.body
 
 
@@ -167,7 +167,7 @@ def test_each_kind_is_read():
     assert found.members("Parameters") == [("a", "1"), ("b", ""), ("a", True)]
 
 
-def test_json_says_the_same_as_the_query():
+def test_json_means_the_same_as_the_query():
     document = {
         "InstanceId": ["a", "b"],
         "Tag": [{"Key": "k", "Value": "v"}],
@@ -188,7 +188,7 @@ def test_json_says_the_same_as_the_query():
     }
 
 
-def test_what_is_given_twice_is_refused():
+def test_a_parameter_given_twice_is_refused():
     with pytest.raises(Fault, match="Name"):
         _ = Call("POST", "/", b"Name=a&Name=b", ()).parameters
     with pytest.raises(Fault, match="Name"):
@@ -214,7 +214,7 @@ def test_what_is_given_twice_is_refused():
         ({"Parameters": "[]"}, "InvalidParameter.Parameters"),
     ],
 )
-def test_what_is_of_another_kind_is_refused(flat: dict[str, str], expected: str):
+def test_a_value_of_another_kind_is_refused(flat: dict[str, str], expected: str):
     assert code(flat) == expected
 
 
@@ -268,7 +268,7 @@ def test_content_is_decoded(text: str, encoding: str | None, usual: str, expecte
 
 
 @pytest.mark.parametrize("text", ["ZWNobw=", "echo x", "ü", "====", "ZWNobw==!"])
-def test_what_is_no_base64_is_refused(text: str):
+def test_content_that_is_not_base64_is_refused(text: str):
     with pytest.raises(Fault) as refused:
         parameters.decoded(text, "Base64", "Base64", "CmdContent.DecodeError")
     assert refused.value.code == "CmdContent.DecodeError"

@@ -1,4 +1,4 @@
-"""Programs that were written for the original, as they call it: no SDK is told another endpoint, Terraform, node."""
+"""Programs written for the original, calling as they do there: SDKs with their default endpoint, Terraform, node."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ from tests.support.programs import lack, need
 
 pytestmark = [
     pytest.mark.usefixtures("starts_processes"),
-    pytest.mark.filterwarnings("ignore::DeprecationWarning"),  # the SDKs are not new
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),  # and close no connection
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),  # the SDKs are old
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),  # and they close no connection
 ]
 
 CLIENTS = Path(__file__).parents[1] / "support" / "npm.js"
@@ -41,28 +41,28 @@ SHELL = "RunShellScript"
 
 @contextlib.contextmanager
 def hosts(names: set[str], port: int) -> Iterator[str]:
-    """What a line in /etc/hosts does, without being root: a proxy that brings whoever asks for a name to ``port``."""
+    """The effect of a line in /etc/hosts without being root: a proxy that connects requests for a name to ``port``."""
     opened: list[socket.socket] = []
-    with socket.create_server(("127.0.0.1", 0)) as door, concurrent.futures.ThreadPoolExecutor() as threads:
-        threads.submit(_proxy, door, names, port, threads, opened)
+    with socket.create_server(("127.0.0.1", 0)) as listener, concurrent.futures.ThreadPoolExecutor() as threads:
+        threads.submit(_proxy, listener, names, port, threads, opened)
         try:
-            yield f"http://127.0.0.1:{door.getsockname()[1]}"
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
         finally:
-            for each in (door, *opened):
+            for each in (listener, *opened):
                 with contextlib.suppress(OSError):
                     each.shutdown(socket.SHUT_RDWR)
 
 
 def _proxy(
-    door: socket.socket,
+    listener: socket.socket,
     names: set[str],
     port: int,
     threads: concurrent.futures.Executor,
     opened: list[socket.socket],
 ) -> None:
-    with contextlib.suppress(OSError):  # the door is closed
+    with contextlib.suppress(OSError):  # the listener is closed
         while True:
-            near, _ = door.accept()
+            near, _ = listener.accept()
             opened.append(near)
             asked = near.recv(65536).split()[1].decode()
             threads.submit(_pump, near, port if asked.removesuffix(":443") in names else 9)
@@ -82,7 +82,7 @@ def _pump(near: socket.socket, port: int) -> None:
 def test_the_default_endpoint_is_this_server_where_its_name_is_ours(
     isolation: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """docs/api.md, "Without another endpoint": both SDKs resolve and verify the original's own name."""
+    """docs/api.md, "Without another endpoint": both SDKs resolve and verify the name of the original."""
     from alibabacloud_ecs20140526.client import Client
     from alibabacloud_tea_openapi.models import Config
     from aliyunsdkcore.client import AcsClient
@@ -131,7 +131,7 @@ def test_a_name_of_a_proxy_is_a_name_of_this_server(isolation: Path) -> None:
 
 
 class Terraform:
-    """Calls as the provider's client makes them: the old signature, and all that is the action's own in a form."""
+    """Calls as made by the client of the provider: the old signature, and all parameters of the action in a form."""
 
     def __init__(self, signer: Signer, host: str = "") -> None:
         self._signer = signer
@@ -159,7 +159,7 @@ def test_terraform_makes_reads_and_destroys_a_command(service: Service) -> None:
     (found,) = read().document["Commands"]["Command"]
     expected = {"CommandContent": "ZWNobyBoaQ==", "Timeout": 60, "EnableParameter": False, "WorkingDir": "/tmp"}
     assert {name: found[name] for name in expected} == expected
-    wrong = read("ecs.example.com")  # what it takes for "gone" drops its state: these two codes
+    wrong = read("ecs.example.com")  # the codes that mean "gone", and make it drop its state: these two
     assert wrong.code not in ("InvalidRegionId.NotFound", "Operation.Forbidden", "")
     assert call("DeleteCommand", CommandId=made).status == 200
     assert read().document["Commands"]["Command"] == []
@@ -179,7 +179,7 @@ def test_terraform_makes_reads_and_stops_an_invocation(service: Service) -> None
     made = call("InvokeCommand", CommandId=command, InstanceId__1=service.local.id, Username="", **when)
     invoke_id = made.document["InvokeId"]
     (found,) = call("DescribeInvocations", InvokeId=invoke_id).document["Invocations"]["Invocation"]
-    assert found["InvocationStatus"] == "Scheduled"  # what it waits for
+    assert found["InvocationStatus"] == "Scheduled"  # the statuses that it waits for
     assert (found["CommandId"], found["Frequency"], found["Timed"]) == (command, when["Frequency"], True)
     assert json.loads(found["Parameters"]) == {"a": "1"}
     (place,) = found["InvokeInstances"]["InvokeInstance"]
@@ -194,7 +194,7 @@ def test_terraform_makes_reads_and_stops_an_invocation(service: Service) -> None
 @pytest.mark.long
 @pytest.mark.parametrize("client", ["pop-core", "ecs20140526"])
 def test_the_npm_clients_make_the_core_set_of_calls(service: Service, client: str) -> None:
-    """They are found where NODE_PATH says: npm install --prefix DIR @alicloud/pop-core @alicloud/ecs20140526."""
+    """Found where NODE_PATH says: npm install --prefix DIR @alicloud/pop-core @alicloud/ecs20140526."""
     node = need("node")
     if subprocess.run([node, "-e", f"require('@alicloud/{client}')"], capture_output=True).returncode:
         lack(f"the npm package @alicloud/{client}, in NODE_PATH")

@@ -1,4 +1,4 @@
-"""Each code that can be provoked, as an SDK gets it: what is asked, the HTTP status, the code."""
+"""Each code that can be provoked, as an SDK gets it: the request, the HTTP status, the code."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from tests.support.api import Service
 from tests.support.sdks import Refused, Sdk
 
 pytestmark = [
-    pytest.mark.filterwarnings("ignore::DeprecationWarning"),  # the SDKs are not new
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),  # and close no connection
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),  # the SDKs are old
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),  # and they close no connection
 ]
 
 SHELL = "RunShellScript"
@@ -78,7 +78,7 @@ REFUSED: list[tuple[Asked, int, str]] = [
     *(
         (ask(action, RegionId="cn-hangzhou"), 404, "InvalidRegionId.NotFound")
         for action in sorted(ACTIONS)
-        if action != "DescribeRegions"  # who asks that does not know it yet
+        if action != "DescribeRegions"  # a caller that does not know it yet
     ),
     (ask("DescribeRegions", OwnerId=1), 403, "Operation.Forbidden"),
     (run(ResourceGroupId="rg-1"), 404, "InvalidResourceGroup.NotFound"),
@@ -110,7 +110,7 @@ REFUSED: list[tuple[Asked, int, str]] = [
     (run(ClientToken="é"), 400, "InvalidClientToken.Malformed"),
     (run(ClientToken="x" * 65), 400, "InvalidClientToken.Malformed"),
     (run(Tag=tags(21)), 400, "NumberExceed.Tags"),
-    # RunCommand: where
+    # RunCommand: targets
     (run(InstanceId=[]), 400, "MissingParam.InstanceId"),
     (run(InstanceId=["i-none"]), 404, "InvalidInstance.NotFound"),
     (run(InstanceId=["local"]), 404, "InvalidInstance.NotFound"),
@@ -137,7 +137,7 @@ REFUSED: list[tuple[Asked, int, str]] = [
     (keyed("{{ a.b }}"), 400, "CmdParam.InvalidParamName"),
     (keyed("{{ü}}"), 400, "CmdParam.InvalidParamName"),
     (keyed("{{oos-secret:name}}"), 403, "ParameterStore.NotSupported"),
-    # RunCommand: when
+    # RunCommand: schedule
     (run(RepeatMode="Sometimes"), 404, "InvalidRepeatMode.NotFound"),
     (run(RepeatMode="EveryReboot"), 404, "InvalidRepeatMode.NotFound"),
     (run(RepeatMode="Period"), 400, "MissingParam.Frequency"),
@@ -245,7 +245,7 @@ REFUSED: list[tuple[Asked, int, str]] = [
     (ask("DeregisterManagedInstance", InstanceId="i-none"), 404, "InvalidInstance.NotFound"),
     (ask("DeregisterManagedInstance"), 400, "MissingParameter"),
     (ask("DeregisterManagedInstance", InstanceId="LOCAL"), 403, "Operation.Forbidden"),
-    # what only today's SDK can say
+    # only in today's SDK
     (run(ContainerId="docker://" + "0" * 64), 400, "InvalidContainerId.Malformed"),
     (run(ContainerName="web"), 400, "InvalidContainerName.Malformed"),
 ]
@@ -253,7 +253,7 @@ REFUSED: list[tuple[Asked, int, str]] = [
 
 @pytest.fixture(scope="session")
 def places(service: Service) -> dict[str, str]:
-    """What the words in capitals stand for."""
+    """The values for the words in capitals."""
     key = service.keys[Role.ADMIN]
     sdk = sdks.New(key.id, key.secret.reveal(), service.endpoint)
     taken = uuid.uuid4().hex
@@ -277,7 +277,7 @@ def put_in(value: Any, places: dict[str, str]) -> Any:
 
 
 def code_of(sdk: Sdk, places: dict[str, str], asked: Asked) -> tuple[int, str]:
-    """With which status and code a call is refused."""
+    """Return the status and the code with which a call is refused."""
     action, fields = asked
     try:
         answer = sdk(action, **{name: put_in(value, places) for name, value in fields.items()})

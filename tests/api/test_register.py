@@ -1,4 +1,4 @@
-"""The register as the original's instances, with both of its SDKs: listed, filtered, named anew, taken out."""
+"""The register as instances of the original, with both of its SDKs: listed, filtered, renamed, removed."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from tests.support.api import Service
 from tests.support.sdks import Refused, Sdk
 
 pytestmark = [
-    pytest.mark.filterwarnings("ignore::DeprecationWarning"),  # the SDKs are not new
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),  # and close no connection
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),  # the SDKs are old
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),  # and they close no connection
 ]
 
 
@@ -56,7 +56,7 @@ def test_instances_are_listed_as_machines(sdk: Sdk, service: Service):
     assert (here["InstanceName"], here["Status"], here["HostName"] != "") == ("local", "Running", True)
 
 
-def test_instances_are_filtered_by_what_is_shown(sdk: Sdk, service: Service):
+def test_instances_are_filtered_by_their_shown_values(sdk: Sdk, service: Service):
     team = uuid.uuid4().hex
     first, second = (service.instance(f"tls:10.9.8.{number}:1", team=team) for number in (1, 2))
     tag = [{"Key": "team", "Value": team}]
@@ -113,7 +113,7 @@ def test_statuses_and_regions(sdk: Sdk, service: Service):
     assert (region["RegionId"], region["RegionEndpoint"], region["Status"]) == ("local", service.endpoint, "available")
 
 
-def test_managed_instances_are_listed_renamed_and_taken_out(sdk: Sdk, service: Service):
+def test_managed_instances_are_listed_renamed_and_removed(sdk: Sdk, service: Service):
     team = uuid.uuid4().hex
     away = service.instance("tls:10.1.2.3:7433", team=team)
     tag = [{"Key": "team", "Value": team}]
@@ -151,7 +151,7 @@ def test_managed_instances_are_listed_renamed_and_taken_out(sdk: Sdk, service: S
     assert refused.value.code == "InvalidInstance.NotFound"
 
 
-def test_what_is_to_run_on_an_instance_keeps_it_in_the_register(service: Service):
+def test_an_instance_with_open_records_stays_in_the_register(service: Service):
     admin = limited(service, Role.ADMIN)
     away = service.instance()
     run = {"Type": "RunShellScript", "CommandContent": "true", "Frequency": "rate(1h)"}
@@ -165,7 +165,7 @@ def test_what_is_to_run_on_an_instance_keeps_it_in_the_register(service: Service
     assert once["Instance"] == again["Instance"]
 
 
-def test_a_limited_key_sees_and_changes_its_instances_alone(service: Service):
+def test_a_limited_key_sees_and_changes_only_its_instances(service: Service):
     inside, outside = service.instance(), service.instance()
     admin = limited(service, Role.ADMIN, inside.id)
     assert listed(admin) == [inside.id]

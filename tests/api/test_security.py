@@ -1,4 +1,4 @@
-"""Attacks on the API: calls without a valid signature, replay, other keys' instances, hostile text, size and time."""
+"""Attacks on the API: calls without a valid signature, replays, other keys' instances, hostile text, size and time."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ ALL = sorted(ACTIONS)
 
 
 def codes(signer: Signer, action: str, **given: str) -> set[str]:
-    """With which codes a call is refused in both forms; "" for one that is not."""
+    """The codes with which a call is refused in both forms; "" for an accepted one."""
     return {signer.call(action, **given).code, signer.send("GET", signer.classic(action, Format="JSON", **given)).code}
 
 
@@ -45,10 +45,10 @@ def count(service: Service) -> int:
     return int(service.signer().call("DescribeInvocations").document["TotalCount"])
 
 
-# every action, for everybody
+# every action, with every kind of key
 
 
-def test_no_action_answers_a_call_that_is_not_signed(service: Service):
+def test_no_action_answers_an_unsigned_call(service: Service):
     signer = service.signer()
     for action, method in itertools.product(ALL, ("GET", "POST")):
         target = f"/?Action={action}&Version={api.VERSION}&RegionId=local&Format=JSON"
@@ -69,7 +69,7 @@ def test_no_action_answers_a_wrong_key_a_wrong_secret_or_an_old_call(service: Se
         assert signer.send("GET", signer.classic(action, now=old, Format="JSON")).code == "InvalidTimeStamp.Expired"
 
 
-def test_each_role_may_what_the_table_says_and_no_more(service: Service):
+def test_each_role_may_do_what_the_table_says_and_no_more(service: Service):
     for role, action in itertools.product(Role, ALL):
         refused = codes(service.signer(role), action)
         if role.may(ACTIONS[action].role):
@@ -78,7 +78,7 @@ def test_each_role_may_what_the_table_says_and_no_more(service: Service):
             assert refused == {"Forbidden.RAM"}, (role, action)
 
 
-def test_the_table_says_what_it_should():
+def test_the_table_has_the_expected_roles():
     by_role = {role: {name for name in ALL if ACTIONS[name].role is role} for role in Role}
     assert by_role[Role.VIEWER] == {name for name in ALL if name.startswith(("Describe", "List"))}
     assert by_role[Role.ADMIN] == {
@@ -91,7 +91,7 @@ def test_the_table_says_what_it_should():
     }
 
 
-def test_to_save_a_command_takes_the_role_for_it(service: Service):
+def test_saving_a_command_takes_the_role_for_it(service: Service):
     given = {"Type": "RunShellScript", "CommandContent": "true", "InstanceId__1": service.local.id}
     refused = service.signer(Role.OPERATOR).call("RunCommand", KeepCommand="true", **given)
     assert (refused.status, refused.code) == (403, "Forbidden.RAM")
@@ -100,7 +100,7 @@ def test_to_save_a_command_takes_the_role_for_it(service: Service):
 # replay, clocks
 
 
-def test_a_call_is_answered_once(service: Service):
+def test_a_nonce_is_accepted_one_time(service: Service):
     signer = service.signer()
     target, headers = signer.modern("DescribeCommands")
     classic = signer.classic("DescribeCommands", Format="JSON")
@@ -122,7 +122,7 @@ def test_a_nonce_belongs_to_its_key(service: Service):
 
 
 @pytest.mark.usefixtures("starts_processes")
-def test_a_call_is_not_answered_again_by_the_next_server(tmp_path: Path):
+def test_a_replay_to_the_next_server_is_refused(tmp_path: Path):
     home = tmp_path / "assist"
     with open_controller(api.Home(home)) as controller:
         key = accesskeys.create(controller, "ci", Role.ADMIN)
@@ -145,10 +145,10 @@ def test_a_clock_may_be_off_by_a_quarter_of_an_hour(service: Service, minutes: i
     assert signer.send("GET", signer.classic("DescribeCommands", now=now, Format="JSON")).code == code
 
 
-# what is disabled
+# disabled keys
 
 
-def test_a_disabled_key_stops_at_once(service: Service):
+def test_a_disabled_key_stops_working_immediately(service: Service):
     key = service.key(Role.ADMIN)
     signer = Signer.of(service.url, key)
     assert codes(signer, "DescribeCommands") == {""}
@@ -161,7 +161,7 @@ def test_a_disabled_key_stops_at_once(service: Service):
         assert codes(signer, "DescribeCommands") == {"InvalidAccessKeyId.NotFound"}
 
 
-def test_what_a_disabled_key_scheduled_is_paused(service: Service):
+def test_the_schedules_of_a_disabled_key_are_paused(service: Service):
     made = {}
     for name in ("disabled", "deleted", "other"):
         key = service.key(Role.OPERATOR)
@@ -178,7 +178,7 @@ def test_what_a_disabled_key_scheduled_is_paused(service: Service):
     assert paused["other"] is None
 
 
-# whose instances
+# scopes
 
 
 def test_a_target_is_checked_instance_by_instance(service: Service):
@@ -206,7 +206,7 @@ def test_a_target_is_checked_instance_by_instance(service: Service):
     assert signer.call("RunCommand", **script, **tagged).code == "InvalidResourceTag.InstanceNotFound"
 
 
-def test_an_instance_outside_of_the_scope_answers_as_one_that_does_not_exist(service: Service):
+def test_an_instance_outside_the_scope_answers_like_one_that_does_not_exist(service: Service):
     web, db = service.instance(), service.instance()
     mine = Signer.of(service.url, service.key(Role.ADMIN, web.name))
     script = {"Type": "RunShellScript", "CommandContent": "true"}
@@ -241,7 +241,7 @@ def test_an_instance_outside_of_the_scope_answers_as_one_that_does_not_exist(ser
     assert answers(db.id) == answers(absent)
 
 
-def test_a_status_is_that_of_the_instances_in_the_scope(service: Service):
+def test_a_status_counts_only_the_instances_in_the_scope(service: Service):
     web, db = service.instance(), service.instance()
     mine = Signer.of(service.url, service.key(Role.VIEWER, web.name))
     script = {"Type": "RunShellScript", "CommandContent": "true"}
@@ -259,7 +259,7 @@ def test_a_status_is_that_of_the_instances_in_the_scope(service: Service):
     assert seen["InvokeStatus"] == "Failed"
 
 
-def test_a_limited_key_changes_the_commands_that_are_its_own_and_ran_in_its_scope(service: Service):
+def test_a_limited_key_changes_its_own_commands_that_ran_in_its_scope(service: Service):
     web, db = service.instance(), service.instance()
     admin = service.signer(Role.ADMIN)
     mine = Signer.of(service.url, service.key(Role.ADMIN, web.name))
@@ -284,7 +284,7 @@ def test_a_limited_key_changes_the_commands_that_are_its_own_and_ran_in_its_scop
     assert admin.call("DeleteCommand", CommandId=own).status == 200
 
 
-def test_a_limited_key_does_not_change_a_schedule_that_reaches_beyond_its_scope(service: Service):
+def test_a_limited_key_does_not_change_a_schedule_beyond_its_scope(service: Service):
     web, db = service.instance(), service.instance()
     mine = Signer.of(service.url, service.key(Role.OPERATOR, web.name))
     script = {"Type": "RunShellScript", "CommandContent": "true", "Frequency": "rate(1h)"}
@@ -294,7 +294,7 @@ def test_a_limited_key_does_not_change_a_schedule_that_reaches_beyond_its_scope(
     assert db.id not in str(refused.document)
 
 
-def test_a_tag_counts_as_it_stands(service: Service):
+def test_a_tag_counts_in_its_current_state(service: Service):
     team = uuid.uuid4().hex
     web = service.instance(role=team)
     signer = Signer.of(service.url, service.key(Role.OPERATOR, f"@role={team}"))
@@ -305,7 +305,7 @@ def test_a_tag_counts_as_it_stands(service: Service):
     assert signer.call("RunCommand", **script).code == "InvalidInstance.NotFound"
 
 
-def test_the_beginning_of_an_id_is_no_id(service: Service):
+def test_the_prefix_of_an_id_is_not_an_id(service: Service):
     signer = service.signer()
     script = {"Type": "RunShellScript", "CommandContent": "true"}
     made = signer.call("RunCommand", **script, InstanceId__1=service.instance().id).document
@@ -331,7 +331,7 @@ def test_the_beginning_of_an_id_is_no_id(service: Service):
         )
 
 
-def test_a_key_sees_what_it_reaches_and_nothing_of_others(service: Service):
+def test_a_key_sees_its_instances_and_nothing_of_others(service: Service):
     web, db = service.instance(), service.instance()
     mine = Signer.of(service.url, service.key(Role.OPERATOR, web.name))
     script = {"Type": "RunShellScript", "CommandContent": "echo SECRET"}
@@ -390,7 +390,7 @@ def test_no_text_of_a_client_reaches_a_shell(service: Service, isolation: Path):
 
 
 def offer(service: Service, isolation: Path, proof: Path, text: str) -> None:
-    """Give a text wherever one is taken."""
+    """Send a text wherever one is accepted."""
     text = text.replace("../../PROOF", f"{'../' * 40}{proof}").replace("PROOF", str(proof))
     signer = service.signer()
     given = {"Type": "RunShellScript", "CommandContent": "true", "InstanceId__1": service.local.id}
@@ -418,14 +418,14 @@ def over(signer: Signer, invoke_id: str) -> None:
         (found,) = signer.call("DescribeInvocations", InvokeId=invoke_id).document["Invocations"]["Invocation"]
         if found["InvokeStatus"] not in ("Running", "Stopping"):
             return
-        time.sleep(0.05)  # a client of this API polls
-    raise AssertionError(f"{invoke_id} is not over")
+        time.sleep(0.05)  # clients of this API poll
+    raise AssertionError(f"{invoke_id} is still in progress")
 
 
 # secrets
 
 
-def test_a_secret_parameter_is_nowhere_afterwards(service: Service):
+def test_a_secret_parameter_is_stored_nowhere(service: Service):
     canary = f"canary-{uuid.uuid4().hex}"
     with open_controller(service.home) as controller:
         version = CommandVersion(
@@ -447,7 +447,7 @@ def test_a_secret_parameter_is_nowhere_afterwards(service: Service):
     assert holding(service.home.root, canary) == []
 
 
-def test_the_secret_of_a_key_is_in_the_database_and_nowhere_else(service: Service):
+def test_the_secret_of_a_key_is_only_in_the_database(service: Service):
     key = service.key(Role.ADMIN)
     signer = Signer.of(service.url, key)
     assert codes(signer, "DescribeCommands") == {""}
@@ -458,7 +458,7 @@ def test_the_secret_of_a_key_is_in_the_database_and_nowhere_else(service: Servic
 
 
 def holding(root: Path, text: str) -> list[Path]:
-    """The files under a folder that have a text in them."""
+    """The files under a folder that contain a text."""
     found = []
     for path in root.rglob("*"):
         with contextlib.suppress(OSError):
@@ -467,11 +467,11 @@ def holding(root: Path, text: str) -> list[Path]:
     return found
 
 
-# who is meant
+# names of hosts
 
 
 def test_a_call_for_another_host_is_refused(service: Service):
-    """DNS rebinding: the page of a stranger is given a name that means this machine."""
+    """DNS rebinding: a page of an attacker gets a name that resolves to this machine."""
     for host in ["evil.example", "evil.example:80", "localhost.evil.example", "127.0.0.1.evil.example", ""]:
         other = Signer(f"http://{host}", service.signer().key, service.signer().secret)
         target, headers = other.modern("DescribeCommands")
@@ -479,13 +479,13 @@ def test_a_call_for_another_host_is_refused(service: Service):
         assert (answer.status, answer.code) == (421, "InvalidEndpoint")
 
 
-def test_the_names_of_this_machine_are_its_own(service: Service):
+def test_the_names_of_this_machine_are_accepted(service: Service):
     for host in ["localhost", "LOCALHOST:1", "127.0.0.1", "[::1]:8320"]:
         other = Signer(f"http://{host}", service.signer().key, service.signer().secret)
         target, headers = other.modern("DescribeCommands")
         headers["host"] = host
         answer = service.signer().send("POST", target, headers)
-        assert answer.code in ("", "SignatureDoesNotMatch")  # urlsplit writes some hosts in another way
+        assert answer.code in ("", "SignatureDoesNotMatch")  # urlsplit writes some hosts differently
 
 
 # size and time
@@ -496,19 +496,19 @@ def test_a_large_body_is_refused(service: Service):
     assert signer.call("DescribeCommands", body=b"x" * (1 << 20)).code != "RequestTooLarge"
     assert signer.call("DescribeCommands", body=b"x" * ((1 << 20) + 1)).code == "RequestTooLarge"
     address = urlsplit(service.url)
-    with socket.create_connection((address.hostname, address.port), GUARD) as door:
-        door.sendall(b"POST /?Format=JSON HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n")
-        with contextlib.suppress(OSError):  # it is closed while we still write
+    with socket.create_connection((address.hostname, address.port), GUARD) as sock:
+        sock.sendall(b"POST /?Format=JSON HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n")
+        with contextlib.suppress(OSError):  # the server closes while we still write
             for _ in range(40):
-                door.sendall(b"10000\r\n" + b"x" * 0x10000 + b"\r\n")
-            door.sendall(b"0\r\n\r\n")
-        assert b" 413 " in received(door)
+                sock.sendall(b"10000\r\n" + b"x" * 0x10000 + b"\r\n")
+            sock.sendall(b"0\r\n\r\n")
+        assert b" 413 " in received(sock)
 
 
-def received(door: socket.socket) -> bytes:
+def received(sock: socket.socket) -> bytes:
     found = b""
     with contextlib.suppress(OSError):
-        while piece := door.recv(1 << 16):
+        while piece := sock.recv(1 << 16):
             found += piece
     return found
 
@@ -525,13 +525,13 @@ def received(door: socket.socket) -> bytes:
         b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nxx",
     ],
 )
-def test_what_is_no_call_is_refused(service: Service, data: bytes):
+def test_an_invalid_call_is_refused(service: Service, data: bytes):
     address = urlsplit(service.url)
-    with socket.create_connection((address.hostname, address.port), GUARD) as door:
+    with socket.create_connection((address.hostname, address.port), GUARD) as sock:
         with contextlib.suppress(OSError):
-            door.sendall(data)
-            door.shutdown(socket.SHUT_WR)
-        answer = received(door)
+            sock.sendall(data)
+            sock.shutdown(socket.SHUT_WR)
+        answer = received(sock)
     assert answer[9:12] in (b"400", b"403", b"404", b"414", b""), answer[:200]
     if answer:
         assert json.loads(answer.partition(b"\r\n\r\n")[2])["Code"]
@@ -565,16 +565,16 @@ def many_files(count: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
-def test_more_connections_than_there_may_be_keep_nobody_waiting(service: Service):
+def test_too_many_connections_keep_nobody_waiting(service: Service):
     address = urlsplit(service.url)
     with many_files(1400), contextlib.ExitStack() as stack:
-        doors = []
+        socks = []
         for _ in range(CONNECTIONS + 50):
-            door = stack.enter_context(socket.create_connection((address.hostname, address.port), GUARD))
-            doors.append(door)
-        for number, door in enumerate(doors):
+            sock = stack.enter_context(socket.create_connection((address.hostname, address.port), GUARD))
+            socks.append(sock)
+        for number, sock in enumerate(socks):
             if number % 2:
-                door.sendall(
+                sock.sendall(
                     b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\nx" if number % 4 == 1 else b"GET"
                 )
         signer = service.signer()
@@ -583,54 +583,54 @@ def test_more_connections_than_there_may_be_keep_nobody_waiting(service: Service
 
 
 def test_a_burst_of_silent_connections_is_cut_to_the_limit(service: Service):
-    """Those that are taken in one go too; and a call is answered meanwhile."""
+    """Also for connections that are accepted together; a call is answered meanwhile."""
     address = urlsplit(service.url)
     with many_files(2000), contextlib.ExitStack() as stack:
-        doors = []
+        socks = []
         for _ in range(CONNECTIONS + 400):
-            door = stack.enter_context(socket.socket())
-            door.setblocking(False)
-            door.connect_ex((address.hostname, address.port))
-            doors.append(door)
+            sock = stack.enter_context(socket.socket())
+            sock.setblocking(False)
+            sock.connect_ex((address.hostname, address.port))
+            socks.append(sock)
         assert service.signer().call("DescribeCommands").status == 200
         end = time.monotonic() + GUARD
-        while sum(is_closed(door) for door in doors) < 400:
+        while sum(is_closed(sock) for sock in socks) < 400:
             assert time.monotonic() < end
             time.sleep(0.05)
         assert service.signer().call("DescribeCommands").status == 200
 
 
-def is_closed(door: socket.socket) -> bool:
-    """Whether the other side has closed a connection of which nothing else is read."""
+def is_closed(sock: socket.socket) -> bool:
+    """Return True if the other side has closed a connection from which nothing else is read."""
     try:
-        return b"Throttling" in door.recv(1 << 16, socket.MSG_PEEK) or not door.recv(1, socket.MSG_PEEK)
+        return b"Throttling" in sock.recv(1 << 16, socket.MSG_PEEK) or not sock.recv(1, socket.MSG_PEEK)
     except BlockingIOError:
         return False
     except OSError:
         return True
 
 
-def test_requests_that_are_never_finished_take_bounded_memory(service: Service):
-    """Of those that hold the most some are refused, in a form that SDKs read, and a call is answered meanwhile."""
+def test_unfinished_requests_take_bounded_memory(service: Service):
+    """Some of the largest are refused, in a form that SDKs read, and a call is answered meanwhile."""
     address = urlsplit(service.url)
     size = 900_000
     with contextlib.ExitStack() as stack:
-        doors = []
+        socks = []
         for _ in range(HELD_BYTES // size + 5):
-            door = stack.enter_context(socket.create_connection((address.hostname, address.port), GUARD))
+            sock = stack.enter_context(socket.create_connection((address.hostname, address.port), GUARD))
             with contextlib.suppress(OSError):
-                door.sendall(b"GET /?" + b"x" * size)
-            doors.append(door)
+                sock.sendall(b"GET /?" + b"x" * size)
+            socks.append(sock)
         assert service.signer().call("DescribeCommands").status == 200
         refused = 0
-        for door in doors:
-            door.setblocking(False)
+        for sock in socks:
+            sock.setblocking(False)
             with contextlib.suppress(OSError):
-                refused += b'"Code":"Throttling"' in door.recv(1 << 16)
-        assert 3 <= refused < len(doors)
+                refused += b'"Code":"Throttling"' in sock.recv(1 << 16)
+        assert 3 <= refused < len(socks)
 
 
-def test_a_call_that_is_not_proven_ends_its_connection(service: Service):
+def test_an_unauthenticated_call_closes_its_connection(service: Service):
     signer = service.signer()
     address = urlsplit(service.url)
     for key, kept in ((signer.secret, True), (signer.secret[:-1], False)):
@@ -643,7 +643,7 @@ def test_a_call_that_is_not_proven_ends_its_connection(service: Service):
             assert (answer.getheader("connection") != "close") is kept
 
 
-def test_a_key_has_so_many_calls_a_second():
+def test_a_key_has_a_limit_of_calls_a_second():
     rates = Rates(5)
     assert [rates.admit("one") for _ in range(12)].count(True) == 10
     assert rates.admit("other")
@@ -653,23 +653,23 @@ def test_a_key_has_so_many_calls_a_second():
 
 
 @pytest.mark.soak
-def test_who_does_not_finish_a_request_is_let_go(service: Service):
-    """Half a minute for its head, and as much for its body, however many bytes come."""
+def test_an_unfinished_request_is_disconnected(service: Service):
+    """Half a minute for its head, and the same for its body, however many bytes arrive."""
     address = urlsplit(service.url)
     for begin in (b"", b"GET / HTTP/1.1\r\nx", b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\nx"):
-        with socket.create_connection((address.hostname, address.port), 1) as door:
-            door.sendall(begin)
+        with socket.create_connection((address.hostname, address.port), 1) as sock:
+            sock.sendall(begin)
             start = time.monotonic()
             while time.monotonic() < start + 50:
                 with contextlib.suppress(TimeoutError):
-                    if not door.recv(1 << 16):
+                    if not sock.recv(1 << 16):
                         break
                 with contextlib.suppress(OSError):
-                    door.sendall(b"x" if begin else b"")
+                    sock.sendall(b"x" if begin else b"")
             assert 25 < time.monotonic() - start < 45
 
 
-def test_a_pattern_that_takes_for_ever_is_given_up(service: Service):
+def test_a_pattern_that_takes_forever_is_stopped(service: Service):
     with open_controller(service.home) as controller:
         version = CommandVersion(
             content=b"echo {{a}}", parameters_enabled=True, definitions=(Definition("a", pattern=r"(a|aa)+b"),)
@@ -686,7 +686,7 @@ def test_a_pattern_that_takes_for_ever_is_given_up(service: Service):
     over(signer, made.document["InvokeId"])
 
 
-# kept connections
+# reused connections
 
 
 def test_calls_of_one_connection_do_not_disturb_each_other(service: Service):

@@ -1,4 +1,4 @@
-"""Signatures: what both SDKs sign is found right, and nothing that was changed since."""
+"""Signatures: calls signed by both SDKs are accepted, and any change of them is refused."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def classic() -> Call:
     return old_sdk()
 
 
-def test_what_an_sdk_signs_is_signed(call: Call):
+def test_a_call_signed_by_an_sdk_is_accepted(call: Call):
     claim = signatures.claim(call)
     assert (claim.key_id, claim.action, claim.version) == (KEY, "RunCommand", "2014-05-26")
     assert claim.is_signed_with(SECRET)
@@ -65,7 +65,7 @@ def test_what_an_sdk_signs_is_signed(call: Call):
     assert (call.parameters["InstanceId.1"], call.parameters["InstanceId.2"]) == ("i-1", "i-2")
 
 
-def test_another_secret_is_not_it(call: Call):
+def test_another_secret_is_refused(call: Call):
     for secret in ("", SECRET + "x", SECRET[:-1], SECRET + "&", "ü"):
         assert not signatures.claim(call).is_signed_with(secret)
 
@@ -77,7 +77,7 @@ def with_query(call: Call, change: Callable[[dict[str, str]], object]) -> Call:
 
 
 def refused(call: Call) -> str:
-    """The code with which a call is refused for its form, or because it is not signed with the secret."""
+    """Return the code with which a call is refused for its form or its signature."""
     try:
         claim = signatures.claim(call)
     except Fault as fault:
@@ -85,18 +85,18 @@ def refused(call: Call) -> str:
     return "" if claim.is_signed_with(SECRET) else "SignatureDoesNotMatch"
 
 
-def test_a_changed_parameter_is_not_signed(call: Call):
+def test_a_changed_parameter_is_refused(call: Call):
     for name in ("CommandContent", "InstanceId.2", "Type"):
         longer = {name: call.parameters[name] + "x"}
         assert refused(with_query(call, lambda query, longer=longer: query.update(longer))) == "SignatureDoesNotMatch"
         assert refused(with_query(call, lambda query, name=name: query.pop(name))) == "SignatureDoesNotMatch"
 
 
-def test_an_added_parameter_is_not_signed(call: Call):
+def test_an_added_parameter_is_refused(call: Call):
     assert refused(with_query(call, lambda query: query.update(Timeout="86400"))) == "SignatureDoesNotMatch"
 
 
-def test_another_method_is_not_signed(call: Call):
+def test_another_method_is_refused(call: Call):
     assert refused(replace(call, method="GET")) == "SignatureDoesNotMatch"
 
 
@@ -129,7 +129,7 @@ def header(call: Call, name: str, value: str | None) -> Call:
         ("user-agent", "another"),
     ],
 )
-def test_a_changed_header_is_not_signed(modern: Call, name: str, value: str):
+def test_a_changed_header_is_refused(modern: Call, name: str, value: str):
     assert refused(header(modern, name, value)) == "SignatureDoesNotMatch"
     assert refused(header(modern, name, None)) == "IncompleteSignature"
 
@@ -152,7 +152,7 @@ def test_a_field_of_the_old_form_that_is_missing_or_empty_or_doubled_is_refused(
     assert refused(replace(classic, query=classic.query + f"&{name}=x".encode())) == f"InvalidParameter.{name}"
 
 
-def test_a_call_that_is_not_signed_is_refused(call: Call):
+def test_an_unsigned_call_is_refused(call: Call):
     bare = header(call, "authorization", None)
     bare = with_query(
         bare,
@@ -180,19 +180,19 @@ def test_another_authorization_is_refused(modern: Call, value: str):
     assert refused(header(modern, "authorization", value)) == "IncompleteSignature"
 
 
-def test_both_forms_at_once_are_refused(modern: Call, classic: Call):
+def test_both_forms_together_are_refused(modern: Call, classic: Call):
     assert refused(replace(modern, query=modern.query + b"&" + classic.query)) != ""
     assert refused(with_query(modern, lambda query: query.update(Signature="x"))) == "IncompleteSignature"
     assert refused(with_query(modern, lambda query: query.update(Action="DeleteCommand"))) == "IncompleteSignature"
 
 
-def test_the_old_form_believes_no_header(classic: Call):
-    """What stands in a header is not signed there: only the action of the query counts."""
+def test_the_old_form_ignores_headers(classic: Call):
+    """It does not sign headers: only the action in the query counts."""
     assert signatures.claim(header(classic, "x-acs-action", "DeleteCommand")).action == "RunCommand"
 
 
 @pytest.mark.parametrize("method", ["", "HMAC-SHA256", "SHA256withRSA", "none"])
-def test_another_way_to_sign_is_refused(classic: Call, method: str):
+def test_another_signature_method_is_refused(classic: Call, method: str):
     assert refused(with_query(classic, lambda query: query.update(SignatureMethod=method))) == "IncompleteSignature"
 
 
@@ -204,7 +204,7 @@ def test_a_time_has_its_form(modern: Call, classic: Call, text: str):
     assert refused(header(modern, "x-acs-date", text)) == "InvalidTimeStamp.Format"
 
 
-def test_temporary_keys_are_not_known(modern: Call, classic: Call):
+def test_temporary_keys_are_unknown(modern: Call, classic: Call):
     code = "InvalidSecurityToken.Malformed"
     assert refused(with_query(classic, lambda query: query.update(SecurityToken="x"))) == code
     assert refused(header(modern, "x-acs-security-token", "x")) == code

@@ -1,4 +1,4 @@
-"""``assist accesskey`` as a person uses it."""
+"""``assist accesskey`` for people and programs."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_json_has_the_secret_once(assist: Application):
         (["delete", "nobody"], 66, "NotFound"),
     ],
 )
-def test_what_is_refused(assist: Application, words: list[str], status: int, code: str):
+def test_a_refused_key(assist: Application, words: list[str], status: int, code: str):
     done = assist("accesskey", *words, "-o", "json") if words[0] == "create" else assist("accesskey", *words)
     assert done.returncode == status
     if words[0] == "create":

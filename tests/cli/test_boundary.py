@@ -1,4 +1,4 @@
-"""Where errors end: one line and a hint, JSON where it is asked for, a report of a bug."""
+"""The boundary for errors: one line and a hint, JSON on request, a report for a bug."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def tree(kind: type[AssistError] = AssistError) -> Iterator[type[AssistError]]:
             yield from tree(child)
 
 
-def test_the_tree_is_drawn_as_it_is() -> None:
+def test_the_help_draws_the_tree_of_errors() -> None:
     drawn = re.findall(r"── (\w+) +(\d+)? ", errors.__doc__ or "")
     assert {name for name, _ in drawn} == {kind.__name__ for kind in tree()} - {"AssistError"}
     for name, status in drawn:
@@ -55,7 +55,7 @@ def test_version_and_help(assist: Application) -> None:
         assert max(map(len, done.stdout.decode().splitlines())) <= 80
 
 
-def test_nothing_asked_for_is_a_wrong_command_line(assist: Application) -> None:
+def test_no_command_is_a_usage_error(assist: Application) -> None:
     for words in ([], ["invocation"]):
         done = assist(*words)
         assert (done.returncode, done.stdout) == (2, b"")
@@ -88,7 +88,7 @@ def test_nothing_asked_for_is_a_wrong_command_line(assist: Application) -> None:
         (["run", "--every", "1h", "--missed", "run_once", "--", "true"], "'skip'", "did you mean run-once?"),
     ],
 )
-def test_a_wrong_command_line(assist: Application, words: list[str], message: str, hint: str) -> None:
+def test_a_usage_error(assist: Application, words: list[str], message: str, hint: str) -> None:
     done = assist(*words)
     assert (done.returncode, done.stdout) == (2, b"")
     first, second = done.stderr.decode().splitlines()
@@ -125,12 +125,12 @@ def test_an_error_in_json(assist: Application, home: Path, words: list[str], cod
     assert not (home / "agent").exists()
 
 
-def test_words_after_the_dashes_do_not_ask_for_json(assist: Application) -> None:
+def test_o_json_after_the_dashes_belongs_to_the_script(assist: Application) -> None:
     done = assist("run", "--type", "cobol", "--", "kubectl", "-o", "json")
     assert done.stderr.startswith(b"error: cannot use the type 'cobol'")
 
 
-def test_an_argument_that_is_not_utf8_is_quoted_and_told(installed: Program) -> None:
+def test_an_argument_that_is_not_utf8_is_quoted_in_the_error(installed: Program) -> None:
     done = subprocess.run([installed.path, b"invocation", b"show", b"t-\xff\x1b[31m"], capture_output=True, check=False)
     assert done.returncode == 66
     assert b"\x1b" not in done.stderr
@@ -188,14 +188,14 @@ def test_a_bug_in_json(home: Path) -> None:
 
 
 @pytest.mark.usefixtures("starts_processes")
-def test_a_machine_that_fails_is_no_bug(home: Path) -> None:
+def test_a_failure_of_the_machine_is_not_a_bug(home: Path) -> None:
     program = BUG.replace('KeyError("a bug")', 'OSError(11, "Resource temporarily unavailable")')
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False)
     assert done.returncode == 74
     assert done.stderr.startswith(b"error: cannot go on: Resource temporarily unavailable\n")
 
 
-def test_a_reader_that_leaves_ends_a_list_quietly(assist: Application, installed: Program) -> None:
+def test_a_closed_reader_ends_a_list_quietly(assist: Application, installed: Program) -> None:
     assist("run", "--", "true")
     process = subprocess.Popen([installed.path, "invocation", "list"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert process.stdout is not None
@@ -207,7 +207,7 @@ def test_a_reader_that_leaves_ends_a_list_quietly(assist: Application, installed
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
-def test_output_that_cannot_be_written_is_told(installed: Program) -> None:
+def test_a_failed_write_of_output_is_reported(installed: Program) -> None:
     for words in (["run", "--", "echo", "lost"], ["invocation", "list"], ["--help"]):
         with Path("/dev/full").open("wb") as full:
             done = subprocess.run([installed.path, *words], stdout=full, stderr=subprocess.PIPE, check=False)
@@ -215,7 +215,7 @@ def test_output_that_cannot_be_written_is_told(installed: Program) -> None:
         assert done.stderr.startswith(b"error: cannot write the output: No space left on device\n")
 
 
-def test_closed_streams_do_no_harm(assist: Application, installed: Program) -> None:
+def test_closed_streams_are_harmless(assist: Application, installed: Program) -> None:
     script = '"$0" run -- echo out <&- >&- 2>&- && "$0" --version >&-'
     done = subprocess.run(["/bin/sh", "-c", script, installed.path], capture_output=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
@@ -231,7 +231,7 @@ def test_topics(assist: Application) -> None:
 
 
 @pytest.mark.usefixtures("starts_processes")
-def test_version_imports_next_to_nothing() -> None:
+def test_version_imports_almost_nothing() -> None:
     script = (
         "import sys; sys.argv = ['assist', '--version']\n"
         "from assist_cli.__main__ import main; main()\n"
@@ -242,7 +242,7 @@ def test_version_imports_next_to_nothing() -> None:
 
 
 @pytest.mark.usefixtures("starts_processes")
-def test_a_run_into_a_pipe_imports_nothing_for_tables(assist: Application) -> None:
+def test_a_run_into_a_pipe_imports_no_table_library(assist: Application) -> None:
     assist("run", "--", "true")
     script = (
         "import sys\n"

@@ -1,4 +1,4 @@
-"""``assist command`` and ``assist invoke`` as a person uses them: words in, text and JSON and an exit status out."""
+"""``assist command`` and ``assist invoke``: arguments in; text, JSON and an exit status out."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def script(isolation: Path) -> str:
 
 @pytest.mark.usefixtures("starts_processes")
 def test_the_life_of_a_command(assist: Application, script: str) -> None:
-    """The story of the README: create, invoke, clone, diff, invoke an old version, roll back, delete, look back."""
+    """The story of the README: create, invoke, clone, diff, invoke an old version, roll back, delete, history."""
     made = document(assist, "command", "create", "restart-service", "-f", script, "--param-def", DEFINITION)
     assert set(made) == {"CommandId", "Name", "Version"}
     assert (made["Name"], made["Version"]) == ("restart-service", 1)
@@ -140,7 +140,7 @@ def test_errors_and_their_exit_status(assist: Application, script: str) -> None:
     assert len(document(assist, "command", "list")) == 1
 
 
-def test_a_bare_parameter_is_warned_of(assist: Application) -> None:
+def test_a_bare_parameter_causes_a_warning(assist: Application) -> None:
     done = assist("command", "create", "a", "-c", "echo {{x}} '{{y|sh}}'", "--enable-parameters")
     assert done.stderr.decode().splitlines() == [
         "warning: a value of {{x}} is code to the shell; {{x|sh}} keeps it one word",
@@ -155,7 +155,7 @@ def test_a_bare_parameter_is_warned_of(assist: Application) -> None:
     ]
 
 
-def test_line_endings_of_a_file_are_warned_of_or_fixed(assist: Application, isolation: Path) -> None:
+def test_line_endings_of_a_file_cause_a_warning_or_are_fixed(assist: Application, isolation: Path) -> None:
     path = isolation / "script"
     path.write_bytes(b"set -e\necho\r\n")
     done = assist("command", "create", "a", "-f", path)
@@ -178,7 +178,7 @@ def test_line_endings_of_a_file_are_warned_of_or_fixed(assist: Application, isol
         ("a.py", b"#!/usr/bin/python3\nprint()\r\n"),
     ],
 )
-def test_line_endings_that_break_nothing_are_not_warned_of(
+def test_harmless_line_endings_cause_no_warning(
     assist: Application, isolation: Path, name: str, content: bytes
 ) -> None:
     (isolation / name).write_bytes(content)
@@ -188,7 +188,7 @@ def test_line_endings_that_break_nothing_are_not_warned_of(
 
 
 def test_a_shell_script_of_wide_characters_is_refused(assist: Application, isolation: Path) -> None:
-    """Whichever way it comes; a PowerShell script may be so."""
+    """From every source; a PowerShell script may have them."""
     content = "#!/bin/sh\necho x\n".encode("utf-16")
     (isolation / "script").write_bytes(content)
     (isolation / "script.ps1").write_bytes(content)
@@ -224,7 +224,7 @@ def test_export_and_import_through_a_pipe(assist: Application, isolation: Path, 
 
 
 def test_hostile_words_are_shown_escaped(assist: Application) -> None:
-    """What stands in a script or a message of an error never reaches a terminal as a control sequence."""
+    """The content of a script or an error never reaches a terminal as a control sequence."""
     document(assist, "command", "create", "evil", "-c", "echo '\x1b]0;title\a\x1b[2J'\r\u202e")
     for words in (
         ["command", "show", "evil"],
@@ -275,11 +275,11 @@ def test_missing_parameters_are_asked_for_on_a_terminal(
 
 
 def _timeless(text: str) -> str:
-    """Without how long ago something was, which changes while we look."""
+    """The text without ages, which change during the test."""
     return re.sub(r"\d+ s ago|just now", "AGO", text)
 
 
-def test_colours_are_for_terminals_that_want_them(
+def test_colours_only_on_terminals_that_support_them(
     assist: Application, installed: Program, isolation: Path, script: str
 ) -> None:
     document(assist, "command", "create", "restart", "-f", script)

@@ -1,4 +1,4 @@
-"""Completion: what is answered, and what a person gets who presses Tab in a real bash, zsh and fish."""
+"""Completion: the answers of the program, and the effect of Tab in a real bash, zsh and fish."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def stocked(home: Path) -> Home:
 
 @pytest.fixture
 def ask(home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Ask:
-    """The answer for a line up to the cursor, without its first line, which is the form when that is asked for."""
+    """The answer for a line up to the cursor, without its first line, which is the form if that is asked for."""
 
     def asked(line: str, shell: str = "fish", form: str = "words", **env: str) -> list[str]:
         with monkeypatch.context() as patch:
@@ -72,7 +72,7 @@ def ask(home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixtu
     return asked
 
 
-# a line as a shell reads it
+# a line as a shell splits it
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def ask(home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixtu
         ("", [], "", ""),
     ],
 )
-def test_a_line_is_read_as_a_shell_reads_it(text: str, words: list[str], last: str, quote: str) -> None:
+def test_a_line_is_split_as_a_shell_splits_it(text: str, words: list[str], last: str, quote: str) -> None:
     line = Line(text)
     assert (line.words, line.last, line.quote) == (words, last, quote)
 
@@ -104,15 +104,15 @@ def test_a_line_is_read_as_a_shell_reads_it(text: str, words: list[str], last: s
         ("a 'one:two", "one:two"), ("a x'one", "one"), ("a 'x'one", "one"), ("a plain", "plain"),
     ],
 )  # fmt: skip
-def test_bash_takes_up_where_it_breaks_words(text: str, replaced: str) -> None:
+def test_bash_completes_from_its_word_breaks(text: str, replaced: str) -> None:
     line = Line(text, breaks=" \t\n\"'@><=;|&(:")
     assert line.last[line.kept :] == replaced
 
 
-# what is answered
+# answers
 
 
-def test_commands_and_options_with_what_they_do(ask: Ask) -> None:
+def test_commands_and_options_with_their_descriptions(ask: Ask) -> None:
     assert "run\tRun a script on one instance or many, and show its output" in ask("")
     assert ask("invo") == [
         "invoke\tRun a saved command on one instance or many, and show its output",
@@ -138,12 +138,12 @@ def test_commands_and_options_with_what_they_do(ask: Ask) -> None:
         ("run --timeout ", []),
     ],
 )
-def test_words_that_are_known_without_a_database(ask: Ask, home: Path, line: str, offered: list[str]) -> None:
+def test_words_that_need_no_database(ask: Ask, home: Path, line: str, offered: list[str]) -> None:
     assert ask(line, form="files" if " -- " in line else "words") == offered
     assert not home.exists()
 
 
-def test_files_and_folders_are_left_to_the_shell(ask: Ask) -> None:
+def test_files_and_folders_are_completed_by_the_shell(ask: Ask) -> None:
     assert ask("run -f scr", form="files") == ask("command import ", form="files") == []
     assert ask("run -- cat ", form="files") == ask("run --file=scr", form="files") == []
     assert ask("run --workdir /", form="folders") == []
@@ -173,7 +173,7 @@ def test_targets_in_comma_lists(ask: Ask, stocked: Home) -> None:
 
 
 @pytest.mark.usefixtures("starts_processes")
-def test_invocations_newest_first_with_what_ran_and_when(ask: Ask, stocked: Home) -> None:
+def test_invocations_newest_first_with_command_and_time(ask: Ask, stocked: Home) -> None:
     with open_controller(stocked) as controller:
         ids = []
         for script in (b"uname -a\n", b"#!/bin/sh\necho \x1b[31mred\n"):
@@ -204,7 +204,7 @@ def test_time_zones(ask: Ask) -> None:
     assert {"UTC", "Europe/Berlin", "Asia/Shanghai"} <= {name for name, _ in values.zones()}
 
 
-# bash wants its words quoted, and beside them what fits
+# bash wants its words quoted, with their descriptions beside
 
 
 def test_bash_gets_words_quoted_and_in_columns(ask: Ask, stocked: Home) -> None:
@@ -216,12 +216,12 @@ def test_bash_gets_words_quoted_and_in_columns(ask: Ask, stocked: Home) -> None:
         "restart\\ service  (a unit)",
         "备份              (version 1)",
     ]
-    assert ask("command show ", "bash", COMP_TYPE="37")[0] == "backup"  # put in by turns: nothing beside it
+    assert ask("command show ", "bash", COMP_TYPE="37")[0] == "backup"  # inserted in turn: no descriptions
     assert ask("inv", "bash", COLUMNS="33")[1] == "invocation  (History of runs:…)"
     assert ask("invoke copy:", "bash", COMP_WORDBREAKS=":=@ ") == ["db"]
 
 
-def test_zsh_is_told_how_each_looks(ask: Ask, stocked: Home) -> None:
+def test_zsh_gets_a_display_form_of_each(ask: Ask, stocked: Home) -> None:
     assert ask("command show ", "zsh")[1:] == [
         "copy:db\tcopy:db          version 1",
         "restart service\trestart service  a unit",
@@ -229,24 +229,24 @@ def test_zsh_is_told_how_each_looks(ask: Ask, stocked: Home) -> None:
     ]
 
 
-# nothing is made, changed, started or said
+# no effects
 
 
-def test_nothing_is_made(ask: Ask, assist: Application, stocked: Home) -> None:
+def test_completion_creates_nothing(ask: Ask, assist: Application, stocked: Home) -> None:
     before = {path: path.read_bytes() for path in stocked.root.rglob("*")}
     for line in ("run -i l", "invoke ", "invocation show t-", "instance status "):
         ask(line)
     assert {path: path.read_bytes() for path in stocked.root.rglob("*")} == before
 
 
-def test_what_another_program_has_just_written_is_there(ask: Ask, stocked: Home) -> None:
+def test_a_recent_write_of_another_program_is_offered(ask: Ask, stocked: Home) -> None:
     with open_controller(stocked) as controller:
         commands.create(controller, "fresh", CommandVersion(b"true"))
         assert (stocked.root / "assist.db-wal").exists()
         assert ask("invoke fre") == ["fresh\tversion 1"]
 
 
-def test_what_cannot_be_read_offers_nothing(ask: Ask, assist: Application, stocked: Home) -> None:
+def test_unreadable_data_offers_nothing(ask: Ask, assist: Application, stocked: Home) -> None:
     with contextlib.closing(sqlite3.connect(stocked.database)) as connection:
         connection.execute("PRAGMA journal_mode = DELETE")
         connection.execute("ALTER TABLE commands RENAME TO renamed")
@@ -262,16 +262,16 @@ def test_what_cannot_be_read_offers_nothing(ask: Ask, assist: Application, stock
 
 
 def test_the_program_answers(installed: Program, stocked: Home) -> None:
-    """In any locale, and without what is imported for a command."""
+    """In any locale, and without the imports of a command."""
     env = {"COMP_LINE": "assist invoke 备", "LC_ALL": "C", "PYTHONIOENCODING": None, "PYTHONPROFILEIMPORTTIME": "1"}
     done = installed("completion", "answer", "zsh", env=env)
     assert (done.returncode, done.stdout.decode()) == (0, "words\n备份\t备份  version 1\n")
     assert not {b"typer", b"dataclasses", b"pathlib", b"inspect", b"assist_cli.cli.app"} & set(done.stderr.split())
 
 
-# in a real shell
+# a real shell
 
-# In the shells, show prints the words that it is called with, and is completed as assist is.
+# In the shells, show prints its arguments, and is completed like assist.
 SHELLS = {
     "bash": (
         ["--norc", "--noprofile", "-i"],
@@ -336,7 +336,7 @@ def test_tab_in_a_real_shell(
 # install and show
 
 
-def test_show_prints_what_is_in_the_project(assist: Application) -> None:
+def test_show_prints_the_file_of_the_project(assist: Application) -> None:
     done = assist("completion", "show", "zsh")
     assert (done.returncode, done.stdout, done.stderr) == (0, (SCRIPTS / "assist.zsh").read_bytes(), b"")
 
@@ -358,7 +358,7 @@ def test_install_writes_one_file_and_one_line(assist: Application, isolation: Pa
     assert not (isolation / "assist").exists()
 
 
-def test_install_says_what_to_do_by_hand(assist: Application, isolation: Path) -> None:
+def test_install_says_what_to_do_manually(assist: Application, isolation: Path) -> None:
     (isolation / "user/.bashrc").mkdir()
     done = assist("completion", "install", "bash")
     assert done.returncode == 74

@@ -1,4 +1,4 @@
-"""``assist doctor`` where things are at their worst: it reports, and changes nothing."""
+"""``assist doctor`` in the worst cases: it reports, and changes nothing."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ def database(assist: Application, home: Path) -> Path:
 
 
 def bad(assist: Application, *words: str, status: int = 1) -> dict[str, tuple[str, str | None]]:
-    """Detail and hint of what the doctor finds wrong."""
+    """The detail and hint of each problem that the doctor finds."""
     done = assist("doctor", *words, "-o", "json")
     assert (done.returncode, done.stderr) == (status, b""), done
     return {check["Check"]: (check["Detail"], check["Hint"]) for check in json.loads(done.stdout) if not check["Ok"]}
 
 
-def test_it_makes_nothing_of_a_home_that_is_not_there(assist: Application, home: Path) -> None:
+def test_it_creates_nothing_for_a_missing_home(assist: Application, home: Path) -> None:
     assert bad(assist, status=0) == {}
     assert bad(assist, "local", status=0) == {}
     assert list(home.parent.glob(".assist.*")) == []
@@ -47,7 +47,7 @@ def test_it_makes_nothing_of_a_home_that_is_not_there(assist: Application, home:
     assert not home.exists()
 
 
-def test_it_and_lists_start_nothing_and_add_nothing(assist: Application, database: Path) -> None:
+def test_doctor_and_lists_start_nothing_and_add_nothing(assist: Application, database: Path) -> None:
     before = sorted(database.parent.rglob("*"))
     for words in ("doctor", "doctor local", *LISTS):
         assert assist(*words.split()).returncode == 0
@@ -57,7 +57,7 @@ def test_it_and_lists_start_nothing_and_add_nothing(assist: Application, databas
 
 
 @pytest.mark.usefixtures("starts_processes")
-def test_it_asks_an_agent_that_runs_and_starts_none(assist: Application, home: Path) -> None:
+def test_it_asks_a_running_agent_and_starts_none(assist: Application, home: Path) -> None:
     assert assist("run", "--", "true").returncode == 0
     assert b" runs, version " in assist("doctor").stdout
     assert b"local leads to " in assist("doctor", "local").stdout
@@ -74,7 +74,7 @@ def _half(path: Path) -> None:
 
 
 def _index(path: Path) -> None:
-    """One cell in the index of names, where there are three."""
+    """Change one cell in the index of names, which has three."""
     with contextlib.closing(sqlite3.connect(path)) as connection:
         (page,) = connection.execute(
             "SELECT rootpage FROM sqlite_master WHERE type = 'index' AND tbl_name = 'commands'"
@@ -106,7 +106,7 @@ def _changed(sql: str) -> Callable[[Path], None]:
     ],
     ids=["garbage", "empty", "truncated", "index", "table", "settings", "newer"],
 )
-def test_a_database_that_cannot_be_used_is_a_line_of_the_report(
+def test_an_unusable_database_is_a_line_of_the_report(
     assist: Application, database: Path, damage: Callable[[Path], None], status: int | None, hint: str
 ) -> None:
     damage(database)
@@ -121,7 +121,7 @@ def test_a_database_that_cannot_be_used_is_a_line_of_the_report(
 
 
 @pytest.mark.parametrize("version", range(1, SCHEMA_VERSION))
-def test_an_older_schema_is_in_order(assist: Application, home: Path, version: int) -> None:
+def test_an_older_schema_is_ok(assist: Application, home: Path, version: int) -> None:
     home.mkdir(0o700)
     with contextlib.closing(sqlite3.connect(home / "assist.db", isolation_level=None)) as connection:
         connection.execute("BEGIN")
@@ -136,7 +136,7 @@ def test_an_older_schema_is_in_order(assist: Application, home: Path, version: i
     assert b"is intact" in assist("doctor").stdout
 
 
-def test_values_that_nobody_wrote_are_damage_and_not_a_bug(assist: Application, database: Path) -> None:
+def test_invalid_values_are_damage_and_not_a_bug(assist: Application, database: Path) -> None:
     _changed(
         "INSERT INTO invocations (id, status, created_at, command_id, command_type, repeat_mode, timeout, keep_script,"
         " parameters, content) VALUES ('t-1', 'Rvnning', 1, 'c-1', 'RunShellScript', 'Once', 60, 0, '{}', x'')"
@@ -150,7 +150,7 @@ def test_values_that_nobody_wrote_are_damage_and_not_a_bug(assist: Application, 
 
 @pytest.fixture
 def log(database: Path) -> bytearray:
-    """The write-ahead log of a writer that was killed: change it; it is there afterwards, and its frames are 4,120."""
+    """The write-ahead log of a killed writer, for a test to change; its frames have 4,120 bytes."""
     with contextlib.closing(sqlite3.connect(database, isolation_level=None)) as connection:
         for number in range(5):
             connection.execute(f"INSERT INTO settings VALUES ('{number}', zeroblob(5000))")
@@ -160,14 +160,14 @@ def log(database: Path) -> bytearray:
     return content
 
 
-def test_a_log_that_a_killed_writer_left_is_in_order(assist: Application, database: Path, log: bytearray) -> None:
+def test_the_log_of_a_killed_writer_is_ok(assist: Application, database: Path, log: bytearray) -> None:
     database.with_name("assist.db-wal").write_bytes(log)
     assert bad(assist, status=0) == {}
     assert len(log) > 5 * 4120
 
 
 @pytest.mark.parametrize("start", [3, 32 + 4120 + 100, 32 + 2 * 4120 + 8], ids=["head", "page", "frame"])
-def test_a_log_that_is_damaged_is_told_and_left_as_it_is(
+def test_a_damaged_log_is_reported_and_not_changed(
     assist: Application, database: Path, log: bytearray, start: int
 ) -> None:
     log[start : start + 8] = b"\x5a" * 8
@@ -180,9 +180,7 @@ def test_a_log_that_is_damaged_is_told_and_left_as_it_is(
 
 
 @pytest.mark.parametrize("missing", ["ca.key", "ca.pem"])
-def test_a_certificate_that_is_missing_is_told_and_not_made_again(
-    assist: Application, home: Path, missing: str
-) -> None:
+def test_a_missing_certificate_is_reported_and_not_created(assist: Application, home: Path, missing: str) -> None:
     with open_controller(Home(home)) as controller:
         pki.prepare(controller.home, controller.id, controller.now())
         assert bad(assist, status=0) == {}
@@ -209,8 +207,8 @@ def small_disk(starts_processes: None, isolation: Path) -> Iterator[Path]:
     subprocess.run([need("umount"), folder], check=True)
 
 
-def test_a_full_disk_is_told_for_what_it_is(assist: Application, small_disk: Path) -> None:
-    """Wherever the disk becomes full while a database is made or used, it is whole or not there at all."""
+def test_a_full_disk_is_named_as_the_cause(assist: Application, small_disk: Path) -> None:
+    """The disk becomes full at any point while a database is created or used: it is whole, or does not exist."""
     for free in (0, 100, 320, 360, 400):
         home = small_disk / "home"
         (small_disk / "much").write_bytes(bytes((1024 - free) * 1024))

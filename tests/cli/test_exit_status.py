@@ -17,7 +17,7 @@ FINISHED, FAILED, STOPPED = InvocationStatus.FINISHED, InvocationStatus.FAILED, 
 
 
 def invocation(*endings: tuple[InvocationStatus, int | None, str], is_final: bool = True) -> Invocation:
-    """One whose records have ended so: status, exit code, error code."""
+    """An invocation with records of these outcomes: status, exit code, error code."""
     places = [
         InvocationInstance(
             f"i-{number}",
@@ -68,7 +68,9 @@ def invocation(*endings: tuple[InvocationStatus, int | None, str], is_final: boo
         (1, [(FAILED, None, "ExecutionTimeout"), (FAILED, None, "ExecutionTimeout")]),
     ],
 )
-def test_by_how_the_records_ended(status: int, endings: list[tuple[InvocationStatus, int | None, str]]) -> None:
+def test_the_status_for_each_outcome_of_the_records(
+    status: int, endings: list[tuple[InvocationStatus, int | None, str]]
+) -> None:
     assert exit_status(invocation(*endings)) == status
 
 
@@ -82,7 +84,9 @@ def test_by_how_the_records_ended(status: int, endings: list[tuple[InvocationSta
         (1, [(FINISHED, 3, "ExitCodeNonzero"), (STOPPED, None, "ExecutionInterrupted")]),
     ],
 )
-def test_a_schedule_ends_by_being_stopped(status: int, endings: list[tuple[InvocationStatus, int | None, str]]) -> None:
+def test_the_end_of_a_schedule_is_its_stop(
+    status: int, endings: list[tuple[InvocationStatus, int | None, str]]
+) -> None:
     assert exit_status(replace(invocation(*endings), repeat_mode=RepeatMode.PERIOD)) == status
 
 

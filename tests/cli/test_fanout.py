@@ -1,4 +1,4 @@
-"""Several instances on the command line: what is shown of them, waves, and going on in the background."""
+"""Several instances on the command line: output, waves, and runs that continue in the background."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ NAMES = [f"n{number}" for number in range(1, 7)]
 
 @pytest.fixture
 def fleet(starts_processes: None, home: Path) -> Iterator[Fleet]:
-    """Six instances; nobody listens at the first one."""
+    """Six instances; nothing listens at the first one."""
     folder = home.parent / "fleet"
     folder.mkdir()
     with open_controller(Home(home)) as controller, Fleet(folder, controller, 6, refusing=1) as fleet:
@@ -51,7 +51,7 @@ def statuses(found: dict[str, object]) -> dict[str, str]:
     return {place["InstanceName"]: place["InvocationStatus"] for place in places}
 
 
-def test_into_a_pipe_go_lines_after_names_and_nothing_else(assist: Application, fleet: Fleet) -> None:
+def test_into_a_pipe_each_line_has_the_name_of_its_instance(assist: Application, fleet: Fleet) -> None:
     result = assist("run", "-i", "n[2-6]", "-c", "echo one; printf two; printf '\\033[2J' >&2")
     assert sorted(result.stdout.splitlines()) == sorted(
         f"{name}: {word}".encode() for name in NAMES[1:] for word in ("one", "two")
@@ -61,14 +61,14 @@ def test_into_a_pipe_go_lines_after_names_and_nothing_else(assist: Application, 
     assert result.returncode == 0
 
 
-def test_equal_answers_stand_together_and_the_odd_one_last(assist: Application, fleet: Fleet) -> None:
+def test_equal_outputs_are_grouped_and_the_odd_one_is_last(assist: Application, fleet: Fleet) -> None:
     last = fleet.members[-1].instance
     result = assist("run", "-i", "n[2-6]", "--gather", "-c", f'[ "$ASSIST_INSTANCE_ID" = {last} ] && exit 3; echo ok')
     assert result.stdout.decode() == "--- n[2-5] (4) ---\nok\n--- n6: exit 3 ---\n"
     assert result.returncode == 1
 
 
-def test_into_a_pipe_every_line_comes_whole_and_in_groups_a_gap_is_marked(assist: Application, fleet: Fleet) -> None:
+def test_into_a_pipe_every_line_is_whole_and_in_groups_a_gap_is_marked(assist: Application, fleet: Fleet) -> None:
     lines = [b"%d" % number for number in range(1, 300_001)]
     result = assist("run", "-i", "n[2-3]", "-c", "seq 1 300000")
     for name in (b"n2: ", b"n3: "):
@@ -93,7 +93,7 @@ def test_into_a_pipe_every_line_comes_whole_and_in_groups_a_gap_is_marked(assist
         assert place["DroppedAt"] == {"Output": before, "Stdout": before, "Stderr": 0}
 
 
-def test_a_line_of_megabytes_is_whole_or_missing_and_never_a_part(assist: Application, fleet: Fleet) -> None:
+def test_a_line_of_megabytes_is_whole_or_missing(assist: Application, fleet: Fleet) -> None:
     script = "echo 1; head -c 5000000 /dev/zero | tr '\\0' 7; echo; echo 2"
     result = assist("run", "-i", "n[2-3]", "-c", script)
     assert sorted(map(len, result.stdout.splitlines())) == [5, 5, 5, 5, 5_000_004, 5_000_004]
@@ -105,7 +105,7 @@ def test_a_line_of_megabytes_is_whole_or_missing_and_never_a_part(assist: Applic
     assert len(assist("invocation", "output", "-", "-i", "n2", "--full").stdout) == 5_000_005
 
 
-def test_waiting_for_what_is_over_tells_how_long_that_took(assist: Application, fleet: Fleet, home: Path) -> None:
+def test_wait_for_an_ended_invocation_shows_its_duration(assist: Application, fleet: Fleet, home: Path) -> None:
     assist("run", "-i", "n[2-3]", "-c", "sleep 0.2")
     with open_controller(Home(home)) as controller:
         invocation = controller.database.query("SELECT finished_at - created_at AS length FROM invocations")[0]
@@ -113,13 +113,13 @@ def test_waiting_for_what_is_over_tells_how_long_that_took(assist: Application, 
     assert again.stderr.decode() == f"2 instances in {took(timedelta(milliseconds=invocation['length']))}: 2 Finished\n"
 
 
-def test_one_that_cannot_be_reached_is_told_and_delays_nobody(assist: Application, fleet: Fleet) -> None:
+def test_an_unreachable_instance_is_reported_and_delays_nobody(assist: Application, fleet: Fleet) -> None:
     found = document(assist, "run", "--all", "-c", "true")
     assert statuses(found) == {"n1": "Failed", **dict.fromkeys(NAMES[1:], "Finished")}
     assert found["InvokeStatus"] == "PartialFailed"
 
 
-def test_no_more_are_started_when_too_many_failed(assist: Application, fleet: Fleet) -> None:
+def test_max_errors_stops_launching(assist: Application, fleet: Fleet) -> None:
     found = document(assist, "run", "--all", "--canary", "1", "--batch", "2", "--max-errors", "0", "-c", "true")
     assert statuses(found) == {"n1": "Failed", **dict.fromkeys(NAMES[1:], "Stopped")}
     places = found["InvokeInstances"]
@@ -130,7 +130,7 @@ def test_no_more_are_started_when_too_many_failed(assist: Application, fleet: Fl
     assert statuses(document(assist, "rerun", "-")) == {"n1": "Failed"}
 
 
-def test_who_ran_before_is_said_to_run_since_then() -> None:
+def test_wait_shows_the_start_of_earlier_records() -> None:
     captured = Captured(terminal=False)
     view = Fanout(captured.printer, ["n1", "n2"], portion=Portion.WHOLE, groups=False, age=12, ages={"n1": 10.5})
     view.started("n1")
@@ -139,7 +139,7 @@ def test_who_ran_before_is_said_to_run_since_then() -> None:
     assert captured.err.splitlines()[:2] == ["running for 10 s: n1", "running for 0 s: n2"]
 
 
-def test_who_waits_for_the_canary_is_not_said_to_run() -> None:
+def test_instances_behind_the_canary_are_not_shown_as_running() -> None:
     captured = Captured(terminal=False)
     view = Fanout(captured.printer, ["n1", "n2", "n3"], portion=Portion.WHOLE, groups=False)
     view.started("n2")
@@ -151,7 +151,7 @@ def test_who_waits_for_the_canary_is_not_said_to_run() -> None:
     assert re.fullmatch(r"3 instances in [0-9.]+ s: 2 still running, 1 waiting", sums)
 
 
-def test_what_is_not_started_has_not_failed() -> None:
+def test_a_record_that_did_not_start_has_not_failed() -> None:
     captured = Captured(terminal=False)
     view = Fanout(captured.printer, ["n1", "n2", "n3"], portion=Portion.WHOLE, groups=False)
     view.ended("n1", Outcome(InvocationStatus.FAILED, error_code="ClientNotOnline", error_info="away"))
@@ -165,7 +165,7 @@ def test_what_is_not_started_has_not_failed() -> None:
     ]
 
 
-def test_every_contact_counts_as_heard(assist: Application, fleet: Fleet, home: Path) -> None:
+def test_every_contact_updates_last_seen(assist: Application, fleet: Fleet, home: Path) -> None:
     def heard() -> dict[str, datetime | None]:
         with open_controller(Home(home)) as controller:
             return {each.name: each.heard for each in instances.registered(controller.database)}
@@ -181,7 +181,7 @@ def test_every_contact_counts_as_heard(assist: Application, fleet: Fleet, home: 
     assert all(moment is not None and moment >= began for name, moment in found.items() if name != "n1")
 
 
-def test_a_rerun_is_what_ran_then(assist: Application, fleet: Fleet) -> None:
+def test_a_rerun_repeats_the_version_and_parameters(assist: Application, fleet: Fleet) -> None:
     assist("command", "create", "greet", "-c", "echo {{who|sh}} one", "--enable-parameters")
     assert assist("invoke", "greet", "-i", "n2", "-p", "who=you").stdout == b"you one\n"
     assist("command", "clone", "greet", "-c", "echo {{who|sh}} two")
@@ -211,7 +211,9 @@ def test_a_rerun_asks_again_for_secrets(assist: Application, installed: Program,
     assert "right" not in terminal.raw
 
 
-def test_a_terminal_shows_lines_groups_sums_and_who_is_late(installed: Program, fleet: Fleet, isolation: Path) -> None:
+def test_a_terminal_shows_lines_groups_sums_and_late_instances(
+    installed: Program, fleet: Fleet, isolation: Path
+) -> None:
     fifo = isolation / "fifo"
     script = f"echo 'a\033[31mb'; [ \"$ASSIST_INSTANCE_ID\" != {fleet.members[5].instance} ] || read x < {fifo}"
     os.mkfifo(fifo)
@@ -228,10 +230,10 @@ def test_a_terminal_shows_lines_groups_sums_and_who_is_late(installed: Program, 
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
-def test_what_is_left_to_send_goes_on_in_the_background(
+def test_unsent_records_are_sent_in_the_background(
     assist: Application, installed: Program, fleet: Fleet, number: signal.Signals
 ) -> None:
-    script = 'echo begun; sleep 1; [ "$ASSIST_PARAM_KEY" = canary ]'
+    script = 'echo begun; sleep 0.4; [ "$ASSIST_PARAM_KEY" = canary ]'
     words = ("run", "-i", "n[2-6]", "--batch", "1", "--secret", "key=env:KEY", "-c", script)
     program = installed.start(*words, env={"KEY": "canary"})
     assert program.stdout is not None
@@ -243,17 +245,17 @@ def test_what_is_left_to_send_goes_on_in_the_background(
     assert waited.returncode == 0
 
 
-def test_detached_waves_go_on_by_themselves(assist: Application, installed: Program, fleet: Fleet) -> None:
+def test_detached_waves_continue_by_themselves(assist: Application, installed: Program, fleet: Fleet) -> None:
     started = installed("run", "-i", "n[2-6]", "--concurrency", "2", "--detach", "--", "echo", "done")
     assert started.stdout.startswith(b"t-")
     assert assist("invocation", "wait", started.stdout.decode().strip()).stdout.count(b": done\n") == 5
 
 
-def test_what_goes_on_in_the_background_is_written_though_nobody_else_has_the_database_open(
+def test_background_results_are_written_when_no_other_process_has_the_database_open(
     assist: Application, installed: Program
 ) -> None:
-    """The program that let go of it ends before it does, and nothing that it leaves is taken along."""
-    for _ in range(3):
+    """The program that started them closes the database and ends first, and loses nothing of theirs."""
+    for _ in range(2):
         installed("run", "--detach", "--batch", "1", "-c", "sleep 0.5; echo done")
         waited = assist("invocation", "wait", "-")
         assert (waited.stdout, waited.returncode) == (b"done\n", 0)

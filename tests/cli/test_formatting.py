@@ -1,4 +1,4 @@
-"""How times, durations and foreign text read."""
+"""The format of times, durations and foreign text."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ NOW = datetime(2026, 11, 22, 8, tzinfo=timezone.utc)
         (-90, "in 1 min"), (31 * 86_400, "2026-10-22"),
     ],
 )  # fmt: skip
-def test_a_moment_seen_from_now(seconds: float, said: str) -> None:
+def test_a_time_relative_to_now(seconds: float, said: str) -> None:
     assert ago(NOW - timedelta(seconds=seconds), NOW) == said
 
 
@@ -32,7 +32,7 @@ def test_a_moment_seen_from_now(seconds: float, said: str) -> None:
         (3600, "1 h"), (12_000, "3 h 20 min"), (90_000, "1 d 1 h"),
     ],
 )  # fmt: skip
-def test_how_long_it_took(seconds: float, said: str) -> None:
+def test_elapsed_time(seconds: float, said: str) -> None:
     assert took(timedelta(seconds=seconds)) == said
 
 
@@ -49,19 +49,19 @@ def test_durations(text: str, seconds: float | None) -> None:
 
 
 @given(st.text())
-def test_nothing_that_moves_the_cursor_is_left(text: str) -> None:
+def test_no_cursor_movement_remains(text: str) -> None:
     for shown in (escape(text), one_line(text)):
         assert not any(ord(character) < 32 or 127 <= ord(character) < 160 for character in shown)
         assert not set(shown) & set("\u2028\u2029\u202a\u202b\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f")
 
 
 @given(st.text(st.characters(exclude_categories=["C", "Z"])))
-def test_text_stays_text(text: str) -> None:
+def test_plain_text_is_not_changed(text: str) -> None:
     assert escape(text) == text
     assert one_line(text) == text
 
 
-def test_what_is_escaped_can_be_read() -> None:
+def test_escaped_text_is_readable() -> None:
     assert escape("a\x1b[31mb\x07\x7f\x9b\u202e") == "a\\x1b[31mb\\x07\\x7f\\x9b\\u202e"
     assert escape("a\tb\n", keep="\t") == "a\tb\\n"
 
@@ -76,6 +76,6 @@ def test_counts() -> None:
     assert count(2, "entry", "entries") == "2 entries"
 
 
-def test_what_did_not_start_is_no_failure() -> None:
+def test_records_that_did_not_start_are_not_failures() -> None:
     assert so_far(6, 6, 0, 0) == "█" * 24 + " 6/6"
     assert so_far(6, 12, 2, 3) == "█" * 12 + "░" * 12 + " 6/12, 2 failed, 3 not started"

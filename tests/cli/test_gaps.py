@@ -1,4 +1,4 @@
-"""Missing bytes in what is shown: lines stay whole, none is joined to another, and every byte is shown or counted."""
+"""Missing bytes in output: lines stay whole, none is joined to another, and every byte is shown or counted."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ GAP = re.compile(rb"n: \xe2\x80\xa6 ([\d,]+) bytes? (?:is|are) missing here \xe2
 
 
 class Shown:
-    """A Printer into memory."""
+    """A Printer that writes into memory."""
 
     def __init__(self) -> None:
         self._files = [io.TextIOWrapper(io.BytesIO(), "utf-8", newline="") for _ in range(2)]
@@ -45,7 +45,7 @@ class Shown:
 def test_lines_are_whole_and_each_byte_is_shown_or_counted(
     data: bytes, steps: list[tuple[int, bool]], held: int
 ) -> None:
-    """However it comes and whatever is missing; the agent leaves out whole lines, or a part of one that has begun."""
+    """For any pieces and any gaps. The agent drops whole lines, or the rest of a line that has begun."""
     shown = Shown()
     lines = PrefixedLines(shown.printer, held)
     position = 0
@@ -69,7 +69,7 @@ def test_lines_are_whole_and_each_byte_is_shown_or_counted(
     assert sum(len(line) - 3 for line in left) + missing == len(data)
 
 
-def test_a_stream_that_is_whole_loses_nothing_by_the_other() -> None:
+def test_a_whole_stream_is_not_affected_by_gaps_of_the_other() -> None:
     shown = Shown()
     lines = PrefixedLines(shown.printer)
     lines.add("n", OUT, b"8")
@@ -91,7 +91,7 @@ def test_a_stream_that_is_whole_loses_nothing_by_the_other() -> None:
         (b"\0\xff", b"\xfe", b"\0\xff\xfe"),
     ],
 )
-def test_what_is_passed_through_is_not_joined_over_a_gap(before: bytes, after: bytes, printed: bytes) -> None:
+def test_raw_output_is_not_joined_over_a_gap(before: bytes, after: bytes, printed: bytes) -> None:
     shown = Shown()
     passed = PassThrough(shown.printer)
     passed.output("n", OUT, before)
@@ -103,7 +103,7 @@ def test_what_is_passed_through_is_not_joined_over_a_gap(before: bytes, after: b
     assert shown.of(ERR) == b"warning: 7 bytes of the output are missing in the middle\n"
 
 
-def test_of_a_gap_it_is_said_what_is_left_and_what_is_kept_at_most() -> None:
+def test_a_gap_is_shown_with_the_kept_and_the_largest_kept_size() -> None:
     shown = Shown()
     passed = PassThrough(shown.printer, hint="ask again")
     passed.missing("n", 64 << 20)
@@ -118,7 +118,7 @@ def test_of_a_gap_it_is_said_what_is_left_and_what_is_kept_at_most() -> None:
     ]
 
 
-def test_a_text_has_its_gap_on_a_line_of_its_own() -> None:
+def test_a_gap_in_text_has_its_own_line() -> None:
     assert marked(Output(b"a\nb\n", (4,), cut=2, dropped=1)) == "a\n… 1 byte is missing here …\nb\n"
     assert marked(Output(b"ab", (2,), cut=1, dropped=2)) == "a\n… 2 bytes are missing here …\nb"
     assert marked(Output(b"", (), cut=0, dropped=1234)) == "… 1,234 bytes are missing here …\n"
@@ -126,8 +126,8 @@ def test_a_text_has_its_gap_on_a_line_of_its_own() -> None:
 
 
 @pytest.mark.parametrize("encoding", Encoding)
-def test_json_says_where_bytes_are_missing(encoding: Encoding) -> None:
-    """In bytes of what stands there: an invalid byte is one in base64, and three as text."""
+def test_json_gives_the_offset_of_missing_bytes(encoding: Encoding) -> None:
+    """In bytes of the text there: an invalid byte is one in base64, and three as text."""
     output = Output("é\xff\n".encode("latin-1") + b"err\n" + b"z\n", (3, 4, 2), cut=7, dropped=5)
     invalid = 6 if encoding is Encoding.TEXT else 2
     assert documents.dropped_at(output, encoding) == {"Output": invalid + 1 + 4, "Stdout": invalid + 1, "Stderr": 4}

@@ -1,4 +1,4 @@
-"""Help: every command shows two real examples, and what was meant is said where a word is wrong."""
+"""Help: every command shows two real examples, and an error names the word that was probably meant."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_help_fits_a_screen(path: str) -> None:
         (["quota", "--plian"], "did you mean --plain? see assist quota --help"),
     ],
 )
-def test_what_was_meant_by_a_wrong_word(
+def test_a_wrong_option_or_command_gets_a_suggestion(
     words: list[str], hint: str, capsys: pytest.CaptureFixture[str], home: object
 ) -> None:
     with pytest.raises(SystemExit) as ended:
@@ -75,7 +75,7 @@ def test_what_was_meant_by_a_wrong_word(
     assert capsys.readouterr().err.splitlines()[1] == f"hint: {hint}"
 
 
-def test_what_was_meant_by_a_wrong_name(assist: Application) -> None:
+def test_a_wrong_name_gets_a_suggestion(assist: Application) -> None:
     assist("command", "create", "backup", "-c", "true")
     done = assist("command", "show", "bakcup")
     assert done.returncode == 66
@@ -84,6 +84,6 @@ def test_what_was_meant_by_a_wrong_name(assist: Application) -> None:
     assert b"hint: did you mean 'exit-status'? assist help lists" in done.stderr
 
 
-def test_names_that_look_alike() -> None:
+def test_similar_names() -> None:
     assert meant("web01", ["web1", "db1"]) == "did you mean 'web1'? "
     assert meant("other", ["web1"]) == ""

@@ -1,4 +1,4 @@
-"""The history of a fleet: filtered, at one glance, record by record."""
+"""The history of a fleet: filters, summaries, and single records."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def web(controller: Controller) -> list[Instance]:
 
 @pytest.fixture
 def wide(controller: Controller, web: list[Instance]) -> str:
-    """A run on 200 instances: 180 are well, 12 ended with 3, 5 and 3 could not be reached, each in its own way."""
+    """A run on 200 instances: 180 succeeded, 12 ended with 3, and the other 8 failed, each for its own reason."""
     now = controller.now()
     outcomes = [past.finished("all is well\n", at=now)] * 180 + [past.finished("no\n", 3, at=now)] * 12
     outcomes += [past.failed("ClientNotOnline", f"cannot reach 10.0.0.{number}", at=now) for number in range(5)]
@@ -58,7 +58,7 @@ def documents(assist: Application, *words: str) -> Any:
     return json.loads(done.stdout)
 
 
-def test_many_instances_at_one_glance(assist: Application, wide: str) -> None:
+def test_a_summary_of_many_instances(assist: Application, wide: str) -> None:
     done = assist("invocation", "show", wide)
     lines = done.stdout.decode().splitlines()
     assert lines[0] == f"{wide}  PartialFailed, 8 failed, 12 not 0"
@@ -83,7 +83,7 @@ def test_many_instances_at_one_glance(assist: Application, wide: str) -> None:
 
 
 @pytest.mark.parametrize("columns", [80, 200])
-def test_the_glance_fits_a_terminal(installed: Program, wide: str, isolation: Path, columns: int) -> None:
+def test_the_summary_fits_a_terminal(installed: Program, wide: str, isolation: Path, columns: int) -> None:
     with Terminal(installed.path, ["invocation", "show", wide], isolation, columns=columns) as terminal:
         assert terminal.end() == 0
     assert max(map(len, terminal.text.splitlines())) <= columns
@@ -91,7 +91,7 @@ def test_the_glance_fits_a_terminal(installed: Program, wide: str, isolation: Pa
     assert "web[001-180]" in terminal.text
 
 
-def test_results_are_one_object_for_each_instance(assist: Application, wide: str, web: list[Instance]) -> None:
+def test_results_are_one_object_per_instance(assist: Application, wide: str, web: list[Instance]) -> None:
     found = documents(assist, "invocation", "results", wide)
     assert len(found) == 200
     assert all(list(each) == RESULT_KEYS for each in found)
@@ -165,7 +165,7 @@ def test_search_for_programs_and_for_people(assist: Application, controller: Con
 
 @pytest.fixture
 def halted(controller: Controller, web: list[Instance]) -> str:
-    """A rollout on six instances that was halted after one that succeeded and two that failed."""
+    """A rollout on six instances that halted after one success and two failures."""
     now = controller.now()
     outcomes = [
         past.finished("ok\n", at=now),
@@ -176,7 +176,7 @@ def halted(controller: Controller, web: list[Instance]) -> str:
     return past.write(controller.database, past.invocation_on(web[:6], now, content=b"roll"), outcomes).id
 
 
-def test_a_rollout_that_was_halted_says_what_ran_and_what_did_not(assist: Application, halted: str) -> None:
+def test_a_halted_rollout_shows_started_and_skipped_instances(assist: Application, halted: str) -> None:
     status = "Halted: 1 succeeded, 2 failed, 3 not started"
     assert re.split("  +", assist("invocation", "list").stdout.decode().splitlines()[1])[1] == status
     shown = assist("invocation", "show", halted).stdout.decode().splitlines()
@@ -201,7 +201,7 @@ def test_a_rollout_that_was_halted_says_what_ran_and_what_did_not(assist: Applic
     assert json.loads(assist("invocation", "show", halted, "-o", "json").stdout)["InvokeStatus"] == "PartialFailed"
 
 
-def test_what_never_ran_took_no_time(assist: Application, controller: Controller, web: list[Instance]) -> None:
+def test_a_record_that_never_ran_took_no_time(assist: Application, controller: Controller, web: list[Instance]) -> None:
     made = controller.now() - timedelta(seconds=20)
     lost = past.failed("ClientNotOnline", "it is away", at=controller.now())
     past.write(controller.database, past.invocation_on(web[:2], made, content=b"uptime"), [lost, lost])
@@ -214,7 +214,7 @@ def test_what_never_ran_took_no_time(assist: Application, controller: Controller
     assert b", took 5.0 s\n" in assist("invocation", "show", later.id).stdout
 
 
-def test_the_unsuccessful_are_those_that_a_rerun_takes(
+def test_the_unsuccessful_filter_shows_the_targets_of_a_rerun(
     assist: Application, controller: Controller, web: list[Instance], halted: str
 ) -> None:
     now = controller.now()
@@ -238,7 +238,7 @@ def test_the_unsuccessful_are_those_that_a_rerun_takes(
     assert len(documents(assist, "invocation", "list")) == 5
 
 
-def test_the_beginning_of_several_ids_is_told_with_them(assist: Application, halted: str, wide: str) -> None:
+def test_an_ambiguous_prefix_is_reported_with_its_ids(assist: Application, halted: str, wide: str) -> None:
     done = assist("invocation", "show", "t-0")
     assert done.returncode == 66
     assert f"hint: give more of it: {', '.join(sorted([halted, wide], reverse=True))}\n" in done.stderr.decode()
@@ -254,7 +254,7 @@ def test_the_beginning_of_several_ids_is_told_with_them(assist: Application, hal
         (1, ["on", "on"], ["on"]),
     ],
 )
-def test_the_status_of_diff(
+def test_the_exit_status_of_diff(
     assist: Application,
     controller: Controller,
     web: list[Instance],
@@ -308,7 +308,7 @@ def test_diff_for_programs_and_for_people(assist: Application, controller: Contr
     assert assist("invocation", "diff", new.id, new.id).returncode == 0
 
 
-def test_outputs_of_which_bytes_are_missing_are_not_said_to_be_equal(
+def test_outputs_with_missing_bytes_are_not_shown_as_equal(
     assist: Application, controller: Controller, web: list[Instance]
 ) -> None:
     now = controller.now()
@@ -325,7 +325,7 @@ def test_outputs_of_which_bytes_are_missing_are_not_said_to_be_equal(
     assert document["NotKnown"] == [{"InstanceNames": ["web001", "web002"], "Dropped": 1_700_000}]
 
 
-def test_a_halt_is_told_once_where_groups_are_shown(controller: Controller, halted: str) -> None:
+def test_a_halt_is_shown_one_time_with_groups(controller: Controller, halted: str) -> None:
     captured = Captured(terminal=False)
     places = recording.recall(controller, halted).instances
     view = Fanout(captured.printer, [place.instance_name for place in places], portion=Portion.NEWEST, groups=True)
@@ -335,7 +335,7 @@ def test_a_halt_is_told_once_where_groups_are_shown(controller: Controller, halt
     assert (captured.out + captured.err).count("it was not started") == 1
 
 
-def test_what_is_not_due_yet_is_scheduled(assist: Application, controller: Controller, web: list[Instance]) -> None:
+def test_a_future_run_is_scheduled(assist: Application, controller: Controller, web: list[Instance]) -> None:
     later = assist("run", "-i", "web001", "--in", "50h", "--", "true").stdout.decode().strip()
     again = assist("run", "-i", "web[001-030]", "--every", "3h", "--", "true").stdout.decode().strip()
     head, *rows = assist("invocation", "show", later).stdout.decode().splitlines()
@@ -353,7 +353,7 @@ def test_what_is_not_due_yet_is_scheduled(assist: Application, controller: Contr
     assert assist("invocation", "show", again).stdout.decode().splitlines()[0] == f"{again}  Paused"
 
 
-def test_prune_asks_where_somebody_can_answer(
+def test_prune_asks_only_where_somebody_can_answer(
     assist: Application, installed: Program, controller: Controller, web: list[Instance], isolation: Path
 ) -> None:
     now = controller.now()

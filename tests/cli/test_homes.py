@@ -1,4 +1,4 @@
-"""A home that is not the user's alone is used by no command; one that is has the modes that it should."""
+"""A home that other users can change is refused by every command; an accepted one gets the right modes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.support.application import Application
 from tests.support.program import Program
 from tests.support.somebody import UID, need_root, somebody
 
-# Each command as it may be given, by its name.
+# One example of each command, by its name.
 COMMANDS = {
     words.partition("|")[0]: words.replace("|", " ")
     for words in (
@@ -41,7 +41,7 @@ COMMANDS = {
         "audit list|",
     )
 }  # fmt: skip
-# These look at no home.
+# These use no home.
 OTHERS = {"schedule preview", "service uninstall", "completion install", "completion show", "help"}
 SOME = ("run -- true", "invocation list", "serve --once", "quota")
 
@@ -54,12 +54,12 @@ def leaves(node: dict[str, Any], words: tuple[str, ...] = ()) -> Iterator[str]:
 
 
 def everything(place: Path) -> dict[str, tuple[int, int]]:
-    """Mode and size of all that is there."""
+    """Return mode and size of all files and folders there."""
     return {str(path): (path.lstat().st_mode, path.lstat().st_size) for path in (place, *place.rglob("*"))}
 
 
 def refused(assist: Application, words: str, status: int, **env: str) -> str:
-    """Run a command that is to be refused in one line; the line."""
+    """Run a command that must be refused in one line, and return that line."""
     done = assist(*shlex.split(words), env=env)
     assert (done.returncode, done.stdout) == (status, b""), (words, done)
     line, hint = done.stderr.decode().splitlines()
@@ -79,7 +79,7 @@ def open_to_all(home: Path) -> Path:
     return home
 
 
-def test_every_command_refuses_a_home_that_others_may_write_to(
+def test_every_command_refuses_a_home_that_is_writable_by_others(
     assist: Application, open_to_all: Path, isolation: Path
 ) -> None:
     document = isolation / "commands"
@@ -102,7 +102,7 @@ def test_the_doctor_reports_it_and_ends_with_the_same_status(assist: Application
     assert list(open_to_all.iterdir()) == []
 
 
-def test_a_program_gets_the_refusal_as_json(assist: Application, open_to_all: Path) -> None:
+def test_json_output_has_the_refusal(assist: Application, open_to_all: Path) -> None:
     done = assist("invocation", "list", "-o", "json")
     assert json.loads(done.stderr)["Code"] == "NotPermitted"
 
@@ -136,7 +136,7 @@ def test_completion_offers_nothing_of_it(assist: Application, home: Path) -> Non
         (lambda home: (home / "assist.db").symlink_to("/dev/null"), 74, "it is not a file"),
     ],
 )
-def test_what_is_in_a_home_counts_as_the_home_does(
+def test_an_unsafe_file_in_a_home_is_like_an_unsafe_home(
     assist: Application, home: Path, change: Callable[[Path], object], status: int, reason: str
 ) -> None:
     home.mkdir(0o700)
@@ -153,7 +153,7 @@ def _shared(home: Path) -> Path:
     return shared
 
 
-def test_a_home_below_a_file_or_of_an_impossible_name_is_told(assist: Application, isolation: Path) -> None:
+def test_a_home_below_a_file_or_with_an_impossible_name_is_reported(assist: Application, isolation: Path) -> None:
     (isolation / "file").write_text("")
     for home in (isolation / "file/home", isolation / ("x" * 300)):
         for words in SOME:
@@ -161,8 +161,8 @@ def test_a_home_below_a_file_or_of_an_impossible_name_is_told(assist: Applicatio
         assert assist("doctor", env={"ASSIST_HOME": str(home)}).returncode == 74
 
 
-def test_a_folder_of_other_things_is_not_made_private(assist: Application, home: Path) -> None:
-    """Such as /etc, when a person gives it by mistake."""
+def test_a_folder_with_other_files_is_not_made_private(assist: Application, home: Path) -> None:
+    """Such as /etc, given by mistake."""
     shutil.rmtree(home, ignore_errors=True)
     (home / "passwd").mkdir(parents=True)
     home.chmod(0o755)
@@ -171,7 +171,7 @@ def test_a_folder_of_other_things_is_not_made_private(assist: Application, home:
     assert stat.S_IMODE(home.stat().st_mode) == 0o755
 
 
-def test_one_that_others_may_only_read_is_made_private(assist: Application, home: Path) -> None:
+def test_a_home_that_is_readable_by_others_is_made_private(assist: Application, home: Path) -> None:
     home.mkdir()
     (home / "assist.db-wal").write_bytes(b"")
     for path, mode in ((home, 0o755), (home / "assist.db-wal", 0o644)):
@@ -197,7 +197,7 @@ def test_modes_do_not_depend_on_the_umask(assist: Application, isolation: Path, 
 
 
 def test_root_uses_nothing_of_another_user(assist: Application, home: Path, isolation: Path) -> None:
-    """Neither a home, nor what is in one, and it leaves nothing in that user's folder."""
+    """No home of that user, and no file in one; it leaves nothing in a folder of that user."""
     need_root()
     user = isolation / "alice"
     (user / "home").mkdir(0o700, parents=True)
@@ -221,7 +221,7 @@ def test_root_uses_nothing_of_another_user(assist: Application, home: Path, isol
 
 
 def test_dots_behind_a_folder_of_another_user_are_refused(assist: Application, isolation: Path) -> None:
-    """That user may exchange the folder for a link while the home is used."""
+    """Such a user can replace the folder by a link while the home is in use."""
     need_root()
     theirs = isolation / "theirs"
     theirs.mkdir()
@@ -238,8 +238,8 @@ def test_dots_behind_a_folder_of_another_user_are_refused(assist: Application, i
     assert everything(isolation) == before
 
 
-def test_a_home_with_dots_is_found_once(isolation: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As the system finds it, link by link; what is behind the dots may be missing."""
+def test_a_home_with_dots_is_resolved_one_time(isolation: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Links are resolved one by one, like the system does; the part after the dots may be missing."""
     (isolation / "far" / "deep").mkdir(parents=True)
     (isolation / "link").symlink_to("far/deep")
     monkeypatch.chdir(isolation / "far")
@@ -251,11 +251,11 @@ def test_a_home_with_dots_is_found_once(isolation: Path, monkeypatch: pytest.Mon
         paths.home()
 
 
-def test_what_the_modes_forbid_is_told_for_what_it_is(assist: Application, home: Path) -> None:
+def test_an_error_of_permissions_is_named_as_one(assist: Application, home: Path) -> None:
     need_root()
     quick = ("invocation list", "quota", "doctor")
     for words in quick:
-        assert assist(*shlex.split(words)).returncode == 0  # and all is imported that another user may not read
+        assert assist(*shlex.split(words)).returncode == 0  # and everything is imported that another user may not read
     with somebody() as place:
         other, mine = Application(place), place / "home"
         (place / "closed").mkdir(0o000)
@@ -276,14 +276,14 @@ def test_what_the_modes_forbid_is_told_for_what_it_is(assist: Application, home:
         assert "read-only" in refused(other, "quota", 74, ASSIST_HOME=str(mine))
 
 
-def test_the_doctor_says_of_a_home_that_cannot_be_made_what_others_do(assist: Application) -> None:
+def test_the_doctor_reports_a_home_that_cannot_be_created_like_other_commands(assist: Application) -> None:
     need_root()
     assert assist("quota", env={"ASSIST_HOME": "/sys/assist"}).returncode == 77
     done = assist("doctor", env={"ASSIST_HOME": "/sys/assist"})
     assert (done.returncode, b"cannot make the folder '/sys/assist': " in done.stdout) == (77, True), done
 
 
-def test_no_hint_takes_the_rights_of_others_from_what_is_not_of_a_home(assist: Application, home: Path) -> None:
+def test_no_hint_removes_permissions_from_foreign_files(assist: Application, home: Path) -> None:
     shared = _shared(home)
     home.mkdir(0o700)
     (home / "agent").symlink_to(shared)
@@ -299,7 +299,7 @@ def test_no_hint_takes_the_rights_of_others_from_what_is_not_of_a_home(assist: A
 
 
 @pytest.mark.parametrize("stated", ["", "relative/folder"])
-def test_a_home_of_the_user_that_is_no_path_is_ignored(monkeypatch: pytest.MonkeyPatch, stated: str) -> None:
+def test_an_unusable_home_of_the_user_is_ignored(monkeypatch: pytest.MonkeyPatch, stated: str) -> None:
     monkeypatch.delenv("ASSIST_HOME")
     monkeypatch.delenv("HOME")
     usual = folder.home_folder()
@@ -308,7 +308,7 @@ def test_a_home_of_the_user_that_is_no_path_is_ignored(monkeypatch: pytest.Monke
     assert folder.home_folder() == usual
 
 
-def test_a_user_of_whom_the_system_knows_no_folder_is_told_so(assist: Application, home: Path) -> None:
+def test_a_user_without_a_home_folder_is_reported(assist: Application, home: Path) -> None:
     need_root()
     assert assist("quota").returncode == 0
     with somebody() as mine:
@@ -316,7 +316,7 @@ def test_a_user_of_whom_the_system_knows_no_folder_is_told_so(assist: Applicatio
     assert line.startswith("error: cannot tell where the home is: HOME is not an absolute path")
 
 
-def test_a_current_folder_that_is_gone_matters_only_to_a_relative_home(installed: Program, isolation: Path) -> None:
+def test_a_deleted_current_folder_matters_only_to_a_relative_home(installed: Program, isolation: Path) -> None:
     gone = isolation / "gone"
     script = 'mkdir "$1" && cd "$1" && rmdir "$1" && exec "$0" instance list'
     for home, status, said in ((str(isolation / "assist"), 0, b""), ("home", 74, b"relative to the current folder")):

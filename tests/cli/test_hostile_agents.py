@@ -1,4 +1,4 @@
-"""Agents that lie beside one that does not: the good one's result always arrives, and nothing ends as a bug."""
+"""Hostile agents beside an honest one: the honest result always arrives, and nothing ends as a bug."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ Lie = Callable[[dict[str, Any]], None]
 
 
 class Fleet:
-    """``good`` and ``evil``, which tells ``lies`` about itself from when it is registered on."""
+    """``good`` and ``evil``; the latter tells ``lies`` about itself after it was registered."""
 
     def __init__(self, assist: Application, folder: Path) -> None:
         self.assist = assist
@@ -47,7 +47,7 @@ class Fleet:
         return self.lie(request)
 
     def run(self) -> dict[str, Any]:
-        """What came of a run on both, by name; nothing of it looks like a bug."""
+        """Return the outcomes of a run on both, by name; check that none looks like a bug."""
         done = self.called("run", "-i", "evil,good", "-o", "json", "--timeout", "1", "--", "true")
         assert done.returncode in (0, 1), done.stderr
         return {each["InstanceName"]: each for each in json.loads(done.stdout)["InvokeInstances"]}
@@ -74,7 +74,7 @@ def fleet(assist: Application, isolation: Path, no_leaks: None) -> Iterator[Flee
 
 
 def lying(methods: str, change: Lie) -> Callable[[dict[str, Any]], list[bytes] | None]:
-    """Have the agent tell the truth but for what ``change`` makes of the messages about these ``methods``."""
+    """Have the agent tell the truth, except for ``change`` in the messages about these ``methods``."""
 
     def say(request: dict[str, Any]) -> list[bytes] | None:
         said = hostile.honest(request)
@@ -112,7 +112,7 @@ LIES = {
 }  # fmt: skip
 
 
-def test_a_lie_is_the_outcome_of_the_liar_alone(fleet: Fleet) -> None:
+def test_a_lie_affects_only_the_record_of_the_liar(fleet: Fleet) -> None:
     began = time.monotonic()
     for lie, fleet.lie in LIES.items():
         found = fleet.run()
@@ -128,7 +128,7 @@ def test_a_lie_is_the_outcome_of_the_liar_alone(fleet: Fleet) -> None:
     assert not fleet.reports()
 
 
-def test_the_true_result_corrects_what_was_not_understood(fleet: Fleet) -> None:
+def test_the_true_result_corrects_an_unreadable_one(fleet: Fleet) -> None:
     fleet.lie = finished(exit_code="0")
     assert fleet.run()["evil"]["ErrorCode"] == "ClientNotResponse"
     fleet.lie = lambda request: None
@@ -140,7 +140,7 @@ def test_the_true_result_corrects_what_was_not_understood(fleet: Fleet) -> None:
 MISFITS: tuple[object, ...] = (None, [], {}, {"record": "r-other", "state": "Running"})
 
 
-def test_what_is_said_in_the_end_is_what_stands(fleet: Fleet) -> None:
+def test_the_last_answer_counts(fleet: Fleet) -> None:
     for misfit in MISFITS:
         fleet.lie = lying("task.run", lambda message: message.update(result=misfit))  # noqa: B023
         done = fleet.called("run", "-i", "evil,good", "--", "true")
@@ -153,7 +153,7 @@ def test_what_is_said_in_the_end_is_what_stands(fleet: Fleet) -> None:
 
 
 def times(started: float | None, ended: float | None) -> Callable[[dict[str, Any]], list[bytes] | None]:
-    """Have the agent tell these moments, in seconds from now."""
+    """Have the agent report these times, in seconds from now."""
     now = time.time()
     start, end = (None if each is None else now + each for each in (started, ended))
     return finished(started=start, finished=end)
@@ -165,7 +165,9 @@ DAY, HOUR = 86_400.0, 3_600.0
 @pytest.mark.parametrize(
     ("started", "ended"), [(0, 2 * DAY), (-2 * DAY, 0), (1, 0), (0, 2.0e11), (0, None), (2 * DAY, 3 * DAY)]
 )
-def test_moments_that_cannot_be_are_those_of_the_controller(fleet: Fleet, started: float, ended: float | None) -> None:
+def test_impossible_times_are_replaced_by_those_of_the_controller(
+    fleet: Fleet, started: float, ended: float | None
+) -> None:
     before = datetime.now(timezone.utc) - timedelta(seconds=1)
     fleet.lie = times(started, ended)
     evil = fleet.run()["evil"]
@@ -175,7 +177,7 @@ def test_moments_that_cannot_be_are_those_of_the_controller(fleet: Fleet, starte
 
 
 @pytest.mark.parametrize("offset", [-5 * HOUR, 5 * HOUR])
-def test_a_clock_that_is_hours_wrong_tells_the_length(fleet: Fleet, offset: float) -> None:
+def test_durations_are_right_with_a_clock_that_is_hours_off(fleet: Fleet, offset: float) -> None:
     fleet.lie = times(offset, offset + 2)
     evil = fleet.run()["evil"]
     assert moment(evil["FinishTime"]) - moment(evil["StartTime"]) == timedelta(seconds=2)
@@ -186,14 +188,14 @@ def moment(text: str) -> datetime:
     return datetime.fromisoformat(text.replace("Z", "+00:00"))
 
 
-def test_who_gives_no_reason_is_told_of(fleet: Fleet) -> None:
+def test_a_failure_without_a_reason_is_shown(fleet: Fleet) -> None:
     for state, how in (("Failed", "Failed (ExecutionException)"), ("Stopped", "Stopped")):
         fleet.lie = finished(state=state, exit_code=None, error_code="", error_info="\n")
         done = fleet.called("run", "-i", "evil,good", "--", "true")
         assert f"evil: {how}: its agent gave no reason" in done.stderr.decode().splitlines()
 
 
-def test_what_older_versions_have_written_can_be_listed(fleet: Fleet) -> None:
+def test_data_of_older_versions_can_be_listed(fleet: Fleet) -> None:
     fleet.run()
     with contextlib.closing(sqlite3.connect(fleet.folder / "assist" / "assist.db")) as database, database:
         database.execute(
@@ -238,7 +240,7 @@ JUNK = [
 
 
 class Liar:
-    """An agent that changes what it says at random; with ``silent`` it also says nothing at times."""
+    """An agent that changes its messages at random; with ``silent`` it also sometimes sends nothing."""
 
     def __init__(self, seed: int, *, silent: bool) -> None:
         self._random = random.Random(seed)
@@ -260,7 +262,7 @@ class Liar:
         return [json.dumps(each).encode() + b"\n" for each in said]
 
     def _spoil(self, value: Any) -> None:
-        """Change one thing somewhere in it."""
+        """Change one value somewhere in it."""
         keys = list(value) if isinstance(value, dict) else list(range(len(value)))
         if not keys:
             return
@@ -285,7 +287,7 @@ COMMANDS = (
 
 
 def fuzz(fleet: Fleet, seed: int, *, silent: bool) -> None:
-    """Run something, with patience for what a liar never ends; then look at it in one of several ways."""
+    """Run something, with a limit for records of a liar that never end; then show it in one of several ways."""
     fleet.lie = Liar(seed, silent=silent).say
     began = time.monotonic()
     request = RunRequest(b"true", timeout=1, targets=Selection(("evil", "good")))
@@ -304,29 +306,29 @@ def memory() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
-def test_liars_at_random_harm_themselves_alone(fleet: Fleet) -> None:
+def test_random_lies_affect_only_the_liar(fleet: Fleet) -> None:
     fuzz_for(FUZZ_SECONDS, fleet, silent=False)
 
 
 @pytest.mark.soak
 @pytest.mark.timeout(SOAK_SECONDS + 300)
-def test_liars_at_random_harm_themselves_alone_for_long(fleet: Fleet) -> None:
+def test_random_lies_affect_only_the_liar_for_long(fleet: Fleet) -> None:
     fuzz_for(SOAK_SECONDS, fleet, silent=True)
 
 
 def fuzz_for(seconds: float, fleet: Fleet, *, silent: bool) -> None:
-    """Have agents lie at random for so long, in bounded memory."""
+    """Have agents lie at random for this time, in bounded memory."""
     before, until, seed = memory(), time.monotonic() + seconds, random.randrange(10**9)
     while time.monotonic() < until:
         seed += 1
-        with told(seed):
+        with naming(seed):
             fuzz(fleet, seed, silent=silent)
     assert memory() - before < MEMORY
 
 
 @contextlib.contextmanager
-def told(seed: int) -> Iterator[None]:
-    """Say by which seed it failed."""
+def naming(seed: int) -> Iterator[None]:
+    """Add the seed to a failure."""
     try:
         yield
     except AssertionError as error:

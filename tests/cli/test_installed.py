@@ -1,4 +1,4 @@
-"""The installed program says what the application says in the process of a test, command by command."""
+"""The installed program behaves like the application in the process of a test, for every command."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_streams_and_status_are_the_same(assist: Application, installed: Program
     assert (called.returncode, called.stdout, called.stderr) == (spawned.returncode, spawned.stdout, spawned.stderr)
 
 
-def test_the_process_of_the_tests_is_as_before(assist: Application) -> None:
+def test_the_process_of_the_tests_is_not_changed(assist: Application) -> None:
     def state() -> list[object]:
         return [
             *(sys.stdin, sys.stdout, sys.stderr, sys.argv, os.getcwd(), dict(os.environ)),  # noqa: PTH109

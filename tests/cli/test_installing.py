@@ -1,4 +1,4 @@
-"""``assist instance install``, ``upgrade`` and ``uninstall`` as a person uses them."""
+"""``assist instance install``, ``upgrade`` and ``uninstall``."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from tests.support.sshd import Sshd
 
 @pytest.fixture
 def server(starts_processes: None, isolation: Path, no_leaks: None) -> Iterator[Sshd]:
-    """A machine whose host key is not known yet."""
+    """A machine with a host key that is not known yet."""
     with sshd.serving(isolation / "sshd", trusted=False) as running:
         yield running
         processes.stop_guarded(running.agent)
 
 
-def test_from_a_machine_with_sshd_to_a_first_result_and_back(assist: Application, server: Sshd) -> None:
+def test_install_run_upgrade_and_uninstall(assist: Application, server: Sshd) -> None:
     refused = assist("instance", "install", server.place, "--name", "web1")
     assert (refused.returncode, refused.stdout) == (69, b"")
     assert b"error: cannot trust" in refused.stderr
@@ -57,7 +57,7 @@ def test_an_installation_as_json_is_the_instance(assist: Application, server: Ss
     assert document["Address"] == f"ssh:{server.place}"
 
 
-def test_what_is_refused_has_its_status_and_a_hint(assist: Application, server: Sshd) -> None:
+def test_a_refusal_has_its_status_and_a_hint(assist: Application, server: Sshd) -> None:
     for words, status, text in (
         (["install", "$(id)"], 65, b"cannot use '$(id)' as a destination"),
         (["install", server.place, "--name", "a/b"], 65, b"cannot use the name 'a/b'"),

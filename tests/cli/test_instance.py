@@ -1,4 +1,4 @@
-"""``assist instance``, targets and ``assist doctor`` as a person uses them, on real agents over TLS."""
+"""``assist instance``, targets and ``assist doctor``, on real agents over TLS."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def names(assist: Application, *words: str) -> list[str]:
 
 
 def test_the_life_of_an_instance(assist: Application, fleet: list[Place]) -> None:
-    """Add, run, look, tag, rename, remove."""
+    """Add, run, show, tag, rename, remove."""
     first, second = document(assist, "instance", "list")
     assert set(first) == LIST_KEYS
     assert (first["InstanceName"], first["Tags"], first["OSType"]) == ("web1", {"role": "web"}, "linux")
@@ -157,7 +157,7 @@ def test_tags_are_set_and_removed_on_many(assist: Application, fleet: list[Place
     assert (done.returncode, done.stderr) == (0, b"web1: zone=a\nweb2: zone=b\n")
 
 
-def test_a_name_from_before_is_used_by_its_id_and_can_be_renamed(
+def test_an_old_invalid_name_is_used_by_id_and_can_be_renamed(
     assist: Application, home: Path, fleet: list[Place]
 ) -> None:
     with contextlib.closing(sqlite3.connect(home / "assist.db")) as database, database:
@@ -170,7 +170,7 @@ def test_a_name_from_before_is_used_by_its_id_and_can_be_renamed(
 
 
 @pytest.mark.usefixtures("starts_processes")
-def test_all_of_an_invocation_has_local_and_all_instances_has_not(assist: Application) -> None:
+def test_all_in_a_run_includes_local_and_lists_exclude_it(assist: Application) -> None:
     assert refused(assist, 66, "run", "--all", "-c", "true")["Hint"].startswith("-i local")
     assert refused(assist, 66, "run", "--pick", "1", "-c", "true")["Hint"].startswith("-i local")
     assert assist("run", "-i", "*", "-c", "echo here").stdout == b"here\n"
@@ -192,13 +192,13 @@ def test_a_stop_on_one_leaves_the_other(assist: Application, installed: Program,
     assert document(assist, "stop", id)["InvokeStatus"] == "Stopped"
 
 
-def test_the_folder_of_an_agent_is_not_its_socket(assist: Application, isolation: Path) -> None:
+def test_the_folder_of_an_agent_is_refused_as_its_socket(assist: Application, isolation: Path) -> None:
     done = assist("instance", "add", "web1", f"unix:{isolation}")
     assert done.returncode == 69
     assert f"unix:{isolation}/agentd.sock" in done.stderr.decode()
 
 
-def test_an_instance_that_is_gone_is_told_beside_the_others(assist: Application, fleet: list[Place]) -> None:
+def test_a_removed_instance_is_reported_beside_the_others(assist: Application, fleet: list[Place]) -> None:
     fleet[0].agent.stop()
     first, second = document(assist, "instance", "status", status=1)
     assert (first["CloudAssistantStatus"], first["CloudAssistantVersion"]) == (False, None)
@@ -212,7 +212,7 @@ def test_an_instance_that_is_gone_is_told_beside_the_others(assist: Application,
     assert failed["InvokeInstances"][0]["ErrorCode"] == "ClientNotRunning"
 
 
-def test_what_is_taken_is_refused(assist: Application, fleet: list[Place]) -> None:
+def test_taken_names_and_addresses_are_refused(assist: Application, fleet: list[Place]) -> None:
     first, second = (place.address("tls") for place in fleet)
     assert refused(assist, 65, "instance", "add", "web1", second)["Code"] == "InstanceNameExists"
     assert refused(assist, 65, "instance", "add", "other", first)["Code"] == "InstanceExists"
@@ -247,7 +247,7 @@ def test_the_same_instance_again_gets_the_new_address_and_keeps_its_tags(
 
 
 def test_hostile_names_and_addresses_do_nothing(assist: Application, fleet: list[Place], isolation: Path) -> None:
-    """They are refused, or stay text in every place where they are shown."""
+    """They are refused, or stay plain text everywhere."""
     canary = isolation / "canary"
     for text in (f"$(touch {canary})", f"; touch {canary}", "'\"", "a\nb", "\x1b]0;x\x07"):
         assert assist("instance", "add", "x", f"tls:{text}").returncode == 65
@@ -263,7 +263,7 @@ def test_the_doctor_of_an_instance(assist: Application, fleet: list[Place]) -> N
     checks = {check["Check"]: check for check in document(assist, "doctor", "web1", status=1)}
     assert {"name", "route", "certificate", "agent", "python", "guard", "clock", "disk", "tasks"} == set(checks)
     bad = {name for name, check in checks.items() if not check["Ok"]}
-    assert bad == {"guard"}  # it was started without one, and that is what is to be said
+    assert bad == {"guard"}  # it was started without one, and the message must say so
     assert checks["guard"]["Hint"]
     fleet[0].agent.stop()
     text = assist("doctor", "web1")

@@ -1,4 +1,4 @@
-"""``assist invocation``: the declared shapes of its JSON, its tables, and looking things up."""
+"""``assist invocation``: the declared shapes of its JSON, its tables, and lookups."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def document(assist: Application, *words: str) -> Any:
 
 @pytest.fixture
 def three(starts_processes: None, home: Path) -> list[str]:
-    """The ids of three invocations, newest first: one that failed, one that ended with 3, one that is well."""
+    """The ids of three invocations, newest first: one that failed, one with exit code 3, one that succeeded."""
     ids = []
     with open_controller(Home(home)) as controller:
         for request in (
@@ -107,19 +107,19 @@ def test_an_empty_list(assist: Application) -> None:
     assert assist("-q", "invocation", "list").stderr == b""
 
 
-def test_how_many(assist: Application, three: list[str]) -> None:
+def test_limit(assist: Application, three: list[str]) -> None:
     done = assist("invocation", "list", "-n", "2", "-o", "json")
     assert [each["InvokeId"] for each in json.loads(done.stdout)] == three[:2]
     assert b"older invocations" in done.stderr
     assert len(document(assist, "invocation", "list", "-n", "0")) == 3
 
 
-def test_beginnings_and_the_newest(assist: Application, three: list[str]) -> None:
+def test_prefixes_and_the_newest(assist: Application, three: list[str]) -> None:
     for text in (three[0], three[0][:12], "-"):
         assert document(assist, "invocation", "show", text)["InvokeId"] == three[0]
 
 
-def test_a_table_in_a_pipe_is_columns_and_is_not_cut(assist: Application, three: list[str]) -> None:
+def test_a_table_in_a_pipe_has_columns_and_is_not_cut(assist: Application, three: list[str]) -> None:
     lines = assist("invocation", "list", env={"COLUMNS": "40"}).stdout.decode().splitlines()
     assert lines[0].split() == ["ID", "STATUS", "INSTANCE", "CREATED", "TOOK", "COMMAND"]
     assert [re.split("  +", line)[:3] for line in lines[1:]] == [
@@ -144,7 +144,7 @@ def test_a_table_on_a_terminal_fits(installed: Program, three: list[str], isolat
     assert "\x1b[33mFinished, exit 3" in terminal.raw
 
 
-def test_no_colour_where_none_is_wanted(installed: Program, three: list[str], isolation: Path) -> None:
+def test_no_colour_on_request(installed: Program, three: list[str], isolation: Path) -> None:
     for words in (["invocation", "list"], ["invocation", "show", "-"]):
         with Terminal(installed.path, words, isolation, env={"NO_COLOR": "1"}) as terminal:
             assert terminal.end() == 0
@@ -169,7 +169,7 @@ def test_show_for_people(assist: Application, three: list[str]) -> None:
     assert "\x1b" not in text
 
 
-def test_show_of_what_failed(assist: Application, three: list[str], home: Path) -> None:
+def test_show_of_a_failure(assist: Application, three: list[str], home: Path) -> None:
     text = assist("invocation", "show", "-").stdout.decode()
     assert "local     Failed" in text
     assert "WorkingDirectoryNotExist" in text
@@ -178,7 +178,7 @@ def test_show_of_what_failed(assist: Application, three: list[str], home: Path) 
 
 
 @pytest.mark.usefixtures("starts_processes")
-def test_show_of_long_and_of_binary_output(assist: Application) -> None:
+def test_show_of_long_and_binary_output(assist: Application) -> None:
     assist("run", "--", "seq", "1000")
     lines = assist("invocation", "show", "-").stdout.decode().splitlines()
     assert lines[-10:] == [str(number) for number in range(991, 1001)]
@@ -215,14 +215,14 @@ def test_stop(assist: Application) -> None:
     assert (again.returncode, again.stdout.decode()) == (0, f"{stopped['InvokeId']}: Stopped\n")
 
 
-def test_a_look_starts_no_agent(assist: Application, three: list[str], home: Path) -> None:
+def test_show_starts_no_agent(assist: Application, three: list[str], home: Path) -> None:
     processes.stop_agent(home / "agent")
     for words in (["list"], ["show", "-"], ["output", "-"], ["wait", three[2]]):
         assert assist("invocation", *words).returncode == 0
     assert processes.listener(home / "agent" / "agentd.sock") is None
 
 
-def test_what_is_not_there(assist: Application, three: list[str]) -> None:
+def test_an_unknown_invocation(assist: Application, three: list[str]) -> None:
     for verb in ("show", "wait", "output", "stop"):
         done = assist("invocation", verb, "t-zz")
         assert (done.returncode, done.stdout) == (66, b"")

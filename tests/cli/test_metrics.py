@@ -1,4 +1,4 @@
-"""The figures of a server, scraped as Prometheus does, and read by its own parser."""
+"""The metrics of a server, scraped as Prometheus does, and read by its own parser."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from tests.support.application import Application
 from tests.support.program import Program
 
 GUARD = 60.0
@@ -22,7 +23,7 @@ Samples = dict[tuple[str, tuple[str, ...]], float]
 
 
 def place_of(server: subprocess.Popen[bytes]) -> str:
-    """Where it says that its figures are."""
+    """Return the address of the metrics, as the log says it."""
     assert server.stderr is not None
     for line in server.stderr:
         found = re.search(rb"the metrics are at (\S+)", line)
@@ -32,7 +33,7 @@ def place_of(server: subprocess.Popen[bytes]) -> str:
 
 
 def scrape(url: str) -> Samples:
-    """The samples by their name and the values of their labels."""
+    """Return the samples by name and label values."""
     with urllib.request.urlopen(url, timeout=GUARD) as response:
         text = response.read().decode()
     return {
@@ -49,12 +50,12 @@ def until(url: str, condition: Callable[[Samples], bool]) -> Samples:
         if condition(found):
             return found
         assert time.monotonic() < end, found
-        time.sleep(0.2)  # what changes are figures of another process; a scrape is all that tells
+        time.sleep(0.2)  # metrics of another process; only a scrape shows a change
 
 
-def test_the_figures_are_those_of_the_history(installed: Program, home: Path) -> None:
-    installed("run", "--", "true")
-    installed("run", "--", "false")
+def test_the_metrics_are_those_of_the_history(assist: Application, installed: Program, home: Path) -> None:
+    assist("run", "--", "true")
+    assist("run", "--", "false")
     server = installed.start("serve", "--metrics", "127.0.0.1:0")
     url = place_of(server)
     first = until(url, lambda found: ("assist_instance_up", ("local",)) in found)
@@ -63,16 +64,16 @@ def test_the_figures_are_those_of_the_history(installed: Program, home: Path) ->
     assert first["assist_instance_up", ("local",)] == 1
     assert first["assist_firings_total", ("Ran",)] == 0
     assert any(name == "assist_build_info" for name, _ in first)
-    installed("run", "--in", "1s", "-c", "sleep 600")
+    assist("run", "--in", "1s", "-c", "sleep 600")
     fired = until(url, lambda found: found["assist_records_open", ("running",)] == 1)
     ran = until(url, lambda found: sum(found["assist_firings_total", (how,)] for how in ("Ran", "Late")) == 1)
     assert fired["assist_records_open", ("waiting",)] == 0
     assert ran["assist_firing_lateness_seconds_count", ()] == 1
     assert ran["assist_firing_lateness_seconds_bucket", ("+Inf",)] == 1
-    installed("stop", "-")
+    assist("stop", "-")
     until(url, lambda found: found["assist_invocations", ("Stopped",)] == 1)
-    told = set(re.findall(r"^\| `(assist_[a-z_]+)", PAGE.read_text(encoding="utf-8"), re.MULTILINE))
-    assert {name for name, _ in ran if name.startswith("assist_")} - told == {
+    documented = set(re.findall(r"^\| `(assist_[a-z_]+)", PAGE.read_text(encoding="utf-8"), re.MULTILINE))
+    assert {name for name, _ in ran if name.startswith("assist_")} - documented == {
         f"assist_firing_lateness_seconds_{part}" for part in ("bucket", "count", "sum")
     }
     second = installed("serve", "--metrics", url.split("/")[2])
@@ -90,7 +91,7 @@ def test_the_figures_are_those_of_the_history(installed: Program, home: Path) ->
         (("--insecure",), 2),
     ],
 )
-def test_what_cannot_be_is_refused(installed: Program, words: tuple[str, ...], status: int) -> None:
+def test_a_bad_listener_is_refused(installed: Program, words: tuple[str, ...], status: int) -> None:
     result = installed("serve", *words)
     assert (result.returncode, result.stdout) == (status, b"")
     assert b"cannot" in result.stderr

@@ -1,4 +1,4 @@
-"""An older ``assist`` and a newer one on the same home: the newer migrates the database, the older steps back.
+"""An older ``assist`` and a newer one on the same home: the newer migrates the database, the older ends.
 
 The newer one is this one with one more migration: a copy of the package with a file in ``store/migrations``, and no
 other change.
@@ -33,7 +33,7 @@ def apply(database: Database) -> None:
 
 @pytest.fixture
 def newer(home: Path, isolation: Path, monkeypatch: pytest.MonkeyPatch) -> Newer:
-    """The newer ``assist``, run to its end."""
+    """The newer ``assist``; a call runs it to its end."""
     folder = isolation / "newer"
     shutil.copytree(Path(assist_cli.__file__).parent, folder / "assist_cli")
     step = folder / "assist_cli" / "store" / "migrations" / f"{SCHEMA_VERSION + 1:04}_future.py"
@@ -68,7 +68,7 @@ def test_an_older_program_refuses_the_database_in_one_line(installed: Program, n
     assert not ran.exists()
 
 
-def test_a_server_whose_database_is_migrated_ends_and_loses_nothing(
+def test_a_server_whose_database_was_migrated_ends_and_loses_nothing(
     installed: Program, newer: Newer, isolation: Path
 ) -> None:
     running = isolation / "running"
@@ -92,7 +92,7 @@ def test_a_server_whose_database_is_migrated_ends_and_loses_nothing(
     assert newer("invocation", "output", invocation).stdout == b"done\n"
 
 
-def test_a_run_whose_database_is_migrated_ends_and_loses_nothing(
+def test_a_run_whose_database_was_migrated_ends_and_loses_nothing(
     installed: Program, newer: Newer, isolation: Path
 ) -> None:
     going_on = isolation / "going-on"

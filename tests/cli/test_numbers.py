@@ -1,4 +1,4 @@
-"""No number on an option or argument is a bug: what is too large for anything is refused in one clear line."""
+"""No number in an option or argument causes a bug: one that is too large is refused in one clear line."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from assist_cli.cli.app import app
 from tests.support.application import Application
 
 LARGE = "9" * 30
-CLAMPED = ("--since",)  # a time that long ago is before everything
+CLAMPED = ("--since",)  # a time that long ago is before every record
 
 
 def commands(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
@@ -24,7 +24,7 @@ def commands(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[s
 
 
 def cases() -> Iterator[tuple[str, ...]]:
-    """The words of each command with one number that is too large; for a duration also in days."""
+    """Return the words of each command with one number that is too large; for a duration also in days."""
     for path, command in commands(get_command(app)):
         needed = [each for each in command.params if each.param_type_name == "argument" and each.required]
         for each in command.params:
@@ -42,7 +42,7 @@ def cases() -> Iterator[tuple[str, ...]]:
         yield ("run", name, LARGE + "%", "--", "true")
 
 
-def test_what_is_too_large_is_refused(assist: Application) -> None:
+def test_a_number_that_is_too_large_is_refused(assist: Application) -> None:
     found = list(cases())
     assert len(found) > 100
     for words in found:
@@ -63,6 +63,6 @@ def test_what_is_too_large_is_refused(assist: Application) -> None:
         f"*/{LARGE} * * * *",
     ],
 )
-def test_no_number_of_a_frequency_is_a_bug(assist: Application, text: str) -> None:
+def test_no_number_in_a_frequency_is_a_bug(assist: Application, text: str) -> None:
     done = assist("schedule", "preview", text, "-n", "10000")
     assert done.returncode == (0 if text == "rate(1000d)" else 65)

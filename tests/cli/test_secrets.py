@@ -1,4 +1,4 @@
-"""A canary as a secret: after whatever is done with it, it is found nowhere but where it must be."""
+"""A canary as a secret: after every use it is found only where it must be."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.support.application import Application
 from tests.support.program import Program
 from tests.support.programs import need
 
-# Prints the secret in every way: whole, in two pieces, on stderr, as the shell repeats it; waits in the middle.
+# Prints the secret in several ways: whole, in two pieces, on stderr, as quoted by the shell. Waits in the middle.
 SCRIPT = """\
 [ {{token|sh}} = "$ASSIST_PARAM_TOKEN" ] && echo "equal $ASSIST_PARAM_TOKEN"
 printf '%.7s' "$ASSIST_PARAM_TOKEN"
@@ -34,7 +34,7 @@ set -x
 
 
 class Gate:
-    """Two pipes by which the script of a run says that it waits, and is told to go on."""
+    """Two pipes: one says that the script of a run waits, the other continues it."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -46,7 +46,7 @@ class Gate:
         (self.folder / "waiting").read_text()
 
     def open(self) -> None:
-        """Let the script go on; it need not have come so far."""
+        """Continue the script; it need not wait yet."""
         self._keys.write(b"go\n")
 
     def __enter__(self) -> Gate:
@@ -65,7 +65,7 @@ def gate(isolation: Path) -> Iterator[Gate]:
 
 
 class Canary:
-    """A secret like no other test's, and where it must not be found."""
+    """A secret unlike that of any other test, and the places where it must not be."""
 
     def __init__(self) -> None:
         self.word = secrets.token_hex(8)
@@ -77,13 +77,13 @@ class Canary:
             assert self.word.encode() not in text
 
     def absent_in(self, folder: Path) -> None:
-        """In no file: database, WAL, spool, journal, logs, reports of bugs."""
+        """Check all files: database, WAL, spool, journal, logs, reports of bugs."""
         files = [path for path in folder.rglob("*") if path.is_file()]
         assert files
         self.absent(*(path.read_bytes() for path in files))
 
     def absent_among_processes(self, *, but: int) -> None:
-        """In no argv, and in no environment but that of the script, and of the process that was given it there."""
+        """Check all argv, and all environments except those of the script and of the process that got it there."""
         self.absent(subprocess.run([need("ps"), "axww"], stdout=subprocess.PIPE, check=True).stdout)
         for folder in Path("/proc").glob("[0-9]*"):
             try:
@@ -95,7 +95,7 @@ class Canary:
                 self.absent(environment)
 
     def script(self) -> Path:
-        """The script file that has it."""
+        """Return the script file that has it."""
         found = []
         for path in Path(tempfile.gettempdir()).glob("assist-*.sh"):
             with contextlib.suppress(FileNotFoundError):
@@ -106,7 +106,7 @@ class Canary:
 
 
 def indexed(home: Path) -> set[str]:
-    """The words of both indexes in which the history is searched."""
+    """Return the words of both search indexes of the history."""
     found = set()
     with contextlib.closing(sqlite3.connect(home / "assist.db")) as database:
         for table in ("output_words", "invocation_words"):
@@ -163,10 +163,10 @@ def test_a_saved_command_with_a_secret(
     canary.absent_in(home)
 
 
-def test_a_crash_in_the_middle_tells_nothing(
+def test_a_kill_in_the_middle_leaks_nothing(
     assist: Application, installed: Program, home: Path, gate: Gate, canary: Canary
 ) -> None:
-    """Who looks afterwards does not know the secret, and its output is hidden all the same."""
+    """A process that reconciles afterwards does not know the secret, and its output is masked all the same."""
     process = installed.start(
         "run", "-c", SCRIPT, "-p", f"folder={gate.folder}", "--secret", "token=env:TOKEN", env=canary.env
     )
@@ -187,7 +187,7 @@ def test_a_crash_in_the_middle_tells_nothing(
 
 
 @pytest.mark.usefixtures("starts_processes")
-def test_errors_tell_nothing(assist: Application, home: Path, isolation: Path, canary: Canary) -> None:
+def test_errors_leak_nothing(assist: Application, home: Path, isolation: Path, canary: Canary) -> None:
     strict = ["--param-def", "token secret pattern=[0-9]+"]
     assert assist("command", "create", "strict", "-c", "echo {{token}}", *strict).returncode == 0
     assert assist("command", "create", "long", "-c", "{{token}}" * 1000, "--param-def", "token secret").returncode == 0
@@ -211,7 +211,7 @@ def test_errors_tell_nothing(assist: Application, home: Path, isolation: Path, c
     canary.absent_in(home)
 
 
-def test_a_file_with_a_secret_that_others_can_read_is_warned_of(assist: Application, isolation: Path) -> None:
+def test_a_secret_file_that_is_readable_by_others_causes_a_warning(assist: Application, isolation: Path) -> None:
     file = isolation / "secret"
     file.write_text("https://hooks.example.com/token")
     for words in (["--secret", f"token=@{file}"], ["--notify", f"@{file}"]):
@@ -223,7 +223,7 @@ def test_a_file_with_a_secret_that_others_can_read_is_warned_of(assist: Applicat
 
 
 def test_a_secret_is_given_by_reference_only(assist: Application, home: Path, canary: Canary) -> None:
-    """What a person types by mistake is in the argv of that person; it is not repeated and not kept."""
+    """A secret typed by mistake is in the argv of that command; it is not repeated and not stored."""
     assert assist("command", "create", "s", "-c", "echo {{token|sh}}", "--param-def", "token secret").returncode == 0
     for words in (
         ["-p", f"token={canary.text}"],

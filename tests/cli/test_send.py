@@ -1,4 +1,4 @@
-"""``assist send`` and ``assist file`` as a person uses them, on this machine."""
+"""``assist send`` and ``assist file``, on this machine."""
 
 from __future__ import annotations
 
@@ -48,9 +48,7 @@ def test_a_file_arrives_and_one_line_says_so(assist: Application, source: Path, 
     assert assist("-q", "send", source, "--to", target, "--overwrite").stderr == b""
 
 
-def test_one_that_is_there_is_left_alone_unless_it_is_to_be_replaced(
-    assist: Application, source: Path, target: Path
-) -> None:
+def test_an_existing_file_is_kept_without_overwrite(assist: Application, source: Path, target: Path) -> None:
     target.mkdir(parents=True)
     (target / "app.conf").write_text("old")
     refused = assist("send", source, "--to", target)
@@ -62,7 +60,7 @@ def test_one_that_is_there_is_left_alone_unless_it_is_to_be_replaced(
     assert stat.S_IMODE((target / "app.conf").stat().st_mode) == 0o600
 
 
-def test_what_is_shown_of_it(assist: Application, source: Path, target: Path) -> None:
+def test_show_of_a_file(assist: Application, source: Path, target: Path) -> None:
     sent = document(assist, "send", source, "--to", target, "--mode", "640")
     assert sent == {
         "InvokeId": sent["InvokeId"],
@@ -98,8 +96,8 @@ def test_what_is_shown_of_it(assist: Application, source: Path, target: Path) ->
     assert lines[1].endswith(f"app.conf → {target}")
 
 
-def test_files_and_runs_are_apart(assist: Application, source: Path, target: Path) -> None:
-    """Each has its list, and - is the newest of its kind; wait and stop take both."""
+def test_files_and_runs_are_listed_separately(assist: Application, source: Path, target: Path) -> None:
+    """Each has its own list, and - is the newest of its kind; wait and stop accept both."""
     nothing = assist("file", "show", "-")
     assert (nothing.returncode, nothing.stdout) == (66, b"")
     assist("run", "--", "true")
@@ -115,7 +113,7 @@ def test_files_and_runs_are_apart(assist: Application, source: Path, target: Pat
     assert [each["Action"] for each in document(assist, "audit", "list")] == ["file.send", "invocation.run"]
 
 
-def test_standard_input_arrives_as_it_is_and_so_does_a_fifo(assist: Application, isolation: Path, target: Path) -> None:
+def test_standard_input_and_a_fifo_arrive_unchanged(assist: Application, isolation: Path, target: Path) -> None:
     for content in (b"", b"\xff\0\r\nno end of line", BINARY):
         done = assist("send", "-", "--name", "file", "--to", target, "--overwrite", input=content)
         assert done.returncode == 0, done.stderr
@@ -149,7 +147,7 @@ def test_one_byte_too_many_is_refused_before_anything_is_written(
 @pytest.mark.parametrize(
     ("words", "status", "code"),
     [
-        (["/dev/zero", "--to", "/tmp"], 65, "FileExceedLimit"),  # it has no end
+        (["/dev/zero", "--to", "/tmp"], 65, "FileExceedLimit"),  # it never ends
         (["missing", "--to", "/tmp"], 74, "FileFailure"),
         (["/", "--to", "/tmp", "--name", "x"], 74, "FileFailure"),
         (["-", "--to", "/tmp"], 2, "InvalidUsage"),
@@ -159,7 +157,7 @@ def test_one_byte_too_many_is_refused_before_anything_is_written(
     ],
     ids=str,
 )
-def test_what_cannot_be_sent(
+def test_objects_that_cannot_be_sent(
     assist: Application, source: Path, home: Path, words: list[str], status: int, code: str
 ) -> None:
     refused = assist("send", *words, "-o", "json")
@@ -170,8 +168,8 @@ def test_what_cannot_be_sent(
             assert files.listing(controller, limit=None) == []
 
 
-def test_a_file_that_may_not_be_read(assist: Application, isolation: Path, target: Path) -> None:
-    """Root may read all but what the system gives to nobody."""
+def test_a_file_that_is_not_readable(assist: Application, isolation: Path, target: Path) -> None:
+    """Root can read everything, except what the system itself refuses."""
     secret = isolation / "secret"
     secret.write_text("x")
     secret.chmod(0)
@@ -181,17 +179,17 @@ def test_a_file_that_may_not_be_read(assist: Application, isolation: Path, targe
     assert refused.stderr.startswith(b"error: cannot read the file '")
 
 
-def test_standard_input_that_cannot_be_read(installed: Program, target: Path) -> None:
+def test_unreadable_standard_input(installed: Program, target: Path) -> None:
     script = f"exec {installed.path} send - --name x --to {target} 0> /dev/null"
     refused = subprocess.run(["/bin/sh", "-c", script], capture_output=True, check=False)
     assert (refused.returncode, refused.stdout) == (74, b"")
     assert refused.stderr == b"error: cannot read standard input: Bad file descriptor\n"
 
 
-def test_the_content_is_in_no_file_of_either_side(
+def test_the_content_is_stored_in_no_file_of_either_side(
     assist: Application, home: Path, isolation: Path, target: Path
 ) -> None:
-    """Files carry keys: only the size and the digest are kept, of a file that arrived and of one that did not."""
+    """Files may be keys: only size and digest are stored, of a file that arrived and of one that did not."""
     canary = b"canary-of-a-private-key"
     assert assist("send", "-", "--name", "key", "--to", target, input=canary).returncode == 0
     assert assist("send", "-", "--name", "key", "--to", target, input=canary).returncode == 1
@@ -201,14 +199,14 @@ def test_the_content_is_in_no_file_of_either_side(
 
 
 def content(path: Path) -> bytes:
-    """What is in a file; nothing when the agent has dropped it meanwhile, for the history has it."""
+    """The content of a file; empty if the agent has deleted it because the history has it."""
     try:
         return path.read_bytes()
     except FileNotFoundError:
         return b""
 
 
-def test_it_is_sent_in_the_background_too(assist: Application, source: Path, target: Path) -> None:
+def test_a_file_is_sent_in_the_background_too(assist: Application, source: Path, target: Path) -> None:
     started = assist("send", source, "--to", target, "--detach")
     assert started.returncode == 0
     id = started.stdout.decode().strip()

@@ -1,4 +1,4 @@
-"""A file for several instances: who has it and who has not, waves, and going on in the background."""
+"""A file for several instances: the outcome of each, waves, and sending in the background."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ CONTENT = b"key = value\n"
 
 @pytest.fixture
 def fleet(starts_processes: None, home: Path) -> Iterator[Fleet]:
-    """Six instances on one disk, so that one of them may find what another has written; nobody listens at the first."""
+    """Six instances on one disk, so that one may find the file of another; nothing listens at the first."""
     folder = home.parent / "fleet"
     folder.mkdir()
     with open_controller(Home(home)) as controller, Fleet(folder, controller, 6, refusing=1) as fleet:
@@ -41,7 +41,7 @@ def source(isolation: Path) -> Path:
 
 @pytest.fixture
 def path(isolation: Path) -> Path:
-    """Where the file will be."""
+    """The destination of the file."""
     return isolation / "target" / "app.conf"
 
 
@@ -53,7 +53,7 @@ def outcomes(found: Any) -> dict[str, str]:
     return {each["InstanceName"]: each["ErrorCode"] or each["InvocationStatus"] for each in found["InvokeInstances"]}
 
 
-def test_equal_outcomes_stand_together_and_the_odd_one_last(
+def test_equal_outcomes_are_grouped_and_the_odd_one_is_last(
     assist: Application, installed: Program, fleet: Fleet, source: Path, path: Path, isolation: Path
 ) -> None:
     done = assist("send", source, "--all", "--to", path.parent, "--overwrite")
@@ -77,10 +77,10 @@ def test_equal_outcomes_stand_together_and_the_odd_one_last(
     assert "6 instances in " in shown
 
 
-def test_who_had_it_already_is_told_apart_and_ends_a_rollout(
+def test_an_existing_file_is_an_own_outcome_and_ends_a_rollout(
     assist: Application, fleet: Fleet, source: Path, path: Path
 ) -> None:
-    """Without --overwrite the first one that comes has it, and it is written once."""
+    """Without --overwrite the first instance writes the file, and the others find it."""
     words = ("send", source, "-i", "n[2-6]", "--to", path.parent)
     assert assist(*words, "--preview").stdout.decode().split() == ["n2", "n3", "n4", "n5", "n6"]
     assert not path.exists()
@@ -93,7 +93,7 @@ def test_who_had_it_already_is_told_apart_and_ends_a_rollout(
     assert path.read_bytes() == CONTENT
 
 
-def test_a_detached_file_goes_its_way(
+def test_a_detached_file_is_sent(
     assist: Application, installed: Program, fleet: Fleet, source: Path, path: Path
 ) -> None:
     words = ("send", source, "-i", "n[2-6]", "--to", path.parent, "--overwrite", "--concurrency", "2", "--detach")
@@ -103,10 +103,10 @@ def test_a_detached_file_goes_its_way(
     assert (waited.returncode, waited.stdout.decode()) == (0, f"--- n[2-6] (5) ---\n{path}, 12 bytes\n")
 
 
-def test_what_is_left_to_send_goes_on_in_the_background(
+def test_unsent_files_are_sent_in_the_background(
     assist: Application, installed: Program, fleet: Fleet, source: Path, path: Path
 ) -> None:
-    """The second instance stands still, so that it is known what is sent and what is not when Ctrl-C comes."""
+    """The agent of the second instance is suspended, so that it is known what is sent and what is not at Ctrl-C."""
     still = fleet.members[2].pid
     assert still is not None
     os.kill(still, signal.SIGSTOP)
@@ -119,7 +119,7 @@ def test_what_is_left_to_send_goes_on_in_the_background(
         assert program.wait(30) == 130
     finally:
         os.kill(still, signal.SIGCONT)
-    source.write_bytes(b"not this one")  # what was read is what is sent
+    source.write_bytes(b"not this one")  # the content that was read is sent
     found = document(assist, "file", "show", "-")
     waited = document(assist, "invocation", "wait", found["InvokeId"])
     assert outcomes(waited) == dict.fromkeys(["n2", "n3", "n4", "n5", "n6"], "Finished")

@@ -1,4 +1,4 @@
-"""``assist serve`` and what runs by it, as a person meets them; the agent is this machine's own."""
+"""``assist serve`` and its schedules; the agent is that of this machine."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ def until(condition: Any) -> None:
     end = time.monotonic() + GUARD
     while not condition():
         assert time.monotonic() < end
-        time.sleep(0.1)  # it is another process that gets there; nothing tells us when
+        time.sleep(0.1)  # another process does it, and reports no event
 
 
-def test_it_fires_what_is_made_while_it_serves_and_ends_when_it_is_told(installed: Program, isolation: Path) -> None:
+def test_it_fires_a_new_schedule_and_ends_on_a_signal(installed: Program, isolation: Path) -> None:
     journal = isolation / "journal"
     assert listed(installed, "schedule", "list") == []
     with installed.start("-v", "serve") as server:
@@ -69,7 +69,7 @@ def test_it_fires_what_is_made_while_it_serves_and_ends_when_it_is_told(installe
 
 
 def stored(installed: Program, invocation_id: str) -> str:
-    """The status that the database has, with nobody asked."""
+    """The status in the database, without asking an agent."""
     import sqlite3
     from contextlib import closing
 
@@ -78,7 +78,7 @@ def stored(installed: Program, invocation_id: str) -> str:
     return str(status)
 
 
-def test_once_does_what_is_due_and_ends(installed: Program, isolation: Path) -> None:
+def test_once_fires_what_is_due_and_ends(installed: Program, isolation: Path) -> None:
     journal = isolation / "journal"
     made = installed("run", "--in", "0s", "-c", f"echo ran >> {journal}")
     assert b"The server is not running" in made.stderr
@@ -110,14 +110,14 @@ def test_an_interrupt_ends_it_too(installed: Program) -> None:
         (["--every", "30s", "--canary", "1"], 2, "--canary"),
     ],
 )
-def test_what_cannot_be_is_refused(assist: Application, words: list[str], status: int, message: str) -> None:
+def test_bad_options_are_refused(assist: Application, words: list[str], status: int, message: str) -> None:
     done = assist("run", *words, "--", "true")
     assert done.returncode == status, done.stderr
     assert message in done.stderr.decode()
     assert b"Traceback" not in done.stderr
 
 
-def test_what_has_no_schedule_is_told(assist: Application) -> None:
+def test_an_invocation_without_a_schedule_is_refused(assist: Application) -> None:
     assist("run", "--", "true")
     done = assist("schedule", "slots", "-")
     assert done.returncode == 66

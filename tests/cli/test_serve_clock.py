@@ -1,6 +1,6 @@
-"""``assist serve`` on a machine whose clock is set by an hour while it serves: a real one, by way of libfaketime.
+"""``assist serve`` on a machine whose clock is set by an hour: a real server, with libfaketime.
 
-The tests that move their own clock are in tests/operations/test_windows_of_due.py.
+It takes half a minute. The tests with a clock of their own are in tests/operations/test_windows_of_due.py.
 """
 
 from __future__ import annotations
@@ -8,6 +8,8 @@ from __future__ import annotations
 import time
 from itertools import pairwise
 from pathlib import Path
+
+import pytest
 
 from tests.support.program import Program
 from tests.support.programs import lack
@@ -18,7 +20,7 @@ LIBRARIES = ("/usr/lib/*/faketime/libfaketimeMT.so.1", "/usr/lib/faketime/libfak
 
 
 def library() -> Path:
-    """The library that gives a program another clock, or the test is skipped."""
+    """The library that changes the clock of a program; skips the test without it."""
     found = [path for pattern in LIBRARIES for path in Path("/").glob(pattern[1:])]
     if not found:
         lack("libfaketime")
@@ -26,16 +28,17 @@ def library() -> Path:
 
 
 def count(journal: Path, least: int) -> list[float]:
-    """The moments of the runs, by the true clock, once there are so many."""
+    """The times of the runs, by the true clock, once there are this many."""
     end = time.monotonic() + GUARD
     while len(moments := [float(line) for line in journal.read_text().splitlines()]) < least:
         assert time.monotonic() < end, moments
-        time.sleep(0.1)  # it is another process that gets there; nothing tells us when
+        time.sleep(0.1)  # another process does it, and reports no event
     return moments
 
 
+@pytest.mark.long
 def test_a_clock_that_is_set_ahead_and_back_while_it_serves(installed: Program, isolation: Path) -> None:
-    """What runs every 10 s goes on every 10 s: no burst, no hour of silence, and nothing twice."""
+    """A schedule of every 10 s keeps its pace: no burst, no hour of silence, and nothing twice."""
     journal, clock = isolation / "journal", isolation / "clock"
     journal.touch()
     clock.write_text("+0")
@@ -46,7 +49,7 @@ def test_a_clock_that_is_set_ahead_and_back_while_it_serves(installed: Program, 
         "FAKETIME_DONT_FAKE_MONOTONIC": "1",
         "NO_FAKE_STAT": "1",
     }
-    installed("run", "--", "true")  # its agent has the true clock, as one on another machine would
+    installed("run", "--", "true")  # the agent has the true clock, as on another machine
     with installed.start("serve", env=faked) as server:
         assert server.stderr is not None
         assert b"serving" in server.stderr.readline()

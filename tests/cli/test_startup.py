@@ -1,7 +1,7 @@
-"""Start-up: what the quick commands import.
+"""Start-up: the imports of the quick commands.
 
-Time depends on the machine, imports do not. What is not allowed here makes every start slower: import it where it is
-used, or say here why it is worth it. `make bench` measures the time itself.
+Time depends on the machine, imports do not. A module that is not allowed here slows every start down: import
+it where it is used, or give the reason here. `make bench` measures the time itself.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from assist_cli.paths import Home
 
 pytestmark = pytest.mark.usefixtures("starts_processes")
 
-# Our own rooms that take part in showing the history; nothing there reaches an agent.
+# Our own packages that show the history; none of them connects to an agent.
 OF_THE_HISTORY = ("cli", "codes", "errors", "folder", "model", "operations", "paths", "store")
 
 
 def imported(code: str) -> set[str]:
-    """Every module that a Python imports to run this."""
+    """Return every module that a Python imports to run this."""
     done = subprocess.run(
         [sys.executable, "-X", "importtime", "-c", code], stdin=subprocess.DEVNULL, capture_output=True, check=True
     )
@@ -31,7 +31,7 @@ def imported(code: str) -> set[str]:
 
 
 def assist(*words: str, beyond: str = "") -> tuple[set[str], set[str]]:
-    """What ``assist`` imports beyond these: its own modules, and the packages of others."""
+    """Return the imports of ``assist`` beyond these: its own modules, and foreign packages."""
     program = f"import sys; sys.argv[1:] = {list(words)!r}; from assist_cli.__main__ import main; main()"
     found = imported(program) - imported(f"import {beyond}" if beyond else "pass")
     ours = {name.removeprefix("assist_cli.") for name in found if name.startswith("assist_cli.")}
@@ -61,10 +61,10 @@ def test_completion_imports_no_command(home: Path, monkeypatch: pytest.MonkeyPat
 def test_help_imports_no_command() -> None:
     ours, others = assist("--help", beyond="typer")
     assert rooms(ours) == {"cli", "codes", "errors", "folder", "paths"}
-    assert others <= {"dataclasses", "json", "typer"}  # typer: the parts of it that only a command needs
+    assert others <= {"dataclasses", "json", "typer"}  # typer: the parts that only a command needs
 
 
-def test_the_history_is_shown_without_agents(home: Path) -> None:
+def test_the_history_is_shown_without_importing_agents(home: Path) -> None:
     with open_controller(Home(home)):
         pass
     ours, others = assist("invocation", "list", beyond="typer")
@@ -77,10 +77,10 @@ def test_the_history_is_shown_without_agents(home: Path) -> None:
     }
 
 
-def test_nothing_of_unix_is_imported_with_a_module() -> None:
-    """So the controller starts on Windows, which has none of these; what needs one imports it where it is used.
+def test_no_module_imports_unix_modules_at_its_top() -> None:
+    """The controller starts on Windows, which has none of these; a function that needs one imports it itself.
 
-    What is sent to a host, and what unpacks the one file, are programs and nobody imports them.
+    The programs that are sent to a host, or unpack the one file, are not modules: nobody imports them.
     """
     code = """
 import pkgutil, sys

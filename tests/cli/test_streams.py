@@ -1,4 +1,4 @@
-"""Standard streams that are non-blocking, slow, closed or full: every byte goes through, or the exit status tells."""
+"""Standard streams that are non-blocking, slow, closed or full: every byte passes, or the exit status shows it."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs /dev/full
 
 PAGE = 4096
 DATA = bytes(range(256)) * 1000
-SLOW = threading.Event()  # nobody sets it: to wait for it is to read slowly, which is the subject here
+SLOW = threading.Event()  # there is no event: slow reading is the subject
 
 
 def pipe(*, blocking: bool = True) -> tuple[int, int]:
@@ -54,7 +54,7 @@ def stream(descriptor: int, mode: str, *, buffered: bool = True) -> io.TextIOWra
 
 @contextlib.contextmanager
 def reader(descriptor: int) -> Iterator[bytearray]:
-    """Read to the end in a thread, slowly; what was read is complete after the block."""
+    """Read to the end in a thread, slowly; the data is complete after the block."""
     os.set_blocking(descriptor, True)
     found = bytearray()
 
@@ -92,7 +92,7 @@ def test_every_byte_is_written(*, blocking: bool, buffered: bool) -> None:
         assert found == "Grüße\n".encode() + DATA + lines, name
 
 
-def test_output_that_nobody_reads_is_told_and_a_message_is_dropped() -> None:
+def test_unread_output_is_reported_and_a_message_is_dropped() -> None:
     for kind, error in (("closed", OutputClosed), ("full", OutputFailure)):
         reading, writing = pipe()
         os.close(reading)
@@ -139,7 +139,7 @@ def test_a_line_is_read_and_nothing_after_it() -> None:
         assert stdin.read_line() == ""
 
 
-def test_input_that_cannot_be_read_is_told() -> None:
+def test_unreadable_input_is_reported() -> None:
     with stream(os.open(os.devnull, os.O_WRONLY), "r") as file:
         stdin = Streams(stdin=file).stdin
         for read in (stdin.read, stdin.read_line):
@@ -179,7 +179,7 @@ def run(program: Program, line: str, stdout: int, *, env: Mapping[str, str] | No
 
 
 def ended(process: subprocess.Popen[bytes]) -> tuple[int, bytes]:
-    """Return the exit status and what was said on stderr."""
+    """Return the exit status and stderr."""
     said = process.communicate(timeout=60)[1]
     assert not NOISE.search(said), said.decode()
     return process.returncode, said
@@ -188,7 +188,7 @@ def ended(process: subprocess.Popen[bytes]) -> tuple[int, bytes]:
 def read_slowly(
     program: Program, line: str, *, blocking: bool = True, env: Mapping[str, str] | None = None, stops: int = 0
 ) -> tuple[int, bytes]:
-    """Run a command whose output is read slowly, and which is stopped and continued; its exit status and output."""
+    """Run a command with a slow reader, suspend and continue it. Return its exit status and output."""
     reading, writing = pipe(blocking=blocking)
     process = run(program, line, writing, env=env)
     with reader(reading) as found:
@@ -202,7 +202,7 @@ def read_slowly(
 
 
 def lost(program: Program, line: str, *, full: bool) -> tuple[int, bytes]:
-    """Run a command whose stdout is closed, or full; its exit status and what it said."""
+    """Run a command whose stdout is closed, or full. Return its exit status and messages."""
     if full:
         return ended(run(program, line, os.open("/dev/full", os.O_WRONLY)))
     reading, writing = pipe()
@@ -215,9 +215,7 @@ def test_output_is_whole_on_a_non_blocking_pipe_without_a_buffer(installed: Prog
     assert read_slowly(installed, "run -- seq 1 5000", blocking=False, env=env) == (0, NUMBERS)
 
 
-def test_a_closed_stdout_ends_the_watching_and_nothing_else(
-    assist: Application, installed: Program, fleet: Fleet
-) -> None:
+def test_a_closed_stdout_ends_only_the_watch(assist: Application, installed: Program, fleet: Fleet) -> None:
     reading, writing = pipe()
     process = run(installed, "run --all --concurrency 1 -- hostname", writing)
     assert os.read(reading, PAGE).startswith(b"n")
@@ -234,7 +232,7 @@ def test_a_closed_stdout_ends_the_watching_and_nothing_else(
     assert [each["InvocationStatus"] for each in found["InvokeInstances"]] == ["Finished"] * len(NAMES)
 
 
-def test_a_full_stdout_is_74_and_says_how_to_come_back(assist: Application, installed: Program) -> None:
+def test_a_full_stdout_is_74_with_a_hint_to_return(assist: Application, installed: Program) -> None:
     status, said = lost(installed, "run -- seq 1 9", full=True)
     assert status == 74
     assert b"cannot write the output: No space left on device" in said
@@ -285,7 +283,7 @@ def test_a_pause_beyond_the_deadline_loses_nothing(installed: Program, fleet: Fl
     assert b"3 Finished" in said
 
 
-# everything that prints, under all conditions
+# all printing commands, under all conditions
 
 
 def is_numbers(out: bytes) -> bool:
@@ -318,7 +316,7 @@ def is_text(out: bytes) -> bool:
     return out.endswith(b"\n") and b"\0" not in out
 
 
-RUNS: dict[str, Callable[[bytes], bool]] = {  # which say what goes on when stdout is closed
+RUNS: dict[str, Callable[[bytes], bool]] = {  # these say what continues when stdout is closed
     "run -i n1 -- seq 1 5000": is_numbers, "run --all -- seq 1 5000": is_lines,
     "run --all --live -- seq 1 5000": is_lines, "run --all --gather -- seq 1 5000": is_group,
     "run --all -o json -- seq 1 5000": is_document, "invoke numbers -i n1": is_numbers,
@@ -341,13 +339,13 @@ OTHERS: dict[str, Callable[[bytes], bool]] = {
     "completion show bash": is_text, "doctor": is_text, "top --once": is_text,
 }  # fmt: skip
 PARTS = 6
-WELL = {"doctor": 1}  # it finds that no server is running
+WELL = {"doctor": 1}  # it finds no running server
 
 
 @pytest.mark.long
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("part", range(PARTS))
-def test_all_that_prints_under_all_conditions(
+def test_all_printing_commands_under_all_conditions(
     assist: Application, installed: Program, fleet: Fleet, isolation: Path, part: int
 ) -> None:
     assert assist("run", "--all", "--gather", "--", "seq", "1", "5000").returncode == 0

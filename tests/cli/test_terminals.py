@@ -1,6 +1,6 @@
-"""Whatever the terminal: every command that shows something, where nothing is as it should be.
+"""Any terminal: every command with output, under the worst conditions.
 
-stdout closed or full, a locale that knows ASCII only, no colour, twenty columns, names that are wide. A few of them in
+stdout closed or full, a locale that knows ASCII only, no colour, twenty columns, wide names. Some commands in
 every run of the tests, all of them with make soak.
 """
 
@@ -25,7 +25,7 @@ from assist_cli.store import instances
 from tests.support.program import Program
 from tests.support.terminal import Terminal
 
-# Each with the exit statuses that it may have here. The one instance of them that is not local cannot be reached.
+# Each with the exit statuses that are right here. Their one instance that is not local is unreachable.
 COMMANDS = {
     "--help": 0, "--version": 0, "accesskey list": 0, "audit list": 0, "command diff 备份 1": 0, "command export": 0,
     "command list": 0, "command show 备份": 0, "command versions 备份": 0, "completion show zsh": 0, "doctor": 0,
@@ -42,7 +42,7 @@ BAD = re.compile(r"Traceback|Warning|\bbug in Assist\b")
 
 @pytest.fixture
 def stocked(home: Path, installed: Program, isolation: Path) -> Home:
-    """Names in Chinese, an instance that cannot be reached, a file and a run."""
+    """Names in Chinese, an unreachable instance, a file and a run."""
     rooms = Home(home)
     with open_controller(rooms) as controller:
         with controller.database.transaction() as transaction:
@@ -77,7 +77,7 @@ def redirected(installed: Program, line: str, redirection: str, env: dict[str, s
 
 
 def through(installed: Program, line: str) -> None:
-    """One command under all conditions."""
+    """Run one command under all conditions."""
     status, said = redirected(installed, line, ">&-")
     check(line, status, said)
     status, said = redirected(installed, line, ">/dev/full")
@@ -113,7 +113,7 @@ def test_all_commands_under_all_conditions(installed: Program, stocked: Home) ->
 
 
 def check_columns(installed: Program) -> None:
-    """The second column begins at one place in every line, whatever is before it."""
+    """Check that the second column begins at the same column of the terminal in every line."""
     for more in ((), ("--plain",)):
         title, *lines = installed("command", "list", *more).stdout.decode().splitlines()
         column = title.index(title.split()[1])
@@ -121,7 +121,7 @@ def check_columns(installed: Program) -> None:
 
 
 def _columns_before(line: str, column: int) -> str:
-    """What stands at a column of a terminal."""
+    """Return the text from a column of the terminal on."""
     at = 0
     for position, character in enumerate(line):
         if at >= column:

@@ -1,4 +1,4 @@
-"""The fleet at one glance: what is shown in how much room, and how the live view behaves on a terminal."""
+"""The overview of the fleet: its content for each size, and the live view on a terminal."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ REFUSED = Health(error_code="ClientNotRunning", error="nothing listens there")
 
 
 def overview(count: int = 30, *, is_served: bool = True) -> Overview:
-    """``web1`` and ``web2`` are down, the last one was not heard of, ``web3`` has most to do."""
+    """``web1`` and ``web2`` are down, the last one never answered, ``web3`` has most runs."""
     instances = [Instance(f"i-{number}", f"web{number}", "tls:x", NOW) for number in range(1, count + 1)]
     health = {each.id: Health(running=0, uptime=7200) for each in instances[:-1]}
     health |= {"i-1": REFUSED, "i-2": REFUSED, "i-3": Health(running=12, uptime=30)}
@@ -60,7 +60,7 @@ def texts(lines: Sequence[Line]) -> list[str]:
     return ["".join(cell.text for cell in line).rstrip() for line in lines]
 
 
-def test_a_small_terminal_has_all_of_it() -> None:
+def test_a_small_terminal_shows_all_of_it() -> None:
     shown = texts(frame(overview(), 80, 24))
     assert shown[0].endswith("30 instances: 27 up, 2 down, 1 not checked yet; 12 tasks")
     assert shown[3:5] == ["web[1-2] (2)  ClientNotRunning", "web3      up           12 ▪▪▪▪▪▪▪▪  30 s"]
@@ -83,7 +83,7 @@ def test_a_small_terminal_has_all_of_it() -> None:
     ("columns", "lines"), [(20, 5), (40, 10), (80, 24), (139, 24), (140, 24), (200, 60), (300, 12)]
 )
 @pytest.mark.parametrize("count", [0, 1, 3, 1000])
-def test_it_keeps_to_its_room(columns: int, lines: int, count: int) -> None:
+def test_it_fits_its_room(columns: int, lines: int, count: int) -> None:
     found = overview(max(count, 3))
     if count < 3:
         found = Overview(NOW, found.instances[:count], {}, (), (), (), True)
@@ -113,7 +113,7 @@ def test_columns_stand_below_each_other() -> None:
     ]
 
 
-def test_a_wide_terminal_has_two_columns_that_align_whatever_the_names() -> None:
+def test_a_wide_terminal_has_two_aligned_columns_for_any_names() -> None:
     found = overview()
     named = [Instance(each.id, "机器" + each.name, each.address, NOW) for each in found.instances]
     shown = texts(
@@ -124,14 +124,14 @@ def test_a_wide_terminal_has_two_columns_that_align_whatever_the_names() -> None
     assert starts == {200 * 2 // 5 + 2}
 
 
-def test_without_a_terminal_it_is_printed_once_and_starts_nothing(installed: Program, home: Path) -> None:
+def test_without_a_terminal_it_is_printed_one_time_and_starts_nothing(installed: Program, home: Path) -> None:
     result = installed("top")
     assert (result.returncode, result.stderr) == (0, b"")
     assert b"no instances: " in result.stdout
     assert not (home / "agent" / "agentd.sock").exists()
 
 
-def test_it_is_live_is_resized_and_gives_the_terminal_back(installed: Program, home: Path, isolation: Path) -> None:
+def test_it_is_live_can_be_resized_and_restores_the_terminal(installed: Program, home: Path, isolation: Path) -> None:
     folder = isolation / "fleet"
     folder.mkdir()
     fifo = isolation / "fifo"
@@ -140,7 +140,7 @@ def test_it_is_live_is_resized_and_gives_the_terminal_back(installed: Program, h
         enlist(controller, fleet.members)
         with Terminal(installed.path, ["top"], isolation, lines=24) as terminal:
             terminal.wait_for("1 up, 1 down")
-            terminal.wait_for("n1  ClientNotRunning")  # a frame may come in pieces
+            terminal.wait_for("n1  ClientNotRunning")  # a frame may arrive in pieces
             started = installed("run", "-i", "n3", "--detach", "-c", f"read x < {fifo}; exit 3").stdout.decode()[:12]
             terminal.wait_for(f"{started}  ░░░░░░░░░░ 0/1")
             assert not terminal.echoes
@@ -159,7 +159,7 @@ def test_it_is_live_is_resized_and_gives_the_terminal_back(installed: Program, h
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_leaves_it_too(installed: Program, isolation: Path, number: signal.Signals) -> None:
+def test_a_signal_ends_it_too(installed: Program, isolation: Path, number: signal.Signals) -> None:
     with Terminal(installed.path, ["top"], isolation) as terminal:
         terminal.wait_for("no instances: ")
         terminal.interrupt(number)

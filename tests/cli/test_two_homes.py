@@ -1,4 +1,4 @@
-"""Two homes, and two users, with one agent: neither sees what the other has run or sent there."""
+"""Two homes, and two users, with one agent: neither sees the runs or files of the other."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.support.somebody import need_root, somebody
 pytestmark = pytest.mark.usefixtures("starts_processes")
 
 
-def test_each_home_has_its_own_history_of_the_agent_they_share(installed: Program, home: Path, isolation: Path) -> None:
+def test_each_home_has_its_own_history_of_a_shared_agent(installed: Program, home: Path, isolation: Path) -> None:
     other = isolation / "other"
     places = ((home, "local", "local"), (other, "shared", f"unix:{home}/agent/agentd.sock"))
     sent, instance = {}, ""
@@ -40,11 +40,11 @@ def test_each_home_has_its_own_history_of_the_agent_they_share(installed: Progra
             assert (refused.returncode, refused.stdout) == (66, b"")
 
 
-def test_the_agent_of_one_user_is_not_there_for_another(home: Path, isolation: Path) -> None:
-    """Whoever is not root and not its user is not let in, and reads that as the outcome."""
+def test_the_agent_of_one_user_refuses_another(home: Path, isolation: Path) -> None:
+    """Any other user than root and its own is refused, and that is the outcome."""
     need_root()
     with send(home, "local", "local", isolation / "target") as (_, record):
-        assert record.is_success  # and all is imported that another user may not read
+        assert record.is_success  # and everything is imported that another user may not read
     with (
         somebody() as folder,
         send(folder / "home", "shared", f"unix:{home}/agent/agentd.sock", folder / "target") as (_, record),
@@ -57,7 +57,7 @@ def test_the_agent_of_one_user_is_not_there_for_another(home: Path, isolation: P
 def send(
     home: Path, name: str, address: str, target: Path, instance: str = "i-1"
 ) -> Iterator[tuple[Invocation, Record]]:
-    """A file from a home to an instance that it knows by this address and id, and what became of it."""
+    """Send a file from a home to an instance with this address and id, and return its outcome."""
     with open_controller(Home(home)) as controller:
         if name != "local":
             with controller.database.transaction() as transaction:

@@ -1,4 +1,4 @@
-"""One invocation, watched: the live view, its lines elsewhere, and how both end."""
+"""Watching one invocation: the live view, the lines without a terminal, and how both end."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from assist_cli.model.invocation import Invocation, InvocationInstance, Record
 from assist_cli.model.status import InvocationStatus, InvokeStatus
 from assist_cli.operations.controller import open_controller
 from assist_cli.paths import Home
+from tests.support import expressions
 from tests.support.application import Application
 from tests.support.fleet import Fleet, enlist
 from tests.support.program import Program
@@ -27,7 +28,7 @@ NOW = datetime(2026, 11, 22, 8, tzinfo=timezone.utc)
 
 @pytest.fixture
 def fleet(starts_processes: None, home: Path) -> Iterator[Fleet]:
-    """Four instances; nobody listens at the first one."""
+    """Four instances; nothing listens at the first one."""
     folder = home.parent / "fleet"
     folder.mkdir()
     with open_controller(Home(home)) as controller, Fleet(folder, controller, 4, refusing=1) as fleet:
@@ -57,7 +58,7 @@ def texts(lines: Sequence[Line]) -> list[str]:
     return ["".join(cell.text for cell in line) for line in lines]
 
 
-def test_the_view_tells_who_runs_since_when_and_who_failed_and_why() -> None:
+def test_the_view_shows_running_times_and_failures_with_reasons() -> None:
     lost = {"error_code": "ClientNotOnline", "error_info": "cannot reach it"}
     sent = NOW - timedelta(seconds=70)
     shown = frame(
@@ -90,7 +91,7 @@ def test_the_view_tells_who_runs_since_when_and_who_failed_and_why() -> None:
     ]
 
 
-def test_the_view_is_no_higher_than_its_room() -> None:
+def test_the_view_fits_its_room() -> None:
     shown = frame(
         invocation([place(f"w{code}", InvocationStatus.FINISHED, exit_code=code) for code in range(30)]), NOW, 80, 10
     )
@@ -99,7 +100,7 @@ def test_the_view_is_no_higher_than_its_room() -> None:
 
 
 @pytest.mark.usefixtures("starts_processes")
-def test_elsewhere_each_change_is_a_line(installed: Program, fleet: Fleet, isolation: Path) -> None:
+def test_without_a_terminal_each_change_is_a_line(installed: Program, fleet: Fleet, isolation: Path) -> None:
     fifo = isolation / "fifo"
     os.mkfifo(fifo)
     script = f"[ $ASSIST_INSTANCE_ID != {fleet.members[3].instance} ] && exit 3; read x < {fifo}"
@@ -121,7 +122,7 @@ def test_elsewhere_each_change_is_a_line(installed: Program, fleet: Fleet, isola
     assert program.returncode == 1
 
 
-def test_a_terminal_shows_one_view_and_ctrl_c_leaves_it(
+def test_a_terminal_shows_one_view_and_ctrl_c_ends_it(
     assist: Application, installed: Program, home: Path, isolation: Path
 ) -> None:
     fifo = isolation / "fifo"
@@ -140,7 +141,7 @@ def test_a_terminal_shows_one_view_and_ctrl_c_leaves_it(
     assert "exit 4: local" in terminal.text
 
 
-def test_keys_leave_nothing_on_the_view(assist: Application, installed: Program, home: Path, isolation: Path) -> None:
+def test_keys_leave_no_trace_on_the_view(assist: Application, installed: Program, home: Path, isolation: Path) -> None:
     fifo = isolation / "fifo"
     os.mkfifo(fifo)
     assist("run", "--detach", "-c", f"read x < {fifo}")
@@ -156,7 +157,7 @@ def test_keys_leave_nothing_on_the_view(assist: Application, installed: Program,
     assert not terminal.text.startswith("\n"), "no empty line above it"
 
 
-def test_a_signal_gives_the_terminal_back(assist: Application, installed: Program, home: Path, isolation: Path) -> None:
+def test_a_signal_restores_the_terminal(assist: Application, installed: Program, home: Path, isolation: Path) -> None:
     assist("run", "--detach", "-c", "sleep 600")
     with Terminal(installed.path, ["invocation", "watch", "-"], isolation) as terminal:
         terminal.wait_for("s: local")
@@ -166,7 +167,7 @@ def test_a_signal_gives_the_terminal_back(assist: Application, installed: Progra
     assist("stop", "-")
 
 
-def test_what_another_program_ends_is_seen(
+def test_an_end_by_another_program_is_shown(
     assist: Application, installed: Program, home: Path, isolation: Path
 ) -> None:
     assist("run", "--detach", "-c", "sleep 600")
@@ -177,7 +178,7 @@ def test_what_another_program_ends_is_seen(
     assert "Stopped: local" in terminal.text
 
 
-def test_it_can_be_given_up_and_printed_as_a_document(assist: Application, installed: Program, home: Path) -> None:
+def test_it_can_time_out_and_be_printed_as_a_document(assist: Application, installed: Program, home: Path) -> None:
     started = installed.start("run", "-c", "echo begun; sleep 600")
     assert started.stdout is not None
     assert started.stdout.readline() == b"begun\n"
@@ -190,9 +191,11 @@ def test_it_can_be_given_up_and_printed_as_a_document(assist: Application, insta
 
 
 @pytest.mark.usefixtures("starts_processes")
-def test_what_runs_again_is_watched_until_it_is_stopped(assist: Application, installed: Program, home: Path) -> None:
+def test_a_periodic_invocation_is_watched_until_it_is_stopped(
+    assist: Application, installed: Program, home: Path
+) -> None:
     server = installed.start("serve")
-    assist("run", "--every", "10s", "--", "true")
+    assist("run", "--cron", expressions.soon(6), "--", "true")
     with installed.start("invocation", "watch", "-") as program:
         assert program.stdout is not None
         assert program.stdout.readline().endswith(b"local: waiting\n")

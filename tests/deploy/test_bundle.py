@@ -1,4 +1,4 @@
-"""``agentd.pyz``: it has the whole agent, is the same whenever it is built, and runs under every promised Python."""
+"""``agentd.pyz``: it has the whole agent, every build is the same, and it runs under every supported Python."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.support import interpreters
 SOURCE = Path(agentd.__file__).parent
 PROMISED = 100 * 1024  # bytes
 
-# Each module is loaded from the archive alone; those of Windows can be loaded there only.
+# Each module is loaded from the archive only; those of Windows load only there.
 LOAD_ALL = """
 import importlib, sys
 sys.path.insert(0, sys.argv[1])
@@ -40,7 +40,7 @@ def modules() -> list[str]:
     return sorted(".".join(path.parts).removesuffix(".__init__") for path in paths)
 
 
-def test_it_has_every_module_as_it_is(archive: Path) -> None:
+def test_it_has_every_module_unchanged(archive: Path) -> None:
     expected = {path.relative_to(SOURCE.parent).as_posix(): path.read_bytes() for path in SOURCE.rglob("*.py")}
     assert {"agentd/wire/protocol.py", "agentd/posix/runner.py", "agentd/windows/runner.py"} <= expected.keys()
     with zipfile.ZipFile(archive) as packed:

@@ -1,4 +1,4 @@
-"""What is done on the machine itself: under old Pythons, and with systemd, of which a stand-in keeps the words."""
+"""The steps on the machine itself: under old Pythons, and with a stand-in for systemd that records its calls."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.usefixtures("starts_processes")
 
 @pytest.fixture
 def folder(isolation: Path, no_leaks: None) -> Iterator[Path]:
-    """Where the agent goes; what runs there at the end is stopped."""
+    """The folder of an agent; an agent that runs there at the end is stopped."""
     path = isolation / "agent"
     yield path
     processes.stop_guarded(path)
@@ -65,7 +65,7 @@ exit 0
 
 
 class Systemd:
-    """A stand-in for systemctl, since no test may speak to the systemd of this machine."""
+    """A stand-in for systemctl, since no test may change the systemd of this machine."""
 
     def __init__(self, folder: Path, agent: Path) -> None:
         self.program = folder / "systemctl"
@@ -80,7 +80,7 @@ class Systemd:
         return self.units / place.UNIT
 
     def asked(self) -> list[str]:
-        """What it was asked since the last time."""
+        """Return the calls since the last time."""
         words = self._words.read_text().splitlines()
         self._words.unlink()
         return words
@@ -96,7 +96,7 @@ def machine(systemd: Systemd, folder: Path) -> Machine:
     return Machine(DEFAULTS.install._asdict(), str(folder), str(systemd.units), [str(systemd.program)])
 
 
-def test_systemd_is_told_and_told_again(machine: Machine, systemd: Systemd, folder: Path) -> None:
+def test_the_unit_is_installed_and_installed_again(machine: Machine, systemd: Systemd, folder: Path) -> None:
     previous = os.umask(0o022)  # as main does
     try:
         assert orders.install(machine, order(folder), Steps())["systemd"]
@@ -115,7 +115,7 @@ def test_systemd_is_told_and_told_again(machine: Machine, systemd: Systemd, fold
     assert not systemd.unit.exists()
 
 
-def test_a_start_that_systemd_refuses_leaves_no_unit(machine: Machine, systemd: Systemd, folder: Path) -> None:
+def test_a_refused_start_leaves_no_unit(machine: Machine, systemd: Systemd, folder: Path) -> None:
     systemd.broken.touch()
     steps = Steps()
     with pytest.raises(Failure, match=r"systemctl start assist-agentd\.service: Job failed\."):
@@ -126,7 +126,7 @@ def test_a_start_that_systemd_refuses_leaves_no_unit(machine: Machine, systemd: 
     assert systemd.asked()[-2:] == [f"disable {place.UNIT}", "daemon-reload"]
 
 
-def test_what_cannot_be_undone_is_said(machine: Machine, systemd: Systemd, folder: Path) -> None:
+def test_a_failed_undo_is_reported(machine: Machine, systemd: Systemd, folder: Path) -> None:
     steps = Steps()
 
     def back() -> None:
@@ -136,7 +136,7 @@ def test_what_cannot_be_undone_is_said(machine: Machine, systemd: Systemd, folde
     assert steps.undo() == ["[Errno 28] No space left on device: '/etc/x'"]
 
 
-def test_a_folder_that_others_can_write_to_is_refused(machine: Machine, folder: Path) -> None:
+def test_a_folder_that_is_writable_by_others_is_refused(machine: Machine, folder: Path) -> None:
     folder.mkdir()
     folder.chmod(0o777)
     with pytest.raises(Failure, match="others can write to it"):
@@ -149,7 +149,7 @@ def test_a_folder_that_others_can_write_to_is_refused(machine: Machine, folder: 
 def test_nothing_is_read_run_or_removed_in_a_folder_of_another_user(
     machine: Machine, folder: Path, isolation: Path, kind: str
 ) -> None:
-    """Nor through a link of theirs, nor where they can exchange the folder."""
+    """Nor through a link of theirs, nor where they can replace the folder."""
     real, other = isolation / "real", 1_234_567
     real.mkdir(mode=0o700)
     (real / "agentd").write_text("#!/bin/sh\ntouch hacked\n")
@@ -167,7 +167,7 @@ def test_nothing_is_read_run_or_removed_in_a_folder_of_another_user(
     assert sorted(path.name for path in folder.iterdir()) == ["agentd", "instance-id"]
 
 
-def test_the_usual_folder_is_the_one_that_the_bridge_looks_into(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_default_folder_is_that_of_the_bridge(monkeypatch: pytest.MonkeyPatch) -> None:
     from assist_cli.agents.ssh import bridge
 
     assert bridge.ROOT_FOLDER == place.ROOT_HOME

@@ -1,4 +1,4 @@
-"""Installing an agent on a machine that means harm: whatever it says, and however long, it ends soon with a reason."""
+"""Installation on a hostile machine: for any answer of any length it ends soon, with a reason."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ GUARD = 8.0  # seconds for each
 
 Cases = list[tuple[str, type[AssistError], str]]
 
-# What the machine does when it is asked for a Python, by what is heard of it.
+# The answers to the search for a Python, by the reason that is shown.
 AT_FIRST: Cases = [
     ("exec yes", InvalidAnswer, "printed more than"),
     ("yes | tr -d '\\n'", InvalidAnswer, "printed more than"),
@@ -39,7 +39,7 @@ AT_FIRST: Cases = [
     (f"echo '{MARK}'; echo Linux; echo; echo python; echo '/a b c'; echo \"/p 3.x. ';\"", Refused, "none is installed"),
     (f"echo '{MARK}'; echo Linux; echo; echo /usr/bin/python3 99999.9.9 ", Refused, "none is installed"),
 ]
-# What it says when it is asked what is there.
+# The answers to the question what is installed.
 THEN: Cases = [
     ("""echo '{"result": {}}'""", InvalidAnswer, "'result.home' is missing"),
     ("""echo '{"result": []}'""", InvalidAnswer, "'result' is not an object"),
@@ -50,7 +50,7 @@ THEN: Cases = [
     ("""exec yes '{"step": "again"}'""", InvalidAnswer, "too many steps"),
     ("""head -c 500000 /dev/zero | tr '\\0' '['""", InstallFailed, "the connection ended"),
 ]
-# The same, for as long as it is let.
+# The same, endlessly.
 WITHOUT_END: tuple[Cases, Cases] = (
     [
         ("exec sleep 2", ClientNotOnline, "no output in 0.7 s"),
@@ -84,13 +84,13 @@ def memory() -> int:
 
 
 @pytest.mark.usefixtures("starts_processes")
-def test_a_machine_that_answers_nonsense_or_too_much(controller: Controller, isolation: Path) -> None:
+def test_a_machine_with_nonsense_or_too_long_answers(controller: Controller, isolation: Path) -> None:
     refuse(controller, isolation, AT_FIRST, THEN)
 
 
 @pytest.mark.long
 @pytest.mark.usefixtures("starts_processes")
-def test_a_machine_that_does_not_come_to_an_end(controller: Controller, isolation: Path) -> None:
+def test_a_machine_whose_answers_never_end(controller: Controller, isolation: Path) -> None:
     refuse(replace(controller, timeouts=IMPATIENT), isolation, *WITHOUT_END)
 
 
@@ -116,7 +116,7 @@ def refuse(controller: Controller, isolation: Path, first: Cases, then: Cases) -
 
 
 class Mute(paramiko.ServerInterface):
-    """An SSH server that lets everybody in, and does not answer when something is to be run."""
+    """An SSH server that accepts everybody, and does not answer a request to run a command."""
 
     def __init__(self) -> None:
         self.done = threading.Event()
@@ -133,16 +133,16 @@ class Mute(paramiko.ServerInterface):
 
 
 @pytest.mark.usefixtures("starts_processes")
-def test_a_machine_that_does_not_say_whether_it_runs_anything(controller: Controller, isolation: Path) -> None:
+def test_a_machine_that_does_not_answer_a_request_to_run(controller: Controller, isolation: Path) -> None:
     sshd.new_key(Path("~/.ssh/id_ed25519").expanduser())
     key, port = paramiko.ECDSAKey.generate(), free_port()
     Path("~/.ssh/known_hosts").expanduser().write_text(f"[127.0.0.1]:{port} {key.get_name()} {key.get_base64()}\n")
     impatient = replace(controller, timeouts=DEFAULTS._replace(agent=DEFAULTS.agent._replace(connect=2)))
-    with socket.create_server(("127.0.0.1", port)) as door:
+    with socket.create_server(("127.0.0.1", port)) as listener:
         mute, transports = Mute(), []
 
         def serve() -> None:
-            transports.append(paramiko.Transport(door.accept()[0]))
+            transports.append(paramiko.Transport(listener.accept()[0]))
             transports[0].add_server_key(key)
             transports[0].start_server(server=mute)
 

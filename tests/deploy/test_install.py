@@ -1,4 +1,4 @@
-"""Agents installed for real: over a real sshd, into a folder of the test's own, on this machine."""
+"""Real installations of agents: over a real sshd, into a folder of the test, on this machine."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def controller(isolation: Path, no_leaks: None) -> Iterator[Controller]:
 
 @pytest.fixture
 def server(starts_processes: None, isolation: Path, no_leaks: None) -> Iterator[Sshd]:
-    """A machine without an agent; one that was installed there is stopped at the end."""
+    """A machine without an agent; an agent that was installed there is stopped at the end."""
     with sshd.serving(isolation / "sshd") as running:
         yield running
         processes.stop_guarded(running.agent)
@@ -68,7 +68,7 @@ def refusal(work: Callable[[], object]) -> AssistError:
 
 
 def run(controller: Controller, instance: Instance, script: str) -> bytes:
-    """What a script writes on an instance."""
+    """Return the output of a script on an instance."""
 
     async def work() -> bytes:
         with AgentConnection(controller, instance) as line:
@@ -81,7 +81,7 @@ def run(controller: Controller, instance: Instance, script: str) -> bytes:
 
 
 def everything(folder: Path) -> dict[str, tuple[int, bytes | str]]:
-    """Each name below a folder with its mode and what it holds; sockets and what a running agent writes left out."""
+    """Every name below a folder with its mode and content, without sockets and files that a running agent writes."""
     passing = ("agentd.sock", "agentd.lock", "agentd.log", "guard.json", "spool")
     found: dict[str, tuple[int, bytes | str]] = {}
     for path in sorted(folder.rglob("*")):
@@ -134,7 +134,7 @@ def test_two_installations_share_no_secret_and_the_archive_has_none(
 
 
 @pytest.mark.parametrize("umask", ["000", "077"])
-def test_what_is_installed_belongs_to_its_user_and_nobody_else_can_write_to_it(
+def test_installed_files_belong_to_their_user_and_are_not_writable_by_others(
     controller: Controller, server: Sshd, umask: str
 ) -> None:
     (server.home / ".bashrc").write_text(f"umask {umask}\n")
@@ -151,11 +151,11 @@ def test_what_is_installed_belongs_to_its_user_and_nobody_else_can_write_to_it(
     assert server.agent.stat().st_mode & 0o777 == 0o700
 
 
-# A title, words without an end of line, and lines that look like answers, to whatever is run.
+# A title, words without a line end, and lines that look like answers, before every command.
 TALKATIVE = """printf '\\033]0;title\\007'; echo '{"result": {"left": ["nonsense"]}}'; echo '{}'; printf 'Welcome! '"""
 
 
-def test_what_a_login_shell_prints_of_its_own_is_passed_over(controller: Controller, server: Sshd) -> None:
+def test_the_output_of_a_login_shell_is_skipped(controller: Controller, server: Sshd) -> None:
     (server.home / ".bashrc").write_text(TALKATIVE)
     steps: list[str] = []
     done = install(controller, server, steps)
@@ -166,7 +166,7 @@ def test_what_a_login_shell_prints_of_its_own_is_passed_over(controller: Control
 
 @pytest.mark.usefixtures("starts_processes")
 @pytest.mark.parametrize(("uid", "hint"), [("0", "you are root there"), ("7", "install sudo there")])
-def test_a_machine_without_sudo_is_told_so(isolation: Path, no_leaks: None, uid: str, hint: str) -> None:
+def test_a_machine_without_sudo_is_reported(isolation: Path, no_leaks: None, uid: str, hint: str) -> None:
     programs = isolation / "programs"
     programs.mkdir()
     (programs / "sh").symlink_to("/bin/sh")
@@ -178,7 +178,7 @@ def test_a_machine_without_sudo_is_told_so(isolation: Path, no_leaks: None, uid:
     assert error.hint.startswith(hint)
 
 
-def test_a_shell_that_lets_nobody_in_is_the_cause_that_is_named(server: Sshd) -> None:
+def test_a_shell_that_refuses_logins_is_named_as_the_cause(server: Sshd) -> None:
     (server.home / ".bashrc").write_text("echo 'This account is currently not available.'; exit 1\n")
     error = refusal(lambda: host_of(server))
     assert error.message.endswith(": This account is currently not available.")
@@ -201,7 +201,7 @@ def test_no_name_tag_or_folder_reaches_a_shell(controller: Controller, server: S
     assert not Path("/pwned").exists()
 
 
-# what is refused, and what is undone
+# refusals and rollbacks
 
 
 def host_of(server: Sshd, *, sudo: bool = False) -> Host:
@@ -222,7 +222,7 @@ def order(server: Sshd, **changes: Any) -> dict[str, Any]:
 
 
 def send(server: Sshd, verb: str, words: dict[str, Any]) -> dict[str, Any]:
-    """Let the machine carry out an order as it stands."""
+    """Execute an order on the machine, unchanged."""
     script = server.folder / "order.sh"
     script.write_bytes(deploy.script(str(server.agent), "/usr/bin/python3", verb, words, DEFAULTS.install))
     done = subprocess.run(["sh", script], stdout=subprocess.PIPE, check=True)
@@ -230,7 +230,7 @@ def send(server: Sshd, verb: str, words: dict[str, Any]) -> dict[str, Any]:
 
 
 def of_version(version: str) -> dict[str, Any]:
-    """What is different in an order for an agent of another version: its archive says so itself."""
+    """The changes in an order for an agent of another version: the archive itself has the version."""
     source, changed = zipfile.ZipFile(io.BytesIO(bundle.build())), io.BytesIO()
     with zipfile.ZipFile(changed, "w") as archive:
         for name in source.namelist():
@@ -247,7 +247,7 @@ def of_version(version: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("damage", ["altered", "truncated"])
-def test_an_archive_that_is_not_what_was_sent_is_refused(server: Sshd, damage: str) -> None:
+def test_an_archive_with_a_wrong_digest_is_refused(server: Sshd, damage: str) -> None:
     good = base64.b64decode(order(server)["archive"])
     bad = good[:-1] if damage == "truncated" else good[:-1] + bytes([good[-1] ^ 1])
     error = refusal(lambda: send(server, "install", order(server, archive=base64.b64encode(bad).decode())))
@@ -275,7 +275,7 @@ def test_an_older_version_is_refused(server: Sshd) -> None:
     assert everything(server.agent) == before
 
 
-def test_a_new_agent_that_does_not_start_is_taken_away_again(controller: Controller, server: Sshd) -> None:
+def test_a_new_agent_that_does_not_start_is_removed_again(controller: Controller, server: Sshd) -> None:
     """192.0.2.1 (TEST-NET-1) is an address of no machine, so nothing can listen on it."""
     error = refusal(lambda: install(controller, server, listen="192.0.2.1:7433"))
     assert isinstance(error, InstallFailed)
@@ -285,7 +285,7 @@ def test_a_new_agent_that_does_not_start_is_taken_away_again(controller: Control
     assert instances.listing(controller, Selection()) == []
 
 
-def test_an_agent_that_cannot_be_changed_goes_on_as_it_was(controller: Controller, server: Sshd) -> None:
+def test_a_failed_change_keeps_the_agent_as_it_was(controller: Controller, server: Sshd) -> None:
     done = install(controller, server)
     (server.agent / "agentd.conf").write_text("task_limit = 7  # mine\n")
     before = everything(server.agent)
@@ -294,7 +294,7 @@ def test_an_agent_that_cannot_be_changed_goes_on_as_it_was(controller: Controlle
     assert run(controller, done.instance, "echo still here") == b"still here\n"
 
 
-def test_the_settings_of_the_machine_s_owner_stay(controller: Controller, server: Sshd) -> None:
+def test_settings_of_the_owner_are_kept(controller: Controller, server: Sshd) -> None:
     install(controller, server)
     (server.agent / "agentd.conf").write_text("task_limit = 7  # mine\nlisten = 127.0.0.1:9\n")
     port = free_port()
@@ -313,7 +313,7 @@ def test_an_agent_that_listens_is_reached_by_tls_and_uninstalls_itself(controlle
     assert processes.gone(server.agent)
 
 
-def test_an_agent_of_another_controller_is_left_alone(controller: Controller, server: Sshd, isolation: Path) -> None:
+def test_an_agent_of_another_controller_is_not_changed(controller: Controller, server: Sshd, isolation: Path) -> None:
     install(controller, server)
     before = everything(server.agent)
     with open_controller(Home(isolation / "second")) as second:
@@ -324,9 +324,7 @@ def test_an_agent_of_another_controller_is_left_alone(controller: Controller, se
     assert everything(server.agent) == before
 
 
-def test_a_name_that_is_taken_is_refused_before_anything_is_done(
-    controller: Controller, server: Sshd, isolation: Path
-) -> None:
+def test_a_taken_name_is_refused_before_anything_is_done(controller: Controller, server: Sshd, isolation: Path) -> None:
     install(controller, server)
     with sshd.serving(isolation / "other") as other:
         assert refusal(lambda: install(controller, other)).code == "InstanceNameExists"
@@ -355,7 +353,7 @@ exec(code)' "$@"
     [(STRIPPED, "has no asyncio, ssl"), (OLD, "is 3.5.3"), (None, "none is installed")],
     ids=["python3-minimal", "too old", "none"],
 )
-def test_a_machine_whose_python_will_not_do_is_told_what_to_install(
+def test_an_unsuitable_python_is_reported_with_the_package_to_install(
     isolation: Path, no_leaks: None, kind: str | None, why: str
 ) -> None:
     programs = isolation / "programs"
@@ -382,7 +380,7 @@ def test_a_machine_whose_python_will_not_do_is_told_what_to_install(
 # upgrades
 
 
-def test_a_script_that_runs_through_an_upgrade_loses_nothing(controller: Controller, server: Sshd) -> None:
+def test_a_script_during_an_upgrade_loses_nothing(controller: Controller, server: Sshd) -> None:
     done = install(controller, server)
     processes.stop_guarded(server.agent)
     for name in server.agent.glob("agentd*.pyz"):
@@ -414,9 +412,7 @@ def test_a_script_that_runs_through_an_upgrade_loses_nothing(controller: Control
     ]
 
 
-def test_one_that_cannot_be_upgraded_is_an_outcome_and_keeps_none_of_the_others(
-    controller: Controller, server: Sshd
-) -> None:
+def test_a_failed_upgrade_is_an_outcome_and_delays_no_other(controller: Controller, server: Sshd) -> None:
     done = install(controller, server)
     lost = replace(done.instance, id="i-01kbdk5g8w3m9v6yx2r4hq7cnf", name="lost", address="tls:127.0.0.1:9")
     outcomes = asyncio.run(
@@ -426,7 +422,7 @@ def test_one_that_cannot_be_upgraded_is_an_outcome_and_keeps_none_of_the_others(
     assert outcomes[1].after == __version__
 
 
-def test_uninstall_is_refused_while_scripts_run_unless_it_is_forced(controller: Controller, server: Sshd) -> None:
+def test_uninstall_is_refused_while_scripts_run_without_force(controller: Controller, server: Sshd) -> None:
     done = install(controller, server)
     gate = server.home / "gate"
     os.mkfifo(gate)
@@ -444,10 +440,10 @@ def test_uninstall_is_refused_while_scripts_run_unless_it_is_forced(controller: 
     assert "1 of its scripts are still running" in error.message
     assert run(controller, done.instance, "echo up") == b"up\n"
     assert deployment.uninstall(controller, "web1", force=True, progress=lambda _: None) == []
-    gate.write_text("to the end\n")  # blocks until the script reads it
+    gate.write_text("to the end\n")  # waits until the script reads it
 
 
-def test_what_host_is_told_is_one_line_of_json() -> None:
+def test_the_input_of_the_host_script_is_one_line_of_json() -> None:
     script = deploy.script("/var/lib/it's here", "/usr/bin/python3", "look", {"a": "'\nORDER\n"}, DEFAULTS.install)
     first, second, last, end = script.split(b"\n", 1)[1].split(b"\n")
     assert json.loads(second)[1:] == ["look", {"a": "'\nORDER\n", "waits": DEFAULTS.install._asdict()}]

@@ -1,4 +1,4 @@
-"""The authority of a home and what it signs."""
+"""The certificate authority of a home and its certificates."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ def word(certificate: x509.Certificate, name: x509.ObjectIdentifier) -> str:
     return str(found.value)
 
 
-def test_what_is_made_on_first_need_is_private_and_whole(rooms: Home) -> None:
+def test_files_created_on_first_use_are_private_and_complete(rooms: Home) -> None:
     pki.prepare(rooms, CONTROLLER, NOW)
     assert stat.S_IMODE(rooms.pki.stat().st_mode) == 0o700
     found = {path.name: stat.S_IMODE(path.stat().st_mode) for path in rooms.pki.iterdir()}
     assert found == dict.fromkeys(("ca.pem", "ca.key", "controller.pem", "controller.key", "lock"), 0o600)
 
 
-def test_who_bears_a_certificate_and_for_what(rooms: Home) -> None:
+def test_the_names_and_roles_in_certificates(rooms: Home) -> None:
     pki.prepare(rooms, CONTROLLER, NOW)
     agent = x509.load_pem_x509_certificate(pki.agent_credentials(rooms, CONTROLLER, INSTANCE, NOW).certificate)
     controller = controller_of(rooms)
@@ -76,14 +76,14 @@ def test_the_authority_has_signed_them(rooms: Home) -> None:
     controller_of(rooms).verify_directly_issued_by(authority)
 
 
-def test_nothing_is_made_anew_while_it_is_good(rooms: Home) -> None:
+def test_valid_certificates_are_not_replaced(rooms: Home) -> None:
     pki.prepare(rooms, CONTROLLER, NOW)
     before = {path: path.read_bytes() for path in rooms.pki.iterdir()}
     pki.prepare(rooms, CONTROLLER, NOW + pki.LIFETIME - pki.NEAR_END - timedelta(seconds=1))
     assert {path: path.read_bytes() for path in rooms.pki.iterdir()} == before
 
 
-def test_the_controller_is_renewed_near_the_end_and_the_authority_stays(rooms: Home) -> None:
+def test_the_controller_is_renewed_near_the_end_and_the_authority_is_kept(rooms: Home) -> None:
     pki.prepare(rooms, CONTROLLER, NOW)
     authority, old = (rooms.pki / "ca.pem").read_bytes(), controller_of(rooms)
     later = NOW + pki.LIFETIME - pki.NEAR_END
@@ -101,7 +101,7 @@ def test_nothing_outlives_the_authority(rooms: Home) -> None:
     assert issued.not_valid_after_utc == NOW + pki.AUTHORITY_LIFETIME
 
 
-def test_the_ends_can_be_read(rooms: Home) -> None:
+def test_the_ends_of_validity_can_be_read(rooms: Home) -> None:
     assert pki.ends(rooms) == {}
     pki.prepare(rooms, CONTROLLER, NOW)
     assert pki.ends(rooms) == {"authority": NOW + pki.AUTHORITY_LIFETIME, "controller": NOW + pki.LIFETIME}
@@ -117,14 +117,14 @@ def test_two_homes_and_two_agents_share_no_secret(isolation: Path) -> None:
     assert len(seen) == 8
 
 
-def test_a_key_shows_in_no_text_of_its_owner(rooms: Home) -> None:
+def test_no_text_of_a_key_shows_the_key(rooms: Home) -> None:
     credentials = pki.agent_credentials(rooms, CONTROLLER, INSTANCE, NOW)
     assert "PRIVATE" not in repr(credentials)
 
 
 @pytest.mark.parametrize("damage", ["no key", "another key", "no pem"])
 def test_an_authority_that_lost_its_key_is_not_replaced(rooms: Home, isolation: Path, damage: str) -> None:
-    """A new authority would lock every agent out; the error says what to bring back."""
+    """A new authority would lock every agent out; the error names the file to restore."""
     pki.prepare(rooms, CONTROLLER, NOW)
     certificate = (rooms.pki / "ca.pem").read_bytes()
     if damage == "no key":
@@ -151,7 +151,7 @@ print(pki.agent_credentials(Home(pathlib.Path(sys.argv[1])), "c", "i-1", datetim
 
 
 @pytest.mark.usefixtures("starts_processes")
-def test_processes_that_come_at_once_get_one_authority(rooms: Home) -> None:
+def test_concurrent_processes_get_one_authority(rooms: Home) -> None:
     words = [sys.executable, "-c", MAKE, str(rooms.root)]
     started = [subprocess.Popen(words, stdout=subprocess.PIPE) for _ in range(4)]
     answers = {process.communicate()[0] for process in started}

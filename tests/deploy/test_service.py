@@ -1,4 +1,4 @@
-"""The systemd units, as systemd itself reads them."""
+"""The systemd units, checked by systemd itself."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.support.programs import need
 @pytest.mark.usefixtures("starts_processes")
 @pytest.mark.parametrize("root", [True, False], ids=["system", "user"])
 @pytest.mark.parametrize("name", ["plain", 'it\'s 100% "mine" \\ $HOME'])
-def test_systemd_finds_nothing_wrong(tmp_path: Path, root: bool, name: str) -> None:
+def test_systemd_accepts_the_units(tmp_path: Path, root: bool, name: str) -> None:
     folder = tmp_path / name
     folder.mkdir()
     (folder / "agentd").write_text("#!/bin/sh\n")
@@ -33,7 +33,7 @@ def test_systemd_finds_nothing_wrong(tmp_path: Path, root: bool, name: str) -> N
     assert (done.returncode, [line for line in done.stdout.decode().splitlines() if machine.UNIT in line]) == (0, [])
 
 
-def test_scripts_outlive_the_unit_and_see_the_machine_as_it_is() -> None:
+def test_scripts_outlive_the_unit_and_see_the_real_machine() -> None:
     lines = service.unit("/var/lib/assist-agentd", root=True).splitlines()
     assert 'ExecStart=/bin/sh "/var/lib/assist-agentd/agentd" guard' in lines
     assert {"KillMode=process", "Restart=always", "PrivateTmp=no", "WantedBy=multi-user.target"} <= set(lines)

@@ -1,7 +1,7 @@
-"""``assist`` dies, or its disk fails it, on the way to 20 instances: the history is true then, and nothing is lost.
+"""``assist`` dies, or its disk fails, during a run on 20 instances: the history is true then, and nothing is lost.
 
-Each script appends a line to a file of effects: its record's id. Whatever happened, a record has one line at most, one
-that is Finished has exactly one, and one of which is said that it will not run has none.
+Each script appends the id of its record to a file of effects. Every record has at most one line there, a Finished one
+has exactly one, and one that was reported as undelivered has none.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ PR_CAPBSET_DROP, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH = 24, 1, 2
 
 @pytest.fixture
 def effects(home: Path) -> Iterator[Path]:
-    """Where scripts leave their lines, while a fleet is there to run them."""
+    """The file where scripts write their lines, while a fleet runs them."""
     path = home.parent / "effects"
     path.touch()
     with enlisted(home, COUNT):
@@ -51,7 +51,7 @@ def script(effects: Path, body: str = "echo done") -> str:
 
 
 def killed_at(number: int, effects: Path) -> int:
-    """Run on all instances and die at this boundary; how many there were, 0 when it died."""
+    """Run on all instances and die at this boundary. Return the number of boundaries, 0 if it died."""
     count = effects.with_name("count")
     count.unlink(missing_ok=True)
     words = [sys.executable, "-m", "tests.support.killed", str(number), str(count)]
@@ -70,7 +70,7 @@ def assert_consistent(home: Path) -> None:
 
 
 def settled(home: Path) -> list[Record]:
-    """All records, with what they printed, once somebody has looked often enough that every one of them has ended."""
+    """Return all records with their output, after reconciling until every one has ended."""
     end = time.monotonic() + GUARD
     with open_controller(Home(home)) as controller:
         while True:
@@ -78,7 +78,7 @@ def settled(home: Path) -> list[Record]:
             if not records.unsettled(controller.database):
                 break
             assert time.monotonic() < end, listed
-            time.sleep(0.3)  # what was cut off while it was sent is believed to be lost after 5 s
+            time.sleep(0.3)  # a record that was cut off while it was sent counts as lost after 5 s
         shown = [history.show(controller, one.invocation.id, output=True) for one in listed]
     return [place.record for one in shown for place in one.instances]
 
@@ -134,21 +134,21 @@ def failing(installed: Program, prepare: Callable[[], None], *words: str) -> sub
 
 
 def limited(size: int) -> Callable[[], None]:
-    """No file may become longer than this; further writes fail, as they do on a disk that is full."""
+    """Limit the size of every file; further writes fail, as on a full disk."""
     return lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
 
 
 def without_override() -> None:
-    """Permissions hold for root too."""
+    """Make permissions hold for root too."""
     libc = ctypes.CDLL(None, use_errno=True)
     for capability in (CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH):
         libc.prctl(PR_CAPBSET_DROP, capability, 0, 0, 0)  # without effect for those who are not root
 
 
 @pytest.mark.timeout(300)
-def test_what_cannot_be_recorded_is_not_sent(home: Path, installed: Program, effects: Path) -> None:
+def test_a_record_that_cannot_be_stored_is_not_sent(home: Path, installed: Program, effects: Path) -> None:
     database = home / "assist.db"
-    # Too little for the shared memory of SQLite; too little for what is to be recorded; a file that it may only read.
+    # Too little for the shared memory of SQLite; too little for the records; a file that is read-only.
     for mode, prepare in ((0o600, limited(4096)), (0o600, limited(64 * 1024)), (0o400, without_override)):
         database.chmod(mode)
         done = failing(installed, prepare, "run", "--all", "-c", script(effects))

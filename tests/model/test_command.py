@@ -1,4 +1,4 @@
-"""What a command may hold: names, descriptions, folders, users, types, versions."""
+"""The allowed values of a command: names, descriptions, folders, users, types, versions."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def test_words_for_types(word: str, kind: CommandType) -> None:
     assert command.type_from_word(word) is kind
 
 
-def test_a_word_that_is_no_type() -> None:
+def test_a_word_that_is_not_a_type() -> None:
     with pytest.raises(InvalidParameter, match="'perl'"):
         command.type_from_word("perl")
 
@@ -128,7 +128,7 @@ def test_a_shell_script_has_no_wide_characters(encoding: str, mark: str) -> None
         assert command.sent(content, kind) == content
 
 
-def test_a_script_is_sent_without_its_mark_and_kept_with_it() -> None:
+def test_a_script_is_sent_without_its_byte_order_mark_and_stored_with_it() -> None:
     content = b"\xef\xbb\xbf#!/usr/bin/python3\n"
     version = command.checked_version(CommandVersion(content))
     assert version.content == content
@@ -153,11 +153,11 @@ def test_a_script_is_sent_without_its_mark_and_kept_with_it() -> None:
         (None, b"echo", CommandType.SHELL),
     ],
 )
-def test_the_type_that_a_script_tells(name: str | None, content: bytes, kind: CommandType) -> None:
+def test_the_type_from_a_shebang_line(name: str | None, content: bytes, kind: CommandType) -> None:
     assert command.type_of_script(content, name) is kind
 
 
-def test_a_version_knows_all_its_keys_and_which_were_stated() -> None:
+def test_a_version_knows_all_its_keys_and_the_declared_ones() -> None:
     version = CommandVersion(
         b"{{a}} {{b}}",
         parameters_enabled=True,
@@ -179,11 +179,11 @@ def test_a_version_knows_all_its_keys_and_which_were_stated() -> None:
         (b"dir", CommandType.BAT, False),
     ],
 )
-def test_what_a_shell_reads(content: bytes, kind: CommandType, expected: bool) -> None:
+def test_shell_types(content: bytes, kind: CommandType, expected: bool) -> None:
     assert CommandVersion(content, kind).runs_in_a_shell is expected
 
 
-def test_parameters_that_are_off_are_text() -> None:
+def test_parameters_that_are_disabled_are_text() -> None:
     version = command.checked_version(CommandVersion(b"{{a}} {{ACS::Nothing}} {{b|c}}"))
     assert version.signature() == ()
     assert version.template().pieces == (version.content,)

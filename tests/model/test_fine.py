@@ -1,4 +1,4 @@
-"""The fine statuses and the five of Assist: one table, both ways."""
+"""The fine statuses and the five of Assist: one table, in both directions."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ RECORDS = [
 
 
 @pytest.mark.parametrize(("fine", "record"), RECORDS)
-def test_a_record_has_one_fine_status_and_that_is_of_its_own(fine: Fine, record: Record):
+def test_each_record_has_one_fine_status_of_its_own_status(fine: Fine, record: Record):
     assert statuses.of_record(record) is fine
     assert PLAIN[fine] is record.status
 
@@ -59,7 +59,7 @@ def test_every_code_of_a_failed_record_has_a_fine_status_that_is_failed():
         assert PLAIN[fine] is InvocationStatus.FAILED, code
 
 
-def test_the_whole_is_the_same_in_both_words():
+def test_a_whole_invocation_is_the_same_in_both_tables():
     """The two tables agree for every combination of up to three instances."""
     agreeing = {
         "Running": {Fine.RUNNING, Fine.PENDING, Fine.SCHEDULED},
@@ -87,5 +87,5 @@ def test_the_whole_is_the_same_in_both_words():
         ([Fine.STOPPING, Fine.SUCCESS], Fine.STOPPING),
     ],
 )
-def test_the_whole_in_fine_words(parts: list[Fine], whole: Fine):
+def test_a_whole_invocation_in_fine_statuses(parts: list[Fine], whole: Fine):
     assert statuses.of_all(parts) is whole

@@ -1,4 +1,4 @@
-"""When something runs again (docs/rules.md section 6)."""
+"""Frequencies (docs/rules.md section 6)."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def read(text: str, zone: str = "UTC", now: datetime = NOW) -> Frequency:
 
 
 def local(text: str, zone: str, start: datetime, count: int) -> list[str]:
-    """The next firings as the clocks of the zone show them, with the offset."""
+    """The next firings in the local time of the zone, with the offset."""
     moment = start.replace(tzinfo=ZoneInfo(zone)).astimezone(timezone.utc)
     firings = read(text, zone, now=moment).upcoming(moment, moment, count)
     return [each.local.isoformat(sep=" ") for each in firings]
@@ -72,7 +72,7 @@ def test_a_rate_of_less_than_ten_seconds_is_refused(text: str) -> None:
 @pytest.mark.parametrize(
     "text", ["rate(5)", "rate(5w)", "rate(-5m)", "rate(5m) UTC", "rate()", "rate(1001d)", "rate 5m"]
 )
-def test_what_is_no_rate_is_refused(text: str) -> None:
+def test_an_invalid_rate_is_refused(text: str) -> None:
     with pytest.raises(InvalidParameter):
         read(text)
 
@@ -102,7 +102,7 @@ def test_every_is_a_rate_in_its_largest_unit() -> None:
         ("0,55 0,59 0,23 * * *", "23:59:55", "2026-03-29 00:00:00"),
     ],
 )
-def test_two_firings_that_are_too_close_are_shown(text: str, first: str, second: str) -> None:
+def test_two_firings_that_are_too_close_are_named(text: str, first: str, second: str) -> None:
     with pytest.raises(QuotaExceeded) as refused:
         read(text)
     assert f"the second field '{text.split()[0]}' fires at " in refused.value.message
@@ -134,15 +134,15 @@ def test_the_smallest_gap_follows_from_the_fields(text: str, gap: timedelta) -> 
     assert read(text).smallest_gap(NOW) == gap
 
 
-def test_days_that_are_neighbours_only_in_some_years_are_found() -> None:
-    """28 February and 1 March are, but not in a leap year: with 2028 alone nothing is too close."""
+def test_neighbouring_days_of_some_years_only_are_found() -> None:
+    """28 February and 1 March are neighbours, but not in a leap year: in 2028 alone nothing is too close."""
     with pytest.raises(QuotaExceeded, match="2027-02-28 23:59:55 and at 2027-03-01 00:00:00"):
         read("0,55 0,59 0,23 28,1 2,3 ? 2027-2028")
     assert read("0,55 0,59 0,23 28,1 2,3 ? 2028").smallest_gap(NOW) == timedelta(seconds=55)
 
 
-def test_the_smallest_gap_is_that_of_all_times_of_a_day() -> None:
-    """Against each second of a day and the first of the next."""
+def test_the_smallest_gap_counts_all_times_of_a_day() -> None:
+    """Compare each second of a day with the first second of the next."""
     chance = random.Random(41)
     for _ in range(300):
         text = " ".join(field_text(chance, field, wildcard=0.15) for field in TIMES)
@@ -152,7 +152,7 @@ def test_the_smallest_gap_is_that_of_all_times_of_a_day() -> None:
         assert restore(f"{text} * * *", "UTC").smallest_gap(NOW) == timedelta(seconds=smallest), text
 
 
-# ---- what never fires, and what is over
+# frequencies that never fire, and those in the past
 
 
 @pytest.mark.parametrize(
@@ -164,19 +164,19 @@ def test_the_smallest_gap_is_that_of_all_times_of_a_day() -> None:
         ("0 0 0 ? 2 5#5 2027", "month 2 and day-of-week 5#5 and year 2027"),
     ],
 )
-def test_what_never_fires_is_refused(text: str, named: str) -> None:
+def test_a_frequency_that_never_fires_is_refused(text: str, named: str) -> None:
     with pytest.raises(InvalidParameter, match="it never fires") as refused:
         read(text)
     assert named in refused.value.message
 
 
 @pytest.mark.parametrize("text", ["0 0 0 1 1 ? 2026", "0 0 0 * * ? 1999", "at(2026-03-28 12:00:00)", "at(1999-01-01)"])
-def test_what_is_over_is_refused(text: str) -> None:
+def test_a_frequency_in_the_past_is_refused(text: str) -> None:
     with pytest.raises(InvalidParameter, match="is in the past"):
         read(text)
 
 
-def test_one_that_is_over_can_be_restored() -> None:
+def test_a_frequency_in_the_past_can_be_loaded() -> None:
     frequency = restore("at(2020-01-01 00:00:00)", "Asia/Shanghai")
     assert frequency.next(NOW, NOW) is None
     assert frequency.next(datetime(2019, 1, 1, tzinfo=timezone.utc), NOW) == datetime(
@@ -184,7 +184,7 @@ def test_one_that_is_over_can_be_restored() -> None:
     )
 
 
-def test_a_firing_is_later_than_the_moment() -> None:
+def test_a_firing_is_after_the_given_time() -> None:
     frequency = read("0 0 * * * *")
     assert frequency.next(NOW, NOW) == NOW + timedelta(hours=1)
     assert frequency.next(NOW - timedelta(microseconds=1), NOW) == NOW
@@ -224,7 +224,7 @@ def test_at_as_a_word_and_as_a_moment() -> None:
         once(NOW + timedelta(days=36_500), zone="UTC")
 
 
-def test_an_instant_in_a_repeated_hour_is_the_one_that_was_meant() -> None:
+def test_an_instant_in_a_repeated_hour_keeps_its_offset() -> None:
     second_pass = datetime(2026, 10, 25, 1, 30, tzinfo=timezone.utc)
     for found in (once(second_pass, zone="Europe/Berlin"), read("at(2026-10-25 02:30+01:00)", "Europe/Berlin")):
         assert found.expression == "at(2026-10-25 02:30:00 GMT+1:00)"
@@ -235,7 +235,7 @@ def test_an_instant_in_a_repeated_hour_is_the_one_that_was_meant() -> None:
     assert read("at(2026-03-29 02:30)", "Europe/Berlin").instant == datetime(2026, 3, 29, 1, tzinfo=timezone.utc)
 
 
-def test_a_time_from_now_on_is_elapsed_time() -> None:
+def test_a_relative_time_is_elapsed_time() -> None:
     later = after(90.5, zone="Asia/Shanghai", now=NOW)
     assert (later.text, later.is_elapsed) == ("at(2026-03-28 20:01:31)", True)
     assert [read(text).is_elapsed for text in ("rate(30s)", "@daily", "at(2027-01-01)")] == [True, False, False]
@@ -244,7 +244,7 @@ def test_a_time_from_now_on_is_elapsed_time() -> None:
             after(seconds, zone="UTC", now=NOW)
 
 
-def test_no_rate_goes_on_after_2099() -> None:
+def test_no_rate_fires_after_2099() -> None:
     found = read("rate(1000d)").upcoming(NOW, NOW, 10_000)
     assert 20 < len(found) < 30
     assert found[-1].time.year <= 2099
@@ -369,7 +369,7 @@ def test_a_refusal_names_the_field(text: str, field: str) -> None:
 @pytest.mark.parametrize(
     "text", ["", " ", "hello", "* * * *", "@reboot", "0 0 0 * * * 2027 UTC UTC", "0 " * 600, "at()"]
 )
-def test_what_has_no_form_is_refused(text: str) -> None:
+def test_unknown_forms_are_refused(text: str) -> None:
     with pytest.raises(InvalidParameter, match="cannot"):
         read(text)
 
@@ -450,7 +450,7 @@ def test_a_zone_stands_behind_the_expression(text: str, zone: str, hour: int) ->
         ("America/", ""),
     ],
 )
-def test_a_zone_that_is_not_known_is_refused(zone: str, hint: str) -> None:
+def test_an_unknown_zone_is_refused(zone: str, hint: str) -> None:
     with pytest.raises(InvalidParameter, match="time zone") as refused:
         read(f"0 0 9 * * ? {zone}")
     assert hint in refused.value.hint
@@ -469,7 +469,7 @@ def test_a_zone_is_not_a_field(text: str) -> None:
 
 @pytest.mark.parametrize("space", ["\u00a0", "\u2009", "\u200b", "\u3000", "\x1c"])
 @pytest.mark.parametrize("text", ["0{}0 9 * * *", "0 0 9 * * *{}", "rate(30s){}", "at(2026-12-01{}02:00)"])
-def test_what_only_looks_like_a_space_is_refused(text: str, space: str) -> None:
+def test_unusual_spaces_are_refused(text: str, space: str) -> None:
     with pytest.raises(InvalidParameter, match="no meaning"):
         read(text.format(space))
 
@@ -501,16 +501,16 @@ def test_some_expressions_have_a_name(name: str, stored: str) -> None:
         ("rate(30s)", []),
     ],
 )
-def test_what_often_means_something_else_is_said_in_words(text: str, said: list[str]) -> None:
+def test_often_misunderstood_expressions_are_explained(text: str, said: list[str]) -> None:
     remarks = read(text).remarks
     assert len(remarks) == len(said)
     assert all(remark.startswith(word) for remark, word in zip(remarks, said, strict=True))
 
 
-# ---- clocks that are changed
+# ---- changes of clocks
 
 
-def test_fixed_hours_fire_once_where_clocks_are_changed() -> None:
+def test_fixed_hours_fire_one_time_where_clocks_change() -> None:
     assert local("0 30 2 * * *", "Europe/Berlin", datetime(2026, 3, 28), 3) == [
         *("2026-03-28 02:30:00+01:00", "2026-03-29 03:00:00+02:00", "2026-03-30 02:30:00+02:00")
     ]
@@ -519,7 +519,7 @@ def test_fixed_hours_fire_once_where_clocks_are_changed() -> None:
     ]
 
 
-def test_all_24_hours_go_on_where_clocks_are_changed() -> None:
+def test_all_24_hours_fire_where_clocks_change() -> None:
     assert local("*/10 * * * * *", "Europe/Berlin", datetime(2026, 3, 29, 1, 59, 35), 4) == [
         *("2026-03-29 01:59:40+01:00", "2026-03-29 01:59:50+01:00"),
         *("2026-03-29 03:00:00+02:00", "2026-03-29 03:00:10+02:00"),
@@ -537,7 +537,7 @@ def test_all_24_hours_go_on_where_clocks_are_changed() -> None:
     ]
 
 
-# ---- whatever is written
+# ---- any input
 
 
 PIECES = st.sampled_from(
@@ -564,7 +564,7 @@ HEAVY = "0,55 0,59 0,23 ? * MON#1,TUE#1,WED#2,THU#3,FRI#5,1L,3L,5L 2026-2099"
 
 @pytest.mark.parametrize("parts", [pytest.param(300, id="some"), pytest.param(5000, id="many", marks=pytest.mark.long)])
 def test_no_expression_visits_more_than_20_000_days(parts: int) -> None:
-    """To be read, checked and fired twice, at its first years and at its last."""
+    """To be read, checked and fired twice, in its first years and in its last."""
     chance = random.Random(43)
     texts = [HEAVY, "0 0 0 29 2 1#5 2099", "0,55 0,59 0,23 31W,L * MON#5"]
     for text in [*texts, *(f"{expression(chance)} {chance.choice(YEARS)}" for _ in range(parts))]:
@@ -601,7 +601,7 @@ def test_days_are_those_of_a_brute_force(number: int) -> None:
 @example("rate(999999999d)")
 @example("0 0 0 1/9999 * *")
 @example("0 0 0 * * * Asia/" + "a" * 500)
-def test_what_cannot_be_read_is_refused_and_nothing_else_happens(text: str) -> None:
+def test_unreadable_input_is_refused_and_nothing_else_happens(text: str) -> None:
     for read_it in (parse, cron, at):
         with contextlib.suppress(InvalidParameter, QuotaExceeded):
             frequency = read_it(text, zone="Europe/Berlin", now=NOW)
@@ -610,7 +610,7 @@ def test_what_cannot_be_read_is_refused_and_nothing_else_happens(text: str) -> N
             assert following > NOW
 
 
-def test_what_is_stored_reads_the_same() -> None:
+def test_stored_text_reads_the_same() -> None:
     chance = random.Random(42)
     for _ in range(500):
         frequency = restore(expression(chance), "Asia/Shanghai")

@@ -1,4 +1,4 @@
-"""Firings where clocks are changed, against a brute force that looks at every minute (docs/rules.md section 6).
+"""Firings where clocks change, compared with a brute force over every minute (docs/rules.md section 6).
 
 The zones: an hour in both hemispheres, half an hour, at midnight, two hours, a whole day, and Ramadan.
 """
@@ -54,7 +54,7 @@ def around(zone: str, year: int) -> list[Walk]:
 
 
 def random_expression(chance: random.Random) -> str:
-    """One that often names a time near a change, on days near one."""
+    """An expression that often names a time near a change, on days near one."""
     hours = ["0", "1", "2", "3", "23", "22-1", "*/2", "*/6"]
     days = ["L", "LW", "L-1", "L-2", "1", "4", "27", "28", "29", "30", "31"]
     month = chance.choice(["*", "*", "*", "3,4,10", "JAN-JUN", "9-12"])
@@ -73,7 +73,7 @@ def random_expression(chance: random.Random) -> str:
 
 
 def agree(zone: str, year: int, number: int) -> int:
-    """Compare random expressions with every minute around the changes of a year; how many were compared."""
+    """Compare random expressions with every minute around the changes of a year. Return the number of comparisons."""
     chance = random.Random(f"{zone} {year}")
     compared = 0
     for walk in around(zone, year):
@@ -107,7 +107,7 @@ def test_every_minute_around_many_changes(zone: str, year: int) -> None:
 
 @pytest.mark.parametrize("zone", ZONES)
 def test_firings_do_not_depend_on_where_one_starts(zone: str) -> None:
-    """From whatever moment one asks, the next firing is the same, and no two are closer than 10 s."""
+    """From any start, the next firing is the same, and no two are closer than 10 s."""
     chance = random.Random(zone)
     for change in changes(zone, 2026):
         for _ in range(10):
@@ -130,7 +130,7 @@ def test_firings_do_not_depend_on_where_one_starts(zone: str) -> None:
 @pytest.mark.parametrize("zone", ZONES)
 @pytest.mark.parametrize("text", ["*/10 * * * * *", "0 */15 * * * *"])
 def test_an_hourly_expression_has_no_hole(zone: str, text: str) -> None:
-    """Clocks move by whole quarters of an hour, so what divides one is as far apart as on any other day."""
+    """Clocks move by whole quarters of an hour: steps that divide one keep their distance."""
     for change in changes(zone, 2026):
         start = datetime.fromtimestamp(change.at - 3600, UTC)
         firings = [each.time for each in restore(text, zone).upcoming(start, start, 500)]
@@ -187,14 +187,14 @@ def test_examples_of_the_rule(text: str, zone: str, start: str, fired: list[str]
     assert [f"{each.local:%a %H:%M:%S}".removesuffix(":00") for each in found] == fired
 
 
-def test_what_names_many_times_of_a_repeated_hour_goes_on_through_it() -> None:
+def test_an_expression_with_many_times_in_a_repeated_hour_fires_through_it() -> None:
     start = datetime(2027, 10, 31, 0, 55, tzinfo=ZoneInfo("Europe/Berlin")).astimezone(UTC)
     found = restore("*/10 1-3 * * *", "Europe/Berlin").upcoming(start, start, 24)
     assert {second.time - first.time for first, second in itertools.pairwise(found)} == {timedelta(minutes=10)}
 
 
-def test_what_only_a_change_brings_close_is_one() -> None:
-    """A named firing stays over the one that stands for a left-out time, else the earlier one stays."""
+def test_firings_that_only_a_change_brings_together_are_one() -> None:
+    """A named firing replaces the substitute of a skipped time; else the earlier one stays."""
     before = datetime(2026, 3, 29, 1, 50)
     assert local("5,55 30,59 1,2 * * *", "Europe/Berlin", before, 3) == ["01:59:05", "01:59:55", "01:30:05"]
     assert local("0,55 30,59 1-3 * * *", "Europe/Berlin", before, 3) == ["01:59:00", "01:59:55", "03:30:00"]
@@ -206,7 +206,7 @@ def test_what_only_a_change_brings_close_is_one() -> None:
     ]
 
 
-def test_at_where_clocks_are_changed() -> None:
+def test_at_where_clocks_change() -> None:
     assert local("at(2026-03-29 02:30:00)", "Europe/Berlin", datetime(2026, 3, 28), 9) == ["03:00:00"]
     start = datetime(2026, 10, 25, tzinfo=UTC)
     twice = parse("at(2026-10-25 02:30:00)", zone="Europe/Berlin", now=datetime(2026, 10, 24, tzinfo=UTC))
@@ -228,7 +228,7 @@ def test_the_days_of_a_change_are_marked() -> None:
     assert (f"{moved.local:%a %H:%M}", moved.note, moved.hours) == ("Sun 00:00", "gap", "23:00-00:00")
 
 
-def test_a_rate_takes_no_notice() -> None:
+def test_a_rate_ignores_changes_of_clocks() -> None:
     anchor = datetime(2026, 3, 29, tzinfo=UTC)
     firings = restore("rate(1h)", None).upcoming(anchor, anchor, 30, zone="Europe/Berlin")
     assert [each.time - anchor for each in firings] == [timedelta(hours=hour) for hour in range(1, 31)]

@@ -1,7 +1,7 @@
 """Firings agree with independent implementations, cronsim and croniter, wherever both define the answer.
 
-Both are asked in UTC and start at the same moment; clocks that are changed have tests of their own. Where the two
-differ on purpose the difference stands here, in a test, and in docs/frequency.md.
+Both are asked in UTC and start at the same moment; changes of clocks have tests of their own. Intended differences
+are in a test here, and in docs/frequency.md.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def ours(text: str, start: datetime, count: int = FIRINGS) -> list[datetime]:
 
 
 def theirs(text: str, start: datetime, count: int = FIRINGS) -> list[datetime]:
-    """Theirs up to 2099; what never fires is refused there by an error, or by no answer within 50 years."""
+    """Their firings up to 2099. For one that never fires they raise, or return nothing within 50 years."""
     try:
         found = list(itertools.islice(CronSim(text, start), count))
     except CronSimError:
@@ -61,7 +61,7 @@ def test_some_expressions_agree() -> None:
     "number", [pytest.param(100, id="some"), pytest.param(3000, id="many", marks=pytest.mark.long)]
 )
 def test_days_agree_with_croniter(number: int) -> None:
-    """One way to name a day, in plain values: there it is sound."""
+    """One way to name a day, in plain values: the only one where croniter is right."""
     chance = random.Random(6_998)
     for _ in range(number):
         months = ",".join(map(str, sorted(chance.sample(range(1, 13), chance.randint(1, 4)))))
@@ -94,7 +94,7 @@ def test_ten_thousand_expressions_agree(part: int) -> None:
         ("0 0 0 10-10/7 * *", [10, 10, 10], [10, 17, 24]),
     ],
 )
-def test_differences_that_are_decided(text: str, here: list[int], there: list[int]) -> None:
+def test_intended_differences(text: str, here: list[int], there: list[int]) -> None:
     start = datetime(2026, 1, 1, tzinfo=timezone.utc)
     assert [each.day for each in ours(text, start, 3)] == here
     assert [each.day for each in theirs(text, start, 3)] == there

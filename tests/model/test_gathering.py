@@ -1,4 +1,4 @@
-"""Instances that answered alike are put together, and no others."""
+"""Instances with equal answers are grouped, and no others."""
 
 from __future__ import annotations
 
@@ -45,12 +45,12 @@ def groups(*places: InvocationInstance) -> list[tuple[str, ...]]:
     return [group.names for group in gather(places)]
 
 
-def test_equal_answers_are_one_group_and_the_odd_ones_come_last() -> None:
+def test_equal_answers_are_one_group_and_the_odd_ones_are_last() -> None:
     found = groups(place("a", b"1"), place("b", b"2"), place("c", b"2"), place("d", b"2"), place("e", b"1"))
     assert found == [("b", "c", "d"), ("a", "e")]
 
 
-def test_where_bytes_are_missing_nobody_knows_that_answers_are_equal() -> None:
+def test_answers_with_missing_bytes_are_never_equal() -> None:
     lacking = [replace(place(name), record=replace(place(name).record, output=Output(dropped=9))) for name in "ab"]
     assert groups(place("c", b"x"), *lacking, place("d", b"x")) == [("c", "d"), ("a",), ("b",)]
 
@@ -71,7 +71,7 @@ def test_the_name_of_the_script_file_makes_no_difference() -> None:
     assert found == [("a", "b")]
 
 
-def test_another_reason_of_the_instance_is_another_answer() -> None:
+def test_another_error_text_of_the_instance_is_another_answer() -> None:
     found = groups(
         place("a", status=FAILED, code="FileCreateFail", info="No space left on device"),
         place("b", status=FAILED, code="FileCreateFail", info="Read-only file system"),
@@ -81,18 +81,18 @@ def test_another_reason_of_the_instance_is_another_answer() -> None:
     assert found == [("c", "d"), ("a",), ("b",)]
 
 
-def test_instances_that_are_not_reached_have_one_answer() -> None:
+def test_unreachable_instances_have_one_answer() -> None:
     found = groups(
         *(place(name, status=FAILED, code="ClientNotRunning", info=f"not at {name}", sent=False) for name in "abc")
     )
     assert found == [("a", "b", "c")]
 
 
-def test_what_runs_is_in_no_group() -> None:
+def test_a_running_record_is_in_no_group() -> None:
     assert groups(place("a", b"x", status=RUNNING), place("b", b"x")) == [("b",)]
 
 
-def test_the_sums_say_how_each_ended() -> None:
+def test_the_sums_by_outcome() -> None:
     outcomes = [
         Outcome(FINISHED, 0),
         Outcome(FINISHED, 3),
@@ -103,7 +103,7 @@ def test_the_sums_say_how_each_ended() -> None:
     assert tally(outcomes) == {"Finished": 2, "exit 3": 1, "Failed (ExecutionTimeout)": 1, "still running": 1}
 
 
-def test_what_was_stopped_before_it_started_was_not_started() -> None:
+def test_a_record_that_was_stopped_before_its_start_is_not_started() -> None:
     outcomes = [Outcome(STOPPED), Outcome(STOPPED, started=NOW), Outcome(STOPPED)]
     assert tally(outcomes) == {"not started": 2, "Stopped": 1}
 

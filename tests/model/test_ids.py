@@ -1,4 +1,4 @@
-"""Identifiers: their form, their order, and what may be the beginning of one."""
+"""Identifiers: their form, their order, and their prefixes."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ def test_ids_sort_by_time(one: int, other: int) -> None:
 
 
 @given(times)
-def test_the_short_form_is_the_time(now_ms: int) -> None:
+def test_the_short_form_is_the_time_part(now_ms: int) -> None:
     assert new_id(Kind.RECORD, now_ms)[:SHORT_LENGTH] == new_id(Kind.RECORD, now_ms)[:SHORT_LENGTH]
 
 
-def test_ids_of_one_moment_differ() -> None:
+def test_ids_of_the_same_millisecond_differ() -> None:
     assert len({new_id(Kind.RECORD, 0) for _ in range(1000)}) == 1000
 
 
 @given(kinds, times, st.integers(2, 28))
-def test_each_beginning_of_an_id_may_be_one(kind: Kind, now_ms: int, length: int) -> None:
+def test_every_prefix_of_an_id_is_valid(kind: Kind, now_ms: int, length: int) -> None:
     assert is_prefix(new_id(kind, now_ms)[:length], kind)
 
 
-def test_what_cannot_be_the_beginning_of_an_id() -> None:
+def test_text_that_cannot_be_the_prefix_of_an_id() -> None:
     for text in ("", "t", "backup", "r-01", "t-0l", "t-01K3", "t-" + "0" * 27, "t-01 "):
         assert not is_prefix(text, Kind.INVOCATION), text

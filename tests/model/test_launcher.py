@@ -1,4 +1,4 @@
-"""Launchers in words, and what is written as a custom parameter and is none."""
+"""Launchers: their words, and text that looks like a custom parameter."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from assist_cli.model.launcher import FILE
         ("perl -w", ["perl", "-w", FILE], ""),
     ],
 )
-def test_a_launcher_is_read_as_a_shell_reads_words(text: str, words: list[str], ending: str):
+def test_a_launcher_is_split_as_by_a_shell(text: str, words: list[str], ending: str):
     assert launcher.parse(text) == (words, ending)
 
 
@@ -37,7 +37,7 @@ def test_a_launcher_is_read_as_a_shell_reads_words(text: str, words: list[str], 
         'a {{ACS::ScriptFileName|Ext(".py")}} {{ACS::ScriptFileName|Ext(".rb")}}',
     ],
 )
-def test_what_is_no_launcher_is_refused(text: str):
+def test_an_invalid_launcher_is_refused(text: str):
     with pytest.raises(InvalidParameter) as refused:
         launcher.parse(text)
     assert refused.value.code == "InvalidLauncher"
@@ -55,5 +55,5 @@ def test_what_is_no_launcher_is_refused(text: str):
         ("a {{ b { c }} {{{a}}} {{a b}}", []),
     ],
 )
-def test_what_is_written_as_a_parameter_and_is_none_is_found(content: str, odd: list[str]):
+def test_text_that_looks_like_a_parameter_is_found(content: str, odd: list[str]):
     assert list(parameters.odd_keys(content.encode())) == odd

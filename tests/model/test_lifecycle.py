@@ -1,4 +1,4 @@
-"""What happens to a record next: every combination of facts has one row, no row is idle, and no answer is a lie."""
+"""The next action for a record: every combination of facts has one row, no row is unused, and no outcome is untrue."""
 
 from __future__ import annotations
 
@@ -92,17 +92,17 @@ def test_every_row_is_used_and_every_impossible_case_is_one() -> None:
             row_of(case)
 
 
-def test_what_is_final_is_left_alone() -> None:
+def test_a_final_record_is_left_alone() -> None:
     assert {action for case, action, _ in ALL if case.standing is Standing.FINAL} == {Leave()}
 
 
-def test_what_was_closed_unanswered_changes_by_a_true_result_alone() -> None:
+def test_a_record_closed_unanswered_is_corrected_only_by_a_true_result() -> None:
     for case, action, _ in ALL:
         if case.standing is Standing.UNANSWERED:
             assert action is Step.ASK or isinstance(action, Leave) or action == Close(TOLD)
 
 
-def test_only_its_sender_sends_what_runs_and_nobody_sends_what_was_accepted() -> None:
+def test_only_the_sender_sends_a_running_record_and_nobody_sends_an_accepted_one() -> None:
     for case, action, _ in ALL:
         if isinstance(action, Send):
             assert case.standing is Standing.RUNNING
@@ -111,14 +111,14 @@ def test_only_its_sender_sends_what_runs_and_nobody_sends_what_was_accepted() ->
             assert action.adopt is (case.facts.sender is Sender.GONE)
 
 
-def test_nothing_is_closed_as_never_delivered_that_may_have_run() -> None:
+def test_a_record_that_may_have_run_is_never_closed_as_undelivered() -> None:
     for case, action, _ in ALL:
         if isinstance(action, Close) and action.outcome.error_code == "DeliveryTimeout":
             assert case.sent is Sent.NO or (case.heard is Heard.UNKNOWN and not case.facts.accepted)
             assert case.sent is not Sent.SETTLING
 
 
-def test_who_is_at_work_is_left_alone_until_the_deadline_but_for_a_stop() -> None:
+def test_a_record_with_a_live_worker_is_left_alone_until_its_deadline_or_a_stop() -> None:
     for case, action, _ in ALL:
         attended = case.facts.sender in (Sender.BUSY, Sender.OTHER) and not case.late
         if attended and case.standing is Standing.RUNNING and case.heard is Heard.NOT_ASKED:
@@ -127,8 +127,8 @@ def test_who_is_at_work_is_left_alone_until_the_deadline_but_for_a_stop() -> Non
             assert not action.release or case.facts.accepted, "its output is left to who follows it"
 
 
-def test_what_is_late_is_closed_at_the_first_answer() -> None:
-    """No agent keeps a record open for good: an honest one by its silence, another one by what it says."""
+def test_a_late_record_is_closed_at_the_first_answer() -> None:
+    """No agent can keep a record open for good: not an honest one by silence, not a hostile one by its answers."""
     for case, action, _ in ALL:
         if case.late and case.standing in (Standing.RUNNING, Standing.STOPPING):
             told = case.standing is Standing.RUNNING or case.facts.told
@@ -158,7 +158,7 @@ def test_every_close_is_a_legal_move() -> None:
             assert may_become(old, action.outcome.status, error_code=code)
 
 
-def test_what_may_wait_is_closed_by_its_expiry_its_end_or_a_refusal_alone() -> None:
+def test_a_queued_record_is_closed_only_by_expiry_end_or_refusal() -> None:
     for case, action, _ in ALL:
         if case.queue is Queue.WAITING and isinstance(action, Close):
             assert case.heard not in (Heard.AWAY, Heard.SILENT, Heard.NOT_ASKED) or case.facts.start is not None
@@ -166,19 +166,19 @@ def test_what_may_wait_is_closed_by_its_expiry_its_end_or_a_refusal_alone() -> N
             assert not isinstance(action, Send | Enqueue)
 
 
-def test_what_waits_is_sent_again_by_its_sender_whether_it_was_sent_before_or_not() -> None:
+def test_a_queued_record_is_sent_by_its_sender_sent_before_or_not() -> None:
     for sent in Sent:
         facts = Facts(Sender.MINE, can_send=True)
         assert row_of(Case(Standing.RUNNING, sent, False, Queue.WAITING, facts, WALL))[1] == Send(adopt=False)
 
 
-def test_another_agent_never_gets_what_was_for_the_one_before() -> None:
+def test_another_agent_never_gets_the_record_of_its_predecessor() -> None:
     for case, action, _ in ALL:
         if case.heard is Heard.REPLACED and case.standing in (Standing.RUNNING, Standing.STOPPING):
             assert isinstance(action, Close)
 
 
-# records as they come to the table
+# records on their way to the table
 
 
 def record(**values: object) -> Record:
@@ -194,7 +194,7 @@ def record(**values: object) -> Record:
 
 
 def at(seconds: float, *, step: float = 0.0, boot: str = "b") -> Moment:
-    """So long after it was sent, with a clock that was set by ``step`` meanwhile."""
+    """The time this long after it was sent, on a clock that was set by ``step`` meanwhile."""
     return Moment(WALL + timedelta(seconds=seconds + step), 100.0 + seconds, boot)
 
 
@@ -203,7 +203,7 @@ GONE = Facts(Sender.GONE)
 
 
 @pytest.mark.parametrize("step", [3600, -3600, 0])
-def test_a_clock_that_is_set_neither_ends_nor_prolongs_what_runs(step: float) -> None:
+def test_setting_the_clock_neither_shortens_nor_extends_a_record(step: float) -> None:
     asked = Facts(Sender.GONE, accepted=True, answer=Answer(Heard.OPEN))
     assert decide(record(**SENT), asked, at(89, step=step)) is Step.FOLLOW
     action = decide(record(**SENT), asked, at(91, step=step))
@@ -216,7 +216,7 @@ def test_after_a_restart_of_the_machine_the_time_of_day_counts() -> None:
     assert time_left(record(sent=WALL), at(50, step=7)) == 33
 
 
-def test_what_was_just_sent_may_arrive_yet() -> None:
+def test_a_record_just_sent_may_still_arrive() -> None:
     unknown = Facts(Sender.GONE, answer=Answer(Heard.UNKNOWN))
     settling = SETTLING.total_seconds()
     assert isinstance(decide(record(**SENT), unknown, at(settling - 0.1, step=3600)), Leave)
@@ -225,7 +225,7 @@ def test_what_was_just_sent_may_arrive_yet() -> None:
     assert action.outcome.error_code == "DeliveryTimeout"
 
 
-def test_an_agent_that_lost_what_it_had_accepted_makes_no_lie() -> None:
+def test_an_agent_that_lost_its_journal_causes_no_untrue_outcome() -> None:
     action = decide(
         record(**SENT, accepted=True), Facts(Sender.GONE, accepted=True, answer=Answer(Heard.UNKNOWN)), at(60)
     )
@@ -250,14 +250,14 @@ def test_a_deadline_is_timeout_and_grace_after_it_was_sent() -> None:
         (False, True, 9.0, SlotOutcome.NOT_DELIVERED),
     ],
 )
-def test_what_a_slot_becomes(accepted: bool, made_up: bool, late: float, outcome: SlotOutcome) -> None:
+def test_the_outcome_of_a_slot(accepted: bool, made_up: bool, late: float, outcome: SlotOutcome) -> None:
     assert slot_outcome(accepted, made_up=made_up, lateness=timedelta(seconds=late)) is outcome
 
 
 WAITS = {"deliver_by": WALL + timedelta(days=2)}
 
 
-def test_a_record_that_may_wait_is_not_late_and_one_that_was_accepted_does_not_wait() -> None:
+def test_a_queued_record_is_not_late_and_an_accepted_one_is_not_queued() -> None:
     away = Facts(Sender.GONE, answer=Answer(Heard.AWAY, code="ClientNotOnline", why="no route to host"))
     assert decide(record(**WAITS, **SENT), away, at(3600)) == Enqueue("no route to host")
     action = decide(record(**SENT), away, at(3600))
@@ -266,7 +266,7 @@ def test_a_record_that_may_wait_is_not_late_and_one_that_was_accepted_does_not_w
     assert isinstance(action, Close)
 
 
-def test_what_expires_says_how_long_it_has_waited() -> None:
+def test_an_expired_record_reports_its_time_in_the_queue() -> None:
     wait = Wait(WALL + timedelta(hours=2), WALL, "no route to host")
     action = decide(record(**WAITS, wait=wait), GONE, at(2 * 86400))
     assert isinstance(action, Close)

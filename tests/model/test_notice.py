@@ -1,4 +1,4 @@
-"""Where a notification goes: what is understood, what is refused, and what is shown of it."""
+"""Targets of notifications: accepted, refused, and as shown."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_a_target_is_a_url_a_program_or_a_file(text: str, meant: object, shown: 
         "https://example.com/" + "canary" * 400,
     ],
 )
-def test_what_is_refused_is_not_repeated(text: str) -> None:
+def test_a_refused_target_is_not_repeated(text: str) -> None:
     with pytest.raises(InvalidParameter) as caught:
         parse(text)
     assert "canary" not in caught.value.message + caught.value.hint

@@ -1,4 +1,4 @@
-"""Output that is folded: nothing is lost below the budget, and beyond it every byte is kept or counted."""
+"""Folded output: nothing is lost within the budget, and beyond it every byte is kept or counted."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def written(pieces: list[tuple[Stream, bytes]], *streams: Stream) -> bytes:
 
 
 def halves(output: Output, stream: Stream) -> tuple[bytes, bytes]:
-    """What is kept of a stream before the cut and after it."""
+    """The kept parts of a stream before the cut and after it."""
     before, after = b"", b""
     position = 0
     for each, data in output.pieces():
@@ -54,7 +54,7 @@ def halves(output: Output, stream: Stream) -> tuple[bytes, bytes]:
 
 
 @given(pieces_of_bytes)
-def test_below_the_budget_all_three_views_are_exact(pieces: list[tuple[Stream, bytes]]) -> None:
+def test_within_the_budget_all_three_views_are_exact(pieces: list[tuple[Stream, bytes]]) -> None:
     output = fold(pieces)
     assert output.dropped == 0
     assert output.bytes_of(*Stream) == output.data == written(pieces, *Stream)
@@ -85,7 +85,7 @@ def test_a_cut_never_lands_inside_a_character(pieces: list[tuple[Stream, bytes]]
             before.decode()
             after.decode()
         assert output.text_of(stream) == (before + after).decode()
-    # Without lines at most three bytes of a character are given up on each side of the cut, for each stream.
+    # Without lines at most three bytes of a character are dropped on each side of the cut, for each stream.
     if b"\n" not in written(pieces, *Stream):
         assert len(output.data) >= min(len(written(pieces, *Stream)), budget // 2 * 2) - 12
 
@@ -107,7 +107,7 @@ def interleaved_lines(draw: st.DrawFn) -> list[tuple[Stream, bytes]]:
 
 
 @given(interleaved_lines(), budgets)
-def test_a_cut_lands_at_the_ends_of_lines(pieces: list[tuple[Stream, bytes]], budget: int) -> None:
+def test_a_cut_is_at_the_ends_of_lines(pieces: list[tuple[Stream, bytes]], budget: int) -> None:
     output = fold(pieces, budget)
     assert len(output.data) + output.dropped == len(written(pieces, *Stream))
     for stream in Stream:
@@ -122,10 +122,10 @@ def test_a_cut_lands_at_the_ends_of_lines(pieces: list[tuple[Stream, bytes]], bu
 
 
 @given(interleaved_lines(), st.integers(0, 10), st.integers(0, 10), budgets)
-def test_nothing_is_joined_over_a_gap_of_the_agent(
+def test_nothing_is_joined_over_a_gap_from_the_agent(
     pieces: list[tuple[Stream, bytes]], head: int, tail: int, budget: int
 ) -> None:
-    """An agent leaves out pieces between, wherever these begin and end."""
+    """The agent drops pieces between, which begin and end anywhere."""
     after = max(len(pieces) - tail, head)
     gap = pieces[head:after]
     folded = Fold(budget)
@@ -143,7 +143,7 @@ def test_nothing_is_joined_over_a_gap_of_the_agent(
             assert before.splitlines(keepends=True) == lines[: before.count(b"\n")]
 
 
-def test_a_line_longer_than_all_that_is_kept_is_missing_as_a_whole() -> None:
+def test_a_line_longer_than_the_budget_is_missing_as_a_whole() -> None:
     lines = [b"1\n", b"7" * 5_000_000 + b"\n", b"2\n"]
     data = b"".join(lines)
     folded = Fold()
@@ -153,7 +153,7 @@ def test_a_line_longer_than_all_that_is_kept_is_missing_as_a_whole() -> None:
 
 
 @given(interleaved_texts())
-def test_text_is_whole_although_the_streams_cut_each_others_characters(pieces: list[tuple[Stream, bytes]]) -> None:
+def test_text_is_whole_although_the_streams_split_characters(pieces: list[tuple[Stream, bytes]]) -> None:
     output = fold(pieces)
     assert "\ufffd" not in output.text_of(*Stream) or "\ufffd" in written(pieces, *Stream).decode("utf-8", "replace")
     assert sorted(output.text_of(*Stream)) == sorted(output.text_of(OUT) + output.text_of(ERR))
@@ -165,7 +165,7 @@ def test_invalid_bytes_are_replaced_in_text_and_kept_as_bytes() -> None:
     assert output.bytes_of(OUT) == b"a\xff\xfeb"
 
 
-def test_ten_million_bytes_stand_as_two_halves() -> None:
+def test_ten_million_bytes_are_stored_as_two_halves() -> None:
     data = os.urandom(10_000_000).replace(b"\xc3", b"c")
     folded = Fold()
     for start in range(0, len(data), 65_537):
@@ -177,7 +177,7 @@ def test_ten_million_bytes_stand_as_two_halves() -> None:
     assert data.endswith(output.data[output.cut :])
 
 
-def test_a_gap_of_the_agent_is_the_one_gap() -> None:
+def test_a_gap_from_the_agent_is_the_only_gap() -> None:
     folded = Fold(8)
     folded.add(OUT, b"abcdef")
     folded.skip(100)
@@ -203,6 +203,6 @@ def test_memory_is_bounded() -> None:
     assert sum(len(piece.data) for piece in folded._tail) < 30
 
 
-def test_nothing_written_is_nothing_kept() -> None:
+def test_no_output_is_kept_as_none() -> None:
     assert fold([]) == Output()
     assert Output().text_of(*Stream) == ""

@@ -1,4 +1,4 @@
-"""Custom parameters: what is one, what is put in, and that no value is more than its text."""
+"""Custom parameters: recognition, rendering, and no value becomes more than its text."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_render_keeps_everything_that_is_not_a_parameter(script: bytes) -> None:
 
 @given(SCRIPTS, st.data())
 def test_no_value_changes_another(script: bytes, data: st.DataObject) -> None:
-    """Values that look like parameters, filters and built-ins stay the text that they are."""
+    """Values that look like parameters, filters and built-ins stay plain text."""
     template = pieces_or_nothing(script)
     if template is None:
         return
@@ -78,7 +78,7 @@ def test_no_value_changes_another(script: bytes, data: st.DataObject) -> None:
     values=["", "'", "''", '"', "$(id)", "`id`", "a\nb", "-n", "{{x|sh}}", "\\", "!", "~", "*", "a;b", "\x1b[2J", "é"]
 )
 def test_a_quoted_value_is_one_shell_word(shell: str, values: list[str]) -> None:
-    """Each value of a batch stands as {{key|sh}} and must arrive as one word, unchanged, in the shell itself."""
+    """Each value is rendered as {{key|sh}} and must reach the shell itself as one word, unchanged."""
     template = parameters.parse(b"printf '%s\\0' " + b" ".join(b"{{k%d|sh}}" % n for n in range(len(values))) + b"\n")
     script = parameters.render(template, {f"k{number}": value for number, value in enumerate(values)})
     run = subprocess.run([need(shell)], input=script, capture_output=True, check=True)
@@ -101,7 +101,7 @@ def test_keys_are_compared_without_case() -> None:
     assert parameters.render(template, {"kEy": "a b"}) == b"a b a b 'a b'"
 
 
-def test_builtins_are_put_in_and_are_no_keys() -> None:
+def test_builtins_are_rendered_and_are_not_keys() -> None:
     template = parameters.parse(b"{{ACS::InstanceId}} {{acs::invokeid|sh}}")
     assert template.keys == ()
     assert parameters.render(template, {"ACS::InstanceId": "i-1", "ACS::InvokeId": "t-1"}) == b"i-1 t-1"
@@ -145,7 +145,7 @@ def test_rendered_size() -> None:
 
 
 def test_white_space_costs_no_time() -> None:
-    """Would take minutes with a pattern that backtracks over it."""
+    """A pattern that backtracks over it would take minutes."""
     parameters.parse(b"{{a|" + b" " * 200_000 + b"{{" * 1000 + b" " * 200_000)
 
 
@@ -166,7 +166,7 @@ def test_environment_names() -> None:
         (Definition("k", choices=("x", "x")), "given twice"),
     ],
 )
-def test_definitions_that_are_none(definition: Definition, reason: str) -> None:
+def test_invalid_definitions(definition: Definition, reason: str) -> None:
     with pytest.raises(InvalidParameter, match=reason) as refused:
         parameters.check_definition(definition)
     assert refused.value.code == "InvalidParameterDefinition"
@@ -182,7 +182,7 @@ def test_definitions_that_are_none(definition: Definition, reason: str) -> None:
     ],
 )
 @pytest.mark.usefixtures("starts_processes")
-def test_a_default_and_choices_follow_their_own_rules(definition: Definition) -> None:
+def test_a_default_and_choices_must_match_their_own_rules(definition: Definition) -> None:
     with pytest.raises(InvalidParameter) as refused:
         parameters.check_definition(definition)
     assert refused.value.code == "InvalidParameterValue"
@@ -199,7 +199,7 @@ def test_keys_do_not_share_an_environment_variable() -> None:
         parameters.signature(parameters.parse(b"{{a-b}} {{a_b}}"), ())
 
 
-def test_the_signature_is_what_is_defined_and_what_is_written() -> None:
+def test_the_signature_has_defined_and_used_keys() -> None:
     service = Definition("Service", description="which one")
     assert parameters.signature(parameters.parse(b"{{extra}} {{service}}"), (service,)) == (
         service,
@@ -215,7 +215,7 @@ DEFINITIONS = (
 
 
 @pytest.mark.usefixtures("starts_processes")
-def test_values_are_spelled_as_the_command_spells_them_and_defaults_fill_in() -> None:
+def test_keys_keep_their_spelling_and_defaults_are_filled_in() -> None:
     given: dict[str, Value] = {"SERVICE": "nginx", "Token": Secret("s")}
     assert parameters.resolve(DEFINITIONS, given) == {"service": "nginx", "mode": "soft", "token": Secret("s")}
 
@@ -243,7 +243,7 @@ def test_values_that_are_refused(given: dict[str, Value], code: str, words: str)
 
 
 @pytest.mark.usefixtures("starts_processes")
-def test_a_refused_secret_is_not_told() -> None:
+def test_a_refused_secret_is_not_shown() -> None:
     definition = Definition("token", secret=True, pattern="[0-9]+")
     with pytest.raises(InvalidParameter) as refused:
         parameters.resolve((definition,), {"token": Secret("canary")})
@@ -269,19 +269,19 @@ HOSTILE = "(a+)+$"
         Definition("k", pattern=HOSTILE, choices=("a" * 60 + "!",)),
     ],
 )
-def test_a_pattern_that_takes_for_ever_is_refused_with_its_default_and_choices(definition: Definition) -> None:
+def test_a_pattern_that_takes_forever_is_refused_with_its_default_and_choices(definition: Definition) -> None:
     with pytest.raises(InvalidParameter, match="takes too long"):
         parameters.check_definition(definition)
 
 
 @pytest.mark.usefixtures("starts_processes")
-def test_a_value_that_takes_for_ever_to_match_is_refused() -> None:
+def test_a_value_that_takes_forever_to_match_is_refused() -> None:
     with pytest.raises(InvalidParameter, match="takes too long") as refused:
         parameters.resolve((Definition("k", pattern=HOSTILE),), {"k": "a" * 60 + "!"})
     assert refused.value.code == "InvalidParameterValue"
 
 
-def test_parameters_that_are_off() -> None:
+def test_parameters_that_are_disabled() -> None:
     parameters.refuse_disabled({})
     with pytest.raises(InvalidParameter) as refused:
         parameters.refuse_disabled({"k": "v"})

@@ -1,4 +1,4 @@
-"""Every limit, exactly at its boundary: the last allowed value passes, the next is refused and told why."""
+"""Every limit at its boundary: the last allowed value passes, the next is refused with a reason."""
 
 from __future__ import annotations
 
@@ -54,13 +54,13 @@ def test_the_limit_is_allowed_and_one_more_is_refused(
 
 
 @pytest.mark.parametrize("seconds", [0, -1])
-def test_a_timeout_has_a_least_value(seconds: int) -> None:
+def test_a_timeout_has_a_minimum(seconds: int) -> None:
     quotas.check_timeout(1)
     with pytest.raises(QuotaExceeded, match="the minimum is 1 s"):
         quotas.check_timeout(seconds)
 
 
-def test_an_interval_has_a_least_value() -> None:
+def test_an_interval_has_a_minimum() -> None:
     quotas.check_interval(10)
     with pytest.raises(QuotaExceeded, match=r"every 9\.5 s: the minimum is 10 s"):
         quotas.check_interval(9.5)
@@ -74,7 +74,7 @@ def test_parameters_count_with_the_script() -> None:
         quotas.check_script(b"abc", {"k": "v" * (at_limit + 1)})
 
 
-def test_a_secret_counts_with_its_value_and_is_not_told() -> None:
+def test_a_secret_counts_with_its_value_and_is_not_shown() -> None:
     value = "canary" * 4000
     with pytest.raises(QuotaExceeded) as refused:
         quotas.check_script(b"abc", {"k": Secret(value)})

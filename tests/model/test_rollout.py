@@ -1,4 +1,4 @@
-"""Waves: how an invocation spreads over its instances."""
+"""Rollouts: the waves of an invocation over its instances."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def test_every_instance_is_in_one_wave(total: int, begun: int, canary: int | Non
     assert all(len(wave) > 0 for wave in waves)
 
 
-def test_the_canary_goes_first_and_only_once() -> None:
+def test_the_canary_is_first_and_there_is_one() -> None:
     rollout = Rollout(canary=2, batch=Share(25, percent=True))
     assert list(map(len, rollout.waves(10))) == [2, 2, 2, 2, 2]
     assert list(map(len, Rollout(canary=1, batch=Share(4)).waves(10))) == [1, 4, 4, 1]
@@ -29,7 +29,7 @@ def test_the_canary_goes_first_and_only_once() -> None:
     assert list(map(len, Rollout(canary=3).waves(10, begun=3))) == [7]
 
 
-def test_at_once_is_one_wave_without_a_limit() -> None:
+def test_without_options_there_is_one_wave() -> None:
     assert list(AT_ONCE.waves(1000)) == [range(1000)]
     assert AT_ONCE.is_plain
     assert AT_ONCE.tolerated(1000) is None
@@ -54,10 +54,10 @@ def test_as_many_may_fail_as_the_limit_says(limit: Share, total: int, tolerated:
 
 
 @pytest.mark.parametrize("text", ["", "x", "-1", "0", "101%", "5 %", "1.5", "5%%", "９"])
-def test_what_is_no_share_is_refused(text: str) -> None:
+def test_an_invalid_share_is_refused(text: str) -> None:
     with pytest.raises(InvalidParameter, match="cannot use --batch"):
         share(text, "--batch", least=1)
 
 
-def test_shares_read_as_they_are_written() -> None:
+def test_shares_are_written_as_they_are_read() -> None:
     assert [str(share(text, "--batch", least=0)) for text in ("0", "7", "25%", "100%")] == ["0", "7", "25%", "100%"]

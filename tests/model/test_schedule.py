@@ -1,4 +1,4 @@
-"""What is due of a schedule at a moment (docs/rules.md section 6)."""
+"""Due times of a schedule (docs/rules.md section 6)."""
 
 from __future__ import annotations
 
@@ -34,39 +34,39 @@ def turn_at(found: Frequency, now: datetime, missed: Missed = Missed.SKIP) -> Tu
     return turn(planned(found, missed=missed), found, now)
 
 
-def test_what_is_due_fires() -> None:
+def test_a_due_time_fires() -> None:
     assert turn_at(EVERY, after(10)) == Turn(after(10), False, None, after(20))
 
 
-def test_what_is_late_by_half_the_interval_fires_still() -> None:
+def test_a_due_time_late_by_half_the_interval_still_fires() -> None:
     assert turn_at(EVERY, after(15)) == Turn(after(10), False, None, after(20))
     assert turn_at(EVERY, after(15.001)) == Turn(None, False, after(10), after(20))
 
 
-def test_what_is_late_by_a_minute_fires_however_long_the_interval_is() -> None:
+def test_a_due_time_late_by_a_minute_fires_for_any_interval() -> None:
     due = MADE.replace(hour=9, minute=30)
     following = due + timedelta(days=1)
     assert turn_at(DAILY, due + timedelta(seconds=60)) == Turn(due, False, None, following)
     assert turn_at(DAILY, due + timedelta(seconds=61)) == Turn(None, False, due, following)
 
 
-def test_of_many_that_are_overdue_the_newest_fires_and_the_others_were_missed() -> None:
+def test_the_newest_of_many_overdue_times_fires_and_the_others_are_missed() -> None:
     assert turn_at(EVERY, after(101)) == Turn(after(100), False, after(10), after(110))
 
 
-def test_what_was_missed_is_made_up_once_where_that_is_wished() -> None:
+def test_missed_times_run_one_time_with_run_once() -> None:
     assert turn_at(EVERY, after(107), Missed.RUN_ONCE) == Turn(after(100), True, after(10), after(110))
     assert turn_at(EVERY, after(17), Missed.RUN_ONCE) == Turn(after(10), True, None, after(20))
 
 
-def test_what_runs_once_is_late_up_to_a_minute() -> None:
+def test_a_one_time_schedule_may_be_late_up_to_a_minute() -> None:
     due = MADE.replace(hour=9)
     assert turn_at(ONCE, due + timedelta(seconds=60)) == Turn(due, False, None, None)
     assert turn_at(ONCE, due + timedelta(seconds=61)) == Turn(None, False, due, None)
     assert turn_at(ONCE, due + timedelta(days=1), Missed.RUN_ONCE) == Turn(due, True, None, None)
 
 
-def test_an_absence_of_a_year_is_looked_at_in_no_time() -> None:
+def test_a_year_of_downtime_is_computed_quickly() -> None:
     began = time.process_time()
     found = turn_at(frequency.cron("*/10 * * * * *", zone="UTC", now=MADE), MADE + timedelta(days=365, seconds=2))
     assert (found.fires, found.missed) == (MADE + timedelta(days=365), after(10))
@@ -78,7 +78,7 @@ def test_an_absence_of_a_year_is_looked_at_in_no_time() -> None:
     some.integers(0, 400_000),
     some.sampled_from(Missed),
 )
-def test_each_due_time_fires_or_was_missed_and_none_is_lost(found: Frequency, seconds: int, missed: Missed) -> None:
+def test_each_due_time_fires_or_is_missed_and_none_is_lost(found: Frequency, seconds: int, missed: Missed) -> None:
     first = found.next(MADE, MADE)
     assert first is not None
     now = first + timedelta(seconds=seconds)
@@ -96,7 +96,7 @@ def test_each_due_time_fires_or_was_missed_and_none_is_lost(found: Frequency, se
 
 
 @given(some.integers(0, 20_000), some.integers(0, 50))
-def test_the_newest_of_a_stretch_come_first_and_no_more_than_wanted(seconds: int, limit: int) -> None:
+def test_the_newest_of_a_period_are_first_and_limited(seconds: int, limit: int) -> None:
     found = frequency.cron("*/15 */7 8 * * *", zone="UTC", now=MADE)
     first = found.next(MADE, MADE)
     assert first is not None
@@ -106,7 +106,7 @@ def test_the_newest_of_a_stretch_come_first_and_no_more_than_wanted(seconds: int
     assert [*due_times(found, MADE, first, until, limit)] == all_of_it[:limit]
 
 
-def test_instances_are_spread_and_each_keeps_its_place() -> None:
+def test_jitter_spreads_instances_and_stays_the_same() -> None:
     jitter = timedelta(seconds=5)
     offsets = [offset(f"i-{number}", jitter) for number in range(200)]
     assert offsets == [offset(f"i-{number}", jitter) for number in range(200)]
@@ -116,7 +116,7 @@ def test_instances_are_spread_and_each_keeps_its_place() -> None:
     assert offset("i-1", timedelta(0)) == timedelta(0)
 
 
-def test_what_cannot_be_is_refused() -> None:
+def test_invalid_values_are_refused() -> None:
     Timing(EVERY, jitter=timedelta(seconds=5)).check(MADE)
     with pytest.raises(InvalidParameter, match="more than half"):
         Timing(EVERY, jitter=timedelta(seconds=5.5)).check(MADE)
@@ -132,25 +132,25 @@ def stepped(found: Frequency, last: datetime, now: datetime, step: timedelta | N
 HOUR = timedelta(hours=1)
 
 
-def test_after_the_clock_went_back_what_runs_often_goes_on() -> None:
+def test_after_a_clock_step_back_a_frequent_schedule_continues() -> None:
     last = MADE.replace(hour=11, minute=30)
     now = last + timedelta(minutes=7) - HOUR
     assert stepped(HALF_HOURLY, last, now, -HOUR) == MADE.replace(hour=11)
 
 
-def test_it_does_not_run_twice_in_a_row() -> None:
+def test_it_does_not_fire_twice_in_a_row() -> None:
     last = MADE.replace(hour=11, minute=30)
     step = -timedelta(minutes=45)
     assert stepped(HALF_HOURLY, last, last + timedelta(minutes=1) + step, step) == MADE.replace(hour=11, minute=30)
 
 
-def test_what_runs_seldom_does_not_run_again_at_a_time_that_it_has_had() -> None:
+def test_a_rare_schedule_does_not_fire_again_at_a_time_it_had() -> None:
     last = MADE.replace(hour=9, minute=30)
     tomorrow = last + timedelta(days=1)
     assert stepped(DAILY, last, last + timedelta(minutes=7) - HOUR, -HOUR) == tomorrow
     assert stepped(DAILY, last, last + timedelta(minutes=7) - HOUR, None) == tomorrow
 
 
-def test_what_has_not_run_yet_comes_when_the_clock_says_so() -> None:
+def test_a_first_firing_follows_the_clock() -> None:
     made = planned(DAILY, upcoming=MADE + timedelta(days=30))
     assert after_step(made, DAILY, MADE, -HOUR) == MADE.replace(hour=9, minute=30)

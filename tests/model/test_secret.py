@@ -1,4 +1,4 @@
-"""A secret prints as asterisks, whatever it is printed with."""
+"""A secret prints as asterisks in every form of output."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def test_it_prints_as_asterisks() -> None:
     assert secret.reveal() == "canary"
 
 
-def test_it_does_not_travel_by_accident() -> None:
+def test_it_cannot_be_serialised_by_accident() -> None:
     with pytest.raises(TypeError):
         json.dumps(Secret("canary"))
     with pytest.raises(TypeError):

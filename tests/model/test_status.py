@@ -1,4 +1,4 @@
-"""The table of docs/rules.md section 2, walked over every combination, and the legal moves."""
+"""The table of docs/rules.md section 2 over every combination, and the legal moves."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ RUNNING, STOPPING, STOPPED, FINISHED, FAILED = InvocationStatus
 
 
 def said_by_the_table(statuses: tuple[InvocationStatus, ...]) -> InvokeStatus:
-    """The table as the page has it: its rows from the top, each as it is worded."""
+    """The table of the page: its rows from the top, literally."""
     rows = (
         (InvokeStatus.RUNNING, any(each is RUNNING for each in statuses)),
         (InvokeStatus.STOPPING, any(each is STOPPING for each in statuses)),
@@ -30,18 +30,18 @@ def test_every_multiset_of_up_to_six_instances(size: int) -> None:
         assert invoke_status(statuses) is said_by_the_table(statuses), statuses
 
 
-def test_the_order_of_the_instances_says_nothing() -> None:
+def test_the_order_of_the_instances_does_not_matter() -> None:
     for statuses in itertools.product(InvocationStatus, repeat=4):
         assert invoke_status(statuses) is invoke_status(sorted(statuses))
 
 
-def test_an_invocation_has_an_instance() -> None:
+def test_an_invocation_has_at_least_one_instance() -> None:
     with pytest.raises(ValueError, match="at least one"):
         invoke_status([])
 
 
-def test_an_instance_stands_as_its_newest_record_unless_it_runs_again_and_again() -> None:
-    """Then it is Running until a person stops it, and Stopping or Stopped from then on."""
+def test_an_instance_has_the_status_of_its_newest_record_unless_it_is_periodic() -> None:
+    """A periodic one is Running until somebody stops it, and Stopping or Stopped from then on."""
     for before, newest in itertools.product(InvocationStatus, repeat=2):
         assert instance_status(before, newest, periodic=False) is newest
         stopped = before is not RUNNING or newest is STOPPING

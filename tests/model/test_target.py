@@ -1,4 +1,4 @@
-"""Targets and folded names: what a person may write, and that both ways lead back."""
+"""Targets and folded names: what users may write, and the round trip of both."""
 
 from __future__ import annotations
 
@@ -78,16 +78,16 @@ def names(*targets: str, **more: int | bool) -> list[str]:
         (["i-01kbdk5g8w3m9v6yx2r4hq7cne&@role=db"], "db1"),
     ],
 )
-def test_what_targets_mean(targets: list[str], expected: str) -> None:
+def test_the_meaning_of_targets(targets: list[str], expected: str) -> None:
     assert fold(names(*targets)) == expected
 
 
-def test_all_and_what_is_taken_from_it() -> None:
+def test_all_with_exclusions() -> None:
     assert len(names(everything=True)) == len(FLEET)
     assert fold(names("!web*,!db*", everything=True)) == "Zürich 1,odd[1],rack1-node10"
 
 
-def test_everything_is_each_instance_but_local() -> None:
+def test_all_instances_excludes_local() -> None:
     fleet = [*FLEET, instance("local")]
     assert choose(fleet, Selection(everything=True)) == choose(FLEET, Selection(("*",)))
     assert instance("local").name not in [each.name for each in choose(fleet, Selection(pick=len(FLEET)))]
@@ -110,7 +110,7 @@ def test_everything_is_each_instance_but_local() -> None:
         ("@role=*", False),
     ],
 )
-def test_a_selection_tells_whether_it_may_mean_a_name(target: str, expected: bool) -> None:
+def test_a_selection_knows_whether_it_may_mean_a_name(target: str, expected: bool) -> None:
     assert may_mean(Selection((target,)), "local") is expected
 
 
@@ -136,14 +136,14 @@ def test_names_come_in_natural_order() -> None:
         (["web01,!web01"], "no instance is left"),
     ],
 )
-def test_what_names_nothing_is_an_error_and_never_a_silent_nothing(targets: list[str], named: str) -> None:
+def test_a_target_without_a_match_is_an_error(targets: list[str], named: str) -> None:
     with pytest.raises(NotFound) as caught:
         names(*targets)
     assert named in caught.value.message
     assert caught.value.code == "InstanceNotExists"
 
 
-def test_the_beginning_of_two_ids_names_none() -> None:
+def test_an_ambiguous_prefix_is_an_error() -> None:
     with pytest.raises(NotFound, match="2 ids"):
         names("i-01kbdk")
 
@@ -156,31 +156,31 @@ def test_the_beginning_of_two_ids_names_none() -> None:
         *("web[9-010]", "web[1-010]", "web[01-010]", "web[001-10]", "web[00-5]", "group:web", "web*,!file:/tmp/hosts"),
     ],
 )
-def test_what_is_no_target_is_refused(target: str) -> None:
+def test_an_invalid_target_is_refused(target: str) -> None:
     with pytest.raises(InvalidParameter):
         names(target)
 
 
-def test_a_range_of_many_digits_is_refused_at_once() -> None:
+def test_a_range_of_many_digits_is_refused_immediately() -> None:
     with pytest.raises(InvalidParameter):
         names("web[1-" + "9" * 6000 + "]")
 
 
-def test_nobody_registered() -> None:
+def test_an_empty_inventory() -> None:
     with pytest.raises(NotFound, match="no instance is registered"):
         choose([], Selection(everything=True))
 
 
 @given(st.text(max_size=40))
-def test_no_text_does_harm(text: str) -> None:
+def test_any_text_is_harmless(text: str) -> None:
     with contextlib.suppress(AssistError):
         assert names(text)
 
 
-# by chance
+# random picks
 
 
-def test_a_pick_is_repeated_by_its_seed() -> None:
+def test_a_pick_is_repeatable_with_its_seed() -> None:
     picked = names("web*", pick=5, seed=7)
     assert len(set(picked)) == 5
     assert picked == names("web*", pick=5, seed=7)
@@ -198,7 +198,7 @@ def test_a_pick_does_not_depend_on_the_order_of_the_list_or_on_names() -> None:
 
 
 @pytest.mark.parametrize("pick", [0, -1, 21])
-def test_a_pick_of_nothing_or_of_too_many_is_refused(pick: int) -> None:
+def test_a_pick_of_zero_or_too_many_is_refused(pick: int) -> None:
     with pytest.raises(InvalidParameter):
         names("web*", pick=pick)
 
@@ -233,7 +233,7 @@ def expanded(text: str, of: list[str]) -> list[str]:
         (["a999999999999999998", "a999999999999999999"], "a[999999999999999998-999999999999999999]"),
     ],
 )
-def test_how_names_are_folded(given_names: list[str], text: str) -> None:
+def test_folding_of_names(given_names: list[str], text: str) -> None:
     assert fold(given_names) == text
 
 
@@ -243,8 +243,8 @@ def is_accepted(name: str) -> bool:
     return False
 
 
-# Signs of targets, digits with and without zeros, spaces, what joins the character before it: all that a name may have
-# beside letters, and what it may not have, which is left out here as it is when a name is given.
+# Signs of targets, digits with and without zeros, spaces, combining characters: everything that a name may have
+# besides letters, and what it may not have, which is filtered below as it is refused when a name is given.
 ANY_NAME = st.one_of(
     st.from_regex(r"\A[a-c]{0,2}[0-2]{1,3}(-[ab][0-3]{1,2})?\Z"),
     st.text("ab0129-.:=!@#$%^&*()[]{}<>?/\\|~ '\"\u0338\u0301ü東", min_size=1, max_size=8),
@@ -255,13 +255,13 @@ NAMES = st.lists(ANY_NAME, min_size=1, max_size=60, unique=True)
 
 
 @given(NAMES)
-def test_what_is_folded_expands_to_the_same_names(given_names: list[str]) -> None:
+def test_folded_text_expands_to_the_same_names(given_names: list[str]) -> None:
     known = sorted({unicodedata.normalize("NFC", name) for name in given_names})
     assert sorted(expanded(fold(known), known)) == known
 
 
 @given(NAMES)
-def test_folding_what_was_expanded_gives_the_text_again(given_names: list[str]) -> None:
+def test_folding_expanded_names_gives_the_same_text(given_names: list[str]) -> None:
     known = list({unicodedata.normalize("NFC", name) for name in given_names})
     text = fold(known)
     assert fold(expanded(text, known)) == text
@@ -270,7 +270,7 @@ def test_folding_what_was_expanded_gives_the_text_again(given_names: list[str]) 
 
 @settings(max_examples=50)
 @given(ANY_NAME, ANY_NAME.filter(lambda key: "=" not in key), ANY_NAME)
-def test_a_tag_that_is_accepted_can_be_said(name: str, key: str, value: str) -> None:
+def test_an_accepted_tag_can_be_selected(name: str, key: str, value: str) -> None:
     assert checked_tag(key, value) == (key, value)
     fleet = [instance(name, {key: value}), instance(f"{name}-", {f"{key}-": value})]
     for target in (f"@{key}={value}", f"@{key}", f"@{key}={value}&{name}", f"{name}-,{name},!@{key}-={value}"):
@@ -281,7 +281,7 @@ def test_a_tag_that_is_accepted_can_be_said(name: str, key: str, value: str) -> 
     "name",
     ["!web", "group:web", "file:web", "a&b", "web*", "web?", "web[1]", "a]", "\u0338x", "web" + "1" * 19],
 )
-def test_a_name_that_no_target_can_say_is_refused(name: str) -> None:
+def test_a_name_that_no_target_can_express_is_refused(name: str) -> None:
     for check, words in ((checked_target_name, [name]), (checked_tag, [name, ""]), (checked_tag, ["a", name])):
         with pytest.raises(InvalidParameter) as refused:
             check(*words)
@@ -292,7 +292,7 @@ def test_a_name_that_no_target_can_say_is_refused(name: str) -> None:
     ("said", "near"),
     [("web[1-3]", "'web[01-03]'"), ("WEB01", "'web01'"), ("Web[07,008]", "'web[07-08]'"), ("web100", "'web10'")],
 )
-def test_a_name_that_there_is_not_is_told_what_is_near_it(said: str, near: str) -> None:
+def test_an_unknown_name_gets_a_suggestion(said: str, near: str) -> None:
     fleet = [instance(f"web{number:02}") for number in range(1, 11)]
     with pytest.raises(NotFound) as refused:
         choose(fleet, Selection((said,)))
@@ -300,7 +300,7 @@ def test_a_name_that_there_is_not_is_told_what_is_near_it(said: str, near: str) 
     assert near in refused.value.hint
 
 
-def test_a_name_does_not_begin_as_an_id_and_a_tag_may() -> None:
+def test_a_name_does_not_start_like_an_id_and_a_tag_may() -> None:
     with pytest.raises(InvalidParameter, match="it looks like the beginning of an id") as refused:
         checked_target_name("i-01m8j8aveg")
     assert refused.value.hint == "do not begin it with 'i-'"
@@ -313,7 +313,7 @@ def test_the_key_of_a_tag_has_no_equals_sign() -> None:
         checked_tag("a=b", "")
 
 
-def test_a_name_from_before_is_still_meant_when_it_is_said_exactly() -> None:
+def test_an_old_invalid_name_is_still_selected_by_its_exact_text() -> None:
     old = ["a*b", "a&b", "web[1]", "web[2]", "x12345678901234567890", "x12345678901234567891"]
     assert expanded(fold(old), [*old, "aab"]) == sorted(old)
 
@@ -329,7 +329,7 @@ def irregular(kind: str, count: int) -> list[str]:
 
 
 @pytest.mark.parametrize("kind", ["addresses", "hashes", "letters"])
-def test_ten_thousand_irregular_names_take_no_second(kind: str) -> None:
+def test_ten_thousand_irregular_names_take_less_than_a_second(kind: str) -> None:
     given_names = irregular(kind, 10_000)
     begin = time.process_time()
     parts = folded(given_names)

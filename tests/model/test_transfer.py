@@ -1,4 +1,4 @@
-"""What may be sent, and under which name, mode and owner: exactly at each limit and one over (docs/rules.md)."""
+"""Allowed content, names, modes and owners of a file: exactly at each limit and one over (docs/rules.md)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def checked(**settings: Any) -> Transfer:
     return transfer.checked(given.pop("content"), given.pop("name"), given.pop("directory"), **given)
 
 
-def test_a_transfer_tells_what_is_sent_and_has_none_of_it() -> None:
+def test_a_transfer_describes_the_content_and_does_not_contain_it() -> None:
     found = checked(content=b"hello\n", owner="app", overwrite=True)
     assert found == Transfer(
         name="app.conf",
@@ -46,7 +46,7 @@ def test_a_transfer_tells_what_is_sent_and_has_none_of_it() -> None:
     ],
     ids=str,
 )
-def test_what_is_allowed(settings: dict[str, Any]) -> None:
+def test_allowed_values(settings: dict[str, Any]) -> None:
     found = checked(**settings)
     for name, value in settings.items():
         assert (found.size if name == "content" else getattr(found, name)) == (
@@ -84,7 +84,7 @@ def test_what_is_allowed(settings: dict[str, Any]) -> None:
     ],
     ids=str,
 )
-def test_what_is_refused(settings: dict[str, Any], code: str) -> None:
+def test_refused_values(settings: dict[str, Any], code: str) -> None:
     with pytest.raises(AssistError) as refused:
         checked(**settings)
     assert (refused.value.code, refused.value.exit_status) == (code, ExitStatus.REFUSED)
@@ -102,5 +102,5 @@ def test_a_mode_has_four_digits(given: str, mode: str) -> None:
     ("directory", "path"),
     [("/", "/f"), ("/etc", "/etc/f"), ("/etc/", "/etc/f"), ("C:\\", "C:\\f"), ("C:\\a", "C:\\a\\f")],
 )
-def test_where_it_will_be_found(directory: str, path: str) -> None:
+def test_the_destination_path(directory: str, path: str) -> None:
     assert checked(directory=directory, name="f").path == path

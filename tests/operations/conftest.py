@@ -1,4 +1,4 @@
-"""A controller with a home of its own and a clock that the test moves."""
+"""A controller with a home of its own and a clock that the test controls."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from assist_cli.store.database import open_database
 
 
 class Clock:
-    """Stands still until the test moves it; ``elapsed`` is the other clock, which nobody sets."""
+    """A clock that stands still until the test moves it; ``elapsed`` is the monotonic clock, which nobody sets."""
 
     def __init__(self) -> None:
         self.moment = datetime(2026, 11, 22, 8, tzinfo=timezone.utc)
@@ -28,7 +28,7 @@ class Clock:
         return self.seconds
 
     def forward(self, seconds: float) -> None:
-        """Let time pass."""
+        """Advance both clocks."""
         self.moment += timedelta(seconds=seconds)
         self.seconds += seconds
 
@@ -40,7 +40,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def now(clock: Clock) -> Clock:
-    """The clock of the test, at the present: the agent's times are of this day."""
+    """The clock of the test, at the present: agents report the real time."""
     clock.moment = datetime.now(timezone.utc).replace(microsecond=0)
     return clock
 

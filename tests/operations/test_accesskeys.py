@@ -1,4 +1,4 @@
-"""Access keys: their secrets, their scope, and what they make exactly once."""
+"""Access keys: their secrets, their scopes, and tokens that make a request idempotent."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def reached(controller: Controller, *scope: str) -> list[str]:
     return [each.name for each in reached_by(controller, key)]
 
 
-def test_the_secret_is_told_once(controller: Controller):
+def test_the_secret_is_shown_one_time(controller: Controller):
     made = accesskeys.create(controller, "ci", Role.VIEWER)
     secret = made.secret.reveal()
     assert (len(made.id), len(secret)) == (22, 40)
@@ -56,7 +56,7 @@ def test_the_secret_is_told_once(controller: Controller):
 
 
 @pytest.mark.parametrize("text", ["AK", "", "%", "ci", "CI"])
-def test_only_the_whole_id_is_a_key(controller: Controller, text: str):
+def test_only_a_whole_id_is_a_key(controller: Controller, text: str):
     made = accesskeys.create(controller, "ci", Role.VIEWER)
     assert accesskeys.known(controller, text) is None
     assert accesskeys.known(controller, made.id[:-1]) is None
@@ -87,7 +87,7 @@ def test_disable_enable_and_delete_are_audited(controller: Controller):
     assert actions == ["accesskey.delete", "accesskey.enable", "accesskey.disable", "accesskey.create"]
 
 
-def test_use_is_noted_once_a_minute(controller: Controller, clock: Clock):
+def test_use_is_recorded_one_time_a_minute(controller: Controller, clock: Clock):
     made = accesskeys.create(controller, "ci", Role.VIEWER)
     moments = set()
     for seconds in (0, 20, 20, 30):
@@ -99,7 +99,7 @@ def test_use_is_noted_once_a_minute(controller: Controller, clock: Clock):
     assert len(moments) == 2
 
 
-def test_a_scope_is_looked_up_when_it_counts(controller: Controller):
+def test_a_scope_is_resolved_at_each_use(controller: Controller):
     web1 = register(controller, "web1", role="web")
     register(controller, "db1", role="db")
     key = accesskeys.create(controller, "ci", Role.OPERATOR, ["@role=web"])
@@ -109,7 +109,7 @@ def test_a_scope_is_looked_up_when_it_counts(controller: Controller):
     assert reached_by(controller, key) == []
 
 
-def test_a_name_in_a_scope_is_a_whole_name(controller: Controller):
+def test_a_name_in_a_scope_is_an_exact_name(controller: Controller):
     for name in ("ops", "ops-admin", "xops", "OPS"):
         register(controller, name, team=name)
     assert reached(controller, "ops") == ["ops"]
@@ -117,14 +117,14 @@ def test_a_name_in_a_scope_is_a_whole_name(controller: Controller):
 
 
 @given(others=st.lists(st.text("opsx-1*?[]", min_size=1, max_size=6), max_size=6))
-def test_no_other_name_is_ever_meant(others: list[str]):
+def test_no_other_name_ever_matches(others: list[str]):
     from assist_cli.model.target import Selection, choose
 
     known = [Instance(f"i-{number:026}", name, "", Clock()()) for number, name in enumerate({"ops", *others})]
     assert [each.name for each in choose(known, Selection(("ops",)))] == ["ops"]
 
 
-def test_what_is_gone_from_a_scope_reaches_nothing(controller: Controller, clock: Clock):
+def test_a_removed_instance_is_in_no_scope(controller: Controller, clock: Clock):
     web1, web2 = register(controller, "web1"), register(controller, "web2")
     assert reached(controller, "web1,web2") == ["web1", "web2"]
     assert reached(controller, "web*", "!web2") == ["web1"]
@@ -132,17 +132,17 @@ def test_what_is_gone_from_a_scope_reaches_nothing(controller: Controller, clock
         instances.remove(transaction, web2, clock())
     first, second = accesskeys.listing(controller)
     assert [each.id for each in reached_by(controller, first)] == [web1]
-    assert reached_by(controller, second) == []  # nobody knows what web2 is called now
+    assert reached_by(controller, second) == []  # the new name of web2 is unknown
 
 
 @pytest.mark.parametrize("scope", ["nothing", "!web1", "i-00000", "!i-0"])
-def test_a_scope_that_means_nothing_or_may_mean_more_is_refused(controller: Controller, scope: str):
+def test_an_empty_or_ambiguous_scope_is_refused(controller: Controller, scope: str):
     register(controller, "web1")
     with pytest.raises((NotFound, InvalidParameter)):
         accesskeys.create(controller, "ci", Role.OPERATOR, [scope])
 
 
-def test_roles_contain_each_other():
+def test_each_role_includes_the_lower_ones():
     assert [[role.may(needed) for needed in Role] for role in Role] == [
         [True, False, False],
         [True, True, False],
@@ -155,7 +155,7 @@ def enter(controller: Controller, request: Request, subject: str, *where: str) -
         request.enter(controller, transaction, subject, where)
 
 
-def test_a_key_that_was_disabled_meanwhile_makes_nothing(controller: Controller):
+def test_a_key_that_was_disabled_meanwhile_creates_nothing(controller: Controller):
     key = accesskeys.create(controller, "ci", Role.OPERATOR)
     request = Request(key, Labels(key.id), "token", b"1")
     accesskeys.disable(controller, "ci")
@@ -178,7 +178,7 @@ def test_an_instance_that_left_the_scope_meanwhile_is_refused(controller: Contro
         enter(controller, request, "t-3", web1)
 
 
-def test_a_token_is_used_once(controller: Controller, clock: Clock):
+def test_a_token_is_used_one_time(controller: Controller, clock: Clock):
     key = accesskeys.create(controller, "ci", Role.OPERATOR)
     other = accesskeys.create(controller, "other", Role.OPERATOR)
     request = Request(key, Labels(key.id, tags={"a": "b"}), "token", b"1")
@@ -196,7 +196,7 @@ def test_a_token_is_used_once(controller: Controller, clock: Clock):
     enter(controller, request, "t-6")
 
 
-def test_what_is_not_made_leaves_no_token(controller: Controller):
+def test_a_failed_request_leaves_no_token(controller: Controller):
     key = accesskeys.create(controller, "ci", Role.OPERATOR)
     request = Request(key, Labels(key.id), "token", b"1")
     with contextlib.suppress(ZeroDivisionError), controller.database.transaction() as transaction:

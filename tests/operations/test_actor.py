@@ -1,4 +1,4 @@
-"""Who acts and from where: the system says who, the environment no more than from where."""
+"""The actor of a command and its origin: the system names the actor, the environment only the origin."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def seen() -> str:
     return str(local_actor())
 
 
-def test_the_system_says_who(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_system_names_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
         monkeypatch.setenv(name, "somebody-else")
     assert seen().startswith(f"{pwd.getpwuid(os.getuid()).pw_name} (uid {os.getuid()}) from ")
@@ -37,7 +37,7 @@ def test_ssh(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("connection", ["", "\x1b[2J 1 2 3", "$(id) 1 2 3", "10.0.0.5;x 1 2 3"])
-def test_an_address_that_is_none_is_left_out(monkeypatch: pytest.MonkeyPatch, connection: str) -> None:
+def test_an_invalid_address_is_not_recorded(monkeypatch: pytest.MonkeyPatch, connection: str) -> None:
     plain = seen()
     monkeypatch.setenv("SSH_CONNECTION", connection)
     assert seen() == plain

@@ -1,4 +1,4 @@
-"""A bug that is met with one instance: its record ends and says so, the report is written, and the rest goes on."""
+"""A bug with one instance: its record ends with the reason, the report is written, and the others continue."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ NAMES = ("bad", "good1", "good2")
 
 
 class Broken(Client):
-    """A client with a bug, which is met when the record has been sent."""
+    """A client with a bug that appears after the record was sent."""
 
     async def run(self, params: Mapping[str, Any], portion: Portion = Portion.WHOLE) -> dict[str, Any]:
         raise ZeroDivisionError("in run")
@@ -40,7 +40,7 @@ class Broken(Client):
 
 @pytest.fixture
 def fleet(controller: Controller, now: Clock, isolation: Path) -> Iterator[Controller]:
-    """Three instances, each with an agent that tells the truth."""
+    """Three instances with honest agents."""
     with controller.database.transaction() as transaction:
         for name in NAMES:
             instances.register(transaction, Instance(f"i-{name}", name, f"unix:{isolation}/a.sock", controller.now()))
@@ -49,7 +49,7 @@ def fleet(controller: Controller, now: Clock, isolation: Path) -> Iterator[Contr
 
 
 def reaching(controller: Controller, isolation: Path, *, broken: bool) -> Controller:
-    """The same controller, which cannot even connect to the bad one, or has a broken client for it."""
+    """The same controller, which cannot even connect to the bad instance, or has a broken client for it."""
 
     async def connect(instance: str) -> Client:
         path = isolation / "a.sock"
@@ -67,7 +67,7 @@ def reaching(controller: Controller, isolation: Path, *, broken: bool) -> Contro
 
 
 def run(controller: Controller, listener: Listener | None = None) -> dict[str, Record]:
-    """What was written of a run on all of them."""
+    """Return the records of a run on all of them."""
     with recording.recorded(controller, RunRequest(b"true", targets=Selection(NAMES))) as invocation:
         dispatch.send_and_watch(controller, invocation, listener=listener)
     return {place.instance_name: place.record for place in recording.recall(controller, invocation.id).instances}
@@ -98,8 +98,8 @@ def test_the_same_bug_is_reported_once(fleet: Controller, isolation: Path) -> No
     assert first.id != second.id
 
 
-def test_what_a_listener_raises_is_of_no_instance(fleet: Controller) -> None:
-    """A closed pipe, for one: it ends the watching, and is told to whoever watches."""
+def test_an_exception_of_a_listener_belongs_to_no_instance(fleet: Controller) -> None:
+    """A closed pipe, for example: it ends the watch, and is raised to its caller."""
 
     class Closed(Listener):
         def output(self, instance: str, stream: object, data: bytes) -> None:
@@ -116,7 +116,9 @@ async def honest(controller: Controller) -> Client:
     return client
 
 
-def test_who_does_not_answer_about_one_record_is_not_asked_about_the_rest(controller: Controller, now: Clock) -> None:
+def test_an_agent_that_does_not_answer_for_one_record_is_not_asked_for_the_others(
+    controller: Controller, now: Clock
+) -> None:
     asked: list[str] = []
 
     def say(request: dict[str, Any]) -> list[bytes] | None:
@@ -142,8 +144,8 @@ def test_who_does_not_answer_about_one_record_is_not_asked_about_the_rest(contro
     assert len(records.unsettled(mute.database)) == 3, "they are open until their deadline"
 
 
-def test_a_bug_in_a_round_of_questions_is_told_of_its_instance(fleet: Controller, isolation: Path) -> None:
-    """Here it is an address that nobody can mean, as an older version, or a hand, may have written it."""
+def test_a_bug_while_reconciling_is_reported_for_its_instance(fleet: Controller, isolation: Path) -> None:
+    """Here it is an invalid address, which an older version or an editor may have written."""
     with fleet.database.transaction() as transaction:
         transaction.execute("UPDATE instances SET address = 'nowhere' WHERE id = 'i-bad'")
         transaction.execute("UPDATE instances SET id = ? WHERE id = 'i-good1'", [hostile.INSTANCE])

@@ -1,4 +1,4 @@
-"""The life of a saved command, and the line that each change leaves in the audit log."""
+"""The lifecycle of a saved command, and the line of each change in the audit log."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ VERSION = CommandVersion(
 )
 
 
-def trail(controller: Controller) -> list[tuple[str, str, str]]:
-    """(action, subject, detail without the id of the command), oldest first."""
+def audit_log(controller: Controller) -> list[tuple[str, str, str]]:
+    """Return (action, subject, detail without the id of the command), oldest first."""
     found = audit.entries(controller.database)
     assert all(str(entry.actor) == "ann (uid 1000) from pts/1 of desk" for entry in found)
     return [(entry.action, entry.subject, re.sub(r"(, )?c-\w{26}$", "", entry.detail)) for entry in reversed(found)]
@@ -37,44 +37,44 @@ def test_create_and_get(controller: Controller) -> None:
     for reference in ("restart", "restart@1", made.id, made.id[:10]):
         assert commands.get(controller, reference) == made
     assert list(commands.listing(controller)) == [replace(made, version=replace(made.version, content=b""))]
-    assert trail(controller) == [("command.create", "restart", "")]
+    assert audit_log(controller) == [("command.create", "restart", "")]
 
 
 @pytest.mark.parametrize("reference", ["other", "restart@2", "c-", "c-zzzz"])
-def test_what_is_not_there(controller: Controller, reference: str) -> None:
+def test_an_unknown_command(controller: Controller, reference: str) -> None:
     commands.create(controller, "restart", VERSION)
     with pytest.raises(NotFound):
         commands.get(controller, reference)
 
 
 @pytest.mark.parametrize("reference", ["restart@", "restart@0", "restart@x", "restart@-1", "restart@٣"])
-def test_what_is_no_version(controller: Controller, reference: str) -> None:
+def test_an_unknown_version(controller: Controller, reference: str) -> None:
     commands.create(controller, "restart", VERSION)
     with pytest.raises(InvalidParameter) as refused:
         commands.get(controller, reference)
     assert refused.value.code == "InvalidVersion"
 
 
-def test_a_prefix_that_names_two(controller: Controller) -> None:
+def test_an_ambiguous_prefix(controller: Controller) -> None:
     made = commands.create(controller, "one", VERSION)
     commands.create(controller, "two", VERSION)
     with pytest.raises(NotFound, match="more than one"):
         commands.get(controller, made.id[:8])
 
 
-def test_a_name_is_used_once_and_free_again(controller: Controller) -> None:
+def test_a_name_is_unique_and_free_after_a_delete(controller: Controller) -> None:
     commands.create(controller, "café", VERSION)
     with pytest.raises(Conflict) as refused:
         commands.create(controller, "cafe\u0301", VERSION)
     assert refused.value.code == "CommandNameExists"
     commands.delete(controller, ["cafe\u0301"])
     commands.create(controller, "café", VERSION)
-    assert [action for action, _, _ in trail(controller)] == ["command.create", "command.delete", "command.create"]
+    assert [action for action, _, _ in audit_log(controller)] == ["command.create", "command.delete", "command.create"]
 
 
 @pytest.mark.parametrize("other", ["\u0430dmin", "adm\u0131n", "\uff41dmin", "Admin", "admin*", "adm%", "admin'--"])
-def test_names_that_look_or_work_alike_elsewhere_are_other_names(controller: Controller, other: str) -> None:
-    """Letters of other scripts, case, wildcards and quotes of SQL: each names itself and nothing else."""
+def test_similar_names_are_different_names(controller: Controller, other: str) -> None:
+    """Letters of other scripts, case, wildcards and quotes of SQL: each name matches only itself."""
     commands.create(controller, "admin", VERSION)
     with pytest.raises(NotFound):
         commands.delete(controller, [other])
@@ -91,10 +91,10 @@ def test_modify_changes_no_version(controller: Controller) -> None:
     commands.create(controller, "other", VERSION)
     with pytest.raises(Conflict):
         commands.modify(controller, "renew", new_name="other")
-    assert trail(controller)[1] == ("command.modify", "renew", "name 'restart' to 'renew', description")
+    assert audit_log(controller)[1] == ("command.modify", "renew", "name 'restart' to 'renew', description")
 
 
-def test_clone_makes_a_version_and_leaves_the_old_ones(controller: Controller) -> None:
+def test_clone_creates_a_version_and_keeps_the_old_ones(controller: Controller) -> None:
     first = commands.create(controller, "restart", VERSION)
     second = commands.clone(controller, "restart", Changes(timeout=90))
     assert second.version.number == second.latest == 2
@@ -104,17 +104,17 @@ def test_clone_makes_a_version_and_leaves_the_old_ones(controller: Controller) -
     assert commands.get(controller, "restart@1").version == first.version
     assert commands.get(controller, "restart").version == second.version
     assert [each.version.number for each in commands.versions(controller, "restart")] == [2, 1]
-    assert trail(controller)[1] == ("command.clone", "restart", "version 2 from version 1")
+    assert audit_log(controller)[1] == ("command.clone", "restart", "version 2 from version 1")
 
 
-def test_clone_of_everything(controller: Controller) -> None:
+def test_clone_of_all_settings(controller: Controller) -> None:
     commands.create(controller, "restart", replace(VERSION, working_dir="/srv"))
     changes = Changes(b"dir", CommandType.BAT, "", 5, parameters_enabled=False)
     made = commands.clone(controller, "restart", changes)
     assert made.version == CommandVersion(b"dir", CommandType.BAT, None, 5, number=2, created=controller.now())
 
 
-def test_clone_keeps_what_was_stated_of_the_keys(controller: Controller) -> None:
+def test_clone_keeps_the_definitions_of_the_keys(controller: Controller) -> None:
     commands.create(
         controller,
         "restart",
@@ -134,23 +134,23 @@ def test_clone_under_a_new_name_is_a_new_command(controller: Controller) -> None
     assert commands.get(controller, "restart").latest == 2
 
 
-def test_a_clone_with_a_description_gives_it_to_all_versions(controller: Controller) -> None:
+def test_the_description_of_a_clone_is_that_of_all_versions(controller: Controller) -> None:
     commands.create(controller, "restart", VERSION, "old")
     commands.clone(controller, "restart", Changes(timeout=90), description="new")
     assert [(each.version.number, each.description) for each in commands.versions(controller, "restart")] == [
         (2, "new"), (1, "new"),
     ]  # fmt: skip
-    with pytest.raises(InvalidParameter):  # and then it is not described anew either
+    with pytest.raises(InvalidParameter):  # the description is unchanged, so it is not a change either
         commands.clone(controller, "restart", Changes(), description="newer")
     assert commands.get(controller, "restart").description == "new"
 
 
-def test_a_clone_that_changes_nothing_is_refused(controller: Controller) -> None:
+def test_a_clone_without_a_change_is_refused(controller: Controller) -> None:
     commands.create(controller, "restart", VERSION)
     with pytest.raises(InvalidParameter) as refused:
         commands.clone(controller, "restart", Changes(timeout=30))
     assert refused.value.code == "NothingChanged"
-    assert len(trail(controller)) == 1
+    assert len(audit_log(controller)) == 1
 
 
 def test_rollback_is_a_new_version_with_the_old_content(controller: Controller) -> None:
@@ -161,7 +161,7 @@ def test_rollback_is_a_new_version_with_the_old_content(controller: Controller) 
     assert (made.version.content, made.version.timeout) == (VERSION.content, 30)
     with pytest.raises(InvalidParameter, match="the same as version 3"):
         commands.rollback(controller, "restart", 3)
-    assert trail(controller)[2] == ("command.rollback", "restart", "version 3 from version 1")
+    assert audit_log(controller)[2] == ("command.rollback", "restart", "version 3 from version 1")
 
 
 def test_delete_is_all_or_none(controller: Controller) -> None:
@@ -173,7 +173,7 @@ def test_delete_is_all_or_none(controller: Controller) -> None:
     deleted = commands.delete(controller, ["one", "two", "one"])
     assert [each.name for each in deleted] == ["one", "two"]
     assert list(commands.listing(controller)) == []
-    assert [line[:2] for line in trail(controller)[2:]] == [("command.delete", "one"), ("command.delete", "two")]
+    assert [line[:2] for line in audit_log(controller)[2:]] == [("command.delete", "one"), ("command.delete", "two")]
 
 
 def test_the_quota_of_commands(controller: Controller) -> None:
@@ -184,7 +184,7 @@ def test_the_quota_of_commands(controller: Controller) -> None:
     with pytest.raises(QuotaExceeded) as refused:
         commands.create(controller, "three", VERSION)
     assert refused.value.code == "CommandCountExceedQuota"
-    commands.clone(controller, "one", Changes(timeout=9))  # a version is no command
+    commands.clone(controller, "one", Changes(timeout=9))  # a version does not count as a command
     with pytest.raises(QuotaExceeded):
         commands.clone(controller, "one", Changes(), "three")
     commands.delete(controller, ["two"])
@@ -200,11 +200,11 @@ def test_the_audit_log_is_not_changed(controller: Controller) -> None:
     ):
         with pytest.raises(sqlite3.IntegrityError), controller.database.transaction() as transaction:
             transaction.execute(statement)
-    assert len(trail(controller)) == 1
+    assert len(audit_log(controller)) == 1
 
 
-def test_nothing_but_the_store_of_the_audit_log_names_its_table() -> None:
-    """Append is all that the code can do to it: nowhere else is there SQL on it, and there no UPDATE or DELETE."""
+def test_only_the_store_of_the_audit_log_names_its_table() -> None:
+    """The code can only append to it: no other file has SQL on it, and that file has no UPDATE or DELETE."""
     package = Path(commands.__file__).parents[1]
     for path in package.rglob("*.py"):
         text = path.read_text(encoding="utf-8")

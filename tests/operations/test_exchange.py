@@ -1,4 +1,4 @@
-"""Commands leave one home and arrive in another with all that they are."""
+"""Export and import: commands reach another home with everything."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def other(tmp_path: Path, controller: Controller) -> Iterator[Controller]:
 
 @pytest.fixture
 def document(controller: Controller) -> dict[str, Any]:
-    """Two commands, one of them with three versions that have everything a version can have."""
+    """Two commands, one with three versions that have every property of a version."""
     commands.create(
         controller,
         "restart",
@@ -68,7 +68,7 @@ def test_the_same_versions_arrive(controller: Controller, other: Controller, doc
     assert {entry.action for entry in audit.entries(other.database)} == {"command.import"}
 
 
-def test_some_or_all(controller: Controller, document: dict[str, Any]) -> None:
+def test_some_or_all_commands(controller: Controller, document: dict[str, Any]) -> None:
     chosen = exchange.export(controller, ["uptime", "uptime"])
     assert [each["Name"] for each in chosen["Commands"]] == ["uptime"]
     with pytest.raises(NotFound):
@@ -90,14 +90,14 @@ def test_a_taken_name(controller: Controller, document: dict[str, Any]) -> None:
     assert [each.command and each.command.name for each in renamed] == ["restart-3", "uptime-3"]
 
 
-def test_a_long_name_makes_room_for_its_number(controller: Controller) -> None:
+def test_a_long_name_is_shortened_for_its_number(controller: Controller) -> None:
     commands.create(controller, "x" * 128, CommandVersion(b"true"))
     (imported,) = exchange.import_text(controller, json.dumps(exchange.export(controller, [])), Clash.RENAME)
     assert imported.command is not None
     assert imported.command.name == "x" * 126 + "-2"
 
 
-def test_the_quota_holds_for_what_is_imported(other: Controller, document: dict[str, Any]) -> None:
+def test_the_quota_applies_to_imports(other: Controller, document: dict[str, Any]) -> None:
     with other.database.transaction() as transaction:
         store.set_limit(transaction, 1)
     with pytest.raises(QuotaExceeded):
@@ -108,7 +108,7 @@ def test_the_quota_holds_for_what_is_imported(other: Controller, document: dict[
 @pytest.mark.parametrize(
     "text", ["", "[]", "null", "{}", '{"Format": "other"}', '{"Format": "assist-commands"}', "[" * 100_000]
 )
-def test_what_is_no_document(other: Controller, text: str) -> None:
+def test_an_invalid_document(other: Controller, text: str) -> None:
     with pytest.raises(InvalidParameter) as refused:
         exchange.import_text(other, text)
     assert refused.value.code == "InvalidDocument"

@@ -1,4 +1,4 @@
-"""Work on many at once is bounded, and its results stand in the order of the items."""
+"""Concurrent work is bounded, and its results are in the order of the items."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from assist_cli.operations.fleet import concurrency
 
 
-def test_results_stand_in_the_order_of_the_items_and_few_are_at_work() -> None:
+def test_results_are_in_the_order_of_the_items_and_concurrency_is_bounded() -> None:
     busy = most = 0
 
     async def work(item: int) -> int:

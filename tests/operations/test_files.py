@@ -1,4 +1,4 @@
-"""A file reaches a final state as a script does, that state is true, and it is written once (docs/rules.md)."""
+"""A file reaches a final state, which is true, and is written at most once (docs/rules.md)."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ RUNNING, STOPPING, STOPPED, FINISHED, FAILED = InvocationStatus
 
 @pytest.fixture
 def path(isolation: Path) -> Path:
-    """Where the file will be."""
+    """The destination of the file."""
     return isolation / "target" / "app.conf"
 
 
@@ -47,7 +47,7 @@ def request(path: Path, **settings: object) -> SendRequest:
 
 
 def deliver(controller: Controller, invocation: Invocation) -> None:
-    """What a sender does, that is killed before it can write down what the agent answers."""
+    """Act as a sender that is killed before it can store the answer of the agent."""
 
     async def ask() -> None:
         (place,) = invocation.instances
@@ -58,7 +58,7 @@ def deliver(controller: Controller, invocation: Invocation) -> None:
     asyncio.run(ask())
 
 
-def test_it_is_finished_when_it_is_there(controller: Controller, now: Clock, path: Path) -> None:
+def test_it_is_finished_when_the_file_is_there(controller: Controller, now: Clock, path: Path) -> None:
     with files.recorded(controller, request(path)) as invocation:
         dispatch.send_and_watch(controller, invocation, listener=None)
     found = recording.recall(controller, invocation.id)
@@ -73,7 +73,7 @@ def test_it_is_finished_when_it_is_there(controller: Controller, now: Clock, pat
 
 
 def test_a_second_delivery_writes_nothing(controller: Controller, now: Clock, path: Path) -> None:
-    """It comes back with the outcome of the first, whatever has become of the file since."""
+    """It gets the outcome of the first, even if the file has changed since."""
     with files.recorded(controller, request(path, overwrite=True)) as invocation:
         deliver(controller, invocation)
         path.write_bytes(b"changed since")
@@ -82,7 +82,7 @@ def test_a_second_delivery_writes_nothing(controller: Controller, now: Clock, pa
     assert path.read_bytes() == b"changed since"
 
 
-def test_what_a_killed_sender_delivered_is_told_by_a_look(controller: Controller, now: Clock, path: Path) -> None:
+def test_a_delivery_of_a_killed_sender_is_reconciled(controller: Controller, now: Clock, path: Path) -> None:
     with files.recorded(controller, request(path)) as invocation:
         deliver(controller, invocation)
         assert look(controller, invocation).status is RUNNING  # its sender lives
@@ -90,7 +90,7 @@ def test_what_a_killed_sender_delivered_is_told_by_a_look(controller: Controller
     assert (record.status, record.error_code) == (FINISHED, "")
 
 
-def test_a_refusal_is_told_too(controller: Controller, now: Clock, path: Path) -> None:
+def test_a_refusal_is_reconciled_too(controller: Controller, now: Clock, path: Path) -> None:
     with files.recorded(controller, request(path, owner="nobody-of-that-name")) as invocation:
         deliver(controller, invocation)
     assert files.listing(controller, limit=1)[0].status is InvokeStatus.FAILED
@@ -100,7 +100,7 @@ def test_a_refusal_is_told_too(controller: Controller, now: Clock, path: Path) -
     assert not path.parent.exists()
 
 
-def test_one_whose_sender_died_before_sending_is_closed_and_never_sent(
+def test_a_file_whose_sender_died_before_sending_is_closed_and_never_sent(
     controller: Controller, now: Clock, path: Path
 ) -> None:
     with files.recorded(controller, request(path)) as invocation:
@@ -112,7 +112,7 @@ def test_one_whose_sender_died_before_sending_is_closed_and_never_sent(
     assert not path.exists()
 
 
-def test_one_that_was_to_be_sent_and_did_not_arrive(controller: Controller, now: Clock, path: Path) -> None:
+def test_a_file_that_was_lost_on_its_way(controller: Controller, now: Clock, path: Path) -> None:
     with files.recorded(controller, request(path)) as invocation:
         mark_sent(controller, invocation)
     assert look(controller, invocation).status is RUNNING  # its bytes may be under way
@@ -120,7 +120,7 @@ def test_one_that_was_to_be_sent_and_did_not_arrive(controller: Controller, now:
     assert look(controller, invocation).error_code == "DeliveryTimeout"
 
 
-def test_one_that_cannot_be_asked_is_open_until_its_deadline_and_corrected_when_it_is_heard(
+def test_an_unreachable_file_is_open_until_its_deadline_and_corrected_when_the_agent_answers(
     controller: Controller, now: Clock, path: Path
 ) -> None:
     with files.recorded(controller, request(path)) as invocation:
@@ -135,7 +135,7 @@ def test_one_that_cannot_be_asked_is_open_until_its_deadline_and_corrected_when_
     assert (record.status, record.error_code) == (FINISHED, "")
 
 
-def test_an_agent_that_cannot_be_reached_is_an_outcome(controller: Controller, now: Clock, path: Path) -> None:
+def test_an_unreachable_agent_is_an_outcome(controller: Controller, now: Clock, path: Path) -> None:
     with files.recorded(controller, request(path)) as first:
         dispatch.send(controller, first)
     with unreachable(controller), files.recorded(controller, request(path)) as invocation:
@@ -144,7 +144,7 @@ def test_an_agent_that_cannot_be_reached_is_an_outcome(controller: Controller, n
     assert (record.status, record.error_code, record.sent) == (FAILED, "ClientNotRunning", None)
 
 
-def test_what_is_stopped_before_it_is_sent_is_never_sent(controller: Controller, now: Clock, path: Path) -> None:
+def test_a_file_stopped_before_sending_is_never_sent(controller: Controller, now: Clock, path: Path) -> None:
     with files.recorded(controller, request(path)) as invocation:
         assert stop.stop(controller, invocation.id).status is InvokeStatus.STOPPED
         dispatch.send_and_watch(controller, invocation, listener=None)
@@ -152,7 +152,7 @@ def test_what_is_stopped_before_it_is_sent_is_never_sent(controller: Controller,
     assert not path.exists()
 
 
-def test_a_stop_that_comes_too_late_finds_it_there(controller: Controller, now: Clock, path: Path) -> None:
+def test_a_stop_after_the_write_reports_the_file(controller: Controller, now: Clock, path: Path) -> None:
     with files.recorded(controller, request(path)) as invocation:
         deliver(controller, invocation)
     stopped = stop.stop(controller, invocation.id)
@@ -160,12 +160,12 @@ def test_a_stop_that_comes_too_late_finds_it_there(controller: Controller, now: 
     assert path.read_bytes() == CONTENT
 
 
-def test_whoever_waits_no_longer_does_not_keep_it_from_arriving(controller: Controller, now: Clock, path: Path) -> None:
+def test_a_file_arrives_after_the_caller_stopped_waiting(controller: Controller, now: Clock, path: Path) -> None:
     for number in itertools.count():
         assert number < TRIES, "it was never caught in time"
         with files.recorded(controller, request(path, name=str(number))) as invocation, frozen(controller, invocation):
             try:
-                dispatch.send_and_watch(controller, invocation, listener=None, patience=3.0)
+                dispatch.send_and_watch(controller, invocation, listener=None, patience=1.0)
             except GaveUpWaiting:
                 break
     dispatch.watch(controller, recording.recall(controller, invocation.id), listener=None)
@@ -175,13 +175,13 @@ def test_whoever_waits_no_longer_does_not_keep_it_from_arriving(controller: Cont
 
 @contextlib.contextmanager
 def frozen(controller: Controller, invocation: Invocation) -> Iterator[None]:
-    """The process that writes a file stands still as soon as it is seen, if it is seen in time, until the end."""
+    """Suspend the process that writes a file as soon as it is seen, if it is seen in time, until the end."""
     noted = controller.home.agent / "spool" / record_of(invocation).id / "shim.pid"
     over, stopped = threading.Event(), []
 
     def watch() -> None:
         while not over.is_set() and not stopped:
-            with contextlib.suppress(OSError, ValueError):  # it is not there yet, or gone already
+            with contextlib.suppress(OSError, ValueError):  # it has not started, or has ended
                 pid = json.loads(noted.read_text())[0]
                 os.kill(pid, signal.SIGSTOP)
                 stopped.append(pid)

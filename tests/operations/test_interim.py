@@ -1,4 +1,4 @@
-"""What a record that runs has printed so far, for whoever looks, from whichever process."""
+"""Interim output of a running record, for any reader in any process."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ GUARD = 30.0
 
 @pytest.fixture
 def gate(isolation: Path) -> Path:
-    """A pipe that scripts wait for."""
+    """A FIFO that scripts wait for."""
     path = isolation / "gate"
     os.mkfifo(path)
     return path
 
 
 def start(controller: Controller, script: str, **parameters: Secret) -> Invocation:
-    """An invocation that its agent has, whose sender has left."""
+    """An invocation that its agent has, whose sender has ended."""
     with recording.recorded(controller, RunRequest(script.encode(), parameters=parameters or None)) as invocation:
         dispatch.send(controller, invocation)
     return invocation
@@ -46,7 +46,7 @@ def start(controller: Controller, script: str, **parameters: Secret) -> Invocati
 def look_until(
     controller: Controller, now: Clock, invocation: Invocation, text: bytes, *, final: bool = False
 ) -> Record:
-    """Look until an output has a ``text``, and where ``final`` says so until it has ended, too."""
+    """Query until an output contains ``text``, and with ``final`` until it has ended too."""
     end = time.monotonic() + GUARD
     while True:
         now.forward(controller.timeouts.view.interim_pause)
@@ -54,10 +54,12 @@ def look_until(
         if record.output is not None and text in record.output.data and record.status.is_final >= final:
             return record
         assert time.monotonic() < end, "it did not come"
-        time.sleep(0.02)  # a look is what is tested; nothing tells when the next one would be worth it
+        time.sleep(0.02)  # the query itself is the subject; no event tells when to repeat it
 
 
-def test_it_is_seen_while_it_runs_masked_and_in_no_index(controller: Controller, now: Clock, gate: Path) -> None:
+def test_it_is_shown_while_the_script_runs_masked_and_not_indexed(
+    controller: Controller, now: Clock, gate: Path
+) -> None:
     script = f"echo begun $ASSIST_PARAM_KEY >&2; cat {gate}; echo end"
     invocation = start(controller, script, key=Secret("hunter2"))
     record = look_until(controller, now, invocation, b"begun")
@@ -73,9 +75,7 @@ def test_it_is_seen_while_it_runs_masked_and_in_no_index(controller: Controller,
     assert controller.database.query("SELECT * FROM interim") == []
 
 
-def test_an_agent_is_asked_no_more_often_than_every_three_seconds(
-    controller: Controller, now: Clock, gate: Path
-) -> None:
+def test_an_agent_is_asked_at_most_every_three_seconds(controller: Controller, now: Clock, gate: Path) -> None:
     invocation = start(controller, f"echo one; cat {gate}; echo two; cat {gate}")
     look_until(controller, now, invocation, b"one")
     gate.write_bytes(b"passed\n")
@@ -88,7 +88,7 @@ def test_an_agent_is_asked_no_more_often_than_every_three_seconds(
     gate.write_bytes(b"")
 
 
-def test_an_agent_that_does_not_answer_holds_up_nobody(controller: Controller, now: Clock, gate: Path) -> None:
+def test_a_silent_agent_delays_nobody(controller: Controller, now: Clock, gate: Path) -> None:
     invocation = start(controller, f"echo one; cat {gate}")
     record = look_until(controller, now, invocation, b"one")
     agent = processes.listener(controller.home.agent / "agentd.sock")
@@ -115,7 +115,7 @@ def test_an_agent_that_does_not_answer_holds_up_nobody(controller: Controller, n
     gate.write_bytes(b"")
 
 
-def test_of_a_long_output_both_ends_are_shown(controller: Controller, now: Clock, gate: Path) -> None:
+def test_both_ends_of_a_long_output_are_shown(controller: Controller, now: Clock, gate: Path) -> None:
     invocation = start(controller, f"seq 1 400000; cat {gate}")
     record = look_until(controller, now, invocation, b"\n400000\n")
     assert record.output is not None
@@ -128,9 +128,7 @@ def test_of_a_long_output_both_ends_are_shown(controller: Controller, now: Clock
     gate.write_bytes(b"")
 
 
-def test_when_it_started_is_asked_for_alone_where_no_output_is_wanted(
-    controller: Controller, now: Clock, gate: Path
-) -> None:
+def test_only_the_start_is_asked_for_without_output(controller: Controller, now: Clock, gate: Path) -> None:
     invocation = start(controller, f"echo one; cat {gate}")
     end = time.monotonic() + GUARD
     while (record := record_of(history.show(controller, invocation.id, output=False))).started is None:

@@ -1,4 +1,4 @@
-"""Saved commands and scripts with parameters on a real agent, and what the history keeps of them."""
+"""Saved commands and scripts with parameters on a real agent, and their records in the history."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ CANARY = "canary 'n' $(bird)"
 
 
 def run(controller: Controller, request: RunRequest | InvokeRequest) -> Invocation:
-    """The invocation at its end, as the history has it."""
+    """Return the ended invocation, from the history."""
     with recording.recorded(controller, request) as invocation:
         dispatch.send_and_watch(controller, invocation, listener=None)
     return history.show(controller, invocation.id, output=True)
@@ -77,7 +77,7 @@ def test_built_in_parameters(controller: Controller) -> None:
     assert printed(ended).split() == ["local", place.instance_id, ended.id, ended.command_id, "local"]
 
 
-def test_a_script_with_parameters_that_are_off_keeps_its_braces(controller: Controller) -> None:
+def test_a_script_with_disabled_parameters_keeps_its_braces(controller: Controller) -> None:
     assert (
         printed(run(controller, RunRequest(b"echo '{{.Names}} {{x}} {{ACS::Nothing}}'")))
         == "{{.Names}} {{x}} {{ACS::Nothing}}\n"
@@ -97,7 +97,7 @@ def test_a_version_is_pinned_and_settings_are_overridden(controller: Controller,
     assert (ended.command_version, ended.timeout, ended.working_dir) == (1, 9, folder)
 
 
-def test_the_history_of_a_deleted_command_is_whole(controller: Controller) -> None:
+def test_the_history_of_a_deleted_command_is_complete(controller: Controller) -> None:
     commands.create(controller, "echo", ECHO)
     before = run(controller, InvokeRequest(commands.get(controller, "echo@1"), {"word": "w"}))
     commands.clone(controller, "echo", Changes(content=b"echo other"))
@@ -121,8 +121,8 @@ def test_a_command_in_use_is_not_deleted(controller: Controller) -> None:
     assert actions == ["command.delete", "invocation.stop", "invocation.invoke", "command.create"]
 
 
-def test_a_command_is_deleted_when_its_agent_knows_that_it_is_over(controller: Controller) -> None:
-    """Though nobody has looked at what was detached since."""
+def test_a_command_is_deleted_if_its_agent_knows_the_end_of_its_run(controller: Controller) -> None:
+    """Even if nobody has reconciled the detached invocation since."""
     commands.create(controller, "quick", CommandVersion(b"true"))
     with recording.recorded(controller, InvokeRequest(commands.get(controller, "quick"))) as invocation:
         dispatch.send(controller, invocation)
@@ -145,7 +145,7 @@ def test_a_command_is_deleted_when_its_agent_knows_that_it_is_over(controller: C
         (replace(ECHO, content=b"{{word}}" * 600), {"word": "w" * 500}, "RenderedScriptExceedLimit"),
     ],
 )
-def test_what_is_refused_is_not_written(
+def test_a_refused_invocation_is_not_written(
     controller: Controller, version: CommandVersion, given: Mapping[str, Value], code: str
 ) -> None:
     commands.create(controller, "refused", version)
@@ -165,7 +165,7 @@ def test_a_script_and_its_parameters_exactly_at_the_limit(controller: Controller
         run(controller, RunRequest(b": ", parameters={"k": value + "v"}))
 
 
-def test_missing_parameters_are_told_before(controller: Controller) -> None:
+def test_missing_parameters_are_reported_before_the_run(controller: Controller) -> None:
     commands.create(controller, "echo", ECHO)
     assert plans.missing(InvokeRequest(commands.get(controller, "echo"))) == (Definition("word"),)
     assert plans.missing(InvokeRequest(commands.get(controller, "echo"), {"Word": "x"})) == ()
@@ -173,8 +173,8 @@ def test_missing_parameters_are_told_before(controller: Controller) -> None:
     assert plans.missing(InvokeRequest(commands.get(controller, "off"))) == ()
 
 
-def test_a_secret_reaches_the_script_and_nothing_else(controller: Controller) -> None:
-    """As a word, as a variable, split over two writes, and where the shell repeats it in its own spelling."""
+def test_a_secret_reaches_only_the_script(controller: Controller) -> None:
+    """In a word, in a variable, split over two writes, and where the shell repeats it in its own quoting."""
     script = (
         b'set -x; [ {{token|sh}} = "$ASSIST_PARAM_TOKEN" ] && echo equal; { set +x; } 2>&-\n'
         b"printf '%.6s' \"$ASSIST_PARAM_TOKEN\"; sleep 0.2; printf '%s\\n' \"${ASSIST_PARAM_TOKEN#canary}\"\n"
@@ -204,8 +204,8 @@ def test_a_script_with_a_secret_is_not_kept(controller: Controller) -> None:
     assert nothing_was_done(controller)
 
 
-def test_names_are_words_and_never_code(controller: Controller) -> None:
-    """What a user may choose never reaches a shell but as the script itself."""
+def test_names_are_text_and_never_code(controller: Controller) -> None:
+    """Names chosen by users never reach a shell, except in the script itself."""
     hostile = "$(touch x); `touch x` 'touch\" & | > x"
     commands.create(controller, hostile, CommandVersion(b"ls -A; printf '%s' {{v|sh}}", parameters_enabled=True))
     folder = controller.home.root / "here $(touch x);'"

@@ -1,4 +1,4 @@
-"""How parameters are written on a command line."""
+"""Syntax of parameters on a command line."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_json(document: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("document", ["", "[]", '"a"', "{", '{"a": null}', '{"a": ["x"]}', "{{}", "[" * 100_000])
-def test_json_that_is_no_set_of_parameters(document: str) -> None:
+def test_json_that_is_not_a_set_of_parameters(document: str) -> None:
     with pytest.raises(InvalidParameter):
         parameters.gather(document=document)
 
@@ -36,14 +36,14 @@ def test_json_that_is_no_set_of_parameters(document: str) -> None:
 @pytest.mark.parametrize(
     ("pairs", "document"), [(["a=1", "A=2"], None), (["a=1"], '{"a": "2"}'), ([], '{"a": "1", "a": "2"}')]
 )
-def test_a_key_is_given_once(pairs: list[str], document: str | None) -> None:
+def test_a_key_is_given_one_time(pairs: list[str], document: str | None) -> None:
     with pytest.raises(InvalidParameter) as refused:
         parameters.gather(pairs, document)
     assert refused.value.code == "ParameterDuplicated"
 
 
 @pytest.mark.parametrize("pair", ["a", "=1", ""])
-def test_what_is_no_pair(pair: str) -> None:
+def test_a_word_that_is_not_a_pair(pair: str) -> None:
     with pytest.raises(InvalidParameter) as refused:
         parameters.gather([pair])
     assert refused.value.code == "InvalidParameterForm"
@@ -59,7 +59,7 @@ def test_secrets_by_reference(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
 
 @pytest.mark.parametrize("pair", ["a=canary", "canary", "a=", "a=env:CANARY_THAT_IS_NOT_SET"])
-def test_a_secret_that_is_no_reference_is_not_repeated(pair: str) -> None:
+def test_a_secret_that_is_not_a_reference_is_not_repeated(pair: str) -> None:
     with pytest.raises(InvalidParameter) as refused:
         parameters.gather(secrets=[pair])
     assert "canary" not in f"{refused.value} {refused.value.hint}"
@@ -92,7 +92,7 @@ def test_definitions(text: str, expected: Definition) -> None:
 @pytest.mark.parametrize(
     "text", ["", "a 'b", "a colour=red", "a secret=yes", "a default", "a required default=x", "a default=x default=y"]
 )
-def test_what_is_no_definition(text: str) -> None:
+def test_an_invalid_definition(text: str) -> None:
     with pytest.raises(InvalidParameter) as refused:
         parameters.definition(text)
     assert refused.value.code == "InvalidParameterDefinition"

@@ -1,4 +1,4 @@
-"""What waits for an instance that is away gets there once when it is back, or expires (docs/rules.md section 2)."""
+"""The queue: a record for an instance that is away is delivered one time when it is back, or expires."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ QUICK = Timeouts(
 @pytest.fixture
 def world(home: Path) -> Iterator[World]:
     with world_of(home, START, size=2) as made:
-        made.hurry(QUICK)
+        made.use_timeouts(QUICK)
         yield made
 
 
 async def run(world: World, *, on: tuple[str, ...] = ("n1",), wait: timedelta = DAY) -> str:
-    """A person runs something that may wait, and follows it until only waiting ones are left."""
+    """Run something with a queue, and follow it until only queued records are left, as a person does."""
     request = RunRequest(b"true", targets=Selection(on))
     with recording.recorded(world.controller, request, wait=wait) as invocation:
         await dispatch.carry(world.controller, invocation, BatchWriter(world.controller))
@@ -65,7 +65,7 @@ def is_closed(world: World, invocation_id: str) -> bool:
     return record(world, invocation_id).status.is_final
 
 
-def test_it_waits_and_is_delivered_once_when_its_instance_is_back(world: World) -> None:
+def test_a_queued_record_is_delivered_one_time_when_its_instance_is_back(world: World) -> None:
     async def story() -> None:
         made = await run(world)
         waits = record(world, made)
@@ -86,7 +86,7 @@ def test_it_waits_and_is_delivered_once_when_its_instance_is_back(world: World) 
     asyncio.run(story())
 
 
-def test_an_instance_that_was_heard_of_is_tried_before_its_time(world: World) -> None:
+def test_an_instance_that_answers_again_is_retried_early(world: World) -> None:
     async def story() -> None:
         made = await run(world)
         async with delivering(world), world.agents():
@@ -100,7 +100,7 @@ def test_an_instance_that_was_heard_of_is_tried_before_its_time(world: World) ->
     asyncio.run(story())
 
 
-def test_what_expires_never_runs_whoever_looks(world: World) -> None:
+def test_an_expired_record_never_runs(world: World) -> None:
     async def story() -> None:
         first, second = await run(world), await run(world)
         world.skip(DAY.total_seconds() + 1)
@@ -135,7 +135,7 @@ def test_the_sender_and_the_server_may_die_at_any_time(world: World) -> None:
     asyncio.run(story())
 
 
-def test_another_agent_under_the_same_id_never_gets_it(world: World) -> None:
+def test_a_reinstalled_agent_of_the_same_id_never_gets_it(world: World) -> None:
     async def story() -> None:
         instance_id = next(iter(world.sockets))
         world.controller.note_contact(instance_id, "linux", "a-journal-before")
@@ -152,7 +152,7 @@ def test_another_agent_under_the_same_id_never_gets_it(world: World) -> None:
     asyncio.run(story())
 
 
-def test_so_many_may_wait_for_one_instance_and_no_more(world: World) -> None:
+def test_the_queue_of_an_instance_has_a_limit(world: World) -> None:
     async def story() -> None:
         for _ in range(MOST_QUEUED):
             await run(world)
@@ -164,7 +164,7 @@ def test_so_many_may_wait_for_one_instance_and_no_more(world: World) -> None:
     asyncio.run(story())
 
 
-def test_what_waits_can_be_stopped(world: World) -> None:
+def test_a_queued_record_can_be_stopped(world: World) -> None:
     async def story() -> None:
         made = await run(world)
         stop.begin(world.controller, made)

@@ -1,4 +1,4 @@
-"""Fifty processes that create a command at once, with room for some of them."""
+"""Fifty concurrent processes create a command each, with room for some of them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PROCESSES = 50
 LIMIT = 40
 BEFORE = 20
 
-# Forks the processes, lets all of them go at once, and prints how each of them ended.
+# Forks the processes, starts all of them together, and prints how each ended.
 RACE = """
 import os, sys
 from assist_cli.errors import AssistError

@@ -1,4 +1,4 @@
-"""What is used of each limit, the one that can be set, and looking back in the audit log."""
+"""Use of each limit, the limit that can be set, and reading the audit log."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def test_every_limit_is_shown(controller: Controller) -> None:
     assert used(controller) == {"commands": 0}
 
 
-def test_use_is_the_number_of_commands_and_else_the_largest(controller: Controller) -> None:
+def test_use_is_the_number_of_commands_or_the_largest_value(controller: Controller) -> None:
     commands.create(controller, "a", CommandVersion(b"x" * 300, working_dir="/srv"), "é" * 9)
     commands.create(
         controller,
@@ -51,14 +51,14 @@ def test_the_number_of_commands_is_set(controller: Controller) -> None:
 
 
 @pytest.mark.parametrize(("name", "value"), [("script", 1), ("", 1), ("commands", 0), ("commands", 10**9)])
-def test_what_cannot_be_set(controller: Controller, name: str, value: int) -> None:
+def test_limits_that_cannot_be_set(controller: Controller, name: str, value: int) -> None:
     with pytest.raises(InvalidParameter) as refused:
         quotas.set_limit(controller, name, value)
     assert refused.value.code == "InvalidQuota"
     assert audit.entries(controller, since=None, limit=None) == []
 
 
-def test_looking_back(controller: Controller, clock: Clock) -> None:
+def test_reading_the_audit_log(controller: Controller, clock: Clock) -> None:
     for number in range(3):
         commands.create(controller, f"c{number}", CommandVersion(b"true"))
         clock.forward(60)

@@ -1,4 +1,4 @@
-"""Every record reaches a final state, whoever was killed, and that state is true (docs/rules.md sections 2 and 8)."""
+"""Every record reaches a final state after any kill, and that state is true (docs/rules.md sections 2 and 8)."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ RUNNING, STOPPING, STOPPED, FINISHED, FAILED = InvocationStatus
 
 
 class Recovery(Listener):
-    """A listener that keeps what comes."""
+    """A listener that keeps all output."""
 
     def __init__(self) -> None:
         self.streams = dict.fromkeys(Stream, b"")
@@ -62,7 +62,7 @@ def fifo(isolation: Path) -> Path:
 
 
 def start(controller: Controller, script: str) -> Invocation:
-    """An invocation whose agent has it, and whose sender has left."""
+    """An invocation that its agent has, whose sender has ended."""
     with recording.recorded(controller, RunRequest(script.encode(), timeout=TIMEOUT)) as invocation:
         dispatch.send(controller, invocation)
     return invocation
@@ -72,7 +72,7 @@ def look_until_it_ended(controller: Controller, invocation: Invocation) -> Recor
     end = time.monotonic() + GUARD
     while not (record := look(controller, invocation)).status.is_final:
         assert time.monotonic() < end, "it did not end"
-        time.sleep(0.02)  # a look is what is tested; nothing tells when the next one would be worth it
+        time.sleep(0.02)  # reconciling is the subject; no event tells when to repeat it
     return record
 
 
@@ -88,7 +88,7 @@ def kill_agent(controller: Controller) -> None:
     os.kill(pid, signal.SIGKILL)
 
 
-def test_what_nobody_watched_is_fetched_by_a_look(controller: Controller, now: Clock) -> None:
+def test_an_unwatched_record_is_reconciled(controller: Controller, now: Clock) -> None:
     record = look_until_it_ended(controller, start(controller, "echo out; echo err >&2; exit 3"))
     assert (record.status, record.exit_code, record.error_code) == (FINISHED, 3, "ExitCodeNonzero")
     assert record.output is not None
@@ -98,7 +98,7 @@ def test_what_nobody_watched_is_fetched_by_a_look(controller: Controller, now: C
     assert record.finished is not None
 
 
-def test_the_list_fetches_it_too(controller: Controller, now: Clock, fifo: Path) -> None:
+def test_the_list_reconciles_it_too(controller: Controller, now: Clock, fifo: Path) -> None:
     start(controller, f"cat {fifo}")
     now.forward(1)
     ended = start(controller, "true")
@@ -112,7 +112,7 @@ def test_the_list_fetches_it_too(controller: Controller, now: Clock, fifo: Path)
         time.sleep(0.02)  # as above
 
 
-def test_a_killed_agent_is_asked_again_by_its_successor(controller: Controller, now: Clock, fifo: Path) -> None:
+def test_the_successor_of_a_killed_agent_is_asked(controller: Controller, now: Clock, fifo: Path) -> None:
     invocation = start(controller, f"echo before; cat {fifo}; exit 5")
     kill_agent(controller)
     assert look(controller, invocation).status is RUNNING
@@ -128,7 +128,7 @@ def test_a_second_watcher_gets_the_whole_output(controller: Controller, now: Clo
     assert record_of(recording.recall(controller, invocation.id)).status is FINISHED
 
 
-def test_long_output_stands_folded_and_is_whole_at_the_agent(controller: Controller, now: Clock) -> None:
+def test_long_output_is_stored_folded_and_is_whole_at_the_agent(controller: Controller, now: Clock) -> None:
     size = 3 * BUDGET
     invocation = start(controller, f"head -c {size} /dev/zero | tr '\\0' x")
     kept = look_until_it_ended(controller, invocation).output
@@ -149,7 +149,7 @@ def test_a_record_whose_sender_died_before_sending_is_closed_and_never_sent(
     assert not sign.exists()
 
 
-def test_what_waits_for_its_wave_has_its_time_from_when_it_is_sent(controller: Controller, now: Clock) -> None:
+def test_the_deadline_of_a_record_in_a_later_wave_counts_from_its_delivery(controller: Controller, now: Clock) -> None:
     with recording.recorded(controller, RunRequest(b"echo sent", timeout=1)) as invocation:
         now.forward(1000)
         assert look(controller, invocation).status is RUNNING, "its sender is at work"
@@ -158,7 +158,7 @@ def test_what_waits_for_its_wave_has_its_time_from_when_it_is_sent(controller: C
     assert (record.status, record.exit_code) == (FINISHED, 0)
 
 
-def test_who_follows_what_waits_for_its_wave_goes_on_when_it_is_sent(controller: Controller, now: Clock) -> None:
+def test_a_follower_of_a_later_wave_continues_when_it_is_sent(controller: Controller, now: Clock) -> None:
     with recording.recorded(controller, RunRequest(b"sleep 1; echo sent", timeout=5)) as invocation:
         waiting = recording.recall(controller, invocation.id)
         now.forward(1000)
@@ -167,7 +167,7 @@ def test_who_follows_what_waits_for_its_wave_goes_on_when_it_is_sent(controller:
             with connection_to(controller, record_of(waiting).instance_id) as connection:
                 worker = RecordWorker(controller, BatchWriter(controller), connection, record_of(waiting))
                 following = asyncio.ensure_future(worker.watch())
-                await asyncio.sleep(1)  # it looks again meanwhile, as nothing tells it when the record is sent
+                await asyncio.sleep(1)  # it polls meanwhile, as no event tells it when the record is sent
                 assert not following.done()
                 await asyncio.to_thread(send_elsewhere, controller, invocation)
                 return await following
@@ -178,12 +178,12 @@ def test_who_follows_what_waits_for_its_wave_goes_on_when_it_is_sent(controller:
 
 
 def send_elsewhere(controller: Controller, invocation: Invocation) -> None:
-    """As another program does, with a connection of its own."""
+    """Send as another program does, over a connection of its own."""
     with open_database(controller.home.database) as database:
         dispatch.send(replace(controller, database=database), invocation)
 
 
-def test_what_was_to_be_sent_and_did_not_arrive(controller: Controller, now: Clock) -> None:
+def test_a_record_that_was_lost_on_its_way(controller: Controller, now: Clock) -> None:
     with recording.recorded(controller, RunRequest(b"true")) as invocation:
         mark_sent(controller, invocation)
     assert look(controller, invocation).status is RUNNING  # its bytes may be under way
@@ -192,7 +192,7 @@ def test_what_was_to_be_sent_and_did_not_arrive(controller: Controller, now: Clo
     assert (record.status, record.error_code) == (FAILED, "DeliveryTimeout")
 
 
-def test_one_that_cannot_be_asked_is_open_until_its_deadline_and_corrected_when_it_is_heard(
+def test_an_unreachable_record_is_open_until_its_deadline_and_corrected_when_the_agent_answers(
     controller: Controller, now: Clock, fifo: Path
 ) -> None:
     invocation = start(controller, f"cat {fifo}")
@@ -214,7 +214,7 @@ def test_one_that_cannot_be_asked_is_open_until_its_deadline_and_corrected_when_
     assert (told.subject, told.detail) == (record.id, "Failed (ClientNotResponse) to Finished")
 
 
-def test_the_server_corrects_what_nobody_looks_at(controller: Controller, now: Clock) -> None:
+def test_the_server_corrects_unwatched_records(controller: Controller, now: Clock) -> None:
     invocation = start(controller, "exit 3")
     with unreachable(controller):
         now.forward(TIMEOUT + GRACE.total_seconds() + 1)
@@ -229,14 +229,14 @@ def test_the_server_corrects_what_nobody_looks_at(controller: Controller, now: C
     assert records.unanswered(controller.database, now.moment - timedelta(days=1)) == []
 
 
-def test_one_that_still_runs_past_its_deadline_is_closed(controller: Controller, now: Clock, fifo: Path) -> None:
+def test_a_record_that_runs_past_its_deadline_is_closed(controller: Controller, now: Clock, fifo: Path) -> None:
     invocation = start(controller, f"cat {fifo}")
     now.forward(TIMEOUT + GRACE.total_seconds() + 1)
     assert look(controller, invocation).error_code == "ClientNotResponse"
     fifo.write_bytes(b"")
 
 
-def test_looking_at_what_has_ended_starts_no_agent(controller: Controller, now: Clock) -> None:
+def test_reading_ended_records_starts_no_agent(controller: Controller, now: Clock) -> None:
     invocation = start(controller, "true")
     look_until_it_ended(controller, invocation)
     processes.stop_agent(controller.home.agent)
@@ -245,7 +245,7 @@ def test_looking_at_what_has_ended_starts_no_agent(controller: Controller, now: 
     assert processes.listener(controller.home.agent / "agentd.sock") is None
 
 
-def test_stop_ends_the_tree_and_says_so(controller: Controller, now: Clock) -> None:
+def test_stop_kills_the_tree_and_is_the_outcome(controller: Controller, now: Clock) -> None:
     invocation = start(controller, "sleep 61 & sleep 62")
     stopped = stop.stop(controller, invocation.id)
     record = record_of(stopped)
@@ -254,13 +254,13 @@ def test_stop_ends_the_tree_and_says_so(controller: Controller, now: Clock) -> N
     assert stop.stop(controller, invocation.id) == stopped
 
 
-def test_stop_comes_too_late(controller: Controller, now: Clock) -> None:
+def test_a_stop_after_the_end(controller: Controller, now: Clock) -> None:
     invocation = start(controller, "exit 4")
     look_until_it_ended(controller, invocation)
     assert record_of(stop.stop(controller, invocation.id)).exit_code == 4
 
 
-def test_what_is_stopped_before_it_is_sent_is_never_sent(controller: Controller, now: Clock, isolation: Path) -> None:
+def test_a_record_stopped_before_sending_is_never_sent(controller: Controller, now: Clock, isolation: Path) -> None:
     sign = isolation / "ran"
     with recording.recorded(controller, RunRequest(f"touch {sign}".encode())) as invocation:
         assert stop.stop(controller, invocation.id).status is InvokeStatus.STOPPED
@@ -269,7 +269,7 @@ def test_what_is_stopped_before_it_is_sent_is_never_sent(controller: Controller,
     assert not sign.exists()
 
 
-def test_what_cannot_be_reached_is_stopped_when_somebody_looks_and_it_can(
+def test_an_unreachable_record_is_stopped_when_its_agent_answers(
     controller: Controller, now: Clock, fifo: Path
 ) -> None:
     controller = replace(controller, timeouts=Timeouts(agent=AgentTimeouts(stop=0.2)))
@@ -285,7 +285,7 @@ def test_what_cannot_be_reached_is_stopped_when_somebody_looks_and_it_can(
     assert record.stopped == now.moment - timedelta(seconds=2)
 
 
-def test_what_cannot_be_reached_is_closed_by_its_deadline_though_it_was_to_be_stopped(
+def test_an_unreachable_record_with_a_stop_is_closed_at_its_deadline(
     controller: Controller, now: Clock, fifo: Path
 ) -> None:
     controller = replace(controller, timeouts=Timeouts(agent=AgentTimeouts(stop=0.2)))
@@ -298,7 +298,7 @@ def test_what_cannot_be_reached_is_closed_by_its_deadline_though_it_was_to_be_st
     fifo.write_bytes(b"")
 
 
-def test_what_had_just_ended_stays_as_it_ended(controller: Controller, now: Clock) -> None:
+def test_a_stop_just_after_the_end_keeps_the_outcome(controller: Controller, now: Clock) -> None:
     invocation = start(controller, "exit 4")
 
     async def ended() -> bool:
@@ -309,25 +309,25 @@ def test_what_had_just_ended_stays_as_it_ended(controller: Controller, now: Cloc
     end = time.monotonic() + GUARD
     while not asyncio.run(ended()):
         assert time.monotonic() < end
-        time.sleep(0.02)  # the agent is asked, and not through the history, which would know it then
+        time.sleep(0.02)  # ask the agent directly, since reading the history would reconcile it
     assert record_of(recording.recall(controller, invocation.id)).status is RUNNING
     record = record_of(stop.stop(controller, invocation.id))
     assert (record.status, record.exit_code, record.stopped) == (FINISHED, 4, None)
 
 
-def test_a_stop_whose_program_was_killed_is_brought_to_its_end_by_a_look(
-    controller: Controller, now: Clock, fifo: Path
-) -> None:
-    """Both what its agent has, and what was not sent yet."""
+def test_a_stop_of_a_killed_program_is_completed_by_reconciling(controller: Controller, now: Clock, fifo: Path) -> None:
+    """Both for a record that its agent has, and for one that was not sent yet."""
     running = start(controller, f"cat {fifo}")
     stop.begin(controller, running.id)
     assert look_until_it_ended(controller, running).status is STOPPED
     with recording.recorded(controller, RunRequest(b"true")) as unsent:
         stop.begin(controller, unsent.id)
-        assert look(controller, unsent).status is STOPPED  # though its sender lives: it sends only what is Running
+        assert look(controller, unsent).status is STOPPED  # its sender lives, but it sends only Running records
 
 
-def test_what_is_watched_is_told_again_and_left_to_its_watcher(controller: Controller, now: Clock, fifo: Path) -> None:
+def test_a_watched_record_gets_a_second_stop_and_is_left_to_its_watcher(
+    controller: Controller, now: Clock, fifo: Path
+) -> None:
     with recording.recorded(controller, RunRequest(f"cat {fifo}".encode(), timeout=TIMEOUT)) as invocation:
         dispatch.send(controller, invocation)
         stop.begin(controller, invocation.id)
@@ -336,7 +336,7 @@ def test_what_is_watched_is_told_again_and_left_to_its_watcher(controller: Contr
         assert look(controller, invocation).status is STOPPED
 
 
-def test_an_agent_that_does_not_run_is_an_outcome(controller: Controller, now: Clock) -> None:
+def test_a_stopped_agent_is_an_outcome(controller: Controller, now: Clock) -> None:
     look_until_it_ended(controller, start(controller, "true"))
     with unreachable(controller), recording.recorded(controller, RunRequest(b"true")) as invocation:
         dispatch.send_and_watch(controller, invocation, listener=None)

@@ -1,4 +1,4 @@
-"""Whatever is wrong with one schedule is that schedule's error, told with its id; the others fire on time."""
+"""Errors of one schedule: they belong to that schedule, with its id, and the others fire on time."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import pytest
 
 from assist_cli.model import frequency
 from assist_cli.model.target import Selection
+from assist_cli.model.timeouts import DEFAULTS
 from assist_cli.operations.commands import parameters
 from assist_cli.operations.observe import doctor
 from assist_cli.operations.runs.plans import RunRequest
@@ -24,6 +25,7 @@ from tests.support.world import World, world_of
 START = datetime(2026, 11, 22, 8, tzinfo=timezone.utc)
 EVERY = frequency.every(10)
 CRON = frequency.cron("*/10 * * * * *", zone="Asia/Shanghai", now=START)
+QUICK = DEFAULTS._replace(server=DEFAULTS.server._replace(first_scan=0.3))
 
 WRONG = {
     "zone": ("UPDATE schedules SET timezone = 'Gone/Land' WHERE invocation_id = ?", "Gone/Land"),
@@ -84,12 +86,12 @@ def test_one_schedule_does_not_stop_the_others(
         assert not ok
         assert bad in detail
         told = [each for each in caplog.records if each.levelno == logging.ERROR and bad in each.getMessage()]
-        assert len(told) == 1  # and not twice a second
+        assert len(told) == 1  # and at most once a second
 
     asyncio.run(story())
 
 
-def test_it_fires_again_when_its_zone_is_there(world: World) -> None:
+def test_it_fires_again_when_its_zone_is_back(world: World) -> None:
     async def story() -> None:
         bad = world.schedule(CRON)
         execute(world, WRONG["zone"][0], bad)
@@ -105,12 +107,13 @@ def test_it_fires_again_when_its_zone_is_there(world: World) -> None:
 
 
 @pytest.mark.parametrize("step", [-3600, 3600, 0])
-def test_a_server_begins_with_one_that_cannot_be_read(world: World, step: float) -> None:
-    """Also after the clock was set, and where an older server has left a firing of it."""
+def test_a_server_starts_with_an_unreadable_schedule(world: World, step: float) -> None:
+    """Also after the clock was set, and with a firing that an older server has left."""
 
     async def story() -> None:
         _, bad = world.schedule(EVERY), world.schedule(CRON)
         good = world.schedule(frequency.every(17), on=("n2",))
+        world.use_timeouts(QUICK)
         async with world.serving(killed=True) as server:
             world.skip(10)
             server.turn()
@@ -124,7 +127,7 @@ def test_a_server_begins_with_one_that_cannot_be_read(world: World, step: float)
     asyncio.run(story())
 
 
-def test_a_secret_that_cannot_be_read_is_told(world: World, tmp_path: Path) -> None:
+def test_an_unreadable_secret_is_reported(world: World, tmp_path: Path) -> None:
     file = tmp_path / "token"
     file.write_text("hidden")
     values = parameters.gather(secrets=[f"token=@{file}"])
@@ -148,7 +151,7 @@ def test_a_secret_that_cannot_be_read_is_told(world: World, tmp_path: Path) -> N
     asyncio.run(story())
 
 
-def test_an_instance_that_is_gone_is_told(world: World) -> None:
+def test_a_removed_instance_is_reported(world: World) -> None:
     async def story() -> None:
         made, good = world.schedule(EVERY), world.schedule(EVERY, on=("n2",))
         with contextlib.closing(sqlite3.connect(world.controller.home.database)) as connection:  # without foreign keys
@@ -162,7 +165,7 @@ def test_an_instance_that_is_gone_is_told(world: World) -> None:
     asyncio.run(story())
 
 
-def test_a_listing_shows_it(world: World) -> None:
+def test_a_listing_shows_the_error(world: World) -> None:
     bad = world.schedule(CRON)
     execute(world, WRONG["zone"][0], bad)
     (found,) = schedules.listing(world.controller)  # no server has tried it yet

@@ -1,4 +1,4 @@
-"""Whatever a row of a schedule says in whichever column: it is that schedule's error, and the others fire."""
+"""Any value in any column of a schedule: it is an error of that schedule, and the others fire."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ COLUMNS = {
     "booted_at": ODD_NUMBERS,
     "boot": ("x'ff00'", "CAST(x'ff' AS TEXT)"),
 }
-NO_FAULT = ("error", "invocation_id")  # what is noted of it, in whatever bytes; and the key, which must be one
+NO_FAULT = ("error", "invocation_id")  # free text of any bytes; and the key, which must be one
 
 
 @pytest.fixture
@@ -78,12 +78,12 @@ def test_the_table_names_every_column(world: World) -> None:
 
 
 @pytest.mark.parametrize("column", COLUMNS)
-def test_a_server_tells_each_in_one_line_and_fires_the_others(
+def test_a_server_reports_each_in_one_line_and_fires_the_others(
     world: World, column: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def story() -> None:
         good = world.schedule(EVERY)
-        # The zone means nothing to what counts elapsed time, and the boot is written anew by each server.
+        # The zone has no meaning for elapsed time, and each server writes the boot id again.
         asked = CRON if column in ("timezone", "boot") else EVERY
         bad = {world.schedule(asked, on=("n2",)): value for value in COLUMNS[column]}
         for invocation_id, value in bad.items():
@@ -110,7 +110,7 @@ def test_a_server_tells_each_in_one_line_and_fires_the_others(
     asyncio.run(story())
 
 
-def test_one_that_cannot_be_read_does_not_move_by_a_step_of_the_clock(world: World) -> None:
+def test_an_unreadable_schedule_is_not_moved_by_a_clock_step(world: World) -> None:
     ids = [world.schedule(EVERY) for _ in range(4)]
     for column, each in zip(("booted_at", "anchor_at", "next_at", "last_at"), ids, strict=True):
         put(world, column, "'abc'", each)
@@ -121,7 +121,7 @@ def test_one_that_cannot_be_read_does_not_move_by_a_step_of_the_clock(world: Wor
     assert [tuple(row) for row in world.controller.database.query("SELECT * FROM schedules")] == before
 
 
-def test_the_commands_show_them_and_those_that_are_whole(world: World, assist: Application) -> None:
+def test_the_commands_show_broken_and_valid_schedules(world: World, assist: Application) -> None:
     good = world.schedule(EVERY)
     bad = {world.schedule(CRON): (column, values[0]) for column, values in COLUMNS.items()}
     for invocation_id, (column, value) in bad.items():

@@ -1,4 +1,4 @@
-"""Another script for an invocation that goes on: what it keeps, what is found of it, and what goes with it."""
+"""A new script for a periodic invocation: kept data, the search index, and deleted data."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def hits(controller: Controller, word: str) -> int:
     return len(search.search(controller.database, Phrase(word, open_end=False)))
 
 
-def test_the_index_of_words_follows_the_script(controller: Controller) -> None:
+def test_the_search_index_follows_the_script(controller: Controller) -> None:
     found = started(controller, "echo before {{a}}", a="1")
     assert (hits(controller, "before"), hits(controller, "after")) == (1, 0)
     changed(controller, found, "echo after {{a}}")
@@ -68,7 +68,7 @@ def test_the_index_of_words_follows_the_script(controller: Controller) -> None:
     assert controller.database.query("SELECT * FROM former_scripts") == []
 
 
-def test_a_script_that_is_the_same_is_no_change(controller: Controller) -> None:
+def test_the_same_script_is_not_a_change(controller: Controller) -> None:
     found = started(controller, "echo {{a}}", a="1")
     assert changed(controller, found, "echo {{a}}", A="1") == recording.recall(controller, found.id, output=False)
     assert history.former(controller, found) == []
@@ -89,9 +89,7 @@ def test_it_is_listed_by_the_command_that_it_ran_before(controller: Controller) 
         assert summary.invocation.id == found.id
 
 
-def test_a_secret_stays_the_one_that_its_reference_says(
-    controller: Controller, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_secret_keeps_its_reference(controller: Controller, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TOKEN", "s3cret")
     found = started(controller, "echo {{token}}", token=Secret("s3cret", "env:TOKEN"))
     with pytest.raises(Refused):

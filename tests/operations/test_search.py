@@ -1,4 +1,4 @@
-"""Looking for words in the history, comparing what is in it, and forgetting it."""
+"""Search, comparison and pruning of the history."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def web(controller: Controller) -> list[Instance]:
 
 
 def run(controller: Controller, where: list[Instance], texts: list[str | None], **settings: object) -> str:
-    """The id of a run that printed these; None is one that is not over."""
+    """Return the id of a run that printed these; None is a run in progress."""
     outcomes = [None if text is None else past.finished(text, at=controller.now()) for text in texts]
     invocation = past.invocation_on(where, controller.now(), **settings)
     return past.write(controller.database, invocation, outcomes).id
@@ -44,7 +44,7 @@ def found(controller: Controller, text: str, **conditions: object) -> list[tuple
     return [(hit.invocation_id, hit.instance_name) for hit in search.search(controller, text, **conditions)]  # type: ignore[arg-type]
 
 
-def test_words_are_found_in_their_order_whatever_stands_between(controller: Controller, web: list[Instance]) -> None:
+def test_words_are_found_in_order_with_anything_between(controller: Controller, web: list[Instance]) -> None:
     told = run(controller, web, ["write: No space\n left on /dev/sda1\n", "left no space", "space"])
     assert found(controller, "no SPACE left") == [(told, "web1")]
     assert found(controller, "/dev/sda1") == [(told, "web1")]
@@ -65,7 +65,7 @@ def test_scripts_and_names_are_found_and_no_secret_is(controller: Controller, we
     assert (hit.record_id, hit.command_name, hit.snippet) == (None, "restart-all", "systemctl restart nginx")
 
 
-def test_the_newest_first_and_no_more_than_asked_for(controller: Controller, web: list[Instance], clock: Clock) -> None:
+def test_the_newest_are_first_and_the_limit_holds(controller: Controller, web: list[Instance], clock: Clock) -> None:
     runs = []
     for _ in range(4):
         clock.forward(86_400)
@@ -81,13 +81,13 @@ def test_the_newest_first_and_no_more_than_asked_for(controller: Controller, web
 
 
 @pytest.mark.parametrize("text", ["", "*", "!!!", '"', " - "])
-def test_what_has_no_word_is_refused(controller: Controller, text: str) -> None:
+def test_a_search_without_a_word_is_refused(controller: Controller, text: str) -> None:
     with pytest.raises(InvalidParameter, match="it has no word"):
         search.search(controller, text)
 
 
 def test_any_bytes_may_be_searched(controller: Controller, web: list[Instance]) -> None:
-    """Binary output and broken UTF-8 go in and come out, and every document is taken up in bounded steps."""
+    """Binary output and broken UTF-8 go in and come out, and every document is indexed in bounded steps."""
     text = "grün \N{SNOWMAN} \udcff\x00 tail\n"
     invocation = past.invocation_on(web[:1], controller.now())
     outcome = past.finished("x", at=controller.now())
@@ -99,7 +99,7 @@ def test_any_bytes_may_be_searched(controller: Controller, web: list[Instance]) 
     assert index.behind(controller.database) == 0
 
 
-def test_one_transaction_takes_up_no_more_than_its_share(controller: Controller, web: list[Instance]) -> None:
+def test_one_transaction_indexes_a_bounded_share(controller: Controller, web: list[Instance]) -> None:
     run(controller, web, ["one", "two", "three"])
     taken = []
     while not taken or taken[-1]:
@@ -108,7 +108,7 @@ def test_one_transaction_takes_up_no_more_than_its_share(controller: Controller,
     assert taken == [2, 1, 1, 0]
 
 
-def test_who_answers_differently_now(controller: Controller, web: list[Instance], clock: Clock) -> None:
+def test_diff_shows_instances_with_a_new_answer(controller: Controller, web: list[Instance], clock: Clock) -> None:
     same = {"command_id": "c-1", "content": b"check"}
     old = run(controller, web, ["ok 1\n", "ok 2\n", "fine\n"], **same)
     clock.forward(60)
@@ -134,15 +134,15 @@ def test_who_answers_differently_now(controller: Controller, web: list[Instance]
     assert refused.value.code == "DifferentCommands"
 
 
-def test_equal_changes_stand_together(controller: Controller, web: list[Instance]) -> None:
-    """Also where the rest of the output differs, and the record's own id stands in it."""
+def test_equal_changes_are_grouped(controller: Controller, web: list[Instance]) -> None:
+    """Also where the rest of the output differs, and contains the id of the record."""
     before = [f"{name}\nstate: on\n" for name in ("a", "a", "b")]
     after = [f"{name}\nstate: off\n" for name in ("a", "a", "b")]
     told = compare(controller, run(controller, web, before), run(controller, web, after))
     assert [each.names for each in told.differences] == [("web1", "web2"), ("web3",)]
 
 
-def test_a_change_with_bytes_missing_stands_alone(controller: Controller, web: list[Instance]) -> None:
+def test_a_change_with_missing_bytes_is_shown_alone(controller: Controller, web: list[Instance]) -> None:
     old = run(controller, web, ["on\n"] * 3)
     new = past.invocation_on(web, controller.now())
     part = Outcome(InvocationStatus.FINISHED, 0, output=Output(b"off\n", (4,), cut=4, dropped=9))
@@ -151,7 +151,7 @@ def test_a_change_with_bytes_missing_stands_alone(controller: Controller, web: l
     assert [each.names for each in told.differences] == [("web1",), ("web2",), ("web3",)]
 
 
-def test_what_is_old_is_forgotten_and_what_is_open_is_not(
+def test_prune_deletes_old_invocations_and_keeps_open_ones(
     controller: Controller, web: list[Instance], clock: Clock
 ) -> None:
     old = run(controller, web, ["old needle"] * 3)
@@ -186,9 +186,7 @@ def test_the_newest_are_kept(controller: Controller, web: list[Instance], clock:
     assert [each.invocation.id for each in listing.summaries(controller.database, None)] == [runs[2]]
 
 
-def test_the_server_forgets_what_ended_half_a_year_ago(
-    controller: Controller, web: list[Instance], clock: Clock
-) -> None:
+def test_the_server_prunes_after_half_a_year(controller: Controller, web: list[Instance], clock: Clock) -> None:
     run(controller, web, ["old"] * 3)
     for days, left in ((179, 1), (2, 0)):
         clock.forward(days * 86_400)
@@ -196,7 +194,9 @@ def test_the_server_forgets_what_ended_half_a_year_ago(
         assert len(listing.summaries(controller.database, None)) == left
 
 
-def test_of_what_runs_again_and_again_old_records_go(controller: Controller, web: list[Instance], clock: Clock) -> None:
+def test_prune_deletes_old_records_of_a_periodic_invocation(
+    controller: Controller, web: list[Instance], clock: Clock
+) -> None:
     again = {"repeat_mode": RepeatMode.PERIOD, "frequency": "rate(1h)"}
     periodic = run(controller, web[:1], ["first"], **again)
     with controller.database.transaction() as transaction:
@@ -214,9 +214,7 @@ def test_of_what_runs_again_and_again_old_records_go(controller: Controller, web
     assert [place.record.id for place in history.results(controller, periodic, every=True)] == ["r-2"]
 
 
-def test_the_file_becomes_smaller_and_others_write_meanwhile(
-    controller: Controller, web: list[Instance], clock: Clock
-) -> None:
+def test_the_file_shrinks_while_others_write(controller: Controller, web: list[Instance], clock: Clock) -> None:
     for _ in range(300):
         run(controller, web, [os.urandom(4000).hex()] * 3)
     search.catch_up(controller)

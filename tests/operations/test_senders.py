@@ -1,4 +1,4 @@
-"""Whether the process that is to send a record still lives."""
+"""Senders: the lock shows if the process that sends a record is alive."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ with sender(Home(pathlib.Path(sys.argv[1]))) as token:
 """
 
 
-def test_it_lives_as_long_as_its_block(home: Path) -> None:
+def test_a_sender_lives_as_long_as_its_block(home: Path) -> None:
     rooms = Home(home)
     with sender(rooms) as token:
         assert is_alive(rooms, token)
@@ -32,7 +32,7 @@ def test_it_lives_as_long_as_its_block(home: Path) -> None:
 
 
 @pytest.mark.usefixtures("starts_processes")
-def test_one_that_is_killed_is_dead_at_once(home: Path) -> None:
+def test_a_killed_sender_is_dead_immediately(home: Path) -> None:
     rooms = Home(home)
     with subprocess.Popen(
         [sys.executable, "-c", BE_A_SENDER, home], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -47,7 +47,7 @@ def test_one_that_is_killed_is_dead_at_once(home: Path) -> None:
 
 
 @pytest.mark.usefixtures("starts_processes")
-def test_what_the_dead_left_is_cleared_away_by_the_next(home: Path) -> None:
+def test_files_of_dead_senders_are_removed_by_the_next(home: Path) -> None:
     rooms = Home(home)
     with sender(rooms) as living:
         with subprocess.Popen(
@@ -62,7 +62,7 @@ def test_what_the_dead_left_is_cleared_away_by_the_next(home: Path) -> None:
         assert is_alive(rooms, living)
 
 
-def test_many_that_begin_at_once_do_not_take_each_other_for_dead(home: Path) -> None:
+def test_concurrent_senders_do_not_count_as_dead(home: Path) -> None:
     rooms = Home(home)
 
     def begin(_: int) -> bool:
@@ -74,5 +74,5 @@ def test_many_that_begin_at_once_do_not_take_each_other_for_dead(home: Path) -> 
     assert list(rooms.senders.iterdir()) == []
 
 
-def test_one_that_never_was_is_dead(home: Path) -> None:
+def test_an_unknown_sender_is_dead(home: Path) -> None:
     assert not is_alive(Home(home), "0123456789abcdef")

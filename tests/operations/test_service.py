@@ -1,4 +1,4 @@
-"""The server as a service: what systemd is told, and what it makes of the unit."""
+"""The server as a service: the calls of systemctl, and the unit."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ echo "$@" >> '{words}'
 
 
 class StandIn(Systemd):
-    """A stand-in for systemctl, since no test may speak to the systemd of this machine."""
+    """A stand-in for systemctl, since no test may change the systemd of this machine."""
 
     def __init__(self, folder: Path, *, root: bool) -> None:
         program, self._words_file, self.broken = folder / "systemctl", folder / "words", folder / "broken"
@@ -39,7 +39,7 @@ class StandIn(Systemd):
         super().__init__(root=root, units=folder / "units", program=str(program))
 
     def asked(self) -> list[str]:
-        """What it was asked since the last time, questions left out."""
+        """Return the calls since the last time, without queries."""
         words = self._words_file.read_text().splitlines()
         self._words_file.unlink()
         return [line for line in words if not line.startswith(("is-", "show-"))]
@@ -50,7 +50,7 @@ def systemd(isolation: Path) -> StandIn:
     return StandIn(isolation, root=True)
 
 
-def test_it_is_installed_and_installed_again_and_taken_away(controller: Controller, systemd: StandIn) -> None:
+def test_it_is_installed_reinstalled_and_removed(controller: Controller, systemd: StandIn) -> None:
     for _ in range(2):
         found = service.install(controller, systemd)
         assert systemd.asked() == ["daemon-reload", "enable assist.service", "restart assist.service"]
@@ -64,14 +64,14 @@ def test_it_is_installed_and_installed_again_and_taken_away(controller: Controll
     assert not service.state(controller, systemd).is_installed
 
 
-def test_the_options_of_the_server_are_its_own(controller: Controller, systemd: StandIn) -> None:
+def test_the_unit_has_the_options_of_the_server(controller: Controller, systemd: StandIn) -> None:
     for words in (["--api", "127.0.0.1:1", "--api-name", "a b"], []):
         service.install(controller, systemd, words)
         (line,) = (line for line in systemd.unit.read_text().splitlines() if line.startswith("ExecStart="))
         assert shlex.split(line.partition("=")[2]) == [*service.program(), "serve", *words]
 
 
-def test_the_service_of_another_home_is_left_alone(controller: Controller, systemd: StandIn) -> None:
+def test_the_service_of_another_home_is_not_changed(controller: Controller, systemd: StandIn) -> None:
     systemd.unit.parent.mkdir()
     systemd.unit.write_text(units.server_unit(["assist"], "/another", "/another/environment", root=True))
     with pytest.raises(Conflict) as refused:
@@ -79,13 +79,13 @@ def test_the_service_of_another_home_is_left_alone(controller: Controller, syste
     assert refused.value.code == "ServiceExists"
 
 
-def test_what_systemd_refuses_is_told(controller: Controller, systemd: StandIn) -> None:
+def test_a_refusal_of_systemd_is_reported(controller: Controller, systemd: StandIn) -> None:
     systemd.broken.touch()
     with pytest.raises(InstallFailed, match=r"restart assist\.service: Job failed\."):
         service.install(controller, systemd)
 
 
-def test_without_systemd_it_says_what_to_do(controller: Controller, isolation: Path) -> None:
+def test_without_systemd_there_is_a_hint(controller: Controller, isolation: Path) -> None:
     nothing = Systemd(root=True, units=isolation / "units", program="no-such-systemctl")
     with pytest.raises(Conflict, match="systemd does not run here") as refused:
         service.install(controller, nothing)
@@ -103,7 +103,7 @@ def test_a_home_that_a_unit_cannot_name_is_refused(controller: Controller, syste
 
 @pytest.mark.parametrize("root", [True, False], ids=["system", "user"])
 @pytest.mark.parametrize("name", ["plain", 'it\'s 100% "mine" \\ $HOME'])
-def test_systemd_finds_nothing_wrong(tmp_path: Path, root: bool, name: str) -> None:
+def test_systemd_accepts_the_unit(tmp_path: Path, root: bool, name: str) -> None:
     unit = tmp_path / service.UNIT
     home = str(tmp_path / name)
     unit.write_text(units.server_unit(service.program(), home, f"{home}/environment", root=root))
@@ -117,7 +117,7 @@ def test_systemd_finds_nothing_wrong(tmp_path: Path, root: bool, name: str) -> N
     assert (done.returncode, [line for line in done.stdout.decode().splitlines() if service.UNIT in line]) == (0, [])
 
 
-def test_doctor_says_when_nobody_serves(controller: Controller) -> None:
+def test_doctor_reports_that_no_server_runs(controller: Controller) -> None:
     def server() -> tuple[bool, str]:
         (found,) = [check for check in examine_controller(controller) if check.name == "server"]
         return found.ok, found.detail

@@ -1,4 +1,4 @@
-"""The server fires what is due, once, and the ledger tells what became of it (docs/rules.md section 6)."""
+"""The server fires each due time one time, and the slots have the outcome of each (docs/rules.md section 6)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from assist_cli.model.schedule import Missed, Timing
 from assist_cli.model.secret import Secret
 from assist_cli.model.status import InvocationStatus, InvokeStatus
 from assist_cli.model.target import Selection
-from assist_cli.model.timeouts import AgentTimeouts, Timeouts
+from assist_cli.model.timeouts import DEFAULTS, AgentTimeouts, Timeouts
 from assist_cli.operations.commands import commands, parameters
 from assist_cli.operations.fleet import instances
 from assist_cli.operations.runs import recording, stop
@@ -49,7 +49,7 @@ def status(world: World, invocation_id: str) -> tuple[InvokeStatus, list[Invocat
     return found.status, [place.status for place in found.instances]
 
 
-def test_each_due_time_runs_once(world: World) -> None:
+def test_each_due_time_runs_one_time(world: World) -> None:
     async def story() -> None:
         async with world.agents(), world.serving():
             made = world.schedule(EVERY, on=("n1", "n2"))
@@ -66,7 +66,7 @@ def test_each_due_time_runs_once(world: World) -> None:
     asyncio.run(story())
 
 
-def test_a_restart_at_the_very_moment_loses_nothing_and_repeats_nothing(world: World) -> None:
+def test_a_restart_at_the_due_time_loses_nothing_and_repeats_nothing(world: World) -> None:
     async def story() -> None:
         made = world.schedule(EVERY)
         async with world.agents():
@@ -83,13 +83,13 @@ def test_a_restart_at_the_very_moment_loses_nothing_and_repeats_nothing(world: W
     asyncio.run(story())
 
 
-def test_what_a_server_had_written_and_not_sent_is_sent_by_the_next(world: World) -> None:
+def test_an_unsent_record_of_a_server_is_sent_by_the_next(world: World) -> None:
     async def story() -> None:
         made = world.schedule(EVERY)
         async with world.serving(killed=True) as server:
             world.step(10)
             world.elapsed += 10
-            server.turn()  # written; its delivery has not had a moment yet
+            server.turn()  # written; its delivery has not started yet
         assert world.outcomes(made) == ["Pending"]
         async with world.agents(), world.serving():
             await world.forward(2)
@@ -99,7 +99,7 @@ def test_what_a_server_had_written_and_not_sent_is_sent_by_the_next(world: World
     asyncio.run(story())
 
 
-def test_when_it_is_too_late_it_is_closed_and_never_sent(world: World) -> None:
+def test_a_late_record_is_closed_and_never_sent(world: World) -> None:
     async def story() -> None:
         made = world.schedule(EVERY)
         async with world.serving(killed=True) as server:
@@ -110,23 +110,24 @@ def test_when_it_is_too_late_it_is_closed_and_never_sent(world: World) -> None:
             await world.forward(7)
             async with world.serving():
                 await world.forward(1)
-        # what it had sent, and no agent knows, may have been under way for some seconds
+        # a record that was sent and that no agent knows may be on its way for some seconds
         assert world.moments(made) == []
 
     asyncio.run(story())
 
 
-def test_while_the_run_before_goes_on_a_due_time_is_left_out_and_not_queued(world: World) -> None:
+def test_a_due_time_during_the_previous_run_is_skipped_and_not_queued(world: World) -> None:
     async def story() -> None:
         made = world.schedule(EVERY, on=("n1", "n2"))
         world.arrivals.lasting.add(made)
+        world.use_timeouts(DEFAULTS._replace(server=DEFAULTS.server._replace(first_scan=0.5)))
         async with world.agents():
             async with world.serving(killed=True):
                 await world.forward(11)
                 first, other = world.arrivals.of(made)
                 world.arrivals.end(first)
                 await world.forward(10)
-            async with world.serving():  # it knows, though it is another one
+            async with world.serving():  # the second server knows it too
                 await world.forward(10)
                 world.arrivals.lasting.clear()
                 for record in world.arrivals.of(made):
@@ -146,7 +147,7 @@ def test_while_the_run_before_goes_on_a_due_time_is_left_out_and_not_queued(worl
     asyncio.run(story())
 
 
-def test_while_nobody_served_due_times_were_missed(world: World) -> None:
+def test_due_times_without_a_server_are_missed(world: World) -> None:
     async def story() -> None:
         made = world.schedule(EVERY)
         again = world.schedule(EVERY, missed=Missed.RUN_ONCE)
@@ -165,7 +166,7 @@ def test_while_nobody_served_due_times_were_missed(world: World) -> None:
     asyncio.run(story())
 
 
-def test_what_is_late_runs_and_says_so(world: World) -> None:
+def test_a_late_firing_runs_and_is_marked_late(world: World) -> None:
     async def story() -> None:
         made = world.schedule(EVERY)
         async with world.agents():
@@ -178,7 +179,7 @@ def test_what_is_late_runs_and_says_so(world: World) -> None:
     asyncio.run(story())
 
 
-def test_what_cannot_be_delivered_is_told(world: World) -> None:
+def test_an_undelivered_firing_is_reported(world: World) -> None:
     async def story() -> None:
         made = world.schedule(EVERY)
         async with world.serving():
@@ -205,8 +206,8 @@ def test_instances_are_spread(world: World) -> None:
     asyncio.run(story())
 
 
-def test_a_spread_firing_keeps_its_time_whatever_else_is_written(world: World) -> None:
-    """Another process changes the database, so the server looks for what is open."""
+def test_a_firing_with_jitter_keeps_its_time_during_other_writes(world: World) -> None:
+    """Another process changes the database, so the server checks for open records."""
 
     async def story() -> None:
         made = world.schedule(EVERY, on=("n1", "n2", "n3"), jitter=5)
@@ -223,7 +224,7 @@ def test_a_spread_firing_keeps_its_time_whatever_else_is_written(world: World) -
     asyncio.run(story())
 
 
-def test_a_spread_firing_is_stopped_before_it_is_sent(world: World) -> None:
+def test_a_firing_with_jitter_is_stopped_before_it_is_sent(world: World) -> None:
     async def story() -> None:
         made = world.schedule(EVERY, on=("n1", "n2", "n3"), jitter=5)
         async with world.agents(), world.serving():
@@ -238,7 +239,7 @@ def test_a_spread_firing_is_stopped_before_it_is_sent(world: World) -> None:
     asyncio.run(story())
 
 
-def test_what_runs_once_runs_once(world: World) -> None:
+def test_a_one_time_schedule_fires_one_time(world: World) -> None:
     async def story() -> None:
         made = world.schedule(frequency.at("2026-11-22 08:00:30", zone="UTC", now=START))
         async with world.agents(), world.serving():
@@ -252,7 +253,7 @@ def test_what_runs_once_runs_once(world: World) -> None:
     asyncio.run(story())
 
 
-def test_what_was_to_run_once_and_was_missed_has_failed(world: World) -> None:
+def test_a_missed_one_time_schedule_has_failed(world: World) -> None:
     async def story() -> None:
         made = world.schedule(frequency.at("2026-11-22 08:00:30", zone="UTC", now=START))
         async with world.agents():
@@ -270,7 +271,7 @@ def test_what_was_to_run_once_and_was_missed_has_failed(world: World) -> None:
     asyncio.run(story())
 
 
-def test_paused_it_does_not_run_and_resumed_it_does(world: World) -> None:
+def test_it_does_not_fire_while_paused_and_does_after_a_resume(world: World) -> None:
     async def story() -> None:
         made = world.schedule(EVERY)
         async with world.agents(), world.serving():
@@ -286,7 +287,7 @@ def test_paused_it_does_not_run_and_resumed_it_does(world: World) -> None:
     asyncio.run(story())
 
 
-def test_stopped_it_is_over(world: World) -> None:
+def test_after_a_stop_it_has_ended(world: World) -> None:
     async def story() -> None:
         made = world.schedule(EVERY, on=("n1", "n2"))
         async with world.agents(), world.serving():
@@ -305,12 +306,12 @@ def test_stopped_it_is_over(world: World) -> None:
 
 
 def stop_it(world: World, invocation_id: str, *names: str) -> tuple[InvokeStatus, list[InvocationStatus]]:
-    """Stop between two records: no agent has to be asked."""
+    """Stop between two records: there is no agent to ask."""
     stop.stop(world.controller, invocation_id, Selection(names))
     return status(world, invocation_id)
 
 
-def test_a_record_that_is_to_stop_is_told_by_the_server_when_nobody_else_does(world: World) -> None:
+def test_the_server_stops_a_record_when_no_other_process_does(world: World) -> None:
     async def story() -> None:
         made = world.schedule(EVERY)
         world.arrivals.lasting.add(made)
@@ -326,7 +327,7 @@ def test_a_record_that_is_to_stop_is_told_by_the_server_when_nobody_else_does(wo
     asyncio.run(story())
 
 
-def test_what_somebody_left_open_is_seen_through(world: World) -> None:
+def test_the_server_reconciles_open_records(world: World) -> None:
     async def story() -> None:
         async with world.agents():
             request = RunRequest(b"true", timeout=TIMEOUT, targets=Selection(("n1",)))
@@ -347,10 +348,10 @@ def test_what_somebody_left_open_is_seen_through(world: World) -> None:
     asyncio.run(story())
 
 
-def test_what_is_overdue_is_closed_and_corrected_when_its_agent_is_heard(
+def test_an_overdue_record_is_closed_and_corrected_when_its_agent_answers(
     world: World,
 ) -> None:
-    world.hurry(Timeouts(agent=AgentTimeouts(fetch=0.05)))
+    world.use_timeouts(Timeouts(agent=AgentTimeouts(fetch=0.05)))
 
     async def story() -> None:
         request = RunRequest(b"true", timeout=TIMEOUT, targets=Selection(("n1",)))
@@ -407,7 +408,7 @@ def test_a_secret_that_was_typed_in_cannot_run_later(world: World) -> None:
     assert refused.value.code == "SecretWithoutReference"
 
 
-def test_what_is_to_run_again_is_in_use(world: World) -> None:
+def test_a_command_of_a_schedule_is_in_use(world: World) -> None:
     commands.create(world.controller, "job", CommandVersion(b"true"))
     request = InvokeRequest(commands.get(world.controller, "job"), targets=Selection(("n1",)))
     invocation, _ = recording.schedule(world.controller, request, Timing(EVERY))
@@ -420,14 +421,14 @@ def test_what_is_to_run_again_is_in_use(world: World) -> None:
     commands.delete(world.controller, ["job"])
 
 
-def test_what_lies_in_the_past_is_refused(world: World) -> None:
+def test_a_time_in_the_past_is_refused(world: World) -> None:
     late = frequency.at("2026-11-22 08:00:30", zone="UTC", now=START)
     world.wall += timedelta(minutes=5)
     with pytest.raises(InvalidParameter):
         world.schedule(late)
 
 
-def test_one_server_serves(world: World) -> None:
+def test_one_server_holds_the_lease(world: World) -> None:
     with sender(world.controller.home) as first, sender(world.controller.home) as second:
         lease.take(world.controller, first)
         with pytest.raises(Conflict) as refused:
@@ -437,7 +438,7 @@ def test_one_server_serves(world: World) -> None:
         lease.take(world.controller, second)
 
 
-def test_one_that_died_on_this_machine_is_replaced_at_once(world: World) -> None:
+def test_a_dead_server_of_this_machine_is_replaced_immediately(world: World) -> None:
     with sender(world.controller.home) as first:
         lease.take(world.controller, first)
     assert lease.holder(world.controller) is None
@@ -448,7 +449,7 @@ def test_one_that_died_on_this_machine_is_replaced_at_once(world: World) -> None
         assert found.owner == second
 
 
-def test_one_elsewhere_that_died_is_replaced_within_half_a_minute(world: World) -> None:
+def test_a_dead_server_of_another_machine_is_replaced_within_half_a_minute(world: World) -> None:
     with world.controller.database.transaction() as transaction:
         take(transaction, Lease("0123456789abcdef", "elsewhere", 1, world.wall + lease.TERM))
     with sender(world.controller.home) as token:
@@ -459,7 +460,7 @@ def test_one_elsewhere_that_died_is_replaced_within_half_a_minute(world: World) 
         lease.take(world.controller, token)
 
 
-def test_one_that_has_lost_its_lease_fires_no_more(world: World) -> None:
+def test_a_server_without_the_lease_stops_firing(world: World) -> None:
     async def story() -> None:
         made = world.schedule(EVERY)
         async with world.agents(), world.serving() as server:
@@ -472,12 +473,12 @@ def test_one_that_has_lost_its_lease_fires_no_more(world: World) -> None:
     asyncio.run(story())
 
 
-def test_once_ends_when_another_one_has_taken_over(world: World) -> None:
+def test_once_ends_when_another_server_has_the_lease(world: World) -> None:
     looks = []
 
     def elapsed() -> float:
         looks.append(world.elapsed)
-        if len(looks) == 5:  # two for each look: when the clock is made, at the beginning, and now in its turn
+        if len(looks) == 5:  # two readings per cycle: when the clock is made, at its start, and now during its cycle
             with world.controller.database.transaction() as transaction:
                 take(transaction, Lease("0123456789abcdef", "elsewhere", 1, world.wall + lease.TERM))
         return world.elapsed
@@ -495,7 +496,7 @@ def test_once_ends_when_another_one_has_taken_over(world: World) -> None:
     assert world.outcomes(made) == []
 
 
-def test_what_is_handed_over_to_the_server_is_sent_by_it(world: World) -> None:
+def test_a_detached_record_is_sent_by_the_server(world: World) -> None:
     async def story() -> None:
         request = RunRequest(b"true", targets=Selection(("n1", "n2")))
         async with world.agents(), world.serving():
@@ -508,7 +509,7 @@ def test_what_is_handed_over_to_the_server_is_sent_by_it(world: World) -> None:
     asyncio.run(story())
 
 
-def test_old_records_and_slots_go(world: World) -> None:
+def test_old_records_and_slots_are_pruned(world: World) -> None:
     async def story() -> None:
         made = world.schedule(EVERY, keep=3)
         async with world.agents(), world.serving():

@@ -1,7 +1,8 @@
-"""Thousands of histories of records in virtual time, each from a seed, and what must hold after every one of them.
+"""Thousands of histories of records in virtual time, each from a seed, with checks after every one of them.
 
-At most one start; an end at the latest at the first look after the deadline; final states change only as
-docs/rules.md section 2 allows; a stop reaches; an outcome is no lie; and who is at work on a record is left alone.
+A record starts at most once, and ends at the latest when it is reconciled after its deadline. Final states change only
+as docs/rules.md section 2 allows. A stop reaches its agent, outcomes are true, and no process disturbs the worker of
+another.
 """
 
 from __future__ import annotations
@@ -40,14 +41,14 @@ LONG = 2000
 
 @dataclass
 class History:
-    """One history under way: what was run, and by whom."""
+    """One history in progress: its invocation, and its processes."""
 
     world: Simulation
     random: Random
     timeout: int
 
     def started(self) -> Process:
-        """A process that is a sender, and its token in ``token``."""
+        """A process that is a sender, with its token in ``token``."""
         process = Process(self.world)
         hold = contextlib.ExitStack()
         self.token = hold.enter_context(sender(self.world.home))
@@ -55,7 +56,7 @@ class History:
         return process
 
     def run(self) -> tuple[Process, str]:
-        """A person runs something on all instances, and follows it."""
+        """Run something on all instances, and follow it, as a person does."""
         process = self.started()
         names = tuple(f"n{number}" for number in range(1, len(self.world.agents) + 1))
         request = RunRequest(b"true", timeout=self.timeout, targets=Selection(names))
@@ -64,7 +65,7 @@ class History:
         return process, invocation.id
 
     def schedule(self) -> str:
-        """A person makes a schedule."""
+        """Create a schedule, as a person does."""
         names = tuple(f"n{number}" for number in range(1, len(self.world.agents) + 1))
         request = RunRequest(b"true", timeout=self.timeout, targets=Selection(names))
         timing = Timing(frequency.every(10), timedelta(seconds=self.random.choice((0, 4))))
@@ -72,7 +73,7 @@ class History:
         return invocation.id
 
     def serve(self) -> Process:
-        """A server begins, in place of one that has died."""
+        """Start a server, in place of one that has died."""
         process = self.started()
         token = self.token
         lease.take(process.controller, token)
@@ -93,7 +94,7 @@ class History:
         return process
 
     async def look(self, found: list[Record]) -> None:
-        """Somebody looks; what is to be stopped, and can be told so, is told so by that."""
+        """Reconcile; this also sends pending stops where the agent answers."""
         process = Process(self.world)
         process.begin(reconcile_all(process.controller, found))
         await process.end()
@@ -106,7 +107,7 @@ class History:
                 assert task.stopped is not None or task.end() <= self.world.loop.now, "it was not told to stop"
 
     async def stop(self, invocation_id: str, *, killed: bool = False) -> None:
-        """Somebody stops it; what can be told so has ended by that, unless the program is killed meanwhile."""
+        """Stop it. Records whose agents answer have ended then, unless the program is killed meanwhile."""
         process = Process(self.world)
         stop.begin(process.controller, invocation_id)
         open_records = [each for each in self.unsettled(invocation_id) if not each.status.is_final]
@@ -123,8 +124,8 @@ class History:
             if known is not None and self.world.agents[record.instance_id].is_well():
                 assert known.status.is_final, f"it was to be stopped: {known}"
 
-    async def hand_over(self, invocation_id: str, runner: Process) -> None:
-        """Who runs it leaves, and the server sends what is not sent yet."""
+    async def detach(self, invocation_id: str, runner: Process) -> None:
+        """The sender leaves, and the server sends the rest."""
         holder = lease.holder(self.world.controller)
         assert holder is not None
         with runner.controller.database.transaction() as transaction:
@@ -132,7 +133,7 @@ class History:
         runner.kill()
 
     def unsettled(self, invocation_id: str) -> list[Record]:
-        """What is open, and what was closed unanswered and may be corrected."""
+        """Return the open records, and those that were closed unanswered and may be corrected."""
         return records.unsettled(self.world.database, invocation_id=invocation_id).get(invocation_id, [])
 
     def all(self, invocation_id: str) -> list[Record]:
@@ -141,13 +142,15 @@ class History:
         return [each for each in found if each is not None]
 
 
-def check(history: History, invocation_id: str, *, storm: bool) -> None:
-    """What must hold when all is over."""
+def check(history: History, invocation_id: str, *, faulty: bool) -> None:
+    """Check what must hold after the end."""
     world = history.world
     for row in world.database.query("SELECT * FROM moves ORDER BY number"):
         old, new = InvocationStatus(row["old"]), InvocationStatus(row["new"])
         assert may_become(old, new, error_code=row["code"] or ""), tuple(row)
-        assert storm or row["new_code"] not in (UNANSWERED, "DeliveryTimeout"), "nothing was wrong, and it was given up"
+        assert faulty or row["new_code"] not in (UNANSWERED, "DeliveryTimeout"), (
+            "nothing was wrong, and it was given up"
+        )
     for record in history.all(invocation_id):
         agent = world.agents[record.instance_id]
         starts = agent.starts[record.id]
@@ -164,23 +167,23 @@ def check(history: History, invocation_id: str, *, storm: bool) -> None:
 
 
 GAPS = (0.0, 0.02, 0.1, 0.4, 1.0, 3.0, 6.0)  # seconds between two events
-CALM = ("look", "look", "look", "step", "step", "stop")
-STORM = (*CALM, "stop", "kill", "kill", "kill", "serve", "serve", "crash", "silent", "wipe", "interrupt", "hand over")
+HEALTHY = ("look", "look", "look", "step", "step", "stop")
+FAULTY = (*HEALTHY, "stop", "kill", "kill", "kill", "serve", "serve", "crash", "silent", "wipe", "interrupt", "detach")
 
 
-async def events(history: History, invocation_id: str, runner: Process | None, *, storm: bool) -> None:
-    """Let things happen, at random moments, to a run or a schedule."""
+async def events(history: History, invocation_id: str, runner: Process | None, *, faulty: bool) -> None:
+    """Cause random events during a run or a schedule."""
     world, random = history.world, history.random
     server: Process | None = history.serve() if runner is None or random.random() < 0.5 else None
-    begin = random.choice((STORM if storm else CALM, ("stop",), ("kill",) if storm else ("look",)))
+    begin = random.choice((FAULTY if faulty else HEALTHY, ("stop",), ("kill",) if faulty else ("look",)))
     for number in range(random.randint(3, 25)):
         await asyncio.sleep(random.choice(GAPS) * random.uniform(0.5, 1.5))
-        kind = random.choice(STORM if storm else CALM) if number else random.choice(begin)
+        kind = random.choice(FAULTY if faulty else HEALTHY) if number else random.choice(begin)
         agent = random.choice(list(world.agents.values()))
         if kind == "look":
             await history.look(history.unsettled(invocation_id))
         elif kind == "stop" and (number == 0 or random.random() < 0.3):
-            await history.stop(invocation_id, killed=storm and random.random() < 0.3)
+            await history.stop(invocation_id, killed=faulty and random.random() < 0.3)
         elif kind == "step":
             world.step += timedelta(seconds=random.choice((-3600, -30, 30, 3600)))
         elif kind == "kill":
@@ -191,8 +194,8 @@ async def events(history: History, invocation_id: str, runner: Process | None, *
                 await history.look(history.unsettled(invocation_id))
         elif kind == "serve" and (server is None or not server.alive):
             server = history.serve()
-        elif kind == "hand over" and runner is not None and runner.alive and server is not None and server.alive:
-            await history.hand_over(invocation_id, runner)
+        elif kind == "detach" and runner is not None and runner.alive and server is not None and server.alive:
+            await history.detach(invocation_id, runner)
         elif kind == "crash":
             agent.crash(random.choice((0.5, 5.0, 60.0)))
         elif kind == "silent":
@@ -214,10 +217,10 @@ async def events(history: History, invocation_id: str, runner: Process | None, *
     await history.look(history.unsettled(invocation_id))
 
 
-def live(home: Path, seed: int, *, storm: bool, periodic: bool) -> tuple[History, str]:
-    """Let one history happen, and check it."""
+def live(home: Path, seed: int, *, faulty: bool, periodic: bool) -> tuple[History, str]:
+    """Run one history, and check it."""
     random = Random(seed)
-    trouble = random.choice((0.0, 0.02, 0.1)) if storm else 0.0
+    trouble = random.choice((0.0, 0.02, 0.1)) if faulty else 0.0
     world = Simulation(Home(home), seed, trouble=trouble, size=random.randint(1, 4))
     history = History(world, random, random.choice(TIMEOUTS))
     made: list[str] = []
@@ -229,15 +232,15 @@ def live(home: Path, seed: int, *, storm: bool, periodic: bool) -> tuple[History
         else:
             runner, invocation_id = history.run()
             made.append(invocation_id)
-        await events(history, made[0], runner, storm=storm)
-        check(history, made[0], storm=storm)
+        await events(history, made[0], runner, faulty=faulty)
+        check(history, made[0], faulty=faulty)
 
     world.run(story())
     return history, made[0]
 
 
 def kinds(count: int) -> list[tuple[str, int]]:
-    return [(kind, count) for kind in ("calm", "storm", "periodic", "periodic storm")]
+    return [(kind, count) for kind in ("healthy", "faulty", "periodic", "periodic faulty")]
 
 
 @pytest.mark.parametrize(("kind", "count"), kinds(SHORT), ids=lambda each: str(each))
@@ -255,6 +258,6 @@ def test_thousands_of_histories(kind: str, count: int, tmp_path: Path) -> None:
 def histories(kind: str, seeds: range, folder: Path) -> None:
     for seed in seeds:
         try:
-            live(folder / str(seed), seed, storm="storm" in kind, periodic="periodic" in kind)
+            live(folder / str(seed), seed, faulty="faulty" in kind, periodic="periodic" in kind)
         except BaseException as error:
             raise AssertionError(f"{kind}, seed {seed}") from error

@@ -1,4 +1,4 @@
-"""One attempt at a webhook: what is sent, how it is signed, and what each answer means."""
+"""One attempt at a webhook: its request, its signature, and the meaning of each answer."""
 
 from __future__ import annotations
 
@@ -30,19 +30,21 @@ def home(isolation: Path) -> Home:
     return found
 
 
-def post(url: str, home: Home, body: bytes = b'{"InvokeId": "t-1"}') -> NoticeResult:
-    return webhook.post(url, "t-1.1", body, webhook.key(home), datetime.now(timezone.utc), DEFAULTS.notify.webhook)
+def post(
+    url: str, home: Home, body: bytes = b'{"InvokeId": "t-1"}', *, timeout: float = DEFAULTS.notify.webhook
+) -> NoticeResult:
+    return webhook.post(url, "t-1.1", body, webhook.key(home), datetime.now(timezone.utc), timeout)
 
 
 def is_genuine() -> Callable[[str, dict[str, str], bytes], bool]:
-    """The example of the page."""
+    """The example of the documents."""
     source = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
     names: dict[str, Callable[[str, dict[str, str], bytes], bool]] = {}
     exec(source[0], names)
     return names["is_genuine"]
 
 
-def test_the_example_of_the_page_knows_the_signature_and_no_other(home: Home) -> None:
+def test_the_documented_example_verifies_the_signature_and_no_other(home: Home) -> None:
     with Receiver() as receiver:
         assert post(receiver.url(), home) == NoticeResult(True, "200 OK")
         came = receiver.next()
@@ -55,7 +57,7 @@ def test_the_example_of_the_page_knows_the_signature_and_no_other(home: Home) ->
     assert not check(key, {**came.headers, "webhook-timestamp": "1"}, came.body)
 
 
-def test_the_key_is_made_once_and_for_its_owner_only(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_key_is_created_one_time_and_for_its_owner_only(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     made = webhook.key(home)
     assert webhook.key(home) == made
     assert stat.S_IMODE(home.notify_key.stat().st_mode) == 0o600
@@ -70,7 +72,7 @@ def test_the_key_is_made_once_and_for_its_owner_only(home: Home, monkeypatch: py
 @pytest.mark.parametrize(
     ("status", "again"), [(204, False), (404, False), (410, False), (429, True), (500, True), (503, True)]
 )
-def test_what_an_answer_means(home: Home, status: int, again: bool) -> None:
+def test_the_meaning_of_each_answer(home: Home, status: int, again: bool) -> None:
     with Receiver(status) as receiver:
         answer = post(receiver.url(), home)
     assert (answer.ok, answer.again) == (status == 204, again)
@@ -87,33 +89,33 @@ def test_no_redirect_is_followed(home: Home, status: int) -> None:
     assert answer.text.endswith("a redirect, which is not followed")
 
 
-def test_nobody_there_is_worth_another_attempt(home: Home) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as door:
-        port = door.getsockname()[1]
+def test_a_refused_connection_is_retried(home: Home) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
     assert post(f"http://127.0.0.1:{port}/secret", home) == NoticeResult(
         False, "no answer: Connection refused", again=True
     )
 
 
-def test_one_that_hangs_up_is_worth_another_attempt(home: Home) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as door:
-        door.settimeout(60)
+def test_a_closed_connection_is_retried(home: Home) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(60)
 
         def hang_up() -> None:
-            connection, _ = door.accept()
+            connection, _ = listener.accept()
             connection.recv(65536)
             connection.close()
 
         thread = threading.Thread(target=hang_up)
         thread.start()
-        answer = post(f"http://127.0.0.1:{door.getsockname()[1]}/secret", home)
+        answer = post(f"http://127.0.0.1:{listener.getsockname()[1]}/secret", home)
         thread.join()
     assert (answer.ok, answer.again, "secret" in answer.text) == (False, True, False)
 
 
-def test_one_that_says_nothing_is_not_waited_for_forever(home: Home) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as door:
-        answer = post(f"http://127.0.0.1:{door.getsockname()[1]}/", home)
+def test_a_silent_receiver_times_out(home: Home) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        answer = post(f"http://127.0.0.1:{listener.getsockname()[1]}/", home, timeout=0.5)
     assert (answer.text, answer.again) == ("no answer: timed out", True)
 
 

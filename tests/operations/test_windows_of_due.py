@@ -1,4 +1,4 @@
-"""Nothing is missed and nothing doubled, over restarts, kills, clocks that are set, and civil time that jumps.
+"""No due time is missed or doubled, over restarts, kills, clock steps, and changes of civil time.
 
 The server is real and its agents are stand-ins; the clock is the test's own, so that hours take a moment.
 """
@@ -44,7 +44,7 @@ def checked(
 
 
 def over_kills(home: Path, rounds: int, seed: int) -> Counter[SlotOutcome]:
-    """Let a server live and die at random, between two steps and within one; the sum of all outcomes."""
+    """Start and kill servers at random, between two steps and within one. Return the sum of all outcomes."""
     chance = random.Random(seed)
     plans = [
         (frequency.every(10), Missed.SKIP),
@@ -64,13 +64,13 @@ def over_kills(home: Path, rounds: int, seed: int) -> Counter[SlotOutcome]:
                     await world.forward(chance.uniform(0, 60))
                     served.append((begin, world.wall))
                     if chance.random() < 0.5:
-                        # written, and not a byte sent: it dies before anything else has a turn
+                        # written, and not a byte sent: it dies before any other task runs
                         world.skip(chance.uniform(0, 12))
                         server.turn()
                 world.skip(chance.choice((0, 0, 1, 4, 9, 70, 700)) * chance.random())
             begin = world.wall
             async with world.serving():
-                await world.forward(8)  # for so long what was sent may be under way still
+                await world.forward(8)  # this long, sent bytes may still be on their way
                 await world.until(lambda: all("Pending" not in world.outcomes(each) for each in made))
             served.append((begin, world.wall))
         return made
@@ -83,10 +83,11 @@ def over_kills(home: Path, rounds: int, seed: int) -> Counter[SlotOutcome]:
         )
 
 
-def test_over_kills(home: Path) -> None:
-    found = over_kills(home, rounds=20, seed=2026)
-    assert found[SlotOutcome.RAN] > 50
-    assert found[SlotOutcome.MISSED_DOWN] > 10
+@pytest.mark.parametrize("rounds", [10, pytest.param(20, marks=pytest.mark.long)])
+def test_over_kills(home: Path, rounds: int) -> None:
+    found = over_kills(home, rounds=rounds, seed=2026)
+    assert found[SlotOutcome.RAN] > 2.5 * rounds
+    assert found[SlotOutcome.MISSED_DOWN] > rounds / 2
     assert found[SlotOutcome.MADE_UP] > 2
     assert SlotOutcome.PENDING not in found
 
@@ -112,8 +113,8 @@ def test_over_many_kills(home: Path, seed: int) -> None:
         ("Africa/Cairo", "2027-10-28 21:00"),
     ],
 )
-def test_where_clocks_are_changed(home: Path, zone: str, change: str) -> None:
-    """What runs by the hour goes on as time passes; what runs at a time of the day runs once on that day."""
+def test_where_clocks_change(home: Path, zone: str, change: str) -> None:
+    """Hourly schedules follow elapsed time; a schedule for a time of day fires one time on that day."""
     start = datetime.fromisoformat(change).replace(tzinfo=timezone.utc) - timedelta(hours=2)
     often = cron("0 */10 * * * *", zone, start)
     fixed = [cron(f"0 {minute} {hour} * * *", zone, start) for hour in range(4) for minute in (0, 15, 30, 45)]
@@ -122,7 +123,7 @@ def test_where_clocks_are_changed(home: Path, zone: str, change: str) -> None:
         made = [world.schedule(found) for found in (often, *fixed)]
         async with world.agents():
             async with world.serving(killed=True):
-                await world.forward(2 * 3600 - 1)  # it dies just before the change, and the next one goes on
+                await world.forward(2 * 3600 - 1)  # it dies just before the change, and the next one continues
             async with world.serving():
                 await world.forward(2.5 * 3600)
         return made
@@ -160,12 +161,12 @@ AGAIN = "2026-10-25 02:30+01:00"
 
 @pytest.mark.parametrize("step", [HOUR, -HOUR, 1800.5, -3.0], ids=str)
 @pytest.mark.parametrize("down", [False, True], ids=["serving", "restarted"])
-def test_a_clock_that_is_set_causes_no_burst_no_stall_and_no_double(home: Path, step: float, down: bool) -> None:
+def test_a_clock_step_causes_no_burst_no_pause_and_no_double(home: Path, step: float, down: bool) -> None:
     plans = {10.0: frequency.every(10), 15.0: cron("*/15 * * * * *"), 300.0: cron("0 */5 * * * *")}
 
     async def story(world: World) -> tuple[list[str], str]:
         made = [world.schedule(found) for found in plans.values()]
-        daily = world.schedule(cron("0 5 8 * * *"))  # it falls into the hour before the step
+        daily = world.schedule(cron("0 5 8 * * *"))  # it is in the hour before the step
         async with world.agents():
             async with world.serving(killed=down):
                 await world.forward(601)
@@ -185,14 +186,14 @@ def test_a_clock_that_is_set_causes_no_burst_no_stall_and_no_double(home: Path, 
             gaps = [later - earlier for earlier, later in pairwise(moments)]
             assert max(gaps) <= 2 * interval + 0.5, "it stood still"
             tight = [gap for gap in gaps if gap < interval / 2 - 0.5]
-            assert len(tight) <= down, "it ran twice"  # what passed while nobody served cannot be known
+            assert len(tight) <= down, "it ran twice"  # time that passed without a server is unknown
             assert moments[-1] > world.elapsed - interval - 0.5
         assert len(world.moments(daily)) == 1
 
 
 @pytest.mark.parametrize("step", [HOUR, -HOUR], ids=str)
 @pytest.mark.parametrize("down", [False, True], ids=["serving", "restarted"])
-def test_elapsed_time_takes_no_notice_of_a_clock_that_is_set(home: Path, step: float, down: bool) -> None:
+def test_elapsed_time_ignores_clock_steps(home: Path, step: float, down: bool) -> None:
     async def story() -> None:
         later = world.schedule(frequency.after(60, zone="Europe/Berlin", now=START))
         often = world.schedule(frequency.every(17))
@@ -215,7 +216,7 @@ def test_elapsed_time_takes_no_notice_of_a_clock_that_is_set(home: Path, step: f
 
 @pytest.mark.parametrize("meanwhile", ["nothing", "pause", "restart", "set back"])
 def test_an_instant_in_a_repeated_hour_is_kept(home: Path, meanwhile: str) -> None:
-    """02:30 in Berlin for the second time, half an hour after it was made."""
+    """02:30 in Berlin for the second time, half an hour after the schedule was created."""
     start = datetime(2026, 10, 25, 1, tzinfo=timezone.utc)
 
     async def story() -> None:
@@ -242,8 +243,8 @@ def test_an_instant_in_a_repeated_hour_is_kept(home: Path, meanwhile: str) -> No
         asyncio.run(story())
 
 
-def test_what_is_due_next_is_worked_out_again_by_each_server(home: Path) -> None:
-    """The rules, or the time zones, are others than those by which it was written."""
+def test_each_server_computes_the_next_due_times_again(home: Path) -> None:
+    """The rules, or the time zones, differ from those with which it was written."""
 
     async def story() -> None:
         early, late, off = (world.schedule(cron("0 */10 * * * *")) for _ in range(3))

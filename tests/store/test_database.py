@@ -1,4 +1,4 @@
-"""The file, its transactions, and what is said when it cannot be used."""
+"""The file of the database, its transactions, and its errors."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_a_new_file_is_private_and_in_wal_mode(path: Path) -> None:
     assert sorted(file.name for file in path.parent.iterdir()) == ["assist.db", "user"]
 
 
-def test_the_controller_has_a_name_that_stays(path: Path) -> None:
+def test_the_controller_has_a_permanent_name(path: Path) -> None:
     with open_database(path) as opened:
         name = opened.setting("controller")
     with open_database(path) as opened:
@@ -62,7 +62,7 @@ def test_the_controller_has_a_name_that_stays(path: Path) -> None:
 
 
 @pytest.mark.usefixtures("starts_processes")
-def test_many_may_open_a_new_home_at_once_and_no_count_is_lost(path: Path) -> None:
+def test_concurrent_opens_of_a_new_home_lose_no_count(path: Path) -> None:
     processes = [subprocess.Popen([sys.executable, "-c", COUNT_UP, path]) for _ in range(4)]
     assert [process.wait() for process in processes] == [0, 0, 0, 0]
     with open_database(path) as opened:
@@ -85,23 +85,23 @@ def test_an_error_undoes_the_transaction(path: Path) -> None:
         assert opened.setting("number") == "2"
 
 
-def test_a_wrong_statement_is_a_bug_and_no_failure_of_the_disk(path: Path) -> None:
+def test_a_wrong_statement_is_a_bug_and_not_a_failure_of_the_disk(path: Path) -> None:
     with open_database(path) as opened, pytest.raises(sqlite3.ProgrammingError):
         opened.query("SELECT ?", [])
 
 
-def test_what_is_no_database_is_refused(path: Path) -> None:
+def test_a_file_that_is_not_a_database_is_refused(path: Path) -> None:
     path.write_text("a letter to grandmother, and not at all a database\n" * 30)
     with pytest.raises(DatabaseFailure, match="cannot use the database"):
         open_database(path)
 
 
-def test_a_folder_that_is_not_there_is_said(path: Path) -> None:
+def test_a_missing_folder_is_reported(path: Path) -> None:
     with pytest.raises(DatabaseFailure, match="cannot create the database"):
         open_database(path.parent / "nowhere" / "assist.db")
 
 
-def test_a_writer_that_waits_too_long_is_told(path: Path) -> None:
+def test_a_writer_that_waits_too_long_is_reported(path: Path) -> None:
     with open_database(path) as one, open_database(path, busy=0.05) as other, one.transaction():
         assert other.setting("controller")  # readers never wait
         with pytest.raises(DatabaseFailure, match="locked"), other.transaction():
@@ -110,7 +110,7 @@ def test_a_writer_that_waits_too_long_is_told(path: Path) -> None:
 
 def test_a_full_disk_is_a_failure_and_undoes_the_change(path: Path) -> None:
     with open_database(path) as opened:
-        opened.query("PRAGMA max_page_count = 1")  # SQLite takes the present size as the least
+        opened.query("PRAGMA max_page_count = 1")  # SQLite takes the present size as the minimum
         with pytest.raises(DatabaseFailure, match="full"), opened.transaction() as transaction:
             transaction.execute("INSERT INTO settings VALUES ('much', zeroblob(1000000))")
         assert opened.setting("much") is None

@@ -1,4 +1,4 @@
-"""Invocations in the store: what goes in comes out, and the three levels of status agree after every change."""
+"""Invocations in the store: reads return the written values, and the three levels of status always agree."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def database(isolation: Path) -> Iterator[Database]:
 
 
 def make(database: Database, count: int = 1, *, at_ms: int = 1_000, **settings: object) -> Invocation:
-    """An invocation on so many instances, written."""
+    """An invocation on this many instances, written."""
     places = []
     with database.transaction() as transaction:
         for number in range(count):
@@ -59,7 +59,7 @@ def make(database: Database, count: int = 1, *, at_ms: int = 1_000, **settings: 
 
 
 def settle(database: Database, **outcomes: Outcome) -> list[str]:
-    """The ids of the records for which it was news."""
+    """Return the ids of the records that changed by it."""
     with database.transaction() as transaction:
         return list(records.settle(transaction, outcomes))
 
@@ -84,12 +84,12 @@ def statuses(invocation: Invocation) -> list[InvocationStatus]:
     return [place.status for place in invocation.instances]
 
 
-def test_what_goes_in_comes_out(database: Database) -> None:
+def test_invocations_are_read_as_written(database: Database) -> None:
     invocation = make(database, 3, working_dir="/srv", username="ann", keep_script=True, parameters={"Ключ": "ü"})
     assert invocations.get(database, invocation.id, output=False) == invocation
 
 
-def test_output_goes_in_and_comes_out(database: Database) -> None:
+def test_output_is_read_as_written(database: Database) -> None:
     invocation = make(database)
     record = invocation.instances[0].record.id
     output = Output(data=b"out\x00err\xff", runs=(4, 4), cut=4, dropped=17)
@@ -102,7 +102,7 @@ def test_output_goes_in_and_comes_out(database: Database) -> None:
     assert invocations.get(database, invocation.id, output=False).instances[0].record.output is None
 
 
-def test_a_final_record_stays_as_it_is(database: Database) -> None:
+def test_a_final_record_does_not_change(database: Database) -> None:
     invocation = make(database)
     record = invocation.instances[0].record.id
     settle(database, **{record: Outcome(FINISHED, 0, finished=NOW)})
@@ -110,7 +110,7 @@ def test_a_final_record_stays_as_it_is(database: Database) -> None:
     assert invocations.get(database, invocation.id, output=False).instances[0].record.exit_code == 0
 
 
-def test_an_unanswered_record_is_corrected_once(database: Database) -> None:
+def test_an_unanswered_record_is_corrected_one_time(database: Database) -> None:
     invocation = make(database)
     record = invocation.instances[0].record.id
     unanswered = Outcome(FAILED, error_code="ClientNotResponse", finished=NOW)
@@ -124,11 +124,11 @@ def test_an_unanswered_record_is_corrected_once(database: Database) -> None:
     assert records.unsettled(database, invocation_id=invocation.id) == {}
 
 
-def test_a_record_that_nobody_knows_is_no_news(database: Database) -> None:
+def test_an_unknown_record_changes_nothing(database: Database) -> None:
     assert settle(database, nobody=Outcome(FINISHED, 0)) == []
 
 
-def test_only_what_runs_is_sent(database: Database) -> None:
+def test_only_running_records_are_sent(database: Database) -> None:
     invocation = make(database, 2)
     first, second = (place.record.id for place in invocation.instances)
     settle(database, **{first: Outcome(FAILED, error_code="DeliveryTimeout", finished=NOW)})
@@ -158,13 +158,13 @@ def test_the_levels_agree_after_every_change(database: Database, changes: list[t
         assert levels_agree(database, invocation.id)
 
 
-def test_the_newest_come_first_and_no_more_than_asked_for(database: Database) -> None:
+def test_the_newest_are_first_and_the_limit_holds(database: Database) -> None:
     made = [make(database, at_ms=moment).id for moment in (1, 2, 3)]
     assert [each.invocation.id for each in listing.summaries(database, 2)] == made[:0:-1]
     assert len(listing.summaries(database, None)) == 3
 
 
-def test_a_summary_tells_exit_codes_and_not_the_whole_script(database: Database) -> None:
+def test_a_summary_has_exit_codes_and_a_short_script(database: Database) -> None:
     invocation = make(database, 3, content=b"x" * 1000)
     codes = dict(zip((place.record.id for place in invocation.instances), (0, 2, 1), strict=True))
     settle(database, **{record: Outcome(FINISHED, code, finished=NOW) for record, code in codes.items()})
@@ -174,7 +174,7 @@ def test_a_summary_tells_exit_codes_and_not_the_whole_script(database: Database)
     assert len(summary.invocation.content) == 200
 
 
-def test_an_invocation_is_found_by_what_names_it(database: Database) -> None:
+def test_an_invocation_is_found_by_each_of_its_names(database: Database) -> None:
     older = make(database, at_ms=1).id
     newest = make(database, at_ms=10**12).id
     assert invocations.find(database, newest) == newest
@@ -184,25 +184,25 @@ def test_an_invocation_is_found_by_what_names_it(database: Database) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "t-", "t-zz", "backup", "c-1", "t-0'; DROP TABLE invocations", "--"])
-def test_what_names_nothing_is_not_found(database: Database, text: str) -> None:
+def test_an_unknown_name_is_not_found(database: Database, text: str) -> None:
     make(database)
     with pytest.raises(NotFound, match="cannot find an invocation"):
         invocations.find(database, text)
 
 
-def test_a_beginning_of_several_is_said_to_be_so(database: Database) -> None:
+def test_an_ambiguous_prefix_is_reported(database: Database) -> None:
     make(database, at_ms=10**12)
     make(database, at_ms=10**12 + 1)
     with pytest.raises(NotFound, match="more than one"):
         invocations.find(database, "t-0")
 
 
-def test_nothing_was_run_yet(database: Database) -> None:
+def test_an_empty_history(database: Database) -> None:
     with pytest.raises(NotFound, match="nothing was run yet"):
         invocations.find(database, "-")
 
 
-def test_files_and_runs_have_one_table_and_are_found_apart(database: Database) -> None:
+def test_files_and_runs_share_a_table_and_are_found_separately(database: Database) -> None:
     moments = itertools.count(10**12)
     runs = [make(database, at_ms=next(moments)).id for _ in range(2)]
     transfer = checked(b"secret", "app.conf", "/etc/app", owner="app", overwrite=True)
@@ -227,7 +227,7 @@ def test_files_and_runs_have_one_table_and_are_found_apart(database: Database) -
     assert [each.invocation.id for each in listing.summaries(database, None)] == runs[::-1]
 
 
-def test_short_ids_name_one_each(database: Database) -> None:
+def test_short_ids_are_unique(database: Database) -> None:
     made = [make(database, at_ms=10**12).id for _ in range(40)] + [make(database, at_ms=10**12 + 1).id]
     short = listing.short_ids(database, made)
     for whole, beginning in short.items():
@@ -237,8 +237,8 @@ def test_short_ids_name_one_each(database: Database) -> None:
     assert len(short[made[-1]]) == 12
 
 
-def test_looking_up_costs_the_same_however_long_the_history(database: Database) -> None:
-    """The queries of the hot path are answered from indexes, without a scan and without a sort."""
+def test_a_lookup_costs_the_same_in_any_history(database: Database) -> None:
+    """The queries of the hot path use indexes, without a scan or a sort."""
     statements = (
         "SELECT max(id) AS id FROM invocations WHERE id >= 't-' AND id < 't-~'",
         "SELECT id FROM invocations WHERE id >= 'f-' AND id < 'f-~' ORDER BY id DESC LIMIT 20",

@@ -1,4 +1,4 @@
-"""The list of the history: what a filter lets through, and that each filter is answered from an index."""
+"""The list of the history: the results of each filter, each from an index."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def listed(database: Database, **conditions: Any) -> list[str]:
     return [each.invocation.id for each in listing.summaries(database, None, Filter(**conditions))]
 
 
-def test_each_filter_and_all_of_them_together(database: Database, web: list[Instance]) -> None:
+def test_each_filter_and_all_together(database: Database, web: list[Instance]) -> None:
     ok, bad = past.finished(at=NOW), past.failed("ClientNotOnline", "it is away", at=NOW)
     named = {"command_id": "c-1", "command_name": "disk", "command_version": 1}
     old = past.write(database, past.invocation_on(web[:1], NOW - 3 * DAY, **named), [ok]).id
@@ -62,7 +62,7 @@ def test_each_filter_and_all_of_them_together(database: Database, web: list[Inst
     assert listing.commands_run(database, "disk") == listing.commands_run(database, "c-1") == ["c-1"]
 
 
-def test_where_much_was_run_the_answer_is_the_same(database: Database, web: list[Instance]) -> None:
+def test_a_long_history_gives_the_same_answer(database: Database, web: list[Instance]) -> None:
     made = [past.write(database, past.invocation_on([each], NOW), [None]).id for each in web]
     wanted = Filter(instance_ids=(web[1].id,))
     for few in (1, 20_000):
@@ -79,13 +79,13 @@ FILTERS = [
 
 
 @pytest.mark.parametrize("wanted", FILTERS, ids=["status", "command", "instance", "since", "periodic"])
-def test_a_filter_is_answered_from_an_index(database: Database, wanted: Filter) -> None:
+def test_a_filter_uses_an_index(database: Database, wanted: Filter) -> None:
     asked: list[str] = []
     database._connection.set_trace_callback(asked.append)
     listing.summaries(database, 20, wanted)
     database._connection.set_trace_callback(None)
     for statement in asked:
-        values = [None] * statement.count("?")  # not every Python tells the statement with its values
+        values = [None] * statement.count("?")  # not every Python shows the statement with its values
         plan = json.dumps([row["detail"] for row in database.query(f"EXPLAIN QUERY PLAN {statement}", values)])
         for table in ("invocations", "invocation_instances", "records"):
             assert f"SCAN {table}" not in plan.replace(f"SCAN {table} USING INDEX invocations_periodic", ""), plan

@@ -1,7 +1,7 @@
-"""A database of an earlier schema comes along with its data, a newer one is refused, and a kill costs nothing.
+"""Migrations: an older database keeps its data, a newer one is refused, and a kill leaves the database whole.
 
-``schemas/`` has a database with data after each step, as the program of that time wrote it (the first: its store, when
-there was no program yet), dumped by ``sqlite3 assist.db .dump``, and its ``user_version``. Steps are held to it, too.
+``schemas/`` has a database with data after each step, written by the program of that time (the first one by its store)
+and dumped by ``sqlite3 assist.db .dump``, with its ``user_version``. Each step must still produce its dump.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ Rows = list[dict[str, object]]
 
 
 def restore(dump: Path, path: Path) -> None:
-    """Make the database that was dumped."""
+    """Create the database from its dump."""
     with contextlib.closing(sqlite3.connect(path)) as connection:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.executescript(dump.read_text(encoding="utf-8"))
@@ -45,13 +45,13 @@ def version_of(path: Path) -> int:
 
 
 def steps_of(path: Path) -> list[str]:
-    """The steps that a database has taken, in the order in which it has."""
+    """Return the applied steps of a database, in order."""
     with contextlib.closing(sqlite3.connect(path)) as connection:
         return [name for (name,) in connection.execute("SELECT name FROM _sqlite_migrations ORDER BY id")]
 
 
 def schema_of(path: Path) -> set[tuple[str, str, str]]:
-    """Kind, name and text of all in a database, but for the table of the steps: sqlite-utils makes that."""
+    """Return kind, name and text of every object in a database, except the table of the steps (by sqlite-utils)."""
     with contextlib.closing(sqlite3.connect(path)) as connection:
         return set(
             connection.execute("SELECT type, name, sql FROM sqlite_master WHERE tbl_name <> '_sqlite_migrations'")
@@ -64,7 +64,7 @@ def new_schema(folder: Path) -> set[tuple[str, str, str]]:
 
 
 def data_of(path: Path) -> dict[str, Rows]:
-    """The rows of each table. Left out are the steps, and what SQLite keeps for itself."""
+    """Return the rows of each table, except the steps and the tables of SQLite itself."""
     with contextlib.closing(sqlite3.connect(path)) as connection:
         connection.row_factory = sqlite3.Row
         tables = [
@@ -89,7 +89,7 @@ def test_the_steps_are_numbered_without_a_gap() -> None:
 
 
 @each_schema
-def test_the_steps_up_to_it_still_make_the_schema_that_they_made(dump: Path, tmp_path: Path) -> None:
+def test_the_steps_still_make_the_schema_of_their_time(dump: Path, tmp_path: Path) -> None:
     restore(dump, tmp_path / "old.db")
     with contextlib.closing(sqlite3.connect(tmp_path / "made.db", isolation_level=None)) as connection:
         connection.execute("BEGIN")
@@ -99,7 +99,7 @@ def test_the_steps_up_to_it_still_make_the_schema_that_they_made(dump: Path, tmp
 
 
 @each_schema
-def test_it_becomes_the_same_schema_as_a_new_one(dump: Path, tmp_path: Path) -> None:
+def test_a_migrated_schema_equals_a_new_one(dump: Path, tmp_path: Path) -> None:
     path = tmp_path / "old.db"
     restore(dump, path)
     assert steps_of(path) == STEPS[: STEPS.index(dump.stem) + 1]
@@ -113,7 +113,7 @@ def test_it_becomes_the_same_schema_as_a_new_one(dump: Path, tmp_path: Path) -> 
 
 
 @each_schema
-def test_the_data_comes_along(dump: Path, tmp_path: Path) -> None:
+def test_the_data_is_kept(dump: Path, tmp_path: Path) -> None:
     path = tmp_path / "old.db"
     restore(dump, path)
     before = data_of(path)
@@ -127,7 +127,7 @@ def test_the_data_comes_along(dump: Path, tmp_path: Path) -> None:
 
 
 @each_schema
-def test_the_data_is_used(dump: Path, tmp_path: Path) -> None:
+def test_the_data_is_usable(dump: Path, tmp_path: Path) -> None:
     home = Home(tmp_path)
     restore(dump, home.database)
     with open_controller(home) as controller:
@@ -145,7 +145,7 @@ def test_the_data_is_used(dump: Path, tmp_path: Path) -> None:
 
 
 @each_schema
-def test_it_is_whole_before_it_is_migrated_too(dump: Path, tmp_path: Path) -> None:
+def test_the_dump_is_whole_before_the_migration_too(dump: Path, tmp_path: Path) -> None:
     path = tmp_path / "old.db"
     restore(dump, path)
     with open_database(path, migrate=False) as database:
@@ -156,8 +156,8 @@ def test_it_is_whole_before_it_is_migrated_too(dump: Path, tmp_path: Path) -> No
         assert "outputs is missing" in checkup.faults(database)
 
 
-def test_version_10_is_that_of_ten_steps_and_of_eleven(tmp_path: Path) -> None:
-    """The eleventh came without a number of its own, so only the names of the steps tell whether it was taken."""
+def test_version_10_has_ten_steps_or_eleven(tmp_path: Path) -> None:
+    """The eleventh has no number of its own, so only the names of the steps show if it was applied."""
     missing = {}
     for dump in DUMPS[9:11]:
         path = tmp_path / f"{dump.stem}.db"
@@ -170,7 +170,7 @@ def test_version_10_is_that_of_ten_steps_and_of_eleven(tmp_path: Path) -> None:
     assert "records_unanswered" not in missing["0011_unanswered"]
 
 
-def test_a_newer_schema_is_refused_and_left_alone(tmp_path: Path) -> None:
+def test_a_newer_schema_is_refused_and_not_changed(tmp_path: Path) -> None:
     path = tmp_path / "assist.db"
     with open_database(path):
         pass
@@ -186,7 +186,7 @@ def test_a_newer_schema_is_refused_and_left_alone(tmp_path: Path) -> None:
     assert path.read_bytes() == before
 
 
-def test_a_newer_schema_is_noticed_by_who_has_the_database_open(tmp_path: Path) -> None:
+def test_an_open_database_notices_a_newer_schema(tmp_path: Path) -> None:
     path = tmp_path / "assist.db"
     with open_database(path) as database:
         database.changes()
@@ -202,7 +202,7 @@ def test_a_newer_schema_is_noticed_by_who_has_the_database_open(tmp_path: Path) 
 
 
 # Opens copies of a database in children, each of which kills itself one statement later than the one before, until one
-# comes to the end. Prints how many were killed with the old schema left, and how many with the new; another fails.
+# ends. Prints how many were killed with the old schema left, and how many with the new; another schema is an error.
 KILL_AT_EVERY_STATEMENT = """
 import os, shutil, signal, sqlite3, sys
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A filter by status finds what is shown: the SQL of pages against the functions of the model."""
+"""A filter by status finds the shown status: the SQL of pages against the functions of the model."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from assist_cli.store.database import Database, open_database
 NOW = datetime(2026, 11, 22, 8, tzinfo=timezone.utc)
 RUNNING, STOPPING, STOPPED, FINISHED, FAILED = InvocationStatus
 ALL = Slice(1_000)
-# How an instance may stand: its status, and its newest record (None: none yet) with what became of that.
+# The states of an instance: its status, and its newest record (None: none yet) with its outcome.
 PLACES: list[tuple[InvocationStatus, InvocationStatus | None, dict[str, object]]] = [
     (RUNNING, None, {}),
     (RUNNING, RUNNING, {}),
@@ -44,7 +44,7 @@ PLACES: list[tuple[InvocationStatus, InvocationStatus | None, dict[str, object]]
 
 @pytest.fixture(scope="module")
 def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
-    """Every pair of these, each as an invocation of its own."""
+    """A database with every pair of these, each as an invocation of its own."""
     folder: Path = tmp_path_factory.mktemp("pages")
     with open_database(folder / "assist.db") as opened:
         with opened.transaction() as transaction:
@@ -74,13 +74,13 @@ def place(
 
 
 def shown(found: Invocation, among: set[str] | None) -> tuple[str, str]:
-    """The InvokeStatus and the InvocationStatus of an answer."""
+    """Return the InvokeStatus and the InvocationStatus of an answer."""
     places = [each for each in found.instances if among is None or each.instance_id in among]
     return invoke_status(each.status for each in places).value, fine.of_all(map(fine.of_place, places)).value
 
 
 @pytest.mark.parametrize("among", [None, {"i-1"}, {"i-1", "i-2"}], ids=["any", "one", "both"])
-def test_a_status_finds_what_is_shown(database: Database, among: set[str] | None) -> None:
+def test_a_status_filter_finds_the_shown_status(database: Database, among: set[str] | None) -> None:
     everything, _ = pages.invocation_ids(database, Wanted(), ALL)
     statuses = {each: shown(invocations.get(database, each, output=False), among) for each in everything}
     assert len(statuses) == len(PLACES) ** 2
@@ -94,7 +94,7 @@ def test_a_status_finds_what_is_shown(database: Database, among: set[str] | None
         assert expected or (word, among) == ("PartialFailed", {"i-1"})
 
 
-def test_a_status_beside_an_instance_is_the_one_there(database: Database) -> None:
+def test_a_status_filter_with_an_instance_is_for_that_instance(database: Database) -> None:
     everything, _ = pages.invocation_ids(database, Wanted(), ALL)
     there = {each: invocations.get(database, each, output=False).instances[0] for each in everything}
     for word in {status.value for status in Fine} - {"PartialFailed", "Stopped"}:

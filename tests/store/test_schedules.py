@@ -1,4 +1,4 @@
-"""Schedules, their slots, and what is kept of them."""
+"""Schedules, their slots, and their retention."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def plan(database: Database, name: str = "t-1", *, on: tuple[str, ...] = ("i-1",
 
 
 def fire(database: Database, number: int, outcome: Outcome | None = None, *, name: str = "t-1", on: str = "i-1") -> str:
-    """Record a firing, and how it ended."""
+    """Record a firing, and its outcome."""
     record = Record(f"r-{name}-{on}-{number}", on, number, RUNNING, after(90), sent=NOW)
     with database.transaction() as transaction:
         records.add(transaction, name, [record])
@@ -84,19 +84,19 @@ def statuses(database: Database, name: str = "t-1") -> tuple[InvokeStatus, list[
     return found.status, [place.status for place in found.instances]
 
 
-def test_it_comes_out_as_it_went_in(database: Database) -> None:
+def test_a_schedule_is_read_as_written(database: Database) -> None:
     schedule = plan(database)
     assert schedules.get(database, "t-1") == schedule
     assert schedules.get(database, "t-2") is None
 
 
-def test_before_its_first_record_there_is_none(database: Database) -> None:
+def test_before_its_first_record_a_schedule_has_none(database: Database) -> None:
     plan(database)
     (place,) = invocations.get(database, "t-1", output=True).instances
     assert (place.repeats, place.record.id, place.record.number, place.record.status) == (0, "", 0, RUNNING)
 
 
-def test_a_due_time_is_passed_once(database: Database) -> None:
+def test_a_due_time_is_passed_one_time(database: Database) -> None:
     schedule = plan(database)
     with database.transaction() as transaction:
         assert schedules.advance(transaction, schedule, after(20), after(10))
@@ -106,14 +106,14 @@ def test_a_due_time_is_passed_once(database: Database) -> None:
     assert (found.next, found.last) == (after(20), after(10))
 
 
-def test_a_paused_one_is_not_passed(database: Database) -> None:
+def test_a_paused_schedule_is_not_passed(database: Database) -> None:
     schedule = plan(database)
     with database.transaction() as transaction:
         schedules.pause(transaction, "t-1", NOW)
         assert not schedules.advance(transaction, schedule, after(20), after(10))
 
 
-def test_only_what_people_change_is_read_again(database: Database) -> None:
+def test_only_changes_by_people_are_read_again(database: Database) -> None:
     schedule = plan(database)
     plan(database, "t-2")
     revision, found = schedules.changed(database, 0)
@@ -130,7 +130,7 @@ def test_only_what_people_change_is_read_again(database: Database) -> None:
     assert schedules.changed(database, revision + 1) == (revision + 2, {"t-2": 1_795_334_450_000})
 
 
-def test_records_come_and_go_and_it_runs_on(database: Database) -> None:
+def test_a_schedule_continues_after_each_record(database: Database) -> None:
     plan(database, on=("i-1", "i-2"))
     fire(database, 1, GOOD)
     fire(database, 1, LOST, on="i-2")
@@ -155,7 +155,7 @@ def test_stopped_between_two_records_it_is_stopped(database: Database) -> None:
 
 
 @pytest.mark.parametrize("ending", [Outcome(STOPPED, 143, accepted=True, finished=NOW), GOOD, BAD, LOST])
-def test_stopped_in_a_record_it_is_stopping_until_that_ends(database: Database, ending: Outcome) -> None:
+def test_stopped_during_a_record_it_is_stopping_until_that_ends(database: Database, ending: Outcome) -> None:
     plan(database)
     record = fire(database, 1)
     with database.transaction() as transaction:
@@ -181,7 +181,7 @@ def test_stopped_in_a_record_it_is_stopping_until_that_ends(database: Database, 
         (FAILED, {RUNNING, STOPPED}),
     ],
 )
-def test_the_doctor_sees_how_it_cannot_stand(
+def test_the_doctor_finds_impossible_states(
     database: Database, newest: InvocationStatus | None, possible: set[InvocationStatus]
 ) -> None:
     plan(database)
@@ -195,7 +195,7 @@ def test_the_doctor_sees_how_it_cannot_stand(
         assert checkup.disagreements(database) == ([] if status in possible else ["t-1"]), status
 
 
-def test_a_slot_may_turn_out_to_have_run(database: Database) -> None:
+def test_a_slot_may_be_corrected_to_ran(database: Database) -> None:
     plan(database)
     record = fire(database, 1, Outcome(FAILED, error_code="ClientNotResponse"))
     assert outcomes(database) == [SlotOutcome.NOT_DELIVERED]
@@ -227,7 +227,7 @@ def prune(database: Database, keep: int) -> None:
         slots.prune(transaction, "t-1", keep)
 
 
-def test_the_newest_records_are_kept_and_of_the_older_ones_the_failures(database: Database) -> None:
+def test_prune_keeps_the_newest_records_and_older_failures(database: Database) -> None:
     plan(database)
     for number in range(1, 21):
         fire(database, number, BAD if number % 4 == 0 else GOOD)
@@ -239,7 +239,7 @@ def test_the_newest_records_are_kept_and_of_the_older_ones_the_failures(database
     assert len(numbers(database)) == 6
 
 
-def test_what_is_open_is_kept(database: Database) -> None:
+def test_prune_keeps_open_records(database: Database) -> None:
     plan(database)
     fire(database, 1)
     for number in range(2, 7):
@@ -248,7 +248,7 @@ def test_what_is_open_is_kept(database: Database) -> None:
     assert numbers(database) == [1, 5, 6]
 
 
-def test_when_everything_fails_twice_as_much_is_kept_and_no_more(database: Database) -> None:
+def test_prune_keeps_at_most_twice_as_many_when_all_fail(database: Database) -> None:
     plan(database)
     for number in range(1, 21):
         fire(database, number, LOST)
@@ -256,7 +256,7 @@ def test_when_everything_fails_twice_as_much_is_kept_and_no_more(database: Datab
     assert numbers(database) == list(range(13, 21))
 
 
-def test_skipped_slots_go_too(database: Database) -> None:
+def test_prune_deletes_skipped_slots_too(database: Database) -> None:
     plan(database)
     with database.transaction() as transaction:
         slots.add(transaction, "t-1", [Slot("i-1", after(each), SlotOutcome.SKIPPED_OVERLAP) for each in range(20)])
@@ -267,7 +267,7 @@ def test_skipped_slots_go_too(database: Database) -> None:
     assert (found[0].slot.outcome, found[0].until) == (SlotOutcome.MISSED_DOWN, after(3000))
 
 
-def test_what_it_runs_takes_its_schedule_and_slots_along(database: Database) -> None:
+def test_pruning_the_invocation_deletes_its_schedule_and_slots(database: Database) -> None:
     plan(database)
     fire(database, 1, GOOD)
     with database.transaction() as transaction:
@@ -276,7 +276,7 @@ def test_what_it_runs_takes_its_schedule_and_slots_along(database: Database) -> 
         assert database.query(f"SELECT * FROM {table}") == []
 
 
-def test_elapsed_time_is_moved_along_and_other_forms_stay(database: Database) -> None:
+def test_a_clock_step_moves_elapsed_time_and_no_other_form(database: Database) -> None:
     for name in ("t-1", "t-2", "t-3"):
         plan(database, name)
     with database.transaction() as transaction:
@@ -284,7 +284,7 @@ def test_elapsed_time_is_moved_along_and_other_forms_stay(database: Database) ->
             "UPDATE schedules SET frequency = '0 0 * * * *', booted_at = NULL WHERE invocation_id = 't-2'"
         )
         transaction.execute("UPDATE schedules SET boot = 'before' WHERE invocation_id = 't-3'")
-        for hours in (-1, -1, -1.0001):  # it is moved once, and not for what is no step
+        for hours in (-1, -1, -1.0001):  # it is moved one time, and only by a step
             booted = BOOTED + timedelta(hours=hours)
             schedules.shift_elapsed(transaction, "boot", booted, timedelta(milliseconds=500))
             schedules.adopt_boot(transaction, "boot", booted)
@@ -296,7 +296,7 @@ def test_elapsed_time_is_moved_along_and_other_forms_stay(database: Database) ->
     assert (adopted.next, adopted.booted, adopted.boot) == (after(10), BOOTED - timedelta(hours=1), "boot")
 
 
-def test_a_secret_is_written_as_where_it_is(database: Database) -> None:
+def test_a_secret_is_stored_as_its_reference(database: Database) -> None:
     plan(database)
     (row,) = database.query("SELECT secrets FROM schedules")
     assert json.loads(row["secrets"]) == {"token": "env:TOKEN"}

@@ -1,7 +1,7 @@
 """A real agent, started from a real ``agentd.pyz``, and a client that speaks to it over a plain socket.
 
 The client is written against docs/protocol.md, with nothing of the controller's code but the codec, so that a mistake
-of the controller cannot hide one of the agent. It is synchronous: what a test does stands there line by line.
+of the controller cannot hide one of the agent. It is synchronous, so the lines of a test run in order.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from typing import Any
 from agentd.wire import protocol
 from tests.support.processes import children
 
-GUARD = 60.0  # seconds after which something that should have happened is an error of the test
+GUARD = 60.0  # seconds after which a missing event is an error of the test
 
 SHELL = "RunShellScript"
 
@@ -45,10 +45,10 @@ class Closed(Exception):
 
 
 class Output:
-    """What a watch told: the bytes of each stream, the holes (offset, bytes), and the result once there is one."""
+    """The output from a watch: the bytes of each stream, the gaps (offset, bytes), and the result once there is one."""
 
     def __init__(self, begin: int = 0) -> None:
-        self.offset = begin  # where the next byte stands: nothing is told twice and nothing left out silently
+        self.offset = begin  # the offset of the next byte: nothing is read twice or skipped silently
         self.chunks: list[tuple[str, int, int]] = []  # stream, offset, length
         self.gaps: list[tuple[int, int]] = []
         self.result: dict[str, Any] | None = None
@@ -81,17 +81,17 @@ class Output:
 
 
 class Client:
-    """One connection. ``call`` asks and waits for the answer; ``send`` and ``answer`` do the two apart."""
+    """One connection. ``call`` sends a request and waits for its answer; ``send`` and ``answer`` do one each."""
 
-    def __init__(self, door: socket.socket, controller: str = "tests", *, hello: bool = True) -> None:
-        self.door = door
+    def __init__(self, sock: socket.socket, controller: str = "tests", *, hello: bool = True) -> None:
+        self.sock = sock
         self.controller = controller
         self.outputs: dict[str, Output] = {}
         self.agent: dict[str, Any] = {}
         self.started: list[str] = []
         self._decoder = protocol.Decoder()
         self._answers: dict[int | None, dict[str, Any]] = {}
-        door.settimeout(GUARD)
+        sock.settimeout(GUARD)
         if hello:
             self.agent = self.hello()
 
@@ -99,7 +99,7 @@ class Client:
         return self.call("agent.hello", protocol=list(protocol.VERSION), client="tests", controller=self.controller)
 
     def call(self, method: str, **params: Any) -> Any:
-        """The result. Raises Refused, Closed."""
+        """Return the result. Raises Refused, Closed."""
         return self.answer(self.send(method, **params))
 
     def send(self, method: str, **params: Any) -> int:
@@ -109,12 +109,12 @@ class Client:
 
     def write(self, data: bytes) -> None:
         try:
-            self.door.sendall(data)
+            self.sock.sendall(data)
         except (BrokenPipeError, ConnectionResetError) as error:
             raise Closed(str(error)) from None
 
     def answer(self, number: int | None) -> Any:
-        """The result for a request that was sent. Raises Refused, Closed."""
+        """Return the result for a request that was sent. Raises Refused, Closed."""
         self.listen_until(lambda: number in self._answers)
         message = self._answers.pop(number)
         if "error" in message:
@@ -122,11 +122,11 @@ class Client:
         return message["result"]
 
     def answers(self) -> set[int | None]:
-        """The numbers of the answers that have come and were not asked for yet."""
+        """The numbers of the answers that have arrived and were not read yet."""
         return set(self._answers)
 
     def refusal(self, number: int) -> Refused | None:
-        """How a request that was sent was refused; None when it was not. Raises Closed."""
+        """Return the error for a request that was sent; None if it succeeded. Raises Closed."""
         try:
             self.answer(number)
         except Refused as refused:
@@ -134,16 +134,16 @@ class Client:
         return None
 
     def listen_until(self, enough: Callable[[], bool]) -> None:
-        """Take in what comes until ``enough()``. Raises Closed."""
+        """Read until ``enough()``. Raises Closed."""
         end = time.monotonic() + GUARD
         while not enough():
             assert time.monotonic() < end, "what was waited for did not come"
             self.listen()
 
     def listen(self) -> None:
-        """Take in one piece of what the agent sends. Raises Closed."""
+        """Read one piece of what the agent sends. Raises Closed."""
         try:
-            data = self.door.recv(1 << 18)
+            data = self.sock.recv(1 << 18)
         except TimeoutError:
             raise AssertionError(f"nothing came in {GUARD:.0f} s") from None
         except (ConnectionResetError, ssl.SSLError) as error:
@@ -158,20 +158,20 @@ class Client:
                 self._answers[message["id"]] = message
 
     def run(self, script: str | bytes, record: str | None = None, **params: Any) -> str:
-        """Have a script accepted. Returns its record id."""
+        """Send a script and wait until it is accepted. Return its record id."""
         record = record or new_record()
         self.call("task.run", **self.order(script, record, **params))
         self.started.append(record)
         return record
 
     def end_all(self) -> None:
-        """End what was begun with ``run`` here and still runs."""
+        """End the records that were started with ``run`` here and still run."""
         for record in self.started:
             if self.call("task.stop", record=record)["state"] == "Stopping":
                 self.finish(record, budget=0)
 
     def order(self, script: str | bytes, record: str, **params: Any) -> dict[str, Any]:
-        """The params of task.run."""
+        """Return the params of task.run."""
         content = script.encode() if isinstance(script, str) else script
         return {
             "record": record,
@@ -184,26 +184,26 @@ class Client:
         }
 
     def expect(self, record: str, offset: int = 0) -> Output:
-        """Where what a watch tells of a record will be found."""
+        """The output that a watch of this record fills."""
         output = self.outputs[record] = Output(offset)
         return output
 
-    def forget_answers(self) -> None:
-        """Drop answers that came and that nobody will ask for."""
+    def drop_answers(self) -> None:
+        """Drop answers that have arrived and that nobody will read."""
         self._answers.clear()
 
     def watch(self, record: str, offset: int = 0, budget: int | None = None) -> Output:
-        """Begin to watch; the Output grows while this client listens."""
+        """Start a watch; the Output grows while this client reads."""
         output = self.expect(record, offset)
         self.call("task.watch", record=record, offset=offset, budget=budget)
         return output
 
     def finish(self, record: str, offset: int = 0, budget: int | None = None) -> Output:
         """Watch a record to its end."""
-        return self.told(self.watch(record, offset, budget))
+        return self.completed(self.watch(record, offset, budget))
 
-    def told(self, output: Output) -> Output:
-        """The same, once all of it has come."""
+    def completed(self, output: Output) -> Output:
+        """The same, after the whole output has arrived."""
         self.listen_until(lambda: output.result is not None)
         return output
 
@@ -212,13 +212,13 @@ class Client:
         return self.finish(self.run(script, **params))
 
     def result(self, script: str | bytes, **params: Any) -> dict[str, Any]:
-        """Run a script; only its result."""
+        """Run a script; return only its result."""
         found = self.complete(script, **params).result
         assert found is not None
         return found
 
     def close(self) -> None:
-        self.door.close()
+        self.sock.close()
 
     def __enter__(self) -> Client:
         return self
@@ -232,7 +232,7 @@ def new_record() -> str:
 
 
 class Agent:
-    """An agent of a test's own: its folder, its settings, and the processes that are it one after the other."""
+    """An agent for one test: its folder, its settings, and its process, which may be replaced."""
 
     def __init__(self, archive: Path, python: Path, folder: Path, settings: Mapping[str, object] | None = None) -> None:
         self.archive = archive
@@ -246,10 +246,10 @@ class Agent:
         self.scripts.mkdir(mode=0o755, exist_ok=True)
         self.configure(**(settings or {}))
 
-    # its life
+    # its life cycle
 
     def words(self, command: str, *more: str | Path) -> list[str]:
-        """The argv of one of the agent's commands."""
+        """Return the argv of one of the agent's commands."""
         return [str(self.python), "-I", "-S", str(self.archive), command, "--home", str(self.home), *map(str, more)]
 
     def configure(self, **settings: object) -> None:
@@ -296,7 +296,7 @@ class Agent:
         return self.process.wait(GUARD)
 
     def close(self) -> None:
-        """The end of the test: tasks are stopped, then the agent."""
+        """End the test: stop all tasks, then the agent."""
         for client in self._clients:
             client.close()
         if self.process is not None and self.process.poll() is None:
@@ -307,33 +307,33 @@ class Agent:
             self.stop()
 
     def living(self, client: Client) -> list[str]:
-        """The records that have no final state."""
+        """The records without a final state."""
         tasks = client.call("task.list")["tasks"]
         return [task["record"] for task in tasks if task["state"] in ("Running", "Stopping")]
 
-    # its doors
+    # its listeners
 
     def connect(self, controller: str = "tests", *, hello: bool = True) -> Client:
-        """A new connection over the unix socket, closed at the end of the test."""
-        door = socket.socket(socket.AF_UNIX)
+        """Return a new connection over the unix socket, closed at the end of the test."""
+        sock = socket.socket(socket.AF_UNIX)
         try:
             with protocol.reachable(str(self.home / "agentd.sock")) as name:
-                door.connect(name)
+                sock.connect(name)
         except OSError:
-            door.close()
+            sock.close()
             raise
-        client = Client(door, controller, hello=False)
+        client = Client(sock, controller, hello=False)
         self._clients.append(client)
         if hello:
             client.agent = client.hello()
         return client
 
     def adopt(self, client: Client) -> Client:
-        """Have a client that was made elsewhere closed at the end of the test."""
+        """Close a client that was created elsewhere at the end of the test."""
         self._clients.append(client)
         return client
 
-    # its traces
+    # its files and processes
 
     @property
     def spool(self) -> Path:
@@ -346,16 +346,16 @@ class Agent:
         return json.loads((self.folder(record) / name).read_text())
 
     def shim(self, record: str) -> int:
-        """The pid of the process that tends a record."""
+        """The pid of the shim of a record."""
         return int(self.journal(record, "shim.pid")[0])
 
     def idle(self) -> int:
-        """The pid of the child that waits for an order, once there is one."""
+        """The pid of the child that waits for a task, once there is one."""
         found: list[int] = eventually(lambda: [pid for pid in children(self.pid) if is_idle(pid)])
         return found[0]
 
     def main(self, record: str) -> int:
-        """The pid of the main process of a script, once it is noted."""
+        """The pid of the main process of a script, once it is known."""
         path = self.folder(record) / "process.json"
         eventually(path.exists)
         return int(self.journal(record, "process.json")[0])
@@ -365,7 +365,7 @@ class Agent:
 
 
 def eventually(condition: Callable[[], Any], seconds: float = GUARD) -> Any:
-    """The first true value of ``condition``, for what nobody tells us of: a file, a line of a log, a process."""
+    """Return the first true value of ``condition``, where there is no event: a file, a line of a log, a process."""
     end = time.monotonic() + seconds
     while not (value := condition()):
         assert time.monotonic() < end, "what was waited for did not come"
@@ -374,7 +374,7 @@ def eventually(condition: Callable[[], Any], seconds: float = GUARD) -> Any:
 
 
 def is_alive(pid: int) -> bool:
-    """Whether a process runs; a dead one that nobody has waited for does not."""
+    """Return True if a process runs; a zombie does not."""
     try:
         state = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[0]
     except (FileNotFoundError, ProcessLookupError):
@@ -383,7 +383,7 @@ def is_alive(pid: int) -> bool:
 
 
 def is_idle(pid: int) -> bool:
-    """Whether a process is a child of an agent that waits for an order."""
+    """Return True if a process is a child of an agent that waits for a task."""
     try:
         return Path(f"/proc/{pid}/comm").read_text() == "agentd-idle\n"
     except (FileNotFoundError, ProcessLookupError):
@@ -391,7 +391,7 @@ def is_idle(pid: int) -> bool:
 
 
 def gone(pid: int, seconds: float = GUARD) -> bool:
-    """Whether a process has ended, within ``seconds``."""
+    """Return True if a process has ended, within ``seconds``."""
     try:
         handle = os.pidfd_open(pid)
     except ProcessLookupError:

@@ -1,4 +1,4 @@
-"""The API, served by a thread of the test, and clients of it: both SDKs, and one that signs by itself."""
+"""The API, served by a thread of the test, and its clients: both SDKs, and one that signs by itself."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ GUARD = 60.0
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back."""
+    """An answer of the API."""
 
     status: int
     headers: Mapping[str, str]
@@ -55,7 +55,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Service:
-    """The API of one home: where it is, a key of each role, and the instance of this machine."""
+    """The API of one home: its endpoint, a key of each role, and the instance of this machine."""
 
     home: Home
     url: str
@@ -70,12 +70,12 @@ class Service:
         return Signer.of(self.url, self.keys[role])
 
     def key(self, role: Role, *scope: str) -> AccessKey:
-        """A key of a test's own."""
+        """A new key for one test."""
         with open_controller(self.home) as controller:
             return accesskeys.create(controller, f"key-{uuid.uuid4().hex}", role, scope)
 
     def instance(self, address: str = "tls:127.0.0.1:1", **tags: str) -> Instance:
-        """An instance that nobody answers for."""
+        """An instance without an agent."""
         made = Instance(config.new_instance_id(), f"x{uuid.uuid4().hex}", address, utc_now(), "linux", tags=tags)
         with open_controller(self.home) as controller, controller.database.transaction() as transaction:
             store.register(transaction, made)
@@ -98,7 +98,7 @@ def service(folder: Path) -> Iterator[Service]:
 
 @contextlib.contextmanager
 def served(home: Path, *words: str, address: str = "127.0.0.1:0") -> Iterator[str]:
-    """The URL at which ``assist serve --api`` serves a home for as long as the block lasts; its log is beside that."""
+    """The URL at which ``assist serve --api`` serves a home during the block; its log is beside that home."""
     with started(home, *words, address=address) as (process, url):
         yield url
         process.terminate()
@@ -107,7 +107,7 @@ def served(home: Path, *words: str, address: str = "127.0.0.1:0") -> Iterator[st
 
 @contextlib.contextmanager
 def started(home: Path, *words: str, address: str = "127.0.0.1:0") -> Iterator[tuple[subprocess.Popen[bytes], str]]:
-    """The process too; it is killed at the end if it is still there."""
+    """The same, with the process, which is killed at the end if it still runs."""
     log = home.with_name("serve.log")
     program = Path(sysconfig.get_path("scripts")) / "assist"
     environment = {**os.environ, "ASSIST_HOME": str(home)}
@@ -123,7 +123,7 @@ def started(home: Path, *words: str, address: str = "127.0.0.1:0") -> Iterator[t
 
 
 def _url(process: subprocess.Popen[bytes], log: Path) -> str:
-    """What the log says of where it serves: there is no other event to wait for."""
+    """The URL in the log, which is the only event."""
     end = time.monotonic() + GUARD
     while time.monotonic() < end and process.poll() is None:
         found = re.search(r"the API is at (\S+)\n", log.read_text())
@@ -135,7 +135,7 @@ def _url(process: subprocess.Popen[bytes], log: Path) -> str:
 
 @dataclass(frozen=True)
 class Signer:
-    """Signs calls as docs/api.md has it, with nothing of the server's code; a test may say anything otherwise."""
+    """Sign calls as docs/api.md says, without code of the server; a test may change any part."""
 
     url: str
     key: str
@@ -154,7 +154,7 @@ class Signer:
         method: str = "POST",
         **given: str,
     ) -> Answer:
-        """Today's form: ``headers`` are set after it is signed."""
+        """Send a call in today's form: ``headers`` are set after it is signed."""
         return self.send(method, *self.modern(action, body=body, method=method, **given), body, headers)
 
     def modern(
@@ -166,7 +166,7 @@ class Signer:
         nonce: str = "",
         **given: str,
     ) -> tuple[str, dict[str, str]]:
-        """The target and the headers of a call in today's form."""
+        """Return the target and the headers of a call in today's form."""
         query = {"RegionId": self.region, **{name.replace("__", "."): value for name, value in given.items()}}
         digest = hashlib.sha256(body).hexdigest()
         headers = {
@@ -190,7 +190,7 @@ class Signer:
     def classic(
         self, action: str, method: str = "GET", now: datetime | None = None, nonce: str = "", **given: str
     ) -> str:
-        """The target of a call in the old form."""
+        """Return the target of a call in the old form."""
         query = {
             "Action": action,
             "Version": VERSION,
@@ -214,7 +214,7 @@ class Signer:
         body: bytes = b"",
         changed: Mapping[str, str] | None = None,
     ) -> Answer:
-        """Send a call as it stands."""
+        """Send a call unchanged."""
         url = urlsplit(self.url)
         connection = http.client.HTTPConnection(url.hostname or "", url.port, timeout=GUARD)
         with contextlib.closing(connection):

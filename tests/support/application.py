@@ -1,4 +1,4 @@
-"""The command line, called in this process: words, streams and exit status as of the installed program."""
+"""The command line, called in this process: arguments, streams and exit status as of the installed program."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from tests.support import starting
 class Application:
     """``assist("run", "--", "true")`` runs a command to its end, in ``folder``, as ``Program`` does.
 
-    It saves the start of a process, and is for every test whose subject is not that process: its signals, what it
-    leaves in the background, what it imports. Standard input is empty unless it is given.
+    It saves the start of a process. A test of the process itself (signals, background work, imports) needs ``Program``.
+    Standard input is empty by default.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -35,7 +35,7 @@ class Application:
         input: bytes | None = None,
         env: Mapping[str, str | None] | None = None,
     ) -> subprocess.CompletedProcess[bytes]:
-        """Run it to its end. ``env`` is added to the environment of the test; None takes a name away."""
+        """Run it to its end. ``env`` is added to the environment of the test; None removes a name."""
         argv = ["assist", *map(os.fspath, words)]
         with contextlib.ExitStack() as stack:
             stdout = stack.enter_context(tempfile.TemporaryFile())
@@ -122,7 +122,7 @@ def _signals() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _logging() -> Iterator[None]:
-    """As in a new process: nobody listens. Afterwards those who did do so again."""
+    """Reset logging as in a new process; restore the handlers afterwards."""
     root = logging.getLogger()
     handlers, level = root.handlers, root.level
     root.handlers = []
@@ -136,7 +136,7 @@ def _logging() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _input(data: bytes | None) -> Iterator[None]:
-    """Standard input is a pipe with ``data``, or empty."""
+    """Make standard input a pipe with ``data``, or empty."""
     if data is None:
         with Path(os.devnull).open("rb") as empty, _stream("stdin", 0, empty.fileno()):
             yield
@@ -148,7 +148,7 @@ def _input(data: bytes | None) -> Iterator[None]:
         with os.fdopen(reading, "rb") as pipe, _stream("stdin", 0, pipe.fileno()):
             yield
     finally:
-        writer.join()  # whatever was not read is nobody's now
+        writer.join()  # drop the unread rest
 
 
 def _write(descriptor: int, data: bytes) -> None:
@@ -158,7 +158,7 @@ def _write(descriptor: int, data: bytes) -> None:
 
 @contextlib.contextmanager
 def _stream(name: str, number: int, descriptor: int) -> Iterator[None]:
-    """One of the three streams is this descriptor, by its number too."""
+    """Make one of the three streams this descriptor, by its number too."""
     kept, before = os.dup(number), getattr(sys, name)
     os.dup2(descriptor, number)
     try:

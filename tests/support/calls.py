@@ -25,8 +25,8 @@ from tests.support.api import Signer
 AWAY, OTHER = f"i-{1:026}", f"i-{2:026}"
 
 
-class Nobody:
-    """Takes what was recorded, and does nothing with it."""
+class NoSender:
+    """Accepts new records, and sends nothing."""
 
     token = "nobody"
 
@@ -44,18 +44,18 @@ class Calls:
     signer: Signer
 
     def reply(self, action: str, **fields: str) -> Reply:
-        """What an action answers; ``InstanceId__1`` is InstanceId.1."""
+        """Return the answer of an action; ``InstanceId__1`` is InstanceId.1."""
         target, headers = self.signer.modern(action, **fields)
         return self.gateway.answer(Call("POST", "/", target.partition("?")[2].encode(), tuple(headers.items())))
 
     def __call__(self, action: str, **fields: str) -> Any:
-        """The answer of an action that is not refused."""
+        """Return the answer of an action that succeeds."""
         reply = self.reply(action, **fields)
         assert reply.status == 200, reply.body
         return json.loads(reply.body)
 
     def refused(self, action: str, **fields: str) -> tuple[int, str, str]:
-        """With which status and code an action is refused, and what is said of it."""
+        """Return status, code and message of a refused action."""
         reply = self.reply(action, **fields)
         assert reply.status != 200, reply.body
         said = json.loads(reply.body)
@@ -80,7 +80,7 @@ def calls(folder: Path) -> Iterator[Calls]:
         with controller.database.transaction() as transaction:
             for name, each in (("away", AWAY), ("other", OTHER)):
                 instances.register(transaction, Instance(each, name, "tls:127.0.0.1:1", controller.now(), "linux"))
-        gateway = Gateway(controllers, "local", nonces, Nobody(), Rates(1e9))  # type: ignore[arg-type]
+        gateway = Gateway(controllers, "local", nonces, NoSender(), Rates(1e9))  # type: ignore[arg-type]
         yield Calls(gateway, controller, _signer(controller, Role.ADMIN))
 
 

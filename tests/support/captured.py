@@ -9,7 +9,7 @@ from assist_cli.cli.streams import Streams
 
 
 class Captured:
-    """A Printer and what it writes. ``typed`` is what a person types."""
+    """A Printer and its output. ``typed`` is the input of the user."""
 
     def __init__(
         self,

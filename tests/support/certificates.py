@@ -1,4 +1,4 @@
-"""Certificates of a throw-away CA, good ones and wrong ones."""
+"""Certificates of a throw-away CA, valid and invalid."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Pair:
 
 
 class Authority:
-    """Signs certificates into a folder. One that has a parent is an intermediate CA."""
+    """A CA that signs certificates into a folder. With a parent it is an intermediate CA."""
 
     def __init__(self, folder: Path, name: str = "ca", parent: Authority | None = None) -> None:
         self._folder = folder
@@ -46,13 +46,13 @@ class Authority:
         file: str | None = None,
         hosts: Sequence[str] = (),
     ) -> Pair:
-        """A certificate for ``name`` in ``role``, valid from and to so many days from now, for these ``hosts``."""
+        """A certificate for ``name`` in ``role``, valid from and to these days from now, for these ``hosts``."""
         key = ec.generate_private_key(ec.SECP256R1())
         built = self._build(key, _subject(name, role), self, ca, days, usage, hosts)
         return self._write(file or name, key, built)
 
     def equip(self, pki: Path, name: str = "i-agent") -> None:
-        """Put into ``pki`` what an agent needs to listen with TLS."""
+        """Write the files into ``pki`` that an agent needs to listen with TLS."""
         pki.mkdir(mode=0o700)
         own = self.issue(name, "agent")
         (pki / "ca.pem").write_bytes(self.own.certificate.read_bytes())
@@ -60,7 +60,7 @@ class Authority:
         (pki / "agent.key").write_bytes(own.key.read_bytes())
 
     def context(self, pair: Pair | None) -> ssl.SSLContext:
-        """How a caller with this certificate, or with none, reaches that agent."""
+        """The TLS context of a caller with this certificate, or with none."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname = False
         context.load_verify_locations(self.own.certificate)
@@ -110,10 +110,10 @@ class Authority:
 
 
 def free_port() -> int:
-    """A TCP port of 127.0.0.1 that nobody listens on."""
-    with socket.socket() as door:
-        door.bind(("127.0.0.1", 0))
-        port: int = door.getsockname()[1]
+    """A TCP port of 127.0.0.1 without a listener."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        port: int = sock.getsockname()[1]
         return port
 
 

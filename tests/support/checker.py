@@ -1,7 +1,7 @@
-"""The window checker: due times become windows, and what really ran is matched with them (Jepsen's test of Chronos).
+"""The window checker: it turns due times into windows, and matches real runs with them (as Jepsen tests Chronos).
 
-Each due time must have its line in the ledger and no other may have one; what the ledger says ran must have come to its
-agent within the window, once, and nothing else may have come.
+Each due time must have its slot and no other may have one. A run in a slot must have reached its
+agent within the window, one time, and nothing else may have arrived.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ def check(
     served: Iterable[tuple[datetime, datetime]],
     slack: timedelta = timedelta(seconds=1),
 ) -> Counter[SlotOutcome]:
-    """Hold the ledger of one schedule on one instance against what came; how often there was which outcome.
+    """Compare the slots of one schedule on one instance with the arrivals. Return the number of each outcome.
 
-    ``arrivals`` are the records of the schedule that came, ``served`` when there was a server. ``slack`` is what the
-    clocks of the test may differ.
+    ``arrivals`` are the records that arrived, ``served`` the times with a server. ``slack`` is the tolerance for the
+    clocks of the test.
     """
     found = sorted(slots, key=lambda slot: slot.due)
     expected = []

@@ -1,15 +1,16 @@
-"""Cron expressions by chance, of all that may stand in each field."""
+"""Cron expressions for tests: random ones, of everything that is allowed in each field, and one that fires soon."""
 
 from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from datetime import datetime, timedelta, timezone
 
 from assist_cli.model.frequency.fields import DAY_OF_MONTH, DAY_OF_WEEK, HOUR, MINUTE, MONTH, SECOND, Field
 
 
 def item(chance: random.Random, field: Field) -> str:
-    """A value, a range or a step; a step that starts at a value is none of a week, which has no agreed end."""
+    """A value, a range or a step; for weekdays no step from a value, since its end has no agreed meaning."""
     low = chance.randint(field.low, field.high)
     kind = chance.random()
     if kind < 0.45:
@@ -36,7 +37,7 @@ def field_text(chance: random.Random, field: Field, special: Sequence[str] = (),
 
 
 def expression(chance: random.Random, *, workdays: bool = False) -> str:
-    """Six fields. It may fire as often as each second, and never; with ``workdays`` also on the nearest of these."""
+    """Six fields. It may fire as often as each second, or never; with ``workdays`` also on the nearest workday."""
     weekdays = [f"{chance.randint(0, 7)}L", f"{chance.randint(0, 7)}#{chance.randint(1, 5)}"]
     return " ".join(
         [
@@ -52,3 +53,9 @@ def expression(chance: random.Random, *, workdays: bool = False) -> str:
             field_text(chance, DAY_OF_WEEK, weekdays, wildcard=0.5),
         ]
     )
+
+
+def soon(seconds: int) -> str:
+    """Every 20 s, with the first firing at most this many seconds from now, and at least one less."""
+    first = (datetime.now(timezone.utc) + timedelta(seconds=seconds)).second % 20
+    return f"{first}/20 * * * * *"

@@ -1,7 +1,7 @@
-"""A fleet on one machine: real agents, each with its own folder, id, certificate and address, and some that are bad.
+"""A fleet on one machine: real agents, each with its own folder, id, certificate and address, and some bad ones.
 
 Every agent listens on an address of its own in 127.0.0.0/8 with mutual TLS, as it would on a network. They are forked
-from one parent (``nursery``), which shares the memory of their code between them: a thousand take about 3 GiB.
+from one parent (``fork_server``), which shares the memory of their code between them: a thousand take about 3 GiB.
 Linux only: elsewhere 127.0.0.1 is the only address of that network.
 """
 
@@ -30,15 +30,15 @@ from assist_cli.paths import Home
 from assist_cli.store import instances
 
 PORT = 7433
-START_SECONDS = 60.0  # for all of them to listen
-IDLE = "agentd-idle"  # a child that waits for an order
-REST_SECONDS = 1.2  # an agent tidies up one second after its results were acknowledged
+START_SECONDS = 60.0  # seconds for all of them to listen
+IDLE = "agentd-idle"  # a child that waits for a task
+REST_SECONDS = 1.2  # an agent cleans up one second after its results were acknowledged
 ROOT = Path(__file__).resolve().parents[2]
 
 
 @dataclass
 class Member:
-    """One instance of a fleet. ``pid`` is its agent's; None where there is none."""
+    """One instance of a fleet. ``pid`` is that of its agent; None without an agent."""
 
     name: str
     home: Path
@@ -48,15 +48,15 @@ class Member:
 
     @property
     def endpoint(self) -> str:
-        """The address that a controller is told."""
+        """The address for the controller."""
         return f"tls:{self.address}:{PORT}"
 
 
 class Fleet:
-    """``count`` instances, ``n1``, ``n2`` …, with certificates that ``controller`` has made; use it as a context.
+    """``count`` instances, ``n1``, ``n2`` …, with certificates from ``controller``; a context manager.
 
-    The first ``refusing`` members have no agent, so that a connection is refused; with the next ``hanging`` it is made
-    and then nothing is ever said.
+    The first ``refusing`` members have no agent and refuse connections. The next ``hanging`` members accept them and
+    send nothing.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class Fleet:
         self._refusing = refusing
         self._hanging = hanging
         self._stack = contextlib.ExitStack()
-        self._nursery: subprocess.Popen[bytes] | None = None
+        self._fork_server: subprocess.Popen[bytes] | None = None
         self.members: list[Member] = []
         self.start_seconds = 0.0
 
@@ -106,50 +106,50 @@ class Fleet:
         pki.prepare(self._controller.home, self._controller.id, now)
         for member in members:
             _furnish(member, pki.agent_credentials(self._controller.home, self._controller.id, member.instance, now))
-        self._nursery = stack.enter_context(_nursery(self._folder))
+        self._fork_server = stack.enter_context(_fork_server(self._folder))
         began = time.monotonic()
         self.start(members)
         self.start_seconds = time.monotonic() - began
 
     def start(self, members: Sequence[Member]) -> None:
-        """Start the agents of members that have none, and wait until they listen. Raises RuntimeError."""
-        assert self._nursery is not None
-        assert self._nursery.stdin is not None
-        assert self._nursery.stdout is not None
+        """Start the agents of members without one, and wait until they listen. Raises RuntimeError."""
+        assert self._fork_server is not None
+        assert self._fork_server.stdin is not None
+        assert self._fork_server.stdout is not None
         by_home = {str(member.home): member for member in members}
         orders = [f"{home}\t{member.address}:{PORT}\n" for home, member in by_home.items()]
-        self._nursery.stdin.write("".join(orders).encode())
-        self._nursery.stdin.flush()
-        for line in _lines(self._nursery.stdout, len(by_home), time.monotonic() + START_SECONDS):
+        self._fork_server.stdin.write("".join(orders).encode())
+        self._fork_server.stdin.flush()
+        for line in _lines(self._fork_server.stdout, len(by_home), time.monotonic() + START_SECONDS):
             home, word = line.split("\t", 1)
             if not word.isdigit():
                 raise RuntimeError(f"an agent of the fleet did not start: {word}")
             by_home[home].pid = int(word)
 
-    def cut(self, member: Member) -> None:
-        """Take the power from a member: its agent and all that the agent has started die at once."""
+    def power_off(self, member: Member) -> None:
+        """Power off a member: its agent and all processes of that agent die together."""
         assert member.pid is not None
-        os.kill(member.pid, signal.SIGSTOP)  # nothing new is started while we look for what there is
+        os.kill(member.pid, signal.SIGSTOP)  # suspend them, so that nothing new starts during the search
         all_of_it = {member.pid, *processes.descendants(member.pid)}
-        processes.send(all_of_it, signal.SIGSTOP)  # nobody sees another one die
+        processes.send(all_of_it, signal.SIGSTOP)  # none of them sees another one die
         processes.send(all_of_it, signal.SIGKILL)
         member.pid = None
 
     def rest(self) -> None:
-        """Wait until the agents have tidied up after a run: what they do then is not to be counted for the next."""
+        """Wait until the agents have cleaned up after a run, so that it does not count for the next."""
         end = time.monotonic() + START_SECONDS
         busy = self.served
         while busy and time.monotonic() < end:
-            time.sleep(REST_SECONDS)  # that is when they begin; there is no event for their being done
+            time.sleep(REST_SECONDS)  # when they begin; there is no event for their end
             busy = [member for member in busy if any(name != IDLE for name in _children(member.pid))]
 
     def memory(self) -> float:
-        """MiB for each agent: its share of what it has in memory (PSS), all agents together by their number."""
+        """MiB per agent: its share of memory (PSS), of all agents together divided by their number."""
         return sum(_share(member.pid) for member in self.served) / len(self.served)
 
 
 def enlist(controller: Controller, members: Sequence[Member]) -> None:
-    """Let a controller know these instances."""
+    """Register these instances at a controller."""
     with controller.database.transaction() as transaction:
         for member in members:
             found = Instance(id=member.instance, name=member.name, address=member.endpoint, created=controller.now())
@@ -158,7 +158,7 @@ def enlist(controller: Controller, members: Sequence[Member]) -> None:
 
 @contextlib.contextmanager
 def enlisted(home: Path, count: int, *, refusing: int = 0, hanging: int = 0) -> Iterator[Fleet]:
-    """A fleet that the controller of ``home`` knows."""
+    """A fleet that is registered in ``home``."""
     folder = home.parent / "fleet"
     folder.mkdir()
     with (
@@ -170,7 +170,7 @@ def enlisted(home: Path, count: int, *, refusing: int = 0, hanging: int = 0) -> 
 
 
 def _furnish(member: Member, credentials: pki.Credentials) -> None:
-    """What an installation would have put there."""
+    """Write the files of an installation."""
     for folder in (member.home, member.home / "pki", member.home / "scripts"):
         folder.mkdir(mode=0o700)
     (member.home / "instance-id").write_text(f"{member.instance}\n")
@@ -182,7 +182,7 @@ def _furnish(member: Member, credentials: pki.Credentials) -> None:
 
 @contextlib.contextmanager
 def _network() -> Iterator[str]:
-    """The first half, ``127.N``, of addresses that are ours alone as long as we hold the last of them."""
+    """The first half, ``127.N``, of addresses that are reserved for us while we hold the last of them."""
     for number in random.sample(range(64, 128), 64):
         with contextlib.suppress(OSError), socket.create_server((f"127.{number}.255.254", PORT), reuse_port=False):
             yield f"127.{number}"
@@ -191,9 +191,9 @@ def _network() -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def _nursery(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """The parent of the agents; its folder is among its words, so that whoever looks for what a test left finds it."""
-    words = [sys.executable, "-m", "tests.support.nursery", f"{folder}/"]
+def _fork_server(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """The parent of the agents. Its argv has the folder, so that the check for leaks finds it."""
+    words = [sys.executable, "-m", "tests.support.fork_server", f"{folder}/"]
     with subprocess.Popen(words, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         try:
             yield process
@@ -202,7 +202,7 @@ def _nursery(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
 
 
 def _lines(stream: IO[bytes], count: int, end: float) -> Iterator[str]:
-    """``count`` lines, as they come. Raises RuntimeError when they have not come by ``end``."""
+    """Return ``count`` lines when they arrive. Raises RuntimeError if they have not by ``end``."""
     with selectors.DefaultSelector() as selector:
         selector.register(stream, selectors.EVENT_READ)
         rest = b""

@@ -1,4 +1,4 @@
-"""An agent that means harm: it answers as it is told to, in a thread of its own, at a unix socket and by TLS."""
+"""A hostile agent: its answers are set by the test; it runs in a thread and listens on a unix socket and with TLS."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from typing import Any, cast
 
 from agentd.wire import protocol
 
-# What is sent for a request, as bytes; None is an agent's true answer.
+# The bytes to send for a request; None is a true answer.
 Say = Callable[[dict[str, Any]], Iterable[bytes] | None]
 
 INSTANCE = "i-00000000000000000000000bad"
 
 
 def honest(request: dict[str, Any], *, instance: str = INSTANCE, output: bytes = b"good\n") -> list[dict[str, Any]]:
-    """Return what an agent that keeps to the protocol says to a request: its answer, and what follows."""
+    """Return the messages of an honest agent for a request: its answer, and what follows."""
     number, method, params = request.get("id"), request["method"], request["params"]
     record = params.get("record", "")
     standing = {"record": record, "state": "Finished"}
@@ -59,7 +59,7 @@ def honest(request: dict[str, Any], *, instance: str = INSTANCE, output: bytes =
 
 
 def result(size: int, **changes: object) -> dict[str, Any]:
-    """Return the result of a record that printed so many bytes."""
+    """Return the result of a record that printed this many bytes."""
     now = time.time()
     return {
         "state": "Finished", "exit_code": 0, "error_code": "", "error_info": "", "started": now, "finished": now,
@@ -96,7 +96,7 @@ class _Connection(asyncio.Protocol):
 def listening(
     path: Path, say: Say, *, instance: str = INSTANCE, tls: tuple[ssl.SSLContext, int] | None = None
 ) -> Iterator[None]:
-    """Have such an agent listen at ``path``; with ``tls`` also at that port of 127.0.0.1."""
+    """Start such an agent that listens at ``path``; with ``tls`` also at that port of 127.0.0.1."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="hostile agent")
     thread.start()
@@ -119,7 +119,7 @@ def listening(
         while open_ones:
             for transport in list(open_ones):
                 transport.abort()
-            await asyncio.sleep(0)  # it is closed in the next turn of the loop
+            await asyncio.sleep(0)  # it closes in the next cycle of the loop
 
     try:
         servers = asyncio.run_coroutine_threadsafe(begin(), loop).result()

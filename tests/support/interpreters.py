@@ -1,4 +1,4 @@
-"""The old Pythons under which the agent has to run, where this machine has them."""
+"""The old Pythons under which the agent must run, if this machine has them."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-# The oldest that is promised, one in the middle, the newest that is known.
+# The oldest supported one, one in the middle, the newest known one.
 VERSIONS = ("3.6", "3.8", "3.13")
 
 
 @functools.cache
 def find(version: str) -> Path | None:
-    """An interpreter of this version that starts: from PATH, or from pyenv, whose stand-ins on PATH may not start."""
+    """An interpreter of this version that starts: from PATH, or from pyenv, whose shims on PATH may not start."""
     candidates = [Path(found)] if (found := shutil.which(f"python{version}")) else []
     if root := _pyenv():
         candidates += sorted(root.glob(f"versions/{version}.*/bin/python"))
@@ -33,7 +33,7 @@ def find(version: str) -> Path | None:
 
 
 def need(version: str) -> Path:
-    """The same, or the test is skipped."""
+    """The same; skips the test without one."""
     found = find(version)
     if found is None:
         pytest.skip(f"no Python {version} on this machine")

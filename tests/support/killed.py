@@ -1,7 +1,7 @@
 """``assist``, killed with SIGKILL at a boundary: python -m tests.support.killed NUMBER FILE WORD…
 
-A boundary is the moment before a statement of SQL, and before or after bytes leave on a socket. They are counted, and
-at the one of this number (0: none) the program is killed. ``FILE`` has the count when the program ends by itself.
+A boundary is the moment before a statement of SQL, and before or after bytes are sent on a socket. The program is
+killed at the boundary of this number (0: none). ``FILE`` has their count when the program ends by itself.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from assist_cli.__main__ import main
 
 
 class Boundaries:
-    """Counts, and kills."""
+    """Count boundaries, and kill at one."""
 
     def __init__(self, last: int) -> None:
         self.last = last

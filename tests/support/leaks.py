@@ -1,4 +1,4 @@
-"""What a test process holds: threads, descriptors, children. Taken before a test and compared after it."""
+"""Leaks of a test: threads, descriptors and children, recorded before a test and compared after it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tests.support import processes
 
-PATIENCE = 2.0  # seconds in which what is already ending may end
+PATIENCE = 2.0  # seconds that a process which is about to end may take
 
 
 @dataclass(frozen=True)
@@ -22,18 +22,18 @@ class Snapshot:
 
 
 def snapshot() -> Snapshot:
-    """What this process holds now."""
+    """Record what this process holds now."""
     return Snapshot(frozenset(threading.enumerate()), _descriptors(), frozenset(processes.children(os.getpid())))
 
 
 def since(before: Snapshot, patience: float = PATIENCE) -> list[str]:
-    """What this process holds beyond ``before``, a line for each; waits a little for what is about to end."""
+    """Return a line for each object that this process holds beyond ``before``; wait a little for those about to end."""
     left = _compare(before)
     if left:
-        gc.collect()  # what only a circle of references keeps open is no leak
+        gc.collect()  # an object that only a reference cycle keeps open is not a leak
         end = time.monotonic() + patience
         while (left := _compare(before)) and time.monotonic() < end:
-            time.sleep(0.02)  # there is no event for "a thread of somebody else is gone"
+            time.sleep(0.02)  # the end of a foreign thread is no event
     return left
 
 
@@ -50,7 +50,7 @@ def _compare(before: Snapshot) -> list[str]:
 
 
 def _descriptors() -> dict[int, str]:
-    """Open descriptors and what they are, where the system lets us look."""
+    """Open descriptors and their targets, where the system shows them."""
     found: dict[int, str] = {}
     folder = Path("/proc/self/fd")
     if not folder.is_dir():

@@ -1,4 +1,4 @@
-"""Certificates that the project itself never makes: expired ones, wrong roles, chains that should not be."""
+"""Certificates that the project itself never creates: expired ones, wrong roles, invalid chains."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Pair:
         return self.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
     def key_pem_without_the_key(self) -> bytes:
-        """What OpenSSL takes for the key of this certificate, and is that of a thief who has only the certificate.
+        """The certificate with a key of another pair, which OpenSSL accepts: a thief has only the certificate.
 
         OpenSSL compares the public halves when it loads a key, and the file states the public half beside the private
         one: here the halves are of two keys, so that every signature is wrong.
@@ -51,7 +51,7 @@ class Pair:
 
 
 def read(folder: Path, name: str) -> Pair:
-    """The pair ``name.pem`` and ``name.key`` in a folder."""
+    """Read the pair ``name.pem`` and ``name.key`` in a folder."""
     key = load_pem_private_key((folder / f"{name}.key").read_bytes(), password=None)
     assert isinstance(key, ec.EllipticCurvePrivateKey)
     return Pair(x509.load_pem_x509_certificate((folder / f"{name}.pem").read_bytes()), key)
@@ -67,7 +67,7 @@ def mint(
     end: timedelta = YEAR,
     authority: bool = False,
 ) -> Pair:
-    """A pair signed by ``signer``, or by itself; ``begin`` and ``end`` are seen from now."""
+    """A pair signed by ``signer``, or by itself; ``begin`` and ``end`` are relative to now."""
     key = ec.generate_private_key(ec.SECP256R1())
     now = datetime.now(timezone.utc)
     parts = [

@@ -1,4 +1,4 @@
-"""An invocation on this machine alone: its one record, and how it comes into the states that a look has to see."""
+"""An invocation on this machine alone, and the states of its record that reconciling must handle."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def look(controller: Controller, invocation: Invocation) -> Record:
 
 
 def mark_sent(controller: Controller, invocation: Invocation) -> None:
-    """Note it as sent, as its sender does before the first byte."""
+    """Mark it as sent, as its sender does before the first byte."""
     with controller.database.transaction() as transaction:
         allowed = lifetime(invocation.timeout)
         assert records.mark_sent(transaction, record_of(invocation).id, controller.moment(), allowed)
@@ -32,7 +32,7 @@ def mark_sent(controller: Controller, invocation: Invocation) -> None:
 
 @contextlib.contextmanager
 def unreachable(controller: Controller) -> Iterator[None]:
-    """This machine's agent goes on and cannot be reached."""
+    """Make the agent of this machine unreachable while it runs."""
     known = instances.by_name(controller.database, LOCAL)
     assert known is not None
     for address in (f"unix:{controller.home.root}/missing.sock", known.address):

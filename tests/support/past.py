@@ -1,4 +1,4 @@
-"""A history that nobody ran: invocations with their outcomes, written as a fan-out would have written them."""
+"""A history without runs: invocations with their outcomes, written as by a fan-out."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from assist_cli.store.database import Database, to_ms
 
 
 def register(database: Database, names: Sequence[str], now: datetime) -> list[Instance]:
-    """Instances of these names, which no agent stands behind."""
+    """Instances of these names, without agents."""
     made = [
         Instance(new_id(Kind.INSTANCE, to_ms(now)), name, f"unix:{home().root}/missing/{name}.sock", now)
         for name in names
@@ -32,7 +32,7 @@ def register(database: Database, names: Sequence[str], now: datetime) -> list[In
 
 
 def invocation_on(where: Sequence[Instance], moment: datetime, **settings: Any) -> Invocation:
-    """An invocation that runs, and is not written yet."""
+    """An invocation in progress, not written yet."""
     known = {"command_id": new_id(Kind.COMMAND, to_ms(moment)), "content": b"true", **settings}
     return Invocation(
         id=new_id(Kind.INVOCATION, to_ms(moment)),
@@ -74,14 +74,14 @@ def write(database: Database, invocation: Invocation, outcomes: Sequence[Outcome
 
 
 def leave_open(controller: Controller, invocation: Invocation) -> None:
-    """Have the open records of an invocation sent just now, so that nobody closes them for an hour."""
+    """Mark the open records of an invocation as just sent, so that nobody closes them for an hour."""
     with controller.database.transaction() as transaction:
         for place in invocation.instances:
             records.mark_sent(transaction, place.record.id, controller.moment(), timedelta(hours=1))
 
 
 def finished(text: str = "", exit_code: int = 0, *, at: datetime | None = None) -> Outcome:
-    """It came to its end, and had printed this."""
+    """The outcome of a record that ended, with this output."""
     data = text.encode()
     output = Output(data, (len(data),)) if data else Output()
     code, info = ("ExitCodeNonzero", f"the script ended with exit code {exit_code}") if exit_code else ("", "")
@@ -89,7 +89,7 @@ def finished(text: str = "", exit_code: int = 0, *, at: datetime | None = None) 
 
 
 def unstarted(why: str, *, at: datetime) -> Outcome:
-    """It was not started, since too many others had failed."""
+    """The outcome of a record that was not started, since too many others had failed."""
     return stopped_unsent(at, why)
 
 

@@ -23,13 +23,13 @@ NEWEST = "3.13"
 
 @dataclass
 class Place:
-    """``agent`` listens on 127.0.0.1 and on its socket once it is started; ``home`` is its controller's."""
+    """An ``agent`` that listens on 127.0.0.1 and on its socket once it is started; ``home`` of its controller."""
 
     agent: Agent
     home: Home
     instance: str
     port: int
-    ssh: str = ""  # its address by way of SSH, where there is an sshd
+    ssh: str = ""  # its address over SSH, if there is an sshd
     timeouts: AgentTimeouts = DEFAULTS.agent
 
     def address(self, way: str) -> str:
@@ -47,7 +47,7 @@ class Place:
         )
 
     def put(self, credentials: pki.Credentials) -> None:
-        """Give the agent these certificates; it reads them when it starts."""
+        """Give the agent these certificates; it reads them at its start."""
         folder = self.agent.home / "pki"
         folder.mkdir(mode=0o700, exist_ok=True)
         (folder / "ca.pem").write_bytes(credentials.authority)
@@ -59,7 +59,7 @@ class Place:
 
 
 def furnish(archive: Path, folder: Path, home: Home, controller: str = CONTROLLER, instance: str = INSTANCE) -> Place:
-    """What an installation would have made of an agent in ``folder``; not started yet."""
+    """Write the files of an installation of an agent into ``folder``; it is not started yet."""
     now = datetime.now(timezone.utc)
     pki.prepare(home, controller, now)
     folder.mkdir(exist_ok=True)
@@ -71,6 +71,6 @@ def furnish(archive: Path, folder: Path, home: Home, controller: str = CONTROLLE
 
 
 def free_port() -> int:
-    """A port of 127.0.0.1 that was free just now."""
-    with socket.create_server(("127.0.0.1", 0)) as door:
-        return int(door.getsockname()[1])
+    """A port of 127.0.0.1 that is free now."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])

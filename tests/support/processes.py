@@ -1,4 +1,4 @@
-"""Processes that belong to a test, found in /proc. Where there is none, nothing is found and nothing is checked."""
+"""The processes of a test, found in /proc. Without /proc nothing is found and nothing is checked."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ GUARD = 10.0  # seconds that an agent may take to stop
 
 
 def children(parent: int) -> set[int]:
-    """The children of a process, those among them that are dead but not waited for too."""
+    """The children of a process, zombies included."""
     lists = [*Path(f"/proc/{parent}/task").glob("*/children")]  # where the kernel has them: all of /proc takes 5 ms
     if not lists:
         return {pid for pid in _all() if _parent(pid) == parent}
@@ -45,7 +45,7 @@ def stop_guarded(folder: Path) -> None:
 
 
 def gone(folder: Path, patience: float = GUARD) -> bool:
-    """Whether a folder is gone, or goes within ``patience`` seconds: it is removed by a process that is not ours."""
+    """Return True if a folder is gone within ``patience`` seconds: a process that is not ours removes it."""
     end = time.monotonic() + patience
     while folder.exists() and time.monotonic() < end:
         time.sleep(0.02)
@@ -53,30 +53,29 @@ def gone(folder: Path, patience: float = GUARD) -> bool:
 
 
 def listener(path: Path) -> int | None:
-    """The process that listens on a unix socket, as the kernel names it; None when nobody does."""
+    """The process that listens on a unix socket, from the kernel; None if there is none."""
     if not hasattr(socket, "SO_PEERCRED"):
         return None
-    with socket.socket(socket.AF_UNIX) as door, contextlib.suppress(OSError):
+    with socket.socket(socket.AF_UNIX) as sock, contextlib.suppress(OSError):
         folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
         try:
-            door.connect(f"/proc/self/fd/{folder}/{path.name}")  # however long the path is
+            sock.connect(f"/proc/self/fd/{folder}/{path.name}")  # works for paths of any length
         finally:
             os.close(folder)
-        pid: int = struct.unpack("3i", door.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))[0]
+        pid: int = struct.unpack("3i", sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))[0]
         return pid
     return None
 
 
 def end_all(folder: Path) -> list[str]:
-    """Kill what still runs with ``folder`` in its words or its environment, and describe each.
+    """Kill what still runs with ``folder`` in its argv or its environment, and describe each.
 
-    That is how an agent, a shim or a detached sender is recognised: each of them was started for a home in there. They
-    get a moment to end by themselves first, since a shim outlives its script by as long as it takes to write the
-    result.
+    Agents, shims and detached senders are recognised by the path of their home. They get a moment to end by themselves
+    first, since a shim outlives its script until it has written the result.
     """
     end = time.monotonic() + 2
     while (found := _mentioning(folder)) and time.monotonic() < end:
-        time.sleep(0.02)  # they are no children of ours, so there is no event to wait for
+        time.sleep(0.02)  # they are not our children, so there is no event to wait for
     described = [f"process {describe(pid)}" for pid in sorted(found)]
     for pid in found:
         _end(pid, signal.SIGKILL)
@@ -84,7 +83,7 @@ def end_all(folder: Path) -> list[str]:
 
 
 def running(folder: Path, word: str) -> set[int]:
-    """The processes that were started for a home in ``folder`` with ``word`` among their words."""
+    """The processes that were started for a home in ``folder`` with ``word`` in their argv."""
     return {pid for pid in _mentioning(folder) if word.encode() in _read(pid, "cmdline").split(b"\0")}
 
 
@@ -95,7 +94,7 @@ def describe(pid: int) -> str:
 
 
 def _end(pid: int, number: int) -> None:
-    """Send a signal and wait for the process to be gone; kill it when it takes too long."""
+    """Send a signal and wait until the process has ended; kill it when it takes too long."""
     try:
         handle = os.pidfd_open(pid)
     except ProcessLookupError:
@@ -111,14 +110,14 @@ def _end(pid: int, number: int) -> None:
 
 
 def _gone(handle: int, seconds: float) -> bool:
-    """Whether the process of a pidfd has ended, within ``seconds``."""
+    """Return True if the process of a pidfd has ended, within ``seconds``."""
     poll = select.poll()
     poll.register(handle, select.POLLIN)
     return bool(poll.poll(seconds * 1000))
 
 
 def _mentioning(folder: Path) -> set[int]:
-    """Living processes other than this one with ``folder`` in their words or environment."""
+    """Other living processes with ``folder`` in their argv or environment."""
     text = os.fsencode(folder) + b"/"
     own = os.getpid()
     return {
@@ -138,7 +137,7 @@ def _all() -> list[int]:
 def _read(pid: int, name: str) -> bytes:
     try:
         return Path("/proc", str(pid), name).read_bytes()
-    except OSError:  # it has ended, or it is another user's
+    except OSError:  # it has ended, or belongs to another user
         return b""
 
 

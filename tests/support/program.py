@@ -1,4 +1,4 @@
-"""An installed program, run as a person would run it."""
+"""An installed program, run as by a user."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ GUARD = 60.0  # seconds after which a program that should have ended is an error
 class Program:
     """``program("run", "--", "true")`` runs it to its end; ``program.start(…)`` returns while it runs.
 
-    Standard input is empty unless it is given, so nothing ever waits for a keyboard. What was started and still runs
-    when the test ends is killed.
+    Standard input is empty by default, so nothing ever waits for a keyboard. Processes that still run at the end of the
+    test are killed.
     """
 
     def __init__(self, name: str, folder: Path) -> None:
@@ -34,7 +34,7 @@ class Program:
         env: Mapping[str, str | None] | None = None,
         timeout: float = GUARD,
     ) -> subprocess.CompletedProcess[bytes]:
-        """Run it to its end. ``env`` is added to the environment of the test; None takes a name away."""
+        """Run it to its end. ``env`` is added to the environment of the test; None removes a name."""
         with self.start(*words, input=input is not None, env=env) as process:
             try:
                 stdout, stderr = process.communicate(input, timeout=timeout)

@@ -1,4 +1,4 @@
-"""What a test needs of the machine and may not find there: it is skipped, or fails under ``--need-programs``."""
+"""Requirements of a test that a machine may lack: the test is skipped, or fails under ``--need-programs``."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from typing import NoReturn
 
 import pytest
 
-required = False  # as --need-programs says
+required = False  # the text of --need-programs
 
 
 def need(name: str) -> Path:
-    """The program of this name; skips the test where there is none."""
+    """The program of this name; skips the test without it."""
     found = shutil.which(name, path=os.environ.get("PATH", os.defpath) + ":/usr/sbin")
     return Path(found) if found else lack(name)
 
 
 def need_localhost() -> None:
-    """Skip the test where that name has no address."""
+    """Skip the test if that name has no address."""
     try:
         socket.getaddrinfo("localhost", None)
     except OSError:
@@ -28,7 +28,7 @@ def need_localhost() -> None:
 
 
 def lack(what: str) -> NoReturn:
-    """Skip the test for want of this, which ``.ci/run`` installs; fail it under ``--need-programs``."""
+    """Skip the test for lack of this, which ``.ci/run`` installs; fail it under ``--need-programs``."""
     if required:
         pytest.fail(f"needs {what}", pytrace=False)
     pytest.skip(f"needs {what}")

@@ -1,4 +1,4 @@
-"""A web server that takes notifications: it keeps what came, and answers as it is told."""
+"""A web server for notifications: it keeps requests, and answers as set by the test."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ class Delivery:
 
 
 class Receiver:
-    """Use it as a context. ``statuses`` are answered one after the other, the last one for good.
+    """A context manager. ``statuses`` are answered one after the other, the last one for good.
 
-    While ``gate`` is clear, requests are taken and not answered. With a ``certificate`` (a file with the key in it too)
-    it speaks TLS.
+    While ``gate`` is clear, requests are accepted and not answered. With a ``certificate``
+    (a file that has the key too) it uses TLS.
     """
 
     def __init__(self, *statuses: int, location: str = "", certificate: Path | None = None) -> None:
@@ -48,10 +48,10 @@ class Receiver:
                 self.end_headers()
 
             def log_message(self, format: str, *args: object) -> None:
-                """Nobody reads it."""
+                """Drop the log."""
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.handle_error = lambda *_: None  # type: ignore[method-assign]  # a caller that hangs up is a case
+        self._server.handle_error = lambda *_: None  # type: ignore[method-assign]  # a caller that disconnects is a case
         self.scheme = "http"
         if certificate is not None:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -68,7 +68,7 @@ class Receiver:
         return f"{self.scheme}://{host}:{self.port}/hook?key=abc"
 
     def next(self) -> Delivery:
-        """The next request that has come, or comes."""
+        """Return the next request, waiting for it if needed."""
         return self.deliveries.get(timeout=GUARD)
 
     def __enter__(self) -> Receiver:

@@ -1,6 +1,6 @@
-"""The original's own SDKs, as their users have them: only the endpoint is another.
+"""The SDKs of the original, as their users have them, with another endpoint.
 
-Importing them takes seconds and megabytes, so that happens where they are used. ``captured`` has what they send.
+Importing them takes seconds and megabytes, so that happens where they are used. ``captured`` returns what they send.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ REGION = "local"
 
 @functools.cache
 def _read() -> None:
-    """Import them, and let collections of garbage pass over all that they bring."""
+    """Import them, and exclude their objects from garbage collection."""
     import alibabacloud_ecs20140526.client  # noqa: F401
 
     gc.collect()
@@ -32,7 +32,7 @@ def _read() -> None:
 def new(
     key_id: str, secret: str, endpoint: str, *, protocol: str = "http", ca: str = "", old_form: bool = False
 ) -> Any:
-    """A client of alibabacloud_ecs20140526: today's SDK. ``old_form`` has it sign as the old one does."""
+    """A client of alibabacloud_ecs20140526: today's SDK. With ``old_form`` it signs like the old one."""
     _read()
     from alibabacloud_ecs20140526.client import Client
     from alibabacloud_tea_openapi.models import Config
@@ -47,14 +47,14 @@ def new(
 
 
 def new_request(action: str, **fields: Any) -> Any:
-    """A request of today's SDK; nested objects are given as they are in its ``from_map``."""
+    """A request of today's SDK; nested objects are given as in its ``from_map``."""
     from alibabacloud_ecs20140526 import models
 
     return getattr(models, f"{action}Request")().from_map({"RegionId": REGION, **fields})
 
 
 def old(key_id: str, secret: str, endpoint: str, region: str = REGION) -> Any:
-    """A client of aliyun-python-sdk-core: the old SDK, that asks once and does not try again."""
+    """A client of aliyun-python-sdk-core: the old SDK, without retries."""
     _read()
     from aliyunsdkcore.client import AcsClient
 
@@ -76,7 +76,7 @@ def old_request(action: str, **fields: Any) -> Any:
 
 
 class Refused(Exception):
-    """What either SDK raises for a call that was refused."""
+    """The error of either SDK for a refused call."""
 
     def __init__(self, code: str, status: int, message: str) -> None:
         super().__init__(f"{status} {code}: {message}")
@@ -85,7 +85,7 @@ class Refused(Exception):
 
 
 class Sdk:
-    """One of the SDKs as a test uses it: ``sdk("RunCommand", InstanceId=[…])`` is the answer as a document."""
+    """One of the SDKs for tests: ``sdk("RunCommand", InstanceId=[…])`` returns the answer as a document."""
 
     def __init__(self, key_id: str, secret: str, endpoint: str, **settings: str) -> None:
         self._arguments = key_id, secret, endpoint
@@ -113,7 +113,7 @@ class New(Sdk):
 
 
 def close_connections() -> None:
-    """Today's SDK keeps its connections for as long as the process lives."""
+    """Close connections that today's SDK keeps for the life of the process."""
     from darabonba.core import DaraCore
 
     for session in DaraCore._sessions.values():
@@ -121,7 +121,7 @@ def close_connections() -> None:
 
 
 class Old(Sdk):
-    """aliyun-python-sdk-ecs. It calls lists by other names, and sends maps as they are given."""
+    """aliyun-python-sdk-ecs. It names lists differently, and sends maps as given."""
 
     def __call__(self, action: str, **fields: Any) -> Any:
         from aliyunsdkcore.acs_exception.exceptions import ServerException
@@ -139,20 +139,20 @@ class Old(Sdk):
 
 
 def captured(send: Callable[[str], object]) -> Call:
-    """The one call that ``send`` makes to the endpoint that it is given; it is answered with an empty object."""
-    with socket.create_server(("127.0.0.1", 0)) as door:
+    """Return the one call that ``send`` makes to the given endpoint; the answer is an empty object."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
         found: list[Call] = []
-        thread = threading.Thread(target=lambda: found.append(_answered(door)))
+        thread = threading.Thread(target=lambda: found.append(_answered(listener)))
         thread.start()
         try:
-            send(f"127.0.0.1:{door.getsockname()[1]}")
+            send(f"127.0.0.1:{listener.getsockname()[1]}")
         finally:
             thread.join()
     return found[0]
 
 
-def _answered(door: socket.socket) -> Call:
-    connection, _ = door.accept()
+def _answered(listener: socket.socket) -> Call:
+    connection, _ = listener.accept()
     with connection, connection.makefile("rb") as stream:
         method, target, _ = stream.readline().decode("ascii").split()
         headers = []

@@ -1,6 +1,6 @@
-"""The rule for clock changes by brute force, from the words of docs/rules.md section 6: every minute is looked at.
+"""The rule for changes of clocks by brute force over every minute, from the words of docs/rules.md section 6.
 
-It shares no code with the engine: fields, days and clocks are read again here, as simply as can be.
+It shares no code with the engine: fields, days and clocks are read again here, as simply as possible.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def of_week(item: str, day: date) -> bool:
 
 @dataclass(frozen=True)
 class Segment:
-    """From one moment until before another the clock is ``offset`` ahead of UTC; moments are naive and in UTC."""
+    """A time span in which the clock is ``offset`` ahead of UTC; its ends are naive and in UTC."""
 
     begin: datetime
     end: datetime
@@ -70,12 +70,12 @@ class Segment:
 
 
 class Walk:
-    """Each minute of a stretch of time in a zone; it begins and ends on a whole minute and far from a change."""
+    """Each minute of a period in a zone; it begins and ends on a whole minute and far from a change."""
 
     def __init__(self, zone: str, begin: datetime, end: datetime) -> None:
         clock = ZoneInfo(zone)
         self.segments: list[Segment] = []
-        self.minutes: list[list[datetime]] = []  # of each segment, as its clock shows them
+        self.minutes: list[list[datetime]] = []  # of each segment, in local time
         moment = begin
         while moment < end:
             offset = moment.replace(tzinfo=timezone.utc).astimezone(clock).utcoffset()
@@ -89,7 +89,7 @@ class Walk:
             moment += MINUTE
 
     def firings(self, expression: str) -> list[datetime]:
-        """The moments at which an expression of six fields fires, in UTC."""
+        """The UTC times at which an expression of six fields fires."""
         named, made_up = set(), set()
         rule = Expression(expression)
         for index, (segment, minutes) in enumerate(zip(self.segments, self.minutes, strict=True)):
@@ -126,7 +126,7 @@ class Expression:
         self.known: dict[date, bool] = {}
 
     def among(self, minutes: list[datetime]) -> Iterator[datetime]:
-        """The civil times that it names within these minutes."""
+        """The civil times of the expression within these minutes."""
         for minute in minutes:
             if minute.minute in self.in_minutes and minute.hour in self.in_hours and self.is_due(minute.date()):
                 for second in self.seconds:

@@ -1,7 +1,7 @@
-"""A fleet in virtual time: the real drivers and the real store, over agents in memory that lose, delay and forget.
+"""A fleet in virtual time: the real drivers and the real store, with agents in memory that lose, delay and delete.
 
-One seed is one history: what is run, for how long, what fails and when. All processes live in one event loop, each with
-a database connection and a sender of its own; a killed one loses both at once.
+One seed is one history: its runs, their durations, its failures and their times. All processes live in one
+event loop, each with a database connection and a sender of its own; a killed one loses both.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from assist_cli.store.database import Database, open_database
 
 START = datetime(2026, 11, 22, 8, tzinfo=timezone.utc)
 LATENCY = (0.001, 0.3)  # seconds
-LATE_ARRIVAL = 4.0  # what a killed process has written comes no later: docs/rules.md section 2
+LATE_ARRIVAL = 4.0  # bytes of a killed process arrive no later: docs/rules.md section 2
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
@@ -56,18 +56,18 @@ class _Selector(selectors.SelectSelector):
 
 @dataclass
 class Task:
-    """What an agent knows of a record: when it started, when it ends by itself, how it ended."""
+    """The state of a record at an agent: its start, its own end, its outcome."""
 
     started: float
     ends: float
     timeout: float
     stopped: float | None = None
-    forgotten: bool = False
+    deleted: bool = False
     interrupted: bool = False
     watchers: list[MemoryConnection] = field(default_factory=list)
 
     def end(self) -> float:
-        """The moment at which it has ended, by whatever comes first."""
+        """The time at which it has ended, by the first cause."""
         return min(self.ends, self.started + self.timeout, self.stopped or self.ends)
 
     def result(self, clock: Callable[[float], float]) -> dict[str, Any]:
@@ -90,7 +90,7 @@ class Task:
 
 
 class MemoryAgent:
-    """The agent of one instance: at most once by its journal, which ``wipe`` loses."""
+    """The agent of one instance: at most once by its journal, which ``wipe`` deletes."""
 
     def __init__(self, world: Simulation, instance: str) -> None:
         self.world = world
@@ -104,17 +104,17 @@ class MemoryAgent:
         self.connections: set[MemoryConnection] = set()
 
     def is_well(self, *, within: float = 0.0) -> bool:
-        """It can be reached, and answers, now or in so many seconds."""
+        """Return True if it answers, now or in this many seconds."""
         return self.world.loop.now + within >= max(self.down_until, self.silent_until)
 
     def crash(self, seconds: float) -> None:
-        """The agent dies and is away for so long; its shims go on."""
+        """Crash the agent for this time; its shims continue."""
         self.down_until = self.world.loop.now + seconds
         for connection in list(self.connections):
             connection.lose()
 
     def wipe(self) -> None:
-        """Its spool is lost; nobody can know of what it had accepted, where that was not written by then."""
+        """Delete its spool; nobody can know of accepted records that were not stored elsewhere by then."""
         self.wiped.append(self.world.loop.now)
         rows = self.world.database.query("SELECT id FROM records WHERE accepted = 0")
         self.unheard.update(self.tasks.keys() & {row["id"] for row in rows})
@@ -122,20 +122,20 @@ class MemoryAgent:
         self.crash(0.5)
 
     def interrupt(self) -> None:
-        """The shims of all that runs are killed."""
+        """Kill the shims of all running records."""
         now = self.world.loop.now
         for record, task in self.tasks.items():
             if task.end() > now:
                 task.ends, task.interrupted = now, True
                 self._finish(record)
 
-    def hear(self, message: dict[str, Any]) -> dict[str, Any] | None:
-        """The answer to a request; ``task.forget`` has none."""
+    def handle(self, message: dict[str, Any]) -> dict[str, Any] | None:
+        """Return the answer to a request; ``task.forget`` has none."""
         method, params = message["method"], message["params"]
         if method == "task.forget":
             for each in params["records"]:
                 if each in self.tasks:
-                    self.tasks[each].forgotten = True
+                    self.tasks[each].deleted = True
             return None
         number = message["id"]
         if method == "agent.hello":
@@ -156,11 +156,11 @@ class MemoryAgent:
         return protocol.response(number, {"state": state, "result": result, "next": None, "output": []})
 
     def watch(self, message: dict[str, Any], connection: MemoryConnection) -> None:
-        """Begin to tell a connection of a task, when a request asked for that."""
+        """Start the watch of a task on a connection, if a request asked for it."""
         method, params = message["method"], message["params"]
         task = self.tasks.get(params.get("record", ""))
         asked = method == "task.watch" or (method == "task.run" and params.get("watch") is not None)
-        if task is None or not asked or task.forgotten:
+        if task is None or not asked or task.deleted:
             return
         task.watchers.append(connection)
         if task.end() <= self.world.loop.now:
@@ -174,11 +174,11 @@ class MemoryAgent:
             self.tasks[record] = Task(now, now + self.world.duration(), params["timeout"])
             self._schedule(record)
         task = self.tasks[record]
-        watching = params.get("watch") is not None and not task.forgotten
+        watching = params.get("watch") is not None and not task.deleted
         return {"state": self._state(task), "known": known, "watching": watching, "record": record}
 
     def _state(self, task: Task) -> str:
-        if task.forgotten:
+        if task.deleted:
             return "Forgotten"
         return "Running" if task.end() > self.world.loop.now else str(task.result(self.world.wall_at)["state"])
 
@@ -193,7 +193,7 @@ class MemoryAgent:
             task.watchers.clear()
 
     def _tell(self, record: str, task: Task, connection: MemoryConnection) -> None:
-        if not task.forgotten:
+        if not task.deleted:
             data = {"record": record, "stream": "stdout", "offset": 0, "data": protocol.pack(b"done\n")}
             connection.answer(protocol.notification("task.output", data))
             ended = {"record": record, "result": task.result(self.world.wall_at)}
@@ -201,7 +201,7 @@ class MemoryAgent:
 
 
 class MemoryConnection(asyncio.Transport):
-    """A connection in memory: what is written arrives later, in order, until it is lost."""
+    """A connection in memory: written bytes arrive later, in order, until it is lost."""
 
     def __init__(self, agent: MemoryAgent, client: Client, owner: Process) -> None:
         super().__init__()
@@ -214,7 +214,7 @@ class MemoryConnection(asyncio.Transport):
         agent.connections.add(self)
 
     def write(self, data: Any) -> None:
-        """Send to the agent; it may be lost on the way, with the connection."""
+        """Send to the agent; the bytes may be lost, together with the connection."""
         world = self._agent.world
         self._there = max(self._there, world.loop.now + world.latency())
         for message in self._decoder.feed(bytes(data)):
@@ -227,7 +227,7 @@ class MemoryConnection(asyncio.Transport):
         world.loop.call_at(self._back, self._come_back, protocol.encode(message))
 
     def lose(self) -> None:
-        """The connection breaks; both ends learn of it."""
+        """Break the connection; both ends learn of it."""
         if not self._lost:
             self._lost = True
             self._agent.connections.discard(self)
@@ -238,7 +238,7 @@ class MemoryConnection(asyncio.Transport):
         return self._lost or self._closed
 
     def close(self) -> None:
-        """What was written still arrives."""
+        """Close it; written bytes still arrive."""
         if not self.is_closing():
             self._closed = True
             self._agent.world.loop.call_soon(self._client.connection_lost, None)
@@ -254,13 +254,13 @@ class MemoryConnection(asyncio.Transport):
         late = not self._owner.alive and world.loop.now < self._owner.died + LATE_ARRIVAL
         if self._lost and not late:
             return
-        if world.loop.now < self._agent.silent_until:  # it is stopped; what has come is read when it goes on
+        if world.loop.now < self._agent.silent_until:  # the reader is suspended, and reads it later
             world.loop.call_at(self._agent.silent_until, self._arrive, message)
             return
         if world.loop.now < self._agent.down_until or world.breaks():
             self.lose()
             return
-        answer = self._agent.hear(message)
+        answer = self._agent.handle(message)
         if answer is not None:
             self.answer(answer)
         self._agent.watch(message, self)
@@ -273,7 +273,7 @@ class MemoryConnection(asyncio.Transport):
 
 
 class Process:
-    """A process of the controller: a person's run, a look, a stop, the server."""
+    """A process of the controller: a run, a reconciliation, a stop, the server."""
 
     def __init__(self, world: Simulation) -> None:
         self._world = world
@@ -286,7 +286,7 @@ class Process:
         self.controller = replace(world.controller, database=self._database, connect=self.connect)
 
     async def connect(self, instance: str) -> Client:
-        """A greeted connection. Raises ClientNotRunning while the agent is away."""
+        """Return a connection after hello. Raises ClientNotRunning while the agent is away."""
         agent, world = self._world.agents[instance], self._world
         await asyncio.sleep(world.random.uniform(*LATENCY))
         if world.loop.now < agent.down_until:
@@ -304,7 +304,7 @@ class Process:
         return task
 
     def kill(self) -> None:
-        """As by SIGKILL: nothing is written any more, and the lock of its sender is free."""
+        """Kill it as by SIGKILL: it writes nothing more, and the lock of its sender is free."""
         self.alive, self.died = False, self._world.loop.now
         self._database.close()
         for task in self.tasks:
@@ -316,7 +316,7 @@ class Process:
             self.leaves.pop()()
 
     async def end(self) -> None:
-        """Wait until its tasks have ended, and close it. Raises what they raised, unless it was killed."""
+        """Wait until its tasks have ended, and close it. Raises their exceptions, unless it was killed."""
         if self.tasks:
             await asyncio.wait(self.tasks)
         was_alive = self.alive
@@ -366,19 +366,19 @@ class Simulation:
                 self.agents[found.id] = MemoryAgent(self, found.id)
 
     def wall(self) -> datetime:
-        """The time of day, which somebody may set."""
+        """The time of day, which the test may set."""
         return START + timedelta(seconds=self.loop.now) + self.step
 
     def wall_at(self, seconds: float) -> float:
-        """A moment of the loop as the clock of an agent shows it."""
+        """A time of the loop on the clock of an agent."""
         return (START + timedelta(seconds=seconds)).timestamp()
 
     def duration(self) -> float:
-        """How long the next script takes: most are short."""
+        """The duration of the next script; most are short."""
         return self.random.choice((0.0, 0.1, 3.0, 10.0, 30.0)) * self.random.uniform(0.5, 1.5)
 
     def latency(self) -> float:
-        """How long a message takes; now and then one is very late."""
+        """The latency of a message, sometimes very high."""
         late = self.random.random() < 2 * self.trouble
         return self.random.uniform(0.3, LATE_ARRIVAL - 0.5) if late else self.random.uniform(*LATENCY)
 
@@ -386,7 +386,7 @@ class Simulation:
         return self.random.random() < self.trouble
 
     def run(self, story: Coroutine[Any, Any, None]) -> None:
-        """Let the history happen."""
+        """Run the history."""
         try:
             self.loop.run_until_complete(story)
         finally:

@@ -1,4 +1,4 @@
-"""Being another user of this machine, for a while."""
+"""Acting as another user of this machine for a time."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ UID = 1_000_000 + os.getpid()  # a user without a name
 
 @contextlib.contextmanager
 def somebody() -> Iterator[Path]:
-    """Be a user without a name, in a folder of that user; skips the test where that cannot be.
+    """Act as a user without a name, in a folder of that user; skips the test if that is impossible.
 
-    Nothing can be imported meanwhile that this user may not read.
+    Meanwhile no module can be imported that this user may not read.
     """
     need_root()
     folder = Path(tempfile.mkdtemp(prefix="assist-somebody-"))
     os.chown(folder, UID, -1)
     before = Path.cwd()
-    os.chdir(folder)  # the user may not enter where we are
+    os.chdir(folder)  # that user cannot enter the current folder
     os.seteuid(UID)
     try:
         yield folder
@@ -35,6 +35,6 @@ def somebody() -> Iterator[Path]:
 
 
 def need_root() -> None:
-    """Skip the test where this process may not be, or give something to, another user."""
+    """Skip the test if this process cannot become another user, or give a file to one."""
     if os.name != "posix" or os.geteuid() != 0:
         lack("root, to be somebody else")

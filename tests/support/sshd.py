@@ -1,6 +1,6 @@
 """A real sshd for a test: on an address of its own in 127.0.0.0/8, with its own keys, configuration and users' folder.
 
-Whoever logs in is the user who runs the tests, with HOME and the agent's folder inside the test's world.
+Its user is the one who runs the tests, with HOME and the folder of the agent inside the test's own folder.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ LogLevel VERBOSE
 
 @dataclass(frozen=True)
 class Sshd:
-    """A running sshd. ``home`` is the HOME of who logs in, ``agent`` the folder for an agent, ``log`` what it says."""
+    """A running sshd. ``home`` is the HOME of its users, ``agent`` the folder for an agent, ``log`` its log."""
 
     address: str
     port: int
@@ -74,7 +74,7 @@ class Sshd:
         return f"[{self.address}]:{self.port}"
 
     def let_in(self, public: str) -> None:
-        """Let the owner of another key in."""
+        """Authorise the owner of another key."""
         with (self.folder / "authorized_keys").open("a") as file:
             file.write(public)
 
@@ -82,18 +82,18 @@ class Sshd:
         return (self.folder / "sshd.log").read_text()
 
     def logins(self) -> int:
-        """How many times somebody was let in."""
+        """The number of logins."""
         return self.log().count("Accepted publickey for ")
 
     def end_sessions(self) -> None:
-        """End every connection, as a broken network would: sshd's own processes for them are killed."""
+        """End every connection, as a broken network would: kill sshd's own processes for them."""
         for pid in processes.children(self.process.pid):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, 9)
 
 
 def new_key(path: Path, passphrase: str = "", kind: str = "ed25519") -> str:
-    """Make a key pair; the public line."""
+    """Create a key pair. Return its public line."""
     path.parent.mkdir(parents=True, exist_ok=True)
     subprocess.run([need("ssh-keygen"), "-q", "-t", kind, "-N", passphrase, "-C", path.name, "-f", path], check=True)
     return path.with_name(path.name + ".pub").read_text()
@@ -103,9 +103,9 @@ def new_key(path: Path, passphrase: str = "", kind: str = "ed25519") -> str:
 def serving(
     folder: Path, *, agent: Path | None = None, trusted: bool = True, more: str = "", environment: str = ""
 ) -> Iterator[Sshd]:
-    """An sshd that lets the user of this test in, by the key ~/.ssh/id_ed25519 that is made when it is absent.
+    """An sshd that accepts the user of this test, with the key ~/.ssh/id_ed25519, which is created if missing.
 
-    ``agent`` is the folder where an agent is, or will be. ``trusted`` writes the host key to ~/.ssh/known_hosts.
+    ``agent`` is the folder of an agent, which may not exist yet. ``trusted`` writes the host key to ~/.ssh/known_hosts.
     ``more`` are lines of its configuration, ``environment`` variables of those who log in.
     """
     sshd = need("sshd")
@@ -123,7 +123,7 @@ def serving(
         )
     )
     if os.geteuid() == 0:
-        Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)  # where Debian's sshd, run by root, wants to be alone
+        Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)  # the chroot of Debian's sshd, when root runs it
     with subprocess.Popen(
         [sshd, "-D", "-f", folder / "sshd_config", "-E", folder / "sshd.log"], stdin=subprocess.DEVNULL
     ) as process:
@@ -141,14 +141,14 @@ def serving(
 
 @contextlib.contextmanager
 def beside(agent: Agent, folder: Path, environment: str = "") -> Iterator[Sshd]:
-    """An sshd on the machine of an agent, whose folder gets the launcher that an installed one has."""
+    """An sshd on the machine of an agent, whose folder gets the launcher of an installation."""
     with serving(folder, agent=agent.home, environment=environment) as server:
         launcher(agent.home / "agentd", *agent.words("bridge"))
         yield server
 
 
 def launcher(path: Path, *words: str) -> None:
-    """A program that runs these words."""
+    """Write a program that runs these words."""
     path.write_text(f"#!/bin/sh\nexec {shlex.join(words)}\n")
     path.chmod(0o755)
 
@@ -157,18 +157,18 @@ def wait_for(server: Sshd) -> None:
     """Return when it listens."""
     end = time.monotonic() + GUARD
     while server.process.poll() is None and time.monotonic() < end:
-        with socket.socket() as door:
-            if door.connect_ex((server.address, server.port)) == 0:
+        with socket.socket() as sock:
+            if sock.connect_ex((server.address, server.port)) == 0:
                 return
-        time.sleep(0.01)  # sshd tells nobody when it listens
+        time.sleep(0.01)  # sshd does not report that it listens
     raise AssertionError(f"sshd does not listen: {server.log()}")
 
 
 def free_place() -> tuple[str, int]:
-    """An address and a port that nobody else has at this moment."""
+    """An address and a port that are free now."""
     chance = secrets.token_bytes(3)
     address = f"127.{chance[0] % 250 + 2}.{chance[1]}.{chance[2] % 250 + 2}"
-    with socket.socket() as door:
-        door.bind((address, 0))
-        port: int = door.getsockname()[1]
+    with socket.socket() as sock:
+        sock.bind((address, 0))
+        port: int = sock.getsockname()[1]
         return address, port

@@ -1,7 +1,7 @@
-"""A stand-in for many agents: it takes records and says at once that they have ended. Nothing is run.
+"""A stand-in for many agents: it accepts records and immediately reports their end. Nothing is run.
 
 As a program (``python -m tests.support.standin FOLDER NUMBER``) it listens at ``FOLDER/N.sock``, prints ``ready`` and,
-when its input ends, writes what has come to ``FOLDER/arrivals``, a line for each record: its id, its invocation and
+when its input ends, writes the arrivals to ``FOLDER/arrivals``, a line for each record: its id, its invocation and
 the time of day.
 """
 
@@ -21,7 +21,7 @@ from agentd.wire import protocol
 
 @dataclass
 class Arrivals:
-    """What has come to the stand-ins that share it: record id → invocation and moment, each record once.
+    """The records that arrived at the stand-ins that share it: record id → invocation and time, each record one time.
 
     A record of an invocation in ``lasting`` does not end until ``end`` is called.
     """
@@ -45,7 +45,7 @@ class Arrivals:
                 self.end(record)
 
     def end(self, record: str, state: str = "Finished") -> None:
-        """Let a record end."""
+        """End a record."""
         now = time.time()
         self.ended[record] = {
             "state": state, "exit_code": 0 if state == "Finished" else 143, "error_code": "", "error_info": "",
@@ -55,12 +55,12 @@ class Arrivals:
             watcher.finished(record)
 
     def of(self, invocation: str) -> list[str]:
-        """The records of an invocation in the order in which they came."""
+        """The records of an invocation in the order of their arrival."""
         return [record for record, (whose, _) in self.records.items() if whose == invocation]
 
 
 class StandIn(asyncio.Protocol):
-    """One connection to a stand-in of this ``instance``."""
+    """One connection to a stand-in for this ``instance``."""
 
     def __init__(self, instance: str, arrivals: Arrivals) -> None:
         self._instance = instance
@@ -73,7 +73,7 @@ class StandIn(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         for message in self._decoder.feed(data):
-            if "id" in message:  # a notification, such as task.forget, asks for no answer
+            if "id" in message:  # a notification, such as task.forget, has no answer
                 self._answer(message["id"], message["method"], message["params"])
 
     def _answer(self, number: int, method: str, params: dict[str, Any]) -> None:
@@ -131,15 +131,17 @@ class StandIn(asyncio.Protocol):
 async def listening(sockets: dict[str, Path], arrivals: Arrivals) -> AsyncIterator[None]:
     """Stand-ins for these instances (id → socket), in this event loop."""
     loop = asyncio.get_running_loop()
-    doors = []
+    servers = []
     try:
         for instance, path in sockets.items():
             with protocol.reachable(str(path)) as name:
-                doors.append(await loop.create_unix_server(lambda instance=instance: StandIn(instance, arrivals), name))
+                servers.append(
+                    await loop.create_unix_server(lambda instance=instance: StandIn(instance, arrivals), name)
+                )
         yield
     finally:
-        for door in doors:
-            door.close()
+        for server in servers:
+            server.close()
         for path in sockets.values():
             path.unlink(missing_ok=True)
 

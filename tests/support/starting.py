@@ -1,7 +1,7 @@
-"""A guard over what starts processes. The interpreter reports each start to an audit hook, whoever asks for it.
+"""A guard against starts of processes. The interpreter reports each start to an audit hook, for any caller.
 
 A test that is not marked ``process`` and starts one fails, so that the marker is true. A command that runs in the
-process of the tests may start programs and never fork: the copy would be one of all tests.
+process of the tests may start programs and never fork: the fork would be a copy of all tests.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import contextlib
 import sys
 from collections.abc import Iterator
 
-import croniter  # noqa: F401 - when it is imported it starts the program file, once
+import croniter  # noqa: F401 - when it is imported it starts the program file, one time
 import pytest
 
 _FORKS = frozenset({"os.fork", "os.forkpty"})
@@ -39,10 +39,10 @@ def _without(events: frozenset[str]) -> Iterator[None]:
 
 
 def without_processes() -> contextlib.AbstractContextManager[None]:
-    """Nothing may start a process."""
+    """Forbid every start of a process."""
     return _without(_STARTS)
 
 
 def without_forks() -> contextlib.AbstractContextManager[None]:
-    """Nothing may fork; where nothing may start a process at all, that stays so."""
+    """Forbid forks; an enclosing ban of all processes stays."""
     return _without(_FORKS)

@@ -1,4 +1,4 @@
-"""A program on a terminal of its own: what a person sees of it, and types."""
+"""A program on a terminal of its own: its display, and input to it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from types import TracebackType
 
 GUARD = 60.0  # seconds
 
-# A session of its own, and the terminal is that of the session, as for what a person starts.
+# A session of its own with this controlling terminal, as for a program that a user starts.
 _ON_IT = (
     "import fcntl, os, sys, termios; os.setsid(); fcntl.ioctl(0, termios.TIOCSCTTY, 0); "
     "os.execv(sys.argv[1], sys.argv[1:])"
@@ -29,7 +29,7 @@ _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 
 class Terminal:
-    """``with Terminal(program.path, words, folder) as terminal`` runs a program until the end of the block."""
+    """``with Terminal(program.path, words, folder) as terminal`` runs a program during the block."""
 
     def __init__(
         self,
@@ -58,11 +58,11 @@ class Terminal:
 
     @property
     def text(self) -> str:
-        """What was shown so far, without colours, line ends as they are written."""
+        """The output so far, without colours, with line ends as they are written."""
         return _COLOURS.sub("", self.raw).replace("\r\n", "\n")
 
     def wait_for(self, text: str) -> None:
-        """Read on until ``text`` was shown."""
+        """Read until ``text`` was shown."""
         self._read(lambda: text in self.text)
         assert text in self.text, f"it ended, by {self._process.wait(GUARD)}, after:\n{self.text}"
 
@@ -71,19 +71,19 @@ class Terminal:
 
     @property
     def echoes(self) -> bool:
-        """Whether what is typed is shown, as it is where no program has changed that."""
+        """Return True if input is echoed, which is the default of a terminal."""
         return bool(termios.tcgetattr(self._ours)[3] & termios.ECHO)
 
     def resize(self, columns: int, lines: int) -> None:
-        """Give it another size, as a person does who pulls at the corner of the window."""
+        """Change its size, as a user does with a window."""
         fcntl.ioctl(self._ours, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
 
     def interrupt(self, number: signal.Signals = signal.SIGINT) -> None:
-        """What Ctrl-C does where this is the terminal of a shell; or another signal."""
+        """Send SIGINT as Ctrl-C does, or another signal."""
         self._process.send_signal(number)
 
     def end(self) -> int:
-        """Read to the end; the exit status."""
+        """Read to the end. Return the exit status."""
         self._read(lambda: False)
         return self._process.wait(GUARD)
 
@@ -95,7 +95,7 @@ class Terminal:
             assert ready, f"nothing more came:\n{self.text}"
             try:
                 data = os.read(self._ours, 65536)
-            except OSError:  # Linux says so when the last writer is gone
+            except OSError:  # Linux reports this when the last writer has closed
                 data = b""
             if not data:
                 return

@@ -1,7 +1,7 @@
-"""A real agent on Windows, reached as a controller reaches it: by mutual TLS.
+"""A real agent on Windows, reached over mutual TLS like by a controller.
 
-``--windows-python`` may say under which Python the agent runs. Elsewhere these tests are skipped, unless it says how a
-Python for Windows is started, such as ``wine C:/python/python.exe``; then the paths of this system are told as those of
+``--windows-python`` names the Python of the agent. On other systems these tests are skipped, unless the option has a
+command that starts a Python for Windows, such as ``wine C:/python/python.exe``. Paths of this system are then on
 drive Z.
 """
 
@@ -31,7 +31,7 @@ HERE = sys.platform == "win32"
 
 
 def python(told: str | None) -> list[str]:
-    """The words that start a Python for Windows: as it was told, or this one; or the test is skipped."""
+    """The words that start a Python for Windows: from the option, or this one; or skip the test."""
     if told:
         return shlex.split(told, posix=not HERE)
     if not HERE:
@@ -40,12 +40,12 @@ def python(told: str | None) -> list[str]:
 
 
 def there(path: Path | str) -> str:
-    """A path as Windows sees it."""
+    """A path in the form of Windows."""
     return str(path) if HERE else "Z:" + str(path).replace("/", "\\")
 
 
 class WindowsAgent:
-    """An agent of a test's own, its folder, and the process that it is."""
+    """An agent for one test, its folder, and its process."""
 
     def __init__(self, python: list[str], archive: Path, folder: Path) -> None:
         self.python = python
@@ -59,12 +59,12 @@ class WindowsAgent:
             self.port: int = probe.getsockname()[1]
 
     def words(self, command: str) -> list[str]:
-        """The argv of one of the agent's commands that serve."""
+        """Return the argv of one of the agent's commands that serve."""
         place = ["--home", there(self.home), "--listen", f"127.0.0.1:{self.port}"]
         return [*self.python, "-I", "-S", there(self._archive), command, *place]
 
     def certify(self) -> None:
-        """Give it certificates, in the folder that it has made itself; and the controller its own."""
+        """Write its certificates into the folder that it has created, and those of the controller."""
         authority, key = _certificate("authority", "fleet")
         for folder, name, role in ((self.home / "pki", "agent", "agent"), (self.pki, "tests", "controller")):
             certificate, own = _certificate(role, name, (authority, key))
@@ -74,7 +74,7 @@ class WindowsAgent:
             (folder / f"{name}.key").write_bytes(_pem(own))
 
     def start(self, command: str = "serve") -> WindowsAgent:
-        """Start it, with its guard when ``command`` says so, and wait until it listens."""
+        """Start it, with its guard if ``command`` says so, and wait until it listens."""
         before = self.log_text().count("serves on")
         words = [*self.words(command), "--log", there(self.log)]
         nothing = subprocess.DEVNULL
@@ -83,7 +83,7 @@ class WindowsAgent:
         return self
 
     def wait_for_start(self, before: int) -> None:
-        """Wait until it has begun to serve more than ``before`` times."""
+        """Wait until it has started to serve more than ``before`` times."""
         process = self.process
         assert process is not None
         eventually(lambda: self.log_text().count("serves on") > before or process.poll() is not None, 60.0)
@@ -105,17 +105,17 @@ class WindowsAgent:
         subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, check=True, timeout=GUARD)
 
     def end(self, pid: int) -> None:
-        """TerminateProcess, as a person would with the task manager."""
+        """TerminateProcess, like the task manager."""
         self.execute(f"import os; os.kill({pid}, 9)")
 
     def kill(self) -> None:
-        """End what was started at once, and wait for it."""
+        """Kill the started process immediately, and wait for it."""
         assert self.process is not None
         self.process.kill()
         self.process.wait(GUARD)
 
     def close(self) -> None:
-        """The end of the test: tasks are stopped, then the agent."""
+        """End the test: stop all tasks, then the agent."""
         if self.process is not None and self.process.poll() is None:
             with self.connect() as client:
                 for task in client.call("task.list")["tasks"]:
@@ -134,7 +134,7 @@ Signer = tuple[x509.Certificate, ec.EllipticCurvePrivateKey]
 
 
 def _certificate(role: str, name: str, signer: Signer | None = None) -> Signer:
-    """A certificate and its key; without a signer an authority."""
+    """A certificate and its key; without a signer a CA."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name(
         [x509.NameAttribute(NameOID.ORGANIZATIONAL_UNIT_NAME, role), x509.NameAttribute(NameOID.COMMON_NAME, name)]
@@ -166,7 +166,7 @@ def _pem(thing: x509.Certificate | ec.EllipticCurvePrivateKey) -> bytes:
 
 
 class Pulse:
-    """Processes that a test watches: each connects here, so that its end is seen as the end of its connection."""
+    """Processes that a test watches: each connects here, so that the end of its connection is its end."""
 
     def __init__(self, folder: Path) -> None:
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -180,7 +180,7 @@ class Pulse:
         self._beating: list[socket.socket] = []
 
     def meet(self, count: int) -> None:
-        """Wait until so many more have come."""
+        """Wait until this many more have connected."""
         for _ in range(count):
             beat, _ = self._listener.accept()
             beat.settimeout(GUARD)
@@ -191,7 +191,7 @@ class Pulse:
         return all(_is_over(beat) for beat in self._beating)
 
     def all_alive(self) -> bool:
-        """Whether all of them still run, and keep running for a second."""
+        """Return True if all of them run, and still run after a second."""
         for beat in self._beating:
             beat.settimeout(1.0)
             try:
@@ -202,7 +202,7 @@ class Pulse:
         return True
 
     def close(self) -> None:
-        """Let go of those that still run, which ends them."""
+        """Close all connections, which ends the processes."""
         for beat in self._beating:
             beat.close()
         self._listener.close()

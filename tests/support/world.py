@@ -1,6 +1,6 @@
-"""A server in a world whose clocks the test moves, with stand-ins for agents: hours of firing take a moment.
+"""A server in a world whose clocks the test controls, with stand-ins for agents: hours of firings take a moment.
 
-People and the server have a connection to the database each, as they have in life.
+Commands and the server have their own connections to the database, as in reality.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ GUARD = 30.0
 
 
 class World:
-    """``wall`` is what the clock shows, ``elapsed`` the seconds that have really passed."""
+    """``wall`` is the wall clock, ``elapsed`` the seconds that have really passed."""
 
     def __init__(self, home: Home, ours: Database, theirs: Database, start: datetime, *, size: int = 1) -> None:
         self.wall = start
@@ -60,26 +60,26 @@ class World:
         keep: int = KEEP,
         request: RunRequest | None = None,
     ) -> str:
-        """Make a schedule; its id."""
+        """Create a schedule. Return its id."""
         chosen = RunRequest(b"true", targets=Selection(tuple(on))) if request is None else request
         timing = Timing(frequency, timedelta(seconds=jitter), missed, keep)
         invocation, _ = recording.schedule(self.controller, chosen, timing)
         return invocation.id
 
-    def hurry(self, timeouts: Timeouts) -> None:
-        """Wait no longer than these."""
+    def use_timeouts(self, timeouts: Timeouts) -> None:
+        """Use these shorter timeouts."""
         self.controller = replace(self.controller, timeouts=timeouts)
         self._servers = replace(self._servers, timeouts=timeouts)
 
     @contextlib.asynccontextmanager
     async def agents(self) -> AsyncIterator[None]:
-        """The agents can be reached."""
+        """Make the agents reachable."""
         async with listening(self.sockets, self.arrivals):
             yield
 
     @contextlib.asynccontextmanager
     async def serving(self, *, killed: bool = False) -> AsyncIterator[Server]:
-        """A server lives for as long as the block; at its end it leaves, or dies as by SIGKILL."""
+        """Run a server during the block; at its end it shuts down, or dies as by SIGKILL."""
         with sender(self.controller.home) as token:
             lease.take(self._servers, token)
             self.server = server = Server(self._servers, token, Clock(self.controller.now, lambda: self.elapsed))
@@ -95,7 +95,7 @@ class World:
                     lease.release(self._servers, token)
 
     async def forward(self, seconds: float) -> None:
-        """Let time pass, with the server at work where there is one."""
+        """Advance time, with the server at work if there is one."""
         end = self.elapsed + seconds
         while True:
             wait = GUARD
@@ -108,7 +108,7 @@ class World:
             self._pass(min(max(wait, 0), left))
 
     def skip(self, seconds: float) -> None:
-        """Let time pass in which no server has a turn."""
+        """Advance time without any turn of a server."""
         self._pass(seconds)
 
     def step(self, seconds: float) -> None:
@@ -116,7 +116,7 @@ class World:
         self.wall += timedelta(seconds=seconds)
 
     async def settle(self) -> None:
-        """Wait until what was fired has come to its agent, and what has ended is written."""
+        """Wait until all firings have reached their agents, and all ends are written."""
         assert self.server is not None
         end = time.monotonic() + GUARD
         while any(each not in self.arrivals.records or each in self.arrivals.ended for each in self.server.under_way):
@@ -124,21 +124,21 @@ class World:
             await asyncio.sleep(0)
 
     async def until(self, condition: Callable[[], bool]) -> None:
-        """Wait for what comes in its own time, and not by the clocks of this world."""
+        """Wait for an event that does not depend on the clocks of this world."""
         end = time.monotonic() + GUARD
         while not condition():
             assert time.monotonic() < end
             await asyncio.sleep(0.05)
 
     def slots(self, invocation_id: str) -> list[Slot]:
-        """The ledger, the oldest first."""
+        """The slots, the oldest first."""
         return [*schedules.recall(self.controller, invocation_id, limit=None)][::-1]
 
     def outcomes(self, invocation_id: str) -> list[str]:
         return [slot.outcome.value for slot in self.slots(invocation_id)]
 
     def moments(self, invocation_id: str) -> list[float]:
-        """When its records came to their agents, in seconds that have really passed."""
+        """The arrival times of its records at their agents, in seconds that have really passed."""
         return [self.arrivals.records[record][1] for record in self.arrivals.of(invocation_id)]
 
     def _pass(self, seconds: float) -> None:
@@ -148,7 +148,7 @@ class World:
 
 @contextlib.contextmanager
 def world_of(home: Path, start: datetime, *, size: int = 1) -> Iterator[World]:
-    """A World in a home that is made."""
+    """A World in a new home."""
     rooms = Home(home)
     rooms.folder(rooms.root)
     with open_database(rooms.database) as ours, open_database(rooms.database) as theirs:

@@ -1,9 +1,9 @@
-"""The parent of the agents of a fleet: python -m tests.support.nursery
+"""The parent of the agents of a fleet: python -m tests.support.fork_server
 
 It loads agentd once and forks a real agent for each line of its input, ``HOME<tab>ADDRESS:PORT``, so that a thousand
 agents share the memory of their code. For each it prints ``HOME<tab>PID`` once that agent listens, or
-``HOME<tab>TEXT`` when it cannot. At the end of its input it ends the agents and whatever they have started. Agents
-that died are waited for only then: until then their pids are nobody else's.
+``HOME<tab>TEXT`` when it cannot. At the end of its input it kills the agents and all their processes. It reaps
+dead agents only then, so that their pids are not reused before.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def main() -> None:
     processes.adopt_orphans()
     agents = []
     gc.collect()
-    gc.freeze()  # a collection in an agent is not to touch, and so copy, what they share
+    gc.freeze()  # garbage collection in an agent must not copy shared pages
     for line in sys.stdin:
         home, listen = line.rstrip("\n").split("\t")
         pid = os.fork()
@@ -38,7 +38,7 @@ def main() -> None:
 
 
 def _be_agent(home: str, listen: str) -> None:
-    """The whole life of one agent."""
+    """Run one agent to its end."""
     status = 1
     try:
         out = os.dup(1)
@@ -49,7 +49,7 @@ def _be_agent(home: str, listen: str) -> None:
         os.closerange(out + 1, 256)
 
         def say(text: object) -> None:
-            os.write(out, f"{home}\t{text}\n".encode())  # short enough to be written in one piece
+            os.write(out, f"{home}\t{text}\n".encode())  # short enough for one write
             os.close(out)
 
         try:
@@ -68,7 +68,7 @@ def _be_agent(home: str, listen: str) -> None:
 
 
 def _end_orphans() -> None:
-    """Kill and wait for what the agents have left: shims and their scripts, which come to us as their parents end."""
+    """Kill and reap what the agents have left: shims and their scripts, which become our children."""
     while True:
         processes.send(processes.descendants(os.getpid()), signal.SIGKILL)
         try:
