@@ -77,7 +77,10 @@ def test_a_password_is_asked_for_again_and_passed_to_nobody_else(caplog: pytest.
         with caplog.at_level(logging.DEBUG):
             assert login.log_in(where, DEFAULTS.agent, ask=ask).by == "password"
         assert login.log_in(where, DEFAULTS.agent).by == "password"  # it is kept, and asks nobody
-    assert prompts == ["Password of ann@127.0.0.1: "] * 2
+    assert prompts == [
+        "Password of ann@127.0.0.1: ",
+        "Permission denied for ann@127.0.0.1; password: ",
+    ]
     assert doorkeeper.heard == ["wrong", PASSWORD]
     assert PASSWORD not in caplog.text
 

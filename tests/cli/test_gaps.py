@@ -100,7 +100,7 @@ def test_what_is_passed_through_is_not_joined_over_a_gap(before: bytes, after: b
         passed.output("n", OUT, after)
     passed.close([])
     assert shown.of(OUT) == printed
-    assert shown.of(ERR) == b"warning: 7 bytes of the output are missing in the middle\n"
+    assert shown.of(ERR) == b"warning: 7 bytes of output missing in the middle\n"
 
 
 def test_of_a_gap_it_is_said_what_is_left_and_what_is_kept_at_most() -> None:
@@ -111,9 +111,9 @@ def test_of_a_gap_it_is_said_what_is_left_and_what_is_kept_at_most() -> None:
     passed.output("n", OUT, b"a\n")
     passed.close([])
     assert shown.of(ERR).decode().splitlines() == [
-        "warning: 67,108,864 bytes of the output are missing: none of it was kept",
+        "warning: 67,108,864 bytes of output missing: none of it was kept",
         "hint: ask again",
-        "warning: 67,108,864 bytes of the output are missing in the middle: an instance keeps 64 MiB",
+        "warning: 67,108,864 bytes of output missing in the middle: an instance keeps 64 MiB",
         "hint: ask again",
     ]
 
