@@ -71,7 +71,8 @@ def _lines(hello, status):
 def _guard_words(guard):
     if not guard:
         return "none"
-    words = "pid %d, %d restarts" % (guard["pid"], guard["restarts"])
+    restarts = guard["restarts"]
+    words = "pid %d, %d restart%s" % (guard["pid"], restarts, "" if restarts == 1 else "s")
     last = guard["last_restart"]
     if last:
         words += "; the last %s ago: %s" % (_duration(time.time() - last["time"]), last["why"])
@@ -81,7 +82,10 @@ def _guard_words(guard):
 def _bytes(number):
     if number is None:
         return "unknown"
-    return "%.1f MiB" % (number / 1048576.0)
+    for size, unit in ((1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")):
+        if number >= size:
+            return "%.1f %s" % (number / float(size), unit)
+    return "%d bytes" % number
 
 
 def _duration(seconds):

@@ -192,7 +192,7 @@ class Tasks:
         if not spool.is_record(record):
             raise RequestRefused("ExecutionException", "'%s' cannot be a record id" % record[:80])
         if len(self._living) >= self._settings.task_limit:
-            info = "this instance is running %d tasks, which is its limit" % len(self._living)
+            info = "the task limit of this instance is reached: %d running" % len(self._living)
             raise RequestRefused("TaskConcurrencyLimit", info)
         task = Task(record, self._spool.folder(record), peer.owner())
         task.accepted = self._loop.create_future()

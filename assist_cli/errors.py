@@ -13,6 +13,7 @@
     │   ├── ClientNotRunning     nothing listens there
     │   ├── ClientNotOnline      it is unreachable, or did not answer in time
     │   ├── ClientAuthFailed     it failed to authenticate, or does not accept our certificate
+    │   ├── ControllerReplaced   another server has taken over the home of this one
     │   ├── ClientNeedUpgrade    it speaks another version of the protocol
     │   ├── ConnectionLost       the connection ended after the greeting
     │   ├── InvalidAnswer        its answer violates the protocol
@@ -31,6 +32,7 @@
 The *code* is for programs. It is stable, and the API's word where the API has one. A class has a default code; a rule
 with its own code passes it to the instance (all codes: assist_cli/codes.py). The *message* is for people: it starts
 with "cannot", quotes the given value and ends without a full stop. The *hint* is the next command or action.
+Each error has one: its own, or the ``advice`` of its class.
 """
 
 from __future__ import annotations
@@ -62,11 +64,12 @@ class AssistError(Exception):
 
     code: str = codes.OPERATION_FAILED
     exit_status = ExitStatus.FAILED
+    advice = ""  # the hint of an error that has none of its own
 
     def __init__(self, message: str, *, hint: str = "", code: str = "") -> None:
         super().__init__(message)
         self.message = message
-        self.hint = hint
+        self.hint = hint or self.advice
         self.code = code or type(self).code
 
 
@@ -149,15 +152,20 @@ class ClientNeedUpgrade(AgentError):
 class ConnectionLost(AgentError):
     """The connection ended after the greeting. The request may have been carried out; no answer will come."""
 
+    advice = "assist doctor NAME checks the route to it"
+
 
 class InvalidAnswer(AgentError):
     """An answer violates the protocol. The request may have been carried out; it counts as unanswered."""
+
+    advice = "assist doctor NAME checks the agent; assist instance upgrade NAME replaces it"
 
 
 class AgentRefused(AgentError):
     """The agent answered a request with an error. The connection works, the request was not carried out."""
 
     exit_status = ExitStatus.FAILED
+    advice = "the reason is the agent's own; assist doctor NAME checks it"
 
 
 class InstallFailed(AssistError):
@@ -177,12 +185,14 @@ class DatabaseFailure(LocalFailure):
     """The database cannot be opened, read or written. The present transaction was rolled back."""
 
     code = codes.DATABASE_FAILURE
+    advice = "assist doctor checks the database and its disk"
 
 
 class FileFailure(LocalFailure):
     """A file or folder of this machine cannot be read or written."""
 
     code = codes.FILE_FAILURE
+    advice = "check that it exists, that this user may use it, and that the disk has room"
 
 
 class OutputFailure(FileFailure):
@@ -193,6 +203,7 @@ class GaveUpWaiting(AssistError):
     """The time to wait, given by the user, has passed. The run continues."""
 
     code = codes.GAVE_UP_WAITING
+    advice = "assist invocation wait ID waits again"
     exit_status = ExitStatus.GAVE_UP_WAITING
 
 
@@ -208,6 +219,7 @@ class Interrupted(AssistError):
 
     code = codes.INTERRUPTED
     exit_status = ExitStatus.INTERRUPTED
+    advice = "assist invocation list --status Running shows what continues"
 
 
 class OutputClosed(Interrupted):

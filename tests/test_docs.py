@@ -1,12 +1,15 @@
 """The documents agree with the code, and a reader finds a page by the word for its task.
 
-Every command on a page exists, with its options. Every setting of the agent is documented.
+Every command that a page or a message names exists, with those options. Every page and section that is cited exists.
+Every setting of the agent is documented.
 """
 
 from __future__ import annotations
 
+import ast
 import re
 import shlex
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -103,3 +106,84 @@ def test_every_link_to_a_heading_leads_there(path: Path) -> None:
 
 def test_the_readme_leads_to_the_index() -> None:
     assert "](docs/README.md)" in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def path_of(words: list[str]) -> list[str]:
+    """The words of a command line that name a command; those before the first that names none."""
+    command: Any = typer.main.get_command(app)
+    found = []
+    for word in words:
+        if not hasattr(command, "commands") or word not in command.commands:
+            break
+        command = command.commands[word]
+        found.append(word)
+    return found
+
+
+def strings() -> Iterator[tuple[str, str]]:
+    """Yield where a text of the program stands, and the text without the values in it."""
+    for path in sorted((ROOT / "assist_cli").rglob("*.py")):
+        if "deploy/host" in path.as_posix():  # it runs on other machines, and has the name of a client
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                yield f"{path.relative_to(ROOT)}:{node.lineno}", node.value
+
+
+def commands_in(text: str) -> list[list[str]]:
+    """The words of what looks like a command line of assist: at the start, or behind a colon or a quote."""
+    return [
+        found.split() for found in re.findall(r"(?:^|: |`|'|\bor )assist ([a-z]+(?: [a-z]+)?)\b", text, re.MULTILINE)
+    ]
+
+
+def test_every_command_that_a_message_names_exists() -> None:
+    for where, text in strings():
+        for words in commands_in(text):
+            found = path_of(words)
+            assert found, f"{where}: there is no command 'assist {words[0]}'"
+            command: Any = typer.main.get_command(app)
+            for word in found:
+                command = command.commands[word]
+            if (
+                hasattr(command, "commands")
+                and len(words) > len(found)
+                and words[0] not in ("quota", "help", "completion")
+            ):
+                pytest.fail(f"{where}: there is no command 'assist {' '.join(words)}'")
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_every_command_in_the_text_of_a_page_exists(path: Path) -> None:
+    text = re.sub(r"```.*?```", "", path.read_text(encoding="utf-8"), flags=re.DOTALL)
+    for line in re.findall(r"`assist ([^`]+)`", text):
+        words = line.split()
+        if words[0].startswith(("-", "[")) or words[0].isupper():
+            continue
+        assert path_of(words), f"there is no command 'assist {line}'"
+
+
+def cited() -> Iterator[tuple[str, str, str]]:
+    """The pages that sources and pages cite by path, and the section of each citation."""
+    for pattern in (
+        "assist_cli/**/*.py",
+        "agentd/**/*.py",
+        "tests/**/*.py",
+        "benchmarks/*.py",
+        "docs/*.py",
+        "Makefile",
+        "*.toml",
+    ):
+        for path in sorted(ROOT.glob(pattern)):
+            for found in re.finditer(r"\bdocs/([\w.-]+\.md)(?:\s+section\s+(\d+))?", path.read_text(encoding="utf-8")):
+                if found[1] != "page.md":  # the example of a test
+                    yield str(path.relative_to(ROOT)), found[1], found[2] or ""
+
+
+def test_every_page_and_section_that_is_cited_exists() -> None:
+    for where, name, section in cited():
+        page = ROOT / "docs" / name
+        assert page.is_file(), f"{where} cites docs/{name}"
+        if section:
+            text = page.read_text(encoding="utf-8")
+            assert re.search(rf"^## {section}\. ", text, re.MULTILINE), f"{where} cites docs/{name} section {section}"

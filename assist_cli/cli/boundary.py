@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import itertools
+import re
 import sys
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
@@ -65,7 +66,7 @@ class Boundary(Noun):
         except AssistError as error:
             return _report(error, words)
         except TyperUsageError as error:
-            return _report(_wrong_words(error), words)
+            return _report(_wrong_words(error, words), words)
         except typer.Abort:
             return ExitStatus.INTERRUPTED
         except Exception as error:  # most likely a bug: the details go to the report
@@ -118,25 +119,55 @@ def _format_asked_for(words: Sequence[str]) -> Format:
     return Format.TABLE
 
 
-def _wrong_words(error: Any) -> UsageError:
-    possible = getattr(error, "possibilities", None)  # similar options or choices
+_EXTRA = re.compile(r"Got unexpected extra arguments?(?:\(s\))? \((.*)\)")
+
+
+def _wrong_words(error: Any, words: Sequence[str]) -> UsageError:
+    possible = getattr(error, "possibilities", None)  # options, or choices, that look like the one that there is not
     is_value = isinstance(error, typer.BadParameter)
     message = (error.message if possible and not is_value else error.format_message()).rstrip(".")
+    message = _EXTRA.sub(r"too many arguments: '\1'", message)
     path = error.ctx.command_path if error.ctx else "assist"
     hint = f"see {path} --help"
+    is_group = isinstance(error.ctx.command, Noun) if error.ctx else True
     option = getattr(error, "option_name", None)
+    is_unknown = hasattr(error, "possibilities") and not is_value
+    if is_unknown and option and error.ctx is not None:
+        from assist_cli.cli import suggestions
+
+        own = [name for each in error.ctx.command.get_params(error.ctx) for name in each.opts]
+        possible = [] if path == RUN and _is_of_a_program(option, words) else suggestions.options(path, option, own)
+        if is_group and not possible:
+            hint = f"options of a command stand after it; see {path} --help"
     if option in GLOBAL:
         hint = f"put it before the command, as in: {path.replace('assist', f'assist {option}', 1)} …"
-    elif not is_value and (option is None or hasattr(error, "possibilities")):  # one word too many
+    elif message.startswith(("too many", "Missing option")) or (is_unknown and path == RUN):
         hint = HINTS.get(path, hint)
     if possible:
         hint = f"did you mean {' or '.join(possible)}? see {path} --help"
     return UsageError(f"cannot understand this: {message[:1].lower()}{message[1:]}", hint=hint)
 
 
+def _is_of_a_program(option: str, words: Sequence[str]) -> bool:
+    """Return True if an option looks like one of a program that stands without ``--``: ``assist run ls -l``."""
+    found = [place for place, word in enumerate(words) if word.startswith(option)]
+    if not found or "--" in words or found[0] < 2:
+        return False
+    before, last = words[found[0] - 2 : found[0]]
+    return not last.startswith("-") and not before.startswith("-") and last != "run"
+
+
 GLOBAL = frozenset({"-q", "--quiet", "-v", "--verbose", "--version"})  # options of the root
+RUN = "assist run"
 HINTS = {
-    "assist run": "put the program after --, as in: assist run -- uname -a",
+    RUN: "put the program after --, as in: assist run -- uname -a",
+    "assist invoke": "targets are given with -i, as in: assist invoke NAME -i web1",
+    "assist rerun": "it runs where it did not succeed; on other instances: assist invoke NAME -i web1",
+    "assist send": "target and folder are options, as in: assist send FILE -i web1 --to /etc/app",
+    "assist stop": "targets are given with -i, as in: assist stop ID -i web1",
+    "assist invocation list": "targets are given with -i, as in: assist invocation list -i web1",
+    "assist command create": "the script is given with -c TEXT or -f FILE",
+    "assist command clone": "the script is given with -c TEXT or -f FILE",
     "assist schedule preview": "put the frequency in quotes: assist schedule preview '0 30 2 * * *'",
 }
 

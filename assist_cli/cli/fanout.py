@@ -14,16 +14,17 @@ from dataclasses import replace
 from datetime import timedelta
 from types import MappingProxyType
 
-from assist_cli.cli.formatting import count, escape, so_far, took
+from assist_cli.cli.formatting import escape, so_far, took
 from assist_cli.cli.gaps import marked
 from assist_cli.cli.output import Printer, Style
 from assist_cli.cli.prefixed_lines import PrefixedLines
 from assist_cli.cli.screen import is_foreground
+from assist_cli.model.folding import fold, fold_some
 from assist_cli.model.gathering import AnswerGroup, gather, in_words, tally
 from assist_cli.model.invocation import InvocationInstance, Outcome
 from assist_cli.model.output import Output, Portion, Stream
-from assist_cli.model.status import NOT_STARTED, UNANSWERED, WAITING, InvocationStatus, is_success
-from assist_cli.model.target import fold
+from assist_cli.model.status import NOT_STARTED, UNANSWERED, WAITING, InvocationStatus
+from assist_cli.model.units import count
 from assist_cli.operations.runs.listener import Listener, replay
 
 _LATE_SHOWN = 20
@@ -149,10 +150,21 @@ class Fanout(Listener):
         numbers = tally(outcome for name, outcome in self._outcomes.items() if name not in self._waiting)
         if self._waiting:
             numbers[WAITING] = len(self._waiting)
-        parts = ", ".join(f"{number} {how}" for how, number in numbers.items())
+        parts = ", ".join(f"{number} {how}{self._where(how, number)}" for how, number in numbers.items())
         ran = any(outcome is None or outcome.has_begun for outcome in self._outcomes.values())
         how_long = self._length() if length is None else took(length)
         self._printer.talk(f"{count(len(self._outcomes), 'instance')}{f' in {how_long}' if ran else ''}: {parts}")
+
+    def _where(self, how: str, number: int) -> str:
+        """Return the names of the instances that failed in this way; empty where these are all, or none."""
+        if number == len(self._outcomes):
+            return ""
+        failed = [
+            name
+            for name, outcome in self._outcomes.items()
+            if outcome is not None and not outcome.is_success and not outcome.is_unstarted and in_words(outcome) == how
+        ]
+        return f" on {fold_some(failed)}" if failed else ""
 
     def _correct(self, instance: str, outcome: Outcome) -> None:
         """Replace the outcome that was shown by the corrected one, which the totals and the exit status use."""
@@ -172,7 +184,7 @@ class Fanout(Listener):
     def _print(self, group: AnswerGroup) -> None:
         answer = group.answer
         how = in_words(answer)
-        well = is_success(answer.status, answer.exit_code)
+        well = group.is_success
         title = fold(group.names) + (f" ({len(group.names)})" if len(group.names) > 1 else "")
         title += "" if well else f": {how}"
         self._printer.line(self._printer.paint(f"--- {title} ---", Style.GOOD if well else Style.BAD))

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from assist_cli import codes
-from assist_cli.cli.formatting import ago, bar, count, due, escape, one_line, pad, span, width
+from assist_cli.cli.formatting import ago, bar, due, escape, one_line, pad, width
 from assist_cli.cli.output import Cell, Style
 from assist_cli.cli.screen import Line
+from assist_cli.model.folding import fold
 from assist_cli.model.ids import SHORT_LENGTH
 from assist_cli.model.instance import Health, Instance
 from assist_cli.model.overview import FailedRecord, Running
 from assist_cli.model.status import WAITING
-from assist_cli.model.target import fold
+from assist_cli.model.units import count, span
 from assist_cli.operations.observe.overview import RESTING, Overview
 
 WIDE_COLUMNS = 140

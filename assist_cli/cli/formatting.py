@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
+from assist_cli.model.units import UNITS, span
+
 # Control characters, line and paragraph separators, and characters that change the direction of text. None of them may
 # reach a terminal.
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
@@ -15,7 +17,6 @@ _WHITE_SPACE = re.compile(r"[ \t\r\f\v]+")
 BAR_COLUMNS = 24
 GAP = "  "  # between two columns
 
-_UNITS = (("d", 86_400), ("h", 3600), ("min", 60), ("s", 1))
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)([smhd])?", re.IGNORECASE | re.ASCII)
 _SECONDS_IN = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
@@ -63,14 +64,6 @@ def due(moment: datetime, now: datetime) -> str:
     return "now" if late > -1 else ago(moment, now)
 
 
-def span(seconds: float) -> str:
-    """Format a number of seconds in its largest unit: ``3 s``, ``2 min``, ``5 d``."""
-    for unit, length in _UNITS:
-        if seconds >= length:
-            return f"{int(seconds // length)} {unit}"
-    return "0 s"
-
-
 def took(length: timedelta) -> str:
     """Format a duration: ``0.12 s``, ``4.1 s``, ``2 min 5 s``, ``3 h 20 min``."""
     seconds = length.total_seconds()
@@ -78,8 +71,8 @@ def took(length: timedelta) -> str:
         return f"{max(seconds, 0):.2f} s"
     if seconds < 60:
         return f"{seconds:.1f} s"
-    larger = next(index for index, (_, size) in enumerate(_UNITS) if seconds >= size)
-    (unit, size), (smaller, small_size) = _UNITS[larger], _UNITS[larger + 1]
+    larger = next(index for index, (_, size) in enumerate(UNITS) if seconds >= size)
+    (unit, size), (smaller, small_size) = UNITS[larger], UNITS[larger + 1]
     rest = int(seconds % size // small_size)
     return f"{int(seconds // size)} {unit}" + (f" {rest} {smaller}" if rest else "")
 
@@ -104,11 +97,6 @@ def seconds_of(text: str) -> float | None:
     """Parse a duration (``90``, ``30s``, ``10m``, ``2h``, ``30d``) into seconds. Return None for other text."""
     found = _DURATION.fullmatch(text.strip())
     return float(found[1]) * _SECONDS_IN[(found[2] or "s").lower()] if found else None
-
-
-def count(number: int, one: str, many: str = "") -> str:
-    """Format a number with its noun: ``1 byte``, ``1,234 bytes``."""
-    return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
 def width(text: str) -> int:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from assist_cli.cli.formatting import count
 from assist_cli.model.output import Output, Stream
+from assist_cli.model.units import count
 
 
 def gap(size: int) -> str:

@@ -41,7 +41,7 @@ have a comma list. Quote the characters of the shell: * ? [ ] & !
   i-01k3                  an id, or the beginning of one
   local                   the agent of this machine: the default
   'web*' 'db?'            a glob
-  'web[01-20]'            a range, also [1,3,5-9] and [0-10/2]
+  'web[01-20]'            a range, also [1,3,5-9], [0-10/2]; all must exist
   @canary                 instances with this tag, whatever its value
   @role=web               instances whose tag has this value, also with * and ?
   '@role=web&@os=debian'  instances with both; & binds tighter than the comma

@@ -11,13 +11,14 @@ import typer
 
 from assist_cli import codes
 from assist_cli.cli import documents, options, scripts, targets
-from assist_cli.cli.formatting import ago, count, escape, one_line
+from assist_cli.cli.formatting import ago, escape, one_line
 from assist_cli.cli.output import Column, Format, Printer, Style
 from assist_cli.errors import ExitStatus, Refused, UsageError
 from assist_cli.model.comparison import Comparison, Difference
+from assist_cli.model.folding import fold
 from assist_cli.model.gathering import in_words
 from assist_cli.model.invocation import Hit
-from assist_cli.model.target import fold
+from assist_cli.model.units import count, size
 from assist_cli.operations.controller import open_controller
 from assist_cli.operations.history import history
 from assist_cli.paths import home
@@ -146,7 +147,7 @@ def prune(
         printer.document(documents.pruned(done.invocations, done.records, done.freed))
     else:
         what = f"{count(done.invocations, 'invocation')} with {count(done.records, 'record')}"
-        printer.talk(f"Pruned: {what}; the database is {done.freed / 2**20:.1f} MiB smaller.")
+        printer.talk(f"Pruned: {what}; the database is {size(done.freed)} smaller.")
 
 
 def _ask(printer: Printer, invocations: int, records: int) -> None:

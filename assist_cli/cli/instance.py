@@ -11,9 +11,10 @@ from assist_cli.cli import documents, installing, options, targets
 from assist_cli.cli.formatting import ago, clock, escape
 from assist_cli.cli.output import Cell, Column, Format, Printer, Style
 from assist_cli.errors import ExitStatus, UsageError
+from assist_cli.model.folding import fold
 from assist_cli.model.instance import Instance
 from assist_cli.model.names import quoted
-from assist_cli.model.target import fold
+from assist_cli.model.units import count
 from assist_cli.operations.controller import open_controller
 from assist_cli.operations.fleet import instances
 from assist_cli.paths import home
@@ -224,7 +225,8 @@ def _print_states(printer: Printer, found: list[health.InstanceHealth], now: dat
         Column("LAST RUN", drop=2),
         Column("LAST SEEN", drop=4),
     ]
-    printer.table(columns, (_state_row(each, now) for each in found))
+    ordered = sorted(found, key=lambda each: not each.health.is_online)  # those that do not answer last
+    printer.table(columns, (_state_row(each, now) for each in ordered))
 
 
 def _print_unreachable(printer: Printer, found: list[health.InstanceHealth]) -> None:
@@ -242,7 +244,7 @@ def _print_unreachable(printer: Printer, found: list[health.InstanceHealth]) -> 
 
 def _state_row(state: health.InstanceHealth, now: datetime) -> list[Cell | str]:
     found, use = state.health, state.use
-    guard = "" if not found.is_online else "none" if found.guard is None else f"{found.guard['restarts']} restarts"
+    guard = "" if not found.is_online else "none" if found.guard is None else count(found.guard["restarts"], "restart")
     return [
         state.instance.name,
         Cell("online", Style.GOOD) if found.is_online else Cell(found.error_code, Style.BAD),

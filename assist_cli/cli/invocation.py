@@ -12,6 +12,7 @@ from assist_cli.cli import documents, invocation_view, launching, options, targe
 from assist_cli.cli.history import app as history_app
 from assist_cli.cli.output import STYLES, Encoding, Format
 from assist_cli.errors import Conflict, ExitStatus, UsageError
+from assist_cli.model.gathering import severity
 from assist_cli.model.invocation import Filter, Invocation, InvocationInstance, RepeatMode
 from assist_cli.model.output import Output, Stream
 from assist_cli.model.status import InvocationStatus, InvokeStatus
@@ -175,7 +176,10 @@ def results(
         if printer.is_json:
             printer.documents(documents.result(invocation_id, place, encoding) for place in found)
         else:
-            invocation_view.print_results(printer, list(found), controller.now())
+            rows = list(found)
+            if not every:  # failures last
+                rows.sort(key=lambda place: severity(place.record.status, place.record.exit_code))
+            invocation_view.print_results(printer, rows, controller.now())
 
 
 @app.command(epilog=options.examples("assist invocation wait -", "assist invocation wait t-01k3 --wait 10m"))

@@ -10,14 +10,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from assist_cli.cli.fanout import running_for
-from assist_cli.cli.formatting import clock, count, escape, one_line, so_far, took
+from assist_cli.cli.formatting import clock, escape, one_line, so_far, took
 from assist_cli.cli.output import Cell, Printer, Style
 from assist_cli.cli.screen import Line, Screen
+from assist_cli.model.folding import fold
 from assist_cli.model.gathering import in_words
 from assist_cli.model.invocation import Invocation, InvocationInstance
 from assist_cli.model.output import Portion
 from assist_cli.model.status import NOT_STARTED, WAITING, InvocationStatus, InvokeStatus
-from assist_cli.model.target import fold
+from assist_cli.model.units import count
 from assist_cli.operations.controller import Controller
 from assist_cli.operations.history import history
 from assist_cli.operations.runs import recording

@@ -6,15 +6,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from assist_cli.cli.formatting import ago, clock, count, due, escape, one_line, took
+from assist_cli.cli.formatting import ago, clock, due, escape, one_line, took
 from assist_cli.cli.gaps import gap, marked
 from assist_cli.cli.output import STYLES, Cell, Column, Printer, Style
-from assist_cli.model.gathering import EndingGroup, endings
+from assist_cli.model.folding import fold
+from assist_cli.model.gathering import EndingGroup, endings, severity
 from assist_cli.model.invocation import Invocation, InvocationInstance, RepeatMode
 from assist_cli.model.output import Output
 from assist_cli.model.status import NOT_STARTED, SCHEDULED, WAITING, InvocationStatus, InvokeStatus
 from assist_cli.model.summary import InstanceCounts, Summary, instance_counts
-from assist_cli.model.target import fold
+from assist_cli.model.units import count
 
 if TYPE_CHECKING:
     from assist_cli.model.schedule import Schedule
@@ -89,7 +90,8 @@ def status_cell(status: InvokeStatus, kinds: InstanceCounts, exit_code: int | No
     elif status.is_final:
         failed = 0 if status is InvokeStatus.FAILED and kinds.failed == kinds.total else kinds.failed
         stopped = 0 if kinds.stopped == kinds.total else kinds.stopped
-        what = _numbers({"failed": failed, "not 0": kinds.nonzero, "stopped": stopped, NOT_STARTED: unstarted})
+        nonzero = "nonzero exit code" if kinds.nonzero == 1 else "nonzero exit codes"
+        what = _numbers({"failed": failed, nonzero: kinds.nonzero, "stopped": stopped, NOT_STARTED: unstarted})
     else:
         what = _numbers({"failed": bad, WAITING: kinds.waiting})
     return Cell(f"{status.value}, {what}" if what else status.value, style)
@@ -182,7 +184,7 @@ def _notification(told: Told) -> str:
 
 
 def print_instances(printer: Printer, places: Sequence[InvocationInstance], now: datetime) -> None:
-    """Print a line for each instance, and the reasons of failures."""
+    """Print a line for each instance, failures last, and why each failed."""
     columns = [
         Column("INSTANCE", flexible=True, least=16),
         Column("STATUS"),
@@ -191,6 +193,7 @@ def print_instances(printer: Printer, places: Sequence[InvocationInstance], now:
         Column("TOOK", right=True, drop=1),
         Column("REASON", flexible=True),
     ]
+    places = sorted(places, key=lambda place: severity(place.status, place.record.exit_code))
     printer.table(columns, ([*_instance_row(place, place.status, now), _why_there(place)] for place in places))
     reasons: dict[str, list[str]] = {}
     for place in places:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -10,19 +13,23 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from assist_cli.cli import detaching, options
-from assist_cli.cli.formatting import clock, count
+from assist_cli.cli.formatting import clock
 from assist_cli.cli.output import Printer
 from assist_cli.cli.typer_classes import SHOWN, WAVES, WHEN, Group
 from assist_cli.errors import InvalidParameter, UsageError
 from assist_cli.model.invocation import Invocation
 from assist_cli.model.rollout import Rollout, Share, share
 from assist_cli.model.schedule import KEEP, Missed, Schedule, Timing
+from assist_cli.model.units import count
 from assist_cli.operations.controller import Also, Controller
 
 if TYPE_CHECKING:
     from assist_cli.cli.watching import Look
 
 SERVER_DOWN = "The server is not running, so no schedule will fire. Start it: assist serve, or assist service install"
+
+
+_FREQUENCY = re.compile(r"cannot use the frequency '.*?': ", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -93,17 +100,31 @@ class ScheduleOptions(Group):
 
         now = datetime.now(timezone.utc)
         zone = self.timezone or local_zone()
-        if self.every is not None:
-            found = frequency.every(self.every)
-        elif self.cron is not None:
-            found = frequency.cron(self.cron, zone=zone, now=now)
-        elif self.at is not None:
-            found = frequency.at(self.at, zone=zone, now=now)
-        else:
-            assert self.in_ is not None
-            found = frequency.after(self.in_, zone=zone, now=now)
+        with _named(given[0], times[given[0]]):
+            if self.every is not None:
+                found = frequency.every(self.every)
+            elif self.cron is not None:
+                found = frequency.cron(self.cron, zone=zone, now=now)
+            elif self.at is not None:
+                found = frequency.at(self.at, zone=zone, now=now)
+            else:
+                assert self.in_ is not None
+                found = frequency.after(self.in_, zone=zone, now=now)
         jitter = timedelta(seconds=self.jitter or 0)
         return Timing(found, jitter, self.missed or Missed.SKIP, KEEP if self.keep is None else self.keep)
+
+
+@contextlib.contextmanager
+def _named(option: str, value: object) -> Iterator[None]:
+    """Name the option and its value in an error, in place of the frequency that was made of it."""
+    try:
+        yield
+    except InvalidParameter as error:
+        reason = _FREQUENCY.sub("", error.message)
+        if reason == error.message:
+            raise
+        said = f"{value:,.15g} s" if isinstance(value, float) else value
+        raise InvalidParameter(f"cannot use {option} '{said}': {reason}", hint=error.hint, code=error.code) from None
 
 
 @dataclass(frozen=True)
@@ -172,7 +193,7 @@ class ViewOptions(Group):
         from assist_cli.cli.watching import Look
 
         if self.live and self.gather:
-            raise UsageError("cannot show only lines and only groups", hint="give one of --live and --gather")
+            raise UsageError("cannot use --live together with --gather", hint="give one of --live and --gather")
         return Look(self.live, self.gather)
 
 

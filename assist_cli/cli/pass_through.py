@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
-from assist_cli.cli.formatting import count
 from assist_cli.cli.output import Printer
 from assist_cli.model.invocation import InvocationInstance
 from assist_cli.model.output import Output, Stream
 from assist_cli.model.status import NOT_STARTED, InvocationStatus
+from assist_cli.model.units import count
+from assist_cli.model.units import size as byte_size
 from assist_cli.operations.runs.listener import Listener, replay
 
 
@@ -72,9 +73,9 @@ class PassThrough(Listener):
 
         size = count(self._missing, "byte")
         if self._seen == self._missing:
-            return f"{size} of the output are missing: none of it was kept"
-        limit = f": an instance keeps {SPOOLED >> 20} MiB" if self._seen > SPOOLED else ""
-        return f"{size} of the output are missing in the middle{limit}"
+            return f"{size} of output missing: none of it was kept"
+        limit = f": an instance keeps {byte_size(SPOOLED)}" if self._seen > SPOOLED else ""
+        return f"{size} of output missing in the middle{limit}"
 
 
 def print_failures(printer: Printer, places: Sequence[InvocationInstance]) -> None:

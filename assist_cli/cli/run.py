@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterator, Sequence
 from typing import Annotated
 
 import typer
 
-from assist_cli.cli import launching, options, parameters, scripts, targets
+from assist_cli.cli import launching, options, parameters, scripts, shell_words, targets
 from assist_cli.cli.output import Encoding, Format, Printer
 from assist_cli.cli.typer_classes import WordsCommand
 from assist_cli.cli.watching import carry_out
 from assist_cli.errors import UsageError
 from assist_cli.model.command import DEFAULT_TIMEOUT, CommandType, type_from_word, type_of_script
-from assist_cli.operations.controller import open_controller
+from assist_cli.model.invocation import Invocation
+from assist_cli.model.output import Output, Stream
+from assist_cli.operations.controller import Controller, open_controller
 from assist_cli.operations.runs.plans import RunRequest
-from assist_cli.operations.runs.recording import recorded, schedule
+from assist_cli.operations.runs.recording import recorded, schedule, with_output
 from assist_cli.paths import home
+
+MOST_READ = 5  # outputs of scripts that failed
 
 app = options.application()
 
@@ -100,7 +105,22 @@ def run(
             look=look,
             rollout=rollout,
         )
+        if words and kind is CommandType.SHELL and not watch.detach and not printer.is_json:
+            about = shell_words.hint(words, lambda: _failures(controller, invocation))
+            if about:
+                printer.talk(f"hint: {about}")
     raise typer.Exit(status)
+
+
+def _failures(controller: Controller, invocation: Invocation) -> Iterator[shell_words.Failure]:
+    """Yield the exit code and the stderr of scripts that failed, of a few instances."""
+    from assist_cli.operations.history import history
+
+    found = history.show(controller, invocation.id, output=False)
+    failed = (place for place in found.instances if place.record.exit_code)
+    for place in itertools.islice(failed, MOST_READ):
+        record = with_output(controller, place).record
+        yield record.exit_code or 0, (record.output or Output()).text_of(Stream.STDERR)
 
 
 def _script(

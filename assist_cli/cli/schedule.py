@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from assist_cli.cli import documents, options
-from assist_cli.cli.formatting import ago, clock, count, due, one_line, took
+from assist_cli.cli.formatting import ago, clock, due, one_line, took
 from assist_cli.cli.launching import SERVER_DOWN
 from assist_cli.cli.output import Cell, Column, Format, Printer, Style
 from assist_cli.errors import UsageError
@@ -17,6 +17,7 @@ from assist_cli.model import frequency
 from assist_cli.model.frequency import Firing
 from assist_cli.model.frequency.zone import zone_of
 from assist_cli.model.schedule import Missed, Slot, SlotOutcome
+from assist_cli.model.units import count
 from assist_cli.operations.controller import open_controller, utc_now
 from assist_cli.operations.history import history
 from assist_cli.operations.local_zone import local_zone

@@ -106,7 +106,11 @@ def edited(content: bytes, kind: CommandType) -> bytes:
                 f"cannot edit the script with '{editor}': {error}", hint="set EDITOR, or give the script with -f FILE"
             ) from error
     if saved == content:
-        raise Refused("cannot save: the script was not changed in the editor", code=codes.NOTHING_CHANGED)
+        raise Refused(
+            "cannot save: the script was not changed in the editor",
+            hint="change it and save, or give the script with -f FILE",
+            code=codes.NOTHING_CHANGED,
+        )
     return saved
 
 

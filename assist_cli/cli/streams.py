@@ -221,7 +221,10 @@ class InputStream(StandardStream):
             except OSError as error:
                 from assist_cli.errors import FileFailure
 
-                raise FileFailure(f"cannot read standard input: {error.strerror}") from error
+                raise FileFailure(
+                    f"cannot read standard input: {error.strerror}",
+                    hint="redirect it from a file or a pipe that can be read",
+                ) from error
             if piece is not None:
                 return piece
             self._wait()

@@ -120,11 +120,12 @@ class Noun(_PrintsHelp, TyperGroup):
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         word = args[0]
         if word not in self.commands and not word.startswith("-"):
-            from assist_cli.model.names import meant
+            from assist_cli.cli import suggestions
 
+            meant = suggestions.commands(ctx.command_path, word, self.commands)
             raise UsageError(
                 f"cannot understand this: no such command '{word}'",
-                hint=f"{meant(word, self.commands)}see {ctx.command_path} --help",
+                hint=f"{suggestions.question(meant)}see {ctx.command_path} --help",
             )
         return super().resolve_command(ctx, args)
 
@@ -211,10 +212,13 @@ class WordsCommand(CliCommand):
         rest: list[str] = super().parse_args(ctx, args)
         words = list(ctx.params.get("words") or ())
         if words and given[-len(words) - 1 :] != ["--", *words]:
-            raise UsageError(
-                f"cannot take '{words[0]}' as a program: it does not stand behind --",
-                hint=f"as in: {ctx.command_path} -i 'web[1-2]' -- hostname, with quotes around what a shell expands",
-            )
+            import shlex
+
+            hint = f"as in: {ctx.command_path} -i 'web[1-2]' -- hostname, with quotes around what a shell expands"
+            if "--" not in given:
+                script = f"-c {shlex.quote(words[0])}" if len(words) == 1 and shlex.quote(words[0]) != words[0] else ""
+                hint = f"as in: {ctx.command_path} {script or '-- ' + shlex.join(words)}"
+            raise UsageError(f"cannot run '{words[0]}': a program and its arguments stand after --", hint=hint)
         return rest
 
 

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 from assist_cli.cli import detaching
 from assist_cli.cli.exit_status import exit_status
-from assist_cli.cli.formatting import count
 from assist_cli.cli.output import Encoding, Printer
 from assist_cli.cli.pass_through import PassThrough
 from assist_cli.errors import ExitStatus, GaveUpWaiting
@@ -20,6 +19,7 @@ from assist_cli.model.invocation import Invocation
 from assist_cli.model.output import Portion
 from assist_cli.model.rollout import Rollout
 from assist_cli.model.transfer import Transfer
+from assist_cli.model.units import count
 from assist_cli.operations.controller import Controller
 from assist_cli.operations.runs import recording, refresh
 from assist_cli.operations.runs.listener import Listener

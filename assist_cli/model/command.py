@@ -15,6 +15,7 @@ from enum import Enum
 from assist_cli import codes
 from assist_cli.errors import InvalidParameter
 from assist_cli.model import names, parameters, quotas
+from assist_cli.model.units import count
 
 DEFAULT_TIMEOUT = 60
 
@@ -229,4 +230,4 @@ def parse_reference(text: str) -> tuple[str, int | None]:
 
 def versions_in_words(number: int) -> str:
     """Return ``1 version``, ``3 versions``."""
-    return "1 version" if number == 1 else f"{number} versions"
+    return count(number, "version")

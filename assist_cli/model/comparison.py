@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from assist_cli.model.gathering import GroupKey, answer_of
 from assist_cli.model.invocation import InvocationInstance
+from assist_cli.model.units import count
 
 _Pair = tuple[GroupKey, GroupKey, str]  # before, after, and the instance where bytes are missing: a group of its own
 
@@ -106,7 +107,7 @@ def changed_lines(before: bytes, after: bytes, stream: str) -> tuple[str, ...]:
     if left == right:
         return (f"--- {names[0]}", f"+++ {names[1]}", "the lines are the same and the bytes are not")
     if len(left) + len(right) > COMPARED_LINES:
-        return (f"--- {names[0]}: {len(left):,} lines", f"+++ {names[1]}: {len(right):,} lines")
+        return (f"--- {names[0]}: {count(len(left), 'line')}", f"+++ {names[1]}: {count(len(right), 'line')}")
     return tuple(unified(left, right, *names))
 
 

@@ -10,6 +10,8 @@ from assist_cli.model.invocation import InvocationInstance, Outcome, Record
 from assist_cli.model.output import Output, Stream
 from assist_cli.model.status import NOT_STARTED, InvocationStatus, is_success
 
+STILL_RUNNING = "still running"
+
 
 @dataclass(frozen=True)
 class GroupKey:
@@ -43,6 +45,10 @@ class AnswerGroup:
     error_info: str
     output: Output
 
+    @property
+    def is_success(self) -> bool:
+        return is_success(self.answer.status, self.answer.exit_code)
+
 
 @dataclass(frozen=True)
 class EndingGroup:
@@ -63,7 +69,7 @@ class EndingGroup:
 
 
 def endings(places: Iterable[InvocationInstance]) -> list[EndingGroup]:
-    """Group the instances by outcome, without their output: the largest group first."""
+    """Group the instances by outcome, without their output: failures last, else the largest group first."""
     found: dict[tuple[InvocationStatus, int | None, str, bool, bool], list[InvocationInstance]] = {}
     for place in places:
         record = place.record
@@ -78,11 +84,11 @@ def endings(places: Iterable[InvocationInstance]) -> list[EndingGroup]:
         )
         for alike, members in found.items()
     ]
-    return sorted(groups, key=lambda group: -len(group.names))
+    return sorted(groups, key=lambda group: (severity(group.status, group.exit_code), -len(group.names)))
 
 
 def gather(places: Iterable[InvocationInstance]) -> list[AnswerGroup]:
-    """Group the instances by answer: the largest group first. Records that have not ended are skipped.
+    """Group the instances by answer: failures last, else the largest group first. Open records are skipped.
 
     An instance with missing output bytes stays alone, since these bytes are unknown.
     """
@@ -100,7 +106,12 @@ def gather(places: Iterable[InvocationInstance]) -> list[AnswerGroup]:
         )
         for (answer, _), members in found.items()
     ]
-    return sorted(groups, key=lambda group: -len(group.names))
+    return sorted(groups, key=lambda group: (not group.is_success, -len(group.names)))
+
+
+def severity(status: InvocationStatus, exit_code: int | None) -> int:
+    """Return the key that sorts failures last: 0 for a success, 1 while it is open, 2 for anything else."""
+    return 0 if is_success(status, exit_code) else 2 if status.is_final else 1
 
 
 def answer_of(place: InvocationInstance) -> GroupKey:
@@ -124,10 +135,15 @@ def answer_of(place: InvocationInstance) -> GroupKey:
     )
 
 
-def tally(outcomes: Iterable[Outcome | None]) -> dict[str, int]:
-    """Count the outcomes in words, most frequent first. None counts as "still running"."""
-    counts = Counter("still running" if outcome is None else in_words(outcome) for outcome in outcomes)
-    return dict(counts.most_common())
+def tally(outcomes: Iterable[Outcome | Record | None]) -> dict[str, int]:
+    """Count the outcomes in words, failures last. None counts as "still running"."""
+    counts: Counter[str] = Counter()
+    severities: dict[str, int] = {}
+    for outcome in outcomes:
+        how = STILL_RUNNING if outcome is None else in_words(outcome)
+        counts[how] += 1
+        severities[how] = 1 if outcome is None else severity(outcome.status, outcome.exit_code)
+    return dict(sorted(counts.items(), key=lambda each: (severities[each[0]], -each[1])))
 
 
 def in_words(ended: Outcome | Record | GroupKey) -> str:

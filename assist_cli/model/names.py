@@ -16,6 +16,9 @@ from assist_cli.errors import InvalidParameter
 from assist_cli.model import ids, quotas
 
 DIGITS = 18  # at most, in a number of a range of a target
+SIMILAR, SIMILAR_SHORT = 0.7, 0.6  # from 0 to 1: names that are as similar are suggested for each other
+SHORT = 4  # characters, at most, of a short name
+CLOSE = 0.15  # a suggestion is at most this much less similar than the best one
 RESERVED = ("group:", "file:")  # beginnings of targets, refused in names
 
 _PUNCTUATION = "@,/"
@@ -116,7 +119,30 @@ def some_of(found: Sequence[str], most: int = 4) -> str:
 
 def meant(name: str, known: Iterable[str]) -> str:
     """Return the beginning of a hint for an unknown name: ``did you mean 'backup'? ``, or an empty text."""
+    near = nearest(name, known)[:3]
+    return f"did you mean {' or '.join(map(repr, near))}? " if near else ""
+
+
+def nearest(name: str, known: Iterable[str], cutoff: float = SIMILAR) -> list[str]:
+    """Return the similar names, the most similar first. Those that are equally similar keep their order.
+
+    A short name may be less similar than a long one.
+    """
     import difflib
 
-    near = difflib.get_close_matches(name, list(known), n=3, cutoff=0.7)
-    return f"did you mean {' or '.join(map(repr, near))}? " if near else ""
+    wanted = name.casefold()
+    matcher = difflib.SequenceMatcher(b=wanted)
+    least = min(cutoff, SIMILAR_SHORT) if len(wanted) <= SHORT else cutoff
+    scored = []
+    for other in known:
+        folded = other.casefold()
+        matcher.set_seq1(folded)
+        if sorted(folded) == sorted(wanted):  # two letters are swapped
+            scored.append((1.0, other))
+        elif matcher.real_quick_ratio() >= least and (ratio := matcher.ratio()) >= least:
+            scored.append((ratio, other))
+    if not scored:
+        return []
+    best = max(ratio for ratio, _ in scored)
+    near = [each for each in scored if each[0] >= best - CLOSE]
+    return [other for _, other in sorted(near, key=lambda each: -each[0])]

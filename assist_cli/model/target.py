@@ -1,4 +1,4 @@
-"""The targets of a person as instances, and many names as few words (docs/cli.md section 2).
+"""The targets of a person as instances (docs/cli.md section 2).
 
 A target is one of these; several stand in a comma list (commas in brackets belong to the range):
 
@@ -15,12 +15,7 @@ A target is one of these; several stand in a comma list (commas in brackets belo
 
 Whatever a target says, each part of it must name something: a misspelt ``!web03`` that took away nothing would let
 the command run where it must not. Only a name that is said exactly wins over what its characters would mean.
-
-Folding writes ranges too. It goes through the numbers of the names from the last to the first and puts together what
-differs in that number only; it never reads a name as anything but text, and takes about the same time for any names.
-A name from before such names were refused, which would mean something else in a range, is left as it is.
-(ClusterShell's NodeSet reads ``&``, ``^`` and ``!`` in names as operators, and takes seconds for some thousand names
-with four numbers, as addresses have.)
+``target_hints`` has the hints for those that name nothing.
 """
 
 from __future__ import annotations
@@ -29,13 +24,13 @@ import fnmatch
 import itertools
 import re
 import unicodedata
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from assist_cli import codes
-from assist_cli.errors import InvalidParameter, NotFound
+from assist_cli.errors import AssistError, InvalidParameter, NotFound
 from assist_cli.model import ids, names
+from assist_cli.model.folding import fold, is_padded, natural_key
 from assist_cli.model.instance import LOCAL, Instance
 
 RANGE_LIMIT = 100_000
@@ -43,9 +38,11 @@ RANGE_LIMIT = 100_000
 _BRACKETS = re.compile(r"\[([^\[\]]*)\]")
 _DIGITS = f"([0-9]{{1,{names.DIGITS}}})"
 _PART = re.compile(f"{_DIGITS}(?:-{_DIGITS}(?:/{_DIGITS})?)?")
-_NUMBER = re.compile(r"([0-9]+)")
 _GLOB = re.compile(r"[*?]")
-_UNFOLDABLE = re.compile(rf"[][*?&]|[0-9]{{{names.DIGITS + 1}}}")
+_RESERVED = {
+    "group": "a tag can name a group: assist instance tag NAME group=web, then -i @group=web",
+    "file": 'the names of a file, a line each: -i "$(paste -sd, FILE)"',
+}
 
 
 @dataclass(frozen=True)
@@ -77,8 +74,8 @@ def choose(instances: Sequence[Instance], selection: Selection, *, with_local: b
     everything = selection.everything or (selection.pick is not None and not wanted)
     if unwanted and not wanted and not everything:
         raise InvalidParameter(
-            f"cannot take '{unwanted[0]}' away from nothing",
-            hint="say from what: --all, or another target before it",
+            f"cannot exclude '{unwanted[0]}': there is no target to exclude it from",
+            hint=f"from all: --all -i {names.quoted('!' + unwanted[0])}; or give another target before it",
             code=codes.INVALID_TARGET,
         )
     found: dict[str, Instance] = {}
@@ -90,7 +87,7 @@ def choose(instances: Sequence[Instance], selection: Selection, *, with_local: b
                 hint=f"-i {LOCAL} is the agent of this machine",
                 code=codes.INSTANCE_NOT_EXISTS,
             )
-    index = _Index(instances)
+    index = _Index(instances, registered=not with_local)
     for term in wanted:
         found.update((each.id, each) for each in index.find(term))
     for term in unwanted:
@@ -112,7 +109,9 @@ def terms(selection: Selection) -> list[str]:
     for target in selection.targets:
         parts = _split(unicodedata.normalize("NFC", target), ",")
         if not all(part.removeprefix("!").strip() for part in parts):
-            raise _invalid(target, "a part of it is empty")
+            rest = ",".join(part for part in parts if part.removeprefix("!").strip())
+            hint = f"without the empty part: -i {names.quoted(rest)}" if rest else "give a name, or --all"
+            raise _invalid(target, "a part of it is empty", hint=hint)
         found += parts
     return found
 
@@ -129,7 +128,8 @@ def atoms(term: str) -> list[str]:
         if part.startswith("!"):
             raise _invalid(term, "'!' excludes from the whole list", hint=f"write a comma before '{part}'")
         if part.startswith(names.RESERVED):
-            raise _invalid(term, f"'{part.partition(':')[0]}:' is reserved, and means nothing yet")
+            word = part.partition(":")[0]
+            raise _invalid(term, f"'{word}:' is reserved and has no meaning yet", hint=_RESERVED[word])
     return parts
 
 
@@ -182,8 +182,10 @@ def _invalid(target: str, reason: str, hint: str = "assist help targets shows th
 class _Index:
     """An index of instances by name and id."""
 
-    def __init__(self, instances: Sequence[Instance]) -> None:
+    def __init__(self, instances: Sequence[Instance], *, registered: bool = True, with_hints: bool = True) -> None:
         self._instances = instances
+        self._registered = registered
+        self._with_hints = with_hints
         self._by_name = {each.name: each for each in instances}
 
     def find(self, term: str) -> list[Instance]:
@@ -193,17 +195,23 @@ class _Index:
         for part in others:
             also = {each.id for each in self._find(part)}
             found = [each for each in found if each.id in also]
-        return found or _nothing(term)
+        if not found:
+            raise NotFound(
+                f"cannot find an instance '{term}'",
+                hint=f"no instance is in all parts of it; of one part: assist instance list {names.quoted(first)}",
+                code=codes.INSTANCE_NOT_EXISTS,
+            )
+        return found
 
     def _find(self, term: str) -> list[Instance]:
         if term in self._by_name:
             return [self._by_name[term]]
         if term.startswith("@"):
-            return self._tagged(term)
+            return self._tagged(term) or self._nothing(term)
         if ids.is_prefix(term, ids.Kind.INSTANCE):
-            return [self._by_id(term)]
+            return self._by_id(term)
         if not _BRACKETS.search(term):
-            return self._named(term) or _nothing(term, self._by_name)
+            return self._named(term) or self._nothing(term)
         found: list[Instance] = []
         missing = []
         for name in _expanded(term):
@@ -211,7 +219,7 @@ class _Index:
             found += named
             if not named:
                 missing.append(name)
-        return found if not missing else _nothing(fold(missing), self._by_name, missing)
+        return found if not missing else self._nothing(term, missing)
 
     def _named(self, text: str) -> list[Instance]:
         if _GLOB.search(text):
@@ -223,9 +231,9 @@ class _Index:
     def _tagged(self, term: str) -> list[Instance]:
         key, equals, value = term[1:].partition("=")
         matches = _glob(value if equals else "*").match
-        return [each for each in self._instances if key in each.tags and matches(each.tags[key])] or _nothing(term)
+        return [each for each in self._instances if key in each.tags and matches(each.tags[key])]
 
-    def _by_id(self, term: str) -> Instance:
+    def _by_id(self, term: str) -> list[Instance]:
         found = [each for each in self._instances if each.id.startswith(term)]
         if len(found) > 1:
             raise NotFound(
@@ -233,19 +241,25 @@ class _Index:
                 hint=f"write more of it, or use the name: {names.some_of([each.name for each in found])}",
                 code=codes.INSTANCE_NOT_EXISTS,
             )
-        return found[0] if found else _nothing(term)[0]
+        return found or self._nothing(term)
 
+    def _nothing(self, term: str, missing: Sequence[str] = ()) -> list[Instance]:
+        """Raise NotFound for a term, or for the ``missing`` names of its range, with the targets that may be meant."""
+        hint = ""
+        if self._with_hints:
+            from assist_cli.model import target_hints  # most targets need none
 
-def _nothing(what: str, known: Iterable[str] = (), missing: Sequence[str] = ()) -> list[Instance]:
-    """Raise NotFound for a term, or for the ``missing`` names of it; the hint says which known names are near."""
-    wanted = {_likeness(name) for name in missing or [what]}
-    alike = fold(name for name in known if _likeness(name) in wanted)
-    near = f"did you mean {alike!r}? " if alike else names.meant(what, known)
-    raise NotFound(
-        f"cannot find an instance '{what}'",
-        hint=f"{near}assist instance list shows what there is",
-        code=codes.INSTANCE_NOT_EXISTS,
-    )
+            hint = target_hints.hint(term, self._instances, self._names_any, missing, registered=self._registered)
+        what = f"'{fold(missing)}' of '{term}'" if missing and fold(missing) != term else f"'{term}'"
+        raise NotFound(f"cannot find an instance {what}", hint=hint, code=codes.INSTANCE_NOT_EXISTS)
+
+    def _names_any(self, text: str) -> bool:
+        """Return True if a target names an instance."""
+        try:
+            index = _Index(self._instances, with_hints=False)
+            return all(index.find(term) for term in terms(Selection((text,))))
+        except AssistError:
+            return text == LOCAL
 
 
 def _glob(text: str) -> re.Pattern[str]:
@@ -275,83 +289,17 @@ def _numbers(term: str, text: str) -> list[tuple[range, int]]:
         first, last, step = (found[1], found[2] or found[1], int(found[3] or 1)) if found else ("1", "0", 1)
         if int(last) < int(first) or step < 1:
             hint = "write [1-20], [01-20], [1,3,5-9] or [0-10/2]"
+            other = re.sub(r"([0-9]+)(?::|\.\.)([0-9]+)", r"\1-\2", text)  # as Ansible and shells write ranges
+            if other != text:
+                hint = f"write {names.quoted(term.replace(f'[{text}]', f'[{other}]'))}"
             raise _invalid(term, f"'[{text}]' is not a range", hint=hint)
-        if len(first) != len(last) and (_is_padded(last) or (_is_padded(first) and len(last) < len(first))):
+        if len(first) != len(last) and (is_padded(last) or (is_padded(first) and len(last) < len(first))):
             hint = f"write both ends with as many digits, as in [{first.zfill(len(last))}-{last.zfill(len(first))}]"
             raise _invalid(term, f"the ends of '[{part.strip()}]' have different leading zeros", hint=hint)
-        parts.append((range(int(first), int(last) + 1, step), len(first) if _is_padded(first) else 1))
+        parts.append((range(int(first), int(last) + 1, step), len(first) if is_padded(first) else 1))
     return parts
-
-
-def _is_padded(number: str) -> bool:
-    return number.startswith("0") and number != "0"
-
-
-# many names in few
-
-
-def fold(names: Iterable[str]) -> str:
-    """The names as one comma list with ranges, in natural order: ``db1,web[01-20]``."""
-    return ",".join(folded(names))
-
-
-def folded(names: Iterable[str]) -> list[str]:
-    """The parts of the same."""
-    known = {tuple(_NUMBER.split(name)) for name in names}  # text, number, text, number, …, text
-    by_length: dict[int, set[tuple[str, ...]]] = defaultdict(set)
-    for pieces in known:
-        plain = not _UNFOLDABLE.search("".join(pieces))
-        by_length[len(pieces) if plain else 0].add(pieces if plain else ("".join(pieces),))
-    parts = [part for length, group in by_length.items() for part in _merged(group, length)]
-    return sorted(("".join(part) for part in parts), key=natural_key)
-
-
-def _merged(group: set[tuple[str, ...]], length: int) -> set[tuple[str, ...]]:
-    for position in range(length - 2, 0, -2):
-        by_rest: dict[tuple[str, ...], list[str]] = defaultdict(list)
-        for pieces in group:
-            by_rest[pieces[:position] + pieces[position + 1 :]].append(pieces[position])
-        group = {
-            (*rest[:position], numbers[0] if len(numbers) == 1 else f"[{_ranges(numbers)}]", *rest[position:])
-            for rest, numbers in by_rest.items()
-        }
-    return group
-
-
-def _ranges(numbers: Iterable[str]) -> str:
-    """``1 2 08 09 10`` as ``1-2,08-10``: numbers that are written in one way stand together."""
-    by_width: dict[int, list[int]] = defaultdict(list)
-    for text in numbers:
-        by_width[len(text) if _is_padded(text) else 0].append(int(text))
-    # One without a leading zero joins those with leading zeros that have as many digits.
-    for width in by_width.keys() - {0}:
-        joining = {number for number in by_width.get(0, ()) if len(str(number)) == width}
-        by_width[width] += joining
-        by_width[0] = [number for number in by_width.get(0, ()) if number not in joining]
-    runs = [run for width, values in by_width.items() for run in _runs(sorted(values), width)]
-    return ",".join(text for *_, text in sorted(runs))
-
-
-def _runs(numbers: list[int], width: int) -> Iterator[tuple[int, int, str]]:
-    """The runs of whole numbers in a sorted list: the first number, the width, and the text of each."""
-    for _, group in itertools.groupby(enumerate(numbers), key=lambda pair: pair[1] - pair[0]):
-        run = [number for _, number in group]
-        ends = run if len(run) == 1 else (run[0], run[-1])
-        yield run[0], width, "-".join(f"{number:0{width or 1}}" for number in ends)
-
-
-def _likeness(name: str) -> str:
-    """What is the same for names that differ in case and leading zeros only."""
-    return _NUMBER.sub(lambda found: found[0].lstrip("0") or "0", name.casefold())
 
 
 def ordered(instances: Iterable[Instance]) -> list[Instance]:
     """Return the instances in the natural order of their names."""
     return sorted(instances, key=lambda each: natural_key(each.name))
-
-
-def natural_key(name: str) -> tuple[tuple[int, int, str], ...]:
-    """Sorts names as people do: web2 before web10. Numbers sort by value, text as it is."""
-    return tuple(
-        (0, int(piece), piece) if position % 2 else (1, 0, piece) for position, piece in enumerate(_NUMBER.split(name))
-    )

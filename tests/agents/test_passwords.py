@@ -77,7 +77,10 @@ def test_a_wrong_password_is_asked_for_again_and_sent_to_no_other_host(caplog: p
         with caplog.at_level(logging.DEBUG):
             assert login.log_in(where, DEFAULTS.agent, ask=ask).by == "password"
         assert login.log_in(where, DEFAULTS.agent).by == "password"  # the connection is pooled, and asks nobody
-    assert prompts == ["Password of ann@127.0.0.1: "] * 2
+    assert prompts == [
+        "Password of ann@127.0.0.1: ",
+        "Permission denied for ann@127.0.0.1; password: ",
+    ]
     assert passwords.heard == ["wrong", PASSWORD]
     assert PASSWORD not in caplog.text
 

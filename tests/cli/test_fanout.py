@@ -99,7 +99,7 @@ def test_a_line_of_megabytes_is_whole_or_missing(assist: Application, fleet: Fle
     assert sorted(map(len, result.stdout.splitlines())) == [5, 5, 5, 5, 5_000_004, 5_000_004]
     shown = assist("invocation", "output", "-", "-i", "n2")
     warning, hint = shown.stderr.decode().splitlines()
-    assert (shown.stdout, warning) == (b"1\n2\n", "warning: 5,000,001 bytes of the output are missing in the middle")
+    assert (shown.stdout, warning) == (b"1\n2\n", "warning: 5,000,001 bytes of output missing in the middle")
     assert hint.startswith("hint: the instance may have it: assist invocation output t-")
     assert hint.endswith(" -i n2 --full")
     assert len(assist("invocation", "output", "-", "-i", "n2", "--full").stdout) == 5_000_005
@@ -161,7 +161,7 @@ def test_a_record_that_did_not_start_has_not_failed() -> None:
     assert captured.err.splitlines() == [
         "n1: Failed (ClientNotOnline): away",
         "n[2-3]: it was not started: 1 of 3 had failed",
-        "3 instances: 2 not started, 1 Failed (ClientNotOnline)",
+        "3 instances: 2 not started, 1 Failed (ClientNotOnline) on n1",
     ]
 
 

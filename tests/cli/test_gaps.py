@@ -100,7 +100,7 @@ def test_raw_output_is_not_joined_over_a_gap(before: bytes, after: bytes, printe
         passed.output("n", OUT, after)
     passed.close([])
     assert shown.of(OUT) == printed
-    assert shown.of(ERR) == b"warning: 7 bytes of the output are missing in the middle\n"
+    assert shown.of(ERR) == b"warning: 7 bytes of output missing in the middle\n"
 
 
 def test_a_gap_is_shown_with_the_kept_and_the_largest_kept_size() -> None:
@@ -111,9 +111,9 @@ def test_a_gap_is_shown_with_the_kept_and_the_largest_kept_size() -> None:
     passed.output("n", OUT, b"a\n")
     passed.close([])
     assert shown.of(ERR).decode().splitlines() == [
-        "warning: 67,108,864 bytes of the output are missing: none of it was kept",
+        "warning: 67,108,864 bytes of output missing: none of it was kept",
         "hint: ask again",
-        "warning: 67,108,864 bytes of the output are missing in the middle: an instance keeps 64 MiB",
+        "warning: 67,108,864 bytes of output missing in the middle: an instance keeps 64 MiB",
         "hint: ask again",
     ]
 

@@ -60,8 +60,8 @@ def test_help_fits_a_screen(path: str) -> None:
 @pytest.mark.parametrize(
     ("words", "hint"),
     [
-        (["runn"], "did you mean 'run'? see assist --help"),
-        (["invocation", "lst"], "did you mean 'list'? see assist invocation --help"),
+        (["runn"], "did you mean assist run? see assist --help"),
+        (["invocation", "lst"], "did you mean assist invocation list? see assist invocation --help"),
         (["xyzzy"], "see assist --help"),
         (["quota", "--plian"], "did you mean --plain? see assist quota --help"),
     ],

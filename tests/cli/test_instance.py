@@ -187,7 +187,7 @@ def test_a_stop_on_one_leaves_the_other(assist: Application, installed: Program,
     assert stopped["InvokeStatus"] == "Running"
     busy = assist("instance", "remove", "web2")
     assert busy.returncode == 65
-    assert b"1 of its invocations" in busy.stderr
+    assert b"invocations in progress: 1" in busy.stderr
     refused(assist, 66, "stop", id, "-i", "web7")
     assert document(assist, "stop", id)["InvokeStatus"] == "Stopped"
 

@@ -58,7 +58,7 @@ def test_a_file_with_a_shebang(assist: Application, isolation: Path) -> None:
 def test_words_without_dashes_are_refused(assist: Application, words: list[str]) -> None:
     done = assist("run", *words)
     assert (done.returncode, done.stdout) == (2, b"")
-    assert b"does not stand behind --" in done.stderr
+    assert b"a program and its arguments stand after --" in done.stderr
     assert assist("invocation", "list").stdout == b""
 
 
@@ -112,7 +112,7 @@ def test_ten_megabytes_stream_whole_and_are_stored_folded(assist: Application, i
     assert data.endswith(tail)
     assert len(again.stdout) + place["Dropped"] == len(data)
     warning, hint = again.stderr.decode().splitlines()
-    assert warning == f"warning: {place['Dropped']:,} bytes of the output are missing in the middle"
+    assert warning == f"warning: {place['Dropped']:,} bytes of output missing in the middle"
     assert hint.endswith(f"assist invocation output {newest(assist)['InvokeId']} --full")
     assert assist("invocation", "output", "-", "--full").stdout == data
     assert assist("invocation", "wait", "-").stdout == data

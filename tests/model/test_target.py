@@ -15,10 +15,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assist_cli.errors import AssistError, InvalidParameter, NotFound
+from assist_cli.model.folding import fold, folded
 from assist_cli.model.ids import Kind, new_id
 from assist_cli.model.instance import Instance
 from assist_cli.model.names import checked_tag, checked_target_name
-from assist_cli.model.target import Selection, choose, fold, folded, may_mean
+from assist_cli.model.target import Selection, choose, may_mean
 
 NOW = datetime(2026, 11, 22, 8, tzinfo=timezone.utc)
 

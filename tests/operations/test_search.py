@@ -171,7 +171,7 @@ def test_prune_deletes_old_invocations_and_keeps_open_ones(
     assert checkup.faults(controller.database) == []
     assert checkup.disagreements(controller.database) == []
     (line,) = [each for each in audit.entries(controller, since=None, limit=None) if each.action == "invocation.prune"]
-    assert line.detail == "1 invocations, 3 records: ended before 2026-11-22 20:00:00 UTC"
+    assert line.detail == "1 invocation, 3 records: ended before 2026-11-22 20:00:00 UTC"
 
 
 def test_the_newest_are_kept(controller: Controller, web: list[Instance], clock: Clock) -> None:

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from assist_cli.model.units import count, size
+
 if TYPE_CHECKING:
     import paramiko
 
@@ -96,4 +98,4 @@ class RemoteCommand:
         self._bytes += len(data)
         self._lines += data.count(b"\n")
         if self._bytes > MOST_BYTES or self._lines > MOST_LINES:
-            raise TooMuch(f"it printed more than {MOST_BYTES // 1024:,} KiB or {MOST_LINES:,} lines")
+            raise TooMuch(f"it printed more than {size(MOST_BYTES)} or {count(MOST_LINES, 'line')}")

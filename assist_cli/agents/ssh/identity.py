@@ -92,15 +92,17 @@ class Identity:
     def _by_password(self, transport: paramiko.Transport, ask: Ask) -> str:
         import paramiko
 
+        prompt = f"Password of {self._place}: "
         for attempt in range(1, PASSWORD_ATTEMPTS + 1):
             try:
-                transport.auth_password(self._settings.user, ask(f"Password of {self._place}: "))
+                transport.auth_password(self._settings.user, ask(prompt))
                 break
             except paramiko.BadAuthenticationType:
                 raise
             except paramiko.AuthenticationException:
                 if attempt == PASSWORD_ATTEMPTS or not transport.is_active():
                     raise
+                prompt = f"Permission denied for {self._place}; password: "
         return "password"
 
     def _keys(self) -> Iterator[tuple[str, paramiko.PKey]]:

@@ -60,10 +60,16 @@ class Request:
         """
         if not accesskeys.is_enabled(transaction, self.key.id):
             raise NotPermitted(
-                f"cannot use the access key {self.key.id}: it is disabled", code=codes.ACCESS_KEY_DISABLED
+                f"cannot use the access key {self.key.id}: it is disabled",
+                hint=f"an administrator can enable it: assist accesskey enable {self.key.id}",
+                code=codes.ACCESS_KEY_DISABLED,
             )
         if self.key.scope and not self._reached(transaction).issuperset(instance_ids):
-            raise NotPermitted(f"cannot go beyond the scope of the access key {self.key.id}", code=codes.BEYOND_SCOPE)
+            raise NotPermitted(
+                f"cannot go beyond the scope of the access key {self.key.id}",
+                hint="assist accesskey list shows the scope of each key",
+                code=codes.BEYOND_SCOPE,
+            )
         self.refuse_repeated(transaction)
         if labelled:
             store.put_labels(transaction, subject, self.labels)

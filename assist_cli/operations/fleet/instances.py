@@ -13,6 +13,7 @@ from assist_cli import codes
 from assist_cli.errors import Conflict, InvalidParameter, NotFound
 from assist_cli.model import names, target
 from assist_cli.model.audit import AuditEntry
+from assist_cli.model.folding import fold
 from assist_cli.model.instance import LOCAL, Instance
 from assist_cli.model.target import Selection
 from assist_cli.operations.controller import Also, Controller
@@ -94,7 +95,7 @@ def tag(controller: Controller, wanted: Sequence[str], changes: Mapping[str, str
         found = _chosen(store.registered(transaction), wanted)
         for key in sorted(gone):
             if not any(key in instance.tags for instance in found):
-                folded = target.fold(each.name for each in found)
+                folded = fold(each.name for each in found)
                 raise NotFound(
                     f"cannot remove the tag '{key}' from '{folded}': there is no such tag",
                     hint=f"assist instance show {names.quoted(found[0].name)}",
@@ -115,7 +116,11 @@ def rename(controller: Controller, name: str, new_name: str) -> Instance:
     with controller.database.transaction() as transaction:
         instance = _get(store.registered(transaction), name)
         if instance.name == LOCAL:
-            raise Conflict("cannot rename 'local': it is always this machine", code=codes.NAME_RESERVED)
+            raise Conflict(
+                "cannot rename 'local': it is always this machine",
+                hint="assist instance list shows the instances that can be renamed",
+                code=codes.NAME_RESERVED,
+            )
         changed = replace(instance, name=new_name)
         _refuse_taken(transaction, changed, changed)
         store.rename(transaction, instance.id, new_name)

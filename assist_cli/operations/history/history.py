@@ -142,7 +142,10 @@ def outlast(controller: Controller, invocation_id: str, *, listener: Listener | 
         if listener is not None:
             listener.beat()
         if until is not None and time.monotonic() > until:
-            raise GaveUpWaiting(f"cannot wait any longer for {invocation_id}: it continues")
+            raise GaveUpWaiting(
+                f"cannot wait any longer for {invocation_id}: it continues",
+                hint=f"assist invocation wait {invocation_id}",
+            )
         time.sleep(controller.timeouts.view.beat)
 
 

@@ -10,6 +10,7 @@ from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 
+from assist_cli.model import units
 from assist_cli.model.audit import AuditEntry
 from assist_cli.operations.controller import Controller
 from assist_cli.store import audit, prune, search
@@ -63,7 +64,9 @@ def steps(controller: Controller, what: Limit) -> Generator[None, None, Pruned]:
             if batch.is_empty:
                 break
             if not is_audited:
-                detail = f"{invocations:,} invocations, {records:,} records: {_in_words(what)}"
+                detail = (
+                    f"{units.count(invocations, 'invocation')}, {units.count(records, 'record')}: {_in_words(what)}"
+                )
                 audit.append(
                     transaction, AuditEntry(controller.now(), controller.actor, "invocation.prune", "history", detail)
                 )

@@ -25,6 +25,7 @@ from assist_cli.model.instance import LOCAL, Health, Instance
 from assist_cli.model.names import quoted
 from assist_cli.model.schedule import error_of
 from assist_cli.model.target import Selection
+from assist_cli.model.units import count, size, span
 from assist_cli.operations.controller import Controller, utc_now
 from assist_cli.operations.fleet import health, instances
 from assist_cli.operations.server import lease
@@ -166,15 +167,8 @@ def _disk_of(home: Home) -> Check:
 
 
 def _disk(free: int, where: str) -> Check:
-    text = f"{_size(free)} free in {where}"
+    text = f"{size(free)} free in {where}"
     return Check("disk", free >= FREE_BYTES, text, "" if free >= FREE_BYTES else "free disk space there")
-
-
-def _size(number: int) -> str:
-    unit, name = next(
-        ((2**power, name) for power, name in ((30, "GiB"), (20, "MiB")) if number >= 2**power), (2**10, "KiB")
-    )
-    return f"{number / unit:.1f} {name}"
 
 
 @contextlib.contextmanager
@@ -238,7 +232,7 @@ def _certificate_of(instance: Instance, found: Health, now: datetime) -> Iterato
 def _ends(name: str, end: datetime, now: datetime, hint: str) -> Check:
     left = end - now
     ok = left > pki.NEAR_END
-    text = f"expires {end:%Y-%m-%d}, in {left.days} days" if left > timedelta(0) else f"expired {end:%Y-%m-%d}"
+    text = f"expires {end:%Y-%m-%d}, in {count(left.days, 'day')}" if left > timedelta(0) else f"expired {end:%Y-%m-%d}"
     return Check(name, ok, text, "" if ok else hint)
 
 
@@ -278,16 +272,10 @@ def _server(controller: Controller) -> Check:
     server = lease.holder(controller)
     waiting = schedules.count_open(controller.database)
     if server is not None:
-        schedules_text = f"{waiting} schedule{'' if waiting == 1 else 's'}"
-        return Check("server", True, f"process {server.pid} on {server.host}, {schedules_text}")
+        return Check("server", True, f"process {server.pid} on {server.host}, {count(waiting, 'schedule')}")
     if waiting:
         hint = "assist serve, or at every boot: assist service install"
-        return Check(
-            "server",
-            False,
-            f"it is not running, and {waiting} schedule{'' if waiting == 1 else 's'} will not fire",
-            hint,
-        )
+        return Check("server", False, f"it is not running, and {count(waiting, 'schedule')} will not fire", hint)
     return Check("server", True, "it is not running; there is no schedule to fire")
 
 
@@ -313,7 +301,7 @@ def _register(controller: Controller) -> Check:
 
 
 def _agent(instance: Instance, found: Health) -> Check:
-    text = f"version {found.agent}, protocol {found.protocol}, up {found.uptime / 3600:.1f} h"
+    text = f"version {found.agent}, protocol {found.protocol}, up {span(found.uptime)}"
     same = found.agent == __version__
     hint = f"this Assist is {__version__}: assist instance upgrade {quoted(instance.name)}"
     return Check("agent", same, text, "" if same else hint)
@@ -325,7 +313,7 @@ def _guard(instance: Instance, found: Health) -> Check:
             return Check("guard", True, "none; this agent starts on demand")
         return Check("guard", False, "none: nothing restarts the agent", "run it under: agentd guard")
     restarts = found.guard.get("restarts", 0)
-    return Check("guard", True, f"pid {found.guard.get('pid')}, {restarts} restart{'' if restarts == 1 else 's'}")
+    return Check("guard", True, f"pid {found.guard.get('pid')}, {count(restarts, 'restart')}")
 
 
 def _clock(found: Health) -> Check:

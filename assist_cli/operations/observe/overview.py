@@ -17,9 +17,9 @@ from datetime import datetime
 
 from assist_cli import codes
 from assist_cli.agents import unix
+from assist_cli.model.folding import natural_key
 from assist_cli.model.instance import LOCAL, Health, Instance
 from assist_cli.model.overview import FailedRecord, NextFiring, Running
-from assist_cli.model.target import natural_key
 from assist_cli.operations.controller import Controller
 from assist_cli.operations.fleet import concurrency, health
 from assist_cli.operations.fleet.pool import ConnectionPool

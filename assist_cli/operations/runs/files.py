@@ -13,6 +13,7 @@ from assist_cli.model.ids import Kind, new_id
 from assist_cli.model.invocation import Invocation
 from assist_cli.model.status import InvokeStatus
 from assist_cli.model.target import Selection
+from assist_cli.model.units import count
 from assist_cli.operations.controller import Also, Controller
 from assist_cli.operations.fleet.instances import Targets, resolve
 from assist_cli.operations.runs import refresh
@@ -79,7 +80,7 @@ def recorded(
             instances=first_records(instances, by, request.timeout, now, wait),
             transfer=checked,
         )
-        detail = f"{checked.size} bytes as {checked.path} on {instances_in_audit(invocation)}"
+        detail = f"{count(checked.size, 'byte')} as {checked.path} on {instances_in_audit(invocation)}"
         with controller.database.transaction() as transaction:
             if also is not None:
                 also(transaction, invocation.id, [each.instance_id for each in invocation.instances])

@@ -19,6 +19,7 @@ from assist_cli.model.parameters import Value
 from assist_cli.model.schedule import LATEST, Schedule, Timing
 from assist_cli.model.secret import Secret
 from assist_cli.model.status import InvocationStatus, InvokeStatus
+from assist_cli.model.units import count
 from assist_cli.operations.controller import Also, Controller
 from assist_cli.operations.runs import payload, plans
 from assist_cli.operations.runs.plans import Plan, Request
@@ -77,7 +78,9 @@ def schedule(
     upcoming = timing.frequency.next(since, first.created)
     if upcoming is None:
         raise InvalidParameter(
-            f"cannot run at '{timing.frequency.text}': that time has passed", code=codes.INVALID_FREQUENCY
+            f"cannot run at '{timing.frequency.text}': that time has passed",
+            hint="give a time to come, or run it now",
+            code=codes.INVALID_FREQUENCY,
         )
     once = timing.frequency.is_once
     invocation = replace(
@@ -249,7 +252,7 @@ def _write(
 
 def _detail(invocation: Invocation) -> str:
     """The audit detail, such as ``restart@2 on web1, web2 with service``: keys of parameters, never values."""
-    what = f"a script of {len(invocation.content)} bytes"
+    what = f"a script of {count(len(invocation.content), 'byte')}"
     if invocation.command_name is not None:
         what = f"{invocation.command_name}@{invocation.command_version}"
     keys = ", ".join(invocation.parameters)

@@ -16,6 +16,7 @@ from typing import Any
 from assist_cli.model.instance import LOCAL
 from assist_cli.model.invocation import Invocation
 from assist_cli.model.target import Selection
+from assist_cli.model.units import count
 from assist_cli.operations.controller import Controller
 from assist_cli.operations.fleet import deployment, instances
 from assist_cli.operations.runs import dispatch, stop
@@ -46,7 +47,7 @@ class Background:
 
     def install(self, instance_ids: Sequence[str]) -> None:
         """Upgrade the agents of these instances. The agent of this machine has this version already."""
-        self._schedule(f"upgrading {len(instance_ids)} agents", self._upgrade(tuple(instance_ids)))
+        self._schedule(f"upgrading {count(len(instance_ids), 'agent')}", self._upgrade(tuple(instance_ids)))
 
     async def close(self) -> None:
         """Cancel all work. Scripts continue on the agents, and are reconciled later."""

@@ -174,7 +174,7 @@ def _opened(path: Path, copy: Path) -> Iterator[Database]:
     try:
         with open_database(copy, migrate=False) as database:
             if not store.is_backup(database):
-                raise refused("it is no backup of Assist")
+                raise refused("it is not a backup of Assist")
             if faults := checkup.faults(database):
                 raise refused(f"it is damaged: {faults[0]}")
         with open_database(copy) as database:

@@ -90,7 +90,10 @@ class Deliverer:
                 self._failures.note(due.invocation.id, error)
                 raise
             except Exception as error:  # a bug; its text may contain values of parameters
-                bug = InternalError(f"cannot prepare the request of {due.invocation.id}: {type(error).__name__}")
+                bug = InternalError(
+                    f"cannot prepare the request of {due.invocation.id}: {type(error).__name__}",
+                    hint=f"assist invocation show {due.invocation.id} shows its script and parameters",
+                )
                 self._failures.note(due.invocation.id, bug)
                 raise bug from error
             self._failures.clear(due.invocation.id)

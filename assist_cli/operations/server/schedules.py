@@ -174,7 +174,10 @@ def _refuse_changed(found: Schedule, before: Schedule) -> None:
 def _refuse_ended(found: Planned) -> None:
     if found.schedule.next is None:
         why = "was stopped" if found.invocation.status is InvokeStatus.STOPPED else "has ended"
-        raise Conflict(f"cannot change the schedule of {found.invocation.id}: it {why}, and does not run again")
+        raise Conflict(
+            f"cannot change the schedule of {found.invocation.id}: it {why}, and does not run again",
+            hint=f"assist rerun {found.invocation.id} --all makes a new invocation of it",
+        )
 
 
 def _planned(reader: Reader, invocation_id: str) -> Planned:

@@ -82,5 +82,6 @@ def _refuse_secrets(secret: Iterable[str], given: Collection[str]) -> None:
         if key.lower() in given:
             raise Refused(
                 f"cannot change the secret {key!r}: its value is read from its reference at each run",
+                hint="change the value there; the next run takes it",
                 code=codes.INVALID_PARAMETER_VALUE,
             )
