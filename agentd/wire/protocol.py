@@ -26,7 +26,7 @@ task.get       record, offset                                                rec
                                                                              produced, started
 task.stop      record                                                        record, state
 task.list      cursor                                                        tasks [{record, state}], next
-task.forget    records                                                       forgotten
+task.forget    records                                                       "forgotten"
 file.put       record, invocation, name, directory, content (base64),        record, state, result
                sha256, mode, owner, group, overwrite
 =============  ============================================================  ====================================

@@ -13,8 +13,8 @@ A target is one of these; several stand in a comma list (commas in brackets belo
 ``!x``              excludes the instances in ``x``, anywhere in the list
 ==================  ==================================================================
 
-Whatever a target says, each part of it must name something: a misspelt ``!web03`` that took away nothing would let
-the command run where it must not. Only a name that is said exactly wins over what its characters would mean.
+Each part of a target must match something: with a misspelt ``!web03`` that excluded nothing, the command would run
+where it must not. The exact name of an instance wins over the meaning of its characters.
 ``target_hints`` has the hints for those that name nothing.
 """
 

@@ -140,7 +140,7 @@ def _files(home: Home) -> dict[str, bytes]:
 
 @contextlib.contextmanager
 def _certificates_at_rest(home: Home) -> Iterator[None]:
-    """Let nobody renew certificates meanwhile: a key and its certificate belong together."""
+    """Lock the certificates meanwhile, as a key and its certificate belong together."""
     if not home.pki.exists():
         yield
         return
@@ -164,7 +164,7 @@ def _copy(path: Path, target: Path) -> None:
 
 @contextlib.contextmanager
 def _opened(path: Path, copy: Path) -> Iterator[Database]:
-    """Open the copy of a backup, with its schema brought to this version. Raises Conflict."""
+    """Open the copy of a backup, migrated to the schema of this version. Raises Conflict."""
 
     def refused(why: str) -> Conflict:
         return Conflict(
