@@ -81,7 +81,7 @@ class Controller:
 
     @property
     def epoch(self) -> int:
-        """The number that tells copies of this controller apart: seconds since 1970 of the last take-over, 0 for none."""
+        """The number that tells copies of this controller apart: the second of the last take-over, 0 for none."""
         return int(self.database.setting(CONTROLLER_EPOCH) or 0)
 
     def note_replaced(self) -> None:
