@@ -9,7 +9,7 @@ from assist_cli.cli import parameters, scripts
 from assist_cli.cli.formatting import ago, clock, escape
 from assist_cli.cli.output import Column, Printer, Style
 from assist_cli.model.command import Command, CommandVersion
-from assist_cli.model.units import count
+from assist_cli.units import count
 
 Setting = tuple[str, str | None, str | None]  # name, value before, value after
 

@@ -24,8 +24,8 @@ from assist_cli.model.gathering import AnswerGroup, gather, in_words, tally
 from assist_cli.model.invocation import InvocationInstance, Outcome
 from assist_cli.model.output import Output, Portion, Stream
 from assist_cli.model.status import NOT_STARTED, UNANSWERED, WAITING, InvocationStatus
-from assist_cli.model.units import count
 from assist_cli.operations.runs.listener import Listener, replay
+from assist_cli.units import count
 
 _LATE_SHOWN = 20
 

@@ -13,8 +13,8 @@ from assist_cli.model.ids import SHORT_LENGTH
 from assist_cli.model.instance import Health, Instance
 from assist_cli.model.overview import FailedRecord, Running
 from assist_cli.model.status import WAITING
-from assist_cli.model.units import count, span
 from assist_cli.operations.observe.overview import RESTING, Overview
+from assist_cli.units import count, span
 
 WIDE_COLUMNS = 140
 GAP = "  "

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
-from assist_cli.model.units import UNITS, span
+from assist_cli.units import UNITS, span
 
 # Control characters, line and paragraph separators, and characters that change the direction of text. None of them may
 # reach a terminal.

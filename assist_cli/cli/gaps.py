@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from assist_cli.model.output import Output, Stream
-from assist_cli.model.units import count
+from assist_cli.units import count
 
 
 def gap(size: int) -> str:

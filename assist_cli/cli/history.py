@@ -18,10 +18,10 @@ from assist_cli.model.comparison import Comparison, Difference
 from assist_cli.model.folding import fold
 from assist_cli.model.gathering import in_words
 from assist_cli.model.invocation import Hit
-from assist_cli.model.units import count, size
 from assist_cli.operations.controller import open_controller
 from assist_cli.operations.history import history
 from assist_cli.paths import home
+from assist_cli.units import count, size
 
 app = options.application()
 

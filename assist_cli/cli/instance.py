@@ -14,10 +14,10 @@ from assist_cli.errors import ExitStatus, UsageError
 from assist_cli.model.folding import fold
 from assist_cli.model.instance import Instance
 from assist_cli.model.names import quoted
-from assist_cli.model.units import count
 from assist_cli.operations.controller import open_controller
 from assist_cli.operations.fleet import instances
 from assist_cli.paths import home
+from assist_cli.units import count
 
 if TYPE_CHECKING:
     from assist_cli.operations.fleet import health

@@ -18,11 +18,11 @@ from assist_cli.model.gathering import in_words
 from assist_cli.model.invocation import Invocation, InvocationInstance
 from assist_cli.model.output import Portion
 from assist_cli.model.status import NOT_STARTED, WAITING, InvocationStatus, InvokeStatus
-from assist_cli.model.units import count
 from assist_cli.operations.controller import Controller
 from assist_cli.operations.history import history
 from assist_cli.operations.runs import recording
 from assist_cli.operations.runs.listener import Listener
+from assist_cli.units import count
 
 RUNNING_LINES = 6
 

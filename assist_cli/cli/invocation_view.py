@@ -15,7 +15,7 @@ from assist_cli.model.invocation import Invocation, InvocationInstance, RepeatMo
 from assist_cli.model.output import Output
 from assist_cli.model.status import NOT_STARTED, SCHEDULED, WAITING, InvocationStatus, InvokeStatus
 from assist_cli.model.summary import InstanceCounts, Summary, instance_counts
-from assist_cli.model.units import count
+from assist_cli.units import count
 
 if TYPE_CHECKING:
     from assist_cli.model.schedule import Schedule

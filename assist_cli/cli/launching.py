@@ -20,8 +20,8 @@ from assist_cli.errors import InvalidParameter, UsageError
 from assist_cli.model.invocation import Invocation
 from assist_cli.model.rollout import Rollout, Share, share
 from assist_cli.model.schedule import KEEP, Missed, Schedule, Timing
-from assist_cli.model.units import count
 from assist_cli.operations.controller import Also, Controller
+from assist_cli.units import count
 
 if TYPE_CHECKING:
     from assist_cli.cli.watching import Look

@@ -12,9 +12,9 @@ from assist_cli.cli.output import Printer
 from assist_cli.model.invocation import InvocationInstance
 from assist_cli.model.output import Output, Stream
 from assist_cli.model.status import NOT_STARTED, InvocationStatus
-from assist_cli.model.units import count
-from assist_cli.model.units import size as byte_size
 from assist_cli.operations.runs.listener import Listener, replay
+from assist_cli.units import count
+from assist_cli.units import size as byte_size
 
 
 class PassThrough(Listener):

@@ -17,11 +17,11 @@ from assist_cli.model import frequency
 from assist_cli.model.frequency import Firing
 from assist_cli.model.frequency.zone import zone_of
 from assist_cli.model.schedule import Missed, Slot, SlotOutcome
-from assist_cli.model.units import count
 from assist_cli.operations.controller import open_controller, utc_now
 from assist_cli.operations.history import history
 from assist_cli.operations.local_zone import local_zone
 from assist_cli.paths import home
+from assist_cli.units import count
 
 if TYPE_CHECKING:
     from assist_cli.operations.server.schedules import Planned

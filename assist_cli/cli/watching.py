@@ -19,10 +19,10 @@ from assist_cli.model.invocation import Invocation
 from assist_cli.model.output import Portion
 from assist_cli.model.rollout import Rollout
 from assist_cli.model.transfer import Transfer
-from assist_cli.model.units import count
 from assist_cli.operations.controller import Controller
 from assist_cli.operations.runs import recording, refresh
 from assist_cli.operations.runs.listener import Listener
+from assist_cli.units import count
 
 if TYPE_CHECKING:
     from assist_cli.cli.fanout import Fanout

@@ -15,7 +15,7 @@ from enum import Enum
 from assist_cli import codes
 from assist_cli.errors import InvalidParameter
 from assist_cli.model import names, parameters, quotas
-from assist_cli.model.units import count
+from assist_cli.units import count
 
 DEFAULT_TIMEOUT = 60
 

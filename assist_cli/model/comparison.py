@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from assist_cli.model.gathering import GroupKey, answer_of
 from assist_cli.model.invocation import InvocationInstance
-from assist_cli.model.units import count
+from assist_cli.units import count
 
 _Pair = tuple[GroupKey, GroupKey, str]  # before, after, and the instance where bytes are missing: a group of its own
 

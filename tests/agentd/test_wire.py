@@ -140,7 +140,7 @@ def test_requests_share_a_connection_and_overtake_each_other(client: Client) -> 
 # params
 
 GOOD: dict[str, dict[str, Any]] = {
-    "agent.hello": {"protocol": [1, 0], "client": "tests", "controller": "tests"},
+    "agent.hello": {"protocol": [1, 0], "client": "tests", "controller": "another", "epoch": 1},
     "agent.status": {},
     "task.run": {
         "record": "r-fuzz",

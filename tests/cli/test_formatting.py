@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assist_cli.cli.formatting import ago, escape, one_line, seconds_of, so_far, took
-from assist_cli.model.units import count
+from assist_cli.units import count
 
 NOW = datetime(2026, 11, 22, 8, tzinfo=timezone.utc)
 

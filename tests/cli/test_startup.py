@@ -18,7 +18,7 @@ from assist_cli.paths import Home
 pytestmark = pytest.mark.usefixtures("starts_processes")
 
 # Our own packages that show the history; none of them connects to an agent.
-OF_THE_HISTORY = ("cli", "codes", "errors", "folder", "model", "operations", "paths", "store")
+OF_THE_HISTORY = ("cli", "codes", "errors", "folder", "model", "operations", "paths", "store", "units")
 
 
 def imported(code: str) -> set[str]:
@@ -50,7 +50,7 @@ def test_the_version_imports_nothing() -> None:
 def test_completion_imports_no_command(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COMP_LINE", "assist invoke ")
     ours, others = assist("completion", "answer", "bash", beyond="contextlib, datetime, json, re, sqlite3, typing")
-    assert rooms(ours) == {"cli", "folder", "store"}
+    assert rooms(ours) == {"cli", "folder", "store", "units"}
     assert {name for name in ours if name.startswith("cli.") and "completion" not in name} == {
         "cli.formatting",
         "cli.streams",
@@ -60,7 +60,7 @@ def test_completion_imports_no_command(home: Path, monkeypatch: pytest.MonkeyPat
 
 def test_help_imports_no_command() -> None:
     ours, others = assist("--help", beyond="typer")
-    assert rooms(ours) == {"cli", "codes", "errors", "folder", "paths"}
+    assert rooms(ours) == {"cli", "codes", "errors", "folder", "paths", "units"}
     assert others <= {"dataclasses", "json", "typer"}  # typer: the parts that only a command needs
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from assist_cli.model.units import count, size
+from assist_cli.units import count, size
 
 
 def test_one_and_many() -> None:

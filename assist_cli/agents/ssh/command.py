@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from assist_cli.model.units import count, size
+from assist_cli.units import count, size
 
 if TYPE_CHECKING:
     import paramiko

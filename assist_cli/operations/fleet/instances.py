@@ -133,7 +133,11 @@ def remove(controller: Controller, name: str, *, also: Also | None = None) -> In
     with controller.database.transaction() as transaction:
         instance = _get(store.registered(transaction), name)
         if instance.name == LOCAL:
-            raise Conflict("cannot remove 'local': it is always this machine", code=codes.NAME_RESERVED)
+            raise Conflict(
+                "cannot remove 'local': it is always this machine",
+                hint="assist instance list shows the others",
+                code=codes.NAME_RESERVED,
+            )
         if also is not None:
             also(transaction, instance.id, (instance.id,))
         refuse_in_use(transaction, instance)

@@ -10,7 +10,7 @@ from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 
-from assist_cli.model import units
+from assist_cli import units
 from assist_cli.model.audit import AuditEntry
 from assist_cli.operations.controller import Controller
 from assist_cli.store import audit, prune, search

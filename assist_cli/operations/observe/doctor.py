@@ -25,7 +25,6 @@ from assist_cli.model.instance import LOCAL, Health, Instance
 from assist_cli.model.names import quoted
 from assist_cli.model.schedule import error_of
 from assist_cli.model.target import Selection
-from assist_cli.model.units import count, size, span
 from assist_cli.operations.controller import Controller, utc_now
 from assist_cli.operations.fleet import health, instances
 from assist_cli.operations.server import lease
@@ -33,6 +32,7 @@ from assist_cli.paths import Home, try_folder
 from assist_cli.store import checkup, schedules
 from assist_cli.store import instances as store
 from assist_cli.store.database import RESTORE, SCHEMA_VERSION, open_database
+from assist_cli.units import count, size, span
 
 FREE_BYTES = 256 * 1024 * 1024
 CLOCK_TOLERANCE = 5.0  # seconds between two clocks

@@ -13,13 +13,13 @@ from assist_cli.model.ids import Kind, new_id
 from assist_cli.model.invocation import Invocation
 from assist_cli.model.status import InvokeStatus
 from assist_cli.model.target import Selection
-from assist_cli.model.units import count
 from assist_cli.operations.controller import Also, Controller
 from assist_cli.operations.fleet.instances import Targets, resolve
 from assist_cli.operations.runs import refresh
 from assist_cli.operations.runs.recording import first_records, instances_in_audit
 from assist_cli.operations.runs.senders import sender
 from assist_cli.store import audit, invocations, queue
+from assist_cli.units import count
 
 
 @dataclass(frozen=True)

@@ -19,13 +19,13 @@ from assist_cli.model.parameters import Value
 from assist_cli.model.schedule import LATEST, Schedule, Timing
 from assist_cli.model.secret import Secret
 from assist_cli.model.status import InvocationStatus, InvokeStatus
-from assist_cli.model.units import count
 from assist_cli.operations.controller import Also, Controller
 from assist_cli.operations.runs import payload, plans
 from assist_cli.operations.runs.plans import Plan, Request
 from assist_cli.operations.runs.senders import sender
 from assist_cli.store import audit, invocations, records
 from assist_cli.store import commands as store
+from assist_cli.units import count
 
 NAMES_IN_AUDIT = 5
 

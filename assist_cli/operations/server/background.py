@@ -16,12 +16,12 @@ from typing import Any
 from assist_cli.model.instance import LOCAL
 from assist_cli.model.invocation import Invocation
 from assist_cli.model.target import Selection
-from assist_cli.model.units import count
 from assist_cli.operations.controller import Controller
 from assist_cli.operations.fleet import deployment, instances
 from assist_cli.operations.runs import dispatch, stop
 from assist_cli.operations.runs.batch_writer import BatchWriter
 from assist_cli.operations.runs.senders import sender
+from assist_cli.units import count
 
 log = logging.getLogger(__name__)
 
