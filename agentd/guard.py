@@ -80,7 +80,7 @@ class Guard:
         """Monitor the agent. Return the reason for a restart, or None when the guard must end."""
         over = None  # time since which it has been over a limit
         settings = self._settings
-        next_ping = time.monotonic() + settings.ping_seconds
+        next_ping = time.monotonic() + settings.ping_seconds + settings.ping_patience  # it needs time to start
         while True:
             if health.wait(wake, settings.sample_seconds, self._is_dead):
                 return None

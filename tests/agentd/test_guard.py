@@ -137,7 +137,7 @@ def test_too_many_descriptors_count_too(make_guarded: Any) -> None:
 
 def test_a_healthy_agent_is_left_alone(make_guarded: Any) -> None:
     """It answers every ping, even when no more connections are admitted."""
-    guarded = make_guarded(ping_seconds=1, ping_patience=10, connection_limit=2)
+    guarded = make_guarded(ping_seconds=1, ping_patience=3, connection_limit=2)
     pid = guarded.report()["agent_pid"]
     clients = [guarded.connect(), guarded.connect()]
     eventually(lambda: "the limit of" in guarded.agent.log_text())  # the guard's own ping, refused
