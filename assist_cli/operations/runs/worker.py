@@ -218,6 +218,8 @@ class RecordWorker:
         if answer.outcome is not None:
             answer = self._credible(answer, answer.outcome)
         self.answer = answer
+        if answer.heard is Heard.OPEN and not self._accepted and not self.record.accepted:
+            self._writer.note_accepted(self.record.id)
         if answer.heard in (Heard.OPEN, Heard.ENDED):
             self._accepted = True
 
@@ -237,8 +239,6 @@ class RecordWorker:
             return False
         self.record = record
         self._hear(answer)
-        if answer.heard is Heard.OPEN:
-            self._writer.note_accepted(record.id)
         return True
 
     async def _ask(self) -> Answer:
