@@ -122,8 +122,10 @@ def test_a_server_that_runs_is_not_called_for(assist: Application, away: list[In
         done = assist("run", "-i", "n1", "--queue", "1h", "--", "true")
         assert b"The server" not in done.stderr
         assert "ok   queue" in assist("doctor").stdout.decode()
-        lease.give_up(controller, token)
-    assert re.search("BAD  queue .* 1 queued, and the server is not running", assist("doctor").stdout.decode())
+        lease.release(controller, token)
+    assert re.search(
+        "BAD  queue .* 1 record for 1 instance, and the server is not running", assist("doctor").stdout.decode()
+    )
 
 
 @pytest.mark.parametrize(

@@ -42,7 +42,7 @@ def ran(journal: Path) -> list[str]:
 def test_what_waits_runs_once_when_its_instance_is_back(
     assist: Application, installed: Program, fleet: Fleet, journal: Path, isolation: Path
 ) -> None:
-    fleet.cut(fleet.members[0])
+    fleet.power_off(fleet.members[0])
     script = f"echo $ASSIST_RECORD_ID >> {journal}"
     waves = ("--canary", "1", "--max-errors", "0", "--queue", "1h")
     done = assist("run", "-i", "n[1-2]", *waves, "-c", script)
@@ -82,7 +82,7 @@ def test_a_server_that_is_killed_at_any_moment_delivers_once(
     script = f"echo $ASSIST_RECORD_ID >> {journal}"
     made = []
     for _ in range(100):
-        fleet.cut(fleet.members[0])
+        fleet.power_off(fleet.members[0])
         made += [installed("run", "-i", "n1", "--queue", "1h", "--detach", "-c", script).stdout.decode().strip()]
         with installed.start("serve") as server:
             fleet.start(fleet.members[:1])

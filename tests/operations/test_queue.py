@@ -268,7 +268,7 @@ def test_an_instance_that_hangs_delays_no_other(world: World) -> None:
 
 def test_an_instance_that_is_heard_of_is_not_kept_waiting_by_failures_before(world: World) -> None:
     slow = AgentTimeouts(backoff=GUARD, longest_backoff=GUARD)
-    world.hurry(QUICK._replace(agent=slow))
+    world.use_timeouts(QUICK._replace(agent=slow))
 
     async def story() -> None:
         made = await run(world)

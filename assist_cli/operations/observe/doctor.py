@@ -238,14 +238,14 @@ def _ends(name: str, end: datetime, now: datetime, hint: str) -> Check:
 
 
 def _queue(controller: Controller) -> Check:
-    """The queue; somebody has to deliver what is in it."""
+    """Check that a server delivers the queued records, if there are any."""
     waiting = queue.counts(controller.database)
     if not waiting:
-        return Check("queue", True, "empty")
-    text = f"{sum(waiting.values())} queued"
+        return Check("queue", True, "it is empty")
+    text = f"{count(sum(waiting.values()), 'record')} for {count(len(waiting), 'instance')}"
     if lease.holder(controller) is None:
-        hint = "assist serve, or assist service install; assist queue list shows them"
-        return Check("queue", False, f"{text}, and the server is not running, which delivers them", hint)
+        hint = "assist serve, or at every boot: assist service install"
+        return Check("queue", False, f"{text}, and the server is not running, so they are not delivered", hint)
     return Check("queue", True, text)
 
 
