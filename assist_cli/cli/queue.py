@@ -16,10 +16,10 @@ from assist_cli.errors import ExitStatus, Refused, UsageError
 from assist_cli.model import ids
 from assist_cli.model.invocation import QueuedRecord
 from assist_cli.model.status import InvocationStatus
-from assist_cli.units import count
 from assist_cli.operations.controller import Controller, open_controller
 from assist_cli.operations.history import queue as operations
 from assist_cli.paths import home
+from assist_cli.units import count
 
 app = options.application(
     "Queue of records for offline instances: list, show, drop. An ID is that of a record or an invocation, or its "

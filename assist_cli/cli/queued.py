@@ -8,8 +8,8 @@ from assist_cli.cli.formatting import clock
 from assist_cli.cli.output import Printer
 from assist_cli.model.invocation import InvocationInstance, Record
 from assist_cli.model.status import QUEUED
-from assist_cli.units import count
 from assist_cli.operations.controller import Controller
+from assist_cli.units import count
 
 SERVER_DOWN = (
     "The server is not running, so queued records are not delivered. Start it: assist serve, or assist service install"

@@ -94,7 +94,7 @@ class QueueDelivery:
         """Deliver these records to one instance, in order. If it is away, note that."""
         async with self._pool.connection(instance_id) as connection:
             if heard:
-                connection.hurry()
+                connection.end_back_off()
             try:
                 await connection.client()
             except AssistError as error:
