@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from assist_cli.cli import queued
 from assist_cli.cli.fanout import running_for
 from assist_cli.cli.formatting import clock, escape, one_line, so_far, took
 from assist_cli.cli.output import Cell, Printer, Style
@@ -114,8 +113,8 @@ def standing(place: InvocationInstance) -> _Standing:
     """Return the status on one instance."""
     record = place.record
     if not record.status.is_final:
-        if record.is_queued:
-            return _Standing(QUEUED, queued.in_words(record).removeprefix(f"{QUEUED} "), Style.ODD)
+        if record.is_queued and record.deliver_by is not None:
+            return _Standing(QUEUED, f"until {clock(record.deliver_by)}", Style.ODD)
         if record.sent is None:
             return _Standing(WAITING, "", Style.QUIET)
         return _Standing("running" if record.status is InvocationStatus.RUNNING else "stopping", "", Style.BUSY)

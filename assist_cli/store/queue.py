@@ -77,18 +77,23 @@ def due(reader: Reader, now: datetime, pause: timedelta, busy: Collection[str]) 
     The last attempt of the others was a ``pause`` ago or more, the oldest first, or there was none. Records of ``busy``
     senders do not count.
     """
-    rows = reader.query(
+    waiting = f"{_OPEN} AND sender NOT IN (SELECT value FROM json_each(?))"
+    senders, since = json.dumps(list(busy)), to_ms(now - pause)
+    late = reader.query(
         f"""
-        SELECT instance_id, coalesce(heard_at > tried, 0) AS heard FROM (
-            SELECT instance_id, min(queued_at IS NOT NULL) AS is_tried, max(tried_at) AS tried
-            FROM records WHERE {_OPEN} AND sender NOT IN (SELECT value FROM json_each(?)) GROUP BY 1
-        ) JOIN instances ON instances.id = instance_id
-        WHERE NOT is_tried OR tried NOT BETWEEN ? AND ? OR heard_at > tried
-        ORDER BY tried
+        SELECT instance_id FROM records WHERE {waiting} GROUP BY 1
+        HAVING NOT min(queued_at IS NOT NULL) OR max(tried_at) NOT BETWEEN ? AND ? ORDER BY max(tried_at)
         """,  # noqa: S608
-        [json.dumps(list(busy)), to_ms(now - pause) + 1, to_ms(now)],
+        [senders, since + 1, to_ms(now)],
     )
-    return {row["instance_id"]: bool(row["heard"]) for row in rows}
+    heard = reader.query(
+        f"""
+        SELECT id FROM instances WHERE heard_at > ?
+            AND heard_at > (SELECT max(tried_at) FROM records WHERE instance_id = instances.id AND {waiting})
+        """,  # noqa: S608
+        [since, senders],
+    )
+    return {**{row["instance_id"]: False for row in late}, **{row["id"]: True for row in heard}}
 
 
 def _found(reader: Reader, which: str, *values: object) -> list[QueuedRecord]:
