@@ -128,6 +128,8 @@ class Fanout(Listener):
         self._printer.remove_enter(os.read(self.keyboard, 1024).count(b"\n"))
         for line in self._still_running():
             self._printer.warn(line)
+        if self._queued:
+            self._printer.warn(f"{QUEUED}: {fold(self._queued)}")
 
     # the end
 

@@ -77,7 +77,7 @@ def due(reader: Reader, now: datetime, pause: timedelta, busy: Collection[str]) 
     The last attempt of the others was a ``pause`` ago or more, the oldest first, or there was none. Records of ``busy``
     senders do not count.
     """
-    waiting = f"{_OPEN} AND sender NOT IN (SELECT value FROM json_each(?))"
+    waiting = f"{_OPEN} AND sender NOT IN (SELECT value FROM json_each(?))"  # noqa: S608
     senders, since = json.dumps(list(busy)), to_ms(now - pause)
     late = reader.query(
         f"""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import random
 import signal
 import subprocess
@@ -13,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.agent import eventually
+from tests.support.agent import eventually, gone
 from tests.support.application import Application
 from tests.support.fleet import Fleet, enlisted
 from tests.support.program import Program
@@ -32,6 +33,16 @@ def journal(isolation: Path) -> Path:
 
 def document(program: Application | Program, *words: str) -> Any:
     return json.loads(program(*words, "-o", "json").stdout)
+
+
+@contextlib.contextmanager
+def serving(installed: Program) -> Iterator[subprocess.Popen[bytes]]:
+    """A server that is killed at the end of the block."""
+    with installed.start("serve") as server:
+        try:
+            yield server
+        finally:
+            server.kill()
 
 
 def ran(journal: Path) -> list[str]:
@@ -81,17 +92,18 @@ def test_a_server_that_is_killed_at_any_moment_delivers_once(
     chance = random.Random(100)
     script = f"echo $ASSIST_RECORD_ID >> {journal}"
     made = []
+    member = fleet.members[0]
     for _ in range(100):
-        fleet.power_off(fleet.members[0])
+        assert member.pid is not None
+        os.kill(member.pid, signal.SIGKILL)  # its scripts continue
+        assert gone(member.pid)
         made += [installed("run", "-i", "n1", "--queue", "1h", "--detach", "-c", script).stdout.decode().strip()]
-        with installed.start("serve") as server:
-            fleet.start(fleet.members[:1])
+        with serving(installed) as server:
+            fleet.start([member])
             assist("instance", "status", "n1")
             with contextlib.suppress(subprocess.TimeoutExpired):
                 server.wait(chance.uniform(0, 2))  # it may be anywhere by then
-            server.kill()
-            assert server.wait(20) == -signal.SIGKILL
-    with installed.start("serve"):
+    with serving(installed):
         for each in made:
             assert assist("invocation", "wait", each, "--wait", "90").returncode == 0
     records = {document(assist, "invocation", "results", each)[0]["RecordId"] for each in made}

@@ -307,3 +307,21 @@ def test_what_was_accepted_meanwhile_is_not_dropped(world: World) -> None:
         records.mark_accepted(transaction, [queued.record.id])
     assert operations.drop(world.controller, [queued]) == []
     assert record(world, made).status is InvocationStatus.RUNNING
+
+
+def test_a_reader_of_the_history_does_not_delay_a_lost_record(world: World) -> None:
+    """The agent has answered that it does not have it. So it is due, and no attempt of the reader counts."""
+
+    async def story() -> None:
+        made = await run(world)
+        with world.controller.database.transaction() as transaction:
+            records.mark_sent(transaction, record(world, made).id, world.controller.moment(), lifetime(60))
+        world.skip(10)
+        async with world.agents():
+            await reconcile_all(world.controller, [record(world, made)])
+            assert record(world, made).is_queued
+            async with delivering(world):
+                await asyncio.wait_for(world.until(lambda: is_closed(world, made)), 5)
+        assert len(world.arrivals.of(made)) == 1
+
+    asyncio.run(story())

@@ -85,8 +85,12 @@ def drop(controller: Controller, chosen: Sequence[QueuedRecord]) -> list[Record]
             )
 
     async def finish() -> None:
-        for invocation_id, several in dropped.items():
-            await stop.finish(controller, invocation_id, [each.record.instance_id for each in several])
+        await asyncio.gather(
+            *(
+                stop.finish(controller, invocation_id, [each.record.instance_id for each in several])
+                for invocation_id, several in dropped.items()
+            )
+        )
 
     if dropped:
         asyncio.run(finish())

@@ -34,7 +34,7 @@ from assist_cli.operations.runs.delivery import Delivery, Request
 from assist_cli.operations.runs.follow import fetch, portion
 from assist_cli.operations.runs.listener import Listener
 from assist_cli.operations.runs.worker import RecordWorker
-from assist_cli.store import records
+from assist_cli.store import queue, records
 
 T = TypeVar("T")
 
@@ -258,8 +258,10 @@ class _Dispatch:
             self._note_queued(instance, worker.record)
             if self._until is None:
                 return
-            await self._within_patience(self._pause())
-            known = records.get(self._controller.database, instance.record.id)
+            known: Record | None = worker.record
+            while known is not None and known.is_queued and known.sender == queue.NOBODY:
+                await self._within_patience(self._pause())
+                known = records.get(self._controller.database, known.id)
             if known is None:  # it was pruned
                 return
             instance = replace(instance, record=known)

@@ -164,6 +164,9 @@ class RecordWorker:
                 await self._close(action)
                 return action.outcome
             if isinstance(action, Enqueue):
+                if self.record.is_queued and self.answer.heard is Heard.UNKNOWN:
+                    self.is_queued = True  # its agent has answered: a server is to send it soon, not in its next round
+                    return None
                 outcome = await self._writer.enqueue(self.record.id, action.why)
                 self.is_queued = outcome is None
                 self._read()
