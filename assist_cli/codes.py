@@ -90,8 +90,8 @@ SCRIPT_FILE_EXISTED = ErrorCode(
 TASK_CONCURRENCY_LIMIT = ErrorCode(
     "TaskConcurrencyLimit",
     SCRIPT,
-    "the agent has reached its limit of running tasks, 100 by default",
-    "wait, or raise `task_limit` in its `agentd.conf`",
+    "the agent has reached its limit of running tasks, 100 by default; or 100 records are queued for the instance",
+    "wait, or raise `task_limit` in its `agentd.conf`; `assist queue drop`",
 )
 
 # the connection to an agent

@@ -53,6 +53,7 @@ KINDS: dict[str, str | list[str]] = {
     "ID1": "invocation",
     "ID2": "invocation",
     "file ID": "file",
+    "queue ID": "queued",
     "INSTANCE": "instance",
     "INVOCATION": "invocation",
     "JSON|@FILE": "text",

@@ -95,7 +95,14 @@ def detach(printer: Printer, controller: Controller, invocation: Invocation, rol
     if known.status.is_final:
         print_failures(printer, known.instances)
         return exit_status(known)
-    if not printer.is_json:
+    if any(place.record.may_wait for place in known.instances):
+        from assist_cli.cli import queued
+
+        for place in known.instances:
+            if place.record.is_queued and not printer.is_json:
+                printer.talk(f"{place.instance_name}: {queued.in_words(place.record)}")
+        queued.print_hints(printer, controller, known.instances)
+    if not printer.is_json and not all(place.record.is_queued for place in known.instances):
         what = "The file is being sent" if known.transfer else "It is running"
         printer.talk(f"{what}. To wait for the end: assist invocation wait {known.id}")
     return ExitStatus.DONE
@@ -117,8 +124,10 @@ def hand_over(controller: Controller, invocation: Invocation, rollout: Rollout) 
     from assist_cli.operations.notify import wishes
 
     known = recording.recall(controller, invocation.id, output=False)
-    unsent = any(place.record.is_unsent for place in known.instances)
-    if unsent or (not known.status.is_final and wishes.is_wanted(controller, invocation.id)):
+    left = [
+        place.record for place in known.instances if not place.record.status.is_final and not place.record.is_queued
+    ]
+    if any(record.is_unsent for record in left) or (left and wishes.is_wanted(controller, invocation.id)):
         from assist_cli.operations.server import handover
 
         handover.hand_over(controller, invocation, rollout)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from assist_cli.model.frequency import Firing
     from assist_cli.model.gathering import GroupKey
     from assist_cli.model.instance import Health, Instance, Use
-    from assist_cli.model.invocation import Hit, Invocation, InvocationInstance, Record
+    from assist_cli.model.invocation import Hit, Invocation, InvocationInstance, QueuedRecord, Record
     from assist_cli.model.schedule import Slot
     from assist_cli.model.summary import Summary
     from assist_cli.model.transfer import Transfer
@@ -67,6 +67,22 @@ def result(invocation_id: str, place: InvocationInstance, encoding: Encoding = E
         "InstanceName": place.instance_name,
         "InvokeRecordStatus": record.status.value,
         **_record(record, record.number, encoding),
+    }
+
+
+def queued(found: QueuedRecord) -> Document:
+    """Return one object of ``queue list``, and the document of ``queue show``."""
+    record, wait = found.record, found.record.wait
+    assert wait is not None
+    return {
+        "InvokeId": found.invocation_id,
+        "RecordId": record.id,
+        "InstanceId": record.instance_id,
+        "InstanceName": found.instance_name,
+        "Since": time(wait.since),
+        "DeliverBy": time(record.deliver_by),
+        "LastTried": time(wait.tried),
+        "Why": wait.why,
     }
 
 
@@ -318,6 +334,7 @@ def _file(invocation: Invocation, transfer: Transfer) -> Document:
                 "InvocationStatus": place.status.value,
                 "ErrorCode": place.record.error_code,
                 "ErrorInfo": place.record.error_info,
+                **_queue(place.record),
             }
             for place in invocation.instances
         ],
@@ -375,6 +392,15 @@ def _record(record: Record, repeats: int, encoding: Encoding) -> Document:
         "StopTime": time(record.stopped),
         "ErrorCode": record.error_code,
         "ErrorInfo": record.error_info,
+        **_queue(record),
+    }
+
+
+def _queue(record: Record) -> Document:
+    """Return the times of a queued record; null for any other."""
+    return {
+        "QueuedSince": time(record.wait.since) if record.wait and record.is_queued else None,
+        "DeliverBy": time(record.deliver_by) if record.is_queued else None,
     }
 
 

@@ -21,9 +21,9 @@ from assist_cli.cli.prefixed_lines import PrefixedLines
 from assist_cli.cli.screen import is_foreground
 from assist_cli.model.folding import fold, fold_some
 from assist_cli.model.gathering import AnswerGroup, gather, in_words, tally
-from assist_cli.model.invocation import InvocationInstance, Outcome
+from assist_cli.model.invocation import InvocationInstance, Outcome, Record
 from assist_cli.model.output import Output, Portion, Stream
-from assist_cli.model.status import NOT_STARTED, UNANSWERED, WAITING, InvocationStatus
+from assist_cli.model.status import NOT_STARTED, QUEUED, UNANSWERED, WAITING, InvocationStatus
 from assist_cli.operations.runs.listener import Listener, replay
 from assist_cli.units import count
 
@@ -59,6 +59,7 @@ class Fanout(Listener):
         self._ages = ages
         self._waiting = dict.fromkeys(names)  # not sent yet
         self._running: dict[str, float] = {}  # start times
+        self._queued: dict[str, Record] = {}
         self._outcomes: dict[str, Outcome | None] = dict.fromkeys(names)
         self._ended = self._failed = 0  # counts of outcomes, kept because counting all of them at each end is slow
         self._unstarted: dict[str, list[str]] = {}  # names by reason
@@ -69,6 +70,7 @@ class Fanout(Listener):
 
     def started(self, instance: str) -> None:
         self._waiting.pop(instance, None)
+        self._queued.pop(instance, None)
         if self._outcomes[instance] is None:
             self._running.setdefault(instance, time.monotonic() - self._ages.get(instance, 0))
 
@@ -88,6 +90,7 @@ class Fanout(Listener):
         self._lines.flush(instance)
         self._waiting.pop(instance, None)
         self._running.pop(instance, None)
+        self._queued.pop(instance, None)
         self._outcomes[instance] = replace(outcome, output=Output())  # without the output, which may be large
         self._ended += 1
         if outcome.is_unstarted:
@@ -98,11 +101,24 @@ class Fanout(Listener):
                 self._printer.talk(f"{instance}: {in_words(outcome)}: {outcome.error_info}")
         self.beat()
 
+    def queued(self, instance: str, record: Record) -> None:
+        if instance in self._queued:
+            return
+        self._waiting.pop(instance, None)
+        self._running.pop(instance, None)
+        self._queued[instance] = record
+        if self._shows_lines:
+            from assist_cli.cli import queued  # rarely needed
+
+            self._printer.talk(f"{instance}: {queued.in_words(record)}")
+        self.beat()
+
     def beat(self) -> None:
         hint = "Enter: list running instances" if self.keyboard is not None else ""
         unstarted = sum(map(len, self._unstarted.values()))
         done = so_far(self._ended, len(self._outcomes), self._failed, unstarted)
-        self._printer.progress(f"{done}  {self._length()}", hint)
+        waits = f", {len(self._queued)} {QUEUED}" if self._queued else ""
+        self._printer.progress(f"{done}{waits}  {self._length()}", hint)
 
     def pressed(self) -> None:
         """Handle Enter: list the instances that are still running, and for how long."""
@@ -112,6 +128,8 @@ class Fanout(Listener):
         self._printer.remove_enter(os.read(self.keyboard, 1024).count(b"\n"))
         for line in self._still_running():
             self._printer.warn(line)
+        if self._queued:
+            self._printer.warn(f"{QUEUED}: {fold(self._queued)}")
 
     # the end
 
@@ -139,19 +157,27 @@ class Fanout(Listener):
         """Print the groups and the totals. ``length`` is the duration, if it had ended before it was watched."""
         for name in self._outcomes:
             self._lines.flush(name)
+        waits = {place.instance_name for place in places if place.record.is_queued}
+        self._queued = {name: record for name, record in self._queued.items() if name in waits}
         if self._groups:
             for group in gather(places):
                 self._print(group)
+            self._print_queued()
         if self._shows_lines and not self._groups:  # groups say it already
             for why, names in self._unstarted.items():
                 self._printer.talk(f"{fold(names)}: {why or NOT_STARTED}")
         for line in self._still_running():
             self._printer.talk(line)
-        numbers = tally(outcome for name, outcome in self._outcomes.items() if name not in self._waiting)
+        unsent = self._waiting.keys() | self._queued.keys()
+        numbers = tally(outcome for name, outcome in self._outcomes.items() if name not in unsent)
+        if self._queued:
+            numbers[QUEUED] = len(self._queued)
         if self._waiting:
             numbers[WAITING] = len(self._waiting)
         parts = ", ".join(f"{number} {how}{self._where(how, number)}" for how, number in numbers.items())
-        ran = any(outcome is None or outcome.has_begun for outcome in self._outcomes.values())
+        ran = any(
+            outcome.has_begun if outcome else name not in self._queued for name, outcome in self._outcomes.items()
+        )
         how_long = self._length() if length is None else took(length)
         self._printer.talk(f"{count(len(self._outcomes), 'instance')}{f' in {how_long}' if ran else ''}: {parts}")
 
@@ -195,6 +221,17 @@ class Fanout(Listener):
             self._printer.line(text)
         elif well:
             self._printer.line(self._printer.paint(self._silence, Style.QUIET))
+
+    def _print_queued(self) -> None:
+        """Print the group of the instances that are away, with the reason of the first one."""
+        if not self._queued:
+            return
+        from assist_cli.cli import queued
+
+        first, record = next(iter(self._queued.items()))
+        number = f" ({len(self._queued)})" if len(self._queued) > 1 else ""
+        self._printer.line(self._printer.paint(f"--- {fold(self._queued)}{number}: {QUEUED} ---", Style.ODD))
+        self._printer.line(escape(f"{first}: {queued.in_words(record)}"))
 
 
 def running_for(since: Mapping[str, float], now: float, most: int) -> list[str]:

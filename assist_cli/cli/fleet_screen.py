@@ -12,7 +12,7 @@ from assist_cli.model.folding import fold
 from assist_cli.model.ids import SHORT_LENGTH
 from assist_cli.model.instance import Health, Instance
 from assist_cli.model.overview import FailedRecord, Running
-from assist_cli.model.status import WAITING
+from assist_cli.model.status import QUEUED, WAITING
 from assist_cli.operations.observe.overview import RESTING, Overview
 from assist_cli.units import count, span
 
@@ -147,7 +147,8 @@ def _section(title: str, rows: Sequence[Line], room: int, nothing: str) -> list[
 
 def _running(each: Running, overview: Overview) -> Line:
     done = each.total - each.open
-    words = [f"{number} {word}" for number, word in ((each.bad, "failed"), (each.waiting, WAITING)) if number]
+    numbers = ((each.bad, "failed"), (each.waiting, WAITING), (each.queued, QUEUED))
+    words = [f"{number} {word}" for number, word in numbers if number]
     return [
         Cell(each.invocation_id[:SHORT_LENGTH], Style.STRONG),
         Cell(

@@ -81,6 +81,7 @@ def list_(
     printer = options.printer(context, output, plain=plain)
     with open_controller(home()) as controller:
         found = instances.listing(controller, targets.TargetOptions(instance).selection(some))
+        waiting = instances.queued(controller)
         now = controller.now()
     if printer.is_json:
         printer.documents(map(documents.instance, found))
@@ -88,10 +89,7 @@ def list_(
     if not found:
         printer.talk("No instances are registered. Try: assist instance install root@HOST")
         return
-    printer.table(
-        LISTED,
-        ([each.name, each.address, _tags(each), each.os_type or "", _last_seen(each, now), each.id] for each in found),
-    )
+    printer.table(LISTED, (_row(each, waiting.get(each.id, 0), now) for each in found))
 
 
 @app.command(epilog=options.examples("assist instance show web1", "assist instance show web1 -o json"))
@@ -100,6 +98,7 @@ def show(context: typer.Context, name: Name, output: options.Output = Format.TAB
     printer = options.printer(context, output)
     with open_controller(home()) as controller:
         found = instances.get(controller, name)
+        waiting = instances.queued(controller).get(found.id, 0)
         now = controller.now()
     if printer.is_json:
         printer.document(documents.instance(found))
@@ -112,6 +111,8 @@ def show(context: typer.Context, name: Name, output: options.Output = Format.TAB
         ("Created", f"{ago(found.created, now)} ({clock(found.created)})"),
         ("Seen", "never" if found.heard is None else f"{ago(found.heard, now)} ({clock(found.heard)})"),
     ]
+    if waiting:
+        rows.append(("Queued", f"{count(waiting, 'record')}: assist queue list -i {quoted(found.name)}"))
     printer.fields(rows, 8)
 
 
@@ -208,6 +209,11 @@ def remove(
 
 def _tags(instance: Instance) -> str:
     return " ".join(f"{key}={value}" if value else key for key, value in instance.tags.items())
+
+
+def _row(instance: Instance, waiting: int, now: datetime) -> list[Cell | str]:
+    seen = _last_seen(instance, now) + (f", {waiting} queued" if waiting else "")
+    return [instance.name, instance.address, _tags(instance), instance.os_type or "", seen, instance.id]
 
 
 def _last_seen(instance: Instance, now: datetime) -> str:

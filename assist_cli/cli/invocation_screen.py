@@ -17,7 +17,7 @@ from assist_cli.model.folding import fold
 from assist_cli.model.gathering import in_words
 from assist_cli.model.invocation import Invocation, InvocationInstance
 from assist_cli.model.output import Portion
-from assist_cli.model.status import NOT_STARTED, WAITING, InvocationStatus, InvokeStatus
+from assist_cli.model.status import NOT_STARTED, QUEUED, WAITING, InvocationStatus, InvokeStatus
 from assist_cli.operations.controller import Controller
 from assist_cli.operations.history import history
 from assist_cli.operations.runs import recording
@@ -113,6 +113,8 @@ def standing(place: InvocationInstance) -> _Standing:
     """Return the status on one instance."""
     record = place.record
     if not record.status.is_final:
+        if record.is_queued and record.deliver_by is not None:
+            return _Standing(QUEUED, f"until {clock(record.deliver_by)}", Style.ODD)
         if record.sent is None:
             return _Standing(WAITING, "", Style.QUIET)
         return _Standing("running" if record.status is InvocationStatus.RUNNING else "stopping", "", Style.BUSY)
@@ -154,7 +156,7 @@ def frame(invocation: Invocation, now: datetime, columns: int, lines: int) -> li
     since = {
         place.instance_name: place.record.sent.timestamp()
         for place in invocation.instances
-        if place.record.sent is not None and not place.record.status.is_final
+        if place.record.sent is not None and not place.record.status.is_final and not place.record.is_queued
     }
     late = running_for(since, now.timestamp(), RUNNING_LINES)
     body: list[Line] = [[Cell(line, Style.BUSY)] for line in late]

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from assist_cli.cli import queued
 from assist_cli.cli.formatting import ago, clock, due, escape, one_line, took
 from assist_cli.cli.gaps import gap, marked
 from assist_cli.cli.output import STYLES, Cell, Column, Printer, Style
@@ -13,7 +14,7 @@ from assist_cli.model.folding import fold
 from assist_cli.model.gathering import EndingGroup, endings, severity
 from assist_cli.model.invocation import Invocation, InvocationInstance, RepeatMode
 from assist_cli.model.output import Output
-from assist_cli.model.status import NOT_STARTED, SCHEDULED, WAITING, InvocationStatus, InvokeStatus
+from assist_cli.model.status import NOT_STARTED, QUEUED, SCHEDULED, WAITING, InvocationStatus, InvokeStatus
 from assist_cli.model.summary import InstanceCounts, Summary, instance_counts
 from assist_cli.units import count
 
@@ -86,14 +87,14 @@ def status_cell(status: InvokeStatus, kinds: InstanceCounts, exit_code: int | No
         return Cell(f"Halted: {_numbers(parts)}", Style.BAD)
     style = Style.ODD if status is InvokeStatus.FINISHED and kinds.nonzero else STYLES[status.value]
     if kinds.total == 1:
-        what = f"exit {exit_code}" if kinds.nonzero else NOT_STARTED if unstarted else ""
+        what = f"exit {exit_code}" if kinds.nonzero else NOT_STARTED if unstarted else QUEUED if kinds.queued else ""
     elif status.is_final:
         failed = 0 if status is InvokeStatus.FAILED and kinds.failed == kinds.total else kinds.failed
         stopped = 0 if kinds.stopped == kinds.total else kinds.stopped
         nonzero = "nonzero exit code" if kinds.nonzero == 1 else "nonzero exit codes"
         what = _numbers({"failed": failed, nonzero: kinds.nonzero, "stopped": stopped, NOT_STARTED: unstarted})
     else:
-        what = _numbers({"failed": bad, WAITING: kinds.waiting})
+        what = _numbers({"failed": bad, QUEUED: kinds.queued, WAITING: kinds.waiting})
     return Cell(f"{status.value}, {what}" if what else status.value, style)
 
 
@@ -199,6 +200,8 @@ def print_instances(printer: Printer, places: Sequence[InvocationInstance], now:
     for place in places:
         if place.record.error_info and place.status is not InvocationStatus.FINISHED:
             reasons.setdefault(place.record.error_info, []).append(place.instance_name)
+        elif place.record.is_queued:
+            reasons.setdefault(queued.in_words(place.record, since=True), []).append(place.instance_name)
     for why, names in reasons.items():
         printer.line(printer.wrapped(f"{escape(fold(names))}: {escape(why)}"))
 
@@ -206,6 +209,8 @@ def print_instances(printer: Printer, places: Sequence[InvocationInstance], now:
 def _why_there(place: InvocationInstance) -> str:
     """Return the reason of the status on an instance, in a word or two."""
     record = place.record
+    if record.is_queued:
+        return QUEUED
     if record.is_unsent and record.id:
         return WAITING
     return NOT_STARTED if record.is_unstarted else record.error_code
@@ -217,7 +222,7 @@ def print_endings(printer: Printer, places: Sequence[InvocationInstance]) -> Non
     columns = [Column("COUNT", right=True), Column("STATUS"), Column("REASON"), Column("INSTANCES", flexible=True)]
     printer.table(columns, (_ending_row(each) for each in found))
     for ending in found:
-        if not ending.is_success and ending.status.is_final:
+        if ending.is_queued or (not ending.is_success and ending.status.is_final):
             printer.line()
             title = printer.paint(_why(ending) or ending.status.value, _style(ending))
             printer.line(f"{title}: {escape(fold(ending.names))}")
@@ -242,6 +247,8 @@ def print_results(printer: Printer, places: Sequence[InvocationInstance], now: d
 def _last_line(place: InvocationInstance) -> str:
     """Return the last line of output, or the reason of the failure."""
     record = place.record
+    if record.is_queued:
+        return queued.in_words(record)
     if record.error_info and record.status is not InvocationStatus.FINISHED:
         return f"{record.error_code}: {record.error_info}"
     output = record.output or Output()
@@ -258,6 +265,8 @@ def _ending_row(ending: EndingGroup) -> list[Cell | str]:
 
 
 def _why(ending: EndingGroup) -> str:
+    if ending.is_queued:
+        return QUEUED
     if ending.is_unstarted:
         return NOT_STARTED
     if ending.status is InvocationStatus.FINISHED:
@@ -266,13 +275,13 @@ def _why(ending: EndingGroup) -> str:
 
 
 def _style(ending: EndingGroup) -> Style:
-    odd = ending.status is InvocationStatus.FINISHED and not ending.is_success
+    odd = ending.is_queued or (ending.status is InvocationStatus.FINISHED and not ending.is_success)
     return Style.ODD if odd else STYLES[ending.status.value]
 
 
 def _instance_row(place: InvocationInstance, status: InvocationStatus, now: datetime) -> list[Cell | str]:
     record = place.record
-    odd = status is InvocationStatus.FINISHED and record.exit_code != 0
+    odd = record.is_queued or (status is InvocationStatus.FINISHED and record.exit_code != 0)
     length = "" if record.started is None or record.finished is None else took(record.finished - record.started)
     word = SCHEDULED if place.is_scheduled else status.value
     return [

@@ -48,6 +48,7 @@ def invoke(
         str | None, typer.Option("--user", metavar="NAME", help="Run as this user (default: user of the agent).")
     ] = None,
     keep_script: options.KeepScript = False,
+    queue: launching.QueueOptions,
     when: launching.ScheduleOptions,
     watch: launching.WatchOptions,
     waves: launching.WaveOptions,
@@ -58,11 +59,12 @@ def invoke(
 ) -> None:
     """Run a saved command on one instance or many, and show its output.
 
-    On a terminal, missing parameters are asked for. The exit status is as of assist run.
+    On a terminal, missing parameters are asked for. The exit status is that of the script, 124 on a timeout.
     """
     printer = options.printer(context, output)
     rollout, look = waves.rollout(), view.look()
     timing = when.timing(rollout)
+    wait = queue.wait(timing)
     where = target.selection()
     if target.preview:
         targets.preview(printer, where)
@@ -80,14 +82,15 @@ def invoke(
             targets=where,
         )
         if printer.can_ask:
-            # a schedule has its secrets by reference, never as typed
-            asked = [each for each in missing(request) if timing is None or not each.secret]
+            # a schedule and the queue have secrets by reference, never as typed
+            later = timing is not None or wait is not None
+            asked = [each for each in missing(request) if not (later and each.secret)]
             answers = parameters.ask(printer, asked)
             request = replace(request, parameters={**request.parameters, **answers})
         if timing is not None:
             launching.print_scheduled(printer, controller, *schedule(controller, request, timing, also=also))
             return
-        with recorded(controller, request, also=also) as invocation:
+        with recorded(controller, request, also=also, wait=wait) as invocation:
             status = carry_out(
                 printer,
                 controller,

@@ -15,7 +15,7 @@ import typer
 from assist_cli.cli import detaching, options
 from assist_cli.cli.formatting import clock
 from assist_cli.cli.output import Printer
-from assist_cli.cli.typer_classes import SHOWN, WAVES, WHEN, Group
+from assist_cli.cli.typer_classes import SHOWN, WAVES, WHEN, WHERE, Group
 from assist_cli.errors import InvalidParameter, UsageError
 from assist_cli.model.invocation import Invocation
 from assist_cli.model.rollout import Rollout, Share, share
@@ -26,6 +26,7 @@ from assist_cli.units import count
 if TYPE_CHECKING:
     from assist_cli.cli.watching import Look
 
+LONGEST_QUEUE = timedelta(days=365)
 SERVER_DOWN = "The server is not running, so no schedule will fire. Start it: assist serve, or assist service install"
 
 
@@ -125,6 +126,40 @@ def _named(option: str, value: object) -> Iterator[None]:
             raise
         said = f"{value:,.15g} s" if isinstance(value, float) else value
         raise InvalidParameter(f"cannot use {option} '{said}': {reason}", hint=error.hint, code=error.code) from None
+
+
+def _queue_time(text: str) -> float:
+    seconds = options.duration(text)
+    if not 1 <= seconds <= LONGEST_QUEUE.total_seconds():
+        raise typer.BadParameter(f"'{text}' is not between 1 s and {LONGEST_QUEUE.days} d")
+    return seconds
+
+
+@dataclass(frozen=True)
+class QueueOptions(Group):
+    """The option for targets that are offline."""
+
+    heading = WHERE
+
+    queue: Annotated[
+        float | None,
+        typer.Option(
+            "--queue",
+            metavar="TIME",
+            parser=_queue_time,
+            help="Queue for offline targets up to TIME, as 2d (default 0).",
+        ),
+    ] = None
+
+    def wait(self, timing: Timing | None = None) -> timedelta | None:
+        """Return how long records may wait in the queue, None without it. Raises UsageError."""
+        if self.queue is None:
+            return None
+        if timing is not None:
+            raise UsageError(
+                "cannot queue a schedule: --queue is for a run now", hint="remove --queue; a later due time fires again"
+            )
+        return timedelta(seconds=self.queue)
 
 
 @dataclass(frozen=True)

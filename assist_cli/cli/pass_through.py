@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from assist_cli.cli.output import Printer
-from assist_cli.model.invocation import InvocationInstance
+from assist_cli.model.invocation import InvocationInstance, Record
 from assist_cli.model.output import Output, Stream
 from assist_cli.model.status import NOT_STARTED, InvocationStatus
 from assist_cli.operations.runs.listener import Listener, replay
@@ -30,6 +30,7 @@ class PassThrough(Listener):
         self._arrived = arrived
         self._hint = hint
         self.shows_outputs = False
+        self._is_queued = False
         self._seen = 0
         self._missing = 0
         self._inside: set[Stream] = set()  # streams that end inside a line; binary output has no lines
@@ -47,6 +48,13 @@ class PassThrough(Listener):
         self._seen += size
         self._missing += size
         self._broken |= self._inside
+
+    def queued(self, instance: str, record: Record) -> None:
+        if not self._is_queued:
+            from assist_cli.cli import queued  # rarely needed
+
+            self._is_queued = True
+            self._printer.talk(f"{instance}: {queued.in_words(record)}")
 
     def lacks(self, place: InvocationInstance) -> bool:
         """Return True: the history may have more output than was received."""

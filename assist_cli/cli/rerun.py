@@ -49,6 +49,7 @@ def rerun(
         str | None, typer.Option("--user", metavar="NAME", help="Run as this user (default: as before).")
     ] = None,
     keep_script: options.KeepScript = False,
+    queue: launching.QueueOptions,
     when: launching.ScheduleOptions,
     watch: launching.WatchOptions,
     waves: launching.WaveOptions,
@@ -66,6 +67,7 @@ def rerun(
     printer = options.printer(context, output)
     rollout, look = waves.rollout(), view.look()
     timing = when.timing(rollout)
+    wait = queue.wait(timing)
     also = notify.also()
     given = parameters.ParameterOptions(secrets=secrets).values() or {}
     with open_controller(home()) as controller:
@@ -84,9 +86,9 @@ def rerun(
         if timing is not None:
             launching.print_scheduled(printer, controller, *schedule(controller, request, timing, also=also))
             return
-        if printer.can_ask:
+        if printer.can_ask and wait is None:  # the queue has secrets by reference, never as typed
             request = replace(request, secrets={**given, **parameters.ask(printer, missing(request))})
-        with recorded(controller, request, also=also) as invocation:
+        with recorded(controller, request, also=also, wait=wait) as invocation:
             status = carry_out(
                 printer,
                 controller,

@@ -47,7 +47,7 @@ def run(
             "--timeout",
             metavar="TIME",
             parser=options.whole_seconds,
-            help="Stop the script after TIME, as 10m (default 60 s).",
+            help="Stop it after TIME, and exit with 124 (default 60 s).",
             show_default=False,
         ),
     ] = DEFAULT_TIMEOUT,
@@ -59,6 +59,7 @@ def run(
     ] = None,
     given: parameters.ParameterOptions,
     keep_script: options.KeepScript = False,
+    queue: launching.QueueOptions,
     when: launching.ScheduleOptions,
     watch: launching.WatchOptions,
     waves: launching.WaveOptions,
@@ -67,13 +68,11 @@ def run(
     output: options.Output = Format.TABLE,
     encoding: options.EncodingOption = Encoding.TEXT,
 ) -> None:
-    """Run a script on one instance or many, and show its output.
-
-    The exit status is that of the script, 124 on a timeout.
-    """
+    """Run a script on one instance or many, and show its output."""
     printer = options.printer(context, output)
     rollout, look = waves.rollout(), view.look()
     timing = when.timing(rollout)
+    wait = queue.wait(timing)
     where = target.selection()
     if target.preview:
         targets.preview(printer, where)
@@ -94,7 +93,10 @@ def run(
         with open_controller(home()) as controller:
             launching.print_scheduled(printer, controller, *schedule(controller, request, timing, also=also))
         return
-    with open_controller(home()) as controller, recorded(controller, request, also=also) as invocation:
+    with (
+        open_controller(home()) as controller,
+        recorded(controller, request, also=also, wait=wait) as invocation,
+    ):
         status = carry_out(
             printer,
             controller,

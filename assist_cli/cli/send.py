@@ -39,6 +39,7 @@ def send(
         str, typer.Option("--to", metavar="DIR", help="Absolute folder (required); created if missing.")
     ],
     target: targets.TargetOptions,
+    queue: launching.QueueOptions,
     name: Annotated[
         str | None, typer.Option("--name", metavar="NAME", help="Name of the file there (default: as here).")
     ] = None,
@@ -76,7 +77,7 @@ def send(
     history keeps the size and the SHA-256 of the file, never its content.
     """
     printer = options.printer(context, output)
-    rollout = waves.rollout()
+    rollout, wait = waves.rollout(), queue.wait()
     where = target.selection()
     if target.preview:
         targets.preview(printer, where)
@@ -95,7 +96,10 @@ def send(
         timeout=timeout,
         targets=where,
     )
-    with open_controller(home()) as controller, recorded(controller, request, also=also) as invocation:
+    with (
+        open_controller(home()) as controller,
+        recorded(controller, request, also=also, wait=wait) as invocation,
+    ):
         status = carry_out(
             printer,
             controller,

@@ -124,15 +124,25 @@ def watch(
             from assist_cli.cli import documents
 
             printer.document(documents.invocation(ended, encoding))
+            _print_queue(printer, controller, ended)
             return exit_status(ended)
         if gave_up is None or not isinstance(view, PassThrough):
             for place in ended.instances:
                 if view.lacks(place):
                     view.replay(recording.with_output(controller, place))
             view.close(ended.instances, _length_before(invocation))
+        _print_queue(printer, controller, ended)
         if gave_up is not None:
             raise gave_up
         return exit_status(ended)
+
+
+def _print_queue(printer: Printer, controller: Controller, ended: Invocation) -> None:
+    """Print what a user can do about queued records, if there are any."""
+    if any(place.record.may_wait for place in ended.instances):
+        from assist_cli.cli import queued
+
+        queued.print_hints(printer, controller, ended.instances)
 
 
 def _length_before(invocation: Invocation) -> timedelta | None:
@@ -151,7 +161,7 @@ def _view(printer: Printer, invocation: Invocation, look: Look, now: datetime) -
     ages = {
         place.instance_name: max(0.0, (now - (place.record.started or place.record.sent)).total_seconds())
         for place in invocation.instances
-        if place.record.sent is not None
+        if place.record.sent is not None and not place.record.is_queued
     }
     if transfer:
         silence = file_in_words(transfer)

@@ -87,7 +87,7 @@ FAILED: dict[str, Fine] = {
 def of_record(record: Record) -> Fine:
     """Return the fine status of one record."""
     if record.status is InvocationStatus.RUNNING:
-        return Fine.PENDING if record.sent is None else Fine.RUNNING
+        return Fine.PENDING if record.sent is None or record.is_queued else Fine.RUNNING
     if record.status is InvocationStatus.STOPPING:
         return Fine.STOPPING
     if record.status is InvocationStatus.STOPPED:

@@ -52,13 +52,17 @@ class AnswerGroup:
 
 @dataclass(frozen=True)
 class EndingGroup:
-    """Instances (their names, in order) with the same outcome. ``error_info`` is the first one's."""
+    """Instances (their names, in order) with the same outcome.
+
+    ``error_info`` is the first one's; of queued records, the reason why they are not delivered yet.
+    """
 
     status: InvocationStatus
     exit_code: int | None
     error_code: str
     is_unstarted: bool
     is_scheduled: bool
+    is_queued: bool
     names: tuple[str, ...]
     error_info: str
     is_same_info: bool
@@ -70,21 +74,25 @@ class EndingGroup:
 
 def endings(places: Iterable[InvocationInstance]) -> list[EndingGroup]:
     """Group the instances by outcome, without their output: failures last, else the largest group first."""
-    found: dict[tuple[InvocationStatus, int | None, str, bool, bool], list[InvocationInstance]] = {}
+    found: dict[tuple[InvocationStatus, int | None, str, bool, bool, bool], list[InvocationInstance]] = {}
     for place in places:
         record = place.record
-        stands = place.status, record.exit_code, record.error_code, record.is_unstarted, place.is_scheduled
-        found.setdefault(stands, []).append(place)
+        kind = record.is_unstarted, place.is_scheduled, record.is_queued
+        found.setdefault((place.status, record.exit_code, record.error_code, *kind), []).append(place)
     groups = [
         EndingGroup(
             *alike,
             names=tuple(member.instance_name for member in members),
-            error_info=members[0].record.error_info,
-            is_same_info=len({member.record.error_info for member in members}) == 1,
+            error_info=_info(members[0].record),
+            is_same_info=len({_info(member.record) for member in members}) == 1,
         )
         for alike, members in found.items()
     ]
     return sorted(groups, key=lambda group: (severity(group.status, group.exit_code), -len(group.names)))
+
+
+def _info(record: Record) -> str:
+    return record.wait.why if record.wait is not None and record.is_queued else record.error_info
 
 
 def gather(places: Iterable[InvocationInstance]) -> list[AnswerGroup]:

@@ -318,11 +318,11 @@ def _refused(case: Case) -> Outcome:
     return failed(case.now, code=case.facts.answer.code, why=case.facts.answer.why)
 
 
-def _waited(case: Case) -> str:
-    """Return how long a record has waited, as the end of a clause; empty where it has not."""
-    if case.waits_since is None:
+def waited(since: datetime | None, now: datetime) -> str:
+    """Return how long a record has waited, as the end of a clause; empty for one that was never queued (None)."""
+    if since is None:
         return ""
-    seconds = (case.now - case.waits_since).total_seconds()
+    seconds = (now - since).total_seconds()
     for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
         if seconds >= 2 * size:
             return f", {seconds // size:.0f} {unit} after it was queued"
@@ -426,7 +426,7 @@ ROWS: tuple[Row, ...] = (
         "not sent, its time in the queue has passed",
         "close: DeliveryTimeout",
         lambda c: c.sent is Sent.NO and c.queue is Queue.EXPIRED,
-        lambda c: Close(expired(c.now, _waited(c))),
+        lambda c: Close(expired(c.now, waited(c.waits_since, c.now))),
     ),
     Row(
         "its agent was installed again",
@@ -525,7 +525,12 @@ ROWS: tuple[Row, ...] = (
         lambda c: c.heard is Heard.INVALID and not _is_handled(c),
         lambda c: Close(not_understood(c.now, c.facts.answer.why)),
     ),
-    Row("late", "close: ClientNotResponse", lambda c: c.late, lambda c: Close(unanswered(c.now, _waited(c)))),
+    Row(
+        "late",
+        "close: ClientNotResponse",
+        lambda c: c.late,
+        lambda c: Close(unanswered(c.now, waited(c.waits_since, c.now))),
+    ),
     Row(
         "anything else",
         "leave it, and check again soon",

@@ -10,8 +10,8 @@ from datetime import datetime
 class Running:
     """An invocation with open records: of ``total`` records ``open`` are open, and ``bad`` did not succeed.
 
-    ``waiting`` of the open ones are still to be sent. ``what`` is the name of its command, or the beginning of its
-    script. A ``periodic`` invocation counts the records of its current firing.
+    ``waiting`` of the open ones are still to be sent, ``queued`` are in the queue. ``what`` is the name of its command,
+    or the beginning of its script. A ``periodic`` invocation counts the records of its current firing.
     """
 
     invocation_id: str
@@ -22,6 +22,7 @@ class Running:
     open: int
     bad: int
     waiting: int = 0
+    queued: int = 0
 
 
 @dataclass(frozen=True)

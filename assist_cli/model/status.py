@@ -62,6 +62,7 @@ MOVES = {
 # Words for people that the five values do not have.
 NOT_STARTED = "not started"
 WAITING = "waiting"  # to be sent
+QUEUED = "queued"  # for an instance that is away
 SCHEDULED = "Scheduled"  # for people, in place of the status: its first due time has not come yet
 
 UNANSWERED = codes.CLIENT_NOT_RESPONSE

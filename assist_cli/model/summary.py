@@ -17,7 +17,7 @@ class InstanceCounts(NamedTuple):
 
     ``failed`` are Failed, ``nonzero`` ended with an exit code other than 0, ``stopped`` were stopped while they ran.
     ``unstarted`` were Stopped before they started, by a person; ``halted`` too, because too many others did not
-    succeed. ``waiting`` are still to be sent.
+    succeed. ``waiting`` are still to be sent, ``queued`` are in the queue for an instance that is away.
     """
 
     succeeded: int = 0
@@ -27,6 +27,7 @@ class InstanceCounts(NamedTuple):
     unstarted: int = 0
     halted: int = 0
     waiting: int = 0
+    queued: int = 0
     running: int = 0
 
     @property
@@ -44,6 +45,8 @@ def _kind(place: InvocationInstance) -> str:
     """Return the number of InstanceCounts in which an instance counts."""
     record = place.record
     if not record.status.is_final:
+        if record.is_queued:
+            return "queued"
         return "waiting" if record.sent is None else "running"
     if record.status is InvocationStatus.STOPPED:
         if not record.is_unstarted:

@@ -106,11 +106,6 @@ class Controller:
         """
         self._contacts[instance_id] = Contact(system, self.now(), enrolment)
 
-    def heard(self, instance_id: str) -> datetime | None:
-        """Return the time of the last unwritten contact of an instance; None if there is none."""
-        contact = self._contacts.get(instance_id)
-        return contact.time if contact else None
-
     def write_contacts(self, transaction: Transaction) -> None:
         """Write the contacts that were noted since the last call."""
         if self._contacts:

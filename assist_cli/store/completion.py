@@ -78,6 +78,27 @@ class CompletionQueries:
             MOST,
         )
 
+    def queued(self) -> list[tuple[str, str, int]]:
+        """Id, name of the instance and time of the first queued records."""
+        return self._rows(
+            f"""
+            SELECT records.id, instance_name, queued_at FROM records
+            JOIN invocation_instances USING (invocation_id, instance_id)
+            WHERE deliver_by IS NOT NULL AND records.status = 'Running' AND accepted = 0 AND queued_at IS NOT NULL
+            ORDER BY queued_at LIMIT {MOST}
+            """  # noqa: S608
+        )
+
+    def queued_invocations(self) -> list[tuple[str, int]]:
+        """Id and number of queued records of the newest invocations that have any."""
+        return self._rows(
+            f"""
+            SELECT invocation_id, count(*) FROM records
+            WHERE deliver_by IS NOT NULL AND status = 'Running' AND accepted = 0 AND queued_at IS NOT NULL
+            GROUP BY 1 ORDER BY 1 DESC LIMIT {MOST}
+            """  # noqa: S608
+        )
+
     def instances_of(self, invocation: str) -> list[Pair]:
         """Return name and status of the instances of the one invocation whose id begins with ``invocation``."""
         return self._rows(

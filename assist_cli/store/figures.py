@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from assist_cli.model.schedule import SlotOutcome
 from assist_cli.store.database import Reader
+from assist_cli.store.rows import IS_QUEUED
 
 
 @dataclass(frozen=True)
@@ -26,17 +27,18 @@ def invocations(reader: Reader) -> dict[str, int]:
 
 
 def open_records(reader: Reader) -> dict[str, int]:
-    """Return the number of open records: waiting to be sent, running, and stopping."""
+    """Return the number of open records: waiting to be sent, queued, running, and stopping."""
     row = reader.first(
-        """
-        SELECT coalesce(sum(status = 'Running' AND sent_at IS NULL), 0) AS waiting,
-            coalesce(sum(status = 'Running' AND sent_at IS NOT NULL), 0) AS running,
+        f"""
+        SELECT coalesce(sum(status = 'Running' AND sent_at IS NULL AND NOT {IS_QUEUED}), 0) AS waiting,
+            coalesce(sum({IS_QUEUED}), 0) AS queued,
+            coalesce(sum(status = 'Running' AND sent_at IS NOT NULL AND NOT {IS_QUEUED}), 0) AS running,
             coalesce(sum(status = 'Stopping'), 0) AS stopping
         FROM records WHERE status IN ('Running', 'Stopping')
-        """
+        """  # noqa: S608 - a text from rows
     )
     assert row is not None
-    return {name: row[name] for name in ("waiting", "running", "stopping")}
+    return {name: row[name] for name in ("waiting", "queued", "running", "stopping")}
 
 
 def schedules(reader: Reader) -> dict[str, int]:

@@ -13,7 +13,7 @@ from assist_cli.model.invocation import Filter, RepeatMode
 from assist_cli.model.status import InvocationStatus
 from assist_cli.model.summary import InstanceCounts, Summary
 from assist_cli.store.database import Reader, from_ms_or_none, to_ms
-from assist_cli.store.rows import invocation_of
+from assist_cli.store.rows import IS_QUEUED, invocation_of
 
 SUMMARY_BYTES = 200
 FEW_RECORDS = 20_000
@@ -87,7 +87,7 @@ def _kinds(reader: Reader, invocation_ids: Sequence[str]) -> dict[str, sqlite3.R
     An invocation without a record, which was to run later, is missing.
     """
     rows = reader.query(
-        """
+        f"""
         SELECT invocation_id, min(sent_at) AS sent_at, max(started_at IS NOT NULL OR status = 'Finished') AS begun,
             sum(status = 'Finished' AND coalesce(exit_code, 0) = 0) AS succeeded,
             sum(status = 'Failed') AS failed,
@@ -95,10 +95,11 @@ def _kinds(reader: Reader, invocation_ids: Sequence[str]) -> dict[str, sqlite3.R
             sum(status = 'Stopped' AND started_at IS NOT NULL) AS stopped,
             sum(status = 'Stopped' AND started_at IS NULL AND coalesce(sent_at, stopped_at) IS NOT NULL) AS unstarted,
             sum(status = 'Stopped' AND started_at IS NULL AND coalesce(sent_at, stopped_at) IS NULL) AS halted,
-            sum(status IN ('Running', 'Stopping') AND sent_at IS NULL) AS waiting,
-            sum(status IN ('Running', 'Stopping') AND sent_at IS NOT NULL) AS running
+            sum({IS_QUEUED}) AS queued,
+            sum(status IN ('Running', 'Stopping') AND sent_at IS NULL AND NOT {IS_QUEUED}) AS waiting,
+            sum(status IN ('Running', 'Stopping') AND sent_at IS NOT NULL AND NOT {IS_QUEUED}) AS running
         FROM records WHERE invocation_id IN (SELECT value FROM json_each(?)) GROUP BY 1
-        """,
+        """,  # noqa: S608 - a text from rows
         [json.dumps(invocation_ids)],
     )
     return {row["invocation_id"]: row for row in rows}

@@ -7,7 +7,7 @@ import sqlite3
 from assist_cli.model.frequency import expression
 from assist_cli.model.overview import FailedRecord, NextFiring, Running
 from assist_cli.store.database import Reader, from_ms
-from assist_cli.store.rows import exit_code_of
+from assist_cli.store.rows import IS_QUEUED, exit_code_of
 from assist_cli.store.schedule_rows import IS_DUE_TIME, legible
 
 SHOWN_BYTES = 100
@@ -22,13 +22,15 @@ def running(reader: Reader, limit: int) -> list[Running]:
     rows = reader.query(
         f"""
         SELECT invocations.id, invocations.created_at, invocations.repeat_mode = 'Period' AS periodic,
-            open.count, open.waiting,
+            open.count, open.waiting, open.queued,
             {_WHAT},
             (SELECT count(*) FROM invocation_instances WHERE invocation_id = invocations.id) AS total,
             (SELECT count(*) FROM invocation_instances WHERE invocation_id = invocations.id
                 AND (status = 'Failed' OR (status = 'Finished' AND exit_code <> 0))) AS bad
         FROM (
-            SELECT invocation_id AS id, count(*) AS count, sum(sent_at IS NULL) AS waiting
+            SELECT invocation_id AS id, count(*) AS count,
+                sum(sent_at IS NULL AND NOT {IS_QUEUED}) AS waiting,
+                sum({IS_QUEUED}) AS queued
             FROM records WHERE status IN ('Running', 'Stopping')
             GROUP BY 1 ORDER BY 1 DESC LIMIT ?
         ) AS open JOIN invocations ON invocations.id = open.id
@@ -46,6 +48,7 @@ def running(reader: Reader, limit: int) -> list[Running]:
             total=row["total"],
             open=row["count"],
             waiting=row["waiting"],
+            queued=row["queued"],
             bad=row["bad"],
         )
         for row in rows

@@ -29,7 +29,9 @@ _COMMAND_ID = """
 # model.fine.of_record, for the rows of a record.
 _FINE = f"""
     CASE record.status
-        WHEN 'Running' THEN CASE WHEN record.sent_at IS NULL THEN 'Pending' ELSE 'Running' END
+        WHEN 'Running' THEN
+            CASE WHEN record.sent_at IS NULL OR (record.queued_at IS NOT NULL AND record.accepted = 0) THEN 'Pending'
+            ELSE 'Running' END
         WHEN 'Stopping' THEN 'Stopping'
         WHEN 'Stopped' THEN CASE WHEN record.started_at IS NULL THEN 'Cancelled' ELSE 'Terminated' END
         WHEN 'Finished' THEN CASE WHEN record.exit_code <> 0 THEN 'Failed' ELSE 'Success' END

@@ -7,8 +7,8 @@ instance until it is accepted or ends.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from datetime import datetime
+from collections.abc import Collection, Mapping
+from datetime import datetime, timedelta
 
 from assist_cli.model.invocation import QueuedRecord
 from assist_cli.model.lifecycle import MOST_QUEUED
@@ -45,20 +45,64 @@ def adopt(transaction: Transaction, record_id: str, sender: str) -> bool:
 
 def listing(reader: Reader) -> list[QueuedRecord]:
     """Return the queued records, in the order of the queue."""
-    return _found(reader, "queued_at IS NOT NULL ORDER BY queued_at, records.id")
+    return _found(reader, "queued_at IS NOT NULL ORDER BY queued_at, invocation_id, position")
 
 
-def undelivered(reader: Reader) -> list[QueuedRecord]:
-    """Return the records that may wait and were not accepted, oldest first; not all are queued yet."""
-    return _found(reader, "1 ORDER BY records.id")
+def counts(reader: Reader) -> dict[str, int]:
+    """Return the number of queued records of each instance that has any, by its id."""
+    rows = reader.query(
+        f"SELECT instance_id, count(*) AS count FROM records WHERE {_OPEN} AND queued_at IS NOT NULL GROUP BY 1"  # noqa: S608
+    )
+    return {row["instance_id"]: row["count"] for row in rows}
 
 
-def _found(reader: Reader, which: str) -> list[QueuedRecord]:
+def undelivered(reader: Reader, instance_id: str) -> list[QueuedRecord]:
+    """Return the records of an instance that may wait and were not accepted, oldest first; not all are queued yet."""
+    return _found(reader, "instance_id = ? ORDER BY records.id", instance_id)
+
+
+def expired(reader: Reader, now: datetime) -> list[QueuedRecord]:
+    """Return the records that may not wait any longer."""
+    return _found(reader, "deliver_by <= ? ORDER BY records.id", to_ms(now))
+
+
+def senders(reader: Reader) -> set[str]:
+    """Return the senders of all records that may wait and were not accepted, ``NOBODY`` among them."""
+    return {row["sender"] for row in reader.query(f"SELECT DISTINCT sender FROM records WHERE {_OPEN}")}  # noqa: S608
+
+
+def due(reader: Reader, now: datetime, pause: timedelta, busy: Collection[str]) -> dict[str, bool]:
+    """Return the ids of the instances that are due for a retry; True for one that has answered since the last attempt.
+
+    The last attempt of the others was a ``pause`` ago or more, the oldest first, or there was none. Records of ``busy``
+    senders do not count.
+    """
+    waiting = f"{_OPEN} AND sender NOT IN (SELECT value FROM json_each(?))"  # noqa: S608
+    senders, since = json.dumps(list(busy)), to_ms(now - pause)
+    late = reader.query(
+        f"""
+        SELECT instance_id FROM records WHERE {waiting} GROUP BY 1
+        HAVING NOT min(queued_at IS NOT NULL) OR max(tried_at) NOT BETWEEN ? AND ? ORDER BY max(tried_at)
+        """,  # noqa: S608
+        [senders, since + 1, to_ms(now)],
+    )
+    heard = reader.query(
+        f"""
+        SELECT id FROM instances WHERE heard_at > ?
+            AND heard_at > (SELECT max(tried_at) FROM records WHERE instance_id = instances.id AND {waiting})
+        """,  # noqa: S608
+        [since, senders],
+    )
+    return {**{row["instance_id"]: False for row in late}, **{row["id"]: True for row in heard}}
+
+
+def _found(reader: Reader, which: str, *values: object) -> list[QueuedRecord]:
     rows = reader.query(
         f"""
         SELECT records.*, instance_name FROM records JOIN invocation_instances USING (invocation_id, instance_id)
         WHERE {_OPEN} AND {which}
-        """  # noqa: S608
+        """,  # noqa: S608
+        list(values),
     )
     return [QueuedRecord(row["invocation_id"], row["instance_name"], record_of(row)) for row in rows]
 

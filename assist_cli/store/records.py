@@ -77,9 +77,11 @@ def mark_accepted(transaction: Transaction, record_ids: Iterable[str]) -> None:
 
 
 def take_over(transaction: Transaction, invocation_id: str, sender: str) -> None:
-    """Assign the records that are not sent yet to another sender."""
+    """Assign the records that are neither sent nor queued yet to another sender."""
     transaction.execute(
-        "UPDATE records SET sender = ? WHERE invocation_id = ? AND status = ? AND sent_at IS NULL",
+        """
+        UPDATE records SET sender = ? WHERE invocation_id = ? AND status = ? AND sent_at IS NULL AND queued_at IS NULL
+        """,
         [sender, invocation_id, InvocationStatus.RUNNING.value],
     )
 

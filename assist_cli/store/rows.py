@@ -16,6 +16,7 @@ from assist_cli.model.transfer import Transfer
 from assist_cli.store.database import Reader, Transaction, from_ms, from_ms_or_none
 
 MOST_INFO = 4000  # characters of an ErrorInfo; older versions stored the messages of agents at any length
+IS_QUEUED = "(status = 'Running' AND queued_at IS NOT NULL AND accepted = 0)"  # Record.is_queued, for its row
 # The output of a record, or its interim output while it runs: the columns for ``record_of``, and their tables.
 OUTPUT = ", ".join(f"coalesce(outputs.{name}, interim.{name}) AS {name}" for name in ("runs", "cut", "dropped", "data"))
 OUTPUTS = """

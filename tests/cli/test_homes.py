@@ -38,7 +38,8 @@ COMMANDS = {
         "schedule show|-", "schedule slots|-", "schedule pause|-", "schedule resume|-", "serve|--once",
         "service install|", "service status|", "quota set|commands 5", "accesskey create|x", "accesskey list|",
         "accesskey disable|x", "accesskey enable|x", "accesskey delete|x", "notify test|http://127.0.0.1:1/",
-        "audit list|", "backup|{file}", "restore|{file}",
+        "audit list|", "backup|{file}", "restore|{file}", "queue list|", "queue show|-",
+        "queue drop|-",
     )
 }  # fmt: skip
 # These use no home.

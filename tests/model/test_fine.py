@@ -11,10 +11,11 @@ import pytest
 
 from assist_cli.model import fine as statuses
 from assist_cli.model.fine import PLAIN, Fine
-from assist_cli.model.invocation import Record
+from assist_cli.model.invocation import Record, Wait
 from assist_cli.model.status import InvocationStatus, invoke_status
 
 NOW = datetime(2026, 11, 22, 8, tzinfo=timezone.utc)
+WAIT = Wait(NOW, NOW, "away")
 ERRORS = Path(__file__).resolve().parents[2] / "docs" / "errors.md"
 
 
@@ -25,6 +26,9 @@ def record(status: InvocationStatus, **more: object) -> Record:
 RECORDS = [
     (Fine.PENDING, record(InvocationStatus.RUNNING)),
     (Fine.RUNNING, record(InvocationStatus.RUNNING, sent=NOW)),
+    (Fine.PENDING, record(InvocationStatus.RUNNING, wait=WAIT, deliver_by=NOW)),
+    (Fine.PENDING, record(InvocationStatus.RUNNING, wait=WAIT, deliver_by=NOW, sent=NOW)),
+    (Fine.RUNNING, record(InvocationStatus.RUNNING, wait=WAIT, deliver_by=NOW, sent=NOW, accepted=True)),
     (Fine.SUCCESS, record(InvocationStatus.FINISHED, exit_code=0)),
     (Fine.FAILED, record(InvocationStatus.FINISHED, exit_code=3, error_code="ExitCodeNonzero")),
     (Fine.TIMEOUT, record(InvocationStatus.FAILED, error_code="ExecutionTimeout")),

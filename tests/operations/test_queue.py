@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import AsyncIterator, Iterator
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -12,17 +13,19 @@ import pytest
 
 from assist_cli.errors import Refused
 from assist_cli.model.invocation import Record
-from assist_cli.model.lifecycle import MOST_QUEUED
+from assist_cli.model.lifecycle import MOST_QUEUED, lifetime
 from assist_cli.model.secret import Secret
 from assist_cli.model.status import InvocationStatus
 from assist_cli.model.target import Selection
 from assist_cli.model.timeouts import AgentTimeouts, ServerTimeouts, Timeouts
+from assist_cli.operations.history import queue as operations
 from assist_cli.operations.runs import dispatch, recording, stop
 from assist_cli.operations.runs.batch_writer import BatchWriter
 from assist_cli.operations.runs.plans import RunRequest
 from assist_cli.operations.runs.reconcile import reconcile_all
 from assist_cli.store import invocations, queue, records
-from tests.support.world import World, world_of
+from tests.support.standin import listening
+from tests.support.world import GUARD, World, world_of
 
 START = datetime(2026, 11, 22, 8, tzinfo=timezone.utc)
 DAY = timedelta(days=1)
@@ -197,5 +200,128 @@ def test_a_secret_is_read_when_it_is_delivered_and_a_typed_one_is_refused(world:
         (arrived,) = world.arrivals.of(invocation.id)
         assert world.arrivals.environments[arrived] == {"ASSIST_PARAM_KEY": "second"}
         assert "second" not in "".join(map(str, records.unsettled(world.controller.database).values()))
+
+    asyncio.run(story())
+
+
+def test_what_was_sent_and_not_heard_of_is_sent_again_and_runs_once(world: World) -> None:
+    async def story() -> None:
+        lost, arrived = await run(world), await run(world)
+        with world.controller.database.transaction() as transaction:
+            for made in (lost, arrived):
+                records.mark_sent(transaction, record(world, made).id, world.controller.moment(), lifetime(60))
+        world.arrivals.take(record(world, arrived).id, arrived, b"true")
+        world.skip(3600)  # their deadline by the time of sending has passed: they may wait still
+        async with world.agents(), delivering(world):
+            await world.until(lambda: is_closed(world, lost) and is_closed(world, arrived))
+        for made in (lost, arrived):
+            assert (record(world, made).status, len(world.arrivals.of(made))) == (InvocationStatus.FINISHED, 1)
+
+    asyncio.run(story())
+
+
+def test_what_its_agent_was_heard_to_have_is_not_queued_any_more(world: World) -> None:
+    async def story() -> None:
+        made = await run(world)
+        waits = record(world, made)
+        with world.controller.database.transaction() as transaction:
+            records.mark_sent(transaction, waits.id, world.controller.moment(), lifetime(60))
+        world.arrivals.lasting.add(made)
+        world.arrivals.take(waits.id, made, b"true")
+        async with world.agents():
+            await reconcile_all(world.controller, [record(world, made)])
+            assert (record(world, made).is_queued, record(world, made).accepted) == (False, True)
+        assert record(world, made).status is InvocationStatus.RUNNING
+
+    asyncio.run(story())
+
+
+def test_records_are_delivered_in_their_order(world: World) -> None:
+    async def story() -> None:
+        made = []
+        for _ in range(5):
+            made.append(await run(world))
+            world.skip(61)
+        async with world.agents(), delivering(world):
+            await world.until(lambda: all(is_closed(world, each) for each in made))
+        assert [invocation for invocation, _ in world.arrivals.records.values()] == made
+
+    asyncio.run(story())
+
+
+def test_an_instance_that_hangs_delays_no_other(world: World) -> None:
+    async def story() -> None:
+        first, second = await run(world), await run(world, on=("n2",))
+        hanging, well = world.sockets.values()
+        world.skip(61)
+        other = {instance: path for instance, path in world.sockets.items() if path == well}
+        with socket.socket(socket.AF_UNIX) as silent:
+            silent.bind(str(hanging))
+            silent.listen()  # a connection is made, and nothing is said
+            async with listening(other, world.arrivals), delivering(world):
+                await world.until(lambda: is_closed(world, second))
+                assert record(world, first).is_queued
+        assert world.arrivals.of(first) == []
+
+    asyncio.run(story())
+
+
+def test_an_instance_that_is_heard_of_is_not_kept_waiting_by_failures_before(world: World) -> None:
+    slow = AgentTimeouts(backoff=GUARD, longest_backoff=GUARD)
+    world.use_timeouts(QUICK._replace(agent=slow))
+
+    async def story() -> None:
+        made = await run(world)
+        async with delivering(world):
+            world.skip(61)
+            await world.until(lambda: record(world, made).wait.tried > START)  # type: ignore[union-attr]
+            async with world.agents():
+                world.skip(1)
+                world.controller.note_contact(record(world, made).instance_id, "linux")
+                world.controller.settle_contacts()
+                await asyncio.wait_for(world.until(lambda: is_closed(world, made)), 5)
+
+    asyncio.run(story())
+
+
+def test_the_log_says_what_was_delivered_and_what_expired(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "assist_cli.operations.server.queue")
+
+    async def story() -> None:
+        late = await run(world, wait=timedelta(minutes=10))
+        made = await run(world, on=("n2",))
+        world.skip(3600)
+        async with world.agents(), delivering(world):
+            await world.until(lambda: is_closed(world, made) and is_closed(world, late))
+        texts = [each.getMessage() for each in caplog.records]
+        assert f"{made}: delivered to n2, 60 min after it was queued" in texts
+        assert any(each.startswith(f"{late}: expired for n1: its instance was away") for each in texts)
+
+    asyncio.run(story())
+
+
+def test_what_was_accepted_meanwhile_is_not_dropped(world: World) -> None:
+    made = asyncio.run(run(world))
+    (queued,) = operations.listing(world.controller)
+    with world.controller.database.transaction() as transaction:
+        records.mark_accepted(transaction, [queued.record.id])
+    assert operations.drop(world.controller, [queued]) == []
+    assert record(world, made).status is InvocationStatus.RUNNING
+
+
+def test_a_reader_of_the_history_does_not_delay_a_lost_record(world: World) -> None:
+    """The agent has answered that it does not have it. So it is due, and no attempt of the reader counts."""
+
+    async def story() -> None:
+        made = await run(world)
+        with world.controller.database.transaction() as transaction:
+            records.mark_sent(transaction, record(world, made).id, world.controller.moment(), lifetime(60))
+        world.skip(10)
+        async with world.agents():
+            await reconcile_all(world.controller, [record(world, made)])
+            assert record(world, made).is_queued
+            async with delivering(world):
+                await asyncio.wait_for(world.until(lambda: is_closed(world, made)), 5)
+        assert len(world.arrivals.of(made)) == 1
 
     asyncio.run(story())

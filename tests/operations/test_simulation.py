@@ -35,6 +35,7 @@ from assist_cli.store import records
 from tests.support.simulation import Process, Simulation
 
 TIMEOUTS = (5, 15, 40)
+WAITS = (1.0, 30.0, 150.0, 400.0)
 SHORT = 15  # histories of each kind in make test
 LONG = 2000
 
@@ -46,6 +47,7 @@ class History:
     world: Simulation
     random: Random
     timeout: int
+    wait: float | None = None  # seconds in the queue
 
     def started(self) -> Process:
         """A process that is a sender, with its token in ``token``."""
@@ -60,7 +62,8 @@ class History:
         process = self.started()
         names = tuple(f"n{number}" for number in range(1, len(self.world.agents) + 1))
         request = RunRequest(b"true", timeout=self.timeout, targets=Selection(names))
-        with recording.recorded(process.controller, request, token=self.token) as invocation:
+        wait = None if self.wait is None else timedelta(seconds=self.wait)
+        with recording.recorded(process.controller, request, token=self.token, wait=wait) as invocation:
             process.begin(dispatch.carry(process.controller, invocation, BatchWriter(process.controller)))
         return process, invocation.id
 
@@ -91,6 +94,7 @@ class History:
                 await server.cancel()
 
         process.begin(ends())
+        process.begin(server.queue.keep_delivering())
         return process
 
     async def look(self, found: list[Record]) -> None:
@@ -197,7 +201,7 @@ async def events(history: History, invocation_id: str, runner: Process | None, *
         elif kind == "detach" and runner is not None and runner.alive and server is not None and server.alive:
             await history.detach(invocation_id, runner)
         elif kind == "crash":
-            agent.crash(random.choice((0.5, 5.0, 60.0)))
+            agent.crash(random.choice((0.5, 5.0, 60.0, *([200.0] if history.wait else []))))
         elif kind == "silent":
             agent.silent_until = world.loop.now + random.uniform(1, 40)
         elif kind == "wipe" and random.random() < 0.3:
@@ -206,7 +210,7 @@ async def events(history: History, invocation_id: str, runner: Process | None, *
             agent.interrupt()
     if runner is None:
         await history.stop(invocation_id)
-    await asyncio.sleep(history.timeout + 70)
+    await asyncio.sleep(history.timeout + 70 + (history.wait or 0))
     world.trouble = 0.0
     await asyncio.sleep(history.timeout + 70)
     for process in (runner, server):
@@ -217,12 +221,12 @@ async def events(history: History, invocation_id: str, runner: Process | None, *
     await history.look(history.unsettled(invocation_id))
 
 
-def live(home: Path, seed: int, *, faulty: bool, periodic: bool) -> tuple[History, str]:
+def live(home: Path, seed: int, *, faulty: bool, periodic: bool, queued: bool = False) -> tuple[History, str]:
     """Run one history, and check it."""
     random = Random(seed)
     trouble = random.choice((0.0, 0.02, 0.1)) if faulty else 0.0
     world = Simulation(Home(home), seed, trouble=trouble, size=random.randint(1, 4))
-    history = History(world, random, random.choice(TIMEOUTS))
+    history = History(world, random, random.choice(TIMEOUTS), random.choice(WAITS) if queued else None)
     made: list[str] = []
 
     async def story() -> None:
@@ -240,7 +244,7 @@ def live(home: Path, seed: int, *, faulty: bool, periodic: bool) -> tuple[Histor
 
 
 def kinds(count: int) -> list[tuple[str, int]]:
-    return [(kind, count) for kind in ("healthy", "faulty", "periodic", "periodic faulty")]
+    return [(kind, count) for kind in ("healthy", "faulty", "periodic", "periodic faulty", "queued faulty")]
 
 
 @pytest.mark.parametrize(("kind", "count"), kinds(SHORT), ids=lambda each: str(each))
@@ -258,6 +262,8 @@ def test_thousands_of_histories(kind: str, count: int, tmp_path: Path) -> None:
 def histories(kind: str, seeds: range, folder: Path) -> None:
     for seed in seeds:
         try:
-            live(folder / str(seed), seed, faulty="faulty" in kind, periodic="periodic" in kind)
+            live(
+                folder / str(seed), seed, faulty="faulty" in kind, periodic="periodic" in kind, queued="queued" in kind
+            )
         except BaseException as error:
             raise AssertionError(f"{kind}, seed {seed}") from error

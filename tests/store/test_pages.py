@@ -27,6 +27,8 @@ PLACES: list[tuple[InvocationStatus, InvocationStatus | None, dict[str, object]]
     (RUNNING, None, {}),
     (RUNNING, RUNNING, {}),
     (RUNNING, RUNNING, {"sent_at": 1}),
+    (RUNNING, RUNNING, {"sent_at": 1, "deliver_by": 1, "queued_at": 1, "tried_at": 1}),
+    (RUNNING, RUNNING, {"sent_at": 1, "deliver_by": 1, "queued_at": 1, "tried_at": 1, "accepted": 1}),
     (RUNNING, STOPPING, {"sent_at": 1}),
     (RUNNING, FINISHED, {"sent_at": 1, "started_at": 1, "exit_code": 0}),
     (STOPPING, STOPPING, {"sent_at": 1, "started_at": 1}),

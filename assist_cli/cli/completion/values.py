@@ -103,6 +103,14 @@ def _ids(queries: CompletionQueries, prefix: str) -> Iterator[Offer]:
         yield id, f"{_when(created)}, {status}: {what}"
 
 
+def _queued(queries: CompletionQueries, text: str, arguments: list[str]) -> Iterator[Offer]:
+    """Yield the ids of queued records, and those of their invocations."""
+    for id, name, since in queries.queued():
+        yield id, f"for {name}, {_when(since)}"
+    for invocation, number in queries.queued_invocations():
+        yield invocation, f"{number} queued"
+
+
 def _places(queries: CompletionQueries, text: str, arguments: list[str]) -> Iterator[Offer]:
     """Yield the instances of the invocation in the first argument."""
     yield from queries.instances_of(arguments[0])
@@ -129,6 +137,7 @@ KINDS: dict[str, Callable[[CompletionQueries, str, list[str]], Iterator[Offer]]]
     "invocation": _invocations,
     "file": _files,
     "place": _places,
+    "queued": _queued,
     "accesskey": _access_keys,
 }
 

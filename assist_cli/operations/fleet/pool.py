@@ -29,6 +29,10 @@ class SharedConnection(AgentConnection):
         self._retry_at = 0.0
         self._error: AgentError | None = None
 
+    def end_back_off(self) -> None:
+        """Allow the next attempt now: the agent has answered another process since the last failure."""
+        self._retry_at = 0.0
+
     async def client(self) -> Client:
         if self.is_open:
             return await super().client()

@@ -29,7 +29,7 @@ from assist_cli.operations.controller import Controller, utc_now
 from assist_cli.operations.fleet import health, instances
 from assist_cli.operations.server import lease
 from assist_cli.paths import Home, try_folder
-from assist_cli.store import checkup, schedules
+from assist_cli.store import checkup, queue, schedules
 from assist_cli.store import instances as store
 from assist_cli.store.database import RESTORE, SCHEMA_VERSION, open_database
 from assist_cli.units import count, size, span
@@ -86,6 +86,7 @@ def examine_controller(controller: Controller) -> list[Check]:
         _attempt("agent", lambda: _agent_of(controller)),
         _attempt("server", lambda: _server(controller)),
         _attempt("schedules", lambda: examine_schedules(controller)),
+        _attempt("queue", lambda: _queue(controller)),
         _attempt("instances", lambda: _register(controller)),
     ]
 
@@ -234,6 +235,18 @@ def _ends(name: str, end: datetime, now: datetime, hint: str) -> Check:
     ok = left > pki.NEAR_END
     text = f"expires {end:%Y-%m-%d}, in {count(left.days, 'day')}" if left > timedelta(0) else f"expired {end:%Y-%m-%d}"
     return Check(name, ok, text, "" if ok else hint)
+
+
+def _queue(controller: Controller) -> Check:
+    """Check that a server delivers the queued records, if there are any."""
+    waiting = queue.counts(controller.database)
+    if not waiting:
+        return Check("queue", True, "it is empty")
+    text = f"{count(sum(waiting.values()), 'record')} for {count(len(waiting), 'instance')}"
+    if lease.holder(controller) is None:
+        hint = "assist serve, or at every boot: assist service install"
+        return Check("queue", False, f"{text}, and the server is not running, so they are not delivered", hint)
+    return Check("queue", True, text)
 
 
 def _agent_of(controller: Controller) -> Check:

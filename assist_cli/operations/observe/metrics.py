@@ -96,7 +96,7 @@ class _Figures(Collector):
                 ),
                 _gauge(
                     "assist_records_open",
-                    "Open records: waiting to be sent, running, being stopped",
+                    "Open records: waiting to be sent, queued, running, being stopped",
                     "state",
                     figures.open_records(controller.database),
                 ),

@@ -16,11 +16,12 @@ import selectors
 import sys
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from typing import Any
+from dataclasses import replace
+from typing import Any, TypeVar
 
 from assist_cli.errors import GaveUpWaiting
-from assist_cli.model.invocation import Invocation, InvocationInstance, Outcome
-from assist_cli.model.lifecycle import Never, stopped_unsent
+from assist_cli.model.invocation import Invocation, InvocationInstance, Outcome, Record
+from assist_cli.model.lifecycle import RETRY, Never, stopped_unsent
 from assist_cli.model.moment import Moment
 from assist_cli.model.output import Portion
 from assist_cli.model.rollout import AT_ONCE, Rollout
@@ -33,6 +34,9 @@ from assist_cli.operations.runs.delivery import Delivery, Request
 from assist_cli.operations.runs.follow import fetch, portion
 from assist_cli.operations.runs.listener import Listener
 from assist_cli.operations.runs.worker import RecordWorker
+from assist_cli.store import queue, records
+
+T = TypeVar("T")
 
 LATENESS = 1.0  # seconds by which a wakeup may be late; after more, the process was suspended
 DELIVERIES = 256  # concurrent connects and deliveries
@@ -58,7 +62,8 @@ def send_and_watch(
 ) -> None:
     """Deliver a recorded invocation and follow it to its end.
 
-    Raises GaveUpWaiting after ``patience`` seconds. Sent records then continue, and unsent ones stay unsent.
+    Raises GaveUpWaiting after ``patience`` seconds. Sent records then continue, and unsent ones stay unsent. Without
+    ``patience``, queued records are not followed.
     """
     _run(_Dispatch(controller, invocation, listener, patience, rollout).all(follow=True))
 
@@ -167,6 +172,7 @@ class _Dispatch:
         self._writer = writer or BatchWriter(controller)
         self._connections = asyncio.Semaphore(min(concurrency.connections(), rollout.concurrency or sys.maxsize))
         self._deliveries = asyncio.Semaphore(DELIVERIES)
+        self._queued: list[InvocationInstance] = []
         self._until = None if patience is None else time.monotonic() + patience  # the clock of the loop
 
     async def all(self, *, follow: bool) -> None:
@@ -181,7 +187,7 @@ class _Dispatch:
         sent: list[InvocationInstance] = []
         unsent: list[InvocationInstance] = []
         for each in self._invocation.instances:
-            (unsent if each.record.is_unsent else sent).append(each)
+            (unsent if each.record.is_unsent and not each.record.is_queued else sent).append(each)
         self._failures = sum(not each.record.is_success for each in sent if each.record.status.is_final)
         await _together(*map(self._follow, sent), self._in_waves([*sent, *unsent], len(sent), follow=True))
 
@@ -189,10 +195,15 @@ class _Dispatch:
         """Launch ``instances`` from position ``sent`` on, each wave after the previous one has ended."""
         for wave in self._rollout.waves(len(instances), sent):
             await _together(*(self._launch(instances[position], follow=follow) for position in wave))
+        if follow and self._until is not None:
+            await _together(*map(self._follow, self._queued))
 
     async def follow(self) -> None:
         """Follow every open record, and fetch the missing output of the others."""
-        await self._with_live_view(_together(*map(self._follow, self._invocation.instances)))
+        try:
+            await self._with_live_view(_together(*map(self._follow, self._invocation.instances)))
+        finally:
+            self._writer.write_accepted()
 
     async def _with_live_view(self, work: Awaitable[None]) -> None:
         """Run ``work``. Meanwhile a live listener can redraw and receives its keyboard input."""
@@ -224,8 +235,9 @@ class _Dispatch:
                     outcome = await self._within_patience(worker.send())
                 if outcome is None and follow and not worker.is_queued:
                     outcome = await self._within_patience(worker.finish())
-                if worker.is_queued and self._listener is not None:
-                    self._listener.queued(instance.instance_name, worker.record)
+                if worker.record.is_queued:
+                    self._queued.append(instance)
+                    self._note_queued(instance, worker.record)
                 self._ended(instance, outcome, counts=start is None)
 
     async def _follow(self, instance: InvocationInstance) -> None:
@@ -235,10 +247,36 @@ class _Dispatch:
                 async with self._connections:
                     await fetch(self._controller, instance, self._listener)
             return
-        async with self._connections:
-            with connection_to(self._controller, instance.instance_id) as connection:
-                worker = self._worker(connection, instance)
-                self._ended(instance, await self._within_patience(worker.watch()))
+        while True:
+            async with self._connections:
+                with connection_to(self._controller, instance.instance_id) as connection:
+                    worker = self._worker(connection, instance)
+                    outcome = await self._within_patience(worker.watch())
+            if outcome is not None or not worker.record.is_queued:
+                self._ended(instance, outcome)
+                return
+            self._note_queued(instance, worker.record)
+            if self._until is None:
+                return
+            known: Record | None = worker.record
+            while known is not None and known.is_queued and known.sender == queue.NOBODY:
+                await self._within_patience(self._pause())
+                known = records.get(self._controller.database, known.id)
+            if known is None:  # it was pruned
+                return
+            instance = replace(instance, record=known)
+
+    def _note_queued(self, instance: InvocationInstance, record: Record) -> None:
+        if self._listener is not None:
+            self._listener.queued(instance.instance_name, record)
+
+    async def _pause(self) -> None:
+        """Pause before a queued record is read again. Raises TimeoutError at the end of the patience."""
+        assert self._until is not None
+        left = self._until - asyncio.get_running_loop().time()
+        await asyncio.sleep(min(RETRY, max(left, 0)))
+        if left <= RETRY:
+            raise asyncio.TimeoutError
 
     def _worker(
         self,
@@ -305,7 +343,7 @@ class _Dispatch:
         if self._listener is not None:
             self._listener.ended(instance.instance_name, outcome)
 
-    async def _within_patience(self, work: Awaitable[Outcome | None]) -> Outcome | None:
+    async def _within_patience(self, work: Awaitable[T]) -> T:
         try:
             return await work
         except asyncio.TimeoutError:

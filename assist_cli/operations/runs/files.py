@@ -16,7 +16,7 @@ from assist_cli.model.target import Selection
 from assist_cli.operations.controller import Also, Controller
 from assist_cli.operations.fleet.instances import Targets, resolve
 from assist_cli.operations.runs import refresh
-from assist_cli.operations.runs.recording import first_records, instances_in_audit
+from assist_cli.operations.runs.recording import first_records, instances_in_audit, wait_in_audit
 from assist_cli.operations.runs.senders import sender
 from assist_cli.store import audit, invocations, queue
 from assist_cli.units import count
@@ -81,6 +81,7 @@ def recorded(
             transfer=checked,
         )
         detail = f"{count(checked.size, 'byte')} as {checked.path} on {instances_in_audit(invocation)}"
+        detail += wait_in_audit(invocation)
         with controller.database.transaction() as transaction:
             if also is not None:
                 also(transaction, invocation.id, [each.instance_id for each in invocation.instances])

@@ -21,7 +21,11 @@ def refresh(controller: Controller, found: Iterable[Record], *, output: bool) ->
 
     Returns True if the history may have changed.
     """
-    records = {record.id: record for record in found if record.sent is not None and not record.status.is_final}
+    records = {
+        record.id: record
+        for record in found
+        if record.sent is not None and not record.status.is_final and not record.is_queued
+    }
     if not records:
         return False
     now, pause = controller.now(), timedelta(seconds=controller.timeouts.view.interim_pause)

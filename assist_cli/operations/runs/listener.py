@@ -38,7 +38,7 @@ class Listener:
         """The record has ended, and its outcome is written."""
 
     def queued(self, instance: str, record: Record) -> None:
-        """The instance is away, and its record waits in the queue."""
+        """The instance is away, and its record is queued. It may be called more than once."""
 
     def beat(self) -> None:
         """A short interval has passed."""

@@ -13,6 +13,7 @@ from assist_cli import codes
 from assist_cli.errors import Conflict, Refused
 from assist_cli.model import command, parameters, quotas
 from assist_cli.model.command import Command, CommandType, CommandVersion
+from assist_cli.model.folding import fold
 from assist_cli.model.instance import Instance
 from assist_cli.model.invocation import Invocation, RepeatMode
 from assist_cli.model.parameters import Definition, Value
@@ -179,6 +180,10 @@ def chosen(request: RerunRequest) -> Selection:
     if then.command_type is None:
         reason = "it is a sent file, whose content is not stored"
         raise Conflict(f"cannot rerun {then.id}: {reason}", hint="send it again: assist send")
+    left = [each for each in then.instances if not each.status.is_final]
+    if left and all(each.record.is_queued for each in left):
+        where = fold(each.instance_name for each in left)
+        raise Conflict(f"cannot rerun {then.id}: it is queued for {where}", hint=f"assist queue drop {then.id}")
     if not then.status.is_final:
         verb = "stop" if then.repeat_mode is RepeatMode.PERIOD else "invocation wait"
         raise Conflict(f"cannot rerun {then.id}: it is still {then.status}", hint=f"assist {verb} {then.id}")

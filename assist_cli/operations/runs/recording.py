@@ -256,8 +256,14 @@ def _detail(invocation: Invocation) -> str:
     if invocation.command_name is not None:
         what = f"{invocation.command_name}@{invocation.command_version}"
     keys = ", ".join(invocation.parameters)
-    when = f", {invocation.expression}" if invocation.frequency else ""
+    when = f", {invocation.expression}" if invocation.frequency else wait_in_audit(invocation)
     return f"{what} on {instances_in_audit(invocation)}" + (f" with {keys}" if keys else "") + when
+
+
+def wait_in_audit(invocation: Invocation) -> str:
+    """Return the time until which records may be queued, as the end of a clause; empty for no queue."""
+    deliver_by = invocation.instances[0].record.deliver_by
+    return "" if deliver_by is None else f", queued until {deliver_by:%Y-%m-%d %H:%M:%SZ}"
 
 
 def instances_in_audit(invocation: Invocation) -> str:

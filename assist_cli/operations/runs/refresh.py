@@ -6,23 +6,31 @@ Every read of the history loads this module, so code that connects to agents is 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 
-from assist_cli.model.invocation import Invocation
+from assist_cli.model.invocation import Invocation, Record
 from assist_cli.operations.controller import Controller
 from assist_cli.store import commands, invocations, notices, records
 
 
 def refresh(controller: Controller, invocation_id: str | None) -> None:
     """Reconcile the open records of one invocation, or of all (None)."""
-    found = records.unsettled(controller.database, invocation_id=invocation_id)
+    now = controller.now()
+    unsettled = records.unsettled(controller.database, invocation_id=invocation_id)
+    found = [each for several in unsettled.values() for each in several if not _stays_queued(each, now)]
     if found:
         from assist_cli.operations.runs import reconcile  # slow to import, and needed for open records only
 
-        reconcile.reconcile(controller, [record for several in found.values() for record in several])
+        reconcile.reconcile(controller, found)
     if notices.are_waiting(controller.database):
         from assist_cli.operations.notify import wishes
 
         wishes.hurry(controller)
+
+
+def _stays_queued(record: Record, now: datetime) -> bool:
+    """Return True for a queued record that was never sent and has not expired: there is nothing to reconcile."""
+    return record.is_queued and record.sent is None and record.deliver_by is not None and now < record.deliver_by
 
 
 def up_to_date(controller: Controller, invocation_id: str, *, output: bool) -> Invocation:

@@ -164,6 +164,9 @@ class RecordWorker:
                 await self._close(action)
                 return action.outcome
             if isinstance(action, Enqueue):
+                if self.record.is_queued and self.answer.heard is Heard.UNKNOWN:
+                    self.is_queued = True  # its agent has answered: a server is to send it soon, not in its next round
+                    return None
                 outcome = await self._writer.enqueue(self.record.id, action.why)
                 self.is_queued = outcome is None
                 self._read()
@@ -218,6 +221,8 @@ class RecordWorker:
         if answer.outcome is not None:
             answer = self._credible(answer, answer.outcome)
         self.answer = answer
+        if answer.heard is Heard.OPEN and not self._accepted and not self.record.accepted:
+            self._writer.note_accepted(self.record.id)
         if answer.heard in (Heard.OPEN, Heard.ENDED):
             self._accepted = True
 
@@ -237,8 +242,6 @@ class RecordWorker:
             return False
         self.record = record
         self._hear(answer)
-        if answer.heard is Heard.OPEN:
-            self._writer.note_accepted(record.id)
         return True
 
     async def _ask(self) -> Answer:

@@ -11,23 +11,26 @@ import asyncio
 import contextlib
 import functools
 import logging
-from collections.abc import Coroutine, Sequence
+from collections.abc import Collection, Coroutine, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from assist_cli.errors import AssistError
 from assist_cli.model.invocation import Invocation, InvocationInstance, QueuedRecord, Record
-from assist_cli.model.lifecycle import Heard, Sender
+from assist_cli.model.lifecycle import Heard, waited
 from assist_cli.model.output import Portion
+from assist_cli.model.status import InvocationStatus
 from assist_cli.operations.commands import parameters
 from assist_cli.operations.controller import Controller
 from assist_cli.operations.fleet.pool import ConnectionPool
-from assist_cli.operations.runs import follow, payload
+from assist_cli.operations.runs import follow, payload, senders
 from assist_cli.operations.runs.batch_writer import BatchWriter
 from assist_cli.operations.runs.delivery import Delivery, Request
-from assist_cli.operations.runs.worker import RecordWorker, sender_of
-from assist_cli.store import instances, invocations, queue
+from assist_cli.operations.runs.worker import RecordWorker
+from assist_cli.store import invocations, queue
+
+AT_ONCE = 256  # concurrent retries; an instance that has answered does not wait for them
 
 log = logging.getLogger(__name__)
 
@@ -56,22 +59,22 @@ class QueueDelivery:
 
     def look(self) -> None:
         """Start the delivery to the instances that are due for a retry, and close expired records."""
-        now = self._controller.now()
-        waiting: dict[str, list[QueuedRecord]] = {}
-        for each in queue.undelivered(self._controller.database):
-            record = each.record
-            if record.id in self.under_way or record.id in self._failed:
+        database, now = self._controller.database, self._controller.now()
+        known = queue.senders(database)
+        if not known:
+            return
+        others = known - {queue.NOBODY, self._token}
+        busy = {each for each in others if senders.is_alive(self._controller.home, each)}
+        for each in queue.expired(database, now):
+            if self._is_free(each, busy):
+                self._begin(each.record.id, self._close(each))
+        self._controller.settle_contacts()  # ``due`` reads them
+        for instance_id, heard in queue.due(database, now, timedelta(seconds=self._timeouts.queue_sweep), busy).items():
+            if instance_id in self._instances or not (heard or len(self._instances) < AT_ONCE):
                 continue
-            if sender_of(self._controller, record, self._token) is Sender.OTHER:
-                continue
-            assert record.deliver_by is not None
-            if record.deliver_by <= now:
-                self._begin(record.id, self._close(record))
-            else:
-                waiting.setdefault(record.instance_id, []).append(each)
-        for instance_id, several in waiting.items():
-            if instance_id not in self._instances and self._is_due(instance_id, several, now):
-                task = asyncio.get_running_loop().create_task(self._deliver(instance_id, several))
+            several = [each for each in queue.undelivered(database, instance_id) if self._is_free(each, busy)]
+            if several:
+                task = asyncio.get_running_loop().create_task(self._deliver(instance_id, several, heard=heard))
                 self._instances[instance_id] = task
                 task.add_done_callback(functools.partial(self._tried, instance_id))
 
@@ -82,21 +85,16 @@ class QueueDelivery:
             task.cancel()
         return tasks
 
-    def _is_due(self, instance_id: str, several: Sequence[QueuedRecord], now: datetime) -> bool:
-        """Return True if an instance is due for a retry: it has answered since, or the last attempt was long ago."""
-        tried = max((each.record.wait.tried for each in several if each.record.wait), default=None)
-        if tried is None or any(each.record.wait is None for each in several):
-            return True
-        if not timedelta(0) <= now - tried < timedelta(seconds=self._timeouts.queue_sweep):
-            return True
-        heard = self._controller.heard(instance_id)
-        if heard is None and (known := instances.by_id(self._controller.database, instance_id)) is not None:
-            heard = known.heard
-        return heard is not None and heard > tried
+    def _is_free(self, each: QueuedRecord, busy: Collection[str]) -> bool:
+        """Return True for a record that no task of this server and none of these senders handles."""
+        record = each.record
+        return record.id not in self.under_way and record.id not in self._failed and record.sender not in busy
 
-    async def _deliver(self, instance_id: str, several: Sequence[QueuedRecord]) -> None:
+    async def _deliver(self, instance_id: str, several: Sequence[QueuedRecord], *, heard: bool) -> None:
         """Deliver these records to one instance, in order. If it is away, note that."""
         async with self._pool.connection(instance_id) as connection:
+            if heard:
+                connection.end_back_off()
             try:
                 await connection.client()
             except AssistError as error:
@@ -132,7 +130,14 @@ class QueueDelivery:
                 outcome = await worker.send()
             finally:
                 sent.set()
-            if outcome is None and not worker.is_queued:
+            if worker.is_queued:
+                return
+            if outcome is None or outcome.accepted:
+                how_long = waited(record.wait.since if record.wait else None, self._controller.now())
+                log.info("%s: delivered to %s%s", each.invocation_id, each.instance_name, how_long)
+            elif outcome.status is InvocationStatus.FAILED:
+                log.warning("%s: not delivered to %s: %s", each.invocation_id, each.instance_name, outcome.error_info)
+            if outcome is None:
                 await worker.finish()
 
     def _delivery(self, each: QueuedRecord, record: Record) -> Delivery:
@@ -159,10 +164,14 @@ class QueueDelivery:
         read = {key: parameters.secret(key, reference) for key, reference in references.items()}
         return replace(invocation, parameters={**invocation.parameters, **read})
 
-    async def _close(self, record: Record) -> None:
+    async def _close(self, each: QueuedRecord) -> None:
         """Close an expired record, unless its agent answers now and has it."""
+        record = each.record
         async with self._pool.connection(record.instance_id) as connection:
-            await RecordWorker(self._controller, self._writer, connection, record, token=self._token).finish()
+            worker = RecordWorker(self._controller, self._writer, connection, record, token=self._token)
+            outcome = await worker.finish()
+        if outcome is not None and not outcome.accepted:
+            log.warning("%s: expired for %s: %s", each.invocation_id, each.instance_name, outcome.error_info)
 
     def _begin(self, record_id: str, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
