@@ -11,7 +11,7 @@ import pytest
 
 from assist_cli.deploy import pki
 from assist_cli.operations.controller import open_controller, utc_now
-from assist_cli.operations.server import backup
+from assist_cli.operations.server import backup, restore
 from assist_cli.paths import Home
 from assist_cli.store import checkup
 from tests.support.application import Application
@@ -64,10 +64,10 @@ def test_the_agent_of_this_machine_keeps_its_identity_where_its_home_is_gone(mad
         pytest.skip("this machine has no id")
     file = tmp_path / "a.backup"
     backup.write(made, file)
-    assert not backup.restore(Home(tmp_path / "beside"), file).keeps_local
+    assert restore.restore(Home(tmp_path / "beside"), file).loses_local
     made.root.rename(tmp_path / "moved")
-    restored = backup.restore(made, file)
-    assert restored.keeps_local
+    restored = restore.restore(made, file)
+    assert not restored.loses_local
     assert (made.agent / "instance-id").read_text() == "i-1"
 
 
@@ -79,7 +79,7 @@ def test_a_backup_is_replaced_and_no_other_file(assist: Application, made: Home,
         file.write_bytes(content)
         done = assist("backup", str(file))
         assert (done.returncode, file.read_bytes()) == (65, content)
-        assert b"it is another file" in done.stderr
+        assert b"not a backup" in done.stderr
     assert assist("backup", str(tmp_path)).returncode == 74
     assert assist("backup", str(tmp_path / "no" / "folder")).returncode == 74
 
@@ -90,7 +90,7 @@ def test_a_home_that_is_in_use_is_not_restored_over(assist: Application, made: H
     before = tree(made)
     done = assist("restore", str(file))
     assert (done.returncode, tree(made)) == (65, before)
-    assert b"something is there" in done.stderr
+    assert b"it is not empty" in done.stderr
 
 
 @pytest.mark.parametrize("damage", ["absent", "text", "foreign", "cut", "garbled"])
