@@ -82,7 +82,7 @@ class Controller:
 
     @property
     def epoch(self) -> int:
-        """The epoch, which distinguishes copies of this controller: the time of the last take-over, or 0."""
+        """The number that tells copies of this controller apart: the second of the last take-over, 0 for none."""
         return int(self.database.setting(CONTROLLER_EPOCH) or 0)
 
     @property
