@@ -191,7 +191,8 @@ def test_a_full_disk_promises_nothing_and_leaves_nothing(make_agent: MakeAgent) 
 
 def test_what_is_not_an_epoch_is_refused(agent: Agent) -> None:
     client = agent.connect(hello=False)
-    for epoch in (-1, 1 << 53, 10**30, 1.5, True, "1", None, []):
+    several: tuple[object, ...] = (-1, 1 << 53, 10**30, 1.5, True, "1", None, [])
+    for epoch in several:
         refusal = client.refusal(client.send("agent.hello", protocol=[1, 0], controller=HOME, epoch=epoch))
         assert refusal is not None
         assert refusal.number == protocol.INVALID_PARAMS
