@@ -68,15 +68,16 @@ def is_backup(reader: Reader) -> bool:
 
 
 @contextlib.contextmanager
-def readable(path: Path) -> Iterator[None]:
-    """Report as DatabaseFailure, with the bare reason, if a backup cannot be read or holds what ``write`` never writes.
+def readable(path: Path, copy: Path) -> Iterator[None]:
+    """Report what is wrong with the ``copy`` of the backup ``path``.
 
-    Raises FileFailure if the disk is full, and Conflict if a newer Assist has written the backup ``path``.
+    Raises DatabaseFailure with the bare reason for what ``write`` never writes, FileFailure if the disk is full, and
+    Conflict if a newer Assist has written it.
     """
     try:
         yield
     except DatabaseFailure as error:
-        reason = str(error.__cause__ or error.message)
+        reason = error.message.removeprefix(f"cannot use the database '{copy}': ")
         if any(words in reason for words in ("is full", "I/O error")):
             raise FileFailure(f"cannot restore '{path}': {reason}", hint="make room for ASSIST_HOME") from error
         raise DatabaseFailure(reason) from error

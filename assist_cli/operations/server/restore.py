@@ -156,12 +156,12 @@ def _copy(path: Path, target: Path) -> None:
 def _opened(path: Path, copy: Path) -> Iterator[Database]:
     """Open the copy of a backup, and migrate it to the schema of this version. Raises Conflict, FileFailure."""
     try:
-        with store.readable(path), open_database(copy, migrate=False) as database:
+        with store.readable(path, copy), open_database(copy, migrate=False) as database:
             if not store.is_backup(database):
                 raise DatabaseFailure("it is not a backup of Assist")
             if faults := checkup.faults(database):
                 raise DatabaseFailure(f"it is damaged: {faults[0]}")
-        with store.readable(path), open_database(copy) as database:
+        with store.readable(path, copy), open_database(copy) as database:
             yield database
     except DatabaseFailure as error:
         raise Conflict(
