@@ -47,7 +47,7 @@ def restore(
     """Restore a home from a backup, into an empty or absent ASSIST_HOME.
 
     This contacts no agent. The server refuses a restored home, as the original may still be in use. To make this home
-    the controller: assist serve --take-over
+    the controller, one time: assist serve --once --take-over
     """
     if file == _STREAM:
         raise UsageError("cannot read a backup from standard input", hint="give the name of a file")
@@ -58,4 +58,4 @@ def restore(
     printer.talk(f"{target.root}: restored, as it was on {host} at {clock(origin.created)}.")
     if restored.loses_local:
         printer.talk(f"The instance 'local' in it is the agent of {host}, so its schedules do not run on this machine.")
-    printer.talk("To make this home the controller, in place of the original: assist serve --take-over")
+    printer.talk("To make this home the controller in place of the original: assist serve --once --take-over")

@@ -279,6 +279,29 @@ def test_the_server_of_the_backup_is_not_one_of_the_restored_home(made: Home, tm
         assert lease.get(controller.database) is None
 
 
+@pytest.mark.usefixtures("starts_processes")
+def test_a_restored_home_is_served_after_it_has_taken_over(
+    assist: Application, made: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backup.write(made, tmp_path / "a.backup")
+    monkeypatch.setenv("ASSIST_HOME", str(tmp_path / "new"))
+    assert assist("restore", str(tmp_path / "a.backup")).returncode == 0
+    for words in (("serve",), ("serve", "--once")):
+        done = assist(*words)
+        assert (done.returncode, done.stdout) == (65, b"")
+        assert done.stderr.splitlines()[0].endswith(
+            b"it was restored from a backup, and the original may still be in use"
+        )
+        assert b"assist serve --once --take-over" in done.stderr
+    assert b"restored from a backup" in assist("doctor").stdout
+    done = assist("serve", "--once", "--take-over")
+    assert done.returncode == 0, done
+    assert b"took over" in done.stderr
+    assert assist("serve", "--once").returncode == 0
+    assert b"restored from a backup" not in assist("doctor").stdout
+    assert b"server.take-over" in assist("audit", "list").stdout
+
+
 @pytest.mark.parametrize("damage", ["absent", "text", "foreign", "cut", "garbled"])
 def test_what_is_no_whole_backup_makes_no_home(
     assist: Application, made: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: str

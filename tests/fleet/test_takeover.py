@@ -1,6 +1,6 @@
 """Copies of a home on a fleet of real agents: of over a thousand due times none runs twice, and one copy tells it.
 
-It takes three minutes. Virtual worlds with longer lags are in tests/operations/test_takeover.py.
+The test takes three minutes. Virtual worlds with longer lags are in tests/operations/test_takeover.py.
 """
 
 from __future__ import annotations
@@ -185,10 +185,5 @@ def test_copies_that_lag_run_nothing_twice(first: Copy, home: Path) -> None:
         outcomes = {each[slot][0] for each in told if slot in each}
         if last - slot[2] > timedelta(seconds=5):
             assert bool(outcomes & RAN) == (slot in ran), f"nobody tells the truth of {slot}: {outcomes}"
-    print(
-        len(slots),
-        len(ran),
-        [collections.Counter(each[slot][0].value for slot in slots if slot in each) for each in told],
-    )
     assert len(slots) > 1000
     assert len(ran) > 0.8 * len(slots)

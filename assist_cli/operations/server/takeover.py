@@ -70,7 +70,7 @@ def check(reader: Reader) -> None:
     if reader.setting(RESTORED) is not None:
         raise Conflict(
             "cannot serve this home: it was restored from a backup, and the original may still be in use",
-            hint="to make it the controller, in place of the original: assist serve --take-over",
+            hint="to make it the controller in place of the original, one time: assist serve --once --take-over",
             code=codes.INCORRECT_STATE,
         )
 
@@ -79,11 +79,12 @@ async def keep_watch(controller: Controller, pool: ConnectionPool, *, takes_over
     """Greet agents, and then check repeatedly if another server has taken over. Raises Conflict if one has."""
     timeouts = controller.timeouts.server
     await _attempt(greet(controller, pool, all_of_them=takes_over))
+    pause = timeouts.tick
     while True:
-        await asyncio.sleep(timeouts.tick)
+        await asyncio.sleep(pause)
         if controller.refusals:
             await _attempt(_verify(controller, pool))
-            await asyncio.sleep(timeouts.verification)
+            pause = min(pause * 2, timeouts.verification)  # it takes another server some time to greet all agents
 
 
 async def greet(controller: Controller, pool: ConnectionPool, *, all_of_them: bool) -> None:
