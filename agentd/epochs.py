@@ -15,10 +15,8 @@ _MOST = 1000  # controllers; the listeners decide who may connect at all
 class Replaced(Exception):
     """Another server has taken over from this controller, with a higher ``epoch``."""
 
-    def __init__(self, epoch, given):
-        super(Replaced, self).__init__(
-            "another server has taken over (its epoch is %d, and this one has %d)" % (epoch, given)
-        )
+    def __init__(self, epoch):
+        super(Replaced, self).__init__("another server has taken over from this controller")
         self.epoch = epoch
 
 
@@ -51,7 +49,7 @@ class Epochs:
                     await self._write(controller, epoch)
                     return True
         if epoch < self._highest(controller):
-            raise Replaced(self._highest(controller), epoch)
+            raise Replaced(self._highest(controller))
         return False
 
     def _highest(self, controller):

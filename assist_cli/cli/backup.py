@@ -39,7 +39,11 @@ def backup(
     options.printer(context).talk(f"{escape(str(file))}: {size:,} bytes. To restore it: assist restore FILE")
 
 
-@restore_app.command(epilog=options.examples("ASSIST_HOME=/srv/assist assist restore /backup/assist.backup"))
+@restore_app.command(
+    epilog=options.examples(
+        "assist restore /backup/assist.backup", "ASSIST_HOME=/srv/assist assist restore assist.backup"
+    )
+)
 def restore(
     context: typer.Context,
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A file that assist backup wrote.")],

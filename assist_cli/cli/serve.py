@@ -26,7 +26,7 @@ def serve(
     once: Annotated[bool, typer.Option("--once", help="Fire due schedules and reconcile records, then exit.")] = False,
     *,
     take_over: Annotated[
-        bool, typer.Option("--take-over", help="Replace every other copy of this home, which agents refuse then.")
+        bool, typer.Option("--take-over", help="Make agents refuse every other copy of this home.")
     ] = False,
     listening: Listening,
 ) -> None:

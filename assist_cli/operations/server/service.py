@@ -81,8 +81,8 @@ def install(controller: Controller, systemd: Systemd, words: Sequence[str] = ())
     Raises Conflict (no systemd here; the unit belongs to another home; the server would refuse this home),
     InvalidParameter, NotPermitted, FileFailure and InstallFailed.
     """
-    _refuse_without(controller, systemd, words)
     takeover.check(controller.database)
+    _refuse_without(controller, systemd, words)
     home = controller.home.root
     if not str(home).isprintable():
         raise InvalidParameter(

@@ -27,7 +27,7 @@ from assist_cli.operations.fleet.pool import ConnectionPool
 from assist_cli.store import audit, instances
 from assist_cli.store.database import CONTROLLER_EPOCH, REPLACED, RESTORED, Reader, Transaction
 
-SAMPLE = 8  # agents that a server greets when it starts: one that was replaced is refused by them
+SAMPLE = 8  # agents that a server greets at its start, and again when it has lost their connections
 SHOWN = 5  # names in a line of the log
 
 log = logging.getLogger(__name__)
@@ -78,13 +78,18 @@ def check(reader: Reader) -> None:
 async def keep_watch(controller: Controller, pool: ConnectionPool, *, takes_over: bool) -> None:
     """Greet agents, and then check repeatedly if another server has taken over. Raises Conflict if one has."""
     timeouts = controller.timeouts.server
+    chosen = _chosen(controller)
     await _attempt(greet(controller, pool, all_of_them=takes_over))
-    pause = timeouts.tick
+    pause, idle = timeouts.tick, 0.0
     while True:
         await asyncio.sleep(pause)
+        idle += pause
         if controller.refusals:
             await _attempt(_verify(controller, pool))
             pause = min(pause * 2, timeouts.verification)  # it takes another server some time to greet all agents
+        elif idle >= timeouts.verification:  # agents that refuse this server have closed its connections
+            await _attempt(_ask(pool, chosen))
+            idle = 0.0
 
 
 async def greet(controller: Controller, pool: ConnectionPool, *, all_of_them: bool) -> None:
@@ -92,12 +97,12 @@ async def greet(controller: Controller, pool: ConnectionPool, *, all_of_them: bo
 
     An agent that is away learns it on the next contact. Raises Conflict if another server has taken over.
     """
-    known = _known(controller)
     if not all_of_them:
-        await _ask(pool, random.sample(known, min(SAMPLE, len(known))))
+        await _ask(pool, _chosen(controller))
         if controller.refusals:
             await _verify(controller, pool)
         return
+    known = _known(controller)
     found = await _ask(pool, known)
     _decide(controller, found)
     log.info("took over: %d of %d agents refuse other copies of this home now", len(found.serving), len(known))
@@ -149,7 +154,7 @@ async def _ask(pool: ConnectionPool, several: Sequence[Instance]) -> _Answers:
     return found
 
 
-async def _attempt(work: Awaitable[None]) -> None:
+async def _attempt(work: Awaitable[object]) -> None:
     try:
         await work
     except Conflict:
@@ -161,6 +166,12 @@ async def _attempt(work: Awaitable[None]) -> None:
 def _known(controller: Controller) -> list[Instance]:
     """Return the registered instances without the local one, which belongs to this home alone."""
     return [each for each in instances.registered(controller.database) if each.name != LOCAL]
+
+
+def _chosen(controller: Controller) -> list[Instance]:
+    """Return some instances at random."""
+    known = _known(controller)
+    return random.sample(known, min(SAMPLE, len(known)))
 
 
 def _names(names: list[str]) -> str:
