@@ -78,7 +78,9 @@ class Connection(asyncio.Protocol):
         self._server.note_end()
 
     def greet(self):
-        """Count the peer as greeted. Return False if there are too many, which ends the connection."""
+        """Count the peer as greeted. Return False if there are too many, which ends the connection, or it has ended."""
+        if self._transport.is_closing():
+            return False
         if not self.greeted and not self._admission.greet(self):
             text = "refused a connection: the limit of %d is reached" % self._admission.limit
             self._server.refuse("limit", text)

@@ -79,8 +79,8 @@ async def hello(server, connection, params):
     try:
         is_new = await server.epochs.admit(connection.peer.controller, params["epoch"])
     except Replaced as error:
-        raise RequestRefused("ControllerReplaced", str(error)) from None
-    except OSError as error:  # with less than that on the disk, a copy of it could come back
+        raise RequestRefused("ControllerReplaced", str(error), epoch=error.epoch) from None
+    except OSError as error:  # unwritten, it would not keep another copy out
         text = "cannot write the epoch of the controller: %s" % error.strerror
         raise RequestRefused("ClientNotOnline", text) from None
     connection.peer.epoch = params["epoch"]

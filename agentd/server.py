@@ -85,7 +85,7 @@ class AgentServer:
         except methods.BadParams as error:
             answer = protocol.failure(number, protocol.INVALID_PARAMS, str(error))
         except RequestRefused as refusal:
-            answer = protocol.failure(number, protocol.REFUSED, str(refusal), refusal.code)
+            answer = protocol.failure(number, protocol.REFUSED, str(refusal), refusal.code, **refusal.details)
         except OSError as error:
             self.log("a request failed: %s" % error)
             text = "the agent cannot do this now: %s" % error.strerror

@@ -23,11 +23,12 @@ _LIST_PAGE = 500
 
 
 class RequestRefused(Exception):
-    """The agent refuses a request. ``code`` is the ErrorCode for the wire."""
+    """The agent refuses a request. ``code`` is the ErrorCode for the wire, ``details`` are further data."""
 
-    def __init__(self, code, info):
+    def __init__(self, code, info, **details):
         super(RequestRefused, self).__init__(info)
         self.code = code
+        self.details = details
 
 
 class Task:

@@ -138,9 +138,16 @@ class ClientAuthFailed(AgentError):
 
 
 class ControllerReplaced(AgentError):
-    """Another server has taken over from this home, and its agents serve that one. No request was sent."""
+    """Another server has taken over from this home with a higher ``epoch``, and the agent serves that one.
+
+    No request was sent.
+    """
 
     code = codes.CONTROLLER_REPLACED
+
+    def __init__(self, message: str, *, hint: str = "", epoch: int = 0) -> None:
+        super().__init__(message, hint=hint)
+        self.epoch = epoch
 
 
 class ClientNeedUpgrade(AgentError):
@@ -162,10 +169,17 @@ class InvalidAnswer(AgentError):
 
 
 class AgentRefused(AgentError):
-    """The agent answered a request with an error. The connection works, the request was not carried out."""
+    """The agent answered a request with an error. The connection works, the request was not carried out.
+
+    ``epoch`` is the highest one that the agent knows, if it refused a lower one.
+    """
 
     exit_status = ExitStatus.FAILED
     advice = "the reason is the agent's own; assist doctor NAME checks it"
+
+    def __init__(self, message: str, *, hint: str = "", code: str = "", epoch: int = 0) -> None:
+        super().__init__(message, hint=hint, code=code)
+        self.epoch = epoch
 
 
 class InstallFailed(AssistError):

@@ -10,9 +10,9 @@ order. Unknown fields are ignored, unknown methods refused.
 =============  ============================================================  ====================================
 method         params                                                        result
 =============  ============================================================  ====================================
-agent.hello    protocol [major, minor], client, controller                   protocol, agent, instance, boot,
-                                                                             hostname, os, arch, python, started,
-                                                                             features
+agent.hello    protocol [major, minor], client, controller, epoch            protocol, agent, instance, enrolment,
+                                                                             boot, hostname, os, arch, python,
+                                                                             started, features
 agent.status   (none)                                                        uptime, running, total, rss, cpu,
                                                                              files, spool, guard, home (its
                                                                              folder), program (its Python),
@@ -44,7 +44,8 @@ had this record before; ``watching`` is true if the watch asked for by ``watch``
 if nothing started), finished, output_bytes (all that was produced) and dropped (those of them that are no longer in the
 spool). After ``task.forget`` a record answers with the state "Forgotten" and no result.
 
-An error is a JSON-RPC error whose ``data.code`` is the ErrorCode that a record would have, or ``RecordNotFound``.
+An error is a JSON-RPC error whose ``data.code`` is the ErrorCode that a record would have, ``RecordNotFound``, or
+``ControllerReplaced`` for an ``epoch`` that is lower than the highest one of this controller (``data.epoch``).
 """
 
 import base64
@@ -157,11 +158,11 @@ def response(number, result):
     return {"jsonrpc": "2.0", "id": number, "result": result}
 
 
-def failure(number, code, message, error_code=None):
-    """Return an error response; ``error_code`` is the ErrorCode for ``data.code``."""
+def failure(number, code, message, error_code=None, **details):
+    """Return an error response; ``error_code`` is the ErrorCode for ``data.code``, ``details`` are further data."""
     error = {"code": code, "message": message}
     if error_code:
-        error["data"] = {"code": error_code}
+        error["data"] = dict(details, code=error_code)
     return {"jsonrpc": "2.0", "id": number, "error": error}
 
 

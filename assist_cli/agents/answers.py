@@ -328,7 +328,10 @@ NOTIFICATIONS: Mapping[str, Object] = {
 REFUSAL = Object(
     code=Whole(-(2**31), 2**31 - 1),
     message=_SENTENCE,
-    data=May(Object(code=May(ErrorCodeText(), codes.EXECUTION_EXCEPTION)), {"code": codes.EXECUTION_EXCEPTION}),
+    data=May(
+        Object(code=May(ErrorCodeText(), codes.EXECUTION_EXCEPTION), epoch=May(Whole(0, MOST_BYTES), 0)),
+        {"code": codes.EXECUTION_EXCEPTION, "epoch": 0},
+    ),
 )
 
 

@@ -139,7 +139,8 @@ class Client(asyncio.Protocol):
             if refusal.code == ControllerReplaced.code:
                 raise ControllerReplaced(
                     f"cannot talk to the agent at {self._peer}: {refusal.message}",
-                    hint="use the home of that server; assist serve --take-over makes this one the controller again",
+                    hint="use the home of that server, or make this one the controller again: assist serve --take-over",
+                    epoch=refusal.epoch,
                 ) from None
             raise self._not_accepted(refusal.message) if refusal.code == ClientAuthFailed.code else refusal from None
         major, minor = answer["protocol"]
@@ -382,6 +383,7 @@ class _Question:
             return AgentRefused(
                 refusal["message"].strip() or "its agent gave no reason",
                 code=refusal["data"]["code"] or codes.EXECUTION_EXCEPTION,
+                epoch=refusal["data"]["epoch"],
             )
         return answers.checked(self.method, self.record, message["result"])
 

@@ -26,7 +26,7 @@ def serve(
     once: Annotated[bool, typer.Option("--once", help="Fire due schedules and reconcile records, then exit.")] = False,
     *,
     take_over: Annotated[
-        bool, typer.Option("--take-over", help="Take the place of every other copy of this home: agents refuse those.")
+        bool, typer.Option("--take-over", help="Make agents refuse every other copy of this home.")
     ] = False,
     listening: Listening,
 ) -> None:
@@ -34,6 +34,8 @@ def serve(
 
     With --api it also answers the HTTP API. Runs until SIGTERM or Ctrl-C. One server per home; a new one recovers
     the records of its predecessor. To start it at boot: assist service install
+
+    After a restore, take over one time: assist serve --once --take-over. Later starts need no option.
     """
     printer = options.printer(context)
     for option, given in (("an API", listening.api), ("metrics", listening.metrics)):

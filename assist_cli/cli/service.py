@@ -26,8 +26,9 @@ def install(
 ) -> None:
     """Install the server as a service, started now and at boot.
 
-    The options are those of assist serve. This writes a user unit, for root a system unit. Environment variables,
-    such as secrets, are read from the file environment in ASSIST_HOME. Without systemd, a message says what to do.
+    The options are those of assist serve, without --once and --take-over. This writes a user unit, for root a system
+    unit. Environment variables, such as secrets, are read from the file environment in ASSIST_HOME. Without systemd, a
+    message says what to do.
     """
     printer = options.printer(context, output)
     listening.services()

@@ -58,6 +58,7 @@ class ServerTimeouts(NamedTuple):
     queue_look: float = 1.0  # between two checks for instances with queued records that have answered
     queue_sweep: float = 60.0  # between two attempts to reach one that has not
     queue_turn: float = 5.0  # at most, for a queued record to be accepted before the next one is sent
+    verification: float = 60.0  # at most, between two rounds that ask all agents if another server has taken over
     notices: float = 1.0  # between two checks for notifications that wait
 
 

@@ -20,7 +20,7 @@ from assist_cli.model.timeouts import DEFAULTS, Timeouts
 from assist_cli.operations.actor import local_actor
 from assist_cli.paths import Home, region
 from assist_cli.store import instances
-from assist_cli.store.database import CONTROLLER_EPOCH, REPLACED, RESTORE, Database, Transaction, open_database
+from assist_cli.store.database import CONTROLLER_EPOCH, RESTORE, Database, Transaction, open_database
 
 if TYPE_CHECKING:
     from assist_cli.agents.client import Client
@@ -67,6 +67,7 @@ class Controller:
     boot: str = field(default_factory=boot_id)
     connect: Connect | None = None
     timeouts: Timeouts = DEFAULTS
+    refusals: list[int] = field(default_factory=list, compare=False, repr=False)  # higher epochs, from agents
     _contacts: dict[str, Contact] = field(default_factory=dict, compare=False, repr=False)  # by instance, unwritten
 
     @property
@@ -83,12 +84,6 @@ class Controller:
     def epoch(self) -> int:
         """The number that tells copies of this controller apart: the second of the last take-over, 0 for none."""
         return int(self.database.setting(CONTROLLER_EPOCH) or 0)
-
-    def note_replaced(self) -> None:
-        """Note that an agent serves another server in place of this controller. Raises DatabaseFailure."""
-        if self.database.setting(REPLACED) is None:
-            with self.database.transaction() as transaction:
-                transaction.set(REPLACED, self.now_ms())
 
     @property
     def region(self) -> str:

@@ -39,8 +39,8 @@ LATEST_MS = 250_000_000_000_000  # the year 9892
 MILLISECOND = timedelta(milliseconds=1)
 
 CONTROLLER_EPOCH = "epoch"  # a setting: see ``Controller.epoch``
-REPLACED = "replaced"  # a setting: when an agent said first that another server has taken over from this home
-RESTORED = "restored"  # a setting: when the backup was made that this database comes from, until a server takes over
+REPLACED = "replaced"  # a setting: the epoch of the server that has taken over from this home
+RESTORED = "restored"  # a setting: the time of the backup that was restored, in ms, until a server takes over
 RESTORE = "stop every assist process, and restore assist.db from a backup"
 
 _WRITE_LOCKS: dict[Path, threading.Lock] = {}
@@ -168,9 +168,8 @@ class Database(Reader):
                 self._connection = _connect(self._path, self._busy)
 
     def copy_to(self, copy: sqlite3.Connection) -> None:
-        """Copy all of it as it is at this moment, in one step: who writes meanwhile waits for nothing."""
-        with failures(self._path):
-            self._connection.backup(copy)
+        """Copy the database as it is at this moment, in one step. Nobody waits meanwhile. Raises sqlite3.Error."""
+        self._connection.backup(copy)
 
     def log_changes(self) -> None:
         """Use a write-ahead log from now on, as every database of a home does."""

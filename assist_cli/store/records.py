@@ -197,6 +197,12 @@ def settle(transaction: Transaction, outcomes: Mapping[str, Outcome]) -> dict[st
     return written
 
 
+def existing(reader: Reader, record_ids: Iterable[str]) -> set[str]:
+    """Return those of these ids that a record has."""
+    query = "SELECT id FROM records WHERE id IN (SELECT value FROM json_each(?))"
+    return {row["id"] for row in reader.query(query, [json.dumps(list(record_ids))])}
+
+
 def get(reader: Reader, record_id: str, *, output: bool = False) -> Record | None:
     """Return a record, with its output on request; None when it was removed."""
     columns, joins = (f", {OUTPUT}", OUTPUTS) if output else ("", "")

@@ -186,7 +186,7 @@ def cases() -> Iterator[tuple[str, tuple[str | int, ...], str, list[bytes], bool
                 yield method, path, name, [dumped(each) for each in [*before, lie, *after]], name in ODD
     for path in paths(REFUSAL):
         for name, value in {**ODD, **DOUBTFUL}.items():
-            lie = protocol.failure("ID", -32000, "no", "RecordNotFound")
+            lie = protocol.failure("ID", -32000, "no", "RecordNotFound", epoch=7)
             put(lie["error"], path, value)
             yield "task.get", ("error", *path), name, [dumped(lie)], name in ODD
 

@@ -18,8 +18,10 @@ import pytest
 
 from agentd.wire import protocol
 from assist_cli.agents.client import Chunk, Client, TaskResult
+from assist_cli.errors import ControllerReplaced
 from assist_cli.model.output import Stream
 from assist_cli.model.status import InvocationStatus
+from assist_cli.operations.fleet import health
 from assist_cli.paths import Home
 from tests.agents.test_transports import within_reason
 from tests.support.agent import Client as PlainClient
@@ -69,6 +71,31 @@ def test_our_controller_runs_scripts_on_an_older_agent(older: Place, way: str) -
         assert (result.state, result.exit_code) == (InvocationStatus.FINISHED, 3)
         streams, _ = await follow(client, await run(client, "seq 1 100000"))
         assert streams[Stream.STDOUT] == b"".join(b"%d\n" % number for number in range(1, 100001))
+        client.close()
+
+    within_reason(work())
+
+
+def test_an_older_agent_serves_a_controller_of_any_epoch(older: Place) -> None:
+    async def work() -> None:
+        for epoch in (7, 0):
+            client = await older.connect("unix", epoch=epoch)
+            assert "epochs" not in client.greeting.features
+            assert not (await health.hear(client)).knows_epochs
+            client.close()
+
+    within_reason(work())
+
+
+@pytest.mark.parametrize("way", ["unix", "tls"])
+def test_our_agent_refuses_a_controller_that_was_replaced(started: Place, way: str) -> None:
+    async def work() -> None:
+        client = await started.connect(way, epoch=7)
+        assert (await health.hear(client)).knows_epochs
+        with pytest.raises(ControllerReplaced, match="another server has taken over") as refusal:
+            await started.connect(way, epoch=6)
+        assert refusal.value.epoch == 7
+        (await started.connect(way, epoch=7)).close()
         client.close()
 
     within_reason(work())

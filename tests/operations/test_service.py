@@ -18,6 +18,7 @@ from assist_cli.operations.runs.senders import sender
 from assist_cli.operations.server import lease, service
 from assist_cli.operations.server.service import Systemd
 from assist_cli.paths import Home
+from assist_cli.store.database import REPLACED, RESTORED
 from tests.support.programs import need
 
 pytestmark = pytest.mark.usefixtures("starts_processes")
@@ -140,3 +141,17 @@ def test_doctor_reports_that_no_server_runs(controller: Controller) -> None:
         ok, detail = server()
     assert ok
     assert detail.startswith(f"process {os.getpid()} on ")
+
+
+@pytest.mark.parametrize("name", [RESTORED, REPLACED])
+def test_a_home_that_the_server_would_refuse_gets_no_service(
+    controller: Controller, systemd: StandIn, name: str
+) -> None:
+    with controller.database.transaction() as transaction:
+        transaction.set(name, 5)
+    with pytest.raises(Conflict, match="cannot serve this home") as conflict:
+        service.install(controller, systemd)
+    assert "assist serve" in conflict.value.hint
+    assert not systemd.unit.exists()
+    (server,) = (check for check in examine_controller(controller) if check.name == "server")
+    assert (server.ok, server.detail, server.hint) == (False, conflict.value.message, conflict.value.hint)

@@ -36,7 +36,8 @@ class Refused(Exception):
     def __init__(self, error: Mapping[str, Any]) -> None:
         super().__init__(f"{error['code']} {error.get('data', {}).get('code', '')}: {error['message']}")
         self.number: int = error["code"]
-        self.code: str | None = error.get("data", {}).get("code")
+        self.data: Mapping[str, Any] = error.get("data", {})
+        self.code: str | None = self.data.get("code")
         self.message: str = error["message"]
 
 

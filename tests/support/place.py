@@ -37,13 +37,14 @@ class Place:
             return self.ssh
         return f"unix:{self.agent.home}/agentd.sock" if way == "unix" else f"tls:127.0.0.1:{self.port}"
 
-    async def connect(self, way: str, controller: str = CONTROLLER) -> Client:
+    async def connect(self, way: str, controller: str = CONTROLLER, *, epoch: int = 0) -> Client:
         return await address.connect(
             self.address(way),
             home=self.home,
             controller=controller,
             timeouts=self.timeouts,
             instance=self.instance,
+            epoch=epoch,
         )
 
     def put(self, credentials: pki.Credentials) -> None:

@@ -23,7 +23,8 @@ from agentd.wire import protocol
 class Arrivals:
     """The records that arrived at the stand-ins that share it: record id → invocation and time, each record one time.
 
-    A record of an invocation in ``lasting`` does not end until ``end`` is called.
+    A record of an invocation in ``lasting`` does not end until ``end`` is called. With ``fencing`` the agents know
+    epochs, and keep the highest of each instance; without it they are as old as those that do not.
     """
 
     records: dict[str, tuple[str, float]] = field(default_factory=dict)
@@ -35,6 +36,9 @@ class Arrivals:
     clock: Callable[[], float] = time.time
     ended: dict[str, dict[str, Any]] = field(default_factory=dict)
     watchers: dict[str, list[StandIn]] = field(default_factory=dict)
+    fencing: bool = False
+    epochs: dict[str, int] = field(default_factory=dict)
+    greeted: list[tuple[StandIn, str, int]] = field(default_factory=list)
 
     def take(self, record: str, invocation: str, content: bytes) -> None:
         self.deliveries += 1
@@ -53,6 +57,20 @@ class Arrivals:
         }  # fmt: skip
         for watcher in self.watchers.pop(record, ()):
             watcher.finished(record)
+
+    def refusal(self, stand_in: StandIn, instance: str, epoch: int) -> int | None:
+        """Greet a connection. Return the highest epoch of the instance if that of the connection is lower."""
+        if not self.fencing:
+            return None
+        highest = self.epochs.get(instance, 0)
+        if epoch < highest:
+            return highest
+        self.epochs[instance] = epoch
+        for other, where, older in self.greeted:
+            if where == instance and older < epoch:
+                other.close()
+        self.greeted.append((stand_in, instance, epoch))
+        return None
 
     def of(self, invocation: str) -> list[str]:
         """The records of an invocation in the order of their arrival."""
@@ -79,7 +97,12 @@ class StandIn(asyncio.Protocol):
     def _answer(self, number: int, method: str, params: dict[str, Any]) -> None:
         record = params.get("record", "")
         if method == "agent.hello":
-            self._say(protocol.response(number, self._greeting()))
+            highest = self._arrivals.refusal(self, self._instance, params.get("epoch", 0))
+            if highest is None:
+                self._say(protocol.response(number, self._greeting()))
+            else:
+                code = "ControllerReplaced"
+                self._say(protocol.failure(number, protocol.REFUSED, "another server", code, epoch=highest))
         elif method == "task.run":
             self._arrivals.take(record, params["invocation"], protocol.unpack(params["content"]))
             self._arrivals.environments[record] = params["environment"]
@@ -116,11 +139,16 @@ class StandIn(asyncio.Protocol):
         return str(self._arrivals.ended.get(record, {"state": "Running"})["state"])
 
     def _greeting(self) -> dict[str, Any]:
+        features = ["tasks", "epochs"] if self._arrivals.fencing else ["tasks"]
         return {
             "protocol": list(protocol.VERSION), "agent": "stand-in", "instance": self._instance, "boot": "b",
-            "hostname": self._instance, "os": "Linux", "python": "", "started": 0, "features": ["tasks"],
+            "hostname": self._instance, "os": "Linux", "python": "", "started": 0, "features": features,
             "enrolment": self._arrivals.enrolment,
         }  # fmt: skip
+
+    def close(self) -> None:
+        if self._transport is not None:
+            self._transport.close()
 
     def _say(self, message: dict[str, Any]) -> None:
         if self._transport is not None and not self._transport.is_closing():

@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -20,10 +20,11 @@ from assist_cli.model.schedule import KEEP, Missed, Slot, Timing
 from assist_cli.model.target import Selection
 from assist_cli.model.timeouts import Timeouts
 from assist_cli.operations.controller import Controller
+from assist_cli.operations.fleet.pool import ConnectionPool
 from assist_cli.operations.runs import recording
 from assist_cli.operations.runs.plans import RunRequest
 from assist_cli.operations.runs.senders import sender
-from assist_cli.operations.server import lease, schedules
+from assist_cli.operations.server import lease, restore, schedules, takeover
 from assist_cli.operations.server.clock import Clock
 from assist_cli.operations.server.server import Server
 from assist_cli.paths import Home
@@ -37,18 +38,45 @@ GUARD = 30.0
 class World:
     """``wall`` is the wall clock, ``elapsed`` the seconds that have really passed."""
 
-    def __init__(self, home: Home, ours: Database, theirs: Database, start: datetime, *, size: int = 1) -> None:
-        self.wall = start
-        self.elapsed = 0.0
+    def __init__(
+        self,
+        home: Home,
+        ours: Database,
+        theirs: Database,
+        start: datetime,
+        *,
+        size: int = 1,
+        original: World | None = None,
+    ) -> None:
+        self._time = _Time(start) if original is None else original._time
         self.controller = Controller(home, ours, lambda: self.wall, Actor("ann", 1000, "desk"), lambda: self.elapsed)
         self._servers = replace(self.controller, database=theirs)
+        self.server: Server | None = None
+        if original is not None:
+            self.arrivals, self.sockets = original.arrivals, original.sockets
+            return
         self.arrivals = Arrivals(clock=lambda: self.elapsed)
         self.sockets = {f"i-{each:026}": home.root / f"{each}.sock" for each in range(1, size + 1)}
         with ours.transaction() as transaction:
             for number, (each, path) in enumerate(self.sockets.items(), start=1):
                 found = Instance(id=each, name=f"n{number}", address=f"unix:{path}", created=start)
                 instances.register(transaction, found)
-        self.server: Server | None = None
+
+    @property
+    def wall(self) -> datetime:
+        return self._time.wall
+
+    @wall.setter
+    def wall(self, wall: datetime) -> None:
+        self._time.wall = wall
+
+    @property
+    def elapsed(self) -> float:
+        return self._time.elapsed
+
+    @elapsed.setter
+    def elapsed(self, elapsed: float) -> None:
+        self._time.elapsed = elapsed
 
     def schedule(
         self,
@@ -78,10 +106,15 @@ class World:
             yield
 
     @contextlib.asynccontextmanager
-    async def serving(self, *, killed: bool = False) -> AsyncIterator[Server]:
-        """Run a server during the block; at its end it shuts down, or dies as by SIGKILL."""
+    async def serving(self, *, killed: bool = False, take_over: bool = False) -> AsyncIterator[Server]:
+        """Run a server during the block; at its end it shuts down, or dies as by SIGKILL.
+
+        One that is to ``take_over`` greets the agents first.
+        """
         with sender(self.controller.home) as token:
-            lease.take(self._servers, token)
+            lease.take(self._servers, token, take_over=take_over)
+            if take_over:
+                await self.greet(all_of_them=True)
             self.server = server = Server(self._servers, token, Clock(self.controller.now, lambda: self.elapsed))
             await server.begin()
             try:
@@ -94,14 +127,23 @@ class World:
                     await server.shut_down()
                     lease.release(self._servers, token)
 
-    async def forward(self, seconds: float) -> None:
-        """Advance time, with the server at work if there is one."""
+    async def greet(self, *, all_of_them: bool) -> None:
+        """Greet agents as a server does at its start. Raises Conflict if another server has taken over."""
+        pool = ConnectionPool(self._servers)
+        try:
+            await takeover.greet(self._servers, pool, all_of_them=all_of_them)
+        finally:
+            pool.close()
+
+    async def forward(self, seconds: float, *others: World) -> None:
+        """Advance time, with the server at work if there is one, and with those of other worlds of the same time."""
         end = self.elapsed + seconds
         while True:
             wait = GUARD
-            if self.server is not None:
-                wait = self.server.turn()
-                await self.settle()
+            for world in (self, *others):
+                if world.server is not None:
+                    wait = min(wait, world.server.turn())
+                    await world.settle()
             left = end - self.elapsed
             if left <= 0:
                 return
@@ -144,6 +186,21 @@ class World:
     def _pass(self, seconds: float) -> None:
         self.elapsed += seconds
         self.wall += timedelta(seconds=seconds)
+
+
+@dataclass
+class _Time:
+    wall: datetime
+    elapsed: float = 0.0
+
+
+@contextlib.contextmanager
+def restored(original: World, home: Path, file: Path) -> Iterator[World]:
+    """A world of the same time and the same agents, in a home that is restored from a backup."""
+    restore.restore(Home(home), file)
+    database = Home(home).database
+    with open_database(database) as ours, open_database(database) as theirs:
+        yield World(Home(home), ours, theirs, original.wall, original=original)
 
 
 @contextlib.contextmanager

@@ -109,8 +109,8 @@ async def connect(controller: Controller, target: str, instance: str | None = No
             instance=instance,
             epoch=controller.epoch,
         )
-    except ControllerReplaced:
-        controller.note_replaced()
+    except ControllerReplaced as error:
+        controller.refusals.append(error.epoch)
         raise
 
 

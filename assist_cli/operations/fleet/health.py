@@ -67,6 +67,7 @@ async def hear(client: Client) -> Health:
         clock_offset=None if agent_time is None else agent_time - (begin + end) / 2,
         certificate_ends=client.certificate_ends,
         guard=answer["guard"],
+        knows_epochs="epochs" in greeting.features,
     )
 
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from assist_cli import __version__
 from assist_cli.agents import embedded, route, unix
 from assist_cli.deploy import pki
-from assist_cli.errors import AssistError, ExitStatus, FileFailure
+from assist_cli.errors import AssistError, Conflict, ExitStatus, FileFailure
 from assist_cli.model.check import Check
 from assist_cli.model.instance import LOCAL, Health, Instance
 from assist_cli.model.names import quoted
@@ -27,7 +27,7 @@ from assist_cli.model.schedule import error_of
 from assist_cli.model.target import Selection
 from assist_cli.operations.controller import Controller, utc_now
 from assist_cli.operations.fleet import health, instances
-from assist_cli.operations.server import lease
+from assist_cli.operations.server import lease, takeover
 from assist_cli.paths import Home, try_folder
 from assist_cli.store import checkup, queue, schedules
 from assist_cli.store import instances as store
@@ -110,6 +110,7 @@ def examine_instance(controller: Controller, name: str) -> list[Check]:
         Check(ROUTE, True, f"{instance.address} leads to {found.hostname}"),
         *_certificate_of(instance, found, controller.now()),
         _agent(instance, found),
+        _take_over(instance, found),
         Check("python", True, found.python),
         _guard(instance, found),
         _clock(found),
@@ -282,6 +283,10 @@ def _ask(controller: Controller, instance: Instance) -> Health:
 
 def _server(controller: Controller) -> Check:
     """Check that the server is running, if there are schedules to fire."""
+    try:
+        takeover.check(controller.database)
+    except Conflict as error:
+        return _failed("server", error)
     server = lease.holder(controller)
     waiting = schedules.count_open(controller.database)
     if server is not None:
@@ -318,6 +323,13 @@ def _agent(instance: Instance, found: Health) -> Check:
     same = found.agent == __version__
     hint = f"this Assist is {__version__}: assist instance upgrade {quoted(instance.name)}"
     return Check("agent", same, text, "" if same else hint)
+
+
+def _take_over(instance: Instance, found: Health) -> Check:
+    if found.knows_epochs:
+        return Check("take-over", True, "its agent can refuse other copies of this home")
+    hint = f"assist instance upgrade {quoted(instance.name)}"
+    return Check("take-over", False, "its agent is too old to refuse other copies of this home", hint)
 
 
 def _guard(instance: Instance, found: Health) -> Check:

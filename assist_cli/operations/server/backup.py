@@ -1,7 +1,7 @@
-"""Backups of a home: one file, made while everything runs, from which a home is restored on any machine.
+"""Backups of a home: one file, written while everything runs, from which the home is restored on any machine.
 
-A backup has the database and the files without which its agents would not know the controller any more. Secrets of
-notifications and access keys are among them, so it is as private as the home.
+A backup has the database, and the files without which agents would not know the controller any more. Keys, and the
+environment of the service, are among them, so a backup is as secret as the home.
 """
 
 from __future__ import annotations
@@ -9,138 +9,126 @@ from __future__ import annotations
 import contextlib
 import os
 import platform
+import stat
+import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from assist_cli import codes
-from assist_cli.errors import Conflict, DatabaseFailure, FileFailure
-from assist_cli.model.audit import AuditEntry
-from assist_cli.operations.actor import local_actor
+from assist_cli.errors import Conflict, FileFailure
 from assist_cli.operations.controller import utc_now
-from assist_cli.paths import Home, open_private, sync_folder, write_whole
-from assist_cli.store import audit, checkup
+from assist_cli.paths import Home, open_private, sync_folder
 from assist_cli.store import backup as store
 from assist_cli.store.backup import Origin
-from assist_cli.store.database import Database, open_database
+from assist_cli.store.database import open_database
 
-_AGENT_ID = "agent/instance-id"
-_FILES = ("notify.key", _AGENT_ID)  # and all of pki/
-_LOCK = "pki/lock"
-
-
-@dataclass(frozen=True)
-class Restored:
-    """A home that was restored; ``keeps_local`` tells whether its own agent is still the instance ``local``."""
-
-    origin: Origin
-    keeps_local: bool
+AGENT_ID = "agent/instance-id"
+FILES = ("notify.key", "environment", AGENT_ID)  # and all of pki/
+LOCK = "pki/lock"
+_DRAFT = ".assist-backup-"  # the name of a file that is being written begins so
+_ABANDONED = 3600.0  # seconds since the last write to a draft: its process was killed
 
 
 def write(home: Home, path: Path) -> int:
-    """Write a backup of a home to ``path``, whole or not at all, for this user alone; its size in bytes.
+    """Write a backup of a home to ``path``, for this user only. Return its size in bytes.
 
-    A backup that is there is replaced, and no other file. Raises Conflict, DatabaseFailure, FileFailure, NotPermitted.
+    It replaces an older backup of that name, in one step, and no other file. A link is followed. Raises Conflict,
+    DatabaseFailure, FileFailure, NotPermitted.
     """
     if not home.check() or not home.database.exists():
-        raise FileFailure(f"cannot back up '{home.root}': there is no home yet", hint="assist run -- true makes one")
-    _refuse_foreign(path)
-    draft = path.with_name(f".{path.name}.{os.urandom(8).hex()}")
-    try:
-        os.close(open_private(draft, os.O_EXCL | os.O_RDWR))
-        origin = Origin(str(home.root), platform.node(), _machine(), utc_now())
-        with open_database(home.database, migrate=False) as database:
-            store.write(database, draft, origin, _files(home))
-        descriptor = os.open(draft, os.O_RDONLY)
+        raise FileFailure(f"cannot back up '{home.root}': there is no home yet", hint="assist run -- true creates one")
+    with reported(f"write the backup '{path}'"):
+        target = _settled(path)
+        _refuse_target(home, path, target)
+        _remove_abandoned(target.parent)
+        draft = target.with_name(f"{_DRAFT}{os.urandom(8).hex()}")
         try:
-            os.fsync(descriptor)
+            os.close(open_private(draft, os.O_EXCL | os.O_RDWR))
+            origin = Origin(str(home.root), platform.node(), machine(), utc_now())
+            with open_database(home.database, migrate=False) as database:
+                store.write(database, draft, path, origin, _files(home))
+            _sync(draft)
+            size = draft.stat().st_size
+            draft.replace(target)
+            sync_folder(target.parent)
         finally:
-            os.close(descriptor)
-        size = draft.stat().st_size
-        draft.replace(path)
-        sync_folder(path.parent)
-    except OSError as error:
-        raise FileFailure(f"cannot write the backup '{path}': {error.strerror}") from error
-    finally:
-        for suffix in ("", "-journal"):
-            with contextlib.suppress(OSError):
-                draft.with_name(draft.name + suffix).unlink()
+            for suffix in ("", "-journal"):
+                with contextlib.suppress(OSError):
+                    draft.with_name(draft.name + suffix).unlink()
     return size
 
 
-def restore(home: Home, path: Path) -> Restored:
-    """Make a home of a backup: where there is none, or in an empty folder.
+@contextlib.contextmanager
+def reported(what: str) -> Iterator[None]:
+    """Report an error of the system as a FileFailure."""
+    try:
+        yield
+    except OSError as error:
+        raise FileFailure(f"cannot {what}: {error.strerror}") from error
 
-    Nothing is there after a failure. Raises Conflict for a home that is in use, or a file that is no whole backup,
-    DatabaseFailure, FileFailure, NotPermitted.
-    """
-    root = home.root.resolve()
-    if root.exists() and (not root.is_dir() or any(root.iterdir())):
+
+def _settled(path: Path) -> Path:
+    """Return the path that a link leads to. Raises OSError."""
+    try:
+        return path.resolve()
+    except RuntimeError as error:  # before Python 3.13
+        raise OSError(0, "too many links") from error
+
+
+def _refuse_target(home: Home, path: Path, target: Path) -> None:
+    """Raise Conflict for a file that must stay, FileFailure for what is not a file. Raises OSError."""
+    if target.is_relative_to(home.root.resolve()):
         raise Conflict(
-            f"cannot restore into '{home.root}': something is there",
-            hint="set ASSIST_HOME to a folder that is empty or absent, or move that one away",
+            f"cannot write the backup '{path}': it is in the home itself",
+            hint="give a file outside of it, best on another disk",
             code=codes.INCORRECT_STATE,
         )
-    draft = Home(root.with_name(f".{root.name}.{os.urandom(8).hex()}"))
-    draft.prepare()
     try:
-        _copy(path, draft.database)
-        with _opened(path, draft.database) as database:
-            origin = store.origin(database)
-            keeps_local = _put_files(database, draft, origin)
-            with database.transaction() as transaction:
-                store.settle(transaction)
-                detail = f"a backup of {origin.created:%Y-%m-%dT%H:%M:%SZ} from {origin.host}"
-                audit.append(transaction, AuditEntry(utc_now(), local_actor(), "home.restore", str(root), detail))
-            database.log_changes()
-        draft.root.rename(root)
-        sync_folder(root.parent)
-    except OSError as error:
-        raise FileFailure(f"cannot restore '{home.root}': {error.strerror}") from error
-    finally:
-        _remove(draft.root)
-    return Restored(origin, keeps_local)
-
-
-def _refuse_foreign(path: Path) -> None:
-    """Raise Conflict for a file that is there and no backup, FileFailure for a folder or what cannot be read."""
-    try:
-        if path.stat().st_size == 0:
-            return
-        with path.open("rb") as file:
-            is_database = file.read(16) == b"SQLite format 3\0"
-        if is_database:
-            with open_database(path, migrate=False) as database:
-                if store.is_backup(database):
-                    return
+        status = target.stat()
     except FileNotFoundError:
         return
-    except OSError as error:
-        raise FileFailure(f"cannot write the backup '{path}': {error.strerror}") from error
-    except DatabaseFailure:
-        pass
-    raise Conflict(
-        f"cannot write the backup '{path}': it is another file, and no backup",
-        hint="give another name",
-        code=codes.INCORRECT_STATE,
-    )
+    if not stat.S_ISREG(status.st_mode):
+        kind = "a folder" if stat.S_ISDIR(status.st_mode) else "not a file"
+        raise FileFailure(f"cannot write the backup '{path}': it is {kind}", hint="give the name of a file")
+    if status.st_size and not store.is_backup_file(target):
+        raise Conflict(
+            f"cannot write the backup '{path}': there is another file of that name, which is not a backup",
+            hint="give another name",
+            code=codes.INCORRECT_STATE,
+        )
+
+
+def _remove_abandoned(folder: Path) -> None:
+    """Remove the drafts of backups whose processes were killed."""
+    with contextlib.suppress(OSError):
+        for each in folder.iterdir():
+            if each.name.startswith(_DRAFT) and time.time() - each.stat().st_mtime > _ABANDONED:
+                each.unlink()
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _files(home: Home) -> dict[str, bytes]:
-    """Return the files that belong to a backup, by their names in the home. Raises FileFailure."""
-    names = [*_FILES, *(f"pki/{each.name}" for each in sorted(home.pki.glob("*")))]
+    """Return the files that belong to a backup, by their names in the home. Raises OSError, FileFailure."""
+    names = [*FILES, *(f"pki/{each.name}" for each in sorted(home.pki.glob("*")))]
     found = {}
     with _certificates_at_rest(home):
         for name in names:
             path = home.root / name
-            if name != _LOCK and path.is_file():
+            if name != LOCK and path.is_file():
                 found[name] = path.read_bytes()
     return found
 
 
 @contextlib.contextmanager
 def _certificates_at_rest(home: Home) -> Iterator[None]:
-    """Lock the certificates meanwhile, as a key and its certificate belong together."""
+    """Keep others from renewing certificates: a key and its certificate belong together."""
     if not home.pki.exists():
         yield
         return
@@ -150,75 +138,9 @@ def _certificates_at_rest(home: Home) -> Iterator[None]:
         yield
 
 
-def _copy(path: Path, target: Path) -> None:
-    """Copy a backup to a private file. Raises FileFailure."""
-    import shutil
-
-    try:
-        with path.open("rb") as source, os.fdopen(open_private(target, os.O_EXCL | os.O_WRONLY), "wb") as copy:
-            shutil.copyfileobj(source, copy, 1024 * 1024)
-    except OSError as error:
-        hint = "give a file that assist backup made"
-        raise FileFailure(f"cannot read the backup '{path}': {error.strerror}", hint=hint) from error
-
-
-@contextlib.contextmanager
-def _opened(path: Path, copy: Path) -> Iterator[Database]:
-    """Open the copy of a backup, migrated to the schema of this version. Raises Conflict."""
-
-    def refused(why: str) -> Conflict:
-        return Conflict(
-            f"cannot restore '{path}': {why}", hint="give a file that assist backup made", code=codes.INCORRECT_STATE
-        )
-
-    try:
-        with open_database(copy, migrate=False) as database:
-            if not store.is_backup(database):
-                raise refused("it is not a backup of Assist")
-            if faults := checkup.faults(database):
-                raise refused(f"it is damaged: {faults[0]}")
-        with open_database(copy) as database:
-            yield database
-    except DatabaseFailure as error:
-        raise refused(error.message.partition(": ")[2] or error.message) from error
-
-
-def _put_files(database: Database, home: Home, origin: Origin) -> bool:
-    """Write the other files of a backup; whether the agent of this machine keeps its identity."""
-    keeps_local = False
-    for name, content in store.files(database):
-        parts = name.split("/")
-        is_known = name in _FILES or (len(parts) == 2 and parts[0] == "pki" and parts[1] not in ("", ".", ".."))
-        if not is_known:
-            continue  # of a newer Assist
-        if name == _AGENT_ID:
-            if not _is_same_machine(origin, content):
-                continue
-            keeps_local = True
-        path = home.root / name
-        home.folder(path.parent)
-        write_whole(path, content)
-    return keeps_local
-
-
-def _is_same_machine(origin: Origin, agent_id: bytes) -> bool:
-    """Return True where the home of a backup stood on this machine, and is gone: its agent has no successor yet."""
-    if not origin.machine or origin.machine != _machine():
-        return False
-    try:
-        return (Path(origin.home) / _AGENT_ID).read_bytes() != agent_id
-    except OSError:
-        return True
-
-
-def _machine() -> str:
+def machine() -> str:
+    """Return the id of this machine; empty if it has none."""
     try:
         return Path("/etc/machine-id").read_text("ascii").strip()
     except (OSError, UnicodeDecodeError):
         return ""
-
-
-def _remove(folder: Path) -> None:
-    import shutil
-
-    shutil.rmtree(folder, ignore_errors=True)

@@ -222,7 +222,9 @@ class _Turn:
             self._miss(self._turn.missed)
         if self._turn.fires is None:
             return []
-        made = [self._due(each, self._turn.fires) for each in self._instances if not each.is_busy]
+        free = [each for each in self._instances if not each.is_busy]
+        ids = self._record_ids(free, self._turn.fires)
+        made = [self._due(each, ids[each.instance_id], self._turn.fires) for each in free]
         records.add(self._transaction, self._invocation.id, map(_as_written, made))
         slots.add(
             self._transaction,
@@ -243,26 +245,36 @@ class _Turn:
         log.debug("%s: due at %s, on %d instances", self._invocation.id, LocalTime(self._turn.fires), len(made))
         return made
 
-    def _due(self, instance: ScheduledInstance, due: datetime) -> DueRecord:
+    def _due(self, instance: ScheduledInstance, record_id: str, due: datetime) -> DueRecord:
         when = due + rules.offset(instance.instance_id, self._schedule.jitter)
         noted = self._controller.moment()._replace(wall=self._now) if when <= self._now else None
-        record = self._record(instance, due, max(when, self._now))
+        record = self._record(instance, record_id, max(when, self._now))
         found = InvocationInstance(
             instance.instance_id, instance.instance_name, InvocationStatus.RUNNING, instance.repeats + 1, record
         )
         return DueRecord(self._invocation, found, when, self._schedule.secrets, noted)
 
-    def _record(self, instance: ScheduledInstance, due: datetime, when: datetime) -> Record:
-        """Return the record of a due time, which is to be sent at ``when``.
+    def _record_ids(self, instances: Iterable[ScheduledInstance], due: datetime) -> dict[str, str]:
+        """Return the ids of the records of a due time, by instance.
 
-        Its id follows from the due time, so a copy of this home that fires the same one meets the journal of the agent
-        (docs/rules.md section 6). A due time that comes again, as the clock was set back, is another firing.
+        An id follows from the due time, so a copy of this home that fires the same due time meets the journal of the
+        agent (docs/rules.md section 8). After the clock was set back a due time may come a second time. That is
+        another firing, and its id is random.
         """
         last = self._schedule.last
-        if last is not None and due <= last:
-            record_id = new_id(Kind.RECORD, self._controller.now_ms())
-        else:
-            record_id = derived(Kind.RECORD, to_ms(due), self._invocation.id, instance.instance_id)
+        is_past = last is not None and due <= last
+        ids = {
+            each.instance_id: derived(Kind.RECORD, to_ms(due), self._invocation.id, each.instance_id)
+            for each in instances
+        }
+        taken = records.existing(self._transaction, ids.values())
+        return {
+            instance_id: new_id(Kind.RECORD, self._controller.now_ms()) if is_past or record_id in taken else record_id
+            for instance_id, record_id in ids.items()
+        }
+
+    def _record(self, instance: ScheduledInstance, record_id: str, when: datetime) -> Record:
+        """Return a record that is to be sent at ``when``."""
         return Record(
             id=record_id,
             instance_id=instance.instance_id,
@@ -297,7 +309,8 @@ class _Turn:
             slots.add_missed(self._transaction, self._invocation.id, ids, first, until)
             return
         # A one-time run: its records end here, with the reason.
-        made = [self._record(each, first, self._now) for each in self._instances]
+        record_ids = self._record_ids(self._instances, first)
+        made = [self._record(each, record_ids[each.instance_id], self._now) for each in self._instances]
         why = f"the server was down at {LocalTime(first)}, when it was due; it will not run"
         missed = Facts(Sender.MINE, start=Never(never_arrived(self._now, why)))
         records.add(self._transaction, self._invocation.id, made)

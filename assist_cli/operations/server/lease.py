@@ -31,9 +31,8 @@ def holder(controller: Controller) -> Lease | None:
 def take(controller: Controller, token: str, *, take_over: bool = False) -> None:
     """Take the lease, for the sender with this token. Raises Conflict while another server runs.
 
-    With ``take_over`` this home takes the place of every other copy of it, whatever these are doing: the epoch is
-    raised, which agents go by, and a server that serves this home ends. Without it, Conflict is also raised for a home
-    that was restored, or that another one has taken over from.
+    With ``take_over`` this home replaces every other copy of it: its epoch is raised, and another server of this home
+    ends. Without it, Conflict is also raised for a home that was restored, or from which another server has taken over.
     """
     with controller.database.transaction() as transaction:
         if take_over:
@@ -75,8 +74,8 @@ def release(controller: Controller, token: str) -> None:
 
 def lost() -> Conflict:
     return Conflict(
-        "cannot continue as the server: another one has taken over the lease",
-        hint="this one did not extend its lease for half a minute, or its home was copied",
+        "cannot continue as the server: another one has taken over this home",
+        hint="it was started with --take-over, or this one did not renew its lease for half a minute",
         code=codes.SERVER_RUNNING,
     )
 

@@ -121,10 +121,9 @@ class Server:
                     cleaner.keep_clean(self._controller),
                     wishes.keep_delivering(self._controller),
                     self.queue.keep_delivering(),
+                    self._watch_epochs(),
                 )
             ]
-            if self._takes_over:
-                duties.append(asyncio.create_task(takeover.announce(self._controller, self._pool)))
             try:
                 while not self._stopped.is_set():
                     await self._pause(min(self.turn(), self._timeouts.tick))
@@ -140,6 +139,9 @@ class Server:
     async def once(self) -> None:
         """Fire and deliver what is due now, and fetch the outcomes of records that have ended meanwhile."""
         try:
+            with contextlib.suppress(asyncio.TimeoutError):
+                greeting = takeover.greet(self._controller, self._pool, all_of_them=self._takes_over)
+                await asyncio.wait_for(greeting, None if self._takes_over else self._timeouts.first_scan)
             await self.begin()
             self.turn()
             while not self._stopped.is_set() and self._is_due():
@@ -209,6 +211,7 @@ class Server:
         changes, _ = self._controller.database.changes()
         if changes != self._changes:
             self._changes = changes
+            lease.check(self._controller.database, self._token)
             self._revision, changed = schedules.changed(self._controller.database, self._revision)
             for invocation_id, due in changed.items():
                 self._agenda.put(invocation_id, due)
@@ -265,6 +268,13 @@ class Server:
         _, found = schedules.changed(self._controller.database, 0)
         for invocation_id, due in found.items():
             self._agenda.put(invocation_id, due)
+
+    async def _watch_epochs(self) -> None:
+        try:
+            await takeover.keep_watch(self._controller, self._pool, takes_over=self._takes_over)
+        except Conflict as error:
+            self.failure = error
+            self.stop()
 
     async def _keep_lease(self) -> None:
         while True:

@@ -16,7 +16,7 @@ from assist_cli import codes
 from assist_cli.deploy import service
 from assist_cli.errors import Conflict, FileFailure, InstallFailed, InvalidParameter
 from assist_cli.operations.controller import Controller
-from assist_cli.operations.server import lease
+from assist_cli.operations.server import lease, takeover
 from assist_cli.paths import make_folder, user_home, write_whole
 
 UNIT = "assist.service"
@@ -78,9 +78,10 @@ def install(controller: Controller, systemd: Systemd, words: Sequence[str] = ())
 
     ``words`` are the options of ``assist serve``.
 
-    Raises Conflict (no systemd here; the unit belongs to another home), InvalidParameter, NotPermitted, FileFailure and
-    InstallFailed.
+    Raises Conflict (no systemd here; the unit belongs to another home; the server would refuse this home),
+    InvalidParameter, NotPermitted, FileFailure and InstallFailed.
     """
+    takeover.check(controller.database)
     _refuse_without(controller, systemd, words)
     home = controller.home.root
     if not str(home).isprintable():
