@@ -1,4 +1,4 @@
-"""The guard: the watchdog of an agent, in a process of its own.
+"""The guard: it measures and restarts an agent, from a process of its own.
 
 It starts the agent, measures it and pings it over its socket. It restarts the agent when it has died, does not answer,
 or has been over its limits for some time. Tasks run in their shims, so a restart does not affect them. The guard shares

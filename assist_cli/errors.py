@@ -120,7 +120,7 @@ class AgentError(AssistError):
 
 
 class ClientNotRunning(AgentError):
-    """No agent listens at the address, or the embedded agent cannot be started. No byte was sent."""
+    """No agent listens at the address, or the agent of this machine cannot be started. No byte was sent."""
 
     code = codes.CLIENT_NOT_RUNNING
 

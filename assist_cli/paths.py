@@ -4,7 +4,7 @@
 
     ASSIST_HOME/            0700
       assist.db             the history and all other data, 0600
-      agent/                the embedded agent: its socket, spool and instance id
+      agent/                the agent of this machine: its socket, spool and instance id
       logs/                 agentd.log, logs of background processes, and a report for each bug
       nonces.db             nonces of recent API calls
       senders/              one locked file for each process that is sending (see operations.runs.senders)

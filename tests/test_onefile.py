@@ -102,7 +102,7 @@ def test_the_same_content_gives_the_same_bytes() -> None:
 @pytest.mark.soak
 @pytest.mark.timeout(900)
 def test_the_real_one_runs_without_an_installation(isolation: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A script on the embedded agent, which starts from the archive too, and one key, by compiled modules."""
+    """A script on the agent of this machine, which starts from the archive too, and one key, by compiled modules."""
     monkeypatch.delenv("PYTHONWARNINGS")  # pip has some
     user, target = isolation / "user", isolation / "assist"
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]

@@ -1,4 +1,4 @@
-"""The embedded agent of this machine, in ASSIST_HOME/agent. It needs no installation and is started on demand.
+"""The agent of this machine, in ASSIST_HOME/agent. It needs no installation and is started on demand.
 
 It is a background process of the user. It outlives the program that started it, and ends when it has been idle for some
 time. ``connect`` first tries to connect. Only if no agent listens, it starts one, under a lock: so two programs share
@@ -45,7 +45,7 @@ def instance_id(home: Home) -> str | None:
 
 
 async def connect(home: Home, timeouts: AgentTimeouts) -> Client:
-    """Connect to the embedded agent, and start it if it does not run. It is not greeted yet.
+    """Connect to the agent of this machine, and start it if it does not run. It is not greeted yet.
 
     Raises ClientNotRunning, with the last line of its log, if it cannot be started.
     """

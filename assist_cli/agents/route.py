@@ -1,6 +1,6 @@
 """The forms of the address of an agent, and their parts.
 
-``local`` is the embedded agent of this machine; ``unix:PATH`` the agent behind a unix socket; ``tls:HOST[:PORT]`` an
+``local`` is the agent of this machine; ``unix:PATH`` the agent behind a unix socket; ``tls:HOST[:PORT]`` an
 agent that listens for mutual TLS; ``ssh:[USER@]HOST[:PORT][?sudo]`` an agent reached over SSH (see ``destination``). An
 IPv6 address is in brackets: ``tls:[2001:db8::5]:7433``.
 """
@@ -27,7 +27,7 @@ _PLACE = re.compile(
 
 @dataclass(frozen=True)
 class Local:
-    """The embedded agent of this machine."""
+    """The agent of this machine."""
 
     def __str__(self) -> str:
         return "local"

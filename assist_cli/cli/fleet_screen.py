@@ -53,18 +53,17 @@ def _head(overview: Overview) -> Line:
     heard = [overview.health[each.id] for each in overview.instances if each.id in overview.health]
     up = sum(health.is_online for health in heard)
     down = sum(not health.is_online and health is not RESTING for health in heard)
-    tasks = sum(health.running for health in heard)
+    running = sum(health.running for health in heard)
     cells = [
         Cell("assist top", Style.STRONG),
         Cell(overview.now.astimezone().strftime("  %H:%M:%S  ")),
-        Cell(f"{count(len(overview.instances), 'instance')}: "),
-        Cell(f"{up} up", Style.GOOD if up else Style.QUIET),
-        Cell(f", {down} down", Style.BAD if down else Style.QUIET),
+        Cell(f"{up} of {len(overview.instances)} online", Style.GOOD if up else Style.QUIET),
+        Cell(f", {down} offline", Style.BAD if down else Style.QUIET),
     ]
     waiting = len(overview.instances) - len(heard)
     if waiting:
         cells.append(Cell(f", {waiting} not checked yet", Style.QUIET))
-    return [*cells, Cell(f"; {count(tasks, 'task')}")]
+    return [*cells, Cell(f"; {count(running, 'record')}")]
 
 
 def _instances(overview: Overview, columns: int, room: int) -> list[Line]:
@@ -83,7 +82,7 @@ def _instances(overview: Overview, columns: int, room: int) -> list[Line]:
     )
     others.sort(key=lambda each: _urgency(overview.health.get(each.id)))
     rows: list[Line] = [
-        _title(f"{pad(NAME_TITLE, names)}{GAP}{pad('STATE', 8)}{GAP}{pad('TASKS', LOAD_COLUMNS + 6)}{GAP}UP FOR")
+        _title(f"{pad(NAME_TITLE, names)}{GAP}{pad('STATE', 8)}{GAP}{pad('RECORDS', LOAD_COLUMNS + 6)}{GAP}UP FOR")
     ]
     for several in down.values():
         rows += [_down(several, overview)]
@@ -121,7 +120,7 @@ def _instance(instance: Instance, health: Health | None, names: int) -> Line:
         return [name, Cell("resting", Style.QUIET)]
     return [
         name,
-        Cell(pad("up", 8) + GAP, Style.GOOD),
+        Cell(pad("online", 8) + GAP, Style.GOOD),
         Cell(pad(str(health.running), 5, right=True) + " ", Style.STRONG if health.running else Style.QUIET),
         Cell(pad("▪" * min(health.running, LOAD_COLUMNS), LOAD_COLUMNS) + GAP, Style.BUSY),
         Cell(span(health.uptime), Style.QUIET),

@@ -18,7 +18,7 @@ TOPICS = {
     "exit-status": """\
 Exit statuses of all commands. run, invoke, rerun, send and invocation wait
 share them. If exactly one instance ran the script and the script finished,
-they exit with the status of the script instead.
+they exit with its exit code instead.
 
     0  success: every script finished with exit code 0
     1  failure: something that was run or sent did not succeed

@@ -127,7 +127,7 @@ def status(
 ) -> None:
     """Query the status of instances from their agents.
 
-    Exit status: 0 if all have answered, 69 if none has, else 1.
+    Exit status: 0 if all are online, 69 if all are offline, else 1.
     """
     from assist_cli.operations.fleet import health  # imports asyncio, which other verbs do not need
 
@@ -227,7 +227,7 @@ def _print_states(printer: Printer, found: list[health.InstanceHealth], now: dat
         Column("AGENT", drop=5),
         Column("GUARD", drop=3),
         Column("RUNNING", right=True, drop=6),
-        Column("RUNS", right=True, drop=1),
+        Column("RECORDS", right=True, drop=1),
         Column("LAST RUN", drop=2),
         Column("LAST SEEN", drop=4),
     ]

@@ -70,7 +70,7 @@ def list_(
     since: options.Since = None,
     periodic: Annotated[bool, typer.Option("--periodic", help="Only periodic ones.")] = False,
     unsuccessful: Annotated[
-        bool, typer.Option("--unsuccessful", help="Only unsuccessful ones, which assist rerun takes.")
+        bool, typer.Option("--unsuccessful", help="Only unsuccessful ones: assist rerun takes these.")
     ] = False,
     number: options.Number = None,
     output: options.Output = Format.TABLE,

@@ -35,7 +35,7 @@ _FREQUENCY = re.compile(r"cannot use the frequency '.*?': ", re.DOTALL)
 
 @dataclass(frozen=True)
 class ScheduleOptions(Group):
-    """Options of periodic invocations, and of single ones at a later time."""
+    """Options of periodic invocations, and of one-time runs at a later time."""
 
     heading = WHEN
     together = (("at", "in_", "Run one time, at '2026-12-01 02:00' or in 10m."),)
@@ -61,7 +61,7 @@ class ScheduleOptions(Group):
     jitter: Annotated[
         float | None,
         typer.Option(
-            "--jitter", metavar="TIME", parser=options.duration, help="Delay each instance by a fixed part of TIME."
+            "--jitter", metavar="TIME", parser=options.duration, help="Spread the instances of each run over TIME."
         ),
     ] = None
     missed: Annotated[
@@ -170,7 +170,7 @@ class WaveOptions(Group):
 
     canary: Annotated[
         int | None,
-        typer.Option("--canary", metavar="N", min=1, help="Start N instances first, the others after their end."),
+        typer.Option("--canary", metavar="N", min=1, help="Start N instances first; start the rest when they end."),
     ] = None
     batch: Annotated[
         str | None, typer.Option("--batch", metavar="N|N%", help="Start N instances, or N%, together (default: all).")

@@ -27,7 +27,7 @@ def rerun(
     context: typer.Context,
     *,
     id: Annotated[str, typer.Argument(metavar="INVOCATION", help="An id, the beginning of one, or - for the newest.")],
-    failed: Annotated[bool, typer.Option("--failed", help="Run where the exit code was not 0 (default).")] = False,
+    failed: Annotated[bool, typer.Option("--failed", help="Run on its unsuccessful instances (default).")] = False,
     everywhere: Annotated[
         bool, typer.Option("--all", help="Run on all of its instances.", rich_help_panel=WHERE)
     ] = False,

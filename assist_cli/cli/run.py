@@ -34,7 +34,7 @@ def run(
     context: typer.Context,
     *,
     words: Annotated[
-        list[str] | None, typer.Argument(metavar="[-- WORD...]", help="A program and its arguments, run as they are.")
+        list[str] | None, typer.Argument(metavar="[-- WORD...]", help="A program and its arguments, each quoted.")
     ] = None,
     script: scripts.ScriptOptions,
     target: targets.TargetOptions,

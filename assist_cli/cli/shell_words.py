@@ -1,6 +1,6 @@
 """A hint for words after ``--`` that were meant for a shell, as with ssh and clush: ``assist run -- 'ls | wc -l'``.
 
-Words run as they are, so a shell looks for a program named "ls | wc -l". The hint is given only when a failure says
+Each word is quoted, so a shell looks for a program named "ls | wc -l". The hint is given only when a failure says
 that it found none, or names an operator as if it were a file.
 """
 
@@ -29,7 +29,7 @@ def hint(words: Sequence[str], failures: Callable[[], Iterable[Failure]]) -> str
     operators = [word for word in words[1:] if _OPERATOR.fullmatch(word) or _LIST.search(word)]
     for_a_shell = bool(operators) and words[0] in _WITHOUT_EFFECT
     if for_a_shell or any(_is_about(words, operators, code, stderr) for code, stderr in failures()):
-        return f"words after -- run as they are, without a shell; with one: -c {shlex.quote(_script(words))}"
+        return f"words after -- are quoted, so | * $ have no effect; for a script: -c {shlex.quote(_script(words))}"
     return ""
 
 

@@ -50,7 +50,7 @@ WantedBy={target}
 def server_unit(words: Sequence[str], home: str, environment: str, *, root: bool) -> str:
     """Return the unit that runs the server of ``home`` with this command; the file ``environment`` may be missing.
 
-    The embedded agent, which a server may start, keeps running with its scripts when the unit is stopped.
+    The agent of this machine, which a server may start, keeps running with its scripts when the unit is stopped.
     """
     return _SERVER.format(
         scope="--system" if root else "--user",

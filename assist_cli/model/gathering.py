@@ -10,6 +10,7 @@ from assist_cli.model.invocation import InvocationInstance, Outcome, Record
 from assist_cli.model.output import Output, Stream
 from assist_cli.model.status import NOT_STARTED, InvocationStatus, is_success
 
+SUCCEEDED = "succeeded"
 STILL_RUNNING = "still running"
 
 
@@ -155,9 +156,9 @@ def tally(outcomes: Iterable[Outcome | Record | None]) -> dict[str, int]:
 
 
 def in_words(ended: Outcome | Record | GroupKey) -> str:
-    """Return ``Finished``, ``exit 3``, ``Failed (ExecutionTimeout)``, ``Stopped`` or ``not started``."""
+    """Return ``succeeded``, ``exit 3``, ``Failed (ExecutionTimeout)``, ``Stopped`` or ``not started``."""
     if ended.status is InvocationStatus.FINISHED:
-        return f"exit {ended.exit_code}" if ended.exit_code else ended.status.value
+        return f"exit {ended.exit_code}" if ended.exit_code else SUCCEEDED
     if ended.is_unstarted:
         return NOT_STARTED
     failed = ended.status is InvocationStatus.FAILED and ended.error_code

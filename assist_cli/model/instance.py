@@ -53,7 +53,7 @@ class Health:
 
     ``error_code`` and ``error`` are empty when the agent answered; else all other fields are unknown. ``uptime`` is in
     seconds. ``clock_offset`` is how many seconds the agent's clock is ahead of ours. ``guard`` is the report of the
-    agent's watchdog, None without one. ``knows_epochs``: the agent refuses a controller that was replaced.
+    agent's guard, None without one. ``knows_epochs``: the agent refuses a controller that was replaced.
     """
 
     agent: str = ""

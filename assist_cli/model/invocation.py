@@ -20,7 +20,7 @@ from assist_cli.model.transfer import Transfer
 
 
 class RepeatMode(str, Enum):
-    """The repeat mode: a one-off invocation, or a periodic one that runs until a person stops it."""
+    """The repeat mode: a single execution, or a periodic one that runs until a person stops it."""
 
     ONCE = "Once"
     PERIOD = "Period"

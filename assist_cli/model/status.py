@@ -108,7 +108,7 @@ def invoke_status(statuses: Iterable[InvocationStatus]) -> InvokeStatus:
 def instance_status(before: InvocationStatus, newest: InvocationStatus | None, *, periodic: bool) -> InvocationStatus:
     """Return the status of an invocation on an instance, from the one ``before`` and that of its ``newest`` record.
 
-    A one-off invocation has the status of its record. A periodic one is Running, whatever its records do, until a
+    A single execution has the status of its record. A periodic one is Running, whatever its records do, until a
     person stops it. Then it is Stopping while a record is open, and Stopped after that. Before the first record (None)
     both are Running or Stopped. A status that is already right stays.
     """

@@ -13,7 +13,7 @@ from assist_cli.model.status import InvocationStatus
 
 
 class InstanceCounts(NamedTuple):
-    """The instances of a one-off invocation by outcome; each counts in exactly one number.
+    """The instances of a single execution by outcome; each counts in exactly one number.
 
     ``failed`` are Failed, ``nonzero`` ended with an exit code other than 0, ``stopped`` were stopped while they ran.
     ``unstarted`` were Stopped before they started, by a person; ``halted`` too, because too many others did not
@@ -36,7 +36,7 @@ class InstanceCounts(NamedTuple):
 
 
 def instance_counts(places: Iterable[InvocationInstance]) -> InstanceCounts:
-    """Count the instances of a one-off invocation."""
+    """Count the instances of a single execution."""
     numbers = Counter(_kind(place) for place in places)
     return InstanceCounts(**numbers)
 

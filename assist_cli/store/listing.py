@@ -82,7 +82,7 @@ def _summary(row: sqlite3.Row, groups: Sequence[sqlite3.Row], kinds: sqlite3.Row
 
 
 def _kinds(reader: Reader, invocation_ids: Sequence[str]) -> dict[str, sqlite3.Row]:
-    """Return the counts of one-off invocations, as in ``InstanceCounts``, and when the first record was sent.
+    """Return the counts of single executions, as in ``InstanceCounts``, and when the first record was sent.
 
     An invocation without a record, which was to run later, is missing.
     """

@@ -41,7 +41,7 @@ def newest_wish(reader: Reader) -> Wish | None:
 def note_ends(transaction: Transaction, record_ids: Collection[str], now: datetime) -> None:
     """Write the notifications that are due because these records have ended.
 
-    A one-off invocation ends as a whole. A periodic one ends at each firing, with the last record of that.
+    A single execution ends as a whole. A periodic one ends at each firing, with the last record of that.
     """
     rows = transaction.query(
         """

@@ -110,7 +110,8 @@ def test_wait_for_an_ended_invocation_shows_its_duration(assist: Application, fl
     with open_controller(Home(home)) as controller:
         invocation = controller.database.query("SELECT finished_at - created_at AS length FROM invocations")[0]
     again = assist("invocation", "wait", "-")
-    assert again.stderr.decode() == f"2 instances in {took(timedelta(milliseconds=invocation['length']))}: 2 Finished\n"
+    length = took(timedelta(milliseconds=invocation["length"]))
+    assert again.stderr.decode() == f"2 instances in {length}: 2 succeeded\n"
 
 
 def test_an_unreachable_instance_is_reported_and_delays_nobody(assist: Application, fleet: Fleet) -> None:
@@ -226,7 +227,7 @@ def test_a_terminal_shows_lines_groups_sums_and_late_instances(
     for name in NAMES[1:]:
         assert f"{name}: a\\x1b[31mb\n" in terminal.text
     assert "--- n[2-6] (5) ---\na\\x1b[31mb\n" in terminal.text
-    assert terminal.text.rstrip().endswith("5 Finished")
+    assert terminal.text.rstrip().endswith("5 succeeded")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])

@@ -192,7 +192,7 @@ def test_a_halted_rollout_shows_started_and_skipped_instances(assist: Applicatio
     waited = assist("invocation", "wait", halted)
     assert waited.returncode == 1
     assert "web[004-006]: it was not started: 2 of 6" in waited.stderr.decode()
-    sums = ": 1 Finished, 3 not started, 1 exit 3 on web002, 1 Failed (ClientNotOnline) on web003"
+    sums = ": 1 succeeded, 3 not started, 1 exit 3 on web002, 1 Failed (ClientNotOnline) on web003"
     assert waited.stderr.decode().splitlines()[-1].endswith(sums)
     watched = assist("invocation", "watch", halted)
     assert "web[004-006]: it was not started: 2 of 6" in watched.stdout.decode()
@@ -284,7 +284,7 @@ def test_diff_for_programs_and_for_people(assist: Application, controller: Contr
     done = assist("invocation", "diff", old.id, "-")
     assert done.returncode == 1
     assert done.stdout.decode().splitlines() == [
-        "=== web[001-002] (2): Finished → exit 2 ===",
+        "=== web[001-002] (2): succeeded → exit 2 ===",
         "--- stdout before",
         "+++ stdout after",
         "@@ -1 +1 @@",

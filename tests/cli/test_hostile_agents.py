@@ -146,8 +146,8 @@ def test_the_last_answer_counts(fleet: Fleet) -> None:
         done = fleet.called("run", "-i", "evil,good", "--", "true")
         told = done.stderr.decode().splitlines()
         assert done.returncode == 0
-        assert told[-1].endswith(": 2 Finished")
-        assert told[-2] == "evil: corrected to Finished"
+        assert told[-1].endswith(": 2 succeeded")
+        assert told[-2] == "evil: corrected to succeeded"
         assert told[-3].startswith("evil: Failed (ClientNotResponse): ")
         assert len(told) == 3, told
 

@@ -61,7 +61,7 @@ def test_what_waits_runs_once_when_its_instance_is_back(
     lines = done.stderr.decode().splitlines()
     assert lines[0].startswith("n1: queued until ")
     assert lines[1].startswith("2 instances in ")
-    assert lines[1].endswith(": 1 Finished, 1 queued")
+    assert lines[1].endswith(": 1 succeeded, 1 queued")
     first = document(assist, "invocation", "show", "-")["InvokeId"]
     detached = installed("run", "--all", "--queue", "1h", "--detach", "-c", script).stdout.decode().strip()
     source = isolation / "app.conf"

@@ -62,7 +62,7 @@ def test_equal_outcomes_are_grouped_and_the_odd_one_is_last(
     assert done.stdout.decode() == (
         f"--- n[2-6] (5) ---\n{path}, 12 bytes\n--- n1: Failed (ClientNotRunning) ---\n{unreached}\n"
     )
-    assert done.stderr.decode().splitlines()[-1].endswith(": 5 Finished, 1 Failed (ClientNotRunning) on n1")
+    assert done.stderr.decode().splitlines()[-1].endswith(": 5 succeeded, 1 Failed (ClientNotRunning) on n1")
     shown = assist("file", "show", "-").stdout.decode()
     assert "    5  Finished  -                 n[2-6]\n" in shown
     assert "    1  Failed    ClientNotRunning  n1\n" in shown

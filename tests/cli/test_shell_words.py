@@ -91,7 +91,7 @@ def test_a_run_says_it(assist: Application) -> None:
     done = assist("run", "--", "ls | wc -l")
     assert done.returncode == 127
     hinted = done.stderr.decode().splitlines()[-1]
-    assert hinted == "hint: words after -- run as they are, without a shell; with one: -c 'ls | wc -l'"
+    assert hinted == "hint: words after -- are quoted, so | * $ have no effect; for a script: -c 'ls | wc -l'"
     assert assist("run", "-c", "ls | wc -l").returncode == 0
     assert b"hint" not in assist("run", "-c", "'ls | wc -l'").stderr
     assert b"hint" not in assist("run", "-o", "json", "--", "ls | wc -l").stderr

@@ -280,7 +280,7 @@ def test_a_pause_beyond_the_deadline_loses_nothing(installed: Program, fleet: Fl
         status, said = ended(process)
     assert status == 0, said.decode()
     assert is_lines(begun + found)
-    assert b"3 Finished" in said
+    assert b"3 succeeded" in said
 
 
 # all printing commands, under all conditions

@@ -62,8 +62,8 @@ def texts(lines: Sequence[Line]) -> list[str]:
 
 def test_a_small_terminal_shows_all_of_it() -> None:
     shown = texts(frame(overview(), 80, 24))
-    assert shown[0].endswith("30 instances: 27 up, 2 down, 1 not checked yet; 12 tasks")
-    assert shown[3:5] == ["web[1-2] (2)  ClientNotRunning", "web3      up           12 ▪▪▪▪▪▪▪▪  30 s"]
+    assert shown[0].endswith("27 of 30 online, 2 offline, 1 not checked yet; 12 records")
+    assert shown[3:5] == ["web[1-2] (2)  ClientNotRunning", "web3      online       12 ▪▪▪▪▪▪▪▪  30 s"]
     assert shown[-9:] == [
         "RUNNING",
         "t-01kbdk5g8w  ███████░░░ 15/20, 1 failed  5 s ago  restart@2",
@@ -139,7 +139,7 @@ def test_it_is_live_can_be_resized_and_restores_the_terminal(installed: Program,
     with open_controller(Home(home)) as controller, Fleet(folder, controller, 3, refusing=1, hanging=1) as fleet:
         enlist(controller, fleet.members)
         with Terminal(installed.path, ["top"], isolation, lines=24) as terminal:
-            terminal.wait_for("1 up, 1 down")
+            terminal.wait_for("1 of 3 online, 1 offline")
             terminal.wait_for("n1  ClientNotRunning")  # a frame may arrive in pieces
             started = installed("run", "-i", "n3", "--detach", "-c", f"read x < {fifo}; exit 3").stdout.decode()[:12]
             terminal.wait_for(f"{started}  ░░░░░░░░░░ 0/1")
@@ -149,7 +149,7 @@ def test_it_is_live_can_be_resized_and_restores_the_terminal(installed: Program,
             terminal.wait_for("exit 3  n3")
             before = len(terminal.raw)
             terminal.resize(200, 50)
-            terminal.wait_for("INSTANCE  STATE     TASKS           UP FOR" + " " * 40)
+            terminal.wait_for("INSTANCE  STATE     RECORDS         UP FOR" + " " * 40)
             assert len(terminal.raw) > before
             terminal.type("xq")
             assert terminal.end() == 0

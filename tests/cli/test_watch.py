@@ -81,13 +81,13 @@ def test_the_view_shows_running_times_and_failures_with_reasons() -> None:
     assert texts(shown) == [
         "t-01kbdk5g8w3m9v6yx2r4hq7cne  Running  sleep 5 ↵ uptime",
         "███████████████░░░░░░░░░ 5/8, 3 failed, 1 not started  1 min 12 s",
-        "2 Failed (ClientNotOnline), 2 running, 1 exit 3, 1 Finished, 1 waiting, 1 not started",
+        "2 Failed (ClientNotOnline), 2 running, 1 exit 3, 1 succeeded, 1 waiting, 1 not started",
         "running for 70 s: web[5-6]",
         "Failed (ClientNotOnline) (2): web[1-2]  cannot reach it",
         "exit 3: web3",
         "not started: web8  it was not started",
         "waiting: web7",
-        "Finished: web4",
+        "succeeded: web4",
     ]
 
 
@@ -116,7 +116,7 @@ def test_without_a_terminal_each_change_is_a_line(installed: Program, fleet: Fle
         assert program.stderr is not None
         sums = program.stderr.read().decode()
     assert seen["n1"].startswith("Failed (ClientNotRunning): cannot reach")
-    assert seen["n4"] == "Finished"
+    assert seen["n4"] == "succeeded"
     assert "exit 3" in seen.values()
     assert "4 instances in" in sums
     assert program.returncode == 1
@@ -199,10 +199,10 @@ def test_a_periodic_invocation_is_watched_until_it_is_stopped(
     with installed.start("invocation", "watch", "-") as program:
         assert program.stdout is not None
         assert program.stdout.readline().endswith(b"local: waiting\n")
-        while not program.stdout.readline().endswith(b"local: Finished\n"):
+        while not program.stdout.readline().endswith(b"local: succeeded\n"):
             assert program.poll() is None
         assist("stop", "-")
-        assert b"local: Finished" not in program.stdout.read()
+        assert b"local: succeeded" not in program.stdout.read()
     assert program.returncode == 0
     assert assist("run", "--every", "1h", "--", "true").returncode == 0
     assert assist("invocation", "watch", "-", "--wait", "1s").returncode == 75

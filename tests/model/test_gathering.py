@@ -100,7 +100,7 @@ def test_the_sums_by_outcome() -> None:
         Outcome(FAILED, None, "ExecutionTimeout"),
         None,
     ]
-    assert tally(outcomes) == {"Finished": 2, "exit 3": 1, "Failed (ExecutionTimeout)": 1, "still running": 1}
+    assert tally(outcomes) == {"succeeded": 2, "exit 3": 1, "Failed (ExecutionTimeout)": 1, "still running": 1}
 
 
 def test_a_record_that_was_stopped_before_its_start_is_not_started() -> None:

@@ -147,7 +147,7 @@ class _Figures(Collector):
         up = GaugeMetricFamily(
             "assist_instance_up", "1 if the agent of an instance answered, else 0", labels=["instance"]
         )
-        tasks = GaugeMetricFamily("assist_instance_tasks", "Tasks that run on an instance", labels=["instance"])
+        tasks = GaugeMetricFamily("assist_instance_tasks", "Records in progress on an instance", labels=["instance"])
         for instance, health in self._watch.queried():
             up.add_metric([instance.name], health.is_online)
             if health.is_online:
