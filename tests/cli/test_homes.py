@@ -88,7 +88,7 @@ def test_every_command_refuses_a_home_that_is_writable_by_others(
     before = everything(isolation)
     for words in COMMANDS.values():
         if words != "doctor ":
-            line = refused(assist, words.format(commands=document), 77)
+            line = refused(assist, words.format(commands=document, file=isolation / "a.backup"), 77)
             assert line.endswith("others may write to it (mode 0777)")
     assert everything(isolation) == before
 
