@@ -210,6 +210,8 @@ async def events(history: History, invocation_id: str, runner: Process | None, *
             agent.interrupt()
     if runner is None:
         await history.stop(invocation_id)
+    if history.wait is not None:
+        world.step = timedelta(0)  # the time in the queue follows the time of day
     await asyncio.sleep(history.timeout + 70 + (history.wait or 0))
     world.trouble = 0.0
     await asyncio.sleep(history.timeout + 70)
