@@ -261,7 +261,7 @@ def test_hostile_names_and_addresses_do_nothing(assist: Application, fleet: list
 
 def test_the_doctor_of_an_instance(assist: Application, fleet: list[Place]) -> None:
     checks = {check["Check"]: check for check in document(assist, "doctor", "web1", status=1)}
-    assert {"name", "route", "certificate", "agent", "take-over", "python", "guard", "clock", "disk", "records"} == set(
+    assert {"name", "route", "certificate", "agent", "take-over", "python", "guard", "clock", "disk", "tasks"} == set(
         checks
     )
     bad = {name for name, check in checks.items() if not check["Ok"]}

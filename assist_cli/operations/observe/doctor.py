@@ -115,7 +115,7 @@ def examine_instance(controller: Controller, name: str) -> list[Check]:
         _guard(instance, found),
         _clock(found),
         *([] if found.free_bytes is None else [_disk(found.free_bytes, "the agent's folder")]),
-        Check("records", True, f"{found.running} running"),
+        Check("tasks", True, f"{found.running} running"),
     ]
 
 
