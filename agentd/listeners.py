@@ -45,8 +45,8 @@ def _local_peer(transport):
 async def _open_tls(server):
     """Listen on ``settings.listen`` (ADDRESS:PORT, a numeric address). Raises ConfigError, OSError."""
     address, port = _address(server.settings.listen)
-    context = _context(server.settings.pki)
-    return await server.loop.create_server(lambda: _TlsCaller(server, context), address, port, backlog=_BACKLOG)
+    context = tls_context(server.settings.pki)
+    return await server.loop.create_server(lambda: TlsCaller(server, context), address, port, backlog=_BACKLOG)
 
 
 def _address(text):
@@ -63,9 +63,14 @@ def _address(text):
     raise config.ConfigError("cannot listen on '%s': it must be %s" % (text, wanted))
 
 
-def _context(folder):
+def has_tls():
+    """Return True if this Python has TLS 1.3."""
+    return getattr(ssl, "HAS_TLSv1_3", False) and hasattr(ssl, "TLSVersion")
+
+
+def tls_context(folder):
     """Return the SSLContext that requires a controller's certificate. Raises ConfigError."""
-    if not getattr(ssl, "HAS_TLSv1_3", False) or not hasattr(ssl, "TLSVersion"):
+    if not has_tls():
         raise config.ConfigError("cannot listen: this Python has no TLS 1.3; reach this agent by SSH")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_3
@@ -82,21 +87,23 @@ def _context(folder):
     return context
 
 
-class _TlsCaller(TunnelTransport):
-    """A caller over TCP until it has a Connection.
+class TlsCaller(TunnelTransport):
+    """A caller over TCP or over a circuit until it has a Connection.
 
     It counts as a stranger and has a deadline. A refused caller gets an alert, and the rest of its time to close: data
     that it still sends would make the system discard the alert.
     """
 
     def __init__(self, server, context):
-        super(_TlsCaller, self).__init__(context, server_side=True)
+        super(TlsCaller, self).__init__(context, server_side=True)
         self._server = server
         self._deadline = None
 
     def connection_made(self, transport):
-        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        super(_TlsCaller, self).connection_made(transport)
+        sock = transport.get_extra_info("socket")
+        if sock is not None:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        super(TlsCaller, self).connection_made(transport)
         make_room(self._server, self._server.remote, self, self._address())
         self._deadline = self._server.loop.call_later(_HANDSHAKE_SECONDS, self._give_up)
 
@@ -114,7 +121,7 @@ class _TlsCaller(TunnelTransport):
 
     def connection_lost(self, error):
         self._dismiss()
-        super(_TlsCaller, self).connection_lost(error)
+        super(TlsCaller, self).connection_lost(error)
 
     def _dismiss(self):
         """Stop counting the caller, and cancel its deadline."""
