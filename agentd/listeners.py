@@ -78,13 +78,20 @@ def tls_context(folder):
     context.options |= ssl.OP_NO_TICKET
     if hasattr(context, "num_tickets"):  # Python 3.8
         context.num_tickets = 0  # no session is resumed, and tickets take a third of a handshake's time
-    try:
-        context.load_verify_locations(os.path.join(folder, "ca.pem"))
-        context.load_cert_chain(os.path.join(folder, "agent.pem"), os.path.join(folder, "agent.key"))
-    except OSError as error:
-        text = "cannot listen: the certificates in %s cannot be used: %s"
-        raise config.ConfigError(text % (folder, error.strerror or error)) from None
+    load_certificates(context, folder, "ca.pem")
     return context
+
+
+def load_certificates(context, folder, authority):
+    """Load the agent's certificate and key, and the file of the authority. Raises ConfigError."""
+    names = authority, "agent.pem", "agent.key"
+    ours = [os.path.join(folder, name) for name in names]
+    try:
+        context.load_verify_locations(ours[0])
+        context.load_cert_chain(*ours[1:])
+    except OSError as error:
+        text = "cannot use %s, %s and %s in %s: %s"
+        raise config.ConfigError(text % (*names, folder, error.strerror or error)) from None
 
 
 class TlsCaller(TunnelTransport):
