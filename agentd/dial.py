@@ -27,9 +27,7 @@ class Dialler:
         if not listeners.has_tls():
             raise config.ConfigError("cannot dial: this Python has no TLS 1.3; reach this agent by SSH")
         self._server = server
-        settings = server.settings
-        self._brokers = [_address("dial", "tls", each.strip()) for each in settings.dial.split(",")]
-        self._proxy = _address("dial_proxy", "http", settings.dial_proxy) if settings.dial_proxy else None
+        self._brokers, self._proxy = read(server.settings)
         self._next = int(_chance() * len(self._brokers))  # the broker to begin with
         self._connection = None
         self._broker = None  # the text of its address, while connected
@@ -143,8 +141,13 @@ def look_up(order, channel):
         signal.alarm(0)
 
 
+def read(settings):
+    """Return the brokers and the proxy in the settings, each as its text, host and port. Raises ConfigError."""
+    brokers = [_address("dial", "tls", each.strip()) for each in settings.dial.split(",")]
+    return brokers, _address("dial_proxy", "http", settings.dial_proxy) if settings.dial_proxy else None
+
+
 def _address(setting, scheme, text):
-    """Return an address as its text, host and port. Raises ConfigError."""
     found = _ADDRESS.match(text)
     if not found or found.group(1) != scheme or not 0 < int(found.group(4)) < 65536:
         wanted = "an address like %s://example.com:%d" % (scheme, 4222 if scheme == "tls" else 3128)

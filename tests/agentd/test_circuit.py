@@ -7,7 +7,6 @@ import random
 import ssl
 import struct
 from collections import deque
-from pathlib import Path
 
 import pytest
 from hypothesis import given
