@@ -53,21 +53,24 @@ class DialTransport(TunnelTransport):
         if self._request:
             self._head += data
             head, end, data = bytes(self._head).partition(b"\r\n\r\n")
-            words = head.split(b"\r\n")[0].split(None, 2)
+            status = head.split(b"\r\n")[0]
             if len(head) > _HEAD_LIMIT or (end and not head.startswith(b"HTTP/1.")):
                 raise DialError("the proxy does not answer as an HTTP proxy")
             if not end:
                 return
-            if words[1:2] != [b"200"]:
-                raise DialError("the proxy refused: %s" % b" ".join(words[1:])[:100].decode("ascii", "replace"))
+            if status.split()[1:2] != [b"200"]:
+                raise DialError("the proxy answered '%s'" % status[:100].decode("ascii", "replace"))
             self._request = None
         events = self._clear.feed(data)
         if events:
             if not isinstance(events[0], Info):
                 raise DialError("it is not a NATS server")
+            if events[1:] or not data.endswith(b"\r\n"):
+                raise DialError("it sent more than its INFO before TLS")
             options = events[0].options
             if not (options.get("tls_required") or options.get("tls_available")):
                 raise DialError("it does not offer TLS")
+            _check(options)
             self._clear = None
             self._advance()
 
@@ -158,7 +161,7 @@ class DialConnection(asyncio.Protocol):
         try:
             for event in self._nats.feed(data):
                 self._take(event)
-        except ProtocolError as error:
+        except (DialError, ProtocolError) as error:
             self.fail(str(error))
 
     def _take(self, event):
@@ -172,6 +175,8 @@ class DialConnection(asyncio.Protocol):
                 self.connected.set_result(None)
                 self._write(self._nats.publish("assist.up.%s" % self._server.instance, b'{"v":1}'))
                 self._tick()
+        elif isinstance(event, Info):
+            _check(event.options)
         elif isinstance(event, Error):
             if "Permissions Violation" in event.text:  # the connection stays open
                 self._server.refuse("broker", "the broker refused a message: %s" % event.text)
@@ -228,6 +233,13 @@ class DialConnection(asyncio.Protocol):
         self._circuits[session] = made
         made.open(TlsCaller(self._server, self._context))
         return made
+
+
+def _check(options):
+    """Check that the messages of circuits are not too large for the server. Raises DialError."""
+    limit = options.get("max_payload")
+    if type(limit) is int and limit < circuit.MESSAGE_LIMIT:
+        raise DialError("it allows only %d bytes in a message: raise its max_payload" % limit)
 
 
 def outer_context(pki):
