@@ -18,6 +18,7 @@ from agentd.broker import DialConnection, DialError, DialTransport, outer_contex
 _ADDRESS = re.compile(r"(tls|http)://(?:\[([0-9a-fA-F:.]+)\]|([A-Za-z0-9_.-]+)):([0-9]{1,5})/?\Z")
 _CONNECT_SECONDS = 40  # a broker takes its time when a whole fleet returns
 _LOOKUP_SECONDS = 30
+_LONGEST_REASON = 2000  # characters
 
 
 class Dialler:
@@ -38,7 +39,7 @@ class Dialler:
     def report(self):
         """Return the state for ``agent.status``."""
         why = "; ".join("%s: %s" % each for each in self._failures.items())
-        return {"broker": self._broker, "since": self._since, "error": why or None}
+        return {"broker": self._broker, "since": self._since, "error": why[:_LONGEST_REASON] or None}
 
     def close(self):
         self._task.cancel()

@@ -22,7 +22,7 @@ from agentd.wire.circuit import WINDOW
 from assist_cli.agents.client import Client, OutputGap, TaskResult
 from assist_cli.errors import AgentError
 from assist_cli.model.output import Stream
-from tests.agentd.conftest import NEWEST, OLDEST, MakeAgent
+from tests.agentd.conftest import NEWEST, OLDEST, OTHERS, MakeAgent
 from tests.support import broker as brokers
 from tests.support import interpreters
 from tests.support.agent import Agent, eventually, new_record
@@ -225,6 +225,9 @@ def test_the_certificate_inside_decides_who_may_speak(fleet: Fleet, isolation: P
     assert "refused a certificate without the role controller" in log
 
 
+@pytest.mark.parametrize(
+    "python", [None, *(pytest.param(each, marks=pytest.mark.soak) for each in OTHERS)], indirect=True
+)
 def test_a_broker_that_is_killed_comes_back_and_nothing_runs_twice(own_fleet: Fleet) -> None:
     own_fleet.start()
     marks = own_fleet.agent.scripts / "marks"
