@@ -63,6 +63,8 @@ class Dialler:
             text, host, port = self._brokers[number % len(self._brokers)]
             try:
                 await asyncio.wait_for(self._connect(host, port), _CONNECT_SECONDS)
+            except asyncio.CancelledError:  # an Exception up to Python 3.7
+                raise
             except Exception as error:
                 why = _reason(error)
                 if self._failures.get(text) != why:
@@ -119,7 +121,7 @@ class Dialler:
             except OSError:
                 continue
             return [host]
-        answer = await self._server.tasks.spawn(look_up, {"host": host})
+        answer = await asyncio.shield(self._server.tasks.spawn(look_up, {"host": host}))
         if not answer or answer["error"]:
             raise DialError("cannot resolve %s: %s" % (host, answer["error"] if answer else "no answer"))
         return answer["addresses"]

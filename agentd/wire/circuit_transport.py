@@ -108,9 +108,9 @@ class CircuitTransport(asyncio.Transport):
             return
         ended, self._ended = self._ended, None
         self._closing = True
-        if not self._lost:
-            self._end.abort()
-            for message in self._end.outgoing():
+        self._end.abort()
+        for message in self._end.outgoing():
+            if not self._lost:
                 self._publish(message)
         ended(self)
         if self._protocol is not None:

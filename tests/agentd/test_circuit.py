@@ -9,7 +9,7 @@ import struct
 from collections import deque
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agentd.wire import circuit
@@ -150,6 +150,7 @@ def test_more_than_the_window_is_refused() -> None:
         end.feed(b"Dx")
 
 
+@settings(max_examples=40)
 @given(
     writes=st.lists(st.integers(1, 100_000), max_size=12),
     seed=st.integers(0, 2**32),
@@ -363,5 +364,5 @@ def test_an_end_at_any_moment_ends_both_once(authority: Authority, how: str) -> 
         await wires.over()
         assert len(wires.ended) == len(set(wires.ended)) == 2
 
-    for after in range(12):
+    for after in (0, 1, 2, 3, 5, 8):
         asyncio.run(asyncio.wait_for(work(after), 30))
