@@ -36,7 +36,9 @@ def _prepare(options, settings):
     settings.read()
     settings.listen = options.listen or settings.listen
     if not (local_socket.AVAILABLE or settings.listen or settings.dial):
-        raise config.ConfigError("cannot serve: on Windows controllers connect only by TLS, so give --listen")
+        raise config.ConfigError(
+            "cannot serve: on Windows controllers connect only by TLS, so give --listen, or set 'dial'"
+        )
     try:
         return log.Log(options.log)
     except OSError as error:

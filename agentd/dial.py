@@ -29,6 +29,7 @@ class Dialler:
             raise config.ConfigError("cannot dial: this Python has no TLS 1.3; reach this agent by SSH")
         self._server = server
         self._brokers, self._proxy = read(server.settings)
+        self._pause = max(server.settings.dial_seconds, 1)
         self._next = int(_chance() * len(self._brokers))  # the broker to begin with
         self._connection = None
         self._broker = None  # the text of its address, while connected
@@ -47,13 +48,12 @@ class Dialler:
             self._connection.close()
 
     async def _run(self):
-        longest = self._server.settings.dial_seconds
         failures = 0
         while True:
             if await self._one_round():
-                failures, pause = 0, longest / 4.0
+                failures, pause = 0, self._pause / 4.0
             else:
-                failures, pause = failures + 1, min(longest, 1 << min(failures, 16))
+                failures, pause = failures + 1, min(self._pause, 1 << min(failures, 16))
             await asyncio.sleep(_chance() * pause)
 
     async def _one_round(self):
@@ -90,7 +90,7 @@ class Dialler:
         self._connection = None
         with open(os.path.join(pki, "agent.jwt"), encoding="ascii", errors="replace") as file:
             jwt = file.read().strip()
-        connection = DialConnection(server, listeners.tls_context(pki), jwt, server.settings.dial_seconds)
+        connection = DialConnection(server, listeners.tls_context(pki), jwt, self._pause)
         _, to_host, to_port = self._proxy or (None, host, port)
         request = None
         if self._proxy:

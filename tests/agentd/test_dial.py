@@ -180,7 +180,7 @@ def test_circuits_are_independent(fleet: Fleet) -> None:
 
 
 def test_a_session_that_the_agent_does_not_know_is_closed(fleet: Fleet) -> None:
-    """As those of an agent that was restarted: any message but a first one is answered by C, and C by nothing."""
+    """The agent may have been restarted: any message but a first one is answered by C, and C by nothing."""
 
     async def work(controller: BrokeredController) -> None:
         stale, rude, silent = (circuit.new_session() for _ in range(3))
@@ -201,7 +201,7 @@ def test_a_session_that_the_agent_does_not_know_is_closed(fleet: Fleet) -> None:
 
 
 def test_the_certificate_inside_decides_who_may_speak(fleet: Fleet, isolation: Path) -> None:
-    """Who may use the broker may not use the agent."""
+    """The right to use the broker is none to use the agent."""
     (isolation / "other").mkdir()
     strangers = {
         "unknown ca": Authority(isolation / "other").issue("laptop"),
