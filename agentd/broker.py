@@ -214,7 +214,8 @@ class DialConnection(asyncio.Protocol):
         """Open a circuit, or answer that there is none."""
         reply = message.reply or ""
         words = reply.split(".")
-        if words[:2] != ["assist", "c"] or words[3:] != [self._server.instance, session] or not words[2].isalnum():
+        is_ours = words[:2] == ["assist", "c"] and words[3:] == [self._server.instance, session]
+        if not is_ours or not words[2].replace("-", "").replace("_", "").isalnum():
             self._server.refuse("reply", "refused a circuit with the address '%s' of its controller" % reply[:200])
         elif circuit.opens(message.payload):
             self._open(session, reply, words[2]).receive(message.payload)

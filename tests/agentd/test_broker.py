@@ -126,7 +126,7 @@ class Wire(asyncio.Transport):
 
 
 def message(payload: bytes, session: str = SESSION, reply: str | None = None) -> bytes:
-    reply = f"assist.c.ctl.{INSTANCE}.{session}" if reply is None else reply
+    reply = f"assist.c.my-ctl_1.{INSTANCE}.{session}" if reply is None else reply
     return f"MSG assist.a.{INSTANCE}.{session} 1 {reply} {len(payload)}\r\n".encode() + payload + b"\r\n"
 
 
@@ -244,7 +244,7 @@ def test_other_subjects_are_ignored(session: str) -> None:
 def test_an_unknown_session_is_closed_and_a_close_is_not_answered() -> None:
     async def work(made: DialConnection, wire: Wire) -> None:
         made.data_received(message(b"A" + bytes(8)))
-        assert wire.take() == f"PUB assist.c.ctl.i-1.{SESSION} 1\r\nC\r\n".encode()
+        assert wire.take() == f"PUB assist.c.my-ctl_1.i-1.{SESSION} 1\r\nC\r\n".encode()
         made.data_received(message(circuit.CLOSED))
         made.data_received(f"HMSG assist.a.i-1.{SESSION} 1 16 16\r\nNATS/1.0 503\r\n\r\n\r\n".encode())
         assert wire.take() == b""
