@@ -35,8 +35,10 @@ def _prepare(options, settings):
     """Read the settings; options of the command line override them. Return the log."""
     settings.read()
     settings.listen = options.listen or settings.listen
-    if not (local_socket.AVAILABLE or settings.listen):
-        raise config.ConfigError("cannot serve: on Windows controllers connect only by TLS, so give --listen")
+    if not (local_socket.AVAILABLE or settings.listen or settings.dial):
+        raise config.ConfigError(
+            "cannot serve: on Windows controllers connect only by TLS, so give --listen, or set 'dial'"
+        )
     try:
         return log.Log(options.log)
     except OSError as error:

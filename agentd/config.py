@@ -27,6 +27,9 @@ DEFAULTS = {
     "ping_seconds": 60,
     "ping_patience": 30,
     "listen": "",
+    "dial": "",
+    "dial_proxy": "",
+    "dial_seconds": 60,
 }
 
 _DIGITS = "0123456789abcdefghjkmnpqrstvwxyz"

@@ -45,8 +45,8 @@ def _local_peer(transport):
 async def _open_tls(server):
     """Listen on ``settings.listen`` (ADDRESS:PORT, a numeric address). Raises ConfigError, OSError."""
     address, port = _address(server.settings.listen)
-    context = _context(server.settings.pki)
-    return await server.loop.create_server(lambda: _TlsCaller(server, context), address, port, backlog=_BACKLOG)
+    context = tls_context(server.settings.pki)
+    return await server.loop.create_server(lambda: TlsCaller(server, context), address, port, backlog=_BACKLOG)
 
 
 def _address(text):
@@ -63,9 +63,14 @@ def _address(text):
     raise config.ConfigError("cannot listen on '%s': it must be %s" % (text, wanted))
 
 
-def _context(folder):
+def has_tls():
+    """Return True if this Python has TLS 1.3."""
+    return getattr(ssl, "HAS_TLSv1_3", False) and hasattr(ssl, "TLSVersion")
+
+
+def tls_context(folder):
     """Return the SSLContext that requires a controller's certificate. Raises ConfigError."""
-    if not getattr(ssl, "HAS_TLSv1_3", False) or not hasattr(ssl, "TLSVersion"):
+    if not has_tls():
         raise config.ConfigError("cannot listen: this Python has no TLS 1.3; reach this agent by SSH")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_3
@@ -73,30 +78,39 @@ def _context(folder):
     context.options |= ssl.OP_NO_TICKET
     if hasattr(context, "num_tickets"):  # Python 3.8
         context.num_tickets = 0  # no session is resumed, and tickets take a third of a handshake's time
-    try:
-        context.load_verify_locations(os.path.join(folder, "ca.pem"))
-        context.load_cert_chain(os.path.join(folder, "agent.pem"), os.path.join(folder, "agent.key"))
-    except OSError as error:
-        text = "cannot listen: the certificates in %s cannot be used: %s"
-        raise config.ConfigError(text % (folder, error.strerror or error)) from None
+    load_certificates(context, folder, "ca.pem")
     return context
 
 
-class _TlsCaller(TunnelTransport):
-    """A caller over TCP until it has a Connection.
+def load_certificates(context, folder, authority):
+    """Load the agent's certificate and key, and the file of the authority. Raises ConfigError."""
+    names = authority, "agent.pem", "agent.key"
+    ours = [os.path.join(folder, name) for name in names]
+    try:
+        context.load_verify_locations(ours[0])
+        context.load_cert_chain(*ours[1:])
+    except OSError as error:
+        text = "cannot use %s, %s and %s in %s: %s"
+        raise config.ConfigError(text % (*names, folder, error.strerror or error)) from None
+
+
+class TlsCaller(TunnelTransport):
+    """A caller over TCP or over a circuit until it has a Connection.
 
     It counts as a stranger and has a deadline. A refused caller gets an alert, and the rest of its time to close: data
     that it still sends would make the system discard the alert.
     """
 
     def __init__(self, server, context):
-        super(_TlsCaller, self).__init__(context, server_side=True)
+        super(TlsCaller, self).__init__(context, server_side=True)
         self._server = server
         self._deadline = None
 
     def connection_made(self, transport):
-        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        super(_TlsCaller, self).connection_made(transport)
+        sock = transport.get_extra_info("socket")
+        if sock is not None:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        super(TlsCaller, self).connection_made(transport)
         make_room(self._server, self._server.remote, self, self._address())
         self._deadline = self._server.loop.call_later(_HANDSHAKE_SECONDS, self._give_up)
 
@@ -114,7 +128,7 @@ class _TlsCaller(TunnelTransport):
 
     def connection_lost(self, error):
         self._dismiss()
-        super(_TlsCaller, self).connection_lost(error)
+        super(TlsCaller, self).connection_lost(error)
 
     def _dismiss(self):
         """Stop counting the caller, and cancel its deadline."""

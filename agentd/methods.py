@@ -112,6 +112,7 @@ async def status(server, connection, params):
         "files": system.open_files(),
         "spool": tasks.spool_bytes,
         "guard": server.guard_report(),
+        "dial": server.dialler and server.dialler.report(),
         "home": server.settings.home,
         "program": sys.executable,
         "time": time.time(),

@@ -66,6 +66,8 @@ def _lines(hello, status):
     yield "files", "%s open" % status["files"]
     yield "spool", _bytes(status["spool"])
     yield "guard", _guard_words(status["guard"])
+    if status["dial"]:
+        yield "broker", _dial_words(status["dial"])
 
 
 def _guard_words(guard):
@@ -77,6 +79,13 @@ def _guard_words(guard):
     if last:
         words += "; the last %s ago: %s" % (_duration(time.time() - last["time"]), last["why"])
     return words
+
+
+def _dial_words(dial):
+    since = _duration(time.time() - dial["since"])
+    if dial["broker"]:
+        return "%s, connected for %s" % (dial["broker"], since)
+    return "not connected for %s: %s" % (since, dial["error"] or "connecting")
 
 
 def _bytes(number):

@@ -37,6 +37,7 @@ class AgentServer:
         self._lock = lock.take(settings.lock)
         self.tasks = Tasks(loop, settings, self.instance, self._lock, self.log)
         self.epochs = Epochs(settings.epochs, self.tasks.spawn)
+        self.dialler = None  # a Dialler, if the settings have ``dial``
         self.local, self.remote = Admission(settings.connection_limit), Admission(settings.connection_limit)
         self._over = loop.create_future()
         self._active = time.monotonic()
@@ -114,6 +115,11 @@ class AgentServer:
         self.tasks.recover()
         self.epochs.read()
         opened = self.loop.run_until_complete(listeners.open_all(self))
+        if self.settings.dial:
+            from agentd import dial  # loaded only where it is needed, and before the first fork
+
+            self.dialler = dial.Dialler(self)
+            opened.append(self.dialler)
         signals.set_up(self.loop, self.end)
         if self._lifeline is not None:
             self.loop.add_reader(self._lifeline, self.end, "its guard has ended")
@@ -123,12 +129,12 @@ class AgentServer:
         memory.prepare()
         if hasattr(gc, "freeze"):
             gc.freeze()  # these objects are shared with every child; exclude them from collections
-        where = self.settings.socket if listeners.local_socket.AVAILABLE else self.settings.listen
+        where = self.settings.socket if listeners.local_socket.AVAILABLE else self.settings.listen or "a broker"
         self.log("agent of instance %s serves on %s" % (self.instance, where))
         on_ready()
         why = self.loop.run_until_complete(self._over)
         self.log("shutting down: %s" % why)
-        for one in opened + self.connections():
+        for one in self.connections() + opened:
             one.close()
         self.loop.run_until_complete(asyncio.sleep(0))
 

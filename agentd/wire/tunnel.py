@@ -27,12 +27,15 @@ _MOVES = {
 
 
 class Tunnel:
-    """One end of a TLS connection. Bytes for the other end are in ``outgoing`` after each call."""
+    """One end of a TLS connection. Bytes for the other end are in ``outgoing`` after each call.
 
-    def __init__(self, context, server_side):
+    ``host`` is the name (bytes, ASCII) that the certificate of a server must have, if the context checks it.
+    """
+
+    def __init__(self, context, server_side, host=None):
         self.state = TunnelState.HANDSHAKE
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-        self._tls = context.wrap_bio(self._incoming, self._outgoing, server_side=server_side)
+        self._tls = context.wrap_bio(self._incoming, self._outgoing, server_side=server_side, server_hostname=host)
 
     def feed(self, data):
         """Add bytes from the other end. Bytes after its end are ignored."""

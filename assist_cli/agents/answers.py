@@ -277,6 +277,8 @@ GUARD = Object(
     samples=May(ListOf(Object(time=_MOMENT, rss=OrNull(_SIZE), cpu=OrNull(_MOMENT), files=OrNull(_COUNT)), 100), ()),
 )
 
+DIAL = Object(broker=OrNull(_SENTENCE), since=_MOMENT, error=OrNull(_SENTENCE))
+
 ANSWERS: Mapping[str, Object] = {
     "agent.hello": Object(
         protocol=ListOf(Whole(0, 1000), 2, 2),
@@ -300,6 +302,7 @@ ANSWERS: Mapping[str, Object] = {
         files=May(OrNull(_COUNT)),
         spool=_SIZE,
         guard=OrNull(GUARD),
+        dial=May(OrNull(DIAL)),
         home=May(PATH),
         program=May(PATH),
         time=May(_MOMENT),

@@ -38,6 +38,7 @@ def honest(request: dict[str, Any], *, instance: str = INSTANCE, output: bytes =
         "agent.status": {
             "uptime": 1.0, "running": 0, "total": 1, "rss": 1, "cpu": 0.1, "files": 9, "spool": 0, "home": "/home",
             "program": "/python", "time": time.time(), "free": 2**40,
+            "dial": {"broker": "tls://localhost:4222", "since": 1.0, "error": None},
             "guard": {
                 "pid": 1, "started": 1.0, "agent_pid": 2, "restarts": 0, "last_restart": {"time": 1.0, "why": "why"},
                 "samples": [{"time": 1.0, "rss": 1, "cpu": 0.1, "files": 9}],
