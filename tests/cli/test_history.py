@@ -362,11 +362,17 @@ def test_prune_asks_only_where_somebody_can_answer(
     assert assist("invocation", "prune", "--keep", "1", "--older-than", "1d").returncode == 2
     refused = assist("invocation", "prune", "--older-than", "180d")
     assert refused.returncode == 65
-    assert b"cannot prune 1 invocation with 2 records without confirmation" in refused.stderr
+    cut = (now - timedelta(days=180)).astimezone()
+    assert f"cannot prune 1 invocation with 2 records older than {cut:%Y-%m-%d %H:}".encode() in refused.stderr
+    preview = assist("invocation", "prune", "--older-than", "180d", "--preview")
+    assert preview.stdout.startswith(f"To delete: 1 invocation with 2 records older than {cut:%Y-%m-%d}".encode())
+    bare = assist("invocation", "prune", "--older-than", "90", "--yes")
+    assert (bare.returncode, b"'90' has no unit; write 90d" in bare.stderr) == (2, True)
+    assert len(documents(assist, "invocation", "list")) == 2
     words = ["invocation", "prune", "--older-than", "180d"]
     for answer, status, left in (("n\r", 130, 2), ("y\r", 0, 1)):
         with Terminal(installed.path, words, isolation) as terminal:
-            terminal.wait_for("Delete 1 invocation with 2 records permanently? [y/N]:")
+            terminal.wait_for("Delete 1 invocation with 2 records older than")
             terminal.type(answer)
             assert terminal.end() == status
         assert len(documents(assist, "invocation", "list")) == left
