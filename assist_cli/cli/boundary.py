@@ -140,7 +140,7 @@ def _wrong_words(error: Any, words: Sequence[str]) -> UsageError:
         if is_group and not possible:
             hint = f"options of a command stand after it; see {path} --help"
     if option in GLOBAL:
-        hint = f"put it before the command, as in: {path.replace('assist', f'assist {option}', 1)} …"
+        hint = f"use it alone: assist {option}"
     elif message.startswith(("too many", "Missing option")) or (is_unknown and path == RUN):
         hint = HINTS.get(path, hint)
     if possible:
@@ -157,7 +157,7 @@ def _is_of_a_program(option: str, words: Sequence[str]) -> bool:
     return not last.startswith("-") and not before.startswith("-") and last != "run"
 
 
-GLOBAL = frozenset({"-q", "--quiet", "-v", "--verbose", "--version"})  # options of the root
+GLOBAL = frozenset({"--version"})  # options of the root alone
 RUN = "assist run"
 HINTS = {
     RUN: "put the program after --, as in: assist run -- uname -a",

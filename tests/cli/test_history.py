@@ -345,9 +345,13 @@ def test_a_future_run_is_scheduled(assist: Application, controller: Controller, 
     assert "No output." not in rows
     assert "\n   30  Scheduled" in assist("invocation", "show", again).stdout.decode()
     listed = assist("invocation", "list").stdout.decode().splitlines()
-    assert [re.split("  +", line)[1] for line in listed[1:]] == ["Periodic, next in 2 h", "Scheduled, in 2 d"]
+    assert [re.split("  +", line)[1] for line in listed[1:]] == ["Scheduled, next in 2 h", "Scheduled, in 2 d"]
+    planned = assist("schedule", "list").stdout.decode().splitlines()
+    assert [re.split("  +", line)[1] for line in planned[1:]] == ["Scheduled", "Scheduled"]
     assert {each["InvokeStatus"] for each in documents(assist, "invocation", "list")} == {"Running"}
-    assert assist("schedule", "pause", again).returncode == 0
+    past.write(controller.database, past.invocation_on(web[:1], controller.now()), [past.finished("x")])
+    assert documents(assist, "schedule", "show", "-")["InvokeId"] == again
+    assert assist("schedule", "pause", "-").stdout.decode() == f"{again}: Paused\n"
     assert assist("invocation", "show", again).stdout.decode().splitlines()[0] == f"{again}  Paused"
 
 

@@ -58,8 +58,9 @@ def taking(group: type[Any]) -> set[str]:
 def test_which_commands_take_which_groups() -> None:
     runs = {"assist run", "assist invoke", "assist rerun"}
     stops = {"assist stop", "assist invocation stop"}
+    instances = {f"assist instance {verb}" for verb in ("list", "status", "tag", "upgrade")}
     for group, paths in {
-        TargetOptions: {"assist run", "assist invoke", "assist send", "assist instance status", *stops},
+        TargetOptions: {"assist run", "assist invoke", "assist send", *stops, *instances},
         ParameterOptions: {"assist run", "assist invoke"},
         ScriptOptions: {"assist run", "assist command create", "assist command clone"},
         ScheduleOptions: runs,
