@@ -273,7 +273,7 @@ def _near(words: list[str], option: Any) -> list[str]:
     given = [word for name, word in itertools.pairwise(words) if name in option.opts]
     given += [word for name, equals, word in (each.partition("=") for each in words) if equals and name in option.opts]
     folded = {each.casefold(): each for each in known}
-    wrong = next((word.casefold() for word in given if word.casefold() not in folded), "")
+    wrong = next((word.casefold() for word in given if word not in known), "")
     return [folded[each] for each in difflib.get_close_matches(wrong, list(folded), n=2, cutoff=0.7)]
 
 

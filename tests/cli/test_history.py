@@ -212,6 +212,15 @@ def test_a_record_that_never_ran_took_no_time(assist: Application, controller: C
     assert b", took 5.0 s\n" in assist("invocation", "show", later.id).stdout
 
 
+def test_an_unreachable_agent_gets_a_hint(assist: Application, controller: Controller, web: list[Instance]) -> None:
+    now = controller.now()
+    lost = past.failed("ClientNotOnline", "it is away", at=now)
+    for found, outcomes in ((web[:1], [lost]), (web[:2], [past.finished("x", at=now), lost])):
+        past.write(controller.database, past.invocation_on(found, now), outcomes)
+        said = assist("invocation", "wait", "-").stderr.decode().splitlines()
+        assert said[-1] == f"hint: check the route: assist doctor {found[-1].name}"
+
+
 def test_the_unsuccessful_filter_shows_the_targets_of_a_rerun(
     assist: Application, controller: Controller, web: list[Instance], halted: str
 ) -> None:
