@@ -135,8 +135,10 @@ def watch(
             for place in ended.instances:
                 if view.lacks(place):
                     view.replay(recording.with_output(controller, place))
+            if screen is None and not isinstance(view, PassThrough):  # whose last line is that of the totals
+                _hint_for_unreachable(printer, ended)
             view.close(ended.instances, _length_before(invocation))
-            if screen is None:
+            if isinstance(view, PassThrough):
                 _hint_for_unreachable(printer, ended)
         _print_queue(printer, controller, ended)
         if gave_up is not None:

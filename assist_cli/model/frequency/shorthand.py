@@ -35,16 +35,16 @@ def completed(text: str, zone: str, now: datetime) -> str:
     if found is None or not found[0] or is_of_twelve_hours(text):
         return text
     clock = zone_of(found["zone"].strip() if found["zone"] else zone)
-    second = int(now.timestamp())
-    today = datetime.fromtimestamp(second + clock.offset(second), timezone.utc).date()
-    hours = [int(found[each] or 0) for each in ("hour", "minute", "second")]
-    if hours[0] > 23 or max(hours[1:]) > 59:
+    moment = int(now.timestamp())
+    today = datetime.fromtimestamp(moment + clock.offset(moment), timezone.utc).date()
+    hour, minute, second = (int(found[each] or 0) for each in ("hour", "minute", "second"))
+    if hour > 23 or minute > 59 or second > 59:
         return text
     day = today + timedelta(days=(found["day"] or "").lower() == "tomorrow")
     if found["day"] is None:
-        civil = datetime(day.year, day.month, day.day, *hours, tzinfo=timezone.utc)
-        day += timedelta(days=clock.moment(int(civil.timestamp())) <= second)
-    return f"{day} {hours[0]:02}:{hours[1]:02}:{hours[2]:02}{found['zone'] or ''}"
+        civil = datetime(day.year, day.month, day.day, hour, minute, second, tzinfo=timezone.utc)
+        day += timedelta(days=clock.moment(int(civil.timestamp())) <= moment)
+    return f"{day} {hour:02}:{minute:02}:{second:02}{found['zone'] or ''}"
 
 
 def is_of_twelve_hours(text: str) -> bool:
