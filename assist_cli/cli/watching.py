@@ -157,7 +157,7 @@ def _print_queue(printer: Printer, controller: Controller, ended: Invocation) ->
 def _hint_for_unreachable(printer: Printer, ended: Invocation) -> None:
     """Print the next command for an instance whose agent could not be reached."""
     for place in ended.instances:
-        if place.record.error_code in UNREACHABLE:
+        if place.record.status.is_final and place.record.error_code in UNREACHABLE:
             printer.talk(f"hint: check the route: assist doctor {quoted(place.instance_name)}")
             return
 
