@@ -216,8 +216,8 @@ def test_an_unreachable_agent_gets_a_hint(assist: Application, controller: Contr
     now = controller.now()
     lost = past.failed("ClientNotOnline", "it is away", at=now)
     for found, outcomes in ((web[:1], [lost]), (web[:2], [past.finished("x", at=now), lost])):
-        past.write(controller.database, past.invocation_on(found, now), outcomes)
-        said = assist("invocation", "wait", "-").stderr.decode().splitlines()
+        written = past.write(controller.database, past.invocation_on(found, now), outcomes)
+        said = assist("invocation", "wait", written.id).stderr.decode().splitlines()
         assert f"hint: check the route: assist doctor {found[-1].name}" in said
 
 
