@@ -77,7 +77,7 @@ KINDS: dict[str, str | list[str]] = {
     "NEW": "text",
     "ROLE": [role.value for role in Role],
     "TARGET": "targets",
-    "TARGET... K=V": "targets",
+    "[TARGET]... K=V": "targets",
     "TEXT": "text",
     "TIME": "text",
     "TOPIC": list(TOPICS),

@@ -13,7 +13,10 @@ from assist_cli.cli.output import Printer
 
 
 class Root(Boundary):
-    """The root group. ``table`` has the commands in the order of the help: those of every day first."""
+    """The root group. ``table`` has the commands in the order of the help: those of every day first.
+
+    Those after LAST share a line of the help.
+    """
 
     table: ClassVar[dict[str, str]] = {
         "run": "assist_cli.cli.run:app",
@@ -23,44 +26,40 @@ class Root(Boundary):
         "stop": "assist_cli.cli.invocation:stop_app",
         "top": "assist_cli.cli.top:app",
         "invocation": "assist_cli.cli.invocation:app",
+        "queue": "assist_cli.cli.queue:app",
         "file": "assist_cli.cli.file:app",
         "command": "assist_cli.cli.command:app",
         "instance": "assist_cli.cli.instance:app",
         "schedule": "assist_cli.cli.schedule:app",
-        "queue": "assist_cli.cli.queue:app",
         "serve": "assist_cli.cli.serve:app",
         "service": "assist_cli.cli.service:app",
         "doctor": "assist_cli.cli.doctor:app",
-        "audit": "assist_cli.cli.audit:app",
+        "backup": "assist_cli.cli.backup:app",
+        "restore": "assist_cli.cli.backup:restore_app",
         "quota": "assist_cli.cli.quota:app",
         "accesskey": "assist_cli.cli.accesskey:app",
         "notify": "assist_cli.cli.notify:app",
-        "backup": "assist_cli.cli.backup:app",
-        "restore": "assist_cli.cli.backup:restore_app",
+        "audit": "assist_cli.cli.audit:app",
         "completion": "assist_cli.cli.completion.command:app",
         "help": "assist_cli.cli.help:app",
     }
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
-        """Write a line for each command, at most ROWS of them: the last commands share two lines then.
-
-        No command is imported for its line.
-        """
+        """Write a line for each command up to LAST, and one for all others. No command is imported for its line."""
         from assist_cli.cli.completion.answer import tree
 
         known = tree()["commands"]
         self.format_usage(ctx, formatter)
+        shown = list(self.table).index(LAST) + 1
         rows = [(name, known[name]["help"] + ".") for name in self.table]
-        if len(rows) > ROWS:
-            others = [name for name, _ in rows[ROWS - 2 :]]
-            rows[ROWS - 2 :] = [("others", ", ".join(others) + ".")]
+        rows[shown:] = [("others", ", ".join(list(self.table)[shown:]) + ".")]
         with formatter.section("Commands"):
             formatter.write_dl(rows)
         formatter.write_text(OPTIONS)
 
 
-ROWS = 20  # lines for commands; with the usage, the heading and the options, these are 24 lines
-OPTIONS = "Options: -q, --quiet; -v, --verbose; --version. Help: assist COMMAND --help"
+LAST = "backup"
+OPTIONS = "Options: -q (quiet), -v (verbose), --version. Help: COMMAND --help, help TOPIC"
 
 app = typer.Typer(
     cls=Root,
@@ -90,10 +89,7 @@ def root(
 ) -> None:
     """Run scripts on one machine or on thousands, and keep commands and their history."""
     if verbose:
-        import logging
+        from assist_cli.cli import log
 
-        from assist_cli.cli.log import LogHandler
-
-        handler = LogHandler(options.printer(context))
-        logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[handler])
+        log.start(options.printer(context))
     options.print_help(context)

@@ -48,7 +48,7 @@ def list_(
         ]
         printer.table(columns, (_row(entry, now) for entry in shown))
     if len(found) > len(shown):
-        printer.talk("There are older entries. To show all: assist audit list -n 0")
+        printer.talk("There are older entries. To show all of them, add: -n 0")
 
 
 def _row(entry: AuditEntry, now: datetime) -> Sequence[Cell | str]:

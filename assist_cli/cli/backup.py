@@ -29,7 +29,7 @@ def backup(
         Path, typer.Argument(metavar="FILE", help="The file to write. An older backup of that name is replaced.")
     ],
 ) -> None:
-    """Write a backup: one file with the database, the certificate authority and keys.
+    """Write a backup: one file with the database and the keys.
 
     Runs and schedules continue meanwhile. The file has mode 0600. It is as secret as the home.
     """

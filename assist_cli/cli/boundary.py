@@ -119,14 +119,20 @@ def _format_asked_for(words: Sequence[str]) -> Format:
     return Format.TABLE
 
 
-_EXTRA = re.compile(r"Got unexpected extra arguments?(?:\(s\))? \((.*)\)")
+_PLAIN = (  # messages of the parser, in plain words
+    (re.compile(r"Got unexpected extra arguments?(?:\(s\))? \((.*)\)"), r"too many arguments: '\1'"),
+    (re.compile(r"(\S+) is not in the range x>=(\d+)"), r"'\1' is not a number from \2 on"),
+    (re.compile(r"(\S+) is not in the range (\d+)<=x<=(\d+)"), r"'\1' is not a number from \2 to \3"),
+    (re.compile(r"is not a valid int(?:eger)?(?: range)?$"), "is not a whole number"),
+)
 
 
 def _wrong_words(error: Any, words: Sequence[str]) -> UsageError:
     possible = getattr(error, "possibilities", None)  # options, or choices, that look like the one that there is not
     is_value = isinstance(error, typer.BadParameter)
     message = (error.message if possible and not is_value else error.format_message()).rstrip(".")
-    message = _EXTRA.sub(r"too many arguments: '\1'", message)
+    for pattern, plain in _PLAIN:
+        message = pattern.sub(plain, message)
     path = error.ctx.command_path if error.ctx else "assist"
     hint = f"see {path} --help"
     is_group = isinstance(error.ctx.command, Noun) if error.ctx else True
@@ -140,8 +146,8 @@ def _wrong_words(error: Any, words: Sequence[str]) -> UsageError:
         if is_group and not possible:
             hint = f"options of a command stand after it; see {path} --help"
     if option in GLOBAL:
-        hint = f"put it before the command, as in: {path.replace('assist', f'assist {option}', 1)} …"
-    elif message.startswith(("too many", "Missing option")) or (is_unknown and path == RUN):
+        hint = f"use it alone: assist {option}"
+    elif message.startswith(("too many", "Missing option")) or (is_unknown and path in (RUN, PREVIEW)):
         hint = HINTS.get(path, hint)
     if possible:
         hint = f"did you mean {' or '.join(possible)}? see {path} --help"
@@ -157,8 +163,9 @@ def _is_of_a_program(option: str, words: Sequence[str]) -> bool:
     return not last.startswith("-") and not before.startswith("-") and last != "run"
 
 
-GLOBAL = frozenset({"-q", "--quiet", "-v", "--verbose", "--version"})  # options of the root
+GLOBAL = frozenset({"--version"})  # options of the root alone
 RUN = "assist run"
+PREVIEW = "assist schedule preview"
 HINTS = {
     RUN: "put the program after --, as in: assist run -- uname -a",
     "assist invoke": "targets are given with -i, as in: assist invoke NAME -i web1",
@@ -168,7 +175,7 @@ HINTS = {
     "assist invocation list": "targets are given with -i, as in: assist invocation list -i web1",
     "assist command create": "the script is given with -c TEXT or -f FILE",
     "assist command clone": "the script is given with -c TEXT or -f FILE",
-    "assist schedule preview": "put the frequency in quotes: assist schedule preview '0 30 2 * * *'",
+    PREVIEW: "put the frequency in quotes: assist schedule preview '0 30 2 * * *'",
 }
 
 

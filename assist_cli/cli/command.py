@@ -125,7 +125,7 @@ def list_(
     else:
         command_view.print_list(printer, shown, now)
     if len(found) > len(shown):
-        printer.talk("There are more commands. To show all: assist command list -n 0")
+        printer.talk("There are more commands. To show all of them, add: -n 0")
 
 
 @app.command(epilog=options.examples("assist command show restart", "assist command show restart@1 -o json"))

@@ -54,7 +54,7 @@ def list_(
     else:
         printer.talk("No files were sent yet. Try: assist send FILE --to DIR")
     if len(found) > len(shown):
-        printer.talk("There are older files. To show all: assist file list -n 0")
+        printer.talk("There are older files. To show all of them, add: -n 0")
 
 
 @app.command(epilog=options.examples("assist file show -", "assist file show f-01k3 -o json"))

@@ -17,8 +17,12 @@ _WHITE_SPACE = re.compile(r"[ \t\r\f\v]+")
 BAR_COLUMNS = 24
 GAP = "  "  # between two columns
 
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)([smhd])?", re.IGNORECASE | re.ASCII)
-_SECONDS_IN = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+_NUMBER = r"\d+(?:\.\d+)?"
+_PART = (
+    rf"({_NUMBER})\s*(s(?:ec(?:ond)?s?)?|m(?:in(?:ute)?s?)?|h(?:(?:ou)?rs?)?|d(?:ays?)?|w(?:(?:ee)?ks?)?)(?![a-z])\s*"
+)
+_DURATION = re.compile(rf"{_NUMBER}|(?:{_PART})+", re.ASCII)
+_SECONDS_IN = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 
 
 def escape(text: str, *, keep: str = "") -> str:
@@ -94,9 +98,12 @@ def clock(moment: datetime, zone: str | None = None) -> str:
 
 
 def seconds_of(text: str) -> float | None:
-    """Parse a duration (``90``, ``30s``, ``10m``, ``2h``, ``30d``) into seconds. Return None for other text."""
-    found = _DURATION.fullmatch(text.strip())
-    return float(found[1]) * _SECONDS_IN[(found[2] or "s").lower()] if found else None
+    """Parse a duration (``90``, ``30s``, ``5min``, ``1h30m``, ``2 weeks``) into seconds. Return None for other text."""
+    text = text.strip().lower()
+    if not _DURATION.fullmatch(text):
+        return None
+    parts = re.findall(_PART, text, re.ASCII) or [(text, "")]
+    return sum(float(number) * _SECONDS_IN[unit[:1]] for number, unit in parts)
 
 
 def width(text: str) -> int:

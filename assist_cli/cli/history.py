@@ -11,7 +11,7 @@ import typer
 
 from assist_cli import codes
 from assist_cli.cli import documents, options, scripts, targets
-from assist_cli.cli.formatting import ago, escape, one_line
+from assist_cli.cli.formatting import ago, clock, escape, one_line
 from assist_cli.cli.output import Column, Format, Printer, Style
 from assist_cli.errors import ExitStatus, Refused, UsageError
 from assist_cli.model.comparison import Comparison, Difference
@@ -115,13 +115,14 @@ def prune(
     older_than: Annotated[
         float | None,
         typer.Option(
-            "--older-than", metavar="TIME", parser=options.duration, help="Delete those that ended TIME ago, as 180d."
+            "--older-than", metavar="TIME", parser=options.age, help="Delete those that ended TIME ago, as 180d."
         ),
     ] = None,
     keep: Annotated[
         int | None, typer.Option("--keep", metavar="N", min=0, help="Delete all except the newest N.")
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Delete without a question.")] = False,
+    preview: Annotated[bool, typer.Option("--preview", help="Count what would be deleted; delete nothing.")] = False,
     output: options.Output = Format.TABLE,
 ) -> None:
     """Delete old invocations, with their output.
@@ -140,26 +141,35 @@ def prune(
         age = None if older_than is None else timedelta(seconds=min(older_than, options.HUNDRED_YEARS))
         limit = pruning.limit(controller, older_than=age, keep=keep)
         invocations, records = pruning.count(controller, limit)
-        if (invocations or records) and not yes:
-            _ask(printer, invocations, records)
-        done = pruning.prune_history(controller, limit)
-    if printer.is_json:
+        past = f"older than {clock(limit.before)}" if limit.before is not None else f"beyond the newest {keep:,}"
+        if not preview:
+            if (invocations or records) and not yes:
+                _ask(printer, f"{_amount(invocations, records)} {past}")
+            done = pruning.prune_history(controller, limit)
+    if preview and printer.is_json:
+        printer.document(documents.pruned(invocations, records, 0))
+    elif preview:
+        printer.line(f"To delete: {_amount(invocations, records)} {past}")
+    elif printer.is_json:
         printer.document(documents.pruned(done.invocations, done.records, done.freed))
     else:
-        what = f"{count(done.invocations, 'invocation')} with {count(done.records, 'record')}"
-        printer.talk(f"Pruned: {what}; the database is {size(done.freed)} smaller.")
+        what = _amount(done.invocations, done.records)
+        printer.talk(f"Pruned: {what} {past}; the database is {size(done.freed)} smaller.")
 
 
-def _ask(printer: Printer, invocations: int, records: int) -> None:
+def _amount(invocations: int, records: int) -> str:
+    return f"{count(invocations, 'invocation')} with {count(records, 'record')}"
+
+
+def _ask(printer: Printer, what: str) -> None:
     """Ask for confirmation. Raises Refused if nobody can be asked, and typer.Abort if the answer is no."""
-    what = f"{count(invocations, 'invocation')} with {count(records, 'record')}"
     if not printer.can_ask:
         raise Refused(
             f"cannot prune {what} without confirmation",
             code=codes.NOT_CONFIRMED,
-            hint="add --yes",
+            hint="add --yes, or --preview to delete nothing",
         )
-    if not printer.confirm(f"Delete {what} permanently?"):
+    if not printer.confirm(f"Delete {what}?"):
         raise typer.Abort
 
 

@@ -10,12 +10,13 @@ import typer
 from assist_cli.cli import documents, options, targets
 from assist_cli.cli.formatting import escape
 from assist_cli.cli.output import Format, Printer
-from assist_cli.errors import AgentError, ExitStatus, UsageError
+from assist_cli.errors import AgentError, AssistError, ExitStatus, UsageError
 from assist_cli.operations.controller import open_controller
+from assist_cli.operations.fleet import instances
 from assist_cli.paths import home
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from assist_cli.operations.fleet.deployment import Upgrade
 
@@ -85,9 +86,9 @@ def install(
 @app.command(epilog=options.examples("assist instance upgrade --all", "assist instance upgrade @role=web --rotate"))
 def upgrade(
     context: typer.Context,
+    *,
     some: Annotated[list[str] | None, typer.Argument(metavar="[TARGET]...", help="Targets, as with -i.")] = None,
-    instance: targets.Targets = None,
-    everything: targets.All = False,
+    target: targets.TargetOptions,
     rotate: Annotated[bool, typer.Option("--rotate", help="Also create new keys and certificates.")] = False,
     output: options.Output = Format.TABLE,
 ) -> None:
@@ -98,9 +99,13 @@ def upgrade(
     from assist_cli.operations.fleet import deployment
 
     printer = options.printer(context, output)
-    chosen = targets.TargetOptions(instance, everything).selection(some)
+    chosen = target.selection(some)
     if chosen.is_empty:
         raise UsageError("cannot upgrade: no instances given", hint="assist instance upgrade --all")
+    if target.preview:
+        with open_controller(home()) as controller:
+            targets.print_preview(printer, instances.listing(controller, chosen))
+        return
 
     def heard(outcome: Upgrade) -> None:
         if outcome.error is not None:
@@ -117,17 +122,17 @@ def upgrade(
         printer.documents(map(documents.upgrade, outcomes))
     failed = [outcome.error for outcome in outcomes if outcome.error is not None]
     if failed:
-        unreached = len(failed) == len(outcomes) and all(isinstance(error, AgentError) for error in failed)
-        raise typer.Exit(ExitStatus.UNREACHABLE if unreached else ExitStatus.FAILED)
+        raise typer.Exit(_status_of(failed, len(outcomes)))
 
 
-@app.command(epilog=options.examples("assist instance uninstall web1", "assist instance uninstall web1 --force"))
+@app.command(epilog=options.examples("assist instance uninstall web1", "assist instance uninstall 'web*' --yes"))
 def uninstall(
     context: typer.Context,
-    name: Annotated[str, typer.Argument(metavar="NAME", help="A name, an id, or the beginning of an id.")],
+    names: Annotated[list[str], typer.Argument(metavar="TARGET...", help="Names, ids or targets.")],
     force: Annotated[bool, typer.Option("--force", help="Also while scripts run; their results are lost.")] = False,
+    yes: targets.Yes = False,
 ) -> None:
-    """Uninstall the agent from a machine, and remove the instance. The history stays.
+    """Uninstall agents from their machines, and remove the instances. The history stays.
 
     Refused while its scripts run. To remove only the instance: assist instance remove
     """
@@ -135,10 +140,29 @@ def uninstall(
 
     printer = options.printer(context)
     with open_controller(home()) as controller:
-        left = deployment.uninstall(controller, name, force=force, progress=_progress(printer))
-    for path in left:
-        printer.talk(f"note: {path} does not belong to the agent, and was kept")
-    printer.talk(f"Uninstalled: {name}")
+        found = instances.chosen_to_remove(controller, names)
+        targets.confirm(printer, names, found, "uninstall", yes=yes)
+        errors = []
+        for each in found:
+            try:
+                left = deployment.uninstall(controller, each.id, force=force, progress=_progress(printer))
+            except AssistError as error:
+                if len(found) == 1:
+                    raise
+                errors.append(error)
+                printer.warn(f"{each.name}: {error.message}" + (f"; {error.hint}" if error.hint else ""))
+                continue
+            for path in left:
+                printer.talk(f"note: {path} does not belong to the agent, and was kept")
+            printer.talk(f"Uninstalled: {each.name}")
+    if errors:
+        raise typer.Exit(_status_of(errors, len(found)))
+
+
+def _status_of(errors: Sequence[AssistError], total: int) -> ExitStatus:
+    """Return the exit status of work on ``total`` instances, some of which failed."""
+    unreached = len(errors) == total and all(isinstance(error, AgentError) for error in errors)
+    return ExitStatus.UNREACHABLE if unreached else ExitStatus.FAILED
 
 
 def _progress(printer: Printer) -> Callable[[str], None]:

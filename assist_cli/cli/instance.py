@@ -72,17 +72,21 @@ def add(
 @app.command("list", epilog=options.examples("assist instance list", "assist instance list @role=web -o json"))
 def list_(
     context: typer.Context,
+    *,
     some: Some = None,
-    instance: targets.Targets = None,
+    target: targets.TargetOptions,
     output: options.Output = Format.TABLE,
     plain: options.Plain = False,
 ) -> None:
     """List the instances by name. No agent is contacted."""
     printer = options.printer(context, output, plain=plain)
     with open_controller(home()) as controller:
-        found = instances.listing(controller, targets.TargetOptions(instance).selection(some))
+        found = instances.listing(controller, target.selection(some))
         waiting = instances.queued(controller)
         now = controller.now()
+    if target.preview:
+        targets.print_preview(printer, found)
+        return
     if printer.is_json:
         printer.documents(map(documents.instance, found))
         return
@@ -154,24 +158,33 @@ def status(
 )
 def tag(
     context: typer.Context,
+    *,
     words: Annotated[
-        list[str],
-        typer.Argument(metavar="TARGET... K=V...", help="K=V sets a tag, K= removes it; words without = are targets."),
-    ],
+        list[str] | None,
+        typer.Argument(
+            metavar="[TARGET]... K=V...", help="K=V sets a tag, K= removes it; words without = are targets."
+        ),
+    ] = None,
+    target: targets.TargetOptions,
     output: options.Output = Format.TABLE,
 ) -> None:
     """Set or remove tags of instances."""
     printer = options.printer(context, output)
-    wanted = [word for word in words if "=" not in word]
-    pairs = targets.pairs([word for word in words if "=" in word])
-    if not pairs or not wanted:
+    wanted = [word for word in words or () if "=" not in word]
+    pairs = targets.pairs([word for word in words or () if "=" in word])
+    where = target.selection(wanted)
+    if target.preview and not where.is_empty:
+        with open_controller(home()) as controller:
+            targets.print_preview(printer, instances.listing(controller, where))
+        return
+    if not pairs or where.is_empty:
         raise UsageError(
-            f"cannot change tags: no {'tag' if wanted else 'target'} given",
+            f"cannot change tags: no {'target' if where.is_empty else 'tag'} given",
             hint=f"assist instance tag {quoted(wanted[0] if wanted else 'web1')} canary=yes",
         )
     changes = {key: value or None for key, value in pairs.items()}
     with open_controller(home()) as controller:
-        changed = instances.tag(controller, wanted, changes)
+        changed = instances.tag(controller, where, changes)
     if printer.is_json:
         found = list(map(documents.instance, changed))
         printer.document(found[0] if len(found) == 1 else found)
@@ -192,10 +205,11 @@ def rename(
     options.printer(context).talk(f"Renamed: {changed.name}")
 
 
-@app.command(epilog=options.examples("assist instance remove web1", "assist instance remove web1 db1"))
+@app.command(epilog=options.examples("assist instance remove web1 db1", "assist instance remove 'web*' --yes"))
 def remove(
     context: typer.Context,
-    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Names or ids.")],
+    names: Annotated[list[str], typer.Argument(metavar="TARGET...", help="Names, ids or targets.")],
+    yes: targets.Yes = False,
 ) -> None:
     """Remove instances from the inventory. Agents and history stay.
 
@@ -203,8 +217,10 @@ def remove(
     """
     printer = options.printer(context)
     with open_controller(home()) as controller:
-        for name in names:
-            printer.talk(f"Removed: {instances.remove(controller, name).name}")
+        found = instances.chosen_to_remove(controller, names)
+        targets.confirm(printer, names, found, "remove", yes=yes)
+        for each in found:
+            printer.talk(f"Removed: {instances.remove(controller, each.id).name}")
 
 
 def _tags(instance: Instance) -> str:

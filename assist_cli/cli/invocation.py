@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 LISTED_INSTANCES = 20
 
 app = options.application(
-    "History of runs: list, show, wait, search, compare, prune. Ids may be short (t-01k3); - is the newest."
+    "History of runs: list, show, wait, search, diff, prune. Ids may be short (t-01k3); - is the newest."
 )
 stop_app = options.application()
 app.add_typer(history_app)
@@ -103,7 +103,7 @@ def list_(
     else:
         printer.talk("No invocations yet. Try: assist run -- uname -a")
     if len(found) > len(shown):
-        printer.talk("There are older invocations. To show all: assist invocation list -n 0")
+        printer.talk("There are older invocations. To show all of them, add: -n 0")
     if status is not None and InvokeStatus.FAILED in status and not unsuccessful:
         printer.talk(
             "Failed means that no script finished. An exit code other than 0 is Finished, and a failure on some "
@@ -312,11 +312,13 @@ def stop(
             return
         from assist_cli.operations.runs.stop import stop as stop_invocation
 
+        has_ended = recording.recall(controller, invocation_id, output=False).status.is_final
         found = stop_invocation(controller, invocation_id, where)
     if printer.is_json:
         printer.document(documents.invocation(found))
     else:
-        printer.line(f"{found.id}: {printer.paint(found.status.value, STYLES[found.status.value])}")
+        said = "has already ended: " if has_ended else ""
+        printer.line(f"{found.id}: {said}{printer.paint(found.status.value, STYLES[found.status.value])}")
     if any(place.status is InvocationStatus.STOPPING for place in found.instances):
         printer.talk("It has not ended yet. Agents that cannot be reached get the stop as soon as they answer.")
         raise typer.Exit(ExitStatus.GAVE_UP_WAITING)

@@ -73,7 +73,7 @@ def _planned(invocation: Invocation, schedule: Schedule, now: datetime) -> Cell:
         return Cell("Error", Style.BAD)
     when = due(schedule.upcoming, now)
     again = invocation.repeat_mode is RepeatMode.PERIOD
-    return Cell(f"Periodic, next {when}" if again else f"{SCHEDULED}, {when}", Style.BUSY)
+    return Cell(f"{SCHEDULED}, next {when}" if again else f"{SCHEDULED}, {when}", Style.BUSY)
 
 
 def status_cell(status: InvokeStatus, kinds: InstanceCounts, exit_code: int | None) -> Cell:

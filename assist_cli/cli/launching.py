@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from assist_cli.cli import detaching, options
-from assist_cli.cli.formatting import clock
+from assist_cli.cli.formatting import clock, seconds_of
 from assist_cli.cli.output import Printer
 from assist_cli.cli.typer_classes import SHOWN, WAVES, WHEN, WHERE, Group
 from assist_cli.errors import InvalidParameter, UsageError
 from assist_cli.model.invocation import Invocation
+from assist_cli.model.names import quoted
 from assist_cli.model.rollout import Rollout, Share, share
 from assist_cli.model.schedule import KEEP, Missed, Schedule, Timing
 from assist_cli.operations.controller import Also, Controller
@@ -28,6 +29,20 @@ if TYPE_CHECKING:
 
 LONGEST_QUEUE = timedelta(days=365)
 SERVER_DOWN = "The server is not running, so no schedule will fire. Start it: assist serve, or assist service install"
+
+
+def interval(text: str) -> float:
+    """Parse the interval of a rate. An error for an expression names the option for it."""
+    try:
+        return options.duration(text)
+    except typer.BadParameter as error:
+        from assist_cli.model.frequency.shorthand import NAMED
+
+        name = f"@{text.strip().lower().removeprefix('@')}"
+        if name not in NAMED and not 5 <= len(text.split()) <= 7:
+            raise
+        cron = name if name in NAMED else quoted(text)
+        raise typer.BadParameter(f"'{text}' is not a duration; did you mean --cron {cron}?") from error
 
 
 _FREQUENCY = re.compile(r"cannot use the frequency '.*?': ", re.DOTALL)
@@ -42,9 +57,7 @@ class ScheduleOptions(Group):
 
     every: Annotated[
         float | None,
-        typer.Option(
-            "--every", metavar="TIME", parser=options.duration, help="Run periodically, every 30s, 5m, 2h or 1d."
-        ),
+        typer.Option("--every", metavar="TIME", parser=interval, help="Run periodically, every 30s, 5m, 2h or 1d."),
     ] = None
     cron: Annotated[
         str | None, typer.Option("--cron", metavar="EXPR", help="Run at 'second minute hour day month weekday'.")
@@ -53,7 +66,9 @@ class ScheduleOptions(Group):
         str | None,
         typer.Option("--timezone", metavar="ZONE", help="Time zone of --cron, --at (default: this machine's)."),
     ] = None
-    at: Annotated[str | None, typer.Option("--at", metavar="TIME", help="Run one time, at '2026-12-01 02:00'.")] = None
+    at: Annotated[
+        str | None, typer.Option("--at", metavar="TIME", help="Run one time, at '2026-12-01 02:00' or 02:00.")
+    ] = None
     in_: Annotated[
         float | None,
         typer.Option("--in", metavar="TIME", parser=options.duration, help="Run one time, after TIME: 10m."),
@@ -125,7 +140,19 @@ def _named(option: str, value: object) -> Iterator[None]:
         if reason == error.message:
             raise
         said = f"{value:,.15g} s" if isinstance(value, float) else value
-        raise InvalidParameter(f"cannot use {option} '{said}': {reason}", hint=error.hint, code=error.code) from None
+        hint = _other_option(option, said) or error.hint
+        raise InvalidParameter(f"cannot use {option} '{said}': {reason}", hint=hint, code=error.code) from None
+
+
+def _other_option(option: str, value: object) -> str:
+    """Return a hint with the option for a value that is a time from now or an interval, else an empty text."""
+    text = str(value).strip().lower()
+    span = re.sub(r"^(?:\+|in\s|@?every\s)\s*", "", text)
+    if option == "--at" and text == "now":
+        return "to run now, omit --at"
+    if re.search("[a-z]", span) and seconds_of(span) is not None and option in ("--at", "--cron"):
+        return f"did you mean {'--in' if option == '--at' else '--every'} {quoted(span)}?"
+    return ""
 
 
 def _queue_time(text: str) -> float:
@@ -169,8 +196,8 @@ class WaveOptions(Group):
     heading = WAVES
 
     canary: Annotated[
-        int | None,
-        typer.Option("--canary", metavar="N", min=1, help="Start N instances first; start the rest when they end."),
+        str | None,
+        typer.Option("--canary", metavar="N|N%", help="Start N or N% first; start the rest when they end."),
     ] = None
     batch: Annotated[
         str | None, typer.Option("--batch", metavar="N|N%", help="Start N instances, or N%, together (default: all).")
@@ -187,7 +214,7 @@ class WaveOptions(Group):
     def rollout(self) -> Rollout:
         """Return the rollout. Raises UsageError."""
         return Rollout(
-            canary=self.canary,
+            canary=None if self.canary is None else _share(self.canary, "--canary", least=1),
             batch=None if self.batch is None else _share(self.batch, "--batch", least=1),
             max_errors=None if self.max_errors is None else _share(self.max_errors, "--max-errors", least=0),
             concurrency=self.concurrency,

@@ -8,6 +8,11 @@ from assist_cli.cli.formatting import escape
 from assist_cli.cli.output import Printer
 
 
+def start(printer: Printer) -> None:
+    """Write the log of this process with a Printer."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[LogHandler(printer)])
+
+
 class LogHandler(logging.Handler):
     """Writes each entry of the log in one line, or in several with a traceback.
 

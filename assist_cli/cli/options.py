@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Annotated
@@ -20,7 +21,7 @@ HUNDRED_YEARS = 100 * 366 * 86_400  # in seconds
 
 
 def duration(text: str | float) -> float:
-    """Parse a duration into seconds: ``90`` ``30s`` ``10m`` ``2h`` ``30d``. A default comes as a number."""
+    """Parse a duration into seconds: ``90``, ``30s``, ``10m``, ``1h30m``, ``2 days``. A default comes as a number."""
     seconds = seconds_of(str(text))
     if seconds is None:
         raise typer.BadParameter(f"'{text}' is not a duration; write 30s, 10m, 2h or 1d")
@@ -37,15 +38,35 @@ def whole_seconds(text: str | int) -> int:
     return int(seconds)
 
 
+def age(text: str) -> float:
+    """Parse an age into seconds. It must have a unit, since a person who writes 90 may mean days."""
+    if re.fullmatch(r"\s*[0-9.]+\s*", text):
+        raise typer.BadParameter(f"'{text}' has no unit; write 90d for days, 12h for hours")
+    return duration(text)
+
+
 def moment(text: str) -> datetime:
-    """Parse a moment in the past: an age (``2h``), or a local date or time (``2026-11-22``, ``2026-11-22 08:00``)."""
-    seconds = seconds_of(text)
-    if seconds is not None:
-        return datetime.now(timezone.utc) - timedelta(seconds=min(seconds, HUNDRED_YEARS))
+    """Parse a moment in the past: an age (``2h``, ``2h ago``), ``yesterday``, or a local date or time.
+
+    A time alone, as ``08:00``, is one of today.
+    """
+    words = text.strip().lower()
+    past = words.removesuffix("ago")
+    if seconds_of(past) is not None:
+        return datetime.now(timezone.utc) - timedelta(seconds=min(age(past), HUNDRED_YEARS))
+    today = datetime.now().astimezone().date()
+    days = {"today": today, "yesterday": today - timedelta(days=1)}
+    day, _, time = words.partition(" ")
+    if day in days:
+        words = f"{days[day]} {time}".strip()
+    elif re.fullmatch(r"[0-9]{1,2}:[0-9]{2}(:[0-9]{2})?", words):
+        words = f"{today} {words:0>5}"
     try:
-        return datetime.fromisoformat(text).astimezone(timezone.utc)
+        return datetime.fromisoformat(words.upper()).astimezone(timezone.utc)
     except (ValueError, OverflowError):
-        raise typer.BadParameter(f"'{text}' is not a time; write 2h, 30d, 2026-11-22 or '2026-11-22 08:00'") from None
+        raise typer.BadParameter(
+            f"'{text}' is not a time; write 2h, 30d, yesterday, 08:00, 2026-11-22 or '2026-11-22 08:00'"
+        ) from None
 
 
 def warn_if_exposed(path: Path) -> None:
@@ -58,7 +79,7 @@ def warn_if_exposed(path: Path) -> None:
 
 Since = Annotated[
     datetime | None,
-    typer.Option("--since", metavar="TIME", parser=moment, help="Only those since TIME: 2h ago, 30d ago, 2026-11-22."),
+    typer.Option("--since", metavar="TIME", parser=moment, help="Only those since TIME: 2h, yesterday, 2026-11-22."),
 ]
 KeepScript = Annotated[bool, typer.Option("--keep-script", help="Keep the script file on the instance.")]
 Id = Annotated[str, typer.Argument(metavar="ID", help="An id, the beginning of one, or - for the newest.")]

@@ -17,6 +17,7 @@ from assist_cli.model import frequency
 from assist_cli.model.frequency import Firing
 from assist_cli.model.frequency.zone import zone_of
 from assist_cli.model.schedule import Missed, Slot, SlotOutcome
+from assist_cli.model.status import SCHEDULED, InvokeStatus
 from assist_cli.operations.controller import open_controller, utc_now
 from assist_cli.operations.history import history
 from assist_cli.operations.local_zone import local_zone
@@ -31,9 +32,7 @@ MOST = 10_000
 
 app = options.application("Schedules of periodic runs: list, slots, pause, resume, preview. To end one: assist stop ID")
 
-Id = Annotated[
-    str, typer.Argument(metavar="ID", help="Id of an invocation, the beginning of one, or - for the newest.")
-]
+Id = Annotated[str, typer.Argument(metavar="ID", help="Id of a schedule, the beginning of one, or - for the newest.")]
 
 COLUMNS = (
     Column("ID"),
@@ -99,7 +98,7 @@ def show(context: typer.Context, id: Id, output: options.Output = Format.TABLE) 
 
     printer = options.printer(context, output)
     with open_controller(home()) as controller:
-        found = schedules.show(controller, history.find(controller, id))
+        found = schedules.show(controller, schedules.find(controller, id))
         now = controller.now()
     if printer.is_json:
         printer.document(documents.schedule(found))
@@ -127,7 +126,7 @@ def slots(
 
     printer = options.printer(context, output, plain=plain)
     with open_controller(home()) as controller:
-        invocation_id = history.find(controller, id)
+        invocation_id = schedules.find(controller, id)
         if printer.is_json:
             printer.documents(
                 map(documents.slot, schedules.list_slots(controller, invocation_id, limit=number or None))
@@ -224,12 +223,13 @@ def _change(context: typer.Context, id: str, output: Format, what: str) -> None:
     printer = options.printer(context, output)
     with open_controller(home()) as controller:
         change = schedules.pause if what == "pause" else schedules.resume
-        found = change(controller, history.find(controller, id))
+        found = change(controller, schedules.find(controller, id))
         now = controller.now()
     if printer.is_json:
         printer.document(documents.schedule(found))
         return
-    printer.line(f"{found.invocation.id}: {_state(found).text}, next {_next(found, now)}")
+    upcoming = f", next {_next(found, now)}" if found.schedule.upcoming else ""
+    printer.line(f"{found.invocation.id}: {_state(found).text}{upcoming}")
 
 
 def _print(printer: Printer, found: Planned, now: datetime) -> None:
@@ -273,6 +273,8 @@ def _state(found: Planned) -> Cell:
         return Cell("Paused", Style.ODD)
     if found.schedule.error is not None and found.is_waiting:
         return Cell("Error", Style.BAD)
+    if found.schedule.next is not None and found.invocation.status is InvokeStatus.RUNNING:
+        return Cell(SCHEDULED, Style.BUSY)
     status = found.invocation.status
     return Cell(
         status.value,

@@ -8,16 +8,19 @@ from typing import Annotated
 
 import typer
 
+from assist_cli import codes
 from assist_cli.cli.formatting import escape
 from assist_cli.cli.output import Printer
 from assist_cli.cli.typer_classes import WHERE, Group
-from assist_cli.errors import UsageError
+from assist_cli.errors import Refused, UsageError
+from assist_cli.model.folding import fold
 from assist_cli.model.instance import Instance
 from assist_cli.model.names import quoted
 from assist_cli.model.target import Selection, terms
 from assist_cli.operations.controller import open_controller
 from assist_cli.operations.fleet import instances
 from assist_cli.paths import home
+from assist_cli.units import count
 
 Targets = Annotated[
     list[str] | None,
@@ -27,6 +30,7 @@ All = Annotated[bool, typer.Option("--all", help="Every instance except local.")
 Preview = Annotated[
     bool, typer.Option("--preview", help="Print the names of the targets; run nothing.", rich_help_panel=WHERE)
 ]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask; a pattern is confirmed otherwise.")]
 Tags = Annotated[
     list[str] | None, typer.Option("--tag", metavar="K=V", help="Tag of the instance, as role=web; may be repeated.")
 ]
@@ -82,6 +86,25 @@ def print_preview(printer: Printer, found: Sequence[Instance]) -> None:
         return
     for each in found:
         printer.line(escape(each.name))
+
+
+def confirm(printer: Printer, words: Sequence[str], found: Sequence[Instance], verb: str, *, yes: bool) -> None:
+    """Ask before instances are removed that ``words`` do not name one by one. ``yes`` is the answer.
+
+    Raises Refused if nobody can be asked, and typer.Abort if the answer is no.
+    """
+    named = all(any(word == each.name or each.id.startswith(word.lower()) for each in found) for word in words)
+    if yes or named:
+        return
+    what = fold(each.name for each in found)
+    if not printer.can_ask:
+        raise Refused(
+            f"cannot {verb} '{what}' without confirmation: a pattern was given",
+            code=codes.NOT_CONFIRMED,
+            hint="add --yes, or give the names",
+        )
+    if not printer.confirm(f"{verb.capitalize()} {count(len(found), 'instance')}: {escape(what)}?"):
+        raise typer.Abort
 
 
 def pairs(texts: list[str]) -> dict[str, str | None]:

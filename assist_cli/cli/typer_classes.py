@@ -22,7 +22,7 @@ from dataclasses import fields
 from typing import Any, ClassVar, get_type_hints
 
 import typer
-from typer.core import TyperCommand, TyperGroup
+from typer.core import TyperCommand, TyperGroup, TyperOption
 
 from assist_cli.cli.formatting import fit, wrap
 from assist_cli.cli.output import Printer
@@ -91,7 +91,11 @@ class HelpFormatter(_Formatter):  # type: ignore[misc]
 
 
 class _PrintsHelp:
-    """A command that prints its help with the Printer."""
+    """A command that prints its help with the Printer, and accepts -q and -v, the options of the root."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        found: list[Any] = super().get_params(ctx)  # type: ignore[misc]
+        return found if ctx.parent is None else [*found, *_global_options()]
 
     def get_help(self, ctx: Any) -> str:
         formatter = HelpFormatter()
@@ -104,6 +108,32 @@ class _PrintsHelp:
             option.callback = _print_help
             option.help = "Show this help."
         return option
+
+
+@functools.cache
+def _global_options() -> tuple[TyperOption, ...]:
+    """Return hidden -q and -v, which have the same effect as before the command."""
+    return tuple(
+        TyperOption(
+            param_decls=[f"-{name[0]}", f"--{name}", name],
+            is_flag=True,
+            default=False,
+            hidden=True,
+            expose_value=False,
+            callback=_set_global,
+        )
+        for name in ("quiet", "verbose")
+    )
+
+
+def _set_global(ctx: Any, option: Any, given: bool) -> None:
+    if not given or ctx.resilient_parsing:
+        return
+    ctx.find_root().params[option.name] = True
+    if option.name == "verbose":
+        from assist_cli.cli import log
+
+        log.start(Printer(quiet=ctx.find_root().params["quiet"], verbose=True))
 
 
 def _print_help(ctx: Any, option: Any, asked: bool) -> None:
@@ -168,7 +198,7 @@ class CliCommand(_PrintsHelp, TyperCommand):
         return [piece.strip("{}") for piece in super().collect_usage_pieces(ctx)]
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
-        parameters = self.get_params(ctx)
+        parameters = [each for each in self.get_params(ctx) if not getattr(each, "hidden", False)]
         records = {
             each.name: (record[0], _NOTES.sub("", record[1]))
             for each in parameters
@@ -243,7 +273,7 @@ def _near(words: list[str], option: Any) -> list[str]:
     given = [word for name, word in itertools.pairwise(words) if name in option.opts]
     given += [word for name, equals, word in (each.partition("=") for each in words) if equals and name in option.opts]
     folded = {each.casefold(): each for each in known}
-    wrong = next((word.casefold() for word in given if word.casefold() not in folded), "")
+    wrong = next((word.casefold() for word in given if word not in known), "")
     return [folded[each] for each in difflib.get_close_matches(wrong, list(folded), n=2, cutoff=0.7)]
 
 

@@ -10,12 +10,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from assist_cli import codes
 from assist_cli.cli import detaching
 from assist_cli.cli.exit_status import exit_status
 from assist_cli.cli.output import Encoding, Printer
 from assist_cli.cli.pass_through import PassThrough
 from assist_cli.errors import ExitStatus, GaveUpWaiting
 from assist_cli.model.invocation import Invocation
+from assist_cli.model.names import quoted
 from assist_cli.model.output import Portion
 from assist_cli.model.rollout import Rollout
 from assist_cli.model.transfer import Transfer
@@ -27,6 +29,9 @@ from assist_cli.units import count
 if TYPE_CHECKING:
     from assist_cli.cli.fanout import Fanout
     from assist_cli.cli.invocation_screen import InvocationScreen
+
+
+UNREACHABLE = frozenset({codes.CLIENT_NOT_ONLINE, codes.CLIENT_NOT_RUNNING, codes.CLIENT_AUTH_FAILED})
 
 
 @dataclass(frozen=True)
@@ -130,7 +135,11 @@ def watch(
             for place in ended.instances:
                 if view.lacks(place):
                     view.replay(recording.with_output(controller, place))
+            if screen is None and not isinstance(view, PassThrough):  # whose last line is that of the totals
+                _hint_for_unreachable(printer, ended)
             view.close(ended.instances, _length_before(invocation))
+            if isinstance(view, PassThrough):
+                _hint_for_unreachable(printer, ended)
         _print_queue(printer, controller, ended)
         if gave_up is not None:
             raise gave_up
@@ -143,6 +152,14 @@ def _print_queue(printer: Printer, controller: Controller, ended: Invocation) ->
         from assist_cli.cli import queued
 
         queued.print_hints(printer, controller, ended.instances)
+
+
+def _hint_for_unreachable(printer: Printer, ended: Invocation) -> None:
+    """Print the next command for an instance whose agent could not be reached."""
+    for place in ended.instances:
+        if place.record.status.is_final and place.record.error_code in UNREACHABLE:
+            printer.talk(f"hint: check the route: assist doctor {quoted(place.instance_name)}")
+            return
 
 
 def _length_before(invocation: Invocation) -> timedelta | None:

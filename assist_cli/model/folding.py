@@ -26,10 +26,11 @@ def fold(texts: Iterable[str]) -> str:
 
 
 def fold_some(texts: Iterable[str], columns: int = 60, most: int = 5) -> str:
-    """Return the names as one comma list where that is short, else the first ones and the number of others."""
+    """Return the names as one comma list if it is short or has few names, else the first ones and a number."""
     names = sorted(texts, key=natural_key)
     text = fold(names)
-    return text if len(text) <= columns else f"{fold(names[:most])} and {len(names) - most:,} more"
+    others = len(names) - most
+    return text if len(text) <= columns or others <= 0 else f"{fold(names[:most])} and {others:,} more"
 
 
 def folded(texts: Iterable[str]) -> list[str]:

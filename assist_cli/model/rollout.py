@@ -43,7 +43,7 @@ class Rollout:
     When more than ``max_errors`` of all did not succeed, launching stops. None is no limit.
     """
 
-    canary: int | None = None
+    canary: Share | None = None
     batch: Share | None = None
     max_errors: Share | None = None
     concurrency: int | None = None
@@ -59,7 +59,7 @@ class Rollout:
         found: list[range] = []
         position = begun
         while position < total:
-            step = self.canary if position == 0 and self.canary else size
+            step = max(self.canary.of(total), 1) if position == 0 and self.canary else size
             found.append(range(position, min(position + step, total)))
             position += step
         return found

@@ -63,7 +63,7 @@ MOVES = {
 NOT_STARTED = "not started"
 WAITING = "waiting"  # to be sent
 QUEUED = "queued"  # for an instance that is away
-SCHEDULED = "Scheduled"  # for people, in place of the status: its first due time has not come yet
+SCHEDULED = "Scheduled"  # for people, in place of the status: it waits for a due time
 
 UNANSWERED = codes.CLIENT_NOT_RESPONSE
 

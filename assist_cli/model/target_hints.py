@@ -18,7 +18,7 @@ SHOWN = 3
 LIST = "assist instance list shows all"
 FORMS = "assist help targets shows the forms"
 
-_ALL = frozenset({"all", "any", "every", "everything", "everywhere"})
+ALL = frozenset({"all", "any", "every", "everything", "everywhere"})
 _THIS_MACHINE = frozenset({"localhost", "127.0.0.1", "::1", "self", "this", "."})
 _TAG_PREFIX = re.compile(r"(?:key=)?(?:tags?[:.=]|[GIP]@)|@", re.IGNORECASE)
 _FILE = re.compile(r"\.(?:ini|ya?ml|txt|cfg|conf|list|json|csv)$", re.IGNORECASE)
@@ -44,7 +44,7 @@ def hint(
         where = f"it has these instances: {names.some_of(folded(each.name for each in instances))}"
         return f"{_question(_meant(term, instances, finds))}{where}"
     word = term.strip().strip("'\"").casefold()
-    if word.lstrip("@") in _ALL:
+    if word.lstrip("@") in ALL:
         return f"did you mean --all? It is every instance but '{LOCAL}'"
     if word in _THIS_MACHINE:
         return f"did you mean '{LOCAL}'? It is the agent of this machine"

@@ -182,7 +182,8 @@ def get(reader: Reader, command_id: str, number: int | None = None) -> Command:
     if row is None:
         raise NotFound(f"cannot find a command {command_id!r}", hint="assist command list shows what there is")
     raise NotFound(
-        f"cannot find version {number} of {row['name']!r}: it has the versions 1 to {row['latest']}",
+        f"cannot find version {number} of {row['name']!r}: "
+        + ("it has only version 1" if row["latest"] == 1 else f"it has the versions 1 to {row['latest']}"),
         hint="assist command versions NAME shows them",
     )
 

@@ -62,6 +62,14 @@ def test_no_command_is_a_usage_error(assist: Application) -> None:
         assert b"Usage: assist" in done.stderr
 
 
+@pytest.mark.parametrize("words", [["-q", "file", "list"], ["file", "-q", "list"], ["file", "list", "--quiet"]])
+def test_quiet_stands_before_or_after_the_command(assist: Application, words: list[str]) -> None:
+    done = assist(*words)
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+    assert assist("file", "list").stderr != b""
+    assert b"--quiet" not in assist("file", "list", "--help").stdout
+
+
 @pytest.mark.parametrize(
     ("words", "message", "hint"),
     [
@@ -75,16 +83,19 @@ def test_no_command_is_a_usage_error(assist: Application) -> None:
         (["run", "--timeout", "soon", "--", "true"], "'soon' is not a duration", "see assist run --help"),
         (["run", "--timeout", "1.5", "--", "true"], "not a whole number", "see assist run --help"),
         (["run", "-c"], "option '-c' requires an argument", "see assist run --help"),
-        (["run", "-q", "--", "true"], "no such option: -q", "put it before the command, as in: assist -q run"),
-        (["invocation", "list", "--quiet"], "no such option: --quiet", "assist --quiet invocation list"),
+        (["invocation", "list", "--version"], "no such option: --version", "use it alone: assist --version"),
         (["run", "--live", "--gather", "--", "true"], "--live together with --gather", "one of --live and --gather"),
         (["invocation", "wait", "-", "--gather", "--live"], "--live together with --gather", "--live and --gather"),
         (["run", "--batch", "x", "--", "true"], "cannot use --batch 'x'", "--batch 5, or --batch 25%"),
         (["run", "--max-errors", "", "--", "true"], "cannot use --max-errors ''", "--max-errors 25%"),
-        (["run", "--pick", "0", "--", "true"], "0 is not in the range", "see assist run --help"),
+        (["run", "--pick", "0", "--", "true"], "'0' is not a number from 1 on", "see assist run --help"),
         (["invocation", "list", "--status", "fail"], "not one of 'running'", "did you mean Failed? see assist inv"),
         (["invocation", "list", "--status=Stoped"], "'stopping', 'stopped'", "did you mean Stopped? see"),
         (["run", "-o", "jsno", "--", "true"], "not one of 'table'", "did you mean json"),
+        (["run", "-o", "JSON", "--", "true"], "not one of 'table'", "did you mean json"),
+        (["run", "--pick", "25%", "--", "true"], "'25%' is not a whole number", "see assist run --help"),
+        (["schedule", "preview", "rate(5m)", "-n", "0"], "'0' is not a number from 1 to 10000", "see assist sch"),
+        (["run", "--canary", "0%", "--", "true"], "cannot use --canary '0%'", "--canary 5, or --canary 25%"),
         (["run", "--every", "1h", "--missed", "run_once", "--", "true"], "'skip'", "did you mean run-once?"),
     ],
 )

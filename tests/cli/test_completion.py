@@ -116,7 +116,7 @@ def test_commands_and_options_with_their_descriptions(ask: Ask) -> None:
     assert "run\tRun a script on one instance or many, and show its output" in ask("")
     assert ask("invo") == [
         "invoke\tRun a saved command on one instance or many, and show its output",
-        "invocation\tHistory of runs: list, show, wait, search, compare, prune",
+        "invocation\tHistory of runs: list, show, wait, search, diff, prune",
     ]
     assert {"--instance", "-i", "--help"} <= {line.split("\t")[0] for line in ask("run -")}
     assert ask("run --keep-") == ["--keep-script\tKeep the script file on the instance"]

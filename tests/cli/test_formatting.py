@@ -5,10 +5,12 @@ from __future__ import annotations
 from datetime import datetime, timedelta, timezone
 
 import pytest
+import typer
 from hypothesis import given
 from hypothesis import strategies as st
 
 from assist_cli.cli.formatting import ago, escape, one_line, seconds_of, so_far, took
+from assist_cli.cli.options import moment
 from assist_cli.units import count
 
 NOW = datetime(2026, 11, 22, 8, tzinfo=timezone.utc)
@@ -41,8 +43,9 @@ def test_elapsed_time(seconds: float, said: str) -> None:
     ("text", "seconds"),
     [
         ("0s", 0), ("90", 90), ("30s", 30), ("10m", 600), ("2h", 7200), ("30d", 2_592_000), ("1.5h", 5400),
-        (" 5M ", 300), ("", None), ("s", None), ("-1", None), ("1w", None), ("1 m", None), ("10m5s", None),
-        ("nan", None), ("١٢", None), ("1e3", None),
+        (" 5M ", 300), ("", None), ("s", None), ("-1", None), ("1w", 604_800), ("1 m", 60), ("10m5s", 605),
+        ("5min", 300), ("5 minutes", 300), ("1h30m", 5400), ("2 hours 1 sec", 7201), ("5 5m", None), ("10ms", None),
+        ("1hm", None), ("1h30", None), ("nan", None), ("١٢", None), ("1e3", None),
     ],
 )  # fmt: skip
 def test_durations(text: str, seconds: float | None) -> None:
@@ -80,3 +83,24 @@ def test_counts() -> None:
 def test_records_that_did_not_start_are_not_failures() -> None:
     assert so_far(6, 6, 0, 0) == "█" * 24 + " 6/6"
     assert so_far(6, 12, 2, 3) == "█" * 12 + "░" * 12 + " 6/12, 2 failed, 3 not started"
+
+
+@pytest.mark.parametrize("text", ["2h", "2h ago", "2 hours ago", "120 minutes ago"])
+def test_a_time_since_is_an_age(text: str) -> None:
+    age = datetime.now(timezone.utc) - moment(text)
+    assert abs(age - timedelta(hours=2)) < timedelta(seconds=30)
+
+
+def test_a_time_since_is_a_day_or_a_local_time() -> None:
+    midnight = datetime.now().astimezone().replace(hour=0, minute=0, second=0, microsecond=0)
+    yesterday = midnight.date() - timedelta(days=1)
+    assert moment("today") == midnight
+    assert moment("yesterday").astimezone().date() == yesterday
+    assert moment("yesterday 08:30") == moment(f"{yesterday} 08:30")
+    assert moment("8:30") == moment(f"{midnight:%Y-%m-%d} 08:30")
+
+
+@pytest.mark.parametrize("text", ["90", "90 ago", "soon", "25:00", "ago", "yesterday 5"])
+def test_an_unclear_time_since_is_refused(text: str) -> None:
+    with pytest.raises(typer.BadParameter):
+        moment(text)

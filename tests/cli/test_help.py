@@ -57,6 +57,13 @@ def test_help_fits_a_screen(path: str) -> None:
     assert max(map(len, lines)) <= 80
 
 
+def test_the_help_of_the_root_leaves_room_for_the_prompt(assist: Application) -> None:
+    lines = assist("--help").stdout.decode().splitlines()
+    assert len(lines) <= 22
+    assert [line.split()[0] for line in lines[-4:-1]] == ["doctor", "backup", "others"]
+    assert "help TOPIC" in lines[-1]
+
+
 @pytest.mark.parametrize(
     ("words", "hint"),
     [

@@ -212,6 +212,15 @@ def test_a_record_that_never_ran_took_no_time(assist: Application, controller: C
     assert b", took 5.0 s\n" in assist("invocation", "show", later.id).stdout
 
 
+def test_an_unreachable_agent_gets_a_hint(assist: Application, controller: Controller, web: list[Instance]) -> None:
+    now = controller.now()
+    lost = past.failed("ClientNotOnline", "it is away", at=now)
+    for found, outcomes in ((web[:1], [lost]), (web[:2], [past.finished("x", at=now), lost])):
+        written = past.write(controller.database, past.invocation_on(found, now), outcomes)
+        said = assist("invocation", "wait", written.id).stderr.decode().splitlines()
+        assert f"hint: check the route: assist doctor {found[-1].name}" in said
+
+
 def test_the_unsuccessful_filter_shows_the_targets_of_a_rerun(
     assist: Application, controller: Controller, web: list[Instance], halted: str
 ) -> None:
@@ -345,9 +354,13 @@ def test_a_future_run_is_scheduled(assist: Application, controller: Controller, 
     assert "No output." not in rows
     assert "\n   30  Scheduled" in assist("invocation", "show", again).stdout.decode()
     listed = assist("invocation", "list").stdout.decode().splitlines()
-    assert [re.split("  +", line)[1] for line in listed[1:]] == ["Periodic, next in 2 h", "Scheduled, in 2 d"]
+    assert [re.split("  +", line)[1] for line in listed[1:]] == ["Scheduled, next in 2 h", "Scheduled, in 2 d"]
+    planned = assist("schedule", "list").stdout.decode().splitlines()
+    assert [re.split("  +", line)[1] for line in planned[1:]] == ["Scheduled", "Scheduled"]
     assert {each["InvokeStatus"] for each in documents(assist, "invocation", "list")} == {"Running"}
-    assert assist("schedule", "pause", again).returncode == 0
+    past.write(controller.database, past.invocation_on(web[:1], controller.now()), [past.finished("x")])
+    assert documents(assist, "schedule", "show", "-")["InvokeId"] == again
+    assert assist("schedule", "pause", "-").stdout.decode() == f"{again}: Paused\n"
     assert assist("invocation", "show", again).stdout.decode().splitlines()[0] == f"{again}  Paused"
 
 
@@ -362,11 +375,17 @@ def test_prune_asks_only_where_somebody_can_answer(
     assert assist("invocation", "prune", "--keep", "1", "--older-than", "1d").returncode == 2
     refused = assist("invocation", "prune", "--older-than", "180d")
     assert refused.returncode == 65
-    assert b"cannot prune 1 invocation with 2 records without confirmation" in refused.stderr
+    cut = (now - timedelta(days=180)).astimezone()
+    assert f"cannot prune 1 invocation with 2 records older than {cut:%Y-%m-%d %H:}".encode() in refused.stderr
+    preview = assist("invocation", "prune", "--older-than", "180d", "--preview")
+    assert preview.stdout.startswith(f"To delete: 1 invocation with 2 records older than {cut:%Y-%m-%d}".encode())
+    bare = assist("invocation", "prune", "--older-than", "90", "--yes")
+    assert (bare.returncode, b"'90' has no unit; write 90d" in bare.stderr) == (2, True)
+    assert len(documents(assist, "invocation", "list")) == 2
     words = ["invocation", "prune", "--older-than", "180d"]
     for answer, status, left in (("n\r", 130, 2), ("y\r", 0, 1)):
         with Terminal(installed.path, words, isolation) as terminal:
-            terminal.wait_for("Delete 1 invocation with 2 records permanently? [y/N]:")
+            terminal.wait_for("Delete 1 invocation with 2 records older than")
             terminal.type(answer)
             assert terminal.end() == status
         assert len(documents(assist, "invocation", "list")) == left

@@ -58,8 +58,9 @@ def taking(group: type[Any]) -> set[str]:
 def test_which_commands_take_which_groups() -> None:
     runs = {"assist run", "assist invoke", "assist rerun"}
     stops = {"assist stop", "assist invocation stop"}
+    instances = {f"assist instance {verb}" for verb in ("list", "status", "tag", "upgrade")}
     for group, paths in {
-        TargetOptions: {"assist run", "assist invoke", "assist send", "assist instance status", *stops},
+        TargetOptions: {"assist run", "assist invoke", "assist send", *stops, *instances},
         ParameterOptions: {"assist run", "assist invoke"},
         ScriptOptions: {"assist run", "assist command create", "assist command clone"},
         ScheduleOptions: runs,
@@ -195,14 +196,16 @@ def test_a_seed_needs_a_pick() -> None:
     ("options", "wanted"),
     [
         (WaveOptions(), AT_ONCE),
-        (WaveOptions(2, "25%", "0", 50), Rollout(2, Share(25, True), Share(0), 50)),
+        (WaveOptions("2", "25%", "0", 50), Rollout(Share(2), Share(25, True), Share(0), 50)),
     ],
 )
 def test_rollout_options_are_a_rollout(options: WaveOptions, wanted: Rollout) -> None:
     assert options.rollout() == wanted
 
 
-@pytest.mark.parametrize("options", [WaveOptions(batch="0"), WaveOptions(batch="x"), WaveOptions(max_errors="101%")])
+@pytest.mark.parametrize(
+    "options", [WaveOptions(canary="0"), WaveOptions(batch="0"), WaveOptions(batch="x"), WaveOptions(max_errors="101%")]
+)
 def test_contradictory_rollout_options(options: WaveOptions) -> None:
     with pytest.raises(UsageError):
         options.rollout()
@@ -230,7 +233,7 @@ def test_settings_of_a_periodic_invocation() -> None:
 
 
 def test_a_run_without_a_schedule_has_no_timing() -> None:
-    assert ScheduleOptions().timing(Rollout(canary=1)) is None
+    assert ScheduleOptions().timing(Rollout(canary=Share(1))) is None
 
 
 @pytest.mark.parametrize(
@@ -243,7 +246,7 @@ def test_a_run_without_a_schedule_has_no_timing() -> None:
         (ScheduleOptions(jitter=5), AT_ONCE, UsageError, "cannot use --jitter"),
         (ScheduleOptions(missed=Missed.SKIP, keep=3), AT_ONCE, UsageError, "cannot use --missed"),
         (ScheduleOptions(keep=3), AT_ONCE, UsageError, "cannot use --keep"),
-        (ScheduleOptions(every=30), Rollout(canary=1), UsageError, "cannot schedule a rollout"),
+        (ScheduleOptions(every=30), Rollout(canary=Share(1)), UsageError, "cannot schedule a rollout"),
         (ScheduleOptions(every=9), AT_ONCE, QuotaExceeded, "9"),
         (ScheduleOptions(cron="x"), AT_ONCE, InvalidParameter, "x"),
     ],

@@ -109,11 +109,37 @@ def test_a_frequency_that_ends_says_so(assist: Application) -> None:
         (["0 0 9 * * *", "--timezone", "Mars/Olympus"], 65, "cannot find the time zone 'Mars/Olympus'"),
         (["0", "30", "2", "*", "*", "*"], 2, "put the frequency in quotes"),
         (["rate(10s)", "-n", "0"], 2, "cannot understand this"),
+        (["5m"], 65, "did you mean rate(5m)?"),
+        (["rate(5 minutes)"], 65, "did you mean rate(5m)?"),
+        (["@every 5m"], 65, "did you mean rate(5m)?"),
+        (["daily"], 65, "did you mean @daily?"),
+        (["cron(0 2 * * ? *)"], 65, "did you mean '0 0 2 * * ? *'? the first field is the second"),
+        (["at(2026-12-01 2:00 PM)"], 65, "write 14:00 for '2:00 PM'"),
+        (["--cron", "0 0 2 * * *"], 2, "put the frequency in quotes"),
     ],
 )
 def test_a_refused_frequency(assist: Application, words: list[str], status: int, said: str) -> None:
     done = assist("schedule", "preview", *words)
     assert (done.returncode, done.stdout) == (status, b"")
+    assert said in done.stderr.decode()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--every", "daily"], "did you mean --cron @daily?"),
+        (["--every", "*/5 * * * *"], "did you mean --cron '*/5 * * * *'?"),
+        (["--cron", "daily"], "did you mean @daily?"),
+        (["--cron", "5m"], "did you mean --every 5m?"),
+        (["--at", "5m"], "did you mean --in 5m?"),
+        (["--at", "+5m"], "did you mean --in 5m?"),
+        (["--at", "now"], "to run now, omit --at"),
+        (["--at", "2:00 PM"], "write 14:00 for '2:00 PM'"),
+    ],
+)
+def test_a_time_for_another_option_gets_its_name(assist: Application, words: list[str], said: str) -> None:
+    done = assist("run", *words, "--", "true")
+    assert done.returncode in (2, 65)
     assert said in done.stderr.decode()
 
 
@@ -133,7 +159,7 @@ def test_a_long_command_is_cut_and_its_row_stays_one_line(
     with Terminal(installed.path, ["schedule", "list"], isolation) as terminal:
         assert terminal.end() == 0
     (row,) = (line for line in terminal.text.splitlines() if line.startswith("t-"))
-    assert re.fullmatch(r"t-\w+  Running  at\(2099-12-.*…  in \d+ d +local  echo long.*…", row)
+    assert re.fullmatch(r"t-\w+  Scheduled  at\(2099-12-.*…  in \d+ d +local  echo long.*…", row)
     assert max(map(len, terminal.text.splitlines()[:3])) <= 80
 
 

@@ -41,6 +41,28 @@ def days(text: str, count: int, now: datetime = NOW) -> list[str]:
     return [f"{each.time:%a %Y-%m-%d}" for each in read(text, now=now).upcoming(now, now, count)]
 
 
+@pytest.mark.parametrize(
+    ("text", "zone", "text_at"),
+    [
+        ("13:00", "UTC", "at(2026-03-28 13:00:00)"),
+        ("12:00", "UTC", "at(2026-03-29 12:00:00)"),
+        ("2:30", "Europe/Berlin", "at(2026-03-29 02:30:00)"),
+        ("08:00 Asia/Shanghai", "UTC", "at(2026-03-29 08:00:00)"),
+        ("tomorrow 02:00", "UTC", "at(2026-03-29 02:00:00)"),
+        ("Tomorrow", "UTC", "at(2026-03-29 00:00:00)"),
+        ("today 23:59:59", "UTC", "at(2026-03-28 23:59:59)"),
+    ],
+)
+def test_a_time_without_a_date_is_the_next_one(text: str, zone: str, text_at: str) -> None:
+    assert at(text, zone=zone, now=NOW).text == text_at
+
+
+@pytest.mark.parametrize("text", ["25:00", "today 02:00", "now", "2:00 PM", "", "12:00 Mars/Olympus"])
+def test_an_unclear_time_is_refused(text: str) -> None:
+    with pytest.raises(InvalidParameter):
+        at(text, zone="UTC", now=NOW)
+
+
 # ---- rate
 
 

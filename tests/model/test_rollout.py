@@ -14,19 +14,25 @@ shares = st.one_of(
 )
 
 
-@given(st.integers(0, 200), st.integers(0, 200), st.one_of(st.none(), st.integers(1, 50)), shares)
-def test_every_instance_is_in_one_wave(total: int, begun: int, canary: int | None, batch: Share | None) -> None:
+@given(st.integers(0, 200), st.integers(0, 200), shares, shares)
+def test_every_instance_is_in_one_wave(total: int, begun: int, canary: Share | None, batch: Share | None) -> None:
     waves = list(Rollout(canary=canary, batch=batch).waves(total, begun))
     assert [position for wave in waves for position in wave] == list(range(begun, total))
     assert all(len(wave) > 0 for wave in waves)
 
 
 def test_the_canary_is_first_and_there_is_one() -> None:
-    rollout = Rollout(canary=2, batch=Share(25, percent=True))
+    rollout = Rollout(canary=Share(2), batch=Share(25, percent=True))
     assert list(map(len, rollout.waves(10))) == [2, 2, 2, 2, 2]
-    assert list(map(len, Rollout(canary=1, batch=Share(4)).waves(10))) == [1, 4, 4, 1]
-    assert list(map(len, Rollout(canary=3).waves(10))) == [3, 7]
-    assert list(map(len, Rollout(canary=3).waves(10, begun=3))) == [7]
+    assert list(map(len, Rollout(canary=Share(1), batch=Share(4)).waves(10))) == [1, 4, 4, 1]
+    assert list(map(len, Rollout(canary=Share(3)).waves(10))) == [3, 7]
+    assert list(map(len, Rollout(canary=Share(3)).waves(10, begun=3))) == [7]
+
+
+def test_a_canary_may_be_a_percentage() -> None:
+    canary = Rollout(canary=Share(25, percent=True))
+    assert list(map(len, canary.waves(8))) == [2, 6]
+    assert list(map(len, canary.waves(3))) == [1, 2]
 
 
 def test_without_options_there_is_one_wave() -> None:

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assist_cli.errors import AssistError, InvalidParameter, NotFound
-from assist_cli.model.folding import fold, folded
+from assist_cli.model.folding import fold, fold_some, folded
 from assist_cli.model.ids import Kind, new_id
 from assist_cli.model.instance import Instance
 from assist_cli.model.names import checked_tag, checked_target_name
@@ -236,6 +236,13 @@ def expanded(text: str, of: list[str]) -> list[str]:
 )
 def test_folding_of_names(given_names: list[str], text: str) -> None:
     assert fold(given_names) == text
+
+
+def test_a_few_long_names_are_all_shown() -> None:
+    long = [f"{name}.{'frankfurt' * 4}.example" for name in "abcde"]
+    assert fold_some(long[:2]) == ",".join(long[:2])
+    assert fold_some(long) == ",".join(long)
+    assert fold_some([*long, "f", "g"]) == f"{','.join(long)} and 2 more"
 
 
 def is_accepted(name: str) -> bool:

@@ -14,6 +14,7 @@ from assist_cli.errors import InvalidParameter
 from assist_cli.model import quotas
 from assist_cli.model.frequency import fields
 from assist_cli.model.frequency.cron import Cron, Gap, cron_of
+from assist_cli.model.frequency.shorthand import NAMED, completed, hint, is_of_twelve_hours
 from assist_cli.model.frequency.zone import DAY, Zone, is_zone, zone_of
 
 LONGEST_TEXT = 1000
@@ -27,15 +28,6 @@ _MOMENT = re.compile(
 )
 _FORM = re.compile(r"\s*(?:(?:CRON_)?TZ=\S*\s+)?(rate|at)\b", re.IGNORECASE)
 
-_NAMED = {
-    "@yearly": "0 0 0 1 1 *",
-    "@annually": "0 0 0 1 1 *",
-    "@monthly": "0 0 0 1 * *",
-    "@weekly": "0 0 0 * * SUN",
-    "@daily": "0 0 0 * * *",
-    "@midnight": "0 0 0 * * *",
-    "@hourly": "0 0 * * * *",
-}
 _ZONE_FIRST = re.compile(r"(?:CRON_)?TZ=(.*)", re.IGNORECASE)
 _LATEST = datetime(fields.LAST_YEAR + 1, 1, 1, tzinfo=timezone.utc)
 
@@ -209,9 +201,12 @@ def cron(expression: str, *, zone: str, now: datetime) -> Frequency:
 
 
 def at(moment: str, *, zone: str, now: datetime) -> Frequency:
-    """Parse a civil time such as ``2026-12-01 02:00``; a zone may follow it. Raises as ``parse`` does."""
+    """Parse a civil time such as ``2026-12-01 02:00``; a zone may follow it. Raises as ``parse`` does.
+
+    A time without a date, as ``02:00``, is the next such time.
+    """
     _check_characters(moment)
-    frequency = _at(moment, zone, moment)
+    frequency = _at(completed(moment, zone, now), zone, moment)
     _check(frequency, now)
     return frequency
 
@@ -272,7 +267,7 @@ def _rate(text: str) -> Frequency:
 
 def _at(text: str, zone: str | None, said: str) -> Frequency:
     found = _MOMENT.fullmatch(text.strip())
-    if found is None:
+    if found is None or is_of_twelve_hours(text):
         raise _unreadable(said, "a moment is written as 2026-12-01 02:00:00, with or without a time zone at the end")
     clock = _clock(found[7] or found[8], zone)
     try:
@@ -290,6 +285,8 @@ def _check_year(civil: datetime, text: str) -> None:
 
 
 def _cron(text: str, zone: str | None) -> Frequency:
+    if "(" in text:
+        raise _unreadable(text, "a cron expression has no parentheses")
     words = text.split()
     zones = [found[1] for word in words[:1] if (found := _ZONE_FIRST.fullmatch(word))]
     words = words[len(zones) :]
@@ -298,9 +295,9 @@ def _cron(text: str, zone: str | None) -> Frequency:
     if len(zones) > 1:
         raise _unreadable(text, f"it names more than one time zone: {', '.join(zones)}")
     if len(words) == 1 and words[0].startswith("@"):
-        if words[0].lower() not in _NAMED:
-            raise _unreadable(text, f"the names are {', '.join(_NAMED)}")
-        words = _NAMED[words[0].lower()].split()
+        if words[0].lower() not in NAMED:
+            raise _unreadable(text, f"the names are {', '.join(NAMED)}")
+        words = NAMED[words[0].lower()].split()
     if len(words) == 8 and not zones:
         zones.append(words.pop())
     if not 5 <= len(words) <= 7:
@@ -395,4 +392,6 @@ def _civil(seconds: int) -> datetime:
 
 
 def _unreadable(text: str, reason: str) -> InvalidParameter:
-    return InvalidParameter(f"cannot use the frequency '{text}': {reason}", code=codes.INVALID_FREQUENCY, hint=_HELP)
+    return InvalidParameter(
+        f"cannot use the frequency '{text}': {reason}", code=codes.INVALID_FREQUENCY, hint=f"{hint(text)}{_HELP}"
+    )

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from assist_cli import codes
 from assist_cli.errors import Conflict, InvalidParameter, NotFound
-from assist_cli.model import names, target
+from assist_cli.model import names, target, target_hints
 from assist_cli.model.audit import AuditEntry
 from assist_cli.model.folding import fold
 from assist_cli.model.instance import LOCAL, Instance
@@ -87,8 +87,8 @@ def add(controller: Controller, name: str, address: str, tags: Mapping[str, str]
     return instance
 
 
-def tag(controller: Controller, wanted: Sequence[str], changes: Mapping[str, str | None]) -> list[Instance]:
-    """Set tags on the instances of these targets. A value of None removes the tag.
+def tag(controller: Controller, wanted: Selection, changes: Mapping[str, str | None]) -> list[Instance]:
+    """Set tags on the instances of a selection. A value of None removes the tag.
 
     Raises NotFound, also if none of them has a tag to remove, and InvalidParameter.
     """
@@ -151,13 +151,30 @@ def remove(controller: Controller, name: str, *, also: Also | None = None) -> In
     return instance
 
 
+def chosen_to_remove(controller: Controller, wanted: Sequence[str]) -> list[Instance]:
+    """The instances of these names, ids and targets, in their order, each once.
+
+    Raises NotFound, InvalidParameter, and Conflict if one of them cannot be removed.
+    """
+    known = store.registered(controller.database)
+    found: dict[str, Instance] = {}
+    for word in wanted:
+        named = [each for each in known if each.name == word] or _chosen(known, Selection((word,)))
+        found.update((each.id, each) for each in named)
+    for each in found.values():
+        if each.name != LOCAL:  # which has its own refusal
+            refuse_in_use(controller.database, each)
+    return list(found.values())
+
+
 def refuse_in_use(reader: Reader, instance: Instance) -> None:
     """Raise Conflict while an invocation of the instance is in progress."""
     use = store.uses(reader, [instance.id]).get(instance.id)
     if use is not None and use.open:
         raise Conflict(
             f"cannot remove the instance '{instance.name}': invocations in progress: {use.open}",
-            hint="list them: assist invocation list --status Running; then wait for them, or stop them",
+            hint=f"list them: assist invocation list --status Running -i {names.quoted(instance.name)}; "
+            "then wait for them, or stop them",
             code=codes.INSTANCE_IN_USE,
         )
     from assist_cli.store import schedules  # most commands do not need it
@@ -199,7 +216,14 @@ def checked_tags(tags: Mapping[str, str]) -> dict[str, str]:
 
 def _get(known: Sequence[Instance], name: str) -> Instance:
     """The one instance with a name, even if such names are refused today, or of a target."""
-    found = [each for each in known if each.name == name] or _chosen(known, (name,))
+    found = [each for each in known if each.name == name]
+    if not found and name.casefold() in target_hints.ALL:
+        raise NotFound(
+            f"cannot find an instance '{name}'",
+            hint="name one instance; for all: assist instance status",
+            code=codes.INSTANCE_NOT_EXISTS,
+        )
+    found = found or _chosen(known, Selection((name,)))
     if len(found) > 1:
         raise InvalidParameter(
             f"cannot use '{name}' as one instance: it matches {len(found)}",
@@ -209,11 +233,11 @@ def _get(known: Sequence[Instance], name: str) -> Instance:
     return found[0]
 
 
-def _chosen(known: Sequence[Instance], wanted: Sequence[str]) -> list[Instance]:
+def _chosen(known: Sequence[Instance], wanted: Selection) -> list[Instance]:
     """Resolve targets among ``known``. Raises NotFound, InvalidParameter."""
-    if not known:
-        raise none_registered(wanted[0])
-    return target.choose(known, Selection(tuple(wanted)))
+    if not known and wanted.targets:
+        raise none_registered(wanted.targets[0])
+    return target.choose(known, wanted)
 
 
 def none_registered(name: str) -> NotFound:

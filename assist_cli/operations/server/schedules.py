@@ -45,6 +45,18 @@ def instance_names(controller: Controller, invocation_id: str) -> dict[str, str]
     return {each.instance_id: each.instance_name for each in found.instances}
 
 
+def find(controller: Controller, text: str) -> str:
+    """Resolve an id, a unique prefix of one, or ``-`` for the newest schedule, to its id. Raises NotFound."""
+    if text != "-":
+        return invocations.find(controller.database, text)
+    newest = next(iter(schedules.ids(controller.database)), None)
+    if newest is None:
+        raise NotFound(
+            "cannot find the newest schedule: there is none", hint="create one: assist run --every 30s -- uptime"
+        )
+    return newest
+
+
 def listing(controller: Controller, *, ended: bool = False) -> list[Planned]:
     """The schedules that have not ended, newest first; with ``ended`` also those that have."""
     found = [_planned(controller.database, each) for each in schedules.ids(controller.database)]
