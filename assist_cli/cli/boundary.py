@@ -132,18 +132,27 @@ def _wrong_words(error: Any, words: Sequence[str]) -> UsageError:
     is_group = isinstance(error.ctx.command, Noun) if error.ctx else True
     option = getattr(error, "option_name", None)
     is_unknown = hasattr(error, "possibilities") and not is_value
+    note = ""
     if is_unknown and option and error.ctx is not None:
         from assist_cli.cli import suggestions
 
         own = [name for each in error.ctx.command.get_params(error.ctx) for name in each.opts]
-        possible = [] if path == RUN and _is_of_a_program(option, words) else suggestions.options(path, option, own)
+        is_of_a_program = path == RUN and _is_of_a_program(option, words)
+        possible = [] if is_of_a_program else suggestions.options(path, option, own)
+        note = "" if own and option in own else suggestions.note(path, option)
+        if is_of_a_program:
+            from assist_cli.cli import misplaced
+
+            note = misplaced.of_program(error.ctx.command, error.ctx, words[words.index("run") + 1 :])
         if is_group and not possible:
             hint = f"options of a command stand after it; see {path} --help"
     if option in GLOBAL:
         hint = f"put it before the command, as in: {path.replace('assist', f'assist {option}', 1)} …"
-    elif message.startswith(("too many", "Missing option")) or (is_unknown and path == RUN):
+    elif message.startswith(("too many", "Missing option")) or (is_unknown and path == RUN and "--" not in words):
         hint = HINTS.get(path, hint)
-    if possible:
+    if note:
+        hint = note
+    elif possible:
         hint = f"did you mean {' or '.join(possible)}? see {path} --help"
     return UsageError(f"cannot understand this: {message[:1].lower()}{message[1:]}", hint=hint)
 
