@@ -7,6 +7,7 @@ ASSIST_HOME/logs. Commands are imported on use.
 
 from __future__ import annotations
 
+import errno
 import importlib
 import itertools
 import re
@@ -25,6 +26,7 @@ from assist_cli.errors import (
     AssistError,
     DatabaseFailure,
     ExitStatus,
+    FileFailure,
     InternalError,
     LocalFailure,
     OutputClosed,
@@ -84,6 +86,17 @@ def _damage(error: Exception) -> DatabaseFailure | None:
     return None if found is None else DatabaseFailure(f"cannot go on: {found.detail} ({error})", hint=found.hint)
 
 
+_FILE_HINTS = {
+    errno.ENOENT: "check the path: there is no such file or folder",
+    errno.EISDIR: "give a file, not a folder",
+    errno.ENOTDIR: "check the path: a part of it is not a folder",
+    errno.EACCES: "this user may not use it: check the owner and mode of it and of its folders",
+    errno.EPERM: "this user may not use it: check the owner and mode of it and of its folders",
+    errno.ENOSPC: "free some space on its disk",
+    errno.EROFS: "its file system is read-only: give another path",
+}
+
+
 class _Commands(Mapping[str, Any]):
     """The commands of the root group, each imported on use."""
 
@@ -104,6 +117,8 @@ class _Commands(Mapping[str, Any]):
 
 
 def _report(error: AssistError, words: Sequence[str]) -> ExitStatus:
+    if isinstance(error, FileFailure) and error.hint == error.advice and isinstance(error.__cause__, OSError):
+        error.hint = _FILE_HINTS.get(error.__cause__.errno or 0, error.hint)
     Printer(format=_format_asked_for(words)).error(error)
     return error.exit_status
 
@@ -148,6 +163,8 @@ def _wrong_words(error: Any, words: Sequence[str]) -> UsageError:
             hint = f"options of a command stand after it; see {path} --help"
     if option in GLOBAL:
         hint = f"put it before the command, as in: {path.replace('assist', f'assist {option}', 1)} …"
+    elif path == "assist invoke" and (extra := _EXTRA.search(error.message)):
+        hint = _of_invoke(error.ctx.params.get("command"), extra[1])
     elif message.startswith(("too many", "Missing option")) or (is_unknown and path == RUN and "--" not in words):
         hint = HINTS.get(path, hint)
     if note:
@@ -155,6 +172,18 @@ def _wrong_words(error: Any, words: Sequence[str]) -> UsageError:
     elif possible:
         hint = f"did you mean {' or '.join(possible)}? see {path} --help"
     return UsageError(f"cannot understand this: {message[:1].lower()}{message[1:]}", hint=hint)
+
+
+def _of_invoke(command: object, extra: str) -> str:
+    """Return the hint for words after the name of a command: parameters, a version, or targets."""
+    from assist_cli.model.names import quoted
+
+    first = extra.split()[0]
+    if "=" in first and not first.startswith("@"):
+        return f"parameters are given with -p, as in: assist invoke {command} -p {quoted(first)}"
+    if first.lstrip("v").isdecimal():
+        return f"a version follows the name: assist invoke {command}@{first.lstrip('v')}"
+    return HINTS["assist invoke"]
 
 
 def _is_of_a_program(option: str, words: Sequence[str]) -> bool:

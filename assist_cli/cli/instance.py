@@ -165,10 +165,7 @@ def tag(
     wanted = [word for word in words if "=" not in word]
     pairs = targets.pairs([word for word in words if "=" in word])
     if not pairs or not wanted:
-        raise UsageError(
-            f"cannot change tags: no {'tag' if wanted else 'target'} given",
-            hint=f"assist instance tag {quoted(wanted[0] if wanted else 'web1')} canary=yes",
-        )
+        raise UsageError(f"cannot change tags: no {'tag' if wanted else 'target'} given", hint=_tag_hint(wanted))
     changes = {key: value or None for key, value in pairs.items()}
     with open_controller(home()) as controller:
         changed = instances.tag(controller, wanted, changes)
@@ -205,6 +202,18 @@ def remove(
     with open_controller(home()) as controller:
         for name in names:
             printer.talk(f"Removed: {instances.remove(controller, name).name}")
+
+
+def _tag_hint(wanted: list[str]) -> str:
+    """Return the hint for words of which some should be tags, as in ``web1 role`` and ``web1 role:web``."""
+    if len(wanted) < 2:
+        return f"assist instance tag {quoted(wanted[0] if wanted else 'web1')} canary=yes"
+    *names, last = map(quoted, wanted)
+    command = f"assist instance tag {' '.join(names)}"
+    key, colon, value = last.partition(":")
+    if colon and key and value:
+        return f"did you mean {command} {key}={value}?"
+    return f"to set the tag: {command} {last}=yes; to remove it: {command} {last}="
 
 
 def _tags(instance: Instance) -> str:

@@ -193,6 +193,32 @@ def test_a_target_in_the_wrong_place_is_moved_to_i(assist: Application, words: l
     assert f" {command}" in done.stderr.decode().splitlines()[1]
 
 
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        ("invocation show latest", "for the newest invocation give -, as in: assist invocation show -"),
+        ("rerun last", "for the newest invocation give -"),
+        ("file show last", "for the newest file give -"),
+        ("stop all", "assist invocation list --status Running shows those in progress"),
+        ("instance tag web1 role", "to set the tag: assist instance tag web1 role=yes; to remove it: assist"),
+        ("instance tag web1 role:web", "did you mean assist instance tag web1 role=web?"),
+        ("instance add x root@h", "did you mean ssh:root@h? an address is"),
+        ("instance add x 10.0.0.9", "did you mean tls:10.0.0.9 or ssh:root@10.0.0.9? an address is"),
+        ("instance add x tls://web1:7433", "did you mean tls:web1:7433"),
+        ("instance add All tls:h", "choose another name"),
+        ("run -f /", "give a file, not a folder"),
+        ("run -f /no-such-file", "check the path: there is no such file or folder"),
+        ("invoke disk path=/tmp", "parameters are given with -p, as in: assist invoke disk -p path=/tmp"),
+        ("invoke disk 1", "a version follows the name: assist invoke disk@1"),
+        ("invoke disk web1", "targets are given with -i, as in: assist invoke NAME -i web1"),
+    ],
+)
+def test_a_wrong_value(assist: Application, words: str, hint: str) -> None:
+    done = assist(*words.split())
+    assert done.returncode != 0
+    assert hint in done.stderr.decode().splitlines()[1]
+
+
 def test_a_wrong_word_creates_no_home(assist: Application) -> None:
     assert assist("web1", "uptime").returncode == 2
     assert not home().root.exists()

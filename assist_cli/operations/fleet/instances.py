@@ -21,6 +21,8 @@ from assist_cli.store import audit, queue
 from assist_cli.store import instances as store
 from assist_cli.store.database import Reader, Transaction
 
+ALL = "all"  # the word of other tools for --all
+
 Targets = Selection | tuple[Instance, ...]  # as the user gave them, or already resolved
 
 
@@ -199,7 +201,7 @@ def checked_tags(tags: Mapping[str, str]) -> dict[str, str]:
 
 def _get(known: Sequence[Instance], name: str) -> Instance:
     """The one instance with a name, even if such names are refused today, or of a target."""
-    found = [each for each in known if each.name == name] or _chosen(known, (name,))
+    found = [each for each in known if each.name == name] or _chosen(known, (name,), one=True)
     if len(found) > 1:
         raise InvalidParameter(
             f"cannot use '{name}' as one instance: it matches {len(found)}",
@@ -209,11 +211,11 @@ def _get(known: Sequence[Instance], name: str) -> Instance:
     return found[0]
 
 
-def _chosen(known: Sequence[Instance], wanted: Sequence[str]) -> list[Instance]:
-    """Resolve targets among ``known``. Raises NotFound, InvalidParameter."""
+def _chosen(known: Sequence[Instance], wanted: Sequence[str], *, one: bool = False) -> list[Instance]:
+    """Resolve targets among ``known``; ``one`` is for hints. Raises NotFound, InvalidParameter."""
     if not known:
         raise none_registered(wanted[0])
-    return target.choose(known, Selection(tuple(wanted)))
+    return target.choose(known, Selection(tuple(wanted)), one=one)
 
 
 def none_registered(name: str) -> NotFound:
@@ -226,11 +228,17 @@ def none_registered(name: str) -> NotFound:
 
 
 def checked_name(name: str) -> str:
-    """Validate and normalise a name. Raises InvalidParameter, QuotaExceeded, and Conflict for ``local``."""
+    """Validate and normalise a name. Raises InvalidParameter, QuotaExceeded, and Conflict for ``local`` and ``all``."""
     name = names.checked_target_name(name)
     if name == LOCAL:
         raise Conflict(
             "cannot use the name 'local': it is always this machine",
+            hint="choose another name",
+            code=codes.NAME_RESERVED,
+        )
+    if name.casefold() == ALL:
+        raise Conflict(
+            f"cannot use the name '{name}': it reads as every instance, --all",
             hint="choose another name",
             code=codes.NAME_RESERVED,
         )
