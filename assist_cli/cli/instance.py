@@ -30,7 +30,7 @@ app.add_typer(installing.app)
 
 LISTED = (
     Column("NAME", flexible=True, least=16),
-    Column("ADDRESS"),
+    Column("ADDRESS", flexible=True, least=24),
     Column("TAGS", flexible=True, drop=4),
     Column("OS", drop=2),
     Column("LAST SEEN", drop=3),
