@@ -133,6 +133,7 @@ def test_a_name_is_cut_only_if_nothing_else_can_be_cut(monkeypatch: pytest.Monke
 
 def test_v_names_the_columns_that_are_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "60")
+    monkeypatch.setenv("TERM", "xterm-256color")
     for verbose in (True, False):
         captured = Captured(terminal=True, verbose=verbose)
         captured.printer.table(INSTANCES, ROWS)
