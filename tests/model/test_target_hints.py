@@ -133,7 +133,8 @@ def test_all_terms_that_match_nothing_are_named() -> None:
     with pytest.raises(AssistError, match="cannot find the instances 'localhost', 'role=web', 'zzz'") as caught:
         choose(FLEET, Selection(("localhost,role=web", "zzz,db1")))
     assert caught.value.hint == (
-        "'localhost': did you mean 'local'? It is the agent of this machine; 'role=web': did you mean '@role=web'; assist instance list shows all"
+        "'localhost': did you mean 'local'? It is the agent of this machine; "
+        "'role=web': did you mean '@role=web'; assist instance list shows all"
     )
 
 
