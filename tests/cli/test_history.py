@@ -28,7 +28,6 @@ from tests.support.terminal import Terminal
 RESULT_KEYS = [
     "InvokeId", "RecordId", "InstanceId", "InstanceName", "InvokeRecordStatus", "ExitCode", "Output", "Stdout",
     "Stderr", "Dropped", "DroppedAt", "Repeats", "StartTime", "FinishTime", "StopTime", "ErrorCode", "ErrorInfo",
-    "QueuedSince", "DeliverBy",
 ]  # fmt: skip
 
 
