@@ -305,7 +305,7 @@ def is_document(out: bytes) -> bool:
 
 
 def is_help(out: bytes) -> bool:
-    return out.startswith(b"Usage: assist") and b"Examples:" in out
+    return out.startswith(b"Usage: assist") and (b"Examples:" in out or b"Commands:" in out)
 
 
 def is_json(out: bytes) -> bool:

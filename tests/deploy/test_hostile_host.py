@@ -54,11 +54,11 @@ THEN: Cases = [
 WITHOUT_END: tuple[Cases, Cases] = (
     [
         ("exec sleep 2", ClientNotOnline, "no output in 0.7 s"),
-        ("while :; do printf x; sleep 0.1; done", InvalidAnswer, "did not come to an end in 1 s"),
+        ("while :; do printf x; sleep 0.1; done", InvalidAnswer, "did not end in 1 s"),
         ("while :; do echo x >&2; sleep 0.1; done", ClientNotOnline, "no output in 0.7 s"),
         ("exec yes >&2", ClientNotOnline, "no output in 0.7 s"),
     ],
-    [("while :; do echo '{}'; sleep 0.1; done", InvalidAnswer, "did not come to an end in 1 s")],
+    [("while :; do echo '{}'; sleep 0.1; done", InvalidAnswer, "did not end in 1 s")],
 )
 
 

@@ -185,5 +185,4 @@ def test_copies_that_lag_run_nothing_twice(first: Copy, home: Path) -> None:
         outcomes = {each[slot][0] for each in told if slot in each}
         if last - slot[2] > timedelta(seconds=5):
             assert bool(outcomes & RAN) == (slot in ran), f"nobody tells the truth of {slot}: {outcomes}"
-    assert len(slots) > 1000
-    assert len(ran) > 0.8 * len(slots)
+    assert len(ran) > 1000
