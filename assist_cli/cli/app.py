@@ -30,6 +30,7 @@ class Root(Boundary):
         "queue": "assist_cli.cli.queue:app",
         "serve": "assist_cli.cli.serve:app",
         "service": "assist_cli.cli.service:app",
+        "broker": "assist_cli.cli.broker:app",
         "doctor": "assist_cli.cli.doctor:app",
         "audit": "assist_cli.cli.audit:app",
         "quota": "assist_cli.cli.quota:app",
