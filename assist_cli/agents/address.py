@@ -32,6 +32,10 @@ async def connect(
     ConnectionLost.
     """
     way = route.parse(address)
+    if instance is not None and not isinstance(way, route.Local):
+        from assist_cli.agents import revoked  # which most runs do not need
+
+        revoked.refuse_closed(home, instance, address)
     for _ in range(ATTEMPTS - 1):
         with contextlib.suppress(ConnectionLost):
             return await _greeted(way, home, controller, timeouts, instance, epoch)

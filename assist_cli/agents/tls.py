@@ -20,6 +20,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from agentd.wire.transport import TunnelTransport
+from assist_cli.agents import revoked
 from assist_cli.agents.client import Client
 from assist_cli.agents.route import Tls
 from assist_cli.errors import AgentError, ClientAuthFailed, ClientNotOnline, ClientNotRunning
@@ -41,8 +42,9 @@ async def connect(route: Tls, home: Home, timeouts: AgentTimeouts, instance: str
     handshake = Handshake(context, str(route))
     try:
         await asyncio.wait_for(_shake_hands(handshake, route), timeouts.connect)
-        subject, client.certificate_ends = handshake.certificate()
+        subject, begin, client.certificate_ends = handshake.certificate()
         client.proven = _proven(subject, route, instance)
+        revoked.refuse_certificate(home, client.proven, begin, str(route))
     except BaseException as error:
         handshake.abort()
         if isinstance(error, (OSError, asyncio.TimeoutError)):
@@ -83,10 +85,14 @@ class Handshake(TunnelTransport):
         self._error: Exception | None = None
         self._lost = False
 
-    def certificate(self) -> tuple[dict[str, str], datetime]:
-        """The agent's certificate: its subject, by the ssl module's names of the parts, and its end."""
-        end = ssl.cert_time_to_seconds(self.tunnel.certificate()["notAfter"])
-        return self.tunnel.subject(), datetime.fromtimestamp(end, timezone.utc)
+    def certificate(self) -> tuple[dict[str, str], datetime, datetime]:
+        """The agent's certificate: its subject, by the ssl module's names of the parts, its begin and its end."""
+        found = self.tunnel.certificate()
+        begin, end = (
+            datetime.fromtimestamp(ssl.cert_time_to_seconds(found[name]), timezone.utc)
+            for name in ("notBefore", "notAfter")
+        )
+        return self.tunnel.subject(), begin, end
 
     def established(self) -> None:
         self.done.set_result(None)
