@@ -74,6 +74,10 @@ async def _reach(way: route.Route, home: Home, timeouts: AgentTimeouts, instance
         from assist_cli.agents import tls
 
         return await tls.connect(way, home, timeouts, instance)
+    if isinstance(way, route.Nats):
+        from assist_cli.agents import nats
+
+        return await nats.connect(way, home, timeouts)
     from assist_cli.agents.ssh import bridge
 
     return await bridge.connect(way.destination, timeouts)

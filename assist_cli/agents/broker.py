@@ -37,6 +37,11 @@ class BrokerConnection(asyncio.Protocol):
         self._failure: Exception | None = None
         self._requests = 0
 
+    @property
+    def is_open(self) -> bool:
+        """True until the broker or this side ends the connection."""
+        return self._failure is None
+
     async def log_in(self, context: ssl.SSLContext, token: str) -> None:
         """Begin TLS and log in. Raises OSError, ssl.SSLError, ProtocolError, and ClientAuthFailed for the token."""
         loop = asyncio.get_running_loop()
@@ -50,13 +55,14 @@ class BrokerConnection(asyncio.Protocol):
         )
         options = {"jwt": token, "name": "assist", "tls_required": True}
         await self._ask(self._nats.connect(options) + self._nats.ping())
-        self._send(self._nats.subscribe(f"{self._inbox}.*", _REPLIES))
 
     async def request(self, subject: str, payload: bytes = b"") -> dict[str, Any]:
         """Publish a request, and return the JSON document of the first answer.
 
         Raises ClientNotOnline if nobody answers, InvalidAnswer, and the errors of a lost connection.
         """
+        if not self._requests:
+            self._send(self._nats.subscribe(f"{self._inbox}.*", _REPLIES))
         self._requests += 1
         command = self._nats.publish(subject, payload, f"{self._inbox}.{self._requests}")
         answer = await self._ask(command)
@@ -137,8 +143,15 @@ class BrokerConnection(asyncio.Protocol):
 
 async def connect(home: Home, address: BrokerAddress, token: str, seconds: float) -> BrokerConnection:
     """Connect to a broker with this token. Raises ClientNotRunning, ClientNotOnline and ClientAuthFailed."""
-    context = _context(home)
     connection = BrokerConnection(address)
+    await open_connection(connection, home, token, seconds)
+    return connection
+
+
+async def open_connection(connection: BrokerConnection, home: Home, token: str, seconds: float) -> None:
+    """Connect to the broker of a connection and log in. Raises as ``connect``."""
+    context = _context(home)
+    address = connection.address
 
     async def log_in() -> None:
         loop = asyncio.get_running_loop()
@@ -152,7 +165,6 @@ async def connect(home: Home, address: BrokerAddress, token: str, seconds: float
         if isinstance(error, (OSError, asyncio.TimeoutError, ProtocolError)):
             raise failure(address, error, seconds) from error
         raise
-    return connection
 
 
 def _context(home: Home) -> ssl.SSLContext:

@@ -1,7 +1,7 @@
 """The forms of the address of an agent, and their parts.
 
 ``local`` is the agent of this machine; ``unix:PATH`` the agent behind a unix socket; ``tls:HOST[:PORT]`` an
-agent that listens for mutual TLS; ``ssh:[USER@]HOST[:PORT][?sudo]`` an agent reached over SSH (see ``destination``). An
+agent that listens for mutual TLS; ``nats:INSTANCE`` one that dials out to the broker of the home; ``ssh:[USER@]HOST[:PORT][?sudo]`` an agent reached over SSH (see ``destination``). An
 IPv6 address is in brackets: ``tls:[2001:db8::5]:7433``.
 """
 
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from assist_cli import codes
 from assist_cli.errors import InvalidParameter
+from assist_cli.model import ids
 
 if TYPE_CHECKING:
     from assist_cli.agents.destination import Destination
@@ -65,7 +66,17 @@ class Ssh:
         return f"ssh:{self.destination}"
 
 
-Route = Local | Unix | Tls | Ssh
+@dataclass(frozen=True)
+class Nats:
+    """An agent that dials out to the broker, by the id of its instance."""
+
+    instance: str
+
+    def __str__(self) -> str:
+        return f"nats:{self.instance}"
+
+
+Route = Local | Unix | Tls | Ssh | Nats
 
 
 def parse(address: str) -> Route:
@@ -80,6 +91,10 @@ def parse(address: str) -> Route:
         return Unix(Path(rest).absolute())
     if scheme == "tls":
         return _tls(address, rest)
+    if scheme == "nats":
+        if len(rest) != ids.LENGTH or not ids.is_prefix(rest, ids.Kind.INSTANCE):
+            raise _refused(address, f"'{rest}' is not the id of an instance")
+        return Nats(rest)
     if scheme == "ssh":
         from assist_cli.agents import destination
 
@@ -101,6 +116,7 @@ def _tls(address: str, place: str) -> Tls:
 def _refused(address: str, why: str) -> InvalidParameter:
     return InvalidParameter(
         f"cannot use the address '{address}': {why}",
-        hint="an address is local, unix:PATH, tls:HOST[:PORT] or ssh:[USER@]HOST[:PORT][?sudo]",
+        hint="an address is local, unix:PATH, tls:HOST[:PORT], ssh:[USER@]HOST[:PORT][?sudo] "
+        "or nats:INSTANCE",
         code=codes.INVALID_ADDRESS,
     )

@@ -100,6 +100,8 @@ async def connect(controller: Controller, target: str, instance: str | None = No
         from assist_cli.deploy import pki
 
         pki.prepare(controller.home, controller.id, controller.now())
+    elif target.startswith("nats:"):
+        _prepare_broker(controller)
     try:
         return await address.connect(
             target,
@@ -112,6 +114,17 @@ async def connect(controller: Controller, target: str, instance: str | None = No
     except ControllerReplaced as error:
         controller.refusals.append(error.epoch)
         raise
+
+
+def _prepare_broker(controller: Controller) -> None:
+    """Create or renew the certificate and the tokens, unless they are in use: the broker has accepted them."""
+    from assist_cli.agents import nats
+    from assist_cli.deploy import pki
+    from assist_cli.deploy.broker import admission
+
+    if not nats.is_connected(controller.home):
+        pki.prepare(controller.home, controller.id, controller.now())
+        admission.prepare(controller.home, controller.now())
 
 
 async def greet(controller: Controller, target: str) -> Greeting:
