@@ -1,8 +1,9 @@
 """The forms of the address of an agent, and their parts.
 
 ``local`` is the agent of this machine; ``unix:PATH`` the agent behind a unix socket; ``tls:HOST[:PORT]`` an
-agent that listens for mutual TLS; ``nats:INSTANCE`` one that dials out to the broker of the home; ``ssh:[USER@]HOST[:PORT][?sudo]`` an agent reached over SSH (see ``destination``). An
-IPv6 address is in brackets: ``tls:[2001:db8::5]:7433``.
+agent that listens for mutual TLS; ``ssh:[USER@]HOST[:PORT][?sudo]`` an agent reached over SSH (see ``destination``);
+``nats:INSTANCE`` one that dials out to the broker of the home. An IPv6 address is in brackets:
+``tls:[2001:db8::5]:7433``.
 """
 
 from __future__ import annotations
@@ -116,7 +117,6 @@ def _tls(address: str, place: str) -> Tls:
 def _refused(address: str, why: str) -> InvalidParameter:
     return InvalidParameter(
         f"cannot use the address '{address}': {why}",
-        hint="an address is local, unix:PATH, tls:HOST[:PORT], ssh:[USER@]HOST[:PORT][?sudo] "
-        "or nats:INSTANCE",
+        hint="an address is local, unix:PATH, tls:HOST[:PORT], ssh:[USER@]HOST[:PORT][?sudo] or nats:INSTANCE",
         code=codes.INVALID_ADDRESS,
     )

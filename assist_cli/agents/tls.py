@@ -38,9 +38,7 @@ async def connect(route: Tls, home: Home, timeouts: AgentTimeouts, instance: str
     request.
     """
     try:
-        return await authenticated(
-            functools.partial(_reach, route), str(route), home, timeouts, instance
-        )
+        return await authenticated(functools.partial(_reach, route), str(route), home, timeouts, instance)
     except (OSError, asyncio.TimeoutError) as error:
         raise failure(str(route), error, timeouts.connect) from error
 
@@ -96,7 +94,7 @@ async def _addresses(loop: asyncio.AbstractEventLoop, route: Tls) -> list[str]:
 
 
 class Handshake(TunnelTransport):
-    """The TLS handshake on a stream of bytes, which makes it a Client. ``done`` ends when the agent is authenticated."""
+    """A TLS handshake on a stream of bytes, which makes it a Client. ``done`` ends when the agent is authenticated."""
 
     def __init__(self, context: ssl.SSLContext, peer: str) -> None:
         super().__init__(context, server_side=False)

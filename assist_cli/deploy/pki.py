@@ -155,6 +155,14 @@ def end_of(path: Path) -> datetime | None:
     return _stated_end(path)
 
 
+def authority(home: Home) -> bytes:
+    """Return the certificate of the authority, in PEM. Raises FileFailure."""
+    try:
+        return (home.pki / "ca.pem").read_bytes()
+    except OSError as error:
+        raise FileFailure(f"cannot read '{error.filename}': {error.strerror}", hint=_RESTORE) from error
+
+
 def ends(home: Home) -> dict[str, datetime]:
     """Return the expiry times of this controller's certificates that exist, by their names."""
     found = {"authority": _stated_end(home.pki / "ca.pem"), "controller": _stated_end(home.pki / "controller.pem")}

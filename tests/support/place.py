@@ -19,6 +19,7 @@ from tests.support.agent import Agent
 CONTROLLER = "c0ffee"
 INSTANCE = "i-01kbdk5g8w3m9v6yx2r4hq7cne"
 NEWEST = "3.13"
+TIMEOUTS = DEFAULTS.agent._replace(probe=0.5)
 
 
 @dataclass
@@ -30,7 +31,7 @@ class Place:
     instance: str
     port: int
     ssh: str = ""  # its address over SSH, if there is an sshd
-    timeouts: AgentTimeouts = DEFAULTS.agent._replace(probe=0.5)
+    timeouts: AgentTimeouts = TIMEOUTS
 
     def address(self, way: str) -> str:
         if way == "ssh":

@@ -101,7 +101,7 @@ async def connect(controller: Controller, target: str, instance: str | None = No
 
         pki.prepare(controller.home, controller.id, controller.now())
     elif target.startswith("nats:"):
-        _prepare_broker(controller)
+        prepare_broker(controller)
     try:
         return await address.connect(
             target,
@@ -116,7 +116,7 @@ async def connect(controller: Controller, target: str, instance: str | None = No
         raise
 
 
-def _prepare_broker(controller: Controller) -> None:
+def prepare_broker(controller: Controller) -> None:
     """Create or renew the certificate and the tokens, unless they are in use: the broker has accepted them."""
     from assist_cli.agents import nats
     from assist_cli.deploy import pki
