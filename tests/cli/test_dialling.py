@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import time
 from collections.abc import Iterator
@@ -150,3 +151,18 @@ def test_a_run_survives_the_death_of_the_broker(
         stdout, _ = running.communicate(timeout=30)
     assert (running.returncode, stdout) == (0, b"begun\nended\n")
     assert (tmp_path / "begun").read_text() == "begun\n"
+
+
+def test_a_second_controller_works_beside_the_first(
+    assist: Application, installed: Program, pos1: Place, tmp_path: Path
+) -> None:
+    assert assist("broker", "credentials", "night", "--out", tmp_path / "night").returncode == 0
+    second = {"ASSIST_HOME": str(tmp_path / "second")}
+    assert installed("broker", "join", tmp_path / "night", env=second).returncode == 0
+    added = installed("instance", "add", "pos1", f"nats:{pos1.instance}", env=second)
+    assert added.returncode == 0, added.stderr
+    for done in (
+        installed("run", "-i", "pos1", "--", "id", "-u", env=second),
+        assist("run", "-i", "pos1", "--", "id", "-u"),
+    ):
+        assert (done.returncode, done.stdout) == (0, f"{os.getuid()}\n".encode()), done.stderr
