@@ -42,8 +42,8 @@ class AgentAbsent(ConnectionResetError):
 async def connect(route: Nats, home: Home, timeouts: AgentTimeouts) -> Client:
     """Connect to the agent of an instance. It is not greeted yet.
 
-    Raises ClientNotOnline if the agent or all brokers are unreachable, Conflict if the home has no broker,
-    ClientAuthFailed if a broker or the agent does not accept this controller, or the other way round.
+    Raises ClientNotOnline if the agent or all brokers are unreachable, or there is no broker; ClientAuthFailed if a
+    broker or the agent does not accept this controller, or the other way round; FileFailure.
     """
     share = _share(home)
     connection = await share.enter(home, timeouts)
@@ -251,6 +251,11 @@ def _share(home: Home) -> BrokerShare:
 
 async def _open(home: Home, timeouts: AgentTimeouts) -> CircuitConnection:
     """Connect to the first broker of the home that answers. Raises as ``connect``."""
+    if not broker_folder.exists(home):
+        raise ClientNotOnline(
+            "cannot reach agents that dial out: this home has no broker",
+            hint="to make one: assist broker init tls://HOST, with the host name of its machine",
+        )
     settings = broker_folder.settings(home)
     token = broker_folder.token(home, "controller")
     errors: list[AgentError] = []

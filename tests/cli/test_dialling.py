@@ -166,3 +166,10 @@ def test_a_second_controller_works_beside_the_first(
         assist("run", "-i", "pos1", "--", "id", "-u"),
     ):
         assert (done.returncode, done.stdout) == (0, f"{os.getuid()}\n".encode()), done.stderr
+
+
+def test_without_its_broker_a_record_fails_and_says_so(assist: Application, pos1: Place) -> None:
+    assert assist("broker", "uninstall", "--yes").returncode == 0
+    done = assist("run", "-i", "pos1", "--", "true")
+    assert done.returncode == 69, done
+    assert b"pos1: Failed (ClientNotOnline): cannot reach agents that dial out: this home has no broker" in done.stderr
