@@ -34,4 +34,4 @@ async def keep_hearing(controller: Controller, heard: Callable[[str], None]) -> 
                 if failure != str(error):
                     failure = str(error)
                     log.warning("%s", error)
-        await asyncio.sleep(timeouts.retries[-1] if not failure else timeouts.longest_backoff)
+        await asyncio.sleep(timeouts.retries[-1])  # soon: agents that reconnect do not wait either
