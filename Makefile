@@ -83,7 +83,7 @@ $(PROGRAM): pyproject.toml
 		echo "Making $(VENV) with $(PYTHON)" >&2; \
 		"$(PYTHON)" -m venv --clear $(VENV); \
 	fi
-	@echo "Installing Assist into $(VENV)" >&2
+	@echo "Installing Assist and the packages it needs into $(VENV); the first time takes about a minute" >&2
 	@$(PIP) -e .
 	@touch $@
 

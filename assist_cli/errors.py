@@ -145,8 +145,8 @@ class ControllerReplaced(AgentError):
 
     code = codes.CONTROLLER_REPLACED
 
-    def __init__(self, message: str, *, hint: str = "", epoch: int = 0) -> None:
-        super().__init__(message, hint=hint)
+    def __init__(self, message: str, *, hint: str = "", code: str = "", epoch: int = 0) -> None:
+        super().__init__(message, hint=hint, code=code)
         self.epoch = epoch
 
 

@@ -24,7 +24,7 @@ from assist_cli.agents import answers
 from assist_cli.api.actions import ACTIONS
 from assist_cli.api.faults import MESSAGES
 from assist_cli.api.parameters import COMMON_FIELDS, RefusedParameter, Takes, UnusedParameter, ValueKind
-from assist_cli.cli.app import app
+from assist_cli.cli.app import Root, app
 from assist_cli.cli.completion import values
 from assist_cli.cli.completion.answer import BY_THE_SHELL
 from assist_cli.cli.help import TOPICS
@@ -81,7 +81,7 @@ KINDS: dict[str, str | list[str]] = {
     "[TARGET]... K=V": "targets",
     "TEXT": "text",
     "TIME": "text",
-    "TOPIC": list(TOPICS),
+    "TOPIC|COMMAND": [*TOPICS, *Root.table],
     "URL|CMD": "program",
     "USER": "text",
     "WHEN": [each.value for each in Occasion],

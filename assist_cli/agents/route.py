@@ -90,6 +90,8 @@ def parse(address: str) -> Route:
         return Local()
     if scheme == "unix" and rest and "\0" not in rest:
         return Unix(Path(rest).absolute())
+    if rest.startswith("//"):
+        raise _refused(address, "it is not a URL", _meant(address))
     if scheme == "tls":
         return _tls(address, rest)
     if scheme == "nats":
@@ -100,7 +102,9 @@ def parse(address: str) -> Route:
         from assist_cli.agents import destination
 
         return Ssh(destination.parse(rest))
-    raise _refused(address, "it has no path" if scheme == "unix" else "it does not begin with a known kind")
+    if scheme == "unix":
+        raise _refused(address, "it has no path")
+    raise _refused(address, "it does not begin with a known kind", _meant(address))
 
 
 def _tls(address: str, place: str) -> Tls:
@@ -114,9 +118,23 @@ def _tls(address: str, place: str) -> Tls:
     return Tls(found["six"] or found["name"], port)
 
 
-def _refused(address: str, why: str) -> InvalidParameter:
+def _meant(address: str) -> str:
+    """Return the beginning of a hint for ``10.0.0.5``, ``root@web1`` and ``ssh://web1``: ``did you mean tls:…? ``."""
+    bare = re.sub(r"^(?:ssh|tls|https?)://", "", address).rstrip("/")
+    user, at, host = bare.rpartition("@")
+    if not re.fullmatch(r"[\w.-]+(?::[0-9]+)?", host) or (at and not re.fullmatch(r"[\w.-]+", user)):
+        return ""
+    if address.startswith("tls"):
+        return f"did you mean tls:{bare}? "
+    over_ssh = f"ssh:{bare}" if at else f"ssh:root@{bare}"
+    return (
+        f"did you mean {over_ssh}? " if at or address.startswith("ssh") else f"did you mean tls:{bare} or {over_ssh}? "
+    )
+
+
+def _refused(address: str, why: str, meant: str = "") -> InvalidParameter:
     return InvalidParameter(
         f"cannot use the address '{address}': {why}",
-        hint="an address is local, unix:PATH, tls:HOST[:PORT], ssh:[USER@]HOST[:PORT][?sudo] or nats:INSTANCE",
+        hint=f"{meant}an address is local, unix:PATH, tls:HOST[:PORT], ssh:[USER@]HOST[:PORT][?sudo] or nats:INSTANCE",
         code=codes.INVALID_ADDRESS,
     )

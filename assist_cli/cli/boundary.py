@@ -7,6 +7,7 @@ ASSIST_HOME/logs. Commands are imported on use.
 
 from __future__ import annotations
 
+import errno
 import importlib
 import itertools
 import re
@@ -25,6 +26,7 @@ from assist_cli.errors import (
     AssistError,
     DatabaseFailure,
     ExitStatus,
+    FileFailure,
     InternalError,
     LocalFailure,
     OutputClosed,
@@ -84,6 +86,17 @@ def _damage(error: Exception) -> DatabaseFailure | None:
     return None if found is None else DatabaseFailure(f"cannot go on: {found.detail} ({error})", hint=found.hint)
 
 
+_FILE_HINTS = {
+    errno.ENOENT: "check the path: there is no such file or folder",
+    errno.EISDIR: "give a file, not a folder",
+    errno.ENOTDIR: "check the path: a part of it is not a folder",
+    errno.EACCES: "this user may not use it: check the owner and mode of it and of its folders",
+    errno.EPERM: "this user may not use it: check the owner and mode of it and of its folders",
+    errno.ENOSPC: "free some space on its disk",
+    errno.EROFS: "its file system is read-only: give another path",
+}
+
+
 class _Commands(Mapping[str, Any]):
     """The commands of the root group, each imported on use."""
 
@@ -104,6 +117,8 @@ class _Commands(Mapping[str, Any]):
 
 
 def _report(error: AssistError, words: Sequence[str]) -> ExitStatus:
+    if isinstance(error, FileFailure) and error.hint == error.advice and isinstance(error.__cause__, OSError):
+        error.hint = _FILE_HINTS.get(error.__cause__.errno or 0, error.hint)
     Printer(format=_format_asked_for(words)).error(error)
     return error.exit_status
 
@@ -119,8 +134,9 @@ def _format_asked_for(words: Sequence[str]) -> Format:
     return Format.TABLE
 
 
+_EXTRA = re.compile(r"Got unexpected extra arguments?(?:\(s\))? \((.*)\)")
 _PLAIN = (  # messages of the parser, in plain words
-    (re.compile(r"Got unexpected extra arguments?(?:\(s\))? \((.*)\)"), r"too many arguments: '\1'"),
+    (_EXTRA, r"too many arguments: '\1'"),
     (re.compile(r"(\S+) is not in the range x>=(\d+)"), r"'\1' is not a number from \2 on"),
     (re.compile(r"(\S+) is not in the range (\d+)<=x<=(\d+)"), r"'\1' is not a number from \2 to \3"),
     (re.compile(r"is not a valid int(?:eger)?(?: range)?$"), "is not a whole number"),
@@ -138,20 +154,45 @@ def _wrong_words(error: Any, words: Sequence[str]) -> UsageError:
     is_group = isinstance(error.ctx.command, Noun) if error.ctx else True
     option = getattr(error, "option_name", None)
     is_unknown = hasattr(error, "possibilities") and not is_value
+    note = ""
     if is_unknown and option and error.ctx is not None:
         from assist_cli.cli import suggestions
 
         own = [name for each in error.ctx.command.get_params(error.ctx) for name in each.opts]
-        possible = [] if path == RUN and _is_of_a_program(option, words) else suggestions.options(path, option, own)
+        is_of_a_program = path == RUN and _is_of_a_program(option, words)
+        possible = [] if is_of_a_program else suggestions.options(path, option, own)
+        note = "" if own and option in own else suggestions.note(path, option)
+        if is_of_a_program:
+            from assist_cli.cli import misplaced
+
+            note = misplaced.of_program(error.ctx.command, error.ctx, words[words.index("run") + 1 :])
         if is_group and not possible:
             hint = f"options of a command stand after it; see {path} --help"
     if option in GLOBAL:
         hint = f"use it alone: assist {option}"
-    elif message.startswith(("too many", "Missing option")) or (is_unknown and path in (RUN, PREVIEW)):
+    elif path == "assist invoke" and (extra := _EXTRA.search(error.message)):
+        hint = _of_invoke(error.ctx.params.get("command"), extra[1])
+    elif message.startswith(("too many", "Missing option")) or (
+        is_unknown and path in (RUN, PREVIEW) and "--" not in words
+    ):
         hint = HINTS.get(path, hint)
-    if possible:
+    if note:
+        hint = note
+    elif possible:
         hint = f"did you mean {' or '.join(possible)}? see {path} --help"
     return UsageError(f"cannot understand this: {message[:1].lower()}{message[1:]}", hint=hint)
+
+
+def _of_invoke(command: object, extra: str) -> str:
+    """Return the hint for words after the name of a command: parameters, a version, or targets."""
+    from assist_cli.model.names import quoted
+
+    first = extra.split()[0]
+    if "=" in first and not first.startswith("@"):
+        return f"parameters are given with -p, as in: assist invoke {command} -p {quoted(first)}"
+    if first.lstrip("v").isdecimal():
+        return f"a version follows the name: assist invoke {command}@{first.lstrip('v')}"
+    return HINTS["assist invoke"]
 
 
 def _is_of_a_program(option: str, words: Sequence[str]) -> bool:

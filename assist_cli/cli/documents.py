@@ -410,11 +410,10 @@ def _record(record: Record, repeats: int, encoding: Encoding) -> Document:
 
 
 def _queue(record: Record) -> Document:
-    """Return the times of a queued record; null for any other."""
-    return {
-        "QueuedSince": time(record.wait.since) if record.wait and record.is_queued else None,
-        "DeliverBy": time(record.deliver_by) if record.is_queued else None,
-    }
+    """Return the times of a queued record; nothing for any other."""
+    if record.wait is None or not record.is_queued:
+        return {}
+    return {"QueuedSince": time(record.wait.since), "DeliverBy": time(record.deliver_by)}
 
 
 def dropped_at(output: Output, encoding: Encoding) -> Document | None:

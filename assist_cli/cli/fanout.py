@@ -213,9 +213,10 @@ class Fanout(Listener):
         well = group.is_success
         title = fold(group.names) + (f" ({len(group.names)})" if len(group.names) > 1 else "")
         title += "" if well else f": {how}"
-        self._printer.line(self._printer.paint(f"--- {title} ---", Style.GOOD if well else Style.BAD))
+        for line in self._printer.wrapped(escape(f"--- {title} ---")).splitlines():
+            self._printer.line(self._printer.paint(line, Style.GOOD if well else Style.BAD))
         if answer.status is not InvocationStatus.FINISHED and group.error_info:
-            self._printer.line(escape(group.error_info))
+            self._printer.line(self._printer.wrapped(escape(group.error_info)))
         text = _text(group.output)
         if text:
             self._printer.line(text)

@@ -24,6 +24,8 @@ LOAD_COLUMNS = 8
 WHEN_COLUMNS = 10
 ALIGNED_COLUMNS = 40
 BAR_COLUMNS = 10
+NAMES_COLUMNS = 18  # of the instances of a failure
+LEAST_LINES = 2  # of a section: its title and a row
 SECTION_LINES = 6  # of each section except the instances, when all sections are below each other
 
 
@@ -33,9 +35,11 @@ def frame(overview: Overview, columns: int, lines: int) -> list[Line]:
     room = max(lines - len(head), 0)
     if columns < WIDE_COLUMNS:
         others = _sections(overview, SECTION_LINES)
-        rest = sum(len(section) + 1 for section in others)
-        above = _instances(overview, columns, max(room - rest, 4))
-        return [*head, *(_clipped(line, columns) for line in _below([above, *others]))][:lines]
+        needed = [len(_instances(overview, columns, len(overview.instances) + room)), *map(len, others)]
+        first, *rest = _shares(needed, room - len(others))
+        shown = [section[:share] for section, share in zip(others, rest, strict=True)]
+        above = _instances(overview, columns, first)
+        return [*head, *(_clipped(line, columns) for line in _below([above, *shown]))][:lines]
     left_columns = columns * 2 // 5
     left = _instances(overview, left_columns, room)
     right = _below(_sections(overview, max(room // 3 - 1, 2)))
@@ -47,6 +51,14 @@ def frame(overview: Overview, columns: int, lines: int) -> list[Line]:
         for one, other in zip(left, right, strict=True)
     ]
     return [*head, *body][:lines]
+
+
+def _shares(needed: Sequence[int], room: int) -> list[int]:
+    """Share lines among sections: each gets what it needs, at most an equal part of what the smaller ones leave."""
+    shares = [0] * len(needed)
+    for left, place in enumerate(sorted(range(len(needed)), key=lambda place: (needed[place], place == 0))):
+        shares[place] = max(min(needed[place], (room - sum(shares)) // (len(needed) - left)), LEAST_LINES)
+    return shares
 
 
 def _head(overview: Overview) -> Line:
@@ -185,7 +197,7 @@ def _failed(overview: Overview) -> list[Line]:
                 Cell(pad(ago(several[0].when, overview.now), WHEN_COLUMNS), Style.QUIET),
                 Cell(invocation_id[:SHORT_LENGTH], Style.STRONG),
                 Cell(how, Style.BAD),
-                Cell(escape(fold(each.instance_name for each in several))),
+                Cell(_shortened(fold(each.instance_name for each in several), NAMES_COLUMNS)),
                 Cell(one_line(several[0].what), Style.QUIET),
             ]
             for (invocation_id, how), several in groups.items()
@@ -217,12 +229,17 @@ def _below(sections: Sequence[Sequence[Line]]) -> list[Line]:
 
 def fitted(text: str, columns: int) -> str:
     """Cut or pad a text to ``columns``."""
+    return pad(_shortened(text, columns), columns)
+
+
+def _shortened(text: str, columns: int) -> str:
+    """Cut a text to ``columns``."""
     text = escape(text)
     if width(text) > columns:
         while text and width(text) > columns - 1:
             text = text[:-1]
         text += "…"
-    return pad(text, columns)
+    return text
 
 
 def _clipped(line: Line, columns: int) -> Line:

@@ -1,8 +1,9 @@
-"""``assist help``: topics that concern several commands."""
+"""``assist help``: topics that concern several commands, and the help of a command."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Sequence
+from typing import Annotated, Any
 
 import typer
 
@@ -114,19 +115,50 @@ Definitions: --param-def 'KEY WORD...', split and quoted as in a shell
 }
 
 
-@app.command("help", epilog=options.examples("assist help", "assist help exit-status"))
+# Words that people look for, and the topic that has them.
+RELATED_ROWS = {
+    "cron crontab time times timezone zone zones interval rate every at date daylight dst jitter schedule": "frequency",
+    "target host hosts node nodes tag tags address addresses inventory glob range pattern instance": "targets",
+    "status exit code codes exit-code exit-codes exitcode error errors rc": "exit-status",
+    "parameter param params variable variables secret secrets template placeholder command": "parameters",
+}
+RELATED = {word: topic for words, topic in RELATED_ROWS.items() for word in words.split()}
+
+
+@app.command("help", epilog=options.examples("assist help exit-status", "assist help instance list"))
 def help_(
     context: typer.Context,
-    topic: Annotated[
-        str | None, typer.Argument(metavar="[TOPIC]", help="Name of the topic (default: list the topics).")
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[TOPIC|COMMAND...]", help="A topic, or a command (default: list the topics)."),
     ] = None,
 ) -> None:
-    """Show a topic: exit-status, targets, frequency, parameters."""
+    """Show a topic or a command. Topics: exit-status, targets, frequency, parameters."""
     printer = options.printer(context)
-    if topic is None:
+    if not words:
         printer.line("Topics, shown by assist help TOPIC:\n\n" + "\n".join(f"  {name}" for name in TOPICS))
-        printer.line("\nHelp of a command: assist COMMAND --help")
+        printer.line("\nHelp of a command: assist COMMAND --help, assist help COMMAND")
         return
-    if topic not in TOPICS:
-        raise NotFound(f"cannot find the topic '{topic}'", hint=f"{meant(topic, TOPICS)}assist help lists the topics")
-    printer.line(fit(TOPICS[topic].rstrip(), min(printer.columns, HELP_COLUMNS)))
+    if words[0] in TOPICS and len(words) == 1:
+        printer.line(fit(TOPICS[words[0]].rstrip(), min(printer.columns, HELP_COLUMNS)))
+        return
+    printer.line(_of_command(context.find_root(), words))
+
+
+def _of_command(root: Any, words: Sequence[str]) -> str:
+    """Return the help of a command. Raises NotFound."""
+    context = root
+    for word in words:
+        known = getattr(context.command, "commands", {})
+        if word not in known:
+            text = " ".join(words)
+            topic = RELATED.get(words[0].casefold()) if len(words) == 1 else None
+            near = f"did you mean '{topic}'? " if topic else meant(word, [*known, *(TOPICS if context is root else ())])
+            raise NotFound(
+                f"cannot find the topic '{text}'",
+                hint=f"{near}assist help lists the topics, {context.command_path} --help the commands",
+            )
+        command = known[word]
+        context = type(root)(command, info_name=word, parent=context, **command.context_settings)
+    topic = RELATED.get(words[0]) if len(words) == 1 else None
+    return f"{context.get_help()}" + (f"\n\nSee also: assist help {topic}" if topic else "")

@@ -30,7 +30,7 @@ app.add_typer(installing.app)
 
 LISTED = (
     Column("NAME", flexible=True, least=16),
-    Column("ADDRESS"),
+    Column("ADDRESS", flexible=True, least=24),
     Column("TAGS", flexible=True, drop=4),
     Column("OS", drop=2),
     Column("LAST SEEN", drop=3),
@@ -181,10 +181,8 @@ def tag(
             targets.print_preview(printer, instances.listing(controller, where))
         return
     if not pairs or where.is_empty:
-        raise UsageError(
-            f"cannot change tags: no {'target' if where.is_empty else 'tag'} given",
-            hint=f"assist instance tag {quoted(wanted[0] if wanted else 'web1')} canary=yes",
-        )
+        missing = "target" if where.is_empty else "tag"
+        raise UsageError(f"cannot change tags: no {missing} given", hint=_tag_hint(wanted))
     changes = {key: value or None for key, value in pairs.items()}
     with open_controller(home()) as controller:
         changed = instances.tag(controller, where, changes)
@@ -224,6 +222,18 @@ def remove(
         targets.confirm(printer, names, found, "remove", yes=yes)
         for each in found:
             printer.talk(f"Removed: {instances.remove(controller, each.id).name}")
+
+
+def _tag_hint(wanted: list[str]) -> str:
+    """Return the hint for words of which some should be tags, as in ``web1 role`` and ``web1 role:web``."""
+    if len(wanted) < 2:
+        return f"assist instance tag {quoted(wanted[0] if wanted else 'web1')} canary=yes"
+    *names, last = map(quoted, wanted)
+    command = f"assist instance tag {' '.join(names)}"
+    key, colon, value = last.partition(":")
+    if colon and key and value:
+        return f"did you mean {command} {key}={value}?"
+    return f"to set the tag: {command} {last}=yes; to remove it: {command} {last}="
 
 
 def _tags(instance: Instance) -> str:

@@ -317,8 +317,9 @@ def stop(
     if printer.is_json:
         printer.document(documents.invocation(found))
     else:
-        said = "has already ended: " if has_ended else ""
-        printer.line(f"{found.id}: {said}{printer.paint(found.status.value, STYLES[found.status.value])}")
+        printer.line(f"{found.id}: {printer.paint(found.status.value, STYLES[found.status.value])}")
+        if has_ended:
+            printer.talk("It had ended before.")
     if any(place.status is InvocationStatus.STOPPING for place in found.instances):
         printer.talk("It has not ended yet. Agents that cannot be reached get the stop as soon as they answer.")
         raise typer.Exit(ExitStatus.GAVE_UP_WAITING)

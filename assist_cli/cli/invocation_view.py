@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from assist_cli.cli import queued
-from assist_cli.cli.formatting import ago, clock, due, escape, one_line, took
+from assist_cli.cli.formatting import ago, clock, due, escape, one_line, took, width
 from assist_cli.cli.gaps import gap, marked
 from assist_cli.cli.output import STYLES, Cell, Column, Printer, Style
 from assist_cli.model.folding import fold
@@ -31,7 +31,7 @@ COLUMNS = (
     Column("INSTANCE", flexible=True, least=16, drop=3),
     Column("CREATED", drop=2),
     Column("TOOK", right=True, drop=1),
-    Column("COMMAND", flexible=True, least=16),
+    Column("COMMAND", flexible=True, least=12),
 )
 
 
@@ -77,9 +77,9 @@ def _planned(invocation: Invocation, schedule: Schedule, now: datetime) -> Cell:
 
 
 def status_cell(status: InvokeStatus, kinds: InstanceCounts, exit_code: int | None) -> Cell:
-    """Return the status with details: exit codes other than 0, and numbers of failed, stopped and not started records.
+    """Return the status with details: the exit code of one instance, or the numbers of failed, stopped and not started.
 
-    A halted rollout has the numbers of all outcomes.
+    An exit code other than 0 counts as failed. A halted rollout has the numbers of all outcomes.
     """
     bad, unstarted = kinds.failed + kinds.nonzero, kinds.unstarted + kinds.halted
     if kinds.halted and status.is_final:
@@ -89,10 +89,9 @@ def status_cell(status: InvokeStatus, kinds: InstanceCounts, exit_code: int | No
     if kinds.total == 1:
         what = f"exit {exit_code}" if kinds.nonzero else NOT_STARTED if unstarted else QUEUED if kinds.queued else ""
     elif status.is_final:
-        failed = 0 if status is InvokeStatus.FAILED and kinds.failed == kinds.total else kinds.failed
+        failed = 0 if status is InvokeStatus.FAILED and kinds.failed == kinds.total else bad
         stopped = 0 if kinds.stopped == kinds.total else kinds.stopped
-        nonzero = "nonzero exit code" if kinds.nonzero == 1 else "nonzero exit codes"
-        what = _numbers({"failed": failed, nonzero: kinds.nonzero, "stopped": stopped, NOT_STARTED: unstarted})
+        what = _numbers({"failed": failed, "stopped": stopped, NOT_STARTED: unstarted})
     else:
         what = _numbers({"failed": bad, QUEUED: kinds.queued, WAITING: kinds.waiting})
     return Cell(f"{status.value}, {what}" if what else status.value, style)
@@ -225,10 +224,11 @@ def print_endings(printer: Printer, places: Sequence[InvocationInstance]) -> Non
         if ending.is_queued or (not ending.is_success and ending.status.is_final):
             printer.line()
             title = printer.paint(_why(ending) or ending.status.value, _style(ending))
-            printer.line(f"{title}: {escape(fold(ending.names))}")
+            names = escape(fold(ending.names))
+            printer.line(f"{title}: {printer.wrapped(names, width(_why(ending) or ending.status.value) + 2)}")
             if ending.error_info and ending.status is not InvocationStatus.FINISHED:
                 whose = "" if ending.is_same_info else f"{ending.names[0]}: "
-                printer.line(f"  {escape(whose + ending.error_info)}")
+                printer.line("  " + printer.wrapped(escape(whose + ending.error_info), 2))
 
 
 def print_results(printer: Printer, places: Sequence[InvocationInstance], now: datetime) -> None:

@@ -2,10 +2,11 @@
 
 A Printer knows the verbosity (``-q``, ``-v``), the output format (``-o``, ``--plain``), and which streams are
 terminals. Every byte of the command line goes through a Printer. Progress is one line at the bottom of stderr, which is
-wiped before anything else is written.
+wiped before anything else is written. On a terminal, messages are wrapped at words.
 
-On a terminal, tables are drawn with rich and fit its width. A column that may be cut ends in an ellipsis. When the
-terminal is narrower still, the least important columns are dropped, and then each row becomes a block of lines. In a
+On a terminal, tables are drawn with rich and fit its width. A column that may be cut ends in an ellipsis; the first
+one, which names the row, is cut last. When the terminal is narrower still, the least important columns are dropped
+(``-v`` names them), and then each row becomes a block of lines. In a
 pipe, and with ``--plain``, tables are columns of text, complete and two spaces apart. Colour adds no meaning to the
 words.
 """
@@ -164,7 +165,7 @@ class Printer:
 
     def warn(self, text: str) -> None:
         """Print a message, also with ``-q``."""
-        self.log(escape(text))
+        self._message("", Style.PLAIN, text)
 
     def error(self, error: AssistError) -> None:
         """Print an error in one line, then its hint. With JSON: one object in one line."""
@@ -172,10 +173,17 @@ class Printer:
             words = {"Code": error.code, "Message": error.message, "Hint": error.hint or None}
             self.log(self._json(words, self._streams.stderr))
             return
-        painted = self._streams.stderr.painted
-        self.log(f"{painted('error:', _COLOURS[Style.BAD])} {escape(error.message)}")
+        self._message("error: ", Style.BAD, error.message)
         if error.hint:
-            self.log(f"{painted('hint:', _COLOURS[Style.BUSY])} {escape(error.hint)}")
+            self._message("hint: ", Style.BUSY, error.hint)
+
+    def _message(self, title: str, style: Style, text: str) -> None:
+        """Print a message after its title, wrapped at words if stderr is a terminal."""
+        text = escape(text)
+        if self.stderr_is_terminal:
+            text = wrap(title + text, self._streams.stderr.columns)[len(title) :]
+        word = title.rstrip()
+        self.log(self._streams.stderr.painted(word, _COLOURS[style]) + title[len(word) :] + text)
 
     def log(self, text: str) -> None:
         """Write a line to stderr unchanged. The caller has escaped control characters."""
@@ -342,6 +350,9 @@ class Printer:
         if not widths:
             self._print_blocks(columns, rows)
             return
+        hidden = [column.title for position, column in enumerate(columns) if position not in widths]
+        if hidden and self.verbose:
+            self.talk(f"columns without room here: {', '.join(hidden)}; --plain and -o json show all")
         table = Table(
             box=SIMPLE_HEAD,
             show_edge=False,
@@ -375,11 +386,15 @@ class Printer:
 
 
 def _widths(columns: Sequence[Column], rows: Sequence[Sequence[Cell]], room: int) -> dict[int, int]:
-    """Return the widths of the columns of a drawn table, by their positions; nothing if it does not fit."""
+    """Return the widths of the columns of a drawn table, by their positions; nothing if it does not fit.
+
+    The first column is cut only if no other can be cut or dropped.
+    """
     titles = [width(column.title) for column in columns]
     natural = [max([title, *(width(escape(row[place].text)) for row in rows)]) for place, title in enumerate(titles)]
     least = [
         min(size, max(column.least, title)) if column.flexible else size
         for column, size, title in zip(columns, natural, titles, strict=True)
     ]
-    return column_widths(natural, least, [column.drop for column in columns], room)
+    drop = [column.drop for column in columns]
+    return column_widths(natural, [natural[0], *least[1:]], drop, room) or column_widths(natural, least, drop, room)

@@ -129,10 +129,13 @@ def _script(
     printer: Printer, words: Sequence[str] | None, script: scripts.ScriptOptions, word: str | None
 ) -> tuple[bytes, CommandType]:
     """Return the one script given, and its type: the type given, else the one detected from the script."""
-    if sum(given is not None and given != [] for given in (words, script.text, script.file)) != 1:
+    ways = (("words after --", words or None), ("-c TEXT", script.text), ("-f FILE", script.file))
+    scripts_given = [way for way, value in ways if value is not None]
+    if len(scripts_given) > 1:
+        raise UsageError(f"cannot run: several scripts given: {', '.join(scripts_given)}", hint="give one of them")
+    if not scripts_given:
         raise UsageError(
-            "cannot run: not exactly one script given, as words after --, -c TEXT or -f FILE",
-            hint="assist run -- uname -a",
+            "cannot run: no script given, as words after --, -c TEXT or -f FILE", hint="assist run -- uname -a"
         )
     kind = type_from_word(word) if word else None
     if words:

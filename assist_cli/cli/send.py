@@ -15,6 +15,7 @@ from assist_cli.cli.streams import Streams
 from assist_cli.cli.watching import Look, carry_out
 from assist_cli.errors import FileFailure, UsageError
 from assist_cli.model import quotas
+from assist_cli.model.names import quoted
 from assist_cli.model.transfer import DEFAULT_MODE, DEFAULT_TIMEOUT
 from assist_cli.operations.controller import open_controller
 from assist_cli.operations.runs.files import SendRequest, recorded
@@ -85,9 +86,16 @@ def send(
     if file == "-" and name is None:
         raise UsageError("cannot send standard input without a name for the file", hint="give a name: --name app.conf")
     also = notify.also()
+    content = _read(file)
+    as_name = Path(file).name if name is None else name
+    if Path(directory).name == as_name and not printer.is_json:
+        parent = quoted(str(Path(directory).parent))
+        printer.talk(
+            f"warning: --to is the folder: this writes '{directory}/{as_name}'; for '{directory}': --to {parent}"
+        )
     request = SendRequest(
-        content=_read(file),
-        name=Path(file).name if name is None else name,
+        content=content,
+        name=as_name,
         directory=directory,
         mode=mode,
         owner=owner,

@@ -1,16 +1,18 @@
 """Words of other tools, and of habit, with the command or option of ours that does the same.
 
 COMMANDS serves the root and every group: in a group its own commands are shown, else all. A key with a group in it,
-as "schedule rm", wins over the word alone.
+as "schedule rm", wins over the word alone. NOTES has the hints for words without such a command or option.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Mapping, Sequence
 
 from assist_cli.model import names
 
 SHOWN = 3
+LEAST = 3  # letters of a word that may be misspelt
 
 _LIST = (
     "instance list",
@@ -48,9 +50,12 @@ COMMAND_ROWS: dict[str, tuple[str, ...]] = {
     "ls, list, ll, dir": _LIST,
     "history, hist, past, recent": ("invocation list", "command versions NAME", "schedule slots ID"),
     "jobs, job, tasks, task, executions, execution, invocations, runs, ps, processes": ("invocation list", "top"),
-    "running, queue, active": ("invocation list --status Running", "top"),
+    "queued, pending, waiting, backlog": ("queue list", "invocation list --status Running"),
+    "running, active": ("invocation list --status Running", "top"),
     "failed, failures, errors": ("invocation list --unsuccessful", "schedule slots ID"),
-    "hosts, host, nodes, node, machines, machine, servers, minions, targets, target": ("instance list",),
+    "hosts, host, nodes, node, machines, machine, servers, minions": ("instance list",),
+    "targets, target, pattern, patterns": ("help targets", "instance list"),
+    "facts, fact, grains, grain": ("instance show NAME", "run -i TARGET -- uname -a"),
     "inventory, instances, agents, agent, fleet": ("instance list",),
     "scripts, script, commands, playbooks, playbook, play, documents, document, templates": (
         "command list",
@@ -66,20 +71,21 @@ COMMAND_ROWS: dict[str, tuple[str, ...]] = {
     "limits, limit, quotas": ("quota",),
     "show, get, describe, info, inspect, view, detail, details, cat, print": _SHOW,
     "rm, del, delete, remove, erase, destroy, unregister, drop, unlink": _DELETE,
-    "create, add, new, save, register, define, make, put": _CREATE,
+    "create, add, new, save, register, define, make": _CREATE,
     "install, enroll, enrol, join, bootstrap, onboard, deploy, setup, provision": (
         "instance install HOST",
         "service install",
     ),
     "uninstall, purge": ("instance uninstall NAME", "service uninstall"),
-    "edit, update, set, change": _UPDATE,
+    "edit, vi, vim": ("command clone NAME", "command modify NAME"),
+    "update, set, change": _UPDATE,
     "upgrade": ("instance upgrade",),
     "rename, mv, move": ("instance rename NAME NEW", "command modify NAME --name NEW"),
     "duplicate, fork": ("command clone NAME",),
     "tag, tags, label, labels": ("instance tag NAME KEY=VALUE",),
     "exec, execute, ssh, sh, shell, bash, cmd, command-line, call, start, launch, adhoc, pssh, clush, do": _RUN,
     "apply, trigger, fire, dispatch": ("invoke NAME -i TARGET", "run -i TARGET -- PROGRAM"),
-    "copy, cp, scp, push, upload, sync, rsync, transfer, distribute": (
+    "copy, cp, scp, push, put, upload, sync, rsync, transfer, distribute": (
         "send FILE -i TARGET --to DIR",
         "command clone NAME",
     ),
@@ -98,8 +104,13 @@ COMMAND_ROWS: dict[str, tuple[str, ...]] = {
     "search, grep, find": ("invocation search TEXT", "instance list TARGET"),
     "diff, compare": ("invocation diff ID ID", "command diff NAME"),
     "prune, clean, cleanup, gc, vacuum": ("invocation prune --older-than AGE",),
-    "revert, undo, restore, rollback": ("command rollback NAME VERSION",),
-    "export, dump, backup": ("command export",),
+    "revert, undo, rollback": ("command rollback NAME VERSION",),
+    "export": ("command export", "backup FILE"),
+    "dump, snapshot, snapshots, archive, backups": ("backup FILE", "command export"),
+    "db, database, sqlite": ("doctor", "backup FILE"),
+    "config, configure, configuration, conf, settings, setting, env": ("doctor", "quota", "help"),
+    "secret, secrets, vault, password, passwords": ("run --secret KEY=REF -- PROGRAM", "help parameters"),
+    "cordon, uncordon, drain, maintenance, quarantine": ("instance tag NAME KEY=VALUE", "schedule pause ID"),
     "import, load": ("command import FILE",),
     "server, daemon, scheduler, api, web, listen": ("serve", "service install"),
     "service-install, systemd, systemctl, unit": ("service install",),
@@ -130,7 +141,8 @@ COMMAND_ROWS: dict[str, tuple[str, ...]] = {
     "instance run, instance exec, instance ssh, instance shell": ("run -i NAME -- PROGRAM",),
     "instance history, instance logs, instance log, instance jobs": ("invocation list -i NAME",),
     "instance edit, instance modify, instance set": ("instance tag NAME KEY=VALUE", "instance rename NAME NEW"),
-    "instance add-tag, instance untag": ("instance tag NAME KEY=VALUE",),
+    "instance add-tag, instance label": ("instance tag NAME KEY=VALUE",),
+    "instance untag, instance remove-tag, instance unlabel": ("instance tag NAME KEY=",),
     "instance doctor, instance diagnose": ("doctor NAME",),
     "instance copy, instance cp, instance send": ("send FILE -i NAME --to DIR",),
     "instance watch, instance monitor": ("top",),
@@ -138,9 +150,8 @@ COMMAND_ROWS: dict[str, tuple[str, ...]] = {
         "send FILE -i TARGET --to DIR",
     ),
     "file rm, file delete, file remove": ("run -i TARGET -- rm FILE",),
-    "service start, service run, service enable": ("service install", "serve"),
-    "service stop, service disable, service rm, service remove, service delete": ("service uninstall",),
-    "service restart, service reload": ("service install",),
+    "service run, service enable": ("service install", "serve"),
+    "service disable, service rm, service remove, service delete": ("service uninstall",),
     "service show, service list, service ls": ("service status",),
     "accesskey show, accesskey get": ("accesskey list",),
     "accesskey revoke": ("accesskey disable ID", "accesskey delete ID"),
@@ -155,13 +166,43 @@ COMMANDS: Mapping[str, tuple[str, ...]] = {
     word: meant for words, meant in COMMAND_ROWS.items() for word in words.split(", ")
 }
 
+_OTHERS = "assist rerun ID --preview lists the instances that did not succeed"
+# Complete hints. A key with a command in it wins over the word alone.
+NOTE_ROWS: dict[str, str] = {
+    "--color, --colour, --no-color, --no-colour": "colours are off in a pipe, and with NO_COLOR=1 before assist",
+    "--ignore-errors, --keep-going": "a failure on one instance does not stop the others; --max-errors N sets a limit",
+    "--run-now, --now": "without --every, --cron, --at and --in it runs now",
+    "--sudo-password, --ask-become-pass, --ask-pass, --become-password": (
+        "agents ask for no password; --user NAME runs the script as another user if the agent is root"
+    ),
+    "--tty, -it, --interactive": "a script has no terminal; for a program that needs one: ssh -t HOST PROGRAM",
+    "rerun -i, rerun --instance": (
+        "it runs on instances of that invocation; on others: assist invoke NAME -i TARGET, or assist run -i TARGET"
+    ),
+    "invocation results --failed, invocation results --unsuccessful": _OTHERS,
+    "invocation show --failed, invocation show --unsuccessful": _OTHERS,
+    "restart, reload": (
+        "of a service on instances: assist run -i TARGET -- systemctl restart UNIT; of the server: {systemctl} restart "
+        "assist"
+    ),
+    "service stop": "{systemctl} stop assist; for good: assist service uninstall",
+    "service start": "{systemctl} start assist; not installed yet: assist service install",
+    "service restart, service reload": "{systemctl} restart assist",
+    "service logs, service log, service journal": "{journalctl} -u assist",
+}
+NOTES: Mapping[str, str] = {word: text for words, text in NOTE_ROWS.items() for word in words.split(", ")}
+
 _LOGINS = frozenset({"assist instance install", "assist instance add"})  # take the user as USER@HOST
 _TARGET = ("-i TARGET",)
 OPTION_ROWS: dict[str, tuple[str, ...]] = {
     "--host --hosts --node --nodes --target --targets --server --servers --machine --machines -H -w -h": _TARGET,
-    "--instances --instance-id --instance-ids --minion --minions --inventory --limit -L --name --names": _TARGET,
+    "--instances --instance-id --instance-ids --minion --minions --inventory -L --name --names": _TARGET,
+    "--limit": ("-n N", "-i TARGET"),
     "-l": ("-i TARGET", "--user NAME"),
-    "--tags --filter --filters --group --groups -g -G -N --label --labels --selector --role": ("-i @KEY=VALUE",),
+    "-i": ("--identity FILE",),
+    "-p": ("--port PORT",),
+    "--tag --tags": ("-i @KEY=VALUE", "--tag KEY=VALUE"),
+    "--filter --filters --group --groups -g -G -N --label --labels --selector --role": ("-i @KEY=VALUE",),
     "--user": ("--owner NAME",),
     "--exclude --except -x --skip-hosts": ("-i '!NAME'",),
     "--all-hosts --everywhere --every-host -A -a": ("--all",),
@@ -198,8 +239,16 @@ OPTION_ROWS: dict[str, tuple[str, ...]] = {
     "--dest --destination --path --remote-path": ("--to DIR",),
     "--perm --perms --permissions --chmod": ("--mode MODE",),
     "--chown": ("--owner NAME",),
-    "--last --count --max --head --top --max-results --lines": ("-n N",),
+    "--count": ("-n N", "--pick N"),
+    "--times": ("-n N", "--every TIME"),
+    "--hourly": ("--cron @hourly",),
+    "--daily --nightly": ("--cron @daily",),
+    "--weekly": ("--cron @weekly",),
+    "--monthly": ("--cron @monthly",),
+    "--last --max --head --top --max-results --lines": ("-n N",),
     "--from --newer --newer-than --begin --age": ("--since TIME", "--older-than AGE"),
+    "--failed": ("--unsuccessful",),
+    "--unsuccessful": ("--failed",),
     "--failure --failures --errors --failed-only --unsuccesful": ("--unsuccessful", "--failed"),
     "--webhook --callback --mail --email --alert": ("--notify URL",),
     "-F --identity-file --private-key --key --ssh-key": ("--identity FILE",),
@@ -217,14 +266,16 @@ def commands(group: str, word: str, known: Collection[str]) -> list[str]:
     """
     path = group.partition(" ")[2]
     folded = word.casefold()
-    similar = names.nearest(word, known)
+    similar = [each for each in known if each.startswith(folded)]
+    if not similar and len(folded) >= LEAST:
+        similar = names.nearest(word, known)
     if folded == "help":
         return [f"{group} --help"]
     meant = COMMANDS.get(f"{path} {folded}".strip())
     if meant is None and similar:
         return [f"{group} {each}" for each in similar[:SHOWN]]
     if meant is None:
-        near = [] if path else names.nearest(folded, COMMANDS, 0.8)
+        near = [] if path or len(folded) < LEAST else names.nearest(folded, COMMANDS, 0.8)
         alone = COMMANDS.get(folded) or (COMMANDS[near[0]] if near else ())
         meant = tuple(each for each in alone if each.split()[0] == path) or alone
     return [f"assist {each}" for each in meant[:SHOWN]]
@@ -238,6 +289,14 @@ def options(command: str, word: str, known: Sequence[str]) -> list[str]:
         return [each for each in OPTIONS[word] if each.split()[0] in known]
     begun = [each for each in known if word.startswith("--") and each.startswith(word)]
     return (begun or names.nearest(word, known))[:SHOWN]
+
+
+def note(group: str, word: str) -> str:
+    """Return the complete hint for a word in a group or an option of a command, empty where there is none."""
+    path = group.partition(" ")[2]
+    text = NOTES.get(f"{path} {word.casefold()}".strip()) or (NOTES.get(word) if word.startswith("-") else "") or ""
+    user = "" if os.geteuid() == 0 else " --user"
+    return text.format(systemctl=f"systemctl{user}", journalctl=f"journalctl{user}")
 
 
 def question(meant: list[str]) -> str:

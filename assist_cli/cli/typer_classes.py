@@ -152,11 +152,15 @@ class Noun(_PrintsHelp, TyperGroup):
         if word not in self.commands and not word.startswith("-"):
             from assist_cli.cli import suggestions
 
-            meant = suggestions.commands(ctx.command_path, word, self.commands)
-            raise UsageError(
-                f"cannot understand this: no such command '{word}'",
-                hint=f"{suggestions.question(meant)}see {ctx.command_path} --help",
-            )
+            hint = suggestions.note(ctx.command_path, word)
+            if not hint and ctx.parent is None:
+                from assist_cli.cli import misplaced
+
+                hint = misplaced.of_root(args)
+            if not hint:
+                meant = suggestions.commands(ctx.command_path, word, self.commands)
+                hint = f"{suggestions.question(meant)}see {ctx.command_path} --help"
+            raise UsageError(f"cannot understand this: no such command '{word}'", hint=hint)
         return super().resolve_command(ctx, args)
 
 
@@ -242,12 +246,9 @@ class WordsCommand(CliCommand):
         rest: list[str] = super().parse_args(ctx, args)
         words = list(ctx.params.get("words") or ())
         if words and given[-len(words) - 1 :] != ["--", *words]:
-            import shlex
+            from assist_cli.cli import misplaced
 
-            hint = f"as in: {ctx.command_path} -i 'web[1-2]' -- hostname, with quotes around what a shell expands"
-            if "--" not in given:
-                script = f"-c {shlex.quote(words[0])}" if len(words) == 1 and shlex.quote(words[0]) != words[0] else ""
-                hint = f"as in: {ctx.command_path} {script or '-- ' + shlex.join(words)}"
+            hint = misplaced.of_run(self, ctx, given)
             raise UsageError(f"cannot run '{words[0]}': a program and its arguments stand after --", hint=hint)
         return rest
 

@@ -163,8 +163,8 @@ class Host:
         instance: str,
         credentials: Credentials | None,
         listen: str | None,
-        dial: Dial | None,
         progress: Progress,
+        dial: Dial | None = None,
     ) -> Installed:
         """Install, repair or upgrade the agent.
 
@@ -190,7 +190,7 @@ class Host:
 
 
 def install_order(
-    home: str, *, instance: str, credentials: Credentials | None, listen: str | None, dial: Dial | None
+    home: str, *, instance: str, credentials: Credentials | None, listen: str | None, dial: Dial | None = None
 ) -> dict[str, Any]:
     """Return the parameters of ``host.orders.install`` for an agent of this version."""
     archive = bundle.build()

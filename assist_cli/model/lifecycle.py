@@ -12,13 +12,22 @@ from datetime import datetime, timedelta
 from enum import Enum
 from typing import NamedTuple
 
-from assist_cli import codes
 from assist_cli.model.invocation import Outcome, Record
 from assist_cli.model.moment import Moment
+from assist_cli.model.outcomes import (
+    expired,
+    failed,
+    lost,
+    never_arrived,
+    not_understood,
+    replaced,
+    stopped_unsent,
+    unanswered,
+    waited,
+)
 from assist_cli.model.schedule import LATE, SlotOutcome
 from assist_cli.model.status import UNANSWERED, InvocationStatus
 
-MOST_QUEUED = 100  # records in the queue of one instance
 GRACE = timedelta(seconds=30)
 SETTLING = timedelta(seconds=5)  # after a sender has died, its agent may still read what it wrote
 RETRY = 1.0  # seconds before a retry
@@ -250,59 +259,6 @@ def slot_outcome(accepted: bool, *, made_up: bool, lateness: timedelta) -> SlotO
     return SlotOutcome.LATE if lateness > LATE else SlotOutcome.RAN
 
 
-def failed(now: datetime, *, code: str, why: str) -> Outcome:
-    """Return the outcome of a record that could not be executed."""
-    return Outcome(status=InvocationStatus.FAILED, error_code=code, error_info=why, finished=now)
-
-
-def unanswered(now: datetime, waited: str = "") -> Outcome:
-    """Return the outcome of a record whose deadline has passed without an answer."""
-    return failed(now, code=UNANSWERED, why=f"the agent did not answer before the deadline{waited}; it may have run")
-
-
-def not_understood(now: datetime, why: str) -> Outcome:
-    """Return the outcome of a record whose agent answers wrongly: it counts as one that does not answer."""
-    return failed(now, code=UNANSWERED, why=f"{why}; it may have run")
-
-
-def lost(now: datetime) -> Outcome:
-    """Return the outcome of a record that the agent had accepted and no longer knows."""
-    return failed(now, code=UNANSWERED, why="the agent had accepted it but no longer knows it; it may have run")
-
-
-def expired(now: datetime, waited: str = "") -> Outcome:
-    """Return the outcome of a record that was never sent, since its instance was away for too long."""
-    return failed(
-        now, code=codes.DELIVERY_TIMEOUT, why=f"its instance was away until it expired{waited}; it will not run"
-    )
-
-
-def replaced(now: datetime, *, sent: bool) -> Outcome:
-    """Return the outcome of a record whose agent was installed again before it was known to have it."""
-    why = "the agent was installed again after it was queued"
-    if sent:
-        return failed(now, code=UNANSWERED, why=f"{why}; it may have run before")
-    return failed(now, code=codes.DELIVERY_TIMEOUT, why=f"{why}; it will not run")
-
-
-def queue_is_full(now: datetime) -> Outcome:
-    """Return the outcome of a record whose instance has ``MOST_QUEUED`` others in its queue."""
-    why = f"{MOST_QUEUED} others already wait for its instance; it will not run"
-    return failed(now, code=codes.TASK_CONCURRENCY_LIMIT, why=why)
-
-
-def never_arrived(now: datetime, why: str = "it was never delivered, and it will not run") -> Outcome:
-    """Return the outcome of a record that no agent has, and that no process will send."""
-    return failed(now, code=codes.DELIVERY_TIMEOUT, why=why)
-
-
-def stopped_unsent(now: datetime, why: str = "it was stopped before it was sent") -> Outcome:
-    """Return the outcome of a record that was stopped, or cancelled, before any byte of it was sent."""
-    return Outcome(
-        status=InvocationStatus.STOPPED, error_code=codes.EXECUTION_INTERRUPTED, error_info=why, finished=now
-    )
-
-
 _UNHEARD = frozenset({Heard.AWAY, Heard.UNREACHABLE, Heard.SILENT, Heard.REFUSED})
 _WAITS_ON = frozenset({Heard.AWAY, Heard.SILENT, Heard.UNKNOWN})
 
@@ -316,17 +272,6 @@ def _reported(case: Case) -> Outcome:
 def _refused(case: Case) -> Outcome:
     """Return the outcome of a failed delivery."""
     return failed(case.now, code=case.facts.answer.code, why=case.facts.answer.why)
-
-
-def waited(since: datetime | None, now: datetime) -> str:
-    """Return how long a record has waited, as the end of a clause; empty for one that was never queued (None)."""
-    if since is None:
-        return ""
-    seconds = (now - since).total_seconds()
-    for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
-        if seconds >= 2 * size:
-            return f", {seconds // size:.0f} {unit} after it was queued"
-    return f", {max(seconds, 0):.0f} s after it was queued"
 
 
 def _why_away(case: Case) -> str:

@@ -64,10 +64,13 @@ class Selection:
         return not self.targets and not self.everything and self.pick is None
 
 
-def choose(instances: Sequence[Instance], selection: Selection, *, with_local: bool = False) -> list[Instance]:
+def choose(
+    instances: Sequence[Instance], selection: Selection, *, with_local: bool = False, one: bool = False
+) -> list[Instance]:
     """Return the selected instances, each one time, in the order of their names.
 
-    With ``pick`` and no target it picks from everything; ``with_local`` adds ``local`` to everything. Raises NotFound
+    With ``pick`` and no target it picks from everything; ``with_local`` adds ``local`` to everything; with ``one``
+    hints show only targets that name one instance. Raises NotFound
     (InstanceNotExists) when a part matches nothing or nothing is left, and InvalidParameter for an invalid target.
     """
     wanted, unwanted = _parted(selection)
@@ -87,12 +90,10 @@ def choose(instances: Sequence[Instance], selection: Selection, *, with_local: b
                 hint=f"-i {LOCAL} is the agent of this machine",
                 code=codes.INSTANCE_NOT_EXISTS,
             )
-    index = _Index(instances, registered=not with_local)
-    for term in wanted:
-        found.update((each.id, each) for each in index.find(term))
-    for term in unwanted:
-        for each in index.find(term):
-            found.pop(each.id, None)
+    index = _Index(instances, registered=not with_local, one=one)
+    found.update((each.id, each) for each in _all_of(index, wanted))
+    for each in _all_of(index, unwanted):
+        found.pop(each.id, None)
     if not found:
         raise NotFound(
             "cannot find a target: no instance is left",
@@ -101,6 +102,30 @@ def choose(instances: Sequence[Instance], selection: Selection, *, with_local: b
         )
     chosen = ordered(found.values())
     return chosen if selection.pick is None else _sample(chosen, selection.pick, selection.seed)
+
+
+def _all_of(index: _Index, wanted: Sequence[str]) -> list[Instance]:
+    """Return the instances of all terms. Raises InvalidParameter, and NotFound with all terms that match nothing."""
+    found: list[Instance] = []
+    lost: dict[str, NotFound] = {}
+    for term in wanted:
+        try:
+            found += index.find(term)
+        except NotFound as error:
+            lost[term] = error
+    if len(lost) == 1:
+        raise next(iter(lost.values()))
+    if lost:
+        from assist_cli.model import target_hints
+
+        hints = {term: error.hint for term, error in lost.items()}
+        quoted = [f"'{term}'" for term in lost]
+        raise NotFound(
+            f"cannot find the instances {names.some_of(quoted)}",
+            hint=target_hints.joined(hints),
+            code=codes.INSTANCE_NOT_EXISTS,
+        )
+    return found
 
 
 def terms(selection: Selection) -> list[str]:
@@ -182,8 +207,11 @@ def _invalid(target: str, reason: str, hint: str = "assist help targets shows th
 class _Index:
     """An index of instances by name and id."""
 
-    def __init__(self, instances: Sequence[Instance], *, registered: bool = True, with_hints: bool = True) -> None:
+    def __init__(
+        self, instances: Sequence[Instance], *, registered: bool = True, with_hints: bool = True, one: bool = False
+    ) -> None:
         self._instances = instances
+        self._one = one
         self._registered = registered
         self._with_hints = with_hints
         self._by_name = {each.name: each for each in instances}
@@ -249,15 +277,18 @@ class _Index:
         if self._with_hints:
             from assist_cli.model import target_hints  # most targets need none
 
-            hint = target_hints.hint(term, self._instances, self._names_any, missing, registered=self._registered)
+            hint = target_hints.hint(
+                term, self._instances, self._names_any, missing, registered=self._registered, one=self._one
+            )
         what = f"'{fold(missing)}' of '{term}'" if missing and fold(missing) != term else f"'{term}'"
         raise NotFound(f"cannot find an instance {what}", hint=hint, code=codes.INSTANCE_NOT_EXISTS)
 
     def _names_any(self, text: str) -> bool:
-        """Return True if a target names an instance."""
+        """Return True if a target names an instance, or exactly one."""
         try:
             index = _Index(self._instances, with_hints=False)
-            return all(index.find(term) for term in terms(Selection((text,))))
+            found = {each.id for term in terms(Selection((text,))) for each in index.find(term)}
+            return len(found) == 1 if self._one else bool(found)
         except AssistError:
             return text == LOCAL
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from assist_cli.model import names
 from assist_cli.model.folding import fold, folded, likeness, natural_key
@@ -33,17 +33,25 @@ Rule = Callable[[str, Sequence[Instance], Finds], Iterator[str]]
 
 
 def hint(
-    term: str, instances: Sequence[Instance], finds: Finds, missing: Sequence[str] = (), *, registered: bool = True
+    term: str,
+    instances: Sequence[Instance],
+    finds: Finds,
+    missing: Sequence[str] = (),
+    *,
+    registered: bool = True,
+    one: bool = False,
 ) -> str:
     """Return the hint for ``term``, which names no instance, or lacks the ``missing`` names of its range.
 
-    ``finds`` tells whether a target names an instance. The instances are all that are ``registered``, or those of one
-    invocation.
+    ``finds`` tells whether a target names an instance, and with ``one`` no other. The instances are all that are
+    ``registered``, or those of one invocation.
     """
     if not registered:
         where = f"it has these instances: {names.some_of(folded(each.name for each in instances))}"
         return f"{_question(_meant(term, instances, finds))}{where}"
     word = term.strip().strip("'\"").casefold()
+    if word.lstrip("@") in ALL and one:
+        return "name one instance; for all: assist instance status"
     if word.lstrip("@") in ALL:
         return f"did you mean --all? It is every instance but '{LOCAL}'"
     if word in _THIS_MACHINE:
@@ -66,6 +74,15 @@ def hint(
     return LIST
 
 
+def joined(hints: Mapping[str, str]) -> str:
+    """Return one hint for several terms, from the hint of each; the first ones if there are many."""
+    own = {term: text.removesuffix(LIST).strip() for term, text in hints.items()}
+    if len(set(own.values())) == 1:
+        return next(iter(hints.values()))
+    texts = [f"'{term}': {text.rstrip('?')}" for term, text in own.items() if text][:SHOWN]
+    return "; ".join([*texts, LIST])
+
+
 def _meant(term: str, instances: Sequence[Instance], finds: Finds) -> list[str]:
     """Return what the first successful rule finds."""
     for rule in _RULES:
@@ -77,7 +94,7 @@ def _meant(term: str, instances: Sequence[Instance], finds: Finds) -> list[str]:
 
 def _of_range(term: str, instances: Sequence[Instance], finds: Finds, missing: Sequence[str]) -> str:
     found = list(_existing([_alike(missing, instances)], finds, term))
-    glob = re.sub(r"\[[^]]*\]", "*", term)
+    glob = re.sub(r"\*+", "*", re.sub(r"\[[^]]*\]", "*", term))
     there = f"; those that exist: {_shown(glob)}" if finds(glob) and not found else ""
     return f"{_question(found)}every name of a range must be registered{there}"
 

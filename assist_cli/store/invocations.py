@@ -195,7 +195,14 @@ def _range(prefix: str) -> tuple[str, str]:
     return prefix, prefix + "~"
 
 
+_NEWEST = frozenset({"latest", "last", "newest", "recent", "previous", "prev", "@last", "head", "-1"})
+
+
 def _not_found(text: str, kind: Kind, hint: str = "") -> NotFound:
     noun = _NOUNS[kind]
     article = "an" if kind is Kind.INVOCATION else "a"
+    if text.lower() in _NEWEST:
+        hint = f"for the newest {noun} give -, as in: assist {noun} show -"
+    elif text.lower() == "all" and kind is Kind.INVOCATION:
+        hint = "give one of them; assist invocation list --status Running shows those in progress"
     return NotFound(f"cannot find {article} {noun} '{text}'", hint=hint or f"assist {noun} list shows what there is")

@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 
 from assist_cli.model.invocation import QueuedRecord
-from assist_cli.model.lifecycle import MOST_QUEUED
+from assist_cli.model.outcomes import MOST_QUEUED
 from assist_cli.store.database import Reader, Transaction, to_ms
 from assist_cli.store.rows import record_of
 

@@ -94,3 +94,28 @@ def test_a_wrong_name_gets_a_suggestion(assist: Application) -> None:
 def test_similar_names() -> None:
     assert meant("web01", ["web1", "db1"]) == "did you mean 'web1'? "
     assert meant("other", ["web1"]) == ""
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        ("run", "Usage: assist run [OPTIONS]"),
+        ("instance list", "Usage: assist instance list [OPTIONS]"),
+        ("schedule", "See also: assist help frequency"),
+        ("targets", "Targets of run, invoke"),
+    ],
+)
+def test_help_shows_commands_and_topics(assist: Application, words: str, found: str) -> None:
+    done = assist("help", *words.split())
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert found in done.stdout.decode()
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [("cron", "frequency"), ("exit-code", "exit-status"), ("frequncy", "frequency"), ("instance lst", "list")],
+)
+def test_help_suggests_topics_and_commands(assist: Application, words: str, meant: str) -> None:
+    done = assist("help", *words.split())
+    assert done.returncode == 66
+    assert f"hint: did you mean '{meant}'? " in done.stderr.decode()

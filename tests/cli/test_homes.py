@@ -26,7 +26,7 @@ from tests.support.somebody import UID, need_root, somebody
 COMMANDS = {
     words.partition("|")[0]: words.replace("|", " ")
     for words in (
-        "run|-- true", "invoke|x", "rerun|-", "send|/dev/null --name x --to /x", "stop|-", "top|", "doctor|",
+        "run|-- true", "invoke|x", "rerun|-", "send|/dev/null --name x --to /y", "stop|-", "top|", "doctor|",
         "invocation list|", "invocation show|-", "invocation results|-", "invocation wait|-", "invocation watch|-",
         "invocation output|-", "invocation stop|-", "invocation search|x", "invocation diff|t-1 t-2",
         "invocation prune|--keep 1 --yes", "file list|", "file show|-", "command create|x -c true", "command list|",

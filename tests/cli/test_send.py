@@ -48,6 +48,13 @@ def test_a_file_arrives_and_one_line_says_so(assist: Application, source: Path, 
     assert assist("-q", "send", source, "--to", target, "--overwrite").stderr == b""
 
 
+def test_a_path_of_the_file_as_folder_is_warned_of(assist: Application, source: Path) -> None:
+    done = assist("send", source, "-i", "none", "--to", "/etc/app/app.conf")
+    assert done.stderr.decode().splitlines()[0] == (
+        "warning: --to is the folder: this writes '/etc/app/app.conf/app.conf'; for '/etc/app/app.conf': --to /etc/app"
+    )
+
+
 def test_an_existing_file_is_kept_without_overwrite(assist: Application, source: Path, target: Path) -> None:
     target.mkdir(parents=True)
     (target / "app.conf").write_text("old")

@@ -92,6 +92,16 @@ def test_it_fits_its_room(columns: int, lines: int, count: int) -> None:
     assert all(width(text) <= columns for text in texts(shown))
 
 
+def test_sections_share_a_small_screen() -> None:
+    found = overview(9)
+    failed = [FailedRecord(f"t-{n}", f"web{n}" * 9, "backup", NOW, None, "ClientNotRunning") for n in range(9)]
+    shown = texts(frame(replace(found, running=[*found.running] * 9, failures=failed), 80, 24))
+    sizes = [len(section.splitlines()) for section in "\n".join(shown).split("\n\n")]
+    assert (sum(sizes[1:]), sizes[0]) == (24 - 2 - 3, 1)
+    assert min(sizes[1:]) >= 3
+    assert shown[-1].endswith("  backup")
+
+
 def test_columns_stand_below_each_other() -> None:
     running = [Running("t-1", "a", NOW, False, 20, 5, 1, waiting=4), Running("t-2", "b", NOW, False, 3, 1, 0)]
     failed = [

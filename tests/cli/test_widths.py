@@ -16,6 +16,7 @@ from assist_cli.cli.help import TOPICS
 from assist_cli.cli.instance import LISTED as INSTANCES
 from assist_cli.cli.invocation_view import COLUMNS as INVOCATIONS
 from assist_cli.cli.output import Column
+from assist_cli.errors import UsageError
 from tests.support.captured import Captured
 
 NARROW = (60, 40)
@@ -105,9 +106,9 @@ ROWS = [
     [
         (120, "NAME ADDRESS TAGS OS LAST SEEN ID"),
         (80, "NAME ADDRESS TAGS OS LAST SEEN"),
-        (69, "NAME ADDRESS TAGS LAST SEEN"),
-        (60, "NAME ADDRESS TAGS"),
-        (50, "NAME ADDRESS"),
+        (75, "NAME ADDRESS TAGS LAST SEEN"),
+        (65, "NAME ADDRESS TAGS"),
+        (53, "NAME ADDRESS"),
     ],
 )
 def test_a_list_of_instances_drops_the_least_important_columns(
@@ -117,7 +118,39 @@ def test_a_list_of_instances_drops_the_least_important_columns(
     assert widest(text) <= size
     assert text.splitlines()[0].split() == titles.split()
     assert "tls:192.168.100.200:7433" in text
+    assert "db-primary-01.eu-central-1" in text
     assert text.count(INSTANCE) == (2 if "ID" in titles else 0)
+
+
+def test_a_name_is_cut_only_if_nothing_else_can_be_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    name, address = "n" * 40, "tls:" + "a" * 60
+    rows = [[name, address, "role=web", "linux", "3 s ago", INSTANCE]]
+    text = printed(INSTANCES, rows, 80, monkeypatch)
+    assert name in text
+    assert address not in text
+    assert name[:20] in printed(INSTANCES, rows, 60, monkeypatch)
+
+
+def test_v_names_the_columns_that_are_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    monkeypatch.setenv("TERM", "xterm-256color")
+    for verbose in (True, False):
+        captured = Captured(terminal=True, verbose=verbose)
+        captured.printer.table(INSTANCES, ROWS)
+        assert ("columns without room here: TAGS, OS, LAST SEEN, ID;" in captured.err.replace("\n", " ")) is verbose
+
+
+def test_messages_of_a_terminal_break_at_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    monkeypatch.setenv("NO_COLOR", "1")
+    error = UsageError("cannot run 'web1': a program and its arguments stand after --", hint="as in: assist run -- ls")
+    for terminal, text in (
+        (True, "error: cannot run 'web1': a program and\nits arguments stand after --\n"),
+        (False, "error: cannot run 'web1': a program and its arguments stand after --\n"),
+    ):
+        captured = Captured(terminal=terminal)
+        captured.printer.error(error)
+        assert captured.err == f"{text}hint: as in: assist run -- ls\n"
 
 
 def test_a_row_of_a_narrow_terminal_is_a_block_without_a_loss(monkeypatch: pytest.MonkeyPatch) -> None:

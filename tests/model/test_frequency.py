@@ -16,6 +16,7 @@ from assist_cli.errors import InvalidParameter, QuotaExceeded
 from assist_cli.model.frequency import Frequency, after, at, cron, every, once, parse, restore
 from assist_cli.model.frequency.days import due_days
 from assist_cli.model.frequency.fields import HOUR, MINUTE, SECOND, values
+from assist_cli.model.frequency.zone import ABBREVIATIONS, is_zone, zone_of
 from tests.support.expressions import expression, field_text
 from tests.support.segments import Expression
 
@@ -639,3 +640,28 @@ def test_stored_text_reads_the_same() -> None:
         assert restore(frequency.text, frequency.timezone) == frequency
         assert restore(frequency.expression, "UTC") == frequency
         assert restore(frequency.expression, "UTC").next(NOW, NOW) == frequency.next(NOW, NOW)
+
+
+@pytest.mark.parametrize(
+    ("name", "advice"),
+    [
+        ("CEST", "did you mean Europe/Berlin?"),
+        ("msk", "did you mean Europe/Moscow?"),
+        ("CST", "did you mean America/Chicago or Asia/Shanghai?"),
+        ("UTC+2", "did you mean GMT+2:00?"),
+        ("utc-03:30", "did you mean GMT-3:30?"),
+        ("XEST", "give a name such as Europe/Berlin, UTC, or an offset such as GMT+8:00"),
+        ("berlin", "did you mean Europe/Berlin?"),
+        ("Europe/Berln", "did you mean Europe/Berlin?"),
+    ],
+)
+def test_an_abbreviation_is_not_taken_for_a_zone_of_similar_spelling(name: str, advice: str) -> None:
+    with pytest.raises(InvalidParameter) as caught:
+        zone_of(name)
+    assert caught.value.hint.endswith(advice)
+
+
+def test_each_abbreviation_stands_for_zones_and_is_none() -> None:
+    for name, zones in ABBREVIATIONS.items():
+        assert not is_zone(name)
+        assert all(map(is_zone, zones))

@@ -45,7 +45,6 @@ def hint(target: str, fleet: list[Instance] = FLEET, *, with_local: bool = False
         ("tag:role=web", "'@role=web'"),
         ("tag:role", "'@role'"),
         ("G@role:web", "'@role=web'"),
-        ("Key=tag:role,Values=web", "'@role'"),
         ("@role=wbe", "'@role=web'"),
         ("@rol=web", "'@role=web'"),
         ("@rule", "'@role'"),
@@ -128,6 +127,25 @@ def test_hints(target: str, text: str) -> None:
 def test_a_range_that_is_registered_in_part_names_what_is_missing() -> None:
     with pytest.raises(AssistError, match=r"'web\[11-20\]' of 'web\[01-20\]'"):
         choose(FLEET, Selection(("web[01-20]",)))
+
+
+def test_all_terms_that_match_nothing_are_named() -> None:
+    with pytest.raises(AssistError, match="cannot find the instances 'localhost', 'role=web', 'zzz'") as caught:
+        choose(FLEET, Selection(("localhost,role=web", "zzz,db1")))
+    assert caught.value.hint == (
+        "'localhost': did you mean 'local'? It is the agent of this machine; "
+        "'role=web': did you mean '@role=web'; assist instance list shows all"
+    )
+
+
+def test_for_one_instance_no_hint_shows_several() -> None:
+    with pytest.raises(AssistError) as caught:
+        choose(FLEET, Selection(("web",)), one=True)
+    assert caught.value.hint.startswith("did you mean 'web01', 'web02' or 'web03'?")
+
+
+def test_the_glob_of_a_range_has_one_star() -> None:
+    assert hint("web[1-3]*").endswith("those that exist: 'web*'")
 
 
 def test_a_home_without_instances_says_how_to_add_one() -> None:

@@ -13,7 +13,8 @@ import pytest
 
 from assist_cli.errors import Refused
 from assist_cli.model.invocation import Record
-from assist_cli.model.lifecycle import MOST_QUEUED, lifetime
+from assist_cli.model.lifecycle import lifetime
+from assist_cli.model.outcomes import MOST_QUEUED
 from assist_cli.model.secret import Secret
 from assist_cli.model.status import InvocationStatus
 from assist_cli.model.target import Selection

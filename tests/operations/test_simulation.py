@@ -18,7 +18,7 @@ import pytest
 
 from assist_cli.model import frequency
 from assist_cli.model.invocation import Record
-from assist_cli.model.lifecycle import stopped_unsent
+from assist_cli.model.outcomes import stopped_unsent
 from assist_cli.model.schedule import Timing
 from assist_cli.model.status import UNANSWERED, InvocationStatus, may_become
 from assist_cli.model.target import Selection

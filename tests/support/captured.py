@@ -17,6 +17,7 @@ class Captured:
         terminal: bool,
         typed: str = "",
         quiet: bool = False,
+        verbose: bool = False,
         plain: bool = False,
         format: Format = Format.TABLE,
     ) -> None:
@@ -24,6 +25,7 @@ class Captured:
         stdin = io.TextIOWrapper(io.BytesIO(typed.encode()), "utf-8")
         self.printer = Printer(
             quiet=quiet,
+            verbose=verbose,
             plain=plain,
             format=format,
             streams=Streams(stdin, self._stdout, self._stderr, terminal=terminal),

@@ -10,7 +10,7 @@ from assist_cli.model.command import CommandType
 from assist_cli.model.ids import Kind, new_id
 from assist_cli.model.instance import Instance
 from assist_cli.model.invocation import Invocation, InvocationInstance, Outcome, Record
-from assist_cli.model.lifecycle import stopped_unsent
+from assist_cli.model.outcomes import stopped_unsent
 from assist_cli.model.output import Output
 from assist_cli.model.status import InvocationStatus, InvokeStatus
 from assist_cli.operations.controller import Controller

@@ -23,6 +23,43 @@ _STRETCH = 366 * DAY
 _GMT = re.compile(r"GMT([+-])(\d{1,2})(?::(\d{2}))?", re.ASCII | re.IGNORECASE)
 _ISO = re.compile(r"([+-]\d{2})(?::?(\d{2}))?", re.ASCII)
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_+\-]*(?:/[A-Za-z0-9_+\-]+)*", re.ASCII)
+_UTC = re.compile(r"UTC([+-])(\d{1,2})(?::?(\d{2}))?", re.ASCII | re.IGNORECASE)
+LONGER = 5  # letters that are too many for an abbreviation
+_ABBREVIATION_ROWS = {
+    "CEST": "Europe/Berlin",
+    "BST": "Europe/London",
+    "WEST": "Europe/Lisbon",
+    "EEST": "Europe/Athens",
+    "MSK": "Europe/Moscow",
+    "TRT": "Europe/Istanbul",
+    "EDT": "America/New_York",
+    "CDT": "America/Chicago",
+    "MDT": "America/Denver",
+    "PST PDT PT": "America/Los_Angeles",
+    "AKST AKDT": "America/Anchorage",
+    "AST ADT": "America/Halifax",
+    "BRT": "America/Sao_Paulo",
+    "CST": "America/Chicago Asia/Shanghai",
+    "IST": "Asia/Kolkata Europe/Dublin Asia/Jerusalem",
+    "JST": "Asia/Tokyo",
+    "KST": "Asia/Seoul",
+    "HKT": "Asia/Hong_Kong",
+    "SGT": "Asia/Singapore",
+    "PHT": "Asia/Manila",
+    "ICT": "Asia/Bangkok",
+    "WIB": "Asia/Jakarta",
+    "PKT": "Asia/Karachi",
+    "GST": "Asia/Dubai",
+    "AWST": "Australia/Perth",
+    "ACST ACDT": "Australia/Adelaide",
+    "AEST AEDT": "Australia/Sydney",
+    "NZST NZDT": "Pacific/Auckland",
+    "SAST": "Africa/Johannesburg",
+    "EAT": "Africa/Nairobi",
+    "WAT": "Africa/Lagos",
+    "CAT": "Africa/Maputo",
+}
+ABBREVIATIONS = {word: zones.split() for words, zones in _ABBREVIATION_ROWS.items() for word in words.split()}
 # These are not zones: "right" counts leap seconds, the others are copies, or what a machine was set to.
 _NO_ZONES = ("right/", "posix/", "posixrules", "localtime")
 
@@ -177,12 +214,22 @@ def _rules(name: str) -> tzinfo | None:
 
 
 def _advice(name: str) -> str:
+    offset = _UTC.fullmatch(name)
+    if offset:
+        return f"did you mean GMT{offset[1]}{int(offset[2])}:{offset[3] or '00'}?"
+    places = ABBREVIATIONS.get(name.upper())
+    if places:
+        return f"an abbreviation is not a zone; did you mean {' or '.join(places)}?"
     names = {each.lower(): each for each in sorted(zoneinfo.available_timezones())}
     cities = {each.rpartition("/")[2]: each for each in names}
     wanted = name.lower()
-    close = difflib.get_close_matches(wanted, names, 1, 0.85) or [
-        cities[city] for city in difflib.get_close_matches(wanted.rpartition("/")[2], cities, 1, 0.85)
-    ]
+    city = wanted.rpartition("/")[2]
+    if "/" not in name and (name.isupper() or len(name) < LONGER):  # maybe an abbreviation: a similar one is wrong
+        close = [cities[city]] if city in cities else []
+    else:
+        close = difflib.get_close_matches(wanted, names, 1, 0.85) or [
+            cities[near] for near in difflib.get_close_matches(city, cities, 1, 0.85)
+        ]
     if close:
         return f"did you mean {names[close[0]]}?"
     return "give a name such as Europe/Berlin, UTC, or an offset such as GMT+8:00"

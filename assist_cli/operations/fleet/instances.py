@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from assist_cli import codes
 from assist_cli.errors import Conflict, InvalidParameter, NotFound
-from assist_cli.model import names, target, target_hints
+from assist_cli.model import names, target
 from assist_cli.model.audit import AuditEntry
 from assist_cli.model.folding import fold
 from assist_cli.model.instance import LOCAL, Instance
@@ -20,6 +20,8 @@ from assist_cli.operations.controller import Also, Controller
 from assist_cli.store import audit, queue
 from assist_cli.store import instances as store
 from assist_cli.store.database import Reader, Transaction
+
+ALL = "all"  # the word of other tools for --all
 
 Targets = Selection | tuple[Instance, ...]  # as the user gave them, or already resolved
 
@@ -216,14 +218,7 @@ def checked_tags(tags: Mapping[str, str]) -> dict[str, str]:
 
 def _get(known: Sequence[Instance], name: str) -> Instance:
     """The one instance with a name, even if such names are refused today, or of a target."""
-    found = [each for each in known if each.name == name]
-    if not found and name.casefold() in target_hints.ALL:
-        raise NotFound(
-            f"cannot find an instance '{name}'",
-            hint="name one instance; for all: assist instance status",
-            code=codes.INSTANCE_NOT_EXISTS,
-        )
-    found = found or _chosen(known, Selection((name,)))
+    found = [each for each in known if each.name == name] or _chosen(known, Selection((name,)), one=True)
     if len(found) > 1:
         raise InvalidParameter(
             f"cannot use '{name}' as one instance: it matches {len(found)}",
@@ -233,11 +228,11 @@ def _get(known: Sequence[Instance], name: str) -> Instance:
     return found[0]
 
 
-def _chosen(known: Sequence[Instance], wanted: Selection) -> list[Instance]:
-    """Resolve targets among ``known``. Raises NotFound, InvalidParameter."""
+def _chosen(known: Sequence[Instance], wanted: Selection, *, one: bool = False) -> list[Instance]:
+    """Resolve targets among ``known``; ``one`` is for hints. Raises NotFound, InvalidParameter."""
     if not known and wanted.targets:
         raise none_registered(wanted.targets[0])
-    return target.choose(known, wanted)
+    return target.choose(known, wanted, one=one)
 
 
 def none_registered(name: str) -> NotFound:
@@ -250,11 +245,17 @@ def none_registered(name: str) -> NotFound:
 
 
 def checked_name(name: str) -> str:
-    """Validate and normalise a name. Raises InvalidParameter, QuotaExceeded, and Conflict for ``local``."""
+    """Validate and normalise a name. Raises InvalidParameter, QuotaExceeded, and Conflict for ``local`` and ``all``."""
     name = names.checked_target_name(name)
     if name == LOCAL:
         raise Conflict(
             "cannot use the name 'local': it is always this machine",
+            hint="choose another name",
+            code=codes.NAME_RESERVED,
+        )
+    if name.casefold() == ALL:
+        raise Conflict(
+            f"cannot use the name '{name}': it reads as every instance, --all",
             hint="choose another name",
             code=codes.NAME_RESERVED,
         )

@@ -14,8 +14,8 @@ from typing import NamedTuple
 
 from assist_cli.model.audit import AuditEntry
 from assist_cli.model.invocation import Outcome
-from assist_cli.model.lifecycle import queue_is_full
 from assist_cli.model.moment import Moment
+from assist_cli.model.outcomes import queue_is_full
 from assist_cli.model.status import UNANSWERED
 from assist_cli.operations.controller import Controller
 from assist_cli.store import audit, notices, queue, records, slots

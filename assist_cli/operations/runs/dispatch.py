@@ -21,8 +21,9 @@ from typing import Any, TypeVar
 
 from assist_cli.errors import GaveUpWaiting
 from assist_cli.model.invocation import Invocation, InvocationInstance, Outcome, Record
-from assist_cli.model.lifecycle import RETRY, Never, stopped_unsent
+from assist_cli.model.lifecycle import RETRY, Never
 from assist_cli.model.moment import Moment
+from assist_cli.model.outcomes import stopped_unsent
 from assist_cli.model.output import Portion
 from assist_cli.model.rollout import AT_ONCE, Rollout
 from assist_cli.operations.controller import Controller

@@ -24,11 +24,10 @@ from assist_cli.model.lifecycle import (
     Sender,
     Step,
     decide,
-    failed,
-    not_understood,
     time_left,
 )
 from assist_cli.model.moment import Moment
+from assist_cli.model.outcomes import failed, not_understood
 from assist_cli.model.output import Fold
 from assist_cli.model.status import UNANSWERED, InvocationStatus
 from assist_cli.operations.controller import Controller

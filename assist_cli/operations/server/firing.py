@@ -15,18 +15,9 @@ from assist_cli.errors import Conflict, DatabaseFailure
 from assist_cli.model import schedule as rules
 from assist_cli.model.ids import Kind, derived, new_id
 from assist_cli.model.invocation import Invocation, InvocationInstance, Record
-from assist_cli.model.lifecycle import (
-    Close,
-    Facts,
-    Later,
-    Never,
-    Send,
-    Sender,
-    decide,
-    lifetime,
-    never_arrived,
-)
+from assist_cli.model.lifecycle import Close, Facts, Later, Never, Send, Sender, decide, lifetime
 from assist_cli.model.moment import Moment
+from assist_cli.model.outcomes import never_arrived
 from assist_cli.model.schedule import Schedule, Slot, SlotOutcome, Turn
 from assist_cli.model.status import InvocationStatus
 from assist_cli.operations.commands import parameters

@@ -18,7 +18,8 @@ from typing import Any
 
 from assist_cli.errors import AssistError
 from assist_cli.model.invocation import Invocation, InvocationInstance, QueuedRecord, Record
-from assist_cli.model.lifecycle import Heard, waited
+from assist_cli.model.lifecycle import Heard
+from assist_cli.model.outcomes import waited
 from assist_cli.model.output import Portion
 from assist_cli.model.status import InvocationStatus
 from assist_cli.operations.commands import parameters
