@@ -14,8 +14,8 @@ from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from assist_cli import __version__, codes
+from assist_cli.agents import broker_folder, route
 from assist_cli.agents import destination as destinations
-from assist_cli.agents import route
 from assist_cli.agents.client import Chunk, Client
 from assist_cli.deploy import host_answers, pki
 from assist_cli.deploy import install as deploy
@@ -301,7 +301,8 @@ async def _upgrade(controller: Controller, connection: AgentConnection, instance
     home, program, dials = await _location_of(controller, client, instance)
     dial = None
     if rotate:
-        dials = dials or isinstance(route.parse(instance.address), route.Nats)
+        is_brokered = isinstance(route.parse(instance.address), route.Nats)
+        dials = is_brokered or (dials and broker_folder.exists(controller.home))
         now = controller.now()
         credentials = pki.agent_credentials(controller.home, controller.id, instance.id, now, dials=dials)
         dial = dialling.settings(controller, instance.id) if dials else None

@@ -16,7 +16,7 @@ from assist_cli.operations.fleet import concurrency
 from assist_cli.operations.fleet.connection import AgentConnection
 from assist_cli.store import instances
 
-MOST_BROKERED = 1000  # as many circuits as a connection to a broker has (see agents.nats)
+MOST_BROKERED = 900  # of 1000 circuits of an event loop (see agents.nats); the others are for other requests
 
 
 class SharedConnection(AgentConnection):
