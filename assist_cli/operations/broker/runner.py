@@ -41,16 +41,16 @@ def run(controller: Controller, place: str | None, log: Callable[[str], None]) -
     """
     home = controller.home
     address = _chosen(admission.owned(home).addresses, place)
-    program = find()
+    program = find(controller.timeouts.agent.health)
     admission.write_servers(home, controller.now())
     with admission.running(home, address):
         _supervise([program, "--config", configuration.CONFIGURATION], admission.server_folder(home, address), log)
 
 
-def find() -> str:
+def find(seconds: float) -> str:
     """Return the path of nats-server: of PATH, of the extra beside this Python, or of Debian's package.
 
-    Raises LocalFailure if there is none, or an older one than OLDEST.
+    It has ``seconds`` to report its version. Raises LocalFailure if there is none, or an older one than OLDEST.
     """
     folders = [os.environ.get("PATH", os.defpath), str(Path(sys.executable).parent), "/usr/sbin", "/usr/local/sbin"]
     program = shutil.which(PROGRAM, path=os.pathsep.join(folders))
@@ -59,7 +59,7 @@ def find() -> str:
             f"cannot run a broker: there is no {PROGRAM} here", hint=_INSTALL, code=codes.EXTRA_NOT_INSTALLED
         )
     try:
-        done = subprocess.run([program, "--version"], stdin=subprocess.DEVNULL, capture_output=True, timeout=10)
+        done = subprocess.run([program, "--version"], stdin=subprocess.DEVNULL, capture_output=True, timeout=seconds)
         text = (done.stdout + done.stderr).decode("utf-8", "replace").strip()
     except (OSError, subprocess.TimeoutExpired) as error:
         raise LocalFailure(f"cannot run '{program}': {error}", hint=_INSTALL) from error
