@@ -12,8 +12,8 @@ Making the folder is the claim, so a record id runs at most once. Its files::
     result.json     the result; its space on the disk is reserved when the record is accepted
 
 ``.enrolment`` has a random id of this journal. Another journal has another id. So a controller does not send records of
-this journal to another one, which cannot know the ones that ran. ``.gone`` has an empty file for each deleted record,
-so that a late second delivery does not run.
+this journal to another one, which cannot know the ones that ran. ``.gone`` has a file for each deleted record, with its
+owner and its result, so that a late second delivery does not run.
 """
 
 import binascii
@@ -76,13 +76,16 @@ class Spool:
     def is_gone(self, record):
         return os.path.exists(os.path.join(self._gone, record))
 
-    def owner_of_gone(self, record):
-        """Return the owner of a deleted record; None if it was not noted, as by agents before 0.1."""
+    def gone(self, record):
+        """Return the owner and the result of a deleted record, each None if it was not noted."""
         try:
             with open(os.path.join(self._gone, record), encoding="ascii") as file:
-                return json.load(file)
+                found = json.load(file)
         except (OSError, ValueError):
-            return None
+            return None, None
+        if "peer" in found:
+            return found["peer"], found["result"]
+        return found, None  # by an agent that noted the owner alone
 
     def claim(self, record, request):
         """Claim ``record`` and write ``request`` (a dict) to its journal. Afterwards it survives a power cut.
@@ -111,14 +114,15 @@ class Spool:
         return folder
 
     def discard(self, record):
-        """Delete a finished record; keep its id and its owner. Raises OSError."""
+        """Delete a finished record; keep its id, its owner and its result. Raises OSError."""
         folder = self.folder(record)
+        result = folder.read("result.json")
         folder.drop_output()  # first: on a full disk the id needs its space
         owner = (folder.read("request.json") or {}).get("peer")
         descriptor = os.open(os.path.join(self._gone, record), os.O_WRONLY | os.O_CREAT, 0o600)
         try:
             if owner:
-                disk.write_all(descriptor, json.dumps(owner).encode("ascii"))
+                disk.write_all(descriptor, json.dumps({"peer": owner, "result": result}).encode("ascii"))
         except OSError:
             pass  # the id alone needs less space, and is sufficient
         finally:

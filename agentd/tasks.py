@@ -129,8 +129,10 @@ class Tasks:
         if not spool.is_record(record):
             return None
         if record in self._acknowledged or self._spool.is_gone(record):
-            owner = self._acknowledged.get(record) or self._spool.owner_of_gone(record) or peer.owner()
+            owner, result = self._spool.gone(record)
+            owner = self._acknowledged.get(record) or owner or peer.owner()
             task = Task(record, self._spool.folder(record), owner, protocol.FORGOTTEN)
+            task.result = result or task.folder.read("result.json")
         else:
             task = self._living.get(record) or self._load(record)
         if task is not None and not peer.may_see(task.owner):

@@ -17,6 +17,7 @@ from assist_cli.model.moment import Moment
 from assist_cli.model.outcomes import (
     expired,
     failed,
+    fetched_elsewhere,
     lost,
     never_arrived,
     not_understood,
@@ -469,6 +470,12 @@ ROWS: tuple[Row, ...] = (
         "close: ClientNotResponse, with the reason; another process that handles it does so itself",
         lambda c: c.heard is Heard.INVALID and not _is_handled(c),
         lambda c: Close(not_understood(c.now, c.facts.answer.why)),
+    ),
+    Row(
+        "deleted at our request, and its result is not here",
+        "close: ClientNotResponse; another process that handles it has the result",
+        lambda c: c.heard is Heard.DELETED and not _is_handled(c),
+        lambda c: Close(fetched_elsewhere(c.now)),
     ),
     Row(
         "late",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 
 from assist_cli import codes
@@ -29,6 +30,13 @@ def not_understood(now: datetime, why: str) -> Outcome:
 def lost(now: datetime) -> Outcome:
     """Return the outcome of a record that the agent had accepted and no longer knows."""
     return failed(now, code=UNANSWERED, why="the agent had accepted it but no longer knows it; it may have run")
+
+
+def fetched_elsewhere(now: datetime) -> Outcome:
+    """Return the outcome of a record whose agent has deleted it at our request, but whose result is not here."""
+    why = "it ran, and a copy of this home has fetched its result"
+    outcome = failed(now, code=UNANSWERED, why=why)
+    return replace(outcome, accepted=True)
 
 
 def expired(now: datetime, waited: str = "") -> Outcome:

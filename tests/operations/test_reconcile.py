@@ -98,6 +98,21 @@ def test_an_unwatched_record_is_reconciled(controller: Controller, now: Clock) -
     assert record.finished is not None
 
 
+def test_a_record_whose_result_another_copy_has_fetched_takes_it_without_output(controller: Controller) -> None:
+    invocation = start(controller, "echo out; exit 3")
+    assert look_until_it_ended(controller, invocation).exit_code == 3
+    (place,) = recording.recall(controller, invocation.id).instances
+    with controller.database.transaction() as transaction:  # a copy of the home from before its end
+        transaction.execute("UPDATE records SET status = 'Running', accepted = 0 WHERE id = ?", [place.record.id])
+        transaction.execute("UPDATE invocation_instances SET status = 'Running'")
+        transaction.execute("UPDATE invocations SET status = 'Running'")
+        transaction.execute("DELETE FROM outputs")
+    record = look_until_it_ended(controller, invocation)
+    assert (record.status, record.exit_code, record.accepted) == (FINISHED, 3, False)
+    assert record.output is not None
+    assert (record.output.data, record.output.dropped) == (b"", 4)
+
+
 def test_the_list_reconciles_it_too(controller: Controller, now: Clock, fifo: Path) -> None:
     start(controller, f"cat {fifo}")
     now.forward(1)

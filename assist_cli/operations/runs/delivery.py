@@ -89,6 +89,8 @@ async def deliver(
         return record, Answer(Heard.REFUSED, code=error.code, why=error.message)
     except AssistError as error:  # the agent may have received it over an earlier connection
         return record, follow.heard(error)
+    if answer["state"] == "Forgotten":
+        return record, NOT_ASKED  # it ran already: its state tells the result
     result = answer.get("result")  # the answer to a file is its result
     return record, follow.ended(result) if result else follow.OPEN
 

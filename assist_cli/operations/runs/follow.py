@@ -66,8 +66,8 @@ async def ask(
 
     async def state(client: Client) -> Answer:
         found = await client.call("task.get", {"record": record.id, "offset": BEYOND_ANY_OUTPUT})
-        if found["state"] == "Forgotten":
-            return Answer(Heard.DELETED)
+        if found["state"] == "Forgotten":  # another copy of this home may have fetched it
+            return Answer(Heard.DELETED) if found["result"] is None else _without_output(found["result"])
         if found["result"] is None:
             return OPEN
         return HAS_OUTPUT if found["result"]["output_bytes"] else ended(found["result"])
@@ -216,6 +216,14 @@ def ended(result: Mapping[str, Any]) -> Answer:
     return Answer(Heard.ENDED, _outcome(task_result(result), Fold()))
 
 
+def _without_output(result: Mapping[str, Any]) -> Answer:
+    """Return the answer for a result whose output the agent has deleted at our request."""
+    fold = Fold()
+    if result["output_bytes"]:
+        fold.skip(result["output_bytes"])
+    return Answer(Heard.ENDED, _outcome(task_result(result), fold))
+
+
 def heard(error: AssistError) -> Answer:
     """The answer for an error of the agent or of the connection to it. Raises DatabaseFailure."""
     if isinstance(error, DatabaseFailure):  # it has nothing to do with the instance
@@ -224,7 +232,7 @@ def heard(error: AssistError) -> Answer:
         if error.code == codes.RECORD_NOT_FOUND:
             return Answer(Heard.UNKNOWN)
         if error.code == codes.RECORD_FORGOTTEN:
-            return Answer(Heard.DELETED)
+            return NOT_ASKED  # its state tells the result
     if isinstance(error, InvalidAnswer):
         kind = Heard.INVALID
     elif isinstance(error, ClientNotOnline | ClientNotRunning | ConnectionLost):

@@ -160,6 +160,9 @@ class RecordWorker:
             facts, moment = self._facts(watches=watches), self._moment()
             action = decide(self.record, facts, moment)
             if isinstance(action, Close):
+                output = action.outcome.output
+                if output.dropped and not output.data and self._is_closed():
+                    return self.record.outcome()
                 await self._close(action)
                 return action.outcome
             if isinstance(action, Enqueue):
@@ -276,6 +279,14 @@ class RecordWorker:
     def _left(self) -> float:
         assert self._until is not None
         return self._until - asyncio.get_running_loop().time()
+
+    def _is_closed(self) -> bool:
+        """Return True if another process has closed the record meanwhile, with output that its agent has deleted."""
+        known = records.get(self._controller.database, self.record.id, output=True)
+        if known is None or not known.status.is_final or known.error_code == UNANSWERED:
+            return False
+        self.record = known
+        return True
 
     def _read(self) -> bool:
         """Read the record again, and drop the last answer. Return False if the record was deleted."""
