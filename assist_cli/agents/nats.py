@@ -76,6 +76,13 @@ async def hear(home: Home, timeouts: AgentTimeouts, heard: Callable[[str], None]
         share.leave()
 
 
+async def check(home: Home, timeouts: AgentTimeouts) -> None:
+    """Check that a broker of the home accepts this controller. Raises as ``connect``."""
+    share = _share(home)
+    await share.enter(home, timeouts)
+    share.leave()
+
+
 def is_connected(home: Home) -> bool:
     """Return True if this event loop is connected to a broker of the home."""
     return _share(home).is_connected

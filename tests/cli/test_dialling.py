@@ -17,6 +17,7 @@ from assist_cli.paths import Home
 from tests.support import nats_place, processes, sshd
 from tests.support.agent import eventually
 from tests.support.application import Application
+from tests.support.certificates import free_port
 from tests.support.nats_place import HomeBroker
 from tests.support.place import Place, furnish
 from tests.support.program import Program
@@ -85,7 +86,7 @@ def test_an_agent_that_dials_lives_without_ssh(assist: Application, broker: Home
     assert server.logins() == logins
 
 
-def test_what_cannot_dial_is_refused_before_a_login(assist: Application, server: Sshd) -> None:
+def test_what_cannot_dial_is_refused_before_any_change(assist: Application, server: Sshd) -> None:
     for words, status, text in (
         (["--dial"], 65, b"hint: to make one: assist broker init tls://HOST"),
         (["--dial", "--listen", "7433"], 65, b"cannot make an agent both listen and dial out"),
@@ -94,6 +95,12 @@ def test_what_cannot_dial_is_refused_before_a_login(assist: Application, server:
         assert (done.returncode, done.stdout) == (status, b""), words
         assert text in done.stderr
     assert server.logins() == 0
+    address = f"tls://127.0.0.1:{free_port()}"
+    assert assist("broker", "init", address).returncode == 0
+    done = assist("instance", "install", server.place, "--dial")
+    assert done.returncode == 69
+    assert f"cannot reach a broker at '{address}': nothing listens there".encode() in done.stderr
+    assert not server.agent.exists()
 
 
 def test_files_stops_and_schedules_go_through_the_broker(

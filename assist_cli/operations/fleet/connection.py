@@ -101,7 +101,10 @@ async def connect(controller: Controller, target: str, instance: str | None = No
 
         pki.prepare(controller.home, controller.id, controller.now())
     elif target.startswith("nats:"):
-        prepare_broker(controller)
+        from assist_cli.agents import nats
+
+        if not nats.is_connected(controller.home):  # the broker has accepted what is used now
+            prepare_broker(controller)
     try:
         return await address.connect(
             target,
@@ -117,14 +120,12 @@ async def connect(controller: Controller, target: str, instance: str | None = No
 
 
 def prepare_broker(controller: Controller) -> None:
-    """Create or renew the certificate and the tokens, unless they are in use: the broker has accepted them."""
-    from assist_cli.agents import nats
+    """Create or renew the certificate and the tokens of this controller. Raises FileFailure."""
     from assist_cli.deploy import pki
     from assist_cli.deploy.broker import admission
 
-    if not nats.is_connected(controller.home):
-        pki.prepare(controller.home, controller.id, controller.now())
-        admission.prepare(controller.home, controller.now())
+    pki.prepare(controller.home, controller.id, controller.now())
+    admission.prepare(controller.home, controller.now())
 
 
 async def greet(controller: Controller, target: str) -> Greeting:

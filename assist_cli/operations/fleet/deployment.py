@@ -133,7 +133,11 @@ def install(controller: Controller, request: InstallRequest, *, progress: Progre
             f"over: rm {found.home}/pki/ca.pem there, and repeat",
             code=codes.CLIENT_AUTH_FAILED,
         )
-    dial = dialling.settings(controller, instance) if dials else None
+    dial = None
+    if dials:
+        progress("connect to the broker")
+        dialling.check_broker(controller)
+        dial = dialling.settings(controller, instance)
     done = host.install(found, instance=instance, credentials=credentials, listen=listen, dial=dial, progress=progress)
 
     address = _address_of(known) or route.Ssh(destination)

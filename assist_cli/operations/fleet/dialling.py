@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 
+from assist_cli.agents import nats
 from assist_cli.deploy import pki
 from assist_cli.deploy.broker import admission
 from assist_cli.deploy.install import Dial
 from assist_cli.errors import ClientNotOnline, InvalidParameter
 from assist_cli.operations.controller import Controller
-from assist_cli.operations.fleet.connection import connect
+from assist_cli.operations.fleet.connection import connect, prepare_broker
 
 
 def check(controller: Controller, listen: str | None) -> None:
@@ -25,6 +26,12 @@ def settings(controller: Controller, instance: str) -> Dial:
     addresses = [str(each) for each in admission.owned(home).addresses]
     token = admission.agent_token(home, instance, controller.now())
     return Dial(addresses, pki.authority(home), token)
+
+
+def check_broker(controller: Controller) -> None:
+    """Check that a broker runs and accepts this controller. Raises AgentError, FileFailure."""
+    prepare_broker(controller)
+    asyncio.run(nats.check(controller.home, controller.timeouts.agent))
 
 
 async def wait_for(controller: Controller, address: str) -> None:
