@@ -235,7 +235,7 @@ INVALID_VERSION = ErrorCode("InvalidVersion", VALUE, "a version is a number: `NA
 INVALID_ADDRESS = ErrorCode(
     "InvalidAddress",
     VALUE,
-    "not an address of an agent: `tls:HOST[:PORT]`, `ssh:[USER@]HOST[:PORT][?sudo]`, `unix:PATH`",
+    "not an address of an agent: `tls:HOST[:PORT]`, `ssh:[USER@]HOST[:PORT][?sudo]`, `nats:INSTANCE`, `unix:PATH`",
 )
 INVALID_TARGET = ErrorCode(
     "InvalidTarget",

@@ -9,6 +9,7 @@
       nonces.db             nonces of recent API calls
       senders/              one locked file for each process that is sending (see operations.runs.senders)
       pki/                  the certificate authority of the fleet
+      broker/               the broker of agents that dial out, if there is one (see agents.broker_folder)
       notify.key            the key that signs notifications; notify.lock: held while they are delivered
 """
 
@@ -26,7 +27,7 @@ from assist_cli.errors import FileFailure, InvalidParameter, NotPermitted
 
 LONGEST_LOG = 1024 * 1024  # bytes
 
-_FOLDERS = ("agent", "logs", "pki", "senders")
+_FOLDERS = ("agent", "broker", "logs", "pki", "senders")
 _FILES = ("assist.db", "assist.db-wal", "assist.db-shm", "nonces.db", "notify.key", "notify.lock")
 
 
@@ -67,6 +68,10 @@ class Home:
     @property
     def pki(self) -> Path:
         return self.root / "pki"
+
+    @property
+    def broker(self) -> Path:
+        return self.root / "broker"
 
     def prepare(self) -> None:
         """Make the home if it is absent, and ``check`` it. Raises NotPermitted, FileFailure."""

@@ -32,6 +32,10 @@ async def connect(
     ConnectionLost.
     """
     way = route.parse(address)
+    if instance is not None and not isinstance(way, route.Local):
+        from assist_cli.agents import revoked  # which most runs do not need
+
+        revoked.refuse_closed(home, instance, address)
     for _ in range(ATTEMPTS - 1):
         with contextlib.suppress(ConnectionLost):
             return await _greeted(way, home, controller, timeouts, instance, epoch)
@@ -70,6 +74,10 @@ async def _reach(way: route.Route, home: Home, timeouts: AgentTimeouts, instance
         from assist_cli.agents import tls
 
         return await tls.connect(way, home, timeouts, instance)
+    if isinstance(way, route.Nats):
+        from assist_cli.agents import nats
+
+        return await nats.connect(way, home, timeouts)
     from assist_cli.agents.ssh import bridge
 
     return await bridge.connect(way.destination, timeouts)

@@ -1,8 +1,9 @@
 """The forms of the address of an agent, and their parts.
 
 ``local`` is the agent of this machine; ``unix:PATH`` the agent behind a unix socket; ``tls:HOST[:PORT]`` an
-agent that listens for mutual TLS; ``ssh:[USER@]HOST[:PORT][?sudo]`` an agent reached over SSH (see ``destination``). An
-IPv6 address is in brackets: ``tls:[2001:db8::5]:7433``.
+agent that listens for mutual TLS; ``ssh:[USER@]HOST[:PORT][?sudo]`` an agent reached over SSH (see ``destination``);
+``nats:INSTANCE`` one that dials out to the broker of the home. An IPv6 address is in brackets:
+``tls:[2001:db8::5]:7433``.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from assist_cli import codes
 from assist_cli.errors import InvalidParameter
+from assist_cli.model import ids
 
 if TYPE_CHECKING:
     from assist_cli.agents.destination import Destination
@@ -65,7 +67,17 @@ class Ssh:
         return f"ssh:{self.destination}"
 
 
-Route = Local | Unix | Tls | Ssh
+@dataclass(frozen=True)
+class Nats:
+    """An agent that dials out to the broker, by the id of its instance."""
+
+    instance: str
+
+    def __str__(self) -> str:
+        return f"nats:{self.instance}"
+
+
+Route = Local | Unix | Tls | Ssh | Nats
 
 
 def parse(address: str) -> Route:
@@ -82,6 +94,10 @@ def parse(address: str) -> Route:
         raise _refused(address, "it is not a URL", _meant(address))
     if scheme == "tls":
         return _tls(address, rest)
+    if scheme == "nats":
+        if len(rest) != ids.LENGTH or not ids.is_prefix(rest, ids.Kind.INSTANCE):
+            raise _refused(address, f"'{rest}' is not the id of an instance")
+        return Nats(rest)
     if scheme == "ssh":
         from assist_cli.agents import destination
 
@@ -119,6 +135,6 @@ def _meant(address: str) -> str:
 def _refused(address: str, why: str, meant: str = "") -> InvalidParameter:
     return InvalidParameter(
         f"cannot use the address '{address}': {why}",
-        hint=f"{meant}an address is local, unix:PATH, tls:HOST[:PORT] or ssh:[USER@]HOST[:PORT][?sudo]",
+        hint=f"{meant}an address is local, unix:PATH, tls:HOST[:PORT], ssh:[USER@]HOST[:PORT][?sudo] or nats:INSTANCE",
         code=codes.INVALID_ADDRESS,
     )

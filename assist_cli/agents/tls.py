@@ -15,11 +15,12 @@ import functools
 import ipaddress
 import socket
 import ssl
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timezone
 from pathlib import Path
 
 from agentd.wire.transport import TunnelTransport
+from assist_cli.agents import revoked
 from assist_cli.agents.client import Client
 from assist_cli.agents.route import Tls
 from assist_cli.errors import AgentError, ClientAuthFailed, ClientNotOnline, ClientNotRunning
@@ -36,23 +37,43 @@ async def connect(route: Tls, home: Home, timeouts: AgentTimeouts, instance: str
     ClientAuthFailed if one of the two does not accept the other. A refusal by the agent may arrive at the first
     request.
     """
-    context = _context(home)
-    client = Client(str(route))
-    handshake = Handshake(context, str(route))
     try:
-        await asyncio.wait_for(_shake_hands(handshake, route), timeouts.connect)
-        subject, client.certificate_ends = handshake.certificate()
-        client.proven = _proven(subject, route, instance)
-    except BaseException as error:
+        return await authenticated(functools.partial(_reach, route), str(route), home, timeouts, instance)
+    except (OSError, asyncio.TimeoutError) as error:
+        raise failure(str(route), error, timeouts.connect) from error
+
+
+async def authenticated(
+    reach: Callable[[Handshake], Awaitable[None]],
+    address: str,
+    home: Home,
+    timeouts: AgentTimeouts,
+    instance: str | None,
+) -> Client:
+    """Authenticate the agent at the other end of a stream of bytes. ``reach`` connects the stream to the handshake.
+
+    Raises ClientAuthFailed, and the errors of the stream and of TLS: OSError, asyncio.TimeoutError (see ``failure``).
+    """
+    client = Client(address)
+    handshake = Handshake(_context(home), address)
+
+    async def shake_hands() -> None:
+        await reach(handshake)
+        await handshake.done
+
+    try:
+        await asyncio.wait_for(shake_hands(), timeouts.connect)
+        subject, begin, client.certificate_ends = handshake.certificate()
+        client.proven = _proven(subject, address, instance)
+        revoked.refuse_certificate(home, client.proven, begin, address)
+    except BaseException:
         handshake.abort()
-        if isinstance(error, (OSError, asyncio.TimeoutError)):
-            raise _failure(route, error, timeouts.connect) from error
         raise
     handshake.open(client)
     return client
 
 
-async def _shake_hands(handshake: Handshake, route: Tls) -> None:
+async def _reach(route: Tls, handshake: Handshake) -> None:
     loop = asyncio.get_running_loop()
     *others, last = await _addresses(loop, route)
     for address in others:
@@ -61,7 +82,6 @@ async def _shake_hands(handshake: Handshake, route: Tls) -> None:
             break
     else:
         await loop.create_connection(lambda: handshake, last, route.port)
-    await handshake.done
 
 
 async def _addresses(loop: asyncio.AbstractEventLoop, route: Tls) -> list[str]:
@@ -74,7 +94,7 @@ async def _addresses(loop: asyncio.AbstractEventLoop, route: Tls) -> list[str]:
 
 
 class Handshake(TunnelTransport):
-    """The TLS handshake on a TCP connection, which makes it a Client. ``done`` ends when the agent is authenticated."""
+    """A TLS handshake on a stream of bytes, which makes it a Client. ``done`` ends when the agent is authenticated."""
 
     def __init__(self, context: ssl.SSLContext, peer: str) -> None:
         super().__init__(context, server_side=False)
@@ -83,10 +103,14 @@ class Handshake(TunnelTransport):
         self._error: Exception | None = None
         self._lost = False
 
-    def certificate(self) -> tuple[dict[str, str], datetime]:
-        """The agent's certificate: its subject, by the ssl module's names of the parts, and its end."""
-        end = ssl.cert_time_to_seconds(self.tunnel.certificate()["notAfter"])
-        return self.tunnel.subject(), datetime.fromtimestamp(end, timezone.utc)
+    def certificate(self) -> tuple[dict[str, str], datetime, datetime]:
+        """The agent's certificate: its subject, by the ssl module's names of the parts, its begin and its end."""
+        found = self.tunnel.certificate()
+        begin, end = (
+            datetime.fromtimestamp(ssl.cert_time_to_seconds(found[name]), timezone.utc)
+            for name in ("notBefore", "notAfter")
+        )
+        return self.tunnel.subject(), begin, end
 
     def established(self) -> None:
         self.done.set_result(None)
@@ -108,17 +132,17 @@ class Handshake(TunnelTransport):
         super().connection_lost(self._error)
 
 
-def _proven(subject: Mapping[str, str], route: Tls, instance: str | None) -> str:
+def _proven(subject: Mapping[str, str], address: str, instance: str | None) -> str:
     """Return the instance id in the verified certificate of the agent. Raises ClientAuthFailed for another one."""
     name = subject.get("commonName", "")
     if subject.get("organizationalUnitName") != "agent" or not name:
         raise ClientAuthFailed(
-            f"cannot use the agent at '{route}': its certificate is not one of an agent",
+            f"cannot use the agent at '{address}': its certificate is not one of an agent",
             hint="another program of this fleet answers there; check the address and the port",
         )
     if instance is not None and name != instance:
         raise ClientAuthFailed(
-            f"cannot use the agent at '{route}': it is {name}, not {instance}",
+            f"cannot use the agent at '{address}': it is {name}, not {instance}",
             hint="another instance has this address now; register it again, or correct the address",
         )
     return name
@@ -149,26 +173,26 @@ def _load(folder: Path, stamps: tuple[int, ...]) -> ssl.SSLContext:
     return context
 
 
-def _failure(route: Tls, error: Exception, seconds: float) -> AgentError:
+def failure(address: str, error: Exception, seconds: float) -> AgentError:
     """Return the error for a failed connection, after ``seconds``."""
     if isinstance(error, asyncio.TimeoutError):
         return ClientNotOnline(
-            f"cannot reach the agent at '{route}': no answer in {seconds:.0f} s",
+            f"cannot reach the agent at '{address}': no answer in {seconds:.0f} s",
             hint="check whether the machine is up and its firewall allows this port",
         )
     if isinstance(error, ssl.SSLCertVerificationError):
         return ClientAuthFailed(
-            f"cannot trust the agent at '{route}': {error.verify_message}", hint=_verification_hint(error.verify_code)
+            f"cannot trust the agent at '{address}': {error.verify_message}", hint=_verification_hint(error.verify_code)
         )
     if isinstance(error, ssl.SSLError):
-        return _refusal(str(route), error)
+        return _refusal(address, error)
     if isinstance(error, ConnectionRefusedError):
         return ClientNotRunning(
-            f"cannot reach an agent at '{route}': nothing listens there",
+            f"cannot reach an agent at '{address}': nothing listens there",
             hint="start it there, as with: systemctl start assist-agentd",
         )
     return ClientNotOnline(
-        f"cannot reach the agent at '{route}': {getattr(error, 'strerror', None) or error}",
+        f"cannot reach the agent at '{address}': {getattr(error, 'strerror', None) or error}",
         hint="check the name, and whether the machine is up",
     )
 

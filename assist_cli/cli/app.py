@@ -33,6 +33,7 @@ class Root(Boundary):
         "schedule": "assist_cli.cli.schedule:app",
         "serve": "assist_cli.cli.serve:app",
         "service": "assist_cli.cli.service:app",
+        "broker": "assist_cli.cli.broker:app",
         "doctor": "assist_cli.cli.doctor:app",
         "backup": "assist_cli.cli.backup:app",
         "restore": "assist_cli.cli.backup:restore_app",

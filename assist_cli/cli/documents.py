@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from assist_cli.model.schedule import Slot
     from assist_cli.model.summary import Summary
     from assist_cli.model.transfer import Transfer
+    from assist_cli.operations.broker.contact import BrokerStatus
     from assist_cli.operations.commands.quotas import Usage
     from assist_cli.operations.fleet.deployment import Upgrade
     from assist_cli.operations.server.schedules import Planned
@@ -201,6 +202,18 @@ def instance_status(instance: Instance, health: Health, use: Use) -> Document:
         "LastHeartbeatTime": time(instance.heard),
         "LastInvokedTime": time(use.last_sent),
         "Guard": health.guard,
+    }
+
+
+def broker(status: BrokerStatus) -> Document:
+    """Return the document of ``broker status`` for one broker; its figures are null if it did not answer."""
+    answered = status.error is None
+    return {
+        "Address": str(status.address),
+        "Version": status.version if answered else None,
+        "Connections": status.connections if answered else None,
+        "Instances": status.instances if answered else None,
+        "Uptime": int(status.uptime) if answered else None,
     }
 
 

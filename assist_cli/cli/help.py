@@ -58,7 +58,7 @@ A target without a match is an error, also after & and !: nothing runs then.
 -i '*' includes local. stop --all and rerun --all select all instances of that
 invocation.
 
-Addresses: unix:PATH  tls:HOST[:PORT]  ssh:[USER@]HOST[:PORT][?sudo]
+Addresses: unix:PATH  tls:HOST[:PORT]  ssh:[USER@]HOST[:PORT][?sudo]  nats:INSTANCE-ID
 """,
     "frequency": """\
 Frequencies of periodic runs. To test one: assist schedule preview '...'

@@ -27,6 +27,7 @@ app = options.application()
     epilog=options.examples(
         "assist instance install root@10.0.0.5 --name web1 --tag role=web",
         "assist instance install ops@db1 --sudo --jump bastion --listen 7433",
+        "assist instance install root@pos7 --dial",
     )
 )
 def install(
@@ -40,6 +41,9 @@ def install(
         str | None,
         typer.Option("--listen", metavar="[ADDRESS:]PORT", help="Connect by mutual TLS on PORT (default: by SSH)."),
     ] = None,
+    dial: Annotated[
+        bool, typer.Option("--dial", help="The agent dials out to the broker of this home; no port is open on it.")
+    ] = False,
     sudo: Annotated[bool, typer.Option("--sudo", help="Become root with sudo, which must ask no password.")] = False,
     port: Annotated[
         int | None, typer.Option("--port", metavar="N", min=1, max=65535, help="Port of sshd (default 22).")
@@ -67,6 +71,7 @@ def install(
         name=name,
         tags=targets.tags(tag),
         listen=listen,
+        dial=dial,
         sudo=sudo,
         port=port,
         identity=identity,

@@ -50,7 +50,10 @@ def add(
     context: typer.Context,
     name: Annotated[str, typer.Argument(metavar="NAME", help="Unique name of the instance.")],
     address: Annotated[
-        str, typer.Argument(metavar="ADDRESS", help="tls:HOST[:PORT], ssh:[USER@]HOST[:PORT][?sudo] or unix:PATH.")
+        str,
+        typer.Argument(
+            metavar="ADDRESS", help="tls:HOST[:PORT], ssh:[USER@]HOST[:PORT][?sudo], nats:INSTANCE-ID or unix:PATH."
+        ),
     ],
     tag: targets.Tags = None,
     output: options.Output = Format.TABLE,

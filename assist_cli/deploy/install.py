@@ -12,7 +12,8 @@ import hashlib
 import json
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +86,15 @@ _PYTHON = re.compile(
 )
 
 
+@dataclass(frozen=True)
+class Dial:
+    """The settings of an agent that dials out: its brokers, the authority of their certificates (PEM), its token."""
+
+    addresses: Sequence[str]
+    authority: bytes
+    token: str = field(repr=False)
+
+
 class Host:
     """A machine with a login; with ``sudo``, actions run as root.
 
@@ -154,13 +164,14 @@ class Host:
         credentials: Credentials | None,
         listen: str | None,
         progress: Progress,
+        dial: Dial | None = None,
     ) -> Installed:
         """Install, repair or upgrade the agent.
 
         ``instance`` is the id of a new one. After InstallFailed all changes are undone, or the
         error lists the rest.
         """
-        order = install_order(found.home, instance=instance, credentials=credentials, listen=listen)
+        order = install_order(found.home, instance=instance, credentials=credentials, listen=listen, dial=dial)
         return Installed(**self._order("install", order, progress))
 
     def uninstall(self, *, force: bool, progress: Progress) -> list[str]:
@@ -178,7 +189,9 @@ class Host:
         return answers.result(last_line(done.stderr))
 
 
-def install_order(home: str, *, instance: str, credentials: Credentials | None, listen: str | None) -> dict[str, Any]:
+def install_order(
+    home: str, *, instance: str, credentials: Credentials | None, listen: str | None, dial: Dial | None = None
+) -> dict[str, Any]:
     """Return the parameters of ``host.orders.install`` for an agent of this version."""
     archive = bundle.build()
     files = {}
@@ -188,12 +201,17 @@ def install_order(home: str, *, instance: str, credentials: Credentials | None, 
             "pki/agent.pem": (_packed(credentials.certificate), 0o600),
             "pki/agent.key": (_packed(credentials.key), 0o600),
         }
+    conf = {"listen": listen} if listen else {}
+    if dial is not None:
+        files["pki/broker-ca.pem"] = (_packed(dial.authority), 0o600)
+        files["pki/agent.jwt"] = (_packed(dial.token.encode("ascii") + b"\n"), 0o600)
+        conf["dial"] = ",".join(dial.addresses)
     return {
         "version": __version__,
         "archive": _packed(archive),
         "sha256": hashlib.sha256(archive).hexdigest(),
         "files": files,
-        "conf": {"listen": listen} if listen else {},
+        "conf": conf,
         "instance": instance,
         "units": {"root": service.unit(home, root=True), "user": service.unit(home, root=False)},
     }

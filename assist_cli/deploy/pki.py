@@ -7,11 +7,15 @@
       controller.pem  controller.key  the certificate that this controller shows to agents
 
 Keys are ECDSA P-256. The subject of a certificate names its owner and role: the common name is an instance id or the
-controller's id; the organizational unit is the role, ``agent`` or ``controller``. By the extended key usage an agent
-can only be a server, and a controller only a client. The authority cannot sign other authorities (path length 0).
+controller's id; the organizational unit is the role, ``agent``, ``controller`` or ``broker``. By the extended key usage
+an agent can only be a server, and a controller only a client. An agent that dials out is also a client: of its broker.
+A broker is both, in a cluster, and its certificate names its host. The authority cannot sign other authorities (path
+length 0).
 
 The controller's certificate is renewed automatically before it expires; an agent's when its instance is upgraded with
 ``--rotate``. The line ``valid until …`` comes before each certificate, so that its end can be read without a parser.
+
+A home that joined the fleet of another one (``assist broker join``) has a certificate, and no key of the authority.
 """
 
 from __future__ import annotations
@@ -20,12 +24,14 @@ import contextlib
 import os
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from assist_cli.errors import FileFailure
+from assist_cli.agents import broker_folder, revoked
+from assist_cli.agents.revoked import BACKDATED, Revocation
+from assist_cli.errors import Conflict, FileFailure
 from assist_cli.paths import Home, open_private, write_whole
 
 if TYPE_CHECKING:
@@ -36,8 +42,6 @@ AUTHORITY_LIFETIME = timedelta(days=3650)
 LIFETIME = timedelta(days=730)
 # Time before its end at which a certificate is renewed, or a warning is given.
 NEAR_END = timedelta(days=30)
-# A machine whose clock is behind must accept a new certificate.
-BACKDATED = timedelta(days=1)
 
 _VALID_UNTIL = re.compile(rb"valid until (\S+)\n")
 
@@ -51,11 +55,61 @@ class Credentials:
     authority: bytes
 
 
-def agent_credentials(home: Home, controller: str, instance: str, now: datetime) -> Credentials:
-    """Make a key and a certificate for the agent of an instance, by its id. Raises FileFailure."""
+def agent_credentials(home: Home, controller: str, instance: str, now: datetime, *, dials: bool = False) -> Credentials:
+    """Make a key and a certificate for the agent of an instance, by its id; ``dials``: it also connects to a broker.
+
+    Raises FileFailure.
+    """
+    issued = _authority(home, controller, now).issue(instance, "agent", now, is_client=dials)
+    _reopen(home, instance)
+    return issued
+
+
+def revoke(home: Home, instance: str, now: datetime) -> None:
+    """Refuse the certificates of an agent that were made until now. Raises FileFailure."""
     with locked(home):
-        authority = _Authority.of(home, controller, now)
-    return authority.issue(instance, "agent", now)
+        found = revoked.read(home)
+        revoked.write(home, {**found, instance: Revocation(int(now.timestamp()), is_closed=True)})
+
+
+def _reopen(home: Home, instance: str) -> None:
+    """Note that an instance that was revoked gets a new certificate."""
+    if (home.pki / "revoked.json").exists():
+        with locked(home):
+            found = revoked.read(home)
+            if instance in found:
+                revoked.write(home, {**found, instance: replace(found[instance], is_closed=False)})
+
+
+def broker_credentials(home: Home, controller: str, host: str, now: datetime) -> Credentials:
+    """Make a key and a certificate for a broker at ``host``, a name or a numeric address. Raises FileFailure."""
+    return _authority(home, controller, now).issue("broker", "broker", now, is_client=True, host=host)
+
+
+def controller_credentials(home: Home, controller: str, name: str, now: datetime) -> Credentials:
+    """Make a key and a certificate for another controller of this fleet, by its ``name``. Raises FileFailure."""
+    return _authority(home, controller, now).issue(name, "controller", now)
+
+
+def join(home: Home, credentials: Credentials) -> None:
+    """Write the credentials that another home has made for this one.
+
+    Raises FileFailure, and Conflict if this home has an authority of its own.
+    """
+    with locked(home):
+        if (home.pki / "ca.key").exists():
+            raise Conflict(
+                f"cannot join another fleet: '{home.root}' has its own authority, '{home.pki / 'ca.pem'}'",
+                hint="set ASSIST_HOME to a folder that is empty or absent",
+            )
+        write_whole(home.pki / "controller.key", credentials.key)
+        write_whole(home.pki / "controller.pem", credentials.certificate)
+        write_whole(home.pki / "ca.pem", credentials.authority)
+
+
+def _authority(home: Home, controller: str, now: datetime) -> _Authority:
+    with locked(home):
+        return _Authority.of(home, controller, now)
 
 
 def prepare(home: Home, controller: str, now: datetime) -> None:
@@ -65,6 +119,8 @@ def prepare(home: Home, controller: str, now: datetime) -> None:
     """
     until = _stated_end(home.pki / "controller.pem")
     if until is not None and until - now > NEAR_END and (home.pki / "controller.key").exists():
+        return
+    if broker_folder.has_joined(home):
         return
     with locked(home):
         issued = _Authority.of(home, controller, now).issue(controller, "controller", now)
@@ -94,6 +150,19 @@ def names_of(certificate: Path) -> list[str]:
     return names.get_values_for_type(x509.DNSName)
 
 
+def end_of(path: Path) -> datetime | None:
+    """Return the expiry time of one of our certificates; None without the file. Raises FileFailure."""
+    return _stated_end(path)
+
+
+def authority(home: Home) -> bytes:
+    """Return the certificate of the authority, in PEM. Raises FileFailure."""
+    try:
+        return (home.pki / "ca.pem").read_bytes()
+    except OSError as error:
+        raise FileFailure(f"cannot read '{error.filename}': {error.strerror}", hint=_RESTORE) from error
+
+
 def ends(home: Home) -> dict[str, datetime]:
     """Return the expiry times of this controller's certificates that exist, by their names."""
     found = {"authority": _stated_end(home.pki / "ca.pem"), "controller": _stated_end(home.pki / "controller.pem")}
@@ -102,7 +171,7 @@ def ends(home: Home) -> dict[str, datetime]:
 
 def check(home: Home) -> None:
     """Check that the authority of this home, if any, can sign. Raises FileFailure with the reason."""
-    if _has_authority(home):
+    if _has_authority(home) and not broker_folder.has_joined(home):
         _Authority.read(home)
 
 
@@ -134,12 +203,17 @@ class _Authority:
 
     @classmethod
     def read(cls, home: Home) -> _Authority:
-        """Return the existing authority. Raises FileFailure."""
+        """Return the existing authority. Raises FileFailure, and Conflict in a home that has joined another's fleet."""
         from cryptography import x509
         from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
         from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
         certificate_path, key_path = home.pki / "ca.pem", home.pki / "ca.key"
+        if broker_folder.has_joined(home):
+            raise Conflict(
+                "cannot make a certificate here: this home has joined the fleet of another one",
+                hint="install instances from that one, which has the authority",
+            )
         try:
             pem = certificate_path.read_bytes()
             key = load_pem_private_key(key_path.read_bytes(), password=None)
@@ -152,22 +226,31 @@ class _Authority:
             raise FileFailure(f"cannot use '{key_path}': it is not the key of '{certificate_path}'", hint=_RESTORE)
         return cls(certificate, pem, key)
 
-    def issue(self, name: str, role: str, now: datetime) -> Credentials:
-        """Make a key, and a certificate that gives ``name`` this ``role``."""
+    def issue(
+        self, name: str, role: str, now: datetime, *, is_client: bool = False, host: str | None = None
+    ) -> Credentials:
+        """Make a key, and a certificate that gives ``name`` this ``role``, at ``host`` if one is given.
+
+        A controller is a client. The others are servers, and also clients if ``is_client``.
+        """
         from cryptography import x509
         from cryptography.hazmat.primitives import hashes
         from cryptography.hazmat.primitives.asymmetric import ec
         from cryptography.x509.oid import ExtendedKeyUsageOID
 
-        usage = ExtendedKeyUsageOID.SERVER_AUTH if role == "agent" else ExtendedKeyUsageOID.CLIENT_AUTH
+        usages = [] if role == "controller" else [ExtendedKeyUsageOID.SERVER_AUTH]
+        if is_client or not usages:
+            usages.append(ExtendedKeyUsageOID.CLIENT_AUTH)
         key = ec.generate_private_key(ec.SECP256R1())
         until = min(now + LIFETIME, self._certificate.not_valid_after_utc)
+        builder = _builder(name, role, key, now, until)
+        if host is not None:
+            builder = builder.add_extension(x509.SubjectAlternativeName([_host_name(host)]), critical=False)
         certificate = (
-            _builder(name, role, key, now, until)
-            .issuer_name(self._certificate.subject)
+            builder.issuer_name(self._certificate.subject)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(_key_usage(signs_certificates=False), critical=True)
-            .add_extension(x509.ExtendedKeyUsage([usage]), critical=True)
+            .add_extension(x509.ExtendedKeyUsage(usages), critical=True)
             .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), critical=False)
             .sign(self._key, hashes.SHA256())
         )
@@ -218,6 +301,17 @@ def _subject(name: str, role: str) -> x509.Name:
             x509.NameAttribute(NameOID.COMMON_NAME, name),
         ]
     )
+
+
+def _host_name(host: str) -> x509.GeneralName:
+    import ipaddress
+
+    from cryptography import x509
+
+    try:
+        return x509.IPAddress(ipaddress.ip_address(host))
+    except ValueError:
+        return x509.DNSName(host)
 
 
 def _key_usage(*, signs_certificates: bool) -> x509.KeyUsage:

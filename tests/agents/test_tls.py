@@ -17,7 +17,14 @@ from agentd.wire import protocol
 from assist_cli.agents import address
 from assist_cli.agents.client import Client
 from assist_cli.deploy import pki
-from assist_cli.errors import AgentError, AgentRefused, ClientAuthFailed, ClientNotOnline, ClientNotRunning
+from assist_cli.errors import (
+    AgentError,
+    AgentRefused,
+    ClientAuthFailed,
+    ClientNotOnline,
+    ClientNotRunning,
+    FileFailure,
+)
 from assist_cli.model.timeouts import DEFAULTS, AgentTimeouts
 from assist_cli.paths import Home
 from tests.support import minting
@@ -59,6 +66,42 @@ def give_agent(place: Place, pair: Pair, *, chain: bytes = b"", key: bytes | Non
 def give_controller(place: Place, pair: Pair, *, chain: bytes = b"", key: bytes | None = None) -> None:
     (place.home.pki / "controller.pem").write_bytes(pair.certificate_pem + chain)
     (place.home.pki / "controller.key").write_bytes(key or pair.key_pem)
+
+
+# the agent is revoked
+
+
+def test_a_revoked_agent_is_refused_until_it_gets_a_new_certificate(place: Place) -> None:
+    """The old certificate is refused for ever: a thief may have its key."""
+    old = minting.read(place.agent.home / "pki", "agent")
+    now = datetime.now(timezone.utc)
+    place.start()
+    reach(place)
+    pki.revoke(place.home, place.instance, now)
+    assert "is revoked" in refused(place).message
+    made = pki.agent_credentials(place.home, CONTROLLER, place.instance, now + timedelta(seconds=1))
+    assert "its certificate is revoked" in refused(place).message
+    place.agent.stop()
+    place.put(made)
+    place.start()
+    reach(place)
+    place.agent.stop()
+    give_agent(place, old)
+    place.start()
+    assert "its certificate is revoked" in refused(place).message
+
+
+def test_a_revoked_agent_is_refused_at_every_kind_of_address(place: Place) -> None:
+    place.start()
+    pki.revoke(place.home, OTHER, datetime.now(timezone.utc))
+    reach(place)
+    pki.revoke(place.home, place.instance, datetime.now(timezone.utc))
+    for way in ("unix", "tls"):
+        with pytest.raises(ClientAuthFailed, match="is revoked"):
+            asyncio.run(place.connect(way))
+    (place.home.pki / "revoked.json").write_bytes(b"{")
+    with pytest.raises(FileFailure, match="damaged"):
+        asyncio.run(place.connect("unix"))
 
 
 # the agent is not the expected one

@@ -12,14 +12,14 @@ import pytest
 
 from agentd.wire import protocol
 from assist_cli.agents.client import Chunk, Client, OutputGap, TaskResult
-from assist_cli.errors import ClientNotRunning, ConnectionLost
+from assist_cli.errors import ClientNotOnline, ClientNotRunning, ConnectionLost
 from assist_cli.model.output import Stream
 from assist_cli.model.status import InvocationStatus
-from tests.support import sshd
+from tests.support import nats_place, sshd
 from tests.support.agent import new_record
 from tests.support.place import Place
 
-WAYS = ("unix", "tls", "ssh")
+WAYS = ("unix", "tls", "ssh", "nats")
 GUARD = 30.0
 
 pytestmark = pytest.mark.parametrize("way", WAYS)
@@ -27,9 +27,13 @@ pytestmark = pytest.mark.parametrize("way", WAYS)
 
 @pytest.fixture
 def started(place: Place, way: str, isolation: Path) -> Iterator[Place]:
-    """A running agent, with an sshd on its machine if the transport is SSH."""
-    place.start()
+    """A running agent, with an sshd on its machine if the transport is SSH, connected to a broker if it is NATS."""
     with contextlib.ExitStack() as stack:
+        if way == "nats":
+            nats_place.equip(place, stack.enter_context(nats_place.running(place.home)))
+        place.start()
+        if way == "nats":
+            nats_place.wait_until_connected(place)
         if way == "ssh":
             server = stack.enter_context(sshd.beside(place.agent, isolation / "sshd"))
             place.ssh = f"ssh:{server.place}"
@@ -152,7 +156,7 @@ def test_everyone_who_waits_learns_of_a_lost_connection(started: Place, way: str
         assert not client.is_open
         with pytest.raises(ConnectionLost):
             await client.call("agent.status", {})
-        with pytest.raises(ClientNotRunning):
+        with pytest.raises(ClientNotOnline if way == "nats" else ClientNotRunning):
             await started.connect(way)
 
     within_reason(work())

@@ -39,7 +39,8 @@ COMMANDS = {
         "service install|", "service status|", "quota set|commands 5", "accesskey create|x", "accesskey list|",
         "accesskey disable|x", "accesskey enable|x", "accesskey delete|x", "notify test|http://127.0.0.1:1/",
         "audit list|", "backup|{file}", "restore|{file}", "queue list|", "queue show|-",
-        "queue drop|-",
+        "queue drop|-", "broker init|tls://x", "broker up|", "broker status|", "broker revoke|x",
+        "broker credentials|x", "broker join|x", "broker uninstall|--yes",
     )
 }  # fmt: skip
 # These use no home.

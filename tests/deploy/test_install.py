@@ -20,10 +20,12 @@ from typing import Any
 import pytest
 
 from assist_cli import __version__
+from assist_cli.agents import broker_folder
 from assist_cli.agents.destination import Destination
 from assist_cli.agents.ssh import login
-from assist_cli.deploy import bundle
+from assist_cli.deploy import bundle, pki
 from assist_cli.deploy import install as deploy
+from assist_cli.deploy.broker import admission
 from assist_cli.deploy.install import Host
 from assist_cli.errors import AssistError, Conflict, InstallFailed, Refused
 from assist_cli.model.instance import Instance
@@ -34,8 +36,9 @@ from assist_cli.operations.fleet import deployment, instances
 from assist_cli.operations.fleet.connection import AgentConnection
 from assist_cli.operations.fleet.deployment import Installation, InstallRequest
 from assist_cli.paths import Home
-from tests.support import processes, sshd
+from tests.support import interpreters, processes, sshd
 from tests.support.place import free_port
+from tests.support.programs import lack
 from tests.support.sshd import Sshd, launcher
 
 SECRET = b"PRIVATE KEY"
@@ -375,6 +378,25 @@ def test_an_unsuitable_python_is_reported_with_the_package_to_install(
         assert why in error.message
         assert error.hint == "there, as root: apt-get install -y python3"
         assert "\n" not in error.message
+
+
+@pytest.mark.parametrize(("more", "what"), [({"listen": "7433"}, "listen"), ({"dial": True}, "dial out")])
+def test_a_python_without_tls_1_3_neither_listens_nor_dials(
+    controller: Controller, isolation: Path, starts_processes: None, more: dict[str, Any], what: str
+) -> None:
+    """Nothing is changed on its machine."""
+    programs = isolation / "programs"
+    programs.mkdir()
+    (programs / "python3").symlink_to(interpreters.find("3.6") or lack("Python 3.6"))
+    pki.prepare(controller.home, controller.id, controller.now())
+    address = broker_folder.parse("tls://broker.example.com")
+    admission.create(controller.home, controller.id, [address], controller.now())
+    with sshd.serving(isolation / "sshd", environment=f"PATH={programs}:/usr/bin:/bin") as server:
+        error = refusal(lambda: install(controller, server, **more))
+        assert f" {what}: its Python 3.6." in error.message
+        assert error.message.endswith("has no TLS 1.3")
+        assert error.hint.endswith("the agent is reached over SSH")
+        assert not server.agent.exists()
 
 
 # upgrades

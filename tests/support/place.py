@@ -19,6 +19,7 @@ from tests.support.agent import Agent
 CONTROLLER = "c0ffee"
 INSTANCE = "i-01kbdk5g8w3m9v6yx2r4hq7cne"
 NEWEST = "3.13"
+TIMEOUTS = DEFAULTS.agent._replace(probe=0.5)
 
 
 @dataclass
@@ -30,11 +31,13 @@ class Place:
     instance: str
     port: int
     ssh: str = ""  # its address over SSH, if there is an sshd
-    timeouts: AgentTimeouts = DEFAULTS.agent
+    timeouts: AgentTimeouts = TIMEOUTS
 
     def address(self, way: str) -> str:
         if way == "ssh":
             return self.ssh
+        if way == "nats":
+            return f"nats:{self.instance}"
         return f"unix:{self.agent.home}/agentd.sock" if way == "unix" else f"tls:127.0.0.1:{self.port}"
 
     async def connect(self, way: str, controller: str = CONTROLLER, *, epoch: int = 0) -> Client:

@@ -100,6 +100,11 @@ async def connect(controller: Controller, target: str, instance: str | None = No
         from assist_cli.deploy import pki
 
         pki.prepare(controller.home, controller.id, controller.now())
+    elif target.startswith("nats:"):
+        from assist_cli.agents import nats
+
+        if not nats.is_connected(controller.home):  # the broker has accepted what is used now
+            prepare_broker(controller)
     try:
         return await address.connect(
             target,
@@ -112,6 +117,15 @@ async def connect(controller: Controller, target: str, instance: str | None = No
     except ControllerReplaced as error:
         controller.refusals.append(error.epoch)
         raise
+
+
+def prepare_broker(controller: Controller) -> None:
+    """Create or renew the certificate and the tokens of this controller. Raises FileFailure."""
+    from assist_cli.deploy import pki
+    from assist_cli.deploy.broker import admission
+
+    pki.prepare(controller.home, controller.id, controller.now())
+    admission.prepare(controller.home, controller.now())
 
 
 async def greet(controller: Controller, target: str) -> Greeting:

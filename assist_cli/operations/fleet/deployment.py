@@ -14,8 +14,8 @@ from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from assist_cli import __version__, codes
+from assist_cli.agents import broker_folder, route
 from assist_cli.agents import destination as destinations
-from assist_cli.agents import route
 from assist_cli.agents.client import Chunk, Client
 from assist_cli.deploy import host_answers, pki
 from assist_cli.deploy import install as deploy
@@ -37,7 +37,7 @@ from assist_cli.model.instance import LOCAL, Instance
 from assist_cli.model.names import quoted
 from assist_cli.model.target import Selection
 from assist_cli.operations.controller import Controller
-from assist_cli.operations.fleet import concurrency, instances
+from assist_cli.operations.fleet import concurrency, dialling, instances
 from assist_cli.operations.fleet.connection import AgentConnection
 from assist_cli.store import audit
 from assist_cli.store import instances as store
@@ -54,13 +54,15 @@ Ask = Callable[[str], str]
 class InstallRequest:
     """A request to install an agent. ``place`` is [USER@]HOST[:PORT]; ``listen`` is [ADDRESS:]PORT, None for SSH.
 
-    ``accept_new`` trusts an unknown host key. The name defaults to that of the registered instance, then to the host.
+    ``dial``: the agent dials out to the broker of the home. ``accept_new`` trusts an unknown host key. The name
+    defaults to that of the registered instance, then to the host.
     """
 
     place: str
     name: str | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
     listen: str | None = None
+    dial: bool = False
     sudo: bool = False
     port: int | None = None
     identity: str | None = None
@@ -100,6 +102,8 @@ def install(controller: Controller, request: InstallRequest, *, progress: Progre
     instances.checked_name(request.name or destination.host)
     tags = instances.checked_tags(request.tags)
     listen = listen_address(request.listen) if request.listen else None
+    if request.dial:
+        dialling.check(controller, listen)
 
     progress(f"log in to {destination.place}")
     login = log_in(destination, controller.timeouts.agent, accept_new=request.accept_new, ask=ask)
@@ -113,13 +117,15 @@ def install(controller: Controller, request: InstallRequest, *, progress: Progre
     name = known.name if known and not request.name else instances.checked_name(request.name or destination.host)
     instances.refuse_name_of_another(controller.database, name, instance)
     instances.refuse_another_name(name, known)
-    if listen and not found.tls:
+    dials = request.dial or (listen is None and isinstance(_address_of(known), route.Nats))
+    if (listen or dials) and not found.tls:
+        what, option = ("dial out", "--dial") if dials else ("listen", "--listen")
         raise Conflict(
-            f"cannot make the agent on '{destination.place}' listen: its Python {python} has no TLS 1.3",
-            hint="repeat without --listen: the agent is reached over SSH",
+            f"cannot make the agent on '{destination.place}' {what}: its Python {python} has no TLS 1.3",
+            hint=f"repeat without {option}: the agent is reached over SSH",
             code=codes.COMMAND_NOT_APPLICABLE,
         )
-    credentials = pki.agent_credentials(controller.home, controller.id, instance, controller.now())
+    credentials = pki.agent_credentials(controller.home, controller.id, instance, controller.now(), dials=dials)
     if not found.belongs_to(credentials.authority):
         raise Conflict(
             f"cannot install the agent on '{destination.place}': it belongs to another controller",
@@ -127,11 +133,22 @@ def install(controller: Controller, request: InstallRequest, *, progress: Progre
             f"over: rm {found.home}/pki/ca.pem there, and repeat",
             code=codes.CLIENT_AUTH_FAILED,
         )
-    done = host.install(found, instance=instance, credentials=credentials, listen=listen, progress=progress)
+    dial = None
+    if dials:
+        progress("connect to the broker")
+        dialling.check_broker(controller)
+        dial = dialling.settings(controller, instance)
+    done = host.install(found, instance=instance, credentials=credentials, listen=listen, dial=dial, progress=progress)
 
-    address = _listening(controller, destination, listen) if listen else _address_of(known) or route.Ssh(destination)
+    address = _address_of(known) or route.Ssh(destination)
+    if dials:
+        address = route.Nats(instance)
+    elif listen:
+        address = _listening(controller, destination, listen)
     progress(f"connect to {address}")
     try:
+        if dials:
+            asyncio.run(dialling.wait_for(controller, str(address)))
         registered = instances.add(controller, name, str(address), tags or None)
     except AgentError as error:
         raise InstallFailed(
@@ -255,9 +272,9 @@ def _listening(controller: Controller, destination: destinations.Destination, li
 
 
 def _address_of(known: Instance | None) -> route.Route | None:
-    """The address of an instance that already listens. A repair does not change it."""
+    """The address of an instance that already listens or dials out. A repair does not change it."""
     way = route.parse(known.address) if known else None
-    return way if isinstance(way, route.Tls) else None
+    return way if isinstance(way, (route.Tls, route.Nats)) else None
 
 
 def _notes(found: host_answers.Found, by: str) -> tuple[str, ...]:
@@ -284,27 +301,36 @@ async def _upgrade(controller: Controller, connection: AgentConnection, instance
     if before == __version__ and not rotate:
         return Upgrade(instance, before, before)
     credentials = None
-    if rotate:
-        credentials = pki.agent_credentials(controller.home, controller.id, instance.id, controller.now())
     timeouts = controller.timeouts.install
-    home, program = await _location_of(controller, client, instance)
-    order = deploy.install_order(home, instance=instance.id, credentials=credentials, listen=None)
+    home, program, dials = await _location_of(controller, client, instance)
+    dial = None
+    if rotate:
+        is_brokered = isinstance(route.parse(instance.address), route.Nats)
+        dials = is_brokered or (dials and broker_folder.exists(controller.home))
+        now = controller.now()
+        credentials = pki.agent_credentials(controller.home, controller.id, instance.id, now, dials=dials)
+        dial = dialling.settings(controller, instance.id) if dials else None
+    order = deploy.install_order(home, instance=instance.id, credentials=credentials, listen=None, dial=dial)
     job = UnrecordedTask(controller, deploy.script(home, program, "install", order, timeouts))
     await _within(timeouts.script, _run_with_retry(connection, job), instance, "upgrade")
     deploy.read_answers(bytes(job.written), instance.name, "upgrade")
     connection.close()  # it may lead to the replaced agent
-    return Upgrade(instance, before, (await connection.client()).greeting.agent)
+    return Upgrade(instance, before, await _within(timeouts.start, connection.retry(_version), instance, "upgrade"))
 
 
-async def _location_of(controller: Controller, client: Client, instance: Instance) -> tuple[str, str]:
-    """Ask an agent for its folder and its Python. Raises AgentError."""
+async def _version(client: Client) -> str:
+    return client.greeting.agent
+
+
+async def _location_of(controller: Controller, client: Client, instance: Instance) -> tuple[str, str, bool]:
+    """Ask an agent for its folder, its Python, and if it dials out. Raises AgentError."""
     state = await _within(controller.timeouts.agent.health, client.call("agent.status", {}), instance, "question")
     if state["home"] is None or state["program"] is None:
         raise InvalidAnswer(
             f"cannot change the agent of '{instance.name}': it does not report where it is installed",
             hint="install it again: assist instance install",
         )
-    return state["home"], state["program"]
+    return state["home"], state["program"], state.get("dial") is not None
 
 
 async def _within(seconds: float, work: Awaitable[T], instance: Instance, what: str) -> T:
@@ -337,7 +363,7 @@ def _uninstall_over_ssh(
 async def _uninstall_by_itself(controller: Controller, instance: Instance, *, force: bool) -> list[str]:
     """Run a script on the agent that stops and removes it. It has succeeded if the connection is lost."""
     with AgentConnection(controller, instance) as connection:
-        home, program = await _location_of(controller, await connection.client(), instance)
+        home, program, _ = await _location_of(controller, await connection.client(), instance)
         order = {"force": force, "own": 1}
         timeouts = controller.timeouts.install
         job = UnrecordedTask(controller, deploy.script(home, program, "uninstall", order, timeouts))

@@ -16,11 +16,18 @@ from assist_cli.operations.fleet import concurrency
 from assist_cli.operations.fleet.connection import AgentConnection
 from assist_cli.store import instances
 
+MOST_BROKERED = 900  # of 1000 circuits of an event loop (see agents.nats); the others are for other requests
+
 
 class SharedConnection(AgentConnection):
     """A connection with many concurrent users. After a failure it backs off, and meanwhile raises the same error."""
 
     users = 0
+
+    @property
+    def is_brokered(self) -> bool:
+        """True if it goes through the broker, which allows a limited number."""
+        return self._instance.address.startswith("nats:")
 
     def __init__(self, controller: Controller, instance_id: str) -> None:
         super().__init__(controller, _instance(controller, instance_id))
@@ -66,8 +73,9 @@ class ConnectionPool:
         """Lend the connection to an instance."""
         connection = self._connections.get(instance_id)
         if connection is None:
-            self._make_room()
-            connection = self._connections[instance_id] = SharedConnection(self._controller, instance_id)
+            connection = SharedConnection(self._controller, instance_id)
+            self._make_room(connection)
+            self._connections[instance_id] = connection
         self._connections.move_to_end(instance_id)
         connection.users += 1
         try:
@@ -79,15 +87,19 @@ class ConnectionPool:
         for connection in self._connections.values():
             connection.close()
 
-    def _make_room(self) -> None:
-        """Close the least recently used idle connection if the pool is full."""
-        if len(self._connections) < self._most:
+    def _make_room(self, for_one: SharedConnection) -> None:
+        """Close the least recently used idle connection if the pool is full, or its part for circuits."""
+        circuits = for_one.is_brokered and self._circuits() >= MOST_BROKERED
+        if len(self._connections) < self._most and not circuits:
             return
         for instance_id, connection in self._connections.items():
-            if not connection.users:
+            if not connection.users and (connection.is_brokered or not circuits):
                 connection.close()
                 del self._connections[instance_id]
                 return
+
+    def _circuits(self) -> int:
+        return sum(each.is_brokered for each in self._connections.values())
 
 
 def _instance(controller: Controller, instance_id: str) -> Instance:

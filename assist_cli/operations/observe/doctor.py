@@ -27,6 +27,7 @@ from assist_cli.model.schedule import error_of
 from assist_cli.model.target import Selection
 from assist_cli.operations.controller import Controller, utc_now
 from assist_cli.operations.fleet import health, instances
+from assist_cli.operations.observe import expiry
 from assist_cli.operations.server import lease, takeover
 from assist_cli.paths import Home, try_folder
 from assist_cli.store import checkup, queue, schedules
@@ -210,15 +211,10 @@ def _statuses(controller: Controller) -> Check:
 
 
 def _certificates(home: Home, now: datetime) -> Iterator[Check]:
-    """The checks of the certificates of this home, if it has any."""
-    hints = {
-        "authority": "install the instances again, from a new ASSIST_HOME",
-        "controller": "nothing: the next connection to a tls: address renews it",
-    }
+    """The checks of the certificates and of the broker's tokens of this home, if it has any."""
     try:
-        pki.check(home)
-        for name, end in pki.ends(home).items():
-            yield _ends(f"{name} certificate", end, now, hints[name])
+        for each in expiry.expiries(home):
+            yield _ends(each.name, each.end, now, each.hint)
     except FileFailure as error:
         yield _failed("certificates", error)
 

@@ -11,7 +11,7 @@ import contextlib
 import logging
 import threading
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
 
 from prometheus_client import CollectorRegistry, ProcessCollector, start_http_server
 from prometheus_client.metrics_core import (
@@ -24,10 +24,11 @@ from prometheus_client.metrics_core import (
 from prometheus_client.registry import Collector
 
 from assist_cli import __version__
-from assist_cli.errors import Conflict
+from assist_cli.errors import Conflict, FileFailure
 from assist_cli.model.schedule import SlotOutcome
 from assist_cli.model.status import InvokeStatus
 from assist_cli.operations.controller import Controller, open_controller
+from assist_cli.operations.observe.expiry import expiries
 from assist_cli.operations.observe.overview import Watch
 from assist_cli.paths import Home
 from assist_cli.store import figures
@@ -108,6 +109,12 @@ class _Figures(Collector):
                     "Notifications that wait for delivery",
                     figures.waiting_notices(controller.database),
                 ),
+                _gauge(
+                    "assist_expiry_timestamp_seconds",
+                    "When a certificate or a token of this controller expires, in seconds since the epoch",
+                    "name",
+                    expiry_times(self._home),
+                ),
                 *self._firings(),
                 *self._instances(),
             ]
@@ -155,7 +162,15 @@ class _Figures(Collector):
         return [up, tasks]
 
 
-def _gauge(name: str, text: str, label: str, values: dict[str, int]) -> GaugeMetricFamily:
+def expiry_times(home: Home) -> dict[str, float]:
+    """Return when certificates and tokens expire; nothing if their files cannot be used, as the doctor reports."""
+    try:
+        return {each.name: each.end.timestamp() for each in expiries(home)}
+    except FileFailure:
+        return {}
+
+
+def _gauge(name: str, text: str, label: str, values: Mapping[str, float]) -> GaugeMetricFamily:
     family = GaugeMetricFamily(name, text, labels=[label])
     for value, number in values.items():
         family.add_metric([value], number)

@@ -23,8 +23,9 @@ from assist_cli.store.backup import Origin
 from assist_cli.store.database import open_database
 
 AGENT_ID = "agent/instance-id"
-FILES = ("notify.key", "environment", AGENT_ID)  # and all of pki/
-LOCK = "pki/lock"
+FILES = ("notify.key", "environment", AGENT_ID)
+FOLDERS = ("pki", "broker")  # all files in them, except LOCK
+LOCK = "lock"
 _DRAFT = ".assist-backup-"  # the name of a file that is being written begins so
 _ABANDONED = 3600.0  # seconds since the last write to a draft: its process was killed
 
@@ -116,25 +117,28 @@ def _sync(path: Path) -> None:
 
 def _files(home: Home) -> dict[str, bytes]:
     """Return the files that belong to a backup, by their names in the home. Raises OSError, FileFailure."""
-    names = [*FILES, *(f"pki/{each.name}" for each in sorted(home.pki.glob("*")))]
+    names = [*FILES, *(f"{name}/{each.name}" for name in FOLDERS for each in sorted((home.root / name).glob("*")))]
     found = {}
     with _certificates_at_rest(home):
         for name in names:
             path = home.root / name
-            if name != LOCK and path.is_file():
+            if path.name != LOCK and path.is_file():
                 found[name] = path.read_bytes()
     return found
 
 
 @contextlib.contextmanager
 def _certificates_at_rest(home: Home) -> Iterator[None]:
-    """Keep others from renewing certificates: a key and its certificate belong together."""
-    if not home.pki.exists():
-        yield
-        return
-    from assist_cli.deploy import pki  # with cryptography, which few homes need
+    """Keep others from renewing certificates and tokens: a key and its certificate belong together."""
+    with contextlib.ExitStack() as stack:
+        if home.pki.exists():
+            from assist_cli.deploy import pki  # with cryptography, which few homes need
 
-    with pki.locked(home):
+            stack.enter_context(pki.locked(home))
+        if home.broker.exists():
+            from assist_cli.deploy.broker import admission
+
+            stack.enter_context(admission.locked(home))
         yield
 
 

@@ -73,11 +73,24 @@ class QueueDelivery:
         for instance_id, heard in queue.due(database, now, timedelta(seconds=self._timeouts.queue_sweep), busy).items():
             if instance_id in self._instances or not (heard or len(self._instances) < AT_ONCE):
                 continue
-            several = [each for each in queue.undelivered(database, instance_id) if self._is_free(each, busy)]
-            if several:
-                task = asyncio.get_running_loop().create_task(self._deliver(instance_id, several, heard=heard))
-                self._instances[instance_id] = task
-                task.add_done_callback(functools.partial(self._tried, instance_id))
+            self._retry(instance_id, busy, heard=heard)
+
+    def hear(self, instance_id: str) -> None:
+        """Start the delivery to an instance that may be back now, without waiting for the next retry."""
+        database = self._controller.database
+        if instance_id not in self._instances and (known := queue.senders(database)):
+            others = known - {queue.NOBODY, self._token}
+            busy = {each for each in others if senders.is_alive(self._controller.home, each)}
+            self._retry(instance_id, busy, heard=True)
+
+    def _retry(self, instance_id: str, busy: Collection[str], *, heard: bool) -> None:
+        several = [
+            each for each in queue.undelivered(self._controller.database, instance_id) if self._is_free(each, busy)
+        ]
+        if several:
+            task = asyncio.get_running_loop().create_task(self._deliver(instance_id, several, heard=heard))
+            self._instances[instance_id] = task
+            task.add_done_callback(functools.partial(self._tried, instance_id))
 
     def cancel(self) -> list[asyncio.Task[None]]:
         """Cancel and return all tasks. Undelivered records stay in the queue."""

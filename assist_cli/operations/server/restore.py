@@ -14,7 +14,7 @@ from assist_cli.errors import Conflict, DatabaseFailure, FileFailure
 from assist_cli.model.audit import AuditEntry
 from assist_cli.operations.actor import local_actor
 from assist_cli.operations.controller import utc_now
-from assist_cli.operations.server.backup import AGENT_ID, FILES, LOCK, machine, reported
+from assist_cli.operations.server.backup import AGENT_ID, FILES, FOLDERS, machine, reported
 from assist_cli.paths import Home, open_private, sync_folder, write_whole
 from assist_cli.store import audit, checkup
 from assist_cli.store import backup as store
@@ -114,7 +114,7 @@ def _empty(home: Home, root: Path) -> None:
     found = list(root.iterdir())
     drafts = [each for each in found if each.name.startswith(_DRAFT)]
     rest = {each.name for each in found if each not in drafts}
-    is_half = bool(drafts) and rest <= {name.partition("/")[0] for name in (*FILES, LOCK)}
+    is_half = bool(drafts) and rest <= {name.partition("/")[0] for name in (*FILES, *FOLDERS)}
     if (rest and not is_half) or any(map(_is_locked, drafts)):
         raise Conflict(
             f"cannot restore into '{home.root}': it is not empty",
@@ -174,7 +174,7 @@ def _put_files(database: Database, home: Home, origin: Origin) -> bool:
     loses_local = False
     for name, content in store.files(database):
         parts = name.split("/")
-        is_known = name in FILES or (len(parts) == 2 and parts[0] == "pki" and parts[1] not in ("", ".", ".."))
+        is_known = name in FILES or (len(parts) == 2 and parts[0] in FOLDERS and parts[1] not in ("", ".", ".."))
         if not is_known:
             continue  # of a newer Assist
         if name == AGENT_ID:

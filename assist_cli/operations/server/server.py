@@ -27,7 +27,7 @@ from assist_cli.operations.fleet.pool import ConnectionPool
 from assist_cli.operations.notify import wishes
 from assist_cli.operations.runs.batch_writer import BatchWriter
 from assist_cli.operations.runs.senders import sender
-from assist_cli.operations.server import cleaner, firing, lease, realign, recovery, takeover
+from assist_cli.operations.server import cleaner, firing, hints, lease, realign, recovery, takeover
 from assist_cli.operations.server.agenda import Agenda
 from assist_cli.operations.server.clock import Clock
 from assist_cli.operations.server.deliverer import Deliverer
@@ -121,6 +121,7 @@ class Server:
                     cleaner.keep_clean(self._controller),
                     wishes.keep_delivering(self._controller),
                     self.queue.keep_delivering(),
+                    hints.keep_hearing(self._controller, self._hear),
                     self._watch_epochs(),
                 )
             ]
@@ -268,6 +269,13 @@ class Server:
         _, found = schedules.changed(self._controller.database, 0)
         for invocation_id, due in found.items():
             self._agenda.put(invocation_id, due)
+
+    def _hear(self, instance_id: str) -> None:
+        """Process the hint that the agent of an instance has connected to the broker."""
+        try:
+            self.queue.hear(instance_id)
+        except AssistError as error:
+            log.error("%s", error)
 
     async def _watch_epochs(self) -> None:
         try:

@@ -1,0 +1,290 @@
+"""Connect to agents that dial out, through the broker of the home.
+
+Each event loop has one connection to a broker, with a circuit for each agent. Inside a circuit is the TLS of an agent
+that listens: the same certificates, the same checks. The connection ends with its last circuit.
+
+An agent that is not connected is reported by the broker immediately. One that is gone later is reported in answer to
+the next message, so circuits without messages are probed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import ssl
+import weakref
+from collections.abc import Callable
+from pathlib import Path
+
+from agentd.wire import circuit, nats
+from agentd.wire.circuit_transport import CircuitTransport
+from assist_cli.agents import broker, broker_folder, tls
+from assist_cli.agents.broker import BrokerConnection
+from assist_cli.agents.broker_folder import BrokerAddress
+from assist_cli.agents.client import Client
+from assist_cli.agents.route import Nats
+from assist_cli.errors import AgentError, ClientAuthFailed, ClientNotOnline
+from assist_cli.model.timeouts import AgentTimeouts
+from assist_cli.paths import Home
+
+MOST_CIRCUITS = 1000  # each with 38 KB and a window of 128 KiB; further ones wait for one that ends
+UNANSWERED = 2  # pings
+
+_CIRCUITS, _HINTS = 1, 2  # the numbers of the subscriptions
+
+log = logging.getLogger(__name__)
+
+
+class AgentAbsent(ConnectionResetError):
+    """The broker has no connection of this agent."""
+
+
+async def connect(route: Nats, home: Home, timeouts: AgentTimeouts) -> Client:
+    """Connect to the agent of an instance. It is not greeted yet.
+
+    Raises ClientNotOnline if the agent or all brokers are unreachable, or there is no broker; ClientAuthFailed if a
+    broker or the agent does not accept this controller, or the other way round; FileFailure.
+    """
+    share = _share(home)
+    connection = await share.enter(home, timeouts)
+    made = connection.circuit(route.instance, share.leave)
+
+    async def reach(handshake: tls.Handshake) -> None:
+        made.open(handshake)
+
+    try:
+        return await tls.authenticated(reach, str(route), home, timeouts, route.instance)
+    except BaseException as error:
+        made.abort()
+        if isinstance(error, (OSError, asyncio.TimeoutError)):
+            raise _failure(route, error, timeouts.connect) from error
+        raise
+
+
+async def hear(home: Home, timeouts: AgentTimeouts, heard: Callable[[str], None]) -> None:
+    """Call ``heard`` with the instance id of each agent that connects, until the connection to the broker is lost.
+
+    Such a message may be lost, or be false. Raises as ``connect``.
+    """
+    share = _share(home)
+    connection = await share.enter(home, timeouts)
+    connection.listeners.append(heard)
+    try:
+        await connection.ended.wait()
+    finally:
+        connection.listeners.remove(heard)
+        share.leave()
+
+
+async def check(home: Home, timeouts: AgentTimeouts) -> None:
+    """Check that a broker of the home accepts this controller. Raises as ``connect``."""
+    share = _share(home)
+    await share.enter(home, timeouts)
+    share.leave()
+
+
+def is_connected(home: Home) -> bool:
+    """Return True if this event loop is connected to a broker of the home."""
+    return _share(home).is_connected
+
+
+class CircuitConnection(BrokerConnection):
+    """A connection to a broker, with circuits to agents. ``controller`` is the name of this end in subjects."""
+
+    def __init__(self, address: BrokerAddress, controller: str, probe: float) -> None:
+        super().__init__(address)
+        self.listeners: list[Callable[[str], None]] = []
+        self.ended = asyncio.Event()
+        self._prefix = f"assist.c.{controller}."
+        self._probe = probe
+        self._circuits: dict[str, CircuitTransport] = {}  # by INSTANCE.SESSION
+        self._blocked = False
+        self._unanswered = 0
+        self._timer: asyncio.TimerHandle | None = None
+
+    async def log_in(self, context: ssl.SSLContext, token: str) -> None:
+        """Log in, and subscribe to the messages of all agents to this controller. Raises as that of the base."""
+        await super().log_in(context, token)
+        subscriptions = ((f"{self._prefix}>", _CIRCUITS), ("assist.up.*", _HINTS))
+        self._send(b"".join(self._nats.subscribe(subject, number) for subject, number in subscriptions))
+        self._tick()
+
+    def circuit(self, instance: str, left: Callable[[], None]) -> CircuitTransport:
+        """Return a new circuit to the agent of an instance. ``left`` is called when it has ended."""
+        name = f"{instance}.{circuit.new_session()}"
+
+        def publish(payload: bytes) -> None:
+            self._send(self._nats.publish(f"assist.a.{name}", payload, self._prefix + name))
+
+        def ended(_: CircuitTransport) -> None:
+            del self._circuits[name]
+            left()
+
+        made = CircuitTransport(publish, ended, instance)
+        made.block(self._blocked)
+        self._circuits[name] = made
+        return made
+
+    def close(self) -> None:
+        """Close the connection. What was written before is sent."""
+        if self._timer is not None:
+            self._timer.cancel()
+        super().close()
+
+    def _tick(self) -> None:
+        """Ping the broker, and probe the circuits."""
+        if self._unanswered == UNANSWERED:
+            self._fail(TimeoutError(f"it did not answer {UNANSWERED} pings"))
+            self.close()
+            return
+        self._unanswered += 1
+        self._send(self._nats.ping())
+        self._probe_circuits("")
+        self._timer = asyncio.get_running_loop().call_later(self._probe, self._tick)
+
+    def _probe_circuits(self, prefix: str) -> None:
+        for name, each in list(self._circuits.items()):
+            if name.startswith(prefix):
+                each.probe()
+
+    def _take(self, event: object) -> None:
+        if isinstance(event, nats.Message):
+            self._pass(event)
+        elif isinstance(event, nats.Error) and "permissions violation" in event.text.lower():
+            log.warning("the broker at '%s' refused a message: %s", self.address, event.text)  # it stays connected
+        else:
+            if isinstance(event, nats.Pong):
+                self._unanswered = 0
+            super()._take(event)
+
+    def _pass(self, message: nats.Message) -> None:
+        if message.subject.startswith("assist.up."):
+            instance = message.subject[len("assist.up.") :]
+            self._probe_circuits(f"{instance}.")  # those of before: the agent does not know them
+            for heard in self.listeners:
+                heard(instance)
+            return
+        found = self._circuits.get(message.subject[len(self._prefix) :])
+        if found is None:
+            return
+        if message.status == nats.NO_RESPONDERS:
+            found.lose(AgentAbsent("it is not connected to the broker"))
+        else:
+            found.receive(message.payload)
+
+    # asyncio.Protocol
+
+    def pause_writing(self) -> None:
+        self._block(True)
+
+    def resume_writing(self) -> None:
+        self._block(False)
+
+    def _block(self, blocked: bool) -> None:
+        self._blocked = blocked
+        for each in list(self._circuits.values()):
+            each.block(blocked)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        super().connection_lost(error)
+        if self._timer is not None:
+            self._timer.cancel()
+        why = ConnectionResetError(f"the connection to the broker at '{self.address}' is lost: {self._failure}")
+        for each in list(self._circuits.values()):
+            each.lose(why)
+        self.ended.set()
+
+
+class BrokerShare:
+    """The connection of one event loop to a broker of a home. It is open while it has users."""
+
+    def __init__(self) -> None:
+        self._free = asyncio.Semaphore(MOST_CIRCUITS + 1)  # the server also hears
+        self._users = 0
+        self._connection: CircuitConnection | None = None
+        self._opening: asyncio.Task[CircuitConnection] | None = None
+
+    @property
+    def is_connected(self) -> bool:
+        return self._connection is not None and self._connection.is_open
+
+    async def enter(self, home: Home, timeouts: AgentTimeouts) -> CircuitConnection:
+        """Become a user, in turn, and return the open connection. Raises as ``connect``."""
+        await self._free.acquire()
+        self._users += 1
+        try:
+            if self._connection is None or not self._connection.is_open:
+                if self._opening is None:
+                    self._opening = asyncio.get_running_loop().create_task(_open(home, timeouts))
+                    self._opening.add_done_callback(self._opened)
+                return await asyncio.shield(self._opening)
+            return self._connection
+        except BaseException:
+            self.leave()
+            raise
+
+    def leave(self) -> None:
+        """Stop being a user. The last one closes the connection."""
+        self._free.release()
+        self._users -= 1
+        if self._users:
+            return
+        if self._opening is not None:
+            self._opening.cancel()
+            self._opening = None
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _opened(self, task: asyncio.Task[CircuitConnection]) -> None:
+        if task is self._opening:
+            self._opening = None
+            if task.exception() is None:
+                self._connection = task.result()
+        elif not task.cancelled() and task.exception() is None:
+            task.result().close()  # its last user left just then
+
+
+_shares: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, dict[Path, BrokerShare]] = weakref.WeakKeyDictionary()
+
+
+def _share(home: Home) -> BrokerShare:
+    """Return the share of this event loop in a broker of the home."""
+    of_loop = _shares.setdefault(asyncio.get_running_loop(), {})
+    if home.root not in of_loop:
+        of_loop[home.root] = BrokerShare()
+    return of_loop[home.root]
+
+
+async def _open(home: Home, timeouts: AgentTimeouts) -> CircuitConnection:
+    """Connect to the first broker of the home that answers. Raises as ``connect``."""
+    if not broker_folder.exists(home):
+        raise ClientNotOnline(
+            "cannot reach agents that dial out: this home has no broker",
+            hint="to make one: assist broker init tls://HOST, with the host name of its machine",
+        )
+    settings = broker_folder.settings(home)
+    token = broker_folder.token(home, "controller")
+    errors: list[AgentError] = []
+    for address in settings.addresses:
+        connection = CircuitConnection(address, settings.controller, timeouts.probe)
+        try:
+            await broker.open_connection(connection, home, token, timeouts.connect)
+        except AgentError as error:
+            errors.append(error)
+        else:
+            return connection
+    refusal = next((each for each in errors if isinstance(each, ClientAuthFailed)), None)
+    raise refusal or ClientNotOnline("; ".join(each.message for each in errors), hint=errors[0].hint)
+
+
+def _failure(route: Nats, error: Exception, seconds: float) -> AgentError:
+    """Return the error for a circuit that failed, after ``seconds``."""
+    if isinstance(error, ssl.SSLError):
+        return tls.failure(str(route), error, seconds)
+    hint = "check whether the machine is up, and on it: agentd status; the brokers: assist broker status"
+    if isinstance(error, asyncio.TimeoutError):
+        return ClientNotOnline(
+            f"cannot reach the agent at '{route}': no answer through the broker in {seconds:.0f} s", hint=hint
+        )
+    return ClientNotOnline(f"cannot reach the agent at '{route}': {error}", hint=hint)

@@ -1,0 +1,64 @@
+"""The instances that ``assist broker revoke`` has shut out: ``pki/revoked.json`` in the home.
+
+The certificate of an agent that was made before the revocation is never accepted again: whoever has its key could pose
+as the agent, and would be sent scripts and secrets. Until the instance gets a new certificate, nothing connects to it
+by any kind of address.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+
+from assist_cli.errors import ClientAuthFailed, FileFailure
+from assist_cli.paths import Home, write_whole
+
+# A machine whose clock is behind must accept a new certificate: it is valid from a time before it was made.
+BACKDATED = timedelta(days=1)
+
+_AGAIN = "to admit it with a new key: assist instance install HOST"
+
+
+@dataclass(frozen=True)
+class Revocation:
+    """The revocation of one instance: certificates that were made up to ``second`` (since the epoch) are refused.
+
+    ``is_closed`` is True until it gets a newer one.
+    """
+
+    second: int
+    is_closed: bool
+
+
+def read(home: Home) -> dict[str, Revocation]:
+    """Return the revocations by instance. Raises FileFailure."""
+    path = home.pki / "revoked.json"
+    try:
+        return {name: Revocation(**found) for name, found in json.loads(path.read_bytes()).items()}
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise FileFailure(f"cannot read '{path}': {error.strerror}") from error
+    except (ValueError, TypeError, AttributeError):
+        raise FileFailure(f"cannot use '{path}': it is damaged", hint="restore pki/ from a backup") from None
+
+
+def write(home: Home, revocations: dict[str, Revocation]) -> None:
+    """Write the revocations. Raises FileFailure."""
+    document = {name: asdict(each) for name, each in sorted(revocations.items())}
+    write_whole(home.pki / "revoked.json", json.dumps(document, indent=2).encode() + b"\n")
+
+
+def refuse_closed(home: Home, instance: str, address: str) -> None:
+    """Raise ClientAuthFailed for an instance that is shut out. Raises FileFailure."""
+    found = read(home).get(instance)
+    if found is not None and found.is_closed:
+        raise ClientAuthFailed(f"cannot use the agent at '{address}': {instance} is revoked", hint=_AGAIN)
+
+
+def refuse_certificate(home: Home, instance: str, valid_from: datetime, address: str) -> None:
+    """Raise ClientAuthFailed for a certificate of an agent that was made before a revocation. Raises FileFailure."""
+    found = read(home).get(instance)
+    if found is not None and (valid_from + BACKDATED).timestamp() <= found.second:
+        raise ClientAuthFailed(f"cannot trust the agent at '{address}': its certificate is revoked", hint=_AGAIN)

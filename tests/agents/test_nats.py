@@ -1,0 +1,177 @@
+"""Connections through a broker: one is shared, and an absent agent is reported."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+from collections.abc import Coroutine, Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from assist_cli.agents import broker_folder, nats
+from assist_cli.agents.broker import connect as query
+from assist_cli.agents.route import Nats, parse
+from assist_cli.deploy import pki
+from assist_cli.errors import ClientAuthFailed, ClientNotOnline, ConnectionLost, InvalidParameter
+from assist_cli.operations.controller import utc_now
+from tests.support import nats_place
+from tests.support.certificates import free_port
+from tests.support.nats_place import HomeBroker
+from tests.support.place import CONTROLLER, Place
+
+GUARD = 30.0
+ABSENT = "nats:i-01kbdk5g8w3m9v6yx2r4hq7cnf"
+
+
+@pytest.fixture
+def broker(place: Place) -> Iterator[HomeBroker]:
+    with nats_place.running(place.home) as running:
+        yield running
+
+
+@pytest.fixture
+def dialled(place: Place, broker: HomeBroker) -> Place:
+    """An agent that is connected to the broker."""
+    nats_place.equip(place, broker)
+    place.agent.start()
+    nats_place.wait_until_connected(place)
+    return place
+
+
+def within_reason(work: Coroutine[Any, Any, None]) -> None:
+    asyncio.run(asyncio.wait_for(work, GUARD))
+
+
+async def connections(broker: HomeBroker) -> int:
+    """The connections of agents and controllers at the broker."""
+    link = await query(broker.home, broker.address, broker_folder.token(broker.home, "monitor"), GUARD)
+    try:
+        answer = await link.request(f"$SYS.REQ.SERVER.{link.info['server_id']}.VARZ")
+        return int(answer["data"]["connections"]) - 1
+    finally:
+        link.close()
+
+
+def test_circuits_share_one_connection_that_ends_with_the_last(dialled: Place, broker: HomeBroker) -> None:
+    async def work() -> None:
+        before = await connections(broker)
+        clients = await asyncio.gather(*(dialled.connect("nats") for _ in range(20)))
+        assert await connections(broker) == before + 1
+        assert nats.is_connected(dialled.home)
+        for client in clients:
+            client.close()
+        assert not nats.is_connected(dialled.home)
+        while await connections(broker) > before:
+            await asyncio.sleep(0)
+        (await dialled.connect("nats")).close()
+
+    within_reason(work())
+
+
+def test_an_absent_agent_is_reported_immediately(dialled: Place) -> None:
+    async def work() -> None:
+        client = await dialled.connect("nats")
+        begin = time.monotonic()
+        with pytest.raises(ClientNotOnline, match="it is not connected to the broker"):
+            await nats.connect(Nats(ABSENT[5:]), dialled.home, dialled.timeouts)
+        assert time.monotonic() - begin < dialled.timeouts.connect / 2
+        await client.call("agent.status", {})
+        client.close()
+
+    within_reason(work())
+
+
+def test_another_agent_behind_the_address_is_refused(place: Place, broker: HomeBroker) -> None:
+    """A broker may send messages to another agent: the certificate inside is the proof."""
+    nats_place.equip(place, broker)
+    place.put(pki.agent_credentials(place.home, CONTROLLER, ABSENT[5:], utc_now(), dials=True))
+    place.agent.start()
+    nats_place.wait_until_connected(place)
+
+    async def work() -> None:
+        with pytest.raises(ClientAuthFailed, match=f"it is {ABSENT[5:]}, not {place.instance}"):
+            await place.connect("nats")
+        assert not nats.is_connected(place.home)
+
+    within_reason(work())
+
+
+def test_a_frozen_agent_costs_the_time_for_a_connection(dialled: Place) -> None:
+    async def work() -> None:
+        with pytest.raises(ClientNotOnline, match=r"no answer through the broker in 1 s"):
+            await nats.connect(Nats(dialled.instance), dialled.home, dialled.timeouts._replace(connect=1.0))
+        assert not nats.is_connected(dialled.home)
+
+    process = dialled.agent.process
+    assert process is not None
+    process.send_signal(signal.SIGSTOP)
+    try:
+        within_reason(work())
+    finally:
+        process.send_signal(signal.SIGCONT)
+
+
+def test_brokers_are_tried_in_turn_and_named(dialled: Place, broker: HomeBroker) -> None:
+    settings = broker_folder.settings(dialled.home)
+    closed = broker_folder.parse(f"tls://127.0.0.1:{free_port()}")
+    broker_folder.write(dialled.home, replace(settings, addresses=(closed, *settings.addresses)))
+
+    async def work() -> None:
+        (await dialled.connect("nats")).close()
+        broker.kill()
+        with pytest.raises(ClientNotOnline) as caught:
+            await dialled.connect("nats")
+        assert f"'{closed}': nothing listens there" in str(caught.value)
+        assert f"'{broker.address}': nothing listens there" in str(caught.value)
+
+    within_reason(work())
+
+
+def test_a_lost_broker_ends_all_circuits_with_its_name(dialled: Place, broker: HomeBroker) -> None:
+    async def work() -> None:
+        clients = [await dialled.connect("nats") for _ in range(3)]
+        broker.kill()
+        for client in clients:
+            with pytest.raises(ConnectionLost, match=str(broker.address)):
+                await client.call("agent.status", {})
+                await client.call("agent.status", {})
+        assert not nats.is_connected(dialled.home)
+
+    within_reason(work())
+
+
+def test_hints_name_the_agent_that_connects(dialled: Place, broker: HomeBroker) -> None:
+    async def work() -> None:
+        heard: asyncio.Queue[str] = asyncio.Queue()
+        hearing = asyncio.ensure_future(nats.hear(dialled.home, dialled.timeouts, heard.put_nowait))
+        client = await dialled.connect("nats")  # so that the subscription is known to the broker
+        dialled.agent.kill()
+        await asyncio.to_thread(dialled.agent.start)
+        assert await heard.get() == dialled.instance
+        while client.is_open:  # the agent does not know its circuit any more
+            await asyncio.sleep(0.01)
+        hearing.cancel()
+        await asyncio.wait([hearing])
+        assert not nats.is_connected(dialled.home)
+
+    within_reason(work())
+
+
+def test_a_controller_that_the_broker_refuses_is_told_so(dialled: Place, broker: HomeBroker) -> None:
+    (dialled.home.broker / "controller.jwt").write_text("e30.e30.x\n")
+
+    async def work() -> None:
+        with pytest.raises(ClientAuthFailed, match=r"cannot use the broker at .*Authorization Violation"):
+            await dialled.connect("nats")
+
+    within_reason(work())
+
+
+def test_addresses() -> None:
+    assert str(parse(ABSENT)) == ABSENT
+    for wrong in ("nats:", "nats:web1", "nats:i-1", f"{ABSENT}x", "nats:r-01kbdk5g8w3m9v6yx2r4hq7cnf"):
+        with pytest.raises(InvalidParameter, match="is not the id of an instance"):
+            parse(wrong)

@@ -1,0 +1,182 @@
+"""Agents that dial out to the broker of the home: the whole life of one, over a real broker and a real sshd."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from assist_cli.deploy import bundle
+from assist_cli.operations.controller import open_controller
+from assist_cli.paths import Home
+from tests.support import nats_place, processes, sshd
+from tests.support.agent import eventually
+from tests.support.application import Application
+from tests.support.certificates import free_port
+from tests.support.nats_place import HomeBroker
+from tests.support.place import Place, furnish
+from tests.support.program import Program
+from tests.support.sshd import Sshd
+
+
+@pytest.fixture
+def server(starts_processes: None, isolation: Path, no_leaks: None) -> Iterator[Sshd]:
+    with sshd.serving(isolation / "sshd") as running:
+        yield running
+        processes.stop_guarded(running.agent)
+
+
+@pytest.fixture
+def broker(assist: Application, home: Path, starts_processes: None) -> Iterator[HomeBroker]:
+    """The running broker of the home."""
+    with open_controller(Home(home)) as controller:
+        name = controller.id
+    with nats_place.running(Home(home), name) as running:
+        yield running
+
+
+@pytest.fixture
+def pos1(assist: Application, broker: HomeBroker, tmp_path: Path) -> Iterator[Place]:
+    """A registered instance whose agent is connected to the broker."""
+    bundle.write(tmp_path / "agentd.pyz")
+    with open_controller(broker.home) as controller:
+        name = controller.id
+    made = furnish(tmp_path / "agentd.pyz", tmp_path / "pos1", broker.home, name)
+    nats_place.equip(made, broker, name)
+    made.agent.start()
+    nats_place.wait_until_connected(made)
+    done = assist("instance", "add", "pos1", f"nats:{made.instance}")
+    assert done.returncode == 0, done.stderr
+    yield made
+    made.agent.close()
+
+
+def test_an_agent_that_dials_lives_without_ssh(assist: Application, broker: HomeBroker, server: Sshd) -> None:
+    """Installation over SSH; run, upgrade and removal through the broker alone."""
+    done = assist("instance", "install", server.place, "--name", "pos1", "--dial")
+    assert done.returncode == 0, done.stderr
+    instance = done.stdout.split()[1].decode()
+    logins = server.logins()
+    assert json.loads(assist("instance", "show", "pos1", "-o", "json").stdout)["Address"] == f"nats:{instance}"
+    pki = server.agent / "pki"
+    names = ("ca.pem", "agent.pem", "agent.key", "broker-ca.pem", "agent.jwt")
+    assert {each.name: each.stat().st_mode & 0o777 for each in pki.iterdir()} == dict.fromkeys(names, 0o600)
+    ran = assist("run", "-i", "pos1", "--", "echo", "hello")
+    assert (ran.returncode, ran.stdout, ran.stderr) == (0, b"hello\n", b"")
+
+    certificate = (pki / "agent.pem").read_text()
+    (pki / "agent.jwt").write_text("expired")
+    upgraded = assist("-q", "instance", "upgrade", "pos1", "--rotate")
+    assert (upgraded.returncode, upgraded.stderr) == (0, b"")
+    assert (pki / "agent.pem").read_text() != certificate
+    assert (pki / "agent.jwt").read_text().count(".") == 2
+
+    repaired = assist("instance", "install", server.place, "--name", "pos1")
+    assert repaired.returncode == 0, repaired.stderr
+    assert f"connect to nats:{instance}".encode() in repaired.stderr
+    logins += 1
+    gone = assist("instance", "uninstall", "pos1")
+    assert (gone.returncode, gone.stderr.endswith(b"Uninstalled: pos1\n")) == (0, True), gone
+    eventually(lambda: not server.agent.exists())
+    assert server.logins() == logins
+
+
+def test_what_cannot_dial_is_refused_before_any_change(assist: Application, server: Sshd) -> None:
+    for words, status, text in (
+        (["--dial"], 65, b"hint: to make one: assist broker init tls://HOST"),
+        (["--dial", "--listen", "7433"], 65, b"cannot make an agent both listen and dial out"),
+    ):
+        done = assist("instance", "install", server.place, *words)
+        assert (done.returncode, done.stdout) == (status, b""), words
+        assert text in done.stderr
+    assert server.logins() == 0
+    address = f"tls://127.0.0.1:{free_port()}"
+    assert assist("broker", "init", address).returncode == 0
+    done = assist("instance", "install", server.place, "--dial")
+    assert done.returncode == 69
+    assert f"cannot reach a broker at '{address}': nothing listens there".encode() in done.stderr
+    assert not server.agent.exists()
+
+
+def test_files_stops_and_schedules_go_through_the_broker(
+    assist: Application, installed: Program, pos1: Place, tmp_path: Path
+) -> None:
+    (tmp_path / "app.conf").write_text("port = 1\n")
+    sent = assist("send", tmp_path / "app.conf", "-i", "pos1", "--to", tmp_path / "etc")
+    assert sent.returncode == 0, sent.stderr
+    assert (tmp_path / "etc" / "app.conf").read_text() == "port = 1\n"
+
+    begun = assist("run", "-i", "pos1", "--detach", "--", "sleep", "60")
+    assert begun.returncode == 0, begun.stderr
+    (id,) = re.findall(rb"t-\w+", begun.stdout + begun.stderr)[:1]
+    stopped = assist("stop", id.decode())
+    assert stopped.returncode == 0, stopped.stderr
+
+    made = assist("run", "-i", "pos1", "--in", "1s", "-c", f"echo fired > {tmp_path}/fired")
+    assert made.returncode == 0, made.stderr
+    with installed.start("serve") as serving:
+        eventually((tmp_path / "fired").exists)
+        serving.kill()
+
+
+def test_a_queued_record_is_delivered_when_its_agent_connects(
+    assist: Application, installed: Program, pos1: Place, tmp_path: Path
+) -> None:
+    """Much sooner than the next periodic retry, which is 60 s away."""
+    pos1.agent.kill()
+    queued = assist("run", "-i", "pos1", "--queue", "1h", "-c", f"echo back > {tmp_path}/back")
+    assert queued.returncode == 75, queued.stderr
+    assert b"it is not connected to the broker" in assist("instance", "status", "pos1").stderr
+    with installed.start("serve") as serving:
+        assert serving.stderr is not None
+        while b"serving " not in serving.stderr.readline():
+            pass
+        begin = time.monotonic()
+        pos1.agent.start()
+        eventually((tmp_path / "back").exists)
+        assert time.monotonic() - begin < 20
+        serving.kill()
+
+
+def test_a_run_survives_the_death_of_the_broker(
+    assist: Application, installed: Program, broker: HomeBroker, pos1: Place, tmp_path: Path
+) -> None:
+    script = f"echo begun | tee -a {tmp_path}/begun; until [ -e {tmp_path}/end ]; do sleep 0.05; done; echo ended"
+    with installed.start("run", "-i", "pos1", "-c", script) as running:
+        eventually((tmp_path / "begun").exists)
+        broker.kill()
+        (tmp_path / "end").touch()
+        lost = assist("run", "-i", "pos1", "--", "true")
+        assert lost.returncode == 69
+        assert f"cannot reach a broker at '{broker.address}': nothing listens there".encode() in lost.stderr
+        broker.start()
+        stdout, _ = running.communicate(timeout=30)
+    assert (running.returncode, stdout) == (0, b"begun\nended\n")
+    assert (tmp_path / "begun").read_text() == "begun\n"
+
+
+def test_a_second_controller_works_beside_the_first(
+    assist: Application, installed: Program, pos1: Place, tmp_path: Path
+) -> None:
+    assert assist("broker", "credentials", "night", "--out", tmp_path / "night").returncode == 0
+    second = {"ASSIST_HOME": str(tmp_path / "second")}
+    assert installed("broker", "join", tmp_path / "night", env=second).returncode == 0
+    added = installed("instance", "add", "pos1", f"nats:{pos1.instance}", env=second)
+    assert added.returncode == 0, added.stderr
+    for done in (
+        installed("run", "-i", "pos1", "--", "id", "-u", env=second),
+        assist("run", "-i", "pos1", "--", "id", "-u"),
+    ):
+        assert (done.returncode, done.stdout) == (0, f"{os.getuid()}\n".encode()), done.stderr
+
+
+def test_without_its_broker_a_record_fails_and_says_so(assist: Application, pos1: Place) -> None:
+    assert assist("broker", "uninstall", "--yes").returncode == 0
+    done = assist("run", "-i", "pos1", "--", "true")
+    assert done.returncode == 69, done
+    assert b"pos1: Failed (ClientNotOnline): cannot reach agents that dial out: this home has no broker" in done.stderr
