@@ -27,7 +27,7 @@ from assist_cli.operations.runs.reconcile import reconcile_all
 from assist_cli.operations.server import lease
 from assist_cli.operations.server.clock import Clock
 from assist_cli.operations.server.server import Server
-from assist_cli.store import invocations, queue, records
+from assist_cli.store import invocations, listing, queue, records
 from tests.support.standin import listening
 from tests.support.world import GUARD, World, world_of
 
@@ -89,6 +89,11 @@ def test_a_queued_record_is_delivered_one_time_when_its_instance_is_back(world: 
         assert (ended.status, ended.exit_code) == (InvocationStatus.FINISHED, 0)
         assert list(world.arrivals.of(made)) == [ended.id]
         assert queue.listing(world.controller.database) == []
+        whole = invocations.get(world.controller.database, made, output=False)
+        (summary,) = listing.summaries(world.controller.database, None)
+        assert whole.began == summary.began == ended.sent  # the time in the queue does not count
+        assert ended.sent is not None
+        assert ended.sent > START + timedelta(hours=1)
 
     asyncio.run(story())
 
