@@ -52,12 +52,18 @@ async def _greeted(
         if greeting.instance != expected:
             raise ClientAuthFailed(
                 f"cannot use the agent at '{way}': it is {greeting.instance}, not {expected}",
-                hint="the agent's folder was replaced; register the instance again",
+                hint=_replaced_hint(way, home),
             )
     except BaseException:
         client.close()
         raise
     return client
+
+
+def _replaced_hint(way: route.Route, home: Home) -> str:
+    if isinstance(way, route.Local) or (isinstance(way, route.Unix) and way.path == home.agent / "agentd.sock"):
+        return "the agent of this machine is a new one; a run on it registers it again: assist run -- true"
+    return "the agent was installed again: assist instance remove NAME, then add it again"
 
 
 async def _reach(way: route.Route, home: Home, timeouts: AgentTimeouts, instance: str | None) -> Client:

@@ -15,6 +15,7 @@ import typer
 from assist_cli.cli import detaching, options
 from assist_cli.cli.formatting import clock, seconds_of
 from assist_cli.cli.output import Printer
+from assist_cli.cli.server_down import NO_SCHEDULE, warning
 from assist_cli.cli.typer_classes import SHOWN, WAVES, WHEN, WHERE, Group
 from assist_cli.errors import InvalidParameter, UsageError
 from assist_cli.model.invocation import Invocation
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from assist_cli.cli.watching import Look
 
 LONGEST_QUEUE = timedelta(days=365)
-SERVER_DOWN = "The server is not running, so no schedule will fire. Start it: assist serve, or assist service install"
 
 
 def interval(text: str) -> float:
@@ -174,7 +174,7 @@ class QueueOptions(Group):
             "--queue",
             metavar="TIME",
             parser=_queue_time,
-            help="Queue for offline targets up to TIME, as 2d (default 0).",
+            help="Queue for offline targets up to TIME, as 2d (default: off).",
         ),
     ] = None
 
@@ -299,13 +299,11 @@ class NotifyOptions(Group):
 
 def print_scheduled(printer: Printer, controller: Controller, invocation: Invocation, schedule: Schedule) -> None:
     """Print the id, the time of the first run, and a warning if the server is not running."""
-    from assist_cli.operations.server import schedules
-
     detaching.print_started(printer, controller, invocation, "schedule show")
     if not printer.is_json:
         assert schedule.next is not None
         where = count(len(invocation.instances), "instance")
         first = clock(schedule.next, schedule.timezone)
         printer.talk(f"{schedule.expression} on {where}, first at {first}; to stop it: assist stop {invocation.id}")
-    if not schedules.is_served(controller):
-        printer.talk(SERVER_DOWN)
+    if down := warning(controller, NO_SCHEDULE):
+        printer.talk(down)

@@ -9,9 +9,10 @@ from typing import Annotated
 import typer
 
 from assist_cli import codes
-from assist_cli.cli import documents, options, queued, targets
+from assist_cli.cli import documents, options, targets
 from assist_cli.cli.formatting import ago, clock, due, escape
 from assist_cli.cli.output import Cell, Column, Format, Printer, Style
+from assist_cli.cli.server_down import NO_DELIVERY, warning
 from assist_cli.errors import ExitStatus, Refused, UsageError
 from assist_cli.model import ids
 from assist_cli.model.invocation import QueuedRecord
@@ -141,10 +142,8 @@ def _ask(printer: Printer, number: int) -> None:
 
 
 def _warn_if_down(printer: Printer, controller: Controller, found: Sequence[QueuedRecord]) -> None:
-    from assist_cli.operations.server import schedules
-
-    if found and not schedules.is_served(controller):
-        printer.talk(queued.SERVER_DOWN)
+    if found and (down := warning(controller, NO_DELIVERY)):
+        printer.talk(down)
 
 
 def _row(each: QueuedRecord, short: str, now: datetime) -> list[Cell | str]:

@@ -6,14 +6,11 @@ from collections.abc import Sequence
 
 from assist_cli.cli.formatting import clock
 from assist_cli.cli.output import Printer
+from assist_cli.cli.server_down import NO_DELIVERY, warning
 from assist_cli.model.invocation import InvocationInstance, Record
 from assist_cli.model.status import QUEUED
 from assist_cli.operations.controller import Controller
 from assist_cli.units import count
-
-SERVER_DOWN = (
-    "The server is not running, so queued records are not delivered. Start it: assist serve, or assist service install"
-)
 
 
 def in_words(record: Record, *, since: bool = False) -> str:
@@ -32,8 +29,5 @@ def print_hints(printer: Printer, controller: Controller, places: Sequence[Invoc
     number = sum(place.record.is_queued for place in places)
     if number and not printer.is_json:
         printer.talk(f"Queued: {count(number, 'record')}. To list the queue: assist queue list")
-    if any(place.record.may_wait for place in places):
-        from assist_cli.operations.server import schedules
-
-        if not schedules.is_served(controller):
-            printer.talk(SERVER_DOWN)
+    if any(place.record.may_wait for place in places) and (down := warning(controller, NO_DELIVERY)):
+        printer.talk(down)

@@ -10,8 +10,8 @@ import typer
 
 from assist_cli.cli import documents, options
 from assist_cli.cli.formatting import ago, clock, due, one_line, took
-from assist_cli.cli.launching import SERVER_DOWN
 from assist_cli.cli.output import Cell, Column, Format, Printer, Style
+from assist_cli.cli.server_down import NO_SCHEDULE, warning
 from assist_cli.errors import UsageError
 from assist_cli.model import frequency
 from assist_cli.model.frequency import Firing
@@ -77,7 +77,7 @@ def list_(
         found = schedules.listing(controller, ended=ended)
         short = history.short_ids(controller, [each.invocation.id for each in found])
         now = controller.now()
-        served = schedules.is_served(controller)
+        down = warning(controller, NO_SCHEDULE)
     if printer.is_json:
         printer.documents(map(documents.schedule, found))
     elif found:
@@ -87,8 +87,8 @@ def list_(
     for each in found:
         if each.schedule.error is not None:
             printer.talk(f"{short[each.invocation.id]} cannot fire: {each.schedule.error}")
-    if not served and any(each.is_waiting for each in found):
-        printer.talk(SERVER_DOWN)
+    if down and any(each.is_waiting for each in found):
+        printer.talk(down)
 
 
 @app.command(epilog=options.examples("assist schedule show -", "assist schedule show t-01k3 -o json"))

@@ -23,7 +23,9 @@ app = options.application()
 @app.command(epilog=options.examples("assist serve", "assist serve --api 127.0.0.1:8320"))
 def serve(
     context: typer.Context,
-    once: Annotated[bool, typer.Option("--once", help="Fire due schedules and reconcile records, then exit.")] = False,
+    once: Annotated[
+        bool, typer.Option("--once", help="Fire due schedules, try the queue, reconcile records, and exit.")
+    ] = False,
     *,
     take_over: Annotated[
         bool, typer.Option("--take-over", help="Make agents refuse every other copy of this home.")

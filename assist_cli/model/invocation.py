@@ -237,12 +237,12 @@ class Invocation:
 
     @property
     def began(self) -> datetime | None:
-        """Return the moment of creation or, for one scheduled run, of its first sending. None: it never ran."""
+        """Return the moment of creation or, for a scheduled or queued run, of its first sending. None: it never ran."""
         if self.repeat_mode is RepeatMode.PERIOD:
             return self.created if any(place.repeats for place in self.instances) else None
         if not any(place.record.has_begun for place in self.instances):
             return None
-        if self.frequency is None:
+        if self.frequency is None and not any(place.record.wait for place in self.instances):
             return self.created
         return min((place.record.sent for place in self.instances if place.record.sent), default=self.created)
 

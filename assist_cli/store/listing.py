@@ -62,7 +62,7 @@ def _summary(row: sqlite3.Row, groups: Sequence[sqlite3.Row], kinds: sqlite3.Row
     invocation = invocation_of(row, row["beginning"], ())
     counts = {InvocationStatus(group["status"]): group["count"] for group in groups}
     if kinds is not None:
-        first = from_ms_or_none(kinds["sent_at"]) if invocation.frequency else None
+        first = from_ms_or_none(kinds["sent_at"]) if invocation.frequency or kinds["waited"] else None
         began = first or invocation.created if kinds["begun"] else None
         numbers = InstanceCounts(**{field: kinds[field] for field in InstanceCounts._fields})
     else:
@@ -82,13 +82,15 @@ def _summary(row: sqlite3.Row, groups: Sequence[sqlite3.Row], kinds: sqlite3.Row
 
 
 def _kinds(reader: Reader, invocation_ids: Sequence[str]) -> dict[str, sqlite3.Row]:
-    """Return the counts of single executions, as in ``InstanceCounts``, and when the first record was sent.
+    """Return the counts of single executions, as in ``InstanceCounts``.
 
-    An invocation without a record, which was to run later, is missing.
+    Each also has the time when the first record was sent, and if any was queued. An invocation
+    without a record, which was to run later, is missing.
     """
     rows = reader.query(
         f"""
         SELECT invocation_id, min(sent_at) AS sent_at, max(started_at IS NOT NULL OR status = 'Finished') AS begun,
+            max(queued_at IS NOT NULL) AS waited,
             sum(status = 'Finished' AND coalesce(exit_code, 0) = 0) AS succeeded,
             sum(status = 'Failed') AS failed,
             sum(status = 'Finished' AND coalesce(exit_code, 0) <> 0) AS nonzero,

@@ -132,8 +132,11 @@ def test_an_agent_that_cannot_start_is_reported_with_its_last_log_line(rooms: Ho
 
 def test_another_instance_than_the_expected_one_is_refused(rooms: Home) -> None:
     async def work() -> None:
-        with pytest.raises(ClientAuthFailed, match="not i-other"):
-            await connect(rooms, instance="i-other")
+        for way in ("local", f"unix:{rooms.agent / 'agentd.sock'}"):
+            with pytest.raises(ClientAuthFailed, match="not i-other") as caught:
+                await address.connect(way, home=rooms, controller="c0ffee", timeouts=DEFAULTS.agent, instance="i-other")
+            assert caught.value.hint is not None
+            assert caught.value.hint.endswith("a run on it registers it again: assist run -- true")
 
     asyncio.run(work())
 

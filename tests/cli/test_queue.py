@@ -242,3 +242,28 @@ def test_ids_of_the_queue_are_completed(assist: Application, away: list[Instance
     assert form == "words"
     assert any(made in each and "1 queued" in each for each in offers)
     assert any(each.startswith("r-") and "for n1" in each for each in offers)
+
+
+@pytest.mark.parametrize(
+    ("setting", "remedy"),
+    [
+        ("restored", "Make this restored home the controller in place of the original: assist serve --take-over"),
+        ("replaced", "Use the home of the server that has taken over from this one"),
+    ],
+)
+def test_a_home_whose_server_is_refused_has_another_remedy(
+    assist: Application, away: list[Instance], home: Path, setting: str, remedy: str
+) -> None:
+    run(assist)
+    with open_controller(Home(home)) as controller, controller.database.transaction() as transaction:
+        transaction.set(setting, "1")
+    for words in (
+        ("queue", "list"),
+        ("run", "-i", "n2", "--queue", "1d", "--", "true"),
+        ("run", "--every", "1h", "-i", "n1", "--", "true"),
+        ("schedule", "list"),
+    ):
+        said = assist(*words).stderr.decode()
+        assert (remedy in said, "service install" in said) == (True, False)
+    examined = assist("doctor").stdout.decode()
+    assert (remedy[1:] in " ".join(examined.split()), "service install" in examined) == (True, False), examined

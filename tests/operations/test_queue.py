@@ -20,11 +20,14 @@ from assist_cli.model.status import InvocationStatus
 from assist_cli.model.target import Selection
 from assist_cli.model.timeouts import AgentTimeouts, ServerTimeouts, Timeouts
 from assist_cli.operations.history import queue as operations
-from assist_cli.operations.runs import dispatch, recording, stop
+from assist_cli.operations.runs import dispatch, recording, senders, stop
 from assist_cli.operations.runs.batch_writer import BatchWriter
 from assist_cli.operations.runs.plans import RunRequest
 from assist_cli.operations.runs.reconcile import reconcile_all
-from assist_cli.store import invocations, queue, records
+from assist_cli.operations.server import lease
+from assist_cli.operations.server.clock import Clock
+from assist_cli.operations.server.server import Server
+from assist_cli.store import invocations, listing, queue, records
 from tests.support.standin import listening
 from tests.support.world import GUARD, World, world_of
 
@@ -86,6 +89,11 @@ def test_a_queued_record_is_delivered_one_time_when_its_instance_is_back(world: 
         assert (ended.status, ended.exit_code) == (InvocationStatus.FINISHED, 0)
         assert list(world.arrivals.of(made)) == [ended.id]
         assert queue.listing(world.controller.database) == []
+        whole = invocations.get(world.controller.database, made, output=False)
+        (summary,) = listing.summaries(world.controller.database, None)
+        assert whole.began == summary.began == ended.sent  # the time in the queue does not count
+        assert ended.sent is not None
+        assert ended.sent > START + timedelta(hours=1)
 
     asyncio.run(story())
 
@@ -102,6 +110,46 @@ def test_an_instance_that_answers_again_is_retried_early(world: World) -> None:
             await world.until(lambda: is_closed(world, made))
 
     asyncio.run(story())
+
+
+def test_a_server_that_runs_once_tries_each_instance_regardless_of_its_last_attempt(world: World) -> None:
+    async def story() -> None:
+        made = [await run(world, on=on) for on in (("n1",), ("n1",), ("n1", "n2"))]
+        await once(world)
+        assert all(record(world, each).is_queued for each in made)
+        async with world.agents():
+            await once(world)
+            for each in made:
+                assert record(world, each).accepted or is_closed(world, each)
+            assert [len(list(world.arrivals.of(each))) for each in made] == [1, 1, 2]
+        assert queue.listing(world.controller.database) == []
+
+    asyncio.run(story())
+
+
+def test_a_server_that_runs_once_does_not_wait_for_an_instance_that_hangs(world: World) -> None:
+    async def story() -> None:
+        world.use_timeouts(QUICK._replace(server=QUICK.server._replace(leave=0.5, first_scan=0.1)))
+        first, second = await run(world), await run(world, on=("n2",))
+        hanging, well = world.sockets.values()
+        other = {instance: path for instance, path in world.sockets.items() if path == well}
+        with socket.socket(socket.AF_UNIX) as silent:
+            silent.bind(str(hanging))
+            silent.listen()
+            async with listening(other, world.arrivals):
+                await asyncio.wait_for(once(world), 5)  # less than the timeout of a greeting
+        assert record(world, first).is_queued
+        assert record(world, second).accepted or is_closed(world, second)
+
+    asyncio.run(story())
+
+
+async def once(world: World) -> None:
+    """Serve as ``assist serve --once`` does."""
+    with senders.sender(world.controller.home) as token:
+        lease.take(world.controller, token)
+        await Server(world.controller, token, Clock(world.controller.now, lambda: world.elapsed)).once()
+        lease.release(world.controller, token)
 
 
 def test_an_expired_record_never_runs(world: World) -> None:

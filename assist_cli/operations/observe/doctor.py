@@ -241,7 +241,7 @@ def _queue(controller: Controller) -> Check:
         return Check("queue", True, "it is empty")
     text = f"{count(sum(waiting.values()), 'record')} for {count(len(waiting), 'instance')}"
     if lease.holder(controller) is None:
-        hint = "assist serve, or at every boot: assist service install"
+        hint = takeover.start_hint(controller.database)
         return Check("queue", False, f"{text}, and the server is not running, so they are not delivered", hint)
     return Check("queue", True, text)
 
@@ -288,7 +288,7 @@ def _server(controller: Controller) -> Check:
     if server is not None:
         return Check("server", True, f"process {server.pid} on {server.host}, {count(waiting, 'schedule')}")
     if waiting:
-        hint = "assist serve, or at every boot: assist service install"
+        hint = takeover.start_hint(controller.database)
         return Check("server", False, f"it is not running, and {count(waiting, 'schedule')} will not fire", hint)
     return Check("server", True, "it is not running; there is no schedule to fire")
 

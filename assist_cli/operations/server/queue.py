@@ -47,6 +47,7 @@ class QueueDelivery:
         self._pool = pool
         self.under_way: dict[str, asyncio.Task[None]] = {}
         self._instances: dict[str, asyncio.Task[None]] = {}
+        self._undelivered: set[str] = set()  # those under way that are neither accepted nor closed
         self._failed: set[str] = set()  # by a bug
 
     async def keep_delivering(self) -> None:
@@ -58,8 +59,28 @@ class QueueDelivery:
             except AssistError as error:
                 log.error("%s", error)
 
-    def look(self) -> None:
-        """Start the delivery to the instances that are due for a retry, and close expired records."""
+    async def try_all(self, patience: float, stopped: asyncio.Event) -> None:
+        """Try each instance with queued records one time, and close expired records.
+
+        Return when all records were accepted, have failed or stay queued, on ``stopped``, and at most after
+        ``patience`` seconds.
+        """
+        loop = asyncio.get_running_loop()
+        end = loop.time() + patience
+        tried: set[str] = set()
+        while not stopped.is_set() and loop.time() < end:
+            before = len(tried)
+            self.look(tried)
+            if len(tried) == before and not self._instances and not self._undelivered:
+                return
+            await asyncio.sleep(self._timeouts.arrival)
+
+    def look(self, tried: set[str] | None = None) -> None:
+        """Start the delivery to the instances that are due for a retry, and close expired records.
+
+        With ``tried`` all instances are due that are not in it; those that are tried now are added to it.
+        """
+        pause = timedelta(seconds=0 if tried is not None else self._timeouts.queue_sweep)
         database, now = self._controller.database, self._controller.now()
         known = queue.senders(database)
         if not known:
@@ -70,10 +91,14 @@ class QueueDelivery:
             if self._is_free(each, busy):
                 self._begin(each.record.id, self._close(each))
         self._controller.settle_contacts()  # ``due`` reads them
-        for instance_id, heard in queue.due(database, now, timedelta(seconds=self._timeouts.queue_sweep), busy).items():
+        for instance_id, heard in queue.due(database, now, pause, busy).items():
+            if tried is not None and instance_id in tried:
+                continue
             if instance_id in self._instances or not (heard or len(self._instances) < AT_ONCE):
                 continue
             self._retry(instance_id, busy, heard=heard)
+            if tried is not None and instance_id in self._instances:
+                tried.add(instance_id)
 
     def hear(self, instance_id: str) -> None:
         """Start the delivery to an instance that may be back now, without waiting for the next retry."""
@@ -144,6 +169,7 @@ class QueueDelivery:
                 outcome = await worker.send()
             finally:
                 sent.set()
+                self._undelivered.discard(record.id)
             if worker.is_queued:
                 return
             if outcome is None or outcome.accepted:
@@ -190,10 +216,12 @@ class QueueDelivery:
     def _begin(self, record_id: str, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
         self.under_way[record_id] = task
+        self._undelivered.add(record_id)
         task.add_done_callback(lambda done: self._done(record_id, done))
 
     def _done(self, record_id: str, task: asyncio.Task[None]) -> None:
         self.under_way.pop(record_id, None)
+        self._undelivered.discard(record_id)
         self._report(f"deliver record {record_id}", task, record_id)
 
     def _tried(self, instance_id: str, task: asyncio.Task[None]) -> None:

@@ -49,7 +49,7 @@ Service = Callable[[Controller], AbstractAsyncContextManager[object]]
 def serve(
     controller: Controller, *, once: bool = False, services: Sequence[Service] = (), take_over: bool = False
 ) -> None:
-    """Run the server until SIGTERM or SIGINT; with ``once`` fire only what is due now.
+    """Run the server until SIGTERM or SIGINT; with ``once`` only do what is due now, and try the queue.
 
     With ``take_over`` agents serve this home from then on, in place of every other copy of it.
 
@@ -138,7 +138,7 @@ class Server:
             raise self.failure
 
     async def once(self) -> None:
-        """Fire and deliver what is due now, and fetch the outcomes of records that have ended meanwhile."""
+        """Fire and deliver what is due now, try the queue, and fetch the outcomes of records that have ended."""
         try:
             with contextlib.suppress(asyncio.TimeoutError):
                 greeting = takeover.greet(self._controller, self._pool, all_of_them=self._takes_over)
@@ -147,6 +147,7 @@ class Server:
             self.turn()
             while not self._stopped.is_set() and self._is_due():
                 self.turn()
+            await self.queue.try_all(self._timeouts.leave, self._stopped)
         finally:
             await self.shut_down()
         if self.failure is not None:

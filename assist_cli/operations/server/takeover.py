@@ -75,6 +75,15 @@ def check(reader: Reader) -> None:
         )
 
 
+def start_hint(reader: Reader) -> str:
+    """Return the way to start the server of this home, which ``check`` may refuse to start."""
+    if reader.setting(REPLACED) is not None:
+        return "use the home of the server that has taken over from this one"
+    if reader.setting(RESTORED) is not None:
+        return "make this restored home the controller in place of the original: assist serve --take-over"
+    return "start it: assist serve, or assist service install"
+
+
 async def keep_watch(controller: Controller, pool: ConnectionPool, *, takes_over: bool) -> None:
     """Greet agents, and then check repeatedly if another server has taken over. Raises Conflict if one has."""
     timeouts = controller.timeouts.server
