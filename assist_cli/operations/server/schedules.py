@@ -51,9 +51,7 @@ def find(controller: Controller, text: str) -> str:
         return invocations.find(controller.database, text)
     newest = next(iter(schedules.ids(controller.database)), None)
     if newest is None:
-        raise NotFound(
-            "cannot find the newest schedule: there is none", hint="create one: assist run --every 30s -- uptime"
-        )
+        raise NotFound("cannot find a schedule: there is none", hint="create one: assist run --every 30s -- uptime")
     return newest
 
 
