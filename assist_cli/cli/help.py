@@ -58,7 +58,8 @@ A target without a match is an error, also after & and !: nothing runs then.
 -i '*' includes local. stop --all and rerun --all select all instances of that
 invocation.
 
-Addresses: unix:PATH  tls:HOST[:PORT]  ssh:[USER@]HOST[:PORT][?sudo]  nats:INSTANCE-ID
+Addresses: unix:PATH  tls:HOST[:PORT]  nats:INSTANCE-ID
+  ssh:[USER@]HOST[:PORT][?sudo]
 """,
     "frequency": """\
 Frequencies of periodic runs. To test one: assist schedule preview '...'

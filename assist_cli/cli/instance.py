@@ -52,7 +52,7 @@ def add(
     address: Annotated[
         str,
         typer.Argument(
-            metavar="ADDRESS", help="tls:HOST[:PORT], ssh:[USER@]HOST[:PORT][?sudo], nats:INSTANCE-ID or unix:PATH."
+            metavar="ADDRESS", help="tls:HOST[:PORT], nats:INSTANCE-ID, ssh:[USER@]HOST[:PORT][?sudo] or unix:PATH."
         ),
     ],
     tag: targets.Tags = None,

@@ -162,7 +162,7 @@ class RecordWorker:
             if isinstance(action, Close):
                 output = action.outcome.output
                 if output.dropped and not output.data and self._is_closed():
-                    return self.record.outcome()
+                    return None
                 await self._close(action)
                 return action.outcome
             if isinstance(action, Enqueue):
@@ -282,11 +282,8 @@ class RecordWorker:
 
     def _is_closed(self) -> bool:
         """Return True if another process has closed the record meanwhile, with output that its agent has deleted."""
-        known = records.get(self._controller.database, self.record.id, output=True)
-        if known is None or not known.status.is_final or known.error_code == UNANSWERED:
-            return False
-        self.record = known
-        return True
+        known = records.get(self._controller.database, self.record.id)
+        return known is not None and known.status.is_final and known.error_code != UNANSWERED
 
     def _read(self) -> bool:
         """Read the record again, and drop the last answer. Return False if the record was deleted."""
