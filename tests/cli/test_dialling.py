@@ -103,6 +103,7 @@ def test_what_cannot_dial_is_refused_before_any_change(assist: Application, serv
     assert not server.agent.exists()
 
 
+@pytest.mark.long
 def test_files_stops_and_schedules_go_through_the_broker(
     assist: Application, installed: Program, pos1: Place, tmp_path: Path
 ) -> None:
@@ -143,6 +144,7 @@ def test_a_queued_record_is_delivered_when_its_agent_connects(
         serving.kill()
 
 
+@pytest.mark.long
 def test_a_run_survives_the_death_of_the_broker(
     assist: Application, installed: Program, broker: HomeBroker, pos1: Place, tmp_path: Path
 ) -> None:
@@ -160,6 +162,7 @@ def test_a_run_survives_the_death_of_the_broker(
     assert (tmp_path / "begun").read_text() == "begun\n"
 
 
+@pytest.mark.long
 def test_a_second_controller_works_beside_the_first(
     assist: Application, installed: Program, pos1: Place, tmp_path: Path
 ) -> None:
