@@ -19,6 +19,7 @@ import contextlib
 import errno
 import os
 import stat
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -101,6 +102,22 @@ class Home:
         if not _check(path, "folder"):
             make_folder(path, 0o700)
         return path
+
+    @contextlib.contextmanager
+    def locked(self, path: Path) -> Iterator[None]:
+        """Lock a folder of this home for one process; it is created first. Raises NotPermitted, FileFailure."""
+        import fcntl
+
+        lock = self.folder(path) / "lock"
+        try:
+            descriptor = open_private(lock, os.O_RDWR)
+        except OSError as error:
+            raise FileFailure(f"cannot use the folder '{path}': {error.strerror}") from error
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)
 
     def journal(self, name: str) -> int:
         """Open a log for appending. A log that is too long is renamed first, and stays beside the new one.

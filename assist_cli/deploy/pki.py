@@ -20,10 +20,7 @@ A home that joined the fleet of another one (``assist broker join``) has a certi
 
 from __future__ import annotations
 
-import contextlib
-import os
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -32,7 +29,7 @@ from typing import TYPE_CHECKING
 from assist_cli.agents import broker_folder, revoked
 from assist_cli.agents.revoked import BACKDATED, Revocation
 from assist_cli.errors import Conflict, FileFailure
-from assist_cli.paths import Home, open_private, write_whole
+from assist_cli.paths import Home, write_whole
 
 if TYPE_CHECKING:
     from cryptography import x509
@@ -67,7 +64,7 @@ def agent_credentials(home: Home, controller: str, instance: str, now: datetime,
 
 def revoke(home: Home, instance: str, now: datetime) -> None:
     """Refuse the certificates of an agent that were made until now. Raises FileFailure."""
-    with locked(home):
+    with home.locked(home.pki):
         found = revoked.read(home)
         revoked.write(home, {**found, instance: Revocation(int(now.timestamp()), is_closed=True)})
 
@@ -75,7 +72,7 @@ def revoke(home: Home, instance: str, now: datetime) -> None:
 def _reopen(home: Home, instance: str) -> None:
     """Note that an instance that was revoked gets a new certificate."""
     if (home.pki / "revoked.json").exists():
-        with locked(home):
+        with home.locked(home.pki):
             found = revoked.read(home)
             if instance in found:
                 revoked.write(home, {**found, instance: replace(found[instance], is_closed=False)})
@@ -96,7 +93,7 @@ def join(home: Home, credentials: Credentials) -> None:
 
     Raises FileFailure, and Conflict if this home has an authority of its own.
     """
-    with locked(home):
+    with home.locked(home.pki):
         if (home.pki / "ca.key").exists():
             raise Conflict(
                 f"cannot join another fleet: '{home.root}' has its own authority, '{home.pki / 'ca.pem'}'",
@@ -108,7 +105,7 @@ def join(home: Home, credentials: Credentials) -> None:
 
 
 def _authority(home: Home, controller: str, now: datetime) -> _Authority:
-    with locked(home):
+    with home.locked(home.pki):
         return _Authority.of(home, controller, now)
 
 
@@ -122,7 +119,7 @@ def prepare(home: Home, controller: str, now: datetime) -> None:
         return
     if broker_folder.has_joined(home):
         return
-    with locked(home):
+    with home.locked(home.pki):
         issued = _Authority.of(home, controller, now).issue(controller, "controller", now)
         write_whole(home.pki / "controller.key", issued.key)
         write_whole(home.pki / "controller.pem", issued.certificate)
@@ -357,20 +354,3 @@ def _stated_end(path: Path) -> datetime | None:
         return datetime.strptime(found[1].decode("ascii"), "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=timezone.utc)
     except ValueError:
         return None
-
-
-@contextlib.contextmanager
-def locked(home: Home) -> Iterator[None]:
-    """Lock the certificates of a home for one process, so that there is never a second authority."""
-    import fcntl
-
-    path = home.folder(home.pki) / "lock"
-    try:
-        descriptor = open_private(path, os.O_RDWR)
-    except OSError as error:
-        raise FileFailure(f"cannot use the folder '{home.pki}': {error.strerror}") from error
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)

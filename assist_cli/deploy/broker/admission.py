@@ -29,7 +29,7 @@ _RESTORE = "restore broker/ from a backup"
 
 def create(home: Home, controller: str, addresses: Sequence[BrokerAddress], now: datetime) -> None:
     """Make operator, accounts and the tokens of this controller. Raises Conflict if there are some, FileFailure."""
-    with locked(home):
+    with home.locked(home.broker):
         if broker_folder.exists(home):
             places = ", ".join(map(str, broker_folder.settings(home).addresses))
             raise Conflict(
@@ -50,7 +50,7 @@ def create(home: Home, controller: str, addresses: Sequence[BrokerAddress], now:
 def renew(home: Home, now: datetime) -> None:
     """Sign all tokens again. Raises Conflict in a home that has joined, FileFailure."""
     settings = owned(home)
-    with locked(home):
+    with home.locked(home.broker):
         _sign(home, settings.controller, now, {name: revocations(home, name) for name in _FILES})
 
 
@@ -60,7 +60,7 @@ def prepare(home: Home, now: datetime) -> None:
         end - now > pki.NEAR_END for name, end in ends(home).items() if name in ("controller", "monitor")
     ):
         return
-    with locked(home):
+    with home.locked(home.broker):
         _sign_users(home, broker_folder.settings(home).controller, now)
 
 
@@ -106,7 +106,7 @@ def user_token(
 
 def revoke(home: Home, name: str, now: datetime) -> None:
     """Revoke the tokens of an agent or a controller that were signed until now. Raises FileFailure."""
-    with locked(home):
+    with home.locked(home.broker):
         for account in _FILES:
             key = _key(home, account)
             revoked = {**revocations(home, account), key.user(name).public: int(now.timestamp())}
@@ -178,23 +178,6 @@ def write_servers(home: Home, now: datetime, *, renew: bool = False) -> None:
 
 
 @contextlib.contextmanager
-def locked(home: Home) -> Iterator[None]:
-    """Lock the keys and tokens of the broker for one process. Raises FileFailure."""
-    import fcntl
-
-    path = home.folder(home.broker) / "lock"
-    try:
-        descriptor = open_private(path, os.O_RDWR)
-    except OSError as error:
-        raise FileFailure(f"cannot use the folder '{home.broker}': {error.strerror}") from error
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
-
-
-@contextlib.contextmanager
 def running(home: Home, address: BrokerAddress) -> Iterator[None]:
     """Hold the files of one broker while it runs from here. Raises Conflict if it does already, FileFailure."""
     import fcntl
@@ -218,7 +201,7 @@ def running(home: Home, address: BrokerAddress) -> Iterator[None]:
 
 def note_controller(home: Home, name: str) -> None:
     """Note that another controller has credentials. Raises FileFailure."""
-    with locked(home):
+    with home.locked(home.broker):
         settings = owned(home)
         others = tuple(sorted({*settings.others, name}))
         broker_folder.write(home, replace(settings, others=others))

@@ -131,14 +131,9 @@ def _files(home: Home) -> dict[str, bytes]:
 def _certificates_at_rest(home: Home) -> Iterator[None]:
     """Keep others from renewing certificates and tokens: a key and its certificate belong together."""
     with contextlib.ExitStack() as stack:
-        if home.pki.exists():
-            from assist_cli.deploy import pki  # with cryptography, which few homes need
-
-            stack.enter_context(pki.locked(home))
-        if home.broker.exists():
-            from assist_cli.deploy.broker import admission
-
-            stack.enter_context(admission.locked(home))
+        for folder in (home.pki, home.broker):
+            if folder.exists():
+                stack.enter_context(home.locked(folder))
         yield
 
 
