@@ -60,6 +60,9 @@ class Outcome:
         return is_unstarted(self.status, self.started)
 
 
+NOBODY = "-"  # the sender of a record that no process handles: not a token, so every process sees that
+
+
 class Wait(NamedTuple):
     """The wait of a record in the queue: its start, the last attempt to deliver it, and why that failed."""
 

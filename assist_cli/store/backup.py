@@ -15,9 +15,8 @@ from pathlib import Path
 from urllib.parse import quote
 
 from assist_cli.errors import Conflict, DatabaseFailure, FileFailure
+from assist_cli.model.invocation import NOBODY
 from assist_cli.store.database import RESTORED, Database, Reader, Transaction, from_ms, to_ms
-
-NOBODY = "-"  # as the sender of a record: no process has this token
 
 
 @dataclass(frozen=True)

@@ -10,12 +10,11 @@ import json
 from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 
-from assist_cli.model.invocation import QueuedRecord
+from assist_cli.model.invocation import NOBODY, QueuedRecord
 from assist_cli.model.outcomes import MOST_QUEUED
 from assist_cli.store.database import Reader, Transaction, to_ms
 from assist_cli.store.rows import record_of
 
-NOBODY = "-"  # the sender of a queued record: not a token, so every process sees that none handles it
 _OPEN = "deliver_by IS NOT NULL AND records.status = 'Running' AND accepted = 0"  # as in the index
 
 

@@ -9,12 +9,14 @@ from __future__ import annotations
 import json
 import os
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from assist_cli import codes
 from assist_cli.errors import FileFailure, InvalidParameter
+from assist_cli.model.invocation import Invocation
 from assist_cli.model.parameters import Definition, Value
 from assist_cli.model.secret import Secret
 
@@ -95,6 +97,12 @@ def definition(text: str) -> Definition:
         pattern=given.get("pattern"),
         secret="secret" in given,
     )
+
+
+def with_secrets(invocation: Invocation, references: Mapping[str, str]) -> Invocation:
+    """Return an invocation with the values of its secrets, read now. Raises InvalidParameter and FileFailure."""
+    read = {key: secret(key, reference) for key, reference in references.items()}
+    return replace(invocation, parameters={**invocation.parameters, **read}) if read else invocation
 
 
 def _invalid_definition(text: str, reason: str) -> InvalidParameter:

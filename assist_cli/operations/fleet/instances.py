@@ -17,7 +17,7 @@ from assist_cli.model.folding import fold
 from assist_cli.model.instance import LOCAL, Instance
 from assist_cli.model.target import Selection
 from assist_cli.operations.controller import Also, Controller
-from assist_cli.store import audit, queue
+from assist_cli.store import audit
 from assist_cli.store import instances as store
 from assist_cli.store.database import Reader, Transaction
 
@@ -51,6 +51,8 @@ def listing(controller: Controller, selection: Selection) -> list[Instance]:
 
 def queued(controller: Controller) -> dict[str, int]:
     """Return the number of queued records of each instance that has any, by its id."""
+    from assist_cli.store import queue  # which no run needs
+
     return queue.counts(controller.database)
 
 

@@ -18,7 +18,7 @@ from assist_cli.model.moment import Moment
 from assist_cli.model.outcomes import queue_is_full
 from assist_cli.model.status import UNANSWERED
 from assist_cli.operations.controller import Controller
-from assist_cli.store import audit, notices, queue, records, slots
+from assist_cli.store import audit, notices, records, slots
 from assist_cli.store.database import Transaction
 
 LARGE = 32  # outcomes of up to 1 MiB that are fetched and written at the same time
@@ -114,6 +114,9 @@ class BatchWriter:
                     records.mark_accepted(transaction, accepted)
                     slots.settle(transaction, dict.fromkeys(accepted, True))
                 refused = {}
+                if queueing:
+                    from assist_cli.store import queue  # rarely needed
+
                 for record_id, why in queueing.items():
                     if not queue.put(transaction, record_id, now.wall, why):
                         refused[record_id] = queue_is_full(now.wall)

@@ -16,13 +16,14 @@ from typing import Any, NamedTuple
 from assist_cli import codes
 from assist_cli.agents.client import Client
 from assist_cli.errors import AgentRefused, AssistError, ClientNotOnline
-from assist_cli.model.invocation import Record
+from assist_cli.model.invocation import Invocation, InvocationInstance, Record
 from assist_cli.model.lifecycle import NOT_ASKED, Answer, Heard, lifetime
 from assist_cli.model.moment import Moment
+from assist_cli.model.output import Portion
 from assist_cli.model.status import UNANSWERED
 from assist_cli.operations.controller import Controller
 from assist_cli.operations.fleet.connection import AgentConnection
-from assist_cli.operations.runs import follow
+from assist_cli.operations.runs import follow, payload
 from assist_cli.operations.runs.batch_writer import BatchWriter
 
 Request = Callable[[Client], Awaitable[Any]]
@@ -42,6 +43,14 @@ class Delivery(NamedTuple):
     due: datetime | None = None
     noted: Moment | None = None
     until: float | None = None
+
+
+def request(invocation: Invocation, instance: InvocationInstance, region: str, portion: Portion | None) -> Request:
+    """Return the request that delivers a record; that of a script also follows this portion, if any is wanted."""
+    method, params = payload.request(invocation, instance, region)
+    if portion is None or method != "task.run":
+        return lambda client: client.call(method, params)
+    return lambda client: client.run(params, portion)
 
 
 async def deliver(

@@ -20,7 +20,7 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from assist_cli.errors import GaveUpWaiting
-from assist_cli.model.invocation import Invocation, InvocationInstance, Outcome, Record
+from assist_cli.model.invocation import NOBODY, Invocation, InvocationInstance, Outcome, Record
 from assist_cli.model.lifecycle import RETRY, Never
 from assist_cli.model.moment import Moment
 from assist_cli.model.outcomes import stopped_unsent
@@ -29,13 +29,12 @@ from assist_cli.model.rollout import AT_ONCE, Rollout
 from assist_cli.operations.controller import Controller
 from assist_cli.operations.fleet import concurrency
 from assist_cli.operations.fleet.connection import AgentConnection, connection_to
-from assist_cli.operations.runs import payload
 from assist_cli.operations.runs.batch_writer import BatchWriter
-from assist_cli.operations.runs.delivery import Delivery, Request
+from assist_cli.operations.runs.delivery import Delivery, Request, request
 from assist_cli.operations.runs.follow import fetch, portion
 from assist_cli.operations.runs.listener import Listener
 from assist_cli.operations.runs.worker import RecordWorker
-from assist_cli.store import queue, records
+from assist_cli.store import records
 
 T = TypeVar("T")
 
@@ -260,7 +259,7 @@ class _Dispatch:
             if self._until is None:
                 return
             known: Record | None = worker.record
-            while known is not None and known.is_queued and known.sender == queue.NOBODY:
+            while known is not None and known.is_queued and known.sender == NOBODY:
                 await self._within_patience(self._pause())
                 known = records.get(self._controller.database, known.id)
             if known is None:  # it was pruned
@@ -326,13 +325,10 @@ class _Dispatch:
     def _delivery(self, instance: InvocationInstance, *, follow: bool) -> Delivery:
         """The delivery of a record. With ``follow``, the request that delivers a script also follows it."""
         invocation = self._invocation
-        is_file = invocation.transfer is not None
+        wanted = portion(self._listener) if follow else None
 
         def prepare() -> Request:
-            method, params = payload.request(invocation, instance, self._controller.region)
-            if follow and not is_file:
-                return lambda client: client.run(params, portion(self._listener))
-            return lambda client: client.call(method, params)
+            return request(invocation, instance, self._controller.region, wanted)
 
         return Delivery(invocation.timeout, prepare, until=self._until)
 

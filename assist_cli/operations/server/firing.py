@@ -63,8 +63,7 @@ class DueRecord:
 
     def with_secrets(self) -> Invocation:
         """Return the invocation with the values of its secrets, read now. Raises InvalidParameter and FileFailure."""
-        read = {key: parameters.secret(key, reference) for key, reference in self.secrets.items()}
-        return replace(self.invocation, parameters={**self.invocation.parameters, **read}) if read else self.invocation
+        return parameters.with_secrets(self.invocation, self.secrets)
 
 
 @dataclass

@@ -17,7 +17,7 @@ from datetime import timedelta
 from typing import Any
 
 from assist_cli.errors import AssistError
-from assist_cli.model.invocation import Invocation, InvocationInstance, QueuedRecord, Record
+from assist_cli.model.invocation import NOBODY, Invocation, InvocationInstance, QueuedRecord, Record
 from assist_cli.model.lifecycle import Heard
 from assist_cli.model.outcomes import waited
 from assist_cli.model.output import Portion
@@ -25,9 +25,9 @@ from assist_cli.model.status import InvocationStatus
 from assist_cli.operations.commands import parameters
 from assist_cli.operations.controller import Controller
 from assist_cli.operations.fleet.pool import ConnectionPool
-from assist_cli.operations.runs import follow, payload, senders
+from assist_cli.operations.runs import follow, senders
 from assist_cli.operations.runs.batch_writer import BatchWriter
-from assist_cli.operations.runs.delivery import Delivery, Request
+from assist_cli.operations.runs.delivery import Delivery, Request, request
 from assist_cli.operations.runs.worker import RecordWorker
 from assist_cli.store import invocations, queue
 
@@ -82,11 +82,9 @@ class QueueDelivery:
         """
         pause = timedelta(seconds=0 if tried is not None else self._timeouts.queue_sweep)
         database, now = self._controller.database, self._controller.now()
-        known = queue.senders(database)
-        if not known:
+        busy = self._busy()
+        if busy is None:
             return
-        others = known - {queue.NOBODY, self._token}
-        busy = {each for each in others if senders.is_alive(self._controller.home, each)}
         for each in queue.expired(database, now):
             if self._is_free(each, busy):
                 self._begin(each.record.id, self._close(each))
@@ -102,11 +100,14 @@ class QueueDelivery:
 
     def hear(self, instance_id: str) -> None:
         """Start the delivery to an instance that may be back now, without waiting for the next retry."""
-        database = self._controller.database
-        if instance_id not in self._instances and (known := queue.senders(database)):
-            others = known - {queue.NOBODY, self._token}
-            busy = {each for each in others if senders.is_alive(self._controller.home, each)}
+        if instance_id not in self._instances and (busy := self._busy()) is not None:
             self._retry(instance_id, busy, heard=True)
+
+    def _busy(self) -> set[str] | None:
+        """Return the other senders of records that may wait, as far as they live; None without such records."""
+        known = queue.senders(self._controller.database)
+        others = known - {NOBODY, self._token}
+        return {each for each in others if senders.is_alive(self._controller.home, each)} if known else None
 
     def _retry(self, instance_id: str, busy: Collection[str], *, heard: bool) -> None:
         several = [
@@ -185,11 +186,7 @@ class QueueDelivery:
         instance = InvocationInstance(record.instance_id, each.instance_name, record.status, record.number, record)
 
         def prepare() -> Request:
-            whole = self._with_inputs(invocation)
-            method, params = payload.request(whole, instance, self._controller.region)
-            if method == "task.run":
-                return lambda client: client.run(params, Portion.ENDS)
-            return lambda client: client.call(method, params)
+            return request(self._with_inputs(invocation), instance, self._controller.region, Portion.ENDS)
 
         return Delivery(invocation.timeout, prepare)
 
@@ -201,8 +198,7 @@ class QueueDelivery:
         references, content = queue.inputs(self._controller.database, invocation.id)
         if content is not None:
             return replace(invocation, content=content)
-        read = {key: parameters.secret(key, reference) for key, reference in references.items()}
-        return replace(invocation, parameters={**invocation.parameters, **read})
+        return parameters.with_secrets(invocation, references)
 
     async def _close(self, each: QueuedRecord) -> None:
         """Close an expired record, unless its agent answers now and has it."""
