@@ -15,7 +15,6 @@ import typer
 from assist_cli.cli import detaching, options
 from assist_cli.cli.formatting import clock, seconds_of
 from assist_cli.cli.output import Printer
-from assist_cli.cli.server_down import NO_SCHEDULE, warning
 from assist_cli.cli.typer_classes import SHOWN, WAVES, WHEN, WHERE, Group
 from assist_cli.errors import InvalidParameter, UsageError
 from assist_cli.model.invocation import Invocation
@@ -299,6 +298,8 @@ class NotifyOptions(Group):
 
 def print_scheduled(printer: Printer, controller: Controller, invocation: Invocation, schedule: Schedule) -> None:
     """Print the id, the time of the first run, and a warning if the server is not running."""
+    from assist_cli.cli.server_down import NO_SCHEDULE, warning
+
     detaching.print_started(printer, controller, invocation, "schedule show")
     if not printer.is_json:
         assert schedule.next is not None

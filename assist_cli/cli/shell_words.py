@@ -10,13 +10,13 @@ import re
 import shlex
 from collections.abc import Callable, Iterable, Sequence
 
-_ACTIVE = re.compile(r"[\s|;&<>()$`*?\[\]{}~'\"\\]")  # what a shell would act on
-_OPERATOR = re.compile(r"\|\|?|\|&|&&?|;;?|\(|\)|\{|\}|[0-9]?(?:>>?|<<?)(?:&[0-9-]|[^\s>].*)?|&>.*")
-_LIST = re.compile(r";$|[;|&]\s|\s[;|&]|^[;|&]")  # commands in one word
-_EXPANDED = re.compile(r"[*?\[$`]|^~")
+_ACTIVE = r"[\s|;&<>()$`*?\[\]{}~'\"\\]"  # what a shell would act on
+_OPERATOR = r"\|\|?|\|&|&&?|;;?|\(|\)|\{|\}|[0-9]?(?:>>?|<<?)(?:&[0-9-]|[^\s>].*)?|&>.*"
+_LIST = r";$|[;|&]\s|\s[;|&]|^[;|&]"  # commands in one word
+_EXPANDED = r"[*?\[$`]|^~"
 _KEYWORDS = frozenset({"if", "for", "while", "until", "case", "function", "!", "{", "(", "[["})
 _WITHOUT_EFFECT = frozenset({"cd", "export", "set", "unset", "umask", "ulimit", "alias", "source", "."})  # alone
-_MISSING = re.compile(r"not found|no such file|cannot access|does not exist|syntax error", re.IGNORECASE)
+_MISSING = r"not found|no such file|cannot access|does not exist|syntax error"
 _NOT_FOUND = 127
 
 Failure = tuple[int, str]  # the exit code, and what was printed to stderr
@@ -24,9 +24,9 @@ Failure = tuple[int, str]  # the exit code, and what was printed to stderr
 
 def hint(words: Sequence[str], failures: Callable[[], Iterable[Failure]]) -> str:
     """Return the hint for these words, empty where there is none; ``failures`` is asked only where one is possible."""
-    if not any(map(_ACTIVE.search, words)) and words[0] not in _KEYWORDS:
+    if not any(re.search(_ACTIVE, word) for word in words) and words[0] not in _KEYWORDS:
         return ""
-    operators = [word for word in words[1:] if _OPERATOR.fullmatch(word) or _LIST.search(word)]
+    operators = [word for word in words[1:] if re.fullmatch(_OPERATOR, word) or re.search(_LIST, word)]
     for_a_shell = bool(operators) and words[0] in _WITHOUT_EFFECT
     if for_a_shell or any(_is_about(words, operators, code, stderr) for code, stderr in failures()):
         return f"words after -- are quoted, so | * $ have no effect; for a script: -c {shlex.quote(_script(words))}"
@@ -38,15 +38,17 @@ def _is_about(words: Sequence[str], operators: Sequence[str], code: int, stderr:
     lines = stderr.splitlines()
     if any(_named(operators, line) for line in lines):
         return True
-    missing = [line for line in lines if _MISSING.search(line)]
+    missing = [line for line in lines if re.search(_MISSING, line, re.IGNORECASE)]
     if missing and words[0] in _KEYWORDS:
         return True
-    expanded = [word for word in words[1:] if _EXPANDED.search(word)]
+    expanded = [word for word in words[1:] if re.search(_EXPANDED, word)]
     if any(word in line for word in expanded for line in missing):
         return True
     first, *others = words[0].split("\n")
     where = lines if others else missing  # a word of several lines is told in several lines
-    return code == _NOT_FOUND and bool(missing and _ACTIVE.search(words[0])) and any(first in line for line in where)
+    return (
+        code == _NOT_FOUND and bool(missing and re.search(_ACTIVE, words[0])) and any(first in line for line in where)
+    )
 
 
 def _named(operators: Sequence[str], line: str) -> bool:
@@ -66,4 +68,6 @@ def _script(words: Sequence[str]) -> str:
 
 
 def _is_syntax(word: str) -> bool:
-    return bool(_OPERATOR.fullmatch(word) or _LIST.search(word) or (_EXPANDED.search(word) and " " not in word))
+    return bool(
+        re.fullmatch(_OPERATOR, word) or re.search(_LIST, word) or (re.search(_EXPANDED, word) and " " not in word)
+    )
