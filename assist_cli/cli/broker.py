@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from assist_cli import codes
 from assist_cli.cli import documents, options
 from assist_cli.cli.output import Cell, Column, Format, Printer, Style
-from assist_cli.errors import ExitStatus, Refused, UsageError
+from assist_cli.errors import ExitStatus, UsageError
 from assist_cli.operations.broker import setup
 from assist_cli.operations.broker.setup import FOLDER, BrokerFiles
 from assist_cli.operations.controller import open_controller
@@ -194,12 +193,7 @@ def uninstall(
         for line in lines:
             printer.talk(f"  {line}")
         if not yes:
-            if not printer.can_ask:
-                raise Refused(
-                    "cannot remove the broker without confirmation", code=codes.NOT_CONFIRMED, hint="add --yes"
-                )
-            if not printer.confirm("Remove the broker permanently?"):
-                raise typer.Abort
+            options.confirm(printer, "Remove the broker permanently?", "cannot remove the broker without confirmation")
         setup.uninstall(controller)
     printer.talk(f"On each machine of a broker, as root: sh {FOLDER}/install.sh --remove")
 

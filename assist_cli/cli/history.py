@@ -9,11 +9,10 @@ from typing import Annotated
 
 import typer
 
-from assist_cli import codes
 from assist_cli.cli import documents, options, scripts, targets
 from assist_cli.cli.formatting import ago, clock, escape, one_line
 from assist_cli.cli.output import Column, Format, Printer, Style
-from assist_cli.errors import ExitStatus, Refused, UsageError
+from assist_cli.errors import ExitStatus, UsageError
 from assist_cli.model.comparison import Comparison, Difference
 from assist_cli.model.folding import fold
 from assist_cli.model.gathering import in_words
@@ -162,15 +161,8 @@ def _amount(invocations: int, records: int) -> str:
 
 
 def _ask(printer: Printer, what: str) -> None:
-    """Ask for confirmation. Raises Refused if nobody can be asked, and typer.Abort if the answer is no."""
-    if not printer.can_ask:
-        raise Refused(
-            f"cannot prune {what} without confirmation",
-            code=codes.NOT_CONFIRMED,
-            hint="add --yes, or --preview to delete nothing",
-        )
-    if not printer.confirm(f"Delete {what}?"):
-        raise typer.Abort
+    refusal = f"cannot prune {what} without confirmation"
+    options.confirm(printer, f"Delete {what}?", refusal, "add --yes, or --preview to delete nothing")
 
 
 def _row(hits: Sequence[Hit], short: dict[str, str], now: datetime) -> Sequence[str]:

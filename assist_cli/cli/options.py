@@ -9,10 +9,11 @@ from typing import Annotated
 
 import typer
 
+from assist_cli import codes
 from assist_cli.cli.formatting import seconds_of
 from assist_cli.cli.output import Encoding, Format, Printer
 from assist_cli.cli.typer_classes import SHOWN, CliApplication, Noun
-from assist_cli.errors import ExitStatus
+from assist_cli.errors import ExitStatus, Refused
 from assist_cli.paths import is_exposed
 
 LIST_LENGTH = 20
@@ -150,6 +151,14 @@ def list_length(number: int | None, printer: Printer, rows: int = LIST_LENGTH) -
 def examples(*lines: str) -> str:
     """Return the examples at the end of a help text."""
     return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
+
+
+def confirm(printer: Printer, question: str, refusal: str, hint: str = "add --yes") -> None:
+    """Ask a person. Raises Refused with this refusal if nobody can be asked, and typer.Abort if the answer is no."""
+    if not printer.can_ask:
+        raise Refused(refusal, code=codes.NOT_CONFIRMED, hint=hint)
+    if not printer.confirm(question):
+        raise typer.Abort
 
 
 def printer(context: typer.Context, output: Format = Format.TABLE, *, plain: bool = False) -> Printer:

@@ -8,12 +8,11 @@ from typing import Annotated
 
 import typer
 
-from assist_cli import codes
 from assist_cli.cli import documents, options, targets
 from assist_cli.cli.formatting import ago, clock, due, escape
 from assist_cli.cli.output import Cell, Column, Format, Printer, Style
 from assist_cli.cli.server_down import NO_DELIVERY, warning
-from assist_cli.errors import ExitStatus, Refused, UsageError
+from assist_cli.errors import ExitStatus, UsageError
 from assist_cli.model import ids
 from assist_cli.model.invocation import QueuedRecord
 from assist_cli.model.status import InvocationStatus
@@ -133,12 +132,8 @@ def drop(
 
 
 def _ask(printer: Printer, number: int) -> None:
-    """Ask for confirmation. Raises Refused if nobody can be asked, and typer.Abort if the answer is no."""
     what = count(number, "queued record")
-    if not printer.can_ask:
-        raise Refused(f"cannot drop {what} without confirmation", code=codes.NOT_CONFIRMED, hint="add --yes")
-    if not printer.confirm(f"Drop {what}?"):
-        raise typer.Abort
+    options.confirm(printer, f"Drop {what}?", f"cannot drop {what} without confirmation")
 
 
 def _warn_if_down(printer: Printer, controller: Controller, found: Sequence[QueuedRecord]) -> None:

@@ -10,6 +10,7 @@ import re
 import shlex
 from collections.abc import Callable, Iterable, Sequence
 
+# Every run loads this module, so the patterns are compiled on use.
 _ACTIVE = r"[\s|;&<>()$`*?\[\]{}~'\"\\]"  # what a shell would act on
 _OPERATOR = r"\|\|?|\|&|&&?|;;?|\(|\)|\{|\}|[0-9]?(?:>>?|<<?)(?:&[0-9-]|[^\s>].*)?|&>.*"
 _LIST = r";$|[;|&]\s|\s[;|&]|^[;|&]"  # commands in one word

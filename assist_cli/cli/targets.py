@@ -8,11 +8,11 @@ from typing import Annotated
 
 import typer
 
-from assist_cli import codes
+from assist_cli.cli import options
 from assist_cli.cli.formatting import escape
 from assist_cli.cli.output import Printer
 from assist_cli.cli.typer_classes import WHERE, Group
-from assist_cli.errors import Refused, UsageError
+from assist_cli.errors import UsageError
 from assist_cli.model.folding import fold
 from assist_cli.model.instance import Instance
 from assist_cli.model.names import quoted
@@ -97,14 +97,12 @@ def confirm(printer: Printer, words: Sequence[str], found: Sequence[Instance], v
     if yes or named:
         return
     what = fold(each.name for each in found)
-    if not printer.can_ask:
-        raise Refused(
-            f"cannot {verb} '{what}' without confirmation: a pattern was given",
-            code=codes.NOT_CONFIRMED,
-            hint="add --yes, or give the names",
-        )
-    if not printer.confirm(f"{verb.capitalize()} {count(len(found), 'instance')}: {escape(what)}?"):
-        raise typer.Abort
+    options.confirm(
+        printer,
+        f"{verb.capitalize()} {count(len(found), 'instance')}: {escape(what)}?",
+        f"cannot {verb} '{what}' without confirmation: a pattern was given",
+        "add --yes, or give the names",
+    )
 
 
 def pairs(texts: list[str]) -> dict[str, str | None]:

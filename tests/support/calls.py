@@ -1,4 +1,4 @@
-"""Calls of the API in the process of the test: through its gateway, with nothing that would send what is asked for."""
+"""Calls of the API in the process of the test, through its gateway. Nothing is sent to agents."""
 
 from __future__ import annotations
 

@@ -21,6 +21,7 @@ from assist_cli import codes
 from assist_cli.errors import AssistError, Conflict, ControllerReplaced, DatabaseFailure
 from assist_cli.model.audit import AuditEntry
 from assist_cli.model.instance import LOCAL, Instance
+from assist_cli.model.names import some_of
 from assist_cli.operations.controller import Controller
 from assist_cli.operations.fleet import concurrency
 from assist_cli.operations.fleet.pool import ConnectionPool
@@ -184,5 +185,4 @@ def _chosen(controller: Controller) -> list[Instance]:
 
 
 def _names(names: list[str]) -> str:
-    shown = ", ".join(sorted(names)[:SHOWN])
-    return f"{shown} and {len(names) - SHOWN} more" if len(names) > SHOWN else shown
+    return some_of(sorted(names), SHOWN)
