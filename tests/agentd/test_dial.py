@@ -19,15 +19,15 @@ from agentd.config import Config, ConfigError
 from agentd.dial import read
 from agentd.wire import circuit, protocol
 from agentd.wire.circuit import WINDOW
-from assist_cli.agents.client import Client, OutputGap, TaskResult
+from assist_cli.agents.client import Client
 from assist_cli.errors import AgentError
-from assist_cli.model.output import Stream
 from tests.agentd.conftest import NEWEST, OLDEST, OTHERS, MakeAgent
 from tests.support import broker as brokers
 from tests.support import interpreters
 from tests.support.agent import Agent, eventually, new_record
 from tests.support.broker import Broker, BrokeredController
 from tests.support.certificates import Authority, free_port
+from tests.support.watching import watched
 
 GUARD = 30.0
 
@@ -117,18 +117,6 @@ async def run(client: Client, script: str, record: str | None = None) -> str:
     params = {"record": record, "type": "RunShellScript", "content": protocol.pack(script.encode()), "timeout": 60}
     await client.call("task.run", params)
     return record
-
-
-async def watched(client: Client, record: str) -> tuple[bytes, bytes, TaskResult]:
-    """Return the output of both streams, and the result."""
-    streams = {Stream.STDOUT: bytearray(), Stream.STDERR: bytearray()}
-    async with contextlib.aclosing(client.watch(record)) as events:
-        async for event in events:
-            if isinstance(event, TaskResult):
-                return bytes(streams[Stream.STDOUT]), bytes(streams[Stream.STDERR]), event
-            assert not isinstance(event, OutputGap)
-            streams[event.stream] += event.data
-    raise AssertionError("a watch ends with a result")
 
 
 def test_a_script_runs_and_the_connection_is_reported(fleet: Fleet) -> None:

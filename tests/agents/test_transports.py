@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 
 from agentd.wire import protocol
-from assist_cli.agents.client import Chunk, Client, OutputGap, TaskResult
+from assist_cli.agents.client import Chunk, Client, TaskResult
 from assist_cli.errors import ClientNotOnline, ClientNotRunning, ConnectionLost
-from assist_cli.model.output import Stream
 from assist_cli.model.status import InvocationStatus
 from tests.support import nats_place, sshd
 from tests.support.agent import new_record
 from tests.support.place import Place
+from tests.support.watching import watched
 
 WAYS = ("unix", "tls", "ssh", "nats")
 GUARD = 30.0
@@ -50,18 +50,6 @@ async def run(client: Client, script: str) -> str:
     answer = await client.call("task.run", params)
     assert answer["known"] is False
     return record
-
-
-async def watched(client: Client, record: str) -> tuple[bytes, bytes, TaskResult]:
-    """Return the output of both streams, and the result."""
-    streams = {Stream.STDOUT: bytearray(), Stream.STDERR: bytearray()}
-    async with contextlib.aclosing(client.watch(record)) as events:
-        async for event in events:
-            if isinstance(event, TaskResult):
-                return bytes(streams[Stream.STDOUT]), bytes(streams[Stream.STDERR]), event
-            assert not isinstance(event, OutputGap)
-            streams[event.stream] += event.data
-    raise AssertionError("a watch ends with a result")
 
 
 def test_the_agent_tells_its_id(started: Place, way: str) -> None:

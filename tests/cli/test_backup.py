@@ -18,10 +18,11 @@ from assist_cli.errors import Conflict
 from assist_cli.operations.controller import open_controller, utc_now
 from assist_cli.operations.server import backup, restore
 from assist_cli.paths import Home
-from assist_cli.store import checkup, lease, migrations
-from assist_cli.store.database import SCHEMA_VERSION, STEPS
+from assist_cli.store import checkup, lease
+from assist_cli.store.database import SCHEMA_VERSION
 from assist_cli.store.lease import Lease
 from tests.support.application import Application
+from tests.support.past import older_home
 
 
 @pytest.fixture
@@ -157,13 +158,7 @@ def test_the_draft_of_a_killed_backup_is_removed_by_a_later_one(made: Home, tmp_
 def test_an_older_schema_is_backed_up_as_it_is_and_migrated_when_it_is_restored(
     assist: Application, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: int
 ) -> None:
-    home.mkdir(0o700)
-    with contextlib.closing(sqlite3.connect(home / "assist.db", isolation_level=None)) as connection:
-        connection.execute("BEGIN")
-        migrations.apply(connection, STEPS[:version])
-        connection.execute("INSERT OR IGNORE INTO settings VALUES ('controller', 'x')")
-        connection.execute(f"PRAGMA user_version = {version}")
-        connection.execute("COMMIT")
+    older_home(home, version)
     before = (home / "assist.db").read_bytes()
     file = tmp_path / "a.backup"
     assert assist("backup", str(file)).returncode == 0

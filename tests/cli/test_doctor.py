@@ -15,10 +15,11 @@ import pytest
 from assist_cli.deploy import pki
 from assist_cli.operations.controller import open_controller
 from assist_cli.paths import Home
-from assist_cli.store import instances, migrations
-from assist_cli.store.database import SCHEMA_VERSION, STEPS
+from assist_cli.store import instances
+from assist_cli.store.database import SCHEMA_VERSION
 from tests.support import processes
 from tests.support.application import Application
+from tests.support.past import older_home
 from tests.support.programs import lack, need
 from tests.support.somebody import need_root
 
@@ -122,13 +123,7 @@ def test_an_unusable_database_is_a_line_of_the_report(
 
 @pytest.mark.parametrize("version", range(1, SCHEMA_VERSION))
 def test_an_older_schema_is_ok(assist: Application, home: Path, version: int) -> None:
-    home.mkdir(0o700)
-    with contextlib.closing(sqlite3.connect(home / "assist.db", isolation_level=None)) as connection:
-        connection.execute("BEGIN")
-        migrations.apply(connection, STEPS[:version])
-        connection.execute("INSERT OR IGNORE INTO settings VALUES ('controller', 'x')")
-        connection.execute(f"PRAGMA user_version = {version}")
-        connection.execute("COMMIT")
+    older_home(home, version)
     done = assist("doctor")
     assert (done.returncode, b"BAD" in done.stdout) == (0, False), done
     assert f"has schema {version}: the next command migrates it to schema {SCHEMA_VERSION}".encode() in done.stdout

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from assist_cli.model.command import CommandType
@@ -15,8 +18,19 @@ from assist_cli.model.output import Output
 from assist_cli.model.status import InvocationStatus, InvokeStatus
 from assist_cli.operations.controller import Controller
 from assist_cli.paths import home
-from assist_cli.store import instances, invocations, records
-from assist_cli.store.database import Database, to_ms
+from assist_cli.store import instances, invocations, migrations, records
+from assist_cli.store.database import STEPS, Database, to_ms
+
+
+def older_home(home: Path, version: int) -> None:
+    """A home whose database has an older schema."""
+    home.mkdir(0o700)
+    with contextlib.closing(sqlite3.connect(home / "assist.db", isolation_level=None)) as connection:
+        connection.execute("BEGIN")
+        migrations.apply(connection, STEPS[:version])
+        connection.execute("INSERT OR IGNORE INTO settings VALUES ('controller', 'x')")
+        connection.execute(f"PRAGMA user_version = {version}")
+        connection.execute("COMMIT")
 
 
 def register(database: Database, names: Sequence[str], now: datetime) -> list[Instance]:
