@@ -167,9 +167,12 @@ async def so_far(
     """
     client = await connection.client()
     known = await client.page(record.id, BEYOND_ANY_OUTPUT)
+    printed = await _ends(client, record.id, known.produced) if output else None
+    if known.started is None and printed is not None and printed.data:  # it has started since the first query
+        known = await client.page(record.id, BEYOND_ANY_OUTPUT)
     started = _moment(known.started)
     started = started if _is_possible(started, record, now) else record.sent
-    return started, await _ends(client, record.id, known.produced) if output else None
+    return started, printed
 
 
 async def ends(controller: Controller, connection: AgentConnection, record: Record, fold: Fold) -> Output:
