@@ -22,6 +22,7 @@ from tests.support.program import Program
 
 # A slow machine is not an error: pytest's own timeout ends a test that hangs.
 hypothesis.settings.register_profile("assist", deadline=None)
+hypothesis.settings.register_profile("quick", hypothesis.settings.get_profile("assist"), max_examples=30)
 hypothesis.settings.load_profile("assist")
 
 # A shell lets its background processes ignore these, and programs that we start would inherit it.
@@ -52,6 +53,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     programs.required = config.getoption("--need-programs")
+    if "not long" in config.option.markexpr:  # fewer examples of each property
+        hypothesis.settings.load_profile("quick")
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -20,6 +20,7 @@ from agentd.config import DEFAULTS
 from assist_cli.cli.app import app
 
 ROOT = Path(__file__).parents[1]
+ROOT_COMMAND: Any = typer.main.get_command(app)
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
@@ -34,7 +35,7 @@ def test_every_documented_command_exists_with_its_options(path: Path) -> None:
     for line in shown(path):
         words = shlex.split(line, comments=True)[1:]
         words = words[words[:1] in (["-q"], ["-v"]) :]
-        command: Any = typer.main.get_command(app)
+        command = ROOT_COMMAND
         while hasattr(command, "commands") and words and not words[0].startswith("-"):
             assert words[0] in command.commands, f"{line}: there is no '{words[0]}'"
             command = command.commands[words.pop(0)]
@@ -110,7 +111,7 @@ def test_the_readme_leads_to_the_index() -> None:
 
 def path_of(words: list[str]) -> list[str]:
     """The words of a command line that name a command; those before the first that names none."""
-    command: Any = typer.main.get_command(app)
+    command = ROOT_COMMAND
     found = []
     for word in words:
         if not hasattr(command, "commands") or word not in command.commands:
@@ -142,7 +143,7 @@ def test_every_command_that_a_message_names_exists() -> None:
         for words in commands_in(text):
             found = path_of(words)
             assert found, f"{where}: there is no command 'assist {words[0]}'"
-            command: Any = typer.main.get_command(app)
+            command = ROOT_COMMAND
             for word in found:
                 command = command.commands[word]
             if (

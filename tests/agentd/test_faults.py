@@ -133,7 +133,7 @@ def fake_clock(isolation: Path) -> Path:
     return library
 
 
-@pytest.mark.parametrize("step", [3600, -3600])
+@pytest.mark.parametrize("step", [pytest.param(3600, marks=pytest.mark.long), -3600])
 def test_a_step_of_the_clock_changes_nothing(
     make_agent: MakeAgent, fake_clock: Path, isolation: Path, step: int
 ) -> None:

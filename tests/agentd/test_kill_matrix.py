@@ -172,7 +172,12 @@ def kill_at_random(agent: Agent, effects: Path, kills: int, victim: str, seed: i
 
 @pytest.mark.parametrize(
     ("python", "victim", "kills"),
-    [(NEWEST, "agent", 12), (NEWEST, "shim", 8), (OLDEST, "agent", 5), (OLDEST, "shim", 5)],
+    [
+        pytest.param(NEWEST, "agent", 12, marks=pytest.mark.long),
+        pytest.param(NEWEST, "shim", 8, marks=pytest.mark.long),
+        (OLDEST, "agent", 5),
+        (OLDEST, "shim", 5),
+    ],
     indirect=["python"],
 )
 def test_random_kills(make_agent: MakeAgent, isolation: Path, victim: str, kills: int) -> None:

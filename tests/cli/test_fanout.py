@@ -230,7 +230,7 @@ def test_a_terminal_shows_lines_groups_sums_and_late_instances(
     assert terminal.text.rstrip().endswith("5 succeeded")
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGHUP, marks=pytest.mark.long)])
 def test_unsent_records_are_sent_in_the_background(
     assist: Application, installed: Program, fleet: Fleet, number: signal.Signals
 ) -> None:

@@ -26,7 +26,7 @@ from tests.support import hostile
 from tests.support.application import Application
 
 GOOD = "i-0000000000000000000000good"
-FUZZ_SECONDS = 5.0
+FUZZ_SECONDS = 2.0
 SOAK_SECONDS = 900.0
 MEMORY = 200 * 1024 * 1024  # of growth
 GUARD = 30.0

@@ -15,10 +15,13 @@ from tests.support.application import Application
 from tests.support.program import Program
 
 COMMANDS = sorted(typer.main.get_command(app).commands)
+QUICK = ("run", "invocation", "help")
 SCRIPT = rb"printf '\377'; head -c 100000 /dev/zero; echo err >&2; exit 3"
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize(
+    "command", [pytest.param(each, marks=[] if each in QUICK else pytest.mark.long) for each in COMMANDS]
+)
 def test_every_command_is_installed(assist: Application, installed: Program, command: str) -> None:
     spawned, called = installed(command, "--help"), assist(command, "--help")
     assert spawned.returncode == 0

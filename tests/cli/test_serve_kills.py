@@ -80,6 +80,7 @@ def serve(installed: Program, seconds: float, number: int) -> tuple[datetime, by
     return begin, log
 
 
+@pytest.mark.long
 def test_three_kills(assist: Application, installed: Program, home: Path) -> None:
     serve_and_kill(assist, installed, home, number=3, rounds=3, last=11)
 

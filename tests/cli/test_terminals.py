@@ -94,6 +94,7 @@ def through(installed: Program, line: str) -> None:
             )
 
 
+@pytest.mark.long
 def test_some_commands_under_all_conditions(installed: Program, stocked: Home) -> None:
     for line in QUICK:
         through(installed, line)

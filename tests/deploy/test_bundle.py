@@ -82,7 +82,7 @@ def test_it_is_small(archive: Path) -> None:
 
 
 @pytest.mark.usefixtures("starts_processes")
-@pytest.mark.parametrize("version", [None, *interpreters.VERSIONS])
+@pytest.mark.parametrize("version", [None, *interpreters.EACH])
 def test_it_runs_under_every_python(archive: Path, version: str | None) -> None:
     python = interpreters.need(version) if version else Path(sys.executable)
     told = subprocess.run([python, "-I", "-S", archive, "--version"], stdout=subprocess.PIPE, check=True)

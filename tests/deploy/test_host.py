@@ -36,7 +36,7 @@ def order(folder: Path, **changes: Any) -> dict[str, Any]:
     return {**made, **changes}
 
 
-@pytest.mark.parametrize("version", interpreters.VERSIONS)
+@pytest.mark.parametrize("version", interpreters.EACH)
 def test_it_works_under_every_python_of_an_agent(folder: Path, version: str) -> None:
     python = interpreters.need(version)
 

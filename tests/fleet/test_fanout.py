@@ -81,6 +81,7 @@ def only(count: int, status: str, code: str, output: str = "") -> dict[tuple[str
     return {(status, code, output): count}
 
 
+@pytest.mark.long
 def test_none_is_lost_none_runs_twice_and_bad_ones_delay_nobody(home: Path, installed: Program) -> None:
     gate = Gate(home.parent)
     with enlisted(home, 50, refusing=10, hanging=5) as fleet:

@@ -36,7 +36,7 @@ from tests.support.simulation import Process, Simulation
 
 TIMEOUTS = (5, 15, 40)
 WAITS = (1.0, 30.0, 150.0, 400.0)
-SHORT = 15  # histories of each kind in make test
+SHORT = 8  # histories of each kind in make test
 LONG = 2000
 
 

@@ -159,7 +159,9 @@ HOUR = 3600.0
 AGAIN = "2026-10-25 02:30+01:00"
 
 
-@pytest.mark.parametrize("step", [HOUR, -HOUR, 1800.5, -3.0], ids=str)
+@pytest.mark.parametrize(
+    "step", [HOUR, -HOUR, *(pytest.param(each, marks=pytest.mark.long) for each in (1800.5, -3.0))]
+)
 @pytest.mark.parametrize("down", [False, True], ids=["serving", "restarted"])
 def test_a_clock_step_causes_no_burst_no_pause_and_no_double(home: Path, step: float, down: bool) -> None:
     plans = {10.0: frequency.every(10), 15.0: cron("*/15 * * * * *"), 300.0: cron("0 */5 * * * *")}

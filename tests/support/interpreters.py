@@ -12,6 +12,8 @@ import pytest
 
 # The oldest supported one, one in the middle, the newest known one.
 VERSIONS = ("3.6", "3.8", "3.13")
+# The oldest in make test, all in make test-all.
+EACH = [VERSIONS[0], *(pytest.param(version, marks=pytest.mark.long) for version in VERSIONS[1:])]
 
 
 @functools.cache
