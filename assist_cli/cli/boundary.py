@@ -8,6 +8,7 @@ ASSIST_HOME/logs. Commands are imported on use.
 from __future__ import annotations
 
 import errno
+import functools
 import importlib
 import itertools
 import re
@@ -97,6 +98,14 @@ _FILE_HINTS = {
 }
 
 
+@functools.cache
+def _command(name: str, place: str) -> Any:
+    module, _, attribute = place.partition(":")
+    command = typer.main.get_command(getattr(importlib.import_module(module), attribute))
+    command.name = name
+    return command
+
+
 class _Commands(Mapping[str, Any]):
     """The commands of the root group, each imported on use."""
 
@@ -104,10 +113,7 @@ class _Commands(Mapping[str, Any]):
         self._table = table
 
     def __getitem__(self, name: str) -> Any:
-        module, _, attribute = self._table[name].partition(":")
-        command = typer.main.get_command(getattr(importlib.import_module(module), attribute))
-        command.name = name
-        return command
+        return _command(name, self._table[name])
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._table)
