@@ -21,7 +21,7 @@ from agentd.posix import permissions
 from assist_cli import __version__, codes
 from assist_cli.agents.ssh.login import Login
 from assist_cli.deploy import bundle, service
-from assist_cli.deploy.host import changes, machine, orders
+from assist_cli.deploy.host import bytecode, changes, machine, orders
 from assist_cli.deploy.host_answers import Found, HostAnswers, Installed, Progress, last_line
 from assist_cli.deploy.pki import Credentials
 from assist_cli.errors import InstallFailed, Refused
@@ -237,7 +237,7 @@ def read_answers(output: bytes, place: str, verb: str) -> dict[str, Any]:
 
 
 def _line(verb: str, order: Mapping[str, Any], timeouts: InstallTimeouts) -> bytes:
-    modules = (permissions, changes, machine, orders)
+    modules = (permissions, bytecode, changes, machine, orders)
     sources = [(module.__name__, Path(str(module.__file__)).read_text("utf-8")) for module in modules]
     return json.dumps([sources, verb, {**order, "waits": timeouts._asdict()}]).encode("ascii") + b"\n"
 

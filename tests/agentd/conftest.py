@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from assist_cli.deploy import bundle
 from tests.support import interpreters
 from tests.support.agent import Agent, Client
+from tests.support.archive import write_archive
 from tests.support.programs import lack
 
 OLDEST, NEWEST = "3.6", "3.13"
@@ -30,9 +30,9 @@ EVERY_PYTHON = [
 
 @pytest.fixture(scope="session")
 def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """``agentd.pyz``, as it is shipped."""
+    """``agentd.pyz``, as an installation leaves it."""
     path = tmp_path_factory.mktemp("archive") / "agentd.pyz"
-    bundle.write(path)
+    write_archive(path, interpreters.find(NEWEST) or Path(sys.executable))
     path.parent.chmod(0o755)
     return path
 

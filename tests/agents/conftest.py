@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from assist_cli.deploy import bundle
 from assist_cli.paths import Home
+from tests.support.archive import write_archive
 from tests.support.place import Place, furnish
 
 
 @pytest.fixture(scope="session")
 def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("archive") / "agentd.pyz"
-    bundle.write(path)
+    write_archive(path)
     return path
 
 

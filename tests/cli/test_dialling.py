@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from assist_cli.deploy import bundle
 from assist_cli.operations.controller import open_controller
 from assist_cli.paths import Home
 from tests.support import nats_place, processes, sshd
 from tests.support.agent import eventually
 from tests.support.application import Application
+from tests.support.archive import write_archive
 from tests.support.certificates import free_port
 from tests.support.nats_place import HomeBroker
 from tests.support.place import Place, furnish
@@ -43,7 +43,7 @@ def broker(assist: Application, home: Path, starts_processes: None) -> Iterator[
 @pytest.fixture
 def pos1(assist: Application, broker: HomeBroker, tmp_path: Path) -> Iterator[Place]:
     """A registered instance whose agent is connected to the broker."""
-    bundle.write(tmp_path / "agentd.pyz")
+    write_archive(tmp_path / "agentd.pyz")
     with open_controller(broker.home) as controller:
         name = controller.id
     made = furnish(tmp_path / "agentd.pyz", tmp_path / "pos1", broker.home, name)

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from assist_cli.deploy import bundle
 from assist_cli.operations.controller import open_controller
 from assist_cli.paths import Home
 from tests.support.application import Application
+from tests.support.archive import write_archive
 from tests.support.place import Place, furnish
 from tests.support.program import Program
 
@@ -29,7 +29,7 @@ IDS = [f"i-01kbdk5g8w3m9v6yx2r4hq7c{letter}e" for letter in "abc"]
 @pytest.fixture(scope="session")
 def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("archive") / "agentd.pyz"
-    bundle.write(path)
+    write_archive(path)
     return path
 
 

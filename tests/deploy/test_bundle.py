@@ -14,6 +14,7 @@ import pytest
 
 import agentd
 from assist_cli.deploy import bundle
+from assist_cli.deploy.host.bytecode import compiled
 from tests.support import interpreters
 
 SOURCE = Path(agentd.__file__).parent
@@ -79,6 +80,24 @@ def test_the_same_source_gives_the_same_bytes(archive: Path, tmp_path: Path) -> 
 
 def test_it_is_small(archive: Path) -> None:
     assert archive.stat().st_size <= PROMISED
+
+
+@pytest.mark.usefixtures("starts_processes")
+def test_compiled_modules_are_loaded_instead_of_sources(archive: Path, tmp_path: Path) -> None:
+    made, broken = zipfile.ZipFile(io.BytesIO(compiled(archive.read_bytes()))), tmp_path / "broken.pyz"
+    with zipfile.ZipFile(broken, "w") as file:
+        for entry in made.infolist():
+            file.writestr(entry, made.read(entry) if entry.filename.endswith(".pyc") else b"not a module")
+    told = subprocess.run([sys.executable, "-I", "-S", broken, "--version"], stdout=subprocess.PIPE, check=True)
+    assert told.stdout.decode().strip() == f"agentd {agentd.__version__}"
+
+
+@pytest.mark.usefixtures("starts_processes")
+@pytest.mark.parametrize("version", [None, *interpreters.EACH])
+def test_an_archive_compiled_by_another_python_runs(archive: Path, tmp_path: Path, version: str | None) -> None:
+    made = tmp_path / "compiled.pyz"
+    made.write_bytes(compiled(archive.read_bytes()))
+    test_it_runs_under_every_python(made, version)
 
 
 @pytest.mark.usefixtures("starts_processes")

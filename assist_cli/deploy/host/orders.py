@@ -20,6 +20,7 @@ import subprocess
 import sys
 from typing import Any, Dict, List, Optional
 
+from assist_cli.deploy.host.bytecode import compiled
 from assist_cli.deploy.host.changes import Failure, Steps, check_folder, link, make_folder, put, read, say
 from assist_cli.deploy.host.machine import UNIT, Machine, ask, runs, start, stop, wait_for
 
@@ -97,7 +98,7 @@ def install(machine: Machine, order: Order, steps: Steps) -> Dict[str, Any]:
     if ran:
         steps.can_undo(lambda: None if runs(machine) else start(machine))
     name = "agentd-%s.pyz" % order["version"]
-    put(machine.path(name), archive, 0o700, steps)
+    put(machine.path(name), compiled(archive), 0o700, steps)
     _try(machine.path(name), order["version"])
 
     steps.begin("write its key, certificate and settings")
