@@ -164,8 +164,15 @@ def test_a_token_that_expires_ends_its_connection(fleet: Fleet, each_server: Pat
     token = admission.user_token(fleet.home, ONE, Permissions.of_agent(ONE), fleet.now, soon)
     with served(each_server, fleet.folder, fleet.port), fleet.user(pem, token) as user:
         assert "Expired" in user.ending()
-        with pytest.raises(BrokerRefusal):
-            fleet.user(pem, token)
+
+        def is_refused() -> bool:
+            try:
+                with fleet.user(pem, token):
+                    return False  # still in the second of its expiry
+            except BrokerRefusal:
+                return True
+
+        until(is_refused)
 
 
 @pytest.mark.long

@@ -1,6 +1,6 @@
 """The agent's archive with its modules compiled, for the Python that runs this.
 
-Without them, each start of the agent, and each bridge of an SSH connection, compiles its modules anew.
+Without them, each start of the agent, and each bridge of an SSH connection, compiles all its modules.
 """
 
 import importlib.util
