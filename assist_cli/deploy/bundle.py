@@ -38,13 +38,13 @@ def build() -> bytes:
     buffer.write(_SHEBANG)
     with zipfile.ZipFile(buffer, "w") as archive:
         add(archive, "__main__.py", _MAIN.encode())
-        source = _source()
+        source = agent_source()
         for path in sorted(source.rglob("*.py")):
-            add(archive, (source.name / path.relative_to(source)).as_posix(), _bare(path.read_bytes()))
+            add(archive, (source.name / path.relative_to(source)).as_posix(), bare(path.read_bytes()))
     return buffer.getvalue()
 
 
-def _bare(source: bytes) -> bytes:
+def bare(source: bytes) -> bytes:
     """Return a module without its docstrings."""
     lines = source.decode().split("\n")
     for node in ast.walk(ast.parse(source)):
@@ -59,7 +59,8 @@ def _bare(source: bytes) -> bytes:
     return "\n".join(lines).encode()
 
 
-def _source() -> Path:
+def agent_source() -> Path:
+    """Return the folder of the ``agentd`` package that is installed here."""
     spec = importlib.util.find_spec("agentd")  # found, not imported: this process is not an agent
     assert spec is not None
     assert spec.origin is not None

@@ -222,6 +222,11 @@ def boot_line(home: str) -> str:
     return f"@reboot {shlex.join([f'{home}/agentd', 'guard', '--log', f'{home}/agentd.log'])}"
 
 
+def sent(verb: str, order: Mapping[str, Any], timeouts: InstallTimeouts) -> tuple[str, str]:
+    """Return the text of a Python program that carries out an action on its machine, and its standard input."""
+    return _RECEIVE, _line(verb, order, timeouts).decode("ascii").rstrip("\n")
+
+
 def script(home: str, python: str, verb: str, order: Mapping[str, Any], timeouts: InstallTimeouts) -> bytes:
     """Return a shell script that carries out an action on its machine. ``read_answers`` reads its output."""
     words = shlex.join([python, "-I", "-S", "-c", _RECEIVE, home])

@@ -84,6 +84,18 @@ def controller_token(home: Home, name: str, now: datetime) -> str:
     return user_token(home, name, Permissions.of_controller(name), now, now + pki.LIFETIME)
 
 
+def machine_token(home: Home, controller: str, enrolment: str, now: datetime, until: datetime) -> str:
+    """Return a token for the machines of an enrolment. Raises FileFailure."""
+    permissions = Permissions.of_machine(controller, enrolment)
+    return user_token(home, enrolment, permissions, now, until, account=ENROLL)
+
+
+def enroller_token(home: Home, controller: str, now: datetime) -> str:
+    """Return a token with which a server hears machines that enrol. Raises FileFailure."""
+    permissions = Permissions.of_enroller(controller)
+    return user_token(home, controller, permissions, now, now + pki.LIFETIME, account=ENROLL)
+
+
 def monitor_token(home: Home, name: str, now: datetime, *, owns: bool = False) -> str:
     """Return a token for the queries of a controller about the brokers; one that ``owns`` them may change accounts.
 

@@ -1,4 +1,4 @@
-"""The actions of an installation: look, install, uninstall.
+"""The actions of an installation: look, enrol, install, uninstall.
 
 The parameters come as one line of JSON on standard input, never as arguments of a command. The progress goes to
 standard output as lines of JSON::
@@ -36,7 +36,8 @@ def main(verb: str, order: Order) -> None:
     machine = Machine(order["waits"], sys.argv[1] if len(sys.argv) > 1 else "")
     steps = Steps()
     try:
-        result = {"look": look, "install": install, "uninstall": uninstall}[verb](machine, order, steps)
+        actions = {"look": look, "enrol": enrol, "install": install, "uninstall": uninstall}
+        result = actions[verb](machine, order, steps)
         say(result=result)
     except Failure as failure:
         say(error=str(failure), code=failure.code, hint=failure.hint, step=steps.current, left=steps.undo())
@@ -63,6 +64,16 @@ def look(machine: Machine, order: Order, steps: Steps) -> Dict[str, Any]:
         "instance": (read(machine.path("instance-id")) or b"").decode("ascii", "replace").strip() or None,
         "authority": hashlib.sha256(authority).hexdigest() if authority else None,
     }
+
+
+def enrol(machine: Machine, order: Order, steps: Steps) -> Dict[str, Any]:
+    """Return the same, and the random id of this machine, which is made once: it tells a repetition from a new one."""
+    found = look(machine, order, steps)
+    make_folder(machine.home, steps)
+    path = machine.path("agentd.enrolment")
+    if read(path) is None:
+        put(path, os.urandom(32).hex().encode("ascii") + b"\n", 0o600, steps)
+    return dict(found, machine=(read(path) or b"").decode("ascii", "replace").strip())
 
 
 def _version(machine: Machine) -> Optional[str]:
