@@ -39,6 +39,7 @@ class Root(Boundary):
         "restore": "assist_cli.cli.backup:restore_app",
         "quota": "assist_cli.cli.quota:app",
         "accesskey": "assist_cli.cli.accesskey:app",
+        "enrolment": "assist_cli.cli.enrolment:app",
         "notify": "assist_cli.cli.notify:app",
         "audit": "assist_cli.cli.audit:app",
         "completion": "assist_cli.cli.completion.command:app",

@@ -5,10 +5,14 @@ A change and its audit entry are one transaction, and so is the count of a use.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import os
 import secrets
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import BinaryIO
 
 from assist_cli import codes
 from assist_cli.agents import revoked
@@ -16,7 +20,7 @@ from assist_cli.agents.answers import Greeting
 from assist_cli.deploy import enrolment_file, pki
 from assist_cli.deploy.broker import admission
 from assist_cli.deploy.host_answers import Found
-from assist_cli.errors import Conflict, InvalidParameter, NotFound, QuotaExceeded, Refused
+from assist_cli.errors import Conflict, FileFailure, InvalidParameter, NotFound, QuotaExceeded, Refused
 from assist_cli.model import enrolment as rules
 from assist_cli.model import ids, quotas
 from assist_cli.model.audit import AuditEntry
@@ -26,6 +30,7 @@ from assist_cli.model.instance import Instance
 from assist_cli.model.secret import Secret
 from assist_cli.operations.controller import Also, Controller
 from assist_cli.operations.fleet import instances
+from assist_cli.paths import open_private
 from assist_cli.store import audit
 from assist_cli.store import enrolments as store
 from assist_cli.store import instances as inventory
@@ -37,31 +42,35 @@ _AGAIN = "ask for a new file; on the controller: assist instance enroll --out FI
 _LONGEST_NUMBER = 8  # characters of a number behind a name
 
 
-def create(
-    controller: Controller,
-    *,
-    uses: int,
-    seconds: float,
-    name: str = "",
-    tags: Mapping[str, str] | None = None,
-    description: str = "",
-    also: Also | None = None,
-) -> tuple[Enrolment, Secret]:
-    """Create an enrolment for ``uses`` machines that expires in ``seconds``. Only this call returns its token.
+@dataclass(frozen=True)
+class EnrolmentRequest:
+    """A request for an enrolment of ``uses`` machines, which expires in ``seconds``.
 
-    ``name`` is the beginning of the names of its machines. Raises InvalidParameter, QuotaExceeded, and Conflict if this
-    home has no broker of its own.
+    ``name`` is the beginning of the names of its machines; if empty, they have their host names.
+    """
+
+    uses: int = 1
+    seconds: float = 3600.0
+    name: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    description: str = ""
+
+
+def create(controller: Controller, request: EnrolmentRequest, *, also: Also | None = None) -> tuple[Enrolment, Secret]:
+    """Create an enrolment. Only this call returns its token.
+
+    Raises InvalidParameter, QuotaExceeded, and Conflict if this home has no broker of its own.
     """
     admission.owned(controller.home)
     now = controller.now()
     made = Enrolment(
         id=ids.new_id(ids.Kind.ENROLMENT, controller.now_ms()),
-        uses=rules.checked_uses(uses),
+        uses=rules.checked_uses(request.uses),
         created=now,
-        expires=now + rules.checked_lifetime(seconds),
-        name=_checked_beginning(name),
-        tags=instances.checked_tags(tags or {}),
-        description=checked_description(description),
+        expires=now + rules.checked_lifetime(request.seconds),
+        name=_checked_beginning(request.name),
+        tags=instances.checked_tags(request.tags),
+        description=checked_description(request.description),
         creator=str(controller.actor),
     )
     token = Secret(secrets.token_urlsafe(TOKEN_BYTES))
@@ -69,7 +78,13 @@ def create(
         store.add(transaction, made, _hash(token.reveal()))
         if also is not None:
             also(transaction, made.id, ())
-        _note(controller, transaction, "enrolment.create", made.id, f"{uses} uses until {made.expires:%Y-%m-%d %H:%M}Z")
+        _note(
+            controller,
+            transaction,
+            "enrolment.create",
+            made.id,
+            f"uses: {made.uses}, until {made.expires:%Y-%m-%d %H:%M}Z",
+        )
     return made, token
 
 
@@ -83,7 +98,7 @@ def get(reader: Reader, wanted: str) -> Enrolment:
     found = store.by_prefix(reader, wanted.lower()) if ids.is_prefix(wanted.lower(), ids.Kind.ENROLMENT) else []
     if len(found) != 1:
         why = f"'{wanted}' is the beginning of several ids" if found else "there is none"
-        raise NotFound(f"cannot find an enrolment '{wanted}': {why}", hint="list them: assist instance enrolments list")
+        raise NotFound(f"cannot find an enrolment '{wanted}': {why}", hint="list them: assist enrolment list")
     return found[0]
 
 
@@ -136,6 +151,45 @@ def file_of_token(controller: Controller, token: Secret) -> tuple[Enrolment, byt
     if found is None:
         raise _closed("its token is wrong")
     return found, file(controller, found, token)
+
+
+def write(controller: Controller, request: EnrolmentRequest, path: Path) -> Enrolment:
+    """Create an enrolment, and write its file, which may not exist yet, for this user alone.
+
+    Raises Conflict if the file exists or this home has no broker of its own; as ``create`` and ``file``.
+    """
+    with _new_file(controller, path) as out:
+        made, token = create(controller, request)
+        out.write(file(controller, made, token))
+    return made
+
+
+def write_known(controller: Controller, wanted: str, path: Path) -> Enrolment:
+    """Write a file of an enrolment that exists, without its token. Raises NotFound; as ``write``."""
+    found = get(controller.database, wanted)
+    with _new_file(controller, path) as out:
+        out.write(file(controller, found, Secret("")))
+    return found
+
+
+@contextlib.contextmanager
+def _new_file(controller: Controller, path: Path) -> Iterator[BinaryIO]:
+    """Open a new file; after an error there is none."""
+    admission.owned(controller.home)
+    try:
+        descriptor = open_private(path, os.O_EXCL | os.O_WRONLY)
+    except FileExistsError:
+        raise Conflict(f"cannot write '{path}': it exists", hint="give another name: --out FILE") from None
+    except OSError as error:
+        raise FileFailure(f"cannot write '{path}': {error.strerror}") from error
+    try:
+        with os.fdopen(descriptor, "wb") as out:
+            yield out
+    except BaseException as error:
+        path.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise FileFailure(f"cannot write '{path}': {error.strerror}") from error
+        raise
 
 
 # machines
@@ -218,9 +272,10 @@ def _refuse_closed(enrolment: Enrolment, controller: Controller, *, is_known: bo
     """Raise Refused if no machine is admitted. One that ``is_known`` may repeat its enrolment if all uses are used."""
     state = enrolment.state(controller.now())
     if state == rules.USED_UP and not is_known:
-        raise _closed(f"all of its uses are used: {enrolment.uses}")
+        raise _closed(f"it is used up, {enrolment.used:,} of {enrolment.uses:,} machines have enrolled")
     if state in (rules.EXPIRED, rules.DISABLED):
-        raise _closed(f"it expired at {enrolment.expires:%Y-%m-%d %H:%M}Z" if state == rules.EXPIRED else "disabled")
+        expired = state == rules.EXPIRED
+        raise _closed(f"it expired at {enrolment.expires:%Y-%m-%d %H:%M}Z" if expired else "it is disabled")
 
 
 def _closed(why: str) -> Refused:
