@@ -8,8 +8,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import BinaryIO
@@ -36,8 +35,6 @@ from assist_cli.store import enrolments as store
 from assist_cli.store import instances as inventory
 from assist_cli.store.database import Reader, Transaction
 
-TOKEN_BYTES = 32
-
 _AGAIN = "ask for a new file; on the controller: assist instance enroll --out FILE"
 _LONGEST_NUMBER = 8  # characters of a number behind a name
 
@@ -57,7 +54,7 @@ class EnrolmentRequest:
 
 
 def create(controller: Controller, request: EnrolmentRequest, *, also: Also | None = None) -> tuple[Enrolment, Secret]:
-    """Create an enrolment. Only this call returns its token.
+    """Create an enrolment, and return it with its token.
 
     Raises InvalidParameter, QuotaExceeded, and Conflict if this home has no broker of its own.
     """
@@ -73,7 +70,7 @@ def create(controller: Controller, request: EnrolmentRequest, *, also: Also | No
         description=checked_description(request.description),
         creator=str(controller.actor),
     )
-    token = Secret(secrets.token_urlsafe(TOKEN_BYTES))
+    token = code(controller, made.id)
     with controller.database.transaction() as transaction:
         store.add(transaction, made, _hash(token.reveal()))
         if also is not None:
@@ -88,9 +85,19 @@ def create(controller: Controller, request: EnrolmentRequest, *, also: Also | No
     return made, token
 
 
+def code(controller: Controller, enrolment_id: str) -> Secret:
+    """Return the token of an enrolment, which is derived from a key of the home. Raises FileFailure."""
+    return admission.enrolment_code(controller.home, enrolment_id)
+
+
 def listing(controller: Controller) -> list[Enrolment]:
     """All enrolments, the newest first."""
     return store.listing(controller.database)
+
+
+def sources(controller: Controller, instance_ids: Collection[str]) -> dict[str, str]:
+    """Return the ids of the enrolments by which instances joined; those without one are missing."""
+    return store.sources(controller.database, instance_ids)
 
 
 def get(reader: Reader, wanted: str) -> Enrolment:
@@ -112,10 +119,19 @@ def disable(controller: Controller, wanted: str) -> Enrolment:
     return replace(found, disabled=True)
 
 
-def delete(controller: Controller, wanted: str) -> Enrolment:
-    """Delete an enrolment, which ends it. Its instances stay. Raises NotFound."""
+def delete(controller: Controller, wanted: str, *, unused: bool = False) -> Enrolment:
+    """Delete an enrolment, which ends it. Its instances stay.
+
+    Raises NotFound, and Conflict for one that was used, if it is to be ``unused``.
+    """
     with controller.database.transaction() as transaction:
         found = get(transaction, wanted)
+        if unused and found.used:
+            raise Conflict(
+                f"cannot delete the enrolment {found.id}: it was used",
+                hint="disable it instead",
+                code=codes.INCORRECT_STATE,
+            )
         store.delete(transaction, found.id)
         _note(controller, transaction, "enrolment.delete", found.id, f"{found.used} of {found.uses} uses")
     return found
