@@ -18,7 +18,7 @@ from assist_cli.deploy import install as deploy
 from assist_cli.deploy import pki
 from assist_cli.deploy.broker import admission
 from assist_cli.deploy.host_answers import Found, HostAnswers
-from assist_cli.errors import AgentError, AssistError, ConnectionLost, InstallFailed, InvalidAnswer, LocalFailure
+from assist_cli.errors import AgentError, AssistError, ConnectionLost, InstallFailed, InvalidParameter, LocalFailure
 from assist_cli.model.enrolment import Enrolled
 from assist_cli.operations.controller import Controller
 from assist_cli.operations.fleet import deployment, dialling, enrolments
@@ -95,7 +95,7 @@ class Enroller:
         try:
             hello = _HELLO.check(await stream.line(controller.timeouts.enrolment.hello))
         except Misfit as misfit:
-            raise InvalidAnswer(f"cannot enrol a machine: its request is invalid: {misfit}") from None
+            raise _invalid(f"its request is invalid: {misfit}") from None
         stream.place = hello["hostname"]
         enrolments.check_token(controller.database, enrolment_id, hello["token"], controller)
         state = await self._run(stream, "enrol", {})
@@ -145,7 +145,10 @@ class Enroller:
         return {"done": {"name": made.name, "instance": made.id, "notes": deployment.notes(found)}}
 
     async def _run(self, stream: MachineStream, verb: str, order: Mapping[str, Any]) -> dict[str, Any]:
-        """Run an action on a machine, and return its result. Raises Conflict, InstallFailed, InvalidAnswer."""
+        """Run an action on a machine, and return its result.
+
+        Raises Conflict, InstallFailed, InvalidAnswer, ConnectionLost, InvalidParameter.
+        """
         program, words = deploy.sent(verb, order, self._controller.timeouts.install)
         await stream.send({"run": verb, "program": program, "input": words})
         answers = HostAnswers(verb, stream.place, lambda step: None)
@@ -160,7 +163,13 @@ class Enroller:
             if size > MOST_OUTPUT:
                 break
             answers.add(data)
-        raise InvalidAnswer(f"cannot enrol '{stream.place}': its program prints too much")
+        raise _invalid("its program prints too much")
+
+
+def _invalid(why: str) -> InvalidParameter:
+    return InvalidParameter(
+        f"cannot enrol this machine: {why}", hint="run the file as it was made, or ask for a new one"
+    )
 
 
 class MachineStream:
@@ -172,15 +181,15 @@ class MachineStream:
         self._writer = writer
 
     async def line(self, seconds: float) -> dict[str, Any]:
-        """Return the next line. Raises ConnectionLost, also after ``seconds``, InvalidAnswer."""
+        """Return the next line. Raises ConnectionLost, also after ``seconds``, InvalidParameter."""
         try:
             data = await asyncio.wait_for(self._reader.readline(), max(seconds, 0.0))
         except asyncio.TimeoutError:
-            raise ConnectionLost(f"no answer in {seconds:.0f} s") from None
+            raise ConnectionLost("the machine did not answer in time") from None
         except OSError as error:
             raise ConnectionLost(str(error)) from error
         except ValueError:
-            raise InvalidAnswer("cannot enrol a machine: it sent too long a line") from None
+            raise _invalid("it sent too long a line") from None
         if not data.endswith(b"\n"):
             raise ConnectionLost("the machine closed the connection")
         try:
@@ -188,7 +197,7 @@ class MachineStream:
         except (ValueError, RecursionError):
             found = None
         if not isinstance(found, dict):
-            raise InvalidAnswer("cannot enrol a machine: it sent a line that is not a JSON object")
+            raise _invalid("it sent a line that is not a JSON object")
         return found
 
     async def send(self, words: Mapping[str, Any]) -> None:
