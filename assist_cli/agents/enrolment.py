@@ -88,6 +88,7 @@ class EnrolmentConnection(CircuitConnection):
         if not circuit.opens(payload) or not circuit.is_session(session) or len(self._circuits) >= MOST_MACHINES:
             self._send(self._nats.publish(f"assist.m.{name}", circuit.CLOSED))
             return
+        self._probe_circuits(f"{enrolment}.")  # one of them may be of the same machine, which was killed
         made = self._made(name, f"assist.m.{name}", "machine", lambda: None)
         made.open(MachineHandshake(self._context, enrolment, self._seconds, self._take_machine))
         made.receive(payload)
@@ -116,8 +117,7 @@ class MachineHandshake(TunnelTransport):
         self._take_machine(self._enrolment, reader, writer)
 
     def failed(self, error: ssl.SSLError) -> None:
-        why = error.reason or getattr(error, "verify_message", None) or str(error)
-        log.warning("refused a machine of the enrolment %.40r: %s", self._enrolment, why)
+        log.debug("a machine of the enrolment %.40r: %s", self._enrolment, error)  # or the late end of a circuit
         self.abort()
 
     def connection_lost(self, error: Exception | None) -> None:

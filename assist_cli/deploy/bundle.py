@@ -13,6 +13,7 @@ import hashlib
 import importlib.util
 import io
 import sys
+import threading
 import zipfile
 from pathlib import Path
 
@@ -21,6 +22,8 @@ from assist_cli.paths import write_whole
 
 _TIME = (1980, 1, 1, 0, 0, 0)  # the earliest time of the format
 _SHEBANG = b"#!/usr/bin/env python3\n"
+
+_PARSING = threading.Lock()  # Python 3.11 counts the depth of all threads together, and may raise SystemError
 
 # The Python of the machine reads this, however old it is. So the syntax is that of all versions.
 _MAIN = """\
@@ -47,7 +50,9 @@ def build() -> bytes:
 def bare(source: bytes) -> bytes:
     """Return a module without its docstrings."""
     lines = source.decode().split("\n")
-    for node in ast.walk(ast.parse(source)):
+    with _PARSING:
+        tree = ast.parse(source)
+    for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             if ast.get_docstring(node) is None:
                 continue

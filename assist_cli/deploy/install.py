@@ -190,10 +190,16 @@ class Host:
 
 
 def install_order(
-    home: str, *, instance: str, credentials: Credentials | None, listen: str | None, dial: Dial | None = None
+    home: str,
+    *,
+    instance: str,
+    credentials: Credentials | None,
+    listen: str | None,
+    dial: Dial | None = None,
+    archive: bytes | None = None,
 ) -> dict[str, Any]:
-    """Return the parameters of ``host.orders.install`` for an agent of this version."""
-    archive = bundle.build()
+    """Return the parameters of ``host.orders.install`` for an agent of this version, which is built if not given."""
+    archive = archive or bundle.build()
     files = {}
     if credentials is not None:
         files = {

@@ -291,17 +291,18 @@ class Link:
         """Answer the broker while a program runs."""
         self._socket.settimeout(0.01)
         try:
-            self._pump()
+            data = self._read_socket()
         except socket.timeout:
-            pass
+            return
         finally:
             self._socket.settimeout(self._seconds)
+        self._take(data)
 
     def _pump(self) -> None:
-        """Receive once, and send what follows from it."""
-        self._take(self._read_socket())
+        """Receive once, and send what follows from it. What came before the end is not lost by it."""
         if self._end.closed:
             raise Unreachable("the controller closed the connection")
+        self._take(self._read_socket())
 
     def _read_socket(self) -> bytes:
         data = self._socket.recv(65536)

@@ -11,6 +11,7 @@ standard output as lines of JSON::
 
 import base64
 import contextlib
+import fcntl
 import getpass
 import hashlib
 import os
@@ -22,7 +23,7 @@ from typing import Any, Dict, List, Optional
 
 from assist_cli.deploy.host.bytecode import compiled
 from assist_cli.deploy.host.changes import Failure, Steps, check_folder, link, make_folder, put, read, say
-from assist_cli.deploy.host.machine import UNIT, Machine, ask, runs, start, stop, wait_for
+from assist_cli.deploy.host.machine import UNIT, Machine, ask, moments, runs, start, stop, wait_for
 
 Order = Dict[str, Any]
 
@@ -70,6 +71,7 @@ def enrol(machine: Machine, order: Order, steps: Steps) -> Dict[str, Any]:
     """Return the same, and the random id of this machine, which is made once: it tells a repetition from a new one."""
     found = look(machine, order, steps)
     make_folder(machine.home, steps)
+    _lock(machine)
     path = machine.path("agentd.enrolment")
     if read(path) is None:
         put(path, os.urandom(32).hex().encode("ascii") + b"\n", 0o600, steps)
@@ -99,6 +101,7 @@ def install(machine: Machine, order: Order, steps: Steps) -> Dict[str, Any]:
     if hashlib.sha256(archive).hexdigest() != order["sha256"]:
         raise Failure("the archive did not arrive as it was sent: its SHA-256 differs")
     make_folder(machine.home, steps)
+    _lock(machine)
     before, ran = _version(machine), runs(machine)
     if before and _numbers(before) > _numbers(order["version"]):
         raise Failure(
@@ -141,6 +144,18 @@ def install(machine: Machine, order: Order, steps: Steps) -> Dict[str, Any]:
     wait_for(machine, order["version"])
     _remove_old(machine, {name, "agentd-%s.pyz" % before})
     return {"version": order["version"], "before": before, "systemd": bool(machine.manager)}
+
+
+def _lock(machine: Machine) -> None:
+    """Wait until no other process installs into this folder, and keep others waiting until this one ends."""
+    descriptor = os.open(machine.home, os.O_RDONLY | os.O_DIRECTORY)
+    for _ in moments(machine.waits["start"], machine.waits["look"]):
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            pass
+    raise Failure("another installation is in progress there")
 
 
 def _numbers(version: str) -> List[int]:

@@ -58,9 +58,15 @@ def create(controller: Controller, request: EnrolmentRequest, *, also: Also | No
 
     Raises InvalidParameter, QuotaExceeded, and Conflict if this home has no broker of its own.
     """
+    made = _made(controller, request)
     admission.owned(controller.home)
+    return made, _add(controller, made, also)
+
+
+def _made(controller: Controller, request: EnrolmentRequest) -> Enrolment:
+    """Return a new enrolment, which is not written yet. Raises InvalidParameter, QuotaExceeded."""
     now = controller.now()
-    made = Enrolment(
+    return Enrolment(
         id=ids.new_id(ids.Kind.ENROLMENT, controller.now_ms()),
         uses=rules.checked_uses(request.uses),
         created=now,
@@ -70,19 +76,18 @@ def create(controller: Controller, request: EnrolmentRequest, *, also: Also | No
         description=checked_description(request.description),
         creator=str(controller.actor),
     )
+
+
+def _add(controller: Controller, made: Enrolment, also: Also | None = None) -> Secret:
+    """Write a new enrolment, and return its token."""
     token = code(controller, made.id)
     with controller.database.transaction() as transaction:
         store.add(transaction, made, _hash(token.reveal()))
         if also is not None:
             also(transaction, made.id, ())
-        _note(
-            controller,
-            transaction,
-            "enrolment.create",
-            made.id,
-            f"uses: {made.uses}, until {made.expires:%Y-%m-%d %H:%M}Z",
-        )
-    return made, token
+        detail = f"uses: {made.uses}, until {made.expires:%Y-%m-%d %H:%M}Z"
+        _note(controller, transaction, "enrolment.create", made.id, detail)
+    return token
 
 
 def code(controller: Controller, enrolment_id: str) -> Secret:
@@ -174,9 +179,11 @@ def write(controller: Controller, request: EnrolmentRequest, path: Path) -> Enro
 
     Raises Conflict if the file exists or this home has no broker of its own; as ``create`` and ``file``.
     """
+    made = _made(controller, request)
     with _new_file(controller, path) as out:
-        made, token = create(controller, request)
-        out.write(file(controller, made, token))
+        out.write(file(controller, made, code(controller, made.id)))
+        out.flush()
+        _add(controller, made)
     return made
 
 

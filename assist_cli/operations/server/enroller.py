@@ -14,8 +14,8 @@ from typing import Any
 
 from assist_cli.agents import broker_folder, enrolment
 from assist_cli.agents.answers import SHORT_TEXT, May, Misfit, Object, PrintableText, Text
+from assist_cli.deploy import bundle, pki
 from assist_cli.deploy import install as deploy
-from assist_cli.deploy import pki
 from assist_cli.deploy.broker import admission
 from assist_cli.deploy.host_answers import Found, HostAnswers
 from assist_cli.errors import AgentError, AssistError, ConnectionLost, InstallFailed, InvalidParameter, LocalFailure
@@ -44,7 +44,8 @@ class Enroller:
     def __init__(self, controller: Controller) -> None:
         self._controller = controller
         self._tasks: set[asyncio.Task[None]] = set()
-        self._busy: set[str] = set()  # ids of machines, which may have two circuits after a loss
+        self._building: asyncio.Task[bytes] | None = None
+        self._busy: dict[str, MachineStream] = {}  # by the id of the machine, which may come again after a loss
 
     async def listen(self) -> None:
         """Accept machines until the connection to the broker is lost. Raises AgentError, FileFailure."""
@@ -59,11 +60,13 @@ class Enroller:
         """Cancel all enrolments in progress. The machines retry."""
         for task in self._tasks:
             task.cancel()
-        if self._tasks:
-            await asyncio.wait(self._tasks)
+        left = [*self._tasks, *([self._building] if self._building else [])]
+        if left:
+            await asyncio.wait(left)
 
     def _take(self, enrolment_id: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.get_running_loop().create_task(self._serve(enrolment_id, MachineStream(reader, writer)))
+        stream = MachineStream(reader, writer)
+        stream.task = task = asyncio.get_running_loop().create_task(self._serve(enrolment_id, stream))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -101,8 +104,10 @@ class Enroller:
         state = await self._run(stream, "enrol", {})
         machine = state.pop("machine")
         if machine in self._busy:
-            return {"error": "another enrolment of this machine is in progress", "retry": True}
-        self._busy.add(machine)
+            if not self._busy[machine].is_lost:
+                return {"error": "another enrolment of this machine is in progress", "retry": True}
+            await self._busy[machine].end()
+        self._busy[machine] = stream
         try:
             found = Found(**state)
             admitted = enrolments.admit(
@@ -110,7 +115,8 @@ class Enroller:
             )
             return await self._install(stream, enrolment_id, hello["token"], admitted, found)
         finally:
-            self._busy.remove(machine)
+            if self._busy.get(machine) is stream:
+                del self._busy[machine]
 
     async def _install(
         self, stream: MachineStream, enrolment_id: str, token: str, admitted: Enrolled, found: Found
@@ -120,8 +126,9 @@ class Enroller:
         instance, now = admitted.instance, controller.now()
         credentials = pki.agent_credentials(controller.home, controller.id, instance, now, dials=True)
         dial = dialling.settings(controller, instance)
-        order = await asyncio.to_thread(
-            deploy.install_order, found.home, instance=instance, credentials=credentials, listen=None, dial=dial
+        archive = await self._archive()
+        order = deploy.install_order(
+            found.home, instance=instance, credentials=credentials, listen=None, dial=dial, archive=archive
         )
         known = enrolments.check_token(controller.database, enrolment_id, token, controller)
         try:
@@ -143,6 +150,12 @@ class Enroller:
         made = enrolments.register(controller, known, admitted, greeting)
         log.info("enrolled %s (%s) by %s, host %s", made.name, made.id, enrolment_id, stream.place)
         return {"done": {"name": made.name, "instance": made.id, "notes": deployment.notes(found)}}
+
+    async def _archive(self) -> bytes:
+        """Return the agent, which is built one time, in a thread: the server has more to do."""
+        if self._building is None:
+            self._building = asyncio.get_running_loop().create_task(asyncio.to_thread(bundle.build))
+        return await asyncio.shield(self._building)
 
     async def _run(self, stream: MachineStream, verb: str, order: Mapping[str, Any]) -> dict[str, Any]:
         """Run an action on a machine, and return its result.
@@ -173,12 +186,24 @@ def _invalid(why: str) -> InvalidParameter:
 
 
 class MachineStream:
-    """Lines of JSON to and from a machine. ``place`` is how it calls itself, for logs."""
+    """Lines of JSON to and from a machine. ``place`` is how it calls itself, for logs; ``task`` serves it."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.place = "a machine"
+        self.task: asyncio.Task[None] | None = None
         self._reader = reader
         self._writer = writer
+
+    @property
+    def is_lost(self) -> bool:
+        """True if the machine has ended the connection."""
+        return self._reader.at_eof() or self._reader.exception() is not None
+
+    async def end(self) -> None:
+        """Cancel the task, and wait until it has ended."""
+        if self.task is not None:
+            self.task.cancel()
+            await asyncio.wait([self.task])
 
     async def line(self, seconds: float) -> dict[str, Any]:
         """Return the next line. Raises ConnectionLost, also after ``seconds``, InvalidParameter."""
