@@ -54,7 +54,8 @@ class Root(Boundary):
         self.format_usage(ctx, formatter)
         shown = list(self.table).index(LAST) + 1
         rows = [(name, known[name]["help"] + ".") for name in self.table]
-        rows[shown:] = [("others", ", ".join(list(self.table)[shown:]) + ".")]
+        others = [name for name in list(self.table)[shown:] if name != "help"]  # which OPTIONS has
+        rows[shown:] = [("others", ", ".join(others) + ".")]
         with formatter.section("Commands"):
             formatter.write_dl(rows)
         formatter.write_text(OPTIONS)

@@ -69,6 +69,7 @@ def build(settings: EnrolmentSettings, timeouts: EnrolmentTimeouts) -> bytes:
         "connect_seconds": timeouts.connect,
         "silence_seconds": timeouts.silence,
         "retry_seconds": timeouts.retry,
+        "poll_seconds": timeouts.poll,
     }
     agent = bundle.agent_source()
     buffer = io.BytesIO()

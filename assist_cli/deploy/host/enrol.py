@@ -39,11 +39,11 @@ _FAILED = 1
 Words = Dict[str, Any]
 
 
-class Unreachable(Exception):
+class ControllerUnreachable(Exception):
     """The controller cannot be reached now. The text gives the reason."""
 
 
-class Rejected(Unreachable):
+class Rejected(ControllerUnreachable):
     """A broker does not accept this file, or this file does not accept the broker. A retry cannot help."""
 
 
@@ -70,7 +70,7 @@ def main(settings: Words) -> int:
         done = _enrol(settings, chosen.name)
     except Denied as denied:
         return _fail(str(denied), denied.hint, _FAILED)
-    except Unreachable as error:
+    except ControllerUnreachable as error:
         return _fail("cannot enrol this machine: %s" % error, _hint(settings), _UNREACHABLE)
     except KeyboardInterrupt:
         return _fail("interrupted", "run it again: nothing is done twice", 130)
@@ -124,7 +124,7 @@ def _token() -> str:
 
 
 def _enrol(settings: Words, name: str) -> Words:
-    """Try the brokers in turn until the controller has answered. Raises Denied, Unreachable."""
+    """Try the brokers in turn until the controller has answered. Raises Denied, ControllerUnreachable."""
     end = time.monotonic() + settings["retry_seconds"]
     brokers = list(settings["brokers"])
     random.shuffle(brokers)
@@ -138,18 +138,18 @@ def _enrol(settings: Words, name: str) -> Words:
                     return _talk(link, settings, name)
                 finally:
                     link.close()
-            except (OSError, ProtocolError, Unreachable) as error:
+            except (OSError, ProtocolError, ControllerUnreachable) as error:
                 why = getattr(error, "verify_message", None) or getattr(error, "strerror", None) or str(error)
                 reasons.append("tls://%s:%d: %s" % (host, port, why))
                 may_help = may_help or not isinstance(error, (Rejected, ssl.SSLError))
         if not may_help or time.monotonic() + pause > end:
-            raise Unreachable("; ".join(reasons))
+            raise ControllerUnreachable("; ".join(reasons))
         time.sleep(pause * (0.5 + random.random()))
         pause = min(pause * 2, 10.0)
 
 
 def _talk(link: "Link", settings: Words, name: str) -> Words:
-    """Follow the controller, and return its last answer. Raises Denied, Unreachable."""
+    """Follow the controller, and return its last answer. Raises Denied, ControllerUnreachable."""
     python = "%d.%d.%d" % sys.version_info[:3]
     hello = {"token": settings["token"], "hostname": socket.gethostname(), "name": name, "python": python}
     link.send(hello)
@@ -160,7 +160,7 @@ def _talk(link: "Link", settings: Words, name: str) -> Words:
         if "run" in words:
             _run(link, words)
         elif words.get("retry"):
-            raise Unreachable(str(words.get("error")))
+            raise ControllerUnreachable(str(words.get("error")))
         else:
             raise Denied(str(words.get("error")), str(words.get("hint") or ""))
 
@@ -192,7 +192,7 @@ def _run(link: "Link", words: Words) -> None:
                 _show(line, link)
             elif line is not None and lost is None:
                 link.idle()
-        except (OSError, ProtocolError, Unreachable) as error:
+        except (OSError, ProtocolError, ControllerUnreachable) as error:
             lost = error
         if line is None:
             break
@@ -222,14 +222,14 @@ def _show(line: bytes, link: "Link") -> None:
 
 
 class Link:
-    """A circuit to the controller, in a connection to one broker. Raises OSError, ProtocolError, Unreachable."""
+    """A circuit to the controller, in a connection to one broker; raises the errors that ``_enrol`` retries."""
 
     def __init__(self, settings: Words, host: str, port: int) -> None:
         session = circuit.new_session()
         name = "%s.%s" % (settings["enrolment"], session)
         self._to = "assist.e.%s.%s" % (settings["controller"], name)
         self._from = "assist.m.%s" % name
-        self._seconds = settings["silence_seconds"]
+        self._seconds, self._poll = settings["silence_seconds"], settings["poll_seconds"]
         self._nats = NatsProtocol()
         self._end = CircuitEnd()
         self._plain = bytearray()
@@ -276,7 +276,7 @@ class Link:
         """Return the next line."""
         while b"\n" not in self._plain:
             if len(self._plain) > MOST_LINE:
-                raise Unreachable("the controller sent too long a line")
+                raise ControllerUnreachable("the controller sent too long a line")
             self._pump()
         line, _, self._plain = self._plain.partition(b"\n")
         try:
@@ -284,12 +284,12 @@ class Link:
         except ValueError:
             words = None
         if not isinstance(words, dict):
-            raise Unreachable("the controller sent a line that is not JSON")
+            raise ControllerUnreachable("the controller sent a line that is not JSON")
         return words
 
     def idle(self) -> None:
         """Answer the broker while a program runs."""
-        self._socket.settimeout(0.01)
+        self._socket.settimeout(self._poll)
         try:
             data = self._read_socket()
         except socket.timeout:
@@ -301,13 +301,13 @@ class Link:
     def _pump(self) -> None:
         """Receive once, and send what follows from it. What came before the end is not lost by it."""
         if self._end.closed:
-            raise Unreachable("the controller closed the connection")
+            raise ControllerUnreachable("the controller closed the connection")
         self._take(self._read_socket())
 
     def _read_socket(self) -> bytes:
         data = self._socket.recv(65536)
         if not data:
-            raise Unreachable("the broker closed the connection")
+            raise ControllerUnreachable("the broker closed the connection")
         return data
 
     def _take(self, data: bytes) -> None:
@@ -320,7 +320,7 @@ class Link:
                 raise Rejected("the broker answered '%s'" % event.text)
             elif isinstance(event, nats.Message):
                 if event.status == nats.NO_RESPONDERS:
-                    raise Unreachable("the controller does not answer: its 'assist serve' is not connected")
+                    raise ControllerUnreachable("the controller does not answer: its 'assist serve' is not connected")
                 self._pass(self._end.feed(event.payload))
 
     def _pass(self, data: bytes) -> None:
