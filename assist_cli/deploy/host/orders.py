@@ -38,6 +38,9 @@ def main(verb: str, order: Order) -> None:
     steps = Steps()
     try:
         actions = {"look": look, "enrol": enrol, "install": install, "uninstall": uninstall}
+        if verb in ("enrol", "install"):
+            make_folder(machine.home, steps)
+            _lock(machine)
         result = actions[verb](machine, order, steps)
         say(result=result)
     except Failure as failure:
@@ -71,7 +74,6 @@ def enrol(machine: Machine, order: Order, steps: Steps) -> Dict[str, Any]:
     """Return the same, and the random id of this machine, which is made once: it tells a repetition from a new one."""
     found = look(machine, order, steps)
     make_folder(machine.home, steps)
-    _lock(machine)
     path = machine.path("agentd.enrolment")
     if read(path) is None:
         put(path, os.urandom(32).hex().encode("ascii") + b"\n", 0o600, steps)
@@ -101,7 +103,6 @@ def install(machine: Machine, order: Order, steps: Steps) -> Dict[str, Any]:
     if hashlib.sha256(archive).hexdigest() != order["sha256"]:
         raise Failure("the archive did not arrive as it was sent: its SHA-256 differs")
     make_folder(machine.home, steps)
-    _lock(machine)
     before, ran = _version(machine), runs(machine)
     if before and _numbers(before) > _numbers(order["version"]):
         raise Failure(
