@@ -255,6 +255,7 @@ INVALID_NOTIFY = ErrorCode(
     "the notification is not valid: not a URL of http or https, a password in it, arguments that cannot be "
     "split, no key. See [notifications](notifications.md)",
 )
+INVALID_ENROLMENT = ErrorCode("InvalidEnrolment", VALUE, "too many machines for an enrolment, or too long a time")
 INVALID_QUOTA = ErrorCode("InvalidQuota", VALUE, "this quota cannot be set, or not to this value")
 INVALID_DOCUMENT = ErrorCode("InvalidDocument", VALUE, "the file to import is not what `assist command export` prints")
 INVALID_PARAMETER = ErrorCode("InvalidParameter", VALUE, "any other invalid value; the message names it")
@@ -311,6 +312,9 @@ PLAIN_HTTP_REFUSED = ErrorCode(
     "the API needs a certificate, or `--insecure`, at an address that other machines can reach",
 )
 PORT_IN_USE = ErrorCode("PortInUse", STATE, "the address and port are in use, or not available")
+ENROLMENT_CLOSED = ErrorCode(
+    "EnrolmentClosed", STATE, "the enrolment has expired, is disabled or used up, or its token is wrong"
+)
 NOTHING_CHANGED = ErrorCode("NothingChanged", STATE, "the new version would be equal to the old one")
 NOTHING_TO_RERUN = ErrorCode("NothingToRerun", STATE, "it succeeded on all instances; `--all` runs it again")
 DIFFERENT_COMMANDS = ErrorCode("DifferentCommands", STATE, "the two invocations ran different scripts")

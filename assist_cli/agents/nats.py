@@ -13,8 +13,9 @@ import asyncio
 import logging
 import ssl
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from agentd.wire import circuit, nats
 from agentd.wire.circuit_transport import CircuitTransport
@@ -105,22 +106,29 @@ class CircuitConnection(BrokerConnection):
     async def log_in(self, context: ssl.SSLContext, token: str) -> None:
         """Log in, and subscribe to the messages of all agents to this controller. Raises as that of the base."""
         await super().log_in(context, token)
-        subscriptions = ((f"{self._prefix}>", _CIRCUITS), ("assist.up.*", _HINTS))
-        self._send(b"".join(self._nats.subscribe(subject, number) for subject, number in subscriptions))
+        self._send(b"".join(self._nats.subscribe(*each) for each in self._subscriptions()))
         self._tick()
+
+    def _subscriptions(self) -> Sequence[tuple[str, int]]:
+        """Return the subjects to subscribe to, each with a number."""
+        return (f"{self._prefix}>", _CIRCUITS), ("assist.up.*", _HINTS)
 
     def circuit(self, instance: str, left: Callable[[], None]) -> CircuitTransport:
         """Return a new circuit to the agent of an instance. ``left`` is called when it has ended."""
         name = f"{instance}.{circuit.new_session()}"
+        return self._made(name, f"assist.a.{name}", instance, left)
+
+    def _made(self, name: str, subject: str, peer: str, left: Callable[[], None]) -> CircuitTransport:
+        """Return a circuit of this name, whose other end receives ``subject``."""
 
         def publish(payload: bytes) -> None:
-            self._send(self._nats.publish(f"assist.a.{name}", payload, self._prefix + name))
+            self._send(self._nats.publish(subject, payload, self._prefix + name))
 
         def ended(_: CircuitTransport) -> None:
             del self._circuits[name]
             left()
 
-        made = CircuitTransport(publish, ended, instance)
+        made = CircuitTransport(publish, ended, peer)
         made.block(self._blocked)
         self._circuits[name] = made
         return made
@@ -195,6 +203,9 @@ class CircuitConnection(BrokerConnection):
         self.ended.set()
 
 
+Made = TypeVar("Made", bound=CircuitConnection)
+
+
 class BrokerShare:
     """The connection of one event loop to a broker of a home. It is open while it has users."""
 
@@ -263,11 +274,16 @@ async def _open(home: Home, timeouts: AgentTimeouts) -> CircuitConnection:
             "cannot reach agents that dial out: this home has no broker",
             hint="to make one: assist broker init tls://HOST, with the host name of its machine",
         )
-    settings = broker_folder.settings(home)
+    controller = broker_folder.settings(home).controller
     token = broker_folder.token(home, "controller")
+    return await open_first(home, token, timeouts, lambda each: CircuitConnection(each, controller, timeouts.probe))
+
+
+async def open_first(home: Home, token: str, timeouts: AgentTimeouts, make: Callable[[BrokerAddress], Made]) -> Made:
+    """Open a connection to the first broker of the home that answers. ``make`` makes one. Raises as ``connect``."""
     errors: list[AgentError] = []
-    for address in settings.addresses:
-        connection = CircuitConnection(address, settings.controller, timeouts.probe)
+    for address in broker_folder.settings(home).addresses:
+        connection = make(address)
         try:
             await broker.open_connection(connection, home, token, timeouts.connect)
         except AgentError as error:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from assist_cli import codes
-from assist_cli.api import commands, files, instances, invocations, machines, managed, schedules
+from assist_cli.api import activations, commands, files, instances, invocations, machines, managed, schedules
 from assist_cli.api.caller import Caller
 from assist_cli.api.faults import Words
 from assist_cli.api.forms import Document
@@ -58,6 +58,10 @@ _TABLE = (
     Action("DescribeManagedInstances", Role.VIEWER, managed.DESCRIBE, managed.describe),
     Action("ModifyManagedInstance", Role.ADMIN, managed.MODIFY, managed.modify, managed.WORDS),
     Action("DeregisterManagedInstance", Role.ADMIN, managed.DEREGISTER, managed.deregister),
+    Action("CreateActivation", Role.ADMIN, activations.CREATE, activations.create, activations.WORDS),
+    Action("DescribeActivations", Role.VIEWER, activations.DESCRIBE, activations.describe, waits=False),
+    Action("DisableActivation", Role.ADMIN, activations.CHANGE, activations.disable, activations.WORDS),
+    Action("DeleteActivation", Role.ADMIN, activations.CHANGE, activations.delete, activations.WORDS),
     Action("ListPluginStatus", Role.VIEWER, instances.PLUGINS, instances.plugins, waits=False),
 )
 

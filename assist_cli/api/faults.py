@@ -265,6 +265,8 @@ MESSAGES: dict[str, tuple[int, str]] = {
     # machines
     "DryRunOperation": (400, "Request validation has been passed with DryRun flag set."),
     "InvalidInstanceName.Malformed": (400, "The specified parameter InstanceName is not valid."),
+    # activations
+    "InvalidActivationId.NotFound": (404, "The specified activation ID does not exist."),
     # plugins
     "PluginName.MissingValue": (400, "The parameter Name is required unless exactly one instance is specified."),
     "InvalidPluginName.NotFound": (404, "The specified plugin name does not exist."),

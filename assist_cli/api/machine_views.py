@@ -89,7 +89,7 @@ def described(found: Instance) -> Document:
     }
 
 
-def managed(found: Instance, health: Health, use: Use) -> Document:
+def managed(found: Instance, health: Health, use: Use, activation: str) -> Document:
     """Return one of ``Instances`` of DescribeManagedInstances, without its tags: all known fields."""
     private, public = addresses(found)
     return {
@@ -105,14 +105,14 @@ def managed(found: Instance, health: Health, use: Use) -> Document:
         "LastInvokedTime": time(use.last_sent),
         "RegistrationTime": time(found.created),
         "MachineId": "",
-        "ActivationId": "",
+        "ActivationId": activation,
         "ResourceGroupId": "",
     }
 
 
-def listed(found: Instance, health: Health, use: Use) -> Document:
+def listed(found: Instance, health: Health, use: Use, activation: str) -> Document:
     """Return the same as an item of the list, with its connection state and its tags."""
-    return {**managed(found, health, use), "Connected": health.is_online, "Tags": _tags(found)}
+    return {**managed(found, health, use, activation), "Connected": health.is_online, "Tags": _tags(found)}
 
 
 def addresses(found: Instance) -> tuple[list[str], list[str]]:

@@ -16,6 +16,7 @@ from assist_cli.api.caller import MOST_INSTANCES, Caller
 from assist_cli.api.faults import Fault, invalid
 from assist_cli.api.forms import Document
 from assist_cli.api.parameters import COMMON_FIELDS, Given, RefusedParameter, UnusedParameter, ValueKind, takes
+from assist_cli.model.enrolment import Enrolment
 from assist_cli.model.instance import Instance
 from assist_cli.operations.fleet.health import InstanceHealth
 from assist_cli.paths import region
@@ -142,8 +143,8 @@ def matcher(text: str | None) -> Callable[[str], bool]:
     return lambda name: pattern.fullmatch(name) is not None
 
 
-def has_tags(found: Instance, tags: dict[str, str]) -> bool:
-    """Return True if an instance has all of these tags. A tag without a value matches any value."""
+def has_tags(found: Instance | Enrolment, tags: dict[str, str]) -> bool:
+    """Return True if something has all of these tags. A tag without a value matches any value."""
     return all(key in found.tags and value in ("", found.tags[key]) for key, value in tags.items())
 
 

@@ -10,7 +10,7 @@ from assist_cli.api.forms import Document
 from assist_cli.api.parameters import Given, ValueKind, takes
 from assist_cli.model.access import Labels
 from assist_cli.model.instance import Health, Use
-from assist_cli.operations.fleet import instances
+from assist_cli.operations.fleet import enrolments, instances
 from assist_cli.operations.fleet.health import InstanceHealth
 from assist_cli.store import instances as store
 
@@ -45,6 +45,7 @@ def describe(caller: Caller, given: Given) -> Document:
     if len(named) > FEWER_INSTANCES:
         raise Fault("InstanceIds.ExceedLimit", f"({len(named)} of at most {FEWER_INSTANCES})")
     matches, tags, ip = machines.matcher(given.text("InstanceName")), given.tags("Tag"), given.text("InstanceIp")
+    activations = enrolments.sources(caller.controller, list(caller.known))
     left = [
         each
         for each in machines.newest_first(caller.known.values())
@@ -53,7 +54,8 @@ def describe(caller: Caller, given: Given) -> Document:
         and matches(each.name)
         and machines.has_tags(each, tags)
         and (ip is None or any(ip in found for found in machine_views.addresses(each)))
-        and not (given.text("ActivationId") or given.text("MachineId"))
+        and given.text("ActivationId") in (None, activations.get(each.id))
+        and not given.text("MachineId")
     ]
     connected = given.flag("Connected")
 
@@ -61,7 +63,10 @@ def describe(caller: Caller, given: Given) -> Document:
         return state.health.is_online is connected
 
     shown, total = machines.states(caller, page, left, is_wanted if "Connected" in given.values else None)
-    items = [machine_views.listed(each.instance, each.health, each.use) for each in shown[: page.size]]
+    items = [
+        machine_views.listed(each.instance, each.health, each.use, activations.get(each.instance.id, ""))
+        for each in shown[: page.size]
+    ]
     return {"Instances": items, **page.told([each.instance.id for each in shown], total)}
 
 
@@ -77,16 +82,19 @@ def deregister(caller: Caller, given: Given) -> Document:
     instance_id = given.needed("InstanceId")
     request = caller.request(given, Labels(caller.key.id))
 
+    def activation() -> str:
+        return enrolments.sources(caller.controller, [instance_id]).get(instance_id, "")
+
     def make() -> Document:
         found = caller.instance(instance_id)
         (state,) = requests.states(caller, [found])
         instances.remove(caller.controller, found.id, also=caller.also(request, labelled=False))
-        return {"Instance": machine_views.managed(state.instance, state.health, state.use)}
+        return {"Instance": machine_views.managed(state.instance, state.health, state.use, activation())}
 
     def again(_: str) -> Document:
         gone = store.by_id(caller.controller.database, instance_id)
         assert gone is not None, "a removed instance stays in the database for the history"
         use = store.uses(caller.controller.database, [instance_id]).get(instance_id, Use())
-        return {"Instance": machine_views.managed(gone, Health(), use)}
+        return {"Instance": machine_views.managed(gone, Health(), use, activation())}
 
     return requests.once(request, caller, make, again)

@@ -39,6 +39,7 @@ class Root(Boundary):
         "restore": "assist_cli.cli.backup:restore_app",
         "quota": "assist_cli.cli.quota:app",
         "accesskey": "assist_cli.cli.accesskey:app",
+        "enrolment": "assist_cli.cli.enrolment:app",
         "notify": "assist_cli.cli.notify:app",
         "audit": "assist_cli.cli.audit:app",
         "completion": "assist_cli.cli.completion.command:app",
@@ -53,7 +54,8 @@ class Root(Boundary):
         self.format_usage(ctx, formatter)
         shown = list(self.table).index(LAST) + 1
         rows = [(name, known[name]["help"] + ".") for name in self.table]
-        rows[shown:] = [("others", ", ".join(list(self.table)[shown:]) + ".")]
+        others = [name for name in list(self.table)[shown:] if name != "help"]  # which OPTIONS has
+        rows[shown:] = [("others", ", ".join(others) + ".")]
         with formatter.section("Commands"):
             formatter.write_dl(rows)
         formatter.write_text(OPTIONS)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from assist_cli.model.check import Check
     from assist_cli.model.command import Command
     from assist_cli.model.comparison import Comparison
+    from assist_cli.model.enrolment import Enrolment
     from assist_cli.model.frequency import Firing
     from assist_cli.model.gathering import GroupKey
     from assist_cli.model.instance import Health, Instance, Use
@@ -261,6 +262,23 @@ def access_key(key: AccessKey) -> Document:
         "Enabled": key.enabled,
         "CreationTime": time(key.created),
         "LastUsedTime": time(key.last_used),
+    }
+
+
+def enrolment(enrolment: Enrolment, now: datetime) -> Document:
+    """Return one object of ``enrolment list``; the API calls an enrolment an activation."""
+    return {
+        "ActivationId": enrolment.id,
+        "State": enrolment.state(now),
+        "InstanceCount": enrolment.uses,
+        "RegisteredCount": enrolment.used,
+        "DeregisteredCount": enrolment.removed,
+        "InstanceName": enrolment.name or None,
+        "Tags": dict(enrolment.tags),
+        "Description": enrolment.description,
+        "CreatedBy": enrolment.creator,
+        "CreationTime": time(enrolment.created),
+        "ExpirationTime": time(enrolment.expires),
     }
 
 

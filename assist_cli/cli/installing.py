@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import functools
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from assist_cli.cli import documents, options, targets
-from assist_cli.cli.formatting import escape
+from assist_cli.cli.formatting import clock, escape
 from assist_cli.cli.output import Format, Printer
 from assist_cli.errors import AgentError, AssistError, ExitStatus, UsageError
 from assist_cli.operations.controller import open_controller
 from assist_cli.operations.fleet import instances
 from assist_cli.paths import home
+from assist_cli.units import count
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -86,6 +88,73 @@ def install(
         printer.document(documents.instance(done.instance))
     else:
         printer.line(f"{escape(done.instance.name)}  {done.instance.id}")
+
+
+@app.command(
+    epilog=options.examples(
+        "assist instance enroll --out pos-enroll.pyz --uses 100 --for 1d --tag role=pos",
+        "assist instance enroll --out web.pyz --name web",
+    )
+)
+def enroll(
+    context: typer.Context,
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="The file to write; it is a secret.")],
+    uses: Annotated[
+        int | None, typer.Option("--uses", metavar="N", help="Number of machines, up to 10,000 (default 1).")
+    ] = None,
+    lifetime: Annotated[
+        float | None,
+        typer.Option("--for", metavar="TIME", parser=options.duration, help="Valid for TIME, up to 30d (default 1h)."),
+    ] = None,
+    name: Annotated[
+        str | None,
+        typer.Option("--name", metavar="NAME", help="Names of the instances: NAME-1 … (default: their host names)."),
+    ] = None,
+    tag: targets.Tags = None,
+    activation: Annotated[
+        str | None,
+        typer.Option("--activation", metavar="ID", help="For an activation of the API; its code is not in the file."),
+    ] = None,
+    output: options.Output = Format.TABLE,
+) -> None:
+    """Write one file that installs agents on machines without SSH.
+
+    Run it there as root: python3 FILE. The agent dials out to the broker of this home. Meanwhile assist serve must run
+    here. To repeat it on a machine is safe, and not counted.
+    """
+    from assist_cli.cli import server_down
+    from assist_cli.operations.fleet import enrolments
+    from assist_cli.operations.fleet.enrolments import EnrolmentRequest
+
+    printer = options.printer(context, output)
+    if activation is not None and (uses, lifetime, name, tag) != (None, None, None, None):
+        raise UsageError(
+            "cannot change an activation: --uses, --for, --name and --tag are for a new enrolment",
+            hint=f"assist instance enroll --activation {activation} --out {out}",
+        )
+    with open_controller(home()) as controller:
+        if activation is not None:
+            made = enrolments.write_known(controller, activation, out)
+        else:
+            request = EnrolmentRequest(
+                uses=1 if uses is None else uses,
+                seconds=3600.0 if lifetime is None else lifetime,
+                name=name or "",
+                tags=targets.tags(tag),
+            )
+            made = enrolments.write(controller, request, out)
+        now = controller.now()
+        warning = server_down.warning(controller, server_down.NO_ENROLMENT)
+    if printer.is_json:
+        printer.document({**documents.enrolment(made, now), "File": str(out)})
+    else:
+        printer.line(f"{escape(str(out))}  {made.id}")
+    code = "ASSIST_ACTIVATION_CODE=CODE " if activation is not None else ""
+    left = count(made.uses - made.used, "machine")
+    printer.talk(f"It admits {left}, until {clock(made.expires)}. Keep it private, and delete it after use.")
+    printer.talk(f"On each machine, as root: {code}python3 {out.name}")
+    if warning:
+        printer.warn(warning)
 
 
 @app.command(epilog=options.examples("assist instance upgrade --all", "assist instance upgrade @role=web --rotate"))

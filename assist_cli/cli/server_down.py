@@ -5,6 +5,7 @@ from __future__ import annotations
 from assist_cli.operations.controller import Controller
 
 NO_SCHEDULE = "no schedule will fire"
+NO_ENROLMENT = "no machine can enrol"
 NO_DELIVERY = "queued records are not delivered"
 
 

@@ -72,7 +72,9 @@ COMMAND_ROWS: dict[str, tuple[str, ...]] = {
     "show, get, describe, info, inspect, view, detail, details, cat, print": _SHOW,
     "rm, del, delete, remove, erase, destroy, unregister, drop, unlink": _DELETE,
     "create, add, new, save, register, define, make": _CREATE,
-    "install, enroll, enrol, join, bootstrap, onboard, deploy, setup, provision": (
+    "enroll, enrol, activate, activation, invite": ("instance enroll --out FILE", "enrolment list"),
+    "enrollment, enrollments, enrolments, activations": ("enrolment list", "instance enroll --out FILE"),
+    "install, join, bootstrap, onboard, deploy, setup, provision": (
         "instance install HOST",
         "service install",
     ),

@@ -13,6 +13,7 @@ import hashlib
 import importlib.util
 import io
 import sys
+import threading
 import zipfile
 from pathlib import Path
 
@@ -21,6 +22,8 @@ from assist_cli.paths import write_whole
 
 _TIME = (1980, 1, 1, 0, 0, 0)  # the earliest time of the format
 _SHEBANG = b"#!/usr/bin/env python3\n"
+
+_PARSING = threading.Lock()  # Python 3.11 counts the depth of all threads together, and may raise SystemError
 
 # The Python of the machine reads this, however old it is. So the syntax is that of all versions.
 _MAIN = """\
@@ -38,16 +41,18 @@ def build() -> bytes:
     buffer.write(_SHEBANG)
     with zipfile.ZipFile(buffer, "w") as archive:
         add(archive, "__main__.py", _MAIN.encode())
-        source = _source()
+        source = agent_source()
         for path in sorted(source.rglob("*.py")):
-            add(archive, (source.name / path.relative_to(source)).as_posix(), _bare(path.read_bytes()))
+            add(archive, (source.name / path.relative_to(source)).as_posix(), bare(path.read_bytes()))
     return buffer.getvalue()
 
 
-def _bare(source: bytes) -> bytes:
+def bare(source: bytes) -> bytes:
     """Return a module without its docstrings."""
     lines = source.decode().split("\n")
-    for node in ast.walk(ast.parse(source)):
+    with _PARSING:
+        tree = ast.parse(source)
+    for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             if ast.get_docstring(node) is None:
                 continue
@@ -59,7 +64,8 @@ def _bare(source: bytes) -> bytes:
     return "\n".join(lines).encode()
 
 
-def _source() -> Path:
+def agent_source() -> Path:
+    """Return the folder of the ``agentd`` package that is installed here."""
     spec = importlib.util.find_spec("agentd")  # found, not imported: this process is not an agent
     assert spec is not None
     assert spec.origin is not None

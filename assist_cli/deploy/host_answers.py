@@ -30,18 +30,21 @@ Progress = Callable[[str], None]
 _VERSION = Text(64)
 _SENTENCE = Text(LONG_TEXT)
 _INSTALLED = Object(version=_VERSION, before=OrNull(_VERSION), systemd=Flag())
+_DIGEST = Text(64, "a SHA-256", least=64, of="0123456789abcdef")
+_FOUND = Object(
+    home=PATH,
+    user=Text(255),
+    root=Flag(),
+    systemd=Flag(),
+    lingers=Flag(),
+    tls=Flag(),
+    version=OrNull(_VERSION),
+    instance=OrNull(INSTANCE),
+    authority=OrNull(_DIGEST),
+)
 _RESULTS = {
-    "look": Object(
-        home=PATH,
-        user=Text(255),
-        root=Flag(),
-        systemd=Flag(),
-        lingers=Flag(),
-        tls=Flag(),
-        version=OrNull(_VERSION),
-        instance=OrNull(INSTANCE),
-        authority=OrNull(Text(64, "a SHA-256", least=64, of="0123456789abcdef")),
-    ),
+    "look": _FOUND,
+    "enrol": Object(**_FOUND.fields, machine=Text(64, "the id of a machine", least=64, of="0123456789abcdef")),
     "install": _INSTALLED,
     "upgrade": _INSTALLED,
     "uninstall": Object(left=ListOf(PATH, 1000)),

@@ -190,10 +190,16 @@ class Host:
 
 
 def install_order(
-    home: str, *, instance: str, credentials: Credentials | None, listen: str | None, dial: Dial | None = None
+    home: str,
+    *,
+    instance: str,
+    credentials: Credentials | None,
+    listen: str | None,
+    dial: Dial | None = None,
+    archive: bytes | None = None,
 ) -> dict[str, Any]:
-    """Return the parameters of ``host.orders.install`` for an agent of this version."""
-    archive = bundle.build()
+    """Return the parameters of ``host.orders.install`` for an agent of this version, which is built if not given."""
+    archive = archive or bundle.build()
     files = {}
     if credentials is not None:
         files = {
@@ -220,6 +226,11 @@ def install_order(
 def boot_line(home: str) -> str:
     """Return the crontab line that starts the agent at boot, for a machine without systemd."""
     return f"@reboot {shlex.join([f'{home}/agentd', 'guard', '--log', f'{home}/agentd.log'])}"
+
+
+def sent(verb: str, order: Mapping[str, Any], timeouts: InstallTimeouts) -> tuple[str, str]:
+    """Return the text of a Python program that carries out an action on its machine, and its standard input."""
+    return _RECEIVE, _line(verb, order, timeouts).decode("ascii").rstrip("\n")
 
 
 def script(home: str, python: str, verb: str, order: Mapping[str, Any], timeouts: InstallTimeouts) -> bytes:

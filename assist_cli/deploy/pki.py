@@ -5,12 +5,14 @@
     pki/  0700
       ca.pem  ca.key                  the authority; its key never leaves this machine
       controller.pem  controller.key  the certificate that this controller shows to agents
+      enroller.pem  enroller.key      the one that it shows to machines that enrol, if it has enrolments
 
 Keys are ECDSA P-256. The subject of a certificate names its owner and role: the common name is an instance id or the
-controller's id; the organizational unit is the role, ``agent``, ``controller`` or ``broker``. By the extended key usage
-an agent can only be a server, and a controller only a client. An agent that dials out is also a client: of its broker.
-A broker is both, in a cluster, and its certificate names its host. The authority cannot sign other authorities (path
-length 0).
+controller's id; the organizational unit is the role, ``agent``, ``controller``, ``broker``, ``enroller`` or
+``enrolment``. By the extended key usage an agent can only be a server, and a controller only a client. An agent that
+dials out is also a client: of its broker. A broker is both, in a cluster, and its certificate names its host. For
+machines that enrol the controller is a server, the ``enroller``; they are clients, whose certificate names their
+enrolment and nothing else. The authority cannot sign other authorities (path length 0).
 
 The controller's certificate is renewed automatically before it expires; an agent's when its instance is upgraded with
 ``--rotate``. The line ``valid until …`` comes before each certificate, so that its end can be read without a parser.
@@ -60,6 +62,11 @@ def agent_credentials(home: Home, controller: str, instance: str, now: datetime,
     issued = _authority(home, controller, now).issue(instance, "agent", now, is_client=dials)
     _reopen(home, instance)
     return issued
+
+
+def enrolment_credentials(home: Home, controller: str, enrolment: str, now: datetime, until: datetime) -> Credentials:
+    """Make a key and a certificate for the machines of an enrolment, by its id. Raises FileFailure."""
+    return _authority(home, controller, now).issue(enrolment, "enrolment", now, until=until)
 
 
 def revoke(home: Home, instance: str, now: datetime) -> None:
@@ -114,15 +121,24 @@ def prepare(home: Home, controller: str, now: datetime) -> None:
 
     When there is nothing to do, it reads one small file.
     """
-    until = _stated_end(home.pki / "controller.pem")
-    if until is not None and until - now > NEAR_END and (home.pki / "controller.key").exists():
-        return
-    if broker_folder.has_joined(home):
+    if not broker_folder.has_joined(home):
+        _prepare(home, controller, "controller", now)
+
+
+def prepare_enroller(home: Home, controller: str, now: datetime) -> None:
+    """Make sure that this controller has a certificate for machines that enrol. Raises as ``prepare``."""
+    _prepare(home, controller, "enroller", now)
+
+
+def _prepare(home: Home, controller: str, role: str, now: datetime) -> None:
+    key, certificate = home.pki / f"{role}.key", home.pki / f"{role}.pem"
+    until = _stated_end(certificate)
+    if until is not None and until - now > NEAR_END and key.exists():
         return
     with home.locked(home.pki):
-        issued = _Authority.of(home, controller, now).issue(controller, "controller", now)
-        write_whole(home.pki / "controller.key", issued.key)
-        write_whole(home.pki / "controller.pem", issued.certificate)
+        issued = _Authority.of(home, controller, now).issue(controller, role, now)
+        write_whole(key, issued.key)
+        write_whole(certificate, issued.certificate)
 
 
 _RESTORE = "restore pki/ from a backup; without one, install every agent again, from a new ASSIST_HOME"
@@ -224,22 +240,30 @@ class _Authority:
         return cls(certificate, pem, key)
 
     def issue(
-        self, name: str, role: str, now: datetime, *, is_client: bool = False, host: str | None = None
+        self,
+        name: str,
+        role: str,
+        now: datetime,
+        *,
+        is_client: bool = False,
+        host: str | None = None,
+        until: datetime | None = None,
     ) -> Credentials:
         """Make a key, and a certificate that gives ``name`` this ``role``, at ``host`` if one is given.
 
-        A controller is a client. The others are servers, and also clients if ``is_client``.
+        A controller and an enrolment are clients. The others are servers, and also clients if ``is_client``. It is
+        valid for LIFETIME, or up to ``until``.
         """
         from cryptography import x509
         from cryptography.hazmat.primitives import hashes
         from cryptography.hazmat.primitives.asymmetric import ec
         from cryptography.x509.oid import ExtendedKeyUsageOID
 
-        usages = [] if role == "controller" else [ExtendedKeyUsageOID.SERVER_AUTH]
+        usages = [] if role in ("controller", "enrolment") else [ExtendedKeyUsageOID.SERVER_AUTH]
         if is_client or not usages:
             usages.append(ExtendedKeyUsageOID.CLIENT_AUTH)
         key = ec.generate_private_key(ec.SECP256R1())
-        until = min(now + LIFETIME, self._certificate.not_valid_after_utc)
+        until = min(until or now + LIFETIME, self._certificate.not_valid_after_utc)
         builder = _builder(name, role, key, now, until)
         if host is not None:
             builder = builder.add_extension(x509.SubjectAlternativeName([_host_name(host)]), critical=False)

@@ -24,6 +24,7 @@ class Kind(str, Enum):
     COMMAND = "c-"
     INSTANCE = "i-"
     FILE = "f-"
+    ENROLMENT = "e-"
 
 
 def new_id(kind: Kind, now_ms: int) -> str:

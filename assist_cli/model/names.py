@@ -28,9 +28,12 @@ _JOINERS = dict.fromkeys(map(ord, "\u200c\u200d"))
 
 
 def checked_name(name: str) -> str:
-    """Return the name in the form that is stored. Raises InvalidParameter (InvalidName), QuotaExceeded."""
+    """Return the name in the form that is stored. Raises InvalidParameter (InvalidName), QuotaExceeded.
+
+    It may look like the id of an enrolment, which has no name.
+    """
     name = _readable(name, "name")
-    if any(ids.is_prefix(name.lower(), kind) for kind in ids.Kind):
+    if any(ids.is_prefix(name.lower(), kind) for kind in ids.Kind if kind is not ids.Kind.ENROLMENT):
         raise _refusal("name", name, "it looks like the beginning of an id", f"do not begin it with '{name[:2]}'")
     return name
 

@@ -44,6 +44,17 @@ class InstallTimeouts(NamedTuple):
     look: float = 0.05  # between two checks if it has started or ended
 
 
+class EnrolmentTimeouts(NamedTuple):
+    """Enrolment of machines through the broker. The first four are those of the file that runs there."""
+
+    connect: float = 40.0  # for a connection to a broker: it takes its time when many connect
+    silence: float = 120.0  # for the next line of the controller
+    retry: float = 60.0  # between the first attempt and the last one
+    poll: float = 0.01  # for the broker to have sent something, while a program runs
+    hello: float = 20.0  # for the first line of a machine
+    order: float = 180.0  # for a machine to run a program of the controller
+
+
 class ServerTimeouts(NamedTuple):
     """Duties of the server."""
 
@@ -101,6 +112,7 @@ class Timeouts(NamedTuple):
 
     agent: AgentTimeouts = AgentTimeouts()
     install: InstallTimeouts = InstallTimeouts()
+    enrolment: EnrolmentTimeouts = EnrolmentTimeouts()
     server: ServerTimeouts = ServerTimeouts()
     notify: NotifyTimeouts = NotifyTimeouts()
     api: ApiTimeouts = ApiTimeouts()

@@ -114,6 +114,10 @@ class CompletionQueries:
         """Return name and role of each access key, by name."""
         return self._rows("SELECT name, role FROM access_keys ORDER BY name")
 
+    def enrolments(self) -> list[tuple[str, int, int]]:
+        """Return id, time and number of uses of each enrolment, the newest first."""
+        return self._rows("SELECT id, created_at, uses FROM enrolments ORDER BY id DESC")
+
     def close(self) -> None:
         self._connection.close()
 

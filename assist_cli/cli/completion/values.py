@@ -120,6 +120,11 @@ def _access_keys(queries: CompletionQueries, text: str, arguments: list[str]) ->
     yield from queries.access_keys()
 
 
+def _enrolments(queries: CompletionQueries, text: str, arguments: list[str]) -> Iterator[Offer]:
+    for id, created, uses in queries.enrolments():
+        yield id, f"{_when(created)}, for {uses}"
+
+
 def zones() -> Iterator[Offer]:
     """Yield the IANA time zones of this machine."""
     from zoneinfo import available_timezones
@@ -139,6 +144,7 @@ KINDS: dict[str, Callable[[CompletionQueries, str, list[str]], Iterator[Offer]]]
     "place": _places,
     "queued": _queued,
     "accesskey": _access_keys,
+    "enrolment": _enrolments,
 }
 
 

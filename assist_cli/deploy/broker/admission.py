@@ -21,6 +21,7 @@ from assist_cli.deploy.broker import configuration, jwts
 from assist_cli.deploy.broker.jwts import Permissions
 from assist_cli.deploy.broker.nkeys import Key, KeyKind
 from assist_cli.errors import Conflict, FileFailure
+from assist_cli.model.secret import Secret
 from assist_cli.paths import Home, open_private, sync_folder, write_whole
 
 _FILES = {SYSTEM: "system", FLEET: "fleet", ENROLL: "enroll"}
@@ -82,6 +83,23 @@ def agent_token(home: Home, instance: str, now: datetime) -> str:
 def controller_token(home: Home, name: str, now: datetime) -> str:
     """Return a token for another controller. Raises FileFailure."""
     return user_token(home, name, Permissions.of_controller(name), now, now + pki.LIFETIME)
+
+
+def machine_token(home: Home, controller: str, enrolment: str, now: datetime, until: datetime) -> str:
+    """Return a token for the machines of an enrolment. Raises FileFailure."""
+    permissions = Permissions.of_machine(controller, enrolment)
+    return user_token(home, enrolment, permissions, now, until, account=ENROLL)
+
+
+def enrolment_code(home: Home, enrolment: str) -> Secret:
+    """Return the code that admits machines by an enrolment. Raises FileFailure."""
+    return Secret(_key(home, ENROLL).secret(enrolment))
+
+
+def enroller_token(home: Home, controller: str, now: datetime) -> str:
+    """Return a token with which a server hears machines that enrol. Raises FileFailure."""
+    permissions = Permissions.of_enroller(controller)
+    return user_token(home, controller, permissions, now, now + pki.LIFETIME, account=ENROLL)
 
 
 def monitor_token(home: Home, name: str, now: datetime, *, owns: bool = False) -> str:

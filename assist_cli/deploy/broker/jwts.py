@@ -47,6 +47,15 @@ class Permissions:
         return cls(["assist.a.*.>"], [f"assist.c.{controller}.>", "assist.up.*"])
 
     @classmethod
+    def of_machine(cls, controller: str, enrolment: str) -> Permissions:
+        """Return those of the machines of an enrolment, which have no instance id yet."""
+        return cls([f"assist.e.{controller}.{enrolment}.*"], [f"assist.m.{enrolment}.*"], MOST_PAYLOAD)
+
+    @classmethod
+    def of_enroller(cls, controller: str) -> Permissions:
+        return cls(["assist.m.*.*"], [f"assist.e.{controller}.*.*"])
+
+    @classmethod
     def of_monitor(cls) -> Permissions:
         """Return the requests about brokers, and about their connections."""
         return cls(["$SYS.REQ.SERVER.*.VARZ", "$SYS.REQ.SERVER.*.CONNZ"], ["_INBOX.>"])

@@ -72,6 +72,11 @@ class Key:
         """
         return Key(KeyKind.USER, hmac.digest(self._raw, b"user:" + name.encode(), hashlib.sha256))
 
+    def secret(self, name: str) -> str:
+        """Return a secret of this account as text: always the same one for one name, so that it is never stored."""
+        digest = hmac.digest(self._raw, b"secret:" + name.encode(), hashlib.sha256)
+        return base64.urlsafe_b64encode(digest).decode("ascii").rstrip("=")
+
     def __str__(self) -> str:
         return self.public
 

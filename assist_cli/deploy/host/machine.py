@@ -96,7 +96,7 @@ def stop(machine: Machine) -> None:
         if pid:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGTERM)
-            for _ in _moments(machine.waits["stop"], machine.waits["look"]):
+            for _ in moments(machine.waits["stop"], machine.waits["look"]):
                 if find(machine) != pid:
                     break
             else:
@@ -164,7 +164,7 @@ def ask(machine: Machine, *methods: str) -> Dict[str, Any]:
 def wait_for(machine: Machine, version: str) -> None:
     """Wait until the agent of this version answers, or until its guard has seen it end."""
     why = "it does not listen"
-    for _ in _moments(machine.waits["start"], machine.waits["look"]):
+    for _ in moments(machine.waits["start"], machine.waits["look"]):
         try:
             found = ask(machine).get("agent")
             if found == version:
@@ -180,7 +180,7 @@ def wait_for(machine: Machine, version: str) -> None:
     raise Failure("the agent does not start: %s" % (said[0] if said and not machine.manager else why))
 
 
-def _moments(seconds: float, pause: float) -> Iterator[None]:
+def moments(seconds: float, pause: float) -> Iterator[None]:
     """Yield between checks: there is no event for a change in another program."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:

@@ -1,4 +1,4 @@
-"""The actions of an installation: look, install, uninstall.
+"""The actions of an installation: look, enrol, install, uninstall.
 
 The parameters come as one line of JSON on standard input, never as arguments of a command. The progress goes to
 standard output as lines of JSON::
@@ -11,6 +11,7 @@ standard output as lines of JSON::
 
 import base64
 import contextlib
+import fcntl
 import getpass
 import hashlib
 import os
@@ -22,7 +23,7 @@ from typing import Any, Dict, List, Optional
 
 from assist_cli.deploy.host.bytecode import compiled
 from assist_cli.deploy.host.changes import Failure, Steps, check_folder, link, make_folder, put, read, say
-from assist_cli.deploy.host.machine import UNIT, Machine, ask, runs, start, stop, wait_for
+from assist_cli.deploy.host.machine import UNIT, Machine, ask, moments, runs, start, stop, wait_for
 
 Order = Dict[str, Any]
 
@@ -36,7 +37,11 @@ def main(verb: str, order: Order) -> None:
     machine = Machine(order["waits"], sys.argv[1] if len(sys.argv) > 1 else "")
     steps = Steps()
     try:
-        result = {"look": look, "install": install, "uninstall": uninstall}[verb](machine, order, steps)
+        actions = {"look": look, "enrol": enrol, "install": install, "uninstall": uninstall}
+        if verb in ("enrol", "install"):
+            make_folder(machine.home, steps)
+            _lock(machine)
+        result = actions[verb](machine, order, steps)
         say(result=result)
     except Failure as failure:
         say(error=str(failure), code=failure.code, hint=failure.hint, step=steps.current, left=steps.undo())
@@ -63,6 +68,16 @@ def look(machine: Machine, order: Order, steps: Steps) -> Dict[str, Any]:
         "instance": (read(machine.path("instance-id")) or b"").decode("ascii", "replace").strip() or None,
         "authority": hashlib.sha256(authority).hexdigest() if authority else None,
     }
+
+
+def enrol(machine: Machine, order: Order, steps: Steps) -> Dict[str, Any]:
+    """Return the same, and the random id of this machine, which is made once: it tells a repetition from a new one."""
+    found = look(machine, order, steps)
+    make_folder(machine.home, steps)
+    path = machine.path("agentd.enrolment")
+    if read(path) is None:
+        put(path, os.urandom(32).hex().encode("ascii") + b"\n", 0o600, steps)
+    return dict(found, machine=(read(path) or b"").decode("ascii", "replace").strip())
 
 
 def _version(machine: Machine) -> Optional[str]:
@@ -130,6 +145,18 @@ def install(machine: Machine, order: Order, steps: Steps) -> Dict[str, Any]:
     wait_for(machine, order["version"])
     _remove_old(machine, {name, "agentd-%s.pyz" % before})
     return {"version": order["version"], "before": before, "systemd": bool(machine.manager)}
+
+
+def _lock(machine: Machine) -> None:
+    """Wait until no other process installs into this folder, and keep others waiting until this one ends."""
+    descriptor = os.open(machine.home, os.O_RDONLY | os.O_DIRECTORY)
+    for _ in moments(machine.waits["start"], machine.waits["look"]):
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            pass
+    raise Failure("another installation is in progress there")
 
 
 def _numbers(version: str) -> List[int]:

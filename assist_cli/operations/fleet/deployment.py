@@ -157,7 +157,7 @@ def install(controller: Controller, request: InstallRequest, *, progress: Progre
             code=error.code,
         ) from error
     _note(controller, "instance.install", registered, f"agent {done.version} at {address}")
-    return Installation(registered, done.version, done.before, _notes(found, login.by))
+    return Installation(registered, done.version, done.before, notes(found, login.by))
 
 
 def upgrade(
@@ -277,7 +277,7 @@ def _address_of(known: Instance | None) -> route.Route | None:
     return way if isinstance(way, (route.Tls, route.Nats)) else None
 
 
-def _notes(found: host_answers.Found, by: str) -> tuple[str, ...]:
+def notes(found: host_answers.Found, by: str = "") -> tuple[str, ...]:
     """The steps left to the administrator: to start the agent at boot, and to log in without a password."""
     notes = []
     if found.version is None and not found.systemd:
