@@ -16,6 +16,7 @@ from typing import Any
 from assist_cli import codes
 from assist_cli.agents.client import Chunk, Client, OutputGap, TaskResult, task_result
 from assist_cli.errors import (
+    AgentCloned,
     AgentError,
     AgentRefused,
     AssistError,
@@ -236,7 +237,7 @@ def heard(error: AssistError) -> Answer:
             return Answer(Heard.UNKNOWN)
         if error.code == codes.RECORD_FORGOTTEN:
             return NOT_ASKED  # its state tells the result
-    if isinstance(error, InvalidAnswer):
+    if isinstance(error, InvalidAnswer | AgentCloned):
         kind = Heard.INVALID
     elif isinstance(error, ClientNotOnline | ClientNotRunning | ConnectionLost):
         kind = Heard.AWAY

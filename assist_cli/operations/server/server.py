@@ -27,7 +27,7 @@ from assist_cli.operations.fleet.pool import ConnectionPool
 from assist_cli.operations.notify import wishes
 from assist_cli.operations.runs.batch_writer import BatchWriter
 from assist_cli.operations.runs.senders import sender
-from assist_cli.operations.server import cleaner, firing, hints, lease, realign, recovery, takeover
+from assist_cli.operations.server import cleaner, clones, firing, hints, lease, realign, recovery, takeover
 from assist_cli.operations.server.agenda import Agenda
 from assist_cli.operations.server.clock import Clock
 from assist_cli.operations.server.deliverer import Deliverer
@@ -122,6 +122,7 @@ class Server:
                     wishes.keep_delivering(self._controller),
                     self.queue.keep_delivering(),
                     hints.keep_hearing(self._controller, self._hear),
+                    clones.keep_watching(self._controller),
                     self._watch_epochs(),
                 )
             ]
