@@ -12,8 +12,8 @@
     ├── AgentError           69  a request to an agent failed
     │   ├── ClientNotRunning     nothing listens there
     │   ├── ClientNotOnline      it is unreachable, or did not answer in time
-    │   │   └── BrokerRefused        the broker on the way to it does not accept this controller
     │   ├── ClientAuthFailed     it failed to authenticate, or does not accept our certificate
+    │   │   └── BrokerRefused        the broker on the way to it, and this controller, do not accept each other
     │   ├── AgentCloned          two agents have its identity
     │   ├── ControllerReplaced   another server has taken over the home of this one
     │   ├── ClientNeedUpgrade    it speaks another version of the protocol
@@ -139,10 +139,8 @@ class ClientAuthFailed(AgentError):
     code = codes.CLIENT_AUTH_FAILED
 
 
-class BrokerRefused(ClientNotOnline):
+class BrokerRefused(ClientAuthFailed):
     """A broker, and this controller, do not accept each other. The agent has no part in it. No request was sent."""
-
-    code = codes.CLIENT_AUTH_FAILED
 
 
 class AgentCloned(AgentError):

@@ -94,7 +94,7 @@ def status(context: typer.Context, output: options.Output = Format.TABLE, plain:
         found, connected = presence.survey(controller)
         names = instances.known_names(controller)
     if printer.is_json:
-        documents_ = [documents.broker(each, connected.cloned) for each in found]
+        documents_ = list(map(documents.broker, found))
         printer.document(documents_[0] if len(documents_) == 1 else documents_)
     else:
         _print_states(printer, found)

@@ -183,7 +183,7 @@ def instance(instance: Instance, presence: Presence | None = None) -> Document:
 
     One that dials out also has its connections to brokers: null if they are unknown, as without ``presence``.
     """
-    found = {
+    found: Document = {
         "InstanceId": instance.id,
         "InstanceName": instance.name,
         "Address": instance.address,
@@ -215,11 +215,8 @@ def instance_status(instance: Instance, health: Health, use: Use) -> Document:
     }
 
 
-def broker(status: BrokerStatus, cloned: frozenset[str]) -> Document:
-    """Return the document of ``broker status`` for one broker; its figures are null if it did not answer.
-
-    ``cloned`` are the instances whose identity several agents use.
-    """
+def broker(status: BrokerStatus) -> Document:
+    """Return the document of ``broker status`` for one broker; its figures are null if it did not answer."""
     answered = status.error is None
     return {
         "Address": str(status.address),
@@ -227,7 +224,6 @@ def broker(status: BrokerStatus, cloned: frozenset[str]) -> Document:
         "Connections": status.connections if answered else None,
         "Instances": len(status.links) if answered else None,
         "Uptime": int(status.uptime) if answered else None,
-        "Cloned": sorted(cloned.intersection(status.links)) if answered else None,
     }
 
 

@@ -20,6 +20,7 @@ from assist_cli.errors import (
     AgentError,
     AgentRefused,
     AssistError,
+    BrokerRefused,
     ClientNotOnline,
     ClientNotRunning,
     ConnectionLost,
@@ -239,7 +240,7 @@ def heard(error: AssistError) -> Answer:
             return NOT_ASKED  # its state tells the result
     if isinstance(error, InvalidAnswer | AgentCloned):
         kind = Heard.INVALID
-    elif isinstance(error, ClientNotOnline | ClientNotRunning | ConnectionLost):
+    elif isinstance(error, ClientNotOnline | ClientNotRunning | ConnectionLost | BrokerRefused):
         kind = Heard.AWAY
     else:
         kind = Heard.UNREACHABLE
