@@ -12,7 +12,7 @@ import itertools
 import signal
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from assist_cli import codes
@@ -52,7 +52,7 @@ class Overview:
     firings: Sequence[NextFiring]
     failures: Sequence[FailedRecord]
     is_served: bool
-    presence: Presence = Presence()
+    presence: Presence = field(default_factory=Presence)
 
 
 class Viewer:
