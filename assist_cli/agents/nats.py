@@ -19,7 +19,6 @@ import logging
 import ssl
 import weakref
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from agentd.wire import circuit, nats
@@ -109,14 +108,6 @@ def is_connected(home: Home) -> bool:
     return _share(home).is_connected
 
 
-@dataclass
-class AgentPoll:
-    """A poll of the agents of one instance: its session, and how many have answered."""
-
-    session: str
-    answers: int = 0
-
-
 class CircuitConnection(BrokerConnection):
     """A connection to a broker, with circuits to agents. ``controller`` is the name of this end in subjects."""
 
@@ -127,7 +118,8 @@ class CircuitConnection(BrokerConnection):
         self._prefix = f"assist.c.{controller}."
         self._probe = probe
         self._circuits: dict[str, CircuitTransport] = {}  # by INSTANCE.SESSION
-        self._polls: dict[str, AgentPoll] = {}  # by INSTANCE, the last one of each
+        self._polls: dict[str, int] = {}  # the answers to each poll of the agents of an instance, by INSTANCE.SESSION
+        self._watched: dict[str, str] = {}  # INSTANCE -> the last poll for its circuits
         self._answered = asyncio.Event()  # of a poll
         self._blocked = False
         self._unanswered = 0
@@ -154,23 +146,21 @@ class CircuitConnection(BrokerConnection):
         made = CircuitTransport(publish, ended, instance)
         made.block(self._blocked)
         self._circuits[name] = made
-        self._poll(instance)
+        self._watch(instance)
         return made
 
     async def count(self, expected: Mapping[str, int], seconds: float) -> dict[str, int]:
         """Return how many agents answer for each instance, once all are ``expected`` or ``seconds`` have passed."""
-        for instance in expected:
-            self._poll(instance)
-        polls = {instance: self._polls[instance] for instance in expected}
+        polls = {instance: self._poll(instance) for instance in expected}
 
         async def all_of_them() -> None:
-            while any(polls[instance].answers < number for instance, number in expected.items()):
+            while any(self._polls[polls[instance]] < number for instance, number in expected.items()):
                 self._answered.clear()
                 await self._answered.wait()
 
         with contextlib.suppress(asyncio.TimeoutError):
             await asyncio.wait_for(all_of_them(), seconds)
-        return {instance: poll.answers for instance, poll in polls.items()}
+        return {instance: self._polls.pop(name) for instance, name in polls.items()}
 
     def close(self) -> None:
         """Close the connection. What was written before is sent."""
@@ -194,20 +184,26 @@ class CircuitConnection(BrokerConnection):
             if name.startswith(prefix):
                 each.probe()
 
-    def _poll(self, instance: str) -> None:
-        """Ask all agents of an instance to answer."""
-        self._polls[instance] = AgentPoll(circuit.new_session())
-        name = f"{instance}.{self._polls[instance].session}"
+    def _poll(self, instance: str) -> str:
+        """Ask all agents of an instance to answer. Return the name of the poll."""
+        name = f"{instance}.{circuit.new_session()}"
+        self._polls[name] = 0
         self._send(self._nats.publish(f"assist.a.{name}", _POLL, self._prefix + name))
+        return name
 
-    def _take_answer(self, instance: str, session: str) -> None:
+    def _watch(self, instance: str) -> None:
+        """Poll the agents of an instance that has circuits."""
+        self._polls.pop(self._watched.get(instance, ""), None)
+        self._watched[instance] = self._poll(instance)
+
+    def _take_answer(self, name: str) -> None:
         """Count an answer to a poll. The second one ends the circuits to this instance."""
-        poll = self._polls.get(instance)
-        if poll is None or poll.session != session:
+        if name not in self._polls:
             return
-        poll.answers += 1
+        self._polls[name] += 1
         self._answered.set()
-        if poll.answers > 1:
+        if self._polls[name] > 1:
+            instance = name.partition(".")[0]
             for name, each in list(self._circuits.items()):
                 if name.startswith(f"{instance}."):
                     self._send(self._nats.publish(f"assist.a.{name}", circuit.CLOSED, self._prefix + name))
@@ -228,7 +224,7 @@ class CircuitConnection(BrokerConnection):
             instance = message.subject[len("assist.up.") :]
             self._probe_circuits(f"{instance}.")  # those of before: the agent does not know them
             if any(name.startswith(f"{instance}.") for name in self._circuits):
-                self._poll(instance)
+                self._watch(instance)
             for heard in self.listeners:
                 heard(instance)
             return
@@ -236,8 +232,7 @@ class CircuitConnection(BrokerConnection):
         found = self._circuits.get(name)
         if found is None:
             if message.status != nats.NO_RESPONDERS:
-                instance, _, session = name.partition(".")
-                self._take_answer(instance, session)
+                self._take_answer(name)
         elif message.status == nats.NO_RESPONDERS:
             found.lose(AgentAbsent("it is not connected to the broker"))
         else:
