@@ -5,15 +5,20 @@ that listens: the same certificates, the same checks. The connection ends with i
 
 An agent that is not connected is reported by the broker immediately. One that is gone later is reported in answer to
 the next message, so circuits without messages are probed.
+
+If a machine was cloned with its agent, two agents get every message. So with each circuit, and when an agent connects,
+the agents of its instance are polled: they answer before they answer anything else. When a second one does, the
+circuits to both are closed.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import ssl
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -24,7 +29,7 @@ from assist_cli.agents.broker import BrokerConnection
 from assist_cli.agents.broker_folder import BrokerAddress
 from assist_cli.agents.client import Client
 from assist_cli.agents.route import Nats
-from assist_cli.errors import AgentError, ClientAuthFailed, ClientNotOnline
+from assist_cli.errors import AgentCloned, AgentError, BrokerRefused, ClientNotOnline
 from assist_cli.model.timeouts import AgentTimeouts
 from assist_cli.paths import Home
 
@@ -32,6 +37,7 @@ MOST_CIRCUITS = 1000  # each with 38 KB and a window of 128 KiB; further ones wa
 UNANSWERED = 2  # pings
 
 _CIRCUITS, _HINTS = 1, 2  # the numbers of the subscriptions
+_POLL = b"A" + bytes(8)  # a message of a circuit that no agent knows: each answers that it is closed
 
 log = logging.getLogger(__name__)
 
@@ -43,8 +49,9 @@ class AgentAbsent(ConnectionResetError):
 async def connect(route: Nats, home: Home, timeouts: AgentTimeouts) -> Client:
     """Connect to the agent of an instance. It is not greeted yet.
 
-    Raises ClientNotOnline if the agent or all brokers are unreachable, or there is no broker; ClientAuthFailed if a
-    broker or the agent does not accept this controller, or the other way round; FileFailure.
+    Raises ClientNotOnline if the agent or all brokers are unreachable, or there is no broker; BrokerRefused if a broker
+    does not accept this controller, or the other way round; ClientAuthFailed if the agent does not; AgentCloned;
+    FileFailure.
     """
     share = _share(home)
     connection = await share.enter(home, timeouts)
@@ -77,6 +84,19 @@ async def hear(home: Home, timeouts: AgentTimeouts, heard: Callable[[str], None]
         share.leave()
 
 
+async def count(home: Home, timeouts: AgentTimeouts, expected: Mapping[str, int], seconds: float) -> dict[str, int]:
+    """Return how many agents answer for each instance, once all are ``expected`` or ``seconds`` have passed.
+
+    Raises as ``connect``.
+    """
+    share = _share(home)
+    connection = await share.enter(home, timeouts)
+    try:
+        return await connection.count(expected, seconds)
+    finally:
+        share.leave()
+
+
 async def check(home: Home, timeouts: AgentTimeouts) -> None:
     """Check that a broker of the home accepts this controller. Raises as ``connect``."""
     share = _share(home)
@@ -99,6 +119,9 @@ class CircuitConnection(BrokerConnection):
         self._prefix = f"assist.c.{controller}."
         self._probe = probe
         self._circuits: dict[str, CircuitTransport] = {}  # by INSTANCE.SESSION
+        self._polls: dict[str, int] = {}  # the answers to each poll of the agents of an instance, by INSTANCE.SESSION
+        self._watched: dict[str, str] = {}  # INSTANCE -> the last poll for its circuits
+        self._answered = asyncio.Event()  # of a poll
         self._blocked = False
         self._unanswered = 0
         self._timer: asyncio.TimerHandle | None = None
@@ -116,7 +139,9 @@ class CircuitConnection(BrokerConnection):
     def circuit(self, instance: str, left: Callable[[], None]) -> CircuitTransport:
         """Return a new circuit to the agent of an instance. ``left`` is called when it has ended."""
         name = f"{instance}.{circuit.new_session()}"
-        return self._made(name, f"assist.a.{name}", instance, left)
+        made = self._made(name, f"assist.a.{name}", instance, left)
+        self._watch(instance)
+        return made
 
     def _made(self, name: str, subject: str, peer: str, left: Callable[[], None]) -> CircuitTransport:
         """Return a circuit of this name, whose other end receives ``subject``."""
@@ -132,6 +157,19 @@ class CircuitConnection(BrokerConnection):
         made.block(self._blocked)
         self._circuits[name] = made
         return made
+
+    async def count(self, expected: Mapping[str, int], seconds: float) -> dict[str, int]:
+        """Return how many agents answer for each instance, once all are ``expected`` or ``seconds`` have passed."""
+        polls = {instance: self._poll(instance) for instance in expected}
+
+        async def all_of_them() -> None:
+            while any(self._polls[polls[instance]] < number for instance, number in expected.items()):
+                self._answered.clear()
+                await self._answered.wait()
+
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(all_of_them(), seconds)
+        return {instance: self._polls.pop(name) for instance, name in polls.items()}
 
     def close(self) -> None:
         """Close the connection. What was written before is sent."""
@@ -155,6 +193,31 @@ class CircuitConnection(BrokerConnection):
             if name.startswith(prefix):
                 each.probe()
 
+    def _poll(self, instance: str) -> str:
+        """Ask all agents of an instance to answer. Return the name of the poll."""
+        name = f"{instance}.{circuit.new_session()}"
+        self._polls[name] = 0
+        self._send(self._nats.publish(f"assist.a.{name}", _POLL, self._prefix + name))
+        return name
+
+    def _watch(self, instance: str) -> None:
+        """Poll the agents of an instance that has circuits."""
+        self._polls.pop(self._watched.get(instance, ""), None)
+        self._watched[instance] = self._poll(instance)
+
+    def _take_answer(self, name: str) -> None:
+        """Count an answer to a poll. The second one ends the circuits to this instance."""
+        if name not in self._polls:
+            return
+        self._polls[name] += 1
+        self._answered.set()
+        if self._polls[name] > 1:
+            instance = name.partition(".")[0]
+            for name, each in list(self._circuits.items()):
+                if name.startswith(f"{instance}."):
+                    self._send(self._nats.publish(f"assist.a.{name}", circuit.CLOSED, self._prefix + name))
+                    each.lose(_cloned(instance))
+
     def _take(self, event: object) -> None:
         if isinstance(event, nats.Message):
             self._pass(event)
@@ -169,13 +232,17 @@ class CircuitConnection(BrokerConnection):
         if message.subject.startswith("assist.up."):
             instance = message.subject[len("assist.up.") :]
             self._probe_circuits(f"{instance}.")  # those of before: the agent does not know them
+            if any(name.startswith(f"{instance}.") for name in self._circuits):
+                self._watch(instance)
             for heard in self.listeners:
                 heard(instance)
             return
-        found = self._circuits.get(message.subject[len(self._prefix) :])
+        name = message.subject[len(self._prefix) :]
+        found = self._circuits.get(name)
         if found is None:
-            return
-        if message.status == nats.NO_RESPONDERS:
+            if message.status != nats.NO_RESPONDERS:
+                self._take_answer(name)
+        elif message.status == nats.NO_RESPONDERS:
             found.lose(AgentAbsent("it is not connected to the broker"))
         else:
             found.receive(message.payload)
@@ -290,8 +357,17 @@ async def open_first(home: Home, token: str, timeouts: AgentTimeouts, make: Call
             errors.append(error)
         else:
             return connection
-    refusal = next((each for each in errors if isinstance(each, ClientAuthFailed)), None)
+    refusal = next((each for each in errors if isinstance(each, BrokerRefused)), None)
     raise refusal or ClientNotOnline("; ".join(each.message for each in errors), hint=errors[0].hint)
+
+
+def _cloned(instance: str) -> AgentCloned:
+    """Return the error for an instance whose identity two agents use."""
+    return AgentCloned(
+        f"cannot use the agent at '{Nats(instance)}': two agents use its identity, because a machine was cloned",
+        hint=f"see which: assist instance show {instance}; make the copy an instance of its own: "
+        "assist instance install HOST --rotate",
+    )
 
 
 def _failure(route: Nats, error: Exception, seconds: float) -> AgentError:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from assist_cli.model.gathering import GroupKey
     from assist_cli.model.instance import Health, Instance, Use
     from assist_cli.model.invocation import Hit, Invocation, InvocationInstance, QueuedRecord, Record
+    from assist_cli.model.presence import Presence
     from assist_cli.model.schedule import Slot
     from assist_cli.model.summary import Summary
     from assist_cli.model.transfer import Transfer
@@ -178,9 +179,12 @@ def saved(command: Command) -> Document:
     return {"CommandId": command.id, "Name": command.name, "Version": command.version.number}
 
 
-def instance(instance: Instance) -> Document:
-    """Return one object of ``instance list``, and the document of ``instance show``."""
-    return {
+def instance(instance: Instance, presence: Presence | None = None) -> Document:
+    """Return one object of ``instance list``, and the document of ``instance show``.
+
+    One that dials out also has its connections to brokers: null if they are unknown, as without ``presence``.
+    """
+    found: Document = {
         "InstanceId": instance.id,
         "InstanceName": instance.name,
         "Address": instance.address,
@@ -188,6 +192,12 @@ def instance(instance: Instance) -> Document:
         "OSType": instance.os_type,
         "CreationTime": time(instance.created),
     }
+    if instance.dials:
+        links = presence.shown(instance.id) if presence else ()
+        found["Connected"] = presence.is_connected(instance.id) if presence else None
+        found["ConnectedSince"] = time(links[0].since) if links else None
+        found["ConnectedFrom"] = [each.origin for each in links] if links else None
+    return found
 
 
 def instance_status(instance: Instance, health: Health, use: Use) -> Document:
@@ -213,7 +223,7 @@ def broker(status: BrokerStatus) -> Document:
         "Address": str(status.address),
         "Version": status.version if answered else None,
         "Connections": status.connections if answered else None,
-        "Instances": status.instances if answered else None,
+        "Instances": len(status.links) if answered else None,
         "Uptime": int(status.uptime) if answered else None,
     }
 

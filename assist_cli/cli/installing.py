@@ -20,6 +20,7 @@ from assist_cli.units import count
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from assist_cli.model.secret import Secret
     from assist_cli.operations.fleet.deployment import Upgrade
 
 app = options.application()
@@ -45,6 +46,18 @@ def install(
     ] = None,
     dial: Annotated[
         bool, typer.Option("--dial", help="The agent dials out to the broker of this home; no port is open on it.")
+    ] = False,
+    dial_proxy: Annotated[
+        str | None,
+        typer.Option(
+            "--dial-proxy",
+            metavar="URL",
+            help="Dial out through the HTTP proxy http://HOST:PORT (default: unchanged; none: without); with a "
+            "password by env:VARIABLE or @FILE only.",
+        ),
+    ] = None,
+    rotate: Annotated[
+        bool, typer.Option("--rotate", help="Make a cloned machine a new instance, with an id and a key of its own.")
     ] = False,
     sudo: Annotated[bool, typer.Option("--sudo", help="Become root with sudo, which must ask no password.")] = False,
     port: Annotated[
@@ -74,6 +87,8 @@ def install(
         tags=targets.tags(tag),
         listen=listen,
         dial=dial,
+        dial_proxy=_proxy(dial_proxy),
+        rotate=rotate,
         sudo=sudo,
         port=port,
         identity=identity,
@@ -88,6 +103,15 @@ def install(
         printer.document(documents.instance(done.instance))
     else:
         printer.line(f"{escape(done.instance.name)}  {done.instance.id}")
+
+
+def _proxy(text: str | None) -> str | Secret | None:
+    """Return the value of --dial-proxy; that of a reference is a secret. Raises InvalidParameter, FileFailure."""
+    if text is None or not text.startswith(("env:", "@")):
+        return text
+    from assist_cli.operations.commands import parameters
+
+    return parameters.secret("dial-proxy", text)
 
 
 @app.command(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from assist_cli.cli import documents, installing, options, targets
+from assist_cli.cli import documents, installing, options, presence_view, targets
 from assist_cli.cli.formatting import ago, clock, escape
 from assist_cli.cli.output import Cell, Column, Format, Printer, Style
 from assist_cli.errors import ExitStatus, UsageError
@@ -36,6 +36,8 @@ LISTED = (
     Column("LAST SEEN", drop=3),
     Column("ID", drop=1),
 )
+
+CONNECTED = Column("CONNECTED", drop=5)  # only if some instances dial out
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="A name, an id, or the beginning of an id.")]
 Some = Annotated[list[str] | None, typer.Argument(metavar="[TARGET]...", help="Targets, as with -i (default: all).")]
@@ -81,34 +83,47 @@ def list_(
     output: options.Output = Format.TABLE,
     plain: options.Plain = False,
 ) -> None:
-    """List the instances by name. No agent is contacted."""
+    """List the instances by name. No agent is contacted.
+
+    CONNECTED is since when an agent that dials out is connected, as the brokers report it within 2 s.
+    """
     printer = options.printer(context, output, plain=plain)
     with open_controller(home()) as controller:
         found = instances.listing(controller, target.selection(some))
+        if target.preview:
+            targets.print_preview(printer, found)
+            return
         waiting = instances.queued(controller)
+        presence = presence_view.ask(controller, found)
         now = controller.now()
-    if target.preview:
-        targets.print_preview(printer, found)
-        return
     if printer.is_json:
-        printer.documents(map(documents.instance, found))
+        printer.documents(documents.instance(each, presence) for each in found)
         return
     if not found:
         printer.talk("No instances are registered. Try: assist instance install root@HOST")
         return
-    printer.table(LISTED, (_row(each, waiting.get(each.id, 0), now) for each in found))
+    rows = [_row(each, waiting.get(each.id, 0), now) for each in found]
+    if presence is None:
+        printer.table(LISTED, rows)
+        return
+    name, address, tags, system, *others = LISTED
+    cells = (presence_view.cell(presence, each, now) for each in found)
+    table = [[*row[:4], cell, *row[4:]] for row, cell in zip(rows, cells, strict=True)]
+    printer.table([name, address, tags, system, CONNECTED, *others], table)
+    presence_view.print_notes(printer, presence, found)
 
 
 @app.command(epilog=options.examples("assist instance show web1", "assist instance show web1 -o json"))
 def show(context: typer.Context, name: Name, output: options.Output = Format.TABLE) -> None:
-    """Show the details of an instance. Its agent is not contacted."""
+    """Show the details of an instance. Its agent is not contacted; a broker is, if it dials out."""
     printer = options.printer(context, output)
     with open_controller(home()) as controller:
         found = instances.get(controller, name)
         waiting = instances.queued(controller).get(found.id, 0)
+        presence = presence_view.ask(controller, [found])
         now = controller.now()
     if printer.is_json:
-        printer.document(documents.instance(found))
+        printer.document(documents.instance(found, presence))
         return
     printer.line(f"{printer.paint(found.name, Style.STRONG)}  {found.id}")
     rows = [
@@ -118,9 +133,13 @@ def show(context: typer.Context, name: Name, output: options.Output = Format.TAB
         ("Created", f"{ago(found.created, now)} ({clock(found.created)})"),
         ("Seen", "never" if found.heard is None else f"{ago(found.heard, now)} ({clock(found.heard)})"),
     ]
+    if presence is not None:
+        rows += presence_view.rows(presence, found, now)
     if waiting:
         rows.append(("Queued", f"{count(waiting, 'record')}: assist queue list -i {quoted(found.name)}"))
-    printer.fields(rows, 8)
+    printer.fields(rows, 8 if presence is None else 10)
+    if presence is not None:
+        presence_view.print_notes(printer, presence, [found])
 
 
 @app.command(epilog=options.examples("assist instance status", "assist instance status 'web*' -o json"))

@@ -29,6 +29,11 @@ class Instance:
     tags: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     enrolment: str = ""
 
+    @property
+    def dials(self) -> bool:
+        """True if the agent dials out to the broker."""
+        return self.address.startswith("nats:")
+
 
 class Contact(NamedTuple):
     """The last answer of an agent: its system, the time, and its enrolment ("": not reported)."""

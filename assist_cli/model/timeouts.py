@@ -72,6 +72,7 @@ class ServerTimeouts(NamedTuple):
     queue_turn: float = 5.0  # at most, for a queued record to be accepted before the next one is sent
     verification: float = 60.0  # at most, between two rounds that ask all agents if another server has taken over
     notices: float = 1.0  # between two checks for notifications that wait
+    clones: float = 60.0  # between two checks for cloned machines
 
 
 class NotifyTimeouts(NamedTuple):
@@ -103,6 +104,8 @@ class ViewTimeouts(NamedTuple):
     ask: float = 5.0  # between two rounds of requests to all agents
     answer: float = 5.0  # for an agent's answer in such a round
     metrics: float = 30.0  # between two such rounds for the metrics
+    broker: float = 2.0  # for the brokers to report who is connected
+    poll: float = 1.0  # for agents of a cloned machine to answer
     interim: float = 3.0  # for agents to report the output so far of running records
     interim_pause: float = 3.0  # at least, between two such requests for a record
 

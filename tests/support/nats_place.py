@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import signal
 import subprocess
 from collections.abc import Iterator
 from datetime import datetime, timezone
@@ -40,6 +41,16 @@ class HomeBroker:
         )  # fmt: skip
         until(lambda: listens(self.address.port))
         return self
+
+    @contextlib.contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Stop it by SIGSTOP until the end of the block."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._process.send_signal(signal.SIGCONT)
 
     def kill(self) -> None:
         if self._process is not None:

@@ -56,6 +56,11 @@ def queued(controller: Controller) -> dict[str, int]:
     return queue.counts(controller.database)
 
 
+def known_names(controller: Controller) -> dict[str, str]:
+    """Return the names of the registered instances by their ids."""
+    return {each.id: each.name for each in store.registered(controller.database)}
+
+
 def get(controller: Controller, name: str) -> Instance:
     """The instance with this name, id, or unique prefix of an id. Raises NotFound."""
     return _get(store.registered(controller.database), name)

@@ -23,6 +23,7 @@ from assist_cli.errors import AssistError, Conflict, ExitStatus, FileFailure
 from assist_cli.model.check import Check
 from assist_cli.model.instance import LOCAL, Health, Instance
 from assist_cli.model.names import quoted
+from assist_cli.model.presence import clone_hint, clone_text
 from assist_cli.model.schedule import error_of
 from assist_cli.model.target import Selection
 from assist_cli.operations.controller import Controller, utc_now
@@ -85,6 +86,7 @@ def examine_controller(controller: Controller) -> list[Check]:
         _attempt("statuses", lambda: _statuses(controller)),
         *_certificates(controller.home, controller.now()),
         _attempt("agent", lambda: _agent_of(controller)),
+        *_broker(controller),
         _attempt("server", lambda: _server(controller)),
         _attempt("schedules", lambda: examine_schedules(controller)),
         _attempt("queue", lambda: _queue(controller)),
@@ -275,6 +277,31 @@ def _ask(controller: Controller, instance: Instance) -> Health:
         controller.note_contact(instance.id, found.os_type)
         controller.settle_contacts()
     return found
+
+
+def _broker(controller: Controller) -> Iterator[Check]:
+    """Check that the brokers run and accept this controller, and that no machine was cloned; if any dials out."""
+    if any(each.dials for each in instances.listing(controller, Selection())):
+        yield _attempt("broker", lambda: _brokers(controller))
+
+
+def _brokers(controller: Controller) -> Check:
+    from assist_cli.operations.broker import presence
+    from assist_cli.operations.fleet import dialling
+
+    statuses, connected = presence.survey(controller)
+    for status in statuses:
+        if status.error is not None:
+            raise status.error
+    dialling.check_broker(controller)
+    names = instances.known_names(controller)
+    clones = [(names.get(each, each), clone_text(connected, each)) for each in sorted(connected.cloned)]
+    if clones:
+        text = "; ".join(f"{name}: {what}" for name, what in clones[:SHOWN])
+        more = f"; and {len(clones) - SHOWN} more" if len(clones) > SHOWN else ""
+        return Check("broker", False, text + more, clone_hint(quoted(clones[0][0])))
+    text = f"{count(len(statuses), 'broker')}, {count(len(connected.links), 'agent')} connected"
+    return Check("broker", True, text)
 
 
 def _server(controller: Controller) -> Check:
