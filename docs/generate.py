@@ -85,6 +85,7 @@ KINDS: dict[str, str | list[str]] = {
     "TEXT": "text",
     "TIME": "text",
     "TOPIC|COMMAND": [*TOPICS, *Root.table],
+    "URL": "text",
     "URL|CMD": "program",
     "USER": "text",
     "WHEN": [each.value for each in Occasion],

@@ -46,7 +46,10 @@ def proxy(given: str | Secret) -> DialProxy:
         )
     login = f"{unquote(found.username)}:{unquote(found.password or '')}"
     if ":" in unquote(found.username) or not login.isprintable():
-        raise InvalidParameter(f"cannot use {shown}: its user or password has a character that no proxy can read")
+        raise InvalidParameter(
+            f"cannot use {shown}: its user or password has a character that no proxy can read",
+            hint="give a user without a colon, and both in printable characters",
+        )
     return DialProxy(plain, login)
 
 
