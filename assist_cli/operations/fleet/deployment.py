@@ -98,13 +98,7 @@ def install(controller: Controller, request: InstallRequest, *, progress: Progre
     """
     from assist_cli.agents.ssh.login import log_in
 
-    destination = _destination(request)
-    instances.checked_name(request.name or destination.host)
-    tags = instances.checked_tags(request.tags)
-    listen = listen_address(request.listen) if request.listen else None
-    if request.dial:
-        dialling.check(controller, listen)
-
+    destination, tags, listen = checked(controller, request)
     progress(f"log in to {destination.place}")
     login = log_in(destination, controller.timeouts.agent, accept_new=request.accept_new, ask=ask)
     host = deploy.Host(login, controller.timeouts.install, sudo=request.sudo)
@@ -158,6 +152,22 @@ def install(controller: Controller, request: InstallRequest, *, progress: Progre
         ) from error
     _note(controller, "instance.install", registered, f"agent {done.version} at {address}")
     return Installation(registered, done.version, done.before, notes(found, login.by))
+
+
+def checked(
+    controller: Controller, request: InstallRequest
+) -> tuple[destinations.Destination, dict[str, str], str | None]:
+    """Return the destination, the tags and the listen address of a request. Connects to nothing.
+
+    Raises InvalidParameter, QuotaExceeded, Conflict.
+    """
+    destination = _destination(request)
+    instances.checked_name(request.name or destination.host)
+    tags = instances.checked_tags(request.tags)
+    listen = listen_address(request.listen) if request.listen else None
+    if request.dial:
+        dialling.check(controller, listen)
+    return destination, tags, listen
 
 
 def upgrade(
