@@ -32,7 +32,7 @@ _FAILURES = (
 def watch(printer: Printer, many: Many[Any, R], verb: str, ended: Callable[[R], str]) -> list[Ended[R]]:
     """Show work until its end, and return the outcomes. ``ended`` describes a success, ``verb`` is as "installed".
 
-    After Ctrl-C nothing more is started, and what has begun is brought to its end; after a second one it is left.
+    After Ctrl-C nothing more is started, and what has begun continues to its end; after a second one it is left.
     """
     began = time.monotonic()
     failed = 0
@@ -53,12 +53,12 @@ def watch(printer: Printer, many: Many[Any, R], verb: str, ended: Callable[[R], 
                     printer.warn(f"{title}: {explained(event.ended.error)}")
             done = sum(outcome is not None for outcome in many.outcomes)
             text = f"{so_far(done, len(many.items), failed, 0)}  {_since(began)}"
-            printer.progress(text, "Ctrl-C: start no more")
+            printer.progress(text, "Ctrl-C: stop launching")
 
     try:
         follow()
     except KeyboardInterrupt:
-        many.start_no_more()
+        many.stop_launching()
         left = many.in_progress
         printer.warn("")
         printer.warn(

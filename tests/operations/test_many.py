@@ -45,7 +45,7 @@ def test_after_an_interrupt_what_has_begun_ends_and_no_more_starts(controller: C
     many = Many(controller, range(3 * THREADS), work, str)
     many.start()
     all_began.wait(30)
-    many.start_no_more()
+    many.stop_launching()
     go_on.set()
     assert list(many.events())
     outcomes = many.close()

@@ -77,8 +77,8 @@ class Many(Generic[T, R]):
         for thread in self._threads:
             thread.start()
 
-    def start_no_more(self) -> None:
-        """Start no more items. Those that have begun continue."""
+    def stop_launching(self) -> None:
+        """Stop launching items. Those that have begun continue."""
         with self._lock:
             self._most = self._next
 
