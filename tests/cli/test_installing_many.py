@@ -84,6 +84,31 @@ def test_a_bad_line_names_file_line_and_value_and_nothing_is_done(
     assert b"Nothing to do" in assist("instance", "install", "--unsuccessful").stderr
 
 
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("web1 unix:/a\nweb2 role=web\n", "line 2 of '{file}': cannot use 'web2': it has no address"),
+        ("web1 unix:/a\nweb1 unix:/b\n", "line 2 of '{file}': cannot use the name 'web1': it stands twice"),
+        ("web1 ftp:x\n", "line 1 of '{file}': cannot use the address 'ftp:x'"),
+    ],
+)
+def test_a_bad_line_of_instances_to_add_is_named(assist: Application, isolation: Path, text: str, why: str) -> None:
+    hosts = isolation / "hosts"
+    hosts.write_text(text)
+    done = assist("instance", "add", "-f", str(hosts))
+    assert (done.returncode, done.stdout) == (65, b"")
+    assert b"error: cannot use " + why.format(file=hosts).encode() in done.stderr
+
+
+def test_an_instance_of_a_file_that_is_away_is_named(assist: Application, isolation: Path) -> None:
+    hosts = isolation / "hosts"
+    hosts.write_text(f"web1 unix:{isolation}/absent\n")
+    done = assist("instance", "add", "-f", str(hosts))
+    assert done.returncode == 69, done.stderr
+    assert b"web1" in done.stdout
+    assert b"1 host in" in done.stderr
+
+
 def test_a_file_that_is_not_text_is_refused_with_its_line(assist: Application, isolation: Path) -> None:
     hosts = isolation / "hosts"
     hosts.write_bytes(b"web1\n\xff\xfe\n")
