@@ -117,9 +117,7 @@ class Many(Generic[T, R]):
             or Ended(
                 self._steps[index],
                 error=Interrupted(
-                    f"cannot finish '{self.titles[index]}': interrupted"
-                    if index < began
-                    else f"cannot start '{self.titles[index]}': interrupted",
+                    "cannot finish: interrupted" if index < began else "cannot start: interrupted",
                     hint="repeat it",
                 ),
             )
