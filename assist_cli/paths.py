@@ -28,7 +28,7 @@ from assist_cli.errors import FileFailure, InvalidParameter, NotPermitted
 
 LONGEST_LOG = 1024 * 1024  # bytes
 
-_FOLDERS = ("agent", "broker", "logs", "pki", "senders")
+_FOLDERS = ("agent", "broker", "installs", "logs", "pki", "senders")
 _FILES = ("assist.db", "assist.db-wal", "assist.db-shm", "nonces.db", "notify.key", "notify.lock")
 
 
@@ -53,6 +53,10 @@ class Home:
     @property
     def senders(self) -> Path:
         return self.root / "senders"
+
+    @property
+    def installs(self) -> Path:
+        return self.root / "installs"
 
     @property
     def nonces(self) -> Path:

@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from assist_cli.model.transfer import Transfer
     from assist_cli.operations.broker.contact import BrokerStatus
     from assist_cli.operations.commands.quotas import Usage
-    from assist_cli.operations.fleet.deployment import Upgrade
+    from assist_cli.operations.fleet.deployment import Installation, Upgrade
+    from assist_cli.operations.fleet.many import Ended
     from assist_cli.operations.server.schedules import Planned
     from assist_cli.operations.server.service import ServiceState
 
@@ -225,6 +226,19 @@ def broker(status: BrokerStatus) -> Document:
         "Connections": status.connections if answered else None,
         "Instances": len(status.links) if answered else None,
         "Uptime": int(status.uptime) if answered else None,
+    }
+
+
+def installation(host: str, outcome: Ended[Installation]) -> Document:
+    """Return the outcome of ``instance install`` on one of several hosts."""
+    made = outcome.value.instance if outcome.value else None
+    return {
+        "Host": host,
+        "InstanceName": made.name if made else None,
+        "InstanceId": made.id if made else None,
+        "Ok": made is not None,
+        "Step": outcome.step,
+        "ErrorInfo": outcome.error.message if outcome.error else "",
     }
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from assist_cli.cli import documents, installing, options, presence_view, targets
+from assist_cli.cli import bulk, documents, installing, options, presence_view, targets
 from assist_cli.cli.formatting import ago, clock, escape
 from assist_cli.cli.output import Cell, Column, Format, Printer, Style
 from assist_cli.errors import ExitStatus, UsageError
@@ -20,6 +20,9 @@ from assist_cli.paths import home
 from assist_cli.units import count
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from assist_cli.operations.controller import Controller
     from assist_cli.operations.fleet import health
 
 app = options.application(
@@ -50,22 +53,29 @@ Some = Annotated[list[str] | None, typer.Argument(metavar="[TARGET]...", help="T
 )
 def add(
     context: typer.Context,
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Unique name of the instance.")],
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help="Unique name of the instance.")] = None,
     address: Annotated[
-        str,
+        str | None,
         typer.Argument(
             metavar="ADDRESS", help="tls:HOST[:PORT], nats:INSTANCE-ID, ssh:[USER@]HOST[:PORT][?sudo] or unix:PATH."
         ),
-    ],
+    ] = None,
+    file: bulk.File = None,
     tag: targets.Tags = None,
     output: options.Output = Format.TABLE,
 ) -> None:
     """Register an agent that is already installed.
 
     The agent must answer. If the instance is registered under this name, its address is changed.
+    A line of FILE: NAME ADDRESS [K=V]...
     """
     printer = options.printer(context, output)
     given = None if tag is None else targets.tags(tag)
+    if file is not None and name is None:
+        _add_all(printer, file, given)
+        return
+    if name is None or address is None or file is not None:
+        raise UsageError("cannot add: give NAME and ADDRESS, or -f FILE", hint="assist instance add web1 tls:10.0.0.5")
     with open_controller(home()) as controller:
         made = instances.add(controller, name, address, given)
     if printer.is_json:
@@ -241,6 +251,29 @@ def remove(
         targets.confirm(printer, names, found, "remove", yes=yes)
         for each in found:
             printer.talk(f"Removed: {instances.remove(controller, each.id).name}")
+
+
+def _add_all(printer: Printer, file: str, given: Mapping[str, str] | None) -> None:
+    """Register the instances of a file. Raises typer.Exit after a failure."""
+    from assist_cli.operations.fleet import host_file
+    from assist_cli.operations.fleet.many import Many
+
+    requests = host_file.to_add(bulk.read(file), file)
+    more = instances.checked_tags(given or {})
+
+    def work(own: Controller, request: host_file.AddRequest, progress: Callable[[str], None]) -> Instance:
+        progress(f"connect to {request.address}")
+        return instances.add(own, request.name, request.address, {**more, **request.tags} or None)
+
+    with open_controller(home()) as controller:
+        many = Many(controller, requests, work, lambda request: request.name)
+        many.start()
+        outcomes = bulk.watch(printer, many, "added", lambda made: f"{made.address}  {made.id}")
+    if printer.is_json:
+        printer.documents(documents.instance(each.value) for each in outcomes if each.value is not None)
+    errors = [each.error for each in outcomes if each.error is not None]
+    if errors:
+        raise typer.Exit(bulk.status(errors, len(outcomes)))
 
 
 def _tag_hint(wanted: list[str]) -> str:

@@ -99,14 +99,7 @@ def install(controller: Controller, request: InstallRequest, *, progress: Progre
     """
     from assist_cli.agents.ssh.login import log_in
 
-    destination = _destination(request)
-    instances.checked_name(request.name or destination.host)
-    tags = instances.checked_tags(request.tags)
-    listen = listen_address(request.listen) if request.listen else None
-    proxy = None if request.dial_proxy is None else dialling.proxy(request.dial_proxy)
-    if request.dial:
-        dialling.check(controller, listen)
-
+    destination, tags, listen, proxy = checked(controller, request)
     progress(f"log in to {destination.place}")
     login = log_in(destination, controller.timeouts.agent, accept_new=request.accept_new, ask=ask)
     host = deploy.Host(login, controller.timeouts.install, sudo=request.sudo)
@@ -173,6 +166,23 @@ def install(controller: Controller, request: InstallRequest, *, progress: Progre
         ) from error
     _note(controller, "instance.install", registered, f"agent {done.version} at {address}")
     return Installation(registered, done.version, done.before, notes(found, login.by))
+
+
+def checked(
+    controller: Controller, request: InstallRequest
+) -> tuple[destinations.Destination, dict[str, str], str | None, dialling.DialProxy | None]:
+    """Return the destination, the tags, the listen address and the proxy of a request. Connects to nothing.
+
+    Raises InvalidParameter, QuotaExceeded, Conflict.
+    """
+    destination = _destination(request)
+    instances.checked_name(request.name or destination.host)
+    tags = instances.checked_tags(request.tags)
+    listen = listen_address(request.listen) if request.listen else None
+    proxy = None if request.dial_proxy is None else dialling.proxy(request.dial_proxy)
+    if request.dial:
+        dialling.check(controller, listen)
+    return destination, tags, listen, proxy
 
 
 def upgrade(
