@@ -41,6 +41,7 @@ class Root(Boundary):
         "accesskey": "assist_cli.cli.accesskey:app",
         "notify": "assist_cli.cli.notify:app",
         "audit": "assist_cli.cli.audit:app",
+        "query": "assist_cli.cli.query:app",
         "completion": "assist_cli.cli.completion.command:app",
         "help": "assist_cli.cli.help:app",
     }
