@@ -30,7 +30,7 @@ from assist_cli.errors import InvalidParameter, QuotaExceeded
 from assist_cli.store import views
 from assist_cli.store.database import failures
 
-HEAP = 256 * 1024 * 1024  # bytes that SQLite may use; large sorts are on disk
+HEAP = 256 * 1024 * 1024  # bytes that SQLite may use, from now on in this process; large sorts are on disk
 STEPS = 1_000  # instructions of SQLite between two looks at the clock
 ONLY = "only a SELECT of the views is allowed"
 HINT = "docs/history.md has the views with their columns, and examples"
@@ -122,7 +122,6 @@ def run(path: Path, sql: str, seconds: float) -> Iterator[Query]:
         finally:
             connection.set_progress_handler(None, 0)
             connection.set_authorizer(None)
-            connection.execute("PRAGMA hard_heap_limit = 0")  # it holds for the process
 
 
 def _check(path: Path, sql: str) -> None:
@@ -130,14 +129,14 @@ def _check(path: Path, sql: str) -> None:
     actions: list[int] = []
     readable = _authorizer({("temp", name, column) for name, (columns, _) in views.VIEWS.items() for column in columns})
 
-    def authorize(action: int, *names: str | None) -> int:
+    def allow(action: int, *names: str | None) -> int:
         actions.append(action)
         return readable(action, *names)
 
     with contextlib.closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
         views.create_empty(connection)
         _load_tables(connection)
-        connection.set_authorizer(authorize)
+        connection.set_authorizer(allow)
         with _errors(path):
             connection.execute(f"EXPLAIN {sql}")
         connection.set_authorizer(None)
@@ -169,7 +168,7 @@ def _read_by_views(connection: sqlite3.Connection) -> set[_Read]:
 def _authorizer(readable: set[_Read]) -> Callable[..., int]:
     """Return what allows a SELECT of these columns, with the functions of the list."""
 
-    def authorize(action: int, first: str | None, second: str | None, database: str | None, _: str | None) -> int:
+    def allow(action: int, first: str | None, second: str | None, database: str | None, _: str | None) -> int:
         if action in (sqlite3.SQLITE_SELECT, sqlite3.SQLITE_RECURSIVE):
             return sqlite3.SQLITE_OK
         if action == sqlite3.SQLITE_READ:
@@ -184,7 +183,7 @@ def _authorizer(readable: set[_Read]) -> Callable[..., int]:
                 return sqlite3.SQLITE_OK
         return sqlite3.SQLITE_DENY
 
-    return authorize
+    return allow
 
 
 @contextlib.contextmanager
@@ -212,7 +211,8 @@ def _errors(path: Path) -> Iterator[None]:
 
 
 def _wrong(reason: str) -> InvalidParameter:
-    reason = ONLY if reason == "not authorized" else reason
+    if reason.startswith("not ") and " " not in reason[4:]:  # the answer to what the authorizer refuses
+        reason = ONLY
     return InvalidParameter(f"cannot run the query: {reason}", hint=HINT)
 
 
