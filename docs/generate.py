@@ -80,6 +80,7 @@ KINDS: dict[str, str | list[str]] = {
     "NAME|ID": "accesskey",
     "NEW": "text",
     "ROLE": [role.value for role in Role],
+    "SQL": "text",
     "TARGET": "targets",
     "[TARGET]... K=V": "targets",
     "TEXT": "text",

@@ -42,6 +42,7 @@ class Root(Boundary):
         "enrolment": "assist_cli.cli.enrolment:app",
         "notify": "assist_cli.cli.notify:app",
         "audit": "assist_cli.cli.audit:app",
+        "query": "assist_cli.cli.query:app",
         "completion": "assist_cli.cli.completion.command:app",
         "help": "assist_cli.cli.help:app",
     }

@@ -18,6 +18,7 @@ from assist_cli.agents import destination as destinations
 from assist_cli.agents.client import Client
 from assist_cli.deploy import host_answers, pki
 from assist_cli.deploy import install as deploy
+from assist_cli.deploy.install import DialProxy
 from assist_cli.errors import (
     AgentError,
     AssistError,
@@ -170,7 +171,7 @@ def install(controller: Controller, request: InstallRequest, *, progress: Progre
 
 def checked(
     controller: Controller, request: InstallRequest
-) -> tuple[destinations.Destination, dict[str, str], str | None, dialling.DialProxy | None]:
+) -> tuple[destinations.Destination, dict[str, str], str | None, DialProxy | None]:
     """Return the destination, the tags, the listen address and the proxy of a request. Connects to nothing.
 
     Raises InvalidParameter, QuotaExceeded, Conflict.
