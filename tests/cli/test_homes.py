@@ -41,7 +41,7 @@ COMMANDS = {
         "audit list|", "backup|{file}", "restore|{file}", "queue list|", "queue show|-",
         "queue drop|-", "broker init|tls://x", "broker up|", "broker status|", "broker revoke|x",
         "broker credentials|x", "broker join|x", "broker uninstall|--yes", "instance enroll|--out {file}",
-        "enrolment list|", "enrolment disable|x", "enrolment delete|x",
+        "query|x", "enrolment list|", "enrolment disable|x", "enrolment delete|x",
     )
 }  # fmt: skip
 # These use no home.

@@ -53,7 +53,7 @@ async def of(controller: Controller, statuses: Sequence[BrokerStatus]) -> Presen
 
 
 async def _cloned(controller: Controller, connections: dict[str, int]) -> frozenset[str]:
-    """Return the instances of which several agents answer, of those with so many connections."""
+    """Return the instances of which several agents answer, of those with this number of connections."""
     from assist_cli.agents import nats
     from assist_cli.operations.fleet.connection import prepare_broker
 
