@@ -121,6 +121,7 @@ class Timeouts(NamedTuple):
     api: ApiTimeouts = ApiTimeouts()
     view: ViewTimeouts = ViewTimeouts()
     database: float = 10.0  # for other writers: SQLite's busy timeout
+    query: float = 10.0  # of work in the database for a query of a person, not counting the time of its reader
     pattern: float = 5.0  # for the match of a value and a pattern; it may use 1 s of CPU time
 
 

@@ -10,11 +10,9 @@ from assist_cli.operations.controller import Controller
 if TYPE_CHECKING:
     from assist_cli.store.query import Query
 
-SECONDS = 10  # of work in the database; the time in which the output is read does not count
 
-
-def run(controller: Controller, sql: str, seconds: float = SECONDS) -> AbstractContextManager[Query]:
+def run(controller: Controller, sql: str) -> AbstractContextManager[Query]:
     """Run a SELECT over the views. Raises InvalidParameter, QuotaExceeded, DatabaseFailure, KeyboardInterrupt."""
     from assist_cli.store import query
 
-    return query.run(controller.home.database, sql, seconds)
+    return query.run(controller.home.database, sql, controller.timeouts.query)
