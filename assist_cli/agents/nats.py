@@ -29,7 +29,7 @@ from assist_cli.agents.broker import BrokerConnection
 from assist_cli.agents.broker_folder import BrokerAddress
 from assist_cli.agents.client import Client
 from assist_cli.agents.route import Nats
-from assist_cli.errors import AgentCloned, AgentError, BrokerRefused, ClientNotOnline
+from assist_cli.errors import AgentCloned, AgentError, ClientNotOnline, ClientNotRunning
 from assist_cli.model.timeouts import AgentTimeouts
 from assist_cli.paths import Home
 
@@ -64,20 +64,25 @@ async def connect(route: Nats, home: Home, timeouts: AgentTimeouts) -> Client:
         return await tls.authenticated(reach, str(route), home, timeouts, route.instance)
     except BaseException as error:
         made.abort()
+        if isinstance(error, asyncio.TimeoutError):
+            connection.suspect(timeouts.answer)  # it may be the broker that does not answer
         if isinstance(error, (OSError, asyncio.TimeoutError)):
             raise _failure(route, error, timeouts.connect) from error
         raise
 
 
-async def hear(home: Home, timeouts: AgentTimeouts, heard: Callable[[str], None]) -> None:
+async def hear(
+    home: Home, timeouts: AgentTimeouts, heard: Callable[[str], None], begun: Callable[[], None] = lambda: None
+) -> None:
     """Call ``heard`` with the instance id of each agent that connects, until the connection to the broker is lost.
 
-    Such a message may be lost, or be false. Raises as ``connect``.
+    Such a message may be lost, or be false. ``begun`` is called at the beginning. Raises as ``connect``.
     """
     share = _share(home)
     connection = await share.enter(home, timeouts)
     connection.listeners.append(heard)
     try:
+        begun()
         await connection.ended.wait()
     finally:
         connection.listeners.remove(heard)
@@ -177,10 +182,19 @@ class CircuitConnection(BrokerConnection):
             self._timer.cancel()
         super().close()
 
+    def suspect(self, seconds: float) -> None:
+        """End the connection if the broker does not answer a ping in ``seconds``."""
+        if self._timer is None or self._unanswered == UNANSWERED:
+            return
+        self._timer.cancel()
+        self._unanswered = UNANSWERED
+        self._send(self._nats.ping())
+        self._timer = asyncio.get_running_loop().call_later(seconds, self._tick)
+
     def _tick(self) -> None:
         """Ping the broker, and probe the circuits."""
         if self._unanswered == UNANSWERED:
-            self._fail(TimeoutError(f"it did not answer {UNANSWERED} pings"))
+            self._fail(TimeoutError("it does not answer any more"))
             self.close()
             return
         self._unanswered += 1
@@ -224,8 +238,6 @@ class CircuitConnection(BrokerConnection):
         elif isinstance(event, nats.Error) and "permissions violation" in event.text.lower():
             log.warning("the broker at '%s' refused a message: %s", self.address, event.text)  # it stays connected
         else:
-            if isinstance(event, nats.Pong):
-                self._unanswered = 0
             super()._take(event)
 
     def _pass(self, message: nats.Message) -> None:
@@ -248,6 +260,10 @@ class CircuitConnection(BrokerConnection):
             found.receive(message.payload)
 
     # asyncio.Protocol
+
+    def data_received(self, data: bytes) -> None:
+        self._unanswered = 0  # over a slow network, a PONG comes late, after the data of many agents
+        super().data_received(data)
 
     def pause_writing(self) -> None:
         self._block(True)
@@ -335,7 +351,10 @@ def _share(home: Home) -> BrokerShare:
 
 
 async def _open(home: Home, timeouts: AgentTimeouts) -> CircuitConnection:
-    """Connect to the first broker of the home that answers. Raises as ``connect``."""
+    """Connect to the first broker of the home that answers. Raises as ``connect``.
+
+    They are tried in turn. One that does not answer soon is waited for while the next one is tried.
+    """
     if not broker_folder.exists(home):
         raise ClientNotOnline(
             "cannot reach agents that dial out: this home has no broker",
@@ -347,18 +366,50 @@ async def _open(home: Home, timeouts: AgentTimeouts) -> CircuitConnection:
 
 
 async def open_first(home: Home, token: str, timeouts: AgentTimeouts, make: Callable[[BrokerAddress], Made]) -> Made:
-    """Open a connection to the first broker of the home that answers. ``make`` makes one. Raises as ``connect``."""
-    errors: list[AgentError] = []
-    for address in broker_folder.settings(home).addresses:
+    """Open a connection to the first broker of the home that answers. ``make`` makes one. Raises as ``connect``.
+
+    They are tried in turn. One that does not answer soon is waited for while the next one is tried.
+    """
+    attempts: list[asyncio.Task[Made]] = []
+    first: Made | None = None
+
+    async def attempt(address: BrokerAddress) -> Made:
         connection = make(address)
-        try:
-            await broker.open_connection(connection, home, token, timeouts.connect)
-        except AgentError as error:
-            errors.append(error)
-        else:
-            return connection
-    refusal = next((each for each in errors if isinstance(each, BrokerRefused)), None)
-    raise refusal or ClientNotOnline("; ".join(each.message for each in errors), hint=errors[0].hint)
+        await broker.open_connection(connection, home, token, timeouts.connect)
+        return connection
+
+    addresses = broker_folder.settings(home).addresses
+    try:
+        for address in addresses:
+            attempts.append(asyncio.get_running_loop().create_task(attempt(address)))
+            first = await _first_made(attempts, None if address == addresses[-1] else timeouts.head_start)
+            if first is not None:
+                return first
+    finally:
+        for each in attempts:
+            each.cancel()
+            if each.done() and not each.cancelled() and each.exception() is None and each.result() is not first:
+                each.result().close()
+    errors: list[AgentError] = []
+    for each in attempts:
+        error = each.exception()
+        assert error is not None
+        if not isinstance(error, ClientNotOnline | ClientNotRunning):
+            raise error
+        errors.append(error)
+    raise ClientNotOnline("; ".join(each.message for each in errors), hint=errors[0].hint)
+
+
+async def _first_made(attempts: Sequence[asyncio.Task[Made]], seconds: float | None) -> Made | None:
+    """Return the first connection that is made; None if every attempt failed, or none ends in ``seconds``."""
+    while pending := [each for each in attempts if not each.done()]:
+        done, _ = await asyncio.wait(pending, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        for each in done:
+            if each.exception() is None:
+                return each.result()
+        if not done:
+            return None
+    return None
 
 
 def _cloned(instance: str) -> AgentCloned:

@@ -30,6 +30,7 @@ class AgentTimeouts(NamedTuple):
     retries: tuple[float, ...] = (0.05, 0.1, 0.2, 0.5, 1.0)  # between attempts to connect; then the last one each time
     backoff: float = 0.5  # of a server after the first failure to connect, doubled with each further one
     longest_backoff: float = 30.0
+    head_start: float = 2.0  # for a broker to answer, before the next one is tried too
     probe: float = 30.0  # between two checks if the other ends of circuits through the broker are still there
 
 

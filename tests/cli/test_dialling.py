@@ -20,7 +20,8 @@ from tests.support.archive import write_archive
 from tests.support.certificates import free_port
 from tests.support.nats_place import HomeBroker
 from tests.support.place import Place, furnish
-from tests.support.program import Program
+from tests.support.program import Program, serving
+from tests.support.relay import relaying
 from tests.support.sshd import Sshd
 
 
@@ -120,9 +121,8 @@ def test_files_stops_and_schedules_go_through_the_broker(
 
     made = assist("run", "-i", "pos1", "--in", "1s", "-c", f"echo fired > {tmp_path}/fired")
     assert made.returncode == 0, made.stderr
-    with installed.start("serve") as serving:
+    with serving(installed):
         eventually((tmp_path / "fired").exists)
-        serving.kill()
 
 
 def test_a_queued_record_is_delivered_when_its_agent_connects(
@@ -133,15 +133,32 @@ def test_a_queued_record_is_delivered_when_its_agent_connects(
     queued = assist("run", "-i", "pos1", "--queue", "1h", "-c", f"echo back > {tmp_path}/back")
     assert queued.returncode == 75, queued.stderr
     assert b"it is not connected to the broker" in assist("instance", "status", "pos1").stderr
-    with installed.start("serve") as serving:
-        assert serving.stderr is not None
-        while b"serving " not in serving.stderr.readline():
-            pass
+    with serving(installed):
         begin = time.monotonic()
         pos1.agent.start()
         eventually((tmp_path / "back").exists)
         assert time.monotonic() - begin < 20
-        serving.kill()
+
+
+@pytest.mark.long
+def test_a_server_that_lost_the_broker_delivers_when_it_is_back(
+    assist: Application, installed: Program, broker: HomeBroker, pos1: Place, tmp_path: Path
+) -> None:
+    """The agent has connected before it, so its hint is lost."""
+    with relaying(broker.address.port) as relay:
+        nats_place.use_relay(broker, relay)
+        with serving(installed):
+            pos1.agent.kill()
+            queued = assist("run", "-i", "pos1", "--queue", "1h", "-c", f"echo back > {tmp_path}/back")
+            assert queued.returncode == 75, queued.stderr
+            relay.hold()
+            relay.cut()
+            pos1.agent.start()
+            nats_place.wait_until_connected(pos1)
+            relay.go_on()
+            begin = time.monotonic()
+            eventually((tmp_path / "back").exists)
+            assert time.monotonic() - begin < 20
 
 
 @pytest.mark.long
