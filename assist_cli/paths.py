@@ -108,8 +108,11 @@ class Home:
         return path
 
     @contextlib.contextmanager
-    def locked(self, path: Path) -> Iterator[None]:
-        """Lock a folder of this home for one process; it is created first. Raises NotPermitted, FileFailure."""
+    def locked(self, path: Path, *, wait: bool = True) -> Iterator[None]:
+        """Lock a folder of this home for one process; it is created first.
+
+        Raises NotPermitted, FileFailure; without ``wait`` BlockingIOError while another process has the lock.
+        """
         import fcntl
 
         lock = self.folder(path) / "lock"
@@ -118,7 +121,7 @@ class Home:
         except OSError as error:
             raise FileFailure(f"cannot use the folder '{path}': {error.strerror}") from error
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
             yield
         finally:
             os.close(descriptor)

@@ -5,14 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from datetime import timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
 from assist_cli.cli.formatting import so_far, took
 from assist_cli.cli.output import Column, Printer
-from assist_cli.errors import AgentError, AssistError, ExitStatus, FileFailure
+from assist_cli.errors import AgentError, AssistError, ExitStatus
 from assist_cli.units import count
 
 if TYPE_CHECKING:
@@ -96,18 +95,6 @@ def status(errors: Sequence[AssistError], total: int) -> ExitStatus:
 def explained(error: AssistError) -> str:
     """Return an error and its hint in one line."""
     return error.message + (f"; {error.hint}" if error.hint else "")
-
-
-def read(file: str) -> bytes:
-    """Return the bytes of a file that lists machines, or those of stdin for ``-``. Raises FileFailure."""
-    if file == "-":
-        from assist_cli.cli.streams import Streams
-
-        return Streams().stdin.read()
-    try:
-        return Path(file).read_bytes()
-    except OSError as error:
-        raise FileFailure(f"cannot read the file '{file}': {error.strerror}") from error
 
 
 def _since(began: float) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -125,9 +126,9 @@ def install(
         printer.line(f"{escape(done.instance.name)}  {done.instance.id}")
 
 
-def _proxy(text: str | None) -> str | Secret | None:
+def _proxy(text: str | Secret | None) -> str | Secret | None:
     """Return the value of --dial-proxy; that of a reference is a secret. Raises InvalidParameter, FileFailure."""
-    if text is None or not text.startswith(("env:", "@")):
+    if not isinstance(text, str) or not text.startswith(("env:", "@")):
         return text
     from assist_cli.operations.commands import parameters
 
@@ -227,8 +228,7 @@ def upgrade(
 
     def heard(outcome: Upgrade) -> None:
         if outcome.error is not None:
-            hint = f"; {outcome.error.hint}" if outcome.error.hint else ""
-            printer.warn(f"{outcome.instance.name}: {outcome.error.message}{hint}")
+            printer.warn(f"{outcome.instance.name}: {bulk.explained(outcome.error)}")
         elif outcome.before != outcome.after:
             printer.talk(f"{outcome.instance.name}: {outcome.before} to {outcome.after}" + ", new key" * rotate)
         else:
@@ -272,18 +272,20 @@ def uninstall(
 
 def _install_all(printer: Printer, given: InstallRequest, places: list[str] | None, file: str | None) -> None:
     """Install on several machines; ``given`` has the options of all of them. Raises typer.Exit after a failure."""
+    from assist_cli.cli import scripts
     from assist_cli.operations.fleet import host_file, installs
 
     if given.name is not None:
         raise UsageError("cannot use --name for several hosts", hint="give names in a file: HOST name=NAME")
     with open_controller(home()) as controller:
         if file is not None:
-            requests, origins = host_file.to_install(bulk.read(file), file)
+            requests, origins = host_file.to_install(scripts.read(file, "file"), file)
         elif places:
             requests = [host_file.request_of(place, {}) for place in places]
             origins = [f"the host '{place}'" for place in places]
         else:
-            requests = installs.unsuccessful(controller.home)
+            left = installs.unsuccessful(controller.home)
+            requests = [replace(request, dial_proxy=_proxy(request.dial_proxy)) for request in left]
             origins = [request.place for request in requests]
             if not requests:
                 printer.talk("Nothing to do: no install of several hosts has left one without an agent.")

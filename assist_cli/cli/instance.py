@@ -255,10 +255,11 @@ def remove(
 
 def _add_all(printer: Printer, file: str, given: Mapping[str, str] | None) -> None:
     """Register the instances of a file. Raises typer.Exit after a failure."""
+    from assist_cli.cli import scripts
     from assist_cli.operations.fleet import host_file
     from assist_cli.operations.fleet.many import Many
 
-    requests = host_file.to_add(bulk.read(file), file)
+    requests = host_file.to_add(scripts.read(file, "file"), file)
     more = instances.checked_tags(given or {})
 
     def work(own: Controller, request: host_file.AddRequest, progress: Callable[[str], None]) -> Instance:

@@ -10,18 +10,19 @@ import contextlib
 import json
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from assist_cli import codes
 from assist_cli.agents.ssh import login
 from assist_cli.errors import Conflict, FileFailure, InvalidParameter
+from assist_cli.model.secret import Secret
 from assist_cli.operations.controller import Controller
 from assist_cli.operations.fleet import deployment
 from assist_cli.operations.fleet.deployment import Installation, InstallRequest
 from assist_cli.operations.fleet.many import Many, Progress
-from assist_cli.paths import Home, open_private, write_whole
+from assist_cli.paths import Home, write_whole
 
 
 @contextlib.contextmanager
@@ -35,9 +36,17 @@ def install_all(
     """
     for request in requests:
         deployment.checked(controller, request)
-    with _locked(controller.home):
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(controller.home.locked(controller.home.installs, wait=False))
+        except BlockingIOError:
+            raise Conflict(
+                "cannot install on several hosts: another process does so with this home",
+                hint="wait for its end",
+                code=codes.INCORRECT_STATE,
+            ) from None
         path = _path(controller.home)
-        write_whole(path, b"".join(_line({"request": asdict(each)}) for each in requests))
+        write_whole(path, b"".join(_line({"request": _written(each)}) for each in requests))
         descriptor = os.open(path, os.O_WRONLY | os.O_APPEND)
         numbers = {id(request): number for number, request in enumerate(requests)}
 
@@ -59,7 +68,10 @@ def install_all(
 
 
 def unsuccessful(home: Home) -> list[InstallRequest]:
-    """Return the requests of the last installation of several machines that have not succeeded. Raises FileFailure."""
+    """Return the requests of the last installation of several machines that have not succeeded. Raises FileFailure.
+
+    A proxy that was a secret is a reference in them.
+    """
     try:
         lines = _path(home).read_bytes().splitlines()
     except FileNotFoundError:
@@ -83,17 +95,10 @@ def unsuccessful(home: Home) -> list[InstallRequest]:
 
 def merged(request: InstallRequest, given: InstallRequest) -> InstallRequest:
     """Return ``request`` with the options of ``given`` where it has none of its own."""
-    return replace(
-        request,
-        tags={**given.tags, **request.tags},
-        listen=request.listen or given.listen,
-        dial=request.dial or given.dial,
-        sudo=request.sudo or given.sudo,
-        port=request.port or (None if _has_port(request.place) else given.port),
-        identity=request.identity or given.identity,
-        jump=request.jump or given.jump,
-        accept_new=request.accept_new or given.accept_new,
-    )
+    own = {name: value for name, value in vars(request).items() if value}
+    if _has_port(request.place):
+        own.setdefault("port", None)
+    return replace(given, **{**own, "tags": {**given.tags, **request.tags}})
 
 
 def refuse_twice(requests: Sequence[InstallRequest], origins: Sequence[str]) -> None:
@@ -121,24 +126,12 @@ def _path(home: Home) -> Path:
     return home.installs / "unfinished.jsonl"
 
 
+def _written(request: InstallRequest) -> dict[str, Any]:
+    """Return a request for the list: of a secret only the reference."""
+    proxy = request.dial_proxy
+    written = proxy.reference if isinstance(proxy, Secret) else proxy
+    return {**vars(request), "tags": dict(request.tags), "dial_proxy": written}
+
+
 def _line(entry: dict[str, Any]) -> bytes:
     return json.dumps(entry).encode("ascii") + b"\n"
-
-
-@contextlib.contextmanager
-def _locked(home: Home) -> Iterator[None]:
-    import fcntl
-
-    descriptor = open_private(home.folder(home.installs) / "lock", os.O_RDWR)
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise Conflict(
-                "cannot install on several hosts: another process does so with this home",
-                hint="wait for its end",
-                code=codes.INCORRECT_STATE,
-            ) from None
-        yield
-    finally:
-        os.close(descriptor)
