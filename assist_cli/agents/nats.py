@@ -351,10 +351,7 @@ def _share(home: Home) -> BrokerShare:
 
 
 async def _open(home: Home, timeouts: AgentTimeouts) -> CircuitConnection:
-    """Connect to the first broker of the home that answers. Raises as ``connect``.
-
-    They are tried in turn. One that does not answer soon is waited for while the next one is tried.
-    """
+    """Connect to the first broker of the home that answers. Raises as ``connect``."""
     if not broker_folder.exists(home):
         raise ClientNotOnline(
             "cannot reach agents that dial out: this home has no broker",

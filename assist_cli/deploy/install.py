@@ -221,12 +221,11 @@ def install_order(
     credentials: Credentials | None,
     listen: str | None,
     dial: Dial | None = None,
-    archive: bytes | None = None,
     only: bool = False,
     rotate: bool = False,
 ) -> dict[str, Any]:
-    """Return the parameters of ``host.orders.install`` for an agent of this version, which is built if not given."""
-    archive = archive or bundle.build()
+    """Return the parameters of ``host.orders.install`` for an agent of this version."""
+    archive = bundle.build()
     files = {}
     unwanted: list[str] = []
     if credentials is not None:

@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 
 from assist_cli.operations.controller import open_controller
-from assist_cli.paths import Home
 from tests.support import nats_place, processes, sshd
 from tests.support.agent import eventually
 from tests.support.application import Application
@@ -30,15 +29,6 @@ def server(starts_processes: None, isolation: Path, no_leaks: None) -> Iterator[
     with sshd.serving(isolation / "sshd") as running:
         yield running
         processes.stop_guarded(running.agent)
-
-
-@pytest.fixture
-def broker(assist: Application, home: Path, starts_processes: None) -> Iterator[HomeBroker]:
-    """The running broker of the home."""
-    with open_controller(Home(home)) as controller:
-        name = controller.id
-    with nats_place.running(Home(home), name) as running:
-        yield running
 
 
 @pytest.fixture

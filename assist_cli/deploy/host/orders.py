@@ -72,7 +72,6 @@ def look(machine: Machine, order: Order, steps: Steps) -> Dict[str, Any]:
 def enrol(machine: Machine, order: Order, steps: Steps) -> Dict[str, Any]:
     """Return the same, and the random id of this machine, which is made once: it tells a repetition from a new one."""
     found = look(machine, order, steps)
-    make_folder(machine.home, steps)
     path = machine.path("agentd.enrolment")
     if read(path) is None:
         put(path, os.urandom(32).hex().encode("ascii") + b"\n", 0o600, steps)
