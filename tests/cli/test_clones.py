@@ -19,7 +19,6 @@ from assist_cli.operations.broker import presence
 from assist_cli.operations.controller import open_controller
 from assist_cli.operations.server import clones
 from assist_cli.paths import Home
-from tests.cli.test_dialling import broker, pos1
 from tests.support import nats_place
 from tests.support.agent import eventually
 from tests.support.application import Application
@@ -27,8 +26,6 @@ from tests.support.certificates import free_port
 from tests.support.nats_place import HomeBroker
 from tests.support.place import INSTANCE, Place, furnish
 from tests.support.program import Program
-
-__all__ = ["broker", "pos1"]
 
 NOW = datetime(2026, 11, 29, tzinfo=timezone.utc)
 

@@ -11,14 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from assist_cli.operations.controller import open_controller
 from tests.support import nats_place, processes, sshd
 from tests.support.agent import eventually
 from tests.support.application import Application
-from tests.support.archive import write_archive
 from tests.support.certificates import free_port
 from tests.support.nats_place import HomeBroker
-from tests.support.place import Place, furnish
+from tests.support.place import Place
 from tests.support.program import Program, serving
 from tests.support.relay import relaying
 from tests.support.sshd import Sshd
@@ -29,22 +27,6 @@ def server(starts_processes: None, isolation: Path, no_leaks: None) -> Iterator[
     with sshd.serving(isolation / "sshd") as running:
         yield running
         processes.stop_guarded(running.agent)
-
-
-@pytest.fixture
-def pos1(assist: Application, broker: HomeBroker, tmp_path: Path) -> Iterator[Place]:
-    """A registered instance whose agent is connected to the broker."""
-    write_archive(tmp_path / "agentd.pyz")
-    with open_controller(broker.home) as controller:
-        name = controller.id
-    made = furnish(tmp_path / "agentd.pyz", tmp_path / "pos1", broker.home, name)
-    nats_place.equip(made, broker, name)
-    made.agent.start()
-    nats_place.wait_until_connected(made)
-    done = assist("instance", "add", "pos1", f"nats:{made.instance}")
-    assert done.returncode == 0, done.stderr
-    yield made
-    made.agent.close()
 
 
 def test_an_agent_that_dials_lives_without_ssh(assist: Application, broker: HomeBroker, server: Sshd) -> None:
