@@ -21,6 +21,7 @@ from tests.support.certificates import free_port
 from tests.support.nats_place import HomeBroker
 from tests.support.place import Place, furnish
 from tests.support.program import Program, serving
+from tests.support.proxy import Proxy
 from tests.support.relay import relaying
 from tests.support.sshd import Sshd
 
@@ -200,3 +201,70 @@ def test_without_its_broker_a_record_fails_and_says_so(assist: Application, pos1
     done = assist("run", "-i", "pos1", "--", "true")
     assert done.returncode == 69, done
     assert b"pos1: Failed (ClientNotOnline): cannot reach agents that dial out: this home has no broker" in done.stderr
+
+
+@pytest.mark.long
+def test_listening_and_dialling_replace_each_other(
+    assist: Application, broker: HomeBroker, server: Sshd, tmp_path: Path
+) -> None:
+    """The last installation decides; a repair and an upgrade keep it, with the proxy."""
+    (tmp_path / "proxy").touch(0o600)
+
+    def conf() -> dict[str, str]:
+        lines = (server.agent / "agentd.conf").read_text().splitlines()
+        return dict(line.split(" = ") for line in lines if line.startswith(("dial", "listen")))
+
+    def install(*words: object) -> bytes:
+        done = assist("instance", "install", server.place, "--name", "pos1", *words)
+        assert done.returncode == 0, done.stderr
+        ran = assist("run", "-i", "pos1", "--", "echo", "hello")
+        assert (ran.returncode, ran.stdout) == (0, b"hello\n"), ran
+        return done.stderr + done.stdout
+
+    pki, port = server.agent / "pki", free_port()
+    with Proxy(login="pos:s3 cret") as proxy:
+        (tmp_path / "proxy").write_text(proxy.address.replace("//", "//pos:s3%20cret@") + "\n")
+        said = install("--dial", "--dial-proxy", f"@{tmp_path}/proxy")
+        said += assist("instance", "show", "pos1", "-o", "json").stdout + assist("audit", "list").stdout
+        assert b"cret" not in said
+        assert (pki / "proxy-login").read_text() == "pos:s3 cret\n"
+        assert (pki / "proxy-login").stat().st_mode & 0o777 == 0o600
+        wanted = {"dial": str(broker.address), "dial_proxy": proxy.address}
+        assert conf() == wanted
+        install()
+        assert assist("instance", "upgrade", "pos1", "--rotate").returncode == 0
+        assert conf() == wanted
+        assert len(proxy.asked) >= 3
+        install("--listen", f"127.0.0.1:{port}")
+        assert conf() == {"listen": f"127.0.0.1:{port}"}
+        assert {each.name for each in pki.iterdir()} == {"ca.pem", "agent.pem", "agent.key"}
+        assert json.loads(assist("instance", "show", "pos1", "-o", "json").stdout)["Address"] == f"tls:127.0.0.1:{port}"
+        assert assist("instance", "upgrade", "pos1", "--rotate").returncode == 0
+        assert conf() == {"listen": f"127.0.0.1:{port}"}
+    install("--dial")
+    assert conf() == {"dial": str(broker.address)}
+    instance = (server.agent / "instance-id").read_text()
+    assert assist("instance", "rename", "pos1", "old").returncode == 0
+    install("--rotate", "--dial")
+    assert (server.agent / "instance-id").read_text() != instance
+    assert len(json.loads(assist("instance", "list", "-o", "json").stdout)) == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (["--dial", "--dial-proxy", "http://pos:s3cret@proxy:3128"], b"cannot use a proxy with a password on the"),
+        (["--dial", "--dial-proxy", "socks5://proxy:1080"], b"cannot use 'socks5://proxy:1080' as a proxy: it is not"),
+        (["--dial", "--dial-proxy", "http://proxy"], b"cannot use 'http://proxy' as a proxy: it is not http://HOST:"),
+        (["--dial", "--dial-proxy", "env:PROXY_LIKE"], b"cannot use this proxy: it is not http://HOST:PORT"),
+        (["--dial", "--dial-proxy", "env:NO_SUCH_PROXY"], b"the environment variable 'NO_SUCH_PROXY' is not set"),
+    ],
+)
+def test_proxies_that_cannot_be_used_are_refused_without_their_password(
+    assist: Application, monkeypatch: pytest.MonkeyPatch, words: list[str], text: bytes
+) -> None:
+    monkeypatch.setenv("PROXY_LIKE", "ftp://pos:s3cret@proxy:3128")
+    done = assist("instance", "install", "root@pos7.invalid", *words)
+    assert done.returncode == 65, done
+    assert text in done.stderr
+    assert b"s3cret" not in done.stderr
