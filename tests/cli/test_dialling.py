@@ -7,11 +7,16 @@ import os
 import re
 import time
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from assist_cli.operations.controller import open_controller
+from assist_cli.deploy import pki
+from assist_cli.deploy.broker import admission
+from assist_cli.model.check import Check
+from assist_cli.operations.controller import open_controller, utc_now
+from assist_cli.operations.observe import doctor
 from assist_cli.paths import Home
 from tests.support import nats_place, processes, sshd
 from tests.support.agent import eventually
@@ -268,3 +273,64 @@ def test_proxies_that_cannot_be_used_are_refused_without_their_password(
     assert done.returncode == 65, done
     assert text in done.stderr
     assert b"s3cret" not in done.stderr
+
+
+@pytest.mark.long
+def test_a_queued_record_waits_while_the_broker_refuses_this_controller(
+    assist: Application, installed: Program, pos1: Place, tmp_path: Path
+) -> None:
+    second = {"ASSIST_HOME": str(tmp_path / "second")}
+
+    def join() -> None:
+        (tmp_path / "night").unlink(missing_ok=True)
+        assert assist("broker", "credentials", "night", "--out", tmp_path / "night").returncode == 0
+        assert installed("broker", "join", tmp_path / "night", env=second).returncode == 0
+
+    join()
+    added = installed("instance", "add", "pos1", f"nats:{pos1.instance}", env=second)
+    assert added.returncode == 0, added.stderr
+    assert assist("broker", "revoke", "night").returncode == 0
+
+    why = b"it refuses the token of this controller ('Authorization Violation')"
+    failed = installed("run", "-i", "pos1", "--", "true", env=second)
+    assert failed.returncode == 69
+    assert failed.stderr.startswith(b"pos1: Failed (ClientAuthFailed): cannot use the broker at ")
+    assert failed.stderr.count(why) == 1
+    queued = installed("run", "-i", "pos1", "--queue", "1h", "-c", f"echo ran >> {tmp_path}/ran", env=second)
+    assert (queued.returncode, why in queued.stderr) == (75, True), queued
+    assert installed("serve", "--once", env=second).returncode == 0
+    listed = installed("queue", "list", env=second)
+    assert why in listed.stdout
+    for words, status in ((["doctor"], 1), (["broker", "status"], 69), (["instance", "list"], 0)):
+        done = installed(*words, env=second)
+        assert (done.returncode, why in done.stdout + done.stderr) == (status, True), done
+    join()
+    assert installed("serve", "--once", env=second).returncode == 0
+    assert (tmp_path / "ran").read_text() == "ran\n"
+
+
+@pytest.mark.long
+def test_the_doctor_sees_what_brokers_and_agents_use_and_that_it_expires(broker: HomeBroker, pos1: Place) -> None:
+    """The files in the home may be newer than those of the broker."""
+    past = utc_now() - pki.LIFETIME + timedelta(days=29)
+    folder = admission.server_folder(broker.home, broker.address)
+
+    def examined() -> Check:
+        with open_controller(broker.home) as controller:
+            return next(each for each in doctor.examine_controller(controller) if each.name == "broker")
+
+    assert examined().detail == "1 broker, 1 agent connected"
+    (pos1.agent.home / "pki" / "agent.jwt").write_text(admission.agent_token(broker.home, pos1.instance, past) + "\n")
+    old = [(folder / name).read_bytes() for name in ("server.pem", "server.key")]
+    made = pki.broker_credentials(broker.home, "c0ffee", broker.address.host, past)
+    for several, text in (
+        ([made.certificate, made.key], f"the certificate that {broker.address} uses expires"),
+        (old, "certificates and tokens of agents expire soon: pos1"),
+    ):
+        broker.kill()
+        for name, content in zip(("server.pem", "server.key"), several, strict=True):
+            (folder / name).write_bytes(content)
+        broker.start()
+        nats_place.wait_until_connected(pos1)
+        assert examined().detail.startswith(text)
+    assert examined().hint == "assist instance upgrade pos1 --rotate"
