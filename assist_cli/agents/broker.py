@@ -11,6 +11,7 @@ import json
 import secrets
 import ssl
 from collections.abc import Mapping
+from datetime import datetime, timezone
 from typing import Any
 
 from agentd.wire import nats
@@ -41,6 +42,12 @@ class BrokerConnection(asyncio.Protocol):
     def is_open(self) -> bool:
         """True until the broker or this side ends the connection."""
         return self._failure is None
+
+    @property
+    def certificate_ends(self) -> datetime | None:
+        """The expiry time of the broker's certificate, once TLS has begun."""
+        found = self._transport.get_extra_info("peercert") if self._transport is not None else None
+        return datetime.fromtimestamp(ssl.cert_time_to_seconds(found["notAfter"]), timezone.utc) if found else None
 
     async def log_in(self, context: ssl.SSLContext, token: str) -> None:
         """Begin TLS and log in. Raises OSError, ssl.SSLError, ProtocolError, and BrokerRefused for the token."""
@@ -220,6 +227,8 @@ def failure(address: BrokerAddress, error: Exception, seconds: float) -> AgentEr
 def _refusal(address: BrokerAddress, text: str) -> BrokerRefused:
     """Return the error for an error of the broker, such as 'Authorization Violation'."""
     return BrokerRefused(
-        f"cannot use the broker at '{address}': it answered '{text}'",
-        hint="copy the files of this home to it again: assist broker init --renew",
+        f"cannot use the broker at '{address}': it refuses the token of this controller ('{text}')",
+        hint="if the token was revoked, or this home has joined: assist broker credentials NAME in the home that made "
+        "the broker, then here: assist broker join FILE; else copy the files of this home to the broker again: "
+        "assist broker init --renew",
     )

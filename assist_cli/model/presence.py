@@ -9,11 +9,15 @@ from datetime import datetime
 
 @dataclass(frozen=True, order=True)
 class BrokerLink:
-    """One connection of an agent to a ``broker``: its begin, and its origin (IP:PORT, as the broker sees it)."""
+    """One connection of an agent to a ``broker``: its begin, and its origin (IP:PORT, as the broker sees it).
+
+    ``token_ends`` is the expiry time of the token that the agent has shown, None if it is unknown.
+    """
 
     since: datetime
     origin: str
     broker: str
+    token_ends: datetime | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,11 @@ class Presence:
         """
         links = self.links.get(instance, ())
         return links if instance in self.cloned else links[-1:]
+
+    def token_ends(self) -> dict[str, datetime]:
+        """Return the expiry times of the tokens of connected agents, by instance id."""
+        newest = {instance: links[-1].token_ends for instance, links in self.links.items()}
+        return {instance: end for instance, end in newest.items() if end is not None}
 
 
 def clone_text(presence: Presence, instance: str) -> str:

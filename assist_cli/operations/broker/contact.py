@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,7 +14,7 @@ from assist_cli.agents import broker, broker_folder
 from assist_cli.agents.broker import BrokerConnection
 from assist_cli.agents.broker_folder import FLEET, BrokerAddress
 from assist_cli.deploy import pki
-from assist_cli.deploy.broker import admission
+from assist_cli.deploy.broker import admission, jwts
 from assist_cli.errors import AgentError, Conflict, InvalidAnswer, NotFound
 from assist_cli.model import ids
 from assist_cli.model.instance import LOCAL
@@ -32,7 +33,7 @@ class BrokerStatus:
     """The status of one broker, or the error if it did not answer.
 
     ``connections`` are those of agents and controllers, ``links`` those of agents by instance id, oldest first;
-    ``uptime`` is in seconds.
+    ``uptime`` is in seconds. ``certificate_ends``: the expiry time of the certificate that it uses now.
     """
 
     address: BrokerAddress
@@ -40,6 +41,7 @@ class BrokerStatus:
     connections: int = 0
     links: Mapping[str, Sequence[BrokerLink]] = field(default_factory=dict)
     uptime: float = 0.0
+    certificate_ends: datetime | None = None
     error: AgentError | None = None
 
 
@@ -71,7 +73,8 @@ async def status(controller: Controller, seconds: float | None = None) -> list[B
         try:
             uptime = (_moment(found["now"]) - _moment(found["start"])).total_seconds()
             links = _links(str(connection.address), connections)
-            return BrokerStatus(connection.address, str(found["version"]), len(connections), links, uptime)
+            version, ends = str(found["version"]), connection.certificate_ends
+            return BrokerStatus(connection.address, version, len(connections), links, uptime, ends)
         except (KeyError, TypeError, ValueError):
             raise _invalid(connection) from None
 
@@ -181,8 +184,15 @@ def _links(broker: str, connections: Sequence[dict[str, Any]]) -> dict[str, list
         if instance := _instance_of(each):
             ip, port = str(each["ip"]), int(each["port"])
             origin = f"[{ip}]:{port}" if ":" in ip else f"{ip}:{port}"
-            found.setdefault(instance, []).append(BrokerLink(_moment(each["start"]), origin, broker))
+            link = BrokerLink(_moment(each["start"]), origin, broker, _end_of_token(each.get("jwt")))
+            found.setdefault(instance, []).append(link)
     return {instance: sorted(links) for instance, links in found.items()}
+
+
+def _end_of_token(token: object) -> datetime | None:
+    with contextlib.suppress(ValueError, OverflowError, OSError):
+        return jwts.end_of(str(token))
+    return None
 
 
 def _instance_of(connection: dict[str, Any]) -> str:

@@ -21,6 +21,7 @@ from assist_cli.agents import embedded, route, unix
 from assist_cli.deploy import pki
 from assist_cli.errors import AssistError, Conflict, ExitStatus, FileFailure
 from assist_cli.model.check import Check
+from assist_cli.model.folding import fold
 from assist_cli.model.instance import LOCAL, Health, Instance
 from assist_cli.model.names import quoted
 from assist_cli.model.presence import clone_hint, clone_text
@@ -300,6 +301,15 @@ def _brokers(controller: Controller) -> Check:
         text = "; ".join(f"{name}: {what}" for name, what in clones[:SHOWN])
         more = f"; and {len(clones) - SHOWN} more" if len(clones) > SHOWN else ""
         return Check("broker", False, text + more, clone_hint(quoted(clones[0][0])))
+    now = controller.now()
+    for status in statuses:
+        if status.certificate_ends is not None and status.certificate_ends - now <= pki.NEAR_END:
+            text = f"the certificate that {status.address} uses expires {status.certificate_ends:%Y-%m-%d}"
+            return Check("broker", False, text, "assist broker init --renew, and copy the files to it")
+    near = sorted(names.get(each, each) for each, end in connected.token_ends().items() if end - now <= pki.NEAR_END)
+    if near:
+        hint = f"assist instance upgrade {quoted(fold(near))} --rotate"
+        return Check("broker", False, f"certificates and tokens of agents expire soon: {fold(near)}", hint)
     text = f"{count(len(statuses), 'broker')}, {count(len(connected.links), 'agent')} connected"
     return Check("broker", True, text)
 

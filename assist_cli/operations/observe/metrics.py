@@ -173,14 +173,22 @@ class _Figures(Collector):
             "Since when the agent of an instance is connected to a broker, in seconds since the epoch",
             labels=["instance"],
         )
+        ends = GaugeMetricFamily(
+            "assist_instance_expiry_timestamp_seconds",
+            "When the token of an instance for the brokers expires, in seconds since the epoch",
+            labels=["instance"],
+        )
         dialling, presence = self._watch.connected()
+        expiring = presence.token_ends()
         for instance in dialling:
             links = presence.shown(instance.id)
             if presence.is_connected(instance.id) is not None:
                 agents.add_metric([instance.name], len(links))
             if links:
                 since.add_metric([instance.name], links[0].since.timestamp())
-        return [agents, since]
+            if instance.id in expiring:
+                ends.add_metric([instance.name], expiring[instance.id].timestamp())
+        return [agents, since, ends]
 
 
 def expiry_times(home: Home) -> dict[str, float]:
