@@ -64,8 +64,8 @@ def cells(document: Mapping[str, Any]) -> list[Any]:
 def print_csv(printer: Printer, row: Row) -> None:
     """Print a row as CSV (RFC 4180, with LF). On a terminal control characters are written out."""
     text = io.StringIO()
-    csv.writer(text, lineterminator="").writerow(row)
-    line = text.getvalue()
+    csv.writer(text, lineterminator="\r\n").writerow(row)  # it quotes cells with a character of its line end
+    line = text.getvalue().removesuffix("\r\n")
     printer.line(escape(line, keep="\t\n") if printer.stdout_is_terminal else line)
 
 

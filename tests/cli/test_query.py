@@ -88,6 +88,8 @@ def test_the_formats(assist: Application) -> None:
     assert json.loads(assist("query", HOSTILE, "-o", "jsonl").stdout) == document
     rows = list(csv.reader(io.StringIO(assist("query", HOSTILE.replace("00ff", "ff"), "-o", "csv").stdout.decode())))
     assert rows == [list(document), ["1", 'a,"b\n\x1b[31m', "\ufffd", "", "inf", "2"]]
+    lines = "SELECT char(13) AS cr, char(10) AS lf, 'a' || char(10) AS text"
+    assert assist("query", lines, "-o", "csv").stdout == b'cr,lf,text\n"\r","\n","a\n"\n'
     title, row = assist("query", HOSTILE).stdout.decode().splitlines()
     assert title.split() == ["ID", "TEXT", "BYTES", "NONE", "NUMBER", "ID_2"]
     assert row.split() == ["1", 'a,"b\\n\\x1b[31m', "\\x00\ufffd", "-", "inf", "2"]
