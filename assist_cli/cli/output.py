@@ -129,6 +129,15 @@ class Printer:
         return self._format is not Format.TABLE
 
     @property
+    def is_csv(self) -> bool:
+        return self._format is Format.CSV
+
+    @property
+    def prints_rows(self) -> bool:
+        """True if results are printed one by one, a line each."""
+        return self._format in (Format.JSONL, Format.CSV)
+
+    @property
     def draws_tables(self) -> bool:
         """True if tables are drawn to the width of a terminal."""
         return self.stdout_is_terminal and not self._plain

@@ -12,7 +12,7 @@ import io
 import itertools
 import json
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from assist_cli.cli.formatting import GAP, escape, escape_json, pad, width
@@ -43,6 +43,22 @@ def print_rows(printer: Printer, form: Format, titles: Sequence[str], rows: Iter
             _print_json(printer, before + "\n  " + text.replace("\n", "\n  "), end="")
             before = ","
         printer.line("\n]" if before == "," else "[]")
+
+
+def print_documents(printer: Printer, documents: Iterable[Mapping[str, Any]]) -> None:
+    """Print JSON documents of equal keys as CSV, with a header if there are any."""
+    for number, document in enumerate(documents):
+        if not number:
+            print_csv(printer, list(document))
+        print_csv(printer, cells(document))
+
+
+def cells(document: Mapping[str, Any]) -> list[Any]:
+    """Return the values of a JSON document as cells of CSV: objects and lists are JSON."""
+    return [
+        json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else value
+        for value in document.values()
+    ]
 
 
 def print_csv(printer: Printer, row: Row) -> None:

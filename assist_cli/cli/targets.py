@@ -82,7 +82,12 @@ def print_preview(printer: Printer, found: Sequence[Instance]) -> None:
     if printer.is_json:
         from assist_cli.cli import documents
 
-        printer.documents(map(documents.instance, found))
+        if printer.is_csv:
+            from assist_cli.cli.rows import print_documents
+
+            print_documents(printer, map(documents.instance, found))
+        else:
+            printer.documents(map(documents.instance, found))
         return
     for each in found:
         printer.line(escape(each.name))
