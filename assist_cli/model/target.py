@@ -9,6 +9,9 @@ A target is one of these; several stand in a comma list (commas in brackets belo
 ``web[01-20,30]``   a range: numbers with their leading zeros, ``a-b/step`` too
 ``@canary``         every instance that has the tag
 ``@role=web``       every instance whose tag has this value; ``*`` and ``?`` in it too
+``@os=debian``      every instance without a tag ``os`` whose fact has this value
+``group:NAME``      the instances of a saved target
+``file:PATH``       the instances of the targets in a file, a list on each line
 ``x&y``             the instances in both ``x`` and ``y``; it binds tighter than the comma
 ``!x``              excludes the instances in ``x``, anywhere in the list
 ==================  ==================================================================
@@ -16,6 +19,9 @@ A target is one of these; several stand in a comma list (commas in brackets belo
 Each part of a target must match something: with a misspelt ``!web03`` that excluded nothing, the command would run
 where it must not. The exact name of an instance wins over the meaning of its characters.
 ``target_hints`` has the hints for those that name nothing.
+
+Facts, groups and files come from ``Sources``. Without them, ``@`` means tags only, and groups and files are refused. So
+the scope of an access key or a user, which is resolved without sources, never depends on the report of an agent.
 """
 
 from __future__ import annotations
@@ -39,10 +45,20 @@ _BRACKETS = re.compile(r"\[([^\[\]]*)\]")
 _DIGITS = f"([0-9]{{1,{names.DIGITS}}})"
 _PART = re.compile(f"{_DIGITS}(?:-{_DIGITS}(?:/{_DIGITS})?)?")
 _GLOB = re.compile(r"[*?]")
-_RESERVED = {
-    "group": "a tag can name a group: assist instance tag NAME group=web, then -i @group=web",
-    "file": 'the names of a file, a line each: -i "$(paste -sd, FILE)"',
-}
+_GIB = 2**30
+
+
+class Sources(Protocol):
+    """The source of targets that are more than names and tags of instances."""
+
+    def fact(self, name: str) -> Mapping[str, Any]:
+        """Return a fact of all instances that have it, by id, as the agent reported it."""
+
+    def group(self, name: str) -> str:
+        """Return the target of a saved group. Raises NotFound."""
+
+    def file(self, path: str) -> Sequence[tuple[int, str]]:
+        """Return the targets in a file, with the numbers of their lines. Raises FileFailure, InvalidParameter."""
 
 
 @dataclass(frozen=True)
@@ -64,12 +80,24 @@ class Selection:
         return not self.targets and not self.everything and self.pick is None
 
 
+def fact_words(name: str, value: Any) -> tuple[str, ...]:
+    """Return the values that match a fact in a target: the memory in GiB, rounded up; each address."""
+    if name == "memory":
+        return (f"{-(-value // _GIB)}GiB",)
+    return tuple(value) if isinstance(value, list) else (str(value),)
+
+
 def choose(
-    instances: Sequence[Instance], selection: Selection, *, with_local: bool = False, one: bool = False
+    instances: Sequence[Instance],
+    selection: Selection,
+    *,
+    sources: Sources | None = None,
+    with_local: bool = False,
+    one: bool = False,
 ) -> list[Instance]:
     """Return the selected instances, each one time, in the order of their names.
 
-    With ``pick`` and no target it picks from everything; ``with_local`` adds ``local`` to everything; with ``one``
+    Without ``sources`` only names, ids and tags select them. With ``pick`` and no target it picks from everything; ``with_local`` adds ``local`` to everything; with ``one``
     hints show only targets that name one instance. Raises NotFound
     (InstanceNotExists) when a part matches nothing or nothing is left, and InvalidParameter for an invalid target.
     """
@@ -90,9 +118,9 @@ def choose(
                 hint=f"-i {LOCAL} is the agent of this machine",
                 code=codes.INSTANCE_NOT_EXISTS,
             )
-    index = _Index(instances, registered=not with_local, one=one)
-    found.update((each.id, each) for each in _all_of(index, wanted))
-    for each in _all_of(index, unwanted):
+    index = _Index(instances, sources, registered=not with_local, one=one)
+    found.update(_narrowed(index, wanted, unwanted))
+    for each in _all_of(index, unwanted) if everything else ():
         found.pop(each.id, None)
     if not found:
         raise NotFound(
@@ -102,6 +130,14 @@ def choose(
         )
     chosen = ordered(found.values())
     return chosen if selection.pick is None else _sample(chosen, selection.pick, selection.seed)
+
+
+def _narrowed(index: _Index, wanted: Sequence[str], unwanted: Sequence[str]) -> dict[str, Instance]:
+    """Return the instances by id that one list of terms includes and does not exclude."""
+    found = {each.id: each for each in _all_of(index, wanted)}
+    for each in _all_of(index, unwanted):
+        found.pop(each.id, None)
+    return found
 
 
 def _all_of(index: _Index, wanted: Sequence[str]) -> list[Instance]:

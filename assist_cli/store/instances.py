@@ -2,31 +2,36 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import sqlite3
 from collections.abc import Collection, Mapping
 from datetime import datetime
+from types import MappingProxyType
+from typing import Any
 
-from assist_cli.model.instance import Contact, Instance, Use
+from assist_cli.model.instance import Contact, Facts, Instance, Use
 from assist_cli.store.database import Reader, Transaction, from_ms, from_ms_or_none, to_ms, to_ms_or_none
+
+_SELECT = "SELECT id, name, address, created_at, os_type, heard_at, tags, enrolment FROM instances"
 
 
 def by_name(reader: Reader, name: str) -> Instance | None:
     """Return the instance that has the name now."""
-    row = reader.first("SELECT * FROM instances WHERE name = ? AND removed_at IS NULL", [name])
+    row = reader.first(f"{_SELECT} WHERE name = ? AND removed_at IS NULL", [name])
     return None if row is None else _instance(row)
 
 
 def by_id(reader: Reader, instance_id: str) -> Instance | None:
     """Return the instance with this id, removed or not."""
-    row = reader.first("SELECT * FROM instances WHERE id = ?", [instance_id])
+    row = reader.first(f"{_SELECT} WHERE id = ?", [instance_id])
     return None if row is None else _instance(row)
 
 
 def by_ids(reader: Reader, instance_ids: Collection[str]) -> list[Instance]:
     """Return the instances with these ids, removed or not, by name."""
     rows = reader.query(
-        "SELECT * FROM instances WHERE id IN (SELECT value FROM json_each(?)) ORDER BY name",
+        f"{_SELECT} WHERE id IN (SELECT value FROM json_each(?)) ORDER BY name",  # noqa: S608: a constant
         [json.dumps(list(instance_ids))],
     )
     return [_instance(row) for row in rows]
@@ -34,17 +39,17 @@ def by_ids(reader: Reader, instance_ids: Collection[str]) -> list[Instance]:
 
 def registered(reader: Reader) -> list[Instance]:
     """Return all instances that were not removed, by name."""
-    return [_instance(row) for row in reader.query("SELECT * FROM instances WHERE removed_at IS NULL ORDER BY name")]
+    return [_instance(row) for row in reader.query(f"{_SELECT} WHERE removed_at IS NULL ORDER BY name")]
 
 
 def known(reader: Reader) -> list[Instance]:
     """Return all instances, also removed ones, by name; of two with one name the newer one comes last."""
-    return [_instance(row) for row in reader.query("SELECT * FROM instances ORDER BY name, created_at")]
+    return [_instance(row) for row in reader.query(f"{_SELECT} ORDER BY name, created_at")]
 
 
 def registered_by_id(reader: Reader, instance_id: str) -> Instance | None:
     """Return the instance with this id, unless it was removed."""
-    row = reader.first("SELECT * FROM instances WHERE id = ? AND removed_at IS NULL", [instance_id])
+    row = reader.first(f"{_SELECT} WHERE id = ? AND removed_at IS NULL", [instance_id])
     return None if row is None else _instance(row)
 
 
@@ -94,14 +99,36 @@ def note_heard(transaction: Transaction, contacts: Mapping[str, Contact]) -> Non
     transaction.execute_many(
         """
         UPDATE instances SET heard_at = max(coalesce(heard_at, 0), ?), os_type = ?,
-            enrolment = coalesce(nullif(?, ''), enrolment)
+            enrolment = coalesce(nullif(?, ''), enrolment), facts = coalesce(?, facts)
         WHERE id = ?
         """,
         (
-            (to_ms(contact.time), contact.system, contact.enrolment, instance_id)
+            (to_ms(contact.time), contact.system, contact.enrolment, _facts_or_none(contact.facts), instance_id)
             for instance_id, contact in contacts.items()
         ),
     )
+
+
+def facts(reader: Reader, instance_id: str | None = None) -> dict[str, Facts]:
+    """Return the facts of the registered instances by id, or those of one; instances without any are missing."""
+    rows = reader.query(
+        "SELECT id, facts FROM instances WHERE removed_at IS NULL AND facts <> '{}' AND id = coalesce(?, id)",
+        [instance_id],
+    )
+    return {row["id"]: json.loads(row["facts"]) for row in rows}
+
+
+def facts_named(reader: Reader, name: str) -> dict[str, Any]:
+    """Return one fact of all instances that have it, by id, as ``Facts`` has it."""
+    rows = reader.query(
+        """
+        SELECT id, value, type FROM (
+            SELECT id, json_extract(facts, ?1) AS value, json_type(facts, ?1) AS type FROM instances
+        ) WHERE value IS NOT NULL
+        """,
+        [f"$.{name}"],
+    )
+    return {id: json.loads(value) if type == "array" else value for id, value, type in rows}
 
 
 def uses(reader: Reader, instance_ids: Collection[str]) -> dict[str, Use]:
@@ -121,14 +148,16 @@ def _packed(tags: Mapping[str, str]) -> str:
     return json.dumps(dict(sorted(tags.items())), ensure_ascii=False)
 
 
+def _facts_or_none(facts: Facts) -> str | None:
+    return json.dumps(facts, ensure_ascii=False) if facts else None
+
+
+@functools.lru_cache(maxsize=1000)
+def _tags(text: str) -> Mapping[str, str]:
+    """Parse tags. Many instances have the same ones, and parsing all would take most of the time of ``registered``."""
+    return MappingProxyType(json.loads(text))
+
+
 def _instance(row: sqlite3.Row) -> Instance:
-    return Instance(
-        id=row["id"],
-        name=row["name"],
-        address=row["address"],
-        os_type=row["os_type"],
-        created=from_ms(row["created_at"]),
-        heard=from_ms_or_none(row["heard_at"]),
-        tags=json.loads(row["tags"]),
-        enrolment=row["enrolment"],
-    )
+    id, name, address, created, os_type, heard, tags, enrolment = row
+    return Instance(id, name, address, from_ms(created), os_type, from_ms_or_none(heard), _tags(tags), enrolment)
