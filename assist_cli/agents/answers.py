@@ -283,7 +283,7 @@ GUARD = Object(
 DIAL = Object(broker=OrNull(_SENTENCE), since=_MOMENT, error=OrNull(_SENTENCE))
 
 _FACTS = Object(
-    os=May(_LABEL, ""),
+    os=_LABEL,
     version=May(_LABEL, ""),
     kernel=May(_LABEL, ""),
     cpus=May(OrNull(Whole(0, 1_000_000))),

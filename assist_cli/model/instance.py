@@ -13,6 +13,7 @@ LOCAL = "local"
 # What an agent reports about its machine, by these names: text, a number, or a list of texts; unknown ones are missing.
 # ``os`` is the ID of os-release, ``memory`` is in bytes. They select targets. They never count for the scope of a key.
 FACTS = ("os", "version", "arch", "kernel", "python", "cpus", "memory", "hostname", "addresses")
+COMMON_FACTS = ("os", "version", "arch")  # those that hints and completion offer
 Facts = Mapping[str, Any]
 
 

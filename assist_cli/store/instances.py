@@ -31,7 +31,7 @@ def by_id(reader: Reader, instance_id: str) -> Instance | None:
 def by_ids(reader: Reader, instance_ids: Collection[str]) -> list[Instance]:
     """Return the instances with these ids, removed or not, by name."""
     rows = reader.query(
-        f"{_SELECT} WHERE id IN (SELECT value FROM json_each(?)) ORDER BY name",  # noqa: S608: a constant
+        f"{_SELECT} WHERE id IN (SELECT value FROM json_each(?)) ORDER BY name",  # noqa: S608
         [json.dumps(list(instance_ids))],
     )
     return [_instance(row) for row in rows]
