@@ -62,8 +62,11 @@ class TargetGroup(NamedTuple):
 class Sources(Protocol):
     """The source of targets that are more than names and tags of instances."""
 
-    def fact(self, name: str) -> Mapping[str, Any]:
-        """Return a fact of all instances that have it, by id, as the agent reported it."""
+    def fact(self, name: str, glob: str) -> Mapping[str, Any]:
+        """Return a fact by id of instance, as the agent reported it, but a list as a tuple.
+
+        Instances whose value does not match ``glob`` may be missing.
+        """
 
     def group(self, name: str) -> str:
         """Return the target of a saved group. Raises NotFound."""
@@ -95,11 +98,9 @@ class Selection:
 
 def fact_words(name: str, value: Any) -> tuple[str, ...]:
     """Return the values that match a fact in a target: the memory in GiB, rounded up; each address."""
-    if value is None:
-        return ()
     if name == "memory":
         return (f"{-(-value // _GIB)}GiB",)
-    return tuple(value) if isinstance(value, list) else (str(value),)
+    return tuple(value) if isinstance(value, (list, tuple)) else (str(value),)
 
 
 def choose(
@@ -344,16 +345,18 @@ class _Index:
 
     def _tagged(self, term: str) -> list[Instance]:
         key, equals, value = term[1:].partition("=")
-        matches = _glob(value if equals else "*").match
-        facts = self._sources.fact(key) if self._sources is not None and key in FACTS else {}
+        wanted = value if equals else "*"
+        matches = _glob(wanted).match
+        facts = self._sources.fact(key, wanted) if self._sources is not None and key in FACTS else {}
         if not facts:
             return [each for each in self._instances if key in each.tags and matches(each.tags[key])]
-        found = []
-        for each in self._instances:
-            words = (each.tags[key],) if key in each.tags else fact_words(key, facts.get(each.id))
-            if any(matches(word) for word in words):
-                found.append(each)
-        return found
+        # Most instances share their values, so each value is matched one time.
+        fits = {value: any(map(matches, fact_words(key, value))) for value in set(facts.values())}
+        return [
+            each
+            for each in self._instances
+            if (matches(each.tags[key]) if key in each.tags else fits.get(facts.get(each.id)))
+        ]
 
     def _listed(self, term: str) -> list[Instance]:
         """Return the instances of ``group:NAME`` or ``file:PATH``. Raises as ``find``, and FileFailure."""
@@ -409,7 +412,7 @@ class _Index:
         """Return the instances for hints, with the facts that targets often name as tags."""
         if self._sources is None:
             return self._instances
-        facts = {name: self._sources.fact(name) for name in COMMON_FACTS}
+        facts = {name: self._sources.fact(name, "*") for name in COMMON_FACTS}
         return [
             replace(
                 each, tags={**{name: facts[name][each.id] for name in facts if each.id in facts[name]}, **each.tags}

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import gc
 import json
 import sqlite3
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any
@@ -13,6 +15,7 @@ from typing import Any
 from assist_cli.model.instance import Contact, Facts, Instance, Use
 from assist_cli.store.database import Reader, Transaction, from_ms, from_ms_or_none, to_ms, to_ms_or_none
 
+OWN_FACTS = ("hostname", "addresses")  # those that differ from instance to instance
 _SELECT = "SELECT id, name, address, created_at, os_type, heard_at, tags, enrolment FROM instances"
 
 
@@ -39,7 +42,9 @@ def by_ids(reader: Reader, instance_ids: Collection[str]) -> list[Instance]:
 
 def registered(reader: Reader) -> list[Instance]:
     """Return all instances that were not removed, by name."""
-    return [_instance(row) for row in reader.query(f"{_SELECT} WHERE removed_at IS NULL ORDER BY name")]
+    rows = reader.query(f"{_SELECT} WHERE removed_at IS NULL ORDER BY name")
+    with _without_collections():
+        return [_instance(row) for row in rows]
 
 
 def known(reader: Reader) -> list[Instance]:
@@ -99,11 +104,12 @@ def note_heard(transaction: Transaction, contacts: Mapping[str, Contact]) -> Non
     transaction.execute_many(
         """
         UPDATE instances SET heard_at = max(coalesce(heard_at, 0), ?), os_type = ?,
-            enrolment = coalesce(nullif(?, ''), enrolment), facts = coalesce(?, facts)
+            enrolment = coalesce(nullif(?, ''), enrolment), facts = coalesce(?, facts),
+            own_facts = coalesce(?, own_facts)
         WHERE id = ?
         """,
         (
-            (to_ms(contact.time), contact.system, contact.enrolment, _facts_or_none(contact.facts), instance_id)
+            (to_ms(contact.time), contact.system, contact.enrolment, *_packed_facts(contact.facts), instance_id)
             for instance_id, contact in contacts.items()
         ),
     )
@@ -112,23 +118,28 @@ def note_heard(transaction: Transaction, contacts: Mapping[str, Contact]) -> Non
 def facts(reader: Reader, instance_id: str | None = None) -> dict[str, Facts]:
     """Return the facts of the registered instances by id, or those of one; instances without any are missing."""
     rows = reader.query(
-        "SELECT id, facts FROM instances WHERE removed_at IS NULL AND facts <> '{}' AND id = coalesce(?, id)",
+        """
+        SELECT id, facts, own_facts FROM instances
+        WHERE removed_at IS NULL AND (facts <> '{}' OR own_facts <> '{}') AND id = coalesce(?, id)
+        """,
         [instance_id],
     )
-    return {row["id"]: json.loads(row["facts"]) for row in rows}
+    return {id: {**_parsed(common), **json.loads(own)} for id, common, own in rows}
 
 
-def facts_named(reader: Reader, name: str) -> dict[str, Any]:
-    """Return one fact of all instances that have it, by id, as ``Facts`` has it."""
-    rows = reader.query(
-        """
-        SELECT id, value, type FROM (
-            SELECT id, json_extract(facts, ?1) AS value, json_type(facts, ?1) AS type FROM instances
-        ) WHERE value IS NOT NULL
-        """,
-        [f"$.{name}"],
-    )
-    return {id: json.loads(value) if type == "array" else value for id, value, type in rows}
+def facts_named(reader: Reader, name: str, glob: str) -> dict[str, Any]:
+    """Return a fact of all instances that have it, by id, as ``Facts`` has it, but a list as a tuple.
+
+    Values that do not match ``glob``, in which ``*`` and ``?`` have a meaning, may be missing.
+    """
+    if name not in OWN_FACTS:
+        rows = reader.query("SELECT id, facts FROM instances")
+        known = ((row[0], _parsed(row[1])) for row in rows)
+        return {id: facts[name] for id, facts in known if name in facts}
+    part = "" if '"' in glob or "\\" in glob else f'"{glob}"'.replace("[", "[[]")
+    rows = reader.query("SELECT id, own_facts FROM instances WHERE own_facts GLOB ?", [f"*{part}*"])
+    found = {id: json.loads(text).get(name) for id, text in rows}
+    return {id: tuple(value) if isinstance(value, list) else value for id, value in found.items() if value is not None}
 
 
 def uses(reader: Reader, instance_ids: Collection[str]) -> dict[str, Use]:
@@ -144,20 +155,48 @@ def uses(reader: Reader, instance_ids: Collection[str]) -> dict[str, Use]:
     return {row["instance_id"]: Use(row["records"], row["open"], from_ms_or_none(row["sent_at"])) for row in rows}
 
 
+@contextlib.contextmanager
+def _without_collections() -> Iterator[None]:
+    """Stop garbage collection, which would check thousands of new objects repeatedly, and find none to free."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
 def _packed(tags: Mapping[str, str]) -> str:
     return json.dumps(dict(sorted(tags.items())), ensure_ascii=False)
 
 
-def _facts_or_none(facts: Facts) -> str | None:
-    return json.dumps(facts, ensure_ascii=False) if facts else None
+def _packed_facts(facts: Facts) -> tuple[str | None, str | None]:
+    """Return the facts that instances share, and those of one; None to keep those that are stored."""
+    if not facts:
+        return None, None
+    own = {name: facts[name] for name in OWN_FACTS if name in facts}
+    common = {name: facts[name] for name in facts if name not in OWN_FACTS}
+    return json.dumps(common, ensure_ascii=False), json.dumps(own, ensure_ascii=False)
 
 
 @functools.lru_cache(maxsize=1000)
-def _tags(text: str) -> Mapping[str, str]:
-    """Parse tags. Many instances have the same ones, and parsing all would take most of the time of ``registered``."""
+def _parsed(text: str) -> Mapping[str, Any]:
+    """Parse tags or common facts. Many instances have the same ones, and parsing all would take most of the time."""
     return MappingProxyType(json.loads(text))
 
 
 def _instance(row: sqlite3.Row) -> Instance:
     id, name, address, created, os_type, heard, tags, enrolment = row
-    return Instance(id, name, address, from_ms(created), os_type, from_ms_or_none(heard), _tags(tags), enrolment)
+    found = object.__new__(Instance)  # a frozen dataclass takes three times as long, and this may be for 10,000
+    found.__dict__.update(
+        id=id,
+        name=name,
+        address=address,
+        created=from_ms(created),
+        os_type=os_type,
+        heard=from_ms_or_none(heard),
+        tags=_parsed(tags),
+        enrolment=enrolment,
+    )
+    return found

@@ -24,14 +24,11 @@ class DatabaseSources:
 
     def __init__(self, reader: Reader) -> None:
         self._reader = reader
-        self._facts: dict[str, Mapping[str, Any]] = {}
         self._files: dict[str, list[tuple[int, str]]] = {}
 
-    def fact(self, name: str) -> Mapping[str, Any]:
-        """Return a fact of all instances that have it, by id."""
-        if name not in self._facts:
-            self._facts[name] = instances.facts_named(self._reader, name)
-        return self._facts[name]
+    def fact(self, name: str, glob: str) -> Mapping[str, Any]:
+        """Return a fact of all instances whose value may match ``glob``, by id."""
+        return instances.facts_named(self._reader, name, glob)
 
     def group(self, name: str) -> str:
         """Return the target of a group. Raises NotFound."""
