@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import gc
 import json
 import sqlite3
 from collections.abc import Collection, Iterator, Mapping
@@ -158,6 +157,8 @@ def uses(reader: Reader, instance_ids: Collection[str]) -> dict[str, Use]:
 @contextlib.contextmanager
 def _without_collections() -> Iterator[None]:
     """Stop garbage collection, which would check thousands of new objects repeatedly, and find none to free."""
+    import gc  # most commands read no list of instances
+
     was_on = gc.isenabled()
     gc.disable()
     try:
