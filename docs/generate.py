@@ -69,6 +69,8 @@ KINDS: dict[str, str | list[str]] = {
     "NAME": "text",
     "command NAME": "command",
     "command create NAME": "text",
+    "group NAME": "group",
+    "group add NAME": "text",
     "instance NAME": "instance",
     "instance add NAME": "text",
     "instance enroll ID": "enrolment",

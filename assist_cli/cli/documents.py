@@ -7,11 +7,12 @@ base64 with ``--encoding base64``.
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from assist_cli.cli.output import Encoding
+from assist_cli.model.instance import FACTS
 from assist_cli.model.output import Output, Stream
 
 if TYPE_CHECKING:
@@ -23,11 +24,12 @@ if TYPE_CHECKING:
     from assist_cli.model.enrolment import Enrolment
     from assist_cli.model.frequency import Firing
     from assist_cli.model.gathering import GroupKey
-    from assist_cli.model.instance import Health, Instance, Use
+    from assist_cli.model.instance import Facts, Health, Instance, Use
     from assist_cli.model.invocation import Hit, Invocation, InvocationInstance, QueuedRecord, Record
     from assist_cli.model.presence import Presence
     from assist_cli.model.schedule import Slot
     from assist_cli.model.summary import Summary
+    from assist_cli.model.target import TargetGroup
     from assist_cli.model.transfer import Transfer
     from assist_cli.operations.broker.contact import BrokerStatus
     from assist_cli.operations.commands.quotas import Usage
@@ -178,6 +180,16 @@ def difference(
 def saved(command: Command) -> Document:
     """Return the document of ``command create``, ``clone``, ``rollback`` and ``import``: the new version."""
     return {"CommandId": command.id, "Name": command.name, "Version": command.version.number}
+
+
+def group(group: TargetGroup, members: Sequence[Instance]) -> Document:
+    """Return one object of ``group list``."""
+    return {"Name": group.name, "Target": group.target, "InstanceCount": len(members)}
+
+
+def facts(known: Facts | None) -> Document:
+    """Return the facts of ``instance list`` and ``instance show``; unknown ones are null."""
+    return {"Facts": {name: (known or {}).get(name) for name in FACTS}}
 
 
 def instance(instance: Instance, presence: Presence | None = None) -> Document:

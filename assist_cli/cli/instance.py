@@ -12,8 +12,9 @@ from assist_cli.cli.formatting import ago, clock, escape
 from assist_cli.cli.output import Cell, Column, Format, Printer, Style
 from assist_cli.errors import ExitStatus, UsageError
 from assist_cli.model.folding import fold
-from assist_cli.model.instance import Instance
+from assist_cli.model.instance import Facts, Instance
 from assist_cli.model.names import quoted
+from assist_cli.model.target import fact_words
 from assist_cli.operations.controller import open_controller
 from assist_cli.operations.fleet import instances
 from assist_cli.paths import home
@@ -105,9 +106,12 @@ def list_(
             return
         waiting = instances.queued(controller)
         presence = presence_view.ask(controller, found)
+        facts = instances.facts(controller) if printer.is_json else {}
         now = controller.now()
     if printer.is_json:
-        printer.documents(documents.instance(each, presence) for each in found)
+        printer.documents(
+            {**documents.instance(each, presence), **documents.facts(facts.get(each.id))} for each in found
+        )
         return
     if not found:
         printer.talk("No instances are registered. Try: assist instance install root@HOST")
@@ -125,21 +129,26 @@ def list_(
 
 @app.command(epilog=options.examples("assist instance show web1", "assist instance show web1 -o json"))
 def show(context: typer.Context, name: Name, output: options.Output = Format.TABLE) -> None:
-    """Show the details of an instance. Its agent is not contacted; a broker is, if it dials out."""
+    """Show the details of an instance. Its agent is not contacted; a broker is, if it dials out.
+
+    Facts are those of its last contact, as targets name them.
+    """
     printer = options.printer(context, output)
     with open_controller(home()) as controller:
         found = instances.get(controller, name)
         waiting = instances.queued(controller).get(found.id, 0)
+        facts = instances.facts(controller, found.id).get(found.id, {})
         presence = presence_view.ask(controller, [found])
         now = controller.now()
     if printer.is_json:
-        printer.document(documents.instance(found, presence))
+        printer.document({**documents.instance(found, presence), **documents.facts(facts)})
         return
     printer.line(f"{printer.paint(found.name, Style.STRONG)}  {found.id}")
     rows = [
         ("Address", found.address),
         ("Tags", _tags(found) or "none"),
         ("System", found.os_type or "not known"),
+        *_fact_rows(facts),
         ("Created", f"{ago(found.created, now)} ({clock(found.created)})"),
         ("Seen", "never" if found.heard is None else f"{ago(found.heard, now)} ({clock(found.heard)})"),
     ]
@@ -296,6 +305,12 @@ def _tags(instance: Instance) -> str:
 def _row(instance: Instance, waiting: int, now: datetime) -> list[Cell | str]:
     seen = _last_seen(instance, now) + (f", {waiting} queued" if waiting else "")
     return [instance.name, instance.address, _tags(instance), instance.os_type or "", seen, instance.id]
+
+
+def _fact_rows(facts: Facts) -> list[tuple[str, str]]:
+    """Return the facts in two lines, as they are written in targets."""
+    words = [f"{name}={','.join(fact_words(name, facts[name]))}" for name in facts]
+    return [("Facts", " ".join(words[:5])), *([("", " ".join(words[5:]))] if words[5:] else [])] if words else []
 
 
 def _last_seen(instance: Instance, now: datetime) -> str:

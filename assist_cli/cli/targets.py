@@ -60,7 +60,7 @@ class TargetOptions(Group):
             raise UsageError(
                 "cannot use --seed without --pick", hint="as in: assist run --all --pick 3 --seed 7 -- uptime"
             )
-        found = Selection((*(more or ()), *(self.instance or ())), self.everything, self.pick, self.seed)
+        found = Selection((*(more or ()), *(self.instance or ())), self.everything, self.pick, self.seed, True)
         for term in terms(found) if self.everything else ():
             if not term.startswith("!"):
                 raise UsageError(

@@ -83,6 +83,7 @@ VIEWS: Mapping[str, tuple[Mapping[str, str], str]] = {
             "address": "address",
             "os_type": "os_type",
             "tags": "tags",
+            "facts": "json_patch(facts, own_facts)",
             "created": _time("created_at"),
             "last_heard": _time("heard_at"),
         },

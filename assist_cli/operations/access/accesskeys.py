@@ -32,8 +32,10 @@ def create(controller: Controller, name: str, role: Role, scope: Sequence[str] =
     """Create a key. Only this call returns its secret. Raises InvalidParameter, NotFound (a scope), Conflict."""
     if scope:
         selection = Selection(tuple(scope))
-        access.check_scope([part for term in target.terms(selection) for part in target.atoms(term)])
-        target.choose(instances.registered(controller.database), selection)  # refuse a misspelt scope now
+        known = instances.registered(controller.database)
+        tags = {key for each in known for key in each.tags}
+        access.check_scope([part for term in target.terms(selection) for part in target.atoms(term)], tags)
+        target.choose(known, selection)  # refuse a misspelt scope now
     key = AccessKey(
         id="AK" + _random(string.ascii_uppercase + string.digits, ID_LENGTH),
         name=names.checked_name(name),
@@ -102,6 +104,7 @@ def note_used(controller: Controller, key: AccessKey) -> None:
 def reached(key: AccessKey, known: Sequence[Instance]) -> list[Instance]:
     """The instances of ``known`` in the scope of a key. Each part of the scope is resolved again.
 
+    Facts do not count, because an agent could report itself into the scope: nothing but names, ids and tags does.
     A part that matches nothing any more, or is no longer a valid target, adds nothing. If an exclusion ``!x`` matches
     nothing, the whole scope is empty: the instance ``x`` may have another name now.
     """

@@ -275,7 +275,7 @@ def _ask(controller: Controller, instance: Instance) -> Health:
     target = replace(instance, address=socket) if instance.address == LOCAL else instance
     found = asyncio.run(health.ask(controller, target))
     if found.is_online:
-        controller.note_contact(instance.id, found.os_type)
+        controller.note_contact(instance.id, found.os_type, facts=found.facts)
         controller.settle_contacts()
     return found
 
