@@ -61,7 +61,7 @@ fmt: $(TOOLS) ## Format the code
 	@$(BIN)/ruff format
 
 bench: $(TOOLS) ## Measure the cost of start, run and idle against their budgets
-	@broken=0; for name in startup completion run_local agent_idle agent command_list frequency scheduler; do \
+	@broken=0; for name in startup completion run_local agent_idle agent command_list targets frequency scheduler; do \
 		$(BIN)/python -m benchmarks.$$name || broken=1; \
 	done; exit $$broken
 

@@ -160,6 +160,7 @@ class DialConnection(asyncio.Protocol):
             self._transport.write(data)
 
     def data_received(self, data):
+        self._unanswered = 0  # over a slow network, a PONG comes late, after other messages
         try:
             for event in self._nats.feed(data):
                 self._take(event)
@@ -172,7 +173,6 @@ class DialConnection(asyncio.Protocol):
         elif isinstance(event, Ping):
             self._write(self._nats.pong())
         elif isinstance(event, Pong):
-            self._unanswered = 0
             if not self.connected.done():
                 self.connected.set_result(None)
                 self._write(self._nats.publish("assist.up.%s" % self._server.instance, b'{"v":1}'))

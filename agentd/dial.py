@@ -6,6 +6,7 @@ return in the same moment. Each attempt reads certificates and JWT again, becaus
 """
 
 import asyncio
+import binascii
 import os
 import re
 import signal
@@ -67,6 +68,8 @@ class Dialler:
                 raise
             except Exception as error:
                 why = _reason(error)
+                if self._proxy:
+                    why = "through the proxy %s: %s" % (self._proxy[0], why)
                 if self._failures.get(text) != why:
                     self._failures[text] = why
                     self._server.refuse("unreachable", "cannot connect to the broker %s: %s" % (text, why))
@@ -95,7 +98,8 @@ class Dialler:
         request = None
         if self._proxy:
             target = ("[%s]:%d" if ":" in host else "%s:%d") % (host, port)
-            request = ("CONNECT %s HTTP/1.1\r\nHost: %s\r\n\r\n" % (target, target)).encode("ascii")
+            head = "CONNECT %s HTTP/1.1\r\nHost: %s\r\n" % (target, target)
+            request = head.encode("ascii") + _authorization(pki) + b"\r\n"
         transport = DialTransport(outer_context(pki), host, request, connection)
         self._connection = connection
         *others, last = await self._addresses(to_host)
@@ -150,8 +154,20 @@ def read(settings):
     return brokers, _address("dial_proxy", "http", settings.dial_proxy) if settings.dial_proxy else None
 
 
+def _authorization(pki):
+    """Return the header for a proxy that demands a login: USER:PASSWORD in ``pki/proxy-login``, if that exists."""
+    try:
+        with open(os.path.join(pki, "proxy-login"), "rb") as file:
+            login = file.read().strip(b"\r\n")
+    except FileNotFoundError:
+        return b""
+    return b"Proxy-Authorization: Basic " + binascii.b2a_base64(login, newline=False) + b"\r\n"
+
+
 def _address(setting, scheme, text):
     found = _ADDRESS.match(text)
+    if "@" in text:  # the text has a password, so it is not quoted
+        raise config.ConfigError("cannot use '%s': put USER:PASSWORD into the file pki/proxy-login" % setting)
     if not found or found.group(1) != scheme or not 0 < int(found.group(4)) < 65536:
         wanted = "an address like %s://example.com:%d" % (scheme, 4222 if scheme == "tls" else 3128)
         raise config.ConfigError("cannot use '%s' for '%s': it must be %s" % (text, setting, wanted))

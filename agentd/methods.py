@@ -98,6 +98,7 @@ async def hello(server, connection, params):
         started=server.started,
         python="%d.%d.%d" % sys.version_info[:3],
         features=["tasks", "files", "launchers", "epochs"],
+        facts=system.facts(),
     )
 
 

@@ -149,6 +149,8 @@ INSTANCE_NOT_EXISTS = ErrorCode(
     exits=(66,),
 )
 
+GROUP_NOT_EXISTS = ErrorCode("GroupNotExists", REACH, "no group has that name", "`assist group list`", exits=(66,))
+
 # records of files
 FILE_ALREADY_EXISTS = ErrorCode(
     "FileAlreadyExists",
@@ -293,6 +295,8 @@ KEEP_SCRIPT_WITH_SECRET = ErrorCode(
 # states
 COMMAND_NAME_EXISTS = ErrorCode("CommandNameExists", STATE, "the name is taken")
 INSTANCE_NAME_EXISTS = ErrorCode("InstanceNameExists", STATE, "the name is taken")
+GROUP_NAME_EXISTS = ErrorCode("GroupNameExists", STATE, "the name is taken")
+GROUP_IN_USE = ErrorCode("GroupInUse", STATE, "another group names it")
 ACCESS_KEY_NAME_EXISTS = ErrorCode("AccessKeyNameExists", STATE, "the name is taken")
 USER_NAME_EXISTS = ErrorCode("UserNameExists", STATE, "the name is taken")
 IDEMPOTENT_PARAMETER_MISMATCH = ErrorCode(

@@ -13,6 +13,8 @@
     │   ├── ClientNotRunning     nothing listens there
     │   ├── ClientNotOnline      it is unreachable, or did not answer in time
     │   ├── ClientAuthFailed     it failed to authenticate, or does not accept our certificate
+    │   │   └── BrokerRefused        the broker on the way to it, and this controller, do not accept each other
+    │   ├── AgentCloned          two agents have its identity
     │   ├── ControllerReplaced   another server has taken over the home of this one
     │   ├── ClientNeedUpgrade    it speaks another version of the protocol
     │   ├── ConnectionLost       the connection ended after the greeting
@@ -133,6 +135,16 @@ class ClientNotOnline(AgentError):
 
 class ClientAuthFailed(AgentError):
     """A certificate, a host key or a user id is not the expected one. No request was sent."""
+
+    code = codes.CLIENT_AUTH_FAILED
+
+
+class BrokerRefused(ClientAuthFailed):
+    """A broker, and this controller, do not accept each other. The agent has no part in it. No request was sent."""
+
+
+class AgentCloned(AgentError):
+    """Two agents have the identity of one instance. A request may have been carried out by one of them."""
 
     code = codes.CLIENT_AUTH_FAILED
 

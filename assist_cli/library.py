@@ -199,7 +199,7 @@ class Assist:
 
 
 def _selection(on: str | Iterable[str]) -> Selection:
-    return Selection((on,) if isinstance(on, str) else tuple(on))
+    return Selection((on,) if isinstance(on, str) else tuple(on), reads_files=True)
 
 
 def _values(parameters: Mapping[str, str] | None, secrets: Mapping[str, str] | None) -> dict[str, Value]:

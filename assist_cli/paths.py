@@ -28,7 +28,7 @@ from assist_cli.errors import FileFailure, InvalidParameter, NotPermitted
 
 LONGEST_LOG = 1024 * 1024  # bytes
 
-_FOLDERS = ("agent", "broker", "logs", "pki", "senders")
+_FOLDERS = ("agent", "broker", "installs", "logs", "pki", "senders")
 _FILES = ("assist.db", "assist.db-wal", "assist.db-shm", "nonces.db", "notify.key", "notify.lock")
 
 
@@ -53,6 +53,10 @@ class Home:
     @property
     def senders(self) -> Path:
         return self.root / "senders"
+
+    @property
+    def installs(self) -> Path:
+        return self.root / "installs"
 
     @property
     def nonces(self) -> Path:
@@ -104,8 +108,11 @@ class Home:
         return path
 
     @contextlib.contextmanager
-    def locked(self, path: Path) -> Iterator[None]:
-        """Lock a folder of this home for one process; it is created first. Raises NotPermitted, FileFailure."""
+    def locked(self, path: Path, *, wait: bool = True) -> Iterator[None]:
+        """Lock a folder of this home for one process; it is created first.
+
+        Raises NotPermitted, FileFailure; without ``wait`` BlockingIOError while another process has the lock.
+        """
         import fcntl
 
         lock = self.folder(path) / "lock"
@@ -114,7 +121,7 @@ class Home:
         except OSError as error:
             raise FileFailure(f"cannot use the folder '{path}': {error.strerror}") from error
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
             yield
         finally:
             os.close(descriptor)

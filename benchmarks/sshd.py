@@ -80,10 +80,11 @@ class Server:
 
 
 @contextlib.contextmanager
-def throw_away(address: str = "127.0.0.1", client: str = "") -> Iterator[Server | None]:
+def throw_away(address: str = "127.0.0.1", client: str = "", more: str = "") -> Iterator[Server | None]:
     """A running sshd; None if there is none or its login fails.
 
-    ``address`` is where it listens, ``client`` what is added to the configuration of ssh.
+    ``address`` is where it listens, ``client`` what is added to the configuration of ssh, and
+    ``more`` to its own.
     """
     program = shutil.which("sshd", path=os.environ.get("PATH", "") + ":/usr/sbin")
     if not program or not shutil.which("ssh"):
@@ -96,7 +97,7 @@ def throw_away(address: str = "127.0.0.1", client: str = "") -> Iterator[Server 
             subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", folder / key], check=True)
         kind, public = (folder / "host_key.pub").read_text().split()[:2]
         (folder / "known_hosts").write_text(f"[127.*]:{server.port} {kind} {public}\n")
-        (folder / "sshd_config").write_text(_SERVER.format(**values, address=address))
+        (folder / "sshd_config").write_text(_SERVER.format(**values, address=address) + more)
         server.config.write_text(_CLIENT.format(**values) + client)
         if os.geteuid() == 0:
             Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)  # the chroot of Debian's sshd, when root runs it

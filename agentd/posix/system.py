@@ -2,10 +2,23 @@
 
 import functools
 import os
+import socket
+import struct
 import sys
 
 SCRIPT_FOLDER = "/tmp"
 SEARCH_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+OS_RELEASE = ("/etc/os-release", "/usr/lib/os-release")
+MOST_ADDRESSES = 64
+
+# rtnetlink(7): a request for all addresses, its messages, and their attributes
+_DUMP_ADDRESSES = struct.pack("=IHHIIB3x", 20, 22, 0x301, 1, 0, 0)  # RTM_GETADDR, NLM_F_REQUEST | NLM_F_DUMP
+_HEADER = struct.Struct("=IHHII")
+_ADDRESS = struct.Struct("=BBBBI")
+_ATTRIBUTE = struct.Struct("=HH")
+_NEW_ADDRESS, _DONE, _ERROR = 20, 3, 2
+_TEMPORARY = 0x01
+_SITE = 200  # the smallest scope but 0; larger ones are a link or the machine itself
 
 
 def prepare():
@@ -38,6 +51,77 @@ def describe():
     """Return the name of the machine, its system and its processor."""
     system, node, _, _, machine = os.uname()
     return {"hostname": node, "os": system, "arch": machine}
+
+
+def facts():
+    """Return the facts by which targets select machines, besides those of ``describe``; unknown ones are empty."""
+    release = _os_release()
+    return {
+        "os": _word(release.get("ID", "").lower() or os.uname().sysname.lower()),
+        "version": _word(release.get("VERSION_ID", "")),
+        "kernel": _word(os.uname().release),
+        "cpus": os.cpu_count(),
+        "memory": os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"),
+        "addresses": _addresses(),
+    }
+
+
+def _word(text):
+    """Return the text if it is short and printable, else an empty one: a controller accepts no other."""
+    return text if len(text) <= 64 and text.isprintable() else ""
+
+
+def _os_release():
+    """Return the variables of os-release(5); none if there is no such file."""
+    for path in OS_RELEASE:
+        try:
+            with open(path, encoding="utf-8", errors="replace") as file:
+                lines = file.read(65536).splitlines()
+        except OSError:
+            continue
+        pairs = (line.strip().partition("=") for line in lines)
+        return {key: value.strip("\"'") for key, _, value in pairs}
+    return {}
+
+
+def _addresses():
+    """Return the addresses of this machine, without those of loopback, of one link, and temporary ones."""
+    try:
+        with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0) as netlink:
+            netlink.settimeout(1)
+            netlink.send(_DUMP_ADDRESSES)
+            found = []
+            while _read_addresses(netlink.recv(65536), found):
+                pass
+    except (OSError, AttributeError):  # not Linux, or forbidden
+        return []
+    return found[:MOST_ADDRESSES]
+
+
+def _read_addresses(data, found):
+    """Append the addresses in a netlink datagram to ``found``. Return False at the end of the answer."""
+    while len(data) >= _HEADER.size:
+        length, kind = _HEADER.unpack_from(data)[:2]
+        if kind in (_DONE, _ERROR) or length < _HEADER.size:
+            return False
+        if kind == _NEW_ADDRESS:
+            family, _, flags, scope, _ = _ADDRESS.unpack_from(data, _HEADER.size)
+            if scope <= _SITE and not (flags & _TEMPORARY and family == socket.AF_INET6):
+                attributes = dict(_attributes(data[_HEADER.size + _ADDRESS.size : length]))
+                value = attributes.get(2) or attributes.get(1)  # IFA_LOCAL, IFA_ADDRESS
+                if value:
+                    found.append(socket.inet_ntop(family, value))
+        data = data[(length + 3) & ~3 :]
+    return True
+
+
+def _attributes(data):
+    while len(data) >= _ATTRIBUTE.size:
+        length, kind = _ATTRIBUTE.unpack_from(data)
+        if length < _ATTRIBUTE.size:
+            return
+        yield kind, data[_ATTRIBUTE.size : length]
+        data = data[(length + 3) & ~3 :]
 
 
 def resident_bytes():

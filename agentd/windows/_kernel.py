@@ -101,6 +101,12 @@ class _Memory(ctypes.Structure):
     _fields_ = [("size", DWORD), ("faults", DWORD), ("peak", c_size_t), ("resident", c_size_t), ("rest", c_size_t * 6)]
 
 
+class _MachineMemory(ctypes.Structure):
+    """MEMORYSTATUSEX"""
+
+    _fields_ = [("size", DWORD), ("load", DWORD), ("total", c_uint64), ("rest", c_uint64 * 6)]
+
+
 class _TimeOfDay(ctypes.Structure):
     """SYSTEM_TIMEOFDAY_INFORMATION"""
 
@@ -121,6 +127,7 @@ _WaitForSingleObject = _call("WaitForSingleObject", DWORD, HANDLE, DWORD, check=
 _GetProcessTimes = _call("GetProcessTimes", BOOL, HANDLE, *(ctypes.POINTER(c_int64),) * 4)
 _GetProcessMemoryInfo = _call("K32GetProcessMemoryInfo", BOOL, HANDLE, c_void_p, DWORD)
 _GetProcessHandleCount = _call("GetProcessHandleCount", BOOL, HANDLE, c_void_p)
+_GlobalMemoryStatusEx = _call("GlobalMemoryStatusEx", BOOL, c_void_p)
 _TerminateProcess = _call("TerminateProcess", BOOL, HANDLE, DWORD)
 _CreateJobObject = _call("CreateJobObjectW", HANDLE, c_void_p, c_wchar_p)
 _SetInformationJobObject = _call("SetInformationJobObject", BOOL, HANDLE, ULONG, c_void_p, DWORD)
@@ -147,6 +154,14 @@ def boot_id():
     told = _TimeOfDay()
     _NtQuerySystemInformation(_TIME_OF_DAY, byref(told), sizeof(told), None)
     return "%d" % (told.boot - told.boot_bias)
+
+
+def memory_bytes():
+    """Return the memory of the machine in bytes."""
+    memory = _MachineMemory()
+    memory.size = sizeof(memory)
+    _GlobalMemoryStatusEx(byref(memory))
+    return memory.total
 
 
 def user_name():

@@ -2,6 +2,7 @@
 
 import functools
 import os
+import sys
 
 from agentd.windows import _kernel
 
@@ -29,6 +30,19 @@ def describe():
     """Return the name of the machine, its system and its processor."""
     node, machine = os.environ.get("COMPUTERNAME", ""), os.environ.get("PROCESSOR_ARCHITECTURE", "")
     return {"hostname": node, "os": "Windows", "arch": machine}
+
+
+def facts():
+    """Return the facts by which targets select machines, besides those of ``describe``; addresses are not known."""
+    version = "%d.%d.%d" % sys.getwindowsversion()[:3]
+    return {
+        "os": "windows",
+        "version": version,
+        "kernel": version,
+        "cpus": os.cpu_count(),
+        "memory": _kernel.memory_bytes(),
+        "addresses": [],
+    }
 
 
 def resident_bytes():

@@ -12,7 +12,7 @@ method         params                                                        res
 =============  ============================================================  ====================================
 agent.hello    protocol [major, minor], client, controller, epoch            protocol, agent, instance, enrolment,
                                                                              boot, hostname, os, arch, python,
-                                                                             started, features
+                                                                             started, features, facts
 agent.status   (none)                                                        uptime, running, total, rss, cpu,
                                                                              files, spool, guard, home (its
                                                                              folder), program (its Python),

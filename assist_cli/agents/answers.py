@@ -8,10 +8,12 @@ a length. Unknown fields are dropped, because a newer agent may send more. A fie
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from agentd.wire import protocol
 from assist_cli import codes
+from assist_cli.model.instance import FACTS, Facts
 from assist_cli.model.output import Stream
 
 MOST_BYTES = 2**53  # of output, memory or disk: the largest exact number in JSON
@@ -29,7 +31,7 @@ class Misfit(Exception):
 
 
 class Greeting(NamedTuple):
-    """The answer to agent.hello: instance id, versions and system of an agent."""
+    """The answer to agent.hello: instance id, versions and system of an agent, and its known ``facts`` by name."""
 
     instance: str
     agent: str
@@ -40,6 +42,7 @@ class Greeting(NamedTuple):
     python: str = ""
     features: tuple[str, ...] = ()
     enrolment: str = ""
+    facts: Facts = MappingProxyType({})
 
 
 class FieldKind:
@@ -279,6 +282,15 @@ GUARD = Object(
 
 DIAL = Object(broker=OrNull(_SENTENCE), since=_MOMENT, error=OrNull(_SENTENCE))
 
+_FACTS = Object(
+    os=_LABEL,
+    version=May(_LABEL, ""),
+    kernel=May(_LABEL, ""),
+    cpus=May(OrNull(Whole(0, 1_000_000))),
+    memory=May(OrNull(_SIZE)),
+    addresses=May(ListOf(_LABEL, 64), ()),
+)
+
 ANSWERS: Mapping[str, Object] = {
     "agent.hello": Object(
         protocol=ListOf(Whole(0, 1000), 2, 2),
@@ -292,6 +304,7 @@ ANSWERS: Mapping[str, Object] = {
         started=May(_MOMENT),
         features=May(ListOf(_LABEL, 100), ()),
         enrolment=May(_LABEL, ""),
+        facts=May(_FACTS, MappingProxyType({})),
     ),
     "agent.status": Object(
         uptime=Number(-LATEST, LATEST),  # by the clock, which may be changed
@@ -349,6 +362,9 @@ def checked(method: str, record: str | None, result: object) -> dict[str, Any]:
 def greeting(answer: Mapping[str, Any]) -> Greeting:
     """Return the checked answer to agent.hello as a value."""
     major, minor = answer["protocol"]
+    facts = {**answer, **answer["facts"]}  # the name, the processor and the Python are older than "facts"
+    if not answer["facts"]:
+        del facts["os"]  # the kind of system, "Linux", of an older agent
     return Greeting(
         answer["instance"],
         answer["agent"],
@@ -359,6 +375,7 @@ def greeting(answer: Mapping[str, Any]) -> Greeting:
         answer["python"],
         tuple(answer["features"]),
         answer["enrolment"],
+        {name: facts[name] for name in FACTS if facts.get(name)},
     )
 
 

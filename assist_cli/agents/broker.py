@@ -11,12 +11,13 @@ import json
 import secrets
 import ssl
 from collections.abc import Mapping
+from datetime import datetime, timezone
 from typing import Any
 
 from agentd.wire import nats
 from agentd.wire.protocol import ProtocolError
 from assist_cli.agents.broker_folder import BrokerAddress
-from assist_cli.errors import AgentError, ClientAuthFailed, ClientNotOnline, ClientNotRunning, InvalidAnswer
+from assist_cli.errors import AgentError, BrokerRefused, ClientNotOnline, ClientNotRunning, InvalidAnswer
 from assist_cli.paths import Home
 
 _MOST_ANSWER = 8 * 1024 * 1024  # bytes of an answer about the broker, which its own limit does not apply to
@@ -42,8 +43,14 @@ class BrokerConnection(asyncio.Protocol):
         """True until the broker or this side ends the connection."""
         return self._failure is None
 
+    @property
+    def certificate_ends(self) -> datetime | None:
+        """The expiry time of the broker's certificate, once TLS has begun."""
+        found = self._transport.get_extra_info("peercert") if self._transport is not None else None
+        return datetime.fromtimestamp(ssl.cert_time_to_seconds(found["notAfter"]), timezone.utc) if found else None
+
     async def log_in(self, context: ssl.SSLContext, token: str) -> None:
-        """Begin TLS and log in. Raises OSError, ssl.SSLError, ProtocolError, and ClientAuthFailed for the token."""
+        """Begin TLS and log in. Raises OSError, ssl.SSLError, ProtocolError, and BrokerRefused for the token."""
         loop = asyncio.get_running_loop()
         await self._greeted
         assert self._transport is not None
@@ -142,7 +149,7 @@ class BrokerConnection(asyncio.Protocol):
 
 
 async def connect(home: Home, address: BrokerAddress, token: str, seconds: float) -> BrokerConnection:
-    """Connect to a broker with this token. Raises ClientNotRunning, ClientNotOnline and ClientAuthFailed."""
+    """Connect to a broker with this token. Raises ClientNotRunning, ClientNotOnline and BrokerRefused."""
     connection = BrokerConnection(address)
     await open_connection(connection, home, token, seconds)
     return connection
@@ -168,7 +175,7 @@ async def open_connection(connection: BrokerConnection, home: Home, token: str, 
 
 
 def _context(home: Home) -> ssl.SSLContext:
-    """Return the context with this controller's certificate and authority. Raises ClientAuthFailed."""
+    """Return the context with this controller's certificate and authority. Raises BrokerRefused."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_3
     context.verify_flags |= ssl.VERIFY_X509_STRICT
@@ -176,7 +183,7 @@ def _context(home: Home) -> ssl.SSLContext:
         context.load_verify_locations(home.pki / "ca.pem")
         context.load_cert_chain(home.pki / "controller.pem", home.pki / "controller.key")
     except OSError as error:  # of the files, or of OpenSSL about their content
-        raise ClientAuthFailed(
+        raise BrokerRefused(
             f"cannot use the certificates in '{home.pki}': {error.strerror or error}",
             hint="restore the folder from a backup",
         ) from error
@@ -191,13 +198,13 @@ def failure(address: BrokerAddress, error: Exception, seconds: float) -> AgentEr
             hint="check whether its machine is up and its firewall allows this port",
         )
     if isinstance(error, ssl.SSLCertVerificationError):
-        return ClientAuthFailed(
+        return BrokerRefused(
             f"cannot trust the broker at '{address}': {error.verify_message}",
             hint="check the address; to write a new certificate for it: assist broker init --renew",
         )
     if isinstance(error, ssl.SSLError):
         reason = (error.reason or str(error)).lower().replace("_", " ")
-        return ClientAuthFailed(
+        return BrokerRefused(
             f"cannot use the broker at '{address}': it does not accept the certificate of this controller ({reason})",
             hint="copy the files of this home to it again: assist broker init --renew",
         )
@@ -217,9 +224,11 @@ def failure(address: BrokerAddress, error: Exception, seconds: float) -> AgentEr
     )
 
 
-def _refusal(address: BrokerAddress, text: str) -> ClientAuthFailed:
+def _refusal(address: BrokerAddress, text: str) -> BrokerRefused:
     """Return the error for an error of the broker, such as 'Authorization Violation'."""
-    return ClientAuthFailed(
-        f"cannot use the broker at '{address}': it answered '{text}'",
-        hint="copy the files of this home to it again: assist broker init --renew",
+    return BrokerRefused(
+        f"cannot use the broker at '{address}': it refuses the token of this controller ('{text}')",
+        hint="if the token was revoked, or this home has joined: assist broker credentials NAME in the home that made "
+        "the broker, then here: assist broker join FILE; else copy the files of this home to the broker again: "
+        "assist broker init --renew",
     )

@@ -40,10 +40,12 @@ class Root(Boundary):
         "quota": "assist_cli.cli.quota:app",
         "user": "assist_cli.cli.user:app",
         "console": "assist_cli.cli.console:app",
+        "group": "assist_cli.cli.group:app",
         "accesskey": "assist_cli.cli.accesskey:app",
         "enrolment": "assist_cli.cli.enrolment:app",
         "notify": "assist_cli.cli.notify:app",
         "audit": "assist_cli.cli.audit:app",
+        "query": "assist_cli.cli.query:app",
         "completion": "assist_cli.cli.completion.command:app",
         "help": "assist_cli.cli.help:app",
     }

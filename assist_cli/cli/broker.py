@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from assist_cli.cli import documents, options
+from assist_cli.cli import documents, options, presence_view
 from assist_cli.cli.output import Cell, Column, Format, Printer, Style
 from assist_cli.errors import ExitStatus, UsageError
 from assist_cli.operations.broker import setup
 from assist_cli.operations.broker.setup import FOLDER, BrokerFiles
 from assist_cli.operations.controller import open_controller
+from assist_cli.operations.fleet import instances
 from assist_cli.paths import home
 from assist_cli.units import span
 
@@ -86,11 +87,12 @@ def status(context: typer.Context, output: options.Output = Format.TABLE, plain:
     CONNECTIONS are those of agents and controllers, INSTANCES the agents among them. Exit status: 0 if all brokers
     have answered, 69 if none has, else 1.
     """
-    from assist_cli.operations.broker import contact
+    from assist_cli.operations.broker import presence
 
     printer = options.printer(context, output, plain=plain)
     with open_controller(home()) as controller:
-        found = contact.status(controller)
+        found, connected = presence.survey(controller)
+        names = instances.known_names(controller)
     if printer.is_json:
         documents_ = list(map(documents.broker, found))
         printer.document(documents_[0] if len(documents_) == 1 else documents_)
@@ -99,6 +101,7 @@ def status(context: typer.Context, output: options.Output = Format.TABLE, plain:
     for each in found:
         if each.error is not None:
             printer.talk(f"{each.error.message}; {each.error.hint}")
+    presence_view.print_clones(printer, connected, names)
     answered = sum(each.error is None for each in found)
     if answered < len(found):
         raise typer.Exit(ExitStatus.FAILED if answered else ExitStatus.UNREACHABLE)
@@ -242,7 +245,7 @@ def _print_states(printer: Printer, found: list[BrokerStatus]) -> None:
 def _state_row(state: BrokerStatus) -> list[Cell | str]:
     if state.error is not None:
         return [str(state.address), Cell(state.error.code, Style.BAD), "", "", "", ""]
-    numbers = [f"{state.connections:,}", f"{state.instances:,}"]
+    numbers = [f"{state.connections:,}", f"{len(state.links):,}"]
     return [str(state.address), Cell("running", Style.GOOD), state.version, *numbers, span(state.uptime)]
 
 

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 
 from assist_cli.cli.exit_status import exit_status
-from assist_cli.cli.output import Encoding, Printer
+from assist_cli.cli.output import Printer
 from assist_cli.cli.pass_through import print_failures
 from assist_cli.errors import ExitStatus, Interrupted, OutputClosed, OutputFailure
 from assist_cli.model.invocation import Invocation, InvocationInstance
@@ -114,7 +114,13 @@ def print_started(printer: Printer, controller: Controller, invocation: Invocati
         if printer.is_json:
             from assist_cli.cli import documents
 
-            printer.document(documents.started(invocation))
+            document = documents.started(invocation)
+            if printer.is_csv:
+                from assist_cli.cli.rows import print_documents
+
+                print_documents(printer, [document])
+            else:
+                printer.document(document)
         else:
             printer.line(invocation.id)
 
@@ -141,12 +147,12 @@ def interrupted(
     *,
     leave: Callable[[], None],
     show: Callable[[Sequence[InvocationInstance]], None],
-    encoding: Encoding,
+    show_stopped: Callable[[Invocation], None] | None,
 ) -> int:
     """Stop watching after Ctrl-C; after a second Ctrl-C, stop the invocation. Return the exit status.
 
-    ``show`` prints the output so far, ``leave`` passes on what is not sent, and ``verb`` of ``assist`` follows the
-    invocation again.
+    ``show`` prints the output so far, and ``show_stopped`` the stopped invocation. ``leave`` passes on what is not
+    sent, and ``verb`` of ``assist`` follows the invocation again.
     """
     try:
         leave()
@@ -163,10 +169,8 @@ def interrupted(
 
         printer.talk(f"Stopping {invocation.id} …")
         stopped = stop.stop(controller, invocation.id)
-        if printer.is_json:
-            from assist_cli.cli import documents
-
-            printer.document(documents.invocation(stopped, encoding))
+        if show_stopped is not None:
+            show_stopped(stopped)
         print_failures(printer, stopped.instances)
         return exit_status(stopped)
     return ExitStatus.INTERRUPTED

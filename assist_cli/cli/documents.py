@@ -7,11 +7,12 @@ base64 with ``--encoding base64``.
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from assist_cli.cli.output import Encoding
+from assist_cli.model.instance import FACTS
 from assist_cli.model.output import Output, Stream
 
 if TYPE_CHECKING:
@@ -23,14 +24,17 @@ if TYPE_CHECKING:
     from assist_cli.model.enrolment import Enrolment
     from assist_cli.model.frequency import Firing
     from assist_cli.model.gathering import GroupKey
-    from assist_cli.model.instance import Health, Instance, Use
+    from assist_cli.model.instance import Facts, Health, Instance, Use
     from assist_cli.model.invocation import Hit, Invocation, InvocationInstance, QueuedRecord, Record
+    from assist_cli.model.presence import Presence
     from assist_cli.model.schedule import Slot
     from assist_cli.model.summary import Summary
+    from assist_cli.model.target import TargetGroup
     from assist_cli.model.transfer import Transfer
     from assist_cli.operations.broker.contact import BrokerStatus
     from assist_cli.operations.commands.quotas import Usage
-    from assist_cli.operations.fleet.deployment import Upgrade
+    from assist_cli.operations.fleet.deployment import Installation, Upgrade
+    from assist_cli.operations.fleet.many import Ended
     from assist_cli.operations.server.schedules import Planned
     from assist_cli.operations.server.service import ServiceState
 
@@ -178,9 +182,22 @@ def saved(command: Command) -> Document:
     return {"CommandId": command.id, "Name": command.name, "Version": command.version.number}
 
 
-def instance(instance: Instance) -> Document:
-    """Return one object of ``instance list``, and the document of ``instance show``."""
-    return {
+def group(group: TargetGroup, members: Sequence[Instance]) -> Document:
+    """Return one object of ``group list``."""
+    return {"Name": group.name, "Target": group.target, "InstanceCount": len(members)}
+
+
+def facts(known: Facts | None) -> Document:
+    """Return the facts of ``instance list`` and ``instance show``; unknown ones are null."""
+    return {"Facts": {name: (known or {}).get(name) for name in FACTS}}
+
+
+def instance(instance: Instance, presence: Presence | None = None) -> Document:
+    """Return one object of ``instance list``, and the document of ``instance show``.
+
+    One that dials out also has its connections to brokers: null if they are unknown, as without ``presence``.
+    """
+    found: Document = {
         "InstanceId": instance.id,
         "InstanceName": instance.name,
         "Address": instance.address,
@@ -188,6 +205,12 @@ def instance(instance: Instance) -> Document:
         "OSType": instance.os_type,
         "CreationTime": time(instance.created),
     }
+    if instance.dials:
+        links = presence.shown(instance.id) if presence else ()
+        found["Connected"] = presence.is_connected(instance.id) if presence else None
+        found["ConnectedSince"] = time(links[0].since) if links else None
+        found["ConnectedFrom"] = [each.origin for each in links] if links else None
+    return found
 
 
 def instance_status(instance: Instance, health: Health, use: Use) -> Document:
@@ -213,8 +236,21 @@ def broker(status: BrokerStatus) -> Document:
         "Address": str(status.address),
         "Version": status.version if answered else None,
         "Connections": status.connections if answered else None,
-        "Instances": status.instances if answered else None,
+        "Instances": len(status.links) if answered else None,
         "Uptime": int(status.uptime) if answered else None,
+    }
+
+
+def installation(host: str, outcome: Ended[Installation]) -> Document:
+    """Return the outcome of ``instance install`` on one of several hosts."""
+    made = outcome.value.instance if outcome.value else None
+    return {
+        "Host": host,
+        "InstanceName": made.name if made else None,
+        "InstanceId": made.id if made else None,
+        "Ok": made is not None,
+        "Step": outcome.step,
+        "ErrorInfo": outcome.error.message if outcome.error else "",
     }
 
 

@@ -99,7 +99,7 @@ def _instances(overview: Overview, columns: int, room: int) -> list[Line]:
     for several in down.values():
         rows += [_down(several, overview)]
     shown = others if len(others) + len(rows) <= room else others[: max(room - len(rows) - 1, 1)]
-    rows += [_instance(each, overview.health.get(each.id), names) for each in shown]
+    rows += [[*_instance(each, overview.health.get(each.id), names), *_link(each, overview)] for each in shown]
     if len(shown) < len(others):
         rows.append([Cell(f"… and {len(others) - len(shown)} more", Style.QUIET)])
     return rows
@@ -136,6 +136,14 @@ def _instance(instance: Instance, health: Health | None, names: int) -> Line:
         Cell(pad(str(health.running), 5, right=True) + " ", Style.STRONG if health.running else Style.QUIET),
         Cell(pad("▪" * min(health.running, LOAD_COLUMNS), LOAD_COLUMNS) + GAP, Style.BUSY),
         Cell(span(health.uptime), Style.QUIET),
+    ]
+
+
+def _link(instance: Instance, overview: Overview) -> Line:
+    """Return since when an agent that dials out is connected."""
+    return [
+        Cell(f"{GAP}connected {ago(each.since, overview.now)}", Style.QUIET)
+        for each in overview.presence.shown(instance.id)
     ]
 
 

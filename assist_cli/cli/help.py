@@ -45,6 +45,11 @@ have a comma list. Quote the characters of the shell: * ? [ ] & !
   'web[01-20]'            a range, also [1,3,5-9], [0-10/2]; all must exist
   @canary                 instances with this tag, whatever its value
   @role=web               instances whose tag has this value, also with * and ?
+  @os=debian              instances whose fact has this value, if they have no
+                          tag of this name. Facts: os version arch kernel
+                          python cpus memory hostname addresses
+  group:web               a saved target: assist group add web '@role=web'
+  file:hosts.txt          the targets in a file, a list in each line; # comment
   '@role=web&@os=debian'  instances with both; & binds tighter than the comma
   '!web07'                excluded from the whole list, wherever it stands
 

@@ -3,40 +3,52 @@
 from __future__ import annotations
 
 import functools
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from assist_cli.cli import documents, options, targets
+from assist_cli.cli import bulk, documents, options, targets
 from assist_cli.cli.formatting import clock
 from assist_cli.cli.output import Format, Printer
-from assist_cli.errors import AgentError, AssistError, ExitStatus, UsageError
+from assist_cli.errors import UsageError
 from assist_cli.operations.controller import open_controller
 from assist_cli.operations.fleet import instances
 from assist_cli.paths import home
 from assist_cli.units import count, escape
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
-    from assist_cli.operations.fleet.deployment import Upgrade
+    from assist_cli.model.instance import Instance
+    from assist_cli.model.secret import Secret
+    from assist_cli.operations.controller import Controller
+    from assist_cli.operations.fleet.deployment import Installation, InstallRequest, Upgrade
 
 app = options.application()
+
+_KEPT = "does not belong to the agent, and was kept"
 
 
 @app.command(
     epilog=options.examples(
         "assist instance install root@10.0.0.5 --name web1 --tag role=web",
         "assist instance install ops@db1 --sudo --jump bastion --listen 7433",
-        "assist instance install root@pos7 --dial",
+        "assist instance install -f hosts.txt --accept-new",
     )
 )
 def install(
     context: typer.Context,
-    place: Annotated[str, typer.Argument(metavar="[USER@]HOST", help="The machine; ~/.ssh/config is used.")],
+    places: Annotated[
+        list[str] | None, typer.Argument(metavar="[[USER@]HOST]...", help="The machines; ~/.ssh/config is used.")
+    ] = None,
+    file: bulk.File = None,
+    unsuccessful: Annotated[
+        bool, typer.Option("--unsuccessful", help="The hosts that failed in the last install of several.")
+    ] = False,
     name: Annotated[
-        str | None, typer.Option("--name", metavar="NAME", help="Name of the instance (default: HOST).")
+        str | None, typer.Option("--name", metavar="NAME", help="Name of the only instance (default: HOST).")
     ] = None,
     tag: targets.Tags = None,
     listen: Annotated[
@@ -45,6 +57,18 @@ def install(
     ] = None,
     dial: Annotated[
         bool, typer.Option("--dial", help="The agent dials out to the broker of this home; no port is open on it.")
+    ] = False,
+    dial_proxy: Annotated[
+        str | None,
+        typer.Option(
+            "--dial-proxy",
+            metavar="URL",
+            help="Dial out through the HTTP proxy http://HOST:PORT (default: unchanged; none: without); with a "
+            "password by env:VARIABLE or @FILE only.",
+        ),
+    ] = None,
+    rotate: Annotated[
+        bool, typer.Option("--rotate", help="Make a cloned machine a new instance, with an id and a key of its own.")
     ] = False,
     sudo: Annotated[bool, typer.Option("--sudo", help="Become root with sudo, which must ask no password.")] = False,
     port: Annotated[
@@ -61,25 +85,37 @@ def install(
     ] = False,
     output: options.Output = Format.TABLE,
 ) -> None:
-    """Install an agent over SSH, and register the instance.
+    """Install agents over SSH, and register the instances.
 
     On a machine with an agent, the agent is repaired or upgraded. After a failure all changes are undone, or listed.
+    A line of FILE: [USER@]HOST[:PORT] [name=NAME] [K=V]... A dozen are installed at the same time.
     """
     from assist_cli.operations.fleet import deployment
 
     printer = options.printer(context, output)
+    ways = [way for way, given in (("HOST", places), ("-f", file), ("--unsuccessful", unsuccessful)) if given]
+    if len(ways) != 1:
+        raise UsageError(
+            f"cannot use {' together with '.join(ways)}" if ways else "cannot install: no host given",
+            hint="give one of HOST..., -f FILE or --unsuccessful",
+        )
     request = deployment.InstallRequest(
-        place=place,
+        place=places[0] if places else "",
         name=name,
         tags=targets.tags(tag),
         listen=listen,
         dial=dial,
+        dial_proxy=_proxy(dial_proxy),
+        rotate=rotate,
         sudo=sudo,
         port=port,
         identity=identity,
         jump=jump,
         accept_new=accept_new,
     )
+    if file or unsuccessful or len(places or ()) > 1:
+        _install_all(printer, request, places, file)
+        return
     with open_controller(home()) as controller:
         done = deployment.install(controller, request, progress=_progress(printer), ask=_asker(printer))
     for note in done.notes:
@@ -88,6 +124,15 @@ def install(
         printer.document(documents.instance(done.instance))
     else:
         printer.line(f"{escape(done.instance.name)}  {done.instance.id}")
+
+
+def _proxy(text: str | Secret | None) -> str | Secret | None:
+    """Return the value of --dial-proxy; that of a reference is a secret. Raises InvalidParameter, FileFailure."""
+    if not isinstance(text, str) or not text.startswith(("env:", "@")):
+        return text
+    from assist_cli.operations.commands import parameters
+
+    return parameters.secret("dial-proxy", text)
 
 
 @app.command(
@@ -183,8 +228,7 @@ def upgrade(
 
     def heard(outcome: Upgrade) -> None:
         if outcome.error is not None:
-            hint = f"; {outcome.error.hint}" if outcome.error.hint else ""
-            printer.warn(f"{outcome.instance.name}: {outcome.error.message}{hint}")
+            printer.warn(f"{outcome.instance.name}: {bulk.explained(outcome.error)}")
         elif outcome.before != outcome.after:
             printer.talk(f"{outcome.instance.name}: {outcome.before} to {outcome.after}" + ", new key" * rotate)
         else:
@@ -196,7 +240,7 @@ def upgrade(
         printer.documents(map(documents.upgrade, outcomes))
     failed = [outcome.error for outcome in outcomes if outcome.error is not None]
     if failed:
-        raise typer.Exit(_status_of(failed, len(outcomes)))
+        raise typer.Exit(bulk.status(failed, len(outcomes)))
 
 
 @app.command(epilog=options.examples("assist instance uninstall web1", "assist instance uninstall 'web*' --yes"))
@@ -216,27 +260,71 @@ def uninstall(
     with open_controller(home()) as controller:
         found = instances.chosen_to_remove(controller, names)
         targets.confirm(printer, names, found, "uninstall", yes=yes)
-        errors = []
+        if len(found) > 1:
+            _uninstall_all(printer, controller, found, force=force)
+            return
         for each in found:
-            try:
-                left = deployment.uninstall(controller, each.id, force=force, progress=_progress(printer))
-            except AssistError as error:
-                if len(found) == 1:
-                    raise
-                errors.append(error)
-                printer.warn(f"{each.name}: {error.message}" + (f"; {error.hint}" if error.hint else ""))
-                continue
+            left = deployment.uninstall(controller, each.id, force=force, progress=_progress(printer))
             for path in left:
-                printer.talk(f"note: {path} does not belong to the agent, and was kept")
+                printer.talk(f"note: {path} {_KEPT}")
             printer.talk(f"Uninstalled: {each.name}")
+
+
+def _install_all(printer: Printer, given: InstallRequest, places: list[str] | None, file: str | None) -> None:
+    """Install on several machines; ``given`` has the options of all of them. Raises typer.Exit after a failure."""
+    from assist_cli.cli import scripts
+    from assist_cli.operations.fleet import host_file, installs
+
+    if given.name is not None:
+        raise UsageError("cannot use --name for several hosts", hint="give names in a file: HOST name=NAME")
+    with open_controller(home()) as controller:
+        if file is not None:
+            requests, origins = host_file.to_install(scripts.read(file, "file"), file)
+        elif places:
+            requests = [host_file.request_of(place, {}) for place in places]
+            origins = [f"the host '{place}'" for place in places]
+        else:
+            left = installs.unsuccessful(controller.home)
+            requests = [replace(request, dial_proxy=_proxy(request.dial_proxy)) for request in left]
+            origins = [request.place for request in requests]
+            if not requests:
+                printer.talk("Nothing to do: no install of several hosts has left one without an agent.")
+                return
+        requests = [installs.merged(request, given) for request in requests]
+        installs.refuse_twice(requests, origins)
+        with installs.install_all(controller, requests) as many:
+            outcomes = bulk.watch(printer, many, "installed", _installed)
+    if printer.is_json:
+        printer.documents(
+            documents.installation(*pair) for pair in zip((each.place for each in requests), outcomes, strict=True)
+        )
+    errors = [outcome.error for outcome in outcomes if outcome.error is not None]
     if errors:
-        raise typer.Exit(_status_of(errors, len(found)))
+        printer.talk("To install on the others: assist instance install --unsuccessful")
+        raise typer.Exit(bulk.status(errors, len(outcomes)))
 
 
-def _status_of(errors: Sequence[AssistError], total: int) -> ExitStatus:
-    """Return the exit status of work on ``total`` instances, some of which failed."""
-    unreached = len(errors) == total and all(isinstance(error, AgentError) for error in errors)
-    return ExitStatus.UNREACHABLE if unreached else ExitStatus.FAILED
+def _uninstall_all(printer: Printer, controller: Controller, found: list[Instance], *, force: bool) -> None:
+    """Uninstall the agents of several instances. Raises typer.Exit after a failure."""
+    from assist_cli.operations.fleet import deployment
+    from assist_cli.operations.fleet.many import Many
+
+    def work(own: Controller, instance: Instance, progress: Callable[[str], None]) -> list[str]:
+        return deployment.uninstall(own, instance.id, force=force, progress=progress)
+
+    many = Many(controller, found, work, lambda instance: instance.name)
+    many.start()
+    outcomes = bulk.watch(
+        printer, many, "uninstalled", lambda left: "uninstalled" + "".join(f"; note: {path} {_KEPT}" for path in left)
+    )
+    errors = [outcome.error for outcome in outcomes if outcome.error is not None]
+    if errors:
+        raise typer.Exit(bulk.status(errors, len(outcomes)))
+
+
+def _installed(done: Installation) -> str:
+    notes = "".join(f"; note: {note}" for note in done.notes)
+    return f"agent {done.version}, {done.instance.name}  {done.instance.id}{notes}"
 
 
 def _progress(printer: Printer) -> Callable[[str], None]:

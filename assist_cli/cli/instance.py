@@ -7,19 +7,23 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from assist_cli.cli import documents, installing, options, targets
+from assist_cli.cli import bulk, documents, installing, options, presence_view, targets
 from assist_cli.cli.formatting import clock
 from assist_cli.cli.output import Cell, Column, Format, Printer, Style
 from assist_cli.errors import ExitStatus, UsageError
 from assist_cli.model.folding import fold
-from assist_cli.model.instance import Instance
+from assist_cli.model.instance import Facts, Instance
 from assist_cli.model.names import quoted
+from assist_cli.model.target import fact_words
 from assist_cli.operations.controller import open_controller
 from assist_cli.operations.fleet import instances
 from assist_cli.paths import home
 from assist_cli.units import ago, count, escape
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from assist_cli.operations.controller import Controller
     from assist_cli.operations.fleet import health
 
 app = options.application(
@@ -37,6 +41,8 @@ LISTED = (
     Column("ID", drop=1),
 )
 
+CONNECTED = Column("CONNECTED", drop=5)  # only if some instances dial out
+
 Name = Annotated[str, typer.Argument(metavar="NAME", help="A name, an id, or the beginning of an id.")]
 Some = Annotated[list[str] | None, typer.Argument(metavar="[TARGET]...", help="Targets, as with -i (default: all).")]
 
@@ -48,22 +54,29 @@ Some = Annotated[list[str] | None, typer.Argument(metavar="[TARGET]...", help="T
 )
 def add(
     context: typer.Context,
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Unique name of the instance.")],
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help="Unique name of the instance.")] = None,
     address: Annotated[
-        str,
+        str | None,
         typer.Argument(
             metavar="ADDRESS", help="tls:HOST[:PORT], nats:INSTANCE-ID, ssh:[USER@]HOST[:PORT][?sudo] or unix:PATH."
         ),
-    ],
+    ] = None,
+    file: bulk.File = None,
     tag: targets.Tags = None,
     output: options.Output = Format.TABLE,
 ) -> None:
     """Register an agent that is already installed.
 
     The agent must answer. If the instance is registered under this name, its address is changed.
+    A line of FILE: NAME ADDRESS [K=V]...
     """
     printer = options.printer(context, output)
     given = None if tag is None else targets.tags(tag)
+    if file is not None and name is None:
+        _add_all(printer, file, given)
+        return
+    if name is None or address is None or file is not None:
+        raise UsageError("cannot add: give NAME and ADDRESS, or -f FILE", hint="assist instance add web1 tls:10.0.0.5")
     with open_controller(home()) as controller:
         made = instances.add(controller, name, address, given)
     if printer.is_json:
@@ -81,46 +94,71 @@ def list_(
     output: options.Output = Format.TABLE,
     plain: options.Plain = False,
 ) -> None:
-    """List the instances by name. No agent is contacted."""
+    """List the instances by name. No agent is contacted.
+
+    CONNECTED is since when an agent that dials out is connected, as the brokers report it within 2 s.
+    """
     printer = options.printer(context, output, plain=plain)
     with open_controller(home()) as controller:
         found = instances.listing(controller, target.selection(some))
+        if target.preview:
+            targets.print_preview(printer, found)
+            return
         waiting = instances.queued(controller)
+        presence = presence_view.ask(controller, found)
+        facts = instances.facts(controller) if printer.is_json else {}
         now = controller.now()
-    if target.preview:
-        targets.print_preview(printer, found)
-        return
     if printer.is_json:
-        printer.documents(map(documents.instance, found))
+        printer.documents(
+            {**documents.instance(each, presence), **documents.facts(facts.get(each.id))} for each in found
+        )
         return
     if not found:
         printer.talk("No instances are registered. Try: assist instance install root@HOST")
         return
-    printer.table(LISTED, (_row(each, waiting.get(each.id, 0), now) for each in found))
+    rows = [_row(each, waiting.get(each.id, 0), now) for each in found]
+    if presence is None:
+        printer.table(LISTED, rows)
+        return
+    name, address, tags, system, *others = LISTED
+    cells = (presence_view.cell(presence, each, now) for each in found)
+    table = [[*row[:4], cell, *row[4:]] for row, cell in zip(rows, cells, strict=True)]
+    printer.table([name, address, tags, system, CONNECTED, *others], table)
+    presence_view.print_notes(printer, presence, found)
 
 
 @app.command(epilog=options.examples("assist instance show web1", "assist instance show web1 -o json"))
 def show(context: typer.Context, name: Name, output: options.Output = Format.TABLE) -> None:
-    """Show the details of an instance. Its agent is not contacted."""
+    """Show the details of an instance. Its agent is not contacted; a broker is, if it dials out.
+
+    Facts are those of its last contact, as targets name them.
+    """
     printer = options.printer(context, output)
     with open_controller(home()) as controller:
         found = instances.get(controller, name)
         waiting = instances.queued(controller).get(found.id, 0)
+        facts = instances.facts(controller, found.id).get(found.id, {})
+        presence = presence_view.ask(controller, [found])
         now = controller.now()
     if printer.is_json:
-        printer.document(documents.instance(found))
+        printer.document({**documents.instance(found, presence), **documents.facts(facts)})
         return
     printer.line(f"{printer.paint(found.name, Style.STRONG)}  {found.id}")
     rows = [
         ("Address", found.address),
         ("Tags", _tags(found) or "none"),
         ("System", found.os_type or "not known"),
+        *_fact_rows(facts),
         ("Created", f"{ago(found.created, now)} ({clock(found.created)})"),
         ("Seen", "never" if found.heard is None else f"{ago(found.heard, now)} ({clock(found.heard)})"),
     ]
+    if presence is not None:
+        rows += presence_view.rows(presence, found, now)
     if waiting:
         rows.append(("Queued", f"{count(waiting, 'record')}: assist queue list -i {quoted(found.name)}"))
-    printer.fields(rows, 8)
+    printer.fields(rows, 8 if presence is None else 10)
+    if presence is not None:
+        presence_view.print_notes(printer, presence, [found])
 
 
 @app.command(epilog=options.examples("assist instance status", "assist instance status 'web*' -o json"))
@@ -224,6 +262,30 @@ def remove(
             printer.talk(f"Removed: {instances.remove(controller, each.id).name}")
 
 
+def _add_all(printer: Printer, file: str, given: Mapping[str, str] | None) -> None:
+    """Register the instances of a file. Raises typer.Exit after a failure."""
+    from assist_cli.cli import scripts
+    from assist_cli.operations.fleet import host_file
+    from assist_cli.operations.fleet.many import Many
+
+    requests = host_file.to_add(scripts.read(file, "file"), file)
+    more = instances.checked_tags(given or {})
+
+    def work(own: Controller, request: host_file.AddRequest, progress: Callable[[str], None]) -> Instance:
+        progress(f"connect to {request.address}")
+        return instances.add(own, request.name, request.address, {**more, **request.tags} or None)
+
+    with open_controller(home()) as controller:
+        many = Many(controller, requests, work, lambda request: request.name)
+        many.start()
+        outcomes = bulk.watch(printer, many, "added", lambda made: f"{made.address}  {made.id}")
+    if printer.is_json:
+        printer.documents(documents.instance(each.value) for each in outcomes if each.value is not None)
+    errors = [each.error for each in outcomes if each.error is not None]
+    if errors:
+        raise typer.Exit(bulk.status(errors, len(outcomes)))
+
+
 def _tag_hint(wanted: list[str]) -> str:
     """Return the hint for words of which some should be tags, as in ``web1 role`` and ``web1 role:web``."""
     if len(wanted) < 2:
@@ -243,6 +305,12 @@ def _tags(instance: Instance) -> str:
 def _row(instance: Instance, waiting: int, now: datetime) -> list[Cell | str]:
     seen = _last_seen(instance, now) + (f", {waiting} queued" if waiting else "")
     return [instance.name, instance.address, _tags(instance), instance.os_type or "", seen, instance.id]
+
+
+def _fact_rows(facts: Facts) -> list[tuple[str, str]]:
+    """Return the facts in two lines, as they are written in targets."""
+    words = [f"{name}={','.join(fact_words(name, facts[name]))}" for name in facts]
+    return [("Facts", " ".join(words[:5])), *([("", " ".join(words[5:]))] if words[5:] else [])] if words else []
 
 
 def _last_seen(instance: Instance, now: datetime) -> str:

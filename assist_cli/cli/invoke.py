@@ -54,7 +54,7 @@ def invoke(
     waves: launching.WaveOptions,
     view: launching.ViewOptions,
     notify: launching.NotifyOptions,
-    output: options.Output = Format.TABLE,
+    output: options.RowOutput = Format.TABLE,
     encoding: options.EncodingOption = Encoding.TEXT,
 ) -> None:
     """Run a saved command on one instance or many, and show its output.

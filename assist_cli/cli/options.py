@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from typer._types import TyperChoice
 
 from assist_cli import codes
 from assist_cli.cli.formatting import seconds_of
@@ -102,7 +103,19 @@ Output = Annotated[
         "--output",
         "-o",
         metavar="FORMAT",
+        click_type=TyperChoice([Format.TABLE.value, Format.JSON.value, Format.JSONL.value]),
         help="table, json or jsonl (default table).",
+        show_default=False,
+        rich_help_panel=SHOWN,
+    ),
+]
+RowOutput = Annotated[
+    Format,
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="FORMAT",
+        help="table, json, jsonl or csv (default table).",
         show_default=False,
         rich_help_panel=SHOWN,
     ),

@@ -37,6 +37,7 @@ class Format(str, Enum):
     TABLE = "table"
     JSON = "json"
     JSONL = "jsonl"
+    CSV = "csv"  # of rows with equal columns
 
 
 class Encoding(str, Enum):
@@ -125,7 +126,22 @@ class Printer:
 
     @property
     def is_json(self) -> bool:
+        """True if data is printed for programs: as JSON, or as CSV."""
         return self._format is not Format.TABLE
+
+    @property
+    def is_csv(self) -> bool:
+        return self._format is Format.CSV
+
+    @property
+    def prints_rows(self) -> bool:
+        """True if results are printed one by one, a line each."""
+        return self._format in (Format.JSONL, Format.CSV)
+
+    @property
+    def draws_tables(self) -> bool:
+        """True if tables are drawn to the width of a terminal."""
+        return self.stdout_is_terminal and not self._plain
 
     # terminals
 
@@ -170,7 +186,7 @@ class Printer:
 
     def error(self, error: AssistError) -> None:
         """Print an error in one line, then its hint. With JSON: one object in one line."""
-        if self.is_json:
+        if self._format in (Format.JSON, Format.JSONL):
             words = {"Code": error.code, "Message": error.message, "Hint": error.hint or None}
             self.log(self._json(words, self._streams.stderr))
             return
@@ -237,7 +253,11 @@ class Printer:
 
     def line(self, text: str = "") -> None:
         """Print a line of data. The caller has escaped control characters."""
-        self._output().write(f"{text}\n")
+        self.text(f"{text}\n")
+
+    def text(self, text: str) -> None:
+        """Print data without an end of its own. The caller has escaped control characters."""
+        self._output().write(text)
 
     def paint(self, text: str, style: Style, *, keep: str = "") -> str:
         """Colour a text if stdout shows colours. Control characters are escaped, except those in ``keep``."""
@@ -290,10 +310,10 @@ class Printer:
     def table(self, columns: Sequence[Column], rows: Iterable[Sequence[Cell | str]]) -> None:
         """Print a table for people."""
         cells = [[cell if isinstance(cell, Cell) else Cell(cell) for cell in row] for row in rows]
-        if self._plain or not self.stdout_is_terminal:
-            self._print_columns(columns, cells)
-        else:
+        if self.draws_tables:
             self._draw_table(columns, cells)
+        else:
+            self._print_columns(columns, cells)
 
     def fields(self, rows: Iterable[tuple[str, str]], columns: int) -> None:
         """Print a line for each title and its text; ``columns`` is the width of the titles.

@@ -55,7 +55,7 @@ def rerun(
     waves: launching.WaveOptions,
     view: launching.ViewOptions,
     notify: launching.NotifyOptions,
-    output: options.Output = Format.TABLE,
+    output: options.RowOutput = Format.TABLE,
     encoding: options.EncodingOption = Encoding.TEXT,
 ) -> None:
     """Run an invocation again, where it did not succeed.

@@ -65,7 +65,7 @@ def run(
     waves: launching.WaveOptions,
     view: launching.ViewOptions,
     notify: launching.NotifyOptions,
-    output: options.Output = Format.TABLE,
+    output: options.RowOutput = Format.TABLE,
     encoding: options.EncodingOption = Encoding.TEXT,
 ) -> None:
     """Run a script on one instance or many, and show its output."""

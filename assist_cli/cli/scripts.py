@@ -76,14 +76,14 @@ def encoded(text: str) -> bytes:
     return text.encode("utf-8", "surrogateescape")
 
 
-def read(file: str) -> bytes:
-    """Read a file, or stdin for ``-``. Raises FileFailure."""
+def read(file: str, what: str = "script") -> bytes:
+    """Read a file, or stdin for ``-``. ``what`` names it in an error. Raises FileFailure."""
     if file == "-":
         return Streams().stdin.read()
     try:
         return Path(file).read_bytes()
     except OSError as error:
-        raise FileFailure(f"cannot read the script '{file}': {error.strerror}") from error
+        raise FileFailure(f"cannot read the {what} '{file}': {error.strerror}") from error
 
 
 def edited(content: bytes, kind: CommandType) -> bytes:

@@ -59,7 +59,7 @@ class TargetOptions(Group):
             raise UsageError(
                 "cannot use --seed without --pick", hint="as in: assist run --all --pick 3 --seed 7 -- uptime"
             )
-        found = Selection((*(more or ()), *(self.instance or ())), self.everything, self.pick, self.seed)
+        found = Selection((*(more or ()), *(self.instance or ())), self.everything, self.pick, self.seed, True)
         for term in terms(found) if self.everything else ():
             if not term.startswith("!"):
                 raise UsageError(
@@ -81,7 +81,12 @@ def print_preview(printer: Printer, found: Sequence[Instance]) -> None:
     if printer.is_json:
         from assist_cli.cli import documents
 
-        printer.documents(map(documents.instance, found))
+        if printer.is_csv:
+            from assist_cli.cli.rows import print_documents
+
+            print_documents(printer, map(documents.instance, found))
+        else:
+            printer.documents(map(documents.instance, found))
         return
     for each in found:
         printer.line(escape(each.name))

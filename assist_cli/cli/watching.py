@@ -29,6 +29,7 @@ from assist_cli.units import count
 if TYPE_CHECKING:
     from assist_cli.cli.fanout import Fanout
     from assist_cli.cli.invocation_screen import InvocationScreen
+    from assist_cli.cli.result_rows import ResultRows
 
 
 UNREACHABLE = frozenset({codes.CLIENT_NOT_ONLINE, codes.CLIENT_NOT_RUNNING, codes.CLIENT_AUTH_FAILED})
@@ -80,6 +81,7 @@ def carry_out(
         encoding=encoding,
         look=look,
         leave=lambda: detaching.hand_over(controller, invocation, rollout),
+        rows=printer.prints_rows and invocation.transfer is None,
     )
 
 
@@ -93,14 +95,33 @@ def watch(
     look: Look,
     leave: Callable[[], None] = lambda: None,
     screen: InvocationScreen | None = None,
+    rows: bool = False,
 ) -> int:
     """Show an invocation while ``follow`` receives its output and its end. Return the exit status.
 
     ``follow`` takes the listener for the output, None for JSON. ``leave`` is called when watching stops early: on
-    Ctrl-C, a closed terminal, lost output, or after ``--wait``. A ``screen`` replaces the view of ``look``. Raises
-    OutputClosed and OutputFailure, after the messages about them.
+    Ctrl-C, a closed terminal, lost output, or after ``--wait``. A ``screen`` replaces the view of ``look``. With
+    ``rows``, a result is printed as each instance ends. Raises OutputClosed and OutputFailure, after the messages about
+    them.
     """
-    view = None if printer.is_json else screen or _view(printer, invocation, look, controller.now())
+    view: PassThrough | Fanout | InvocationScreen | ResultRows | None
+    show_stopped: Callable[[Invocation], None] | None
+    if rows:
+        from assist_cli.cli.result_rows import ResultRows
+
+        view = finished = ResultRows(printer, controller, invocation, encoding)
+        show_stopped = finished.finish
+    elif printer.is_json:
+        from assist_cli.cli import documents
+
+        view = None
+
+        def print_stopped(stopped: Invocation) -> None:
+            printer.document(documents.invocation(stopped, encoding))
+
+        show_stopped = print_stopped
+    else:
+        view, show_stopped = screen or _view(printer, invocation, look, controller.now()), None
     verb = "invocation watch" if screen else "invocation wait"
     with detaching.report_lost_output(printer, controller, invocation, verb, leave=leave):
         gave_up = None
@@ -118,7 +139,7 @@ def watch(
                 verb,
                 leave=leave,
                 show=(lambda _: None) if view is None or isinstance(view, PassThrough) else view.close,
-                encoding=encoding,
+                show_stopped=show_stopped,
             )
         except GaveUpWaiting as error:
             leave()
@@ -126,8 +147,6 @@ def watch(
 
         ended = refresh.up_to_date(controller, invocation.id, output=view is None or view.shows_outputs)
         if view is None:
-            from assist_cli.cli import documents
-
             printer.document(documents.invocation(ended, encoding))
             _print_queue(printer, controller, ended)
             return exit_status(ended)

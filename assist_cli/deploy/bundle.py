@@ -9,6 +9,7 @@ are those of the source, so line numbers in a log are too.
 from __future__ import annotations
 
 import ast
+import functools
 import hashlib
 import importlib.util
 import io
@@ -35,6 +36,7 @@ sys.exit(main())
 """
 
 
+@functools.cache
 def build() -> bytes:
     """Return the bytes of ``agentd.pyz``, made from the ``agentd`` package that is installed here."""
     buffer = io.BytesIO()

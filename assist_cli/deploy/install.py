@@ -78,6 +78,8 @@ _RECEIVE = (
     "sys.modules[sources[-1][0]].main(*order)"
 )
 
+_PROXY_LOGIN = "pki/proxy-login"
+
 # A line of the probe about a Python.
 _PYTHON = re.compile(
     r"(?P<path>/[\w./+-]{1,200}) (?P<version>(?P<major>\d{1,3})\.(?P<minor>\d{1,3})\.\d{1,3}) "
@@ -87,12 +89,24 @@ _PYTHON = re.compile(
 
 
 @dataclass(frozen=True)
+class DialProxy:
+    """An HTTP proxy on the way to the brokers: http://HOST:PORT, and USER:PASSWORD. Both are empty for no proxy."""
+
+    address: str = ""
+    login: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True)
 class Dial:
-    """The settings of an agent that dials out: its brokers, the authority of their certificates (PEM), its token."""
+    """The settings of an agent that dials out: its brokers, the authority of their certificates (PEM), its token.
+
+    Without a ``proxy`` that of the agent stays.
+    """
 
     addresses: Sequence[str]
     authority: bytes
     token: str = field(repr=False)
+    proxy: DialProxy | None = None
 
 
 class Host:
@@ -165,13 +179,24 @@ class Host:
         listen: str | None,
         progress: Progress,
         dial: Dial | None = None,
+        only: bool = False,
+        rotate: bool = False,
     ) -> Installed:
         """Install, repair or upgrade the agent.
 
-        ``instance`` is the id of a new one. After InstallFailed all changes are undone, or the
-        error lists the rest.
+        ``instance`` is the id of a new one, with ``rotate`` also of an existing one. With ``only`` the agent
+        listens and dials out as given here, and no longer as it did before. After InstallFailed all changes are undone,
+        or the error lists the rest.
         """
-        order = install_order(found.home, instance=instance, credentials=credentials, listen=listen, dial=dial)
+        order = install_order(
+            found.home,
+            instance=instance,
+            credentials=credentials,
+            listen=listen,
+            dial=dial,
+            only=only,
+            rotate=rotate,
+        )
         return Installed(**self._order("install", order, progress))
 
     def uninstall(self, *, force: bool, progress: Progress) -> list[str]:
@@ -196,29 +221,46 @@ def install_order(
     credentials: Credentials | None,
     listen: str | None,
     dial: Dial | None = None,
-    archive: bytes | None = None,
+    only: bool = False,
+    rotate: bool = False,
 ) -> dict[str, Any]:
-    """Return the parameters of ``host.orders.install`` for an agent of this version, which is built if not given."""
-    archive = archive or bundle.build()
+    """Return the parameters of ``host.orders.install`` for an agent of this version."""
+    archive = bundle.build()
     files = {}
+    unwanted: list[str] = []
     if credentials is not None:
         files = {
             "pki/ca.pem": (_packed(credentials.authority), 0o600),
             "pki/agent.pem": (_packed(credentials.certificate), 0o600),
             "pki/agent.key": (_packed(credentials.key), 0o600),
         }
-    conf = {"listen": listen} if listen else {}
+    conf: dict[str, str | None] = {}  # a setting that is None is removed
+    if only:
+        conf["listen"] = None
+        if dial is None:
+            conf.update(dict.fromkeys(("dial", "dial_proxy")))
+            unwanted += ["pki/agent.jwt", "pki/broker-ca.pem", _PROXY_LOGIN]
+    if listen:
+        conf["listen"] = listen
     if dial is not None:
         files["pki/broker-ca.pem"] = (_packed(dial.authority), 0o600)
         files["pki/agent.jwt"] = (_packed(dial.token.encode("ascii") + b"\n"), 0o600)
         conf["dial"] = ",".join(dial.addresses)
+        if dial.proxy is not None:
+            conf["dial_proxy"] = dial.proxy.address or None
+            if dial.proxy.login:
+                files[_PROXY_LOGIN] = (_packed(dial.proxy.login.encode() + b"\n"), 0o600)
+            else:
+                unwanted.append(_PROXY_LOGIN)
     return {
         "version": __version__,
         "archive": _packed(archive),
         "sha256": hashlib.sha256(archive).hexdigest(),
         "files": files,
+        "unwanted": unwanted,
         "conf": conf,
         "instance": instance,
+        "rotate": rotate,
         "units": {"root": service.unit(home, root=True), "user": service.unit(home, root=False)},
     }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
@@ -11,7 +11,8 @@ from typing import ClassVar
 
 from assist_cli import codes
 from assist_cli.errors import InvalidParameter
-from assist_cli.model import ids
+from assist_cli.model import ids, names
+from assist_cli.model.instance import FACTS
 from assist_cli.model.secret import Secret
 
 
@@ -114,9 +115,26 @@ def role_from_word(word: str) -> Role:
         ) from None
 
 
-def check_scope(atoms: list[str]) -> None:
-    """Raise InvalidParameter for the beginning of an id: the id of a later instance may begin the same."""
+def check_scope(atoms: list[str], tags: Collection[str] = ()) -> None:
+    """Check the parts of a scope; ``tags`` are the keys of the tags that are set.
+
+    Raises InvalidParameter for the beginning of an id, because the id of a later instance may begin the same; and for
+    facts and groups, which may depend on what agents report of themselves.
+    """
     for atom in atoms:
+        key, _, value = atom[1:].partition("=")
+        if atom.startswith("@") and key in FACTS and key not in tags:
+            raise InvalidParameter(
+                f"cannot use {atom!r} in a scope: it is a fact, and an agent could report itself into the scope",
+                code=codes.INVALID_SCOPE,
+                hint=f"set a tag: assist instance tag NAME {key}={value or 'VALUE'}",
+            )
+        if atom.startswith(names.RESERVED):
+            raise InvalidParameter(
+                f"cannot use {atom!r} in a scope: its instances may change by what agents report",
+                code=codes.INVALID_SCOPE,
+                hint="give names, tags and whole ids",
+            )
         if ids.is_prefix(atom, ids.Kind.INSTANCE) and len(atom) != ids.LENGTH:
             raise InvalidParameter(
                 f"cannot use {atom!r} in a scope: it is the beginning of an id, and a later id may begin the same",

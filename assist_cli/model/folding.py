@@ -13,6 +13,7 @@ import itertools
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 from assist_cli.model import names
 
@@ -83,11 +84,11 @@ def likeness(name: str) -> str:
     return _NUMBER.sub(lambda found: found[0].lstrip("0") or "0", name.casefold())
 
 
-def natural_key(name: str) -> tuple[tuple[int, int, str], ...]:
+def natural_key(name: str) -> tuple[Any, ...]:
     """Return a key that sorts names as people do: web2 before web10. Numbers sort by value, text as it is."""
-    return tuple(
-        (0, int(piece), piece) if position % 2 else (1, 0, piece) for position, piece in enumerate(_NUMBER.split(name))
-    )
+    pieces: list[Any] = _NUMBER.split(name)  # text, number, text, number, …, text
+    pieces[1::2] = [(int(number), number) for number in pieces[1::2]]
+    return tuple(pieces)
 
 
 def is_padded(number: str) -> bool:

@@ -10,6 +10,12 @@ from typing import Any, NamedTuple
 
 LOCAL = "local"
 
+# What an agent reports about its machine, by these names: text, a number, or a list of texts; unknown ones are missing.
+# ``os`` is the ID of os-release, ``memory`` is in bytes. They select targets. They never count for the scope of a key.
+FACTS = ("os", "version", "arch", "kernel", "python", "cpus", "memory", "hostname", "addresses")
+COMMON_FACTS = ("os", "version", "arch")  # those that hints and completion offer
+Facts = Mapping[str, Any]
+
 
 @dataclass(frozen=True)
 class Instance:
@@ -29,13 +35,19 @@ class Instance:
     tags: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     enrolment: str = ""
 
+    @property
+    def dials(self) -> bool:
+        """True if the agent dials out to the broker."""
+        return self.address.startswith("nats:")
+
 
 class Contact(NamedTuple):
-    """The last answer of an agent: its system, the time, and its enrolment ("": not reported)."""
+    """The last answer of an agent: its system, the time, its enrolment and its facts (empty: not reported)."""
 
     system: str
     time: datetime
     enrolment: str = ""
+    facts: Facts = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -69,6 +81,7 @@ class Health:
     certificate_ends: datetime | None = None
     guard: Mapping[str, Any] | None = None
     knows_epochs: bool = False
+    facts: Facts = field(default_factory=lambda: MappingProxyType({}))
     error_code: str = ""
     error: str = ""
     hint: str = ""

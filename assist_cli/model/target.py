@@ -9,6 +9,9 @@ A target is one of these; several stand in a comma list (commas in brackets belo
 ``web[01-20,30]``   a range: numbers with their leading zeros, ``a-b/step`` too
 ``@canary``         every instance that has the tag
 ``@role=web``       every instance whose tag has this value; ``*`` and ``?`` in it too
+``@os=debian``      every instance without a tag ``os`` whose fact has this value
+``group:NAME``      the instances of a saved target
+``file:PATH``       the instances of the targets in a file, a list on each line
 ``x&y``             the instances in both ``x`` and ``y``; it binds tighter than the comma
 ``!x``              excludes the instances in ``x``, anywhere in the list
 ==================  ==================================================================
@@ -16,22 +19,28 @@ A target is one of these; several stand in a comma list (commas in brackets belo
 Each part of a target must match something: with a misspelt ``!web03`` that excluded nothing, the command would run
 where it must not. The exact name of an instance wins over the meaning of its characters.
 ``target_hints`` has the hints for those that name nothing.
+
+Facts, groups and files come from ``Sources``. Without them, ``@`` means tags only, and groups and files are refused. So
+the scope of an access key or a user, which is resolved without sources, never depends on the report of an agent.
 """
 
 from __future__ import annotations
 
+import contextlib
 import fnmatch
 import itertools
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Any, NamedTuple, Protocol
 
 from assist_cli import codes
 from assist_cli.errors import AssistError, InvalidParameter, NotFound
 from assist_cli.model import ids, names
 from assist_cli.model.folding import fold, is_padded, natural_key
-from assist_cli.model.instance import LOCAL, Instance
+from assist_cli.model.instance import COMMON_FACTS, FACTS, LOCAL, Instance
 
 RANGE_LIMIT = 100_000
 
@@ -39,10 +48,31 @@ _BRACKETS = re.compile(r"\[([^\[\]]*)\]")
 _DIGITS = f"([0-9]{{1,{names.DIGITS}}})"
 _PART = re.compile(f"{_DIGITS}(?:-{_DIGITS}(?:/{_DIGITS})?)?")
 _GLOB = re.compile(r"[*?]")
-_RESERVED = {
-    "group": "a tag can name a group: assist instance tag NAME group=web, then -i @group=web",
-    "file": 'the names of a file, a line each: -i "$(paste -sd, FILE)"',
-}
+_GIB = 2**30
+_NO_PLACES: Mapping[str, str] = MappingProxyType({})
+
+
+class TargetGroup(NamedTuple):
+    """A saved target and its name."""
+
+    name: str
+    target: str
+
+
+class Sources(Protocol):
+    """The source of targets that are more than names and tags of instances."""
+
+    def fact(self, name: str, glob: str) -> Mapping[str, Any]:
+        """Return a fact by id of instance, as the agent reported it, but a list as a tuple.
+
+        Instances whose value does not match ``glob`` may be missing.
+        """
+
+    def group(self, name: str) -> str:
+        """Return the target of a saved group. Raises NotFound."""
+
+    def file(self, path: str) -> Sequence[tuple[int, str]]:
+        """Return the targets in a file, with the numbers of their lines. Raises FileFailure, InvalidParameter."""
 
 
 @dataclass(frozen=True)
@@ -50,13 +80,15 @@ class Selection:
     """The targets that a person gave, or ``everything``, and how many of these to ``pick`` at random.
 
     ``everything`` is each instance but ``local``. The same ``seed`` picks the same of the same instances; None picks
-    others each time.
+    others each time. ``reads_files`` allows ``file:PATH``: the targets come from the owner of the home, not from a
+    client of the API or of the web console, to whom an error would show lines of any file.
     """
 
     targets: tuple[str, ...] = ()
     everything: bool = False
     pick: int | None = None
     seed: int | None = None
+    reads_files: bool = False
 
     @property
     def is_empty(self) -> bool:
@@ -64,14 +96,27 @@ class Selection:
         return not self.targets and not self.everything and self.pick is None
 
 
+def fact_words(name: str, value: Any) -> tuple[str, ...]:
+    """Return the values that match a fact in a target: the memory in GiB, rounded up; each address."""
+    if name == "memory":
+        return (f"{-(-value // _GIB)}GiB",)
+    return tuple(value) if isinstance(value, (list, tuple)) else (str(value),)
+
+
 def choose(
-    instances: Sequence[Instance], selection: Selection, *, with_local: bool = False, one: bool = False
+    instances: Sequence[Instance],
+    selection: Selection,
+    *,
+    sources: Sources | None = None,
+    with_local: bool = False,
+    one: bool = False,
 ) -> list[Instance]:
     """Return the selected instances, each one time, in the order of their names.
 
-    With ``pick`` and no target it picks from everything; ``with_local`` adds ``local`` to everything; with ``one``
-    hints show only targets that name one instance. Raises NotFound
-    (InstanceNotExists) when a part matches nothing or nothing is left, and InvalidParameter for an invalid target.
+    Without ``sources`` only names, ids and tags select them. With ``pick`` and no target it picks from everything;
+    ``with_local`` adds ``local`` to everything; with ``one`` hints show only targets that name one instance. Raises
+    NotFound (InstanceNotExists) when a part matches nothing or nothing is left, InvalidParameter for an invalid target,
+    and the errors of ``sources``.
     """
     wanted, unwanted = _parted(selection)
     everything = selection.everything or (selection.pick is not None and not wanted)
@@ -90,7 +135,7 @@ def choose(
                 hint=f"-i {LOCAL} is the agent of this machine",
                 code=codes.INSTANCE_NOT_EXISTS,
             )
-    index = _Index(instances, registered=not with_local, one=one)
+    index = _Index(instances, sources, files=selection.reads_files, registered=not with_local, one=one)
     found.update((each.id, each) for each in _all_of(index, wanted))
     for each in _all_of(index, unwanted):
         found.pop(each.id, None)
@@ -104,13 +149,28 @@ def choose(
     return chosen if selection.pick is None else _sample(chosen, selection.pick, selection.seed)
 
 
-def _all_of(index: _Index, wanted: Sequence[str]) -> list[Instance]:
-    """Return the instances of all terms. Raises InvalidParameter, and NotFound with all terms that match nothing."""
+@contextlib.contextmanager
+def placed(place: str) -> Iterator[None]:
+    """Add the place of a target, as ``line 3 of 'hosts'``, to the message of an error."""
+    try:
+        yield
+    except (NotFound, InvalidParameter) as error:
+        if not place:
+            raise
+        raise type(error)(f"{error.message} ({place})", hint=error.hint, code=error.code) from None
+
+
+def _all_of(index: _Index, wanted: Iterable[str], places: Mapping[str, str] = _NO_PLACES) -> list[Instance]:
+    """Return the instances of all terms. ``places`` has those of terms in groups and files, for messages.
+
+    Raises InvalidParameter, and NotFound with all terms that match nothing.
+    """
     found: list[Instance] = []
     lost: dict[str, NotFound] = {}
     for term in wanted:
         try:
-            found += index.find(term)
+            with placed(places.get(term, "")):
+                found += index.find(term)
         except NotFound as error:
             lost[term] = error
     if len(lost) == 1:
@@ -119,7 +179,7 @@ def _all_of(index: _Index, wanted: Sequence[str]) -> list[Instance]:
         from assist_cli.model import target_hints
 
         hints = {term: error.hint for term, error in lost.items()}
-        quoted = [f"'{term}'" for term in lost]
+        quoted = [f"'{term}' ({places[term]})" if term in places else f"'{term}'" for term in lost]
         raise NotFound(
             f"cannot find the instances {names.some_of(quoted)}",
             hint=target_hints.joined(hints),
@@ -152,19 +212,35 @@ def atoms(term: str) -> list[str]:
             raise _invalid(term, "a part of it is empty")
         if part.startswith("!"):
             raise _invalid(term, "'!' excludes from the whole list", hint=f"write a comma before '{part}'")
-        if part.startswith(names.RESERVED):
-            word = part.partition(":")[0]
-            raise _invalid(term, f"'{word}:' is reserved and has no meaning yet", hint=_RESERVED[word])
     return parts
 
 
-def may_mean(selection: Selection, name: str) -> bool:
-    """Return True if the selection includes an instance of this name, which has no number and no tag."""
+def refuse_files(text: str) -> None:
+    """Check a list of targets for a group or a file, if it is not empty. Raises InvalidParameter, also for a file."""
+    for term in terms(Selection((text,))) if text else ():
+        if any(part.startswith("file:") for part in atoms(term)):
+            raise _invalid(term, "'file:' cannot be used in a group or in a file", hint="give the targets in that file")
+
+
+def may_mean(selection: Selection, name: str, sources: Sources | None = None) -> bool:
+    """Return True if the selection includes an instance of this name, which has no number and no tag.
+
+    Raises the errors of ``sources``.
+    """
     wanted, _ = _parted(selection)
+    kinds = names.RESERVED if selection.reads_files else names.RESERVED[:1]
     return any(
-        all(not part.startswith("@") and _glob(part).match(name) is not None for part in _split(term, "&"))
+        all(_may_mean(part, name, sources if part.startswith(kinds) else None) for part in _split(term, "&"))
         for term in wanted
     )
+
+
+def _may_mean(part: str, name: str, sources: Sources | None) -> bool:
+    if sources is not None:
+        kind, _, listed = part.partition(":")
+        lines = [sources.group(listed)] if kind == "group" else [text for _, text in sources.file(listed)]
+        return any(may_mean(Selection((text,)), name, sources) for text in lines)
+    return not part.startswith("@") and _glob(part).match(name) is not None
 
 
 def _parted(selection: Selection) -> tuple[list[str], list[str]]:
@@ -208,9 +284,18 @@ class _Index:
     """An index of instances by name and id."""
 
     def __init__(
-        self, instances: Sequence[Instance], *, registered: bool = True, with_hints: bool = True, one: bool = False
+        self,
+        instances: Sequence[Instance],
+        sources: Sources | None = None,
+        *,
+        files: bool = False,
+        registered: bool = True,
+        with_hints: bool = True,
+        one: bool = False,
     ) -> None:
         self._instances = instances
+        self._sources = sources
+        self._files = files
         self._one = one
         self._registered = registered
         self._with_hints = with_hints
@@ -236,6 +321,8 @@ class _Index:
             return [self._by_name[term]]
         if term.startswith("@"):
             return self._tagged(term) or self._nothing(term)
+        if term.startswith(names.RESERVED):
+            return self._listed(term)
         if ids.is_prefix(term, ids.Kind.INSTANCE):
             return self._by_id(term)
         if not _BRACKETS.search(term):
@@ -258,8 +345,46 @@ class _Index:
 
     def _tagged(self, term: str) -> list[Instance]:
         key, equals, value = term[1:].partition("=")
-        matches = _glob(value if equals else "*").match
-        return [each for each in self._instances if key in each.tags and matches(each.tags[key])]
+        wanted = value if equals else "*"
+        matches = _glob(wanted).match
+        facts = self._sources.fact(key, wanted) if self._sources is not None and key in FACTS else {}
+        if not facts:
+            return [each for each in self._instances if key in each.tags and matches(each.tags[key])]
+        # Most instances share their values, so each value is matched one time.
+        fits = {value: any(map(matches, fact_words(key, value))) for value in set(facts.values())}
+        return [
+            each
+            for each in self._instances
+            if (matches(each.tags[key]) if key in each.tags else fits.get(facts.get(each.id)))
+        ]
+
+    def _listed(self, term: str) -> list[Instance]:
+        """Return the instances of ``group:NAME`` or ``file:PATH``. Raises as ``find``, and FileFailure."""
+        kind, _, name = term.partition(":")
+        if self._sources is None or (kind == "file" and not self._files):
+            raise _invalid(term, f"'{kind}:' cannot be used here", hint="give names, whole ids and tags")
+        if kind == "group":
+            lines = [(f"in the group '{name}'", self._sources.group(name))]
+        else:
+            lines = [(f"line {number} of '{name}'", text) for number, text in self._sources.file(name)]
+        wanted: dict[str, str] = {}
+        unwanted: dict[str, str] = {}
+        for place, text in lines:
+            for part in terms(Selection((text,))):
+                if part.startswith("!"):
+                    unwanted.setdefault(part[1:].strip(), place)
+                else:
+                    wanted.setdefault(part, place)
+        found = {each.id: each for each in _all_of(self, wanted, wanted)}
+        for each in _all_of(self, unwanted, unwanted):
+            found.pop(each.id, None)
+        if not found:
+            raise NotFound(
+                f"cannot find an instance '{term}'",
+                hint="no instance is left in it",
+                code=codes.INSTANCE_NOT_EXISTS,
+            )
+        return list(found.values())
 
     def _by_id(self, term: str) -> list[Instance]:
         found = [each for each in self._instances if each.id.startswith(term)]
@@ -278,15 +403,27 @@ class _Index:
             from assist_cli.model import target_hints  # most targets need none
 
             hint = target_hints.hint(
-                term, self._instances, self._names_any, missing, registered=self._registered, one=self._one
+                term, self._with_facts(), self._names_any, missing, registered=self._registered, one=self._one
             )
         what = f"'{fold(missing)}' of '{term}'" if missing and fold(missing) != term else f"'{term}'"
         raise NotFound(f"cannot find an instance {what}", hint=hint, code=codes.INSTANCE_NOT_EXISTS)
 
+    def _with_facts(self) -> Sequence[Instance]:
+        """Return the instances for hints, with the facts that targets often name as tags."""
+        if self._sources is None:
+            return self._instances
+        facts = {name: self._sources.fact(name, "*") for name in COMMON_FACTS}
+        return [
+            replace(
+                each, tags={**{name: facts[name][each.id] for name in facts if each.id in facts[name]}, **each.tags}
+            )
+            for each in self._instances
+        ]
+
     def _names_any(self, text: str) -> bool:
         """Return True if a target names an instance, or exactly one."""
         try:
-            index = _Index(self._instances, with_hints=False)
+            index = _Index(self._instances, self._sources, with_hints=False)
             found = {each.id for term in terms(Selection((text,))) for each in index.find(term)}
             return len(found) == 1 if self._one else bool(found)
         except AssistError:

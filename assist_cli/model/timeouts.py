@@ -30,6 +30,7 @@ class AgentTimeouts(NamedTuple):
     retries: tuple[float, ...] = (0.05, 0.1, 0.2, 0.5, 1.0)  # between attempts to connect; then the last one each time
     backoff: float = 0.5  # of a server after the first failure to connect, doubled with each further one
     longest_backoff: float = 30.0
+    head_start: float = 2.0  # for a broker to answer, before the next one is tried too
     probe: float = 30.0  # between two checks if the other ends of circuits through the broker are still there
 
 
@@ -72,6 +73,7 @@ class ServerTimeouts(NamedTuple):
     queue_turn: float = 5.0  # at most, for a queued record to be accepted before the next one is sent
     verification: float = 60.0  # at most, between two rounds that ask all agents if another server has taken over
     notices: float = 1.0  # between two checks for notifications that wait
+    clones: float = 60.0  # between two checks for cloned machines
 
 
 class NotifyTimeouts(NamedTuple):
@@ -103,6 +105,8 @@ class ViewTimeouts(NamedTuple):
     ask: float = 5.0  # between two rounds of requests to all agents
     answer: float = 5.0  # for an agent's answer in such a round
     metrics: float = 30.0  # between two such rounds for the metrics
+    broker: float = 2.0  # for the brokers to report who is connected
+    poll: float = 1.0  # for agents of a cloned machine to answer
     interim: float = 3.0  # for agents to report the output so far of running records
     interim_pause: float = 3.0  # at least, between two such requests for a record
 
@@ -118,6 +122,7 @@ class Timeouts(NamedTuple):
     api: ApiTimeouts = ApiTimeouts()
     view: ViewTimeouts = ViewTimeouts()
     database: float = 10.0  # for other writers: SQLite's busy timeout
+    query: float = 10.0  # of work in the database for a query of a person, not counting the time of its reader
     pattern: float = 5.0  # for the match of a value and a pattern; it may use 1 s of CPU time
 
 

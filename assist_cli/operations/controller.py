@@ -10,11 +10,12 @@ from collections.abc import Awaitable, Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from assist_cli.errors import AssistError, DatabaseFailure
 from assist_cli.model.audit import Actor
-from assist_cli.model.instance import Contact
+from assist_cli.model.instance import Contact, Facts
 from assist_cli.model.moment import Moment
 from assist_cli.model.timeouts import DEFAULTS, Timeouts
 from assist_cli.operations.actor import local_actor
@@ -94,12 +95,14 @@ class Controller:
         """Return the current time on both clocks."""
         return Moment(self.now(), self.elapsed(), self.boot)
 
-    def note_contact(self, instance_id: str, system: str, enrolment: str = "") -> None:
-        """Note that the agent of an instance has answered now, on this ``system`` and with this ``enrolment``.
+    def note_contact(
+        self, instance_id: str, system: str, enrolment: str = "", facts: Facts = MappingProxyType({})
+    ) -> None:
+        """Note that the agent of an instance has answered now, and what it reported of itself.
 
         The next transaction of a batch writes it, or ``settle_contacts`` at the end.
         """
-        self._contacts[instance_id] = Contact(system, self.now(), enrolment)
+        self._contacts[instance_id] = Contact(system, self.now(), enrolment, facts)
 
     def write_contacts(self, transaction: Transaction) -> None:
         """Write the contacts that were noted since the last call."""

@@ -63,6 +63,20 @@ class CompletionQueries:
             """
         )
 
+    def facts(self) -> list[tuple[str, str, int]]:
+        """Return name, value and number of instances of the facts that targets often name."""
+        return self._rows(
+            """
+            SELECT fact.value, json_extract(facts, '$.' || fact.value), count(*)
+            FROM json_each('["os", "version", "arch"]') AS fact, instances
+            WHERE removed_at IS NULL AND json_extract(facts, '$.' || fact.value) IS NOT NULL GROUP BY 1, 2 ORDER BY 1, 2
+            """
+        )
+
+    def groups(self) -> list[Pair]:
+        """Return name and target of each group, by name."""
+        return self._rows("SELECT name, target FROM target_groups ORDER BY name")
+
     def invocations(self, prefix: str) -> list[tuple[str, str, int, str | None, int | None, bytes, str | None]]:
         """Return the newest invocations whose ids begin with ``prefix``.
 

@@ -2,31 +2,38 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import json
 import sqlite3
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime
+from types import MappingProxyType
+from typing import Any
 
-from assist_cli.model.instance import Contact, Instance, Use
+from assist_cli.model.instance import Contact, Facts, Instance, Use
 from assist_cli.store.database import Reader, Transaction, from_ms, from_ms_or_none, to_ms, to_ms_or_none
+
+OWN_FACTS = ("hostname", "addresses")  # those that differ from instance to instance
+_SELECT = "SELECT id, name, address, created_at, os_type, heard_at, tags, enrolment FROM instances"
 
 
 def by_name(reader: Reader, name: str) -> Instance | None:
     """Return the instance that has the name now."""
-    row = reader.first("SELECT * FROM instances WHERE name = ? AND removed_at IS NULL", [name])
+    row = reader.first(f"{_SELECT} WHERE name = ? AND removed_at IS NULL", [name])
     return None if row is None else _instance(row)
 
 
 def by_id(reader: Reader, instance_id: str) -> Instance | None:
     """Return the instance with this id, removed or not."""
-    row = reader.first("SELECT * FROM instances WHERE id = ?", [instance_id])
+    row = reader.first(f"{_SELECT} WHERE id = ?", [instance_id])
     return None if row is None else _instance(row)
 
 
 def by_ids(reader: Reader, instance_ids: Collection[str]) -> list[Instance]:
     """Return the instances with these ids, removed or not, by name."""
     rows = reader.query(
-        "SELECT * FROM instances WHERE id IN (SELECT value FROM json_each(?)) ORDER BY name",
+        f"{_SELECT} WHERE id IN (SELECT value FROM json_each(?)) ORDER BY name",  # noqa: S608
         [json.dumps(list(instance_ids))],
     )
     return [_instance(row) for row in rows]
@@ -34,17 +41,19 @@ def by_ids(reader: Reader, instance_ids: Collection[str]) -> list[Instance]:
 
 def registered(reader: Reader) -> list[Instance]:
     """Return all instances that were not removed, by name."""
-    return [_instance(row) for row in reader.query("SELECT * FROM instances WHERE removed_at IS NULL ORDER BY name")]
+    rows = reader.query(f"{_SELECT} WHERE removed_at IS NULL ORDER BY name")
+    with _without_collections():
+        return [_instance(row) for row in rows]
 
 
 def known(reader: Reader) -> list[Instance]:
     """Return all instances, also removed ones, by name; of two with one name the newer one comes last."""
-    return [_instance(row) for row in reader.query("SELECT * FROM instances ORDER BY name, created_at")]
+    return [_instance(row) for row in reader.query(f"{_SELECT} ORDER BY name, created_at")]
 
 
 def registered_by_id(reader: Reader, instance_id: str) -> Instance | None:
     """Return the instance with this id, unless it was removed."""
-    row = reader.first("SELECT * FROM instances WHERE id = ? AND removed_at IS NULL", [instance_id])
+    row = reader.first(f"{_SELECT} WHERE id = ? AND removed_at IS NULL", [instance_id])
     return None if row is None else _instance(row)
 
 
@@ -94,14 +103,42 @@ def note_heard(transaction: Transaction, contacts: Mapping[str, Contact]) -> Non
     transaction.execute_many(
         """
         UPDATE instances SET heard_at = max(coalesce(heard_at, 0), ?), os_type = ?,
-            enrolment = coalesce(nullif(?, ''), enrolment)
+            enrolment = coalesce(nullif(?, ''), enrolment), facts = coalesce(?, facts),
+            own_facts = coalesce(?, own_facts)
         WHERE id = ?
         """,
         (
-            (to_ms(contact.time), contact.system, contact.enrolment, instance_id)
+            (to_ms(contact.time), contact.system, contact.enrolment, *_packed_facts(contact.facts), instance_id)
             for instance_id, contact in contacts.items()
         ),
     )
+
+
+def facts(reader: Reader, instance_id: str | None = None) -> dict[str, Facts]:
+    """Return the facts of the registered instances by id, or those of one; instances without any are missing."""
+    rows = reader.query(
+        """
+        SELECT id, facts, own_facts FROM instances
+        WHERE removed_at IS NULL AND (facts <> '{}' OR own_facts <> '{}') AND id = coalesce(?, id)
+        """,
+        [instance_id],
+    )
+    return {id: {**_parsed(common), **json.loads(own)} for id, common, own in rows}
+
+
+def facts_named(reader: Reader, name: str, glob: str) -> dict[str, Any]:
+    """Return a fact of all instances that have it, by id, as ``Facts`` has it, but a list as a tuple.
+
+    Values that do not match ``glob``, in which ``*`` and ``?`` have a meaning, may be missing.
+    """
+    if name not in OWN_FACTS:
+        rows = reader.query("SELECT id, facts FROM instances")
+        known = ((row[0], _parsed(row[1])) for row in rows)
+        return {id: facts[name] for id, facts in known if name in facts}
+    part = "" if '"' in glob or "\\" in glob else f'"{glob}"'.replace("[", "[[]")
+    rows = reader.query("SELECT id, own_facts FROM instances WHERE own_facts GLOB ?", [f"*{part}*"])
+    found = {id: json.loads(text).get(name) for id, text in rows}
+    return {id: tuple(value) if isinstance(value, list) else value for id, value in found.items() if value is not None}
 
 
 def uses(reader: Reader, instance_ids: Collection[str]) -> dict[str, Use]:
@@ -117,18 +154,50 @@ def uses(reader: Reader, instance_ids: Collection[str]) -> dict[str, Use]:
     return {row["instance_id"]: Use(row["records"], row["open"], from_ms_or_none(row["sent_at"])) for row in rows}
 
 
+@contextlib.contextmanager
+def _without_collections() -> Iterator[None]:
+    """Stop garbage collection, which would check thousands of new objects repeatedly, and find none to free."""
+    import gc  # most commands read no list of instances
+
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
 def _packed(tags: Mapping[str, str]) -> str:
     return json.dumps(dict(sorted(tags.items())), ensure_ascii=False)
 
 
+def _packed_facts(facts: Facts) -> tuple[str | None, str | None]:
+    """Return the facts that instances share, and those of one; None to keep those that are stored."""
+    if not facts:
+        return None, None
+    own = {name: facts[name] for name in OWN_FACTS if name in facts}
+    common = {name: facts[name] for name in facts if name not in OWN_FACTS}
+    return json.dumps(common, ensure_ascii=False), json.dumps(own, ensure_ascii=False)
+
+
+@functools.lru_cache(maxsize=1000)
+def _parsed(text: str) -> Mapping[str, Any]:
+    """Parse tags or common facts. Many instances have the same ones, and parsing all would take most of the time."""
+    return MappingProxyType(json.loads(text))
+
+
 def _instance(row: sqlite3.Row) -> Instance:
-    return Instance(
-        id=row["id"],
-        name=row["name"],
-        address=row["address"],
-        os_type=row["os_type"],
-        created=from_ms(row["created_at"]),
-        heard=from_ms_or_none(row["heard_at"]),
-        tags=json.loads(row["tags"]),
-        enrolment=row["enrolment"],
+    id, name, address, created, os_type, heard, tags, enrolment = row
+    found = object.__new__(Instance)  # a frozen dataclass takes three times as long, and this may be for 10,000
+    found.__dict__.update(
+        id=id,
+        name=name,
+        address=address,
+        created=from_ms(created),
+        os_type=os_type,
+        heard=from_ms_or_none(heard),
+        tags=_parsed(tags),
+        enrolment=enrolment,
     )
+    return found

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import hashlib
 import itertools
 import re
@@ -27,6 +26,7 @@ from tests.support import interpreters
 from tests.support.agent import Agent, eventually, new_record
 from tests.support.broker import Broker, BrokeredController
 from tests.support.certificates import Authority, free_port
+from tests.support.proxy import Proxy
 from tests.support.watching import watched
 
 GUARD = 30.0
@@ -290,58 +290,47 @@ def test_a_circuit_without_messages_is_dropped(fleet: Fleet) -> None:
 
 
 def test_a_proxy_carries_the_connection(make_agent: MakeAgent, broker: Broker, authority: Authority) -> None:
-    """The proxy resolves the name of the broker."""
-    fleet = Fleet(make_agent(), broker, authority)
+    """The proxy resolves the name of the broker, and demands a login."""
+    agent = make_agent()
+    fleet = Fleet(agent, broker, authority)
+    (agent.home / "pki" / "proxy-login").write_text("pos:s3cret:x\n")
 
-    async def work() -> None:
-        async with Proxy() as proxy:
-            controller = await fleet.controller()
-            await asyncio.to_thread(fleet.start, dial_proxy=f"http://127.0.0.1:{proxy.port}")
-            while await controller.hints.get() != f"assist.up.{fleet.instance}":  # another agent of the common broker
-                pass
-            await fine(controller)
-            controller.close()
-            assert proxy.asked == [f"CONNECT localhost:{broker.port} HTTP/1.1"]
+    async def work(proxy: Proxy) -> None:
+        controller = await fleet.controller()
+        await asyncio.to_thread(fleet.start, dial_proxy=proxy.address)
+        while await controller.hints.get() != f"assist.up.{fleet.instance}":  # another agent of the common broker
+            pass
+        await fine(controller)
+        controller.close()
+        assert proxy.asked == [f"CONNECT localhost:{broker.port} HTTP/1.1"]
 
-    asyncio.run(asyncio.wait_for(work(), GUARD))
+    with Proxy(login="pos:s3cret:x") as proxy:
+        asyncio.run(asyncio.wait_for(work(proxy), GUARD))
 
 
-class Proxy:
-    """An HTTP proxy that only knows CONNECT."""
-
-    async def __aenter__(self) -> Proxy:
-        self.asked: list[str] = []
-        self._writers: list[asyncio.StreamWriter] = []
-        self._serving: list[asyncio.Task[None]] = []
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1")
-        self.port = self._server.sockets[0].getsockname()[1]
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        self._server.close()
-        for writer in self._writers:
-            writer.transport.abort()
-        await asyncio.gather(*self._serving)
-
-    def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._serving.append(asyncio.ensure_future(self._pass(reader, writer)))
-
-    async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
-        self.asked.append(head[0])
-        host, _, port = head[0].split()[1].rpartition(":")
-        there, back = await asyncio.open_connection(host, int(port))
-        self._writers += [writer, back]
-        writer.write(b"HTTP/1.1 200 Connection established\r\nVia: test\r\n\r\n")
-        await asyncio.gather(self._copy(reader, back), self._copy(there, writer))
-
-    @staticmethod
-    async def _copy(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(OSError):
-            while data := await source.read(65536):
-                target.write(data)
-                await target.drain()
-            target.close()
+@pytest.mark.long
+@pytest.mark.parametrize(
+    ("host", "behaviour", "reason"),
+    [
+        ("::1", {"login": "pos:right"}, "the proxy answered 'HTTP/1.1 407 Proxy Authentication Required'"),
+        ("127.0.0.1", {"refusal": "403 Forbidden"}, "the proxy answered 'HTTP/1.1 403 Forbidden'"),
+        ("127.0.0.1", {"refusal": "502 " + "x" * 20000}, "the proxy does not answer as an HTTP proxy"),
+        ("127.0.0.1", {"hangs": True}, "no answer in 40 s"),
+    ],
+)
+def test_a_proxy_that_refuses_is_named_and_its_password_is_not(
+    make_agent: MakeAgent, broker: Broker, authority: Authority, host: str, behaviour: dict[str, Any], reason: str
+) -> None:
+    with Proxy(host, **behaviour) as proxy:
+        agent = make_agent()
+        fleet = Fleet(agent, broker, authority)
+        (agent.home / "pki" / "proxy-login").write_text("pos:s3cret\n")
+        fleet.start(dial_proxy=proxy.address)
+        eventually(lambda: fleet.status()["error"])
+        assert fleet.status()["error"] == f"{broker.address}: through the proxy {proxy.address}: {reason}"
+        agent.close()
+    files = [each for each in agent.home.rglob("*") if each.is_file() and each.name != "proxy-login"]
+    assert not [each for each in files if b"s3cret" in each.read_bytes()]
 
 
 # refusals
@@ -412,6 +401,14 @@ def test_settings_that_cannot_be_used_are_refused(isolation: Path, dial: str, pr
     settings.dial, settings.dial_proxy = dial, proxy
     with pytest.raises(ConfigError, match=r"cannot use '[^']*' for 'dial(_proxy)?': it must be an address like "):
         read(settings)
+
+
+def test_a_password_in_the_settings_is_not_quoted(isolation: Path) -> None:
+    settings = Config(str(isolation))
+    settings.dial, settings.dial_proxy = "tls://a:4222", "http://pos:s3cret@a:3128"
+    with pytest.raises(ConfigError, match="cannot use 'dial_proxy': put USER:PASSWORD into") as caught:
+        read(settings)
+    assert "s3cret" not in str(caught.value)
 
 
 def test_addresses_are_read(isolation: Path) -> None:

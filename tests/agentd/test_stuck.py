@@ -103,6 +103,7 @@ def test_a_script_that_forks_two_thousand(agent: Agent, client: Client) -> None:
     assert _session(main) == []
 
 
+@pytest.mark.long
 def test_a_script_that_forks_faster_than_it_is_killed(agent: Agent, client: Client) -> None:
     """Each process starts the next and ends, so a list of them is always out of date."""
     record = client.run("hop() { sh -c 'trap \"\" TERM; sleep 0.01' & wait; }; trap '' TERM; while :; do hop; done")

@@ -246,6 +246,8 @@ def program(agent: WindowsAgent, path: Path) -> str:
 def test_hello_names_the_system(client: Client) -> None:
     assert client.agent["os"] == "Windows"
     assert client.agent["boot"]
+    assert client.agent["facts"]["os"] == "windows"
+    assert client.agent["facts"]["memory"] > 1 << 20
     status = client.call("agent.status")
     assert status["rss"] > 1 << 20
     assert status["files"] is not None

@@ -18,7 +18,18 @@ import pytest
 
 from agentd.wire import protocol
 from assist_cli.agents import address
-from assist_cli.agents.answers import ANSWERS, NOTIFICATIONS, REFUSAL, FieldKind, ListOf, May, Misfit, Object, OrNull
+from assist_cli.agents.answers import (
+    ANSWERS,
+    NOTIFICATIONS,
+    REFUSAL,
+    FieldKind,
+    ListOf,
+    May,
+    Misfit,
+    Object,
+    OrNull,
+    greeting,
+)
 from assist_cli.agents.client import Chunk, Client
 from assist_cli.deploy import pki
 from assist_cli.errors import AgentError, AgentRefused, ClientNotOnline, ConnectionLost, InvalidAnswer
@@ -371,6 +382,26 @@ def test_an_odd_hello_is_refused(agent: Agent, isolation: Path) -> None:
             await connect(agent, isolation)
 
     within_reason(work())
+
+
+def test_the_facts_of_a_greeting() -> None:
+    """An older agent reports fewer. Empty ones are not known."""
+    older = {
+        "protocol": [1, 0], "agent": "0.1.0", "instance": "i-1", "boot": "", "hostname": "web1", "os": "Linux",
+        "arch": "x86_64", "python": "3.6.8",
+    }  # fmt: skip
+    facts = {"os": "debian", "version": "", "kernel": "6.1.0", "cpus": 4, "memory": None, "addresses": ["10.0.0.5"]}
+    known = {"arch": "x86_64", "python": "3.6.8", "hostname": "web1"}
+
+    def reported(answer: dict[str, Any]) -> dict[str, Any]:
+        return dict(greeting(ANSWERS["agent.hello"].check(answer)).facts)
+
+    assert reported(older) == known
+    expected = {"os": "debian", "kernel": "6.1.0", "cpus": 4, "addresses": ["10.0.0.5"], **known}
+    assert reported({**older, "facts": facts}) == expected
+    for odd in ({"os": "a\n"}, {"cpus": -1}, {"memory": "1"}, {"addresses": ["a"] * 65}, {"version": "x" * 65}):
+        with pytest.raises(Misfit, match="'facts"):
+            reported({**older, "facts": {**facts, **odd}})
 
 
 def test_the_table_is_strict_about_kinds() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import socket
 import time
 from collections.abc import Coroutine, Iterator
 from dataclasses import replace
@@ -13,10 +14,13 @@ import pytest
 
 from assist_cli.agents import broker_folder, nats
 from assist_cli.agents.broker import connect as query
+from assist_cli.agents.broker_folder import BrokerAddress
 from assist_cli.agents.route import Nats, parse
 from assist_cli.deploy import pki
-from assist_cli.errors import ClientAuthFailed, ClientNotOnline, ConnectionLost, InvalidParameter
+from assist_cli.errors import BrokerRefused, ClientAuthFailed, ClientNotOnline, ConnectionLost, InvalidParameter
+from assist_cli.model.lifecycle import Heard
 from assist_cli.operations.controller import utc_now
+from assist_cli.operations.runs import follow
 from tests.support import nats_place
 from tests.support.certificates import free_port
 from tests.support.nats_place import HomeBroker
@@ -130,6 +134,23 @@ def test_brokers_are_tried_in_turn_and_named(dialled: Place, broker: HomeBroker)
     within_reason(work())
 
 
+@pytest.mark.long
+def test_a_broker_that_does_not_answer_delays_the_next_one_by_a_moment(dialled: Place, broker: HomeBroker) -> None:
+    settings = broker_folder.settings(dialled.home)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        first = BrokerAddress("127.0.0.1", silent.getsockname()[1])
+        broker_folder.write(dialled.home, replace(settings, addresses=(first, *settings.addresses)))
+        dialled.timeouts = dialled.timeouts._replace(head_start=0.2, connect=GUARD)
+
+        async def work() -> None:
+            begin = time.monotonic()
+            (await dialled.connect("nats")).close()
+            assert time.monotonic() - begin < GUARD / 3
+            assert not nats.is_connected(dialled.home)
+
+        within_reason(work())
+
+
 def test_a_lost_broker_ends_all_circuits_with_its_name(dialled: Place, broker: HomeBroker) -> None:
     async def work() -> None:
         clients = [await dialled.connect("nats") for _ in range(3)]
@@ -140,6 +161,24 @@ def test_a_lost_broker_ends_all_circuits_with_its_name(dialled: Place, broker: H
                 await client.call("agent.status", {})
         assert not nats.is_connected(dialled.home)
 
+    within_reason(work())
+
+
+@pytest.mark.long
+def test_a_broker_that_stands_still_is_noticed_at_the_next_connection(dialled: Place, broker: HomeBroker) -> None:
+    """Long before the next two probes."""
+    timeouts = dialled.timeouts._replace(probe=GUARD, connect=0.5, answer=0.5)
+
+    async def work() -> None:
+        client = await dialled.connect("nats")
+        with broker.frozen():
+            asking = asyncio.ensure_future(client.call("agent.status", {}))
+            with pytest.raises(ClientNotOnline, match=r"no answer through the broker"):
+                await nats.connect(Nats(dialled.instance), dialled.home, timeouts)
+            with pytest.raises(ConnectionLost, match="it does not answer any more"):
+                await asking
+
+    dialled.timeouts = timeouts._replace(connect=5)
     within_reason(work())
 
 
@@ -164,8 +203,9 @@ def test_a_controller_that_the_broker_refuses_is_told_so(dialled: Place, broker:
     (dialled.home.broker / "controller.jwt").write_text("e30.e30.x\n")
 
     async def work() -> None:
-        with pytest.raises(ClientAuthFailed, match=r"cannot use the broker at .*Authorization Violation"):
+        with pytest.raises(BrokerRefused, match=r"cannot use the broker at .*Authorization Violation") as caught:
             await dialled.connect("nats")
+        assert follow.heard(caught.value).heard is Heard.AWAY, "it says nothing about the agent: records may wait"
 
     within_reason(work())
 

@@ -82,9 +82,12 @@ def test_the_table_has_the_expected_roles():
     by_role = {role: {name for name in ALL if ACTIONS[name].role is role} for role in Role}
     assert by_role[Role.VIEWER] == {name for name in ALL if name.startswith(("Describe", "List"))}
     assert by_role[Role.ADMIN] == {
+        "CreateActivation",
         "CreateCommand",
+        "DeleteActivation",
         "DeleteCommand",
         "DeregisterManagedInstance",
+        "DisableActivation",
         "InstallCloudAssistant",
         "ModifyCommand",
         "ModifyManagedInstance",

@@ -20,6 +20,8 @@ from assist_cli.model.target import Selection
 from assist_cli.operations.access import accesskeys
 from assist_cli.operations.commands import commands
 from assist_cli.operations.controller import open_controller
+from assist_cli.operations.fleet import groups
+from assist_cli.operations.fleet import instances as operations
 from assist_cli.operations.runs import files
 from assist_cli.operations.runs.files import SendRequest
 from assist_cli.operations.runs.plans import RunRequest
@@ -170,6 +172,18 @@ def test_targets_in_comma_lists(ask: Ask, stocked: Home) -> None:
     assert ask("run -i db1,@role=w") == ["db1,@role=web\ton 1"]
     assert ask("run --instance=db1,@c") == ["--instance=db1,@canary\ton 1"]
     assert ask("instance status '!w") == ["!web1\ttls:192.0.2.1"]
+
+
+def test_facts_and_groups_as_targets(ask: Ask, stocked: Home) -> None:
+    """A fact that a shell would not take as a plain word is not offered: it comes from an agent."""
+    with open_controller(stocked) as controller:
+        for name, system in (("web1", "debian"), ("db1", "$(reboot)")):
+            controller.note_contact(operations.get(controller, name).id, "linux", facts={"os": system, "cpus": 4})
+        groups.add(controller, "shops", "@os=debian")
+    assert ask("run -i @o") == ["@os=debian\tfact, on 1"]
+    assert ask("run -i 'web1,!@os") == ["web1,!@os=debian\tfact, on 1"]
+    assert ask("run -i gr") == ["group:shops\t@os=debian"]
+    assert ask("group show ") == ["shops\t@os=debian"]
 
 
 @pytest.mark.usefixtures("starts_processes")

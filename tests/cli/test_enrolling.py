@@ -20,20 +20,11 @@ from assist_cli.operations.controller import open_controller, utc_now
 from assist_cli.operations.fleet import enrolments
 from assist_cli.operations.fleet.enrolments import EnrolmentRequest
 from assist_cli.paths import Home
-from tests.support import interpreters, nats_place, processes
+from tests.support import interpreters, processes
 from tests.support.agent import eventually
 from tests.support.application import Application
 from tests.support.nats_place import HomeBroker
 from tests.support.program import GUARD, Program
-
-
-@pytest.fixture
-def broker(assist: Application, home: Path, starts_processes: None) -> Iterator[HomeBroker]:
-    """The running broker of the home."""
-    with open_controller(Home(home)) as controller:
-        name = controller.id
-    with nats_place.running(Home(home), name) as running:
-        yield running
 
 
 @pytest.fixture

@@ -40,7 +40,8 @@ COMMANDS = {
         "accesskey disable|x", "accesskey enable|x", "accesskey delete|x", "notify test|http://127.0.0.1:1/",
         "audit list|", "backup|{file}", "restore|{file}", "queue list|", "queue show|-",
         "queue drop|-", "broker init|tls://x", "broker up|", "broker status|", "broker revoke|x",
-        "broker credentials|x", "broker join|x", "broker uninstall|--yes",
+        "broker credentials|x", "broker join|x", "broker uninstall|--yes", "instance enroll|--out {file}",
+        "query|x", "enrolment list|", "enrolment disable|x", "enrolment delete|x",
     )
 }  # fmt: skip
 # These use no home.

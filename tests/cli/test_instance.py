@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +19,7 @@ from tests.support.archive import write_archive
 from tests.support.place import Place, furnish
 from tests.support.program import Program
 
-LIST_KEYS = {"InstanceId", "InstanceName", "Address", "Tags", "OSType", "CreationTime"}
+LIST_KEYS = {"InstanceId", "InstanceName", "Address", "Tags", "OSType", "CreationTime", "Facts"}
 STATUS_KEYS = {
     "InstanceId", "InstanceName", "CloudAssistantStatus", "CloudAssistantVersion", "OSType", "ActiveTaskCount",
     "InvocationCount", "LastHeartbeatTime", "LastInvokedTime", "Guard",
@@ -88,6 +89,11 @@ def test_the_life_of_an_instance(assist: Application, fleet: list[Place]) -> Non
     done = assist("run", "-i", "web2", "--", "sh", "-c", "echo $ASSIST_INSTANCE_ID; exit 3")
     assert (done.returncode, done.stdout.decode().strip()) == (3, second["InstanceId"])
 
+    facts = document(assist, "instance", "show", "web1")["Facts"]
+    assert (facts["arch"], facts["cpus"]) == (os.uname().machine, os.cpu_count())
+    assert names(assist, "-i", f"@os={facts['os']}&@arch={facts['arch']}") == ["web1", "web2"]
+    assert "os=" in assist("instance", "show", "web1").stdout.decode()
+
     assert assist("instance", "status", "--all", "--preview").stdout == b"web1\nweb2\n"
     states = document(assist, "instance", "status")
     assert [set(state) for state in states] == [STATUS_KEYS] * 2
@@ -127,9 +133,8 @@ def test_targets_are_the_same_everywhere(assist: Application, fleet: list[Place]
     assert ended["InvokeStatus"] == "Finished"
 
 
-@pytest.mark.parametrize(
-    ("words", "status"),
-    [
+def test_targets_that_name_nothing_run_nothing(assist: Application, fleet: list[Place]) -> None:
+    for words, status in (
         (["-i", "web3"], 66),
         (["-i", "web*,!web3"], 66),
         (["-i", "!web1"], 65),
@@ -139,13 +144,10 @@ def test_targets_are_the_same_everywhere(assist: Application, fleet: list[Place]
         (["--all", "-i", "web1"], 2),
         (["-i", "@role=web&web3"], 66),
         (["-i", "web*&!web1"], 65),
-        (["-i", "group:web"], 65),
-    ],
-)
-def test_targets_that_name_nothing_run_nothing(
-    assist: Application, fleet: list[Place], words: list[str], status: int
-) -> None:
-    refused(assist, status, "run", *words, "-c", "echo x")
+        (["-i", "group:web"], 66),
+        (["-i", "file:no-such-file"], 74),
+    ):
+        refused(assist, status, "run", *words, "-c", "echo x")
     assert document(assist, "invocation", "list") == []
 
 

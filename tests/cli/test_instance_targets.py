@@ -72,3 +72,21 @@ def test_one_instance_is_not_all(assist: Application) -> None:
     done = assist("doctor", "all")
     assert done.returncode == 66
     assert b"hint: name one instance; for all: assist instance status" in done.stderr
+
+
+def test_groups_and_files_of_targets(assist: Application, tmp_path: Path) -> None:
+    added = assist("group", "add", "web", "web*,!web2")
+    assert (added.returncode, added.stderr) == (0, b"Added: web: web1\n")
+    assert json.loads(assist("group", "list", "-o", "json").stdout) == [
+        {"Name": "web", "Target": "web*,!web2", "InstanceCount": 1}
+    ]
+    assert json.loads(assist("group", "show", "web", "-o", "json").stdout)["Instances"] == ["web1"]
+    assert assist("run", "-i", "group:web", "--preview").stdout == b"web1\n"
+    (tmp_path / "hosts").write_text("db1\ngroup:web\n")
+    assert assist("run", "-i", f"file:{tmp_path}/hosts", "--preview").stdout == b"db1\nweb1\n"
+    (tmp_path / "hosts").write_text("db1\ndb7\n")
+    done = assist("run", "-i", f"file:{tmp_path}/hosts", "--", "true")
+    assert done.returncode == 66
+    assert f"'db7' (line 2 of '{tmp_path}/hosts')".encode() in done.stderr
+    assert assist("group", "remove", "web").returncode == 0
+    assert assist("run", "-i", "group:web", "--", "true").returncode == 66

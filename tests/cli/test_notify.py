@@ -17,6 +17,7 @@ from assist_cli.operations.history import audit
 from assist_cli.operations.runs import refresh
 from assist_cli.paths import Home
 from tests.support import expressions, processes
+from tests.support.agent import eventually, is_alive
 from tests.support.application import Application
 from tests.support.program import Program
 from tests.support.receiver import GUARD, Receiver
@@ -129,6 +130,7 @@ def test_a_delivery_of_a_killed_process_is_completed_by_the_next_command(assist:
         first = receiver.next()
         for pid in processes.running(home.parent, "deliver"):
             os.kill(pid, signal.SIGKILL)
+            eventually(lambda pid=pid: not is_alive(pid))
         receiver.gate.set()
         assist("invocation", "list")
         second = receiver.next()

@@ -82,10 +82,13 @@ def refused(user: NatsUser, *lines: bytes) -> bool:
 FOREIGN = [
     f"assist.a.{ONE}.s", f"assist.a.{TWO}.s", f"assist.c.{CONTROLLER}.{TWO}.s", f"assist.up.{TWO}", "assist.up.x",
     "assist.c.x", "$SYS.REQ.SERVER.PING.VARZ", "$SYS.REQ.USER.INFO", "$JS.API.INFO", "_INBOX.a", "anything",
+    f"assist.c.{CONTROLLER}.{TWO}", f"assist.up.{ONE}.s", "assist.up", "_R_.a", "$MQTT.sub.a", "$KV.a.b",
+    "$SYS.REQ.ACCOUNT.PING.CONNZ", "$SYS.REQ.ACCOUNT.A.CLAIMS.UPDATE",
 ]  # fmt: skip
 OTHERS = [
     ">", "*", "assist.>", "assist.a.>", "assist.a.*.s", f"assist.a.{TWO}.>", "assist.c.>", "assist.up.*",
     f"assist.c.{CONTROLLER}.{ONE}.>", "$SYS.>", "_INBOX.>",
+    "*.>", "*.*.*.*", "assist.a.*.>", f"assist.*.{ONE}.>", f"assist.a.{ONE}", f"assist.c.*.{ONE}.>", "_R_.>", "$JS.>",
 ]  # fmt: skip
 
 

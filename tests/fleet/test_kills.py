@@ -1,12 +1,7 @@
-"""``assist`` dies, or its disk fails, during a run on 20 instances: the history is true then, and nothing is lost.
-
-Each script appends the id of its record to a file of effects. Every record has at most one line there, a Finished one
-has exactly one, and one that was reported as undelivered has none.
-"""
+"""``assist`` dies, or its disk fails, during a run on 20 instances: the history is true then, and nothing is lost."""
 
 from __future__ import annotations
 
-import collections
 import ctypes
 import json
 import random
@@ -14,18 +9,14 @@ import resource
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from assist_cli.model.invocation import Record
 from assist_cli.model.status import InvocationStatus
-from assist_cli.operations.controller import open_controller
-from assist_cli.operations.history import history
-from assist_cli.paths import Home
-from assist_cli.store import checkup, records
+from tests.support import nats_fleet
+from tests.support.effects import assert_consistent, assert_true, script, settled
 from tests.support.fleet import ROOT, enlisted
 from tests.support.program import Program
 
@@ -46,10 +37,6 @@ def effects(home: Path) -> Iterator[Path]:
         yield path
 
 
-def script(effects: Path, body: str = "echo done") -> str:
-    return f'echo "$ASSIST_RECORD_ID" >> {effects}; {body}'
-
-
 def killed_at(number: int, effects: Path) -> int:
     """Run on all instances and die at this boundary. Return the number of boundaries, 0 if it died."""
     count = effects.with_name("count")
@@ -63,43 +50,27 @@ def killed_at(number: int, effects: Path) -> int:
     return int(count.read_text()) if count.exists() else 0
 
 
-def assert_consistent(home: Path) -> None:
-    with open_controller(Home(home)) as controller:
-        assert checkup.faults(controller.database) == []
-        assert checkup.disagreements(controller.database) == []
-
-
-def settled(home: Path) -> list[Record]:
-    """Return all records with their output, after reconciling until every one has ended."""
-    end = time.monotonic() + GUARD
-    with open_controller(Home(home)) as controller:
-        while True:
-            listed = history.summaries(controller, limit=None)
-            if not records.unsettled(controller.database):
-                break
-            assert time.monotonic() < end, listed
-            time.sleep(0.3)  # a record that was cut off while it was sent counts as lost after 5 s
-        shown = [history.show(controller, one.invocation.id, output=True) for one in listed]
-    return [place.record for one in shown for place in one.instances]
-
-
-def assert_true(found: list[Record], effects: Path, output: bytes = b"done\n") -> None:
-    ran = collections.Counter(effects.read_text().split())
-    assert set(ran.values()) <= {1}, "a record ran twice"
-    for record in found:
-        if record.status is InvocationStatus.FINISHED:
-            assert record.id in ran
-            assert record.output is not None
-            assert record.output.data == output
-        else:
-            assert (record.status, record.error_code) == (InvocationStatus.FAILED, "DeliveryTimeout")
-            assert record.id not in ran
-    assert ran.keys() <= {record.id for record in found}
+@pytest.fixture
+def dialling_effects(home: Path) -> Iterator[Path]:
+    """The same for a fleet behind a broker."""
+    with nats_fleet.enlisted(home, COUNT) as fleet:
+        yield fleet.effects
 
 
 @pytest.mark.usefixtures("starts_processes")
 @pytest.mark.timeout(300)
 def test_a_kill_at_some_boundaries_leaves_a_true_history(home: Path, effects: Path) -> None:
+    die_at_some_boundaries(home, effects)
+
+
+@pytest.mark.long
+@pytest.mark.usefixtures("starts_processes")
+@pytest.mark.timeout(300)
+def test_a_kill_at_some_boundaries_leaves_a_true_history_behind_a_broker(home: Path, dialling_effects: Path) -> None:
+    die_at_some_boundaries(home, dialling_effects)
+
+
+def die_at_some_boundaries(home: Path, effects: Path) -> None:
     number = killed_at(0, effects)
     assert number > 3 * COUNT
     chance = random.Random(2026)
@@ -115,8 +86,11 @@ def test_a_kill_at_some_boundaries_leaves_a_true_history(home: Path, effects: Pa
 
 
 @pytest.mark.soak
-@pytest.mark.timeout(3600)
-def test_a_kill_at_every_boundary_leaves_a_true_history(home: Path, effects: Path) -> None:
+@pytest.mark.usefixtures("starts_processes")
+@pytest.mark.timeout(7200)
+@pytest.mark.parametrize("way", ["effects", "dialling_effects"])
+def test_a_kill_at_every_boundary_leaves_a_true_history(home: Path, way: str, request: pytest.FixtureRequest) -> None:
+    effects = request.getfixturevalue(way)
     number = killed_at(0, effects)
     for boundary in range(1, number + 1):
         killed_at(boundary, effects)

@@ -28,6 +28,7 @@ from assist_cli.model.instance import Instance
 from assist_cli.operations.controller import Controller, open_controller
 from assist_cli.paths import Home
 from assist_cli.store import instances
+from tests.support import nats_place
 
 PORT = 7433
 START_SECONDS = 60.0  # seconds for all of them to listen
@@ -45,28 +46,30 @@ class Member:
     address: str
     instance: str = field(default_factory=config.new_instance_id)
     pid: int | None = None
+    dial: str = ""  # the brokers that it dials
 
     @property
     def endpoint(self) -> str:
         """The address for the controller."""
-        return f"tls:{self.address}:{PORT}"
+        return f"nats:{self.instance}" if self.dial else f"tls:{self.address}:{PORT}"
 
 
 class Fleet:
     """``count`` instances, ``n1``, ``n2`` …, with certificates from ``controller``; a context manager.
 
     The first ``refusing`` members have no agent and refuse connections. The next ``hanging`` members accept them and
-    send nothing.
+    send nothing. With ``dial`` the others also connect to these brokers, and are reached there.
     """
 
     def __init__(
-        self, folder: Path, controller: Controller, count: int, *, refusing: int = 0, hanging: int = 0
+        self, folder: Path, controller: Controller, count: int, *, refusing: int = 0, hanging: int = 0, dial: str = ""
     ) -> None:
         self._folder = folder
         self._controller = controller
         self._count = count
         self._refusing = refusing
         self._hanging = hanging
+        self._dial = dial
         self._stack = contextlib.ExitStack()
         self._fork_server: subprocess.Popen[bytes] | None = None
         self.members: list[Member] = []
@@ -105,7 +108,11 @@ class Fleet:
         now = self._controller.now()
         pki.prepare(self._controller.home, self._controller.id, now)
         for member in members:
-            _furnish(member, pki.agent_credentials(self._controller.home, self._controller.id, member.instance, now))
+            member.dial = self._dial
+            home, name = self._controller.home, self._controller.id
+            _furnish(member, pki.agent_credentials(home, name, member.instance, now, dials=bool(member.dial)))
+            if member.dial:
+                nats_place.furnish(member.home / "pki", home, member.instance)
         self._fork_server = stack.enter_context(_fork_server(self._folder))
         began = time.monotonic()
         self.start(members)
@@ -174,7 +181,8 @@ def _furnish(member: Member, credentials: pki.Credentials) -> None:
     for folder in (member.home, member.home / "pki", member.home / "scripts"):
         folder.mkdir(mode=0o700)
     (member.home / "instance-id").write_text(f"{member.instance}\n")
-    (member.home / "agentd.conf").write_text(f"script_dir = {member.home}/scripts\n")
+    dialling = f"dial = {member.dial}\ndial_seconds = 1\n" if member.dial else ""
+    (member.home / "agentd.conf").write_text(f"script_dir = {member.home}/scripts\n{dialling}")
     (member.home / "pki" / "ca.pem").write_bytes(credentials.authority)
     (member.home / "pki" / "agent.pem").write_bytes(credentials.certificate)
     (member.home / "pki" / "agent.key").write_bytes(credentials.key)

@@ -34,6 +34,10 @@ def honest(request: dict[str, Any], *, instance: str = INSTANCE, output: bytes =
         "agent.hello": {
             "protocol": [1, 0], "agent": "0.1.0", "instance": instance, "boot": "b", "hostname": "host", "os": "Linux",
             "arch": "x86_64", "python": "3.11.2", "started": 1.0, "features": ["tasks"], "enrolment": "e-1",
+            "facts": {
+                "os": "debian", "version": "12", "kernel": "6.1.0", "cpus": 4, "memory": 1 << 34,
+                "addresses": ["10.0.0.5"],
+            },
         },
         "agent.status": {
             "uptime": 1.0, "running": 0, "total": 1, "rss": 1, "cpu": 0.1, "files": 9, "spool": 0, "home": "/home",

@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import sysconfig
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 
@@ -77,3 +77,17 @@ class Program:
                 process.kill()
             with contextlib.suppress(ValueError):  # a pipe that communicate has closed
                 process.communicate()
+
+
+@contextlib.contextmanager
+def serving(assist: Program) -> Iterator[None]:
+    """Run ``assist serve`` during the block, and end it in order."""
+    server = assist.start("serve")
+    assert server.stderr is not None
+    try:
+        while b"serving " not in server.stderr.readline():
+            assert server.poll() is None, "the server has ended"
+        yield
+    finally:
+        server.terminate()
+        server.communicate(timeout=GUARD)

@@ -144,6 +144,7 @@ class _Kept:
 
     lock: threading.Lock = field(default_factory=threading.Lock)
     login: Login | None = None
+    is_hop: bool = False
 
 
 _kept: dict[Destination, _Kept] = {}
@@ -173,17 +174,20 @@ def log_in(
     accept_new: bool = False,
     ask: Ask | None = None,
     until: float | None = None,
+    is_hop: bool = False,
 ) -> Login:
     """Return the login for a destination: the pooled one, or a new one, made by ``until`` (monotonic clock).
 
     ``accept_new`` trusts the key of an unknown host, and writes it to the user's known_hosts. ``ask`` gets a prompt and
-    returns a password. Blocks. Raises ClientNotOnline and ClientAuthFailed.
+    returns a password. ``is_hop``: other logins go through it, so ``release`` does not close it. Blocks. Raises
+    ClientNotOnline and ClientAuthFailed.
     """
     until = time.monotonic() + timeouts.connect if until is None else until
     with _kept_lock:
         if not _kept:
             atexit.register(hang_up)
         kept = _kept.setdefault(replace(destination, sudo=False), _Kept())
+        kept.is_hop = kept.is_hop or is_hop
     if not kept.lock.acquire(timeout=max(until - time.monotonic(), 0.0)):
         raise _late(destination.place, timeouts)
     try:
@@ -196,6 +200,17 @@ def log_in(
         return kept.login
     finally:
         kept.lock.release()
+
+
+def release(destination: Destination) -> None:
+    """Close the login for a destination, if it is open and no other login goes through it."""
+    with _kept_lock:
+        kept = _kept.get(replace(destination, sudo=False))
+        if kept is None or kept.is_hop:
+            return
+        del _kept[replace(destination, sudo=False)]
+    if kept.login is not None:
+        kept.login.close()
 
 
 def hang_up() -> None:
@@ -258,7 +273,9 @@ class _Attempt:
     def _connect(self) -> ByteStream:
         """Connect: through a jump host, through a ProxyCommand, or directly."""
         if (hop := self._settings.hop) is not None:
-            login = log_in(hop, self._timeouts, accept_new=self._accept_new, ask=self._ask, until=self._until)
+            login = log_in(
+                hop, self._timeouts, accept_new=self._accept_new, ask=self._ask, until=self._until, is_hop=True
+            )
             return ByteStream(login.tunnel(self._settings.host, self._settings.port, self._left()))
         name = self._destination.host
         if self._settings.proxy is not None:

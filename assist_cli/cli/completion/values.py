@@ -18,6 +18,8 @@ TYPE_CHECKING = False  # not from typing, whose import takes 4 ms
 if TYPE_CHECKING:
     from assist_cli.store.completion import CompletionQueries
 
+_PLAIN = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._+-")
+
 Offer = tuple[str, str]  # a word and its description
 
 
@@ -75,7 +77,10 @@ def _instances(queries: CompletionQueries, text: str, arguments: list[str]) -> I
 
 
 def _targets(queries: CompletionQueries, text: str, arguments: list[str]) -> Iterator[Offer]:
-    """Complete the last target of a comma list or after ``&``: a name, or a tag after ``@``; ``!`` may precede."""
+    """Complete the last target of a comma list or after ``&``; ``!`` may precede.
+
+    It is a name, a group, or after ``@`` a tag or a fact.
+    """
     before = text[: max(text.rfind(","), text.rfind("&")) + 1]
     if text[len(before) :].startswith("!"):
         before += "!"
@@ -85,8 +90,18 @@ def _targets(queries: CompletionQueries, text: str, arguments: list[str]) -> Ite
             known.append(("local", "the agent of this machine"))
         for name, address in known:
             yield before + name, address
+        for name, target in queries.groups():
+            yield f"{before}group:{name}", target
     for key, value, number in queries.tags():
         yield f"{before}@{key}={value}" if value else f"{before}@{key}", f"on {number}"
+    if text.startswith("@", len(before)):
+        for fact, reported, number in queries.facts():
+            if _PLAIN.issuperset(reported):  # it comes from an agent, and goes to a shell
+                yield f"{before}@{fact}={reported}", f"fact, on {number}"
+
+
+def _groups(queries: CompletionQueries, text: str, arguments: list[str]) -> Iterator[Offer]:
+    yield from queries.groups()
 
 
 def _invocations(queries: CompletionQueries, text: str, arguments: list[str]) -> Iterator[Offer]:
@@ -143,6 +158,7 @@ KINDS: dict[str, Callable[[CompletionQueries, str, list[str]], Iterator[Offer]]]
     "parameter": _parameters,
     "instance": _instances,
     "targets": _targets,
+    "group": _groups,
     "invocation": _invocations,
     "file": _files,
     "place": _places,

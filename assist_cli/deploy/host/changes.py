@@ -92,6 +92,15 @@ def put(path: str, content: bytes, mode: int, steps: Steps) -> None:
     steps.can_undo(back)
 
 
+def remove(path: str, steps: Steps) -> None:
+    """Remove a file, if it exists. Undo: restore it."""
+    old = read(path)
+    if old is not None:
+        content, mode = old, os.stat(path).st_mode & 0o7777
+        os.unlink(path)
+        steps.can_undo(lambda: write(path, content, mode))
+
+
 def write(path: str, content: bytes, mode: int) -> None:
     temporary = "%s.%d.tmp" % (path, os.getpid())
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode)

@@ -11,7 +11,6 @@ standard output as lines of JSON::
 
 import base64
 import contextlib
-import fcntl
 import getpass
 import hashlib
 import os
@@ -22,7 +21,7 @@ import sys
 from typing import Any, Dict, List, Optional
 
 from assist_cli.deploy.host.bytecode import compiled
-from assist_cli.deploy.host.changes import Failure, Steps, check_folder, link, make_folder, put, read, say
+from assist_cli.deploy.host.changes import Failure, Steps, check_folder, link, make_folder, put, read, remove, say
 from assist_cli.deploy.host.machine import UNIT, Machine, ask, moments, runs, start, stop, wait_for
 
 Order = Dict[str, Any]
@@ -73,7 +72,6 @@ def look(machine: Machine, order: Order, steps: Steps) -> Dict[str, Any]:
 def enrol(machine: Machine, order: Order, steps: Steps) -> Dict[str, Any]:
     """Return the same, and the random id of this machine, which is made once: it tells a repetition from a new one."""
     found = look(machine, order, steps)
-    make_folder(machine.home, steps)
     path = machine.path("agentd.enrolment")
     if read(path) is None:
         put(path, os.urandom(32).hex().encode("ascii") + b"\n", 0o600, steps)
@@ -95,8 +93,9 @@ def _version(machine: Machine) -> Optional[str]:
 def install(machine: Machine, order: Order, steps: Steps) -> Dict[str, Any]:
     """Install, repair or upgrade the agent.
 
-    ``order``: version, archive (base64), sha256, files to write (name → [base64, mode]), conf (name → value) to set in
-    agentd.conf, instance (the id of a new agent), units (the texts for root and for a user).
+    ``order``: version, archive (base64), sha256, files to write (name → [base64, mode]), unwanted files, conf (name →
+    value, None to remove it) to set in agentd.conf, instance (the id of a new agent; with rotate also of an existing
+    one), units (the texts for root and for a user).
     """
     steps.begin("copy agentd-%s.pyz" % order["version"])
     archive = base64.b64decode(order["archive"])
@@ -117,12 +116,14 @@ def install(machine: Machine, order: Order, steps: Steps) -> Dict[str, Any]:
     _try(machine.path(name), order["version"])
 
     steps.begin("write its key, certificate and settings")
-    if not os.path.exists(machine.path("instance-id")):
+    if order["rotate"] or not os.path.exists(machine.path("instance-id")):
         put(machine.path("instance-id"), order["instance"].encode("ascii") + b"\n", 0o600, steps)
     if order["files"]:
         make_folder(machine.path("pki"), steps)
     for place, (content, mode) in sorted(order["files"].items()):
         put(machine.path(*place.split("/")), base64.b64decode(content), mode, steps)
+    for place in order["unwanted"]:
+        remove(machine.path(*place.split("/")), steps)
     conf = _configured(read(machine.path("agentd.conf")) or b"", order["conf"])
     put(machine.path("agentd.conf"), conf, 0o600, steps)
     put(machine.path("agentd"), _launcher(machine), 0o700, steps)
@@ -149,6 +150,8 @@ def install(machine: Machine, order: Order, steps: Steps) -> Dict[str, Any]:
 
 def _lock(machine: Machine) -> None:
     """Wait until no other process installs into this folder, and keep others waiting until this one ends."""
+    import fcntl  # a Unix module: the controller, which also runs on Windows, imports this one
+
     descriptor = os.open(machine.home, os.O_RDONLY | os.O_DIRECTORY)
     for _ in moments(machine.waits["start"], machine.waits["look"]):
         try:
@@ -177,14 +180,15 @@ def _try(archive: str, version: str) -> None:
         raise Failure("%s cannot run the archive: %s" % (sys.executable, why))
 
 
-def _configured(old: bytes, settings: Dict[str, str]) -> bytes:
-    """Return the lines of agentd.conf with these settings changed, and all others as they are."""
+def _configured(old: bytes, settings: Dict[str, Optional[str]]) -> bytes:
+    """Return the lines of agentd.conf with these settings changed, or removed (None), and all others as they are."""
     lines = [
         line
         for line in old.decode("utf-8", "replace").splitlines()
         if line.split("#", 1)[0].partition("=")[0].strip() not in settings
     ]
-    return "".join(line + "\n" for line in lines + ["%s = %s" % item for item in sorted(settings.items())]).encode()
+    lines += ["%s = %s" % item for item in sorted(settings.items()) if item[1] is not None]
+    return "".join(line + "\n" for line in lines).encode()
 
 
 def _launcher(machine: Machine) -> bytes:

@@ -69,14 +69,17 @@ def checked_scope(controller: Controller, scope: Sequence[str]) -> tuple[str, ..
     """Return a scope for a new principal. Raises InvalidParameter, and NotFound if it names nothing now."""
     if scope:
         selection = Selection(tuple(scope))
-        access.check_scope([part for term in target.terms(selection) for part in target.atoms(term)])
-        target.choose(instances.registered(controller.database), selection)  # refuse a misspelt scope now
+        known = instances.registered(controller.database)
+        tags = {key for each in known for key in each.tags}
+        access.check_scope([part for term in target.terms(selection) for part in target.atoms(term)], tags)
+        target.choose(known, selection)  # refuse a misspelt scope now
     return tuple(scope)
 
 
 def reached(principal: Principal, known: Sequence[Instance]) -> list[Instance]:
     """The instances of ``known`` in the scope of a principal. Each part of the scope is resolved again.
 
+    Facts do not count, because an agent could report itself into the scope: nothing but names, ids and tags does.
     A part that matches nothing any more, or is no longer a valid target, adds nothing. If an exclusion ``!x`` matches
     nothing, the whole scope is empty: the instance ``x`` may have another name now.
     """

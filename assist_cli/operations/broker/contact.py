@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -13,15 +14,16 @@ from assist_cli.agents import broker, broker_folder
 from assist_cli.agents.broker import BrokerConnection
 from assist_cli.agents.broker_folder import FLEET, BrokerAddress
 from assist_cli.deploy import pki
-from assist_cli.deploy.broker import admission
+from assist_cli.deploy.broker import admission, jwts
 from assist_cli.errors import AgentError, Conflict, InvalidAnswer, NotFound
 from assist_cli.model import ids
 from assist_cli.model.instance import LOCAL
+from assist_cli.model.presence import BrokerLink
 from assist_cli.operations.broker.setup import note
 from assist_cli.operations.controller import Controller
 from assist_cli.operations.fleet import instances
 
-PAGE = 256  # connections in one answer, each with less than 2 KB
+PAGE = 1024  # connections in one answer, each with less than 3 KB
 
 T = TypeVar("T")
 
@@ -30,14 +32,16 @@ T = TypeVar("T")
 class BrokerStatus:
     """The status of one broker, or the error if it did not answer.
 
-    ``connections`` are those of agents and controllers, ``instances`` the agents among them; ``uptime`` is in seconds.
+    ``connections`` are those of agents and controllers, ``links`` those of agents by instance id, oldest first;
+    ``uptime`` is in seconds. ``certificate_ends``: the expiry time of the certificate that it uses now.
     """
 
     address: BrokerAddress
     version: str = ""
     connections: int = 0
-    instances: int = 0
+    links: Mapping[str, Sequence[BrokerLink]] = field(default_factory=dict)
     uptime: float = 0.0
+    certificate_ends: datetime | None = None
     error: AgentError | None = None
 
 
@@ -58,8 +62,8 @@ class Revoked:
     pushes: list[Push]
 
 
-def status(controller: Controller) -> list[BrokerStatus]:
-    """Query each broker of this home. Raises Conflict without a broker, FileFailure."""
+async def status(controller: Controller, seconds: float | None = None) -> list[BrokerStatus]:
+    """Query each broker of this home, for at most ``seconds``. Raises Conflict without a broker, FileFailure."""
     account = broker_folder.settings(controller.home).accounts[FLEET]
 
     async def ask(connection: BrokerConnection) -> BrokerStatus:
@@ -68,17 +72,13 @@ def status(controller: Controller) -> list[BrokerStatus]:
         connections = await _connections(connection, server, account)
         try:
             uptime = (_moment(found["now"]) - _moment(found["start"])).total_seconds()
-            return BrokerStatus(
-                connection.address,
-                str(found["version"]),
-                len(connections),
-                len({each.get("authorized_user") for each in connections if _is_agent(each)}),
-                uptime,
-            )
+            links = _links(str(connection.address), connections)
+            version, ends = str(found["version"]), connection.certificate_ends
+            return BrokerStatus(connection.address, version, len(connections), links, uptime, ends)
         except (KeyError, TypeError, ValueError):
             raise _invalid(connection) from None
 
-    return asyncio.run(_each(controller, ask, lambda address, error: BrokerStatus(address, error=error)))
+    return await _each(controller, ask, lambda address, error: BrokerStatus(address, error=error), seconds)
 
 
 def push(controller: Controller) -> list[Push]:
@@ -136,24 +136,28 @@ async def _each(
     controller: Controller,
     work: Callable[[BrokerConnection], Awaitable[T]],
     failed: Callable[[BrokerAddress, AgentError], T],
+    seconds: float | None = None,
 ) -> list[T]:
-    """Do some work at each broker concurrently. A failure is the outcome of one of them."""
+    """Do some work at each broker concurrently, for at most ``seconds``. A failure is the outcome of one of them."""
     home, timeouts = controller.home, controller.timeouts.agent
     pki.prepare(home, controller.id, controller.now())
     admission.prepare(home, controller.now())
     token = broker_folder.token(home, "monitor")
 
+    async def visit(address: BrokerAddress) -> T:
+        connection = await broker.connect(home, address, token, timeouts.connect)
+        try:
+            return await asyncio.wait_for(work(connection), timeouts.health)
+        finally:
+            connection.close()
+
     async def one(address: BrokerAddress) -> T:
         try:
-            connection = await broker.connect(home, address, token, timeouts.connect)
-            try:
-                return await asyncio.wait_for(work(connection), timeouts.health)
-            finally:
-                connection.close()
+            return await asyncio.wait_for(visit(address), seconds)
         except AgentError as error:
             return failed(address, error)
         except (OSError, asyncio.TimeoutError) as error:
-            return failed(address, broker.failure(address, error, timeouts.health))
+            return failed(address, broker.failure(address, error, seconds or timeouts.health))
 
     return list(await asyncio.gather(*map(one, broker_folder.settings(home).addresses)))
 
@@ -172,12 +176,32 @@ async def _connections(connection: BrokerConnection, server: str, account: str) 
             return found
 
 
-def _is_agent(connection: dict[str, Any]) -> bool:
-    """Return True for a connection whose certificate is one of an agent."""
+def _links(broker: str, connections: Sequence[dict[str, Any]]) -> dict[str, list[BrokerLink]]:
+    """Return the connections of agents by instance id. Raises KeyError, TypeError, ValueError for other answers."""
+    found: dict[str, list[BrokerLink]] = {}
+    by_number = {each["cid"]: each for each in connections}  # pages may overlap when connections end meanwhile
+    for each in by_number.values():
+        if instance := _instance_of(each):
+            ip, port = str(each["ip"]), int(each["port"])
+            origin = f"[{ip}]:{port}" if ":" in ip else f"{ip}:{port}"
+            link = BrokerLink(_moment(each["start"]), origin, broker, _end_of_token(each.get("jwt")))
+            found.setdefault(instance, []).append(link)
+    return {instance: sorted(links) for instance, links in found.items()}
+
+
+def _end_of_token(token: object) -> datetime | None:
+    with contextlib.suppress(ValueError, OverflowError, OSError):
+        return jwts.end_of(str(token))
+    return None
+
+
+def _instance_of(connection: dict[str, Any]) -> str:
+    """Return the instance id in the certificate of an agent's connection; empty for a connection of another kind."""
     certificates = connection.get("tls_peer_certs")
     if not isinstance(certificates, list) or not certificates or not isinstance(certificates[0], dict):
-        return False
-    return "OU=agent" in str(certificates[0].get("subject", "")).split(",")
+        return ""
+    parts = str(certificates[0].get("subject", "")).split(",")
+    return next((part[3:] for part in parts if part.startswith("CN=")), "") if "OU=agent" in parts else ""
 
 
 def _data(connection: BrokerConnection, answer: dict[str, Any]) -> dict[str, Any]:

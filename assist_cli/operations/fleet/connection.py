@@ -51,7 +51,7 @@ class AgentConnection:
         """Note the time of this answer of the agent."""
         if self._client is not None:
             greeting = self._client.greeting
-            self._controller.note_contact(self._instance.id, greeting.os.lower(), greeting.enrolment)
+            self._controller.note_contact(self._instance.id, greeting.os.lower(), greeting.enrolment, greeting.facts)
 
     async def once(self, work: Callable[[Client], Awaitable[T]]) -> T:
         """Run ``work`` on the connection, without retry. Raises AgentError."""

@@ -7,7 +7,6 @@ every script, this one runs under its shim, and survives the replacement of guar
 from __future__ import annotations
 
 import asyncio
-import base64
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -16,9 +15,10 @@ from typing import TypeVar
 from assist_cli import __version__, codes
 from assist_cli.agents import broker_folder, route
 from assist_cli.agents import destination as destinations
-from assist_cli.agents.client import Chunk, Client
+from assist_cli.agents.client import Client
 from assist_cli.deploy import host_answers, pki
 from assist_cli.deploy import install as deploy
+from assist_cli.deploy.install import DialProxy
 from assist_cli.errors import (
     AgentError,
     AssistError,
@@ -32,17 +32,16 @@ from assist_cli.errors import (
 )
 from assist_cli.model import ids
 from assist_cli.model.audit import AuditEntry
-from assist_cli.model.command import CommandType
 from assist_cli.model.instance import LOCAL, Instance
 from assist_cli.model.names import quoted
+from assist_cli.model.secret import Secret
 from assist_cli.model.target import Selection
 from assist_cli.operations.controller import Controller
 from assist_cli.operations.fleet import concurrency, dialling, instances
 from assist_cli.operations.fleet.connection import AgentConnection
+from assist_cli.operations.fleet.unrecorded import UnrecordedTask
 from assist_cli.store import audit
 from assist_cli.store import instances as store
-
-MOST_OUTPUT = 256 * 1024  # bytes that an install script can print: some lines of JSON
 
 T = TypeVar("T")
 
@@ -54,8 +53,9 @@ Ask = Callable[[str], str]
 class InstallRequest:
     """A request to install an agent. ``place`` is [USER@]HOST[:PORT]; ``listen`` is [ADDRESS:]PORT, None for SSH.
 
-    ``dial``: the agent dials out to the broker of the home. ``accept_new`` trusts an unknown host key. The name
-    defaults to that of the registered instance, then to the host.
+    ``dial``: the agent dials out to the broker of the home, through ``dial_proxy`` if one is given (see
+    ``dialling.proxy``). ``rotate``: the machine becomes a new instance, even if it has an agent. ``accept_new`` trusts
+    an unknown host key. The name defaults to that of the registered instance, then to the host.
     """
 
     place: str
@@ -63,6 +63,8 @@ class InstallRequest:
     tags: Mapping[str, str] = field(default_factory=dict)
     listen: str | None = None
     dial: bool = False
+    dial_proxy: str | Secret | None = None
+    rotate: bool = False
     sudo: bool = False
     port: int | None = None
     identity: str | None = None
@@ -98,13 +100,7 @@ def install(controller: Controller, request: InstallRequest, *, progress: Progre
     """
     from assist_cli.agents.ssh.login import log_in
 
-    destination = _destination(request)
-    instances.checked_name(request.name or destination.host)
-    tags = instances.checked_tags(request.tags)
-    listen = listen_address(request.listen) if request.listen else None
-    if request.dial:
-        dialling.check(controller, listen)
-
+    destination, tags, listen, proxy = checked(controller, request)
     progress(f"log in to {destination.place}")
     login = log_in(destination, controller.timeouts.agent, accept_new=request.accept_new, ask=ask)
     host = deploy.Host(login, controller.timeouts.install, sudo=request.sudo)
@@ -112,7 +108,7 @@ def install(controller: Controller, request: InstallRequest, *, progress: Progre
     python = host.check()
     found = host.look()
     progress(f"found Python {python}" + (f" and agent {found.version}" if found.version else ""))
-    instance = found.instance or ids.new_id(ids.Kind.INSTANCE, controller.now_ms())
+    instance = (None if request.rotate else found.instance) or ids.new_id(ids.Kind.INSTANCE, controller.now_ms())
     known = store.registered_by_id(controller.database, instance)
     name = known.name if known and not request.name else instances.checked_name(request.name or destination.host)
     instances.refuse_name_of_another(controller.database, name, instance)
@@ -137,8 +133,21 @@ def install(controller: Controller, request: InstallRequest, *, progress: Progre
     if dials:
         progress("connect to the broker")
         dialling.check_broker(controller)
-        dial = dialling.settings(controller, instance)
-    done = host.install(found, instance=instance, credentials=credentials, listen=listen, dial=dial, progress=progress)
+        dial = dialling.settings(controller, instance, proxy)
+    elif proxy is not None:
+        raise InvalidParameter(
+            f"cannot use a proxy: the agent on '{destination.place}' does not dial out", hint="give --dial too"
+        )
+    done = host.install(
+        found,
+        instance=instance,
+        credentials=credentials,
+        listen=listen,
+        dial=dial,
+        only=bool(listen or request.dial or request.rotate),
+        rotate=request.rotate,
+        progress=progress,
+    )
 
     address = _address_of(known) or route.Ssh(destination)
     if dials:
@@ -158,6 +167,23 @@ def install(controller: Controller, request: InstallRequest, *, progress: Progre
         ) from error
     _note(controller, "instance.install", registered, f"agent {done.version} at {address}")
     return Installation(registered, done.version, done.before, notes(found, login.by))
+
+
+def checked(
+    controller: Controller, request: InstallRequest
+) -> tuple[destinations.Destination, dict[str, str], str | None, DialProxy | None]:
+    """Return the destination, the tags, the listen address and the proxy of a request. Connects to nothing.
+
+    Raises InvalidParameter, QuotaExceeded, Conflict.
+    """
+    destination = _destination(request)
+    instances.checked_name(request.name or destination.host)
+    tags = instances.checked_tags(request.tags)
+    listen = listen_address(request.listen) if request.listen else None
+    proxy = None if request.dial_proxy is None else dialling.proxy(request.dial_proxy)
+    if request.dial:
+        dialling.check(controller, listen)
+    return destination, tags, listen, proxy
 
 
 def upgrade(
@@ -380,34 +406,6 @@ async def _until_lost(connection: AgentConnection, job: UnrecordedTask) -> bool:
     except (ConnectionLost, ClientNotOnline, ClientNotRunning):
         return True
     return False
-
-
-class UnrecordedTask:
-    """A script that an agent runs for Assist itself, without a record in the history. ``written``: output so far."""
-
-    def __init__(self, controller: Controller, script: bytes) -> None:
-        self._record = ids.new_id(ids.Kind.RECORD, controller.now_ms())
-        self._script = script
-        self._timeout = controller.timeouts.install.script
-        self.written = bytearray()
-
-    async def deliver(self, client: Client) -> None:
-        request = {
-            "record": self._record,
-            "type": CommandType.SHELL.value,
-            "content": base64.b64encode(self._script).decode("ascii"),
-            "timeout": self._timeout,
-        }
-        await client.call("task.run", request)
-
-    async def follow(self, client: Client) -> None:
-        """Receive the rest of its output until it has ended, then delete the task on the agent."""
-        async for event in client.watch(self._record, offset=len(self.written)):
-            if isinstance(event, Chunk):
-                self.written.extend(event.data)
-            if len(self.written) > MOST_OUTPUT:
-                raise InvalidAnswer("cannot continue: the agent reports more output than its script can print")
-        await client.call("task.forget", {"records": [self._record]})
 
 
 def _note(controller: Controller, action: str, instance: Instance, detail: str) -> None:

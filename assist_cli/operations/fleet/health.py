@@ -36,7 +36,7 @@ def states(
     now = controller.now()
     for instance, health in zip(instances, found, strict=True):
         if health.is_online:
-            controller.note_contact(instance.id, health.os_type)
+            controller.note_contact(instance.id, health.os_type, facts=health.facts)
     controller.settle_contacts()
     return [
         InstanceHealth(
@@ -68,6 +68,7 @@ async def hear(client: Client) -> Health:
         certificate_ends=client.certificate_ends,
         guard=answer["guard"],
         knows_epochs="epochs" in greeting.features,
+        facts=greeting.facts,
     )
 
 

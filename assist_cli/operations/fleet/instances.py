@@ -14,9 +14,10 @@ from assist_cli.errors import Conflict, InvalidParameter, NotFound
 from assist_cli.model import names, target
 from assist_cli.model.audit import AuditEntry
 from assist_cli.model.folding import fold
-from assist_cli.model.instance import LOCAL, Instance
+from assist_cli.model.instance import LOCAL, Facts, Instance
 from assist_cli.model.target import Selection
 from assist_cli.operations.controller import Also, Controller
+from assist_cli.operations.fleet import sources
 from assist_cli.store import audit
 from assist_cli.store import instances as store
 from assist_cli.store.database import Reader, Transaction
@@ -36,17 +37,33 @@ def resolve(controller: Controller, targets: Targets) -> list[Instance]:
         return target.ordered(targets)
     if targets.is_empty:
         return [_local(controller)]
-    if target.may_mean(targets, LOCAL):
+    found = sources.DatabaseSources(controller.database)
+    if target.may_mean(targets, LOCAL, found):
         _local(controller)
-    return target.choose(store.registered(controller.database), targets)
+    return target.choose(store.registered(controller.database), targets, sources=found)
+
+
+def chosen(
+    reader: Reader, known: Sequence[Instance], selection: Selection, *, with_local: bool = False, one: bool = False
+) -> list[Instance]:
+    """Return those of ``known`` that a selection names, also by facts, groups and files. Not for scopes of keys.
+
+    Raises as ``target.choose``, and FileFailure.
+    """
+    return target.choose(known, selection, sources=sources.DatabaseSources(reader), with_local=with_local, one=one)
 
 
 def listing(controller: Controller, selection: Selection) -> list[Instance]:
     """The registered instances, sorted by name, or those of a selection. Connects to no agent."""
     known = store.registered(controller.database)
     if not selection.is_empty:
-        return target.choose(known, selection)
+        return chosen(controller.database, known, selection)
     return target.ordered(known)
+
+
+def facts(controller: Controller, instance_id: str | None = None) -> dict[str, Facts]:
+    """Return the facts of each instance that has any, by its id, or only those of one."""
+    return store.facts(controller.database, instance_id)
 
 
 def queued(controller: Controller) -> dict[str, int]:
@@ -56,9 +73,14 @@ def queued(controller: Controller) -> dict[str, int]:
     return queue.counts(controller.database)
 
 
+def known_names(controller: Controller) -> dict[str, str]:
+    """Return the names of the registered instances by their ids."""
+    return {each.id: each.name for each in store.registered(controller.database)}
+
+
 def get(controller: Controller, name: str) -> Instance:
     """The instance with this name, id, or unique prefix of an id. Raises NotFound."""
-    return _get(store.registered(controller.database), name)
+    return _get(controller.database, store.registered(controller.database), name)
 
 
 def add(controller: Controller, name: str, address: str, tags: Mapping[str, str] | None = None) -> Instance:
@@ -101,7 +123,7 @@ def tag(controller: Controller, wanted: Selection, changes: Mapping[str, str | N
     words = (f"{key}={value}" if value else f"{key}=" if value is None else key for key, value in changes.items())
     detail = ", ".join(words)
     with controller.database.transaction() as transaction:
-        found = _chosen(store.registered(transaction), wanted)
+        found = _chosen(transaction, store.registered(transaction), wanted)
         for key in sorted(gone):
             if not any(key in instance.tags for instance in found):
                 folded = fold(each.name for each in found)
@@ -123,7 +145,7 @@ def rename(controller: Controller, name: str, new_name: str) -> Instance:
     """Rename an instance. The history keeps the old name. Raises NotFound, InvalidParameter, Conflict."""
     new_name = checked_name(new_name)
     with controller.database.transaction() as transaction:
-        instance = _get(store.registered(transaction), name)
+        instance = _get(transaction, store.registered(transaction), name)
         if instance.name == LOCAL:
             raise Conflict(
                 "cannot rename 'local': it is always this machine",
@@ -140,7 +162,7 @@ def rename(controller: Controller, name: str, new_name: str) -> Instance:
 def remove(controller: Controller, name: str, *, also: Also | None = None) -> Instance:
     """Remove an instance. Its agent and its history stay. Raises NotFound, Conflict while something runs on it."""
     with controller.database.transaction() as transaction:
-        instance = _get(store.registered(transaction), name)
+        instance = _get(transaction, store.registered(transaction), name)
         if instance.name == LOCAL:
             raise Conflict(
                 "cannot remove 'local': it is always this machine",
@@ -163,7 +185,9 @@ def chosen_to_remove(controller: Controller, wanted: Sequence[str]) -> list[Inst
     known = store.registered(controller.database)
     found: dict[str, Instance] = {}
     for word in wanted:
-        named = [each for each in known if each.name == word] or _chosen(known, Selection((word,)))
+        named = [each for each in known if each.name == word] or _chosen(
+            controller.database, known, Selection((word,), reads_files=True)
+        )
         found.update((each.id, each) for each in named)
     for each in found.values():
         if each.name != LOCAL:  # which has its own refusal
@@ -218,9 +242,9 @@ def checked_tags(tags: Mapping[str, str]) -> dict[str, str]:
     return dict(names.checked_tag(key, value) for key, value in tags.items())
 
 
-def _get(known: Sequence[Instance], name: str) -> Instance:
+def _get(reader: Reader, known: Sequence[Instance], name: str) -> Instance:
     """The one instance with a name, even if such names are refused today, or of a target."""
-    found = [each for each in known if each.name == name] or _chosen(known, Selection((name,)), one=True)
+    found = [each for each in known if each.name == name] or _chosen(reader, known, Selection((name,)), one=True)
     if len(found) > 1:
         raise InvalidParameter(
             f"cannot use '{name}' as one instance: it matches {len(found)}",
@@ -230,11 +254,11 @@ def _get(known: Sequence[Instance], name: str) -> Instance:
     return found[0]
 
 
-def _chosen(known: Sequence[Instance], wanted: Selection, *, one: bool = False) -> list[Instance]:
+def _chosen(reader: Reader, known: Sequence[Instance], wanted: Selection, *, one: bool = False) -> list[Instance]:
     """Resolve targets among ``known``; ``one`` is for hints. Raises NotFound, InvalidParameter."""
     if not known and wanted.targets:
         raise none_registered(wanted.targets[0])
-    return target.choose(known, wanted, one=one)
+    return chosen(reader, known, wanted, one=one)
 
 
 def none_registered(name: str) -> NotFound:
@@ -290,6 +314,7 @@ def _identify(controller: Controller, name: str, address: str) -> Instance:
     from assist_cli.operations.fleet import connection
 
     greeting = asyncio.run(connection.greet(controller, address))
+    controller.note_contact(greeting.instance, greeting.os.lower(), greeting.enrolment, greeting.facts)
     return Instance(
         id=greeting.instance,
         name=name,

@@ -12,8 +12,9 @@ from assist_cli.errors import GaveUpWaiting, NotFound
 from assist_cli.model.invocation import Filter, Invocation, InvocationInstance, RepeatMode
 from assist_cli.model.status import InvokeStatus
 from assist_cli.model.summary import Summary
-from assist_cli.model.target import Selection, choose
+from assist_cli.model.target import Selection
 from assist_cli.operations.controller import Controller
+from assist_cli.operations.fleet.instances import chosen
 from assist_cli.operations.runs import interim, members, refresh
 from assist_cli.operations.runs.listener import Listener
 from assist_cli.store import commands, instances, invocations, listing
@@ -163,7 +164,7 @@ def _commands(reader: Reader, text: str) -> tuple[str, ...]:
 def known(reader: Reader, where: Selection) -> tuple[str, ...]:
     """The ids of the instances that ``where`` selects; of removed instances, if no registered one matches."""
     try:
-        found = choose(instances.registered(reader), where)
+        found = chosen(reader, instances.registered(reader), where)
     except NotFound:
-        found = choose(instances.known(reader), where)
+        found = chosen(reader, instances.known(reader), where)
     return tuple(each.id for each in found)

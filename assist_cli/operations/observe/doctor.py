@@ -21,8 +21,10 @@ from assist_cli.agents import embedded, route, unix
 from assist_cli.deploy import pki
 from assist_cli.errors import AssistError, Conflict, ExitStatus, FileFailure
 from assist_cli.model.check import Check
+from assist_cli.model.folding import fold
 from assist_cli.model.instance import LOCAL, Health, Instance
 from assist_cli.model.names import quoted
+from assist_cli.model.presence import clone_hint, clone_text
 from assist_cli.model.schedule import error_of
 from assist_cli.model.target import Selection
 from assist_cli.operations.controller import Controller, utc_now
@@ -85,6 +87,7 @@ def examine_controller(controller: Controller) -> list[Check]:
         _attempt("statuses", lambda: _statuses(controller)),
         *_certificates(controller.home, controller.now()),
         _attempt("agent", lambda: _agent_of(controller)),
+        *_broker(controller),
         _attempt("server", lambda: _server(controller)),
         _attempt("schedules", lambda: examine_schedules(controller)),
         _attempt("queue", lambda: _queue(controller)),
@@ -272,9 +275,43 @@ def _ask(controller: Controller, instance: Instance) -> Health:
     target = replace(instance, address=socket) if instance.address == LOCAL else instance
     found = asyncio.run(health.ask(controller, target))
     if found.is_online:
-        controller.note_contact(instance.id, found.os_type)
+        controller.note_contact(instance.id, found.os_type, facts=found.facts)
         controller.settle_contacts()
     return found
+
+
+def _broker(controller: Controller) -> Iterator[Check]:
+    """Check that the brokers run and accept this controller, and that no machine was cloned; if any dials out."""
+    if any(each.dials for each in instances.listing(controller, Selection())):
+        yield _attempt("broker", lambda: _brokers(controller))
+
+
+def _brokers(controller: Controller) -> Check:
+    from assist_cli.operations.broker import presence
+    from assist_cli.operations.fleet import dialling
+
+    statuses, connected = presence.survey(controller)
+    for status in statuses:
+        if status.error is not None:
+            raise status.error
+    dialling.check_broker(controller)
+    names = instances.known_names(controller)
+    clones = [(names.get(each, each), clone_text(connected, each)) for each in sorted(connected.cloned)]
+    if clones:
+        text = "; ".join(f"{name}: {what}" for name, what in clones[:SHOWN])
+        more = f"; and {len(clones) - SHOWN} more" if len(clones) > SHOWN else ""
+        return Check("broker", False, text + more, clone_hint(quoted(clones[0][0])))
+    now = controller.now()
+    for status in statuses:
+        if status.certificate_ends is not None and status.certificate_ends - now <= pki.NEAR_END:
+            text = f"the certificate that {status.address} uses expires {status.certificate_ends:%Y-%m-%d}"
+            return Check("broker", False, text, "assist broker init --renew, and copy the files to it")
+    near = sorted(names.get(each, each) for each, end in connected.token_ends().items() if end - now <= pki.NEAR_END)
+    if near:
+        hint = f"assist instance upgrade {quoted(fold(near))} --rotate"
+        return Check("broker", False, f"certificates and tokens of agents expire soon: {fold(near)}", hint)
+    text = f"{count(len(statuses), 'broker')}, {count(len(connected.links), 'agent')} connected"
+    return Check("broker", True, text)
 
 
 def _server(controller: Controller) -> Check:

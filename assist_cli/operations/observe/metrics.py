@@ -159,7 +159,36 @@ class _Figures(Collector):
             up.add_metric([instance.name], health.is_online)
             if health.is_online:
                 tasks.add_metric([instance.name], health.running)
-        return [up, tasks]
+        return [up, tasks, *self._connections()]
+
+    def _connections(self) -> list[Metric]:
+        """The connections of agents that dial out; none for those of which nothing is known."""
+        agents = GaugeMetricFamily(
+            "assist_instance_connections",
+            "Agents with the identity of an instance at the brokers: 0, 1, or more if its machine was cloned",
+            labels=["instance"],
+        )
+        since = GaugeMetricFamily(
+            "assist_instance_connected_timestamp_seconds",
+            "Since when the agent of an instance is connected to a broker, in seconds since the epoch",
+            labels=["instance"],
+        )
+        ends = GaugeMetricFamily(
+            "assist_instance_expiry_timestamp_seconds",
+            "When the token of an instance for the brokers expires, in seconds since the epoch",
+            labels=["instance"],
+        )
+        dialling, presence = self._watch.connected()
+        expiring = presence.token_ends()
+        for instance in dialling:
+            links = presence.shown(instance.id)
+            if presence.is_connected(instance.id) is not None:
+                agents.add_metric([instance.name], len(links))
+            if links:
+                since.add_metric([instance.name], links[0].since.timestamp())
+            if instance.id in expiring:
+                ends.add_metric([instance.name], expiring[instance.id].timestamp())
+        return [agents, since, ends]
 
 
 def expiry_times(home: Home) -> dict[str, float]:

@@ -12,7 +12,7 @@ import itertools
 import signal
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from assist_cli import codes
@@ -20,6 +20,7 @@ from assist_cli.agents import unix
 from assist_cli.model.folding import natural_key
 from assist_cli.model.instance import LOCAL, Health, Instance
 from assist_cli.model.overview import FailedRecord, NextFiring, Running
+from assist_cli.model.presence import Presence
 from assist_cli.operations.controller import Controller
 from assist_cli.operations.fleet import concurrency, health
 from assist_cli.operations.fleet.pool import ConnectionPool
@@ -39,7 +40,10 @@ RESTING = Health(error_code=codes.CLIENT_NOT_RUNNING, error="it starts on demand
 
 @dataclass(frozen=True)
 class Overview:
-    """The state of the fleet. An instance without a ``health`` has not answered or failed yet."""
+    """The state of the fleet. An instance without a ``health`` has not answered or failed yet.
+
+    ``presence`` is that of the instances that dial out.
+    """
 
     now: datetime
     instances: Sequence[Instance]
@@ -48,6 +52,7 @@ class Overview:
     firings: Sequence[NextFiring]
     failures: Sequence[FailedRecord]
     is_served: bool
+    presence: Presence = field(default_factory=Presence)
 
 
 class Viewer:
@@ -127,6 +132,7 @@ class Watch:
         self._changes: object = None
         self._instances: Sequence[Instance] = ()
         self._health: dict[str, Health] = {}
+        self._presence = Presence()
         self._running: Sequence[Running] = ()
         self._firings: Sequence[NextFiring] = ()
         self._failures: Sequence[FailedRecord] = ()
@@ -153,6 +159,7 @@ class Watch:
             self._firings,
             self._failures,
             self._is_served,
+            self._presence,
         )
 
     def queried(self) -> list[tuple[Instance, Health]]:
@@ -161,6 +168,10 @@ class Watch:
         return [
             (each, known[each.id]) for each in self._instances if each.id in known and known[each.id] is not RESTING
         ]
+
+    def connected(self) -> tuple[list[Instance], Presence]:
+        """The instances that dial out, and which of them are connected. Safe in any thread."""
+        return [each for each in self._instances if each.dials], self._presence
 
     async def keep_asking(self, pause: float) -> None:
         """Query all instances periodically, ``pause`` seconds or more apart."""
@@ -174,7 +185,16 @@ class Watch:
     async def ask(self) -> None:
         """Query the health of every instance."""
         self.read()
-        await concurrency.each(self._instances, self._ask, limit=CONCURRENT_QUERIES)
+        await asyncio.gather(
+            self._ask_brokers(), concurrency.each(self._instances, self._ask, limit=CONCURRENT_QUERIES)
+        )
+
+    async def _ask_brokers(self) -> None:
+        """Ask the brokers who is connected, if an instance dials out."""
+        if any(each.dials for each in self._instances):
+            from assist_cli.operations.broker import presence
+
+            self._presence = await presence.ask(self._controller)
 
     async def _ask(self, instance: Instance) -> None:
         if instance.name == LOCAL and not unix.is_served(self._controller.home.agent / "agentd.sock"):

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from assist_cli import codes
 from assist_cli.agents.client import Client
-from assist_cli.errors import AgentRefused, AssistError, ClientNotOnline
+from assist_cli.errors import AgentCloned, AgentRefused, AssistError, ClientNotOnline
 from assist_cli.model.invocation import Invocation, InvocationInstance, Record
 from assist_cli.model.lifecycle import NOT_ASKED, Answer, Heard, lifetime
 from assist_cli.model.moment import Moment
@@ -105,10 +105,13 @@ async def deliver(
 
 
 def _unsent(error: AssistError) -> Answer:
-    """The answer if there was no connection. An unsent record is never UNANSWERED. Raises DatabaseFailure."""
+    """The answer if there was no connection. An unsent record is never UNANSWERED. Raises DatabaseFailure.
+
+    A record waits in the queue until a clone of the instance is gone.
+    """
     answer = follow.heard(error)
     code = ClientNotOnline.code if answer.code == UNANSWERED else answer.code
-    how = Heard.AWAY if answer.heard is Heard.AWAY else Heard.UNREACHABLE
+    how = Heard.AWAY if answer.heard is Heard.AWAY or isinstance(error, AgentCloned) else Heard.UNREACHABLE
     return Answer(how, code=code or error.code, why=error.message)
 
 

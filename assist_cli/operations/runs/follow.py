@@ -16,9 +16,11 @@ from typing import Any
 from assist_cli import codes
 from assist_cli.agents.client import Chunk, Client, OutputGap, TaskResult, task_result
 from assist_cli.errors import (
+    AgentCloned,
     AgentError,
     AgentRefused,
     AssistError,
+    BrokerRefused,
     ClientNotOnline,
     ClientNotRunning,
     ConnectionLost,
@@ -236,9 +238,9 @@ def heard(error: AssistError) -> Answer:
             return Answer(Heard.UNKNOWN)
         if error.code == codes.RECORD_FORGOTTEN:
             return NOT_ASKED  # its state tells the result
-    if isinstance(error, InvalidAnswer):
+    if isinstance(error, InvalidAnswer | AgentCloned):
         kind = Heard.INVALID
-    elif isinstance(error, ClientNotOnline | ClientNotRunning | ConnectionLost):
+    elif isinstance(error, ClientNotOnline | ClientNotRunning | ConnectionLost | BrokerRefused):
         kind = Heard.AWAY
     else:
         kind = Heard.UNREACHABLE

@@ -6,8 +6,9 @@ from dataclasses import replace
 
 from assist_cli.model.instance import Instance
 from assist_cli.model.invocation import Invocation
-from assist_cli.model.target import Selection, choose
+from assist_cli.model.target import Selection
 from assist_cli.operations.controller import Controller
+from assist_cli.operations.fleet.instances import chosen as chosen_of
 from assist_cli.store import instances, invocations
 from assist_cli.store.database import Reader
 
@@ -19,13 +20,14 @@ def chosen(reader: Reader, invocation: Invocation, where: Selection | None) -> s
     """
     if where is None or where.is_empty:
         return {each.instance_id for each in invocation.instances}
-    return {instance.id for instance in choose(_members(reader, invocation), where, with_local=True)}
+    return {instance.id for instance in chosen_of(reader, _members(reader, invocation), where, with_local=True)}
 
 
 def members(controller: Controller, invocation_id: str, where: Selection) -> list[Instance]:
     """The instances of an invocation that ``where`` selects, sorted by name. Raises NotFound."""
     found = _members(controller.database, invocations.get(controller.database, invocation_id, output=False))
-    return choose(found, Selection(everything=True) if where.is_empty else where, with_local=True)
+    where = Selection(everything=True) if where.is_empty else where
+    return chosen_of(controller.database, found, where, with_local=True)
 
 
 def _members(reader: Reader, invocation: Invocation) -> list[Instance]:

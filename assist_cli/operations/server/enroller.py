@@ -44,7 +44,6 @@ class Enroller:
     def __init__(self, controller: Controller) -> None:
         self._controller = controller
         self._tasks: set[asyncio.Task[None]] = set()
-        self._building: asyncio.Task[bytes] | None = None
         self._busy: dict[str, MachineStream] = {}  # by the id of the machine, which may come again after a loss
 
     async def listen(self) -> None:
@@ -60,9 +59,8 @@ class Enroller:
         """Cancel all enrolments in progress. The machines retry."""
         for task in self._tasks:
             task.cancel()
-        left = [*self._tasks, *([self._building] if self._building else [])]
-        if left:
-            await asyncio.wait(left)
+        if self._tasks:
+            await asyncio.wait(self._tasks)
 
     def _take(self, enrolment_id: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         stream = MachineStream(reader, writer)
@@ -78,9 +76,7 @@ class Enroller:
             log.warning("enrolment %s: %s: %s", enrolment_id, stream.place, error)
         except LocalFailure as error:  # its text is for this machine
             log.error("enrolment %s: %s: %s", enrolment_id, stream.place, error)
-            await stream.refuse(
-                "cannot enrol this machine: the controller failed", "its log has the reason", retry=True
-            )
+            await stream.refuse(_FAILED, "its log has the reason", retry=True)
         except AssistError as error:
             log.warning("enrolment %s: refused %s: %s", enrolment_id, stream.place, error)
             await stream.refuse(error.message, error.hint)
@@ -126,10 +122,8 @@ class Enroller:
         instance, now = admitted.instance, controller.now()
         credentials = pki.agent_credentials(controller.home, controller.id, instance, now, dials=True)
         dial = dialling.settings(controller, instance)
-        archive = await self._archive()
-        order = deploy.install_order(
-            found.home, instance=instance, credentials=credentials, listen=None, dial=dial, archive=archive
-        )
+        await asyncio.to_thread(bundle.build)  # the first time takes long, and the server has more to do
+        order = deploy.install_order(found.home, instance=instance, credentials=credentials, listen=None, dial=dial)
         known = enrolments.check_token(controller.database, enrolment_id, token, controller)
         try:
             await self._run(stream, "install", order)
@@ -150,12 +144,6 @@ class Enroller:
         made = enrolments.register(controller, known, admitted, greeting)
         log.info("enrolled %s (%s) by %s, host %s", made.name, made.id, enrolment_id, stream.place)
         return {"done": {"name": made.name, "instance": made.id, "notes": deployment.notes(found)}}
-
-    async def _archive(self) -> bytes:
-        """Return the agent, which is built one time, in a thread: the server has more to do."""
-        if self._building is None:
-            self._building = asyncio.get_running_loop().create_task(asyncio.to_thread(bundle.build))
-        return await asyncio.shield(self._building)
 
     async def _run(self, stream: MachineStream, verb: str, order: Mapping[str, Any]) -> dict[str, Any]:
         """Run an action on a machine, and return its result.

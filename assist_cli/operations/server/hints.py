@@ -9,6 +9,7 @@ from collections.abc import Callable
 from assist_cli.agents import broker_folder
 from assist_cli.errors import AssistError
 from assist_cli.operations.controller import Controller
+from assist_cli.store import instances, queue
 
 log = logging.getLogger(__name__)
 
@@ -16,10 +17,16 @@ log = logging.getLogger(__name__)
 async def keep_hearing(controller: Controller, heard: Callable[[str], None]) -> None:
     """Call ``heard`` with the instance id of each agent that connects to the broker, until cancelled.
 
-    A hint may be lost, as while no broker can be reached: the queue is also delivered without them. A home without a
-    broker is checked for one periodically, at little cost.
+    Hints are lost while no broker can be reached. So at each connect to it, all instances with queued records behind it
+    count as connected. A home without a broker is checked for one periodically, at little cost.
     """
     timeouts = controller.timeouts.agent
+
+    def begun() -> None:
+        for each in instances.by_ids(controller.database, queue.counts(controller.database)):
+            if each.address.startswith("nats:"):
+                heard(each.id)
+
     failure = ""
     while True:
         if broker_folder.exists(controller.home):
@@ -28,7 +35,7 @@ async def keep_hearing(controller: Controller, heard: Callable[[str], None]) -> 
 
             try:
                 prepare_broker(controller)
-                await nats.hear(controller.home, timeouts, heard)
+                await nats.hear(controller.home, timeouts, heard, begun)
                 failure = ""
             except AssistError as error:
                 if failure != str(error):

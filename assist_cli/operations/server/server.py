@@ -27,7 +27,7 @@ from assist_cli.operations.fleet.pool import ConnectionPool
 from assist_cli.operations.notify import wishes
 from assist_cli.operations.runs.batch_writer import BatchWriter
 from assist_cli.operations.runs.senders import sender
-from assist_cli.operations.server import cleaner, enrolling, firing, hints, lease, realign, recovery, takeover
+from assist_cli.operations.server import cleaner, clones, enrolling, firing, hints, lease, realign, recovery, takeover
 from assist_cli.operations.server.agenda import Agenda
 from assist_cli.operations.server.clock import Clock
 from assist_cli.operations.server.deliverer import Deliverer
@@ -123,6 +123,7 @@ class Server:
                     self.queue.keep_delivering(),
                     hints.keep_hearing(self._controller, self._hear),
                     enrolling.keep_enrolling(self._controller),
+                    clones.keep_watching(self._controller),
                     self._watch_epochs(),
                 )
             ]

@@ -1,0 +1,79 @@
+"""The targets that are more than names and tags: facts and saved groups from the database, and files."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from assist_cli import codes
+from assist_cli.errors import FileFailure, InvalidParameter
+from assist_cli.model import target
+from assist_cli.store import instances
+from assist_cli.store.database import Reader
+
+MOST_BYTES = 2**24  # of a file with targets
+BOM = b"\xef\xbb\xbf"  # at the beginning of files of some editors
+
+_COMMENT = re.compile(r"(?:^|\s)#.*")
+
+
+class DatabaseSources:
+    """``target.Sources`` with a database. Each file is read one time, because it may be a pipe."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+        self._files: dict[str, list[tuple[int, str]]] = {}
+
+    def fact(self, name: str, glob: str) -> Mapping[str, Any]:
+        """Return a fact of all instances whose value may match ``glob``, by id."""
+        return instances.facts_named(self._reader, name, glob)
+
+    def group(self, name: str) -> str:
+        """Return the target of a group. Raises NotFound."""
+        from assist_cli.store import groups
+
+        return groups.get(self._reader, name).target
+
+    def file(self, path: str) -> Sequence[tuple[int, str]]:
+        """Return the targets in a file, with the numbers of their lines. Raises FileFailure, InvalidParameter."""
+        if path not in self._files:
+            self._files[path] = _lines(path)
+        return self._files[path]
+
+
+def _lines(path: str) -> list[tuple[int, str]]:
+    """Read and check a file with a list of targets in each line. ``#`` begins a comment, at a word."""
+    try:
+        with Path(path).expanduser().open("rb") as file:
+            content = file.read(MOST_BYTES + 1)
+    except (OSError, ValueError, RuntimeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise FileFailure(
+            f"cannot read the targets in '{path}': {reason}", hint="file:PATH has a target in each line"
+        ) from error
+    if len(content) > MOST_BYTES:
+        raise _refusal(path, f"it has more than {MOST_BYTES:,} bytes")
+    found = []
+    for number, line in enumerate(content.removeprefix(BOM).split(b"\n"), 1):
+        place = f"line {number} of '{path}'"
+        try:
+            text = _COMMENT.sub("", line.decode()).strip()
+        except UnicodeDecodeError:
+            raise _refusal(path, f"line {number} is not UTF-8") from None
+        with target.placed(place):
+            target.refuse_files(text)
+        if text:
+            found.append((number, text))
+    if not found:
+        raise _refusal(path, "it has no target")
+    return found
+
+
+def _refusal(path: str, reason: str) -> InvalidParameter:
+    return InvalidParameter(
+        f"cannot use the targets in '{path}': {reason}",
+        hint="write a target in each line, as web1, web[01-20] or @role=web",
+        code=codes.INVALID_TARGET,
+    )
