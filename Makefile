@@ -51,6 +51,7 @@ check: $(TOOLS) ## Check style, format, types, imports between modules, words, a
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/python docs/generate.py --check
 	@$(BIN)/python docs/phrases.py
+	@$(BIN)/python docs/vendor.py --check
 
 generated: $(TOOLS) ## Generate completion, reference, man pages and tables of error codes
 	@$(BIN)/python docs/generate.py

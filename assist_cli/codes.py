@@ -227,7 +227,8 @@ INVALID_LAUNCHER = ErrorCode(
 )
 INVALID_USERNAME = ErrorCode("InvalidUsername", VALUE, "not a valid name of a user or group")
 INVALID_REGION = ErrorCode("InvalidRegion", VALUE, "`ASSIST_REGION` has letters, digits, `-` and `_` only")
-INVALID_ROLE = ErrorCode("InvalidRole", VALUE, "the roles of an access key are `viewer`, `operator` and `admin`")
+INVALID_ROLE = ErrorCode("InvalidRole", VALUE, "the roles are `viewer`, `operator` and `admin`")
+INVALID_PASSWORD = ErrorCode("InvalidPassword", VALUE, "a password of the console has 12 to 1,000 characters")
 INVALID_SCOPE = ErrorCode(
     "InvalidScope",
     VALUE,
@@ -297,6 +298,7 @@ INSTANCE_NAME_EXISTS = ErrorCode("InstanceNameExists", STATE, "the name is taken
 GROUP_NAME_EXISTS = ErrorCode("GroupNameExists", STATE, "the name is taken")
 GROUP_IN_USE = ErrorCode("GroupInUse", STATE, "another group names it")
 ACCESS_KEY_NAME_EXISTS = ErrorCode("AccessKeyNameExists", STATE, "the name is taken")
+USER_NAME_EXISTS = ErrorCode("UserNameExists", STATE, "the name is taken")
 IDEMPOTENT_PARAMETER_MISMATCH = ErrorCode(
     "IdempotentParameterMismatch", STATE, "a client of the API sent another request with the same client token"
 )
@@ -313,8 +315,9 @@ INSTANCE_IN_USE = ErrorCode("InstanceInUse", STATE, "an invocation on it is stil
 PLAIN_HTTP_REFUSED = ErrorCode(
     "PlainHttpRefused",
     STATE,
-    "the API needs a certificate, or `--insecure`, at an address that other machines can reach",
+    "the console and the API need a certificate, or `--insecure`, at an address that other machines can reach",
 )
+CONSOLE_NOT_SERVED = ErrorCode("ConsoleNotServed", STATE, "no `assist serve --web` is running for this home")
 PORT_IN_USE = ErrorCode("PortInUse", STATE, "the address and port are in use, or not available")
 ENROLMENT_CLOSED = ErrorCode(
     "EnrolmentClosed", STATE, "the enrolment has expired, is disabled or used up, or its token is wrong"
@@ -354,7 +357,12 @@ LOCAL_FAILURE = ErrorCode("LocalFailure", OTHER, "this machine failed in another
 GAVE_UP_WAITING = ErrorCode("GaveUpWaiting", OTHER, "the time of `--wait` has passed; the run continues", exits=(75,))
 NOT_PERMITTED = ErrorCode("NotPermitted", OTHER, "the system does not allow it", exits=(77,))
 ACCESS_KEY_DISABLED = ErrorCode("AccessKeyDisabled", OTHER, "the access key is disabled", exits=(77,))
-BEYOND_SCOPE = ErrorCode("BeyondScope", OTHER, "an instance is not in the scope of the access key", exits=(77,))
+USER_DISABLED = ErrorCode("UserDisabled", OTHER, "the user of the console is disabled or removed", exits=(77,))
+LOGIN_FAILED = ErrorCode("LoginFailed", OTHER, "name and password, or the one-time link, are not valid", exits=(77,))
+ROLE_TOO_LOW = ErrorCode("RoleTooLow", OTHER, "the user of the console needs another role", exits=(77,))
+BEYOND_SCOPE = ErrorCode(
+    "BeyondScope", OTHER, "an instance is not in the scope of the access key or the user", exits=(77,)
+)
 INTERRUPTED = ErrorCode("Interrupted", OTHER, "Ctrl-C, or stdout was closed; the run continues", exits=(130,))
 
 EVERY = tuple(each for each in list(globals().values()) if isinstance(each, ErrorCode))

@@ -78,6 +78,8 @@ KINDS: dict[str, str | list[str]] = {
     "instance install NAME": "text",
     "invocation list NAME": "command",
     "invocation output NAME": "place",
+    "user NAME": "user",
+    "user add NAME": "text",
     "NAME[@VERSION]": "reference",
     "NAME|ID": "accesskey",
     "NEW": "text",

@@ -20,6 +20,7 @@ STYLE = ROOT / ".github/STYLE.md"
 # Not checked: a file, or a folder with a slash at its end, and the reason.
 EXCEPTIONS = {
     ".github/STYLE.md": "it lists the phrases",
+    "assist_cli/web/static/vendor/": "files of other projects",
     "LICENSE": "its text is fixed",
     "docs/fanout.svg": "it is a drawing",
     "tests/agents/ssh_config/": "test data",

@@ -53,9 +53,9 @@ def describe():
     return {"hostname": node, "os": system, "arch": machine}
 
 
-def facts():
+def facts(os_release=OS_RELEASE):
     """Return the facts by which targets select machines, besides those of ``describe``; unknown ones are empty."""
-    release = _os_release()
+    release = _os_release(os_release)
     return {
         "os": _word(release.get("ID", "").lower() or os.uname().sysname.lower()),
         "version": _word(release.get("VERSION_ID", "")),
@@ -71,9 +71,9 @@ def _word(text):
     return text if len(text) <= 64 and text.isprintable() else ""
 
 
-def _os_release():
-    """Return the variables of os-release(5); none if there is no such file."""
-    for path in OS_RELEASE:
+def _os_release(paths):
+    """Return the variables of the first os-release(5) that can be read; none if there is no such file."""
+    for path in paths:
         try:
             with open(path, encoding="utf-8", errors="replace") as file:
                 lines = file.read(65536).splitlines()

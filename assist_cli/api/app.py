@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import re
 from collections.abc import Awaitable, Callable, Collection, MutableMapping
 from concurrent.futures import Executor
@@ -15,6 +14,7 @@ from assist_cli.api.call import Call
 from assist_cli.api.faults import Fault
 from assist_cli.api.forms import Reply
 from assist_cli.api.gateway import Gateway
+from assist_cli.http import endpoint
 
 HEAD_BYTES = 1 << 20  # of URL and headers: the SDKs put all parameters into the URL
 BODY_BYTES = 1 << 20
@@ -30,8 +30,7 @@ Send = Callable[[Message], Awaitable[None]]
 class AsgiApplication:
     """The application. Calls run in threads: read-only ones in ``readers``, all others in ``waiters``.
 
-    A body must arrive within ``timeout`` seconds. ``names`` are the host names of this server. Clients may also use an
-    IP address: a page in a browser can only direct a name of its own to this server (DNS rebinding).
+    A body must arrive within ``timeout`` seconds. ``names`` are the host names of this server.
     """
 
     def __init__(
@@ -127,15 +126,10 @@ def _check_host(call: Call, names: Collection[str]) -> None:
 
     The code is not one of an action: some programs take "forbidden" for "the instance is gone".
     """
-    host = call.header("host")
-    name = (host[1 : host.find("]")] if host.startswith("[") else host.partition(":")[0]).lower().rstrip(".")
-    try:
-        ipaddress.ip_address(name)
-    except ValueError:
-        if name not in names and f"*.{name.partition('.')[2]}" not in names:
-            detail = "(the header Host names another server)"
-            hint = "assist serve --api-name NAME, or a certificate with that name"
-            raise Fault("InvalidEndpoint", detail, hint=hint) from None
+    if not endpoint.is_ours(call.header("host"), names):
+        detail = "(the header Host names another server)"
+        hint = "assist serve --api-name NAME, or a certificate with that name"
+        raise Fault("InvalidEndpoint", detail, hint=hint)
 
 
 async def _send(send: Send, reply: Reply) -> None:

@@ -13,11 +13,9 @@ from assist_cli.api.parameters import Given
 from assist_cli.model import ids
 from assist_cli.model.access import AccessKey, Labels, Role
 from assist_cli.model.instance import Instance
-from assist_cli.model.target import Selection
-from assist_cli.operations.access import accesskeys
 from assist_cli.operations.access.clients import Request
+from assist_cli.operations.access.permissions import Rights
 from assist_cli.operations.controller import Also, Controller
-from assist_cli.operations.fleet import instances
 from assist_cli.operations.server.background import Background
 
 MOST_INSTANCES = 100
@@ -43,15 +41,18 @@ class Caller:
             )
 
     @functools.cached_property
+    def rights(self) -> Rights:
+        return Rights(self.key, self.controller)
+
+    @property
     def known(self) -> dict[str, Instance]:
         """The instances in the scope of the key, by id. All others do not exist for it."""
-        registered = instances.listing(self.controller, Selection())
-        return {each.id: each for each in accesskeys.reached(self.key, registered)}
+        return self.rights.known
 
     @property
     def seen(self) -> Collection[str] | None:
         """The ids of the instances to which results are limited; None: no limit."""
-        return self.known.keys() if self.key.scope else None
+        return self.rights.seen
 
     def instances(
         self, given: Given, *, most: int = MOST_INSTANCES, tags: int = 20, too_many: int = 403
@@ -89,7 +90,7 @@ class Caller:
 
     def check_scope(self, instance_ids: Iterable[str]) -> None:
         """Raise Fault unless all these instances of one invocation are in the scope of the key."""
-        if not self.known.keys() >= set(instance_ids) and self.key.scope:
+        if not self.rights.covers(instance_ids):
             raise Fault("Forbidden.RAM", f"(it has instances outside the scope of {self.key.name})")
 
     def request(self, given: Given, labels: Labels, *, saves: bool = False) -> Request:

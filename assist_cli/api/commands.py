@@ -168,7 +168,7 @@ def _changeable(caller: Caller, command_id: str) -> Command:
         raise Fault("InvalidCmdId.NotFound")
     if caller.key.scope:
         labels = clients.labels_of(caller.controller, [command_id]).get(command_id, views.NONE)
-        if labels.access_key != caller.key.id:
+        if labels.principal != caller.key.id:
             raise Fault("Forbidden.RAM", f"({caller.key.name} has a scope, and did not create it)")
         caller.check_scope(commands.places(caller.controller, command_id))
     return found

@@ -14,12 +14,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import h11
-import uvicorn
-from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 from assist_cli.api import forms
 from assist_cli.api.app import BODY_BYTES, HEAD_BYTES, head_too_large
 from assist_cli.api.faults import Fault
+from assist_cli.http.listener import HttpConfig, HttpConnection
 
 HELD_BYTES = 16 << 20  # of all requests that are not answered yet
 CONNECTIONS = 1024
@@ -67,23 +66,20 @@ class Crowd:
         self.known.discard(connection)
 
 
-class ApiConfig(uvicorn.Config):
-    """Settings of the server, with its ``crowd``, and the time limit for the head of a request in seconds."""
+class ApiConfig(HttpConfig):
+    """Settings of the server, with its ``crowd``."""
 
     crowd: Crowd
-    head: float
 
 
-class ApiConnection(H11Protocol):
-    """One connection. The head of each request must arrive in a limited time, however many bytes the client sends."""
+class ApiConnection(HttpConnection):
+    """One connection of the API."""
 
     config: ApiConfig
     held = 0  # bytes of a request that is not answered yet
-    _deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._watch()
         self.config.crowd.enter(self)
 
     def data_received(self, data: bytes) -> None:
@@ -94,17 +90,14 @@ class ApiConnection(H11Protocol):
         self.config.crowd.hold(more)
         if not self.transport.is_closing():
             super().data_received(data)
-            self._watch()
 
     def on_response_complete(self) -> None:
-        self._give_up_watching()
         self._release()
         if not self.transport.is_closing():
             self.config.crowd.prove(self)
         super().on_response_complete()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._give_up_watching()
         self._release()
         self.config.crowd.leave(self)
         super().connection_lost(exc)
@@ -121,7 +114,7 @@ class ApiConnection(H11Protocol):
         self._release()
         if self.transport.is_closing():
             return
-        if self._is_answering:
+        if self.is_answering:
             self.cycle.disconnected = True  # the application stops answering
             self.cycle.message_event.set()
         if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
@@ -146,20 +139,4 @@ class ApiConnection(H11Protocol):
     @property
     def is_asking(self) -> bool:
         """Return True if a whole request has arrived and is not answered yet."""
-        return self._is_answering and not self.cycle.more_body
-
-    @property
-    def _is_answering(self) -> bool:
-        cycle: RequestResponseCycle | None = self.cycle  # None before the first request
-        return cycle is not None and not cycle.response_complete
-
-    def _watch(self) -> None:
-        if self._is_answering:
-            self._give_up_watching()
-        elif self._deadline is None:
-            self._deadline = self.loop.call_later(self.config.head, self.transport.close)
-
-    def _give_up_watching(self) -> None:
-        if self._deadline is not None:
-            self._deadline.cancel()
-            self._deadline = None
+        return self.is_answering and not self.cycle.more_body

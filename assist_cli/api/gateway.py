@@ -20,9 +20,9 @@ from assist_cli.api.caller import Caller
 from assist_cli.api.faults import Fault
 from assist_cli.api.forms import Document, Reply
 from assist_cli.api.parameters import ValueKind
-from assist_cli.api.rates import Rates
 from assist_cli.api.signatures import Claim
 from assist_cli.errors import AssistError
+from assist_cli.http.rates import Rates
 from assist_cli.model.access import AccessKey
 from assist_cli.model.audit import Actor
 from assist_cli.operations.access import accesskeys

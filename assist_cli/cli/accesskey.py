@@ -9,13 +9,12 @@ from typing import Annotated
 import typer
 
 from assist_cli.cli import documents, options
-from assist_cli.cli.formatting import ago
 from assist_cli.cli.output import Cell, Column, Format, Style
 from assist_cli.model.access import AccessKey, Role, role_from_word
 from assist_cli.operations.access import accesskeys
 from assist_cli.operations.controller import open_controller
 from assist_cli.paths import home
-from assist_cli.units import count
+from assist_cli.units import ago, count
 
 app = options.application("Access keys of the HTTP API: create, list, disable, delete.")
 

@@ -38,6 +38,8 @@ class Root(Boundary):
         "restore": "assist_cli.cli.backup:restore_app",
         "broker": "assist_cli.cli.broker:app",
         "quota": "assist_cli.cli.quota:app",
+        "user": "assist_cli.cli.user:app",
+        "console": "assist_cli.cli.console:app",
         "group": "assist_cli.cli.group:app",
         "accesskey": "assist_cli.cli.accesskey:app",
         "enrolment": "assist_cli.cli.enrolment:app",

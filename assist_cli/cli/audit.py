@@ -8,13 +8,13 @@ from datetime import datetime
 import typer
 
 from assist_cli.cli import documents, options
-from assist_cli.cli.formatting import ago
 from assist_cli.cli.output import Cell, Column, Format, Style
 from assist_cli.model import ids
 from assist_cli.model.audit import DONE, AuditEntry
 from assist_cli.operations.controller import open_controller
 from assist_cli.operations.history import audit
 from assist_cli.paths import home
+from assist_cli.units import ago
 
 app = options.application("The audit log: who did what, when and from where.")
 

@@ -8,11 +8,12 @@ from typing import Annotated
 import typer
 
 from assist_cli.cli import options
-from assist_cli.cli.formatting import clock, escape
+from assist_cli.cli.formatting import clock
 from assist_cli.errors import UsageError
 from assist_cli.operations.server import backup as backups
 from assist_cli.operations.server import restore as restores
 from assist_cli.paths import home
+from assist_cli.units import escape
 
 app = options.application()
 restore_app = options.application()

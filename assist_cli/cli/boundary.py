@@ -20,7 +20,6 @@ from typing import Any, ClassVar
 import typer
 import typer.main
 
-from assist_cli.cli.formatting import escape
 from assist_cli.cli.output import Format, Printer
 from assist_cli.cli.typer_classes import Noun, TyperUsageError
 from assist_cli.errors import (
@@ -35,6 +34,7 @@ from assist_cli.errors import (
     UsageError,
 )
 from assist_cli.paths import home
+from assist_cli.units import escape
 
 
 class Boundary(Noun):

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
-from assist_cli.cli.formatting import so_far, took
+from assist_cli.cli.formatting import so_far
 from assist_cli.cli.output import Column, Printer
 from assist_cli.errors import AgentError, AssistError, ExitStatus
-from assist_cli.units import count
+from assist_cli.units import count, took
 
 if TYPE_CHECKING:
     from assist_cli.operations.fleet.many import Ended, Many

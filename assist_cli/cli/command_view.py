@@ -6,10 +6,10 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from assist_cli.cli import parameters, scripts
-from assist_cli.cli.formatting import ago, clock, escape
+from assist_cli.cli.formatting import clock
 from assist_cli.cli.output import Column, Printer, Style
 from assist_cli.model.command import Command, CommandVersion
-from assist_cli.units import count
+from assist_cli.units import ago, count, escape
 
 Setting = tuple[str, str | None, str | None]  # name, value before, value after
 

@@ -7,10 +7,10 @@ from typing import Annotated
 import typer
 
 from assist_cli.cli import documents, options
-from assist_cli.cli.formatting import escape
 from assist_cli.cli.output import Format, Style
 from assist_cli.operations.observe import doctor as operations
 from assist_cli.paths import home
+from assist_cli.units import escape
 
 app = options.application()
 

@@ -16,7 +16,7 @@ from assist_cli.model.instance import FACTS
 from assist_cli.model.output import Output, Stream
 
 if TYPE_CHECKING:
-    from assist_cli.model.access import AccessKey
+    from assist_cli.model.access import AccessKey, User
     from assist_cli.model.audit import AuditEntry
     from assist_cli.model.check import Check
     from assist_cli.model.command import Command
@@ -315,6 +315,18 @@ def enrolment(enrolment: Enrolment, now: datetime) -> Document:
         "CreatedBy": enrolment.creator,
         "CreationTime": time(enrolment.created),
         "ExpirationTime": time(enrolment.expires),
+    }
+
+
+def user(user: User) -> Document:
+    """Return one object of ``user list``."""
+    return {
+        "Name": user.name,
+        "Role": user.role.value,
+        "Scope": ",".join(user.scope) or None,
+        "Enabled": user.enabled,
+        "CreationTime": time(user.created),
+        "LastLoginTime": time(user.last_used),
     }
 
 

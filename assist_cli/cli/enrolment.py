@@ -9,13 +9,12 @@ from typing import Annotated
 import typer
 
 from assist_cli.cli import documents, options
-from assist_cli.cli.formatting import ago
 from assist_cli.cli.output import Cell, Column, Format, Style
 from assist_cli.model.enrolment import OPEN, Enrolment
 from assist_cli.operations.controller import open_controller
 from assist_cli.operations.fleet import enrolments
 from assist_cli.paths import home
-from assist_cli.units import span
+from assist_cli.units import ago, span
 
 app = options.application("Enrolments, by which machines join the fleet: list, disable, delete.")
 

@@ -14,7 +14,7 @@ from dataclasses import replace
 from datetime import timedelta
 from types import MappingProxyType
 
-from assist_cli.cli.formatting import escape, so_far, took
+from assist_cli.cli.formatting import so_far
 from assist_cli.cli.gaps import marked
 from assist_cli.cli.output import Printer, Style
 from assist_cli.cli.prefixed_lines import PrefixedLines
@@ -25,7 +25,7 @@ from assist_cli.model.invocation import InvocationInstance, Outcome, Record
 from assist_cli.model.output import Output, Portion, Stream
 from assist_cli.model.status import NOT_STARTED, QUEUED, UNANSWERED, WAITING, InvocationStatus
 from assist_cli.operations.runs.listener import Listener, replay
-from assist_cli.units import count
+from assist_cli.units import count, escape, took
 
 _LATE_SHOWN = 20
 

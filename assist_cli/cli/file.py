@@ -7,7 +7,6 @@ from datetime import datetime
 import typer
 
 from assist_cli.cli import documents, options
-from assist_cli.cli.formatting import ago
 from assist_cli.cli.invocation_view import created, print_endings, print_rows, status_of
 from assist_cli.cli.output import Cell, Column, Format, Printer, Style
 from assist_cli.cli.watching import file_in_words
@@ -18,6 +17,7 @@ from assist_cli.operations.controller import open_controller
 from assist_cli.operations.history import history
 from assist_cli.operations.runs import files
 from assist_cli.paths import home
+from assist_cli.units import ago
 
 app = options.application(
     "Files that were sent, and the outcome on each instance. Ids may be short (f-01k3); - is the newest."

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from assist_cli import codes
-from assist_cli.cli.formatting import ago, bar, due, escape, one_line, pad, width
+from assist_cli.cli.formatting import bar, pad, width
 from assist_cli.cli.output import Cell, Style
 from assist_cli.cli.screen import Line
 from assist_cli.model.folding import fold
@@ -14,7 +14,7 @@ from assist_cli.model.instance import Health, Instance
 from assist_cli.model.overview import FailedRecord, Running
 from assist_cli.model.status import QUEUED, WAITING
 from assist_cli.operations.observe.overview import RESTING, Overview
-from assist_cli.units import count, span
+from assist_cli.units import ago, count, due, escape, one_line, span
 
 WIDE_COLUMNS = 140
 GAP = "  "

@@ -7,13 +7,13 @@ from typing import Annotated
 import typer
 
 from assist_cli.cli import documents, options
-from assist_cli.cli.formatting import escape
 from assist_cli.cli.output import Column, Format, Style
 from assist_cli.model.folding import fold
 from assist_cli.model.names import quoted
 from assist_cli.operations.controller import open_controller
 from assist_cli.operations.fleet import groups
 from assist_cli.paths import home
+from assist_cli.units import escape
 
 app = options.application("Groups: saved targets, used as -i group:NAME. Forms of TARGET: assist help targets")
 

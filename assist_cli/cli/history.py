@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from assist_cli.cli import documents, options, scripts, targets
-from assist_cli.cli.formatting import ago, clock, escape, one_line
+from assist_cli.cli.formatting import clock
 from assist_cli.cli.output import Column, Format, Printer, Style
 from assist_cli.errors import ExitStatus, UsageError
 from assist_cli.model.comparison import Comparison, Difference
@@ -20,7 +20,7 @@ from assist_cli.model.invocation import Hit
 from assist_cli.operations.controller import open_controller
 from assist_cli.operations.history import history
 from assist_cli.paths import home
-from assist_cli.units import count, size
+from assist_cli.units import ago, count, escape, one_line, size
 
 app = options.application()
 

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from assist_cli.cli import bulk, documents, options, targets
-from assist_cli.cli.formatting import clock, escape
+from assist_cli.cli.formatting import clock
 from assist_cli.cli.output import Format, Printer
 from assist_cli.errors import UsageError
 from assist_cli.operations.controller import open_controller
 from assist_cli.operations.fleet import instances
 from assist_cli.paths import home
-from assist_cli.units import count
+from assist_cli.units import count, escape
 
 if TYPE_CHECKING:
     from collections.abc import Callable

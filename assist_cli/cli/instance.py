@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from assist_cli.cli import bulk, documents, installing, options, presence_view, targets
-from assist_cli.cli.formatting import ago, clock, escape
+from assist_cli.cli.formatting import clock
 from assist_cli.cli.output import Cell, Column, Format, Printer, Style
 from assist_cli.errors import ExitStatus, UsageError
 from assist_cli.model.folding import fold
@@ -18,7 +18,7 @@ from assist_cli.model.target import fact_words
 from assist_cli.operations.controller import open_controller
 from assist_cli.operations.fleet import instances
 from assist_cli.paths import home
-from assist_cli.units import count
+from assist_cli.units import ago, count, escape
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from assist_cli.cli.fanout import running_for
-from assist_cli.cli.formatting import clock, escape, one_line, so_far, took
+from assist_cli.cli.formatting import clock, so_far
 from assist_cli.cli.output import Cell, Printer, Style
 from assist_cli.cli.screen import Line, Screen
 from assist_cli.model.folding import fold
@@ -22,7 +22,7 @@ from assist_cli.operations.controller import Controller
 from assist_cli.operations.history import history
 from assist_cli.operations.runs import recording
 from assist_cli.operations.runs.listener import Listener
-from assist_cli.units import count
+from assist_cli.units import count, escape, one_line, took
 
 RUNNING_LINES = 6
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from assist_cli.cli import queued
-from assist_cli.cli.formatting import ago, clock, due, escape, one_line, took, width
+from assist_cli.cli.formatting import clock, width
 from assist_cli.cli.gaps import gap, marked
 from assist_cli.cli.output import STYLES, Cell, Column, Printer, Style
 from assist_cli.model.folding import fold
@@ -15,8 +15,8 @@ from assist_cli.model.gathering import EndingGroup, endings, severity
 from assist_cli.model.invocation import Invocation, InvocationInstance, RepeatMode
 from assist_cli.model.output import Output
 from assist_cli.model.status import NOT_STARTED, QUEUED, SCHEDULED, WAITING, InvocationStatus, InvokeStatus
-from assist_cli.model.summary import InstanceCounts, Summary, instance_counts
-from assist_cli.units import count
+from assist_cli.model.summary import InstanceCounts, Summary, instance_counts, state_of
+from assist_cli.units import ago, count, due, escape, one_line, took
 
 if TYPE_CHECKING:
     from assist_cli.model.schedule import Schedule
@@ -77,24 +77,9 @@ def _planned(invocation: Invocation, schedule: Schedule, now: datetime) -> Cell:
 
 
 def status_cell(status: InvokeStatus, kinds: InstanceCounts, exit_code: int | None) -> Cell:
-    """Return the status with details: the exit code of one instance, or the numbers of failed, stopped and not started.
-
-    An exit code other than 0 counts as failed. A halted rollout has the numbers of all outcomes.
-    """
-    bad, unstarted = kinds.failed + kinds.nonzero, kinds.unstarted + kinds.halted
-    if kinds.halted and status.is_final:
-        parts = {"succeeded": kinds.succeeded, "failed": bad, "stopped": kinds.stopped, NOT_STARTED: unstarted}
-        return Cell(f"Halted: {_numbers(parts)}", Style.BAD)
-    style = Style.ODD if status is InvokeStatus.FINISHED and kinds.nonzero else STYLES[status.value]
-    if kinds.total == 1:
-        what = f"exit {exit_code}" if kinds.nonzero else NOT_STARTED if unstarted else QUEUED if kinds.queued else ""
-    elif status.is_final:
-        failed = 0 if status is InvokeStatus.FAILED and kinds.failed == kinds.total else bad
-        stopped = 0 if kinds.stopped == kinds.total else kinds.stopped
-        what = _numbers({"failed": failed, "stopped": stopped, NOT_STARTED: unstarted})
-    else:
-        what = _numbers({"failed": bad, QUEUED: kinds.queued, WAITING: kinds.waiting})
-    return Cell(f"{status.value}, {what}" if what else status.value, style)
+    """Return the status with details, see ``state_of``."""
+    text, verdict = state_of(status, kinds, exit_code)
+    return Cell(text, Style[verdict.name])
 
 
 def status_of(invocation: Invocation) -> Cell:
@@ -103,10 +88,6 @@ def status_of(invocation: Invocation) -> Cell:
     kinds = instance_counts(invocation.instances) if once else InstanceCounts()
     exit_code = invocation.instances[0].record.exit_code
     return status_cell(invocation.status, kinds, exit_code)
-
-
-def _numbers(parts: Mapping[str, int]) -> str:
-    return ", ".join(f"{number:,} {word}" for word, number in parts.items() if number)
 
 
 def print_head(

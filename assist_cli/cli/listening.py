@@ -21,7 +21,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Listening(Group):
-    """Options of the HTTP API and the metrics of a server."""
+    """Options of the web console, the HTTP API and the metrics of a server."""
+
+    web: Annotated[
+        str | None, typer.Option("--web", metavar="ADDRESS:PORT", help="Serve the web console at this address.")
+    ] = None
+    web_certificate: Annotated[
+        Path | None, typer.Option("--web-cert", metavar="FILE", help="Certificate of the console for HTTPS, as PEM.")
+    ] = None
+    web_key: Annotated[
+        Path | None, typer.Option("--web-key", metavar="FILE", help="Private key of that certificate, as PEM.")
+    ] = None
+    web_names: Annotated[
+        list[str] | None,
+        typer.Option("--web-name", metavar="NAME", help="Host name that browsers use, as of a proxy."),
+    ] = None
 
     api: Annotated[
         str | None, typer.Option("--api", metavar="ADDRESS:PORT", help="Serve the HTTP API at this address.")
@@ -45,36 +59,62 @@ class Listening(Group):
 
     def services(self) -> list[Service]:
         """Return the services of the options, checked. Raises UsageError, InvalidParameter, LocalFailure."""
-        if self.insecure and self.api is None and self.metrics is None:
+        if self.insecure and self.web is None and self.api is None and self.metrics is None:
             raise UsageError(
-                "cannot use --insecure without --api or --metrics", hint="add --metrics 0.0.0.0:9464, or --api"
+                "cannot use --insecure without --web, --api or --metrics",
+                hint="add --metrics 0.0.0.0:9464, or one of the others",
             )
-        return [*self._api(), *self._metrics()]
+        return [*self._web(), *self._api(), *self._metrics()]
 
     def words(self) -> list[str]:
         """Return the same options for ``assist serve``, with absolute paths."""
-        words = ["--api", self.api] if self.api else []
-        for option, path in (("--api-cert", self.certificate), ("--api-key", self.key)):
-            words += [option, str(path.absolute())] if path else []
-        for name in self.names or ():
-            words += ["--api-name", name]
+        words = []
+        for option, address, certificate, key, names in (
+            ("--web", self.web, self.web_certificate, self.web_key, self.web_names),
+            ("--api", self.api, self.certificate, self.key, self.names),
+        ):
+            words += [option, address] if address else []
+            for suffix, path in (("cert", certificate), ("key", key)):
+                words += [f"{option}-{suffix}", str(path.absolute())] if path else []
+            for name in names or ():
+                words += [f"{option}-name", name]
         words += ["--metrics", self.metrics] if self.metrics else []
         return [*words, "--insecure"] if self.insecure else words
+
+    def _web(self) -> list[Service]:
+        """Return the web console as a service of the server, if ``--web`` is given."""
+        if self.web is None:
+            _refuse_without("--web", 8321, self.web_certificate or self.web_key, self.web_names)
+            return []
+        try:
+            from assist_cli.http import endpoint as http
+            from assist_cli.web import server as console
+        except ModuleNotFoundError as error:
+            raise _not_installed("the web console", error, "web") from error
+        place = http.place(
+            self.web,
+            self.web_certificate,
+            self.web_key,
+            insecure=self.insecure,
+            names=tuple(self.web_names or ()),
+            option="--web",
+            port=8321,
+        )
+        if self.web_key is not None:
+            options.warn_if_exposed(self.web_key)
+        return [functools.partial(console.service, place)]
 
     def _api(self) -> list[Service]:
         """Return the HTTP API as a service of the server, if ``--api`` is given."""
         if self.api is None:
-            if self.certificate or self.key or self.names:
-                given = "--api-name" if self.names else "--api-cert and --api-key"
-                raise UsageError(f"cannot use {given} without --api", hint="add --api 127.0.0.1:8320")
+            _refuse_without("--api", 8320, self.certificate or self.key, self.names)
             return []
         try:
             from assist_cli.api import server
+            from assist_cli.http import endpoint as http
         except ModuleNotFoundError as error:
             raise _not_installed("the API", error, "api") from error
-        place = server.place(
-            self.api, self.certificate, self.key, insecure=self.insecure, names=tuple(self.names or ())
-        )
+        place = http.place(self.api, self.certificate, self.key, insecure=self.insecure, names=tuple(self.names or ()))
         if self.key is not None:
             options.warn_if_exposed(self.key)
         return [functools.partial(server.service, place)]
@@ -95,6 +135,13 @@ class Listening(Group):
         except ModuleNotFoundError as error:
             raise _not_installed("metrics", error, "metrics") from error
         return [functools.partial(metrics.service, host, port)]
+
+
+def _refuse_without(option: str, port: int, file: Path | None, names: list[str] | None) -> None:
+    """Raise UsageError for options of a listener without its address."""
+    if file or names:
+        given = f"{option}-name" if names else f"{option}-cert and {option}-key"
+        raise UsageError(f"cannot use {given} without {option}", hint=f"add {option} 127.0.0.1:{port}")
 
 
 def _not_installed(what: str, error: ModuleNotFoundError, extra: str) -> LocalFailure:

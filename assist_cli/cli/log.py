@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 
-from assist_cli.cli.formatting import escape
 from assist_cli.cli.output import Printer
+from assist_cli.units import escape
 
 
 def start(printer: Printer) -> None:

@@ -10,7 +10,6 @@ from typing import Annotated
 import typer
 
 from assist_cli.cli import documents, options
-from assist_cli.cli.formatting import escape, took
 from assist_cli.cli.output import Format, Style
 from assist_cli.errors import ExitStatus
 from assist_cli.model.command import CommandType
@@ -20,6 +19,7 @@ from assist_cli.model.output import Fold, Stream
 from assist_cli.model.status import InvocationStatus, InvokeStatus
 from assist_cli.operations.controller import Controller, open_controller
 from assist_cli.paths import home
+from assist_cli.units import escape, took
 
 app = options.application("Notifications of outcomes: test the target of --notify.")
 

@@ -22,9 +22,10 @@ from typing import TYPE_CHECKING, Literal
 
 import typer
 
-from assist_cli.cli.formatting import GAP, column_widths, escape, escape_json, pad, width, wrap
+from assist_cli.cli.formatting import GAP, column_widths, pad, width, wrap
 from assist_cli.cli.streams import OutputStream, StatusLine, Streams
 from assist_cli.errors import AssistError, OutputClosed, OutputFailure
+from assist_cli.units import escape, escape_json
 
 if TYPE_CHECKING:
     from rich.console import Console

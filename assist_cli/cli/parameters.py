@@ -11,7 +11,6 @@ from typing import Annotated
 import typer
 
 from assist_cli.cli import options
-from assist_cli.cli.formatting import escape
 from assist_cli.cli.output import Printer
 from assist_cli.cli.typer_classes import Group
 from assist_cli.errors import InvalidParameter
@@ -19,6 +18,7 @@ from assist_cli.model import parameters as rules
 from assist_cli.model.command import CommandVersion
 from assist_cli.model.parameters import Definition, Value
 from assist_cli.model.secret import Secret
+from assist_cli.units import escape
 
 Secrets = Annotated[
     list[str] | None,

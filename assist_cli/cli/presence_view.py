@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
-from assist_cli.cli.formatting import ago, clock
+from assist_cli.cli.formatting import clock
 from assist_cli.cli.output import Cell, Printer, Style
 from assist_cli.model.instance import Instance
 from assist_cli.model.names import quoted
 from assist_cli.model.presence import Presence, clone_hint, clone_text
 from assist_cli.operations.controller import Controller
+from assist_cli.units import ago
 
 
 def ask(controller: Controller, some: Iterable[Instance]) -> Presence | None:

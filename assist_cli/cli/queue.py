@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from assist_cli.cli import documents, options, targets
-from assist_cli.cli.formatting import ago, clock, due, escape
+from assist_cli.cli.formatting import clock
 from assist_cli.cli.output import Cell, Column, Format, Printer, Style
 from assist_cli.cli.server_down import NO_DELIVERY, warning
 from assist_cli.errors import ExitStatus, UsageError
@@ -19,7 +19,7 @@ from assist_cli.model.status import InvocationStatus
 from assist_cli.operations.controller import Controller, open_controller
 from assist_cli.operations.history import queue as operations
 from assist_cli.paths import home
-from assist_cli.units import count
+from assist_cli.units import ago, count, due, escape
 
 app = options.application(
     "Queue of records for offline instances: list, show, drop. An ID is that of a record or an invocation, or its "

@@ -15,8 +15,9 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from assist_cli.cli.formatting import GAP, escape, escape_json, pad, width
+from assist_cli.cli.formatting import GAP, pad, width
 from assist_cli.cli.output import Column, Format, Printer
+from assist_cli.units import escape, escape_json
 
 BLOCK = 500  # rows that have the widths of a table
 BLOCK_CHARACTERS = 1_000_000

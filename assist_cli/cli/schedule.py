@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from assist_cli.cli import documents, options
-from assist_cli.cli.formatting import ago, clock, due, one_line, took
+from assist_cli.cli.formatting import clock
 from assist_cli.cli.output import Cell, Column, Format, Printer, Style
 from assist_cli.cli.server_down import NO_SCHEDULE, warning
 from assist_cli.errors import UsageError
@@ -22,7 +22,7 @@ from assist_cli.operations.controller import open_controller, utc_now
 from assist_cli.operations.history import history
 from assist_cli.operations.local_zone import local_zone
 from assist_cli.paths import home
-from assist_cli.units import count
+from assist_cli.units import ago, count, due, one_line, took
 
 if TYPE_CHECKING:
     from assist_cli.operations.server.schedules import Planned

@@ -12,8 +12,8 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from assist_cli.cli.formatting import escape
 from assist_cli.cli.output import Cell, Printer
+from assist_cli.units import escape
 
 Line = Sequence[Cell]
 

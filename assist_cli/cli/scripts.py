@@ -14,12 +14,12 @@ from typing import Annotated
 import typer
 
 from assist_cli import codes
-from assist_cli.cli.formatting import escape
 from assist_cli.cli.output import Printer, Style
 from assist_cli.cli.streams import Streams
 from assist_cli.cli.typer_classes import Group
 from assist_cli.errors import FileFailure, Refused, UsageError
 from assist_cli.model.command import CommandType, CommandVersion, sent, shebang
+from assist_cli.units import escape
 
 _EXTENSIONS = {CommandType.SHELL: ".sh", CommandType.BAT: ".bat", CommandType.POWERSHELL: ".ps1"}
 _LANGUAGES = {CommandType.BAT: "bat", CommandType.POWERSHELL: "powershell"}

@@ -9,18 +9,20 @@ from typing import Annotated
 import typer
 
 from assist_cli.cli import options
-from assist_cli.cli.formatting import escape
 from assist_cli.cli.listening import Listening
 from assist_cli.cli.log import LogHandler
 from assist_cli.cli.output import Printer
 from assist_cli.errors import UsageError
 from assist_cli.operations.controller import open_controller
 from assist_cli.paths import home
+from assist_cli.units import escape
 
 app = options.application()
 
 
-@app.command(epilog=options.examples("assist serve", "assist serve --api 127.0.0.1:8320"))
+@app.command(
+    epilog=options.examples("assist serve", "assist serve --web 127.0.0.1:8321", "assist serve --api 127.0.0.1:8320")
+)
 def serve(
     context: typer.Context,
     once: Annotated[
@@ -34,17 +36,15 @@ def serve(
 ) -> None:
     """Run the server, which fires schedules and recovers records.
 
-    With --api it also answers the HTTP API. Runs until SIGTERM or Ctrl-C. One server per home; a new one recovers
-    the records of its predecessor. To start it at boot: assist service install
+    With --web it also serves the web console, with --api the HTTP API. Runs until SIGTERM or Ctrl-C. One server per
+    home; a new one recovers the records of its predecessor. To start it at boot: assist service install
 
     After a restore, take over one time: assist serve --once --take-over. Later starts need no option.
     """
     printer = options.printer(context)
-    for option, given in (("an API", listening.api), ("metrics", listening.metrics)):
+    for option, given in (("web", listening.web), ("api", listening.api), ("metrics", listening.metrics)):
         if once and given is not None:
-            raise UsageError(
-                f"cannot serve {option} once", hint=f"remove --once, or --{option.removeprefix('an ').lower()}"
-            )
+            raise UsageError(f"cannot use --{option} with --once", hint=f"remove --once, or --{option}")
     services = listening.services()
     _set_up_log(printer)
     with open_controller(home()) as controller:
@@ -70,5 +70,5 @@ def _set_up_log(printer: Printer) -> None:
     handler.setFormatter(_Line(printer))
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     level = logging.DEBUG if printer.verbose else logging.WARNING if printer.quiet else logging.INFO
-    for name in ("assist_cli.operations.server", "assist_cli.operations.observe.metrics", "assist_cli.api"):
-        logging.getLogger(name).setLevel(level)
+    for name in ("operations.server", "operations.observe.metrics", "api", "web"):
+        logging.getLogger(f"assist_cli.{name}").setLevel(level)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import typer
 
 from assist_cli.cli import documents, options
-from assist_cli.cli.formatting import escape
 from assist_cli.cli.listening import Listening
 from assist_cli.cli.output import Format, Printer, Style
 from assist_cli.errors import ExitStatus
@@ -13,6 +12,7 @@ from assist_cli.operations.controller import open_controller
 from assist_cli.operations.server import service as operations
 from assist_cli.operations.server.service import ServiceState, Systemd
 from assist_cli.paths import home
+from assist_cli.units import escape
 
 app = options.application("Server as a systemd service, started at boot: install, status.")
 

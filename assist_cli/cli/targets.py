@@ -9,7 +9,6 @@ from typing import Annotated
 import typer
 
 from assist_cli.cli import options
-from assist_cli.cli.formatting import escape
 from assist_cli.cli.output import Printer
 from assist_cli.cli.typer_classes import WHERE, Group
 from assist_cli.errors import UsageError
@@ -20,7 +19,7 @@ from assist_cli.model.target import Selection, terms
 from assist_cli.operations.controller import open_controller
 from assist_cli.operations.fleet import instances
 from assist_cli.paths import home
-from assist_cli.units import count
+from assist_cli.units import count, escape
 
 Targets = Annotated[
     list[str] | None,

@@ -1,4 +1,4 @@
-"""An access key of the API, its role, and the instances that it reaches (docs/api.md)."""
+"""Access keys of the API and users of the web console: their roles, and the instances that they reach."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 from types import MappingProxyType
+from typing import ClassVar
 
 from assist_cli import codes
 from assist_cli.errors import InvalidParameter
@@ -16,9 +17,9 @@ from assist_cli.model.secret import Secret
 
 
 class Role(str, Enum):
-    """The role of an access key; each role may do what the roles before it may.
+    """The role of an access key or a user; each role may do what the roles before it may.
 
-    A key that may run scripts on an instance can do there what the agent can: everything, where the agent runs as root.
+    Who may run scripts on an instance can do there what the agent can: everything, where the agent runs as root.
     """
 
     VIEWER = "viewer"
@@ -34,12 +35,14 @@ class Role(str, Enum):
 
 
 @dataclass(frozen=True)
-class AccessKey:
-    """A pair of an id and a secret, with which a client signs its calls.
+class Principal:
+    """An access key or a user: a role on the instances of a scope.
 
     ``scope`` has targets as people write them; empty means every instance. Each call resolves them again, with the
-    tags of that moment. ``secret`` is shown one time, when the key is created.
+    tags of that moment. ``noun`` is its kind, for messages.
     """
+
+    noun: ClassVar[str]
 
     id: str
     name: str
@@ -48,17 +51,53 @@ class AccessKey:
     scope: tuple[str, ...] = ()
     enabled: bool = True
     last_used: datetime | None = None
+
+
+@dataclass(frozen=True)
+class AccessKey(Principal):
+    """A pair of an id and a secret, with which a client of the API signs its calls.
+
+    ``secret`` is shown one time, when the key is created.
+    """
+
+    noun = "access key"
+
     secret: Secret = field(default_factory=lambda: Secret(None), repr=False, compare=False)
+
+
+OWNER = ""  # the id of the user of the home, who logs in to the console by a one-time link
+
+
+@dataclass(frozen=True)
+class User(Principal):
+    """A user of the web console; ``last_used`` is the time of the last login."""
+
+    noun = "user"
+
+    @property
+    def is_owner(self) -> bool:
+        """Return True for the user of the home, who is an admin of everything and has no password."""
+        return self.id == OWNER
+
+
+@dataclass(frozen=True)
+class Session:
+    """A session of a user in a browser: when it began, and when it was last used."""
+
+    user: User
+    created: datetime
+    seen: datetime
 
 
 @dataclass(frozen=True)
 class Labels:
-    """The labels that a client of the API gives to an invocation or a command, and the key that created it.
+    """The labels of an invocation or a command, and the id of the access key or user that created it.
 
-    ``name`` and ``description`` are those of a script that is run without being saved; else the command has them.
+    Clients of the API also give a name, a description and tags. ``name`` and ``description`` are those of a script that
+    is run without being saved; else the command has them.
     """
 
-    access_key: str
+    principal: str
     name: str = ""
     description: str = ""
     tags: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))

@@ -15,7 +15,8 @@ class Wanted:
 
     ``status`` is a word of either table of model.fine. ``timed``: it has a frequency and is open. Together with
     ``instance_id`` both are those on that instance. ``command_id`` is that of its script, or of an earlier one.
-    ``among`` has the only instances that may be shown.
+    ``among`` has the only instances that may be shown. ``unsuccessful``: its newest record on one of them has ended,
+    and not with exit code 0.
     """
 
     kind: Kind = Kind.INVOCATION
@@ -30,6 +31,7 @@ class Wanted:
     status: str | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
     among: Collection[str] | None = None
+    unsuccessful: bool = False
 
 
 @dataclass(frozen=True)

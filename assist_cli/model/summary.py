@@ -6,10 +6,38 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from enum import Enum
 from typing import NamedTuple
 
 from assist_cli.model.invocation import Invocation, InvocationInstance
-from assist_cli.model.status import InvocationStatus
+from assist_cli.model.status import NOT_STARTED, QUEUED, WAITING, InvocationStatus, InvokeStatus
+
+
+class Verdict(str, Enum):
+    """The meaning of a state, which is shown as a colour, and in the console also as a shape."""
+
+    PLAIN = "plain"
+    GOOD = "good"
+    BAD = "bad"
+    ODD = "odd"
+    BUSY = "busy"
+
+
+VERDICTS = {
+    InvokeStatus.RUNNING: Verdict.BUSY,
+    InvokeStatus.STOPPING: Verdict.BUSY,
+    InvokeStatus.STOPPED: Verdict.ODD,
+    InvokeStatus.FINISHED: Verdict.GOOD,
+    InvokeStatus.FAILED: Verdict.BAD,
+    InvokeStatus.PARTIAL_FAILED: Verdict.BAD,
+}
+
+
+class State(NamedTuple):
+    """A state in words, and its meaning."""
+
+    text: str
+    verdict: Verdict
 
 
 class InstanceCounts(NamedTuple):
@@ -76,3 +104,28 @@ class Summary:
     @property
     def instance_count(self) -> int:
         return sum(self.counts.values())
+
+
+def state_of(status: InvokeStatus, kinds: InstanceCounts, exit_code: int | None) -> State:
+    """Return the status with details: the exit code of one instance, or the numbers of failed, stopped and not started.
+
+    An exit code other than 0 counts as failed. A halted rollout has the numbers of all outcomes.
+    """
+    bad, unstarted = kinds.failed + kinds.nonzero, kinds.unstarted + kinds.halted
+    if kinds.halted and status.is_final:
+        parts = {"succeeded": kinds.succeeded, "failed": bad, "stopped": kinds.stopped, NOT_STARTED: unstarted}
+        return State(f"Halted: {_numbers(parts)}", Verdict.BAD)
+    verdict = Verdict.ODD if status is InvokeStatus.FINISHED and kinds.nonzero else VERDICTS[status]
+    if kinds.total == 1:
+        what = f"exit {exit_code}" if kinds.nonzero else NOT_STARTED if unstarted else QUEUED if kinds.queued else ""
+    elif status.is_final:
+        failed = 0 if status is InvokeStatus.FAILED and kinds.failed == kinds.total else bad
+        stopped = 0 if kinds.stopped == kinds.total else kinds.stopped
+        what = _numbers({"failed": failed, "stopped": stopped, NOT_STARTED: unstarted})
+    else:
+        what = _numbers({"failed": bad, QUEUED: kinds.queued, WAITING: kinds.waiting})
+    return State(f"{status.value}, {what}" if what else status.value, verdict)
+
+
+def _numbers(parts: Mapping[str, int]) -> str:
+    return ", ".join(f"{number:,} {word}" for word, number in parts.items() if number)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from datetime import datetime
 
 from assist_cli import codes
 from assist_cli.errors import Conflict, NotFound
-from assist_cli.model.access import AccessKey, Role
+from assist_cli.model.access import AccessKey
 from assist_cli.model.secret import Secret
-from assist_cli.store.database import Reader, Transaction, from_ms, from_ms_or_none, to_ms
+from assist_cli.store.access_rows import COLUMNS, fields_of, values_of
+from assist_cli.store.database import Reader, Transaction, to_ms
 
 
 def add(transaction: Transaction, key: AccessKey) -> None:
@@ -23,16 +23,8 @@ def add(transaction: Transaction, key: AccessKey) -> None:
             hint="choose another name, or delete that key: assist accesskey delete NAME",
         )
     transaction.execute(
-        "INSERT INTO access_keys (id, name, secret, role, scope, enabled, created_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
-        [
-            key.id,
-            key.name,
-            key.secret.reveal(),
-            key.role.value,
-            json.dumps(key.scope, ensure_ascii=False),
-            key.enabled,
-            to_ms(key.created),
-        ],
+        f"INSERT INTO access_keys ({COLUMNS}, secret) VALUES (?, ?, ?, ?, ?, ?, ?)",  # noqa: S608 - a constant
+        [*values_of(key), key.secret.reveal()],
     )
 
 
@@ -78,13 +70,4 @@ def delete(transaction: Transaction, key_id: str) -> None:
 
 
 def _key(row: sqlite3.Row, secret: Secret | None = None) -> AccessKey:
-    return AccessKey(
-        id=row["id"],
-        name=row["name"],
-        role=Role(row["role"]),
-        created=from_ms(row["created_at"]),
-        scope=tuple(json.loads(row["scope"])),
-        enabled=bool(row["enabled"]),
-        last_used=from_ms_or_none(row["used_at"]),
-        secret=secret or Secret(None),
-    )
+    return AccessKey(**fields_of(row), secret=secret or Secret(None))

@@ -16,7 +16,7 @@ def put_labels(transaction: Transaction, subject: str, labels: Labels) -> None:
         "INSERT INTO labels (subject, access_key, name, description, tags) VALUES (?, ?, ?, ?, ?)",
         [
             subject,
-            labels.access_key,
+            labels.principal,
             labels.name,
             labels.description,
             json.dumps(dict(labels.tags), ensure_ascii=False),

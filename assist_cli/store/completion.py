@@ -132,6 +132,10 @@ class CompletionQueries:
         """Return id, time and number of uses of each enrolment, the newest first."""
         return self._rows("SELECT id, created_at, uses FROM enrolments ORDER BY id DESC")
 
+    def users(self) -> list[Pair]:
+        """Return name and role of each user of the console, by name."""
+        return self._rows("SELECT name, role FROM users ORDER BY name")
+
     def close(self) -> None:
         self._connection.close()
 

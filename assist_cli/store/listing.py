@@ -6,11 +6,12 @@ import json
 import sqlite3
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from assist_cli.model import ids
 from assist_cli.model.invocation import Filter, RepeatMode
-from assist_cli.model.status import InvocationStatus
+from assist_cli.model.status import InvocationStatus, invoke_status
 from assist_cli.model.summary import InstanceCounts, Summary
 from assist_cli.store.database import Reader, from_ms_or_none, to_ms
 from assist_cli.store.rows import IS_QUEUED, invocation_of
@@ -43,18 +44,49 @@ def summaries(
         f"SELECT *, substr(content, 1, ?) AS beginning FROM invocations WHERE {which} ORDER BY id DESC LIMIT ?",  # noqa: S608  texts from below
         [SUMMARY_BYTES, *values, -1 if limit is None else limit],
     )
-    groups = defaultdict(list)
-    for group in reader.query(
+    return _summarised(reader, rows, None)
+
+
+def summaries_of(reader: Reader, invocation_ids: Sequence[str], among: Collection[str] | None) -> list[Summary]:
+    """Return these invocations, newest first; only those ``among`` their instances count (None: all)."""
+    rows = reader.query(
         """
+        SELECT *, substr(content, 1, ?) AS beginning FROM invocations
+        WHERE id IN (SELECT value FROM json_each(?)) ORDER BY id DESC
+        """,
+        [SUMMARY_BYTES, json.dumps(list(invocation_ids))],
+    )
+    return _summarised(reader, rows, among)
+
+
+def _summarised(reader: Reader, rows: Sequence[sqlite3.Row], among: Collection[str] | None) -> list[Summary]:
+    groups = defaultdict(list)
+    where, those = _among(among)
+    for group in reader.query(
+        f"""
         SELECT invocation_id, status, count(*) AS count, min(instance_name) AS name,
             max(CASE typeof(exit_code) WHEN 'integer' THEN exit_code END) AS exit_code, max(repeats) AS repeats
-        FROM invocation_instances WHERE invocation_id IN (SELECT value FROM json_each(?)) GROUP BY 1, 2
-        """,
-        [json.dumps([row["id"] for row in rows])],
+        FROM invocation_instances WHERE invocation_id IN (SELECT value FROM json_each(?)){where} GROUP BY 1, 2
+        """,  # noqa: S608 - a text from below
+        [json.dumps([row["id"] for row in rows]), *those],
     ):
         groups[group["invocation_id"]].append(group)
-    kinds = _kinds(reader, [row["id"] for row in rows if row["repeat_mode"] == RepeatMode.ONCE.value])
-    return [_summary(row, groups[row["id"]], kinds.get(row["id"])) for row in rows]
+    kinds = _kinds(reader, [row["id"] for row in rows if row["repeat_mode"] == RepeatMode.ONCE.value], among)
+    found = [_summary(row, groups[row["id"]], kinds.get(row["id"])) for row in rows]
+    if among is None:
+        return found
+    return [
+        replace(each, invocation=replace(each.invocation, status=invoke_status(each.counts)))
+        for each in found
+        if each.counts
+    ]
+
+
+def _among(among: Collection[str] | None) -> tuple[str, list[str]]:
+    """Return the condition for those ``among`` the instances as SQL, and its values."""
+    if among is None:
+        return "", []
+    return " AND instance_id IN (SELECT value FROM json_each(?))", [json.dumps(list(among))]
 
 
 def _summary(row: sqlite3.Row, groups: Sequence[sqlite3.Row], kinds: sqlite3.Row | None) -> Summary:
@@ -81,12 +113,13 @@ def _summary(row: sqlite3.Row, groups: Sequence[sqlite3.Row], kinds: sqlite3.Row
     )
 
 
-def _kinds(reader: Reader, invocation_ids: Sequence[str]) -> dict[str, sqlite3.Row]:
+def _kinds(reader: Reader, invocation_ids: Sequence[str], among: Collection[str] | None) -> dict[str, sqlite3.Row]:
     """Return the counts of single executions, as in ``InstanceCounts``.
 
     Each also has the time when the first record was sent, and if any was queued. An invocation
     without a record, which was to run later, is missing.
     """
+    where, those = _among(among)
     rows = reader.query(
         f"""
         SELECT invocation_id, min(sent_at) AS sent_at, max(started_at IS NOT NULL OR status = 'Finished') AS begun,
@@ -100,9 +133,9 @@ def _kinds(reader: Reader, invocation_ids: Sequence[str]) -> dict[str, sqlite3.R
             sum({IS_QUEUED}) AS queued,
             sum(status IN ('Running', 'Stopping') AND sent_at IS NULL AND NOT {IS_QUEUED}) AS waiting,
             sum(status IN ('Running', 'Stopping') AND sent_at IS NOT NULL AND NOT {IS_QUEUED}) AS running
-        FROM records WHERE invocation_id IN (SELECT value FROM json_each(?)) GROUP BY 1
-        """,  # noqa: S608 - a text from rows
-        [json.dumps(invocation_ids)],
+        FROM records WHERE invocation_id IN (SELECT value FROM json_each(?)){where} GROUP BY 1
+        """,  # noqa: S608 - texts from rows and from above
+        [json.dumps(invocation_ids), *those],
     )
     return {row["invocation_id"]: row for row in rows}
 

@@ -98,6 +98,14 @@ def invocation_ids(reader: Reader, wanted: Wanted, part: Slice) -> tuple[list[st
         condition, more = _of_status(wanted.status, among)
         conditions.append(condition)
         values += more
+    if wanted.unsuccessful:
+        where, those = _among(among)
+        conditions.append(
+            f"EXISTS (SELECT 1 FROM invocation_instances AS place JOIN records AS record ON {_NEWEST}"
+            " WHERE place.invocation_id = invocation.id AND record.status NOT IN ('Running', 'Stopping')"
+            f" AND NOT (record.status = 'Finished' AND coalesce(record.exit_code, 0) = 0){where})"
+        )
+        values += those
     if wanted.timed is not None:
         status, more = _status(among)
         negated = "" if wanted.timed else "NOT "

@@ -32,12 +32,9 @@ def test_the_facts_of_this_machine() -> None:
         (b"ID=\xff\x00\x1b[2J\nVERSION_ID=" + b"1" * 65, ("", "")),
     ],
 )
-def test_the_system_of_os_release(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: bytes, expected: tuple[str, str]
-) -> None:
+def test_the_system_of_os_release(tmp_path: Path, text: bytes, expected: tuple[str, str]) -> None:
     (tmp_path / "os-release").write_bytes(text)
-    monkeypatch.setattr(system, "OS_RELEASE", (str(tmp_path / "missing"), str(tmp_path / "os-release")))
-    facts = system.facts()
+    facts = system.facts((str(tmp_path / "missing"), str(tmp_path / "os-release")))
     assert (facts["os"], facts["version"]) == expected
 
 

@@ -17,7 +17,7 @@ from assist_cli.api.call import FORM, JSON, Call
 from assist_cli.api.faults import Fault
 from assist_cli.api.gateway import Gateway
 from assist_cli.api.parameters import Given, Takes, ValueKind
-from assist_cli.api.rates import Rates
+from assist_cli.http.rates import Rates
 from assist_cli.model.access import Role
 from assist_cli.model.instance import Instance
 from assist_cli.operations.access import accesskeys

@@ -19,7 +19,7 @@ import pytest
 
 from assist_cli.api.actions import ACTIONS
 from assist_cli.api.connections import CONNECTIONS, HELD_BYTES
-from assist_cli.api.rates import Rates
+from assist_cli.http.rates import Rates
 from assist_cli.model.access import Role
 from assist_cli.model.command import CommandVersion
 from assist_cli.model.ids import Kind, new_id

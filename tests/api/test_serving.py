@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
-from assist_cli.api.server import place
 from assist_cli.errors import InvalidParameter
+from assist_cli.http.endpoint import place
 from assist_cli.model.access import Role
 from assist_cli.model.target import Selection
 from assist_cli.operations.access import accesskeys

@@ -13,13 +13,13 @@ from pathlib import Path
 import pytest
 
 from assist_cli.cli.fanout import Fanout
-from assist_cli.cli.formatting import took
 from assist_cli.model.invocation import Outcome
 from assist_cli.model.output import Portion, Stream
 from assist_cli.model.status import InvocationStatus
 from assist_cli.operations.controller import open_controller
 from assist_cli.paths import Home
 from assist_cli.store import instances
+from assist_cli.units import took
 from tests.support.application import Application
 from tests.support.captured import Captured
 from tests.support.fleet import Fleet, enlist

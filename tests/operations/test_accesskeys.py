@@ -13,7 +13,7 @@ from assist_cli.errors import Conflict, InvalidParameter, NotFound, NotPermitted
 from assist_cli.model.access import AccessKey, Labels, Role
 from assist_cli.model.instance import Instance
 from assist_cli.model.secret import MASK
-from assist_cli.operations.access import accesskeys
+from assist_cli.operations.access import accesskeys, permissions
 from assist_cli.operations.access.clients import Repeated, Request
 from assist_cli.operations.controller import Controller
 from assist_cli.operations.history import audit
@@ -30,7 +30,7 @@ def register(controller: Controller, name: str, **tags: str) -> str:
 
 
 def reached_by(controller: Controller, key: AccessKey) -> list[Instance]:
-    return accesskeys.reached(key, instances.registered(controller.database))
+    return permissions.reached(key, instances.registered(controller.database))
 
 
 def reached(controller: Controller, *scope: str) -> list[str]:

@@ -14,7 +14,7 @@ from assist_cli.model.access import AccessKey, Role
 from assist_cli.model.ids import Kind, new_id
 from assist_cli.model.instance import Instance
 from assist_cli.model.target import Selection
-from assist_cli.operations.access import accesskeys
+from assist_cli.operations.access import accesskeys, permissions
 from assist_cli.operations.controller import Controller
 from assist_cli.operations.fleet import groups
 from assist_cli.operations.fleet import instances as operations
@@ -101,7 +101,7 @@ def test_facts_never_count_for_the_scope_of_a_key(controller: Controller, scope:
     groups.add(controller, "debian", "@os=debian")
     key = AccessKey("AK1", "ci", Role.OPERATOR, controller.now(), scope=(scope,))
     known = instances.registered(controller.database)
-    assert [each.name for each in accesskeys.reached(key, known)] == expected
+    assert [each.name for each in permissions.reached(key, known)] == expected
 
 
 def test_an_agent_cannot_report_itself_into_a_scope_of_a_tag(controller: Controller) -> None:
@@ -110,7 +110,7 @@ def test_an_agent_cannot_report_itself_into_a_scope_of_a_tag(controller: Control
     controller.note_contact(web1.id, "linux", facts={**DEBIAN, "os": "mine"})
     controller.settle_contacts()
     assert chosen(controller, "@os=mine") == "tag2 web1"
-    found = accesskeys.reached(key, instances.registered(controller.database))
+    found = permissions.reached(key, instances.registered(controller.database))
     assert [each.name for each in found] == ["tag2"]
 
 

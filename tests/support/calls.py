@@ -12,7 +12,7 @@ from typing import Any
 from assist_cli.api.call import Call
 from assist_cli.api.forms import Reply
 from assist_cli.api.gateway import Gateway
-from assist_cli.api.rates import Rates
+from assist_cli.http.rates import Rates
 from assist_cli.model.access import Role
 from assist_cli.model.instance import Instance
 from assist_cli.operations.access import accesskeys

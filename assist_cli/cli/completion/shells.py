@@ -12,8 +12,9 @@ from collections.abc import Callable, Iterator
 
 from assist_cli.cli.completion.line import Line
 from assist_cli.cli.completion.values import Offer
-from assist_cli.cli.formatting import escape, pad, width
+from assist_cli.cli.formatting import pad, width
 from assist_cli.cli.streams import Streams
+from assist_cli.units import escape
 
 # Values of COMP_TYPE with which bash lists words; with others it inserts one after the other.
 _LISTING = ("9", "33", "63", "64")

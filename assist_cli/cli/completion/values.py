@@ -11,8 +11,8 @@ import os
 from collections.abc import Callable, Iterator
 from datetime import datetime, timezone
 
-from assist_cli.cli.formatting import ago, one_line
 from assist_cli.folder import home_folder, refusal
+from assist_cli.units import ago, one_line
 
 TYPE_CHECKING = False  # not from typing, whose import takes 4 ms
 if TYPE_CHECKING:
@@ -140,6 +140,10 @@ def _enrolments(queries: CompletionQueries, text: str, arguments: list[str]) -> 
         yield id, f"{_when(created)}, for {uses}"
 
 
+def _users(queries: CompletionQueries, text: str, arguments: list[str]) -> Iterator[Offer]:
+    yield from queries.users()
+
+
 def zones() -> Iterator[Offer]:
     """Yield the IANA time zones of this machine."""
     from zoneinfo import available_timezones
@@ -161,6 +165,7 @@ KINDS: dict[str, Callable[[CompletionQueries, str, list[str]], Iterator[Offer]]]
     "queued": _queued,
     "accesskey": _access_keys,
     "enrolment": _enrolments,
+    "user": _users,
 }
 
 

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from assist_cli import codes
-from assist_cli.errors import Conflict, NotPermitted
+from assist_cli.errors import Conflict
 from assist_cli.model.access import AccessKey, Labels
-from assist_cli.operations.access.accesskeys import reached
+from assist_cli.operations.access import permissions
 from assist_cli.operations.controller import Controller
-from assist_cli.store import accesskeys, instances, invocations
 from assist_cli.store import clients as store
+from assist_cli.store import invocations
 from assist_cli.store.database import Reader, Transaction
 
 TOKENS_LAST = timedelta(hours=24)
@@ -58,18 +58,7 @@ class Request:
         Labels are written if ``labelled``. Raises NotPermitted if the key is disabled or its scope too small, and
         Repeated and Conflict as ``refuse_repeated`` does.
         """
-        if not accesskeys.is_enabled(transaction, self.key.id):
-            raise NotPermitted(
-                f"cannot use the access key {self.key.id}: it is disabled",
-                hint=f"an administrator can enable it: assist accesskey enable {self.key.id}",
-                code=codes.ACCESS_KEY_DISABLED,
-            )
-        if self.key.scope and not self._reached(transaction).issuperset(instance_ids):
-            raise NotPermitted(
-                f"cannot go beyond the scope of the access key {self.key.id}",
-                hint="assist accesskey list shows the scope of each key",
-                code=codes.BEYOND_SCOPE,
-            )
+        permissions.confirm(transaction, self.key, instance_ids)
         self.refuse_repeated(transaction)
         if labelled:
             store.put_labels(transaction, subject, self.labels)
@@ -78,9 +67,6 @@ class Request:
         if self.token is not None:
             store.forget_tokens(transaction, controller.now() - TOKENS_LAST)
             store.put_token(transaction, self.key.id, self.token, self.fingerprint, subject, controller.now())
-
-    def _reached(self, reader: Reader) -> set[str]:
-        return {each.id for each in reached(self.key, instances.registered(reader))}
 
     def refuse_repeated(self, reader: Reader) -> None:
         """Raise Repeated if this is a retry, Conflict if another request had the same token."""

@@ -1,0 +1,1 @@
+"""Common parts of the HTTP listeners: the API and the web console."""

@@ -1,0 +1,103 @@
+"""The address of an HTTP listener, its TLS, and the names by which clients may call it.
+
+Plain HTTP is for this machine only. For a network it needs a certificate, or ``--insecure`` for a trusted network.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import platform
+import re
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from assist_cli import codes
+from assist_cli.deploy import pki
+from assist_cli.errors import InvalidParameter, UsageError
+from assist_cli.model import endpoint
+
+_LABEL = "[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
+_NAME = re.compile(rf"(\*\.)?{_LABEL}(\.{_LABEL})*", re.ASCII)
+
+
+@dataclass(frozen=True)
+class HttpEndpoint:
+    """The address of a listener. ``certificate`` and ``key`` are PEM files; without them it is plain HTTP.
+
+    ``names`` are further host names that clients use, such as that of a proxy.
+    """
+
+    host: str
+    port: int
+    certificate: Path | None = None
+    key: Path | None = None
+    names: tuple[str, ...] = ()
+
+    @property
+    def is_loopback(self) -> bool:
+        return endpoint.is_loopback(self.host)
+
+    def url(self, port: int, host: str = "") -> str:
+        """Return the URL for clients, by default with the address."""
+        host = host or (f"[{self.host}]" if ":" in self.host else self.host)
+        return f"{'https' if self.certificate else 'http'}://{host}:{port}"
+
+    def local_url(self, port: int) -> str:
+        """Return the URL for a browser on this machine: by name, if a certificate has to fit."""
+        if self.host in ("0.0.0.0", "::"):  # noqa: S104 - compared, not bound
+            return self.url(port, next(iter(sorted(self.names)), "localhost"))
+        return self.url(port)
+
+    def host_names(self) -> Collection[str]:
+        """Return the host names, besides addresses, by which a client may call this server."""
+        if self.certificate is not None:
+            return {*self.names, *(name.lower() for name in pki.names_of(self.certificate))}
+        return {*self.names, "localhost", *(() if self.is_loopback else (platform.node().lower(),))}
+
+
+def place(
+    address: str,
+    certificate: Path | None,
+    key: Path | None,
+    *,
+    insecure: bool,
+    names: Sequence[str] = (),
+    option: str = "--api",
+    port: int = 8320,
+) -> HttpEndpoint:
+    """Return the endpoint of the options; ``option`` names it, and ``port`` is the one of its example.
+
+    Raises UsageError and InvalidParameter, also for plain HTTP on a network.
+    """
+    host, number = endpoint.parse(address, f"{option} 127.0.0.1:{port}")
+    if (certificate is None) != (key is None):
+        raise UsageError(f"cannot use one of {option}-cert and {option}-key without the other", hint="give both files")
+    for name in names:
+        if not _NAME.fullmatch(name) or len(name) > 253:
+            raise InvalidParameter(
+                f"cannot use {name!r} for {option}-name: it is not the name of a host",
+                hint="give only the host name, without https:// and port: assist.example.com",
+                code=codes.INVALID_ADDRESS,
+            )
+    found = HttpEndpoint(host, number, certificate, key, tuple(name.lower() for name in names))
+    if certificate is None and not found.is_loopback and not insecure:
+        raise InvalidParameter(
+            f"cannot serve plain HTTP at {address!r}: others on the network could read scripts and output",
+            hint=f"give {option}-cert and {option}-key; or --insecure, if the network is trusted",
+            code=codes.PLAIN_HTTP_REFUSED,
+        )
+    return found
+
+
+def is_ours(host: str, names: Collection[str]) -> bool:
+    """Return True if a Host header names this server: by an IP address, or by one of these names.
+
+    A page in a browser can only direct a name of its own to this server (DNS rebinding), never an address.
+    """
+    name = (host[1 : host.find("]")] if host.startswith("[") else host.partition(":")[0]).lower().rstrip(".")
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return name in names or f"*.{name.partition('.')[2]}" in names
+    return True

@@ -1,0 +1,136 @@
+"""An HTTP server in the event loop of ``assist serve``: its socket, its connections, and its shutdown.
+
+An idle server does not wake up: the ticks of uvicorn, ten a second, are replaced by an event.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import socket
+from collections.abc import AsyncIterator, Iterator
+from email.utils import formatdate
+
+import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
+
+from assist_cli import codes
+from assist_cli.errors import Conflict, FileFailure
+from assist_cli.http.endpoint import HttpEndpoint
+
+LOG = "uvicorn.error"  # all messages of uvicorn
+BACKLOG = 2048  # connections that wait for accept(); uvicorn accepts this many in one step
+
+
+class HttpConfig(uvicorn.Config):
+    """Settings of a server, with the time limit for the ``head`` of a request in seconds."""
+
+    head: float
+
+
+class HttpConnection(H11Protocol):
+    """One connection. The head of each request must arrive in a limited time, however many bytes the client sends."""
+
+    config: HttpConfig
+    _deadline: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self.watch()
+
+    def data_received(self, data: bytes) -> None:
+        self.server_state.default_headers = [(b"date", formatdate(usegmt=True).encode())]
+        super().data_received(data)
+        self.watch()
+
+    def on_response_complete(self) -> None:
+        self.give_up_watching()
+        super().on_response_complete()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.give_up_watching()
+        super().connection_lost(exc)
+
+    @property
+    def is_answering(self) -> bool:
+        """Return True from the head of a request to the end of its answer."""
+        cycle: RequestResponseCycle | None = self.cycle  # None before the first request
+        return cycle is not None and not cycle.response_complete
+
+    def watch(self) -> None:
+        """Set the time limit while a head is expected."""
+        if self.is_answering:
+            self.give_up_watching()
+        elif self._deadline is None:
+            self._deadline = self.loop.call_later(self.config.head, self.transport.close)
+
+    def give_up_watching(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+
+class HttpServer(uvicorn.Server):
+    """A server that leaves signals to its caller, and ends after ``stop``."""
+
+    def __init__(self, config: HttpConfig) -> None:
+        super().__init__(config)
+        self._ending = asyncio.Event()
+
+    def stop(self) -> None:
+        self.should_exit = True
+        self._ending.set()
+
+    async def main_loop(self) -> None:
+        await self.on_tick(0)
+        await self._ending.wait()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+@contextlib.asynccontextmanager
+async def serving(place: HttpEndpoint, config: HttpConfig) -> AsyncIterator[int]:
+    """Serve until the end of the block, and yield the port.
+
+    Raises Conflict if it cannot listen, FileFailure for a certificate.
+    """
+    logging.getLogger(LOG).setLevel(logging.ERROR)  # invalid requests of strangers are not logged
+    try:
+        config.load()
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise FileFailure(
+            f"cannot use the certificate '{place.certificate}' with the key '{place.key}': {why}",
+            hint="both are PEM files, and they belong together",
+        ) from error
+    with _socket(place) as listener:
+        server = HttpServer(config)
+        task = asyncio.get_running_loop().create_task(server.serve([listener]))
+        try:
+            yield listener.getsockname()[1]
+        finally:
+            server.stop()
+            await task
+
+
+@contextlib.contextmanager
+def _socket(place: HttpEndpoint) -> Iterator[socket.socket]:
+    """Listen for calls. The socket states TCP: only then does asyncio send an answer without waiting for an ACK."""
+    family = socket.AF_INET6 if ":" in place.host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        try:
+            listener.bind((place.host, place.port))
+            listener.listen()
+        except OSError as error:
+            raise Conflict(
+                f"cannot listen at {place.host}:{place.port}: {error.strerror}",
+                hint="take another port",
+                code=codes.PORT_IN_USE,
+            ) from error
+        yield listener

@@ -1,0 +1,55 @@
+"""Login and logout."""
+
+from __future__ import annotations
+
+from starlette.responses import Response
+
+from assist_cli.errors import NotPermitted
+from assist_cli.model.secret import Secret
+from assist_cli.operations.access import sessions
+from assist_cli.web import security
+from assist_cli.web.visit import Visit
+
+
+def login_form(visit: Visit) -> Response:
+    path = security.local_path(visit.query("next"))
+    if visit.user is not None:
+        return visit.go_to(path)
+    return visit.page("login.html", next=path, name="", error=None)
+
+
+def log_in(visit: Visit) -> Response:
+    name, path = visit.given("name").strip(), security.local_path(visit.given("next"))
+    refused = _too_many(visit, name)
+    if refused is not None:
+        return refused
+    try:
+        browser = sessions.log_in(visit.controller, name, Secret(visit.given("password")), visit.origin)
+    except NotPermitted as error:
+        return visit.page("login.html", status=403, next=path, name=name, error=error)
+    return visit.with_cookie(visit.go_to(path), browser)
+
+
+def open_link(visit: Visit) -> Response:
+    """Log in by a one-time link, of ``assist console open``."""
+    refused = _too_many(visit, "")
+    if refused is not None:
+        return refused
+    browser = sessions.redeem(visit.controller, visit.part("token"), visit.origin)
+    return visit.with_cookie(visit.go_to("/"), browser)
+
+
+def log_out(visit: Visit) -> Response:
+    sessions.log_out(visit.controller, visit.browser, visit.me, visit.origin)
+    return visit.with_cookie(visit.go_to("/login"), sessions.new_id())
+
+
+def _too_many(visit: Visit, name: str) -> Response | None:
+    """Return the refusal of an attempt to log in that follows many others; None if it is admitted."""
+    address = visit.request.client.host if visit.request.client else ""
+    if visit.site.by_address.admit(address) and (not name or visit.site.by_name.admit(name)):
+        return None
+    error = NotPermitted("cannot log in now: there were too many attempts", hint="wait a minute, and try it again")
+    response = visit.page("login.html", status=429, next="/", name=name, error=error)
+    response.headers["retry-after"] = "60"
+    return response

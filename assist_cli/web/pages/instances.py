@@ -1,0 +1,95 @@
+"""The instances: a list with a filter, and each instance with its agent and its history."""
+
+from __future__ import annotations
+
+from starlette.responses import Response
+
+from assist_cli.errors import InvalidParameter, NotFound
+from assist_cli.model.instance import Instance
+from assist_cli.model.names import quoted
+from assist_cli.model.page import Slice, Wanted
+from assist_cli.model.target import Selection, choose
+from assist_cli.operations.fleet import health, instances
+from assist_cli.operations.history import pages
+from assist_cli.web import words
+from assist_cli.web.paging import numbered
+from assist_cli.web.visit import Visit
+
+SIZE = 100  # instances of a page
+RECENT = 20  # invocations of an instance
+
+
+def listing(visit: Visit) -> Response:
+    """The instances that a target selects, in pages. With ``check`` the agents of the page are queried."""
+    target, error = visit.query("on"), None
+    found = list(visit.rights.known.values())
+    if target:
+        try:
+            found = choose(found, Selection((target,)), with_local=True)
+        except (NotFound, InvalidParameter) as refusal:
+            found, error = [], refusal
+    page = numbered(found, visit.query("page"), SIZE, {"on": target} if target else {})
+    checked = {}
+    if visit.query("check"):
+        patience = visit.controller.timeouts.api.health
+        checked = {each.instance.id: each for each in health.states(visit.controller, page.items, patience=patience)}
+    return visit.page(
+        "instances/list.html",
+        page=page,
+        target=target,
+        error=error,
+        checked=checked,
+        of_health=words.of_health,
+        queued=instances.queued(visit.controller),
+        command=f"assist instance {'status' if checked else 'list'}" + (f" {quoted(target)}" if target else ""),
+        all_tags=_tags(visit),
+    )
+
+
+def show(visit: Visit) -> Response:
+    instance = visit.instance(visit.part("id"))
+    wanted = Wanted(instance_id=instance.id, among=[instance.id])
+    history = pages.summaries_of(visit.controller, wanted, Slice(RECENT))
+    return visit.page(
+        "instances/show.html",
+        instance=instance,
+        queued=instances.queued(visit.controller).get(instance.id, 0),
+        history=history,
+        short=pages.short_ids(visit.controller, [each.invocation.id for each in history]),
+        of_summary=words.of_summary,
+    )
+
+
+def status(visit: Visit) -> Response:
+    """The agent of an instance, queried now: as a page, or as a part of one for a script."""
+    instance = visit.instance(visit.part("id"))
+    (found,) = health.states(visit.controller, [instance], patience=visit.controller.timeouts.api.health)
+    return visit.page(
+        "instances/health.html" if visit.query("part") else "instances/status.html",
+        instance=found.instance,
+        health=found.health,
+        use=found.use,
+        of_health=words.of_health,
+    )
+
+
+def tag(visit: Visit) -> Response:
+    """Set or remove a tag."""
+    instance = visit.instance(visit.part("id"))
+    key, value = visit.given("key").strip(), visit.given("value").strip()
+    instances.tag(visit.controller, Selection((instance.id,)), {key: None if visit.given("remove") else value})
+    return visit.go_to(_path(instance))
+
+
+def _path(instance: Instance) -> str:
+    return f"/instances/{instance.id}"
+
+
+def _tags(visit: Visit) -> list[str]:
+    """Return the most frequent tags as targets, for the filter."""
+    numbers: dict[str, int] = {}
+    for instance in visit.rights.known.values():
+        for key, value in instance.tags.items():
+            text = f"@{key}={value}" if value else f"@{key}"
+            numbers[text] = numbers.get(text, 0) + 1
+    return sorted(numbers, key=lambda text: (-numbers[text], text))[:12]

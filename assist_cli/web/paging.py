@@ -1,0 +1,50 @@
+"""One page of a long list."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+from urllib.parse import urlencode
+
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True)
+class ListPage(Generic[Item]):
+    """The ``items`` of a page. ``older`` and ``newer`` are the query strings of its neighbours; None without one.
+
+    ``first`` is the number of the first item, from 1; ``total`` is None where counting would be slow.
+    """
+
+    items: Sequence[Item]
+    first: int
+    total: int | None
+    newer: str | None
+    older: str | None
+
+    @property
+    def last(self) -> int:
+        return self.first + len(self.items) - 1
+
+
+def numbered(items: Sequence[Item], number: str, size: int, kept: dict[str, str]) -> ListPage[Item]:
+    """Return a page of a whole list by its ``number``, from 1; ``kept`` are the other fields of the query."""
+    pages = max(-(-len(items) // size), 1)
+    page = min(max(int(number), 1), pages) if number.isdecimal() and len(number) < 9 else 1
+    start = (page - 1) * size
+
+    def query(other: int) -> str | None:
+        return urlencode({**kept, "page": other}) if 1 <= other <= pages else None
+
+    return ListPage(items[start : start + size], start + 1, len(items), query(page - 1), query(page + 1))
+
+
+def following(items: Sequence[Item], size: int, last: str, kept: dict[str, str], *, begins: bool) -> ListPage[Item]:
+    """Return a page of a list that continues after an id; ``items`` has one more than a page if there are more.
+
+    ``last`` is the id of its last item. The way back is to the beginning, unless it ``begins`` the list.
+    """
+    more = len(items) > size
+    older = urlencode({**kept, "after": last}) if more else None
+    return ListPage(items[:size], 1, None, None if begins else urlencode(kept), older)

@@ -1,0 +1,96 @@
+// What a page does in the browser: keys, copying, the theme, parts that load later. Every page also works without it.
+"use strict";
+
+const store = {
+  get(name) { try { return localStorage.getItem(name); } catch { return null; } },
+  set(name, value) { try { localStorage.setItem(name, value); } catch { /* private windows may refuse */ } },
+};
+
+// The theme is set before the page is drawn: this script is in the head.
+function setTheme(choice) {
+  if (choice === "light" || choice === "dark") document.documentElement.dataset.theme = choice;
+  else delete document.documentElement.dataset.theme;
+  for (const button of document.querySelectorAll("[data-theme-choice]"))
+    button.setAttribute("aria-pressed", String(button.dataset.themeChoice === (choice || "auto")));
+}
+setTheme(store.get("theme"));
+
+function toast(text) {
+  const element = document.getElementById("toast");
+  element.textContent = text;
+  clearTimeout(toast.timer);
+  toast.timer = setTimeout(() => { element.textContent = ""; }, 2000);
+}
+
+async function copy(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+    toast("Copied");
+  } catch {
+    toast("This browser does not allow copying here");
+  }
+}
+
+function isTyping(target) {
+  return target.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName);
+}
+
+function move(step) {
+  const rows = [...document.querySelectorAll("table.rows tbody tr")];
+  if (!rows.length) return;
+  const here = rows.findIndex((row) => row.classList.contains("here"));
+  const next = rows[Math.min(Math.max(here + step, 0), rows.length - 1)];
+  for (const row of rows) row.classList.toggle("here", row === next);
+  const link = next.querySelector("a.row");
+  (link || next).focus();
+  next.scrollIntoView({ block: "nearest" });
+}
+
+let waitsForPage = 0; // the time of a "g"
+function pressed(event) {
+  if (event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target)) return;
+  if (store.get("keys") === "off") return;
+  const keys = document.getElementById("keys");
+  if (!keys || (keys.open && event.key !== "?")) return;
+  if (Date.now() - waitsForPage < 1500) {
+    waitsForPage = 0;
+    const link = event.key === "h" ? document.querySelector(".brand") : document.querySelector(`nav a[data-key="${CSS.escape(event.key)}"]`);
+    if (link) { event.preventDefault(); link.click(); }
+    return;
+  }
+  const search = document.querySelector("[data-search]");
+  if (event.key === "g") waitsForPage = Date.now();
+  else if (event.key === "j") move(1);
+  else if (event.key === "k") move(-1);
+  else if (event.key === "?") { if (keys.open) keys.close(); else keys.showModal(); }
+  else if (event.key === "/" && search) { event.preventDefault(); search.focus(); search.select(); }
+}
+
+// A part of the page that takes time on the server, such as the health of an agent.
+async function load(element) {
+  try {
+    const answer = await fetch(element.dataset.load, { credentials: "same-origin", redirect: "error" });
+    if (!answer.ok) return;
+    const part = new DOMParser().parseFromString(await answer.text(), "text/html");
+    element.replaceChildren(...part.body.childNodes);
+  } catch { /* the link to the whole page stays */ }
+}
+
+document.addEventListener("DOMContentLoaded", () => {
+  setTheme(store.get("theme"));
+  for (const element of document.querySelectorAll("button.copy, #themes, #show-keys")) element.hidden = false;
+  for (const element of document.querySelectorAll("[data-load]")) load(element);
+  const keys = document.getElementById("keys"), switched = document.getElementById("keys-on");
+  if (switched) {
+    switched.checked = store.get("keys") !== "off";
+    switched.addEventListener("change", () => store.set("keys", switched.checked ? "on" : "off"));
+    document.getElementById("show-keys").addEventListener("click", () => keys.showModal());
+  }
+  document.addEventListener("keydown", pressed);
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest("[data-copy]"), theme = event.target.closest("[data-theme-choice]");
+    if (button) copy(button.dataset.copy);
+    if (theme) { store.set("theme", theme.dataset.themeChoice); setTheme(theme.dataset.themeChoice); }
+    for (const menu of document.querySelectorAll("details.menu[open]")) if (!menu.contains(event.target)) menu.open = false;
+  });
+});

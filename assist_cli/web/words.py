@@ -1,0 +1,48 @@
+"""States of the domain in words, with their meaning, and a shape for each meaning.
+
+A state never depends on its colour alone. A screen reader reads the words, and not the shape.
+"""
+
+from __future__ import annotations
+
+from assist_cli.model.gathering import in_words
+from assist_cli.model.instance import Health
+from assist_cli.model.invocation import InvocationInstance, Record
+from assist_cli.model.status import QUEUED, SCHEDULED, WAITING, InvocationStatus
+from assist_cli.model.summary import State, Summary, Verdict, state_of
+
+SHAPES = {
+    Verdict.GOOD: "✓",
+    Verdict.BAD: "✗",
+    Verdict.ODD: "▲",
+    Verdict.BUSY: "◐",
+    Verdict.PLAIN: "○",
+}
+
+
+def of_summary(summary: Summary) -> State:
+    """Return the state of an invocation in a list."""
+    return state_of(summary.invocation.status, summary.kinds, summary.exit_code)
+
+
+def of_health(health: Health | None) -> State:
+    """Return the state of an agent; None if it was not queried."""
+    if health is None:
+        return State("not checked", Verdict.PLAIN)
+    return State("online", Verdict.GOOD) if health.is_online else State("offline", Verdict.BAD)
+
+
+def of_record(record: Record) -> State:
+    """Return the state of a record."""
+    if not record.status.is_final:
+        waits = QUEUED if record.is_queued else WAITING if record.is_unsent else record.status.value
+        return State(waits, Verdict.BUSY)
+    if record.is_success:
+        return State("exit 0", Verdict.GOOD)
+    verdict = Verdict.BAD if record.status is InvocationStatus.FAILED else Verdict.ODD
+    return State(in_words(record), verdict)
+
+
+def of_place(place: InvocationInstance) -> State:
+    """Return the state of an invocation on one instance."""
+    return State(SCHEDULED, Verdict.BUSY) if place.is_scheduled else of_record(place.record)
