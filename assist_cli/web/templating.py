@@ -28,7 +28,11 @@ from assist_cli.web.security import TOKEN_FIELD
 HERE = Path(__file__).parent
 STATIC = HERE / "static"
 # The pages at the top: name, path, and the key after "g".
-NAVIGATION = (("Instances", "/instances", "i"),)
+NAVIGATION = (
+    ("Instances", "/instances", "i"),
+    ("Files", "/files", "f"),
+    ("Audit", "/audit", "a"),
+)
 BLOCK = 1000  # lines in one <pre>: a browser lays out only the blocks that are visible
 
 

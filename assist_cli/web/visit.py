@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import hashlib
+import json
+import secrets
 from collections import Counter
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
@@ -15,12 +18,23 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from assist_cli import __version__
-from assist_cli.errors import NotFound
+from assist_cli.errors import (
+    AgentError,
+    AssistError,
+    Conflict,
+    InternalError,
+    InvalidParameter,
+    LocalFailure,
+    NotFound,
+    NotPermitted,
+)
 from assist_cli.http.rates import Rates
-from assist_cli.model.access import Role, User
+from assist_cli.model.access import Labels, Role, User
 from assist_cli.model.audit import Actor
 from assist_cli.model.instance import Instance
+from assist_cli.model.target import Selection
 from assist_cli.model.timeouts import DEFAULTS, ApiTimeouts
+from assist_cli.operations.access.clients import Request as Creation
 from assist_cli.operations.access.permissions import Rights
 from assist_cli.operations.controller import Also, Controller, Controllers
 from assist_cli.operations.fleet import instances
@@ -28,6 +42,17 @@ from assist_cli.operations.server.background import Background
 from assist_cli.web import security, templating
 
 STREAMS = 20  # event streams of a session
+ONCE = "once"  # the field of a form with a random text: the same form sent again takes effect one time
+
+# The HTTP status of each class of errors, the first match wins; 400 for all others.
+STATUSES: tuple[tuple[type[AssistError], int], ...] = (
+    (NotFound, 404),
+    (NotPermitted, 403),
+    (Conflict, 409),
+    (AgentError, 502),
+    (LocalFailure, 500),
+    (InternalError, 500),
+)
 
 
 @dataclass(frozen=True)
@@ -44,6 +69,7 @@ class Site:
     timeouts: ApiTimeouts = DEFAULTS.api
     by_address: Rates = field(default_factory=lambda: Rates(0.2, 20))  # attempts to log in
     by_name: Rates = field(default_factory=lambda: Rates(0.1, 20))
+    downloads: Rates = field(default_factory=lambda: Rates(2, 200))  # of enrolment files, by address
     streams: Counter[str] = field(default_factory=Counter)
     ending: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -74,13 +100,44 @@ class Visit:
         """Check and note the user in the transaction of an operation that creates something."""
         return functools.partial(self.rights.enter, self.controller)
 
+    @property
+    def still(self) -> Also:
+        """Check the user again in the transaction of an operation that changes something."""
+        return self.rights.confirm
+
+    @functools.cached_property
+    def creation(self) -> Creation:
+        """The form as a request that creates one thing, however often the browser sends it (see ``once``)."""
+        said = [[name, value] for name, value in self.form.multi_items() if isinstance(value, str)]
+        said = sorted(each for each in said if each[0] not in (security.TOKEN_FIELD, ONCE))
+        digest = hashlib.sha256(json.dumps([self.request.url.path, said]).encode()).digest()
+        once = self.given(ONCE)
+        token = hashlib.sha256(once.encode() + digest).hexdigest() if once else None
+        return Creation(self.me, Labels(self.me.id), token, digest)
+
+    def once(self, *, labelled: bool = True) -> Also:
+        """Check and note the form in the transaction of an operation, which then raises Repeated for the same form.
+
+        If ``labelled``, the user is noted as the creator.
+        """
+        return functools.partial(self.creation.enter, self.controller, labelled=labelled and not self.me.is_owner)
+
     def may(self, role: str) -> bool:
         """Return True if the user has this role: a template shows no button that would be refused."""
         return self.user is not None and self.user.role.may(Role(role))
 
+    def may_all(self, role: str) -> bool:
+        """Return True if the user has this role on all instances."""
+        return self.may(role) and not self.me.scope
+
     @property
     def origin(self) -> str:
         return origin_of(self.request)
+
+    @property
+    def base_url(self) -> str:
+        """The URL of this server, as the browser has written it."""
+        return f"{self.request.url.scheme}://{self.request.headers['host']}"
 
     # the parts of a request
 
@@ -91,6 +148,11 @@ class Visit:
     def query(self, name: str) -> str:
         """Return a field of the query, or an empty text."""
         return self.request.query_params.get(name, "").strip()
+
+    def number(self, name: str) -> int:
+        """Return a field of the query as a number; 0 for anything else."""
+        text = self.query(name)
+        return int(text) if text.isascii() and text.isdecimal() and len(text) < 9 else 0
 
     def given(self, name: str) -> str:
         """Return a text field of the form, or an empty text."""
@@ -107,6 +169,23 @@ class Visit:
         if found.id not in self.rights.known:
             raise NotFound(f"cannot find an instance '{text}'", hint="the instances page lists what there is")
         return found
+
+    def chosen(self, *targets: str) -> list[Instance]:
+        """Return the instances in the scope of the user that these targets select, also by facts and groups.
+
+        Raises NotFound and InvalidParameter. The errors do not have the parts of a group that a user with a scope may
+        not see.
+        """
+        known = list(self.rights.known.values())
+        try:
+            return instances.chosen(self.controller.database, known, Selection(targets), with_local=True)
+        except (NotFound, InvalidParameter):
+            if self.me.scope and any("group:" in each for each in targets):
+                raise NotFound(
+                    f"cannot use the target '{','.join(targets)}': a part of it, or of its group, is not in your scope",
+                    hint="the groups page lists those that are",
+                ) from None
+            raise
 
     # answers
 
@@ -132,6 +211,7 @@ class Visit:
             "user": self.user,
             "path": self.request.url.path,
             "token": security.form_token(self.browser),
+            "once_token": self.given(ONCE) or secrets.token_urlsafe(16),
             "now": self.controller.now(),
             "version": __version__,
             **values,
@@ -139,6 +219,11 @@ class Visit:
 
 
 Handler = Callable[[Visit], Response]
+
+
+def status_of(error: AssistError) -> int:
+    """Return the HTTP status of an error."""
+    return next((status for kind, status in STATUSES if isinstance(error, kind)), 400)
 
 
 def is_secure(request: Request) -> bool:

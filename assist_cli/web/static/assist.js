@@ -67,9 +67,9 @@ function pressed(event) {
 }
 
 // A part of the page that takes time on the server, such as the health of an agent.
-async function load(element) {
+async function load(element, path = element.dataset.load) {
   try {
-    const answer = await fetch(element.dataset.load, { credentials: "same-origin", redirect: "error" });
+    const answer = await fetch(path, { credentials: "same-origin", redirect: "error" });
     if (!answer.ok) return;
     const part = new DOMParser().parseFromString(await answer.text(), "text/html");
     element.replaceChildren(...part.body.childNodes);
@@ -93,4 +93,23 @@ document.addEventListener("DOMContentLoaded", () => {
     if (theme) { store.set("theme", theme.dataset.themeChoice); setTheme(theme.dataset.themeChoice); }
     for (const menu of document.querySelectorAll("details.menu[open]")) if (!menu.contains(event.target)) menu.open = false;
   });
+});
+
+// Forms that change something: a second click while the first is on its way does nothing.
+document.addEventListener("submit", (event) => {
+  const form = event.target, sent = Number(form.dataset.sent || 0);
+  if (form.method !== "post") return;
+  if (Date.now() - sent < 3000) event.preventDefault();
+  else form.dataset.sent = String(Date.now());
+});
+
+// A part of a page that is loaded again until nothing in it waits.
+async function refresh(element) {
+  await load(element, element.dataset.refresh);
+  if (element.querySelector("[data-waits]")) setTimeout(refresh, 1500, element);
+}
+
+document.addEventListener("DOMContentLoaded", () => {
+  for (const button of document.querySelectorAll("button[data-copy]")) button.hidden = false;
+  for (const element of document.querySelectorAll("[data-refresh]")) setTimeout(refresh, 700, element);
 });
