@@ -159,7 +159,7 @@ def test_groups(console: Console):
     assert browser.post("/groups/remove", name="data").status_code == 409  # another group names it
     for name in ("both", "data", "shops"):
         assert browser.post("/groups/remove", name=name).status_code == 303
-    assert groups.listing(console.controller) == []
+    assert not {"shops", "data", "both"} & {group.name for group, _ in groups.listing(console.controller)}
 
 
 def test_the_audit_log_in_pages_and_with_filters(console: Console):
@@ -209,7 +209,7 @@ def test_an_enrolment_from_the_form_to_its_file(brokered: Console):
     made = browser.post("/enrolments", **once)
     assert made.status_code == 200
     assert browser.post("/enrolments", **once).text == made.text  # the same one, not another
-    (found,) = enrolments.listing(brokered.controller)
+    (found,) = (each for each in enrolments.listing(brokered.controller) if each.name == "pos")
     assert (found.uses, found.name, dict(found.tags)) == (3, "pos", {"role": "pos", "canary": ""})
     token = enrolments.code(brokered.controller, found.id).reveal()
     assert f"https://console.example/enroll/{token}" in made.text

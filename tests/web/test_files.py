@@ -21,11 +21,11 @@ from tests.support.console import DB, WEB, Browser, Console
 FIELDS = {"on": "web1", "directory": "/etc/app", "mode": "0640", "owner": "app", "overwrite": "1"}
 
 
-def upload(browser: Browser, content: bytes, name: str = "app.conf", **fields: str):
+def upload(browser: Browser, content: bytes, file: str = "app.conf", **fields: str):
     return browser.client.post(
         "/files/send",
-        data={"token": security.form_token(browser.cookie), "once": name, **FIELDS, **fields},
-        files={"file": (name, content)},
+        data={"token": security.form_token(browser.cookie), "once": file, **FIELDS, **fields},
+        files={"file": (file, content)},
         headers={"sec-fetch-site": "same-origin"},
     )
 
@@ -80,7 +80,7 @@ def test_a_refused_file(console: Console, content: bytes, fields: dict[str, str]
     answer = upload(console.logged_in(Role.OPERATOR), content, **fields)
     assert answer.status_code in (400, 404)
     assert reason in answer.text.replace("&#39;", "'")
-    assert 'value="app"' in answer.text  # the input is kept
+    assert 'value="1" checked' in answer.text  # the input is kept
     assert "root:" not in answer.text
     if len(content) == 1:
         assert hidden(answer.text)["content"] == "eA=="

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from urllib.parse import quote
 
 import pytest
 
@@ -25,7 +26,7 @@ def facts(console: Console) -> None:
 
 
 def listed(browser: Browser, target: str) -> list[str]:
-    return re.findall(r'class="row" href="/instances/([^"]+)"', browser.get("/instances", params={"on": target}).text)
+    return re.findall(r'class="row" href="/instances/([^"]+)"', browser.get(f"/instances?on={quote(target)}").text)
 
 
 @pytest.mark.parametrize(
