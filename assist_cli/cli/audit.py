@@ -28,12 +28,18 @@ def list_(
     context: typer.Context,
     since: options.Since = None,
     actor: Annotated[
-        str, typer.Option("--actor", metavar="TEXT", help="Only entries of actors with TEXT in the name.", show_default=False)
+        str,
+        typer.Option(
+            "--actor", metavar="TEXT", help="Only entries of actors with TEXT in the name.", show_default=False
+        ),
     ] = "",
     action: Annotated[
         str,
         typer.Option(
-            "--action", metavar="ACTION", help="Only this action (user.add), or all of a noun (user).", show_default=False
+            "--action",
+            metavar="ACTION",
+            help="Only this action (user.add), or all of a noun (user).",
+            show_default=False,
         ),
     ] = "",
     number: options.Number = None,

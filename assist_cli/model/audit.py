@@ -42,8 +42,8 @@ class AuditEntry:
 class AuditFilter:
     """Conditions on entries. Empty ones and None do not filter.
 
-    ``actor`` is a part of the login name, in any case; ``login`` is all of it. ``action`` is one, or the noun of several
-    (``user``). ``before`` is the number of an entry: only older ones.
+    ``actor`` is a part of the login name, in any case; ``login`` is all of it. ``action`` is one, or the noun of
+    several (``user``). ``before`` is the number of an entry: only older ones.
     """
 
     since: datetime | None = None

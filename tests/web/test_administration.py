@@ -40,13 +40,14 @@ def whole() -> list[PageRoute]:
     return [each for each in ROUTES if isinstance(each, PageRoute) and each.whole]
 
 
-@pytest.mark.parametrize("route", whole(), ids=lambda route: f"{route.method} {route.path}")
-def test_an_admin_with_a_scope_gives_nothing(console: Console, route: PageRoute):
+def test_an_admin_with_a_scope_gives_nothing(console: Console):
     browser = console.logged_in(*SCOPED)
-    path = route.path.replace("{id}", WEB)
-    answer = browser.get(path) if route.method == "GET" else browser.post(path, name="x", role="admin", password="x")
-    assert answer.status_code == 403
-    assert "has a scope" in answer.text
+    assert len(whole()) > 15
+    for route in whole():
+        path = route.path.replace("{id}", WEB)
+        answer = browser.get(path) if route.method == "GET" else browser.post(path, name="x", role="admin")
+        assert answer.status_code == 403, path
+        assert "has a scope" in answer.text
 
 
 def test_a_key_from_its_secret_to_its_end(console: Console):
@@ -234,7 +235,9 @@ def test_an_enrolment_from_the_form_to_its_file(brokered: Console):
     assert disabled.headers == wrong.headers == deleted.headers
 
 
-@pytest.mark.parametrize("fields", [{"uses": "0"}, {"uses": "x"}, {"lifetime": "9y"}, {"name": "a/b"}, {"tags": "a b=/"}])
+@pytest.mark.parametrize(
+    "fields", [{"uses": "0"}, {"uses": "x"}, {"lifetime": "9y"}, {"name": "a/b"}, {"tags": "a b=/"}]
+)
 def test_a_refused_enrolment(brokered: Console, fields: dict[str, str]):
     answer = brokered.owner().post("/enrolments", **{"uses": "1", "lifetime": "1h", **fields})
     assert answer.status_code == 400

@@ -101,7 +101,9 @@ def test_the_form_again_with_the_same_content(console: Console):
 def many(console: Console) -> Iterator[list[str]]:
     """Ids of eleven instances with the tag ``many``."""
     ids = [f"i-{number:026}" for number in range(20, 31)]
-    made = [Instance(each, f"n{each[-2:]}", "tls:127.0.0.1:1", console.controller.now(), tags={"many": ""}) for each in ids]
+    made = [
+        Instance(each, f"n{each[-2:]}", "tls:127.0.0.1:1", console.controller.now(), tags={"many": ""}) for each in ids
+    ]
     with console.controller.database.transaction() as transaction:
         for instance in made:
             instances.register(transaction, instance)

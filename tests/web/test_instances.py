@@ -22,7 +22,9 @@ def facts(console: Console) -> None:
     now = console.controller.now()
     with console.controller.database.transaction() as transaction:
         web = {"os": "debian", "memory": 3 * 2**30, "addresses": ["10.0.0.1", "10.0.0.2"]}
-        instances.note_heard(transaction, {WEB: Contact("linux", now, "", web), DB: Contact("linux", now, "", {"os": "alpine"})})
+        instances.note_heard(
+            transaction, {WEB: Contact("linux", now, "", web), DB: Contact("linux", now, "", {"os": "alpine"})}
+        )
 
 
 def listed(browser: Browser, target: str) -> list[str]:
@@ -31,7 +33,13 @@ def listed(browser: Browser, target: str) -> list[str]:
 
 @pytest.mark.parametrize(
     ("target", "found"),
-    [("@os=debian", [WEB]), ("@memory=3GiB", [WEB]), ("@os=*", [DB, WEB]), ("@os=*,!@role=web", [DB]), ("@os=plan9", [])],
+    [
+        ("@os=debian", [WEB]),
+        ("@memory=3GiB", [WEB]),
+        ("@os=*", [DB, WEB]),
+        ("@os=*,!@role=web", [DB]),
+        ("@os=plan9", []),
+    ],
 )
 def test_the_filter_by_facts(console: Console, target: str, found: list[str]):
     assert listed(console.owner(), target) == found

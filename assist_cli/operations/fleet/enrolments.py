@@ -126,9 +126,7 @@ def disable(controller: Controller, wanted: str, *, also: Also | None = None) ->
     return replace(found, disabled=True)
 
 
-def delete(
-    controller: Controller, wanted: str, *, unused: bool = False, also: Also | None = None
-) -> Enrolment:
+def delete(controller: Controller, wanted: str, *, unused: bool = False, also: Also | None = None) -> Enrolment:
     """Delete an enrolment, which ends it. Its instances stay.
 
     Raises NotFound, and Conflict for one that was used, if it is to be ``unused``.

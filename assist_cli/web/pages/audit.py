@@ -47,7 +47,9 @@ def _filter(visit: Visit, given: dict[str, str], before: int | None) -> AuditFil
             since = past.moment(given["since"], now)
         except ValueError as error:
             raise InvalidParameter(
-                f"cannot filter the audit log: {error}", hint="without a time there are all entries", code=codes.INVALID_PARAMETER
+                f"cannot filter the audit log: {error}",
+                hint="without a time there are all entries",
+                code=codes.INVALID_PARAMETER,
             ) from None
     login = ""
     if visit.me.scope:

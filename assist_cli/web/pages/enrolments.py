@@ -62,11 +62,11 @@ def download(visit: Visit) -> Response:
     """The file of an enrolment, without a session. All refusals are alike. A download is not a use."""
     address = visit.request.client.host if visit.request.client else ""
     if not visit.site.downloads.admit(address):
-        return PlainTextResponse("cannot send a file now: there were too many requests\n", 429, {"retry-after": "60"})
+        return PlainTextResponse("cannot send a file now: there were too many requests\n", 429, {"retry-after": "10"})
     try:
         found, content = enrolments.file_of_token(visit.controller, Secret(visit.part("token")))
     except AssistError as error:
-        log.info("refused an enrolment file to %s: %s", address, error.message)
+        log.debug("refused an enrolment file to %s: %s", address, error.message)
         return PlainTextResponse(NO_FILE, 404, _ALONE)
     log.info("sent the file of the enrolment %s to %s", found.id, address)
     name = f'attachment; filename="enroll-{found.id}.pyz"'

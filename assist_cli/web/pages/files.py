@@ -77,7 +77,7 @@ def show(visit: Visit) -> Response:
         file=found,
         transfer=found.transfer,
         endings=list(reversed(endings(found.instances))),
-        waits=any(not each.status.is_final for each in found.instances),
+        waits=any(not each.status.is_final and not each.record.is_queued for each in found.instances),
         of_ending=words.of_ending,
     )
 
@@ -88,7 +88,7 @@ def form(visit: Visit) -> Response:
 
 
 def preview(visit: Visit) -> Response:
-    """What would be written where, with a form that sends it; or the form of before, to change it."""
+    """Show what would be written where, with a form that sends it; or the earlier form, to change it."""
     given = _given(visit)
     content = b""
     try:

@@ -88,7 +88,8 @@ def tag(visit: Visit) -> Response:
     """Set or remove a tag."""
     instance = visit.instance(visit.part("id"))
     key, value = visit.given("key").strip(), visit.given("value").strip()
-    instances.tag(visit.controller, Selection((instance.id,)), {key: None if visit.given("remove") else value})
+    change = {key: None if visit.given("remove") else value}
+    instances.tag(visit.controller, Selection((instance.id,)), change, also=visit.still)
     return visit.go_to(_path(instance))
 
 

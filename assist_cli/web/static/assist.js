@@ -70,10 +70,13 @@ function pressed(event) {
 async function load(element, path = element.dataset.load) {
   try {
     const answer = await fetch(path, { credentials: "same-origin", redirect: "error" });
-    if (!answer.ok) return;
+    if (!answer.ok) return false;
     const part = new DOMParser().parseFromString(await answer.text(), "text/html");
-    element.replaceChildren(...part.body.childNodes);
+    const isSame = part.body.innerHTML.trim() === element.innerHTML.trim(); // a screen reader would read it again
+    if (!isSame) element.replaceChildren(...part.body.childNodes);
+    return true;
   } catch { /* the link to the whole page stays */ }
+  return false;
 }
 
 document.addEventListener("DOMContentLoaded", () => {
@@ -105,8 +108,8 @@ document.addEventListener("submit", (event) => {
 
 // A part of a page that is loaded again until nothing in it waits.
 async function refresh(element) {
-  await load(element, element.dataset.refresh);
-  if (element.querySelector("[data-waits]")) setTimeout(refresh, 1500, element);
+  const loaded = await load(element, element.dataset.refresh);
+  if (loaded && element.querySelector("[data-waits]")) setTimeout(refresh, 1500, element);
 }
 
 document.addEventListener("DOMContentLoaded", () => {
