@@ -73,11 +73,10 @@ def list_(
 
 def _row(entry: AuditEntry, now: datetime) -> Sequence[Cell | str]:
     """Return the cells of an entry: a refused action with its outcome, ids as short as in other lists."""
-    is_id = any(ids.is_prefix(entry.subject, kind) for kind in ids.Kind)
     return [
         ago(entry.time, now),
         entry.action if entry.outcome == DONE else Cell(f"{entry.action}: {entry.outcome}", Style.BAD),
-        entry.subject[: ids.SHORT_LENGTH] if is_id else entry.subject,
+        ids.shortened(entry.subject),
         entry.detail,
         str(entry.actor),
     ]

@@ -6,7 +6,7 @@ from starlette.responses import Response
 
 from assist_cli import codes
 from assist_cli.errors import AssistError, InvalidParameter
-from assist_cli.model import past
+from assist_cli.model import ids, past
 from assist_cli.model.audit import DONE, AuditFilter
 from assist_cli.model.names import quoted
 from assist_cli.operations.history import audit
@@ -14,6 +14,7 @@ from assist_cli.web.paging import following
 from assist_cli.web.visit import Visit, status_of
 
 SIZE = 100  # entries of a page
+PLACES = {ids.Kind.INVOCATION: "/invocations/", ids.Kind.FILE: "/files/"}  # the pages of subjects that are ids
 
 
 def listing(visit: Visit) -> Response:
@@ -35,8 +36,15 @@ def listing(visit: Visit) -> Response:
         given=given,
         filtered=bool(kept),
         done=DONE,
+        shortened=ids.shortened,
+        link_of=_link_of,
         command=f"assist audit list{options}",
     )
+
+
+def _link_of(subject: str) -> str:
+    """Return the path of the page of a subject; empty if it has none."""
+    return next((f"{path}{subject}" for kind, path in PLACES.items() if ids.is_prefix(subject, kind)), "")
 
 
 def _filter(visit: Visit, given: dict[str, str], before: int | None) -> AuditFilter:
