@@ -171,13 +171,11 @@ def _content(visit: Visit) -> tuple[bytes, str]:
         quotas.check_file(len(content))
         return content, uploaded.filename.replace("\\", "/").rpartition("/")[2]
     if not visit.given("has_content"):
-        raise InvalidParameter("no file given", hint="choose the file to send", code=codes.FILE_CONTENT_INVALID)
+        raise InvalidParameter("no file given", hint="choose the file to send")
     try:
         return base64.b64decode(visit.given("content"), validate=True), ""
     except binascii.Error:
-        raise InvalidParameter(
-            "cannot read the file of the form", hint="choose the file again", code=codes.FILE_CONTENT_INVALID
-        ) from None
+        raise InvalidParameter("cannot read the file of the form", hint="choose the file again") from None
 
 
 def _checked(visit: Visit, given: dict[str, str], content: bytes) -> tuple[Transfer, list[Instance]]:

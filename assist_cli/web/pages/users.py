@@ -67,7 +67,7 @@ def _other(visit: Visit, what: str) -> User:
     """Return the user of the path, who is not the one that asks. Raises NotFound, Conflict."""
     user = _user(visit)
     if user.id == visit.me.id:
-        raise Conflict(f"cannot {what} yourself", hint="another administrator can, or assist user on the server")
+        raise Conflict(f"cannot {what} yourself", hint="another administrator can; on the server: assist user list")
     return user
 
 
