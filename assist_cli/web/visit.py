@@ -164,11 +164,18 @@ class Visit:
         return [each for each in self.form.getlist(name) if isinstance(each, str)]
 
     def instance(self, text: str) -> Instance:
-        """Return the instance of this name or id. Raises NotFound, also for one outside the scope of the user."""
-        found = instances.get(self.controller, text)
-        if found.id not in self.rights.known:
-            raise NotFound(f"cannot find an instance '{text}'", hint="the instances page lists what there is")
-        return found
+        """Return the instance of this name or id. Raises NotFound, also for one outside the scope of the user.
+
+        Hints have only names in the scope.
+        """
+        if text in self.rights.known:
+            return self.rights.known[text]
+        found = self.chosen(text)
+        if len(found) > 1:
+            raise NotFound(
+                f"cannot find one instance '{text}': {len(found)} match", hint="the instances page lists them"
+            )
+        return found[0]
 
     def chosen(self, *targets: str) -> list[Instance]:
         """Return the instances in the scope of the user that these targets select, also by facts and groups.

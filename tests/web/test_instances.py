@@ -50,6 +50,16 @@ def test_the_filter_reads_no_files(console: Console):
         assert "cannot be used here" in text.replace("&#39;", "'")
 
 
+def test_hints_have_no_names_outside_of_the_scope(console: Console):
+    browser = console.logged_in(Role.VIEWER, "web1")
+    assert browser.get("/instances/web1").status_code == browser.get("/instances/i-0").status_code == 200
+    for text in ("db", "db2", "d*", "@os=alpine", "i-00000000000000000000000002"):
+        for path in (f"/instances/{text}", f"/instances?on={text}", f"/files?on={text}"):
+            found = browser.get(path).text.replace(quote(text), "").replace(text, "")
+            assert "db1" not in found, path
+            assert DB not in found, path
+
+
 def run(console: Console, script: str) -> None:
     """Record a run on both instances, which nobody sends."""
     request = RunRequest(script.encode(), targets=Selection(("web1", "db1")))
