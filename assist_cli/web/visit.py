@@ -17,7 +17,7 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from assist_cli import __version__
+from assist_cli import __version__, codes
 from assist_cli.errors import (
     AgentError,
     AssistError,
@@ -31,7 +31,7 @@ from assist_cli.errors import (
 from assist_cli.http.rates import Rates
 from assist_cli.model.access import Labels, Role, User
 from assist_cli.model.audit import Actor
-from assist_cli.model.instance import Instance
+from assist_cli.model.instance import LOCAL, Instance
 from assist_cli.model.target import Selection
 from assist_cli.model.timeouts import DEFAULTS, ApiTimeouts
 from assist_cli.operations.access.clients import Request as Creation
@@ -177,22 +177,38 @@ class Visit:
             )
         return found[0]
 
-    def chosen(self, *targets: str) -> list[Instance]:
-        """Return the instances in the scope of the user that these targets select, also by facts and groups.
+    def chosen(self, target: str) -> list[Instance]:
+        """Return the instances in the scope of the user that a target names, also by facts and groups.
 
-        Raises NotFound and InvalidParameter. The errors do not have the parts of a group that a user with a scope may
-        not see.
+        Without a scope, ``local`` is one of them; it has no id before its first start. Raises as ``instances.chosen``;
+        for a user with a scope, errors do not have the parts of a group.
         """
-        known = list(self.rights.known.values())
+        if not target:
+            raise InvalidParameter(
+                "cannot tell where to run: no target given",
+                hint="give a name as web1, a pattern as web*, or a tag as @role=web",
+                code=codes.INVALID_TARGET,
+            )
+        known, limited = list(self.rights.known.values()), bool(self.me.scope)
+        if not limited and all(each.name != LOCAL for each in known):
+            known.append(Instance("", LOCAL, LOCAL, self.controller.now()))
+        database = self.controller.database
         try:
-            return instances.chosen(self.controller.database, known, Selection(targets), with_local=True)
+            return instances.chosen(database, known, Selection((target,)), with_local=True, limited=limited)
         except (NotFound, InvalidParameter):
-            if self.me.scope and any("group:" in each for each in targets):
+            if limited and "group:" in target:
                 raise NotFound(
-                    f"cannot use the target '{','.join(targets)}': a part of it, or of its group, is not in your scope",
+                    f"cannot use the target '{target}': it, or a part of its group, is not in your scope",
                     hint="the groups page lists those that are",
                 ) from None
             raise
+
+    def resolved(self, target: str) -> list[Instance]:
+        """Return the instances of ``chosen``, to run there. The agent of this machine gets its id now."""
+        found = self.chosen(target)
+        if all(each.id for each in found):
+            return found
+        return [each for each in found if each.id] + instances.resolve(self.controller, Selection((LOCAL,)))
 
     # answers
 

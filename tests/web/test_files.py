@@ -16,7 +16,7 @@ from assist_cli.operations.runs import files
 from assist_cli.operations.runs.files import SendRequest
 from assist_cli.store import instances
 from assist_cli.web import security
-from tests.support.console import DB, WEB, Browser, Console
+from tests.support.console import DB, WEB, Browser, Console, names
 
 FIELDS = {"on": "web1", "directory": "/etc/app", "mode": "0640", "owner": "app", "overwrite": "1"}
 
@@ -71,7 +71,7 @@ def test_a_file_from_the_form_to_the_outcome(console: Console):
         (b"x", {"directory": "etc"}, "it is not an absolute path"),
         (b"x", {"name": "a/b"}, "it is not a file name"),
         (b"x", {"owner": "-x"}, "it is not a user name"),
-        (b"x", {"on": ""}, "no instances given"),
+        (b"x", {"on": ""}, "no target given"),
         (b"x", {"on": "web9"}, "cannot find an instance"),
         (b"x", {"on": "file:/etc/passwd"}, "cannot be used here"),
     ],
@@ -147,7 +147,7 @@ def test_a_scope_hides_files_and_instances(console: Console):
         answer = browser.get(path)
         assert DB not in answer.text
         assert other.id not in answer.text
-        assert "db1" not in answer.text or path == "/files?on=db1"
+        assert not names(answer.text, "db1") or path == "/files?on=db1"
     missing = browser.get(f"/files/{other.id}")
     assert missing.status_code == browser.get("/files/f-nothing").status_code == 404
     assert browser.get(f"/files/{WEB}").status_code == 404

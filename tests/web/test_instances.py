@@ -14,7 +14,7 @@ from assist_cli.operations.runs import recording
 from assist_cli.operations.runs.plans import RunRequest
 from assist_cli.store import instances
 from assist_cli.web.pages.instances import RECENT
-from tests.support.console import DB, WEB, Browser, Console
+from tests.support.console import DB, WEB, Browser, Console, names
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -56,7 +56,7 @@ def test_hints_have_no_names_outside_of_the_scope(console: Console):
     for text in ("db", "db2", "d*", "@os=alpine", "i-00000000000000000000000002"):
         for path in (f"/instances/{text}", f"/instances?on={text}", f"/files?on={text}"):
             found = browser.get(path).text.replace(quote(text), "").replace(text, "")
-            assert "db1" not in found, path
+            assert not names(found, "db1"), path
             assert DB not in found, path
 
 

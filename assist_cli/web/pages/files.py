@@ -16,7 +16,6 @@ from dataclasses import replace
 from starlette.datastructures import UploadFile
 from starlette.responses import Response
 
-from assist_cli import codes
 from assist_cli.errors import AssistError, InvalidParameter, NotFound
 from assist_cli.model import quotas
 from assist_cli.model.gathering import endings
@@ -189,9 +188,7 @@ def _checked(visit: Visit, given: dict[str, str], content: bytes) -> tuple[Trans
         group=given["group"] or None,
         overwrite=bool(given["overwrite"]),
     )
-    if not given["on"]:
-        raise InvalidParameter("no instances given", hint="as web*, web[01-20] or @role=web", code=codes.INVALID_TARGET)
-    return transfer, visit.chosen(given["on"])
+    return transfer, visit.resolved(given["on"])
 
 
 def _digest(chosen: Sequence[Instance]) -> str:

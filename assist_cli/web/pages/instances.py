@@ -27,7 +27,7 @@ def listing(visit: Visit) -> Response:
     found = list(visit.rights.known.values())
     if target:
         try:
-            found = visit.chosen(target)
+            found = [each for each in visit.chosen(target) if each.id]
         except (NotFound, InvalidParameter) as refusal:
             found, error = [], refusal
     page = numbered(found, visit.query("page"), SIZE, {"on": target} if target else {})
