@@ -33,6 +33,7 @@ from assist_cli.model.command import CommandType
 from assist_cli.model.lifecycle import ROWS
 from assist_cli.model.notice import Occasion
 from assist_cli.model.quotas import COMMANDS
+from assist_cli.operations.commands import catalog
 
 ROOT = Path(__file__).parents[1]
 SCRIPTS = ROOT / "assist_cli/cli/completion"
@@ -67,6 +68,7 @@ KINDS: dict[str, str | list[str]] = {
     "N": "text",
     "N|N%": "text",
     "NAME": "text",
+    "catalog NAME": catalog.names(),
     "command NAME": "command",
     "command create NAME": "text",
     "group NAME": "group",
