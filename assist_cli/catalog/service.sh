@@ -12,7 +12,7 @@ if [ -d /run/systemd/system ]; then
         exit 4
     fi
     if [ "$action" = status ]; then
-        exec systemctl --no-pager --full status -- "$name"
+        exec systemctl status --no-pager --full -- "$name"
     fi
     systemctl "$action" -- "$name"
     state=$(systemctl is-active -- "$name") || :

@@ -41,11 +41,11 @@ def list_(context: typer.Context, output: options.Output = Format.TABLE, plain: 
     with open_controller(home()) as controller:
         found = catalog.listing(controller)
     if printer.is_json:
-        printer.documents(documents.catalog_entry(entry, state) for entry, state in found)
+        printer.documents(map(documents.catalog_entry, found))
         return
-    rows = [[entry.name, str(entry.latest), WORDS[state], entry.description] for entry, state in found]
+    rows = [[each.name, str(each.version), WORDS[each.state], each.description] for each in found]
     printer.table(LISTED, rows)
-    if any(state is State.OUTDATED for _, state in found):
+    if any(each.state is State.OUTDATED for each in found):
         printer.talk("There are newer versions. To add one: assist catalog add NAME")
     else:
         printer.talk("To save one: assist catalog add NAME")

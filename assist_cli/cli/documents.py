@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from assist_cli.model.target import TargetGroup
     from assist_cli.model.transfer import Transfer
     from assist_cli.operations.broker.contact import BrokerStatus
-    from assist_cli.operations.commands.catalog import State
+    from assist_cli.operations.commands.catalog import Entry
     from assist_cli.operations.commands.quotas import Usage
     from assist_cli.operations.fleet.deployment import Installation, Upgrade
     from assist_cli.operations.fleet.many import Ended
@@ -183,13 +183,13 @@ def saved(command: Command) -> Document:
     return {"CommandId": command.id, "Name": command.name, "Version": command.version.number}
 
 
-def catalog_entry(entry: Command, state: State) -> Document:
+def catalog_entry(entry: Entry) -> Document:
     """Return one object of ``catalog list``. An entry is added if the saved command is not another one."""
     return {
         "Name": entry.name,
         "Description": entry.description,
-        "Version": entry.latest,
-        "Added": state.value in ("current", "outdated"),
+        "Version": entry.version,
+        "Added": entry.state.value in ("current", "outdated"),
     }
 
 

@@ -10,8 +10,10 @@ from __future__ import annotations
 import functools
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
+from typing import Any
 
 from assist_cli import codes
 from assist_cli.errors import Conflict, NotFound
@@ -34,6 +36,16 @@ class State(Enum):
     CHANGED = "changed"
 
 
+@dataclass(frozen=True)
+class Entry:
+    """An entry of the catalog, with its newest version, and the state of the saved command of this name."""
+
+    name: str
+    description: str
+    version: int
+    state: State
+
+
 def names(folder: Path = FOLDER) -> list[str]:
     """Return the names of all entries, sorted."""
     return sorted(file.stem for file in folder.glob("*.json"))
@@ -47,18 +59,24 @@ def versions(name: str, folder: Path = FOLDER) -> tuple[Command, ...]:
             f"cannot find {name!r} in the catalog",
             hint=meant(name, names(folder)) + "assist catalog list shows its commands",
         )
-    document = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
-    listed = document["Commands"][0]["Versions"]
-    for entry in listed:
-        script = name if entry is listed[-1] else f"{name}@{entry['Version']}"
-        entry["CommandContent"] = (folder / f"{script}.sh").read_text(encoding="utf-8")
-    (found,) = exchange.commands_of(json.dumps(document))
-    return tuple(found)
+    found = document(name, folder)
+    listed = found["Commands"][0]["Versions"]
+    for each in listed:
+        script = name if each is listed[-1] else f"{name}@{each['Version']}"
+        each["CommandContent"] = (folder / f"{script}.sh").read_text(encoding="utf-8")
+    (entry,) = exchange.commands_of(json.dumps(found))
+    return tuple(entry)
 
 
-def listing(controller: Controller) -> list[tuple[Command, State]]:
-    """Return the newest version of each entry, and the state of the saved command of this name."""
-    return [(versions(name)[-1], _state(controller.database, name, versions(name))) for name in names()]
+def listing(controller: Controller) -> list[Entry]:
+    """Return all entries by name. Only those that are saved are read as commands, since that takes some time."""
+    found = []
+    for name in names():
+        (entry,) = document(name)["Commands"]
+        is_saved = store.named(controller.database, name) is not None
+        state = _state(controller.database, name, versions(name)) if is_saved else State.ABSENT
+        found.append(Entry(name, entry["Description"], len(entry["Versions"]), state))
+    return found
 
 
 def add(
@@ -89,6 +107,11 @@ def add(
             source = f"version {newest.latest} of the catalog"
             saved = commands.add_version(controller, transaction, saved, newest.version, "command.clone", source)
         return saved, state
+
+
+def document(name: str, folder: Path = FOLDER) -> Any:
+    """Return the document of an entry, without its scripts."""
+    return json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
 
 
 def _state(reader: Reader, name: str, known: Sequence[Command]) -> State:
