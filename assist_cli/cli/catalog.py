@@ -11,7 +11,7 @@ from assist_cli.cli.output import Column, Encoding, Format
 from assist_cli.model.command import Command
 from assist_cli.model.names import quoted
 from assist_cli.operations.commands import catalog
-from assist_cli.operations.commands.catalog import State
+from assist_cli.operations.commands.catalog import EntryState
 from assist_cli.operations.controller import open_controller
 from assist_cli.paths import home
 from assist_cli.units import escape
@@ -25,10 +25,10 @@ LISTED = (
     Column("DESCRIPTION", flexible=True, least=24),
 )
 WORDS = {
-    State.ABSENT: "no",
-    State.CURRENT: "yes",
-    State.OUTDATED: "yes, older",
-    State.CHANGED: "changed here",
+    EntryState.ABSENT: "no",
+    EntryState.CURRENT: "yes",
+    EntryState.OUTDATED: "yes, older",
+    EntryState.CHANGED: "changed here",
 }
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of a command of the catalog.")]
@@ -45,7 +45,7 @@ def list_(context: typer.Context, output: options.Output = Format.TABLE, plain: 
         return
     rows = [[each.name, str(each.version), WORDS[each.state], each.description] for each in found]
     printer.table(LISTED, rows)
-    if any(each.state is State.OUTDATED for each in found):
+    if any(each.state is EntryState.OUTDATED for each in found):
         printer.talk("There are newer versions. To add one: assist catalog add NAME")
     else:
         printer.talk("To save one: assist catalog add NAME")
@@ -87,9 +87,9 @@ def add(
         printer.document(documents.saved(made))
     else:
         printer.line(command_view.line(made))
-        if before is State.CURRENT:
+        if before is EntryState.CURRENT:
             printer.talk("It was saved before, at this version.")
-        elif before is State.ABSENT:
+        elif before is EntryState.ABSENT:
             printer.talk(f"To run it: {escape(_call(made))}")
 
 

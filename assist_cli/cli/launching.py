@@ -173,7 +173,7 @@ class QueueOptions(Group):
             "--queue",
             metavar="TIME",
             parser=_queue_time,
-            help="Queue for offline targets up to TIME, as 2d (default: off).",
+            help="Queue for offline targets up to TIME (default: off).",
         ),
     ] = None
 

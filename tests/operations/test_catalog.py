@@ -10,7 +10,7 @@ import pytest
 
 from assist_cli.errors import Conflict, NotFound
 from assist_cli.operations.commands import catalog, commands
-from assist_cli.operations.commands.catalog import State
+from assist_cli.operations.commands.catalog import EntryState
 from assist_cli.operations.commands.commands import Changes
 from assist_cli.operations.controller import Controller, open_controller
 from assist_cli.operations.history import audit
@@ -38,23 +38,23 @@ def upgraded(folder: Path) -> Path:
 
 def test_an_entry_is_saved_one_time(controller: Controller) -> None:
     made, before = catalog.add(controller, "service")
-    assert (made.name, made.version.number, before) == ("service", 1, State.ABSENT)
+    assert (made.name, made.version.number, before) == ("service", 1, EntryState.ABSENT)
     again, before = catalog.add(controller, "service")
-    assert (again.id, again.version.number, before) == (made.id, 1, State.CURRENT)
+    assert (again.id, again.version.number, before) == (made.id, 1, EntryState.CURRENT)
     assert commands.get(controller, "service").version.content == (catalog.FOLDER / "service.sh").read_bytes()
-    assert {each.name: each.state for each in catalog.listing(controller)}["service"] is State.CURRENT
+    assert {each.name: each.state for each in catalog.listing(controller)}["service"] is EntryState.CURRENT
     other, before = catalog.add(controller, "service", "other name")
-    assert (other.name, before, other.id != made.id) == ("other name", State.ABSENT, True)
+    assert (other.name, before, other.id != made.id) == ("other name", EntryState.ABSENT, True)
 
 
 def test_an_upgrade_is_a_new_version(controller: Controller, tmp_path: Path) -> None:
     made, _ = catalog.add(controller, "service")
     new = upgraded(tmp_path)
     updated, before = catalog.add(controller, "service", folder=new)
-    assert (updated.id, updated.version.number, before) == (made.id, 2, State.OUTDATED)
+    assert (updated.id, updated.version.number, before) == (made.id, 2, EntryState.OUTDATED)
     assert updated.version.timeout == 400
     assert updated.version.content.endswith(b"# newer\n")
-    assert catalog.add(controller, "service", folder=new)[1] is State.CURRENT
+    assert catalog.add(controller, "service", folder=new)[1] is EntryState.CURRENT
     commands.rollback(controller, "service", 1)
     assert catalog.add(controller, "service", folder=new)[0].version.number == 4
     (entry,) = audit.entries(controller, since=None, limit=1)

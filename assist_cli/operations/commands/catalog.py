@@ -27,7 +27,7 @@ from assist_cli.store.database import Reader
 FOLDER = Path(__file__).parents[2] / "catalog"
 
 
-class State(Enum):
+class EntryState(Enum):
     """The state of a saved command compared with its entry of the catalog."""
 
     ABSENT = "absent"
@@ -43,7 +43,7 @@ class Entry:
     name: str
     description: str
     version: int
-    state: State
+    state: EntryState
 
 
 def names(folder: Path = FOLDER) -> list[str]:
@@ -74,14 +74,14 @@ def listing(controller: Controller) -> list[Entry]:
     for name in names():
         (entry,) = document(name)["Commands"]
         is_saved = store.named(controller.database, name) is not None
-        state = _state(controller.database, name, versions(name)) if is_saved else State.ABSENT
+        state = _state(controller.database, name, versions(name)) if is_saved else EntryState.ABSENT
         found.append(Entry(name, entry["Description"], len(entry["Versions"]), state))
     return found
 
 
 def add(
     controller: Controller, name: str, new_name: str | None = None, *, folder: Path = FOLDER
-) -> tuple[Command, State]:
+) -> tuple[Command, EntryState]:
     """Save an entry as a command, or as a new version of the one that was saved from an earlier version of the entry.
 
     Return the command, and the state in which it was. Raises NotFound; Conflict if it is another command, or was
@@ -91,19 +91,19 @@ def add(
     newest, wanted = known[-1], new_name or name
     with controller.database.transaction() as transaction:
         state = _state(transaction, wanted, known)
-        if state is State.CHANGED:
+        if state is EntryState.CHANGED:
             raise Conflict(
                 f"cannot add {name!r}: the command {wanted!r} is another one, or was changed here",
                 code=codes.COMMAND_CHANGED,
                 hint=f"under another name: assist catalog add {name} --as OTHER; yours: assist command show "
                 + quoted(wanted),
             )
-        if state is State.ABSENT:
+        if state is EntryState.ABSENT:
             made = commands.drafted(controller, wanted, newest.version, newest.description)
             commands.add(controller, transaction, made)
             return made, state
         saved = store.get(transaction, store.find(transaction, wanted))
-        if state is State.OUTDATED:
+        if state is EntryState.OUTDATED:
             source = f"version {newest.latest} of the catalog"
             saved = commands.add_version(controller, transaction, saved, newest.version, "command.clone", source)
         return saved, state
@@ -114,12 +114,12 @@ def document(name: str, folder: Path = FOLDER) -> Any:
     return json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
 
 
-def _state(reader: Reader, name: str, known: Sequence[Command]) -> State:
+def _state(reader: Reader, name: str, known: Sequence[Command]) -> EntryState:
     saved = store.named(reader, name)
     if saved is None:
-        return State.ABSENT
+        return EntryState.ABSENT
     version = store.get(reader, saved).version
     if commands.is_same(version, known[-1].version):
-        return State.CURRENT
+        return EntryState.CURRENT
     is_known = any(commands.is_same(version, each.version) for each in known)
-    return State.OUTDATED if is_known else State.CHANGED
+    return EntryState.OUTDATED if is_known else EntryState.CHANGED
