@@ -17,7 +17,7 @@ fail() {
 
 # Make a symbolic link point to a target, in one step.
 link() {
-    ln -s -- "$1" "$2.$$"
+    ln -sfn -- "$1" "$2.$$"
     mv -fT -- "$2.$$" "$2"
 }
 

@@ -18,7 +18,7 @@ else
 fi
 [ -d "$dir/$target/" ] || fail "there is no release '${target#releases/}'"
 if [ "$target" != "$current" ]; then
-    ln -s -- "$target" "$dir/current.$$"
+    ln -sfn -- "$target" "$dir/current.$$"
     mv -fT -- "$dir/current.$$" "$dir/current"
 fi
 # The release that failed is not the one to return to, so a second run does not switch forth again.

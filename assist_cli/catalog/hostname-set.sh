@@ -50,8 +50,10 @@ fi
 if [ "$old" != "$name" ]; then
     if [ -d /run/systemd/system ] && command -v hostnamectl >/dev/null; then
         hostnamectl set-hostname "$name"
-    else
+    elif command -v hostname >/dev/null; then
         hostname "$name"
+    else
+        printf '%s\n' "$name" >/proc/sys/kernel/hostname
     fi
 fi
 printf 'The host name is %s (before: %s).\n' "$(uname -n)" "$old"

@@ -25,6 +25,11 @@ apt() {
         -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold "$@"
 }
 
+# An index that cannot be fetched is an error: without it, "no updates" would not be true.
+refresh() {
+    apt update -o APT::Update::Error-Mode=any
+}
+
 # Print those of the given packages that dpkg has, a name a line.
 installed() {
     for name; do
@@ -37,7 +42,7 @@ installed() {
 with_apt() {
     case $action in
     install)
-        apt update
+        refresh
         apt install -- "$@"
         ;;
     remove)
@@ -50,7 +55,7 @@ with_apt() {
         apt remove -- $found
         ;;
     update)
-        apt update
+        refresh
         if [ $# -gt 0 ]; then
             apt install --only-upgrade -- "$@"
         else
@@ -58,7 +63,7 @@ with_apt() {
         fi
         ;;
     security)
-        apt update
+        refresh
         # Lines such as: Inst openssl [3.0.15-1] (3.0.16-1 Debian-Security:12/stable-security [amd64])
         found=$(apt-get -s -o APT::Get::Show-User-Simulation-Note=false upgrade --with-new-pkgs |
             awk '/^Inst / && tolower($0) ~ /\(.*security/ { print $2 }')

@@ -28,4 +28,7 @@ fi
 if command -v rc-service >/dev/null; then
     exec rc-service "$name" "$action"
 fi
-exec service "$name" "$action"
+if command -v service >/dev/null; then
+    exec service "$name" "$action"
+fi
+exec "/etc/init.d/$name" "$action"

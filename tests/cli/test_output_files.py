@@ -25,7 +25,7 @@ from assist_cli.operations.runs.listener import Listener
 from assist_cli.paths import Home
 from tests.support.application import Application
 from tests.support.captured import Captured
-from tests.support.fleet import Fleet, enlist
+from tests.support.fleet import Member, enlist
 
 OUT, ERR = Stream
 NOW = datetime(2026, 11, 29, tzinfo=timezone.utc)
@@ -72,43 +72,37 @@ def controller(home: Path) -> Iterator[Controller]:
 
 
 @pytest.fixture
-def fleet(starts_processes: None, home: Path) -> Iterator[Fleet]:
-    """Three instances; nothing listens at the first one."""
-    place = home.parent / "fleet"
-    place.mkdir()
-    with open_controller(Home(home)) as controller, Fleet(place, controller, 3, refusing=1) as fleet:
-        enlist(controller, fleet.members)
-        yield fleet
+def unreachable(starts_processes: None, controller: Controller, tmp_path: Path) -> None:
+    """The instance n1, at which nothing listens."""
+    enlist(controller, [Member("n1", tmp_path / "n1", "127.0.0.99")])
 
 
 def contents(place: Path) -> dict[str, str]:
     return {file.name: file.read_text() for file in sorted(place.iterdir())}
 
 
-def test_each_instance_has_its_files(assist: Application, fleet: Fleet, tmp_path: Path) -> None:
+def test_each_instance_has_its_files(assist: Application, unreachable: None, tmp_path: Path) -> None:
     script = "printf 'a\\nb'; echo c >&2"
-    done = assist("run", "-i", "n[1-3]", "--outdir", "logs/today", "-o", "json", "-c", script)
-    assert (done.returncode, len(json.loads(done.stdout)["InvokeInstances"])) == (1, 3)
-    assert contents(tmp_path / "logs/today") == {
+    done = assist("run", "-i", "local,n1", "--outdir", "logs/today", "-o", "json", "-c", script)
+    assert (done.returncode, len(json.loads(done.stdout)["InvokeInstances"])) == (1, 2)
+    written = {
         "hosts.failed": "n1\n",
-        "hosts.succeeded": "n2\nn3\n",
+        "hosts.succeeded": "local\n",
+        "local.stderr": "c\n",
+        "local.stdout": "a\nb",
         "n1.stderr": "",
         "n1.stdout": "",
-        **{f"{name}.stderr": "c\n" for name in ("n2", "n3")},
-        **{f"{name}.stdout": "a\nb" for name in ("n2", "n3")},
     }
-    shown = assist("run", "-i", "file:logs/today/hosts.failed", "--preview", "--", "true")
-    assert shown.stdout == b"n1\n"
+    assert contents(tmp_path / "logs/today") == written
+    assert assist("invocation", "output", "-", "--outdir", "later").returncode == 0
+    assert contents(tmp_path / "later") == written
+    assert assist("invocation", "output", "-", "-i", "local", "--outdir", "one").returncode == 0
+    assert contents(tmp_path / "one") == {**{k: v for k, v in written.items() if "n1" not in k}, "hosts.failed": ""}
 
-    done = assist("rerun", "-", "--outdir", "again", "--gather")
-    assert done.returncode == 69
+    assert assist("run", "-i", "file:logs/today/hosts.failed", "--preview", "--", "true").stdout == b"n1\n"
+    assert assist("rerun", "-", "--outdir", "again").returncode == 69
     assert contents(tmp_path / "again").keys() == {"hosts.failed", "hosts.succeeded", "n1.stderr", "n1.stdout"}
-
-    first = json.loads(assist("invocation", "list", "-o", "json").stdout)[1]["InvokeId"]
-    done = assist("invocation", "output", first, "-i", "n[1-2]", "--outdir", "later")
-    assert done.returncode == 0
-    assert contents(tmp_path / "later")["n2.stdout"] == "a\nb"
-    assert contents(tmp_path / "later")["hosts.succeeded"] == "n2\n"
+    assert assist("run", "--outdir", "empty", "-i", "file:one/hosts.failed", "--", "true").returncode == 65
 
 
 @pytest.mark.long

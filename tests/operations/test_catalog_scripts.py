@@ -349,6 +349,13 @@ def execute(root: ThrowAway, steps: list[tuple[str, Rendered]], after: str = ":"
     return "\n".join(lines)
 
 
+WATCHING = """#!/bin/sh
+cat /proc/[0-9]*/cmdline | tr '\\0' '\\n' | grep -qF -f /kept/0.env && echo "seen in an argument list"
+env | grep -qF -f /kept/0.env && echo "seen in the environment"
+exec /usr/sbin/chpasswd
+"""
+
+
 def test_a_password_is_set(root: ThrowAway) -> None:
     need("chpasswd")
     need("perl")
@@ -360,10 +367,13 @@ def test_a_password_is_set(root: ThrowAway) -> None:
             ("nobody", rendered("password-set", user="no-such-user", password="x")),
         ],
     )
+    (root.kept / "chpasswd").write_text(WATCHING)
     bad = catalog.versions("password-set")[-1].version
     (root.kept / "bad.sh").write_bytes(parameters.render(bad.template(), {"user": "somebody", "password": ""}))
     done = root.run(
         f"""useradd somebody
+        install -m 755 /kept/chpasswd /usr/local/sbin/chpasswd
+        PATH=/usr/local/sbin:$PATH
         grep '^root:' /etc/shadow >/before
         {steps}
         ASSIST_PARAM_PASSWORD='x
@@ -542,6 +552,8 @@ def test_packages_are_managed_with_apt(root: ThrowAway) -> None:
         f"""rm -rf /etc/apt/sources.list.d /var/lib/apt/lists/*; cp /kept/sources.list /etc/apt/sources.list
         echo 'APT::Sandbox::User "root";' >/etc/apt/apt.conf.d/99test
         {steps}
+        mv /kept/stable-security /kept/away
+        sh /kept/4.sh; echo "lost: $?"
         """
     )
     told = [line for line in done.stdout.splitlines() if re.match(r"has |[a-z ]+: \d+$|No security|Nothing to", line)]
@@ -556,6 +568,7 @@ def test_packages_are_managed_with_apt(root: ThrowAway) -> None:
         *("has toy-a 2.0", "has toy-b 2.0", "has toy-c++ 1.0", "update all: 0"),
         *("has toy-b 2.0", "remove: 0"),
         *("Nothing to remove: not installed.", "has toy-b 2.0", "remove twice: 0"),
+        "lost: 100",
     ], done.stdout + done.stderr
 
 
