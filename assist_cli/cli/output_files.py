@@ -42,8 +42,8 @@ def folder(path: Path) -> Iterator[None]:
 
     Raises Conflict if it is not empty or not a folder, FileFailure if it cannot be created or written.
     """
-    is_new = not path.exists()
     try:
+        is_new = not path.exists()
         path.mkdir(parents=True, exist_ok=True)
         is_empty = next(path.iterdir(), None) is None
         if is_empty:

@@ -133,6 +133,7 @@ def test_wrong_uses_are_refused_and_leave_nothing(assist: Application, tmp_path:
         (("--outdir", "file"), 65),
         (("--outdir", "file/below"), 65),
         (("--outdir", "new/below", "-i", "nobody"), 66),
+        (("--outdir", "x" * 300), 74),
         (("--outdir", "new", "--detach"), 2),
         (("--outdir", "new", "--every", "5m"), 2),
         (("--outdir", "new", "--in", "5m"), 2),
