@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from typing import Any
@@ -46,6 +46,14 @@ class Site:
     by_name: Rates = field(default_factory=lambda: Rates(0.1, 20))
     streams: Counter[str] = field(default_factory=Counter)
     ending: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+@dataclass(frozen=True)
+class Bar:
+    """The bar at the top for one user: its ``pages``, as name, path and key, and a field for a ``search``."""
+
+    pages: Sequence[tuple[str, str, str]]
+    search: bool
 
 
 @dataclass(frozen=True)
@@ -126,6 +134,16 @@ class Visit:
             response.set_cookie(name, value, path="/", httponly=True, samesite="lax", secure=is_secure(self.request))
         return response
 
+    def _bar(self) -> Bar:
+        """Return the bar at the top: the pages that exist, and that the role of the user may open."""
+        needs: Mapping[str, Role | None] = self.request.app.state.needs
+
+        def opens(path: str) -> bool:
+            role = needs.get(path)
+            return role is not None and self.user is not None and self.user.role.may(role)
+
+        return Bar([each for each in templating.NAVIGATION if opens(each[1])], search=opens("/search"))
+
     def _context(self, values: Mapping[str, Any]) -> dict[str, Any]:
         return {
             "visit": self,
@@ -134,6 +152,7 @@ class Visit:
             "token": security.form_token(self.browser),
             "now": self.controller.now(),
             "version": __version__,
+            "bar": self._bar(),
             **values,
         }
 

@@ -46,6 +46,12 @@ function move(step) {
   next.scrollIntoView({ block: "nearest" });
 }
 
+// Put the cursor into the search field of the bar, or the filter of a list.
+function type(event, selector) {
+  const field = document.querySelector(selector);
+  if (field) { event.preventDefault(); field.focus(); field.select(); }
+}
+
 let waitsForPage = 0; // the time of a "g"
 function pressed(event) {
   if (event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target)) return;
@@ -58,12 +64,11 @@ function pressed(event) {
     if (link) { event.preventDefault(); link.click(); }
     return;
   }
-  const search = document.querySelector("[data-search]");
   if (event.key === "g") waitsForPage = Date.now();
   else if (event.key === "j") move(1);
   else if (event.key === "k") move(-1);
   else if (event.key === "?") { if (keys.open) keys.close(); else keys.showModal(); }
-  else if (event.key === "/" && search) { event.preventDefault(); search.focus(); search.select(); }
+  else if (event.key === "/" || event.key === "f") type(event, event.key === "/" ? "[data-find]" : "[data-search]");
 }
 
 // A part of the page that takes time on the server, such as the health of an agent.
