@@ -28,7 +28,11 @@ from assist_cli.web.security import TOKEN_FIELD
 HERE = Path(__file__).parent
 STATIC = HERE / "static"
 # The pages at the top: name, path, and the key after "g". A user sees those that the role may open.
-NAVIGATION = (("Instances", "/instances", "i"),)
+NAVIGATION = (
+    ("Schedules", "/schedules", "s"),
+    ("Queue", "/queue", "q"),
+    ("Instances", "/instances", "i"),
+)
 BLOCK = 1000  # lines in one <pre>: a browser lays out only the blocks that are visible
 
 

@@ -82,9 +82,20 @@ class Visit:
         """Check and note the user in the transaction of an operation that creates something."""
         return functools.partial(self.rights.enter, self.controller)
 
+    @property
+    def still(self) -> Also:
+        """Check the user again in the transaction of an operation that changes something."""
+        return self.rights.confirm
+
     def may(self, role: str) -> bool:
         """Return True if the user has this role: a template shows no button that would be refused."""
         return self.user is not None and self.user.role.may(Role(role))
+
+    def opens(self, path: str) -> bool:
+        """Return True if there is a page at this path, and the role of the user may open it."""
+        needs: Mapping[str, Role | None] = self.request.app.state.needs
+        role = needs.get(path)
+        return role is not None and self.user is not None and self.user.role.may(role)
 
     @property
     def origin(self) -> str:
@@ -135,14 +146,8 @@ class Visit:
         return response
 
     def _bar(self) -> Bar:
-        """Return the bar at the top: the pages that exist, and that the role of the user may open."""
-        needs: Mapping[str, Role | None] = self.request.app.state.needs
-
-        def opens(path: str) -> bool:
-            role = needs.get(path)
-            return role is not None and self.user is not None and self.user.role.may(role)
-
-        return Bar([each for each in templating.NAVIGATION if opens(each[1])], search=opens("/search"))
+        """Return the bar at the top: the pages that the user may open."""
+        return Bar([each for each in templating.NAVIGATION if self.opens(each[1])], search=self.opens("/search"))
 
     def _context(self, values: Mapping[str, Any]) -> dict[str, Any]:
         return {

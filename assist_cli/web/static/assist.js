@@ -36,7 +36,7 @@ function isTyping(target) {
 }
 
 function move(step) {
-  const rows = [...document.querySelectorAll("table.rows tbody tr")];
+  const rows = [...document.querySelectorAll("table.rows tbody tr, ul.lines li, ol.hits li")];
   if (!rows.length) return;
   const here = rows.findIndex((row) => row.classList.contains("here"));
   const next = rows[Math.min(Math.max(here + step, 0), rows.length - 1)];
@@ -71,6 +71,14 @@ function pressed(event) {
   else if (event.key === "/" || event.key === "f") type(event, event.key === "/" ? "[data-find]" : "[data-search]");
 }
 
+// A checkbox that selects all records of a page.
+function selectAll(box) {
+  box.hidden = false;
+  box.addEventListener("change", () => {
+    for (const each of document.querySelectorAll(`input[name="${CSS.escape(box.dataset.all)}"]`)) each.checked = box.checked;
+  });
+}
+
 // A part of the page that takes time on the server, such as the health of an agent.
 async function load(element) {
   try {
@@ -85,6 +93,7 @@ document.addEventListener("DOMContentLoaded", () => {
   setTheme(store.get("theme"));
   for (const element of document.querySelectorAll("button.copy, #themes, #show-keys")) element.hidden = false;
   for (const element of document.querySelectorAll("[data-load]")) load(element);
+  for (const element of document.querySelectorAll("[data-all]")) selectAll(element);
   const keys = document.getElementById("keys"), switched = document.getElementById("keys-on");
   if (switched) {
     switched.checked = store.get("keys") !== "off";
@@ -92,6 +101,10 @@ document.addEventListener("DOMContentLoaded", () => {
     document.getElementById("show-keys").addEventListener("click", () => keys.showModal());
   }
   document.addEventListener("keydown", pressed);
+  document.addEventListener("keydown", (event) => {
+    const menu = event.key === "Escape" && document.querySelector("details.menu[open]");
+    if (menu) { menu.open = false; menu.querySelector("summary").focus(); }
+  });
   document.addEventListener("click", (event) => {
     const button = event.target.closest("[data-copy]"), theme = event.target.closest("[data-theme-choice]");
     if (button) copy(button.dataset.copy);
