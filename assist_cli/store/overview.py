@@ -64,18 +64,14 @@ def running(reader: Reader, limit: int, among: Collection[str] | None = None) ->
 def firings(reader: Reader, limit: int, among: Collection[str] | None = None) -> list[NextFiring]:
     """Return the next firings, soonest first, without those whose due time is invalid."""
     those, values = _among(among)
-    if those:
-        those = f"""
-            AND EXISTS (SELECT 1 FROM invocation_instances
-                WHERE invocation_id = invocations.id AND status = 'Running'{those})
-        """
+    place = "SELECT 1 FROM invocation_instances WHERE invocation_id = invocations.id AND status = 'Running'"
     rows = reader.query(
         f"""
         SELECT invocations.id, {_WHAT}, CAST(schedules.frequency AS BLOB) AS frequency,
             CAST(schedules.timezone AS BLOB) AS timezone, schedules.next_at
         FROM schedules JOIN invocations ON invocations.id = schedules.invocation_id
         LEFT JOIN transfers ON transfers.invocation_id = invocations.id
-        WHERE {IS_DUE_TIME} AND schedules.paused_at IS NULL {those}
+        WHERE {IS_DUE_TIME} AND schedules.paused_at IS NULL {f'AND EXISTS ({place}{those})' if those else ''}
         ORDER BY schedules.next_at LIMIT ?
         """,  # noqa: S608 - texts from above and from below
         [*values, limit],

@@ -13,7 +13,6 @@ from assist_cli.model.frequency import Firing
 from assist_cli.model.schedule import Slot
 from assist_cli.model.summary import State, Verdict
 from assist_cli.operations.history import pages
-from assist_cli.operations.local_zone import local_zone
 from assist_cli.operations.runs import stop
 from assist_cli.operations.server import schedules
 from assist_cli.operations.server.schedules import SLOT_VERDICTS, Planned
@@ -70,7 +69,7 @@ def show(visit: Visit) -> Response:
         error=planned.schedule.error if is_whole else "an administrator can see the reason",
         firings=firings,
         firings_error=error,
-        zone=planned.schedule.timezone or local_zone(),
+        zone=planned.schedule.timezone or "this server",
         page=page,
         groups=_groups(page.items),
         names={each.instance_id: each.instance_name for each in planned.invocation.instances},
