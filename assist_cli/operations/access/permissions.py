@@ -59,7 +59,7 @@ class Rights:
             raise beyond_scope(self.principal)
 
     def confirm(self, transaction: Transaction, subject: str, ids: Collection[str]) -> None:
-        """Check a change of ``subject`` on instances with these ids, in its transaction."""
+        """Check a change of ``subject`` on instances with these ids again, in its transaction. An ``Also``."""
         confirm(transaction, self.principal, ids)
 
     def enter(self, controller: Controller, transaction: Transaction, subject: str, ids: Collection[str]) -> None:

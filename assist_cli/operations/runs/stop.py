@@ -34,7 +34,10 @@ def stop(controller: Controller, invocation_id: str, where: Selection | None = N
 def begin(
     controller: Controller, invocation_id: str, where: Selection | None = None, *, also: Also | None = None
 ) -> list[str]:
-    """Mark an invocation as Stopping. Returns the ids of the instances whose agents must be told. Raises NotFound."""
+    """Mark an invocation as Stopping. Returns the ids of the instances whose agents must be told. Raises NotFound.
+
+    ``also`` checks the change in its transaction.
+    """
     with controller.database.transaction() as transaction:
         invocation = invocations.get(transaction, invocation_id, output=False)
         chosen = members.chosen(transaction, invocation, where)

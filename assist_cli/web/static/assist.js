@@ -102,13 +102,13 @@ document.addEventListener("DOMContentLoaded", () => {
   }
   document.addEventListener("keydown", pressed);
   document.addEventListener("keydown", (event) => {
-    const menu = event.key === "Escape" && document.querySelector("details.menu[open]");
+    const menu = event.key === "Escape" && document.querySelector("header.bar details[open]");
     if (menu) { menu.open = false; menu.querySelector("summary").focus(); }
   });
   document.addEventListener("click", (event) => {
     const button = event.target.closest("[data-copy]"), theme = event.target.closest("[data-theme-choice]");
     if (button) copy(button.dataset.copy);
     if (theme) { store.set("theme", theme.dataset.themeChoice); setTheme(theme.dataset.themeChoice); }
-    for (const menu of document.querySelectorAll("details.menu[open]")) if (!menu.contains(event.target)) menu.open = false;
+    for (const menu of document.querySelectorAll("header.bar details[open]")) if (!menu.contains(event.target)) menu.open = false;
   });
 });
