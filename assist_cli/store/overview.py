@@ -71,7 +71,7 @@ def firings(reader: Reader, limit: int, among: Collection[str] | None = None) ->
             CAST(schedules.timezone AS BLOB) AS timezone, schedules.next_at
         FROM schedules JOIN invocations ON invocations.id = schedules.invocation_id
         LEFT JOIN transfers ON transfers.invocation_id = invocations.id
-        WHERE {IS_DUE_TIME} AND schedules.paused_at IS NULL {f'AND EXISTS ({place}{those})' if those else ''}
+        WHERE {IS_DUE_TIME} AND schedules.paused_at IS NULL {f"AND EXISTS ({place}{those})" if those else ""}
         ORDER BY schedules.next_at LIMIT ?
         """,  # noqa: S608 - texts from above and from below
         [*values, limit],

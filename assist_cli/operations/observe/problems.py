@@ -19,6 +19,9 @@ from assist_cli.units import count, span
 
 OVERDUE = timedelta(seconds=10)  # after its due time, a firing is late
 SILENT = timedelta(days=7)
+AGENTS = "agents"
+FOLDED = 500
+SHOWN = 3
 
 # The errors of a record whose agent could not be reached.
 _AWAY = {
@@ -84,12 +87,15 @@ def _agents(controller: Controller, overview: Overview, among: Collection[str] |
             silent.append(instance.name)
     hint = "check the agents on the page of the instances"
     if away:
-        yield Problem("agents", f"no answer at the last attempt: {_names(away)}", hint)
+        yield Problem(AGENTS, f"no answer at the last attempt: {_names(away)}", hint)
     if new:
-        yield Problem("agents", f"never answered: {_names(new)}", hint)
+        yield Problem(AGENTS, f"never answered: {_names(new)}", hint)
     if silent:
-        yield Problem("agents", f"no contact for more than {SILENT.days} days: {_names(silent)}", hint, urgent=False)
+        yield Problem(AGENTS, f"no contact for more than {SILENT.days} days: {_names(silent)}", hint, urgent=False)
 
 
 def _names(names: list[str]) -> str:
-    return fold_some(names) + (f" ({len(names):,})" if len(names) > 1 else "")
+    """Return names in order as one text; of very many only the first ones, because folding them takes long."""
+    if len(names) > FOLDED:
+        return f"{fold_some(names[:SHOWN])} and {len(names) - SHOWN:,} more"
+    return fold_some(names) + (f" ({len(names)})" if len(names) > 1 else "")

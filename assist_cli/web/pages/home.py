@@ -9,7 +9,7 @@ from starlette.responses import Response
 from assist_cli.model.overview import grouped
 from assist_cli.operations.fleet import health
 from assist_cli.operations.observe import overview
-from assist_cli.operations.observe.problems import OVERDUE, problems
+from assist_cli.operations.observe.problems import AGENTS, OVERDUE, problems
 from assist_cli.web.visit import Visit
 
 LISTED = 6
@@ -25,15 +25,18 @@ def show(visit: Visit) -> Response:
         patience = visit.controller.timeouts.api.health
         checked = health.states(visit.controller, instances, patience=patience)
         found = replace(found, instances=[each.instance for each in checked])
+    wrong = problems(visit.controller, found, visit.rights.seen)
+    if checked:  # the agents are known better
+        wrong = [each for each in wrong if each.subject != AGENTS]
     return visit.page(
         "home.html",
         overview=found,
-        problems=problems(visit.controller, found, visit.rights.seen),
-        failures=grouped(found.failures)[:LISTED],
+        problems=wrong,
+        failures=grouped(found.failures)[: max(LISTED - len(wrong), LISTED // 2)],
         offline=[each for each in checked if not each.health.is_online],
         checked=len(checked),
         can_check=len(instances) <= CHECKED,
         listed=LISTED,
         overdue=OVERDUE,
-        pages={"agents": "/instances", "schedules": "/schedules", "server": "/schedules"},
+        pages={AGENTS: "/instances", "schedules": "/schedules", "server": "/schedules"},
     )
