@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from starlette.responses import Response
 
-from assist_cli.errors import InvalidParameter, NotFound
+from assist_cli.errors import Conflict, InvalidParameter, NotFound
 from assist_cli.model.frequency import Firing
 from assist_cli.model.schedule import Slot
 from assist_cli.model.summary import State, Verdict
@@ -54,21 +54,56 @@ def listing(visit: Visit) -> Response:
 
 
 def show(visit: Visit) -> Response:
+    return _page(visit, _planned(visit))
+
+
+def pause(visit: Visit) -> Response:
+    return _change(visit, lambda id: schedules.pause(visit.controller, id, also=visit.still))
+
+
+def resume(visit: Visit) -> Response:
+    return _change(visit, lambda id: schedules.resume(visit.controller, id, also=visit.still))
+
+
+def end(visit: Visit) -> Response:
+    """Stop a schedule for good, and what runs of it."""
+
+    def change(id: str) -> None:
+        visit.site.background.stop(id, stop.begin(visit.controller, id, also=visit.still))
+
+    return _change(visit, change)
+
+
+def _change(visit: Visit, change: Callable[[str], object]) -> Response:
+    """Change the schedule of the route: it must be completely in the scope. A conflict is shown on its page."""
     planned = _planned(visit)
+    id = planned.invocation.id
+    visit.rights.check_scope(schedules.instance_names(visit.controller, id))
+    try:
+        change(id)
+    except Conflict as error:
+        return _page(visit, planned, error)
+    return visit.go_to(f"/schedules/{id}")
+
+
+def _page(visit: Visit, planned: Planned, error: Conflict | None = None) -> Response:
+    """Return the page of a schedule; with ``error``, a change was refused."""
     id = planned.invocation.id
     number = page_number(visit.query("page"), MOST_PAGES)
     slots = list(schedules.recall(visit.controller, id, limit=number * SLOTS + 1, among=visit.rights.seen))
     page = uncounted(slots[(number - 1) * SLOTS :], number, SLOTS, MOST_PAGES, {})
-    firings, error = _next(visit, planned)
-    is_whole = _is_whole(visit, id)
+    firings, firings_error = _next(visit, planned)
+    is_whole = visit.rights.covers(schedules.instance_names(visit.controller, id))
     return visit.page(
         "schedules/show.html",
+        status=409 if error else 200,
+        error=error,
         planned=planned,
         places=planned.invocation.instances,
         is_whole=is_whole,
-        error=planned.schedule.error if is_whole else "an administrator can see the reason",
+        reason=planned.schedule.error if is_whole else "an administrator can see the reason",
         firings=firings,
-        firings_error=error,
+        firings_error=firings_error,
         zone=planned.schedule.timezone or "this server",
         page=page,
         groups=_groups(page.items),
@@ -76,26 +111,6 @@ def show(visit: Visit) -> Response:
         of_slot=_state,
         is_served=schedules.is_served(visit.controller),
     )
-
-
-def pause(visit: Visit) -> Response:
-    planned = _changeable(visit)
-    schedules.pause(visit.controller, planned.invocation.id, also=visit.still)
-    return visit.go_to(_path(planned))
-
-
-def resume(visit: Visit) -> Response:
-    planned = _changeable(visit)
-    schedules.resume(visit.controller, planned.invocation.id, also=visit.still)
-    return visit.go_to(_path(planned))
-
-
-def end(visit: Visit) -> Response:
-    """Stop a schedule for good, and what runs of it."""
-    planned = _changeable(visit)
-    stopping = stop.begin(visit.controller, planned.invocation.id, also=visit.still)
-    visit.site.background.stop(planned.invocation.id, stopping)
-    return visit.go_to(_path(planned))
 
 
 def _planned(visit: Visit) -> Planned:
@@ -106,22 +121,6 @@ def _planned(visit: Visit) -> Planned:
         raise NotFound(
             f"cannot find a schedule '{visit.part('id')}'", hint="the page of the schedules lists what there is"
         ) from None
-
-
-def _changeable(visit: Visit) -> Planned:
-    """Return the schedule of the route. Raises NotFound, and NotPermitted if it is not completely in the scope."""
-    planned = _planned(visit)
-    visit.rights.check_scope(schedules.instance_names(visit.controller, planned.invocation.id))
-    return planned
-
-
-def _is_whole(visit: Visit, invocation_id: str) -> bool:
-    """Return True if all instances of a schedule are in the scope, so that the user may change it."""
-    return visit.rights.covers(schedules.instance_names(visit.controller, invocation_id))
-
-
-def _path(planned: Planned) -> str:
-    return f"/schedules/{planned.invocation.id}"
 
 
 def _next(visit: Visit, planned: Planned) -> tuple[list[Firing], InvalidParameter | None]:
