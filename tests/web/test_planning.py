@@ -76,6 +76,16 @@ def plans(console: Console) -> Plans:
     return made
 
 
+PATHS = ("/", "/?check=1", "/schedules", "/schedules?ended=1", "/queue", "/search", "/search?q=shared")
+
+
+@pytest.mark.parametrize("path", [*PATHS, "a schedule"])
+def test_a_page_has_only_files_of_this_server(console: Console, plans: Plans, path: str):
+    answer = console.owner().get(f"/schedules/{plans.both}" if path == "a schedule" else path)
+    assert answer.status_code == 200
+    assert not re.search(r"<style|\sstyle=|\son\w+=|<script(?! src=\"/static/)|https?://|undefined", answer.text)
+
+
 def test_the_bar_has_what_the_role_may_open(console: Console):
     for browser in (console.owner(), console.logged_in(Role.VIEWER)):
         text = browser.get("/").text

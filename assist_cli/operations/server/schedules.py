@@ -13,13 +13,14 @@ from assist_cli.model.instance import Instance
 from assist_cli.model.invocation import Invocation
 from assist_cli.model.schedule import Schedule, Slot, SlotOutcome
 from assist_cli.model.status import SCHEDULED, InvokeStatus, invoke_status
-from assist_cli.model.summary import VERDICTS, State, Verdict
+from assist_cli.model.summary import VERDICTS, State, Summary, Verdict
 from assist_cli.operations.controller import Also, Controller
 from assist_cli.operations.local_zone import local_zone
 from assist_cli.operations.runs import refresh
 from assist_cli.operations.server import lease, scripts
 from assist_cli.operations.server.scripts import Script
 from assist_cli.store import audit, invocations, schedules, slots
+from assist_cli.store import listing as store_listing
 from assist_cli.store.database import Reader, Transaction
 
 SLOT_VERDICTS = {
@@ -87,6 +88,17 @@ def listing(controller: Controller, *, ended: bool = False) -> list[Planned]:
 def ids(controller: Controller, *, ended: bool, among: Collection[str] | None = None) -> list[str]:
     """The ids of the invocations that ``listing`` returns; only those on one of the instances ``among`` (None: all)."""
     return schedules.ids(controller.database, ended=ended, among=among)
+
+
+def summaries(
+    controller: Controller, ids: Sequence[str], among: Collection[str] | None = None
+) -> list[tuple[Planned, Summary]]:
+    """These schedules, newest first, with a summary of each, as they are on the instances ``among`` (None: all).
+
+    Their invocations have no instances. This is quick for schedules with many.
+    """
+    found = store_listing.summaries_of(controller.database, ids, among)
+    return [(_with_error(_schedule(controller.database, each.invocation.id), each.invocation), each) for each in found]
 
 
 def show(controller: Controller, invocation_id: str, among: Collection[str] | None = None) -> Planned:
@@ -253,8 +265,11 @@ def _refuse_ended(found: Planned) -> None:
 
 
 def _planned(reader: Reader, invocation_id: str) -> Planned:
-    found = _schedule(reader, invocation_id)
-    return Planned(replace(found, error=rules.error_of(found)), invocations.get(reader, invocation_id, output=False))
+    return _with_error(_schedule(reader, invocation_id), invocations.get(reader, invocation_id, output=False))
+
+
+def _with_error(schedule: Schedule, invocation: Invocation) -> Planned:
+    return Planned(replace(schedule, error=rules.error_of(schedule)), invocation)
 
 
 def _schedule(reader: Reader, invocation_id: str) -> Schedule:
