@@ -46,7 +46,7 @@ ROUTES: tuple[PageRoute | StreamRoute, ...] = (
     PageRoute("POST", "/login", None, account.log_in),
     PageRoute("GET", "/open/{token}", None, account.open_link),
     PageRoute("POST", "/logout", VIEWER, account.log_out),
-    PageRoute("GET", "/", VIEWER, home.show),
+    PageRoute("GET", "/", VIEWER, home.overview),
     PageRoute("GET", "/instances", VIEWER, instances.listing),
     PageRoute("GET", "/instances/{id}", VIEWER, instances.show),
     PageRoute("GET", "/instances/{id}/status", VIEWER, instances.status),

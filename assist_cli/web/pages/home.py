@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from assist_cli.model.overview import grouped
 from assist_cli.operations.fleet import health
-from assist_cli.operations.observe import overview
+from assist_cli.operations.observe.overview import recall
 from assist_cli.operations.observe.problems import AGENTS, OVERDUE, problems
 from assist_cli.web.visit import Visit
 
@@ -16,10 +16,10 @@ LISTED = 6
 CHECKED = 200  # instances; the page of the instances checks more of them, page by page
 
 
-def show(visit: Visit) -> Response:
+def overview(visit: Visit) -> Response:
     """Show the state of the fleet from the database; with ``check`` the agents are queried."""
     instances = list(visit.rights.known.values())
-    found = overview.recall(visit.controller, instances, visit.rights.seen)
+    found = recall(visit.controller, instances, visit.rights.seen)
     checked = []
     if visit.query("check") and len(instances) <= CHECKED:
         patience = visit.controller.timeouts.api.health
