@@ -12,7 +12,20 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from assist_cli.model.access import Role
-from assist_cli.web.pages import account, audit, enrolments, files, groups, home, instances, keys, users
+from assist_cli.web.pages import (
+    account,
+    audit,
+    enrolments,
+    files,
+    groups,
+    home,
+    instances,
+    keys,
+    queue,
+    schedules,
+    search,
+    users,
+)
 from assist_cli.web.visit import Handler, Site
 
 FORM_BYTES = 1 << 20  # of a form, unless its route allows more
@@ -55,6 +68,14 @@ ROUTES: tuple[PageRoute | StreamRoute, ...] = (
     PageRoute("GET", "/instances/{id}", VIEWER, instances.show),
     PageRoute("GET", "/instances/{id}/status", VIEWER, instances.status),
     PageRoute("POST", "/instances/{id}/tags", ADMIN, instances.tag),
+    PageRoute("GET", "/schedules", VIEWER, schedules.listing),
+    PageRoute("GET", "/schedules/{id}", VIEWER, schedules.show),
+    PageRoute("POST", "/schedules/{id}/pause", OPERATOR, schedules.pause),
+    PageRoute("POST", "/schedules/{id}/resume", OPERATOR, schedules.resume),
+    PageRoute("POST", "/schedules/{id}/stop", OPERATOR, schedules.end),
+    PageRoute("GET", "/queue", VIEWER, queue.listing),
+    PageRoute("POST", "/queue/drop", OPERATOR, queue.drop),
+    PageRoute("GET", "/search", VIEWER, search.results),
     PageRoute("GET", "/groups", VIEWER, groups.listing),
     PageRoute("POST", "/groups", ADMIN, groups.add, whole=True),
     PageRoute("POST", "/groups/remove", ADMIN, groups.remove, whole=True),

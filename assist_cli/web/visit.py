@@ -8,7 +8,7 @@ import hashlib
 import json
 import secrets
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from typing import Any
@@ -75,6 +75,14 @@ class Site:
 
 
 @dataclass(frozen=True)
+class Bar:
+    """The bar at the top for one user: its ``pages``, as name, path and key, and a field for a ``search``."""
+
+    pages: Sequence[tuple[str, str, str]]
+    search: bool
+
+
+@dataclass(frozen=True)
 class Visit:
     """One request. ``browser`` is the id in its cookie, or a new one; ``user`` is None before the login."""
 
@@ -125,6 +133,12 @@ class Visit:
     def may(self, role: str) -> bool:
         """Return True if the user has this role: a template shows no button that would be refused."""
         return self.user is not None and self.user.role.may(Role(role))
+
+    def opens(self, path: str) -> bool:
+        """Return True if there is a page at this path, and the role of the user may open it."""
+        needs: Mapping[str, Role | None] = self.request.app.state.needs
+        role = needs.get(path)
+        return role is not None and self.user is not None and self.user.role.may(role)
 
     def may_all(self, role: str) -> bool:
         """Return True if the user has this role on all instances."""
@@ -228,6 +242,10 @@ class Visit:
             response.set_cookie(name, value, path="/", httponly=True, samesite="lax", secure=is_secure(self.request))
         return response
 
+    def _bar(self) -> Bar:
+        """Return the bar at the top: the pages that the user may open."""
+        return Bar([each for each in templating.NAVIGATION if self.opens(each[1])], search=self.opens("/search"))
+
     def _context(self, values: Mapping[str, Any]) -> dict[str, Any]:
         return {
             "visit": self,
@@ -237,6 +255,7 @@ class Visit:
             "once_token": self.given(ONCE) or secrets.token_urlsafe(16),
             "now": self.controller.now(),
             "version": __version__,
+            "bar": self._bar(),
             **values,
         }
 
