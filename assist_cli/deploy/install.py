@@ -94,7 +94,7 @@ _PYTHON = re.compile(
 )
 
 
-Unlock = Callable[[str, Callable[[Secret], str]], None]
+Unlock = Callable[[Callable[[Secret], str]], None]
 
 
 @dataclass(frozen=True)
@@ -136,9 +136,9 @@ class Host:
         return self._login.place
 
     def _use_password(self, password: Secret) -> str:
-        """Try the password of sudo one time, and use it from now on. Return why sudo refuses it, else an empty text.
+        """Try a password of sudo one time, and use it from now on. Return why sudo refuses it, else an empty text.
 
-        The password is sent on standard input. Nothing follows it there, so sudo cannot take more lines as attempts.
+        It is sent on standard input, where nothing follows it that sudo could take as a second attempt.
         """
         line = password.reveal().encode() + b"\n"
         done = self._login.run(f"{_SUDO_ASKING} echo '{_MARK}'", line)
@@ -151,14 +151,14 @@ class Host:
     def check(self, unlock: Unlock | None = None) -> str:
         """Find a Python for the agent, and return its version. Raises Refused without one; its hint installs one.
 
-        ``unlock`` is called if sudo does not become root without a password. It gets the words of sudo and a function
-        that tries a password, and returns if that has succeeded.
+        ``unlock`` is called if sudo does not become root without a password. It gets a function that
+        tries a password, and returns if that has succeeded.
         """
         shell = _shell(_BY_SUDO % self._become.rstrip()) if self._become else _UNPRIVILEGED
         done = self._login.run(shell, self._before + _PROBE.encode())
         lines = done.stdout.decode("utf-8", "replace").splitlines()
         if self._become and unlock is not None and not {_MARK, _NO_SUDO} & set(lines):
-            unlock(last_line(done.stderr), self._use_password)
+            unlock(self._use_password)
             return self.check()
         if _MARK not in lines[:-2]:
             raise self._no_shell(lines, done.stderr.decode("utf-8", "replace").splitlines())

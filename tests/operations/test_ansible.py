@@ -1,4 +1,4 @@
-"""Inventories of Ansible: compared with what ansible-inventory says of them, and what becomes of their hosts."""
+"""Inventories of Ansible, compared with the output of ansible-inventory, and the requests for their hosts."""
 
 from __future__ import annotations
 

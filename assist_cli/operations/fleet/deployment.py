@@ -116,10 +116,10 @@ def install(
     progress("find Python")
     with_password = False
 
-    def unlock(why: str, attempt: Attempt) -> None:
+    def unlock(attempt: Attempt) -> None:
         nonlocal with_password
         assert sudo is not None
-        progress(f"give sudo a password: {why}")
+        progress("become root by sudo with a password")
         sudo.prove(destination.place, attempt)
         with_password = True
 

@@ -82,7 +82,8 @@ def registered(controller: Controller, data: bytes, file: str) -> list[NamedInst
             name = tags.pop("name", words[0])
             known = instances.by_name(controller, name)
             if known is None and name == words[0]:
-                known = instances.by_name(controller, destination.parse(name).host)
+                name = destination.parse(name).host
+                known = instances.by_name(controller, name)
             if known is None:
                 raise InvalidParameter(
                     f"cannot find an instance '{name}'", hint="assist instance list shows the names; add name=NAME"

@@ -19,7 +19,7 @@ from assist_cli.operations.fleet.host_file import located
 
 
 @dataclass(frozen=True)
-class Found:
+class SshHosts:
     """Requests, the origin of each for messages, and notes on hosts that are skipped."""
 
     requests: list[InstallRequest] = field(default_factory=list)
@@ -27,7 +27,7 @@ class Found:
     notes: list[str] = field(default_factory=list)
 
 
-def to_install(controller: Controller, patterns: Sequence[str]) -> Found:
+def to_install(controller: Controller, patterns: Sequence[str]) -> SshHosts:
     """Return the requests for the hosts that are no patterns themselves, or for those that ``patterns`` match.
 
     Of several names of one machine the first one counts. Raises NotFound for a pattern without a match,
@@ -41,7 +41,7 @@ def to_install(controller: Controller, patterns: Sequence[str]) -> Found:
                 hint="a Host line names hosts; lines that have only patterns do not count",
                 code=codes.INSTANCE_NOT_EXISTS,
             )
-    found = Found()
+    found = SshHosts()
     seen: set[tuple[object, ...]] = set()
     others = []
     for name, origin in known:

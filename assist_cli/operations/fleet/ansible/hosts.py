@@ -163,7 +163,7 @@ def _tags(groups: Iterable[str], notes: _Notes) -> Iterator[tuple[str, str]]:
 
 
 class _Notes:
-    """What is not used, by kind; each kind becomes one line."""
+    """The hosts and variables that are not used, by kind; each kind becomes one line."""
 
     def __init__(self) -> None:
         self._skipped: dict[str, dict[str, None]] = {}

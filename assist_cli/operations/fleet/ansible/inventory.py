@@ -31,7 +31,7 @@ class InventoryError(ValueError):
 
 
 @dataclass
-class Group:
+class InventoryGroup:
     """One group: its own hosts and variables, and the names of its child groups."""
 
     hosts: dict[str, None] = field(default_factory=dict)
@@ -43,13 +43,13 @@ class Inventory:
     """An inventory while it is read, and its answers then. ``lines`` has the first line of each host, if known."""
 
     def __init__(self) -> None:
-        self.groups: dict[str, Group] = {ALL: Group(), UNGROUPED: Group()}
+        self.groups: dict[str, InventoryGroup] = {ALL: InventoryGroup(), UNGROUPED: InventoryGroup()}
         self.hosts: dict[str, dict[str, Any]] = {}
         self.lines: dict[str, int] = {}
 
-    def group(self, name: str) -> Group:
+    def group(self, name: str) -> InventoryGroup:
         """Return a group, which is made if it is new."""
-        return self.groups.setdefault(name, Group())
+        return self.groups.setdefault(name, InventoryGroup())
 
     def add_hosts(self, group: str, pattern: str, variables: Variables, line: int = 0) -> None:
         """Add the hosts of a pattern such as ``web[01:50].example.com:2222`` to a group. Raises InventoryError."""
