@@ -57,7 +57,8 @@ _SUDO_ASKING = (
 _BEGIN_STDIN = b"assist-begin\n"
 _BY_SUDO = f"if command -v sudo >/dev/null 2>&1; then exec %s sh -s; fi; echo; echo {_NO_SUDO}; exec id -u"
 
-# Read by sh and by Python of any age. It prints a line for each Python: its path, its version, its missing modules.
+# Read by sh and by Python of any age. It prints a line for each Python: its path, its version, its missing modules. The
+# first that fits is the last one that it starts.
 _PROBE = f"""\
 {_BEGIN}
 uname -s
@@ -73,7 +74,8 @@ for name in "asyncio ctypes fcntl json select socket ssl subprocess zipimport zl
     except ImportError:
         missing.append(name)
 sys.stdout.write("%s %d.%d.%d %s\\n" % ((sys.argv[1],) + tuple(sys.version_info[:3]) + (",".join(missing),)))
-' "$path" 2>/dev/null
+sys.exit(sys.version_info < (3, 6) or missing != [])
+' "$path" 2>/dev/null && break
 done
 exit 0
 """
