@@ -58,7 +58,7 @@ _BEGIN_STDIN = b"assist-begin\n"
 _BY_SUDO = f"if command -v sudo >/dev/null 2>&1; then exec %s sh -s; fi; echo; echo {_NO_SUDO}; exec id -u"
 
 # Read by sh and by Python of any age. It prints a line for each Python: its path, its version, its missing modules. The
-# first that fits is the last one that it starts.
+# first that fits is the last one that it starts. Modules are found, and of those in C the inner part is loaded.
 _PROBE = f"""\
 {_BEGIN}
 uname -s
@@ -67,12 +67,19 @@ echo "$tool"
 for name in {" ".join(PYTHONS)}; do
   path=$(command -v "$name" 2>/dev/null) && "$path" -c '
 import sys
+try:
+    from importlib.util import find_spec
+except ImportError:
+    find_spec = __import__
 missing = []
-for name in "asyncio ctypes fcntl json select socket ssl subprocess zipimport zlib".split():
+modules = "asyncio ctypes,_ctypes fcntl,fcntl json select,select socket,_socket ssl,_ssl subprocess zlib,zlib"
+for names in modules.split():
     try:
-        __import__(name)
+        for load, name in zip((find_spec, __import__), names.split(",")):
+            if load(name) is None:
+                raise ImportError(name)
     except ImportError:
-        missing.append(name)
+        missing.append(names.split(",")[0])
 sys.stdout.write("%s %d.%d.%d %s\\n" % ((sys.argv[1],) + tuple(sys.version_info[:3]) + (",".join(missing),)))
 sys.exit(sys.version_info < (3, 6) or missing != [])
 ' "$path" 2>/dev/null && break
