@@ -79,6 +79,12 @@ def test_what_is_not_used_is_named_one_line_a_kind() -> None:
     ]
 
 
+def test_a_login_that_is_not_a_text_skips_its_host() -> None:
+    found = of(f"w1 ansible_user=0x{'f' * 5000}\nw2 ansible_host=[1]\nw3\n")
+    assert found.names == ["w3"]
+    assert found.notes == ["skipped w1: its ansible_user is not a text", "skipped w2: its ansible_host is not a text"]
+
+
 def test_vaulted_values_and_files_are_named(tmp_path: Path) -> None:
     (tmp_path / "group_vars/all").mkdir(parents=True)
     vault = tmp_path / "group_vars/all/vault.yml"
@@ -119,6 +125,7 @@ def test_vaulted_values_and_files_are_named(tmp_path: Path) -> None:
         ("i.yml", "plugin: aws_ec2\n", "line 1 of 'i.yml': it is the configuration of the plugin 'aws_ec2'"),
         ("i.yml", "", "'i.yml': it is not a mapping of groups"),
         ("i.json", '{"a": \n x}', "line 2 of 'i.json': it is not JSON"),
+        ("i.json", f'{{"a": {"9" * 5000}}}', "'i.json': it is not JSON"),
         ("-", '{"a": {"hosts": [1]}}', "stdin: the hosts of the group 'a' are not a list of names"),
     ],
 )

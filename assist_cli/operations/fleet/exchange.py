@@ -140,8 +140,8 @@ def _of_json(text: str, what: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
             entry, at = decoder.raw_decode(end, at)
         except json.JSONDecodeError as error:
             raise _refusal(f"line {error.lineno} of {what}", f"it is not JSON: {error.msg.lower()}") from None
-        except RecursionError:
-            raise _refusal(f"line {line} of {what}", "it is nested too deeply") from None
+        except (ValueError, RecursionError):  # a number of thousands of digits
+            raise _refusal(f"line {line} of {what}", "it is nested too deeply, or has an endless number") from None
         if not isinstance(entry, dict):
             raise _refusal(f"line {line} of {what}", f"'{entry}' is not an object")
         yield line, entry

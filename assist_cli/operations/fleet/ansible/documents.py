@@ -31,8 +31,8 @@ def from_json(text: str) -> tuple[Inventory, bool]:
         found = json.loads(text)
     except json.JSONDecodeError as error:
         raise InventoryError(f"it is not JSON: {error.msg.lower()}", error.lineno) from None
-    except RecursionError:
-        raise InventoryError("it is not JSON: it is nested too deeply") from None
+    except (ValueError, RecursionError):  # a number of thousands of digits
+        raise InventoryError("it is not JSON: it is nested too deeply, or has an endless number") from None
     if not isinstance(found, dict):
         raise InventoryError("it is not an object of groups")
     return (_listed(found), True) if _is_list_form(found) else (static(found), False)

@@ -144,11 +144,17 @@ def _text(variables: Mapping[str, Any], names: Iterable[str], default: str = "")
         value = variables.get(name)
         if value is None:
             continue
-        if isinstance(value, Vaulted) or "$ANSIBLE_VAULT" in str(value):
+        try:
+            text = str(value) if isinstance(value, str | int | float) else None
+        except ValueError:  # a number of thousands of digits
+            text = None
+        if isinstance(value, Vaulted) or (text and "$ANSIBLE_VAULT" in text):
             raise _Skipped(f"its {name} is vaulted")
-        if "{{" in str(value) or "{%" in str(value):
+        if text is None:
+            raise _Skipped(f"its {name} is not a text")
+        if "{{" in text or "{%" in text:
             raise _Skipped(f"its {name} is a template")
-        return str(value)
+        return text
     return default
 
 
