@@ -131,9 +131,7 @@ def expanded(pattern: str, line: int = 0) -> Iterator[str]:
     except ValueError as error:
         raise InventoryError(f"'{pattern}' is not a range of hosts: {error}", line) from None
     head, tail = pattern[: found.start()], pattern[found.end() :]
-    for number, text in enumerate(middle):
-        if number >= MOST_HOSTS:
-            raise InventoryError(f"'{pattern}' has more than {MOST_HOSTS:,} hosts", line)
+    for text in middle:
         for rest in expanded(tail, line) if "[" in tail or "]" in tail else (tail,):
             yield head + text + rest
 
@@ -153,6 +151,8 @@ def _range(text: str) -> Iterable[str]:
         return ascii_letters[first : last + 1 : step]
     if not (begin.isascii() and begin.isdigit() and end.isascii() and end.isdigit()) or len(end) > 18:
         raise ValueError("its ends are neither two numbers nor two letters")
+    if (int(end) - int(begin)) // step >= MOST_HOSTS:
+        raise ValueError(f"it has more than {MOST_HOSTS:,} hosts")
     size = len(begin) if begin[0] == "0" and len(begin) > 1 else 0
     if size and size != len(end):
         raise ValueError("its ends are not of the same length")
