@@ -62,7 +62,9 @@ def application(site: Site) -> ASGIApp:
     ]
     routes.append(Mount("/static", StaticFiles(directory=templating.STATIC), name="static"))
     handlers = {HTTPException: _refuse_http, AssistError: _refuse, Exception: _refuse}
-    return Shield(Starlette(routes=routes, exception_handlers=handlers), site)
+    app = Starlette(routes=routes, exception_handlers=handlers)
+    app.state.needs = {each.path: each.needs for each in ROUTES if each.method == "GET"}
+    return Shield(app, site)
 
 
 def _endpoint(site: Site, route: PageRoute | StreamRoute) -> Callable[[Request], Awaitable[Response]]:

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from assist_cli.model.access import Role
-from assist_cli.web.pages import account, home, instances
+from assist_cli.web.pages import account, home, instances, queue, schedules, search
 from assist_cli.web.visit import Handler, Site
 
 FORM_BYTES = 1 << 20  # of a form, unless its route allows more
@@ -51,4 +51,12 @@ ROUTES: tuple[PageRoute | StreamRoute, ...] = (
     PageRoute("GET", "/instances/{id}", VIEWER, instances.show),
     PageRoute("GET", "/instances/{id}/status", VIEWER, instances.status),
     PageRoute("POST", "/instances/{id}/tags", ADMIN, instances.tag),
+    PageRoute("GET", "/schedules", VIEWER, schedules.listing),
+    PageRoute("GET", "/schedules/{id}", VIEWER, schedules.show),
+    PageRoute("POST", "/schedules/{id}/pause", OPERATOR, schedules.pause),
+    PageRoute("POST", "/schedules/{id}/resume", OPERATOR, schedules.resume),
+    PageRoute("POST", "/schedules/{id}/stop", OPERATOR, schedules.end),
+    PageRoute("GET", "/queue", VIEWER, queue.listing),
+    PageRoute("POST", "/queue/drop", OPERATOR, queue.drop),
+    PageRoute("GET", "/search", VIEWER, search.results),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from typing import Any
@@ -49,6 +49,14 @@ class Site:
 
 
 @dataclass(frozen=True)
+class Bar:
+    """The bar at the top for one user: its ``pages``, as name, path and key, and a field for a ``search``."""
+
+    pages: Sequence[tuple[str, str, str]]
+    search: bool
+
+
+@dataclass(frozen=True)
 class Visit:
     """One request. ``browser`` is the id in its cookie, or a new one; ``user`` is None before the login."""
 
@@ -74,9 +82,20 @@ class Visit:
         """Check and note the user in the transaction of an operation that creates something."""
         return functools.partial(self.rights.enter, self.controller)
 
+    @property
+    def still(self) -> Also:
+        """Check the user again in the transaction of an operation that changes something."""
+        return self.rights.confirm
+
     def may(self, role: str) -> bool:
         """Return True if the user has this role: a template shows no button that would be refused."""
         return self.user is not None and self.user.role.may(Role(role))
+
+    def opens(self, path: str) -> bool:
+        """Return True if there is a page at this path, and the role of the user may open it."""
+        needs: Mapping[str, Role | None] = self.request.app.state.needs
+        role = needs.get(path)
+        return role is not None and self.user is not None and self.user.role.may(role)
 
     @property
     def origin(self) -> str:
@@ -126,6 +145,10 @@ class Visit:
             response.set_cookie(name, value, path="/", httponly=True, samesite="lax", secure=is_secure(self.request))
         return response
 
+    def _bar(self) -> Bar:
+        """Return the bar at the top: the pages that the user may open."""
+        return Bar([each for each in templating.NAVIGATION if self.opens(each[1])], search=self.opens("/search"))
+
     def _context(self, values: Mapping[str, Any]) -> dict[str, Any]:
         return {
             "visit": self,
@@ -134,6 +157,7 @@ class Visit:
             "token": security.form_token(self.browser),
             "now": self.controller.now(),
             "version": __version__,
+            "bar": self._bar(),
             **values,
         }
 
