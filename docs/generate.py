@@ -43,6 +43,7 @@ SCRIPTS = ROOT / "assist_cli/cli/completion"
 # "text" is any text, "program" a program after --, a list has all values.
 KINDS: dict[str, str | list[str]] = {
     "-- WORD": "program",
+    "ACTION": "text",
     "ADDRESS": "text",
     "ADDRESS:PORT": "text",
     "CONTROLLER": "text",

@@ -32,6 +32,8 @@ NAVIGATION = (
     ("Schedules", "/schedules", "s"),
     ("Queue", "/queue", "q"),
     ("Instances", "/instances", "i"),
+    ("Files", "/files", "f"),
+    ("Audit", "/audit", "a"),
 )
 BLOCK = 1000  # lines in one <pre>: a browser lays out only the blocks that are visible
 

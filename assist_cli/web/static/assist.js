@@ -80,13 +80,16 @@ function selectAll(box) {
 }
 
 // A part of the page that takes time on the server, such as the health of an agent.
-async function load(element) {
+async function load(element, path = element.dataset.load) {
   try {
-    const answer = await fetch(element.dataset.load, { credentials: "same-origin", redirect: "error" });
-    if (!answer.ok) return;
+    const answer = await fetch(path, { credentials: "same-origin", redirect: "error" });
+    if (!answer.ok) return false;
     const part = new DOMParser().parseFromString(await answer.text(), "text/html");
-    element.replaceChildren(...part.body.childNodes);
+    const isSame = part.body.innerHTML.trim() === element.innerHTML.trim(); // a screen reader would read it again
+    if (!isSame) element.replaceChildren(...part.body.childNodes);
+    return true;
   } catch { /* the link to the whole page stays */ }
+  return false;
 }
 
 document.addEventListener("DOMContentLoaded", () => {
@@ -111,4 +114,23 @@ document.addEventListener("DOMContentLoaded", () => {
     if (theme) { store.set("theme", theme.dataset.themeChoice); setTheme(theme.dataset.themeChoice); }
     for (const menu of document.querySelectorAll("header.bar details[open]")) if (!menu.contains(event.target)) menu.open = false;
   });
+});
+
+// Forms that change something: a second click while the first is on its way does nothing.
+document.addEventListener("submit", (event) => {
+  const form = event.target, sent = Number(form.dataset.sent || 0);
+  if (form.method !== "post") return;
+  if (Date.now() - sent < 3000) event.preventDefault();
+  else form.dataset.sent = String(Date.now());
+});
+
+// A part of a page that is loaded again until nothing in it waits.
+async function refresh(element) {
+  const loaded = await load(element, element.dataset.refresh);
+  if (loaded && element.querySelector("[data-waits]")) setTimeout(refresh, 1500, element);
+}
+
+document.addEventListener("DOMContentLoaded", () => {
+  for (const button of document.querySelectorAll("button[data-copy]")) button.hidden = false;
+  for (const element of document.querySelectorAll("[data-refresh]")) setTimeout(refresh, 700, element);
 });
