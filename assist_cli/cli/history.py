@@ -17,6 +17,7 @@ from assist_cli.model.comparison import Comparison, Difference
 from assist_cli.model.folding import fold
 from assist_cli.model.gathering import in_words
 from assist_cli.model.invocation import Hit
+from assist_cli.model.past import HUNDRED_YEARS
 from assist_cli.operations.controller import open_controller
 from assist_cli.operations.history import history
 from assist_cli.paths import home
@@ -137,7 +138,7 @@ def prune(
 
     printer = options.printer(context, output)
     with open_controller(home()) as controller:
-        age = None if older_than is None else timedelta(seconds=min(older_than, options.HUNDRED_YEARS))
+        age = None if older_than is None else timedelta(seconds=min(older_than, HUNDRED_YEARS))
         limit = pruning.limit(controller, older_than=age, keep=keep)
         invocations, records = pruning.count(controller, limit)
         past = f"older than {clock(limit.before)}" if limit.before is not None else f"beyond the newest {keep:,}"

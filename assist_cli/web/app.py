@@ -68,10 +68,8 @@ def application(site: Site) -> ASGIApp:
 def _endpoint(site: Site, route: PageRoute | StreamRoute) -> Callable[[Request], Awaitable[Response]]:
     async def endpoint(request: Request) -> Response:
         loop = asyncio.get_running_loop()
-        if isinstance(route, StreamRoute):
-            return await _open_stream(site, route, request)
         form = FormData()
-        if route.method == "POST":
+        if isinstance(route, PageRoute) and route.method == "POST":
             form = await _form(site, request, route.most)
         try:
             return await loop.run_in_executor(site.threads, functools.partial(_answer, site, route, request, form))
@@ -81,7 +79,7 @@ def _endpoint(site: Site, route: PageRoute | StreamRoute) -> Callable[[Request],
     return endpoint
 
 
-def _answer(site: Site, route: PageRoute, request: Request, form: FormData) -> Response:
+def _answer(site: Site, route: PageRoute | StreamRoute, request: Request, form: FormData) -> Response:
     """Return the answer of a page, or of an error as a page."""
     with site.controllers.one() as controller:
         visit = _visit(site, request, controller, form)
@@ -132,21 +130,6 @@ def _check_form(visit: Visit) -> None:
             "cannot accept this form: it does not come from a page of this console",
             hint="load the page again, and repeat it",
         )
-
-
-async def _open_stream(site: Site, route: StreamRoute, request: Request) -> Response:
-    loop = asyncio.get_running_loop()
-
-    def check() -> Response | None:
-        with site.controllers.one() as controller:
-            visit = _visit(site, request, controller, FormData())
-            refusal = _without_session(visit, route)
-            if refusal is None:
-                visit.rights.need(route.needs, "follow this")
-            return refusal
-
-    refusal = await loop.run_in_executor(site.threads, check)
-    return refusal if refusal is not None else await route.answer(site, request)
 
 
 async def _form(site: Site, request: Request, most: int) -> FormData:

@@ -26,6 +26,7 @@ from assist_cli.operations.controller import Also, Controller, Controllers
 from assist_cli.operations.fleet import instances
 from assist_cli.operations.server.background import Background
 from assist_cli.web import security, templating
+from assist_cli.web.changes import Changes
 
 STREAMS = 20  # event streams of a session
 
@@ -44,7 +45,8 @@ class Site:
     timeouts: ApiTimeouts = DEFAULTS.api
     by_address: Rates = field(default_factory=lambda: Rates(0.2, 20))  # attempts to log in
     by_name: Rates = field(default_factory=lambda: Rates(0.1, 20))
-    streams: Counter[str] = field(default_factory=Counter)
+    streams: Counter[str] = field(default_factory=Counter)  # open event streams, by browser
+    changes: Changes = field(default_factory=Changes)
     ending: asyncio.Event = field(default_factory=asyncio.Event)
 
 
@@ -112,7 +114,11 @@ class Visit:
 
     def page(self, template: str, *, status: int = 200, **values: Any) -> Response:
         """Return a page from a template and its values."""
-        return self.with_cookie(HTMLResponse(templating.render(template, self._context(values)), status))
+        return self.with_cookie(HTMLResponse(self.text(template, **values), status))
+
+    def text(self, template: str, **values: Any) -> str:
+        """Return a template with its values as text."""
+        return templating.render(template, self._context(values))
 
     def go_to(self, path: str) -> Response:
         """Return the answer to a form: the browser shows the page at ``path``."""

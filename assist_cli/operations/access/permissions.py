@@ -58,6 +58,10 @@ class Rights:
         if not self.covers(instance_ids):
             raise beyond_scope(self.principal)
 
+    def confirm(self, transaction: Transaction, subject: str, ids: Collection[str]) -> None:
+        """Check a change of ``subject`` on instances with these ids again, in its transaction. An ``Also``."""
+        confirm(transaction, self.principal, ids)
+
     def enter(self, controller: Controller, transaction: Transaction, subject: str, ids: Collection[str]) -> None:
         """Check the creation of ``subject`` on instances with these ids, in its transaction, and note the creator."""
         confirm(transaction, self.principal, ids)

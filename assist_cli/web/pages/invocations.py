@@ -1,0 +1,443 @@
+"""The invocations: a list with filters, each with its groups of equal output, and what can be done with it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+from markupsafe import Markup
+from starlette.responses import PlainTextResponse, Response
+
+from assist_cli import codes
+from assist_cli.errors import AssistError, InvalidParameter, NotFound
+from assist_cli.model import past
+from assist_cli.model.comparison import changed_lines
+from assist_cli.model.folding import fold_some
+from assist_cli.model.gaps import marked_bytes
+from assist_cli.model.gathering import AlikeGroup, EndingGroup, endings, in_words
+from assist_cli.model.invocation import Invocation, InvocationInstance
+from assist_cli.model.names import quoted
+from assist_cli.model.output import Output, Stream
+from assist_cli.model.page import Slice, Wanted
+from assist_cli.model.secret import Secret
+from assist_cli.model.status import InvokeStatus
+from assist_cli.model.summary import State, Summary, Verdict
+from assist_cli.model.target import Selection
+from assist_cli.operations.commands import commands
+from assist_cli.operations.fleet import instances
+from assist_cli.operations.history import compare, history, pages
+from assist_cli.operations.runs import plans, recording, stop
+from assist_cli.operations.runs.plans import RerunRequest
+from assist_cli.web import live, words
+from assist_cli.web.lines import Line, OutputLines, blocks, lines_of
+from assist_cli.web.paging import following, numbered
+from assist_cli.web.visit import Visit
+
+SIZE = 50  # invocations of a page
+GROUPS = 50  # groups of equal output of a page; the others are in its table of instances
+INLINE = 3 << 19  # bytes of output of a page with several groups
+TAIL = 20  # lines of a group whose output does not fit
+ROWS = 100  # instances of a page of the table
+LISTED = 20  # earlier runs, to compare with
+COUNTED = 10  # instances of a run that needs no confirmation by their number
+
+STATES = tuple(each.value for each in InvokeStatus)
+
+
+def listing(visit: Visit) -> Response:
+    """The invocations that match the filters, newest first, in pages."""
+    given = {name: visit.query(name) for name in ("state", "command", "on", "since", "unsuccessful")}
+    kept = {name: value for name, value in given.items() if value}
+    after, error, found = visit.query("after"), None, []
+    try:
+        wanted = _wanted(visit, given)
+        found = pages.summaries_of(visit.controller, wanted, Slice(SIZE + 1, after or None))
+    except (NotFound, InvalidParameter) as refusal:
+        error = refusal
+    last = found[:SIZE][-1].invocation.id if found else ""
+    page = following(found, SIZE, last, kept, begins=not after)
+    return visit.page(
+        "invocations/list.html",
+        page=page,
+        given=given,
+        is_filtered=bool(kept),
+        error=error,
+        states=STATES,
+        short=pages.short_ids(visit.controller, [each.invocation.id for each in page.items]),
+        of_summary=words.of_summary,
+        command=_list_command(given),
+    )
+
+
+def _wanted(visit: Visit, given: dict[str, str]) -> Wanted:
+    """Return the filter of the query. Raises InvalidParameter and NotFound."""
+    state, since, on = given["state"], given["since"], given["on"]
+    if state and state not in STATES:
+        raise InvalidParameter(f"cannot use '{state}' as a state", hint=f"it is one of {', '.join(STATES)}")
+    try:
+        moment = past.moment(since, visit.controller.now()) if since else None
+    except ValueError as error:
+        raise InvalidParameter(f"cannot use the time {error}", hint="for example 2h, 7d or yesterday") from None
+    command_ids = history.filtered(visit.controller, command=given["command"]).command_ids if given["command"] else None
+    return Wanted(
+        status=state or None,
+        unsuccessful=bool(given["unsuccessful"]),
+        command_ids=command_ids,
+        instance_ids=_selected(visit, on) if on else None,
+        since=moment,
+        among=visit.rights.seen,
+    )
+
+
+def _selected(visit: Visit, target: str) -> list[str]:
+    """Return the ids of the instances of a target in the scope; of removed ones, for a user without a scope."""
+    selection = Selection((target,))
+    known = list(visit.rights.known.values())
+    try:
+        chosen = instances.chosen(visit.controller.database, known, selection, with_local=True)
+    except NotFound:
+        if visit.rights.seen is not None:
+            raise
+        return list(history.known(visit.controller.database, selection))
+    return [each.id for each in chosen]
+
+
+def _list_command(given: dict[str, str]) -> str:
+    words_of = {"state": "--status", "command": "--command", "on": "-i", "since": "--since"}
+    options = [f"{option} {quoted(given[name])}" for name, option in words_of.items() if given[name]]
+    return " ".join(["assist invocation list", *options, *(["--unsuccessful"] if given["unsuccessful"] else [])])
+
+
+# one invocation
+
+
+@dataclass(frozen=True)
+class ShownGroup:
+    """A group of equal answers: its state, if it is open at first, and its output or the end of it."""
+
+    group: AlikeGroup
+    state: State
+    is_open: bool
+    output: Markup
+    is_whole: bool
+    preview: str
+
+
+@dataclass(frozen=True)
+class Panel:
+    """A record that is still open, with its output so far, and the part of it that was shown, in bytes."""
+
+    place: InvocationInstance
+    state: State
+    output: Markup
+    unfinished: Line | None
+    offset: int
+    lines: int
+    is_open: bool
+
+
+def show(visit: Visit) -> Response:
+    """One invocation; with ``part`` only what changes while it runs."""
+    found = _found(visit)
+    values = {**live.summary(visit.controller, found), **_body(visit, found)}
+    if visit.query("part"):
+        return visit.page("invocations/body.html", found=found, **values)
+    schedule = history.planned(visit.controller, [found]).get(found.id)
+    page = numbered(found.instances, visit.query("page"), ROWS, {})
+    return visit.page(
+        "invocations/show.html",
+        found=found,
+        rows=page,
+        of_place=words.of_place,
+        schedule=schedule,
+        former=history.former(visit.controller, found),
+        saved=_is_saved(visit, found),
+        **_details(found),
+        **values,
+    )
+
+
+def _found(visit: Visit) -> Invocation:
+    return pages.visible(visit.controller, visit.part("id"), visit.rights.seen)
+
+
+def _body(visit: Visit, found: Invocation) -> dict[str, Any]:
+    """Return the values of the part that changes while it runs: groups, open records, and the others in words."""
+    groups = pages.answers(visit.controller, found)
+    left = [each for each in found.instances if not each.record.status.is_final]
+    active = [each for each in left if each.record.sent is not None and not each.record.is_queued]
+    few = len(found.instances) == 1
+    panels = pages.current(visit.controller, active[: live.FOLLOWED])
+    ended = [each for each in panels if each.record.status.is_final]  # since they were read
+    panels = [each for each in panels if not each.record.status.is_final]
+    shown = {each.record.id for each in panels}
+    rest = [each for each in left if each.record.id not in shown or not each.record.id]
+    return {
+        "groups": _shown(visit, groups[:GROUPS]),
+        "more_groups": len(groups) - GROUPS if len(groups) > GROUPS else 0,
+        "panels": [_panel(each, is_open=few or len(panels) <= 3) for each in panels],
+        "others": [(_ending_state(each), each) for each in endings(rest) if each.names] if not ended or rest else [],
+        "shown_ends": sum(len(each.places) for each in groups),
+        "is_one": few,
+    }
+
+
+def _shown(visit: Visit, groups: Sequence[AlikeGroup]) -> list[ShownGroup]:
+    """Return the groups with their outputs, as far as these fit into the page; the odd ones are open."""
+    room = INLINE
+    found = []
+    for group in groups:
+        place = recording.with_output(visit.controller, group.first)
+        lines = lines_of(place.record.output or Output())
+        is_whole = len(groups) == 1 or group.size <= room
+        if is_whole:
+            room -= group.size
+        shown = blocks(lines, place.record.id) if is_whole else blocks(lines[-TAIL:], "")
+        first = next((each.html for each in lines if not each.is_gap and each.html.strip()), "")
+        is_open = len(groups) == 1 or not group.is_success
+        preview = Markup(first).striptags()[:80]  # noqa: S704 - every text in it was escaped
+        found.append(ShownGroup(group, words.of_record(place.record), is_open, shown, is_whole, preview))
+    return found
+
+
+def _panel(place: InvocationInstance, *, is_open: bool) -> Panel:
+    reader = OutputLines()
+    lines = [line for part in (place.record.output or Output()).after(0) for line in reader.add(part)]
+    html = blocks(lines, place.record.id)
+    number = sum(not each.is_gap for each in lines)
+    return Panel(place, words.of_place(place), html, reader.open(), reader.offset, number, is_open)
+
+
+def _ending_state(ending: EndingGroup) -> State:
+    if ending.is_queued:
+        return State("queued", Verdict.BUSY)
+    return State("scheduled" if ending.is_scheduled else "running", Verdict.BUSY)
+
+
+def _details(found: Invocation) -> dict[str, Any]:
+    """Return the details: parameters without secrets, settings, and the timeline."""
+    parameters = [(key, None if isinstance(value, Secret) else str(value)) for key, value in found.parameters.items()]
+    every = [each.record for each in found.instances if each.record.id]
+    moments = [
+        ("Created", found.created),
+        ("First sent", min((each.sent for each in every if each.sent), default=None)),
+        ("First started", min((each.started for each in every if each.started), default=None)),
+        ("Stop requested", min((each.stop_time for each in found.instances if each.stop_time), default=None)),
+        ("Last ended", max((each.finished for each in every if each.finished), default=None)),
+        ("Finished", found.finished),
+    ]
+    return {
+        "parameters": parameters,
+        "timeline": [(name, moment) for name, moment in moments if moment is not None],
+        "script": found.content.decode("utf-8", "replace"),
+    }
+
+
+def _is_saved(visit: Visit, found: Invocation) -> bool:
+    """Return True if its command still exists."""
+    return found.command_name is not None and commands.of_id(visit.controller, found.command_id) is not None
+
+
+# one record
+
+
+def record(visit: Visit) -> Response:
+    """The whole output of one record."""
+    found = _found(visit)
+    (place,) = pages.current(visit.controller, [pages.of_record(visit.controller, found, visit.part("record"))])
+    kept = place.record.output or Output()
+    is_over = place.record.status.is_final
+    return visit.page(
+        "invocations/record.html",
+        found=found,
+        place=place,
+        state=words.of_record(place.record),
+        output=blocks(lines_of(kept), place.record.id) if is_over else "",
+        panel=None if is_over else _panel(place, is_open=True),
+        dropped=kept.dropped,
+        command=_output_command(found, place),
+    )
+
+
+def _output_command(found: Invocation, place: InvocationInstance) -> str:
+    there = f" -i {quoted(place.instance_name)}" if len(found.instances) > 1 else ""
+    return f"assist invocation output {found.id}{there}"
+
+
+def raw(visit: Visit) -> Response:
+    """The output of a record as text, or of one stream; with ``download`` as a file."""
+    found = _found(visit)
+    (place,) = pages.current(visit.controller, [pages.of_record(visit.controller, found, visit.part("record"))])
+    streams = [each for each in Stream if visit.query("stream") in ("", each.value)]
+    if not streams:
+        raise InvalidParameter("cannot show this stream", hint="it is stdout or stderr")
+    content = marked_bytes(place.record.output or Output(), *streams)
+    response = PlainTextResponse(content)  # with the headers of every answer, a browser shows it as text only
+    if visit.query("download"):
+        only = f"-{visit.query('stream')}" if visit.query("stream") else ""
+        name = quote(f"{place.instance_name}-{place.record.id}{only}.txt", safe="")
+        response.headers["content-disposition"] = f"attachment; filename*=UTF-8''{name}"
+    return response
+
+
+def stream(visit: Visit) -> Response:
+    """The event stream of an invocation: its state, and the output of some of its records (docs/console.md)."""
+    found = _found(visit)
+    followed = []
+    for text in visit.request.query_params.getlist("record"):
+        record_id, _, offset = text.partition(":")
+        place = pages.of_record(visit.controller, found, record_id)
+        followed.append(live.Followed(place, live.offset_of(offset)))
+    if not followed and len(found.instances) == 1 and found.instances[0].record.id:
+        followed = [live.Followed(found.instances[0], 0)]
+    return live.EventStream(visit, found.id, followed)
+
+
+# changes
+
+
+def stop_form(visit: Visit) -> Response:
+    found = _found(visit)
+    left = [each for each in found.instances if not each.status.is_final]
+    return visit.page("invocations/stop.html", found=found, left=left)
+
+
+def stop_it(visit: Visit) -> Response:
+    """Stop an invocation on its instances in the scope. The agents get the stop after the answer."""
+    found = _found(visit)
+    where = Selection(tuple(each.instance_id for each in found.instances))
+    stopping = stop.begin(visit.controller, found.id, where, also=visit.rights.confirm)
+    visit.site.background.stop(found.id, stopping)
+    return visit.go_to(f"/invocations/{found.id}")
+
+
+def rerun_form(visit: Visit) -> Response:
+    return _rerun_page(visit, _found(visit), visit.query("which"), None)
+
+
+def rerun(visit: Visit) -> Response:
+    """Run it again, on all of its instances or on the unsuccessful ones."""
+    found, which = _found(visit), visit.given("which")
+    secrets = {
+        key: Secret(visit.given(f"secret-{key}"))
+        for key, value in found.parameters.items()
+        if isinstance(value, Secret) and visit.given(f"secret-{key}")
+    }
+    request = RerunRequest(invocation=found, everywhere=which == "all", secrets=secrets)
+    try:
+        number = len(plans.chosen(request).targets)
+        if number > COUNTED and visit.given("count").strip() != str(number):
+            raise InvalidParameter(
+                f"cannot run on {number} instances without confirmation", hint=f"type their number: {number}"
+            )
+        with recording.recorded(
+            visit.controller, request, also=visit.also, token=visit.site.background.token
+        ) as invocation:
+            visit.site.background.take(invocation)
+    except AssistError as error:
+        return _rerun_page(visit, found, which, error)
+    return visit.go_to(f"/invocations/{invocation.id}")
+
+
+def _rerun_page(visit: Visit, found: Invocation, which: str, error: AssistError | None) -> Response:
+    request = RerunRequest(invocation=found, everywhere=which == "all")
+    names: list[str] = []
+    try:
+        chosen = set(plans.chosen(request).targets)
+        names = [each.instance_name for each in found.instances if each.instance_id in chosen]
+    except AssistError as refusal:
+        error = error or refusal
+    return visit.page(
+        "invocations/rerun.html",
+        status=200 if error is None else 400,
+        found=found,
+        which=which,
+        names=names,
+        counted=len(names) > COUNTED,
+        secrets=[each.key for each in plans.missing(request)],
+        error=error,
+    )
+
+
+# comparisons
+
+
+def diff(visit: Visit) -> Response:
+    """The differences to an earlier run of the same command, or a choice of one."""
+    found, other, error, comparison = _found(visit), visit.query("with"), None, None
+    if other:
+        try:
+            before = pages.visible(visit.controller, other, visit.rights.seen)
+            comparison = compare.compared(visit.controller, before, found)
+        except AssistError as refusal:
+            error = refusal
+    earlier = _earlier(visit, found)
+    return visit.page(
+        "invocations/diff.html",
+        found=found,
+        other=other,
+        comparison=comparison,
+        error=error,
+        earlier=earlier,
+        short=pages.short_ids(visit.controller, [each.invocation.id for each in earlier]),
+        of_summary=words.of_summary,
+        in_words=in_words,
+    )
+
+
+def _earlier(visit: Visit, found: Invocation) -> list[Summary]:
+    """Return earlier runs of the same command or of the same script."""
+    among = visit.rights.seen
+    if found.command_name is not None:
+        wanted = Wanted(command_id=found.command_id, among=among)
+        return pages.summaries_of(visit.controller, wanted, Slice(LISTED, found.id))
+    recent = pages.summaries_of(visit.controller, Wanted(among=among), Slice(10 * LISTED, found.id))
+    return [each for each in recent if found.content.startswith(each.invocation.content)][:LISTED]
+
+
+def compare_outputs(visit: Visit) -> Response:
+    """The difference between the outputs of two instances of an invocation."""
+    found = _found(visit)
+    names = [each.instance_name for each in found.instances]
+    one, other = visit.query("a"), visit.query("b")
+    if not one and not other:
+        groups = pages.answers(visit.controller, found)
+        if len(groups) > 1:
+            one, other = groups[-1].names[0], groups[0].names[0]
+    error, places, lines = None, [], []
+    if one or other:
+        try:
+            places = pages.current(visit.controller, [_place(found, one), _place(found, other)])
+            before, after = (each.record.output or Output() for each in places)
+            lines = [
+                line
+                for each in Stream
+                for line in changed_lines(before.bytes_of(each), after.bytes_of(each), each.value)
+            ]
+        except NotFound as refusal:
+            error = refusal
+    return visit.page(
+        "invocations/compare.html",
+        found=found,
+        names=names,
+        a=one,
+        b=other,
+        places=places,
+        lines=lines,
+        error=error,
+        of_place=words.of_place,
+        shown_names=fold_some(names),
+    )
+
+
+def _place(found: Invocation, name: str) -> InvocationInstance:
+    for place in found.instances:
+        if name in (place.instance_name, place.instance_id):
+            return place
+    raise NotFound(
+        f"cannot find the instance '{name}' in this invocation",
+        hint="give one of its instances",
+        code=codes.INSTANCE_NOT_EXISTS,
+    )
