@@ -45,7 +45,7 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class Followed:
-    """A record that a stream follows, from a byte ``offset`` on."""
+    """A record that a stream follows, from a byte ``offset`` on, which grows with each push."""
 
     place: InvocationInstance
     offset: int
@@ -129,7 +129,7 @@ class EventStream(Response):
         self._shown = ""
         self._is_over = False
         self._next_push = 0.0
-        resumed = [offset_of(each) for each in visit.request.headers.get("last-event-id", "").split(",")]
+        resumed = [offset_of(each) for each in visit.request.headers.get("last-event-id", "").split(",") if each]
         if len(resumed) == len(self._followed):
             self._followed = [
                 Followed(each.place, offset) for each, offset in zip(self._followed, resumed, strict=True)
@@ -209,7 +209,7 @@ class EventStream(Response):
         loop = asyncio.get_running_loop()
         await asyncio.sleep(max(self._next_push - loop.time(), 0))
         self._next_push = loop.time() + self._timeouts.push
-        number = ",".join(str(each.lines.offset) for each in self._followed)
+        number = ",".join(str(each.offset) for each in self._followed)
         await send(_body(f"id: {number}\nevent: {event}\ndata: {json.dumps(data, separators=(',', ':'))}\n\n"))
 
     async def _push_output(self, send: Send) -> None:
@@ -222,10 +222,11 @@ class EventStream(Response):
             if not each.is_changed:
                 continue
             unfinished = each.lines.open()
+            each.offset = each.lines.offset
             parts.append(
                 {
                     "record": each.record_id,
-                    "offset": each.lines.offset,
+                    "offset": each.offset,
                     "lines": each.pending,
                     "open": None if unfinished is None else [unfinished.html, int(unfinished.is_error)],
                     "notice": each.notice,

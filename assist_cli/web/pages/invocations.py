@@ -195,9 +195,9 @@ def _shown(visit: Visit, groups: Sequence[AlikeGroup]) -> list[ShownGroup]:
         if is_whole:
             room -= group.size
         shown = blocks(lines, place.record.id) if is_whole else blocks(lines[-TAIL:], "")
-        first = next((each.html for each in lines if not each.is_gap and each.html.strip()), "")
+        last = next((each.html for each in reversed(lines) if not each.is_gap and each.html.strip()), "")
         is_open = len(groups) == 1 or not group.is_success
-        preview = Markup(first).striptags()[:80]  # noqa: S704 - every text in it was escaped
+        preview = Markup(last).striptags()[:80]  # noqa: S704 - every text in it was escaped
         found.append(ShownGroup(group, words.of_record(place.record), is_open, shown, is_whole, preview))
     return found
 

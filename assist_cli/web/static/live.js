@@ -221,9 +221,10 @@
     const results = document.getElementById("results");
     if (!results) return;
     const fresh = ended - Number(results.dataset.ends);
-    news.hidden = fresh <= 0;
+    const waits = fresh > 0 && isReading(results);
+    news.hidden = !waits;
     news.textContent = `${fresh.toLocaleString("en")} new ${fresh === 1 ? "result" : "results"}`;
-    if (fresh > 0 && !isReading(results)) update();
+    if (fresh > 0 && !waits) update();
   }
 
   function isReading(results) {
@@ -232,13 +233,14 @@
     return touched || begins || (selection && !selection.isCollapsed) || (results.childElementCount > 0 && scrollY > NEAR);
   }
 
-  let updating = null;
+  let updating = null, pause = 0; // a large page is not asked for all the time
   function update() {
     if (updating || !live.dataset.part) return;
-    updating = setTimeout(replaceBody, 300);
+    updating = setTimeout(replaceBody, isOver ? 0 : pause);
   }
 
   async function replaceBody() {
+    const began = performance.now();
     try {
       const answer = await fetch(live.dataset.part, { credentials: "same-origin", redirect: "error" });
       if (!answer.ok) return;
@@ -258,6 +260,7 @@
       if (!isOver) open();
     } catch { /* the button stays */ } finally {
       updating = null;
+      pause = Math.max(1000, 4 * (performance.now() - began));
     }
   }
 
