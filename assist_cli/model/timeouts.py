@@ -110,7 +110,7 @@ class ViewTimeouts(NamedTuple):
     interim: float = 3.0  # for agents to report the output so far of running records
     interim_pause: float = 3.0  # at least, between two such requests for a record
     push: float = 0.1  # at least, between two events of a stream of the console
-    look: float = 1.5  # at most, between a change and the check of a stream for it, however long such a check takes
+    check: float = 1.5  # at most, between two checks of a stream for a change, however long they take
     alive: float = 15.0  # between two signs of life of a stream
 
 

@@ -93,6 +93,9 @@ class OutputLines:
         for stream, text in self._open:
             is_error = is_error or stream is Stream.STDERR
             shown = text if most is None or len(text) <= most else text[:most] + "…"
+            if shown.isprintable() and colours[stream].is_plain:  # most lines
+                parts.append(str(html_escape(shown)))
+                continue
             for classes, piece in colours[stream].pieces(shown):
                 escaped = str(html_escape(piece))
                 parts.append(f'<span class="{classes}">{escaped}</span>' if classes else escaped)

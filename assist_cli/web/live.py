@@ -4,7 +4,7 @@ Events: ``state`` (HTML of the progress, and the states of the records), ``outpu
 (why a record pauses), ``end``, and ``logout``. The id of an event has the byte offset of each followed record, so a
 browser that reconnects continues there. Text of a line that is not complete is sent again until it is.
 
-Everything runs in the event loop, except for reads of the history. A stream looks at the history only after a change of
+Everything runs in the event loop, except for reads of the history. A stream reads the history only after a change of
 the database, and checks session and scope each time.
 """
 
@@ -12,25 +12,28 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import json
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from markupsafe import Markup
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from assist_cli.errors import AssistError, NotFound
 from assist_cli.model.invocation import Invocation, InvocationInstance, RepeatMode
+from assist_cli.model.output import Output
 from assist_cli.model.status import InvocationStatus
-from assist_cli.model.summary import instance_counts
+from assist_cli.model.summary import State, instance_counts
 from assist_cli.operations.access import sessions
 from assist_cli.operations.controller import Controller
 from assist_cli.operations.history import history, pages
 from assist_cli.operations.runs import live
 from assist_cli.web import words
-from assist_cli.web.lines import OutputLines
+from assist_cli.web.lines import Line, OutputLines, blocks
 from assist_cli.web.visit import STREAMS, Visit
 
 FOLLOWED = 8  # records of a stream
@@ -89,11 +92,18 @@ def summary(controller: Controller, found: Invocation) -> dict[str, Any]:
         "parts": [part for part in parts if part[1]],
         "bar": _bar([(kind, number) for kind, number, _ in parts if number], kinds.total),
         "ended": ended,
+        "mark": _mark(found),
         "is_over": found.status.is_final,
         "can_stop": not found.status.is_final and any(_may_stop(each) for each in found.instances),
         "unsuccessful": sum(each.record.status.is_final and not each.record.is_success for each in found.instances),
         "repeats": found.repeat_mode is RepeatMode.PERIOD,
     }
+
+
+def _mark(found: Invocation) -> str:
+    """Return a text that differs when other records have ended, also where their number stays the same."""
+    ended = " ".join(each.record.id for each in found.instances if each.record.status.is_final)
+    return hashlib.sha256(ended.encode()).hexdigest()[:16]
 
 
 def _may_stop(place: InvocationInstance) -> bool:
@@ -108,6 +118,28 @@ def _bar(parts: Sequence[tuple[str, int]], total: int) -> list[tuple[str, float,
         found.append((kind, round(begin, 1), round(width, 1)))
         begin += width
     return found
+
+
+@dataclass(frozen=True)
+class Panel:
+    """A record that is still open, with its output so far, and the part of it that was shown, in bytes."""
+
+    place: InvocationInstance
+    state: State
+    output: Markup
+    unfinished: Line | None
+    offset: int
+    lines: int
+    is_open: bool
+
+
+def panel(place: InvocationInstance, *, is_open: bool) -> Panel:
+    """Return a panel with the output so far."""
+    reader = OutputLines()
+    lines = [line for part in (place.record.output or Output()).after(0) for line in reader.add(part)]
+    html = blocks(lines, place.record.id)
+    number = sum(not each.is_gap for each in lines)
+    return Panel(place, words.of_place(place), html, reader.open(), reader.offset, number, is_open)
 
 
 class _Ended(Exception):
@@ -165,7 +197,7 @@ class EventStream(Response):
 
     async def _push_all(self, send: Send) -> None:
         loop = asyncio.get_running_loop()
-        look_at = 0.0
+        check_at = 0.0
         async with contextlib.AsyncExitStack() as stack:
             controller = await stack.enter_async_context(
                 self._site.changes.follow(self._site.controllers, self._change)
@@ -175,28 +207,28 @@ class EventStream(Response):
             await send(_body("retry: 2000\n\n"))
             while True:
                 self._wake.clear()
-                if self._has_changed and loop.time() >= look_at:
+                if self._has_changed and loop.time() >= check_at:
                     self._has_changed = False
                     began = loop.time()
                     try:
-                        state = await loop.run_in_executor(self._site.threads, self._look)
+                        state = await loop.run_in_executor(self._site.threads, self._state)
                     except _Ended:
                         await self._push(send, "logout", {})
                         return
                     took = loop.time() - began
-                    look_at = loop.time() + min(max(self._timeouts.beat, 4 * took), self._timeouts.look)
+                    check_at = loop.time() + min(max(self._timeouts.beat, 4 * took), self._timeouts.check)
                     if state is not None:
                         await self._push(send, "state", state)
                 await self._push_output(send)
                 if self._is_over and all(each.is_over for each in self._followed):
                     await self._push(send, "end", {})
                     return
-                await self._pause(send, look_at)
+                await self._pause(send, check_at)
 
-    async def _pause(self, send: Send, look_at: float) -> None:
-        """Wait for a change, until the next look is due, or until the browser needs a sign of life."""
+    async def _pause(self, send: Send, check_at: float) -> None:
+        """Wait for a change, until the next check is due, or until the browser needs a sign of life."""
         now = asyncio.get_running_loop().time()
-        pause = max(look_at - now, 0) if self._has_changed else self._timeouts.alive
+        pause = max(check_at - now, 0) if self._has_changed else self._timeouts.alive
         try:
             await asyncio.wait_for(self._wake.wait(), pause)
         except asyncio.TimeoutError:
@@ -262,7 +294,7 @@ class EventStream(Response):
         self._has_changed = True
         self._wake.set()
 
-    def _look(self) -> dict[str, Any] | None:
+    def _state(self) -> dict[str, Any] | None:
         """Check the user, and return the state if it has changed. Runs in a thread. Raises _Ended."""
         with self._site.controllers.one() as controller:
             session = sessions.valid(controller, self._visit.browser)
@@ -289,7 +321,13 @@ class EventStream(Response):
         if shown == self._shown:
             return None
         self._shown = shown
-        return {"html": html, "ended": values["ended"], "over": values["is_over"], "records": states}
+        return {
+            "html": html,
+            "ended": values["ended"],
+            "mark": values["mark"],
+            "over": values["is_over"],
+            "records": states,
+        }
 
 
 async def _gone(receive: Receive) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from assist_cli.model.access import Role
-from assist_cli.web.pages import account, home, instances, invocations
+from assist_cli.web.pages import account, comparisons, home, instances, invocations, records
 from assist_cli.web.visit import Handler
 
 FORM_BYTES = 1 << 20  # of a form, unless its route allows more
@@ -49,11 +49,11 @@ ROUTES: tuple[PageRoute | StreamRoute, ...] = (
     PageRoute("POST", "/instances/{id}/tags", ADMIN, instances.tag),
     PageRoute("GET", "/invocations", VIEWER, invocations.listing),
     PageRoute("GET", "/invocations/{id}", VIEWER, invocations.show),
-    StreamRoute("/invocations/{id}/stream", VIEWER, invocations.stream),
-    PageRoute("GET", "/invocations/{id}/records/{record}", VIEWER, invocations.record),
-    PageRoute("GET", "/invocations/{id}/records/{record}/output", VIEWER, invocations.raw),
-    PageRoute("GET", "/invocations/{id}/diff", VIEWER, invocations.diff),
-    PageRoute("GET", "/invocations/{id}/compare", VIEWER, invocations.compare_outputs),
+    StreamRoute("/invocations/{id}/stream", VIEWER, records.stream),
+    PageRoute("GET", "/invocations/{id}/records/{record}", VIEWER, records.record),
+    PageRoute("GET", "/invocations/{id}/records/{record}/output", VIEWER, records.raw),
+    PageRoute("GET", "/invocations/{id}/diff", VIEWER, comparisons.diff),
+    PageRoute("GET", "/invocations/{id}/compare", VIEWER, comparisons.compare_outputs),
     PageRoute("GET", "/invocations/{id}/stop", OPERATOR, invocations.stop_form),
     PageRoute("POST", "/invocations/{id}/stop", OPERATOR, invocations.stop_it),
     PageRoute("GET", "/invocations/{id}/rerun", OPERATOR, invocations.rerun_form),

@@ -20,10 +20,12 @@ from assist_cli.http.rates import Rates
 from assist_cli.model.access import Role, User
 from assist_cli.model.audit import Actor
 from assist_cli.model.instance import Instance
+from assist_cli.model.invocation import Invocation
 from assist_cli.model.timeouts import DEFAULTS, ApiTimeouts
 from assist_cli.operations.access.permissions import Rights
 from assist_cli.operations.controller import Also, Controller, Controllers
 from assist_cli.operations.fleet import instances
+from assist_cli.operations.history import pages
 from assist_cli.operations.server.background import Background
 from assist_cli.web import security, templating
 from assist_cli.web.changes import Changes
@@ -109,6 +111,10 @@ class Visit:
         if found.id not in self.rights.known:
             raise NotFound(f"cannot find an instance '{text}'", hint="the instances page lists what there is")
         return found
+
+    def invocation(self) -> Invocation:
+        """Return the invocation of the path, with only its instances in the scope. Raises NotFound."""
+        return pages.visible(self.controller, self.part("id"), self.rights.seen)
 
     # answers
 

@@ -111,9 +111,16 @@ def test_the_raw_output_is_text(console: Console):
     assert answer.headers["x-content-type-options"] == "nosniff"
     assert browser.get(f"{path}?stream=stderr").text == "err\n"
     assert browser.get(f"{path}?stream=x").status_code == 400
+    assert browser.get(f"{path}?full=1").text == "<b>\nerr\n"
     assert browser.get(f"{path}?download=1").headers["content-disposition"] == (
         f"attachment; filename*=UTF-8''web1-{record_of(invocation)}.txt"
     )
+
+
+def test_a_full_output_whose_agent_is_away_is_that_of_the_history(console: Console):
+    invocation = ran(console, Outcome(InvocationStatus.FINISHED, 0, output=Output(b"a\nb\n", (4,), cut=2, dropped=9)))
+    answer = console.owner().get(f"/invocations/{invocation.id}/records/{record_of(invocation)}/output?full=1")
+    assert answer.text == "a\n\n… 9 bytes are missing here …\nb\n"
 
 
 def test_a_scope_hides_records_and_invocations(console: Console):

@@ -5,33 +5,28 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote
 
 from markupsafe import Markup
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import Response
 
-from assist_cli import codes
 from assist_cli.errors import AssistError, InvalidParameter, NotFound
 from assist_cli.model import past
-from assist_cli.model.comparison import changed_lines
-from assist_cli.model.folding import fold_some
-from assist_cli.model.gaps import marked_bytes
-from assist_cli.model.gathering import AlikeGroup, EndingGroup, endings, in_words
-from assist_cli.model.invocation import Invocation, InvocationInstance
+from assist_cli.model.gathering import AlikeGroup, EndingGroup, endings
+from assist_cli.model.invocation import Invocation
 from assist_cli.model.names import quoted
-from assist_cli.model.output import Output, Stream
+from assist_cli.model.output import Output
 from assist_cli.model.page import Slice, Wanted
 from assist_cli.model.secret import Secret
 from assist_cli.model.status import InvokeStatus
-from assist_cli.model.summary import State, Summary, Verdict
+from assist_cli.model.summary import State, Verdict
 from assist_cli.model.target import Selection
 from assist_cli.operations.commands import commands
 from assist_cli.operations.fleet import instances
-from assist_cli.operations.history import compare, history, pages
+from assist_cli.operations.history import history, pages
 from assist_cli.operations.runs import plans, recording, stop
 from assist_cli.operations.runs.plans import RerunRequest
 from assist_cli.web import live, words
-from assist_cli.web.lines import Line, OutputLines, blocks, lines_of
+from assist_cli.web.lines import blocks, lines_of
 from assist_cli.web.paging import following, numbered
 from assist_cli.web.visit import Visit
 
@@ -39,8 +34,8 @@ SIZE = 50  # invocations of a page
 GROUPS = 50  # groups of equal output of a page; the others are in its table of instances
 INLINE = 3 << 19  # bytes of output of a page with several groups
 TAIL = 20  # lines of a group whose output does not fit
+OPEN = 3  # records of which a page shows the output while they run, without a click
 ROWS = 100  # instances of a page of the table
-LISTED = 20  # earlier runs, to compare with
 COUNTED = 10  # instances of a run that needs no confirmation by their number
 
 STATES = tuple(each.value for each in InvokeStatus)
@@ -125,22 +120,9 @@ class ShownGroup:
     preview: str
 
 
-@dataclass(frozen=True)
-class Panel:
-    """A record that is still open, with its output so far, and the part of it that was shown, in bytes."""
-
-    place: InvocationInstance
-    state: State
-    output: Markup
-    unfinished: Line | None
-    offset: int
-    lines: int
-    is_open: bool
-
-
 def show(visit: Visit) -> Response:
     """One invocation; with ``part`` only what changes while it runs."""
-    found = _found(visit)
+    found = visit.invocation()
     values = {**live.summary(visit.controller, found), **_body(visit, found)}
     if visit.query("part"):
         return visit.page("invocations/body.html", found=found, **values)
@@ -159,28 +141,27 @@ def show(visit: Visit) -> Response:
     )
 
 
-def _found(visit: Visit) -> Invocation:
-    return pages.visible(visit.controller, visit.part("id"), visit.rights.seen)
-
-
 def _body(visit: Visit, found: Invocation) -> dict[str, Any]:
     """Return the values of the part that changes while it runs: groups, open records, and the others in words."""
     groups = pages.answers(visit.controller, found)
     left = [each for each in found.instances if not each.record.status.is_final]
     active = [each for each in left if each.record.sent is not None and not each.record.is_queued]
-    few = len(found.instances) == 1
-    panels = pages.current(visit.controller, active[: live.FOLLOWED])
-    ended = [each for each in panels if each.record.status.is_final]  # since they were read
-    panels = [each for each in panels if not each.record.status.is_final]
+    is_open = len(active) <= OPEN
+    panels = active[: live.FOLLOWED]
+    if is_open:  # the agents of many are not asked: their panels are closed, and lead to pages that ask them
+        panels = pages.current(visit.controller, panels)
+    else:
+        panels = [recording.with_output(visit.controller, each) for each in panels]
+    panels = [each for each in panels if not each.record.status.is_final]  # one may have ended meanwhile
     shown = {each.record.id for each in panels}
-    rest = [each for each in left if each.record.id not in shown or not each.record.id]
+    rest = [each for each in left if each.record.id not in shown]
     return {
         "groups": _shown(visit, groups[:GROUPS]),
         "more_groups": len(groups) - GROUPS if len(groups) > GROUPS else 0,
-        "panels": [_panel(each, is_open=few or len(panels) <= 3) for each in panels],
-        "others": [(_ending_state(each), each) for each in endings(rest) if each.names] if not ended or rest else [],
+        "panels": [live.panel(each, is_open=is_open) for each in panels],
+        "others": [(_ending_state(each), each) for each in endings(rest)],
         "shown_ends": sum(len(each.places) for each in groups),
-        "is_one": few,
+        "is_one": len(found.instances) == 1,
     }
 
 
@@ -200,14 +181,6 @@ def _shown(visit: Visit, groups: Sequence[AlikeGroup]) -> list[ShownGroup]:
         preview = Markup(last).striptags()[:80]  # noqa: S704 - every text in it was escaped
         found.append(ShownGroup(group, words.of_record(place.record), is_open, shown, is_whole, preview))
     return found
-
-
-def _panel(place: InvocationInstance, *, is_open: bool) -> Panel:
-    reader = OutputLines()
-    lines = [line for part in (place.record.output or Output()).after(0) for line in reader.add(part)]
-    html = blocks(lines, place.record.id)
-    number = sum(not each.is_gap for each in lines)
-    return Panel(place, words.of_place(place), html, reader.open(), reader.offset, number, is_open)
 
 
 def _ending_state(ending: EndingGroup) -> State:
@@ -240,73 +213,18 @@ def _is_saved(visit: Visit, found: Invocation) -> bool:
     return found.command_name is not None and commands.of_id(visit.controller, found.command_id) is not None
 
 
-# one record
-
-
-def record(visit: Visit) -> Response:
-    """The whole output of one record."""
-    found = _found(visit)
-    (place,) = pages.current(visit.controller, [pages.of_record(visit.controller, found, visit.part("record"))])
-    kept = place.record.output or Output()
-    is_over = place.record.status.is_final
-    return visit.page(
-        "invocations/record.html",
-        found=found,
-        place=place,
-        state=words.of_record(place.record),
-        output=blocks(lines_of(kept), place.record.id) if is_over else "",
-        panel=None if is_over else _panel(place, is_open=True),
-        dropped=kept.dropped,
-        command=_output_command(found, place),
-    )
-
-
-def _output_command(found: Invocation, place: InvocationInstance) -> str:
-    there = f" -i {quoted(place.instance_name)}" if len(found.instances) > 1 else ""
-    return f"assist invocation output {found.id}{there}"
-
-
-def raw(visit: Visit) -> Response:
-    """The output of a record as text, or of one stream; with ``download`` as a file."""
-    found = _found(visit)
-    (place,) = pages.current(visit.controller, [pages.of_record(visit.controller, found, visit.part("record"))])
-    streams = [each for each in Stream if visit.query("stream") in ("", each.value)]
-    if not streams:
-        raise InvalidParameter("cannot show this stream", hint="it is stdout or stderr")
-    content = marked_bytes(place.record.output or Output(), *streams)
-    response = PlainTextResponse(content)  # with the headers of every answer, a browser shows it as text only
-    if visit.query("download"):
-        only = f"-{visit.query('stream')}" if visit.query("stream") else ""
-        name = quote(f"{place.instance_name}-{place.record.id}{only}.txt", safe="")
-        response.headers["content-disposition"] = f"attachment; filename*=UTF-8''{name}"
-    return response
-
-
-def stream(visit: Visit) -> Response:
-    """The event stream of an invocation: its state, and the output of some of its records (docs/console.md)."""
-    found = _found(visit)
-    followed = []
-    for text in visit.request.query_params.getlist("record"):
-        record_id, _, offset = text.partition(":")
-        place = pages.of_record(visit.controller, found, record_id)
-        followed.append(live.Followed(place, live.offset_of(offset)))
-    if not followed and len(found.instances) == 1 and found.instances[0].record.id:
-        followed = [live.Followed(found.instances[0], 0)]
-    return live.EventStream(visit, found.id, followed)
-
-
 # changes
 
 
 def stop_form(visit: Visit) -> Response:
-    found = _found(visit)
+    found = visit.invocation()
     left = [each for each in found.instances if not each.status.is_final]
     return visit.page("invocations/stop.html", found=found, left=left)
 
 
 def stop_it(visit: Visit) -> Response:
     """Stop an invocation on its instances in the scope. The agents get the stop after the answer."""
-    found = _found(visit)
+    found = visit.invocation()
     where = Selection(tuple(each.instance_id for each in found.instances))
     stopping = stop.begin(visit.controller, found.id, where, also=visit.rights.confirm)
     visit.site.background.stop(found.id, stopping)
@@ -314,12 +232,12 @@ def stop_it(visit: Visit) -> Response:
 
 
 def rerun_form(visit: Visit) -> Response:
-    return _rerun_page(visit, _found(visit), visit.query("which"), None)
+    return _rerun_page(visit, visit.invocation(), visit.query("which"), None)
 
 
 def rerun(visit: Visit) -> Response:
     """Run it again, on all of its instances or on the unsuccessful ones."""
-    found, which = _found(visit), visit.given("which")
+    found, which = visit.invocation(), visit.given("which")
     secrets = {
         key: Secret(visit.given(f"secret-{key}"))
         for key, value in found.parameters.items()
@@ -358,86 +276,4 @@ def _rerun_page(visit: Visit, found: Invocation, which: str, error: AssistError 
         counted=len(names) > COUNTED,
         secrets=[each.key for each in plans.missing(request)],
         error=error,
-    )
-
-
-# comparisons
-
-
-def diff(visit: Visit) -> Response:
-    """The differences to an earlier run of the same command, or a choice of one."""
-    found, other, error, comparison = _found(visit), visit.query("with"), None, None
-    if other:
-        try:
-            before = pages.visible(visit.controller, other, visit.rights.seen)
-            comparison = compare.compared(visit.controller, before, found)
-        except AssistError as refusal:
-            error = refusal
-    earlier = _earlier(visit, found)
-    return visit.page(
-        "invocations/diff.html",
-        found=found,
-        other=other,
-        comparison=comparison,
-        error=error,
-        earlier=earlier,
-        short=pages.short_ids(visit.controller, [each.invocation.id for each in earlier]),
-        of_summary=words.of_summary,
-        in_words=in_words,
-    )
-
-
-def _earlier(visit: Visit, found: Invocation) -> list[Summary]:
-    """Return earlier runs of the same command or of the same script."""
-    among = visit.rights.seen
-    if found.command_name is not None:
-        wanted = Wanted(command_id=found.command_id, among=among)
-        return pages.summaries_of(visit.controller, wanted, Slice(LISTED, found.id))
-    recent = pages.summaries_of(visit.controller, Wanted(among=among), Slice(10 * LISTED, found.id))
-    return [each for each in recent if found.content.startswith(each.invocation.content)][:LISTED]
-
-
-def compare_outputs(visit: Visit) -> Response:
-    """The difference between the outputs of two instances of an invocation."""
-    found = _found(visit)
-    names = [each.instance_name for each in found.instances]
-    one, other = visit.query("a"), visit.query("b")
-    if not one and not other:
-        groups = pages.answers(visit.controller, found)
-        if len(groups) > 1:
-            one, other = groups[-1].names[0], groups[0].names[0]
-    error, places, lines = None, [], []
-    if one or other:
-        try:
-            places = pages.current(visit.controller, [_place(found, one), _place(found, other)])
-            before, after = (each.record.output or Output() for each in places)
-            lines = [
-                line
-                for each in Stream
-                for line in changed_lines(before.bytes_of(each), after.bytes_of(each), each.value)
-            ]
-        except NotFound as refusal:
-            error = refusal
-    return visit.page(
-        "invocations/compare.html",
-        found=found,
-        names=names,
-        a=one,
-        b=other,
-        places=places,
-        lines=lines,
-        error=error,
-        of_place=words.of_place,
-        shown_names=fold_some(names),
-    )
-
-
-def _place(found: Invocation, name: str) -> InvocationInstance:
-    for place in found.instances:
-        if name in (place.instance_name, place.instance_id):
-            return place
-    raise NotFound(
-        f"cannot find the instance '{name}' in this invocation",
-        hint="give one of its instances",
-        code=codes.INSTANCE_NOT_EXISTS,
     )

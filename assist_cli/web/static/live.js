@@ -16,7 +16,7 @@
 
   const connection = document.getElementById("connection"), news = document.getElementById("news");
   const panels = new Map(); // by record id
-  let source = null, retry = null, attempts = 0, isOver = false, ended = 0, touched = false;
+  let source = null, retry = null, attempts = 0, isOver = false, ended = 0, mark = null, touched = false;
 
   // The line of a link such as #r-….L42: its group is opened; an output that is not here is on a page of its own.
   function showTarget() {
@@ -213,6 +213,7 @@
       for (const element of document.querySelectorAll(`[data-state="${record}"]`)) element.innerHTML = html;
     }
     ended = state.ended;
+    mark = state.mark;
     offer();
   }
 
@@ -220,7 +221,8 @@
   function offer() {
     const results = document.getElementById("results");
     if (!results) return;
-    const fresh = ended - Number(results.dataset.ends);
+    if (mark === null) return;
+    const fresh = mark === results.dataset.mark ? 0 : Math.max(ended - Number(results.dataset.ends), 1);
     const waits = fresh > 0 && isReading(results);
     news.hidden = !waits;
     news.textContent = `${fresh.toLocaleString("en")} new ${fresh === 1 ? "result" : "results"}`;
