@@ -14,7 +14,7 @@ from assist_cli.operations.history import history
 log = logging.getLogger(__name__)
 
 
-class Changes:
+class ChangeNotices:
     """Calls its followers after each change of the database, in the event loop."""
 
     def __init__(self) -> None:

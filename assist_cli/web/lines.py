@@ -27,7 +27,7 @@ _OVERWRITTEN = re.compile(r"[^\n]*\r(?!\n|\Z)")
 
 
 @dataclass(frozen=True)
-class Line:
+class OutputLine:
     """A line as HTML, with the mark of stderr; or the words for missing bytes."""
 
     html: str
@@ -48,12 +48,12 @@ class OutputLines:
         self._position = self.offset
         self._decoders = {each: codecs.getincrementaldecoder("utf-8")("replace") for each in Stream}
 
-    def add(self, part: OutputPart) -> list[Line]:
+    def add(self, part: OutputPart) -> list[OutputLine]:
         """Take the next part, and return the lines that are complete now."""
         if part.missing:
             rest = self.close()
             self._position = self.offset = self._position + part.missing
-            return [*rest, Line(gap(part.missing), is_gap=True)]
+            return [*rest, OutputLine(gap(part.missing), is_gap=True)]
         text = self._decoders[part.stream].decode(part.data)
         end = part.data.rfind(b"\n") + 1
         if end:
@@ -67,11 +67,11 @@ class OutputLines:
             self._open = [(part.stream, other)] if other else []
         return lines
 
-    def open(self) -> Line | None:
+    def open(self) -> OutputLine | None:
         """Return the unfinished line so far, which is not complete yet."""
         return self._line(copy.deepcopy(self._colours), SHOWN_OPEN) if self._open else None
 
-    def close(self) -> list[Line]:
+    def close(self) -> list[OutputLine]:
         """Return the unfinished line as a complete one, at the end of the output."""
         for stream, decoder in self._decoders.items():
             self._extend(stream, decoder.decode(b"", True))
@@ -87,7 +87,7 @@ class OutputLines:
             text = self._open.pop()[1] + text
         self._open.append((stream, _OVERWRITTEN.sub("", text) if "\r" in text else text))
 
-    def _line(self, colours: dict[Stream, AnsiText], most: int | None = None) -> Line:
+    def _line(self, colours: dict[Stream, AnsiText], most: int | None = None) -> OutputLine:
         parts: list[str] = []
         is_error = False
         for stream, text in self._open:
@@ -99,17 +99,17 @@ class OutputLines:
             for classes, piece in colours[stream].pieces(shown):
                 escaped = str(html_escape(piece))
                 parts.append(f'<span class="{classes}">{escaped}</span>' if classes else escaped)
-        return Line("".join(parts), is_error)
+        return OutputLine("".join(parts), is_error)
 
 
-def lines_of(output: Output) -> list[Line]:
+def lines_of(output: Output) -> list[OutputLine]:
     """Return the lines of an output that has ended."""
     reader = OutputLines()
     found = [line for part in output.after(0) for line in reader.add(part)]
     return found + reader.close()
 
 
-def blocks(lines: Iterable[Line], record_id: str) -> Markup:
+def blocks(lines: Iterable[OutputLine], record_id: str) -> Markup:
     """Return lines as blocks of HTML. Each has an id with its number, such as ``r-….L42``, and a link to itself."""
     html: list[str] = []
     number = 0

@@ -33,7 +33,7 @@ from assist_cli.operations.controller import Controller
 from assist_cli.operations.history import history, pages
 from assist_cli.operations.runs import live
 from assist_cli.web import words
-from assist_cli.web.lines import Line, OutputLines, blocks
+from assist_cli.web.lines import OutputLine, OutputLines, blocks
 from assist_cli.web.visit import STREAMS, Visit
 
 FOLLOWED = 8  # records of a stream
@@ -127,7 +127,7 @@ class Panel:
     place: InvocationInstance
     state: State
     output: Markup
-    unfinished: Line | None
+    unfinished: OutputLine | None
     offset: int
     lines: int
     is_open: bool
@@ -269,21 +269,23 @@ class EventStream(Response):
 
     async def _follow(self, controller: Controller, followed: Followed) -> None:
         """Read the output of a record. A reader that is slower than its script pauses the agent."""
-        async with contextlib.aclosing(
-            live.output_from(controller, followed.record_id, followed.lines.offset)
-        ) as parts:
-            async for part in parts:
-                if part.reason:
+        try:
+            async with contextlib.aclosing(
+                live.output_from(controller, followed.record_id, followed.lines.offset)
+            ) as parts:
+                async for part in parts:
                     followed.notice = part.reason
-                else:
-                    followed.notice = ""
-                    self._add(followed, followed.lines.add(part))
-                    followed.held += len(part.data)
-                followed.is_changed = True
-                self._wake.set()
-                while followed.held > HELD_BYTES:
-                    await asyncio.sleep(self._timeouts.push)
-        self._add(followed, followed.lines.close())
+                    if not part.reason:
+                        self._add(followed, followed.lines.add(part))
+                        followed.held += len(part.data)
+                    followed.is_changed = True
+                    self._wake.set()
+                    while followed.held > HELD_BYTES:
+                        await asyncio.sleep(self._timeouts.push)
+            self._add(followed, followed.lines.close())
+        except Exception as error:
+            log.exception("cannot follow %s", followed.record_id)
+            followed.notice = str(error) if isinstance(error, AssistError) else "cannot follow it: a bug in Assist"
         followed.is_over = followed.is_changed = True
         self._wake.set()
 
@@ -339,9 +341,7 @@ async def _gone(receive: Receive) -> None:
 async def _cancel(works: Sequence[asyncio.Task[None]]) -> None:
     for work in works:
         work.cancel()
-    for result in await asyncio.gather(*works, return_exceptions=True):
-        if isinstance(result, AssistError):
-            log.info("an event stream cannot follow a record: %s", result)
+    await asyncio.gather(*works, return_exceptions=True)
 
 
 def _body(text: str) -> dict[str, Any]:

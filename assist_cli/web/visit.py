@@ -28,7 +28,7 @@ from assist_cli.operations.fleet import instances
 from assist_cli.operations.history import pages
 from assist_cli.operations.server.background import Background
 from assist_cli.web import security, templating
-from assist_cli.web.changes import Changes
+from assist_cli.web.changes import ChangeNotices
 
 STREAMS = 20  # event streams of a session
 
@@ -48,7 +48,7 @@ class Site:
     by_address: Rates = field(default_factory=lambda: Rates(0.2, 20))  # attempts to log in
     by_name: Rates = field(default_factory=lambda: Rates(0.1, 20))
     streams: Counter[str] = field(default_factory=Counter)  # open event streams, by browser
-    changes: Changes = field(default_factory=Changes)
+    changes: ChangeNotices = field(default_factory=ChangeNotices)
     ending: asyncio.Event = field(default_factory=asyncio.Event)
 
 

@@ -16,7 +16,7 @@ from assist_cli.model.target import Selection
 from assist_cli.operations.access import sessions, users
 from assist_cli.operations.fleet import instances
 from assist_cli.web.app import application
-from assist_cli.web.changes import Changes
+from assist_cli.web.changes import ChangeNotices
 from assist_cli.web.visit import STREAMS
 from tests.support import past
 from tests.support.console import DB, HOST, WEB, Browser, Console
@@ -97,7 +97,7 @@ async def streaming(
 
 def in_loop(console: Console) -> Console:
     """The same console for another event loop."""
-    site = replace(console.site, ending=asyncio.Event(), changes=Changes())
+    site = replace(console.site, ending=asyncio.Event(), changes=ChangeNotices())
     return replace(console, app=application(site), site=site)
 
 

@@ -74,7 +74,7 @@ def _wanted(visit: Visit, given: dict[str, str]) -> Wanted:
     try:
         moment = past.moment(since, visit.controller.now()) if since else None
     except ValueError as error:
-        raise InvalidParameter(f"cannot use the time {error}", hint="for example 2h, 7d or yesterday") from None
+        raise InvalidParameter(f"cannot use the time: {error}", hint="for example 2h, 7d or yesterday") from None
     command_ids = history.filtered(visit.controller, command=given["command"]).command_ids if given["command"] else None
     return Wanted(
         status=state or None,
