@@ -169,6 +169,13 @@ def test_a_stop_asks_first_and_stops_only_the_scope(console: Console):
     assert "by the console" in str(newest.actor)
 
 
+def test_a_viewer_sees_no_button_that_would_be_refused(console: Console):
+    invocation = ran(console, finished("", 1))
+    text = console.logged_in(Role.VIEWER).get(f"/invocations/{invocation.id}").text
+    assert "Rerun" not in text
+    assert "Diff with" in text
+
+
 def test_a_rerun_of_the_unsuccessful_ones(console: Console):
     invocation = ran(console, finished("", 1), finished("ok"))
     browser = console.owner()

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import json
+import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -37,6 +39,7 @@ class Stream:
     status: int = 0
     events: asyncio.Queue[tuple[str, str, Any]] = field(default_factory=asyncio.Queue)  # id, event, data
     closed: asyncio.Event = field(default_factory=asyncio.Event)
+    moments: list[float] = field(default_factory=list)  # of the events
     _text: str = ""
 
     async def __call__(self) -> None:
@@ -79,6 +82,7 @@ class Stream:
         for each in events:
             fields = dict(line.split(": ", 1) for line in each.splitlines() if not line.startswith(":"))
             if "event" in fields:
+                self.moments.append(time.monotonic())
                 self.events.put_nowait((fields["id"], fields["event"], json.loads(fields["data"])))
 
 
@@ -130,6 +134,7 @@ def test_an_output_is_streamed_and_the_stream_ends(console: Console):
         ):
             await asyncio.wait_for(task, GUARD)
             assert stream.status == 200
+            assert all(after - before > 0.09 for before, after in itertools.pairwise(stream.moments))
             return [await stream.next() for _ in range(stream.events.qsize())]
 
     every = asyncio.run(collected())
