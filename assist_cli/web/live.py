@@ -79,7 +79,7 @@ def summary(controller: Controller, found: Invocation) -> dict[str, Any]:
     bad = kinds.failed + kinds.nonzero
     parts = (
         ("good", kinds.succeeded, "succeeded"),
-        ("bad", bad, "failed"),
+        ("bad" if kinds.failed else "odd", bad, "failed"),
         ("odd", kinds.stopped, "stopped"),
         ("plain", kinds.unstarted + kinds.halted, "not started"),
         ("busy", kinds.running, "running"),
