@@ -37,6 +37,7 @@ from assist_cli.web.lines import OutputLine, OutputLines, blocks
 from assist_cli.web.visit import STREAMS, Visit
 
 FOLLOWED = 8  # records of a stream
+OPEN = 3  # records of which a page shows the output while they run, without a click
 HELD_BYTES = 256 * 1024  # of output that waits for the next push; the agent waits then, or skips output
 HEADERS = [
     (b"content-type", b"text/event-stream; charset=utf-8"),
@@ -100,10 +101,19 @@ def summary(controller: Controller, found: Invocation) -> dict[str, Any]:
     }
 
 
+def active(found: Invocation) -> list[InvocationInstance]:
+    """Return the instances whose output a page shows while they run: all if these are few, else the first ones sent."""
+    left = [each for each in found.instances if each.record.id and not each.record.status.is_final]
+    if len(left) <= OPEN:
+        return left
+    return [each for each in left if each.record.sent is not None and not each.record.is_queued][:FOLLOWED]
+
+
 def _mark(found: Invocation) -> str:
-    """Return a text that differs when other records have ended, also where their number stays the same."""
-    ended = " ".join(each.record.id for each in found.instances if each.record.status.is_final)
-    return hashlib.sha256(ended.encode()).hexdigest()[:16]
+    """Return a text that differs when a page is to show other records, also where their number stays the same."""
+    ended = [each.record.id for each in found.instances if each.record.status.is_final]
+    shown = " ".join([*ended, "-", *(each.record.id for each in active(found))])
+    return hashlib.sha256(shown.encode()).hexdigest()[:16]
 
 
 def _may_stop(place: InvocationInstance) -> bool:

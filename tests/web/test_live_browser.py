@@ -165,15 +165,21 @@ def test_a_large_output(installed: Program):
 
 
 def test_many_instances(installed: Program, tmp_path: Path):
-    home = Path(os.environ["ASSIST_HOME"])
+    home, go = Path(os.environ["ASSIST_HOME"]), tmp_path / "go"
     with (
         fleet.enlisted(home, 30, refusing=2),
         browser.served(installed) as url,
         browser.window(installed, url) as window,
     ):
         page = window.page
-        done = installed("run", "-i", "n*", "--detach", "-c", "echo begun; sleep 2; echo ended")
+        script = f"echo begun; while [ ! -e '{go}' ]; do sleep 0.2; done; echo ended"
+        done = installed("run", "-i", "n*", "--detach", "-c", script)
         open_page(window, done.stdout.decode().split()[0])
+        page.locator("details.panel summary").nth(1).click()  # its output is followed from then on
+        page.wait_for_selector("details.panel[open] .l:has-text('begun')")
+        go.touch()
+        page.wait_for_selector("#news:has-text('new result')")  # a person who has opened one is reading
+        page.locator("#news").click()
         page.wait_for_selector("details.group.bad[open] .names:has-text('(2)')")
         page.wait_for_selector("text=It has ended.")
         page.wait_for_selector("details.group.good .names:has-text('(28)')")

@@ -34,7 +34,6 @@ SIZE = 50  # invocations of a page
 GROUPS = 50  # groups of equal output of a page; the others are in its table of instances
 INLINE = 3 << 19  # bytes of output of a page with several groups
 TAIL = 20  # lines of a group whose output does not fit
-OPEN = 3  # records of which a page shows the output while they run, without a click
 ROWS = 100  # instances of a page of the table
 COUNTED = 10  # instances of a run that needs no confirmation by their number
 
@@ -145,9 +144,8 @@ def _body(visit: Visit, found: Invocation) -> dict[str, Any]:
     """Return the values of the part that changes while it runs: groups, open records, and the others in words."""
     groups = pages.answers(visit.controller, found)
     left = [each for each in found.instances if not each.record.status.is_final]
-    active = [each for each in left if each.record.sent is not None and not each.record.is_queued]
-    is_open = len(active) <= OPEN
-    panels = active[: live.FOLLOWED]
+    panels = live.active(found)
+    is_open = len(left) <= live.OPEN
     if is_open:  # the agents of many are not asked: their panels are closed, and lead to pages that ask them
         panels = pages.current(visit.controller, panels)
     else:

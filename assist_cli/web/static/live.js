@@ -16,6 +16,7 @@
 
   const connection = document.getElementById("connection"), news = document.getElementById("news");
   const panels = new Map(); // by record id
+  const toggled = new Map(); // if a person has opened or closed a group, by record id
   let source = null, retry = null, attempts = 0, isOver = false, ended = 0, mark = null, touched = false;
 
   // The line of a link such as #r-….L42: its group is opened; an output that is not here is on a page of its own.
@@ -222,11 +223,11 @@
     const results = document.getElementById("results");
     if (!results) return;
     if (mark === null) return;
-    const fresh = mark === results.dataset.mark ? 0 : Math.max(ended - Number(results.dataset.ends), 1);
-    const waits = fresh > 0 && isReading(results);
+    const isNew = mark !== results.dataset.mark, fresh = ended - Number(results.dataset.ends);
+    const waits = isNew && isReading(results);
     news.hidden = !waits;
-    news.textContent = `${fresh.toLocaleString("en")} new ${fresh === 1 ? "result" : "results"}`;
-    if (fresh > 0 && !waits) update();
+    news.textContent = fresh > 0 ? `${fresh.toLocaleString("en")} new ${fresh === 1 ? "result" : "results"}` : "Update";
+    if (isNew && !waits) update();
   }
 
   function isReading(results) {
@@ -248,9 +249,8 @@
       if (!answer.ok) return;
       const part = new DOMParser().parseFromString(await answer.text(), "text/html");
       const body = document.getElementById("body");
-      const states = new Map([...body.querySelectorAll("details")].map((each) => [each.dataset.key, each.open]));
       for (const element of part.querySelectorAll("details[data-key]")) {
-        if (states.has(element.dataset.key) && touched) element.open = states.get(element.dataset.key);
+        if (toggled.has(element.dataset.key)) element.open = toggled.get(element.dataset.key);
       }
       for (const element of part.querySelectorAll(".output.live")) { // what was received stays
         const known = panels.get(element.dataset.record);
@@ -280,7 +280,12 @@
     if (!event.target.matches?.("details.group")) return;
     if (event.target.classList.contains("panel")) { clearTimeout(open.timer); open.timer = setTimeout(open, 50); }
   }, true);
-  document.addEventListener("click", (event) => { if (event.target.closest("#body summary")) touched = true; });
+  document.addEventListener("click", (event) => {
+    const group = event.target.closest("#body summary")?.parentElement;
+    if (!group) return;
+    touched = true;
+    toggled.set(group.dataset.key, !group.open);
+  });
   document.addEventListener("visibilitychange", () => { if (document.hidden) close(); else open(); });
   addEventListener("pagehide", close);
   addEventListener("pageshow", (event) => { if (event.persisted) open(); });
