@@ -169,6 +169,14 @@ def test_a_stop_asks_first_and_stops_only_the_scope(console: Console):
     assert "by the console" in str(newest.actor)
 
 
+def test_a_record_that_is_still_to_be_sent_has_a_place_for_its_output(console: Console):
+    invocation = ran(console, None)
+    text = console.owner().get(f"/invocations/{invocation.id}").text
+    assert f'data-record="{record_of(invocation)}" data-offset="0"' in text
+    assert f'data-stream="/invocations/{invocation.id}/stream"' in text
+    assert ">Refresh</a>" in text
+
+
 def test_a_viewer_sees_no_button_that_would_be_refused(console: Console):
     invocation = ran(console, finished("", 1))
     text = console.logged_in(Role.VIEWER).get(f"/invocations/{invocation.id}").text

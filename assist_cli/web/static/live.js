@@ -233,7 +233,8 @@
   function isReading(results) {
     const selection = getSelection();
     const begins = results.getBoundingClientRect().top < 0;
-    return touched || begins || (selection && !selection.isCollapsed) || (results.childElementCount > 0 && scrollY > NEAR);
+    const scrolled = [...panels.values()].some((panel) => panel.isWanted && !panel.atEnd);
+    return touched || begins || scrolled || (selection && !selection.isCollapsed) || (results.childElementCount > 0 && scrollY > NEAR);
   }
 
   let updating = null, pause = 0; // a large page is not asked for all the time
@@ -272,8 +273,7 @@
     say("It has ended.");
     const [panel] = panels.values();
     if (live.dataset.reload) { if (!panel || panel.atEnd) location.reload(); return; }
-    if (panels.size === 1 && !panel.atEnd) { news.hidden = false; news.textContent = "Show the result"; }
-    else offer();
+    offer();
   }
 
   document.addEventListener("toggle", (event) => {
