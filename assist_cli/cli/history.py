@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from itertools import groupby
 from typing import Annotated
 
 import typer
@@ -76,8 +75,7 @@ def search(
             Column("COMMAND", flexible=True, drop=2),
             Column("FOUND", flexible=True, least=12),
         ]
-        alike = groupby(shown, lambda hit: (hit.invocation_id, hit.record_id is None, hit.snippet))
-        printer.table(columns, (_row(list(hits), short, now) for _, hits in alike))
+        printer.table(columns, (_row(hits, short, now) for hits in searching.alike(shown)))
     else:
         printer.talk(f"No matches for '{text}' in the history.")
     if len(found) > len(shown):

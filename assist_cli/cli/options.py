@@ -75,6 +75,10 @@ Number = Annotated[
 ]
 Live = Annotated[bool, typer.Option("--live", help="Several instances: only lines, as they arrive.")]
 Gather = Annotated[bool, typer.Option("--gather", help="Several instances: only groups of equal output.")]
+OutputFolder = Annotated[
+    Path | None,
+    typer.Option("--outdir", metavar="DIR", help="Also write each output to files in DIR, new or empty."),
+]
 Patience = Annotated[
     float | None,
     typer.Option(

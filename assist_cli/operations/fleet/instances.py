@@ -44,13 +44,21 @@ def resolve(controller: Controller, targets: Targets) -> list[Instance]:
 
 
 def chosen(
-    reader: Reader, known: Sequence[Instance], selection: Selection, *, with_local: bool = False, one: bool = False
+    reader: Reader,
+    known: Sequence[Instance],
+    selection: Selection,
+    *,
+    with_local: bool = False,
+    one: bool = False,
+    limited: bool = False,
 ) -> list[Instance]:
     """Return those of ``known`` that a selection names, also by facts, groups and files. Not for scopes of keys.
 
-    Raises as ``target.choose``, and FileFailure.
+    ``limited``: all others do not exist, also as members of a group. Raises as ``target.choose``, and FileFailure.
     """
-    return target.choose(known, selection, sources=sources.DatabaseSources(reader), with_local=with_local, one=one)
+    within = {each.id for each in known} if limited else None
+    found = sources.DatabaseSources(reader, within)
+    return target.choose(known, selection, sources=found, with_local=with_local, one=one)
 
 
 def listing(controller: Controller, selection: Selection) -> list[Instance]:
@@ -113,7 +121,9 @@ def add(controller: Controller, name: str, address: str, tags: Mapping[str, str]
     return instance
 
 
-def tag(controller: Controller, wanted: Selection, changes: Mapping[str, str | None]) -> list[Instance]:
+def tag(
+    controller: Controller, wanted: Selection, changes: Mapping[str, str | None], *, also: Also | None = None
+) -> list[Instance]:
     """Set tags on the instances of a selection. A value of None removes the tag.
 
     Raises NotFound, also if none of them has a tag to remove, and InvalidParameter.
@@ -124,6 +134,8 @@ def tag(controller: Controller, wanted: Selection, changes: Mapping[str, str | N
     detail = ", ".join(words)
     with controller.database.transaction() as transaction:
         found = _chosen(transaction, store.registered(transaction), wanted)
+        if also is not None:
+            also(transaction, "", [each.id for each in found])
         for key in sorted(gone):
             if not any(key in instance.tags for instance in found):
                 folded = fold(each.name for each in found)

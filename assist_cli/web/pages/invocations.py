@@ -20,8 +20,8 @@ from assist_cli.model.secret import Secret
 from assist_cli.model.status import InvokeStatus
 from assist_cli.model.summary import State, Verdict
 from assist_cli.model.target import Selection
+from assist_cli.operations.access.clients import Repeated
 from assist_cli.operations.commands import commands
-from assist_cli.operations.fleet import instances
 from assist_cli.operations.history import history, pages
 from assist_cli.operations.runs import plans, recording, stop
 from assist_cli.operations.runs.plans import RerunRequest
@@ -87,15 +87,12 @@ def _wanted(visit: Visit, given: dict[str, str]) -> Wanted:
 
 def _selected(visit: Visit, target: str) -> list[str]:
     """Return the ids of the instances of a target in the scope; of removed ones, for a user without a scope."""
-    selection = Selection((target,))
-    known = list(visit.rights.known.values())
     try:
-        chosen = instances.chosen(visit.controller.database, known, selection, with_local=True)
+        return [each.id for each in visit.chosen(target)]
     except NotFound:
         if visit.rights.seen is not None:
             raise
-        return list(history.known(visit.controller.database, selection))
-    return [each.id for each in chosen]
+        return list(history.known(visit.controller.database, Selection((target,))))
 
 
 def _list_command(given: dict[str, str]) -> str:
@@ -249,9 +246,11 @@ def rerun(visit: Visit) -> Response:
                 f"cannot run on {number} instances without confirmation", hint=f"type their number: {number}"
             )
         with recording.recorded(
-            visit.controller, request, also=visit.also, token=visit.site.background.token
+            visit.controller, request, also=visit.once(), token=visit.site.background.token
         ) as invocation:
             visit.site.background.take(invocation)
+    except Repeated as repeated:  # the same form, sent again
+        return visit.go_to(f"/invocations/{repeated.subject}")
     except AssistError as error:
         return _rerun_page(visit, found, which, error)
     return visit.go_to(f"/invocations/{invocation.id}")
