@@ -91,7 +91,7 @@ def summary(controller: Controller, found: Invocation) -> dict[str, Any]:
     return {
         "state": words.of_invocation(found, schedule, controller.now()),
         "parts": [part for part in parts if part[1]],
-        "bar": _bar([(kind, number) for kind, number, _ in parts if number], kinds.total),
+        "segments": _segments([(kind, number) for kind, number, _ in parts if number], kinds.total),
         "ended": ended,
         "mark": _mark(found),
         "is_over": found.status.is_final,
@@ -120,7 +120,7 @@ def _may_stop(place: InvocationInstance) -> bool:
     return place.status is InvocationStatus.RUNNING
 
 
-def _bar(parts: Sequence[tuple[str, int]], total: int) -> list[tuple[str, float, float]]:
+def _segments(parts: Sequence[tuple[str, int]], total: int) -> list[tuple[str, float, float]]:
     """Return the parts of a bar of the width 1,000: class, beginning, width."""
     found, begin = [], 0.0
     for kind, number in parts:
