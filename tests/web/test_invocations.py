@@ -73,7 +73,7 @@ def test_a_wrong_filter_is_an_error_on_the_page(console: Console, query: str, sa
 def test_a_page_shows_the_odd_ones_first_and_open(console: Console):
     invocation = ran(console, finished("active\n"), finished("inactive\n", 3))
     text = console.owner().get(f"/invocations/{invocation.id}").text
-    groups = re.findall(r'<details class="group (\w+)" data-key="([^"]+)"( open)?>', text)
+    groups = re.findall(r'<details class="group (\w+)" id="\S+" data-key="([^"]+)"( open)?>', text)
     assert groups == [("odd", record_of(invocation, 1), " open"), ("good", record_of(invocation), "")]
     assert "1 succeeded · 1 failed" in re.sub(r"<[^>]+>", "", text)
     assert f'id="{record_of(invocation, 1)}.L1"' in text

@@ -19,14 +19,14 @@
   const toggled = new Map(); // if a person has opened or closed a group, by record id
   let source = null, retry = null, attempts = 0, isOver = false, ended = 0, mark = null, touched = false;
 
-  // The line of a link such as #r-….L42: its group is opened; an output that is not here is on a page of its own.
+  // The record or the line of a link, such as #r-….L42: its group is opened; an output that is not here is on a page of its own.
   function showTarget() {
-    const found = /^#(r-[a-z0-9]+)\.L\d+$/.exec(location.hash);
+    const found = /^#(r-[a-z0-9]+)(\.L\d+)?$/.exec(location.hash);
     if (!found) return;
     const line = document.getElementById(location.hash.slice(1));
     if (line) {
       for (let each = line.closest("details"); each; each = each.parentElement.closest("details")) each.open = true;
-      line.scrollIntoView({ block: "center" });
+      line.scrollIntoView({ block: found[2] ? "center" : "start" });
     } else if (!location.pathname.includes("/records/") && !document.querySelector(`[data-record="${found[1]}"]`)) {
       location.replace(`/invocations/${live.dataset.id}/records/${found[1]}${location.hash}`);
     }
