@@ -17,11 +17,11 @@ from pathlib import Path
 from urllib.parse import quote
 
 from assist_cli import codes
-from assist_cli.cli.gaps import gap
 from assist_cli.cli.output import Printer
 from assist_cli.errors import AssistError, Conflict, ExitStatus, FileFailure, Refused
 from assist_cli.model import names
 from assist_cli.model.folding import fold_some
+from assist_cli.model.gaps import gap
 from assist_cli.model.invocation import Invocation, InvocationInstance, Outcome, Record
 from assist_cli.model.output import Output, Portion, Stream
 from assist_cli.model.status import UNANSWERED

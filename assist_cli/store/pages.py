@@ -13,9 +13,10 @@ from dataclasses import replace
 from typing import Any
 
 from assist_cli.model.fine import FAILED, Fine
+from assist_cli.model.ids import earliest
 from assist_cli.model.page import InvocationResult, Slice, Wanted
 from assist_cli.model.status import InvocationStatus, InvokeStatus
-from assist_cli.store.database import Reader
+from assist_cli.store.database import Reader, to_ms
 from assist_cli.store.rows import OUTPUT, OUTPUTS, invocation_of, record_of
 
 # The command of a record: that of its invocation, or of the script that the invocation had then.
@@ -84,8 +85,8 @@ _STATUS = """
 """
 
 
-def invocation_ids(reader: Reader, wanted: Wanted, part: Slice) -> tuple[list[str], int]:
-    """Return the ids of a page of invocations, and the number of all that match."""
+def invocation_ids(reader: Reader, wanted: Wanted, part: Slice, *, counts: bool = True) -> tuple[list[str], int]:
+    """Return the ids of a page of invocations, and the number of all that match; 0 unless it ``counts`` them."""
     if wanted.among is not None and wanted.instance_id is not None and wanted.instance_id not in wanted.among:
         return [], 0
     conditions, values = _of_invocations(wanted)
@@ -111,7 +112,9 @@ def invocation_ids(reader: Reader, wanted: Wanted, part: Slice) -> tuple[list[st
         negated = "" if wanted.timed else "NOT "
         conditions.append(f"{negated}(invocation.frequency IS NOT NULL AND {status} IN ('Running', 'Stopping'))")
         values += more
-    rows, total = _page(reader, "invocation.id", "FROM invocations AS invocation", conditions, values, part)
+    rows, total = _page(
+        reader, "invocation.id", "FROM invocations AS invocation", conditions, values, part, counts=counts
+    )
     return [row["id"] for row in rows], total
 
 
@@ -160,6 +163,18 @@ def _of_invocations(wanted: Wanted) -> tuple[list[str], list[Any]]:
             " UNION SELECT invocation_id FROM former_scripts WHERE command_id = ?)"
         )
         values += [wanted.command_id, wanted.command_id]
+    if wanted.command_ids is not None:
+        conditions.append(
+            "invocation.id IN (SELECT id FROM invocations WHERE command_id IN (SELECT value FROM json_each(?))"
+            " UNION SELECT invocation_id FROM former_scripts WHERE command_id IN (SELECT value FROM json_each(?)))"
+        )
+        values += 2 * [json.dumps(list(wanted.command_ids))]
+    if wanted.instance_ids is not None:
+        conditions.append(f"EXISTS ({_PLACE} AND place.instance_id IN (SELECT value FROM json_each(?)))")
+        values.append(json.dumps(list(wanted.instance_ids)))
+    if wanted.since is not None:
+        conditions.append("invocation.id >= ?")
+        values.append(earliest(wanted.kind, to_ms(wanted.since)))
     if wanted.command_name is not None:
         conditions.append(
             "coalesce(invocation.command_name, (SELECT name FROM labels WHERE subject = invocation.id)) = ?"
@@ -217,7 +232,7 @@ def _of_status(status: str, among: Collection[str] | None) -> tuple[str, list[st
 
 
 def _page(
-    reader: Reader, key: str, join: str, conditions: list[str], values: list[Any], part: Slice
+    reader: Reader, key: str, join: str, conditions: list[str], values: list[Any], part: Slice, *, counts: bool = True
 ) -> tuple[list[sqlite3.Row], int]:
     where = " AND ".join(conditions)
     after = "" if part.after is None else f" AND {key} < ?"
@@ -225,6 +240,8 @@ def _page(
         f"SELECT {key} AS id {join} WHERE {where}{after} ORDER BY {key} DESC LIMIT ? OFFSET ?",
         [*values, *([part.after] if after else []), part.limit, part.offset],
     )
+    if not counts:
+        return rows, 0
     if not after and not part.offset and len(rows) < part.limit:
         return rows, len(rows)  # the page has all rows
     counted = reader.first(f"SELECT count(*) AS count {join} WHERE {where}", values)

@@ -52,10 +52,8 @@ def application(site: Site) -> ASGIApp:
 def _endpoint(site: Site, route: PageRoute | StreamRoute) -> Callable[[Request], Awaitable[Response]]:
     async def endpoint(request: Request) -> Response:
         loop = asyncio.get_running_loop()
-        if isinstance(route, StreamRoute):
-            return await _open_stream(site, route, request)
         form = FormData()
-        if route.method == "POST":
+        if isinstance(route, PageRoute) and route.method == "POST":
             form = await _form(site, request, route.most)
         try:
             return await loop.run_in_executor(site.threads, functools.partial(_answer, site, route, request, form))
@@ -65,7 +63,7 @@ def _endpoint(site: Site, route: PageRoute | StreamRoute) -> Callable[[Request],
     return endpoint
 
 
-def _answer(site: Site, route: PageRoute, request: Request, form: FormData) -> Response:
+def _answer(site: Site, route: PageRoute | StreamRoute, request: Request, form: FormData) -> Response:
     """Return the answer of a page, or of an error as a page."""
     with site.controllers.one() as controller:
         visit = _visit(site, request, controller, form)
@@ -77,7 +75,7 @@ def _answer(site: Site, route: PageRoute, request: Request, form: FormData) -> R
                 _check_form(visit)
             if route.needs is not None:
                 visit.rights.need(route.needs, f"do this in the console ({route.method} {route.path})")
-            if route.whole:
+            if isinstance(route, PageRoute) and route.whole:
                 visit.rights.need_whole_fleet(f"do this in the console ({route.method} {route.path})")
             return route.answer(visit)
         except Exception as error:
@@ -118,21 +116,6 @@ def _check_form(visit: Visit) -> None:
             "cannot accept this form: it does not come from a page of this console",
             hint="load the page again, and repeat it",
         )
-
-
-async def _open_stream(site: Site, route: StreamRoute, request: Request) -> Response:
-    loop = asyncio.get_running_loop()
-
-    def check() -> Response | None:
-        with site.controllers.one() as controller:
-            visit = _visit(site, request, controller, FormData())
-            refusal = _without_session(visit, route)
-            if refusal is None:
-                visit.rights.need(route.needs, "follow this")
-            return refusal
-
-    refusal = await loop.run_in_executor(site.threads, check)
-    return refusal if refusal is not None else await route.answer(site, request)
 
 
 async def _form(site: Site, request: Request, most: int) -> FormData:

@@ -5,28 +5,27 @@ A test walks this table: every route refuses visitors without a session and user
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-
-from starlette.requests import Request
-from starlette.responses import Response
 
 from assist_cli.model.access import Role
 from assist_cli.web.pages import (
     account,
     audit,
+    comparisons,
     enrolments,
     files,
     groups,
     home,
     instances,
+    invocations,
     keys,
     queue,
+    records,
     schedules,
     search,
     users,
 )
-from assist_cli.web.visit import Handler, Site
+from assist_cli.web.visit import Handler
 
 FORM_BYTES = 1 << 20  # of a form, unless its route allows more
 
@@ -50,11 +49,11 @@ class PageRoute:
 
 @dataclass(frozen=True)
 class StreamRoute:
-    """A route with an event stream, which runs in the event loop and lends a controller when it reads."""
+    """A route with an event stream: its ``answer`` runs in a thread, and the answer itself in the event loop."""
 
     path: str
     needs: Role
-    answer: Callable[[Site, Request], Awaitable[Response]]
+    answer: Handler
     method: str = "GET"
 
 
@@ -68,6 +67,17 @@ ROUTES: tuple[PageRoute | StreamRoute, ...] = (
     PageRoute("GET", "/instances/{id}", VIEWER, instances.show),
     PageRoute("GET", "/instances/{id}/status", VIEWER, instances.status),
     PageRoute("POST", "/instances/{id}/tags", ADMIN, instances.tag),
+    PageRoute("GET", "/invocations", VIEWER, invocations.listing),
+    PageRoute("GET", "/invocations/{id}", VIEWER, invocations.show),
+    StreamRoute("/invocations/{id}/stream", VIEWER, records.stream),
+    PageRoute("GET", "/invocations/{id}/records/{record}", VIEWER, records.record),
+    PageRoute("GET", "/invocations/{id}/records/{record}/output", VIEWER, records.raw),
+    PageRoute("GET", "/invocations/{id}/diff", VIEWER, comparisons.diff),
+    PageRoute("GET", "/invocations/{id}/compare", VIEWER, comparisons.compare_outputs),
+    PageRoute("GET", "/invocations/{id}/stop", OPERATOR, invocations.stop_form),
+    PageRoute("POST", "/invocations/{id}/stop", OPERATOR, invocations.stop_it),
+    PageRoute("GET", "/invocations/{id}/rerun", OPERATOR, invocations.rerun_form),
+    PageRoute("POST", "/invocations/{id}/rerun", OPERATOR, invocations.rerun),
     PageRoute("GET", "/schedules", VIEWER, schedules.listing),
     PageRoute("GET", "/schedules/{id}", VIEWER, schedules.show),
     PageRoute("POST", "/schedules/{id}/pause", OPERATOR, schedules.pause),

@@ -29,6 +29,7 @@ HERE = Path(__file__).parent
 STATIC = HERE / "static"
 # The pages at the top: name, path, and the key after "g". A user sees those that the role may open.
 NAVIGATION = (
+    ("Invocations", "/invocations", "v"),
     ("Schedules", "/schedules", "s"),
     ("Queue", "/queue", "q"),
     ("Instances", "/instances", "i"),

@@ -32,14 +32,17 @@ from assist_cli.http.rates import Rates
 from assist_cli.model.access import Labels, Role, User
 from assist_cli.model.audit import Actor
 from assist_cli.model.instance import LOCAL, Instance
+from assist_cli.model.invocation import Invocation
 from assist_cli.model.target import Selection
 from assist_cli.model.timeouts import DEFAULTS, ApiTimeouts
 from assist_cli.operations.access.clients import Request as Creation
 from assist_cli.operations.access.permissions import Rights
 from assist_cli.operations.controller import Also, Controller, Controllers
 from assist_cli.operations.fleet import instances
+from assist_cli.operations.history import pages
 from assist_cli.operations.server.background import Background
 from assist_cli.web import security, templating
+from assist_cli.web.changes import ChangeNotices
 
 STREAMS = 20  # event streams of a session
 ONCE = "once"  # the field of a form with a random text: the same form sent again takes effect one time
@@ -70,7 +73,8 @@ class Site:
     by_address: Rates = field(default_factory=lambda: Rates(0.2, 20))  # attempts to log in
     by_name: Rates = field(default_factory=lambda: Rates(0.1, 20))
     downloads: Rates = field(default_factory=lambda: Rates(2, 200))  # of enrolment files, by address
-    streams: Counter[str] = field(default_factory=Counter)
+    streams: Counter[str] = field(default_factory=Counter)  # open event streams, by browser
+    changes: ChangeNotices = field(default_factory=ChangeNotices)
     ending: asyncio.Event = field(default_factory=asyncio.Event)
 
 
@@ -224,11 +228,19 @@ class Visit:
             return found
         return [each for each in found if each.id] + instances.resolve(self.controller, Selection((LOCAL,)))
 
+    def invocation(self) -> Invocation:
+        """Return the invocation of the path, with only its instances in the scope. Raises NotFound."""
+        return pages.visible(self.controller, self.part("id"), self.rights.seen)
+
     # answers
 
     def page(self, template: str, *, status: int = 200, **values: Any) -> Response:
         """Return a page from a template and its values."""
-        return self.with_cookie(HTMLResponse(templating.render(template, self._context(values)), status))
+        return self.with_cookie(HTMLResponse(self.text(template, **values), status))
+
+    def text(self, template: str, **values: Any) -> str:
+        """Return a template with its values as text."""
+        return templating.render(template, self._context(values))
 
     def go_to(self, path: str) -> Response:
         """Return the answer to a form: the browser shows the page at ``path``."""

@@ -110,7 +110,7 @@ def console(folder: Path, rates: Rates | None = None) -> Iterator[Console]:
             for name, each, tags in (("web1", WEB, {"role": "web"}), ("db1", DB, {})):
                 made = Instance(each, name, "tls:127.0.0.1:1", controller.now(), "linux", tags=tags)
                 instances.register(transaction, made)
-        with controllers.one():
+        with controllers.one(), controllers.one():  # of a thread, and of event streams
             pass  # its files are open from here on, and its thread runs
         threads.submit(int).result()
         unlimited = Rates(1e9)
