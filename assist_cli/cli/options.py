@@ -11,11 +11,11 @@ import typer
 from typer._types import TyperChoice
 
 from assist_cli import codes
-from assist_cli.cli.formatting import seconds_of
 from assist_cli.cli.output import Encoding, Format, Printer
 from assist_cli.cli.typer_classes import SHOWN, CliApplication, Noun
 from assist_cli.errors import ExitStatus, Refused
 from assist_cli.paths import is_exposed
+from assist_cli.units import seconds_of
 
 LIST_LENGTH = 20
 JSON_LENGTH = 1000

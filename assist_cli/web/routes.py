@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from assist_cli.model.access import Role
-from assist_cli.web.pages import account, home, instances
+from assist_cli.web.pages import account, commands, home, instances, run
 from assist_cli.web.visit import Handler, Site
 
 FORM_BYTES = 1 << 20  # of a form, unless its route allows more
@@ -47,6 +47,21 @@ ROUTES: tuple[PageRoute | StreamRoute, ...] = (
     PageRoute("GET", "/open/{token}", None, account.open_link),
     PageRoute("POST", "/logout", VIEWER, account.log_out),
     PageRoute("GET", "/", VIEWER, home.overview),
+    PageRoute("GET", "/run", OPERATOR, run.form),
+    PageRoute("POST", "/run", OPERATOR, run.run),
+    PageRoute("POST", "/run/preview", OPERATOR, run.preview),
+    PageRoute("GET", "/run/targets", OPERATOR, run.targets),
+    PageRoute("GET", "/run/due", OPERATOR, run.due),
+    PageRoute("GET", "/commands", VIEWER, commands.listing),
+    PageRoute("POST", "/commands", ADMIN, commands.create),
+    PageRoute("GET", "/commands/@new", ADMIN, commands.new),  # the name of a command has no @
+    PageRoute("GET", "/commands/{name}", VIEWER, commands.show),
+    PageRoute("POST", "/commands/{name}", ADMIN, commands.save),
+    PageRoute("GET", "/commands/{name}/edit", ADMIN, commands.edit),
+    PageRoute("GET", "/commands/{name}/diff", VIEWER, commands.diff),
+    PageRoute("POST", "/commands/{name}/rollback", ADMIN, commands.roll_back),
+    PageRoute("GET", "/commands/{name}/delete", ADMIN, commands.ask_delete),
+    PageRoute("POST", "/commands/{name}/delete", ADMIN, commands.delete),
     PageRoute("GET", "/instances", VIEWER, instances.listing),
     PageRoute("GET", "/instances/{id}", VIEWER, instances.show),
     PageRoute("GET", "/instances/{id}/status", VIEWER, instances.status),

@@ -28,7 +28,7 @@ from assist_cli.web.security import TOKEN_FIELD
 HERE = Path(__file__).parent
 STATIC = HERE / "static"
 # The pages at the top: name, path, and the key after "g".
-NAVIGATION = (("Instances", "/instances", "i"),)
+NAVIGATION = (("Run", "/run", "r"), ("Commands", "/commands", "c"), ("Instances", "/instances", "i"))
 BLOCK = 1000  # lines in one <pre>: a browser lays out only the blocks that are visible
 
 

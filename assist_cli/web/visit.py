@@ -14,12 +14,13 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from assist_cli import __version__
-from assist_cli.errors import NotFound
+from assist_cli import __version__, codes
+from assist_cli.errors import InvalidParameter, NotFound
 from assist_cli.http.rates import Rates
 from assist_cli.model.access import Role, User
 from assist_cli.model.audit import Actor
-from assist_cli.model.instance import Instance
+from assist_cli.model.instance import LOCAL, Instance
+from assist_cli.model.target import Selection
 from assist_cli.model.timeouts import DEFAULTS, ApiTimeouts
 from assist_cli.operations.access.permissions import Rights
 from assist_cli.operations.controller import Also, Controller, Controllers
@@ -107,6 +108,23 @@ class Visit:
         if found.id not in self.rights.known:
             raise NotFound(f"cannot find an instance '{text}'", hint="the instances page lists what there is")
         return found
+
+    def chosen(self, target: str) -> list[Instance]:
+        """Return the instances in the scope of the user that a target names, also by facts and groups.
+
+        Without a scope, ``local`` is one of them; it has no id before its first start. Raises as ``instances.chosen``.
+        """
+        if not target:
+            raise InvalidParameter(
+                "cannot tell where to run: no target given",
+                hint="give a name as web1, a pattern as web*, or a tag as @role=web",
+                code=codes.INVALID_TARGET,
+            )
+        known, limited = list(self.rights.known.values()), bool(self.me.scope)
+        if not limited and all(each.name != LOCAL for each in known):
+            known.append(Instance("", LOCAL, LOCAL, self.controller.now()))
+        database = self.controller.database
+        return instances.chosen(database, known, Selection((target,)), limited=limited)
 
     # answers
 

@@ -44,13 +44,21 @@ def resolve(controller: Controller, targets: Targets) -> list[Instance]:
 
 
 def chosen(
-    reader: Reader, known: Sequence[Instance], selection: Selection, *, with_local: bool = False, one: bool = False
+    reader: Reader,
+    known: Sequence[Instance],
+    selection: Selection,
+    *,
+    with_local: bool = False,
+    one: bool = False,
+    limited: bool = False,
 ) -> list[Instance]:
     """Return those of ``known`` that a selection names, also by facts, groups and files. Not for scopes of keys.
 
-    Raises as ``target.choose``, and FileFailure.
+    ``limited``: all others do not exist, also as members of a group. Raises as ``target.choose``, and FileFailure.
     """
-    return target.choose(known, selection, sources=sources.DatabaseSources(reader), with_local=with_local, one=one)
+    within = {each.id for each in known} if limited else None
+    found = sources.DatabaseSources(reader, within)
+    return target.choose(known, selection, sources=found, with_local=with_local, one=one)
 
 
 def listing(controller: Controller, selection: Selection) -> list[Instance]:
