@@ -151,6 +151,20 @@ def test_a_command_has_a_form_of_its_parameters(console: Console, command: str):
     assert "cannot run without the parameter" in missing.text
 
 
+def test_another_command_is_chosen(console: Console, command: str):
+    """The list has the choice that counts, also where its parameters were not shown yet."""
+    commands.create(console.controller, "other", CommandVersion(b"echo other"))
+    browser = console.logged_in(Role.OPERATOR)
+    fields = {"what": "command", "command": command, "on": "web1", "p.service": "nginx"}
+    form = previewed(browser, **fields, name="other")
+    assert form["command"] == "other@1"
+    assert "p.service" not in form
+    assert ran(console, browser, form).content == b"echo other"
+    shown = browser.post("/run/preview", what="command", on="web1", name="restart", do="load").text
+    assert 'name="p.service"' in shown
+    assert 'value="web1"' in shown
+
+
 def test_a_secret_is_on_no_page(console: Console, command: str):
     browser = console.logged_in(Role.OPERATOR)
     fields = {"what": "command", "command": "restart", "on": "web1", "p.service": "nginx", "p.note": "a'b"}

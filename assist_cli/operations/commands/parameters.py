@@ -102,9 +102,8 @@ def definition(text: str) -> Definition:
 def definition_text(found: Definition) -> str | None:
     """Return a definition as ``definition`` reads it; None if one line cannot contain it."""
     words = [found.key]
-    if found.secret:
-        words.append("secret")
-    words += [] if found.default is None else [f"default={found.default}"]
+    words += ["secret"] if found.secret else []
+    words += ["required"] if found.default is None else [f"default={found.default}"]
     words += [f"choices={','.join(found.choices)}"] if found.choices else []
     words += [] if found.pattern is None else [f"pattern={found.pattern}"]
     words += [f"description={found.description}"] if found.description else []

@@ -18,7 +18,7 @@ from starlette.responses import Response
 from assist_cli import codes
 from assist_cli.errors import AgentError, AssistError, Conflict, NotFound, Refused, UsageError
 from assist_cli.model.access import Labels
-from assist_cli.model.command import Command, CommandType, type_from_word, type_of_script
+from assist_cli.model.command import Command, CommandType, parse_reference, type_from_word, type_of_script
 from assist_cli.model.folding import fold
 from assist_cli.model.instance import LOCAL, Instance
 from assist_cli.model.invocation import Invocation
@@ -65,11 +65,11 @@ def form(visit: Visit) -> Response:
 
 def preview(visit: Visit) -> Response:
     """The preview of a form; with ``do`` the form again, after a change of what runs."""
-    form, change = sent(visit), visit.given("do")
-    if change in (SCRIPT, COMMAND, RERUN):
+    form, change, name = sent(visit), visit.given("do"), visit.given("name")
+    if form.what == COMMAND and name and name != parse_reference(form["command"])[0]:
+        form = form.with_texts(command=name)  # the one that is chosen now, at its newest version
+    if change in (SCRIPT, COMMAND):
         return _form_page(visit, form.with_texts(what=change))
-    if change == "load":
-        return _form_page(visit, form.with_texts(what=COMMAND, command=form["name"]))
     if change:
         return _form_page(visit, form)
     return _preview_page(visit, form, secrets.token_urlsafe(24))
@@ -305,9 +305,10 @@ def _preview_page(visit: Visit, form: RunForm, once: str, error: AssistError | N
 def _pinned(visit: Visit, form: RunForm) -> RunForm:
     """Return the form with the version of its command, so that the run is the one of the preview."""
     if form.what != COMMAND:
-        return form
+        return replace(form, values={})
     found = _command(visit, form)
-    return form.with_texts(command=f"{found.name}@{found.version.number}")
+    values = given_values(form, found.version)
+    return replace(form, values=values).with_texts(command=f"{found.name}@{found.version.number}")
 
 
 def _words(visit: Visit) -> list[str]:

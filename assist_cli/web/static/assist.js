@@ -122,7 +122,7 @@ function wordsOf(input) {
 
 function offered(row) {
   const buttons = [...row.querySelectorAll("[data-word]")], input = row.closest("form").elements[buttons[0].dataset.into];
-  const show = () => { for (const button of buttons) button.setAttribute("aria-pressed", String(input.value.includes(button.dataset.word))); };
+  const show = () => { for (const button of buttons) button.setAttribute("aria-pressed", String(wordsOf({ value: button.dataset.word }).every((word) => wordsOf(input).includes(word)))); };
   row.addEventListener("click", (event) => {
     const button = event.target.closest("[data-word]");
     if (!button) return;
