@@ -1,7 +1,7 @@
 # The tasks of a checkout. `make` alone lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast test-all soak check generated fmt bench dist clean
+.PHONY: help setup demo test test-fast test-all soak check generated fmt bench dist packages clean
 .DELETE_ON_ERROR:
 SHELL := /bin/sh
 
@@ -72,6 +72,10 @@ dist: $(TOOLS) ## Build dist/assist, which needs only a Python, the wheel, agent
 	@$(BIN)/python -m assist_cli.deploy.bundle dist/agentd.pyz >/dev/null
 	@$(BIN)/python -m assist_cli.deploy.onefile.build dist/assist_cli-*.whl dist/assist
 	@cd dist && sha256sum -- * >SHA256SUMS && cat SHA256SUMS
+
+packages: dist ## Build .deb and .rpm packages of the agent and of assist in dist (needs dpkg-deb and rpmbuild)
+	@$(BIN)/python -m assist_cli.deploy.packages . dist
+	@cd dist && rm SHA256SUMS && sha256sum -- * >SHA256SUMS && cat SHA256SUMS
 
 clean: ## Remove what the other targets created
 	rm -rf $(VENV) build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache

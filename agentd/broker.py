@@ -82,9 +82,9 @@ class DialTransport(TunnelTransport):
         self.abort()
 
     def connection_lost(self, error):
-        super(DialTransport, self).connection_lost(error)
-        if self._above is None:
+        if self._above is None:  # TLS was never established; the base drops a protocol that it has told
             self._connection.connection_lost(error)
+        super(DialTransport, self).connection_lost(error)
 
 
 class DialConnection(asyncio.Protocol):

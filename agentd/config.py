@@ -21,7 +21,7 @@ DEFAULTS = {
     "connection_limit": 256,
     "greeting_seconds": 10,
     "memory_limit": 200 * 1024 * 1024,
-    "descriptor_limit": 1000,
+    "descriptor_limit": system.MOST_FILES,
     "sample_seconds": 15,
     "sustain_seconds": 60,
     "ping_seconds": 60,
@@ -63,7 +63,7 @@ class Config:
         except OSError as error:
             raise ConfigError("cannot use the folder %s: %s" % (self.home, error.strerror)) from None
         try:
-            with open(self.conf, encoding="utf-8") as lines:
+            with open(self.conf, encoding="utf-8-sig") as lines:  # an editor may have written a byte order mark
                 for number, line in enumerate(lines, 1):
                     self._set(line.split("#", 1)[0].strip(), number)
         except FileNotFoundError:

@@ -93,14 +93,15 @@ class Dialler:
         self._connection = None
         with open(os.path.join(pki, "agent.jwt"), encoding="ascii", errors="replace") as file:
             jwt = file.read().strip()
-        connection = DialConnection(server, listeners.tls_context(pki), jwt, self._pause)
+        inner, outer = self._contexts(pki)
+        connection = DialConnection(server, inner, jwt, self._pause)
         _, to_host, to_port = self._proxy or (None, host, port)
         request = None
         if self._proxy:
             target = ("[%s]:%d" if ":" in host else "%s:%d") % (host, port)
             head = "CONNECT %s HTTP/1.1\r\nHost: %s\r\n" % (target, target)
             request = head.encode("ascii") + _authorization(pki) + b"\r\n"
-        transport = DialTransport(outer_context(pki), host, request, connection)
+        transport = DialTransport(outer, host, request, connection)
         self._connection = connection
         *others, last = await self._addresses(to_host)
         try:
@@ -116,6 +117,13 @@ class Dialler:
         except BaseException:
             transport.abort()
             raise
+
+    def _contexts(self, pki):
+        """Return the SSLContext for controllers, and the one for the broker, from the files of now.
+
+        A method, so that thousands of simulated agents on one machine can have theirs ready. Raises ConfigError.
+        """
+        return listeners.tls_context(pki), outer_context(pki)
 
     async def _addresses(self, host):
         """Return the numeric addresses of a host, at least one. The lookup runs in a child: it may block."""

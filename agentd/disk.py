@@ -1,6 +1,29 @@
-"""Atomic writes of files."""
+"""Atomic writes of files, and changes of names that wait for other programs.
+
+On Windows nobody can rename, replace or delete a file, or make one of its name, while another process has it open
+without permission for that: a scanner, an indexer, a backup. They hold a file for a moment, so a change is retried.
+"""
 
 import os
+import time
+
+_PAUSES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.4, 0.8)  # seconds between two attempts
+_HELD = (5, 32, 33)  # ERROR_ACCESS_DENIED (also of a name that is being deleted), _SHARING_VIOLATION, _LOCK_VIOLATION
+
+
+def patiently(change, *arguments, **more):
+    """Call a function of ``os`` that changes a name. While another process holds the file, retry for 1.6 s.
+
+    Return its result. Raises OSError. Other systems have no such errors.
+    """
+    for pause in _PAUSES:
+        try:
+            return change(*arguments, **more)
+        except PermissionError as error:
+            if getattr(error, "winerror", None) not in _HELD:
+                raise
+        time.sleep(pause)
+    return change(*arguments, **more)
 
 
 def sync_folder(folder):
@@ -42,9 +65,9 @@ def write_whole(path, data, mode=0o600, sync=True, folder=None):
                 os.fsync(descriptor)
         finally:
             os.close(descriptor)
-        os.replace(temporary, path, src_dir_fd=folder, dst_dir_fd=folder)
+        patiently(os.replace, temporary, path, src_dir_fd=folder, dst_dir_fd=folder)
     except BaseException:
-        os.unlink(temporary, dir_fd=folder)
+        patiently(os.unlink, temporary, dir_fd=folder)
         raise
     if sync:
         sync_folder(os.path.dirname(path))
@@ -54,7 +77,7 @@ def _open_new(name, mode, folder):
     """Make a new file. Remove the file of an earlier process with our pid."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
     try:
-        return os.open(name, flags, mode, dir_fd=folder)
+        return patiently(os.open, name, flags, mode, dir_fd=folder)
     except FileExistsError:
-        os.unlink(name, dir_fd=folder)
-        return os.open(name, flags, mode, dir_fd=folder)
+        patiently(os.unlink, name, dir_fd=folder)
+        return patiently(os.open, name, flags, mode, dir_fd=folder)

@@ -77,9 +77,18 @@ class Log:
             if self._path and os.fstat(2).st_size > LONGEST:
                 with permissions.parent(self._path + ".1") as (folder, name):
                     disk.write_whole(name, self._end(), sync=False, folder=folder)
-                os.ftruncate(2, 0)
+                self._truncate()
         except OSError:
             pass  # see write
+
+    def _truncate(self):
+        """Empty the file. The position of its end is shared with children, which on Windows write at it.
+
+        It is set before and after: another process may write meanwhile.
+        """
+        os.lseek(2, 0, os.SEEK_SET)
+        os.ftruncate(2, 0)
+        os.lseek(2, 0, os.SEEK_END)
 
     def _end(self):
         """Return the end of the file, even if it was renamed. Later output comes after it."""

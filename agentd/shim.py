@@ -8,7 +8,7 @@ import signal
 import stat
 import subprocess
 
-from agentd import digest, output, platform, script, spool
+from agentd import digest, disk, output, platform, script, spool
 from agentd.result import RecordResult, Refusal
 
 permissions = platform.load("permissions")
@@ -90,6 +90,6 @@ def _remove_file(path):
     try:
         with permissions.parent(path) as (folder, name):
             if stat.S_ISREG(os.lstat(name, dir_fd=folder).st_mode):
-                os.unlink(name, dir_fd=folder)
+                disk.patiently(os.unlink, name, dir_fd=folder)
     except OSError:
         pass

@@ -20,7 +20,6 @@ import binascii
 import errno
 import json
 import os
-import re
 import time
 
 from agentd import disk, platform
@@ -33,7 +32,6 @@ wakeup = platform.load("wakeup")
 
 _GONE = ".gone"
 _RESULT_ROOM = 4096  # one block of most disks, so a shorter result frees nothing
-_RECORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}\Z")
 
 
 class Claimed(Exception):
@@ -60,7 +58,7 @@ class Spool:
                 found = file.read(65).strip().decode("ascii", "replace")
         except FileNotFoundError:
             found = ""
-        if not _RECORD.match(found):  # a full disk or a crash may have left it empty
+        if not is_record(found):  # a full disk or a crash may have left it empty
             found = binascii.hexlify(os.urandom(16)).decode("ascii")
             disk.write_whole(path, found.encode("ascii"))
         return found
@@ -155,8 +153,8 @@ class Folder:
         """Remove all files of the record. Files that cannot be removed now are found by a later clean-up."""
         try:
             for name in os.listdir(self.path):
-                os.unlink(self.name(name))
-            os.rmdir(self.path)
+                disk.patiently(os.unlink, self.name(name))
+            disk.patiently(os.rmdir, self.path)
         except OSError:
             pass
 
@@ -165,7 +163,7 @@ class Folder:
         try:
             for name in os.listdir(self.path):
                 if name.startswith("output-"):
-                    os.unlink(self.name(name))
+                    disk.patiently(os.unlink, self.name(name))
         except OSError:
             pass
 
@@ -205,14 +203,14 @@ class Folder:
     def finish(self, result):
         """Write ``result`` (a dict) to the journal, sync it, signal the agent, and release. Raises OSError."""
         data = json.dumps(result, separators=(",", ":")).encode("ascii")
-        descriptor = os.open(self.name("result.tmp"), os.O_WRONLY | os.O_CREAT, 0o600)
+        descriptor = disk.patiently(os.open, self.name("result.tmp"), os.O_WRONLY | os.O_CREAT, 0o600)
         try:
             disk.write_all(descriptor, data)
             os.ftruncate(descriptor, len(data))
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
-        os.replace(self.name("result.tmp"), self.name("result.json"))
+        disk.patiently(os.replace, self.name("result.tmp"), self.name("result.json"))
         disk.sync_folder(self.path)
         self._announce(wakeup.ENDED)
         self.release()
@@ -292,4 +290,4 @@ class Folder:
 
 def is_record(text):
     """Return True if ``text`` may be a record id, which is also safe as the name of a folder."""
-    return isinstance(text, str) and _RECORD.match(text) is not None
+    return isinstance(text, str) and system.RECORD.match(text) is not None

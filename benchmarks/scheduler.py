@@ -12,6 +12,7 @@ import os
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta, timezone
@@ -83,16 +84,21 @@ def stand_ins(home: Path, number: int) -> Iterator[None]:
 def serving(environment: Mapping[str, str]) -> Iterator[tuple[subprocess.Popen[bytes], float]]:
     """The server, and the seconds that its start took."""
     began = time.perf_counter()
-    with subprocess.Popen([ASSIST, "serve"], env=environment, stderr=subprocess.PIPE) as process:
-        assert process.stderr is not None
-        line = process.stderr.readline()
-        if b"serving" not in line:
-            raise RuntimeError(f"it does not serve: {line.decode()}")
-        yield process, time.perf_counter() - began
-        process.terminate()
-        rest = process.communicate()[1].decode().splitlines()
-        for each in rest[:3]:
-            print(f"  (log) {each}")
+    with (
+        tempfile.TemporaryFile() as log,  # a pipe that nobody reads would block the server
+        subprocess.Popen([ASSIST, "serve"], env=environment, stderr=log) as process,
+    ):
+        try:
+            while b"serving" not in os.pread(log.fileno(), 1000, 0):
+                if process.poll() is not None:
+                    raise RuntimeError(f"it does not serve: {os.pread(log.fileno(), 1000, 0).decode()}")
+                time.sleep(0.002)  # a file has no event
+            yield process, time.perf_counter() - began
+        finally:
+            process.terminate()
+            process.wait()
+            for line in os.pread(log.fileno(), 1 << 20, 0).decode().splitlines()[1:4]:
+                print(f"  (log) {line}")
 
 
 def fire(report: Report, anchors: Sequence[datetime], end: datetime) -> list[float]:

@@ -73,6 +73,14 @@ def test_no_file_contains_paths_of_the_machine_it_was_written_on() -> None:
     assert seen == []
 
 
+@pytest.mark.usefixtures("starts_processes")
+def test_the_checkout_has_no_other_folders() -> None:
+    """A test that writes beside itself would leave one here."""
+    found = {path.relative_to(ROOT).parts[0] for path in files_of_the_project() if path.parent != ROOT}
+    known = {"agentd", "assist_cli", "benchmarks", "completions", "docs", "tests", ".ci", ".github"}
+    assert found == known
+
+
 @pytest.mark.parametrize(
     "path", [*ROOT.glob("*.md"), *ROOT.glob(".github/*.md"), *ROOT.glob("docs/*.md")], ids=lambda path: path.name
 )

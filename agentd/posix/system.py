@@ -2,14 +2,17 @@
 
 import functools
 import os
+import re
 import socket
 import struct
 import sys
 
 SCRIPT_FOLDER = "/tmp"
 SEARCH_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+RECORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}\Z")  # a record id, which is the name of a folder
 OS_RELEASE = ("/etc/os-release", "/usr/lib/os-release")
 MOST_ADDRESSES = 64
+MOST_FILES = 1000  # open ones of a healthy agent
 
 # rtnetlink(7): a request for all addresses, its messages, and their attributes
 _DUMP_ADDRESSES = struct.pack("=IHHIIB3x", 20, 22, 0x301, 1, 0, 0)  # RTM_GETADDR, NLM_F_REQUEST | NLM_F_DUMP
@@ -53,12 +56,12 @@ def describe():
     return {"hostname": node, "os": system, "arch": machine}
 
 
-def facts(os_release=OS_RELEASE):
+def facts():
     """Return the facts by which targets select machines, besides those of ``describe``; unknown ones are empty."""
-    release = _os_release(os_release)
+    name, version = _distribution(OS_RELEASE)
     return {
-        "os": _word(release.get("ID", "").lower() or os.uname().sysname.lower()),
-        "version": _word(release.get("VERSION_ID", "")),
+        "os": name,
+        "version": version,
         "kernel": _word(os.uname().release),
         "cpus": os.cpu_count(),
         "memory": os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"),
@@ -71,8 +74,14 @@ def _word(text):
     return text if len(text) <= 64 and text.isprintable() else ""
 
 
+def _distribution(paths):
+    """Return the name of the system and its version, from the first os-release(5) that can be read."""
+    release = _os_release(paths)
+    return _word(release.get("ID", "").lower() or os.uname().sysname.lower()), _word(release.get("VERSION_ID", ""))
+
+
 def _os_release(paths):
-    """Return the variables of the first os-release(5) that can be read; none if there is no such file."""
+    """Return the variables of the first of these files that can be read; none if there is no such file."""
     for path in paths:
         try:
             with open(path, encoding="utf-8", errors="replace") as file:

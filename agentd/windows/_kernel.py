@@ -128,6 +128,7 @@ _GetProcessTimes = _call("GetProcessTimes", BOOL, HANDLE, *(ctypes.POINTER(c_int
 _GetProcessMemoryInfo = _call("K32GetProcessMemoryInfo", BOOL, HANDLE, c_void_p, DWORD)
 _GetProcessHandleCount = _call("GetProcessHandleCount", BOOL, HANDLE, c_void_p)
 _GlobalMemoryStatusEx = _call("GlobalMemoryStatusEx", BOOL, c_void_p)
+_GetDiskFreeSpaceEx = _call("GetDiskFreeSpaceExW", BOOL, c_wchar_p, c_void_p, c_void_p, c_void_p)
 _TerminateProcess = _call("TerminateProcess", BOOL, HANDLE, DWORD)
 _CreateJobObject = _call("CreateJobObjectW", HANDLE, c_void_p, c_wchar_p)
 _SetInformationJobObject = _call("SetInformationJobObject", BOOL, HANDLE, ULONG, c_void_p, DWORD)
@@ -162,6 +163,13 @@ def memory_bytes():
     memory.size = sizeof(memory)
     _GlobalMemoryStatusEx(byref(memory))
     return memory.total
+
+
+def free_bytes(folder):
+    """Return the bytes on the disk of a folder that this user may use. Raises OSError."""
+    free = c_uint64()
+    _GetDiskFreeSpaceEx(folder, byref(free), None, None)
+    return free.value
 
 
 def user_name():

@@ -18,6 +18,9 @@ def check_directory(directory):
     if not _ABSOLUTE.match(directory) or len(directory) > 255 or not directory.isprintable():
         text = "'%s' cannot be the target folder: it is an absolute path, like C:\\Data, of at most 255 characters"
         raise Refusal("FilePathInvalid", text % directory[:80])
+    for part in re.split(r"[/\\\\]", directory[2:]):
+        if part not in ("", ".", "..") and FORBIDDEN.match(part):
+            raise Refusal("FilePathInvalid", "'%s' cannot be the name of a folder" % part[:80])
     if os.path.lexists(directory) and not os.path.isdir(directory):
         raise Refusal("FilePathInvalid", "'%s' is not a folder" % directory)
 
@@ -28,7 +31,7 @@ def install(order, temporary):
     folder = order["directory"]
     os.makedirs(folder, exist_ok=True)
     temporary, target = os.path.join(folder, temporary), os.path.join(folder, order["name"])
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+    descriptor = disk.patiently(os.open, temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
     try:
         try:
             disk.write_all(descriptor, order["content"])
@@ -37,7 +40,7 @@ def install(order, temporary):
             os.close(descriptor)
         _name(temporary, target, order["overwrite"])
     except BaseException:
-        os.unlink(temporary)
+        disk.patiently(os.unlink, temporary)
         raise
 
 
@@ -46,10 +49,11 @@ def _name(temporary, target, overwrite):
     if overwrite:
         if os.path.isdir(target) and not os.path.islink(target):
             raise Refusal("FileAlreadyExists", "'%s' is a folder" % os.path.basename(target))
-        os.replace(temporary, target)
+        disk.patiently(os.replace, temporary, target)
         return
     try:
-        os.rename(temporary, target)  # on Windows this fails if the name is taken: check and rename in one step
+        # on Windows this fails if the name is taken: check and rename in one step
+        disk.patiently(os.rename, temporary, target)
     except FileExistsError:
         info = "'%s' exists already and is not overwritten" % os.path.basename(target)
         raise Refusal("FileAlreadyExists", info) from None

@@ -48,6 +48,7 @@ class Runner(BaseRunner):
 
     def _start(self):
         words, folder, environment = self._save(script, Account(self._order["username"]))
+        environment[script.PATH_VARIABLE] = self._path
         _kernel.speak_utf8()
         try:
             self._main = subprocess.Popen(

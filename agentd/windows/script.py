@@ -11,6 +11,7 @@ from agentd import disk
 from agentd.result import Refusal
 from agentd.script import BAT, POWERSHELL, SHELL
 
+PATH_VARIABLE = "ASSIST_SCRIPT"  # has the path of a Bat script
 # The variables that a program may expect. Scripts do not get the rest of the agent's environment.
 _INHERITED = (
     "ALLUSERSPROFILE", "APPDATA", "COMMONPROGRAMFILES", "COMMONPROGRAMFILES(X86)", "COMMONPROGRAMW6432",
@@ -25,8 +26,9 @@ _INHERITED = (
 def command_words(kind, content, path):
     """Return the command line for the script at ``path``: a text, or a list for Python to join. Raises Refusal."""
     if kind == BAT:
-        # with /s cmd removes the first and the last quote only, so the path stays unchanged
-        return '"%s" /d /q /s /c ""%s""' % (_system("cmd.exe"), path)
+        # With /s cmd removes the first and the last quote only. The path is in a variable, because cmd would replace a
+        # %NAME% in it; the value of a variable is not replaced again.
+        return '"%s" /d /q /s /c ""%%%s%%""' % (_system("cmd.exe"), PATH_VARIABLE)
     if kind == POWERSHELL:
         program = _system("WindowsPowerShell", "v1.0", "powershell.exe")
         if not os.path.exists(program):
@@ -75,7 +77,7 @@ def write_file(path, content, account):
         content = as_powershell(content)
     try:
         os.makedirs(os.path.dirname(path), exist_ok=True)
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o700)
+        descriptor = disk.patiently(os.open, path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o700)
     except FileExistsError:
         info = "'%s' exists already and is not overwritten" % path
         raise Refusal("ScriptFileExisted", info) from None
@@ -87,15 +89,18 @@ def write_file(path, content, account):
         finally:
             os.close(descriptor)
     except OSError as error:
-        os.unlink(path)
+        disk.patiently(os.unlink, path)
         raise Refusal("ExecutionException", "cannot save the script as '%s': %s" % (path, error.strerror)) from None
 
 
 def working_directory(asked, account):
     """Return the folder to start in: the one given, else the system's.
 
-    Raises Refusal (``WorkingDirectoryNotExist``) if the given one does not exist.
+    Raises Refusal (``WorkingDirectoryNotExist``) if the given one does not exist, or is on another machine.
     """
+    if asked and asked.startswith(("\\\\", "//")):  # cmd would start in C:\Windows without an error
+        info = "'%s' is a folder of another machine; use a drive of this instance, or pushd in the script" % asked
+        raise Refusal("WorkingDirectoryNotExist", info)
     if asked and not os.path.isdir(asked):
         raise Refusal("WorkingDirectoryNotExist", "there is no folder '%s' on this instance" % asked)
     return asked or _system()

@@ -2,12 +2,16 @@
 
 import functools
 import os
+import re
 import sys
 
 from agentd.windows import _kernel
 
 SCRIPT_FOLDER = ""  # the agent's own folder
 SEARCH_PATH = ""  # the one that the agent was given
+MOST_FILES = 10000  # open handles of a healthy agent: of files, events, threads and much else
+# A record id, which is the name of a folder: capitals make no other name here, and names of devices are none.
+RECORD = re.compile(r"(?!(?:con|prn|aux|nul|com[0-9]|lpt[0-9])\Z)[a-z0-9][a-z0-9_-]{0,63}\Z")
 
 
 def prepare():
@@ -56,4 +60,8 @@ def open_files():
 
 
 def free_bytes(folder):
-    """Return None: free disk space is not measured here."""
+    """Return the free bytes on the disk of a folder; None if that is unknown."""
+    try:
+        return _kernel.free_bytes(folder)
+    except OSError:
+        return None

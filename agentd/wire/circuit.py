@@ -82,10 +82,17 @@ class CircuitEnd:
         """Note that all received bytes are taken in. They are acknowledged by quarters of a window."""
         self._taken = self._received
         if self._taken - self._told >= _QUARTER:
-            self.probe()
+            self._acknowledge()
 
     def probe(self):
-        """Send the count of bytes taken in, also if it is the same: an end that is gone is reported by the broker."""
+        """Send the count of bytes taken in, also if it is the same: an end that is gone is reported by the broker.
+
+        Before the first bytes were sent, the other end does not know the circuit, and would close it.
+        """
+        if self._sent:
+            self._acknowledge()
+
+    def _acknowledge(self):
         if not self.closed:
             self._told = self._taken
             self._replies.append(b"A" + _COUNT.pack(self._told))

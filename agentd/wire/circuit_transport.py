@@ -26,11 +26,15 @@ class CircuitTransport(asyncio.Transport):
         self._told = False  # the protocol has paused writing
         self._closing = False
         self._lost = False
+        self._error = None  # the reason of the end
 
     def open(self, protocol):
-        """Give the circuit to ``protocol``."""
-        self._protocol = protocol
+        """Give the circuit to ``protocol``. It may have ended already."""
         protocol.connection_made(self)
+        if self._ended is None:
+            self._loop.call_soon(protocol.connection_lost, self._error)
+        else:
+            self._protocol = protocol
 
     # called by the connection to the broker
 
@@ -107,7 +111,7 @@ class CircuitTransport(asyncio.Transport):
         if self._ended is None:
             return
         ended, self._ended = self._ended, None
-        self._closing = True
+        self._closing, self._error = True, error
         self._end.abort()
         for message in self._end.outgoing():
             if not self._lost:
@@ -115,3 +119,4 @@ class CircuitTransport(asyncio.Transport):
         ended(self)
         if self._protocol is not None:
             self._loop.call_soon(self._protocol.connection_lost, error)
+            self._protocol = None  # see TunnelTransport.connection_lost

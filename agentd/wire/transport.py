@@ -62,6 +62,7 @@ class TunnelTransport(_Protocol, asyncio.Transport):
             self._paused = False
             self._advance()
             self._above.connection_lost(error)
+            self._above = None  # a cycle would keep the memory of TLS, 40 KB, until the next garbage collection
 
     def pause_writing(self):
         if self._above is not None:

@@ -34,6 +34,7 @@ from assist_cli.model.timeouts import AgentTimeouts
 from assist_cli.paths import Home
 
 MOST_CIRCUITS = 1000  # each with 38 KB and a window of 128 KiB; further ones wait for one that ends
+HANDSHAKES = 256  # concurrent ones; with more, a busy controller would not finish the last of them in their time
 UNANSWERED = 2  # pings
 
 _CIRCUITS, _HINTS = 1, 2  # the numbers of the subscriptions
@@ -54,21 +55,22 @@ async def connect(route: Nats, home: Home, timeouts: AgentTimeouts) -> Client:
     FileFailure.
     """
     share = _share(home)
-    connection = await share.enter(home, timeouts)
-    made = connection.circuit(route.instance, share.leave)
+    async with share.handshakes:
+        connection = await share.enter(home, timeouts)
+        made = connection.circuit(route.instance, share.leave)
 
-    async def reach(handshake: tls.Handshake) -> None:
-        made.open(handshake)
+        async def reach(handshake: tls.Handshake) -> None:
+            made.open(handshake)
 
-    try:
-        return await tls.authenticated(reach, str(route), home, timeouts, route.instance)
-    except BaseException as error:
-        made.abort()
-        if isinstance(error, asyncio.TimeoutError):
-            connection.suspect(timeouts.answer)  # it may be the broker that does not answer
-        if isinstance(error, (OSError, asyncio.TimeoutError)):
-            raise _failure(route, error, timeouts.connect) from error
-        raise
+        try:
+            return await tls.authenticated(reach, str(route), home, timeouts, route.instance)
+        except BaseException as error:
+            made.abort()
+            if isinstance(error, asyncio.TimeoutError):
+                connection.suspect(timeouts.answer)  # it may be the broker that does not answer
+            if isinstance(error, (OSError, asyncio.TimeoutError)):
+                raise _failure(route, error, timeouts.connect) from error
+            raise
 
 
 async def hear(
@@ -128,6 +130,7 @@ class CircuitConnection(BrokerConnection):
         self._watched: dict[str, str] = {}  # INSTANCE -> the last poll for its circuits
         self._answered = asyncio.Event()  # of a poll
         self._blocked = False
+        self._unsent = bytearray()
         self._unanswered = 0
         self._timer: asyncio.TimerHandle | None = None
 
@@ -180,6 +183,7 @@ class CircuitConnection(BrokerConnection):
         """Close the connection. What was written before is sent."""
         if self._timer is not None:
             self._timer.cancel()
+        self._flush()
         super().close()
 
     def suspect(self, seconds: float) -> None:
@@ -190,6 +194,17 @@ class CircuitConnection(BrokerConnection):
         self._unanswered = UNANSWERED
         self._send(self._nats.ping())
         self._timer = asyncio.get_running_loop().call_later(seconds, self._tick)
+
+    def _send(self, data: bytes) -> None:
+        """Send a command with the others of this turn of the event loop: one system call and one TLS record for all."""
+        if not self._unsent:
+            asyncio.get_running_loop().call_soon(self._flush)
+        self._unsent += data
+
+    def _flush(self) -> None:
+        data, self._unsent = bytes(self._unsent), bytearray()
+        if data:
+            super()._send(data)
 
     def _tick(self) -> None:
         """Ping the broker, and probe the circuits."""
@@ -290,9 +305,13 @@ Made = TypeVar("Made", bound=CircuitConnection)
 
 
 class BrokerShare:
-    """The connection of one event loop to a broker of a home. It is open while it has users."""
+    """The connection of one event loop to a broker of a home. It is open while it has users.
+
+    ``handshakes`` limits the circuits that are being opened.
+    """
 
     def __init__(self) -> None:
+        self.handshakes = asyncio.Semaphore(HANDSHAKES)
         self._free = asyncio.Semaphore(MOST_CIRCUITS + 1)  # the server also hears
         self._users = 0
         self._connection: CircuitConnection | None = None

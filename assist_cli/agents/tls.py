@@ -189,7 +189,7 @@ def failure(address: str, error: Exception, seconds: float) -> AgentError:
     if isinstance(error, ConnectionRefusedError):
         return ClientNotRunning(
             f"cannot reach an agent at '{address}': nothing listens there",
-            hint="start it there, as with: systemctl start assist-agentd",
+            hint="start it there: systemctl start assist-agentd; on Windows the task 'Assist agent'",
         )
     return ClientNotOnline(
         f"cannot reach the agent at '{address}': {getattr(error, 'strerror', None) or error}",

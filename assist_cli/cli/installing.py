@@ -156,6 +156,14 @@ def enroll(
         typer.Option("--name", metavar="NAME", help="Names of the instances: NAME-1 … (default: their host names)."),
     ] = None,
     tag: targets.Tags = None,
+    dial_proxy: Annotated[
+        str | None,
+        typer.Option(
+            "--dial-proxy",
+            metavar="URL",
+            help="HTTP proxy of these machines, http://HOST:PORT; with a password by env:VARIABLE or @FILE only.",
+        ),
+    ] = None,
     activation: Annotated[
         str | None,
         typer.Option("--activation", metavar="ID", help="For an activation of the API; its code is not in the file."),
@@ -177,9 +185,10 @@ def enroll(
             "cannot change an activation: --uses, --for, --name and --tag are for a new enrolment",
             hint=f"assist instance enroll --activation {activation} --out {out}",
         )
+    proxy = _proxy(dial_proxy) or ""
     with open_controller(home()) as controller:
         if activation is not None:
-            made = enrolments.write_known(controller, activation, out)
+            made = enrolments.write_known(controller, activation, out, proxy)
         else:
             request = EnrolmentRequest(
                 uses=1 if uses is None else uses,
@@ -187,7 +196,7 @@ def enroll(
                 name=name or "",
                 tags=targets.tags(tag),
             )
-            made = enrolments.write(controller, request, out)
+            made = enrolments.write(controller, request, out, proxy)
         now = controller.now()
         warning = server_down.warning(controller, server_down.NO_ENROLMENT)
     if printer.is_json:

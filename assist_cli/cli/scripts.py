@@ -17,7 +17,7 @@ from assist_cli import codes
 from assist_cli.cli.output import Printer, Style
 from assist_cli.cli.streams import Streams
 from assist_cli.cli.typer_classes import Group
-from assist_cli.errors import FileFailure, Refused, UsageError
+from assist_cli.errors import FileFailure, InvalidParameter, Refused, UsageError
 from assist_cli.model.command import CommandType, CommandVersion, sent, shebang
 from assist_cli.units import escape
 
@@ -148,7 +148,22 @@ def _quote_powershell(words: Sequence[str]) -> str:
 
 
 def _quote_bat(words: Sequence[str]) -> str:
-    return " ".join('"' + word.replace("%", "%%").replace('"', '""') + '"' for word in words)
+    """Quote what cmd would change. Other words stay bare: cmd knows its own commands, as ``echo``, only without quotes.
+
+    Raises InvalidParameter for a line end in a word: cmd has no way to write one.
+    """
+    for word in words:
+        if "\n" in word or "\r" in word:
+            raise InvalidParameter(
+                f"cannot run {word!r} as a Bat script: cmd has no line end inside a word",
+                hint="send a file: -f FILE --type bat",
+            )
+    return " ".join(
+        word
+        if re.fullmatch(r"[\w./\\+-][\w.:/\\@+-]*", word)
+        else '"' + word.replace("%", "%%").replace('"', '""') + '"'
+        for word in words
+    )
 
 
 _QUOTE = {

@@ -42,7 +42,8 @@ _WIRE = ("__init__", "circuit", "nats", "protocol", "tunnel")
 class EnrolmentSettings:
     """The settings in the file: the brokers, the certificate and the JWT for them, the controller, the enrolment.
 
-    Without a ``token`` the person who runs the file gives it. ``until`` is the end of the enrolment.
+    Without a ``token`` the person who runs the file gives it. ``until`` is the end of the enrolment. ``proxy`` is the
+    URL of an HTTP proxy, which may have a password, or empty.
     """
 
     brokers: Sequence[BrokerAddress]
@@ -52,6 +53,7 @@ class EnrolmentSettings:
     enrolment: str
     token: Secret
     until: datetime
+    proxy: Secret
 
 
 def build(settings: EnrolmentSettings, timeouts: EnrolmentTimeouts) -> bytes:
@@ -66,6 +68,7 @@ def build(settings: EnrolmentSettings, timeouts: EnrolmentTimeouts) -> bytes:
         "enrolment": settings.enrolment,
         "token": settings.token.reveal(),
         "until": f"{settings.until:%Y-%m-%dT%H:%M:%SZ}",
+        "proxy": settings.proxy.reveal(),
         "connect_seconds": timeouts.connect,
         "silence_seconds": timeouts.silence,
         "retry_seconds": timeouts.retry,

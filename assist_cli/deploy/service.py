@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 _UNIT = """\
-# Made by 'assist instance install'; overwritten by the next one. Put changes into a drop-in:
+# {origin} Put changes into a drop-in:
 # systemctl {scope} edit assist-agentd
 [Unit]
 Description=Assist agent and its guard
 After=network.target
 
 [Service]
-ExecStart=/bin/sh {program} guard
+ExecStart={program} guard
 KillMode=process
 Restart=always
 RestartSec=5
@@ -64,9 +64,17 @@ def server_unit(words: Sequence[str], home: str, environment: str, *, root: bool
 def unit(home: str, *, root: bool) -> str:
     """Return the unit of the agent in ``home``: a system unit for root's agent, a user unit for another's."""
     return _UNIT.format(
+        origin="Made by 'assist instance install'; overwritten by the next one.",
         scope="--system" if root else "--user",
-        program=_quoted(f"{home}/agentd"),
+        program=f"/bin/sh {_quoted(f'{home}/agentd')}",
         target="multi-user.target" if root else "default.target",
+    )
+
+
+def packaged_unit(program: str) -> str:
+    """Return the unit of the agent of a package, which is the program at this path."""
+    return _UNIT.format(
+        origin="From the package assist-agentd.", scope="--system", program=program, target="multi-user.target"
     )
 
 

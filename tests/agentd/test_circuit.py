@@ -67,8 +67,21 @@ def test_bytes_are_acknowledged_by_quarters() -> None:
     assert end.outgoing() == []
 
 
+def test_a_probe_never_comes_before_the_data_that_opens_the_circuit() -> None:
+    end = CircuitEnd()
+    end.probe()
+    assert end.outgoing() == []
+    end.send(b"hello")
+    end.probe()
+    assert end.outgoing() == [b"Dhello"]
+    end.probe()
+    assert end.outgoing() == [count(0)]
+
+
 def test_a_probe_repeats_the_count() -> None:
     end = CircuitEnd()
+    end.send(b"hello")
+    assert end.outgoing() == [b"Dhello"]
     end.probe()
     assert end.outgoing() == [count(0)]
     end.feed(b"D123")
@@ -366,3 +379,21 @@ def test_an_end_at_any_moment_ends_both_once(authority: Authority, how: str) -> 
 
     for after in (0, 1, 2, 3, 5, 8):
         asyncio.run(asyncio.wait_for(work(after), 30))
+
+
+def test_a_circuit_that_was_lost_before_it_is_opened_reports_that_to_its_protocol() -> None:
+    class Lost(asyncio.BufferedProtocol):
+        def __init__(self) -> None:
+            self.reason = asyncio.get_running_loop().create_future()
+
+        def connection_lost(self, error: Exception | None) -> None:
+            self.reason.set_result(error)
+
+    async def open_late() -> object:
+        transport = CircuitTransport(lambda _: None, lambda _: None, "other")
+        transport.lose(ConnectionResetError("the broker is gone"))
+        protocol = Lost()
+        transport.open(protocol)
+        return await protocol.reason
+
+    assert str(asyncio.run(open_late())) == "the broker is gone"

@@ -34,8 +34,7 @@ def test_the_facts_of_this_machine() -> None:
 )
 def test_the_system_of_os_release(tmp_path: Path, text: bytes, expected: tuple[str, str]) -> None:
     (tmp_path / "os-release").write_bytes(text)
-    facts = system.facts((str(tmp_path / "missing"), str(tmp_path / "os-release")))
-    assert (facts["os"], facts["version"]) == expected
+    assert system._distribution((str(tmp_path / "missing"), str(tmp_path / "os-release"))) == expected
 
 
 def message(kind: int, family: int, scope: int, flags: int, *attributes: tuple[int, bytes]) -> bytes:

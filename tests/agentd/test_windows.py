@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import importlib
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -111,9 +114,9 @@ def test_only_one_module_asks_for_the_system(path: Path) -> None:
 
 def test_batch_is_quoted_for_cmd_and_not_for_c(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SYSTEMROOT", "C:\\Windows")
-    line = script.command_words(BAT, b"", "C:\\a & b (x86)\\assist-r.bat")
+    line = script.command_words(BAT, b"", "C:\\a & b (x86)\\%TEMP%\\assist-r.bat")
     assert isinstance(line, str)
-    assert line.endswith(' /d /q /s /c ""C:\\a & b (x86)\\assist-r.bat""')
+    assert line.endswith(' /d /q /s /c ""%ASSIST_SCRIPT%""')  # cmd does not replace what a value has
 
 
 def test_other_types_do_not_run_there() -> None:
@@ -177,7 +180,11 @@ def test_valid_file_names(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "folder", ["/tmp", "C:", "C:x", "x\\y", "\\x", "\\\\?\\C:\\x", "\\\\.\\pipe", "C:\\" + "x" * 255]
+    "folder",
+    [
+        *("/tmp", "C:", "C:x", "x\\y", "\\x", "\\\\?\\C:\\x", "\\\\.\\pipe", "C:\\" + "x" * 255),
+        *("C:\\a:b", "C:\\tr.\\x", "C:\\tr \\x", "C:/a/nul", "C:\\con.d\\x", "C:\\a*\\b", "\\\\server\\share\\aux"),
+    ],
 )
 def test_a_target_folder_is_absolute(folder: str) -> None:
     with pytest.raises(Refusal) as refusal:
@@ -185,9 +192,35 @@ def test_a_target_folder_is_absolute(folder: str) -> None:
     assert refusal.value.code == "FilePathInvalid"
 
 
-@pytest.mark.parametrize("folder", ["C:\\x", "d:/x/y", "\\\\server\\share"])
+@pytest.mark.parametrize("folder", ["C:\\x", "d:/x/y", "\\\\server\\share", "C:\\", "C:\\a\\..\\b.d\\"])
 def test_absolute_target_folders_are_accepted(folder: str) -> None:
     file_install.check_directory(folder)
+
+
+@pytest.mark.parametrize("record", ["nul", "com1", "lpt9", "R-01", "a.b", "../x", "", "-a", "x" * 65])
+def test_record_ids_that_are_no_folder_of_their_own_are_refused(there_system: ModuleType, record: str) -> None:
+    assert not there_system.RECORD.match(record)
+
+
+@pytest.mark.parametrize("record", ["r-01jb2x", "null", "com10", "a_b", "x" * 64])
+def test_record_ids(there_system: ModuleType, record: str) -> None:
+    assert there_system.RECORD.match(record)
+
+
+@pytest.fixture
+def there_system(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """The module ``system`` of Windows, without its calls of the system."""
+    monkeypatch.setitem(sys.modules, "agentd.windows._kernel", ModuleType("_kernel"))
+    monkeypatch.delitem(sys.modules, "agentd.windows.system", raising=False)
+    found = importlib.import_module("agentd.windows.system")
+    monkeypatch.delitem(sys.modules, "agentd.windows.system")
+    return found
+
+
+def test_a_working_directory_on_another_machine_is_refused() -> None:
+    with pytest.raises(Refusal, match="another machine") as refusal:
+        script.working_directory("\\\\server\\share", None)
+    assert refusal.value.code == "WorkingDirectoryNotExist"
 
 
 @pytest.mark.parametrize(

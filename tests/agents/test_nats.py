@@ -210,6 +210,42 @@ def test_a_controller_that_the_broker_refuses_is_told_so(dialled: Place, broker:
     within_reason(work())
 
 
+class Written(asyncio.Transport):
+    """A transport that keeps each write."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pieces: list[bytes] = []
+
+    def write(self, data: Any) -> None:
+        self.pieces.append(bytes(data))
+
+    def abort(self) -> None:
+        pass
+
+
+def test_the_messages_of_one_turn_of_the_loop_are_one_write() -> None:
+    async def work() -> None:
+        wire = Written()
+        connection = nats.CircuitConnection(BrokerAddress("127.0.0.1", 1), CONTROLLER, 30)
+        connection.connection_made(wire)
+        circuits = [connection.circuit(f"i-{number}", lambda: None) for number in range(3)]
+        for each in circuits:
+            each.write(b"hello")
+        assert wire.pieces == []
+        await asyncio.sleep(0)
+        (piece,) = wire.pieces
+        assert piece.count(b"Dhello") == 3
+        for each in circuits:
+            each.abort()
+        connection.close()  # what was written before is sent
+        assert wire.pieces[1].count(b"\r\nC\r\n") == 3
+        await asyncio.sleep(0)
+        assert len(wire.pieces) == 2
+
+    within_reason(work())
+
+
 def test_addresses() -> None:
     assert str(parse(ABSENT)) == ABSENT
     for wrong in ("nats:", "nats:web1", "nats:i-1", f"{ABSENT}x", "nats:r-01kbdk5g8w3m9v6yx2r4hq7cnf"):

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from assist_cli.deploy import pki
+from assist_cli.deploy.host import enrol
 from assist_cli.operations.controller import open_controller, utc_now
 from assist_cli.operations.fleet import enrolments
 from assist_cli.operations.fleet.enrolments import EnrolmentRequest
@@ -25,6 +26,7 @@ from tests.support.agent import eventually
 from tests.support.application import Application
 from tests.support.nats_place import HomeBroker
 from tests.support.program import GUARD, Program
+from tests.support.proxy import Proxy
 
 
 @pytest.fixture
@@ -170,6 +172,48 @@ def test_it_waits_for_a_server_and_says_what_is_missing(
         gone = machines.run("one", changed(file, retry_seconds=0))
         assert gone.returncode == 69
         assert "Connection refused" in gone.stderr
+
+
+@pytest.mark.long
+def test_a_machine_behind_a_proxy_enrols_through_it_and_its_agent_dials_through_it(
+    assist: Application, installed: Program, broker: HomeBroker, machines: Machines, tmp_path: Path
+) -> None:
+    file, at_the_machine = tmp_path / "file.pyz", tmp_path / "other.pyz"
+    with Proxy(login="pos:s3 cret") as proxy, Proxy(refusal="403 Forbidden") as closed, serving(installed):
+        url = tmp_path / "proxy"
+        url.write_text(proxy.address.replace("//", "//pos:s3%20cret@") + "\n")
+        made = assist("instance", "enroll", "--out", file, "--dial-proxy", f"@{url}")
+        assert made.returncode == 0, made.stderr
+        assert assist("instance", "enroll", "--out", at_the_machine).returncode == 0
+        done = machines.run("one", file, "--name", "one")
+        assert done.returncode == 0, done
+        assert len(proxy.asked) >= 2
+        refused = machines.run("two", at_the_machine, "--proxy", closed.address)
+        assert (refused.returncode, "answered 'HTTP/1.1 403 Forbidden'" in refused.stderr) == (69, True), refused
+        done = machines.run("two", at_the_machine, "--name", "two", "--proxy", f"@{url}")
+        assert done.returncode == 0, done
+        for name in ("one", "two"):
+            agent = machines.agent(name)
+            assert f"dial_proxy = {proxy.address}\n" in (agent / "agentd.conf").read_text()
+            assert (agent / "pki" / "proxy-login").read_text() == "pos:s3 cret\n"
+            assert assist("run", "-i", name, "--", "true").returncode == 0
+        assert b"cret" not in assist("audit", "list").stdout
+
+
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [
+        ("proxy.example.com:3128", "it is not http://HOST:PORT"),
+        ("https://proxy.example.com:3128", "it is not http://HOST:PORT"),
+        ("http://proxy.example.com", "it is not http://HOST:PORT"),
+        ("http://me:s3cret@proxy.example.com:3128", "other users can see it"),
+        ("@no-such-file", "cannot read the proxy of '@no-such-file'"),
+    ],
+)
+def test_a_proxy_that_cannot_be_one_is_refused_on_the_machine(url: str, why: str) -> None:
+    with pytest.raises(enrol.Denied, match=why) as refused:
+        enrol._given_proxy(url)
+    assert "s3cret" not in str(refused.value)
 
 
 @pytest.mark.long

@@ -65,6 +65,11 @@ class HomeBroker:
             self._process.wait(GUARD)
             self._process = None
 
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
 
 def prepare(home: Home, controller: str = CONTROLLER, count: int = 1, program: Path | None = None) -> list[HomeBroker]:
     """Make the brokers of a home: one, or a cluster."""

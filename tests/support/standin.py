@@ -18,13 +18,16 @@ from typing import Any, cast
 
 from agentd.wire import protocol
 
+_PIECE = 32 * 1024  # bytes of output in one message
+
 
 @dataclass
 class Arrivals:
     """The records that arrived at the stand-ins that share it: record id → invocation and time, each record one time.
 
     A record of an invocation in ``lasting`` does not end until ``end`` is called. With ``fencing`` the agents know
-    epochs, and keep the highest of each instance; without it they are as old as those that do not.
+    epochs, and keep the highest of each instance; without it they are as old as those that do not. Each record has
+    printed ``output``.
     """
 
     records: dict[str, tuple[str, float]] = field(default_factory=dict)
@@ -39,6 +42,7 @@ class Arrivals:
     fencing: bool = False
     epochs: dict[str, int] = field(default_factory=dict)
     greeted: list[tuple[StandIn, str, int]] = field(default_factory=list)
+    output: bytes = b""
 
     def take(self, record: str, invocation: str, content: bytes) -> None:
         self.deliveries += 1
@@ -53,7 +57,7 @@ class Arrivals:
         now = time.time()
         self.ended[record] = {
             "state": state, "exit_code": 0 if state == "Finished" else 143, "error_code": "", "error_info": "",
-            "started": now, "finished": now, "output_bytes": 0,
+            "started": now, "finished": now, "output_bytes": len(self.output),
         }  # fmt: skip
         for watcher in self.watchers.pop(record, ()):
             watcher.finished(record)
@@ -85,6 +89,7 @@ class StandIn(asyncio.Protocol):
         self._arrivals = arrivals
         self._decoder = protocol.Decoder()
         self._transport: asyncio.Transport | None = None
+        self._offsets: dict[str, int] = {}  # of the watched records
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
@@ -109,7 +114,7 @@ class StandIn(asyncio.Protocol):
             words = {"record": record, "state": self._state(record), "known": False, "watching": "watch" in params}
             self._say(protocol.response(number, words))
             if "watch" in params:
-                self._watch(record)
+                self._watch(record, params["watch"]["offset"])
         elif record not in self._arrivals.records:
             self._say(protocol.failure(number, protocol.REFUSED, "there is no such record", "RecordNotFound"))
         elif method == "task.stop":
@@ -118,7 +123,7 @@ class StandIn(asyncio.Protocol):
             self._say(protocol.response(number, {"record": record, "state": self._state(record)}))
         elif method == "task.watch":
             self._say(protocol.response(number, {"record": record, "state": self._state(record)}))
-            self._watch(record)
+            self._watch(record, params["offset"])
         elif method == "task.get":
             result = self._arrivals.ended.get(record)
             words = {"record": record, "state": self._state(record), "result": result, "output": [], "next": None}
@@ -126,13 +131,19 @@ class StandIn(asyncio.Protocol):
         else:
             raise AssertionError(f"nobody was to ask a stand-in for {method}")
 
-    def _watch(self, record: str) -> None:
+    def _watch(self, record: str, offset: int) -> None:
+        self._offsets[record] = offset
         if record in self._arrivals.ended:
             self.finished(record)
         else:
             self._arrivals.watchers.setdefault(record, []).append(self)
 
     def finished(self, record: str) -> None:
+        output = self._arrivals.output
+        for offset in range(self._offsets.pop(record, 0), len(output), _PIECE):
+            data = protocol.pack(output[offset : offset + _PIECE])
+            words = {"record": record, "stream": "stdout", "offset": offset, "data": data}
+            self._say(protocol.notification("task.output", words))
         self._say(protocol.notification("task.finished", {"record": record, "result": self._arrivals.ended[record]}))
 
     def _state(self, record: str) -> str:

@@ -3,7 +3,7 @@
 It opens a circuit to the controller through a broker, with TLS inside that trusts only the authority in the file. Then
 both ends send lines of JSON::
 
-    machine      {"token", "hostname", "name", "python"}
+    machine      {"token", "hostname", "name", "python", "proxy"}
     controller   {"run": "look", "program", "input"}   run this program, with a line on its standard input
     machine      {"line": {…}} …, {"exit": 0}           its output, then its end
     controller   {"done": {"name", "instance", "notes"}}, or {"error", "hint", "retry"}
@@ -12,6 +12,7 @@ The programs are those that ``assist instance install`` runs over SSH: ``orders`
 """
 
 import argparse
+import base64
 import json
 import os
 import queue
@@ -23,7 +24,8 @@ import sys
 import tempfile
 import threading
 import time
-from typing import Any, Dict, Optional, TextIO
+import urllib.parse
+from typing import Any, Dict, Optional, TextIO, Tuple
 
 from agentd.wire import circuit, nats
 from agentd.wire.circuit import CircuitEnd
@@ -33,6 +35,7 @@ from agentd.wire.tunnel import Tunnel, TunnelState
 
 CODE = "ASSIST_ACTIVATION_CODE"  # the variable with the token, for a file that has none
 MOST_LINE = 4 * 1024 * 1024  # bytes of a line from the controller: an agent is in it
+MOST_HEAD = 16 * 1024  # bytes of the answer of a proxy
 _UNREACHABLE = 69
 _FAILED = 1
 
@@ -63,9 +66,17 @@ def main(settings: Words) -> int:
         epilog="Run it as root. It can be repeated. It is valid until %s." % settings["until"],
     )
     parser.add_argument("--name", default="", help="name of this machine (default: the controller chooses one)")
+    parser.add_argument(
+        "--proxy",
+        metavar="URL",
+        help="HTTP proxy for this program and the agent, http://HOST:PORT (default: %s); with a password by "
+        "env:VARIABLE or @FILE only; none: without" % ("the one in the file" if settings["proxy"] else "none"),
+    )
     chosen = parser.parse_args()
     try:
         _check_python()
+        if chosen.proxy is not None:
+            settings["proxy"] = _given_proxy(chosen.proxy)
         settings["token"] = settings["token"] or _token()
         done = _enrol(settings, chosen.name)
     except Denied as denied:
@@ -123,6 +134,75 @@ def _token() -> str:
     return found.strip()
 
 
+def _given_proxy(text: str) -> str:
+    """Return the URL of a proxy that a person gives: itself, in a variable, or in a file. Raises Denied."""
+    given = text
+    try:
+        if text.startswith("env:"):
+            given = os.environ.pop(text[len("env:") :], "").strip()
+        elif text.startswith("@"):
+            with open(text[1:], encoding="utf-8") as file:
+                given = file.read(MOST_HEAD).strip()
+    except (OSError, ValueError) as error:
+        raise Denied("cannot read the proxy of '%s': %s" % (text, error)) from None
+    if given == "none":
+        return given
+    try:
+        _address_of(given)
+    except ValueError:
+        raise Denied(
+            "cannot use this proxy: it is not http://HOST:PORT", "--proxy http://proxy.example.com:3128"
+        ) from None
+    if given is text and "@" in text:
+        raise Denied(
+            "cannot use a proxy with a password on the command line: other users can see it",
+            "put http://USER:PASSWORD@HOST:PORT into a file or a variable: --proxy @FILE, --proxy env:VARIABLE",
+        )
+    return given
+
+
+def _address_of(proxy: str) -> Tuple[str, int]:
+    """Return host and port of http://HOST:PORT or http://USER:PASSWORD@HOST:PORT. Raises ValueError."""
+    found = urllib.parse.urlsplit(proxy)
+    if found.scheme != "http" or not found.hostname or not found.port or found.path not in ("", "/"):
+        raise ValueError(proxy)
+    return found.hostname, found.port
+
+
+def _connect(settings: Words, host: str, port: int) -> socket.socket:
+    """Connect to a broker, through the proxy if there is one. Raises OSError, ControllerUnreachable."""
+    proxy, seconds = settings["proxy"], settings["connect_seconds"]
+    if proxy in ("", "none"):
+        return socket.create_connection((host, port), seconds)
+    target = ("[%s]:%d" if ":" in host else "%s:%d") % (host, port)
+    request = "CONNECT %s HTTP/1.1\r\nHost: %s\r\n" % (target, target)
+    found = urllib.parse.urlsplit(proxy)
+    if found.username is not None:
+        login = "%s:%s" % (urllib.parse.unquote(found.username), urllib.parse.unquote(found.password or ""))
+        request += "Proxy-Authorization: Basic %s\r\n" % base64.b64encode(login.encode("utf-8")).decode("ascii")
+    place = "the proxy %s:%d" % _address_of(proxy)
+    try:
+        made = socket.create_connection(_address_of(proxy), seconds)
+    except OSError as error:
+        raise ControllerUnreachable("through %s: %s" % (place, error.strerror or error)) from error
+    try:
+        made.settimeout(seconds)
+        made.sendall(request.encode("ascii") + b"\r\n")
+        head = b""
+        while not head.endswith(b"\r\n\r\n"):
+            byte = made.recv(1)  # not more: the INFO of the broker follows
+            head += byte
+            if not byte or len(head) > MOST_HEAD:
+                raise ControllerUnreachable("%s does not answer as an HTTP proxy" % place)
+        status = head.split(b"\r\n")[0]
+        if not status.startswith(b"HTTP/1.") or status.split()[1:2] != [b"200"]:
+            raise ControllerUnreachable("%s answered '%s'" % (place, status[:100].decode("ascii", "replace")))
+    except BaseException:
+        made.close()
+        raise
+    return made
+
+
 def _enrol(settings: Words, name: str) -> Words:
     """Try the brokers in turn until the controller has answered. Raises Denied, ControllerUnreachable."""
     end = time.monotonic() + settings["retry_seconds"]
@@ -152,7 +232,7 @@ def _talk(link: "Link", settings: Words, name: str) -> Words:
     """Follow the controller, and return its last answer. Raises Denied, ControllerUnreachable."""
     python = "%d.%d.%d" % sys.version_info[:3]
     hello = {"token": settings["token"], "hostname": socket.gethostname(), "name": name, "python": python}
-    link.send(hello)
+    link.send(dict(hello, proxy=settings["proxy"]))
     while True:
         words = link.receive()
         if isinstance(words.get("done"), dict):
@@ -234,7 +314,7 @@ class Link:
         self._end = CircuitEnd()
         self._plain = bytearray()
         self._greeted = False
-        self._socket = socket.create_connection((host, port), settings["connect_seconds"])
+        self._socket = _connect(settings, host, port)
         try:
             self._socket.settimeout(settings["connect_seconds"])
             self._begin(settings, host)

@@ -24,9 +24,9 @@ def proxy(given: str | Secret) -> DialProxy:
     """
     from urllib.parse import unquote, urlsplit
 
-    if given == "none":
-        return DialProxy()
     text = given.reveal().strip() if isinstance(given, Secret) else given
+    if text == "none":
+        return DialProxy()
     try:
         found = urlsplit(text)
         host, port = found.hostname, found.port

@@ -28,7 +28,7 @@ from assist_cli.model.enrolment import Enrolled, Enrolment
 from assist_cli.model.instance import Instance
 from assist_cli.model.secret import Secret
 from assist_cli.operations.controller import Also, Controller
-from assist_cli.operations.fleet import instances
+from assist_cli.operations.fleet import dialling, instances
 from assist_cli.paths import open_private
 from assist_cli.store import audit
 from assist_cli.store import enrolments as store
@@ -142,13 +142,16 @@ def delete(controller: Controller, wanted: str, *, unused: bool = False) -> Enro
     return found
 
 
-def file(controller: Controller, enrolment: Enrolment, token: Secret) -> bytes:
+def file(controller: Controller, enrolment: Enrolment, token: Secret, proxy: str | Secret = "") -> bytes:
     """Return the file of an enrolment. With an empty token, the person who runs it gives the token.
 
-    Raises Refused (EnrolmentClosed) if no machine would be admitted by it, Conflict without a broker, FileFailure.
+    ``proxy`` is for the machines, see ``dialling.proxy``. Raises InvalidParameter for it, Refused (EnrolmentClosed) if
+    no machine would be admitted by it, Conflict without a broker, FileFailure.
     """
     home, now = controller.home, controller.now()
     settings = admission.owned(home)
+    if proxy:
+        dialling.proxy(proxy)  # a wrong one is refused here and now
     _refuse_closed(enrolment, controller, is_known=False)
     until = enrolment.expires + rules.GRACE
     made = enrolment_file.EnrolmentSettings(
@@ -159,6 +162,7 @@ def file(controller: Controller, enrolment: Enrolment, token: Secret) -> bytes:
         enrolment=enrolment.id,
         token=token,
         until=enrolment.expires,
+        proxy=proxy if isinstance(proxy, Secret) else Secret(proxy),
     )
     return enrolment_file.build(made, controller.timeouts.enrolment)
 
@@ -174,24 +178,24 @@ def file_of_token(controller: Controller, token: Secret) -> tuple[Enrolment, byt
     return found, file(controller, found, token)
 
 
-def write(controller: Controller, request: EnrolmentRequest, path: Path) -> Enrolment:
+def write(controller: Controller, request: EnrolmentRequest, path: Path, proxy: str | Secret = "") -> Enrolment:
     """Create an enrolment, and write its file, which may not exist yet, for this user alone.
 
     Raises Conflict if the file exists or this home has no broker of its own; as ``create`` and ``file``.
     """
     made = _made(controller, request)
     with _new_file(controller, path) as out:
-        out.write(file(controller, made, code(controller, made.id)))
+        out.write(file(controller, made, code(controller, made.id), proxy))
         out.flush()
         _add(controller, made)
     return made
 
 
-def write_known(controller: Controller, wanted: str, path: Path) -> Enrolment:
+def write_known(controller: Controller, wanted: str, path: Path, proxy: str | Secret = "") -> Enrolment:
     """Write a file of an enrolment that exists, without its token. Raises NotFound; as ``write``."""
     found = get(controller.database, wanted)
     with _new_file(controller, path) as out:
-        out.write(file(controller, found, Secret("")))
+        out.write(file(controller, found, Secret(""), proxy))
     return found
 
 

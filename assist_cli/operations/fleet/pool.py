@@ -20,21 +20,25 @@ MOST_BROKERED = 900  # of 1000 circuits of an event loop (see agents.nats); the 
 
 
 class SharedConnection(AgentConnection):
-    """A connection with many concurrent users. After a failure it backs off, and meanwhile raises the same error."""
+    """A connection with many concurrent users. After a failure it backs off, and meanwhile raises the same error.
+
+    ``is_brokered`` is True if its instance had an address of the broker when this was made.
+    """
 
     users = 0
 
-    @property
-    def is_brokered(self) -> bool:
-        """True if it goes through the broker, which allows a limited number."""
-        return self._instance.address.startswith("nats:")
-
     def __init__(self, controller: Controller, instance_id: str) -> None:
         super().__init__(controller, _instance(controller, instance_id))
+        self.is_brokered = self._instance.address.startswith("nats:")
         self._lock = asyncio.Lock()
         self._failures = 0
         self._retry_at = 0.0
         self._error: AgentError | None = None
+
+    @property
+    def has_moved(self) -> bool:
+        """True if it goes through the broker now and did not before, or the other way round."""
+        return self._instance.address.startswith("nats:") is not self.is_brokered
 
     def end_back_off(self) -> None:
         """Allow the next attempt now: the agent has answered another process since the last failure."""
@@ -60,46 +64,76 @@ class SharedConnection(AgentConnection):
             return client
 
 
+class Places:
+    """The connections of one kind: those in use, at most ``limit``, and idle ones as long as there is room for them.
+
+    Those in use and idle ones are together at most ``limit``. So an idle one never keeps an instance waiting: a circuit
+    stays open until it is closed here, and with 1000 of them open an event loop opens no other.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._free = asyncio.Semaphore(limit)
+        self._used: dict[str, SharedConnection] = {}
+        self._idle: OrderedDict[str, SharedConnection] = OrderedDict()  # the least recently used one first
+
+    def find(self, instance_id: str) -> SharedConnection | None:
+        return self._used.get(instance_id) or self._idle.get(instance_id)
+
+    async def take(self, instance_id: str, made: SharedConnection) -> SharedConnection:
+        """Use the connection to an instance, ``made`` if there is none. Wait while too many are in use."""
+        if self.find(instance_id) is None:
+            await asyncio.sleep(0)  # the idle ones go first: a run on all would close each just before its turn
+        if instance_id not in self._used:
+            await self._free.acquire()
+            if instance_id in self._used:  # another task was first
+                self._free.release()
+            else:
+                self._used[instance_id] = self._idle.pop(instance_id, made)
+                if len(self._used) + len(self._idle) > self._limit:
+                    self._idle.popitem(last=False)[1].close()
+        connection = self._used[instance_id]
+        connection.users += 1
+        return connection
+
+    def leave(self, instance_id: str) -> None:
+        connection = self._used[instance_id]
+        connection.users -= 1
+        if not connection.users:
+            del self._used[instance_id]
+            if connection.has_moved:
+                connection.close()
+            else:
+                self._idle[instance_id] = connection
+            self._free.release()
+
+    def close(self) -> None:
+        for connection in (*self._used.values(), *self._idle.values()):
+            connection.close()
+
+
 class ConnectionPool:
-    """The connections of a server, at most as many as the system allows."""
+    """The connections of a server: through the broker, and direct ones, as many as the system allows."""
 
     def __init__(self, controller: Controller) -> None:
         self._controller = controller
-        self._most = concurrency.connections()
-        self._connections: OrderedDict[str, SharedConnection] = OrderedDict()
+        self._brokered, self._direct = Places(MOST_BROKERED), Places(concurrency.connections())
 
     @contextlib.asynccontextmanager
     async def connection(self, instance_id: str) -> AsyncIterator[SharedConnection]:
-        """Lend the connection to an instance."""
-        connection = self._connections.get(instance_id)
-        if connection is None:
-            connection = SharedConnection(self._controller, instance_id)
-            self._make_room(connection)
-            self._connections[instance_id] = connection
-        self._connections.move_to_end(instance_id)
-        connection.users += 1
+        """Lend the connection to an instance. Wait in turn while as many as possible are in use."""
+        found = self._brokered.find(instance_id) or self._direct.find(instance_id)
+        connection = found or SharedConnection(self._controller, instance_id)
+        places = self._brokered if connection.is_brokered else self._direct
+        lent = await places.take(instance_id, connection)
         try:
-            yield connection
+            yield lent
         finally:
-            connection.users -= 1
+            places.leave(instance_id)
 
     def close(self) -> None:
-        for connection in self._connections.values():
-            connection.close()
-
-    def _make_room(self, for_one: SharedConnection) -> None:
-        """Close the least recently used idle connection if the pool is full, or its part for circuits."""
-        circuits = for_one.is_brokered and self._circuits() >= MOST_BROKERED
-        if len(self._connections) < self._most and not circuits:
-            return
-        for instance_id, connection in self._connections.items():
-            if not connection.users and (connection.is_brokered or not circuits):
-                connection.close()
-                del self._connections[instance_id]
-                return
-
-    def _circuits(self) -> int:
-        return sum(each.is_brokered for each in self._connections.values())
+        self._brokered.close()
+        self._direct.close()
 
 
 def _instance(controller: Controller, instance_id: str) -> Instance:

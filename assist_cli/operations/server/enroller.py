@@ -18,14 +18,17 @@ from assist_cli.deploy import bundle, pki
 from assist_cli.deploy import install as deploy
 from assist_cli.deploy.broker import admission
 from assist_cli.deploy.host_answers import Found, HostAnswers
+from assist_cli.deploy.install import DialProxy
 from assist_cli.errors import AgentError, AssistError, ConnectionLost, InstallFailed, InvalidParameter, LocalFailure
 from assist_cli.model.enrolment import Enrolled
+from assist_cli.model.secret import Secret
 from assist_cli.operations.controller import Controller
 from assist_cli.operations.fleet import deployment, dialling, enrolments
 from assist_cli.operations.fleet.connection import greet, prepare_broker
 
 MOST_LINES = 10_000  # of one program on a machine
 MOST_OUTPUT = 1024 * 1024  # bytes of it
+MOST_PROXY = 1024  # characters of a URL
 _FAILED = "cannot enrol this machine: the controller failed"
 
 _HELLO = Object(
@@ -33,6 +36,7 @@ _HELLO = Object(
     hostname=PrintableText(SHORT_TEXT),
     name=May(PrintableText(SHORT_TEXT), ""),
     python=PrintableText(64),
+    proxy=May(Text(MOST_PROXY), ""),
 )
 
 log = logging.getLogger(__name__)
@@ -97,6 +101,7 @@ class Enroller:
             raise _invalid(f"its request is invalid: {misfit}") from None
         stream.place = hello["hostname"]
         enrolments.check_token(controller.database, enrolment_id, hello["token"], controller)
+        proxy = dialling.proxy(Secret(hello["proxy"])) if hello["proxy"] else None
         state = await self._run(stream, "enrol", {})
         machine = state.pop("machine")
         if machine in self._busy:
@@ -109,19 +114,25 @@ class Enroller:
             admitted = enrolments.admit(
                 controller, enrolment_id, hello["token"], machine, found, hello["hostname"], hello["name"]
             )
-            return await self._install(stream, enrolment_id, hello["token"], admitted, found)
+            return await self._install(stream, enrolment_id, hello["token"], admitted, found, proxy)
         finally:
             if self._busy.get(machine) is stream:
                 del self._busy[machine]
 
     async def _install(
-        self, stream: MachineStream, enrolment_id: str, token: str, admitted: Enrolled, found: Found
+        self,
+        stream: MachineStream,
+        enrolment_id: str,
+        token: str,
+        admitted: Enrolled,
+        found: Found,
+        proxy: DialProxy | None,
     ) -> Mapping[str, Any]:
         """Install the agent of an admitted machine, and register its instance. Raises AssistError."""
         controller = self._controller
         instance, now = admitted.instance, controller.now()
         credentials = pki.agent_credentials(controller.home, controller.id, instance, now, dials=True)
-        dial = dialling.settings(controller, instance)
+        dial = dialling.settings(controller, instance, proxy)
         await asyncio.to_thread(bundle.build)  # the first time takes long, and the server has more to do
         order = deploy.install_order(found.home, instance=instance, credentials=credentials, listen=None, dial=dial)
         known = enrolments.check_token(controller.database, enrolment_id, token, controller)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Mapping
+from collections.abc import Collection, Coroutine, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from assist_cli.errors import AssistError, DatabaseFailure
@@ -70,27 +71,32 @@ class Recovery:
         others = False
         moment = self._controller.moment()
         for invocation_id, open_records in found.items():
+            unsent = []
             for record in open_records:
                 if record.id in self.under_way or record.id in self._failed or record.may_wait:
                     continue  # the queue delivers or closes it
                 try:
                     facts = self._facts(record, living, held)
-                    others |= self._act(invocation_id, record, facts, decide(record, facts, moment))
+                    action = decide(record, facts, moment)
+                    if isinstance(action, Send):
+                        unsent.append(record.id)
+                    else:
+                        others |= self._act(record, facts, action)
                 except DatabaseFailure:
                     raise
                 except Exception:  # an error in one record must not affect other records and schedules
                     self._failed.add(record.id)
                     log.exception("cannot recover record %s of %s", record.id, invocation_id)
+            if unsent:
+                self._send(invocation_id, unsent)
         self._told &= {record.id for open_records in found.values() for record in open_records}
         return others
 
-    def _act(self, invocation_id: str, record: Record, facts: Facts, action: Action) -> bool:
+    def _act(self, record: Record, facts: Facts, action: Action) -> bool:
         """Start an action on a record. Return True if the record is left to another process."""
         if isinstance(action, Leave):
             return facts.sender is Sender.OTHER
-        if isinstance(action, Send):
-            self._send(invocation_id, record)
-        elif action is Step.TELL_STOP and facts.sender is Sender.BUSY:
+        if action is Step.TELL_STOP and facts.sender is Sender.BUSY:
             self._told.add(record.id)
             self._begin(record, self._tell_stop(record))
         else:
@@ -125,12 +131,23 @@ class Recovery:
             told=record.id in self._told and record.status is InvocationStatus.STOPPING,
         )
 
-    def _send(self, invocation_id: str, record: Record) -> None:
-        """Send a record that was transferred to this server."""
-        invocation = invocations.get(self._controller.database, invocation_id, output=False)
-        for instance in invocation.instances:
-            if instance.record.id == record.id:
-                self._deliverer.carry(DueRecord(invocation, instance, self._controller.now()))
+    def _send(self, invocation_id: str, record_ids: Collection[str]) -> None:
+        """Send records of an invocation that were transferred to this server.
+
+        It is read one time for all of them: reading thousands of instances for each of thousands would take minutes.
+        """
+        wanted, now = set(record_ids), self._controller.now()
+        try:
+            invocation = invocations.get(self._controller.database, invocation_id, output=False)
+            what = replace(invocation, instances=())  # each delivery keeps it until the record has ended
+            for instance in invocation.instances:
+                if instance.record.id in wanted:
+                    self._deliverer.carry(DueRecord(what, instance, now))
+        except DatabaseFailure:
+            raise
+        except Exception:
+            self._failed |= wanted
+            log.exception("cannot recover the records of %s", invocation_id)
 
     def _begin(self, record: Record, work: Coroutine[None, None, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
