@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from assist_cli.model.instance import Instance
 from assist_cli.operations.controller import open_controller
 from assist_cli.operations.history import audit
 from assist_cli.paths import Home
+from assist_cli.store import instances
 from tests.support import browser
 from tests.support.browser import DESK, PHONE, Window
 from tests.support.fleet import Fleet, enlist
@@ -129,3 +131,26 @@ def test_a_run_survives_the_server(installed: Program, tmp_path: Path, fleet: Fl
         assert installed("invocation", "wait", invoke_id).returncode == 0
     found = json.loads(installed("invocation", "show", invoke_id, "-o", "json").stdout)
     assert [each["Output"] for each in found["InvokeInstances"]] == ["begun\nover\n"] * 2
+
+
+def test_waves_and_the_queue(installed: Program, home: Path, fleet: Fleet):
+    """A failed canary stops the launching, and a record for an instance that is away is queued."""
+    with open_controller(Home(home)) as controller, controller.database.transaction() as transaction:
+        away = Instance(f"i-{1:026}", "away", "tls:127.0.0.1:1", controller.now())
+        instances.register(transaction, away)
+    with browser.served(installed) as url, browser.window(installed, url) as window:
+        page = window.page
+        for query in (
+            "on=n0[1-5]&canary=1&batch=2&max_errors=0&script=exit+3",
+            "on=n01,away&queue=1h&script=echo+here",
+        ):
+            window.open(f"/run?{query}")
+            page.get_by_role("button", name="Preview").last.click()
+            page.get_by_role("button", name="Run on").click()
+            page.wait_for_url("**/invocations/t-*")
+        newest = page.url.rpartition("/")[2]
+        assert installed("invocation", "wait", newest, "--wait", "30s").returncode == 75
+        (queued,) = json.loads(installed("queue", "list", "-o", "json").stdout)
+        assert (queued["InstanceName"], queued["InvokeId"]) == ("away", newest)
+        listed = json.loads(installed("invocation", "list", "-o", "json").stdout)
+    assert listed[1]["Counts"] == {"Finished": 1, "Stopped": 4}
