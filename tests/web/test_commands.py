@@ -79,7 +79,8 @@ def test_a_command_is_created_and_edited_as_versions(console: Console):
     assert (third.latest, third.version.content.decode()) == (3, SCRIPT)
     assert browser.post("/commands/greet/rollback", version="1").status_code == 400
     assert browser.post("/commands/greet", name="greet", script="x", latest="2").status_code == 409
-    assert edited(browser, third, name="welcome") == 303
+    assert edited(browser, third, name="welcome", enabled="") == 303
+    assert commands.get(console.controller, "welcome").version.definitions == ()
     assert commands.get(console.controller, "welcome").id == first.id
     actions = [each.action for each in audit.entries(console.controller, since=None, limit=9)]
     assert {"command.create", "command.clone", "command.rollback", "command.modify"} <= set(actions)

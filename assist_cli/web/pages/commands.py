@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from urllib.parse import quote
 
@@ -59,15 +60,17 @@ class CommandForm:
         lines = (line for line in self.definitions.split("\n") if line.strip())
         return (*map(definition, lines), *self.kept)
 
-    def seconds(self) -> int | None:
-        """Return the timeout; None if it is empty. Raises InvalidParameter."""
-        found = seconds_of(self.timeout) if self.timeout else None
-        if self.timeout and (found is None or found != int(found)):
+    def seconds(self) -> int:
+        """Return the timeout; the default if it is empty. Raises InvalidParameter."""
+        if not self.timeout:
+            return DEFAULT_TIMEOUT
+        found = seconds_of(self.timeout)
+        if found is None or found == math.inf or found != int(found):
             raise InvalidParameter(
                 f"cannot use --timeout '{self.timeout}': it is not a duration of whole seconds",
                 hint="write 30s, 10m or 2h",
             )
-        return None if found is None else int(found)
+        return int(found)
 
 
 def listing(visit: Visit) -> Response:
@@ -115,7 +118,7 @@ def create(visit: Visit) -> Response:
             content=content,
             type=type_from_word(form.type) if form.type else type_of_script(content),
             working_dir=form.workdir or None,
-            timeout=form.seconds() or DEFAULT_TIMEOUT,
+            timeout=form.seconds(),
             parameters_enabled=form.enabled or bool(form.parsed()),
             definitions=form.parsed(),
         )
@@ -140,12 +143,12 @@ def save(visit: Visit) -> Response:
     form = replace(_sent(visit), kept=_filled(base).kept)
     try:
         definitions = form.parsed()
-        enabled = form.enabled or bool(definitions)
+        enabled = form.enabled or (bool(definitions) and not old.parameters_enabled)
         changes = Changes(
             content=_content(visit, old),
             type=type_from_word(form.type) if form.type else None,
             working_dir=form.workdir,
-            timeout=form.seconds() or DEFAULT_TIMEOUT,
+            timeout=form.seconds(),
             parameters_enabled=enabled,
             definitions=definitions if enabled else None,
             replaces=True,
@@ -191,7 +194,9 @@ def roll_back(visit: Visit) -> Response:
     visit.rights.check_command(found.id)
     number = visit.given("version")
     if not (number.isdecimal() and len(number) < 10):
-        raise InvalidParameter(f"cannot roll back to the version '{number}': it is not a number")
+        raise InvalidParameter(
+            f"cannot roll back to the version '{number}': it is not a number", hint="use the button of a version"
+        )
     try:
         made = commands.rollback(visit.controller, found.id, int(number))
     except Refused as error:

@@ -45,7 +45,7 @@ WRONG = (Refused, NotFound, UsageError, AgentError)
 
 
 @dataclass(frozen=True)
-class Wanted:
+class WantedRun:
     """A valid form: its request without targets, and the instances. ``hidden`` are the secrets it needs."""
 
     request: plans.Request
@@ -126,7 +126,7 @@ def _start(visit: Visit, form: RunForm, once: str) -> str:
         return f"/{'schedules' if form.is_scheduled else 'invocations'}/{repeated.subject}"
 
 
-def _check_seen(visit: Visit, wanted: Wanted) -> None:
+def _check_seen(visit: Visit, wanted: WantedRun) -> None:
     """Raise Conflict unless the user has seen these instances, and typed the number of many."""
     number = len(wanted.where)
     if visit.given("seen") != wanted.digest:
@@ -138,7 +138,7 @@ def _check_seen(visit: Visit, wanted: Wanted) -> None:
         raise Conflict(f"cannot run on {number:,} instances without their number", hint=f"type {number} below")
 
 
-def _wanted(visit: Visit, form: RunForm, given: dict[str, Secret] | None = None) -> Wanted:
+def _wanted(visit: Visit, form: RunForm, given: dict[str, Secret] | None = None) -> WantedRun:
     """Return the request of a form and its instances; without ``given`` with masks for secrets."""
     request: plans.Request
     if form.what == RERUN:
@@ -151,7 +151,7 @@ def _wanted(visit: Visit, form: RunForm, given: dict[str, Secret] | None = None)
         where = _where(visit, form["on"])
         request, hidden = _first_run(visit, form, where, given or {})
     visit.rights.check_scope([each.id for each in where])
-    return Wanted(plans.masked(request) if given is None else request, where, hidden)
+    return WantedRun(plans.masked(request) if given is None else request, where, hidden)
 
 
 def _first_run(
