@@ -265,13 +265,14 @@ def test_a_scope_is_all_there_is(console: Console):
     if "both" not in {group.name for group, _ in groups.listing(console.controller)}:
         groups.add(console.controller, "both", "web1,db1")
         groups.add(console.controller, "theirs", "db1")
+        groups.add(console.controller, "misspelt", "web1,db2")
     others = ran(console, console.owner(), previewed(console.owner(), script="echo theirs", on="db1"))
     browser = console.logged_in(Role.OPERATOR, "@role=web")
-    for target in ("db1", DB, "web1,db1", "group:theirs", "local"):
+    for target in ("db1", DB, "web1,db1", "group:theirs", "group:misspelt", "local"):
         answer = browser.post("/run/preview", script="true", on=target)
         assert answer.status_code == 404
         assert "nothing runs yet" not in answer.text
-        if target == "group:theirs":
+        if target.startswith("group:"):
             assert "db1" not in answer.text + browser.get(f"/run/targets?on={target}").text
     for target in ("*", "group:both", "@role=web"):
         form = previewed(browser, script="true", on=target)

@@ -39,6 +39,7 @@ from assist_cli.web.visit import Visit
 MANY = 10  # a run on more instances asks for their number
 DUE = 5  # due times of a preview
 CHIPS = 12
+AGAIN = "check the preview below, and run it again"
 
 # Errors of what the user gave: the page shows them, and keeps the input.
 WRONG = (Refused, NotFound, UsageError, AgentError)
@@ -83,9 +84,10 @@ def run(visit: Visit) -> Response:
     try:
         return visit.go_to(_start(visit, form, once))
     except WRONG as error:
-        if error.code == codes.IDEMPOTENT_PARAMETER_MISMATCH:
-            once = secrets.token_urlsafe(24)
-        return _preview_page(visit, form, once, error)
+        if error.code != codes.IDEMPOTENT_PARAMETER_MISMATCH:
+            return _preview_page(visit, form, once, error)
+        changed = Conflict("cannot run: the form was changed after its preview", hint=AGAIN)
+        return _preview_page(visit, form, secrets.token_urlsafe(24), changed)
 
 
 def targets(visit: Visit) -> Response:
@@ -132,7 +134,7 @@ def _check_seen(visit: Visit, wanted: WantedRun) -> None:
     if visit.given("seen") != wanted.digest:
         raise Conflict(
             "cannot run: the targets name other instances than in the preview",
-            hint="check the preview below, and run it again",
+            hint=AGAIN,
         )
     if number > MANY and visit.given("count").strip().replace(",", "") != str(number):
         raise Conflict(f"cannot run on {number:,} instances without their number", hint=f"type {number} below")
@@ -142,11 +144,13 @@ def _wanted(visit: Visit, form: RunForm, given: dict[str, Secret] | None = None)
     """Return the request of a form and its instances; without ``given`` with masks for secrets."""
     request: plans.Request
     if form.what == RERUN:
-        request = _rerun(visit, form, given or {})
+        request = _rerun(visit, form)
         where = instances.chosen(
             visit.controller.database, list(visit.rights.known.values()), plans.chosen(request), limited=True
         )
-        hidden = plans.missing(replace(request, secrets={}))
+        hidden = plans.missing(request)
+        if given is not None:
+            request = replace(request, secrets={each.key: given[each.key] for each in hidden if each.key in given})
     else:
         where = _where(visit, form["on"])
         request, hidden = _first_run(visit, form, where, given or {})
@@ -160,15 +164,17 @@ def _first_run(
     timeout, folder, user = form.seconds("timeout"), form["workdir"] or None, form["user"] or None
     if form.what == COMMAND:
         found = _command(visit, form)
+        hidden = [each for each in found.version.definitions if each.secret]
+        typed = {each.key: given[each.key] for each in hidden if each.key in given}
         request = InvokeRequest(
             command=found,
-            parameters={**given_values(form, found.version), **given},
+            parameters={**given_values(form, found.version), **typed},
             timeout=timeout,
             working_dir=folder,
             username=user,
             targets=tuple(where),
         )
-        return request, [each for each in found.version.definitions if each.secret]
+        return request, hidden
     content = content_of(form["script"])
     base = RunRequest(
         content=content,
@@ -180,11 +186,10 @@ def _first_run(
     return (base if timeout is None else replace(base, timeout=timeout)), []
 
 
-def _rerun(visit: Visit, form: RunForm, given: dict[str, Secret]) -> RerunRequest:
+def _rerun(visit: Visit, form: RunForm) -> RerunRequest:
     return RerunRequest(
         invocation=_earlier(visit, form["rerun"]),
         everywhere=bool(form["everywhere"]),
-        secrets=given,
         timeout=form.seconds("timeout"),
         working_dir=form["workdir"] or None,
         username=form["user"] or None,
