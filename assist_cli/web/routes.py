@@ -49,6 +49,7 @@ ROUTES: tuple[PageRoute | StreamRoute, ...] = (
     PageRoute("GET", "/", VIEWER, home.overview),
     PageRoute("GET", "/run", OPERATOR, run.form),
     PageRoute("POST", "/run", OPERATOR, run.run),
+    PageRoute("GET", "/run/preview", OPERATOR, run.form),  # the address of a preview that is loaded again
     PageRoute("POST", "/run/preview", OPERATOR, run.preview),
     PageRoute("GET", "/run/targets", OPERATOR, run.targets),
     PageRoute("GET", "/run/due", OPERATOR, run.due),

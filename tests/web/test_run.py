@@ -98,6 +98,13 @@ def test_a_repeated_form_runs_one_time(console: Console):
         assert browser.post("/run", **again).headers["location"] != first
 
 
+def test_back_shows_a_preview_again(console: Console):
+    browser = console.logged_in(Role.OPERATOR)
+    assert browser.get("/run/preview").status_code == 200
+    for answer in (browser.get("/run?on=web1"), browser.post("/run/preview", script="true", on="web1")):
+        assert answer.headers["cache-control"] == "private, no-cache"
+
+
 def test_no_run_without_a_preview(console: Console):
     browser, before = console.logged_in(Role.OPERATOR), number_of_runs(console)
     assert "nothing runs yet" in browser.post("/run", script="true", on="web1").text

@@ -65,6 +65,10 @@ def test_a_script_runs_from_the_browser(installed: Program, home: Path, fleet: F
         assert page.url.endswith("/run/preview")  # the number is not typed yet
         page.get_by_role("button", name="Change").click()
         assert page.get_by_role("textbox", name="Script", exact=True).input_value() == SCRIPT
+        for _ in range(2):
+            page.go_back()  # to the preview, and to the form
+        assert page.get_by_role("textbox", name="Script", exact=True).input_value() == SCRIPT
+        page.wait_for_selector(f"#targets strong:has-text('{NUMBER} instances')")
         page.get_by_role("button", name="Preview").last.click()
         page.get_by_label("the number of instances").fill(str(NUMBER))
         page.get_by_role("button", name="Run on").dblclick()

@@ -61,11 +61,21 @@ class WantedRun:
 
 def form(visit: Visit) -> Response:
     """The form, filled in by the query: ``command`` and ``on``, or ``rerun``."""
-    return _form_page(visit, asked(visit))
+    return _shown_again(_form_page(visit, asked(visit)))
 
 
 def preview(visit: Visit) -> Response:
     """The preview of a form; with ``do`` the form again, after a change of what runs."""
+    return _shown_again(_previewed(visit))
+
+
+def _shown_again(answer: Response) -> Response:
+    """Return a page that "Back" may show again as it was: no secret is on it."""
+    answer.headers["cache-control"] = "private, no-cache"
+    return answer
+
+
+def _previewed(visit: Visit) -> Response:
     form, change, name = sent(visit), visit.given("do"), visit.given("name")
     if form.what == COMMAND and name and name != parse_reference(form["command"])[0]:
         form = form.with_texts(command=name)  # the one that is chosen now, at its newest version

@@ -114,6 +114,10 @@ function followed(part) {
     clearTimeout(waiting);
     waiting = setTimeout(refresh, 250);
   });
+  window.addEventListener("pageshow", () => {
+    const fields = names.map((name) => form.elements[name]).filter((field) => field instanceof HTMLInputElement);
+    if (fields.some((field) => field.value !== field.defaultValue)) refresh(); // "Back" has restored what was typed
+  });
 }
 
 function wordsOf(input) {
@@ -149,6 +153,7 @@ function numbered(area) {
     numbers.scrollTop = area.scrollTop;
   };
   area.addEventListener("input", show);
+  window.addEventListener("pageshow", show);
   area.addEventListener("scroll", () => { numbers.scrollTop = area.scrollTop; });
   show();
 }
