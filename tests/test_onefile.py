@@ -120,6 +120,8 @@ def test_the_real_one_runs_without_an_installation(isolation: Path, monkeypatch:
         assert done.returncode == 1
         done = run(target, "doctor", home=user)
         assert done.returncode == 0, done.stdout
+        done = run(target, "catalog", "add", "packages", home=user)
+        assert (done.returncode, done.stdout[:10]) == (0, b"packages@1")
         done = run(target, "instance", "add", "web1", "tls:127.0.0.1:1", home=user)
         assert done.returncode == 69
         assert b"cannot reach" in done.stderr

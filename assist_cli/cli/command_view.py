@@ -63,7 +63,19 @@ def print_details(printer: Printer, command: Command, now: datetime) -> None:
     if version.created:
         rows.append(("Created", f"{ago(version.created, now)} ({clock(version.created)})"))
     rows.append(("Invoked", count(command.invocations, "time")))
-    rows += [(each.key, described(each)) for each in version.definitions]
+    _print_body(printer, rows, version)
+
+
+def print_draft(printer: Printer, command: Command) -> None:
+    """Print the details of a command that is not saved, then its script."""
+    printer.line(printer.paint(f"{command.name}@{command.version.number}", Style.STRONG))
+    rows = [("About", command.description), ("Settings", f"timeout {command.version.timeout} s")]
+    _print_body(printer, rows, command.version)
+
+
+def _print_body(printer: Printer, rows: list[tuple[str, str]], version: CommandVersion) -> None:
+    """Print the details, the parameters and the script of a version."""
+    rows = [*rows, *((each.key, described(each)) for each in version.definitions)]
     width = max(len(title) for title, _ in rows)
     printer.fields(rows, width + 1)
     printer.line()

@@ -13,6 +13,7 @@ from assist_cli.cli import bulk, documents, options, targets
 from assist_cli.cli.formatting import clock
 from assist_cli.cli.output import Format, Printer
 from assist_cli.errors import UsageError
+from assist_cli.model.names import quoted
 from assist_cli.operations.controller import open_controller
 from assist_cli.operations.fleet import instances
 from assist_cli.paths import home
@@ -178,6 +179,7 @@ def enroll(
     from assist_cli.cli import server_down
     from assist_cli.operations.fleet import enrolments
     from assist_cli.operations.fleet.enrolments import EnrolmentRequest
+    from assist_cli.operations.server import console
 
     printer = options.printer(context, output)
     if activation is not None and (uses, lifetime, name, tag) != (None, None, None, None):
@@ -187,6 +189,7 @@ def enroll(
         )
     proxy = _proxy(dial_proxy) or ""
     with open_controller(home()) as controller:
+        url = None
         if activation is not None:
             made = enrolments.write_known(controller, activation, out, proxy)
         else:
@@ -197,16 +200,20 @@ def enroll(
                 tags=targets.tags(tag),
             )
             made = enrolments.write(controller, request, out, proxy)
+            if not proxy:  # the file of the console has none
+                url = console.enrolment_url(controller, made.id)
         now = controller.now()
         warning = server_down.warning(controller, server_down.NO_ENROLMENT)
     if printer.is_json:
-        printer.document({**documents.enrolment(made, now), "File": str(out)})
+        printer.document({**documents.enrolment(made, now), "File": str(out), **({"Url": url} if url else {})})
     else:
         printer.line(f"{escape(str(out))}  {made.id}")
     code = "ASSIST_ACTIVATION_CODE=CODE " if activation is not None else ""
     left = count(made.uses - made.used, "machine")
     printer.talk(f"It admits {left}, until {clock(made.expires)}. Keep it private, and delete it after use.")
     printer.talk(f"On each machine, as root: {code}python3 {out.name}")
+    if url is not None:
+        printer.talk(f"The console has it too: curl -fsSo {quoted(out.name)} {url}")
     if warning:
         printer.warn(warning)
 

@@ -115,8 +115,10 @@ def invocation_ids(reader: Reader, wanted: Wanted, part: Slice) -> tuple[list[st
     return [row["id"] for row in rows], total
 
 
-def results(reader: Reader, wanted: Wanted, part: Slice, *, history: bool) -> tuple[list[InvocationResult], int]:
-    """Return a page of records with their output: the newest of each instance or, with ``history``, all of them."""
+def results(
+    reader: Reader, wanted: Wanted, part: Slice, *, history: bool, output: bool = True
+) -> tuple[list[InvocationResult], int]:
+    """Return a page of records with their ``output``: the newest of each instance or, with ``history``, all of them."""
     conditions, values = _of_invocations(wanted)
     if wanted.command_id is not None:
         conditions.append(f"{_COMMAND_ID} = ?")
@@ -139,7 +141,7 @@ def results(reader: Reader, wanted: Wanted, part: Slice, *, history: bool) -> tu
     if not history:
         conditions.append("record.number = place.repeats")
     rows, total = _page(reader, "record.id", join, conditions, values, part)
-    return [_result(reader, row["id"]) for row in rows], total
+    return [_result(reader, row["id"], output=output) for row in rows], total
 
 
 def _of_invocations(wanted: Wanted) -> tuple[list[str], list[Any]]:
@@ -230,11 +232,12 @@ def _page(
     return rows, int(counted["count"])
 
 
-def _result(reader: Reader, record_id: str) -> InvocationResult:
+def _result(reader: Reader, record_id: str, *, output: bool) -> InvocationResult:
+    columns, tables = (f", {OUTPUT}", OUTPUTS) if output else ("", "")
     record = reader.first(
         f"""
-        SELECT records.*, place.repeats, {OUTPUT} FROM records
-        JOIN invocation_instances AS place USING (invocation_id, instance_id) {OUTPUTS} WHERE records.id = ?
+        SELECT records.*, place.repeats{columns} FROM records
+        JOIN invocation_instances AS place USING (invocation_id, instance_id) {tables} WHERE records.id = ?
         """,
         [record_id],
     )
@@ -248,4 +251,4 @@ def _result(reader: Reader, record_id: str) -> InvocationResult:
     )
     assert row is not None
     invocation = replace(invocation_of(row, row["content"], ()), command_id=row["ran"])
-    return InvocationResult(invocation, record["repeats"], record_of(record, output=True))
+    return InvocationResult(invocation, record["repeats"], record_of(record, output=output))

@@ -23,33 +23,15 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from assist_cli import bug_report
-from assist_cli.errors import (
-    AgentError,
-    AssistError,
-    Conflict,
-    InternalError,
-    LocalFailure,
-    NotFound,
-    NotPermitted,
-)
+from assist_cli.errors import AssistError, NotPermitted
 from assist_cli.http import endpoint
 from assist_cli.operations.access import sessions
 from assist_cli.operations.controller import Controller
 from assist_cli.web import security, templating
 from assist_cli.web.routes import ROUTES, PageRoute, StreamRoute
-from assist_cli.web.visit import Site, Visit, actor_of, cookie_name
+from assist_cli.web.visit import Site, Visit, actor_of, cookie_name, status_of
 
 FOR_EVER = "public, max-age=31536000, immutable"
-
-# The HTTP status of each class of errors, the first match wins; 400 for all others.
-STATUSES: tuple[tuple[type[AssistError], int], ...] = (
-    (NotFound, 404),
-    (NotPermitted, 403),
-    (Conflict, 409),
-    (AgentError, 502),
-    (LocalFailure, 500),
-    (InternalError, 500),
-)
 
 log = logging.getLogger(__name__)
 
@@ -62,7 +44,9 @@ def application(site: Site) -> ASGIApp:
     ]
     routes.append(Mount("/static", StaticFiles(directory=templating.STATIC), name="static"))
     handlers = {HTTPException: _refuse_http, AssistError: _refuse, Exception: _refuse}
-    return Shield(Starlette(routes=routes, exception_handlers=handlers), site)
+    app = Starlette(routes=routes, exception_handlers=handlers)
+    app.state.needs = {each.path: each.needs for each in ROUTES if each.method == "GET"}
+    return Shield(app, site)
 
 
 def _endpoint(site: Site, route: PageRoute | StreamRoute) -> Callable[[Request], Awaitable[Response]]:
@@ -93,6 +77,8 @@ def _answer(site: Site, route: PageRoute, request: Request, form: FormData) -> R
                 _check_form(visit)
             if route.needs is not None:
                 visit.rights.need(route.needs, f"do this in the console ({route.method} {route.path})")
+            if route.whole:
+                visit.rights.need_whole_fleet(f"do this in the console ({route.method} {route.path})")
             return route.answer(visit)
         except Exception as error:
             return _error_page(visit, error)
@@ -174,8 +160,7 @@ def _error_page(visit: Visit, error: Exception) -> Response:
         reported = bug_report.reported(visit.controller.home, error, f"answer {visit.request.url.path}")
         assert isinstance(reported, AssistError)
         error = reported
-    status = next((status for kind, status in STATUSES if isinstance(error, kind)), 400)
-    return visit.page("error.html", status=status, message=error.message, hint=error.hint, code=error.code)
+    return visit.page("error.html", status=status_of(error), message=error.message, hint=error.hint, code=error.code)
 
 
 async def _refuse_http(request: Request, error: Exception) -> Response:
@@ -220,7 +205,8 @@ class Shield:
 
 
 def _set_headers(scope: Scope, headers: MutableHeaders) -> None:
-    headers.update(security.HEADERS)
+    for name, value in security.HEADERS.items():
+        headers.setdefault(name, value)
     if "cache-control" not in headers:
         is_static = scope["path"].startswith("/static/") and scope["query_string"].startswith(b"v=")
         headers["cache-control"] = FOR_EVER if is_static else "no-store"

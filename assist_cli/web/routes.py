@@ -12,7 +12,22 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from assist_cli.model.access import Role
-from assist_cli.web.pages import account, commands, home, instances, run
+from assist_cli.web.pages import (
+    account,
+    audit,
+    commands,
+    enrolments,
+    files,
+    groups,
+    home,
+    instances,
+    keys,
+    queue,
+    run,
+    schedules,
+    search,
+    users,
+)
 from assist_cli.web.visit import Handler, Site
 
 FORM_BYTES = 1 << 20  # of a form, unless its route allows more
@@ -22,13 +37,17 @@ VIEWER, OPERATOR, ADMIN = Role.VIEWER, Role.OPERATOR, Role.ADMIN
 
 @dataclass(frozen=True)
 class PageRoute:
-    """A route. ``needs`` is None for one that needs no session. ``answer`` runs in a thread."""
+    """A route. ``needs`` is None for one that needs no session. ``answer`` runs in a thread.
+
+    With ``whole`` it is only for users without a scope.
+    """
 
     method: str
     path: str
     needs: Role | None
     answer: Handler
     most: int = FORM_BYTES
+    whole: bool = False
 
 
 @dataclass(frozen=True)
@@ -67,4 +86,37 @@ ROUTES: tuple[PageRoute | StreamRoute, ...] = (
     PageRoute("GET", "/instances/{id}", VIEWER, instances.show),
     PageRoute("GET", "/instances/{id}/status", VIEWER, instances.status),
     PageRoute("POST", "/instances/{id}/tags", ADMIN, instances.tag),
+    PageRoute("GET", "/schedules", VIEWER, schedules.listing),
+    PageRoute("GET", "/schedules/{id}", VIEWER, schedules.show),
+    PageRoute("POST", "/schedules/{id}/pause", OPERATOR, schedules.pause),
+    PageRoute("POST", "/schedules/{id}/resume", OPERATOR, schedules.resume),
+    PageRoute("POST", "/schedules/{id}/stop", OPERATOR, schedules.end),
+    PageRoute("GET", "/queue", VIEWER, queue.listing),
+    PageRoute("POST", "/queue/drop", OPERATOR, queue.drop),
+    PageRoute("GET", "/search", VIEWER, search.results),
+    PageRoute("GET", "/groups", VIEWER, groups.listing),
+    PageRoute("POST", "/groups", ADMIN, groups.add, whole=True),
+    PageRoute("POST", "/groups/remove", ADMIN, groups.remove, whole=True),
+    PageRoute("GET", "/enrolments", ADMIN, enrolments.listing, whole=True),
+    PageRoute("POST", "/enrolments", ADMIN, enrolments.create, whole=True),
+    PageRoute("POST", "/enrolments/{id}/disable", ADMIN, enrolments.disable, whole=True),
+    PageRoute("POST", "/enrolments/{id}/delete", ADMIN, enrolments.delete, whole=True),
+    PageRoute("GET", "/enroll/{token}", None, enrolments.download),
+    PageRoute("GET", "/files", VIEWER, files.listing),
+    PageRoute("POST", "/files", OPERATOR, files.send),
+    PageRoute("GET", "/files/send", OPERATOR, files.form),
+    PageRoute("POST", "/files/send", OPERATOR, files.preview, most=files.UPLOAD_BYTES),
+    PageRoute("GET", "/files/{id}", VIEWER, files.show),
+    PageRoute("GET", "/audit", ADMIN, audit.listing),
+    PageRoute("GET", "/keys", ADMIN, keys.listing, whole=True),
+    PageRoute("POST", "/keys", ADMIN, keys.create, whole=True),
+    PageRoute("POST", "/keys/{id}/disable", ADMIN, keys.disable, whole=True),
+    PageRoute("POST", "/keys/{id}/enable", ADMIN, keys.enable, whole=True),
+    PageRoute("POST", "/keys/{id}/delete", ADMIN, keys.delete, whole=True),
+    PageRoute("GET", "/users", ADMIN, users.listing, whole=True),
+    PageRoute("POST", "/users", ADMIN, users.add, whole=True),
+    PageRoute("POST", "/users/{id}/disable", ADMIN, users.disable, whole=True),
+    PageRoute("POST", "/users/{id}/enable", ADMIN, users.enable, whole=True),
+    PageRoute("POST", "/users/{id}/remove", ADMIN, users.remove, whole=True),
+    PageRoute("POST", "/users/{id}/password", ADMIN, users.set_password, whole=True),
 )

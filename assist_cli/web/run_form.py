@@ -16,11 +16,11 @@ from assist_cli.errors import InvalidParameter, UsageError
 from assist_cli.model import frequency
 from assist_cli.model.command import CommandVersion
 from assist_cli.model.names import quoted
+from assist_cli.model.past import HUNDRED_YEARS, seconds_of
 from assist_cli.model.rollout import LONGEST_QUEUE, Rollout, Share, share
 from assist_cli.model.schedule import KEEP, Missed, Timing
 from assist_cli.operations.controller import Controller
 from assist_cli.operations.local_zone import local_zone
-from assist_cli.units import seconds_of
 from assist_cli.web.scripts import lines_of
 from assist_cli.web.visit import Visit
 
@@ -37,7 +37,6 @@ FIELDS = (*OPTIONS, "queue")
 
 PARAMETER = "p."  # begins the names of fields with the values of parameters
 SECRET = "s."  # noqa: S105 - the same of secrets
-HUNDRED_YEARS = timedelta(days=36_600)
 
 
 @dataclass(frozen=True)
@@ -85,7 +84,7 @@ class RunForm:
         if not self[name]:
             return None
         found = seconds_of(self[name])
-        if found is None or found > HUNDRED_YEARS.total_seconds():
+        if found is None or found > HUNDRED_YEARS:
             raise _not_a(self[name], OPTIONS.get(name, f"--{name}"), "a duration; write 30s, 10m, 2h or 1d")
         return found
 

@@ -5,7 +5,8 @@ A state never depends on its colour alone. A screen reader reads the words, and 
 
 from __future__ import annotations
 
-from assist_cli.model.gathering import in_words
+from assist_cli.model.enrolment import OPEN, USED_UP
+from assist_cli.model.gathering import SUCCEEDED, EndingGroup, in_words
 from assist_cli.model.instance import Health
 from assist_cli.model.invocation import InvocationInstance, Record
 from assist_cli.model.status import QUEUED, SCHEDULED, WAITING, InvocationStatus
@@ -46,3 +47,18 @@ def of_record(record: Record) -> State:
 def of_place(place: InvocationInstance) -> State:
     """Return the state of an invocation on one instance."""
     return State(SCHEDULED, Verdict.BUSY) if place.is_scheduled else of_record(place.record)
+
+
+def of_enrolment(state: str) -> State:
+    """Return the state of an enrolment."""
+    return State(state, Verdict.GOOD if state == OPEN else Verdict.PLAIN if state == USED_UP else Verdict.ODD)
+
+
+def of_ending(group: EndingGroup) -> State:
+    """Return the state of instances with the same outcome of a file."""
+    if group.is_queued or not group.status.is_final:
+        return State(QUEUED if group.is_queued else group.status.value, Verdict.BUSY)
+    if group.is_success:
+        return State(SUCCEEDED, Verdict.GOOD)
+    verdict = Verdict.BAD if group.status is InvocationStatus.FAILED else Verdict.ODD
+    return State(f"{group.status.value} ({group.error_code})" if group.error_code else group.status.value, verdict)

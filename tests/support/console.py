@@ -122,5 +122,10 @@ def console(folder: Path, rates: Rates | None = None) -> Iterator[Console]:
         yield Console(application(site), site, controller)
 
 
+def names(text: str, name: str) -> bool:
+    """Return True if a page has a name as a word; a token in it may have the same letters at random."""
+    return re.search(rf"\b{re.escape(name)}\b", text) is not None
+
+
 def _dashed(headers: dict[str, str]) -> dict[str, str]:
     return {name.replace("_", "-"): value for name, value in headers.items()}

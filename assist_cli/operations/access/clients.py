@@ -1,4 +1,4 @@
-"""Principal, labels and client token of a request that creates something, of the API or of the console.
+"""Principal, labels and client token of a request that creates something, of the API or of the web console.
 
 ``Request.enter`` runs in the transaction of the creation. So a principal that was disabled a moment ago creates
 nothing, and a token is stored exactly if its subject is. A client without an answer retries with the same token: the

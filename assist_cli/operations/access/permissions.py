@@ -75,6 +75,19 @@ class Rights:
             )
         self.check_scope(commands.places(self.controller.database, command_id))
 
+    def need_whole_fleet(self, what: str) -> None:
+        """Raise NotPermitted for a principal with a scope: ``what`` reaches beyond any scope."""
+        if self.principal.scope:
+            raise NotPermitted(
+                f"cannot {what}: that needs all instances, and {self.principal.name} has a scope",
+                hint="an administrator without a scope can do it",
+                code=codes.BEYOND_SCOPE,
+            )
+
+    def confirm(self, transaction: Transaction, subject: str, ids: Collection[str]) -> None:
+        """Check a change of ``subject`` on instances with these ids again, in its transaction. An ``Also``."""
+        confirm(transaction, self.principal, ids)
+
     def enter(self, controller: Controller, transaction: Transaction, subject: str, ids: Collection[str]) -> None:
         """Check the creation of ``subject`` on instances with these ids, in its transaction, and note the creator."""
         confirm(transaction, self.principal, ids)

@@ -131,8 +131,8 @@ def modify(
             )
         new = _modified(controller, transaction, old, new_name, description)
         version = None if changes is None else rules.checked_version(changes.applied(old.version))
-        if version is not None and not _is_same(version, old.version):
-            new = _new_version(controller, transaction, new, version, "command.clone", old.version.number)
+        if version is not None and not is_same(version, old.version):
+            new = add_version(controller, transaction, new, version, "command.clone", f"version {old.version.number}")
     return new
 
 
@@ -160,7 +160,8 @@ def clone(
         if description is not None:
             latest = _modified(controller, transaction, latest, None, description)
         version = rules.checked_version(changes.applied(source.version))
-        return _new_version(controller, transaction, latest, version, "command.clone", source.version.number)
+        origin = f"version {source.version.number}"
+        return add_version(controller, transaction, latest, version, "command.clone", origin)
 
 
 def rollback(controller: Controller, name: str, number: int) -> Command:
@@ -169,7 +170,7 @@ def rollback(controller: Controller, name: str, number: int) -> Command:
         command_id = store.find(transaction, name)
         source = store.get(transaction, command_id, number)
         latest = store.get(transaction, command_id)
-        return _new_version(controller, transaction, latest, source.version, "command.rollback", number)
+        return add_version(controller, transaction, latest, source.version, "command.rollback", f"version {number}")
 
 
 def delete(controller: Controller, wanted: Sequence[str]) -> list[Command]:
@@ -220,22 +221,23 @@ def _refuse_busy(transaction: Transaction, command: Command) -> None:
         )
 
 
-def _is_same(one: CommandVersion, other: CommandVersion) -> bool:
+def is_same(one: CommandVersion, other: CommandVersion) -> bool:
     """Return True if two versions have the same content and settings."""
     return replace(one, number=0, created=None) == replace(other, number=0, created=None)
 
 
-def _new_version(
+def add_version(
     controller: Controller,
     transaction: Transaction,
     latest: Command,
     version: CommandVersion,
     action: str,
-    source: int,
+    origin: str,
 ) -> Command:
+    """Write a new version and its audit entry, which names the origin. Raises InvalidParameter if nothing changes."""
     now = controller.now()
     version = replace(version, number=latest.latest + 1, created=now)
-    if _is_same(version, latest.version):
+    if is_same(version, latest.version):
         raise InvalidParameter(
             f"cannot make a new version of {latest.name!r}: it would be the same as version {latest.latest}",
             code=codes.NOTHING_CHANGED,
@@ -243,7 +245,7 @@ def _new_version(
         )
     store.add_version(transaction, latest.id, version, now)
     command = replace(latest, latest=version.number, version=version, modified=now)
-    _note(controller, transaction, action, command, f"version {version.number} from version {source}")
+    _note(controller, transaction, action, command, f"version {version.number} from {origin}")
     return command
 
 

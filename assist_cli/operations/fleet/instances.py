@@ -121,7 +121,9 @@ def add(controller: Controller, name: str, address: str, tags: Mapping[str, str]
     return instance
 
 
-def tag(controller: Controller, wanted: Selection, changes: Mapping[str, str | None]) -> list[Instance]:
+def tag(
+    controller: Controller, wanted: Selection, changes: Mapping[str, str | None], *, also: Also | None = None
+) -> list[Instance]:
     """Set tags on the instances of a selection. A value of None removes the tag.
 
     Raises NotFound, also if none of them has a tag to remove, and InvalidParameter.
@@ -132,6 +134,8 @@ def tag(controller: Controller, wanted: Selection, changes: Mapping[str, str | N
     detail = ", ".join(words)
     with controller.database.transaction() as transaction:
         found = _chosen(transaction, store.registered(transaction), wanted)
+        if also is not None:
+            also(transaction, "", [each.id for each in found])
         for key in sorted(gone):
             if not any(key in instance.tags for instance in found):
                 folded = fold(each.name for each in found)

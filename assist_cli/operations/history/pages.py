@@ -51,3 +51,9 @@ def results_of(
     if interim.refresh(controller, [each.record for each in found], output=True):
         found, total = store.results(controller.database, wanted, part, history=every)
     return found, total
+
+
+def records_of(controller: Controller, wanted: Wanted, part: Slice) -> list[InvocationResult]:
+    """One page of the matching records, newest first, without output. No agent is contacted."""
+    found, _ = store.results(controller.database, wanted, part, history=True, output=False)
+    return found

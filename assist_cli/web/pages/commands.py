@@ -22,16 +22,16 @@ from assist_cli.model.command import (
 from assist_cli.model.names import quoted
 from assist_cli.model.page import Slice, Wanted
 from assist_cli.model.parameters import Definition
+from assist_cli.model.past import seconds_of
 from assist_cli.operations.commands import commands, quotas
 from assist_cli.operations.commands.commands import Changes
 from assist_cli.operations.commands.parameters import definition, definition_text
 from assist_cli.operations.history import pages
 from assist_cli.operations.runs import refresh
-from assist_cli.units import seconds_of
 from assist_cli.web import words
 from assist_cli.web.paging import numbered
 from assist_cli.web.scripts import content_of, lines_of, text_of
-from assist_cli.web.visit import Visit
+from assist_cli.web.visit import Visit, status_of
 
 SIZE = 100  # commands of a page
 RECENT = 10  # invocations of a command
@@ -231,7 +231,7 @@ def _show_page(visit: Visit, found: Command, error: AssistError | None = None) -
     history = pages.summaries_of(visit.controller, wanted, Slice(RECENT))
     return visit.page(
         "commands/show.html",
-        status=200 if error is None else _status(error),
+        status=200 if error is None else status_of(error),
         error=error,
         command=found,
         shown=found.version,
@@ -254,7 +254,7 @@ def _edit_page(
 ) -> Response:
     return visit.page(
         "commands/edit.html",
-        status=200 if error is None else _status(error),
+        status=200 if error is None else status_of(error),
         form=form,
         base=base,
         latest=visit.given("latest") or (base.latest if base else ""),
@@ -267,7 +267,7 @@ def _edit_page(
 def _delete_page(visit: Visit, found: Command, error: AssistError | None = None) -> Response:
     return visit.page(
         "commands/delete.html",
-        status=200 if error is None else _status(error),
+        status=200 if error is None else status_of(error),
         command=found,
         error=error,
         path_of=path_of,
@@ -322,7 +322,3 @@ def _content(visit: Visit, old: CommandVersion) -> bytes:
     if before is None or "script" not in visit.form or lines_of(visit.given("script")) == before:
         return old.content
     return content_of(visit.given("script"), old.content)
-
-
-def _status(error: AssistError) -> int:
-    return 404 if isinstance(error, NotFound) else 409 if isinstance(error, Conflict) else 400

@@ -24,7 +24,6 @@ from assist_cli.model.instance import LOCAL, Instance
 from assist_cli.model.invocation import Invocation
 from assist_cli.model.parameters import Definition, parse
 from assist_cli.model.secret import Secret
-from assist_cli.model.target import Selection
 from assist_cli.operations.access.clients import Repeated, Request
 from assist_cli.operations.commands import commands
 from assist_cli.operations.fleet import groups, instances
@@ -34,7 +33,7 @@ from assist_cli.operations.runs import payload, plans, recording
 from assist_cli.operations.runs.plans import InvokeRequest, RerunRequest, RunRequest
 from assist_cli.web.run_form import COMMAND, RERUN, SCRIPT, SECRET, RunForm, asked, given_values, sent
 from assist_cli.web.scripts import content_of
-from assist_cli.web.visit import Visit
+from assist_cli.web.visit import Visit, status_of
 
 MANY = 10  # a run on more instances asks for their number
 DUE = 5  # due times of a preview
@@ -162,7 +161,7 @@ def _wanted(visit: Visit, form: RunForm, given: dict[str, Secret] | None = None)
         if given is not None:
             request = replace(request, secrets={each.key: given[each.key] for each in hidden if each.key in given})
     else:
-        where = _where(visit, form["on"])
+        where = visit.resolved(form["on"])
         request, hidden = _first_run(visit, form, where, given or {})
     visit.rights.check_scope([each.id for each in where])
     return WantedRun(plans.masked(request) if given is None else request, where, hidden)
@@ -226,15 +225,6 @@ def _command(visit: Visit, form: RunForm) -> Command:
     return commands.get(visit.controller, form["command"])
 
 
-def _where(visit: Visit, target: str) -> list[Instance]:
-    """Return the instances of a target. The agent of this machine gets its id on its first start: now."""
-    found = visit.chosen(target)
-    if any(not each.id for each in found):
-        local = instances.resolve(visit.controller, Selection((LOCAL,)))
-        found = [each for each in found if each.id] + local
-    return found
-
-
 def _found(visit: Visit, target: str) -> dict[str, Any]:
     """Return the values of the part with the number of instances."""
     if not target:
@@ -268,7 +258,7 @@ def _form_page(visit: Visit, form: RunForm, error: AssistError | None = None) ->
     failed = [] if earlier is None else [each for each in earlier.instances if not each.record.is_success]
     return visit.page(
         "run/form.html",
-        status=200 if error is None else _status(error),
+        status=200 if error is None else status_of(error),
         form=form,
         error=error,
         command=found,
@@ -296,7 +286,7 @@ def _preview_page(visit: Visit, form: RunForm, once: str, error: AssistError | N
     number = len(wanted.where)
     return visit.page(
         "run/preview.html",
-        status=200 if error is None else _status(error),
+        status=200 if error is None else status_of(error),
         form=form,
         error=error,
         once=once,
@@ -356,7 +346,3 @@ def _is_text(content: bytes) -> bool:
     except UnicodeDecodeError:
         return False
     return True
-
-
-def _status(error: AssistError) -> int:
-    return 404 if isinstance(error, NotFound) else 409 if isinstance(error, Conflict) else 400
