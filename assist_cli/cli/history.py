@@ -16,11 +16,10 @@ from assist_cli.model.comparison import Comparison, Difference
 from assist_cli.model.folding import fold
 from assist_cli.model.gathering import in_words
 from assist_cli.model.invocation import Hit
-from assist_cli.model.past import HUNDRED_YEARS
 from assist_cli.operations.controller import open_controller
 from assist_cli.operations.history import history
 from assist_cli.paths import home
-from assist_cli.units import ago, count, escape, one_line, size
+from assist_cli.units import HUNDRED_YEARS, ago, count, escape, one_line, size
 
 app = options.application()
 

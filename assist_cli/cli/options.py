@@ -13,8 +13,8 @@ from assist_cli import codes
 from assist_cli.cli.output import Encoding, Format, Printer
 from assist_cli.cli.typer_classes import SHOWN, CliApplication, Noun
 from assist_cli.errors import ExitStatus, Refused
-from assist_cli.model import past
 from assist_cli.paths import is_exposed
+from assist_cli.units import HUNDRED_YEARS, seconds_of
 
 LIST_LENGTH = 20
 JSON_LENGTH = 1000
@@ -22,10 +22,10 @@ JSON_LENGTH = 1000
 
 def duration(text: str | float) -> float:
     """Parse a duration into seconds: ``90``, ``30s``, ``10m``, ``1h30m``, ``2 days``. A default comes as a number."""
-    seconds = past.seconds_of(str(text))
+    seconds = seconds_of(str(text))
     if seconds is None:
         raise typer.BadParameter(f"'{text}' is not a duration; write 30s, 10m, 2h or 1d")
-    if seconds > past.HUNDRED_YEARS:
+    if seconds > HUNDRED_YEARS:
         raise typer.BadParameter(f"'{text}' is longer than 100 years")
     return seconds
 
@@ -40,6 +40,8 @@ def whole_seconds(text: str | int) -> int:
 
 def age(text: str) -> float:
     """Parse an age into seconds. It must have a unit, since a person who writes 90 may mean days."""
+    from assist_cli.model import past  # which few commands need
+
     try:
         past.age(text)
     except ValueError as error:
@@ -49,6 +51,8 @@ def age(text: str) -> float:
 
 def moment(text: str) -> datetime:
     """Parse a moment in the past, see ``past.moment``."""
+    from assist_cli.model import past  # which few commands need
+
     try:
         return past.moment(text, datetime.now(timezone.utc))
     except ValueError as error:

@@ -1,27 +1,11 @@
-"""Durations and moments in the past as people write them: ``10m``, ``2h ago``, ``yesterday``, ``2026-11-22 08:00``."""
+"""Ages and moments in the past as people write them: ``90d``, ``2h ago``, ``yesterday``, ``2026-11-22 08:00``."""
 
 from __future__ import annotations
 
 import re
 from datetime import datetime, timedelta
 
-HUNDRED_YEARS = 100 * 366 * 86_400  # in seconds
-
-_NUMBER = r"\d+(?:\.\d+)?"
-_PART = (
-    rf"({_NUMBER})\s*(s(?:ec(?:ond)?s?)?|m(?:in(?:ute)?s?)?|h(?:(?:ou)?rs?)?|d(?:ays?)?|w(?:(?:ee)?ks?)?)(?![a-z])\s*"
-)
-_DURATION = re.compile(rf"{_NUMBER}|(?:{_PART})+", re.ASCII)
-_SECONDS_IN = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
-
-
-def seconds_of(text: str) -> float | None:
-    """Parse a duration (``90``, ``30s``, ``5min``, ``1h30m``, ``2 weeks``) into seconds. Return None for other text."""
-    text = text.strip().lower()
-    if not _DURATION.fullmatch(text):
-        return None
-    parts = re.findall(_PART, text, re.ASCII) or [(text, "")]
-    return sum(float(number) * _SECONDS_IN[unit[:1]] for number, unit in parts)
+from assist_cli.units import HUNDRED_YEARS, seconds_of
 
 
 def age(text: str) -> float | None:

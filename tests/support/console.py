@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -28,6 +29,7 @@ from tests.support.calls import NoSender
 
 HOST = "console.example"
 PASSWORD = "correct horse battery"
+_NUMBERS = itertools.count()  # of users
 WEB, DB = f"i-{1:026}", f"i-{2:026}"
 
 
@@ -76,7 +78,7 @@ class Console:
 
     def user(self, role: Role, *scope: str) -> User:
         """A new user, with ``PASSWORD``."""
-        name = f"{role.value}-{len(users.listing(self.controller))}"
+        name = f"{role.value}-{next(_NUMBERS)}"
         return users.add(self.controller, name, Secret(PASSWORD), role, scope)
 
     def owner(self) -> Browser:
