@@ -22,12 +22,12 @@ from assist_cli.model.command import (
 from assist_cli.model.names import quoted
 from assist_cli.model.page import Slice, Wanted
 from assist_cli.model.parameters import Definition
-from assist_cli.model.past import seconds_of
 from assist_cli.operations.commands import commands, quotas
 from assist_cli.operations.commands.commands import Changes
 from assist_cli.operations.commands.parameters import definition, definition_text
 from assist_cli.operations.history import pages
 from assist_cli.operations.runs import refresh
+from assist_cli.units import seconds_of
 from assist_cli.web import words
 from assist_cli.web.paging import numbered
 from assist_cli.web.scripts import content_of, lines_of, text_of
