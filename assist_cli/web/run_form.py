@@ -16,12 +16,11 @@ from assist_cli.errors import InvalidParameter, UsageError
 from assist_cli.model import frequency
 from assist_cli.model.command import CommandVersion
 from assist_cli.model.names import quoted
-from assist_cli.model.past import HUNDRED_YEARS
 from assist_cli.model.rollout import LONGEST_QUEUE, Rollout, Share, share
 from assist_cli.model.schedule import KEEP, Missed, Timing
 from assist_cli.operations.controller import Controller
 from assist_cli.operations.local_zone import local_zone
-from assist_cli.units import seconds_of
+from assist_cli.units import HUNDRED_YEARS, seconds_of
 from assist_cli.web.scripts import lines_of
 from assist_cli.web.visit import Visit
 
