@@ -80,6 +80,7 @@ KINDS: dict[str, str | list[str]] = {
     "instance enroll ID": "enrolment",
     "instance enroll NAME": "text",
     "instance install NAME": "text",
+    "REF": "text",
     "invocation list NAME": "command",
     "invocation output NAME": "place",
     "user NAME": "user",

@@ -91,6 +91,11 @@ def get(controller: Controller, name: str) -> Instance:
     return _get(controller.database, store.registered(controller.database), name)
 
 
+def by_name(controller: Controller, name: str) -> Instance | None:
+    """Return the instance that has this name."""
+    return store.by_name(controller.database, unicodedata.normalize("NFC", name))
+
+
 def add(controller: Controller, name: str, address: str, tags: Mapping[str, str] | None = None) -> Instance:
     """Connect to the agent at an address, and register its instance.
 
@@ -128,28 +133,35 @@ def tag(
 
     Raises NotFound, also if none of them has a tag to remove, and InvalidParameter.
     """
-    given = checked_tags({key: value for key, value in changes.items() if value is not None})
-    gone = {unicodedata.normalize("NFC", key) for key, value in changes.items() if value is None}
-    words = (f"{key}={value}" if value else f"{key}=" if value is None else key for key, value in changes.items())
-    detail = ", ".join(words)
     with controller.database.transaction() as transaction:
         found = _chosen(transaction, store.registered(transaction), wanted)
         if also is not None:
             also(transaction, "", [each.id for each in found])
-        for key in sorted(gone):
-            if not any(key in instance.tags for instance in found):
-                folded = fold(each.name for each in found)
-                raise NotFound(
-                    f"cannot remove the tag '{key}' from '{folded}': there is no such tag",
-                    hint=f"assist instance show {names.quoted(found[0].name)}",
-                    code=codes.TAG_NOT_EXISTS,
-                )
-        changed = []
-        for instance in found:
-            kept = {key: value for key, value in instance.tags.items() if key not in gone}
-            changed.append(replace(instance, tags=dict(sorted({**kept, **given}.items()))))
-            store.set_tags(transaction, instance.id, changed[-1].tags)
-            _note(controller, transaction, "instance.tag", changed[-1], detail)
+        return tag_in(controller, transaction, found, changes)
+
+
+def tag_in(
+    controller: Controller, transaction: Transaction, found: Sequence[Instance], changes: Mapping[str, str | None]
+) -> list[Instance]:
+    """Set tags on these instances, as ``tag`` does, as a part of a transaction."""
+    given = checked_tags({key: value for key, value in changes.items() if value is not None})
+    gone = {unicodedata.normalize("NFC", key) for key, value in changes.items() if value is None}
+    words = (f"{key}={value}" if value else f"{key}=" if value is None else key for key, value in changes.items())
+    detail = ", ".join(words)
+    for key in sorted(gone):
+        if not any(key in instance.tags for instance in found):
+            folded = fold(each.name for each in found)
+            raise NotFound(
+                f"cannot remove the tag '{key}' from '{folded}': there is no such tag",
+                hint=f"assist instance show {names.quoted(found[0].name)}",
+                code=codes.TAG_NOT_EXISTS,
+            )
+    changed = []
+    for instance in found:
+        kept = {key: value for key, value in instance.tags.items() if key not in gone}
+        changed.append(replace(instance, tags=dict(sorted({**kept, **given}.items()))))
+        store.set_tags(transaction, instance.id, changed[-1].tags)
+        _note(controller, transaction, "instance.tag", changed[-1], detail)
     return changed
 
 
