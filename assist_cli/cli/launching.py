@@ -19,15 +19,13 @@ from assist_cli.cli.typer_classes import SHOWN, WAVES, WHEN, WHERE, Group
 from assist_cli.errors import InvalidParameter, UsageError
 from assist_cli.model.invocation import Invocation
 from assist_cli.model.names import quoted
-from assist_cli.model.rollout import Rollout, Share, share
+from assist_cli.model.rollout import LONGEST_QUEUE, Rollout, Share, share
 from assist_cli.model.schedule import KEEP, Missed, Schedule, Timing
 from assist_cli.operations.controller import Also, Controller
 from assist_cli.units import count, seconds_of
 
 if TYPE_CHECKING:
     from assist_cli.cli.watching import Look
-
-LONGEST_QUEUE = timedelta(days=365)
 
 
 def interval(text: str) -> float:

@@ -29,7 +29,9 @@ HERE = Path(__file__).parent
 STATIC = HERE / "static"
 # The pages at the top: name, path, and the key after "g". A user sees those that the role may open.
 NAVIGATION = (
+    ("Run", "/run", "r"),
     ("Invocations", "/invocations", "v"),
+    ("Commands", "/commands", "c"),
     ("Schedules", "/schedules", "s"),
     ("Queue", "/queue", "q"),
     ("Instances", "/instances", "i"),

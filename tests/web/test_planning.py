@@ -87,7 +87,7 @@ def test_a_page_has_only_files_of_this_server(console: Console, plans: Plans, pa
 
 
 def test_the_bar_has_what_the_role_may_open(console: Console):
-    for browser, hidden in ((console.owner(), set()), (console.logged_in(Role.VIEWER), {"/audit"})):
+    for browser, hidden in ((console.owner(), set()), (console.logged_in(Role.VIEWER), {"/audit", "/run"})):
         text = browser.get("/").text
         shown = {href for _, href, key in NAVIGATION if f'<a href="{href}" data-key="{key}"' in text}
         assert shown == {href for _, href, _ in NAVIGATION} - hidden

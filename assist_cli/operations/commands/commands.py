@@ -23,7 +23,8 @@ from assist_cli.store.database import Transaction
 class Changes:
     """The changes of a clone. None leaves a field as it is.
 
-    An empty ``working_dir`` means the default, an empty ``launcher`` means none.
+    An empty ``working_dir`` means the default, an empty ``launcher`` means none. The ``definitions`` are added to the
+    old ones, or replace them with ``replaces``.
     """
 
     content: bytes | None = None
@@ -33,11 +34,13 @@ class Changes:
     parameters_enabled: bool | None = None
     definitions: tuple[Definition, ...] | None = None
     launcher: str | None = None
+    replaces: bool = False
 
     def applied(self, old: CommandVersion) -> CommandVersion:
         """Return the changed version. Definitions are merged by key; with parameters disabled, old ones are dropped."""
         enabled = old.parameters_enabled if self.parameters_enabled is None else self.parameters_enabled
-        kept = {entry.key.lower(): entry for entry in old.stated()} if enabled else {}
+        keeps = enabled and not (self.replaces and self.definitions is not None)
+        kept = {entry.key.lower(): entry for entry in old.stated()} if keeps else {}
         kept.update({entry.key.lower(): entry for entry in self.definitions or ()})
         return CommandVersion(
             content=old.content if self.content is None else self.content,
@@ -101,11 +104,6 @@ def of_id(controller: Controller, command_id: str) -> Command | None:
         return None
 
 
-def places(controller: Controller, command_id: str) -> set[str]:
-    """The ids of all instances that were ever targets of a command."""
-    return store.places(controller.database, command_id)
-
-
 def versions(controller: Controller, name: str) -> list[Command]:
     """The command at each of its versions, newest first. Raises NotFound."""
     return store.versions(controller.database, store.find(controller.database, name))
@@ -117,13 +115,20 @@ def modify(
     new_name: str | None = None,
     description: str | None = None,
     changes: Changes | None = None,
+    *,
+    latest: int | None = None,
 ) -> Command:
     """Change name and description in place. ``changes`` with an effect create a new version. All or nothing.
 
-    Raises NotFound and the errors of ``create``.
+    Raises NotFound and the errors of ``create``, and Conflict if its newest version is not ``latest``.
     """
     with controller.database.transaction() as transaction:
         old = store.get(transaction, store.find(transaction, name))
+        if latest not in (None, old.latest):
+            raise Conflict(
+                f"cannot change {old.name!r}: version {old.latest} was made after version {latest}",
+                hint="compare your changes with the newest version, and repeat them there",
+            )
         new = _modified(controller, transaction, old, new_name, description)
         version = None if changes is None else rules.checked_version(changes.applied(old.version))
         if version is not None and not is_same(version, old.version):

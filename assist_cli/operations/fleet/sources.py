@@ -42,9 +42,11 @@ class DatabaseSources:
         text = groups.get(self._reader, name).target
         if self._within is None:
             return text
-        members = target.choose(
-            instances.registered(self._reader), Selection((text,)), sources=DatabaseSources(self._reader)
-        )
+        everything = instances.registered(self._reader)
+        try:
+            members = target.choose(everything, Selection((text,)), sources=DatabaseSources(self._reader))
+        except NotFound:  # its hints may name instances outside
+            members = []
         inside = [each.id for each in members if each.id in self._within]
         if not inside:
             raise NotFound(

@@ -116,6 +116,79 @@ document.addEventListener("DOMContentLoaded", () => {
   });
 });
 
+// The form of a run: parts that follow the fields, words for the targets, numbers of lines.
+function followed(part) {
+  const form = part.closest("form"), names = part.dataset.fields.split(" ");
+  let waiting = 0, asked = 0;
+  async function refresh() {
+    const fields = new URLSearchParams();
+    for (const name of names) fields.set(name, new FormData(form).get(name) || "");
+    const mine = ++asked;
+    try {
+      const answer = await fetch(`${part.dataset.part}?${fields}`, { credentials: "same-origin", redirect: "error" });
+      const text = await answer.text();
+      if (answer.ok && mine === asked) part.replaceChildren(...new DOMParser().parseFromString(text, "text/html").body.childNodes);
+    } catch { /* the preview shows the same */ }
+  }
+  form.addEventListener("input", (event) => {
+    if (!names.includes(event.target.name)) return;
+    clearTimeout(waiting);
+    waiting = setTimeout(refresh, 250);
+  });
+  window.addEventListener("pageshow", () => {
+    const fields = names.map((name) => form.elements[name]).filter((field) => field instanceof HTMLInputElement);
+    if (fields.some((field) => field.value !== field.defaultValue)) refresh(); // "Back" has restored what was typed
+  });
+}
+
+function wordsOf(input) {
+  return input.value.split(",").map((word) => word.trim()).filter(Boolean);
+}
+
+function offered(row) {
+  const buttons = [...row.querySelectorAll("[data-word]")], input = row.closest("form").elements[buttons[0].dataset.into];
+  const show = () => { for (const button of buttons) button.setAttribute("aria-pressed", String(wordsOf({ value: button.dataset.word }).every((word) => wordsOf(input).includes(word)))); };
+  row.addEventListener("click", (event) => {
+    const button = event.target.closest("[data-word]");
+    if (!button) return;
+    const words = wordsOf(input), added = wordsOf({ value: button.dataset.word });
+    const rest = words.filter((word) => !added.includes(word));
+    input.value = (words.length - rest.length === added.length ? rest : [...rest, ...added]).join(",");
+    input.dispatchEvent(new Event("input", { bubbles: true }));
+  });
+  input.addEventListener("input", show);
+  row.hidden = false;
+  show();
+}
+
+function numbered(area) {
+  const frame = document.createElement("div"), numbers = document.createElement("div");
+  frame.className = "numbered";
+  numbers.className = "numbers";
+  numbers.setAttribute("aria-hidden", "true");
+  area.replaceWith(frame);
+  frame.append(numbers, area);
+  const show = () => {
+    const lines = area.value.split("\n").length;
+    numbers.textContent = Array.from({ length: lines }, (_, index) => index + 1).join("\n");
+    numbers.scrollTop = area.scrollTop;
+  };
+  area.addEventListener("input", show);
+  window.addEventListener("pageshow", show);
+  area.addEventListener("scroll", () => { numbers.scrollTop = area.scrollTop; });
+  show();
+}
+
+document.addEventListener("DOMContentLoaded", () => {
+  for (const part of document.querySelectorAll("[data-part]")) followed(part);
+  for (const row of document.querySelectorAll(".words")) if (row.querySelector("[data-word]")) offered(row);
+  for (const area of document.querySelectorAll("textarea[data-numbered]")) numbered(area);
+  document.addEventListener("input", (event) => {
+    const picked = event.target.dataset.picks;
+    if (picked) event.target.form.querySelector(`input[name="when"][value="${CSS.escape(picked)}"]`).checked = true;
+  }, true);
+});
+
 // Forms that change something: a second click while the first is on its way does nothing.
 document.addEventListener("submit", (event) => {
   const form = event.target, sent = Number(form.dataset.sent || 0);
