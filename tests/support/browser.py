@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import BrowserContext, Page
 
 GUARD = 60.0
+AXE = Path(__file__).parents[1] / "vendor/axe-core-4.14.1/axe.min.js"
 PHONE = {"width": 390, "height": 844}
 DESK = {"width": 1200, "height": 800}
 
@@ -42,6 +43,17 @@ class Window:
     def sideways(self) -> int:
         """The pixels by which the page is wider than the window."""
         return int(self.page.evaluate("document.documentElement.scrollWidth - window.innerWidth"))
+
+    def findings(self) -> list[str]:
+        """Return what axe-core finds on the page that is serious or critical: the rule, the element, the reason."""
+        self.page.evaluate(f"{AXE.read_text(encoding='utf-8')}; undefined")
+        found = self.page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+        return [
+            f"{each['id']}: {' '.join(node['target'])}: {node['failureSummary']}"
+            for each in found["violations"]
+            if each["impact"] in ("serious", "critical")
+            for node in each["nodes"]
+        ]
 
 
 @contextlib.contextmanager
