@@ -42,7 +42,7 @@ systemctl is-active {{service|sh}}
 """
 CHECKED = "nginx: the configuration file /etc/nginx/nginx.conf syntax is ok\n"
 REFUSED = (
-    "nginx: [emerg] unknown directive \x1b[31m\"proxy_pas\"\x1b[0m in /etc/nginx/sites-enabled/shop:14\n"
+    'nginx: [emerg] unknown directive \x1b[31m"proxy_pas"\x1b[0m in /etc/nginx/sites-enabled/shop:14\n'
     "nginx: configuration file /etc/nginx/nginx.conf test failed\n"
 )
 WEB = tuple(f"web{number:02}" for number in range(1, 21))
@@ -153,7 +153,8 @@ def _history(controller: Controller, token: str) -> None:
     ago = 12 * minute
     write(ago, [ended(ago, f"{CHECKED}active\n") for _ in WEB], **restart)
     ago = 2 * minute
-    write(ago, [ended(ago, REFUSED, 3) if name in BROKEN else ended(ago, f"{CHECKED}active\n") for name in WEB], **restart)
+    good, bad = ended(ago, f"{CHECKED}active\n"), ended(ago, REFUSED, 3)
+    write(ago, [bad if name in BROKEN else good for name in WEB], **restart)
 
     ago = timedelta(seconds=20)
     done = [ended(ago, "Reading package lists...\n") for _ in WEB[:14]]
@@ -161,7 +162,7 @@ def _history(controller: Controller, token: str) -> None:
 
 
 def _of(command: Command) -> dict[str, Any]:
-    """What an invocation has of its command."""
+    """The fields of an invocation that come from its command."""
     return {
         "command_id": command.id,
         "command_name": command.name,

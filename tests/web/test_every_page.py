@@ -37,6 +37,7 @@ def pages(assist: Application) -> dict[str, list[str]]:
     every = [f"/invocations/{each}" for each in ids("invocation", "list")]
     failed = "/invocations/" + ids("invocation", "list", "--command", "restart-service")[0]
     hits = [found("invocation", "search", text)[0] for text in ("unknown directive", "item-12")]
+    records = [f"/invocations/{hit['InvokeId']}/records/{hit['RecordId']}" for hit in hits]
     schedules = [f"/schedules/{each}" for each in ids("schedule", "list")]
     command = "/commands/restart-service"
     return {
@@ -59,7 +60,7 @@ def pages(assist: Application) -> dict[str, list[str]]:
         "/instances/{id}/status": ["/instances/local/status"],
         "/invocations": ["/invocations", "/invocations?state=nothing", "/invocations?on=web07"],
         "/invocations/{id}": [*every, "/invocations/nothing"],
-        "/invocations/{id}/records/{record}": [f"/invocations/{hit['InvokeId']}/records/{hit['RecordId']}" for hit in hits],
+        "/invocations/{id}/records/{record}": records,
         "/invocations/{id}/diff": [f"{failed}/diff"],
         "/invocations/{id}/compare": [f"{failed}/compare", f"{failed}/compare?a=web01&b=web07"],
         "/invocations/{id}/stop": [f"{every[0]}/stop"],
@@ -116,3 +117,13 @@ def test_every_page(place: tuple[Window, dict[str, list[str]]], scheme: str, siz
         wrong += [f"{path}: {window.sideways} pixels too wide"] if window.sideways > 0 else []
         wrong += [f"{path}: {each}" for each in window.problems if "status of 40" not in each]
     assert wrong == []
+
+
+@pytest.mark.long
+@pytest.mark.usefixtures("starts_processes")
+def test_the_check_of_pages_finds_an_input_without_a_label():
+    with browser.browser() as context:
+        window = Window(context.new_page(), "")
+        window.page.set_content("<html lang=en><title>A form</title><main><h1>A form</h1><input name=x></main></html>")
+        (found,) = window.findings()
+        assert found.startswith("label: input")

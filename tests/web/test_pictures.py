@@ -12,7 +12,7 @@ from tests.support.application import Application
 from tests.support.browser import PHONE, Window
 from tests.support.program import Program
 
-DESK = {"width": 1080, "height": 620}
+DESK = {"width": 1200, "height": 660}
 MOST_BYTES = 150_000
 DOCUMENTATION = Path(__file__).parents[2] / "docs/pictures"
 
@@ -58,6 +58,6 @@ def preview(window: Window) -> None:
     page = window.page
     page.set_viewport_size(DESK)  # type: ignore[arg-type]
     page.emulate_media(color_scheme="light")
-    window.open("/run?command=disk-usage&on=@role=web&canary=2&batch=25%25&max_errors=1")
+    window.open("/run?command=restart-service&on=@role=web&p.service=nginx&canary=2&batch=25%25&max_errors=1")
     page.get_by_role("button", name="Preview").last.click()
     page.wait_for_selector("text=nothing runs yet")
