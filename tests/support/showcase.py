@@ -51,6 +51,7 @@ OTHERS = ("db1", "db2", "pos1", "pos2")
 CLI = (
     ("command", "create", "disk-usage", "-c", "df -h /", "--description", "Space on the root file system"),
     ("command", "create", "rotate-logs", "-c", "logrotate -f /etc/logrotate.conf"),
+    ("command", "create", "join-pool", "-c", "pool-join {{token|sh}}", "--param-def", "token secret"),
     ("instance", "tag", *WEB, "role=web"),
     ("instance", "tag", *OTHERS[:2], "role=db", "backup=nightly"),
     ("instance", "tag", *OTHERS[2:], "role=pos"),
@@ -95,7 +96,7 @@ def _restart(assist: Application, text: str) -> None:
     what = ("clone",) if known else ("create",)
     definitions = [
         each
-        for text in ("service required pattern=[a-z-]+", "mode default=reload choices=reload,restart", "token secret")
+        for text in ("service required pattern=[a-z-]+", "mode default=reload choices=reload,restart")
         for each in ("--param-def", text)
     ]
     more = () if known else ("--description", "Check, reload and show a service")

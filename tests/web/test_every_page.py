@@ -45,6 +45,7 @@ def pages(assist: Application) -> dict[str, list[str]]:
         "/run": [
             "/run",
             "/run?command=restart-service&on=@role=web",
+            "/run?command=join-pool",
             "/run?script=date&on=web*&canary=1",
             f"/run?rerun={failed.rpartition('/')[2]}",
         ],
