@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -91,13 +92,13 @@ def browser() -> Iterator[BrowserContext]:
 @contextlib.contextmanager
 def window(assist: Program, url: str) -> Iterator[Window]:
     """A window that has logged in by a one-time link."""
-    link = assist("console", "open").stdout.decode().strip()
+    link = urlsplit(assist("console", "open").stdout.decode().strip())
     with browser() as context:
         page = context.new_page()
         found = Window(page, url)
         page.on("pageerror", lambda error: found.problems.append(str(error)))
         page.on("console", lambda said: found.problems.append(said.text) if said.type == "error" else None)
-        page.goto(link)
+        page.goto(url + link.path)
         yield found
 
 
