@@ -56,3 +56,6 @@ def test_the_service_keeps_the_options_of_the_console(tmp_path: Path, monkeypatc
         *("--web", "0.0.0.0:8321", "--web-cert", f"{tmp_path}/cert.pem", "--web-key", f"{tmp_path}/key.pem"),
         *("--web-name", "a.example.com", "--web-name", "b.example.com", "--insecure"),
     ]
+    unit = service.server_unit(["/usr/bin/assist", "serve", *given.words()], "/home", "/home/environment", root=True)
+    (start,) = (line for line in unit.splitlines() if line.startswith("ExecStart="))
+    assert [word.strip('"') for word in start.partition("serve")[2].strip('" ').split()] == given.words()
