@@ -325,6 +325,10 @@ ENROLMENT_CLOSED = ErrorCode(
 NOTHING_CHANGED = ErrorCode("NothingChanged", STATE, "the new version would be equal to the old one")
 NOTHING_TO_RERUN = ErrorCode("NothingToRerun", STATE, "it succeeded on all instances; `--all` runs it again")
 DIFFERENT_COMMANDS = ErrorCode("DifferentCommands", STATE, "the two invocations ran different scripts")
+FOLDER_NOT_EMPTY = ErrorCode("FolderNotEmpty", STATE, "the folder of `--outdir` has files, or is not a folder")
+COMMAND_CHANGED = ErrorCode(
+    "CommandChanged", STATE, "the command is not the one of the catalog, or was changed here; `--as` adds another one"
+)
 NOT_CONFIRMED = ErrorCode("NotConfirmed", STATE, "confirmation needs a terminal, or `--yes`")
 INCORRECT_STATE = ErrorCode("IncorrectState", STATE, "any other state that does not allow it; the message names it")
 OPERATION_REFUSED = ErrorCode("OperationRefused", STATE, "any other refusal")

@@ -13,6 +13,14 @@ _BINARY = (("TiB", 40), ("GiB", 30), ("MiB", 20), ("KiB", 10))
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 _WHITE_SPACE = re.compile(r"[ \t\r\f\v]+")
 
+_NUMBER = r"\d+(?:\.\d+)?"
+_PART = (
+    rf"({_NUMBER})\s*(s(?:ec(?:ond)?s?)?|m(?:in(?:ute)?s?)?|h(?:(?:ou)?rs?)?|d(?:ays?)?|w(?:(?:ee)?ks?)?)(?![a-z])\s*"
+)
+_DURATION = re.compile(rf"{_NUMBER}|(?:{_PART})+", re.ASCII)
+HUNDRED_YEARS = 100 * 366 * 86_400  # in seconds
+_SECONDS_IN = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+
 
 def count(number: int, one: str, many: str = "") -> str:
     """Return a number with its noun: ``1 byte``, ``1,234 bytes``."""
@@ -90,3 +98,12 @@ def one_line(text: str) -> str:
     """
     lines = (_WHITE_SPACE.sub(" ", line).strip() for line in text.removeprefix("\ufeff").split("\n"))
     return escape(" ↵ ".join(line for line in lines if line))
+
+
+def seconds_of(text: str) -> float | None:
+    """Parse a duration (``90``, ``30s``, ``5min``, ``1h30m``, ``2 weeks``) into seconds. Return None for other text."""
+    text = text.strip().lower()
+    if not _DURATION.fullmatch(text):
+        return None
+    parts = re.findall(_PART, text, re.ASCII) or [(text, "")]
+    return sum(float(number) * _SECONDS_IN[unit[:1]] for number, unit in parts)

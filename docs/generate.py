@@ -3,7 +3,8 @@
 ``assist_cli/cli/completion/words.json`` has the commands and options for completion, and ``completions/`` the scripts
 of the shells, to source or to package. ``docs/reference.md`` has the help of every command as one page, and
 ``docs/man/`` as manual pages: one for the program and one for each top-level command. In ``docs/api.md``,
-``docs/architecture.md``, ``docs/errors.md`` and ``docs/protocol.md`` the parts between two comments are generated.
+``docs/architecture.md``, ``docs/catalog.md``, ``docs/errors.md`` and ``docs/protocol.md`` the parts between two
+comments are generated.
 ``--check`` writes nothing, and exits with 1 if a file is stale.
 """
 
@@ -33,6 +34,7 @@ from assist_cli.model.command import CommandType
 from assist_cli.model.lifecycle import ROWS
 from assist_cli.model.notice import Occasion
 from assist_cli.model.quotas import COMMANDS
+from assist_cli.operations.commands import catalog
 
 ROOT = Path(__file__).parents[1]
 SCRIPTS = ROOT / "assist_cli/cli/completion"
@@ -41,6 +43,7 @@ SCRIPTS = ROOT / "assist_cli/cli/completion"
 # "text" is any text, "program" a program after --, a list has all values.
 KINDS: dict[str, str | list[str]] = {
     "-- WORD": "program",
+    "ACTION": "text",
     "ADDRESS": "text",
     "ADDRESS:PORT": "text",
     "CONTROLLER": "text",
@@ -67,6 +70,7 @@ KINDS: dict[str, str | list[str]] = {
     "N": "text",
     "N|N%": "text",
     "NAME": "text",
+    "catalog NAME": catalog.names(),
     "command NAME": "command",
     "command create NAME": "text",
     "group NAME": "group",
@@ -76,6 +80,7 @@ KINDS: dict[str, str | list[str]] = {
     "instance enroll ID": "enrolment",
     "instance enroll NAME": "text",
     "instance install NAME": "text",
+    "REF": "text",
     "invocation list NAME": "command",
     "invocation output NAME": "place",
     "user NAME": "user",
@@ -271,6 +276,19 @@ def _row_of_fields(title: str, takes: Takes) -> str:
     return f"| {title} | {honoured or '–'} | {refused or '–'} | {unused or '–'} |"
 
 
+def table_of_catalog() -> Iterator[str]:
+    """Yield the commands of the catalog with their parameters."""
+    yield "| command | | parameters |"
+    yield "| --- | --- | --- |"
+    for name in catalog.names():
+        (entry,) = catalog.document(name)["Commands"]
+        given = [
+            f"`{each['ParameterName']}`" if each["Required"] else f"*{each['ParameterName']}*"
+            for each in entry["Versions"][-1]["ParameterDefinitions"]
+        ]
+        yield f"| `{name}` | {entry['Description'].removesuffix('.')} | {', '.join(given)} |"
+
+
 def words() -> dict[Path, str]:
     """Return the file from which the help of all commands is made, and completion."""
     root = typer.main.get_command(app)
@@ -313,6 +331,8 @@ def files() -> dict[Path, str]:
     api = ROOT / "docs/api.md"
     made[api] = filled(api.read_text(encoding="utf-8"), "fields", fields_of_actions())
     made[api] = filled(made[api], "codes", codes_of_api())
+    ready = ROOT / "docs/catalog.md"
+    made[ready] = filled(ready.read_text(encoding="utf-8"), "catalog", table_of_catalog())
     made[ROOT / "docs/man/assist.1"] = manual("assist", [("assist", root)])
     for name, command in commands_of(root):
         path = f"assist {name}"

@@ -158,19 +158,11 @@ def _key(version: Command) -> str:
 
 
 def _changeable(caller: Caller, command_id: str) -> Command:
-    """Return the command of exactly this id, if the key may change or delete it. Raises Fault.
-
-    Others may run a command on any instance later. So a key with a scope may change only commands that it has created,
-    and only while they have not run outside its scope.
-    """
+    """Return the command of exactly this id, if the key may change or delete it. Raises Fault, NotPermitted."""
     found = commands.of_id(caller.controller, command_id)
     if found is None:
         raise Fault("InvalidCmdId.NotFound")
-    if caller.key.scope:
-        labels = clients.labels_of(caller.controller, [command_id]).get(command_id, views.NONE)
-        if labels.principal != caller.key.id:
-            raise Fault("Forbidden.RAM", f"({caller.key.name} has a scope, and did not create it)")
-        caller.check_scope(commands.places(caller.controller, command_id))
+    caller.rights.check_command(command_id)
     return found
 
 

@@ -13,6 +13,7 @@ from assist_cli.model.access import Labels
 from assist_cli.model.command import checked_description
 from assist_cli.model.fine import Fine
 from assist_cli.model.ids import Kind
+from assist_cli.model.invocation import seen
 from assist_cli.model.page import Wanted
 from assist_cli.model.transfer import DEFAULT_MODE, DEFAULT_TIMEOUT
 from assist_cli.operations.access import clients
@@ -105,7 +106,7 @@ def results(caller: Caller, given: Given) -> Document:
     keys = [each.id for each in found]
     labels = clients.labels_of(caller.controller, keys)
     items = [
-        views.file(each, views.seen(each, wanted.instance_id, caller.seen), labels.get(each.id, views.NONE))
+        views.file(each, seen(each, wanted.instance_id, caller.seen), labels.get(each.id, views.NONE))
         for each in found[: page.size]
     ]
     return {**views.nested("Invocations", "Invocation", items), **page.told(keys, total)}

@@ -16,7 +16,7 @@ from assist_cli.model.command import DEFAULT_TIMEOUT, checked_description
 from assist_cli.model.fine import Fine
 from assist_cli.model.ids import Kind, new_id
 from assist_cli.model.instance import Instance
-from assist_cli.model.invocation import Invocation
+from assist_cli.model.invocation import Invocation, limited, seen
 from assist_cli.model.names import is_text_line
 from assist_cli.model.page import Wanted
 from assist_cli.model.status import InvokeStatus
@@ -151,7 +151,7 @@ def halt(caller: Caller, given: Given) -> Document:
     if len(ids) > FEWER_INSTANCES:
         raise Fault("InstanceIds.ExceedLimit", f"({len(ids)} of at most {FEWER_INSTANCES})")
     found = _visible(caller, invoke_id)
-    if not set(ids) <= {place.instance_id for place in views.seen(found, None, caller.seen)}:
+    if not set(ids) <= {place.instance_id for place in seen(found, None, caller.seen)}:
         raise Fault("InvalidInstanceId.NotFound")
     if not ids:
         caller.check_scope(place.instance_id for place in found.instances)
@@ -192,7 +192,7 @@ def describe(caller: Caller, given: Given) -> Document:
     encoding = chosen_encoding(given.text("ContentEncoding"), "Base64")
     items = [
         views.invocation(
-            views.limited(each, wanted.instance_id, caller.seen),
+            limited(each, wanted.instance_id, caller.seen),
             labels.get(each.id, views.NONE),
             encoding,
             output=output,
@@ -265,7 +265,7 @@ def _visible(caller: Caller, invoke_id: str) -> Invocation:
         found = recording.recall(caller.controller, invoke_id, output=False)
     except NotFound:
         raise Fault("InvalidInvokeId.NotFound") from None
-    if not views.seen(found, None, caller.seen):
+    if not seen(found, None, caller.seen):
         raise Fault("InvalidInvokeId.NotFound")
     return found
 

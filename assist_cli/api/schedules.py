@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from assist_cli import codes
-from assist_cli.api import requests, views
+from assist_cli.api import requests
 from assist_cli.api.caller import MOST_INSTANCES, Caller, is_id
 from assist_cli.api.faults import Fault, Words
 from assist_cli.api.forms import Document
@@ -20,7 +20,7 @@ from assist_cli.model.access import Labels
 from assist_cli.model.frequency import Frequency
 from assist_cli.model.ids import Kind
 from assist_cli.model.instance import Instance
-from assist_cli.model.invocation import Invocation, RepeatMode
+from assist_cli.model.invocation import Invocation, RepeatMode, seen
 from assist_cli.model.status import InvocationStatus
 from assist_cli.operations.local_zone import local_zone
 from assist_cli.operations.runs import recording
@@ -88,7 +88,7 @@ def _scheduled(caller: Caller, invoke_id: str) -> Invocation:
         found = recording.recall(caller.controller, invoke_id, output=False)
     except NotFound:
         raise Fault("InvalidInvokeId.NotFound") from None
-    if not views.seen(found, None, caller.seen):
+    if not seen(found, None, caller.seen):
         raise Fault("InvalidInvokeId.NotFound")
     caller.check_scope(place.instance_id for place in found.instances)
     if found.frequency is None:

@@ -7,8 +7,7 @@ launchers, resource groups. Missing times are "".
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timezone
 from typing import Any
 
@@ -23,7 +22,6 @@ from assist_cli.model.invocation import Invocation, InvocationInstance, Record
 from assist_cli.model.output import Fold, Output, Stream
 from assist_cli.model.page import InvocationResult
 from assist_cli.model.parameters import Definition
-from assist_cli.model.status import invoke_status
 
 OUTPUT_BYTES = 24 * 1024  # the limit of the original, which counts the rest as dropped
 TREE = "ProcessTree"
@@ -125,23 +123,6 @@ def result(found: InvocationResult, labels: Labels, encoding: str) -> Document:
 def has_tags(labels: Labels, tags: Mapping[str, str]) -> bool:
     """Return True if the labels have all of these tags. A tag without a value matches any value."""
     return all(key in labels.tags and value in ("", labels.tags[key]) for key, value in tags.items())
-
-
-def seen(found: Invocation, instance_id: str | None, among: Collection[str] | None) -> list[InvocationInstance]:
-    """Return the instances of an invocation that match the query and are visible."""
-    return [
-        place
-        for place in found.instances
-        if instance_id in (None, place.instance_id) and (among is None or place.instance_id in among)
-    ]
-
-
-def limited(found: Invocation, instance_id: str | None, among: Collection[str] | None) -> Invocation:
-    """Return an invocation with only the wanted and visible ones of its instances, at least one."""
-    if instance_id is None and among is None:
-        return found
-    places = seen(found, instance_id, among)
-    return replace(found, instances=tuple(places), status=invoke_status(place.status for place in places))
 
 
 def file(found: Invocation, places: Iterable[InvocationInstance], labels: Labels) -> Document:

@@ -41,6 +41,7 @@ class Root(Boundary):
         "user": "assist_cli.cli.user:app",
         "console": "assist_cli.cli.console:app",
         "group": "assist_cli.cli.group:app",
+        "catalog": "assist_cli.cli.catalog:app",
         "accesskey": "assist_cli.cli.accesskey:app",
         "enrolment": "assist_cli.cli.enrolment:app",
         "notify": "assist_cli.cli.notify:app",

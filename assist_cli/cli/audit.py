@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Annotated
 
 import typer
 
 from assist_cli.cli import documents, options
 from assist_cli.cli.output import Cell, Column, Format, Style
 from assist_cli.model import ids
-from assist_cli.model.audit import DONE, AuditEntry
+from assist_cli.model.audit import DONE, AuditEntry, AuditFilter
 from assist_cli.operations.controller import open_controller
 from assist_cli.operations.history import audit
 from assist_cli.paths import home
@@ -19,10 +20,28 @@ from assist_cli.units import ago
 app = options.application("The audit log: who did what, when and from where.")
 
 
-@app.command("list", epilog=options.examples("assist audit list", "assist audit list --since 30d -o jsonl"))
+@app.command(
+    "list",
+    epilog=options.examples("assist audit list --action user --actor ana", "assist audit list --since 30d -o jsonl"),
+)
 def list_(
     context: typer.Context,
     since: options.Since = None,
+    actor: Annotated[
+        str,
+        typer.Option(
+            "--actor", metavar="TEXT", help="Only entries of actors with TEXT in the name.", show_default=False
+        ),
+    ] = "",
+    action: Annotated[
+        str,
+        typer.Option(
+            "--action",
+            metavar="ACTION",
+            help="Only this action (user.add), or all of a noun (user).",
+            show_default=False,
+        ),
+    ] = "",
     number: options.Number = None,
     output: options.Output = Format.TABLE,
     plain: options.Plain = False,
@@ -33,7 +52,8 @@ def list_(
         number = 0
     number = options.list_length(number, printer)
     with open_controller(home()) as controller:
-        found = audit.entries(controller, since=since, limit=number + 1 if number else None)
+        wanted = AuditFilter(since, actor, action=action)
+        found = audit.entries(controller, limit=number + 1 if number else None, wanted=wanted)
         now = controller.now()
     shown = found[:number] if number else found
     if printer.is_json:
@@ -53,11 +73,10 @@ def list_(
 
 def _row(entry: AuditEntry, now: datetime) -> Sequence[Cell | str]:
     """Return the cells of an entry: a refused action with its outcome, ids as short as in other lists."""
-    is_id = any(ids.is_prefix(entry.subject, kind) for kind in ids.Kind)
     return [
         ago(entry.time, now),
         entry.action if entry.outcome == DONE else Cell(f"{entry.action}: {entry.outcome}", Style.BAD),
-        entry.subject[: ids.SHORT_LENGTH] if is_id else entry.subject,
+        ids.shortened(entry.subject),
         entry.detail,
         str(entry.actor),
     ]

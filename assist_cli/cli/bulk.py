@@ -21,6 +21,11 @@ R = TypeVar("R")
 
 File = Annotated[str | None, typer.Option("--file", "-f", metavar="FILE", help="Read FILE, one a line; - is stdin.")]
 
+FromAnsible = Annotated[
+    str | None,
+    typer.Option("--from-ansible", metavar="FILE", help="An inventory of Ansible; groups become tags; - is stdin."),
+]
+
 _FAILURES = (
     Column("HOST", flexible=True, least=16),
     Column("STEP", flexible=True, least=16),
@@ -33,13 +38,24 @@ def watch(printer: Printer, many: Many[Any, R], verb: str, ended: Callable[[R], 
 
     After Ctrl-C nothing more is started, and what has begun continues to its end; after a second one it is left.
     """
+    from assist_cli.operations.fleet.many import Question  # most commands do not need it
+
     began = time.monotonic()
     failed = 0
+
+    def answer(question: Question) -> None:
+        try:
+            question.answer(printer.ask(question.prompt, hidden=True))
+        except typer.Abort:
+            question.answer(None)
+            raise KeyboardInterrupt from None
 
     def follow() -> None:
         nonlocal failed
         for event in many.events():
-            if event is not None:
+            if isinstance(event, Question):
+                answer(event)
+            elif event is not None:
                 title = many.titles[event.index]
                 if event.ended is None:
                     if printer.verbose:

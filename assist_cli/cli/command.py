@@ -10,6 +10,7 @@ import typer
 from assist_cli.cli import command_view, documents, options, parameters, scripts
 from assist_cli.cli.output import Encoding, Format, Printer
 from assist_cli.errors import UsageError
+from assist_cli.model import command_text
 from assist_cli.model.command import (
     DEFAULT_TIMEOUT,
     Command,
@@ -182,7 +183,7 @@ def diff(
         left = commands.get(controller, f"{name}@{old}")
         right = commands.get(controller, name if new is None else f"{name}@{new}")
     if printer.is_json:
-        settings, lines = command_view.changed_settings(left, right), command_view.changed_lines(left, right)
+        settings, lines = command_text.changed_settings(left, right), command_text.changed_lines(left, right)
         printer.document(documents.difference(left, right, settings, lines))
     elif not command_view.print_difference(printer, left, right):
         printer.talk(f"Versions {left.version.number} and {right.version.number} are the same.")

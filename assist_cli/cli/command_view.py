@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from assist_cli.cli import parameters, scripts
+from assist_cli.cli import scripts
 from assist_cli.cli.formatting import clock
 from assist_cli.cli.output import Column, Printer, Style
 from assist_cli.model.command import Command, CommandVersion
+from assist_cli.model.command_text import changed_lines, changed_settings, described
 from assist_cli.units import ago, count, escape
-
-Setting = tuple[str, str | None, str | None]  # name, value before, value after
 
 
 def line(command: Command) -> str:
@@ -64,7 +63,19 @@ def print_details(printer: Printer, command: Command, now: datetime) -> None:
     if version.created:
         rows.append(("Created", f"{ago(version.created, now)} ({clock(version.created)})"))
     rows.append(("Invoked", count(command.invocations, "time")))
-    rows += [(each.key, parameters.described(each)) for each in version.definitions]
+    _print_body(printer, rows, version)
+
+
+def print_draft(printer: Printer, command: Command) -> None:
+    """Print the details of a command that is not saved, then its script."""
+    printer.line(printer.paint(f"{command.name}@{command.version.number}", Style.STRONG))
+    rows = [("About", command.description), ("Settings", f"timeout {command.version.timeout} s")]
+    _print_body(printer, rows, command.version)
+
+
+def _print_body(printer: Printer, rows: list[tuple[str, str]], version: CommandVersion) -> None:
+    """Print the details, the parameters and the script of a version."""
+    rows = [*rows, *((each.key, described(each)) for each in version.definitions)]
     width = max(len(title) for title, _ in rows)
     printer.fields(rows, width + 1)
     printer.line()
@@ -79,33 +90,6 @@ def print_difference(printer: Printer, old: Command, new: Command) -> bool:
         printer.line(f"{escape(title)}: {then} → {printer.paint(after or 'none', Style.GOOD)}")
     scripts.print_difference(printer, lines)
     return bool(settings or lines)
-
-
-def changed_settings(old: Command, new: Command) -> list[Setting]:
-    """Return the settings and parameters that differ in two versions."""
-    before, after = _settings(old.version), _settings(new.version)
-    return [
-        (title, before.get(title), after.get(title))
-        for title in dict.fromkeys([*before, *after])
-        if before.get(title) != after.get(title)
-    ]
-
-
-def changed_lines(old: Command, new: Command) -> list[str]:
-    """Return the lines of the unified diff of two scripts."""
-    names = f"{old.name}@{old.version.number}", f"{new.name}@{new.version.number}"
-    return scripts.difference(old.version.content, new.version.content, names)
-
-
-def _settings(version: CommandVersion) -> dict[str, str | None]:
-    return {
-        "Type": version.type.value,
-        "Timeout": f"{version.timeout} s",
-        "WorkingDir": version.working_dir,
-        "Launcher": version.launcher,
-        "EnableParameter": "yes" if version.parameters_enabled else "no",
-        **{f"Parameter {each.key}": parameters.described(each) for each in version.definitions},
-    }
 
 
 def _row(command: Command, now: datetime) -> Sequence[str]:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from assist_cli.model.target import TargetGroup
     from assist_cli.model.transfer import Transfer
     from assist_cli.operations.broker.contact import BrokerStatus
+    from assist_cli.operations.commands.catalog import Entry
     from assist_cli.operations.commands.quotas import Usage
     from assist_cli.operations.fleet.deployment import Installation, Upgrade
     from assist_cli.operations.fleet.many import Ended
@@ -180,6 +181,22 @@ def difference(
 def saved(command: Command) -> Document:
     """Return the document of ``command create``, ``clone``, ``rollback`` and ``import``: the new version."""
     return {"CommandId": command.id, "Name": command.name, "Version": command.version.number}
+
+
+def catalog_entry(entry: Entry) -> Document:
+    """Return one object of ``catalog list``. An entry is added if the saved command is not another one."""
+    return {
+        "Name": entry.name,
+        "Description": entry.description,
+        "Version": entry.version,
+        "Added": entry.state.value in ("current", "outdated"),
+    }
+
+
+def catalog_command(entry: Command, encoding: Encoding = Encoding.TEXT) -> Document:
+    """Return the document of ``catalog show``: that of ``command show`` without the fields of a saved command."""
+    absent = ("CommandId", "LatestVersion", "CreationTime", "ModifiedTime", "InvokeTimes")
+    return {key: value for key, value in command(entry, encoding).items() if key not in absent}
 
 
 def group(group: TargetGroup, members: Sequence[Instance]) -> Document:

@@ -15,11 +15,11 @@ from datetime import timedelta
 from types import MappingProxyType
 
 from assist_cli.cli.formatting import so_far
-from assist_cli.cli.gaps import marked
 from assist_cli.cli.output import Printer, Style
 from assist_cli.cli.prefixed_lines import PrefixedLines
 from assist_cli.cli.screen import is_foreground
 from assist_cli.model.folding import fold, fold_some
+from assist_cli.model.gaps import marked
 from assist_cli.model.gathering import AnswerGroup, gather, in_words, tally
 from assist_cli.model.invocation import InvocationInstance, Outcome, Record
 from assist_cli.model.output import Output, Portion, Stream

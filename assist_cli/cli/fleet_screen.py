@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from assist_cli import codes
 from assist_cli.cli.formatting import bar, pad, width
 from assist_cli.cli.output import Cell, Style
 from assist_cli.cli.screen import Line
 from assist_cli.model.folding import fold
 from assist_cli.model.ids import SHORT_LENGTH
 from assist_cli.model.instance import Health, Instance
-from assist_cli.model.overview import FailedRecord, Running
+from assist_cli.model.overview import Running, grouped
 from assist_cli.model.status import QUEUED, WAITING
 from assist_cli.operations.observe.overview import RESTING, Overview
 from assist_cli.units import ago, count, due, escape, one_line, span
@@ -195,20 +194,16 @@ def _firings(overview: Overview) -> list[Line]:
 
 def _failed(overview: Overview) -> list[Line]:
     """Return the lines of failures, grouped by invocation and error."""
-    groups: dict[tuple[str, str], list[FailedRecord]] = {}
-    for each in overview.failures:
-        how = f"exit {each.exit_code}" if each.error_code == codes.EXIT_CODE_NONZERO else each.error_code
-        groups.setdefault((each.invocation_id, how), []).append(each)
     return _aligned(
         [
             [
                 Cell(pad(ago(several[0].when, overview.now), WHEN_COLUMNS), Style.QUIET),
-                Cell(invocation_id[:SHORT_LENGTH], Style.STRONG),
-                Cell(how, Style.BAD),
+                Cell(several[0].invocation_id[:SHORT_LENGTH], Style.STRONG),
+                Cell(several[0].error, Style.BAD),
                 Cell(_shortened(fold(each.instance_name for each in several), NAMES_COLUMNS)),
                 Cell(one_line(several[0].what), Style.QUIET),
             ]
-            for (invocation_id, how), several in groups.items()
+            for several in grouped(overview.failures)
         ]
     )
 

@@ -10,13 +10,6 @@ from datetime import datetime
 BAR_COLUMNS = 24
 GAP = "  "  # between two columns
 
-_NUMBER = r"\d+(?:\.\d+)?"
-_PART = (
-    rf"({_NUMBER})\s*(s(?:ec(?:ond)?s?)?|m(?:in(?:ute)?s?)?|h(?:(?:ou)?rs?)?|d(?:ays?)?|w(?:(?:ee)?ks?)?)(?![a-z])\s*"
-)
-_DURATION = re.compile(rf"{_NUMBER}|(?:{_PART})+", re.ASCII)
-_SECONDS_IN = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
-
 
 def clock(moment: datetime, zone: str | None = None) -> str:
     """Format a moment in local time, with its offset; if ``zone`` has another offset, in that zone first."""
@@ -32,15 +25,6 @@ def clock(moment: datetime, zone: str | None = None) -> str:
         if there.utcoffset() != local.utcoffset():
             return f"{there:%Y-%m-%d %H:%M:%S} {zone} = {here}"
     return here
-
-
-def seconds_of(text: str) -> float | None:
-    """Parse a duration (``90``, ``30s``, ``5min``, ``1h30m``, ``2 weeks``) into seconds. Return None for other text."""
-    text = text.strip().lower()
-    if not _DURATION.fullmatch(text):
-        return None
-    parts = re.findall(_PART, text, re.ASCII) or [(text, "")]
-    return sum(float(number) * _SECONDS_IN[unit[:1]] for number, unit in parts)
 
 
 def width(text: str) -> int:

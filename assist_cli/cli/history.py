@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from itertools import groupby
 from typing import Annotated
 
 import typer
@@ -20,7 +19,7 @@ from assist_cli.model.invocation import Hit
 from assist_cli.operations.controller import open_controller
 from assist_cli.operations.history import history
 from assist_cli.paths import home
-from assist_cli.units import ago, count, escape, one_line, size
+from assist_cli.units import HUNDRED_YEARS, ago, count, escape, one_line, size
 
 app = options.application()
 
@@ -75,8 +74,7 @@ def search(
             Column("COMMAND", flexible=True, drop=2),
             Column("FOUND", flexible=True, least=12),
         ]
-        alike = groupby(shown, lambda hit: (hit.invocation_id, hit.record_id is None, hit.snippet))
-        printer.table(columns, (_row(list(hits), short, now) for _, hits in alike))
+        printer.table(columns, (_row(hits, short, now) for hits in searching.alike(shown)))
     else:
         printer.talk(f"No matches for '{text}' in the history.")
     if len(found) > len(shown):
@@ -137,7 +135,7 @@ def prune(
 
     printer = options.printer(context, output)
     with open_controller(home()) as controller:
-        age = None if older_than is None else timedelta(seconds=min(older_than, options.HUNDRED_YEARS))
+        age = None if older_than is None else timedelta(seconds=min(older_than, HUNDRED_YEARS))
         limit = pruning.limit(controller, older_than=age, keep=keep)
         invocations, records = pruning.count(controller, limit)
         past = f"older than {clock(limit.before)}" if limit.before is not None else f"beyond the newest {keep:,}"

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from assist_cli.cli import bulk, documents, options, targets
+from assist_cli.cli import bulk, documents, many_instances, options, targets
 from assist_cli.cli.formatting import clock
 from assist_cli.cli.output import Format, Printer
 from assist_cli.errors import UsageError
+from assist_cli.model.names import quoted
 from assist_cli.operations.controller import open_controller
 from assist_cli.operations.fleet import instances
 from assist_cli.paths import home
@@ -21,14 +21,11 @@ from assist_cli.units import count, escape
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from assist_cli.model.instance import Instance
     from assist_cli.model.secret import Secret
-    from assist_cli.operations.controller import Controller
-    from assist_cli.operations.fleet.deployment import Installation, InstallRequest, Upgrade
+    from assist_cli.operations.fleet.deployment import Upgrade
+    from assist_cli.operations.fleet.sudo_password import SudoPassword
 
 app = options.application()
-
-_KEPT = "does not belong to the agent, and was kept"
 
 
 @app.command(
@@ -36,6 +33,7 @@ _KEPT = "does not belong to the agent, and was kept"
         "assist instance install root@10.0.0.5 --name web1 --tag role=web",
         "assist instance install ops@db1 --sudo --jump bastion --listen 7433",
         "assist instance install -f hosts.txt --accept-new",
+        "assist instance install --from-ansible inventory.ini --listen 7433",
     )
 )
 def install(
@@ -44,6 +42,10 @@ def install(
         list[str] | None, typer.Argument(metavar="[[USER@]HOST]...", help="The machines; ~/.ssh/config is used.")
     ] = None,
     file: bulk.File = None,
+    from_ansible: bulk.FromAnsible = None,
+    from_ssh_config: Annotated[
+        bool, typer.Option("--from-ssh-config", help="The hosts of ~/.ssh/config, or those that HOST matches.")
+    ] = False,
     unsuccessful: Annotated[
         bool, typer.Option("--unsuccessful", help="The hosts that failed in the last install of several.")
     ] = False,
@@ -70,7 +72,11 @@ def install(
     rotate: Annotated[
         bool, typer.Option("--rotate", help="Make a cloned machine a new instance, with an id and a key of its own.")
     ] = False,
-    sudo: Annotated[bool, typer.Option("--sudo", help="Become root with sudo, which must ask no password.")] = False,
+    sudo: Annotated[bool, typer.Option("--sudo", help="Become root with sudo; asks for its password once.")] = False,
+    sudo_password: Annotated[
+        str | None,
+        typer.Option("--sudo-password", metavar="REF", help="Read it from env:VARIABLE or @FILE (default: ask)."),
+    ] = None,
     port: Annotated[
         int | None, typer.Option("--port", metavar="N", min=1, max=65535, help="Port of sshd (default 22).")
     ] = None,
@@ -90,15 +96,12 @@ def install(
     On a machine with an agent, the agent is repaired or upgraded. After a failure all changes are undone, or listed.
     A line of FILE: [USER@]HOST[:PORT] [name=NAME] [K=V]... A dozen are installed at the same time.
     """
+    from assist_cli.agents import destination
     from assist_cli.operations.fleet import deployment
 
     printer = options.printer(context, output)
-    ways = [way for way, given in (("HOST", places), ("-f", file), ("--unsuccessful", unsuccessful)) if given]
-    if len(ways) != 1:
-        raise UsageError(
-            f"cannot use {' together with '.join(ways)}" if ways else "cannot install: no host given",
-            hint="give one of HOST..., -f FILE or --unsuccessful",
-        )
+    source = many_instances.source(places, file, from_ansible, from_ssh_config=from_ssh_config, again=unsuccessful)
+    password = _sudo_password(sudo_password)
     request = deployment.InstallRequest(
         place=places[0] if places else "",
         name=name,
@@ -113,17 +116,45 @@ def install(
         jump=jump,
         accept_new=accept_new,
     )
-    if file or unsuccessful or len(places or ()) > 1:
-        _install_all(printer, request, places, file)
+    if source.is_many:
+        many_instances.install_all(printer, source, request, password, _proxy)
         return
+    if password is not None and not sudo and not destination.parse(request.place).sudo:
+        raise many_instances.unused_password()
+    ask = _asker(printer)
     with open_controller(home()) as controller:
-        done = deployment.install(controller, request, progress=_progress(printer), ask=_asker(printer))
+        done = deployment.install(controller, request, progress=_progress(printer), ask=ask, sudo=_sudo(password, ask))
     for note in done.notes:
         printer.talk(f"note: {note}")
     if printer.is_json:
         printer.document(documents.instance(done.instance))
     else:
         printer.line(f"{escape(done.instance.name)}  {done.instance.id}")
+
+
+def _sudo_password(reference: str | None) -> Secret | None:
+    """Return the value of --sudo-password. Raises UsageError, InvalidParameter and FileFailure."""
+    if reference is None:
+        return None
+    if not reference.startswith(("env:", "@")):  # it may be the password itself, so the message does not quote it
+        raise UsageError(
+            "cannot use the value of --sudo-password: it is not a reference", hint="give env:VARIABLE or @FILE"
+        )
+    from assist_cli.operations.commands import parameters
+
+    if reference.startswith("@"):
+        options.warn_if_exposed(Path(reference[1:]))
+    return parameters.secret("sudo-password", reference)
+
+
+def _sudo(password: Secret | None, ask: Callable[[str], str] | None) -> SudoPassword | None:
+    """Return the password of sudo for one machine; None if nobody can be asked."""
+    from assist_cli.model.secret import Secret
+    from assist_cli.operations.fleet.sudo_password import SudoPassword
+
+    if password is not None:
+        return SudoPassword(lambda place: password)
+    return None if ask is None else SudoPassword(lambda place: Secret(ask(f"Password of sudo on {place}: ")))
 
 
 def _proxy(text: str | Secret | None) -> str | Secret | None:
@@ -178,6 +209,7 @@ def enroll(
     from assist_cli.cli import server_down
     from assist_cli.operations.fleet import enrolments
     from assist_cli.operations.fleet.enrolments import EnrolmentRequest
+    from assist_cli.operations.server import console
 
     printer = options.printer(context, output)
     if activation is not None and (uses, lifetime, name, tag) != (None, None, None, None):
@@ -187,6 +219,7 @@ def enroll(
         )
     proxy = _proxy(dial_proxy) or ""
     with open_controller(home()) as controller:
+        url = None
         if activation is not None:
             made = enrolments.write_known(controller, activation, out, proxy)
         else:
@@ -197,16 +230,20 @@ def enroll(
                 tags=targets.tags(tag),
             )
             made = enrolments.write(controller, request, out, proxy)
+            if not proxy:  # the file of the console has none
+                url = console.enrolment_url(controller, made.id)
         now = controller.now()
         warning = server_down.warning(controller, server_down.NO_ENROLMENT)
     if printer.is_json:
-        printer.document({**documents.enrolment(made, now), "File": str(out)})
+        printer.document({**documents.enrolment(made, now), "File": str(out), **({"Url": url} if url else {})})
     else:
         printer.line(f"{escape(str(out))}  {made.id}")
     code = "ASSIST_ACTIVATION_CODE=CODE " if activation is not None else ""
     left = count(made.uses - made.used, "machine")
     printer.talk(f"It admits {left}, until {clock(made.expires)}. Keep it private, and delete it after use.")
     printer.talk(f"On each machine, as root: {code}python3 {out.name}")
+    if url is not None:
+        printer.talk(f"The console has it too: curl -fsSo {quoted(out.name)} {url}")
     if warning:
         printer.warn(warning)
 
@@ -255,7 +292,8 @@ def upgrade(
 @app.command(epilog=options.examples("assist instance uninstall web1", "assist instance uninstall 'web*' --yes"))
 def uninstall(
     context: typer.Context,
-    names: Annotated[list[str], typer.Argument(metavar="TARGET...", help="Names, ids or targets.")],
+    names: Annotated[list[str] | None, typer.Argument(metavar="[TARGET]...", help="Names, ids or targets.")] = None,
+    file: bulk.File = None,
     force: Annotated[bool, typer.Option("--force", help="Also while scripts run; their results are lost.")] = False,
     yes: targets.Yes = False,
 ) -> None:
@@ -267,73 +305,15 @@ def uninstall(
 
     printer = options.printer(context)
     with open_controller(home()) as controller:
-        found = instances.chosen_to_remove(controller, names)
-        targets.confirm(printer, names, found, "uninstall", yes=yes)
+        found = many_instances.chosen_to_remove(printer, controller, names, file, "uninstall", yes=yes)
         if len(found) > 1:
-            _uninstall_all(printer, controller, found, force=force)
+            many_instances.uninstall_all(printer, controller, found, force=force)
             return
         for each in found:
             left = deployment.uninstall(controller, each.id, force=force, progress=_progress(printer))
             for path in left:
-                printer.talk(f"note: {path} {_KEPT}")
+                printer.talk(f"note: {path} {many_instances.KEPT}")
             printer.talk(f"Uninstalled: {each.name}")
-
-
-def _install_all(printer: Printer, given: InstallRequest, places: list[str] | None, file: str | None) -> None:
-    """Install on several machines; ``given`` has the options of all of them. Raises typer.Exit after a failure."""
-    from assist_cli.cli import scripts
-    from assist_cli.operations.fleet import host_file, installs
-
-    if given.name is not None:
-        raise UsageError("cannot use --name for several hosts", hint="give names in a file: HOST name=NAME")
-    with open_controller(home()) as controller:
-        if file is not None:
-            requests, origins = host_file.to_install(scripts.read(file, "file"), file)
-        elif places:
-            requests = [host_file.request_of(place, {}) for place in places]
-            origins = [f"the host '{place}'" for place in places]
-        else:
-            left = installs.unsuccessful(controller.home)
-            requests = [replace(request, dial_proxy=_proxy(request.dial_proxy)) for request in left]
-            origins = [request.place for request in requests]
-            if not requests:
-                printer.talk("Nothing to do: no install of several hosts has left one without an agent.")
-                return
-        requests = [installs.merged(request, given) for request in requests]
-        installs.refuse_twice(requests, origins)
-        with installs.install_all(controller, requests) as many:
-            outcomes = bulk.watch(printer, many, "installed", _installed)
-    if printer.is_json:
-        printer.documents(
-            documents.installation(*pair) for pair in zip((each.place for each in requests), outcomes, strict=True)
-        )
-    errors = [outcome.error for outcome in outcomes if outcome.error is not None]
-    if errors:
-        printer.talk("To install on the others: assist instance install --unsuccessful")
-        raise typer.Exit(bulk.status(errors, len(outcomes)))
-
-
-def _uninstall_all(printer: Printer, controller: Controller, found: list[Instance], *, force: bool) -> None:
-    """Uninstall the agents of several instances. Raises typer.Exit after a failure."""
-    from assist_cli.operations.fleet import deployment
-    from assist_cli.operations.fleet.many import Many
-
-    def work(own: Controller, instance: Instance, progress: Callable[[str], None]) -> list[str]:
-        return deployment.uninstall(own, instance.id, force=force, progress=progress)
-
-    many = Many(controller, found, work, lambda instance: instance.name)
-    many.start()
-    outcomes = bulk.watch(
-        printer, many, "uninstalled", lambda left: "uninstalled" + "".join(f"; note: {path} {_KEPT}" for path in left)
-    )
-    errors = [outcome.error for outcome in outcomes if outcome.error is not None]
-    if errors:
-        raise typer.Exit(bulk.status(errors, len(outcomes)))
-
-
-def _installed(done: Installation) -> str:
-    notes = "".join(f"; note: {note}" for note in done.notes)
-    return f"agent {done.version}, {done.instance.name}  {done.instance.id}{notes}"
 
 
 def _progress(printer: Printer) -> Callable[[str], None]:

@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from assist_cli.cli import bulk, documents, installing, options, presence_view, targets
+from assist_cli.cli import (
+    bulk,
+    documents,
+    installing,
+    instance_exchange,
+    many_instances,
+    options,
+    presence_view,
+    targets,
+)
 from assist_cli.cli.formatting import clock
 from assist_cli.cli.output import Cell, Column, Format, Printer, Style
 from assist_cli.errors import ExitStatus, UsageError
@@ -21,9 +30,8 @@ from assist_cli.paths import home
 from assist_cli.units import ago, count, escape
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping, Sequence
 
-    from assist_cli.operations.controller import Controller
     from assist_cli.operations.fleet import health
 
 app = options.application(
@@ -31,6 +39,7 @@ app = options.application(
 )
 
 app.add_typer(installing.app)
+app.add_typer(instance_exchange.app)
 
 LISTED = (
     Column("NAME", flexible=True, least=16),
@@ -49,7 +58,9 @@ Some = Annotated[list[str] | None, typer.Argument(metavar="[TARGET]...", help="T
 
 @app.command(
     epilog=options.examples(
-        "assist instance add web1 tls:10.0.0.5 --tag role=web", "assist instance add db1 ssh:root@10.0.0.6"
+        "assist instance add web1 tls:10.0.0.5 --tag role=web",
+        "assist instance add db1 ssh:root@10.0.0.6",
+        "assist instance add --from-ansible inventory.ini",
     )
 )
 def add(
@@ -62,6 +73,7 @@ def add(
         ),
     ] = None,
     file: bulk.File = None,
+    from_ansible: bulk.FromAnsible = None,
     tag: targets.Tags = None,
     output: options.Output = Format.TABLE,
 ) -> None:
@@ -72,11 +84,14 @@ def add(
     """
     printer = options.printer(context, output)
     given = None if tag is None else targets.tags(tag)
-    if file is not None and name is None:
-        _add_all(printer, file, given)
+    if (file is None) != (from_ansible is None) and name is None:
+        many_instances.add_all(printer, file, from_ansible, given)
         return
-    if name is None or address is None or file is not None:
-        raise UsageError("cannot add: give NAME and ADDRESS, or -f FILE", hint="assist instance add web1 tls:10.0.0.5")
+    if name is None or address is None or file is not None or from_ansible is not None:
+        raise UsageError(
+            "cannot add: give NAME and ADDRESS, -f FILE, or --from-ansible FILE",
+            hint="assist instance add web1 tls:10.0.0.5",
+        )
     with open_controller(home()) as controller:
         made = instances.add(controller, name, address, given)
     if printer.is_json:
@@ -206,14 +221,24 @@ def tag(
             metavar="[TARGET]... K=V...", help="K=V sets a tag, K= removes it; words without = are targets."
         ),
     ] = None,
+    file: bulk.File = None,
     target: targets.TargetOptions,
     output: options.Output = Format.TABLE,
 ) -> None:
-    """Set or remove tags of instances."""
+    """Set or remove tags of instances.
+
+    A line of FILE has the tags of one: [USER@]HOST[:PORT] [name=NAME] [K=V]...
+    """
     printer = options.printer(context, output)
     wanted = [word for word in words or () if "=" not in word]
     pairs = targets.pairs([word for word in words or () if "=" in word])
+    changes = {key: value or None for key, value in pairs.items()}
     where = target.selection(wanted)
+    if file is not None:
+        if not where.is_empty:
+            raise UsageError("cannot use targets together with -f FILE", hint="give one of them")
+        _tag_all(printer, file, changes, preview=target.preview)
+        return
     if target.preview and not where.is_empty:
         with open_controller(home()) as controller:
             targets.print_preview(printer, instances.listing(controller, where))
@@ -221,12 +246,30 @@ def tag(
     if not pairs or where.is_empty:
         missing = "target" if where.is_empty else "tag"
         raise UsageError(f"cannot change tags: no {missing} given", hint=_tag_hint(wanted))
-    changes = {key: value or None for key, value in pairs.items()}
     with open_controller(home()) as controller:
         changed = instances.tag(controller, where, changes)
+    if printer.is_json and len(changed) == 1:
+        printer.document(documents.instance(changed[0]))
+        return
+    _print_tags(printer, changed)
+
+
+def _tag_all(printer: Printer, file: str, given: Mapping[str, str | None], *, preview: bool) -> None:
+    """Change the tags of the instances in a file: those of its lines, and ``given`` ones."""
+    from assist_cli.cli import scripts
+    from assist_cli.operations.fleet import host_file
+
+    with open_controller(home()) as controller:
+        named = host_file.registered(controller, scripts.read(file, "file"), file)
+        if preview:
+            targets.print_preview(printer, [each.instance for each in named])
+            return
+        _print_tags(printer, host_file.tag(controller, named, given))
+
+
+def _print_tags(printer: Printer, changed: Sequence[Instance]) -> None:
     if printer.is_json:
-        found = list(map(documents.instance, changed))
-        printer.document(found[0] if len(found) == 1 else found)
+        printer.documents(map(documents.instance, changed))
         return
     for each in changed:
         printer.talk(f"{each.name}: {_tags(each) or 'no tags'}")
@@ -244,10 +287,11 @@ def rename(
     options.printer(context).talk(f"Renamed: {changed.name}")
 
 
-@app.command(epilog=options.examples("assist instance remove web1 db1", "assist instance remove 'web*' --yes"))
+@app.command(epilog=options.examples("assist instance remove web1 db1", "assist instance remove -f hosts.txt"))
 def remove(
     context: typer.Context,
-    names: Annotated[list[str], typer.Argument(metavar="TARGET...", help="Names, ids or targets.")],
+    names: Annotated[list[str] | None, typer.Argument(metavar="[TARGET]...", help="Names, ids or targets.")] = None,
+    file: bulk.File = None,
     yes: targets.Yes = False,
 ) -> None:
     """Remove instances from the inventory. Agents and history stay.
@@ -256,34 +300,9 @@ def remove(
     """
     printer = options.printer(context)
     with open_controller(home()) as controller:
-        found = instances.chosen_to_remove(controller, names)
-        targets.confirm(printer, names, found, "remove", yes=yes)
+        found = many_instances.chosen_to_remove(printer, controller, names, file, "remove", yes=yes)
         for each in found:
             printer.talk(f"Removed: {instances.remove(controller, each.id).name}")
-
-
-def _add_all(printer: Printer, file: str, given: Mapping[str, str] | None) -> None:
-    """Register the instances of a file. Raises typer.Exit after a failure."""
-    from assist_cli.cli import scripts
-    from assist_cli.operations.fleet import host_file
-    from assist_cli.operations.fleet.many import Many
-
-    requests = host_file.to_add(scripts.read(file, "file"), file)
-    more = instances.checked_tags(given or {})
-
-    def work(own: Controller, request: host_file.AddRequest, progress: Callable[[str], None]) -> Instance:
-        progress(f"connect to {request.address}")
-        return instances.add(own, request.name, request.address, {**more, **request.tags} or None)
-
-    with open_controller(home()) as controller:
-        many = Many(controller, requests, work, lambda request: request.name)
-        many.start()
-        outcomes = bulk.watch(printer, many, "added", lambda made: f"{made.address}  {made.id}")
-    if printer.is_json:
-        printer.documents(documents.instance(each.value) for each in outcomes if each.value is not None)
-    errors = [each.error for each in outcomes if each.error is not None]
-    if errors:
-        raise typer.Exit(bulk.status(errors, len(outcomes)))
 
 
 def _tag_hint(wanted: list[str]) -> str:

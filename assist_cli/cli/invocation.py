@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from assist_cli.cli import documents, invocation_view, launching, options, targets
 from assist_cli.cli.history import app as history_app
-from assist_cli.cli.output import STYLES, Encoding, Format
+from assist_cli.cli.output import STYLES, Encoding, Format, Printer
 from assist_cli.errors import Conflict, ExitStatus, UsageError
 from assist_cli.model.gathering import severity
 from assist_cli.model.invocation import Filter, Invocation, InvocationInstance, RepeatMode
@@ -22,6 +23,7 @@ from assist_cli.operations.runs import members, recording
 from assist_cli.paths import home
 
 if TYPE_CHECKING:
+    from assist_cli.model.target import Selection
     from assist_cli.operations.controller import Controller
     from assist_cli.operations.runs.listener import Listener
 
@@ -250,7 +252,8 @@ def watch(
 
 
 @app.command(
-    "output", epilog=options.examples("assist invocation output -", "assist invocation output t-01k3 --stderr")
+    "output",
+    epilog=options.examples("assist invocation output t-01k3 --stderr", "assist invocation output - --outdir logs"),
 )
 def output_(
     context: typer.Context,
@@ -261,8 +264,9 @@ def output_(
     stdout: Annotated[bool, typer.Option("--stdout", help="Print only its stdout.")] = False,
     stderr: Annotated[bool, typer.Option("--stderr", help="Print only its stderr, to stdout.")] = False,
     full: Annotated[bool, typer.Option("--full", help="Fetch output that the history lacks from the agent.")] = False,
+    outdir: options.OutputFolder = None,
 ) -> None:
-    """Print the exact output of an instance.
+    """Print the exact output of an instance, or write that of several to files.
 
     Its stdout goes to stdout, its stderr to stderr. Of a long output the history has the first and the last 512 KiB.
     The instance keeps more of it for some time.
@@ -271,6 +275,11 @@ def output_(
 
     if stdout and stderr:
         raise UsageError("cannot use --stdout and --stderr together", hint="without them, both are printed")
+    if outdir is not None:
+        if stdout or stderr:
+            raise UsageError("cannot use --outdir with --stdout or --stderr", hint="the files have both streams")
+        _write_files(options.printer(context), id, targets.TargetOptions(instance).selection(), outdir, full=full)
+        return
     printer = options.printer(context)
     with open_controller(home()) as controller:
         found = history.show(controller, history.find(controller, id), output=True)
@@ -288,6 +297,28 @@ def output_(
         passed.close([])
         if not place.status.is_final:
             printer.talk(f"It is {place.status}. To follow the output: assist invocation wait {found.id}")
+
+
+def _write_files(printer: Printer, id: str, where: Selection, outdir: Path, *, full: bool) -> None:
+    """Write the output of instances of an invocation to files in a new or empty folder."""
+    from assist_cli.cli.output_files import OutputFiles
+
+    with launching.output_folder(outdir), open_controller(home()) as controller:
+        found = history.show(controller, history.find(controller, id), output=False)
+        places = history.places(controller, found, where)
+        files = OutputFiles(printer, controller, outdir, replace(found, instances=tuple(places)))
+        for place in places if full else ():
+            known = recording.with_output(controller, place)
+            if known.record.status.is_final and known.record.output and known.record.output.dropped:
+                from assist_cli.operations.runs import dispatch
+
+                dispatch.fetch_output(controller, known, files)
+        files.close(places)
+        if files.lacks_bytes and not full:
+            again = f"assist invocation output {found.id} --outdir DIR --full"
+            printer.talk(f"hint: the instances may have the rest: {again}")
+    if status := files.status(ExitStatus.DONE):
+        raise typer.Exit(status)
 
 
 @app.command(epilog=options.examples("assist invocation stop -", "assist stop t-01k3"))

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from assist_cli.cli import queued
 from assist_cli.cli.formatting import clock, width
-from assist_cli.cli.gaps import gap, marked
 from assist_cli.cli.output import STYLES, Cell, Column, Printer, Style
 from assist_cli.model.folding import fold
+from assist_cli.model.gaps import gap, marked
 from assist_cli.model.gathering import EndingGroup, endings, severity
 from assist_cli.model.invocation import Invocation, InvocationInstance, RepeatMode
 from assist_cli.model.output import Output

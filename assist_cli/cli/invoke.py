@@ -53,6 +53,7 @@ def invoke(
     watch: launching.WatchOptions,
     waves: launching.WaveOptions,
     view: launching.ViewOptions,
+    files: launching.FileOptions,
     notify: launching.NotifyOptions,
     output: options.RowOutput = Format.TABLE,
     encoding: options.EncodingOption = Encoding.TEXT,
@@ -65,6 +66,7 @@ def invoke(
     rollout, look = waves.rollout(), view.look()
     timing = when.timing(rollout)
     wait = queue.wait(timing)
+    outdir = files.path(timing, detach=watch.detach)
     where = target.selection()
     if target.preview:
         targets.preview(printer, where)
@@ -90,7 +92,10 @@ def invoke(
         if timing is not None:
             launching.print_scheduled(printer, controller, *schedule(controller, request, timing, also=also))
             return
-        with recorded(controller, request, also=also, wait=wait) as invocation:
+        with (
+            launching.output_folder(outdir),
+            recorded(controller, request, also=also, wait=wait) as invocation,
+        ):
             status = carry_out(
                 printer,
                 controller,
@@ -100,5 +105,6 @@ def invoke(
                 encoding=encoding,
                 look=look,
                 rollout=rollout,
+                outdir=outdir,
             )
     raise typer.Exit(status)

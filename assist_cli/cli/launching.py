@@ -13,21 +13,19 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from assist_cli.cli import detaching, options
-from assist_cli.cli.formatting import clock, seconds_of
+from assist_cli.cli.formatting import clock
 from assist_cli.cli.output import Printer
 from assist_cli.cli.typer_classes import SHOWN, WAVES, WHEN, WHERE, Group
 from assist_cli.errors import InvalidParameter, UsageError
 from assist_cli.model.invocation import Invocation
 from assist_cli.model.names import quoted
-from assist_cli.model.rollout import Rollout, Share, share
+from assist_cli.model.rollout import LONGEST_QUEUE, Rollout, Share, share
 from assist_cli.model.schedule import KEEP, Missed, Schedule, Timing
 from assist_cli.operations.controller import Also, Controller
-from assist_cli.units import count
+from assist_cli.units import count, seconds_of
 
 if TYPE_CHECKING:
     from assist_cli.cli.watching import Look
-
-LONGEST_QUEUE = timedelta(days=365)
 
 
 def interval(text: str) -> float:
@@ -173,7 +171,7 @@ class QueueOptions(Group):
             "--queue",
             metavar="TIME",
             parser=_queue_time,
-            help="Queue for offline targets up to TIME, as 2d (default: off).",
+            help="Queue for offline targets up to TIME (default: off).",
         ),
     ] = None
 
@@ -240,6 +238,25 @@ class WatchOptions(Group):
 
 
 @dataclass(frozen=True)
+class FileOptions(Group):
+    """The option for output as files."""
+
+    heading = SHOWN
+
+    outdir: options.OutputFolder = None
+
+    def path(self, timing: Timing | None, *, detach: bool) -> Path | None:
+        """Return the folder, None without the option. Raises UsageError if the command does not wait."""
+        if self.outdir is not None and (detach or timing is not None):
+            other = "--detach" if detach else "a schedule"
+            raise UsageError(
+                f"cannot use --outdir with {other}: the files are written while the command waits",
+                hint="after the end: assist invocation output ID --outdir DIR",
+            )
+        return self.outdir
+
+
+@dataclass(frozen=True)
 class ViewOptions(Group):
     """Options of the output of several instances."""
 
@@ -294,6 +311,15 @@ class NotifyOptions(Group):
         if self.notify.startswith("@"):
             options.warn_if_exposed(Path(self.notify[1:]))
         return asking
+
+
+def output_folder(path: Path | None) -> contextlib.AbstractContextManager[object]:
+    """Check and create the folder for output files for a block, if there is one. Raises Conflict, FileFailure."""
+    if path is None:
+        return contextlib.nullcontext()
+    from assist_cli.cli import output_files
+
+    return output_files.folder(path)
 
 
 def print_scheduled(printer: Printer, controller: Controller, invocation: Invocation, schedule: Schedule) -> None:

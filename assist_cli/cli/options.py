@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Annotated
 
@@ -11,15 +10,14 @@ import typer
 from typer._types import TyperChoice
 
 from assist_cli import codes
-from assist_cli.cli.formatting import seconds_of
 from assist_cli.cli.output import Encoding, Format, Printer
 from assist_cli.cli.typer_classes import SHOWN, CliApplication, Noun
 from assist_cli.errors import ExitStatus, Refused
 from assist_cli.paths import is_exposed
+from assist_cli.units import HUNDRED_YEARS, seconds_of
 
 LIST_LENGTH = 20
 JSON_LENGTH = 1000
-HUNDRED_YEARS = 100 * 366 * 86_400  # in seconds
 
 
 def duration(text: str | float) -> float:
@@ -42,33 +40,23 @@ def whole_seconds(text: str | int) -> int:
 
 def age(text: str) -> float:
     """Parse an age into seconds. It must have a unit, since a person who writes 90 may mean days."""
-    if re.fullmatch(r"\s*[0-9.]+\s*", text):
-        raise typer.BadParameter(f"'{text}' has no unit; write 90d for days, 12h for hours")
+    from assist_cli.model import past  # which few commands need
+
+    try:
+        past.age(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
     return duration(text)
 
 
 def moment(text: str) -> datetime:
-    """Parse a moment in the past: an age (``2h``, ``2h ago``), ``yesterday``, or a local date or time.
+    """Parse a moment in the past, see ``past.moment``."""
+    from assist_cli.model import past  # which few commands need
 
-    A time alone, as ``08:00``, is one of today.
-    """
-    words = text.strip().lower()
-    past = words.removesuffix("ago")
-    if seconds_of(past) is not None:
-        return datetime.now(timezone.utc) - timedelta(seconds=min(age(past), HUNDRED_YEARS))
-    today = datetime.now().astimezone().date()
-    days = {"today": today, "yesterday": today - timedelta(days=1)}
-    day, _, time = words.partition(" ")
-    if day in days:
-        words = f"{days[day]} {time}".strip()
-    elif re.fullmatch(r"[0-9]{1,2}:[0-9]{2}(:[0-9]{2})?", words):
-        words = f"{today} {words:0>5}"
     try:
-        return datetime.fromisoformat(words.upper()).astimezone(timezone.utc)
-    except (ValueError, OverflowError):
-        raise typer.BadParameter(
-            f"'{text}' is not a time; write 2h, 30d, yesterday, 08:00, 2026-11-22 or '2026-11-22 08:00'"
-        ) from None
+        return past.moment(text, datetime.now(timezone.utc))
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
 
 
 def warn_if_exposed(path: Path) -> None:
@@ -91,6 +79,10 @@ Number = Annotated[
 ]
 Live = Annotated[bool, typer.Option("--live", help="Several instances: only lines, as they arrive.")]
 Gather = Annotated[bool, typer.Option("--gather", help="Several instances: only groups of equal output.")]
+OutputFolder = Annotated[
+    Path | None,
+    typer.Option("--outdir", metavar="DIR", help="Also write each output to files in DIR, new or empty."),
+]
 Patience = Annotated[
     float | None,
     typer.Option(

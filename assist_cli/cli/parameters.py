@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,31 +74,9 @@ def _question(definition: Definition) -> str:
     return definition.key + (f" ({', '.join(map(escape, definition.choices))})" if definition.choices else "")
 
 
-def described(definition: Definition) -> str:
-    """Return a definition in one line: ``required, one of soft, hard: how to restart``."""
-    words = ["secret"] if definition.secret else []
-    words.append("required" if definition.default is None else f"default {definition.default!r}")
-    if definition.choices:
-        words.append("one of " + ", ".join(definition.choices))
-    if definition.pattern is not None:
-        words.append(f"pattern {definition.pattern}")
-    return ", ".join(words) + (f": {definition.description}" if definition.description else "")
-
-
 def warn_of_keys(printer: Printer, version: CommandVersion) -> None:
     """Warn of keys that are not parameters, and of values that could become shell code."""
-    for warning in _warnings(version):
+    from assist_cli.model import command_text  # a run does not need it
+
+    for warning in command_text.warnings(version):
         printer.talk(f"warning: {warning}")
-
-
-def _warnings(version: CommandVersion) -> Iterable[str]:
-    if not version.parameters_enabled:
-        with contextlib.suppress(InvalidParameter):  # an invalid key is plain text
-            for key in rules.parse(version.content).keys:
-                yield f"parameters are off, so {{{{{key}}}}} is plain text; --enable-parameters makes it a parameter"
-        return
-    template = version.template()
-    for key in rules.bare_keys(template) if version.runs_in_a_shell else ():
-        yield f"a value of {{{{{key}}}}} is code to the shell; {{{{{key}|sh}}}} keeps it one word"
-    for key in rules.keys_inside_quotes(template):
-        yield f"{{{{{key}|sh}}}} is inside quotes, which cancel its own; remove the quotes around it"

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 
-from assist_cli.cli.gaps import gap
 from assist_cli.cli.output import Printer
+from assist_cli.model.gaps import gap
 from assist_cli.model.output import Stream
 
 HELD_BYTES = 64 * 1024 * 1024

@@ -54,6 +54,7 @@ def rerun(
     watch: launching.WatchOptions,
     waves: launching.WaveOptions,
     view: launching.ViewOptions,
+    files: launching.FileOptions,
     notify: launching.NotifyOptions,
     output: options.RowOutput = Format.TABLE,
     encoding: options.EncodingOption = Encoding.TEXT,
@@ -68,6 +69,7 @@ def rerun(
     rollout, look = waves.rollout(), view.look()
     timing = when.timing(rollout)
     wait = queue.wait(timing)
+    outdir = files.path(timing, detach=watch.detach)
     also = notify.also()
     given = parameters.ParameterOptions(secrets=secrets).values() or {}
     with open_controller(home()) as controller:
@@ -88,7 +90,10 @@ def rerun(
             return
         if printer.can_ask and wait is None:  # the queue has secrets by reference, never as typed
             request = replace(request, secrets={**given, **parameters.ask(printer, missing(request))})
-        with recorded(controller, request, also=also, wait=wait) as invocation:
+        with (
+            launching.output_folder(outdir),
+            recorded(controller, request, also=also, wait=wait) as invocation,
+        ):
             status = carry_out(
                 printer,
                 controller,
@@ -98,5 +103,6 @@ def rerun(
                 encoding=encoding,
                 look=look,
                 rollout=rollout,
+                outdir=outdir,
             )
     raise typer.Exit(status)

@@ -64,6 +64,7 @@ def run(
     watch: launching.WatchOptions,
     waves: launching.WaveOptions,
     view: launching.ViewOptions,
+    files: launching.FileOptions,
     notify: launching.NotifyOptions,
     output: options.RowOutput = Format.TABLE,
     encoding: options.EncodingOption = Encoding.TEXT,
@@ -73,6 +74,7 @@ def run(
     rollout, look = waves.rollout(), view.look()
     timing = when.timing(rollout)
     wait = queue.wait(timing)
+    outdir = files.path(timing, detach=watch.detach)
     where = target.selection()
     if target.preview:
         targets.preview(printer, where)
@@ -95,6 +97,7 @@ def run(
         return
     with (
         open_controller(home()) as controller,
+        launching.output_folder(outdir),
         recorded(controller, request, also=also, wait=wait) as invocation,
     ):
         status = carry_out(
@@ -106,6 +109,7 @@ def run(
             encoding=encoding,
             look=look,
             rollout=rollout,
+            outdir=outdir,
         )
         if words and kind is CommandType.SHELL and not watch.detach and not printer.is_json:
             about = shell_words.hint(words, lambda: _failures(controller, invocation))

@@ -16,8 +16,7 @@ from assist_cli.errors import UsageError
 from assist_cli.model import frequency
 from assist_cli.model.frequency import Firing
 from assist_cli.model.frequency.zone import zone_of
-from assist_cli.model.schedule import Missed, Slot, SlotOutcome
-from assist_cli.model.status import SCHEDULED, InvokeStatus
+from assist_cli.model.schedule import Missed, Slot
 from assist_cli.operations.controller import open_controller, utc_now
 from assist_cli.operations.history import history
 from assist_cli.operations.local_zone import local_zone
@@ -50,16 +49,6 @@ SLOT_COLUMNS = (
     Column("LATE", right=True, drop=2),
     Column("RECORD", drop=1),
 )
-
-STYLES = {
-    SlotOutcome.RAN: Style.GOOD,
-    SlotOutcome.LATE: Style.ODD,
-    SlotOutcome.MADE_UP: Style.ODD,
-    SlotOutcome.SKIPPED_OVERLAP: Style.ODD,
-    SlotOutcome.MISSED_DOWN: Style.BAD,
-    SlotOutcome.NOT_DELIVERED: Style.BAD,
-    SlotOutcome.PENDING: Style.BUSY,
-}
 
 
 @app.command("list", epilog=options.examples("assist schedule list", "assist schedule list --ended -o json"))
@@ -269,17 +258,8 @@ def _row(found: Planned, short: str, now: datetime) -> list[Cell | str]:
 
 
 def _state(found: Planned) -> Cell:
-    if found.schedule.paused is not None and not found.invocation.status.is_final:
-        return Cell("Paused", Style.ODD)
-    if found.schedule.error is not None and found.is_waiting:
-        return Cell("Error", Style.BAD)
-    if found.schedule.next is not None and found.invocation.status is InvokeStatus.RUNNING:
-        return Cell(SCHEDULED, Style.BUSY)
-    status = found.invocation.status
-    return Cell(
-        status.value,
-        {"Running": Style.BUSY, "Stopping": Style.BUSY, "Finished": Style.GOOD}.get(status.value, Style.ODD),
-    )
+    text, verdict = found.state
+    return Cell(text, Style[verdict.name])
 
 
 def _next(found: Planned, now: datetime) -> str:
@@ -294,9 +274,12 @@ def _command(found: Planned) -> str:
 
 
 def _slot_row(slot: Slot, names: Mapping[str, str]) -> list[Cell | str]:
+    from assist_cli.operations.server.schedules import SLOT_VERDICTS
+
+    style = Style[SLOT_VERDICTS[slot.outcome].name]
     late = "" if slot.lateness is None else took(slot.lateness)
     name = names[slot.instance_id]
-    return [clock(slot.due), name, Cell(slot.outcome.value, STYLES[slot.outcome]), late, slot.record_id or ""]
+    return [clock(slot.due), name, Cell(slot.outcome.value, style), late, slot.record_id or ""]
 
 
 def _firing_row(firing: Firing, now: datetime) -> Sequence[Cell | str]:

@@ -119,13 +119,6 @@ def show(printer: Printer, content: bytes, kind: CommandType) -> None:
     printer.script(escape(content.decode("utf-8", "replace"), keep="\n\t"), _language(content, kind))
 
 
-def difference(old: bytes, new: bytes, names: tuple[str, str]) -> list[str]:
-    """Return the lines of the unified diff of two scripts, control characters escaped."""
-    from assist_cli.model.comparison import unified  # a run does not need it
-
-    return unified(_lines(old), _lines(new), *names)
-
-
 def print_difference(printer: Printer, lines: Sequence[str]) -> None:
     """Print a unified diff: removed lines in red, added ones in green."""
     for line in lines:
@@ -142,15 +135,6 @@ def _language(content: bytes, kind: CommandType) -> str:
         return _LANGUAGES[kind]
     line = (shebang(content) or b"").decode("ascii", "replace")
     return next((language for word, language in _INTERPRETERS if re.search(rf"\b{word}", line)), "bash")
-
-
-def _lines(content: bytes) -> list[str]:
-    lines = [escape(line, keep="\t") for line in content.decode("utf-8", "replace").split("\n")]
-    if lines[-1]:
-        lines[-1] += "  (no end of line)"
-    else:
-        lines.pop()
-    return lines
 
 
 def _style(line: str) -> Style:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from assist_cli import codes
@@ -65,24 +66,39 @@ def carry_out(
     encoding: Encoding,
     look: Look,
     rollout: Rollout,
+    outdir: Path | None = None,
 ) -> int:
-    """Send a recorded invocation, and watch it unless ``detach`` is set. Return the exit status."""
+    """Send a recorded invocation, and watch it unless ``detach`` is set. Return the exit status.
+
+    With ``outdir``, an empty folder, the output is written there too.
+    """
     if detach:
         return detaching.detach(printer, controller, invocation, rollout)
     from assist_cli.operations.runs import dispatch
 
-    return watch(
-        printer,
-        controller,
-        invocation,
-        lambda listener: dispatch.send_and_watch(
-            controller, invocation, listener=listener, patience=patience, rollout=rollout
-        ),
-        encoding=encoding,
-        look=look,
-        leave=lambda: detaching.hand_over(controller, invocation, rollout),
-        rows=printer.prints_rows and invocation.transfer is None,
-    )
+    def send(listener: Listener | None) -> None:
+        dispatch.send_and_watch(controller, invocation, listener=listener, patience=patience, rollout=rollout)
+
+    def show(follow: Callable[[Listener | None], None]) -> int:
+        return watch(
+            printer,
+            controller,
+            invocation,
+            follow,
+            encoding=encoding,
+            look=look,
+            leave=lambda: detaching.hand_over(controller, invocation, rollout),
+            rows=printer.prints_rows and invocation.transfer is None,
+        )
+
+    if outdir is None:
+        return show(send)
+    from assist_cli.cli.output_files import Both, OutputFiles
+
+    files = OutputFiles(printer, controller, outdir, invocation)
+    with files.closing():
+        status = show(lambda view: send(Both(files, view)))
+    return files.status(status)
 
 
 def watch(

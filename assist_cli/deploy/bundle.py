@@ -24,6 +24,7 @@ from assist_cli.paths import write_whole
 _TIME = (1980, 1, 1, 0, 0, 0)  # the earliest time of the format
 _SHEBANG = b"#!/usr/bin/env python3\n"
 
+_BUILDING = threading.Lock()
 _PARSING = threading.Lock()  # Python 3.11 counts the depth of all threads together, and may raise SystemError
 
 # The Python of the machine reads this, however old it is. So the syntax is that of all versions.
@@ -36,9 +37,17 @@ sys.exit(main())
 """
 
 
-@functools.cache
 def build() -> bytes:
-    """Return the bytes of ``agentd.pyz``, made from the ``agentd`` package that is installed here."""
+    """Return the bytes of ``agentd.pyz``, made from the ``agentd`` package that is installed here.
+
+    They are made one time in a process. Threads that need them meanwhile wait.
+    """
+    with _BUILDING:
+        return _built()
+
+
+@functools.cache
+def _built() -> bytes:
     buffer = io.BytesIO()
     buffer.write(_SHEBANG)
     with zipfile.ZipFile(buffer, "w") as archive:

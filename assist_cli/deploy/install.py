@@ -12,7 +12,7 @@ import hashlib
 import json
 import re
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from assist_cli.deploy.host import bytecode, changes, machine, orders
 from assist_cli.deploy.host_answers import Found, HostAnswers, Installed, Progress, last_line
 from assist_cli.deploy.pki import Credentials
 from assist_cli.errors import InstallFailed, Refused
+from assist_cli.model.secret import Secret
 from assist_cli.model.timeouts import InstallTimeouts
 
 # Possible names of Python, the usual one first. CentOS and RHEL have one for the system's own use.
@@ -47,11 +48,17 @@ _MARK = "assist: from here on"
 _BEGIN = f"echo; echo {_MARK}"
 _NO_SUDO = "assist: no sudo"
 _UNPRIVILEGED = "exec sh -s"
-_BY_SUDO = (
-    f"exec sh -c 'if command -v sudo >/dev/null 2>&1; then exec sudo -n sh -s; fi; echo; echo {_NO_SUDO}; exec id -u'"
+# sudo reads one line of standard input as the password, or none if it needs none. So the program begins after a line
+# that is no password: everything before it is skipped. -k: no login of sudo is remembered, or kept.
+_SUDO = "sudo -n"
+_SUDO_ASKING = (
+    "sudo -k -S -p '' sh -c 'while read -r line && [ \"$line\" != assist-begin ]; do :; done; exec \"$@\"' sh"
 )
+_BEGIN_STDIN = b"assist-begin\n"
+_BY_SUDO = f"if command -v sudo >/dev/null 2>&1; then exec %s sh -s; fi; echo; echo {_NO_SUDO}; exec id -u"
 
-# Read by sh and by Python of any age. It prints a line for each Python: its path, its version, its missing modules.
+# Read by sh and by Python of any age. It prints a line for each Python: its path, its version, its missing modules. The
+# first that fits is the last one that it starts. Modules are found, and of those in C the inner part is loaded.
 _PROBE = f"""\
 {_BEGIN}
 uname -s
@@ -60,14 +67,22 @@ echo "$tool"
 for name in {" ".join(PYTHONS)}; do
   path=$(command -v "$name" 2>/dev/null) && "$path" -c '
 import sys
+try:
+    from importlib.util import find_spec
+except ImportError:
+    find_spec = __import__
 missing = []
-for name in "asyncio ctypes fcntl json select socket ssl subprocess zipimport zlib".split():
+modules = "asyncio ctypes,_ctypes fcntl,fcntl json select,select socket,_socket ssl,_ssl subprocess zlib,zlib"
+for names in modules.split():
     try:
-        __import__(name)
+        for load, name in zip((find_spec, __import__), names.split(",")):
+            if load(name) is None:
+                raise ImportError(name)
     except ImportError:
-        missing.append(name)
+        missing.append(names.split(",")[0])
 sys.stdout.write("%s %d.%d.%d %s\\n" % ((sys.argv[1],) + tuple(sys.version_info[:3]) + (",".join(missing),)))
-' "$path" 2>/dev/null
+sys.exit(sys.version_info < (3, 6) or missing != [])
+' "$path" 2>/dev/null && break
 done
 exit 0
 """
@@ -86,6 +101,9 @@ _PYTHON = re.compile(
     r"(?P<lacking>[\w,]{0,200})",
     re.ASCII,
 )
+
+
+Unlock = Callable[[Callable[[Secret], str]], None]
 
 
 @dataclass(frozen=True)
@@ -118,17 +136,39 @@ class Host:
     def __init__(self, login: Login, timeouts: InstallTimeouts, *, sudo: bool) -> None:
         self._login = login
         self._timeouts = timeouts
-        self._become = "sudo -n " if sudo else ""
+        self._become = f"{_SUDO} " if sudo else ""
+        self._before = b""  # on standard input, before that of the program
         self._python = ""
 
     @property
     def place(self) -> str:
         return self._login.place
 
-    def check(self) -> str:
-        """Find a Python for the agent, and return its version. Raises Refused without one; its hint installs one."""
-        done = self._login.run(_BY_SUDO if self._become else _UNPRIVILEGED, _PROBE.encode())
+    def _use_password(self, password: Secret) -> str:
+        """Try a password of sudo one time, and use it from now on. Return why sudo refuses it, else an empty text.
+
+        It is sent on standard input, where nothing follows it that sudo could take as a second attempt.
+        """
+        line = password.reveal().encode() + b"\n"
+        done = self._login.run(f"{_SUDO_ASKING} echo '{_MARK}'", line)
+        if _MARK not in done.stdout.decode("utf-8", "replace").splitlines():
+            return last_line(done.stderr) or "it did not say why"
+        self._become = f"{_SUDO_ASKING} "
+        self._before = line + _BEGIN_STDIN
+        return ""
+
+    def check(self, unlock: Unlock | None = None) -> str:
+        """Find a Python for the agent, and return its version. Raises Refused without one; its hint installs one.
+
+        ``unlock`` is called if sudo does not become root without a password. It gets a function that
+        tries a password, and returns if that has succeeded.
+        """
+        shell = _shell(_BY_SUDO % self._become.rstrip()) if self._become else _UNPRIVILEGED
+        done = self._login.run(shell, self._before + _PROBE.encode())
         lines = done.stdout.decode("utf-8", "replace").splitlines()
+        if self._become and unlock is not None and not {_MARK, _NO_SUDO} & set(lines):
+            unlock(self._use_password)
+            return self.check()
         if _MARK not in lines[:-2]:
             raise self._no_shell(lines, done.stderr.decode("utf-8", "replace").splitlines())
         system, tool, *said = lines[lines.index(_MARK) + 1 :]
@@ -163,8 +203,12 @@ class Host:
             why = next(filter(None, said), "its shell runs no commands")
             hint = "log in there and try: sh -c true"
             if self._become:
-                hint = "there, 'sudo -n true' must succeed: set NOPASSWD, and no requiretty, in sudoers"
+                hint = "set NOPASSWD, and no requiretty, in sudoers there; or give --sudo-password env:VARIABLE"
         return InstallFailed(f"cannot install anything on '{self.place}': {why}", hint=hint)
+
+    def has_sudo_without_password(self) -> bool:
+        """Return True if sudo does some things for this user without a password, by its default settings."""
+        return self._login.run(_shell("exec sudo -n -l")).status == 0
 
     def look(self) -> Found:
         """Return the state of the machine. Call ``check`` first."""
@@ -209,8 +253,13 @@ class Host:
         python = f'{self._become}{self._python} -I -S -c "{_RECEIVE}" "$ASSIST_AGENTD_HOME"'
         answers = HostAnswers(verb, self.place, progress, after=_MARK.encode())
         line = _line(verb, order, self._timeouts)
-        command = f"exec sh -c '{_BEGIN}; exec {python}'"
-        done = self._login.run(command, line, self._timeouts.silence, answers.add, total=self._timeouts.order)
+        done = self._login.run(
+            _shell(f"{_BEGIN}; exec {python}"),
+            self._before + line,
+            self._timeouts.silence,
+            answers.add,
+            total=self._timeouts.order,
+        )
         return answers.result(last_line(done.stderr))
 
 
@@ -293,6 +342,11 @@ def _line(verb: str, order: Mapping[str, Any], timeouts: InstallTimeouts) -> byt
     modules = (permissions, bytecode, changes, machine, orders)
     sources = [(module.__name__, Path(str(module.__file__)).read_text("utf-8")) for module in modules]
     return json.dumps([sources, verb, {**order, "waits": timeouts._asdict()}]).encode("ascii") + b"\n"
+
+
+def _shell(script: str) -> str:
+    """Return a command for the login shell, which may be any, that runs a script of sh."""
+    return "exec sh -c " + shlex.quote(script)
 
 
 def _packed(data: bytes) -> str:

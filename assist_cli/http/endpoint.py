@@ -49,11 +49,29 @@ class HttpEndpoint:
             return self.url(port, next(iter(sorted(self.names)), "localhost"))
         return self.url(port)
 
+    def public_url(self, port: int) -> str:
+        """Return the URL for other machines: the first name, over HTTPS with the usual port for that of a proxy.
+
+        Without a name it is the address, or a name of the certificate or of this machine.
+        """
+        name = _first(self.names)
+        if name and self.is_loopback and self.certificate is None:
+            return f"https://{name}"
+        if name or self.host not in ("0.0.0.0", "::"):  # noqa: S104 - compared, not bound
+            return self.url(port, name)
+        named = "" if self.certificate is None else _first(pki.names_of(self.certificate))
+        return self.url(port, named or platform.node().lower())
+
     def host_names(self) -> Collection[str]:
         """Return the host names, besides addresses, by which a client may call this server."""
         if self.certificate is not None:
             return {*self.names, *(name.lower() for name in pki.names_of(self.certificate))}
         return {*self.names, "localhost", *(() if self.is_loopback else (platform.node().lower(),))}
+
+
+def _first(names: Sequence[str]) -> str:
+    """Return the first name that is not for many hosts; empty if there is none."""
+    return next((name for name in names if "*" not in name), "")
 
 
 def place(

@@ -25,7 +25,8 @@ class Actor:
 class AuditEntry:
     """One action: its name (``command.create``), its subject (a name and an id), and details.
 
-    ``detail`` is a sentence for people; it names parameters and never contains their values.
+    ``detail`` is a sentence for people; it names parameters and never contains their values. ``number`` is its place in
+    the log, 0 before it is written.
     """
 
     time: datetime
@@ -34,3 +35,19 @@ class AuditEntry:
     subject: str
     detail: str = ""
     outcome: str = DONE
+    number: int = 0
+
+
+@dataclass(frozen=True)
+class AuditFilter:
+    """Conditions on entries. Empty ones and None do not filter.
+
+    ``actor`` is a part of the login name, in any case; ``login`` is all of it. ``action`` is one, or the noun of
+    several (``user``). ``before`` is the number of an entry: only older ones.
+    """
+
+    since: datetime | None = None
+    actor: str = ""
+    login: str = ""
+    action: str = ""
+    before: int | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from assist_cli.model.gathering import GroupKey, answer_of
@@ -51,8 +51,15 @@ class Comparison:
         return bool(self.differences or self.not_known or self.only_before or self.only_after)
 
 
-def compare(old: Iterable[InvocationInstance], new: Iterable[InvocationInstance]) -> Comparison:
-    """Compare the newest records of two invocations by instance; the largest group of changes first."""
+def compare(
+    old: Iterable[InvocationInstance],
+    new: Iterable[InvocationInstance],
+    whole: Callable[[InvocationInstance], InvocationInstance] = lambda place: place,
+) -> Comparison:
+    """Compare the newest records of two invocations by instance; the largest group of changes first.
+
+    ``whole`` returns an instance with its output.
+    """
     before = {place.instance_id: place for place in old}
     after = {place.instance_id: place for place in new}
     same, not_over = [], []
@@ -63,7 +70,7 @@ def compare(old: Iterable[InvocationInstance], new: Iterable[InvocationInstance]
         if not (left.record.status.is_final and right.record.status.is_final):
             not_over.append(right.instance_name)
             continue
-        then, now = answer_of(left), answer_of(right)
+        then, now = answer_of(whole(left)), answer_of(whole(right))
         if then != now:
             pairs[then, now, instance_id if then.dropped or now.dropped else ""].append(right.instance_name)
         elif now.dropped:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from assist_cli.model.invocation import InvocationInstance, Outcome, Record
 from assist_cli.model.output import Output, Stream
@@ -49,6 +49,29 @@ class AnswerGroup:
     @property
     def is_success(self) -> bool:
         return is_success(self.answer.status, self.answer.exit_code)
+
+
+@dataclass(frozen=True)
+class AlikeGroup:
+    """Instances with the same answer, in order and without their output; ``size`` is that of the first one, in bytes.
+
+    For a page that shows few of many outputs.
+    """
+
+    places: tuple[InvocationInstance, ...]
+    size: int
+
+    @property
+    def first(self) -> InvocationInstance:
+        return self.places[0]
+
+    @property
+    def names(self) -> list[str]:
+        return [each.instance_name for each in self.places]
+
+    @property
+    def is_success(self) -> bool:
+        return self.first.record.is_success
 
 
 @dataclass(frozen=True)
@@ -116,6 +139,33 @@ def gather(places: Iterable[InvocationInstance]) -> list[AnswerGroup]:
         for (answer, _), members in found.items()
     ]
     return sorted(groups, key=lambda group: (not group.is_success, -len(group.names)))
+
+
+def alike(places: Iterable[InvocationInstance]) -> list[AlikeGroup]:
+    """Group the instances as ``gather`` does, but the odd ones first: failures, then the smallest groups.
+
+    At most one output is held at a time, so ``places`` may read them one by one.
+    """
+    found: dict[tuple[bytes, str], list[InvocationInstance]] = {}
+    sizes: dict[tuple[bytes, str], int] = {}
+    for place in places:
+        if place.record.status.is_final:
+            answer = answer_of(place)
+            key = _digest(answer), place.instance_id if answer.dropped else ""
+            found.setdefault(key, []).append(replace(place, record=replace(place.record, output=None)))
+            sizes.setdefault(key, len(answer.stdout) + len(answer.stderr))
+    groups = [AlikeGroup(tuple(members), sizes[key]) for key, members in found.items()]
+    return sorted(groups, key=lambda group: (group.is_success, len(group.places)))
+
+
+def _digest(answer: GroupKey) -> bytes:
+    import hashlib  # a run does not need it
+
+    summary = hashlib.sha256(answer.stdout)
+    rest = (len(answer.stdout), answer.ending, answer.why, answer.dropped, answer.is_unstarted)
+    summary.update(repr(rest).encode("utf-8", "surrogateescape"))
+    summary.update(answer.stderr)
+    return summary.digest()
 
 
 def severity(status: InvocationStatus, exit_code: int | None) -> int:

@@ -51,6 +51,11 @@ def is_prefix(text: str, kind: Kind) -> bool:
     return text.startswith(kind.value) and len(rest) <= TIME_LENGTH + RANDOM_LENGTH and not rest.strip(ALPHABET)
 
 
+def shortened(text: str) -> str:
+    """Return an id as short as in lists; any other text as it is."""
+    return text[:SHORT_LENGTH] if any(is_prefix(text, kind) for kind in Kind) else text
+
+
 def _base32(number: int, length: int) -> str:
     digits = []
     for _ in range(length):

@@ -5,8 +5,8 @@ See docs/rules.md sections 1 and 2.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import Enum
 from types import MappingProxyType
@@ -15,7 +15,7 @@ from typing import NamedTuple
 from assist_cli.model.command import CommandType
 from assist_cli.model.output import Output
 from assist_cli.model.parameters import Value
-from assist_cli.model.status import InvocationStatus, InvokeStatus, has_begun, is_success, is_unstarted
+from assist_cli.model.status import InvocationStatus, InvokeStatus, has_begun, invoke_status, is_success, is_unstarted
 from assist_cli.model.transfer import Transfer
 
 
@@ -248,6 +248,23 @@ class Invocation:
         if self.frequency is None and not any(place.record.wait for place in self.instances):
             return self.created
         return min((place.record.sent for place in self.instances if place.record.sent), default=self.created)
+
+
+def seen(found: Invocation, instance_id: str | None, among: Collection[str] | None) -> list[InvocationInstance]:
+    """Return the instances of an invocation that match the query and are visible."""
+    return [
+        place
+        for place in found.instances
+        if instance_id in (None, place.instance_id) and (among is None or place.instance_id in among)
+    ]
+
+
+def limited(found: Invocation, instance_id: str | None, among: Collection[str] | None) -> Invocation:
+    """Return an invocation with only the wanted and visible ones of its instances, at least one."""
+    if instance_id is None and among is None:
+        return found
+    places = seen(found, instance_id, among)
+    return replace(found, instances=tuple(places), status=invoke_status(place.status for place in places))
 
 
 @dataclass(frozen=True)

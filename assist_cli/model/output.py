@@ -41,6 +41,16 @@ Pieces = list[tuple[Stream, bytes]]
 
 
 @dataclass(frozen=True)
+class OutputPart:
+    """The next ``data`` of a stream, or the number of ``missing`` bytes, or the ``reason`` why nothing follows now."""
+
+    stream: Stream = Stream.STDOUT
+    data: bytes = b""
+    missing: int = 0
+    reason: str = ""
+
+
+@dataclass(frozen=True)
 class Output:
     """The kept part of a script's output.
 
@@ -74,6 +84,20 @@ class Output:
             (after if self.dropped and position >= self.cut else before).append((stream, data))
             position += len(data)
         return before, after
+
+    def after(self, offset: int) -> Iterator[OutputPart]:
+        """Yield the rest of the output after the first ``offset`` bytes, counting dropped ones."""
+        before, after = self.parts()
+        position = 0
+        for pieces, dropped in ((before, self.dropped), (after, 0)):
+            for stream, data in pieces:
+                begin = max(offset - position, 0)
+                position += len(data)
+                if begin < len(data):
+                    yield OutputPart(stream, data[begin:])
+            position += dropped
+            if dropped and position > offset:
+                yield OutputPart(missing=min(dropped, position - offset))
 
     def bytes_of(self, *streams: Stream) -> bytes:
         """Return the bytes of these streams, in order of arrival."""

@@ -1,9 +1,12 @@
-"""A fleet in a summary: what runs, what will run next, and what failed last."""
+"""A fleet in a summary: what runs, what will run next, what failed last, and what is wrong."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+
+from assist_cli import codes
 
 
 @dataclass(frozen=True)
@@ -45,3 +48,30 @@ class FailedRecord:
     when: datetime
     exit_code: int | None
     error_code: str
+    instance_id: str = ""
+
+    @property
+    def error(self) -> str:
+        """The exit code or the error code in words."""
+        return f"exit {self.exit_code}" if self.error_code == codes.EXIT_CODE_NONZERO else self.error_code
+
+
+def grouped(failures: Iterable[FailedRecord]) -> list[list[FailedRecord]]:
+    """Group failures by invocation and error, in the order of their newest records."""
+    groups: dict[tuple[str, str], list[FailedRecord]] = {}
+    for each in failures:
+        groups.setdefault((each.invocation_id, each.error), []).append(each)
+    return list(groups.values())
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A problem of a ``subject`` (agents, schedules, server, certificates), and what to do.
+
+    One that is not ``urgent`` may be a problem.
+    """
+
+    subject: str
+    text: str
+    hint: str
+    urgent: bool = True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from assist_cli.model.ids import Kind
 from assist_cli.model.invocation import Invocation, Record
@@ -16,7 +17,8 @@ class Wanted:
     ``status`` is a word of either table of model.fine. ``timed``: it has a frequency and is open. Together with
     ``instance_id`` both are those on that instance. ``command_id`` is that of its script, or of an earlier one.
     ``among`` has the only instances that may be shown. ``unsuccessful``: its newest record on one of them has ended,
-    and not with exit code 0.
+    and not with exit code 0. ``command_ids``: it ran one of these; ``instance_ids``: on one of these. ``since``: it was
+    created at or after this moment.
     """
 
     kind: Kind = Kind.INVOCATION
@@ -32,6 +34,9 @@ class Wanted:
     tags: Mapping[str, str] = field(default_factory=dict)
     among: Collection[str] | None = None
     unsuccessful: bool = False
+    command_ids: Collection[str] | None = None
+    instance_ids: Collection[str] | None = None
+    since: datetime | None = None
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import unicodedata
 from collections.abc import Iterable
@@ -26,13 +27,24 @@ class Phrase:
         """Return the text around the words in the first text that has them, or the beginning of the first one."""
         known = [each for each in texts if each]
         plain = map(_without_accents, known)
-        between = r"[\W_]+".join(map(re.escape, _WORD.findall(self.text)))
-        pattern = re.compile(rf"(?<![^\W_]){between}" + ("" if self.open_end else r"(?![^\W_])"), re.IGNORECASE)
         for text in (*known, *plain):
-            found = pattern.search(text)
+            found = self._pattern.search(text)
             if found:
                 return _around(text, found.start(), found.end())
         return _around(known[0], 0, 0) if known else ""
+
+    def parts(self, snippet: str) -> list[tuple[str, bool]]:
+        """Return a snippet in parts, in order; True for those that are the words."""
+        found, end = [], 0
+        for match in self._pattern.finditer(snippet):
+            found += [(snippet[end : match.start()], False), (match[0], True)]
+            end = match.end()
+        return [*found, (snippet[end:], False)]
+
+    @functools.cached_property
+    def _pattern(self) -> re.Pattern[str]:
+        between = r"[\W_]+".join(map(re.escape, _WORD.findall(self.text)))
+        return re.compile(rf"(?<![^\W_]){between}" + ("" if self.open_end else r"(?![^\W_])"), re.IGNORECASE)
 
 
 def parse(text: str) -> Phrase:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import timedelta
 
 from assist_cli.errors import InvalidParameter
+
+LONGEST_QUEUE = timedelta(days=365)  # of a record for an instance that is away
 
 _SHARE = re.compile(r"([0-9]{1,9})(%?)")
 

@@ -109,6 +109,9 @@ class ViewTimeouts(NamedTuple):
     poll: float = 1.0  # for agents of a cloned machine to answer
     interim: float = 3.0  # for agents to report the output so far of running records
     interim_pause: float = 3.0  # at least, between two such requests for a record
+    push: float = 0.1  # at least, between two events of a stream of the console
+    check: float = 1.5  # at most, between two checks of a stream for a change, however long they take
+    alive: float = 15.0  # between two signs of life of a stream
 
 
 class Timeouts(NamedTuple):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from typing import Any
 
-from assist_cli.model.audit import Actor, AuditEntry
+from assist_cli.model.audit import Actor, AuditEntry, AuditFilter
 from assist_cli.store.database import Reader, Transaction, from_ms, to_ms
+
+EVERY = AuditFilter()
 
 
 def append(transaction: Transaction, entry: AuditEntry) -> None:
@@ -25,11 +27,22 @@ def append(transaction: Transaction, entry: AuditEntry) -> None:
     )
 
 
-def entries(reader: Reader, since: datetime | None = None, limit: int | None = None) -> list[AuditEntry]:
-    """Return the entries since a moment, newest first, at most ``limit`` of them (None: all)."""
+def entries(reader: Reader, wanted: AuditFilter = EVERY, limit: int | None = None) -> list[AuditEntry]:
+    """Return the entries that match, newest first, at most ``limit`` of them (None: all)."""
+    conditions = ["at >= ?"]
+    values: list[Any] = [0 if wanted.since is None else to_ms(wanted.since)]
+    for condition, value in (
+        ("instr(lower(login), ?)", wanted.actor.lower()),
+        ("login = ?", wanted.login),
+        ("instr(action || '.', ?) = 1", f"{wanted.action}." if wanted.action else ""),
+        ("id < ?", wanted.before),
+    ):
+        if value not in ("", None):
+            conditions.append(condition)
+            values.append(value)
     rows = reader.query(
-        "SELECT * FROM audit WHERE at >= ? ORDER BY id DESC LIMIT ?",
-        [0 if since is None else to_ms(since), -1 if limit is None else limit],
+        f"SELECT * FROM audit WHERE {' AND '.join(conditions)} ORDER BY id DESC LIMIT ?",  # noqa: S608 - constants
+        [*values, -1 if limit is None else limit],
     )
     return [
         AuditEntry(
@@ -39,6 +52,7 @@ def entries(reader: Reader, since: datetime | None = None, limit: int | None = N
             subject=row["subject"],
             detail=row["detail"],
             outcome=row["outcome"],
+            number=row["id"],
         )
         for row in rows
     ]

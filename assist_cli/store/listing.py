@@ -14,7 +14,7 @@ from assist_cli.model.invocation import Filter, RepeatMode
 from assist_cli.model.status import InvocationStatus, invoke_status
 from assist_cli.model.summary import InstanceCounts, Summary
 from assist_cli.store.database import Reader, from_ms_or_none, to_ms
-from assist_cli.store.rows import IS_QUEUED, invocation_of
+from assist_cli.store.rows import IS_QUEUED, get_transfer, invocation_of
 
 SUMMARY_BYTES = 200
 FEW_RECORDS = 20_000
@@ -72,7 +72,7 @@ def _summarised(reader: Reader, rows: Sequence[sqlite3.Row], among: Collection[s
     ):
         groups[group["invocation_id"]].append(group)
     kinds = _kinds(reader, [row["id"] for row in rows if row["repeat_mode"] == RepeatMode.ONCE.value], among)
-    found = [_summary(row, groups[row["id"]], kinds.get(row["id"])) for row in rows]
+    found = [_summary(reader, row, groups[row["id"]], kinds.get(row["id"])) for row in rows]
     if among is None:
         return found
     return [
@@ -89,9 +89,10 @@ def _among(among: Collection[str] | None) -> tuple[str, list[str]]:
     return " AND instance_id IN (SELECT value FROM json_each(?))", [json.dumps(list(among))]
 
 
-def _summary(row: sqlite3.Row, groups: Sequence[sqlite3.Row], kinds: sqlite3.Row | None) -> Summary:
+def _summary(reader: Reader, row: sqlite3.Row, groups: Sequence[sqlite3.Row], kinds: sqlite3.Row | None) -> Summary:
     """Return the summary of one invocation, from the groups of its instances and its row of ``_kinds``."""
-    invocation = invocation_of(row, row["beginning"], ())
+    transfer = None if row["command_type"] else get_transfer(reader, row["id"])
+    invocation = invocation_of(row, row["beginning"], (), transfer)
     counts = {InvocationStatus(group["status"]): group["count"] for group in groups}
     if kinds is not None:
         first = from_ms_or_none(kinds["sent_at"]) if invocation.frequency or kinds["waited"] else None

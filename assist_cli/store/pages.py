@@ -13,9 +13,10 @@ from dataclasses import replace
 from typing import Any
 
 from assist_cli.model.fine import FAILED, Fine
+from assist_cli.model.ids import earliest
 from assist_cli.model.page import InvocationResult, Slice, Wanted
 from assist_cli.model.status import InvocationStatus, InvokeStatus
-from assist_cli.store.database import Reader
+from assist_cli.store.database import Reader, to_ms
 from assist_cli.store.rows import OUTPUT, OUTPUTS, invocation_of, record_of
 
 # The command of a record: that of its invocation, or of the script that the invocation had then.
@@ -84,8 +85,8 @@ _STATUS = """
 """
 
 
-def invocation_ids(reader: Reader, wanted: Wanted, part: Slice) -> tuple[list[str], int]:
-    """Return the ids of a page of invocations, and the number of all that match."""
+def invocation_ids(reader: Reader, wanted: Wanted, part: Slice, *, counts: bool = True) -> tuple[list[str], int]:
+    """Return the ids of a page of invocations, and the number of all that match; 0 unless it ``counts`` them."""
     if wanted.among is not None and wanted.instance_id is not None and wanted.instance_id not in wanted.among:
         return [], 0
     conditions, values = _of_invocations(wanted)
@@ -111,12 +112,16 @@ def invocation_ids(reader: Reader, wanted: Wanted, part: Slice) -> tuple[list[st
         negated = "" if wanted.timed else "NOT "
         conditions.append(f"{negated}(invocation.frequency IS NOT NULL AND {status} IN ('Running', 'Stopping'))")
         values += more
-    rows, total = _page(reader, "invocation.id", "FROM invocations AS invocation", conditions, values, part)
+    rows, total = _page(
+        reader, "invocation.id", "FROM invocations AS invocation", conditions, values, part, counts=counts
+    )
     return [row["id"] for row in rows], total
 
 
-def results(reader: Reader, wanted: Wanted, part: Slice, *, history: bool) -> tuple[list[InvocationResult], int]:
-    """Return a page of records with their output: the newest of each instance or, with ``history``, all of them."""
+def results(
+    reader: Reader, wanted: Wanted, part: Slice, *, history: bool, output: bool = True
+) -> tuple[list[InvocationResult], int]:
+    """Return a page of records with their ``output``: the newest of each instance or, with ``history``, all of them."""
     conditions, values = _of_invocations(wanted)
     if wanted.command_id is not None:
         conditions.append(f"{_COMMAND_ID} = ?")
@@ -139,7 +144,7 @@ def results(reader: Reader, wanted: Wanted, part: Slice, *, history: bool) -> tu
     if not history:
         conditions.append("record.number = place.repeats")
     rows, total = _page(reader, "record.id", join, conditions, values, part)
-    return [_result(reader, row["id"]) for row in rows], total
+    return [_result(reader, row["id"], output=output) for row in rows], total
 
 
 def _of_invocations(wanted: Wanted) -> tuple[list[str], list[Any]]:
@@ -158,6 +163,18 @@ def _of_invocations(wanted: Wanted) -> tuple[list[str], list[Any]]:
             " UNION SELECT invocation_id FROM former_scripts WHERE command_id = ?)"
         )
         values += [wanted.command_id, wanted.command_id]
+    if wanted.command_ids is not None:
+        conditions.append(
+            "invocation.id IN (SELECT id FROM invocations WHERE command_id IN (SELECT value FROM json_each(?))"
+            " UNION SELECT invocation_id FROM former_scripts WHERE command_id IN (SELECT value FROM json_each(?)))"
+        )
+        values += 2 * [json.dumps(list(wanted.command_ids))]
+    if wanted.instance_ids is not None:
+        conditions.append(f"EXISTS ({_PLACE} AND place.instance_id IN (SELECT value FROM json_each(?)))")
+        values.append(json.dumps(list(wanted.instance_ids)))
+    if wanted.since is not None:
+        conditions.append("invocation.id >= ?")
+        values.append(earliest(wanted.kind, to_ms(wanted.since)))
     if wanted.command_name is not None:
         conditions.append(
             "coalesce(invocation.command_name, (SELECT name FROM labels WHERE subject = invocation.id)) = ?"
@@ -215,7 +232,7 @@ def _of_status(status: str, among: Collection[str] | None) -> tuple[str, list[st
 
 
 def _page(
-    reader: Reader, key: str, join: str, conditions: list[str], values: list[Any], part: Slice
+    reader: Reader, key: str, join: str, conditions: list[str], values: list[Any], part: Slice, *, counts: bool = True
 ) -> tuple[list[sqlite3.Row], int]:
     where = " AND ".join(conditions)
     after = "" if part.after is None else f" AND {key} < ?"
@@ -223,6 +240,8 @@ def _page(
         f"SELECT {key} AS id {join} WHERE {where}{after} ORDER BY {key} DESC LIMIT ? OFFSET ?",
         [*values, *([part.after] if after else []), part.limit, part.offset],
     )
+    if not counts:
+        return rows, 0
     if not after and not part.offset and len(rows) < part.limit:
         return rows, len(rows)  # the page has all rows
     counted = reader.first(f"SELECT count(*) AS count {join} WHERE {where}", values)
@@ -230,11 +249,12 @@ def _page(
     return rows, int(counted["count"])
 
 
-def _result(reader: Reader, record_id: str) -> InvocationResult:
+def _result(reader: Reader, record_id: str, *, output: bool) -> InvocationResult:
+    columns, tables = (f", {OUTPUT}", OUTPUTS) if output else ("", "")
     record = reader.first(
         f"""
-        SELECT records.*, place.repeats, {OUTPUT} FROM records
-        JOIN invocation_instances AS place USING (invocation_id, instance_id) {OUTPUTS} WHERE records.id = ?
+        SELECT records.*, place.repeats{columns} FROM records
+        JOIN invocation_instances AS place USING (invocation_id, instance_id) {tables} WHERE records.id = ?
         """,
         [record_id],
     )
@@ -248,4 +268,4 @@ def _result(reader: Reader, record_id: str) -> InvocationResult:
     )
     assert row is not None
     invocation = replace(invocation_of(row, row["content"], ()), command_id=row["ran"])
-    return InvocationResult(invocation, record["repeats"], record_of(record, output=True))
+    return InvocationResult(invocation, record["repeats"], record_of(record, output=output))

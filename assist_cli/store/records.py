@@ -210,6 +210,12 @@ def get(reader: Reader, record_id: str, *, output: bool = False) -> Record | Non
     return None if row is None else record_of(row, output=output)
 
 
+def of_invocation(reader: Reader, invocation_id: str, record_id: str) -> Record | None:
+    """Return a record of this invocation, without its output; None if it has no such record."""
+    row = reader.first("SELECT * FROM records WHERE id = ? AND invocation_id = ?", [record_id, invocation_id])
+    return None if row is None else record_of(row)
+
+
 def is_of_file(reader: Reader, record_id: str) -> bool:
     """Return True for the record of a file that is sent, False for that of a script."""
     query = "SELECT 1 FROM records JOIN transfers USING (invocation_id) WHERE records.id = ?"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 
 from assist_cli.model.instance import Instance
@@ -90,9 +90,17 @@ def changed(reader: Reader, revision: int) -> tuple[int, dict[str, int | None]]:
     return newest, {row["invocation_id"]: row["next_at"] for row in rows}
 
 
-def ids(reader: Reader) -> list[str]:
-    """Return the ids of the invocations with a schedule, also of ended ones, newest first."""
-    rows = reader.query(f"SELECT invocation_id FROM {_OWNED} ORDER BY invocation_id DESC")  # noqa: S608
+def ids(reader: Reader, *, ended: bool = True, among: Collection[str] | None = None) -> list[str]:
+    """Return the ids of the invocations with a schedule, newest first; with ``ended`` also those of ended ones.
+
+    Only those that are on one of ``among``, and have not ended there, count (None: all instances).
+    """
+    those, values = _among(among, "" if ended else " AND place.status IN ('Running', 'Stopping')")
+    is_open = "" if ended else " AND invocations.status IN ('Running', 'Stopping')"
+    rows = reader.query(
+        f"SELECT invocation_id FROM {_OWNED} WHERE 1{is_open}{those} ORDER BY invocation_id DESC",  # noqa: S608
+        values,
+    )
     return [row["invocation_id"] for row in rows]
 
 
@@ -229,11 +237,13 @@ def clear_errors(transaction: Transaction) -> None:
     transaction.execute("UPDATE schedules SET error = NULL WHERE error IS NOT NULL")
 
 
-def errors(reader: Reader) -> dict[str, str]:
-    """Return the schedules whose last attempt to fire failed, with the reasons."""
+def errors(reader: Reader, among: Collection[str] | None = None) -> dict[str, str]:
+    """Return the schedules whose last attempt to fire failed, with the reasons; only those on ``among`` (None: all)."""
+    those, values = _among(among)
     rows = reader.query(
-        "SELECT invocation_id, CAST(error AS BLOB) AS error FROM schedules"
-        " WHERE error IS NOT NULL AND next_at IS NOT NULL ORDER BY 1"
+        "SELECT invocation_id, CAST(error AS BLOB) AS error FROM schedules"  # noqa: S608 - a text from below
+        f" WHERE error IS NOT NULL AND next_at IS NOT NULL{those} ORDER BY 1",
+        values,
     )
     return {row["invocation_id"]: legible(row["error"]) for row in rows}
 
@@ -263,3 +273,12 @@ def set_next(transaction: Transaction, schedule: Schedule, upcoming: datetime | 
         [to_ms_or_none(upcoming), to_ms(schedule.anchor), schedule.invocation_id, to_ms_or_none(schedule.next)],
     )
     return changed == 1
+
+
+def _among(among: Collection[str] | None, which: str = "") -> tuple[str, list[str]]:
+    """Return the condition that a schedule is on one of ``among``, where ``which`` holds, as SQL, and its values."""
+    if among is None:
+        return "", []
+    found = "SELECT 1 FROM invocation_instances AS place WHERE place.invocation_id = schedules.invocation_id"
+    found += f" AND place.instance_id IN (SELECT value FROM json_each(?)){which}"  # noqa: S608 - a text from above
+    return f" AND EXISTS ({found})", [json.dumps(list(among))]

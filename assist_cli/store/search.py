@@ -103,24 +103,29 @@ def search(
     instance_ids: Collection[str] | None = None,
     since: datetime | None = None,
     limit: int | None = None,
+    offset: int = 0,
+    names: bool = True,
 ) -> list[Hit]:
-    """Return the hits, newest first, at most ``limit`` of them (None: all)."""
+    """Return the hits, newest first: after the first ``offset`` ones, at most ``limit`` (None: all).
+
+    Without ``names``, no names of instances are searched or shown. The text around the words is found here: ``snippet``
+    of FTS5 takes minutes where a text has a word very often.
+    """
     since_ms = 0 if since is None else to_ms(since)
     where = None if instance_ids is None else json.dumps(list(instance_ids))
-    most = -1 if limit is None else limit
-    hits = [
+    most = -1 if limit is None else offset + limit
+    rows = [
         *_in_outputs(reader, wanted, where, since_ms, most),
-        *_in_invocations(reader, wanted, where, since_ms, most),
+        *_in_invocations(reader, wanted, where, since_ms, most, names=names),
     ]
-    return sorted(hits, key=lambda hit: hit.time, reverse=True)[:limit]
+    rows.sort(key=lambda row: int(row["at"]), reverse=True)
+    chosen = rows[offset:] if limit is None else rows[offset : offset + limit]
+    return [_hit(row, wanted.snippet(_texts(reader, row, names=names))) for row in chosen]
 
 
-def _in_outputs(reader: Reader, wanted: Phrase, where: str | None, since_ms: int, limit: int) -> Iterator[Hit]:
-    """Yield the hits in outputs. The joins are in the order of the tables, so that the query can end at its limit.
-
-    The text around the words is found here: ``snippet`` of FTS5 takes minutes where a text has a word very often.
-    """
-    rows = reader.query(
+def _in_outputs(reader: Reader, wanted: Phrase, where: str | None, since_ms: int, limit: int) -> list[sqlite3.Row]:
+    """Find outputs. The joins are in the order of the tables, so that the query can end at its limit."""
+    return reader.query(
         """
         SELECT records.id AS record_id, invocation_id, instance_id, instance_name, command_name,
             coalesce(records.started_at, records.finished_at, created_at) AS at, outputs.number
@@ -137,13 +142,14 @@ def _in_outputs(reader: Reader, wanted: Phrase, where: str | None, since_ms: int
         """,
         [_query(wanted), ids.earliest(Kind.RECORD, since_ms), where, limit],
     )
-    for row in rows:
-        text = reader.first("SELECT data FROM outputs WHERE number = ?", [row["number"]])
-        yield _hit(row, wanted.snippet([] if text is None else [_text(text["data"])]))
 
 
-def _in_invocations(reader: Reader, wanted: Phrase, where: str | None, since_ms: int, limit: int) -> Iterator[Hit]:
-    rows = reader.query(
+def _in_invocations(
+    reader: Reader, wanted: Phrase, where: str | None, since_ms: int, limit: int, *, names: bool
+) -> list[sqlite3.Row]:
+    """Find scripts and names."""
+    columns = "" if names else "{command_name content} : "
+    return reader.query(
         """
         SELECT NULL AS record_id, texts.id AS invocation_id, NULL AS instance_id, NULL AS instance_name,
             texts.command_name, texts.created_at AS at, texts.number
@@ -155,12 +161,19 @@ def _in_invocations(reader: Reader, wanted: Phrase, where: str | None, since_ms:
         ))
         ORDER BY invocation_words.rowid DESC LIMIT ?4
         """,
-        [_query(wanted), ids.earliest(Kind.INVOCATION, since_ms), where, limit],
+        [columns + _query(wanted), ids.earliest(Kind.INVOCATION, since_ms), where, limit],
     )
-    for row in rows:
-        text = reader.first("SELECT * FROM invocation_texts WHERE number = ?", [row["number"]])
-        texts = [] if text is None else [text["command_name"], _text(text["content"]), text["instance_names"]]
-        yield _hit(row, wanted.snippet(texts))
+
+
+def _texts(reader: Reader, row: sqlite3.Row, *, names: bool) -> list[str]:
+    """Return the texts of a hit."""
+    if row["record_id"] is not None:
+        text = reader.first("SELECT data FROM outputs WHERE number = ?", [row["number"]])
+        return [] if text is None else [_text(text["data"])]
+    text = reader.first("SELECT * FROM invocation_texts WHERE number = ?", [row["number"]])
+    if text is None:
+        return []
+    return [text["command_name"], _text(text["content"]), *([text["instance_names"]] if names else [])]
 
 
 def _query(wanted: Phrase) -> str:

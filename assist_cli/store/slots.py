@@ -150,11 +150,18 @@ def listing(
 ) -> list[SlotRange]:
     """Return slots, newest first, of all instances or of these, at most ``limit`` of them (None: all)."""
     rows = reader.query(
-        "SELECT * FROM slots WHERE invocation_id = ? ORDER BY number DESC LIMIT ?",
-        [invocation_id, -1 if limit is None or instance_ids is not None else limit],
+        """
+        SELECT * FROM slots
+        WHERE invocation_id = ?1 AND (?2 IS NULL OR instance_id IN (SELECT value FROM json_each(?2)))
+        ORDER BY number DESC LIMIT ?3
+        """,
+        [
+            invocation_id,
+            None if instance_ids is None else json.dumps(list(instance_ids)),
+            -1 if limit is None else limit,
+        ],
     )
-    found = [_entry(row) for row in rows if instance_ids is None or row["instance_id"] in instance_ids]
-    return found if limit is None else found[:limit]
+    return [_entry(row) for row in rows]
 
 
 def old_records(reader: Reader, invocation_id: str, keep: int) -> list[str]:

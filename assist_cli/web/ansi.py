@@ -39,6 +39,11 @@ class AnsiText:
     _weights: set[str] = field(default_factory=set)
     _begun: str = ""  # the beginning of a sequence
 
+    @property
+    def is_plain(self) -> bool:
+        """Return True if the next text has no colour, and continues no sequence."""
+        return not (self._foreground or self._background or self._weights or self._begun)
+
     def pieces(self, text: str) -> Iterator[Piece]:
         """Yield the next text in pieces of one appearance. An unfinished sequence is kept for the next text."""
         text = self._begun + text
@@ -82,6 +87,8 @@ class AnsiText:
 
 def printable(text: str) -> str:
     """Return a text as a page shows it, without the parts of lines that a carriage return overwrites."""
+    if text.isprintable():  # much quicker, and frequent
+        return text
     text = _OVERWRITTEN.sub("", text.replace("\r\n", "\n"))
     return _CONTROL.sub(_symbol, text)
 

@@ -23,33 +23,15 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from assist_cli import bug_report
-from assist_cli.errors import (
-    AgentError,
-    AssistError,
-    Conflict,
-    InternalError,
-    LocalFailure,
-    NotFound,
-    NotPermitted,
-)
+from assist_cli.errors import AssistError, NotPermitted
 from assist_cli.http import endpoint
 from assist_cli.operations.access import sessions
 from assist_cli.operations.controller import Controller
 from assist_cli.web import security, templating
 from assist_cli.web.routes import ROUTES, PageRoute, StreamRoute
-from assist_cli.web.visit import Site, Visit, actor_of, cookie_name
+from assist_cli.web.visit import Site, Visit, actor_of, cookie_name, status_of
 
 FOR_EVER = "public, max-age=31536000, immutable"
-
-# The HTTP status of each class of errors, the first match wins; 400 for all others.
-STATUSES: tuple[tuple[type[AssistError], int], ...] = (
-    (NotFound, 404),
-    (NotPermitted, 403),
-    (Conflict, 409),
-    (AgentError, 502),
-    (LocalFailure, 500),
-    (InternalError, 500),
-)
 
 log = logging.getLogger(__name__)
 
@@ -62,16 +44,16 @@ def application(site: Site) -> ASGIApp:
     ]
     routes.append(Mount("/static", StaticFiles(directory=templating.STATIC), name="static"))
     handlers = {HTTPException: _refuse_http, AssistError: _refuse, Exception: _refuse}
-    return Shield(Starlette(routes=routes, exception_handlers=handlers), site)
+    app = Starlette(routes=routes, exception_handlers=handlers)
+    app.state.needs = {each.path: each.needs for each in ROUTES if each.method == "GET"}
+    return Shield(app, site)
 
 
 def _endpoint(site: Site, route: PageRoute | StreamRoute) -> Callable[[Request], Awaitable[Response]]:
     async def endpoint(request: Request) -> Response:
         loop = asyncio.get_running_loop()
-        if isinstance(route, StreamRoute):
-            return await _open_stream(site, route, request)
         form = FormData()
-        if route.method == "POST":
+        if isinstance(route, PageRoute) and route.method == "POST":
             form = await _form(site, request, route.most)
         try:
             return await loop.run_in_executor(site.threads, functools.partial(_answer, site, route, request, form))
@@ -81,7 +63,7 @@ def _endpoint(site: Site, route: PageRoute | StreamRoute) -> Callable[[Request],
     return endpoint
 
 
-def _answer(site: Site, route: PageRoute, request: Request, form: FormData) -> Response:
+def _answer(site: Site, route: PageRoute | StreamRoute, request: Request, form: FormData) -> Response:
     """Return the answer of a page, or of an error as a page."""
     with site.controllers.one() as controller:
         visit = _visit(site, request, controller, form)
@@ -93,6 +75,8 @@ def _answer(site: Site, route: PageRoute, request: Request, form: FormData) -> R
                 _check_form(visit)
             if route.needs is not None:
                 visit.rights.need(route.needs, f"do this in the console ({route.method} {route.path})")
+            if isinstance(route, PageRoute) and route.whole:
+                visit.rights.need_whole_fleet(f"do this in the console ({route.method} {route.path})")
             return route.answer(visit)
         except Exception as error:
             return _error_page(visit, error)
@@ -134,21 +118,6 @@ def _check_form(visit: Visit) -> None:
         )
 
 
-async def _open_stream(site: Site, route: StreamRoute, request: Request) -> Response:
-    loop = asyncio.get_running_loop()
-
-    def check() -> Response | None:
-        with site.controllers.one() as controller:
-            visit = _visit(site, request, controller, FormData())
-            refusal = _without_session(visit, route)
-            if refusal is None:
-                visit.rights.need(route.needs, "follow this")
-            return refusal
-
-    refusal = await loop.run_in_executor(site.threads, check)
-    return refusal if refusal is not None else await route.answer(site, request)
-
-
 async def _form(site: Site, request: Request, most: int) -> FormData:
     """Read a form of at most ``most`` bytes, in limited time. Raises HTTPException."""
     received = 0
@@ -174,8 +143,7 @@ def _error_page(visit: Visit, error: Exception) -> Response:
         reported = bug_report.reported(visit.controller.home, error, f"answer {visit.request.url.path}")
         assert isinstance(reported, AssistError)
         error = reported
-    status = next((status for kind, status in STATUSES if isinstance(error, kind)), 400)
-    return visit.page("error.html", status=status, message=error.message, hint=error.hint, code=error.code)
+    return visit.page("error.html", status=status_of(error), message=error.message, hint=error.hint, code=error.code)
 
 
 async def _refuse_http(request: Request, error: Exception) -> Response:
@@ -220,7 +188,8 @@ class Shield:
 
 
 def _set_headers(scope: Scope, headers: MutableHeaders) -> None:
-    headers.update(security.HEADERS)
+    for name, value in security.HEADERS.items():
+        headers.setdefault(name, value)
     if "cache-control" not in headers:
         is_static = scope["path"].startswith("/static/") and scope["query_string"].startswith(b"v=")
         headers["cache-control"] = FOR_EVER if is_static else "no-store"

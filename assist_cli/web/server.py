@@ -57,6 +57,6 @@ async def service(place: HttpEndpoint, controller: Controller) -> AsyncIterator[
         config.head = timeouts.head
         port = await stack.enter_async_context(serving(place, config))
         stack.callback(site.ending.set)
-        stack.enter_context(console.served_at(controller, place.local_url(port)))
+        stack.enter_context(console.served_at(controller, place.local_url(port), place.public_url(port)))
         log.info("the console is at %s", place.url(port))
         yield

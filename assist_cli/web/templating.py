@@ -27,8 +27,17 @@ from assist_cli.web.security import TOKEN_FIELD
 
 HERE = Path(__file__).parent
 STATIC = HERE / "static"
-# The pages at the top: name, path, and the key after "g".
-NAVIGATION = (("Instances", "/instances", "i"),)
+# The pages at the top: name, path, and the key after "g". A user sees those that the role may open.
+NAVIGATION = (
+    ("Run", "/run", "r"),
+    ("Invocations", "/invocations", "v"),
+    ("Commands", "/commands", "c"),
+    ("Schedules", "/schedules", "s"),
+    ("Queue", "/queue", "q"),
+    ("Instances", "/instances", "i"),
+    ("Files", "/files", "f"),
+    ("Audit", "/audit", "a"),
+)
 BLOCK = 1000  # lines in one <pre>: a browser lays out only the blocks that are visible
 
 
@@ -61,7 +70,7 @@ def environment() -> jinja2.Environment:
         quoted=shlex.quote,
         unchanged=_unchanged,
     )
-    made.globals.update(asset=asset, nav=NAVIGATION, shape=words.SHAPES.__getitem__, token_field=TOKEN_FIELD)
+    made.globals.update(asset=asset, shape=words.SHAPES.__getitem__, token_field=TOKEN_FIELD)
     return made
 
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import hashlib
+import json
+import secrets
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,20 +17,45 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from assist_cli import __version__
-from assist_cli.errors import NotFound
+from assist_cli import __version__, codes
+from assist_cli.errors import (
+    AgentError,
+    AssistError,
+    Conflict,
+    InternalError,
+    InvalidParameter,
+    LocalFailure,
+    NotFound,
+    NotPermitted,
+)
 from assist_cli.http.rates import Rates
-from assist_cli.model.access import Role, User
+from assist_cli.model.access import Labels, Role, User
 from assist_cli.model.audit import Actor
-from assist_cli.model.instance import Instance
+from assist_cli.model.instance import LOCAL, Instance
+from assist_cli.model.invocation import Invocation
+from assist_cli.model.target import Selection
 from assist_cli.model.timeouts import DEFAULTS, ApiTimeouts
+from assist_cli.operations.access.clients import Request as Creation
 from assist_cli.operations.access.permissions import Rights
 from assist_cli.operations.controller import Also, Controller, Controllers
 from assist_cli.operations.fleet import instances
+from assist_cli.operations.history import pages
 from assist_cli.operations.server.background import Background
 from assist_cli.web import security, templating
+from assist_cli.web.changes import ChangeNotices
 
 STREAMS = 20  # event streams of a session
+ONCE = "once"  # the field of a form with a random text: the same form sent again takes effect one time
+
+# The HTTP status of each class of errors, the first match wins; 400 for all others.
+STATUSES: tuple[tuple[type[AssistError], int], ...] = (
+    (NotFound, 404),
+    (NotPermitted, 403),
+    (Conflict, 409),
+    (AgentError, 502),
+    (LocalFailure, 500),
+    (InternalError, 500),
+)
 
 
 @dataclass(frozen=True)
@@ -44,8 +72,18 @@ class Site:
     timeouts: ApiTimeouts = DEFAULTS.api
     by_address: Rates = field(default_factory=lambda: Rates(0.2, 20))  # attempts to log in
     by_name: Rates = field(default_factory=lambda: Rates(0.1, 20))
-    streams: Counter[str] = field(default_factory=Counter)
+    downloads: Rates = field(default_factory=lambda: Rates(2, 200))  # of enrolment files, by address
+    streams: Counter[str] = field(default_factory=Counter)  # open event streams, by browser
+    changes: ChangeNotices = field(default_factory=ChangeNotices)
     ending: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+@dataclass(frozen=True)
+class Bar:
+    """The bar at the top for one user: its ``pages``, as name, path and key, and a field for a ``search``."""
+
+    pages: Sequence[tuple[str, str, str]]
+    search: bool
 
 
 @dataclass(frozen=True)
@@ -74,13 +112,50 @@ class Visit:
         """Check and note the user in the transaction of an operation that creates something."""
         return functools.partial(self.rights.enter, self.controller)
 
+    @property
+    def still(self) -> Also:
+        """Check the user again in the transaction of an operation that changes something."""
+        return self.rights.confirm
+
+    @functools.cached_property
+    def creation(self) -> Creation:
+        """The form as a request that creates one thing, however often the browser sends it (see ``once``)."""
+        said = [[name, value] for name, value in self.form.multi_items() if isinstance(value, str)]
+        said = sorted(each for each in said if each[0] not in (security.TOKEN_FIELD, ONCE))
+        digest = hashlib.sha256(json.dumps([self.request.url.path, said]).encode()).digest()
+        once = self.given(ONCE)
+        token = hashlib.sha256(once.encode() + digest).hexdigest() if once else None
+        return Creation(self.me, Labels(self.me.id), token, digest)
+
+    def once(self, *, labelled: bool = True) -> Also:
+        """Check and note the form in the transaction of an operation, which then raises Repeated for the same form.
+
+        If ``labelled``, the user is noted as the creator.
+        """
+        return functools.partial(self.creation.enter, self.controller, labelled=labelled and not self.me.is_owner)
+
     def may(self, role: str) -> bool:
         """Return True if the user has this role: a template shows no button that would be refused."""
         return self.user is not None and self.user.role.may(Role(role))
 
+    def opens(self, path: str) -> bool:
+        """Return True if there is a page at this path, and the role of the user may open it."""
+        needs: Mapping[str, Role | None] = self.request.app.state.needs
+        role = needs.get(path)
+        return role is not None and self.user is not None and self.user.role.may(role)
+
+    def may_all(self, role: str) -> bool:
+        """Return True if the user has this role on all instances."""
+        return self.may(role) and not self.me.scope
+
     @property
     def origin(self) -> str:
         return origin_of(self.request)
+
+    @property
+    def base_url(self) -> str:
+        """The URL of this server, as the browser has written it."""
+        return f"{self.request.url.scheme}://{self.request.headers['host']}"
 
     # the parts of a request
 
@@ -92,6 +167,11 @@ class Visit:
         """Return a field of the query, or an empty text."""
         return self.request.query_params.get(name, "").strip()
 
+    def number(self, name: str) -> int:
+        """Return a field of the query as a number; 0 for anything else."""
+        text = self.query(name)
+        return int(text) if text.isascii() and text.isdecimal() and len(text) < 9 else 0
+
     def given(self, name: str) -> str:
         """Return a text field of the form, or an empty text."""
         found = self.form.get(name, "")
@@ -102,17 +182,65 @@ class Visit:
         return [each for each in self.form.getlist(name) if isinstance(each, str)]
 
     def instance(self, text: str) -> Instance:
-        """Return the instance of this name or id. Raises NotFound, also for one outside the scope of the user."""
-        found = instances.get(self.controller, text)
-        if found.id not in self.rights.known:
-            raise NotFound(f"cannot find an instance '{text}'", hint="the instances page lists what there is")
-        return found
+        """Return the instance of this name or id. Raises NotFound, also for one outside the scope of the user.
+
+        Hints have only names in the scope.
+        """
+        if text in self.rights.known:
+            return self.rights.known[text]
+        found = self.chosen(text)
+        if len(found) > 1:
+            raise NotFound(
+                f"cannot find one instance '{text}': {len(found)} match", hint="the instances page lists them"
+            )
+        return found[0]
+
+    def chosen(self, target: str) -> list[Instance]:
+        """Return the instances in the scope of the user that a target names, also by facts and groups.
+
+        Without a scope, ``local`` is one of them; it has no id before its first start. Raises as ``instances.chosen``;
+        for a user with a scope, errors do not have the parts of a group.
+        """
+        if not target:
+            raise InvalidParameter(
+                "cannot tell where to run: no target given",
+                hint="give a name as web1, a pattern as web*, or a tag as @role=web",
+                code=codes.INVALID_TARGET,
+            )
+        known, limited = list(self.rights.known.values()), bool(self.me.scope)
+        if not limited and all(each.name != LOCAL for each in known):
+            known.append(Instance("", LOCAL, LOCAL, self.controller.now()))
+        database = self.controller.database
+        try:
+            return instances.chosen(database, known, Selection((target,)), with_local=True, limited=limited)
+        except (NotFound, InvalidParameter):
+            if limited and "group:" in target:
+                raise NotFound(
+                    f"cannot use the target '{target}': it, or a part of its group, is not in your scope",
+                    hint="the groups page lists those that are",
+                ) from None
+            raise
+
+    def resolved(self, target: str) -> list[Instance]:
+        """Return the instances of ``chosen``, to run there. The agent of this machine gets its id now."""
+        found = self.chosen(target)
+        if all(each.id for each in found):
+            return found
+        return [each for each in found if each.id] + instances.resolve(self.controller, Selection((LOCAL,)))
+
+    def invocation(self) -> Invocation:
+        """Return the invocation of the path, with only its instances in the scope. Raises NotFound."""
+        return pages.visible(self.controller, self.part("id"), self.rights.seen)
 
     # answers
 
     def page(self, template: str, *, status: int = 200, **values: Any) -> Response:
         """Return a page from a template and its values."""
-        return self.with_cookie(HTMLResponse(templating.render(template, self._context(values)), status))
+        return self.with_cookie(HTMLResponse(self.text(template, **values), status))
+
+    def text(self, template: str, **values: Any) -> str:
+        """Return a template with its values as text."""
+        return templating.render(template, self._context(values))
 
     def go_to(self, path: str) -> Response:
         """Return the answer to a form: the browser shows the page at ``path``."""
@@ -126,19 +254,30 @@ class Visit:
             response.set_cookie(name, value, path="/", httponly=True, samesite="lax", secure=is_secure(self.request))
         return response
 
+    def _bar(self) -> Bar:
+        """Return the bar at the top: the pages that the user may open."""
+        return Bar([each for each in templating.NAVIGATION if self.opens(each[1])], search=self.opens("/search"))
+
     def _context(self, values: Mapping[str, Any]) -> dict[str, Any]:
         return {
             "visit": self,
             "user": self.user,
             "path": self.request.url.path,
             "token": security.form_token(self.browser),
+            "once_token": self.given(ONCE) or secrets.token_urlsafe(16),
             "now": self.controller.now(),
             "version": __version__,
+            "bar": self._bar(),
             **values,
         }
 
 
 Handler = Callable[[Visit], Response]
+
+
+def status_of(error: AssistError) -> int:
+    """Return the HTTP status of an error."""
+    return next((status for kind, status in STATUSES if isinstance(error, kind)), 400)
 
 
 def is_secure(request: Request) -> bool:

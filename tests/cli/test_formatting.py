@@ -9,9 +9,9 @@ import typer
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assist_cli.cli.formatting import seconds_of, so_far
+from assist_cli.cli.formatting import so_far
 from assist_cli.cli.options import moment
-from assist_cli.units import ago, count, escape, one_line, took
+from assist_cli.units import ago, count, escape, one_line, seconds_of, took
 
 NOW = datetime(2026, 11, 22, 8, tzinfo=timezone.utc)
 

@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assist_cli.cli import documents
-from assist_cli.cli.gaps import marked
 from assist_cli.cli.output import Encoding, Printer
 from assist_cli.cli.pass_through import PassThrough
 from assist_cli.cli.prefixed_lines import PrefixedLines
 from assist_cli.cli.streams import Streams
+from assist_cli.model.gaps import marked
 from assist_cli.model.output import Output, Stream
 
 OUT, ERR = Stream

@@ -178,9 +178,9 @@ def test_a_large_group_has_a_heading() -> None:
 @pytest.mark.parametrize(
     ("options", "more", "wanted"),
     [
-        (TargetOptions(), None, Selection()),
-        (TargetOptions(["web*"], pick=2, seed=7), ["db1"], Selection(("db1", "web*"), False, 2, 7)),
-        (TargetOptions(everything=True), [], Selection((), True)),
+        (TargetOptions(), None, Selection(reads_files=True)),
+        (TargetOptions(["web*"], pick=2, seed=7), ["db1"], Selection(("db1", "web*"), False, 2, 7, reads_files=True)),
+        (TargetOptions(everything=True), [], Selection((), True, reads_files=True)),
     ],
 )
 def test_targets_are_a_selection(options: TargetOptions, more: list[str] | None, wanted: Selection) -> None:

@@ -70,3 +70,17 @@ def test_a_link_needs_a_server(assist: Application):
     assert done.stderr.startswith(
         b"error: cannot open the console: no server with a console is running\nhint: start one"
     )
+
+
+def test_the_audit_log_by_actor_and_action(assist: Application):
+    for name in ("ana", "bo"):
+        assist("user", "add", name, "--password-file", "-", input=PASSWORD)
+    assist("user", "disable", "ana")
+
+    def actions(*words: str) -> list[str]:
+        return [each["Action"] for each in json.loads(assist("audit", "list", "-o", "json", *words).stdout)]
+
+    assert actions("--action", "user") == ["user.disable", "user.add", "user.add"]
+    assert actions("--action", "user.add") == ["user.add"] * 2
+    assert actions("--action", "us") == actions("--actor", "nobody at all") == []
+    assert actions("--action", "user.disable", "--since", "1h", "-n", "1") == ["user.disable"]

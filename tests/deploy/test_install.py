@@ -29,6 +29,7 @@ from assist_cli.deploy.broker import admission
 from assist_cli.deploy.install import Host
 from assist_cli.errors import AssistError, Conflict, InstallFailed, Refused
 from assist_cli.model.instance import Instance
+from assist_cli.model.secret import Secret
 from assist_cli.model.target import Selection
 from assist_cli.model.timeouts import DEFAULTS
 from assist_cli.operations.controller import Controller, open_controller
@@ -179,6 +180,43 @@ def test_a_machine_without_sudo_is_reported(isolation: Path, no_leaks: None, uid
         error = refusal(lambda: host_of(server, sudo=True))
     assert error.message == f"cannot install anything on '{server.place}': sudo is not installed"
     assert error.hint.startswith(hint)
+
+
+SUDO = """\
+#!/bin/sh
+if [ "$1" = -n ]; then echo "sudo: a password is required" >&2; exit 1; fi
+[ "$1 $2 $3 $4" = "-k -S -p " ] || exit 9
+shift 4
+while read -r line; do
+  echo "$line" >> "$HOME/attempts"
+  [ "$line" != right ] || exec "$@"
+  echo "Sorry, try again." >&2
+done
+echo "sudo: no password was provided" >&2
+exit 1
+"""
+
+
+@pytest.mark.usefixtures("starts_processes")
+def test_sudo_gets_its_password_on_stdin_and_a_wrong_one_is_one_attempt(isolation: Path, no_leaks: None) -> None:
+    """A stand-in that reads lines as sudo does: the real one reads the real sudoers of this machine."""
+    programs = isolation / "programs"
+    programs.mkdir()
+    (programs / "sudo").write_text(SUDO)
+    (programs / "sudo").chmod(0o755)
+    refusals = []
+
+    def unlock(attempt: Callable[[Secret], str]) -> None:
+        refusals.append(attempt(Secret("wrong")))
+        assert (server.home / "attempts").read_text() == "wrong\n"
+        refusals.append(attempt(Secret("right")))
+
+    with sshd.serving(isolation / "sshd", environment=f"PATH={programs}:{os.environ['PATH']}") as server:
+        logged_in = login.log_in(Destination(server.address, server.user, server.port), DEFAULTS.agent)
+        host = Host(logged_in, DEFAULTS.install, sudo=True)
+        assert host.check(unlock).startswith("3.")
+        assert host.look().home == str(server.agent)
+    assert refusals == ["sudo: no password was provided", ""]
 
 
 def test_a_shell_that_refuses_logins_is_named_as_the_cause(server: Sshd) -> None:

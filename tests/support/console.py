@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -28,6 +29,7 @@ from tests.support.calls import NoSender
 
 HOST = "console.example"
 PASSWORD = "correct horse battery"
+_NUMBERS = itertools.count()  # of users
 WEB, DB = f"i-{1:026}", f"i-{2:026}"
 
 
@@ -76,7 +78,7 @@ class Console:
 
     def user(self, role: Role, *scope: str) -> User:
         """A new user, with ``PASSWORD``."""
-        name = f"{role.value}-{len(users.listing(self.controller))}"
+        name = f"{role.value}-{next(_NUMBERS)}"
         return users.add(self.controller, name, Secret(PASSWORD), role, scope)
 
     def owner(self) -> Browser:
@@ -108,7 +110,7 @@ def console(folder: Path, rates: Rates | None = None) -> Iterator[Console]:
             for name, each, tags in (("web1", WEB, {"role": "web"}), ("db1", DB, {})):
                 made = Instance(each, name, "tls:127.0.0.1:1", controller.now(), "linux", tags=tags)
                 instances.register(transaction, made)
-        with controllers.one():
+        with controllers.one(), controllers.one():  # of a thread, and of event streams
             pass  # its files are open from here on, and its thread runs
         threads.submit(int).result()
         unlimited = Rates(1e9)
@@ -120,6 +122,11 @@ def console(folder: Path, rates: Rates | None = None) -> Iterator[Console]:
             by_address=rates or unlimited,  # type: ignore[arg-type]
         )
         yield Console(application(site), site, controller)
+
+
+def names(text: str, name: str) -> bool:
+    """Return True if a page has a name as a word; a token in it may have the same letters at random."""
+    return re.search(rf"\b{re.escape(name)}\b", text) is not None
 
 
 def _dashed(headers: dict[str, str]) -> dict[str, str]:

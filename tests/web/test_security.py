@@ -19,7 +19,7 @@ from assist_cli.web.routes import ROUTES, PageRoute, StreamRoute
 from tests.support.console import DB, HOST, PASSWORD, WEB, Console
 from tests.support.console import console as new_console
 
-OPEN = {"/login", "/open/{token}"}
+OPEN = {"/login", "/open/{token}", "/enroll/{token}"}
 each_route = pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.method} {route.path}")
 
 

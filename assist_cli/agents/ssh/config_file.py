@@ -11,7 +11,7 @@ import hashlib
 import os
 import re
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from assist_cli.agents import destination as destinations
@@ -42,6 +42,53 @@ def read(destination: Destination) -> tokens.Values:
         raise _refusal(destination, str(error)) from error
 
 
+def concrete_hosts() -> list[tuple[str, str]]:
+    """Return the hosts of the user's configuration that are no patterns, each with its place: ``line 3 of FILE``.
+
+    Files that it includes count. Raises ClientNotOnline for an unreadable configuration.
+    """
+    folder = Path(tokens.home(), ".ssh")
+    found: dict[str, str] = {}
+
+    def read(path: Path, depth: int) -> None:
+        for number, keyword, rest in _lines(path, None):
+            try:
+                if keyword == "include":
+                    for included in _included(_several(rest), folder, depth):
+                        read(included, depth + 1)
+                elif keyword == "host":
+                    words = _several(rest)
+                    for word in words:
+                        if not set("*?!") & set(word) and known_hosts.fits_patterns(words, word):
+                            found.setdefault(word, f"line {number} of '{path}'")
+            except ValueError as error:
+                raise _refusal(None, f"{path} line {number}: {error}") from error
+
+    read(folder / "config", 0)
+    return list(found.items())
+
+
+def _lines(path: Path, destination: Destination | None) -> Iterator[tuple[int, str, str]]:
+    """Yield the number, the keyword in lower case and the value of each line. Raises ClientNotOnline."""
+    try:
+        with path.open("rb") as file:
+            status = os.fstat(file.fileno())
+            text = file.read().decode("utf-8", "replace")
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise _refusal(destination, f"{path}: {error.strerror}") from error
+    if os.name == "posix" and (status.st_uid not in (0, os.geteuid()) or status.st_mode & 0o022):
+        raise _refusal(destination, f"{path}: another user may change it, and it names programs to run")
+    for number, line in enumerate(text.split("\n"), 1):
+        found = _LINE.fullmatch(line.rstrip(" \t\r\f"))
+        if found is None or found[1].startswith("#"):
+            continue
+        if "\0" in line:
+            raise _refusal(destination, f"{path} line {number}: it has a zero byte")
+        yield number, found[1].lower(), found[2]
+
+
 class _Reading:
     """The values of one destination while files are read. The first value of a keyword counts."""
 
@@ -57,25 +104,9 @@ class _Reading:
 
     def read(self, path: Path, folder: Path, active: bool = True, depth: int = 0) -> None:
         """Read a file. If not ``active``, its lines do not count, whatever ``Host`` says in it."""
-        try:
-            with path.open("rb") as file:
-                status = os.fstat(file.fileno())
-                text = file.read().decode("utf-8", "replace")
-        except FileNotFoundError:
-            return
-        except OSError as error:
-            raise _refusal(self._destination, f"{path}: {error.strerror}") from error
-        if os.name == "posix" and (status.st_uid not in (0, os.geteuid()) or status.st_mode & 0o022):
-            raise _refusal(self._destination, f"{path}: another user may change it, and it names programs to run")
         counts = active
-        for number, line in enumerate(text.split("\n"), 1):
-            found = _LINE.fullmatch(line.rstrip(" \t\r\f"))
-            if found is None or found[1].startswith("#"):
-                continue
-            keyword, rest = found[1].lower(), found[2]
+        for number, keyword, rest in _lines(path, self._destination):
             try:
-                if "\0" in line:
-                    raise ValueError("it has a zero byte")
                 if keyword == "include":
                     for included in _included(_several(rest), folder, depth):
                         self.read(included, folder, counts, depth + 1)
@@ -264,8 +295,9 @@ _VALUES: dict[str, Callable[[str], list[str]]] = {
 }
 
 
-def _refusal(destination: Destination, why: str) -> ClientNotOnline:
+def _refusal(destination: Destination | None, why: str) -> ClientNotOnline:
+    whose = "" if destination is None else f" for '{destination.place}'"
     return ClientNotOnline(
-        f"cannot use the SSH configuration for '{destination.place}': {why}",
+        f"cannot use the SSH configuration{whose}: {why}",
         hint="correct it, or install OpenSSH's client, which reads all of it",
     )

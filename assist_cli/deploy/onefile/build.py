@@ -22,7 +22,7 @@ from assist_cli.deploy import bundle
 from assist_cli.paths import write_whole
 
 VERSIONS = ("3.10", "3.11", "3.12", "3.13", "3.14")
-EXTRAS = "[api,metrics,web]"  # nothing can be added to one file later
+EXTRAS = "[ansible,api,metrics,web]"  # nothing can be added to one file later
 SHEBANG = b"#!/usr/bin/env python3\n"
 
 # sqlite-utils needs pip only for a command that is not used here. bin/ has paths of this machine, and files for share/

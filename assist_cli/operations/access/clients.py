@@ -1,8 +1,8 @@
-"""Access key, labels and client token of an API request that creates something.
+"""Principal, labels and client token of a request that creates something, of the API or of the web console.
 
-``Request.enter`` runs in the transaction of the creation. So a key that was disabled a moment ago creates nothing, and
-a token is stored exactly if its subject is. A client without an answer retries with the same token: the request takes
-effect once.
+``Request.enter`` runs in the transaction of the creation. So a principal that was disabled a moment ago creates
+nothing, and a token is stored exactly if its subject is. A client without an answer retries with the same token: the
+request takes effect once.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from datetime import timedelta
 
 from assist_cli import codes
 from assist_cli.errors import Conflict
-from assist_cli.model.access import AccessKey, Labels
+from assist_cli.model.access import Labels, Principal
 from assist_cli.operations.access import permissions
 from assist_cli.operations.controller import Controller
 from assist_cli.store import clients as store
@@ -38,7 +38,7 @@ class Request:
     With ``saves``, it creates an invocation and also its command.
     """
 
-    key: AccessKey
+    principal: Principal
     labels: Labels
     token: str | None
     fingerprint: bytes
@@ -55,10 +55,10 @@ class Request:
     ) -> None:
         """Check the request, and write its token and labels for ``subject``, which is being created on these instances.
 
-        Labels are written if ``labelled``. Raises NotPermitted if the key is disabled or its scope too small, and
+        Labels are written if ``labelled``. Raises NotPermitted if the principal is disabled or its scope too small, and
         Repeated and Conflict as ``refuse_repeated`` does.
         """
-        permissions.confirm(transaction, self.key, instance_ids)
+        permissions.confirm(transaction, self.principal, instance_ids)
         self.refuse_repeated(transaction)
         if labelled:
             store.put_labels(transaction, subject, self.labels)
@@ -66,11 +66,11 @@ class Request:
             store.put_labels(transaction, invocations.what(transaction, subject).command_id, self.labels)
         if self.token is not None:
             store.forget_tokens(transaction, controller.now() - TOKENS_LAST)
-            store.put_token(transaction, self.key.id, self.token, self.fingerprint, subject, controller.now())
+            store.put_token(transaction, self.principal.id, self.token, self.fingerprint, subject, controller.now())
 
     def refuse_repeated(self, reader: Reader) -> None:
         """Raise Repeated if this is a retry, Conflict if another request had the same token."""
-        found = store.token(reader, self.key.id, self.token) if self.token is not None else None
+        found = store.token(reader, self.principal.id, self.token) if self.token is not None else None
         if found is None:
             return
         fingerprint, subject = found

@@ -18,7 +18,7 @@ from assist_cli.model.audit import AuditEntry
 from assist_cli.model.instance import Instance
 from assist_cli.model.target import Selection
 from assist_cli.operations.controller import Controller
-from assist_cli.store import accesskeys, audit, clients, instances, schedules, users
+from assist_cli.store import accesskeys, audit, clients, commands, instances, schedules, users
 from assist_cli.store.database import Reader, Transaction
 
 
@@ -57,6 +57,36 @@ class Rights:
         """Raise NotPermitted unless all these instances are in the scope."""
         if not self.covers(instance_ids):
             raise beyond_scope(self.principal)
+
+    def check_command(self, command_id: str) -> None:
+        """Raise NotPermitted unless the principal may change or delete a command.
+
+        Others may run a command on any instance later. So a principal with a scope may change only commands that it
+        has created, and only while they have not run outside its scope.
+        """
+        if not self.principal.scope:
+            return
+        labels = clients.labels_of(self.controller.database, [command_id]).get(command_id)
+        if labels is None or labels.principal != self.principal.id:
+            raise NotPermitted(
+                f"cannot change this command: {self.principal.name} has a scope, and did not create it",
+                hint="create another command with the same script",
+                code=codes.BEYOND_SCOPE,
+            )
+        self.check_scope(commands.places(self.controller.database, command_id))
+
+    def need_whole_fleet(self, what: str) -> None:
+        """Raise NotPermitted for a principal with a scope: ``what`` reaches beyond any scope."""
+        if self.principal.scope:
+            raise NotPermitted(
+                f"cannot {what}: that needs all instances, and {self.principal.name} has a scope",
+                hint="an administrator without a scope can do it",
+                code=codes.BEYOND_SCOPE,
+            )
+
+    def confirm(self, transaction: Transaction, subject: str, ids: Collection[str]) -> None:
+        """Check a change of ``subject`` on instances with these ids again, in its transaction. An ``Also``."""
+        confirm(transaction, self.principal, ids)
 
     def enter(self, controller: Controller, transaction: Transaction, subject: str, ids: Collection[str]) -> None:
         """Check the creation of ``subject`` on instances with these ids, in its transaction, and note the creator."""

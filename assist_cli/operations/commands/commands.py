@@ -23,7 +23,8 @@ from assist_cli.store.database import Transaction
 class Changes:
     """The changes of a clone. None leaves a field as it is.
 
-    An empty ``working_dir`` means the default, an empty ``launcher`` means none.
+    An empty ``working_dir`` means the default, an empty ``launcher`` means none. The ``definitions`` are added to the
+    old ones, or replace them with ``replaces``.
     """
 
     content: bytes | None = None
@@ -33,11 +34,13 @@ class Changes:
     parameters_enabled: bool | None = None
     definitions: tuple[Definition, ...] | None = None
     launcher: str | None = None
+    replaces: bool = False
 
     def applied(self, old: CommandVersion) -> CommandVersion:
         """Return the changed version. Definitions are merged by key; with parameters disabled, old ones are dropped."""
         enabled = old.parameters_enabled if self.parameters_enabled is None else self.parameters_enabled
-        kept = {entry.key.lower(): entry for entry in old.stated()} if enabled else {}
+        keeps = enabled and not (self.replaces and self.definitions is not None)
+        kept = {entry.key.lower(): entry for entry in old.stated()} if keeps else {}
         kept.update({entry.key.lower(): entry for entry in self.definitions or ()})
         return CommandVersion(
             content=old.content if self.content is None else self.content,
@@ -101,11 +104,6 @@ def of_id(controller: Controller, command_id: str) -> Command | None:
         return None
 
 
-def places(controller: Controller, command_id: str) -> set[str]:
-    """The ids of all instances that were ever targets of a command."""
-    return store.places(controller.database, command_id)
-
-
 def versions(controller: Controller, name: str) -> list[Command]:
     """The command at each of its versions, newest first. Raises NotFound."""
     return store.versions(controller.database, store.find(controller.database, name))
@@ -117,17 +115,24 @@ def modify(
     new_name: str | None = None,
     description: str | None = None,
     changes: Changes | None = None,
+    *,
+    latest: int | None = None,
 ) -> Command:
     """Change name and description in place. ``changes`` with an effect create a new version. All or nothing.
 
-    Raises NotFound and the errors of ``create``.
+    Raises NotFound and the errors of ``create``, and Conflict if its newest version is not ``latest``.
     """
     with controller.database.transaction() as transaction:
         old = store.get(transaction, store.find(transaction, name))
+        if latest not in (None, old.latest):
+            raise Conflict(
+                f"cannot change {old.name!r}: version {old.latest} was made after version {latest}",
+                hint="compare your changes with the newest version, and repeat them there",
+            )
         new = _modified(controller, transaction, old, new_name, description)
         version = None if changes is None else rules.checked_version(changes.applied(old.version))
-        if version is not None and not _is_same(version, old.version):
-            new = _new_version(controller, transaction, new, version, "command.clone", old.version.number)
+        if version is not None and not is_same(version, old.version):
+            new = add_version(controller, transaction, new, version, "command.clone", f"version {old.version.number}")
     return new
 
 
@@ -155,7 +160,8 @@ def clone(
         if description is not None:
             latest = _modified(controller, transaction, latest, None, description)
         version = rules.checked_version(changes.applied(source.version))
-        return _new_version(controller, transaction, latest, version, "command.clone", source.version.number)
+        origin = f"version {source.version.number}"
+        return add_version(controller, transaction, latest, version, "command.clone", origin)
 
 
 def rollback(controller: Controller, name: str, number: int) -> Command:
@@ -164,7 +170,7 @@ def rollback(controller: Controller, name: str, number: int) -> Command:
         command_id = store.find(transaction, name)
         source = store.get(transaction, command_id, number)
         latest = store.get(transaction, command_id)
-        return _new_version(controller, transaction, latest, source.version, "command.rollback", number)
+        return add_version(controller, transaction, latest, source.version, "command.rollback", f"version {number}")
 
 
 def delete(controller: Controller, wanted: Sequence[str]) -> list[Command]:
@@ -215,22 +221,23 @@ def _refuse_busy(transaction: Transaction, command: Command) -> None:
         )
 
 
-def _is_same(one: CommandVersion, other: CommandVersion) -> bool:
+def is_same(one: CommandVersion, other: CommandVersion) -> bool:
     """Return True if two versions have the same content and settings."""
     return replace(one, number=0, created=None) == replace(other, number=0, created=None)
 
 
-def _new_version(
+def add_version(
     controller: Controller,
     transaction: Transaction,
     latest: Command,
     version: CommandVersion,
     action: str,
-    source: int,
+    origin: str,
 ) -> Command:
+    """Write a new version and its audit entry, which names the origin. Raises InvalidParameter if nothing changes."""
     now = controller.now()
     version = replace(version, number=latest.latest + 1, created=now)
-    if _is_same(version, latest.version):
+    if is_same(version, latest.version):
         raise InvalidParameter(
             f"cannot make a new version of {latest.name!r}: it would be the same as version {latest.latest}",
             code=codes.NOTHING_CHANGED,
@@ -238,7 +245,7 @@ def _new_version(
         )
     store.add_version(transaction, latest.id, version, now)
     command = replace(latest, latest=version.number, version=version, modified=now)
-    _note(controller, transaction, action, command, f"version {version.number} from version {source}")
+    _note(controller, transaction, action, command, f"version {version.number} from {origin}")
     return command
 
 

@@ -75,11 +75,17 @@ def import_text(controller: Controller, text: str, clash: Clash = Clash.REFUSE) 
 
     Raises InvalidParameter (not such a document, or an invalid value in it), QuotaExceeded and Conflict.
     """
-    found = [
-        _command(DocumentObject("Commands", each, number)) for number, each in enumerate(_commands_of(text), start=1)
-    ]
+    found = commands_of(text)
     with controller.database.transaction() as transaction:
         return [_import(controller, transaction, versions, clash) for versions in found]
+
+
+def commands_of(text: str) -> list[list[Command]]:
+    """Return the commands of a document, each at all of its versions, oldest first, and without an id.
+
+    Raises InvalidParameter and QuotaExceeded.
+    """
+    return [_command(DocumentObject("Commands", each, number)) for number, each in enumerate(_entries(text), start=1)]
 
 
 def definition_document(definition: Definition) -> dict[str, Any]:
@@ -183,7 +189,7 @@ class DocumentObject:
             raise self.invalid(f"has a {key} that is not a time like 2026-11-22T08:00:00Z") from error
 
 
-def _commands_of(text: str) -> Iterable[Any]:
+def _entries(text: str) -> Iterable[Any]:
     try:
         parsed = json.loads(text)
     except (ValueError, RecursionError) as error:

@@ -99,6 +99,18 @@ def definition(text: str) -> Definition:
     )
 
 
+def definition_text(found: Definition) -> str | None:
+    """Return a definition as ``definition`` reads it; None if one line cannot contain it."""
+    words = [found.key]
+    words += ["secret"] if found.secret else []
+    words += ["required"] if found.default is None else [f"default={found.default}"]
+    words += [f"choices={','.join(found.choices)}"] if found.choices else []
+    words += [] if found.pattern is None else [f"pattern={found.pattern}"]
+    words += [f"description={found.description}"] if found.description else []
+    text = shlex.join(words)
+    return None if "\n" in text or "\r" in text or definition(text) != found else text
+
+
 def with_secrets(invocation: Invocation, references: Mapping[str, str]) -> Invocation:
     """Return an invocation with the values of its secrets, read now. Raises InvalidParameter and FileFailure."""
     read = {key: secret(key, reference) for key, reference in references.items()}

@@ -39,6 +39,7 @@ from assist_cli.model.target import Selection
 from assist_cli.operations.controller import Controller
 from assist_cli.operations.fleet import concurrency, dialling, instances
 from assist_cli.operations.fleet.connection import AgentConnection
+from assist_cli.operations.fleet.sudo_password import Attempt, SudoPassword
 from assist_cli.operations.fleet.unrecorded import UnrecordedTask
 from assist_cli.store import audit
 from assist_cli.store import instances as store
@@ -92,20 +93,37 @@ class Upgrade:
     error: AssistError | None = None
 
 
-def install(controller: Controller, request: InstallRequest, *, progress: Progress, ask: Ask | None) -> Installation:
+def install(
+    controller: Controller,
+    request: InstallRequest,
+    *,
+    progress: Progress,
+    ask: Ask | None,
+    sudo: SudoPassword | None = None,
+) -> Installation:
     """Install an agent, or repair or upgrade an installed one, and register it.
 
-    ``progress`` gets each step. ``ask`` gets a prompt and returns a password; None if nobody can be asked. Raises
-    InvalidParameter, Conflict, Refused (nothing was changed), AgentError, InstallFailed.
+    ``progress`` gets each step. ``ask`` gets a prompt and returns a password of SSH; None if nobody can be asked.
+    ``sudo`` has a password, if sudo there asks for one. Raises InvalidParameter, Conflict, Refused (nothing was
+    changed), AgentError, InstallFailed.
     """
     from assist_cli.agents.ssh.login import log_in
 
     destination, tags, listen, proxy = checked(controller, request)
     progress(f"log in to {destination.place}")
     login = log_in(destination, controller.timeouts.agent, accept_new=request.accept_new, ask=ask)
-    host = deploy.Host(login, controller.timeouts.install, sudo=request.sudo)
+    host = deploy.Host(login, controller.timeouts.install, sudo=destination.sudo)
     progress("find Python")
-    python = host.check()
+    with_password = False
+
+    def unlock(attempt: Attempt) -> None:
+        nonlocal with_password
+        assert sudo is not None
+        progress("become root by sudo with a password")
+        sudo.prove(destination.place, attempt)
+        with_password = True
+
+    python = host.check(None if sudo is None else unlock)
     found = host.look()
     progress(f"found Python {python}" + (f" and agent {found.version}" if found.version else ""))
     instance = (None if request.rotate else found.instance) or ids.new_id(ids.Kind.INSTANCE, controller.now_ms())
@@ -114,6 +132,13 @@ def install(controller: Controller, request: InstallRequest, *, progress: Progre
     instances.refuse_name_of_another(controller.database, name, instance)
     instances.refuse_another_name(name, known)
     dials = request.dial or (listen is None and isinstance(_address_of(known), route.Nats))
+    if with_password and not (listen or dials or _address_of(known) or host.has_sudo_without_password()):
+        raise Conflict(
+            f"cannot install the agent of root on '{destination.place}' to be reached over SSH: sudo asks for a "
+            "password there, and later runs cannot give one",
+            hint="add --listen PORT or --dial, so that sudo is needed only now; or allow the bridge in sudoers: "
+            f"{destination.user or 'USER'} ALL=(root) NOPASSWD: {found.home}/agentd bridge",
+        )
     if (listen or dials) and not found.tls:
         what, option = ("dial out", "--dial") if dials else ("listen", "--listen")
         raise Conflict(

@@ -114,23 +114,27 @@ def get(reader: Reader, wanted: str) -> Enrolment:
     return found[0]
 
 
-def disable(controller: Controller, wanted: str) -> Enrolment:
+def disable(controller: Controller, wanted: str, *, also: Also | None = None) -> Enrolment:
     """Disable an enrolment: no machine is admitted by it from now on. Its instances stay. Raises NotFound."""
     with controller.database.transaction() as transaction:
         found = get(transaction, wanted)
+        if also is not None:
+            also(transaction, found.id, ())
         if not found.disabled:
             store.disable(transaction, found.id)
             _note(controller, transaction, "enrolment.disable", found.id)
     return replace(found, disabled=True)
 
 
-def delete(controller: Controller, wanted: str, *, unused: bool = False) -> Enrolment:
+def delete(controller: Controller, wanted: str, *, unused: bool = False, also: Also | None = None) -> Enrolment:
     """Delete an enrolment, which ends it. Its instances stay.
 
     Raises NotFound, and Conflict for one that was used, if it is to be ``unused``.
     """
     with controller.database.transaction() as transaction:
         found = get(transaction, wanted)
+        if also is not None:
+            also(transaction, found.id, ())
         if unused and found.used:
             raise Conflict(
                 f"cannot delete the enrolment {found.id}: it was used",

@@ -5,13 +5,15 @@ A group may name other groups, which exist before it and stay as long as it does
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from assist_cli import codes
 from assist_cli.errors import Conflict, InvalidParameter, NotFound
 from assist_cli.model import names, target
 from assist_cli.model.audit import AuditEntry
 from assist_cli.model.instance import Instance
 from assist_cli.model.target import Selection, TargetGroup
-from assist_cli.operations.controller import Controller
+from assist_cli.operations.controller import Also, Controller
 from assist_cli.operations.fleet import instances
 from assist_cli.store import audit
 from assist_cli.store import groups as store
@@ -19,7 +21,7 @@ from assist_cli.store import instances as inventory
 from assist_cli.store.database import Transaction
 
 
-def add(controller: Controller, name: str, text: str) -> TargetGroup:
+def add(controller: Controller, name: str, text: str, *, also: Also | None = None) -> TargetGroup:
     """Save a target. It may match nothing yet. Raises InvalidParameter, NotFound (a group in it) and Conflict."""
     group = TargetGroup(names.checked_target_name(name), text)
     target.refuse_files(text)
@@ -30,6 +32,8 @@ def add(controller: Controller, name: str, text: str) -> TargetGroup:
             code=codes.INVALID_TARGET,
         )
     with controller.database.transaction() as transaction:
+        if also is not None:
+            also(transaction, name, ())
         for other in _named(group):
             store.get(transaction, other)
         store.add(transaction, group)
@@ -37,14 +41,21 @@ def add(controller: Controller, name: str, text: str) -> TargetGroup:
     return group
 
 
-def listing(controller: Controller) -> list[tuple[TargetGroup, list[Instance]]]:
-    """Return all groups by name, with their instances now: none if a part of the target matches nothing."""
-    known = inventory.registered(controller.database)
+def listing(
+    controller: Controller, among: Sequence[Instance] | None = None
+) -> list[tuple[TargetGroup, list[Instance]]]:
+    """Return all groups by name, with their instances now: none if a part of the target matches nothing.
+
+    With ``among``, only the groups of which each part matches some of these instances, with those that it matches.
+    """
+    known = inventory.registered(controller.database) if among is None else among
     found = []
     for group in store.listing(controller.database):
         try:
             members = instances.chosen(controller.database, known, Selection((f"group:{group.name}",)))
         except (NotFound, InvalidParameter):
+            if among is not None:
+                continue
             members = []
         found.append((group, members))
     return found
@@ -59,9 +70,11 @@ def show(controller: Controller, name: str) -> tuple[TargetGroup, list[Instance]
         return group, [], error
 
 
-def remove(controller: Controller, name: str) -> TargetGroup:
+def remove(controller: Controller, name: str, *, also: Also | None = None) -> TargetGroup:
     """Delete a group. Its instances stay. Raises NotFound, and Conflict if another group names it."""
     with controller.database.transaction() as transaction:
+        if also is not None:
+            also(transaction, name, ())
         group = store.get(transaction, name)
         users = [each.name for each in store.listing(transaction) if name in _named(each)]
         if users:

@@ -2,7 +2,7 @@
 
 ::
 
-    [USER@]HOST[:PORT][?FLAGS] [name=NAME] [KEY=VALUE]…      to install
+    [USER@]HOST[:PORT][?FLAGS] [name=NAME] [KEY=VALUE]…      to install; to tag, uninstall and remove instances
     NAME ADDRESS [KEY=VALUE]…                                to add
 
 Words are split as a shell splits them, so a value with a space is quoted. ``#`` begins a comment. FLAGS are those of an
@@ -12,12 +12,14 @@ SSH address: sudo, identity=FILE, jump=HOSTS.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from assist_cli import codes
 from assist_cli.agents import destination, route
-from assist_cli.errors import InvalidParameter, QuotaExceeded, Refused
+from assist_cli.errors import AssistError, InvalidParameter, NotFound, QuotaExceeded, Refused
+from assist_cli.model.instance import Instance
+from assist_cli.operations.controller import Controller
 from assist_cli.operations.fleet import instances
 from assist_cli.operations.fleet.deployment import InstallRequest
 
@@ -29,6 +31,15 @@ class AddRequest:
     name: str
     address: str
     tags: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class NamedInstance:
+    """A registered instance that a line names, with the tags of the line."""
+
+    instance: Instance
+    tags: dict[str, str]
+    origin: str
 
 
 def to_install(data: bytes, file: str) -> tuple[list[InstallRequest], list[str]]:
@@ -62,16 +73,62 @@ def to_add(data: bytes, file: str) -> list[AddRequest]:
     return list(requests.values())
 
 
+def registered(controller: Controller, data: bytes, file: str) -> list[NamedInstance]:
+    """Return the instances of a file, in its order. Their name is NAME, or HOST. Raises InvalidParameter."""
+    found: dict[str, NamedInstance] = {}
+    for origin, words in _lines(data, file):
+        try:
+            tags = _pairs(words[1:])
+            name = tags.pop("name", words[0])
+            known = instances.by_name(controller, name)
+            if known is None and name == words[0]:
+                name = destination.parse(name).host
+                known = instances.by_name(controller, name)
+            if known is None:
+                raise InvalidParameter(
+                    f"cannot find an instance '{name}'", hint="assist instance list shows the names; add name=NAME"
+                )
+            if known.id in found:
+                raise InvalidParameter(
+                    f"cannot use '{known.name}': it also stands in {found[known.id].origin}", hint="remove one"
+                )
+            instances.checked_tags(tags)
+        except Refused as error:
+            raise located(error, origin) from None
+        found[known.id] = NamedInstance(known, tags, origin)
+    return list(found.values())
+
+
+def tag(controller: Controller, named: Sequence[NamedInstance], given: Mapping[str, str | None]) -> list[Instance]:
+    """Set the tags of each line, and ``given`` ones where a line has none of that key; an empty value removes one.
+
+    All are changed, or none. Raises InvalidParameter.
+    """
+    changed = []
+    with controller.database.transaction() as transaction:
+        for each in named:
+            changes = {**given, **{key: value or None for key, value in each.tags.items()}}
+            if not changes:
+                raise InvalidParameter(f"cannot use {each.origin}: no tag given", hint="add K=V to it, or for all")
+            try:
+                changed += instances.tag_in(controller, transaction, [each.instance], changes)
+            except (NotFound, Refused) as error:
+                raise located(error, each.origin) from None
+    return changed
+
+
 def request_of(place: str, pairs: dict[str, str]) -> InstallRequest:
     """Return the request of a place and its tags; the tag ``name`` is the name. Raises InvalidParameter."""
     tags = dict(pairs)
     name = tags.pop("name", None)
     found = destination.parse(place)
     instances.checked_name(found.host if name is None else name)
-    return InstallRequest(place, name, instances.checked_tags(tags), sudo=found.sudo)
+    return InstallRequest(
+        place, name, instances.checked_tags(tags), sudo=found.sudo, identity=found.identity, jump=found.jump
+    )
 
 
-def located(error: Refused, origin: str) -> InvalidParameter:
+def located(error: AssistError, origin: str) -> InvalidParameter:
     """Return an error that begins with the place of the value: ``cannot use line 3 of 'hosts': …``."""
     why = error.message.removeprefix("cannot ")
     return InvalidParameter(f"cannot use {origin}: cannot {why}", hint=error.hint, code=error.code)

@@ -22,15 +22,21 @@ from assist_cli.operations.controller import Controller
 from assist_cli.operations.fleet import deployment
 from assist_cli.operations.fleet.deployment import Installation, InstallRequest
 from assist_cli.operations.fleet.many import Many, Progress
+from assist_cli.operations.fleet.sudo_password import SudoPassword
 from assist_cli.paths import Home, write_whole
 
 
 @contextlib.contextmanager
 def install_all(
-    controller: Controller, requests: Sequence[InstallRequest]
+    controller: Controller,
+    requests: Sequence[InstallRequest],
+    *,
+    password: Secret | None = None,
+    can_ask: bool = False,
 ) -> Iterator[Many[InstallRequest, Installation]]:
     """Begin to install agents, a dozen at the same time. The caller iterates over the events.
 
+    ``password`` is that of sudo. Without one, it is a question among the events if ``can_ask``, and an error if not.
     All requests are checked first, and the certificates' authority is made. Raises InvalidParameter, QuotaExceeded and
     Conflict; also Conflict while another process installs on many machines.
     """
@@ -52,13 +58,18 @@ def install_all(
 
         def work(controller: Controller, request: InstallRequest, progress: Progress) -> Installation:
             try:
-                done = deployment.install(controller, request, progress=progress, ask=None)
+                done = deployment.install(controller, request, progress=progress, ask=None, sudo=sudo)
             finally:
                 login.release(deployment.checked(controller, request)[0])
             os.write(descriptor, _line({"done": numbers[id(request)]}))
             return done
 
         many = Many(controller, requests, work, lambda request: request.place)
+        sudo = None
+        if password is not None or can_ask:
+            sudo = SudoPassword(
+                lambda place: password or Secret(many.ask(f"Password of sudo on {place}, and for all others: "))
+            )
         many.start()
         yield many
         if not unsuccessful(controller.home):

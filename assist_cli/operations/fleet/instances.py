@@ -44,13 +44,21 @@ def resolve(controller: Controller, targets: Targets) -> list[Instance]:
 
 
 def chosen(
-    reader: Reader, known: Sequence[Instance], selection: Selection, *, with_local: bool = False, one: bool = False
+    reader: Reader,
+    known: Sequence[Instance],
+    selection: Selection,
+    *,
+    with_local: bool = False,
+    one: bool = False,
+    limited: bool = False,
 ) -> list[Instance]:
     """Return those of ``known`` that a selection names, also by facts, groups and files. Not for scopes of keys.
 
-    Raises as ``target.choose``, and FileFailure.
+    ``limited``: all others do not exist, also as members of a group. Raises as ``target.choose``, and FileFailure.
     """
-    return target.choose(known, selection, sources=sources.DatabaseSources(reader), with_local=with_local, one=one)
+    within = {each.id for each in known} if limited else None
+    found = sources.DatabaseSources(reader, within)
+    return target.choose(known, selection, sources=found, with_local=with_local, one=one)
 
 
 def listing(controller: Controller, selection: Selection) -> list[Instance]:
@@ -83,6 +91,11 @@ def get(controller: Controller, name: str) -> Instance:
     return _get(controller.database, store.registered(controller.database), name)
 
 
+def by_name(controller: Controller, name: str) -> Instance | None:
+    """Return the instance that has this name."""
+    return store.by_name(controller.database, unicodedata.normalize("NFC", name))
+
+
 def add(controller: Controller, name: str, address: str, tags: Mapping[str, str] | None = None) -> Instance:
     """Connect to the agent at an address, and register its instance.
 
@@ -113,31 +126,42 @@ def add(controller: Controller, name: str, address: str, tags: Mapping[str, str]
     return instance
 
 
-def tag(controller: Controller, wanted: Selection, changes: Mapping[str, str | None]) -> list[Instance]:
+def tag(
+    controller: Controller, wanted: Selection, changes: Mapping[str, str | None], *, also: Also | None = None
+) -> list[Instance]:
     """Set tags on the instances of a selection. A value of None removes the tag.
 
     Raises NotFound, also if none of them has a tag to remove, and InvalidParameter.
     """
+    with controller.database.transaction() as transaction:
+        found = _chosen(transaction, store.registered(transaction), wanted)
+        if also is not None:
+            also(transaction, "", [each.id for each in found])
+        return tag_in(controller, transaction, found, changes)
+
+
+def tag_in(
+    controller: Controller, transaction: Transaction, found: Sequence[Instance], changes: Mapping[str, str | None]
+) -> list[Instance]:
+    """Set tags on these instances, as ``tag`` does, as a part of a transaction."""
     given = checked_tags({key: value for key, value in changes.items() if value is not None})
     gone = {unicodedata.normalize("NFC", key) for key, value in changes.items() if value is None}
     words = (f"{key}={value}" if value else f"{key}=" if value is None else key for key, value in changes.items())
     detail = ", ".join(words)
-    with controller.database.transaction() as transaction:
-        found = _chosen(transaction, store.registered(transaction), wanted)
-        for key in sorted(gone):
-            if not any(key in instance.tags for instance in found):
-                folded = fold(each.name for each in found)
-                raise NotFound(
-                    f"cannot remove the tag '{key}' from '{folded}': there is no such tag",
-                    hint=f"assist instance show {names.quoted(found[0].name)}",
-                    code=codes.TAG_NOT_EXISTS,
-                )
-        changed = []
-        for instance in found:
-            kept = {key: value for key, value in instance.tags.items() if key not in gone}
-            changed.append(replace(instance, tags=dict(sorted({**kept, **given}.items()))))
-            store.set_tags(transaction, instance.id, changed[-1].tags)
-            _note(controller, transaction, "instance.tag", changed[-1], detail)
+    for key in sorted(gone):
+        if not any(key in instance.tags for instance in found):
+            folded = fold(each.name for each in found)
+            raise NotFound(
+                f"cannot remove the tag '{key}' from '{folded}': there is no such tag",
+                hint=f"assist instance show {names.quoted(found[0].name)}",
+                code=codes.TAG_NOT_EXISTS,
+            )
+    changed = []
+    for instance in found:
+        kept = {key: value for key, value in instance.tags.items() if key not in gone}
+        changed.append(replace(instance, tags=dict(sorted({**kept, **given}.items()))))
+        store.set_tags(transaction, instance.id, changed[-1].tags)
+        _note(controller, transaction, "instance.tag", changed[-1], detail)
     return changed
 
 

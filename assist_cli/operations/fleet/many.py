@@ -44,6 +44,14 @@ class Event(Generic[R]):
     ended: Ended[R] | None = None
 
 
+@dataclass(frozen=True)
+class Question:
+    """A question of an item to the person, such as for a password. Answer it, with None if there is no answer."""
+
+    prompt: str
+    answer: Callable[[str | None], None]
+
+
 class Many(Generic[T, R]):
     """``work`` on each item, each call with a controller of its own. ``title`` names an item in messages.
 
@@ -64,9 +72,10 @@ class Many(Generic[T, R]):
         self._work = work
         self._home = controller.home
         self._controllers = Controllers(controller.home, controller.timeouts)
-        self._queue: queue.SimpleQueue[Event[R] | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[Event[R] | Question | None] = queue.SimpleQueue()
         self._next = 0
         self._most = len(items)
+        self._may_ask = True  # until a question is not answered
         self._lock = threading.Lock()
         concurrency.connections()  # which raises the limit of open files
         self._threads = [threading.Thread(target=self._run, daemon=True) for _ in range(min(THREADS, len(items)))]
@@ -82,13 +91,24 @@ class Many(Generic[T, R]):
         with self._lock:
             self._most = self._next
 
+    def ask(self, prompt: str) -> str:
+        """Ask the person who iterates over the events, from the thread of an item. Raises Interrupted."""
+        answers: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        if self._may_ask:
+            self._queue.put(Question(prompt, answers.put))
+        answer = answers.get() if self._may_ask else None
+        if answer is None:
+            self._may_ask = False
+            raise Interrupted("cannot continue: the question was not answered", hint="repeat it")
+        return answer
+
     @property
     def in_progress(self) -> list[str]:
         """The titles of the items that have begun and not ended."""
         return [self.titles[index] for index in range(self._next) if self.outcomes[index] is None]
 
-    def events(self) -> Iterator[Event[R] | None]:
-        """Yield events as they come, and None when there was none for a moment, until all that began has ended.
+    def events(self) -> Iterator[Event[R] | Question | None]:
+        """Yield events and questions as they come, until all that began has ended. None: there was none for a moment.
 
         After an interrupt of the caller it can be called again.
         """
@@ -100,6 +120,9 @@ class Many(Generic[T, R]):
                 continue
             if event is None:
                 self._alive -= 1
+                continue
+            if isinstance(event, Question):
+                yield event
                 continue
             self._steps[event.index] = event.step
             if event.ended is not None:

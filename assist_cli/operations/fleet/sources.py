@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from assist_cli import codes
-from assist_cli.errors import FileFailure, InvalidParameter
+from assist_cli.errors import FileFailure, InvalidParameter, NotFound
 from assist_cli.model import target
+from assist_cli.model.target import Selection
 from assist_cli.store import instances
 from assist_cli.store.database import Reader
 
@@ -20,10 +21,14 @@ _COMMENT = re.compile(r"(?:^|\s)#.*")
 
 
 class DatabaseSources:
-    """``target.Sources`` with a database. Each file is read one time, because it may be a pipe."""
+    """``target.Sources`` with a database. Each file is read one time, because it may be a pipe.
 
-    def __init__(self, reader: Reader) -> None:
+    With ``within``, a group has only the instances with these ids: others do not exist for who asks.
+    """
+
+    def __init__(self, reader: Reader, within: Collection[str] | None = None) -> None:
         self._reader = reader
+        self._within = within
         self._files: dict[str, list[tuple[int, str]]] = {}
 
     def fact(self, name: str, glob: str) -> Mapping[str, Any]:
@@ -31,10 +36,25 @@ class DatabaseSources:
         return instances.facts_named(self._reader, name, glob)
 
     def group(self, name: str) -> str:
-        """Return the target of a group. Raises NotFound."""
+        """Return the target of a group; with ``within`` the ids of its instances there. Raises NotFound."""
         from assist_cli.store import groups
 
-        return groups.get(self._reader, name).target
+        text = groups.get(self._reader, name).target
+        if self._within is None:
+            return text
+        everything = instances.registered(self._reader)
+        try:
+            members = target.choose(everything, Selection((text,)), sources=DatabaseSources(self._reader))
+        except NotFound:  # its hints may name instances outside
+            members = []
+        inside = [each.id for each in members if each.id in self._within]
+        if not inside:
+            raise NotFound(
+                f"cannot find an instance 'group:{name}'",
+                hint="no instance of the group is in your scope",
+                code=codes.INSTANCE_NOT_EXISTS,
+            )
+        return ",".join(inside)
 
     def file(self, path: str) -> Sequence[tuple[int, str]]:
         """Return the targets in a file, with the numbers of their lines. Raises FileFailure, InvalidParameter."""

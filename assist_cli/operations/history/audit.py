@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 
-from assist_cli.model.audit import AuditEntry
+from assist_cli.model.audit import AuditEntry, AuditFilter
 from assist_cli.operations.controller import Controller
 from assist_cli.store import audit
 
 
-def entries(controller: Controller, *, since: datetime | None, limit: int | None) -> list[AuditEntry]:
-    """The entries since a time, newest first, at most ``limit`` (None: all)."""
-    return audit.entries(controller.database, since, limit)
+def entries(
+    controller: Controller, *, since: datetime | None = None, limit: int | None, wanted: AuditFilter = audit.EVERY
+) -> list[AuditEntry]:
+    """The entries since a time that match ``wanted``, newest first, at most ``limit`` (None: all)."""
+    return audit.entries(controller.database, wanted if since is None else replace(wanted, since=since), limit)

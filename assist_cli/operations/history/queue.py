@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from assist_cli.errors import NotFound
 from assist_cli.model import ids, names
@@ -11,7 +11,7 @@ from assist_cli.model.audit import AuditEntry
 from assist_cli.model.folding import fold
 from assist_cli.model.invocation import QueuedRecord, Record
 from assist_cli.model.target import Selection
-from assist_cli.operations.controller import Controller
+from assist_cli.operations.controller import Also, Controller
 from assist_cli.operations.history import history
 from assist_cli.operations.runs import refresh
 from assist_cli.store import audit, queue, records
@@ -27,6 +27,12 @@ def listing(controller: Controller, where: Selection | None = None) -> list[Queu
     """
     refresh.refresh(controller, None)
     return _on(controller.database, queue.listing(controller.database), where)
+
+
+def recall(controller: Controller, among: Collection[str] | None) -> list[QueuedRecord]:
+    """Read the queued records for the instances ``among`` (None: all) in their order, without reconciling any."""
+    found = queue.listing(controller.database)
+    return found if among is None else [each for each in found if each.record.instance_id in among]
 
 
 def find(controller: Controller, text: str) -> list[QueuedRecord]:
@@ -69,20 +75,7 @@ def drop(controller: Controller, chosen: Sequence[QueuedRecord]) -> list[Record]
     from assist_cli.operations.notify import wishes
     from assist_cli.operations.runs import stop
 
-    wanted = {each.record.id for each in chosen}
-    dropped: dict[str, list[QueuedRecord]] = {}
-    with controller.database.transaction() as transaction:
-        for each in queue.listing(transaction):
-            if each.record.id in wanted:
-                dropped.setdefault(each.invocation_id, []).append(each)
-        for invocation_id, several in dropped.items():
-            records.mark_stopping(
-                transaction, invocation_id, [each.record.instance_id for each in several], controller.now()
-            )
-            detail = f"{len(several)} queued for {fold(each.instance_name for each in several)}"
-            audit.append(
-                transaction, AuditEntry(controller.now(), controller.actor, "queue.drop", invocation_id, detail)
-            )
+    dropped = begin_drop(controller, chosen)
 
     async def finish() -> None:
         await asyncio.gather(
@@ -97,6 +90,31 @@ def drop(controller: Controller, chosen: Sequence[QueuedRecord]) -> list[Record]
         wishes.hurry(controller)
     known = [records.get(controller.database, each.record.id) for several in dropped.values() for each in several]
     return [each for each in known if each is not None]
+
+
+def begin_drop(
+    controller: Controller, chosen: Sequence[QueuedRecord], *, also: Also | None = None
+) -> dict[str, list[QueuedRecord]]:
+    """Mark those records that are still queued as Stopping or Stopped, and return them by invocation.
+
+    Their agents must be told, as after ``stop.begin``: one that was sent may run.
+    """
+    wanted = {each.record.id for each in chosen}
+    dropped: dict[str, list[QueuedRecord]] = {}
+    with controller.database.transaction() as transaction:
+        for each in queue.listing(transaction):
+            if each.record.id in wanted:
+                dropped.setdefault(each.invocation_id, []).append(each)
+        for invocation_id, several in dropped.items():
+            places = [each.record.instance_id for each in several]
+            if also is not None:
+                also(transaction, invocation_id, places)
+            records.mark_stopping(transaction, invocation_id, places, controller.now())
+            detail = f"{len(several)} queued for {fold(each.instance_name for each in several)}"
+            audit.append(
+                transaction, AuditEntry(controller.now(), controller.actor, "queue.drop", invocation_id, detail)
+            )
+    return dropped
 
 
 def short_ids(found: Sequence[QueuedRecord]) -> dict[str, str]:

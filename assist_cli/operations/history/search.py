@@ -6,11 +6,13 @@ Each search first updates the index, so that runs never wait for it. The first s
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Collection, Iterable
 from datetime import datetime
 
 from assist_cli.model import phrase
 from assist_cli.model.invocation import Hit
+from assist_cli.model.phrase import Phrase
 from assist_cli.model.target import Selection
 from assist_cli.operations.controller import Controller
 from assist_cli.operations.history import history
@@ -43,6 +45,26 @@ def search(
         tell(number)
     catch_up(controller)
     return store.search(controller.database, wanted, instance_ids=instance_ids, since=since, limit=limit)
+
+
+def recall(
+    controller: Controller, wanted: Phrase, among: Collection[str] | None, *, limit: int, offset: int = 0
+) -> list[Hit]:
+    """Find a phrase as ``search``, without reconciling records: at most ``limit`` hits after the first ``offset``.
+
+    Only the instances ``among`` exist for it (None: all): it finds no names of instances then, because an invocation
+    may also have had others.
+    """
+    catch_up(controller)
+    return store.search(
+        controller.database, wanted, instance_ids=among, limit=limit, offset=offset, names=among is None
+    )
+
+
+def alike(hits: Iterable[Hit]) -> list[list[Hit]]:
+    """Group successive hits of one invocation with the same text."""
+    groups = itertools.groupby(hits, lambda hit: (hit.invocation_id, hit.record_id is None, hit.snippet))
+    return [list(several) for _, several in groups]
 
 
 def catch_up(controller: Controller) -> None:

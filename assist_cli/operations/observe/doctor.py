@@ -85,7 +85,7 @@ def examine_controller(controller: Controller) -> list[Check]:
     """Check certificates, agent, server, schedules and inventory of a controller whose database is usable."""
     return [
         _attempt("statuses", lambda: _statuses(controller)),
-        *_certificates(controller.home, controller.now()),
+        *certificates(controller.home, controller.now()),
         _attempt("agent", lambda: _agent_of(controller)),
         *_broker(controller),
         _attempt("server", lambda: _server(controller)),
@@ -132,7 +132,7 @@ def damage(home: Home) -> Check | None:
 
 def _without_database(home: Home) -> list[Check]:
     """The checks that need no database."""
-    return [*_certificates(home, utc_now()), _own_agent(home)]
+    return [*certificates(home, utc_now()), _own_agent(home)]
 
 
 def _attempt(name: str, run: Callable[[], Check]) -> Check:
@@ -213,8 +213,8 @@ def _statuses(controller: Controller) -> Check:
     return Check("statuses", True, "every invocation matches its instances")
 
 
-def _certificates(home: Home, now: datetime) -> Iterator[Check]:
-    """The checks of the certificates and of the broker's tokens of this home, if it has any."""
+def certificates(home: Home, now: datetime) -> Iterator[Check]:
+    """Check when the certificates and the broker's tokens of this home expire, if it has any."""
     try:
         for each in expiry.expiries(home):
             yield _ends(each.name, each.end, now, each.hint)

@@ -11,7 +11,7 @@ import contextlib
 import itertools
 import signal
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -71,6 +71,23 @@ class Viewer:
 def look(controller: Controller) -> Overview:
     """Query every instance once, and return the overview."""
     return asyncio.run(_look(controller))
+
+
+def recall(controller: Controller, instances: Sequence[Instance], among: Collection[str] | None) -> Overview:
+    """Return the overview of these instances from the database: no agent is queried, so none has a health.
+
+    Only those ``among`` the instances of the history count (None: all).
+    """
+    database = controller.database
+    return Overview(
+        controller.now(),
+        instances,
+        {},
+        store.running(database, LISTED, among),
+        store.firings(database, LISTED, among),
+        store.failures(database, FAILURES, among),
+        schedules.is_served(controller),
+    )
 
 
 def observe(controller: Controller, viewer: Viewer) -> None:

@@ -47,9 +47,11 @@ def send(controller: Controller, invocation: Invocation) -> None:
     _run(_Dispatch(controller, invocation).all(follow=False))
 
 
-async def carry(controller: Controller, invocation: Invocation, writer: BatchWriter) -> None:
+async def carry(
+    controller: Controller, invocation: Invocation, writer: BatchWriter, rollout: Rollout = AT_ONCE
+) -> None:
     """Deliver a recorded invocation and follow it to its end, in a running event loop with a shared ``writer``."""
-    await _Dispatch(controller, invocation, writer=writer).all(follow=True)
+    await _Dispatch(controller, invocation, rollout=rollout, writer=writer).all(follow=True)
 
 
 def send_and_watch(

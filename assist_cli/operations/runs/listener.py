@@ -49,14 +49,8 @@ class Listener:
 
 def replay(listener: Listener, instance: str, output: Output, seen: int) -> None:
     """Pass the output in the history to a listener, without the first ``seen`` bytes, which it has received."""
-    before, after = output.parts()
-    position = 0
-    for pieces, dropped in ((before, output.dropped), (after, 0)):
-        for stream, data in pieces:
-            begin = max(seen - position, 0)
-            position += len(data)
-            if begin < len(data):
-                listener.output(instance, stream, data[begin:])
-        position += dropped
-        if dropped and position > seen:
-            listener.missing(instance, min(dropped, position - seen))
+    for part in output.after(seen):
+        if part.missing:
+            listener.missing(instance, part.missing)
+        else:
+            listener.output(instance, part.stream, part.data)

@@ -17,7 +17,7 @@ from assist_cli.model.folding import fold
 from assist_cli.model.instance import Instance
 from assist_cli.model.invocation import Invocation, RepeatMode
 from assist_cli.model.parameters import Definition, Value
-from assist_cli.model.secret import Secret
+from assist_cli.model.secret import MASK, Secret
 from assist_cli.model.target import Selection
 from assist_cli.operations.controller import Controller
 from assist_cli.operations.fleet.instances import Targets, resolve
@@ -127,6 +127,26 @@ def missing(request: InvokeRequest | RerunRequest) -> Sequence[Definition]:
         ]
     version = request.command.version
     return parameters.missing(version.definitions, request.parameters) if version.parameters_enabled else ()
+
+
+def masked(request: Request) -> Request:
+    """Return a request with a mask for each secret that is not given, to show it before it runs.
+
+    The pattern of a secret is not checked then.
+    """
+    if isinstance(request, RerunRequest):
+        return replace(request, secrets={each.key: Secret(MASK) for each in missing(request)})
+    if isinstance(request, RunRequest):
+        return request
+    version = request.command.version
+    hidden = {each.key: Secret(MASK) for each in version.definitions if each.secret}
+    shown = replace(
+        version,
+        definitions=tuple(replace(each, pattern=None) if each.secret else each for each in version.definitions),
+    )
+    return replace(
+        request, command=replace(request.command, version=shown), parameters={**hidden, **request.parameters}
+    )
 
 
 def _plan(controller: Controller, request: Request) -> Plan:

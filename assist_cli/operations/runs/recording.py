@@ -57,10 +57,19 @@ def recorded(
         yield invocation
 
 
-def check(controller: Controller, request: Request) -> None:
-    """Validate a request without writing. Raises the errors of ``recorded``."""
+def check(
+    controller: Controller, request: Request, timing: Timing | None = None, wait: timedelta | None = None
+) -> Invocation:
+    """Validate a request without writing. Return its invocation. Raises the errors of ``recorded`` and ``schedule``."""
+    if timing is not None:
+        _, invocation, _ = _scheduled(controller, request, timing)
+        return invocation
     plan, instances = plans.checked(controller, request)
-    check_rendering(controller, _invocation(controller, plan, instances, ""))
+    if wait is not None:
+        _references(plan.values, "in the queue")
+    invocation = _invocation(controller, plan, instances, "", wait)
+    check_rendering(controller, invocation)
+    return invocation
 
 
 def schedule(
@@ -70,6 +79,13 @@ def schedule(
 
     Raises the errors of ``recorded``, and Refused for a secret that cannot be read again at each run.
     """
+    plan, invocation, made = _scheduled(controller, request, timing)
+    _write(controller, invocation, plan.new, also, made)
+    return invocation, made
+
+
+def _scheduled(controller: Controller, request: Request, timing: Timing) -> tuple[Plan, Invocation, Schedule]:
+    """The plan, the invocation and the schedule of a request. Raises the errors of ``schedule``."""
     plan, instances = plans.checked(controller, request)
     references = _references(plan.values, "later")
     first = _invocation(controller, plan, instances, None)
@@ -105,8 +121,7 @@ def schedule(
         booted=moment.booted if moment else None,
         boot=moment.boot if moment else "",
     )
-    _write(controller, invocation, plan.new, also, made)
-    return invocation, made
+    return plan, invocation, made
 
 
 def recall(controller: Controller, invocation_id: str, *, output: bool = True) -> Invocation:

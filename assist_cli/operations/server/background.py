@@ -1,4 +1,4 @@
-"""Background work of a server after its answer to an API call: dispatch and stop invocations, upgrade agents.
+"""Background work of a server after its answer to a call of the API or the console: dispatch, stop, upgrade.
 
 It runs in the event loop of the server, and is requested from any thread. Only it sends the records with its ``token``.
 If the server is killed, reconciling closes its unsent records and queries the sent ones (docs/rules.md section 2). The
@@ -15,6 +15,7 @@ from typing import Any
 
 from assist_cli.model.instance import LOCAL
 from assist_cli.model.invocation import Invocation
+from assist_cli.model.rollout import AT_ONCE, Rollout
 from assist_cli.model.target import Selection
 from assist_cli.operations.controller import Controller
 from assist_cli.operations.fleet import deployment, instances
@@ -36,9 +37,10 @@ class Background:
         self._loop = asyncio.get_running_loop()
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def take(self, invocation: Invocation) -> None:
+    def take(self, invocation: Invocation, rollout: Rollout = AT_ONCE) -> None:
         """Send an invocation that was recorded with this token, and follow it to its end."""
-        self._schedule(f"sending {invocation.id}", dispatch.carry(self._controller, invocation, self._writer))
+        work = dispatch.carry(self._controller, invocation, self._writer, rollout)
+        self._schedule(f"sending {invocation.id}", work)
 
     def stop(self, invocation_id: str, instance_ids: Sequence[str]) -> None:
         """Tell the agents of these instances to stop the Stopping records of an invocation."""

@@ -2,23 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from assist_cli.errors import Conflict, NotFound
 from assist_cli.model import schedule as rules
 from assist_cli.model.audit import AuditEntry
-from assist_cli.model.frequency import Frequency
+from assist_cli.model.frequency import Firing, Frequency
 from assist_cli.model.instance import Instance
 from assist_cli.model.invocation import Invocation
-from assist_cli.model.schedule import Schedule, Slot
-from assist_cli.model.status import InvokeStatus
+from assist_cli.model.schedule import Schedule, Slot, SlotOutcome
+from assist_cli.model.status import SCHEDULED, InvokeStatus, invoke_status
+from assist_cli.model.summary import VERDICTS, State, Summary, Verdict
 from assist_cli.operations.controller import Also, Controller
+from assist_cli.operations.local_zone import local_zone
 from assist_cli.operations.runs import refresh
 from assist_cli.operations.server import lease, scripts
 from assist_cli.operations.server.scripts import Script
 from assist_cli.store import audit, invocations, schedules, slots
-from assist_cli.store.database import Reader
+from assist_cli.store import listing as store_listing
+from assist_cli.store.database import Reader, Transaction
+
+SLOT_VERDICTS = {
+    SlotOutcome.RAN: Verdict.GOOD,
+    SlotOutcome.LATE: Verdict.ODD,
+    SlotOutcome.MADE_UP: Verdict.ODD,
+    SlotOutcome.SKIPPED_OVERLAP: Verdict.ODD,
+    SlotOutcome.MISSED_DOWN: Verdict.BAD,
+    SlotOutcome.NOT_DELIVERED: Verdict.BAD,
+    SlotOutcome.PENDING: Verdict.BUSY,
+}
 
 
 @dataclass(frozen=True)
@@ -32,6 +45,18 @@ class Planned:
     def is_waiting(self) -> bool:
         """True if it will still fire: it has not ended and is not paused."""
         return self.schedule.next is not None and self.schedule.paused is None
+
+    @property
+    def state(self) -> State:
+        """The state in words: Paused and Error before the status of the invocation."""
+        status = self.invocation.status
+        if self.schedule.paused is not None and not status.is_final:
+            return State("Paused", Verdict.ODD)
+        if self.schedule.error is not None and self.is_waiting:
+            return State("Error", Verdict.BAD)
+        if self.schedule.next is not None and status is InvokeStatus.RUNNING:
+            return State(SCHEDULED, Verdict.BUSY)
+        return State(status.value, VERDICTS[status])
 
 
 def is_served(controller: Controller) -> bool:
@@ -57,13 +82,50 @@ def find(controller: Controller, text: str) -> str:
 
 def listing(controller: Controller, *, ended: bool = False) -> list[Planned]:
     """The schedules that have not ended, newest first; with ``ended`` also those that have."""
-    found = [_planned(controller.database, each) for each in schedules.ids(controller.database)]
-    return [each for each in found if ended or not each.invocation.status.is_final]
+    return [_planned(controller.database, each) for each in ids(controller, ended=ended)]
 
 
-def show(controller: Controller, invocation_id: str) -> Planned:
-    """The schedule of an invocation. Raises NotFound, also for an invocation without one."""
-    return _planned(controller.database, invocation_id)
+def ids(controller: Controller, *, ended: bool, among: Collection[str] | None = None) -> list[str]:
+    """The ids of the invocations that ``listing`` returns; only those on one of the instances ``among`` (None: all)."""
+    return schedules.ids(controller.database, ended=ended, among=among)
+
+
+def summaries(
+    controller: Controller, ids: Sequence[str], among: Collection[str] | None = None
+) -> list[tuple[Planned, Summary]]:
+    """These schedules, newest first, with a summary of each, as they are on the instances ``among`` (None: all).
+
+    Their invocations have no instances. This is quick for schedules with many.
+    """
+    found = store_listing.summaries_of(controller.database, ids, among)
+    return [(_with_error(_schedule(controller.database, each.invocation.id), each.invocation), each) for each in found]
+
+
+def show(controller: Controller, invocation_id: str, among: Collection[str] | None = None) -> Planned:
+    """The schedule of an invocation, as it is on the instances ``among`` (None: all).
+
+    Raises NotFound, also for an invocation without a schedule, and for one that is on none of these instances.
+    """
+    found = _planned(controller.database, invocation_id)
+    if among is None:
+        return found
+    places = tuple(each for each in found.invocation.instances if each.instance_id in among)
+    if not places:
+        raise _not_found(invocation_id)
+    status = invoke_status(each.status for each in places)
+    return replace(found, invocation=replace(found.invocation, instances=places, status=status))
+
+
+def upcoming(controller: Controller, planned: Planned, count: int) -> list[Firing]:
+    """The next ``count`` firings of a schedule; of a paused one, those if it is resumed now. None if it has ended.
+
+    Raises InvalidParameter for a schedule that cannot be fired.
+    """
+    schedule, now = planned.schedule, controller.now()
+    if schedule.next is None:
+        return []
+    after = now if schedule.paused is not None else min(now, schedule.next - rules.MOMENT)
+    return rules.frequency_of(schedule).upcoming(after, schedule.anchor, count, zone=local_zone())
 
 
 def list_slots(controller: Controller, invocation_id: str, *, limit: int | None) -> Iterator[Slot]:
@@ -76,11 +138,16 @@ def list_slots(controller: Controller, invocation_id: str, *, limit: int | None)
     yield from recall(controller, invocation_id, limit=limit)
 
 
-def recall(controller: Controller, invocation_id: str, *, limit: int | None) -> Iterator[Slot]:
-    """Read the slots from the database, without reconciling records. Raises NotFound."""
+def recall(
+    controller: Controller, invocation_id: str, *, limit: int | None, among: Collection[str] | None = None
+) -> Iterator[Slot]:
+    """Read the slots from the database, of all instances or those ``among``, without reconciling records.
+
+    Raises NotFound.
+    """
     found = _schedule(controller.database, invocation_id)
     left = limit
-    for entry in slots.listing(controller.database, invocation_id, limit=limit):
+    for entry in slots.listing(controller.database, invocation_id, instance_ids=among, limit=limit):
         if entry.until is None:
             found_slots = [entry.slot]
         else:
@@ -93,24 +160,26 @@ def recall(controller: Controller, invocation_id: str, *, limit: int | None) -> 
             left = None if left is None else left - 1
 
 
-def pause(controller: Controller, invocation_id: str) -> Planned:
+def pause(controller: Controller, invocation_id: str, *, also: Also | None = None) -> Planned:
     """Pause a schedule until it is resumed. It has no due times meanwhile. Raises NotFound, Conflict."""
     with controller.database.transaction() as transaction:
         found = _planned(transaction, invocation_id)
         _refuse_ended(found)
+        _apply(also, transaction, found)
         if found.schedule.paused is None:
             schedules.pause(transaction, invocation_id, controller.now())
             audit.append(transaction, AuditEntry(controller.now(), controller.actor, "schedule.pause", invocation_id))
     return show(controller, invocation_id)
 
 
-def resume(controller: Controller, invocation_id: str) -> Planned:
+def resume(controller: Controller, invocation_id: str, *, also: Also | None = None) -> Planned:
     """Resume a schedule from its next due time on. Raises NotFound, Conflict."""
     schedule = _schedule(controller.database, invocation_id)
     upcoming = rules.frequency_of(schedule).next(controller.now(), schedule.anchor)
     with controller.database.transaction() as transaction:
         found = _planned(transaction, invocation_id)
         _refuse_ended(found)
+        _apply(also, transaction, found)
         if found.schedule.paused is not None:
             _refuse_changed(found.schedule, schedule)
             if upcoming is None:
@@ -174,6 +243,11 @@ def _changed(controller: Controller, schedule: Schedule, frequency: Frequency) -
     )
 
 
+def _apply(also: Also | None, transaction: Transaction, found: Planned) -> None:
+    if also is not None:
+        also(transaction, found.invocation.id, [each.instance_id for each in found.invocation.instances])
+
+
 def _refuse_changed(found: Schedule, before: Schedule) -> None:
     if found.expression != before.expression:
         raise Conflict(
@@ -191,15 +265,22 @@ def _refuse_ended(found: Planned) -> None:
 
 
 def _planned(reader: Reader, invocation_id: str) -> Planned:
-    found = _schedule(reader, invocation_id)
-    return Planned(replace(found, error=rules.error_of(found)), invocations.get(reader, invocation_id, output=False))
+    return _with_error(_schedule(reader, invocation_id), invocations.get(reader, invocation_id, output=False))
+
+
+def _with_error(schedule: Schedule, invocation: Invocation) -> Planned:
+    return Planned(replace(schedule, error=rules.error_of(schedule)), invocation)
 
 
 def _schedule(reader: Reader, invocation_id: str) -> Schedule:
     found = schedules.get(reader, invocation_id)
     if found is None:
-        raise NotFound(
-            f"cannot find a schedule of {invocation_id}: it was a one-time run without a schedule",
-            hint="see the schedules: assist schedule list",
-        )
+        raise _not_found(invocation_id)
     return found
+
+
+def _not_found(invocation_id: str) -> NotFound:
+    return NotFound(
+        f"cannot find a schedule of {invocation_id}: it was a one-time run without a schedule",
+        hint="see the schedules: assist schedule list",
+    )

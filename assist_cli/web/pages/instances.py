@@ -8,15 +8,17 @@ from assist_cli.errors import InvalidParameter, NotFound
 from assist_cli.model.instance import Instance
 from assist_cli.model.names import quoted
 from assist_cli.model.page import Slice, Wanted
-from assist_cli.model.target import Selection, choose
+from assist_cli.model.presence import clone_hint, clone_text
+from assist_cli.model.target import Selection, fact_words
+from assist_cli.operations.broker import presence
 from assist_cli.operations.fleet import health, instances
 from assist_cli.operations.history import pages
 from assist_cli.web import words
-from assist_cli.web.paging import numbered
+from assist_cli.web.paging import following, numbered
 from assist_cli.web.visit import Visit
 
 SIZE = 100  # instances of a page
-RECENT = 20  # invocations of an instance
+RECENT = 50  # records of an instance on a page
 
 
 def listing(visit: Visit) -> Response:
@@ -25,7 +27,7 @@ def listing(visit: Visit) -> Response:
     found = list(visit.rights.known.values())
     if target:
         try:
-            found = choose(found, Selection((target,)), with_local=True)
+            found = [each for each in visit.chosen(target) if each.id]
         except (NotFound, InvalidParameter) as refusal:
             found, error = [], refusal
     page = numbered(found, visit.query("page"), SIZE, {"on": target} if target else {})
@@ -47,21 +49,27 @@ def listing(visit: Visit) -> Response:
 
 
 def show(visit: Visit) -> Response:
-    instance = visit.instance(visit.part("id"))
+    """An instance: its facts as of the last contact, its tags, and its records in pages."""
+    instance, after = visit.instance(visit.part("id")), visit.query("after")
     wanted = Wanted(instance_id=instance.id, among=[instance.id])
-    history = pages.summaries_of(visit.controller, wanted, Slice(RECENT))
+    found = pages.records_of(visit.controller, wanted, Slice(RECENT + 1, after=after or None))
+    last = found[:RECENT][-1].record.id if found else ""
+    facts = instances.facts(visit.controller, instance.id).get(instance.id, {})
     return visit.page(
         "instances/show.html",
         instance=instance,
+        facts=[(name, fact_words(name, facts[name])) for name in facts],
         queued=instances.queued(visit.controller).get(instance.id, 0),
-        history=history,
-        short=pages.short_ids(visit.controller, [each.invocation.id for each in history]),
-        of_summary=words.of_summary,
+        records=following(found, RECENT, last, {}, begins=not after),
+        of_record=words.of_record,
     )
 
 
 def status(visit: Visit) -> Response:
-    """The agent of an instance, queried now: as a page, or as a part of one for a script."""
+    """The agent of an instance, queried now: as a page, or as a part of one for a script.
+
+    Of one that dials out, the brokers are asked since when it is connected.
+    """
     instance = visit.instance(visit.part("id"))
     (found,) = health.states(visit.controller, [instance], patience=visit.controller.timeouts.api.health)
     return visit.page(
@@ -69,6 +77,9 @@ def status(visit: Visit) -> Response:
         instance=found.instance,
         health=found.health,
         use=found.use,
+        presence=presence.now(visit.controller) if instance.dials else None,
+        clone_text=clone_text,
+        clone_hint=clone_hint,
         of_health=words.of_health,
     )
 
@@ -77,7 +88,8 @@ def tag(visit: Visit) -> Response:
     """Set or remove a tag."""
     instance = visit.instance(visit.part("id"))
     key, value = visit.given("key").strip(), visit.given("value").strip()
-    instances.tag(visit.controller, Selection((instance.id,)), {key: None if visit.given("remove") else value})
+    change = {key: None if visit.given("remove") else value}
+    instances.tag(visit.controller, Selection((instance.id,)), change, also=visit.still)
     return visit.go_to(_path(instance))
 
 

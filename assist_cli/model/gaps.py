@@ -17,3 +17,12 @@ def marked(output: Output) -> str:
     if not output.dropped:
         return before + after
     return before + ("\n" if before and not before.endswith("\n") else "") + gap(output.dropped) + "\n" + after
+
+
+def marked_bytes(output: Output, *streams: Stream) -> bytes:
+    """Return the bytes of these streams, with the gap of the output marked."""
+    before, after = (b"".join(data for stream, data in part if stream in streams) for part in output.parts())
+    if not output.dropped:
+        return before + after
+    end = b"\n" if before and not before.endswith(b"\n") else b""
+    return b"".join([before, end, gap(output.dropped).encode(), b"\n", after])
