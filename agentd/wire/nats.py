@@ -24,7 +24,7 @@ Ok = collections.namedtuple("Ok", "")
 Error = collections.namedtuple("Error", "text")
 
 _END = b"\r\n"
-_SUBJECT = re.compile(br"\S{1,%d}\Z" % (LINE_LIMIT // 4))
+_SUBJECT = re.compile(rb"\S{1,%d}\Z" % (LINE_LIMIT // 4))
 _VERSION = b"NATS/1.0"
 
 

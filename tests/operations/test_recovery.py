@@ -43,7 +43,8 @@ def test_an_invocation_is_read_one_time_to_send_all_its_records(home: Path) -> N
     async def story() -> None:
         pool, writer = ConnectionPool(controller), BatchWriter(controller)
         deliverer = Deliverer(controller, token, writer, pool, Failures(controller))
-        with recording.recorded(controller, RunRequest(b"true", targets=Selection(everything=True)), token=token) as run:
+        request = RunRequest(b"true", targets=Selection(everything=True))
+        with recording.recorded(controller, request, token=token) as run:
             pass
         async with world.agents():
             before = database.reads
