@@ -25,9 +25,10 @@ from assist_cli.web.scripts import lines_of
 from assist_cli.web.visit import Visit
 
 SCRIPT, COMMAND, RERUN = "script", "command", "rerun"
+ALL = "all"  # instances of a rerun; else those where it was unsuccessful
 
 # Each field with its option on the command line; "" for a field that is not an option.
-WHAT = {"what": "", "script": "", "type": "--type", "command": "", "rerun": "", "everywhere": ""}
+WHAT = {"what": "", "script": "", "type": "--type", "command": "", "rerun": "", "which": ""}
 SETTINGS = {"timeout": "--timeout", "workdir": "--workdir", "user": "--user"}
 TIMES = {"at": "--at", "every": "--every", "cron": "--cron"}
 PERIODIC = {"jitter": "--jitter", "missed": "--missed", "keep": "--keep"}
@@ -155,7 +156,7 @@ class RunForm:
         """Return the command line that does the same, with variables of the environment for ``secrets``."""
         words = ["assist"]
         if self.what == RERUN:
-            words += ["rerun", self["rerun"]] + (["--all"] if self["everywhere"] else [])
+            words += ["rerun", self["rerun"]] + (["--all"] if self["which"] == ALL else [])
         elif self.what == COMMAND:
             words += ["invoke", self["command"], "-i", self["on"]]
         else:

@@ -8,7 +8,7 @@ from assist_cli.errors import NotPermitted
 from assist_cli.model.secret import Secret
 from assist_cli.operations.access import sessions
 from assist_cli.web import security
-from assist_cli.web.visit import Visit
+from assist_cli.web.visit import Visit, network_of
 
 
 def login_form(visit: Visit) -> Response:
@@ -46,8 +46,7 @@ def log_out(visit: Visit) -> Response:
 
 def _too_many(visit: Visit, name: str) -> Response | None:
     """Return the refusal of an attempt to log in that follows many others; None if it is admitted."""
-    address = visit.request.client.host if visit.request.client else ""
-    if visit.site.by_address.admit(address) and (not name or visit.site.by_name.admit(name)):
+    if visit.site.by_address.admit(network_of(visit.request)) and (not name or visit.site.by_name.admit(name)):
         return None
     error = NotPermitted("cannot log in now: there were too many attempts", hint="wait a minute, and try it again")
     response = visit.page("login.html", status=429, next="/", name=name, error=error)

@@ -27,11 +27,10 @@ from assist_cli.model.secret import Secret
 from assist_cli.operations.access.clients import Repeated, Request
 from assist_cli.operations.commands import commands
 from assist_cli.operations.fleet import groups, instances
-from assist_cli.operations.history import history
 from assist_cli.operations.local_zone import local_zone
 from assist_cli.operations.runs import payload, plans, recording
 from assist_cli.operations.runs.plans import InvokeRequest, RerunRequest, RunRequest
-from assist_cli.web.run_form import COMMAND, RERUN, SCRIPT, SECRET, RunForm, asked, given_values, sent
+from assist_cli.web.run_form import ALL, COMMAND, RERUN, SCRIPT, SECRET, RunForm, asked, given_values, sent
 from assist_cli.web.scripts import content_of
 from assist_cli.web.visit import Visit, status_of
 
@@ -197,26 +196,12 @@ def _first_run(
 
 def _rerun(visit: Visit, form: RunForm) -> RerunRequest:
     return RerunRequest(
-        invocation=_earlier(visit, form["rerun"]),
-        everywhere=bool(form["everywhere"]),
+        invocation=visit.invocation(form["rerun"]),
+        everywhere=form["which"] == ALL,
         timeout=form.seconds("timeout"),
         working_dir=form["workdir"] or None,
         username=form["user"] or None,
     )
-
-
-def _earlier(visit: Visit, text: str) -> Invocation:
-    """Return an invocation with its instances in the scope. Raises NotFound, also if it has none."""
-    missing = NotFound(f"cannot find an invocation '{text}'", hint="the list of invocations shows what there is")
-    try:
-        found = recording.recall(visit.controller, history.find(visit.controller, text), output=False)
-    except NotFound:
-        raise missing from None
-    seen = visit.rights.seen
-    places = tuple(each for each in found.instances if seen is None or each.instance_id in seen)
-    if not places:
-        raise missing
-    return replace(found, instances=places)
 
 
 def _command(visit: Visit, form: RunForm) -> Command:
@@ -251,7 +236,7 @@ def _form_page(visit: Visit, form: RunForm, error: AssistError | None = None) ->
             found = _command(visit, form)
             form = form.with_texts(command=f"{found.name}@{found.version.number}")
         elif form.what == RERUN:
-            earlier = _earlier(visit, form["rerun"])
+            earlier = visit.invocation(form["rerun"])
     except WRONG as missing:
         error = error or missing
         form = form.with_texts(what=SCRIPT) if form.what == RERUN else form.with_texts(command="")
