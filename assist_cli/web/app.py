@@ -196,10 +196,7 @@ async def _refuse_http(request: Request, error: Exception) -> Response:
     }
     message, hint = texts.get(error.status_code, (error.detail, "load the page again"))
     text = templating.render("refusal.html", {"message": message, "hint": hint, "code": error.status_code})
-    headers = dict(error.headers or {})
-    if error.status_code == 405:
-        headers.setdefault("allow", "GET, HEAD")  # of the static files
-    return HTMLResponse(text, error.status_code, headers)
+    return HTMLResponse(text, error.status_code, error.headers)
 
 
 async def _refuse(request: Request, error: Exception) -> Response:

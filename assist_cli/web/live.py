@@ -162,7 +162,7 @@ class EventStream(Response):
         self._site = visit.site
         self._timeouts = visit.controller.timeouts.view
         self._invocation_id = invocation_id
-        self._followed = list(followed)[:FOLLOWED]
+        self._followed = list(followed)
         self._wake = asyncio.Event()
         self._has_changed = True
         self._shown = ""

@@ -5,8 +5,6 @@ It has no secrets. They are typed beside the button that runs, and are on no pag
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -37,7 +35,6 @@ OPTIONS = {**WHAT, **SETTINGS, "on": "-i", "when": "", **TIMES, "timezone": "--t
 FIELDS = (*OPTIONS, "queue")
 
 PARAMETER = "p."  # begins the names of fields with the values of parameters
-SECRET = "s."  # noqa: S105 - the same of secrets
 
 
 @dataclass(frozen=True)
@@ -67,10 +64,6 @@ class RunForm:
         """The names and values of all fields, for a page that sends them again."""
         parameters = [(PARAMETER + key, value) for key, value in self.values.items()]
         return [*((name, self[name]) for name in FIELDS if self[name]), *parameters]
-
-    def fingerprint(self, where: str) -> bytes:
-        """Return a digest of the form and of the instances, which ``where`` stands for."""
-        return hashlib.sha256(json.dumps([self.fields, where]).encode()).digest()
 
     # what the fields mean
 

@@ -48,6 +48,9 @@ from assist_cli.web.changes import ChangeNotices
 
 STREAMS = 20  # event streams of a session
 ONCE = "once"  # the field of a form with a random text: the same form sent again takes effect one time
+COUNT = "count"  # the field with the number of instances, which is typed
+SECRET = "s."  # noqa: S105 - begins the names of fields with secrets
+UNSAID = (security.TOKEN_FIELD, ONCE, COUNT)  # fields that say nothing of what is wanted
 
 log = logging.getLogger(__name__)
 
@@ -76,7 +79,7 @@ class Site:
     timeouts: ApiTimeouts = DEFAULTS.api
     by_address: Rates = field(default_factory=lambda: Rates(0.2, 20))  # attempts to log in
     by_name: Rates = field(default_factory=lambda: Rates(0.1, 20))
-    downloads: Rates = field(default_factory=lambda: Rates(2, 200))  # of enrolment files, by address
+    tokens: Rates = field(default_factory=lambda: Rates(2, 200))  # uses of one-time links and of enrolments, by address
     streams: Counter[str] = field(default_factory=Counter)  # open event streams, by browser
     changes: ChangeNotices = field(default_factory=ChangeNotices)
     ending: asyncio.Event = field(default_factory=asyncio.Event)
@@ -131,13 +134,16 @@ class Visit:
 
     @functools.cached_property
     def creation(self) -> Creation:
-        """The form as a request that creates one thing, however often the browser sends it (see ``once``)."""
+        """The form as a request that creates one thing, however often the browser sends it (see ``once``).
+
+        Its fingerprint is stored, so it has no secrets.
+        """
         said = [[name, value] for name, value in self.form.multi_items() if isinstance(value, str)]
-        said = sorted(each for each in said if each[0] not in (security.TOKEN_FIELD, ONCE))
-        digest = hashlib.sha256(json.dumps([self.request.url.path, said]).encode()).digest()
+        said = sorted(each for each in said if each[0] not in UNSAID and not each[0].startswith(SECRET))
+        fingerprint = hashlib.sha256(json.dumps([self.request.url.path, said]).encode()).digest()
         once = self.given(ONCE)
-        token = hashlib.sha256(once.encode() + digest).hexdigest() if once else None
-        return Creation(self.me, Labels(self.me.id), token, digest)
+        token = hashlib.sha256(once.encode()).hexdigest() if once else None
+        return Creation(self.me, Labels(self.me.id), token, fingerprint)
 
     def once(self, *, labelled: bool = True) -> Also:
         """Check and note the form in the transaction of an operation, which then raises Repeated for the same form.
@@ -279,7 +285,7 @@ class Visit:
             "user": self.user,
             "path": self.request.url.path,
             "token": security.form_token(self.browser),
-            "once_token": self.given(ONCE) or secrets.token_urlsafe(16),
+            "once_token": secrets.token_urlsafe(24),
             "now": self.controller.now(),
             "version": __version__,
             "bar": self._bar(),

@@ -60,7 +60,7 @@ def delete(visit: Visit) -> Response:
 
 def download(visit: Visit) -> Response:
     """The file of an enrolment, without a session. All refusals are alike. A download is not a use."""
-    if not visit.site.downloads.admit(network_of(visit.request)):
+    if not visit.site.tokens.admit(network_of(visit.request)):
         return PlainTextResponse("cannot send a file now: there were too many requests\n", 429, {"retry-after": "10"})
     try:
         found, content = enrolments.file_of_token(visit.controller, Secret(visit.part("token")))
