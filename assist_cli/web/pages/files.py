@@ -18,7 +18,7 @@ from assist_cli.model import quotas
 from assist_cli.model.gathering import endings
 from assist_cli.model.ids import Kind
 from assist_cli.model.instance import Instance
-from assist_cli.model.invocation import Invocation
+from assist_cli.model.invocation import Invocation, limited
 from assist_cli.model.names import quoted
 from assist_cli.model.page import Slice, Wanted
 from assist_cli.model.transfer import DEFAULT_MODE, DEFAULT_TIMEOUT, Transfer, checked
@@ -135,13 +135,11 @@ def send(visit: Visit) -> Response:
 
 def _sent(visit: Visit, file_id: str) -> Invocation:
     """Return the file of this whole id, with its instances in the scope. Raises NotFound."""
-    seen = visit.rights.seen
-    wanted = Wanted(kind=Kind.FILE, invocation_id=file_id, among=seen)
+    wanted = Wanted(kind=Kind.FILE, invocation_id=file_id, among=visit.rights.seen)
     found, _ = pages.invocations_of(visit.controller, wanted, Slice(1), output=False)
     if not found:
         raise NotFound(f"cannot find a file '{file_id}'", hint="the files page lists what was sent")
-    places = tuple(each for each in found[0].instances if seen is None or each.instance_id in seen)
-    return replace(found[0], instances=places)
+    return limited(found[0], None, visit.rights.seen)
 
 
 def _given(visit: Visit) -> dict[str, str]:
