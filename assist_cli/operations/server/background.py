@@ -13,7 +13,6 @@ import logging
 from collections.abc import AsyncIterator, Coroutine, Sequence
 from typing import Any
 
-from assist_cli import bug_report
 from assist_cli.errors import AssistError
 from assist_cli.model.instance import LOCAL
 from assist_cli.model.invocation import Invocation
@@ -81,6 +80,8 @@ class Background:
         except AssistError as error:
             log.error("%s failed: %s", what, error)
         except Exception as error:
+            from assist_cli import bug_report
+
             log.error("%s failed: %s", what, bug_report.reported(self._controller.home, error, "do it"))
 
 
