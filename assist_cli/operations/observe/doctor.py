@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from assist_cli import __version__
-from assist_cli.agents import embedded, route, unix
+from assist_cli.agents import broker_folder, embedded, route, unix
 from assist_cli.deploy import pki
 from assist_cli.errors import AssistError, Conflict, ExitStatus, FileFailure
 from assist_cli.model.check import Check
@@ -281,8 +281,11 @@ def _ask(controller: Controller, instance: Instance) -> Health:
 
 
 def _broker(controller: Controller) -> Iterator[Check]:
-    """Check that the brokers run and accept this controller, and that no machine was cloned; if any dials out."""
-    if any(each.dials for each in instances.listing(controller, Selection())):
+    """Check that the brokers run and accept this controller, and that no machine was cloned.
+
+    Without a broker, if an instance dials out all the same.
+    """
+    if broker_folder.exists(controller.home) or any(each.dials for each in instances.listing(controller, Selection())):
         yield _attempt("broker", lambda: _brokers(controller))
 
 
