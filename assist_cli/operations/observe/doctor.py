@@ -283,10 +283,13 @@ def _ask(controller: Controller, instance: Instance) -> Health:
 def _broker(controller: Controller) -> Iterator[Check]:
     """Check that the brokers run and accept this controller, and that no machine was cloned.
 
-    Without a broker, if an instance dials out all the same.
+    While no instance dials out, a broker that does not answer is a fact and no failure.
     """
-    if broker_folder.exists(controller.home) or any(each.dials for each in instances.listing(controller, Selection())):
+    if any(each.dials for each in instances.listing(controller, Selection())):
         yield _attempt("broker", lambda: _brokers(controller))
+    elif broker_folder.exists(controller.home):
+        found = _attempt("broker", lambda: _brokers(controller))
+        yield found if found.ok else Check("broker", True, f"no instance dials out yet; {found.detail}; {found.hint}")
 
 
 def _brokers(controller: Controller) -> Check:
