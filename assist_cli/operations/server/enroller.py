@@ -40,7 +40,6 @@ from assist_cli.operations.fleet.connection import greet, prepare_broker
 MOST_LINES = 10_000  # of one program on a machine
 MOST_OUTPUT = 1024 * 1024  # bytes of it
 MOST_PROXY = 1024  # characters of a URL
-_AS_NEW = "if this is the copy of another machine, run this file with --new"
 _FAILED = "cannot enrol this machine: the controller failed"
 
 _HELLO = Object(
@@ -165,14 +164,18 @@ class Enroller:
         try:
             await dialling.wait_for(controller, address)
             greeting = await greet(controller, address)
+        except AgentCloned as error:
+            raise InstallFailed(
+                f"cannot register this machine: {error.message}",
+                hint="if this is the copy of another machine, run this file with --new",
+                code=error.code,
+            ) from error
         except AgentError as error:
             raise InstallFailed(
                 f"cannot register this machine: its agent is installed and does not connect to a broker: "
                 f"{error.message}",
-                hint=_AS_NEW
-                if isinstance(error, AgentCloned)
-                else f"its log has the reason: journalctl -u assist-agentd, or {folder}/agentd.log; then run this file "
-                "again",
+                hint=f"its log has the reason: journalctl -u assist-agentd, or {folder}/agentd.log; then run this "
+                "file again",
                 code=error.code,
             ) from error
         made = enrolments.register(controller, known, admitted, greeting)
