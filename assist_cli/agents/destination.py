@@ -63,7 +63,7 @@ def parse(text: str) -> Destination:
         raise _refusal(text)
     flags = dict(parse_qsl(query, keep_blank_values=True))
     if flags.keys() - {"sudo", "identity", "jump"} or flags.get("sudo"):
-        raise _refusal(text)
+        raise _refusal(text, hint="after ? stand sudo, identity=FILE and jump=HOSTS, with & between them")
     jump = flags.get("jump") or None
     for hop in jump.split(",") if jump else ():
         parse_hop(hop)
@@ -87,9 +87,8 @@ def parse_hop(text: str) -> Destination:
     return parse(place)
 
 
-def _refusal(text: str) -> InvalidParameter:
-    return InvalidParameter(
-        f"cannot use '{text}' as a destination of SSH",
-        hint="it has the form [USER@]HOST[:PORT], in an address also with ?sudo at the end",
-        code=codes.INVALID_ADDRESS,
-    )
+_USAGE = "it has the form [USER@]HOST[:PORT], in an address also with ?sudo at the end"
+
+
+def _refusal(text: str, hint: str = _USAGE) -> InvalidParameter:
+    return InvalidParameter(f"cannot use '{text}' as a destination of SSH", hint=hint, code=codes.INVALID_ADDRESS)

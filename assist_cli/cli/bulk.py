@@ -85,16 +85,17 @@ def watch(printer: Printer, many: Many[Any, R], verb: str, ended: Callable[[R], 
         except KeyboardInterrupt:
             printer.warn("")
     outcomes = many.close()
-    errors = [outcome for outcome in outcomes if outcome.error is not None]
-    sums = f"{count(len(outcomes), 'host')} in {_since(began)}: {len(outcomes) - len(errors)} {verb}"
-    if not printer.is_json and errors:
-        rows = (
-            [title, outcome.step or "-", outcome.error.message]
-            for title, outcome in zip(many.titles, outcomes, strict=True)
-            if outcome.error is not None
-        )
+    rows = [
+        [title, outcome.step or "-", outcome.error.message]
+        for title, outcome in zip(many.titles, outcomes, strict=True)
+        if outcome.error is not None and outcome.is_begun
+    ]
+    not_begun = sum(not outcome.is_begun for outcome in outcomes)
+    if not printer.is_json and rows:
         printer.table(_FAILURES, rows)
-    printer.talk(sums + (f", {len(errors)} not" if errors else ""))
+    sums = f"{count(len(outcomes), 'host')} in {_since(began)}: {len(outcomes) - len(rows) - not_begun} {verb}"
+    sums += f", {len(rows)} not" if rows else ""
+    printer.talk(sums + (f", {not_begun} not started" if not_begun else ""))
     return outcomes
 
 

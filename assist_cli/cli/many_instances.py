@@ -10,6 +10,8 @@ import typer
 
 from assist_cli.cli import bulk, documents, targets
 from assist_cli.errors import UsageError
+from assist_cli.model import names
+from assist_cli.model.folding import fold, folded
 from assist_cli.operations.controller import open_controller
 from assist_cli.operations.fleet import instances
 from assist_cli.paths import home
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from assist_cli.model.instance import Instance
     from assist_cli.model.secret import Secret
     from assist_cli.operations.controller import Controller
+    from assist_cli.operations.fleet.ansible.hosts import Requests
     from assist_cli.operations.fleet.deployment import Installation, InstallRequest
     from assist_cli.operations.fleet.host_file import AddRequest
 
@@ -87,6 +90,7 @@ def install_all(
         installs.refuse_twice(requests, origins)
         with installs.install_all(controller, requests, password=password, can_ask=printer.can_ask) as many:
             outcomes = bulk.watch(printer, many, "installed", _installed)
+    _print_notes_of(printer, [outcome.value for outcome in outcomes if outcome.value is not None])
     if printer.is_json:
         printer.documents(
             documents.installation(*pair) for pair in zip((each.place for each in requests), outcomes, strict=True)
@@ -104,11 +108,7 @@ def add_all(printer: Printer, file: str | None, inventory: str | None, given: Ma
     from assist_cli.operations.fleet.many import Many
 
     if inventory is not None:
-        from assist_cli.operations.fleet.ansible import hosts
-
-        found = hosts.requests(scripts.read(inventory, "inventory"), inventory)
-        _print_notes(printer, found.notes)
-        requests = found.to_add()
+        requests = _inventory(printer, inventory).to_add()
     else:
         assert file is not None
         requests = host_file.to_add(scripts.read(file, "file"), file)
@@ -167,6 +167,10 @@ def uninstall_all(printer: Printer, controller: Controller, found: list[Instance
     )
     errors = [outcome.error for outcome in outcomes if outcome.error is not None]
     if errors:
+        left = fold(each.name for each, outcome in zip(found, outcomes, strict=True) if outcome.error is not None)
+        printer.talk(
+            f"To uninstall the others: assist instance uninstall {names.quoted(left)} --yes{' --force' * force}"
+        )
         raise typer.Exit(bulk.status(errors, len(outcomes)))
 
 
@@ -188,10 +192,7 @@ def _requests(
     if source.file is not None:
         return host_file.to_install(scripts.read(source.file, "file"), source.file)
     if source.inventory is not None:
-        from assist_cli.operations.fleet.ansible import hosts
-
-        found = hosts.requests(scripts.read(source.inventory, "inventory"), source.inventory)
-        _print_notes(printer, found.notes)
+        found = _inventory(printer, source.inventory)
         return found.to_install(), found.origins
     if source.from_ssh_config:
         from assist_cli.operations.fleet import ssh_hosts
@@ -208,11 +209,31 @@ def _requests(
     return [replace(request, dial_proxy=proxy(request.dial_proxy)) for request in left], [each.place for each in left]
 
 
+def _inventory(printer: Printer, file: str) -> Requests:
+    """Return the hosts of an inventory of Ansible, and print its notes. Raises InvalidParameter and FileFailure."""
+    from assist_cli.cli import scripts
+    from assist_cli.operations.fleet.ansible import hosts, source
+
+    source.refuse_folder(file)
+    found = hosts.requests(scripts.read(file, "inventory"), file)
+    _print_notes(printer, found.notes)
+    return found
+
+
 def _print_notes(printer: Printer, notes: Sequence[str]) -> None:
     for note in notes:
         printer.warn(f"note: {note}")
 
 
 def _installed(done: Installation) -> str:
-    notes = "".join(f"; note: {note}" for note in done.notes)
-    return f"agent {done.version}, {done.instance.name}  {done.instance.id}{notes}"
+    return f"agent {done.version}, {done.instance.name}  {done.instance.id}"
+
+
+def _print_notes_of(printer: Printer, installations: Sequence[Installation]) -> None:
+    """Print each note one time, with the names of the instances that it is about."""
+    about: dict[str, list[str]] = {}
+    for done in installations:
+        for note in done.notes:
+            about.setdefault(note, []).append(done.instance.name)
+    for note, of in about.items():
+        printer.talk(f"note: {names.some_of(folded(of))}: {note}")

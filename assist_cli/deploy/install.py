@@ -62,7 +62,7 @@ _BY_SUDO = f"if command -v sudo >/dev/null 2>&1; then exec %s sh -s; fi; echo; e
 _PROBE = f"""\
 {_BEGIN}
 uname -s
-for tool in {" ".join(_INSTALLERS)}; do command -v $tool >/dev/null 2>&1 && break; done
+for tool in {" ".join(_INSTALLERS)} other; do command -v $tool >/dev/null 2>&1 && break; done
 echo "$tool"
 for name in {" ".join(PYTHONS)}; do
   path=$(command -v "$name" 2>/dev/null) && "$path" -c '
@@ -185,7 +185,7 @@ class Host:
                 return python["version"]
         raise Refused(
             f"cannot install an agent on '{self.place}': it needs Python 3.6 or newer, and {_describe(pythons)}",
-            hint=f"there, as root: {_INSTALLERS.get(tool, 'install python3')}",
+            hint=f"there, as root: {_INSTALLERS.get(tool, 'install Python 3.6 or newer')}",
             code=codes.CLIENT_NEED_UPGRADE,
         )
 

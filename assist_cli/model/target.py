@@ -402,16 +402,20 @@ class _Index:
             from assist_cli.model import target_hints  # most targets need none
 
             hint = target_hints.hint(
-                term, self._with_facts(), self._names_any, missing, registered=self._registered, one=self._one
+                term, self._with_facts(term), self._names_any, missing, registered=self._registered, one=self._one
             )
         what = f"'{fold(missing)}' of '{term}'" if missing and fold(missing) != term else f"'{term}'"
         raise NotFound(f"cannot find an instance {what}", hint=hint, code=codes.INSTANCE_NOT_EXISTS)
 
-    def _with_facts(self) -> Sequence[Instance]:
-        """Return the instances for hints, with the facts that targets often name as tags."""
+    def _with_facts(self, term: str) -> Sequence[Instance]:
+        """Return the instances for hints, with the facts that targets often name, or that ``term`` names, as tags."""
         if self._sources is None:
             return self._instances
-        facts = {name: self._sources.fact(name, "*") for name in COMMON_FACTS}
+        keys = dict.fromkeys((*COMMON_FACTS, *(name for name in FACTS if term.startswith(f"@{name}="))))
+        facts = {
+            name: {id: ", ".join(fact_words(name, value)) for id, value in self._sources.fact(name, "*").items()}
+            for name in keys
+        }
         return [
             replace(
                 each, tags={**{name: facts[name][each.id] for name in facts if each.id in facts[name]}, **each.tags}

@@ -24,6 +24,8 @@ _TAG_PREFIX = re.compile(r"(?:key=)?(?:tags?[:.=]|[GIP]@)|@", re.IGNORECASE)
 _FILE = re.compile(r"\.(?:ini|ya?ml|txt|cfg|conf|list|json|csv)$", re.IGNORECASE)
 _SPAN = re.compile(r"(?P<stem>.*?)(?P<first>[0-9]+)(?:-|:|\.\.)(?P=stem)?(?P<last>[0-9]+)(?P<rest>\D*)")
 _BRACES = re.compile(r"\{([0-9]+)\.\.([0-9]+)\}")
+_EXCEPT = re.compile(r"(?P<all>.*?)\s*(?::\s*)?(?:!|(?:\band\s+)?\bnot\s)\s*(?P<but>[^!]+)", re.IGNORECASE)
+_HOST_LINE = re.compile(r"\S+(?:\s+[^\s=]+=.*)+")  # of a file for ``install -f``
 _SCHEME = re.compile(r"(?:(?:ssh|tls|https?)://|(?:ssh|tls):)", re.IGNORECASE)
 _HOST = re.compile(r"(?:[^@\s]*@)?(?:\[(?P<six>[^\]]+)\]|(?P<name>[^:\s]+))(?::[0-9]+)?(?:\?sudo)?")
 _IP = re.compile(r"[0-9]+(?:\.[0-9]+){3}|[0-9a-f]*:[0-9a-f:]+", re.IGNORECASE)
@@ -56,6 +58,11 @@ def hint(
         return f"did you mean --all? It is every instance but '{LOCAL}'"
     if word in _THIS_MACHINE:
         return f"did you mean '{LOCAL}'? It is the agent of this machine"
+    if _HOST_LINE.fullmatch(term):
+        return "it is a line for assist instance install -f; a line here is a target, as web01 or @role=web"
+    but = _all_but(word, finds)
+    if but and not one:
+        return f"did you mean --all -i {_shown(f'!{but}')}? {FORMS}"
     if all(each.name == LOCAL for each in instances):
         return f"no instance is registered besides '{LOCAL}'; to add one: {_install(term)}"
     if missing:
@@ -140,6 +147,21 @@ def _alike(wanted: Iterable[str], instances: Sequence[Instance]) -> str:
     return fold(each.name for each in instances if likeness(each.name) in alike)
 
 
+def _all_but(word: str, finds: Finds) -> str:
+    """Return the target that ``all:!web07``, ``* and not web07`` or ``not web07`` excludes from all; else nothing."""
+    found = _EXCEPT.fullmatch(word)
+    return found["but"] if found and found["all"] in {"", "*", *ALL} and finds(found["but"]) else ""
+
+
+def _excluded(term: str, instances: Sequence[Instance], finds: Finds) -> Iterator[str]:
+    """Yield the list of ``web:!web07``, ``web* and not web07`` and ``web*!web07``."""
+    found = _EXCEPT.fullmatch(term)
+    if found:
+        sides = [side if finds(side) else _first(side, instances, finds) for side in (found["all"], found["but"])]
+        if all(sides):
+            yield ",!".join(sides)
+
+
 def _tagged(term: str, instances: Sequence[Instance], finds: Finds) -> Iterator[str]:
     """Yield the tag of ``role=web``, ``tag:role=web``, ``G@role:web`` and ``Key=tag:role``."""
     bare = _TAG_PREFIX.sub("", term, 1)
@@ -162,7 +184,7 @@ def _several(term: str, instances: Sequence[Instance], finds: Finds) -> Iterator
 
 
 def _first(part: str, instances: Sequence[Instance], finds: Finds) -> str:
-    rules = (rule for rule in _RULES if rule is not _several and rule is not _similar)
+    rules = (rule for rule in _RULES if rule not in (_several, _excluded) and rule is not _similar)
     return next((found for rule in rules for found in _existing(rule(part, instances, finds), finds, "")), "")
 
 
@@ -194,7 +216,7 @@ def _matching(term: str, instances: Sequence[Instance], finds: Finds) -> Iterato
     if begun:
         yield f"{begun[0][: len(stem)]}*"
     known = _values(instances)
-    key = term.lstrip("@")
+    key = term.lstrip("@").rstrip(":")  # "web:" is left of "web:&db"
     yield f"@{key}"
     yield from (f"@{other}={key}" for other in sorted(known) if key in known[other])
     yield from begun
@@ -219,7 +241,7 @@ def _similar(term: str, instances: Sequence[Instance], finds: Finds) -> Iterator
     yield from (f"@{other}={near}" for other in sorted(known) for near in names.nearest(value or key, known[other]))
 
 
-_RULES: Sequence[Rule] = (_same, _tagged, _several, _spanned, _placed, _matching, _similar)
+_RULES: Sequence[Rule] = (_same, _tagged, _excluded, _several, _spanned, _placed, _matching, _similar)
 
 
 def _names(instances: Sequence[Instance]) -> list[str]:

@@ -34,6 +34,7 @@ HEAP = 256 * 1024 * 1024  # bytes that SQLite may use, from now on in this proce
 STEPS = 1_000  # instructions of SQLite between two looks at the clock
 ONLY = "only a SELECT of the views is allowed"
 HINT = "docs/history.md has the views with their columns, and examples"
+_BEGIN = re.compile(r"\s*(?:(?:select|with|values)\b|--|/\*)", re.IGNORECASE)
 VIEWS = f"the views are {', '.join(views.VIEWS)}"
 
 _FUNCTIONS = frozenset(
@@ -86,7 +87,7 @@ class Query:
             if not self._is_over:  # a key: Python drops its exception in a handler of SQLite
                 raise KeyboardInterrupt from error
             raise QuotaExceeded(
-                f"cannot finish the query: it took longer than {self._limit:g} s",
+                f"cannot finish the query: its work in the database took longer than {self._limit:g} s",
                 hint="select fewer rows, as with: WHERE created > datetime('now', '-7 days')",
             ) from None
         finally:
@@ -218,7 +219,7 @@ def _wrong(reason: str) -> InvalidParameter:
 
 def _hint(message: str, sql: str) -> str:
     """Return the names that a wrong statement may have meant."""
-    if ONLY in message or "no such table" in message or "prohibited" in message:
+    if not _BEGIN.match(sql) or ONLY in message or "no such table" in message or "prohibited" in message:
         return VIEWS
     words = set(re.findall(r"\w+", sql.lower()))
     named = [f"{name} has {', '.join(columns)}" for name, (columns, _) in views.VIEWS.items() if name in words]

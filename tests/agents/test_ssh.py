@@ -230,6 +230,8 @@ def test_a_named_key_is_used(server: Sshd, isolation: Path) -> None:
 
 def test_a_missing_named_key_is_named_in_the_error(server: Sshd, isolation: Path) -> None:
     assert f"{isolation}/none cannot be used (No such file" in refusal(to(server, identity=f"{isolation}/none")).message
+    user_file("id_ed25519").unlink()
+    assert "give the file of a private key" in refusal(to(server, identity=f"{isolation}/none")).hint
 
 
 def test_an_encrypted_key_is_used_through_the_ssh_agent_or_its_passphrase_is_asked_for(

@@ -35,6 +35,7 @@ def test_one_failure_of_several_is_told_with_its_step_and_can_be_repeated(
     assert f"log in to {closed}:{port}".encode() in done.stdout
     assert b"2 hosts in" in done.stderr
     assert b"1 installed, 1 not" in done.stderr
+    assert b"; note" not in done.stderr
     assert b"assist instance install --unsuccessful" in done.stderr
 
     (web1,) = json.loads(assist("instance", "list", "-o", "json").stdout)

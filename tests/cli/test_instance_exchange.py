@@ -120,8 +120,9 @@ def test_a_bad_line_of_csv_is_named_and_nothing_is_imported(
         ("[]", "cannot import {file}: it has no instances"),
         (
             f"InstanceId,InstanceName,Address,Owner\n{SECOND},a,tls:h:1,x\n",
-            "line 2 of {file}: it has the unknown",
+            "line 1 of {file}: it has the unknown value 'Owner'",
         ),
+        ("InstanceId;InstanceName\n", "line 1 of {file}: it has the unknown value 'InstanceId;InstanceName'"),
         (PRETTY.replace('"tls:10.0.0.5:7433"', "5"), "line 14 of {file}: cannot use the Address 5: it is not text"),
         (PRETTY.replace('"a": "1"', '"a": 1'), "line 22 of {file}: cannot use {{'a': 1}} as tags"),
         ('[{"InstanceId": \n x}]', "line 2 of {file}: it is not JSON"),
@@ -131,6 +132,19 @@ def test_a_bad_line_of_csv_is_named_and_nothing_is_imported(
 )
 def test_a_bad_value_is_named_and_nothing_is_imported(assist: Application, tmp_path: Path, text: str, why: str) -> None:
     refused(assist, tmp_path, text, why)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("InstanceId;InstanceName\n", "separate the columns by commas"),
+        ("InstanceName,Address\na,tls:h:1\n", "for machines that were never registered: assist instance add -f FILE"),
+    ],
+)
+def test_the_hint_for_a_table_of_another_kind(assist: Application, text: str, hint: str) -> None:
+    done = assist("instance", "import", "-", input=text.encode())
+    assert f"hint: {hint}".encode() in done.stderr
 
 
 def refused(assist: Application, folder: Path, text: str, why: str) -> None:

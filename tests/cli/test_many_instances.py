@@ -70,6 +70,7 @@ def test_uninstall_reads_the_file_of_an_install(fleet: Application) -> None:
     assert done.returncode == 69
     assert b"web1: " in done.stderr
     assert b"0 uninstalled, 2 not" in done.stderr
+    assert b"To uninstall the others: assist instance uninstall 'web[1-2]' --yes\n" in done.stderr
 
 
 @pytest.mark.long
@@ -100,6 +101,15 @@ def test_an_inventory_of_ansible_is_added(assist: Application) -> None:
     done = assist("instance", "add", "--from-ansible", "-", input=b"w1 ansible_host=127.0.0.1 ansible_port=1\n")
     assert done.returncode == 69
     assert b"connect to ssh:127.0.0.1:1" in done.stdout
+
+
+@pytest.mark.long
+def test_a_folder_is_read_by_ansible(assist: Application, tmp_path: Path) -> None:
+    for verb in ("install", "add"):
+        done = assist("instance", verb, "--from-ansible", str(tmp_path))
+        assert (done.returncode, done.stdout) == (65, b"")
+        assert f"cannot use '{tmp_path}': it is a folder".encode() in done.stderr
+        assert f"ansible-inventory -i {tmp_path} --list > inventory.json".encode() in done.stderr
 
 
 def test_an_invalid_inventory_is_refused(assist: Application) -> None:

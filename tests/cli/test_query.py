@@ -115,6 +115,24 @@ def test_many_rows_are_all_printed(assist: Application, form: str) -> None:
         assert re.findall(r"\d+", lines[-1]) == ["1200", "2400"]
 
 
+@pytest.mark.long
+def test_a_query_from_a_file_and_from_stdin(assist: Application, tmp_path: Path) -> None:
+    sql = "SELECT tags ->> '$.role' AS role\nFROM instances WHERE 0; -- none\n"
+    file = tmp_path / "roles.sql"
+    file.write_bytes(b"\xef\xbb\xbf" + sql.encode())
+    for done in (assist("query", "-f", str(file), "-o", "csv"), assist("query", "-f", "-", input=sql.encode())):
+        assert (done.returncode, done.stdout.lower()) == (0, b"role\n")
+    assert assist("query", "SELECT 1", "-f", str(file)).returncode == 2
+    assert assist("query", "-f", str(tmp_path / "absent")).returncode == 74
+    assert assist("query", "-f", "-", input=b"\xff").returncode == 65
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("text", ["show tables", ".schema", "\\d", "EXPLAIN SELECT 1", "describe records"])
+def test_what_is_no_select_gets_the_names_of_the_views(assist: Application, text: str) -> None:
+    assert b"hint: the views are invocations" in assist("query", text).stderr
+
+
 def test_an_error_is_one_line(assist: Application) -> None:
     done = assist("query", "SELECT secret FROM access_keys")
     assert (done.returncode, done.stdout) == (65, b"")

@@ -354,6 +354,15 @@ def test_an_agent_that_listens_is_reached_by_tls_and_uninstalls_itself(controlle
     assert processes.gone(server.agent)
 
 
+@pytest.mark.long
+def test_an_error_of_the_disk_is_told_in_words(controller: Controller, server: Sshd) -> None:
+    server.agent.mkdir(mode=0o700)
+    (server.agent / f"agentd-{__version__}.pyz").mkdir()
+    error = refusal(lambda: install(controller, server))
+    assert "Is a directory" in error.message
+    assert "[Errno" not in error.message
+
+
 def test_an_agent_of_another_controller_is_not_changed(controller: Controller, server: Sshd, isolation: Path) -> None:
     install(controller, server)
     before = everything(server.agent)
@@ -416,6 +425,9 @@ def test_an_unsuitable_python_is_reported_with_the_package_to_install(
         assert why in error.message
         assert error.hint == "there, as root: apt-get install -y python3"
         assert "\n" not in error.message
+        if kind is None:
+            (programs / "apt-get").unlink()
+            assert refusal(host.check).hint == "there, as root: install Python 3.6 or newer"
 
 
 @pytest.mark.parametrize(("more", "what"), [({"listen": "7433"}, "listen"), ({"dial": True}, "dial out")])

@@ -52,6 +52,14 @@ def hint(target: str, fleet: list[Instance] = FLEET, *, with_local: bool = False
         ("@web", "'@role=web'"),
         ("@web01", "'web01'"),
         ("canary", "'@canary'"),
+        # all but some
+        ("web*!web01", "'web*,!web01'"),
+        ("web*:!web01", "'web*,!web01'"),
+        ("web and not web01", "'web*,!web01'"),
+        ("all:!web01", "--all -i '!web01'"),
+        ("* and not @role=web", "--all -i '!@role=web'"),
+        ("not web01", "--all -i '!web01'"),
+        ("canary:", "'@canary'"),
         # everything, and this machine
         ("all", "--all"),
         ("ALL", "--all"),
@@ -113,6 +121,10 @@ def test_the_target_that_is_meant_comes_first(target: str, meant: str) -> None:
         ("hosts.ini", "-i takes names, not a file of hosts; assist help targets shows the forms"),
         ("web[01-20]", "every name of a range must be registered; those that exist: 'web*'"),
         ("web{1,2}", "a range has brackets, as in 'web[1-3,5]'; assist help targets shows the forms"),
+        (
+            "root@10.0.0.1:22 name=web01 role=web",
+            "it is a line for assist instance install -f; a line here is a target, as web01 or @role=web",
+        ),
         ("web[1:5]", "write 'web[1-5]'"),
         ("web01,", "without the empty part: -i web01"),
         ("!web01", "from all: --all -i '!web01'; or give another target before it"),

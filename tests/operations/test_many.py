@@ -53,3 +53,4 @@ def test_after_an_interrupt_what_has_begun_ends_and_no_more_starts(controller: C
     unstarted = [outcome.error for outcome in outcomes[THREADS:]]
     assert {error.exit_status for error in unstarted if error} == {ExitStatus.INTERRUPTED}
     assert len(unstarted) == 2 * THREADS
+    assert [outcome.is_begun for outcome in outcomes] == [True] * THREADS + [False] * 2 * THREADS

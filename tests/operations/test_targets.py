@@ -71,6 +71,9 @@ def test_a_wrong_value_of_a_fact_gets_a_hint(controller: Controller) -> None:
     with pytest.raises(NotFound) as caught:
         chosen(controller, "@os=debain")
     assert "@os=debian" in caught.value.hint
+    with pytest.raises(NotFound) as caught:
+        chosen(controller, "@memory=7GiB")
+    assert "'@memory=1GiB'" in caught.value.hint
 
 
 def test_a_contact_without_facts_keeps_them(controller: Controller) -> None:

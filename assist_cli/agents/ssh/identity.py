@@ -150,6 +150,8 @@ class Identity:
             hint = f"make the key private: {shlex.join(['chmod', '600', *map(str, self._exposed)])}"
         elif self._locked:
             hint = f"unlock the key: {shlex.join(['ssh-add', str(self._locked[0])])}"
+        elif self._unusable and not self._tried:
+            hint = "give the file of a private key: --identity FILE, identity=FILE in the address, or IdentityFile"
         else:
             hint = f"give it your key: {shlex.join(['ssh-copy-id', *self._words])}"
         return ClientAuthFailed(f"cannot log in to '{self._place}': {'; '.join(told)}", hint=hint)

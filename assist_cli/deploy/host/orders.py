@@ -45,7 +45,8 @@ def main(verb: str, order: Order) -> None:
     except Failure as failure:
         say(error=str(failure), code=failure.code, hint=failure.hint, step=steps.current, left=steps.undo())
     except OSError as error:
-        say(error=str(error), code="", hint="", step=steps.current, left=steps.undo())
+        why = "%s%s" % (error.strerror or error, ": %s" % error.filename if error.filename else "")
+        say(error=why, code="", hint="", step=steps.current, left=steps.undo())
 
 
 # look

@@ -150,8 +150,8 @@ def install(
     if not found.belongs_to(credentials.authority):
         raise Conflict(
             f"cannot install the agent on '{destination.place}': it belongs to another controller",
-            hint=f"register it unchanged: assist instance add {quoted(name)} {route.Ssh(destination)}; or take it "
-            f"over: rm {found.home}/pki/ca.pem there, and repeat",
+            hint=f"register it unchanged: assist instance add {quoted(name)} {quoted(str(route.Ssh(destination)))}; "
+            f"or take it over: rm {found.home}/pki/ca.pem there, and repeat",
             code=codes.CLIENT_AUTH_FAILED,
         )
     dial = None

@@ -11,7 +11,7 @@ import io
 import json
 import re
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
@@ -26,6 +26,7 @@ from assist_cli.operations.controller import Controller
 from assist_cli.operations.fleet import instances
 from assist_cli.store import audit
 from assist_cli.store import instances as store
+from assist_cli.units import count
 
 COLUMNS = ("InstanceId", "InstanceName", "Address", "Tags", "OSType", "CreationTime")
 _NEEDED = ("InstanceId", "InstanceName", "Address")
@@ -93,6 +94,7 @@ def import_data(controller: Controller, data: bytes, file: str) -> ImportedInsta
 
 
 _HINT = f"give a file from assist instance export: {', '.join(COLUMNS)}"
+_WITHOUT_ID = "for machines that were never registered: assist instance add -f FILE, or install -f FILE"
 
 
 def _refuse_difference(known: Instance, instance: Instance) -> None:
@@ -117,13 +119,19 @@ def _entries(data: bytes, what: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
     found = _of_json(text, what) if text.lstrip().startswith(("[", "{")) else _of_csv(text, what)
     for line, entry in found:
         origin = f"line {line} of {what}"
-        for key in entry:
-            if key not in COLUMNS:
-                raise _refusal(origin, f"it has the unknown value '{key}'")
+        _refuse_unknown(entry, origin)
         for key in _NEEDED:
             if not entry.get(key):
-                raise _refusal(origin, f"it has no {key}")
+                raise _refusal(origin, f"it has no {key}", _WITHOUT_ID if key == "InstanceId" else _HINT)
         yield line, entry
+
+
+def _refuse_unknown(keys: Iterable[str], origin: str) -> None:
+    """Raise InvalidParameter for a key, or the name of a column, that an export does not have."""
+    for key in keys:
+        if key not in COLUMNS:
+            hint = "separate the columns by commas" if ";" in key or "\t" in key else _HINT
+            raise _refusal(origin, f"it has the unknown value '{key}'", hint)
 
 
 def _of_json(text: str, what: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
@@ -164,9 +172,12 @@ def _of_csv(text: str, what: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
                 continue
             if not header:
                 header = row
+                _refuse_unknown(header, f"line {line} of {what}")
                 continue
             if len(row) != len(header):
-                raise _refusal(f"line {line} of {what}", f"it has {len(row)} values, and the header has {len(header)}")
+                raise _refusal(
+                    f"line {line} of {what}", f"it has {count(len(row), 'value')}, and the header has {len(header)}"
+                )
             yield line, {key: value or None for key, value in zip(header, row, strict=True)}
     except csv.Error as error:
         raise _refusal(f"line {reader.line_num} of {what}", f"it is not CSV: {error}") from None
@@ -189,7 +200,9 @@ def _instance(controller: Controller, entry: Mapping[str, Any]) -> Instance:
     try:
         moment = datetime.strptime(created, _TIME).replace(tzinfo=timezone.utc) if created else controller.now()
     except ValueError:
-        raise InvalidParameter(f"cannot use '{created}' as a CreationTime", hint="2026-11-22T08:00:00Z") from None
+        raise InvalidParameter(
+            f"cannot use '{created}' as a CreationTime", hint="as in 2026-11-22T08:00:00Z, or leave it empty"
+        ) from None
     return Instance(
         id=instance_id,
         name=instances.checked_name(entry["InstanceName"]),
@@ -224,5 +237,5 @@ def _located(error: AssistError, origin: str) -> AssistError:
     return type(error)(f"cannot use {origin}: {error.message}", hint=error.hint, code=error.code)
 
 
-def _refusal(origin: str, why: str) -> InvalidParameter:
-    return InvalidParameter(f"cannot use {origin}: {why}", code=codes.INVALID_DOCUMENT, hint=_HINT)
+def _refusal(origin: str, why: str, hint: str = _HINT) -> InvalidParameter:
+    return InvalidParameter(f"cannot use {origin}: {why}", code=codes.INVALID_DOCUMENT, hint=hint)

@@ -86,7 +86,8 @@ def registered(controller: Controller, data: bytes, file: str) -> list[NamedInst
                 known = instances.by_name(controller, name)
             if known is None:
                 raise InvalidParameter(
-                    f"cannot find an instance '{name}'", hint="assist instance list shows the names; add name=NAME"
+                    f"cannot find an instance '{name}'",
+                    hint="assist instance list shows the names; correct the line, add name=NAME to it, or delete it",
                 )
             if known.id in found:
                 raise InvalidParameter(

@@ -33,6 +33,7 @@ class Ended(Generic[R]):
     step: str
     value: R | None = None
     error: AssistError | None = None
+    is_begun: bool = True
 
 
 @dataclass(frozen=True)
@@ -134,18 +135,12 @@ class Many(Generic[T, R]):
 
     def close(self) -> list[Ended[R]]:
         """Return the outcome of each item. One that has not ended was interrupted."""
-        began = self._next
-        return [
-            outcome
-            or Ended(
-                self._steps[index],
-                error=Interrupted(
-                    "cannot finish: interrupted" if index < began else "cannot start: interrupted",
-                    hint="repeat it",
-                ),
-            )
-            for index, outcome in enumerate(self.outcomes)
-        ]
+        return [outcome or self._interrupted(index) for index, outcome in enumerate(self.outcomes)]
+
+    def _interrupted(self, index: int) -> Ended[R]:
+        is_begun = index < self._next
+        why = "cannot finish: interrupted" if is_begun else "cannot start: interrupted"
+        return Ended(self._steps[index], error=Interrupted(why, hint="repeat it"), is_begun=is_begun)
 
     def _run(self) -> None:
         try:

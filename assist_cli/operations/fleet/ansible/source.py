@@ -10,10 +10,11 @@ from typing import Any
 
 from assist_cli import codes
 from assist_cli.errors import FileFailure, InvalidParameter
+from assist_cli.model.names import quoted
 from assist_cli.operations.fleet.ansible import documents, ini
 from assist_cli.operations.fleet.ansible.inventory import Inventory, InventoryError
 
-BY_ANSIBLE = "ansible-inventory -i {} --list | assist instance install --from-ansible -"
+BY_ANSIBLE = "let Ansible read it: ansible-inventory -i {} --list > inventory.json; then --from-ansible inventory.json"
 
 _ENDINGS = ("", ".yml", ".yaml", ".json")
 _YAML = re.compile(r"---(\s|$)|[^\s:#;\[]+:\s*(#.*)?$")
@@ -37,6 +38,12 @@ class Source:
         """Return the place of a host for messages."""
         line = self.lines.get(host)
         return f"line {line} of {self.what}" if line else f"the host '{host}' of {self.what}"
+
+
+def refuse_folder(file: str) -> None:
+    """Raise InvalidParameter if an inventory is a folder, which only Ansible reads."""
+    if Path(file).is_dir():
+        raise _refusal(f"'{file}'", file, InventoryError("it is a folder"))
 
 
 def read(data: bytes, file: str) -> Source:
@@ -134,7 +141,7 @@ def _files(path: Path) -> Iterator[Path]:
 
 def _refusal(what: str, file: str, error: InventoryError) -> InvalidParameter:
     place = f"line {error.line} of {what}" if error.line else what
-    hint = f"let Ansible read it: {BY_ANSIBLE.format(file if file != '-' else 'FILE')}"
+    hint = BY_ANSIBLE.format(quoted(file) if file != "-" else "FILE")
     if "PyYAML" in str(error):
         hint = f"pip install 'assist-cli[ansible]'; or {hint}"
     return InvalidParameter(f"cannot use {place}: {error}", hint=hint, code=codes.INVALID_DOCUMENT)
