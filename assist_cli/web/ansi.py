@@ -7,6 +7,7 @@ characters that change the direction of text as U+FFFD.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -59,11 +60,15 @@ class AnsiText:
         yield from self._piece(text[start:])
 
     def _piece(self, text: str) -> Iterator[Piece]:
-        if text:
+        if not text:
+            return
+        if self._foreground or self._background or self._weights:
             yield " ".join(filter(None, (self._foreground, self._background, *sorted(self._weights)))), printable(text)
+        else:
+            yield "", printable(text)
 
     def _set(self, parameters: str) -> None:
-        codes = iter([int(code) if code.isdecimal() and len(code) < 5 else 0 for code in re.split("[;:]", parameters)])
+        codes = iter(_codes(parameters))
         for code in codes:
             if code == 0:
                 self._foreground = self._background = ""
@@ -83,6 +88,12 @@ class AnsiText:
             self._foreground = name and f"fg-{name}"
         else:
             self._background = name and f"bg-{name}"
+
+
+@functools.lru_cache(maxsize=1000)
+def _codes(parameters: str) -> tuple[int, ...]:
+    """Return the codes of one sequence. An output repeats few sequences many times."""
+    return tuple(int(code) if code.isdecimal() and len(code) < 5 else 0 for code in re.split("[;:]", parameters))
 
 
 def printable(text: str) -> str:

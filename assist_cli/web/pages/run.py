@@ -31,6 +31,7 @@ from assist_cli.operations.history import history
 from assist_cli.operations.local_zone import local_zone
 from assist_cli.operations.runs import payload, plans, recording
 from assist_cli.operations.runs.plans import InvokeRequest, RerunRequest, RunRequest
+from assist_cli.web import words
 from assist_cli.web.run_form import COMMAND, RERUN, SCRIPT, SECRET, RunForm, asked, given_values, sent
 from assist_cli.web.scripts import content_of
 from assist_cli.web.visit import Visit, status_of
@@ -155,7 +156,7 @@ def _wanted(visit: Visit, form: RunForm, given: dict[str, Secret] | None = None)
     if form.what == RERUN:
         request = _rerun(visit, form)
         where = instances.chosen(
-            visit.controller.database, list(visit.rights.known.values()), plans.chosen(request), limited=True
+            visit.controller.database, list(visit.rights.unordered.values()), plans.chosen(request), limited=True
         )
         hidden = plans.missing(request)
         if given is not None:
@@ -318,16 +319,10 @@ def _pinned(visit: Visit, form: RunForm) -> RunForm:
 
 def _words(visit: Visit) -> list[str]:
     """Return the targets that buttons offer: all, groups, the most frequent tags, and the systems."""
-    known = list(visit.rights.known.values())
-    numbers: dict[str, int] = {}
-    for each in known:
-        for key, value in each.tags.items():
-            word = f"@{key}={value}" if value else f"@{key}"
-            numbers[word] = numbers.get(word, 0) + 1
+    known = visit.rights.unordered.values()
     facts = {} if visit.me.scope else instances.facts(visit.controller)
-    for word in {f"@os={facts[each.id]['os']}" for each in known if facts.get(each.id, {}).get("os")}:
-        numbers.setdefault(word, 0)
-    tags = sorted(numbers, key=lambda word: (-numbers[word], word))[:CHIPS]
+    systems = {f"@os={facts[each.id]['os']}" for each in known if facts.get(each.id, {}).get("os")}
+    tags = words.frequent_tags(known, systems)[:CHIPS]
     saved = [] if visit.me.scope else [f"group:{group.name}" for group, _ in groups.listing(visit.controller)]
     everything = "*,!local" if any(each.name == LOCAL for each in known) and len(known) > 1 else "*"
     return [everything, *saved[:CHIPS], *tags]
