@@ -84,7 +84,7 @@ class Caller:
 
     def instance(self, instance_id: str) -> Instance:
         """Return the instance of exactly this id. Raises Fault."""
-        found = self.rights.find(instance_id)
+        found = self.rights.unordered.get(instance_id)
         if found is None:
             raise Fault("InvalidInstance.NotFound", f"({instance_id!r:.60})")
         return found
