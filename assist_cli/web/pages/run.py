@@ -27,6 +27,7 @@ from assist_cli.model.secret import Secret
 from assist_cli.operations.access.clients import Repeated, Request
 from assist_cli.operations.commands import commands
 from assist_cli.operations.fleet import groups, instances
+from assist_cli.operations.fleet.sources import DatabaseSources
 from assist_cli.operations.history import history
 from assist_cli.operations.local_zone import local_zone
 from assist_cli.operations.runs import payload, plans, recording
@@ -319,12 +320,12 @@ def _pinned(visit: Visit, form: RunForm) -> RunForm:
 
 def _words(visit: Visit) -> list[str]:
     """Return the targets that buttons offer: all, groups, the most frequent tags, and the systems."""
-    known = visit.rights.unordered.values()
-    facts = {} if visit.me.scope else instances.facts(visit.controller)
-    systems = {f"@os={facts[each.id]['os']}" for each in known if facts.get(each.id, {}).get("os")}
-    tags = words.frequent_tags(known, systems)[:CHIPS]
+    known = visit.rights.unordered
+    systems = {} if visit.me.scope else DatabaseSources(visit.controller.database).fact("os", "*")
+    targets = {f"@os={systems[each]}" for each in known if systems.get(each)}
+    tags = words.frequent_tags(known.values(), targets)[:CHIPS]
     saved = [] if visit.me.scope else [f"group:{group.name}" for group, _ in groups.listing(visit.controller)]
-    everything = "*,!local" if any(each.name == LOCAL for each in known) and len(known) > 1 else "*"
+    everything = "*,!local" if any(each.name == LOCAL for each in known.values()) and len(known) > 1 else "*"
     return [everything, *saved[:CHIPS], *tags]
 
 
