@@ -125,15 +125,12 @@ def test_the_real_one_runs_without_an_installation(isolation: Path, monkeypatch:
         done = run(target, "instance", "add", "web1", "tls:127.0.0.1:1", home=user)
         assert done.returncode == 69
         assert b"cannot reach" in done.stderr
-        words = [sys.executable, "-I", target, "serve", "--api", "127.0.0.1:0", "--metrics", "127.0.0.1:0"]
+        listeners = [word for name in ("--api", "--metrics", "--web") for word in (name, "127.0.0.1:0")]
+        words = [sys.executable, "-I", target, "serve", *listeners]
         with subprocess.Popen(words, env={"HOME": str(user), "PATH": os.defpath}, stderr=subprocess.PIPE) as server:
             assert server.stderr is not None
-            said = [server.stderr.readline() for _ in range(3)]
+            said = b"".join(server.stderr.readline() for _ in range(4))
             server.terminate()
-        assert [b"".join(word for word in (b"API", b"metrics", b"serving") if word in line) for line in said] == [
-            b"API",
-            b"metrics",
-            b"serving",
-        ]
+        assert [word for word in (b"API", b"metrics", b"console", b"serving") if word not in said] == [], said
     finally:
         processes.stop_agent(agent)

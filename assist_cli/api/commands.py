@@ -95,7 +95,14 @@ def modify(caller: Caller, given: Given) -> Document:
     found = _changeable(caller, requests.command_id(given))
     if changes.content is not None and found.version.parameters_enabled:
         requests.check_keys(changes.content)
-    commands.modify(caller.controller, found.id, given.text("Name"), given.text("Description"), changes)
+    commands.modify(
+        caller.controller,
+        found.id,
+        given.text("Name"),
+        given.text("Description"),
+        changes,
+        also=caller.rights.confirm_command,
+    )
     return {}
 
 
@@ -103,7 +110,7 @@ def delete(caller: Caller, given: Given) -> Document:
     """Delete a command that no invocation is using."""
     command_id = _changeable(caller, requests.command_id(given)).id
     refresh.refresh_commands(caller.controller, [command_id])
-    commands.delete(caller.controller, [command_id])
+    commands.delete(caller.controller, [command_id], also=caller.rights.confirm_command)
     return {}
 
 

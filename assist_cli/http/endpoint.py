@@ -18,6 +18,7 @@ from assist_cli.errors import InvalidParameter, UsageError
 from assist_cli.model import endpoint
 
 _LABEL = "[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
+_HOST = re.compile(r"(\[[0-9a-f:.]+\]|[^][:@/]+)(?::[0-9]{0,5})?", re.ASCII)  # the header: a name or address, a port
 _NAME = re.compile(rf"(\*\.)?{_LABEL}(\.{_LABEL})*", re.ASCII)
 
 
@@ -113,7 +114,10 @@ def is_ours(host: str, names: Collection[str]) -> bool:
 
     A page in a browser can only direct a name of its own to this server (DNS rebinding), never an address.
     """
-    name = (host[1 : host.find("]")] if host.startswith("[") else host.partition(":")[0]).lower().rstrip(".")
+    found = _HOST.fullmatch(host.lower())
+    if found is None:
+        return False
+    name = found[1].strip("[]").rstrip(".")
     try:
         ipaddress.ip_address(name)
     except ValueError:

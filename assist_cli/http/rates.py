@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 
+KEY_LENGTH = 200  # characters of a key that count
 MOST_KEYS = 10_000  # of clients that are not authenticated, any number of which may call
 
 
@@ -22,7 +23,7 @@ class Rates:
 
     def admit(self, key: str) -> bool:
         """Count a call. Return False if the key has no calls left."""
-        now = time.monotonic()
+        key, now = key[:KEY_LENGTH], time.monotonic()
         with self._lock:
             left, then = self._left.pop(key, (self.burst, now))
             left = min(left + (now - then) * self.per_second, self.burst)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
+from typing import Literal
 
 from assist_cli import codes
 from assist_cli.errors import InvalidParameter
@@ -23,8 +24,25 @@ RESERVED = ("group:", "file:")  # beginnings of targets, refused in names
 
 _PUNCTUATION = "@,/"
 _SIGNS = "&*?[]"  # of targets
+_MARKS = 30  # as in the Stream-Safe Text Format of Unicode (UAX 15)
 # Persian and Hindi words, and emoji of several parts, need these two; they move nothing on a screen.
 _JOINERS = dict.fromkeys(map(ord, "\u200c\u200d"))
+
+
+def normal(text: str, form: Literal["NFC", "NFD"] = "NFC") -> str:
+    """Return a text in a normal form of Unicode, the same for all ways of typing it.
+
+    A text with more than ``_MARKS`` combining marks in a row stays as it is. No language has that, and the time for it
+    grows with the square of their number.
+    """
+    if text.isascii():
+        return text
+    row = 0
+    for character in text:
+        row = row + 1 if unicodedata.category(character)[0] == "M" else 0
+        if row > _MARKS:
+            return text
+    return unicodedata.normalize(form, text)
 
 
 def checked_name(name: str) -> str:
@@ -40,7 +58,7 @@ def checked_name(name: str) -> str:
 
 def _readable(name: str, what: str) -> str:
     """Return the name in the form that is stored; ``what`` names it in messages. Raises as ``checked_name`` does."""
-    name = unicodedata.normalize("NFC", name)
+    name = normal(name)
     quotas.check_length(quotas.NAME, name)
     reason, hint = None, "use letters of any script, digits and signs other than '@', ',' and '/'"
     if not name:

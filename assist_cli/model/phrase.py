@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from assist_cli.errors import InvalidParameter
+from assist_cli.model import names
 
 BEFORE = 40  # characters shown around the words
 AFTER = 100
@@ -67,4 +68,4 @@ def _around(text: str, start: int, end: int) -> str:
 
 
 def _without_accents(text: str) -> str:
-    return "".join(each for each in unicodedata.normalize("NFD", text) if not unicodedata.combining(each))
+    return "".join(each for each in names.normal(text, "NFD") if not unicodedata.combining(each))

@@ -30,7 +30,6 @@ import contextlib
 import fnmatch
 import itertools
 import re
-import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
@@ -192,7 +191,7 @@ def terms(selection: Selection) -> list[str]:
     """Return the parts of the comma lists of a selection. Raises InvalidParameter for an empty one."""
     found = []
     for target in selection.targets:
-        parts = _split(unicodedata.normalize("NFC", target), ",")
+        parts = _split(names.normal(target), ",")
         if not all(part.removeprefix("!").strip() for part in parts):
             rest = ",".join(part for part in parts if part.removeprefix("!").strip())
             hint = f"without the empty part: -i {names.quoted(rest)}" if rest else "give a name, or --all"

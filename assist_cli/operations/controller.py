@@ -144,7 +144,7 @@ class Controllers:
 
     def __init__(self, home: Home, timeouts: Timeouts = DEFAULTS) -> None:
         home.prepare()
-        self._home = home
+        self.home = home
         self._timeouts = timeouts
         self._free: deque[Controller] = deque()  # its methods are atomic
 
@@ -154,8 +154,8 @@ class Controllers:
         try:
             controller = self._free.pop()
         except IndexError:
-            database = open_database(self._home.database, any_thread=True, busy=self._timeouts.database)
-            controller = Controller(self._home, database, timeouts=self._timeouts)
+            database = open_database(self.home.database, any_thread=True, busy=self._timeouts.database)
+            controller = Controller(self.home, database, timeouts=self._timeouts)
         try:
             yield controller
         finally:

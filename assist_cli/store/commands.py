@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import unicodedata
 from collections.abc import Iterable
 from datetime import datetime
 
@@ -12,7 +11,7 @@ from assist_cli import codes
 from assist_cli.errors import Conflict, NotFound
 from assist_cli.model import ids, quotas
 from assist_cli.model.command import Command, CommandType, CommandVersion
-from assist_cli.model.names import meant, some_of
+from assist_cli.model.names import meant, normal, some_of
 from assist_cli.model.parameters import Definition
 from assist_cli.store.database import Reader, Transaction, from_ms, to_ms
 
@@ -151,7 +150,7 @@ def find(reader: Reader, text: str) -> str:
 
     Raises NotFound, also when a prefix matches several.
     """
-    by_name = named(reader, unicodedata.normalize("NFC", text))
+    by_name = named(reader, normal(text))
     if by_name is not None:
         return by_name
     prefix = text.lower()

@@ -14,7 +14,6 @@ import asyncio
 import contextlib
 import hashlib
 import json
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -23,7 +22,7 @@ from markupsafe import Markup
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
 
-from assist_cli.errors import AssistError, NotFound
+from assist_cli.errors import NotFound
 from assist_cli.model.invocation import Invocation, InvocationInstance, RepeatMode
 from assist_cli.model.output import Output
 from assist_cli.model.status import InvocationStatus
@@ -43,8 +42,6 @@ HEADERS = [
     (b"content-type", b"text/event-stream; charset=utf-8"),
     (b"x-accel-buffering", b"no"),
 ]
-
-log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -165,7 +162,7 @@ class EventStream(Response):
         self._site = visit.site
         self._timeouts = visit.controller.timeouts.view
         self._invocation_id = invocation_id
-        self._followed = list(followed)[:FOLLOWED]
+        self._followed = list(followed)
         self._wake = asyncio.Event()
         self._has_changed = True
         self._shown = ""
@@ -203,7 +200,7 @@ class EventStream(Response):
                 work.cancel()
             for result in await asyncio.gather(*works, return_exceptions=True):
                 if isinstance(result, Exception) and not isinstance(result, OSError):
-                    log.error("an event stream has failed: %s", result, exc_info=result)
+                    self._site.reported(result, "continue an event stream")
 
     async def _push_all(self, send: Send) -> None:
         loop = asyncio.get_running_loop()
@@ -294,8 +291,7 @@ class EventStream(Response):
                         await asyncio.sleep(self._timeouts.push)
             self._add(followed, followed.lines.close())
         except Exception as error:
-            log.exception("cannot follow %s", followed.record_id)
-            followed.notice = str(error) if isinstance(error, AssistError) else "cannot follow it: a bug in Assist"
+            followed.notice = self._site.reported(error, f"follow the record {followed.record_id}").message
         followed.is_over = followed.is_changed = True
         self._wake.set()
 

@@ -29,7 +29,8 @@ from assist_cli.web.pages import (
 )
 from assist_cli.web.visit import Handler
 
-FORM_BYTES = 1 << 20  # of a form, unless its route allows more
+FORM_BYTES = 1 << 20  # of a form, unless its route has another limit
+LOGIN_BYTES = 64 << 10  # of a form that anybody can send
 
 VIEWER, OPERATOR, ADMIN = Role.VIEWER, Role.OPERATOR, Role.ADMIN
 
@@ -38,7 +39,7 @@ VIEWER, OPERATOR, ADMIN = Role.VIEWER, Role.OPERATOR, Role.ADMIN
 class PageRoute:
     """A route. ``needs`` is None for one that needs no session. ``answer`` runs in a thread.
 
-    With ``whole`` it is only for users without a scope.
+    With ``whole`` it is only for users without a scope. HEAD is refused without ``has_head``.
     """
 
     method: str
@@ -47,6 +48,7 @@ class PageRoute:
     answer: Handler
     most: int = FORM_BYTES
     whole: bool = False
+    has_head: bool = True
 
 
 @dataclass(frozen=True)
@@ -57,12 +59,13 @@ class StreamRoute:
     needs: Role
     answer: Handler
     method: str = "GET"
+    has_head: bool = False
 
 
 ROUTES: tuple[PageRoute | StreamRoute, ...] = (
     PageRoute("GET", "/login", None, account.login_form),
-    PageRoute("POST", "/login", None, account.log_in),
-    PageRoute("GET", "/open/{token}", None, account.open_link),
+    PageRoute("POST", "/login", None, account.log_in, most=LOGIN_BYTES),
+    PageRoute("GET", "/open/{token}", None, account.open_link, has_head=False),
     PageRoute("POST", "/logout", VIEWER, account.log_out),
     PageRoute("GET", "/", VIEWER, home.overview),
     PageRoute("GET", "/run", OPERATOR, run.form),
@@ -94,8 +97,6 @@ ROUTES: tuple[PageRoute | StreamRoute, ...] = (
     PageRoute("GET", "/invocations/{id}/compare", VIEWER, comparisons.compare_outputs),
     PageRoute("GET", "/invocations/{id}/stop", OPERATOR, invocations.stop_form),
     PageRoute("POST", "/invocations/{id}/stop", OPERATOR, invocations.stop_it),
-    PageRoute("GET", "/invocations/{id}/rerun", OPERATOR, invocations.rerun_form),
-    PageRoute("POST", "/invocations/{id}/rerun", OPERATOR, invocations.rerun),
     PageRoute("GET", "/schedules", VIEWER, schedules.listing),
     PageRoute("GET", "/schedules/{id}", VIEWER, schedules.show),
     PageRoute("POST", "/schedules/{id}/pause", OPERATOR, schedules.pause),

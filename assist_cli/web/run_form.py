@@ -5,8 +5,6 @@ It has no secrets. They are typed beside the button that runs, and are on no pag
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -25,9 +23,10 @@ from assist_cli.web.scripts import lines_of
 from assist_cli.web.visit import Visit
 
 SCRIPT, COMMAND, RERUN = "script", "command", "rerun"
+ALL = "all"  # instances of a rerun; else those where it was unsuccessful
 
 # Each field with its option on the command line; "" for a field that is not an option.
-WHAT = {"what": "", "script": "", "type": "--type", "command": "", "rerun": "", "everywhere": ""}
+WHAT = {"what": "", "script": "", "type": "--type", "command": "", "rerun": "", "which": ""}
 SETTINGS = {"timeout": "--timeout", "workdir": "--workdir", "user": "--user"}
 TIMES = {"at": "--at", "every": "--every", "cron": "--cron"}
 PERIODIC = {"jitter": "--jitter", "missed": "--missed", "keep": "--keep"}
@@ -36,7 +35,6 @@ OPTIONS = {**WHAT, **SETTINGS, "on": "-i", "when": "", **TIMES, "timezone": "--t
 FIELDS = (*OPTIONS, "queue")
 
 PARAMETER = "p."  # begins the names of fields with the values of parameters
-SECRET = "s."  # noqa: S105 - the same of secrets
 
 
 @dataclass(frozen=True)
@@ -66,10 +64,6 @@ class RunForm:
         """The names and values of all fields, for a page that sends them again."""
         parameters = [(PARAMETER + key, value) for key, value in self.values.items()]
         return [*((name, self[name]) for name in FIELDS if self[name]), *parameters]
-
-    def fingerprint(self, where: str) -> bytes:
-        """Return a digest of the form and of the instances, which ``where`` stands for."""
-        return hashlib.sha256(json.dumps([self.fields, where]).encode()).digest()
 
     # what the fields mean
 
@@ -155,7 +149,7 @@ class RunForm:
         """Return the command line that does the same, with variables of the environment for ``secrets``."""
         words = ["assist"]
         if self.what == RERUN:
-            words += ["rerun", self["rerun"]] + (["--all"] if self["everywhere"] else [])
+            words += ["rerun", self["rerun"]] + (["--all"] if self["which"] == ALL else [])
         elif self.what == COMMAND:
             words += ["invoke", self["command"], "-i", self["on"]]
         else:

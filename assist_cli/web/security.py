@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from urllib.parse import urlsplit
 
 POLICY = "; ".join(
@@ -35,6 +36,8 @@ HEADERS = {
     "x-frame-options": "DENY",
 }
 
+_ID = re.compile("[A-Za-z0-9_-]{43}")  # as sessions.new_id makes it
+
 TOKEN_FIELD = "token"  # noqa: S105 - the name of a field
 
 
@@ -47,14 +50,23 @@ def cookie_name(*, is_secure: bool, port: int) -> str:
     return "__Host-assist" if is_secure else f"assist-{port}"
 
 
+def cookie(headers: Sequence[str], name: str) -> str:
+    """Return the id of a browser from the headers Cookie; empty if there is none, or not an id of this server."""
+    for each in ";".join(headers).split(";"):
+        key, _, value = each.strip().partition("=")
+        if key == name and _ID.fullmatch(value):
+            return value
+    return ""
+
+
 def form_token(browser: str) -> str:
     """Return the token that the forms of a browser have, from the id in its cookie."""
-    return hmac.new(browser.encode("utf-8", "surrogateescape"), b"form", hashlib.sha256).hexdigest()
+    return hmac.new(browser.encode(), b"form", hashlib.sha256).hexdigest()
 
 
 def fits(token: str, browser: str) -> bool:
     """Return True if a form has the token of this browser."""
-    return hmac.compare_digest(token.encode("utf-8", "surrogateescape"), form_token(browser).encode())
+    return hmac.compare_digest(token.encode(), form_token(browser).encode())
 
 
 def is_ours(headers: Mapping[str, str]) -> bool:

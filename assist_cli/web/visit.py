@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import functools
 import hashlib
+import ipaddress
 import json
+import logging
 import secrets
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -17,7 +19,7 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from assist_cli import __version__, codes
+from assist_cli import __version__, bug_report, codes
 from assist_cli.errors import (
     AgentError,
     AssistError,
@@ -46,6 +48,11 @@ from assist_cli.web.changes import ChangeNotices
 
 STREAMS = 20  # event streams of a session
 ONCE = "once"  # the field of a form with a random text: the same form sent again takes effect one time
+COUNT = "count"  # the field with the number of instances, which is typed
+SECRET = "s."  # noqa: S105 - begins the names of fields with secrets
+UNSAID = (security.TOKEN_FIELD, ONCE, COUNT)  # fields that say nothing of what is wanted
+
+log = logging.getLogger(__name__)
 
 # The HTTP status of each class of errors, the first match wins; 400 for all others.
 STATUSES: tuple[tuple[type[AssistError], int], ...] = (
@@ -72,10 +79,18 @@ class Site:
     timeouts: ApiTimeouts = DEFAULTS.api
     by_address: Rates = field(default_factory=lambda: Rates(0.2, 20))  # attempts to log in
     by_name: Rates = field(default_factory=lambda: Rates(0.1, 20))
-    downloads: Rates = field(default_factory=lambda: Rates(2, 200))  # of enrolment files, by address
+    tokens: Rates = field(default_factory=lambda: Rates(2, 200))  # uses of one-time links and of enrolments, by address
     streams: Counter[str] = field(default_factory=Counter)  # open event streams, by browser
     changes: ChangeNotices = field(default_factory=ChangeNotices)
     ending: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def reported(self, error: Exception, what: str) -> AssistError:
+        """Return an error of Assist. Any other exception is a bug: it is reported, with one line in the log."""
+        if isinstance(error, AssistError):
+            return error
+        found = bug_report.reported(self.controllers.home, error, what)
+        log.error("%s; %s", found, found.hint)
+        return found
 
 
 @dataclass(frozen=True)
@@ -119,13 +134,16 @@ class Visit:
 
     @functools.cached_property
     def creation(self) -> Creation:
-        """The form as a request that creates one thing, however often the browser sends it (see ``once``)."""
+        """The form as a request that creates one thing, however often the browser sends it (see ``once``).
+
+        Its fingerprint is stored, so it has no secrets.
+        """
         said = [[name, value] for name, value in self.form.multi_items() if isinstance(value, str)]
-        said = sorted(each for each in said if each[0] not in (security.TOKEN_FIELD, ONCE))
-        digest = hashlib.sha256(json.dumps([self.request.url.path, said]).encode()).digest()
+        said = sorted(each for each in said if each[0] not in UNSAID and not each[0].startswith(SECRET))
+        fingerprint = hashlib.sha256(json.dumps([self.request.url.path, said]).encode()).digest()
         once = self.given(ONCE)
-        token = hashlib.sha256(once.encode() + digest).hexdigest() if once else None
-        return Creation(self.me, Labels(self.me.id), token, digest)
+        token = hashlib.sha256(once.encode()).hexdigest() if once else None
+        return Creation(self.me, Labels(self.me.id), token, fingerprint)
 
     def once(self, *, labelled: bool = True) -> Also:
         """Check and note the form in the transaction of an operation, which then raises Repeated for the same form.
@@ -229,9 +247,12 @@ class Visit:
             return found
         return [each for each in found if each.id] + instances.resolve(self.controller, Selection((LOCAL,)))
 
-    def invocation(self) -> Invocation:
-        """Return the invocation of the path, with only its instances in the scope. Raises NotFound."""
-        return pages.visible(self.controller, self.part("id"), self.rights.seen)
+    def invocation(self, id: str = "") -> Invocation:
+        """Return the invocation of the path, or of a whole id, with only its instances in the scope.
+
+        Raises NotFound.
+        """
+        return pages.visible(self.controller, id or self.part("id"), self.rights.seen)
 
     # answers
 
@@ -251,7 +272,7 @@ class Visit:
         """Set the cookie of the browser, to a new id after a login."""
         value = browser or self.browser
         name = cookie_name(self.request)
-        if self.request.cookies.get(name) != value:
+        if security.cookie(self.request.headers.getlist("cookie"), name) != value:
             response.set_cookie(name, value, path="/", httponly=True, samesite="lax", secure=is_secure(self.request))
         return response
 
@@ -265,7 +286,7 @@ class Visit:
             "user": self.user,
             "path": self.request.url.path,
             "token": security.form_token(self.browser),
-            "once_token": self.given(ONCE) or secrets.token_urlsafe(16),
+            "once_token": secrets.token_urlsafe(24),
             "now": self.controller.now(),
             "version": __version__,
             "bar": self._bar(),
@@ -293,7 +314,23 @@ def cookie_name(request: Request) -> str:
 
 def origin_of(request: Request) -> str:
     """Return the origin of a request for the audit log."""
-    return f"{request.client.host if request.client else 'unknown'} by the console"
+    return f"{_client(request) or 'unknown'} by the console"
+
+
+def network_of(request: Request) -> str:
+    """Return the address of the client, for limits: of IPv6 its network of 64 bits, of which one client has all."""
+    client = _client(request)
+    if client is None or client.version == 4:
+        return str(client)
+    return str(client.ipv4_mapped or ipaddress.ip_network((client, 64), strict=False))
+
+
+def _client(request: Request) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """Return the address of the client; None if a proxy sent something else."""
+    try:
+        return ipaddress.ip_address(request.client.host if request.client else "")
+    except ValueError:
+        return None
 
 
 def actor_of(user: User, request: Request) -> Actor:

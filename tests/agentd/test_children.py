@@ -199,6 +199,7 @@ def test_a_late_stop_ends_nothing_else(agent: Agent, isolation: Path) -> None:
     assert agent.shim(second["record"]) == shim
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("seed", [1, 2])
 def test_waiting_children_are_killed_at_any_moment(make_agent: MakeAgent, isolation: Path, seed: int) -> None:
     """Between two tasks, while one is passed, and just after: nothing runs twice, and every accepted task ends."""

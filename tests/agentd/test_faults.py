@@ -235,6 +235,7 @@ def test_a_log_without_a_reader(make_agent: MakeAgent) -> None:
 # many tasks
 
 
+@pytest.mark.long
 def test_a_hundred_tasks_together(agent: Agent) -> None:
     """The default limit: all run, all end, and the agent is as small afterwards as before."""
     client = agent.connect()

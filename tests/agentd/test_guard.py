@@ -135,6 +135,7 @@ def test_too_many_descriptors_count_too(make_guarded: Any) -> None:
     assert "open files" in guarded.report()["last_restart"]["why"]
 
 
+@pytest.mark.long
 def test_a_healthy_agent_is_left_alone(make_guarded: Any) -> None:
     """It answers every ping, even when no more connections are admitted."""
     guarded = make_guarded(ping_seconds=1, ping_patience=3, connection_limit=2)
@@ -236,6 +237,7 @@ def test_a_long_log_is_shortened(make_agent: MakeAgent) -> None:
     assert " guard: shutting down" in guard
 
 
+@pytest.mark.long
 def test_the_guard_retries_an_agent_that_cannot_start(make_agent: MakeAgent) -> None:
     """Another process holds the folder: the guard retries, and succeeds when that process has ended."""
     agent = make_agent().start()

@@ -93,6 +93,7 @@ while turn == 0 or status:
 """
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("python", "overwrite", "before"), [(OLDEST, "overwrite", "old"), (NEWEST, "", "nothing")], indirect=["python"]
 )

@@ -154,6 +154,7 @@ def test_a_stop_reaches_an_adopted_task(agent: Agent) -> None:
     assert not is_alive(main)
 
 
+@pytest.mark.long
 def test_a_stop_continues_after_a_restart_of_the_agent(agent: Agent) -> None:
     """An agent is killed during a stop: the next one reports Stopping, and then Stopped."""
     client = agent.connect()

@@ -158,7 +158,7 @@ def test_more_than_the_spool_holds_keeps_head_and_tail(agent: Agent, client: Cli
 
 
 @posix
-@pytest.mark.parametrize("wanted", ["watches", "pages"])
+@pytest.mark.parametrize("wanted", ["watches", pytest.param("pages", marks=pytest.mark.long)])
 def test_a_slow_reader_delays_nobody_and_costs_no_memory(agent: Agent, wanted: str) -> None:
     """It asks for 30 MB on three watches, or for a thousand pages together, and reads nothing."""
     client, slow = agent.connect(), agent.connect()

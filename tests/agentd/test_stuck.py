@@ -55,7 +55,10 @@ STUCK = {
 }
 
 
-@pytest.mark.parametrize("kind", STUCK)
+@pytest.mark.parametrize(
+    "kind",
+    [pytest.param(each, marks=[] if "ignores" in each or "both" in each else pytest.mark.long) for each in STUCK],
+)
 def test_a_stuck_script(agent: Agent, client: Client, kind: str) -> None:
     """A stop kills it with all its processes."""
     record = client.run(STUCK[kind])

@@ -400,6 +400,7 @@ def test_a_file_from_send_to_results(sdk: Sdk, service: Service, isolation: Any)
     assert sdk("DescribeInvocations", InvokeId=made["InvokeId"])["Invocations"]["Invocation"] == []
 
 
+@pytest.mark.long
 def test_a_hanging_agent_delays_no_client(new: Sdk, service: Service):
     """The default timeout of an SDK is 10 s."""
     with socket.create_server(("127.0.0.1", 0)) as silent:  # every connection is accepted, and gets no answer
@@ -435,6 +436,7 @@ def test_there_are_no_plugins(sdk: Sdk, service: Service):
 # periodic invocations
 
 
+@pytest.mark.long
 def test_a_periodic_invocation_from_its_first_run_to_its_stop(new: Sdk, service: Service):
     made = new(
         "RunCommand", Type=SHELL, CommandContent="echo again", Frequency="*/10 * * * * ?", InstanceId=[service.local.id]

@@ -42,10 +42,14 @@ COMMANDS = {
         "queue drop|-", "broker init|tls://x", "broker up|", "broker status|", "broker revoke|x",
         "broker credentials|x", "broker join|x", "broker uninstall|--yes", "instance enroll|--out {file}",
         "query|x", "enrolment list|", "enrolment disable|x", "enrolment delete|x",
+        "user add|x --password-file {commands}", "user list|", "user show|x", "user disable|x", "user enable|x",
+        "user remove|x", "user password|x --password-file {commands}", "console open|", "group add|x @a", "group list|",
+        "group show|x", "group remove|x", "catalog list|", "catalog add|packages",
+        "instance export|", "instance import|{commands}",
     )
 }  # fmt: skip
 # These use no home.
-OTHERS = {"schedule preview", "service uninstall", "completion install", "completion show", "help"}
+OTHERS = {"catalog show", "schedule preview", "service uninstall", "completion install", "completion show", "help"}
 SOME = ("run -- true", "invocation list", "serve --once", "quota")
 
 

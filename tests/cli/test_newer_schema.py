@@ -68,6 +68,7 @@ def test_an_older_program_refuses_the_database_in_one_line(installed: Program, n
     assert not ran.exists()
 
 
+@pytest.mark.long
 def test_a_server_whose_database_was_migrated_ends_and_loses_nothing(
     installed: Program, newer: Newer, isolation: Path
 ) -> None:

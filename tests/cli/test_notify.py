@@ -107,6 +107,7 @@ def test_on_failure_only_failures_are_sent(assist: Application, home: Path, take
     assert document == json.loads(assist("invocation", "show", "-", "-o", "json").stdout)
 
 
+@pytest.mark.long
 def test_a_detached_invocation_is_notified_too(assist: Application, installed: Program, home: Path) -> None:
     with Receiver() as receiver:
         started = installed("run", "--detach", "--notify", receiver.url(), "-c", "sleep 0.2; echo end")

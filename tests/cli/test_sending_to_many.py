@@ -103,6 +103,7 @@ def test_a_detached_file_is_sent(
     assert (waited.returncode, waited.stdout.decode()) == (0, f"--- n[2-6] (5) ---\n{path}, 12 bytes\n")
 
 
+@pytest.mark.long
 def test_unsent_files_are_sent_in_the_background(
     assist: Application, installed: Program, fleet: Fleet, source: Path, path: Path
 ) -> None:

@@ -23,6 +23,7 @@ from tests.support.somebody import need_root, somebody
 pytestmark = pytest.mark.usefixtures("starts_processes")
 
 
+@pytest.mark.long
 def test_each_home_has_its_own_history_of_a_shared_agent(installed: Program, home: Path, isolation: Path) -> None:
     other = isolation / "other"
     places = ((home, "local", "local"), (other, "shared", f"unix:{home}/agent/agentd.sock"))

@@ -99,6 +99,7 @@ def test_the_view_fits_its_room() -> None:
     assert texts(shown)[-1] == "… 24 more lines"
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("starts_processes")
 def test_without_a_terminal_each_change_is_a_line(installed: Program, fleet: Fleet, isolation: Path) -> None:
     fifo = isolation / "fifo"
@@ -178,6 +179,7 @@ def test_an_end_by_another_program_is_shown(
     assert "Stopped: local" in terminal.text
 
 
+@pytest.mark.long
 def test_it_can_time_out_and_be_printed_as_a_document(assist: Application, installed: Program, home: Path) -> None:
     started = installed.start("run", "-c", "echo begun; sleep 600")
     assert started.stdout is not None
@@ -190,6 +192,7 @@ def test_it_can_time_out_and_be_printed_as_a_document(assist: Application, insta
     assert (ended.returncode, b'"InvokeStatus": "Stopped"' in ended.stdout) == (1, True)
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("starts_processes")
 def test_a_periodic_invocation_is_watched_until_it_is_stopped(
     assist: Application, installed: Program, home: Path

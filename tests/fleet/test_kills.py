@@ -57,6 +57,7 @@ def dialling_effects(home: Path) -> Iterator[Path]:
         yield fleet.effects
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("starts_processes")
 @pytest.mark.timeout(300)
 def test_a_kill_at_some_boundaries_leaves_a_true_history(home: Path, effects: Path) -> None:

@@ -66,7 +66,7 @@ def held_together(old: World, new: World, made: str) -> int:
 
 
 @pytest.mark.parametrize("fencing", [True, False], ids=["agents know epochs", "older agents"])
-@pytest.mark.parametrize("lag", [10, 60, 600])
+@pytest.mark.parametrize("lag", [10, *(pytest.param(each, marks=pytest.mark.long) for each in (60, 600))])
 def test_a_copy_that_lags_runs_nothing_twice(world: World, lag: int, fencing: bool) -> None:
     """It serves while the original still does; where agents are older, both fire all of it."""
     world.arrivals.fencing = fencing

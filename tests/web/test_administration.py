@@ -266,7 +266,7 @@ def test_a_file_of_an_enrolment_that_has_expired_or_is_used_up(brokered: Console
 
 
 def test_the_rate_of_enrolment_files(console: Console):
-    site = replace(console.site, downloads=Rates(0.001, 3))
+    site = replace(console.site, tokens=Rates(0.001, 3))
     browser = replace(console, app=application(site)).browser()
     statuses = [browser.get("/enroll/x").status_code for _ in range(4)]
     assert statuses == [404, 404, 404, 429]

@@ -118,14 +118,14 @@ def test_more_than_ten_instances_must_be_counted(console: Console, many: list[st
     fields = hidden(upload(browser, b"x", "many.conf", on="@many").text)
     for count in ("", "10", "eleven"):
         answer = browser.post("/files", count=count, **fields)
-        assert answer.status_code == 400
+        assert answer.status_code == 409
         assert "type 11" in answer.text
     with console.controller.database.transaction() as transaction:
         instances.set_tags(transaction, WEB, {"role": "web", "many": ""})
     try:
         answer = browser.post("/files", count="11", **fields)  # as in the preview, but there are 12 now
-        assert answer.status_code == 400
-        assert "have changed meanwhile" in answer.text
+        assert answer.status_code == 409
+        assert "other instances than in the preview" in answer.text
         answer = browser.post("/files", count="12", **hidden(answer.text))
         assert answer.status_code == 303
     finally:

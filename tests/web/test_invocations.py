@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from dataclasses import replace
 
@@ -10,7 +11,6 @@ import pytest
 from assist_cli.model.access import Role
 from assist_cli.model.invocation import Invocation, Outcome
 from assist_cli.model.output import Output
-from assist_cli.model.secret import Secret
 from assist_cli.model.status import InvocationStatus
 from assist_cli.operations.fleet import instances
 from assist_cli.operations.history import audit
@@ -92,7 +92,7 @@ def test_output_is_no_markup_and_has_its_gap_in_words(console: Console):
     output = Output(data, (len(data),), cut=26, dropped=1234)
     invocation = ran(console, replace(finished(), output=output), content=b"echo '<img src=x onerror=alert(1)>'")
     browser = console.owner()
-    for path in ("", f"/records/{record_of(invocation)}", "/diff", "/stop", "/rerun", "/compare?a=web1&b=%3Cscript%3E"):
+    for path in ("", f"/records/{record_of(invocation)}", "/diff", "/stop", "/compare?a=web1&b=%3Cscript%3E"):
         text = browser.get(f"/invocations/{invocation.id}{path}").text
         assert "<script>" not in text
         assert "<img src=x" not in text
@@ -136,9 +136,7 @@ def test_a_scope_hides_records_and_invocations(console: Console):
     text = browser.get(f"/invocations/{both.id}").text
     assert "from web1" in text
     assert "db1" not in text
-    paths = [
-        f"/invocations/{hidden.id}{path}" for path in ("", "?part=1", "/stream", "/diff", "/compare", "/stop", "/rerun")
-    ]
+    paths = [f"/invocations/{hidden.id}{path}" for path in ("", "?part=1", "/stream", "/diff", "/compare", "/stop")]
     paths += [f"/invocations/{each.id}/records/{record_of(each, -1)}" for each in (both, hidden)]
     paths += [f"{path}/output" for path in paths[-2:]]
     paths += [f"/invocations/{both.id}/stream?record={record_of(both, 1)}"]
@@ -148,8 +146,7 @@ def test_a_scope_hides_records_and_invocations(console: Console):
         assert answer.status_code == 404, path
         assert "hidden text" not in answer.text
         assert "db1 only" not in answer.text
-    for path in ("stop", "rerun"):
-        assert browser.post(f"/invocations/{hidden.id}/{path}").status_code == 404
+    assert browser.post(f"/invocations/{hidden.id}/stop").status_code == 404
     said = browser.get(f"/invocations/{both.id}/diff?with={hidden.id}").text
     assert "cannot find an invocation" in said
     assert "hidden text" not in said
@@ -184,37 +181,19 @@ def test_a_viewer_sees_no_button_that_would_be_refused(console: Console):
     assert "Diff with" in text
 
 
-def test_a_rerun_of_the_unsuccessful_ones(console: Console):
+def test_a_run_that_has_ended_leads_to_its_reruns(console: Console):
     invocation = ran(console, finished("", 1), finished("ok"))
     browser = console.owner()
-    assert "<strong>web1</strong>" in browser.get(f"/invocations/{invocation.id}/rerun?which=failed").text
-    location = browser.post(f"/invocations/{invocation.id}/rerun", which="failed").headers["location"]
-    again = recording.recall(console.controller, location.rpartition("/")[2])
-    assert [each.instance_name for each in again.instances] == ["web1"]
-    location = browser.post(f"/invocations/{invocation.id}/rerun", which="all").headers["location"]
-    assert len(recording.recall(console.controller, location.rpartition("/")[2]).instances) == 2
-
-
-def test_a_rerun_asks_for_secrets_and_shows_none(console: Console):
-    invocation = ran(
-        console, finished("", 1), content=b"echo {{key}}", parameters_enabled=True, parameters={"key": Secret("x")}
-    )
-    browser = console.owner()
-    assert "••••" in browser.get(f"/invocations/{invocation.id}").text
-    assert 'name="secret-key"' in browser.get(f"/invocations/{invocation.id}/rerun?which=all").text
-    refused = browser.post(f"/invocations/{invocation.id}/rerun", which="all")
-    assert refused.status_code == 400
-    fields = {"which": "all", "secret-key": "very-secret-value"}
-    answer = browser.post(f"/invocations/{invocation.id}/rerun", **fields)
-    assert answer.status_code == 303
-    assert "very-secret-value" not in browser.get(answer.headers["location"]).text
-
-
-def test_a_rerun_that_cannot_be_says_why(console: Console):
-    invocation = ran(console, None)
-    answer = console.owner().post(f"/invocations/{invocation.id}/rerun", which="all")
-    assert answer.status_code == 400
-    assert "it is still Running" in answer.text
+    text = browser.get(f"/invocations/{invocation.id}").text
+    for which, number in (("", "1 instance"), ("&amp;which=all", "2 instances")):
+        path = f"/run?rerun={invocation.id}{which}"
+        assert f'href="{path}"' in text
+        chosen = re.search(
+            r'name="which" value="(\w+)" checked> [^:]*: ([^<]*?) ?<', browser.get(html.unescape(path)).text
+        )
+        assert chosen is not None
+        assert chosen[2] == number
+    assert "Rerun" not in browser.get(f"/invocations/{ran(console, None).id}").text
 
 
 def test_a_diff_and_a_comparison(console: Console):

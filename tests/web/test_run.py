@@ -209,12 +209,10 @@ def test_a_rerun_asks_for_secrets_again(console: Console, command: str):
     again = ran(console, browser, form, **{"s.token": SECRET})
     assert [each.instance_name for each in again.instances] == ["db1"]
     assert again.content == then.content
-    everywhere = previewed(browser, what="rerun", rerun=then.id, everywhere="1")
+    everywhere = previewed(browser, what="rerun", rerun=then.id, which="all")
     assert len(ran(console, browser, everywhere, **{"s.token": SECRET}).instances) == 2
     limited = console.logged_in(Role.OPERATOR, "@role=web")
-    places = ran(
-        console, limited, previewed(limited, what="rerun", rerun=then.id, everywhere="1"), **{"s.token": SECRET}
-    )
+    places = ran(console, limited, previewed(limited, what="rerun", rerun=then.id, which="all"), **{"s.token": SECRET})
     assert [each.instance_name for each in places.instances] == ["web1"]
 
 

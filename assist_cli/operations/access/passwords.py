@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import functools
 import threading
-import unicodedata
 from typing import TYPE_CHECKING
 
 from assist_cli import codes
 from assist_cli.errors import InvalidParameter, LocalFailure
+from assist_cli.model import names
 from assist_cli.model.secret import Secret
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ _one_at_a_time = threading.Lock()  # a hash takes 19 MiB, and the time of a proc
 
 def hashed(password: Secret) -> str:
     """Return the hash of a new password. Raises InvalidParameter, LocalFailure."""
-    text = _normal(password)
+    text = names.normal(password.reveal())
     if not SHORTEST <= len(text) <= LONGEST:
         raise InvalidParameter(
             f"cannot use this password: it has {len(text):,} characters",
@@ -37,18 +37,13 @@ def fits(password: Secret, known: str | None) -> bool:
     """Return True if a password has this hash. It takes the same time for an unknown user (None)."""
     import argon2
 
-    text = _normal(password)[: LONGEST + 1]
+    text = names.normal(password.reveal()[: 4 * LONGEST])[: LONGEST + 1]  # composed characters have a few parts
     with _one_at_a_time:
         try:
             _hasher().verify(known or _nobody(), text)
         except (argon2.exceptions.VerificationError, argon2.exceptions.InvalidHashError):
             return False
     return known is not None
-
-
-def _normal(password: Secret) -> str:
-    """Return the text of a password: the same on every keyboard and system."""
-    return unicodedata.normalize("NFC", password.reveal())
 
 
 @functools.cache

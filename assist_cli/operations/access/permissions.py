@@ -68,7 +68,7 @@ class Rights:
         if not self.covers(instance_ids):
             raise beyond_scope(self.principal)
 
-    def check_command(self, command_id: str) -> None:
+    def check_command(self, command_id: str, reader: Reader | None = None) -> None:
         """Raise NotPermitted unless the principal may change or delete a command.
 
         Others may run a command on any instance later. So a principal with a scope may change only commands that it
@@ -76,14 +76,15 @@ class Rights:
         """
         if not self.principal.scope:
             return
-        labels = clients.labels_of(self.controller.database, [command_id]).get(command_id)
+        reader = reader or self.controller.database
+        labels = clients.labels_of(reader, [command_id]).get(command_id)
         if labels is None or labels.principal != self.principal.id:
             raise NotPermitted(
                 f"cannot change this command: {self.principal.name} has a scope, and did not create it",
                 hint="create another command with the same script",
                 code=codes.BEYOND_SCOPE,
             )
-        self.check_scope(commands.places(self.controller.database, command_id))
+        self.check_scope(commands.places(reader, command_id))
 
     def need_whole_fleet(self, what: str) -> None:
         """Raise NotPermitted for a principal with a scope: ``what`` reaches beyond any scope."""
@@ -97,6 +98,11 @@ class Rights:
     def confirm(self, transaction: Transaction, subject: str, ids: Collection[str]) -> None:
         """Check a change of ``subject`` on instances with these ids again, in its transaction. An ``Also``."""
         confirm(transaction, self.principal, ids)
+
+    def confirm_command(self, transaction: Transaction, command_id: str, ids: Collection[str]) -> None:
+        """Check a change of a command again, in its transaction. An ``Also``."""
+        confirm(transaction, self.principal, ids)
+        self.check_command(command_id, transaction)
 
     def enter(self, controller: Controller, transaction: Transaction, subject: str, ids: Collection[str]) -> None:
         """Check the creation of ``subject`` on instances with these ids, in its transaction, and note the creator."""

@@ -38,7 +38,7 @@ def log_in(controller: Controller, name: str, password: Secret, origin: str) -> 
     found = users.with_password(controller.database, name)
     fits = passwords.fits(password, found[1] if found else None)
     with controller.database.transaction() as transaction:
-        if found is None or not fits or not users.is_enabled(transaction, found[0].id):
+        if found is None or not fits or not _is_still(transaction, *found):
             actor = Actor(found[0].name if found else "somebody", None, origin)
             _note(controller, transaction, actor, "session.refuse", found[0].name if found else "unknown user")
             refused = True
@@ -53,6 +53,12 @@ def log_in(controller: Controller, name: str, password: Secret, origin: str) -> 
             code=codes.LOGIN_FAILED,
         )
     return session_id
+
+
+def _is_still(transaction: Transaction, user: User, password: str) -> bool:
+    """Return True if a user is enabled, and has the password that was compared: it may have changed meanwhile."""
+    found = users.with_password(transaction, user.name)
+    return found is not None and found[0].enabled and (found[0].id, found[1]) == (user.id, password)
 
 
 def make_link(controller: Controller) -> str:

@@ -117,6 +117,7 @@ def modify(
     changes: Changes | None = None,
     *,
     latest: int | None = None,
+    also: Also | None = None,
 ) -> Command:
     """Change name and description in place. ``changes`` with an effect create a new version. All or nothing.
 
@@ -124,6 +125,8 @@ def modify(
     """
     with controller.database.transaction() as transaction:
         old = store.get(transaction, store.find(transaction, name))
+        if also is not None:
+            also(transaction, old.id, ())
         if latest not in (None, old.latest):
             raise Conflict(
                 f"cannot change {old.name!r}: version {old.latest} was made after version {latest}",
@@ -164,16 +167,18 @@ def clone(
         return add_version(controller, transaction, latest, version, "command.clone", origin)
 
 
-def rollback(controller: Controller, name: str, number: int) -> Command:
+def rollback(controller: Controller, name: str, number: int, *, also: Also | None = None) -> Command:
     """Create a new version with content and settings of an older one. Raises NotFound, InvalidParameter."""
     with controller.database.transaction() as transaction:
         command_id = store.find(transaction, name)
+        if also is not None:
+            also(transaction, command_id, ())
         source = store.get(transaction, command_id, number)
         latest = store.get(transaction, command_id)
         return add_version(controller, transaction, latest, source.version, "command.rollback", f"version {number}")
 
 
-def delete(controller: Controller, wanted: Sequence[str]) -> list[Command]:
+def delete(controller: Controller, wanted: Sequence[str], *, also: Also | None = None) -> list[Command]:
     """Delete commands, all or none. Raises NotFound, and Conflict while an invocation of one is in progress.
 
     The database may be behind the agents: call ``runs.refresh.refresh_commands`` first.
@@ -182,6 +187,8 @@ def delete(controller: Controller, wanted: Sequence[str]) -> list[Command]:
     with controller.database.transaction() as transaction:
         for name in wanted:
             command = store.get(transaction, store.find(transaction, name))
+            if also is not None:
+                also(transaction, command.id, ())
             if command.id not in deleted:
                 _refuse_busy(transaction, command)
                 deleted[command.id] = command

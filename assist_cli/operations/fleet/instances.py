@@ -5,7 +5,6 @@ A change and its audit entry are one transaction.
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -93,7 +92,7 @@ def get(controller: Controller, name: str) -> Instance:
 
 def by_name(controller: Controller, name: str) -> Instance | None:
     """Return the instance that has this name."""
-    return store.by_name(controller.database, unicodedata.normalize("NFC", name))
+    return store.by_name(controller.database, names.normal(name))
 
 
 def add(controller: Controller, name: str, address: str, tags: Mapping[str, str] | None = None) -> Instance:
@@ -145,7 +144,7 @@ def tag_in(
 ) -> list[Instance]:
     """Set tags on these instances, as ``tag`` does, as a part of a transaction."""
     given = checked_tags({key: value for key, value in changes.items() if value is not None})
-    gone = {unicodedata.normalize("NFC", key) for key, value in changes.items() if value is None}
+    gone = {names.normal(key) for key, value in changes.items() if value is None}
     words = (f"{key}={value}" if value else f"{key}=" if value is None else key for key, value in changes.items())
     detail = ", ".join(words)
     for key in sorted(gone):

@@ -13,6 +13,7 @@ import logging
 from collections.abc import AsyncIterator, Coroutine, Sequence
 from typing import Any
 
+from assist_cli.errors import AssistError
 from assist_cli.model.instance import LOCAL
 from assist_cli.model.invocation import Invocation
 from assist_cli.model.rollout import AT_ONCE, Rollout
@@ -76,8 +77,12 @@ class Background:
     async def _logged(self, what: str, work: Coroutine[Any, Any, None]) -> None:
         try:
             await work
-        except Exception:
-            log.exception("%s failed", what)
+        except AssistError as error:
+            log.error("%s failed: %s", what, error)
+        except Exception as error:
+            from assist_cli import bug_report
+
+            log.error("%s failed: %s", what, bug_report.reported(self._controller.home, error, "do it"))
 
 
 @contextlib.asynccontextmanager

@@ -8,7 +8,7 @@ from assist_cli.errors import NotPermitted
 from assist_cli.model.secret import Secret
 from assist_cli.operations.access import sessions
 from assist_cli.web import security
-from assist_cli.web.visit import Visit
+from assist_cli.web.visit import Visit, network_of
 
 
 def login_form(visit: Visit) -> Response:
@@ -32,24 +32,28 @@ def log_in(visit: Visit) -> Response:
 
 def open_link(visit: Visit) -> Response:
     """Log in by a one-time link, of ``assist console open``."""
-    refused = _too_many(visit, "")
-    if refused is not None:
-        return refused
+    if not visit.site.tokens.admit(network_of(visit.request)):
+        return _refused(visit, "")
     browser = sessions.redeem(visit.controller, visit.part("token"), visit.origin)
     return visit.with_cookie(visit.go_to("/"), browser)
 
 
 def log_out(visit: Visit) -> Response:
     sessions.log_out(visit.controller, visit.browser, visit.me, visit.origin)
-    return visit.with_cookie(visit.go_to("/login"), sessions.new_id())
+    response = visit.with_cookie(visit.go_to("/login"), sessions.new_id())
+    response.headers["clear-site-data"] = '"cache"'  # "Back" shows no form of this user
+    return response
 
 
 def _too_many(visit: Visit, name: str) -> Response | None:
     """Return the refusal of an attempt to log in that follows many others; None if it is admitted."""
-    address = visit.request.client.host if visit.request.client else ""
-    if visit.site.by_address.admit(address) and (not name or visit.site.by_name.admit(name)):
+    if visit.site.by_address.admit(network_of(visit.request)) and (not name or visit.site.by_name.admit(name)):
         return None
-    error = NotPermitted("cannot log in now: there were too many attempts", hint="wait a minute, and try it again")
+    return _refused(visit, name)
+
+
+def _refused(visit: Visit, name: str) -> Response:
+    error = NotPermitted("cannot log in now: there were too many attempts", hint="wait a minute, and repeat it")
     response = visit.page("login.html", status=429, next="/", name=name, error=error)
     response.headers["retry-after"] = "60"
     return response

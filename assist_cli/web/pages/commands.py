@@ -162,6 +162,7 @@ def save(visit: Visit) -> Response:
             form.description if form.description != base.description else None,
             changes,
             latest=int(latest) if latest.isdecimal() and len(latest) < 10 else 0,
+            also=visit.rights.confirm_command,
         )
     except WRONG as error:
         if text_of(old.content) is None:
@@ -198,7 +199,7 @@ def roll_back(visit: Visit) -> Response:
             f"cannot roll back to the version '{number}': it is not a number", hint="use the button of a version"
         )
     try:
-        made = commands.rollback(visit.controller, found.id, int(number))
+        made = commands.rollback(visit.controller, found.id, int(number), also=visit.rights.confirm_command)
     except Refused as error:
         return _show_page(visit, found, error)
     return visit.go_to(path_of(made))
@@ -215,7 +216,7 @@ def delete(visit: Visit) -> Response:
     visit.rights.check_command(found.id)
     refresh.refresh_commands(visit.controller, [found.id])
     try:
-        commands.delete(visit.controller, [found.id])
+        commands.delete(visit.controller, [found.id], also=visit.rights.confirm_command)
     except Conflict as error:
         return _delete_page(visit, found, error)
     return visit.go_to("/commands")

@@ -18,7 +18,7 @@ from assist_cli.operations.fleet import enrolments
 from assist_cli.operations.fleet.enrolments import EnrolmentRequest
 from assist_cli.operations.server import console
 from assist_cli.web import words
-from assist_cli.web.visit import Visit, status_of
+from assist_cli.web.visit import Visit, network_of, status_of
 
 LIFETIMES = {"1h": 3600, "4h": 14_400, "1d": 86_400, "7d": 604_800, "30d": 2_592_000}  # in seconds
 
@@ -60,15 +60,14 @@ def delete(visit: Visit) -> Response:
 
 def download(visit: Visit) -> Response:
     """The file of an enrolment, without a session. All refusals are alike. A download is not a use."""
-    address = visit.request.client.host if visit.request.client else ""
-    if not visit.site.downloads.admit(address):
+    if not visit.site.tokens.admit(network_of(visit.request)):
         return PlainTextResponse("cannot send a file now: there were too many requests\n", 429, {"retry-after": "10"})
     try:
         found, content = enrolments.file_of_token(visit.controller, Secret(visit.part("token")))
     except AssistError as error:
-        log.debug("refused an enrolment file to %s: %s", address, error.message)
+        log.debug("refused an enrolment file to %s: %s", visit.origin, error.message)
         return PlainTextResponse(NO_FILE, 404, _ALONE)
-    log.info("sent the file of the enrolment %s to %s", found.id, address)
+    log.info("sent the file of the enrolment %s to %s", found.id, visit.origin)
     name = f'attachment; filename="enroll-{found.id}.pyz"'
     return Response(content, headers={**_ALONE, "content-disposition": name}, media_type="application/octet-stream")
 

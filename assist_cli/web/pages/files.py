@@ -7,9 +7,6 @@ keeps the content. The server that answers sends the file, as for the API.
 from __future__ import annotations
 
 import base64
-import binascii
-import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -21,7 +18,7 @@ from assist_cli.model import quotas
 from assist_cli.model.gathering import endings
 from assist_cli.model.ids import Kind
 from assist_cli.model.instance import Instance
-from assist_cli.model.invocation import Invocation
+from assist_cli.model.invocation import Invocation, limited
 from assist_cli.model.names import quoted
 from assist_cli.model.page import Slice, Wanted
 from assist_cli.model.transfer import DEFAULT_MODE, DEFAULT_TIMEOUT, Transfer, checked
@@ -29,12 +26,12 @@ from assist_cli.operations.access.clients import Repeated
 from assist_cli.operations.history import pages
 from assist_cli.operations.runs import files
 from assist_cli.operations.runs.files import SendRequest
-from assist_cli.web import words
+from assist_cli.web import confirmation, words
+from assist_cli.web.confirmation import Unconfirmed
 from assist_cli.web.paging import following
 from assist_cli.web.visit import Visit, status_of
 
 SIZE = 50  # files of a page
-FEW = 10  # instances; for more, their number must be typed
 UPLOAD_BYTES = 4 << 20  # of the form with the file: more than a file may have, so that the refusal names the limit
 
 _FIELDS = {"on": "", "directory": "", "name": "", "owner": "", "group": "", "mode": DEFAULT_MODE, "overwrite": ""}
@@ -106,16 +103,13 @@ def send(visit: Visit) -> Response:
     given = _given(visit)
     content = b""
     try:
-        visit.creation.refuse_repeated(visit.controller.database)
         content, _ = _content(visit)
         transfer, chosen = _checked(visit, given, content)
-        if visit.given("seen") != _digest(chosen):
-            raise _unconfirmed("the instances have changed meanwhile", "check them, and send it again")
-        if len(chosen) > FEW and visit.given("count").strip() != str(len(chosen)):
-            raise _unconfirmed(f"it is for {len(chosen):,} instances", f"to confirm it, type {len(chosen)}")
+        confirmation.refuse_repeated(visit, "send it")
+        confirmation.check(visit, chosen, "send it")
     except Repeated as repeated:
         return visit.go_to(f"/files/{repeated.subject}")
-    except _Unconfirmed as error:
+    except Unconfirmed as error:
         return _preview(visit, given, content, transfer, chosen, error)
     except AssistError as error:
         return _form(visit, given, content, error)
@@ -139,23 +133,13 @@ def send(visit: Visit) -> Response:
     return visit.go_to(f"/files/{invocation.id}")
 
 
-class _Unconfirmed(InvalidParameter):
-    """The preview must be confirmed again."""
-
-
-def _unconfirmed(why: str, hint: str) -> _Unconfirmed:
-    return _Unconfirmed(f"cannot send the file: {why}", hint=hint)
-
-
 def _sent(visit: Visit, file_id: str) -> Invocation:
     """Return the file of this whole id, with its instances in the scope. Raises NotFound."""
-    seen = visit.rights.seen
-    wanted = Wanted(kind=Kind.FILE, invocation_id=file_id, among=seen)
+    wanted = Wanted(kind=Kind.FILE, invocation_id=file_id, among=visit.rights.seen)
     found, _ = pages.invocations_of(visit.controller, wanted, Slice(1), output=False)
     if not found:
         raise NotFound(f"cannot find a file '{file_id}'", hint="the files page lists what was sent")
-    places = tuple(each for each in found[0].instances if seen is None or each.instance_id in seen)
-    return replace(found[0], instances=places)
+    return limited(found[0], None, visit.rights.seen)
 
 
 def _given(visit: Visit) -> dict[str, str]:
@@ -173,7 +157,7 @@ def _content(visit: Visit) -> tuple[bytes, str]:
         raise InvalidParameter("no file given", hint="choose the file to send")
     try:
         return base64.b64decode(visit.given("content"), validate=True), ""
-    except binascii.Error:
+    except ValueError:  # also binascii.Error
         raise InvalidParameter("cannot read the file of the form", hint="choose the file again") from None
 
 
@@ -189,10 +173,6 @@ def _checked(visit: Visit, given: dict[str, str], content: bytes) -> tuple[Trans
         overwrite=bool(given["overwrite"]),
     )
     return transfer, visit.resolved(given["on"])
-
-
-def _digest(chosen: Sequence[Instance]) -> str:
-    return hashlib.sha256(json.dumps([each.id for each in chosen]).encode()).hexdigest()
 
 
 def _form(visit: Visit, given: dict[str, str], content: bytes, error: AssistError | None = None) -> Response:
@@ -224,8 +204,8 @@ def _preview(
         transfer=transfer,
         chosen=chosen,
         content=base64.b64encode(content).decode("ascii"),
-        seen=_digest(chosen),
-        many=len(chosen) > FEW,
+        seen=confirmation.digest(chosen),
+        many=confirmation.MANY,
         command=_command(given, transfer),
     )
 

@@ -9,7 +9,7 @@ from typing import Any
 from markupsafe import Markup
 from starlette.responses import Response
 
-from assist_cli.errors import AssistError, InvalidParameter, NotFound
+from assist_cli.errors import InvalidParameter, NotFound
 from assist_cli.model import past
 from assist_cli.model.gathering import AlikeGroup, EndingGroup, endings
 from assist_cli.model.invocation import Invocation
@@ -20,11 +20,9 @@ from assist_cli.model.secret import Secret
 from assist_cli.model.status import InvokeStatus
 from assist_cli.model.summary import State, Verdict
 from assist_cli.model.target import Selection
-from assist_cli.operations.access.clients import Repeated
 from assist_cli.operations.commands import commands
 from assist_cli.operations.history import history, pages
-from assist_cli.operations.runs import plans, recording, stop
-from assist_cli.operations.runs.plans import RerunRequest
+from assist_cli.operations.runs import recording, stop
 from assist_cli.web import live, words
 from assist_cli.web.lines import blocks, lines_of
 from assist_cli.web.paging import following, numbered
@@ -35,7 +33,6 @@ GROUPS = 50  # groups of equal output of a page; the others are in its table of 
 INLINE = 3 << 19  # bytes of output of a page with several groups
 TAIL = 20  # lines of a group whose output does not fit
 ROWS = 100  # instances of a page of the table
-COUNTED = 10  # instances of a run that needs no confirmation by their number
 
 STATES = tuple(each.value for each in InvokeStatus)
 
@@ -224,53 +221,3 @@ def stop_it(visit: Visit) -> Response:
     stopping = stop.begin(visit.controller, found.id, where, also=visit.rights.confirm)
     visit.site.background.stop(found.id, stopping)
     return visit.go_to(f"/invocations/{found.id}")
-
-
-def rerun_form(visit: Visit) -> Response:
-    return _rerun_page(visit, visit.invocation(), visit.query("which"), None)
-
-
-def rerun(visit: Visit) -> Response:
-    """Run it again, on all of its instances or on the unsuccessful ones."""
-    found, which = visit.invocation(), visit.given("which")
-    secrets = {
-        key: Secret(visit.given(f"secret-{key}"))
-        for key, value in found.parameters.items()
-        if isinstance(value, Secret) and visit.given(f"secret-{key}")
-    }
-    request = RerunRequest(invocation=found, everywhere=which == "all", secrets=secrets)
-    try:
-        number = len(plans.chosen(request).targets)
-        if number > COUNTED and visit.given("count").strip() != str(number):
-            raise InvalidParameter(
-                f"cannot run on {number} instances without confirmation", hint=f"type their number: {number}"
-            )
-        with recording.recorded(
-            visit.controller, request, also=visit.once(), token=visit.site.background.token
-        ) as invocation:
-            visit.site.background.take(invocation)
-    except Repeated as repeated:  # the same form, sent again
-        return visit.go_to(f"/invocations/{repeated.subject}")
-    except AssistError as error:
-        return _rerun_page(visit, found, which, error)
-    return visit.go_to(f"/invocations/{invocation.id}")
-
-
-def _rerun_page(visit: Visit, found: Invocation, which: str, error: AssistError | None) -> Response:
-    request = RerunRequest(invocation=found, everywhere=which == "all")
-    names: list[str] = []
-    try:
-        chosen = set(plans.chosen(request).targets)
-        names = [each.instance_name for each in found.instances if each.instance_id in chosen]
-    except AssistError as refusal:
-        error = error or refusal
-    return visit.page(
-        "invocations/rerun.html",
-        status=200 if error is None else 400,
-        found=found,
-        which=which,
-        names=names,
-        counted=len(names) > COUNTED,
-        secrets=[each.key for each in plans.missing(request)],
-        error=error,
-    )

@@ -101,7 +101,7 @@ def stream(visit: Visit) -> Response:
     """The event stream of an invocation: its state, and the output of some of its records (docs/console.md)."""
     found = visit.invocation()
     followed = []
-    for text in visit.request.query_params.getlist("record"):
+    for text in visit.request.query_params.getlist("record")[: live.FOLLOWED]:
         record_id, _, offset = text.partition(":")
         place = pages.of_record(visit.controller, found, record_id)
         followed.append(live.Followed(place, live.offset_of(offset)))

@@ -1,46 +1,38 @@
 """The run of a script or a saved command: a form, its preview, and the run itself.
 
-The preview shows exactly what would run, and where. Its button sends the same form again, with a token that makes a
-repeated click harmless, and a digest of the instances, so that nothing runs where the user has not seen it.
+The preview shows exactly what would run, and where. Its button sends the same form again, with a token, which makes
+a repeated click harmless, and a digest of the instances, so that nothing runs where the user has not seen it.
 """
 
 from __future__ import annotations
 
-import functools
-import hashlib
-import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from starlette.responses import Response
 
-from assist_cli import codes
-from assist_cli.errors import AgentError, AssistError, Conflict, NotFound, Refused, UsageError
-from assist_cli.model.access import Labels
+from assist_cli.errors import AgentError, AssistError, NotFound, Refused, UsageError
 from assist_cli.model.command import Command, CommandType, parse_reference, type_from_word, type_of_script
 from assist_cli.model.folding import fold
 from assist_cli.model.instance import LOCAL, Instance
 from assist_cli.model.invocation import Invocation
 from assist_cli.model.parameters import Definition, parse
 from assist_cli.model.secret import Secret
-from assist_cli.operations.access.clients import Repeated, Request
+from assist_cli.operations.access.clients import Repeated
 from assist_cli.operations.commands import commands
 from assist_cli.operations.fleet import groups, instances
 from assist_cli.operations.fleet.sources import DatabaseSources
-from assist_cli.operations.history import history
 from assist_cli.operations.local_zone import local_zone
 from assist_cli.operations.runs import payload, plans, recording
 from assist_cli.operations.runs.plans import InvokeRequest, RerunRequest, RunRequest
-from assist_cli.web import words
-from assist_cli.web.run_form import COMMAND, RERUN, SCRIPT, SECRET, RunForm, asked, given_values, sent
+from assist_cli.web import confirmation, words
+from assist_cli.web.run_form import ALL, COMMAND, RERUN, SCRIPT, RunForm, asked, given_values, sent
 from assist_cli.web.scripts import content_of
-from assist_cli.web.visit import Visit, status_of
+from assist_cli.web.visit import ONCE, SECRET, Visit, status_of
 
-MANY = 10  # a run on more instances asks for their number
 DUE = 5  # due times of a preview
 CHIPS = 12
-AGAIN = "check the preview below, and run it again"
 
 # Errors of what the user gave: the page shows them, and keeps the input.
 WRONG = (Refused, NotFound, UsageError, AgentError)
@@ -53,11 +45,6 @@ class WantedRun:
     request: plans.Request
     where: Sequence[Instance]
     hidden: Sequence[Definition]
-
-    @property
-    def digest(self) -> str:
-        """A digest of the instances."""
-        return hashlib.sha256(",".join(each.id for each in self.where).encode()).hexdigest()
 
 
 def form(visit: Visit) -> Response:
@@ -84,21 +71,18 @@ def _previewed(visit: Visit) -> Response:
         return _form_page(visit, form.with_texts(what=change))
     if change:
         return _form_page(visit, form)
-    return _preview_page(visit, form, secrets.token_urlsafe(24))
+    return _preview_page(visit, form)
 
 
 def run(visit: Visit) -> Response:
     """Run what the preview has shown, or schedule it. A repeated form has no further effect."""
-    form, once = sent(visit), visit.given("once")
-    if not (once and len(once) <= 64 and once.isascii() and once.isprintable()):
-        return _preview_page(visit, form, secrets.token_urlsafe(24))
+    form = sent(visit)
+    if not visit.given(ONCE):
+        return _preview_page(visit, form)
     try:
-        return visit.go_to(_start(visit, form, once))
+        return visit.go_to(_start(visit, form))
     except WRONG as error:
-        if error.code != codes.IDEMPOTENT_PARAMETER_MISMATCH:
-            return _preview_page(visit, form, once, error)
-        changed = Conflict("cannot run: the form was changed after its preview", hint=AGAIN)
-        return _preview_page(visit, form, secrets.token_urlsafe(24), changed)
+        return _preview_page(visit, form, error)
 
 
 def targets(visit: Visit) -> Response:
@@ -111,7 +95,7 @@ def due(visit: Visit) -> Response:
     return visit.page("run/due.html", due=_due(visit, asked(visit)))
 
 
-def _start(visit: Visit, form: RunForm, once: str) -> str:
+def _start(visit: Visit, form: RunForm) -> str:
     """Record the run, for this server to send. Return the path of its page. Raises WRONG and the errors of rights."""
     controller, background = visit.controller, visit.site.background
     given = {
@@ -119,36 +103,22 @@ def _start(visit: Visit, form: RunForm, once: str) -> str:
         for name, text in visit.form.items()
         if name.startswith(SECRET) and isinstance(text, str) and text
     }
-    asking = Request(visit.me, Labels(visit.me.id), once, form.fingerprint(visit.given("seen")))
-    also = functools.partial(asking.enter, controller, labelled=not visit.me.is_owner)
     try:
-        asking.refuse_repeated(controller.database)
+        confirmation.refuse_repeated(visit, "run")
         wanted = _wanted(visit, form, given)
-        _check_seen(visit, wanted)
+        confirmation.check(visit, wanted.where, "run")
         timing = form.timing(controller)
         if timing is not None:
-            made, _ = recording.schedule(controller, wanted.request, timing, also=also)
+            made, _ = recording.schedule(controller, wanted.request, timing, also=visit.once())
             return f"/schedules/{made.id}"
         rollout = form.rollout()
         with recording.recorded(
-            controller, wanted.request, also=also, token=background.token, wait=form.wait()
+            controller, wanted.request, also=visit.once(), token=background.token, wait=form.wait()
         ) as invocation:
             background.take(invocation, rollout)
         return f"/invocations/{invocation.id}"
     except Repeated as repeated:
         return f"/{'schedules' if form.is_scheduled else 'invocations'}/{repeated.subject}"
-
-
-def _check_seen(visit: Visit, wanted: WantedRun) -> None:
-    """Raise Conflict unless the user has seen these instances, and typed the number of many."""
-    number = len(wanted.where)
-    if visit.given("seen") != wanted.digest:
-        raise Conflict(
-            "cannot run: the targets name other instances than in the preview",
-            hint=AGAIN,
-        )
-    if number > MANY and visit.given("count").strip().replace(",", "") != str(number):
-        raise Conflict(f"cannot run on {number:,} instances without their number", hint=f"type {number} below")
 
 
 def _wanted(visit: Visit, form: RunForm, given: dict[str, Secret] | None = None) -> WantedRun:
@@ -199,26 +169,12 @@ def _first_run(
 
 def _rerun(visit: Visit, form: RunForm) -> RerunRequest:
     return RerunRequest(
-        invocation=_earlier(visit, form["rerun"]),
-        everywhere=bool(form["everywhere"]),
+        invocation=visit.invocation(form["rerun"]),
+        everywhere=form["which"] == ALL,
         timeout=form.seconds("timeout"),
         working_dir=form["workdir"] or None,
         username=form["user"] or None,
     )
-
-
-def _earlier(visit: Visit, text: str) -> Invocation:
-    """Return an invocation with its instances in the scope. Raises NotFound, also if it has none."""
-    missing = NotFound(f"cannot find an invocation '{text}'", hint="the list of invocations shows what there is")
-    try:
-        found = recording.recall(visit.controller, history.find(visit.controller, text), output=False)
-    except NotFound:
-        raise missing from None
-    seen = visit.rights.seen
-    places = tuple(each for each in found.instances if seen is None or each.instance_id in seen)
-    if not places:
-        raise missing
-    return replace(found, instances=places)
 
 
 def _command(visit: Visit, form: RunForm) -> Command:
@@ -253,7 +209,7 @@ def _form_page(visit: Visit, form: RunForm, error: AssistError | None = None) ->
             found = _command(visit, form)
             form = form.with_texts(command=f"{found.name}@{found.version.number}")
         elif form.what == RERUN:
-            earlier = _earlier(visit, form["rerun"])
+            earlier = visit.invocation(form["rerun"])
     except WRONG as missing:
         error = error or missing
         form = form.with_texts(what=SCRIPT) if form.what == RERUN else form.with_texts(command="")
@@ -275,7 +231,7 @@ def _form_page(visit: Visit, form: RunForm, error: AssistError | None = None) ->
     )
 
 
-def _preview_page(visit: Visit, form: RunForm, once: str, error: AssistError | None = None) -> Response:
+def _preview_page(visit: Visit, form: RunForm, error: AssistError | None = None) -> Response:
     try:
         form = _pinned(visit, form)
         wanted = _wanted(visit, form)
@@ -291,8 +247,7 @@ def _preview_page(visit: Visit, form: RunForm, once: str, error: AssistError | N
         status=200 if error is None else status_of(error),
         form=form,
         error=error,
-        once=once,
-        digest=wanted.digest,
+        seen=confirmation.digest(wanted.where),
         hidden=wanted.hidden,
         secret_keys={each.key.lower() for each in wanted.hidden},
         found=found,
@@ -301,7 +256,7 @@ def _preview_page(visit: Visit, form: RunForm, once: str, error: AssistError | N
         builtin=found.parameters_enabled and any(":" in each.key for each in parse(found.content).placeholders),
         where=wanted.where,
         folded=fold(each.name for each in wanted.where),
-        many=number > MANY,
+        many=confirmation.MANY,
         due={"firings": firings, "error": None},
         rollout=rollout,
         waves=len(rollout.waves(number)),
