@@ -17,6 +17,7 @@ Piece = tuple[str, str]  # classes, text
 NAMES = ("black", "red", "green", "yellow", "blue", "magenta", "cyan", "white")
 _WEIGHTS = {1: "bold", 2: "dim", 3: "italic", 4: "underline", 7: "inverse", 9: "strike"}
 _ENDS = {22: ("bold", "dim"), 23: ("italic",), 24: ("underline",), 27: ("inverse",), 29: ("strike",)}
+KNOWN = 32  # characters of parameters that are kept
 _LONGEST = 512  # characters of a sequence that continues in the next text
 
 _SEQUENCE = re.compile(
@@ -68,7 +69,7 @@ class AnsiText:
             yield "", printable(text)
 
     def _set(self, parameters: str) -> None:
-        codes = iter(_codes(parameters))
+        codes = iter(_known(parameters) if len(parameters) <= KNOWN else _codes(parameters))
         for code in codes:
             if code == 0:
                 self._foreground = self._background = ""
@@ -90,10 +91,11 @@ class AnsiText:
             self._background = name and f"bg-{name}"
 
 
-@functools.lru_cache(maxsize=1000)
 def _codes(parameters: str) -> tuple[int, ...]:
-    """Return the codes of one sequence. An output repeats few sequences many times."""
     return tuple(int(code) if code.isdecimal() and len(code) < 5 else 0 for code in re.split("[;:]", parameters))
+
+
+_known = functools.lru_cache(maxsize=1000)(_codes)  # an output repeats few sequences many times
 
 
 def printable(text: str) -> str:
