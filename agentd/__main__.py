@@ -65,13 +65,22 @@ def _serve(options, settings):
 
 
 def _guard(options, settings):
-    from agentd import guard
+    from agentd import guard, lock
 
     journal = _prepare(options, settings)
+    held = None
+    try:
+        held = lock.take(settings.guard_lock)
+    except lock.Taken:
+        return _complain("cannot guard %s: another guard is running there" % settings.home)
+    except OSError:
+        pass  # no folder yet, or a full disk: a guard is needed all the same
     words = program.own_words() + ["serve", "--home", settings.home]
     if options.listen:
         words += ["--listen", options.listen]
     guard.Guard(settings, words, journal).run()
+    if held is not None:
+        os.close(held)
     return 0
 
 

@@ -50,6 +50,7 @@ class Config:
         self.lock = os.path.join(self.home, "agentd.lock")
         self.conf = os.path.join(self.home, "agentd.conf")
         self.guard = os.path.join(self.home, "guard.json")
+        self.guard_lock = os.path.join(self.home, "agentd.guard")
         self.epochs = os.path.join(self.home, "epochs.json")
         for name, value in DEFAULTS.items():
             setattr(self, name, value)

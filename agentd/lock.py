@@ -1,4 +1,4 @@
-"""The lock of an agent's folder: one agent at a time."""
+"""The locks of an agent's folder: one agent at a time, and one guard."""
 
 import time
 
@@ -11,7 +11,7 @@ _PAUSE = 0.02
 
 
 class Taken(Exception):
-    """Another agent is running in this folder."""
+    """Another agent, or guard, is running in this folder."""
 
 
 def take(path):

@@ -200,7 +200,8 @@ def failure(address: BrokerAddress, error: Exception, seconds: float) -> AgentEr
     if isinstance(error, ssl.SSLCertVerificationError):
         return BrokerRefused(
             f"cannot trust the broker at '{address}': {error.verify_message}",
-            hint="check the address; to write a new certificate for it: assist broker init --renew",
+            hint="check the address, and whether it has the files of this home; to write them again: assist broker "
+            "init --renew",
         )
     if isinstance(error, ssl.SSLError):
         reason = (error.reason or str(error)).lower().replace("_", " ")

@@ -431,7 +431,7 @@ def _cloned(instance: str) -> AgentCloned:
     return AgentCloned(
         f"cannot use the agent at '{Nats(instance)}': two agents use its identity, because a machine was cloned",
         hint=f"see which: assist instance show {instance}; make the copy an instance of its own: "
-        "assist instance install HOST --rotate",
+        "assist instance install HOST --rotate, or run the file of assist instance enroll there with --new",
     )
 
 

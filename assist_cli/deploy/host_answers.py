@@ -44,7 +44,11 @@ _FOUND = Object(
 )
 _RESULTS = {
     "look": _FOUND,
-    "enrol": Object(**_FOUND.fields, machine=Text(64, "the id of a machine", least=64, of="0123456789abcdef")),
+    "enrol": Object(
+        **_FOUND.fields,
+        machine=Text(64, "the id of a machine", least=64, of="0123456789abcdef"),
+        replaces=OrNull(INSTANCE),
+    ),
     "install": _INSTALLED,
     "upgrade": _INSTALLED,
     "uninstall": Object(left=ListOf(PATH, 1000)),

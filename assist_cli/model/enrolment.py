@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 
 from assist_cli import codes
 from assist_cli.errors import InvalidParameter
+from assist_cli.units import span
 
 MOST_USES = 10_000
 LONGEST = timedelta(days=30)
@@ -74,7 +75,7 @@ def checked_lifetime(seconds: float) -> timedelta:
     """Return a lifetime. Raises InvalidParameter."""
     if not SHORTEST.total_seconds() <= seconds <= LONGEST.total_seconds():
         raise InvalidParameter(
-            f"cannot make an enrolment for {seconds:g} s: 1 minute to {LONGEST.days} days are allowed",
+            f"cannot make an enrolment for {span(seconds)}: 1 minute to {LONGEST.days} days are allowed",
             hint="give a time such as 1h or 2d",
             code=codes.INVALID_ENROLMENT,
         )

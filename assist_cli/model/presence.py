@@ -59,6 +59,7 @@ def clone_text(presence: Presence, instance: str) -> str:
 def clone_hint(name: str) -> str:
     """Return what to do about a cloned instance; ``name`` is quoted if it must be."""
     return (
-        f"make the copy an instance of its own: assist instance install HOST --rotate; or shut out both: "
+        f"make the copy an instance of its own: assist instance install HOST --rotate, or run the file of assist "
+        f"instance enroll there with --new; or shut out both: "
         f"assist broker revoke {name}, and install {name} again"
     )

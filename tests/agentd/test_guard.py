@@ -250,3 +250,16 @@ def test_the_guard_retries_an_agent_that_cannot_start(make_agent: MakeAgent) -> 
     finally:
         guard.terminate()
         assert guard.wait(GUARD) == 0
+
+
+@pytest.mark.long
+def test_a_second_guard_of_a_folder_ends_and_disturbs_nothing(make_guarded: Any) -> None:
+    guarded = make_guarded()
+    pid = guarded.wait_for_agent()
+    second = subprocess.run(guarded.agent.words("guard"), stdin=subprocess.DEVNULL, capture_output=True, timeout=GUARD)
+    assert (second.returncode, second.stdout) == (1, b"")
+    assert second.stderr.endswith(b": another guard is running there\n"), second.stderr
+    report = guarded.report()
+    assert (report["pid"], report["agent_pid"], report["restarts"]) == (guarded.process.pid, pid, 0)
+    assert guarded.end() == 0
+    guarded.start()

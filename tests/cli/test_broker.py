@@ -302,6 +302,8 @@ def test_credentials_are_one_private_file_that_makes_a_home(
             pki.agent_credentials(home, controller.id, ONE, utc_now())
     for words in (("init", "tls://x"), ("init", "--renew"), ("credentials", "y"), ("revoke", "web1"), ("up",)):
         assert assist("broker", *words).returncode == 65, words
+    refused = assist("instance", "enroll", "--out", "file")
+    assert b"install agents for it: this home has joined it\nhint: do that in the home that made" in refused.stderr
     assert assist("broker", "uninstall", "--yes").returncode == 0
     assert not home.broker.exists()
     assert not (home.pki / "ca.pem").exists()
@@ -316,6 +318,21 @@ def test_credentials_are_one_private_file_that_makes_a_home(
     ):
         (tmp_path / "damaged").write_bytes(damaged)
         assert assist("broker", "join", "damaged").returncode == 65
+
+
+def test_a_name_that_cannot_be_revoked_is_refused_with_the_controllers(assist: Application, broker: Home) -> None:
+    assert assist("broker", "credentials", "night").returncode == 0
+    done = assist("broker", "revoke", "nihgt")
+    assert done.returncode == 66
+    assert b"cannot find an instance or a second controller 'nihgt'" in done.stderr
+    assert b"controllers: night" in done.stderr
+
+
+def test_the_doctor_names_a_broker_that_does_not_run_before_an_agent_needs_it(
+    assist: Application, broker: Home
+) -> None:
+    done = assist("doctor")
+    assert (done.returncode, b"no instance dials out yet; cannot reach a broker at" in done.stdout) == (0, True)
 
 
 def test_a_broker_is_removed_after_a_question(assist: Application, broker: Home) -> None:

@@ -6,6 +6,7 @@ import contextlib
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -136,6 +137,52 @@ def test_one_file_makes_an_instance_of_a_machine(
 
 
 @pytest.mark.long
+def test_a_copied_or_revoked_machine_becomes_a_new_instance(
+    assist: Application, installed: Program, broker: HomeBroker, machines: Machines, tmp_path: Path
+) -> None:
+    """With --new, one time; the original keeps its instance."""
+    file = tmp_path / "pos.pyz"
+    assert assist("instance", "enroll", "--out", file, "--name", "pos", "--uses", "5").returncode == 0
+    with serving(installed):
+        assert machines.run("one", file).returncode == 0
+        shutil.copytree(
+            machines.agent("one"),
+            machines.agent("copy"),
+            symlinks=True,
+            ignore=shutil.ignore_patterns("agentd.sock", "guard.json", "agentd.lock"),
+        )
+        done = machines.run("copy", file, "--new")
+        assert done.stdout.splitlines()[-1].startswith("Enrolled as pos-2 (i-"), done
+        again = machines.run("copy", file, "--name", "other")
+        assert again.stdout.splitlines()[-1] == done.stdout.splitlines()[-1]
+        assert "note: it keeps its name; to change it, on the controller: assist instance rename pos-2 other" in (
+            again.stdout
+        )
+        ran = assist("run", "-i", "pos-1,pos-2", "--", "true")
+        assert (ran.returncode, used(assist)) == (0, [("open", 2)]), ran.stderr
+        assert assist("broker", "revoke", "pos-2").returncode == 0
+        refused = machines.run("copy", file)
+        assert (refused.returncode, "run this file with --new" in refused.stderr) == (1, True), refused
+        assert "Enrolled as pos-3 (i-" in machines.run("copy", file, "--new").stdout
+        ran = assist("run", "-i", "pos-1,pos-3", "--", "true")
+        assert (ran.returncode, used(assist)) == (0, [("open", 3)]), ran.stderr
+
+
+@pytest.mark.long
+def test_the_log_of_the_server_says_that_the_broker_is_back(
+    assist: Application, installed: Program, broker: HomeBroker
+) -> None:
+    with serving(installed) as server:
+        assert server.stderr is not None
+        broker.kill()
+        while b"nothing listens there" not in server.stderr.readline():
+            pass
+        broker.start()
+        while b"connected to a broker again" not in server.stderr.readline():
+            pass
+
+
+@pytest.mark.long
 def test_a_machine_that_is_killed_midway_is_enrolled_by_the_next_attempt(
     assist: Application, installed: Program, broker: HomeBroker, machines: Machines, tmp_path: Path
 ) -> None:
@@ -164,14 +211,17 @@ def test_it_waits_for_a_server_and_says_what_is_missing(
     assert (done.returncode, done.stdout) == (69, "")
     assert f"error: cannot enrol this machine: {broker.address}: the controller does not answer" in done.stderr
     assert "\nhint: on the controller, 'assist serve' must run" in done.stderr
-    with machines.start("one", file) as process, serving(installed) as server:
-        assert process.wait(GUARD) == 0
-        server.kill()
-        server.wait(GUARD)
-        broker.kill()
-        gone = machines.run("one", changed(file, retry_seconds=0))
-        assert gone.returncode == 69
-        assert "Connection refused" in gone.stderr
+    with machines.start("one", file) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith(f"- wait for the controller, at most 60 s: {broker.address}: ")
+        with serving(installed) as server:
+            assert process.wait(GUARD) == 0
+            server.kill()
+            server.wait(GUARD)
+            broker.kill()
+            gone = machines.run("one", changed(file, retry_seconds=0))
+            assert gone.returncode == 69
+            assert "Connection refused" in gone.stderr
 
 
 @pytest.mark.long
@@ -198,6 +248,15 @@ def test_a_machine_behind_a_proxy_enrols_through_it_and_its_agent_dials_through_
             assert (agent / "pki" / "proxy-login").read_text() == "pos:s3 cret\n"
             assert assist("run", "-i", name, "--", "true").returncode == 0
         assert b"cret" not in assist("audit", "list").stdout
+
+
+def test_a_proxy_that_refuses_the_password_ends_it_at_once() -> None:
+    with Proxy(login="pos:right") as proxy:
+        settings = {"proxy": proxy.address.replace("//", "//pos:wrong@"), "connect_seconds": 10}
+        with pytest.raises(enrol.Denied, match="refuses it without the right user and password") as refused:
+            enrol._connect(settings, "127.0.0.1", 4222)
+    assert refused.value.hint.endswith("--proxy @FILE, --proxy env:VARIABLE")
+    assert "wrong" not in str(refused.value)
 
 
 @pytest.mark.parametrize(
@@ -293,7 +352,7 @@ def test_every_python_enrols_or_says_why_not(
     ("words", "status", "text"),
     [
         (["--uses", "0"], 65, b"cannot make an enrolment for 0 machines"),
-        (["--for", "31d"], 65, b"1 minute to 30 days are allowed"),
+        (["--for", "31d"], 65, b"cannot make an enrolment for 31 d: 1 minute to 30 days are allowed"),
         (["--for", "soon"], 2, b"'soon' is not a duration"),
         (["--activation", "e-1", "--uses", "2"], 2, b"cannot change an activation"),
         (["--activation", "e-1"], 66, b"cannot find an enrolment 'e-1': there is none"),

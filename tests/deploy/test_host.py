@@ -178,3 +178,23 @@ def test_the_default_folder_is_that_of_the_bridge(monkeypatch: pytest.MonkeyPatc
         check=True,
     )
     assert Machine(DEFAULTS.install._asdict(), manager=[]).home == shown.stdout.decode().strip()
+
+
+def test_a_machine_gets_another_id_one_time_when_it_becomes_a_new_instance(machine: Machine, folder: Path) -> None:
+    """A repetition before the installation has changed the instance keeps it."""
+    folder.mkdir(exist_ok=True)
+
+    def enrol(**order: bool) -> tuple[str, str | None]:
+        found = orders.enrol(machine, order, Steps())
+        return found["machine"], found["replaces"]
+
+    first = enrol()
+    assert (first[1], enrol(), enrol(new=True)) == (None, first, first)
+    (folder / "instance-id").write_text("i-old\n")
+    assert enrol() == first
+    second = enrol(new=True)
+    assert (second[1], second[0] == first[0]) == ("i-old", False)
+    assert (enrol(), enrol(new=True)) == (second, second)
+    (folder / "instance-id").write_text("i-new\n")
+    third = enrol(new=True)
+    assert (third[1], third[0] == second[0]) == ("i-new", False)

@@ -70,7 +70,8 @@ def owned(home: Home) -> BrokerSettings:
     settings = broker_folder.settings(home)
     if broker_folder.has_joined(home):
         raise Conflict(
-            "cannot change the broker: this home has joined it", hint="do it in the home that made the broker"
+            "cannot run or change the broker, or install agents for it: this home has joined it",
+            hint="do that in the home that made the broker",
         )
     return settings
 

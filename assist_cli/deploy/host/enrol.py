@@ -3,7 +3,7 @@
 It opens a circuit to the controller through a broker, with TLS inside that trusts only the authority in the file. Then
 both ends send lines of JSON::
 
-    machine      {"token", "hostname", "name", "python", "proxy"}
+    machine      {"token", "hostname", "name", "python", "proxy", "new"}
     controller   {"run": "look", "program", "input"}   run this program, with a line on its standard input
     machine      {"line": {…}} …, {"exit": 0}           its output, then its end
     controller   {"done": {"name", "instance", "notes"}}, or {"error", "hint", "retry"}
@@ -72,7 +72,13 @@ def main(settings: Words) -> int:
         help="HTTP proxy for this program and the agent, http://HOST:PORT (default: %s); with a password by "
         "env:VARIABLE or @FILE only; none: without" % ("the one in the file" if settings["proxy"] else "none"),
     )
+    parser.add_argument(
+        "--new",
+        action="store_true",
+        help="make this machine a new instance: if it is the copy of another one, or its instance was revoked",
+    )
     chosen = parser.parse_args()
+    settings["new"] = chosen.new
     try:
         _check_python()
         if chosen.proxy is not None:
@@ -170,7 +176,7 @@ def _address_of(proxy: str) -> Tuple[str, int]:
 
 
 def _connect(settings: Words, host: str, port: int) -> socket.socket:
-    """Connect to a broker, through the proxy if there is one. Raises OSError, ControllerUnreachable."""
+    """Connect to a broker, through the proxy if there is one. Raises OSError, ControllerUnreachable, Denied."""
     proxy, seconds = settings["proxy"], settings["connect_seconds"]
     if proxy in ("", "none"):
         return socket.create_connection((host, port), seconds)
@@ -195,6 +201,11 @@ def _connect(settings: Words, host: str, port: int) -> socket.socket:
             if not byte or len(head) > MOST_HEAD:
                 raise ControllerUnreachable("%s does not answer as an HTTP proxy" % place)
         status = head.split(b"\r\n")[0]
+        if status.split()[1:2] == [b"407"]:
+            raise Denied(
+                "cannot enrol this machine: %s refuses it without the right user and password" % place,
+                "give http://USER:PASSWORD@HOST:PORT by a file or a variable: --proxy @FILE, --proxy env:VARIABLE",
+            )
         if not status.startswith(b"HTTP/1.") or status.split()[1:2] != [b"200"]:
             raise ControllerUnreachable("%s answered '%s'" % (place, status[:100].decode("ascii", "replace")))
     except BaseException:
@@ -208,7 +219,7 @@ def _enrol(settings: Words, name: str) -> Words:
     end = time.monotonic() + settings["retry_seconds"]
     brokers = list(settings["brokers"])
     random.shuffle(brokers)
-    pause = 0.5
+    pause, told = 0.5, False
     while True:
         reasons, may_help = [], False
         for host, port in brokers:
@@ -224,6 +235,10 @@ def _enrol(settings: Words, name: str) -> Words:
                 may_help = may_help or not isinstance(error, (Rejected, ssl.SSLError))
         if not may_help or time.monotonic() + pause > end:
             raise ControllerUnreachable("; ".join(reasons))
+        if not told:
+            seconds = settings["retry_seconds"]
+            _say(sys.stdout, "- wait for the controller, at most %d s: %s" % (seconds, "; ".join(reasons)))
+            told = True
         time.sleep(pause * (0.5 + random.random()))
         pause = min(pause * 2, 10.0)
 
@@ -232,13 +247,14 @@ def _talk(link: "Link", settings: Words, name: str) -> Words:
     """Follow the controller, and return its last answer. Raises Denied, ControllerUnreachable."""
     python = "%d.%d.%d" % sys.version_info[:3]
     hello = {"token": settings["token"], "hostname": socket.gethostname(), "name": name, "python": python}
-    link.send(dict(hello, proxy=settings["proxy"]))
+    link.send(dict(hello, proxy=settings["proxy"], new=settings["new"]))
     while True:
         words = link.receive()
         if isinstance(words.get("done"), dict):
             return words["done"]  # type: ignore[no-any-return]
         if "run" in words:
             _run(link, words)
+            settings["new"] = False  # this machine has noted it: a retry continues
         elif words.get("retry"):
             raise ControllerUnreachable(str(words.get("error")))
         else:

@@ -70,12 +70,19 @@ def look(machine: Machine, order: Order, steps: Steps) -> Dict[str, Any]:
 
 
 def enrol(machine: Machine, order: Order, steps: Steps) -> Dict[str, Any]:
-    """Return the same, and the random id of this machine, which is made once: it tells a repetition from a new one."""
+    """Return the same, the random id of this machine, and the instance that it replaces, if any.
+
+    The id is made once: it tells a repetition from a new machine. With ``new`` in ``order``, a machine with an instance
+    gets another id, and the file keeps which instance it replaces, so that a repetition continues.
+    """
     found = look(machine, order, steps)
     path = machine.path("agentd.enrolment")
-    if read(path) is None:
-        put(path, os.urandom(32).hex().encode("ascii") + b"\n", 0o600, steps)
-    return dict(found, machine=(read(path) or b"").decode("ascii", "replace").strip())
+    known = (read(path) or b"").decode("ascii", "replace").split()
+    if not known or (order.get("new") and found["instance"] and known[1:] != [found["instance"]]):
+        replaced = [found["instance"]] if order.get("new") and found["instance"] else []
+        known = [os.urandom(32).hex()] + replaced
+        put(path, " ".join(known).encode("ascii") + b"\n", 0o600, steps)
+    return dict(found, machine=known[0], replaces=known[1] if known[1:] else None)
 
 
 def _version(machine: Machine) -> Optional[str]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeVar
 
+from assist_cli import codes
 from assist_cli.agents import broker, broker_folder
 from assist_cli.agents.broker import BrokerConnection
 from assist_cli.agents.broker_folder import FLEET, BrokerAddress
@@ -128,7 +129,12 @@ def _instance(controller: Controller, name: str) -> tuple[str, str]:
     except NotFound:
         if len(name) == ids.LENGTH and ids.is_prefix(name, ids.Kind.INSTANCE):
             return name, name
-        raise
+        others = admission.owned(controller.home).others
+        raise NotFound(
+            f"cannot find an instance or a second controller '{name}'",
+            hint=f"assist instance list shows the instances; controllers: {', '.join(others) or 'none'}",
+            code=codes.INSTANCE_NOT_EXISTS,
+        ) from None
     return found.id, f"{found.name} ({found.id})"
 
 

@@ -230,7 +230,9 @@ def check_token(reader: Reader, enrolment_id: str, token: str, controller: Contr
     """Return an enrolment by the token that a machine shows. Raises Refused (EnrolmentClosed). It counts nothing."""
     found = store.by_token(reader, _hash(token))
     if found is None or found.id != enrolment_id:
-        raise _closed("its token is wrong, or the enrolment was deleted")
+        raise _closed(
+            "its token is wrong, or the enrolment was deleted", "check the activation code, if you gave one; "
+        )
     _refuse_closed(found, controller, is_known=True)
     return found
 
@@ -257,8 +259,8 @@ def admit(
         if found.instance not in (None, instance):
             raise Conflict(
                 f"cannot enrol this machine: it has an agent already, of the instance {found.instance}",
-                hint="from its controller: assist instance upgrade NAME --rotate; to begin again: assist instance "
-                f"uninstall NAME, or here stop it and remove {found.home}",
+                hint="from its controller: assist instance upgrade NAME --rotate; to make it a new instance: run this "
+                "file with --new",
                 code=codes.INSTANCE_EXISTS,
             )
         if known is not None:
@@ -309,8 +311,8 @@ def _refuse_closed(enrolment: Enrolment, controller: Controller, *, is_known: bo
         raise _closed(f"it expired at {enrolment.expires:%Y-%m-%d %H:%M}Z" if expired else "it is disabled")
 
 
-def _closed(why: str) -> Refused:
-    return Refused(f"cannot use this enrolment: {why}", hint=_AGAIN, code=codes.ENROLMENT_CLOSED)
+def _closed(why: str, first: str = "") -> Refused:
+    return Refused(f"cannot use this enrolment: {why}", hint=first + _AGAIN, code=codes.ENROLMENT_CLOSED)
 
 
 def _refuse_revoked(controller: Controller, known: Enrolled) -> None:
@@ -318,7 +320,7 @@ def _refuse_revoked(controller: Controller, known: Enrolled) -> None:
     if found is not None and found.is_closed:
         raise Conflict(
             f"cannot enrol this machine: its instance {known.instance} is revoked",
-            hint="on the controller: assist instance install, or remove the agent here and run this file again",
+            hint="to make it a new instance: run this file with --new; or on the controller: assist instance install",
             code=codes.CLIENT_AUTH_FAILED,
         )
 

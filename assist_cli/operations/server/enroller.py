@@ -10,17 +10,28 @@ import asyncio
 import json
 import logging
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from assist_cli.agents import broker_folder, enrolment
-from assist_cli.agents.answers import SHORT_TEXT, May, Misfit, Object, PrintableText, Text
+from assist_cli.agents.answers import SHORT_TEXT, Flag, May, Misfit, Object, PrintableText, Text
 from assist_cli.deploy import bundle, pki
 from assist_cli.deploy import install as deploy
 from assist_cli.deploy.broker import admission
 from assist_cli.deploy.host_answers import Found, HostAnswers
 from assist_cli.deploy.install import DialProxy
-from assist_cli.errors import AgentError, AssistError, ConnectionLost, InstallFailed, InvalidParameter, LocalFailure
+from assist_cli.errors import (
+    AgentCloned,
+    AgentError,
+    AssistError,
+    ConnectionLost,
+    InstallFailed,
+    InvalidParameter,
+    LocalFailure,
+)
 from assist_cli.model.enrolment import Enrolled
+from assist_cli.model.instance import Instance
+from assist_cli.model.names import quoted
 from assist_cli.model.secret import Secret
 from assist_cli.operations.controller import Controller
 from assist_cli.operations.fleet import deployment, dialling, enrolments
@@ -37,6 +48,7 @@ _HELLO = Object(
     name=May(PrintableText(SHORT_TEXT), ""),
     python=PrintableText(64),
     proxy=May(Text(MOST_PROXY), ""),
+    new=May(Flag(), False),
 )
 
 log = logging.getLogger(__name__)
@@ -102,8 +114,8 @@ class Enroller:
         stream.place = hello["hostname"]
         enrolments.check_token(controller.database, enrolment_id, hello["token"], controller)
         proxy = dialling.proxy(Secret(hello["proxy"])) if hello["proxy"] else None
-        state = await self._run(stream, "enrol", {})
-        machine = state.pop("machine")
+        state = await self._run(stream, "enrol", {"new": hello["new"]})
+        machine, replaces = state.pop("machine"), state.pop("replaces")
         if machine in self._busy:
             if not self._busy[machine].is_lost:
                 return {"error": "another enrolment of this machine is in progress", "retry": True}
@@ -111,10 +123,14 @@ class Enroller:
         self._busy[machine] = stream
         try:
             found = Found(**state)
+            rotate = replaces is not None and found.instance == replaces
+            found = replace(found, instance=None) if rotate else found
             admitted = enrolments.admit(
                 controller, enrolment_id, hello["token"], machine, found, hello["hostname"], hello["name"]
             )
-            return await self._install(stream, enrolment_id, hello["token"], admitted, found, proxy)
+            made = await self._install(stream, enrolment_id, hello["token"], admitted, found.home, proxy, rotate=rotate)
+            notes = [*deployment.notes(found), *_name_note(made, hello["name"])]
+            return {"done": {"name": made.name, "instance": made.id, "notes": notes}}
         finally:
             if self._busy.get(machine) is stream:
                 del self._busy[machine]
@@ -125,16 +141,20 @@ class Enroller:
         enrolment_id: str,
         token: str,
         admitted: Enrolled,
-        found: Found,
+        folder: str,
         proxy: DialProxy | None,
-    ) -> Mapping[str, Any]:
-        """Install the agent of an admitted machine, and register its instance. Raises AssistError."""
+        *,
+        rotate: bool,
+    ) -> Instance:
+        """Install the agent of an admitted machine in ``folder``, and register its instance. Raises AssistError."""
         controller = self._controller
         instance, now = admitted.instance, controller.now()
         credentials = pki.agent_credentials(controller.home, controller.id, instance, now, dials=True)
         dial = dialling.settings(controller, instance, proxy)
         await asyncio.to_thread(bundle.build)  # the first time takes long, and the server has more to do
-        order = deploy.install_order(found.home, instance=instance, credentials=credentials, listen=None, dial=dial)
+        order = deploy.install_order(
+            folder, instance=instance, credentials=credentials, listen=None, dial=dial, rotate=rotate
+        )
         known = enrolments.check_token(controller.database, enrolment_id, token, controller)
         try:
             await self._run(stream, "install", order)
@@ -144,17 +164,23 @@ class Enroller:
         try:
             await dialling.wait_for(controller, address)
             greeting = await greet(controller, address)
+        except AgentCloned as error:
+            raise InstallFailed(
+                f"cannot register this machine: {error.message}",
+                hint="if this is the copy of another machine, run this file with --new",
+                code=error.code,
+            ) from error
         except AgentError as error:
             raise InstallFailed(
                 f"cannot register this machine: its agent is installed and does not connect to a broker: "
                 f"{error.message}",
-                hint=f"its log has the reason: journalctl -u assist-agentd, or {found.home}/agentd.log; then run this "
+                hint=f"its log has the reason: journalctl -u assist-agentd, or {folder}/agentd.log; then run this "
                 "file again",
                 code=error.code,
             ) from error
         made = enrolments.register(controller, known, admitted, greeting)
         log.info("enrolled %s (%s) by %s, host %s", made.name, made.id, enrolment_id, stream.place)
-        return {"done": {"name": made.name, "instance": made.id, "notes": deployment.notes(found)}}
+        return made
 
     async def _run(self, stream: MachineStream, verb: str, order: Mapping[str, Any]) -> dict[str, Any]:
         """Run an action on a machine, and return its result.
@@ -176,6 +202,14 @@ class Enroller:
                 break
             answers.add(data)
         raise _invalid("its program prints too much")
+
+
+def _name_note(made: Instance, wanted: str) -> tuple[str, ...]:
+    """Say that a machine that was registered before keeps its name, if its person wanted another one."""
+    if wanted in ("", made.name) or made.name.startswith(f"{wanted}-"):
+        return ()
+    rename = f"assist instance rename {quoted(made.name)} {quoted(wanted)}"
+    return (f"it keeps its name; to change it, on the controller: {rename}",)
 
 
 def _invalid(why: str) -> InvalidParameter:

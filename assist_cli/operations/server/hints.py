@@ -22,12 +22,17 @@ async def keep_hearing(controller: Controller, heard: Callable[[str], None]) -> 
     """
     timeouts = controller.timeouts.agent
 
+    failure = ""
+
     def begun() -> None:
+        nonlocal failure
+        if failure:
+            failure = ""
+            log.info("connected to a broker again")
         for each in instances.by_ids(controller.database, queue.counts(controller.database)):
             if each.address.startswith("nats:"):
                 heard(each.id)
 
-    failure = ""
     while True:
         if broker_folder.exists(controller.home):
             from assist_cli.agents import nats
@@ -36,7 +41,6 @@ async def keep_hearing(controller: Controller, heard: Callable[[str], None]) -> 
             try:
                 prepare_broker(controller)
                 await nats.hear(controller.home, timeouts, heard, begun)
-                failure = ""
             except AssistError as error:
                 if failure != str(error):
                     failure = str(error)
