@@ -84,9 +84,10 @@ class Caller:
 
     def instance(self, instance_id: str) -> Instance:
         """Return the instance of exactly this id. Raises Fault."""
-        if instance_id not in self.known:
+        found = self.rights.unordered.get(instance_id)
+        if found is None:
             raise Fault("InvalidInstance.NotFound", f"({instance_id!r:.60})")
-        return self.known[instance_id]
+        return found
 
     def check_scope(self, instance_ids: Iterable[str]) -> None:
         """Raise Fault unless all these instances of one invocation are in the scope of the key."""

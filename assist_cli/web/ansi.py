@@ -7,6 +7,7 @@ characters that change the direction of text as U+FFFD.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ Piece = tuple[str, str]  # classes, text
 NAMES = ("black", "red", "green", "yellow", "blue", "magenta", "cyan", "white")
 _WEIGHTS = {1: "bold", 2: "dim", 3: "italic", 4: "underline", 7: "inverse", 9: "strike"}
 _ENDS = {22: ("bold", "dim"), 23: ("italic",), 24: ("underline",), 27: ("inverse",), 29: ("strike",)}
+KNOWN = 32  # characters of parameters that are kept
 _LONGEST = 512  # characters of a sequence that continues in the next text
 
 _SEQUENCE = re.compile(
@@ -59,11 +61,15 @@ class AnsiText:
         yield from self._piece(text[start:])
 
     def _piece(self, text: str) -> Iterator[Piece]:
-        if text:
+        if not text:
+            return
+        if self._foreground or self._background or self._weights:
             yield " ".join(filter(None, (self._foreground, self._background, *sorted(self._weights)))), printable(text)
+        else:
+            yield "", printable(text)
 
     def _set(self, parameters: str) -> None:
-        codes = iter([int(code) if code.isdecimal() and len(code) < 5 else 0 for code in re.split("[;:]", parameters)])
+        codes = iter(_known(parameters) if len(parameters) <= KNOWN else _codes(parameters))
         for code in codes:
             if code == 0:
                 self._foreground = self._background = ""
@@ -83,6 +89,13 @@ class AnsiText:
             self._foreground = name and f"fg-{name}"
         else:
             self._background = name and f"bg-{name}"
+
+
+def _codes(parameters: str) -> tuple[int, ...]:
+    return tuple(int(code) if code.isdecimal() and len(code) < 5 else 0 for code in re.split("[;:]", parameters))
+
+
+_known = functools.lru_cache(maxsize=1000)(_codes)  # an output repeats few sequences many times
 
 
 def printable(text: str) -> str:

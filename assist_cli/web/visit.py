@@ -204,8 +204,9 @@ class Visit:
 
         Hints have only names in the scope.
         """
-        if text in self.rights.known:
-            return self.rights.known[text]
+        instance = self.rights.find(text)
+        if instance is not None:
+            return instance
         found = self.chosen(text)
         if len(found) > 1:
             raise NotFound(

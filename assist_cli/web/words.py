@@ -5,11 +5,14 @@ A state never depends on its colour alone. A screen reader reads the words, and 
 
 from __future__ import annotations
 
+import itertools
+from collections import Counter
+from collections.abc import Iterable
 from datetime import datetime
 
 from assist_cli.model.enrolment import OPEN, USED_UP
 from assist_cli.model.gathering import SUCCEEDED, EndingGroup, in_words
-from assist_cli.model.instance import Health
+from assist_cli.model.instance import Health, Instance
 from assist_cli.model.invocation import Invocation, InvocationInstance, Record, RepeatMode
 from assist_cli.model.schedule import Schedule
 from assist_cli.model.status import QUEUED, SCHEDULED, WAITING, InvocationStatus
@@ -79,3 +82,11 @@ def of_ending(group: EndingGroup) -> State:
         return State(SUCCEEDED, Verdict.GOOD)
     verdict = Verdict.BAD if group.status is InvocationStatus.FAILED else Verdict.ODD
     return State(f"{group.status.value} ({group.error_code})" if group.error_code else group.status.value, verdict)
+
+
+def frequent_tags(instances: Iterable[Instance], others: Iterable[str] = ()) -> list[str]:
+    """Return the tags of the instances as targets, the most frequent ones first, then ``others``."""
+    numbers = Counter(itertools.chain.from_iterable(each.tags.items() for each in instances))
+    words = {f"@{key}={value}" if value else f"@{key}": number for (key, value), number in numbers.items()}
+    words = {**dict.fromkeys(others, 0), **words}
+    return sorted(words, key=lambda word: (-words[word], word))

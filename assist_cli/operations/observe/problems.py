@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Collection, Iterator
 from datetime import timedelta
 
 from assist_cli import codes
-from assist_cli.model.folding import fold_some
+from assist_cli.model.folding import fold_some, natural_key
 from assist_cli.model.instance import LOCAL
 from assist_cli.model.overview import NextFiring, Problem
 from assist_cli.operations.controller import Controller
@@ -95,7 +96,7 @@ def _agents(controller: Controller, overview: Overview, among: Collection[str] |
 
 
 def _names(names: list[str]) -> str:
-    """Return names in order as one text; of very many only the first ones, because folding them takes long."""
+    """Return names as one text, in order; of very many only the first ones, because folding them takes long."""
     if len(names) > FOLDED:
-        return f"{fold_some(names[:SHOWN])} and {len(names) - SHOWN:,} more"
+        return f"{fold_some(heapq.nsmallest(SHOWN, names, key=natural_key))} and {len(names) - SHOWN:,} more"
     return fold_some(names) + (f" ({len(names)})" if len(names) > 1 else "")

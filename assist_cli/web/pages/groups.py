@@ -31,7 +31,7 @@ def remove(visit: Visit) -> Response:
 
 
 def _page(visit: Visit, error: AssistError | None = None) -> Response:
-    among = list(visit.rights.known.values()) if visit.me.scope else None
+    among = list(visit.rights.unordered.values()) if visit.me.scope else None
     return visit.page(
         "groups/list.html",
         status=status_of(error) if error else 200,

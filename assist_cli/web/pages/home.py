@@ -18,12 +18,12 @@ CHECKED = 200  # instances; the page of the instances checks more of them, page 
 
 def overview(visit: Visit) -> Response:
     """Show the state of the fleet from the database; with ``check`` the agents are queried."""
-    instances = list(visit.rights.known.values())
+    instances = list(visit.rights.unordered.values())
     found = recall(visit.controller, instances, visit.rights.seen)
     checked = []
     if visit.query("check") and len(instances) <= CHECKED:
         patience = visit.controller.timeouts.api.health
-        checked = health.states(visit.controller, instances, patience=patience)
+        checked = health.states(visit.controller, list(visit.rights.known.values()), patience=patience)
         found = replace(found, instances=[each.instance for each in checked])
     wrong = problems(visit.controller, found, visit.rights.seen)
     if checked:  # the agents are known better

@@ -18,6 +18,7 @@ from assist_cli.web.paging import following, numbered
 from assist_cli.web.visit import Visit
 
 SIZE = 100  # instances of a page
+TAGS = 12  # that are offered as filters
 RECENT = 50  # records of an instance on a page
 
 
@@ -44,7 +45,7 @@ def listing(visit: Visit) -> Response:
         of_health=words.of_health,
         queued=instances.queued(visit.controller),
         command=f"assist instance {'status' if checked else 'list'}" + (f" {quoted(target)}" if target else ""),
-        all_tags=_tags(visit),
+        all_tags=words.frequent_tags(visit.rights.unordered.values())[:TAGS],
     )
 
 
@@ -95,13 +96,3 @@ def tag(visit: Visit) -> Response:
 
 def _path(instance: Instance) -> str:
     return f"/instances/{instance.id}"
-
-
-def _tags(visit: Visit) -> list[str]:
-    """Return the most frequent tags as targets, for the filter."""
-    numbers: dict[str, int] = {}
-    for instance in visit.rights.known.values():
-        for key, value in instance.tags.items():
-            text = f"@{key}={value}" if value else f"@{key}"
-            numbers[text] = numbers.get(text, 0) + 1
-    return sorted(numbers, key=lambda text: (-numbers[text], text))[:12]

@@ -22,10 +22,11 @@ from assist_cli.model.secret import Secret
 from assist_cli.operations.access.clients import Repeated
 from assist_cli.operations.commands import commands
 from assist_cli.operations.fleet import groups, instances
+from assist_cli.operations.fleet.sources import DatabaseSources
 from assist_cli.operations.local_zone import local_zone
 from assist_cli.operations.runs import payload, plans, recording
 from assist_cli.operations.runs.plans import InvokeRequest, RerunRequest, RunRequest
-from assist_cli.web import confirmation
+from assist_cli.web import confirmation, words
 from assist_cli.web.run_form import ALL, COMMAND, RERUN, SCRIPT, RunForm, asked, given_values, sent
 from assist_cli.web.scripts import content_of
 from assist_cli.web.visit import ONCE, SECRET, Visit, status_of
@@ -126,7 +127,7 @@ def _wanted(visit: Visit, form: RunForm, given: dict[str, Secret] | None = None)
     if form.what == RERUN:
         request = _rerun(visit, form)
         where = instances.chosen(
-            visit.controller.database, list(visit.rights.known.values()), plans.chosen(request), limited=True
+            visit.controller.database, list(visit.rights.unordered.values()), plans.chosen(request), limited=True
         )
         hidden = plans.missing(request)
         if given is not None:
@@ -274,18 +275,12 @@ def _pinned(visit: Visit, form: RunForm) -> RunForm:
 
 def _words(visit: Visit) -> list[str]:
     """Return the targets that buttons offer: all, groups, the most frequent tags, and the systems."""
-    known = list(visit.rights.known.values())
-    numbers: dict[str, int] = {}
-    for each in known:
-        for key, value in each.tags.items():
-            word = f"@{key}={value}" if value else f"@{key}"
-            numbers[word] = numbers.get(word, 0) + 1
-    facts = {} if visit.me.scope else instances.facts(visit.controller)
-    for word in {f"@os={facts[each.id]['os']}" for each in known if facts.get(each.id, {}).get("os")}:
-        numbers.setdefault(word, 0)
-    tags = sorted(numbers, key=lambda word: (-numbers[word], word))[:CHIPS]
+    known = visit.rights.unordered
+    systems = {} if visit.me.scope else DatabaseSources(visit.controller.database).fact("os", "*")
+    targets = {f"@os={systems[each]}" for each in known if systems.get(each)}
+    tags = words.frequent_tags(known.values(), targets)[:CHIPS]
     saved = [] if visit.me.scope else [f"group:{group.name}" for group, _ in groups.listing(visit.controller)]
-    everything = "*,!local" if any(each.name == LOCAL for each in known) and len(known) > 1 else "*"
+    everything = "*,!local" if any(each.name == LOCAL for each in known.values()) and len(known) > 1 else "*"
     return [everything, *saved[:CHIPS], *tags]
 
 
