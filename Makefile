@@ -1,7 +1,7 @@
 # The tasks of a checkout. `make` alone lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast test-all soak check generated fmt bench dist packages clean
+.PHONY: help setup demo test test-fast test-all soak check generated pictures fmt bench dist packages clean
 .DELETE_ON_ERROR:
 SHELL := /bin/sh
 
@@ -55,6 +55,9 @@ check: $(TOOLS) ## Check style, format, types, imports between modules, words, a
 
 generated: $(TOOLS) ## Generate completion, reference, man pages and tables of error codes
 	@$(BIN)/python docs/generate.py
+
+pictures: $(TOOLS) ## Take the pictures of the documentation (needs chromium)
+	@$(PYTEST) -m long tests/web/test_pictures.py --pictures docs/pictures
 
 fmt: $(TOOLS) ## Format the code
 	@$(BIN)/ruff check --fix --select I --quiet

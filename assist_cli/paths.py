@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import functools
 import os
 import stat
 from collections.abc import Iterator
@@ -38,43 +39,43 @@ class Home:
 
     root: Path
 
-    @property
+    @functools.cached_property
     def database(self) -> Path:
         return self.root / "assist.db"
 
-    @property
+    @functools.cached_property
     def agent(self) -> Path:
         return self.root / "agent"
 
-    @property
+    @functools.cached_property
     def logs(self) -> Path:
         return self.root / "logs"
 
-    @property
+    @functools.cached_property
     def senders(self) -> Path:
         return self.root / "senders"
 
-    @property
+    @functools.cached_property
     def installs(self) -> Path:
         return self.root / "installs"
 
-    @property
+    @functools.cached_property
     def nonces(self) -> Path:
         return self.root / "nonces.db"
 
-    @property
+    @functools.cached_property
     def notify_key(self) -> Path:
         return self.root / "notify.key"
 
-    @property
+    @functools.cached_property
     def notify_lock(self) -> Path:
         return self.root / "notify.lock"
 
-    @property
+    @functools.cached_property
     def pki(self) -> Path:
         return self.root / "pki"
 
-    @property
+    @functools.cached_property
     def broker(self) -> Path:
         return self.root / "broker"
 

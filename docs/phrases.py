@@ -21,6 +21,7 @@ STYLE = ROOT / ".github/STYLE.md"
 EXCEPTIONS = {
     ".github/STYLE.md": "it lists the phrases",
     "assist_cli/web/static/vendor/": "files of other projects",
+    "tests/vendor/": "the same",
     "LICENSE": "its text is fixed",
     "docs/fanout.svg": "it is a drawing",
     "tests/agents/ssh_config/": "test data",

@@ -1,6 +1,6 @@
-"""Fetch the files of other projects that the console serves: python docs/vendor.py.
+"""Fetch the files of other projects that the console serves, and that its tests use: python docs/vendor.py.
 
-They come from npm, and their archives are checked by their SHA-256. Each is in ``static/vendor/NAME-VERSION`` with its
+They come from npm, and their archives are checked by their SHA-256. Each is in a folder ``NAME-VERSION`` with its
 licence, and THIRD_PARTY.md lists it. ``--check`` fetches nothing, and exits with 1 if a file is not the listed one.
 """
 
@@ -14,7 +14,8 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-VENDOR = Path(__file__).parents[1] / "assist_cli/web/static/vendor"
+ROOT = Path(__file__).parents[1]
+SERVED, TESTS = ROOT / "assist_cli/web/static/vendor", ROOT / "tests/vendor"
 
 
 @dataclass(frozen=True)
@@ -25,10 +26,11 @@ class Package:
     version: str
     archive: str
     files: dict[str, str]
+    place: Path = SERVED
 
     @property
     def folder(self) -> Path:
-        return VENDOR / f"{self.name.rpartition('/')[2]}-{self.version}"
+        return self.place / f"{self.name.rpartition('/')[2]}-{self.version}"
 
 
 PACKAGES = (
@@ -40,6 +42,17 @@ PACKAGES = (
             "css/pico.classless.min.css": "61207a40ffc02a42d1e50143651c121beab70ed413c934c1ff84fa263ba436b0",
             "LICENSE.md": "afaff063e044233f917b7807dccab022f09dca474f92b642846bee4850655bbf",
         },
+    ),
+    Package(
+        "axe-core",
+        "4.14.1",
+        "e6b0ce02b84d892e2e33e403485e7f3d6c29e2be6df65daf44d89ba564139745",
+        {
+            "axe.min.js": "29348999450cdf2849a8e70b7912fc2da85a849da39c0d0d5394f51d4a9ed95c",
+            "LICENSE": "af175b9d96ee93c21a036152e1b905b0b95304d4ae8c2c921c7609100ba8df7e",
+            "LICENSE-3RD-PARTY.txt": "4f8563870d0fca38bbc3e00b6f670cb7fa9f380ba9f26a7f7d1184a6b18b1653",
+        },
+        TESTS,
     ),
 )
 

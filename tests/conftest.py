@@ -48,6 +48,7 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--need-programs", action="store_true", help="fail, and do not skip, for want of a program")
+    parser.addoption("--pictures", metavar="FOLDER", help="where to write the pictures of the documentation")
     parser.addoption("--windows-python", metavar="WORDS", help="how to start a Python for Windows")
 
 

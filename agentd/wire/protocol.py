@@ -121,7 +121,7 @@ class Decoder:
 
 def _message(line):
     try:
-        message = json.loads(line.decode("utf-8"), parse_int=_integer)
+        message = _DECODER.decode(line.decode("utf-8"))
     except (ValueError, RecursionError) as error:
         raise ProtocolError("a line is not JSON: %s" % error) from None
     if not isinstance(message, dict):
@@ -136,6 +136,10 @@ def _integer(text):
     return int(text)
 
 
+_DECODER = json.JSONDecoder(parse_int=_integer)
+_ENCODER = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)
+
+
 def is_id(value):
     """Return True if a value can be the id of a request; null means none."""
     return value is None or (isinstance(value, (int, str)) and not isinstance(value, bool))
@@ -143,7 +147,7 @@ def is_id(value):
 
 def encode(message):
     """Return one message as a line of bytes."""
-    return json.dumps(message, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "replace") + b"\n"
+    return _ENCODER.encode(message).encode("utf-8", "replace") + b"\n"
 
 
 def request(number, method, params):

@@ -26,6 +26,11 @@ _MOVES = {
 }
 
 
+def subject_of(certificate):
+    """Return the subject of a certificate in the form of the ssl module: name of the part -> text."""
+    return dict(pair for part in certificate["subject"] for pair in part)
+
+
 class Tunnel:
     """One end of a TLS connection. Bytes for the other end are in ``outgoing`` after each call.
 
@@ -93,7 +98,7 @@ class Tunnel:
 
     def subject(self):
         """Return the subject of that certificate: name of the part -> text."""
-        return dict(pair for part in self.certificate()["subject"] for pair in part)
+        return subject_of(self.certificate())
 
     def _become(self, state):
         if state not in _MOVES[self.state]:

@@ -11,10 +11,11 @@ its watch. A message without a request or watch, or not a message at all, ends t
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections import deque
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timezone
 from typing import Any, cast
 
 from agentd.wire import protocol
@@ -89,13 +90,13 @@ class TaskPage:
 class Client(asyncio.Protocol):
     """One connection to an agent. ``peer`` is the name of the agent in messages.
 
-    ``proven`` is the instance id that the agent has proved, and ``certificate_ends`` the end of its certificate. Both
-    are None when the transport does not use certificates.
+    ``proven`` is the instance id that the agent has proved, and ``not_after`` the end of its certificate, in the form
+    of the ssl module. Both are None when the transport does not use certificates.
     """
 
     greeting: Greeting
     proven: str | None = None
-    certificate_ends: datetime | None = None
+    not_after: str | None = None
 
     def __init__(self, peer: str) -> None:
         self._peer = peer
@@ -110,6 +111,13 @@ class Client(asyncio.Protocol):
     @property
     def is_open(self) -> bool:
         return self._transport is not None and self._ended is None and not self._transport.is_closing()
+
+    @property
+    def certificate_ends(self) -> datetime | None:
+        """The expiry time of the agent's certificate, if it has one."""
+        if self.not_after is None:
+            return None
+        return datetime.fromtimestamp(ssl.cert_time_to_seconds(self.not_after), timezone.utc)
 
     # requests
 
@@ -126,7 +134,7 @@ class Client(asyncio.Protocol):
             "epoch": epoch,
         }
         try:
-            answer = await asyncio.wait_for(self.call("agent.hello", params), timeout)
+            answer = await self.call("agent.hello", params, timeout)
         except asyncio.TimeoutError:
             raise ClientNotOnline(
                 f"cannot talk to the agent at {self._peer}: it does not answer", hint="see its log, or restart it"
@@ -149,10 +157,11 @@ class Client(asyncio.Protocol):
         self.greeting = answers.greeting(answer)
         return self.greeting
 
-    async def call(self, method: str, params: Mapping[str, Any]) -> dict[str, Any]:
+    async def call(self, method: str, params: Mapping[str, Any], seconds: float | None = None) -> dict[str, Any]:
         """Send a request and return its result, checked by ``answers``.
 
-        Raises AgentRefused with the agent's ErrorCode, InvalidAnswer and ConnectionLost.
+        Raises AgentRefused with the agent's ErrorCode, InvalidAnswer, ConnectionLost, and asyncio.TimeoutError after
+        ``seconds``, if given.
         """
         if self._ended is not None or self._transport is None:
             raise self._ended or ConnectionLost(f"cannot ask the agent at {self._peer}: not connected")
@@ -161,7 +170,7 @@ class Client(asyncio.Protocol):
         self._asked[number] = question
         self._transport.write(protocol.encode(protocol.request(number, method, dict(params))))
         try:
-            return await question.answer
+            return await asyncio.wait_for(question.answer, seconds)
         finally:
             self._asked.pop(number, None)
 

@@ -58,12 +58,10 @@ async def connect(route: Nats, home: Home, timeouts: AgentTimeouts) -> Client:
     async with share.handshakes:
         connection = await share.enter(home, timeouts)
         made = connection.circuit(route.instance, share.leave)
-
-        async def reach(handshake: tls.Handshake) -> None:
-            made.open(handshake)
-
         try:
-            return await tls.authenticated(reach, str(route), home, timeouts, route.instance)
+            handshake = tls.begin(home, str(route))
+            made.open(handshake)
+            return await tls.authenticated(handshake, handshake.done, home, timeouts, route.instance)
         except BaseException as error:
             made.abort()
             if isinstance(error, asyncio.TimeoutError):
@@ -112,7 +110,7 @@ async def check(home: Home, timeouts: AgentTimeouts) -> None:
 
 
 def is_connected(home: Home) -> bool:
-    """Return True if this event loop is connected to a broker of the home."""
+    """Return True if this event loop is connected to a broker of the home, or connects just now."""
     return _share(home).is_connected
 
 
@@ -319,7 +317,7 @@ class BrokerShare:
 
     @property
     def is_connected(self) -> bool:
-        return self._connection is not None and self._connection.is_open
+        return self._opening is not None or (self._connection is not None and self._connection.is_open)
 
     async def enter(self, home: Home, timeouts: AgentTimeouts) -> CircuitConnection:
         """Become a user, in turn, and return the open connection. Raises as ``connect``."""

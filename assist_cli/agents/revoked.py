@@ -8,8 +8,11 @@ by any kind of address.
 from __future__ import annotations
 
 import json
+import ssl
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
+from typing import Any
 
 from assist_cli.errors import ClientAuthFailed, FileFailure
 from assist_cli.paths import Home, write_whole
@@ -57,8 +60,14 @@ def refuse_closed(home: Home, instance: str, address: str) -> None:
         raise ClientAuthFailed(f"cannot use the agent at '{address}': {instance} is revoked", hint=_AGAIN)
 
 
-def refuse_certificate(home: Home, instance: str, valid_from: datetime, address: str) -> None:
-    """Raise ClientAuthFailed for a certificate of an agent that was made before a revocation. Raises FileFailure."""
+def refuse_certificate(home: Home, instance: str, certificate: Mapping[str, Any], address: str) -> None:
+    """Raise ClientAuthFailed for a certificate of an agent that was made before a revocation. Raises FileFailure.
+
+    ``certificate`` has the form of the ssl module.
+    """
     found = read(home).get(instance)
-    if found is not None and (valid_from + BACKDATED).timestamp() <= found.second:
+    if found is None:
+        return
+    made = ssl.cert_time_to_seconds(certificate["notBefore"]) + BACKDATED.total_seconds()
+    if made <= found.second:
         raise ClientAuthFailed(f"cannot trust the agent at '{address}': its certificate is revoked", hint=_AGAIN)

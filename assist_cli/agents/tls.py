@@ -15,11 +15,11 @@ import functools
 import ipaddress
 import socket
 import ssl
-from collections.abc import Awaitable, Callable, Mapping
-from datetime import datetime, timezone
+from collections.abc import Awaitable, Mapping
 from pathlib import Path
 
 from agentd.wire.transport import TunnelTransport
+from agentd.wire.tunnel import subject_of
 from assist_cli.agents import revoked
 from assist_cli.agents.client import Client
 from assist_cli.agents.route import Tls
@@ -37,35 +37,32 @@ async def connect(route: Tls, home: Home, timeouts: AgentTimeouts, instance: str
     ClientAuthFailed if one of the two does not accept the other. A refusal by the agent may arrive at the first
     request.
     """
+    handshake = begin(home, str(route))
     try:
-        return await authenticated(functools.partial(_reach, route), str(route), home, timeouts, instance)
+        return await authenticated(handshake, _reach(route, handshake), home, timeouts, instance)
     except (OSError, asyncio.TimeoutError) as error:
         raise failure(str(route), error, timeouts.connect) from error
 
 
+def begin(home: Home, address: str) -> Handshake:
+    """Return a handshake with the agent at ``address``, for a stream of bytes. Raises ClientAuthFailed."""
+    return Handshake(_context(home), address)
+
+
 async def authenticated(
-    reach: Callable[[Handshake], Awaitable[None]],
-    address: str,
-    home: Home,
-    timeouts: AgentTimeouts,
-    instance: str | None,
+    handshake: Handshake, ready: Awaitable[None], home: Home, timeouts: AgentTimeouts, instance: str | None
 ) -> Client:
-    """Authenticate the agent at the other end of a stream of bytes. ``reach`` connects the stream to the handshake.
+    """Authenticate the agent at the other end of a handshake, which is over when ``ready`` returns.
 
     Raises ClientAuthFailed, and the errors of the stream and of TLS: OSError, asyncio.TimeoutError (see ``failure``).
     """
-    client = Client(address)
-    handshake = Handshake(_context(home), address)
-
-    async def shake_hands() -> None:
-        await reach(handshake)
-        await handshake.done
-
+    client = Client(handshake.peer)
     try:
-        await asyncio.wait_for(shake_hands(), timeouts.connect)
-        subject, begin, client.certificate_ends = handshake.certificate()
-        client.proven = _proven(subject, address, instance)
-        revoked.refuse_certificate(home, client.proven, begin, address)
+        await asyncio.wait_for(ready, timeouts.connect)
+        certificate = handshake.tunnel.certificate()
+        client.proven = _proven(subject_of(certificate), handshake.peer, instance)
+        client.not_after = certificate["notAfter"]
+        revoked.refuse_certificate(home, client.proven, certificate, handshake.peer)
     except BaseException:
         handshake.abort()
         raise
@@ -74,6 +71,7 @@ async def authenticated(
 
 
 async def _reach(route: Tls, handshake: Handshake) -> None:
+    """Connect, and wait for the end of the handshake."""
     loop = asyncio.get_running_loop()
     *others, last = await _addresses(loop, route)
     for address in others:
@@ -82,6 +80,7 @@ async def _reach(route: Tls, handshake: Handshake) -> None:
             break
     else:
         await loop.create_connection(lambda: handshake, last, route.port)
+    await handshake.done
 
 
 async def _addresses(loop: asyncio.AbstractEventLoop, route: Tls) -> list[str]:
@@ -99,24 +98,16 @@ class Handshake(TunnelTransport):
     def __init__(self, context: ssl.SSLContext, peer: str) -> None:
         super().__init__(context, server_side=False)
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._peer = peer
+        self.peer = peer
         self._error: Exception | None = None
         self._lost = False
 
-    def certificate(self) -> tuple[dict[str, str], datetime, datetime]:
-        """The agent's certificate: its subject, by the ssl module's names of the parts, its begin and its end."""
-        found = self.tunnel.certificate()
-        begin, end = (
-            datetime.fromtimestamp(ssl.cert_time_to_seconds(found[name]), timezone.utc)
-            for name in ("notBefore", "notAfter")
-        )
-        return self.tunnel.subject(), begin, end
-
     def established(self) -> None:
-        self.done.set_result(None)
+        if not self.done.done():  # else it was too late
+            self.done.set_result(None)
 
     def failed(self, error: ssl.SSLError) -> None:
-        self._error = _refusal(self._peer, error) if self.done.done() else error
+        self._error = _refusal(self.peer, error) if self.done.done() else error
         self.abort()
 
     def open(self, protocol: asyncio.Protocol) -> None:

@@ -47,7 +47,10 @@ _VALID_UNTIL = re.compile(rb"valid until (\S+)\n")
 
 @dataclass(frozen=True)
 class Credentials:
-    """The PEM files of one end of a connection: its certificate, its private key, and the authority's certificate."""
+    """The PEM files of one end of a connection: its certificate, its private key, and the authority's certificate.
+
+    The authority's certificate also follows in ``certificate``, except for a broker.
+    """
 
     certificate: bytes
     key: bytes = field(repr=False)
@@ -275,7 +278,10 @@ class _Authority:
             .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), critical=False)
             .sign(self._key, hashes.SHA256())
         )
-        return Credentials(_certificate_pem(certificate), _key_pem(key), self._pem)
+        pem = _certificate_pem(certificate)
+        if role != "broker":  # OpenSSL would find the authority, and verify our own certificate, in each handshake
+            pem += self._pem
+        return Credentials(pem, _key_pem(key), self._pem)
 
 
 def _new_authority(controller: str, now: datetime) -> tuple[EllipticCurvePrivateKey, x509.Certificate]:

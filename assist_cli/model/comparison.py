@@ -105,12 +105,14 @@ def _grouped(pairs: Mapping[_Pair, list[str]]) -> tuple[Difference, ...]:
     return tuple(sorted(found, key=lambda each: (-len(each.names), each.names)))
 
 
-def changed_lines(before: bytes, after: bytes, stream: str) -> tuple[str, ...]:
+def changed_lines(
+    before: bytes, after: bytes, stream: str, sides: tuple[str, str] = ("before", "after")
+) -> tuple[str, ...]:
     """Return the unified diff of two outputs."""
     if before == after:
         return ()
     left, right = (data.decode("utf-8", "replace").splitlines() for data in (before, after))
-    names = f"{stream} before", f"{stream} after"
+    names = f"{stream} {sides[0]}", f"{stream} {sides[1]}"
     if left == right:
         return (f"--- {names[0]}", f"+++ {names[1]}", "the lines are the same and the bytes are not")
     if len(left) + len(right) > COMPARED_LINES:

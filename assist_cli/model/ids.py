@@ -48,7 +48,7 @@ def earliest(kind: Kind, since_ms: int) -> str:
 def is_prefix(text: str, kind: Kind) -> bool:
     """Return True if ``text`` is an id of ``kind`` or the beginning of one: ``t-01k3`` is, ``backup`` is not."""
     rest = text[len(kind.value) :]
-    return text.startswith(kind.value) and len(rest) <= TIME_LENGTH + RANDOM_LENGTH and all(c in ALPHABET for c in rest)
+    return text.startswith(kind.value) and len(rest) <= TIME_LENGTH + RANDOM_LENGTH and not rest.strip(ALPHABET)
 
 
 def shortened(text: str) -> str:

@@ -117,17 +117,18 @@ def settle(transaction: Transaction, accepted: Mapping[str, bool]) -> None:
 
     An acceptance is final; a missing one may be corrected.
     """
-    for record_id, heard in accepted.items():
-        for row in transaction.query(
-            """
-            SELECT number, made_up, lateness_ms FROM slots
-            WHERE record_id = ?1 AND (outcome = 'Pending' OR (?2 AND outcome = 'NotDelivered'))
-            """,
-            [record_id, heard],
-        ):
-            lateness = (row["lateness_ms"] or 0) * MILLISECOND
-            outcome = slot_outcome(heard, made_up=bool(row["made_up"]), lateness=lateness)
-            transaction.execute("UPDATE slots SET outcome = ? WHERE number = ?", [outcome.value, row["number"]])
+    for row in transaction.query(
+        """
+        SELECT number, record_id, made_up, lateness_ms, each.atom AS heard
+        FROM json_each(?) AS each CROSS JOIN slots ON record_id = each.key
+        WHERE outcome = 'Pending' OR (heard AND outcome = 'NotDelivered')
+        """,
+        [json.dumps(accepted)],
+    ):
+        heard = bool(row["heard"])
+        lateness = (row["lateness_ms"] or 0) * MILLISECOND
+        outcome = slot_outcome(heard, made_up=bool(row["made_up"]), lateness=lateness)
+        transaction.execute("UPDATE slots SET outcome = ? WHERE number = ?", [outcome.value, row["number"]])
 
 
 def waiting(reader: Reader) -> list[Waiting]:

@@ -8,15 +8,18 @@ import socket
 import time
 from collections.abc import Coroutine, Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from agentd.wire import circuit
 from assist_cli.agents import broker_folder, nats
 from assist_cli.agents.broker import connect as query
 from assist_cli.agents.broker_folder import BrokerAddress
 from assist_cli.agents.route import Nats, parse
 from assist_cli.deploy import pki
+from assist_cli.deploy.broker import admission
 from assist_cli.errors import BrokerRefused, ClientAuthFailed, ClientNotOnline, ConnectionLost, InvalidParameter
 from assist_cli.model.lifecycle import Heard
 from assist_cli.operations.controller import utc_now
@@ -24,9 +27,11 @@ from assist_cli.operations.runs import follow
 from tests.support import nats_place
 from tests.support.certificates import free_port
 from tests.support.nats_place import HomeBroker
+from tests.support.nats_user import NatsUser
 from tests.support.place import CONTROLLER, Place
 
 GUARD = 30.0
+POLL = 9  # bytes of a message that opens no circuit
 ABSENT = "nats:i-01kbdk5g8w3m9v6yx2r4hq7cnf"
 
 
@@ -73,6 +78,42 @@ def test_circuits_share_one_connection_that_ends_with_the_last(dialled: Place, b
         (await dialled.connect("nats")).close()
 
     within_reason(work())
+
+
+def test_further_circuits_wait_while_many_are_being_opened(place: Place, broker: HomeBroker, tmp_path: Path) -> None:
+    """Here the agent reads and answers nothing."""
+    pem = pki.agent_credentials(place.home, CONTROLLER, place.instance, utc_now(), dials=True)
+    token = admission.agent_token(place.home, place.instance, utc_now())
+    agent = NatsUser(broker.address.port, pem, token, tmp_path)
+    agent.send(f"SUB assist.a.{place.instance}.> 1".encode())
+    opened: list[bytes] = []  # the reply subjects of circuits
+
+    def receive() -> None:
+        heads = [line.split() for line in agent.received() if line.startswith(b"MSG assist.a.")]
+        opened.extend(reply for _, _, _, reply, size in heads if int(size) > POLL)
+
+    async def work() -> None:
+        timeouts = place.timeouts._replace(connect=GUARD)
+        attempts = [
+            asyncio.create_task(nats.connect(Nats(place.instance), place.home, timeouts))
+            for _ in range(nats.HANDSHAKES + 2)
+        ]
+        for known in (nats.HANDSHAKES, nats.HANDSHAKES + 1):
+            while len(opened) < known:
+                await asyncio.sleep(0)
+                receive()
+            for _ in range(20):
+                await asyncio.sleep(0)
+                receive()
+            assert len(opened) == known
+            agent.send(b"PUB %s 1" % opened[0], circuit.CLOSED)
+            await asyncio.wait(attempts, return_when=asyncio.FIRST_COMPLETED)
+        for each in attempts:
+            each.cancel()
+        await asyncio.gather(*attempts, return_exceptions=True)
+
+    within_reason(work())
+    agent.close()
 
 
 def test_an_absent_agent_is_reported_immediately(dialled: Place) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from assist_cli.cli.listening import Listening
 from assist_cli.deploy import service
 from assist_cli.deploy.host import machine
 from tests.support.programs import need
@@ -39,3 +40,22 @@ def test_scripts_outlive_the_unit_and_see_the_real_machine() -> None:
     assert {"KillMode=process", "Restart=always", "PrivateTmp=no", "WantedBy=multi-user.target"} <= set(lines)
     assert not any(line.startswith("MemoryMax") for line in lines)
     assert "WantedBy=default.target" in service.unit("/home/ann/.local/state/assist-agentd", root=False)
+
+
+def test_the_service_keeps_the_options_of_the_console(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Paths are absolute there, since a service has another working directory."""
+    monkeypatch.chdir(tmp_path)
+    given = Listening(
+        web="0.0.0.0:8321",
+        web_certificate=Path("cert.pem"),
+        web_key=Path("key.pem"),
+        web_names=["a.example.com", "b.example.com"],
+        insecure=True,
+    )
+    assert given.words() == [
+        *("--web", "0.0.0.0:8321", "--web-cert", f"{tmp_path}/cert.pem", "--web-key", f"{tmp_path}/key.pem"),
+        *("--web-name", "a.example.com", "--web-name", "b.example.com", "--insecure"),
+    ]
+    unit = service.server_unit(["/usr/bin/assist", "serve", *given.words()], "/home", "/home/environment", root=True)
+    (start,) = (line for line in unit.splitlines() if line.startswith("ExecStart="))
+    assert [word.strip('"') for word in start.partition("serve")[2].strip('" ').split()] == given.words()

@@ -8,8 +8,10 @@ from dataclasses import replace
 
 import pytest
 
+from assist_cli.agents.client import Client
 from assist_cli.errors import ClientNotOnline
 from assist_cli.model.instance import Instance
+from assist_cli.model.timeouts import DEFAULTS, AgentTimeouts
 from assist_cli.operations.controller import Controller
 from assist_cli.operations.fleet.pool import ConnectionPool, Places, SharedConnection
 from assist_cli.store import instances
@@ -106,6 +108,28 @@ def test_an_instance_that_dials_out_now_loses_its_place_among_those_that_listen(
     with controller.database.transaction() as transaction:
         instances.register(transaction, listening)
     asyncio.run(asyncio.wait_for(work(), 10))
+
+
+def test_a_connection_that_backs_off_is_tried_when_its_agent_has_connected(controller: Controller) -> None:
+    connections(controller, "a")
+    attempts = []
+
+    async def connect(instance_id: str) -> Client:
+        attempts.append(instance_id)
+        raise ClientNotOnline(f"cannot reach it at attempt {len(attempts)}", hint="wait")
+
+    async def work() -> None:
+        pool = ConnectionPool(replace(controller, connect=connect, timeouts=slow))
+        async with pool.connection("i-a") as lent:
+            for number in (1, 1, 2):
+                if number == 2:
+                    pool.end_back_off("i-a")
+                with pytest.raises(ClientNotOnline, match=f"attempt {number}"):
+                    await lent.client()
+        pool.end_back_off("i-b")  # without a connection there is nothing to do
+
+    slow = DEFAULTS._replace(agent=AgentTimeouts(backoff=60, longest_backoff=60))
+    asyncio.run(work())
 
 
 def test_two_that_wait_for_the_same_instance_share_one_place(controller: Controller) -> None:

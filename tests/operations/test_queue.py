@@ -6,12 +6,14 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
 
-from assist_cli.errors import Refused
+from assist_cli.agents.client import Client
+from assist_cli.errors import ClientNotOnline, Refused
 from assist_cli.model.invocation import Record
 from assist_cli.model.lifecycle import lifetime
 from assist_cli.model.outcomes import MOST_QUEUED
@@ -19,6 +21,8 @@ from assist_cli.model.secret import Secret
 from assist_cli.model.status import InvocationStatus
 from assist_cli.model.target import Selection
 from assist_cli.model.timeouts import AgentTimeouts, ServerTimeouts, Timeouts
+from assist_cli.operations.fleet import connection
+from assist_cli.operations.fleet.pool import ConnectionPool
 from assist_cli.operations.history import queue as operations
 from assist_cli.operations.runs import dispatch, recording, senders, stop
 from assist_cli.operations.runs.batch_writer import BatchWriter
@@ -26,6 +30,7 @@ from assist_cli.operations.runs.plans import RunRequest
 from assist_cli.operations.runs.reconcile import reconcile_all
 from assist_cli.operations.server import lease
 from assist_cli.operations.server.clock import Clock
+from assist_cli.operations.server.queue import QueueDelivery
 from assist_cli.operations.server.server import Server
 from assist_cli.store import invocations, listing, queue, records
 from tests.support.standin import listening
@@ -329,6 +334,34 @@ def test_an_instance_that_is_heard_of_is_not_kept_waiting_by_failures_before(wor
                 world.controller.note_contact(record(world, made).instance_id, "linux")
                 world.controller.settle_contacts()
                 await asyncio.wait_for(world.until(lambda: is_closed(world, made)), 5)
+
+    asyncio.run(story())
+
+
+def test_an_instance_that_connects_during_an_attempt_is_tried_again(world: World) -> None:
+    """The attempt may be too early, and the next round is a minute away."""
+
+    async def story() -> None:
+        made = await run(world)
+        instance = record(world, made).instance_id
+        attempts = []
+
+        async def connect(instance_id: str) -> Client:
+            attempts.append(instance_id)
+            if len(attempts) == 1:
+                delivery.hear(instance_id)
+                raise ClientNotOnline("cannot reach it yet", hint="wait")
+            return await connection.connect(world.controller, f"unix:{world.sockets[instance_id]}", instance_id)
+
+        controller = replace(world.controller, connect=connect)
+        pool = ConnectionPool(controller)
+        with senders.sender(world.controller.home) as token:
+            delivery = QueueDelivery(controller, token, BatchWriter(controller), pool)
+            async with world.agents():
+                delivery.hear(instance)
+                await world.until(lambda: is_closed(world, made))
+                pool.close()
+        assert attempts == [instance, instance]
 
     asyncio.run(story())
 

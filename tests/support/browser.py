@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import BrowserContext, Page
 
 GUARD = 60.0
+AXE = Path(__file__).parents[1] / "vendor/axe-core-4.14.1/axe.min.js"
 PHONE = {"width": 390, "height": 844}
 DESK = {"width": 1200, "height": 800}
 
@@ -42,6 +44,17 @@ class Window:
     def sideways(self) -> int:
         """The pixels by which the page is wider than the window."""
         return int(self.page.evaluate("document.documentElement.scrollWidth - window.innerWidth"))
+
+    def findings(self) -> list[str]:
+        """Return what axe-core finds on the page that is serious or critical: the rule, the element, the reason."""
+        self.page.evaluate(f"{AXE.read_text(encoding='utf-8')}; undefined")
+        found = self.page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+        return [
+            f"{each['id']}: {' '.join(node['target'])}: {node['failureSummary']}"
+            for each in found["violations"]
+            if each["impact"] in ("serious", "critical")
+            for node in each["nodes"]
+        ]
 
 
 @contextlib.contextmanager
@@ -79,13 +92,13 @@ def browser() -> Iterator[BrowserContext]:
 @contextlib.contextmanager
 def window(assist: Program, url: str) -> Iterator[Window]:
     """A window that has logged in by a one-time link."""
-    link = assist("console", "open").stdout.decode().strip()
+    link = urlsplit(assist("console", "open").stdout.decode().strip())
     with browser() as context:
         page = context.new_page()
         found = Window(page, url)
         page.on("pageerror", lambda error: found.problems.append(str(error)))
         page.on("console", lambda said: found.problems.append(said.text) if said.type == "error" else None)
-        page.goto(link)
+        page.goto(url + link.path)
         yield found
 
 

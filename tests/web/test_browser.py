@@ -2,11 +2,43 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from tests.support import browser
 from tests.support.browser import DESK, PHONE
 from tests.support.program import Program
+
+MAIN = ("/", "/run", "/invocations", "/commands", "/schedules", "/instances", "/files")
+
+
+def test_a_script_from_the_link_to_its_output(installed: Program):
+    with browser.served(installed) as url, browser.window(installed, url) as window:
+        page = window.page
+        assert page.url == f"{url}/"
+        page.goto(f"{url}/run?on=local")
+        page.get_by_role("textbox", name="Script", exact=True).fill("echo from the browser; exit 3")
+        page.get_by_role("button", name="Preview").last.click()
+        page.wait_for_selector("text=nothing runs yet")
+        page.get_by_role("button", name="Run on 1 instance").click()
+        page.wait_for_url("**/invocations/t-*")
+        page.wait_for_selector(".output .l:has-text('from the browser')")
+        page.wait_for_selector(".headline:has-text('exit 3')")  # without a reload
+        assert window.problems == []
+
+
+def test_the_main_pages_on_a_phone_in_the_dark(installed: Program):
+    with browser.served(installed) as url, browser.window(installed, url) as window:
+        page = window.page
+        page.set_viewport_size(PHONE)
+        page.emulate_media(color_scheme="dark")
+        for path in MAIN:
+            page.goto(url + path)
+            assert window.sideways <= 0, path
+        background = page.evaluate("getComputedStyle(document.body).backgroundColor")
+        assert max(map(int, re.findall(r"\d+", background)[:3])) < 64
+        assert window.problems == []
 
 
 @pytest.mark.long

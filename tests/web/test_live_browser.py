@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.support import browser, fleet
+from tests.support import browser, fleet, relay
 from tests.support.browser import Window
 from tests.support.program import Program
 
@@ -108,6 +108,29 @@ def test_the_page_survives_a_restart_of_the_server(installed: Program, tmp_path:
         assert texts(window) == ["before", "meanwhile", "after"]
         told.says("end")
         window.page.wait_for_selector("text=It has ended.")
+
+
+def test_a_lost_connection(installed: Program, tmp_path: Path):
+    told = Told(tmp_path, installed)
+    with (
+        browser.served(installed) as url,
+        relay.relaying(urlsplit(url).port or 0) as network,
+        browser.window(installed, f"http://127.0.0.1:{network.port}") as window,
+    ):
+        page = window.page
+        open_page(window, told.id)
+        told.says("before")
+        wait_for_line(window, "before")
+        network.hold()
+        network.cut()
+        page.wait_for_selector("#connection:has-text('The connection is lost: reconnecting')")
+        told.says("meanwhile")
+        network.go_on()
+        wait_for_line(window, "meanwhile")
+        page.wait_for_selector("#connection:has-text('Live')")
+        told.says("after", "end")
+        page.wait_for_selector("text=It has ended.")
+        assert texts(window) == ["before", "meanwhile", "after"]
 
 
 def test_a_logout_elsewhere_is_said(installed: Program, tmp_path: Path):

@@ -103,7 +103,7 @@ async def connect(controller: Controller, target: str, instance: str | None = No
     elif target.startswith("nats:"):
         from assist_cli.agents import nats
 
-        if not nats.is_connected(controller.home):  # the broker has accepted what is used now
+        if not nats.is_connected(controller.home):  # else the broker has accepted what is used now, or gets it
             prepare_broker(controller)
     try:
         return await address.connect(

@@ -41,7 +41,7 @@ class SharedConnection(AgentConnection):
         return self._instance.address.startswith("nats:") is not self.is_brokered
 
     def end_back_off(self) -> None:
-        """Allow the next attempt now: the agent has answered another process since the last failure."""
+        """Allow the next attempt now: the agent has answered another process, or has connected to the broker."""
         self._retry_at = 0.0
 
     async def client(self) -> Client:
@@ -130,6 +130,13 @@ class ConnectionPool:
             yield lent
         finally:
             places.leave(instance_id)
+
+    def end_back_off(self, instance_id: str) -> None:
+        """Allow the next attempt to connect to an instance now: it may be back."""
+        for places in (self._brokered, self._direct):
+            found = places.find(instance_id)
+            if found is not None:
+                found.end_back_off()
 
     def close(self) -> None:
         self._brokered.close()

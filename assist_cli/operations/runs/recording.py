@@ -139,8 +139,9 @@ def with_output(controller: Controller, instance: InvocationInstance) -> Invocat
 
 def check_rendering(controller: Controller, invocation: Invocation) -> None:
     """Refuse a script that is too long when rendered, before it is sent to any instance. Raises QuotaExceeded."""
+    region = controller.region
     for instance in invocation.instances:
-        payload.script(invocation, instance, controller.region)
+        payload.script(invocation, instance, region)
 
 
 def _references(values: Mapping[str, Value], when: str) -> dict[str, str]:

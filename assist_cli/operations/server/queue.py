@@ -47,6 +47,7 @@ class QueueDelivery:
         self._pool = pool
         self.under_way: dict[str, asyncio.Task[None]] = {}
         self._instances: dict[str, asyncio.Task[None]] = {}
+        self._heard: set[str] = set()  # instances that have connected during an attempt, which may be too early
         self._undelivered: set[str] = set()  # those under way that are neither accepted nor closed
         self._failed: set[str] = set()  # by a bug
 
@@ -99,8 +100,13 @@ class QueueDelivery:
                 tried.add(instance_id)
 
     def hear(self, instance_id: str) -> None:
-        """Start the delivery to an instance that may be back now, without waiting for the next retry."""
-        if instance_id not in self._instances and (busy := self._busy()) is not None:
+        """Start the delivery to an instance that may be back now, without waiting for the next retry.
+
+        If an attempt is in progress, another one follows it.
+        """
+        if instance_id in self._instances:
+            self._heard.add(instance_id)
+        elif (busy := self._busy()) is not None:
             self._retry(instance_id, busy, heard=True)
 
     def _busy(self) -> set[str] | None:
@@ -221,8 +227,18 @@ class QueueDelivery:
         self._report(f"deliver record {record_id}", task, record_id)
 
     def _tried(self, instance_id: str, task: asyncio.Task[None]) -> None:
-        self._instances.pop(instance_id, None)
+        del self._instances[instance_id]
         self._report(f"deliver queued records to {instance_id}", task)
+        if instance_id in self._heard:
+            self._heard.discard(instance_id)
+            if not task.cancelled():
+                self._hear_again(instance_id)
+
+    def _hear_again(self, instance_id: str) -> None:
+        try:
+            self.hear(instance_id)
+        except AssistError as error:
+            log.error("%s", error)
 
     def _report(self, what: str, task: asyncio.Task[None], record_id: str | None = None) -> None:
         if task.cancelled() or (error := task.exception()) is None:

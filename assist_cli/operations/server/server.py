@@ -275,6 +275,7 @@ class Server:
 
     def _hear(self, instance_id: str) -> None:
         """Process the hint that the agent of an instance has connected to the broker."""
+        self._pool.end_back_off(instance_id)
         try:
             self.queue.hear(instance_id)
         except AssistError as error:

@@ -70,7 +70,7 @@ def compare_outputs(visit: Visit) -> Response:
             lines = [
                 line
                 for each in Stream
-                for line in changed_lines(before.bytes_of(each), after.bytes_of(each), each.value)
+                for line in changed_lines(before.bytes_of(each), after.bytes_of(each), each.value, (one, other))
             ]
         except NotFound as refusal:
             error = refusal

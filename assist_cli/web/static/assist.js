@@ -180,7 +180,7 @@ function numbered(area) {
 }
 
 document.addEventListener("DOMContentLoaded", () => {
-  for (const part of document.querySelectorAll("[data-part]")) followed(part);
+  for (const part of document.querySelectorAll("[data-fields]")) followed(part);
   for (const row of document.querySelectorAll(".words")) if (row.querySelector("[data-word]")) offered(row);
   for (const area of document.querySelectorAll("textarea[data-numbered]")) numbered(area);
   document.addEventListener("input", (event) => {
