@@ -30,6 +30,6 @@ Try next:
   . .venv/bin/activate
   assist run -c 'date; echo to-stderr >&2; exit 3'; echo \$?
   assist run --timeout 2 -- sleep 60
-  assist serve --web 127.0.0.1:8321     # pages for a browser; then: assist console open
+  make setup && assist serve --web 127.0.0.1:8321     # pages for a browser; then: assist console open
   assist --help
 END
