@@ -65,7 +65,6 @@ def pages(assist: Application) -> dict[str, list[str]]:
         "/invocations/{id}/diff": [f"{failed}/diff"],
         "/invocations/{id}/compare": [f"{failed}/compare", f"{failed}/compare?a=web01&b=web07"],
         "/invocations/{id}/stop": [f"{every[0]}/stop"],
-        "/invocations/{id}/rerun": [f"{failed}/rerun"],
         "/schedules": ["/schedules"],
         "/schedules/{id}": schedules,
         "/queue": ["/queue"],

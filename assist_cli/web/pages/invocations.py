@@ -218,6 +218,6 @@ def stop_it(visit: Visit) -> Response:
     """Stop an invocation on its instances in the scope. The agents get the stop after the answer."""
     found = visit.invocation()
     where = Selection(tuple(each.instance_id for each in found.instances))
-    stopping = stop.begin(visit.controller, found.id, where, also=visit.rights.confirm)
+    stopping = stop.begin(visit.controller, found.id, where, also=visit.still)
     visit.site.background.stop(found.id, stopping)
     return visit.go_to(f"/invocations/{found.id}")
