@@ -1,7 +1,7 @@
 """The event stream of an invocation: its state, and the output of some of its records as it arrives (docs/console.md).
 
-Events: ``state`` (HTML of the progress, and the states of the records), ``output`` (new lines of records), ``notice``
-(why a record pauses), ``end``, and ``logout``. The id of an event has the byte offset of each followed record, so a
+Events: ``state`` (HTML of the progress, and the states of the records), ``output`` (new lines of records, and why a
+record pauses), ``alive`` (after 15 s without another one), ``end``, and ``logout``. The id of an event has the byte offset of each followed record, so a
 browser that reconnects continues there. Text of a line that is not complete is sent again until it is.
 
 Everything runs in the event loop, except for reads of the history. A stream reads the history only after a change of
@@ -241,7 +241,7 @@ class EventStream(Response):
         except asyncio.TimeoutError:
             if not self._has_changed:
                 self._has_changed = True  # a session also ends by time
-                await send(_body(": alive\n\n"))
+                await send(_body("event: alive\ndata: 1\n\n"))
 
     async def _push(self, send: Send, event: str, data: dict[str, Any]) -> None:
         """Send an event, at most ten a second."""

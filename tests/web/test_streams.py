@@ -15,7 +15,9 @@ from assist_cli.model.access import Role
 from assist_cli.model.invocation import Invocation
 from assist_cli.model.output import Output
 from assist_cli.model.target import Selection
+from assist_cli.model.timeouts import DEFAULTS
 from assist_cli.operations.access import sessions, users
+from assist_cli.operations.controller import Controllers
 from assist_cli.operations.fleet import instances
 from assist_cli.web.app import application
 from assist_cli.web.changes import ChangeNotices
@@ -83,7 +85,7 @@ class Stream:
             fields = dict(line.split(": ", 1) for line in each.splitlines() if not line.startswith(":"))
             if "event" in fields:
                 self.moments.append(time.monotonic())
-                self.events.put_nowait((fields["id"], fields["event"], json.loads(fields["data"])))
+                self.events.put_nowait((fields.get("id", ""), fields["event"], json.loads(fields["data"])))
 
 
 @contextlib.asynccontextmanager
@@ -99,9 +101,9 @@ async def streaming(
         await asyncio.wait_for(task, GUARD)
 
 
-def in_loop(console: Console) -> Console:
-    """The same console for another event loop."""
-    site = replace(console.site, ending=asyncio.Event(), changes=ChangeNotices())
+def in_loop(console: Console, **changes: Any) -> Console:
+    """The same console for another event loop, with ``changes`` of its site."""
+    site = replace(console.site, ending=asyncio.Event(), changes=ChangeNotices(), **changes)
     return replace(console, app=application(site), site=site)
 
 
@@ -239,6 +241,21 @@ def test_a_smaller_scope_ends_the_stream(console: Console):
 
 def test_a_shutdown_ends_the_stream(console: Console):
     assert ends_after(console, console.owner(), lambda here: here.site.ending.set()) == ""
+
+
+def test_a_silent_stream_gives_signs_of_life(console: Console):
+    """So a page notices that a network has dropped its connection."""
+    invocation = running(console)
+    timeouts = DEFAULTS._replace(view=DEFAULTS.view._replace(alive=0.05))
+
+    async def work(controllers: Controllers) -> None:
+        here = in_loop(console, controllers=controllers)
+        async with streaming(here, console.owner(), f"/invocations/{invocation.id}/stream") as (stream, _):
+            await stream.until("alive")
+            await stream.until("alive")
+
+    with contextlib.closing(Controllers(console.controller.home, timeouts)) as controllers:
+        asyncio.run(work(controllers))
 
 
 def test_a_session_has_a_limited_number_of_streams(console: Console):

@@ -7,6 +7,7 @@
   const CHARACTERS = 8e6;  // of a record, before the ones in the middle are removed
   const RECORDS = 8;       // that a stream follows
   const NEAR = 40;         // pixels from the end that count as the end
+  const SILENCE = 40000;   // ms without any event, after which the connection is lost: the server sends one each 15 s
 
   const live = document.getElementById("live");
   if (!live) return;
@@ -17,7 +18,7 @@
   const connection = document.getElementById("connection"), news = document.getElementById("news");
   const panels = new Map(); // by record id
   const toggled = new Map(); // if a person has opened or closed a group, by record id
-  let source = null, retry = null, attempts = 0, isOver = false, ended = 0, mark = null, touched = false;
+  let source = null, retry = null, silence = null, attempts = 0, isOver = false, ended = 0, mark = null, touched = false;
 
   // The record or the line of a link, such as #r-….L42: its group is opened; an output that is not here is on a page of its own.
   function showTarget() {
@@ -161,6 +162,7 @@
     const wanted = [...panels.values()].filter((panel) => panel.isWanted).slice(0, RECORDS);
     const query = wanted.map((panel) => `record=${panel.record}:${panel.offset}`).join("&");
     source = new EventSource(live.dataset.stream + (query ? `?${query}` : ""));
+    for (const event of ["open", "state", "output", "alive"]) source.addEventListener(event, heard);
     source.addEventListener("open", () => { attempts = 0; say("Live"); });
     source.addEventListener("error", lost);
     source.addEventListener("state", (event) => { attempts = 0; show(JSON.parse(event.data)); });
@@ -169,10 +171,18 @@
     });
     source.addEventListener("end", end);
     source.addEventListener("logout", signedOut);
+    heard();
+  }
+
+  // A network may drop a connection without an error: then nothing more arrives.
+  function heard() {
+    clearTimeout(silence);
+    silence = setTimeout(lost, SILENCE);
   }
 
   function close() {
     clearTimeout(retry);
+    clearTimeout(silence);
     if (source) source.close();
     source = null;
   }
