@@ -1,8 +1,9 @@
 """The event stream of an invocation: its state, and the output of some of its records as it arrives (docs/console.md).
 
 Events: ``state`` (HTML of the progress, and the states of the records), ``output`` (new lines of records, and why a
-record pauses), ``alive`` (after 15 s without another one), ``end``, and ``logout``. The id of an event has the byte offset of each followed record, so a
-browser that reconnects continues there. Text of a line that is not complete is sent again until it is.
+record pauses), ``alive`` (after 15 s without another one), ``end``, and ``logout``. The id of an event has the byte
+offset of each followed record, so a browser that reconnects continues there. Text of a line that is not complete is
+sent again until it is.
 
 Everything runs in the event loop, except for reads of the history. A stream reads the history only after a change of
 the database, and checks session and scope each time.

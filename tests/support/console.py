@@ -18,6 +18,7 @@ from assist_cli.http.rates import Rates
 from assist_cli.model.access import Role, User
 from assist_cli.model.instance import Instance
 from assist_cli.model.secret import Secret
+from assist_cli.model.timeouts import DEFAULTS, Timeouts
 from assist_cli.operations.access import sessions, users
 from assist_cli.operations.controller import Controller, Controllers, open_controller
 from assist_cli.paths import Home
@@ -98,11 +99,11 @@ class Console:
 
 
 @contextlib.contextmanager
-def console(folder: Path, rates: Rates | None = None) -> Iterator[Console]:
+def console(folder: Path, rates: Rates | None = None, timeouts: Timeouts = DEFAULTS) -> Iterator[Console]:
     """A console of a home in a folder, which limits the logins of an address by these ``rates``."""
     home = Home(folder / "assist")
     with (
-        contextlib.closing(Controllers(home)) as controllers,
+        contextlib.closing(Controllers(home, timeouts)) as controllers,
         ThreadPoolExecutor(1, thread_name_prefix="console") as threads,
         open_controller(home) as controller,
     ):

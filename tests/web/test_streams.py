@@ -9,6 +9,7 @@ import json
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from assist_cli.model.access import Role
@@ -17,13 +18,13 @@ from assist_cli.model.output import Output
 from assist_cli.model.target import Selection
 from assist_cli.model.timeouts import DEFAULTS
 from assist_cli.operations.access import sessions, users
-from assist_cli.operations.controller import Controllers
 from assist_cli.operations.fleet import instances
 from assist_cli.web.app import application
 from assist_cli.web.changes import ChangeNotices
 from assist_cli.web.visit import STREAMS
 from tests.support import past
 from tests.support.console import DB, HOST, WEB, Browser, Console
+from tests.support.console import console as in_process
 from tests.support.past import finished
 
 GUARD = 20.0
@@ -101,9 +102,9 @@ async def streaming(
         await asyncio.wait_for(task, GUARD)
 
 
-def in_loop(console: Console, **changes: Any) -> Console:
-    """The same console for another event loop, with ``changes`` of its site."""
-    site = replace(console.site, ending=asyncio.Event(), changes=ChangeNotices(), **changes)
+def in_loop(console: Console) -> Console:
+    """The same console for another event loop."""
+    site = replace(console.site, ending=asyncio.Event(), changes=ChangeNotices())
     return replace(console, app=application(site), site=site)
 
 
@@ -243,19 +244,18 @@ def test_a_shutdown_ends_the_stream(console: Console):
     assert ends_after(console, console.owner(), lambda here: here.site.ending.set()) == ""
 
 
-def test_a_silent_stream_gives_signs_of_life(console: Console):
-    """So a page notices that a network has dropped its connection."""
-    invocation = running(console)
+def test_a_silent_stream_gives_signs_of_life(tmp_path: Path):
+    """A page notices by them that a network has dropped its connection."""
+
+    async def work(console: Console) -> None:
+        path = f"/invocations/{running(console).id}/stream"
+        async with streaming(in_loop(console), console.owner(), path) as (stream, _):
+            await stream.until("alive")
+            await stream.until("alive")
+
     timeouts = DEFAULTS._replace(view=DEFAULTS.view._replace(alive=0.05))
-
-    async def work(controllers: Controllers) -> None:
-        here = in_loop(console, controllers=controllers)
-        async with streaming(here, console.owner(), f"/invocations/{invocation.id}/stream") as (stream, _):
-            await stream.until("alive")
-            await stream.until("alive")
-
-    with contextlib.closing(Controllers(console.controller.home, timeouts)) as controllers:
-        asyncio.run(work(controllers))
+    with in_process(tmp_path / "console", timeouts=timeouts) as console:
+        asyncio.run(work(console))
 
 
 def test_a_session_has_a_limited_number_of_streams(console: Console):
