@@ -266,7 +266,7 @@ def output_(
     full: Annotated[bool, typer.Option("--full", help="Fetch output that the history lacks from the agent.")] = False,
     outdir: options.OutputFolder = None,
 ) -> None:
-    """Print the exact output of an instance, or write that of several to files.
+    """Print the exact output of an instance, or write outputs to files.
 
     Its stdout goes to stdout, its stderr to stderr. Of a long output the history has the first and the last 512 KiB.
     The instance keeps more of it for some time.

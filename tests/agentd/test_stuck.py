@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from agentd import spool
 from tests.agentd.conftest import MakeAgent
 from tests.support.agent import (
     Agent,
@@ -68,7 +69,7 @@ def test_a_stuck_script(agent: Agent, client: Client, kind: str) -> None:
         assert (client.finish(record).result or {})["exit_code"] != 0
         return
     if "without end" in kind:
-        eventually(lambda: sum(path.stat().st_size for path in agent.folder(record).glob("output-*")) > 5 * MIB)
+        eventually(lambda: spool.Folder(str(agent.folder(record))).size() > 5 * MIB)
     stopped(client, record)
     assert not is_alive(main)
     assert resident_bytes(agent.pid) < LIMIT

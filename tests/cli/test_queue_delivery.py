@@ -74,7 +74,7 @@ def test_what_waits_runs_once_when_its_instance_is_back(
         fleet.start(fleet.members[:1])
         assert assist("instance", "status", "n1").returncode == 0  # it is heard of
         for each in (first, detached):
-            waited = assist("invocation", "wait", each, "--wait", "20")
+            waited = assist("invocation", "wait", each, "--wait", "60")
             assert (waited.returncode, b"queued" in waited.stdout) == (0, False)
         eventually((target / "app.conf").exists)
         server.send_signal(signal.SIGTERM)
