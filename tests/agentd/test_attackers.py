@@ -116,7 +116,8 @@ while True:
 """
 
 
-@pytest.mark.parametrize("overwrite", [False, pytest.param(True, marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("overwrite", [False, True])
 def test_a_target_that_is_swapped_leaves_what_it_points_to(
     victim: Agent, shared: Path, isolation: Path, python_of_all: str, overwrite: bool
 ) -> None:

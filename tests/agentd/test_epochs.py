@@ -14,6 +14,7 @@ import pytest
 from agentd import epochs
 from agentd.wire import protocol
 from tests.agentd.conftest import EVERY_PYTHON, MakeAgent
+from tests.support import variants
 from tests.support.agent import Agent, Client, Closed, Refused, eventually, kill_and_wait
 
 pytestmark = [pytest.mark.skipif(os.name == "nt", reason="signals and limits are those of a Unix")]
@@ -208,7 +209,9 @@ def test_their_number_is_limited(make_agent: MakeAgent) -> None:
     greet(agent, 2, "c7")
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"\xff", b"[1]", b'{"home": "9", "more": true, "good": 3}'])
+@pytest.mark.parametrize(
+    "content", variants.every(4, [b"", b"{", b"\xff", b"[1]", b'{"home": "9", "more": true, "good": 3}'])
+)
 def test_a_damaged_file_counts_as_an_empty_one(make_agent: MakeAgent, content: bytes) -> None:
     agent = make_agent()
     (agent.home / "epochs.json").write_bytes(content)

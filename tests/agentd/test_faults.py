@@ -31,7 +31,8 @@ def limited(kind: int, number: int) -> Callable[[], None]:
 # EMFILE
 
 
-@pytest.mark.parametrize("step", [12, pytest.param(3, marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("step", [12, 3])
 def test_no_descriptor_is_left_for_a_task(make_agent: MakeAgent, step: int) -> None:
     """The task is refused with a reason, or runs to its end, for each number of free descriptors."""
     agent = make_agent().start(preexec_fn=limited(resource.RLIMIT_NOFILE, 48))

@@ -19,6 +19,7 @@ import pytest
 
 from agentd.wire import protocol
 from tests.agentd.conftest import EVERY_PYTHON, MakeAgent
+from tests.support import variants
 from tests.support.agent import Agent, Client, eventually, is_alive, new_record, small_disk
 
 pytestmark = [
@@ -119,7 +120,9 @@ REFUSALS = [
 ]
 
 
-@pytest.mark.parametrize(("code", "params"), REFUSALS, ids=lambda value: value if isinstance(value, str) else "")
+@pytest.mark.parametrize(
+    ("code", "params"), variants.every(2, REFUSALS), ids=lambda value: value if isinstance(value, str) else ""
+)
 def test_a_file_that_is_refused(client: Client, isolation: Path, code: str, params: dict[str, Any]) -> None:
     """Each refusal has its own code, and creates no file and no folder."""
     folder = isolation / "target"
@@ -224,6 +227,7 @@ def test_a_stop_does_not_tear_it(client: Client, isolation: Path) -> None:
         assert (isolation / f"file-{turn}").read_bytes() == CONTENT
 
 
+@pytest.mark.long
 def test_its_mode_is_right_from_the_first_moment_it_has_a_name(client: Client, isolation: Path) -> None:
     """A process checks the folder all the time: a file with that name has the right mode and the whole content."""
     folder = isolation / "target"

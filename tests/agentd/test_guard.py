@@ -112,6 +112,7 @@ def test_an_agent_that_died_is_started_again(make_guarded: Any) -> None:
     assert "signal 9" in words
 
 
+@pytest.mark.long
 @each_python
 def test_an_agent_that_is_over_its_limit_for_a_while_is_restarted(make_guarded: Any) -> None:
     """One byte over the limit. It must last, and the log has the size."""
@@ -129,6 +130,7 @@ def test_an_agent_that_is_over_its_limit_for_a_while_is_restarted(make_guarded: 
     assert gone(pid)
 
 
+@pytest.mark.long
 def test_too_many_descriptors_count_too(make_guarded: Any) -> None:
     guarded = make_guarded(descriptor_limit=2, sustain_seconds=1)
     guarded.wait_for_agent(other_than=guarded.report()["agent_pid"])

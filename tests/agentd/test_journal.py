@@ -178,6 +178,7 @@ def test_the_timeout_holds_without_an_agent(agent: Agent) -> None:
     assert ended(result) == ("Failed", "ExecutionTimeout")
 
 
+@pytest.mark.long
 def test_an_agent_that_is_stopped_leaves_its_tasks_alone(agent: Agent) -> None:
     record = agent.connect().run(SLOW_COUNT)
     main = agent.main(record)

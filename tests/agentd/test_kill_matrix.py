@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from tests.agentd.conftest import NEWEST, OLDEST, MakeAgent
+from tests.support import variants
 from tests.support.agent import GUARD, Agent, Client, Closed, Refused, gone, is_alive, new_record
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="these scripts are for a Unix shell")
@@ -91,7 +92,7 @@ def check(client: Client, effects: Path, record: str, pid: int | None) -> str:
     return state
 
 
-@pytest.mark.parametrize("boundary", [*BOUNDARIES, "reported"])
+@pytest.mark.parametrize("boundary", variants.every(2, [*BOUNDARIES, "reported"]))
 def test_the_agent_is_killed(agent: Agent, isolation: Path, boundary: str) -> None:
     """Its task goes on: every accepted record ends, in the same process, with its whole output."""
     effects = isolation / "effects"
@@ -176,7 +177,7 @@ def kill_at_random(agent: Agent, effects: Path, kills: int, victim: str, seed: i
         pytest.param(NEWEST, "agent", 12, marks=pytest.mark.long),
         pytest.param(NEWEST, "shim", 8, marks=pytest.mark.long),
         (OLDEST, "agent", 5),
-        (OLDEST, "shim", 5),
+        pytest.param(OLDEST, "shim", 5, marks=pytest.mark.long),
     ],
     indirect=["python"],
 )

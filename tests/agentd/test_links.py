@@ -63,7 +63,8 @@ while True:
 """
 
 
-@pytest.mark.parametrize("overwrite", [False, pytest.param(True, marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("overwrite", [False, True])
 def test_a_folder_swapped_for_a_link_leads_nowhere(
     client: Client, theirs: Path, outside: Path, python_of_all: str, overwrite: bool
 ) -> None:

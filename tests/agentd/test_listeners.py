@@ -18,7 +18,7 @@ import pytest
 from agentd import methods
 from agentd.wire import protocol
 from tests.agentd.conftest import EVERY_PYTHON, OLDEST, MakeAgent
-from tests.support import interpreters
+from tests.support import interpreters, variants
 from tests.support.agent import GUARD, Agent, Client, Closed, Refused, eventually
 from tests.support.certificates import SERVER, Authority, Pair, free_port
 
@@ -265,7 +265,7 @@ def _limited(context: ssl.SSLContext) -> ssl.SSLContext:
     return context
 
 
-@pytest.mark.parametrize("kind", STRANGERS)
+@pytest.mark.parametrize("kind", variants.every(3, STRANGERS))
 def test_an_unknown_certificate_is_refused_and_logged(site: Site, kind: str) -> None:
     assert "refused 127.0.0.1: " in site.refused(STRANGERS[kind](site))
     assert site.connect().complete("echo fine").stdout == b"fine\n"
@@ -429,6 +429,7 @@ def test_the_bridge_copies_both_ways(agent: Agent) -> None:
         assert bridge.wait(GUARD) == 0
 
 
+@pytest.mark.long
 def test_neither_way_of_the_bridge_waits_for_the_other(agent: Agent) -> None:
     """A controller sends and reads much at the same time: the agent stops reading at times, and nothing is stuck."""
     with agent.connect() as client:

@@ -73,6 +73,7 @@ def use_in_other_ways(client: Client, canary: str, folder: Path) -> None:
             client.run("true", **{"secrets": [canary], "environment": {"T": canary}, **wrong})
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("python", EVERY_PYTHON, indirect=True)
 def test_no_secret_stays_with_the_agent_or_its_waiting_children(agent: Agent, client: Client, isolation: Path) -> None:
     """Small and large ones, values beyond ASCII, files, refused requests; with other tasks meanwhile.

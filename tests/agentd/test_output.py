@@ -174,6 +174,7 @@ def test_a_slow_reader_delays_nobody_and_costs_no_memory(agent: Agent, wanted: s
     assert resident_bytes(agent.pid) - before < 12 * MIB
 
 
+@pytest.mark.long
 @posix
 def test_a_watch_of_a_deleted_record_ends(agent: Agent) -> None:
     """Its output is deleted while a slow watcher reads: the watcher gets a gap and the end."""

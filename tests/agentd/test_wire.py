@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from agentd import methods
 from agentd.wire import protocol
 from tests.agentd.conftest import EVERY_PYTHON, MakeAgent
+from tests.support import variants
 from tests.support.agent import Agent, Client, Closed, Refused, resident_bytes
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="there is no unix socket")
@@ -51,7 +52,7 @@ NO_OBJECTS = ("not an object", "a number")
 
 
 @each_python
-@pytest.mark.parametrize("kind", GARBAGE)
+@pytest.mark.parametrize("kind", variants.every(3, GARBAGE))
 def test_garbage_closes_its_connection_and_no_other(agent: Agent, kind: str) -> None:
     """With an error without an id, since the caller is unknown, and a line in the log."""
     other, rude = agent.connect(), agent.connect()

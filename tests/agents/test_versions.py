@@ -24,6 +24,7 @@ from assist_cli.model.status import InvocationStatus
 from assist_cli.operations.fleet import health
 from assist_cli.paths import Home
 from tests.agents.test_transports import within_reason
+from tests.support import variants
 from tests.support.agent import Client as PlainClient
 from tests.support.agent import eventually, new_record
 from tests.support.place import Place, furnish
@@ -31,6 +32,8 @@ from tests.support.place import Place, furnish
 DATA = Path(__file__).parents[1] / "data"
 # values that differ between machines and moments
 VOLATILE = {"hostname", "arch", "python", "agent", "instance", "boot", "started", "finished"}
+
+each_way = pytest.mark.parametrize("way", variants.every(2, ["unix", "tls"]))
 
 
 @pytest.fixture
@@ -61,7 +64,7 @@ async def follow(client: Client, record: str) -> tuple[dict[Stream, bytes], Task
     raise AssertionError("a watch ends with a result")
 
 
-@pytest.mark.parametrize("way", ["unix", "tls"])
+@each_way
 def test_our_controller_runs_scripts_on_an_older_agent(older: Place, way: str) -> None:
     async def work() -> None:
         client = await older.connect(way)
@@ -87,7 +90,7 @@ def test_an_older_agent_serves_a_controller_of_any_epoch(older: Place) -> None:
     within_reason(work())
 
 
-@pytest.mark.parametrize("way", ["unix", "tls"])
+@each_way
 def test_our_agent_refuses_a_controller_that_was_replaced(started: Place, way: str) -> None:
     async def work() -> None:
         client = await started.connect(way, epoch=7)
@@ -101,7 +104,7 @@ def test_our_agent_refuses_a_controller_that_was_replaced(started: Place, way: s
     within_reason(work())
 
 
-@pytest.mark.parametrize("way", ["unix", "tls"])
+@each_way
 def test_our_controller_stops_what_runs_there(older: Place, way: str) -> None:
     async def work() -> None:
         client = await older.connect(way)
@@ -115,7 +118,7 @@ def test_our_controller_stops_what_runs_there(older: Place, way: str) -> None:
     within_reason(work())
 
 
-@pytest.mark.parametrize("way", ["unix", "tls"])
+@each_way
 def test_our_controller_sends_files_there(older: Place, isolation: Path, way: str) -> None:
     content = bytes(range(256))
     file = {

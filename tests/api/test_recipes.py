@@ -79,6 +79,7 @@ def _pump(near: socket.socket, port: int) -> None:
                 (far if each is near else near).sendall(data)
 
 
+@pytest.mark.long
 def test_the_default_endpoint_is_this_server_where_its_name_is_ours(
     isolation: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -124,6 +124,7 @@ def test_a_nonce_belongs_to_its_key(service: Service):
         )
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("starts_processes")
 def test_a_replay_to_the_next_server_is_refused(tmp_path: Path):
     home = tmp_path / "assist"

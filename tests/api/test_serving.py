@@ -144,6 +144,7 @@ class Load:
                 self.enough.set()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("rounds", [1, pytest.param(20, marks=pytest.mark.soak)])
 def test_after_kills_answered_runs_end_truthfully_and_a_token_makes_one_run(isolation: Path, rounds: int):
     home, journal = isolation / "assist", isolation / "journal"

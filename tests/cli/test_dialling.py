@@ -104,6 +104,7 @@ def test_files_stops_and_schedules_go_through_the_broker(
         eventually((tmp_path / "fired").exists)
 
 
+@pytest.mark.long
 def test_a_queued_record_is_delivered_when_its_agent_connects(
     assist: Application, installed: Program, pos1: Place, tmp_path: Path
 ) -> None:

@@ -68,6 +68,7 @@ def test_equal_outputs_are_grouped_and_the_odd_one_is_last(assist: Application, 
     assert result.returncode == 1
 
 
+@pytest.mark.long
 def test_into_a_pipe_every_line_is_whole_and_in_groups_a_gap_is_marked(assist: Application, fleet: Fleet) -> None:
     lines = [b"%d" % number for number in range(1, 300_001)]
     result = assist("run", "-i", "n[2-3]", "-c", "seq 1 300000")
@@ -252,6 +253,7 @@ def test_detached_waves_continue_by_themselves(assist: Application, installed: P
     assert assist("invocation", "wait", started.stdout.decode().strip()).stdout.count(b": done\n") == 5
 
 
+@pytest.mark.long
 def test_background_results_are_written_when_no_other_process_has_the_database_open(
     assist: Application, installed: Program
 ) -> None:

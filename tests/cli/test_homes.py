@@ -338,6 +338,7 @@ def test_a_deleted_current_folder_matters_only_to_a_relative_home(installed: Pro
         assert said in done.stderr
 
 
+@pytest.mark.long
 def test_a_home_may_have_any_name(installed: Program, isolation: Path) -> None:
     place = isolation / os.fsdecode(b"two words\n\xff\xfe %41?#\"'" + b"x" * 200)
     env = {"ASSIST_HOME": str(place)}

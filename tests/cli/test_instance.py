@@ -200,6 +200,7 @@ def test_the_folder_of_an_agent_is_refused_as_its_socket(assist: Application, is
     assert f"unix:{isolation}/agentd.sock" in done.stderr.decode()
 
 
+@pytest.mark.long
 def test_a_removed_instance_is_reported_beside_the_others(assist: Application, fleet: list[Place]) -> None:
     fleet[0].agent.stop()
     first, second = document(assist, "instance", "status", status=1)

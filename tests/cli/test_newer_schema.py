@@ -93,6 +93,7 @@ def test_a_server_whose_database_was_migrated_ends_and_loses_nothing(
     assert newer("invocation", "output", invocation).stdout == b"done\n"
 
 
+@pytest.mark.long
 def test_a_run_whose_database_was_migrated_ends_and_loses_nothing(
     installed: Program, newer: Newer, isolation: Path
 ) -> None:

@@ -177,6 +177,7 @@ def test_the_test_command_shows_the_answer(assist: Application, home: Path, take
     assert json.loads((taker.parent / "taken").read_text()).keys() == sample.keys()
 
 
+@pytest.mark.long
 def test_a_server_notifies_of_each_firing(assist: Application, installed: Program, home: Path) -> None:
     server = installed.start("serve")
     with Receiver() as receiver:

@@ -120,6 +120,7 @@ def test_an_agent_is_installed_used_repaired_and_uninstalled(controller: Control
     assert server.logins() == 1
 
 
+@pytest.mark.long
 def test_two_installations_share_no_secret_and_the_archive_has_none(
     controller: Controller, server: Sshd, isolation: Path
 ) -> None:
@@ -159,6 +160,7 @@ def test_installed_files_belong_to_their_user_and_are_not_writable_by_others(
 TALKATIVE = """printf '\\033]0;title\\007'; echo '{"result": {"left": ["nonsense"]}}'; echo '{}'; printf 'Welcome! '"""
 
 
+@pytest.mark.long
 def test_the_output_of_a_login_shell_is_skipped(controller: Controller, server: Sshd) -> None:
     (server.home / ".bashrc").write_text(TALKATIVE)
     steps: list[str] = []
@@ -228,6 +230,7 @@ def test_a_shell_that_refuses_logins_is_named_as_the_cause(server: Sshd) -> None
 HOSTILE = "$(touch pwned) `touch pwned`; touch pwned #'\"\\ %i"
 
 
+@pytest.mark.long
 def test_no_name_tag_or_folder_reaches_a_shell(controller: Controller, server: Sshd, isolation: Path) -> None:
     folder = isolation / HOSTILE
     (server.home / ".bashrc").write_text(f"export ASSIST_AGENTD_HOME={shlex.quote(str(folder))}\n")
@@ -335,6 +338,7 @@ def test_a_failed_change_keeps_the_agent_as_it_was(controller: Controller, serve
     assert run(controller, done.instance, "echo still here") == b"still here\n"
 
 
+@pytest.mark.long
 def test_settings_of_the_owner_are_kept(controller: Controller, server: Sshd) -> None:
     install(controller, server)
     (server.agent / "agentd.conf").write_text("task_limit = 7  # mine\nlisten = 127.0.0.1:9\n")

@@ -103,6 +103,7 @@ def test_none_is_lost_none_runs_twice_and_bad_ones_delay_nobody(home: Path, inst
     assert last <= min(found[member.instance]["FinishTime"] for member in fleet.hanging)
 
 
+@pytest.mark.long
 def test_more_instances_than_open_files_all_run(home: Path, installed: Program) -> None:
     words = [
         "sh",

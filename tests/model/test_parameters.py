@@ -266,7 +266,7 @@ HOSTILE = "(a+)+$"
     "definition",
     [
         Definition("k", pattern=HOSTILE, default="a" * 60 + "!"),
-        Definition("k", pattern=HOSTILE, choices=("a" * 60 + "!",)),
+        pytest.param(Definition("k", pattern=HOSTILE, choices=("a" * 60 + "!",)), marks=pytest.mark.long),
     ],
 )
 def test_a_pattern_that_takes_forever_is_refused_with_its_default_and_choices(definition: Definition) -> None:

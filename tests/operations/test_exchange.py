@@ -21,6 +21,7 @@ from assist_cli.paths import Home
 from assist_cli.store import audit
 from assist_cli.store import commands as store
 from assist_cli.store.database import open_database
+from tests.support import variants
 
 
 @pytest.fixture
@@ -142,7 +143,7 @@ HOSTILE: list[tuple[list[str | int], Any]] = [
 ]
 
 
-@pytest.mark.parametrize(("place", "value"), HOSTILE, ids=str)
+@pytest.mark.parametrize(("place", "value"), variants.every(3, HOSTILE), ids=str)
 def test_hostile_documents_change_nothing(
     other: Controller, document: dict[str, Any], place: list[str | int], value: Any
 ) -> None:

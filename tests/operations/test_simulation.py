@@ -32,6 +32,7 @@ from assist_cli.operations.server.clock import Clock
 from assist_cli.operations.server.server import Server
 from assist_cli.paths import Home
 from assist_cli.store import records
+from tests.support import variants
 from tests.support.simulation import Process, Simulation
 
 TIMEOUTS = (5, 15, 40)
@@ -249,7 +250,7 @@ def kinds(count: int) -> list[tuple[str, int]]:
     return [(kind, count) for kind in ("healthy", "faulty", "periodic", "periodic faulty", "queued faulty")]
 
 
-@pytest.mark.parametrize(("kind", "count"), kinds(SHORT), ids=lambda each: str(each))
+@pytest.mark.parametrize(("kind", "count"), variants.every(2, kinds(SHORT)), ids=lambda each: str(each))
 def test_histories(kind: str, count: int, tmp_path: Path) -> None:
     histories(kind, range(count), tmp_path)
 

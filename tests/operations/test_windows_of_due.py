@@ -19,7 +19,7 @@ from assist_cli.model.frequency import Frequency
 from assist_cli.model.schedule import Missed, SlotOutcome
 from assist_cli.operations.server import schedules
 from assist_cli.store import checkup
-from tests.support import checker
+from tests.support import checker, variants
 from tests.support.world import World, world_of
 
 START = datetime(2026, 11, 22, 8, tzinfo=timezone.utc)
@@ -100,18 +100,21 @@ def test_over_many_kills(home: Path, seed: int) -> None:
 
 @pytest.mark.parametrize(
     ("zone", "change"),
-    [
-        ("Europe/Berlin", "2027-03-28 01:00"),
-        ("Europe/Berlin", "2027-10-31 01:00"),
-        ("America/New_York", "2027-03-14 07:00"),
-        ("America/New_York", "2027-11-07 06:00"),
-        ("Australia/Lord_Howe", "2027-04-03 15:00"),
-        ("Australia/Lord_Howe", "2027-10-02 15:30"),
-        ("America/Santiago", "2027-04-04 03:00"),
-        ("America/Santiago", "2027-09-05 04:00"),
-        ("Africa/Cairo", "2027-04-29 22:00"),
-        ("Africa/Cairo", "2027-10-28 21:00"),
-    ],
+    variants.every(
+        3,
+        [
+            ("Europe/Berlin", "2027-03-28 01:00"),
+            ("Europe/Berlin", "2027-10-31 01:00"),
+            ("America/New_York", "2027-03-14 07:00"),
+            ("America/New_York", "2027-11-07 06:00"),
+            ("Australia/Lord_Howe", "2027-04-03 15:00"),
+            ("Australia/Lord_Howe", "2027-10-02 15:30"),
+            ("America/Santiago", "2027-04-04 03:00"),
+            ("America/Santiago", "2027-09-05 04:00"),
+            ("Africa/Cairo", "2027-04-29 22:00"),
+            ("Africa/Cairo", "2027-10-28 21:00"),
+        ],
+    ),
 )
 def test_where_clocks_change(home: Path, zone: str, change: str) -> None:
     """Hourly schedules follow elapsed time; a schedule for a time of day fires one time on that day."""
@@ -162,7 +165,7 @@ AGAIN = "2026-10-25 02:30+01:00"
 @pytest.mark.parametrize(
     "step", [HOUR, -HOUR, *(pytest.param(each, marks=pytest.mark.long) for each in (1800.5, -3.0))]
 )
-@pytest.mark.parametrize("down", [False, True], ids=["serving", "restarted"])
+@pytest.mark.parametrize("down", variants.every(2, [True, False]), ids=["restarted", "serving"])
 def test_a_clock_step_causes_no_burst_no_pause_and_no_double(home: Path, step: float, down: bool) -> None:
     plans = {10.0: frequency.every(10), 15.0: cron("*/15 * * * * *"), 300.0: cron("0 */5 * * * *")}
 

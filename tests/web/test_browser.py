@@ -28,6 +28,7 @@ def test_a_script_from_the_link_to_its_output(installed: Program):
         assert window.problems == []
 
 
+@pytest.mark.long
 def test_the_main_pages_on_a_phone_in_the_dark(installed: Program):
     with browser.served(installed) as url, browser.window(installed, url) as window:
         page = window.page
