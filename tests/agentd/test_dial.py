@@ -351,6 +351,7 @@ def test_brokers_that_cannot_be_used_are_named(make_agent: MakeAgent, broker: Br
     assert fleet.agent.log_text().count("cannot connect to the broker") < 4
 
 
+@pytest.mark.long
 def test_files_are_read_again_at_each_attempt(make_agent: MakeAgent, broker: Broker, authority: Authority) -> None:
     fleet = Fleet(make_agent(), broker, authority)
     pki = fleet.agent.home / "pki"

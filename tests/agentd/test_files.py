@@ -136,7 +136,7 @@ def test_the_limits_are_allowed(client: Client, isolation: Path) -> None:
     assert (isolation / "empty").read_bytes() == b""
 
 
-@pytest.mark.parametrize("kind", ["file", "link", "dangling link", "fifo", "folder"])
+@pytest.mark.parametrize("kind", variants.every(2, ["file", "link", "dangling link", "fifo", "folder"]))
 @pytest.mark.parametrize("overwrite", [False, True])
 def test_only_overwrite_replaces_what_exists(client: Client, isolation: Path, kind: str, overwrite: bool) -> None:
     """Off: it stays unchanged. On: a file, link or FIFO is replaced, and the target of a link is not touched."""

@@ -111,7 +111,7 @@ def test_the_agent_is_killed(agent: Agent, isolation: Path, boundary: str) -> No
     assert check(client, effects, record, None) == "Finished"
 
 
-@pytest.mark.parametrize("boundary", ["tended", "journaled", "started", "first byte", "exited"])
+@pytest.mark.parametrize("boundary", variants.every(2, ["tended", "journaled", "started", "first byte", "exited"]))
 def test_the_shim_is_killed(agent: Agent, isolation: Path, boundary: str) -> None:
     """Its record is closed as interrupted and its tree is dead. Before the journal it was never accepted."""
     effects = isolation / "effects"

@@ -271,7 +271,7 @@ def test_an_unknown_certificate_is_refused_and_logged(site: Site, kind: str) -> 
     assert site.connect().complete("echo fine").stdout == b"fine\n"
 
 
-@pytest.mark.parametrize("role", [None, "agent", "controllers", "Controller", ""])
+@pytest.mark.parametrize("role", variants.every(2, [None, "controllers", "agent", "Controller", ""]))
 def test_the_right_ca_with_the_wrong_role(site: Site, role: str | None) -> None:
     """Above all the certificate of an agent: the owner of one machine does not control the others."""
     assert "without the role" in site.refused(site.context(site.authority.issue("wrong", role or None)))
@@ -351,7 +351,8 @@ def test_the_controller_verifies_the_certificate_of_the_agent(site: Site, isolat
 
 
 @pytest.mark.parametrize(
-    "address", ["localhost:7433", "7433", ":7433", "127.0.0.1", "127.0.0.1:0", "127.0.0.1:99999", "1.2.3:1"]
+    "address",
+    variants.every(3, ["localhost:7433", "7433", ":7433", "127.0.0.1", "127.0.0.1:0", "127.0.0.1:99999", "1.2.3:1"]),
 )
 def test_only_a_numeric_address_is_listened_on(make_agent: MakeAgent, address: str) -> None:
     done = subprocess.run(make_agent().words("serve", "--listen", address), capture_output=True, check=False)

@@ -11,6 +11,7 @@ import pytest
 
 from agentd import spool
 from tests.agentd.conftest import MakeAgent
+from tests.support import variants
 from tests.support.agent import (
     Agent,
     Client,
@@ -58,7 +59,7 @@ STUCK = {
 
 @pytest.mark.parametrize(
     "kind",
-    [pytest.param(each, marks=[] if "ignores" in each or "both" in each else pytest.mark.long) for each in STUCK],
+    variants.every(5, STUCK),
 )
 def test_a_stuck_script(agent: Agent, client: Client, kind: str) -> None:
     """A stop kills it with all its processes."""

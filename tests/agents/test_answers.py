@@ -214,6 +214,7 @@ async def asked(client: Client, method: str, record: str) -> object:
     return [event async for event in client.watch(record)]
 
 
+@pytest.mark.long
 def test_every_odd_value_of_every_field_is_refused_or_usable(agent: Agent, isolation: Path) -> None:
     async def work() -> None:
         client = await connect(agent, isolation)

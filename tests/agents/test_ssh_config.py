@@ -20,6 +20,7 @@ from assist_cli.agents import destination
 from assist_cli.agents.destination import Destination
 from assist_cli.agents.ssh import config, config_file, openssh
 from assist_cli.errors import AssistError, ClientNotOnline
+from tests.support import variants
 from tests.support.agent import eventually, is_alive
 from tests.support.programs import need
 
@@ -59,7 +60,7 @@ def outcome(read: Callable[[Destination], config.Settings], where: Destination) 
         return str(error)
 
 
-@pytest.mark.parametrize("subject", sorted({path.stem.partition("-")[0] for path in SNIPPETS}))
+@pytest.mark.parametrize("subject", variants.every(3, sorted({path.stem.partition("-")[0] for path in SNIPPETS})))
 def test_both_readers_agree(subject: str) -> None:
     need("ssh")
     for snippet in SNIPPETS:

@@ -27,7 +27,7 @@ from assist_cli.errors import (
 )
 from assist_cli.model.timeouts import DEFAULTS, AgentTimeouts
 from assist_cli.paths import Home
-from tests.support import minting
+from tests.support import minting, variants
 from tests.support.agent import new_record
 from tests.support.minting import CLIENT, SERVER, Pair, mint
 from tests.support.place import CONTROLLER, Place
@@ -128,7 +128,9 @@ def test_a_self_signed_certificate_with_the_right_names_is_refused(place: Place)
     refused(place)
 
 
-@pytest.mark.parametrize(("role", "usage"), [("controller", CLIENT), ("agent", CLIENT), ("controller", SERVER)])
+@pytest.mark.parametrize(
+    ("role", "usage"), variants.every(3, [("controller", CLIENT), ("agent", CLIENT), ("controller", SERVER)])
+)
 def test_an_agent_with_a_certificate_of_another_role_is_refused(
     place: Place, role: str, usage: minting.x509.ObjectIdentifier
 ) -> None:
@@ -193,7 +195,9 @@ def test_a_controller_of_another_authority_is_refused(started: Place) -> None:
     refused(started)
 
 
-@pytest.mark.parametrize(("role", "usage"), [("agent", SERVER), ("controller", SERVER), ("agent", CLIENT)])
+@pytest.mark.parametrize(
+    ("role", "usage"), variants.every(3, [("agent", SERVER), ("controller", SERVER), ("agent", CLIENT)])
+)
 def test_an_agent_is_not_a_controller(started: Place, role: str, usage: minting.x509.ObjectIdentifier) -> None:
     give_controller(started, mint(authority(started), started.instance, role, usage))
     refused(started, controller=started.instance)

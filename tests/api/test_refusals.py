@@ -13,7 +13,7 @@ from assist_cli.api import faults
 from assist_cli.api.actions import ACTIONS
 from assist_cli.errors import Conflict
 from assist_cli.model.access import Role
-from tests.support import sdks
+from tests.support import sdks, variants
 from tests.support.api import Service
 from tests.support.sdks import Refused, Sdk
 
@@ -286,7 +286,7 @@ def code_of(sdk: Sdk, places: dict[str, str], asked: Asked) -> tuple[int, str]:
     raise AssertionError(f"{asked} is not refused: {answer}")
 
 
-@pytest.mark.parametrize("action", sorted(ACTIONS))
+@pytest.mark.parametrize("action", variants.every(3, sorted(ACTIONS)))
 def test_todays_sdk_gets_each_code(service: Service, places: dict[str, str], action: str):
     key = service.keys[Role.ADMIN]
     sdk = sdks.New(key.id, key.secret.reveal(), service.endpoint)
@@ -295,6 +295,7 @@ def test_todays_sdk_gets_each_code(service: Service, places: dict[str, str], act
     assert [(asked, code_of(sdk, places, asked)) for asked, _ in expected] == expected
 
 
+@pytest.mark.long
 def test_the_old_sdk_gets_the_same(service: Service, places: dict[str, str]):
     key = service.keys[Role.ADMIN]
     sdk = sdks.Old(key.id, key.secret.reveal(), service.endpoint)

@@ -87,6 +87,7 @@ def test_a_bad_listener_is_refused_in_one_line(installed: Program):
         assert done.stdout == b""
 
 
+@pytest.mark.long
 def test_https_for_the_names_of_its_certificate(isolation: Path):
     home = isolation / "assist"
     with open_controller(Home(home)) as controller:

@@ -41,6 +41,7 @@ def clone(broker: HomeBroker, pos1: Place, tmp_path: Path) -> Iterator[Place]:
     made.agent.close()
 
 
+@pytest.mark.long
 def test_a_clone_is_named_and_nothing_runs_on_either(
     assist: Application, broker: HomeBroker, pos1: Place, clone: Place, tmp_path: Path
 ) -> None:

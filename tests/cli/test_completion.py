@@ -28,6 +28,7 @@ from assist_cli.operations.runs.plans import RunRequest
 from assist_cli.operations.runs.recording import recorded
 from assist_cli.paths import Home
 from assist_cli.store import instances
+from tests.support import variants
 from tests.support.application import Application
 from tests.support.program import Program
 from tests.support.programs import need
@@ -328,7 +329,7 @@ TYPED = {
 }
 
 
-@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize("shell", variants.every(3, SHELLS))
 def test_tab_in_a_real_shell(
     shell: str, installed: Program, stocked: Home, isolation: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -52,6 +52,7 @@ def test_durations(text: str, seconds: float | None) -> None:
     assert seconds_of(text) == seconds
 
 
+@pytest.mark.long
 @given(st.text())
 def test_no_cursor_movement_remains(text: str) -> None:
     for shown in (escape(text), one_line(text)):

@@ -11,6 +11,7 @@ import pytest
 import typer.main
 
 from assist_cli.cli.app import app
+from tests.support import variants
 from tests.support.application import Application
 from tests.support.program import Program
 
@@ -29,7 +30,10 @@ def test_every_command_is_installed(assist: Application, installed: Program, com
 
 
 @pytest.mark.parametrize(
-    "words", [["run", "-f", "-"], ["quota", "-o", "json"], ["invocation", "show", "-"], ["-v", "command", "--nonsense"]]
+    "words",
+    variants.every(
+        2, [["run", "-f", "-"], ["quota", "-o", "json"], ["-v", "command", "--nonsense"], ["invocation", "show", "-"]]
+    ),
 )
 def test_streams_and_status_are_the_same(assist: Application, installed: Program, words: list[str]) -> None:
     spawned, called = installed(*words, input=SCRIPT), assist(*words, input=SCRIPT)

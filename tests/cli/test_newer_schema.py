@@ -52,6 +52,7 @@ def newer(home: Path, isolation: Path, monkeypatch: pytest.MonkeyPatch) -> Newer
     return run
 
 
+@pytest.mark.long
 def test_an_older_program_refuses_the_database_in_one_line(installed: Program, newer: Newer, isolation: Path) -> None:
     newer("invocation", "list")
     ran = isolation / "ran"

@@ -53,6 +53,7 @@ def outcomes(found: Any) -> dict[str, str]:
     return {each["InstanceName"]: each["ErrorCode"] or each["InvocationStatus"] for each in found["InvokeInstances"]}
 
 
+@pytest.mark.long
 def test_equal_outcomes_are_grouped_and_the_odd_one_is_last(
     assist: Application, installed: Program, fleet: Fleet, source: Path, path: Path, isolation: Path
 ) -> None:

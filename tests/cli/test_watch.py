@@ -123,6 +123,7 @@ def test_without_a_terminal_each_change_is_a_line(installed: Program, fleet: Fle
     assert program.returncode == 1
 
 
+@pytest.mark.long
 def test_a_terminal_shows_one_view_and_ctrl_c_ends_it(
     assist: Application, installed: Program, home: Path, isolation: Path
 ) -> None:

@@ -138,6 +138,7 @@ def test_two_installations_share_no_secret_and_the_archive_has_none(
         assert (controller.home.pki / "ca.key").read_bytes() not in held
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("umask", ["000", "077"])
 def test_installed_files_belong_to_their_user_and_are_not_writable_by_others(
     controller: Controller, server: Sshd, umask: str

@@ -120,6 +120,7 @@ def without_override() -> None:
         libc.prctl(PR_CAPBSET_DROP, capability, 0, 0, 0)  # without effect for those who are not root
 
 
+@pytest.mark.long
 @pytest.mark.timeout(300)
 def test_a_record_that_cannot_be_stored_is_not_sent(home: Path, installed: Program, effects: Path) -> None:
     database = home / "assist.db"

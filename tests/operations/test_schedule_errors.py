@@ -20,6 +20,7 @@ from assist_cli.operations.observe import doctor
 from assist_cli.operations.runs.plans import RunRequest
 from assist_cli.operations.server import schedules
 from assist_cli.store import schedules as store
+from tests.support import variants
 from tests.support.world import World, world_of
 
 START = datetime(2026, 11, 22, 8, tzinfo=timezone.utc)
@@ -61,7 +62,7 @@ def check(world: World) -> tuple[bool, str]:
     return found.ok, found.detail
 
 
-@pytest.mark.parametrize("what", WRONG)
+@pytest.mark.parametrize("what", variants.every(2, WRONG))
 @pytest.mark.parametrize("when", ["before", "while serving"])
 def test_one_schedule_does_not_stop_the_others(
     world: World, what: str, when: str, caplog: pytest.LogCaptureFixture

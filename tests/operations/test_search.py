@@ -239,6 +239,7 @@ def test_prune_deletes_old_records_of_a_periodic_invocation(
     assert [place.record.id for place in history.results(controller, periodic, every=True)] == ["r-2"]
 
 
+@pytest.mark.long
 def test_the_file_shrinks_while_others_write(controller: Controller, web: list[Instance], clock: Clock) -> None:
     for _ in range(300):
         run(controller, web, [os.urandom(4000).hex()] * 3)
