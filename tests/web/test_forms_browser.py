@@ -48,6 +48,7 @@ def test_a_run_its_stop_and_its_rerun(plain: Window, installed: Program):
     page.goto(f"{plain.url}/invocations/{first}")
     assert "Stopped" in page.locator(".headline").inner_text()
     page.get_by_text("Rerun all …").click()
+    page.locator("form.steps > button:not(.default)").click()
     page.get_by_role("button", name="Run on 1 instance").click()
     again = page.url.rpartition("/")[2]
     assert again != first
