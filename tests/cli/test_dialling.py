@@ -15,6 +15,7 @@ import pytest
 from assist_cli.deploy import pki
 from assist_cli.deploy.broker import admission
 from assist_cli.model.check import Check
+from assist_cli.operations.broker import presence
 from assist_cli.operations.controller import open_controller, utc_now
 from assist_cli.operations.observe import doctor
 from tests.support import nats_place, processes, sshd
@@ -306,5 +307,10 @@ def test_the_doctor_sees_what_brokers_and_agents_use_and_that_it_expires(broker:
             (folder / name).write_bytes(content)
         broker.start()
         nats_place.wait_until_connected(pos1)
+        with open_controller(broker.home) as controller:
+            statuses, connected = presence.survey(controller)
+        if text == "certificates and tokens of agents expire soon: pos1" and statuses[0].version.startswith("2.15."):
+            assert connected.token_ends() == {}  # this version does not report the tokens of connections
+            return
         assert examined().detail.startswith(text)
     assert examined().hint == "assist instance upgrade pos1 --rotate"
