@@ -9,12 +9,13 @@ from typing import Annotated
 import typer
 
 from assist_cli.cli import documents, options
+from assist_cli.cli.formatting import and_paused
 from assist_cli.cli.output import Cell, Column, Format, Style
 from assist_cli.model.access import AccessKey, Role, role_from_word
 from assist_cli.operations.access import accesskeys
 from assist_cli.operations.controller import open_controller
 from assist_cli.paths import home
-from assist_cli.units import ago, count
+from assist_cli.units import ago
 
 app = options.application("Access keys of the HTTP API: create, list, disable, delete.")
 
@@ -86,7 +87,7 @@ def disable(context: typer.Context, key: Key) -> None:
     """Disable a key. Its calls are refused, and its schedules are paused."""
     with open_controller(home()) as controller:
         found, paused = accesskeys.disable(controller, key)
-    options.printer(context).talk(f"{found.name} is disabled{_and_paused(paused)}")
+    options.printer(context).talk(f"{found.name} is disabled{and_paused(paused)}")
 
 
 @app.command(epilog=options.examples("assist accesskey enable ci", "assist accesskey enable AK7Q3W…"))
@@ -102,13 +103,7 @@ def delete(context: typer.Context, key: Key) -> None:
     """Delete a key, and pause its schedules. The history and the audit log stay."""
     with open_controller(home()) as controller:
         found, paused = accesskeys.delete(controller, key)
-    options.printer(context).talk(f"{found.name} is deleted{_and_paused(paused)}")
-
-
-def _and_paused(schedules: int) -> str:
-    if not schedules:
-        return "."
-    return f", and {count(schedules, 'schedule')} of it paused: assist schedule list"
+    options.printer(context).talk(f"{found.name} is deleted{and_paused(paused)}")
 
 
 def _row(key: AccessKey, now: datetime) -> Sequence[Cell | str]:

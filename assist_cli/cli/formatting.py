@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
+from assist_cli.units import count
+
 BAR_COLUMNS = 24
 GAP = "  "  # between two columns
 
@@ -127,3 +129,8 @@ def so_far(done: int, total: int, bad: int, unstarted: int) -> str:
     """Draw a progress bar with its numbers: ``done`` of ``total`` ended, some failed (``bad``), some did not start."""
     words = (f", {number} {word}" for number, word in ((bad, "failed"), (unstarted, "not started")) if number)
     return f"{bar(done, total)} {done}/{total}{''.join(words)}"
+
+
+def and_paused(schedules: int) -> str:
+    """Return the end of a sentence about a user or a key, whose schedules were paused with it."""
+    return f", and {count(schedules, 'schedule')} of it paused: assist schedule list" if schedules else "."

@@ -11,7 +11,7 @@ from assist_cli.cli import launching, options, parameters, targets
 from assist_cli.cli.output import Encoding, Format
 from assist_cli.cli.watching import carry_out
 from assist_cli.operations.commands import commands
-from assist_cli.operations.controller import open_controller
+from assist_cli.operations.controller import nothing_more, open_controller
 from assist_cli.operations.runs.plans import InvokeRequest, missing
 from assist_cli.operations.runs.recording import recorded, schedule
 from assist_cli.paths import home
@@ -71,7 +71,7 @@ def invoke(
     if target.preview:
         targets.preview(printer, where)
         return
-    also = notify.also()
+    also = notify.also() or nothing_more
     values = given.values() or {}
     with open_controller(home()) as controller:
         request = InvokeRequest(

@@ -12,7 +12,7 @@ from assist_cli.cli.output import Encoding, Format
 from assist_cli.cli.typer_classes import WHERE
 from assist_cli.cli.watching import carry_out
 from assist_cli.errors import UsageError
-from assist_cli.operations.controller import open_controller
+from assist_cli.operations.controller import nothing_more, open_controller
 from assist_cli.operations.fleet.instances import resolve
 from assist_cli.operations.history import history
 from assist_cli.operations.runs.plans import RerunRequest, chosen, missing
@@ -70,7 +70,7 @@ def rerun(
     timing = when.timing(rollout)
     wait = queue.wait(timing)
     outdir = files.path(timing, detach=watch.detach)
-    also = notify.also()
+    also = notify.also() or nothing_more
     given = parameters.ParameterOptions(secrets=secrets).values() or {}
     with open_controller(home()) as controller:
         request = RerunRequest(

@@ -16,7 +16,7 @@ from assist_cli.errors import UsageError
 from assist_cli.model.command import DEFAULT_TIMEOUT, CommandType, type_from_word, type_of_script
 from assist_cli.model.invocation import Invocation
 from assist_cli.model.output import Output, Stream
-from assist_cli.operations.controller import Controller, open_controller
+from assist_cli.operations.controller import Controller, nothing_more, open_controller
 from assist_cli.operations.runs.plans import RunRequest
 from assist_cli.operations.runs.recording import recorded, schedule, with_output
 from assist_cli.paths import home
@@ -80,7 +80,7 @@ def run(
         targets.preview(printer, where)
         return
     content, kind = _script(printer, words, script, type)
-    also = notify.also()
+    also = notify.also() or nothing_more
     request = RunRequest(
         content=content,
         type=kind,

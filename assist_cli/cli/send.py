@@ -17,7 +17,7 @@ from assist_cli.errors import FileFailure, UsageError
 from assist_cli.model import quotas
 from assist_cli.model.names import quoted
 from assist_cli.model.transfer import DEFAULT_MODE, DEFAULT_TIMEOUT
-from assist_cli.operations.controller import open_controller
+from assist_cli.operations.controller import nothing_more, open_controller
 from assist_cli.operations.runs.files import SendRequest, recorded
 from assist_cli.paths import home
 
@@ -85,7 +85,7 @@ def send(
         return
     if file == "-" and name is None:
         raise UsageError("cannot send standard input without a name for the file", hint="give a name: --name app.conf")
-    also = notify.also()
+    also = notify.also() or nothing_more
     content = _read(file)
     as_name = Path(file).name if name is None else name
     if Path(directory).name == as_name and not printer.is_json:

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from assist_cli.cli import documents, options, scripts
-from assist_cli.cli.formatting import clock
+from assist_cli.cli.formatting import and_paused, clock
 from assist_cli.cli.output import Cell, Column, Format, Printer, Style
 from assist_cli.errors import FileFailure, UsageError
 from assist_cli.model.access import Role, User, role_from_word
@@ -18,7 +18,7 @@ from assist_cli.model.secret import Secret
 from assist_cli.operations.access import users
 from assist_cli.operations.controller import open_controller
 from assist_cli.paths import home
-from assist_cli.units import ago, count
+from assist_cli.units import ago
 
 app = options.application("Users of the web console: add, list, disable, remove, password.")
 
@@ -114,7 +114,7 @@ def disable(context: typer.Context, name: Name) -> None:
     """Disable a user. All sessions end immediately, and the schedules of the user are paused."""
     with open_controller(home()) as controller:
         user, paused = users.disable(controller, name)
-    options.printer(context).talk(f"{user.name} is disabled{_and_paused(paused)}")
+    options.printer(context).talk(f"{user.name} is disabled{and_paused(paused)}")
 
 
 @app.command(epilog=options.examples("assist user enable bo", "assist -q user enable ana"))
@@ -130,7 +130,7 @@ def remove(context: typer.Context, name: Name) -> None:
     """Remove a user. All sessions end, and schedules are paused. The history and the audit log stay."""
     with open_controller(home()) as controller:
         user, paused = users.remove(controller, name)
-    options.printer(context).talk(f"{user.name} is removed{_and_paused(paused)}")
+    options.printer(context).talk(f"{user.name} is removed{and_paused(paused)}")
 
 
 @app.command(epilog=options.examples("assist user password ana", "assist user password ana --password-file secret.txt"))
@@ -162,12 +162,6 @@ def _first_line(file: str) -> str:
         return scripts.read(file).decode().partition("\n")[0].removesuffix("\r")
     except UnicodeDecodeError as error:
         raise FileFailure(f"cannot read the password file '{file}': it is not UTF-8") from error
-
-
-def _and_paused(schedules: int) -> str:
-    if not schedules:
-        return "."
-    return f", and {count(schedules, 'schedule')} of it paused: assist schedule list"
 
 
 def _row(user: User, now: datetime) -> Sequence[Cell | str]:

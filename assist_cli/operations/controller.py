@@ -33,6 +33,10 @@ Connect = Callable[[str], Awaitable["Client"]]
 Also = Callable[[Transaction, str, Collection[str]], None]
 
 
+def nothing_more(transaction: Transaction, subject: str, instance_ids: Collection[str]) -> None:
+    """Write nothing more: the ``Also`` of a change by the user of the home."""
+
+
 def utc_now() -> datetime:
     return datetime.now(timezone.utc)
 

@@ -16,7 +16,7 @@ from assist_cli.model.access import AccessKey, Role
 from assist_cli.model.audit import AuditEntry
 from assist_cli.model.secret import Secret
 from assist_cli.operations.access import permissions
-from assist_cli.operations.controller import Also, Controller
+from assist_cli.operations.controller import Also, Controller, nothing_more
 from assist_cli.store import accesskeys as store
 from assist_cli.store import audit
 from assist_cli.store.database import Transaction
@@ -27,7 +27,7 @@ USE_INTERVAL = timedelta(minutes=1)  # between two writes of the time of last us
 
 
 def create(
-    controller: Controller, name: str, role: Role, scope: Sequence[str] = (), *, also: Also | None = None
+    controller: Controller, name: str, role: Role, scope: Sequence[str] = (), *, also: Also = nothing_more
 ) -> AccessKey:
     """Create a key. Only this call returns its secret. Raises InvalidParameter, NotFound (a scope), Conflict."""
     key = AccessKey(
@@ -39,8 +39,7 @@ def create(
         secret=Secret(_random(string.ascii_letters + string.digits, SECRET_LENGTH)),
     )
     with controller.database.transaction() as transaction:
-        if also is not None:
-            also(transaction, key.id, ())
+        also(transaction, key.id, ())
         store.add(transaction, key)
         _note(controller, transaction, "accesskey.create", key, permissions.described(role, key.scope))
     return key
@@ -51,38 +50,35 @@ def listing(controller: Controller) -> list[AccessKey]:
     return store.listing(controller.database)
 
 
-def enable(controller: Controller, name: str, *, also: Also | None = None) -> AccessKey:
+def enable(controller: Controller, name: str, *, also: Also = nothing_more) -> AccessKey:
     """Enable the key of this name or id. Its schedules stay paused until they are resumed. Raises NotFound."""
     with controller.database.transaction() as transaction:
         key = store.find(transaction, name)
-        if also is not None:
-            also(transaction, key.id, ())
+        also(transaction, key.id, ())
         if store.set_enabled(transaction, key.id, True):
             _note(controller, transaction, "accesskey.enable", key)
     return replace(key, enabled=True)
 
 
-def disable(controller: Controller, name: str, *, also: Also | None = None) -> tuple[AccessKey, int]:
+def disable(controller: Controller, name: str, *, also: Also = nothing_more) -> tuple[AccessKey, int]:
     """Disable the key of this name or id, and pause its schedules.
 
     Returns the key and the number of paused schedules. Raises NotFound.
     """
     with controller.database.transaction() as transaction:
         key = store.find(transaction, name)
-        if also is not None:
-            also(transaction, key.id, ())
+        also(transaction, key.id, ())
         if store.set_enabled(transaction, key.id, False):
             _note(controller, transaction, "accesskey.disable", key)
         paused = permissions.pause_schedules(controller, transaction, key)
     return replace(key, enabled=False), paused
 
 
-def delete(controller: Controller, name: str, *, also: Also | None = None) -> tuple[AccessKey, int]:
+def delete(controller: Controller, name: str, *, also: Also = nothing_more) -> tuple[AccessKey, int]:
     """Delete the key of this name or id, and pause its schedules, as ``disable`` does. Raises NotFound."""
     with controller.database.transaction() as transaction:
         key = store.find(transaction, name)
-        if also is not None:
-            also(transaction, key.id, ())
+        also(transaction, key.id, ())
         store.delete(transaction, key.id)
         _note(controller, transaction, "accesskey.delete", key)
         paused = permissions.pause_schedules(controller, transaction, key)

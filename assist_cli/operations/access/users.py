@@ -15,7 +15,7 @@ from assist_cli.model.access import Role, User
 from assist_cli.model.audit import AuditEntry
 from assist_cli.model.secret import Secret
 from assist_cli.operations.access import passwords, permissions
-from assist_cli.operations.controller import Also, Controller
+from assist_cli.operations.controller import Also, Controller, nothing_more
 from assist_cli.store import audit, sessions
 from assist_cli.store import users as store
 from assist_cli.store.database import Transaction
@@ -28,7 +28,7 @@ def add(
     role: Role,
     scope: Sequence[str] = (),
     *,
-    also: Also | None = None,
+    also: Also = nothing_more,
 ) -> User:
     """Add a user. Raises InvalidParameter, NotFound (a scope), Conflict, LocalFailure (no Argon2 here)."""
     user = User(
@@ -40,8 +40,7 @@ def add(
     )
     hashed = passwords.hashed(password)
     with controller.database.transaction() as transaction:
-        if also is not None:
-            also(transaction, user.id, ())
+        also(transaction, user.id, ())
         store.add(transaction, user, hashed)
         _note(controller, transaction, "user.add", user, permissions.described(role, user.scope))
     return user
@@ -57,26 +56,24 @@ def get(controller: Controller, name: str) -> User:
     return store.find(controller.database, name)
 
 
-def enable(controller: Controller, name: str, *, also: Also | None = None) -> User:
+def enable(controller: Controller, name: str, *, also: Also = nothing_more) -> User:
     """Enable a user, whose schedules stay paused until they are resumed. Raises NotFound."""
     with controller.database.transaction() as transaction:
         user = store.find(transaction, name)
-        if also is not None:
-            also(transaction, user.id, ())
+        also(transaction, user.id, ())
         if store.set_enabled(transaction, user.id, True):
             _note(controller, transaction, "user.enable", user)
     return replace(user, enabled=True)
 
 
-def disable(controller: Controller, name: str, *, also: Also | None = None) -> tuple[User, int]:
+def disable(controller: Controller, name: str, *, also: Also = nothing_more) -> tuple[User, int]:
     """Disable a user, end all sessions, and pause the schedules that the user created.
 
     Returns the user and the number of paused schedules. Raises NotFound.
     """
     with controller.database.transaction() as transaction:
         user = store.find(transaction, name)
-        if also is not None:
-            also(transaction, user.id, ())
+        also(transaction, user.id, ())
         if store.set_enabled(transaction, user.id, False):
             _note(controller, transaction, "user.disable", user)
         sessions.remove_of(transaction, user.id)
@@ -84,26 +81,24 @@ def disable(controller: Controller, name: str, *, also: Also | None = None) -> t
     return replace(user, enabled=False), paused
 
 
-def remove(controller: Controller, name: str, *, also: Also | None = None) -> tuple[User, int]:
+def remove(controller: Controller, name: str, *, also: Also = nothing_more) -> tuple[User, int]:
     """Remove a user, as ``disable`` does. The history and the audit log stay. Raises NotFound."""
     with controller.database.transaction() as transaction:
         user = store.find(transaction, name)
-        if also is not None:
-            also(transaction, user.id, ())
+        also(transaction, user.id, ())
         paused = permissions.pause_schedules(controller, transaction, user)
         store.remove(transaction, user.id)
         _note(controller, transaction, "user.remove", user)
     return user, paused
 
 
-def set_password(controller: Controller, name: str, password: Secret, *, also: Also | None = None) -> User:
+def set_password(controller: Controller, name: str, password: Secret, *, also: Also = nothing_more) -> User:
     """Set the password of a user, and end all sessions. Raises NotFound, InvalidParameter, LocalFailure."""
     user = store.find(controller.database, name)
     hashed = passwords.hashed(password)
     with controller.database.transaction() as transaction:
         user = store.find(transaction, name)
-        if also is not None:
-            also(transaction, user.id, ())
+        also(transaction, user.id, ())
         store.set_password(transaction, user.id, hashed)
         sessions.remove_of(transaction, user.id)
         _note(controller, transaction, "user.password", user)

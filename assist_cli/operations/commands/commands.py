@@ -13,7 +13,7 @@ from assist_cli.model.audit import AuditEntry
 from assist_cli.model.command import Command, CommandType, CommandVersion
 from assist_cli.model.ids import Kind, new_id
 from assist_cli.model.parameters import Definition
-from assist_cli.operations.controller import Also, Controller
+from assist_cli.operations.controller import Also, Controller, nothing_more
 from assist_cli.store import audit
 from assist_cli.store import commands as store
 from assist_cli.store.database import Transaction
@@ -54,13 +54,12 @@ class Changes:
 
 
 def create(
-    controller: Controller, name: str, version: CommandVersion, description: str = "", *, also: Also | None = None
+    controller: Controller, name: str, version: CommandVersion, description: str = "", *, also: Also = nothing_more
 ) -> Command:
     """Save a script as a new command, version 1. Raises QuotaExceeded, InvalidParameter, Conflict."""
     command = drafted(controller, name, version, description)
     with controller.database.transaction() as transaction:
-        if also is not None:
-            also(transaction, command.id, ())
+        also(transaction, command.id, ())
         add(controller, transaction, command)
     return command
 
@@ -117,7 +116,7 @@ def modify(
     changes: Changes | None = None,
     *,
     latest: int | None = None,
-    also: Also | None = None,
+    also: Also = nothing_more,
 ) -> Command:
     """Change name and description in place. ``changes`` with an effect create a new version. All or nothing.
 
@@ -125,8 +124,7 @@ def modify(
     """
     with controller.database.transaction() as transaction:
         old = store.get(transaction, store.find(transaction, name))
-        if also is not None:
-            also(transaction, old.id, ())
+        also(transaction, old.id, ())
         if latest not in (None, old.latest):
             raise Conflict(
                 f"cannot change {old.name!r}: version {old.latest} was made after version {latest}",
@@ -167,18 +165,17 @@ def clone(
         return add_version(controller, transaction, latest, version, "command.clone", origin)
 
 
-def rollback(controller: Controller, name: str, number: int, *, also: Also | None = None) -> Command:
+def rollback(controller: Controller, name: str, number: int, *, also: Also = nothing_more) -> Command:
     """Create a new version with content and settings of an older one. Raises NotFound, InvalidParameter."""
     with controller.database.transaction() as transaction:
         command_id = store.find(transaction, name)
-        if also is not None:
-            also(transaction, command_id, ())
+        also(transaction, command_id, ())
         source = store.get(transaction, command_id, number)
         latest = store.get(transaction, command_id)
         return add_version(controller, transaction, latest, source.version, "command.rollback", f"version {number}")
 
 
-def delete(controller: Controller, wanted: Sequence[str], *, also: Also | None = None) -> list[Command]:
+def delete(controller: Controller, wanted: Sequence[str], *, also: Also = nothing_more) -> list[Command]:
     """Delete commands, all or none. Raises NotFound, and Conflict while an invocation of one is in progress.
 
     The database may be behind the agents: call ``runs.refresh.refresh_commands`` first.
@@ -187,8 +184,7 @@ def delete(controller: Controller, wanted: Sequence[str], *, also: Also | None =
     with controller.database.transaction() as transaction:
         for name in wanted:
             command = store.get(transaction, store.find(transaction, name))
-            if also is not None:
-                also(transaction, command.id, ())
+            also(transaction, command.id, ())
             if command.id not in deleted:
                 _refuse_busy(transaction, command)
                 deleted[command.id] = command

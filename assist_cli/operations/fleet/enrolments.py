@@ -27,7 +27,7 @@ from assist_cli.model.command import checked_description
 from assist_cli.model.enrolment import Enrolled, Enrolment
 from assist_cli.model.instance import Instance
 from assist_cli.model.secret import Secret
-from assist_cli.operations.controller import Also, Controller
+from assist_cli.operations.controller import Also, Controller, nothing_more
 from assist_cli.operations.fleet import dialling, instances
 from assist_cli.paths import open_private
 from assist_cli.store import audit
@@ -53,7 +53,7 @@ class EnrolmentRequest:
     description: str = ""
 
 
-def create(controller: Controller, request: EnrolmentRequest, *, also: Also | None = None) -> tuple[Enrolment, Secret]:
+def create(controller: Controller, request: EnrolmentRequest, *, also: Also = nothing_more) -> tuple[Enrolment, Secret]:
     """Create an enrolment, and return it with its token.
 
     Raises InvalidParameter, QuotaExceeded, and Conflict if this home has no broker of its own.
@@ -78,13 +78,12 @@ def _made(controller: Controller, request: EnrolmentRequest) -> Enrolment:
     )
 
 
-def _add(controller: Controller, made: Enrolment, also: Also | None = None) -> Secret:
+def _add(controller: Controller, made: Enrolment, also: Also = nothing_more) -> Secret:
     """Write a new enrolment, and return its token."""
     token = code(controller, made.id)
     with controller.database.transaction() as transaction:
         store.add(transaction, made, _hash(token.reveal()))
-        if also is not None:
-            also(transaction, made.id, ())
+        also(transaction, made.id, ())
         detail = f"uses: {made.uses}, until {made.expires:%Y-%m-%d %H:%M}Z"
         _note(controller, transaction, "enrolment.create", made.id, detail)
     return token
@@ -114,27 +113,25 @@ def get(reader: Reader, wanted: str) -> Enrolment:
     return found[0]
 
 
-def disable(controller: Controller, wanted: str, *, also: Also | None = None) -> Enrolment:
+def disable(controller: Controller, wanted: str, *, also: Also = nothing_more) -> Enrolment:
     """Disable an enrolment: no machine is admitted by it from now on. Its instances stay. Raises NotFound."""
     with controller.database.transaction() as transaction:
         found = get(transaction, wanted)
-        if also is not None:
-            also(transaction, found.id, ())
+        also(transaction, found.id, ())
         if not found.disabled:
             store.disable(transaction, found.id)
             _note(controller, transaction, "enrolment.disable", found.id)
     return replace(found, disabled=True)
 
 
-def delete(controller: Controller, wanted: str, *, unused: bool = False, also: Also | None = None) -> Enrolment:
+def delete(controller: Controller, wanted: str, *, unused: bool = False, also: Also = nothing_more) -> Enrolment:
     """Delete an enrolment, which ends it. Its instances stay.
 
     Raises NotFound, and Conflict for one that was used, if it is to be ``unused``.
     """
     with controller.database.transaction() as transaction:
         found = get(transaction, wanted)
-        if also is not None:
-            also(transaction, found.id, ())
+        also(transaction, found.id, ())
         if unused and found.used:
             raise Conflict(
                 f"cannot delete the enrolment {found.id}: it was used",

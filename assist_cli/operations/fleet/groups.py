@@ -13,7 +13,7 @@ from assist_cli.model import names, target
 from assist_cli.model.audit import AuditEntry
 from assist_cli.model.instance import Instance
 from assist_cli.model.target import Selection, TargetGroup
-from assist_cli.operations.controller import Also, Controller
+from assist_cli.operations.controller import Also, Controller, nothing_more
 from assist_cli.operations.fleet import instances
 from assist_cli.store import audit
 from assist_cli.store import groups as store
@@ -21,7 +21,7 @@ from assist_cli.store import instances as inventory
 from assist_cli.store.database import Transaction
 
 
-def add(controller: Controller, name: str, text: str, *, also: Also | None = None) -> TargetGroup:
+def add(controller: Controller, name: str, text: str, *, also: Also = nothing_more) -> TargetGroup:
     """Save a target. It may match nothing yet. Raises InvalidParameter, NotFound (a group in it) and Conflict."""
     group = TargetGroup(names.checked_target_name(name), text)
     target.refuse_files(text)
@@ -32,8 +32,7 @@ def add(controller: Controller, name: str, text: str, *, also: Also | None = Non
             code=codes.INVALID_TARGET,
         )
     with controller.database.transaction() as transaction:
-        if also is not None:
-            also(transaction, name, ())
+        also(transaction, name, ())
         for other in _named(group):
             store.get(transaction, other)
         store.add(transaction, group)
@@ -70,11 +69,10 @@ def show(controller: Controller, name: str) -> tuple[TargetGroup, list[Instance]
         return group, [], error
 
 
-def remove(controller: Controller, name: str, *, also: Also | None = None) -> TargetGroup:
+def remove(controller: Controller, name: str, *, also: Also = nothing_more) -> TargetGroup:
     """Delete a group. Its instances stay. Raises NotFound, and Conflict if another group names it."""
     with controller.database.transaction() as transaction:
-        if also is not None:
-            also(transaction, name, ())
+        also(transaction, name, ())
         group = store.get(transaction, name)
         users = [each.name for each in store.listing(transaction) if name in _named(each)]
         if users:

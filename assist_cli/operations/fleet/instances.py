@@ -15,7 +15,7 @@ from assist_cli.model.audit import AuditEntry
 from assist_cli.model.folding import fold
 from assist_cli.model.instance import LOCAL, Facts, Instance
 from assist_cli.model.target import Selection
-from assist_cli.operations.controller import Also, Controller
+from assist_cli.operations.controller import Also, Controller, nothing_more
 from assist_cli.operations.fleet import sources
 from assist_cli.store import audit
 from assist_cli.store import instances as store
@@ -126,7 +126,7 @@ def add(controller: Controller, name: str, address: str, tags: Mapping[str, str]
 
 
 def tag(
-    controller: Controller, wanted: Selection, changes: Mapping[str, str | None], *, also: Also | None = None
+    controller: Controller, wanted: Selection, changes: Mapping[str, str | None], *, also: Also = nothing_more
 ) -> list[Instance]:
     """Set tags on the instances of a selection. A value of None removes the tag.
 
@@ -134,8 +134,7 @@ def tag(
     """
     with controller.database.transaction() as transaction:
         found = _chosen(transaction, store.registered(transaction), wanted)
-        if also is not None:
-            also(transaction, "", [each.id for each in found])
+        also(transaction, "", [each.id for each in found])
         return tag_in(controller, transaction, found, changes)
 
 
@@ -182,7 +181,7 @@ def rename(controller: Controller, name: str, new_name: str) -> Instance:
     return changed
 
 
-def remove(controller: Controller, name: str, *, also: Also | None = None) -> Instance:
+def remove(controller: Controller, name: str, *, also: Also = nothing_more) -> Instance:
     """Remove an instance. Its agent and its history stay. Raises NotFound, Conflict while something runs on it."""
     with controller.database.transaction() as transaction:
         instance = _get(transaction, store.registered(transaction), name)
@@ -192,8 +191,7 @@ def remove(controller: Controller, name: str, *, also: Also | None = None) -> In
                 hint="assist instance list shows the others",
                 code=codes.NAME_RESERVED,
             )
-        if also is not None:
-            also(transaction, instance.id, (instance.id,))
+        also(transaction, instance.id, (instance.id,))
         refuse_in_use(transaction, instance)
         store.remove(transaction, instance.id, controller.now())
         _note(controller, transaction, "instance.remove", instance, f"at {instance.address}")

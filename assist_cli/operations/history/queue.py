@@ -11,7 +11,7 @@ from assist_cli.model.audit import AuditEntry
 from assist_cli.model.folding import fold
 from assist_cli.model.invocation import QueuedRecord, Record
 from assist_cli.model.target import Selection
-from assist_cli.operations.controller import Also, Controller
+from assist_cli.operations.controller import Also, Controller, nothing_more
 from assist_cli.operations.history import history
 from assist_cli.operations.runs import refresh
 from assist_cli.store import audit, queue, records
@@ -93,7 +93,7 @@ def drop(controller: Controller, chosen: Sequence[QueuedRecord]) -> list[Record]
 
 
 def begin_drop(
-    controller: Controller, chosen: Sequence[QueuedRecord], *, also: Also | None = None
+    controller: Controller, chosen: Sequence[QueuedRecord], *, also: Also = nothing_more
 ) -> dict[str, list[QueuedRecord]]:
     """Mark those records that are still queued as Stopping or Stopped, and return them by invocation.
 
@@ -107,8 +107,7 @@ def begin_drop(
                 dropped.setdefault(each.invocation_id, []).append(each)
         for invocation_id, several in dropped.items():
             places = [each.record.instance_id for each in several]
-            if also is not None:
-                also(transaction, invocation_id, places)
+            also(transaction, invocation_id, places)
             records.mark_stopping(transaction, invocation_id, places, controller.now())
             detail = f"{len(several)} queued for {fold(each.instance_name for each in several)}"
             audit.append(

@@ -13,7 +13,7 @@ from assist_cli.model.ids import Kind, new_id
 from assist_cli.model.invocation import Invocation
 from assist_cli.model.status import InvokeStatus
 from assist_cli.model.target import Selection
-from assist_cli.operations.controller import Also, Controller
+from assist_cli.operations.controller import Also, Controller, nothing_more
 from assist_cli.operations.fleet.instances import Targets, resolve
 from assist_cli.operations.runs import refresh
 from assist_cli.operations.runs.recording import first_records, instances_in_audit, wait_in_audit
@@ -45,7 +45,7 @@ def recorded(
     controller: Controller,
     request: SendRequest,
     *,
-    also: Also | None = None,
+    also: Also = nothing_more,
     token: str | None = None,
     wait: timedelta | None = None,
 ) -> Iterator[Invocation]:
@@ -83,8 +83,7 @@ def recorded(
         detail = f"{count(checked.size, 'byte')} as {checked.path} on {instances_in_audit(invocation)}"
         detail += wait_in_audit(invocation)
         with controller.database.transaction() as transaction:
-            if also is not None:
-                also(transaction, invocation.id, [each.instance_id for each in invocation.instances])
+            also(transaction, invocation.id, [each.instance_id for each in invocation.instances])
             invocations.add(transaction, invocation)
             if wait is not None:
                 queue.put_inputs(transaction, invocation.id, {}, request.content)

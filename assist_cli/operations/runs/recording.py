@@ -19,7 +19,7 @@ from assist_cli.model.parameters import Value
 from assist_cli.model.schedule import LATEST, Schedule, Timing
 from assist_cli.model.secret import Secret
 from assist_cli.model.status import InvocationStatus, InvokeStatus
-from assist_cli.operations.controller import Also, Controller
+from assist_cli.operations.controller import Also, Controller, nothing_more
 from assist_cli.operations.runs import payload, plans
 from assist_cli.operations.runs.plans import Plan, Request
 from assist_cli.operations.runs.senders import sender
@@ -35,7 +35,7 @@ def recorded(
     controller: Controller,
     request: Request,
     *,
-    also: Also | None = None,
+    also: Also = nothing_more,
     token: str | None = None,
     wait: timedelta | None = None,
 ) -> Iterator[Invocation]:
@@ -73,7 +73,7 @@ def check(
 
 
 def schedule(
-    controller: Controller, request: Request, timing: Timing, *, also: Also | None = None
+    controller: Controller, request: Request, timing: Timing, *, also: Also = nothing_more
 ) -> tuple[Invocation, Schedule]:
     """Record an invocation with a schedule, periodic or one-time. The server fires it; nothing is sent here.
 
@@ -227,7 +227,7 @@ def _write(
     controller: Controller,
     invocation: Invocation,
     new: Command | None,
-    also: Also | None,
+    also: Also,
     schedule: Schedule | None = None,
     references: Mapping[str, str] | None = None,
 ) -> None:
@@ -244,8 +244,7 @@ def _write(
                 hint="see the commands: assist command list",
             )
         invocations.add(transaction, invocation)
-        if also is not None:
-            also(transaction, invocation.id, [each.instance_id for each in invocation.instances])
+        also(transaction, invocation.id, [each.instance_id for each in invocation.instances])
         if references:
             from assist_cli.store import queue
 

@@ -9,7 +9,7 @@ from collections.abc import Collection
 from assist_cli.model.audit import AuditEntry
 from assist_cli.model.invocation import Invocation, Record
 from assist_cli.model.target import Selection
-from assist_cli.operations.controller import Also, Controller
+from assist_cli.operations.controller import Also, Controller, nothing_more
 from assist_cli.operations.fleet.connection import connection_to
 from assist_cli.operations.notify import wishes
 from assist_cli.operations.runs import members
@@ -32,7 +32,7 @@ def stop(controller: Controller, invocation_id: str, where: Selection | None = N
 
 
 def begin(
-    controller: Controller, invocation_id: str, where: Selection | None = None, *, also: Also | None = None
+    controller: Controller, invocation_id: str, where: Selection | None = None, *, also: Also = nothing_more
 ) -> list[str]:
     """Mark an invocation as Stopping. Returns the ids of the instances whose agents must be told. Raises NotFound.
 
@@ -41,8 +41,7 @@ def begin(
     with controller.database.transaction() as transaction:
         invocation = invocations.get(transaction, invocation_id, output=False)
         chosen = members.chosen(transaction, invocation, where)
-        if also is not None:
-            also(transaction, invocation_id, chosen)
+        also(transaction, invocation_id, chosen)
         count = records.mark_stopping(transaction, invocation_id, chosen, controller.now())
         if not slots.places(transaction, invocation_id):
             schedules.end(transaction, invocation_id)

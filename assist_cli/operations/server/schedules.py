@@ -14,7 +14,7 @@ from assist_cli.model.invocation import Invocation
 from assist_cli.model.schedule import Schedule, Slot, SlotOutcome
 from assist_cli.model.status import SCHEDULED, InvokeStatus, invoke_status
 from assist_cli.model.summary import VERDICTS, State, Summary, Verdict
-from assist_cli.operations.controller import Also, Controller
+from assist_cli.operations.controller import Also, Controller, nothing_more
 from assist_cli.operations.local_zone import local_zone
 from assist_cli.operations.runs import refresh
 from assist_cli.operations.server import lease, scripts
@@ -160,7 +160,7 @@ def recall(
             left = None if left is None else left - 1
 
 
-def pause(controller: Controller, invocation_id: str, *, also: Also | None = None) -> Planned:
+def pause(controller: Controller, invocation_id: str, *, also: Also = nothing_more) -> Planned:
     """Pause a schedule until it is resumed. It has no due times meanwhile. Raises NotFound, Conflict."""
     with controller.database.transaction() as transaction:
         found = _planned(transaction, invocation_id)
@@ -172,7 +172,7 @@ def pause(controller: Controller, invocation_id: str, *, also: Also | None = Non
     return show(controller, invocation_id)
 
 
-def resume(controller: Controller, invocation_id: str, *, also: Also | None = None) -> Planned:
+def resume(controller: Controller, invocation_id: str, *, also: Also = nothing_more) -> Planned:
     """Resume a schedule from its next due time on. Raises NotFound, Conflict."""
     schedule = _schedule(controller.database, invocation_id)
     upcoming = rules.frequency_of(schedule).next(controller.now(), schedule.anchor)
@@ -199,7 +199,7 @@ def change(
     joining: Sequence[Instance],
     script: Script | None = None,
     *,
-    also: Also | None = None,
+    also: Also = nothing_more,
 ) -> None:
     """Change the frequency and the script of an invocation with a schedule, and add instances.
 
@@ -210,8 +210,7 @@ def change(
     with controller.database.transaction() as transaction:
         found = _planned(transaction, invocation_id)
         _refuse_ended(found)
-        if also is not None:
-            also(transaction, invocation_id, [each.id for each in joining])
+        also(transaction, invocation_id, [each.id for each in joining])
         details = []
         if other is not None and other.expression != found.schedule.expression:
             schedules.change(transaction, other)
@@ -243,9 +242,8 @@ def _changed(controller: Controller, schedule: Schedule, frequency: Frequency) -
     )
 
 
-def _apply(also: Also | None, transaction: Transaction, found: Planned) -> None:
-    if also is not None:
-        also(transaction, found.invocation.id, [each.instance_id for each in found.invocation.instances])
+def _apply(also: Also, transaction: Transaction, found: Planned) -> None:
+    also(transaction, found.invocation.id, [each.instance_id for each in found.invocation.instances])
 
 
 def _refuse_changed(found: Schedule, before: Schedule) -> None:
