@@ -190,7 +190,13 @@ def main() -> None:
                 before = cpu_seconds(pid)
                 taken = measured(signers, action, given, clients, seconds)
                 cost = (cpu_seconds(pid) - before) / len(taken) * 1000
-                rows.append([f"`{action}`, {clients} clients", *summary(taken, seconds), f"{cost:.2f} ms"])
+                rows.append(
+                    [
+                        f"`{action}`, {clients} client{'s' if clients > 1 else ''}",
+                        *summary(taken, seconds),
+                        f"{cost:.2f} ms",
+                    ]
+                )
                 if action == "DescribeInvocations" and clients == CLIENTS:
                     name = f"signed `{action}` of {clients} clients, a second"
                     report.budget(name, len(taken) / seconds, PER_SECOND, at_least=True)

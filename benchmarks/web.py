@@ -41,7 +41,7 @@ from tests.support.fleet import Fleet, enlist
 
 MEMORY = 40.0  # MiB that an idle console adds to the server
 WAKES = 0.1  # a second that it adds: none, but for noise
-PAGE = 0.5  # seconds for a page of MANY instances
+PAGE = 500.0  # ms for a page of MANY instances
 FIRST_LINE = 1.0  # seconds from the click until the output of an instance is visible
 SHOWN = 1.0  # seconds from the request until the last line of OUTPUT is on the page
 WINDOWS = 5  # of the time in which it is idle
@@ -194,6 +194,7 @@ def pages(report: Report, number: int, turns: int) -> None:
         with open_controller(server.home) as controller:
             fill(controller, number)
         rows: list[list[str]] = []
+        slowest = 0.0
         for user in ("", "scoped"):
             cookie = server.cookie(user)
             for name, path in paths.items():
@@ -202,12 +203,15 @@ def pages(report: Report, number: int, turns: int) -> None:
                     before, begin = server.cpu, time.perf_counter()
                     server.get(path, cookie)
                     if turn:
-                        wall.append(time.perf_counter() - begin)
-                        cpu.append(server.cpu - before)
+                        wall.append((time.perf_counter() - begin) * 1000)
+                        cpu.append((server.cpu - before) * 1000)
                 text = f"{name}, {'with a scope' if user else 'all instances'}"
-                rows.append([text, *(f"{value * 1000:.0f} ms" for value in (min(wall), statistics.mean(cpu)))])
-                report.budget(f"page of {number:,}: {text}", statistics.median(wall), PAGE, " s")
-        report.table(Table(("page", "fastest", "server's processor time"), rows))
+                taken = (statistics.median(wall), min(wall), statistics.mean(cpu))
+                rows.append([text, *(f"{each:.0f} ms" for each in taken)])
+                slowest = max(slowest, statistics.median(wall))
+        head = (f"page of {number:,} instances", "median", "fastest", "server's processor time")
+        report.table(Table(head, rows))
+        report.budget(f"the slowest page of {number:,} instances", slowest, PAGE, " ms")
 
 
 @contextlib.contextmanager
@@ -228,7 +232,7 @@ PAINTED = """() => new Promise((done) => requestAnimationFrame(() => requestAnim
 def outputs(report: Report, turns: int) -> None:
     """The page of one invocation with 1 MiB of output, until its last line is on the page and painted."""
     with throw_away_home() as environment, serving(environment, *CONSOLE) as server, tab(server) as page:
-        for name, script in (("plain", PLAIN), ("with colours", COLOURS)):
+        for name, script in (("plain text", PLAIN), ("coloured text", COLOURS)):
             done = subprocess.run([ASSIST, "run", "-c", script], env=environment, capture_output=True, check=True)
             page.goto(f"{server.url}/invocations")
             path = page.locator("a.row").first.get_attribute("href")
@@ -242,11 +246,11 @@ def outputs(report: Report, turns: int) -> None:
                     whole.append(shown / 1000)
                     cpu.append(server.cpu - before)
             report.figure(
-                f"{len(done.stdout) / (1 << 20):.2f} MiB {name}, {lines:,} lines",
+                f"{len(done.stdout) / (1 << 20):.2f} MiB of {name}, {lines:,} lines",
                 f"first paint {statistics.median(first):.2f} s, whole {min(whole):.2f} s in the fastest turn, "
                 f"{statistics.mean(cpu) * 1000:.0f} ms of the server's processor time",
             )
-            report.budget(f"1 MiB of output {name}, whole on the page", statistics.median(whole), SHOWN, " s")
+            report.budget(f"1 MiB of {name}, whole on the page", statistics.median(whole), SHOWN, " s")
 
 
 def run(report: Report, number: int, turns: int) -> None:

@@ -95,11 +95,11 @@ def _runners(server: sshd.Server) -> Iterator[tuple[str, Peer]]:
     def script(name: str) -> list[str]:
         return [str(tools / "python"), str(HERE / name), "{hosts}", str(server.port), server.user, str(server.key)]
 
+    yield "ssh", Peer(SSH, ["ssh", "-F", config, "{host}", "echo", "hello"])
     yield "paramiko", Peer("paramiko, 32 threads", script("paramiko_pool.py"))
     yield "asyncssh", Peer("asyncssh", script("asyncssh_many.py"))
     yield "parallel-ssh", Peer("parallel-ssh", script("parallel_ssh.py"))
     xargs = ["xargs", "-a", "{hosts}", "-P", "32", "-I", "{}"]
-    yield "ssh", Peer(SSH, ["ssh", "-F", config, "{host}", "echo", "hello"])
     yield "ssh", Peer("xargs -P 32 ssh", [*xargs, "ssh", "-F", config, "{}", "echo", "hello"])
     clush = [str(tools / "clush"), "--hostfile", "{hosts}", "-f", "64", "-o", f"-F {config}"]
     yield "ClusterShell", Peer("clush -f 64", [*clush, "echo", "hello"])
