@@ -22,7 +22,7 @@ from assist_cli.paths import Home
 from benchmarks import chart, peers
 from benchmarks.document import DOCUMENT
 from benchmarks.measure import ASSIST, Cost, cost_of
-from benchmarks.report import UNKNOWN, Report, Table, arguments
+from benchmarks.report import UNKNOWN, Promise, Report, Table, arguments
 from tests.support.fleet import Fleet, enlist
 
 RUN = "assist run --all"
@@ -97,8 +97,8 @@ def main() -> None:
     report.table(_table(results))
     if sent:
         report.table(_table_of_sending(sent))
-    for promise in (*_promises(results), *_promises_of_sending(sent)):
-        report.budget(*promise)
+    for promise in (*promises(results), *promises_of_sending(sent)):
+        report.check(promise)
     if options.write_docs:
         _plot(results)
     report.end()
@@ -225,41 +225,37 @@ def _ratio(ours: Sequence[Cost], theirs: Sequence[Cost]) -> float:
     return statistics.median(one.wall / other.wall for one, other in zip(ours, theirs, strict=False))
 
 
-def _best(costs: Mapping[str, Sequence[Cost]]) -> str | None:
+def _best(costs: Mapping[str, Sequence[Cost]]) -> str:
     """The quickest SSH tool."""
     tools = [name for name in costs if costs[name] and name not in (RUN, SEND, peers.FLOOR, peers.ANSIBLE)]
-    return min(tools, key=lambda name: _median(costs[name]), default=None)
+    return min(tools, key=lambda name: _median(costs[name]), default="the quickest SSH tool")
 
 
-def _promises(results: Results) -> Iterator[tuple[str, float, float, str]]:
-    """The promises: name, measured value, limit, unit."""
+def promises(results: Results) -> Iterator[Promise]:
     for size, costs in results.items():
         ours = costs[RUN]
         if size == 1:
-            yield "one instance", _median(ours), ONE_COLD, " s"
-            if costs.get(peers.SSH):
-                yield f"one instance, against {peers.SSH}", _ratio(ours, costs[peers.SSH]), OF_SSH, " ×"
+            yield Promise("one instance", _median(ours), ONE_COLD, " s")
+            yield _against("one instance", costs, RUN, peers.SSH, OF_SSH)
         if size in COMPARED:
-            limits = ((_best(costs), OF_THE_BEST), (peers.ANSIBLE, OF_ANSIBLE), (peers.FLOOR, OF_THE_FLOOR))
-            for name, limit in limits:
-                if name and costs.get(name):
-                    yield f"{size} instances, against {name}", _ratio(ours, costs[name]), limit, " ×"
+            for name, limit in ((_best(costs), OF_THE_BEST), (peers.ANSIBLE, OF_ANSIBLE), (peers.FLOOR, OF_THE_FLOOR)):
+                yield _against(f"{size} instances", costs, RUN, name, limit)
         if size == CPU_AT:
             cpu = _median(ours, "cpu") * 1000 / size
-            yield f"{size} instances, processor time of the client for each", cpu, CPU, " ms"
+            yield Promise(f"{size} instances, processor time of the client for each", cpu, CPU, " ms")
         if size == LARGEST:
-            yield f"{size:,} instances, peak memory of the client", _median(ours, "peak"), RESIDENT, " MiB"
+            yield Promise(f"{size:,} instances, peak memory of the client", _median(ours, "peak"), RESIDENT, " MiB")
 
 
-def _promises_of_sending(costs: Mapping[str, Sequence[Cost]]) -> Iterator[tuple[str, float, float, str]]:
-    best = _best(costs)
-    if best:
-        yield (
-            f"a file to {SENT_TO} instances, against {best}",
-            _ratio(costs[SEND], costs[best]),
-            OF_THE_BEST_SENDER,
-            " ×",
-        )
+def promises_of_sending(costs: Mapping[str, Sequence[Cost]]) -> Iterator[Promise]:
+    if costs:
+        yield _against(f"a file to {SENT_TO} instances", costs, SEND, _best(costs), OF_THE_BEST_SENDER)
+
+
+def _against(what: str, costs: Mapping[str, Sequence[Cost]], ours: str, name: str, limit: float) -> Promise:
+    """The promise of a ratio; it is not measured if the other one is missing or has lost an instance."""
+    theirs = costs.get(name)
+    return Promise(f"{what}, against {name}", _ratio(costs[ours], theirs) if theirs else None, limit, " ×")
 
 
 def _table_of_sending(costs: Mapping[str, Sequence[Cost]]) -> Table:
@@ -293,7 +289,7 @@ def _plot(results: Results) -> None:
     best = _best(results.get(min(COMPARED), {}))
     lines = {
         name: [(size, _median(costs[name])) for size, costs in results.items() if costs.get(name)]
-        for name in (RUN, best or "", peers.ANSIBLE, peers.FLOOR)
+        for name in (RUN, best, peers.ANSIBLE, peers.FLOOR)
     }
     plot = DOCUMENT.with_name("fanout.svg")
     plot.write_text(chart.draw({name: points for name, points in lines.items() if points}, "instances", "seconds"))

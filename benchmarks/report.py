@@ -134,16 +134,13 @@ class Report:
         self.table(Table(("wall time", "median", "fastest"), rows))
 
     def budget(self, name: str, value: float, limit: float, unit: str = "", *, at_least: bool = False) -> None:
-        """Check one promise: ``value`` is at most ``limit``, or at least that."""
-        promise = Promise(name, value, limit, unit, at_least)
-        self._promises.append(promise)
-        _, measured, budget, verdict = promise.cells
-        self.line(f"{verdict.upper() if promise.is_broken else verdict:<6} {name}: {measured}, budget {budget}")
+        """Check that ``value`` is at most ``limit``, or at least that."""
+        self.check(Promise(name, value, limit, unit, at_least))
 
-    def unmeasured(self, name: str, limit: float, unit: str = "", *, why: str) -> None:
-        """Add a promise that cannot be measured here."""
-        self._promises.append(Promise(name, None, limit, unit))
-        self.line(f"not measured {name}: {why}")
+    def check(self, promise: Promise) -> None:
+        self._promises.append(promise)
+        name, measured, budget, verdict = promise.cells
+        self.line(f"{verdict.upper() if promise.is_broken else verdict:<6} {name}: {measured}, budget {budget}")
 
     def end(self) -> None:
         """Write the promises and the section of the document, as asked, and end with status 1 if one is broken."""

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import document, machine
+from benchmarks import document, fanout, machine, peers
 from benchmarks.__main__ import LONG, QUICK, main, promises_of, summarise
-from benchmarks.measure import Times, cost_of
+from benchmarks.measure import Cost, Times, cost_of
 from benchmarks.report import Promise, Report, Table, arguments, number
 
 ROOT = Path(__file__).parents[1]
@@ -103,7 +103,7 @@ def test_a_report_writes_its_promises_and_its_section(tmp_path: Path, capsys: py
     report = Report("An example, 2 turns", parsed("--promises", str(file)))
     report.budget("warm", 0.25, 0.35, " s")
     report.budget("calls a second", 100, 300, at_least=True)
-    report.unmeasured("beyond ssh", 0.1, " s", why="no sshd")
+    report.check(Promise("beyond ssh", None, 0.1, " s"))
     report.figure("memory", "22 MiB")
     report.times([Times("a run", (0.2, 0.1, 0.3))])
     with pytest.raises(SystemExit) as ended:
@@ -115,7 +115,7 @@ def test_a_report_writes_its_promises_and_its_section(tmp_path: Path, capsys: py
         "An example, 2 turns",
         "  kept   warm: 0.25 s, budget ≤ 0.35 s",
         "  BROKEN calls a second: 100, budget ≥ 300",
-        "  not measured beyond ssh: no sshd",
+        "  not measured beyond ssh: –, budget ≤ 0.1 s",
         "  memory: 22 MiB",
         "  wall time  median  fastest",
         "  a run      200 ms   100 ms",
@@ -165,6 +165,33 @@ def test_an_unknown_benchmark_is_refused(capsys: pytest.CaptureFixture[str]) -> 
         main(["startup", "strat"])
     assert ended.value.code == 2
     assert "there is no benchmark 'strat'" in capsys.readouterr().err
+
+
+def test_a_fan_out_is_compared_with_ssh_the_floor_and_the_quickest_tool() -> None:
+    """A peer that is missing or has lost an instance has no figures; the promise is not measured then."""
+    ours = [Cost(1.0, 0.5, 40.0), Cost(2.0, 0.5, 40.0)]
+    theirs = [Cost(2.0, 1.0, 20.0), Cost(4.0, 1.0, 20.0)]
+    slower = [Cost(8.0, 1.0, 20.0)] * 2
+    found = fanout.promises(
+        {
+            1: {fanout.RUN: ours, peers.SSH: theirs},
+            100: {fanout.RUN: ours, peers.FLOOR: ours, "clush": slower, "asyncssh": theirs, "pssh": []},
+            500: {fanout.RUN: ours, peers.FLOOR: theirs},
+            1000: {fanout.RUN: ours, peers.FLOOR: theirs},
+        }
+    )
+    assert {each.name: (each.measured, each.limit) for each in found} == {
+        "one instance": (1.5, 0.35),
+        "one instance, against ssh": (0.5, 1.0),
+        "100 instances, against asyncssh": (0.5, 0.36),
+        "100 instances, against ansible -m shell -f 50": (None, 0.1),
+        "100 instances, against the floor: bare TLS": (1.0, 1.2),
+        "500 instances, against the quickest SSH tool": (None, 0.36),
+        "500 instances, against ansible -m shell -f 50": (None, 0.1),
+        "500 instances, against the floor: bare TLS": (0.5, 1.2),
+        "500 instances, processor time of the client for each": (1.0, 1.5),
+        "1,000 instances, peak memory of the client": (40.0, 60.0),
+    }
 
 
 @pytest.mark.usefixtures("starts_processes")
