@@ -156,7 +156,8 @@ class Report:
         if self._figures:
             tables.insert(0, Table(("figure", "measured"), self._figures))
         if self._promises:
-            tables.insert(0, judged([each.cells for each in self._promises]))
+            rows = [each.cells if not each.is_broken else [*each.cells[:-1], "**broken**"] for each in self._promises]
+            tables.insert(0, judged(rows))
         lines = [line for table in tables for line in (*table.markdown(), "")]
         speed = f"a fixed loop took {self._speed:.1f} ms before and {machine.speed():.1f} ms after"
         taken = f"{self._title}. {self._day}, {self._machine}, load average {self._load:.2f} at the start; {speed}."

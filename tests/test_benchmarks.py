@@ -125,7 +125,7 @@ def test_a_report_writes_its_promises_and_its_section(tmp_path: Path, capsys: py
         "| promise | measured | budget | verdict |",
         "| --- | ---: | ---: | --- |",
         "| warm | 0.25 s | ≤ 0.35 s | kept |",
-        "| calls a second | 100 | ≥ 300 | broken |",
+        "| calls a second | 100 | ≥ 300 | **broken** |",
         "| beyond ssh | – | ≤ 0.1 s | not measured |",
         "",
         "| figure | measured |",
