@@ -81,7 +81,7 @@ class Fleet:
         self.figure("its processor time", cost.cpu, "s")
         self.figure("its memory", cost.peak, "MiB")
         self.limit("a run by a new process", cost.wall, COLD, " s")
-        self.limit("its memory", cost.peak, CONTROLLER, " MiB")
+        self.limit("memory of the command", cost.peak, CONTROLLER, " MiB")
         self._check("a run by a new process", agents.report(), self._size)
         self.figure("memory of the broker, after a run", peak(broker.pid), "MiB")
         self.limit("memory of the broker, after a run", peak(broker.pid), BROKER, " MiB")
